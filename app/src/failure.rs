@@ -1,0 +1,77 @@
+//! How a command ends: the exit code, and what is said on standard error.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use conns_api::FaceError;
+use conns_core::model::{Loss, LossKind};
+use conns_core::query::{ColumnError, FilterError, SortError, UnknownField};
+//DIALECT
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A filter, column or other text that cannot be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// There is no answer.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// The answer could not be written.
+    #[error("cannot write the answer: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Every way to misunderstand a text is a usage error with its own words.
+macro_rules! usage_errors {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::Usage(error.to_string())
+            }
+        })*
+    };
+}
+usage_errors!(FilterError, ColumnError, SortError, UnknownField);
+
+impl From<FaceError> for Failure {
+    fn from(error: FaceError) -> Self {
+        match error {
+            FaceError::Unavailable(message) => Self::NoAnswer(message),
+            FaceError::NotThere(message) => Self::Usage(message),
+        }
+    }
+}
+
+impl Failure {
+    /// Says it, and gives the exit code of `--help`'s list.
+    pub(crate) fn report(&self) -> ExitCode {
+        let code = match self {
+            // Whoever read the answer has read enough.
+            Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
+            Self::Usage(_) => 2,
+            Self::NoAnswer(_) | Self::Write(_) => 1,
+        };
+        // With standard error closed there is nobody to tell.
+        let _ = writeln!(io::stderr(), "conns: {self}");
+        ExitCode::from(code)
+    }
+}
+
+/// Says what is missing, one line each (what only privileges would add: one line in all), and
+/// whether anything was lost that privileges would not have brought.
+pub(crate) fn report_losses(losses: &[Loss], said: bool) -> bool {
+    let (not_permitted, lost): (Vec<&Loss>, Vec<&Loss>) =
+        losses.iter().partition(|loss| loss.kind == LossKind::NotPermitted);
+    if !said {
+        let mut stderr = io::stderr().lock();
+        let add = not_permitted.iter().map(|loss| &*loss.sentence).collect::<Vec<_>>().join("; ");
+        let lines = lost.iter().map(|loss| &*loss.sentence).chain([&*add]);
+        for line in lines.filter(|line| !line.is_empty()) {
+            let _ = writeln!(stderr, "conns: {line}");
+        }
+    }
+    !lost.is_empty()
+}

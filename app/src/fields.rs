@@ -1,0 +1,77 @@
+//! `conns fields`: the field reference, from the catalogue.
+
+use std::io::Write;
+
+use conns_core::query::{Field, catalogue};
+use conns_print::{Layout, plain_table};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::flags::{Colour, FieldsFormat};
+use crate::terminal;
+
+/// Runs `fields`.
+pub(crate) fn run(format: FieldsFormat) -> Result<(), Failure> {
+    let mut out = terminal::stdout();
+    match format {
+        FieldsFormat::Table => {
+            let palette = terminal::palette(Colour::Auto);
+            let layout = Layout { width: None, header: true, palette };
+            let rows: Vec<Vec<String>> = catalogue().iter().map(row).collect();
+            let titles = ["FIELD", "TYPE", "UNIT", "ALSO", "MEANING", "SOURCE"];
+            plain_table(&mut out, layout, &titles, &[false; 6], &rows)?;
+        }
+        FieldsFormat::Markdown => markdown(&mut out)?,
+        FieldsFormat::Json => {
+            let fields: Vec<_> = catalogue()
+                .iter()
+                .map(|field| {
+                    json!({
+                        "name": field.name, "key": field.key, "aliases": field.aliases,
+                        "type": field.kind.name(), "unit": field.kind.unit(),
+                        "meaning": field.meaning, "source": field.origin,
+                    })
+                })
+                .collect();
+            writeln!(out, "{}", json!({ "fields": fields }))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn row(field: &Field) -> Vec<String> {
+    let also = also(field);
+    let kind = field.kind;
+    vec![
+        field.name.to_owned(),
+        kind.name().to_owned(),
+        kind.unit().to_owned(),
+        also,
+        field.meaning.to_owned(),
+        field.origin.clone(),
+    ]
+}
+
+/// The other names of a field, its key among them where it differs.
+fn also(field: &Field) -> String {
+    let key = (field.key != field.name).then_some(&*field.key);
+    key.into_iter().chain(field.aliases.iter().copied()).collect::<Vec<_>>().join(", ")
+}
+
+fn markdown(out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "# Fields\n\n\
+         Made by `conns fields -o markdown`; a test compares. Every field can be filtered, sorted, \
+         grouped and shown.\n\
+         Machine-read output uses the first name under *also* where it carries the unit, else the \
+         field's name.\n\n\
+         | field | type | unit | also | meaning | source |\n\
+         | --- | --- | --- | --- | --- | --- |"
+    )?;
+    for field in catalogue() {
+        let cells = row(field).into_iter().map(|cell| cell.replace('|', "\\|"));
+        writeln!(out, "| {} |", cells.collect::<Vec<_>>().join(" | "))?;
+    }
+    Ok(())
+}

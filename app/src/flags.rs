@@ -1,0 +1,250 @@
+//! The command line: what can be typed. Parser, `--help`, man page and completions all come from
+//! these declarations.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use conns_api::{Ask, View};
+use jiff::SignedDuration;
+
+/// What is this machine connected to: every connection with its process, its health, and why it is slow
+#[derive(Debug, Parser)]
+#[command(
+    name = "conns",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    after_help = AFTER_HELP
+)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) list: ListFlags,
+}
+
+const AFTER_HELP: &str = "\
+Filters: a bare word matches process, address, port or service; `process == nginx and rtt > 50ms`
+compares fields (`conns fields` lists them), docs/filter.md has it all.
+
+Examples:
+  conns                                    established connections
+  conns -l                                 listening endpoints, their backlog and overflows
+  conns nginx --sort -rtt --limit 10       nginx's ten slowest
+  conns 'remote in 10.0.0.0/8 and loss > 1%'
+  conns --group-by process --watch         bytes a second by process
+  conns why 443                            what holds each connection of port 443 back
+
+Exit codes: 0 answered; 1 no answer; 2 wrong flag, filter or column; 3 answered, but a part could
+not be read (standard error says which).";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say why each connection is as fast as it is, with evidence and advice
+    Why(WhyFlags),
+    /// List every field: type, unit, meaning, source
+    Fields(FieldsFlags),
+    /// Answer a call in the exact shape of another system
+    Call(CallFlags),
+    /// Print the man page
+    Man,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Which connections, before the filter.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// Words of one filter: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`
+    pub(crate) filter: Vec<String>,
+    /// Listening endpoints: TCP listeners, and UDP sockets without a peer
+    #[arg(short, long, conflicts_with = "all")]
+    pub(crate) listening: bool,
+    /// All states, and unconnected UDP
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// TCP only, MPTCP included
+    #[arg(short, long)]
+    pub(crate) tcp: bool,
+    /// UDP only
+    #[arg(short, long)]
+    pub(crate) udp: bool,
+    /// IPv4 sockets only
+    #[arg(short = '4', long)]
+    pub(crate) ipv4: bool,
+    /// IPv6 sockets only
+    #[arg(short = '6', long)]
+    pub(crate) ipv6: bool,
+    /// Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) netns: Vec<String>,
+    /// Where connections are read from
+    #[arg(long, value_enum, default_value_t = SourceChoice::Auto, value_name = "SOURCE")]
+    pub(crate) source: SourceChoice,
+    /// Show host and service names instead of numbers (asks the resolver)
+    #[arg(short, long)]
+    pub(crate) resolve: bool,
+    /// Colours
+    #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub(crate) color: Colour,
+}
+
+impl Selection {
+    /// The question these flags ask.
+    pub(crate) fn ask(&self) -> Ask {
+        let view = match (self.listening, self.all) {
+            (true, _) => View::Listening,
+            (false, true) => View::All,
+            (false, false) => View::Connections,
+        };
+        Ask {
+            view,
+            tcp: self.tcp || !self.udp,
+            udp: self.udp || !self.tcp,
+            ipv4: self.ipv4 || !self.ipv6,
+            ipv6: self.ipv6 || !self.ipv4,
+            namespaces: self.netns.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListFlags {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Columns by name; `+name` and `-name` change the usual ones, `all` is every field
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub(crate) columns: Option<String>,
+    /// Sort by these fields; `-name` is descending
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+    /// One row for each value of a field, with sums
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) group_by: Option<String>,
+    /// At most so many rows
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Leave out the line with the names of the columns
+    #[arg(long)]
+    pub(crate) no_header: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// Look again every SECS seconds (2 if left out), and show rates
+    #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2")]
+    pub(crate) watch: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyFlags {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// How long to watch before judging
+    #[arg(long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span)]
+    pub(crate) span: Duration,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = WhyFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: WhyFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FieldsFlags {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = FieldsFormat::Table, value_name = "FORMAT")]
+    pub(crate) output: FieldsFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallFlags {
+    /// The call, such as `Network.GetConnections`
+    pub(crate) call: String,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Json, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// Where connections are read from
+    #[arg(long, value_enum, default_value_t = SourceChoice::Auto, value_name = "SOURCE")]
+    pub(crate) source: SourceChoice,
+    /// Only this network namespace; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) netns: Vec<String>,
+    /// Leave out the line with the names of the columns
+    #[arg(long)]
+    pub(crate) no_header: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, made to fit the terminal
+    Table,
+    /// For people, more columns, nothing cut
+    Wide,
+    /// One JSON object
+    Json,
+    /// One JSON object a line for each connection
+    Jsonl,
+    /// Comma-separated values
+    Csv,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WhyFormat {
+    /// Sentences
+    Text,
+    /// One JSON object
+    Json,
+    /// One JSON object a line for each connection
+    Jsonl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FieldsFormat {
+    /// For people
+    Table,
+    /// The page docs/fields.md
+    Markdown,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceChoice {
+    /// The kernel's tables where they can be read, else portable
+    Auto,
+    /// sock_diag and procfs (Linux)
+    Kernel,
+    /// The operating system's common interfaces: no latency, loss or bytes
+    Portable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Longest time to watch in one go: a day.
+const LONGEST_SPAN: Duration = Duration::from_secs(24 * 3600);
+
+/// A span of time: `5`, `5s`, `500ms`, `2m`; a bare number is seconds.
+pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as 5s, 500ms or 2m, not `{text}`");
+    let span = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| expected())?,
+        Err(_) => {
+            let signed: SignedDuration = text.parse().map_err(|_| expected())?;
+            Duration::try_from(signed).map_err(|_| expected())?
+        }
+    };
+    if span.is_zero() || span > LONGEST_SPAN {
+        return Err(format!("expected more than nothing and at most a day, not `{text}`"));
+    }
+    Ok(span)
+}

@@ -1,0 +1,210 @@
+//! `conns`: the list, once or again and again.
+
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use conns_api::{Ask, Face};
+use conns_core::model::{Connection, Snapshot};
+use conns_core::query::{
+    Field, Filter, SortKey, catalogue, field_named, group, parse_columns, sort,
+};
+use conns_core::track::Memory;
+use conns_print::{Layout, default_columns};
+
+use crate::failure::{Failure, report_losses};
+use crate::flags::{Format, ListFlags, parse_span};
+use crate::local::Local;
+use crate::terminal;
+
+/// A table is in this order if the user names none; machine-read output in the kernel's.
+const TABLE_ORDER: &str = "process,pid,local,remote";
+
+/// What the flags mean, checked before anything is read.
+struct Plan<'a> {
+    flags: &'a ListFlags,
+    ask: Ask,
+    filter: Option<Filter>,
+    sort: Vec<SortKey>,
+    group_by: Option<&'static Field>,
+    every: Option<Duration>,
+}
+
+/// Runs the list; true if a part of it was lost.
+pub(crate) fn run(flags: &ListFlags) -> Result<bool, Failure> {
+    let plan = Plan::new(flags)?;
+    let memory = match plan.every {
+        None => Memory::None,
+        Some(_) => Memory::Window(Duration::from_secs(5)),
+    };
+    let mut face = Local::open(flags.selection.source, memory)?;
+    let Some(every) = plan.every else {
+        let snapshot = face.look(&plan.ask)?;
+        plan.print(&snapshot)?;
+        return Ok(report_losses(&snapshot.losses, flags.output == Format::Json));
+    };
+    // Rates need two looks, so the first one is not shown.
+    let mut due = Instant::now();
+    face.look(&plan.ask)?;
+    loop {
+        due += every;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let snapshot = face.look(&plan.ask)?;
+        plan.print_again(&snapshot)?;
+        report_losses(&snapshot.losses, flags.output == Format::Json);
+        due = due.max(Instant::now() - every);
+    }
+}
+
+impl<'a> Plan<'a> {
+    fn new(flags: &'a ListFlags) -> Result<Self, Failure> {
+        let mut words = flags.selection.filter.clone();
+        let every = match flags.watch.as_deref() {
+            None => None,
+            // `--watch nginx`: a word that is no time belongs to the filter.
+            Some(word) => match parse_span(word) {
+                Ok(span) => Some(span),
+                Err(_) if word.starts_with(|c: char| c.is_alphabetic()) => {
+                    words.insert(0, word.to_owned());
+                    Some(Duration::from_secs(2))
+                }
+                Err(error) => return Err(Failure::Usage(format!("--watch: {error}"))),
+            },
+        };
+        let is_table = matches!(flags.output, Format::Table | Format::Wide);
+        let order = flags.sort.as_deref().or(is_table.then_some(TABLE_ORDER));
+        let plan = Self {
+            flags,
+            ask: flags.selection.ask(),
+            filter: parse_filter(&words)?,
+            sort: order.map(SortKey::parse).transpose()?.unwrap_or_default(),
+            group_by: flags.group_by.as_deref().map(field_named).transpose()?,
+            every,
+        };
+        plan.columns(&[])?;
+        Ok(plan)
+    }
+
+    fn columns(&self, connections: &[&Connection]) -> Result<Vec<&'static Field>, Failure> {
+        let (view, is_wide) = (self.ask.view, self.flags.output == Format::Wide);
+        let usual = default_columns(view, is_wide, connections);
+        Ok(match (&self.flags.columns, self.flags.output) {
+            (Some(columns), _) => parse_columns(columns, &usual)?,
+            (None, Format::Json | Format::Jsonl) => catalogue().iter().collect(),
+            (None, _) => usual,
+        })
+    }
+
+    /// The connections the user asked for, in the order asked for.
+    fn choose<'s>(&self, snapshot: &'s Snapshot) -> Vec<&'s Connection> {
+        let mut chosen: Vec<&Connection> = snapshot
+            .connections
+            .iter()
+            .filter(|c| self.ask.view.contains(c))
+            .filter(|c| self.filter.as_ref().is_none_or(|filter| filter.matches(c)))
+            .collect();
+        // Groups have their own order, and their sums are over everything chosen.
+        if self.group_by.is_none() {
+            sort(&mut chosen, &self.sort);
+            chosen.truncate(self.flags.limit.unwrap_or(usize::MAX));
+        }
+        chosen
+    }
+
+    fn layout(&self) -> Layout {
+        Layout {
+            width: terminal::size()
+                .map(|(width, _)| width)
+                .filter(|_| self.flags.output != Format::Wide),
+            header: !self.flags.no_header,
+            palette: terminal::palette(self.flags.selection.color),
+        }
+    }
+
+    fn print(&self, snapshot: &Snapshot) -> Result<(), Failure> {
+        let mut out = terminal::stdout();
+        let chosen = self.choose(snapshot);
+        match self.group_by {
+            Some(field) => self.print_groups(&mut out, field, &chosen)?,
+            None => self.print_list(&mut out, &chosen, snapshot)?,
+        }
+        Ok(out.flush()?)
+    }
+
+    fn print_list(
+        &self,
+        out: &mut impl Write,
+        chosen: &[&Connection],
+        snapshot: &Snapshot,
+    ) -> Result<(), Failure> {
+        let fields = self.columns(chosen)?;
+        match self.flags.output {
+            Format::Table | Format::Wide => {
+                let names = terminal::names(self.flags.selection.resolve, chosen);
+                conns_print::list(out, self.layout(), &fields, chosen, &names)?;
+            }
+            Format::Json => conns_print::json(out, &fields, chosen, &snapshot.losses)?,
+            Format::Jsonl => conns_print::json_lines(out, &fields, chosen)?,
+            Format::Csv => conns_print::csv(out, !self.flags.no_header, &fields, chosen)?,
+        }
+        Ok(())
+    }
+
+    fn print_groups(
+        &self,
+        out: &mut impl Write,
+        field: &Field,
+        chosen: &[&Connection],
+    ) -> Result<(), Failure> {
+        let mut groups = group(chosen, field);
+        groups.truncate(self.flags.limit.unwrap_or(usize::MAX));
+        match self.flags.output {
+            Format::Table | Format::Wide => conns_print::groups(out, self.layout(), field, &groups)?,
+            Format::Json => conns_print::groups_json(out, false, field, &groups)?,
+            Format::Jsonl => conns_print::groups_json(out, true, field, &groups)?,
+            Format::Csv => conns_print::groups_csv(out, !self.flags.no_header, field, &groups)?,
+        }
+        Ok(())
+    }
+
+    /// One more look: on a terminal in place of the last one, elsewhere below it.
+    fn print_again(&self, snapshot: &Snapshot) -> Result<(), Failure> {
+        let is_table = matches!(self.flags.output, Format::Table | Format::Wide);
+        match terminal::size().filter(|_| is_table) {
+            Some((_, height)) => {
+                let mut text = Vec::new();
+                let chosen = self.choose(snapshot);
+                match self.group_by {
+                    Some(field) => self.print_groups(&mut text, field, &chosen)?,
+                    None => self.print_list(&mut text, &chosen, snapshot)?,
+                }
+                let mut out = terminal::stdout();
+                // Home, then clear to the end: no flicker of an empty screen.
+                write!(out, "\x1b[H\x1b[J")?;
+                for line in text.split_inclusive(|byte| *byte == b'\n').take(height.saturating_sub(1)) {
+                    out.write_all(line)?;
+                }
+                Ok(out.flush()?)
+            }
+            None => {
+                self.print(snapshot)?;
+                if is_table {
+                    let mut out = terminal::stdout();
+                    writeln!(out)?;
+                    out.flush()?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The filter that `words` are, if there are any.
+pub(crate) fn parse_filter(words: &[String]) -> Result<Option<Filter>, Failure> {
+    let text = words.join(" ");
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Filter::parse(&text)?))
+}
+

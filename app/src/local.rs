@@ -1,0 +1,63 @@
+//! The `Face` of this machine: an engine, asked in the words of the api.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conns_api::{Ask, Face, FaceError, View};
+use conns_contract::{Namespaces, Scope, SourceError, States};
+use conns_core::model::{Snapshot, State};
+use conns_core::track::Memory;
+use conns_engine::{Choice, Engine};
+
+use crate::flags::SourceChoice;
+
+/// This machine.
+pub(crate) struct Local(Engine);
+
+impl Local {
+    pub(crate) fn open(choice: SourceChoice, memory: Memory) -> Result<Self, FaceError> {
+        let choice = match choice {
+            SourceChoice::Auto => Choice::Auto,
+            SourceChoice::Kernel => Choice::Kernel,
+            SourceChoice::Portable => Choice::Portable,
+        };
+        Engine::open(choice, memory).map(Self).map_err(face_error)
+    }
+}
+
+impl Face for Local {
+    fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, FaceError> {
+        self.0.look(&scope(ask)).map_err(face_error)
+    }
+
+    fn watch(
+        &mut self,
+        ask: &Ask,
+        span: Duration,
+        every: Duration,
+    ) -> Result<Arc<Snapshot>, FaceError> {
+        self.0.watch(&scope(ask), span, every).map_err(face_error)
+    }
+}
+
+fn scope(ask: &Ask) -> Scope {
+    let states = match ask.view {
+        View::All => States::all(),
+        // Whoever listens on a port tells who opened the connections of that port.
+        View::Connections => States::of(&[State::Established, State::Listen, State::Close]),
+        View::Listening => States::of(&[State::Listen, State::Close]),
+    };
+    let namespaces = match &*ask.namespaces {
+        [] => Namespaces::All,
+        names => Namespaces::These(names.to_vec()),
+    };
+    let Ask { tcp, udp, ipv4, ipv6, .. } = *ask;
+    Scope { tcp, udp, ipv4, ipv6, states, namespaces }
+}
+
+fn face_error(error: SourceError) -> FaceError {
+    match error {
+        SourceError::NoSuchNamespace { .. } => FaceError::NotThere(error.to_string()),
+        SourceError::Unavailable { .. } => FaceError::Unavailable(error.to_string()),
+    }
+}

@@ -1,0 +1,89 @@
+//! `conns why`: watches for a while, then says of each connection what holds it back.
+
+use std::io::Write;
+use std::time::Duration;
+
+use conns_api::{Face, View};
+use conns_core::model::{Connection, State};
+use conns_core::query::{Field, find_field};
+use conns_core::track::{Class, Memory};
+
+use crate::failure::{Failure, report_losses};
+use crate::flags::{WhyFlags, WhyFormat};
+use crate::list::parse_filter;
+use crate::local::Local;
+use crate::terminal;
+
+/// How often the sockets are looked at while watching.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// The fields by which a connection is named in machine-read verdicts.
+const NAMED_BY: &[&str] = &[
+    "proto", "family", "state", "direction", "local_addr", "local_port", "remote_addr",
+    "remote_port", "netns", "netns_inode", "cookie", "inode", "pid", "process", "owners",
+];
+
+/// Runs `why`; true if a part of the answer was lost.
+pub(crate) fn run(flags: &WhyFlags) -> Result<bool, Failure> {
+    let filter = parse_filter(&flags.selection.filter)?;
+    let mut ask = flags.selection.ask();
+    let is_plain = ask.view == View::Connections;
+    if is_plain {
+        // What is stuck before or after it is established is slow as well.
+        ask.view = View::All;
+    }
+    // The window never turns over within the span.
+    let mut face = Local::open(flags.selection.source, Memory::Window(flags.span * 2))?;
+    let snapshot = face.watch(&ask, flags.span, EVERY.min(flags.span / 2))?;
+    let mut chosen: Vec<&Connection> = snapshot
+        .connections
+        .iter()
+        .filter(|c| if is_plain { is_of_interest(c) } else { ask.view.contains(c) })
+        .filter(|c| filter.as_ref().is_none_or(|filter| filter.matches(c)))
+        .collect();
+    chosen.sort_by_key(|c| (urgency(c.verdict.class), std::cmp::Reverse(c.verdict.confidence_percent)));
+    let mut out = terminal::stdout();
+    let fields: Vec<&Field> = NAMED_BY.iter().filter_map(|name| find_field(name)).collect();
+    match flags.output {
+        WhyFormat::Text => {
+            let names = terminal::names(flags.selection.resolve, &chosen);
+            let palette = terminal::palette(flags.selection.color);
+            conns_print::verdicts(&mut out, palette, &chosen, &names)?;
+            if chosen.is_empty() {
+                writeln!(out, "No connection matches.")?;
+            }
+        }
+        WhyFormat::Json => {
+            conns_print::json_verdicts(&mut out, &fields, &chosen, &snapshot.losses)?;
+        }
+        WhyFormat::Jsonl => conns_print::json_verdict_lines(&mut out, &fields, &chosen)?,
+    }
+    out.flush()?;
+    Ok(report_losses(&snapshot.losses, flags.output == WhyFormat::Json))
+}
+
+/// Connections, those about to be or just closed, and listeners in trouble.
+fn is_of_interest(connection: &Connection) -> bool {
+    match connection.socket.state {
+        State::TimeWait | State::Close | State::BoundInactive => false,
+        State::Listen => connection.verdict.class != Class::Healthy,
+        _ => true,
+    }
+}
+
+/// Trouble first, then limits, then the rest.
+fn urgency(class: Class) -> u8 {
+    match class {
+        Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow => 0,
+        Class::SlowReaderLocal
+        | Class::SlowReaderRemote
+        | Class::SndbufLimited
+        | Class::PathLoss
+        | Class::Bufferbloat
+        | Class::CwndLimited => 1,
+        Class::AppLimited => 2,
+        Class::Healthy => 3,
+        Class::Unknown => 4,
+        Class::Idle => 5,
+    }
+}

@@ -1,0 +1,83 @@
+//! `conns-bench`: what does it cost to list 1 000, 10 000 or 100 000 real sockets?
+//!
+//! It holds the sockets, runs `conns` and its peers against them in turn, and writes a dated result.
+//! Nothing here is shipped; every number comes from the kernel's own accounting of a finished process.
+
+mod drain;
+mod hold;
+mod inside;
+mod measure;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "conns-bench",
+    about = "Measures conns against ss, lsof and netstat on real sockets"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every command against every size and write a dated result.
+    Run(run::Plan),
+    /// Hold established sockets in a network namespace of their own until stdin closes.
+    Hold(hold::Crowd),
+    /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
+    Drain,
+    /// Run a command inside a named network namespace.
+    Inside {
+        /// Name under /run/netns.
+        #[arg(long)]
+        netns: String,
+        /// Command and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    #[command(
+        hide = true,
+        about = "Run a command inside a namespace, output discarded, and print what it used"
+    )]
+    Measure {
+        #[arg(long)]
+        netns: String,
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    #[command(hide = true, about = "One process of `hold`")]
+    HoldPart(hold::part::Part),
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("conns-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Run(plan) => run::run(&plan),
+        Task::Hold(crowd) => hold::hold(&crowd),
+        Task::Drain => drain::drain(),
+        Task::Inside { netns, command } => inside::exec(&netns, &command),
+        Task::Measure { netns, command } => measure::measure(&netns, &command),
+        Task::HoldPart(part) => hold::part::hold_part(&part),
+    }
+}
+
+/// The path of this program, to start itself again as another task.
+fn own_program() -> anyhow::Result<PathBuf> {
+    use anyhow::Context;
+    std::env::current_exe().context("cannot find the path of conns-bench itself, needed to start its own parts; is /proc mounted?")
+}

@@ -1,0 +1,154 @@
+//! Who is measured: a table. Adding a contender is adding an entry.
+
+use std::path::{Path, PathBuf};
+
+/// How a contender's output is turned into a number of sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Elements of the array `connections` of one JSON object.
+    Json,
+    /// Lines that begin with neither white space nor a heading of this many lines.
+    Unindented {
+        /// Lines to skip at the top.
+        heading: u64,
+    },
+    /// Lines that begin with this text.
+    BeginWith(&'static str),
+    /// The number the first line begins with.
+    FirstNumber,
+}
+
+/// Which sockets a contender is expected to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listed {
+    /// The held sockets only.
+    Established,
+    /// The held sockets and the holder's listeners.
+    Everything,
+}
+
+/// The program behind a contender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// What this bench is about.
+    Conns,
+    /// This program itself.
+    Own,
+    /// A program of the system, by name.
+    Peer(&'static str),
+}
+
+/// One command to measure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contender {
+    /// As shown in the result.
+    pub(crate) label: &'static str,
+    /// What is executed.
+    pub(crate) program: Program,
+    /// `{netns}` stands for the holder's namespace.
+    arguments: &'static [&'static str],
+    /// How to count.
+    pub(crate) rows: Rows,
+    /// What to expect.
+    pub(crate) lists: Listed,
+}
+
+/// The command whose cost the goals are about, first in the table.
+pub(crate) const SUBJECT: &str = "conns -a -o json";
+/// conns as a person uses it.
+pub(crate) const SUBJECT_TABLE: &str = "conns -t -o table";
+/// The peer that tells the most similar things: sockets, kernel facts, owners.
+pub(crate) const RIVAL: &str = "ss -tinp";
+
+/// All contenders, in the order of the result and of round one.
+pub(crate) static CONTENDERS: [Contender; 7] = [
+    Contender {
+        label: SUBJECT,
+        program: Program::Conns,
+        arguments: &["-a", "--netns", "{netns}", "-o", "json"],
+        rows: Rows::Json,
+        lists: Listed::Everything,
+    },
+    Contender {
+        label: SUBJECT_TABLE,
+        program: Program::Conns,
+        arguments: &["-t", "--netns", "{netns}", "-o", "table"],
+        rows: Rows::Unindented { heading: 1 },
+        lists: Listed::Established,
+    },
+    Contender {
+        label: RIVAL,
+        program: Program::Peer("ss"),
+        arguments: &["-tinp"],
+        rows: Rows::Unindented { heading: 1 },
+        lists: Listed::Established,
+    },
+    Contender {
+        label: "ss -tin",
+        program: Program::Peer("ss"),
+        arguments: &["-tin"],
+        rows: Rows::Unindented { heading: 1 },
+        lists: Listed::Established,
+    },
+    Contender {
+        label: "lsof -nP -iTCP",
+        program: Program::Peer("lsof"),
+        arguments: &["-nP", "-iTCP"],
+        rows: Rows::Unindented { heading: 1 },
+        lists: Listed::Everything,
+    },
+    Contender {
+        label: "netstat -tnp",
+        program: Program::Peer("netstat"),
+        arguments: &["-tnp"],
+        rows: Rows::BeginWith("tcp"),
+        lists: Listed::Established,
+    },
+    Contender {
+        label: "drain (the floor)",
+        program: Program::Own,
+        arguments: &["drain"],
+        rows: Rows::FirstNumber,
+        lists: Listed::Everything,
+    },
+];
+
+impl Contender {
+    /// Is it conns?
+    pub(crate) fn is_subject(&self) -> bool {
+        self.program == Program::Conns
+    }
+
+    /// Where its program is; `None` if it is not installed.
+    pub(crate) fn find(&self, conns: &Path) -> Option<PathBuf> {
+        match self.program {
+            Program::Conns => std::fs::canonicalize(conns)
+                .ok()
+                .filter(|path| path.is_file()),
+            Program::Own => crate::own_program().ok(),
+            Program::Peer(name) => find_installed(name),
+        }
+    }
+
+    /// Program and arguments, with the namespace filled in.
+    pub(crate) fn command(&self, conns: &Path, netns: &str) -> Vec<String> {
+        let program = self
+            .find(conns)
+            .unwrap_or_else(|| PathBuf::from(self.label));
+        std::iter::once(program.to_string_lossy().into_owned())
+            .chain(
+                self.arguments
+                    .iter()
+                    .map(|argument| argument.replace("{netns}", netns)),
+            )
+            .collect()
+    }
+}
+
+fn find_installed(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+}

@@ -1,0 +1,85 @@
+//! A running `conns-bench hold`, seen from the bench: started, asked where its sockets are, ended.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, ensure};
+
+/// A crowd that stands.
+pub(crate) struct Holder {
+    child: Child,
+    netns: String,
+    sockets: u32,
+    listeners: u32,
+}
+
+impl Holder {
+    /// Starts the crowd and waits until all sockets are established.
+    pub(crate) fn start(sockets: u32, processes: u32) -> anyhow::Result<Holder> {
+        let mut child = Command::new(crate::own_program()?)
+            .args([
+                "hold",
+                "--sockets",
+                &sockets.to_string(),
+                "--processes",
+                &processes.to_string(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start the holder of {sockets} sockets"))?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("the holder has no stdout")?;
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .context("cannot read the holder's readiness")?;
+        ensure!(
+            line.starts_with("ready "),
+            "the holder of {sockets} sockets did not get ready: its error is above"
+        );
+        let word = |key: &str| {
+            line.split_whitespace()
+                .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+                .with_context(|| format!("the holder's readiness {line:?} has no {key}"))
+        };
+        Ok(Holder {
+            netns: word("netns")?.to_owned(),
+            sockets: word("sockets")?
+                .parse()
+                .context("the holder's number of sockets is no number")?,
+            listeners: word("listeners")?
+                .parse()
+                .context("the holder's number of listeners is no number")?,
+            child,
+        })
+    }
+
+    /// Name of its namespace under /run/netns.
+    pub(crate) fn netns(&self) -> &str {
+        &self.netns
+    }
+
+    /// Established sockets, both ends counted.
+    pub(crate) fn sockets(&self) -> u32 {
+        self.sockets
+    }
+
+    /// Listening sockets beside them.
+    pub(crate) fn listeners(&self) -> u32 {
+        self.listeners
+    }
+
+    /// Ends the crowd and waits until its namespace is gone.
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        drop(self.child.stdin.take());
+        let status = self
+            .child
+            .wait()
+            .context("cannot wait for the holder to end")?;
+        ensure!(
+            status.success(),
+            "the holder ended with {status}: its error is above"
+        );
+        Ok(())
+    }
+}

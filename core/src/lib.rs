@@ -1,0 +1,8 @@
+//! The pure middle of `conns`: what a connection is, how observations become connections, and how
+//! they are asked for. No clock, file, socket, thread or environment is read here; `clippy.toml`
+//! beside this crate forbids them and CI runs it. Whoever calls passes the time as an argument.
+
+pub mod human;
+pub mod model;
+pub mod query;
+pub mod track;

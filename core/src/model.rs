@@ -1,0 +1,26 @@
+//! The nouns of `conns`, used by every floor above.
+//!
+//! The one idea: a value is [`Known`] with the source that said it, or it says why it is not.
+
+mod address;
+mod connection;
+mod known;
+mod observation;
+mod owner;
+mod snapshot;
+mod socket;
+mod tcp_info;
+mod time;
+
+pub use address::{Endpoint, same_address, unmapped};
+pub use connection::{Connection, Direction, Rates};
+pub use known::{Known, Source, Unknown};
+pub use observation::{Facts, Holding, Holdings, Loss, LossKind, Observation, Subject};
+pub use owner::{Holder, Process};
+pub use snapshot::Snapshot;
+pub use socket::{
+    AcceptQueue, BbrState, Congestion, CongestionDetail, DctcpState, Family, MptcpState, Netns,
+    Protocol, Queues, Socket, SocketId, SocketMemory, State, Timer, TimerKind,
+};
+pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoField, TcpInfoUnit};
+pub use time::Moment;

@@ -1,0 +1,179 @@
+//! A connection: the kernel's socket joined with its holders, its history and the verdict.
+
+use super::{Holder, Known, Moment, Protocol, Socket, Source, State, TcpInfo, Unknown};
+use crate::track::Verdict;
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The remote end connected to this machine.
+    Inbound,
+    /// This machine connected to the remote end.
+    Outbound,
+}
+
+impl Direction {
+    /// `inbound` or `outbound`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// Payload bytes a second between the last two observations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// Sent, first transmissions only.
+    pub out_bytes_per_s: f64,
+    /// Received.
+    pub in_bytes_per_s: f64,
+}
+
+/// One connection (or listening endpoint) at one moment.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// What the kernel says of the socket.
+    pub socket: Socket,
+    /// Every hold on it; several where a descriptor was inherited or passed on.
+    pub holders: Known<Box<[Holder]>>,
+    /// Who opened it.
+    pub direction: Known<Direction>,
+    /// When a tracker first saw it: a lower bound of its age.
+    pub first_seen: Moment,
+    /// Bytes a second each way.
+    pub rates: Known<Rates>,
+    /// What keeps it from being faster.
+    pub verdict: Verdict,
+}
+
+impl Connection {
+    /// `tcp_info` of the socket, if it is a TCP socket and the kernel told it.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&TcpInfo> {
+        self.socket.tcp.value()
+    }
+
+    /// The first holder: lowest pid, then lowest descriptor.
+    #[must_use]
+    pub fn first_holder(&self) -> Known<&Holder> {
+        self.holders
+            .as_ref()
+            .and_then(Unknown::NoHolderFound, |held| held.first())
+    }
+
+    /// Whether this is a connection as the plain list means it: established TCP (or MPTCP), or UDP
+    /// with a peer.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.socket.state == State::Established
+    }
+
+    /// Whether it is an endpoint that waits for others: a listening TCP socket, or an unconnected
+    /// UDP socket with a port.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        match self.socket.protocol {
+            Protocol::Tcp | Protocol::Mptcp => self.socket.state == State::Listen,
+            Protocol::Udp => self.socket.state == State::Close && self.socket.local.port != 0,
+        }
+    }
+
+    /// Smoothed round trip time in microseconds (RFC 6298 SRTT); unknown before the first sample.
+    #[must_use]
+    pub fn rtt_us(&self) -> Known<u32> {
+        if !self.socket.state.carries_data() {
+            return Known::NotApplicable;
+        }
+        self.socket
+            .tcp
+            .as_ref()
+            .and_then(Unknown::KernelDoesNotTell, |tcp| tcp.rtt())
+            .and_then(Unknown::NothingMeasured, |us| (us > 0).then_some(us))
+    }
+
+    /// Loss in percent over the connection's life: retransmitted segments, less those the peer
+    /// reported as duplicates (RFC 2883), of all data segments sent. Unknown before the first.
+    #[must_use]
+    pub fn loss_percent(&self) -> Known<f64> {
+        let Known::Value(tcp, source) = self.socket.tcp.as_ref() else {
+            return self.socket.tcp.as_ref().map(|_| 0.0);
+        };
+        if !self.socket.state.carries_data() {
+            return Known::NotApplicable;
+        }
+        match (tcp.total_retrans(), tcp.data_segs_out()) {
+            (Some(_), Some(0)) => Known::Unknown(Unknown::NothingMeasured),
+            (Some(retransmitted), Some(sent)) => {
+                let lost = retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0));
+                Known::Value(f64::from(lost) * 100.0 / f64::from(sent), source)
+            }
+            _ => Known::Unknown(Unknown::KernelDoesNotTell),
+        }
+    }
+
+    /// Payload bytes sent: first transmissions only, so what the application wrote and the
+    /// network was given at least once.
+    #[must_use]
+    pub fn bytes_out(&self) -> Known<u64> {
+        if let Known::Value(mptcp, source) = self.socket.mptcp {
+            return Known::from_option(mptcp.bytes_sent, source, Unknown::KernelDoesNotTell);
+        }
+        self.stream_counter(TcpInfo::payload_sent)
+    }
+
+    /// Payload bytes received in order. The kernel counts the peer's FIN as one byte (its
+    /// `rcv_nxt` moves on); that one is taken off again.
+    #[must_use]
+    pub fn bytes_in(&self) -> Known<u64> {
+        if let Known::Value(mptcp, source) = self.socket.mptcp {
+            return Known::from_option(mptcp.bytes_received, source, Unknown::KernelDoesNotTell);
+        }
+        let fin = u64::from(self.socket.state.has_received_fin());
+        self.stream_counter(|tcp| Some(tcp.bytes_received()?.saturating_sub(fin)))
+    }
+
+    fn stream_counter(&self, read: impl FnOnce(&TcpInfo) -> Option<u64>) -> Known<u64> {
+        if self.socket.protocol == Protocol::Udp {
+            return Known::Unknown(Unknown::KernelDoesNotTell);
+        }
+        self.socket
+            .tcp
+            .as_ref()
+            .and_then(Unknown::KernelDoesNotTell, read)
+    }
+
+    /// Microseconds since payload last went either way.
+    #[must_use]
+    pub fn idle_us(&self) -> Known<u64> {
+        if !self.socket.state.carries_data() {
+            return Known::NotApplicable;
+        }
+        let tcp = self.socket.tcp.as_ref();
+        tcp.and_then(Unknown::KernelDoesNotTell, |tcp| {
+            let sent = tcp.last_data_sent()?;
+            let received = tcp.last_data_recv()?;
+            Some(u64::from(sent.min(received)) * 1000)
+        })
+    }
+
+    /// Connections that were waiting for `accept` and that this listener had to drop.
+    #[must_use]
+    pub fn overflows(&self) -> Known<u64> {
+        if self.socket.state != State::Listen {
+            return Known::NotApplicable;
+        }
+        self.socket
+            .memory
+            .map(|memory| memory.drops)
+            .and_then(Unknown::KernelDoesNotTell, |drops| drops.map(u64::from))
+    }
+
+    /// The source that told of the socket.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.socket.source
+    }
+}

@@ -1,0 +1,44 @@
+//! Who holds a socket: a process, seen once and shared by all the sockets it holds.
+
+use std::sync::Arc;
+
+use super::Known;
+
+/// A process that holds at least one socket.
+///
+/// Everything was read through one open descriptor of its `/proc` folder, so all of it is about
+/// the same process even when the pid is reused (proc(5)).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Process {
+    /// The process id, as seen from the pid namespace `conns` runs in.
+    pub pid: u32,
+    /// The name: `comm`, at most 15 bytes on Linux.
+    pub name: Box<str>,
+    /// Path of the executable.
+    pub executable: Known<Box<str>>,
+    /// The arguments, joined by spaces.
+    pub command_line: Known<Box<str>>,
+    /// The effective user id.
+    pub uid: Known<u32>,
+    /// The name of that user.
+    pub user: Known<Box<str>>,
+    /// When it started: microseconds since 1970-01-01 UTC.
+    pub started_wall_us: Known<i64>,
+    /// The process id of its parent.
+    pub parent_pid: Known<u32>,
+    /// Its control group: path within the hierarchy.
+    pub cgroup: Known<Box<str>>,
+    /// The container it runs in: the 64 hexadecimal digits found in its control group.
+    pub container_id: Known<Box<str>>,
+    /// The systemd unit it belongs to, from its control group.
+    pub systemd_unit: Known<Box<str>>,
+}
+
+/// One hold on a socket: a process and the descriptor by which it holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Holder {
+    /// The process.
+    pub process: Arc<Process>,
+    /// The number of the file descriptor in that process; `None` where the system tells no number.
+    pub descriptor: Option<u32>,
+}

@@ -1,0 +1,16 @@
+//! What the machine was connected to at one moment.
+
+use super::{Connection, Loss, Moment};
+
+/// All connections at one moment, and what could not be seen. Never changed once made.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Counts up by one with each snapshot of a tracker, from 1.
+    pub sequence: u64,
+    /// When the sockets were read.
+    pub at: Moment,
+    /// Every socket seen, in the order the sources told them.
+    pub connections: Vec<Connection>,
+    /// What is missing from `connections`, and why.
+    pub losses: Vec<Loss>,
+}

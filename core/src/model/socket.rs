@@ -1,0 +1,397 @@
+//! One row of the kernel's socket tables: what `sock_diag` (or another source) says of a socket,
+//! before anybody knows who holds it or how it changed.
+
+use std::sync::Arc;
+
+use super::{Endpoint, Known, Source, TcpInfo};
+
+/// A network namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Netns {
+    /// Inode of the namespace in nsfs, as `readlink /proc/PID/ns/net` shows it; 0 where the
+    /// system has no namespaces.
+    pub inode: u64,
+    /// Its name under `/run/netns`, where it has one (ip-netns(8)).
+    pub name: Option<Box<str>>,
+    /// Whether `conns` itself runs in it.
+    pub is_own: bool,
+}
+
+/// Identity of a socket: the kernel's cookie, unique until reboot, within its namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId {
+    /// Inode of the network namespace.
+    pub netns: u64,
+    /// `SO_COOKIE`; a source without cookies puts a digest of protocol and ends here.
+    pub cookie: u64,
+}
+
+/// Transport protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// RFC 9293.
+    Tcp,
+    /// RFC 768.
+    Udp,
+    /// Multipath TCP, RFC 8684: the connection as the application sees it; its subflows are TCP.
+    Mptcp,
+}
+
+impl Protocol {
+    /// `tcp`, `udp` or `mptcp`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Mptcp => "mptcp",
+        }
+    }
+}
+
+/// Address family of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// `AF_INET`.
+    Ipv4,
+    /// `AF_INET6`; its addresses may be IPv4-mapped.
+    Ipv6,
+}
+
+impl Family {
+    /// `IPv4` or `IPv6`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        }
+    }
+}
+
+/// State of a socket: RFC 9293 section 3.3.2, numbered as in Linux `include/net/tcp_states.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum State {
+    /// Data can pass; also a UDP socket with a peer.
+    Established = 1,
+    /// Our SYN is on its way.
+    SynSent = 2,
+    /// A SYN has come, our SYN-ACK is on its way.
+    SynReceived = 3,
+    /// We have sent FIN.
+    FinWait1 = 4,
+    /// Our FIN is acknowledged.
+    FinWait2 = 5,
+    /// Both ends are closed; the tuple is kept for late segments.
+    TimeWait = 6,
+    /// Not connected; also a UDP socket without a peer.
+    Close = 7,
+    /// The peer has sent FIN, we have not.
+    CloseWait = 8,
+    /// The peer has sent FIN, and so have we.
+    LastAck = 9,
+    /// Waiting for connections.
+    Listen = 10,
+    /// Both have sent FIN at once.
+    Closing = 11,
+    /// Bound to a port, neither connected nor listening (Linux 6.8 and later tell it).
+    BoundInactive = 13,
+}
+
+impl State {
+    /// All states, in the kernel's order.
+    pub const ALL: [Self; 12] = [
+        Self::Established,
+        Self::SynSent,
+        Self::SynReceived,
+        Self::FinWait1,
+        Self::FinWait2,
+        Self::TimeWait,
+        Self::Close,
+        Self::CloseWait,
+        Self::LastAck,
+        Self::Listen,
+        Self::Closing,
+        Self::BoundInactive,
+    ];
+
+    /// The state with this number in `tcp_states.h`. The kernel's inner `NEW_SYN_RECV` (12) is
+    /// the `SYN_RECV` users know.
+    #[must_use]
+    pub fn from_kernel(number: u8) -> Option<Self> {
+        if number == 12 {
+            return Some(Self::SynReceived);
+        }
+        Self::ALL.into_iter().find(|state| *state as u8 == number)
+    }
+
+    /// The name as `ss` prints it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Established => "ESTAB",
+            Self::SynSent => "SYN-SENT",
+            Self::SynReceived => "SYN-RECV",
+            Self::FinWait1 => "FIN-WAIT-1",
+            Self::FinWait2 => "FIN-WAIT-2",
+            Self::TimeWait => "TIME-WAIT",
+            Self::Close => "UNCONN",
+            Self::CloseWait => "CLOSE-WAIT",
+            Self::LastAck => "LAST-ACK",
+            Self::Listen => "LISTEN",
+            Self::Closing => "CLOSING",
+            Self::BoundInactive => "BOUND",
+        }
+    }
+
+    /// The state a name means: as `ss`, the RFC or the kernel headers write it, in any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let plain: String = name
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric())
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        let plain = plain.strip_prefix("tcp").unwrap_or(&plain);
+        Some(match plain {
+            "estab" | "established" | "connected" => Self::Established,
+            "synsent" => Self::SynSent,
+            "synrecv" | "synreceived" | "newsynrecv" => Self::SynReceived,
+            "finwait1" => Self::FinWait1,
+            "finwait2" => Self::FinWait2,
+            "timewait" => Self::TimeWait,
+            "unconn" | "close" | "closed" | "unconnected" => Self::Close,
+            "closewait" => Self::CloseWait,
+            "lastack" => Self::LastAck,
+            "listen" | "listening" => Self::Listen,
+            "closing" => Self::Closing,
+            "bound" | "boundinactive" => Self::BoundInactive,
+            _ => return None,
+        })
+    }
+
+    /// Whether the peer's FIN has been received in this state (RFC 9293 figure 5).
+    #[must_use]
+    pub fn has_received_fin(self) -> bool {
+        matches!(
+            self,
+            Self::CloseWait | Self::LastAck | Self::Closing | Self::TimeWait
+        )
+    }
+
+    /// Whether data can pass, or could just before, so that measures of data apply.
+    #[must_use]
+    pub fn carries_data(self) -> bool {
+        !matches!(
+            self,
+            Self::SynReceived | Self::TimeWait | Self::Listen | Self::BoundInactive
+        )
+    }
+}
+
+/// Bytes waiting in a socket (`idiag_rqueue`, `idiag_wqueue`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queues {
+    /// Received and not read by the application.
+    pub receive_bytes: u32,
+    /// Written by the application and not acknowledged by the peer.
+    pub send_bytes: u32,
+}
+
+/// The accept queue of a listening socket (`sk_ack_backlog`, `sk_max_ack_backlog`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptQueue {
+    /// Connections that are complete and wait for `accept`.
+    pub length: u32,
+    /// The longest it may be: `listen`'s backlog, cut to `net.core.somaxconn`.
+    pub limit: u32,
+}
+
+/// What a pending timer of a TCP socket waits for (`idiag_timer`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimerKind {
+    /// Retransmission of unacknowledged data (`on` in `ss`).
+    Retransmit,
+    /// Keep-alive probe.
+    KeepAlive,
+    /// End of TIME-WAIT.
+    TimeWait,
+    /// Probe of a closed window.
+    ZeroWindowProbe,
+    /// A number this version does not know.
+    Other(u8),
+}
+
+impl TimerKind {
+    /// The kind of this `idiag_timer` number; `None` for 0, no timer.
+    #[must_use]
+    pub fn from_kernel(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => return None,
+            1 => Self::Retransmit,
+            2 => Self::KeepAlive,
+            3 => Self::TimeWait,
+            4 => Self::ZeroWindowProbe,
+            other => Self::Other(other),
+        })
+    }
+
+    /// The name as `ss` prints it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Retransmit => "on",
+            Self::KeepAlive => "keepalive",
+            Self::TimeWait => "timewait",
+            Self::ZeroWindowProbe => "persist",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+/// A pending timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timer {
+    /// What it waits for.
+    pub kind: TimerKind,
+    /// Milliseconds until it fires.
+    pub expires_ms: u32,
+    /// Retransmissions or probes sent in a row so far.
+    pub retransmits: u8,
+}
+
+/// Memory of a socket in bytes: `INET_DIAG_SKMEMINFO`, `SK_MEMINFO_*` in `linux/sock_diag.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SocketMemory {
+    /// Held by received packets, bookkeeping included.
+    pub receive_bytes: u32,
+    /// Most that may be held by received packets (`SO_RCVBUF`).
+    pub receive_limit_bytes: u32,
+    /// Held by packets handed to the network and not freed.
+    pub send_bytes: u32,
+    /// Most that may be queued to send (`SO_SNDBUF`).
+    pub send_limit_bytes: u32,
+    /// Reserved and not used.
+    pub forward_bytes: u32,
+    /// Queued to send, bookkeeping included.
+    pub queued_bytes: u32,
+    /// Held by socket options.
+    pub option_bytes: u32,
+    /// Held by packets that came while the application had the socket locked.
+    pub backlog_bytes: u32,
+    /// Packets (on a listener: connections) dropped, since Linux 4.7; a count.
+    pub drops: Option<u32>,
+}
+
+/// BBR's model of the path: `struct tcp_bbr_info`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BbrState {
+    /// Highest delivery rate seen lately, bytes a second.
+    pub bandwidth_bytes_per_s: u64,
+    /// Lowest round trip seen lately, microseconds.
+    pub min_rtt_us: u32,
+    /// Pacing gain times 256.
+    pub pacing_gain_256: u32,
+    /// Window gain times 256.
+    pub cwnd_gain_256: u32,
+}
+
+/// DCTCP's view of marks: `struct tcp_dctcp_info`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DctcpState {
+    /// Whether the peer agreed to ECN, so that DCTCP is at work.
+    pub enabled: bool,
+    /// Whether the last packet was marked.
+    pub is_congested: bool,
+    /// Share of marked bytes times 1024.
+    pub alpha_1024: u32,
+    /// Marked bytes acknowledged in this window.
+    pub ecn_acked_bytes: u32,
+    /// Bytes acknowledged in this window.
+    pub total_acked_bytes: u32,
+}
+
+/// What the algorithm tells beyond its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CongestionDetail {
+    /// Nothing.
+    None,
+    /// BBR.
+    Bbr(BbrState),
+    /// DCTCP.
+    Dctcp(DctcpState),
+}
+
+/// The congestion control of a TCP socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Congestion {
+    /// Its name, as in `net.ipv4.tcp_available_congestion_control`.
+    pub algorithm: Arc<str>,
+    /// Its own state.
+    pub detail: CongestionDetail,
+}
+
+/// State of an MPTCP connection: `struct mptcp_info`, read by length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MptcpState {
+    /// Subflows beyond the first.
+    pub extra_subflows: u8,
+    /// Identifies the connection among the host's (RFC 8684 section 3.2).
+    pub token: Option<u32>,
+    /// Payload bytes sent, since Linux 6.5.
+    pub bytes_sent: Option<u64>,
+    /// Payload bytes received, since Linux 6.5.
+    pub bytes_received: Option<u64>,
+}
+
+/// One socket as a source told it.
+#[derive(Debug, Clone)]
+pub struct Socket {
+    /// Its identity.
+    pub id: SocketId,
+    /// Who told.
+    pub source: Source,
+    /// The namespace it lives in.
+    pub netns: Arc<Netns>,
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Address family.
+    pub family: Family,
+    /// State.
+    pub state: State,
+    /// This machine's end.
+    pub local: Endpoint,
+    /// The other end; `None` if it has no peer.
+    pub remote: Option<Endpoint>,
+    /// Index of the interface it is bound to, or that its scope needs; 0 is none.
+    pub interface: u32,
+    /// Inode in the socket file system; not applicable once no process can hold it.
+    pub inode: Known<u64>,
+    /// User id of its creator.
+    pub uid: Known<u32>,
+    /// Bytes waiting in it.
+    pub queues: Known<Queues>,
+    /// Accept queue, of listeners only.
+    pub accept_queue: Known<AcceptQueue>,
+    /// The pending timer; not applicable if none is.
+    pub timer: Known<Timer>,
+    /// Its memory.
+    pub memory: Known<SocketMemory>,
+    /// Its congestion control.
+    pub congestion: Known<Congestion>,
+    /// Type of service / traffic class byte it sends (RFC 2474).
+    pub tos: Known<u8>,
+    /// Firewall mark (`SO_MARK`), told to `CAP_NET_ADMIN` only.
+    pub mark: Known<u32>,
+    /// Id of the control group (v2) it was created in.
+    pub cgroup_id: Known<u64>,
+    /// Which directions are shut down: bit 0 receiving, bit 1 sending.
+    pub shutdown: Known<u8>,
+    /// Upper layer protocol in the kernel, such as `tls` or `mptcp`; not applicable without one.
+    pub upper_layer: Known<Arc<str>>,
+    /// The kernel's measures of the connection.
+    pub tcp: Known<TcpInfo>,
+    /// MPTCP's own measures.
+    pub mptcp: Known<MptcpState>,
+}

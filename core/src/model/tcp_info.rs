@@ -1,0 +1,326 @@
+//! `struct tcp_info` of `linux/tcp.h`, kept as the bytes the kernel sent and read by length.
+//!
+//! The one idea: a field beyond the end of what this kernel sent is unknown, bytes beyond the
+//! fields known here are ignored. One table declares each field once; readers and the catalogue
+//! of fields are made from it. Offsets are part of the kernel's stable user interface.
+
+use std::fmt;
+
+/// The unit in which the kernel tells a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpInfoUnit {
+    /// A plain number.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Bytes a second.
+    BytesPerSecond,
+    /// Microseconds.
+    Micros,
+    /// Milliseconds.
+    Millis,
+}
+
+/// One field of `tcp_info`.
+#[derive(Debug, Clone, Copy)]
+pub struct TcpInfoField {
+    /// The kernel's name without the `tcpi_` prefix.
+    pub name: &'static str,
+    /// The kernel's unit.
+    pub unit: TcpInfoUnit,
+    /// First kernel version that tells it.
+    pub since: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// Reads it; `None` if this kernel's answer ends before it.
+    pub read: fn(&TcpInfo) -> Option<u64>,
+}
+
+/// The kernel's measures of one TCP socket.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TcpInfo {
+    bytes: Box<[u8]>,
+}
+
+/// Most bytes kept of one answer; the structure has 280 in Linux 6.18.
+const KEPT_BYTES: usize = 280;
+
+impl TcpInfo {
+    /// Takes the payload of an `INET_DIAG_INFO` attribute of a TCP socket, whatever its length.
+    #[must_use]
+    pub fn new(payload: &[u8]) -> Self {
+        let kept = payload.get(..KEPT_BYTES).unwrap_or(payload);
+        Self { bytes: kept.into() }
+    }
+
+    /// The bytes as the kernel sent them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn take<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        self.bytes.get(offset..)?.first_chunk().copied()
+    }
+
+    /// Shift of the window the peer offers (RFC 7323), 0 to 14.
+    #[must_use]
+    pub fn snd_wscale(&self) -> Option<u8> {
+        // Bit fields fill from the low end on little endian machines, from the high end on others.
+        let byte = *self.bytes.get(6)?;
+        Some(if cfg!(target_endian = "little") {
+            byte & 15
+        } else {
+            byte >> 4
+        })
+    }
+
+    /// Shift of the window offered to the peer (RFC 7323), 0 to 14.
+    #[must_use]
+    pub fn rcv_wscale(&self) -> Option<u8> {
+        let byte = *self.bytes.get(6)?;
+        Some(if cfg!(target_endian = "little") {
+            byte >> 4
+        } else {
+            byte & 15
+        })
+    }
+
+    /// Whether the latest delivery rate was limited by what the application wrote. Linux 4.9.
+    #[must_use]
+    pub fn is_app_limited(&self) -> Option<bool> {
+        // Before 4.9 the byte was padding; the delivery rate tells whether the kernel knows it.
+        self.delivery_rate()?;
+        let byte = *self.bytes.get(7)?;
+        let bit = if cfg!(target_endian = "little") {
+            1
+        } else {
+            0x80
+        };
+        Some(byte & bit != 0)
+    }
+
+    /// Payload bytes sent, retransmissions not counted. Before Linux 4.19 the acknowledged bytes.
+    #[must_use]
+    pub fn payload_sent(&self) -> Option<u64> {
+        match (self.bytes_sent(), self.bytes_retrans()) {
+            (Some(sent), Some(again)) => Some(sent.saturating_sub(again)),
+            _ => self.bytes_acked(),
+        }
+    }
+}
+
+impl fmt::Debug for TcpInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for field in TCP_INFO_FIELDS {
+            if let Some(value) = (field.read)(self) {
+                map.entry(&field.name, &value);
+            }
+        }
+        map.finish()
+    }
+}
+
+macro_rules! tcp_info_fields {
+    ($($meaning:literal $name:ident: $width:ident at $offset:literal, $unit:ident, since $since:literal;)*) => {
+        impl TcpInfo {
+            $(
+                #[doc = $meaning]
+                ///
+                #[doc = concat!("In the unit of the table below (", stringify!($unit), "); since Linux ", $since, ".")]
+                #[must_use]
+                pub fn $name(&self) -> Option<$width> {
+                    self.take($offset).map(<$width>::from_ne_bytes)
+                }
+            )*
+        }
+
+        /// Every field of `tcp_info` that stands alone in its bytes, in the kernel's order.
+        pub const TCP_INFO_FIELDS: &[TcpInfoField] = &[
+            $(TcpInfoField {
+                name: stringify!($name),
+                unit: TcpInfoUnit::$unit,
+                since: $since,
+                meaning: $meaning,
+                read: |tcp| tcp.$name().map(u64::from),
+            },)*
+        ];
+    };
+}
+
+tcp_info_fields! {
+    "Congestion state: 0 open, 1 disorder, 2 window reduced, 3 recovery, 4 loss."
+    ca_state: u8 at 1, Count, since "2.6.0";
+    "Retransmission timeouts in a row without an answer."
+    retransmits: u8 at 2, Count, since "2.6.0";
+    "Window or keep-alive probes in a row without an answer."
+    probes: u8 at 3, Count, since "2.6.0";
+    "How often the retransmission timeout has been doubled."
+    backoff: u8 at 4, Count, since "2.6.0";
+    "Options in use: 1 timestamps, 2 SACK, 4 window scale, 8 ECN, 16 ECN seen, 32 fast open, 64 usec timestamps."
+    options: u8 at 5, Count, since "2.6.0";
+    "Retransmission timeout (RFC 6298)."
+    rto: u32 at 8, Micros, since "2.6.0";
+    "Delayed acknowledgement timeout."
+    ato: u32 at 12, Micros, since "2.6.0";
+    "Largest segment sent."
+    snd_mss: u32 at 16, Bytes, since "2.6.0";
+    "Largest segment received."
+    rcv_mss: u32 at 20, Bytes, since "2.6.0";
+    "Segments sent and not acknowledged."
+    unacked: u32 at 24, Count, since "2.6.0";
+    "Segments of them selectively acknowledged."
+    sacked: u32 at 28, Count, since "2.6.0";
+    "Segments of them believed lost."
+    lost: u32 at 32, Count, since "2.6.0";
+    "Segments of them retransmitted."
+    retrans: u32 at 36, Count, since "2.6.0";
+    "Forward acknowledged segments (not maintained since Linux 4.15)."
+    fackets: u32 at 40, Count, since "2.6.0";
+    "Time since payload was last sent."
+    last_data_sent: u32 at 44, Millis, since "2.6.0";
+    "Time since an acknowledgement was last sent (never maintained by Linux)."
+    last_ack_sent: u32 at 48, Millis, since "2.6.0";
+    "Time since payload was last received."
+    last_data_recv: u32 at 52, Millis, since "2.6.0";
+    "Time since an acknowledgement was last received."
+    last_ack_recv: u32 at 56, Millis, since "2.6.0";
+    "Path MTU."
+    pmtu: u32 at 60, Bytes, since "2.6.0";
+    "Receive window the kernel would offer at most just now."
+    rcv_ssthresh: u32 at 64, Bytes, since "2.6.0";
+    "Smoothed round trip time (RFC 6298 SRTT)."
+    rtt: u32 at 68, Micros, since "2.6.0";
+    "Mean deviation of the round trip time (RFC 6298 RTTVAR)."
+    rttvar: u32 at 72, Micros, since "2.6.0";
+    "Slow start threshold in segments."
+    snd_ssthresh: u32 at 76, Count, since "2.6.0";
+    "Congestion window in segments."
+    snd_cwnd: u32 at 80, Count, since "2.6.0";
+    "Segment size advertised to the peer."
+    advmss: u32 at 84, Bytes, since "2.6.0";
+    "Reordering tolerated, in segments."
+    reordering: u32 at 88, Count, since "2.6.0";
+    "Round trip time estimated from received data."
+    rcv_rtt: u32 at 92, Micros, since "2.6.11";
+    "What the application reads in a round trip; the receive buffer grows from it."
+    rcv_space: u32 at 96, Bytes, since "2.6.11";
+    "Segments retransmitted, over the connection's life."
+    total_retrans: u32 at 100, Count, since "2.6.13";
+    "Rate at which segments are paced out."
+    pacing_rate: u64 at 104, BytesPerSecond, since "3.15";
+    "Most that pacing may reach; all ones is no limit."
+    max_pacing_rate: u64 at 112, BytesPerSecond, since "3.15";
+    "Bytes acknowledged by the peer; one more on the side that sent the SYN."
+    bytes_acked: u64 at 120, Bytes, since "4.1";
+    "Bytes received in order; one more after the peer's FIN."
+    bytes_received: u64 at 128, Bytes, since "4.1";
+    "Segments sent."
+    segs_out: u32 at 136, Count, since "4.2";
+    "Segments received."
+    segs_in: u32 at 140, Count, since "4.2";
+    "Bytes written by the application and not sent once."
+    notsent_bytes: u32 at 144, Bytes, since "4.6";
+    "Lowest round trip time of the last minutes (tcp_min_rtt_wlen)."
+    min_rtt: u32 at 148, Micros, since "4.6";
+    "Segments with payload received."
+    data_segs_in: u32 at 152, Count, since "4.6";
+    "Segments with payload sent, retransmissions included."
+    data_segs_out: u32 at 156, Count, since "4.6";
+    "Latest measured rate of delivery to the peer."
+    delivery_rate: u64 at 160, BytesPerSecond, since "4.9";
+    "Time during which there was something to send."
+    busy_time: u64 at 168, Micros, since "4.10";
+    "Part of busy_time limited by the peer's receive window."
+    rwnd_limited: u64 at 176, Micros, since "4.10";
+    "Part of busy_time limited by the send buffer."
+    sndbuf_limited: u64 at 184, Micros, since "4.10";
+    "Segments delivered, as far as acknowledgements tell."
+    delivered: u32 at 192, Count, since "4.18";
+    "Segments of them that met congestion marks (ECN)."
+    delivered_ce: u32 at 196, Count, since "4.18";
+    "Payload bytes sent, retransmissions included."
+    bytes_sent: u64 at 200, Bytes, since "4.19";
+    "Payload bytes retransmitted."
+    bytes_retrans: u64 at 208, Bytes, since "4.19";
+    "Retransmissions that the peer reported as duplicates (RFC 2883)."
+    dsack_dups: u32 at 216, Count, since "4.19";
+    "Times reordering was seen."
+    reord_seen: u32 at 220, Count, since "4.19";
+    "Segments received out of order."
+    rcv_ooopack: u32 at 224, Count, since "5.4";
+    "Receive window the peer offers now."
+    snd_wnd: u32 at 228, Bytes, since "5.4";
+    "Receive window offered to the peer now."
+    rcv_wnd: u32 at 232, Bytes, since "6.2";
+    "Times another path was tried by changing the flow label."
+    rehash: u32 at 236, Count, since "6.2";
+    "Retransmission timeouts, over the connection's life."
+    total_rto: u16 at 240, Count, since "6.7";
+    "Recoveries from retransmission timeouts."
+    total_rto_recoveries: u16 at 242, Count, since "6.7";
+    "Time spent in recovery from retransmission timeouts."
+    total_rto_time: u32 at 244, Millis, since "6.7";
+    "Segments received with congestion marks (accurate ECN)."
+    received_ce: u32 at 248, Count, since "6.18";
+    "Bytes delivered marked ECT(1)."
+    delivered_e1_bytes: u32 at 252, Bytes, since "6.18";
+    "Bytes delivered marked ECT(0)."
+    delivered_e0_bytes: u32 at 256, Bytes, since "6.18";
+    "Bytes delivered marked CE."
+    delivered_ce_bytes: u32 at 260, Bytes, since "6.18";
+    "Bytes received marked ECT(1)."
+    received_e1_bytes: u32 at 264, Bytes, since "6.18";
+    "Bytes received marked ECT(0)."
+    received_e0_bytes: u32 at 268, Bytes, since "6.18";
+    "Bytes received marked CE."
+    received_ce_bytes: u32 at 272, Bytes, since "6.18";
+    "Why accurate ECN is off, as bits."
+    accecn_fail_mode: u16 at 276, Count, since "6.18";
+    "Which accurate ECN options were seen."
+    accecn_opt_seen: u16 at 278, Count, since "6.18";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_answer_has_the_fields_it_reaches_and_no_more() {
+        // Linux 3.10 sent 104 bytes: everything up to total_retrans.
+        let mut bytes = [0_u8; 104];
+        bytes[68..72].copy_from_slice(&80_000_u32.to_ne_bytes());
+        let tcp = TcpInfo::new(&bytes);
+        assert_eq!(tcp.rtt(), Some(80_000));
+        assert_eq!(tcp.total_retrans(), Some(0));
+        assert_eq!(tcp.pacing_rate(), None);
+        assert_eq!(tcp.is_app_limited(), None);
+        // Half a field is no field.
+        assert_eq!(TcpInfo::new(&bytes[..70]).rtt(), None);
+        assert_eq!(TcpInfo::new(&[]).ca_state(), None);
+    }
+
+    #[test]
+    fn a_longer_answer_is_read_and_cut() {
+        let tcp = TcpInfo::new(&[7; 400]);
+        assert_eq!(tcp.accecn_opt_seen(), Some(0x0707));
+        assert_eq!(tcp.as_bytes().len(), KEPT_BYTES);
+    }
+
+    #[test]
+    fn fields_do_not_overlap_and_are_in_order() {
+        // Each byte that a field reads is set alone; exactly one field may change.
+        for at in 8..KEPT_BYTES {
+            let mut bytes = [0_u8; KEPT_BYTES];
+            bytes[at] = 1;
+            let tcp = TcpInfo::new(&bytes);
+            let changed: Vec<_> = TCP_INFO_FIELDS
+                .iter()
+                .filter(|field| (field.read)(&tcp) != Some(0))
+                .map(|field| field.name)
+                .collect();
+            assert_eq!(changed.len(), 1, "byte {at} belongs to {changed:?}");
+        }
+    }
+}

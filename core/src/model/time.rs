@@ -1,0 +1,20 @@
+//! A moment as the caller's clock told it. The core never reads a clock itself.
+
+use std::time::Duration;
+
+/// One moment, told by two clocks: rates and ages use the monotonic one, dates the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment {
+    /// Microseconds of a clock that is never set back; only differences mean anything.
+    pub monotonic_us: u64,
+    /// Microseconds since 1970-01-01 UTC; may jump when the clock is set.
+    pub wall_us: i64,
+}
+
+impl Moment {
+    /// Time passed since `earlier`, by the monotonic clock; zero if `earlier` is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.monotonic_us.saturating_sub(earlier.monotonic_us))
+    }
+}

@@ -1,0 +1,22 @@
+//! Asking for connections: the filter language, sorting and grouping, all over one catalogue of
+//! fields.
+
+mod catalogue;
+mod columns;
+mod field;
+pub mod filter;
+mod group;
+mod nearest;
+pub mod services;
+mod sort;
+mod value;
+
+pub use catalogue::{catalogue, find_field};
+pub use columns::{ColumnError, parse_columns};
+pub use field::{Field, Kind};
+pub use filter::{Filter, FilterError};
+pub use group::{Group, GroupKey, Spread, Sum, group};
+pub use nearest::{UnknownField, field_named};
+pub use services::{service_name, service_port};
+pub use sort::{SortError, SortKey, sort};
+pub use value::Value;

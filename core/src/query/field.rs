@@ -1,0 +1,168 @@
+//! A field: a name under which something of a connection can be filtered, sorted, shown.
+
+use crate::model::{Connection, TcpInfoField, TcpInfoUnit, Unknown};
+
+use super::Value;
+
+/// The type of a field, its unit included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Text; compared without regard to case.
+    Text,
+    /// A plain number.
+    Count,
+    /// A port number; a service name is understood too.
+    Port,
+    /// Bytes.
+    Bytes,
+    /// Bytes a second.
+    BytesPerSecond,
+    /// A time span, kept in microseconds.
+    Duration,
+    /// Percent, 0 to 100.
+    Percent,
+    /// An address; IPv4-mapped ones match both ways.
+    Address,
+    /// Address and port.
+    Endpoint,
+    /// True or false.
+    Bool,
+    /// A moment, kept in microseconds since 1970-01-01 UTC.
+    Time,
+    /// The list of holders; shown, not compared.
+    Holders,
+}
+
+impl Kind {
+    /// The type in a word, for the field reference.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Count => "number",
+            Self::Port => "port",
+            Self::Bytes => "bytes",
+            Self::BytesPerSecond => "rate",
+            Self::Duration => "duration",
+            Self::Percent => "percent",
+            Self::Address => "address",
+            Self::Endpoint => "endpoint",
+            Self::Bool => "bool",
+            Self::Time => "time",
+            Self::Holders => "list",
+        }
+    }
+
+    /// The unit in machine-read output; empty where there is none.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::BytesPerSecond => "bytes/s",
+            Self::Duration => "us",
+            Self::Percent => "%",
+            Self::Time => "us since 1970-01-01 UTC",
+            Self::Text
+            | Self::Count
+            | Self::Port
+            | Self::Address
+            | Self::Endpoint
+            | Self::Bool
+            | Self::Holders => "",
+        }
+    }
+
+    /// What machine-read names end in, so that they carry their unit.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Bytes => "_bytes",
+            Self::BytesPerSecond => "_bytes_per_s",
+            Self::Duration | Self::Time => "_us",
+            Self::Percent => "_percent",
+            Self::Text
+            | Self::Count
+            | Self::Port
+            | Self::Address
+            | Self::Endpoint
+            | Self::Bool
+            | Self::Holders => "",
+        }
+    }
+
+    /// Whether larger and smaller mean something, so that sums and `--sort` do too.
+    #[must_use]
+    pub fn is_quantity(self) -> bool {
+        matches!(
+            self,
+            Self::Count | Self::Bytes | Self::BytesPerSecond | Self::Duration | Self::Percent
+        )
+    }
+}
+
+/// How a field is read from a connection.
+#[derive(Clone, Copy)]
+pub(super) enum Read {
+    /// From anything of it.
+    Connection(for<'a> fn(&'a Connection) -> Value<'a>),
+    /// From its `tcp_info`.
+    TcpInfo(&'static TcpInfoField),
+}
+
+/// One field of the catalogue.
+pub struct Field {
+    /// Its name in filters and on the command line.
+    pub name: &'static str,
+    /// Other names filters understand.
+    pub aliases: &'static [&'static str],
+    /// Its name in machine-read output: `name` with the unit.
+    pub key: String,
+    /// Its type and unit.
+    pub kind: Kind,
+    /// What it means.
+    pub meaning: &'static str,
+    /// Where it comes from.
+    pub origin: String,
+    pub(super) read: Read,
+}
+
+impl Field {
+    pub(super) fn key_of(name: &str, kind: Kind) -> String {
+        let suffix = kind.suffix();
+        if name.contains("bytes") || suffix.is_empty() || name.ends_with(suffix) {
+            name.to_owned()
+        } else {
+            format!("{name}{suffix}")
+        }
+    }
+
+    /// The value of this field of `connection`.
+    #[must_use]
+    pub fn value<'a>(&self, connection: &'a Connection) -> Value<'a> {
+        match self.read {
+            Read::Connection(read) => read(connection),
+            Read::TcpInfo(field) => tcp_info_value(connection, field),
+        }
+    }
+}
+
+fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value<'a> {
+    if !connection.socket.state.carries_data() {
+        return Value::NotApplicable;
+    }
+    let raw = connection
+        .socket
+        .tcp
+        .as_ref()
+        .and_then(Unknown::KernelDoesNotTell, field.read);
+    Value::known(raw, |raw| match field.unit {
+        TcpInfoUnit::Count => Value::Count(raw),
+        TcpInfoUnit::Bytes => Value::Bytes(raw),
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a rate above 2^53 bytes/s is no rate"
+        )]
+        TcpInfoUnit::BytesPerSecond => Value::BytesPerSecond(raw as f64),
+        TcpInfoUnit::Micros => Value::Micros(raw),
+        TcpInfoUnit::Millis => Value::Micros(raw * 1000),
+    })
+}

@@ -1,0 +1,251 @@
+//! One comparison: a field, an operator, and a value that suits both.
+
+use std::ops::Range;
+
+use super::super::super::Kind;
+use super::super::MAX_PATTERNS;
+use super::super::error::Fault;
+use super::super::lex::{Lexeme, Operator, Verb};
+use super::super::number::{is_plain_number, is_unit};
+use super::super::operand::{number, operands, truth};
+use super::super::text::{Folded, Pattern};
+use super::super::tree::{Check, Node, Operand, Presence, Subject, Test};
+use super::super::word::Word;
+use super::super::words::Vocabulary;
+use super::{Failure, Parser, is_connective};
+
+/// A field name, and what stands at its place.
+pub(super) struct Named {
+    pub(super) subject: Subject,
+    /// Named by its key, which says the unit.
+    pub(super) by_key: bool,
+    pub(super) span: Range<usize>,
+}
+
+impl Parser<'_> {
+    /// Whether an operator comes next, so that what stood before must have been a field.
+    pub(super) fn operator_ahead(&self) -> bool {
+        match self.peek() {
+            Some(Lexeme::Operator(_)) => true,
+            Some(Lexeme::Not) => self.word_at(1).is_some_and(is_negatable),
+            Some(Lexeme::Word) => self.word_at(0).is_some_and(|word| {
+                operator_word(word).is_some()
+                    || word.eq_ignore_ascii_case("not") && self.word_at(1).is_some_and(is_negatable)
+            }),
+            _ => false,
+        }
+    }
+
+    fn operator(&mut self) -> Option<Operator> {
+        if let Some(Lexeme::Operator(operator)) = self.peek() {
+            let operator = *operator;
+            self.at += 1;
+            return Some(operator);
+        }
+        if !self.operator_ahead() {
+            return None;
+        }
+        let negated = self.take(&Lexeme::Not) || self.take_word("not");
+        let mut operator = operator_word(self.word_at(0)?)?;
+        self.at += 1;
+        operator.negated ^= negated;
+        if operator.verb == Verb::Is && self.take_word("not") {
+            operator.negated ^= true;
+        }
+        Some(operator)
+    }
+
+    pub(super) fn comparison(&mut self, named: Named) -> Result<Node, Failure> {
+        let subject = named.subject;
+        let at = self.span();
+        let Some(operator) = self.operator() else {
+            return self.without_operator(named);
+        };
+        let kind = subject.kind();
+        let fits = match operator.verb {
+            Verb::Is => true,
+            // `owners == unknown` says something, `owners == 5` is refused with its value.
+            Verb::Equal => true,
+            Verb::In => kind != Kind::Bool && kind != Kind::Holders,
+            Verb::Less | Verb::AtMost | Verb::Greater | Verb::AtLeast => has_order(kind),
+            Verb::Matches | Verb::Contains => kind == Kind::Text,
+        };
+        if !fits {
+            let fault = Fault::UnfitOperator {
+                found: operator.verb.name(),
+                field: subject.name,
+                kind,
+            };
+            return Err((at, fault));
+        }
+        let check = match operator.verb {
+            Verb::Equal | Verb::Is => match self.presence(&subject) {
+                Some(presence) => Check::Is(presence),
+                None => Check::Any(self.value(&named)?),
+            },
+            Verb::In => Check::Any(self.list(&named)?),
+            Verb::Matches => Check::Matches(self.pattern()?),
+            Verb::Contains => Check::Contains(Folded::new(&self.plain_value()?.0)),
+            verb => {
+                let (text, span) = self.quantity(kind)?;
+                let number =
+                    number(&subject, named.by_key, &text).map_err(|fault| (span, fault))?;
+                Check::Order(verb, number)
+            }
+        };
+        Ok(Node::Test(Test {
+            subject,
+            check,
+            negated: operator.negated,
+        }))
+    }
+
+    /// `state established`, `dst 10.0.0.0/8`, `app_limited`, `idle`.
+    fn without_operator(&mut self, named: Named) -> Result<Node, Failure> {
+        let Named { subject, span, .. } = &named;
+        let is_bool = subject.kind() == Kind::Bool;
+        let has_value = match self.peek() {
+            Some(Lexeme::Quoted(_)) => !is_bool,
+            Some(Lexeme::Word) => self
+                .word_at(0)
+                .is_some_and(|word| !is_connective(word) && (!is_bool || truth(word).is_some())),
+            _ => false,
+        };
+        let name = self.source(span.clone());
+        let check = if has_value {
+            Check::Any(self.value(&named)?)
+        } else if is_bool {
+            Check::Any(vec![Operand::Bool(true)])
+        } else if Word::is_listed(name) {
+            return Ok(Node::Word(Word::new(name, false)));
+        } else {
+            let field = subject.name;
+            return Err((span.clone(), Fault::FieldAlone { field }));
+        };
+        Ok(Node::Test(Test {
+            subject: *subject,
+            check,
+            negated: false,
+        }))
+    }
+
+    /// `known`, `unknown` or `n/a`, unquoted, unless the field has such a word itself.
+    fn presence(&mut self, subject: &Subject) -> Option<Presence> {
+        let word = self.word_at(0)?;
+        let presence = [
+            ("known", Presence::Known),
+            ("unknown", Presence::Unknown),
+            ("n/a", Presence::NotApplicable),
+        ]
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(word))?
+        .1;
+        let own = Vocabulary::of_field(subject.name).and_then(|words| words.canonical(word));
+        if own.is_some() {
+            return None;
+        }
+        self.at += 1;
+        Some(presence)
+    }
+
+    fn value(&mut self, named: &Named) -> Result<Vec<Operand>, Failure> {
+        let (text, span) = self.quantity(named.subject.kind())?;
+        operands(&named.subject, named.by_key, &text).map_err(|fault| (span, fault))
+    }
+
+    fn list(&mut self, named: &Named) -> Result<Vec<Operand>, Failure> {
+        let close = match self.peek() {
+            Some(Lexeme::Open('(')) => Lexeme::Close(')'),
+            Some(Lexeme::Open(_)) => Lexeme::Close('}'),
+            _ => return self.value(named),
+        };
+        self.at += 1;
+        let mut all = self.value(named)?;
+        loop {
+            if self.take(&close) {
+                return Ok(all);
+            }
+            let has_comma = self.take(&Lexeme::Comma);
+            if !has_comma && !matches!(self.peek(), Some(Lexeme::Word | Lexeme::Quoted(_))) {
+                return Err(self.unexpected("`,` or the end of the list"));
+            }
+            all.extend(self.value(named)?);
+        }
+    }
+
+    /// A word or a quoted text, and its place.
+    fn plain_value(&mut self) -> Result<(String, Range<usize>), Failure> {
+        let span = self.span();
+        let text = match self.peek() {
+            Some(Lexeme::Quoted(text)) => text.clone(),
+            Some(Lexeme::Word) => self.source(span.clone()).to_owned(),
+            _ => return Err(self.unexpected("a value")),
+        };
+        self.at += 1;
+        Ok((text, span))
+    }
+
+    /// The same, where the unit may stand apart from its number: `50 ms`.
+    fn quantity(&mut self, kind: Kind) -> Result<(String, Range<usize>), Failure> {
+        let (mut text, mut span) = self.plain_value()?;
+        let takes_unit = kind.is_quantity() && is_plain_number(&text);
+        if takes_unit
+            && let Some(unit) = self.word_at(0)
+            && is_unit(unit)
+        {
+            text.push_str(unit);
+            span.end = self.span().end;
+            self.at += 1;
+        }
+        Ok((text, span))
+    }
+
+    fn pattern(&mut self) -> Result<Pattern, Failure> {
+        let is_quoted = matches!(self.peek(), Some(Lexeme::Quoted(_)));
+        let (text, span) = self.plain_value()?;
+        let next = self.span();
+        let is_cut =
+            next.start == span.end && !matches!(self.peek(), None | Some(Lexeme::Close(_)));
+        if !is_quoted && is_cut {
+            return Err((next, Fault::UnquotedPattern));
+        }
+        self.patterns += 1;
+        if self.patterns > MAX_PATTERNS {
+            return Err((span, Fault::TooManyPatterns));
+        }
+        Pattern::new(&text).map_err(|reason| (span, Fault::BadPattern { reason }))
+    }
+}
+
+/// The words of operators, for messages.
+pub(super) const OPERATOR_WORDS: [&str; 10] = [
+    "in", "contains", "matches", "is", "eq", "ne", "lt", "le", "gt", "ge",
+];
+
+fn operator_word(word: &str) -> Option<Operator> {
+    let (verb, negated) = match word.to_ascii_lowercase().as_str() {
+        "in" => (Verb::In, false),
+        "contains" => (Verb::Contains, false),
+        "matches" => (Verb::Matches, false),
+        "is" => (Verb::Is, false),
+        "eq" => (Verb::Equal, false),
+        "ne" | "neq" => (Verb::Equal, true),
+        "lt" => (Verb::Less, false),
+        "le" | "leq" => (Verb::AtMost, false),
+        "gt" => (Verb::Greater, false),
+        "ge" | "geq" => (Verb::AtLeast, false),
+        _ => return None,
+    };
+    Some(Operator { verb, negated })
+}
+
+/// Whether the word is an operator that `not` may stand before.
+fn is_negatable(word: &str) -> bool {
+    ["in", "contains", "matches"]
+        .iter()
+        .any(|operator| operator.eq_ignore_ascii_case(word))
+}
+
+fn has_order(kind: Kind) -> bool {
+    kind.is_quantity() || matches!(kind, Kind::Port | Kind::Time)
+}

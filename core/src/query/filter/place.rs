@@ -1,0 +1,170 @@
+//! Addresses, networks and ports as filters name them. The one idea: an IPv4-mapped IPv6 address
+//! and the IPv4 address it means match each other, and so do their networks.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::super::services::service_port;
+use crate::model::{Endpoint, unmapped};
+
+/// Ports from the first to the second, both included.
+pub(super) type Ports = (u16, u16);
+
+/// Where an end of a connection may be: in a network, at some ports, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    net: Option<Net>,
+    pub(super) ports: Option<Ports>,
+}
+
+/// A network as it was written and, if that is IPv4-mapped, as the IPv4 network it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Net {
+    written: IpNet,
+    plain: IpNet,
+}
+
+impl Net {
+    /// An address or a network.
+    fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(decimal(length)?)),
+            None => (text, None),
+        };
+        let address = address
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(address);
+        let address: IpAddr = address.parse().ok()?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let length = u8::try_from(length.unwrap_or(longest)).ok()?;
+        let written = IpNet::new(address, length).ok()?.trunc();
+        /// Bits in front of the IPv4 address in an IPv4-mapped one (RFC 4291 section 2.5.5.2).
+        const MAPPED_BITS: u8 = 96;
+        let plain = match (unmapped(written.addr()), length.checked_sub(MAPPED_BITS)) {
+            (IpAddr::V4(v4), Some(length)) if address.is_ipv6() => {
+                IpNet::V4(Ipv4Net::new(v4, length).ok()?)
+            }
+            _ => written,
+        };
+        Some(Self { written, plain })
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.written.contains(&address) || self.plain.contains(&unmapped(address))
+    }
+
+    fn is_one_address(&self) -> bool {
+        self.written.prefix_len() == self.written.max_prefix_len()
+    }
+}
+
+fn decimal(text: &str) -> Option<u32> {
+    // `parse` alone takes a sign.
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
+
+impl Place {
+    /// Reads an address, a network, either with `:port`, or `:port` alone. More than one where a
+    /// service has several ports; none where `text` is nothing of the kind.
+    pub(super) fn parse(text: &str) -> Vec<Self> {
+        if let Some(net) = Net::parse(text) {
+            return vec![Self {
+                net: Some(net),
+                ports: None,
+            }];
+        }
+        let Some((head, tail)) = text.rsplit_once(':') else {
+            return Vec::new();
+        };
+        let net = match head {
+            "" | "*" => None,
+            head => match Net::parse(head) {
+                // Without brackets the last group of an IPv6 address and a port look the same.
+                Some(net) if net.written.addr().is_ipv4() || head.contains(['[', '/']) => Some(net),
+                _ => return Vec::new(),
+            },
+        };
+        parse_ports(tail)
+            .into_iter()
+            .map(|ports| Self {
+                net,
+                ports: Some(ports),
+            })
+            .collect()
+    }
+
+    /// Whether an end with this address is here, whatever its port.
+    pub(super) fn contains_address(&self, address: IpAddr) -> bool {
+        self.net.is_none_or(|net| net.contains(address))
+    }
+
+    /// Whether an end is here.
+    pub(super) fn contains(&self, end: Endpoint) -> bool {
+        self.ports
+            .is_none_or(|(low, high)| (low..=high).contains(&end.port))
+            && self.contains_address(end.address)
+    }
+}
+
+/// A port, a range of them, or those of a service; none if `text` is nothing of the kind.
+pub(super) fn parse_ports(text: &str) -> Vec<Ports> {
+    if let Some(port) = decimal(text).and_then(|port| u16::try_from(port).ok()) {
+        return vec![(port, port)];
+    }
+    let range = text.split_once("..").or_else(|| text.split_once('-'));
+    if let Some((low, high)) = range
+        && let (Some(low), Some(high)) = (decimal(low), decimal(high))
+        && let (Ok(low), Ok(high)) = (u16::try_from(low), u16::try_from(high))
+    {
+        return if low <= high {
+            vec![(low, high)]
+        } else {
+            Vec::new()
+        };
+    }
+    service_port(text)
+        .unwrap_or_default()
+        .iter()
+        .map(|service| (service.port, service.port))
+        .collect()
+}
+
+/// Ports as [`parse_ports`] reads them back.
+pub(super) fn ports_text((low, high): Ports) -> String {
+    if low == high {
+        low.to_string()
+    } else {
+        format!("{low}..{high}")
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.net {
+            Some(net) => {
+                let address = net.written.addr();
+                if address.is_ipv6() && self.ports.is_some() {
+                    write!(f, "[{address}]")?;
+                } else {
+                    write!(f, "{address}")?;
+                }
+                if !net.is_one_address() {
+                    write!(f, "/{}", net.written.prefix_len())?;
+                }
+            }
+            None if self.ports.is_none() => f.write_str("*")?,
+            None => {}
+        }
+        match self.ports {
+            Some(ports) => write!(f, ":{}", ports_text(ports)),
+            None => Ok(()),
+        }
+    }
+}

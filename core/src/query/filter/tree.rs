@@ -1,0 +1,266 @@
+//! A compiled filter and its evaluation. The one idea: three-valued logic, as SQL has it. A
+//! comparison with a value that is not known is `None`: neither true nor false, and neither is its
+//! negation.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use super::super::{Field, Kind, Value};
+use super::lex::Verb;
+use super::number::Number;
+use super::place::Place;
+use super::text::{Folded, Pattern};
+use super::word::Word;
+use crate::model::Connection;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Node {
+    /// The empty filter.
+    Everything,
+    /// Never nested in another `And`, and of two at least; the same for `Or`.
+    And(Vec<Node>),
+    Or(Vec<Node>),
+    /// Never nested in another `Not`.
+    Not(Box<Node>),
+    Test(Test),
+    Word(Word),
+}
+
+/// One comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Test {
+    pub(super) subject: Subject,
+    pub(super) check: Check,
+    pub(super) negated: bool,
+}
+
+/// What is compared: a field, or the same field of both ends.
+#[derive(Clone, Copy)]
+pub(super) struct Subject {
+    pub(super) name: &'static str,
+    pub(super) field: &'static Field,
+    pub(super) other_end: Option<&'static Field>,
+}
+
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Subject {
+    pub(super) fn kind(&self) -> Kind {
+        self.field.kind
+    }
+}
+
+/// How it is compared.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Check {
+    /// Equal to, or in, any of these.
+    Any(Vec<Operand>),
+    /// `<`, `<=`, `>` or `>=`.
+    Order(Verb, Number),
+    Contains(Folded),
+    Matches(Pattern),
+    Is(Presence),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    Known,
+    Unknown,
+    NotApplicable,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Operand {
+    Number(Number),
+    /// Both ends included.
+    Range(Number, Number),
+    Text(Folded),
+    Place(Place),
+    Bool(bool),
+}
+
+impl Node {
+    /// `None` where what is asked is not known.
+    pub(super) fn evaluate(&self, connection: &Connection) -> Option<bool> {
+        match self {
+            Self::Everything => Some(true),
+            Self::And(parts) => any(parts.iter().map(|part| part.refuted(connection))).map(not),
+            Self::Or(parts) => any(parts.iter().map(|part| part.evaluate(connection))),
+            Self::Not(part) => part.refuted(connection),
+            Self::Test(test) => test.evaluate(connection),
+            Self::Word(word) => word.evaluate(connection),
+        }
+    }
+
+    /// The same filter with the cheap tests first: whatever the order, the answer is the same, and
+    /// most rows are decided before the far memory of their processes is read.
+    pub(super) fn planned(&self) -> Self {
+        let in_order = |parts: &[Self]| {
+            let mut parts: Vec<Self> = parts.iter().map(Self::planned).collect();
+            parts.sort_by_key(Self::cost);
+            parts
+        };
+        match self {
+            Self::And(parts) => Self::And(in_order(parts)),
+            Self::Or(parts) => Self::Or(in_order(parts)),
+            Self::Not(part) => Self::Not(Box::new(part.planned())),
+            other => other.clone(),
+        }
+    }
+
+    /// Roughly what one evaluation costs, in comparisons of two numbers.
+    fn cost(&self) -> usize {
+        match self {
+            Self::Everything => 0,
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Self::cost).sum(),
+            Self::Not(part) => part.cost(),
+            Self::Test(test) => test.cost(),
+            Self::Word(_) => 8,
+        }
+    }
+
+    fn refuted(&self, connection: &Connection) -> Option<bool> {
+        self.evaluate(connection).map(not)
+    }
+}
+
+fn not(answer: bool) -> bool {
+    !answer
+}
+
+/// True if any is; else unknown if any is; else false.
+pub(super) fn any(answers: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let mut result = Some(false);
+    for answer in answers {
+        match answer {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => result = None,
+        }
+    }
+    result
+}
+
+impl Test {
+    fn cost(&self) -> usize {
+        // What comes from /proc is behind two pointers, and there may be several of it.
+        let read = if self.subject.field.origin.starts_with("/proc") {
+            8
+        } else {
+            1
+        };
+        read + match &self.check {
+            Check::Any(operands) => operands.len(),
+            Check::Order(..) | Check::Is(_) => 1,
+            Check::Contains(_) => 4,
+            Check::Matches(_) => 32,
+        }
+    }
+
+    fn evaluate(&self, connection: &Connection) -> Option<bool> {
+        let value = self.subject.field.value(connection);
+        let answer = match self.subject.other_end {
+            None => self.check.holds(&value),
+            Some(field) => match (value, field.value(connection)) {
+                // A listener has one end; that the other is not there does not make it unknown.
+                (value, Value::NotApplicable) | (Value::NotApplicable, value) => {
+                    self.check.holds(&value)
+                }
+                (a, b) => any([self.check.holds(&a), self.check.holds(&b)]),
+            },
+        };
+        answer.map(|answer| answer != self.negated)
+    }
+}
+
+impl Check {
+    fn holds(&self, value: &Value<'_>) -> Option<bool> {
+        match (self, value) {
+            (Self::Is(presence), Value::Several(values)) => {
+                Some(values.iter().any(|value| presence.is_that_of(value)))
+            }
+            (Self::Is(presence), value) => Some(presence.is_that_of(value)),
+            (check, Value::Several(values)) => check.any_holds(values),
+            (_, Value::Unknown(_) | Value::NotApplicable) => None,
+            (Self::Any(operands), value) => Some(operands.iter().any(|operand| operand.is(value))),
+            (Self::Order(verb, number), value) => Some(in_order(*verb, order(value, *number)?)),
+            (Self::Contains(part), Value::Text(text)) => Some(part.is_in(text)),
+            (Self::Matches(pattern), Value::Text(text)) => Some(pattern.is_in(text)),
+            // The parser lets no check pass that does not fit the field's kind.
+            (Self::Contains(_) | Self::Matches(_), _) => None,
+        }
+    }
+
+    /// Holders to which the field does not apply cannot have the value; if it applies to none of
+    /// them, nothing can be said.
+    fn any_holds(&self, values: &[Value<'_>]) -> Option<bool> {
+        let mut applicable = values
+            .iter()
+            .filter(|value| !matches!(value, Value::NotApplicable))
+            .peekable();
+        applicable.peek()?;
+        any(applicable.map(|value| self.holds(value)))
+    }
+}
+
+impl Presence {
+    fn is_that_of(self, value: &Value<'_>) -> bool {
+        self == match value {
+            Value::Unknown(_) => Self::Unknown,
+            Value::NotApplicable => Self::NotApplicable,
+            _ => Self::Known,
+        }
+    }
+}
+
+impl Operand {
+    fn is(&self, value: &Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Number(number), value) => order(value, *number) == Some(Ordering::Equal),
+            (Self::Range(low, high), value) => {
+                order(value, *low).is_some_and(Ordering::is_ge)
+                    && order(value, *high).is_some_and(Ordering::is_le)
+            }
+            (Self::Text(wanted), Value::Text(text)) => wanted.equals(text),
+            (Self::Place(place), Value::Endpoint(end)) => place.contains(*end),
+            (Self::Place(place), Value::Address(address)) => place.contains_address(*address),
+            (Self::Bool(wanted), Value::Bool(truth)) => wanted == truth,
+            _ => false,
+        }
+    }
+}
+
+fn in_order(verb: Verb, order: Ordering) -> bool {
+    match verb {
+        Verb::Less => order.is_lt(),
+        Verb::AtMost => order.is_le(),
+        Verb::Greater => order.is_gt(),
+        Verb::AtLeast => order.is_ge(),
+        _ => order.is_eq(),
+    }
+}
+
+/// How the value stands to the number; `None` if it is no quantity.
+fn order(value: &Value<'_>, number: Number) -> Option<Ordering> {
+    match value {
+        Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => Some(number.order_of(*n)),
+        Value::Port(port) => Some(number.order_of(u64::from(*port))),
+        Value::BytesPerSecond(real) | Value::Percent(real) => Some(number.order_of_real(*real)),
+        Value::Time(micros) => Some(match u64::try_from(*micros) {
+            Ok(micros) => number.order_of(micros),
+            // Before 1970, and so before every date a filter can name.
+            Err(_) => Ordering::Less,
+        }),
+        _ => None,
+    }
+}

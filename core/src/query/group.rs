@@ -1,0 +1,287 @@
+//! Connections counted and summed by the value of a field.
+//!
+//! The one idea: each connection is in exactly one group, so that the groups' sums add up to the
+//! whole. One that several processes hold is in the group of all their names together.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use foldhash::fast::RandomState;
+
+use super::{Field, Value};
+use crate::model::{Connection, Holder, Known, unmapped};
+use crate::track::Class;
+
+/// What the connections of a group have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GroupKey {
+    /// This value, as text.
+    Value(String),
+    /// The value is not known.
+    Unknown,
+    /// There is no such value.
+    NotApplicable,
+}
+
+impl GroupKey {
+    /// The value as text, if there is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Value(text) => Some(text),
+            Self::Unknown | Self::NotApplicable => None,
+        }
+    }
+}
+
+impl fmt::Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Value(text) => text,
+            Self::Unknown => "unknown",
+            Self::NotApplicable => "n/a",
+        })
+    }
+}
+
+/// A sum over the connections of a group whose value is known.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sum<T> {
+    /// The sum over those that are known.
+    pub total: T,
+    /// How many were added up; if none, `total` says nothing.
+    pub known: usize,
+    /// How many are not known and therefore missing.
+    pub unknown: usize,
+}
+
+impl<T> Sum<T> {
+    /// The sum, if anything was added up.
+    pub fn known_total(self) -> Option<T> {
+        (self.known > 0).then_some(self.total)
+    }
+
+    fn add<V>(&mut self, value: Known<V>, plus: impl FnOnce(&mut T, V)) {
+        match value {
+            Known::Value(value, _) => {
+                plus(&mut self.total, value);
+                self.known += 1;
+            }
+            Known::Unknown(_) => self.unknown += 1,
+            Known::NotApplicable => {}
+        }
+    }
+}
+
+/// Lowest, middle and highest of the known values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// The lowest.
+    pub min: u32,
+    /// The middle one; of an even number the lower of the two in the middle, a value that occurred.
+    pub median: u32,
+    /// The highest.
+    pub max: u32,
+}
+
+/// Connections with the same value of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// The value they share.
+    pub key: GroupKey,
+    /// How many they are.
+    pub count: usize,
+    /// Payload bytes sent.
+    pub bytes_out: Sum<u64>,
+    /// Payload bytes received.
+    pub bytes_in: Sum<u64>,
+    /// Payload bytes a second sent.
+    pub rate_out: Sum<f64>,
+    /// Payload bytes a second received.
+    pub rate_in: Sum<f64>,
+    /// Bytes received and not read.
+    pub recv_queue: Sum<u64>,
+    /// Bytes written and not acknowledged.
+    pub send_queue: Sum<u64>,
+    /// Round trip times in microseconds; `None` if none is known.
+    pub rtt_us: Option<Spread>,
+    /// The highest loss in percent; `None` if none is known.
+    pub worst_loss_percent: Option<f64>,
+    /// How many connections have which verdict, the most frequent first.
+    pub verdicts: Vec<(Class, usize)>,
+}
+
+/// Groups by `field`, the largest group first, then by key. An address with port groups by the
+/// address alone, and an IPv4-mapped address with the IPv4 address it means.
+#[must_use]
+pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
+    let mut places: HashMap<Key<'_>, usize, RandomState> = HashMap::default();
+    let mut gathered: Vec<Gathered> = Vec::new();
+    for connection in connections {
+        let key = key_of(field.value(connection));
+        let next = gathered.len();
+        let place = match places.get(&key) {
+            Some(place) => *place,
+            None => {
+                gathered.push(Gathered::new(key.to_owned_key()));
+                places.insert(key, next);
+                next
+            }
+        };
+        if let Some(group) = gathered.get_mut(place) {
+            group.add(connection);
+        }
+    }
+    let mut groups: Vec<Group> = gathered.into_iter().map(Gathered::finish).collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
+    groups
+}
+
+/// A [`GroupKey`] that borrows where it can: most rows belong to a group that is there already.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Value(Cow<'a, str>),
+    Unknown,
+    NotApplicable,
+}
+
+impl Key<'_> {
+    fn to_owned_key(&self) -> GroupKey {
+        match self {
+            Self::Value(text) => GroupKey::Value(text.clone().into_owned()),
+            Self::Unknown => GroupKey::Unknown,
+            Self::NotApplicable => GroupKey::NotApplicable,
+        }
+    }
+}
+
+fn key_of(value: Value<'_>) -> Key<'_> {
+    let text = match value {
+        Value::Unknown(_) => return Key::Unknown,
+        Value::NotApplicable => return Key::NotApplicable,
+        Value::Several(values) => return key_of_several(values),
+        Value::Holders(held) => return key_of_several(held.iter().map(holder_text).collect()),
+        Value::Text(text) => return Key::Value(text),
+        Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => n.to_string(),
+        Value::Port(port) => port.to_string(),
+        Value::BytesPerSecond(real) | Value::Percent(real) => real.to_string(),
+        Value::Address(address) => unmapped(address).to_string(),
+        Value::Endpoint(end) => unmapped(end.address).to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Time(micros) => micros.to_string(),
+    };
+    Key::Value(Cow::Owned(text))
+}
+
+fn holder_text(holder: &Holder) -> Value<'_> {
+    Value::Text(format!("{}/{}", holder.process.name, holder.process.pid).into())
+}
+
+/// All distinct values in order; one value if they are all the same.
+fn key_of_several(values: Vec<Value<'_>>) -> Key<'_> {
+    let keys: Vec<Key<'_>> = values.into_iter().map(key_of).collect();
+    let mut texts: Vec<Cow<'_, str>> = Vec::new();
+    let mut is_any_unknown = false;
+    for key in keys {
+        match key {
+            Key::Value(text) => texts.push(text),
+            Key::Unknown => is_any_unknown = true,
+            Key::NotApplicable => {}
+        }
+    }
+    texts.sort_unstable();
+    texts.dedup();
+    match (texts.len(), is_any_unknown) {
+        (0, true) => Key::Unknown,
+        (0, false) => Key::NotApplicable,
+        (1, false) => texts.pop().map_or(Key::Unknown, Key::Value),
+        (_, is_any_unknown) => {
+            texts.extend(is_any_unknown.then_some(Cow::Borrowed("unknown")));
+            Key::Value(Cow::Owned(texts.join(", ")))
+        }
+    }
+}
+
+/// A group while connections are added to it.
+struct Gathered {
+    group: Group,
+    rtts_us: Vec<u32>,
+    classes: [usize; Class::ALL.len()],
+}
+
+impl Gathered {
+    fn new(key: GroupKey) -> Self {
+        Self {
+            group: Group {
+                key,
+                count: 0,
+                bytes_out: Sum::default(),
+                bytes_in: Sum::default(),
+                rate_out: Sum::default(),
+                rate_in: Sum::default(),
+                recv_queue: Sum::default(),
+                send_queue: Sum::default(),
+                rtt_us: None,
+                worst_loss_percent: None,
+                verdicts: Vec::new(),
+            },
+            rtts_us: Vec::new(),
+            classes: [0; Class::ALL.len()],
+        }
+    }
+
+    fn add(&mut self, connection: &Connection) {
+        let add = |sum: &mut u64, value: u64| *sum = sum.saturating_add(value);
+        let group = &mut self.group;
+        group.count += 1;
+        group.bytes_out.add(connection.bytes_out(), add);
+        group.bytes_in.add(connection.bytes_in(), add);
+        let rates = connection.rates;
+        let out = rates.map(|rates| rates.out_bytes_per_s);
+        group.rate_out.add(out, |sum, rate| *sum += rate);
+        let inward = rates.map(|rates| rates.in_bytes_per_s);
+        group.rate_in.add(inward, |sum, rate| *sum += rate);
+        let queues = connection.socket.queues;
+        let unread = queues.map(|queues| u64::from(queues.receive_bytes));
+        group.recv_queue.add(unread, add);
+        let unsent = queues.map(|queues| u64::from(queues.send_bytes));
+        group.send_queue.add(unsent, add);
+        if let Known::Value(loss, _) = connection.loss_percent() {
+            let worst = group
+                .worst_loss_percent
+                .map_or(loss, |worst| worst.max(loss));
+            group.worst_loss_percent = Some(worst);
+        }
+        self.rtts_us.extend(connection.rtt_us().get());
+        let class = connection.verdict.class;
+        let place = Class::ALL.iter().position(|known| *known == class);
+        if let Some(count) = place.and_then(|place| self.classes.get_mut(place)) {
+            *count += 1;
+        }
+    }
+
+    fn finish(mut self) -> Group {
+        self.rtts_us.sort_unstable();
+        let rtts = &self.rtts_us;
+        let middle = rtts.len().saturating_sub(1) / 2;
+        self.group.rtt_us = match (rtts.first(), rtts.get(middle), rtts.last()) {
+            (Some(min), Some(median), Some(max)) => Some(Spread {
+                min: *min,
+                median: *median,
+                max: *max,
+            }),
+            _ => None,
+        };
+        self.group.verdicts = Class::ALL
+            .into_iter()
+            .zip(self.classes)
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        // Stable, so that equals stand in the order of the classes.
+        self.group
+            .verdicts
+            .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        self.group
+    }
+}

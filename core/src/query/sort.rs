@@ -1,0 +1,150 @@
+//! Sorting connections by fields. The one idea: a row's values are read once, not once for each
+//! comparison; and what is not known comes last, whichever way round.
+
+use std::cmp::Ordering;
+use std::net::IpAddr;
+
+use super::nearest::UnknownField;
+use super::{Field, Value, field_named};
+use crate::model::{Connection, unmapped};
+
+/// One field to sort by.
+#[derive(Clone, Copy)]
+pub struct SortKey {
+    /// The field.
+    pub field: &'static Field,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// A text that is no list of sort keys.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SortError {
+    /// No field has this name.
+    #[error(transparent)]
+    UnknownField(#[from] UnknownField),
+    /// There is nothing between two commas, or behind a sign.
+    #[error("sort field missing in `{list}`")]
+    NameMissing {
+        /// The whole list.
+        list: String,
+    },
+}
+
+impl SortKey {
+    /// Reads keys such as `-rtt,process`: the first decides, `-` is largest first.
+    ///
+    /// # Errors
+    /// If a name is no field.
+    pub fn parse(text: &str) -> Result<Vec<Self>, SortError> {
+        text.split(',')
+            .map(str::trim)
+            .map(|name| {
+                let (descending, name) = match name.strip_prefix('-') {
+                    Some(name) => (true, name.trim()),
+                    None => (false, name.strip_prefix('+').unwrap_or(name).trim()),
+                };
+                if name.is_empty() {
+                    let list = text.to_owned();
+                    return Err(SortError::NameMissing { list });
+                }
+                let field = field_named(name)?;
+                Ok(Self { field, descending })
+            })
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for SortKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.descending { "-" } else { "" };
+        write!(f, "{sign}{}", self.field.name)
+    }
+}
+
+/// Sorts by the first key, then the second among equals, and so on; equals keep their order.
+pub fn sort(connections: &mut [&Connection], keys: &[SortKey]) {
+    if keys.is_empty() {
+        return;
+    }
+    let values: Vec<Value<'_>> = connections
+        .iter()
+        .flat_map(|connection| keys.iter().map(|key| key.field.value(connection)))
+        .collect();
+    let mut rows: Vec<(&[Value<'_>], &Connection)> = values
+        .chunks(keys.len())
+        .zip(connections.iter().copied())
+        .collect();
+    rows.sort_by(|(a, _), (b, _)| {
+        keys.iter()
+            .zip(a.iter().zip(b.iter()))
+            .map(|(key, (a, b))| compare(a, b, key.descending))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    });
+    for (place, (_, connection)) in connections.iter_mut().zip(rows) {
+        *place = connection;
+    }
+}
+
+fn compare(a: &Value<'_>, b: &Value<'_>, descending: bool) -> Ordering {
+    let (a, b) = (first(a), first(b));
+    match (a.is_known(), b.is_known()) {
+        (true, true) if descending => known_order(b, a),
+        (true, true) => known_order(a, b),
+        (true, false) => Ordering::Less,
+        (false, true) => Ordering::Greater,
+        // A value that is missing stands before one that cannot be.
+        (false, false) => matches!(a, Value::NotApplicable).cmp(&matches!(b, Value::NotApplicable)),
+    }
+}
+
+/// Of several holders' values the first that is known, as it is the one shown first.
+fn first<'v, 'a>(value: &'v Value<'a>) -> &'v Value<'a> {
+    match value {
+        Value::Several(values) => values
+            .iter()
+            .find(|value| value.is_known())
+            .or(values.first())
+            .unwrap_or(value),
+        value => value,
+    }
+}
+
+fn known_order(a: &Value<'_>, b: &Value<'_>) -> Ordering {
+    match (a, b) {
+        (Value::Text(a), Value::Text(b)) => text_order(a, b),
+        (Value::Count(a), Value::Count(b))
+        | (Value::Bytes(a), Value::Bytes(b))
+        | (Value::Micros(a), Value::Micros(b)) => a.cmp(b),
+        (Value::Port(a), Value::Port(b)) => a.cmp(b),
+        (Value::BytesPerSecond(a), Value::BytesPerSecond(b))
+        | (Value::Percent(a), Value::Percent(b)) => a.total_cmp(b),
+        (Value::Address(a), Value::Address(b)) => address_order(*a, *b),
+        (Value::Endpoint(a), Value::Endpoint(b)) => {
+            address_order(a.address, b.address).then(a.port.cmp(&b.port))
+        }
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        (Value::Time(a), Value::Time(b)) => a.cmp(b),
+        (Value::Holders(a), Value::Holders(b)) => {
+            let pids = |held: &&[crate::model::Holder]| -> Option<u32> {
+                held.first().map(|holder| holder.process.pid)
+            };
+            pids(a).cmp(&pids(b))
+        }
+        // One field has one kind.
+        _ => Ordering::Equal,
+    }
+}
+
+/// Without regard to case; with it where only that differs, so that the order is the same each time.
+fn text_order(a: &str, b: &str) -> Ordering {
+    let lower = |b: u8| b.to_ascii_lowercase();
+    let folded = a.bytes().map(lower).cmp(b.bytes().map(lower));
+    folded.then_with(|| a.cmp(b))
+}
+
+/// IPv4 before IPv6, an IPv4-mapped address where the IPv4 address it means would stand.
+fn address_order(a: IpAddr, b: IpAddr) -> Ordering {
+    unmapped(a).cmp(&unmapped(b)).then(a.cmp(&b))
+}

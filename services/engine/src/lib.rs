@@ -1,0 +1,142 @@
+//! Which sources run, and the only clock: looks at the machine once or again and again, and
+//! publishes each look as an immutable snapshot.
+//!
+//! The one idea: sources do not know each other, so whoever holds the sockets that one of them
+//! found is asked of the other here.
+
+mod choice;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use conns_contract::{HolderSource, Scope, SocketSource, SourceError, WantedInodes};
+use conns_core::model::{Facts, Loss, LossKind, Moment, Observation, Snapshot};
+use conns_core::track::{Memory, Tracker};
+use foldhash::fast::RandomState;
+
+pub use choice::Choice;
+
+/// Looks at the machine when told to.
+pub struct Engine {
+    sockets: Box<dyn SocketSource>,
+    /// `None` where the socket source tells holders itself.
+    holders: Option<Box<dyn HolderSource>>,
+    tracker: Tracker,
+    clock: Clock,
+    /// Said with every snapshot: what the choice of source left out.
+    standing_losses: Vec<Loss>,
+}
+
+impl Engine {
+    /// Opens the sources of `choice`; `memory` is for what the snapshots will be used.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the chosen source does not work here, or, for [`Choice::Auto`], none does.
+    pub fn open(choice: Choice, memory: Memory) -> Result<Self, SourceError> {
+        let choice::Opened { sockets, holders, losses } = choice::open(choice)?;
+        Ok(Self {
+            sockets,
+            holders,
+            tracker: Tracker::new(memory),
+            clock: Clock::start(),
+            standing_losses: losses,
+        })
+    }
+
+    /// One look at `scope`.
+    ///
+    /// # Errors
+    /// [`SourceError`] if no socket table could be read. A failure to find holders is a loss in
+    /// the snapshot: the sockets are there all the same.
+    pub fn look(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
+        let sockets = self.sockets.observe(scope, self.clock.now())?;
+        let mut observations = vec![sockets];
+        if let Some(holders) = &mut self.holders {
+            // After the sockets, so that every socket that is still there finds its holder.
+            let wanted = Inodes::of(&observations);
+            observations.push(holders.observe(&wanted, self.clock.now()).unwrap_or_else(|error| {
+                Observation {
+                    source: conns_core::model::Source::Procfs,
+                    at: self.clock.now(),
+                    facts: Vec::new(),
+                    losses: vec![Loss {
+                        source: conns_core::model::Source::Procfs,
+                        kind: LossKind::TableUnreadable,
+                        count: 1,
+                        sentence: error.to_string().into(),
+                    }],
+                }
+            }));
+        }
+        let mut snapshot = self.tracker.fold(observations);
+        snapshot.losses.extend(self.standing_losses.iter().cloned());
+        Ok(Arc::new(snapshot))
+    }
+
+    /// Looks `every` so often for `span`, and returns the last look. At least two looks are made.
+    ///
+    /// # Errors
+    /// As [`Engine::look`].
+    pub fn watch(
+        &mut self,
+        scope: &Scope,
+        span: Duration,
+        every: Duration,
+    ) -> Result<Arc<Snapshot>, SourceError> {
+        let start = Instant::now();
+        let mut due = Duration::ZERO;
+        self.look(scope)?;
+        loop {
+            due = (due + every).min(span);
+            thread::sleep(due.saturating_sub(start.elapsed()));
+            let snapshot = self.look(scope)?;
+            if due >= span {
+                return Ok(snapshot);
+            }
+            // A look that took longer than its turn is not made up for.
+            due = due.max(start.elapsed().min(span));
+        }
+    }
+}
+
+/// The clock all observations are dated with.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    fn now(self) -> Moment {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment {
+            monotonic_us: u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
+            wall_us: i64::try_from(wall.as_micros()).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// The inodes of the sockets that were found.
+struct Inodes(HashSet<u64, RandomState>);
+
+impl Inodes {
+    fn of(observations: &[Observation]) -> Self {
+        let facts = observations.iter().flat_map(|observation| &observation.facts);
+        let sockets = facts.filter_map(|facts| match facts {
+            Facts::Sockets(sockets) => Some(sockets),
+            Facts::Holdings(_) => None,
+        });
+        Self(sockets.flatten().filter_map(|socket| socket.inode.get()).collect())
+    }
+}
+
+impl WantedInodes for Inodes {
+    fn wants(&self, inode: u64) -> bool {
+        self.0.contains(&inode)
+    }
+}

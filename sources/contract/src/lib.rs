@@ -1,0 +1,142 @@
+//! What a source is: something that looks at the machine when told to, and says what it saw and
+//! what it could not see. Sources never know each other; `services/engine` chooses and joins.
+//!
+//! The one idea: a failure about one thing (a process, a namespace, a message) is a
+//! [`Loss`](conns_core::model::Loss) inside the observation; only a source that can say nothing at
+//! all returns an error.
+
+use std::io;
+
+use conns_core::model::{Moment, Observation, Source, State};
+
+/// Which part of the machine's sockets is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// TCP, and MPTCP where the kernel lists it.
+    pub tcp: bool,
+    /// UDP.
+    pub udp: bool,
+    /// Sockets of `AF_INET`.
+    pub ipv4: bool,
+    /// Sockets of `AF_INET6`.
+    pub ipv6: bool,
+    /// The states wanted.
+    pub states: States,
+    /// The network namespaces wanted.
+    pub namespaces: Namespaces,
+}
+
+impl Scope {
+    /// Everything that can be seen.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            tcp: true,
+            udp: true,
+            ipv4: true,
+            ipv6: true,
+            states: States::all(),
+            namespaces: Namespaces::All,
+        }
+    }
+}
+
+/// A set of states, as a bit for each number of `tcp_states.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct States(u32);
+
+impl States {
+    /// Every state.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::of(&State::ALL)
+    }
+
+    /// These states.
+    #[must_use]
+    pub fn of(states: &[State]) -> Self {
+        let bits = states.iter().fold(0, |bits, state| bits | 1 << (*state as u32));
+        Self(bits)
+    }
+
+    /// Whether `state` is one of them.
+    #[must_use]
+    pub fn contains(self, state: State) -> bool {
+        self.0 & (1 << (state as u32)) != 0
+    }
+
+    /// The set as `TCPF_*` bits, as `idiag_states` wants it. SYN-RECV includes the kernel's inner
+    /// `NEW_SYN_RECV` (12).
+    #[must_use]
+    pub fn kernel_bits(self) -> u32 {
+        let new_syn_recv = if self.contains(State::SynReceived) { 1 << 12 } else { 0 };
+        self.0 | new_syn_recv
+    }
+}
+
+/// Which network namespaces are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Namespaces {
+    /// All that can be seen.
+    All,
+    /// The one `conns` runs in.
+    Own,
+    /// These: each a name under `/run/netns`, an inode, a pid or a path.
+    These(Vec<String>),
+}
+
+/// The sockets whose holders are wanted, for a [`HolderSource`].
+pub trait WantedInodes {
+    /// Whether the holders of the socket with this inode are wanted.
+    fn wants(&self, inode: u64) -> bool;
+}
+
+/// A source of socket rows.
+pub trait SocketSource {
+    /// Looks at the sockets of `scope` once. `now` is what the observation is dated with.
+    ///
+    /// # Errors
+    /// [`SourceError`] if not a single table could be read, or the scope names what is not there.
+    fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError>;
+}
+
+/// A source of holders.
+pub trait HolderSource {
+    /// Looks for the holders of `wanted` once. `now` is what the observation is dated with.
+    ///
+    /// # Errors
+    /// [`SourceError`] if no process at all could be looked into.
+    fn observe(
+        &mut self,
+        wanted: &dyn WantedInodes,
+        now: Moment,
+    ) -> Result<Observation, SourceError>;
+}
+
+/// Why a source can say nothing at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It does not work here.
+    #[error("{source_name}: cannot {attempted}: {cause}. {remedy}")]
+    Unavailable {
+        /// Which source.
+        source_name: Source,
+        /// What was attempted, on what.
+        attempted: String,
+        /// Why it failed.
+        #[source]
+        cause: io::Error,
+        /// What the user can do, as a sentence.
+        remedy: &'static str,
+    },
+    /// The scope names a network namespace that is not there.
+    #[error("no network namespace `{wanted}`: {reason}. Known here: {known}")]
+    NoSuchNamespace {
+        /// What was asked for.
+        wanted: String,
+        /// Why it is none.
+        reason: String,
+        /// The names that would work.
+        known: String,
+    },
+}

@@ -1,0 +1,78 @@
+//! Who the holders are: process details through `sysinfo`, only for the pids that occur.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Users};
+
+use conns_core::model::{Holding, Holdings, Known, Process, Source, Subject, Unknown};
+
+use crate::tuple::Holds;
+
+/// Describes every process of `holds`; also the pids of which nothing could be read.
+pub(crate) fn look_up(holds: &Holds) -> (Holdings, Vec<u32>) {
+    let mut places: BTreeMap<u32, Option<u32>> =
+        holds.iter().flat_map(|(_, pids)| pids.iter().map(|pid| (*pid, None))).collect();
+    let mut holdings = Holdings::default();
+    let mut vanished = Vec::new();
+    // A fresh table each time, so that nothing of an earlier process with the same pid stays.
+    let mut system = System::new().ok();
+    let users = Users::new_with_refreshed_list().ok();
+    if let Some(system) = &mut system {
+        let pids: Vec<Pid> = places.keys().map(|pid| Pid::from_u32(*pid)).collect();
+        let wanted = ProcessRefreshKind::nothing()
+            .with_exe(UpdateKind::Always)
+            .with_cmd(UpdateKind::Always)
+            .with_user(UpdateKind::Always);
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, wanted);
+    }
+    for (pid, place) in &mut places {
+        match system.as_ref().and_then(|system| system.process(Pid::from_u32(*pid))) {
+            Some(seen) => {
+                *place = u32::try_from(holdings.processes.len()).ok();
+                holdings.processes.push(Arc::new(process(*pid, seen, users.as_ref())));
+            }
+            None => vanished.push(*pid),
+        }
+    }
+    for (socket, pids) in holds {
+        let known = pids.iter().filter_map(|pid| places.get(pid).copied().flatten());
+        holdings.held.extend(known.map(|process| Holding {
+            subject: Subject::Socket(*socket),
+            process,
+            descriptor: None,
+        }));
+    }
+    (holdings, vanished)
+}
+
+fn process(pid: u32, seen: &sysinfo::Process, users: Option<&Users>) -> Process {
+    let user = seen.effective_user_id().or_else(|| seen.user_id());
+    let user_name = user.and_then(|id| Some(users?.get_user_by_id(id)?.name().into()));
+    let executable = seen.exe().map(|path| path.to_string_lossy().into());
+    let arguments = seen.cmd().join(&OsString::from(" "));
+    Process {
+        pid,
+        name: seen.name().to_string_lossy().into(),
+        executable: told(executable),
+        command_line: told((!arguments.is_empty()).then(|| arguments.to_string_lossy().into())),
+        // On Windows this is a SID in text, which is no number.
+        uid: told(user.and_then(|id| id.to_string().parse().ok())),
+        user: told(user_name),
+        started_wall_us: told(microseconds(seen.start_time())),
+        parent_pid: told(seen.parent().map(Pid::as_u32)),
+        cgroup: Known::Unknown(Unknown::SourceCannotTell),
+        container_id: Known::Unknown(Unknown::SourceCannotTell),
+        systemd_unit: Known::Unknown(Unknown::SourceCannotTell),
+    }
+}
+
+/// `sysinfo` tells whole seconds, and 0 for none.
+fn microseconds(start_s: u64) -> Option<i64> {
+    i64::try_from(start_s).ok().filter(|s| *s > 0)?.checked_mul(1_000_000)
+}
+
+fn told<T>(value: Option<T>) -> Known<T> {
+    Known::from_option(value, Source::Portable, Unknown::SourceCannotTell)
+}

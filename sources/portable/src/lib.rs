@@ -1,0 +1,191 @@
+//! The source for macOS and Windows, through crates that know these systems. It also runs on
+//! Linux, where it is tested; there it sees only the network namespace it runs in.
+//!
+//! The one idea: what the crates do not tell stays unknown, and what they tell twice becomes one
+//! row. They tell no measures, no queues and no UDP peers, so this is no match for `sockdiag`.
+
+mod holders;
+mod tuple;
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+
+use netsock::error::Error;
+use netsock::family::AddressFamilyFlags;
+use netsock::iter_sockets;
+use netsock::protocol::ProtocolFlags;
+use netsock::socket::SocketInfo;
+
+use conns_contract::{Namespaces, Scope, SocketSource, SourceError};
+use conns_core::model::{Facts, Loss, LossKind, Moment, Netns, Observation, Source};
+
+use crate::tuple::Tuples;
+
+/// Failed rows after which no more are read. The crate's Linux reader repeats a lasting error of
+/// its netlink socket for ever; reading on macOS fails once for each descriptor just closed, which
+/// stays far below this.
+const FAILED_ROWS_MAX: usize = 1024;
+
+/// The sockets of this machine and their holders, as far as every system tells them.
+#[derive(Debug)]
+pub struct Portable {
+    netns: Arc<Netns>,
+}
+
+impl Portable {
+    /// A source of the sockets of the network namespace it runs in, on systems that have such.
+    #[must_use]
+    pub fn new() -> Self {
+        let netns = Netns { inode: 0, name: None, is_own: true };
+        Self { netns: Arc::new(netns) }
+    }
+}
+
+impl Default for Portable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SocketSource for Portable {
+    /// Sockets and holders at once. What cannot be told at all, and is therefore no loss: other
+    /// namespaces on Linux, and on macOS the sockets of processes this user may not look into.
+    fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
+        if let Namespaces::These(wanted) = &scope.namespaces {
+            return Err(SourceError::NoSuchNamespace {
+                wanted: wanted.join(", "),
+                reason: "the portable source sees only the one it runs in".into(),
+                known: "none by name".into(),
+            });
+        }
+        let Read { rows, failures } = read(scope).map_err(unavailable)?;
+        let mut losses = Losses::default();
+        if failures.len() >= FAILED_ROWS_MAX {
+            let bound = format!("{FAILED_ROWS_MAX} failures");
+            losses.add(LossKind::BoundReached, "reading stopped, so sockets are missing", &bound);
+        }
+        for failure in &failures {
+            let (kind, what) = match failure {
+                Error::FailedToQueryFileDescriptors(_) => {
+                    (LossKind::FileUnreadable, "a socket was closed while it was read")
+                }
+                _ => (LossKind::TableUnreadable, "a socket table could not be read to its end"),
+            };
+            losses.add(kind, what, &in_full(failure));
+        }
+        let mut tuples = Tuples::default();
+        for row in rows {
+            if tuples.add(&row).is_none() {
+                let what = "a socket is in a state without a name";
+                losses.add(LossKind::MessageRefused, what, &format!("{row:?}"));
+            }
+        }
+        let (sockets, holds) = tuples.into_sockets(&self.netns, scope.states);
+        let (holdings, vanished) = holders::look_up(&holds);
+        for pid in vanished {
+            let what = "a holder is not shown, as the process ended or refused while it was read";
+            losses.add(LossKind::FileUnreadable, what, &format!("pid {pid}"));
+        }
+        Ok(Observation {
+            source: Source::Portable,
+            at: now,
+            facts: vec![Facts::Sockets(sockets), Facts::Holdings(holdings)],
+            losses: losses.0,
+        })
+    }
+}
+
+/// What the crate told.
+#[derive(Default)]
+struct Read {
+    rows: Vec<SocketInfo>,
+    failures: Vec<Error>,
+}
+
+impl Read {
+    fn take(&mut self, rows: impl Iterator<Item = Result<SocketInfo, Error>>) {
+        for row in rows {
+            match row {
+                Ok(row) => self.rows.push(row),
+                Err(error) => self.failures.push(error),
+            }
+            if self.failures.len() >= FAILED_ROWS_MAX {
+                break;
+            }
+        }
+    }
+}
+
+/// Reads the wanted tables; an error if every one of them fails.
+fn read(scope: &Scope) -> Result<Read, Error> {
+    let mut families = AddressFamilyFlags::empty();
+    families.set(AddressFamilyFlags::IPV4, scope.ipv4);
+    families.set(AddressFamilyFlags::IPV6, scope.ipv6);
+    let mut protocols = ProtocolFlags::empty();
+    protocols.set(ProtocolFlags::TCP, scope.tcp);
+    protocols.set(ProtocolFlags::UDP, scope.udp);
+
+    let mut read = Read::default();
+    let tables = families.iter().count() * protocols.iter().count();
+    if tables == 0 {
+        return Ok(read);
+    }
+    // All in one call, as each looks through all processes again.
+    match iter_sockets(families, protocols) {
+        Ok(rows) => read.take(rows),
+        // One refused table (Windows without IPv6) fails the call; the others can still be read.
+        Err(_) => {
+            let pairs = families.iter().flat_map(|f| protocols.iter().map(move |p| (f, p)));
+            for (family, protocol) in pairs {
+                match iter_sockets(family, protocol) {
+                    Ok(rows) => read.take(rows),
+                    Err(error) => read.failures.push(error),
+                }
+            }
+        }
+    }
+    if read.rows.is_empty() && read.failures.len() >= tables {
+        return Err(read.failures.swap_remove(0));
+    }
+    Ok(read)
+}
+
+fn unavailable(error: Error) -> SourceError {
+    SourceError::Unavailable {
+        source_name: Source::Portable,
+        attempted: "read the system's socket tables".into(),
+        cause: io::Error::other(in_full(&error)),
+        remedy: "Run conns as an administrator; on Linux, leave out `--source portable`.",
+    }
+}
+
+/// The error and its causes; the crate does not repeat a cause in its own words.
+fn in_full(error: &Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// Losses, counted by what was lost; the cause shown is the first one's.
+#[derive(Default)]
+struct Losses(Vec<Loss>);
+
+impl Losses {
+    fn add(&mut self, kind: LossKind, what: &str, cause: &str) {
+        let mut same = self.0.iter_mut().filter(|loss| loss.kind == kind);
+        match same.find(|loss| loss.sentence.starts_with(what)) {
+            Some(loss) => loss.count += 1,
+            None => self.0.push(Loss {
+                source: Source::Portable,
+                kind,
+                count: 1,
+                sentence: format!("{what}: {cause}").into(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

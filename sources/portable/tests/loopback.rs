@@ -1,0 +1,375 @@
+//! Against the running system: real sockets on loopback, in this process and in children, and the
+//! whole list against `ss`. Needs no privilege.
+#![cfg(unix)] // Children get their sockets as descriptors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy.toml allows them in tests; these functions serve tests only"
+)]
+
+use std::collections::BTreeSet;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
+use conns_core::model::{
+    Endpoint, Facts, Family, Holdings, Known, Moment, Process, Protocol, Socket, Source, State,
+    Subject,
+};
+use conns_portable::Portable;
+
+const LOOPBACKS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
+
+struct Seen {
+    sockets: Vec<Socket>,
+    holdings: Holdings,
+}
+
+fn look(scope: &Scope) -> Seen {
+    let now = Moment { monotonic_us: 1, wall_us: 2 };
+    let observation = Portable::new().observe(scope, now).unwrap();
+    assert_eq!((observation.source, observation.at), (Source::Portable, now));
+    let Ok([Facts::Sockets(sockets), Facts::Holdings(holdings)]) =
+        <[Facts; 2]>::try_from(observation.facts)
+    else {
+        panic!("sockets and holdings in one observation")
+    };
+    let ids: BTreeSet<_> = sockets.iter().map(|socket| socket.id).collect();
+    assert_eq!(ids.len(), sockets.len(), "an identity occurs twice");
+    Seen { sockets, holdings }
+}
+
+/// Looks until `wanted` is seen.
+fn eventually(wanted: impl Fn(&Seen) -> bool) -> Seen {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let seen = look(&Scope::everything());
+        if wanted(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "not seen within 10 s");
+    }
+}
+
+impl Seen {
+    fn state(&self, local: SocketAddr, remote: Option<SocketAddr>) -> Option<State> {
+        let ends = (end(local), remote.map(end));
+        let found = self.sockets.iter().find(|socket| (socket.local, socket.remote) == ends);
+        found.map(|socket| socket.state)
+    }
+
+    /// The one socket with these ends; none or two fail.
+    fn one(&self, protocol: Protocol, local: SocketAddr, remote: Option<SocketAddr>) -> &Socket {
+        let (local, remote) = (end(local), remote.map(end));
+        let mut found = self.sockets.iter().filter(|socket| {
+            (socket.protocol, socket.local, socket.remote) == (protocol, local, remote)
+        });
+        let first = found.next().unwrap_or_else(|| panic!("{local} {remote:?} is missing"));
+        assert!(found.next().is_none(), "{local} {remote:?} is there twice");
+        first
+    }
+
+    fn holders(&self, socket: &Socket) -> Vec<&Process> {
+        let held = self.holdings.held.iter();
+        held.filter(|holding| holding.subject == Subject::Socket(socket.id))
+            .map(|holding| &*self.holdings.processes[holding.process as usize])
+            .collect()
+    }
+
+    /// Checks that this process alone holds it, and is told rightly.
+    fn is_mine(&self, socket: &Socket) {
+        let [holder] = self.holders(socket)[..] else {
+            panic!("{:?} has holders {:?}", socket.local, self.holders(socket))
+        };
+        let executable = std::env::current_exe().unwrap();
+        // Linux keeps 15 bytes of the name (TASK_COMM_LEN).
+        let name = executable.file_name().unwrap().to_string_lossy();
+        assert_eq!(holder.pid, std::process::id());
+        assert!(!holder.name.is_empty() && name.starts_with(&*holder.name), "{}", holder.name);
+        assert_eq!(holder.executable.value().map(|path| &**path), executable.to_str());
+        assert!(holder.command_line.value().unwrap().contains(&*name));
+        assert_eq!(holder.parent_pid.get(), Some(std::os::unix::process::parent_id()));
+        let me = std::fs::metadata("/proc/self").unwrap();
+        assert_eq!(holder.uid.get(), Some(me.uid()));
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+        let age_us =
+            i64::try_from(now.as_micros()).unwrap() - holder.started_wall_us.get().unwrap();
+        assert!((-2_000_000..600_000_000).contains(&age_us), "started {age_us} us ago");
+    }
+}
+
+fn end(address: SocketAddr) -> Endpoint {
+    Endpoint { address: address.ip(), port: address.port() }
+}
+
+fn family(address: SocketAddr) -> Family {
+    if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+}
+
+/// A child that holds `socket` as its standard input until dropped.
+struct Holder(Child);
+
+impl Holder {
+    fn of(socket: OwnedFd) -> Self {
+        let child = Command::new("sleep").arg("600").stdin(Stdio::from(socket)).spawn();
+        Self(child.expect("`sleep` of coreutils is needed"))
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn own_tcp_sockets_are_told_once_with_state_ends_and_holder() {
+    for address in LOOPBACKS {
+        let listener = TcpListener::bind(address).unwrap();
+        let at = listener.local_addr().unwrap();
+        let client = TcpStream::connect(at).unwrap();
+        let (server, from) = listener.accept().unwrap();
+        let seen = look(&Scope::everything());
+        for (local, remote, state) in [
+            (at, None, State::Listen),
+            (from, Some(at), State::Established),
+            (at, Some(from), State::Established),
+        ] {
+            let socket = seen.one(Protocol::Tcp, local, remote);
+            assert_eq!((socket.state, socket.family), (state, family(at)));
+            seen.is_mine(socket);
+        }
+        drop((client, server));
+    }
+}
+
+#[test]
+fn half_closed_and_past_connections_keep_their_states() {
+    for address in LOOPBACKS {
+        let listener = TcpListener::bind(address).unwrap();
+        let at = listener.local_addr().unwrap();
+        let client = TcpStream::connect(at).unwrap();
+        let (server, from) = listener.accept().unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        // The answer to a FIN may wait for the delayed acknowledgement timer.
+        let in_states = |ours, theirs| {
+            eventually(|seen| {
+                let theirs = theirs == seen.state(at, Some(from));
+                theirs && seen.state(from, Some(at)) == Some(ours)
+            })
+        };
+        in_states(State::FinWait2, Some(State::CloseWait));
+        drop((client, server));
+        let seen = in_states(State::TimeWait, None);
+        let past = seen.one(Protocol::Tcp, from, Some(at));
+        assert_eq!(past.inode, Known::NotApplicable);
+        assert!(seen.holders(past).is_empty());
+    }
+}
+
+#[test]
+fn own_udp_sockets_are_told_once_without_a_peer() {
+    for address in LOOPBACKS {
+        let plain = UdpSocket::bind(address).unwrap();
+        let connected = UdpSocket::bind(address).unwrap();
+        connected.connect(plain.local_addr().unwrap()).unwrap();
+        let seen = look(&Scope::everything());
+        for at in [plain.local_addr().unwrap(), connected.local_addr().unwrap()] {
+            let socket = seen.one(Protocol::Udp, at, None);
+            assert_eq!((socket.state, socket.family), (State::Close, family(at)));
+            seen.is_mine(socket);
+        }
+    }
+}
+
+#[test]
+fn an_ipv4_peer_of_an_ipv6_socket_is_shown_mapped() {
+    let listener = TcpListener::bind("[::ffff:127.0.0.1]:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let seen = look(&Scope::everything());
+    let (local, remote) = (server.local_addr().unwrap(), server.peer_addr().unwrap());
+    assert!(local.is_ipv6());
+    assert_eq!(seen.one(Protocol::Tcp, local, Some(remote)).family, Family::Ipv6);
+    let client_at = client.local_addr().unwrap();
+    let other = seen.one(Protocol::Tcp, client_at, Some(client.peer_addr().unwrap()));
+    assert_eq!(other.family, Family::Ipv4);
+}
+
+#[test]
+fn sockets_of_a_child_are_told_with_its_pid_and_name() {
+    for address in LOOPBACKS {
+        let listener = TcpListener::bind(address).unwrap();
+        let at = listener.local_addr().unwrap();
+        let _client = TcpStream::connect(at).unwrap();
+        let (server, from) = listener.accept().unwrap();
+        let udp = UdpSocket::bind(address).unwrap();
+        let udp_at = udp.local_addr().unwrap();
+        let children =
+            [Holder::of(listener.into()), Holder::of(server.into()), Holder::of(udp.into())];
+        let seen = look(&Scope::everything());
+        let found = [
+            seen.one(Protocol::Tcp, at, None),
+            seen.one(Protocol::Tcp, at, Some(from)),
+            seen.one(Protocol::Udp, udp_at, None),
+        ];
+        for (socket, child) in found.into_iter().zip(&children) {
+            let [holder] = seen.holders(socket)[..] else { panic!("not one holder") };
+            assert_eq!((holder.pid, &*holder.name), (child.0.id(), "sleep"));
+            assert_eq!(holder.parent_pid.get(), Some(std::process::id()));
+            assert_eq!(holder.command_line.value().map(|line| &**line), Some("sleep 600"));
+        }
+        seen.is_mine(seen.one(Protocol::Tcp, from, Some(at)));
+    }
+}
+
+#[test]
+fn a_socket_held_twice_is_one_socket_with_two_holders() {
+    let listener = TcpListener::bind(LOOPBACKS[0]).unwrap();
+    let at = listener.local_addr().unwrap();
+    let again = listener.try_clone().unwrap();
+    let child = Holder::of(listener.try_clone().unwrap().into());
+    let seen = look(&Scope::everything());
+    let holders = seen.holders(seen.one(Protocol::Tcp, at, None));
+    let pids: BTreeSet<u32> = holders.iter().map(|holder| holder.pid).collect();
+    assert_eq!(pids, BTreeSet::from([std::process::id(), child.0.id()]));
+    assert_eq!(holders.len(), 2, "a process is one holder, however many descriptors it has");
+    drop(again);
+}
+
+#[test]
+fn listeners_that_share_a_port_are_one_row_with_all_holders() {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+    let share = |at: SocketAddr| {
+        // The other tests' children must not inherit it.
+        let (family, flags) = (AddressFamily::INET, SocketFlags::CLOEXEC);
+        let shared = socket_with(family, SocketType::STREAM, flags, None).unwrap();
+        sockopt::set_socket_reuseport(&shared, true).unwrap();
+        bind(&shared, &at).unwrap();
+        listen(&shared, 8).unwrap();
+        TcpListener::from(shared)
+    };
+    let mine = share(LOOPBACKS[0].parse().unwrap());
+    let at = mine.local_addr().unwrap();
+    let child = Holder::of(share(at).into());
+    let seen = look(&Scope::everything());
+    let holders = seen.holders(seen.one(Protocol::Tcp, at, None));
+    let pids: BTreeSet<u32> = holders.iter().map(|holder| holder.pid).collect();
+    assert_eq!(pids, BTreeSet::from([std::process::id(), child.0.id()]));
+}
+
+#[test]
+fn a_tuple_keeps_its_identity_from_one_look_to_the_next() {
+    let listener = TcpListener::bind(LOOPBACKS[0]).unwrap();
+    let at = listener.local_addr().unwrap();
+    let ids = [0, 1].map(|_| look(&Scope::everything()).one(Protocol::Tcp, at, None).id);
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(ids[0].netns, 0);
+}
+
+#[test]
+fn the_scope_is_kept_to() {
+    let tcp = LOOPBACKS.map(|address| TcpListener::bind(address).unwrap());
+    let udp = LOOPBACKS.map(|address| UdpSocket::bind(address).unwrap());
+    let count = |change: fn(&mut Scope), belongs: fn(&Socket) -> bool| {
+        let mut scope = Scope::everything();
+        change(&mut scope);
+        let sockets = look(&scope).sockets;
+        assert!(sockets.iter().all(belongs));
+        sockets.len()
+    };
+    assert!(count(|scope| scope.udp = false, |socket| socket.protocol == Protocol::Tcp) >= 2);
+    assert!(count(|scope| scope.tcp = false, |socket| socket.protocol == Protocol::Udp) >= 2);
+    assert!(count(|scope| scope.ipv6 = false, |socket| socket.family == Family::Ipv4) >= 2);
+    assert!(count(|scope| scope.ipv4 = false, |socket| socket.family == Family::Ipv6) >= 2);
+    let listening = |scope: &mut Scope| scope.states = States::of(&[State::Listen]);
+    assert!(count(listening, |socket| socket.state == State::Listen) >= 2);
+    let own = |scope: &mut Scope| scope.namespaces = Namespaces::Own;
+    assert!(count(own, |socket| socket.netns.is_own) >= 4);
+    assert_eq!(count(|scope| (scope.tcp, scope.udp) = (false, false), |_| false), 0);
+    drop((tcp, udp));
+}
+
+#[test]
+fn a_named_namespace_is_refused_with_the_reason() {
+    let scope =
+        Scope { namespaces: Namespaces::These(vec!["lab-a".into()]), ..Scope::everything() };
+    let refused = Portable::new().observe(&scope, Moment::default()).unwrap_err();
+    assert!(matches!(refused, SourceError::NoSuchNamespace { .. }));
+    let text = refused.to_string();
+    assert!(text.contains("lab-a") && text.contains("sees only the one it runs in"), "{text}");
+}
+
+/// State and ends of every socket `ss` lists.
+fn ss(options: &str) -> BTreeSet<(State, Endpoint, Option<Endpoint>)> {
+    let ran = Command::new("ss").arg(options).output();
+    let ran = ran.expect("`ss` of the package iproute2 is needed for this test");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let text = String::from_utf8(ran.stdout).unwrap();
+    text.lines()
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [state, _, _, local, remote, ..] = words[..] else { panic!("{line}") };
+            let state = State::from_name(state).unwrap();
+            (state, ss_end(local).unwrap(), ss_end(remote))
+        })
+        .collect()
+}
+
+/// `127.0.0.1:80`, `127.0.0.53%lo:53`, `[::1]:80`, `[fe80::1]%eth0:546`, `*:80`; none if the port
+/// is `*`.
+fn ss_end(text: &str) -> Option<Endpoint> {
+    let (address, port) = text.rsplit_once(':').unwrap();
+    let address = address.split('%').next().unwrap().trim_matches(['[', ']']);
+    let address = if address == "*" { "::" } else { address };
+    Some(Endpoint { address: address.parse().unwrap(), port: port.parse().ok()? })
+}
+
+#[test]
+fn every_socket_that_ss_shows_before_and_after_is_told() {
+    let listeners = LOOPBACKS.map(|address| TcpListener::bind(address).unwrap());
+    let clients: Vec<TcpStream> = (0..200)
+        .map(|n| TcpStream::connect(listeners[n % 2].local_addr().unwrap()).unwrap())
+        .collect();
+    let udp: Vec<UdpSocket> =
+        (0..100).map(|n| UdpSocket::bind(LOOPBACKS[n % 2]).unwrap()).collect();
+    // The other tests' sockets come and go meanwhile; those that stay must be told.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (tcp_before, udp_before) = (ss("-tanH"), ss("-uanH"));
+        let seen = look(&Scope::everything());
+        let (tcp_after, udp_after) = (ss("-tanH"), ss("-uanH"));
+        let told = |protocol| {
+            let of_it = seen.sockets.iter().filter(move |socket| socket.protocol == protocol);
+            of_it.map(|socket| (socket.state, socket.local, socket.remote)).collect::<BTreeSet<_>>()
+        };
+        let tcp = told(Protocol::Tcp);
+        let missing: Vec<_> =
+            tcp_before.intersection(&tcp_after).filter(|row| !tcp.contains(*row)).collect();
+        assert!(missing.is_empty(), "ss shows, we do not: {missing:?}");
+        // The source tells no UDP peers, so only local ends can be compared.
+        let locals = |rows: &BTreeSet<(State, Endpoint, Option<Endpoint>)>| {
+            rows.iter().map(|row| row.1).collect::<BTreeSet<_>>()
+        };
+        let udp = locals(&told(Protocol::Udp));
+        let stayed = &locals(&udp_before) & &locals(&udp_after);
+        assert!(stayed.is_subset(&udp), "ss shows, we do not: {:?}", &stayed - &udp);
+        assert!(tcp_before.intersection(&tcp_after).count() >= 402, "too few to mean anything");
+        assert!(stayed.len() >= 100, "too few to mean anything");
+        // Nothing invented either. A row may be of a moment between the two, hence the repeats.
+        let invented_tcp = &tcp - &(&tcp_before | &tcp_after);
+        let invented_udp = &udp - &(&locals(&udp_before) | &locals(&udp_after));
+        if invented_tcp.is_empty() && invented_udp.is_empty() {
+            break;
+        }
+        let late = Instant::now() > deadline;
+        assert!(!late, "for 60 s we show, ss does not: {invented_tcp:?} {invented_udp:?}");
+    }
+    drop((clients, udp));
+}

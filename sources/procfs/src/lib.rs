@@ -1,0 +1,224 @@
+//! Who holds a socket: the descriptors of every process, from `/proc/PID/fd` (proc(5)).
+//!
+//! The one idea: one pass over all descriptors, linear in their number, and details are read only
+//! of processes that hold a socket somebody asked about.
+
+pub mod parse;
+mod process;
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use conns_contract::{HolderSource, SourceError, WantedInodes};
+use conns_core::model::{
+    Facts, Holding, Holdings, Loss, LossKind, Moment, Observation, Source, Subject,
+};
+use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
+use rustix::io::Errno;
+
+use process::Machine;
+
+/// Room for one folder listing; a process with 20 000 descriptors is read in 30 calls.
+const LISTING_BYTES: usize = 32 * 1024;
+/// Longer than any `socket:[…]`; a longer target is cut, and no socket.
+const LINK_BYTES: usize = 40;
+
+/// The source that reads `/proc`.
+#[derive(Debug)]
+pub struct Procfs {
+    root: PathBuf,
+    listing: Box<[MaybeUninit<u8>]>,
+}
+
+impl Procfs {
+    /// Reads processes below `root`, which is `/proc` on a real machine.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), listing: vec![MaybeUninit::uninit(); LISTING_BYTES].into() }
+    }
+}
+
+/// What was met on the way and is not a holding.
+#[derive(Default)]
+struct Unread {
+    not_permitted: u64,
+    failed: u64,
+    last_failure: Option<(u32, Errno)>,
+}
+
+impl HolderSource for Procfs {
+    fn observe(
+        &mut self,
+        wanted: &dyn WantedInodes,
+        now: Moment,
+    ) -> Result<Observation, SourceError> {
+        let root = self.open_root()?;
+        let machine = self.machine();
+        let mut holdings = Holdings::default();
+        let mut unread = Unread::default();
+        for pid in self.pids(&root)? {
+            match self.one_process(&root, pid, wanted, &machine, &mut holdings) {
+                Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {} // ended: it holds nothing any more
+                Err(Errno::ACCESS | Errno::PERM) => unread.not_permitted += 1,
+                Err(error) => {
+                    unread.failed += 1;
+                    unread.last_failure = Some((pid, error));
+                }
+            }
+        }
+        holdings.unreadable_processes = unread.not_permitted + unread.failed;
+        let losses = self.losses(&unread);
+        Ok(Observation {
+            source: Source::Procfs,
+            at: now,
+            facts: vec![Facts::Holdings(holdings)],
+            losses,
+        })
+    }
+}
+
+impl Procfs {
+    fn open_root(&self) -> Result<OwnedFd, SourceError> {
+        open_folder(CWD, &self.root).map_err(|error| self.unavailable(error))
+    }
+
+    fn unavailable(&self, error: Errno) -> SourceError {
+        SourceError::Unavailable {
+            source_name: Source::Procfs,
+            attempted: format!("list the processes in {}", self.root.display()),
+            cause: io::Error::from(error),
+            remedy: "Mount procfs there; until then no owner can be named",
+        }
+    }
+
+    fn machine(&self) -> Machine {
+        let boot = std::fs::read(self.root.join("stat")).ok();
+        let boot_s = boot.and_then(|bytes| parse::boot_time_s(&bytes));
+        Machine {
+            boot_wall_us: boot_s
+                .and_then(|s| i64::try_from(s).ok())
+                .and_then(|s| s.checked_mul(1_000_000)),
+            ticks_per_s: rustix::param::clock_ticks_per_second(),
+            users: uzers::UsersCache::new(),
+        }
+    }
+
+    /// Every process id, in ascending order.
+    fn pids(&mut self, root: &OwnedFd) -> Result<Vec<u32>, SourceError> {
+        let mut pids = Vec::new();
+        let mut listing = RawDir::new(root, &mut self.listing);
+        while let Some(entry) = listing.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Err(self.unavailable(error)),
+            };
+            let number = parse::decimal(entry.file_name().to_bytes());
+            pids.extend(number.and_then(|pid| u32::try_from(pid).ok()));
+        }
+        pids.sort_unstable();
+        Ok(pids)
+    }
+
+    /// Adds what one process holds, and the process itself if it holds anything wanted.
+    fn one_process(
+        &mut self,
+        root: &OwnedFd,
+        pid: u32,
+        wanted: &dyn WantedInodes,
+        machine: &Machine,
+        holdings: &mut Holdings,
+    ) -> rustix::io::Result<()> {
+        let folder = open_folder(root, pid.to_string())?;
+        let descriptors = open_folder(&folder, c"fd")?;
+        let before = holdings.held.len();
+        let read = self.descriptors(&descriptors, wanted, holdings);
+        // Also where reading broke off: what was seen until then is held by this process.
+        if holdings.held.len() > before {
+            holdings.processes.push(Arc::new(process::read(pid, &folder, machine)));
+        }
+        read
+    }
+
+    /// Adds the wanted sockets among `descriptors`, held by the process that comes next.
+    fn descriptors(
+        &mut self,
+        descriptors: &OwnedFd,
+        wanted: &dyn WantedInodes,
+        holdings: &mut Holdings,
+    ) -> rustix::io::Result<()> {
+        let process = u32::try_from(holdings.processes.len()).unwrap_or(u32::MAX);
+        let mut listing = RawDir::new(descriptors, &mut self.listing);
+        while let Some(entry) = listing.next() {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(descriptor) = parse::decimal(name.to_bytes()) else { continue };
+            let Some(inode) = link_inode(descriptors, name)? else { continue };
+            if wanted.wants(inode) {
+                holdings.held.push(Holding {
+                    subject: Subject::Inode(inode),
+                    process,
+                    descriptor: u32::try_from(descriptor).ok(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn losses(&self, unread: &Unread) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        if unread.not_permitted > 0 {
+            losses.push(Loss {
+                source: Source::Procfs,
+                kind: LossKind::NotPermitted,
+                count: unread.not_permitted,
+                sentence: format!(
+                    "{} processes may not be looked into by this user: root (CAP_SYS_PTRACE, \
+                     CAP_DAC_READ_SEARCH) would add which sockets they hold, and network \
+                     namespaces only they are in",
+                    unread.not_permitted
+                )
+                .into(),
+            });
+        }
+        if let Some((pid, error)) = unread.last_failure {
+            losses.push(Loss {
+                source: Source::Procfs,
+                kind: LossKind::FileUnreadable,
+                count: unread.failed,
+                sentence: format!(
+                    "the descriptors of {} processes could not be read, last {}/{pid}/fd: {error}; \
+                     their sockets may have no owner here",
+                    unread.failed,
+                    self.root.display()
+                )
+                .into(),
+            });
+        }
+        losses
+    }
+}
+
+/// The inode of the socket a descriptor refers to; `None` for other descriptors and for one that
+/// was closed meanwhile.
+fn link_inode(descriptors: &OwnedFd, name: &CStr) -> rustix::io::Result<Option<u64>> {
+    let mut target = [MaybeUninit::uninit(); LINK_BYTES];
+    match readlinkat_raw(descriptors, name, &mut target) {
+        Ok((target, _)) => Ok(parse::socket_inode(target)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn open_folder(
+    at: impl std::os::fd::AsFd,
+    path: impl rustix::path::Arg,
+) -> rustix::io::Result<OwnedFd> {
+    openat(at, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Fixture trees for what a real machine does not do on demand; the real `/proc` of this very
+//! process for the rest.
+
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, symlink};
+
+use conns_core::model::{Known, Unknown};
+
+use super::*;
+
+struct All;
+impl WantedInodes for All {
+    fn wants(&self, _: u64) -> bool {
+        true
+    }
+}
+
+struct Only(u64);
+impl WantedInodes for Only {
+    fn wants(&self, inode: u64) -> bool {
+        inode == self.0
+    }
+}
+
+fn holdings(source: &mut Procfs, wanted: &dyn WantedInodes) -> (Holdings, Vec<Loss>) {
+    let observation = source.observe(wanted, Moment::default()).unwrap();
+    let [Facts::Holdings(holdings)] = &observation.facts[..] else { panic!("{observation:?}") };
+    (holdings.clone(), observation.losses)
+}
+
+#[test]
+fn a_process_of_which_only_the_descriptors_are_left_is_shown_with_what_is_known() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("12/fd")).unwrap();
+    symlink("socket:[777]", root.path().join("12/fd/5")).unwrap();
+    symlink("/dev/null", root.path().join("12/fd/0")).unwrap();
+    fs::create_dir_all(root.path().join("13/fd")).unwrap();
+    fs::create_dir_all(root.path().join("14")).unwrap(); // ended while it was read
+    let (holdings, losses) = holdings(&mut Procfs::at(root.path()), &All);
+    assert_eq!(holdings.held, [Holding {
+        subject: Subject::Inode(777),
+        process: 0,
+        descriptor: Some(5)
+    }]);
+    assert_eq!(holdings.processes.len(), 1);
+    let process = &holdings.processes[0];
+    assert_eq!((process.pid, &*process.name), (12, "?"));
+    assert_eq!(process.uid, Known::Unknown(Unknown::Vanished));
+    assert_eq!(losses, []);
+}
+
+#[test]
+fn no_procfs_is_an_error_that_names_the_folder() {
+    let error = Procfs::at("/nonexistent").observe(&All, Moment::default()).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent"), "{error}");
+}
+
+#[test]
+fn this_process_holds_its_own_sockets() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let second = listener.try_clone().unwrap();
+    let inode = fs::metadata(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap().ino();
+    let (holdings, _) = holdings(&mut Procfs::at("/proc"), &Only(inode));
+    let mut descriptors: Vec<_> = holdings.held.iter().filter_map(|h| h.descriptor).collect();
+    descriptors.sort_unstable();
+    let mut expected = [listener.as_raw_fd(), second.as_raw_fd()].map(|fd| u32::try_from(fd).unwrap());
+    expected.sort_unstable();
+    assert_eq!(descriptors, expected);
+    assert_eq!(holdings.processes.len(), 1);
+    let process = &holdings.processes[0];
+    assert_eq!(process.pid, std::process::id());
+    let executable = std::env::current_exe().unwrap();
+    assert_eq!(process.executable.value().map(|e| &**e), executable.to_str());
+    let first_argument = std::env::args().next().unwrap();
+    assert!(process.command_line.value().unwrap().starts_with(&first_argument));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let age_s = now.as_secs().cast_signed() - process.started_wall_us.get().unwrap() / 1_000_000;
+    assert!((-2..3600).contains(&age_s), "started {age_s} s ago");
+    drop(datagrams);
+}

@@ -1,0 +1,196 @@
+//! One dump: a request goes to the kernel, rows come back until it says it is done.
+//!
+//! The one idea: what the kernel says about its own answer (interrupted, overrun, refused) is
+//! part of the result, so that the caller can try again and count what stays lost.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use conns_contract::States;
+use conns_core::model::{Family, Protocol};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+
+use crate::row::ALL_EXTENSIONS;
+use crate::wire::{Malformed, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, messages};
+
+/// `SOCK_DIAG_BY_FAMILY`, `linux/sock_diag.h`.
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// `NLM_F_REQUEST | NLM_F_DUMP`.
+const REQUEST_FLAGS: u16 = 0x1 | 0x300;
+/// `INET_DIAG_REQ_PROTOCOL`: protocol numbers above 255, since Linux 5.9.
+const INET_DIAG_REQ_PROTOCOL: u16 = 2;
+/// The kernel fills at most 32 KiB of one dump message, however large the buffer.
+const DATAGRAM_BYTES: usize = 64 * 1024;
+/// Room in the kernel for answers not yet read. A dump waits for its reader, so this only
+/// has to be larger than one datagram.
+const SOCKET_BUFFER_BYTES: usize = 1024 * 1024;
+/// A kernel that does not answer for so long never will.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is asked for in one dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) protocol: Protocol,
+    pub(crate) family: Family,
+}
+
+impl Table {
+    /// For messages: "TCP over IPv4".
+    pub(crate) fn describe(self) -> String {
+        let protocol = self.protocol.name().to_ascii_uppercase();
+        format!("{protocol} over {}", self.family.name())
+    }
+
+    /// `struct nlmsghdr` and `struct inet_diag_req_v2`, and for MPTCP the attribute with its number.
+    fn request(self, states: States, sequence: u32) -> Vec<u8> {
+        let (number, large_number) = match self.protocol {
+            Protocol::Tcp => (6_u8, None),
+            Protocol::Udp => (17, None),
+            // 0 is no protocol: a kernel that does not know the attribute answers "no such table".
+            Protocol::Mptcp => (0, Some(262_u32)),
+        };
+        let family: u8 = match self.family {
+            Family::Ipv4 => 2,
+            Family::Ipv6 => 10,
+        };
+        let mut body = vec![family, number, ALL_EXTENSIONS, 0];
+        body.extend(states.kernel_bits().to_ne_bytes());
+        body.extend([0; 48]);
+        if let Some(number) = large_number {
+            body.extend(8_u16.to_ne_bytes());
+            body.extend(INET_DIAG_REQ_PROTOCOL.to_ne_bytes());
+            body.extend(number.to_ne_bytes());
+        }
+        let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
+        let mut message = Vec::with_capacity(16 + body.len());
+        message.extend(length.to_ne_bytes());
+        message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+        message.extend(REQUEST_FLAGS.to_ne_bytes());
+        message.extend(sequence.to_ne_bytes());
+        message.extend([0; 4]);
+        message.extend(body);
+        message
+    }
+}
+
+/// How a dump went.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct DumpOutcome {
+    /// The table changed in a way that may have hidden or doubled rows (`NLM_F_DUMP_INTR`).
+    pub(crate) interrupted: bool,
+    /// The kernel dropped answers (`ENOBUFS`), or a datagram was cut.
+    pub(crate) overran: bool,
+    /// Messages that were refused, and why the last one was.
+    pub(crate) refused: u64,
+    pub(crate) last_refusal: Option<Malformed>,
+}
+
+/// A netlink socket bound to one network namespace for its life.
+#[derive(Debug)]
+pub(crate) struct DiagSocket {
+    socket: OwnedFd,
+    sequence: u32,
+}
+
+impl DiagSocket {
+    /// Opens a socket in the network namespace of the calling thread.
+    pub(crate) fn open() -> io::Result<Self> {
+        let socket = rustix::net::socket_with(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            Some(netlink::SOCK_DIAG),
+        )?;
+        set_socket_recv_buffer_size(&socket, SOCKET_BUFFER_BYTES)?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// Asks for `table` and hands each row's bytes to `row`, which may refuse them.
+    pub(crate) fn dump(
+        &mut self,
+        table: Table,
+        states: States,
+        buffer: &mut DumpBuffer,
+        mut row: impl FnMut(&[u8]) -> Result<(), Malformed>,
+    ) -> io::Result<DumpOutcome> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = table.request(states, self.sequence);
+        rustix::net::send(&self.socket, &request, SendFlags::empty())?;
+        let mut outcome = DumpOutcome::default();
+        loop {
+            let received = rustix::net::recv(&self.socket, &mut *buffer.0, RecvFlags::TRUNC);
+            let length = match received {
+                Ok((_, length)) => length,
+                Err(Errno::NOBUFS) => {
+                    outcome.overran = true;
+                    continue;
+                }
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            outcome.overran |= length > buffer.0.len();
+            let datagram = buffer.0.get(..length).unwrap_or(&buffer.0);
+            if self.datagram(datagram, &mut outcome, &mut row)? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Takes one datagram apart; true when the dump is done.
+    fn datagram(
+        &self,
+        datagram: &[u8],
+        outcome: &mut DumpOutcome,
+        row: &mut impl FnMut(&[u8]) -> Result<(), Malformed>,
+    ) -> io::Result<bool> {
+        for message in messages(datagram) {
+            let message = match message {
+                Ok(message) => message,
+                Err(malformed) => {
+                    outcome.refuse(malformed);
+                    continue;
+                }
+            };
+            if message.sequence != self.sequence {
+                continue; // the rest of an earlier dump that was given up
+            }
+            outcome.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+            match message.kind {
+                NLMSG_DONE | NLMSG_ERROR => {
+                    return match message.error_number() {
+                        0 => Ok(true),
+                        number => Err(io::Error::from_raw_os_error(number)),
+                    };
+                }
+                SOCK_DIAG_BY_FAMILY => {
+                    if let Err(malformed) = row(message.payload) {
+                        outcome.refuse(malformed);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl DumpOutcome {
+    fn refuse(&mut self, malformed: Malformed) {
+        self.refused += 1;
+        self.last_refusal = Some(malformed);
+    }
+}
+
+/// The buffer datagrams are received into; one serves all dumps.
+#[derive(Debug)]
+pub(crate) struct DumpBuffer(Box<[u8]>);
+
+impl DumpBuffer {
+    pub(crate) fn new() -> Self {
+        Self(vec![0; DATAGRAM_BYTES].into())
+    }
+}

@@ -1,0 +1,169 @@
+//! The kernel's socket tables over netlink `sock_diag` (sock_diag(7)), of every network namespace
+//! that can be entered. Reading rows is all it does: who holds a socket is `sources/procfs`.
+//!
+//! The one idea: kernels answer shorter and longer, so everything is read by length, and what went
+//! wrong in a dump is retried, then counted.
+
+mod dump;
+mod namespaces;
+mod row;
+pub mod wire;
+
+use std::io;
+
+use conns_contract::{Scope, SocketSource, SourceError};
+use conns_core::model::{Facts, Family, Loss, LossKind, Moment, Observation, Protocol, Socket, Source};
+use rustix::io::Errno;
+
+use dump::{DumpBuffer, DumpOutcome, Table};
+use namespaces::{Entered, NamespaceSet};
+pub use row::RowReader;
+
+/// How often a dump is tried that was interrupted or overran.
+const ATTEMPTS: u32 = 3;
+
+/// The source that reads `sock_diag`.
+#[derive(Debug)]
+pub struct SockDiag {
+    namespaces: NamespaceSet,
+    buffer: DumpBuffer,
+    /// How many rows the last observation had, so that the next need not grow step by step.
+    expected_rows: usize,
+}
+
+impl SockDiag {
+    /// Opens a netlink socket in the caller's network namespace.
+    ///
+    /// # Errors
+    /// [`SourceError::Unavailable`] if the kernel or a seccomp filter has no `NETLINK_SOCK_DIAG`.
+    pub fn open() -> Result<Self, SourceError> {
+        let namespaces = NamespaceSet::open().map_err(|cause| SourceError::Unavailable {
+            source_name: Source::SockDiag,
+            attempted: "open a NETLINK_SOCK_DIAG socket".to_owned(),
+            cause,
+            remedy: "The kernel needs CONFIG_INET_DIAG, and a sandbox (seccomp, systemd's \
+                     RestrictAddressFamilies) must allow AF_NETLINK; `--source portable` lists \
+                     without it, but knows no latency",
+        })?;
+        Ok(Self { namespaces, buffer: DumpBuffer::new(), expected_rows: 0 })
+    }
+}
+
+impl SocketSource for SockDiag {
+    fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
+        let mut losses = Vec::new();
+        let mut sockets = Vec::with_capacity(self.expected_rows);
+        let chosen = self.namespaces.refresh(&scope.namespaces, &mut losses)?;
+        let mut tables_read = 0;
+        let mut first_failure = None;
+        for inode in chosen {
+            let Some(entered) = self.namespaces.get_mut(inode) else {
+                continue; // could not be entered, and that is among the losses
+            };
+            for table in tables(scope) {
+                match read_table(entered, table, scope, &mut self.buffer, &mut sockets, &mut losses) {
+                    Ok(()) => tables_read += 1,
+                    Err(cause) if is_absent_mptcp(table, &cause) => {}
+                    Err(cause) => {
+                        losses.push(unreadable(entered, table, &cause));
+                        first_failure.get_or_insert(cause);
+                    }
+                }
+            }
+        }
+        if let (0, Some(cause)) = (tables_read, first_failure) {
+            return Err(SourceError::Unavailable {
+                source_name: Source::SockDiag,
+                attempted: "read any socket table".to_owned(),
+                cause,
+                remedy: "The kernel needs CONFIG_INET_DIAG (modules tcp_diag, udp_diag); \
+                         `--source portable` lists without it, but knows no latency",
+            });
+        }
+        self.expected_rows = sockets.len() + sockets.len() / 8;
+        let facts = vec![Facts::Sockets(sockets)];
+        Ok(Observation { source: Source::SockDiag, at: now, facts, losses })
+    }
+}
+
+/// The tables a scope needs.
+fn tables(scope: &Scope) -> impl Iterator<Item = Table> {
+    let protocols = [(Protocol::Tcp, scope.tcp), (Protocol::Mptcp, scope.tcp), (Protocol::Udp, scope.udp)];
+    let families = [(Family::Ipv4, scope.ipv4), (Family::Ipv6, scope.ipv6)];
+    protocols.into_iter().filter(|(_, wanted)| *wanted).flat_map(move |(protocol, _)| {
+        let wanted = families.into_iter().filter(|(_, wanted)| *wanted);
+        wanted.map(move |(family, _)| Table { protocol, family })
+    })
+}
+
+/// A kernel without MPTCP (`ENOENT`, or `EINVAL` before 5.9) has no such connections: no loss.
+fn is_absent_mptcp(table: Table, cause: &io::Error) -> bool {
+    let number = cause.raw_os_error().map(Errno::from_raw_os_error);
+    table.protocol == Protocol::Mptcp && matches!(number, Some(Errno::NOENT | Errno::INVAL))
+}
+
+/// Dumps one table, again if the kernel says the dump is not whole, and counts what stays lost.
+fn read_table(
+    entered: &mut Entered,
+    table: Table,
+    scope: &Scope,
+    buffer: &mut DumpBuffer,
+    sockets: &mut Vec<Socket>,
+    losses: &mut Vec<Loss>,
+) -> io::Result<()> {
+    let before = sockets.len();
+    let Entered { socket, rows, .. } = entered;
+    let mut outcome = DumpOutcome::default();
+    for _ in 0..ATTEMPTS {
+        sockets.truncate(before);
+        outcome = socket.dump(table, scope.states, buffer, |payload| {
+            sockets.push(rows.read(table.protocol, payload)?);
+            Ok(())
+        })?;
+        if !outcome.interrupted && !outcome.overran {
+            break;
+        }
+    }
+    let place = place(entered, table);
+    let mut lose = |kind, count, sentence: String| {
+        losses.push(Loss { source: Source::SockDiag, kind, count, sentence: sentence.into() });
+    };
+    if outcome.interrupted {
+        let sentence = format!("the dump of {place} stayed interrupted in {ATTEMPTS} attempts; rows may be missing");
+        lose(LossKind::DumpInterrupted, 1, sentence);
+    }
+    if outcome.overran {
+        let sentence = format!("the dump of {place} overran its buffer in {ATTEMPTS} attempts; rows are missing");
+        lose(LossKind::DumpOverrun, 1, sentence);
+    }
+    if let Some(malformed) = outcome.last_refusal {
+        let sentence =
+            format!("{} messages of the dump of {place} were refused, the last one: {malformed}", outcome.refused);
+        lose(LossKind::MessageRefused, outcome.refused, sentence);
+    }
+    Ok(())
+}
+
+fn unreadable(entered: &Entered, table: Table, cause: &io::Error) -> Loss {
+    let place = place(entered, table);
+    let remedy = match cause.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT) => "; load the kernel's tcp_diag and udp_diag modules",
+        _ => "",
+    };
+    Loss {
+        source: Source::SockDiag,
+        kind: LossKind::TableUnreadable,
+        count: 1,
+        sentence: format!("cannot read the table of {place}: {cause}{remedy}").into(),
+    }
+}
+
+/// "TCP over IPv4 in network namespace blue".
+fn place(entered: &Entered, table: Table) -> String {
+    let netns = &entered.netns;
+    match &netns.name {
+        _ if netns.is_own => table.describe(),
+        Some(name) => format!("{} in network namespace {name}", table.describe()),
+        None => format!("{} in network namespace net:[{}]", table.describe(), netns.inode),
+    }
+}

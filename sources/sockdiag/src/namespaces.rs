@@ -1,0 +1,293 @@
+//! Which network namespaces there are, and one netlink socket in each.
+//!
+//! The one idea: a netlink socket belongs for life to the namespace it was opened in, so each
+//! namespace is entered once, by a thread of its own, and never by the caller's.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use conns_contract::{Namespaces, SourceError};
+use conns_core::model::{Loss, LossKind, Netns, Source};
+use rustix::io::Errno;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::dump::DiagSocket;
+use crate::row::RowReader;
+
+/// Where ip-netns(8) keeps names.
+const NAMED: &str = "/run/netns";
+/// Most namespaces kept open at once, two descriptors each while entering; a busy container host
+/// has some hundreds.
+const NAMESPACES_KEPT: usize = 4096;
+/// Most paths kept to one namespace; that all of so many processes end at once means it is gone.
+const PATHS_KEPT: usize = 8;
+
+/// A namespace with its socket.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    pub(crate) netns: Arc<Netns>,
+    pub(crate) socket: DiagSocket,
+    pub(crate) rows: RowReader,
+}
+
+/// A namespace that was found, and paths to enter it by: a process may end before that, and
+/// another still be in there.
+#[derive(Debug, Clone, Default)]
+struct Found {
+    name: Option<Box<str>>,
+    paths: Vec<PathBuf>,
+}
+
+impl Found {
+    fn add(&mut self, path: PathBuf) {
+        if self.paths.len() < PATHS_KEPT {
+            self.paths.push(path);
+        }
+    }
+}
+
+/// The namespaces that are open.
+#[derive(Debug)]
+pub(crate) struct NamespaceSet {
+    own: u64,
+    entered: BTreeMap<u64, Entered>,
+}
+
+impl NamespaceSet {
+    /// Opens the caller's own namespace.
+    pub(crate) fn open() -> io::Result<Self> {
+        // Without /proc the own namespace has no number; it is still there and can be listed.
+        let own = inode_of("/proc/thread-self/ns/net").unwrap_or(0);
+        let socket = DiagSocket::open()?;
+        let netns = Arc::new(Netns { inode: own, name: None, is_own: true });
+        let rows = RowReader::new(Arc::clone(&netns));
+        Ok(Self { own, entered: BTreeMap::from([(own, Entered { netns, socket, rows })]) })
+    }
+
+    /// Finds what is there now, enters what is new, and lets go of what is gone. Returns the
+    /// inodes that `wanted` means.
+    pub(crate) fn refresh(
+        &mut self,
+        wanted: &Namespaces,
+        losses: &mut Vec<Loss>,
+    ) -> Result<Vec<u64>, SourceError> {
+        if *wanted == Namespaces::Own {
+            return Ok(vec![self.own]);
+        }
+        let mut found = self.find(losses);
+        let chosen = match wanted {
+            Namespaces::All | Namespaces::Own => found.keys().copied().collect(),
+            Namespaces::These(names) => {
+                names.iter().map(|name| choose(name, &mut found)).collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        self.entered.retain(|inode, _| found.contains_key(inode));
+        self.rename(&found);
+        let new: Vec<_> = chosen
+            .iter()
+            .filter(|inode| !self.entered.contains_key(inode))
+            .filter_map(|inode| Some((*inode, found.get(inode)?.clone())))
+            .collect();
+        self.enter(new, losses);
+        Ok(chosen)
+    }
+
+    pub(crate) fn get_mut(&mut self, inode: u64) -> Option<&mut Entered> {
+        self.entered.get_mut(&inode)
+    }
+
+    /// Every namespace a process or a name leads to.
+    fn find(&self, losses: &mut Vec<Loss>) -> BTreeMap<u64, Found> {
+        let mut found = BTreeMap::from([(self.own, Found::default())]);
+        match fs::read_dir("/proc") {
+            Ok(folder) => {
+                for entry in folder.flatten() {
+                    let name = entry.file_name();
+                    if !name.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
+                        continue;
+                    }
+                    // A process that ended, or one of another user: its namespace is found through
+                    // another process or not at all, and procfs counts the unreadable ones.
+                    let path = entry.path().join("ns/net");
+                    if let Some(inode) = fs::read_link(&path).ok().and_then(|to| linked_inode(&to)) {
+                        found.entry(inode).or_default().add(path);
+                    }
+                }
+            }
+            Err(cause) => losses.push(Loss {
+                source: Source::SockDiag,
+                kind: LossKind::NamespaceUnreadable,
+                count: 1,
+                sentence: format!(
+                    "cannot list /proc to find other network namespaces: {cause}. Only this \
+                     one is listed; mount procfs on /proc"
+                )
+                .into(),
+            }),
+        }
+        // No such folder: nobody named a namespace.
+        for entry in fs::read_dir(NAMED).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into();
+            if let Some(inode) = inode_of(&path) {
+                let place = found.entry(inode).or_default();
+                place.name = Some(name);
+                place.add(path);
+            }
+        }
+        found
+    }
+
+    /// Gives namespaces that were named since their new names.
+    fn rename(&mut self, found: &BTreeMap<u64, Found>) {
+        for (inode, entered) in &mut self.entered {
+            let name = found.get(inode).and_then(|f| f.name.clone());
+            if entered.netns.name != name {
+                let netns = Netns { name, ..(*entered.netns).clone() };
+                entered.netns = Arc::new(netns);
+                entered.rows = RowReader::new(Arc::clone(&entered.netns));
+            }
+        }
+    }
+
+    /// Opens a socket in each of `new`, from one thread that moves through them and ends.
+    fn enter(&mut self, new: Vec<(u64, Found)>, losses: &mut Vec<Loss>) {
+        if new.is_empty() {
+            return;
+        }
+        let room = NAMESPACES_KEPT.saturating_sub(self.entered.len());
+        if new.len() > room {
+            losses.push(Loss {
+                source: Source::SockDiag,
+                kind: LossKind::BoundReached,
+                count: (new.len() - room) as u64,
+                sentence: format!(
+                    "{} network namespaces beyond the bound of {NAMESPACES_KEPT} are not listed",
+                    new.len() - room
+                )
+                .into(),
+            });
+        }
+        let opened = std::thread::scope(|scope| {
+            let entering = scope.spawn(|| {
+                new.into_iter().take(room).map(|(inode, f)| (inode, open_in(inode, &f), f)).collect()
+            });
+            // A panic in there would be our own fault; it must not look like an empty machine.
+            entering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        self.keep(opened, losses);
+    }
+
+    fn keep(&mut self, opened: Vec<(u64, io::Result<Entered>, Found)>, losses: &mut Vec<Loss>) {
+        for (inode, entered, found) in opened {
+            match entered {
+                Ok(entered) => {
+                    self.entered.insert(inode, entered);
+                }
+                // Every way to it is gone: so is the namespace, with all its connections.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => {
+                    let called = found.name.as_deref().unwrap_or("without a name");
+                    let (kind, remedy) = match cause.kind() {
+                        io::ErrorKind::PermissionDenied => {
+                            (LossKind::NotPermitted, "root (CAP_SYS_ADMIN) could")
+                        }
+                        _ => (LossKind::NamespaceUnreadable, "its sockets are missing here"),
+                    };
+                    losses.push(Loss {
+                        source: Source::SockDiag,
+                        kind,
+                        count: 1,
+                        sentence: format!(
+                            "cannot enter network namespace {called} (net:[{inode}]): {cause}; {remedy}"
+                        )
+                        .into(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Moves the calling thread into a namespace by the first path that leads there, and opens a
+/// socket.
+fn open_in(inode: u64, found: &Found) -> io::Result<Entered> {
+    let mut outcome = Err(io::ErrorKind::NotFound.into());
+    for path in &found.paths {
+        outcome = enter_by(path, inode);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::SRCH) => io::ErrorKind::NotFound.into(), // ended between open and setns
+        _ => error,
+    })?;
+    let netns = Arc::new(Netns { inode, name: found.name.clone(), is_own: false });
+    let rows = RowReader::new(Arc::clone(&netns));
+    Ok(Entered { netns, socket: DiagSocket::open()?, rows })
+}
+
+fn enter_by(path: &Path, inode: u64) -> io::Result<()> {
+    let file = fs::File::open(path)?;
+    // The process may have moved, or its pid may be another's, since it was found.
+    if file.metadata()?.ino() != inode {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+    Ok(())
+}
+
+/// The namespace a user means by a name under `/run/netns`, an inode, `net:[inode]`, a pid or a path.
+fn choose(wanted: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceError> {
+    if let Some((inode, _)) = found.iter().find(|(_, f)| f.name.as_deref() == Some(wanted)) {
+        return Ok(*inode);
+    }
+    let bare = wanted.trim_start_matches("net:[").trim_end_matches(']');
+    if let Some(inode) = bare.parse().ok().filter(|inode| found.contains_key(inode)) {
+        return Ok(inode);
+    }
+    let path = if wanted.bytes().all(|byte| byte.is_ascii_digit()) {
+        PathBuf::from(format!("/proc/{wanted}/ns/net"))
+    } else {
+        PathBuf::from(wanted)
+    };
+    // A path leads to a namespace only if it is a file of nsfs, whose links read `net:[inode]`, or
+    // a bind mount of one, which setns will check.
+    match fs::metadata(&path) {
+        Ok(metadata) if wanted.contains('/') || path.starts_with("/proc") => {
+            let inode = metadata.ino();
+            found.entry(inode).or_default().add(path);
+            Ok(inode)
+        }
+        outcome => {
+            let reason = match outcome {
+                Err(cause) if path.starts_with("/proc") => {
+                    format!("neither an inode nor a process with that id: {cause}")
+                }
+                Err(cause) if wanted.contains('/') => cause.to_string(),
+                _ => format!("not a name under {NAMED}, an inode, a pid or a path"),
+            };
+            let known = found
+                .iter()
+                .map(|(inode, f)| f.name.as_deref().map_or_else(|| format!("net:[{inode}]"), Into::into))
+                .collect::<Vec<_>>()
+                .join(", ");
+            Err(SourceError::NoSuchNamespace { wanted: wanted.to_owned(), reason, known })
+        }
+    }
+}
+
+/// The inode in `net:[4026531840]`.
+fn linked_inode(link: &Path) -> Option<u64> {
+    link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+fn inode_of(path: impl AsRef<Path>) -> Option<u64> {
+    fs::metadata(path).ok().map(|metadata| metadata.ino())
+}

@@ -1,0 +1,8 @@
+//! The public contract: what can be asked of an agent (the [`Face`]), and the shapes it answers
+//! in. Every surface is handed a `Face`, never an engine, so that a remote agent can stand behind it.
+
+mod face;
+mod record;
+
+pub use face::{Ask, Face, FaceError, View};
+pub use record::{ListAnswer, LossShape, Record, VerdictShape, VerdictsAnswer};

@@ -1,0 +1,6 @@
+//! The shapes other vendors' tools ask for, answered from the same snapshot as everything else.
+//!
+//! One room for each vendor; the rooms do not know each other. A dialect translates and judges
+//! nothing: what it cannot say in its own shape, its page in `docs/dialects/` says.
+
+pub mod one_e;

@@ -1,0 +1,101 @@
+//! The methods of 1E's `Network` module that are answered here.
+//!
+//! The one idea: what a method needs, what it is about and which columns it has stand together.
+
+use std::fmt;
+
+use conns_api::{Ask, View};
+use conns_core::model::{Connection, Protocol};
+
+use super::call;
+use super::columns::{CONNECTIONS, LISTENING_ENDPOINTS};
+use super::error::CallError;
+use super::table::Column;
+
+/// A method of 1E's `Network` module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// `Network.GetConnections`: established TCP connections (1E's page of the method, kept in
+    /// `tests/fixtures/1e/`).
+    GetConnections,
+    /// `Network.GetListeningEndpoints`: ports that wait for others. 1E's page names it only; its
+    /// columns are ours, by analogy.
+    GetListeningEndpoints,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::GetConnections, Self::GetListeningEndpoints];
+
+    /// The method a text calls, such as `Network.GetConnections();`. The parentheses and the
+    /// semicolon may be left out, white space may stand anywhere between the parts; names are
+    /// case-sensitive, as in 1E.
+    ///
+    /// # Errors
+    /// If `text` is no call of a known method; the error says where, and what was perhaps meant.
+    pub fn parse(text: &str) -> Result<Self, CallError> {
+        call::parse(text)
+    }
+
+    /// The module it is in.
+    #[must_use]
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::GetConnections | Self::GetListeningEndpoints => "Network",
+        }
+    }
+
+    /// Its name within the module.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GetConnections => "GetConnections",
+            Self::GetListeningEndpoints => "GetListeningEndpoints",
+        }
+    }
+
+    /// The columns of its table, in their order.
+    #[must_use]
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Self::GetConnections => &CONNECTIONS,
+            Self::GetListeningEndpoints => &LISTENING_ENDPOINTS,
+        }
+    }
+
+    /// The view a snapshot must have been made for.
+    #[must_use]
+    pub fn view(self) -> View {
+        match self {
+            Self::GetConnections => View::Connections,
+            Self::GetListeningEndpoints => View::Listening,
+        }
+    }
+
+    /// What to ask of a [`Face`](conns_api::Face): no more than the answer needs, of every network
+    /// namespace unless the caller narrows it.
+    #[must_use]
+    pub fn ask(self) -> Ask {
+        Ask {
+            view: self.view(),
+            udp: self == Self::GetListeningEndpoints,
+            ..Ask::default()
+        }
+    }
+
+    /// Whether `connection` has a row in its answer. An MPTCP connection has none: its subflows
+    /// are TCP sockets of the kernel's tables and have theirs (RFC 8684 section 2).
+    pub(super) fn is_about(self, connection: &Connection) -> bool {
+        let is_kind = match (self, connection.socket.protocol) {
+            (_, Protocol::Tcp) | (Self::GetListeningEndpoints, Protocol::Udp) => true,
+            (_, Protocol::Mptcp) | (Self::GetConnections, Protocol::Udp) => false,
+        };
+        is_kind && self.view().contains(connection)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.module(), self.name())
+    }
+}

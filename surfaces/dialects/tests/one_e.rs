@@ -1,0 +1,173 @@
+//! The 1E dialect: held to 1E's own page, to hand-written answers, and to hostile calls.
+
+#[path = "one_e/calls.rs"]
+mod calls;
+#[path = "one_e/sample.rs"]
+mod sample;
+
+use conns_core::model::{Known, Protocol, State};
+use conns_dialects::one_e::{Cell, Column, ColumnType, Method, Table, answer};
+use proptest::prelude::*;
+
+const PAGE: &str = include_str!("fixtures/1e/network-getconnections.txt");
+
+/// One object a line, as the golden files have it.
+fn lines(table: &Table) -> String {
+    let objects: Vec<String> = table
+        .records()
+        .map(|record| format!("  {}", serde_json::to_string(&record).expect("a JSON object")))
+        .collect();
+    format!("[\n{}\n]\n", objects.join(",\n"))
+}
+
+/// Name, type and text of each column of 1E's page.
+fn columns_of_the_page() -> Vec<(&'static str, &'static str, &'static str)> {
+    PAGE.split("<li>• <b>")
+        .skip(1)
+        .map(|item| {
+            let (name, rest) = item.split_once("</b> (").expect("a name");
+            let (ty, rest) = rest.split_once("): ").expect("a type");
+            let (text, _) = rest.split_once("</li>").expect("an end");
+            (name, ty, text)
+        })
+        .collect()
+}
+
+#[test]
+fn connections_are_answered_as_written_by_hand() {
+    let table = answer(Method::GetConnections, &sample::machine());
+    assert_eq!(lines(&table), include_str!("fixtures/1e/get-connections.json"));
+}
+
+#[test]
+fn listening_endpoints_are_answered_as_written_by_hand() {
+    let table = answer(Method::GetListeningEndpoints, &sample::machine());
+    assert_eq!(lines(&table), include_str!("fixtures/1e/get-listening-endpoints.json"));
+}
+
+#[test]
+fn a_table_is_the_array_of_its_records() {
+    let table = answer(Method::GetConnections, &sample::machine());
+    let whole = serde_json::to_string(&table).expect("a JSON array");
+    let records: Vec<String> = table
+        .records()
+        .map(|record| serde_json::to_string(&record).expect("a JSON object"))
+        .collect();
+    assert_eq!(whole, format!("[{}]", records.join(",")));
+    let nothing = answer(Method::GetConnections, &sample::snapshot(Vec::new()));
+    assert_eq!(serde_json::to_string(&nothing).expect("a JSON array"), "[]");
+}
+
+#[test]
+fn columns_have_the_names_types_and_order_of_the_page() {
+    let ours: Vec<_> = Method::GetConnections
+        .columns()
+        .iter()
+        .map(|column| (column.name, column.ty.name()))
+        .collect();
+    let theirs: Vec<_> = columns_of_the_page()
+        .into_iter()
+        .map(|(name, ty, _)| (name, ty))
+        .collect();
+    assert_eq!(theirs.len(), 9);
+    assert_eq!(ours, theirs);
+}
+
+/// The page says `null` of four columns. Of the process it says nothing; it is not always known,
+/// and unknown is never zero.
+#[test]
+fn columns_are_null_where_the_page_says_so_and_where_the_process_is_unknown() {
+    for (column, (name, _, text)) in Method::GetConnections.columns().iter().zip(columns_of_the_page()) {
+        let is_null_on_the_page = text.contains("null");
+        let is_of_the_process = matches!(name, "ProcessId" | "ProcessName");
+        assert_eq!(column.nullable, is_null_on_the_page || is_of_the_process, "{name}");
+    }
+}
+
+#[test]
+fn the_call_of_the_page_is_understood() {
+    let (_, example) = PAGE.split_once("<pre>").expect("an example");
+    let (example, _) = example.split_once("</pre>").expect("its end");
+    assert_eq!(Method::parse(example), Ok(Method::GetConnections));
+    let (_, other) = PAGE.split_once("Use <a href=\"#\">").expect("a link");
+    let (other, _) = other.split_once("</a>").expect("its end");
+    assert_eq!(Method::parse(other), Ok(Method::GetListeningEndpoints));
+}
+
+#[test]
+fn both_methods_tell_the_columns_they_share_alike() {
+    for column in Method::GetListeningEndpoints.columns() {
+        let same = |other: &&Column| other.name == column.name;
+        if let Some(other) = Method::GetConnections.columns().iter().find(same) {
+            assert_eq!((column.ty, column.nullable), (other.ty, other.nullable), "{}", column.name);
+        }
+        assert!(column.meaning.ends_with('.'), "{}", column.name);
+    }
+}
+
+#[test]
+fn what_is_asked_of_the_face_is_what_the_answer_needs() {
+    let ask = Method::GetConnections.ask();
+    assert_eq!((ask.view, ask.tcp, ask.udp), (conns_api::View::Connections, true, false));
+    assert!(ask.ipv4 && ask.ipv6 && ask.namespaces.is_empty());
+    let ask = Method::GetListeningEndpoints.ask();
+    assert_eq!((ask.view, ask.tcp, ask.udp), (conns_api::View::Listening, true, true));
+}
+
+/// Any socket a source could tell of, and any measure.
+fn any_connection() -> impl Strategy<Value = conns_core::model::Connection> {
+    let ends = prop::sample::select(vec!["0.0.0.0:0", "1.2.3.4:5", "[::]:0", "[::ffff:1.2.3.4]:5", "[2001:db8::1]:65535"]);
+    let protocol = prop::sample::select(vec![Protocol::Tcp, Protocol::Udp, Protocol::Mptcp]);
+    let state = prop::sample::select(State::ALL.to_vec());
+    let pids = prop::collection::vec(any::<u32>(), 0..4);
+    let measures = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), 0..=232_usize);
+    (protocol, state, ends.clone(), prop::option::of(ends), pids, prop::option::of(measures)).prop_map(
+        |(protocol, state, local, remote, pids, measures)| {
+            let mut connection = sample::socket(protocol, state, local, remote);
+            connection.holders =
+                sample::known(pids.into_iter().map(|pid| sample::holder(pid, "p", 3)).collect());
+            if let Some((rtt, sent, again, twice, length)) = measures {
+                connection.socket.tcp = sample::tcp_info(rtt, sent, again, twice, length);
+            }
+            connection
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn every_cell_is_of_its_columns_type_and_null_only_where_it_may_be(
+        connections in prop::collection::vec(any_connection(), 0..8)
+    ) {
+        let snapshot = sample::snapshot(connections);
+        for method in Method::ALL {
+            let table = answer(method, &snapshot);
+            for record in table.records() {
+                prop_assert_eq!(record.cells().len(), table.columns.len());
+                for (column, cell) in table.columns.iter().zip(record.cells()) {
+                    let fits = match cell {
+                        Cell::Text(_) => column.ty == ColumnType::String,
+                        Cell::Int(number) => column.ty == ColumnType::Int && number >= 0,
+                        Cell::Null => column.nullable,
+                    };
+                    prop_assert!(fits, "{}: {:?}", column.name, cell);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_socket_meant_has_as_many_rows_as_processes_and_one_without_any(
+        connection in any_connection()
+    ) {
+        let mut pids: Vec<u32> = match &connection.holders {
+            Known::Value(held, _) => held.iter().map(|holder| holder.process.pid).collect(),
+            Known::Unknown(_) | Known::NotApplicable => Vec::new(),
+        };
+        pids.sort_unstable();
+        pids.dedup();
+        let is_meant = connection.socket.protocol == Protocol::Tcp && connection.is_established();
+        let table = answer(Method::GetConnections, &sample::snapshot(vec![connection]));
+        prop_assert_eq!(table.rows.len(), if is_meant { pids.len().max(1) } else { 0 });
+    }
+}

@@ -1,0 +1,185 @@
+//! A machine to ask: each of its sockets stands for one rule of the dialect.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use conns_core::model::{
+    Connection, Endpoint, Facts, Family, Holder, Known, Moment, Netns, Observation, Process,
+    Protocol, Snapshot, Socket, SocketId, Source, State, TcpInfo, Unknown,
+};
+use conns_core::track::{Memory, Tracker};
+
+pub(crate) fn known<T>(value: T) -> Known<T> {
+    Known::Value(value, Source::SockDiag)
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    let end: SocketAddr = text.parse().expect("an address with port");
+    Endpoint {
+        address: end.ip(),
+        port: end.port(),
+    }
+}
+
+/// A socket of which only protocol, state and ends are known.
+pub(crate) fn socket(protocol: Protocol, state: State, local: &str, remote: Option<&str>) -> Connection {
+    let local = endpoint(local);
+    let not_told = Unknown::KernelDoesNotTell;
+    let socket = Socket {
+        id: SocketId { netns: 1, cookie: 1 },
+        source: Source::SockDiag,
+        netns: Arc::new(Netns {
+            inode: 4_026_531_840,
+            name: None,
+            is_own: true,
+        }),
+        protocol,
+        family: if local.address.is_ipv4() {
+            Family::Ipv4
+        } else {
+            Family::Ipv6
+        },
+        state,
+        local,
+        remote: remote.map(endpoint),
+        interface: 0,
+        inode: known(7),
+        uid: known(0),
+        queues: Known::Unknown(not_told),
+        accept_queue: Known::NotApplicable,
+        timer: Known::NotApplicable,
+        memory: Known::Unknown(not_told),
+        congestion: Known::Unknown(not_told),
+        tos: Known::Unknown(not_told),
+        mark: Known::Unknown(Unknown::NotPrivileged),
+        cgroup_id: Known::Unknown(not_told),
+        shutdown: Known::Unknown(not_told),
+        upper_layer: Known::NotApplicable,
+        tcp: match protocol {
+            Protocol::Tcp => Known::Unknown(not_told),
+            Protocol::Udp | Protocol::Mptcp => Known::NotApplicable,
+        },
+        mptcp: Known::NotApplicable,
+    };
+    let observation = Observation {
+        source: Source::SockDiag,
+        at: Moment::default(),
+        facts: vec![Facts::Sockets(vec![socket])],
+        losses: Vec::new(),
+    };
+    let seen = Tracker::new(Memory::None).fold(vec![observation]);
+    let mut made = seen.connections.into_iter().next().expect("one connection");
+    made.holders = Known::Unknown(Unknown::NoHolderFound);
+    made
+}
+
+pub(crate) fn established(local: &str, remote: &str) -> Connection {
+    socket(Protocol::Tcp, State::Established, local, Some(remote))
+}
+
+pub(crate) fn holder(pid: u32, name: &str, descriptor: u32) -> Holder {
+    Holder {
+        process: Arc::new(Process {
+            pid,
+            name: name.into(),
+            executable: Known::Unknown(Unknown::NotPrivileged),
+            command_line: Known::Unknown(Unknown::NotPrivileged),
+            uid: known(0),
+            user: known("root".into()),
+            started_wall_us: Known::Unknown(Unknown::NotPrivileged),
+            parent_pid: known(1),
+            cgroup: Known::Unknown(Unknown::NotPrivileged),
+            container_id: Known::NotApplicable,
+            systemd_unit: Known::NotApplicable,
+        }),
+        descriptor: Some(descriptor),
+    }
+}
+
+/// `tcp_info` with these measures: round trip, data segments sent, retransmitted, reported as
+/// duplicates. `length` is how much of the structure the kernel tells.
+pub(crate) fn tcp_info(rtt_us: u32, sent: u32, again: u32, twice: u32, length: usize) -> Known<TcpInfo> {
+    let mut bytes = [0_u8; 232];
+    for (at, value) in [(68, rtt_us), (100, again), (156, sent), (216, twice)] {
+        bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+    }
+    known(TcpInfo::new(&bytes[..length.min(232)]))
+}
+
+pub(crate) fn snapshot(connections: Vec<Connection>) -> Snapshot {
+    Snapshot {
+        sequence: 1,
+        connections,
+        ..Snapshot::default()
+    }
+}
+
+/// The machine.
+pub(crate) fn machine() -> Snapshot {
+    // 20 of 1000 segments lost: 2 %.
+    let mut web = established("10.0.0.5:443", "192.0.2.7:51000");
+    web.socket.tcp = tcp_info(80_400, 1000, 20, 0, 232);
+    web.holders = known([holder(100, "nginx", 9)].into());
+
+    // An IPv6 socket that speaks IPv4; a round trip of half a millisecond, nothing lost.
+    let mut mapped = established("[::ffff:10.0.0.5]:22", "[::ffff:10.1.2.3]:40000");
+    mapped.socket.tcp = tcp_info(500, 10, 0, 0, 232);
+    mapped.holders = known([holder(200, "sshd-session", 4)].into());
+
+    // Nothing has been sent or measured: no zeros.
+    let mut fresh = established("10.0.0.5:50000", "10.2.0.9:5432");
+    fresh.socket.tcp = tcp_info(0, 0, 0, 0, 232);
+    fresh.holders = known([holder(300, "Web Content", 50)].into());
+
+    // Two of three retransmissions were needless: one of 200 is lost, 0.5 %. Held by two
+    // processes, one of them by two descriptors.
+    let mut shared = established("[2001:db8::1]:8080", "[2001:db8::2]:41000");
+    shared.socket.tcp = tcp_info(12_600, 200, 3, 2, 232);
+    let held = [holder(98, "master", 7), holder(98, "master", 8), holder(99, "worker", 7)];
+    shared.holders = known(held.into());
+
+    // Linux 3.10 tells 104 bytes: the round trip, but not how many segments were sent.
+    let mut old_kernel = established("127.0.0.1:6379", "127.0.0.1:40002");
+    old_kernel.socket.tcp = tcp_info(42, 0, 1, 0, 104);
+    old_kernel.holders = Known::Unknown(Unknown::NotPrivileged);
+
+    // Neither measures nor holder, and a link-local peer.
+    let blind = established("[fe80::1]:179", "[fe80::2]:33333");
+
+    // Three SYNs were sent again before the one data segment: no 300 %.
+    let mut retried = established("10.0.0.5:50002", "203.0.113.9:443");
+    retried.socket.tcp = tcp_info(1_000_000, 1, 3, 0, 232);
+    retried.holders = known([holder(301, "curl", 5)].into());
+
+    let mut listener = socket(Protocol::Tcp, State::Listen, "0.0.0.0:22", None);
+    listener.holders = known([holder(150, "sshd", 3)].into());
+    let mut dual = socket(Protocol::Tcp, State::Listen, "[::]:443", None);
+    dual.holders = known([holder(100, "nginx", 6), holder(99, "nginx", 6)].into());
+    let mut resolver = socket(Protocol::Udp, State::Close, "127.0.0.53:53", None);
+    resolver.holders = known([holder(400, "systemd-resolve", 13)].into());
+    let wireguard = socket(Protocol::Udp, State::Close, "[::ffff:10.0.0.5]:51820", None);
+
+    let peer = Some("192.0.2.1:1000");
+    snapshot(vec![
+        web,
+        listener,
+        mapped,
+        fresh,
+        dual,
+        shared,
+        resolver,
+        old_kernel,
+        blind,
+        wireguard,
+        retried,
+        // None of these has a row anywhere.
+        socket(Protocol::Udp, State::Established, "10.0.0.5:1", peer),
+        socket(Protocol::Mptcp, State::Established, "10.0.0.5:2", peer),
+        socket(Protocol::Tcp, State::TimeWait, "10.0.0.5:3", peer),
+        socket(Protocol::Tcp, State::CloseWait, "10.0.0.5:4", peer),
+        socket(Protocol::Tcp, State::SynSent, "10.0.0.5:5", peer),
+        socket(Protocol::Mptcp, State::Listen, "0.0.0.0:6", None),
+        socket(Protocol::Tcp, State::BoundInactive, "0.0.0.0:7", None),
+        socket(Protocol::Udp, State::Close, "0.0.0.0:0", None),
+    ])
+}

@@ -1,0 +1,47 @@
+//! Which columns a list has when the user names none.
+
+use conns_api::View;
+use conns_core::model::{Connection, Known};
+use conns_core::query::{Field, find_field};
+
+/// Columns of the plain list.
+pub const PLAIN: &[&str] = &[
+    "process", "pid", "proto", "state", "direction", "local", "remote", "rtt", "loss",
+    "bytes_out", "bytes_in", "idle", "verdict",
+];
+
+/// Columns of the list of listening endpoints.
+pub const LISTENING: &[&str] = &[
+    "process", "pid", "user", "proto", "state", "local", "backlog", "backlog_max", "overflows",
+    "verdict",
+];
+
+/// Further columns of `-o wide`.
+pub const WIDE: &[&str] = &[
+    "user", "recv_queue", "send_queue", "min_rtt", "snd_cwnd", "delivery_rate", "pacing_rate",
+    "total_retrans", "congestion", "timer", "confidence", "unit", "container", "cmdline",
+];
+
+/// The columns that show `connections`: the namespace only where there are several, rates only
+/// once they are known.
+#[must_use]
+pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> Vec<&'static Field> {
+    let mut names: Vec<&str> = match view {
+        View::Listening => LISTENING.to_vec(),
+        View::Connections | View::All => PLAIN.to_vec(),
+    };
+    let has_rates = connections.iter().any(|c| matches!(c.rates, Known::Value(..)));
+    if let Some(at) = names.iter().position(|name| *name == "idle").filter(|_| has_rates) {
+        names.splice(at..at, ["rate_out", "rate_in"]);
+    }
+    let mut namespaces = connections.iter().map(|c| c.socket.id.netns);
+    let first = namespaces.next();
+    let is_foreign = connections.first().is_some_and(|c| !c.socket.netns.is_own);
+    if is_foreign || namespaces.any(|inode| Some(inode) != first) {
+        names.insert(2, "netns");
+    }
+    if wide {
+        names.extend(WIDE.iter().filter(|name| !LISTENING.contains(name) || view != View::Listening));
+    }
+    names.into_iter().filter_map(find_field).collect()
+}

@@ -1,0 +1,22 @@
+//! Snapshots on a terminal or in a pipe: tables, CSV, JSON and sentences. Everything is written
+//! row by row to the writer it is given; what a line means was decided below.
+
+mod columns;
+mod delimited;
+mod groups;
+mod json;
+mod names;
+mod palette;
+mod table;
+mod text;
+mod verdicts;
+
+pub use columns::{LISTENING, PLAIN, WIDE, default_columns};
+pub use delimited::{csv, csv_table};
+pub use groups::{GROUP_KEYS, groups, groups_csv, groups_json};
+pub use json::{json, json_lines, json_verdict_lines, json_verdicts};
+pub use names::Names;
+pub use palette::Palette;
+pub use table::{Layout, list, plain_table};
+pub use text::{field_text, printable};
+pub use verdicts::verdicts;

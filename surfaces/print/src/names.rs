@@ -1,0 +1,37 @@
+//! Names instead of numbers, where the user asked for them: services from the catalogue, hosts
+//! from whoever the caller asks.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use conns_core::model::{Endpoint, Protocol};
+use conns_core::query::service_name;
+
+/// Host names that were looked up; empty means numbers everywhere.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Whether ports are shown as service names.
+    pub services: bool,
+    /// Host names by address; an address without one stays a number.
+    pub hosts: HashMap<IpAddr, String>,
+}
+
+impl Names {
+    /// `endpoint` with what names are known for it. The wildcard address is `*`.
+    pub(crate) fn endpoint(&self, endpoint: Endpoint, protocol: Protocol) -> String {
+        let host = self.hosts.get(&endpoint.address);
+        let service = self.services.then(|| service_name(endpoint.port, protocol)).flatten();
+        match (host, service) {
+            (None, None) => format!("{endpoint:#}"),
+            (Some(host), None) => format!("{host}:{}", endpoint.port),
+            (host, Some(service)) => {
+                let host = host.cloned().unwrap_or_else(|| match endpoint.address {
+                    address if address.is_unspecified() => "*".to_owned(),
+                    IpAddr::V6(address) => format!("[{address}]"),
+                    IpAddr::V4(address) => address.to_string(),
+                });
+                format!("{host}:{service}")
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Colours: a verdict's is how much it asks for attention. Without colours every style is empty.
+
+use anstyle::{AnsiColor, Style};
+use conns_core::track::Class;
+
+/// Which styles are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Palette {
+    coloured: bool,
+}
+
+impl Palette {
+    /// Colours if `coloured`, else plain text.
+    #[must_use]
+    pub fn new(coloured: bool) -> Self {
+        Self { coloured }
+    }
+
+    fn pick(self, style: Style) -> Style {
+        if self.coloured { style } else { Style::new() }
+    }
+
+    pub(crate) fn header(self) -> Style {
+        self.pick(Style::new().bold())
+    }
+
+    pub(crate) fn faint(self) -> Style {
+        self.pick(Style::new().dimmed())
+    }
+
+    pub(crate) fn verdict(self, class: Class) -> Style {
+        let colour = match class {
+            Class::Healthy => AnsiColor::Green,
+            Class::Idle | Class::Unknown => return self.faint(),
+            Class::AppLimited => AnsiColor::Cyan,
+            Class::SlowReaderLocal
+            | Class::SlowReaderRemote
+            | Class::SndbufLimited
+            | Class::PathLoss
+            | Class::Bufferbloat
+            | Class::CwndLimited => AnsiColor::Yellow,
+            Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow => AnsiColor::Red,
+        };
+        self.pick(colour.on_default())
+    }
+}

@@ -1,0 +1,193 @@
+//! The table: columns as wide as what stands in them, made to fit a terminal.
+//!
+//! The one idea: widths are measured in a first pass and rows written in a second, so that a
+//! hundred thousand rows are never held as text.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use conns_core::model::Connection;
+use conns_core::query::{Field, Kind};
+use unicode_width::UnicodeWidthStr;
+
+use crate::names::Names;
+use crate::palette::Palette;
+use crate::text::field_text;
+
+/// How a table is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Columns of the terminal; `None` for output that has no width.
+    pub width: Option<usize>,
+    /// Whether the first line names the columns.
+    pub header: bool,
+    /// Colours.
+    pub palette: Palette,
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+/// Columns that give way first when the terminal is narrow, the least missed first.
+const GIVES_WAY: &[&str] = &[
+    "cmdline", "container", "unit", "confidence", "timer", "pacing_rate", "min_rtt", "user",
+    "idle", "proto", "direction", "state", "pid", "bytes_in", "bytes_out", "loss", "rtt",
+];
+/// Columns whose text may be cut, and the width they keep.
+const MAY_BE_CUT: &[(&str, usize)] =
+    &[("cmdline", 12), ("process", 8), ("remote", 21), ("local", 21), ("netns", 8), ("why", 20)];
+
+/// One column while a table is laid out.
+struct Column<'a> {
+    field: &'a Field,
+    title: String,
+    width: usize,
+}
+
+impl Column<'_> {
+    fn is_right_aligned(&self) -> bool {
+        self.field.kind.is_quantity() || self.field.kind == Kind::Port
+    }
+}
+
+/// Writes `connections` as a table with these columns.
+///
+/// # Errors
+/// What the writer says.
+pub fn list(
+    out: &mut impl Write,
+    layout: Layout,
+    fields: &[&Field],
+    connections: &[&Connection],
+    names: &Names,
+) -> io::Result<()> {
+    let mut columns: Vec<Column<'_>> = fields
+        .iter()
+        .map(|field| {
+            let title = field.name.to_ascii_uppercase().replace('_', "-");
+            Column { field, width: title.len(), title }
+        })
+        .collect();
+    for connection in connections {
+        for column in &mut columns {
+            let text = field_text(column.field, connection, names);
+            column.width = column.width.max(text.width());
+        }
+    }
+    if let Some(width) = layout.width {
+        fit(&mut columns, width);
+    }
+    if layout.header {
+        let cells = columns.iter().map(|c| (Cow::Borrowed(&*c.title), c));
+        let style = layout.palette.header();
+        write!(out, "{style}")?;
+        line(out, cells, |_| None)?;
+        writeln!(out, "{style:#}")?;
+    }
+    for connection in connections {
+        let cells = columns.iter().map(|c| (field_text(c.field, connection, names), c));
+        let verdict = layout.palette.verdict(connection.verdict.class);
+        line(out, cells, |column| (column.field.name == "verdict").then_some(verdict))?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Writes one line of cells, without its end. The last column is not padded.
+fn line<'a, 'b: 'a>(
+    out: &mut impl Write,
+    cells: impl Iterator<Item = (Cow<'a, str>, &'a Column<'b>)>,
+    style_of: impl Fn(&Column<'_>) -> Option<anstyle::Style>,
+) -> io::Result<()> {
+    // Padding is written before the next cell, so that lines do not end in spaces.
+    let mut owed = 0;
+    for (text, column) in cells {
+        let text = cut(text, column.width);
+        let pad = column.width.saturating_sub(text.width());
+        let (before, after) = if column.is_right_aligned() { (pad, 0) } else { (0, pad) };
+        write!(out, "{:owed$}{:before$}", "", "")?;
+        match style_of(column) {
+            Some(style) => write!(out, "{style}{text}{style:#}")?,
+            None => write!(out, "{text}")?,
+        }
+        owed = after + GAP;
+    }
+    Ok(())
+}
+
+/// The text, or its beginning and an ellipsis.
+fn cut(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return text;
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if kept.width() + unicode_width::UnicodeWidthChar::width(c).unwrap_or(0) >= width {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.push('…');
+    kept.into()
+}
+
+/// Makes the columns fit: cuts what may be cut, then drops what is missed least.
+fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
+    let total = |columns: &[Column<'_>]| {
+        columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP)
+    };
+    for (name, kept) in MAY_BE_CUT {
+        let over = total(columns).saturating_sub(available);
+        if let Some(column) = columns.iter_mut().find(|c| c.field.name == *name) {
+            let least = (*kept).max(column.title.len()).min(column.width);
+            column.width = column.width.saturating_sub(over).max(least);
+        }
+    }
+    for name in GIVES_WAY {
+        if total(columns) <= available {
+            return;
+        }
+        columns.retain(|column| column.field.name != *name);
+    }
+}
+
+/// Writes rows of text under titles; `right` tells which columns hold numbers.
+///
+/// # Errors
+/// What the writer says.
+pub fn plain_table(
+    out: &mut impl Write,
+    layout: Layout,
+    titles: &[&str],
+    right: &[bool],
+    rows: &[Vec<String>],
+) -> io::Result<()> {
+    let widths: Vec<usize> = titles
+        .iter()
+        .enumerate()
+        .map(|(i, title)| {
+            let cells = rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.width());
+            cells.max().unwrap_or(0).max(title.width())
+        })
+        .collect();
+    let write_row = |out: &mut dyn Write, cells: &mut dyn Iterator<Item = &str>| {
+        let mut owed = 0;
+        for ((cell, width), right) in cells.zip(&widths).zip(right) {
+            let pad = width.saturating_sub(cell.width());
+            let (before, after) = if *right { (pad, 0) } else { (0, pad) };
+            write!(out, "{:owed$}{:before$}{cell}", "", "")?;
+            owed = after + GAP;
+        }
+        Ok::<(), io::Error>(())
+    };
+    if layout.header {
+        let style = layout.palette.header();
+        write!(out, "{style}")?;
+        write_row(out, &mut titles.iter().copied())?;
+        writeln!(out, "{style:#}")?;
+    }
+    for row in rows {
+        write_row(out, &mut row.iter().map(String::as_str))?;
+        writeln!(out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! A value as people read it in a table. Unknown is `?`, not applicable is `-`.
+
+use std::borrow::Cow;
+
+use conns_core::human;
+use conns_core::model::{Connection, Holder};
+use conns_core::query::{Field, Value};
+use jiff::Timestamp;
+
+use crate::names::Names;
+
+/// The text of a field of a connection.
+#[must_use]
+pub fn field_text<'a>(field: &Field, connection: &'a Connection, names: &Names) -> Cow<'a, str> {
+    let value = field.value(connection);
+    match value {
+        Value::Endpoint(end) => names.endpoint(end, connection.socket.protocol).into(),
+        value => text(value),
+    }
+}
+
+fn text(value: Value<'_>) -> Cow<'_, str> {
+    match value {
+        Value::Text(text) => printable(text),
+        Value::Count(n) => n.to_string().into(),
+        Value::Port(port) => port.to_string().into(),
+        Value::Bytes(n) => human::bytes(n).into(),
+        Value::BytesPerSecond(n) if n >= u64::MAX as f64 => "unlimited".into(),
+        Value::BytesPerSecond(n) => human::rate(n).into(),
+        Value::Micros(us) => human::duration(us).into(),
+        Value::Percent(n) => human::percent(n).into(),
+        Value::Address(address) => address.to_string().into(),
+        Value::Endpoint(end) => format!("{end:#}").into(),
+        Value::Bool(yes) => if yes { "yes" } else { "no" }.into(),
+        Value::Time(us) => time(us).into(),
+        Value::Holders(held) => holders(held).into(),
+        Value::Several(values) => several(values).into(),
+        Value::Unknown(_) => "?".into(),
+        Value::NotApplicable => "-".into(),
+    }
+}
+
+/// Distinct values, in order, joined by commas.
+fn several(values: Vec<Value<'_>>) -> String {
+    let mut texts: Vec<Cow<'_, str>> = Vec::new();
+    for value in values {
+        let text = text(value);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.join(",")
+}
+
+/// Every hold, as `name(pid)fd`.
+fn holders(held: &[Holder]) -> String {
+    let texts: Vec<String> = held
+        .iter()
+        .map(|holder| {
+            let name = printable(Cow::Borrowed(&*holder.process.name));
+            let descriptor = holder.descriptor.map(|fd| format!("fd{fd}")).unwrap_or_default();
+            format!("{name}({}){descriptor}", holder.process.pid)
+        })
+        .collect();
+    texts.join(",")
+}
+
+fn time(us: i64) -> String {
+    // Seconds are enough for people.
+    let seconds = Timestamp::from_second(us.div_euclid(1_000_000));
+    seconds.map_or_else(|_| us.to_string(), |timestamp| timestamp.to_string())
+}
+
+/// Text as it may go to a terminal: a process may call itself anything, control sequences included.
+#[must_use]
+pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return text;
+    }
+    text.chars()
+        .flat_map(|c| {
+            let escaped = c.is_control().then(|| c.escape_default());
+            let plain = (!c.is_control()).then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect::<String>()
+        .into()
+}

@@ -1,0 +1,56 @@
+//! Verdicts as sentences, for `conns why`.
+
+use std::io::{self, Write};
+
+use conns_core::model::Connection;
+use conns_core::query::find_field;
+
+use crate::names::Names;
+use crate::palette::Palette;
+use crate::text::field_text;
+
+/// Writes for each connection who it is, the verdict in a word, the sentence and the advice.
+///
+/// # Errors
+/// What the writer says.
+pub fn verdicts(
+    out: &mut impl Write,
+    palette: Palette,
+    connections: &[&Connection],
+    names: &Names,
+) -> io::Result<()> {
+    for connection in connections {
+        let verdict = &connection.verdict;
+        let (bold, style, faint) =
+            (palette.header(), palette.verdict(verdict.class), palette.faint());
+        let text = |name: &str| {
+            find_field(name).map(|field| field_text(field, connection, names)).unwrap_or_default()
+        };
+        let arrow = match connection.direction.get() {
+            Some(conns_core::model::Direction::Inbound) => "<-",
+            Some(conns_core::model::Direction::Outbound) => "->",
+            None => "--",
+        };
+        write!(out, "{bold}{}[{}] {} {}", text("process"), text("pid"), text("proto"), text("local"))?;
+        if connection.socket.remote.is_some() {
+            write!(out, " {arrow} {}", text("remote"))?;
+        }
+        if !connection.is_established() {
+            write!(out, " {}", text("state"))?;
+        }
+        if !connection.socket.netns.is_own {
+            write!(out, " in {}", text("netns"))?;
+        }
+        writeln!(out, "{bold:#}")?;
+        write!(out, "  {style}{}{style:#}", verdict.class.name())?;
+        if verdict.confidence_percent > 0 {
+            write!(out, " {faint}({}% sure){faint:#}", verdict.confidence_percent)?;
+        }
+        writeln!(out, ": {}", verdict.why(&connection.socket))?;
+        let advice = verdict.advice(&connection.socket);
+        if !advice.is_empty() {
+            writeln!(out, "  {faint}->{faint:#} {advice}")?;
+        }
+    }
+    Ok(())
+}
