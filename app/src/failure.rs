@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use conns_api::FaceError;
 use conns_core::model::{Loss, LossKind};
 use conns_core::query::{ColumnError, FilterError, SortError, UnknownField};
-//DIALECT
+use conns_dialects::one_e::CallError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ macro_rules! usage_errors {
         })*
     };
 }
-usage_errors!(FilterError, ColumnError, SortError, UnknownField);
+usage_errors!(FilterError, ColumnError, SortError, UnknownField, CallError);
 
 impl From<FaceError> for Failure {
     fn from(error: FaceError) -> Self {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conns_api::{Ask, Face};
+use conns_api::{Answer, Ask, Face};
 use conns_core::model::{Connection, Snapshot};
 use conns_core::query::{
     Field, Filter, SortKey, catalogue, field_named, group, parse_columns, sort,
@@ -19,6 +19,10 @@ use crate::terminal;
 
 /// A table is in this order if the user names none; machine-read output in the kernel's.
 const TABLE_ORDER: &str = "process,pid,local,remote";
+
+/// JSON has all fields but these: ends are told as address and port, and the sentence, which costs
+/// more than all the rest, by `conns why` (or `--columns all`).
+const LEFT_OUT_OF_JSON: [&str; 3] = ["local", "remote", "why"];
 
 /// What the flags mean, checked before anything is read.
 struct Plan<'a> {
@@ -41,7 +45,10 @@ pub(crate) fn run(flags: &ListFlags) -> Result<bool, Failure> {
     let Some(every) = plan.every else {
         let snapshot = face.look(&plan.ask)?;
         plan.print(&snapshot)?;
-        return Ok(report_losses(&snapshot.losses, flags.output == Format::Json));
+        let lost = report_losses(&snapshot.losses, flags.output == Format::Json);
+        // The program ends here, which frees everything at once.
+        std::mem::forget(snapshot);
+        return Ok(lost);
     };
     // Rates need two looks, so the first one is not shown.
     let mut due = Instant::now();
@@ -90,7 +97,10 @@ impl<'a> Plan<'a> {
         let usual = default_columns(view, is_wide, connections);
         Ok(match (&self.flags.columns, self.flags.output) {
             (Some(columns), _) => parse_columns(columns, &usual)?,
-            (None, Format::Json | Format::Jsonl) => catalogue().iter().collect(),
+            (None, Format::Json | Format::Jsonl) => catalogue()
+                .iter()
+                .filter(|field| !LEFT_OUT_OF_JSON.contains(&field.name))
+                .collect(),
             (None, _) => usual,
         })
     }
@@ -143,8 +153,8 @@ impl<'a> Plan<'a> {
                 let names = terminal::names(self.flags.selection.resolve, chosen);
                 conns_print::list(out, self.layout(), &fields, chosen, &names)?;
             }
-            Format::Json => conns_print::json(out, &fields, chosen, &snapshot.losses)?,
-            Format::Jsonl => conns_print::json_lines(out, &fields, chosen)?,
+            Format::Json => Answer::Connections.write(out, &fields, chosen, &snapshot.losses)?,
+            Format::Jsonl => Answer::Connections.write_lines(out, &fields, chosen)?,
             Format::Csv => conns_print::csv(out, !self.flags.no_header, &fields, chosen)?,
         }
         Ok(())

@@ -12,7 +12,7 @@ use conns_print::{Names, Palette};
 use crate::flags::Colour;
 
 /// Large enough that a hundred thousand rows are written in few calls.
-const WRITE_BUFFER_BYTES: usize = 256 * 1024;
+const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Standard output, buffered.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use conns_api::{Face, View};
+use conns_api::{Answer, Face, View};
 use conns_core::model::{Connection, State};
 use conns_core::query::{Field, find_field};
 use conns_core::track::{Class, Memory};
@@ -54,9 +54,9 @@ pub(crate) fn run(flags: &WhyFlags) -> Result<bool, Failure> {
             }
         }
         WhyFormat::Json => {
-            conns_print::json_verdicts(&mut out, &fields, &chosen, &snapshot.losses)?;
+            Answer::Verdicts.write(&mut out, &fields, &chosen, &snapshot.losses)?;
         }
-        WhyFormat::Jsonl => conns_print::json_verdict_lines(&mut out, &fields, &chosen)?,
+        WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, &fields, &chosen)?,
     }
     out.flush()?;
     Ok(report_losses(&snapshot.losses, flags.output == WhyFormat::Json))

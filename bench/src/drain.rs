@@ -82,7 +82,7 @@ fn request(family: u8) -> [u8; HEADER_BYTES + REQUEST_BYTES] {
     bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     bytes[16] = family;
     bytes[17] = IPPROTO_TCP;
-    bytes[18] = 0xff; // idiag_ext
+    bytes[18] = 0xfe; // idiag_ext, all that conns asks for
     bytes[20..24].copy_from_slice(&u32::MAX.to_ne_bytes()); // idiag_states
     bytes
 }

@@ -36,7 +36,7 @@ pub struct Rates {
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// What the kernel says of the socket.
-    pub socket: Socket,
+    pub socket: Box<Socket>,
     /// Every hold on it; several where a descriptor was inherited or passed on.
     pub holders: Known<Box<[Holder]>>,
     /// Who opened it.

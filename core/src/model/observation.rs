@@ -21,8 +21,9 @@ pub struct Observation {
 /// Facts of one kind, in a batch.
 #[derive(Debug, Clone)]
 pub enum Facts {
-    /// Rows of the kernel's socket tables.
-    Sockets(Vec<Socket>),
+    /// Rows of the kernel's socket tables. Boxed, because each stays where it is while a connection
+    /// is made around it.
+    Sockets(Vec<Box<Socket>>),
     /// Which process holds which socket.
     Holdings(Holdings),
 }
@@ -50,7 +51,7 @@ pub struct Holding {
 }
 
 /// The name by which a source knows a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// Its inode in the kernel's socket file system.
     Inode(u64),

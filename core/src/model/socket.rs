@@ -11,10 +11,26 @@ pub struct Netns {
     /// Inode of the namespace in nsfs, as `readlink /proc/PID/ns/net` shows it; 0 where the
     /// system has no namespaces.
     pub inode: u64,
-    /// Its name under `/run/netns`, where it has one (ip-netns(8)).
-    pub name: Option<Box<str>>,
+    /// Its name under `/run/netns` (ip-netns(8)), else `net:[inode]` as links in `/proc` read;
+    /// `None` where the system has no namespaces.
+    pub label: Option<Box<str>>,
     /// Whether `conns` itself runs in it.
     pub is_own: bool,
+}
+
+impl Netns {
+    /// The namespace with this inode, called by `name` if it has one.
+    #[must_use]
+    pub fn new(inode: u64, name: Option<&str>, is_own: bool) -> Self {
+        let label = name.map_or_else(|| format!("net:[{inode}]").into(), Into::into);
+        Self { inode, label: Some(label), is_own }
+    }
+
+    /// The only namespace of a system that has none.
+    #[must_use]
+    pub fn only() -> Self {
+        Self { inode: 0, label: None, is_own: true }
+    }
 }
 
 /// Identity of a socket: the kernel's cookie, unique until reboot, within its namespace.

@@ -28,6 +28,7 @@ pub struct TcpInfoField {
     pub name: &'static str,
     /// The kernel's unit.
     pub unit: TcpInfoUnit,
+    applies: Applies,
     /// First kernel version that tells it.
     pub since: &'static str,
     /// What it means.
@@ -36,10 +37,46 @@ pub struct TcpInfoField {
     pub read: fn(&TcpInfo) -> Option<u64>,
 }
 
+/// `TCPI_OPT_ECN`: both ends agreed to explicit congestion notification (RFC 3168).
+const OPTION_ECN: u8 = 8;
+
+/// Of which connections a field tells anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Applies {
+    Always,
+    /// It counts congestion marks.
+    WithEcn,
+    /// It is in the structure only because it once was: `tcpi_fackets`, `tcpi_last_ack_sent`.
+    Never,
+}
+
+impl Applies {
+    const fn at(offset: usize) -> Self {
+        match offset {
+            40 | 48 => Self::Never,
+            196 | 248.. => Self::WithEcn,
+            _ => Self::Always,
+        }
+    }
+}
+
+impl TcpInfoField {
+    /// Whether the field means anything for this connection.
+    #[must_use]
+    pub fn applies_to(&self, tcp: &TcpInfo) -> bool {
+        match self.applies {
+            Applies::Always => true,
+            Applies::WithEcn => tcp.options().is_some_and(|bits| bits & OPTION_ECN != 0),
+            Applies::Never => false,
+        }
+    }
+}
+
 /// The kernel's measures of one TCP socket.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TcpInfo {
-    bytes: Box<[u8]>,
+    length: usize,
+    bytes: [u8; KEPT_BYTES],
 }
 
 /// Most bytes kept of one answer; the structure has 280 in Linux 6.18.
@@ -49,25 +86,29 @@ impl TcpInfo {
     /// Takes the payload of an `INET_DIAG_INFO` attribute of a TCP socket, whatever its length.
     #[must_use]
     pub fn new(payload: &[u8]) -> Self {
-        let kept = payload.get(..KEPT_BYTES).unwrap_or(payload);
-        Self { bytes: kept.into() }
+        let mut bytes = [0; KEPT_BYTES];
+        let length = payload.len().min(KEPT_BYTES);
+        for (kept, sent) in bytes.iter_mut().zip(payload) {
+            *kept = *sent;
+        }
+        Self { length, bytes }
     }
 
     /// The bytes as the kernel sent them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
     }
 
     fn take<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        self.bytes.get(offset..)?.first_chunk().copied()
+        self.as_bytes().get(offset..)?.first_chunk().copied()
     }
 
     /// Shift of the window the peer offers (RFC 7323), 0 to 14.
     #[must_use]
     pub fn snd_wscale(&self) -> Option<u8> {
         // Bit fields fill from the low end on little endian machines, from the high end on others.
-        let byte = *self.bytes.get(6)?;
+        let byte = *self.as_bytes().get(6)?;
         Some(if cfg!(target_endian = "little") {
             byte & 15
         } else {
@@ -78,7 +119,7 @@ impl TcpInfo {
     /// Shift of the window offered to the peer (RFC 7323), 0 to 14.
     #[must_use]
     pub fn rcv_wscale(&self) -> Option<u8> {
-        let byte = *self.bytes.get(6)?;
+        let byte = *self.as_bytes().get(6)?;
         Some(if cfg!(target_endian = "little") {
             byte >> 4
         } else {
@@ -91,7 +132,7 @@ impl TcpInfo {
     pub fn is_app_limited(&self) -> Option<bool> {
         // Before 4.9 the byte was padding; the delivery rate tells whether the kernel knows it.
         self.delivery_rate()?;
-        let byte = *self.bytes.get(7)?;
+        let byte = *self.as_bytes().get(7)?;
         let bit = if cfg!(target_endian = "little") {
             1
         } else {
@@ -141,6 +182,7 @@ macro_rules! tcp_info_fields {
             $(TcpInfoField {
                 name: stringify!($name),
                 unit: TcpInfoUnit::$unit,
+                applies: Applies::at($offset),
                 since: $since,
                 meaning: $meaning,
                 read: |tcp| tcp.$name().map(u64::from),

@@ -200,12 +200,7 @@ fn remote<'a>(c: &Connection, make: impl FnOnce(Endpoint) -> Value<'a>) -> Value
 }
 
 fn netns(c: &Connection) -> Value<'_> {
-    let netns = &c.socket.netns;
-    match (&netns.name, netns.inode) {
-        (Some(name), _) => Value::text(name),
-        (None, 0) => Value::NotApplicable,
-        (None, inode) => Value::Text(format!("net:[{inode}]").into()),
-    }
+    c.socket.netns.label.as_deref().map_or(Value::NotApplicable, Value::text)
 }
 
 // === who holds it ===

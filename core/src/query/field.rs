@@ -1,6 +1,6 @@
 //! A field: a name under which something of a connection can be filtered, sorted, shown.
 
-use crate::model::{Connection, TcpInfoField, TcpInfoUnit, Unknown};
+use crate::model::{Connection, Known, TcpInfoField, TcpInfoUnit, Unknown};
 
 use super::Value;
 
@@ -146,23 +146,23 @@ impl Field {
 }
 
 fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value<'a> {
-    if !connection.socket.state.carries_data() {
+    let tcp = match &connection.socket.tcp {
+        Known::Value(tcp, _) => tcp,
+        Known::Unknown(why) => return Value::Unknown(*why),
+        Known::NotApplicable => return Value::NotApplicable,
+    };
+    if !field.applies_to(tcp) {
         return Value::NotApplicable;
     }
-    let raw = connection
-        .socket
-        .tcp
-        .as_ref()
-        .and_then(Unknown::KernelDoesNotTell, field.read);
-    Value::known(raw, |raw| match field.unit {
+    let Some(raw) = (field.read)(tcp) else {
+        return Value::Unknown(Unknown::KernelDoesNotTell);
+    };
+    match field.unit {
         TcpInfoUnit::Count => Value::Count(raw),
         TcpInfoUnit::Bytes => Value::Bytes(raw),
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "a rate above 2^53 bytes/s is no rate"
-        )]
+        #[allow(clippy::cast_precision_loss, reason = "a rate above 2^53 bytes/s is no rate")]
         TcpInfoUnit::BytesPerSecond => Value::BytesPerSecond(raw as f64),
         TcpInfoUnit::Micros => Value::Micros(raw),
         TcpInfoUnit::Millis => Value::Micros(raw * 1000),
-    })
+    }
 }

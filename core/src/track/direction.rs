@@ -18,7 +18,7 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) fn of(sockets: &[Socket]) -> Self {
+    pub(super) fn of(sockets: &[Box<Socket>]) -> Self {
         let mut listeners = Self::default();
         for socket in sockets {
             let listens = match socket.protocol {

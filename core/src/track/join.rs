@@ -1,15 +1,21 @@
 //! Sockets and the processes that hold them, joined by inode (or by identity, where a source
 //! knows no inodes).
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{Holder, Holdings, Known, Socket, Source, Subject, Unknown};
+use foldhash::fast::RandomState;
 
-/// Holdings in an order in which a socket's holders are found.
+use crate::model::{Holder, Holding, Holdings, Known, Socket, Source, Subject, Unknown};
+
+/// Holdings by the socket they are of.
 #[derive(Debug)]
 pub(super) struct Holders {
     holdings: Holdings,
     source: Option<Source>,
+    /// Where the holdings of a socket begin among all of them, and end.
+    ranges: HashMap<Subject, Range<usize>, RandomState>,
 }
 
 impl Holders {
@@ -19,7 +25,15 @@ impl Holders {
         // descriptors.
         holdings.held.sort_unstable();
         holdings.held.dedup();
-        Self { holdings, source }
+        let mut ranges = HashMap::default();
+        ranges.reserve(holdings.held.len());
+        let mut start = 0;
+        for group in holdings.held.chunk_by(|a, b| a.subject == b.subject) {
+            let end = start + group.len();
+            ranges.extend(group.first().map(|holding| (holding.subject, start..end)));
+            start = end;
+        }
+        Self { holdings, source, ranges }
     }
 
     /// Everything that holds `socket`.
@@ -31,23 +45,21 @@ impl Holders {
             Known::NotApplicable => return Known::NotApplicable,
             Known::Unknown(_) => Subject::Socket(socket.id),
         };
-        let held = &self.holdings.held;
-        let start = held.partition_point(|holding| holding.subject < subject);
-        let holders: Box<[Holder]> = held
-            .iter()
-            .skip(start)
-            .take_while(|holding| holding.subject == subject)
-            .filter_map(|holding| {
-                let process = self.holdings.processes.get(usize::try_from(holding.process).ok()?)?;
-                Some(Holder { process: Arc::clone(process), descriptor: holding.descriptor })
-            })
-            .collect();
-        if !holders.is_empty() {
-            Known::Value(holders, source)
-        } else if self.holdings.unreadable_processes > 0 {
+        let range = self.ranges.get(&subject).cloned();
+        if let Some(held) = range.and_then(|range| self.holdings.held.get(range)) {
+            let mut holders = Vec::with_capacity(held.len());
+            holders.extend(held.iter().filter_map(|holding| self.holder(*holding)));
+            return Known::Value(holders.into(), source);
+        }
+        if self.holdings.unreadable_processes > 0 {
             Known::Unknown(Unknown::NotPrivileged)
         } else {
             Known::Unknown(Unknown::NoHolderFound)
         }
+    }
+
+    fn holder(&self, holding: Holding) -> Option<Holder> {
+        let process = self.holdings.processes.get(usize::try_from(holding.process).ok()?)?;
+        Some(Holder { process: Arc::clone(process), descriptor: holding.descriptor })
     }
 }

@@ -1,6 +1,6 @@
 //! The tracker: folds observations into connections and remembers what the next fold needs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -57,7 +57,7 @@ impl Tracker {
     /// one given first is believed.
     pub fn fold(&mut self, observations: Vec<Observation>) -> Snapshot {
         let mut at = Moment::default();
-        let mut sockets: Vec<Socket> = Vec::new();
+        let mut sockets: Vec<Box<Socket>> = Vec::new();
         let mut holders = Holders::new(Holdings::default(), None);
         let mut losses = Vec::new();
         for observation in observations {
@@ -66,17 +66,12 @@ impl Tracker {
                 match facts {
                     Facts::Sockets(rows) => {
                         at = at.max(observation.at);
-                        if sockets.is_empty() {
-                            sockets = rows;
-                        } else {
-                            sockets.extend(rows);
-                        }
+                        sockets.extend(rows);
                     }
                     Facts::Holdings(held) => holders = Holders::new(held, Some(observation.source)),
                 }
             }
         }
-        keep_first_of_each(&mut sockets);
         let connections = self.connections(sockets, &holders, at, &mut losses);
         self.sequence += 1;
         Snapshot { sequence: self.sequence, at, connections, losses }
@@ -84,7 +79,7 @@ impl Tracker {
 
     fn connections(
         &mut self,
-        sockets: Vec<Socket>,
+        sockets: Vec<Box<Socket>>,
         holders: &Holders,
         at: Moment,
         losses: &mut Vec<Loss>,
@@ -92,37 +87,39 @@ impl Tracker {
         let listeners = Listeners::of(&sockets);
         let mut previous = std::mem::take(&mut self.remembered);
         let mut refused = 0_u64;
-        let connections = sockets
-            .into_iter()
-            .map(|socket| {
-                let mut connection = Connection {
-                    holders: holders.of(&socket),
-                    direction: direction(&socket, &listeners),
-                    first_seen: at,
-                    rates: Known::Unknown(Unknown::NeedsTwoObservations),
-                    verdict: Verdict::UNKNOWN,
-                    socket,
-                };
-                match self.memory {
-                    Memory::None => {
-                        let counters = Counters::of(&connection);
-                        let gauges = Gauges::look_at(&connection);
-                        let evidence = Evidence::of_life(&connection, counters, gauges);
-                        connection.verdict = judge(&connection, evidence);
-                    }
-                    Memory::Window(half) => {
-                        let before = previous.remove(&connection.socket.id);
-                        let now = look(&mut connection, before, at, half);
-                        if self.remembered.len() < REMEMBERED {
-                            self.remembered.insert(connection.socket.id, now);
-                        } else {
-                            refused += 1;
-                        }
+        let mut connections = Vec::with_capacity(sockets.len());
+        // A socket that changes its state moves to another table of the kernel, and may be met
+        // there again in the same pass: the first row about it is believed.
+        let mut seen: HashSet<SocketId, RandomState> = HashSet::default();
+        seen.reserve(sockets.len());
+        for socket in sockets.into_iter().filter(|socket| seen.insert(socket.id)) {
+            let mut connection = Connection {
+                holders: holders.of(&socket),
+                direction: direction(&socket, &listeners),
+                first_seen: at,
+                rates: Known::Unknown(Unknown::NeedsTwoObservations),
+                verdict: Verdict::UNKNOWN,
+                socket,
+            };
+            match self.memory {
+                Memory::None => {
+                    let counters = Counters::of(&connection);
+                    let gauges = Gauges::look_at(&connection);
+                    let evidence = Evidence::of_life(&connection, counters, gauges);
+                    connection.verdict = judge(&connection, evidence);
+                }
+                Memory::Window(half) => {
+                    let before = previous.remove(&connection.socket.id);
+                    let now = look(&mut connection, before, at, half);
+                    if self.remembered.len() < REMEMBERED {
+                        self.remembered.insert(connection.socket.id, now);
+                    } else {
+                        refused += 1;
                     }
                 }
-                connection
-            })
-            .collect();
+            }
+            connections.push(connection);
+        }
         if refused > 0 {
             losses.push(Loss {
                 source: Source::Derived,
@@ -187,12 +184,4 @@ fn rates(
             in_bytes_per_s: per_second(added.bytes_in),
         })
     })
-}
-
-/// Drops rows about a socket that an earlier row is about: a socket that changes its state moves
-/// to another table of the kernel, and may be met there again in the same dump.
-fn keep_first_of_each(sockets: &mut Vec<Socket>) {
-    let mut seen: std::collections::HashSet<SocketId, RandomState> = std::collections::HashSet::default();
-    seen.reserve(sockets.len());
-    sockets.retain(|socket| seen.insert(socket.id));
 }

@@ -32,11 +32,7 @@ pub(crate) fn connection(local: &str, remote: &str) -> Connection {
             cookie: u64::MAX - 1,
         },
         source: Source::SockDiag,
-        netns: Arc::new(Netns {
-            inode: 4026531840,
-            name: None,
-            is_own: true,
-        }),
+        netns: Arc::new(Netns::new(4026531840, None, true)),
         protocol: Protocol::Tcp,
         family: if local.address.is_ipv4() {
             Family::Ipv4
@@ -212,11 +208,7 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
     ended.holders = Known::NotApplicable;
 
     let mut foreign = connection("[2001:db8::1]:50001", "[2001:db8::2]:443");
-    foreign.socket.netns = Arc::new(Netns {
-        inode: 4026532000,
-        name: Some("lab-a".into()),
-        is_own: false,
-    });
+    foreign.socket.netns = Arc::new(Netns::new(4026532000, Some("lab-a"), false));
 
     vec![
         ('w', web),

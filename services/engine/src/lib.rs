@@ -5,18 +5,17 @@
 //! found is asked of the other here.
 
 mod choice;
+mod inodes;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use conns_contract::{HolderSource, Scope, SocketSource, SourceError, WantedInodes};
-use conns_core::model::{Facts, Loss, LossKind, Moment, Observation, Snapshot};
+use conns_contract::{HolderSource, Scope, SocketSource, SourceError};
+use conns_core::model::{Loss, LossKind, Moment, Observation, Snapshot};
 use conns_core::track::{Memory, Tracker};
-use foldhash::fast::RandomState;
-
 pub use choice::Choice;
+use inodes::Inodes;
 
 /// Looks at the machine when told to.
 pub struct Engine {
@@ -118,25 +117,5 @@ impl Clock {
             monotonic_us: u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
             wall_us: i64::try_from(wall.as_micros()).unwrap_or(i64::MAX),
         }
-    }
-}
-
-/// The inodes of the sockets that were found.
-struct Inodes(HashSet<u64, RandomState>);
-
-impl Inodes {
-    fn of(observations: &[Observation]) -> Self {
-        let facts = observations.iter().flat_map(|observation| &observation.facts);
-        let sockets = facts.filter_map(|facts| match facts {
-            Facts::Sockets(sockets) => Some(sockets),
-            Facts::Holdings(_) => None,
-        });
-        Self(sockets.flatten().filter_map(|socket| socket.inode.get()).collect())
-    }
-}
-
-impl WantedInodes for Inodes {
-    fn wants(&self, inode: u64) -> bool {
-        self.0.contains(&inode)
     }
 }

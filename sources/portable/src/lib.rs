@@ -37,7 +37,7 @@ impl Portable {
     /// A source of the sockets of the network namespace it runs in, on systems that have such.
     #[must_use]
     pub fn new() -> Self {
-        let netns = Netns { inode: 0, name: None, is_own: true };
+        let netns = Netns::only();
         Self { netns: Arc::new(netns) }
     }
 }
@@ -90,7 +90,10 @@ impl SocketSource for Portable {
         Ok(Observation {
             source: Source::Portable,
             at: now,
-            facts: vec![Facts::Sockets(sockets), Facts::Holdings(holdings)],
+            facts: vec![
+                Facts::Sockets(sockets.into_iter().map(Box::new).collect()),
+                Facts::Holdings(holdings),
+            ],
             losses: losses.0,
         })
     }

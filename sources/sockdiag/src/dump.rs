@@ -13,11 +13,13 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use crate::row::ALL_EXTENSIONS;
+use crate::row::WANTED_EXTENSIONS;
 use crate::wire::{Malformed, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, messages};
 
 /// `SOCK_DIAG_BY_FAMILY`, `linux/sock_diag.h`.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// `TCPDIAG_GETSOCK`, `linux/inet_diag.h`.
+const TCPDIAG_GETSOCK: u16 = 18;
 /// `NLM_F_REQUEST | NLM_F_DUMP`.
 const REQUEST_FLAGS: u16 = 0x1 | 0x300;
 /// `INET_DIAG_REQ_PROTOCOL`: protocol numbers above 255, since Linux 5.9.
@@ -34,29 +36,60 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) protocol: Protocol,
-    pub(crate) family: Family,
+    /// `None` is both, which only TCP can be asked for at once.
+    pub(crate) family: Option<Family>,
 }
 
 impl Table {
     /// For messages: "TCP over IPv4".
     pub(crate) fn describe(self) -> String {
         let protocol = self.protocol.name().to_ascii_uppercase();
-        format!("{protocol} over {}", self.family.name())
+        match self.family {
+            Some(family) => format!("{protocol} over {}", family.name()),
+            None => protocol,
+        }
     }
 
-    /// `struct nlmsghdr` and `struct inet_diag_req_v2`, and for MPTCP the attribute with its number.
+    /// The request with its `struct nlmsghdr`.
     fn request(self, states: States, sequence: u32) -> Vec<u8> {
+        let (kind, body) = match self.family {
+            Some(family) => (SOCK_DIAG_BY_FAMILY, self.request_by_family(family, states)),
+            None => (TCPDIAG_GETSOCK, Self::request_of_both_families(states)),
+        };
+        let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
+        let mut message = Vec::with_capacity(16 + body.len());
+        message.extend(length.to_ne_bytes());
+        message.extend(kind.to_ne_bytes());
+        message.extend(REQUEST_FLAGS.to_ne_bytes());
+        message.extend(sequence.to_ne_bytes());
+        message.extend([0; 4]);
+        message.extend(body);
+        message
+    }
+
+    /// `struct inet_diag_req`: the older request, which walks the hash table once for both
+    /// families. With the newer one the kernel walks all its buckets for each.
+    fn request_of_both_families(states: States) -> Vec<u8> {
+        let mut body = vec![0, 0, 0, WANTED_EXTENSIONS];
+        body.extend([0; 48]);
+        body.extend(states.kernel_bits().to_ne_bytes());
+        body.extend([0; 4]);
+        body
+    }
+
+    /// `struct inet_diag_req_v2`, and for MPTCP the attribute with its number.
+    fn request_by_family(self, family: Family, states: States) -> Vec<u8> {
         let (number, large_number) = match self.protocol {
             Protocol::Tcp => (6_u8, None),
             Protocol::Udp => (17, None),
             // 0 is no protocol: a kernel that does not know the attribute answers "no such table".
             Protocol::Mptcp => (0, Some(262_u32)),
         };
-        let family: u8 = match self.family {
+        let family: u8 = match family {
             Family::Ipv4 => 2,
             Family::Ipv6 => 10,
         };
-        let mut body = vec![family, number, ALL_EXTENSIONS, 0];
+        let mut body = vec![family, number, WANTED_EXTENSIONS, 0];
         body.extend(states.kernel_bits().to_ne_bytes());
         body.extend([0; 48]);
         if let Some(number) = large_number {
@@ -64,15 +97,7 @@ impl Table {
             body.extend(INET_DIAG_REQ_PROTOCOL.to_ne_bytes());
             body.extend(number.to_ne_bytes());
         }
-        let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
-        let mut message = Vec::with_capacity(16 + body.len());
-        message.extend(length.to_ne_bytes());
-        message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-        message.extend(REQUEST_FLAGS.to_ne_bytes());
-        message.extend(sequence.to_ne_bytes());
-        message.extend([0; 4]);
-        message.extend(body);
-        message
+        body
     }
 }
 
@@ -166,7 +191,7 @@ impl DiagSocket {
                         number => Err(io::Error::from_raw_os_error(number)),
                     };
                 }
-                SOCK_DIAG_BY_FAMILY => {
+                SOCK_DIAG_BY_FAMILY | TCPDIAG_GETSOCK => {
                     if let Err(malformed) = row(message.payload) {
                         outcome.refuse(malformed);
                     }

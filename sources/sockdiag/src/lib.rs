@@ -27,8 +27,6 @@ const ATTEMPTS: u32 = 3;
 pub struct SockDiag {
     namespaces: NamespaceSet,
     buffer: DumpBuffer,
-    /// How many rows the last observation had, so that the next need not grow step by step.
-    expected_rows: usize,
 }
 
 impl SockDiag {
@@ -45,14 +43,14 @@ impl SockDiag {
                      RestrictAddressFamilies) must allow AF_NETLINK; `--source portable` lists \
                      without it, but knows no latency",
         })?;
-        Ok(Self { namespaces, buffer: DumpBuffer::new(), expected_rows: 0 })
+        Ok(Self { namespaces, buffer: DumpBuffer::new() })
     }
 }
 
 impl SocketSource for SockDiag {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
         let mut losses = Vec::new();
-        let mut sockets = Vec::with_capacity(self.expected_rows);
+        let mut sockets = Vec::new();
         let chosen = self.namespaces.refresh(&scope.namespaces, &mut losses)?;
         let mut tables_read = 0;
         let mut first_failure = None;
@@ -80,20 +78,32 @@ impl SocketSource for SockDiag {
                          `--source portable` lists without it, but knows no latency",
             });
         }
-        self.expected_rows = sockets.len() + sockets.len() / 8;
         let facts = vec![Facts::Sockets(sockets)];
         Ok(Observation { source: Source::SockDiag, at: now, facts, losses })
     }
 }
 
 /// The tables a scope needs.
-fn tables(scope: &Scope) -> impl Iterator<Item = Table> {
-    let protocols = [(Protocol::Tcp, scope.tcp), (Protocol::Mptcp, scope.tcp), (Protocol::Udp, scope.udp)];
-    let families = [(Family::Ipv4, scope.ipv4), (Family::Ipv6, scope.ipv6)];
-    protocols.into_iter().filter(|(_, wanted)| *wanted).flat_map(move |(protocol, _)| {
-        let wanted = families.into_iter().filter(|(_, wanted)| *wanted);
-        wanted.map(move |(family, _)| Table { protocol, family })
-    })
+fn tables(scope: &Scope) -> Vec<Table> {
+    let families: &[Option<Family>] = match (scope.ipv4, scope.ipv6) {
+        (true, true) => &[Some(Family::Ipv4), Some(Family::Ipv6)],
+        (true, false) => &[Some(Family::Ipv4)],
+        (false, true) => &[Some(Family::Ipv6)],
+        (false, false) => &[],
+    };
+    let of = |protocol, families: &[Option<Family>]| -> Vec<Table> {
+        families.iter().map(|family| Table { protocol, family: *family }).collect()
+    };
+    let mut tables = Vec::new();
+    if scope.tcp {
+        let both = families.len() == 2;
+        tables.extend(of(Protocol::Tcp, if both { &[None] } else { families }));
+        tables.extend(of(Protocol::Mptcp, families));
+    }
+    if scope.udp {
+        tables.extend(of(Protocol::Udp, families));
+    }
+    tables
 }
 
 /// A kernel without MPTCP (`ENOENT`, or `EINVAL` before 5.9) has no such connections: no loss.
@@ -108,7 +118,7 @@ fn read_table(
     table: Table,
     scope: &Scope,
     buffer: &mut DumpBuffer,
-    sockets: &mut Vec<Socket>,
+    sockets: &mut Vec<Box<Socket>>,
     losses: &mut Vec<Loss>,
 ) -> io::Result<()> {
     let before = sockets.len();
@@ -117,7 +127,7 @@ fn read_table(
     for _ in 0..ATTEMPTS {
         sockets.truncate(before);
         outcome = socket.dump(table, scope.states, buffer, |payload| {
-            sockets.push(rows.read(table.protocol, payload)?);
+            sockets.push(Box::new(rows.read(table.protocol, payload)?));
             Ok(())
         })?;
         if !outcome.interrupted && !outcome.overran {
@@ -161,9 +171,8 @@ fn unreadable(entered: &Entered, table: Table, cause: &io::Error) -> Loss {
 /// "TCP over IPv4 in network namespace blue".
 fn place(entered: &Entered, table: Table) -> String {
     let netns = &entered.netns;
-    match &netns.name {
-        _ if netns.is_own => table.describe(),
-        Some(name) => format!("{} in network namespace {name}", table.describe()),
-        None => format!("{} in network namespace net:[{}]", table.describe(), netns.inode),
+    match &netns.label {
+        Some(label) if !netns.is_own => format!("{} in network namespace {label}", table.describe()),
+        _ => table.describe(),
     }
 }

@@ -64,7 +64,7 @@ impl NamespaceSet {
         // Without /proc the own namespace has no number; it is still there and can be listed.
         let own = inode_of("/proc/thread-self/ns/net").unwrap_or(0);
         let socket = DiagSocket::open()?;
-        let netns = Arc::new(Netns { inode: own, name: None, is_own: true });
+        let netns = Arc::new(Netns::new(own, None, true));
         let rows = RowReader::new(Arc::clone(&netns));
         Ok(Self { own, entered: BTreeMap::from([(own, Entered { netns, socket, rows })]) })
     }
@@ -146,9 +146,9 @@ impl NamespaceSet {
     /// Gives namespaces that were named since their new names.
     fn rename(&mut self, found: &BTreeMap<u64, Found>) {
         for (inode, entered) in &mut self.entered {
-            let name = found.get(inode).and_then(|f| f.name.clone());
-            if entered.netns.name != name {
-                let netns = Netns { name, ..(*entered.netns).clone() };
+            let name = found.get(inode).and_then(|f| f.name.as_deref());
+            let netns = Netns::new(*inode, name, entered.netns.is_own);
+            if *entered.netns != netns {
                 entered.netns = Arc::new(netns);
                 entered.rows = RowReader::new(Arc::clone(&entered.netns));
             }
@@ -228,7 +228,7 @@ fn open_in(inode: u64, found: &Found) -> io::Result<Entered> {
         Some(Errno::SRCH) => io::ErrorKind::NotFound.into(), // ended between open and setns
         _ => error,
     })?;
-    let netns = Arc::new(Netns { inode, name: found.name.clone(), is_own: false });
+    let netns = Arc::new(Netns::new(inode, found.name.as_deref(), false));
     let rows = RowReader::new(Arc::clone(&netns));
     Ok(Entered { netns, socket: DiagSocket::open()?, rows })
 }

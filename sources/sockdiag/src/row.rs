@@ -33,8 +33,9 @@ const INET_DIAG_CGROUP_ID: u16 = 21;
 /// Nested in `INET_DIAG_ULP_INFO`: the name.
 const INET_ULP_INFO_NAME: u16 = 1;
 
-/// `idiag_ext`: asks for every attribute that has a bit there.
-pub(crate) const ALL_EXTENSIONS: u8 = 0xff;
+/// `idiag_ext`: asks for every attribute that has a bit there but `INET_DIAG_MEMINFO`, all of which
+/// is in `INET_DIAG_SKMEMINFO` too.
+pub(crate) const WANTED_EXTENSIONS: u8 = 0xfe;
 
 /// Turns rows of one namespace into sockets.
 #[derive(Debug)]

@@ -1,8 +1,10 @@
 //! The public contract: what can be asked of an agent (the [`Face`]), and the shapes it answers
 //! in. Every surface is handed a `Face`, never an engine, so that a remote agent can stand behind it.
 
+mod answer;
 mod face;
 mod record;
 
+pub use answer::Answer;
 pub use face::{Ask, Face, FaceError, View};
-pub use record::{ListAnswer, LossShape, Record, VerdictShape, VerdictsAnswer};
+pub use record::RecordWriter;

@@ -1,238 +1,248 @@
-//! The shapes of answers: a connection as a record of the catalogue's fields, and what is around.
+//! A connection as a JSON object: the keys of the catalogue's fields and their values.
 //!
 //! The one idea: a key that is absent does not apply, a key that is `null` is unknown, and no key
-//! is ever 0 because nobody knew.
+//! is ever 0 because nobody knew. Keys and punctuation are prepared once, because a list has a
+//! hundred thousand records of a hundred keys (docs/decisions/json-records.md has the profile).
 
-use conns_core::model::{Connection, Holder, Known, Loss};
+use std::io::Write;
+use std::net::IpAddr;
+
+use conns_core::model::{Connection, Endpoint, Holder, Known};
 use conns_core::query::{Field, Value};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::Serialize;
 
-/// One connection as an object: the keys of `fields`, in their order.
-pub struct Record<'a> {
-    /// The fields to tell.
-    pub fields: &'a [&'a Field],
-    /// Of this connection.
-    pub connection: &'a Connection,
+/// Writes records of one set of fields.
+pub struct RecordWriter<'a> {
+    fields: Vec<(&'a Field, Key)>,
 }
 
-impl Serialize for Record<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        fields(&mut map, self.fields, self.connection)?;
-        map.end()
+/// What stands before a value: a comma and the key. Padded, because copying a known number of
+/// bytes takes a few instructions, and copying an unknown number a call.
+struct Key {
+    padded: [u8; KEY_BYTES],
+    length: usize,
+}
+
+/// Longer than any key of the catalogue with its punctuation; a test holds it to that.
+const KEY_BYTES: usize = 48;
+
+impl Key {
+    fn of(field: &Field) -> Self {
+        let mut text = vec![b','];
+        json(&mut text, &field.key);
+        text.push(b':');
+        let length = text.len().min(KEY_BYTES);
+        text.resize(KEY_BYTES, 0);
+        let padded = text.first_chunk().copied().unwrap_or([0; KEY_BYTES]);
+        Self { padded, length }
+    }
+
+    fn append_to(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.length;
+        out.extend_from_slice(&self.padded);
+        out.truncate(end);
     }
 }
 
-fn fields<M: SerializeMap>(map: &mut M, fields: &[&Field], c: &Connection) -> Result<(), M::Error> {
-    for field in fields {
-        match field.value(c) {
-            Value::NotApplicable => {}
-            value => map.serialize_entry(&*field.key, &Shape(&value))?,
-        }
+impl<'a> RecordWriter<'a> {
+    /// A writer of records with `fields`, in their order.
+    #[must_use]
+    pub fn new(fields: &[&'a Field]) -> Self {
+        Self { fields: fields.iter().map(|field| (*field, Key::of(field))).collect() }
     }
-    Ok(())
-}
 
-/// A value in JSON: numbers in the unit of the key, text, or `null`.
-struct Shape<'a>(&'a Value<'a>);
+    /// Appends `connection` as one object.
+    pub fn write(&self, out: &mut Vec<u8>, connection: &Connection) {
+        self.write_with(out, connection, |_| {});
+    }
 
-impl Serialize for Shape<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Text(text) => serializer.serialize_str(text),
-            Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => serializer.serialize_u64(*n),
-            Value::Port(port) => serializer.serialize_u16(*port),
-            Value::BytesPerSecond(n) => whole_or_float(*n, serializer),
-            Value::Percent(n) => serializer.serialize_f64((n * 1e4).round() / 1e4),
-            Value::Address(address) => serializer.collect_str(address),
-            Value::Endpoint(end) => serializer.collect_str(end),
-            Value::Bool(yes) => serializer.serialize_bool(*yes),
-            Value::Time(us) => serializer.serialize_i64(*us),
-            Value::Holders(held) => {
-                let mut seq = serializer.serialize_seq(Some(held.len()))?;
-                for holder in *held {
-                    seq.serialize_element(&HolderShape(holder))?;
+    /// Appends `connection` as one object, to which `more` may add entries by [`entry`].
+    pub fn write_with(
+        &self,
+        out: &mut Vec<u8>,
+        connection: &Connection,
+        more: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = out.len();
+        for (field, key) in &self.fields {
+            match field.value(connection) {
+                Value::NotApplicable => {}
+                value => {
+                    key.append_to(out);
+                    write_value(out, &value);
                 }
-                seq.end()
             }
-            // The type of a key does not depend on how many hold the socket: the first is told
-            // here, all of them under `owners`.
-            Value::Several(values) => match values.first() {
-                Some(first) => Shape(first).serialize(serializer),
-                None => serializer.serialize_none(),
-            },
-            Value::Unknown(_) | Value::NotApplicable => serializer.serialize_none(),
         }
+        more(out);
+        // The comma before the first key becomes the brace that opens the object.
+        match out.get_mut(start) {
+            Some(first) => *first = b'{',
+            None => out.push(b'{'),
+        }
+        out.push(b'}');
     }
 }
 
-/// Rates are told as whole bytes a second where they are large enough for that.
-fn whole_or_float<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S::Error> {
-    if value >= 100.0 {
-        // `as` saturates: the kernel's "no limit" stays the largest number.
-        serializer.serialize_u64(value.round() as u64)
+/// Appends one more entry to an object that is being written.
+pub(crate) fn entry(out: &mut Vec<u8>, key: &str, value: &impl Serialize) {
+    out.push(b',');
+    json(out, key);
+    out.push(b':');
+    json(out, value);
+}
+
+/// Appends anything as JSON.
+pub(crate) fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    // Writing to memory does not fail, and nothing here has keys that are not text.
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends a value: numbers in the unit of the key, text, or `null`.
+fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Text(text) => string(out, text),
+        Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => unsigned(out, *n),
+        Value::Port(port) => whole(out, *port),
+        Value::BytesPerSecond(n) if *n >= 100.0 => {
+            // Large rates are told as whole bytes a second; `as` saturates, so that the kernel's
+            // "no limit" stays the largest number.
+            whole(out, n.round() as u64);
+        }
+        Value::BytesPerSecond(n) => json(out, &((n * 1e3).round() / 1e3)),
+        Value::Percent(0.0) => out.extend_from_slice(b"0.0"),
+        Value::Percent(n) => json(out, &((n * 1e4).round() / 1e4)),
+        Value::Address(address) => quoted(out, |out| write_address(out, *address)),
+        Value::Endpoint(end) => quoted(out, |out| write_endpoint(out, *end)),
+        Value::Bool(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
+        Value::Time(us) => whole(out, *us),
+        Value::Holders(held) => holders(out, held),
+        // The type of a key does not depend on how many hold the socket: the first is told here,
+        // all of them under `owners`.
+        Value::Several(values) => match values.first() {
+            Some(first) => write_value(out, first),
+            None => out.extend_from_slice(b"null"),
+        },
+        Value::Unknown(_) | Value::NotApplicable => out.extend_from_slice(b"null"),
+    }
+}
+
+/// Most numbers of a socket have one digit.
+fn unsigned(out: &mut Vec<u8>, number: u64) {
+    match u8::try_from(number) {
+        Ok(digit @ 0..10) => out.push(b'0' + digit),
+        _ => whole(out, number),
+    }
+}
+
+fn whole(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn string(out: &mut Vec<u8>, text: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        quoted(out, |out| out.extend_from_slice(text.as_bytes()));
     } else {
-        serializer.serialize_f64((value * 1e3).round() / 1e3)
+        json(out, text);
     }
 }
 
-/// One hold on a socket.
-struct HolderShape<'a>(&'a Holder);
+fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
+}
 
-impl Serialize for HolderShape<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let process = &self.0.process;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("pid", &process.pid)?;
-        map.serialize_entry("process", &process.name)?;
-        if let Some(descriptor) = self.0.descriptor {
-            map.serialize_entry("fd", &descriptor)?;
+fn write_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            whole(out, a);
+            for octet in [b, c, d] {
+                out.push(b'.');
+                whole(out, octet);
+            }
+        }
+        // Writing to memory does not fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+fn write_endpoint(out: &mut Vec<u8>, end: Endpoint) {
+    let is_v6 = end.address.is_ipv6();
+    if is_v6 {
+        out.push(b'[');
+    }
+    write_address(out, end.address);
+    if is_v6 {
+        out.push(b']');
+    }
+    out.push(b':');
+    whole(out, end.port);
+}
+
+fn holders(out: &mut Vec<u8>, held: &[Holder]) {
+    out.push(b'[');
+    for (i, holder) in held.iter().enumerate() {
+        let process = &holder.process;
+        out.extend_from_slice(if i == 0 { b"{\"pid\":" } else { b",{\"pid\":" });
+        whole(out, process.pid);
+        out.extend_from_slice(b",\"process\":");
+        string(out, &process.name);
+        if let Some(descriptor) = holder.descriptor {
+            out.extend_from_slice(b",\"fd\":");
+            whole(out, descriptor);
         }
         if let Known::Value(user, _) = &process.user {
-            map.serialize_entry("user", user)?;
+            out.extend_from_slice(b",\"user\":");
+            string(out, user);
         }
-        map.end()
+        out.push(b'}');
     }
+    out.push(b']');
 }
 
-/// The answer of a list.
-pub struct ListAnswer<'a> {
-    /// The fields to tell of each.
-    pub fields: &'a [&'a Field],
-    /// The connections.
-    pub connections: &'a [&'a Connection],
-    /// What is missing from them.
-    pub losses: &'a [Loss],
-}
+#[cfg(test)]
+mod tests {
+    use conns_core::query::catalogue;
 
-impl Serialize for ListAnswer<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("connections", &Each(self.connections, |&connection| Record {
-            fields: self.fields,
-            connection,
-        }))?;
-        map.serialize_entry("losses", &Each(self.losses, LossShape))?;
-        map.end()
-    }
-}
+    use super::*;
 
-/// The answer of `why`.
-pub struct VerdictsAnswer<'a> {
-    /// The fields by which each connection is named.
-    pub fields: &'a [&'a Field],
-    /// The connections.
-    pub connections: &'a [&'a Connection],
-    /// What is missing from them.
-    pub losses: &'a [Loss],
-}
-
-impl Serialize for VerdictsAnswer<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("verdicts", &Each(self.connections, |&connection| VerdictShape {
-            fields: self.fields,
-            connection,
-        }))?;
-        map.serialize_entry("losses", &Each(self.losses, LossShape))?;
-        map.end()
-    }
-}
-
-/// One verdict: who it is about, the class, the sentence, the numbers and the advice.
-pub struct VerdictShape<'a> {
-    /// The fields by which the connection is named.
-    pub fields: &'a [&'a Field],
-    /// The connection.
-    pub connection: &'a Connection,
-}
-
-impl Serialize for VerdictShape<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let verdict = &self.connection.verdict;
-        let socket = &self.connection.socket;
-        let mut map = serializer.serialize_map(None)?;
-        fields(&mut map, self.fields, self.connection)?;
-        map.serialize_entry("verdict", verdict.class.name())?;
-        map.serialize_entry("confidence_percent", &verdict.confidence_percent)?;
-        map.serialize_entry("why", &verdict.why(socket))?;
-        map.serialize_entry("advice", verdict.advice(socket))?;
-        map.serialize_entry("evidence", &EvidenceShape(&verdict.evidence))?;
-        map.end()
-    }
-}
-
-struct EvidenceShape<'a>(&'a conns_core::track::Evidence);
-
-impl Serialize for EvidenceShape<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use conns_core::track::Basis;
-        let e = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        match e.basis {
-            Basis::Life => map.serialize_entry("window_us", &())?,
-            Basis::Window { us } => map.serialize_entry("window_us", &us)?,
+    #[test]
+    fn every_key_fits() {
+        for field in catalogue() {
+            let mut whole = vec![b','];
+            json(&mut whole, &field.key);
+            whole.push(b':');
+            let mut written = b"x".to_vec();
+            Key::of(field).append_to(&mut written);
+            assert_eq!(written.get(1..), Some(&*whole));
         }
-        let numbers: [(&str, u64); 20] = [
-            ("looks", e.looks.into()),
-            ("bytes_out", e.bytes_out),
-            ("bytes_in", e.bytes_in),
-            ("segments_out", e.segments_out.into()),
-            ("segments_lost", e.segments_lost.into()),
-            ("timeouts", e.timeouts.into()),
-            ("busy_us", e.busy_us),
-            ("rwnd_limited_us", e.rwnd_limited_us),
-            ("sndbuf_limited_us", e.sndbuf_limited_us),
-            ("drops", e.drops.into()),
-            ("rtt_us", e.rtt_us.into()),
-            ("min_rtt_us", e.min_rtt_us.into()),
-            ("looks_unread", e.looks_unread.into()),
-            ("looks_reader_behind", e.looks_reader_behind.into()),
-            ("looks_window_closed", e.looks_window_closed.into()),
-            ("looks_unsent", e.looks_unsent.into()),
-            ("looks_cwnd_full", e.looks_cwnd_full.into()),
-            ("looks_app_limited", e.looks_app_limited.into()),
-            ("looks_timed_out", e.looks_timed_out.into()),
-            ("looks_accept_full", e.looks_accept_full.into()),
-        ];
-        for (key, number) in numbers {
-            map.serialize_entry(key, &number)?;
+    }
+
+    #[test]
+    fn text_is_escaped() {
+        let mut out = Vec::new();
+        for text in ["plain", "", "a\"b\\c", "\u{1b}[31m\n\t", "päckchen \u{2028}"] {
+            out.clear();
+            string(&mut out, text);
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         }
-        map.end()
     }
-}
 
-/// Something that is missing from an answer.
-pub struct LossShape<'a>(pub &'a Loss);
-
-impl Serialize for LossShape<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("kind", self.0.kind.name())?;
-        map.serialize_entry("count", &self.0.count)?;
-        map.serialize_entry("source", &Text(&self.0.source))?;
-        map.serialize_entry("message", &*self.0.sentence)?;
-        map.end()
-    }
-}
-
-struct Text<'a, T>(&'a T);
-
-impl<T: std::fmt::Display> Serialize for Text<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self.0)
-    }
-}
-
-/// A list in which each thing is told in a shape made when its turn comes.
-struct Each<'a, T, F>(&'a [T], F);
-
-impl<'a, T, F, U> Serialize for Each<'a, T, F>
-where
-    F: Fn(&'a T) -> U,
-    U: Serialize,
-{
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(&self.1))
+    #[test]
+    fn addresses_are_written_as_the_standard_library_does() {
+        let mut out = Vec::new();
+        for text in ["0.0.0.0", "255.1.20.3", "::", "::ffff:10.0.0.1", "2001:db8::1"] {
+            let address: IpAddr = text.parse().unwrap();
+            out.clear();
+            write_address(&mut out, address);
+            assert_eq!(out, address.to_string().as_bytes());
+            out.clear();
+            write_endpoint(&mut out, Endpoint { address, port: 443 });
+            assert_eq!(out, std::net::SocketAddr::new(address, 443).to_string().as_bytes());
+        }
     }
 }

@@ -4,7 +4,6 @@
 mod columns;
 mod delimited;
 mod groups;
-mod json;
 mod names;
 mod palette;
 mod table;
@@ -14,7 +13,6 @@ mod verdicts;
 pub use columns::{LISTENING, PLAIN, WIDE, default_columns};
 pub use delimited::{csv, csv_table};
 pub use groups::{GROUP_KEYS, groups, groups_csv, groups_json};
-pub use json::{json, json_lines, json_verdict_lines, json_verdicts};
 pub use names::Names;
 pub use palette::Palette;
 pub use table::{Layout, list, plain_table};

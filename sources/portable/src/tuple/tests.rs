@@ -1,4 +1,5 @@
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
 
 use netsock::process::Process;
 use netsock::socket::{TcpSocketInfo, UdpSocketInfo};
@@ -7,14 +8,18 @@ use netsock::{family::AddressFamilyFlags, iter_sockets, protocol::ProtocolFlags}
 use super::*;
 
 /// A row as the crate tells it. Some of its fields exist on Linux only, so a row of the running
-/// system is taken and changed.
+/// system is taken, once, and changed.
 fn told(what: ProtocolSocketInfo, pids: &[u32]) -> SocketInfo {
-    let _held = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let mut rows = iter_sockets(AddressFamilyFlags::IPV4, ProtocolFlags::UDP).unwrap();
+    static REAL: OnceLock<SocketInfo> = OnceLock::new();
+    let real = REAL.get_or_init(|| {
+        let _held = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut rows = iter_sockets(AddressFamilyFlags::IPV4, ProtocolFlags::UDP).unwrap();
+        rows.next().unwrap().unwrap()
+    });
     SocketInfo {
         protocol_socket_info: what,
         processes: pids.iter().map(|pid| Process { pid: *pid, name: String::new() }).collect(),
-        ..rows.next().unwrap().unwrap()
+        ..real.clone()
     }
 }
 
@@ -34,7 +39,7 @@ fn sockets(rows: &[SocketInfo]) -> Vec<(Socket, Vec<u32>)> {
     for row in rows {
         tuples.add(row).unwrap();
     }
-    let netns = Arc::new(Netns { inode: 0, name: None, is_own: true });
+    let netns = Arc::new(Netns::only());
     let (sockets, holds) = tuples.into_sockets(&netns, States::all());
     assert!(sockets.iter().zip(&holds).all(|(socket, hold)| socket.id == hold.0));
     sockets.into_iter().zip(holds.into_iter().map(|hold| hold.1.into_iter().collect())).collect()

@@ -3,7 +3,7 @@
 use super::*;
 
 fn netns() -> Arc<Netns> {
-    Arc::new(Netns { inode: 42, name: None, is_own: true })
+    Arc::new(Netns::new(42, None, true))
 }
 
 /// An established IPv4 row: 10.0.0.1:443 <- 10.0.0.2:50000, cookie 0x1_0000_0007, inode 99.

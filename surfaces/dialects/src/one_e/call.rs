@@ -49,7 +49,9 @@ fn method_named(name: &str) -> Option<Method> {
 fn resolve(text: &str, module: Range<usize>, name: Range<usize>) -> Result<Method, CallError> {
     let place = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
     let (module_name, method_name) = (place(&module), place(&name));
-    let is_module = Method::ALL.iter().any(|known| known.module() == module_name);
+    let is_module = Method::ALL
+        .iter()
+        .any(|known| known.module() == module_name);
     let found = Method::ALL
         .into_iter()
         .find(|known| known.module() == module_name && known.name() == method_name);
@@ -81,7 +83,12 @@ fn nearest(found: &str, named: fn(Method) -> &'static str) -> Option<Method> {
     let allowed = (found.chars().count() / 3).max(1);
     Method::ALL
         .into_iter()
-        .map(|method| (strsim::osa_distance(&found, &named(method).to_lowercase()), method))
+        .map(|method| {
+            (
+                strsim::osa_distance(&found, &named(method).to_lowercase()),
+                method,
+            )
+        })
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, method)| method)

@@ -115,7 +115,9 @@ impl CallFault {
                 format!("expected {expected}, found the end")
             }
             Self::Unexpected { found, expected } => format!("expected {expected}, found `{found}`"),
-            Self::ModuleMissing { meant } => format!("method `{}` without its module", meant.name()),
+            Self::ModuleMissing { meant } => {
+                format!("method `{}` without its module", meant.name())
+            }
             Self::UnknownModule { found, .. } => format!("unknown module `{found}`"),
             Self::UnknownMethod { module, found, .. } => {
                 format!("unknown method `{found}` of module `{module}`")
@@ -177,7 +179,12 @@ impl fmt::Display for Report<'_> {
         let text: String = error.text.chars().map(printable).collect();
         let first = error.chars_before(error.span.start);
         let last = error.chars_before(error.span.end).max(first + 1);
-        write!(f, "\n  {text}\n  {}{}", " ".repeat(first), "^".repeat(last - first))
+        write!(
+            f,
+            "\n  {text}\n  {}{}",
+            " ".repeat(first),
+            "^".repeat(last - first)
+        )
     }
 }
 

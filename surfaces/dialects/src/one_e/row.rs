@@ -91,7 +91,14 @@ mod tests {
 
     #[test]
     fn milliseconds_are_rounded_half_up() {
-        let cases = [(1, 0), (499, 0), (500, 1), (1499, 1), (1500, 2), (80_000, 80)];
+        let cases = [
+            (1, 0),
+            (499, 0),
+            (500, 1),
+            (1499, 1),
+            (1500, 2),
+            (80_000, 80),
+        ];
         for (us, ms) in cases {
             assert_eq!(whole_ms(us), ms, "{us} us");
         }
@@ -100,7 +107,14 @@ mod tests {
 
     #[test]
     fn percents_are_rounded_half_up_and_stay_percents() {
-        let cases = [(0.0, 0), (0.49, 0), (0.5, 1), (1.9, 2), (99.5, 100), (300.0, 100)];
+        let cases = [
+            (0.0, 0),
+            (0.49, 0),
+            (0.5, 1),
+            (1.9, 2),
+            (99.5, 100),
+            (300.0, 100),
+        ];
         for (exact, whole) in cases {
             assert_eq!(whole_percent(exact), whole, "{exact} %");
         }

@@ -22,17 +22,21 @@ fn endpoint(text: &str) -> Endpoint {
 }
 
 /// A socket of which only protocol, state and ends are known.
-pub(crate) fn socket(protocol: Protocol, state: State, local: &str, remote: Option<&str>) -> Connection {
+pub(crate) fn socket(
+    protocol: Protocol,
+    state: State,
+    local: &str,
+    remote: Option<&str>,
+) -> Connection {
     let local = endpoint(local);
     let not_told = Unknown::KernelDoesNotTell;
     let socket = Socket {
-        id: SocketId { netns: 1, cookie: 1 },
+        id: SocketId {
+            netns: 1,
+            cookie: 1,
+        },
         source: Source::SockDiag,
-        netns: Arc::new(Netns {
-            inode: 4_026_531_840,
-            name: None,
-            is_own: true,
-        }),
+        netns: Arc::new(Netns::new(4_026_531_840, None, true)),
         protocol,
         family: if local.address.is_ipv4() {
             Family::Ipv4
@@ -64,7 +68,7 @@ pub(crate) fn socket(protocol: Protocol, state: State, local: &str, remote: Opti
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![socket])],
+        facts: vec![Facts::Sockets(vec![Box::new(socket)])],
         losses: Vec::new(),
     };
     let seen = Tracker::new(Memory::None).fold(vec![observation]);
@@ -98,7 +102,13 @@ pub(crate) fn holder(pid: u32, name: &str, descriptor: u32) -> Holder {
 
 /// `tcp_info` with these measures: round trip, data segments sent, retransmitted, reported as
 /// duplicates. `length` is how much of the structure the kernel tells.
-pub(crate) fn tcp_info(rtt_us: u32, sent: u32, again: u32, twice: u32, length: usize) -> Known<TcpInfo> {
+pub(crate) fn tcp_info(
+    rtt_us: u32,
+    sent: u32,
+    again: u32,
+    twice: u32,
+    length: usize,
+) -> Known<TcpInfo> {
     let mut bytes = [0_u8; 232];
     for (at, value) in [(68, rtt_us), (100, again), (156, sent), (216, twice)] {
         bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
@@ -135,7 +145,11 @@ pub(crate) fn machine() -> Snapshot {
     // processes, one of them by two descriptors.
     let mut shared = established("[2001:db8::1]:8080", "[2001:db8::2]:41000");
     shared.socket.tcp = tcp_info(12_600, 200, 3, 2, 232);
-    let held = [holder(98, "master", 7), holder(98, "master", 8), holder(99, "worker", 7)];
+    let held = [
+        holder(98, "master", 7),
+        holder(98, "master", 8),
+        holder(99, "worker", 7),
+    ];
     shared.holders = known(held.into());
 
     // Linux 3.10 tells 104 bytes: the round trip, but not how many segments were sent.

@@ -1,0 +1,156 @@
+//! Whole answers: connections or verdicts, and what is missing from them. Written piece by piece,
+//! so that an answer of any length needs little memory.
+
+use std::io::{self, Write};
+
+use conns_core::model::{Connection, Loss};
+use conns_core::query::Field;
+use conns_core::track::{Basis, Evidence};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::record::{RecordWriter, entry};
+
+/// So much is collected before it is written; larger than a writer's own buffer, so that it is not
+/// copied there.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Which answer a list of connections is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The connections: `{"connections":[…],"losses":[…]}`.
+    Connections,
+    /// The verdicts on them: `{"verdicts":[…],"losses":[…]}`.
+    Verdicts,
+}
+
+impl Answer {
+    /// Writes the answer as one JSON object, each connection on a line of its own.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write(
+        self,
+        out: &mut impl Write,
+        fields: &[&Field],
+        connections: &[&Connection],
+        losses: &[Loss],
+    ) -> io::Result<()> {
+        let key: &[u8] = match self {
+            Self::Connections => b"{\"connections\":[\n",
+            Self::Verdicts => b"{\"verdicts\":[\n",
+        };
+        out.write_all(key)?;
+        self.pieces(out, fields, connections, b",\n")?;
+        let mut end = b"\n]".to_vec();
+        let losses: Vec<LossShape<'_>> = losses.iter().map(LossShape).collect();
+        entry(&mut end, "losses", &losses);
+        end.extend_from_slice(b"}\n");
+        out.write_all(&end)
+    }
+
+    /// Writes one object a line for each connection.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write_lines(
+        self,
+        out: &mut impl Write,
+        fields: &[&Field],
+        connections: &[&Connection],
+    ) -> io::Result<()> {
+        self.pieces(out, fields, connections, b"\n")?;
+        if connections.is_empty() { Ok(()) } else { out.write_all(b"\n") }
+    }
+
+    fn pieces(
+        self,
+        out: &mut impl Write,
+        fields: &[&Field],
+        connections: &[&Connection],
+        between: &[u8],
+    ) -> io::Result<()> {
+        let records = RecordWriter::new(fields);
+        let mut piece = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
+        for (i, connection) in connections.iter().enumerate() {
+            if i > 0 {
+                piece.extend_from_slice(between);
+            }
+            match self {
+                Self::Connections => records.write(&mut piece, connection),
+                Self::Verdicts => {
+                    records.write_with(&mut piece, connection, |out| verdict(out, connection));
+                }
+            }
+            if piece.len() >= PIECE_BYTES {
+                out.write_all(&piece)?;
+                piece.clear();
+            }
+        }
+        out.write_all(&piece)
+    }
+}
+
+/// The class, the sentence, the advice and the numbers of one verdict.
+fn verdict(out: &mut Vec<u8>, connection: &Connection) {
+    let (verdict, socket) = (&connection.verdict, &connection.socket);
+    entry(out, "verdict", &verdict.class.name());
+    entry(out, "confidence_percent", &verdict.confidence_percent);
+    entry(out, "why", &verdict.why(socket));
+    entry(out, "advice", &verdict.advice(socket));
+    entry(out, "evidence", &EvidenceShape(&verdict.evidence));
+}
+
+struct EvidenceShape<'a>(&'a Evidence);
+
+impl Serialize for EvidenceShape<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let e = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        match e.basis {
+            // How long a life has been, nobody knows.
+            Basis::Life => map.serialize_entry("window_us", &())?,
+            Basis::Window { us } => map.serialize_entry("window_us", &us)?,
+        }
+        let numbers: [(&str, u64); 20] = [
+            ("looks", e.looks.into()),
+            ("bytes_out", e.bytes_out),
+            ("bytes_in", e.bytes_in),
+            ("segments_out", e.segments_out.into()),
+            ("segments_lost", e.segments_lost.into()),
+            ("timeouts", e.timeouts.into()),
+            ("busy_us", e.busy_us),
+            ("rwnd_limited_us", e.rwnd_limited_us),
+            ("sndbuf_limited_us", e.sndbuf_limited_us),
+            ("drops", e.drops.into()),
+            ("rtt_us", e.rtt_us.into()),
+            ("min_rtt_us", e.min_rtt_us.into()),
+            ("looks_unread", e.looks_unread.into()),
+            ("looks_reader_behind", e.looks_reader_behind.into()),
+            ("looks_window_closed", e.looks_window_closed.into()),
+            ("looks_unsent", e.looks_unsent.into()),
+            ("looks_cwnd_full", e.looks_cwnd_full.into()),
+            ("looks_app_limited", e.looks_app_limited.into()),
+            ("looks_timed_out", e.looks_timed_out.into()),
+            ("looks_accept_full", e.looks_accept_full.into()),
+        ];
+        for (key, number) in numbers {
+            map.serialize_entry(key, &number)?;
+        }
+        map.end()
+    }
+}
+
+/// Something that is missing from an answer.
+struct LossShape<'a>(&'a Loss);
+
+impl Serialize for LossShape<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("kind", self.0.kind.name())?;
+        map.serialize_entry("count", &self.0.count)?;
+        map.serialize_entry("source", &self.0.source.to_string())?;
+        map.serialize_entry("message", &*self.0.sentence)?;
+        map.end()
+    }
+}
