@@ -61,7 +61,7 @@ pub(crate) fn connection(local: &str, remote: &str) -> Connection {
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![socket])],
+        facts: vec![Facts::Sockets(vec![Box::new(socket)])],
         losses: Vec::new(),
     };
     let snapshot = Tracker::new(Memory::None).fold(vec![observation]);

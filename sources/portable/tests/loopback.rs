@@ -25,7 +25,7 @@ use conns_portable::Portable;
 const LOOPBACKS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
 struct Seen {
-    sockets: Vec<Socket>,
+    sockets: Vec<Box<Socket>>,
     holdings: Holdings,
 }
 
