@@ -44,7 +44,7 @@ pub(crate) fn run(flags: &CallFlags) -> Result<bool, Failure> {
         Format::Table | Format::Wide => print_table(&mut out, flags, &table)?,
     }
     out.flush()?;
-    Ok(report_losses(&snapshot.losses, false))
+    Ok(report_losses(&snapshot.losses))
 }
 
 fn print_table(out: &mut impl Write, flags: &CallFlags, table: &Table) -> Result<(), Failure> {

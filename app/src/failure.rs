@@ -62,16 +62,13 @@ impl Failure {
 
 /// Says what is missing, one line each (what only privileges would add: one line in all), and
 /// whether anything was lost that privileges would not have brought.
-pub(crate) fn report_losses(losses: &[Loss], said: bool) -> bool {
+pub(crate) fn report_losses(losses: &[Loss]) -> bool {
     let (not_permitted, lost): (Vec<&Loss>, Vec<&Loss>) =
         losses.iter().partition(|loss| loss.kind == LossKind::NotPermitted);
-    if !said {
-        let mut stderr = io::stderr().lock();
-        let add = not_permitted.iter().map(|loss| &*loss.sentence).collect::<Vec<_>>().join("; ");
-        let lines = lost.iter().map(|loss| &*loss.sentence).chain([&*add]);
-        for line in lines.filter(|line| !line.is_empty()) {
-            let _ = writeln!(stderr, "conns: {line}");
-        }
+    let add = not_permitted.iter().map(|loss| &*loss.sentence).collect::<Vec<_>>().join("; ");
+    let mut stderr = io::stderr().lock();
+    for line in lost.iter().map(|loss| &*loss.sentence).chain([&*add]).filter(|l| !l.is_empty()) {
+        let _ = writeln!(stderr, "conns: {line}");
     }
     !lost.is_empty()
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(flags: &ListFlags) -> Result<bool, Failure> {
     let Some(every) = plan.every else {
         let snapshot = face.look(&plan.ask)?;
         plan.print(&snapshot)?;
-        let lost = report_losses(&snapshot.losses, flags.output == Format::Json);
+        let lost = report_losses(&snapshot.losses);
         // The program ends here, which frees everything at once.
         std::mem::forget(snapshot);
         return Ok(lost);
@@ -58,7 +58,7 @@ pub(crate) fn run(flags: &ListFlags) -> Result<bool, Failure> {
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let snapshot = face.look(&plan.ask)?;
         plan.print_again(&snapshot)?;
-        report_losses(&snapshot.losses, flags.output == Format::Json);
+        report_losses(&snapshot.losses);
         due = due.max(Instant::now() - every);
     }
 }

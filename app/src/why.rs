@@ -59,7 +59,7 @@ pub(crate) fn run(flags: &WhyFlags) -> Result<bool, Failure> {
         WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, &fields, &chosen)?,
     }
     out.flush()?;
-    Ok(report_losses(&snapshot.losses, flags.output == WhyFormat::Json))
+    Ok(report_losses(&snapshot.losses))
 }
 
 /// Connections, those about to be or just closed, and listeners in trouble.

@@ -9,6 +9,7 @@ pub(super) struct Counters {
     pub(super) bytes_out: u64,
     pub(super) bytes_in: u64,
     pub(super) segments_out: u32,
+    pub(super) segments_in: u32,
     /// Retransmitted, less duplicates; may shrink when a duplicate is reported late.
     pub(super) segments_lost: u32,
     pub(super) timeouts: u16,
@@ -31,6 +32,7 @@ impl Counters {
             bytes_out,
             bytes_in,
             segments_out: tcp.data_segs_out().unwrap_or(0),
+            segments_in: tcp.data_segs_in().unwrap_or(0),
             segments_lost: retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0)),
             timeouts: tcp.total_rto().unwrap_or(0),
             busy_us: tcp.busy_time().unwrap_or(0),
@@ -47,6 +49,7 @@ impl Counters {
             bytes_out: self.bytes_out.saturating_sub(earlier.bytes_out),
             bytes_in: self.bytes_in.saturating_sub(earlier.bytes_in),
             segments_out: self.segments_out.saturating_sub(earlier.segments_out),
+            segments_in: self.segments_in.saturating_sub(earlier.segments_in),
             segments_lost: self.segments_lost.saturating_sub(earlier.segments_lost),
             timeouts: self.timeouts.saturating_sub(earlier.timeouts),
             busy_us: self.busy_us.saturating_sub(earlier.busy_us),
@@ -65,7 +68,7 @@ pub(super) struct Gauges {
     pub(super) reader_behind: u32,
     /// The peer's window had no room for a segment although data was waiting.
     pub(super) window_closed: u32,
-    /// Data was waiting that had not been sent once.
+    /// At least a segment was waiting that had not been sent once.
     pub(super) unsent: u32,
     /// As many segments were in flight as the congestion window allows.
     pub(super) cwnd_full: u32,
@@ -77,6 +80,10 @@ pub(super) struct Gauges {
     pub(super) accept_full: u32,
     /// The receive queue was not empty.
     pub(super) unread: u32,
+    /// Most bytes unread at any look.
+    pub(super) unread_max_bytes: u32,
+    /// The send buffer was full, while path and peer had room for more.
+    pub(super) sndbuf_full: u32,
     /// Sum of smoothed round trips over looks, for their mean.
     pub(super) rtt_sum_us: u64,
 }
@@ -91,16 +98,24 @@ impl Gauges {
         }
         gauges.reader_behind = u32::from(reader_is_behind(connection));
         let queues = socket.queues.get();
-        gauges.unread = u32::from(queues.is_some_and(|q| q.receive_bytes > 0));
+        gauges.unread_max_bytes = queues.map_or(0, |q| q.receive_bytes);
+        gauges.unread = u32::from(gauges.unread_max_bytes > 0);
         let Some(tcp) = connection.tcp() else { return gauges };
         let segment = tcp.snd_mss().unwrap_or(1).max(1);
         let waiting = tcp.notsent_bytes().unwrap_or(0);
         let probing = socket.timer.get().is_some_and(|t| t.kind == TimerKind::ZeroWindowProbe);
         let in_flight = tcp.unacked().unwrap_or(0).saturating_sub(tcp.sacked().unwrap_or(0));
         let cwnd = tcp.snd_cwnd().unwrap_or(u32::MAX);
-        gauges.unsent = u32::from(waiting > 0);
+        // Less than a segment may wait for nothing but more of it (Nagle).
+        gauges.unsent = u32::from(waiting >= segment);
         gauges.window_closed = u32::from(waiting > 0 && (probing || window_is_closed(tcp, segment)));
         gauges.cwnd_full = u32::from(in_flight + in_flight / 16 + 1 >= cwnd);
+        gauges.sndbuf_full = u32::from(
+            waiting < segment
+                && in_flight + in_flight / 16 + 1 < cwnd
+                && !window_is_closed(tcp, segment)
+                && socket.memory.get().is_some_and(|m| m.queued_bytes >= m.send_limit_bytes),
+        );
         gauges.app_limited = u32::from(tcp.is_app_limited() == Some(true));
         gauges.timed_out = u32::from(tcp.retransmits() > Some(0) && !probing);
         gauges.rtt_sum_us = u64::from(tcp.rtt().unwrap_or(0));
@@ -118,6 +133,8 @@ impl Gauges {
             timed_out: self.timed_out.saturating_add(other.timed_out),
             accept_full: self.accept_full.saturating_add(other.accept_full),
             unread: self.unread.saturating_add(other.unread),
+            unread_max_bytes: self.unread_max_bytes.max(other.unread_max_bytes),
+            sndbuf_full: self.sndbuf_full.saturating_add(other.sndbuf_full),
             rtt_sum_us: self.rtt_sum_us.saturating_add(other.rtt_sum_us),
         }
     }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conns_contract::{HolderSource, Scope, SocketSource, SourceError};
-use conns_core::model::{Loss, LossKind, Moment, Observation, Snapshot};
+use conns_core::model::{Loss, LossKind, Moment, Observation, Snapshot, Source};
 use conns_core::track::{Memory, Tracker};
 pub use choice::Choice;
 use inodes::Inodes;
@@ -50,31 +50,33 @@ impl Engine {
     /// [`SourceError`] if no socket table could be read. A failure to find holders is a loss in
     /// the snapshot: the sockets are there all the same.
     pub fn look(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
-        let sockets = self.sockets.observe(scope, self.clock.now())?;
-        let mut observations = vec![sockets];
-        if let Some(holders) = &mut self.holders {
-            // After the sockets, so that every socket that is still there finds its holder.
-            let wanted = Inodes::of(&observations);
-            observations.push(holders.observe(&wanted, self.clock.now()).unwrap_or_else(|error| {
-                Observation {
-                    source: conns_core::model::Source::Procfs,
-                    at: self.clock.now(),
-                    facts: Vec::new(),
-                    losses: vec![Loss {
-                        source: conns_core::model::Source::Procfs,
-                        kind: LossKind::TableUnreadable,
-                        count: 1,
-                        sentence: error.to_string().into(),
-                    }],
-                }
-            }));
-        }
+        let mut observations = vec![self.sockets.observe(scope, self.clock.now())?];
+        // After the sockets, so that every socket that is still there finds its holder.
+        observations.extend(self.holders_of(&observations));
         let mut snapshot = self.tracker.fold(observations);
         snapshot.losses.extend(self.standing_losses.iter().cloned());
         Ok(Arc::new(snapshot))
     }
 
-    /// Looks `every` so often for `span`, and returns the last look. At least two looks are made.
+    /// Who holds the sockets in `observations`, if they do not say it themselves.
+    fn holders_of(&mut self, observations: &[Observation]) -> Option<Observation> {
+        let wanted = Inodes::of(observations);
+        let at = self.clock.now();
+        Some(self.holders.as_mut()?.observe(&wanted, at).unwrap_or_else(|error| Observation {
+            source: Source::Procfs,
+            at,
+            facts: Vec::new(),
+            losses: vec![Loss {
+                source: Source::Procfs,
+                kind: LossKind::TableUnreadable,
+                count: 1,
+                sentence: error.to_string().into(),
+            }],
+        }))
+    }
+
+    /// Looks `every` so often for `span`, and returns the last look, the only one for which holders
+    /// are looked for. At least two looks are made.
     ///
     /// # Errors
     /// As [`Engine::look`].
@@ -86,17 +88,24 @@ impl Engine {
     ) -> Result<Arc<Snapshot>, SourceError> {
         let start = Instant::now();
         let mut due = Duration::ZERO;
-        self.look(scope)?;
+        self.glance(scope)?;
         loop {
             due = (due + every).min(span);
             thread::sleep(due.saturating_sub(start.elapsed()));
-            let snapshot = self.look(scope)?;
             if due >= span {
-                return Ok(snapshot);
+                return self.look(scope);
             }
+            self.glance(scope)?;
             // A look that took longer than its turn is not made up for.
             due = due.max(start.elapsed().min(span));
         }
+    }
+
+    /// A look at the sockets alone, for what the tracker remembers of it.
+    fn glance(&mut self, scope: &Scope) -> Result<(), SourceError> {
+        let observation = self.sockets.observe(scope, self.clock.now())?;
+        self.tracker.fold(vec![observation]);
+        Ok(())
     }
 }
 

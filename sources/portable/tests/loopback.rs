@@ -281,7 +281,7 @@ fn the_scope_is_kept_to() {
         let mut scope = Scope::everything();
         change(&mut scope);
         let sockets = look(&scope).sockets;
-        assert!(sockets.iter().all(belongs));
+        assert!(sockets.iter().all(|socket| belongs(socket)));
         sockets.len()
     };
     assert!(count(|scope| scope.udp = false, |socket| socket.protocol == Protocol::Tcp) >= 2);

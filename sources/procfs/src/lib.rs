@@ -176,9 +176,9 @@ impl Procfs {
                 kind: LossKind::NotPermitted,
                 count: unread.not_permitted,
                 sentence: format!(
-                    "{} processes may not be looked into by this user: root (CAP_SYS_PTRACE, \
-                     CAP_DAC_READ_SEARCH) would add which sockets they hold, and network \
-                     namespaces only they are in",
+                    "{} processes may not be looked into by this user; all of root's capabilities \
+                     (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) would add which sockets they hold, and \
+                     network namespaces only they are in",
                     unread.not_permitted
                 )
                 .into(),

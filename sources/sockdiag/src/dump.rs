@@ -23,7 +23,7 @@ const TCPDIAG_GETSOCK: u16 = 18;
 /// `NLM_F_REQUEST | NLM_F_DUMP`.
 const REQUEST_FLAGS: u16 = 0x1 | 0x300;
 /// `INET_DIAG_REQ_PROTOCOL`: protocol numbers above 255, since Linux 5.9.
-const INET_DIAG_REQ_PROTOCOL: u16 = 2;
+const INET_DIAG_REQ_PROTOCOL: u16 = 3;
 /// The kernel fills at most 32 KiB of one dump message, however large the buffer.
 const DATAGRAM_BYTES: usize = 64 * 1024;
 /// Room in the kernel for answers not yet read. A dump waits for its reader, so this only

@@ -112,11 +112,12 @@ impl Serialize for EvidenceShape<'_> {
             Basis::Life => map.serialize_entry("window_us", &())?,
             Basis::Window { us } => map.serialize_entry("window_us", &us)?,
         }
-        let numbers: [(&str, u64); 20] = [
+        let numbers: [(&str, u64); 23] = [
             ("looks", e.looks.into()),
             ("bytes_out", e.bytes_out),
             ("bytes_in", e.bytes_in),
             ("segments_out", e.segments_out.into()),
+            ("segments_in", e.segments_in.into()),
             ("segments_lost", e.segments_lost.into()),
             ("timeouts", e.timeouts.into()),
             ("busy_us", e.busy_us),
@@ -126,6 +127,8 @@ impl Serialize for EvidenceShape<'_> {
             ("rtt_us", e.rtt_us.into()),
             ("min_rtt_us", e.min_rtt_us.into()),
             ("looks_unread", e.looks_unread.into()),
+            ("unread_max_bytes", e.unread_max_bytes.into()),
+            ("looks_sndbuf_full", e.looks_sndbuf_full.into()),
             ("looks_reader_behind", e.looks_reader_behind.into()),
             ("looks_window_closed", e.looks_window_closed.into()),
             ("looks_unsent", e.looks_unsent.into()),

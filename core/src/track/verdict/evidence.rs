@@ -28,7 +28,9 @@ pub struct Evidence {
     pub bytes_in: u64,
     /// Data segments sent, retransmissions included.
     pub segments_out: u32,
-    /// Of them retransmitted, less duplicates.
+    /// Data segments received.
+    pub segments_in: u32,
+    /// Of those sent, retransmitted, less duplicates.
     pub segments_lost: u32,
     /// Retransmission timeouts.
     pub timeouts: u16,
@@ -48,9 +50,13 @@ pub struct Evidence {
     pub looks_reader_behind: u32,
     /// Looks at which anything was unread.
     pub looks_unread: u32,
+    /// Most bytes unread at any look.
+    pub unread_max_bytes: u32,
+    /// Looks at which the send buffer was full while path and peer had room for more.
+    pub looks_sndbuf_full: u32,
     /// Looks at which the peer's window had no room for what was waiting.
     pub looks_window_closed: u32,
-    /// Looks at which data was waiting that had not been sent once.
+    /// Looks at which at least a segment was waiting that had not been sent once.
     pub looks_unsent: u32,
     /// Looks at which the congestion window was full.
     pub looks_cwnd_full: u32,
@@ -69,6 +75,7 @@ impl Evidence {
         bytes_out: 0,
         bytes_in: 0,
         segments_out: 0,
+        segments_in: 0,
         segments_lost: 0,
         timeouts: 0,
         busy_us: 0,
@@ -79,6 +86,8 @@ impl Evidence {
         min_rtt_us: 0,
         looks_reader_behind: 0,
         looks_unread: 0,
+        unread_max_bytes: 0,
+        looks_sndbuf_full: 0,
         looks_window_closed: 0,
         looks_unsent: 0,
         looks_cwnd_full: 0,
@@ -112,6 +121,7 @@ impl Evidence {
             bytes_out: counters.bytes_out,
             bytes_in: counters.bytes_in,
             segments_out: counters.segments_out,
+            segments_in: counters.segments_in,
             segments_lost: counters.segments_lost,
             timeouts: counters.timeouts,
             busy_us: counters.busy_us,
@@ -123,6 +133,8 @@ impl Evidence {
             min_rtt_us: min_rtt.filter(|us| *us != u32::MAX).unwrap_or(0),
             looks_reader_behind: gauges.reader_behind,
             looks_unread: gauges.unread,
+            unread_max_bytes: gauges.unread_max_bytes,
+            looks_sndbuf_full: gauges.sndbuf_full,
             looks_window_closed: gauges.window_closed,
             looks_unsent: gauges.unsent,
             looks_cwnd_full: gauges.cwnd_full,

@@ -23,6 +23,14 @@ const LONG_PATH_US: u32 = 15_000;
 const QUIET_US: u64 = 1_000_000;
 /// A stream is one-way if it sends so many times what it receives.
 const ONE_WAY: u64 = 8;
+/// And if the peer sends less often than this, so that what is sent does not answer requests,
+/// microseconds.
+const REQUEST_EVERY_US: u64 = 1_000_000;
+/// A prompt reader has what waits for it in less, seconds: on loopback at full speed the queues
+/// hold 16 to 47 ms.
+const SLOW_DRAIN_S: f64 = 0.06;
+/// Nothing has come for so long, milliseconds, although the peer is not known to be done.
+const STOPPED_MS: u32 = 200;
 
 /// The verdict on a connection.
 pub(in crate::track) fn judge(connection: &Connection, evidence: Evidence) -> Verdict {
@@ -85,20 +93,9 @@ fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
         return (Class::Stalled, 0.8 + 0.19 * timed_out);
     }
 
-    let closed = e.share_of_looks(e.looks_window_closed);
-    let rwnd = e.share_of_time(e.rwnd_limited_us);
-    if closed >= MOSTLY && (probes || rwnd >= NOTABLE || e.rwnd_limited_us == 0) {
-        return (Class::SlowReaderRemote, 0.75 + 0.24 * closed.max(rwnd));
+    if let Some(reader) = slow_reader(connection, e, probes) {
+        return reader;
     }
-    if is_window(e) && rwnd >= MOSTLY {
-        return (Class::SlowReaderRemote, 0.6 + 0.35 * rwnd);
-    }
-
-    let behind = e.share_of_looks(e.looks_reader_behind);
-    if behind >= MOSTLY {
-        return (Class::SlowReaderLocal, 0.7 + 0.28 * behind);
-    }
-
     if is_quiet(connection, e) {
         return (Class::Idle, 0.95);
     }
@@ -110,6 +107,37 @@ fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
         return (Class::AppLimited, 0.6 + 0.35 * share);
     }
     (Class::Healthy, 0.9)
+}
+
+/// A reader, here or there, that takes longer for what has arrived than a prompt one would.
+fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(Class, f64)> {
+    let closed = e.share_of_looks(e.looks_window_closed);
+    let rwnd = e.share_of_time(e.rwnd_limited_us);
+    let waits_for_window = (closed >= MOSTLY && (probes || rwnd >= NOTABLE || e.rwnd_limited_us == 0))
+        || (is_window(e) && rwnd >= MOSTLY);
+    let queues = connection.socket.queues.get()?;
+    if waits_for_window {
+        let rate = match e.basis {
+            Basis::Window { us } => e.bytes_out as f64 * 1e6 / us as f64,
+            Basis::Life => connection.tcp().and_then(|tcp| tcp.delivery_rate()).unwrap_or(0) as f64,
+        };
+        if f64::from(queues.send_bytes) >= rate * SLOW_DRAIN_S {
+            return Some((Class::SlowReaderRemote, 0.7 + 0.29 * closed.max(rwnd)));
+        }
+    }
+    let behind = e.share_of_looks(e.looks_reader_behind);
+    if behind < MOSTLY {
+        return None;
+    }
+    let is_slow = match e.basis {
+        Basis::Window { us } => {
+            let rate = e.bytes_in as f64 * 1e6 / us as f64;
+            f64::from(e.unread_max_bytes) >= rate * SLOW_DRAIN_S
+        }
+        // How fast it reads is not known of a life; that nothing comes any more is.
+        Basis::Life => connection.tcp().and_then(|t| t.last_data_recv()) >= Some(STOPPED_MS),
+    };
+    is_slow.then_some((Class::SlowReaderLocal, 0.7 + 0.28 * behind))
 }
 
 /// Limits of a sender that has something to send.
@@ -130,8 +158,10 @@ fn path_or_buffer(connection: &Connection, e: &Evidence) -> Option<(Class, f64)>
     }
 
     let sndbuf = e.share_of_time(e.sndbuf_limited_us);
-    if sndbuf >= NOTABLE {
-        return Some((Class::SndbufLimited, 0.7 + 0.28 * sndbuf));
+    // The kernel's clock for it only runs where pacing is on.
+    let full = e.share_of_looks(e.looks_sndbuf_full);
+    if sndbuf >= NOTABLE || (full >= MOSTLY && is_window(e) && is_pushing(e) && is_unasked(e)) {
+        return Some((Class::SndbufLimited, 0.7 + 0.28 * sndbuf.max(full)));
     }
 
     let cwnd_full = e.share_of_looks(e.looks_cwnd_full);
@@ -143,9 +173,23 @@ fn path_or_buffer(connection: &Connection, e: &Evidence) -> Option<(Class, f64)>
         && unsent >= MOSTLY
         && connection.socket.state == State::Established
     {
+        if loss_sets_the_window(connection, e) {
+            return Some((Class::PathLoss, 0.65));
+        }
         return Some((Class::CwndLimited, 0.6 + 0.35 * cwnd_full.min(unsent)));
     }
     None
+}
+
+/// Whether the congestion window is about as large as loss at this rate lets it grow: 1.22/sqrt(p)
+/// segments (Mathis et al., 1997).
+fn loss_sets_the_window(connection: &Connection, e: &Evidence) -> bool {
+    if e.segments_lost < LOST_SEGMENTS {
+        return false;
+    }
+    let allowed = 1.22 / (e.loss_percent() / 100.0).sqrt();
+    let cwnd = connection.tcp().and_then(|tcp| tcp.snd_cwnd());
+    cwnd.is_some_and(|cwnd| f64::from(cwnd) <= 2.0 * allowed)
 }
 
 /// Whether the sender had something to send most of the time.
@@ -172,9 +216,17 @@ fn is_quiet(connection: &Connection, e: &Evidence) -> bool {
 
 /// A stream one way, whose sender mostly waits for its application.
 fn is_app_limited(e: &Evidence) -> bool {
-    let one_way = e.bytes_out > e.bytes_in.saturating_mul(ONE_WAY);
-    let waits = e.share_of_looks(e.looks_unsent) < MOSTLY;
-    let said = e.share_of_looks(e.looks_app_limited) >= MOSTLY;
-    let has_time = is_window(e) && e.share_of_time(e.busy_us) < 0.9;
-    one_way && waits && said && (has_time || !is_window(e))
+    let more_out = e.bytes_out > e.bytes_in.saturating_mul(ONE_WAY);
+    let has_nothing_waiting = e.share_of_looks(e.looks_unsent) < MOSTLY;
+    let kernel_says_so = e.share_of_looks(e.looks_app_limited) >= MOSTLY;
+    let is_often_done = is_window(e) && e.share_of_time(e.busy_us) < 0.6;
+    more_out && is_unasked(e) && has_nothing_waiting && (kernel_says_so || is_often_done)
+}
+
+/// Whether the peer sends too seldom for what is sent to be answers to it.
+fn is_unasked(e: &Evidence) -> bool {
+    match e.basis {
+        Basis::Window { us } => u64::from(e.segments_in).saturating_mul(REQUEST_EVERY_US) <= us,
+        Basis::Life => e.segments_in <= 1,
+    }
 }

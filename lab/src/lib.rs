@@ -1,0 +1,13 @@
+//! The lab: real kernels, namespaces of its own, and paths whose faults are known because the lab made them.
+//!
+//! Nothing here is part of `conns`, and no oracle reads `conns` code: the kernel's own tools and the path's
+//! own counters say what is true, `conns` is only the thing under test.
+
+pub mod conns;
+pub mod matrix;
+pub mod netns;
+pub mod oracle;
+pub mod path;
+pub mod peer;
+pub mod process;
+pub mod scenario;

@@ -1,0 +1,54 @@
+//! `conns-lab`: the traffic peers, the matrix of scenarios, and a path to play with by hand.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use conns_lab::{conns::Conns, matrix, peer::Role};
+
+#[derive(Parser)]
+#[command(name = "conns-lab", about = "Proof of conns against real kernels")]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Play one traffic peer.
+    Peer {
+        #[command(subcommand)]
+        role: Role,
+    },
+    /// Run every case of every scenario and print which verdicts were right.
+    Matrix {
+        /// The conns binary; else $CONNS, else the one beside this program.
+        #[arg(long)]
+        conns: Option<PathBuf>,
+        /// Only scenarios or cases whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
+        /// Cases at the same time.
+        #[arg(long, default_value_t = matrix::DEFAULT_JOBS)]
+        jobs: usize,
+        /// Do not run conns; print what `ss` shows of the expected sockets during the same window.
+        #[arg(long)]
+        ss: bool,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    match Arguments::parse().action {
+        Action::Peer { role } => role.play().map(|()| ExitCode::SUCCESS),
+        Action::Matrix { conns, only, jobs, ss } => {
+            let judge = if ss {
+                matrix::Judge::Ss
+            } else {
+                matrix::Judge::Conns(Conns::find(conns.as_deref())?)
+            };
+            let passed = matrix::run(&judge, only.as_deref(), jobs)?;
+            Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One case: build the path, start the peers, let things happen, ask, compare.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Judge;
+use super::report::{Answer, Outcome};
+use crate::netns::Namespace;
+use crate::oracle::{SsRow, ss};
+use crate::path::Path;
+use crate::process::Peer;
+use crate::scenario::{Case, Event, Pick, Side, Steer};
+
+/// How long `conns why` watches.
+const WATCH: Duration = Duration::from_secs(4);
+
+/// The place a case happens in.
+enum Stage {
+    Path(Box<Path>),
+    Loopback(Namespace),
+}
+
+impl Stage {
+    fn set(case: &Case) -> Result<Self> {
+        let Some(text) = &case.path else {
+            return Ok(Self::Loopback(Namespace::create("a")?));
+        };
+        let path = Path::build(text.a_to_b.shape(), text.b_to_a.shape())?;
+        if let Some(segments) = text.cwnd_clamp_of_a {
+            path.clamp_cwnd_of_a(segments)?;
+        }
+        Ok(Self::Path(Box::new(path)))
+    }
+
+    fn side(&self, side: Side) -> &Namespace {
+        match (self, side) {
+            (Self::Loopback(only), _) => only,
+            (Self::Path(path), Side::A) => path.a(),
+            (Self::Path(path), Side::B) => path.b(),
+        }
+    }
+
+    fn sides(&self) -> Vec<Side> {
+        match self {
+            Self::Loopback(_) => vec![Side::A],
+            Self::Path(_) => vec![Side::A, Side::B],
+        }
+    }
+
+    fn steer(&self, steer: Steer) {
+        let Self::Path(path) = self else { return };
+        if steer != Steer::SwallowBToA {
+            path.swallow_a_to_b(true);
+        }
+        if steer != Steer::SwallowAToB {
+            path.swallow_b_to_a(true);
+        }
+    }
+}
+
+/// Runs a case; what goes wrong in the lab itself becomes the outcome's trouble.
+pub(super) fn run(case: &Case, judge: &Judge) -> Outcome {
+    let mut outcome = Outcome::new(&case.name);
+    if let Err(error) = play(case, judge, &mut outcome) {
+        outcome.trouble = Some(format!("{error:#}"));
+    }
+    outcome
+}
+
+fn play(case: &Case, judge: &Judge, outcome: &mut Outcome) -> Result<()> {
+    let stage = Stage::set(case)?;
+    let lab: PathBuf = std::env::current_exe().context("finding the own executable")?;
+    let _peers = case
+        .peer
+        .iter()
+        .map(|peer| Peer::start(&lab, stage.side(peer.side), &peer.run))
+        .collect::<Result<Vec<Peer>>>()?;
+    let ready = Instant::now();
+    let mut events = case.event.clone();
+    events.sort_by_key(|event| event.after_ms);
+    let (before, rows) = std::thread::scope(|scope| {
+        scope.spawn(|| follow(&events, &stage, ready));
+        // The one sleep that is no hope: a verdict is about the steady state, and how long that takes is the case's data.
+        sleep_until(ready + Duration::from_millis(case.warm_ms));
+        let before = Shown::of(&stage)?;
+        let rows = match judge {
+            Judge::Conns(conns) => {
+                let watch = format!("{}s", WATCH.as_secs());
+                let mut arguments = vec!["-a", "--for", &watch];
+                for side in stage.sides() {
+                    arguments.extend(["--netns", stage.side(side).name()]);
+                }
+                conns.verdicts(&arguments)?
+            }
+            Judge::Ss => {
+                std::thread::sleep(WATCH);
+                Vec::new()
+            }
+        };
+        anyhow::Ok((before, rows))
+    })?;
+    let after = Shown::of(&stage)?;
+    for expect in &case.expect {
+        let rows = picked(&rows, &expect.pick, &stage);
+        let shown = [before.of_pick(&expect.pick), after.of_pick(&expect.pick)].concat();
+        outcome.answers.push(Answer::of(expect, &rows, shown));
+    }
+    for not in &case.must_not {
+        for row in picked(&rows, &not.pick, &stage) {
+            if not.classes.iter().any(|class| row["verdict"] == **class) {
+                outcome
+                    .forbidden
+                    .push(format!("{:?}: {} – {}", not.pick, row["verdict"], row["why"]));
+            }
+        }
+    }
+    if let Stage::Path(path) = &stage {
+        outcome.path = format!("a→b {:?}\n         b→a {:?}", path.a_to_b(), path.b_to_a());
+    }
+    Ok(())
+}
+
+fn follow(events: &[Event], stage: &Stage, ready: Instant) {
+    for event in events {
+        sleep_until(ready + Duration::from_millis(event.after_ms));
+        stage.steer(event.what);
+    }
+}
+
+fn sleep_until(time: Instant) {
+    std::thread::sleep(time.saturating_duration_since(Instant::now()));
+}
+
+fn picked<'a>(rows: &'a [Value], pick: &Pick, stage: &Stage) -> Vec<&'a Value> {
+    let port =
+        |row: &Value, key: &str, wanted: Option<u16>| wanted.is_none_or(|port| row[key] == port);
+    rows.iter()
+        .filter(|row| row["netns"] == stage.side(pick.side).name())
+        .filter(|row| {
+            port(row, "local_port", pick.local_port) && port(row, "remote_port", pick.remote_port)
+        })
+        .filter(|row| pick.state.as_ref().is_none_or(|state| row["state"] == **state))
+        .collect()
+}
+
+/// What `ss` shows before and after the observation.
+struct Shown(Vec<(Side, SsRow)>);
+
+impl Shown {
+    fn of(stage: &Stage) -> Result<Self> {
+        let mut rows = Vec::new();
+        for side in stage.sides() {
+            rows.extend(ss(stage.side(side), "taimo")?.into_iter().map(|row| (side, row)));
+        }
+        Ok(Self(rows))
+    }
+
+    /// At most two rows: enough to see what is going on.
+    fn of_pick(&self, pick: &Pick) -> Vec<String> {
+        self.0
+            .iter()
+            .filter(|(side, row)| {
+                *side == pick.side
+                    && pick.local_port.is_none_or(|port| row.local.port() == port)
+                    && pick.remote_port.is_none_or(|port| row.remote.port() == port)
+                    && pick.state.as_ref().is_none_or(|state| *state == row.state)
+            })
+            .take(2)
+            .map(|(_, row)| {
+                format!("{} {} {} {}", row.state, row.recv_queue, row.send_queue, row.detail)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,11 @@
+//! What the kernel itself says, by tools that are not ours: `ss`, `/proc/net`, `/proc/*/fd`.
+//!
+//! Parsing here is deliberately naive and separate from the product's; agreement of the two is the proof.
+
+mod holders;
+mod proc_net;
+mod ss;
+
+pub use holders::holders;
+pub use proc_net::{ProcRow, proc_net, tcp_ext_counter};
+pub use ss::{SsRow, ss};

@@ -1,0 +1,67 @@
+//! Truth tests: `conns` against what the kernel, the path and the peers themselves say.
+//!
+//! Without root or `/dev/net/tun` every test is listed as ignored, by name; none passes silently.
+
+#[path = "truth/bytes.rs"]
+mod bytes;
+#[path = "truth/complete.rs"]
+mod complete;
+#[path = "truth/direction.rs"]
+mod direction;
+#[path = "truth/kinds.rs"]
+mod kinds;
+#[path = "truth/listeners.rs"]
+mod listeners;
+#[path = "truth/namespaces.rs"]
+mod namespaces;
+#[path = "truth/owners.rs"]
+mod owners;
+#[path = "truth/quality.rs"]
+mod quality;
+#[path = "truth/stage.rs"]
+mod stage;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial, run};
+
+type Test = fn() -> anyhow::Result<()>;
+
+const TESTS: &[(&str, Test)] = &[
+    ("path_carries_within_its_delay_while_a_core_is_busy", quality::path_is_precise),
+    ("rtt_of_10_ms_path", || quality::rtt(10)),
+    ("rtt_of_80_ms_path", || quality::rtt(80)),
+    ("rtt_of_200_ms_path", || quality::rtt(200)),
+    ("loss_of_2_percent_path", quality::loss),
+    ("congestion_algorithm_and_bbr_as_ss_shows", quality::congestion),
+    ("bytes_are_exact_with_loss_open_and_half_closed", bytes::exact_with_loss),
+    ("bytes_are_exact_beyond_4_gib", bytes::beyond_4_gib),
+    ("every_stable_socket_once_under_churn", complete::under_churn),
+    ("owners_are_all_holders", owners::all_holders),
+    ("owners_are_only_the_children_when_the_opener_let_go", owners::let_go),
+    ("direction_on_a_path", direction::on_a_path),
+    ("direction_on_loopback", direction::on_loopback),
+    ("direction_after_the_listener_closed", direction::without_listener),
+    ("mapped_addresses_appear_as_such_and_both_filters_match", kinds::mapped),
+    ("udp_connected_and_unconnected", kinds::udp),
+    ("mptcp_connection_is_shown", kinds::mptcp),
+    ("listen_backlog_and_overflows", listeners::backlog),
+    ("each_namespace_under_its_name", namespaces::each_once),
+    ("a_namespace_that_vanishes_is_no_crash", namespaces::vanishing),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let missing = stage::missing();
+    if let Some(missing) = missing {
+        eprintln!("truth tests are ignored: {missing}");
+    }
+    let trials = TESTS
+        .iter()
+        .map(|(name, test)| {
+            Trial::test(*name, move || test().map_err(|error| format!("{error:#}").into()))
+                .with_ignored_flag(missing.is_some())
+        })
+        .collect();
+    run(&arguments, trials).exit_code()
+}

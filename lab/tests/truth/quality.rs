@@ -1,0 +1,152 @@
+//! Round trip, loss and congestion control: what the path was told to do, and what the kernel shows of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use conns_lab::path::{Path, Shape};
+use conns_lab::process::wait_for;
+
+use crate::stage::{SOON, number, path_of, peer, port_of, record, shows, ss_row};
+
+/// Two full segments at a time: the other kernel acknowledges each pair at once, so neither the delayed acknowledgement
+/// nor a reader that waits for its processor is part of the round trip.
+const PAIRS: &str = "connect --to 10.77.0.2:{port} --do drip:2896:20";
+
+/// Between the look of `ss` and that of `conns` a late packet may come; not at each of so many looks.
+const LOOKS: usize = 5;
+
+fn tolerance_ms(rtt_ms: f64) -> f64 {
+    (rtt_ms * 0.05).max(4.0)
+}
+
+/// The lab proves itself first: the kernel's own round trip fits the path, with one core taken away.
+pub(crate) fn path_is_precise() -> Result<()> {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let outcome = measure_80_ms();
+        stop.store(true, Ordering::Relaxed);
+        outcome
+    })
+}
+
+fn measure_80_ms() -> Result<()> {
+    let path = path_of(Duration::from_millis(80))?;
+    let _server = peer(path.b(), "listen --at 10.77.0.2:7000 --do sink")?;
+    let client = peer(path.a(), PAIRS.replace("{port}", "7000").as_str())?;
+    let port = port_of(&client)?;
+    exchanged(&path, port, 7000)?;
+    settled(&path, port, 7000, 80.0)
+}
+
+/// Waits until the kernel's own round trip fits the path: on a machine whose processors are all taken single packets are
+/// late, and the smoothed value forgets them within a second; a path that were wrong would never settle.
+fn settled(path: &Path, port: u16, remote: u16, wanted_ms: f64) -> Result<()> {
+    let mut last = String::new();
+    wait_for("the round trip to settle", SOON, || {
+        let row = ss_row(path.a(), port, remote)?;
+        let fits = |name| {
+            row.number(name)
+                .is_some_and(|shown| (shown - wanted_ms).abs() <= tolerance_ms(wanted_ms))
+        };
+        last.clone_from(&row.detail);
+        Ok((fits("rtt") && fits("minrtt")).then_some(()))
+    })
+    .with_context(|| format!("a path of {wanted_ms} ms, of which ss shows {last}"))
+}
+
+fn exchanged(path: &Path, port: u16, remote: u16) -> Result<conns_lab::oracle::SsRow> {
+    wait_for("sixty segments", SOON, || {
+        let row = ss_row(path.a(), port, remote)?;
+        Ok((row.number("data_segs_out").unwrap_or(0.0) >= 60.0).then_some(row))
+    })
+}
+
+/// `rtt_us` and `min_rtt_us` fit the path.
+pub(crate) fn rtt(rtt_ms: u32) -> Result<()> {
+    let path = path_of(Duration::from_millis(rtt_ms.into()))?;
+    let _server = peer(path.b(), "listen --at 10.77.0.2:7001 --do sink")?;
+    let client = peer(path.a(), PAIRS.replace("{port}", "7001").as_str())?;
+    let port = port_of(&client)?;
+    exchanged(&path, port, 7001)?;
+    let wanted = f64::from(rtt_ms);
+    let mut off = Vec::new();
+    for _ in 0..LOOKS {
+        settled(&path, port, 7001, wanted)?;
+        let row = record(path.a(), port, 7001)?;
+        off = ["rtt_us", "min_rtt_us"]
+            .into_iter()
+            .map(|key| Ok((key, number(&row, key)? / 1e3)))
+            .filter(|shown| {
+                shown.as_ref().map_or(true, |(_, ms)| (ms - wanted).abs() > tolerance_ms(wanted))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        if off.is_empty() {
+            return Ok(());
+        }
+    }
+    bail!("on a path of {wanted} ms, which ss confirms, conns shows {off:?}")
+}
+
+/// `loss_percent` fits the dice, and what the path itself counted.
+pub(crate) fn loss() -> Result<()> {
+    let shape = Shape { loss: 0.02, seed: 5, ..Shape::delay(Duration::from_micros(500)) };
+    let path = Path::build(shape, Shape::delay(Duration::from_micros(500)))?;
+    // 25 MB are 17 000 segments; three standard deviations of 2 % of them are 0.32 %.
+    let _server = peer(path.b(), "listen --at 10.77.0.2:7002 --do exact:0:25000000")?;
+    let mut client = peer(path.a(), "connect --to 10.77.0.2:7002 --do exact:25000000:0")?;
+    let port = port_of(&client)?;
+    client.wait("moved", Duration::from_secs(60))?;
+    wait_for("the last acknowledgement", SOON, || {
+        Ok((ss_row(path.a(), port, 7002)?.send_queue == 0).then_some(()))
+    })?;
+    let row = record(path.a(), port, 7002)?;
+    let truth = path.a_to_b();
+    let lost = 100.0 * truth.data_packets_missing as f64 / truth.data_packets as f64;
+    let shown = number(&row, "loss_percent")?;
+    ensure!((1.5..=2.5).contains(&shown), "loss_percent is {shown} on a path that loses 2 %");
+    ensure!(
+        (shown - lost).abs() <= 0.25,
+        "loss_percent is {shown}, but the path lost {} of {} data packets ({lost:.2} %)",
+        truth.data_packets_missing,
+        truth.data_packets
+    );
+    Ok(())
+}
+
+/// Algorithm names, windows and the detail of bbr are those `ss` shows.
+pub(crate) fn congestion() -> Result<()> {
+    let path = path_of(Duration::from_millis(8))?;
+    let _server = peer(path.b(), "listen --at 10.77.0.2:7003 --do answer:1000:1000")?;
+    for name in ["bbr", "cubic", "reno"] {
+        let run = format!("connect --to 10.77.0.2:7003 --congestion {name} --do ask:1000:1000:0");
+        let client = peer(path.a(), &run)?;
+        let port = port_of(&client)?;
+        exchanged(&path, port, 7003)?;
+        let row = record(path.a(), port, 7003)?;
+        let after = ss_row(path.a(), port, 7003)?;
+        ensure!(after.field(name).is_some(), "ss itself does not show {name}: {}", after.detail);
+        let named =
+            row.as_object().into_iter().flatten().find(|(key, _)| key.contains("congestion"));
+        ensure!(
+            named.is_some_and(|(_, value)| value == name),
+            "no field with `congestion` in its name says {name}: {row}"
+        );
+        shows(&row, "snd_mss", after.number("mss").unwrap_or(0.0) as u64)
+            .or_else(|_| shows(&row, "snd_mss_bytes", after.number("mss").unwrap_or(0.0) as u64))?;
+        let bbr: Vec<_> =
+            row.as_object().into_iter().flatten().filter(|(key, _)| key.contains("bbr")).collect();
+        let shown = bbr.iter().any(|(_, value)| !value.is_null());
+        ensure!(
+            shown == (name == "bbr"),
+            "for {name} the fields of bbr are {bbr:?}; ss: {}",
+            after.detail
+        );
+    }
+    Ok(())
+}
