@@ -91,7 +91,12 @@ impl RowReader {
         let cookie = u64::from(ne32(44)) | u64::from(ne32(48)) << 32;
         let (rqueue, wqueue, inode) = (ne32(56), ne32(60), u64::from(ne32(68)));
         let listens = state == State::Listen;
-        let carries_data = state.carries_data();
+        // The kernel keeps a stub of a handshake, and of a closed connection nobody holds, which may
+        // still be in FIN-WAIT-2. Of a stub it tells the ends and the timer; the rest it sets to zero
+        // (`inet_req_diag_fill`, `inet_twsk_diag_fill` in net/ipv4).
+        let is_stub = matches!(state, State::SynReceived | State::TimeWait)
+            || TimerKind::from_kernel(timer) == Some(TimerKind::TimeWait);
+        let carries_data = state.carries_data() && !is_stub;
         let is_tcp_stream = protocol == Protocol::Tcp && carries_data;
         let is_full_socket = carries_data || listens || state == State::BoundInactive;
         let not_told = Unknown::KernelDoesNotTell;
@@ -106,10 +111,7 @@ impl RowReader {
             remote: (!remote.is_unspecified()).then_some(remote),
             interface: ne32(40),
             inode: if inode == 0 { Known::NotApplicable } else { Known::Value(inode, says) },
-            uid: match state {
-                State::TimeWait => Known::NotApplicable,
-                _ => Known::Value(ne32(64), says),
-            },
+            uid: if is_stub { Known::NotApplicable } else { Known::Value(ne32(64), says) },
             queues: if carries_data {
                 Known::Value(Queues { receive_bytes: rqueue, send_bytes: wqueue }, says)
             } else {

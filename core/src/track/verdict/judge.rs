@@ -29,7 +29,7 @@ const REQUEST_EVERY_US: u64 = 1_000_000;
 /// A prompt reader has what waits for it in less, seconds: on loopback at full speed the queues
 /// hold 16 to 47 ms.
 const SLOW_DRAIN_S: f64 = 0.06;
-/// Nothing has come for so long, milliseconds, although the peer is not known to be done.
+/// Nothing has moved for so long, milliseconds, although something waits.
 const STOPPED_MS: u32 = 200;
 
 /// The verdict on a connection.
@@ -117,11 +117,13 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
         || (is_window(e) && rwnd >= MOSTLY);
     let queues = connection.socket.queues.get()?;
     if waits_for_window {
-        let rate = match e.basis {
-            Basis::Window { us } => e.bytes_out as f64 * 1e6 / us as f64,
-            Basis::Life => connection.tcp().and_then(|tcp| tcp.delivery_rate()).unwrap_or(0) as f64,
+        let waiting = f64::from(queues.send_bytes);
+        let is_slow = match e.basis {
+            Basis::Window { us } => waiting >= e.bytes_out as f64 * 1e6 / us as f64 * SLOW_DRAIN_S,
+            // How fast the peer reads is not known of a life; that it takes nothing any more is.
+            Basis::Life => connection.tcp().and_then(|t| t.last_data_sent()) >= Some(STOPPED_MS),
         };
-        if f64::from(queues.send_bytes) >= rate * SLOW_DRAIN_S {
+        if is_slow {
             return Some((Class::SlowReaderRemote, 0.7 + 0.29 * closed.max(rwnd)));
         }
     }
@@ -134,7 +136,6 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
             let rate = e.bytes_in as f64 * 1e6 / us as f64;
             f64::from(e.unread_max_bytes) >= rate * SLOW_DRAIN_S
         }
-        // How fast it reads is not known of a life; that nothing comes any more is.
         Basis::Life => connection.tcp().and_then(|t| t.last_data_recv()) >= Some(STOPPED_MS),
     };
     is_slow.then_some((Class::SlowReaderLocal, 0.7 + 0.28 * behind))

@@ -19,7 +19,7 @@ impl Verdict {
                 format!("Accepting: {length} of {limit} places in the accept queue are taken and nothing was dropped {time}.")
             }
             Class::Healthy => format!(
-                "Nothing holds it back: {} out and {} in {time}, {} of segments lost{}.",
+                "Nothing holds it back: {} sent and {} received {time}, {} of segments lost{}.",
                 bytes(e.bytes_out), bytes(e.bytes_in), percent(e.loss_percent()), rtt(e)
             ),
             Class::Idle => match socket.state {
@@ -27,7 +27,7 @@ impl Verdict {
                 state => format!("Closed or closing ({}); nothing moves any more.", state.name()),
             },
             Class::AppLimited => format!(
-                "The application here supplies less than the path could carry: it had something to send for {} {time}, {} sent.",
+                "The application here supplies less than the path could carry: it had something to send for {}, {} sent.",
                 share(e, e.busy_us), bytes(e.bytes_out)
             ),
             Class::SlowReaderLocal => format!(
@@ -37,16 +37,19 @@ impl Verdict {
                 if e.drops > 0 { format!(", {} packets dropped {time}", e.drops) } else { String::new() }
             ),
             Class::SlowReaderRemote => format!(
-                "Sender waits for the receiver: its window was full {} {time}{}.",
+                "Sender waits for the receiver: its window was full {}{}.",
                 share(e, e.rwnd_limited_us),
                 window(socket)
             ),
-            Class::SndbufLimited => format!(
-                "The send buffer is too small for the path: it held the sender back {} {time}{}{}.",
-                share(e, e.sndbuf_limited_us),
-                buffer(socket, |m| m.send_limit_bytes),
-                rtt(e)
-            ),
+            Class::SndbufLimited => {
+                let how_long = if e.looks_sndbuf_full > 0 {
+                    format!("was full at {} of {} looks {time}", e.looks_sndbuf_full, e.looks)
+                } else {
+                    format!("held the sender back {}", share(e, e.sndbuf_limited_us))
+                };
+                let size = buffer(socket, |m| m.send_limit_bytes);
+                format!("The send buffer is too small for the path: it {how_long}{size}{}.", rtt(e))
+            }
             Class::PathLoss => format!(
                 "The path loses segments: {} of {} sent were lost ({}) {time}{}.",
                 e.segments_lost, e.segments_out, percent(e.loss_percent()), rtt(e)
@@ -121,12 +124,12 @@ impl std::fmt::Display for Time<'_> {
     }
 }
 
-/// A part of the time, "71%"; of a life only the busy time is known.
+/// A part of the time: "71% of the last 5s". Of a life only the busy time is known.
 fn share(e: &Evidence, us: u64) -> String {
     let share = percent(e.share_of_time(us) * 100.0);
     match e.basis {
         Basis::Life => format!("{share} of the time it had data to send"),
-        Basis::Window { .. } => share,
+        Basis::Window { us } => format!("{share} of the last {}", duration(us)),
     }
 }
 

@@ -1,0 +1,74 @@
+# The doors of the project. `make run` and `make test` are all a newcomer needs.
+
+CARGO ?= cargo
+# Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with.
+TEST_PACKAGES := iproute2 util-linux python3 procps
+BENCH_PACKAGES := iproute2 lsof net-tools
+
+.PHONY: run test lint purity unit lab bench fuzz docs install test-packages bench-packages
+
+## Build, and list this machine's connections
+run:
+	$(CARGO) build --release --locked
+	@echo; target/release/conns; echo
+	@echo "Next: target/release/conns why    target/release/conns -l    target/release/conns --help"
+
+## Everything that must hold before a change lands. As root nothing is skipped.
+test: test-packages lint purity docs unit lab
+
+test-packages:
+	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(TEST_PACKAGES); fi
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+## The core has no clock, file, socket, thread: shown by a copy of it that does, and must be refused
+purity:
+	sh core/purity.sh
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+unit:
+	$(CARGO) build --workspace --locked
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace --locked; \
+	else \
+		echo "cargo-nextest is not installed: running the tests one after the other"; \
+		$(CARGO) test --workspace --locked -- --test-threads=1; \
+	fi
+	$(CARGO) test --workspace --doc --locked
+
+## Causes every verdict and counts how often it is named so (root)
+lab:
+	$(CARGO) build --locked -p conns -p conns-lab
+	@if [ "$$(id -u)" = 0 ]; then \
+		target/debug/conns-lab matrix; \
+	else \
+		echo "lab matrix: SKIPPED, it makes network namespaces and needs root"; \
+	fi
+
+## conns against ss, lsof, netstat and a bare drain (root); results go to bench/runs
+bench: bench-packages
+	$(CARGO) build --release --locked -p conns -p conns-bench
+	target/release/conns-bench run
+
+bench-packages:
+	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi
+
+## Each fuzz target for a minute
+fuzz:
+	sh fuzz/run.sh 60
+
+## Binary, man page and completions below PREFIX
+PREFIX ?= /usr/local
+install:
+	$(CARGO) build --release --locked
+	install -D -m 755 target/release/conns $(DESTDIR)$(PREFIX)/bin/conns
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	target/release/conns man > $(DESTDIR)$(PREFIX)/share/man/man1/conns.1
+	target/release/conns completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/conns
+	target/release/conns completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_conns
+	target/release/conns completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/conns.fish
