@@ -97,10 +97,9 @@ impl<'a> Plan<'a> {
         let usual = default_columns(view, is_wide, connections);
         Ok(match (&self.flags.columns, self.flags.output) {
             (Some(columns), _) => parse_columns(columns, &usual)?,
-            (None, Format::Json | Format::Jsonl) => catalogue()
-                .iter()
-                .filter(|field| !LEFT_OUT_OF_JSON.contains(&field.name))
-                .collect(),
+            (None, Format::Json | Format::Jsonl) => {
+                catalogue().iter().filter(|field| !LEFT_OUT_OF_JSON.contains(&field.name)).collect()
+            }
             (None, _) => usual,
         })
     }
@@ -169,7 +168,9 @@ impl<'a> Plan<'a> {
         let mut groups = group(chosen, field);
         groups.truncate(self.flags.limit.unwrap_or(usize::MAX));
         match self.flags.output {
-            Format::Table | Format::Wide => conns_print::groups(out, self.layout(), field, &groups)?,
+            Format::Table | Format::Wide => {
+                conns_print::groups(out, self.layout(), field, &groups)?
+            }
             Format::Json => conns_print::groups_json(out, false, field, &groups)?,
             Format::Jsonl => conns_print::groups_json(out, true, field, &groups)?,
             Format::Csv => conns_print::groups_csv(out, !self.flags.no_header, field, &groups)?,
@@ -191,7 +192,9 @@ impl<'a> Plan<'a> {
                 let mut out = terminal::stdout();
                 // Home, then clear to the end: no flicker of an empty screen.
                 write!(out, "\x1b[H\x1b[J")?;
-                for line in text.split_inclusive(|byte| *byte == b'\n').take(height.saturating_sub(1)) {
+                for line in
+                    text.split_inclusive(|byte| *byte == b'\n').take(height.saturating_sub(1))
+                {
                     out.write_all(line)?;
                 }
                 Ok(out.flush()?)
@@ -217,4 +220,3 @@ pub(crate) fn parse_filter(words: &[String]) -> Result<Option<Filter>, Failure> 
     }
     Ok(Some(Filter::parse(&text)?))
 }
-

@@ -19,8 +19,21 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// The fields by which a connection is named in machine-read verdicts.
 const NAMED_BY: &[&str] = &[
-    "proto", "family", "state", "direction", "local_addr", "local_port", "remote_addr",
-    "remote_port", "netns", "netns_inode", "cookie", "inode", "pid", "process", "owners",
+    "proto",
+    "family",
+    "state",
+    "direction",
+    "local_addr",
+    "local_port",
+    "remote_addr",
+    "remote_port",
+    "netns",
+    "netns_inode",
+    "cookie",
+    "inode",
+    "pid",
+    "process",
+    "owners",
 ];
 
 /// Runs `why`; true if a part of the answer was lost.
@@ -41,7 +54,9 @@ pub(crate) fn run(flags: &WhyFlags) -> Result<bool, Failure> {
         .filter(|c| if is_plain { is_of_interest(c) } else { ask.view.contains(c) })
         .filter(|c| filter.as_ref().is_none_or(|filter| filter.matches(c)))
         .collect();
-    chosen.sort_by_key(|c| (urgency(c.verdict.class), std::cmp::Reverse(c.verdict.confidence_percent)));
+    chosen.sort_by_key(|c| {
+        (urgency(c.verdict.class), std::cmp::Reverse(c.verdict.confidence_percent))
+    });
     let mut out = terminal::stdout();
     let fields: Vec<&Field> = NAMED_BY.iter().filter_map(|name| find_field(name)).collect();
     match flags.output {

@@ -48,10 +48,7 @@ pub(crate) fn drain() -> anyhow::Result<()> {
     for family in [AF_INET, AF_INET6] {
         dump(&socket, family, &mut buffer, &mut tally)?;
     }
-    println!(
-        "{} sockets, {} bytes, {} receives",
-        tally.sockets, tally.bytes, tally.receives
-    );
+    println!("{} sockets, {} bytes, {} receives", tally.sockets, tally.bytes, tally.receives);
     Ok(())
 }
 
@@ -100,9 +97,8 @@ fn count(mut bytes: &[u8], tally: &mut Tally) -> anyhow::Result<bool> {
             SOCK_DIAG_BY_FAMILY => tally.sockets += 1,
             NLMSG_DONE => return Ok(true),
             NLMSG_ERROR => {
-                let errno = bytes
-                    .get(16..20)
-                    .map_or(0, |b| i32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+                let errno =
+                    bytes.get(16..20).map_or(0, |b| i32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
                 bail!(
                     "the kernel refused the TCP dump with error {errno}: is the inet_diag module loaded?"
                 );
@@ -129,11 +125,8 @@ mod tests {
     #[test]
     fn sockets_are_counted_until_the_dump_is_done() {
         let mut tally = Tally::default();
-        let two = [
-            message(SOCK_DIAG_BY_FAMILY, &[0; 72]),
-            message(SOCK_DIAG_BY_FAMILY, &[0; 80]),
-        ]
-        .concat();
+        let two = [message(SOCK_DIAG_BY_FAMILY, &[0; 72]), message(SOCK_DIAG_BY_FAMILY, &[0; 80])]
+            .concat();
         assert!(!count(&two, &mut tally).unwrap());
         assert!(count(&message(NLMSG_DONE, &[0; 4]), &mut tally).unwrap());
         assert_eq!(tally.sockets, 2);
@@ -145,11 +138,7 @@ mod tests {
         lying[0] = 200;
         assert!(count(&lying, &mut Tally::default()).is_err());
         assert!(
-            count(
-                &message(NLMSG_ERROR, &(-2i32).to_ne_bytes()),
-                &mut Tally::default()
-            )
-            .is_err()
+            count(&message(NLMSG_ERROR, &(-2i32).to_ne_bytes()), &mut Tally::default()).is_err()
         );
     }
 }

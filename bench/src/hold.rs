@@ -80,13 +80,7 @@ struct Member {
 impl Member {
     fn start(number: u32, crowd: &Crowd, netns: &str) -> anyhow::Result<Member> {
         let mut child = Command::new(crate::own_program()?)
-            .args([
-                "hold-part",
-                "--netns",
-                netns,
-                "--number",
-                &number.to_string(),
-            ])
+            .args(["hold-part", "--netns", netns, "--number", &number.to_string()])
             .args([
                 "--sockets",
                 &crowd.sockets.to_string(),
@@ -97,22 +91,10 @@ impl Member {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start holding process {number}"))?;
-        let orders = child
-            .stdin
-            .take()
-            .context("a holding process has no stdin")?;
-        let answers = BufReader::new(
-            child
-                .stdout
-                .take()
-                .context("a holding process has no stdout")?,
-        );
-        Ok(Member {
-            number,
-            child,
-            orders,
-            answers,
-        })
+        let orders = child.stdin.take().context("a holding process has no stdin")?;
+        let answers =
+            BufReader::new(child.stdout.take().context("a holding process has no stdout")?);
+        Ok(Member { number, child, orders, answers })
     }
 
     fn expect(&mut self, answer: &str) -> anyhow::Result<()> {
@@ -142,10 +124,7 @@ pub(crate) fn hold(crowd: &Crowd) -> anyhow::Result<()> {
     }
     for member in &mut ring {
         writeln!(member.orders, "{}", part::CONNECT).with_context(|| {
-            format!(
-                "cannot tell holding process {} to connect: it has ended",
-                member.number
-            )
+            format!("cannot tell holding process {} to connect: it has ended", member.number)
         })?;
     }
     for member in &mut ring {
@@ -164,16 +143,9 @@ pub(crate) fn hold(crowd: &Crowd) -> anyhow::Result<()> {
         .context("cannot wait on stdin for the end of the holding")?;
 
     for member in ring {
-        let Member {
-            number,
-            mut child,
-            orders,
-            ..
-        } = member;
+        let Member { number, mut child, orders, .. } = member;
         drop(orders);
-        child
-            .wait()
-            .with_context(|| format!("cannot wait for holding process {number} to end"))?;
+        child.wait().with_context(|| format!("cannot wait for holding process {number} to end"))?;
     }
     Ok(())
 }
@@ -186,48 +158,17 @@ mod tests {
     fn every_connection_is_opened_by_exactly_one_process() {
         for (sockets, processes) in [(0, 1), (2, 20), (1000, 20), (1002, 7), (100_000, 20)] {
             let crowd = Crowd { sockets, processes };
-            assert_eq!(
-                (0..processes)
-                    .map(|part| crowd.opened_by(part))
-                    .sum::<u32>(),
-                sockets / 2
-            );
+            assert_eq!((0..processes).map(|part| crowd.opened_by(part)).sum::<u32>(), sockets / 2);
         }
     }
 
     #[test]
     fn a_crowd_beyond_the_descriptor_limit_is_refused_with_the_number_that_fits() {
-        assert!(
-            Crowd {
-                sockets: 100_000,
-                processes: 20
-            }
-            .check(20_000)
-            .is_ok()
-        );
-        let refusal = Crowd {
-            sockets: 100_000,
-            processes: 5,
-        }
-        .check(20_000)
-        .unwrap_err()
-        .to_string();
+        assert!(Crowd { sockets: 100_000, processes: 20 }.check(20_000).is_ok());
+        let refusal =
+            Crowd { sockets: 100_000, processes: 5 }.check(20_000).unwrap_err().to_string();
         assert!(refusal.contains("--processes 6"), "{refusal}");
-        assert!(
-            Crowd {
-                sockets: 100_000,
-                processes: 6
-            }
-            .check(20_000)
-            .is_ok()
-        );
-        assert!(
-            Crowd {
-                sockets: 3,
-                processes: 1
-            }
-            .check(20_000)
-            .is_err()
-        );
+        assert!(Crowd { sockets: 100_000, processes: 6 }.check(20_000).is_ok());
+        assert!(Crowd { sockets: 3, processes: 1 }.check(20_000).is_err());
     }
 }

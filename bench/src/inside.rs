@@ -32,9 +32,8 @@ pub(crate) fn enter(netns: &str) -> anyhow::Result<()> {
 /// Enters the namespace and becomes the command; returns only on failure.
 pub(crate) fn exec(netns: &str, command: &[String]) -> anyhow::Result<()> {
     enter(netns)?;
-    let (program, arguments) = command
-        .split_first()
-        .context("cannot run an empty command: give one after `--`")?;
+    let (program, arguments) =
+        command.split_first().context("cannot run an empty command: give one after `--`")?;
     let error = Command::new(program).args(arguments).exec();
     Err(error).with_context(|| {
         format!("cannot execute {program} inside network namespace {netns}: is it installed?")

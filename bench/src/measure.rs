@@ -49,10 +49,7 @@ impl FromStr for Usage {
 
     fn from_str(line: &str) -> Result<Self, Self::Err> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        ensure!(
-            words.len() == 5,
-            "cannot read a measurement from {line:?}: five numbers expected"
-        );
+        ensure!(words.len() == 5, "cannot read a measurement from {line:?}: five numbers expected");
         Ok(Usage {
             user_us: words[0].parse()?,
             system_us: words[1].parse()?,
@@ -66,15 +63,10 @@ impl FromStr for Usage {
 /// Runs the command inside the namespace, its output discarded, and prints its [`Usage`] on one line.
 pub(crate) fn measure(netns: &str, command: &[String]) -> anyhow::Result<()> {
     crate::inside::enter(netns)?;
-    let (program, arguments) = command
-        .split_first()
-        .context("cannot measure an empty command: give one after `--`")?;
+    let (program, arguments) =
+        command.split_first().context("cannot measure an empty command: give one after `--`")?;
     let mut child = Command::new(program);
-    child
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    child.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
 
     let started = Instant::now();
     let status = child
@@ -107,13 +99,7 @@ mod tests {
 
     #[test]
     fn a_measurement_survives_being_printed() {
-        let usage = Usage {
-            user_us: 1,
-            system_us: 2,
-            wall_us: 3,
-            peak_kib: 4,
-            status: -1,
-        };
+        let usage = Usage { user_us: 1, system_us: 2, wall_us: 3, peak_kib: 4, status: -1 };
         assert_eq!(usage.to_string().parse::<Usage>().unwrap(), usage);
         assert!("1 2 3".parse::<Usage>().is_err());
     }

@@ -89,9 +89,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     print!("{text}");
 
     let sizes: Vec<String> = plan.sizes.iter().map(u32::to_string).collect();
-    let stem = plan
-        .out
-        .join(format!("{}-{}", machine.stamp(), sizes.join("-")));
+    let stem = plan.out.join(format!("{}-{}", machine.stamp(), sizes.join("-")));
     std::fs::create_dir_all(&plan.out)
         .with_context(|| format!("cannot make the result folder {}", plan.out.display()))?;
     for (extension, content) in [("md", text), ("csv", report::csv(&bouts))] {
@@ -106,11 +104,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
 /// conns that lists too few sockets quickly has won nothing.
 fn verdict(plan: &Plan, bouts: &[Bout]) -> anyhow::Result<()> {
     for bout in bouts {
-        for performance in bout
-            .performances
-            .iter()
-            .filter(|p| p.contender.is_subject())
-        {
+        for performance in bout.performances.iter().filter(|p| p.contender.is_subject()) {
             ensure!(
                 performance.listed.is_some(),
                 "conns was not measured: there is no program at {}; build it (cargo build --release) or give --conns",
@@ -148,11 +142,7 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
             if performance.listed.is_some() && round < rounds_of[turn] {
                 let command = performance.contender.command(&plan.conns, holder.netns());
                 let usage = measure(holder.netns(), &command)?;
-                performance.samples.push(Sample {
-                    round,
-                    place: place as u32,
-                    usage,
-                });
+                performance.samples.push(Sample { round, place: place as u32, usage });
             }
         }
     }
@@ -161,12 +151,7 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
     for performance in &mut performances {
         note_failures(performance);
     }
-    Ok(Bout {
-        sockets,
-        listeners,
-        processes: plan.processes,
-        performances,
-    })
+    Ok(Bout { sockets, listeners, processes: plan.processes, performances })
 }
 
 /// The untimed run: is it installed, and does it list what is there?
@@ -175,12 +160,8 @@ fn appear(
     holder: &Holder,
     contender: &'static Contender,
 ) -> anyhow::Result<Performance> {
-    let mut performance = Performance {
-        contender,
-        listed: None,
-        remark: None,
-        samples: Vec::new(),
-    };
+    let mut performance =
+        Performance { contender, listed: None, remark: None, samples: Vec::new() };
     if contender.find(&plan.conns).is_none() {
         eprintln!("{}: not installed", contender.label);
         return Ok(performance);
@@ -225,10 +206,7 @@ fn measure(netns: &str, command: &[String]) -> anyhow::Result<Usage> {
 }
 
 fn note_failures(performance: &mut Performance) {
-    let failed = performance
-        .samples
-        .iter()
-        .find(|sample| sample.usage.status != 0);
+    let failed = performance.samples.iter().find(|sample| sample.usage.status != 0);
     if let (Some(sample), None) = (failed, &performance.remark) {
         performance.remark = Some(format!(
             "ended with status {} in round {}",

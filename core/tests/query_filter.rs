@@ -29,10 +29,7 @@ fn matched(filter: &str) -> String {
 /// A filter and the letters of what it matches.
 const CASES: &[(&str, &str)] = &[
     ("", "wsdlref"),
-    (
-        "process == nginx and rtt > 50ms and remote in 192.0.2.0/24",
-        "w",
-    ),
+    ("process == nginx and rtt > 50ms and remote in 192.0.2.0/24", "w"),
     // Text
     ("process == nginx", "wl"),
     ("process = \"NGINX\"", "wl"),
@@ -467,18 +464,11 @@ fn a_hostile_filter_is_refused_before_it_costs() {
 
 #[test]
 fn an_error_in_a_long_filter_shows_the_place_only() {
-    let text = format!(
-        "{} and proces == x and {}",
-        "a or b ".repeat(99),
-        "c".repeat(999)
-    );
+    let text = format!("{} and proces == x and {}", "a or b ".repeat(99), "c".repeat(999));
     let error = Filter::parse(&text).expect_err("no operator between b and a");
     let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), 3);
-    assert!(
-        lines.iter().all(|line| line.chars().count() < 140),
-        "{error}"
-    );
+    assert!(lines.iter().all(|line| line.chars().count() < 140), "{error}");
 }
 
 #[test]
@@ -558,11 +548,7 @@ fn almost_filter() -> impl Strategy<Value = String> {
 fn filter() -> impl Strategy<Value = String> {
     let word = "[a-z0-9./:-]{1,12}";
     let test = prop_oneof![
-        (
-            "(process|exe|user)",
-            "(==|!=|contains|not contains)",
-            "\\PC{0,8}"
-        )
+        ("(process|exe|user)", "(==|!=|contains|not contains)", "\\PC{0,8}")
             .prop_map(|(field, op, text)| format!("{field} {op} '{}'", text.replace('\'', "''"))),
         (
             "(rtt|idle|min_rtt|busy_time_us)",
@@ -570,17 +556,9 @@ fn filter() -> impl Strategy<Value = String> {
             "[0-9]{1,8}(\\.[0-9]{1,6})?(ns|us|ms|s|min|h|d)"
         )
             .prop_map(|(field, op, number)| format!("{field} {op} {number}")),
-        (
-            "(bytes_in|send_queue)",
-            "(==|in)",
-            "[0-9]{1,9}(\\.[0-9]{1,6})?(B|kB|MiB|G)?"
-        )
+        ("(bytes_in|send_queue)", "(==|in)", "[0-9]{1,9}(\\.[0-9]{1,6})?(B|kB|MiB|G)?")
             .prop_map(|(field, op, number)| format!("{field} {op} {number}")),
-        (
-            "(rate_in|rate_out)",
-            "(<|>=)",
-            "[0-9]{1,9}(\\.[0-9]{1,6})?(B/s|kbit/s|MiB/s|bps)"
-        )
+        ("(rate_in|rate_out)", "(<|>=)", "[0-9]{1,9}(\\.[0-9]{1,6})?(B/s|kbit/s|MiB/s|bps)")
             .prop_map(|(field, op, number)| format!("{field} {op} {number}")),
         (any::<u32>(), 0_u8..=32, any::<Option<u16>>()).prop_map(|(address, length, port)| {
             let port = port.map_or_else(String::new, |port| format!(":{port}"));

@@ -67,14 +67,8 @@ fn sort_keys_that_are_none_are_refused() {
         "unknown field `rt`; did you mean `rtt`? (`conns fields` lists all)"
     );
     assert_eq!(refused("rtt,,pid"), "sort field missing in `rtt,,pid`");
-    assert!(matches!(
-        SortKey::parse("-"),
-        Err(SortError::NameMissing { .. })
-    ));
-    assert!(matches!(
-        SortKey::parse(""),
-        Err(SortError::NameMissing { .. })
-    ));
+    assert!(matches!(SortKey::parse("-"), Err(SortError::NameMissing { .. })));
+    assert!(matches!(SortKey::parse(""), Err(SortError::NameMissing { .. })));
 }
 
 fn names(columns: &[&Field]) -> Vec<&'static str> {
@@ -98,10 +92,7 @@ fn columns_are_a_list_or_a_change_to_one() {
 fn columns_that_are_none_are_refused() {
     let default = [find_field("process").unwrap()];
     let refused = |text| {
-        parse_columns(text, &default)
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default()
+        parse_columns(text, &default).err().map(|error| error.to_string()).unwrap_or_default()
     };
     assert_eq!(
         refused("process,remote_adr"),
@@ -109,10 +100,7 @@ fn columns_that_are_none_are_refused() {
     );
     assert_eq!(refused("process,"), "column name missing in `process,`");
     assert_eq!(refused("-process"), "no columns left by `-process`");
-    assert!(matches!(
-        parse_columns("", &default),
-        Err(ColumnError::NameMissing { .. })
-    ));
+    assert!(matches!(parse_columns("", &default), Err(ColumnError::NameMissing { .. })));
 }
 
 fn grouped(connections: &[Connection], field: &str) -> Vec<Group> {
@@ -121,30 +109,14 @@ fn grouped(connections: &[Connection], field: &str) -> Vec<Group> {
 }
 
 fn keys(groups: &[Group]) -> Vec<(String, usize)> {
-    groups
-        .iter()
-        .map(|group| (group.key.to_string(), group.count))
-        .collect()
+    groups.iter().map(|group| (group.key.to_string(), group.count)).collect()
 }
 
 fn busy(remote: &str, rtt_us: u32, sent: u64, retrans: u32) -> Connection {
     let mut made = connection("10.0.0.5:443", remote);
-    made.socket.tcp = Tcp {
-        rtt_us,
-        segs: 100,
-        retrans,
-        sent,
-        received: sent / 2,
-    }
-    .known();
-    made.socket.queues = known(Queues {
-        receive_bytes: 1,
-        send_bytes: 2,
-    });
-    made.rates = known(Rates {
-        out_bytes_per_s: 10.0,
-        in_bytes_per_s: 2.5,
-    });
+    made.socket.tcp = Tcp { rtt_us, segs: 100, retrans, sent, received: sent / 2 }.known();
+    made.socket.queues = known(Queues { receive_bytes: 1, send_bytes: 2 });
+    made.rates = known(Rates { out_bytes_per_s: 10.0, in_bytes_per_s: 2.5 });
     judge(&mut made, Class::Healthy, 80);
     made
 }
@@ -164,31 +136,17 @@ fn groups_sum_what_is_known_and_count_what_is_not() {
         busy("192.0.2.2:1", 100, 1, 0),
     ];
     let groups = grouped(&connections, "remote");
-    assert_eq!(
-        keys(&groups),
-        [("192.0.2.1".to_owned(), 5), ("192.0.2.2".to_owned(), 1)]
-    );
+    assert_eq!(keys(&groups), [("192.0.2.1".to_owned(), 5), ("192.0.2.2".to_owned(), 1)]);
     let first = &groups[0];
     assert_eq!(
-        (
-            first.bytes_out.total,
-            first.bytes_out.known,
-            first.bytes_out.unknown
-        ),
+        (first.bytes_out.total, first.bytes_out.known, first.bytes_out.unknown),
         (7000, 4, 1)
     );
     assert_eq!(first.bytes_in.known_total(), Some(3500));
     assert_eq!((first.rate_out.total, first.rate_out.unknown), (30.0, 2));
     assert_eq!((first.rate_in.total, first.rate_in.known), (7.5, 3));
     assert_eq!((first.recv_queue.total, first.send_queue.total), (4, 8));
-    assert_eq!(
-        first.rtt_us,
-        Some(Spread {
-            min: 100,
-            median: 200,
-            max: 300
-        })
-    );
+    assert_eq!(first.rtt_us, Some(Spread { min: 100, median: 200, max: 300 }));
     assert_eq!(first.worst_loss_percent, Some(5.0));
     assert_eq!(first.verdicts, [(Class::Healthy, 4), (Class::Idle, 1)]);
 }
@@ -197,12 +155,8 @@ fn groups_sum_what_is_known_and_count_what_is_not() {
 fn a_connection_held_by_several_is_in_one_group() {
     let held = |holders: &[(u32, &str)]| {
         let mut made = busy("192.0.2.1:1", 100, 10, 0);
-        made.holders = known(
-            holders
-                .iter()
-                .map(|(pid, name)| holder(*pid, name, "root"))
-                .collect(),
-        );
+        made.holders =
+            known(holders.iter().map(|(pid, name)| holder(*pid, name, "root")).collect());
         made
     };
     let connections = [
@@ -246,9 +200,7 @@ fn grouping_by_any_field_counts_every_connection_once() {
 fn what_does_not_apply_is_not_missing_from_a_sum() {
     let connections: Vec<Connection> = sample().into_iter().map(|(_, made)| made).collect();
     let groups = grouped(&connections, "state");
-    let listening = groups
-        .iter()
-        .find(|group| group.key.text() == Some("LISTEN"));
+    let listening = groups.iter().find(|group| group.key.text() == Some("LISTEN"));
     let listening = listening.expect("the listener's group");
     assert_eq!(listening.bytes_out.known_total(), None);
     assert_eq!(listening.bytes_out.unknown, 0);
@@ -258,10 +210,7 @@ fn what_does_not_apply_is_not_missing_from_a_sum() {
 #[test]
 fn every_field_can_be_asked_for() {
     for field in catalogue() {
-        for name in [field.name, &field.key]
-            .into_iter()
-            .chain(field.aliases.iter().copied())
-        {
+        for name in [field.name, &field.key].into_iter().chain(field.aliases.iter().copied()) {
             let filter = Filter::parse(&format!("{name} is known")).expect(name);
             let unknown = Filter::parse(&format!("{name} is not known")).expect(name);
             for (_, connection) in sample() {

@@ -38,10 +38,7 @@ impl OwnNamespace {
 impl Drop for OwnNamespace {
     fn drop(&mut self) {
         if let Err(error) = ip(&["netns", "del", &self.name]) {
-            eprintln!(
-                "conns-bench: {error:#}; remove it with: ip netns del {}",
-                self.name
-            );
+            eprintln!("conns-bench: {error:#}; remove it with: ip netns del {}", self.name);
         }
     }
 }
@@ -50,10 +47,7 @@ fn remove_orphans() {
     let Ok(names) = std::fs::read_dir(NAMED) else {
         return;
     };
-    for name in names
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-    {
+    for name in names.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
         let Some(owner) = name.strip_prefix(PREFIX) else {
             continue;
         };

@@ -45,14 +45,8 @@ pub(crate) fn hold_part(part: &Part) -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .context("cannot ask to be ended with the parent process")?;
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    )
-    .context("cannot raise the limit of open files to its hard limit")?;
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+        .context("cannot raise the limit of open files to its hard limit")?;
     crate::inside::enter(&part.netns)?;
 
     let processes = part.crowd.processes;
@@ -62,10 +56,7 @@ pub(crate) fn hold_part(part: &Part) -> anyhow::Result<()> {
     say(LISTENING)?;
 
     let mut order = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut order)
-        .context("cannot read the order to connect")?;
+    std::io::stdin().lock().read_line(&mut order).context("cannot read the order to connect")?;
     ensure!(
         order.trim_end() == CONNECT,
         "cannot go on: expected the order {CONNECT:?}, got {order:?}"
@@ -123,12 +114,9 @@ fn accept(
             .accept()
             .with_context(|| format!("cannot accept connection {connection} of {expected}"))?;
         let mut question = *QUESTION;
-        stream
-            .read_exact(&mut question)
-            .and_then(|()| stream.write_all(ANSWER))
-            .with_context(|| {
-                format!("cannot exchange bytes on accepted connection {connection} of {expected}")
-            })?;
+        stream.read_exact(&mut question).and_then(|()| stream.write_all(ANSWER)).with_context(
+            || format!("cannot exchange bytes on accepted connection {connection} of {expected}"),
+        )?;
         accepted.push(stream);
     }
     Ok((listeners, accepted))
@@ -140,12 +128,8 @@ fn open(number: u32, next: u32, wanted: u32) -> anyhow::Result<Vec<TcpStream>> {
         let from = SocketAddrV4::new(address(2 + connection / CONNECTIONS_PER_SOURCE, number), 0);
         let to = SocketAddrV4::new(address(1, next), port(connection));
         let attempt = || -> std::io::Result<TcpStream> {
-            let socket = socket_with(
-                AddressFamily::INET,
-                SocketType::STREAM,
-                SocketFlags::CLOEXEC,
-                None,
-            )?;
+            let socket =
+                socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
             bind(&socket, &from)?;
             connect(&socket, &to)?;
             let mut stream = TcpStream::from(socket);
@@ -167,15 +151,10 @@ mod tests {
 
     #[test]
     fn parts_never_share_an_address() {
-        let addresses: HashSet<Ipv4Addr> = (1..4)
-            .flat_map(|second| (0..600).map(move |number| address(second, number)))
-            .collect();
+        let addresses: HashSet<Ipv4Addr> =
+            (1..4).flat_map(|second| (0..600).map(move |number| address(second, number))).collect();
         assert_eq!(addresses.len(), 3 * 600);
         assert!(addresses.iter().all(Ipv4Addr::is_loopback));
-        assert!(
-            addresses
-                .iter()
-                .all(|address| !matches!(address.octets()[3], 0 | 255))
-        );
+        assert!(addresses.iter().all(|address| !matches!(address.octets()[3], 0 | 255)));
     }
 }

@@ -122,9 +122,7 @@ impl Contender {
     /// Where its program is; `None` if it is not installed.
     pub(crate) fn find(&self, conns: &Path) -> Option<PathBuf> {
         match self.program {
-            Program::Conns => std::fs::canonicalize(conns)
-                .ok()
-                .filter(|path| path.is_file()),
+            Program::Conns => std::fs::canonicalize(conns).ok().filter(|path| path.is_file()),
             Program::Own => crate::own_program().ok(),
             Program::Peer(name) => find_installed(name),
         }
@@ -132,15 +130,9 @@ impl Contender {
 
     /// Program and arguments, with the namespace filled in.
     pub(crate) fn command(&self, conns: &Path, netns: &str) -> Vec<String> {
-        let program = self
-            .find(conns)
-            .unwrap_or_else(|| PathBuf::from(self.label));
+        let program = self.find(conns).unwrap_or_else(|| PathBuf::from(self.label));
         std::iter::once(program.to_string_lossy().into_owned())
-            .chain(
-                self.arguments
-                    .iter()
-                    .map(|argument| argument.replace("{netns}", netns)),
-            )
+            .chain(self.arguments.iter().map(|argument| argument.replace("{netns}", netns)))
             .collect()
     }
 }

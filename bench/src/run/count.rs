@@ -27,14 +27,8 @@ pub(crate) fn rows(netns: &str, command: &[String], rows: Rows) -> anyhow::Resul
         .stderr(Stdio::piped())
         .spawn()
         .context("cannot start the counting run")?;
-    let stdout = child
-        .stdout
-        .take()
-        .context("the counting run has no stdout")?;
-    let mut stderr = child
-        .stderr
-        .take()
-        .context("the counting run has no stderr")?;
+    let stdout = child.stdout.take().context("the counting run has no stdout")?;
+    let mut stderr = child.stderr.take().context("the counting run has no stderr")?;
     let complaints = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         // Complaints only explain a failure; one that cannot be read leaves the status.
@@ -58,11 +52,7 @@ fn count(mut output: impl BufRead, rows: Rows) -> anyhow::Result<u64> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if output
-            .read_until(b'\n', &mut line)
-            .context("cannot read its output")?
-            == 0
-        {
+        if output.read_until(b'\n', &mut line).context("cannot read its output")? == 0 {
             break;
         }
         match rows {
@@ -96,16 +86,9 @@ mod tests {
         let ss = b"State Recv-Q\nESTAB 0\n\t bbr rtt:1\nESTAB 0\n\t bbr\n";
         assert_eq!(count(&ss[..], Rows::Unindented { heading: 1 }).unwrap(), 2);
         assert_eq!(
-            count(
-                &b"Proto\ntcp 1\ntcp6 2\nudp 3\n"[..],
-                Rows::BeginWith("tcp")
-            )
-            .unwrap(),
+            count(&b"Proto\ntcp 1\ntcp6 2\nudp 3\n"[..], Rows::BeginWith("tcp")).unwrap(),
             2
         );
-        assert_eq!(
-            count(&b"42 sockets, 7 bytes\n"[..], Rows::FirstNumber).unwrap(),
-            42
-        );
+        assert_eq!(count(&b"42 sockets, 7 bytes\n"[..], Rows::FirstNumber).unwrap(), 42);
     }
 }

@@ -32,12 +32,7 @@ impl Spread {
 
 /// One figure of every sample.
 pub(crate) fn spread(performance: &Performance, figure: fn(&Usage) -> f64) -> Option<Spread> {
-    Spread::of(
-        performance
-            .samples
-            .iter()
-            .map(|sample| figure(&sample.usage)),
-    )
+    Spread::of(performance.samples.iter().map(|sample| figure(&sample.usage)))
 }
 
 /// The figure of `ours` divided by that of `theirs`, in every round that has both.
@@ -61,13 +56,7 @@ mod tests {
         Sample {
             round,
             place: 0,
-            usage: Usage {
-                user_us,
-                system_us: 0,
-                wall_us: 1,
-                peak_kib: 1,
-                status: 0,
-            },
+            usage: Usage { user_us, system_us: 0, wall_us: 1, peak_kib: 1, status: 0 },
         }
     }
 
@@ -75,16 +64,9 @@ mod tests {
     fn the_median_is_the_middle() {
         assert_eq!(
             Spread::of([3.0, 1.0, 2.0].into_iter()),
-            Some(Spread {
-                min: 1.0,
-                median: 2.0,
-                max: 3.0
-            })
+            Some(Spread { min: 1.0, median: 2.0, max: 3.0 })
         );
-        assert_eq!(
-            Spread::of([4.0, 1.0].into_iter()).map(|spread| spread.median),
-            Some(2.5)
-        );
+        assert_eq!(Spread::of([4.0, 1.0].into_iter()).map(|spread| spread.median), Some(2.5));
         assert_eq!(Spread::of(std::iter::empty()), None);
     }
 
@@ -93,13 +75,6 @@ mod tests {
         let ours = [sample(0, 10), sample(1, 20), sample(2, 1000)];
         let theirs = [sample(1, 200), sample(0, 50)];
         let found = ratio(&ours, &theirs, |usage| usage.cpu_us() as f64);
-        assert_eq!(
-            found,
-            Some(Spread {
-                min: 0.1,
-                median: 0.15000000000000002,
-                max: 0.2
-            })
-        );
+        assert_eq!(found, Some(Spread { min: 0.1, median: 0.15000000000000002, max: 0.2 }));
     }
 }

@@ -72,14 +72,8 @@ impl Holder {
     /// Ends the crowd and waits until its namespace is gone.
     pub(crate) fn end(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
-        let status = self
-            .child
-            .wait()
-            .context("cannot wait for the holder to end")?;
-        ensure!(
-            status.success(),
-            "the holder ended with {status}: its error is above"
-        );
+        let status = self.child.wait().context("cannot wait for the holder to end")?;
+        ensure!(status.success(), "the holder ended with {status}: its error is above");
         Ok(())
     }
 }

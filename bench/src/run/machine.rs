@@ -42,11 +42,7 @@ impl Machine {
                 .to_owned(),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_gib: kib.unwrap_or(0.0) / 1024.0 / 1024.0,
-            kernel: if kernel.is_empty() {
-                "unknown".to_owned()
-            } else {
-                kernel.trim().to_owned()
-            },
+            kernel: if kernel.is_empty() { "unknown".to_owned() } else { kernel.trim().to_owned() },
             load: load
                 .split(' ')
                 .next()
@@ -64,27 +60,18 @@ impl Machine {
     pub(crate) fn stamp(&self) -> String {
         let (year, month, day) = date(self.started_s / 86_400);
         let minutes = self.started_s % 86_400 / 60;
-        format!(
-            "{year:04}-{month:02}-{day:02}T{:02}{:02}Z",
-            minutes / 60,
-            minutes % 60
-        )
+        format!("{year:04}-{month:02}-{day:02}T{:02}{:02}Z", minutes / 60, minutes % 60)
     }
 }
 
 fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(key))
-        .map(str::trim)
+    text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)
 }
 
 fn versions(conns: &Path) -> Vec<String> {
     let mut versions = Vec::new();
     let mut seen = Vec::new();
-    for contender in CONTENDERS
-        .iter()
-        .filter(|contender| contender.program != Program::Own)
-    {
+    for contender in CONTENDERS.iter().filter(|contender| contender.program != Program::Own) {
         if seen.contains(&contender.program) {
             continue;
         }
@@ -128,11 +115,7 @@ fn date(days: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 

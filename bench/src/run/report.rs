@@ -68,10 +68,7 @@ fn goals(text: &mut String, bouts: &[Bout]) {
     let _ = writeln!(
         text,
         "- CPU of `{SUBJECT}` at most {GOAL_CPU_SHARE} of `{RIVAL}` at {GOAL_SOCKETS} sockets: {}",
-        judged(share.map(|share| (
-            share.median <= GOAL_CPU_SHARE,
-            format!("{:.3}", share.median)
-        )))
+        judged(share.map(|share| (share.median <= GOAL_CPU_SHARE, format!("{:.3}", share.median))))
     );
     let peak = subject.and_then(|subject| spread(subject, peak_mb));
     let _ = writeln!(
@@ -113,10 +110,7 @@ fn table(text: &mut String, bout: &Bout, rounds: u32) {
         };
         let against = |ours: Option<&Performance>, figure: fn(&Usage) -> f64| match ours {
             Some(ours) if ours.contender.label == performance.contender.label => "1".to_owned(),
-            Some(ours) => shown(
-                ratio(&ours.samples, &performance.samples, figure),
-                ratio_digits,
-            ),
+            Some(ours) => shown(ratio(&ours.samples, &performance.samples, figure), ratio_digits),
             None => "–".to_owned(),
         };
         let middle = |figure| {
@@ -156,29 +150,16 @@ fn table(text: &mut String, bout: &Bout, rounds: u32) {
 /// Median, and smallest to largest.
 fn shown(spread: Option<Spread>, digits: fn(f64) -> String) -> String {
     spread.map_or("–".to_owned(), |found| {
-        format!(
-            "{} ({}–{})",
-            digits(found.median),
-            digits(found.min),
-            digits(found.max)
-        )
+        format!("{} ({}–{})", digits(found.median), digits(found.min), digits(found.max))
     })
 }
 
 fn digits(value: f64) -> String {
-    if value < 100.0 {
-        format!("{value:.1}")
-    } else {
-        format!("{value:.0}")
-    }
+    if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
 }
 
 fn ratio_digits(value: f64) -> String {
-    if value < 10.0 {
-        format!("{value:.3}")
-    } else {
-        format!("{value:.1}")
-    }
+    if value < 10.0 { format!("{value:.3}") } else { format!("{value:.1}") }
 }
 
 /// Every measured run, one a line.
@@ -189,13 +170,7 @@ pub(crate) fn csv(bouts: &[Bout]) -> String {
     for bout in bouts {
         for performance in &bout.performances {
             for sample in &performance.samples {
-                let Usage {
-                    user_us,
-                    system_us,
-                    wall_us,
-                    peak_kib,
-                    status,
-                } = sample.usage;
+                let Usage { user_us, system_us, wall_us, peak_kib, status } = sample.usage;
                 let _ = writeln!(
                     text,
                     "{},{},{},{},{},{user_us},{system_us},{wall_us},{peak_kib},{status},{}",
@@ -214,8 +189,6 @@ pub(crate) fn csv(bouts: &[Bout]) -> String {
 
 impl Bout {
     fn find(&self, label: &str) -> Option<&Performance> {
-        self.performances
-            .iter()
-            .find(|performance| performance.contender.label == label)
+        self.performances.iter().find(|performance| performance.contender.label == label)
     }
 }

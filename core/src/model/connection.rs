@@ -1,6 +1,8 @@
 //! A connection: the kernel's socket joined with its holders, its history and the verdict.
 
-use super::{Holder, Known, Moment, Protocol, Socket, Source, State, TcpInfo, Unknown};
+use std::sync::Arc;
+
+use super::{Holder, Known, Moment, Process, Protocol, Socket, Source, State, TcpInfo, Unknown};
 use crate::track::Verdict;
 
 /// Who opened a connection.
@@ -59,9 +61,15 @@ impl Connection {
     /// The first holder: lowest pid, then lowest descriptor.
     #[must_use]
     pub fn first_holder(&self) -> Known<&Holder> {
-        self.holders
-            .as_ref()
-            .and_then(Unknown::NoHolderFound, |held| held.first())
+        self.holders.as_ref().and_then(Unknown::NoHolderFound, |held| held.first())
+    }
+
+    /// The process that holds it, if it is one alone, by however many descriptors.
+    #[must_use]
+    pub fn only_process(&self) -> Option<&Arc<Process>> {
+        let (first, rest) = self.holders.value()?.split_first()?;
+        let is_alone = rest.iter().all(|holder| holder.process.pid == first.process.pid);
+        is_alone.then_some(&first.process)
     }
 
     /// Whether this is a connection as the plain list means it: established TCP (or MPTCP), or UDP
@@ -139,10 +147,7 @@ impl Connection {
         if self.socket.protocol == Protocol::Udp {
             return Known::Unknown(Unknown::KernelDoesNotTell);
         }
-        self.socket
-            .tcp
-            .as_ref()
-            .and_then(Unknown::KernelDoesNotTell, read)
+        self.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, read)
     }
 
     /// Microseconds since payload last went either way.

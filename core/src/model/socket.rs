@@ -190,19 +190,13 @@ impl State {
     /// Whether the peer's FIN has been received in this state (RFC 9293 figure 5).
     #[must_use]
     pub fn has_received_fin(self) -> bool {
-        matches!(
-            self,
-            Self::CloseWait | Self::LastAck | Self::Closing | Self::TimeWait
-        )
+        matches!(self, Self::CloseWait | Self::LastAck | Self::Closing | Self::TimeWait)
     }
 
     /// Whether data can pass, or could just before, so that measures of data apply.
     #[must_use]
     pub fn carries_data(self) -> bool {
-        !matches!(
-            self,
-            Self::SynReceived | Self::TimeWait | Self::Listen | Self::BoundInactive
-        )
+        !matches!(self, Self::SynReceived | Self::TimeWait | Self::Listen | Self::BoundInactive)
     }
 }
 

@@ -61,6 +61,13 @@ impl Applies {
 }
 
 impl TcpInfoField {
+    /// The value, time in microseconds; `None` if this kernel's answer ends before it.
+    #[must_use]
+    pub fn scaled(&self, tcp: &TcpInfo) -> Option<u64> {
+        let raw = (self.read)(tcp)?;
+        Some(if self.unit == TcpInfoUnit::Millis { raw.saturating_mul(1000) } else { raw })
+    }
+
     /// Whether the field means anything for this connection.
     #[must_use]
     pub fn applies_to(&self, tcp: &TcpInfo) -> bool {
@@ -109,22 +116,14 @@ impl TcpInfo {
     pub fn snd_wscale(&self) -> Option<u8> {
         // Bit fields fill from the low end on little endian machines, from the high end on others.
         let byte = *self.as_bytes().get(6)?;
-        Some(if cfg!(target_endian = "little") {
-            byte & 15
-        } else {
-            byte >> 4
-        })
+        Some(if cfg!(target_endian = "little") { byte & 15 } else { byte >> 4 })
     }
 
     /// Shift of the window offered to the peer (RFC 7323), 0 to 14.
     #[must_use]
     pub fn rcv_wscale(&self) -> Option<u8> {
         let byte = *self.as_bytes().get(6)?;
-        Some(if cfg!(target_endian = "little") {
-            byte >> 4
-        } else {
-            byte & 15
-        })
+        Some(if cfg!(target_endian = "little") { byte >> 4 } else { byte & 15 })
     }
 
     /// Whether the latest delivery rate was limited by what the application wrote. Linux 4.9.
@@ -133,11 +132,7 @@ impl TcpInfo {
         // Before 4.9 the byte was padding; the delivery rate tells whether the kernel knows it.
         self.delivery_rate()?;
         let byte = *self.as_bytes().get(7)?;
-        let bit = if cfg!(target_endian = "little") {
-            1
-        } else {
-            0x80
-        };
+        let bit = if cfg!(target_endian = "little") { 1 } else { 0x80 };
         Some(byte & bit != 0)
     }
 

@@ -4,8 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::model::{
-    CongestionDetail, Connection, Endpoint, Holder, Known, Process, TCP_INFO_FIELDS, TcpInfoUnit,
-    Unknown,
+    CongestionDetail, Connection, Endpoint, Known, Process, TCP_INFO_FIELDS, TcpInfoUnit, Unknown,
 };
 
 use super::field::Read;
@@ -26,14 +25,7 @@ pub fn find_field(name: &str) -> Option<&'static Field> {
 }
 
 type ReadFn = for<'a> fn(&'a Connection) -> Value<'a>;
-type Row = (
-    &'static str,
-    &'static [&'static str],
-    Kind,
-    &'static str,
-    &'static str,
-    ReadFn,
-);
+type Row = (&'static str, &'static [&'static str], Kind, &'static str, &'static str, ReadFn);
 
 static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let mut fields: Vec<Field> = [IDENTITY, OWNER, HEALTH, SOCKET]
@@ -47,6 +39,7 @@ static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
             meaning,
             origin: origin.to_owned(),
             read: Read::Connection(read),
+            of_process: OWNER.iter().any(|row| row.0 == name && row.2 != Kind::Holders),
         })
         .collect();
     for tcp in TCP_INFO_FIELDS {
@@ -67,6 +60,7 @@ static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
             meaning: tcp.meaning,
             origin: format!("tcp_info.tcpi_{}, Linux {}", tcp.name, tcp.since),
             read: Read::TcpInfo(tcp),
+            of_process: false,
         });
     }
     fields
@@ -163,20 +157,13 @@ const IDENTITY: &[Row] = &[
         "/proc/PID/ns/net, /run/netns",
         netns,
     ),
-    (
-        "netns_inode",
-        &[],
-        Kind::Count,
-        "Inode of the network namespace.",
-        "/proc/PID/ns/net",
-        |c| {
-            if c.socket.netns.inode == 0 {
-                Value::NotApplicable
-            } else {
-                Value::Count(c.socket.netns.inode)
-            }
-        },
-    ),
+    ("netns_inode", &[], Kind::Count, "Inode of the network namespace.", "/proc/PID/ns/net", |c| {
+        if c.socket.netns.inode == 0 {
+            Value::NotApplicable
+        } else {
+            Value::Count(c.socket.netns.inode)
+        }
+    }),
     (
         "cookie",
         &[],
@@ -222,14 +209,9 @@ const OWNER: &[Row] = &[
         "/proc/PID/stat",
         |c| holders(c, |p| Value::text(&p.name)),
     ),
-    (
-        "exe",
-        &["executable"],
-        Kind::Text,
-        "Path of its executable.",
-        "/proc/PID/exe",
-        |c| holders(c, |p| text(&p.executable)),
-    ),
+    ("exe", &["executable"], Kind::Text, "Path of its executable.", "/proc/PID/exe", |c| {
+        holders(c, |p| text(&p.executable))
+    }),
     (
         "cmdline",
         &["command"],
@@ -246,46 +228,18 @@ const OWNER: &[Row] = &[
         "/proc/PID/status, user database",
         |c| holders(c, |p| text(&p.user)),
     ),
-    (
-        "process_uid",
-        &[],
-        Kind::Count,
-        "Effective user id it runs as.",
-        "/proc/PID/status",
-        |c| {
-            holders(c, |p| {
-                Value::known(p.uid, |uid| Value::Count(u64::from(uid)))
-            })
-        },
-    ),
-    (
-        "started",
-        &["start_time"],
-        Kind::Time,
-        "When it started.",
-        "/proc/PID/stat",
-        |c| holders(c, |p| Value::known(p.started_wall_us, Value::Time)),
-    ),
-    (
-        "ppid",
-        &["parent"],
-        Kind::Count,
-        "Process id of its parent.",
-        "/proc/PID/stat",
-        |c| {
-            holders(c, |p| {
-                Value::known(p.parent_pid, |pid| Value::Count(u64::from(pid)))
-            })
-        },
-    ),
-    (
-        "cgroup",
-        &[],
-        Kind::Text,
-        "Its control group.",
-        "/proc/PID/cgroup",
-        |c| holders(c, |p| text(&p.cgroup)),
-    ),
+    ("process_uid", &[], Kind::Count, "Effective user id it runs as.", "/proc/PID/status", |c| {
+        holders(c, |p| Value::known(p.uid, |uid| Value::Count(u64::from(uid))))
+    }),
+    ("started", &["start_time"], Kind::Time, "When it started.", "/proc/PID/stat", |c| {
+        holders(c, |p| Value::known(p.started_wall_us, Value::Time))
+    }),
+    ("ppid", &["parent"], Kind::Count, "Process id of its parent.", "/proc/PID/stat", |c| {
+        holders(c, |p| Value::known(p.parent_pid, |pid| Value::Count(u64::from(pid))))
+    }),
+    ("cgroup", &[], Kind::Text, "Its control group.", "/proc/PID/cgroup", |c| {
+        holders(c, |p| text(&p.cgroup))
+    }),
     (
         "container",
         &["container_id"],
@@ -314,29 +268,15 @@ const OWNER: &[Row] = &[
 
 /// The value of each holding process: a plain value where one process holds the socket.
 fn holders<'a>(c: &'a Connection, read: fn(&'a Process) -> Value<'a>) -> Value<'a> {
-    let held: &[Holder] = match &c.holders {
-        Known::Value(held, _) => held,
-        Known::Unknown(why) => return Value::Unknown(*why),
-        Known::NotApplicable => return Value::NotApplicable,
-    };
-    match held {
-        [] => Value::Unknown(Unknown::NoHolderFound),
-        [first, rest @ ..] => {
-            if rest
-                .iter()
-                .all(|holder| holder.process.pid == first.process.pid)
-            {
-                return read(&first.process);
-            }
-            // Holders are in order of pid, so one process's descriptors stand together.
-            Value::Several(
-                held.chunk_by(|a, b| a.process.pid == b.process.pid)
-                    .filter_map(|chunk| chunk.first())
-                    .map(|holder| read(&holder.process))
-                    .collect(),
-            )
-        }
+    if let Some(process) = c.only_process() {
+        return read(process);
     }
+    Value::known(c.holders.as_ref(), |held| {
+        // Holders are in order of pid, so one process's descriptors stand together.
+        let processes = held.chunk_by(|a, b| a.process.pid == b.process.pid);
+        let first_of_each = processes.filter_map(|chunk| chunk.first());
+        Value::Several(first_of_each.map(|holder| read(&holder.process)).collect())
+    })
 }
 
 fn text(known: &Known<Box<str>>) -> Value<'_> {
@@ -408,11 +348,7 @@ const HEALTH: &[Row] = &[
         Kind::Bytes,
         "Bytes received and not read by the application.",
         "idiag_rqueue",
-        |c| {
-            Value::known(c.socket.queues, |q| {
-                Value::Bytes(u64::from(q.receive_bytes))
-            })
-        },
+        |c| Value::known(c.socket.queues, |q| Value::Bytes(u64::from(q.receive_bytes))),
     ),
     (
         "send_queue",
@@ -470,31 +406,17 @@ const HEALTH: &[Row] = &[
         "derived, docs/verdict.md",
         |c| Value::Percent(f64::from(c.verdict.confidence_percent)),
     ),
-    (
-        "why",
-        &[],
-        Kind::Text,
-        "The verdict in a sentence.",
-        "derived, docs/verdict.md",
-        |c| Value::Text(c.verdict.why(&c.socket).into()),
-    ),
+    ("why", &[], Kind::Text, "The verdict in a sentence.", "derived, docs/verdict.md", |c| {
+        Value::Text(c.verdict.why(&c.socket).into())
+    }),
 ];
 
 // === the socket itself ===
 
 const SOCKET: &[Row] = &[
-    (
-        "congestion",
-        &["cc"],
-        Kind::Text,
-        "Congestion control algorithm.",
-        "INET_DIAG_CONG",
-        |c| {
-            Value::known(c.socket.congestion.as_ref(), |cc| {
-                Value::text(&cc.algorithm)
-            })
-        },
-    ),
+    ("congestion", &["cc"], Kind::Text, "Congestion control algorithm.", "INET_DIAG_CONG", |c| {
+        Value::known(c.socket.congestion.as_ref(), |cc| Value::text(&cc.algorithm))
+    }),
     (
         "bbr_bandwidth",
         &[],
@@ -511,22 +433,12 @@ const SOCKET: &[Row] = &[
         "tcp_bbr_info",
         |c| bbr(c, |b| Value::Micros(u64::from(b.min_rtt_us))),
     ),
-    (
-        "bbr_pacing_gain",
-        &[],
-        Kind::Percent,
-        "BBR's pacing gain.",
-        "tcp_bbr_info",
-        |c| bbr(c, |b| Value::Percent(f64::from(b.pacing_gain_256) / 2.56)),
-    ),
-    (
-        "bbr_cwnd_gain",
-        &[],
-        Kind::Percent,
-        "BBR's window gain.",
-        "tcp_bbr_info",
-        |c| bbr(c, |b| Value::Percent(f64::from(b.cwnd_gain_256) / 2.56)),
-    ),
+    ("bbr_pacing_gain", &[], Kind::Percent, "BBR's pacing gain.", "tcp_bbr_info", |c| {
+        bbr(c, |b| Value::Percent(f64::from(b.pacing_gain_256) / 2.56))
+    }),
+    ("bbr_cwnd_gain", &[], Kind::Percent, "BBR's window gain.", "tcp_bbr_info", |c| {
+        bbr(c, |b| Value::Percent(f64::from(b.cwnd_gain_256) / 2.56))
+    }),
     (
         "dctcp_alpha",
         &[],
@@ -584,18 +496,9 @@ const SOCKET: &[Row] = &[
         "idiag_timer",
         |c| Value::known(c.socket.timer, |t| Value::text(t.kind.name())),
     ),
-    (
-        "timer_expires",
-        &[],
-        Kind::Duration,
-        "Time until that timer fires.",
-        "idiag_expires",
-        |c| {
-            Value::known(c.socket.timer, |t| {
-                Value::Micros(u64::from(t.expires_ms) * 1000)
-            })
-        },
-    ),
+    ("timer_expires", &[], Kind::Duration, "Time until that timer fires.", "idiag_expires", |c| {
+        Value::known(c.socket.timer, |t| Value::Micros(u64::from(t.expires_ms) * 1000))
+    }),
     (
         "timer_retransmits",
         &[],
@@ -604,14 +507,9 @@ const SOCKET: &[Row] = &[
         "idiag_retrans",
         |c| Value::known(c.socket.timer, |t| Value::Count(u64::from(t.retransmits))),
     ),
-    (
-        "rcvbuf",
-        &[],
-        Kind::Bytes,
-        "Receive buffer (SO_RCVBUF).",
-        "SK_MEMINFO_RCVBUF",
-        |c| memory(c, |m| Some(Value::Bytes(u64::from(m.receive_limit_bytes)))),
-    ),
+    ("rcvbuf", &[], Kind::Bytes, "Receive buffer (SO_RCVBUF).", "SK_MEMINFO_RCVBUF", |c| {
+        memory(c, |m| Some(Value::Bytes(u64::from(m.receive_limit_bytes))))
+    }),
     (
         "rcvbuf_used",
         &[],
@@ -620,14 +518,9 @@ const SOCKET: &[Row] = &[
         "SK_MEMINFO_RMEM_ALLOC",
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.receive_bytes)))),
     ),
-    (
-        "sndbuf",
-        &[],
-        Kind::Bytes,
-        "Send buffer (SO_SNDBUF).",
-        "SK_MEMINFO_SNDBUF",
-        |c| memory(c, |m| Some(Value::Bytes(u64::from(m.send_limit_bytes)))),
-    ),
+    ("sndbuf", &[], Kind::Bytes, "Send buffer (SO_SNDBUF).", "SK_MEMINFO_SNDBUF", |c| {
+        memory(c, |m| Some(Value::Bytes(u64::from(m.send_limit_bytes))))
+    }),
     (
         "sndbuf_used",
         &[],
@@ -652,14 +545,9 @@ const SOCKET: &[Row] = &[
         "SK_MEMINFO_FWD_ALLOC",
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.forward_bytes)))),
     ),
-    (
-        "option_mem",
-        &[],
-        Kind::Bytes,
-        "Memory of socket options.",
-        "SK_MEMINFO_OPTMEM",
-        |c| memory(c, |m| Some(Value::Bytes(u64::from(m.option_bytes)))),
-    ),
+    ("option_mem", &[], Kind::Bytes, "Memory of socket options.", "SK_MEMINFO_OPTMEM", |c| {
+        memory(c, |m| Some(Value::Bytes(u64::from(m.option_bytes))))
+    }),
     (
         "backlog_mem",
         &[],
@@ -668,14 +556,9 @@ const SOCKET: &[Row] = &[
         "SK_MEMINFO_BACKLOG",
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.backlog_bytes)))),
     ),
-    (
-        "uid",
-        &[],
-        Kind::Count,
-        "User id of the socket's creator.",
-        "idiag_uid",
-        |c| Value::known(c.socket.uid, |uid| Value::Count(u64::from(uid))),
-    ),
+    ("uid", &[], Kind::Count, "User id of the socket's creator.", "idiag_uid", |c| {
+        Value::known(c.socket.uid, |uid| Value::Count(u64::from(uid)))
+    }),
     (
         "tos",
         &["dscp", "tclass"],
@@ -736,11 +619,7 @@ const SOCKET: &[Row] = &[
         Kind::Count,
         "Subflows of an MPTCP connection beyond the first.",
         "mptcp_info.mptcpi_subflows",
-        |c| {
-            Value::known(c.socket.mptcp, |m| {
-                Value::Count(u64::from(m.extra_subflows))
-            })
-        },
+        |c| Value::known(c.socket.mptcp, |m| Value::Count(u64::from(m.extra_subflows))),
     ),
     (
         "mptcp_token",
@@ -750,10 +629,9 @@ const SOCKET: &[Row] = &[
         "mptcp_info.mptcpi_token",
         |c| {
             Value::known(c.socket.mptcp, |m| {
-                m.token
-                    .map_or(Value::Unknown(Unknown::KernelDoesNotTell), |t| {
-                        Value::Count(u64::from(t))
-                    })
+                m.token.map_or(Value::Unknown(Unknown::KernelDoesNotTell), |t| {
+                    Value::Count(u64::from(t))
+                })
             })
         },
     ),
@@ -772,11 +650,7 @@ fn tcp_count(c: &Connection, read: fn(&crate::model::TcpInfo) -> Option<u8>) -> 
     if !c.socket.state.carries_data() {
         return Value::NotApplicable;
     }
-    let known = c
-        .socket
-        .tcp
-        .as_ref()
-        .and_then(Unknown::KernelDoesNotTell, read);
+    let known = c.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, read);
     Value::known(known, |count| Value::Count(u64::from(count)))
 }
 

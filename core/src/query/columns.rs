@@ -36,11 +36,7 @@ pub fn parse_columns(
     let list = || text.to_owned();
     let names: Vec<&str> = text.split(',').map(str::trim).collect();
     let is_change = names.iter().all(|name| name.starts_with(['+', '-']));
-    let mut columns = if is_change {
-        default.to_vec()
-    } else {
-        Vec::new()
-    };
+    let mut columns = if is_change { default.to_vec() } else { Vec::new() };
     for name in names {
         let (is_less, name) = match name.strip_prefix('-') {
             Some(name) => (true, name),

@@ -123,6 +123,7 @@ pub struct Field {
     /// Where it comes from.
     pub origin: String,
     pub(super) read: Read,
+    pub(super) of_process: bool,
 }
 
 impl Field {
@@ -133,6 +134,21 @@ impl Field {
         } else {
             format!("{name}{suffix}")
         }
+    }
+
+    /// The field of `tcp_info` this one is, if it is one.
+    #[must_use]
+    pub fn tcp_info(&self) -> Option<&'static TcpInfoField> {
+        match self.read {
+            Read::TcpInfo(field) => Some(field),
+            Read::Connection(_) => None,
+        }
+    }
+
+    /// Whether it depends on nothing but the process that holds the socket.
+    #[must_use]
+    pub fn is_of_process(&self) -> bool {
+        self.of_process
     }
 
     /// The value of this field of `connection`.
@@ -154,7 +170,7 @@ fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value
     if !field.applies_to(tcp) {
         return Value::NotApplicable;
     }
-    let Some(raw) = (field.read)(tcp) else {
+    let Some(raw) = field.scaled(tcp) else {
         return Value::Unknown(Unknown::KernelDoesNotTell);
     };
     match field.unit {
@@ -162,7 +178,6 @@ fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value
         TcpInfoUnit::Bytes => Value::Bytes(raw),
         #[allow(clippy::cast_precision_loss, reason = "a rate above 2^53 bytes/s is no rate")]
         TcpInfoUnit::BytesPerSecond => Value::BytesPerSecond(raw as f64),
-        TcpInfoUnit::Micros => Value::Micros(raw),
-        TcpInfoUnit::Millis => Value::Micros(raw * 1000),
+        TcpInfoUnit::Micros | TcpInfoUnit::Millis => Value::Micros(raw),
     }
 }

@@ -248,9 +248,7 @@ impl Gathered {
         let unsent = queues.map(|queues| u64::from(queues.send_bytes));
         group.send_queue.add(unsent, add);
         if let Known::Value(loss, _) = connection.loss_percent() {
-            let worst = group
-                .worst_loss_percent
-                .map_or(loss, |worst| worst.max(loss));
+            let worst = group.worst_loss_percent.map_or(loss, |worst| worst.max(loss));
             group.worst_loss_percent = Some(worst);
         }
         self.rtts_us.extend(connection.rtt_us().get());
@@ -266,22 +264,15 @@ impl Gathered {
         let rtts = &self.rtts_us;
         let middle = rtts.len().saturating_sub(1) / 2;
         self.group.rtt_us = match (rtts.first(), rtts.get(middle), rtts.last()) {
-            (Some(min), Some(median), Some(max)) => Some(Spread {
-                min: *min,
-                median: *median,
-                max: *max,
-            }),
+            (Some(min), Some(median), Some(max)) => {
+                Some(Spread { min: *min, median: *median, max: *max })
+            }
             _ => None,
         };
-        self.group.verdicts = Class::ALL
-            .into_iter()
-            .zip(self.classes)
-            .filter(|(_, count)| *count > 0)
-            .collect();
+        self.group.verdicts =
+            Class::ALL.into_iter().zip(self.classes).filter(|(_, count)| *count > 0).collect();
         // Stable, so that equals stand in the order of the classes.
-        self.group
-            .verdicts
-            .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        self.group.verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         self.group
     }
 }

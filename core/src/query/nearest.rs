@@ -14,10 +14,8 @@ pub struct UnknownField {
 
 /// The field of this name, alias or key, or which it may have been meant to be.
 pub fn field_named(name: &str) -> Result<&'static Field, UnknownField> {
-    find_field(name).ok_or_else(|| UnknownField {
-        name: name.to_owned(),
-        nearest: nearest_field(name),
-    })
+    find_field(name)
+        .ok_or_else(|| UnknownField { name: name.to_owned(), nearest: nearest_field(name) })
 }
 
 pub(super) fn field_hint(nearest: Option<&str>) -> String {
@@ -29,9 +27,7 @@ pub(super) fn field_hint(nearest: Option<&str>) -> String {
 
 pub(super) fn nearest_field(name: &str) -> Option<&'static str> {
     let names = catalogue().iter().flat_map(|field| {
-        [field.name, field.key.as_str()]
-            .into_iter()
-            .chain(field.aliases.iter().copied())
+        [field.name, field.key.as_str()].into_iter().chain(field.aliases.iter().copied())
     });
     nearest(name, names)
 }

@@ -47,9 +47,7 @@ pub struct Service {
 /// The service registered at `port` for `protocol`.
 #[must_use]
 pub fn service_name(port: u16, protocol: Protocol) -> Option<&'static str> {
-    let from = SERVICES
-        .by_port
-        .partition_point(|service| service.port < port);
+    let from = SERVICES.by_port.partition_point(|service| service.port < port);
     SERVICES
         .by_port
         .get(from..)?
@@ -63,13 +61,9 @@ pub fn service_name(port: u16, protocol: Protocol) -> Option<&'static str> {
 #[must_use]
 pub fn service_port(name: &str) -> Option<&'static [Service]> {
     let name = name.to_ascii_lowercase();
-    let name = ALIASES
-        .iter()
-        .find(|(alias, _)| *alias == name)
-        .map_or(name.as_str(), |(_, name)| name);
-    let from = SERVICES
-        .by_name
-        .partition_point(|service| service.name < name);
+    let name =
+        ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name.as_str(), |(_, name)| name);
+    let from = SERVICES.by_name.partition_point(|service| service.name < name);
     let found = SERVICES.by_name.get(from..)?;
     let count = found.partition_point(|service| service.name == name);
     found.get(..count).filter(|ports| !ports.is_empty())
@@ -103,11 +97,8 @@ mod tests {
         for service in TABLE {
             let ports = service_port(service.name).expect(service.name);
             assert!(ports.contains(service));
-            let protocol = if service.transport == Transport::Udp {
-                Protocol::Udp
-            } else {
-                Protocol::Tcp
-            };
+            let protocol =
+                if service.transport == Transport::Udp { Protocol::Udp } else { Protocol::Tcp };
             assert_eq!(service_name(service.port, protocol), Some(service.name));
         }
     }
@@ -133,10 +124,7 @@ mod tests {
             assert_eq!(service.name, service.name.to_ascii_lowercase());
         }
         for (alias, name) in ALIASES {
-            assert!(
-                TABLE.iter().all(|service| service.name != *alias),
-                "{alias}"
-            );
+            assert!(TABLE.iter().all(|service| service.name != *alias), "{alias}");
             assert!(service_port(name).is_some(), "{alias} means {name}");
         }
     }

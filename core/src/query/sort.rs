@@ -71,10 +71,8 @@ pub fn sort(connections: &mut [&Connection], keys: &[SortKey]) {
         .iter()
         .flat_map(|connection| keys.iter().map(|key| key.field.value(connection)))
         .collect();
-    let mut rows: Vec<(&[Value<'_>], &Connection)> = values
-        .chunks(keys.len())
-        .zip(connections.iter().copied())
-        .collect();
+    let mut rows: Vec<(&[Value<'_>], &Connection)> =
+        values.chunks(keys.len()).zip(connections.iter().copied()).collect();
     rows.sort_by(|(a, _), (b, _)| {
         keys.iter()
             .zip(a.iter().zip(b.iter()))
@@ -102,11 +100,9 @@ fn compare(a: &Value<'_>, b: &Value<'_>, descending: bool) -> Ordering {
 /// Of several holders' values the first that is known, as it is the one shown first.
 fn first<'v, 'a>(value: &'v Value<'a>) -> &'v Value<'a> {
     match value {
-        Value::Several(values) => values
-            .iter()
-            .find(|value| value.is_known())
-            .or(values.first())
-            .unwrap_or(value),
+        Value::Several(values) => {
+            values.iter().find(|value| value.is_known()).or(values.first()).unwrap_or(value)
+        }
         value => value,
     }
 }

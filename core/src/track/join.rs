@@ -2,7 +2,6 @@
 //! knows no inodes).
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -14,8 +13,9 @@ use crate::model::{Holder, Holding, Holdings, Known, Socket, Source, Subject, Un
 pub(super) struct Holders {
     holdings: Holdings,
     source: Option<Source>,
-    /// Where the holdings of a socket begin among all of them, and end.
-    ranges: HashMap<Subject, Range<usize>, RandomState>,
+    /// Where the holdings of a socket begin among all of them. Small keys and values, because it
+    /// is asked once for every socket.
+    starts: HashMap<u64, u32, RandomState>,
 }
 
 impl Holders {
@@ -25,15 +25,15 @@ impl Holders {
         // descriptors.
         holdings.held.sort_unstable();
         holdings.held.dedup();
-        let mut ranges = HashMap::default();
-        ranges.reserve(holdings.held.len());
-        let mut start = 0;
-        for group in holdings.held.chunk_by(|a, b| a.subject == b.subject) {
-            let end = start + group.len();
-            ranges.extend(group.first().map(|holding| (holding.subject, start..end)));
-            start = end;
+        let mut starts = HashMap::default();
+        starts.reserve(holdings.held.len());
+        let mut last = None;
+        for (at, holding) in (0..).zip(&holdings.held) {
+            if last.replace(holding.subject) != Some(holding.subject) {
+                starts.insert(key(holding.subject), at);
+            }
         }
-        Self { holdings, source, ranges }
+        Self { holdings, source, starts }
     }
 
     /// Everything that holds `socket`.
@@ -45,10 +45,12 @@ impl Holders {
             Known::NotApplicable => return Known::NotApplicable,
             Known::Unknown(_) => Subject::Socket(socket.id),
         };
-        let range = self.ranges.get(&subject).cloned();
-        if let Some(held) = range.and_then(|range| self.holdings.held.get(range)) {
-            let mut holders = Vec::with_capacity(held.len());
-            holders.extend(held.iter().filter_map(|holding| self.holder(*holding)));
+        let start = self.starts.get(&key(subject)).and_then(|start| usize::try_from(*start).ok());
+        let from_start = start.and_then(|start| self.holdings.held.get(start..)).unwrap_or(&[]);
+        let count = from_start.iter().take_while(|holding| holding.subject == subject).count();
+        if count > 0 {
+            let mut holders = Vec::with_capacity(count);
+            holders.extend(from_start.iter().take(count).filter_map(|h| self.holder(*h)));
             return Known::Value(holders.into(), source);
         }
         if self.holdings.unreadable_processes > 0 {
@@ -61,5 +63,14 @@ impl Holders {
     fn holder(&self, holding: Holding) -> Option<Holder> {
         let process = self.holdings.processes.get(usize::try_from(holding.process).ok()?)?;
         Some(Holder { process: Arc::clone(process), descriptor: holding.descriptor })
+    }
+}
+
+/// A source names its sockets either way, never both; cookies are digests where there are no
+/// inodes, so one number tells its sockets apart.
+fn key(subject: Subject) -> u64 {
+    match subject {
+        Subject::Inode(inode) => inode,
+        Subject::Socket(id) => id.cookie,
     }
 }

@@ -108,7 +108,8 @@ impl Gauges {
         let cwnd = tcp.snd_cwnd().unwrap_or(u32::MAX);
         // Less than a segment may wait for nothing but more of it (Nagle).
         gauges.unsent = u32::from(waiting >= segment);
-        gauges.window_closed = u32::from(waiting > 0 && (probing || window_is_closed(tcp, segment)));
+        gauges.window_closed =
+            u32::from(waiting > 0 && (probing || window_is_closed(tcp, segment)));
         gauges.cwnd_full = u32::from(in_flight + in_flight / 16 + 1 >= cwnd);
         gauges.sndbuf_full = u32::from(
             waiting < segment

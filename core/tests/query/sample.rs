@@ -17,28 +17,18 @@ pub(crate) fn known<T>(value: T) -> Known<T> {
 
 pub(crate) fn endpoint(text: &str) -> Endpoint {
     let end: SocketAddr = text.parse().expect("an address with port");
-    Endpoint {
-        address: end.ip(),
-        port: end.port(),
-    }
+    Endpoint { address: end.ip(), port: end.port() }
 }
 
 /// An established TCP connection of which only the ends are known.
 pub(crate) fn connection(local: &str, remote: &str) -> Connection {
     let local = endpoint(local);
     let socket = Socket {
-        id: SocketId {
-            netns: 1,
-            cookie: u64::MAX - 1,
-        },
+        id: SocketId { netns: 1, cookie: u64::MAX - 1 },
         source: Source::SockDiag,
         netns: Arc::new(Netns::new(4026531840, None, true)),
         protocol: Protocol::Tcp,
-        family: if local.address.is_ipv4() {
-            Family::Ipv4
-        } else {
-            Family::Ipv6
-        },
+        family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
         state: State::Established,
         local,
         remote: Some(endpoint(remote)),
@@ -65,11 +55,7 @@ pub(crate) fn connection(local: &str, remote: &str) -> Connection {
         losses: Vec::new(),
     };
     let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
-    let mut made = snapshot
-        .connections
-        .into_iter()
-        .next()
-        .expect("one connection");
+    let mut made = snapshot.connections.into_iter().next().expect("one connection");
     made.holders = Known::Unknown(Unknown::NotPrivileged);
     made.direction = Known::Unknown(Unknown::Ambiguous);
     judge(&mut made, Class::Unknown, 0);
@@ -128,53 +114,24 @@ impl Tcp {
 /// The seven.
 pub(crate) fn sample() -> Vec<(char, Connection)> {
     let mut web = connection("10.0.0.5:443", "192.0.2.7:51000");
-    web.socket.tcp = Tcp {
-        rtt_us: 80_000,
-        segs: 1000,
-        retrans: 20,
-        sent: 5_000_000,
-        received: 1000,
-    }
-    .known();
-    web.socket.queues = known(Queues {
-        receive_bytes: 0,
-        send_bytes: 65536,
-    });
+    web.socket.tcp =
+        Tcp { rtt_us: 80_000, segs: 1000, retrans: 20, sent: 5_000_000, received: 1000 }.known();
+    web.socket.queues = known(Queues { receive_bytes: 0, send_bytes: 65536 });
     web.socket.id.cookie = 17;
     web.holders = known([holder(100, "nginx", "www-data")].into());
     web.direction = known(Direction::Inbound);
-    web.rates = known(Rates {
-        out_bytes_per_s: 1_250_000.0,
-        in_bytes_per_s: 12.5,
-    });
+    web.rates = known(Rates { out_bytes_per_s: 1_250_000.0, in_bytes_per_s: 12.5 });
     judge(&mut web, Class::PathLoss, 90);
 
     let mut ssh = connection("[::ffff:10.0.0.5]:22", "[::ffff:10.1.2.3]:40000");
-    ssh.socket.tcp = Tcp {
-        rtt_us: 500,
-        segs: 10,
-        retrans: 0,
-        sent: 100,
-        received: 50,
-    }
-    .known();
+    ssh.socket.tcp = Tcp { rtt_us: 500, segs: 10, retrans: 0, sent: 100, received: 50 }.known();
     ssh.holders = known([holder(200, "sshd", "root")].into());
     ssh.direction = known(Direction::Inbound);
     judge(&mut ssh, Class::Idle, 100);
 
     let mut database = connection("10.0.0.5:50000", "10.2.0.9:5432");
-    database.socket.tcp = Tcp {
-        rtt_us: 0,
-        segs: 0,
-        retrans: 0,
-        sent: 0,
-        received: 0,
-    }
-    .known();
-    database.socket.queues = known(Queues {
-        receive_bytes: 4096,
-        send_bytes: 0,
-    });
+    database.socket.tcp = Tcp { rtt_us: 0, segs: 0, retrans: 0, sent: 0, received: 0 }.known();
+    database.socket.queues = known(Queues { receive_bytes: 4096, send_bytes: 0 });
     database.holders = known([holder(300, "Python3", "alice")].into());
     database.direction = known(Direction::Outbound);
     judge(&mut database, Class::SlowReaderLocal, 70);

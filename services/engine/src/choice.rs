@@ -59,7 +59,10 @@ mod kernel {
             source: Source::SockDiag,
             kind: LossKind::TableUnreadable,
             count: 1,
-            sentence: format!("{error}. The portable source is used: no latency, loss, bytes or verdict").into(),
+            sentence: format!(
+                "{error}. The portable source is used: no latency, loss, bytes or verdict"
+            )
+            .into(),
         }]
     }
 }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub use choice::Choice;
 use conns_contract::{HolderSource, Scope, SocketSource, SourceError};
 use conns_core::model::{Loss, LossKind, Moment, Observation, Snapshot, Source};
 use conns_core::track::{Memory, Tracker};
-pub use choice::Choice;
 use inodes::Inodes;
 
 /// Looks at the machine when told to.

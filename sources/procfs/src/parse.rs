@@ -57,11 +57,8 @@ pub fn effective_uid(status: &[u8]) -> Option<u32> {
 #[must_use]
 pub fn command_line(bytes: &[u8]) -> Option<Box<str>> {
     let end = bytes.iter().rposition(|byte| *byte != 0)? + 1;
-    let joined: Vec<u8> = bytes
-        .get(..end)?
-        .iter()
-        .map(|byte| if *byte == 0 { b' ' } else { *byte })
-        .collect();
+    let joined: Vec<u8> =
+        bytes.get(..end)?.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
     Some(String::from_utf8_lossy(&joined).into())
 }
 
@@ -113,8 +110,7 @@ const CONTAINER_ID_DIGITS: usize = 64;
 
 /// A run of exactly 64 hexadecimal digits.
 fn container_id(path: &str) -> Option<&str> {
-    path.split(|c: char| !c.is_ascii_hexdigit())
-        .rfind(|run| run.len() == CONTAINER_ID_DIGITS)
+    path.split(|c: char| !c.is_ascii_hexdigit()).rfind(|run| run.len() == CONTAINER_ID_DIGITS)
 }
 
 /// Seconds since 1970 at which the machine started: the line `btime` of `/proc/stat`.
@@ -131,8 +127,14 @@ mod tests {
     #[test]
     fn socket_links_and_only_they_have_an_inode() {
         assert_eq!(socket_inode(b"socket:[12345]"), Some(12345));
-        for other in [&b"pipe:[1]"[..], b"socket:[", b"socket:[]", b"socket:[1x]", b"/socket:[1]",
-            b"socket:[18446744073709551616]"] {
+        for other in [
+            &b"pipe:[1]"[..],
+            b"socket:[",
+            b"socket:[]",
+            b"socket:[1x]",
+            b"/socket:[1]",
+            b"socket:[18446744073709551616]",
+        ] {
             assert_eq!(socket_inode(other), None);
         }
     }
@@ -153,7 +155,10 @@ mod tests {
         let status = b"Name:\tx\nUid:\t1000\t1001\t1002\t1003\nGid:\t0\t0\t0\t0\n";
         assert_eq!(effective_uid(status), Some(1001));
         assert_eq!(effective_uid(b"Uid:\t1000"), None);
-        assert_eq!(command_line(b"nginx: worker process\0\0\0").as_deref(), Some("nginx: worker process"));
+        assert_eq!(
+            command_line(b"nginx: worker process\0\0\0").as_deref(),
+            Some("nginx: worker process")
+        );
         assert_eq!(command_line(b"a\0b c\0").as_deref(), Some("a b c"));
         assert_eq!(command_line(b"\0\0"), None);
     }

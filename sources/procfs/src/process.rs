@@ -36,7 +36,9 @@ pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Process {
     let uid = from_file(folder, "status", parse::effective_uid);
     let cgroup = file(folder, "cgroup").map(|bytes| parse::cgroup(&bytes));
     let (cgroup, container_id, systemd_unit) = match cgroup {
-        Ok(cgroup) => (told(cgroup.path), in_none(cgroup.container_id), in_none(cgroup.systemd_unit)),
+        Ok(cgroup) => {
+            (told(cgroup.path), in_none(cgroup.container_id), in_none(cgroup.systemd_unit))
+        }
         Err(error) => (unknown(why(error)), unknown(why(error)), unknown(why(error))),
     };
     let executable = match readlinkat(folder, "exe", Vec::with_capacity(128)) {

@@ -39,11 +39,10 @@ fn a_process_of_which_only_the_descriptors_are_left_is_shown_with_what_is_known(
     fs::create_dir_all(root.path().join("13/fd")).unwrap();
     fs::create_dir_all(root.path().join("14")).unwrap(); // ended while it was read
     let (holdings, losses) = holdings(&mut Procfs::at(root.path()), &All);
-    assert_eq!(holdings.held, [Holding {
-        subject: Subject::Inode(777),
-        process: 0,
-        descriptor: Some(5)
-    }]);
+    assert_eq!(
+        holdings.held,
+        [Holding { subject: Subject::Inode(777), process: 0, descriptor: Some(5) }]
+    );
     assert_eq!(holdings.processes.len(), 1);
     let process = &holdings.processes[0];
     assert_eq!((process.pid, &*process.name), (12, "?"));
@@ -66,7 +65,8 @@ fn this_process_holds_its_own_sockets() {
     let (holdings, _) = holdings(&mut Procfs::at("/proc"), &Only(inode));
     let mut descriptors: Vec<_> = holdings.held.iter().filter_map(|h| h.descriptor).collect();
     descriptors.sort_unstable();
-    let mut expected = [listener.as_raw_fd(), second.as_raw_fd()].map(|fd| u32::try_from(fd).unwrap());
+    let mut expected =
+        [listener.as_raw_fd(), second.as_raw_fd()].map(|fd| u32::try_from(fd).unwrap());
     expected.sort_unstable();
     assert_eq!(descriptors, expected);
     assert_eq!(holdings.processes.len(), 1);

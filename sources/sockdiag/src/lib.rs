@@ -12,7 +12,9 @@ pub mod wire;
 use std::io;
 
 use conns_contract::{Scope, SocketSource, SourceError};
-use conns_core::model::{Facts, Family, Loss, LossKind, Moment, Observation, Protocol, Socket, Source};
+use conns_core::model::{
+    Facts, Family, Loss, LossKind, Moment, Observation, Protocol, Socket, Source,
+};
 use rustix::io::Errno;
 
 use dump::{DumpBuffer, DumpOutcome, Table};
@@ -59,7 +61,8 @@ impl SocketSource for SockDiag {
                 continue; // could not be entered, and that is among the losses
             };
             for table in tables(scope) {
-                match read_table(entered, table, scope, &mut self.buffer, &mut sockets, &mut losses) {
+                match read_table(entered, table, scope, &mut self.buffer, &mut sockets, &mut losses)
+                {
                     Ok(()) => tables_read += 1,
                     Err(cause) if is_absent_mptcp(table, &cause) => {}
                     Err(cause) => {
@@ -139,16 +142,22 @@ fn read_table(
         losses.push(Loss { source: Source::SockDiag, kind, count, sentence: sentence.into() });
     };
     if outcome.interrupted {
-        let sentence = format!("the dump of {place} stayed interrupted in {ATTEMPTS} attempts; rows may be missing");
+        let sentence = format!(
+            "the dump of {place} stayed interrupted in {ATTEMPTS} attempts; rows may be missing"
+        );
         lose(LossKind::DumpInterrupted, 1, sentence);
     }
     if outcome.overran {
-        let sentence = format!("the dump of {place} overran its buffer in {ATTEMPTS} attempts; rows are missing");
+        let sentence = format!(
+            "the dump of {place} overran its buffer in {ATTEMPTS} attempts; rows are missing"
+        );
         lose(LossKind::DumpOverrun, 1, sentence);
     }
     if let Some(malformed) = outcome.last_refusal {
-        let sentence =
-            format!("{} messages of the dump of {place} were refused, the last one: {malformed}", outcome.refused);
+        let sentence = format!(
+            "{} messages of the dump of {place} were refused, the last one: {malformed}",
+            outcome.refused
+        );
         lose(LossKind::MessageRefused, outcome.refused, sentence);
     }
     Ok(())
@@ -172,7 +181,9 @@ fn unreadable(entered: &Entered, table: Table, cause: &io::Error) -> Loss {
 fn place(entered: &Entered, table: Table) -> String {
     let netns = &entered.netns;
     match &netns.label {
-        Some(label) if !netns.is_own => format!("{} in network namespace {label}", table.describe()),
+        Some(label) if !netns.is_own => {
+            format!("{} in network namespace {label}", table.describe())
+        }
         _ => table.describe(),
     }
 }

@@ -114,7 +114,8 @@ impl NamespaceSet {
                     // A process that ended, or one of another user: its namespace is found through
                     // another process or not at all, and procfs counts the unreadable ones.
                     let path = entry.path().join("ns/net");
-                    if let Some(inode) = fs::read_link(&path).ok().and_then(|to| linked_inode(&to)) {
+                    if let Some(inode) = fs::read_link(&path).ok().and_then(|to| linked_inode(&to))
+                    {
                         found.entry(inode).or_default().add(path);
                     }
                 }
@@ -175,7 +176,10 @@ impl NamespaceSet {
         }
         let opened = std::thread::scope(|scope| {
             let entering = scope.spawn(|| {
-                new.into_iter().take(room).map(|(inode, f)| (inode, open_in(inode, &f), f)).collect()
+                new.into_iter()
+                    .take(room)
+                    .map(|(inode, f)| (inode, open_in(inode, &f), f))
+                    .collect()
             });
             // A panic in there would be our own fault; it must not look like an empty machine.
             entering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -275,7 +279,9 @@ fn choose(wanted: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceE
             };
             let known = found
                 .iter()
-                .map(|(inode, f)| f.name.as_deref().map_or_else(|| format!("net:[{inode}]"), Into::into))
+                .map(|(inode, f)| {
+                    f.name.as_deref().map_or_else(|| format!("net:[{inode}]"), Into::into)
+                })
                 .collect::<Vec<_>>()
                 .join(", ");
             Err(SourceError::NoSuchNamespace { wanted: wanted.to_owned(), reason, known })

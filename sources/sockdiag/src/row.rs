@@ -61,9 +61,8 @@ impl RowReader {
     /// [`Malformed`] if the fixed part is cut or names what the kernel headers do not have.
     pub fn read(&mut self, protocol: Protocol, payload: &[u8]) -> Result<Socket, Malformed> {
         let available = payload.len();
-        let (fixed, rest) = payload
-            .split_first_chunk::<ROW_BYTES>()
-            .ok_or(Malformed::RowLength { available })?;
+        let (fixed, rest) =
+            payload.split_first_chunk::<ROW_BYTES>().ok_or(Malformed::RowLength { available })?;
         let mut socket = self.fixed_part(protocol, fixed)?;
         self.attributes(&mut socket, rest);
         Ok(socket)
@@ -124,9 +123,7 @@ impl RowReader {
             },
             timer: match TimerKind::from_kernel(timer) {
                 None => Known::NotApplicable,
-                Some(kind) => {
-                    Known::Value(Timer { kind, expires_ms: ne32(52), retransmits }, says)
-                }
+                Some(kind) => Known::Value(Timer { kind, expires_ms: ne32(52), retransmits }, says),
             },
             memory: missing(is_full_socket, not_told),
             congestion: missing(is_tcp_stream, not_told),
@@ -162,7 +159,10 @@ impl RowReader {
                 INET_DIAG_SHUTDOWN => fill(&mut socket.shutdown, payload.first().copied()),
                 INET_DIAG_MARK => fill(&mut socket.mark, u32_at(payload, 0)),
                 INET_DIAG_CGROUP_ID => {
-                    fill(&mut socket.cgroup_id, payload.first_chunk().map(|b| u64::from_ne_bytes(*b)));
+                    fill(
+                        &mut socket.cgroup_id,
+                        payload.first_chunk().map(|b| u64::from_ne_bytes(*b)),
+                    );
                 }
                 INET_DIAG_ULP_INFO => {
                     let name = attributes_of(payload, INET_ULP_INFO_NAME).and_then(text);

@@ -70,7 +70,7 @@ impl Answer {
         connections: &[&Connection],
         between: &[u8],
     ) -> io::Result<()> {
-        let records = RecordWriter::new(fields);
+        let mut records = RecordWriter::new(fields);
         let mut piece = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
         for (i, connection) in connections.iter().enumerate() {
             if i > 0 {

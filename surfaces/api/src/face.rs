@@ -48,7 +48,14 @@ pub struct Ask {
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { view: View::default(), tcp: true, udp: true, ipv4: true, ipv6: true, namespaces: Vec::new() }
+        Self {
+            view: View::default(),
+            tcp: true,
+            udp: true,
+            ipv4: true,
+            ipv6: true,
+            namespaces: Vec::new(),
+        }
     }
 }
 

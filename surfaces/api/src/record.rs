@@ -4,17 +4,26 @@
 //! is ever 0 because nobody knew. Keys and punctuation are prepared once, because a list has a
 //! hundred thousand records of a hundred keys (docs/decisions/json-records.md has the profile).
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use conns_core::model::{Connection, Endpoint, Holder, Known};
+use conns_core::model::{Connection, Endpoint, Holder, Known, Process};
 use conns_core::query::{Field, Value};
 use serde::Serialize;
 
 /// Writes records of one set of fields.
 pub struct RecordWriter<'a> {
     fields: Vec<(&'a Field, Key)>,
+    /// What was written for a run of fields of processes, by process and place of the run, to be
+    /// copied for their other sockets. A process stays where it is as long as its snapshot, and so
+    /// does its address.
+    written: HashMap<(*const Process, usize), Vec<u8>>,
 }
+
+/// Most processes whose text is kept, about 400 bytes each.
+const PROCESSES_KEPT: usize = 4096;
 
 /// What stands before a value: a comma and the key. Padded, because copying a known number of
 /// bytes takes a few instructions, and copying an unknown number a call.
@@ -48,30 +57,50 @@ impl<'a> RecordWriter<'a> {
     /// A writer of records with `fields`, in their order.
     #[must_use]
     pub fn new(fields: &[&'a Field]) -> Self {
-        Self { fields: fields.iter().map(|field| (*field, Key::of(field))).collect() }
+        Self {
+            fields: fields.iter().map(|field| (*field, Key::of(field))).collect(),
+            written: HashMap::new(),
+        }
     }
 
     /// Appends `connection` as one object.
-    pub fn write(&self, out: &mut Vec<u8>, connection: &Connection) {
+    pub fn write(&mut self, out: &mut Vec<u8>, connection: &Connection) {
         self.write_with(out, connection, |_| {});
     }
 
     /// Appends `connection` as one object, to which `more` may add entries by [`entry`].
-    pub fn write_with(
-        &self,
+    pub(crate) fn write_with(
+        &mut self,
         out: &mut Vec<u8>,
         connection: &Connection,
         more: impl FnOnce(&mut Vec<u8>),
     ) {
         let start = out.len();
-        for (field, key) in &self.fields {
-            match field.value(connection) {
-                Value::NotApplicable => {}
-                value => {
-                    key.append_to(out);
-                    write_value(out, &value);
+        let process = connection.only_process().map(Arc::as_ptr);
+        let mut rest = &*self.fields;
+        while let Some(((field, key), after)) = rest.split_first() {
+            if let Some(process) = process.filter(|_| field.is_of_process()) {
+                let count = rest.iter().take_while(|(field, _)| field.is_of_process()).count();
+                let (of_process, after) = rest.split_at(count);
+                let run = (process, rest.len());
+                match self.written.get(&run).filter(|_| of_process.len() > 1) {
+                    Some(text) => out.extend_from_slice(text),
+                    None => {
+                        let before = out.len();
+                        for (field, key) in of_process {
+                            write_field(out, key, field, connection);
+                        }
+                        if self.written.len() < PROCESSES_KEPT && of_process.len() > 1 {
+                            let text = out.get(before..).unwrap_or_default();
+                            self.written.insert(run, text.to_vec());
+                        }
+                    }
                 }
+                rest = after;
+                continue;
             }
+            write_field(out, key, field, connection);
+            rest = after;
         }
         more(out);
         // The comma before the first key becomes the brace that opens the object.
@@ -80,6 +109,28 @@ impl<'a> RecordWriter<'a> {
             None => out.push(b'{'),
         }
         out.push(b'}');
+    }
+}
+
+/// Appends the key and value of one field, unless it does not apply.
+fn write_field(out: &mut Vec<u8>, key: &Key, field: &Field, connection: &Connection) {
+    // Most fields are plain numbers of `tcp_info`: they need no `Value` in between.
+    if let (Some(number), Some(tcp)) = (field.tcp_info(), connection.tcp()) {
+        if number.applies_to(tcp) {
+            key.append_to(out);
+            match number.scaled(tcp) {
+                Some(value) => unsigned(out, value),
+                None => out.extend_from_slice(b"null"),
+            }
+        }
+        return;
+    }
+    match field.value(connection) {
+        Value::NotApplicable => {}
+        value => {
+            key.append_to(out);
+            write_value(out, &value);
+        }
     }
 }
 

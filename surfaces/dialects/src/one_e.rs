@@ -28,8 +28,5 @@ pub fn answer(method: Method, snapshot: &Snapshot) -> Table {
     for connection in meant {
         row::push_rows(&mut rows, connection);
     }
-    Table {
-        columns: method.columns(),
-        rows,
-    }
+    Table { columns: method.columns(), rows }
 }

@@ -17,12 +17,7 @@ const PAGE: &str = include_str!("fixtures/1e/network-getconnections.txt");
 fn lines(table: &Table) -> String {
     let objects: Vec<String> = table
         .records()
-        .map(|record| {
-            format!(
-                "  {}",
-                serde_json::to_string(&record).expect("a JSON object")
-            )
-        })
+        .map(|record| format!("  {}", serde_json::to_string(&record).expect("a JSON object")))
         .collect();
     format!("[\n{}\n]\n", objects.join(",\n"))
 }
@@ -43,19 +38,13 @@ fn columns_of_the_page() -> Vec<(&'static str, &'static str, &'static str)> {
 #[test]
 fn connections_are_answered_as_written_by_hand() {
     let table = answer(Method::GetConnections, &sample::machine());
-    assert_eq!(
-        lines(&table),
-        include_str!("fixtures/1e/get-connections.json")
-    );
+    assert_eq!(lines(&table), include_str!("fixtures/1e/get-connections.json"));
 }
 
 #[test]
 fn listening_endpoints_are_answered_as_written_by_hand() {
     let table = answer(Method::GetListeningEndpoints, &sample::machine());
-    assert_eq!(
-        lines(&table),
-        include_str!("fixtures/1e/get-listening-endpoints.json")
-    );
+    assert_eq!(lines(&table), include_str!("fixtures/1e/get-listening-endpoints.json"));
 }
 
 #[test]
@@ -78,10 +67,8 @@ fn columns_have_the_names_types_and_order_of_the_page() {
         .iter()
         .map(|column| (column.name, column.ty.name()))
         .collect();
-    let theirs: Vec<_> = columns_of_the_page()
-        .into_iter()
-        .map(|(name, ty, _)| (name, ty))
-        .collect();
+    let theirs: Vec<_> =
+        columns_of_the_page().into_iter().map(|(name, ty, _)| (name, ty)).collect();
     assert_eq!(theirs.len(), 9);
     assert_eq!(ours, theirs);
 }
@@ -90,18 +77,12 @@ fn columns_have_the_names_types_and_order_of_the_page() {
 /// and unknown is never zero.
 #[test]
 fn columns_are_null_where_the_page_says_so_and_where_the_process_is_unknown() {
-    for (column, (name, _, text)) in Method::GetConnections
-        .columns()
-        .iter()
-        .zip(columns_of_the_page())
+    for (column, (name, _, text)) in
+        Method::GetConnections.columns().iter().zip(columns_of_the_page())
     {
         let is_null_on_the_page = text.contains("null");
         let is_of_the_process = matches!(name, "ProcessId" | "ProcessName");
-        assert_eq!(
-            column.nullable,
-            is_null_on_the_page || is_of_the_process,
-            "{name}"
-        );
+        assert_eq!(column.nullable, is_null_on_the_page || is_of_the_process, "{name}");
     }
 }
 
@@ -120,12 +101,7 @@ fn both_methods_tell_the_columns_they_share_alike() {
     for column in Method::GetListeningEndpoints.columns() {
         let same = |other: &&Column| other.name == column.name;
         if let Some(other) = Method::GetConnections.columns().iter().find(same) {
-            assert_eq!(
-                (column.ty, column.nullable),
-                (other.ty, other.nullable),
-                "{}",
-                column.name
-            );
+            assert_eq!((column.ty, column.nullable), (other.ty, other.nullable), "{}", column.name);
         }
         assert!(column.meaning.ends_with('.'), "{}", column.name);
     }
@@ -139,10 +115,7 @@ fn the_documentation_lists_every_column_as_it_is() {
         let heading = format!("## `{method}`");
         let (_, section) = page.split_once(&heading).expect("a section of the method");
         let section = section.split("\n## ").next().expect("its text");
-        let listed: Vec<&str> = section
-            .lines()
-            .filter(|line| line.starts_with("| `"))
-            .collect();
+        let listed: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
         let columns = method.columns();
         assert_eq!(listed.len(), columns.len(), "{method}");
         for (line, column) in listed.iter().zip(columns) {
@@ -156,16 +129,10 @@ fn the_documentation_lists_every_column_as_it_is() {
 #[test]
 fn what_is_asked_of_the_face_is_what_the_answer_needs() {
     let ask = Method::GetConnections.ask();
-    assert_eq!(
-        (ask.view, ask.tcp, ask.udp),
-        (conns_api::View::Connections, true, false)
-    );
+    assert_eq!((ask.view, ask.tcp, ask.udp), (conns_api::View::Connections, true, false));
     assert!(ask.ipv4 && ask.ipv6 && ask.namespaces.is_empty());
     let ask = Method::GetListeningEndpoints.ask();
-    assert_eq!(
-        (ask.view, ask.tcp, ask.udp),
-        (conns_api::View::Listening, true, true)
-    );
+    assert_eq!((ask.view, ask.tcp, ask.udp), (conns_api::View::Listening, true, true));
 }
 
 /// Any socket a source could tell of, and any measure.
@@ -180,28 +147,12 @@ fn any_connection() -> impl Strategy<Value = conns_core::model::Connection> {
     let protocol = prop::sample::select(vec![Protocol::Tcp, Protocol::Udp, Protocol::Mptcp]);
     let state = prop::sample::select(State::ALL.to_vec());
     let pids = prop::collection::vec(any::<u32>(), 0..4);
-    let measures = (
-        any::<u32>(),
-        any::<u32>(),
-        any::<u32>(),
-        any::<u32>(),
-        0..=232_usize,
-    );
-    (
-        protocol,
-        state,
-        ends.clone(),
-        prop::option::of(ends),
-        pids,
-        prop::option::of(measures),
-    )
+    let measures = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), 0..=232_usize);
+    (protocol, state, ends.clone(), prop::option::of(ends), pids, prop::option::of(measures))
         .prop_map(|(protocol, state, local, remote, pids, measures)| {
             let mut connection = sample::socket(protocol, state, local, remote);
-            connection.holders = sample::known(
-                pids.into_iter()
-                    .map(|pid| sample::holder(pid, "p", 3))
-                    .collect(),
-            );
+            connection.holders =
+                sample::known(pids.into_iter().map(|pid| sample::holder(pid, "p", 3)).collect());
             if let Some((rtt, sent, again, twice, length)) = measures {
                 connection.socket.tcp = sample::tcp_info(rtt, sent, again, twice, length);
             }

@@ -6,20 +6,51 @@ use conns_core::query::{Field, find_field};
 
 /// Columns of the plain list.
 pub const PLAIN: &[&str] = &[
-    "process", "pid", "proto", "state", "direction", "local", "remote", "rtt", "loss",
-    "bytes_out", "bytes_in", "idle", "verdict",
+    "process",
+    "pid",
+    "proto",
+    "state",
+    "direction",
+    "local",
+    "remote",
+    "rtt",
+    "loss",
+    "bytes_out",
+    "bytes_in",
+    "idle",
+    "verdict",
 ];
 
 /// Columns of the list of listening endpoints.
 pub const LISTENING: &[&str] = &[
-    "process", "pid", "user", "proto", "state", "local", "backlog", "backlog_max", "overflows",
+    "process",
+    "pid",
+    "user",
+    "proto",
+    "state",
+    "local",
+    "backlog",
+    "backlog_max",
+    "overflows",
     "verdict",
 ];
 
 /// Further columns of `-o wide`.
 pub const WIDE: &[&str] = &[
-    "user", "recv_queue", "send_queue", "min_rtt", "snd_cwnd", "delivery_rate", "pacing_rate",
-    "total_retrans", "congestion", "timer", "confidence", "unit", "container", "cmdline",
+    "user",
+    "recv_queue",
+    "send_queue",
+    "min_rtt",
+    "snd_cwnd",
+    "delivery_rate",
+    "pacing_rate",
+    "total_retrans",
+    "congestion",
+    "timer",
+    "confidence",
+    "unit",
+    "container",
+    "cmdline",
 ];
 
 /// The columns that show `connections`: the namespace only where there are several, rates only
@@ -41,7 +72,9 @@ pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> V
         names.insert(2, "netns");
     }
     if wide {
-        names.extend(WIDE.iter().filter(|name| !LISTENING.contains(name) || view != View::Listening));
+        names.extend(
+            WIDE.iter().filter(|name| !LISTENING.contains(name) || view != View::Listening),
+        );
     }
     names.into_iter().filter_map(find_field).collect()
 }

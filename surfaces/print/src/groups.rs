@@ -12,15 +12,27 @@ use crate::text::printable;
 
 /// Keys of the columns after the first, which is the field grouped by.
 pub const GROUP_KEYS: [&str; 9] = [
-    "connections", "bytes_out", "bytes_in", "rate_out_bytes_per_s", "rate_in_bytes_per_s",
-    "recv_queue_bytes", "send_queue_bytes", "rtt_median_us", "worst_loss_percent",
+    "connections",
+    "bytes_out",
+    "bytes_in",
+    "rate_out_bytes_per_s",
+    "rate_in_bytes_per_s",
+    "recv_queue_bytes",
+    "send_queue_bytes",
+    "rtt_median_us",
+    "worst_loss_percent",
 ];
 
 /// Writes groups as a table.
 ///
 /// # Errors
 /// What the writer says.
-pub fn groups(out: &mut impl Write, layout: Layout, field: &Field, groups: &[Group]) -> io::Result<()> {
+pub fn groups(
+    out: &mut impl Write,
+    layout: Layout,
+    field: &Field,
+    groups: &[Group],
+) -> io::Result<()> {
     let with_rates = groups.iter().any(|g| g.rate_out.known > 0);
     let title = field.name.to_ascii_uppercase();
     let mut titles = vec![&*title, "CONNECTIONS", "BYTES-OUT", "BYTES-IN"];
@@ -35,7 +47,8 @@ pub fn groups(out: &mut impl Write, layout: Layout, field: &Field, groups: &[Gro
         .map(|g| {
             let bytes = |sum: Sum<u64>| sum.known_total().map_or("?".into(), human::bytes);
             let rate = |sum: Sum<f64>| sum.known_total().map_or("?".into(), human::rate);
-            let mut row = vec![key_text(&g.key), g.count.to_string(), bytes(g.bytes_out), bytes(g.bytes_in)];
+            let mut row =
+                vec![key_text(&g.key), g.count.to_string(), bytes(g.bytes_out), bytes(g.bytes_in)];
             if with_rates {
                 row.extend([rate(g.rate_out), rate(g.rate_in)]);
             }
@@ -69,11 +82,17 @@ fn key_text(key: &GroupKey) -> String {
 ///
 /// # Errors
 /// What the writer says.
-pub fn groups_csv(out: &mut impl Write, header: bool, field: &Field, groups: &[Group]) -> io::Result<()> {
+pub fn groups_csv(
+    out: &mut impl Write,
+    header: bool,
+    field: &Field,
+    groups: &[Group],
+) -> io::Result<()> {
     let keys = std::iter::once(&*field.key).chain(GROUP_KEYS);
     let rows = groups.iter().map(|group| {
         let key = group.key.text().unwrap_or_default().to_owned();
-        std::iter::once(key).chain(numbers(group).map(|n| n.map(|n| n.to_string()).unwrap_or_default()))
+        std::iter::once(key)
+            .chain(numbers(group).map(|n| n.map(|n| n.to_string()).unwrap_or_default()))
     });
     csv_table(out, header, keys, rows)
 }
@@ -98,8 +117,14 @@ fn numbers(g: &Group) -> [Option<f64>; 9] {
 ///
 /// # Errors
 /// What the writer says.
-pub fn groups_json(out: &mut impl Write, lines: bool, field: &Field, groups: &[Group]) -> io::Result<()> {
-    let shapes: Vec<GroupShape<'_>> = groups.iter().map(|group| GroupShape { field, group }).collect();
+pub fn groups_json(
+    out: &mut impl Write,
+    lines: bool,
+    field: &Field,
+    groups: &[Group],
+) -> io::Result<()> {
+    let shapes: Vec<GroupShape<'_>> =
+        groups.iter().map(|group| GroupShape { field, group }).collect();
     if lines {
         for shape in &shapes {
             serde_json::to_writer(&mut *out, shape)?;

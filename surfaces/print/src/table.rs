@@ -29,8 +29,23 @@ pub struct Layout {
 const GAP: usize = 2;
 /// Columns that give way first when the terminal is narrow, the least missed first.
 const GIVES_WAY: &[&str] = &[
-    "cmdline", "container", "unit", "confidence", "timer", "pacing_rate", "min_rtt", "user",
-    "idle", "proto", "direction", "state", "pid", "bytes_in", "bytes_out", "loss", "rtt",
+    "cmdline",
+    "container",
+    "unit",
+    "confidence",
+    "timer",
+    "pacing_rate",
+    "min_rtt",
+    "user",
+    "idle",
+    "proto",
+    "direction",
+    "state",
+    "pid",
+    "bytes_in",
+    "bytes_out",
+    "loss",
+    "rtt",
 ];
 /// Columns whose text may be cut, and the width they keep.
 const MAY_BE_CUT: &[(&str, usize)] =

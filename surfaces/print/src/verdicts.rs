@@ -31,7 +31,14 @@ pub fn verdicts(
             Some(conns_core::model::Direction::Outbound) => "->",
             None => "--",
         };
-        write!(out, "{bold}{}[{}] {} {}", text("process"), text("pid"), text("proto"), text("local"))?;
+        write!(
+            out,
+            "{bold}{}[{}] {} {}",
+            text("process"),
+            text("pid"),
+            text("proto"),
+            text("local")
+        )?;
         if connection.socket.remote.is_some() {
             write!(out, " {arrow} {}", text("remote"))?;
         }

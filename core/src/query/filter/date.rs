@@ -3,9 +3,8 @@
 
 /// Microseconds since 1970-01-01 UTC, of a date in 1970 to 9999; `None` if `text` is none.
 pub(super) fn parse(text: &str) -> Option<u64> {
-    let (date, time) = text
-        .split_once(['T', 't', ' '])
-        .map_or((text, None), |(date, time)| (date, Some(time)));
+    let (date, time) =
+        text.split_once(['T', 't', ' ']).map_or((text, None), |(date, time)| (date, Some(time)));
     let mut parts = date.split('-');
     let year = number(parts.next()?, 4)?;
     let month = number(parts.next()?, 2)?;
@@ -91,17 +90,12 @@ pub(super) fn text(micros: u64) -> String {
         days -= length;
         year += 1;
     }
-    let month = (1..=12)
-        .rev()
-        .find(|month| first_day(year, *month) <= days)
-        .unwrap_or(1);
+    let month = (1..=12).rev().find(|month| first_day(year, *month) <= days).unwrap_or(1);
     let day = days - first_day(year, month) + 1;
     let seconds = in_day / MICROS_A_SECOND;
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    let mut text = format!(
-        "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{:02}",
-        seconds % 60
-    );
+    let mut text =
+        format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{:02}", seconds % 60);
     if in_day % MICROS_A_SECOND != 0 {
         text.push_str(&format!(".{:06}", in_day % MICROS_A_SECOND));
     }
@@ -125,10 +119,7 @@ mod tests {
         assert_eq!(parse("2000-03-01"), Some(951_868_800_000_000));
         assert_eq!(parse("2024-02-29T23:59:59Z"), Some(1_709_251_199_000_000));
         assert_eq!(parse("2024-02-29 23:59:59.25"), Some(1_709_251_199_250_000));
-        assert_eq!(
-            parse("2024-03-01T01:59:59+02:00"),
-            Some(1_709_251_199_000_000)
-        );
+        assert_eq!(parse("2024-03-01T01:59:59+02:00"), Some(1_709_251_199_000_000));
     }
 
     #[test]

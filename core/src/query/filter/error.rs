@@ -130,11 +130,7 @@ pub enum Fault {
 
 impl FilterError {
     pub(super) fn new(text: &str, span: Range<usize>, fault: Fault) -> Self {
-        Self {
-            text: text.into(),
-            span,
-            fault: Box::new(fault),
-        }
+        Self { text: text.into(), span, fault: Box::new(fault) }
     }
 
     /// The place in the filter's text, in bytes.
@@ -166,10 +162,7 @@ impl FilterError {
     }
 
     fn chars_before(&self, at: usize) -> usize {
-        self.text
-            .char_indices()
-            .take_while(|(start, _)| *start < at)
-            .count()
+        self.text.char_indices().take_while(|(start, _)| *start < at).count()
     }
 }
 
@@ -188,13 +181,8 @@ impl fmt::Display for Report<'_> {
         let from = first.saturating_sub(AROUND);
         let to = all.min(first + AROUND);
         let cut = |is_cut| if is_cut { "…" } else { "" };
-        let shown: String = error
-            .text
-            .chars()
-            .skip(from)
-            .take(to.saturating_sub(from))
-            .map(printable)
-            .collect();
+        let shown: String =
+            error.text.chars().skip(from).take(to.saturating_sub(from)).map(printable).collect();
         writeln!(f, "  {}{shown}{}", cut(from > 0), cut(to < all))?;
         let indent = 2 + usize::from(from > 0) + first - from;
         let carets = last.min(to.max(first + 1)) - first;
@@ -239,13 +227,9 @@ impl Fault {
             Self::UnfitOperator { found, field, kind } => {
                 format!("`{found}` does not work on `{field}`, {}", article(*kind))
             }
-            Self::UnfitValue {
-                found, field, kind, ..
-            } => format!(
-                "expected {} for `{field}`, found `{}`",
-                article(*kind),
-                short(found)
-            ),
+            Self::UnfitValue { found, field, kind, .. } => {
+                format!("expected {} for `{field}`, found `{}`", article(*kind), short(found))
+            }
             Self::UnitMissing { found, field, .. } => {
                 format!("`{}` needs a unit for `{field}`", short(found))
             }
@@ -276,19 +260,15 @@ impl Fault {
                 format!("write `{field} == …`, or \"{field}\" in quotes to look for the word")
             }
             Self::UnfitOperator { kind, .. } => format!("it takes {}", operators(*kind)),
-            Self::UnfitValue {
-                nearest: Some(nearest),
-                ..
-            } => format!("did you mean `{nearest}`?"),
+            Self::UnfitValue { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             Self::UnfitValue { kind, .. } => format!("such as {}", example(*kind)),
             Self::UnitMissing { kind, .. } | Self::UnfitUnit { kind, .. } => {
                 format!("units are {}", unit_names(*kind))
             }
             Self::AmbiguousUnit { .. } => "write MB or Mbit, MB/s or Mbit/s".to_owned(),
-            Self::UnknownWord {
-                nearest: Some(nearest),
-                ..
-            } => format!("did you mean `{nearest}`?"),
+            Self::UnknownWord { nearest: Some(nearest), .. } => {
+                format!("did you mean `{nearest}`?")
+            }
             Self::UnknownWord { known, .. } => format!("known are {}", known.join(" ")),
             Self::UnquotedPattern => "put the whole pattern in quotes".to_owned(),
             _ => return None,

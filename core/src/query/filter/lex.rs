@@ -96,10 +96,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, (Range<usize>, Fault)> {
             }
         };
         let end = chars.peek().map_or(text.len(), |next| next.0);
-        tokens.push(Token {
-            lexeme,
-            span: start..end,
-        });
+        tokens.push(Token { lexeme, span: start..end });
     }
     Ok(tokens)
 }

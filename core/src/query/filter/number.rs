@@ -90,11 +90,7 @@ const RATES: &[Unit] = &[
 
 const PERCENTS: &[Unit] = &[unit("%", 1, 1)];
 
-const COUNTS: &[Unit] = &[
-    unit("k", KILO, 1),
-    unit("M", KILO.pow(2), 1),
-    unit("G", KILO.pow(3), 1),
-];
+const COUNTS: &[Unit] = &[unit("k", KILO, 1), unit("M", KILO.pow(2), 1), unit("G", KILO.pow(3), 1)];
 
 fn units(kind: Kind) -> &'static [Unit] {
     match kind {
@@ -133,9 +129,8 @@ pub(super) fn is_plain_number(word: &str) -> bool {
 
 /// Digits in front, the rest behind.
 fn split(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_'))
-        .unwrap_or(text.len());
+    let end =
+        text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
@@ -149,9 +144,7 @@ pub(super) fn parse(text: &str, kind: Kind, bare: bool) -> Result<Number, Refusa
     if kind == Kind::Count
         && let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
     {
-        return u64::from_str_radix(hex, 16)
-            .map(Number::Whole)
-            .map_err(|_| Refusal::NotANumber);
+        return u64::from_str_radix(hex, 16).map(Number::Whole).map_err(|_| Refusal::NotANumber);
     }
     let (digits, suffix) = split(text);
     if !digits.starts_with(|c: char| c.is_ascii_digit()) {
@@ -185,9 +178,7 @@ fn find_unit(name: &str, kind: Kind) -> Result<&'static Unit, Refusal> {
     }
     // `m` and `M` differ by a lot, so times are taken as they are written.
     if kind != Kind::Duration
-        && let Some(unit) = known
-            .iter()
-            .find(|unit| unit.name.eq_ignore_ascii_case(name))
+        && let Some(unit) = known.iter().find(|unit| unit.name.eq_ignore_ascii_case(name))
     {
         return Ok(unit);
     }
@@ -262,30 +253,22 @@ impl Number {
     /// The number as [`parse`] reads it back, in the largest unit that keeps it whole.
     pub(super) fn text(self, kind: Kind) -> String {
         let (steps, base): (&[(u64, &str)], &str) = match kind {
-            Kind::Duration => (
-                &[(3_600_000_000, "h"), (1_000_000, "s"), (1000, "ms")],
-                "us",
-            ),
-            Kind::Bytes => (
-                &[(KILO.pow(3), "GB"), (KILO.pow(2), "MB"), (KILO, "kB")],
-                "B",
-            ),
-            Kind::BytesPerSecond => (
-                &[(KILO.pow(3), "GB/s"), (KILO.pow(2), "MB/s"), (KILO, "kB/s")],
-                "B/s",
-            ),
+            Kind::Duration => (&[(3_600_000_000, "h"), (1_000_000, "s"), (1000, "ms")], "us"),
+            Kind::Bytes => (&[(KILO.pow(3), "GB"), (KILO.pow(2), "MB"), (KILO, "kB")], "B"),
+            Kind::BytesPerSecond => {
+                (&[(KILO.pow(3), "GB/s"), (KILO.pow(2), "MB/s"), (KILO, "kB/s")], "B/s")
+            }
             Kind::Percent => (&[], "%"),
             _ => (&[], ""),
         };
         match self {
             Self::Real(real) => format!("{real}{base}"),
-            Self::Whole(whole) => steps
-                .iter()
-                .find(|(step, _)| whole != 0 && whole % step == 0)
-                .map_or_else(
+            Self::Whole(whole) => {
+                steps.iter().find(|(step, _)| whole != 0 && whole % step == 0).map_or_else(
                     || format!("{whole}{base}"),
                     |(step, name)| format!("{}{name}", whole / step),
-                ),
+                )
+            }
         }
     }
 }

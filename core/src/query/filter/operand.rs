@@ -20,11 +20,7 @@ pub(super) fn operands(subject: &Subject, bare: bool, text: &str) -> Result<Vec<
         Kind::Bool => bool_operand(subject, text).map(|operand| vec![operand]),
         Kind::Port => port_operands(subject, text),
         Kind::Address | Kind::Endpoint => place_operands(subject, text),
-        Kind::Holders => Err(Fault::UnfitOperator {
-            found: "==",
-            field: subject.name,
-            kind,
-        }),
+        Kind::Holders => Err(Fault::UnfitOperator { found: "==", field: subject.name, kind }),
         Kind::Count
         | Kind::Bytes
         | Kind::BytesPerSecond
@@ -67,9 +63,7 @@ fn text_operand(subject: &Subject, text: &str) -> Result<Operand, Fault> {
 }
 
 fn bool_operand(subject: &Subject, text: &str) -> Result<Operand, Fault> {
-    truth(text)
-        .map(Operand::Bool)
-        .ok_or_else(|| unfit(subject, text))
+    truth(text).map(Operand::Bool).ok_or_else(|| unfit(subject, text))
 }
 
 /// The truth value a word means.
@@ -92,9 +86,7 @@ fn port_operands(subject: &Subject, text: &str) -> Result<Vec<Operand>, Fault> {
         let range = split_range(Kind::Port, plain);
         let ends = |(low, high): (&str, &str)| Some((port(low)?, port(high)?));
         if range.and_then(ends).is_some_and(|(low, high)| low > high) {
-            return Err(Fault::BackwardRange {
-                found: text.to_owned(),
-            });
+            return Err(Fault::BackwardRange { found: text.to_owned() });
         }
         return Err(Fault::UnfitValue {
             found: text.to_owned(),
@@ -154,9 +146,7 @@ fn range(low: Number, high: Number, text: &str) -> Result<Operand, Fault> {
     if low.is_at_most(high) {
         Ok(Operand::Range(low, high))
     } else {
-        Err(Fault::BackwardRange {
-            found: text.to_owned(),
-        })
+        Err(Fault::BackwardRange { found: text.to_owned() })
     }
 }
 
@@ -191,19 +181,9 @@ fn refused(subject: &Subject, text: &str, refusal: Refusal) -> Fault {
     let (field, kind) = (subject.name, subject.kind());
     match refusal {
         Refusal::NotANumber => unfit(subject, text),
-        Refusal::UnitMissing => Fault::UnitMissing {
-            found: text.to_owned(),
-            field,
-            kind,
-        },
-        Refusal::UnitUnfit(unit) => Fault::UnfitUnit {
-            found: unit,
-            field,
-            kind,
-        },
+        Refusal::UnitMissing => Fault::UnitMissing { found: text.to_owned(), field, kind },
+        Refusal::UnitUnfit(unit) => Fault::UnfitUnit { found: unit, field, kind },
         Refusal::UnitAmbiguous(unit) => Fault::AmbiguousUnit { found: unit },
-        Refusal::TooLarge => Fault::TooLarge {
-            found: text.to_owned(),
-        },
+        Refusal::TooLarge => Fault::TooLarge { found: text.to_owned() },
     }
 }

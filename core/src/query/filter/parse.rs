@@ -25,13 +25,7 @@ fn parse_text(text: &str) -> Result<Node, Failure> {
     if text.len() > MAX_BYTES {
         return Err((0..0, Fault::TooLong));
     }
-    let mut parser = Parser {
-        text,
-        tokens: tokens(text)?,
-        at: 0,
-        depth: 0,
-        patterns: 0,
-    };
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, patterns: 0 };
     if parser.tokens.is_empty() {
         return Ok(Node::Everything);
     }
@@ -79,9 +73,7 @@ impl<'a> Parser<'a> {
 
     /// The next token if it is a word and this one.
     fn take_word(&mut self, wanted: &str) -> bool {
-        let found = self
-            .word_at(0)
-            .is_some_and(|word| word.eq_ignore_ascii_case(wanted));
+        let found = self.word_at(0).is_some_and(|word| word.eq_ignore_ascii_case(wanted));
         self.at += usize::from(found);
         found
     }
@@ -185,11 +177,7 @@ impl<'a> Parser<'a> {
                 }
                 self.at += 1;
                 match subject(name) {
-                    Some((subject, by_key)) => self.comparison(Named {
-                        subject,
-                        by_key,
-                        span,
-                    }),
+                    Some((subject, by_key)) => self.comparison(Named { subject, by_key, span }),
                     None if self.operator_ahead() => Err(unknown_field(name, span)),
                     None => bare_word(name, span),
                 }
@@ -234,19 +222,13 @@ impl<'a> Parser<'a> {
 }
 
 fn is_connective(word: &str) -> bool {
-    ["and", "or", "not"]
-        .iter()
-        .any(|connective| connective.eq_ignore_ascii_case(word))
+    ["and", "or", "not"].iter().any(|connective| connective.eq_ignore_ascii_case(word))
 }
 
 /// The field called `name`, or both ends' where it says no end; and whether `name` is its key.
 fn subject(name: &str) -> Option<(Subject, bool)> {
     if let Some(field) = find_field(name) {
-        let subject = Subject {
-            name: field.name,
-            field,
-            other_end: None,
-        };
+        let subject = Subject { name: field.name, field, other_end: None };
         return Some((subject, field.key.eq_ignore_ascii_case(name)));
     }
     let (name, local, remote) = match name.to_ascii_lowercase().as_str() {
@@ -254,19 +236,12 @@ fn subject(name: &str) -> Option<(Subject, bool)> {
         "addr" | "address" | "host" | "ip" => ("addr", "local_addr", "remote_addr"),
         _ => return None,
     };
-    let subject = Subject {
-        name,
-        field: find_field(local)?,
-        other_end: find_field(remote),
-    };
+    let subject = Subject { name, field: find_field(local)?, other_end: find_field(remote) };
     Some((subject, false))
 }
 
 fn unknown_field(name: &str, span: Range<usize>) -> Failure {
-    let fault = Fault::UnknownField {
-        found: name.to_owned(),
-        nearest: nearest_field(name),
-    };
+    let fault = Fault::UnknownField { found: name.to_owned(), nearest: nearest_field(name) };
     (span, fault)
 }
 

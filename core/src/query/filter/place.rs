@@ -33,10 +33,8 @@ impl Net {
             Some((address, length)) => (address, Some(decimal(length)?)),
             None => (text, None),
         };
-        let address = address
-            .strip_prefix('[')
-            .and_then(|inner| inner.strip_suffix(']'))
-            .unwrap_or(address);
+        let address =
+            address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
         let address: IpAddr = address.parse().ok()?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let length = u8::try_from(length.unwrap_or(longest)).ok()?;
@@ -63,11 +61,7 @@ impl Net {
 
 fn decimal(text: &str) -> Option<u32> {
     // `parse` alone takes a sign.
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 impl Place {
@@ -75,10 +69,7 @@ impl Place {
     /// service has several ports; none where `text` is nothing of the kind.
     pub(super) fn parse(text: &str) -> Vec<Self> {
         if let Some(net) = Net::parse(text) {
-            return vec![Self {
-                net: Some(net),
-                ports: None,
-            }];
+            return vec![Self { net: Some(net), ports: None }];
         }
         let Some((head, tail)) = text.rsplit_once(':') else {
             return Vec::new();
@@ -91,13 +82,7 @@ impl Place {
                 _ => return Vec::new(),
             },
         };
-        parse_ports(tail)
-            .into_iter()
-            .map(|ports| Self {
-                net,
-                ports: Some(ports),
-            })
-            .collect()
+        parse_ports(tail).into_iter().map(|ports| Self { net, ports: Some(ports) }).collect()
     }
 
     /// Whether an end with this address is here, whatever its port.
@@ -107,8 +92,7 @@ impl Place {
 
     /// Whether an end is here.
     pub(super) fn contains(&self, end: Endpoint) -> bool {
-        self.ports
-            .is_none_or(|(low, high)| (low..=high).contains(&end.port))
+        self.ports.is_none_or(|(low, high)| (low..=high).contains(&end.port))
             && self.contains_address(end.address)
     }
 }
@@ -123,11 +107,7 @@ pub(super) fn parse_ports(text: &str) -> Vec<Ports> {
         && let (Some(low), Some(high)) = (decimal(low), decimal(high))
         && let (Ok(low), Ok(high)) = (u16::try_from(low), u16::try_from(high))
     {
-        return if low <= high {
-            vec![(low, high)]
-        } else {
-            Vec::new()
-        };
+        return if low <= high { vec![(low, high)] } else { Vec::new() };
     }
     service_port(text)
         .unwrap_or_default()
@@ -138,11 +118,7 @@ pub(super) fn parse_ports(text: &str) -> Vec<Ports> {
 
 /// Ports as [`parse_ports`] reads them back.
 pub(super) fn ports_text((low, high): Ports) -> String {
-    if low == high {
-        low.to_string()
-    } else {
-        format!("{low}..{high}")
-    }
+    if low == high { low.to_string() } else { format!("{low}..{high}") }
 }
 
 impl fmt::Display for Place {

@@ -45,11 +45,7 @@ fn part(f: &mut fmt::Formatter<'_>, node: &Node) -> fmt::Result {
 
 impl Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_number() {
-            f.write_str(&self.text)
-        } else {
-            f.write_str(&quote(&self.text))
-        }
+        if self.is_number() { f.write_str(&self.text) } else { f.write_str(&quote(&self.text)) }
     }
 }
 
@@ -73,12 +69,7 @@ impl Display for Test {
                 write!(f, "{} {}", verb.name(), number_text(*number, kind))
             }
             Check::Contains(text) => {
-                write!(
-                    f,
-                    "{} {}",
-                    not("contains", "not contains"),
-                    quote(&text.text)
-                )
+                write!(f, "{} {}", not("contains", "not contains"), quote(&text.text))
             }
             Check::Matches(pattern) => {
                 write!(f, "{} {}", not("~", "!~"), quote(pattern.text()))

@@ -12,10 +12,7 @@ pub(super) struct Folded {
 
 impl Folded {
     pub(super) fn new(text: &str) -> Self {
-        Self {
-            text: text.into(),
-            lower: text.to_lowercase().into(),
-        }
+        Self { text: text.into(), lower: text.to_lowercase().into() }
     }
 
     /// Whether `value` is this text.
@@ -23,10 +20,7 @@ impl Folded {
         if value.is_ascii() {
             return value.eq_ignore_ascii_case(&self.lower);
         }
-        value
-            .chars()
-            .flat_map(char::to_lowercase)
-            .eq(self.lower.chars())
+        value.chars().flat_map(char::to_lowercase).eq(self.lower.chars())
     }
 
     /// Whether this text stands somewhere in `value`.
@@ -36,10 +30,7 @@ impl Folded {
         }
         let wanted = self.lower.as_bytes();
         wanted.is_empty()
-            || value
-                .as_bytes()
-                .windows(wanted.len())
-                .any(|part| part.eq_ignore_ascii_case(wanted))
+            || value.as_bytes().windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted))
     }
 }
 

@@ -154,11 +154,7 @@ pub(super) fn any(answers: impl IntoIterator<Item = Option<bool>>) -> Option<boo
 impl Test {
     fn cost(&self) -> usize {
         // What comes from /proc is behind two pointers, and there may be several of it.
-        let read = if self.subject.field.origin.starts_with("/proc") {
-            8
-        } else {
-            1
-        };
+        let read = if self.subject.field.origin.starts_with("/proc") { 8 } else { 1 };
         read + match &self.check {
             Check::Any(operands) => operands.len(),
             Check::Order(..) | Check::Is(_) => 1,
@@ -204,10 +200,8 @@ impl Check {
     /// Holders to which the field does not apply cannot have the value; if it applies to none of
     /// them, nothing can be said.
     fn any_holds(&self, values: &[Value<'_>]) -> Option<bool> {
-        let mut applicable = values
-            .iter()
-            .filter(|value| !matches!(value, Value::NotApplicable))
-            .peekable();
+        let mut applicable =
+            values.iter().filter(|value| !matches!(value, Value::NotApplicable)).peekable();
         applicable.peek()?;
         any(applicable.map(|value| self.holds(value)))
     }

@@ -27,11 +27,7 @@ impl Word {
     pub(super) fn new(text: &str, is_quoted: bool) -> Self {
         let is_number = is_number(text);
         let places = Place::parse(text);
-        let ports = if is_quoted && is_number {
-            Vec::new()
-        } else {
-            parse_ports(text)
-        };
+        let ports = if is_quoted && is_number { Vec::new() } else { parse_ports(text) };
         // Digits alone are a name for an address family only where one is asked for.
         let named = |word| if is_number { None } else { Some(word) };
         let is_other = !places.is_empty() || is_number && !is_quoted;
@@ -85,10 +81,7 @@ impl Word {
 
     fn is_at(&self, end: Endpoint) -> bool {
         self.places.iter().any(|place| place.contains(end))
-            || self
-                .ports
-                .iter()
-                .any(|(low, high)| (*low..=*high).contains(&end.port))
+            || self.ports.iter().any(|(low, high)| (*low..=*high).contains(&end.port))
     }
 
     fn is_in_process_name(&self, connection: &Connection) -> Option<bool> {

@@ -53,13 +53,7 @@ impl Vocabulary {
     pub(super) fn spellings(self) -> Vec<&'static str> {
         let mut words = self.words();
         if self == Self::State {
-            words.extend([
-                "established",
-                "syn-received",
-                "listening",
-                "closed",
-                "unconnected",
-            ]);
+            words.extend(["established", "syn-received", "listening", "closed", "unconnected"]);
         }
         words
     }
@@ -70,9 +64,7 @@ const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
 
 pub(super) fn protocol(word: &str) -> Option<Protocol> {
-    PROTOCOLS
-        .into_iter()
-        .find(|protocol| protocol.name().eq_ignore_ascii_case(word))
+    PROTOCOLS.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(word))
 }
 
 pub(super) fn family(word: &str) -> Option<Family> {
@@ -100,7 +92,5 @@ pub(super) fn direction(word: &str) -> Option<Direction> {
 /// With `_` and spaces as good as `-`.
 pub(super) fn class(word: &str) -> Option<Class> {
     let word = word.replace(['_', ' '], "-");
-    Class::ALL
-        .into_iter()
-        .find(|class| class.name().eq_ignore_ascii_case(&word))
+    Class::ALL.into_iter().find(|class| class.name().eq_ignore_ascii_case(&word))
 }

@@ -4,27 +4,15 @@
 use super::{Service, Transport};
 
 const fn tcp(name: &'static str, port: u16) -> Service {
-    Service {
-        name,
-        port,
-        transport: Transport::Tcp,
-    }
+    Service { name, port, transport: Transport::Tcp }
 }
 
 const fn udp(name: &'static str, port: u16) -> Service {
-    Service {
-        name,
-        port,
-        transport: Transport::Udp,
-    }
+    Service { name, port, transport: Transport::Udp }
 }
 
 const fn both(name: &'static str, port: u16) -> Service {
-    Service {
-        name,
-        port,
-        transport: Transport::Both,
-    }
+    Service { name, port, transport: Transport::Both }
 }
 
 pub(super) const TABLE: &[Service] = &[

@@ -40,7 +40,9 @@ pub(in crate::track) fn judge(connection: &Connection, evidence: Evidence) -> Ve
         // What an MPTCP connection suffers from, its subflows show.
         (Protocol::Mptcp, _) => (Class::Unknown, 0.0),
         (Protocol::Tcp, State::SynSent | State::SynReceived) => handshake(connection),
-        (Protocol::Tcp, State::TimeWait | State::Close | State::BoundInactive) => (Class::Idle, 0.9),
+        (Protocol::Tcp, State::TimeWait | State::Close | State::BoundInactive) => {
+            (Class::Idle, 0.9)
+        }
         (Protocol::Tcp, _) if connection.tcp().is_none() => (Class::Unknown, 0.0),
         (Protocol::Tcp, _) => stream(connection, &evidence),
     };
@@ -85,11 +87,11 @@ fn handshake(connection: &Connection) -> (Class, f64) {
 fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
     let timer = connection.socket.timer.get();
     let probes = timer.is_some_and(|t| t.kind == TimerKind::ZeroWindowProbe);
-    let timeouts_in_a_row = timer
-        .filter(|t| t.kind == TimerKind::Retransmit)
-        .map_or(0, |t| t.retransmits);
+    let timeouts_in_a_row =
+        timer.filter(|t| t.kind == TimerKind::Retransmit).map_or(0, |t| t.retransmits);
     let timed_out = e.share_of_looks(e.looks_timed_out);
-    if timeouts_in_a_row >= 2 || (timeouts_in_a_row == 1 && timed_out >= MOSTLY && e.bytes_in == 0) {
+    if timeouts_in_a_row >= 2 || (timeouts_in_a_row == 1 && timed_out >= MOSTLY && e.bytes_in == 0)
+    {
         return (Class::Stalled, 0.8 + 0.19 * timed_out);
     }
 
@@ -113,7 +115,8 @@ fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
 fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(Class, f64)> {
     let closed = e.share_of_looks(e.looks_window_closed);
     let rwnd = e.share_of_time(e.rwnd_limited_us);
-    let waits_for_window = (closed >= MOSTLY && (probes || rwnd >= NOTABLE || e.rwnd_limited_us == 0))
+    let waits_for_window = (closed >= MOSTLY
+        && (probes || rwnd >= NOTABLE || e.rwnd_limited_us == 0))
         || (is_window(e) && rwnd >= MOSTLY);
     let queues = connection.socket.queues.get()?;
     if waits_for_window {

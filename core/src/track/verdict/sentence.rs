@@ -16,11 +16,16 @@ impl Verdict {
             Class::Healthy if socket.state == State::Listen => {
                 let queue = socket.accept_queue.get();
                 let (length, limit) = queue.map_or((0, 0), |q| (q.length, q.limit));
-                format!("Accepting: {length} of {limit} places in the accept queue are taken and nothing was dropped {time}.")
+                format!(
+                    "Accepting: {length} of {limit} places in the accept queue are taken and nothing was dropped {time}."
+                )
             }
             Class::Healthy => format!(
                 "Nothing holds it back: {} sent and {} received {time}, {} of segments lost{}.",
-                bytes(e.bytes_out), bytes(e.bytes_in), percent(e.loss_percent()), rtt(e)
+                bytes(e.bytes_out),
+                bytes(e.bytes_in),
+                percent(e.loss_percent()),
+                rtt(e)
             ),
             Class::Idle => match socket.state {
                 State::Established => format!("Nothing to send and nothing received {time}."),
@@ -28,13 +33,18 @@ impl Verdict {
             },
             Class::AppLimited => format!(
                 "The application here supplies less than the path could carry: it had something to send for {}, {} sent.",
-                share(e, e.busy_us), bytes(e.bytes_out)
+                share(e, e.busy_us),
+                bytes(e.bytes_out)
             ),
             Class::SlowReaderLocal => format!(
                 "The application here does not read: {} wait in the receive queue{}{}.",
                 bytes(socket.queues.get().map_or(0, |q| u64::from(q.receive_bytes))),
                 buffer(socket, |m| m.receive_limit_bytes),
-                if e.drops > 0 { format!(", {} packets dropped {time}", e.drops) } else { String::new() }
+                if e.drops > 0 {
+                    format!(", {} packets dropped {time}", e.drops)
+                } else {
+                    String::new()
+                }
             ),
             Class::SlowReaderRemote => format!(
                 "Sender waits for the receiver: its window was full {}{}.",
@@ -52,7 +62,10 @@ impl Verdict {
             }
             Class::PathLoss => format!(
                 "The path loses segments: {} of {} sent were lost ({}) {time}{}.",
-                e.segments_lost, e.segments_out, percent(e.loss_percent()), rtt(e)
+                e.segments_lost,
+                e.segments_out,
+                percent(e.loss_percent()),
+                rtt(e)
             ),
             Class::Bufferbloat => format!(
                 "A queue stands on the path: the round trip is {}, {:.1} times the {} of the path itself ({time}).",
@@ -62,7 +75,10 @@ impl Verdict {
             ),
             Class::CwndLimited => format!(
                 "The congestion window is full and the path is not: {}{}, no queue on the path, data was waiting at {} of {} looks.",
-                cwnd(socket), rtt(e), e.looks_unsent, e.looks
+                cwnd(socket),
+                rtt(e),
+                e.looks_unsent,
+                e.looks
             ),
             Class::Stalled => format!(
                 "No answer from the peer: {} timeouts in a row, next try in {}, {} unacknowledged.",
@@ -73,16 +89,27 @@ impl Verdict {
             Class::HandshakeFailing => {
                 let sent = socket.timer.get().map_or(0, |t| t.retransmits);
                 let what = if socket.state == State::SynSent { "SYN" } else { "SYN-ACK" };
-                format!("The handshake does not complete: the {what} was sent {} times without an answer.", u32::from(sent) + 1)
+                format!(
+                    "The handshake does not complete: the {what} was sent {} times without an answer.",
+                    u32::from(sent) + 1
+                )
             }
             Class::AcceptOverflow => {
                 let queue = socket.accept_queue.get();
                 let (length, limit) = queue.map_or((0, 0), |q| (q.length, q.limit));
-                format!("Connections are dropped because nobody accepts them: {} dropped {time}, {length} wait in an accept queue of {limit}.", e.drops)
+                format!(
+                    "Connections are dropped because nobody accepts them: {} dropped {time}, {length} wait in an accept queue of {limit}.",
+                    e.drops
+                )
             }
             Class::Unknown => match socket.protocol {
-                Protocol::Udp => "UDP tells the kernel nothing about the path, and its queues show no trouble.".to_owned(),
-                Protocol::Mptcp => "Look at its subflows: the kernel measures the paths there.".to_owned(),
+                Protocol::Udp => {
+                    "UDP tells the kernel nothing about the path, and its queues show no trouble."
+                        .to_owned()
+                }
+                Protocol::Mptcp => {
+                    "Look at its subflows: the kernel measures the paths there.".to_owned()
+                }
                 Protocol::Tcp => "Not enough is known to tell.".to_owned(),
             },
         }
@@ -93,17 +120,39 @@ impl Verdict {
     pub fn advice(&self, socket: &Socket) -> &'static str {
         match self.class {
             Class::Healthy | Class::Idle => "",
-            Class::AppLimited => "To go faster, the sending application must supply more at once: look at its CPU, disk or upstream, not at the network.",
-            Class::SlowReaderLocal => "Look at why the process that holds this socket does not read: CPU, a lock, a blocked disk, or back-pressure from what it writes to.",
-            Class::SlowReaderRemote => "Look at the receiving process on the other end; if it does read promptly, its receive buffer (SO_RCVBUF, net.ipv4.tcp_rmem) is too small for this path.",
-            Class::SndbufLimited => "Do not set SO_SNDBUF in the sending application, or set it above rate times round trip; raise net.ipv4.tcp_wmem's maximum if it is the limit.",
-            Class::PathLoss => "Look for a bad link, Wi-Fi, a policer or a full queue on the way (mtr, interface errors); BBR suffers less from random loss than CUBIC.",
-            Class::Bufferbloat => "Shorten the queue at the bottleneck (fq_codel, CAKE, a smaller ring or modem buffer), or use BBR at the sender.",
-            Class::CwndLimited => "The window is still growing or was cut by loss: let it run, reuse connections, raise the initial window (ip route … initcwnd), or use BBR; check for a cwnd clamp on the route.",
-            Class::Stalled => "The peer or the path is gone: check reachability and firewalls' connection tracking; the kernel gives up after net.ipv4.tcp_retries2.",
-            Class::HandshakeFailing if socket.state == State::SynReceived => "The client does not answer our SYN-ACK: check the way back and firewalls; many of these at once are a SYN flood.",
-            Class::HandshakeFailing => "Nothing answers there: check address and port, firewalls that drop silently, and the listener's accept queue on the other end.",
-            Class::AcceptOverflow => "The listening process must accept faster; a longer queue (listen backlog, net.core.somaxconn) only helps against bursts.",
+            Class::AppLimited => {
+                "To go faster, the sending application must supply more at once: look at its CPU, disk or upstream, not at the network."
+            }
+            Class::SlowReaderLocal => {
+                "Look at why the process that holds this socket does not read: CPU, a lock, a blocked disk, or back-pressure from what it writes to."
+            }
+            Class::SlowReaderRemote => {
+                "Look at the receiving process on the other end; if it does read promptly, its receive buffer (SO_RCVBUF, net.ipv4.tcp_rmem) is too small for this path."
+            }
+            Class::SndbufLimited => {
+                "Do not set SO_SNDBUF in the sending application, or set it above rate times round trip; raise net.ipv4.tcp_wmem's maximum if it is the limit."
+            }
+            Class::PathLoss => {
+                "Look for a bad link, Wi-Fi, a policer or a full queue on the way (mtr, interface errors); BBR suffers less from random loss than CUBIC."
+            }
+            Class::Bufferbloat => {
+                "Shorten the queue at the bottleneck (fq_codel, CAKE, a smaller ring or modem buffer), or use BBR at the sender."
+            }
+            Class::CwndLimited => {
+                "The window is still growing or was cut by loss: let it run, reuse connections, raise the initial window (ip route … initcwnd), or use BBR; check for a cwnd clamp on the route."
+            }
+            Class::Stalled => {
+                "The peer or the path is gone: check reachability and firewalls' connection tracking; the kernel gives up after net.ipv4.tcp_retries2."
+            }
+            Class::HandshakeFailing if socket.state == State::SynReceived => {
+                "The client does not answer our SYN-ACK: check the way back and firewalls; many of these at once are a SYN flood."
+            }
+            Class::HandshakeFailing => {
+                "Nothing answers there: check address and port, firewalls that drop silently, and the listener's accept queue on the other end."
+            }
+            Class::AcceptOverflow => {
+                "The listening process must accept faster; a longer queue (listen backlog, net.core.somaxconn) only helps against bursts."
+            }
             Class::Unknown => match socket.protocol {
                 Protocol::Udp => "Look at what the application says about its traffic.",
                 Protocol::Tcp | Protocol::Mptcp => "Watch it longer: `conns why --for 10s`.",
@@ -134,13 +183,18 @@ fn share(e: &Evidence, us: u64) -> String {
 }
 
 fn rtt(e: &Evidence) -> String {
-    if e.rtt_us == 0 { String::new() } else { format!(", round trip {}", duration(u64::from(e.rtt_us))) }
+    if e.rtt_us == 0 {
+        String::new()
+    } else {
+        format!(", round trip {}", duration(u64::from(e.rtt_us)))
+    }
 }
 
 fn buffer(socket: &Socket, limit: impl Fn(&crate::model::SocketMemory) -> u32) -> String {
-    socket.memory.value().map_or_else(String::new, |memory| {
-        format!(" (buffer {})", bytes(u64::from(limit(memory))))
-    })
+    socket
+        .memory
+        .value()
+        .map_or_else(String::new, |memory| format!(" (buffer {})", bytes(u64::from(limit(memory)))))
 }
 
 fn window(socket: &Socket) -> String {

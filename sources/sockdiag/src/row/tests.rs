@@ -54,9 +54,8 @@ fn the_fixed_part_is_read_and_what_was_not_sent_stays_unknown() {
 fn attributes_are_read_by_length() {
     let mut reader = RowReader::new(netns());
     let eight: Vec<u8> = (1..=8_u32).flat_map(u32::to_ne_bytes).collect();
-    let socket = reader
-        .read(Protocol::Tcp, &with_attribute(row(), INET_DIAG_SKMEMINFO, &eight))
-        .unwrap();
+    let socket =
+        reader.read(Protocol::Tcp, &with_attribute(row(), INET_DIAG_SKMEMINFO, &eight)).unwrap();
     let memory = socket.memory.get().unwrap();
     assert_eq!((memory.send_limit_bytes, memory.backlog_bytes, memory.drops), (4, 8, None));
     // Seven of the eight every kernel sends: then nothing is known, rather than some of it zero.
@@ -67,9 +66,8 @@ fn attributes_are_read_by_length() {
 
     let bytes = with_attribute(row(), INET_DIAG_CONG, b"bbr\0");
     let bbr: Vec<u8> = [9_u32, 1, 80, 739, 512].into_iter().flat_map(u32::to_ne_bytes).collect();
-    let socket = reader
-        .read(Protocol::Tcp, &with_attribute(bytes, INET_DIAG_BBRINFO, &bbr))
-        .unwrap();
+    let socket =
+        reader.read(Protocol::Tcp, &with_attribute(bytes, INET_DIAG_BBRINFO, &bbr)).unwrap();
     let congestion = socket.congestion.value().unwrap();
     assert_eq!(&*congestion.algorithm, "bbr");
     let CongestionDetail::Bbr(state) = congestion.detail else { panic!("{congestion:?}") };

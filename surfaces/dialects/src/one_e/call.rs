@@ -49,9 +49,7 @@ fn method_named(name: &str) -> Option<Method> {
 fn resolve(text: &str, module: Range<usize>, name: Range<usize>) -> Result<Method, CallError> {
     let place = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
     let (module_name, method_name) = (place(&module), place(&name));
-    let is_module = Method::ALL
-        .iter()
-        .any(|known| known.module() == module_name);
+    let is_module = Method::ALL.iter().any(|known| known.module() == module_name);
     let found = Method::ALL
         .into_iter()
         .find(|known| known.module() == module_name && known.name() == method_name);
@@ -83,12 +81,7 @@ fn nearest(found: &str, named: fn(Method) -> &'static str) -> Option<Method> {
     let allowed = (found.chars().count() / 3).max(1);
     Method::ALL
         .into_iter()
-        .map(|method| {
-            (
-                strsim::osa_distance(&found, &named(method).to_lowercase()),
-                method,
-            )
-        })
+        .map(|method| (strsim::osa_distance(&found, &named(method).to_lowercase()), method))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, method)| method)
@@ -149,10 +142,7 @@ impl<'a> Cursor<'a> {
         if inside.is_empty() {
             return self.unexpected("`)`");
         }
-        let fault = CallFault::ArgumentsGiven {
-            method,
-            found: inside.to_owned(),
-        };
+        let fault = CallFault::ArgumentsGiven { method, found: inside.to_owned() };
         CallError::new(self.text, self.at..self.at + inside.len(), fault)
     }
 }
@@ -162,6 +152,5 @@ fn name_length(text: &str) -> usize {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return 0;
     }
-    text.find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(text.len())
+    text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())
 }

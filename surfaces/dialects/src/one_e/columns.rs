@@ -21,14 +21,8 @@ pub(super) static CONNECTIONS: [Column; 9] = [
 ];
 
 /// The columns of `Network.GetListeningEndpoints`.
-pub(super) static LISTENING_ENDPOINTS: [Column; 6] = [
-    CLASS,
-    PROTOCOL,
-    LOCAL_ADDRESS,
-    LOCAL_PORT,
-    PROCESS_ID,
-    PROCESS_NAME,
-];
+pub(super) static LISTENING_ENDPOINTS: [Column; 6] =
+    [CLASS, PROTOCOL, LOCAL_ADDRESS, LOCAL_PORT, PROCESS_ID, PROCESS_NAME];
 
 const CLASS: Column = Column {
     name: "Class",

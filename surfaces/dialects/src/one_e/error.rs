@@ -61,11 +61,7 @@ pub enum CallFault {
 
 impl CallError {
     pub(super) fn new(text: &str, span: Range<usize>, fault: CallFault) -> Self {
-        Self {
-            text: text.into(),
-            span,
-            fault,
-        }
+        Self { text: text.into(), span, fault }
     }
 
     /// What is wrong.
@@ -99,10 +95,7 @@ impl CallError {
     }
 
     fn chars_before(&self, at: usize) -> usize {
-        self.text
-            .char_indices()
-            .take_while(|(start, _)| *start < at)
-            .count()
+        self.text.char_indices().take_while(|(start, _)| *start < at).count()
     }
 }
 
@@ -179,12 +172,7 @@ impl fmt::Display for Report<'_> {
         let text: String = error.text.chars().map(printable).collect();
         let first = error.chars_before(error.span.start);
         let last = error.chars_before(error.span.end).max(first + 1);
-        write!(
-            f,
-            "\n  {text}\n  {}{}",
-            " ".repeat(first),
-            "^".repeat(last - first)
-        )
+        write!(f, "\n  {text}\n  {}{}", " ".repeat(first), "^".repeat(last - first))
     }
 }
 

@@ -76,11 +76,7 @@ impl Method {
     /// namespace unless the caller narrows it.
     #[must_use]
     pub fn ask(self) -> Ask {
-        Ask {
-            view: self.view(),
-            udp: self == Self::GetListeningEndpoints,
-            ..Ask::default()
-        }
+        Ask { view: self.view(), udp: self == Self::GetListeningEndpoints, ..Ask::default() }
     }
 
     /// Whether `connection` has a row in its answer. An MPTCP connection has none: its subflows

@@ -31,11 +31,7 @@ pub(super) fn push_rows(rows: &mut Vec<Row>, connection: &Connection) {
     let socket = &connection.socket;
     let local = plain(socket.local);
     let row = Row {
-        class: if local.address.is_ipv4() {
-            Family::Ipv4
-        } else {
-            Family::Ipv6
-        },
+        class: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
         protocol: socket.protocol,
         local,
         remote: socket.remote.map(plain),
@@ -45,10 +41,9 @@ pub(super) fn push_rows(rows: &mut Vec<Row>, connection: &Connection) {
     };
     match processes(connection).as_slice() {
         [] => rows.push(row),
-        held => rows.extend(held.iter().map(|process| Row {
-            process: Some(Arc::clone(process)),
-            ..row.clone()
-        })),
+        held => rows.extend(
+            held.iter().map(|process| Row { process: Some(Arc::clone(process)), ..row.clone() }),
+        ),
     }
 }
 
@@ -63,10 +58,7 @@ fn processes(connection: &Connection) -> Vec<&Arc<Process>> {
 
 /// The end as it is on the wire: an IPv4-mapped address speaks IPv4 (RFC 3493 section 3.7).
 fn plain(end: Endpoint) -> Endpoint {
-    Endpoint {
-        address: unmapped(end.address),
-        ..end
-    }
+    Endpoint { address: unmapped(end.address), ..end }
 }
 
 fn whole_ms(us: u32) -> u32 {
@@ -91,14 +83,7 @@ mod tests {
 
     #[test]
     fn milliseconds_are_rounded_half_up() {
-        let cases = [
-            (1, 0),
-            (499, 0),
-            (500, 1),
-            (1499, 1),
-            (1500, 2),
-            (80_000, 80),
-        ];
+        let cases = [(1, 0), (499, 0), (500, 1), (1499, 1), (1500, 2), (80_000, 80)];
         for (us, ms) in cases {
             assert_eq!(whole_ms(us), ms, "{us} us");
         }
@@ -107,14 +92,7 @@ mod tests {
 
     #[test]
     fn percents_are_rounded_half_up_and_stay_percents() {
-        let cases = [
-            (0.0, 0),
-            (0.49, 0),
-            (0.5, 1),
-            (1.9, 2),
-            (99.5, 100),
-            (300.0, 100),
-        ];
+        let cases = [(0.0, 0), (0.49, 0), (0.5, 1), (1.9, 2), (99.5, 100), (300.0, 100)];
         for (exact, whole) in cases {
             assert_eq!(whole_percent(exact), whole, "{exact} %");
         }

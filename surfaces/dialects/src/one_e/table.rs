@@ -83,10 +83,7 @@ pub struct Table {
 impl Table {
     /// Its rows, each to be read through the columns.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.rows.iter().map(|row| Record {
-            columns: self.columns,
-            row,
-        })
+        self.rows.iter().map(|row| Record { columns: self.columns, row })
     }
 }
 

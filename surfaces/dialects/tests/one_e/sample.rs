@@ -15,10 +15,7 @@ pub(crate) fn known<T>(value: T) -> Known<T> {
 
 fn endpoint(text: &str) -> Endpoint {
     let end: SocketAddr = text.parse().expect("an address with port");
-    Endpoint {
-        address: end.ip(),
-        port: end.port(),
-    }
+    Endpoint { address: end.ip(), port: end.port() }
 }
 
 /// A socket of which only protocol, state and ends are known.
@@ -31,18 +28,11 @@ pub(crate) fn socket(
     let local = endpoint(local);
     let not_told = Unknown::KernelDoesNotTell;
     let socket = Socket {
-        id: SocketId {
-            netns: 1,
-            cookie: 1,
-        },
+        id: SocketId { netns: 1, cookie: 1 },
         source: Source::SockDiag,
         netns: Arc::new(Netns::new(4_026_531_840, None, true)),
         protocol,
-        family: if local.address.is_ipv4() {
-            Family::Ipv4
-        } else {
-            Family::Ipv6
-        },
+        family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
         state,
         local,
         remote: remote.map(endpoint),
@@ -117,11 +107,7 @@ pub(crate) fn tcp_info(
 }
 
 pub(crate) fn snapshot(connections: Vec<Connection>) -> Snapshot {
-    Snapshot {
-        sequence: 1,
-        connections,
-        ..Snapshot::default()
-    }
+    Snapshot { sequence: 1, connections, ..Snapshot::default() }
 }
 
 /// The machine.
@@ -145,11 +131,7 @@ pub(crate) fn machine() -> Snapshot {
     // processes, one of them by two descriptors.
     let mut shared = established("[2001:db8::1]:8080", "[2001:db8::2]:41000");
     shared.socket.tcp = tcp_info(12_600, 200, 3, 2, 232);
-    let held = [
-        holder(98, "master", 7),
-        holder(98, "master", 8),
-        holder(99, "worker", 7),
-    ];
+    let held = [holder(98, "master", 7), holder(98, "master", 8), holder(99, "worker", 7)];
     shared.holders = known(held.into());
 
     // Linux 3.10 tells 104 bytes: the round trip, but not how many segments were sent.

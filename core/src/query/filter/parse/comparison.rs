@@ -71,11 +71,8 @@ impl Parser<'_> {
             Verb::Matches | Verb::Contains => kind == Kind::Text,
         };
         if !fits {
-            let fault = Fault::UnfitOperator {
-                found: operator.verb.name(),
-                field: subject.name,
-                kind,
-            };
+            let fault =
+                Fault::UnfitOperator { found: operator.verb.name(), field: subject.name, kind };
             return Err((at, fault));
         }
         let check = match operator.verb {
@@ -93,11 +90,7 @@ impl Parser<'_> {
                 Check::Order(verb, number)
             }
         };
-        Ok(Node::Test(Test {
-            subject,
-            check,
-            negated: operator.negated,
-        }))
+        Ok(Node::Test(Test { subject, check, negated: operator.negated }))
     }
 
     /// `state established`, `dst 10.0.0.0/8`, `app_limited`, `idle`.
@@ -122,11 +115,7 @@ impl Parser<'_> {
             let field = subject.name;
             return Err((span.clone(), Fault::FieldAlone { field }));
         };
-        Ok(Node::Test(Test {
-            subject: *subject,
-            check,
-            negated: false,
-        }))
+        Ok(Node::Test(Test { subject: *subject, check, negated: false }))
     }
 
     /// `known`, `unknown` or `n/a`, unquoted, unless the field has such a word itself.
@@ -218,9 +207,8 @@ impl Parser<'_> {
 }
 
 /// The words of operators, for messages.
-pub(super) const OPERATOR_WORDS: [&str; 10] = [
-    "in", "contains", "matches", "is", "eq", "ne", "lt", "le", "gt", "ge",
-];
+pub(super) const OPERATOR_WORDS: [&str; 10] =
+    ["in", "contains", "matches", "is", "eq", "ne", "lt", "le", "gt", "ge"];
 
 fn operator_word(word: &str) -> Option<Operator> {
     let (verb, negated) = match word.to_ascii_lowercase().as_str() {
@@ -241,9 +229,7 @@ fn operator_word(word: &str) -> Option<Operator> {
 
 /// Whether the word is an operator that `not` may stand before.
 fn is_negatable(word: &str) -> bool {
-    ["in", "contains", "matches"]
-        .iter()
-        .any(|operator| operator.eq_ignore_ascii_case(word))
+    ["in", "contains", "matches"].iter().any(|operator| operator.eq_ignore_ascii_case(word))
 }
 
 fn has_order(kind: Kind) -> bool {
