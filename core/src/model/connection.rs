@@ -116,7 +116,9 @@ impl Connection {
             (Some(_), Some(0)) => Known::Unknown(Unknown::NothingMeasured),
             (Some(retransmitted), Some(sent)) => {
                 let lost = retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0));
-                Known::Value(f64::from(lost) * 100.0 / f64::from(sent), source)
+                // A repeated SYN counts as retransmitted, but is no data segment.
+                let percent = f64::from(lost) * 100.0 / f64::from(sent);
+                Known::Value(percent.min(100.0), source)
             }
             _ => Known::Unknown(Unknown::KernelDoesNotTell),
         }

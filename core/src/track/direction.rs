@@ -80,7 +80,7 @@ fn opener(socket: &Socket) -> Option<Direction> {
     let queued = u64::from(socket.queues.get()?.send_bytes);
     let in_flight = queued.checked_sub(u64::from(tcp.notsent_bytes()?))?;
     let sent = tcp.bytes_sent()?.checked_sub(tcp.bytes_retrans()?)?;
-    match (tcp.bytes_acked()? + in_flight).checked_sub(sent)? {
+    match tcp.bytes_acked()?.checked_add(in_flight)?.checked_sub(sent)? {
         0 => Some(Direction::Inbound),
         1 => Some(Direction::Outbound),
         _ => None,

@@ -105,15 +105,17 @@ impl Gauges {
         let waiting = tcp.notsent_bytes().unwrap_or(0);
         let probing = socket.timer.get().is_some_and(|t| t.kind == TimerKind::ZeroWindowProbe);
         let in_flight = tcp.unacked().unwrap_or(0).saturating_sub(tcp.sacked().unwrap_or(0));
-        let cwnd = tcp.snd_cwnd().unwrap_or(u32::MAX);
+        // One more, or a sixteenth more, would not fit.
+        let next = u64::from(in_flight) + u64::from(in_flight / 16) + 1;
+        let cwnd = u64::from(tcp.snd_cwnd().unwrap_or(u32::MAX));
         // Less than a segment may wait for nothing but more of it (Nagle).
         gauges.unsent = u32::from(waiting >= segment);
         gauges.window_closed =
             u32::from(waiting > 0 && (probing || window_is_closed(tcp, segment)));
-        gauges.cwnd_full = u32::from(in_flight + in_flight / 16 + 1 >= cwnd);
+        gauges.cwnd_full = u32::from(next >= cwnd);
         gauges.sndbuf_full = u32::from(
             waiting < segment
-                && in_flight + in_flight / 16 + 1 < cwnd
+                && next < cwnd
                 && !window_is_closed(tcp, segment)
                 && socket.memory.get().is_some_and(|m| m.queued_bytes >= m.send_limit_bytes),
         );

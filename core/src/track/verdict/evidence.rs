@@ -166,6 +166,6 @@ impl Evidence {
         if self.segments_out == 0 {
             return 0.0;
         }
-        f64::from(self.segments_lost) * 100.0 / f64::from(self.segments_out)
+        (f64::from(self.segments_lost) * 100.0 / f64::from(self.segments_out)).min(100.0)
     }
 }
