@@ -1,0 +1,167 @@
+//! The tracker with a clock of our own: joins, directions, rates, windows. Whether the verdicts are
+//! right is measured by the lab, on a real kernel.
+
+#[path = "query/sample.rs"]
+mod sample;
+
+use std::time::Duration;
+
+use conns_core::model::{
+    Connection, Direction, Facts, Holding, Holdings, Known, Moment, Observation, Queues, Snapshot,
+    Socket, Source, State, Subject, TcpInfo, Unknown,
+};
+use conns_core::track::{Basis, Memory, Tracker};
+
+use sample::{Tcp, connection, endpoint, holder, known};
+
+fn at(seconds: u64) -> Moment {
+    Moment { monotonic_us: seconds * 1_000_000, wall_us: 0 }
+}
+
+/// An established socket with this cookie (and inode), that has sent and received so much.
+fn socket(cookie: u64, sent: u64, received: u64) -> Box<Socket> {
+    let mut socket = connection("10.0.0.1:443", "10.0.0.2:50000").socket;
+    socket.id.cookie = cookie;
+    socket.inode = known(cookie);
+    socket.tcp = Tcp { rtt_us: 1000, segs: 10, retrans: 0, sent, received }.known();
+    socket
+}
+
+fn sockets(sockets: Vec<Box<Socket>>, now: Moment) -> Observation {
+    let facts = vec![Facts::Sockets(sockets)];
+    Observation { source: Source::SockDiag, at: now, facts, losses: Vec::new() }
+}
+
+fn fold_one(tracker: &mut Tracker, socket: Box<Socket>, now: Moment) -> Connection {
+    let Snapshot { mut connections, .. } = tracker.fold(vec![sockets(vec![socket], now)]);
+    assert_eq!(connections.len(), 1);
+    connections.remove(0)
+}
+
+#[test]
+fn rates_are_what_was_added_and_a_counter_that_went_back_added_nothing() {
+    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let first = fold_one(&mut tracker, socket(1, 1_000, 500), at(10));
+    assert_eq!(first.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+    let second = fold_one(&mut tracker, socket(1, 5_000, 500), at(12));
+    let rates = second.rates.get().unwrap();
+    assert_eq!((rates.out_bytes_per_s, rates.in_bytes_per_s), (2_000.0, 0.0));
+    assert_eq!(second.first_seen, at(10));
+    let third = fold_one(&mut tracker, socket(1, 0, 1_500), at(13));
+    let rates = third.rates.get().unwrap();
+    assert_eq!((rates.out_bytes_per_s, rates.in_bytes_per_s), (0.0, 1_000.0));
+    // The same moment twice: no time, no rate, and no division by it.
+    let again = fold_one(&mut tracker, socket(1, 9_000, 1_500), at(13));
+    assert_eq!(again.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+}
+
+#[test]
+fn a_reused_tuple_is_another_connection() {
+    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    fold_one(&mut tracker, socket(1, 1_000, 0), at(1));
+    let other = fold_one(&mut tracker, socket(2, 9_000, 0), at(2));
+    assert_eq!(other.first_seen, at(2));
+    assert_eq!(other.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+}
+
+#[test]
+fn a_window_covers_at_least_its_half_and_at_most_twice_that() {
+    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    for second in 0..60 {
+        let seen = fold_one(&mut tracker, socket(1, second * 100, 0), at(second));
+        match seen.verdict.evidence.basis {
+            Basis::Life => assert_eq!(second, 0),
+            Basis::Window { us } => {
+                assert!(us <= 11_000_000, "{us} us at {second} s");
+                assert!(us >= second.min(5) * 1_000_000, "{us} us at {second} s");
+                // Nothing falls between the halves.
+                assert_eq!(seen.verdict.evidence.bytes_out, us / 1_000_000 * 100);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_socket_met_twice_in_one_pass_is_one_connection() {
+    let mut moved = socket(7, 0, 0);
+    moved.state = State::CloseWait;
+    let mut tracker = Tracker::new(Memory::None);
+    let twice = sockets(vec![socket(7, 0, 0), moved, socket(8, 0, 0)], at(1));
+    let snapshot = tracker.fold(vec![twice]);
+    let seen: Vec<_> =
+        snapshot.connections.iter().map(|c| (c.socket.id.cookie, c.socket.state)).collect();
+    assert_eq!(seen, [(7, State::Established), (8, State::Established)]);
+}
+
+#[test]
+fn every_holder_is_named_and_none_where_none_was_found() {
+    let (a, b) = (holder(20, "server", "www").process, holder(21, "worker", "www").process);
+    let hold = |inode, process, fd| Holding {
+        subject: Subject::Inode(inode),
+        process,
+        descriptor: Some(fd),
+    };
+    let held = vec![hold(1, 1, 4), hold(1, 0, 9), hold(1, 0, 3), hold(1, 0, 3), hold(5, 0, 6)];
+    let holders = |unreadable_processes| Observation {
+        source: Source::Procfs,
+        at: at(1),
+        facts: vec![Facts::Holdings(Holdings {
+            processes: vec![a.clone(), b.clone()],
+            held: held.clone(),
+            unreadable_processes,
+        })],
+        losses: Vec::new(),
+    };
+    let fold = |unreadable| {
+        let rows = sockets(vec![socket(1, 0, 0), socket(2, 0, 0)], at(1));
+        Tracker::new(Memory::None).fold(vec![rows, holders(unreadable)]).connections
+    };
+    let found = fold(0);
+    let named: Vec<_> = found[0]
+        .holders
+        .value()
+        .unwrap()
+        .iter()
+        .map(|holder| (holder.process.pid, holder.descriptor))
+        .collect();
+    assert_eq!(named, [(20, Some(3)), (20, Some(9)), (21, Some(4))]);
+    assert_eq!(found[1].holders, Known::Unknown(Unknown::NoHolderFound));
+    assert_eq!(fold(3)[1].holders, Known::Unknown(Unknown::NotPrivileged));
+    let alone = Tracker::new(Memory::None).fold(vec![sockets(vec![socket(1, 0, 0)], at(1))]);
+    assert_eq!(alone.connections[0].holders, Known::Unknown(Unknown::SourceFailed));
+}
+
+/// `tcp_info` of a connection that sent 1000 bytes, of which so many count as acknowledged.
+fn acknowledged(bytes_acked: u64) -> Known<TcpInfo> {
+    let mut bytes = [0_u8; 248];
+    bytes[120..128].copy_from_slice(&bytes_acked.to_ne_bytes());
+    bytes[200..208].copy_from_slice(&1_000_u64.to_ne_bytes());
+    known(TcpInfo::new(&bytes))
+}
+
+#[test]
+fn whoever_sent_the_syn_has_one_more_byte_acknowledged() {
+    let direction = |acked, queued, listening: bool| {
+        let mut one = socket(1, 0, 0);
+        one.tcp = acknowledged(acked);
+        one.queues = known(Queues { receive_bytes: 0, send_bytes: queued });
+        let mut rows = vec![one];
+        if listening {
+            let mut listener = socket(2, 0, 0);
+            listener.state = State::Listen;
+            listener.remote = None;
+            listener.local = endpoint("0.0.0.0:443");
+            rows.push(listener);
+        }
+        Tracker::new(Memory::None).fold(vec![sockets(rows, at(1))]).connections[0].direction.get()
+    };
+    let (inbound, outbound) = (Some(Direction::Inbound), Some(Direction::Outbound));
+    assert_eq!(direction(1_000, 0, false), inbound);
+    assert_eq!(direction(1_001, 0, true), outbound);
+    // 400 bytes are still in flight.
+    assert_eq!(direction(600, 400, false), inbound);
+    assert_eq!(direction(601, 400, true), outbound);
+    // Read while the counters moved: the listening socket decides.
+    assert_eq!(direction(500, 0, true), inbound);
+    assert_eq!(direction(500, 0, false), outbound);
+}
