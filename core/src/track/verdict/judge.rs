@@ -26,6 +26,8 @@ const ONE_WAY: u64 = 8;
 /// And if the peer sends less often than this, so that what is sent does not answer requests,
 /// microseconds.
 const REQUEST_EVERY_US: u64 = 1_000_000;
+/// Fewer looks that all see the same may do so by chance.
+const ENOUGH_LOOKS: u32 = 10;
 /// A prompt reader has what waits for it in less, seconds: on loopback at full speed the queues
 /// hold 16 to 47 ms.
 const SLOW_DRAIN_S: f64 = 0.06;
@@ -224,7 +226,12 @@ fn is_app_limited(e: &Evidence) -> bool {
     let has_nothing_waiting = e.share_of_looks(e.looks_unsent) < MOSTLY;
     let kernel_says_so = e.share_of_looks(e.looks_app_limited) >= MOSTLY;
     let is_often_done = is_window(e) && e.share_of_time(e.busy_us) < 0.6;
-    more_out && is_unasked(e) && has_nothing_waiting && (kernel_says_so || is_often_done)
+    // Who has more to send keeps the buffer filled; here the path always had room for all of it.
+    let never_waits = e.looks >= ENOUGH_LOOKS
+        && e.looks_unsent == 0
+        && e.share_of_looks(e.looks_cwnd_full) < MOSTLY;
+    let has_nothing_more = kernel_says_so || is_often_done || never_waits;
+    more_out && is_unasked(e) && has_nothing_waiting && has_nothing_more
 }
 
 /// Whether the peer sends too seldom for what is sent to be answers to it.
