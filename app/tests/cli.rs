@@ -1,0 +1,115 @@
+//! The program as its users meet it: what it prints, what it refuses, how it ends. What it says of
+//! a connection's health is judged in `lab/`.
+//!
+//! A test that needs what this machine lacks is listed as ignored, by name; none passes silently.
+//! `CONNS_UPDATE_GOLDEN=1 cargo test -p conns --test cli golden` rewrites the golden files and docs/fields.md.
+
+#[cfg(target_os = "linux")]
+mod cli {
+    pub(crate) mod bad_input;
+    pub(crate) mod call;
+    pub(crate) mod choosing;
+    pub(crate) mod degraded;
+    pub(crate) mod endings;
+    pub(crate) mod formats;
+    pub(crate) mod golden;
+    pub(crate) mod groups;
+    pub(crate) mod holder;
+    pub(crate) mod hostile;
+    pub(crate) mod namespaces;
+    pub(crate) mod portable;
+    pub(crate) mod privileges;
+    pub(crate) mod program;
+    pub(crate) mod scene;
+    pub(crate) mod screen;
+    pub(crate) mod stage;
+    pub(crate) mod terminal;
+    pub(crate) mod watch;
+}
+#[cfg(target_os = "linux")]
+pub(crate) use cli::*;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    use libtest_mimic::{Arguments, Trial, run};
+
+    if holder::hold_if_asked() {
+        return std::process::ExitCode::SUCCESS;
+    }
+    let mut arguments = Arguments::from_args();
+    // One at a time: a process that is being started has, until it runs its own program, copies of
+    // all descriptors of this one, and would be a second owner of another test's sockets.
+    arguments.test_threads = Some(1);
+    let suites = [
+        golden::TESTS,
+        formats::TESTS,
+        choosing::TESTS,
+        groups::TESTS,
+        namespaces::TESTS,
+        screen::TESTS,
+        watch::TESTS,
+        bad_input::TESTS,
+        endings::TESTS,
+        hostile::TESTS,
+        degraded::TESTS,
+        privileges::TESTS,
+        portable::TESTS,
+        call::TESTS,
+    ];
+    let trials = suites.into_iter().flatten().map(|Case(name, needs, test)| {
+        let missing: Vec<_> = needs.iter().filter_map(|need| need.missing()).collect();
+        if !missing.is_empty() {
+            eprintln!("{name} is ignored: {}", missing.join(", "));
+        }
+        Trial::test(*name, move || test().map_err(|error| format!("{error:#}").into()))
+            .with_ignored_flag(!missing.is_empty())
+    });
+    run(&arguments, trials.collect()).exit_code()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("these tests are for Linux: none was run");
+}
+
+/// A test: its name, what it needs, and what it does.
+#[cfg(target_os = "linux")]
+pub(crate) struct Case(&'static str, &'static [Need], fn() -> anyhow::Result<()>);
+
+/// What a test cannot do without.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    /// Root, and `ip` to make network namespaces.
+    Root,
+    /// A user other than root.
+    OtherThanRoot,
+    /// A program, and the Debian package it is in.
+    Program(&'static str, &'static str),
+    /// IPv6 on loopback.
+    Ipv6,
+}
+
+#[cfg(target_os = "linux")]
+impl Need {
+    fn missing(self) -> Option<String> {
+        let has = |program: &str| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+        };
+        match self {
+            Self::Root if !stage::is_root() => Some("it needs root".to_owned()),
+            Self::Root if !has("ip") => Some("it needs `ip` (Debian: iproute2)".to_owned()),
+            Self::OtherThanRoot if stage::is_root() => {
+                Some("it needs a user other than root".to_owned())
+            }
+            Self::Program(name, package) if !has(name) => {
+                Some(format!("it needs `{name}` (Debian: {package})"))
+            }
+            Self::Ipv6 if std::net::UdpSocket::bind("[::1]:0").is_err() => {
+                Some("it needs IPv6 on loopback".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

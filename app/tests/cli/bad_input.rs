@@ -1,0 +1,217 @@
+//! What cannot be understood is refused: exit code 2, nothing on standard output, and on standard
+//! error what is wrong, where, and what was perhaps meant.
+
+use anyhow::{Result, ensure};
+
+use crate::Case;
+use crate::program::{finish, run};
+use crate::scene::each;
+
+pub(crate) const TESTS: &[Case] = &[
+    Case("wrong_flags_are_refused", &[], || refused(FLAGS)),
+    Case("broken_filters_are_refused_with_the_place", &[], || refused_with_place(FILTERS, &[])),
+    Case("why_refuses_the_same_filters", &[], || {
+        refused_with_place(FILTERS, &["why", "--for", "0.1"])
+    }),
+    Case("unknown_fields_are_refused_with_the_nearest", &[], || refused(FIELDS)),
+    Case("times_that_are_none_are_refused", &[], || refused(TIMES)),
+    Case("calls_that_are_none_are_refused_with_the_place", &[], || refused(CALLS)),
+    Case("escape_sequences_in_arguments_are_not_echoed", &[], not_echoed),
+    Case("very_long_arguments_are_refused_briefly", &[], long_arguments),
+    Case("many_arguments_are_no_crash", &[], many_arguments),
+    Case("arguments_that_are_no_text_are_refused", &[], no_text),
+];
+
+/// A command line, and what must be said of it.
+type Refusal = (&'static [&'static str], &'static [&'static str]);
+
+const FLAGS: &[Refusal] = &[
+    (&["--bogus"], &["--bogus"]),
+    (&["-x"], &["-x"]),
+    (&["--listning"], &["--listning", "--listening"]),
+    (&["-l", "-a"], &["--listening", "--all"]),
+    (&["-o", "xml"], &["xml", "jsonl"]),
+    (&["-o"], &["--output"]),
+    (&["--source", "magic"], &["magic", "portable"]),
+    (&["--color", "pink"], &["pink", "never"]),
+    (&["--limit", "many"], &["many", "--limit"]),
+    (&["--limit=-1"], &["-1", "--limit"]),
+    (&["why", "-o", "csv"], &["csv", "jsonl"]),
+    (&["fields", "-o", "csv"], &["csv", "markdown"]),
+    (&["completions", "tcsh"], &["tcsh", "bash"]),
+    (&["completions"], &["<SHELL>"]),
+    (&["man", "page"], &["page"]),
+    (&["call"], &["<CALL>"]),
+];
+
+/// A filter, the part under which the carets stand, and what else is said.
+type BadFilter = (&'static str, &'static str, &'static str);
+
+const FILTERS: &[BadFilter] = &[
+    ("proces == nginx", "proces", "did you mean `process`?"),
+    ("rtt > 50", "50", "ms"),
+    ("rtt > 50 parsecs", "50", "ms"),
+    ("rtt => 50ms", ">", "value"),
+    ("state == ESTABLISHD", "ESTABLISHD", "established"),
+    ("local_port == htpts", "htpts", "https"),
+    ("pid >", "", "the end"),
+    ("(pid == 1", "", "the end"),
+    ("pid == 1)", ")", "expected"),
+    ("pid == 1 and", "", "the end"),
+    ("process ~ \"(\"", "\"(\"", "process"),
+    ("process == \"nginx", "\"nginx", "quote"),
+    ("remote in 10.0.0.0/99", "10.0.0.0/99", "remote"),
+    ("rate_out > 5Mb/s", "5Mb/s", "M"),
+];
+
+const FIELDS: &[Refusal] = &[
+    (&["--columns", "pidd"], &["`pidd`", "`pid`"]),
+    (&["--columns", "+proces"], &["`proces`", "`process`"]),
+    (&["--columns", "pid,,rtt"], &["column name missing"]),
+    (&["--columns", "-pid,-zzzzzzzzz"], &["`zzzzzzzzz`", "conns fields"]),
+    (&["--columns", "-all"], &["no columns left"]),
+    (&["--columns="], &["column name missing"]),
+    (&["--sort", "rttt"], &["`rttt`", "`rtt`"]),
+    (&["--sort", "rtt,"], &["sort field missing"]),
+    (&["--sort", "-"], &["sort field missing"]),
+    (&["--group-by", "proces"], &["`proces`", "`process`"]),
+    (&["--group-by", ""], &["unknown field"]),
+];
+
+const TIMES: &[Refusal] = &[
+    (&["--watch", "0"], &["--watch", "0"]),
+    (&["--watch=-1"], &["--watch", "-1"]),
+    (&["--watch", "1x"], &["--watch", "1x", "5s"]),
+    (&["--watch=25h"], &["--watch", "25h", "day"]),
+    (&["--watch", "1e300"], &["--watch", "1e300"]),
+    (&["why", "--for", "0s"], &["--for", "0s"]),
+    (&["why", "--for=-5s"], &["--for", "-5s"]),
+    (&["why", "--for", "soon"], &["--for", "soon", "500ms"]),
+    (&["why", "--for", "nan"], &["--for", "nan"]),
+    (&["why", "--for", "inf"], &["--for", "inf"]),
+    (&["why", "--for", "25h"], &["--for", "25h", "day"]),
+    (&["why", "--for", ""], &["--for"]),
+];
+
+const CALLS: &[Refusal] = &[
+    (
+        &["call", "Network.GetConnection"],
+        &["`GetConnection`", "`GetConnections`", "column 9", "^^^"],
+    ),
+    (&["call", "Netwrk.GetConnections"], &["`Netwrk`", "`Network`", "^^^"]),
+    (&["call", "network.getconnections"], &["`network`", "`Network`"]),
+    (&["call", "GetConnections"], &["without its module", "Network.GetConnections();"]),
+    (&["call", "Network.GetConnections(5)"], &["takes no arguments", "`5`", "column 24"]),
+    (&["call", "Network.GetConnections(); Network.GetConnections();"], &["column", "^"]),
+    (&["call", "Network"], &["the end"]),
+    (&["call", ""], &["Network.GetConnections();"]),
+    (&["call", "Network.GetConnections", "-o", "text"], &["text", "csv"]),
+];
+
+fn refused(cases: &[Refusal]) -> Result<()> {
+    each(cases, |(words, saying)| run(words)?.refused(saying))
+}
+
+fn refused_with_place(cases: &[BadFilter], before: &[&str]) -> Result<()> {
+    each(cases, |(filter, place, saying)| {
+        let ran = run(&[before, &[filter]].concat())?;
+        ran.refused(&[saying, "column"])?;
+        // The last two lines are the filter and carets under the place.
+        let lines: Vec<&str> = ran.err.lines().collect();
+        let [.., shown, carets] = &*lines else { anyhow::bail!("{filter}: only {lines:?}") };
+        ensure!(shown.trim() == *filter, "{filter}: shown as {shown:?}");
+        let (from, to) = (carets.find('^'), carets.rfind('^'));
+        let (Some(from), Some(to)) = (from, to) else {
+            anyhow::bail!("{filter}: no carets in {carets:?}")
+        };
+        let under = shown.get(from..=to).unwrap_or_default();
+        ensure!(
+            under == *place || (place.is_empty() && from >= shown.len()),
+            "{filter}: carets under {under:?}, not {place:?}"
+        );
+        Ok(())
+    })
+}
+
+/// What reaches a terminal of what the user typed (or pasted) has no control characters.
+fn not_echoed() -> Result<()> {
+    let evil = "\u{1b}[31mred\u{7}";
+    let (comparison, watch) = (format!("{evil} == 1"), format!("--watch={evil}"));
+    let cases = [
+        &[evil][..],
+        &["pid", "==", evil],
+        &[&comparison],
+        &["--columns", evil],
+        &["--sort", evil],
+        &["--group-by", evil],
+        &["--netns", evil],
+        &[&watch],
+        &["why", "--for", evil],
+        &["call", evil],
+        &["-o", evil],
+        &["completions", evil],
+    ];
+    each(cases, |words| {
+        let ran = run(words)?;
+        // The bare word is a filter like any other and finds nothing.
+        ensure!(ran.code == Some(2) || words == &[evil][..], "{words:?}: exit code {:?}", ran.code);
+        let raw = ran.err.chars().find(|c| c.is_control() && *c != '\n');
+        ensure!(raw.is_none(), "{words:?}: standard error has {raw:?}: {:?}", ran.err);
+        Ok(())
+    })
+}
+
+/// The longest argument Linux takes is 128 KiB with its end.
+const LONG: usize = 128 * 1024 - 200;
+/// More than this of an answer to a mistake is no help.
+const BRIEF_BYTES: usize = 4 * 1024;
+
+fn long_arguments() -> Result<()> {
+    let word = "a".repeat(LONG);
+    let deep = "(".repeat(LONG);
+    let not = "not ".repeat(LONG / 4);
+    let watch = format!("1{word}");
+    let cases = [
+        &[&*word][..],
+        &[&deep],
+        &[&not],
+        &["--columns", &word],
+        &["--sort", &word],
+        &["--group-by", &word],
+        &["--netns", &word],
+        &["call", &word],
+        &["why", "--for", &word],
+        &["--watch", &watch],
+    ];
+    each(cases, |words| {
+        let ran = run(words)?;
+        ran.refused(&[])?;
+        ensure!(!ran.err.is_empty(), "nothing is said of {:.20} …", words.join(" "));
+        ensure!(
+            ran.err.len() <= BRIEF_BYTES,
+            "{} bytes are said of {:.20} …",
+            ran.err.len(),
+            words.join(" ")
+        );
+        Ok(())
+    })
+}
+
+fn many_arguments() -> Result<()> {
+    let many = vec!["or"; 20_000];
+    run(&many)?.refused(&[])?;
+    // As many columns as one likes: a field is shown once.
+    let columns = vec!["pid"; 20_000].join(",");
+    run(&["--columns", &columns, "pid", "==", "0", "-o", "csv"])?.code(0)?;
+    Ok(())
+}
+
+fn no_text() -> Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    for before in [&[][..], &["--columns"], &["--netns"], &["call"]] {
+        let mut command = crate::program::conns(before);
+        finish(command.arg(bytes))?.refused(&[])?;
+    }
+    Ok(())
+}

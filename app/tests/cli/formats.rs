@@ -1,0 +1,282 @@
+//! The output formats, about sockets whose every number the test knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::Case;
+use crate::program::run;
+use crate::scene::{READ, SENT, Scene, all_ends, ends_of, same};
+
+pub(crate) const TESTS: &[Case] = &[
+    Case("json_has_every_socket_once_with_its_owner", &[], json_is_true),
+    Case("json_leaves_out_what_does_not_apply", &[], absent_keys),
+    Case("json_tells_the_unknown_as_null", &[], null_values),
+    Case("json_values_are_of_the_types_the_field_reference_says", &[], types),
+    Case("json_has_connections_and_losses_as_lists", &[], frame),
+    Case("jsonl_is_one_record_a_line", &[], lines),
+    Case("csv_has_keys_as_header_and_the_values_of_json", &[], csv),
+    Case("csv_of_all_columns_has_every_key", &[], csv_of_all),
+    Case("table_has_a_row_for_each_socket", &[], table),
+    Case("wide_has_more_columns_and_cuts_nothing", &[], wide),
+    Case("no_header_leaves_out_one_line", &[], no_header),
+    Case("an_empty_answer_is_valid_in_every_format", &[], empty),
+];
+
+fn json_is_true() -> Result<()> {
+    let scene = Scene::new()?;
+    let records = scene.stage.records(&["-a"], "")?;
+    same("the sockets", all_ends(&records)?, scene.sockets()?)?;
+    let name = fs::read_to_string("/proc/self/comm")?.trim_end().to_owned();
+    for record in &records {
+        same("the pid", &record["pid"], &Value::from(std::process::id()))?;
+        same("the process", &record["process"], &Value::from(&*name))?;
+        same("the owner", &record["owners"][0]["pid"], &Value::from(std::process::id()))?;
+        same("the namespace", &record["netns_inode"], &Value::from(scene.stage.inode()?))?;
+        same("the family", &record["family"], &Value::from("IPv4"))?;
+    }
+    let server = scene.record(&records, scene.listener.local_addr()?)?;
+    let client = scene.record(&records, scene.client.local_addr()?)?;
+    same("bytes out of the client", &client["bytes_out"], &Value::from(SENT))?;
+    same("bytes into the server", &server["bytes_in"], &Value::from(SENT))?;
+    same("bytes nobody read", &server["recv_queue_bytes"], &Value::from(SENT - READ))?;
+    same("the server's direction", &server["direction"], &Value::from("inbound"))?;
+    same("the client's direction", &client["direction"], &Value::from("outbound"))
+}
+
+/// Keys of a kind of socket, by what the field reference says of them.
+fn absent_keys() -> Result<()> {
+    let scene = Scene::new()?;
+    for record in scene.stage.records(&["-a"], "")? {
+        let (proto, state, ..) = ends_of(&record);
+        let (absent, there): (&[&str], &[&str]) = match (&*proto, &*state) {
+            ("tcp", "LISTEN") => (
+                &[
+                    "remote_addr",
+                    "remote_port",
+                    "direction",
+                    "rtt_us",
+                    "loss_percent",
+                    "bytes_out",
+                    "snd_cwnd",
+                ],
+                &["backlog", "backlog_max", "overflows"],
+            ),
+            ("tcp", _) => (
+                &["backlog", "backlog_max", "overflows"],
+                &[
+                    "remote_addr",
+                    "remote_port",
+                    "direction",
+                    "rtt_us",
+                    "loss_percent",
+                    "bytes_out",
+                    "snd_cwnd",
+                ],
+            ),
+            ("udp", "UNCONN") => (
+                &["remote_addr", "remote_port", "rtt_us", "backlog", "snd_cwnd"],
+                &["recv_queue_bytes"],
+            ),
+            _ => (&["rtt_us", "backlog", "snd_cwnd"], &["remote_addr", "remote_port"]),
+        };
+        for key in absent {
+            ensure!(record.get(key).is_none(), "{proto} {state} has `{key}`: {}", record[key]);
+        }
+        for key in there {
+            ensure!(record.get(key).is_some(), "{proto} {state} has no `{key}`");
+        }
+        // A list leaves these out (the ends are told in parts, the sentence by `why`).
+        for key in ["local", "remote", "why"] {
+            ensure!(record.get(key).is_none(), "`{key}` is in the JSON of a list");
+        }
+    }
+    Ok(())
+}
+
+fn null_values() -> Result<()> {
+    let scene = Scene::new()?;
+    let records = scene.stage.records(&["-a"], "")?;
+    let server = scene.record(&records, scene.listener.local_addr()?)?;
+    // It has sent no data segment, so that there is no share of lost ones.
+    same("loss of a mere receiver", server.get("loss_percent"), Some(&Value::Null))?;
+    // One look knows no rates.
+    same("a rate after one look", server.get("rate_out_bytes_per_s"), Some(&Value::Null))?;
+    let udp = scene.record(&records, scene.udp_connected.local_addr()?)?;
+    same("bytes of UDP, which the kernel does not count", udp.get("bytes_out"), Some(&Value::Null))
+}
+
+/// Keys and kinds as `conns fields -o json` tells them.
+fn kinds() -> Result<BTreeMap<String, String>> {
+    let json = run(&["fields", "-o", "json"])?.code(0)?.json()?;
+    let fields = json["fields"].as_array().context("no list of fields")?;
+    let text = |field: &Value, key: &str| {
+        field[key].as_str().map(str::to_owned).context("a field without it")
+    };
+    fields.iter().map(|field| Ok((text(field, "key")?, text(field, "type")?))).collect()
+}
+
+fn types() -> Result<()> {
+    let scene = Scene::new()?;
+    let kinds = kinds()?;
+    let records = scene.stage.records(&["-a"], "")?;
+    let mut seen = BTreeSet::new();
+    for (key, value) in records.iter().filter_map(Value::as_object).flatten() {
+        let kind =
+            kinds.get(key).with_context(|| format!("`{key}` is no key of `conns fields`"))?;
+        let fits = match &**kind {
+            "text" => value.is_string(),
+            "number" | "bytes" | "duration" | "time" => value.is_u64(),
+            "port" => value.as_u64().is_some_and(|port| port <= 65535),
+            "rate" => value.is_number(),
+            "percent" => value.as_f64().is_some_and(|percent| percent >= 0.0),
+            "bool" => value.is_boolean(),
+            "address" => {
+                value.as_str().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok())
+            }
+            "list" => value.is_array(),
+            other => anyhow::bail!("`{key}` is of the unknown type {other}"),
+        };
+        ensure!(fits || value.is_null(), "`{key}` is of type {kind}, and {value}");
+        seen.insert(kind.clone());
+    }
+    ensure!(seen.len() >= 9, "these sockets show only the types {seen:?}");
+    Ok(())
+}
+
+fn frame() -> Result<()> {
+    let scene = Scene::new()?;
+    let ran = scene.stage.run(&["-a", "-o", "json"], "")?;
+    let json = ran.good()?.json()?;
+    let keys: Vec<&str> = json.as_object().context("no object")?.keys().map(|key| &**key).collect();
+    same("the keys", keys, vec!["connections", "losses"])?;
+    ensure!(json["losses"].is_array(), "losses are {}", json["losses"]);
+    for loss in json["losses"].as_array().into_iter().flatten() {
+        for key in ["kind", "source", "message"] {
+            ensure!(loss[key].is_string(), "a loss has the {key} {}", loss[key]);
+        }
+        ensure!(loss["count"].is_u64(), "a loss has the count {}", loss["count"]);
+    }
+    Ok(())
+}
+
+fn lines() -> Result<()> {
+    let scene = Scene::new()?;
+    let ran = scene.stage.run(&["-a", "-o", "jsonl"], "")?;
+    let records = ran.good()?.lines_of_json()?;
+    same("the sockets", all_ends(&records)?, scene.sockets()?)?;
+    ensure!(ran.out.ends_with(b"}\n"), "the last line has no end");
+    let of_json = scene.stage.records(&["-a"], "")?;
+    let keys = |records: &[Value]| -> BTreeMap<_, BTreeSet<String>> {
+        let keys =
+            |r: &Value| r.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
+        records.iter().map(|record| (ends_of(record), keys(record))).collect()
+    };
+    same("the keys of each record", keys(&records), keys(&of_json))
+}
+
+fn csv() -> Result<()> {
+    let scene = Scene::new()?;
+    let columns = "proto,state,local_addr,local_port,remote_addr,remote_port,pid,process,bytes_out,recv_queue,rtt";
+    let ran = scene.stage.run(&["-a", "-o", "csv", "--columns", columns], "")?;
+    let (header, rows) = ran.good()?.csv()?;
+    let keys = "proto,state,local_addr,local_port,remote_addr,remote_port,pid,process,bytes_out,recv_queue_bytes,rtt_us";
+    same("the header", header.join(","), keys.to_owned())?;
+    let from_csv: BTreeSet<Vec<String>> = rows.into_iter().map(|row| row[..10].to_vec()).collect();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let cell = |record: &Value, key| {
+        record.get(key).filter(|v| !v.is_null()).map(text).unwrap_or_default()
+    };
+    let from_json = scene.stage.records(&["-a"], "")?;
+    let from_json: BTreeSet<Vec<String>> = from_json
+        .iter()
+        .map(|r| keys.split(',').take(10).map(|key| cell(r, key)).collect())
+        .collect();
+    same("the rows", from_csv, from_json)
+}
+
+fn csv_of_all() -> Result<()> {
+    let scene = Scene::new()?;
+    let ran = scene.stage.run(&["-a", "-o", "csv", "--columns", "all"], "")?;
+    let (header, rows) = ran.good()?.csv()?;
+    let header: BTreeSet<String> = header.into_iter().collect();
+    same("the header", header, kinds()?.into_keys().collect())?;
+    same("the number of rows", rows.len(), scene.sockets()?.len())
+}
+
+fn table() -> Result<()> {
+    let scene = Scene::new()?;
+    let ran = scene.stage.run(&["-a"], "")?;
+    let lines: Vec<&str> = ran.good()?.text()?.lines().collect();
+    let titles =
+        "PROCESS PID PROTO STATE DIRECTION LOCAL REMOTE RTT LOSS BYTES-OUT BYTES-IN IDLE VERDICT";
+    let header: Vec<&str> = lines.first().context("no header")?.split_whitespace().collect();
+    same("the header", header.join(" "), titles.to_owned())?;
+    same("the number of lines", lines.len(), 1 + scene.sockets()?.len())?;
+    let pid = format!(" {} ", std::process::id());
+    for line in &lines[1..] {
+        ensure!(line.contains(&pid), "no pid in {line:?}");
+        ensure!(!line.ends_with(' '), "blanks at the end of {line:?}");
+    }
+    let client = scene.client.local_addr()?.to_string();
+    let line = lines
+        .iter()
+        .find(|line| line.contains(&format!(" {client} ")) && line.contains("outbound"));
+    let line = line.context("no row of the client")?;
+    ensure!(line.contains("1kB"), "{SENT} bytes sent are not 1kB in {line:?}");
+    Ok(())
+}
+
+fn wide() -> Result<()> {
+    let scene = Scene::new()?;
+    let ran = scene.stage.run(&["-a", "-o", "wide"], "")?;
+    let header = ran.good()?.text()?.lines().next().context("no header")?;
+    for title in ["USER", "RECV-QUEUE", "SND-CWND", "CONGESTION", "CONFIDENCE", "CMDLINE"] {
+        ensure!(header.split_whitespace().any(|word| word == title), "no {title} in {header:?}");
+    }
+    let program = std::env::current_exe()?;
+    let program = program.to_str().context("a path that is no text")?;
+    same(
+        "rows with the whole command line",
+        ran.text()?.matches(program).count(),
+        scene.sockets()?.len(),
+    )
+}
+
+fn no_header() -> Result<()> {
+    let scene = Scene::new()?;
+    for format in ["table", "wide", "csv"] {
+        // Columns that do not change from one look to the next.
+        let words = [
+            "-a",
+            "-o",
+            format,
+            "--columns",
+            "proto,state,local,remote,pid",
+            "--sort",
+            "local,remote",
+        ];
+        let with = scene.stage.run(&words, "")?;
+        let without = scene.stage.run(&[&words[..], &["--no-header"]].concat(), "")?;
+        let rest: Vec<&str> = with.good()?.text()?.lines().skip(1).collect();
+        same(format, without.good()?.text()?.lines().collect(), rest)?;
+    }
+    Ok(())
+}
+
+fn empty() -> Result<()> {
+    let scene = Scene::new()?;
+    let filter = "pid == 0";
+    let run = |format| scene.stage.run(&["-a", "-o", format], filter);
+    let json = run("json")?.good()?.json()?;
+    same("json", &json["connections"], &Value::Array(Vec::new()))?;
+    same("jsonl", run("jsonl")?.good()?.text()?, "")?;
+    let (header, rows) = run("csv")?.good()?.csv()?;
+    ensure!(header.len() > 5 && rows.is_empty(), "csv: {header:?} and {rows:?}");
+    for format in ["table", "wide"] {
+        same(format, run(format)?.good()?.text()?.lines().count(), 1)?;
+    }
+    Ok(())
+}

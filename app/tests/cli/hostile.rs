@@ -1,0 +1,157 @@
+//! A process may call itself anything. Whatever it is, a terminal gets no control characters, and
+//! machine-read output says it exactly.
+
+use std::fs;
+use std::net::TcpListener;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::Case;
+use crate::holder::Holder;
+use crate::program::Ran;
+use crate::scene::same;
+use crate::stage::Stage;
+
+pub(crate) const TESTS: &[Case] = &[
+    Case("hostile_names_do_not_reach_a_terminal_raw", &[], not_raw),
+    Case("hostile_names_are_exact_in_json", &[], exact_in_json),
+    Case("hostile_names_are_exact_in_csv", &[], exact_in_csv),
+    Case("hostile_names_can_be_filtered_and_grouped", &[], filtered),
+    Case("a_very_long_command_line_is_listed", &[], long_command_line),
+    Case("empty_arguments_are_listed", &[], odd_command_lines),
+];
+
+/// Red, bell, a comma, a quote, a new line, a control character of two bytes, and a byte that is no
+/// text: 15 bytes, the most a name has.
+const NAME: &[u8] = b"\x1b[31mE\x07,\"\nx\xc2\x9b\xff";
+/// Sets the title of a terminal.
+const ARGUMENT: &str = "\u{1b}]0;pwned\u{7}\r\n\t\u{202e}";
+
+/// A listener held by a process of that name.
+struct Hostile {
+    stage: Stage,
+    holder: Holder,
+}
+
+impl Hostile {
+    fn new(arguments: &[&str]) -> Result<Self> {
+        let stage = Stage::new()?;
+        let listener: TcpListener = stage.listen("127.0.0.1:0")?;
+        let holder = Holder::start(NAME, arguments, listener, None)?;
+        Ok(Self { stage, holder })
+    }
+}
+
+fn no_controls(ran: &Ran) -> Result<()> {
+    let text = [ran.text()?, &ran.err].concat();
+    let raw = text.char_indices().find(|(_, c)| c.is_control() && *c != '\n');
+    ensure!(raw.is_none(), "{} writes {raw:?} in {text:?}", ran.shown);
+    Ok(())
+}
+
+fn not_raw() -> Result<()> {
+    let hostile = Hostile::new(&[ARGUMENT])?;
+    let pid = hostile.holder.pid().to_string();
+    for words in [
+        &["-a"][..],
+        &["-a", "-o", "wide"],
+        &["-a", "--columns", "process,cmdline,exe,owners,pid"],
+        &["-a", "--group-by", "process"],
+        &["-a", "--group-by", "cmdline"],
+        &["-a", "--group-by", "owners"],
+        &["why", "-a", "--for", "0.1"],
+    ] {
+        let ran = hostile.stage.run(words, "")?;
+        no_controls(ran.good()?)?;
+        let is_grouped = words.contains(&"--group-by");
+        ensure!(
+            is_grouped || ran.text()?.contains(&pid),
+            "{}: the process is not shown",
+            ran.shown
+        );
+        let lines = ran.text()?.lines().count();
+        ensure!(lines <= 3, "{}: {lines} lines of one socket: {:?}", ran.shown, ran.text()?);
+    }
+    let mut command =
+        crate::program::conns(["call", "Network.GetListeningEndpoints", "-o", "table"]);
+    command.args(hostile.stage.netns()?);
+    let ran = hostile.stage.finish(&mut command)?;
+    no_controls(ran.good()?)?;
+    ensure!(ran.text()?.contains(&pid), "the call does not show the process");
+    Ok(())
+}
+
+fn exact_in_json() -> Result<()> {
+    let hostile = Hostile::new(&[ARGUMENT])?;
+    let name = hostile.holder.name()?;
+    ensure!(name.starts_with("\u{1b}[31mE"), "the process is called {name:?}");
+    for words in [
+        &["-a", "-o", "json"][..],
+        &["-a", "-o", "jsonl"],
+        &["why", "-a", "--for", "0.1", "-o", "json"],
+    ] {
+        let ran = hostile.stage.run(words, "")?;
+        // RFC 8259 section 7 has these escaped; the newline stands between records.
+        let raw = ran.good()?.text()?.chars().find(|c| *c < ' ' && *c != '\n');
+        ensure!(raw.is_none(), "{} has {raw:?}", ran.shown);
+        let json = ran.json()?;
+        let record = [&json["connections"][0], &json["verdicts"][0], &json]
+            .into_iter()
+            .find(|record| record.get("process").is_some())
+            .context("no process")?;
+        same("the name", record["process"].as_str(), Some(&*name))?;
+        same("the owner's name", record["owners"][0]["process"].as_str(), Some(&*name))?;
+    }
+    let records = hostile.stage.records(&["-a"], "")?;
+    let line = records[0]["cmdline"].as_str().context("no command line")?;
+    ensure!(line.ends_with(ARGUMENT), "the command line is {line:?}");
+    Ok(())
+}
+
+fn exact_in_csv() -> Result<()> {
+    let hostile = Hostile::new(&[])?;
+    let ran = hostile.stage.run(&["-a", "-o", "csv", "--columns", "pid,process,state"], "")?;
+    let (_, rows) = ran.good()?.csv()?;
+    let wanted = [hostile.holder.pid().to_string(), hostile.holder.name()?, "LISTEN".to_owned()];
+    same("the rows", rows, vec![wanted.to_vec()])?;
+    ensure!(
+        ran.text()?.contains("\"\""),
+        "the quote in the name is not doubled: {:?}",
+        ran.text()?
+    );
+    Ok(())
+}
+
+fn filtered() -> Result<()> {
+    let hostile = Hostile::new(&[])?;
+    let found = hostile.stage.records(&["-a"], "process contains \"31mE\"")?;
+    same("found by name", found.len(), 1)?;
+    let ran = hostile.stage.run(&["-a", "--group-by", "process", "-o", "jsonl"], "")?;
+    let groups = ran.good()?.lines_of_json()?;
+    same("the group", groups[0]["process"].as_str(), Some(&*hostile.holder.name()?))
+}
+
+/// As long as Linux allows one argument to be, nearly.
+const LONG: usize = 120 * 1024;
+
+fn long_command_line() -> Result<()> {
+    let argument = "y".repeat(LONG);
+    let hostile = Hostile::new(&[&argument, &argument])?;
+    let kernel = fs::read(format!("/proc/{}/cmdline", hostile.holder.pid()))?;
+    ensure!(kernel.len() > 2 * LONG, "the kernel tells only {} bytes", kernel.len());
+    let records = hostile.stage.records(&["-a"], "")?;
+    let line = records[0]["cmdline"].as_str().context("no command line")?;
+    ensure!(line.contains(&argument[..1000]), "the command line is {:.100}", line);
+    // Other columns do not suffer.
+    same("the pid", &records[0]["pid"], &hostile.holder.pid().into())?;
+    let ran = hostile.stage.run(&["-a", "-o", "wide"], "")?;
+    same("lines", ran.good()?.text()?.lines().count(), 2)
+}
+
+fn odd_command_lines() -> Result<()> {
+    let hostile = Hostile::new(&["", "two  blanks", ""])?;
+    let records = hostile.stage.records(&["-a"], "")?;
+    let line = records[0]["cmdline"].as_str().context("no command line")?;
+    ensure!(line.contains("two  blanks"), "the command line is {line:?}");
+    Ok(())
+}

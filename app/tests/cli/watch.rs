@@ -1,0 +1,169 @@
+//! `--watch`: a terminal is redrawn, a pipe is written on, and both show what changed meanwhile.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::Case;
+use crate::program::{SOON, first_line};
+use crate::scene::{Scene, same};
+use crate::terminal::{HOME_AND_CLEAR, OnTerminal, without_escapes};
+
+pub(crate) const TESTS: &[Case] = &[
+    Case("watch_redraws_a_terminal_with_what_changed", &[], redraws),
+    Case("watch_never_scrolls_a_terminal", &[], never_scrolls),
+    Case("watch_writes_on_in_a_pipe_with_rates", &[], rates),
+    Case("watch_separates_tables_in_a_pipe", &[], separates),
+    Case("watch_takes_a_word_that_is_no_time_as_filter", &[], word),
+    Case("watch_ends_well_when_its_reader_does", &[], reader_ends),
+];
+
+/// The screens that were drawn whole.
+fn screens(text: &str) -> Vec<String> {
+    let mut screens: Vec<_> = text.split(HOME_AND_CLEAR).skip(1).map(without_escapes).collect();
+    screens.pop(); // perhaps not whole yet
+    screens
+}
+
+fn redraws() -> Result<()> {
+    let scene = Scene::new()?;
+    let command = scene.stage.conns(&["--watch", "0.2"], "")?;
+    let mut watch = OnTerminal::start(&scene.stage, command, 200, 50)?;
+    let text = watch.wait("three screens", |text| screens(text).len() >= 3)?;
+    ensure!(text.starts_with(HOME_AND_CLEAR), "the first screen is not cleared: {text:?}");
+    for screen in screens(&text) {
+        ensure!(screen.starts_with("PROCESS "), "a screen without header: {screen:?}");
+        ensure!(screen.contains("RATE-OUT"), "a screen without rates: {screen:?}");
+    }
+    let (client, server) = scene.stage.connect(scene.listener.local_addr()?, &scene.listener)?;
+    let end = format!(" {} ", client.local_addr()?);
+    let shows = |text: &str| screens(text).last().is_some_and(|screen| screen.contains(&end));
+    watch.wait("a new connection to be shown", shows)?;
+    drop((client, server));
+    watch.wait("a closed connection to be gone", |text| !shows(text))?;
+    Ok(())
+}
+
+fn never_scrolls() -> Result<()> {
+    let scene = Scene::new()?;
+    let more: Vec<_> = (0..20)
+        .map(|_| scene.stage.connect(scene.listener.local_addr()?, &scene.listener))
+        .collect::<Result<_>>()?;
+    let command = scene.stage.conns(&["-a", "--watch", "0.2"], "")?;
+    let mut watch = OnTerminal::start(&scene.stage, command, 100, 10)?;
+    let text = watch.wait("three screens", |text| screens(text).len() >= 3)?;
+    for screen in screens(&text) {
+        // The cursor stands in the line after the last one.
+        let lines = screen.matches('\n').count();
+        ensure!(
+            (5..=9).contains(&lines),
+            "{lines} lines on a terminal of 10, {} sockets",
+            more.len() * 2
+        );
+    }
+    Ok(())
+}
+
+/// A program writing to a pipe, line by line; ended when dropped.
+struct Lines {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Lines {
+    fn start(scene: &Scene, mut command: Command) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = scene.stage.spawn(&mut command)?;
+        let output = child.stdout.take().context("no output")?;
+        let (send, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { child, lines })
+    }
+
+    fn next(&self, until: Instant) -> Result<String> {
+        let left = until.saturating_duration_since(Instant::now());
+        self.lines.recv_timeout(left).with_context(|| format!("nothing more came within {SOON:?}"))
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        // It watches until it is ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn rates() -> Result<()> {
+    let mut scene = Scene::new()?;
+    let port = scene.client.local_addr()?.port();
+    let filter = format!("local_port == {port} and tcp");
+    let command = scene.stage.conns(&["--watch", "0.2", "-o", "jsonl"], &filter)?;
+    let lines = Lines::start(&scene, command)?;
+    let until = Instant::now() + SOON;
+    let mut sent = scene.sockets()?.len() as u64; // anything; what counts is that it grows
+    loop {
+        let record: Value = serde_json::from_str(&lines.next(until)?)?;
+        let rate = record["rate_out_bytes_per_s"]
+            .as_f64()
+            .with_context(|| format!("no rate in {record}"))?;
+        let bytes = record["bytes_out"].as_u64().context("no bytes")?;
+        if rate > 0.0 && bytes > sent {
+            return Ok(());
+        }
+        sent = sent.max(bytes);
+        scene.client.write_all(&[0; 100])?;
+    }
+}
+
+fn separates() -> Result<()> {
+    let scene = Scene::new()?;
+    let lines = Lines::start(&scene, scene.stage.conns(&["-a", "-t", "--watch", "0.2"], "")?)?;
+    let until = Instant::now() + SOON;
+    for _ in 0..3 {
+        let header = lines.next(until)?;
+        ensure!(header.starts_with("PROCESS "), "a table begins with {header:?}");
+        for _ in 0..3 {
+            let row = lines.next(until)?;
+            ensure!(row.contains(" tcp "), "a row is {row:?}");
+        }
+        same("the line after a table", lines.next(until)?, String::new())?;
+    }
+    Ok(())
+}
+
+fn word() -> Result<()> {
+    let scene = Scene::new()?;
+    // Only the namespace or the ports narrow it further, so the word must be part of a filter.
+    let mut command = crate::program::conns(["-o", "jsonl", "--watch", "udp", "and"]);
+    command.arg(format!("port == {}", scene.udp.local_addr()?.port()));
+    command.args(scene.stage.netns()?);
+    let line = Lines::start(&scene, command)?.next(Instant::now() + SOON)?;
+    let record: Value =
+        serde_json::from_str(&line).with_context(|| format!("the line {line:?}"))?;
+    same("the protocol", &record["proto"], &"udp".into())
+}
+
+fn reader_ends() -> Result<()> {
+    let scene = Scene::new()?;
+    let mut command = scene.stage.conns(&["-a", "-o", "jsonl", "--watch", "0.1"], "")?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = scene.stage.spawn(&mut command)?;
+    let first = first_line(&mut child)?;
+    // The reader is gone; the next look has nobody to tell.
+    let ran = scene.stage.collect(child, "conns --watch | head -1")?;
+    ran.good()?;
+    ensure!(first.starts_with('{'), "the first line was {first:?}");
+    Ok(())
+}

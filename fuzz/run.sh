@@ -1,0 +1,59 @@
+#!/bin/sh
+# Fuzzes every target for SECONDS each (60 if not told), from the recorded corpus. Fails on a crash, and says how to
+# see it again. Works on stable Rust without RUSTC_BOOTSTRAP: coverage needs no unstable flag. A sanitizer would, and
+# would find nothing, since our code forbids `unsafe`; overflows and broken assertions are found all the same.
+#
+#     fuzz/run.sh [SECONDS] [TARGET...]
+#
+# Needs a C++ compiler for libFuzzer. The corpus is copied first: the checked-in one does not grow.
+set -eu
+
+seconds=${1:-60}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- netlink procfs filter
+here=$(cd "$(dirname "$0")" && pwd)
+corpus=$here/../corpus
+build=${CARGO_TARGET_DIR:-$here/target}
+version=0.13.2
+
+if ! cargo fuzz --version >/dev/null 2>&1; then
+    cargo install cargo-fuzz --version "$version" --locked
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# seeds TARGET: prints the folder of its starting inputs.
+seeds() {
+    folder=$scratch/$1
+    mkdir -p "$folder"
+    case $1 in
+    netlink) find "$corpus/sockdiag" -name '*.bin' ;;
+    procfs) find "$corpus/procfs" -type f ;;
+    filter) split --lines=1 --suffix-length=4 "$corpus/filter/accepted.txt" "$folder/accepted-" &&
+        split --lines=1 --suffix-length=4 "$corpus/filter/refused.txt" "$folder/refused-" ;;
+    esac >"$scratch/$1.list"
+    # What has broken once is tried each time.
+    [ ! -d "$corpus/found/$1" ] || find "$corpus/found/$1" -type f >>"$scratch/$1.list"
+    while read -r file; do
+        cp "$file" "$folder/$(echo "${file#"$corpus"/}" | tr / -)"
+    done <"$scratch/$1.list"
+    # Without seeds a minute of fuzzing finds nothing, and would look like success.
+    [ "$(find "$folder" -type f | wc -l)" -ge 10 ] || { echo "fuzz/run.sh: no corpus for $1" >&2; exit 1; }
+}
+
+cd "$here"
+cargo fuzz build --fuzz-dir . --target-dir "$build" --sanitizer none
+failed=
+for target in "$@"; do
+    seeds "$target"
+    echo "== $target, $seconds s =="
+    # The second folder is read only, so that what has crashed once is tried first.
+    mkdir -p "artifacts/$target"
+    cargo fuzz run --fuzz-dir . --target-dir "$build" --sanitizer none "$target" "$scratch/$target" "artifacts/$target" -- \
+        -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        >"$scratch/$target.log" 2>&1 || failed="$failed $target"
+    grep -E '^#[0-9]+.*(INITED|DONE)|^stat::|panicked|^thread|ERROR|Test unit written' "$scratch/$target.log" || true
+    case $failed in *" $target") tail -n 40 "$scratch/$target.log" ;; esac
+done
+[ -z "$failed" ] || { echo "fuzz/run.sh: crashed:$failed; see fuzz/artifacts" >&2; exit 1; }
