@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 # Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with.
-TEST_PACKAGES := iproute2 util-linux python3 procps
+TEST_PACKAGES := iproute2 util-linux python3 procps bash dash zsh fish man-db
 BENCH_PACKAGES := iproute2 lsof net-tools
 
 .PHONY: run test lint purity unit lab bench fuzz docs install test-packages bench-packages

@@ -55,9 +55,39 @@ impl Failure {
             Self::NoAnswer(_) | Self::Write(_) => 1,
         };
         // With standard error closed there is nobody to tell.
-        let _ = writeln!(io::stderr(), "conns: {self}");
+        let _ = writeln!(io::stderr(), "conns: {}", presentable(&self.to_string()));
         ExitCode::from(code)
     }
+}
+
+/// Says what is wrong with the flags, or what `--help` and `--version` ask for.
+pub(crate) fn report_flags(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        let text = error.render().to_string();
+        let _ = write!(io::stderr(), "{}", presentable(&text));
+        return ExitCode::from(2);
+    }
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => Failure::Write(error).report(),
+    }
+}
+
+/// Longest message, in characters; whoever typed more knows it.
+const MESSAGE_CHARACTERS: usize = 2000;
+
+/// A message that may repeat what was typed: without control characters but line ends, and cut.
+fn presentable(message: &str) -> String {
+    let mut text: String = message
+        .split('\n')
+        .map(|line| conns_print::printable(line.into()).into_owned())
+        .collect::<Vec<_>>()
+        .join("\n");
+    if let Some((cut, _)) = text.char_indices().nth(MESSAGE_CHARACTERS) {
+        text.truncate(cut);
+        text.push_str("…\n");
+    }
+    text
 }
 
 /// Says what is missing, one line each (what only privileges would add: one line in all), and

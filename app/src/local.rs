@@ -58,6 +58,8 @@ fn scope(ask: &Ask) -> Scope {
 fn face_error(error: SourceError) -> FaceError {
     match error {
         SourceError::NoSuchNamespace { .. } => FaceError::NotThere(error.to_string()),
-        SourceError::Unavailable { .. } => FaceError::Unavailable(error.to_string()),
+        SourceError::Unavailable { .. } | SourceError::Both { .. } => {
+            FaceError::Unavailable(error.to_string())
+        }
     }
 }

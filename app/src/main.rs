@@ -21,7 +21,11 @@ use flags::{Command, Flags};
 const INCOMPLETE: u8 = 3;
 
 fn main() -> ExitCode {
-    match run(&Flags::parse()) {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) => return failure::report_flags(&error),
+    };
+    match run(&flags) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::from(INCOMPLETE),
         Err(failure) => failure.report(),
@@ -38,14 +42,20 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Man) => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Flags::command()).render(&mut page)?;
-            terminal::stdout().write_all(&page)?;
+            write(&page)?;
         }
         Some(Command::Completions { shell }) => {
             // The generator panics where writing fails, so it writes to memory.
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Flags::command(), "conns", &mut script);
-            terminal::stdout().write_all(&script)?;
+            write(&script)?;
         }
     }
     Ok(false)
+}
+
+fn write(text: &[u8]) -> Result<(), Failure> {
+    let mut out = terminal::stdout();
+    out.write_all(text)?;
+    Ok(out.flush()?)
 }

@@ -101,6 +101,9 @@ impl Tracker {
                 verdict: Verdict::UNKNOWN,
                 socket,
             };
+            // Where bytes do not apply or are not told, neither are their rates.
+            connection.rates =
+                connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
             match self.memory {
                 Memory::None => {
                     let counters = Counters::of(&connection);

@@ -50,12 +50,24 @@ impl Engine {
     /// [`SourceError`] if no socket table could be read. A failure to find holders is a loss in
     /// the snapshot: the sockets are there all the same.
     pub fn look(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
-        let mut observations = vec![self.sockets.observe(scope, self.clock.now())?];
+        let mut observations = vec![self.sockets(scope)?];
         // After the sockets, so that every socket that is still there finds its holder.
         observations.extend(self.holders_of(&observations));
         let mut snapshot = self.tracker.fold(observations);
         snapshot.losses.extend(self.standing_losses.iter().cloned());
         Ok(Arc::new(snapshot))
+    }
+
+    fn sockets(&mut self, scope: &Scope) -> Result<Observation, SourceError> {
+        self.sockets.observe(scope, self.clock.now()).map_err(|second| {
+            match self.standing_losses.first() {
+                Some(first) => SourceError::Both {
+                    first: first.sentence.to_string(),
+                    second: Box::new(second),
+                },
+                None => second,
+            }
+        })
     }
 
     /// Who holds the sockets in `observations`, if they do not say it themselves.
@@ -103,7 +115,7 @@ impl Engine {
 
     /// A look at the sockets alone, for what the tracker remembers of it.
     fn glance(&mut self, scope: &Scope) -> Result<(), SourceError> {
-        let observation = self.sockets.observe(scope, self.clock.now())?;
+        let observation = self.sockets(scope)?;
         self.tracker.fold(vec![observation]);
         Ok(())
     }

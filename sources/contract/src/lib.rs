@@ -129,6 +129,14 @@ pub enum SourceError {
         /// What the user can do, as a sentence.
         remedy: &'static str,
     },
+    /// The source that was to stand in for another does not work here either.
+    #[error("{first}. In its place: {second}")]
+    Both {
+        /// Why the first does not work.
+        first: String,
+        /// Why the second does not.
+        second: Box<SourceError>,
+    },
     /// The scope names a network namespace that is not there.
     #[error("no network namespace `{wanted}`: {reason}. Known here: {known}")]
     NoSuchNamespace {

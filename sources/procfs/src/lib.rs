@@ -91,7 +91,10 @@ impl Procfs {
             source_name: Source::Procfs,
             attempted: format!("list the processes in {}", self.root.display()),
             cause: io::Error::from(error),
-            remedy: "Mount procfs there; until then no owner can be named",
+            remedy: match error {
+                Errno::MFILE | Errno::NFILE => "Raise the limit of open files (ulimit -n)",
+                _ => "Mount procfs there; until then no owner can be named",
+            },
         }
     }
 
@@ -118,6 +121,10 @@ impl Procfs {
             };
             let number = parse::decimal(entry.file_name().to_bytes());
             pids.extend(number.and_then(|pid| u32::try_from(pid).ok()));
+        }
+        if pids.is_empty() {
+            // The folder is there, but this very process is not in it: it is no procfs.
+            return Err(self.unavailable(Errno::NOENT));
         }
         pids.sort_unstable();
         Ok(pids)
@@ -176,10 +183,13 @@ impl Procfs {
                 kind: LossKind::NotPermitted,
                 count: unread.not_permitted,
                 sentence: format!(
-                    "{} processes may not be looked into by this user; all of root's capabilities \
-                     (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) would add which sockets they hold, and \
-                     network namespaces only they are in",
-                    unread.not_permitted
+                    "{} may not be looked into by this user; all of root's capabilities \
+                     (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) would add which sockets are held \
+                     there, and network namespaces nobody else is in",
+                    match unread.not_permitted {
+                        1 => "one process".to_owned(),
+                        count => format!("{count} processes"),
+                    }
                 )
                 .into(),
             });

@@ -62,9 +62,10 @@ impl NamespaceSet {
     /// Opens the caller's own namespace.
     pub(crate) fn open() -> io::Result<Self> {
         // Without /proc the own namespace has no number; it is still there and can be listed.
-        let own = inode_of("/proc/thread-self/ns/net").unwrap_or(0);
+        let known = inode_of("/proc/thread-self/ns/net");
+        let own = known.unwrap_or(0);
         let socket = DiagSocket::open()?;
-        let netns = Arc::new(Netns::new(own, None, true));
+        let netns = Arc::new(known.map_or_else(Netns::only, |own| Netns::new(own, None, true)));
         let rows = RowReader::new(Arc::clone(&netns));
         Ok(Self { own, entered: BTreeMap::from([(own, Entered { netns, socket, rows })]) })
     }
@@ -93,7 +94,19 @@ impl NamespaceSet {
             .filter(|inode| !self.entered.contains_key(inode))
             .filter_map(|inode| Some((*inode, found.get(inode)?.clone())))
             .collect();
-        self.enter(new, losses);
+        let failures = self.enter(new, losses);
+        match wanted {
+            Namespaces::These(names) => {
+                for (name, inode) in names.iter().zip(&chosen) {
+                    if let Some(failure) = failures.iter().find(|failure| failure.inode == *inode) {
+                        return Err(failure.as_answer_to(name));
+                    }
+                }
+            }
+            Namespaces::All | Namespaces::Own => {
+                losses.extend(failures.iter().filter_map(Failure::as_loss));
+            }
+        }
         Ok(chosen)
     }
 
@@ -104,7 +117,25 @@ impl NamespaceSet {
     /// Every namespace a process or a name leads to.
     fn find(&self, losses: &mut Vec<Loss>) -> BTreeMap<u64, Found> {
         let mut found = BTreeMap::from([(self.own, Found::default())]);
+        let mut cannot_list = |cause: io::Error| {
+            let remedy = match Errno::from_io_error(&cause) {
+                Some(Errno::MFILE | Errno::NFILE) => "raise the limit of open files (ulimit -n)",
+                _ => "mount procfs on /proc",
+            };
+            losses.push(Loss {
+                source: Source::SockDiag,
+                kind: LossKind::NamespaceUnreadable,
+                count: 1,
+                sentence: format!(
+                    "cannot find other network namespaces in /proc: {cause}; only this one is \
+                     listed; {remedy}"
+                )
+                .into(),
+            });
+        };
         match fs::read_dir("/proc") {
+            // The folder is there, but this very process is not in it: it is no procfs.
+            Ok(_) if self.own == 0 => cannot_list(io::ErrorKind::NotFound.into()),
             Ok(folder) => {
                 for entry in folder.flatten() {
                     let name = entry.file_name();
@@ -120,22 +151,14 @@ impl NamespaceSet {
                     }
                 }
             }
-            Err(cause) => losses.push(Loss {
-                source: Source::SockDiag,
-                kind: LossKind::NamespaceUnreadable,
-                count: 1,
-                sentence: format!(
-                    "cannot list /proc to find other network namespaces: {cause}. Only this \
-                     one is listed; mount procfs on /proc"
-                )
-                .into(),
-            }),
+            Err(cause) => cannot_list(cause),
         }
         // No such folder: nobody named a namespace.
         for entry in fs::read_dir(NAMED).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into();
-            if let Some(inode) = inode_of(&path) {
+            // While a name is being made, its file is there before the namespace is mounted on it.
+            if let Some(inode) = inode_of(&path).filter(|_| is_in_nsfs(&path)) {
                 let place = found.entry(inode).or_default();
                 place.name = Some(name);
                 place.add(path);
@@ -157,9 +180,9 @@ impl NamespaceSet {
     }
 
     /// Opens a socket in each of `new`, from one thread that moves through them and ends.
-    fn enter(&mut self, new: Vec<(u64, Found)>, losses: &mut Vec<Loss>) {
+    fn enter(&mut self, new: Vec<(u64, Found)>, losses: &mut Vec<Loss>) -> Vec<Failure> {
         if new.is_empty() {
-            return;
+            return Vec::new();
         }
         let room = NAMESPACES_KEPT.saturating_sub(self.entered.len());
         if new.len() > room {
@@ -174,46 +197,74 @@ impl NamespaceSet {
                 .into(),
             });
         }
-        let opened = std::thread::scope(|scope| {
+        let opened: Vec<_> = std::thread::scope(|scope| {
             let entering = scope.spawn(|| {
                 new.into_iter()
                     .take(room)
-                    .map(|(inode, f)| (inode, open_in(inode, &f), f))
+                    .map(|(inode, found)| (inode, open_in(inode, &found), found))
                     .collect()
             });
             // A panic in there would be our own fault; it must not look like an empty machine.
             entering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        self.keep(opened, losses);
-    }
-
-    fn keep(&mut self, opened: Vec<(u64, io::Result<Entered>, Found)>, losses: &mut Vec<Loss>) {
+        let mut failures = Vec::new();
         for (inode, entered, found) in opened {
             match entered {
                 Ok(entered) => {
                     self.entered.insert(inode, entered);
                 }
-                // Every way to it is gone: so is the namespace, with all its connections.
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-                Err(cause) => {
-                    let called = found.name.as_deref().unwrap_or("without a name");
-                    let (kind, remedy) = match cause.kind() {
-                        io::ErrorKind::PermissionDenied => {
-                            (LossKind::NotPermitted, "root (CAP_SYS_ADMIN) could")
-                        }
-                        _ => (LossKind::NamespaceUnreadable, "its sockets are missing here"),
-                    };
-                    losses.push(Loss {
-                        source: Source::SockDiag,
-                        kind,
-                        count: 1,
-                        sentence: format!(
-                            "cannot enter network namespace {called} (net:[{inode}]): {cause}; {remedy}"
-                        )
-                        .into(),
-                    });
-                }
+                Err(cause) => failures.push(Failure { inode, name: found.name, cause }),
             }
+        }
+        failures
+    }
+}
+
+/// A namespace that was found and could not be entered.
+struct Failure {
+    inode: u64,
+    name: Option<Box<str>>,
+    cause: io::Error,
+}
+
+impl Failure {
+    /// What it means where all namespaces were wanted: this one is missing, unless every way to it
+    /// is gone, and with it the namespace and all its connections.
+    fn as_loss(&self) -> Option<Loss> {
+        let called = self.name.as_deref().unwrap_or("without a name");
+        let (kind, remedy) = match self.cause.kind() {
+            io::ErrorKind::NotFound => return None,
+            io::ErrorKind::PermissionDenied => {
+                (LossKind::NotPermitted, "root (CAP_SYS_ADMIN) could")
+            }
+            _ => (LossKind::NamespaceUnreadable, "its sockets are missing here"),
+        };
+        let sentence = format!(
+            "cannot enter network namespace {called} (net:[{}]): {}; {remedy}",
+            self.inode, self.cause
+        );
+        Some(Loss { source: Source::SockDiag, kind, count: 1, sentence: sentence.into() })
+    }
+
+    /// What it means where this one was wanted by name: there is no answer.
+    fn as_answer_to(&self, wanted: &str) -> SourceError {
+        match self.cause.kind() {
+            io::ErrorKind::PermissionDenied => SourceError::Unavailable {
+                source_name: Source::SockDiag,
+                attempted: format!("enter network namespace {wanted}"),
+                cause: io::ErrorKind::PermissionDenied.into(),
+                remedy: "Root (CAP_SYS_ADMIN) could",
+            },
+            io::ErrorKind::InvalidInput => SourceError::NoSuchNamespace {
+                wanted: wanted.to_owned(),
+                reason: "that is a file, but no network namespace".to_owned(),
+                known: "see `ip netns` and `lsns -t net`".to_owned(),
+            },
+            _ => SourceError::NoSuchNamespace {
+                wanted: wanted.to_owned(),
+                reason: self.cause.to_string(),
+                known: "see `ip netns` and `lsns -t net`".to_owned(),
+            },
         }
     }
 }
@@ -292,6 +343,14 @@ fn choose(wanted: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceE
 /// The inode in `net:[4026531840]`.
 fn linked_inode(link: &Path) -> Option<u64> {
     link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// `NSFS_MAGIC`, `linux/magic.h`.
+const NSFS_MAGIC: u64 = 0x6e73_6673;
+
+fn is_in_nsfs(path: &Path) -> bool {
+    // The type of `f_type` differs between architectures; the number does not.
+    rustix::fs::statfs(path).is_ok_and(|file_system| file_system.f_type as u64 == NSFS_MAGIC)
 }
 
 fn inode_of(path: impl AsRef<Path>) -> Option<u64> {

@@ -42,14 +42,28 @@ const GIVES_WAY: &[&str] = &[
     "direction",
     "state",
     "pid",
+    "backlog_max",
     "bytes_in",
     "bytes_out",
     "loss",
+    "backlog",
+    "overflows",
     "rtt",
 ];
 /// Columns whose text may be cut, and the width they keep.
-const MAY_BE_CUT: &[(&str, usize)] =
-    &[("cmdline", 12), ("process", 8), ("remote", 21), ("local", 21), ("netns", 8), ("why", 20)];
+const MAY_BE_CUT: &[(&str, usize)] = &[
+    ("cmdline", 12),
+    ("exe", 12),
+    ("cgroup", 12),
+    ("owners", 16),
+    ("why", 20),
+    ("process", 8),
+    ("remote", 21),
+    ("local", 21),
+    ("netns", 8),
+];
+/// What any column keeps before whole columns are dropped from the right.
+const LEAST_WIDTH: usize = 8;
 
 /// One column while a table is laid out.
 struct Column<'a> {
@@ -163,9 +177,19 @@ fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
         }
         columns.retain(|column| column.field.name != *name);
     }
+    for column in columns.iter_mut().rev() {
+        column.width = column.width.min(LEAST_WIDTH.max(column.title.len()));
+    }
+    while total(columns) > available && columns.len() > 1 {
+        columns.pop();
+    }
+    if let [only] = &mut **columns {
+        only.width = only.width.min(available);
+    }
 }
 
-/// Writes rows of text under titles; `right` tells which columns hold numbers.
+/// Writes rows of text under titles; `right` tells which columns hold numbers. Where it does not
+/// fit, the last column is cut and those before it are dropped from the right.
 ///
 /// # Errors
 /// What the writer says.
@@ -176,33 +200,66 @@ pub fn plain_table(
     right: &[bool],
     rows: &[Vec<String>],
 ) -> io::Result<()> {
-    let widths: Vec<usize> = titles
-        .iter()
-        .enumerate()
-        .map(|(i, title)| {
-            let cells = rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.width());
-            cells.max().unwrap_or(0).max(title.width())
-        })
-        .collect();
-    let write_row = |out: &mut dyn Write, cells: &mut dyn Iterator<Item = &str>| {
+    let width = |i: usize, title: &str| {
+        let cells = rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.width());
+        cells.max().unwrap_or(0).max(title.width())
+    };
+    // Which columns are shown, and how wide.
+    let mut shown: Vec<(usize, usize)> =
+        titles.iter().enumerate().map(|(i, title)| (i, width(i, title))).collect();
+    if let Some(available) = layout.width {
+        fit_plain(&mut shown, available);
+    }
+    let write_row = |out: &mut dyn Write, cell: &dyn Fn(usize) -> Cow<'static, str>| {
         let mut owed = 0;
-        for ((cell, width), right) in cells.zip(&widths).zip(right) {
+        for (i, width) in &shown {
+            let cell = cut(cell(*i), *width);
             let pad = width.saturating_sub(cell.width());
-            let (before, after) = if *right { (pad, 0) } else { (0, pad) };
+            let is_right = right.get(*i).copied().unwrap_or(false);
+            let (before, after) = if is_right { (pad, 0) } else { (0, pad) };
             write!(out, "{:owed$}{:before$}{cell}", "", "")?;
             owed = after + GAP;
         }
         Ok::<(), io::Error>(())
     };
+    let text = |text: Option<&str>| Cow::Owned(text.unwrap_or_default().to_owned());
     if layout.header {
         let style = layout.palette.header();
         write!(out, "{style}")?;
-        write_row(out, &mut titles.iter().copied())?;
+        write_row(out, &|i| text(titles.get(i).copied()))?;
         writeln!(out, "{style:#}")?;
     }
     for row in rows {
-        write_row(out, &mut row.iter().map(String::as_str))?;
+        write_row(out, &|i| text(row.get(i).map(String::as_str)))?;
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// Makes (column, width) pairs fit.
+fn fit_plain(shown: &mut Vec<(usize, usize)>, available: usize) {
+    let total =
+        |shown: &[(usize, usize)]| shown.iter().map(|(_, width)| width + GAP).sum::<usize>();
+    loop {
+        let over = total(shown).saturating_sub(available + GAP);
+        if over == 0 {
+            return;
+        }
+        if let Some((_, last)) = shown.last_mut() {
+            *last = last.saturating_sub(over).max(LEAST_WIDTH.min(*last));
+        }
+        if total(shown) <= available + GAP {
+            return;
+        }
+        match shown.len() {
+            // Only the key and the last column are left.
+            0..=2 => {
+                if let Some((_, first)) = shown.first_mut() {
+                    *first = (*first).min(LEAST_WIDTH);
+                }
+                return;
+            }
+            count => drop(shown.remove(count - 2)),
+        }
+    }
 }

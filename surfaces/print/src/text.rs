@@ -71,18 +71,27 @@ fn time(us: i64) -> String {
     seconds.map_or_else(|_| us.to_string(), |timestamp| timestamp.to_string())
 }
 
-/// Text as it may go to a terminal: a process may call itself anything, control sequences included.
+/// Text as it may go to a terminal: a process may call itself anything, control sequences and
+/// characters that turn the reading direction included.
 #[must_use]
 pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(is_harmful) {
         return text;
     }
-    text.chars()
-        .flat_map(|c| {
-            let escaped = c.is_control().then(|| c.escape_default());
-            let plain = (!c.is_control()).then_some(c);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect::<String>()
-        .into()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown.into()
+}
+
+/// Control characters, and those of the Unicode bidirectional algorithm (UAX 9).
+fn is_harmful(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
 }

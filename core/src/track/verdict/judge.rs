@@ -45,6 +45,8 @@ pub(in crate::track) fn judge(connection: &Connection, evidence: Evidence) -> Ve
         (Protocol::Tcp, State::TimeWait | State::Close | State::BoundInactive) => {
             (Class::Idle, 0.9)
         }
+        // No process holds it any more, and the kernel kept a stub.
+        (Protocol::Tcp, State::FinWait2) if connection.tcp().is_none() => (Class::Idle, 0.9),
         (Protocol::Tcp, _) if connection.tcp().is_none() => (Class::Unknown, 0.0),
         (Protocol::Tcp, _) => stream(connection, &evidence),
     };

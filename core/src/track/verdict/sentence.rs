@@ -31,6 +31,10 @@ impl Verdict {
                 State::Established => format!("Nothing to send and nothing received {time}."),
                 state => format!("Closed or closing ({}); nothing moves any more.", state.name()),
             },
+            Class::AppLimited if e.basis == Basis::Life => format!(
+                "The application here supplies less than the path could carry: what was sent last was all there was ({} since it began).",
+                bytes(e.bytes_out)
+            ),
             Class::AppLimited => format!(
                 "The application here supplies less than the path could carry: it had something to send for {}, {} sent.",
                 share(e, e.busy_us),
