@@ -1,6 +1,7 @@
 //! The tracker with a clock of our own: joins, directions, rates, windows. Whether the verdicts are
 //! right is measured by the lab, on a real kernel.
 
+#[cfg(test)]
 #[path = "query/sample.rs"]
 mod sample;
 
