@@ -10,8 +10,9 @@ BENCH_PACKAGES := iproute2 lsof net-tools
 ## Build, and list this machine's connections
 run:
 	$(CARGO) build --release --locked
-	@echo; target/release/conns; echo
-	@echo "Next: target/release/conns why    target/release/conns -l    target/release/conns --help"
+	@echo; target/release/conns
+	@echo; target/release/conns -l 2>/dev/null
+	@echo; echo "Next: target/release/conns why    target/release/conns -a    target/release/conns --help"
 
 ## Everything that must hold before a change lands. As root nothing is skipped.
 test: test-packages lint purity docs unit lab

@@ -151,6 +151,12 @@ impl<'a> Plan<'a> {
             Format::Table | Format::Wide => {
                 let names = terminal::names(self.flags.selection.resolve, chosen);
                 conns_print::list(out, self.layout(), &fields, chosen, &names)?;
+                if chosen.is_empty() && terminal::size().is_some() {
+                    writeln!(
+                        out,
+                        "Nothing matches; `conns -l` lists what listens, `conns -a` everything."
+                    )?;
+                }
             }
             Format::Json => Answer::Connections.write(out, &fields, chosen, &snapshot.losses)?,
             Format::Jsonl => Answer::Connections.write_lines(out, &fields, chosen)?,

@@ -85,11 +85,11 @@ pub fn cgroup(bytes: &[u8]) -> Cgroup {
         })
         .collect();
     let of = |controllers: &str| {
-        lines.iter().find(|(c, path)| *c == controllers && *path != "/").map(|(_, path)| *path)
+        lines.iter().find(|(c, path)| *c == controllers && is_within(path)).map(|(_, path)| *path)
     };
     let path = of("")
         .or_else(|| of("name=systemd"))
-        .or_else(|| lines.iter().map(|(_, path)| *path).find(|path| *path != "/"))
+        .or_else(|| lines.iter().map(|(_, path)| *path).find(|path| is_within(path)))
         .or_else(|| lines.first().map(|(_, path)| *path));
     let unit = path.and_then(|path| path.rsplit('/').find(|segment| is_unit(segment)));
     Cgroup {
@@ -97,6 +97,11 @@ pub fn cgroup(bytes: &[u8]) -> Cgroup {
         container_id: lines.iter().find_map(|(_, path)| container_id(path)).map(Into::into),
         systemd_unit: unit.map(Into::into),
     }
+}
+
+/// Whether a path says more than "at the root", or "above the root of this cgroup namespace".
+fn is_within(path: &str) -> bool {
+    path != "/" && !path.starts_with("/..")
 }
 
 fn is_unit(segment: &str) -> bool {

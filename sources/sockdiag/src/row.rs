@@ -83,7 +83,12 @@ impl RowReader {
             }
             other => return Err(Malformed::Family(other)),
         };
-        let state = State::from_kernel(state).ok_or(Malformed::State(state))?;
+        let state = match State::from_kernel(state).ok_or(Malformed::State(state))? {
+            // Asked for bound sockets, the kernel answers with the state they are in: closed. No
+            // other closed TCP socket is in its tables.
+            State::Close if protocol != Protocol::Udp => State::BoundInactive,
+            state => state,
+        };
         let local = Endpoint { address: local, port: be16(4) };
         let remote = Endpoint { address: remote, port: be16(6) };
         let says = Source::SockDiag;

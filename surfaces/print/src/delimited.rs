@@ -1,4 +1,4 @@
-//! CSV (RFC 4180): the keys of JSON as the first line, the same values, empty where there is none.
+//! CSV (RFC 4180, but with plain line ends): the keys of JSON as the first line, the same values, empty where there is none.
 
 use std::io::{self, Write};
 
