@@ -20,8 +20,8 @@ use crate::terminal;
 /// A table is in this order if the user names none; machine-read output in the kernel's.
 const TABLE_ORDER: &str = "process,pid,local,remote";
 
-/// JSON has all fields but these: ends are told as address and port, and the sentence, which costs
-/// more than all the rest, by `conns why` (or `--columns all`).
+/// JSON has all fields but these: ends are told as address and port, and the sentence, which is
+/// made anew for each row, by `conns why` (or `--columns all`).
 const LEFT_OUT_OF_JSON: [&str; 3] = ["local", "remote", "why"];
 
 /// What the flags mean, checked before anything is read.

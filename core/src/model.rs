@@ -12,7 +12,7 @@ mod socket;
 mod tcp_info;
 mod time;
 
-pub use address::{Endpoint, same_address, unmapped};
+pub use address::{Endpoint, unmapped};
 pub use connection::{Connection, Direction, Rates};
 pub use known::{Known, Source, Unknown};
 pub use observation::{Facts, Holding, Holdings, Loss, LossKind, Observation, Subject};

@@ -40,9 +40,3 @@ impl fmt::Display for Endpoint {
 pub fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
-
-/// Whether two addresses mean the same host, mapped or not.
-#[must_use]
-pub fn same_address(a: IpAddr, b: IpAddr) -> bool {
-    a == b || unmapped(a) == unmapped(b)
-}

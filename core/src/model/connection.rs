@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Holder, Known, Moment, Process, Protocol, Socket, Source, State, TcpInfo, Unknown};
+use super::{Holder, Known, Moment, Process, Protocol, Socket, State, TcpInfo, Unknown};
 use crate::track::Verdict;
 
 /// Who opened a connection.
@@ -176,11 +176,5 @@ impl Connection {
             .memory
             .map(|memory| memory.drops)
             .and_then(Unknown::KernelDoesNotTell, |drops| drops.map(u64::from))
-    }
-
-    /// The source that told of the socket.
-    #[must_use]
-    pub fn source(&self) -> Source {
-        self.socket.source
     }
 }

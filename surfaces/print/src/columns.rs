@@ -5,7 +5,7 @@ use conns_core::model::{Connection, Known};
 use conns_core::query::{Field, find_field};
 
 /// Columns of the plain list.
-pub const PLAIN: &[&str] = &[
+const PLAIN: &[&str] = &[
     "process",
     "pid",
     "proto",
@@ -22,7 +22,7 @@ pub const PLAIN: &[&str] = &[
 ];
 
 /// Columns of the list of listening endpoints.
-pub const LISTENING: &[&str] = &[
+const LISTENING: &[&str] = &[
     "process",
     "pid",
     "user",
@@ -36,7 +36,7 @@ pub const LISTENING: &[&str] = &[
 ];
 
 /// Further columns of `-o wide`.
-pub const WIDE: &[&str] = &[
+const WIDE: &[&str] = &[
     "user",
     "recv_queue",
     "send_queue",

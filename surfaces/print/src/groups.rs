@@ -11,7 +11,7 @@ use crate::table::{Layout, plain_table};
 use crate::text::printable;
 
 /// Keys of the columns after the first, which is the field grouped by.
-pub const GROUP_KEYS: [&str; 9] = [
+const GROUP_KEYS: [&str; 9] = [
     "connections",
     "bytes_out",
     "bytes_in",

@@ -10,9 +10,9 @@ mod table;
 mod text;
 mod verdicts;
 
-pub use columns::{LISTENING, PLAIN, WIDE, default_columns};
+pub use columns::default_columns;
 pub use delimited::{csv, csv_table};
-pub use groups::{GROUP_KEYS, groups, groups_csv, groups_json};
+pub use groups::{groups, groups_csv, groups_json};
 pub use names::Names;
 pub use palette::Palette;
 pub use table::{Layout, list, plain_table};
