@@ -3,8 +3,10 @@
 //! The one idea: a value is [`Known`] with the source that said it, or it says why it is not.
 
 mod address;
+mod beat;
 mod connection;
 mod known;
+mod life;
 mod observation;
 mod owner;
 mod snapshot;
@@ -13,8 +15,10 @@ mod tcp_info;
 mod time;
 
 pub use address::{Endpoint, unmapped};
-pub use connection::{Connection, Direction, Rates};
+pub use beat::{Ability, Beat, Changes, Closed, Cost, Health};
+pub use connection::{Connection, Direction};
 pub use known::{Known, Source, Unknown};
+pub use life::{Life, Peaks, Rates};
 pub use observation::{Facts, Holding, Holdings, Loss, LossKind, Observation, Subject};
 pub use owner::{Holder, Process};
 pub use snapshot::Snapshot;

@@ -8,7 +8,9 @@
 
 mod direction;
 mod join;
+mod life;
 mod sample;
+mod slots;
 mod tracker;
 mod verdict;
 

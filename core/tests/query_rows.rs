@@ -116,7 +116,7 @@ fn busy(remote: &str, rtt_us: u32, sent: u64, retrans: u32) -> Connection {
     let mut made = connection("10.0.0.5:443", remote);
     made.socket.tcp = Tcp { rtt_us, segs: 100, retrans, sent, received: sent / 2 }.known();
     made.socket.queues = known(Queues { receive_bytes: 1, send_bytes: 2 });
-    made.rates = known(Rates { out_bytes_per_s: 10.0, in_bytes_per_s: 2.5 });
+    made.life.rates = known(Rates { out_bytes_per_s: 10.0, in_bytes_per_s: 2.5 });
     judge(&mut made, Class::Healthy, 80);
     made
 }
@@ -126,7 +126,7 @@ fn groups_sum_what_is_known_and_count_what_is_not() {
     let mut unmeasured = connection("10.0.0.5:443", "192.0.2.1:4");
     judge(&mut unmeasured, Class::Idle, 50);
     let mut silent = busy("192.0.2.1:5", 0, 0, 0);
-    silent.rates = Known::Unknown(Unknown::NeedsTwoObservations);
+    silent.life.rates = Known::Unknown(Unknown::NeedsTwoObservations);
     let connections = [
         busy("192.0.2.1:1", 300, 1000, 5),
         busy("[::ffff:192.0.2.1]:2", 100, 2000, 0),

@@ -8,8 +8,8 @@ mod sample;
 use std::time::Duration;
 
 use conns_core::model::{
-    Connection, Direction, Facts, Holding, Holdings, Known, Moment, Observation, Queues, Snapshot,
-    Socket, Source, State, Subject, TcpInfo, Unknown,
+    Connection, Direction, Facts, Holding, Holdings, Known, Moment, Observation, Queues, Rates,
+    Snapshot, Socket, Source, State, Subject, TcpInfo, Unknown,
 };
 use conns_core::track::{Basis, Memory, Tracker};
 
@@ -43,17 +43,17 @@ fn fold_one(tracker: &mut Tracker, socket: Box<Socket>, now: Moment) -> Connecti
 fn rates_are_what_was_added_and_a_counter_that_went_back_added_nothing() {
     let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
     let first = fold_one(&mut tracker, socket(1, 1_000, 500), at(10));
-    assert_eq!(first.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+    assert_eq!(first.life.rates, Known::Unknown(Unknown::NeedsTwoObservations));
     let second = fold_one(&mut tracker, socket(1, 5_000, 500), at(12));
-    let rates = second.rates.get().unwrap();
+    let rates = second.life.rates.get().unwrap();
     assert_eq!((rates.out_bytes_per_s, rates.in_bytes_per_s), (2_000.0, 0.0));
-    assert_eq!(second.first_seen, at(10));
+    assert_eq!(second.life.first_seen, at(10));
     let third = fold_one(&mut tracker, socket(1, 0, 1_500), at(13));
-    let rates = third.rates.get().unwrap();
+    let rates = third.life.rates.get().unwrap();
     assert_eq!((rates.out_bytes_per_s, rates.in_bytes_per_s), (0.0, 1_000.0));
     // The same moment twice: no time, no rate, and no division by it.
     let again = fold_one(&mut tracker, socket(1, 9_000, 1_500), at(13));
-    assert_eq!(again.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+    assert_eq!(again.life.rates, Known::Unknown(Unknown::NeedsTwoObservations));
 }
 
 #[test]
@@ -61,8 +61,10 @@ fn a_reused_tuple_is_another_connection() {
     let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
     fold_one(&mut tracker, socket(1, 1_000, 0), at(1));
     let other = fold_one(&mut tracker, socket(2, 9_000, 0), at(2));
-    assert_eq!(other.first_seen, at(2));
-    assert_eq!(other.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+    assert_eq!(other.life.first_seen, at(2));
+    // It was not there a second ago, so all its bytes moved since.
+    let second = Rates { out_bytes_per_s: 9000.0, in_bytes_per_s: 0.0 };
+    assert_eq!(other.life.rates.get(), Some(second));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Ends of a connection, and the one rule for IPv4-mapped IPv6 addresses: shown as they are,
 //! matched both ways.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// One end of a connection: an address and a port, as the kernel holds them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The address; `0.0.0.0` or `::` is the wildcard of a socket bound to no address.
     pub address: IpAddr,

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Holder, Known, Moment, Process, Protocol, Socket, State, TcpInfo, Unknown};
+use serde::{Deserialize, Serialize};
+
+use super::{Holder, Known, Life, Process, Protocol, Rates, Socket, State, TcpInfo, Unknown};
 use crate::track::Verdict;
 
 /// Who opened a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// The remote end connected to this machine.
     Inbound,
@@ -25,17 +27,8 @@ impl Direction {
     }
 }
 
-/// Payload bytes a second between the last two observations.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rates {
-    /// Sent, first transmissions only.
-    pub out_bytes_per_s: f64,
-    /// Received.
-    pub in_bytes_per_s: f64,
-}
-
 /// One connection (or listening endpoint) at one moment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Connection {
     /// What the kernel says of the socket.
     pub socket: Box<Socket>,
@@ -43,10 +36,8 @@ pub struct Connection {
     pub holders: Known<Box<[Holder]>>,
     /// Who opened it.
     pub direction: Known<Direction>,
-    /// When a tracker first saw it: a lower bound of its age.
-    pub first_seen: Moment,
-    /// Bytes a second each way.
-    pub rates: Known<Rates>,
+    /// What became known of it by looking more than once.
+    pub life: Life,
     /// What keeps it from being faster.
     pub verdict: Verdict,
 }
@@ -163,6 +154,48 @@ impl Connection {
             let sent = tcp.last_data_sent()?;
             let received = tcp.last_data_recv()?;
             Some(u64::from(sent.min(received)) * 1000)
+        })
+    }
+
+    /// Microseconds since payload was last sent; unknown before the first.
+    #[must_use]
+    pub fn last_sent_us(&self) -> Known<u64> {
+        self.since_last(self.bytes_out(), TcpInfo::last_data_sent)
+    }
+
+    /// Microseconds since payload last arrived; unknown before the first.
+    #[must_use]
+    pub fn last_received_us(&self) -> Known<u64> {
+        self.since_last(self.bytes_in(), TcpInfo::last_data_recv)
+    }
+
+    /// Before the first byte the kernel counts from when the connection was established.
+    fn since_last(
+        &self,
+        bytes: Known<u64>,
+        read: impl FnOnce(&TcpInfo) -> Option<u32>,
+    ) -> Known<u64> {
+        if !self.socket.state.carries_data() {
+            return Known::NotApplicable;
+        }
+        if bytes.get() == Some(0) {
+            return Known::Unknown(Unknown::NothingMeasured);
+        }
+        let tcp = self.socket.tcp.as_ref();
+        tcp.and_then(Unknown::KernelDoesNotTell, |tcp| Some(u64::from(read(tcp)?) * 1000))
+    }
+
+    /// Payload bytes a second over its whole life, where its age is known.
+    #[must_use]
+    pub fn average_rates(&self) -> Known<Rates> {
+        let (out, received) = (self.bytes_out(), self.bytes_in());
+        self.life.age_us.and_then(Unknown::NothingMeasured, |age_us| {
+            let per_second = |bytes: u64| bytes as f64 * 1e6 / age_us as f64;
+            let (out, received) = (out.get()?, received.get()?);
+            (age_us > 0).then(|| Rates {
+                out_bytes_per_s: per_second(out),
+                in_bytes_per_s: per_second(received),
+            })
         })
     }
 

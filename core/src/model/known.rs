@@ -2,10 +2,11 @@
 //!
 //! The one idea: unknown is never zero, and "does not apply" is not "unknown".
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Who said a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Source {
     /// The kernel's socket tables over netlink `sock_diag` (`linux/sock_diag.h`).
     SockDiag,
@@ -29,7 +30,7 @@ impl fmt::Display for Source {
 }
 
 /// Why a value is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Unknown {
     /// This user may not read it.
     NotPrivileged,
@@ -68,7 +69,7 @@ impl fmt::Display for Unknown {
 }
 
 /// A value and who said it, or why it is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Known<T> {
     /// The value and its source.
     Value(T, Source),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Moment, Process, Socket, SocketId, Source};
 
 /// What one source learnt in one pass over the machine.
@@ -60,7 +62,7 @@ pub enum Subject {
 }
 
 /// What kind of thing could not be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LossKind {
     /// A dump stayed interrupted after all retries: rows may be missing or doubled.
     DumpInterrupted,
@@ -98,7 +100,7 @@ impl LossKind {
 }
 
 /// Something that is missing from what was observed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     /// Who lost it.
     pub source: Source,

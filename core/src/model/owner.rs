@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Known;
 
 /// A process that holds at least one socket.
 ///
 /// Everything was read through one open descriptor of its `/proc` folder, so all of it is about
 /// the same process even when the pid is reused (proc(5)).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// The process id, as seen from the pid namespace `conns` runs in.
     pub pid: u32,
@@ -35,7 +37,7 @@ pub struct Process {
 }
 
 /// One hold on a socket: a process and the descriptor by which it holds it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
     /// The process.
     pub process: Arc<Process>,

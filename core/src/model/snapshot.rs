@@ -1,9 +1,11 @@
 //! What the machine was connected to at one moment.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Connection, Loss, Moment};
 
 /// All connections at one moment, and what could not be seen. Never changed once made.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Counts up by one with each snapshot of a tracker, from 1.
     pub sequence: u64,

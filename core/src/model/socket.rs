@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Endpoint, Known, Source, TcpInfo};
 
 /// A network namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Netns {
     /// Inode of the namespace in nsfs, as `readlink /proc/PID/ns/net` shows it; 0 where the
     /// system has no namespaces.
@@ -34,7 +36,7 @@ impl Netns {
 }
 
 /// Identity of a socket: the kernel's cookie, unique until reboot, within its namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SocketId {
     /// Inode of the network namespace.
     pub netns: u64,
@@ -43,7 +45,7 @@ pub struct SocketId {
 }
 
 /// Transport protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Protocol {
     /// RFC 9293.
     Tcp,
@@ -66,7 +68,7 @@ impl Protocol {
 }
 
 /// Address family of a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Family {
     /// `AF_INET`.
     Ipv4,
@@ -86,7 +88,7 @@ impl Family {
 }
 
 /// State of a socket: RFC 9293 section 3.3.2, numbered as in Linux `include/net/tcp_states.h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum State {
     /// Data can pass; also a UDP socket with a peer.
@@ -201,7 +203,7 @@ impl State {
 }
 
 /// Bytes waiting in a socket (`idiag_rqueue`, `idiag_wqueue`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queues {
     /// Received and not read by the application.
     pub receive_bytes: u32,
@@ -210,7 +212,7 @@ pub struct Queues {
 }
 
 /// The accept queue of a listening socket (`sk_ack_backlog`, `sk_max_ack_backlog`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptQueue {
     /// Connections that are complete and wait for `accept`.
     pub length: u32,
@@ -219,7 +221,7 @@ pub struct AcceptQueue {
 }
 
 /// What a pending timer of a TCP socket waits for (`idiag_timer`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TimerKind {
     /// Retransmission of unacknowledged data (`on` in `ss`).
     Retransmit,
@@ -261,7 +263,7 @@ impl TimerKind {
 }
 
 /// A pending timer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timer {
     /// What it waits for.
     pub kind: TimerKind,
@@ -272,7 +274,7 @@ pub struct Timer {
 }
 
 /// Memory of a socket in bytes: `INET_DIAG_SKMEMINFO`, `SK_MEMINFO_*` in `linux/sock_diag.h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SocketMemory {
     /// Held by received packets, bookkeeping included.
     pub receive_bytes: u32,
@@ -295,7 +297,7 @@ pub struct SocketMemory {
 }
 
 /// BBR's model of the path: `struct tcp_bbr_info`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BbrState {
     /// Highest delivery rate seen lately, bytes a second.
     pub bandwidth_bytes_per_s: u64,
@@ -308,7 +310,7 @@ pub struct BbrState {
 }
 
 /// DCTCP's view of marks: `struct tcp_dctcp_info`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DctcpState {
     /// Whether the peer agreed to ECN, so that DCTCP is at work.
     pub enabled: bool,
@@ -323,7 +325,7 @@ pub struct DctcpState {
 }
 
 /// What the algorithm tells beyond its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CongestionDetail {
     /// Nothing.
     None,
@@ -334,7 +336,7 @@ pub enum CongestionDetail {
 }
 
 /// The congestion control of a TCP socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Congestion {
     /// Its name, as in `net.ipv4.tcp_available_congestion_control`.
     pub algorithm: Arc<str>,
@@ -343,7 +345,7 @@ pub struct Congestion {
 }
 
 /// State of an MPTCP connection: `struct mptcp_info`, read by length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MptcpState {
     /// Subflows beyond the first.
     pub extra_subflows: u8,
@@ -356,7 +358,7 @@ pub struct MptcpState {
 }
 
 /// One socket as a source told it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Socket {
     /// Its identity.
     pub id: SocketId,

@@ -6,6 +6,9 @@
 
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
+
 /// The unit in which the kernel tells a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TcpInfoUnit {
@@ -88,6 +91,31 @@ pub struct TcpInfo {
 
 /// Most bytes kept of one answer; the structure has 280 in Linux 6.18.
 const KEPT_BYTES: usize = 280;
+
+/// As the bytes the kernel sent, so that a reader elsewhere knows as much.
+impl Serialize for TcpInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.as_bytes())
+    }
+}
+
+impl<'de> Deserialize<'de> for TcpInfo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = TcpInfo;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the bytes of a tcp_info")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TcpInfo, E> {
+                Ok(TcpInfo::new(bytes))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
 
 impl TcpInfo {
     /// Takes the payload of an `INET_DIAG_INFO` attribute of a TCP socket, whatever its length.

@@ -1,9 +1,10 @@
 //! A moment as the caller's clock told it. The core never reads a clock itself.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// One moment, told by two clocks: rates and ages use the monotonic one, dates the wall clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Moment {
     /// Microseconds of a clock that is never set back; only differences mean anything.
     pub monotonic_us: u64,

@@ -237,7 +237,7 @@ impl Gathered {
         group.count += 1;
         group.bytes_out.add(connection.bytes_out(), add);
         group.bytes_in.add(connection.bytes_in(), add);
-        let rates = connection.rates;
+        let rates = connection.life.rates;
         let out = rates.map(|rates| rates.out_bytes_per_s);
         group.rate_out.add(out, |sum, rate| *sum += rate);
         let inward = rates.map(|rates| rates.in_bytes_per_s);

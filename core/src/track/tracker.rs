@@ -6,12 +6,13 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Connection, Facts, Holdings, Known, Loss, LossKind, Moment, Observation, Rates, Snapshot,
+    Connection, Facts, Holdings, Known, Life, Loss, LossKind, Moment, Observation, Snapshot,
     Socket, SocketId, Source, Unknown,
 };
 
 use super::direction::{Listeners, direction};
 use super::join::Holders;
+use super::life::{LifeSoFar, told_age_us};
 use super::sample::{Counters, Gauges, Span};
 use super::verdict::{Evidence, Verdict, judge};
 
@@ -33,14 +34,18 @@ pub enum Memory {
 pub struct Tracker {
     memory: Memory,
     sequence: u64,
+    /// The serial number of the connection met last.
+    serial: u64,
     remembered: HashMap<SocketId, Remembered, RandomState>,
+    /// The namespaces of which the last fold showed every socket, and when: what is new there has
+    /// come since.
+    shown_whole: (Moment, HashSet<u64, RandomState>),
 }
 
 /// What is kept of one connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Remembered {
-    first_seen: Moment,
-    last: (Moment, Counters),
+    life: LifeSoFar,
     /// The window in two halves: when the newer is full, it becomes the older.
     older: Option<Span>,
     newer: Span,
@@ -50,7 +55,13 @@ impl Tracker {
     /// A tracker that has seen nothing.
     #[must_use]
     pub fn new(memory: Memory) -> Self {
-        Self { memory, sequence: 0, remembered: HashMap::default() }
+        Self {
+            memory,
+            sequence: 0,
+            serial: 0,
+            remembered: HashMap::default(),
+            shown_whole: (Moment::default(), HashSet::default()),
+        }
     }
 
     /// Joins what the sources say of one moment. Where two sources tell of the same socket, the
@@ -72,8 +83,10 @@ impl Tracker {
                 }
             }
         }
-        let connections = self.connections(sockets, &holders, at, &mut losses);
         self.sequence += 1;
+        let shown_whole = namespaces_shown_whole(&sockets, &losses);
+        let connections = self.connections(sockets, &holders, at, &mut losses);
+        self.shown_whole = (at, shown_whole);
         Snapshot { sequence: self.sequence, at, connections, losses }
     }
 
@@ -96,26 +109,38 @@ impl Tracker {
             let mut connection = Connection {
                 holders: holders.of(&socket),
                 direction: direction(&socket, &listeners),
-                first_seen: at,
-                rates: Known::Unknown(Unknown::NeedsTwoObservations),
+                life: Life::new(0, self.sequence, at),
                 verdict: Verdict::UNKNOWN,
                 socket,
             };
             // Where bytes do not apply or are not told, neither are their rates.
-            connection.rates =
-                connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
+            let no_rates = connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
+            (connection.life.rates, connection.life.slot_rates) = (no_rates, no_rates);
             match self.memory {
                 Memory::None => {
                     let counters = Counters::of(&connection);
                     let gauges = Gauges::look_at(&connection);
                     let evidence = Evidence::of_life(&connection, counters, gauges);
                     connection.verdict = judge(&connection, evidence);
+                    if let Some(age) = told_age_us(&connection) {
+                        connection.life.age_us = Known::Value(age, Source::SockDiag);
+                    }
                 }
                 Memory::Window(half) => {
-                    let before = previous.remove(&connection.socket.id);
-                    let now = look(&mut connection, before, at, half);
+                    let id = connection.socket.id;
+                    let now = match previous.remove(&id) {
+                        Some(before) => look_again(&mut connection, before, at, half),
+                        None => {
+                            self.serial += 1;
+                            connection.life.serial = self.serial;
+                            let (then, whole) = &self.shown_whole;
+                            let since = whole.contains(&id.netns).then_some(*then);
+                            look_first(&mut connection, at, since)
+                        }
+                    };
+                    let now = noted(now, &mut connection, self.sequence);
                     if self.remembered.len() < REMEMBERED {
-                        self.remembered.insert(connection.socket.id, now);
+                        self.remembered.insert(id, now);
                     } else {
                         refused += 1;
                     }
@@ -138,31 +163,43 @@ impl Tracker {
     }
 }
 
-/// Fills in what comes from comparing with `before`, and returns what to remember.
-fn look(
+/// The namespaces of `sockets`, unless something of the tables was lost.
+fn namespaces_shown_whole(sockets: &[Box<Socket>], losses: &[Loss]) -> HashSet<u64, RandomState> {
+    let is_of_tables = |loss: &Loss| loss.source != Source::Procfs;
+    if losses.iter().any(is_of_tables) {
+        return HashSet::default();
+    }
+    sockets.iter().map(|socket| socket.id.netns).collect()
+}
+
+/// Judges a connection that was not there before, and returns what to remember.
+fn look_first(connection: &mut Connection, at: Moment, since: Option<Moment>) -> Remembered {
+    let counters = Counters::of(connection);
+    let gauges = Gauges::look_at(connection);
+    let evidence = Evidence::of_life(connection, counters, gauges);
+    connection.verdict = judge(connection, evidence);
+    let mut life = LifeSoFar::met(connection.life, counters, since);
+    life.look(connection, at, counters);
+    Remembered { life, older: None, newer: Span { start: at, first: counters, gauges } }
+}
+
+/// Fills in what comes from comparing with `kept`, and returns what to remember.
+fn look_again(
     connection: &mut Connection,
-    before: Option<Remembered>,
+    mut kept: Remembered,
     at: Moment,
     half: Duration,
 ) -> Remembered {
     let counters = Counters::of(connection);
     let gauges = Gauges::look_at(connection);
-    let fresh = Span { start: at, first: counters, gauges };
-    let Some(mut kept) = before else {
-        let evidence = Evidence::of_life(connection, counters, gauges);
-        connection.verdict = judge(connection, evidence);
-        return Remembered { first_seen: at, last: (at, counters), older: None, newer: fresh };
-    };
-    connection.first_seen = kept.first_seen;
-    connection.rates = rates(connection, kept.last, (at, counters));
     if at.since(kept.newer.start) > half {
         // The next half starts from the look that ended this one, so that nothing falls between.
-        let (start, first) = kept.last;
+        let (start, first) = kept.life.last();
         kept.older = Some(kept.newer);
         kept.newer = Span { start, first, gauges: Gauges::default() };
     }
     kept.newer.gauges = kept.newer.gauges.plus(gauges);
-    kept.last = (at, counters);
+    kept.life.look(connection, at, counters);
     let whole = match kept.older {
         Some(older) => Span { gauges: older.gauges.plus(kept.newer.gauges), ..older },
         None => kept.newer,
@@ -172,19 +209,8 @@ fn look(
     kept
 }
 
-fn rates(
-    connection: &Connection,
-    (then, earlier): (Moment, Counters),
-    (now, later): (Moment, Counters),
-) -> Known<Rates> {
-    let seconds = now.since(then).as_secs_f64();
-    // Where the bytes are unknown, so are their rates, for the same reason.
-    connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| {
-        let per_second = |count: u64| count as f64 / seconds;
-        let added = later.since(earlier);
-        (seconds > 0.0).then(|| Rates {
-            out_bytes_per_s: per_second(added.bytes_out),
-            in_bytes_per_s: per_second(added.bytes_in),
-        })
-    })
+/// What to remember, with whether anything a reader sees is new.
+fn noted(mut kept: Remembered, connection: &mut Connection, sequence: u64) -> Remembered {
+    kept.life.note_changes(connection, sequence);
+    kept
 }

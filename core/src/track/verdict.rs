@@ -7,11 +7,13 @@ mod evidence;
 mod judge;
 mod sentence;
 
+use serde::{Deserialize, Serialize};
+
 pub use evidence::{Basis, Evidence};
 pub(super) use judge::judge;
 
 /// The classes a connection can be in. The order is that of the tables in `docs/verdict.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// Data moves, and nothing below holds.
     Healthy,
@@ -81,7 +83,7 @@ impl Class {
 }
 
 /// A class, how sure it is, and the numbers it rests on.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// What keeps the connection from being faster.
     pub class: Class,

@@ -120,7 +120,7 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
     web.socket.id.cookie = 17;
     web.holders = known([holder(100, "nginx", "www-data")].into());
     web.direction = known(Direction::Inbound);
-    web.rates = known(Rates { out_bytes_per_s: 1_250_000.0, in_bytes_per_s: 12.5 });
+    web.life.rates = known(Rates { out_bytes_per_s: 1_250_000.0, in_bytes_per_s: 12.5 });
     judge(&mut web, Class::PathLoss, 90);
 
     let mut ssh = connection("[::ffff:10.0.0.5]:22", "[::ffff:10.1.2.3]:40000");

@@ -3,8 +3,10 @@
 
 mod answer;
 mod face;
+mod feed;
 mod record;
 
 pub use answer::Answer;
 pub use face::{Ask, Face, FaceError, View};
+pub use feed::Feed;
 pub use record::RecordWriter;

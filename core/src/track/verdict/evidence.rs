@@ -1,10 +1,12 @@
 //! The numbers a verdict rests on, of one socket over one stretch of time.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Connection, Moment};
 use crate::track::sample::{Counters, Gauges, Span};
 
 /// The stretch of time evidence is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Basis {
     /// The whole life of the connection, seen once: how long it is, nobody knows.
     Life,
@@ -16,7 +18,7 @@ pub enum Basis {
 }
 
 /// What happened to a socket in that time. Counters are what was added in it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The stretch of time.
     pub basis: Basis,

@@ -1,0 +1,121 @@
+//! What an agent publishes with each look: the snapshot, what has closed lately, and how the
+//! agent itself does.
+//!
+//! The one idea: changes are not a queue but a reading of the state. Each connection knows the
+//! snapshot that last changed it, and what closed is kept for a while; so any reader can ask for
+//! everything since the sequence number it has, however slow it is, and nobody waits for it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Connection, Loss, Moment, Snapshot};
+
+/// A connection that is gone, as it was when last seen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Closed {
+    /// The first snapshot without it.
+    pub sequence: u64,
+    /// When that was.
+    pub at: Moment,
+    /// What was last seen of it.
+    pub connection: Connection,
+}
+
+/// One look, published. Never changed once made; all readers share it.
+#[derive(Debug, Clone)]
+pub struct Beat {
+    /// Drawn anew at each start of the agent: sequence numbers of another instance mean nothing.
+    pub instance: u64,
+    /// What is connected.
+    pub snapshot: Arc<Snapshot>,
+    /// What has closed lately, oldest first.
+    pub closed: Arc<[Arc<Closed>]>,
+    /// Everything that closed in a later snapshot than this one is in `closed`.
+    pub closed_complete_since: u64,
+    /// How the agent does.
+    pub health: Health,
+}
+
+/// What changed since a snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Changes<'a> {
+    /// Connections that were not there, oldest serial first.
+    pub opened: Vec<&'a Connection>,
+    /// Connections that were there and of which something is new.
+    pub updated: Vec<&'a Connection>,
+    /// Connections that are gone, in the order they went.
+    pub closed: Vec<&'a Closed>,
+}
+
+impl Beat {
+    /// What changed since the snapshot `sequence`; `None` if that is longer ago than is kept, or
+    /// has not been yet: then only the whole state helps.
+    #[must_use]
+    pub fn changes_since(&self, sequence: u64) -> Option<Changes<'_>> {
+        if sequence < self.closed_complete_since || sequence > self.snapshot.sequence {
+            return None;
+        }
+        let mut changes = Changes::default();
+        for connection in &self.snapshot.connections {
+            if connection.life.first_sequence > sequence {
+                changes.opened.push(connection);
+            } else if connection.life.changed_sequence > sequence {
+                changes.updated.push(connection);
+            }
+        }
+        changes.opened.sort_by_key(|connection| connection.life.serial);
+        let first = self.closed.partition_point(|closed| closed.sequence <= sequence);
+        changes.closed = self.closed.iter().skip(first).map(AsRef::as_ref).collect();
+        Some(changes)
+    }
+}
+
+/// How an agent does.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Health {
+    /// When it started.
+    pub started: Moment,
+    /// Time between two looks, microseconds.
+    pub interval_us: u64,
+    /// Looks made.
+    pub beats: u64,
+    /// How late the last look began, microseconds.
+    pub slip_us: u64,
+    /// The latest any look began, microseconds.
+    pub slip_max_us: u64,
+    /// Looks left out because an earlier one took longer than the interval.
+    pub beats_missed: u64,
+    /// Why there has been no new snapshot since `snapshot.at`, if there has been none.
+    pub failing: Option<Box<str>>,
+    /// What the agent can do here, and what not.
+    pub abilities: Vec<Ability>,
+    /// What the bounds of the agent itself refused or forgot, since it started.
+    pub losses: Vec<Loss>,
+    /// What the agent uses itself.
+    pub cost: Cost,
+}
+
+/// Something an agent can do where the system lets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ability {
+    /// A short name in lower case with dashes.
+    pub name: Box<str>,
+    /// What it gives.
+    pub meaning: Box<str>,
+    /// Why it is not there; `None` if it is.
+    pub missing: Option<Box<str>>,
+}
+
+/// What an agent uses, by the kernel's own accounts (getrusage(2), proc_pid_statm(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cost {
+    /// CPU time of the whole process since it started, microseconds.
+    pub cpu_us: u64,
+    /// CPU time of the last look, microseconds.
+    pub beat_cpu_us: u64,
+    /// Resident memory, bytes.
+    pub resident_bytes: u64,
+    /// The most it was, bytes.
+    pub resident_peak_bytes: u64,
+}

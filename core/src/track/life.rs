@@ -1,0 +1,197 @@
+//! What is remembered of a connection from look to look, and the [`Life`] made of it.
+
+use crate::model::{
+    Connection, Known, Life, Moment, Peaks, Protocol, Rates, Source, State, Unknown,
+};
+
+use super::sample::Counters;
+use super::slots::Slots;
+
+/// What a reader sees of a connection: if any of it is new, the connection has changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Seen {
+    state: State,
+    bytes: (u64, u64),
+    rates: Option<Rates>,
+    queues: (u32, u32),
+    waiting: u32,
+    lost: u32,
+    drops: u32,
+    holder: Option<(u32, Option<u32>, usize)>,
+    class: super::Class,
+}
+
+impl Seen {
+    fn of(connection: &Connection, counters: &Counters) -> Self {
+        let socket = &connection.socket;
+        Self {
+            state: socket.state,
+            bytes: (counters.bytes_out, counters.bytes_in),
+            rates: connection.life.rates.get(),
+            queues: socket.queues.get().map_or((0, 0), |q| (q.send_bytes, q.receive_bytes)),
+            waiting: socket.accept_queue.get().map_or(0, |q| q.length),
+            lost: counters.segments_lost,
+            drops: counters.drops,
+            holder: connection.holders.value().and_then(|held| {
+                held.first().map(|first| (first.process.pid, first.descriptor, held.len()))
+            }),
+            class: connection.verdict.class,
+        }
+    }
+}
+
+/// What is kept of one connection's life.
+#[derive(Debug, Clone)]
+pub(super) struct LifeSoFar {
+    life: Life,
+    /// When it was established, by the monotonic clock; may lie before that clock's zero.
+    born_us: Option<Born>,
+    /// Only of connections on which bytes moved.
+    slots: Option<Box<Slots>>,
+    last: (Moment, Counters),
+    seen: Option<Seen>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Born {
+    /// The kernel told it.
+    Told(i64),
+    /// It was not there at the look before.
+    SeenComing(i64),
+}
+
+impl LifeSoFar {
+    /// A connection met for the first time. If it came `since` an earlier look, which would have
+    /// shown it, its counters were 0 then.
+    pub(super) fn met(life: Life, counters: Counters, since: Option<Moment>) -> Self {
+        let now = i64::try_from(life.first_seen.monotonic_us).unwrap_or(i64::MAX);
+        Self {
+            born_us: since.map(|_| Born::SeenComing(now)),
+            slots: None,
+            last: since.map_or((life.first_seen, counters), |then| (then, Counters::default())),
+            seen: None,
+            life,
+        }
+    }
+
+    /// The moment and counters of the look before this one.
+    pub(super) fn last(&self) -> (Moment, Counters) {
+        self.last
+    }
+
+    /// Writes what this look adds into `connection.life`, all but whether it changed.
+    pub(super) fn look(&mut self, connection: &mut Connection, at: Moment, counters: Counters) {
+        let (then, earlier) = self.last;
+        self.life.rates = rates(connection, (then, earlier), (at, counters));
+        self.look_at_slots(connection, (then, earlier), (at, counters));
+        self.look_at_age(connection, at);
+        self.look_at_peaks(connection);
+        self.last = (at, counters);
+        connection.life = self.life;
+    }
+
+    /// Notes whether anything is new, once the verdict is there too.
+    pub(super) fn note_changes(&mut self, connection: &mut Connection, sequence: u64) {
+        let now = Seen::of(connection, &self.last.1);
+        if self.seen.as_ref() != Some(&now) {
+            self.seen = Some(now);
+            self.life.changed_sequence = sequence;
+        }
+        connection.life = self.life;
+    }
+
+    fn look_at_slots(
+        &mut self,
+        connection: &Connection,
+        (then, earlier): (Moment, Counters),
+        (at, later): (Moment, Counters),
+    ) {
+        let added = later.since(earlier);
+        self.life.slot_rates =
+            connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| {
+                if added.bytes_out > 0 || added.bytes_in > 0 {
+                    let slots = self.slots.get_or_insert_default();
+                    return slots.add(then, at, added.bytes_out, added.bytes_in);
+                }
+                let before = self.life.slot_rates.get();
+                before.or((then != at).then_some(Rates::ZERO))
+            });
+    }
+
+    fn look_at_age(&mut self, connection: &Connection, at: Moment) {
+        let now = i64::try_from(at.monotonic_us).unwrap_or(i64::MAX);
+        if !matches!(self.born_us, Some(Born::Told(_)))
+            && let Some(told) = told_age_us(connection)
+        {
+            self.born_us = Some(Born::Told(now.saturating_sub_unsigned(told)));
+        }
+        self.life.age_us = match self.born_us {
+            Some(Born::Told(born)) => known_age(now, born, Source::SockDiag),
+            Some(Born::SeenComing(born)) => known_age(now, born, Source::Derived),
+            None => Known::Unknown(Unknown::KernelDoesNotTell),
+        };
+    }
+
+    fn look_at_peaks(&mut self, connection: &Connection) {
+        let Peaks {
+            out_bytes_per_s,
+            in_bytes_per_s,
+            send_queue_bytes,
+            receive_queue_bytes,
+            rtt_us,
+        } = &mut self.life.peaks;
+        if let Some(rates) = self.life.rates.get() {
+            *out_bytes_per_s = out_bytes_per_s.max(rates.out_bytes_per_s);
+            *in_bytes_per_s = in_bytes_per_s.max(rates.in_bytes_per_s);
+        }
+        if let Some(queues) = connection.socket.queues.get() {
+            *send_queue_bytes = queues.send_bytes.max(*send_queue_bytes);
+            *receive_queue_bytes = queues.receive_bytes.max(*receive_queue_bytes);
+        }
+        *rtt_us = connection.rtt_us().get().unwrap_or(0).max(*rtt_us);
+    }
+}
+
+fn known_age(now: i64, born: i64, source: Source) -> Known<u64> {
+    Known::Value(u64::try_from(now.saturating_sub(born)).unwrap_or(0), source)
+}
+
+/// How long ago the connection was established, microseconds, where the kernel tells it: as long
+/// as no payload went one way, its time of the last payload that way is the end of the handshake
+/// (`tcp_finish_connect` and `tcp_create_openreq_child` set `lsndtime` and `lrcvtime`).
+pub(super) fn told_age_us(connection: &Connection) -> Option<u64> {
+    let socket = &connection.socket;
+    let is_established = matches!(
+        socket.state,
+        State::Established | State::FinWait1 | State::FinWait2 | State::CloseWait
+    );
+    if socket.protocol != Protocol::Tcp || !is_established {
+        return None;
+    }
+    let tcp = connection.tcp()?;
+    let ms = if connection.bytes_out().get() == Some(0) {
+        tcp.last_data_sent()
+    } else if connection.bytes_in().get() == Some(0) {
+        tcp.last_data_recv()
+    } else {
+        None
+    };
+    ms.map(|ms| u64::from(ms) * 1000)
+}
+
+fn rates(
+    connection: &Connection,
+    (then, earlier): (Moment, Counters),
+    (now, later): (Moment, Counters),
+) -> Known<Rates> {
+    let seconds = now.since(then).as_secs_f64();
+    // Where the bytes are unknown, so are their rates, for the same reason.
+    connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| {
+        let per_second = |count: u64| count as f64 / seconds;
+        let added = later.since(earlier);
+        (seconds > 0.0).then(|| Rates {
+            out_bytes_per_s: per_second(added.bytes_out),
+            in_bytes_per_s: per_second(added.bytes_in),
+        })
+    })
+}

@@ -1,0 +1,1 @@
+//! A `Face` of an agent elsewhere.

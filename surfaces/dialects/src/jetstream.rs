@@ -1,0 +1,1 @@
+//! JetStream's `getConnection(s)`. Described in `docs/dialects/jetstream.md`.

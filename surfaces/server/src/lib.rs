@@ -1,0 +1,1 @@
+//! The agent's ways out over the network: HTTP, events, metrics, and the ports of the dialects.
