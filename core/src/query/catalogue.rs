@@ -3,6 +3,7 @@
 
 mod health;
 mod identity;
+mod life;
 mod owner;
 mod socket;
 
@@ -32,7 +33,7 @@ type ReadFn = for<'a> fn(&'a Connection) -> Value<'a>;
 type Row = (&'static str, &'static [&'static str], Kind, &'static str, &'static str, ReadFn);
 
 static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let mut fields: Vec<Field> = [identity::ROWS, owner::ROWS, health::ROWS, socket::ROWS]
+    let mut fields: Vec<Field> = [identity::ROWS, owner::ROWS, health::ROWS, life::ROWS, socket::ROWS]
         .concat()
         .into_iter()
         .map(|(name, aliases, kind, meaning, origin, read)| Field {

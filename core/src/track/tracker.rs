@@ -37,6 +37,8 @@ pub struct Tracker {
     /// The serial number of the connection met last.
     serial: u64,
     remembered: HashMap<SocketId, Remembered, RandomState>,
+    /// What was remembered and was not met in the last fold.
+    gone: Vec<SocketId>,
     /// The namespaces of which the last fold showed every socket, and when: what is new there has
     /// come since.
     shown_whole: (Moment, HashSet<u64, RandomState>),
@@ -60,8 +62,15 @@ impl Tracker {
             sequence: 0,
             serial: 0,
             remembered: HashMap::default(),
+            gone: Vec::new(),
             shown_whole: (Moment::default(), HashSet::default()),
         }
+    }
+
+    /// The connections that an earlier fold had and the last one had not.
+    #[must_use]
+    pub fn gone(&self) -> &[SocketId] {
+        &self.gone
     }
 
     /// Joins what the sources say of one moment. Where two sources tell of the same socket, the
@@ -148,6 +157,7 @@ impl Tracker {
             }
             connections.push(connection);
         }
+        self.gone = previous.into_keys().collect();
         if refused > 0 {
             losses.push(Loss {
                 source: Source::Derived,

@@ -5,7 +5,11 @@
 //! found is asked of the other here.
 
 mod choice;
+mod closed;
+mod cost;
 mod inodes;
+mod owners;
+mod watcher;
 
 use std::sync::Arc;
 use std::thread;
@@ -13,17 +17,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use choice::Choice;
 use conns_contract::{HolderSource, Scope, SocketSource, SourceError};
-use conns_core::model::{Loss, LossKind, Moment, Observation, Snapshot, Source};
+use conns_core::model::{Loss, LossKind, Moment, Observation, Snapshot, SocketId, Source};
 use conns_core::track::{Memory, Tracker};
 use inodes::Inodes;
+use owners::Owners;
+pub use watcher::{SHORTEST_INTERVAL, Watcher};
 
 /// Looks at the machine when told to.
 pub struct Engine {
     sockets: Box<dyn SocketSource>,
     /// `None` where the socket source tells holders itself.
     holders: Option<Box<dyn HolderSource>>,
+    owners: Owners,
     tracker: Tracker,
     clock: Clock,
+    choice: Choice,
     /// Said with every snapshot: what the choice of source left out.
     standing_losses: Vec<Loss>,
 }
@@ -38,8 +46,10 @@ impl Engine {
         Ok(Self {
             sockets,
             holders,
+            owners: Owners::unknown(),
             tracker: Tracker::new(memory),
             clock: Clock::start(),
+            choice,
             standing_losses: losses,
         })
     }
@@ -56,6 +66,40 @@ impl Engine {
         let mut snapshot = self.tracker.fold(observations);
         snapshot.losses.extend(self.standing_losses.iter().cloned());
         Ok(Arc::new(snapshot))
+    }
+
+    /// One look of many: like [`Engine::look`], but holders are looked for only where a socket is
+    /// new, and else once in a while.
+    ///
+    /// # Errors
+    /// As [`Engine::look`].
+    pub(crate) fn look_again(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
+        let sockets = self.sockets(scope)?;
+        let now = self.clock.now();
+        let mut observations = vec![sockets];
+        let known = observations.first().and_then(|sockets| self.owners.still_good(sockets, now));
+        let holders = known.or_else(|| {
+            let said = self.holders_of(&observations)?;
+            self.owners.remember(Inodes::of(&observations), &said);
+            Some(said)
+        });
+        observations.extend(holders);
+        let mut snapshot = self.tracker.fold(observations);
+        snapshot.losses.extend(self.standing_losses.iter().cloned());
+        Ok(Arc::new(snapshot))
+    }
+
+    /// What the last look did not show any more.
+    pub(crate) fn gone(&self) -> &[SocketId] {
+        self.tracker.gone()
+    }
+
+    /// Opens the sources anew; those in use are kept if that fails.
+    pub(crate) fn reopen(&mut self) {
+        if let Ok(choice::Opened { sockets, holders, losses }) = choice::open(self.choice) {
+            (self.sockets, self.holders, self.standing_losses) = (sockets, holders, losses);
+            self.owners = Owners::unknown();
+        }
     }
 
     fn sockets(&mut self, scope: &Scope) -> Result<Observation, SourceError> {

@@ -92,7 +92,7 @@ pub trait WantedInodes {
 }
 
 /// A source of socket rows.
-pub trait SocketSource {
+pub trait SocketSource: Send {
     /// Looks at the sockets of `scope` once. `now` is what the observation is dated with.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ pub trait SocketSource {
 }
 
 /// A source of holders.
-pub trait HolderSource {
+pub trait HolderSource: Send {
     /// Looks for the holders of `wanted` once. `now` is what the observation is dated with.
     ///
     /// # Errors

@@ -1,0 +1,135 @@
+//! Fields that an agent, or `--watch`, comes to know by looking more than once.
+
+use crate::model::{Connection, Known, Peaks, Unknown};
+use crate::query::{Kind, Value};
+
+use super::Row;
+
+pub(super) const ROWS: &[Row] = &[
+    (
+        "age",
+        &[],
+        Kind::Duration,
+        "Time since it was established: told by the kernel until payload went both ways, else known if it was seen to come.",
+        "derived from tcp_info: last_data_sent, last_data_recv",
+        |c| Value::known(c.life.age_us, Value::Micros),
+    ),
+    (
+        "first_seen",
+        &[],
+        Kind::Time,
+        "When it was first seen: it is at least that old.",
+        "derived",
+        |c| Value::Time(c.life.first_seen.wall_us),
+    ),
+    (
+        "serial",
+        &[],
+        Kind::Count,
+        "Number in the order in which connections were met, from 1; never given twice.",
+        "derived",
+        |c| watched(c, Value::Count(c.life.serial)),
+    ),
+    (
+        "last_sent",
+        &[],
+        Kind::Duration,
+        "Time since payload was last sent; unknown before the first.",
+        "tcp_info.tcpi_last_data_sent",
+        |c| Value::known(c.last_sent_us(), Value::Micros),
+    ),
+    (
+        "last_received",
+        &[],
+        Kind::Duration,
+        "Time since payload last arrived; unknown before the first.",
+        "tcp_info.tcpi_last_data_recv",
+        |c| Value::known(c.last_received_us(), Value::Micros),
+    ),
+    (
+        "avg_out",
+        &[],
+        Kind::BytesPerSecond,
+        "Payload sent a second over its whole life, where its age is known.",
+        "derived",
+        |c| Value::known(c.average_rates(), |r| Value::BytesPerSecond(r.out_bytes_per_s)),
+    ),
+    (
+        "avg_in",
+        &[],
+        Kind::BytesPerSecond,
+        "Payload received a second over its whole life, where its age is known.",
+        "derived",
+        |c| Value::known(c.average_rates(), |r| Value::BytesPerSecond(r.in_bytes_per_s)),
+    ),
+    (
+        "slot_rate_out",
+        &[],
+        Kind::BytesPerSecond,
+        "Payload sent a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
+        "derived",
+        |c| Value::known(c.life.slot_rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
+    ),
+    (
+        "slot_rate_in",
+        &[],
+        Kind::BytesPerSecond,
+        "Payload received a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
+        "derived",
+        |c| Value::known(c.life.slot_rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
+    ),
+    (
+        "peak_rate_out",
+        &[],
+        Kind::BytesPerSecond,
+        "Most payload sent a second between two looks.",
+        "derived",
+        |c| peak(c, |p| Value::BytesPerSecond(p.out_bytes_per_s)),
+    ),
+    (
+        "peak_rate_in",
+        &[],
+        Kind::BytesPerSecond,
+        "Most payload received a second between two looks.",
+        "derived",
+        |c| peak(c, |p| Value::BytesPerSecond(p.in_bytes_per_s)),
+    ),
+    (
+        "peak_send_queue",
+        &[],
+        Kind::Bytes,
+        "Most bytes written and not acknowledged at any look.",
+        "derived from idiag_wqueue",
+        |c| peak(c, |p| Value::Bytes(u64::from(p.send_queue_bytes))),
+    ),
+    (
+        "peak_recv_queue",
+        &[],
+        Kind::Bytes,
+        "Most bytes received and not read at any look.",
+        "derived from idiag_rqueue",
+        |c| peak(c, |p| Value::Bytes(u64::from(p.receive_queue_bytes))),
+    ),
+    (
+        "peak_rtt",
+        &[],
+        Kind::Duration,
+        "Highest smoothed round trip at any look.",
+        "derived from tcp_info.tcpi_rtt",
+        |c| peak(c, |p| Value::Micros(u64::from(p.rtt_us))),
+    ),
+];
+
+/// A high-water mark: there is one once the connection was looked at twice.
+fn peak(c: &Connection, read: impl FnOnce(&Peaks) -> Value<'static>) -> Value<'static> {
+    match c.life.rates {
+        Known::Value(..) => read(&c.life.peaks),
+        Known::Unknown(why) => Value::Unknown(why),
+        Known::NotApplicable => Value::NotApplicable,
+    }
+}
+
+/// What only a tracker with a memory gives.
+fn watched(c: &Connection, value: Value<'static>) -> Value<'static> {
+    if c.life.serial == 0 { Value::Unknown(Unknown::NeedsTwoObservations) } else { value }
+}

@@ -1,0 +1,70 @@
+//! What has closed lately, kept in bounded space.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use conns_core::model::{Closed, Loss, LossKind, Snapshot, SocketId, Source};
+use foldhash::fast::RandomState;
+
+/// Most closed connections kept, about 1.5 kB each. Whoever asks for changes since a time when more
+/// than so many have closed is told to read the whole state.
+pub(crate) const CLOSED_KEPT: usize = 4096;
+
+/// The closed connections, oldest first.
+#[derive(Default)]
+pub(crate) struct ClosedLog {
+    kept: VecDeque<Arc<Closed>>,
+    shared: Arc<[Arc<Closed>]>,
+    /// See `Beat::closed_complete_since`.
+    pub(crate) complete_since: u64,
+    forgotten: u64,
+}
+
+impl ClosedLog {
+    /// An empty log that misses nothing since this snapshot.
+    pub(crate) fn since(sequence: u64) -> Self {
+        Self { complete_since: sequence, ..Self::default() }
+    }
+
+    /// Notes that those of `gone` that `before` has are not in `now` any more.
+    pub(crate) fn add(&mut self, before: &Snapshot, now: &Snapshot, gone: &[SocketId]) {
+        if gone.is_empty() {
+            return;
+        }
+        let gone: HashSet<SocketId, RandomState> = gone.iter().copied().collect();
+        let of_gone = before.connections.iter().filter(|c| gone.contains(&c.socket.id));
+        for connection in of_gone {
+            if self.kept.len() == CLOSED_KEPT
+                && let Some(oldest) = self.kept.pop_front()
+            {
+                self.complete_since = oldest.sequence;
+                self.forgotten += 1;
+            }
+            self.kept.push_back(Arc::new(Closed {
+                sequence: now.sequence,
+                at: now.at,
+                connection: connection.clone(),
+            }));
+        }
+        self.shared = self.kept.iter().cloned().collect();
+    }
+
+    /// All that are kept, shared with every reader.
+    pub(crate) fn shared(&self) -> Arc<[Arc<Closed>]> {
+        Arc::clone(&self.shared)
+    }
+
+    /// What the bound made the agent forget.
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        let count = self.forgotten;
+        (count > 0).then(|| Loss {
+            source: Source::Derived,
+            kind: LossKind::BoundReached,
+            count,
+            sentence: format!(
+                "{count} closed connections are forgotten: the last {CLOSED_KEPT} are kept for those who read changes late"
+            )
+            .into(),
+        })
+    }
+}
