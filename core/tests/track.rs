@@ -108,11 +108,14 @@ fn every_holder_is_named_and_none_where_none_was_found() {
     let holders = |unreadable_processes| Observation {
         source: Source::Procfs,
         at: at(1),
-        facts: vec![Facts::Holdings(Holdings {
-            processes: vec![a.clone(), b.clone()],
-            held: held.clone(),
-            unreadable_processes,
-        })],
+        facts: vec![Facts::Holdings(
+            Holdings {
+                processes: vec![a.clone(), b.clone()],
+                held: held.clone(),
+                unreadable_processes,
+            }
+            .into(),
+        )],
         losses: Vec::new(),
     };
     let fold = |unreadable| {

@@ -87,7 +87,7 @@ fn observations(sockets: Vec<Box<Socket>>, at: Moment) -> Vec<Observation> {
     let say = |source, facts| Observation { source, at, facts: vec![facts], losses: Vec::new() };
     vec![
         say(Source::SockDiag, Facts::Sockets(sockets)),
-        say(Source::Procfs, Facts::Holdings(holdings)),
+        say(Source::Procfs, Facts::Holdings(holdings.into())),
     ]
 }
 

@@ -33,7 +33,7 @@ pub struct Connection {
     /// What the kernel says of the socket.
     pub socket: Box<Socket>,
     /// Every hold on it; several where a descriptor was inherited or passed on.
-    pub holders: Known<Box<[Holder]>>,
+    pub holders: Known<Arc<[Holder]>>,
     /// Who opened it.
     pub direction: Known<Direction>,
     /// What became known of it by looking more than once.

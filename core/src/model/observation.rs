@@ -26,8 +26,8 @@ pub enum Facts {
     /// Rows of the kernel's socket tables. Boxed, because each stays where it is while a connection
     /// is made around it.
     Sockets(Vec<Box<Socket>>),
-    /// Which process holds which socket.
-    Holdings(Holdings),
+    /// Which process holds which socket. Shared, because it stays true for many looks.
+    Holdings(Arc<Holdings>),
 }
 
 /// Which process holds which sockets.

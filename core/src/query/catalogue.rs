@@ -33,20 +33,21 @@ type ReadFn = for<'a> fn(&'a Connection) -> Value<'a>;
 type Row = (&'static str, &'static [&'static str], Kind, &'static str, &'static str, ReadFn);
 
 static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let mut fields: Vec<Field> = [identity::ROWS, owner::ROWS, health::ROWS, life::ROWS, socket::ROWS]
-        .concat()
-        .into_iter()
-        .map(|(name, aliases, kind, meaning, origin, read)| Field {
-            name,
-            aliases,
-            key: Field::key_of(name, kind),
-            kind,
-            meaning,
-            origin: origin.to_owned(),
-            read: Read::Connection(read),
-            of_process: owner::ROWS.iter().any(|row| row.0 == name && row.2 != Kind::Holders),
-        })
-        .collect();
+    let mut fields: Vec<Field> =
+        [identity::ROWS, owner::ROWS, health::ROWS, life::ROWS, socket::ROWS]
+            .concat()
+            .into_iter()
+            .map(|(name, aliases, kind, meaning, origin, read)| Field {
+                name,
+                aliases,
+                key: Field::key_of(name, kind),
+                kind,
+                meaning,
+                origin: origin.to_owned(),
+                read: Read::Connection(read),
+                of_process: owner::ROWS.iter().any(|row| row.0 == name && row.2 != Kind::Holders),
+            })
+            .collect();
     for tcp in TCP_INFO_FIELDS {
         if fields.iter().any(|field| field.name == tcp.name) {
             continue;

@@ -18,9 +18,9 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) fn of(sockets: &[Box<Socket>]) -> Self {
+    pub(super) fn of(tables: &[Vec<Box<Socket>>]) -> Self {
         let mut listeners = Self::default();
-        for socket in sockets {
+        for socket in tables.iter().flatten() {
             let listens = match socket.protocol {
                 Protocol::Tcp | Protocol::Mptcp => socket.state == State::Listen,
                 Protocol::Udp => socket.state == State::Close && socket.local.port != 0,

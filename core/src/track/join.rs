@@ -9,9 +9,12 @@ use foldhash::fast::RandomState;
 use crate::model::{Holder, Holding, Holdings, Known, Socket, Source, Subject, Unknown};
 
 /// Holdings by the socket they are of.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Holders {
-    holdings: Holdings,
+    /// As they were told, to know them again.
+    told: Option<Arc<Holdings>>,
+    /// One entry for each descriptor, by socket.
+    held: Vec<Holding>,
     source: Option<Source>,
     /// Where the holdings of a socket begin among all of them. Small keys and values, because it
     /// is asked once for every socket.
@@ -20,24 +23,30 @@ pub(super) struct Holders {
 
 impl Holders {
     /// `source` is who told of the holdings; `None` if nobody could.
-    pub(super) fn new(mut holdings: Holdings, source: Option<Source>) -> Self {
+    pub(super) fn new(told: Arc<Holdings>, source: Source) -> Self {
         // Within one socket: processes in the order the source lists them (ascending pid), then
         // descriptors.
-        holdings.held.sort_unstable();
-        holdings.held.dedup();
+        let mut held = told.held.clone();
+        held.sort_unstable();
+        held.dedup();
         let mut starts = HashMap::default();
-        starts.reserve(holdings.held.len());
+        starts.reserve(held.len());
         let mut last = None;
-        for (at, holding) in (0..).zip(&holdings.held) {
+        for (at, holding) in (0..).zip(&held) {
             if last.replace(holding.subject) != Some(holding.subject) {
                 starts.insert(key(holding.subject), at);
             }
         }
-        Self { holdings, source, starts }
+        Self { told: Some(told), held, source: Some(source), starts }
+    }
+
+    /// Whether these are made of `told`.
+    pub(super) fn are_of(&self, told: &Arc<Holdings>) -> bool {
+        self.told.as_ref().is_some_and(|mine| Arc::ptr_eq(mine, told))
     }
 
     /// Everything that holds `socket`.
-    pub(super) fn of(&self, socket: &Socket) -> Known<Box<[Holder]>> {
+    pub(super) fn of(&self, socket: &Socket) -> Known<Arc<[Holder]>> {
         let Some(source) = self.source else { return Known::Unknown(Unknown::SourceFailed) };
         let subject = match socket.inode {
             Known::Value(inode, _) => Subject::Inode(inode),
@@ -46,14 +55,13 @@ impl Holders {
             Known::Unknown(_) => Subject::Socket(socket.id),
         };
         let start = self.starts.get(&key(subject)).and_then(|start| usize::try_from(*start).ok());
-        let from_start = start.and_then(|start| self.holdings.held.get(start..)).unwrap_or(&[]);
+        let from_start = start.and_then(|start| self.held.get(start..)).unwrap_or(&[]);
         let count = from_start.iter().take_while(|holding| holding.subject == subject).count();
         if count > 0 {
-            let mut holders = Vec::with_capacity(count);
-            holders.extend(from_start.iter().take(count).filter_map(|h| self.holder(*h)));
-            return Known::Value(holders.into(), source);
+            let holders = from_start.iter().take(count).filter_map(|h| self.holder(*h));
+            return Known::Value(holders.collect(), source);
         }
-        if self.holdings.unreadable_processes > 0 {
+        if self.told.as_ref().is_some_and(|told| told.unreadable_processes > 0) {
             Known::Unknown(Unknown::NotPrivileged)
         } else {
             Known::Unknown(Unknown::NoHolderFound)
@@ -61,7 +69,7 @@ impl Holders {
     }
 
     fn holder(&self, holding: Holding) -> Option<Holder> {
-        let process = self.holdings.processes.get(usize::try_from(holding.process).ok()?)?;
+        let process = self.told.as_ref()?.processes.get(usize::try_from(holding.process).ok()?)?;
         Some(Holder { process: Arc::clone(process), descriptor: holding.descriptor })
     }
 }

@@ -74,6 +74,11 @@ impl LifeSoFar {
         }
     }
 
+    /// The life as of the look before this one.
+    pub(super) fn so_far(&self) -> Life {
+        self.life
+    }
+
     /// The moment and counters of the look before this one.
     pub(super) fn last(&self) -> (Moment, Counters) {
         self.last

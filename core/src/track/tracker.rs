@@ -1,13 +1,14 @@
 //! The tracker: folds observations into connections and remembers what the next fold needs.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Connection, Facts, Holdings, Known, Life, Loss, LossKind, Moment, Observation, Snapshot,
-    Socket, SocketId, Source, Unknown,
+    Connection, Facts, Holder, Known, Life, Loss, LossKind, Moment, Observation, Snapshot, Socket,
+    SocketId, Source, Unknown,
 };
 
 use super::direction::{Listeners, direction};
@@ -33,6 +34,8 @@ pub enum Memory {
 #[derive(Debug)]
 pub struct Tracker {
     memory: Memory,
+    /// Of the last observation that told of holders.
+    holders: Holders,
     sequence: u64,
     /// The serial number of the connection met last.
     serial: u64,
@@ -47,6 +50,10 @@ pub struct Tracker {
 /// What is kept of one connection.
 #[derive(Debug, Clone)]
 struct Remembered {
+    /// The snapshot that had it last.
+    met_in: u64,
+    /// Who held it then, where that was known.
+    holders: Option<Known<Arc<[Holder]>>>,
     life: LifeSoFar,
     /// The window in two halves: when the newer is full, it becomes the older.
     older: Option<Span>,
@@ -59,6 +66,7 @@ impl Tracker {
     pub fn new(memory: Memory) -> Self {
         Self {
             memory,
+            holders: Holders::default(),
             sequence: 0,
             serial: 0,
             remembered: HashMap::default(),
@@ -77,8 +85,8 @@ impl Tracker {
     /// one given first is believed.
     pub fn fold(&mut self, observations: Vec<Observation>) -> Snapshot {
         let mut at = Moment::default();
-        let mut sockets: Vec<Box<Socket>> = Vec::new();
-        let mut holders = Holders::new(Holdings::default(), None);
+        let mut tables: Vec<Vec<Box<Socket>>> = Vec::new();
+        let mut told = None;
         let mut losses = Vec::new();
         for observation in observations {
             losses.extend(observation.losses);
@@ -86,78 +94,107 @@ impl Tracker {
                 match facts {
                     Facts::Sockets(rows) => {
                         at = at.max(observation.at);
-                        sockets.extend(rows);
+                        tables.push(rows);
                     }
-                    Facts::Holdings(held) => holders = Holders::new(held, Some(observation.source)),
+                    Facts::Holdings(held) => told = Some((held, observation.source)),
                 }
             }
         }
+        // What was said before and is said again needs no new joining.
+        let is_joined = told.as_ref().is_some_and(|(told, _)| self.holders.are_of(told));
+        if !is_joined {
+            self.holders =
+                told.map_or_else(Holders::default, |(told, source)| Holders::new(told, source));
+        }
         self.sequence += 1;
-        let shown_whole = namespaces_shown_whole(&sockets, &losses);
-        let connections = self.connections(sockets, &holders, at, &mut losses);
+        let shown_whole = namespaces_shown_whole(&tables, &losses);
+        let connections = match self.memory {
+            Memory::None => self.look_once(tables, at),
+            Memory::Window(half) => self.look_on(tables, Now { at, half, is_joined }, &mut losses),
+        };
         self.shown_whole = (at, shown_whole);
         Snapshot { sequence: self.sequence, at, connections, losses }
     }
 
-    fn connections(
-        &mut self,
-        sockets: Vec<Box<Socket>>,
-        holders: &Holders,
-        at: Moment,
-        losses: &mut Vec<Loss>,
-    ) -> Vec<Connection> {
-        let listeners = Listeners::of(&sockets);
-        let mut previous = std::mem::take(&mut self.remembered);
-        let mut refused = 0_u64;
-        let mut connections = Vec::with_capacity(sockets.len());
+    /// The connections of the only look there will be.
+    fn look_once(&self, tables: Vec<Vec<Box<Socket>>>, at: Moment) -> Vec<Connection> {
+        let listeners = Listeners::of(&tables);
+        let count = tables.iter().map(Vec::len).sum();
+        let mut connections = Vec::with_capacity(count);
         // A socket that changes its state moves to another table of the kernel, and may be met
         // there again in the same pass: the first row about it is believed.
         let mut seen: HashSet<SocketId, RandomState> = HashSet::default();
-        seen.reserve(sockets.len());
-        for socket in sockets.into_iter().filter(|socket| seen.insert(socket.id)) {
-            let mut connection = Connection {
-                holders: holders.of(&socket),
-                direction: direction(&socket, &listeners),
-                life: Life::new(0, self.sequence, at),
-                verdict: Verdict::UNKNOWN,
-                socket,
-            };
-            // Where bytes do not apply or are not told, neither are their rates.
-            let no_rates = connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
-            (connection.life.rates, connection.life.slot_rates) = (no_rates, no_rates);
-            match self.memory {
-                Memory::None => {
-                    let counters = Counters::of(&connection);
-                    let gauges = Gauges::look_at(&connection);
-                    let evidence = Evidence::of_life(&connection, counters, gauges);
-                    connection.verdict = judge(&connection, evidence);
-                    if let Some(age) = told_age_us(&connection) {
-                        connection.life.age_us = Known::Value(age, Source::SockDiag);
-                    }
-                }
-                Memory::Window(half) => {
-                    let id = connection.socket.id;
-                    let now = match previous.remove(&id) {
-                        Some(before) => look_again(&mut connection, before, at, half),
-                        None => {
-                            self.serial += 1;
-                            connection.life.serial = self.serial;
-                            let (then, whole) = &self.shown_whole;
-                            let since = whole.contains(&id.netns).then_some(*then);
-                            look_first(&mut connection, at, since)
-                        }
-                    };
-                    let now = noted(now, &mut connection, self.sequence);
-                    if self.remembered.len() < REMEMBERED {
-                        self.remembered.insert(id, now);
-                    } else {
-                        refused += 1;
-                    }
-                }
+        seen.reserve(count);
+        for socket in tables.into_iter().flatten().filter(|socket| seen.insert(socket.id)) {
+            let holders = self.holders.of(&socket);
+            let life = Life::new(0, self.sequence, at);
+            let mut connection = joined(socket, holders, &listeners, life);
+            let counters = Counters::of(&connection);
+            let gauges = Gauges::look_at(&connection);
+            let evidence = Evidence::of_life(&connection, counters, gauges);
+            connection.verdict = judge(&connection, evidence);
+            if let Some(age) = told_age_us(&connection) {
+                connection.life.age_us = Known::Value(age, Source::SockDiag);
             }
             connections.push(connection);
         }
-        self.gone = previous.into_keys().collect();
+        connections
+    }
+
+    /// The connections of one look of many.
+    fn look_on(
+        &mut self,
+        tables: Vec<Vec<Box<Socket>>>,
+        now: Now,
+        losses: &mut Vec<Loss>,
+    ) -> Vec<Connection> {
+        let listeners = Listeners::of(&tables);
+        let mut connections = Vec::with_capacity(tables.iter().map(Vec::len).sum());
+        let mut refused = 0_u64;
+        for socket in tables.into_iter().flatten() {
+            let id = socket.id;
+            let known = self.remembered.get_mut(&id);
+            // Met in this pass already, see `look_once`.
+            if known.as_ref().is_some_and(|kept| kept.met_in == self.sequence) {
+                continue;
+            }
+            if let Some(kept) = known {
+                kept.met_in = self.sequence;
+                let holders = match &kept.holders {
+                    Some(before) if now.is_joined => Known::clone(before),
+                    _ => self.holders.of(&socket),
+                };
+                kept.holders = holders.value().is_some().then(|| holders.clone());
+                let mut connection = joined(socket, holders, &listeners, kept.life.so_far());
+                kept.look_again(&mut connection, now);
+                kept.life.note_changes(&mut connection, self.sequence);
+                connections.push(connection);
+                continue;
+            }
+            self.serial += 1;
+            let (then, whole) = &self.shown_whole;
+            let since = whole.contains(&id.netns).then_some(*then);
+            let holders = self.holders.of(&socket);
+            let life = Life::new(self.serial, self.sequence, now.at);
+            let mut connection = joined(socket, holders, &listeners, life);
+            let mut kept = Remembered::look_first(&mut connection, self.sequence, now.at, since);
+            kept.life.note_changes(&mut connection, self.sequence);
+            connections.push(connection);
+            if self.remembered.len() < REMEMBERED {
+                self.remembered.insert(id, kept);
+            } else {
+                refused += 1;
+            }
+        }
+        self.gone.clear();
+        let (sequence, gone) = (self.sequence, &mut self.gone);
+        self.remembered.retain(|id, kept| {
+            let is_here = kept.met_in == sequence;
+            if !is_here {
+                gone.push(*id);
+            }
+            is_here
+        });
         if refused > 0 {
             losses.push(Loss {
                 source: Source::Derived,
@@ -173,54 +210,81 @@ impl Tracker {
     }
 }
 
-/// The namespaces of `sockets`, unless something of the tables was lost.
-fn namespaces_shown_whole(sockets: &[Box<Socket>], losses: &[Loss]) -> HashSet<u64, RandomState> {
+/// What one look of many is about.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    at: Moment,
+    /// Half of the window.
+    half: Duration,
+    /// Whether the holders are those of the look before.
+    is_joined: bool,
+}
+
+/// A connection before it is looked at more closely.
+fn joined(
+    socket: Box<Socket>,
+    holders: Known<Arc<[Holder]>>,
+    listeners: &Listeners,
+    life: Life,
+) -> Connection {
+    let direction = direction(&socket, listeners);
+    let mut connection = Connection { socket, holders, direction, life, verdict: Verdict::UNKNOWN };
+    // Where bytes do not apply or are not told, neither are their rates.
+    if connection.life.rates.value().is_none() {
+        let no_rates = connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
+        (connection.life.rates, connection.life.slot_rates) = (no_rates, no_rates);
+    }
+    connection
+}
+
+/// The namespaces of these sockets, unless something of the tables was lost.
+fn namespaces_shown_whole(
+    tables: &[Vec<Box<Socket>>],
+    losses: &[Loss],
+) -> HashSet<u64, RandomState> {
     let is_of_tables = |loss: &Loss| loss.source != Source::Procfs;
     if losses.iter().any(is_of_tables) {
         return HashSet::default();
     }
-    sockets.iter().map(|socket| socket.id.netns).collect()
+    tables.iter().flatten().map(|socket| socket.id.netns).collect()
 }
 
-/// Judges a connection that was not there before, and returns what to remember.
-fn look_first(connection: &mut Connection, at: Moment, since: Option<Moment>) -> Remembered {
-    let counters = Counters::of(connection);
-    let gauges = Gauges::look_at(connection);
-    let evidence = Evidence::of_life(connection, counters, gauges);
-    connection.verdict = judge(connection, evidence);
-    let mut life = LifeSoFar::met(connection.life, counters, since);
-    life.look(connection, at, counters);
-    Remembered { life, older: None, newer: Span { start: at, first: counters, gauges } }
-}
-
-/// Fills in what comes from comparing with `kept`, and returns what to remember.
-fn look_again(
-    connection: &mut Connection,
-    mut kept: Remembered,
-    at: Moment,
-    half: Duration,
-) -> Remembered {
-    let counters = Counters::of(connection);
-    let gauges = Gauges::look_at(connection);
-    if at.since(kept.newer.start) > half {
-        // The next half starts from the look that ended this one, so that nothing falls between.
-        let (start, first) = kept.life.last();
-        kept.older = Some(kept.newer);
-        kept.newer = Span { start, first, gauges: Gauges::default() };
+impl Remembered {
+    /// Judges a connection that was not there before, and remembers it.
+    fn look_first(
+        connection: &mut Connection,
+        sequence: u64,
+        at: Moment,
+        since: Option<Moment>,
+    ) -> Self {
+        let counters = Counters::of(connection);
+        let gauges = Gauges::look_at(connection);
+        let evidence = Evidence::of_life(connection, counters, gauges);
+        connection.verdict = judge(connection, evidence);
+        let mut life = LifeSoFar::met(connection.life, counters, since);
+        life.look(connection, at, counters);
+        let newer = Span { start: at, first: counters, gauges };
+        let holders = connection.holders.value().is_some().then(|| connection.holders.clone());
+        Self { met_in: sequence, holders, life, older: None, newer }
     }
-    kept.newer.gauges = kept.newer.gauges.plus(gauges);
-    kept.life.look(connection, at, counters);
-    let whole = match kept.older {
-        Some(older) => Span { gauges: older.gauges.plus(kept.newer.gauges), ..older },
-        None => kept.newer,
-    };
-    let evidence = Evidence::of_window(connection, whole, at, counters);
-    connection.verdict = judge(connection, evidence);
-    kept
-}
 
-/// What to remember, with whether anything a reader sees is new.
-fn noted(mut kept: Remembered, connection: &mut Connection, sequence: u64) -> Remembered {
-    kept.life.note_changes(connection, sequence);
-    kept
+    /// Fills in what comes from comparing with what is remembered, and remembers this look.
+    fn look_again(&mut self, connection: &mut Connection, Now { at, half, .. }: Now) {
+        let counters = Counters::of(connection);
+        let gauges = Gauges::look_at(connection);
+        if at.since(self.newer.start) > half {
+            // The next half starts from the look that ended this one, so that nothing falls between.
+            let (start, first) = self.life.last();
+            self.older = Some(self.newer);
+            self.newer = Span { start, first, gauges: Gauges::default() };
+        }
+        self.newer.gauges = self.newer.gauges.plus(gauges);
+        self.life.look(connection, at, counters);
+        let whole = match self.older {
+            Some(older) => Span { gauges: older.gauges.plus(self.newer.gauges), ..older },
+            None => self.newer,
+        };
+        let evidence = Evidence::of_window(connection, whole, at, counters);
+        connection.verdict = judge(connection, evidence);
+    }
 }

@@ -92,7 +92,7 @@ impl SocketSource for Portable {
             at: now,
             facts: vec![
                 Facts::Sockets(sockets.into_iter().map(Box::new).collect()),
-                Facts::Holdings(holdings),
+                Facts::Holdings(holdings.into()),
             ],
             losses: losses.0,
         })

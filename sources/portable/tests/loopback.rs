@@ -13,6 +13,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
@@ -26,7 +27,7 @@ const LOOPBACKS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
 struct Seen {
     sockets: Vec<Box<Socket>>,
-    holdings: Holdings,
+    holdings: Arc<Holdings>,
 }
 
 fn look(scope: &Scope) -> Seen {

@@ -75,7 +75,7 @@ impl HolderSource for Procfs {
         Ok(Observation {
             source: Source::Procfs,
             at: now,
-            facts: vec![Facts::Holdings(holdings)],
+            facts: vec![Facts::Holdings(holdings.into())],
             losses,
         })
     }

@@ -5,6 +5,7 @@
 //! wrong in a dump is retried, then counted.
 
 mod dump;
+mod mptcp;
 mod namespaces;
 mod row;
 pub mod wire;
@@ -60,7 +61,12 @@ impl SocketSource for SockDiag {
             let Some(entered) = self.namespaces.get_mut(inode) else {
                 continue; // could not be entered, and that is among the losses
             };
+            let first_row = sockets.len();
             for table in tables(scope) {
+                let rows = sockets.get(first_row..).unwrap_or_default();
+                if table.protocol == Protocol::Mptcp && entered.mptcp.may_rest(rows) {
+                    continue;
+                }
                 match read_table(entered, table, scope, &mut self.buffer, &mut sockets, &mut losses)
                 {
                     Ok(()) => tables_read += 1,
@@ -71,6 +77,7 @@ impl SocketSource for SockDiag {
                     }
                 }
             }
+            entered.mptcp.looked(sockets.get(first_row..).unwrap_or_default());
         }
         if let (0, Some(cause)) = (tables_read, first_failure) {
             return Err(SourceError::Unavailable {

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::dump::DiagSocket;
+use crate::mptcp::MptcpTables;
 use crate::row::RowReader;
 
 /// Where ip-netns(8) keeps names.
@@ -33,6 +34,7 @@ pub(crate) struct Entered {
     pub(crate) netns: Arc<Netns>,
     pub(crate) socket: DiagSocket,
     pub(crate) rows: RowReader,
+    pub(crate) mptcp: MptcpTables,
 }
 
 /// A namespace that was found, and paths to enter it by: a process may end before that, and
@@ -67,7 +69,13 @@ impl NamespaceSet {
         let socket = DiagSocket::open()?;
         let netns = Arc::new(known.map_or_else(Netns::only, |own| Netns::new(own, None, true)));
         let rows = RowReader::new(Arc::clone(&netns));
-        Ok(Self { own, entered: BTreeMap::from([(own, Entered { netns, socket, rows })]) })
+        Ok(Self {
+            own,
+            entered: BTreeMap::from([(
+                own,
+                Entered { netns, socket, rows, mptcp: MptcpTables::default() },
+            )]),
+        })
     }
 
     /// Finds what is there now, enters what is new, and lets go of what is gone. Returns the
@@ -285,7 +293,7 @@ fn open_in(inode: u64, found: &Found) -> io::Result<Entered> {
     })?;
     let netns = Arc::new(Netns::new(inode, found.name.as_deref(), false));
     let rows = RowReader::new(Arc::clone(&netns));
-    Ok(Entered { netns, socket: DiagSocket::open()?, rows })
+    Ok(Entered { netns, socket: DiagSocket::open()?, rows, mptcp: MptcpTables::default() })
 }
 
 fn enter_by(path: &Path, inode: u64) -> io::Result<()> {
