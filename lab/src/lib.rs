@@ -3,6 +3,7 @@
 //! Nothing here is part of `conns`, and no oracle reads `conns` code: the kernel's own tools and the path's
 //! own counters say what is true, `conns` is only the thing under test.
 
+pub mod agent;
 pub mod conns;
 pub mod matrix;
 pub mod netns;
