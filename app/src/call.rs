@@ -2,22 +2,21 @@
 
 use std::io::Write;
 
-use conns_api::Face;
 use conns_core::track::Memory;
 use conns_dialects::one_e::{Cell, ColumnType, Method, Table, answer};
 use conns_print::{Layout, csv_table, plain_table, printable};
 
+use crate::face;
 use crate::failure::{Failure, report_losses};
-use crate::flags::{CallFlags, Colour, Format};
-use crate::local::Local;
+use crate::flags::{AgentFlags, CallFlags, Colour, Format};
 use crate::terminal;
 
 /// Runs a call; true if a part of the answer was lost.
-pub(crate) fn run(flags: &CallFlags) -> Result<bool, Failure> {
+pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure> {
     let method = Method::parse(&flags.call)?;
     let mut ask = method.ask();
     ask.namespaces.clone_from(&flags.netns);
-    let snapshot = Local::open(flags.source, Memory::None)?.look(&ask)?;
+    let snapshot = face::open(agent, flags.source, Memory::None)?.look(&ask)?;
     let table = answer(method, &snapshot);
     let mut out = terminal::stdout();
     match flags.output {

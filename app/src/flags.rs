@@ -1,6 +1,10 @@
 //! The command line: what can be typed. Parser, `--help`, man page and completions all come from
 //! these declarations.
 
+pub(crate) mod serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,8 +25,56 @@ pub(crate) struct Flags {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
+    pub(crate) agent: AgentFlags,
+    #[command(flatten)]
     pub(crate) list: ListFlags,
 }
+
+impl Flags {
+    /// Reads the command line.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::try_parse_from(command_first(std::env::args_os().collect()))
+    }
+}
+
+/// What names an agent may stand before the command: `conns --agent URL why 443`. A flag before a
+/// word would make that word one of the filter, so these are moved behind it.
+fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
+    const MOVED: [&str; 3] = ["--agent", "--token-file", "--agent-ca"];
+    let mut at = 1;
+    while let Some(word) = words.get(at).and_then(|word| word.to_str()) {
+        let (name, has_value) =
+            word.split_once('=').map_or((word, false), |(name, _)| (name, true));
+        if !MOVED.contains(&name) {
+            break;
+        }
+        at += if has_value { 1 } else { 2 };
+    }
+    if words.get(at).is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"))
+        && let Some(flags_and_word) = words.get_mut(1..=at)
+    {
+        flags_and_word.rotate_right(1);
+    }
+    words
+}
+
+/// Which agent is asked, if not this program itself. In place of a flag the environment does.
+#[derive(Debug, Args)]
+pub(crate) struct AgentFlags {
+    /// Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of
+    /// looking here [env: CONNS_AGENT]
+    #[arg(long, global = true, value_name = "URL", help_heading = AGENT)]
+    pub(crate) agent: Option<String>,
+    /// Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]
+    #[arg(long, global = true, value_name = "FILE", help_heading = AGENT)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Trust the certificates in FILE (PEM), not those the system trusts
+    #[arg(long, global = true, value_name = "FILE", help_heading = AGENT)]
+    pub(crate) agent_ca: Option<PathBuf>,
+}
+
+/// Where the help lists the flags that name an agent.
+const AGENT: &str = "Agent elsewhere";
 
 const AFTER_HELP: &str = "\
 Filters: a bare word matches process, address, port or service; `process == nginx and rtt > 50ms`
@@ -35,6 +87,7 @@ Examples:
   conns 'remote in 10.0.0.0/8 and loss > 1%'
   conns --group-by process --watch         bytes a second by process
   conns why 443                            what holds each connection of port 443 back
+  conns --agent http://10.0.0.5:7373 -l    listening endpoints of another machine
 
 Exit codes: 0 answered; 1 no answer; 2 wrong flag, filter or column; 3 answered, but a part could
 not be read (standard error says which).";
@@ -47,6 +100,12 @@ pub(crate) enum Command {
     Fields(FieldsFlags),
     /// Answer a call in the exact shape of another system
     Call(CallFlags),
+    /// Watch this machine and answer over HTTP and in the dialects of other systems
+    Serve(serve::ServeFlags),
+    /// Show what `conns serve` is told, and from where
+    Config(serve::ConfigFlags),
+    /// Make a token for an agent, and the hash of it for its configuration
+    Token,
     /// Print the man page
     Man,
     /// Print completions for a shell
@@ -82,9 +141,9 @@ pub(crate) struct Selection {
     /// Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) netns: Vec<String>,
-    /// Where connections are read from
-    #[arg(long, value_enum, default_value_t = SourceChoice::Auto, value_name = "SOURCE")]
-    pub(crate) source: SourceChoice,
+    /// Where connections are read from on this machine [default: auto]
+    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with = "agent")]
+    pub(crate) source: Option<SourceChoice>,
     /// Show host and service names instead of numbers (asks the resolver)
     #[arg(short, long)]
     pub(crate) resolve: bool,
@@ -143,7 +202,7 @@ pub(crate) struct ListFlags {
 pub(crate) struct WhyFlags {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// How long to watch before judging
+    /// How long to watch before judging; an agent judges its own window of the last seconds
     #[arg(long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span)]
     pub(crate) span: Duration,
     /// How to print
@@ -165,9 +224,9 @@ pub(crate) struct CallFlags {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Format::Json, value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// Where connections are read from
-    #[arg(long, value_enum, default_value_t = SourceChoice::Auto, value_name = "SOURCE")]
-    pub(crate) source: SourceChoice,
+    /// Where connections are read from on this machine [default: auto]
+    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with = "agent")]
+    pub(crate) source: Option<SourceChoice>,
     /// Only this network namespace; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) netns: Vec<String>,
@@ -247,4 +306,32 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
         return Err(format!("expected more than nothing and at most a day, not `{text}`"));
     }
     Ok(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_an_agent_may_stand_before_the_command() {
+        for (typed, read) in [
+            ("conns --agent u why 443", "conns why --agent u 443"),
+            ("conns --agent=u --token-file f why", "conns why --agent=u --token-file f"),
+            ("conns --agent u", "conns --agent u"),
+            ("conns --agent", "conns --agent"),
+            ("conns --agent u -l why", "conns --agent u -l why"),
+            ("conns --agent u -- why", "conns --agent u -- why"),
+            ("conns why --agent u", "conns why --agent u"),
+            ("conns nginx --agent u why", "conns nginx --agent u why"),
+            ("conns", "conns"),
+        ] {
+            let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+            assert_eq!(command_first(words(typed)), words(read), "{typed}");
+            if let Ok(flags) = Flags::try_parse_from(command_first(words(typed))) {
+                let has_command = read.starts_with("conns why");
+                assert_eq!(flags.command.is_some(), has_command, "{typed}");
+                assert_eq!(flags.agent.agent.is_some(), read.contains("--agent"), "{typed}");
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conns_api::{Answer, Ask, Face};
+use conns_api::{Answer, Ask};
 use conns_core::model::{Connection, Snapshot};
 use conns_core::query::{
     Field, Filter, SortKey, catalogue, field_named, group, parse_columns, sort,
@@ -12,9 +12,9 @@ use conns_core::query::{
 use conns_core::track::Memory;
 use conns_print::{Layout, default_columns};
 
+use crate::face;
 use crate::failure::{Failure, report_losses};
-use crate::flags::{Format, ListFlags, parse_span};
-use crate::local::Local;
+use crate::flags::{AgentFlags, Format, ListFlags, parse_span};
 use crate::terminal;
 
 /// A table is in this order if the user names none; machine-read output in the kernel's.
@@ -35,13 +35,13 @@ struct Plan<'a> {
 }
 
 /// Runs the list; true if a part of it was lost.
-pub(crate) fn run(flags: &ListFlags) -> Result<bool, Failure> {
+pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure> {
     let plan = Plan::new(flags)?;
     let memory = match plan.every {
         None => Memory::None,
         Some(_) => Memory::Window(Duration::from_secs(5)),
     };
-    let mut face = Local::open(flags.selection.source, memory)?;
+    let mut face = face::open(agent, flags.selection.source, memory)?;
     let Some(every) = plan.every else {
         let snapshot = face.look(&plan.ask)?;
         plan.print(&snapshot)?;

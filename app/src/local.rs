@@ -15,13 +15,8 @@ use crate::flags::SourceChoice;
 pub(crate) struct Local(Engine);
 
 impl Local {
-    pub(crate) fn open(choice: SourceChoice, memory: Memory) -> Result<Self, FaceError> {
-        let choice = match choice {
-            SourceChoice::Auto => Choice::Auto,
-            SourceChoice::Kernel => Choice::Kernel,
-            SourceChoice::Portable => Choice::Portable,
-        };
-        Engine::open(choice, memory).map(Self).map_err(face_error)
+    pub(crate) fn open(source: SourceChoice, memory: Memory) -> Result<Self, FaceError> {
+        Engine::open(choice(source), memory).map(Self).map_err(face_error)
     }
 }
 
@@ -37,6 +32,15 @@ impl Face for Local {
         every: Duration,
     ) -> Result<Arc<Snapshot>, FaceError> {
         self.0.watch(&scope(ask), span, every).map_err(face_error)
+    }
+}
+
+/// The engine's word for what was typed.
+pub(crate) fn choice(source: SourceChoice) -> Choice {
+    match source {
+        SourceChoice::Auto => Choice::Auto,
+        SourceChoice::Kernel => Choice::Kernel,
+        SourceChoice::Portable => Choice::Portable,
     }
 }
 

@@ -1,27 +1,31 @@
 //! The program `conns`: reads the flags, asks a `Face`, and hands the answer to a surface.
 
 mod call;
+mod config;
+mod face;
 mod failure;
 mod fields;
 mod flags;
 mod list;
 mod local;
+mod serve;
 mod terminal;
 mod why;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use failure::Failure;
+use flags::serve::{ConfigCommand, DefaultFormat};
 use flags::{Command, Flags};
 
 /// The answer is there, but a part of it could not be read.
 const INCOMPLETE: u8 = 3;
 
 fn main() -> ExitCode {
-    let flags = match Flags::try_parse() {
+    let flags = match Flags::read() {
         Ok(flags) => flags,
         Err(error) => return failure::report_flags(&error),
     };
@@ -35,10 +39,17 @@ fn main() -> ExitCode {
 /// Runs the command; true if a part of the answer was lost.
 fn run(flags: &Flags) -> Result<bool, Failure> {
     match &flags.command {
-        None => return list::run(&flags.list),
-        Some(Command::Why(why)) => return why::run(why),
-        Some(Command::Call(call)) => return call::run(call),
+        None => return list::run(&flags.list, &flags.agent),
+        Some(Command::Why(why)) => return why::run(why, &flags.agent),
+        Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
+        Some(Command::Serve(serve)) => serve::run(serve)?,
+        Some(Command::Config(config)) => write(explained(&config.command)?.as_bytes())?,
+        Some(Command::Token) => {
+            let (token, hash) = conns_server::new_token()
+                .map_err(|error| Failure::NoAnswer(error.to_string()))?;
+            write(format!("token  {token}\nhash   {hash}\n").as_bytes())?;
+        }
         Some(Command::Man) => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Flags::command()).render(&mut page)?;
@@ -52,6 +63,19 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         }
     }
     Ok(false)
+}
+
+/// What `conns config` prints.
+fn explained(command: &ConfigCommand) -> Result<String, Failure> {
+    Ok(match command {
+        ConfigCommand::Explain(explain) => {
+            config::explain(&serve::read_config(&explain.serve)?, explain.output)
+        }
+        ConfigCommand::Default(default) => match default.output {
+            DefaultFormat::Toml => config::default_file(),
+            DefaultFormat::Markdown => config::markdown(),
+        },
+    })
 }
 
 fn write(text: &[u8]) -> Result<(), Failure> {

@@ -3,15 +3,15 @@
 use std::io::Write;
 use std::time::Duration;
 
-use conns_api::{Answer, Face, View};
+use conns_api::{Answer, View};
 use conns_core::model::{Connection, State};
 use conns_core::query::{Field, find_field};
-use conns_core::track::{Class, Memory};
+use conns_core::track::{Basis, Class, Memory};
 
+use crate::face;
 use crate::failure::{Failure, report_losses};
-use crate::flags::{WhyFlags, WhyFormat};
+use crate::flags::{AgentFlags, WhyFlags, WhyFormat};
 use crate::list::parse_filter;
-use crate::local::Local;
 use crate::terminal;
 
 /// How often the sockets are looked at while watching.
@@ -37,7 +37,7 @@ const NAMED_BY: &[&str] = &[
 ];
 
 /// Runs `why`; true if a part of the answer was lost.
-pub(crate) fn run(flags: &WhyFlags) -> Result<bool, Failure> {
+pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure> {
     let filter = parse_filter(&flags.selection.filter)?;
     let mut ask = flags.selection.ask();
     let is_plain = ask.view == View::Connections;
@@ -46,7 +46,7 @@ pub(crate) fn run(flags: &WhyFlags) -> Result<bool, Failure> {
         ask.view = View::All;
     }
     // The window never turns over within the span.
-    let mut face = Local::open(flags.selection.source, Memory::Window(flags.span * 2))?;
+    let mut face = face::open(agent, flags.selection.source, Memory::Window(flags.span * 2))?;
     let snapshot = face.watch(&ask, flags.span, EVERY.min(flags.span / 2))?;
     let mut chosen: Vec<&Connection> = snapshot
         .connections
@@ -74,7 +74,26 @@ pub(crate) fn run(flags: &WhyFlags) -> Result<bool, Failure> {
         WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, &fields, &chosen)?,
     }
     out.flush()?;
+    if face::is_elsewhere(agent, flags.selection.source) {
+        note_window(&chosen);
+    }
     Ok(report_losses(&snapshot.losses))
+}
+
+/// An agent has been watching all along: what its verdicts are about, it decides, not `--for`.
+fn note_window(chosen: &[&Connection]) {
+    let windows = chosen.iter().filter_map(|connection| match connection.verdict.evidence.basis {
+        Basis::Window { us } => Some(us),
+        Basis::Life => None,
+    });
+    if let Some(us) = windows.max() {
+        let seconds = us as f64 / 1e6;
+        // With standard error closed there is nobody to tell.
+        let _ = writeln!(
+            std::io::stderr(),
+            "conns: the agent's own window is judged: the last {seconds:.1} s"
+        );
+    }
 }
 
 /// Connections, those about to be or just closed, and listeners in trouble.

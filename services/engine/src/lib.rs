@@ -167,7 +167,7 @@ impl Engine {
 
 /// The clock all observations are dated with.
 #[derive(Debug, Clone, Copy)]
-struct Clock {
+pub struct Clock {
     start: Instant,
 }
 
@@ -176,7 +176,9 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
-    fn now(self) -> Moment {
+    /// This moment.
+    #[must_use]
+    pub fn now(self) -> Moment {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment {
             monotonic_us: u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),

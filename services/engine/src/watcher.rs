@@ -14,7 +14,7 @@ use conns_core::model::{Ability, Beat, Cost, Health, LossKind, Moment, Snapshot,
 use tokio::sync::watch;
 
 use crate::closed::ClosedLog;
-use crate::{Engine, cost};
+use crate::{Clock, Engine, cost};
 
 /// Shortest time between two looks: below, looking would be most of what the machine does.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
@@ -23,6 +23,7 @@ pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Watcher {
     feed: watch::Receiver<Arc<Beat>>,
     reins: Arc<Reins>,
+    clock: Clock,
     /// What the thread will be given.
     idle: Option<(Heart, watch::Sender<Arc<Beat>>)>,
     thread: Option<JoinHandle<()>>,
@@ -42,6 +43,7 @@ impl Watcher {
     /// [`SourceError`] if the first look shows nothing at all.
     pub fn open(mut engine: Engine, every: Duration) -> Result<Self, SourceError> {
         let scope = Scope::everything();
+        let clock = engine.clock;
         let first = engine.look_again(&scope)?;
         let reins = Arc::new(Reins {
             interval_us: AtomicU64::new(micros(every.max(SHORTEST_INTERVAL))),
@@ -57,7 +59,7 @@ impl Watcher {
             scope,
         };
         let (publish, feed) = watch::channel(heart.beat(Duration::ZERO));
-        Ok(Self { feed, reins, idle: Some((heart, publish)), thread: None })
+        Ok(Self { feed, reins, clock, idle: Some((heart, publish)), thread: None })
     }
 
     /// Starts the thread; the second look is made one interval later.
@@ -76,6 +78,12 @@ impl Watcher {
     #[must_use]
     pub fn feed(&self) -> watch::Receiver<Arc<Beat>> {
         self.feed.clone()
+    }
+
+    /// The clock its snapshots are dated with.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Looks so often from now on.

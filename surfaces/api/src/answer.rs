@@ -1,6 +1,8 @@
 //! Whole answers: connections or verdicts, and what is missing from them. Written piece by piece,
 //! so that an answer of any length needs little memory.
 
+mod groups;
+
 use std::io::{self, Write};
 
 use conns_core::model::{Connection, Loss};
@@ -43,10 +45,34 @@ impl Answer {
         out.write_all(key)?;
         self.pieces(out, fields, connections, b",\n")?;
         let mut end = b"\n]".to_vec();
-        let losses: Vec<LossShape<'_>> = losses.iter().map(LossShape).collect();
-        entry(&mut end, "losses", &losses);
+        Self::append_losses(&mut end, losses);
         end.extend_from_slice(b"}\n");
         out.write_all(&end)
+    }
+
+    /// Appends `,"losses":[…]` to an object that is being written.
+    pub fn append_losses(out: &mut Vec<u8>, losses: &[Loss]) {
+        let losses: Vec<LossShape<'_>> = losses.iter().map(LossShape).collect();
+        entry(out, "losses", &losses);
+    }
+
+    /// Appends one connection (or the verdict on it) as an object that begins with its `id`: the
+    /// namespace's inode and the cookie, by which it can be asked for alone.
+    pub fn append(self, out: &mut Vec<u8>, records: &mut RecordWriter<'_>, one: &Connection) {
+        let id = one.socket.id;
+        out.extend_from_slice(b"{\"id\":\"");
+        out.extend_from_slice(itoa::Buffer::new().format(id.netns).as_bytes());
+        out.push(b'-');
+        out.extend_from_slice(itoa::Buffer::new().format(id.cookie).as_bytes());
+        out.push(b'"');
+        let start = out.len();
+        self.record(out, records, one);
+        // The record's own brace becomes the comma behind the id, or goes if the record is empty.
+        if out.get(start + 1) == Some(&b'}') {
+            out.remove(start);
+        } else if let Some(brace) = out.get_mut(start) {
+            *brace = b',';
+        }
     }
 
     /// Writes one object a line for each connection.
@@ -76,18 +102,20 @@ impl Answer {
             if i > 0 {
                 piece.extend_from_slice(between);
             }
-            match self {
-                Self::Connections => records.write(&mut piece, connection),
-                Self::Verdicts => {
-                    records.write_with(&mut piece, connection, |out| verdict(out, connection));
-                }
-            }
+            self.record(&mut piece, &mut records, connection);
             if piece.len() >= PIECE_BYTES {
                 out.write_all(&piece)?;
                 piece.clear();
             }
         }
         out.write_all(&piece)
+    }
+
+    fn record(self, out: &mut Vec<u8>, records: &mut RecordWriter<'_>, one: &Connection) {
+        match self {
+            Self::Connections => records.write(out, one),
+            Self::Verdicts => records.write_with(out, one, |out| verdict(out, one)),
+        }
     }
 }
 

@@ -5,8 +5,13 @@ mod answer;
 mod face;
 mod feed;
 mod record;
+mod wire;
 
 pub use answer::Answer;
 pub use face::{Ask, Face, FaceError, View};
 pub use feed::Feed;
 pub use record::RecordWriter;
+pub use wire::{
+    BODY_BYTES_MAX, CONNECTIONS_MAX, FORMAT, Interned, Mark, Question, QuestionError,
+    SNAPSHOT_PATH, SNAPSHOT_TYPE, Update, WireError, tell,
+};

@@ -6,12 +6,14 @@
 mod call;
 mod columns;
 mod error;
+mod http;
 mod method;
 mod row;
 mod table;
 
 pub use call::MAX_BYTES;
 pub use error::{CallError, CallFault};
+pub use http::OneE;
 pub use method::Method;
 pub use row::Row;
 pub use table::{Cell, Column, ColumnType, Record, Table};

@@ -4,6 +4,8 @@
 
 #[path = "one_e/calls.rs"]
 mod calls;
+#[path = "one_e/http.rs"]
+mod http;
 #[path = "one_e/sample.rs"]
 mod sample;
 

@@ -101,7 +101,7 @@ impl CallError {
 
 impl CallFault {
     /// What is wrong, without the place.
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         match self {
             Self::TooLong => format!("call longer than {MAX_BYTES} bytes"),
             Self::Unexpected { found, expected } if found.is_empty() => {
@@ -122,7 +122,7 @@ impl CallFault {
     }
 
     /// What to do.
-    fn hint(&self) -> String {
+    pub(super) fn hint(&self) -> String {
         match self {
             Self::TooLong | Self::Unexpected { .. } => {
                 format!("a call is written `{}();`", Method::GetConnections)

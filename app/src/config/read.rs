@@ -1,0 +1,160 @@
+//! From values to types: what stands in `Config` was understood here, or refused with a reason.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use conns_core::query::Filter;
+use conns_dialects::monero::Era;
+use conns_server::{TokenHash, Wanted};
+
+use super::Value;
+use crate::flags::SourceChoice;
+
+/// A text that stands for something.
+pub(super) trait FromText: Sized {
+    fn from_text(text: &str) -> Result<Self, String>;
+}
+
+/// Never seen: the kind of a setting is checked before it is read.
+fn other(value: &Value) -> String {
+    format!("{value} is of another kind")
+}
+
+pub(super) fn switch(value: &Value) -> Result<bool, String> {
+    if let Value::Switch(is) = value { Ok(*is) } else { Err(other(value)) }
+}
+
+/// Numbers and bytes, as any type of numbers that has room for them.
+pub(super) fn number<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
+    match value {
+        Value::Count(count) | Value::Size(count) => T::try_from(*count).map_err(|_| other(value)),
+        _ => Err(other(value)),
+    }
+}
+
+pub(super) fn span(value: &Value) -> Result<Duration, String> {
+    if let Value::Span(span) = value { Ok(*span) } else { Err(other(value)) }
+}
+
+pub(super) fn text<T: FromText>(value: &Value) -> Result<T, String> {
+    if let Value::Text(text) = value { T::from_text(text) } else { Err(other(value)) }
+}
+
+/// A text that may be left out; an empty one takes back what a lower layer says.
+pub(super) fn maybe<T: FromText>(value: &Value) -> Result<Option<T>, String> {
+    match value {
+        Value::Text(text) if text.is_empty() => Ok(None),
+        _ => text(value).map(Some),
+    }
+}
+
+pub(super) fn texts<T: FromText>(value: &Value) -> Result<Vec<T>, String> {
+    match value {
+        Value::Texts(all) => all.iter().map(|one| T::from_text(one)).collect(),
+        _ => Err(other(value)),
+    }
+}
+
+impl FromText for Filter {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| format!("not a filter: {}", error.message()))
+    }
+}
+
+impl FromText for Wanted {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+impl FromText for TokenHash {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+impl FromText for PathBuf {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(text.into())
+    }
+}
+
+impl FromText for SourceChoice {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Self::from_str(text, false)
+    }
+}
+
+impl FromText for Era {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let all = [Self::Current, Self::V0_11];
+        all.into_iter().find(|era| era.name() == text).ok_or_else(|| format!("no era `{text}`"))
+    }
+}
+
+/// A name that may stand in a `Host` header, in lower case and without a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostName(pub(crate) String);
+
+impl FromText for HostName {
+    fn from_text(text: &str) -> Result<Self, String> {
+        // RFC 1123 section 2.1, and the underscore that people use all the same.
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if text.is_empty() || text.len() > 253 || !text.chars().all(fits) {
+            let example = "host7.example.org";
+            return Err(format!(
+                "expected names without port such as \"{example}\", found `{text}`"
+            ));
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+/// The name of an account of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UserName(pub(crate) String);
+
+impl FromText for UserName {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let fits = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, ':' | '/');
+        if text.len() > 256 || !text.chars().all(fits) {
+            return Err(format!("expected the name of an account, found `{text}`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A user of the Monero dialect, and the digest that stands for the password (RFC 7616 section
+/// 3.4.2: MD5 of `USER:monero-rpc:PASSWORD`).
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    /// 32 hexadecimal digits in lower case.
+    pub(crate) ha1: String,
+}
+
+impl FromText for Login {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let parts = text.rsplit_once(':').filter(|(user, ha1)| {
+            let is_digest = ha1.len() == 32 && ha1.bytes().all(|byte| byte.is_ascii_hexdigit());
+            !user.is_empty() && !user.contains(':') && is_digest
+        });
+        // What was given is a secret, or nearly one, and not repeated.
+        let (user, ha1) = parts.ok_or_else(|| {
+            "expected USER:DIGEST, the digest being what this prints: \
+             printf %s USER:monero-rpc:PASSWORD | md5sum"
+                .to_owned()
+        })?;
+        Ok(Self { user: user.to_owned(), ha1: ha1.to_ascii_lowercase() })
+    }
+}
+
+/// Without the digest: with it one can log in.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! A dialect that can be exchanged while it is spoken, when the configuration is read anew.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use conns_core::model::Beat;
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Shelf};
+use http::Request;
+
+/// The dialect that is spoken now. It is told of beats from the first question on: marks that
+/// nobody asks for are not kept.
+pub(super) struct Swap<D: ?Sized> {
+    dialect: RwLock<Arc<D>>,
+    was_asked: AtomicBool,
+}
+
+impl<D: ?Sized> Swap<D> {
+    pub(super) fn new(dialect: Arc<D>) -> Arc<Self> {
+        Arc::new(Self { dialect: RwLock::new(dialect), was_asked: AtomicBool::new(false) })
+    }
+
+    /// From the next request on this one answers.
+    pub(super) fn put(&self, dialect: Arc<D>) {
+        *self.dialect.write().unwrap_or_else(PoisonError::into_inner) = dialect;
+    }
+
+    fn now(&self) -> Arc<D> {
+        Arc::clone(&self.dialect.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn asked(&self) -> Arc<D> {
+        self.was_asked.store(true, Ordering::Relaxed);
+        self.now()
+    }
+}
+
+impl HttpDialect for Swap<dyn HttpDialect> {
+    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome {
+        self.asked().answer(request, shelf)
+    }
+
+    fn longest_body(&self) -> usize {
+        self.now().longest_body()
+    }
+
+    fn body_too_long(&self) -> HttpOutcome {
+        self.now().body_too_long()
+    }
+
+    fn on_beat(&self, beat: &Beat) {
+        if self.was_asked.load(Ordering::Relaxed) {
+            self.now().on_beat(beat);
+        }
+    }
+}
+
+impl LineDialect for Swap<dyn LineDialect> {
+    fn ends_line(&self, byte: u8) -> bool {
+        self.now().ends_line(byte)
+    }
+
+    fn longest_line(&self) -> usize {
+        self.now().longest_line()
+    }
+
+    fn answer(&self, line: &[u8], shelf: &Shelf) -> LineOutcome {
+        self.asked().answer(line, shelf)
+    }
+
+    fn line_too_long(&self) -> LineOutcome {
+        self.now().line_too_long()
+    }
+
+    fn on_beat(&self, beat: &Beat) {
+        if self.was_asked.load(Ordering::Relaxed) {
+            self.now().on_beat(beat);
+        }
+    }
+}

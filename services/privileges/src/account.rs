@@ -1,0 +1,98 @@
+//! The account a process that was started as root becomes.
+
+use std::io;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
+use rustix::thread::set_keep_capabilities;
+
+use crate::{Keep, PrivilegeError};
+
+/// The account made for the agent.
+const OWN: &str = "conns";
+/// The account that owns nothing, and its number where there is no list of accounts: the kernel's
+/// own for ids it cannot name (`overflowuid`).
+const NOBODY: (&str, u32) = ("nobody", 65534);
+
+/// An account of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name, or its number where it has none.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Id of its first group.
+    pub gid: u32,
+}
+
+/// The account that [`shrink`](crate::shrink) will become; `None` if this process was not started
+/// as root and keeps its own. Folders that the agent will want to write into later belong to it.
+///
+/// # Errors
+/// [`PrivilegeError`] if the account asked for does not exist, or the list cannot be read.
+pub fn becomes(keep: &Keep) -> Result<Option<Account>, PrivilegeError> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    if let Some(name) = &keep.user {
+        let found = match name.parse() {
+            Ok(uid) => Some(numbered(uid)?),
+            Err(_) => named(name)?,
+        };
+        return match found {
+            Some(account) => Ok(Some(account)),
+            None => Err(PrivilegeError::NoSuchAccount { name: name.clone() }),
+        };
+    }
+    if let Some(account) = named(OWN)? {
+        return Ok(Some(account));
+    }
+    let (name, uid) = NOBODY;
+    let unlisted = Account { name: name.to_owned(), uid, gid: uid };
+    Ok(Some(named(name)?.unwrap_or(unlisted)))
+}
+
+fn named(name: &str) -> Result<Option<Account>, PrivilegeError> {
+    Ok(User::from_name(name).map_err(|cause| unlisted(name, cause))?.map(account))
+}
+
+fn numbered(uid: u32) -> Result<Account, PrivilegeError> {
+    let user = User::from_uid(Uid::from_raw(uid)).map_err(|cause| unlisted(uid, cause))?;
+    Ok(user.map_or_else(|| Account { name: uid.to_string(), uid, gid: uid }, account))
+}
+
+/// The name of a user id, if the list of accounts has one.
+pub(crate) fn name_of(uid: u32) -> Option<String> {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+}
+
+fn account(user: User) -> Account {
+    Account { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }
+}
+
+fn unlisted(of: impl std::fmt::Display, cause: Errno) -> PrivilegeError {
+    PrivilegeError::Refused {
+        attempted: format!("look up user `{of}`"),
+        cause: cause.into(),
+        remedy: "See whether `getent passwd` works here",
+    }
+}
+
+/// Becomes `account`, in all four ids and without further groups, and keeps permitted capabilities.
+pub(crate) fn become_it(account: &Account) -> Result<(), PrivilegeError> {
+    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    // The groups first: without the user id of root they could not be changed any more.
+    let steps = || -> io::Result<()> {
+        set_keep_capabilities(true)?;
+        setgroups(&[])?;
+        setresgid(gid, gid, gid)?;
+        setresuid(uid, uid, uid)?;
+        Ok(set_keep_capabilities(false)?)
+    };
+    steps().map_err(|cause| PrivilegeError::Refused {
+        attempted: format!("become user `{}` ({}:{})", account.name, account.uid, account.gid),
+        cause,
+        remedy: "Started as root it needs CAP_SETUID and CAP_SETGID and an account that exists in \
+                 this user namespace; start it as that user, or name `root` as its user to stay",
+    })
+}

@@ -1,0 +1,156 @@
+//! What the threads that talk to the network give up on top: every capability, and with Landlock
+//! (landlock(7)) nearly all files and all new TCP connections and ports.
+//!
+//! The one idea: both are kept by the kernel for each thread. The thread that reads `/proc` cannot
+//! be in a Landlock domain, which would hide all other processes from it; those that read what
+//! strangers send can.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
+use rustix::thread::CapabilitySet;
+
+use crate::capabilities::keep_only;
+use crate::report::{Landlock, LandlockState, Serving};
+use crate::{Keep, PrivilegeError};
+
+/// The newest version whose rights are asked for; an older kernel enforces what it knows of them.
+const NEWEST: ABI = ABI::V6;
+
+/// The rules for threads that talk to the network.
+#[derive(Debug, Clone)]
+pub struct Confinement {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    rules: RulesetCreated,
+    outcome: Mutex<Outcome>,
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    abi: Option<i32>,
+    least: Option<LandlockState>,
+    confined: u64,
+    failed: u64,
+    failure: Option<String>,
+}
+
+impl Confinement {
+    /// Makes the rules; no thread is confined yet. Of `keep`, files that are to be read may be
+    /// read, and files removed from folders that are to be written; paths that do not exist are left out.
+    ///
+    /// # Errors
+    /// [`PrivilegeError`] if the kernel has Landlock and refuses the rules.
+    pub fn prepare(keep: &Keep) -> Result<Self, PrivilegeError> {
+        let rules = rules(keep).map_err(|error| PrivilegeError::Refused {
+            attempted: "make rules for threads that talk to the network (Landlock)".to_owned(),
+            cause: io::Error::other(error.to_string()),
+            remedy: "Allow the agent landlock_create_ruleset(2) and landlock_add_rule(2)",
+        })?;
+        Ok(Self { inner: Arc::new(Inner { rules, outcome: Mutex::default() }) })
+    }
+
+    /// Confines the calling thread and all it starts, for good. Its outcome is also in
+    /// [`Confinement::serving`].
+    ///
+    /// # Errors
+    /// [`PrivilegeError`] if it still has capabilities or files it should not; where the kernel
+    /// has no Landlock that is no error, but in the outcome.
+    pub fn confine_thread(&self) -> Result<(), PrivilegeError> {
+        let outcome = self.confine();
+        let mut sum = self.inner.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        match &outcome {
+            Ok((state, abi)) => {
+                sum.abi = *abi;
+                sum.confined += 1;
+                sum.least = Some(sum.least.map_or(*state, |least| least.min(*state)));
+            }
+            Err(error) => {
+                sum.failed += 1;
+                sum.failure = Some(error.to_string());
+            }
+        }
+        outcome.map(drop)
+    }
+
+    fn confine(&self) -> Result<(LandlockState, Option<i32>), PrivilegeError> {
+        let refused = |attempted: &str, cause| PrivilegeError::Refused {
+            attempted: format!("{attempted} in a thread that talks to the network"),
+            cause,
+            remedy: "Allow the agent capset(2) and landlock_restrict_self(2)",
+        };
+        keep_only(CapabilitySet::empty()).map_err(|cause| refused("drop capabilities", cause))?;
+        let rules = self.inner.rules.try_clone().map_err(|cause| refused("share rules", cause))?;
+        let status = rules
+            .restrict_self()
+            .map_err(|error| refused("apply Landlock", io::Error::other(error.to_string())))?;
+        let abi = match status.landlock {
+            LandlockStatus::Available { effective_abi, kernel_abi } => {
+                Some(kernel_abi.unwrap_or(effective_abi as i32))
+            }
+            LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => None,
+        };
+        let state = match status.ruleset {
+            RulesetStatus::FullyEnforced => LandlockState::FullyEnforced,
+            RulesetStatus::PartiallyEnforced => LandlockState::PartlyEnforced,
+            RulesetStatus::NotEnforced => return Ok((LandlockState::NotEnforced, abi)),
+        };
+        // Read back: there is no file that shows it, but what is refused shows.
+        match File::open("/") {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok((state, abi)),
+            found => Err(PrivilegeError::DoesNotHold {
+                what: "Landlock, when the thread opens /",
+                wanted: "refused".to_owned(),
+                found: found.map_or_else(|error| error.to_string(), |_| "opened".to_owned()),
+            }),
+        }
+    }
+
+    /// What holds of the threads confined so far.
+    #[must_use]
+    pub fn serving(&self) -> Serving {
+        let sum = self.inner.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        Serving {
+            abi: sum.abi,
+            // A thread that could not be confined is the least.
+            landlock: sum.least.filter(|_| sum.failed == 0).unwrap_or_default(),
+            confined: sum.confined,
+            failed: sum.failed,
+            failure: sum.failure.clone(),
+        }
+    }
+}
+
+fn rules(keep: &Keep) -> Result<RulesetCreated, RulesetError> {
+    Ruleset::default()
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::from_all(NEWEST))?
+        // Not signals: before Linux 6.15 that also keeps threads of one process from each other.
+        .scope(Scope::AbstractUnixSocket)?
+        .create()?
+        // `/health` tells what holds of the threads. Without capabilities the rest of `/proc` shows
+        // what it shows everybody.
+        .add_rules(path_beneath_rules(["/proc"], AccessFs::ReadFile | AccessFs::ReadDir))?
+        .add_rules(path_beneath_rules(&keep.readable, AccessFs::ReadFile | AccessFs::ReadDir))?
+        .add_rules(path_beneath_rules(&keep.writable, AccessFs::RemoveFile))
+}
+
+/// What there is to say of the process as a whole.
+pub(crate) fn of_process() -> Landlock {
+    Landlock {
+        process: LandlockState::NotEnforced,
+        reason: "files stay within reach of the thread that reads /proc, as far as its user and \
+                 capabilities go: Landlock would hide from it what other processes hold, whatever \
+                 its capabilities"
+            .to_owned(),
+        serving: Serving::default(),
+    }
+}

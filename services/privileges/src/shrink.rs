@@ -1,0 +1,224 @@
+//! Giving up, in the only order that works, and reading back.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
+use rustix::thread::{CapabilitySet, set_no_new_privs};
+
+use crate::account::{become_it, becomes, name_of};
+use crate::capabilities::{NAMESPACES, OWNERS, empty_bounding_set, keep_only, names, wanted};
+use crate::report::{Missing, Report, Seccomp, ThreadGroup};
+use crate::serving;
+use crate::status::Status;
+use crate::{Keep, PrivilegeError, syscalls};
+
+/// How long a thread that was joined may still be listed: the kernel wakes who waits for it a
+/// moment before it takes it off the list.
+const LINGERING: Duration = Duration::from_secs(1);
+/// Time between two looks at the list.
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// Gives up whatever `keep` does not name, for this process and all its later threads, and says
+/// what holds. To be called once, while there is one thread, when everything is open.
+///
+/// # Errors
+/// [`PrivilegeError`] if there are other threads, the account cannot be become, or the kernel
+/// says afterwards that something does not hold. What a kernel does not have (seccomp) is no error, but
+/// in the report.
+pub fn shrink(keep: &Keep) -> Result<Report, PrivilegeError> {
+    one_thread()?;
+    let account = becomes(keep)?;
+    empty_bounding_set();
+    if let Some(account) = &account {
+        become_it(account)?;
+    }
+    let kept = keep_only(wanted(keep.follow_namespaces))
+        .map_err(|cause| refused("give up capabilities", cause, "Allow the agent capset(2)"))?;
+    set_no_new_privs(true).map_err(|cause| {
+        refused("set no-new-privileges", cause.into(), "Linux 3.5 or later has it")
+    })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|cause| {
+        refused(
+            "keep other processes out of the agent's memory (PR_SET_DUMPABLE)",
+            cause.into(),
+            "Allow the agent prctl(2)",
+        )
+    })?;
+    let filter = syscalls::refuse(keep.follow_namespaces);
+    let report = read_back(keep, filter)?;
+    let uid = account.map_or(report.uid, |account| account.uid);
+    check(uid, kept)?;
+    Ok(report)
+}
+
+fn refused(attempted: &str, cause: io::Error, remedy: &'static str) -> PrivilegeError {
+    PrivilegeError::Refused { attempted: attempted.to_owned(), cause, remedy }
+}
+
+fn unreadable(cause: io::Error) -> PrivilegeError {
+    refused("read what holds in /proc/self", cause, "Mount procfs on /proc")
+}
+
+fn one_thread() -> Result<(), PrivilegeError> {
+    let deadline = Instant::now() + LINGERING;
+    loop {
+        let count = fs::read_dir("/proc/self/task").map_err(unreadable)?.count();
+        if count == 1 {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(PrivilegeError::Threads { count });
+        }
+        thread::sleep(AGAIN);
+    }
+}
+
+/// Whether what was given up is gone.
+fn check(uid: u32, kept: CapabilitySet) -> Result<(), PrivilegeError> {
+    let now = Status::of_process().map_err(unreadable)?;
+    let sets = [
+        ("permitted capabilities", now.permitted, kept),
+        ("effective capabilities", now.effective, kept),
+        ("inheritable capabilities", now.inheritable, CapabilitySet::empty()),
+        ("ambient capabilities", now.ambient, CapabilitySet::empty()),
+    ];
+    for (what, found, wanted) in sets {
+        holds(what, names(wanted), names(found))?;
+    }
+    holds("user ids", [uid; 4], now.uids)?;
+    holds("no-new-privileges", true, now.no_new_privs)
+}
+
+fn holds<T>(what: &'static str, wanted: T, found: T) -> Result<(), PrivilegeError>
+where
+    T: PartialEq + std::fmt::Debug,
+{
+    if found == wanted {
+        return Ok(());
+    }
+    let (wanted, found) = (format!("{wanted:?}"), format!("{found:?}"));
+    Err(PrivilegeError::DoesNotHold { what, wanted, found })
+}
+
+fn read_back(keep: &Keep, filter: io::Result<()>) -> Result<Report, PrivilegeError> {
+    let now = Status::of_process().map_err(unreadable)?;
+    let [_, uid, ..] = now.uids;
+    let [_, gid, ..] = now.gids;
+    let refused =
+        if filter.is_ok() { syscalls::refused(keep.follow_namespaces) } else { Vec::new() };
+    let mut report = Report {
+        uid,
+        gid,
+        groups: now.groups.clone(),
+        user: name_of(uid),
+        capabilities: names(now.effective),
+        bounding: names(now.bounding),
+        no_new_privs: now.no_new_privs,
+        dumpable: dumpable_behavior().ok() != Some(DumpableBehavior::NotDumpable),
+        seccomp: Seccomp {
+            mode: now.seccomp,
+            refused,
+            reason: filter.err().map(|cause| cause.to_string()),
+        },
+        landlock: serving::of_process(),
+        threads: threads(),
+        missing: Vec::new(),
+    };
+    report.missing = missing(keep, &now, &report);
+    Ok(report)
+}
+
+impl Report {
+    /// The report with what may have changed since: which threads there are, and what holds of them.
+    #[must_use]
+    pub fn renewed(&self, confinement: Option<&crate::Confinement>) -> Self {
+        let mut report = self.clone();
+        report.threads = threads();
+        if let Some(confinement) = confinement {
+            report.landlock.serving = confinement.serving();
+        }
+        report
+    }
+}
+
+/// What holds of the threads, as far as it can be read.
+fn threads() -> Vec<ThreadGroup> {
+    let mut groups: Vec<ThreadGroup> = Vec::new();
+    for status in Status::of_threads().unwrap_or_default() {
+        let [_, uid, ..] = status.uids;
+        let capabilities = names(status.effective);
+        let same = groups.iter_mut().find(|group| {
+            group.uid == uid
+                && group.capabilities == capabilities
+                && group.no_new_privs == status.no_new_privs
+                && group.seccomp == status.seccomp
+        });
+        match same {
+            Some(group) => {
+                group.threads += 1;
+                group.names.insert(status.name);
+            }
+            None => groups.push(ThreadGroup {
+                threads: 1,
+                names: [status.name].into(),
+                uid,
+                capabilities,
+                no_new_privs: status.no_new_privs,
+                seccomp: status.seccomp,
+            }),
+        }
+    }
+    groups
+}
+
+/// What is not there, and what that costs.
+fn missing(keep: &Keep, now: &Status, report: &Report) -> Vec<Missing> {
+    let mut missing = Vec::new();
+    let mut costs = |what: String, costs: &str| missing.push(Missing { what, costs: costs.into() });
+    for name in names(OWNERS - now.effective) {
+        costs(name, "which process holds a socket is known of this user's processes only");
+    }
+    if !now.effective.contains(NAMESPACES) {
+        costs(
+            "CAP_SYS_ADMIN".into(),
+            "network namespaces that were not entered at the start, such as those of containers \
+             started later, are not seen",
+        );
+    }
+    if !now.effective.contains(CapabilitySet::NET_ADMIN) {
+        costs(
+            "CAP_NET_ADMIN".into(),
+            "the kernel tells nobody else the mark of a socket, so `mark` is unknown",
+        );
+    }
+    if report.uid == 0 {
+        costs("a user of its own".into(), "files of root can be written: the agent still is root");
+    }
+    if let Some(reason) = &report.seccomp.reason {
+        costs(format!("seccomp ({reason})"), "system calls the agent never makes are not refused");
+    }
+    costs("Landlock for the whole process".into(), &report.landlock.reason);
+    for path in keep.readable.iter().filter(|path| !may(path, Access::READ_OK)) {
+        costs(
+            format!("reading {}", path.display()),
+            "it cannot be read again at SIGHUP; what was read at the start stays in use",
+        );
+    }
+    for path in keep.writable.iter().filter(|path| !may(path, Access::WRITE_OK)) {
+        costs(
+            format!("writing in {}", path.display()),
+            "the file of a unix socket in it stays behind at the end",
+        );
+    }
+    missing
+}
+
+/// Whether the process as it now is may do that.
+fn may(path: &Path, access: Access) -> bool {
+    accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
+}

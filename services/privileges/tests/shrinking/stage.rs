@@ -1,0 +1,214 @@
+//! How a test is run in a process of its own, and what it may need of the machine.
+
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use conns_privileges::{Keep, Report, shrink};
+use libtest_mimic::{Arguments, Failed, Trial, run};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, configure_capability_in_ambient_set, set_capabilities,
+    set_keep_capabilities,
+};
+
+/// Names the test that the process started again is to do.
+const ACT: &str = "CONNS_PRIVILEGES_TEST";
+
+/// A user without rights that owns the processes the agent looks at; no account needs to exist.
+pub(crate) const STRANGER: u32 = 1;
+/// Whom the tests become: on every Debian, and not the owner of what they look at.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// A test: its name, what it needs, and what it does.
+pub(crate) struct Case(
+    pub(crate) &'static str,
+    pub(crate) &'static [Need],
+    pub(crate) fn() -> Result<()>,
+);
+
+/// What a test cannot do without.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    /// Root, with the capabilities the agent keeps.
+    Root,
+    /// A kernel with Landlock.
+    Landlock,
+    /// A program, and the Debian package it is in.
+    Program(&'static str, &'static str),
+}
+
+impl Need {
+    fn missing(self) -> Option<String> {
+        let has = |program: &str| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+        };
+        match self {
+            Self::Root if !Uid::effective().is_root() => Some("it needs root".to_owned()),
+            Self::Root if !has_capabilities() => {
+                Some(format!("it needs root with all of {ROOTS:?}"))
+            }
+            Self::Landlock if !has_landlock() => Some("it needs a kernel with Landlock".to_owned()),
+            Self::Program(name, package) if !has(name) => {
+                Some(format!("it needs `{name}` (Debian: {package})"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What the agent keeps, and what it takes to become another user. Root in a container may lack them.
+const ROOTS: CapabilitySet = CapabilitySet::SYS_PTRACE
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::SYS_ADMIN)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP);
+
+fn has_capabilities() -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(ROOTS))
+}
+
+fn has_landlock() -> bool {
+    use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let rules = rules.handle_access(AccessFs::from_all(ABI::V1));
+    rules.and_then(Ruleset::create).is_ok()
+}
+
+pub(crate) fn main(suites: &[&'static [Case]]) -> ExitCode {
+    let cases = || suites.iter().flat_map(|suite| *suite);
+    if let Some(wanted) = std::env::var_os(ACT) {
+        // On the first thread, where the agent shrinks as well.
+        let outcome = match cases().find(|Case(name, ..)| *name == wanted) {
+            Some(Case(_, _, act)) => act(),
+            None => Err(anyhow::anyhow!("there is no test {}", wanted.display())),
+        };
+        return match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let trials = cases().map(|Case(name, needs, _)| {
+        let missing: Vec<_> = needs.iter().filter_map(|need| need.missing()).collect();
+        if !missing.is_empty() {
+            eprintln!("{name} is ignored: {}", missing.join(", "));
+        }
+        Trial::test(*name, || in_its_own_process(name)).with_ignored_flag(!missing.is_empty())
+    });
+    run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn in_its_own_process(name: &str) -> Result<(), Failed> {
+    // Its temporary folder, which everybody may write to; it could not clean up after itself.
+    let folder = std::env::temp_dir().join(format!("conns-{name}-{}", std::process::id()));
+    fs::create_dir(&folder)?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.env(ACT, name).env("TMPDIR", &folder).stdin(Stdio::null());
+    let output = command.output();
+    fs::remove_dir_all(&folder)?;
+    let output = output?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("{}: {}", output.status, told.trim()).into()),
+    }
+}
+
+/// Shrinks as the agent does when it is started as root.
+pub(crate) fn shrunk(follow_namespaces: bool) -> Result<Report> {
+    Ok(shrink(&Keep { follow_namespaces, ..as_nobody() })?)
+}
+
+/// Without the account `conns`, whether or not it exists here.
+pub(crate) fn as_nobody() -> Keep {
+    Keep { user: Some(NOBODY.to_string()), ..Keep::default() }
+}
+
+/// Becomes a user with these capabilities alone, as systemd does for `User=` and
+/// `AmbientCapabilities=`, before the program begins.
+pub(crate) fn started_as(uid: u32, capabilities: CapabilitySet) -> Result<()> {
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    set_keep_capabilities(true)?;
+    setgroups(&[])?;
+    setresgid(group, group, group)?;
+    setresuid(user, user, user)?;
+    let sets = CapabilitySets {
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: capabilities,
+    };
+    set_capabilities(None, sets)?;
+    for one in capabilities {
+        configure_capability_in_ambient_set(one, true)?;
+    }
+    Ok(())
+}
+
+/// One line of this thread's `/proc/thread-self/status`.
+pub(crate) fn status(key: &str) -> Result<String> {
+    let text = std::fs::read_to_string("/proc/thread-self/status")?;
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let line = lines.find(|(found, _)| *found == key);
+    Ok(line.with_context(|| format!("no line {key} in {text}"))?.1.trim().to_owned())
+}
+
+/// Whether two are the same.
+pub(crate) fn same<A, B>(what: &str, found: A, wanted: B) -> Result<()>
+where
+    A: PartialEq<B> + std::fmt::Debug,
+    B: std::fmt::Debug,
+{
+    ensure!(found == wanted, "{what}: {found:?}, not {wanted:?}");
+    Ok(())
+}
+
+/// Whether `outcome` is a refusal with `EPERM`, which is how the filter refuses.
+pub(crate) fn refused<T: std::fmt::Debug>(
+    what: &str,
+    outcome: Result<T, impl Into<std::io::Error>>,
+) -> Result<()> {
+    let found = outcome.map_err(|error| Into::into(error).raw_os_error());
+    let eperm = Some(rustix::io::Errno::PERM.raw_os_error());
+    ensure!(matches!(&found, Err(code) if *code == eperm), "{what}: {found:?}, not EPERM");
+    Ok(())
+}
+
+/// A process of another user that holds a listening socket; it ends with this one.
+#[derive(Debug)]
+pub(crate) struct Stranger {
+    pub(crate) child: Child,
+    pub(crate) port: u16,
+}
+
+impl Stranger {
+    /// `cat` ends when its input does, and holds the socket as its standard error.
+    pub(crate) fn start() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        let mut command = Command::new("cat");
+        command.uid(STRANGER).gid(STRANGER).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let child = command.stderr(OwnedFd::from(listener)).spawn().context("starting cat")?;
+        Ok(Self { child: answering(child)?, port })
+    }
+}
+
+/// `cat` once it is running: it sent back what it was sent.
+pub(crate) fn answering(mut child: Child) -> Result<Child> {
+    use std::io::Read;
+    child.stdin.as_mut().context("no input")?.write_all(b"!")?;
+    let mut echo = [0];
+    child.stdout.as_mut().context("no output")?.read_exact(&mut echo)?;
+    same("what cat answers", echo, *b"!")?;
+    Ok(child)
+}

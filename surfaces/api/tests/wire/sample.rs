@@ -1,0 +1,180 @@
+//! A machine that is looked at again and again, and the beats an agent makes of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use conns_core::model::{
+    AcceptQueue, Beat, Closed, Congestion, CongestionDetail, Endpoint, Facts, Family, Health,
+    Holding, Holdings, Known, Loss, LossKind, Moment, Netns, Observation, Process, Protocol,
+    Queues, Socket, SocketId, SocketMemory, Source, State, Subject, TcpInfo, Timer, TimerKind,
+    Unknown,
+};
+use conns_core::track::{Memory, Tracker};
+
+const SECOND_US: u64 = 1_000_000;
+
+pub(crate) fn known<T>(value: T) -> Known<T> {
+    Known::Value(value, Source::SockDiag)
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    let end: SocketAddr = text.parse().expect("an address with port");
+    Endpoint { address: end.ip(), port: end.port() }
+}
+
+/// The namespaces: the agent's own, and one with a name.
+pub(crate) fn namespaces() -> [Arc<Netns>; 2] {
+    [
+        Arc::new(Netns::new(4_026_531_840, None, true)),
+        Arc::new(Netns::new(4_026_532_999, Some("blue"), false)),
+    ]
+}
+
+/// An established TCP connection with every kind of value in it; its inode is its cookie.
+pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> Box<Socket> {
+    let local = endpoint(local);
+    let netns = Arc::clone(&namespaces()[usize::from(local.address.is_ipv6())]);
+    let mut tcp = [0_u8; 280];
+    for (at, value) in [(44, 1500), (52, 2500), (56, 900), (68, 40_000), (120, bytes), (200, bytes)]
+    {
+        tcp[at..at + 4].copy_from_slice(&u32::to_ne_bytes(value));
+    }
+    let timer = Timer { kind: TimerKind::Other(9), expires_ms: 1000, retransmits: 0 };
+    Box::new(Socket {
+        id: SocketId { netns: netns.inode, cookie },
+        source: Source::SockDiag,
+        netns,
+        protocol: Protocol::Tcp,
+        family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
+        state: State::Established,
+        local,
+        remote: Some(endpoint(remote)),
+        interface: 0,
+        inode: known(cookie),
+        uid: known(0),
+        queues: known(Queues { receive_bytes: 1, send_bytes: 2 }),
+        accept_queue: Known::NotApplicable,
+        timer: known(timer),
+        memory: known(SocketMemory { drops: Some(3), ..SocketMemory::default() }),
+        congestion: known(Congestion { algorithm: "cubic".into(), detail: CongestionDetail::None }),
+        tos: known(0x10),
+        mark: Known::Unknown(Unknown::NotPrivileged),
+        cgroup_id: known(u64::MAX),
+        shutdown: known(0),
+        upper_layer: Known::NotApplicable,
+        tcp: known(TcpInfo::new(&tcp)),
+        mptcp: Known::NotApplicable,
+    })
+}
+
+pub(crate) fn listener(cookie: u64, local: &str) -> Box<Socket> {
+    let mut socket = socket(cookie, local, local, 0);
+    socket.state = State::Listen;
+    socket.remote = None;
+    socket.accept_queue = known(AcceptQueue { length: 0, limit: 128 });
+    socket
+}
+
+pub(crate) fn udp(cookie: u64, local: &str) -> Box<Socket> {
+    let mut socket = socket(cookie, local, local, 0);
+    (socket.protocol, socket.state) = (Protocol::Udp, State::Close);
+    (socket.remote, socket.tcp) = (None, Known::NotApplicable);
+    socket
+}
+
+pub(crate) fn process(pid: u32, name: &str) -> Arc<Process> {
+    Arc::new(Process {
+        pid,
+        name: name.into(),
+        executable: known(format!("/usr/sbin/{name}").into()),
+        command_line: known(format!("{name} -D --with \"quotes\" and päckchen").into()),
+        uid: known(0),
+        user: known("root".into()),
+        started_wall_us: known(1_700_000_000_000_000),
+        parent_pid: known(1),
+        cgroup: known("/system.slice".into()),
+        container_id: Known::NotApplicable,
+        systemd_unit: Known::Unknown(Unknown::NotPrivileged),
+    })
+}
+
+/// An agent that looks once a second at what it is told is there.
+pub(crate) struct Agent {
+    tracker: Tracker,
+    latest: Option<Beat>,
+}
+
+impl Agent {
+    pub(crate) fn new() -> Self {
+        Self {
+            tracker: Tracker::new(Memory::Window(std::time::Duration::from_secs(5))),
+            latest: None,
+        }
+    }
+
+    /// One more look. `holds` are pid and inode; processes are named after their pid.
+    pub(crate) fn look(&mut self, sockets: Vec<Box<Socket>>, holds: &[(u32, u64)]) -> Beat {
+        let beats = self.latest.as_ref().map_or(0, |beat| beat.health.beats);
+        let us = (100 + beats) * SECOND_US;
+        let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };
+        let mut pids: Vec<u32> = holds.iter().map(|(pid, _)| *pid).collect();
+        pids.dedup();
+        let held = |(pid, inode): &(u32, u64)| Holding {
+            subject: Subject::Inode(*inode),
+            process: pids.iter().position(|known| known == pid).unwrap() as u32,
+            descriptor: Some(7),
+        };
+        let holdings = Holdings {
+            held: holds.iter().map(held).collect(),
+            processes: pids.iter().map(|pid| process(*pid, &format!("p{pid}"))).collect(),
+            unreadable_processes: 0,
+        };
+        let loss = Loss {
+            source: Source::Procfs,
+            kind: LossKind::NotPermitted,
+            count: 3,
+            sentence: "three processes could not be looked into".into(),
+        };
+        let observation = |source, facts, losses| Observation { source, at, facts, losses };
+        let snapshot = Arc::new(self.tracker.fold(vec![
+            observation(Source::SockDiag, vec![Facts::Sockets(sockets)], Vec::new()),
+            observation(Source::Procfs, vec![Facts::Holdings(holdings.into())], vec![loss]),
+        ]));
+        let mut closed: Vec<Arc<Closed>> = Vec::new();
+        if let Some(before) = &self.latest {
+            closed.extend(before.closed.iter().cloned());
+            for connection in &before.snapshot.connections {
+                let id = connection.socket.id;
+                if !snapshot.connections.iter().any(|now| now.socket.id == id) {
+                    let connection = connection.clone();
+                    closed.push(Arc::new(Closed { sequence: snapshot.sequence, at, connection }));
+                }
+            }
+        }
+        let started = Moment { monotonic_us: 100 * SECOND_US, ..at };
+        let beat = Beat {
+            instance: 77,
+            snapshot,
+            closed: closed.into(),
+            closed_complete_since: 1,
+            health: Health { started, beats: beats + 1, ..Health::default() },
+        };
+        self.latest = Some(beat.clone());
+        beat
+    }
+}
+
+/// One look at a machine with one socket of each kind.
+pub(crate) fn machine() -> Beat {
+    Agent::new().look(
+        vec![
+            socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000),
+            socket(2, "10.0.0.5:443", "192.0.2.7:51001", 0),
+            listener(3, "0.0.0.0:443"),
+            udp(4, "127.0.0.53:53"),
+            socket(5, "[2001:db8::1]:22", "[2001:db8::2]:40000", 5),
+            socket(6, "10.0.0.5:50000", "192.0.2.9:80", 5),
+        ],
+        &[(100, 1), (100, 2), (100, 3), (101, 3), (200, 4), (300, 5)],
+    )
+}

@@ -1,0 +1,211 @@
+//! JSON-RPC 2.0 (<https://www.jsonrpc.org/specification>): what a request is, and its answer.
+//! Knows no method.
+//!
+//! The one idea: an id is echoed as the text that came, so that no number loses a digit; nothing
+//! else of a request is kept longer than it takes to answer it.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::{MAX_BATCH, MAX_BYTES, Options, methods};
+use crate::shelf::Shelf;
+use crate::shell::Pieces;
+
+/// Why a request has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Not JSON.
+    Parse(String),
+    /// JSON, but no request.
+    InvalidRequest(String),
+    /// A request of something unknown.
+    MethodNotFound(String),
+    /// A known method, asked in a way it does not understand.
+    InvalidParams(String),
+    /// The answer could not be written.
+    Internal(String),
+    /// No connection has this id.
+    ConnectionNotFound(String),
+}
+
+impl Fault {
+    /// Section 5.1 of the specification; the last is of the range left to servers.
+    fn code_and_message(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Parse(_) => ("-32700", "Parse error"),
+            Self::InvalidRequest(_) => ("-32600", "Invalid Request"),
+            Self::MethodNotFound(_) => ("-32601", "Method not found"),
+            Self::InvalidParams(_) => ("-32602", "Invalid params"),
+            Self::Internal(_) => ("-32603", "Internal error"),
+            Self::ConnectionNotFound(_) => ("-32001", "Connection not found"),
+        }
+    }
+
+    fn detail(&self) -> Cow<'_, str> {
+        match self {
+            Self::Parse(detail)
+            | Self::InvalidRequest(detail)
+            | Self::MethodNotFound(detail)
+            | Self::InvalidParams(detail)
+            | Self::Internal(detail) => detail.into(),
+            Self::ConnectionNotFound(id) => {
+                format!("no connection has the id `{id}`; getConnections lists all").into()
+            }
+        }
+    }
+}
+
+/// The answer to whatever was sent; empty if there is nothing to answer.
+pub(super) fn answer(options: &Options, sent: &[u8], shelf: &Shelf) -> Pieces {
+    let message = match serde_json::from_slice::<&RawValue>(sent) {
+        Ok(message) => message,
+        Err(error) => return failed("null", &Fault::Parse(error.to_string())),
+    };
+    match message.get().as_bytes().first() {
+        Some(b'{') => one(options, message, shelf),
+        Some(b'[') => batch(options, message, shelf),
+        _ => failed("null", &invalid("expected an object or an array of them")),
+    }
+}
+
+/// The answer to a body or line that is too long.
+pub(super) fn too_long() -> Pieces {
+    failed("null", &invalid(format!("longer than {MAX_BYTES} bytes; send smaller batches")))
+}
+
+/// The answer to what was not even read.
+pub(super) fn refused(reason: &str) -> Pieces {
+    failed("null", &invalid(reason))
+}
+
+fn invalid(reason: impl Into<String>) -> Fault {
+    Fault::InvalidRequest(reason.into())
+}
+
+fn batch(options: &Options, message: &RawValue, shelf: &Shelf) -> Pieces {
+    let requests: Vec<&RawValue> = match serde_json::from_str(message.get()) {
+        Ok(requests) => requests,
+        Err(error) => return failed("null", &Fault::Parse(error.to_string())),
+    };
+    if requests.is_empty() {
+        return failed("null", &invalid("the batch is empty"));
+    }
+    if requests.len() > MAX_BATCH {
+        let reason = format!("{} requests in a batch, at most {MAX_BATCH}", requests.len());
+        return failed("null", &invalid(reason));
+    }
+    let mut pieces = Pieces::new();
+    for request in requests {
+        let answer = one(options, request, shelf);
+        if !answer.is_empty() {
+            let before: &[u8] = if pieces.is_empty() { b"[" } else { b"," };
+            pieces.push(Bytes::from_static(before));
+            pieces.extend(answer);
+        }
+    }
+    if !pieces.is_empty() {
+        pieces.push(Bytes::from_static(b"]"));
+    }
+    pieces
+}
+
+fn one(options: &Options, request: &RawValue, shelf: &Shelf) -> Pieces {
+    let call = match Call::read(request) {
+        Ok(call) => call,
+        Err((id, reason)) => return failed(id, &invalid(reason)),
+    };
+    let result = methods::call(options, shelf, &call.method, call.params);
+    match (call.id, result) {
+        // A notification is not answered, not even that it failed (section 4.1).
+        (None, _) => Pieces::new(),
+        (Some(id), Ok(result)) => succeeded(id, result),
+        (Some(id), Err(fault)) => failed(id, &fault),
+    }
+}
+
+/// A request that is one.
+struct Call<'a> {
+    method: Cow<'a, str>,
+    params: Option<&'a RawValue>,
+    /// As it was written; `None` of a notification.
+    id: Option<&'a str>,
+}
+
+/// Its members, whatever they are; others are passed over.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow, default)]
+    jsonrpc: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    method: Option<&'a RawValue>,
+    /// A null is taken as none: clients that always write all members send it.
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    id: Option<&'a RawValue>,
+}
+
+/// A null is an id, and not its absence.
+fn even_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+impl<'a> Call<'a> {
+    /// Reads it; if it is none, tells the id to answer to and why.
+    fn read(request: &'a RawValue) -> Result<Self, (&'a str, String)> {
+        if !request.get().starts_with('{') {
+            return Err(("null", "a request is an object".to_owned()));
+        }
+        let members: Members<'a> =
+            serde_json::from_str(request.get()).map_err(|error| ("null", error.to_string()))?;
+        let id = members.id.map(RawValue::get);
+        if !id.is_none_or(is_id) {
+            return Err(("null", "an id is a string, a number or null".to_owned()));
+        }
+        let refuse = |reason: &str| Err((id.unwrap_or("null"), reason.to_owned()));
+        if text(members.jsonrpc).as_deref() != Some("2.0") {
+            return refuse("`jsonrpc` must be \"2.0\"");
+        }
+        let Some(method) = text(members.method) else {
+            return refuse("`method` must be a string");
+        };
+        if members.params.is_some_and(|params| !params.get().starts_with(['{', '['])) {
+            return refuse("`params` must be an object or an array");
+        }
+        Ok(Self { method, params: members.params, id })
+    }
+}
+
+/// The text of a JSON string; `None` of anything else.
+fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str::<Text<'_>>(value?.get()).ok().map(|text| text.0)
+}
+
+fn is_id(id: &str) -> bool {
+    match id.as_bytes().first() {
+        Some(b'"') => serde_json::from_str::<Cow<'_, str>>(id).is_ok(),
+        Some(b'-' | b'0'..=b'9' | b'n') => true,
+        _ => false,
+    }
+}
+
+fn succeeded(id: &str, result: Pieces) -> Pieces {
+    let mut pieces = vec![Bytes::from_static(br#"{"jsonrpc":"2.0","result":"#)];
+    pieces.extend(result);
+    pieces.push(format!(r#","id":{id}}}"#).into());
+    pieces
+}
+
+fn failed(id: &str, fault: &Fault) -> Pieces {
+    let (code, message) = fault.code_and_message();
+    let detail = serde_json::Value::from(fault.detail());
+    let answer = format!(
+        r#"{{"jsonrpc":"2.0","error":{{"code":{code},"message":"{message}","data":{detail}}},"id":{id}}}"#
+    );
+    vec![answer.into()]
+}

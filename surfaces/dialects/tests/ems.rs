@@ -1,0 +1,23 @@
+//! The EMS dialect: held to answers of a real server, to EvoStream's page, and to hostile lines.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
+#![allow(clippy::panic, reason = "a test that cannot go on says why")]
+
+#[path = "ems/answers.rs"]
+mod answers;
+#[path = "ems/counting.rs"]
+mod counting;
+#[path = "ems/framing.rs"]
+mod framing;
+#[path = "ems/grammar.rs"]
+mod grammar;
+#[path = "ems/sample.rs"]
+mod sample;
+
+use conns_core::query::Filter;
+use conns_dialects::ems::DEFAULT_STREAMS;
+
+#[test]
+fn the_default_filter_is_a_filter() {
+    Filter::parse(DEFAULT_STREAMS).expect("a filter");
+}

@@ -1,0 +1,185 @@
+//! Sockets of a media server, and the beats that tell of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use conns_core::model::{
+    Beat, Closed, Connection, Endpoint, Facts, Family, Health, Holder, Known, Moment, Netns,
+    Observation, Process, Protocol, Rates, Snapshot, Socket, SocketId, Source, State, TcpInfo,
+    Unknown,
+};
+use conns_core::query::Filter;
+use conns_core::track::{Memory, Tracker};
+use conns_dialects::ems::{DEFAULT_STREAMS, Options, Server};
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Shelf};
+use http::{Request, Response};
+
+/// When the samples were taken, in microseconds: 1795314225419.738 ms.
+pub(crate) const NOW: Moment =
+    Moment { monotonic_us: 5_000_000_000, wall_us: 1_795_314_225_419_738 };
+
+pub(crate) fn known<T>(value: T) -> Known<T> {
+    Known::Value(value, Source::SockDiag)
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    let end: SocketAddr = text.parse().expect("an address with port");
+    Endpoint { address: end.ip(), port: end.port() }
+}
+
+/// A socket, seen for the first time just now, of which only protocol, state and ends are known.
+pub(crate) fn socket(
+    serial: u64,
+    protocol: Protocol,
+    state: State,
+    near: &str,
+    far: Option<&str>,
+) -> Connection {
+    let local = endpoint(near);
+    let not_told = Unknown::KernelDoesNotTell;
+    let socket = Socket {
+        id: SocketId { netns: 1, cookie: serial },
+        source: Source::SockDiag,
+        netns: Arc::new(Netns::new(4_026_531_840, None, true)),
+        protocol,
+        family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
+        state,
+        local,
+        remote: far.map(endpoint),
+        interface: 0,
+        inode: known(7),
+        uid: known(0),
+        queues: Known::Unknown(not_told),
+        accept_queue: Known::NotApplicable,
+        timer: Known::NotApplicable,
+        memory: Known::Unknown(not_told),
+        congestion: Known::Unknown(not_told),
+        tos: Known::Unknown(not_told),
+        mark: Known::Unknown(Unknown::NotPrivileged),
+        cgroup_id: Known::Unknown(not_told),
+        shutdown: Known::Unknown(not_told),
+        upper_layer: Known::NotApplicable,
+        tcp: match protocol {
+            Protocol::Tcp => Known::Unknown(not_told),
+            Protocol::Udp | Protocol::Mptcp => Known::NotApplicable,
+        },
+        mptcp: Known::NotApplicable,
+    };
+    let observation = Observation {
+        source: Source::SockDiag,
+        at: Moment::default(),
+        facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+        losses: Vec::new(),
+    };
+    let seen = Tracker::new(Memory::None).fold(vec![observation]);
+    let mut made = seen.connections.into_iter().next().expect("one connection");
+    made.holders = Known::Unknown(Unknown::NoHolderFound);
+    made.life.serial = serial;
+    made.life.first_seen = NOW;
+    made
+}
+
+/// An established TCP connection that has received and sent so many bytes.
+pub(crate) fn stream(serial: u64, near: &str, far: &str, bytes: (u64, u64)) -> Connection {
+    let mut made = socket(serial, Protocol::Tcp, State::Established, near, Some(far));
+    made.socket.tcp = tcp_info(bytes);
+    made
+}
+
+/// `tcp_info` that tells bytes received and sent.
+pub(crate) fn tcp_info((received, sent): (u64, u64)) -> Known<TcpInfo> {
+    let mut bytes = [0_u8; 232];
+    for (at, value) in [(128, received), (200, sent)] {
+        bytes[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+    }
+    known(TcpInfo::new(&bytes))
+}
+
+pub(crate) fn with_rates(mut connection: Connection, received: f64, sent: f64) -> Connection {
+    connection.life.rates = known(Rates { out_bytes_per_s: sent, in_bytes_per_s: received });
+    connection
+}
+
+pub(crate) fn held_by(mut connection: Connection, process: &str) -> Connection {
+    let process = Arc::new(Process {
+        pid: 100,
+        name: process.into(),
+        executable: Known::Unknown(Unknown::NotPrivileged),
+        command_line: Known::Unknown(Unknown::NotPrivileged),
+        uid: known(0),
+        user: known("root".into()),
+        started_wall_us: Known::Unknown(Unknown::NotPrivileged),
+        parent_pid: known(1),
+        cgroup: Known::Unknown(Unknown::NotPrivileged),
+        container_id: Known::NotApplicable,
+        systemd_unit: Known::NotApplicable,
+    });
+    connection.holders = known([Holder { process, descriptor: Some(9) }].into());
+    connection
+}
+
+/// The beat of this number with these connections.
+pub(crate) fn beat(sequence: u64, connections: Vec<Connection>) -> Beat {
+    Beat {
+        instance: 1,
+        snapshot: Arc::new(Snapshot { sequence, at: NOW, connections, losses: Vec::new() }),
+        closed: Arc::new([]),
+        closed_complete_since: 0,
+        health: Health::default(),
+    }
+}
+
+/// The same, telling of connections that closed, each with the first snapshot without it.
+pub(crate) fn with_closed(mut beat: Beat, closed: Vec<(u64, Connection)>) -> Beat {
+    let at = beat.snapshot.at;
+    beat.closed = closed
+        .into_iter()
+        .map(|(sequence, connection)| Arc::new(Closed { sequence, at, connection }))
+        .collect();
+    beat
+}
+
+pub(crate) fn shelf(connections: Vec<Connection>) -> Shelf {
+    Shelf::new(Arc::new(beat(1, connections)))
+}
+
+pub(crate) fn options(streams: &str, length_prefix: bool) -> Options {
+    Options {
+        streams: Filter::parse(streams).expect("a filter"),
+        streams_text: streams.to_owned(),
+        length_prefix,
+        brand: "conns 0.1".to_owned(),
+    }
+}
+
+pub(crate) fn server() -> Server {
+    Server::new(options(DEFAULT_STREAMS, false))
+}
+
+/// What a line is answered, as text, and whether the connection is closed.
+pub(crate) fn told(dialect: &impl LineDialect, line: &str, shelf: &Shelf) -> (String, bool) {
+    let LineOutcome { pieces, close } = dialect.answer(line.as_bytes(), shelf);
+    (String::from_utf8(pieces.concat()).expect("text"), close)
+}
+
+/// What the JSON interface answers a fresh server's caller.
+pub(crate) fn json(line: &str, shelf: &Shelf) -> String {
+    told(&server().json_cli(), line, shelf).0
+}
+
+/// What the interface for people answers.
+pub(crate) fn text(line: &str, shelf: &Shelf) -> String {
+    told(&server().ascii_cli(), line, shelf).0
+}
+
+/// What a request is answered; `None` if the connection is closed without a word.
+pub(crate) fn asked(method: &str, uri: &str, shelf: &Shelf) -> Option<Response<String>> {
+    let request = Request::builder().method(method).uri(uri).body(Bytes::new()).expect("a request");
+    match server().http().answer(&request, shelf) {
+        HttpOutcome::Answer(response) => {
+            Some(response.map(|pieces| String::from_utf8(pieces.concat()).expect("text")))
+        }
+        HttpOutcome::Hangup => None,
+    }
+}

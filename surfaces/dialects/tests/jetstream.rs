@@ -1,0 +1,307 @@
+//! The JetStream dialect: held to JetStream's own page, to JSON-RPC 2.0, and to hostile requests.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
+
+#[path = "jetstream/envelope.rs"]
+mod envelope;
+#[path = "jetstream/sample.rs"]
+mod sample;
+
+use std::collections::BTreeSet;
+
+use conns_dialects::LineDialect;
+use conns_dialects::jetstream::{ConnectError, EncryptedConnectionState, Options, Service};
+use serde_json::{Value, json};
+
+const PAGE: &str = include_str!("fixtures/jetstream/connection-structure.txt");
+const OURS: &str = include_str!("../../../docs/dialects/jetstream.md");
+
+/// The fields of JetStream's page, in its order: each stands in a line of its own behind a dash,
+/// but for where the page was cut badly.
+fn fields_of_the_page() -> Vec<&'static str> {
+    let is_field = |word: &&str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_alphanumeric())
+            && !["disconnected", "negotiating", "connected"].contains(word)
+    };
+    PAGE.lines()
+        .filter_map(|line| line.rsplit("- ").next())
+        .map(str::trim)
+        .filter(is_field)
+        .collect()
+}
+
+fn call(service: &Service, method: &str, params: &Value) -> Value {
+    let sent = json!({"jsonrpc": "2.0", "method": method, "params": params, "id": 1});
+    let mut answer: Value =
+        serde_json::from_str(&sample::line(service, &sent.to_string())).expect("JSON");
+    assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), &json!(1)));
+    match answer.get_mut("result") {
+        Some(result) => result.take(),
+        None => answer["error"].take(),
+    }
+}
+
+fn keys(record: &Value) -> Vec<&str> {
+    record.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_page_has_28_fields() {
+    let fields = fields_of_the_page();
+    assert_eq!(fields.len(), 28, "{fields:?}");
+    assert_eq!((fields[0], fields[27]), ("connectionId", "socketSendBufferSize"));
+}
+
+#[test]
+fn connections_are_answered_as_written_by_hand() {
+    let service = sample::service(&[sample::full("a"), sample::bare("b")]);
+    let answer = sample::line(&service, r#"{"jsonrpc":"2.0","method":"getConnections","id":1}"#);
+    let written = include_str!("fixtures/jetstream/connections.json");
+    // The fixture has a field a line; no value has a line end or a double space in it.
+    let compact: String = written.lines().map(str::trim).collect();
+    let compact = compact.replace("\": ", "\":");
+    assert_eq!(answer, format!(r#"{{"jsonrpc":"2.0","result":{compact},"id":1}}"#));
+}
+
+#[test]
+fn a_connection_has_the_fields_of_the_page_in_its_order() {
+    let record = serde_json::to_string(&sample::full("a")).expect("JSON");
+    let mut rest = record.as_str();
+    for field in fields_of_the_page() {
+        let (_, after) = rest.split_once(&format!("\"{field}\":")).expect(field);
+        rest = after;
+    }
+    let record: Value = serde_json::from_str(&record).expect("JSON");
+    assert_eq!(
+        keys(&record).into_iter().collect::<BTreeSet<_>>(),
+        fields_of_the_page().into_iter().collect()
+    );
+}
+
+#[test]
+fn the_words_of_the_state_are_those_of_the_page() {
+    for state in EncryptedConnectionState::ALL {
+        let word = serde_json::to_value(state).expect("JSON");
+        let word = word.as_str().expect("a word");
+        assert!(
+            PAGE.lines()
+                .any(|line| line.trim_start_matches(" - ").trim_start_matches("- ").trim() == word),
+            "{word}"
+        );
+    }
+}
+
+/// Our page has a line for each field with its type and whether it may be null; a full and an empty
+/// record are of those types.
+#[test]
+fn the_documentation_has_every_field_with_its_type_and_nulls() {
+    let lines: Vec<Vec<&str>> = section("## The Connection structure")
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let names: Vec<&str> = lines.iter().map(|line| line[1].trim_matches('`')).collect();
+    assert_eq!(names, fields_of_the_page());
+    let full = serde_json::to_value(sample::full("a")).expect("JSON");
+    let bare = serde_json::to_value(sample::bare("a")).expect("JSON");
+    for (line, name) in lines.iter().zip(names) {
+        let (ty, null) = (line[2], line[3]);
+        assert_eq!(bare[name].is_null(), null == "yes", "{name}");
+        let fits = match ty {
+            "string" | "IP" | "enum" => full[name].is_string(),
+            "int" | "port" => full[name].is_u64(),
+            "number" => full[name].is_f64(),
+            "bool" => full[name].is_boolean(),
+            "time" => full[name].is_i64(),
+            other => panic!("{name}: a type {other}"),
+        };
+        assert!(fits, "{name} of type {ty} is {}", full[name]);
+    }
+}
+
+#[test]
+fn the_documentation_has_every_error_word() {
+    for error in ConnectError::ALL {
+        let word = serde_json::to_value(error).expect("JSON");
+        assert!(OURS.contains(&format!("`{}`", word.as_str().expect("a word"))), "{word}");
+    }
+    for code in [-32700, -32600, -32601, -32602, -32603, -32001] {
+        assert!(section("## Errors").contains(&format!("| {code} |")), "{code}");
+    }
+}
+
+fn section(heading: &str) -> &'static str {
+    let (_, section) = OURS.split_once(heading).expect("a section");
+    section.split("\n## ").next().expect("its text")
+}
+
+#[test]
+fn there_are_no_connections_until_there_are_transfers() {
+    let service = Service::new(Options::default());
+    for method in ["getConnections", "send.getConnections"] {
+        assert_eq!(call(&service, method, &json!({})), json!([]));
+    }
+    let error = call(&service, "getConnection", &json!({"connectionId": "a"}));
+    assert_eq!(error["code"], -32001);
+}
+
+#[test]
+fn one_connection_is_its_record_of_the_list() {
+    let connections: Vec<_> = ["", "a", "b\"\n", "é"].map(sample::full).into();
+    let service = sample::service(&connections);
+    let all = call(&service, "getConnections", &json!({}));
+    for (place, id) in ["", "a", "b\"\n", "é"].into_iter().enumerate() {
+        for (method, params) in [
+            ("getConnection", json!({"connectionId": id})),
+            ("send.getConnection", json!({"connectionId": id})),
+            ("getConnection", json!([id])),
+        ] {
+            let one = call(&service, method, &params);
+            assert_eq!(one, all[place]);
+            assert_eq!(one["connectionId"], id);
+        }
+    }
+    for id in ["A", "aa", "z", "\u{0}"] {
+        let error = call(&service, "getConnection", &json!([id]));
+        assert_eq!(error["code"], -32001, "{id:?}");
+        assert_eq!(error["message"], "Connection not found");
+    }
+}
+
+#[test]
+fn pages_put_together_are_the_list() {
+    let ids: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
+    let connections: Vec<_> = ids.iter().map(|id| sample::full(id)).collect();
+    let service = sample::service(&connections);
+    let all = call(&service, "getConnections", &json!({}));
+    assert_eq!(all.as_array().map(Vec::len), Some(25));
+    for limit in [1, 2, 7, 24, 25, 26, usize::MAX] {
+        let mut found = Vec::new();
+        let mut params = json!({ "limit": limit });
+        // One more than there can be pages.
+        for _ in 0..=26 {
+            let page = call(&service, "send.getConnections", &params);
+            let page = page.as_array().expect("a list");
+            assert!(page.len() <= limit);
+            let Some(last) = page.last() else { break };
+            params = json!({ "limit": limit, "after": last["connectionId"] });
+            found.extend(page.iter().cloned());
+        }
+        assert_eq!(Value::from(found), all, "{limit}");
+    }
+    // The one after which a page begins may be gone.
+    let page = call(&service, "getConnections", &json!({"after": "03x", "limit": 1}));
+    assert_eq!(page[0]["connectionId"], "04");
+    assert_eq!(call(&service, "getConnections", &json!(["23"])).as_array().map(Vec::len), Some(1));
+    assert_eq!(call(&service, "getConnections", &json!(["24", 3])), json!([]));
+}
+
+#[test]
+fn wrong_parameters_are_told() {
+    let service = sample::service(&[sample::full("a")]);
+    for (method, params, told) in [
+        ("getConnection", json!({}), "missing field `connectionId`"),
+        ("getConnection", json!([]), "the parameter connectionId"),
+        (
+            "getConnection",
+            json!({"connectionId": 5}),
+            "invalid type: integer `5`, expected a string",
+        ),
+        (
+            "getConnection",
+            json!({"connectionID": "a"}),
+            "unknown field `connectionID`, expected `connectionId`",
+        ),
+        ("getConnection", json!(["a", "b"]), "trailing"),
+        (
+            "getConnections",
+            json!({"offset": 5}),
+            "unknown field `offset`, expected `after` or `limit`",
+        ),
+        ("getConnections", json!({"limit": 0}), "nonzero"),
+        ("getConnections", json!({"limit": -1}), "invalid value"),
+        ("getConnections", json!({"limit": 1.5}), "invalid type"),
+        ("getConnections", json!(["a", 1, 2]), "trailing"),
+        ("getServerInfo", json!({"x": 1}), "unknown field `x`"),
+        ("getServerInfo", json!([1]), "trailing"),
+    ] {
+        let error = call(&service, method, &params);
+        assert_eq!(error["code"], -32602, "{method} {params}");
+        let data = error["data"].as_str().expect("a text");
+        assert!(data.contains(told), "{method} {params}: {data}");
+    }
+    let missing = r#"{"jsonrpc":"2.0","method":"getConnection","id":1}"#;
+    assert!(sample::line(&service, missing).contains("missing field `connectionId`"));
+}
+
+#[test]
+fn a_method_almost_written_is_named() {
+    let service = sample::service(&[]);
+    for (method, told) in [
+        ("getconnections", "did you mean `getConnections`?"),
+        ("send.GetConnection", "did you mean `send.getConnection`?"),
+        ("getServerInfos", "did you mean `getServerInfo`?"),
+        ("send.getTransfers", "no method `send.getTransfers`; known are getServerInfo"),
+        ("rpc.discover", "no method `rpc.discover`; known are"),
+        (&"x".repeat(65), "known are"),
+    ] {
+        let error = call(&service, method, &json!({}));
+        assert_eq!(error["code"], -32601);
+        let data = error["data"].as_str().expect("a text");
+        assert!(data.starts_with(told) || data.contains(&format!("; {told}")), "{data}");
+    }
+}
+
+#[test]
+fn the_server_says_what_is_true_of_it() {
+    let server = call(&sample::service(&[]), "getServerInfo", &json!([]));
+    let expected = json!({
+        "allowRemoteControl": false, "apiControlPort": 8886, "APITokensAvailable": false,
+        "apiVersion": 40, "authRequired": false, "bandwidthLimits": null,
+        "certificateValidation": null, "configuration": null, "encryptionAvailable": false,
+        "eventLogAvailable": false, "hostName": "host7", "license": null, "minCipher": null,
+        "multiplexAvailable": false, "publicKey": null, "receiver": null, "revision": null,
+        "serverExternalAddress": null, "serverId": "00000000000000fe", "serverName": "host7",
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    assert_eq!(server, expected);
+    let listed: BTreeSet<&str> = section("## `getServerInfo`")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    assert_eq!(listed, keys(&expected).into_iter().collect());
+
+    let named = Service::new(Options {
+        server_name: Some("north".to_owned()),
+        remote_control: true,
+        auth_required: true,
+        ..Options::default()
+    });
+    let server = call(&named, "getServerInfo", &json!({}));
+    assert_eq!(server["serverName"], "north");
+    assert_eq!(
+        (&server["allowRemoteControl"], &server["authRequired"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!((&server["hostName"], &server["apiControlPort"]), (&Value::Null, &Value::Null));
+}
+
+/// The list is written once a beat, and a page is cut out of it: same bytes, same place in memory.
+#[test]
+fn pages_are_slices_of_one_list() {
+    let connections: Vec<_> = ["a", "b", "c"].map(sample::full).into();
+    let service = sample::service(&connections);
+    let shelf = sample::shelf();
+    let rows = |params: &str| {
+        let sent =
+            format!(r#"{{"jsonrpc":"2.0","method":"getConnections","params":{params},"id":1}}"#);
+        let pieces = service.lines().answer(sent.as_bytes(), &shelf).pieces;
+        pieces.into_iter().max_by_key(bytes::Bytes::len).expect("rows")
+    };
+    let all = rows("{}");
+    let second = rows(r#"{"after":"a","limit":1}"#);
+    let within = all.as_ptr_range();
+    assert!(within.contains(&second.as_ptr()), "not the same memory");
+    assert!(second.starts_with(br#"{"connectionId":"b""#) && second.ends_with(b"}"));
+}

@@ -1,0 +1,17 @@
+//! The Monero dialect: held to the page of the method, to recorded answers of real nodes, and to
+//! hostile requests.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
+#[path = "monero/exchanges.rs"]
+mod exchanges;
+#[path = "monero/hostile.rs"]
+mod hostile;
+#[path = "monero/login.rs"]
+mod login;
+#[path = "monero/peers.rs"]
+mod peers;
+#[path = "monero/rows.rs"]
+mod rows;
+#[path = "monero/sample.rs"]
+mod sample;

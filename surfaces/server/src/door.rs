@@ -1,0 +1,241 @@
+//! Whether a request may be answered at all, judged by its head alone.
+//!
+//! Two kinds of stranger are kept out. A program elsewhere has no token. A page in a browser on this very
+//! machine has all of its user's rights, so the one idea: a browser always says whose page asks and what
+//! name it dialled, and neither may be anybody else's than ours.
+
+use std::net::IpAddr;
+
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version, request};
+
+use crate::access::Access;
+use crate::refusals::Refused;
+use crate::token::TokenHash;
+
+/// From which site a browser asks, and for what (Fetch Metadata Request Headers, W3C).
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// How a client came in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entrance {
+    /// Over TCP, at this address of ours; `None` is a socket file, whose mode is the guard.
+    pub(crate) local: Option<IpAddr>,
+    /// Whether a token is asked for, if there is any.
+    pub(crate) guarded: bool,
+}
+
+/// A refusal, as it is said to the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shut {
+    pub(crate) status: StatusCode,
+    pub(crate) why: Refused,
+    pub(crate) text: &'static str,
+}
+
+const NO_HOST: Shut = Shut {
+    status: StatusCode::BAD_REQUEST,
+    why: Refused::Malformed,
+    text: "This request has no Host header, or more than one, or one that is no name.\n",
+};
+const OTHER_HOST: Shut = Shut {
+    status: StatusCode::MISDIRECTED_REQUEST,
+    why: Refused::Host,
+    text: "This agent is not called by the name in the Host header. Ask for localhost or its address, \
+           or add the name to `hosts` in its configuration.\n",
+};
+const OTHER_SITE: Shut = Shut {
+    status: StatusCode::FORBIDDEN,
+    why: Refused::CrossSite,
+    text: "A page of another site may not ask this agent.\n",
+};
+const NO_TOKEN: Shut = Shut {
+    status: StatusCode::UNAUTHORIZED,
+    why: Refused::Token,
+    text: "This agent wants a token: Authorization: Bearer TOKEN. `conns token` makes one.\n",
+};
+
+/// Whether this request may be answered.
+pub(crate) fn check(
+    head: &request::Parts,
+    entrance: Entrance,
+    access: &Access,
+) -> Result<(), Shut> {
+    let host = host(head, entrance)?;
+    if let (Some(local), Some(host)) = (entrance.local, &host) {
+        let dialled = head.uri.authority().is_none_or(|dialled| is_ours(dialled, local, access));
+        if !dialled || !is_ours(host, local, access) {
+            return Err(OTHER_HOST);
+        }
+    }
+    if is_cross_site(head, host.as_ref()) {
+        return Err(OTHER_SITE);
+    }
+    let wants_token = entrance.guarded && entrance.local.is_some() && !access.tokens.is_empty();
+    if wants_token && !has_token(&head.headers, &access.tokens) {
+        return Err(NO_TOKEN);
+    }
+    Ok(())
+}
+
+/// RFC 9112 section 3.2. Clients of HTTP/1.0 may say none; no browser is one.
+fn host(head: &request::Parts, entrance: Entrance) -> Result<Option<Authority>, Shut> {
+    let mut all = head.headers.get_all(HOST).iter();
+    match (all.next(), all.next()) {
+        (None, _) if head.version < Version::HTTP_11 || entrance.local.is_none() => Ok(None),
+        (Some(host), None) => match Authority::try_from(host.as_bytes()) {
+            Ok(host) if !host.as_str().contains('@') => Ok(Some(host)),
+            _ if entrance.local.is_none() => Ok(None),
+            _ => Err(NO_HOST),
+        },
+        _ => Err(NO_HOST),
+    }
+}
+
+fn is_ours(name: &Authority, local: IpAddr, access: &Access) -> bool {
+    let name = name.host();
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        let ip = ip.to_canonical();
+        // Nobody can make a name of theirs out of an address; still only ours are taken.
+        let known = |host: &str| host.parse().is_ok_and(|host: IpAddr| host.to_canonical() == ip);
+        return ip == IpAddr::from([127, 0, 0, 1])
+            || ip == IpAddr::from(std::net::Ipv6Addr::LOCALHOST)
+            || ip == local.to_canonical()
+            || access.hosts.iter().any(|host| known(host));
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is = |known: &str| known.eq_ignore_ascii_case(name);
+    is("localhost") || access.hosts.iter().any(|host| is(host))
+}
+
+fn is_cross_site(head: &request::Parts, host: Option<&Authority>) -> bool {
+    if is_visit(head) {
+        return false;
+    }
+    let site = head.headers.get_all(FETCH_SITE).iter();
+    // "same-site" is another port of this machine: not us.
+    if site.map(|site| site.as_bytes()).any(|site| site != b"same-origin" && site != b"none") {
+        return true;
+    }
+    let same = |origin: &[u8]| {
+        let origin = std::str::from_utf8(origin).ok();
+        let said = origin.and_then(|origin| origin.split_once("://")).map(|(_, said)| said);
+        let host = host.map(Authority::as_str);
+        said.zip(host).is_some_and(|(said, host)| said.eq_ignore_ascii_case(host))
+    };
+    !head.headers.get_all(ORIGIN).iter().all(|origin| same(origin.as_bytes()))
+}
+
+/// Whether somebody follows a link to the page, which asks for nothing and changes nothing.
+fn is_visit(head: &request::Parts) -> bool {
+    let path = head.uri.path();
+    let is_page = path == "/" || path == "/docs" || path.starts_with("/docs/");
+    let navigates = head.headers.get(FETCH_MODE).is_some_and(|mode| mode == "navigate");
+    head.method == Method::GET && is_page && navigates
+}
+
+fn has_token(headers: &HeaderMap, tokens: &[TokenHash]) -> bool {
+    const SCHEME: &[u8] = b"bearer ";
+    let Some(given) = headers.get(AUTHORIZATION) else { return false };
+    let Some((scheme, token)) = given.as_bytes().split_at_checked(SCHEME.len()) else {
+        return false;
+    };
+    scheme.eq_ignore_ascii_case(SCHEME) && TokenHash::any_matches(tokens, token.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const TCP: Entrance =
+        Entrance { local: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))), guarded: true };
+    const UNIX: Entrance = Entrance { local: None, guarded: false };
+
+    fn shut_with(access: &Access, entrance: Entrance, uri: &str, headers: &[(&str, &str)]) -> u16 {
+        let mut request = http::Request::get(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let head = request.body(()).unwrap().into_parts().0;
+        check(&head, entrance, access).map_or_else(|shut| shut.status.as_u16(), |()| 200)
+    }
+
+    fn shut(uri: &str, headers: &[(&str, &str)]) -> u16 {
+        let access = Access { hosts: vec!["Agent.example".into(), "10.9.9.9".into()], ..Access::default() };
+        shut_with(&access, TCP, uri, headers)
+    }
+
+    #[test]
+    fn only_our_own_names_are_answered() {
+        let ours = ["localhost", "LOCALHOST:80", "localhost.", "127.0.0.1", "127.0.0.1:18081", "[::1]",
+            "[::1]:80", "10.0.0.7:9", "[::ffff:10.0.0.7]", "agent.EXAMPLE:1", "10.9.9.9"];
+        for host in ours {
+            assert_eq!(shut("/", &[("host", host)]), 200, "{host}");
+        }
+        let others = ["evil.example", "localhost.evil.example", "10.0.0.8", "127.0.0.2", "[::2]",
+            "xagent.example", "agent.example.evil.example", "0", "2130706433"];
+        for host in others {
+            assert_eq!(shut("/", &[("host", host)]), 421, "{host}");
+        }
+        for host in ["", "a b", "user@localhost", "localhost:x y"] {
+            assert_eq!(shut("/", &[("host", host)]), 400, "{host}");
+        }
+        assert_eq!(shut("/", &[]), 400);
+        assert_eq!(shut("/", &[("host", "localhost"), ("host", "evil.example")]), 400);
+        assert_eq!(shut("http://evil.example/", &[("host", "localhost")]), 421);
+        assert_eq!(shut("http://localhost/", &[("host", "localhost")]), 200);
+        let access = Access::default();
+        for host in ["evil.example", ""] {
+            assert_eq!(shut_with(&access, UNIX, "/", &[("host", host)]), 200);
+        }
+        assert_eq!(shut_with(&access, UNIX, "/", &[]), 200);
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_refused() {
+        let host = ("host", "localhost:80");
+        for site in ["cross-site", "same-site", "whatever"] {
+            assert_eq!(shut("/api", &[host, ("sec-fetch-site", site)]), 403, "{site}");
+            assert_eq!(shut("/", &[host, ("sec-fetch-site", site)]), 403, "{site}");
+        }
+        for site in ["same-origin", "none"] {
+            assert_eq!(shut("/api", &[host, ("sec-fetch-site", site)]), 200, "{site}");
+        }
+        assert_eq!(shut("/api", &[host, ("origin", "http://LOCALHOST:80")]), 200);
+        for origin in ["null", "http://evil.example", "http://localhost:81", "http://localhost", ""] {
+            assert_eq!(shut("/api", &[host, ("origin", origin)]), 403, "{origin}");
+        }
+        let visit = [host, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        for page in ["/", "/docs", "/docs/x"] {
+            assert_eq!(shut(page, &visit), 200, "{page}");
+        }
+        for page in ["/ems/resetMaxFdCounters", "/api/v1/connections", "/docsx"] {
+            assert_eq!(shut(page, &visit), 403, "{page}");
+        }
+        let access = Access::default();
+        assert_eq!(shut_with(&access, UNIX, "/api", &[("origin", "http://a")]), 403);
+    }
+
+    #[test]
+    fn a_token_is_wanted_over_tcp_once_there_is_any() {
+        let tokens = vec![TokenHash::of(b"one"), TokenHash::of(b"two")];
+        let access = Access { tokens, ..Access::default() };
+        let host = ("host", "localhost");
+        for given in ["Bearer one", "bearer two", "BEARER  two "] {
+            assert_eq!(shut_with(&access, TCP, "/", &[host, ("authorization", given)]), 200);
+        }
+        for given in ["Bearer three", "Bearer", "Bearer ", "one", "Basic one", "Bearer one two", ""] {
+            assert_eq!(shut_with(&access, TCP, "/", &[host, ("authorization", given)]), 401);
+        }
+        assert_eq!(shut_with(&access, TCP, "/", &[host]), 401);
+        assert_eq!(shut_with(&access, UNIX, "/", &[host]), 200);
+        let open = Entrance { guarded: false, ..TCP };
+        assert_eq!(shut_with(&access, open, "/", &[host]), 200);
+        assert_eq!(shut_with(&Access::default(), TCP, "/", &[host]), 200);
+    }
+}

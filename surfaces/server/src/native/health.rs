@@ -1,0 +1,110 @@
+//! How the agent does: `GET /api/v1/health` and `/health`.
+
+use std::sync::atomic::Ordering;
+
+use axum::response::Response;
+use conns_core::model::{Health, Loss, Moment};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::answers::{JSON, whole};
+use super::problem::Problem;
+use super::{Asked, Native, STREAMS, list};
+
+/// A look that is so many intervals old says nothing of now.
+const STALE_AFTER_INTERVALS: u64 = 3;
+
+/// Whether there is no fresh look, and why.
+pub(super) fn trouble(health: &Health, at: Moment, now: Moment) -> Option<String> {
+    if let Some(why) = &health.failing {
+        return Some(why.to_string());
+    }
+    let age_us = now.monotonic_us.saturating_sub(at.monotonic_us);
+    let is_stale = age_us > health.interval_us.saturating_mul(STALE_AFTER_INTERVALS);
+    is_stale.then(|| format!("the last look began {} ms ago", age_us / 1000))
+}
+
+/// `GET /api/v1/health`: 200, or 503 if there is no fresh look.
+pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
+    let shelf = native.shelves.latest();
+    let (beat, about) = (shelf.beat(), &native.about);
+    let (health, at) = (&beat.health, beat.snapshot.at);
+    let now = (about.now)();
+    let trouble = trouble(health, at, now);
+    let is_whole = beat.snapshot.losses.is_empty()
+        && health.losses.is_empty()
+        && health.abilities.iter().all(|ability| ability.missing.is_none());
+    let status = match (&trouble, is_whole) {
+        (Some(_), _) => "failing",
+        (None, false) => "degraded",
+        (None, true) => "ok",
+    };
+    let abilities: Vec<Value> = health
+        .abilities
+        .iter()
+        .map(|ability| {
+            json!({
+                "name": ability.name, "meaning": ability.meaning, "missing": ability.missing,
+            })
+        })
+        .collect();
+    let refused: Map<String, Value> = about
+        .refusals
+        .list()
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| (name.to_owned(), count.into()))
+        .collect();
+    let cost = health.cost;
+    let body = json!({
+        "status": status,
+        "failing": trouble,
+        "version": about.version,
+        "snapshot": list::snapshot(beat),
+        "age_us": now.monotonic_us.saturating_sub(at.monotonic_us),
+        "started_us": health.started.wall_us,
+        "interval_us": health.interval_us,
+        "sockets": beat.snapshot.connections.len(),
+        "beats": {
+            "done": health.beats, "missed": health.beats_missed,
+            "slip_us": health.slip_us, "slip_max_us": health.slip_max_us,
+        },
+        "abilities": abilities,
+        "losses": {
+            "snapshot": losses(&beat.snapshot.losses), "agent": losses(&health.losses),
+        },
+        "cost": {
+            "cpu_us": cost.cpu_us, "beat_cpu_us": cost.beat_cpu_us,
+            "resident_bytes": cost.resident_bytes,
+            "resident_peak_bytes": cost.resident_peak_bytes,
+        },
+        "readers": {
+            "clients": about.clients.load(Ordering::Relaxed),
+            "streams": native.streams_open(),
+            "refused": refused,
+        },
+        "privileges": about.privileges,
+    });
+    let mut response = whole(JSON, format!("{body}\n").into());
+    if trouble.is_some() {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
+}
+
+fn losses(losses: &[Loss]) -> Vec<Value> {
+    let shape = |loss: &Loss| {
+        json!({
+            "kind": loss.kind.name(), "count": loss.count,
+            "source": loss.source.to_string(), "message": loss.sentence,
+        })
+    };
+    losses.iter().map(shape).collect()
+}
+
+impl Native {
+    /// Streams of changes that are open.
+    pub(super) fn streams_open(&self) -> usize {
+        STREAMS.saturating_sub(self.streams.available_permits())
+    }
+}

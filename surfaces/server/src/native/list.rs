@@ -1,0 +1,301 @@
+//! Lists of connections, listeners and verdicts: chosen, ordered, cut into pages, written.
+//!
+//! The one idea: a page shows the latest beat, but which connections are on it is decided by an order
+//! that does not move: that of their serial numbers, or the one the first page was sorted in. So a
+//! connection that lives through the paging is on exactly one page.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use axum::response::Response;
+use conns_api::{Answer, RecordWriter, View};
+use conns_core::model::{Beat, Connection};
+use conns_core::query::{
+    Field, SortKey, catalogue, field_named, find_field, group, parse_columns, sort,
+};
+use serde_json::{Value, json};
+
+use super::answers::{JSON, whole};
+use super::cursor::{Context, Place, expired};
+use super::parameters::Query;
+use super::problem::Problem;
+use super::routes::LIMIT;
+use super::selection::{Scope, Selection, urgency};
+use super::{Asked, Native};
+
+/// The list has all fields but these, as `conns -o json`: ends are told as address and port, and the
+/// sentence, which is made anew for each row, by the verdicts (or `fields=all`).
+const LEFT_OUT: [&str; 3] = ["local", "remote", "why"];
+
+/// The fields by which a connection is named in verdicts, as by `conns why -o json`.
+const NAMED_BY: [&str; 15] = [
+    "proto",
+    "family",
+    "state",
+    "direction",
+    "local_addr",
+    "local_port",
+    "remote_addr",
+    "remote_port",
+    "netns",
+    "netns_inode",
+    "cookie",
+    "inode",
+    "pid",
+    "process",
+    "owners",
+];
+
+/// The fields of a record if none are named.
+pub(super) fn usual_fields(answer: Answer) -> Vec<&'static Field> {
+    match answer {
+        Answer::Connections => {
+            catalogue().iter().filter(|field| !LEFT_OUT.contains(&field.name)).collect()
+        }
+        Answer::Verdicts => NAMED_BY.iter().filter_map(|name| find_field(name)).collect(),
+    }
+}
+
+/// The fields asked for.
+pub(super) fn fields(query: &Query, answer: Answer) -> Result<Vec<&'static Field>, Problem> {
+    let usual = usual_fields(answer);
+    let Some(text) = query.get("fields") else { return Ok(usual) };
+    parse_columns(text, &usual).map_err(|error| {
+        Problem::bad("bad-fields", error.to_string(), "/api/v1/fields lists the fields")
+    })
+}
+
+/// `GET /api/v1/connections`.
+pub(super) fn connections(native: &Native, asked: &Asked) -> Result<Response, Problem> {
+    answer(native, asked, Answer::Connections, Scope::View(View::Connections), "connections")
+}
+
+/// `GET /api/v1/listeners`.
+pub(super) fn listeners(native: &Native, asked: &Asked) -> Result<Response, Problem> {
+    answer(native, asked, Answer::Connections, Scope::View(View::Listening), "listeners")
+}
+
+/// `GET /api/v1/verdicts`.
+pub(super) fn verdicts(native: &Native, asked: &Asked) -> Result<Response, Problem> {
+    answer(native, asked, Answer::Verdicts, Scope::OfInterest, "verdicts")
+}
+
+fn answer(
+    native: &Native,
+    asked: &Asked,
+    shape: Answer,
+    usual: Scope,
+    path: &str,
+) -> Result<Response, Problem> {
+    let plan = Plan::read(&asked.query, shape, usual)?;
+    let shelf = native.shelves.latest();
+    let beat = shelf.beat();
+    let place = Context::new(beat.instance, path, &asked.query);
+    // What most ask for is written once a beat. Its cursor is the same for all of them: only lists in
+    // the order of serial numbers have cursors that name nothing that is kept.
+    let is_shared = asked.query.is_plain() && shape == Answer::Connections;
+    let body = if is_shared {
+        let write = |_: &_| plan.write(native, beat, place, None).unwrap_or_default();
+        shelf.list(&format!("native/{path}"), write)
+    } else {
+        plan.write(native, beat, place, place.read(&asked.query)?)?.into()
+    };
+    Ok(whole(JSON, body))
+}
+
+/// What is asked of a list, checked.
+struct Plan {
+    shape: Answer,
+    selection: Selection,
+    fields: Vec<&'static Field>,
+    order: Order,
+    group_by: Option<&'static Field>,
+    limit: usize,
+}
+
+enum Order {
+    Serial,
+    Fields(Vec<SortKey>),
+    Urgency,
+}
+
+/// One page: what is on it, and where the next one begins.
+struct Page<'a> {
+    connections: Vec<&'a Connection>,
+    next: Option<Place>,
+}
+
+impl Plan {
+    fn read(query: &Query, shape: Answer, usual: Scope) -> Result<Self, Problem> {
+        let group_by = query.get("group_by").map(field_named).transpose().map_err(|error| {
+            Problem::bad("bad-group-by", error.to_string(), "/api/v1/fields lists the fields")
+        })?;
+        if group_by.is_some()
+            && let Some(name) = query.any_of(&["sort", "fields", "cursor"])
+        {
+            let message = format!("`{name}` does not go with `group_by`");
+            let hint = "groups have their own order and figures, the largest first";
+            return Err(Problem::bad("conflicting-parameters", message, hint));
+        }
+        let order = match query.get("sort").map(SortKey::parse).transpose() {
+            Ok(Some(keys)) => Order::Fields(keys),
+            Ok(None) if shape == Answer::Verdicts => Order::Urgency,
+            Ok(None) => Order::Serial,
+            Err(error) => {
+                let hint = "such as `-rtt,process`; /api/v1/fields lists the fields";
+                return Err(Problem::bad("bad-sort", error.to_string(), hint));
+            }
+        };
+        Ok(Self {
+            shape,
+            selection: Selection::read(query, usual)?,
+            fields: fields(query, shape)?,
+            order,
+            group_by,
+            limit: query.whole(&LIMIT),
+        })
+    }
+
+    fn write(
+        &self,
+        native: &Native,
+        beat: &Beat,
+        context: Context,
+        place: Option<Place>,
+    ) -> Result<Vec<u8>, Problem> {
+        let all = &beat.snapshot.connections;
+        let chosen: Vec<&Connection> = all.iter().filter(|c| self.selection.matches(c)).collect();
+        let total = chosen.len();
+        if let Some(field) = self.group_by {
+            let mut out = Vec::new();
+            let mut groups = group(&chosen, field);
+            let count = groups.len();
+            groups.truncate(self.limit);
+            Answer::append_groups(&mut out, field, &groups);
+            end(&mut out, beat, &[("total", json!(count))]);
+            return Ok(out);
+        }
+        let page = match self.order {
+            Order::Serial => self.by_serial(beat, chosen, place)?,
+            Order::Fields(_) | Order::Urgency => self.by_order(native, chosen, place)?,
+        };
+        let next = page.next.map(|place| context.write(place));
+        let mut out = self.page(&page.connections);
+        end(&mut out, beat, &[("total", json!(total)), ("next_cursor", json!(next))]);
+        Ok(out)
+    }
+
+    /// Connections in the order in which the tracker met them.
+    fn by_serial<'a>(
+        &self,
+        beat: &'a Beat,
+        mut chosen: Vec<&'a Connection>,
+        place: Option<Place>,
+    ) -> Result<Page<'a>, Problem> {
+        let (after, newest) = match place {
+            Some(Place::Serial { after, newest }) => (after, newest),
+            Some(_) => return Err(misplaced()),
+            None => {
+                let serials = beat.snapshot.connections.iter().map(|c| c.life.serial);
+                (0, serials.max().unwrap_or(0))
+            }
+        };
+        chosen.retain(|c| after < c.life.serial && c.life.serial <= newest);
+        let has_more = chosen.len() > self.limit;
+        if has_more {
+            chosen.select_nth_unstable_by_key(self.limit, |c| c.life.serial);
+            chosen.truncate(self.limit);
+        }
+        chosen.sort_unstable_by_key(|c| c.life.serial);
+        let last = chosen.last().filter(|_| has_more).map(|c| c.life.serial);
+        let next = last.map(|after| Place::Serial { after, newest });
+        Ok(Page { connections: chosen, next })
+    }
+
+    /// Connections in the order of the first page.
+    fn by_order<'a>(
+        &self,
+        native: &Native,
+        mut chosen: Vec<&'a Connection>,
+        place: Option<Place>,
+    ) -> Result<Page<'a>, Problem> {
+        let Some(place) = place else {
+            match &self.order {
+                Order::Fields(keys) => sort(&mut chosen, keys),
+                _ => chosen.sort_by_key(|c| {
+                    (urgency(c.verdict.class), Reverse(c.verdict.confidence_percent))
+                }),
+            }
+            let rest = chosen.get(self.limit..).unwrap_or_default();
+            let next = (!rest.is_empty()).then(|| {
+                let order = rest.iter().map(|c| c.life.serial).collect();
+                Place::Walk { number: native.walks.keep(order), at: 0 }
+            });
+            chosen.truncate(self.limit);
+            return Ok(Page { connections: chosen, next });
+        };
+        let Place::Walk { number, at } = place else { return Err(misplaced()) };
+        let order = native.walks.find(number).ok_or_else(|| {
+            expired("the order of this list was forgotten: too many other sorted lists were paged")
+        })?;
+        let by_serial: HashMap<u64, &Connection> =
+            chosen.into_iter().map(|c| (c.life.serial, c)).collect();
+        let start = usize::try_from(at).unwrap_or(usize::MAX);
+        let mut there = (at..).zip(order.get(start..).unwrap_or_default().iter());
+        let mut still =
+            there.by_ref().filter_map(|(at, serial)| Some((at, *by_serial.get(serial)?)));
+        let connections: Vec<&Connection> =
+            still.by_ref().take(self.limit).map(|(_, connection)| connection).collect();
+        let next = still.next().map(|(at, _)| Place::Walk { number, at });
+        Ok(Page { connections, next })
+    }
+
+    /// The rows of a page, without the end of the object.
+    fn page(&self, connections: &[&Connection]) -> Vec<u8> {
+        let mut out = match self.shape {
+            Answer::Connections => b"{\"connections\":[\n".to_vec(),
+            Answer::Verdicts => b"{\"verdicts\":[\n".to_vec(),
+        };
+        let mut records = RecordWriter::new(&self.fields);
+        for (i, connection) in connections.iter().enumerate() {
+            if i > 0 {
+                out.extend_from_slice(b",\n");
+            }
+            self.shape.append(&mut out, &mut records, connection);
+        }
+        out.extend_from_slice(b"\n]");
+        out
+    }
+}
+
+/// A cursor of this question that names a place of another kind: nobody was given it.
+fn misplaced() -> Problem {
+    let hint = "give `next_cursor` of the page before, as it is";
+    Problem::bad("bad-cursor", "this is no cursor of this list", hint)
+}
+
+/// Ends an answer: what is missing from it, what else is to say, and which snapshot it is of.
+pub(super) fn end(out: &mut Vec<u8>, beat: &Beat, more: &[(&str, Value)]) {
+    Answer::append_losses(out, &beat.snapshot.losses);
+    out.extend_from_slice(format!(",\"snapshot\":{}", snapshot(beat)).as_bytes());
+    for (key, value) in more {
+        out.extend_from_slice(format!(",\"{key}\":{value}").as_bytes());
+    }
+    out.extend_from_slice(b"}\n");
+    out.shrink_to_fit();
+}
+
+/// Which snapshot an answer is of. The instance is text: it may be larger than numbers of JavaScript
+/// can tell apart.
+pub(super) fn snapshot(beat: &Beat) -> Value {
+    json!({
+        "instance": instance(beat.instance),
+        "sequence": beat.snapshot.sequence,
+        "at_us": beat.snapshot.at.wall_us,
+    })
+}
+
+/// An instance as it is written everywhere: 16 hexadecimal digits.
+pub(super) fn instance(instance: u64) -> String {
+    format!("{instance:016x}")
+}

@@ -1,0 +1,269 @@
+//! Metrics of the latest beat in OpenMetrics 1.0: `GET /metrics`.
+//!
+//! The one idea: the number of series does not depend on the machine. Labels are words of this program,
+//! or the names of the first few processes and listeners; all others are summed as `other`.
+
+mod tops;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+
+use axum::response::Response;
+use conns_core::model::{Beat, Connection, Loss, Snapshot};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+use super::answers::{OPENMETRICS, whole};
+use super::problem::Problem;
+use super::{Asked, Native, health};
+use tops::{listeners, processes};
+
+/// Most processes and listeners with metrics of their own.
+pub(super) const TOP_MAX: usize = 200;
+
+/// Series that are there whatever the machine does: 3 protocols by 12 states, 3 directions, 13 verdicts,
+/// 2 ways of bytes and 2 of rates, retransmissions, 8 kinds of loss twice, and 15 of the agent
+/// itself. Those of what the shell refused come on top, one each bound of it.
+const FIXED: usize = 3 * 12 + 3 + 13 + 2 + 2 + 1 + 2 * 8 + 15;
+
+/// Series of each process (connections, two rates, retransmissions) and of each listener (backlog, its
+/// limit, overflows).
+const EACH: usize = 4 + 3;
+
+/// The most series there can be with `top` processes and listeners, and `refusals` bounds of the shell.
+pub(super) const fn series_bound(top: usize, refusals: usize) -> usize {
+    FIXED + EACH * (top + 1) + refusals
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+/// `GET /metrics`.
+pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
+    let shelf = native.shelves.latest();
+    let top = native.about.metrics_top.min(TOP_MAX);
+    let of_beat = shelf.list("native/metrics", |snapshot| of_beat(snapshot, top).into_bytes());
+    let mut registry = Registry::with_prefix("conns");
+    agent(&mut registry, native, shelf.beat());
+    let mut of_agent = String::new();
+    // Writing to memory does not fail.
+    let _ = encode_registry(&mut of_agent, &registry).and_then(|()| encode_eof(&mut of_agent));
+    let body = [&*of_beat, of_agent.as_bytes()].concat();
+    Ok(whole(OPENMETRICS, body.into()))
+}
+
+/// What does not change until the next beat.
+fn of_beat(snapshot: &Snapshot, top: usize) -> String {
+    let mut registry = Registry::with_prefix("conns");
+    let connections: Vec<&Connection> = snapshot.connections.iter().collect();
+    totals(&mut registry, &connections);
+    processes(&mut registry, &connections, top);
+    listeners(&mut registry, &connections, top);
+    let mut text = String::new();
+    let _ = encode_registry(&mut text, &registry);
+    text
+}
+
+/// Name, help, and the unit where there is one.
+type Head<'a> = (&'a str, &'a str, Option<Unit>);
+
+fn register(registry: &mut Registry, (name, help, unit): Head<'_>, metric: impl Metric) {
+    match unit {
+        Some(unit) => registry.register_with_unit(name, help, unit, metric),
+        None => registry.register(name, help, metric),
+    }
+}
+
+/// Registers a figure without labels.
+fn gauge(registry: &mut Registry, head: Head<'_>, value: f64) {
+    let gauge = Gauge::<f64, AtomicU64>::default();
+    gauge.set(value);
+    register(registry, head, gauge);
+}
+
+/// Registers figures by labels. Values under the same labels add up.
+fn gauges(
+    registry: &mut Registry,
+    head: Head<'_>,
+    values: impl IntoIterator<Item = (Labels, f64)>,
+) {
+    let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+    for (labels, value) in values {
+        family.get_or_create(&labels).inc_by(value);
+    }
+    register(registry, head, family);
+}
+
+/// Registers a count that only grows, without labels.
+fn counter(registry: &mut Registry, head: Head<'_>, value: f64) {
+    let counter = Counter::<f64, AtomicU64>::default();
+    counter.inc_by(value);
+    register(registry, head, counter);
+}
+
+/// Registers counts that only grow, by labels.
+fn counters(
+    registry: &mut Registry,
+    head: Head<'_>,
+    values: impl IntoIterator<Item = (Labels, f64)>,
+) {
+    let family = Family::<Labels, Counter<f64, AtomicU64>>::default();
+    for (labels, value) in values {
+        family.get_or_create(&labels).inc_by(value);
+    }
+    register(registry, head, family);
+}
+
+fn label(name: &'static str, value: &str) -> Labels {
+    vec![(name, value.to_owned())]
+}
+
+fn rate_unit() -> Unit {
+    Unit::Other("bytes_per_second".to_owned())
+}
+
+/// Sums over all sockets.
+fn totals(registry: &mut Registry, connections: &[&Connection]) {
+    let mut sockets: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    let mut directions: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut verdicts: BTreeMap<&str, f64> = BTreeMap::new();
+    let (mut sent, mut received, mut rate_out, mut rate_in, mut again) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for connection in connections {
+        let socket = &connection.socket;
+        *sockets.entry((socket.protocol.name(), socket.state.name())).or_default() += 1.0;
+        if connection.is_established() {
+            let direction = connection.direction.get().map_or("unknown", |d| d.name());
+            *directions.entry(direction).or_default() += 1.0;
+        }
+        *verdicts.entry(connection.verdict.class.name()).or_default() += 1.0;
+        sent += connection.bytes_out().get().unwrap_or(0) as f64;
+        received += connection.bytes_in().get().unwrap_or(0) as f64;
+        if let Some(rates) = connection.life.rates.get() {
+            rate_out += rates.out_bytes_per_s;
+            rate_in += rates.in_bytes_per_s;
+        }
+        again += retransmitted(connection);
+    }
+    gauges(
+        registry,
+        ("sockets", "Sockets by protocol and state", None),
+        sockets.into_iter().map(|((protocol, state), count)| {
+            (vec![("protocol", protocol.to_owned()), ("state", state.to_owned())], count)
+        }),
+    );
+    gauges(
+        registry,
+        ("connections", "Established connections by who opened them", None),
+        directions.into_iter().map(|(direction, count)| (label("direction", direction), count)),
+    );
+    gauges(
+        registry,
+        ("verdicts", "Sockets by verdict", None),
+        verdicts.into_iter().map(|(verdict, count)| (label("verdict", verdict), count)),
+    );
+    let ways = |out, inward| [(label("way", "sent"), out), (label("way", "received"), inward)];
+    gauges(
+        registry,
+        ("payload", "Payload of the sockets open now, over their lives", Some(Unit::Bytes)),
+        ways(sent, received),
+    );
+    gauges(
+        registry,
+        ("payload_rate", "Payload moved between the last two looks", Some(rate_unit())),
+        ways(rate_out, rate_in),
+    );
+    let head = ("retransmitted_segments", "Segments sent again by the sockets open now", None);
+    gauge(registry, head, again);
+}
+
+fn retransmitted(connection: &Connection) -> f64 {
+    let count = connection.tcp().and_then(|tcp| tcp.total_retrans());
+    f64::from(count.unwrap_or(0))
+}
+
+/// The agent itself.
+fn agent(registry: &mut Registry, native: &Native, beat: &Beat) {
+    let (health, about) = (&beat.health, &native.about);
+    let seconds = |us: u64| us as f64 / 1e6;
+    let version = Info::new(vec![("version", about.version.clone())]);
+    registry.register("agent_build", "The program", version);
+    let trouble = health::trouble(health, beat.snapshot.at, (about.now)());
+    let cost = health.cost;
+    let most = series_bound(about.metrics_top.min(TOP_MAX), about.refusals.list().len());
+    let plain: [(&str, &str, Option<Unit>, f64); 11] = [
+        (
+            "agent_failing",
+            "1 if there is no fresh look",
+            None,
+            f64::from(u8::from(trouble.is_some())),
+        ),
+        ("agent_interval", "Between two looks", Some(Unit::Seconds), seconds(health.interval_us)),
+        (
+            "agent_slip",
+            "How late the last look began",
+            Some(Unit::Seconds),
+            seconds(health.slip_us),
+        ),
+        (
+            "agent_slip_max",
+            "The latest any look began",
+            Some(Unit::Seconds),
+            seconds(health.slip_max_us),
+        ),
+        (
+            "agent_beat_cpu",
+            "CPU time of the last look",
+            Some(Unit::Seconds),
+            seconds(cost.beat_cpu_us),
+        ),
+        ("agent_resident", "Resident memory", Some(Unit::Bytes), cost.resident_bytes as f64),
+        (
+            "agent_resident_peak",
+            "The most resident memory was",
+            Some(Unit::Bytes),
+            cost.resident_peak_bytes as f64,
+        ),
+        (
+            "agent_clients",
+            "Clients connected",
+            None,
+            about.clients.load(std::sync::atomic::Ordering::Relaxed) as f64,
+        ),
+        ("agent_streams", "Streams of changes open", None, native.streams_open() as f64),
+        ("snapshot_sequence", "Number of the snapshot", None, beat.snapshot.sequence as f64),
+        ("agent_series_max", "Most series there can be here", None, most as f64),
+    ];
+    for (name, help, unit, value) in plain {
+        gauge(registry, (name, help, unit), value);
+    }
+    let counted: [(&str, &str, Option<Unit>, f64); 3] = [
+        ("agent_beats", "Looks made", None, health.beats as f64),
+        ("agent_beats_missed", "Looks left out", None, health.beats_missed as f64),
+        ("agent_cpu", "CPU time since the start", Some(Unit::Seconds), seconds(cost.cpu_us)),
+    ];
+    for (name, help, unit, value) in counted {
+        counter(registry, (name, help, unit), value);
+    }
+    let by_kind = |losses: &[Loss]| {
+        let shape = |loss: &Loss| (label("kind", loss.kind.name()), loss.count as f64);
+        losses.iter().map(shape).collect::<Vec<_>>()
+    };
+    gauges(
+        registry,
+        ("snapshot_losses", "What is missing from the snapshot, by kind", None),
+        by_kind(&beat.snapshot.losses),
+    );
+    counters(
+        registry,
+        ("agent_losses", "What the agent's bounds refused or forgot, by kind", None),
+        by_kind(&health.losses),
+    );
+    counters(
+        registry,
+        ("agent_refusals", "What was refused to clients, by bound", None),
+        about.refusals.list().into_iter().map(|(name, count)| (label("bound", name), count as f64)),
+    );
+}

@@ -1,0 +1,133 @@
+//! The OpenAPI 3.1 document, made from the table of routes and the catalogue of fields.
+
+mod schemas;
+
+#[cfg(test)]
+pub(super) use schemas::NEVER_UNKNOWN;
+
+use std::sync::LazyLock;
+
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::Value;
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
+};
+use utoipa::openapi::{
+    Array, Components, Content, Info, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, Ref,
+    RefOr, Required, ResponseBuilder, Schema, Type,
+};
+
+use super::answers::{JSON, whole};
+use super::parameters::{self, Kind};
+use super::problem::Problem;
+use super::routes::{Outcome, ROUTES, Route};
+use super::{Asked, Native};
+
+/// `GET /openapi.json`.
+pub(super) fn answer(_: &Native, _: &Asked) -> Result<Response, Problem> {
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| text().into());
+    Ok(whole(JSON, TEXT.clone()))
+}
+
+/// The document as it is checked in, `docs/openapi.json`.
+pub(super) fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn document() -> OpenApi {
+    let mut info = Info::new("conns", env!("CARGO_PKG_VERSION"));
+    info.description = Some(
+        "What a machine is connected to, and why it is slow. Everything is read with GET. An agent \
+         on anything but loopback and its unix socket wants `Authorization: Bearer TOKEN`."
+            .to_owned(),
+    );
+    let mut paths = Paths::new();
+    for route in ROUTES {
+        paths.paths.insert(route.path.to_owned(), PathItem::new(HttpMethod::Get, operation(route)));
+    }
+    let mut components = Components::new();
+    components.schemas = schemas::all().into_iter().collect();
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+}
+
+fn operation(route: &Route) -> Operation {
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(route.name))
+        .summary(Some(route.summary))
+        .description(Some(route.about));
+    if route.path.contains("{id}") {
+        operation = operation.parameter(id());
+    }
+    for parameter in route.parameters {
+        operation = operation.parameter(declared(parameter));
+    }
+    for outcome in route.outcomes {
+        operation = operation.response(outcome.status.to_string(), response(route, outcome));
+    }
+    let refused = Outcome {
+        status: 0,
+        about: "Refused: 401 without a token, 405 for another method, 406 for another type, 503 if \
+                a bound is reached.",
+        schema: Some("Problem"),
+    };
+    operation.response("default", response(route, &refused)).build()
+}
+
+fn response(route: &Route, outcome: &Outcome) -> RefOr<utoipa::openapi::Response> {
+    let (media, schema) = match outcome.schema {
+        Some(name) => (JSON, RefOr::Ref(Ref::from_schema_name(name))),
+        None => {
+            (route.media, RefOr::T(Schema::from(ObjectBuilder::new().schema_type(Type::String))))
+        }
+    };
+    let media = media.split(';').next().unwrap_or(media);
+    let content = Content::new(Some(schema));
+    RefOr::T(ResponseBuilder::new().description(outcome.about).content(media, content).build())
+}
+
+fn id() -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]+-[0-9]+$"));
+    ParameterBuilder::new()
+        .name("id")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some(
+            "Inode of the network namespace and cookie, as in the key `id` of a list.",
+        ))
+        .schema(Some(Schema::from(schema)))
+        .example(Some("4026531840-17".into()))
+        .build()
+}
+
+fn declared(parameter: &parameters::Parameter) -> Parameter {
+    let object = match parameter.kind {
+        Kind::Text => ObjectBuilder::new().schema_type(Type::String),
+        Kind::Whole { usual, most } => ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(i32::try_from(most).unwrap_or(i32::MAX)))
+            .default(Some(usual.into())),
+        Kind::Word(words) => {
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()))
+        }
+    };
+    let schema = match parameter.repeats {
+        true => Schema::from(Array::new(object)),
+        false => Schema::from(object),
+    };
+    let example = match parameter.kind {
+        Kind::Whole { .. } => parameter.example.parse::<u64>().ok().map(Value::from),
+        _ => Some(parameter.example).filter(|example| !example.is_empty()).map(Value::from),
+    };
+    ParameterBuilder::new()
+        .name(parameter.name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(parameter.about))
+        .schema(Some(schema))
+        .example(example)
+        .build()
+}

@@ -1,0 +1,431 @@
+//! The shapes of answers as JSON schemas; that of a connection from the catalogue of fields. Tests hold
+//! every answer against them, and an answer with a key that is not here fails.
+
+use conns_core::model::LossKind;
+use conns_core::query::{Field, Kind, catalogue};
+use conns_core::track::Class;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
+use utoipa::openapi::{Array, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
+
+type Shape = RefOr<Schema>;
+
+/// Fields that are known whenever they apply, so that they are never `null`.
+pub(in crate::native) const NEVER_UNKNOWN: [&str; 15] = [
+    "proto",
+    "family",
+    "state",
+    "local",
+    "local_addr",
+    "local_port",
+    "remote",
+    "remote_addr",
+    "remote_port",
+    "netns",
+    "netns_inode",
+    "cookie",
+    "verdict",
+    "confidence",
+    "why",
+];
+
+/// All of them by name.
+pub(super) fn all() -> Vec<(String, Shape)> {
+    let shapes = [
+        ("Problem", problem(&[])),
+        ("Connection", connection()),
+        ("Connections", page("connections", reference("Connection"))),
+        ("Group", group()),
+        ("Groups", groups()),
+        ("ConnectionsOrGroups", either(&["Connections", "Groups"])),
+        (
+            "OneConnection",
+            exact(&[("connection", reference("Connection")), ("snapshot", reference("Snapshot"))]),
+        ),
+        ("ClosedConnection", problem(&[("connection", reference("Connection"))])),
+        ("Verdict", verdict()),
+        ("Verdicts", page("verdicts", reference("Verdict"))),
+        (
+            "OneVerdict",
+            exact(&[("verdict", reference("Verdict")), ("snapshot", reference("Snapshot"))]),
+        ),
+        ("ClosedVerdict", problem(&[("verdict", reference("Verdict"))])),
+        ("Evidence", evidence()),
+        ("Holder", holder()),
+        ("Process", process()),
+        ("Processes", processes()),
+        ("Sums", exact(&sums())),
+        ("Snapshot", snapshot()),
+        ("Loss", loss()),
+        ("Fields", exact(&[("fields", list(field()))])),
+        ("Health", health()),
+        ("OpenApi", open("An OpenAPI 3.1 document.")),
+    ];
+    shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect()
+}
+
+fn reference(name: &str) -> Shape {
+    RefOr::Ref(Ref::from_schema_name(name))
+}
+
+fn list(of: Shape) -> Shape {
+    RefOr::T(Schema::from(Array::new(of)))
+}
+
+fn plain(kind: Type, about: &str) -> Shape {
+    RefOr::T(ObjectBuilder::new().schema_type(kind).description(Some(about)).into())
+}
+
+fn nullable(kind: Type, about: &str) -> Shape {
+    let kinds: SchemaType = [kind, Type::Null].into_iter().collect();
+    RefOr::T(ObjectBuilder::new().schema_type(kinds).description(Some(about)).into())
+}
+
+fn open(about: &str) -> Shape {
+    plain(Type::Object, about)
+}
+
+fn map(of: Shape, about: &str) -> Shape {
+    let object = ObjectBuilder::new().description(Some(about));
+    RefOr::T(object.additional_properties(Some(AdditionalProperties::RefOr(of))).into())
+}
+
+fn whole(about: &str) -> Shape {
+    plain(Type::Integer, about)
+}
+
+fn text(about: &str) -> Shape {
+    plain(Type::String, about)
+}
+
+fn words<'w>(words: impl IntoIterator<Item = &'w str>, about: &str) -> Shape {
+    let object = ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+    RefOr::T(object.enum_values(Some(words)).into())
+}
+
+fn either(names: &[&str]) -> Shape {
+    let one = names.iter().fold(OneOfBuilder::new(), |one, name| one.item(reference(name)));
+    RefOr::T(Schema::OneOf(one.build()))
+}
+
+/// An object with these keys, all of them required, and no others.
+fn exact(keys: &[(&str, Shape)]) -> Shape {
+    object(keys, &[])
+}
+
+fn object(required: &[(&str, Shape)], optional: &[(&str, Shape)]) -> Shape {
+    let mut object = ObjectBuilder::new();
+    for (key, shape) in required {
+        object = object.property(*key, shape.clone()).required(*key);
+    }
+    for (key, shape) in optional {
+        object = object.property(*key, shape.clone());
+    }
+    let closed = AdditionalProperties::FreeForm(false);
+    RefOr::T(object.additional_properties(Some(closed)).into())
+}
+
+fn problem(beside: &[(&str, Shape)]) -> Shape {
+    let place = exact(&[
+        ("start", whole("First byte of the fault in the filter.")),
+        ("end", whole("The byte behind it.")),
+    ]);
+    let error = object(
+        &[
+            ("code", text("For programs: lower case with dashes.")),
+            ("message", text("For people: what is wrong.")),
+            ("hint", text("What to do about it.")),
+        ],
+        &[("place", place)],
+    );
+    if beside.is_empty() {
+        return exact(&[("error", error)]);
+    }
+    let closed = exact(&[
+        ("sequence", whole("The first snapshot without it.")),
+        ("at_us", whole("When that was: microseconds since 1970-01-01 UTC.")),
+    ]);
+    let mut keys = vec![("error", error), ("closed", closed), ("snapshot", reference("Snapshot"))];
+    keys.extend_from_slice(beside);
+    exact(&keys)
+}
+
+fn id() -> Shape {
+    text("Inode of the network namespace and cookie: /api/v1/connections/{id}.")
+}
+
+/// A record: every field of the catalogue, of which those asked for are there.
+fn connection() -> Shape {
+    let properties: Vec<(&str, Shape)> =
+        catalogue().iter().map(|field| (&*field.key, of_field(field))).collect();
+    object(&[("id", id())], &properties)
+}
+
+/// The shape of a field's value.
+fn of_field(field: &Field) -> Shape {
+    let base = match field.kind {
+        Kind::Text | Kind::Address | Kind::Endpoint => Type::String,
+        Kind::Count | Kind::Port | Kind::Bytes | Kind::Duration | Kind::Time => Type::Integer,
+        Kind::BytesPerSecond | Kind::Percent => Type::Number,
+        Kind::Bool => Type::Boolean,
+        Kind::Holders => Type::Array,
+    };
+    let kind = match NEVER_UNKNOWN.contains(&field.name) {
+        true => SchemaType::new(base),
+        false => [base, Type::Null].into_iter().collect(),
+    };
+    if field.kind == Kind::Holders {
+        let array = Array::builder().items(reference("Holder")).schema_type(kind);
+        return RefOr::T(array.description(Some(field.meaning)).into());
+    }
+    let mut object = ObjectBuilder::new().schema_type(kind).description(Some(field.meaning));
+    if matches!(field.kind, Kind::Count | Kind::Bytes | Kind::Duration | Kind::BytesPerSecond) {
+        object = object.minimum(Some(0));
+    }
+    if field.kind == Kind::Port {
+        object = object.minimum(Some(0)).maximum(Some(i32::from(u16::MAX)));
+    }
+    if field.name == "verdict" {
+        object = object.enum_values(Some(Class::ALL.iter().map(|class| class.name())));
+    }
+    if !field.kind.unit().is_empty() {
+        object = object.extensions(Some(Extensions::from_iter([("x-unit", field.kind.unit())])));
+    }
+    RefOr::T(object.into())
+}
+
+fn page(key: &str, of: Shape) -> Shape {
+    exact(&[
+        (key, list(of)),
+        ("losses", list(reference("Loss"))),
+        ("snapshot", reference("Snapshot")),
+        ("total", whole("How many match, on all pages together.")),
+        ("next_cursor", nullable(Type::String, "`cursor` of the next page; null on the last.")),
+    ])
+}
+
+fn groups() -> Shape {
+    exact(&[
+        ("groups", list(reference("Group"))),
+        ("losses", list(reference("Loss"))),
+        ("snapshot", reference("Snapshot")),
+        ("total", whole("How many groups there are.")),
+    ])
+}
+
+/// A group: the key of the field grouped by holds its value as text.
+fn group() -> Shape {
+    let number = |about| nullable(Type::Number, about);
+    let figures = [
+        ("connections", whole("How many they are.")),
+        ("bytes_out", number("Payload bytes sent, of those known.")),
+        ("bytes_in", number("Payload bytes received, of those known.")),
+        ("rate_out_bytes_per_s", number("Payload sent a second.")),
+        ("rate_in_bytes_per_s", number("Payload received a second.")),
+        ("recv_queue_bytes", number("Bytes received and not read.")),
+        ("send_queue_bytes", number("Bytes written and not acknowledged.")),
+        ("rtt_median_us", number("The middle round trip time.")),
+        ("worst_loss_percent", number("The highest loss.")),
+        ("verdicts", verdict_counts()),
+    ];
+    let mut object = ObjectBuilder::new();
+    for (key, shape) in figures {
+        object = object.property(key, shape).required(key);
+    }
+    let about = "The value of the field grouped by, under the field's key; null is unknown.";
+    let value = AdditionalProperties::RefOr(nullable(Type::String, about));
+    RefOr::T(object.additional_properties(Some(value)).into())
+}
+
+fn verdict_counts() -> Shape {
+    map(whole("How many have it."), "Connections by verdict.")
+}
+
+fn verdict() -> Shape {
+    let properties: Vec<(&str, Shape)> = catalogue()
+        .iter()
+        .filter(|field| {
+            field.name != "verdict" && field.name != "confidence" && field.name != "why"
+        })
+        .map(|field| (&*field.key, of_field(field)))
+        .collect();
+    let classes = Class::ALL.iter().map(|class| class.name());
+    object(
+        &[
+            ("id", id()),
+            ("verdict", words(classes, "The class.")),
+            ("confidence_percent", whole("How sure.")),
+            ("why", text("A sentence with the numbers it rests on.")),
+            ("advice", text("What to do; empty where nothing needs doing.")),
+            ("evidence", reference("Evidence")),
+        ],
+        &properties,
+    )
+}
+
+fn evidence() -> Shape {
+    const NUMBERS: [(&str, &str); 23] = [
+        ("looks", "Looks it rests on."),
+        ("bytes_out", "Payload bytes sent."),
+        ("bytes_in", "Payload bytes received."),
+        ("segments_out", "Data segments sent."),
+        ("segments_in", "Data segments received."),
+        ("segments_lost", "Segments lost."),
+        ("timeouts", "Retransmission timeouts."),
+        ("busy_us", "Time with something to send."),
+        ("rwnd_limited_us", "Time the peer's window was full."),
+        ("sndbuf_limited_us", "Time the send buffer was full."),
+        ("drops", "Packets (of a listener: connections) dropped."),
+        ("rtt_us", "Mean round trip; 0 if unmeasured."),
+        ("min_rtt_us", "Lowest round trip; 0 if unmeasured."),
+        ("looks_unread", "Looks at which anything was unread."),
+        ("unread_max_bytes", "Most bytes unread at any look."),
+        ("looks_sndbuf_full", "Looks at which the send buffer was full."),
+        ("looks_reader_behind", "Looks at which the receive queue was at least half full."),
+        ("looks_window_closed", "Looks at which the peer's window had no room."),
+        ("looks_unsent", "Looks at which something waited to be sent."),
+        ("looks_cwnd_full", "Looks at which the congestion window was full."),
+        ("looks_app_limited", "Looks at which the application limited the rate."),
+        ("looks_timed_out", "Looks at which a timeout had passed unanswered."),
+        ("looks_accept_full", "Looks at which the accept queue was full."),
+    ];
+    let window = nullable(Type::Integer, "Length of the window; null is the connection's life.");
+    let mut keys = vec![("window_us", window)];
+    keys.extend(NUMBERS.map(|(key, about)| (key, whole(about))));
+    exact(&keys)
+}
+
+fn holder() -> Shape {
+    object(
+        &[("pid", whole("Process id.")), ("process", text("Its name."))],
+        &[("fd", whole("The descriptor.")), ("user", text("Name of its user."))],
+    )
+}
+
+fn sums() -> Vec<(&'static str, Shape)> {
+    let bytes = |about| nullable(Type::Integer, about);
+    let rate = |about| nullable(Type::Number, about);
+    vec![
+        ("connections", whole("Established connections.")),
+        ("listeners", whole("Listening endpoints.")),
+        ("sockets", whole("All sockets.")),
+        ("bytes_out", bytes("Payload bytes sent; null if nobody knows.")),
+        ("bytes_in", bytes("Payload bytes received; null if nobody knows.")),
+        ("rate_out_bytes_per_s", rate("Payload sent a second; null if nobody knows.")),
+        ("rate_in_bytes_per_s", rate("Payload received a second; null if nobody knows.")),
+        ("verdicts", verdict_counts()),
+    ]
+}
+
+fn process() -> Shape {
+    let mut required =
+        vec![("pid", whole("Process id.")), ("process", text("Name of the process."))];
+    required.extend(sums());
+    let of_process = |field: &&Field| field.is_of_process() && field.name != "pid";
+    let optional: Vec<(&str, Shape)> = catalogue()
+        .iter()
+        .filter(of_process)
+        .filter(|field| field.name != "process")
+        .map(|field| (&*field.key, of_field(field)))
+        .collect();
+    object(&required, &optional)
+}
+
+fn processes() -> Shape {
+    exact(&[
+        ("processes", list(reference("Process"))),
+        ("without_process", reference("Sums")),
+        ("losses", list(reference("Loss"))),
+        ("snapshot", reference("Snapshot")),
+        ("total", whole("How many processes there are, on all pages together.")),
+        ("next_cursor", nullable(Type::String, "`cursor` of the next page; null on the last.")),
+    ])
+}
+
+fn snapshot() -> Shape {
+    exact(&[
+        ("instance", text("Drawn anew at each start of the agent: 16 hexadecimal digits.")),
+        ("sequence", whole("Counts up by one with each snapshot, from 1.")),
+        ("at_us", whole("When it was made: microseconds since 1970-01-01 UTC.")),
+    ])
+}
+
+fn loss() -> Shape {
+    const KINDS: [LossKind; 8] = [
+        LossKind::DumpInterrupted,
+        LossKind::DumpOverrun,
+        LossKind::MessageRefused,
+        LossKind::TableUnreadable,
+        LossKind::NamespaceUnreadable,
+        LossKind::NotPermitted,
+        LossKind::FileUnreadable,
+        LossKind::BoundReached,
+    ];
+    exact(&[
+        ("kind", words(KINDS.map(LossKind::name), "What could not be seen.")),
+        ("count", whole("How many.")),
+        ("source", text("Who lost it.")),
+        ("message", text("For people: what was attempted, why it failed, what to do.")),
+    ])
+}
+
+fn field() -> Shape {
+    exact(&[
+        ("name", text("Its name in filters, sort, fields and group_by.")),
+        ("key", text("Its key in records: the name with the unit.")),
+        ("aliases", list(text("Another name filters understand."))),
+        ("type", text("Its type.")),
+        ("unit", text("Its unit; empty where it has none.")),
+        ("meaning", text("What it means.")),
+        ("source", text("Where it comes from.")),
+    ])
+}
+
+fn health() -> Shape {
+    let us = |about| whole(about);
+    let beats = exact(&[
+        ("done", whole("Looks made.")),
+        ("missed", whole("Looks left out because an earlier one took too long.")),
+        ("slip_us", us("How late the last look began.")),
+        ("slip_max_us", us("The latest any look began.")),
+    ]);
+    let ability = exact(&[
+        ("name", text("A short name.")),
+        ("meaning", text("What it gives.")),
+        ("missing", nullable(Type::String, "Why it is not there; null if it is.")),
+    ]);
+    let losses =
+        exact(&[("snapshot", list(reference("Loss"))), ("agent", list(reference("Loss")))]);
+    let cost = exact(&[
+        ("cpu_us", us("CPU time since the start.")),
+        ("beat_cpu_us", us("CPU time of the last look.")),
+        ("resident_bytes", whole("Resident memory.")),
+        ("resident_peak_bytes", whole("The most it was.")),
+    ]);
+    let readers = exact(&[
+        ("clients", whole("Clients connected.")),
+        ("streams", whole("Streams of changes open.")),
+        ("refused", map(whole("How often."), "What bounds refused to clients, by bound.")),
+    ]);
+    exact(&[
+        ("status", words(["ok", "degraded", "failing"], "In a word.")),
+        ("failing", nullable(Type::String, "Why there is no fresh look; null if there is.")),
+        ("version", text("Version of the agent.")),
+        ("snapshot", reference("Snapshot")),
+        ("age_us", us("Age of the snapshot.")),
+        ("started_us", whole("When the agent started: microseconds since 1970-01-01 UTC.")),
+        ("interval_us", us("Time between two looks.")),
+        ("sockets", whole("Sockets in the snapshot.")),
+        ("beats", beats),
+        ("abilities", list(ability)),
+        ("losses", losses),
+        ("cost", cost),
+        ("readers", readers),
+        ("privileges", anything("What the agent may do, and what it gave up.")),
+    ])
+}
+
+fn anything(about: &str) -> Shape {
+    let object = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+    RefOr::T(object.description(Some(about)).into())
+}

@@ -1,0 +1,81 @@
+//! Pages for people, and the list of fields.
+//!
+//! The one idea: a page is one file, and its policy names the one script and the one style in it by
+//! their digests; so whatever else finds its way into it does not run.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use conns_core::query::catalogue;
+use http::{HeaderValue, header};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::answers::{HTML, JSON, whole};
+use super::problem::Problem;
+use super::routes::ROUTES;
+use super::{Asked, Native};
+
+const DOCS: &str = include_str!("docs.html");
+
+/// `GET /docs`.
+pub(super) fn docs(_: &Native, _: &Asked) -> Result<Response, Problem> {
+    static POLICY: LazyLock<String> = LazyLock::new(|| {
+        let digest = |tag: &str| {
+            let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+            let inside = DOCS.split_once(&open).and_then(|(_, rest)| rest.split_once(&close));
+            STANDARD.encode(Sha256::digest(inside.map_or("", |(inside, _)| inside)))
+        };
+        format!(
+            "default-src 'none'; connect-src 'self'; script-src 'sha256-{}'; \
+             style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            digest("script"),
+            digest("style")
+        )
+    });
+    let mut response = whole(HTML, Bytes::from_static(DOCS.as_bytes()));
+    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
+}
+
+/// `GET /`.
+pub(super) fn index(_: &Native, _: &Asked) -> Result<Response, Problem> {
+    let mut page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>conns</title>\n\
+                    <h1>conns</h1>\n<p>What this machine is connected to, and why it is slow.</p>\n<ul>\n"
+        .to_owned();
+    for route in ROUTES.iter().filter(|route| route.path != "/") {
+        let (path, summary) = (route.path, route.summary);
+        // Writing to memory does not fail.
+        let _ = if path.contains('{') {
+            writeln!(page, "<li><code>{path}</code> {summary}</li>")
+        } else {
+            writeln!(page, "<li><a href=\"{path}\"><code>{path}</code></a> {summary}</li>")
+        };
+    }
+    page.push_str("</ul></html>\n");
+    Ok(whole(HTML, page.into()))
+}
+
+/// `GET /api/v1/fields`.
+pub(super) fn fields(_: &Native, _: &Asked) -> Result<Response, Problem> {
+    static FIELDS: LazyLock<Bytes> = LazyLock::new(|| {
+        let fields: Vec<_> = catalogue()
+            .iter()
+            .map(|field| {
+                json!({
+                    "name": field.name, "key": field.key, "aliases": field.aliases,
+                    "type": field.kind.name(), "unit": field.kind.unit(),
+                    "meaning": field.meaning, "source": field.origin,
+                })
+            })
+            .collect();
+        format!("{}\n", json!({ "fields": fields })).into()
+    });
+    Ok(whole(JSON, FIELDS.clone()))
+}

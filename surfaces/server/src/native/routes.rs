@@ -1,0 +1,359 @@
+//! The table of routes: path, parameters, answers and the words for them, each declared once.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use conns_api::{SNAPSHOT_PATH, SNAPSHOT_TYPE};
+
+use super::answers::{EVENTS, HTML, JSON, OPENMETRICS};
+use super::parameters::{Kind, Parameter};
+use super::problem::Problem;
+use super::{Asked, Native, changes, health, list, metrics, one, openapi, pages, processes};
+
+/// Most rows of one answer. Ten thousand with all fields are 20 MB.
+const ROWS_MAX: usize = 10_000;
+/// Rows of one answer if nothing is said.
+const ROWS: usize = 1000;
+
+/// Answers a request.
+type Write = fn(&Native, &Asked) -> Result<Response, Problem>;
+
+/// How a route's answer comes about.
+#[derive(Clone, Copy)]
+pub(super) enum Work {
+    /// In microseconds: where the request is.
+    Light(Write),
+    /// By a pass over all connections: on a thread for such work, few at a time.
+    Heavy(Write),
+    /// By a router of its own, which is only told of here.
+    Elsewhere,
+    /// Without an end.
+    Stream(fn(&Arc<Native>, &Asked) -> Result<Response, Problem>),
+}
+
+/// One answer of a route, for the OpenAPI document.
+pub(super) struct Outcome {
+    pub(super) status: u16,
+    pub(super) about: &'static str,
+    /// Schema of the body, if it is JSON.
+    pub(super) schema: Option<&'static str>,
+}
+
+/// One route; all are read with GET.
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    /// Unique name, for programs that make clients of the OpenAPI document.
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) about: &'static str,
+    pub(super) parameters: &'static [&'static Parameter],
+    pub(super) media: &'static str,
+    pub(super) work: Work,
+    pub(super) outcomes: &'static [Outcome],
+}
+
+impl Route {
+    /// What stands in `path` where the template has `{id}`; empty if it has none.
+    pub(super) fn id_in<'p>(&self, path: &'p str) -> &'p str {
+        let at = self.path.split('/').position(|part| part == "{id}");
+        at.and_then(|at| path.split('/').nth(at)).unwrap_or_default()
+    }
+}
+
+const fn text(name: &'static str, example: &'static str, about: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Text, repeats: false, about, example }
+}
+
+const fn word(
+    name: &'static str,
+    words: &'static [&'static str],
+    example: &'static str,
+    about: &'static str,
+) -> Parameter {
+    Parameter { name, kind: Kind::Word(words), repeats: false, about, example }
+}
+
+static FILTER: Parameter = text(
+    "filter",
+    "process == nginx and rtt > 50ms",
+    "Only connections that match: the language of the command line (docs/filter.md).",
+);
+static VIEW: Parameter = word(
+    "view",
+    &["connections", "listening", "all"],
+    "all",
+    "Which states: established TCP and connected UDP, listening endpoints, or everything.",
+);
+static PROTO: Parameter =
+    word("proto", &["tcp", "udp"], "tcp", "Only this protocol; tcp includes MPTCP.");
+static FAMILY: Parameter =
+    word("family", &["ipv4", "ipv6"], "ipv4", "Only sockets of this address family.");
+static NETNS: Parameter = Parameter {
+    repeats: true,
+    ..text(
+        "netns",
+        "4026531840",
+        "Only this network namespace: its name under /run/netns or its inode. May be repeated.",
+    )
+};
+static FIELDS: Parameter = text(
+    "fields",
+    "process,local_port,remote,rtt",
+    "Fields of a record, by name; `+name` and `-name` change the usual ones, `all` is every field. \
+     The `id` is always there.",
+);
+static SORT: Parameter = text(
+    "sort",
+    "-rtt,process",
+    "Sort by these fields, `-name` descending. Without it the order is that in which the agent met \
+     the connections.",
+);
+static GROUP_BY: Parameter = text(
+    "group_by",
+    "process",
+    "Groups by the value of this field with sums, instead of connections. Does not go with sort, \
+     fields and cursor.",
+);
+pub(super) static LIMIT: Parameter = Parameter {
+    name: "limit",
+    kind: Kind::Whole { usual: ROWS, most: ROWS_MAX },
+    repeats: false,
+    about: "At most so many rows.",
+    example: "100",
+};
+static CURSOR: Parameter =
+    text("cursor", "", "`next_cursor` of the page before, with the same question.");
+static SINCE: Parameter = text(
+    "since",
+    "",
+    "Resume behind this event: the `id` of a `beat` event. `Last-Event-ID` goes before it.",
+);
+static UPDATES: Parameter = word(
+    "updates",
+    &["true", "false"],
+    "false",
+    "`false` leaves out connections that were there and changed.",
+);
+
+const fn ok(schema: &'static str, about: &'static str) -> Outcome {
+    Outcome { status: 200, about, schema: Some(schema) }
+}
+
+const fn plain(about: &'static str) -> Outcome {
+    Outcome { status: 200, about, schema: None }
+}
+
+const fn error(status: u16, about: &'static str) -> Outcome {
+    Outcome { status, about, schema: Some("Problem") }
+}
+
+const BAD: Outcome = error(
+    400,
+    "A parameter is unknown, or its value is: the message says which, the hint what to do.",
+);
+const EXPIRED: Outcome = error(410, "The place the cursor names is gone: begin anew.");
+const NOT_THERE: Outcome = error(404, "No connection has this id.");
+
+/// All of them.
+pub(super) static ROUTES: &[Route] = &[
+    Route {
+        path: "/api/v1/connections",
+        name: "listConnections",
+        summary: "Connections",
+        about: "What the machine is connected to, with the keys of `conns -o json`. A key that is \
+                absent does not apply, one that is null is unknown, and none is 0 because nobody \
+                knew. With `group_by` the answer is groups. A connection that lives through the \
+                paging is on exactly one page.",
+        parameters: &[
+            &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &GROUP_BY, &LIMIT, &CURSOR,
+        ],
+        media: JSON,
+        work: Work::Heavy(list::connections),
+        outcomes: &[ok("ConnectionsOrGroups", "Connections, or groups of them."), BAD, EXPIRED],
+    },
+    Route {
+        path: "/api/v1/connections/{id}",
+        name: "getConnection",
+        summary: "One connection",
+        about: "One connection with every field.",
+        parameters: &[],
+        media: JSON,
+        work: Work::Light(one::connection),
+        outcomes: &[
+            ok("OneConnection", "The connection."),
+            NOT_THERE,
+            Outcome {
+                status: 410,
+                about: "It closed lately; what was last seen of it is beside the error.",
+                schema: Some("ClosedConnection"),
+            },
+        ],
+    },
+    Route {
+        path: "/api/v1/connections/{id}/verdict",
+        name: "getVerdict",
+        summary: "The verdict on one connection",
+        about: "What keeps the connection from being faster: the class, how sure, why in a \
+                sentence, what to do, and the evidence (docs/verdict.md).",
+        parameters: &[],
+        media: JSON,
+        work: Work::Light(one::verdict),
+        outcomes: &[
+            ok("OneVerdict", "The verdict."),
+            NOT_THERE,
+            Outcome {
+                status: 410,
+                about: "It closed lately; the last verdict is beside the error.",
+                schema: Some("ClosedVerdict"),
+            },
+        ],
+    },
+    Route {
+        path: "/api/v1/listeners",
+        name: "listListeners",
+        summary: "Listening endpoints",
+        about: "TCP listeners, and UDP sockets without a peer; as `conns -l -o json`.",
+        parameters: &[&FILTER, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &GROUP_BY, &LIMIT, &CURSOR],
+        media: JSON,
+        work: Work::Heavy(list::listeners),
+        outcomes: &[
+            ok("ConnectionsOrGroups", "Listening endpoints, or groups of them."),
+            BAD,
+            EXPIRED,
+        ],
+    },
+    Route {
+        path: "/api/v1/verdicts",
+        name: "listVerdicts",
+        summary: "Verdicts",
+        about: "What keeps each connection from being faster, worst first, as `conns why -o json`. \
+                Without `view`: connections, those about to be or just closed, and listeners in \
+                trouble.",
+        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &LIMIT, &CURSOR],
+        media: JSON,
+        work: Work::Heavy(list::verdicts),
+        outcomes: &[ok("Verdicts", "Verdicts."), BAD, EXPIRED],
+    },
+    Route {
+        path: "/api/v1/processes",
+        name: "listProcesses",
+        summary: "Processes",
+        about: "Each process that holds a socket, with counts and sums over its sockets, in order \
+                of pid. A socket held by several processes counts for each.",
+        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &LIMIT, &CURSOR],
+        media: JSON,
+        work: Work::Heavy(processes::answer),
+        outcomes: &[ok("Processes", "Processes."), BAD, EXPIRED],
+    },
+    Route {
+        path: "/api/v1/fields",
+        name: "listFields",
+        summary: "Fields",
+        about: "Every field: what filters, sort, fields and group_by understand, and the keys of \
+                records; as `conns fields -o json`.",
+        parameters: &[],
+        media: JSON,
+        work: Work::Light(pages::fields),
+        outcomes: &[ok("Fields", "Fields.")],
+    },
+    Route {
+        path: "/api/v1/changes",
+        name: "watchChanges",
+        summary: "Changes, as they happen",
+        about: "Server-sent events. First `snapshot`, then the whole state as `opened`; from then on, \
+                for each beat, `closed`, `left` (does not match any more), `opened` and `updated` in \
+                this order, as far as there are any, and always a `beat` that ends it. Only `beat` has \
+                an `id`: resume there by `Last-Event-ID` or `since`. What cannot be resumed begins \
+                with `reset`, then `snapshot`. A slow reader gets several beats as one. Without \
+                `view` everything is told.",
+        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &FIELDS, &UPDATES, &SINCE],
+        media: EVENTS,
+        work: Work::Stream(changes::answer),
+        outcomes: &[
+            plain("Events; the data of each is a JSON object (docs/api.md)."),
+            BAD,
+            error(503, "So many streams are open already."),
+        ],
+    },
+    Route {
+        path: "/api/v1/health",
+        name: "getHealth",
+        summary: "How the agent does",
+        about: "Abilities, losses, own cost, lateness, readers and privileges.",
+        parameters: &[],
+        media: JSON,
+        work: Work::Light(health::answer),
+        outcomes: HEALTH,
+    },
+    Route {
+        path: "/health",
+        name: "getHealthShort",
+        summary: "The same, where probes look for it",
+        about: "As /api/v1/health.",
+        parameters: &[],
+        media: JSON,
+        work: Work::Light(health::answer),
+        outcomes: HEALTH,
+    },
+    Route {
+        path: SNAPSHOT_PATH,
+        name: "getSnapshot",
+        summary: "The snapshot, for `conns --agent`",
+        about: "The whole state or what changed, in the format of one release of conns: not for other \
+                programs, which find the same in the connections and changes.",
+        parameters: &[],
+        media: SNAPSHOT_TYPE,
+        work: Work::Elsewhere,
+        outcomes: &[plain("The snapshot.")],
+    },
+    Route {
+        path: "/metrics",
+        name: "getMetrics",
+        summary: "Metrics",
+        about: "OpenMetrics 1.0, with a bounded number of series: the processes and listeners with \
+                the most are told by name, the others as `other` (docs/api.md).",
+        parameters: &[],
+        media: OPENMETRICS,
+        work: Work::Heavy(metrics::answer),
+        outcomes: &[plain("The metrics of the latest beat.")],
+    },
+    Route {
+        path: "/openapi.json",
+        name: "getOpenApi",
+        summary: "This document",
+        about: "OpenAPI 3.1, made from the table that also makes the routes.",
+        parameters: &[],
+        media: JSON,
+        work: Work::Light(openapi::answer),
+        outcomes: &[ok("OpenApi", "The document.")],
+    },
+    Route {
+        path: "/docs",
+        name: "getDocs",
+        summary: "This document, to be read",
+        about: "A page that shows /openapi.json; it needs nothing from elsewhere.",
+        parameters: &[],
+        media: HTML,
+        work: Work::Light(pages::docs),
+        outcomes: &[plain("The page.")],
+    },
+    Route {
+        path: "/",
+        name: "getIndex",
+        summary: "What there is",
+        about: "A page of links.",
+        parameters: &[],
+        media: HTML,
+        work: Work::Light(pages::index),
+        outcomes: &[plain("The page.")],
+    },
+];
+
+const HEALTH: &[Outcome] = &[
+    ok("Health", "The agent looks and answers; `status` says whether anything is missing."),
+    Outcome {
+        status: 503,
+        about: "The sources fail, or the last look is older than three intervals.",
+        schema: Some("Health"),
+    },
+];

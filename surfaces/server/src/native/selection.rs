@@ -1,0 +1,116 @@
+//! Which connections are meant: what the CLI says with `-l`, `-a`, `-t`, `-4`, `--netns` and a filter.
+
+use conns_api::View;
+use conns_core::model::{Connection, Family, Netns, Protocol, State};
+use conns_core::query::Filter;
+use conns_core::track::Class;
+
+use super::parameters::Query;
+use super::problem::Problem;
+
+/// Which states are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// As the CLI's list has them.
+    View(View),
+    /// As `conns why` has them: connections, those about to be or just closed, and listeners in
+    /// trouble.
+    OfInterest,
+}
+
+/// A choice among connections.
+#[derive(Debug)]
+pub(super) struct Selection {
+    scope: Scope,
+    protocol: Option<Protocol>,
+    family: Option<Family>,
+    namespaces: Vec<String>,
+    filter: Option<Filter>,
+}
+
+impl Selection {
+    /// Reads it from the parameters; `usual` is meant if no view is given.
+    pub(super) fn read(query: &Query, usual: Scope) -> Result<Self, Problem> {
+        let scope = match query.get("view") {
+            Some("connections") => Scope::View(View::Connections),
+            Some("listening") => Scope::View(View::Listening),
+            Some("all") => Scope::View(View::All),
+            _ => usual,
+        };
+        let protocol = match query.get("proto") {
+            Some("tcp") => Some(Protocol::Tcp),
+            Some("udp") => Some(Protocol::Udp),
+            _ => None,
+        };
+        let family = match query.get("family") {
+            Some("ipv4") => Some(Family::Ipv4),
+            Some("ipv6") => Some(Family::Ipv6),
+            _ => None,
+        };
+        let namespaces = query.all("netns").map(str::to_owned).collect();
+        let filter = query.get("filter").filter(|text| !text.trim().is_empty());
+        let filter = filter.map(Filter::parse).transpose();
+        let filter = filter.map_err(|error| Problem::filter(&error))?;
+        Ok(Self { scope, protocol, family, namespaces, filter })
+    }
+
+    /// Whether it is every connection there is.
+    pub(super) fn is_everything(&self) -> bool {
+        self.scope == Scope::View(View::All)
+            && self.protocol.is_none()
+            && self.family.is_none()
+            && self.namespaces.is_empty()
+            && self.filter.is_none()
+    }
+
+    /// Whether `connection` is meant.
+    pub(super) fn matches(&self, connection: &Connection) -> bool {
+        let socket = &connection.socket;
+        let is_in_scope = match self.scope {
+            Scope::View(view) => view.contains(connection),
+            Scope::OfInterest => is_of_interest(connection),
+        };
+        is_in_scope
+            && match self.protocol {
+                // MPTCP is TCP to whoever uses it.
+                Some(Protocol::Tcp | Protocol::Mptcp) => socket.protocol != Protocol::Udp,
+                Some(Protocol::Udp) => socket.protocol == Protocol::Udp,
+                None => true,
+            }
+            && self.family.is_none_or(|family| socket.family == family)
+            && (self.namespaces.is_empty()
+                || self.namespaces.iter().any(|name| is_called(&socket.netns, name)))
+            && self.filter.as_ref().is_none_or(|filter| filter.matches(connection))
+    }
+}
+
+/// Whether a namespace is meant by `name`: its name under `/run/netns`, its inode, or `net:[inode]`.
+fn is_called(netns: &Netns, name: &str) -> bool {
+    let digits = name.strip_prefix("net:[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    netns.label.as_deref() == Some(name) || digits.parse() == Ok(netns.inode)
+}
+
+fn is_of_interest(connection: &Connection) -> bool {
+    match connection.socket.state {
+        State::TimeWait | State::Close | State::BoundInactive => false,
+        State::Listen => connection.verdict.class != Class::Healthy,
+        _ => true,
+    }
+}
+
+/// Trouble first, then limits, then the rest: the order of verdicts.
+pub(super) fn urgency(class: Class) -> u8 {
+    match class {
+        Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow => 0,
+        Class::SlowReaderLocal
+        | Class::SlowReaderRemote
+        | Class::SndbufLimited
+        | Class::PathLoss
+        | Class::Bufferbloat
+        | Class::CwndLimited => 1,
+        Class::AppLimited => 2,
+        Class::Healthy => 3,
+        Class::Unknown => 4,
+        Class::Idle => 5,
+    }
+}

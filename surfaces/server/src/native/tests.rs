@@ -1,0 +1,12 @@
+//! Tests of the native API: requests to the router, answered from beats made up here.
+
+mod changes;
+mod document;
+mod errors;
+mod health;
+mod lists;
+mod metrics;
+mod pages;
+mod paging;
+mod scene;
+mod schema;

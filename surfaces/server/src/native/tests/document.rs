@@ -1,0 +1,188 @@
+//! The OpenAPI document: checked in, complete, and true.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::extract::Request;
+use conns_core::model::{Known, Loss, LossKind, Source, Unknown};
+use conns_core::query::{Value as FieldValue, catalogue};
+use conns_core::track::Class;
+use http::StatusCode;
+use serde_json::Value;
+
+use super::scene::{Machine, escaped, established, listener};
+use super::schema::faults;
+use crate::native::openapi::{NEVER_UNKNOWN, text};
+use crate::native::routes::{ROUTES, Work};
+
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+
+#[test]
+fn the_document_is_the_one_checked_in() {
+    let made = text();
+    if std::env::var_os("CONNS_UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        std::fs::write(KEPT, &made).unwrap();
+    }
+    let kept = std::fs::read_to_string(KEPT).unwrap_or_default();
+    let differs = made.lines().zip(kept.lines()).position(|(made, kept)| made != kept);
+    assert!(
+        made == kept,
+        "docs/openapi.json differs from line {differs:?} on; CONNS_UPDATE_GOLDEN=1 writes it anew"
+    );
+}
+
+#[tokio::test]
+async fn what_is_served_is_the_document() {
+    let machine = Machine::new();
+    let answer = machine.client().get("/openapi.json").await;
+    assert_eq!(answer.text(), text());
+    let document = answer.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn every_route_is_documented_and_nothing_else() {
+    let document: Value = serde_json::from_str(&text()).unwrap();
+    let documented: BTreeSet<&str> =
+        document["paths"].as_object().unwrap().keys().map(|key| &**key).collect();
+    let routes: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
+    assert_eq!(documented, routes);
+    assert_eq!(routes.len(), ROUTES.len());
+    let names: BTreeSet<&str> = ROUTES.iter().map(|route| route.name).collect();
+    assert_eq!(names.len(), ROUTES.len());
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_schema_is_used() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                found.extend(object.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                object.values().for_each(|value| references(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document: Value = serde_json::from_str(&text()).unwrap();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    for reference in &found {
+        let target = document.pointer(reference.trim_start_matches('#'));
+        assert!(target.is_some(), "{reference} leads nowhere");
+    }
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        let reference = format!("#/components/schemas/{name}");
+        assert!(found.contains(&reference), "{name} is not used");
+    }
+}
+
+/// A machine with something of every kind, and much unknown.
+fn full() -> (Machine, u64) {
+    let mut machine = Machine::new();
+    let closing = machine.open(established(1000, 10, "nginx"));
+    machine.open(established(1001, 10, "nginx"));
+    let mut blind = established(1002, 11, "curl");
+    (blind.sent, blind.rates, blind.class) = (None, None, Class::Unknown);
+    blind.holders = Known::Unknown(Unknown::NotPrivileged);
+    machine.open(blind);
+    let mut shared = established(1003, 11, "curl");
+    shared.holders = Known::Value(
+        vec![(11, "curl".to_owned()), (12, "say \"hi\"\\\n".to_owned())],
+        Source::Procfs,
+    );
+    machine.open(shared);
+    machine.open(listener("[::]:443", (3, 128, 9), 10, "nginx"));
+    machine.losses.push(Loss {
+        source: Source::Procfs,
+        kind: LossKind::NotPermitted,
+        count: 2,
+        sentence: "2 processes could not be looked into".into(),
+    });
+    machine.beat();
+    machine.close(closing);
+    machine.beat();
+    (machine, closing)
+}
+
+#[tokio::test]
+async fn every_documented_path_answers_as_documented() {
+    let (machine, closed) = full();
+    let document: Value = serde_json::from_str(&text()).unwrap();
+    let client = machine.client();
+    let there = machine.there[0].1.socket.id.cookie;
+    let mut queries = 0;
+    for route in ROUTES {
+        let mut asked = Vec::new();
+        for id in [Machine::id(there), Machine::id(closed), Machine::id(1)] {
+            let path = route.path.replace("{id}", &id);
+            asked.push(path.clone());
+            // Each example of the document is accepted, and answered in the same shape.
+            for parameter in route.parameters.iter().filter(|p| !p.example.is_empty()) {
+                asked.push(format!("{path}?{}={}", parameter.name, escaped(parameter.example)));
+            }
+            if !route.path.contains("{id}") {
+                break;
+            }
+        }
+        for path in asked {
+            queries += 1;
+            let response = client.ask(Request::get(&path).body(Body::empty()).unwrap()).await;
+            let status = response.status();
+            let documented = &document["paths"][route.path]["get"]["responses"];
+            let documented = &documented[status.as_str()];
+            assert!(documented.is_object(), "{path} answers {status}, which is not documented");
+            let (media, content) =
+                documented["content"].as_object().unwrap().iter().next().unwrap();
+            let said = response.headers()["content-type"].to_str().unwrap().to_owned();
+            assert!(said.starts_with(media), "{path} is {said}");
+            if matches!(route.work, Work::Stream(_) | Work::Elsewhere) {
+                continue;
+            }
+            if let Some(reference) = content["schema"]["$ref"].as_str() {
+                let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap();
+                let value: Value = serde_json::from_slice(&body.to_bytes()).unwrap();
+                let name = reference.rsplit('/').next().unwrap();
+                assert_eq!(faults(&document, name, &value), [""; 0], "{path}");
+            }
+        }
+    }
+    assert!(queries > 40, "only {queries} asked");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_documented_is_noticed() {
+    let (machine, _) = full();
+    let document: Value = serde_json::from_str(&text()).unwrap();
+    let mut list = machine.client().json("/api/v1/connections").await;
+    assert_eq!(faults(&document, "Connections", &list), [""; 0]);
+    list["connections"][0]["surprise"] = 1.into();
+    list["connections"][1]["local_port"] = "443".into();
+    list["snapshot"].as_object_mut().unwrap().remove("sequence");
+    assert_eq!(faults(&document, "Connections", &list).len(), 3);
+}
+
+#[test]
+fn what_is_never_null_is_never_unknown() {
+    let (machine, _) = full();
+    for (_, connection) in &machine.there {
+        for field in catalogue().iter().filter(|field| NEVER_UNKNOWN.contains(&field.name)) {
+            let value = field.value(connection);
+            assert!(!matches!(value, FieldValue::Unknown(_)), "{} is unknown", field.name);
+        }
+    }
+    let is_field = |name: &&str| catalogue().iter().any(|field| field.name == *name);
+    assert!(NEVER_UNKNOWN.iter().all(is_field));
+}
+
+#[tokio::test]
+async fn head_is_answered_without_a_body() {
+    let (machine, _) = full();
+    let client = machine.client();
+    for route in ROUTES.iter().filter(|route| !route.path.contains('{')) {
+        let request = Request::head(route.path).body(Body::empty()).unwrap();
+        let answer = client.whole(request).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{}", route.path);
+    }
+}

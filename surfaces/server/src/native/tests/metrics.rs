@@ -1,0 +1,118 @@
+//! Metrics: the bound of series, the sums, and the format.
+
+use std::collections::BTreeSet;
+
+use conns_core::model::{Rates, State};
+
+use super::scene::{Machine, established, listener};
+use crate::native::metrics::series_bound;
+use crate::refusals::Refusals;
+
+/// Lines with a value, by name and labels.
+fn series(text: &str) -> Vec<(&str, f64)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            (name, value.parse().unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn ten_thousand_processes_and_listeners_stay_within_the_bound() {
+    let mut machine = Machine::new();
+    for number in 0..10_000_u32 {
+        let mut one =
+            established(u16::try_from(number).unwrap(), number + 1, &format!("p{number}"));
+        one.state = State::ALL[number as usize % State::ALL.len()];
+        machine.open(one);
+        let port = 20_000 + number;
+        let name = format!("l{number}");
+        machine.open(listener(&format!("127.0.0.1:{port}"), (number, 4096, 1), number + 1, &name));
+    }
+    for number in 0..500 {
+        machine.open(established(number, 7, "busiest"));
+    }
+    machine.beat();
+    let answer = machine.client().get("/metrics").await;
+    let type_ = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(answer.header("content-type"), type_);
+    let text = answer.text();
+    let series = series(text);
+    let bound = series_bound(10, Refusals::default().list().len());
+    assert!(series.len() <= bound, "{} series, at most {bound}", series.len());
+    // The bound is not far off, either: all but namespaces' worth of it can be there.
+    assert!(series.len() * 2 > bound, "{} series of {bound}", series.len());
+    let names: BTreeSet<&str> = series.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), series.len(), "a series is there twice");
+    let connections =
+        series.iter().filter(|(name, _)| name.starts_with("conns_process_connections{"));
+    let (count, sum) = connections.fold((0, 0.0), |(n, sum), (_, value)| (n + 1, sum + value));
+    let established = machine.there.iter().filter(|(_, c)| c.is_established()).count();
+    assert_eq!((count, sum), (11, established as f64));
+    assert!(text.contains("conns_process_connections{process=\"busiest\"} 500.0\n"));
+    assert!(text.contains("conns_listener_backlog{listener=\"127.0.0.1:29999\"} 9999.0\n"));
+    assert!(text.contains("conns_listener_overflows{listener=\"other\"} 9990.0\n"));
+}
+
+#[tokio::test]
+async fn figures_are_right_and_the_format_is_kept() {
+    let mut machine = Machine::new();
+    let mut hostile = established(1000, 10, "say \"hi\"\\\n");
+    hostile.rates = Some(Rates { out_bytes_per_s: 2.5, in_bytes_per_s: 7.0 });
+    machine.open(hostile);
+    machine.open(established(1001, 11, "other"));
+    machine.open(listener("[::1]:443", (3, 128, 9), 10, "nginx"));
+    machine.beat();
+    let answer = machine.client().get("/metrics").await;
+    let text = answer.text();
+    assert!(text.ends_with("# EOF\n"));
+    assert_eq!(text.matches("# EOF").count(), 1);
+    for line in [
+        "conns_sockets{protocol=\"tcp\",state=\"ESTAB\"} 2.0",
+        "conns_sockets{protocol=\"tcp\",state=\"LISTEN\"} 1.0",
+        "conns_connections{direction=\"outbound\"} 2.0",
+        "conns_verdicts{verdict=\"healthy\"} 3.0",
+        "conns_payload_bytes{way=\"sent\"} 2000.0",
+        "conns_payload_rate_bytes_per_second{way=\"sent\"} 13.0",
+        "conns_payload_rate_bytes_per_second{way=\"received\"} 7.0",
+        "conns_retransmitted_segments 6.0",
+        "conns_process_connections{process=\"say \\\"hi\\\"\\\\\\n\"} 1.0",
+        "conns_process_connections{process=\"other\"} 1.0",
+        "conns_listener_backlog_max{listener=\"[::1]:443\"} 128.0",
+        "conns_agent_build_info{version=\"1.2.3-test\"} 1",
+        "conns_agent_beats_total 2.0",
+        "conns_agent_cpu_seconds_total 2.0",
+        "conns_agent_slip_seconds 0.0015",
+        "conns_agent_resident_bytes 30000000.0",
+        "conns_agent_losses_total{kind=\"bound-reached\"} 4.0",
+        "conns_agent_refusals_total{bound=\"clients-full\"} 0.0",
+        "conns_agent_failing 0.0",
+    ] {
+        assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");
+    }
+    // Each family has its type before its first series, and stands together.
+    let mut families = BTreeSet::new();
+    for line in text.lines().filter(|line| line.starts_with("# TYPE")) {
+        let name = line.split(' ').nth(2).unwrap();
+        assert!(families.insert(name), "{name} is declared twice");
+    }
+}
+
+#[tokio::test]
+async fn a_process_called_other_does_not_make_a_series_twice() {
+    let mut machine = Machine::new();
+    for number in 0..20 {
+        machine.open(established(number, u32::from(number), &format!("p{number}")));
+    }
+    for number in 100..105 {
+        machine.open(established(number, 5, "other"));
+    }
+    machine.beat();
+    let answer = machine.client().get("/metrics").await;
+    let line = "conns_process_connections{process=\"other\"} ";
+    let found: Vec<&str> = answer.text().lines().filter(|there| there.starts_with(line)).collect();
+    // Five of its own, and eleven of those beyond the first ten.
+    assert_eq!(found, [format!("{line}16.0")]);
+}

@@ -1,0 +1,56 @@
+//! The pages for people, and the list of fields.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use conns_core::query::catalogue;
+use sha2::{Digest as _, Sha256};
+
+use super::scene::Machine;
+
+#[tokio::test]
+async fn the_docs_page_needs_nothing_from_elsewhere() {
+    let answer = Machine::new().client().get("/docs").await;
+    let page = answer.text();
+    for needle in [
+        "src=",
+        "@import",
+        "url(",
+        "http://",
+        "https://",
+        "<link",
+        "innerHTML",
+        " style=",
+        "onclick",
+    ] {
+        assert!(!page.contains(needle), "{needle} in the page");
+    }
+    let policy = answer.header("content-security-policy");
+    for tag in ["script", "style"] {
+        assert_eq!(page.matches(&format!("<{tag}")).count(), 1);
+        let inside = page.split_once(&format!("<{tag}>")).unwrap().1;
+        let inside = inside.split_once(&format!("</{tag}>")).unwrap().0;
+        let digest = STANDARD.encode(Sha256::digest(inside));
+        assert!(policy.contains(&format!("{tag}-src 'sha256-{digest}'")), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+#[tokio::test]
+async fn the_index_links_to_everything_that_can_be_opened() {
+    let answer = Machine::new().client().get("/").await;
+    for path in ["/docs", "/openapi.json", "/metrics", "/health", "/api/v1/connections"] {
+        assert!(answer.text().contains(&format!("href=\"{path}\"")), "{path}");
+    }
+    assert!(!answer.text().contains("href=\"/api/v1/connections/{id}"));
+}
+
+#[tokio::test]
+async fn the_fields_are_those_of_the_catalogue() {
+    let fields = Machine::new().client().json("/api/v1/fields").await;
+    let fields = fields["fields"].as_array().unwrap();
+    assert_eq!(fields.len(), catalogue().len());
+    let rtt = fields.iter().find(|field| field["name"] == "rtt").unwrap();
+    assert_eq!(rtt["key"], "rtt_us");
+    assert_eq!(rtt["unit"], "us");
+    assert_eq!(rtt["aliases"][0], "latency");
+}

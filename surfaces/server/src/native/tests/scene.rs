@@ -1,0 +1,386 @@
+//! A machine made up: connections come, change and go, and a beat is published when told so.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use conns_core::model::{
+    Ability, AcceptQueue, Beat, Closed, Connection, Cost, Direction, Endpoint, Facts, Family,
+    Health, Holder, Known, Life, Loss, LossKind, Moment, Netns, Observation, Process, Protocol,
+    Rates, Snapshot, Socket, SocketId, SocketMemory, Source, State, TcpInfo, Unknown,
+};
+use conns_core::track::{Class, Memory, Tracker};
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use crate::native::{About, router};
+use crate::shelves::Shelves;
+
+pub(super) const NETNS: u64 = 4_026_531_840;
+pub(super) const INSTANCE: u64 = 0xfeed_0000_0000_0001;
+const SECOND_US: u64 = 1_000_000;
+
+pub(super) fn known<T>(value: T) -> Known<T> {
+    Known::Value(value, Source::SockDiag)
+}
+
+pub(super) fn endpoint(text: &str) -> Endpoint {
+    let end: SocketAddr = text.parse().expect("an address with port");
+    Endpoint { address: end.ip(), port: end.port() }
+}
+
+/// A socket to be made.
+#[derive(Clone)]
+pub(super) struct Sketch {
+    pub(super) protocol: Protocol,
+    pub(super) state: State,
+    pub(super) local: String,
+    pub(super) remote: Option<String>,
+    pub(super) sent: Option<u64>,
+    pub(super) queue: Option<(u32, u32, u32)>,
+    pub(super) holders: Known<Vec<(u32, String)>>,
+    pub(super) rates: Option<Rates>,
+    pub(super) class: Class,
+}
+
+/// An established connection of `process`, of which the bytes and round trip are known.
+pub(super) fn established(port: u16, pid: u32, process: &str) -> Sketch {
+    Sketch {
+        protocol: Protocol::Tcp,
+        state: State::Established,
+        local: format!("10.0.0.5:{port}"),
+        remote: Some("192.0.2.7:443".to_owned()),
+        sent: Some(1000),
+        queue: None,
+        holders: known(vec![(pid, process.to_owned())]),
+        rates: Some(Rates { out_bytes_per_s: 10.5, in_bytes_per_s: 0.0 }),
+        class: Class::Healthy,
+    }
+}
+
+/// A listener with this accept queue: waiting, limit, dropped.
+pub(super) fn listener(local: &str, queue: (u32, u32, u32), pid: u32, process: &str) -> Sketch {
+    Sketch {
+        state: State::Listen,
+        local: local.to_owned(),
+        remote: None,
+        sent: None,
+        queue: Some(queue),
+        rates: None,
+        ..established(0, pid, process)
+    }
+}
+
+fn process(pid: u32, name: &str) -> Arc<Process> {
+    Arc::new(Process {
+        pid,
+        name: name.into(),
+        executable: Known::Unknown(Unknown::NotPrivileged),
+        command_line: known(format!("{name} --serve").into()),
+        uid: known(0),
+        user: known("root".into()),
+        started_wall_us: known(1_769_860_800_000_000),
+        parent_pid: known(1),
+        cgroup: Known::Unknown(Unknown::NotPrivileged),
+        container_id: Known::NotApplicable,
+        systemd_unit: known(format!("{name}.service").into()),
+    })
+}
+
+impl Sketch {
+    pub(super) fn make(&self, cookie: u64) -> Connection {
+        let not_told = Unknown::KernelDoesNotTell;
+        let local = endpoint(&self.local);
+        let tcp = self.sent.map(|sent| {
+            let mut bytes = [0_u8; 232];
+            bytes[68..72].copy_from_slice(&50_000_u32.to_ne_bytes());
+            bytes[100..104].copy_from_slice(&3_u32.to_ne_bytes());
+            bytes[156..160].copy_from_slice(&100_u32.to_ne_bytes());
+            bytes[200..208].copy_from_slice(&sent.to_ne_bytes());
+            TcpInfo::new(&bytes)
+        });
+        let socket = Socket {
+            id: SocketId { netns: NETNS, cookie },
+            source: Source::SockDiag,
+            netns: Arc::new(Netns::new(NETNS, None, true)),
+            protocol: self.protocol,
+            family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
+            state: self.state,
+            local,
+            remote: self.remote.as_deref().map(endpoint),
+            interface: 0,
+            inode: known(cookie + 100),
+            uid: known(0),
+            queues: Known::Unknown(not_told),
+            accept_queue: match self.queue {
+                Some((length, limit, _)) => known(AcceptQueue { length, limit }),
+                None => Known::NotApplicable,
+            },
+            timer: Known::NotApplicable,
+            memory: match self.queue {
+                Some((_, _, drops)) => {
+                    known(SocketMemory { drops: Some(drops), ..SocketMemory::default() })
+                }
+                None => Known::Unknown(not_told),
+            },
+            congestion: Known::Unknown(not_told),
+            tos: Known::Unknown(not_told),
+            mark: Known::Unknown(Unknown::NotPrivileged),
+            cgroup_id: Known::Unknown(not_told),
+            shutdown: Known::Unknown(not_told),
+            upper_layer: Known::NotApplicable,
+            tcp: tcp.map_or(Known::Unknown(not_told), known),
+            mptcp: Known::NotApplicable,
+        };
+        let observation = Observation {
+            source: Source::SockDiag,
+            at: Moment::default(),
+            facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+            losses: Vec::new(),
+        };
+        let seen = Tracker::new(Memory::None).fold(vec![observation]);
+        let mut made = seen.connections.into_iter().next().expect("one connection");
+        made.holders = match self.holders.clone() {
+            Known::Value(held, source) => {
+                let holder = |(pid, name): (u32, String)| Holder {
+                    process: process(pid, &name),
+                    descriptor: Some(3),
+                };
+                let held: Vec<Holder> = held.into_iter().map(holder).collect();
+                Known::Value(held.into(), source)
+            }
+            Known::Unknown(why) => Known::Unknown(why),
+            Known::NotApplicable => Known::NotApplicable,
+        };
+        made.direction = known(Direction::Outbound);
+        made.verdict.class = self.class;
+        made.verdict.confidence_percent = 80;
+        made
+    }
+}
+
+/// The machine and its agent.
+pub(super) struct Machine {
+    publish: watch::Sender<Arc<Beat>>,
+    shelves: Arc<Shelves>,
+    pub(super) instance: u64,
+    pub(super) sequence: u64,
+    serial: u64,
+    pub(super) there: Vec<(Sketch, Connection)>,
+    closed: Vec<Arc<Closed>>,
+    /// Most of those that closed which are kept.
+    pub(super) closed_kept: usize,
+    complete_since: u64,
+    pub(super) losses: Vec<Loss>,
+    pub(super) failing: Option<Box<str>>,
+    now_us: Arc<AtomicU64>,
+}
+
+impl Machine {
+    /// An agent that has looked once and seen nothing.
+    pub(super) fn new() -> Self {
+        let (publish, feed) = watch::channel(Arc::new(Beat {
+            instance: INSTANCE,
+            snapshot: Arc::new(Snapshot::default()),
+            closed: Arc::from([]),
+            closed_complete_since: 0,
+            health: Health::default(),
+        }));
+        let mut machine = Self {
+            publish,
+            shelves: Arc::new(Shelves::new(feed)),
+            instance: INSTANCE,
+            sequence: 0,
+            serial: 0,
+            there: Vec::new(),
+            closed: Vec::new(),
+            closed_kept: 100,
+            complete_since: 0,
+            losses: Vec::new(),
+            failing: None,
+            now_us: Arc::new(AtomicU64::new(0)),
+        };
+        machine.beat();
+        machine
+    }
+
+    /// A connection comes with the next beat; returns its cookie.
+    pub(super) fn open(&mut self, sketch: Sketch) -> u64 {
+        self.serial += 1;
+        let cookie = self.serial + 1000;
+        let mut made = sketch.make(cookie);
+        let next = self.sequence + 1;
+        made.life = Life::new(self.serial, next, self.at(next));
+        made.life.rates = sketch.rates.map_or(Known::Unknown(Unknown::NeedsTwoObservations), known);
+        self.there.push((sketch, made));
+        cookie
+    }
+
+    /// Something of it is new with the next beat.
+    pub(super) fn change(&mut self, cookie: u64, change: impl FnOnce(&mut Sketch)) {
+        let next = self.sequence + 1;
+        let place = self.there.iter_mut().find(|(_, c)| c.socket.id.cookie == cookie);
+        let (sketch, connection) = place.expect("it is there");
+        change(sketch);
+        let life = connection.life;
+        *connection = sketch.make(cookie);
+        connection.life = Life { changed_sequence: next, ..life };
+        connection.life.rates = sketch.rates.map_or(life.rates, known);
+    }
+
+    /// It is gone with the next beat.
+    pub(super) fn close(&mut self, cookie: u64) {
+        let at = self.there.iter().position(|(_, c)| c.socket.id.cookie == cookie);
+        let (_, connection) = self.there.remove(at.expect("it is there"));
+        let sequence = self.sequence + 1;
+        let at = self.at(sequence);
+        self.closed.push(Arc::new(Closed { sequence, at, connection }));
+        while self.closed.len() > self.closed_kept {
+            self.complete_since = self.closed.remove(0).sequence;
+        }
+    }
+
+    fn at(&self, sequence: u64) -> Moment {
+        let us = sequence * SECOND_US;
+        Moment { monotonic_us: us, wall_us: 1_800_000_000_000_000 + i64::try_from(us).unwrap() }
+    }
+
+    /// Publishes the next beat.
+    pub(super) fn beat(&mut self) {
+        self.sequence += 1;
+        let at = self.at(self.sequence);
+        self.now_us.store(at.monotonic_us, Ordering::Relaxed);
+        self.publish();
+    }
+
+    /// Publishes what is, as a beat without a new look.
+    pub(super) fn publish(&self) {
+        let connections = self.there.iter().map(|(_, connection)| connection.clone()).collect();
+        let at = self.at(self.sequence);
+        let snapshot =
+            Snapshot { sequence: self.sequence, at, connections, losses: self.losses.clone() };
+        let missing = Some("no CAP_NET_ADMIN".into());
+        self.publish.send_replace(Arc::new(Beat {
+            instance: self.instance,
+            snapshot: Arc::new(snapshot),
+            closed: self.closed.clone().into(),
+            closed_complete_since: self.complete_since,
+            health: Health {
+                started: self.at(0),
+                interval_us: SECOND_US,
+                beats: self.sequence,
+                slip_us: 1500,
+                slip_max_us: 2500,
+                beats_missed: 1,
+                failing: self.failing.clone(),
+                abilities: vec![Ability {
+                    name: "marks".into(),
+                    meaning: "firewall marks".into(),
+                    missing,
+                }],
+                losses: vec![Loss {
+                    source: Source::Derived,
+                    kind: LossKind::BoundReached,
+                    count: 4,
+                    sentence: "4 closed connections were forgotten".into(),
+                }],
+                cost: Cost {
+                    cpu_us: 2_000_000,
+                    beat_cpu_us: 3000,
+                    resident_bytes: 30_000_000,
+                    resident_peak_bytes: 40_000_000,
+                },
+            },
+        }));
+    }
+
+    /// Time passes without a look.
+    pub(super) fn pass(&self, time: Duration) {
+        let us = u64::try_from(time.as_micros()).unwrap();
+        self.now_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// A client of its API.
+    pub(super) fn client(&self) -> Client {
+        let now_us = Arc::clone(&self.now_us);
+        let about = About {
+            version: "1.2.3-test".to_owned(),
+            metrics_top: 10,
+            privileges: json!({ "uid": 65534 }),
+            now: Arc::new(move || Moment {
+                monotonic_us: now_us.load(Ordering::Relaxed),
+                wall_us: 0,
+            }),
+            clients: Arc::new(AtomicUsize::new(5)),
+            refusals: Arc::default(),
+        };
+        Client(router(Arc::clone(&self.shelves), about))
+    }
+
+    /// The id of this cookie's connection.
+    pub(super) fn id(cookie: u64) -> String {
+        format!("{NETNS}-{cookie}")
+    }
+}
+
+/// A client without a network between.
+#[derive(Clone)]
+pub(super) struct Client(Router);
+
+/// A whole answer.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Whole {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Client {
+    pub(super) async fn ask(&self, request: Request) -> http::Response<Body> {
+        self.0.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(super) async fn whole(&self, request: Request) -> Whole {
+        let (head, body) = self.ask(request).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Whole { status: head.status, headers: head.headers, body }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Whole {
+        self.whole(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// The JSON of a good answer.
+    pub(super) async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+        answer.json()
+    }
+}
+
+/// A query parameter's value, escaped.
+pub(super) fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

@@ -1,0 +1,64 @@
+//! The threads that answer: fewer and less urgent than the one that watches.
+
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// How much less urgent than the watcher a serving thread is, in steps of nice(2): at 5 the
+/// scheduler gives it a third of what the watcher gets, if both want the same core.
+const NICER: i32 = 5;
+/// Threads for work that blocks; answers that take long are written there.
+const BLOCKING_THREADS: usize = 4;
+/// What an answer needs of stack is little; idle threads should not cost more.
+const STACK_BYTES: usize = 1 << 20;
+
+/// A runtime with so many workers (at least one), all of them of lower priority than the thread that
+/// called this; on Linux priority belongs to a thread (setpriority(2)). Where it cannot be lowered
+/// it stays. Each of them first runs `also`, for what the caller wants of its threads.
+///
+/// # Errors
+/// If the system gives no threads or no epoll.
+pub fn runtime(workers: usize, also: impl Fn() + Send + Sync + 'static) -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(workers.max(1))
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(STACK_BYTES)
+        .thread_name("conns-serve")
+        .on_thread_start(move || {
+            be_nice();
+            also();
+        })
+        .enable_all()
+        .build()
+}
+
+fn be_nice() {
+    #[cfg(target_os = "linux")]
+    {
+        let now = rustix::process::getpriority_process(None).unwrap_or(0);
+        // Refused only by a sandbox; then the watcher shares, which the slip in /health shows.
+        let _ = rustix::process::setpriority_process(None, now.saturating_add(NICER));
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serving_threads_are_nicer_than_their_maker() {
+        let mine = rustix::process::getpriority_process(None).unwrap();
+        let runtime = runtime(1, || {}).unwrap();
+        let of_worker = runtime.block_on(async {
+            let worker = tokio::spawn(async { rustix::process::getpriority_process(None) });
+            worker.await.unwrap().unwrap()
+        });
+        let of_blocking = runtime.block_on(async {
+            let ask = || rustix::process::getpriority_process(None);
+            tokio::task::spawn_blocking(ask).await.unwrap().unwrap()
+        });
+        let expected = (mine + NICER).min(19);
+        assert_eq!((of_worker, of_blocking), (expected, expected));
+        assert_eq!(rustix::process::getpriority_process(None).unwrap(), mine);
+    }
+}

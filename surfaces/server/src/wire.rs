@@ -1,0 +1,158 @@
+//! The socket of a client, as its conversation reads and writes it.
+//!
+//! The one idea: every byte passes here, so this is the place that knows whether a client has
+//! begun to say something and whether it takes what it is sent; its seat is told.
+
+use std::io::{self, IoSlice};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::seats::{Seat, Stage};
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connected client.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: Stream,
+    seat: Arc<Seat>,
+    /// A byte that was read to see what is spoken.
+    peeked: Option<u8>,
+}
+
+impl Wire {
+    pub(crate) fn tcp(stream: TcpStream, seat: Arc<Seat>) -> Self {
+        // Small answers must not wait for an acknowledgement. Without it they only come later.
+        let _ = stream.set_nodelay(true);
+        Self { stream: Stream::Tcp(stream), seat, peeked: None }
+    }
+
+    pub(crate) fn unix(stream: UnixStream, seat: Arc<Seat>) -> Self {
+        Self { stream: Stream::Unix(stream), seat, peeked: None }
+    }
+
+    /// The address the client reached us at.
+    pub(crate) fn local_ip(&self) -> Option<IpAddr> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.local_addr().ok().map(|local| local.ip().to_canonical()),
+            Stream::Unix(_) => None,
+        }
+    }
+
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self.stream, Stream::Tcp(_))
+    }
+
+    /// Waits until the client has said something or has gone. Takes no memory for it.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.ready(Interest::READABLE).await.map(drop),
+            Stream::Unix(stream) => stream.ready(Interest::READABLE).await.map(drop),
+        }
+    }
+
+    /// The first byte, which will be read again; `None` if the client has gone.
+    pub(crate) async fn peek(&mut self) -> io::Result<Option<u8>> {
+        use tokio::io::AsyncReadExt as _;
+        let mut first = [0];
+        let read = self.read(&mut first).await?;
+        self.peeked = first.first().copied().filter(|_| read > 0);
+        Ok(self.peeked)
+    }
+
+    fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &outcome {
+            Poll::Pending => self.seat.blocked(),
+            Poll::Ready(_) => self.seat.moved(),
+        }
+        outcome
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if into.remaining() > 0 {
+            if let Some(first) = self.peeked.take() {
+                into.put_slice(&[first]);
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let before = into.filled().len();
+        let outcome = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+        };
+        if into.filled().len() > before && self.seat.stage() == Stage::Idle {
+            self.seat.enter(Stage::Head);
+        }
+        outcome
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        };
+        self.wrote(outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+        };
+        self.wrote(outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Sockets have nothing to flush; it is asked for when all above has been written.
+        if self.seat.stage() == Stage::Rest {
+            self.seat.enter(Stage::Idle);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let (Stream::Tcp(stream), true) = (&self.stream, self.seat.is_cut_off()) {
+            // The kernel would keep what this reader did not take for minutes. If that cannot be
+            // said it does.
+            let _ = stream.set_zero_linger();
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The serving shell over real sockets: what clients get, and what they cannot do.
+//!
+//! The dialects here are made up, so that a test says all it depends on.
+
+#[path = "serving/agent.rs"]
+mod agent;
+#[path = "serving/bounds.rs"]
+mod bounds;
+#[path = "serving/client.rs"]
+mod client;
+#[path = "serving/door.rs"]
+mod door;
+#[path = "serving/http.rs"]
+mod http;
+#[path = "serving/lines.rs"]
+mod lines;
+#[path = "serving/stop.rs"]
+mod stop;
+#[path = "serving/tls.rs"]
+mod tls;
+#[path = "serving/unix.rs"]
+mod unix;

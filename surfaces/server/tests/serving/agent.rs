@@ -1,0 +1,238 @@
+//! An agent that serves made-up dialects on ports of the kernel's choice.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use conns_core::model::{Beat, Health, Moment, Snapshot};
+use conns_dialects::monero::ReasonPhrase;
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Shelf};
+use conns_server::{About, Access, Dialects, Gate, Limits, Listener, Plan, Refusals, Wanted, serve};
+use http::{Request, Response};
+use tokio::sync::{oneshot, watch};
+
+/// Nothing here takes so long unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Of the made-up dialects, bytes.
+pub const LONGEST: usize = 64 << 10;
+/// More than the kernel buffers for a reader on loopback (net.ipv4.tcp_wmem and tcp_rmem).
+pub const HUGE: usize = 48 << 20;
+
+/// Waits for something that must become true.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Says what it was asked.
+pub struct Echo {
+    name: &'static str,
+    beats: Arc<AtomicUsize>,
+}
+
+impl HttpDialect for Echo {
+    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome {
+        let pieces = match request.uri().path() {
+            "/hang" => return HttpOutcome::Hangup,
+            "/huge" => vec![
+                Bytes::from_static(b"["),
+                shelf.list("huge", |_| vec![b'h'; HUGE]),
+                Bytes::from_static(b"]"),
+            ],
+            // As of another second each time.
+            "/huge/other" => vec![vec![b'o'; HUGE].into()],
+            "/liar" => {
+                let answer = Response::builder().header("content-length", "5");
+                return HttpOutcome::Answer(answer.body(vec![Bytes::from_static(b"abc")]).unwrap());
+            }
+            _ => {
+                let (name, method, uri) = (self.name, request.method(), request.uri());
+                let chunked = request.headers().contains_key("transfer-encoding");
+                let length = request.body().len();
+                vec![format!("{name} {method} {uri} {length} {chunked}").into()]
+            }
+        };
+        let mut answer = Response::new(pieces);
+        if self.name == "monero" {
+            answer.extensions_mut().insert(ReasonPhrase("Ok"));
+        }
+        HttpOutcome::Answer(answer)
+    }
+
+    fn longest_body(&self) -> usize {
+        LONGEST
+    }
+
+    fn body_too_long(&self) -> HttpOutcome {
+        match self.name {
+            "monero" => HttpOutcome::Hangup,
+            _ => HttpOutcome::Answer(Response::new(vec![Bytes::from_static(b"too long")])),
+        }
+    }
+
+    fn on_beat(&self, _beat: &Beat) {
+        self.beats.fetch_add(1, Relaxed);
+    }
+}
+
+impl LineDialect for Echo {
+    fn ends_line(&self, byte: u8) -> bool {
+        byte == b'\n' || byte == b'\r'
+    }
+
+    fn longest_line(&self) -> usize {
+        LONGEST
+    }
+
+    fn answer(&self, line: &[u8], shelf: &Shelf) -> LineOutcome {
+        match line {
+            b"" => LineOutcome::default(),
+            b"quit" => LineOutcome { pieces: vec![Bytes::from_static(b"bye\n")], close: true },
+            b"huge" => {
+                let huge = shelf.list("huge", |_| vec![b'h'; HUGE]);
+                LineOutcome { pieces: vec![huge, Bytes::from_static(b"\n")], close: false }
+            }
+            _ => {
+                let line = String::from_utf8_lossy(line);
+                let said = format!("{} {line}\n", self.name);
+                LineOutcome { pieces: vec![said.into()], close: false }
+            }
+        }
+    }
+
+    fn line_too_long(&self) -> LineOutcome {
+        LineOutcome { pieces: vec![Bytes::from_static(b"too long\n")], close: false }
+    }
+
+    fn on_beat(&self, _beat: &Beat) {
+        self.beats.fetch_add(1, Relaxed);
+    }
+}
+
+/// A beat in which nothing is connected.
+pub fn beat() -> Arc<Beat> {
+    let at = Moment { monotonic_us: 1, wall_us: 1 };
+    let snapshot = Snapshot { sequence: 1, at, connections: Vec::new(), losses: Vec::new() };
+    Arc::new(Beat {
+        instance: 1,
+        snapshot: Arc::new(snapshot),
+        closed: Arc::new([]),
+        closed_complete_since: 0,
+        health: Health::default(),
+    })
+}
+
+/// An agent that runs until dropped.
+pub struct Agent {
+    pub addresses: Vec<SocketAddr>,
+    pub gate: Arc<Gate>,
+    pub refusals: Arc<Refusals>,
+    pub beats: Arc<AtomicUsize>,
+    pub feed: watch::Sender<Arc<Beat>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Agent {
+    /// Listens on these; whoever wants TLS gets it.
+    pub fn start(wanted: &[&str], access: Access) -> Self {
+        Self::start_with(wanted, access, |_| {})
+    }
+
+    pub fn with_limits(wanted: &[&str], limits: Limits) -> Self {
+        Self::start(wanted, Access { limits, ..Access::default() })
+    }
+
+    pub fn start_with(wanted: &[&str], access: Access, change: impl Fn(&mut Listener)) -> Self {
+        let open = |text: &&str| {
+            let wanted: Wanted = text.parse().unwrap();
+            let mut listener = Listener::bind(&wanted, wanted.https).unwrap();
+            change(&mut listener);
+            listener
+        };
+        let listeners: Vec<_> = wanted.iter().map(open).collect();
+        let addresses = listeners.iter().filter_map(Listener::address).collect();
+        let gate = Arc::new(Gate::new(access));
+        let beats = Arc::new(AtomicUsize::new(0));
+        let echo = |name| Arc::new(Echo { name, beats: Arc::clone(&beats) });
+        let refusals = Arc::new(Refusals::default());
+        let plan = Plan {
+            listeners,
+            access: Arc::clone(&gate),
+            dialects: Dialects {
+                one_e: echo("1e"),
+                monero: echo("monero"),
+                ems_http: echo("ems-http"),
+                ems_json: echo("ems-json"),
+                ems_ascii: echo("ems-ascii"),
+                jetstream_http: echo("jetstream-http"),
+                jetstream_lines: echo("jetstream-lines"),
+            },
+            about: About {
+                version: "1.2.3".to_owned(),
+                metrics_top: 5,
+                privileges: serde_json::Value::Null,
+                now: Arc::new(Moment::default),
+                refusals: Arc::clone(&refusals),
+            },
+        };
+        let (feed, reader) = watch::channel(beat());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = conns_server::runtime(2, || {}).unwrap();
+            let stop = async {
+                let _ = stopped.await;
+            };
+            runtime.block_on(serve(plan, reader, stop)).unwrap();
+        });
+        Self { addresses, gate, refusals, beats, feed, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// The first address.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// How often this was refused.
+    pub fn refused(&self, name: &str) -> u64 {
+        let all = self.refusals.list();
+        all.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
+    }
+
+    /// Waits until this was refused so often, and not more often.
+    pub fn eventually_refused(&self, name: &str, times: u64) {
+        eventually(name, || self.refused(name) >= times);
+        assert_eq!(self.refused(name), times, "{name}");
+    }
+
+    /// Asks it to stop.
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits for its end.
+    pub fn ended(&mut self) {
+        self.stop();
+        let thread = self.thread.take().unwrap();
+        eventually("the agent ends", || thread.is_finished());
+        thread.join().unwrap();
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if self.thread.is_some() && !std::thread::panicking() {
+            self.ended();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The socket file.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+
+use conns_server::{Access, BindError, Listener, TokenHash};
+
+use crate::agent::{Agent, PATIENCE};
+use crate::client::Client;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("conns-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("agent.sock")
+    }
+
+    fn wanted(&self) -> String {
+        format!("unix:{}", self.socket().display())
+    }
+
+    fn bind(&self) -> Result<Listener, BindError> {
+        Listener::bind(&self.wanted().parse().unwrap(), false)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn owner_and_group_come_in_without_a_token_and_the_file_goes_with_the_agent() {
+    let folder = Folder::new("unix");
+    let access = Access { tokens: vec![TokenHash::of(b"a")], ..Access::default() };
+    let mut agent = Agent::start(&[&folder.wanted()], access);
+    let found = fs::symlink_metadata(folder.socket()).unwrap();
+    assert!(found.file_type().is_socket());
+    assert_eq!(found.permissions().mode() & 0o7777, 0o660);
+    let stream = UnixStream::connect(folder.socket()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut client = Client::over(stream);
+    assert_eq!(client.get("/monero/a").text(), "monero GET /a 0 false");
+    client.send("GET /1e HTTP/1.1\r\nHost: whatever\r\n\r\n");
+    assert_eq!(client.answer().status(), 200);
+    agent.ended();
+    assert!(!folder.socket().exists());
+    assert_eq!(client.rest(), 0);
+}
+
+#[test]
+fn a_file_left_by_a_crash_is_replaced() {
+    let folder = Folder::new("stale");
+    drop(UnixListener::bind(folder.socket()).unwrap());
+    assert!(folder.socket().exists());
+    let agent = Agent::start(&[&folder.wanted()], Access::default());
+    assert_eq!(Client::over(UnixStream::connect(folder.socket()).unwrap()).get("/1e").status(), 200);
+    drop(agent);
+}
+
+#[test]
+fn nothing_of_anybody_else_is_removed() {
+    let folder = Folder::new("others");
+    fs::write(folder.socket(), "precious").unwrap();
+    let said = folder.bind().unwrap_err();
+    assert!(matches!(said, BindError::NotASocket(_)), "{said}");
+    assert_eq!(fs::read(folder.socket()).unwrap(), b"precious");
+    fs::remove_file(folder.socket()).unwrap();
+
+    let lives = UnixListener::bind(folder.socket()).unwrap();
+    let said = folder.bind().unwrap_err();
+    assert!(matches!(said, BindError::InUse(_)), "{said}");
+    assert!(folder.socket().exists());
+    drop(lives);
+
+    // A link to somebody's live socket is not followed.
+    fs::remove_file(folder.socket()).unwrap();
+    let elsewhere = folder.0.join("elsewhere");
+    let _lives = UnixListener::bind(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.socket()).unwrap();
+    assert!(matches!(folder.bind().unwrap_err(), BindError::NotASocket(_)));
+    assert!(elsewhere.exists());
+    fs::remove_file(folder.socket()).unwrap();
+
+    // Another agent's file that took the place of ours stays.
+    let ours = folder.bind().unwrap();
+    fs::remove_file(folder.socket()).unwrap();
+    let theirs = UnixListener::bind(folder.socket()).unwrap();
+    drop(ours);
+    assert!(folder.socket().exists());
+    drop(theirs);
+}
+
+#[test]
+fn errors_say_where_and_what_to_do() {
+    let missing = "unix:/nowhere/at/all.sock".parse().unwrap();
+    let said = Listener::bind(&missing, false).unwrap_err().to_string();
+    assert!(said.contains("unix:/nowhere/at/all.sock") && said.contains("folder"), "{said}");
+    let first = Listener::bind(&":0".parse().unwrap(), false).unwrap();
+    let taken = first.address().unwrap().to_string();
+    let said = Listener::bind(&taken.parse().unwrap(), false).unwrap_err().to_string();
+    assert!(said.contains(&taken) && said.contains("another port"), "{said}");
+}
