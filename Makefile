@@ -1,11 +1,12 @@
 # The doors of the project. `make run` and `make test` are all a newcomer needs.
 
 CARGO ?= cargo
-# Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with.
-TEST_PACKAGES := iproute2 util-linux python3 procps bash dash zsh fish man-db
-BENCH_PACKAGES := iproute2 lsof net-tools
+# Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with;
+# real clients (a Monero node, curl, a browser); systemd-analyze for the unit.
+TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium systemd
+BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk
 
-.PHONY: run test lint purity unit lab bench fuzz docs install test-packages bench-packages
+.PHONY: run test lint purity unit lab bench soak fuzz docs install test-packages bench-packages
 
 ## Build, and list this machine's connections
 run:
@@ -57,6 +58,12 @@ bench: bench-packages
 
 bench-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi
+
+## Attacks an agent for SOAK_TIME (root)
+SOAK_TIME ?= 60s
+soak:
+	$(CARGO) build --locked -p conns -p conns-lab
+	target/debug/conns-lab soak --for $(SOAK_TIME)
 
 ## Each fuzz target for a minute
 fuzz:

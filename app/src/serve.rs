@@ -128,7 +128,7 @@ fn keep(flags: &ServeFlags, config: &Config) -> Keep {
         user: config.user.as_ref().map(|user| user.0.clone()),
         follow_namespaces: config.follow_namespaces,
         writable: socket_folders(config).map(Path::to_owned).collect(),
-        readable: [file].into_iter().chain(of_tls).collect(),
+        readable: [file].into_iter().filter(|file| file.exists()).chain(of_tls).collect(),
     }
 }
 

@@ -41,7 +41,9 @@ fn check(sent: &[u8], answer: &[u8]) {
     let Some((end, answer)) = answer.split_last() else { return };
     assert_eq!(*end, b'\n');
     assert!(!answer.contains(&b'\n'), "more than a line");
-    assert!(answer.starts_with(br#"{"jsonrpc":"2.0","#) || answer.starts_with(br#"[{"jsonrpc":"2.0","#));
+    assert!(
+        answer.starts_with(br#"{"jsonrpc":"2.0","#) || answer.starts_with(br#"[{"jsonrpc":"2.0","#)
+    );
     assert!(answer.len() <= 12 * sent.len() + LONGEST_ANSWER_BUT_TEXTS, "{} bytes", answer.len());
     // An answer is no request, but JSON it is.
     if answer.len() <= MAX_BYTES {
@@ -60,9 +62,8 @@ static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     }))
 });
 
-static SERVICE: LazyLock<Service> = LazyLock::new(|| {
-    Service::new(Options { transfers: Arc::new(Three), ..Options::default() })
-});
+static SERVICE: LazyLock<Service> =
+    LazyLock::new(|| Service::new(Options { transfers: Arc::new(Three), ..Options::default() }));
 static LINES: LazyLock<Box<dyn LineDialect>> = LazyLock::new(|| Box::new(SERVICE.lines()));
 static HTTP: LazyLock<Box<dyn HttpDialect>> = LazyLock::new(|| Box::new(SERVICE.http()));
 

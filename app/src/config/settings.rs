@@ -103,7 +103,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         kind: Span(SECOND, MINUTE),
         default: "5s",
         meaning: "A verdict looks back once to twice so long; at least two intervals",
-        restart: false,
+        restart: true,
         field: field!(window = span),
     },
     Setting {

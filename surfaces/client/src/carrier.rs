@@ -255,19 +255,21 @@ impl Carrier {
     }
 
     fn not_answered(&self, error: &hyper::Error) -> RemoteError {
-        if error.is_parse() {
+        let mut said = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            said = error.to_string();
+            cause = error.source();
+        }
+        // Whoever speaks first, before anything was asked, is no HTTP server; of this hyper tells
+        // only in words.
+        if error.is_parse() || said.contains("unexpected message") {
             let reason = match self.tls {
                 Some(_) => "what it sends is not HTTP",
                 None => "what it sends is not HTTP; if it serves TLS, use https://",
             };
             let (agent, reason) = (self.agent.clone(), reason.to_owned());
             return RemoteError::NotAnAgent { agent, reason };
-        }
-        let mut said = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            said = error.to_string();
-            cause = error.source();
         }
         self.broken_off(&said)
     }

@@ -158,7 +158,7 @@ mod tests {
             ("agent:", "no number"),
             ("agent:99999", "no number"),
             ("http://agent:0", "port 0"),
-            ("http://:7000", "no URL"),
+            ("http://:7000", "no host"),
             ("ftp://agent:21", "only http"),
             ("http://agent:7000/api", "no path"),
             ("http://agent:7000/?x", "no path"),

@@ -29,8 +29,9 @@ use login::{Admission, Gate};
 /// Which connections are listed unless the operator says otherwise: those that `monerod` or
 /// `cuprated` holds and that it dialled, or accepted on a port the main, test or stage network uses
 /// by default. Those it dialled may be others too: a proxy, a bootstrap daemon.
-pub const DEFAULT_PEERS: &str = "proto == tcp and state == established and process in (monerod, cuprated) and \
-     (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))";
+pub const DEFAULT_PEERS: &str = "proto == tcp and state == established \
+    and process in (monerod, cuprated) \
+    and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))";
 
 /// Most bytes of one request, head and body: the node's own limit since 2025 (CVE-2025-26819).
 const LONGEST_REQUEST: usize = 1 << 20;

@@ -109,8 +109,8 @@ fn from_pem(
         let error = rustls::pki_types::pem::Error::NoItemsFound;
         return Err(no("certificate", certificates_place, error));
     }
-    let key = PrivateKeyDer::from_pem_slice(key)
-        .map_err(|error| no("private key", key_place, error))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key).map_err(|error| no("private key", key_place, error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

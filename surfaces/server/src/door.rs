@@ -166,19 +166,40 @@ mod tests {
     }
 
     fn shut(uri: &str, headers: &[(&str, &str)]) -> u16 {
-        let access = Access { hosts: vec!["Agent.example".into(), "10.9.9.9".into()], ..Access::default() };
+        let access =
+            Access { hosts: vec!["Agent.example".into(), "10.9.9.9".into()], ..Access::default() };
         shut_with(&access, TCP, uri, headers)
     }
 
     #[test]
     fn only_our_own_names_are_answered() {
-        let ours = ["localhost", "LOCALHOST:80", "localhost.", "127.0.0.1", "127.0.0.1:18081", "[::1]",
-            "[::1]:80", "10.0.0.7:9", "[::ffff:10.0.0.7]", "agent.EXAMPLE:1", "10.9.9.9"];
+        let ours = [
+            "localhost",
+            "LOCALHOST:80",
+            "localhost.",
+            "127.0.0.1",
+            "127.0.0.1:18081",
+            "[::1]",
+            "[::1]:80",
+            "10.0.0.7:9",
+            "[::ffff:10.0.0.7]",
+            "agent.EXAMPLE:1",
+            "10.9.9.9",
+        ];
         for host in ours {
             assert_eq!(shut("/", &[("host", host)]), 200, "{host}");
         }
-        let others = ["evil.example", "localhost.evil.example", "10.0.0.8", "127.0.0.2", "[::2]",
-            "xagent.example", "agent.example.evil.example", "0", "2130706433"];
+        let others = [
+            "evil.example",
+            "localhost.evil.example",
+            "10.0.0.8",
+            "127.0.0.2",
+            "[::2]",
+            "xagent.example",
+            "agent.example.evil.example",
+            "0",
+            "2130706433",
+        ];
         for host in others {
             assert_eq!(shut("/", &[("host", host)]), 421, "{host}");
         }
@@ -207,7 +228,8 @@ mod tests {
             assert_eq!(shut("/api", &[host, ("sec-fetch-site", site)]), 200, "{site}");
         }
         assert_eq!(shut("/api", &[host, ("origin", "http://LOCALHOST:80")]), 200);
-        for origin in ["null", "http://evil.example", "http://localhost:81", "http://localhost", ""] {
+        for origin in ["null", "http://evil.example", "http://localhost:81", "http://localhost", ""]
+        {
             assert_eq!(shut("/api", &[host, ("origin", origin)]), 403, "{origin}");
         }
         let visit = [host, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
@@ -229,7 +251,8 @@ mod tests {
         for given in ["Bearer one", "bearer two", "BEARER  two "] {
             assert_eq!(shut_with(&access, TCP, "/", &[host, ("authorization", given)]), 200);
         }
-        for given in ["Bearer three", "Bearer", "Bearer ", "one", "Basic one", "Bearer one two", ""] {
+        for given in ["Bearer three", "Bearer", "Bearer ", "one", "Basic one", "Bearer one two", ""]
+        {
             assert_eq!(shut_with(&access, TCP, "/", &[host, ("authorization", given)]), 401);
         }
         assert_eq!(shut_with(&access, TCP, "/", &[host]), 401);

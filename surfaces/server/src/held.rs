@@ -145,7 +145,8 @@ mod tests {
         let limits = Limits { held_bytes: 100 << 10, ..Limits::default() };
         let readers: Vec<_> = (0..4).map(|_| seats.take(0, None, &limits).unwrap()).collect();
         let reader = |at: usize| &readers[at].seat;
-        let dropped = || refusals.list().iter().find(|(name, _)| *name == "reader-held-too-much").unwrap().1;
+        let dropped =
+            || refusals.list().iter().find(|(name, _)| *name == "reader-held-too-much").unwrap().1;
 
         let shared = piece(60);
         let first = ledger.hold(shared.clone(), reader(0));

@@ -39,15 +39,8 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 7] = [
-        Self::Idle,
-        Self::Head,
-        Self::Body,
-        Self::Work,
-        Self::Answer,
-        Self::Stream,
-        Self::Rest,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Idle, Self::Head, Self::Body, Self::Work, Self::Answer, Self::Stream, Self::Rest];
 
     const fn overdue(self) -> Refused {
         match self {
@@ -60,6 +53,8 @@ impl Stage {
     }
 }
 
+/// A client that asks every second or more often keeps its buffers, milliseconds.
+const QUIET_AFTER: u64 = 1500;
 const NEVER: u64 = u64::MAX;
 const NOT_ASKED: u8 = u8::MAX;
 
@@ -81,6 +76,8 @@ pub(crate) struct Seat {
     lines: AtomicBool,
     asked: AtomicU8,
     ask: Notify,
+    /// Rung when it has been idle for a while.
+    quiet: Notify,
 }
 
 impl Seat {
@@ -154,12 +151,17 @@ impl Seat {
         self.ask.notified().await;
     }
 
+    /// Ends when it has been idle for a while, and may give back what it will need again.
+    pub(crate) async fn quiet(&self) {
+        self.quiet.notified().await;
+    }
+
     /// Whether it was asked to go while it had something to take.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.asked.load(Relaxed) != NOT_ASKED && self.blocked.load(Relaxed) != 0
     }
 
-    fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.stage() == Stage::Idle && self.blocked.load(Relaxed) == 0
     }
 
@@ -210,12 +212,12 @@ impl Taken {
         if let Some(count) = self.of_listener.get_mut(&seat.listener) {
             *count = count.saturating_sub(1);
         }
-        if let Some(group) = seat.group {
-            if let Some(count) = self.of_address.get_mut(&group) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    self.of_address.remove(&group);
-                }
+        if let Some(group) = seat.group
+            && let Some(count) = self.of_address.get_mut(&group)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.of_address.remove(&group);
             }
         }
     }
@@ -285,6 +287,7 @@ impl Seats {
             lines: AtomicBool::new(false),
             asked: AtomicU8::new(NOT_ASKED),
             ask: Notify::new(),
+            quiet: Notify::new(),
         });
         seat.enter(Stage::Idle);
         *taken.of_listener.entry(listener).or_default() += 1;
@@ -305,10 +308,13 @@ impl Seats {
     pub(crate) fn sweep(&self) {
         let now = now_since(self.epoch);
         for seat in self.lock().seats.values() {
-            if let Some(why) = seat.overdue(now) {
-                if seat.ask_to_leave(why) {
-                    self.refusals.count(why);
-                }
+            if let Some(why) = seat.overdue(now)
+                && seat.ask_to_leave(why)
+            {
+                self.refusals.count(why);
+            }
+            if seat.is_idle() && now > seat.since.load(Relaxed).saturating_add(QUIET_AFTER) {
+                seat.quiet.notify_one();
             }
         }
     }

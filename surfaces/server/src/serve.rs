@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use axum::Router;
@@ -88,7 +88,9 @@ pub enum ServeError {
         error: io::Error,
     },
     /// TLS without a certificate.
-    #[error("cannot serve {protocol} over TLS: there is no certificate; configure one with its key")]
+    #[error(
+        "cannot serve {protocol} over TLS: there is no certificate; configure one with its key"
+    )]
     NoCertificate {
         /// What was to be spoken.
         protocol: Protocol,
@@ -190,8 +192,15 @@ fn native_about(about: About, clients: &Arc<AtomicUsize>) -> native::About {
 async fn tell_beats(mut feed: Feed, dialects: Dialects) {
     loop {
         let beat: Arc<Beat> = Arc::clone(&feed.borrow_and_update());
-        let Dialects { one_e, monero, ems_http, ems_json, ems_ascii, jetstream_http, jetstream_lines } =
-            &dialects;
+        let Dialects {
+            one_e,
+            monero,
+            ems_http,
+            ems_json,
+            ems_ascii,
+            jetstream_http,
+            jetstream_lines,
+        } = &dialects;
         for dialect in [one_e, monero, ems_http, jetstream_http] {
             dialect.on_beat(&beat);
         }
@@ -373,7 +382,7 @@ async fn converse(
     if let Some(dialect) = lines {
         let client = LineClient { dialect: Arc::clone(dialect), house: Arc::clone(&house), seat };
         // Whatever went wrong with the socket, the client is gone.
-        let _ = lines::converse(client, wire, stopping).await;
+        let _ = Box::pin(lines::converse(client, wire, stopping)).await;
         return;
     }
     let entrance = Entrance { local: wire.local_ip(), guarded: port.guarded };
@@ -381,15 +390,21 @@ async fn converse(
         // Gone already; and it must not pass for a client of a socket file.
         return;
     }
-    let client = WebClient { house: Arc::clone(&house), port, seat: Arc::clone(&seat), entrance };
+    let client = WebClient {
+        house: Arc::clone(&house),
+        port,
+        seat: Arc::clone(&seat),
+        entrance,
+        keeps: AtomicBool::new(false),
+    };
     if !port.tls {
         return web::converse(client, wire, stopping).await;
     }
     let Some(tls) = house.gate.access().tls.clone() else { return };
-    match TlsAcceptor::from(tls).accept(wire).await {
+    match Box::pin(TlsAcceptor::from(tls).accept(wire)).await {
         Ok(stream) => {
             seat.enter(Stage::Idle);
-            web::converse(client, stream, stopping).await;
+            Box::pin(web::converse_encrypted(client, stream, stopping)).await;
         }
         Err(_) => house.refusals.count(Refused::Tls),
     }

@@ -89,8 +89,7 @@ async fn awaited(mut feed: Feed, question: &Question) -> Arc<Beat> {
     };
     // Whether it is due or the time is up, the latest one is told.
     let _ = timeout(LONGEST_WAIT, wait).await;
-    let latest = Arc::clone(&feed.borrow());
-    latest
+    Arc::clone(&feed.borrow())
 }
 
 /// The answer; the plain whole state is encoded once a beat, however many ask for it.

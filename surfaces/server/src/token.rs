@@ -25,7 +25,9 @@ pub enum TokenError {
     #[error("cannot make a token: the system gave no random bytes ({0})")]
     NoRandom(getrandom::Error),
     /// Not what `conns token` prints.
-    #[error("{0:?} is not the hash of a token: expected sha256: and 64 hexadecimal digits, as `conns token` prints it")]
+    #[error(
+        "{0:?} is not the hash of a token: expected sha256: and 64 hexadecimal digits, as `conns token` prints it"
+    )]
     NotAHash(String),
 }
 

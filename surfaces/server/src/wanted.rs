@@ -117,7 +117,9 @@ impl Wanted {
 
 /// Why a `--listen` is not understood.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("cannot listen on {given:?}: {why}; expected [PROTOCOL=]ADDRESS:PORT, [PROTOCOL=]:PORT or unix:/PATH, with PROTOCOL one of http, https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream")]
+#[error(
+    "cannot listen on {given:?}: {why}; expected [PROTOCOL=]ADDRESS:PORT, [PROTOCOL=]:PORT or unix:/PATH, with PROTOCOL one of http, https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream"
+)]
 pub struct WantedError {
     given: String,
     why: &'static str,
@@ -163,7 +165,9 @@ fn tcp(text: &str) -> Option<SocketAddr> {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
     /// A line protocol, for others than this machine.
-    #[error("refusing to listen on {protocol}={place}: anybody who reaches it could read this machine's connections, and the protocol has room neither for a token nor for TLS. Listen on 127.0.0.1 and let clients come through an SSH tunnel, or give --insecure if the network itself is trusted")]
+    #[error(
+        "refusing to listen on {protocol}={place}: anybody who reaches it could read this machine's connections, and the protocol has room neither for a token nor for TLS. Listen on 127.0.0.1 and let clients come through an SSH tunnel, or give --insecure if the network itself is trusted"
+    )]
     Lines {
         /// What was to be spoken.
         protocol: Protocol,
@@ -171,7 +175,9 @@ pub enum Refusal {
         place: Place,
     },
     /// HTTP for others than this machine, without what protects it.
-    #[error("refusing to listen on {protocol}={place}: it is not a loopback address, and there is {missing}. Configure a certificate with its key, and a token (`conns token` makes one); or listen on 127.0.0.1; or give --insecure if the network itself is trusted")]
+    #[error(
+        "refusing to listen on {protocol}={place}: it is not a loopback address, and there is {missing}. Configure a certificate with its key, and a token (`conns token` makes one); or listen on 127.0.0.1; or give --insecure if the network itself is trusted"
+    )]
     Open {
         /// What was to be spoken.
         protocol: Protocol,
@@ -181,7 +187,9 @@ pub enum Refusal {
         missing: &'static str,
     },
     /// TLS was asked for, and there is no certificate.
-    #[error("cannot listen on https={place}: there is no certificate. Configure a certificate with its key, or use http= on a loopback address")]
+    #[error(
+        "cannot listen on https={place}: there is no certificate. Configure a certificate with its key, or use http= on a loopback address"
+    )]
     NoCertificate {
         /// Where.
         place: Place,
@@ -239,10 +247,7 @@ mod tests {
     fn places_are_read() {
         let tcp = |text: &str| Place::Tcp(text.parse().unwrap());
         let read = |text: &str| (wanted(text).protocol, wanted(text).place);
-        assert_eq!(
-            read("monero=127.0.0.1:18081"),
-            (Protocol::Monero, tcp("127.0.0.1:18081"))
-        );
+        assert_eq!(read("monero=127.0.0.1:18081"), (Protocol::Monero, tcp("127.0.0.1:18081")));
         assert_eq!(read("ems-json=:1112"), (Protocol::EmsJson, tcp("127.0.0.1:1112")));
         assert_eq!(read("localhost:80"), (Protocol::Http, tcp("127.0.0.1:80")));
         assert_eq!(read("1e=*:80"), (Protocol::OneE, tcp("[::]:80")));
@@ -257,7 +262,10 @@ mod tests {
     fn what_is_no_place_is_refused_with_what_is_expected() {
         for text in ["", "80", "ftp=:21", "monero=", "unix:", "https=unix:/a", ":99999", "a:80"] {
             let error = text.parse::<Wanted>().unwrap_err().to_string();
-            assert!(error.contains(&format!("{text:?}")) && error.contains("unix:/PATH"), "{error}");
+            assert!(
+                error.contains(&format!("{text:?}")) && error.contains("unix:/PATH"),
+                "{error}"
+            );
         }
     }
 

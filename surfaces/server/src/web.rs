@@ -4,8 +4,8 @@
 //! in the door, answers in the dialects and the API, and here they meet.
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use axum::Router;
 use axum::body::Body as RoutedBody;
@@ -23,6 +23,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
 
 use crate::answer::AnswerBody;
 use crate::budget::Grant;
@@ -31,6 +32,7 @@ use crate::refusals::Refused;
 use crate::seats::{Seat, Stage};
 use crate::serve::{House, Port};
 use crate::wanted::Protocol;
+use crate::wire::Wire;
 
 /// Longest body the API takes: it reads none.
 const API_BODY: usize = 64 << 10;
@@ -43,6 +45,8 @@ pub(crate) struct WebClient {
     pub(crate) port: Port,
     pub(crate) seat: Arc<Seat>,
     pub(crate) entrance: Entrance,
+    /// Whether hyper must stay: it knows something of this connection that nobody else does.
+    pub(crate) keeps: AtomicBool,
 }
 
 /// The dialect said to close without a word.
@@ -60,15 +64,53 @@ impl std::error::Error for HungUp {}
 type Answer = Response<AnswerBody>;
 
 /// Speaks HTTP with a client until one of the two has enough.
-pub(crate) async fn converse<I>(client: WebClient, io: I, stopping: &mut watch::Receiver<bool>)
+pub(crate) async fn converse(
+    client: WebClient,
+    mut wire: Wire,
+    stopping: &mut watch::Receiver<bool>,
+) {
+    let client = Arc::new(client);
+    loop {
+        // hyper's buffers are 16 KiB; a client that is quiet does not keep them.
+        match Box::pin(drive(&client, wire, stopping)).await {
+            Some((quiet, read)) => {
+                wire = quiet;
+                wire.read_again(read);
+            }
+            None => return,
+        }
+        tokio::select! {
+            readable = wire.readable() => if readable.is_err() { return },
+            () = stopped(stopping) => return,
+        }
+    }
+}
+
+/// The same over TLS, which has buffers of its own; they stay as long as the client does.
+pub(crate) async fn converse_encrypted(
+    client: WebClient,
+    stream: TlsStream<Wire>,
+    stopping: &mut watch::Receiver<bool>,
+) {
+    client.keeps.store(true, Relaxed);
+    // It is not given back quiet, as it keeps.
+    drive(&Arc::new(client), stream, stopping).await;
+}
+
+/// Speaks until the connection ends, or is quiet and nothing is under way; then it is given back,
+/// with what was read of it.
+async fn drive<I>(
+    client: &Arc<WebClient>,
+    io: I,
+    stopping: &mut watch::Receiver<bool>,
+) -> Option<(I, Bytes)>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let client = Arc::new(client);
     let classic = matches!(client.port.protocol, Protocol::Monero | Protocol::EmsHttp);
-    let asked = Arc::clone(&client);
-    let service = service_fn(move |request| answer(Arc::clone(&asked), request));
-    let connection = http1::Builder::new()
+    let asked = Arc::clone(client);
+    let service = service_fn(move |request| Box::pin(answer(Arc::clone(&asked), request)));
+    let mut connection = http1::Builder::new()
         // Whoever shuts down its side after asking still gets its answer.
         .half_close(true)
         .title_case_headers(classic)
@@ -77,12 +119,19 @@ where
         .header_read_timeout(None)
         .max_buf_size(client.seat.limits().head_bytes.max(HEAD_BYTES_LEAST))
         .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let ended = loop {
+        tokio::select! {
+            ended = &mut connection => break ended,
+            () = client.seat.quiet() => {
+                if client.may_rest() {
+                    let parts = connection.into_parts();
+                    return Some((parts.io.into_inner(), parts.read_buf));
+                }
+            }
+            () = stopped(stopping) => {
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                break connection.await;
+            }
         }
     };
     if let Err(error) = ended {
@@ -92,6 +141,7 @@ where
             client.house.refusals.count(Refused::Malformed);
         }
     }
+    None
 }
 
 /// Ends when the agent stops.
@@ -102,6 +152,7 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
 
 async fn answer(client: Arc<WebClient>, request: Request<Incoming>) -> Result<Answer, HungUp> {
     client.seat.enter(Stage::Body);
+    let kept = client.keeps.swap(true, Relaxed);
     let (mut head, body) = request.into_parts();
     if let Err(shut) = door::check(&head, client.entrance, &client.house.gate.access()) {
         return Ok(client.shut(&shut));
@@ -113,7 +164,10 @@ async fn answer(client: Arc<WebClient>, request: Request<Incoming>) -> Result<An
     };
     let mut grant = client.house.bodies.grant();
     let body = match read(body, longest, &mut grant, client.seat.limits().bodies_bytes).await {
-        Read::Whole(body) => body,
+        Read::Whole(body) => {
+            client.keeps.store(kept, Relaxed);
+            body
+        }
         Read::TooLong => {
             client.house.refusals.count(Refused::BodyTooLong);
             return match target {
@@ -154,6 +208,12 @@ enum Target<'a> {
 }
 
 impl WebClient {
+    /// Whether all that was asked is read whole, answered and sent: only then is a connection that is
+    /// taken from hyper at the beginning of a request.
+    fn may_rest(&self) -> bool {
+        self.seat.is_idle() && !self.keeps.load(Relaxed)
+    }
+
     /// Whom a request is for; takes the prefix off its path.
     fn target(&self, uri: &mut Uri) -> Target<'_> {
         let dialects = &self.house.dialects;
@@ -185,7 +245,8 @@ impl WebClient {
         let mut answer = answer.map(|pieces| self.pieces(pieces));
         let length = answer.body().size_hint().exact();
         let said = answer.headers().get(CONTENT_LENGTH);
-        let wrong = said.is_some_and(|said| said.to_str().ok().and_then(|said| said.parse().ok()) != length);
+        let wrong = said
+            .is_some_and(|said| said.to_str().ok().and_then(|said| said.parse().ok()) != length);
         if wrong && method != Method::HEAD {
             answer.headers_mut().remove(CONTENT_LENGTH);
         }
@@ -196,11 +257,7 @@ impl WebClient {
         Ok(answer)
     }
 
-    async fn route(
-        &self,
-        router: &Router,
-        request: Request<RoutedBody>,
-    ) -> Result<Answer, HungUp> {
+    async fn route(&self, router: &Router, request: Request<RoutedBody>) -> Result<Answer, HungUp> {
         let service = TowerToHyperService::new(router.clone());
         let Ok(answer) = service.call(request).await;
         let (head, body) = answer.into_parts();

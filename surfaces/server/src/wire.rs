@@ -4,12 +4,15 @@
 //! begun to say something and whether it takes what it is sent; its seat is told.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use bytes::{Bytes, BytesMut};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::seats::{Seat, Stage};
@@ -25,19 +28,19 @@ enum Stream {
 pub(crate) struct Wire {
     stream: Stream,
     seat: Arc<Seat>,
-    /// A byte that was read to see what is spoken.
-    peeked: Option<u8>,
+    /// What was read already and is to be read again.
+    early: Bytes,
 }
 
 impl Wire {
     pub(crate) fn tcp(stream: TcpStream, seat: Arc<Seat>) -> Self {
         // Small answers must not wait for an acknowledgement. Without it they only come later.
         let _ = stream.set_nodelay(true);
-        Self { stream: Stream::Tcp(stream), seat, peeked: None }
+        Self { stream: Stream::Tcp(stream), seat, early: Bytes::new() }
     }
 
     pub(crate) fn unix(stream: UnixStream, seat: Arc<Seat>) -> Self {
-        Self { stream: Stream::Unix(stream), seat, peeked: None }
+        Self { stream: Stream::Unix(stream), seat, early: Bytes::new() }
     }
 
     /// The address the client reached us at.
@@ -54,19 +57,45 @@ impl Wire {
 
     /// Waits until the client has said something or has gone. Takes no memory for it.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        match &self.stream {
-            Stream::Tcp(stream) => stream.ready(Interest::READABLE).await.map(drop),
-            Stream::Unix(stream) => stream.ready(Interest::READABLE).await.map(drop),
+        if !self.early.is_empty() {
+            return Ok(());
+        }
+        // A socket may be called ready when it is not; only the kernel knows.
+        let mut first = [MaybeUninit::uninit()];
+        loop {
+            let peeked = match &self.stream {
+                Stream::Tcp(stream) => {
+                    stream.readable().await?;
+                    let peek = || SockRef::from(stream).peek(&mut first);
+                    stream.try_io(Interest::READABLE, peek)
+                }
+                Stream::Unix(stream) => {
+                    stream.readable().await?;
+                    let peek = || SockRef::from(stream).peek(&mut first);
+                    stream.try_io(Interest::READABLE, peek)
+                }
+            };
+            match peeked {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                peeked => return peeked.map(drop),
+            }
         }
     }
 
     /// The first byte, which will be read again; `None` if the client has gone.
     pub(crate) async fn peek(&mut self) -> io::Result<Option<u8>> {
-        use tokio::io::AsyncReadExt as _;
-        let mut first = [0];
-        let read = self.read(&mut first).await?;
-        self.peeked = first.first().copied().filter(|_| read > 0);
-        Ok(self.peeked)
+        let mut first = BytesMut::with_capacity(1);
+        self.read_buf(&mut first).await?;
+        self.read_again(first.freeze());
+        Ok(self.early.first().copied())
+    }
+
+    /// These bytes, read before, come first when it is read again.
+    pub(crate) fn read_again(&mut self, bytes: Bytes) {
+        self.early = match self.early.is_empty() {
+            true => bytes,
+            false => [bytes, self.early.clone()].concat().into(),
+        };
     }
 
     fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -84,16 +113,16 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if into.remaining() > 0 {
-            if let Some(first) = self.peeked.take() {
-                into.put_slice(&[first]);
-                return Poll::Ready(Ok(()));
-            }
-        }
         let before = into.filled().len();
-        let outcome = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+        let outcome = if self.early.is_empty() {
+            match &mut self.stream {
+                Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
+                Stream::Unix(stream) => Pin::new(stream).poll_read(cx, into),
+            }
+        } else {
+            let taken = self.early.len().min(into.remaining());
+            into.put_slice(&self.early.split_to(taken));
+            Poll::Ready(Ok(()))
         };
         if into.filled().len() > before && self.seat.stage() == Stage::Idle {
             self.seat.enter(Stage::Head);

@@ -2,6 +2,13 @@
 //!
 //! The dialects here are made up, so that a test says all it depends on.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says why"
+)]
+
 #[path = "serving/agent.rs"]
 mod agent;
 #[path = "serving/bounds.rs"]

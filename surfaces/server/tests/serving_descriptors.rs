@@ -1,6 +1,13 @@
 //! What happens when the process runs out of descriptors. Alone in its file: the limit is that of
 //! the whole process.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says why"
+)]
+
 #[path = "serving/agent.rs"]
 #[expect(dead_code, reason = "shared with the other tests")]
 mod agent;

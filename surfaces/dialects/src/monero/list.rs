@@ -154,8 +154,8 @@ fn received(connection: &Connection) -> u64 {
 }
 
 /// Payload the process has written: what has been sent once, and what waits to be. A kernel that
-/// does not count what it sends (before Linux 4.19) counts what was acknowledged, the SYN with it on the side that
-/// sent one, and what was not.
+/// does not count what it sends (before Linux 4.19) counts what was acknowledged, the SYN with it
+/// on the side that sent one, and what was not.
 fn sent(connection: &Connection) -> u64 {
     let Some(tcp) = connection.tcp() else { return 0 };
     if tcp.bytes_sent().is_some() {

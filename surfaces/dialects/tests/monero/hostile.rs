@@ -114,7 +114,8 @@ proptest! {
             let body = response.body();
             let is_object = body.starts_with(b"{\r\n  \"") && body.ends_with(b"\r\n}");
             prop_assert!(is_object);
-            prop_assert_eq!(response.headers()["content-length"].to_str().ok(), Some(&*body.len().to_string()));
+            let length = &response.headers()["content-length"];
+            prop_assert_eq!(length.to_str().ok(), Some(&*body.len().to_string()));
         } else {
             prop_assert!(response.body().is_empty());
         }

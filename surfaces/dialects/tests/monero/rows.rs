@@ -307,3 +307,36 @@ fn a_shelf_keeps_eras_and_filters_apart() {
         assert_eq!(alike, if at == 2 || at == 3 { vec![2, 3] } else { vec![at] });
     }
 }
+
+/// The page that explains the keys here has a line for each, in order, with its type and era; and
+/// the filter it shows is the one that is used.
+#[test]
+fn the_documentation_lists_every_key_as_it_is() {
+    let page = include_str!("../../../../docs/dialects/monero.md");
+    let table: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    let keys = |era: Era| -> Vec<(String, &str)> {
+        let text = body(Options { era, ..options() }, &shelf(&[Peer::default()]));
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let row = answer["result"]["connections"][0].as_object().expect("a row").clone();
+        let ty = |value: &Value| match value {
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            other => panic!("{other}"),
+        };
+        row.iter().map(|(key, value)| (format!("`{key}`"), ty(value))).collect()
+    };
+    let listed = |is_old: bool| -> Vec<(String, &str)> {
+        let lines = table.iter().filter(|line| !is_old || line[4] != "not 0.11");
+        lines.map(|line| (line[1].to_owned(), line[2])).collect()
+    };
+    assert_eq!(listed(false), keys(Era::Current));
+    assert_eq!(listed(true), keys(Era::V0_11));
+    let (_, shown) = page.split_once("```filter\n").expect("a filter");
+    let (shown, _) = shown.split_once("\n```").expect("its end");
+    assert_eq!(shown, conns_dialects::monero::DEFAULT_PEERS);
+}

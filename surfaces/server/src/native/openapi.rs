@@ -69,8 +69,8 @@ fn operation(route: &Route) -> Operation {
     }
     let refused = Outcome {
         status: 0,
-        about: "Refused: 401 without a token, 405 for another method, 406 for another type, 503 if \
-                a bound is reached.",
+        about: "Refused: 405 for another method, 406 for another type, 503 if a bound is reached. What is \
+                refused before the path is read (401 without a token, for one) is said in plain text.",
         schema: Some("Problem"),
     };
     operation.response("default", response(route, &refused)).build()

@@ -10,19 +10,21 @@ use bytes::Bytes;
 use conns_core::model::{Beat, Health, Moment, Snapshot};
 use conns_dialects::monero::ReasonPhrase;
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Shelf};
-use conns_server::{About, Access, Dialects, Gate, Limits, Listener, Plan, Refusals, Wanted, serve};
+use conns_server::{
+    About, Access, Dialects, Gate, Limits, Listener, Plan, Refusals, Wanted, serve,
+};
 use http::{Request, Response};
 use tokio::sync::{oneshot, watch};
 
 /// Nothing here takes so long unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Of the made-up dialects, bytes.
-pub const LONGEST: usize = 64 << 10;
+pub(crate) const LONGEST: usize = 64 << 10;
 /// More than the kernel buffers for a reader on loopback (net.ipv4.tcp_wmem and tcp_rmem).
-pub const HUGE: usize = 48 << 20;
+pub(crate) const HUGE: usize = 48 << 20;
 
 /// Waits for something that must become true.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "never: {what}");
@@ -31,7 +33,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Says what it was asked.
-pub struct Echo {
+pub(crate) struct Echo {
     name: &'static str,
     beats: Arc<AtomicUsize>,
 }
@@ -116,7 +118,7 @@ impl LineDialect for Echo {
 }
 
 /// A beat in which nothing is connected.
-pub fn beat() -> Arc<Beat> {
+pub(crate) fn beat() -> Arc<Beat> {
     let at = Moment { monotonic_us: 1, wall_us: 1 };
     let snapshot = Snapshot { sequence: 1, at, connections: Vec::new(), losses: Vec::new() };
     Arc::new(Beat {
@@ -129,27 +131,31 @@ pub fn beat() -> Arc<Beat> {
 }
 
 /// An agent that runs until dropped.
-pub struct Agent {
-    pub addresses: Vec<SocketAddr>,
-    pub gate: Arc<Gate>,
-    pub refusals: Arc<Refusals>,
-    pub beats: Arc<AtomicUsize>,
-    pub feed: watch::Sender<Arc<Beat>>,
+pub(crate) struct Agent {
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) refusals: Arc<Refusals>,
+    pub(crate) beats: Arc<AtomicUsize>,
+    pub(crate) feed: watch::Sender<Arc<Beat>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Agent {
     /// Listens on these; whoever wants TLS gets it.
-    pub fn start(wanted: &[&str], access: Access) -> Self {
+    pub(crate) fn start(wanted: &[&str], access: Access) -> Self {
         Self::start_with(wanted, access, |_| {})
     }
 
-    pub fn with_limits(wanted: &[&str], limits: Limits) -> Self {
+    pub(crate) fn with_limits(wanted: &[&str], limits: Limits) -> Self {
         Self::start(wanted, Access { limits, ..Access::default() })
     }
 
-    pub fn start_with(wanted: &[&str], access: Access, change: impl Fn(&mut Listener)) -> Self {
+    pub(crate) fn start_with(
+        wanted: &[&str],
+        access: Access,
+        change: impl Fn(&mut Listener),
+    ) -> Self {
         let open = |text: &&str| {
             let wanted: Wanted = text.parse().unwrap();
             let mut listener = Listener::bind(&wanted, wanted.https).unwrap();
@@ -195,36 +201,36 @@ impl Agent {
     }
 
     /// The first address.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0]
     }
 
     /// How often this was refused.
-    pub fn refused(&self, name: &str) -> u64 {
+    pub(crate) fn refused(&self, name: &str) -> u64 {
         let all = self.refusals.list();
         all.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
     }
 
     /// Waits until this was refused so often, and not more often.
-    pub fn eventually_refused(&self, name: &str, times: u64) {
+    pub(crate) fn eventually_refused(&self, name: &str, times: u64) {
         eventually(name, || self.refused(name) >= times);
         assert_eq!(self.refused(name), times, "{name}");
     }
 
     /// Asks it to stop.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
     }
 
     /// Waits for its end.
-    pub fn ended(&mut self) {
+    pub(crate) fn ended(&mut self) {
         self.stop();
         let thread = self.thread.take().unwrap();
         eventually("the agent ends", || thread.is_finished());
         thread.join().unwrap();
     }
 
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 }

@@ -217,6 +217,43 @@ fn when_all_seats_are_taken_by_clients_at_work_new_ones_are_refused() {
 }
 
 #[test]
+fn streams_have_seats_of_their_own_and_end_with_the_agent() {
+    let limits = Limits {
+        streams: 2,
+        stop_time: Duration::from_millis(300),
+        // None of these holds for a stream that goes on.
+        idle_time: SHORT,
+        work_time: SHORT,
+        write_time: SHORT,
+        ..Limits::default()
+    };
+    let mut agent = Agent::with_limits(&[":0"], limits);
+    let open = || {
+        let mut client = Client::connect(agent.address());
+        client.ask("GET /api/v1/changes", "");
+        let head = client.head();
+        (client, head)
+    };
+    let (first, second) = (open(), open());
+    for (_, head) in [&first, &second] {
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
+    }
+    assert!(open().1.starts_with("HTTP/1.1 503"));
+    assert_eq!(agent.refused("streams-full"), 1);
+    drop(first);
+    eventually("its seat is free", || {
+        // That it has gone shows when it is written to.
+        agent.feed.send(crate::agent::beat()).unwrap();
+        open().1.starts_with("HTTP/1.1 200")
+    });
+    std::thread::sleep(4 * SHORT);
+    let (mut second, _) = second;
+    agent.ended();
+    second.rest();
+    assert_eq!(agent.refused("reader-too-slow") + agent.refused("idle-too-long"), 0);
+}
+
+#[test]
 fn clients_that_vanish_leave_nothing_behind() {
     let limits = Limits { clients: 20, idle_time: Duration::from_secs(60), ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0"], limits);

@@ -6,36 +6,36 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use crate::agent::PATIENCE;
 
 /// One connection.
-pub struct Client<S: Read + Write = TcpStream> {
-    pub stream: BufReader<S>,
+pub(crate) struct Client<S: Read + Write = TcpStream> {
+    pub(crate) stream: BufReader<S>,
 }
 
 /// One answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// All of it up to the empty line, line ends included.
-    pub head: String,
-    pub body: Vec<u8>,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1);
         let mut headers = lines.filter_map(|line| line.split_once(": "));
         headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// One whose kernel takes little for it.
-    pub fn with_small_buffer(address: SocketAddr) -> Self {
+    pub(crate) fn with_small_buffer(address: SocketAddr) -> Self {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::STREAM,
@@ -59,32 +59,32 @@ impl Client {
     }
 
     /// Says that it will send no more.
-    pub fn half_close(&self) {
+    pub(crate) fn half_close(&self) {
         self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
     }
 }
 
 impl<S: Read + Write> Client<S> {
-    pub fn over(stream: S) -> Self {
+    pub(crate) fn over(stream: S) -> Self {
         Self { stream: BufReader::new(stream) }
     }
 
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.get_mut().write_all(bytes.as_ref()).unwrap();
         self.stream.get_mut().flush().unwrap();
     }
 
     /// Sends the head of a request for localhost; `more` are header lines.
-    pub fn ask(&mut self, request: &str, more: &str) {
+    pub(crate) fn ask(&mut self, request: &str, more: &str) {
         self.send(format!("{request} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n"));
     }
 
-    pub fn get(&mut self, path: &str) -> Answer {
+    pub(crate) fn get(&mut self, path: &str) -> Answer {
         self.ask(&format!("GET {path}"), "");
         self.answer()
     }
 
-    pub fn head(&mut self) -> String {
+    pub(crate) fn head(&mut self) -> String {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             assert!(self.stream.read_line(&mut head).unwrap() > 0, "closed after {head:?}");
@@ -92,7 +92,7 @@ impl<S: Read + Write> Client<S> {
         head
     }
 
-    pub fn answer(&mut self) -> Answer {
+    pub(crate) fn answer(&mut self) -> Answer {
         let mut answer = Answer { head: self.head(), body: Vec::new() };
         let length = answer.header("content-length").expect("a length").parse().unwrap();
         answer.body.resize(length, 0);
@@ -100,14 +100,14 @@ impl<S: Read + Write> Client<S> {
         answer
     }
 
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap();
         line
     }
 
     /// Reads to the end, and says how much came before it; a reset is an end too.
-    pub fn rest(&mut self) -> usize {
+    pub(crate) fn rest(&mut self) -> usize {
         let (mut rest, mut chunk) = (0, vec![0; 1 << 20]);
         loop {
             match self.stream.read(&mut chunk) {

@@ -37,7 +37,10 @@ fn strangers_names_and_sites_are_refused_on_every_port() {
 fn a_refusal_ends_the_connection_and_allows_no_other_site() {
     let agent = Agent::start(&[":0"], Access::default());
     let mut client = Client::connect(agent.address());
-    client.ask("OPTIONS /1e", "Origin: http://evil.example\r\nAccess-Control-Request-Method: GET\r\n");
+    client.ask(
+        "OPTIONS /1e",
+        "Origin: http://evil.example\r\nAccess-Control-Request-Method: GET\r\n",
+    );
     let answer = client.answer();
     assert_eq!(answer.status(), 403);
     assert!(!answer.head.to_lowercase().contains("access-control"), "{}", answer.head);

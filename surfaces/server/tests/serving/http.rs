@@ -1,6 +1,8 @@
 //! What clients of HTTP get.
 
+use std::io::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use conns_server::{Access, Limits};
 
@@ -130,6 +132,42 @@ fn who_has_said_all_still_gets_the_answer() {
 }
 
 #[test]
+fn who_was_quiet_for_a_while_goes_on_where_it_was() {
+    let agent = Agent::start(&["1e=:0", "ems-json=:0"], Access::default());
+    // The sweeper takes the buffers of whoever was quiet for a second or two.
+    let quiet = Duration::from_millis(3500);
+    let mut asked = Client::connect(agent.address());
+    assert_eq!(asked.get("/a").status(), 200);
+    let mut begun = Client::connect(agent.address());
+    assert_eq!(begun.get("/a").status(), 200);
+    begun.send("GET /b HTT");
+    let mut lines = Client::connect(agent.addresses[1]);
+    lines.send("a\n");
+    assert_eq!(lines.line(), "ems-json a\n");
+    // One that was answered before all of its body was read: what comes later is still body.
+    let mut owes = Client::connect(agent.address());
+    let body = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(LONGEST / 40 + 1);
+    owes.ask("POST /a", &format!("Content-Length: {}\r\n", body.len()));
+    assert_eq!(owes.answer().text(), "too long");
+    std::thread::sleep(quiet);
+    assert_eq!(asked.get("/b").text(), "1e GET /b 0 false");
+    begun.send("P/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(begun.answer().text(), "1e GET /b 0 false");
+    lines.send("b\n");
+    assert_eq!(lines.line(), "ems-json b\n");
+    // It may be closed by now.
+    let _ = owes.stream.get_mut().write_all(body.as_bytes());
+    let _ = owes.stream.get_mut().shutdown(std::net::Shutdown::Write);
+    assert_eq!(owes.rest(), 0);
+    std::thread::sleep(quiet);
+    asked.send(
+        "GET /c HTTP/1.1\r\nHost: localhost\r\n\r\nGET /d HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    );
+    assert_eq!(asked.answer().text(), "1e GET /c 0 false");
+    assert_eq!(asked.answer().text(), "1e GET /d 0 false");
+}
+
+#[test]
 fn a_hang_up_is_without_a_word() {
     let agent = Agent::start(&["monero=:0"], Access::default());
     let mut client = Client::connect(agent.address());
@@ -207,7 +245,7 @@ fn five_hundred_idle_clients_cost_little() {
     let idle = |asks: bool| {
         let mut client = std::net::TcpStream::connect(agent.address()).unwrap();
         if asks {
-            use std::io::{Read as _, Write as _};
+            use std::io::Read as _;
             client.write_all(b"GET /1e HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
             assert!(client.read(&mut [0; 64]).unwrap() > 0);
         }

@@ -52,10 +52,8 @@ impl Identity {
 fn the_same_answers_come_encrypted_to_who_has_the_token() {
     let mine = identity();
     let tokens = vec![TokenHash::of(b"secret")];
-    let agent = Agent::start(
-        &["https=:0"],
-        Access { tls: Some(mine.tls()), tokens, ..Access::default() },
-    );
+    let agent =
+        Agent::start(&["https=:0"], Access { tls: Some(mine.tls()), tokens, ..Access::default() });
     let mut client = mine.client(&agent);
     let token = "Authorization: Bearer secret\r\n";
     for _ in 0..2 {
@@ -71,8 +69,7 @@ fn the_same_answers_come_encrypted_to_who_has_the_token() {
 #[test]
 fn a_new_certificate_is_shown_to_the_next_client() {
     let (old, new) = (identity(), identity());
-    let agent =
-        Agent::start(&["https=:0"], Access { tls: Some(old.tls()), ..Access::default() });
+    let agent = Agent::start(&["https=:0"], Access { tls: Some(old.tls()), ..Access::default() });
     let mut stays = old.client(&agent);
     assert_eq!(stays.get("/1e").status(), 200);
     agent.gate.replace(Access { tls: Some(new.tls()), ..Access::default() });

@@ -63,7 +63,10 @@ fn a_file_left_by_a_crash_is_replaced() {
     drop(UnixListener::bind(folder.socket()).unwrap());
     assert!(folder.socket().exists());
     let agent = Agent::start(&[&folder.wanted()], Access::default());
-    assert_eq!(Client::over(UnixStream::connect(folder.socket()).unwrap()).get("/1e").status(), 200);
+    assert_eq!(
+        Client::over(UnixStream::connect(folder.socket()).unwrap()).get("/1e").status(),
+        200
+    );
     drop(agent);
 }
 

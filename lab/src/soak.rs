@@ -1,0 +1,213 @@
+//! `conns-lab soak`: a real `conns serve` under attack in a namespace of its own, measured from outside. Not a
+//! benchmark: nothing here asks how fast it is, only whether it keeps its promises.
+//!
+//! The one idea: while many clients misbehave in every way known, one that behaves must be answered, and the agent's
+//! beat, memory and descriptors must stay where `docs/agent-safety.md` says; then it must end when it is told.
+
+mod attacks;
+mod crowd;
+mod customer;
+mod field;
+mod gauge;
+mod hoard;
+mod malformed;
+mod noise;
+mod random;
+mod stay;
+mod vanish;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+
+use crate::agent::Agent;
+use crate::conns::Conns;
+use crate::netns::Namespace;
+use crate::process::wait_for;
+
+use attacks::ATTACKS;
+use crowd::Crowd;
+use field::{Field, PORTS};
+use gauge::Gauge;
+pub use verdict::Verdict;
+
+/// How long the agent may take to end after SIGTERM.
+const END_WITHIN: Duration = Duration::from_secs(5);
+/// How long it may take from there until the kernel has the process: its own `stop_time` is as long.
+const GRACE: Duration = Duration::from_secs(3);
+/// After the attack the agent may keep what it cannot know to be dead: `head_time`, `body_time` and `write_time` are
+/// 10 s, the sweeper looks once a second.
+const FORGET_WITHIN: Duration = Duration::from_secs(14);
+/// The same with clients that vanished between two requests: `idle_time` is 75 s.
+const FORGET_IDLE_WITHIN: Duration = Duration::from_secs(80);
+/// An attack this long has clients that vanish while idle; a shorter one would wait for them longer than it lasts.
+const LONG: Duration = Duration::from_secs(120);
+/// Between two lines of print.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What to do.
+#[derive(Args, Clone, Debug)]
+pub struct Order {
+    /// How long the attack lasts: `20s`, `10m`, `8h`.
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = span)]
+    pub attack: Duration,
+    /// The conns binary; else $CONNS, else the one beside this program.
+    #[arg(long)]
+    pub conns: Option<PathBuf>,
+    /// Begins the random numbers of the attack; printed, so that a run can be made again.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Connections held beside the attack, so that lists are long; each is two sockets.
+    #[arg(long, default_value_t = 2000)]
+    pub crowd: usize,
+    /// Clients that connect and say nothing.
+    #[arg(long, default_value_t = 2000)]
+    pub idle: usize,
+}
+
+/// Attacks, prints a line a second, and says what did not hold.
+pub fn run(order: &Order, print: impl Fn(&str) + Sync) -> Result<Verdict> {
+    let conns = Conns::find(order.conns.as_deref())?;
+    raise_descriptors()?;
+    let namespace = Namespace::create("soak")?;
+    let mut agent = start(conns.path(), &namespace)?;
+    let before = gauge::descriptors(agent.pid())?;
+    print(&format!(
+        "soak: {:?}, seed {}, {} connections held, {} idle clients, agent {} with {before} descriptors",
+        order.attack,
+        order.seed,
+        order.crowd,
+        order.idle,
+        agent.pid()
+    ));
+    let gauge = namespace.inside(|| attack(order, &agent, &namespace, &print))??;
+    let is_long = order.attack >= LONG;
+    let forget = if is_long { FORGET_IDLE_WITHIN } else { FORGET_WITHIN };
+    let mut after = 0;
+    // Whether they came back is judged with the rest.
+    let _ = wait_for("descriptors to be given back", forget, || {
+        after = gauge::descriptors(agent.pid())?;
+        Ok((after <= before).then_some(()))
+    });
+    let last = agent.health(Some(&namespace)).context("asking for its health after the attack")?;
+    let asked = Instant::now();
+    agent.signal(Signal::TERM)?;
+    let ended = agent.wait(END_WITHIN + GRACE).map(|status| (status, asked.elapsed()));
+    let verdict = Verdict::of(&gauge.readings(), &last, (before, after), ended, &agent.said());
+    for line in verdict.lines() {
+        print(&line);
+    }
+    Ok(verdict)
+}
+
+/// The agent with its default limits, and every classic port.
+fn start(conns: &Path, namespace: &Namespace) -> Result<Agent> {
+    let mut arguments = Vec::new();
+    for (protocol, port) in PORTS {
+        arguments.push("--listen".to_owned());
+        arguments.push(format!("{protocol}=127.0.0.1:{port}"));
+    }
+    for flag in ["--monero-peers", "--ems-streams"] {
+        arguments.push(flag.to_owned());
+        arguments.push(crowd::filter());
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Agent::start(conns, Some(namespace), &arguments)
+}
+
+fn attack(
+    order: &Order,
+    agent: &Agent,
+    namespace: &Namespace,
+    print: &(impl Fn(&str) + Sync),
+) -> Result<Gauge> {
+    let _crowd = Crowd::open(order.crowd)?;
+    let field = Field::new(order, namespace);
+    let gauge = Gauge::default();
+    thread::scope(|scope| {
+        scope.spawn(|| gauge.control(&field));
+        scope.spawn(|| gauge.subscribe(&field));
+        scope.spawn(|| customer::shop(&field, &gauge));
+        let outcome = lead(order, agent, &field, &gauge, print, |attack, number| {
+            scope.spawn(move || attack(number));
+        });
+        field.stop_all();
+        outcome
+    })?;
+    Ok(gauge)
+}
+
+/// Waits until all is answered, lets the attackers loose, watches them, and calls them back.
+fn lead<'f>(
+    order: &Order,
+    agent: &Agent,
+    field: &'f Field<'f>,
+    gauge: &Gauge,
+    print: &(impl Fn(&str) + Sync),
+    mut spawn: impl FnMut(Box<dyn FnOnce(u64) + Send + 'f>, u64),
+) -> Result<()> {
+    wait_for("every protocol to be answered, and two beats", Duration::from_secs(30), || {
+        gauge.sample(agent)?;
+        Ok(gauge.is_warm().then_some(()))
+    })
+    .with_context(|| gauge.readings().troubles.join("; "))?;
+    print(&gauge.line(Duration::ZERO));
+    let started = Instant::now();
+    for (number, attack) in (0..).zip(ATTACKS) {
+        let run = attack.run;
+        spawn(
+            Box::new(move |number| {
+                field::be_nice();
+                run(field, number);
+            }),
+            number,
+        );
+    }
+    while started.elapsed() < order.attack {
+        thread::sleep(TICK);
+        gauge.sample(agent)?;
+        print(&gauge.line(started.elapsed()));
+        if gauge.readings().is_gone {
+            bail!("the agent ended during the attack: {}", agent.said().join("\n"));
+        }
+    }
+    Ok(())
+}
+
+/// As many open files as may be: both ends of the crowd and the attackers are here, and the agent inherits it.
+fn raise_descriptors() -> Result<()> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .context("raising the limit of open files to its hard limit")
+}
+
+/// `20s`, `10m`, `8h`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time; write 20s, 10m or 8h");
+    let unit = match text.chars().next_back() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(number * unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(span("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(span("8h"), Ok(Duration::from_secs(28_800)));
+        assert!(span("10").unwrap_err().contains("`10`"));
+        assert!(span("").is_err() && span("m").is_err());
+    }
+}

@@ -1,0 +1,35 @@
+//! Connections that are simply there, so that lists are long. Both ends are in this process.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+
+use anyhow::{Context, Result};
+
+/// The port one end of each has.
+const PORT: u16 = 9000;
+
+/// The connections, held until dropped.
+pub(super) struct Crowd {
+    _held: Vec<(TcpStream, TcpStream)>,
+}
+
+impl Crowd {
+    /// Opens so many; each is two sockets in the list.
+    pub(super) fn open(count: usize) -> Result<Self> {
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+        let listener = TcpListener::bind(at).with_context(|| format!("listening on {at}"))?;
+        let held = (0..count)
+            .map(|number| {
+                let client = TcpStream::connect(at)?;
+                let (server, _) = listener.accept()?;
+                anyhow::Ok((client, server))
+                    .with_context(|| format!("opening connection {number} of {count}"))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { _held: held })
+    }
+}
+
+/// The filter that matches them.
+pub(super) fn filter() -> String {
+    format!("local_port == {PORT} or remote_port == {PORT}")
+}

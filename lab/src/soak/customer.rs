@@ -1,0 +1,156 @@
+//! The client that behaves. It asks every protocol in turn, on a connection of its own, and must be answered.
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use super::field::{Field, at};
+use super::gauge::Gauge;
+
+/// Who waits longer than this has not been answered.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Between two questions.
+const EVERY: Duration = Duration::from_millis(250);
+/// Enough of an answer to know it by.
+const ENOUGH: usize = 4096;
+
+/// One question.
+pub(super) struct Question {
+    pub(super) name: &'static str,
+    port: u16,
+    words: &'static str,
+    /// What its answer has in its first bytes.
+    answer: &'static str,
+}
+
+/// One for each protocol, and the API.
+pub(super) const QUESTIONS: &[Question] = &[
+    Question {
+        name: "API",
+        port: 7979,
+        words: "GET /api/v1/connections?limit=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        answer: "{\"connections\":[",
+    },
+    Question {
+        name: "health",
+        port: 7979,
+        words: "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        answer: "\"status\":",
+    },
+    Question {
+        name: "metrics",
+        port: 7979,
+        words: "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        answer: "# TYPE conns",
+    },
+    Question {
+        name: "1e",
+        port: 7980,
+        words: "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 25\r\n\r\n\
+                Network.GetConnections();",
+        answer: "\"LocalAddress\"",
+    },
+    Question {
+        name: "monero",
+        port: 18081,
+        words: "POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 53\r\n\r\n\
+                {\"jsonrpc\":\"2.0\",\"id\":\"0\",\"method\":\"get_connections\"}",
+        answer: "\"connections\": [{",
+    },
+    Question {
+        name: "ems-http",
+        port: 7777,
+        words: "GET /getConnectionsCount HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        answer: "\"connectionsCount\"",
+    },
+    Question {
+        name: "ems-json",
+        port: 1112,
+        words: "getConnectionsCount\r\nquit\r\n",
+        answer: "\"connectionsCount\"",
+    },
+    Question {
+        name: "ems-ascii",
+        port: 1222,
+        words: "getConnectionsCount\r\nquit\r\n",
+        answer: "connectionsCount",
+    },
+    Question {
+        name: "jetstream over HTTP",
+        port: 8886,
+        words: "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 52\r\n\r\n\
+                {\"jsonrpc\":\"2.0\",\"method\":\"getConnections\",\"id\":\"me\"}",
+        answer: "\"result\"",
+    },
+    Question {
+        name: "jetstream in lines",
+        port: 8886,
+        words: "{\"jsonrpc\":\"2.0\",\"method\":\"getServerInfo\",\"id\":1}\n",
+        answer: "\"result\"",
+    },
+];
+
+/// Asks until the field says stop.
+pub(super) fn shop(field: &Field<'_>, gauge: &Gauge) {
+    for question in QUESTIONS.iter().cycle() {
+        if !field.goes_on() {
+            return;
+        }
+        let asked = Instant::now();
+        match question.ask() {
+            Ok(()) => gauge.answered(question.name, asked.elapsed()),
+            // Half of the machines that run this are just about to stop.
+            Err(_) if !field.goes_on() => {}
+            Err(why) => gauge.refused(question.name, &why),
+        }
+        field.pause(EVERY.saturating_sub(asked.elapsed()));
+    }
+}
+
+impl Question {
+    fn ask(&self) -> Result<(), String> {
+        let asked = Instant::now();
+        let mut heard = Vec::new();
+        let mut talk = || -> io::Result<bool> {
+            let mut client = std::net::TcpStream::connect_timeout(&at(self.port), ANSWER_WITHIN)?;
+            client.set_write_timeout(Some(ANSWER_WITHIN))?;
+            client.write_all(self.words.as_bytes())?;
+            let mut piece = [0; ENOUGH];
+            while asked.elapsed() < ANSWER_WITHIN && heard.len() < 2 * ENOUGH {
+                let left = ANSWER_WITHIN.saturating_sub(asked.elapsed());
+                client.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+                let read = client.read(&mut piece)?;
+                heard.extend_from_slice(&piece[..read]);
+                let is_it = contains(&heard, self.answer.as_bytes());
+                if is_it || read == 0 {
+                    return Ok(is_it);
+                }
+            }
+            Ok(false)
+        };
+        let outcome = talk();
+        let shown = || String::from_utf8_lossy(&heard[..heard.len().min(200)]).into_owned();
+        match outcome {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("answered {:?} after {:?}", shown(), asked.elapsed())),
+            Err(error) => Err(format!("{error} after {:?} and {:?}", asked.elapsed(), shown())),
+        }
+    }
+}
+
+fn contains(all: &[u8], part: &[u8]) -> bool {
+    all.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_as_long_as_they_say() {
+        for question in QUESTIONS {
+            let Some((head, body)) = question.words.split_once("\r\n\r\n") else { continue };
+            let said = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            assert_eq!(said.map_or(Ok(0), str::parse), Ok(body.len()), "{}", question.name);
+        }
+    }
+}

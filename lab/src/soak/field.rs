@@ -1,0 +1,163 @@
+//! What the attackers share: where the agent is, when to stop, and how clients are made.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
+
+use crate::netns::Namespace;
+
+use super::{LONG, Order};
+
+/// What the agent speaks, on the ports it has everywhere.
+pub(super) const PORTS: [(&str, u16); 7] = [
+    ("http", 7979),
+    ("1e", 7980),
+    ("monero", 18081),
+    ("ems-json", 1112),
+    ("ems-ascii", 1222),
+    ("ems-http", 7777),
+    ("jetstream", 8886),
+];
+
+/// The ports that speak HTTP.
+pub(super) const HTTP_PORTS: [u16; 5] = [7979, 7980, 18081, 7777, 8886];
+/// The ports that take lines.
+pub(super) const LINE_PORTS: [u16; 3] = [1112, 1222, 8886];
+
+/// The kernel gives at least twice the smallest it knows, so this is a few segments.
+pub(super) const SMALL_BUFFER: usize = 2048;
+/// In life the attackers are on other machines; here they must not compete with what is measured.
+const NICE: i32 = 10;
+/// A listener whose queue is full answers when the client asks again, after a second.
+const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+
+/// Where it happens.
+pub(super) struct Field<'a> {
+    pub(super) namespace: &'a Namespace,
+    pub(super) seed: u64,
+    pub(super) idle: usize,
+    /// Whether clients also vanish between two requests.
+    pub(super) vanish_idle: bool,
+    stop: AtomicBool,
+    /// Clients made, and attempts that failed.
+    pub(super) made: AtomicU64,
+    pub(super) failed: AtomicU64,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn new(order: &Order, namespace: &'a Namespace) -> Self {
+        Self {
+            namespace,
+            seed: order.seed,
+            idle: order.idle,
+            vanish_idle: order.attack >= LONG,
+            stop: AtomicBool::new(false),
+            made: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn stop_all(&self) {
+        self.stop.store(true, Relaxed);
+    }
+
+    pub(super) fn goes_on(&self) -> bool {
+        !self.stop.load(Relaxed)
+    }
+
+    /// Waits, but no longer than the attack.
+    pub(super) fn pause(&self, time: Duration) {
+        const STEP: Duration = Duration::from_millis(50);
+        let mut left = time;
+        while self.goes_on() && !left.is_zero() {
+            let step = left.min(STEP);
+            std::thread::sleep(step);
+            left -= step;
+        }
+    }
+
+    /// A client of this port.
+    pub(super) fn dial(&self, port: u16) -> io::Result<TcpStream> {
+        self.counted(TcpStream::connect_timeout(&at(port), CONNECT_WITHIN))
+    }
+
+    /// A client with a receive buffer of [`SMALL_BUFFER`], from an address of its own if one is given.
+    pub(super) fn dial_from(&self, from: Option<Ipv4Addr>, port: u16) -> io::Result<TcpStream> {
+        let attempt = || {
+            let flags = SocketFlags::CLOEXEC;
+            let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+            sockopt::set_socket_recv_buffer_size(&socket, SMALL_BUFFER)?;
+            if let Some(from) = from {
+                bind(&socket, &SocketAddr::new(IpAddr::V4(from), 0))?;
+            }
+            connect(&socket, &at(port))?;
+            Ok(TcpStream::from(socket))
+        };
+        self.counted(attempt())
+    }
+
+    fn counted(&self, made: io::Result<TcpStream>) -> io::Result<TcpStream> {
+        let count = if made.is_ok() { &self.made } else { &self.failed };
+        count.fetch_add(1, Relaxed);
+        made
+    }
+}
+
+/// Where the agent is.
+pub(super) fn at(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// Makes the calling thread give way to the agent.
+pub(super) fn be_nice() {
+    // If this is refused the attack only disturbs more.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
+/// Closes with a reset.
+pub(super) fn reset(stream: &TcpStream) {
+    // If it cannot be set it is closed politely.
+    let _ = sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+}
+
+/// Clients of one kind, each made anew when the agent has enough of it.
+pub(super) struct Pool<'a> {
+    field: &'a Field<'a>,
+    clients: Vec<Option<TcpStream>>,
+}
+
+impl<'a> Pool<'a> {
+    pub(super) fn new(field: &'a Field<'a>, count: usize) -> Self {
+        Self { field, clients: (0..count).map(|_| None).collect() }
+    }
+
+    /// Makes those that are missing with `make`, and lets each of the others do `act`; one whose `act` fails is
+    /// closed. All are told their number.
+    pub(super) fn tend(
+        &mut self,
+        make: impl Fn(usize) -> io::Result<TcpStream>,
+        mut act: impl FnMut(usize, &mut TcpStream) -> io::Result<()>,
+    ) {
+        for (number, place) in self.clients.iter_mut().enumerate() {
+            if !self.field.goes_on() {
+                return;
+            }
+            match place {
+                None => {
+                    let made = make(number).and_then(|client| {
+                        client.set_nonblocking(true)?;
+                        Ok(client)
+                    });
+                    *place = made.ok();
+                }
+                Some(client) => match act(number, client) {
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => *place = None,
+                    _ => {}
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Random bytes, mutated requests, and connections that only come and go.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use super::field::{Field, PORTS, reset};
+use super::random::Random;
+
+/// Nobody waits longer for what the agent says to noise.
+const PATIENCE: Duration = Duration::from_millis(30);
+/// Longest random bytes.
+const LONGEST: usize = 8 << 10;
+/// Most mutations of one request.
+const MUTATIONS: usize = 6;
+/// Connections that come and go between two pauses.
+const BURST: usize = 30;
+/// Between two bursts; so a few hundred a second.
+const REST: Duration = Duration::from_millis(50);
+
+/// What the ports understand, to be mutated.
+const SENSE: &[&[u8]] = &[
+    b"GET /api/v1/connections?filter=process%20==%20nginx&sort=-rtt&limit=3 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /api/v1/changes?since=0123456789abcdef-7 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n",
+    b"GET /api/v1/snapshot?view=all HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 25\r\n\r\nNetwork.GetConnections();",
+    b"POST /1e HTTP/1.1\r\nHost: localhost\r\nContent-Length: 35\r\n\r\nNetwork.GetListeningEndpoints();   ",
+    b"POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 53\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":\"0\",\"method\":\"get_connections\"}",
+    b"GET /listConnections?params=ZXhjbHVkZU5vbk5ldHdvcmtQcm90b2NvbHM9MA== HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"listConnections excludeNonNetworkProtocols=0 commandId=a\\ b\r\n",
+    b"getConnectionInfo id=1\r\ngetConnectionsCount\r\nresetMaxFdCounters\r\n",
+    b"{\"jsonrpc\":\"2.0\",\"method\":\"getConnections\",\"params\":{\"limit\":5},\"id\":1}\n",
+    b"[{\"jsonrpc\":\"2.0\",\"method\":\"send.getConnection\",\"params\":[1],\"id\":null}]\n",
+];
+
+/// Random and mutated bytes on every port.
+pub(super) fn bytes(field: &Field<'_>, number: u64) {
+    let mut random = Random::new(field.seed ^ (number << 32));
+    while field.goes_on() {
+        let (_, port) = *random.pick(&PORTS);
+        let words = match random.below(3) {
+            0 => {
+                let length = 1 + random.below(LONGEST);
+                random.bytes(length)
+            }
+            _ => {
+                let sense = random.pick(SENSE).to_vec();
+                mutated(sense, &mut random)
+            }
+        };
+        let Ok(mut client) = field.dial(port) else { continue };
+        let timed = client
+            .set_write_timeout(Some(PATIENCE))
+            .and_then(|()| client.set_read_timeout(Some(PATIENCE)));
+        if timed.is_ok() {
+            // The agent may have closed already; what it says does not matter here.
+            let _ = client.write_all(&words);
+            let _ = client.read(&mut [0; 4096]);
+        }
+    }
+}
+
+fn mutated(mut bytes: Vec<u8>, random: &mut Random) -> Vec<u8> {
+    for _ in 0..=random.below(MUTATIONS) {
+        if bytes.is_empty() {
+            break;
+        }
+        let at = random.below(bytes.len());
+        match random.below(6) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => bytes[at] = *random.pick(&[0, b'\n', b'\r', b'"', b'\\', b'{', b'%', 0x80, 0xff]),
+            2 => {
+                bytes.remove(at);
+            }
+            3 => {
+                let more = 1 + random.below(64);
+                let more = random.bytes(more);
+                bytes.splice(at..at, more);
+            }
+            4 => bytes.truncate(at),
+            _ => {
+                let part = bytes[at..].to_vec();
+                bytes.splice(at..at, part);
+            }
+        }
+    }
+    bytes
+}
+
+/// Opens and closes, some with a reset, some with a word.
+pub(super) fn churn(field: &Field<'_>, number: u64) {
+    let mut random = Random::new(field.seed ^ (number << 32));
+    while field.goes_on() {
+        for _ in 0..BURST {
+            let (_, port) = *random.pick(&PORTS);
+            let Ok(mut client) = field.dial(port) else { continue };
+            if random.below(2) == 0 {
+                // Closing is what this is about; whether the word arrives is not.
+                let _ = client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            }
+            if random.below(2) == 0 {
+                reset(&client);
+            }
+        }
+        field.pause(REST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mutations_come_again_and_change_something() {
+        let all = |seed| {
+            let mut random = Random::new(seed);
+            (0..50).map(|_| mutated(SENSE[0].to_vec(), &mut random)).collect::<Vec<_>>()
+        };
+        assert_eq!(all(3), all(3));
+        assert!(all(3).iter().filter(|bytes| *bytes != SENSE[0]).count() > 45);
+    }
+}

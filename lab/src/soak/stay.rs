@@ -1,0 +1,130 @@
+//! Clients that stay: idle ones, those that speak slowly, and those that do not read.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::field::{Field, HTTP_PORTS, PORTS, Pool};
+
+/// Between two looks at those that say nothing.
+const LOOK: Duration = Duration::from_millis(500);
+/// Heads that never end, at once.
+const SLOW_HEADS: usize = 200;
+/// Readers at once; every third never reads.
+const SLOW_READERS: usize = 90;
+/// Streams asked for; the agent has room for fewer.
+const SUBSCRIBERS: usize = 60;
+
+/// The longest answers there are. `NUMBER` becomes the client's, so that no two share an answer.
+const LONG_ANSWERS: &[(u16, &str)] = &[
+    (7979, "GET /api/v1/connections?view=all&limit=NUMBER HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (7979, "GET /api/v1/connections?fields=all&limit=NUMBER HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (7979, "GET /api/v1/verdicts?view=all&limit=NUMBER HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (7979, "GET /api/v1/snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (
+        18081,
+        "POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 53\r\n\r\n\
+         {\"jsonrpc\":\"2.0\",\"id\":\"0\",\"method\":\"get_connections\"}",
+    ),
+    (7777, "GET /listConnections HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (1112, "listConnections\r\n"),
+    (1222, "listConnections\r\n"),
+    (
+        7980,
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 25\r\n\r\nNetwork.GetConnections();",
+    ),
+];
+
+/// Whether the other end is still there; what it says is thrown away.
+fn listens(client: &mut TcpStream) -> io::Result<()> {
+    let mut heard = [0; 512];
+    match client.read(&mut heard)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Connects and says nothing.
+pub(super) fn idle(field: &Field<'_>, _: u64) {
+    let mut pool = Pool::new(field, field.idle);
+    while field.goes_on() {
+        pool.tend(|number| field.dial(PORTS[number % PORTS.len()].1), |_, client| listens(client));
+        field.pause(LOOK);
+    }
+}
+
+/// Sends the head of a request, a byte at a time.
+pub(super) fn slow_heads(field: &Field<'_>, _: u64) {
+    const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ";
+    let mut pool = Pool::new(field, SLOW_HEADS);
+    let mut turn = 0;
+    while field.goes_on() {
+        pool.tend(
+            |number| field.dial(HTTP_PORTS[number % HTTP_PORTS.len()]),
+            |_, client| {
+                let byte = HEAD.get(turn % 400).copied().unwrap_or(b'x');
+                client.write_all(&[byte])?;
+                listens(client)
+            },
+        );
+        turn += 1;
+        field.pause(LOOK);
+    }
+}
+
+/// Asks for megabytes and reads a byte a second, or none.
+pub(super) fn slow_readers(field: &Field<'_>, _: u64) {
+    let mut pool = Pool::new(field, SLOW_READERS);
+    while field.goes_on() {
+        let looked = Instant::now();
+        pool.tend(
+            |number| {
+                let (port, question) = LONG_ANSWERS[number % LONG_ANSWERS.len()];
+                let mut client = field.dial_from(None, port)?;
+                let limit = 10_000 - number % 1000;
+                let question = question.replace("NUMBER", &limit.to_string());
+                client.write_all(question.as_bytes())?;
+                Ok(client)
+            },
+            |number, client| {
+                if number % 3 == 0 {
+                    return is_there(client);
+                }
+                let mut byte = [0];
+                match client.read(&mut byte)? {
+                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                    _ => Ok(()),
+                }
+            },
+        );
+        field.pause(Duration::from_secs(1).saturating_sub(looked.elapsed()));
+    }
+}
+
+/// Whether the agent has reset it; nothing is read.
+fn is_there(client: &TcpStream) -> io::Result<()> {
+    client.take_error()?.map_or(Ok(()), Err)?;
+    // A reset that was told already shows as the end behind what waits to be read.
+    client.peek(&mut [0]).and_then(|seen| match seen {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    })
+}
+
+/// Subscribes to every change of everything and never reads.
+pub(super) fn deaf_subscribers(field: &Field<'_>, _: u64) {
+    const QUESTION: &[u8] =
+        b"GET /api/v1/changes?view=all&updates=true HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut pool = Pool::new(field, SUBSCRIBERS);
+    while field.goes_on() {
+        pool.tend(
+            |_| {
+                let mut client = field.dial_from(None, 7979)?;
+                client.write_all(QUESTION)?;
+                Ok(client)
+            },
+            |_, client| is_there(client),
+        );
+        field.pause(Duration::from_secs(1));
+    }
+}
