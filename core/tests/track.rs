@@ -171,3 +171,62 @@ fn whoever_sent_the_syn_has_one_more_byte_acknowledged() {
     assert_eq!(direction(500, 0, true), inbound);
     assert_eq!(direction(500, 0, false), outbound);
 }
+
+#[test]
+fn a_wall_clock_that_is_set_changes_dates_and_nothing_else() {
+    let told = |wall_steps: [i64; 3]| {
+        let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+        let looks = [(10, 0), (11, 4_000), (12, 9_000)];
+        let lives = looks.into_iter().zip(wall_steps).map(|((second, sent), wall_us)| {
+            let now = Moment { wall_us, ..at(second) };
+            fold_one(&mut tracker, socket(1, sent, 0), now).life
+        });
+        let mut last = lives.last().unwrap();
+        last.first_seen.wall_us = 0;
+        last
+    };
+    let hour = 3_600_000_000;
+    let steady = told([0, 1_000_000, 2_000_000]);
+    assert_eq!(steady.rates.get().unwrap().out_bytes_per_s, 5_000.0);
+    assert_eq!(told([0, -hour, hour]), steady);
+}
+
+#[test]
+fn marks_are_the_highest_of_all_looks_and_slots_stay_while_nothing_moves() {
+    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    fold_one(&mut tracker, socket(1, 0, 0), at(100));
+    let fast = fold_one(&mut tracker, socket(1, 90_000, 0), at(101)).life;
+    let slow = fold_one(&mut tracker, socket(1, 90_900, 0), at(102)).life;
+    assert_eq!(slow.peaks.out_bytes_per_s, 90_000.0);
+    assert_eq!(fast.slot_rates.get().unwrap().out_bytes_per_s, 10_000.0);
+    assert_eq!(slow.slot_rates.get().unwrap().out_bytes_per_s, 10_100.0);
+    // Long after the slots have passed: reckoned anew only when bytes move again.
+    let idle = fold_one(&mut tracker, socket(1, 90_900, 0), at(150)).life;
+    assert_eq!((idle.slot_rates, idle.rates.get()), (slow.slot_rates, Some(Rates::ZERO)));
+    let again = fold_one(&mut tracker, socket(1, 91_800, 0), at(151)).life;
+    assert_eq!(again.slot_rates.get().unwrap().out_bytes_per_s, 100.0);
+}
+
+#[test]
+fn a_serial_is_given_once_and_what_is_gone_is_named() {
+    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let first = fold_one(&mut tracker, socket(7, 0, 0), at(1));
+    assert!(tracker.gone().is_empty());
+    let second = fold_one(&mut tracker, socket(8, 0, 0), at(2));
+    assert_eq!(tracker.gone(), [first.socket.id]);
+    let back = fold_one(&mut tracker, socket(7, 0, 0), at(3));
+    let serials = [first, second, back].map(|connection| connection.life.serial);
+    assert_eq!(serials, [1, 2, 3]);
+}
+
+#[test]
+fn age_is_known_of_what_was_seen_to_come_and_of_nothing_else_the_kernel_does_not_tell() {
+    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    // Both ends have talked, so the kernel does not tell the age of either.
+    let old = fold_one(&mut tracker, socket(1, 10, 10), at(1));
+    assert_eq!(old.life.age_us, Known::Unknown(Unknown::KernelDoesNotTell));
+    assert_eq!(old.life.least_age_us(at(4)), 3_000_000);
+    fold_one(&mut tracker, socket(2, 10, 10), at(2));
+    let later = fold_one(&mut tracker, socket(2, 10, 10), at(9));
+    assert_eq!(later.life.age_us, Known::Value(7_000_000, Source::Derived));
+}

@@ -31,6 +31,11 @@ impl Conns {
         }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Runs it and returns its standard output; a failing run is an error with its standard error.
     pub fn run(&self, arguments: &[&str]) -> Result<String> {
         let output = self.output(arguments)?;

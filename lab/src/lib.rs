@@ -12,3 +12,4 @@ pub mod path;
 pub mod peer;
 pub mod process;
 pub mod scenario;
+pub mod soak;

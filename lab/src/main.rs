@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use conns_lab::{conns::Conns, matrix, peer::Role};
+use conns_lab::{conns::Conns, matrix, peer::Role, soak};
 
 #[derive(Parser)]
 #[command(name = "conns-lab", about = "Proof of conns against real kernels")]
@@ -36,6 +36,8 @@ enum Action {
         #[arg(long)]
         ss: bool,
     },
+    /// Attack a `conns serve` for a while and see whether it keeps its promises.
+    Soak(soak::Order),
 }
 
 fn main() -> Result<ExitCode> {
@@ -49,6 +51,10 @@ fn main() -> Result<ExitCode> {
             };
             let passed = matrix::run(&judge, only.as_deref(), jobs)?;
             Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Action::Soak(order) => {
+            let verdict = soak::run(&order, |line| println!("{line}"))?;
+            Ok(if verdict.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }

@@ -60,19 +60,19 @@ pub(super) const QUESTIONS: &[Question] = &[
         name: "ems-http",
         port: 7777,
         words: "GET /getConnectionsCount HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-        answer: "\"connectionsCount\"",
+        answer: "\"count\":",
     },
     Question {
         name: "ems-json",
         port: 1112,
         words: "getConnectionsCount\r\nquit\r\n",
-        answer: "\"connectionsCount\"",
+        answer: "\"count\":",
     },
     Question {
         name: "ems-ascii",
         port: 1222,
         words: "getConnectionsCount\r\nquit\r\n",
-        answer: "connectionsCount",
+        answer: "count",
     },
     Question {
         name: "jetstream over HTTP",

@@ -1,0 +1,245 @@
+//! What is measured while the attack goes on: by the kernel, by a subscriber, by the agent's own word, and by a
+//! thread that does nothing but wake up, so that a machine that is late itself is not held against the agent.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::agent::Agent;
+
+use super::customer::QUESTIONS;
+use super::field::{Field, at};
+
+/// As often as the agent's beat is due.
+const BEAT_US: i64 = 1_000_000;
+/// The control thread wakes up so often.
+const WAKE_EVERY: Duration = Duration::from_millis(20);
+/// A beat comes each second; this long without any is a trouble of its own.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Beats after which the measuring can begin.
+const WARM_BEATS: u64 = 2;
+/// Troubles that are kept; the rest is counted.
+const TROUBLES_KEPT: usize = 20;
+
+/// All that was read so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Readings {
+    /// Beats the subscriber was told of, and beats it was told of together with a later one.
+    pub(super) beats: u64,
+    pub(super) merged: u64,
+    /// Farthest that two successive snapshots were from being a second apart.
+    pub(super) gap_worst: Duration,
+    /// Latest that a thread which does nothing but wake up woke up.
+    pub(super) control_worst: Duration,
+    /// As the agent says.
+    pub(super) slip_worst: Duration,
+    pub(super) beats_missed: u64,
+    pub(super) sockets: u64,
+    pub(super) clients: u64,
+    pub(super) refused: u64,
+    /// As the kernel says.
+    pub(super) resident: u64,
+    pub(super) resident_peak: u64,
+    pub(super) descriptors: usize,
+    /// Questions of the client that behaves.
+    pub(super) answers: u64,
+    pub(super) answer_worst: Duration,
+    pub(super) answered: BTreeSet<&'static str>,
+    /// What went wrong, the first of it.
+    pub(super) troubles: Vec<String>,
+    pub(super) troubles_more: u64,
+    pub(super) is_gone: bool,
+}
+
+/// Where all write down what they read.
+#[derive(Debug, Default)]
+pub(super) struct Gauge(Mutex<Readings>);
+
+impl Gauge {
+    pub(super) fn readings(&self) -> Readings {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Readings> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn answered(&self, name: &'static str, after: Duration) {
+        let mut readings = self.lock();
+        readings.answers += 1;
+        readings.answered.insert(name);
+        readings.answer_worst = readings.answer_worst.max(after);
+    }
+
+    pub(super) fn refused(&self, name: &str, why: &str) {
+        self.trouble(format!("{name} was not answered: {why}"));
+    }
+
+    fn trouble(&self, what: String) {
+        let mut readings = self.lock();
+        if readings.troubles.len() < TROUBLES_KEPT {
+            readings.troubles.push(what);
+        } else {
+            readings.troubles_more += 1;
+        }
+    }
+
+    /// Whether every question was answered once and beats come.
+    pub(super) fn is_warm(&self) -> bool {
+        let readings = self.lock();
+        readings.answered.len() == QUESTIONS.len() && readings.beats >= WARM_BEATS
+    }
+
+    /// Wakes up again and again.
+    pub(super) fn control(&self, field: &Field<'_>) {
+        let mut due = Instant::now();
+        while field.goes_on() {
+            due += WAKE_EVERY;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let late = due.elapsed();
+            let mut readings = self.lock();
+            readings.control_worst = readings.control_worst.max(late);
+            // What was slept through is not made up for.
+            due = due.max(Instant::now());
+        }
+    }
+
+    /// Listens to the agent's beats.
+    pub(super) fn subscribe(&self, field: &Field<'_>) {
+        while field.goes_on() {
+            if let Err(error) = self.listen(field)
+                && field.goes_on()
+            {
+                self.trouble(format!("the subscriber lost its stream: {error:#}"));
+                field.pause(Duration::from_secs(1));
+            }
+        }
+    }
+
+    fn listen(&self, field: &Field<'_>) -> Result<()> {
+        let mut stream = TcpStream::connect_timeout(&at(7979), SILENCE)?;
+        stream.set_read_timeout(Some(SILENCE))?;
+        // Nothing matches: only beats are told.
+        stream.write_all(
+            b"GET /api/v1/changes?updates=false&filter=local_port==1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        )?;
+        let mut last: Option<(u64, i64)> = None;
+        let mut is_beat = false;
+        for line in BufReader::new(stream).lines() {
+            let line = line?;
+            if !field.goes_on() {
+                return Ok(());
+            }
+            if let Some(event) = line.strip_prefix("event: ") {
+                is_beat = event == "beat";
+            } else if is_beat && let Some(data) = line.strip_prefix("data: ") {
+                let beat: Value = serde_json::from_str(data)?;
+                let sequence = beat["sequence"].as_u64().context("a beat has no sequence")?;
+                let at_us = beat["at_us"].as_i64().context("a beat has no time")?;
+                if let Some(last) = last.filter(|last| last.0 < sequence) {
+                    self.beat(sequence - last.0, at_us - last.1);
+                }
+                last = Some((sequence, at_us));
+            }
+        }
+        anyhow::bail!("the agent ended the stream")
+    }
+
+    /// So many beats later a snapshot was made so much later.
+    fn beat(&self, beats: u64, later_us: i64) {
+        let due = i64::try_from(beats).unwrap_or(i64::MAX).saturating_mul(BEAT_US);
+        let off = Duration::from_micros(later_us.abs_diff(due));
+        let mut readings = self.lock();
+        readings.beats += beats;
+        readings.merged += beats - 1;
+        // The first look is made before there is a thread that could be on time.
+        if readings.beats > WARM_BEATS {
+            readings.gap_worst = readings.gap_worst.max(off);
+        }
+    }
+
+    /// Asks the kernel and the agent.
+    pub(super) fn sample(&self, agent: &Agent) -> Result<()> {
+        let Ok(status) = fs::read_to_string(format!("/proc/{}/status", agent.pid())) else {
+            self.lock().is_gone = true;
+            return Ok(());
+        };
+        if status.contains("State:\tZ") {
+            self.lock().is_gone = true;
+            return Ok(());
+        }
+        let descriptors = descriptors(agent.pid())?;
+        {
+            let mut readings = self.lock();
+            readings.resident = kilobytes(&status, "VmRSS:")? << 10;
+            readings.resident_peak = kilobytes(&status, "VmHWM:")? << 10;
+            readings.descriptors = descriptors;
+        }
+        match agent.health(None) {
+            Ok(health) => self.heard(&health),
+            Err(error) => self.trouble(format!("its health page: {error:#}")),
+        }
+        Ok(())
+    }
+
+    /// Notes what a health page says.
+    fn heard(&self, health: &Value) {
+        let mut readings = self.lock();
+        let number = |place: &str| health.pointer(place).and_then(Value::as_u64);
+        match (number("/beats/slip_max_us"), number("/beats/missed")) {
+            (Some(slip), Some(missed)) => {
+                readings.slip_worst = Duration::from_micros(slip);
+                readings.beats_missed = missed;
+            }
+            _ => {
+                drop(readings);
+                return self.trouble(format!("its health page has no beats: {health}"));
+            }
+        }
+        readings.sockets = number("/sockets").unwrap_or_default();
+        readings.clients = number("/readers/clients").unwrap_or_default();
+        let refused = health["readers"]["refused"].as_object();
+        readings.refused = refused.map_or(0, |all| all.values().filter_map(Value::as_u64).sum());
+    }
+
+    /// One line of print.
+    pub(super) fn line(&self, at: Duration) -> String {
+        let r = self.lock();
+        format!(
+            "{:>5}s  clients {:>5}  sockets {:>6}  slip {:>7.3?}  gap {:>7.3?}  (machine {:>7.3?})  \
+             resident {:>4} MB (peak {:>4})  fds {:>5}  answers {:>5} (worst {:.0?})  refused {:>6}  troubles {}",
+            at.as_secs(),
+            r.clients,
+            r.sockets,
+            r.slip_worst,
+            r.gap_worst,
+            r.control_worst,
+            r.resident / 1_000_000,
+            r.resident_peak / 1_000_000,
+            r.descriptors,
+            r.answers,
+            r.answer_worst,
+            r.refused,
+            r.troubles.len() as u64 + r.troubles_more,
+        )
+    }
+}
+
+/// Open descriptors of a process.
+pub(super) fn descriptors(pid: u32) -> Result<usize> {
+    let place = format!("/proc/{pid}/fd");
+    let count = fs::read_dir(&place).with_context(|| format!("reading {place}"))?.count();
+    Ok(count)
+}
+
+fn kilobytes(status: &str, key: &str) -> Result<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+    number.with_context(|| format!("no {key} in the status of the agent"))
+}
