@@ -98,7 +98,8 @@ pub(crate) fn report_losses(losses: &[Loss]) -> bool {
     let add = not_permitted.iter().map(|loss| &*loss.sentence).collect::<Vec<_>>().join("; ");
     let mut stderr = io::stderr().lock();
     for line in lost.iter().map(|loss| &*loss.sentence).chain([&*add]).filter(|l| !l.is_empty()) {
-        let _ = writeln!(stderr, "conns: {line}");
+        // The words may come from an agent elsewhere.
+        let _ = writeln!(stderr, "conns: {}", presentable(line));
     }
     !lost.is_empty()
 }

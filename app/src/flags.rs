@@ -87,7 +87,7 @@ Examples:
   conns 'remote in 10.0.0.0/8 and loss > 1%'
   conns --group-by process --watch         bytes a second by process
   conns why 443                            what holds each connection of port 443 back
-  conns --agent http://10.0.0.5:7373 -l    listening endpoints of another machine
+  conns --agent http://10.0.0.5:7979 -l    listening endpoints of another machine
 
 Exit codes: 0 answered; 1 no answer; 2 wrong flag, filter or column; 3 answered, but a part could
 not be read (standard error says which).";

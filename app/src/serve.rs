@@ -16,7 +16,10 @@ use conns_api::Feed;
 use conns_core::track::Memory;
 use conns_engine::{Engine, Watcher};
 use conns_privileges::{Confinement, Keep, becomes, shrink};
-use conns_server::{About, Access, Gate, Listener, Place, Plan, Refusals, runtime, tls_from_files};
+use conns_server::{
+    About, Access, BindError, Gate, Listener, Place, Plan, Protocol, Refusals, runtime,
+    tls_from_files,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, FILE_VARIABLE, USUAL_FILE, load};
@@ -41,8 +44,15 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let listeners = config
         .listen
         .iter()
-        .map(|wanted| Listener::bind(wanted, wanted.speaks_tls(has_tls)))
-        .collect::<Result<Vec<_>, _>>()
+        .map(|wanted| {
+            let mut listener = Listener::bind(wanted, wanted.speaks_tls(has_tls))?;
+            // Clients written for other systems know no tokens of ours. Where only this machine
+            // reaches a port of theirs, or it was said that it is meant, none is asked for.
+            let is_ours = wanted.protocol == Protocol::Http;
+            listener.guarded &= is_ours || !(wanted.place.is_local() || config.insecure);
+            Ok(listener)
+        })
+        .collect::<Result<Vec<_>, BindError>>()
         .map_err(no_answer)?;
     let memory = Memory::Window(config.window);
     let engine = Engine::open(choice(config.source), memory).map_err(no_answer)?;

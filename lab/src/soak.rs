@@ -94,6 +94,7 @@ pub fn run(order: &Order, print: impl Fn(&str) + Sync) -> Result<Verdict> {
         after = gauge::descriptors(agent.pid())?;
         Ok((after <= before).then_some(()))
     });
+    if after>before { for _ in 0..16 {  std::thread::sleep(Duration::from_secs(5)); print(&namespace.output("sh",&["-c",&format!("date; ss -tanpi | grep -A1 conns | grep -v LISTEN | grep -A1 7979| head -6; ss -tanp | grep conns | grep -c ESTAB; ss -tan | grep -c FIN-WAIT", )])?.to_owned()); print(&agent.health(Some(&namespace))?["readers"].to_string());}}
     let last = agent.health(Some(&namespace)).context("asking for its health after the attack")?;
     let asked = Instant::now();
     agent.signal(Signal::TERM)?;
@@ -129,6 +130,11 @@ fn attack(
     let _crowd = Crowd::open(order.crowd)?;
     let field = Field::new(order, namespace);
     let gauge = Gauge::default();
+    wait_for("the agent to see the connections that are held", Duration::from_secs(30), || {
+        gauge.sample(agent)?;
+        let seen = usize::try_from(gauge.readings().sockets).unwrap_or(usize::MAX);
+        Ok((seen >= 2 * order.crowd).then_some(()))
+    })?;
     thread::scope(|scope| {
         scope.spawn(|| gauge.control(&field));
         scope.spawn(|| gauge.subscribe(&field));

@@ -15,8 +15,11 @@ _conns() {
 
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
 '*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
-'--source=[Where connections are read from]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
+'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
@@ -69,19 +72,22 @@ csv\:"Comma-separated values"))' \
             (why)
 _arguments "${_arguments_options[@]}" : \
 '*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
-'--source=[Where connections are read from]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
+'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
 never\:"Never"))' \
-'--for=[How long to watch before judging]:TIME:_default' \
+'--for=[How long to watch before judging; an agent judges its own window of the last seconds]:TIME:_default' \
 '-o+[How to print]:FORMAT:((text\:"Sentences"
 json\:"One JSON object"
 jsonl\:"One JSON object a line for each connection"))' \
 '--output=[How to print]:FORMAT:((text\:"Sentences"
 json\:"One JSON object"
 jsonl\:"One JSON object a line for each connection"))' \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
 '(-a --all)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '(-a --all)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '-a[All states, and unconnected UDP]' \
@@ -109,6 +115,9 @@ json\:"One JSON object"))' \
 '--output=[How to print]:FORMAT:((table\:"For people"
 markdown\:"The page docs/fields.md"
 json\:"One JSON object"))' \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -125,24 +134,198 @@ wide\:"For people, more columns, nothing cut"
 json\:"One JSON object"
 jsonl\:"One JSON object a line for each connection"
 csv\:"Comma-separated values"))' \
-'--source=[Where connections are read from]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
+'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '*--netns=[Only this network namespace; repeatable]:NAME:_default' \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
 '--no-header[Leave out the line with the names of the columns]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':call -- The call, such as `Network.GetConnections`:_default' \
 && ret=0
 ;;
+(serve)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Read this file instead of /etc/conns/conns.toml]:FILE:_files' \
+'--interval=[Time between two looks at the machine \[default\: 1s\]]:TIME:_default' \
+'--window=[A verdict looks back once to twice so long; at least two intervals \[default\: 5s\]]:TIME:_default' \
+'--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel portable)' \
+'--follow-namespaces=[Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
+'--user=[Become this user once everything is open]:NAME:_default' \
+'*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns.sock\]]:WHERE:_default' \
+'--insecure=[Let other machines read without TLS and token]::BOOL:(true false)' \
+'*--host=[Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
+'*--token-hash=[Hashes (sha256\:…) of the bearer tokens that are let in over TCP; \`conns token\` makes one; repeatable]:HASH:_default' \
+'--tls-cert=[PEM file with the certificate and those it hangs on]:FILE:_default' \
+'--tls-key=[PEM file with the private key]:FILE:_default' \
+'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
+'--monero-node=[Which of them are those of the node to speak for, where several run]:FILTER:_default' \
+'--monero-era=[The release of Monero whose shape is answered \[default\: current\]]:ERA:(current 0.11)' \
+'--monero-restricted=[Answer as a node'\''s restricted port does, which does not know the method]::BOOL:(true false)' \
+'--monero-login=[Who may ask the Monero dialect; the digest is what \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\` prints. Better kept in the file\: flags and variables can be seen by others]:USER:DIGEST:_default' \
+'--ems-streams=[Which connections are those of a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
+'--ems-length-prefix=[Send four bytes with its length before each answer in JSON over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
+'--metrics-top=[How many of the largest have series of their own in /metrics; the others are summed up \[default\: 20\]]:N:_default' \
+'--limits-clients=[Clients connected at once \[default\: 3072\]]:N:_default' \
+'--limits-clients-per-listener=[Clients connected at once to one listener \[default\: 2560\]]:N:_default' \
+'--limits-clients-per-address=[Clients connected at once from one address (IPv6\: one /64); loopback is not counted \[default\: 256\]]:N:_default' \
+'--limits-streams=[Streams of events at once \[default\: 256\]]:N:_default' \
+'--limits-head-bytes=[Longest head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
+'--limits-bodies-bytes=[Request bodies and unfinished lines held at once, over all clients \[default\: 32MiB\]]:SIZE:_default' \
+'--limits-held-bytes=[Answers on their way held at once, over all clients \[default\: 64MiB\]]:SIZE:_default' \
+'--limits-idle-time=[Longest time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
+'--limits-line-idle-time=[Longest time between two lines of a client that speaks in lines \[default\: 10m\]]:TIME:_default' \
+'--limits-head-time=[Longest time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \
+'--limits-body-time=[Longest time for the body of a request \[default\: 10s\]]:TIME:_default' \
+'--limits-line-time=[Longest time for a line, from its first byte to its end \[default\: 2m\]]:TIME:_default' \
+'--limits-work-time=[Longest time to make an answer \[default\: 30s\]]:TIME:_default' \
+'--limits-write-time=[A reader that takes nothing at all for so long is dropped \[default\: 10s\]]:TIME:_default' \
+'--limits-answer-rate=[A reader slower than this each second, over a whole answer, is dropped \[default\: 64KiB\]]:SIZE:_default' \
+'--limits-stop-time=[Time for requests under way to end once the agent is asked to stop \[default\: 5s\]]:TIME:_default' \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(config)
+_arguments "${_arguments_options[@]}" : \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_conns__subcmd__config_commands" \
+"*::: :->config" \
+&& ret=0
+
+    case $state in
+    (config)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:conns-config-command-$line[1]:"
+        case $line[1] in
+            (explain)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Read this file instead of /etc/conns/conns.toml]:FILE:_files' \
+'--interval=[Time between two looks at the machine \[default\: 1s\]]:TIME:_default' \
+'--window=[A verdict looks back once to twice so long; at least two intervals \[default\: 5s\]]:TIME:_default' \
+'--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel portable)' \
+'--follow-namespaces=[Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
+'--user=[Become this user once everything is open]:NAME:_default' \
+'*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns.sock\]]:WHERE:_default' \
+'--insecure=[Let other machines read without TLS and token]::BOOL:(true false)' \
+'*--host=[Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
+'*--token-hash=[Hashes (sha256\:…) of the bearer tokens that are let in over TCP; \`conns token\` makes one; repeatable]:HASH:_default' \
+'--tls-cert=[PEM file with the certificate and those it hangs on]:FILE:_default' \
+'--tls-key=[PEM file with the private key]:FILE:_default' \
+'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
+'--monero-node=[Which of them are those of the node to speak for, where several run]:FILTER:_default' \
+'--monero-era=[The release of Monero whose shape is answered \[default\: current\]]:ERA:(current 0.11)' \
+'--monero-restricted=[Answer as a node'\''s restricted port does, which does not know the method]::BOOL:(true false)' \
+'--monero-login=[Who may ask the Monero dialect; the digest is what \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\` prints. Better kept in the file\: flags and variables can be seen by others]:USER:DIGEST:_default' \
+'--ems-streams=[Which connections are those of a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
+'--ems-length-prefix=[Send four bytes with its length before each answer in JSON over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
+'--metrics-top=[How many of the largest have series of their own in /metrics; the others are summed up \[default\: 20\]]:N:_default' \
+'--limits-clients=[Clients connected at once \[default\: 3072\]]:N:_default' \
+'--limits-clients-per-listener=[Clients connected at once to one listener \[default\: 2560\]]:N:_default' \
+'--limits-clients-per-address=[Clients connected at once from one address (IPv6\: one /64); loopback is not counted \[default\: 256\]]:N:_default' \
+'--limits-streams=[Streams of events at once \[default\: 256\]]:N:_default' \
+'--limits-head-bytes=[Longest head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
+'--limits-bodies-bytes=[Request bodies and unfinished lines held at once, over all clients \[default\: 32MiB\]]:SIZE:_default' \
+'--limits-held-bytes=[Answers on their way held at once, over all clients \[default\: 64MiB\]]:SIZE:_default' \
+'--limits-idle-time=[Longest time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
+'--limits-line-idle-time=[Longest time between two lines of a client that speaks in lines \[default\: 10m\]]:TIME:_default' \
+'--limits-head-time=[Longest time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \
+'--limits-body-time=[Longest time for the body of a request \[default\: 10s\]]:TIME:_default' \
+'--limits-line-time=[Longest time for a line, from its first byte to its end \[default\: 2m\]]:TIME:_default' \
+'--limits-work-time=[Longest time to make an answer \[default\: 30s\]]:TIME:_default' \
+'--limits-write-time=[A reader that takes nothing at all for so long is dropped \[default\: 10s\]]:TIME:_default' \
+'--limits-answer-rate=[A reader slower than this each second, over a whole answer, is dropped \[default\: 64KiB\]]:SIZE:_default' \
+'--limits-stop-time=[Time for requests under way to end once the agent is asked to stop \[default\: 5s\]]:TIME:_default' \
+'-o+[How to print]:FORMAT:((text\:"For people"
+json\:"One JSON object"))' \
+'--output=[How to print]:FORMAT:((text\:"For people"
+json\:"One JSON object"))' \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(default)
+_arguments "${_arguments_options[@]}" : \
+'-o+[How to print]:FORMAT:((toml\:"A configuration file"
+markdown\:"The page docs/config.md"))' \
+'--output=[How to print]:FORMAT:((toml\:"A configuration file"
+markdown\:"The page docs/config.md"))' \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_conns__subcmd__config__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:conns-config-help-command-$line[1]:"
+        case $line[1] in
+            (explain)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(default)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(token)
+_arguments "${_arguments_options[@]}" : \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (man)
 _arguments "${_arguments_options[@]}" : \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':shell -- The shell:(bash elvish fish powershell zsh)' \
@@ -169,6 +352,38 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (call)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(serve)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(config)
+_arguments "${_arguments_options[@]}" : \
+":: :_conns__subcmd__help__subcmd__config_commands" \
+"*::: :->config" \
+&& ret=0
+
+    case $state in
+    (config)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:conns-help-config-command-$line[1]:"
+        case $line[1] in
+            (explain)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(default)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(token)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -199,6 +414,9 @@ _conns_commands() {
 'why:Say why each connection is as fast as it is, with evidence and advice' \
 'fields:List every field\: type, unit, meaning, source' \
 'call:Answer a call in the exact shape of another system' \
+'serve:Watch this machine and answer over HTTP and in the dialects of other systems' \
+'config:Show what \`conns serve\` is told, and from where' \
+'token:Make a token for an agent, and the hash of it for its configuration' \
 'man:Print the man page' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -215,6 +433,49 @@ _conns__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'conns completions commands' commands "$@"
 }
+(( $+functions[_conns__subcmd__config_commands] )) ||
+_conns__subcmd__config_commands() {
+    local commands; commands=(
+'explain:Print every setting as \`conns serve\` with the same flags would have it, and where it comes from' \
+'default:Print a configuration file with every setting and its default' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'conns config commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__config__subcmd__default_commands] )) ||
+_conns__subcmd__config__subcmd__default_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns config default commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__config__subcmd__explain_commands] )) ||
+_conns__subcmd__config__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns config explain commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__config__subcmd__help_commands] )) ||
+_conns__subcmd__config__subcmd__help_commands() {
+    local commands; commands=(
+'explain:Print every setting as \`conns serve\` with the same flags would have it, and where it comes from' \
+'default:Print a configuration file with every setting and its default' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'conns config help commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__config__subcmd__help__subcmd__default_commands] )) ||
+_conns__subcmd__config__subcmd__help__subcmd__default_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns config help default commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__config__subcmd__help__subcmd__explain_commands] )) ||
+_conns__subcmd__config__subcmd__help__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns config help explain commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__config__subcmd__help__subcmd__help_commands] )) ||
+_conns__subcmd__config__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns config help help commands' commands "$@"
+}
 (( $+functions[_conns__subcmd__fields_commands] )) ||
 _conns__subcmd__fields_commands() {
     local commands; commands=()
@@ -226,6 +487,9 @@ _conns__subcmd__help_commands() {
 'why:Say why each connection is as fast as it is, with evidence and advice' \
 'fields:List every field\: type, unit, meaning, source' \
 'call:Answer a call in the exact shape of another system' \
+'serve:Watch this machine and answer over HTTP and in the dialects of other systems' \
+'config:Show what \`conns serve\` is told, and from where' \
+'token:Make a token for an agent, and the hash of it for its configuration' \
 'man:Print the man page' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -242,6 +506,24 @@ _conns__subcmd__help__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'conns help completions commands' commands "$@"
 }
+(( $+functions[_conns__subcmd__help__subcmd__config_commands] )) ||
+_conns__subcmd__help__subcmd__config_commands() {
+    local commands; commands=(
+'explain:Print every setting as \`conns serve\` with the same flags would have it, and where it comes from' \
+'default:Print a configuration file with every setting and its default' \
+    )
+    _describe -t commands 'conns help config commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__config__subcmd__default_commands] )) ||
+_conns__subcmd__help__subcmd__config__subcmd__default_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help config default commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__config__subcmd__explain_commands] )) ||
+_conns__subcmd__help__subcmd__config__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help config explain commands' commands "$@"
+}
 (( $+functions[_conns__subcmd__help__subcmd__fields_commands] )) ||
 _conns__subcmd__help__subcmd__fields_commands() {
     local commands; commands=()
@@ -257,6 +539,16 @@ _conns__subcmd__help__subcmd__man_commands() {
     local commands; commands=()
     _describe -t commands 'conns help man commands' commands "$@"
 }
+(( $+functions[_conns__subcmd__help__subcmd__serve_commands] )) ||
+_conns__subcmd__help__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help serve commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__token_commands] )) ||
+_conns__subcmd__help__subcmd__token_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help token commands' commands "$@"
+}
 (( $+functions[_conns__subcmd__help__subcmd__why_commands] )) ||
 _conns__subcmd__help__subcmd__why_commands() {
     local commands; commands=()
@@ -266,6 +558,16 @@ _conns__subcmd__help__subcmd__why_commands() {
 _conns__subcmd__man_commands() {
     local commands; commands=()
     _describe -t commands 'conns man commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__serve_commands] )) ||
+_conns__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns serve commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__token_commands] )) ||
+_conns__subcmd__token_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns token commands' commands "$@"
 }
 (( $+functions[_conns__subcmd__why_commands] )) ||
 _conns__subcmd__why_commands() {

@@ -77,7 +77,7 @@ pub(super) const QUESTIONS: &[Question] = &[
     Question {
         name: "jetstream over HTTP",
         port: 8886,
-        words: "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 52\r\n\r\n\
+        words: "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 53\r\n\r\n\
                 {\"jsonrpc\":\"2.0\",\"method\":\"getConnections\",\"id\":\"me\"}",
         answer: "\"result\"",
     },

@@ -377,29 +377,3 @@ fn unknown_stays_unknown() {
     assert!(matches!(there.connections[0].holders, Known::Unknown(_)));
     assert_eq!(there.connections[0].rtt_us(), beat.snapshot.connections[0].rtt_us());
 }
-#[test]
-fn tmp_bench() {
-    let sockets: Vec<_> = (0..10_000u64).map(|i| socket(i + 1, &format!("10.0.{}.{}:443", i / 250, i % 250), "192.0.2.7:51000", 1000)).collect();
-    let held: Vec<_> = (0..10_000u64).map(|i| (100 + (i / 100) as u32, i + 1)).collect();
-    let beat = Agent::new().look(sockets, &held);
-    for _ in 0..3 {
-        let t = std::time::Instant::now();
-        let bytes = tell(&beat, &question(View::All)).unwrap();
-        let e = t.elapsed();
-        let n = Interned::default().decode(&bytes).unwrap().connections.len();
-        eprintln!("{} bytes {:?} encode {:?} decode {n}", bytes.len(), e, t.elapsed() - e);
-    }
-    let looks = looks();
-    let a = tell(&looks[2], &question(View::All)).unwrap();
-    let b = tell(&looks[2], &Question { after: Some(Mark::of(&looks[0])), ..question(View::All) }).unwrap();
-    let mut x = 0x12345678_u64;
-    let mut next = || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; x };
-    let mut ok = 0;
-    for i in 0..300_000 {
-        let mut bytes = if i % 2 == 0 { a.clone() } else { b.clone() };
-        for _ in 0..(1 + next() % 4) { let p = 2 + (next() as usize) % (bytes.len() - 2); bytes[p] = next() as u8; }
-        ok += usize::from(Interned::default().decode(&bytes).is_ok());
-        survives(&bytes);
-    }
-    eprintln!("decodable {ok}");
-}

@@ -24,8 +24,7 @@ use crate::shelves::Shelves;
 /// wait on asks again. Below the time a request may take in all (`Limits::WORK_TIME`).
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// Answers that are encoded at once; each has a copy of the whole state while it is. Ten thousand
-/// connections take about 20 ms.
+/// Answers that are encoded at once; each is a copy of the whole state, and takes a core for a while.
 const ENCODED_AT_ONCE: usize = 4;
 
 /// Longest wait for one's turn to be among them.

@@ -1,0 +1,69 @@
+"""Reads the agent's metrics and its stream of changes with libraries made for such; prints what they made of it.
+
+usage: native.py URL FILTER
+Prints a line for each step of what the filter means; a line on standard input says that the next step was taken.
+"""
+
+import json
+import sys
+
+import requests
+import sseclient
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+
+def metrics(url):
+    response = requests.get(f"{url}/metrics", timeout=30)
+    response.raise_for_status()
+    families = {}
+    for family in text_string_to_metric_families(response.text):
+        families[family.name] = {
+            "type": family.type,
+            "help": family.documentation,
+            "samples": [[sample.name, sample.labels, sample.value] for sample in family.samples],
+        }
+    return {"type": response.headers["content-type"], "families": families}
+
+
+def stream(url, mean, **headers):
+    ask = {"filter": mean, "fields": "local_port,remote_port", "updates": "false"}
+    response = requests.get(
+        f"{url}/api/v1/changes", params=ask, headers=headers, stream=True, timeout=30
+    )
+    response.raise_for_status()
+    for event in sseclient.SSEClient(response).events():
+        yield {"id": event.id, "event": event.event, "data": json.loads(event.data)}
+
+
+def until(events, *names):
+    """Events up to the first of one of these names."""
+    seen = []
+    for event in events:
+        seen.append(event)
+        if event["event"] in names:
+            return seen
+    raise EOFError(f"the stream ended after {seen}")
+
+
+def step(name, told):
+    print(json.dumps({name: told}), flush=True)
+    sys.stdin.readline()
+
+
+def events(url, mean):
+    told = stream(url, mean)
+    start = until(told, "beat")
+    step("start", start)
+    step("opened", until(told, "opened"))
+    gone = until(told, "closed", "left")
+    resumed = until(stream(url, mean, **{"Last-Event-ID": start[-1]["id"]}), "beat")
+    return {"gone": gone, "resumed": resumed}
+
+
+def main():
+    url, mean = sys.argv[1:3]
+    said = {"metrics": metrics(url), "events": events(url, mean)}
+    print(json.dumps(said), flush=True)
+
+
+main()
