@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
+use conns_api::field_reference;
 use conns_core::query::{Field, catalogue};
 use conns_print::{Layout, plain_table};
-use serde_json::json;
 
 use crate::failure::Failure;
 use crate::flags::{Colour, FieldsFormat};
@@ -23,17 +23,7 @@ pub(crate) fn run(format: FieldsFormat) -> Result<(), Failure> {
         }
         FieldsFormat::Markdown => markdown(&mut out)?,
         FieldsFormat::Json => {
-            let fields: Vec<_> = catalogue()
-                .iter()
-                .map(|field| {
-                    json!({
-                        "name": field.name, "key": field.key, "aliases": field.aliases,
-                        "type": field.kind.name(), "unit": field.kind.unit(),
-                        "meaning": field.meaning, "source": field.origin,
-                    })
-                })
-                .collect();
-            writeln!(out, "{}", json!({ "fields": fields }))?;
+            writeln!(out, "{}", field_reference())?;
         }
     }
     Ok(out.flush()?)

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use conns_api::{Answer, Ask};
 use conns_core::model::{Connection, Snapshot};
-use conns_core::query::{
-    Field, Filter, SortKey, catalogue, field_named, group, parse_columns, sort,
-};
+use conns_core::query::{Field, Filter, SortKey, field_named, group, parse_columns, sort};
 use conns_core::track::Memory;
 use conns_print::{Layout, default_columns};
 
@@ -19,10 +17,6 @@ use crate::terminal;
 
 /// A table is in this order if the user names none; machine-read output in the kernel's.
 const TABLE_ORDER: &str = "process,pid,local,remote";
-
-/// JSON has all fields but these: ends are told as address and port, and the sentence, which is
-/// made anew for each row, by `conns why` (or `--columns all`).
-const LEFT_OUT_OF_JSON: [&str; 3] = ["local", "remote", "why"];
 
 /// What the flags mean, checked before anything is read.
 struct Plan<'a> {
@@ -97,9 +91,7 @@ impl<'a> Plan<'a> {
         let usual = default_columns(view, is_wide, connections);
         Ok(match (&self.flags.columns, self.flags.output) {
             (Some(columns), _) => parse_columns(columns, &usual)?,
-            (None, Format::Json | Format::Jsonl) => {
-                catalogue().iter().filter(|field| !LEFT_OUT_OF_JSON.contains(&field.name)).collect()
-            }
+            (None, Format::Json | Format::Jsonl) => Answer::Connections.usual_fields(),
             (None, _) => usual,
         })
     }

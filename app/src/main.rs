@@ -46,8 +46,8 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Serve(serve)) => serve::run(serve)?,
         Some(Command::Config(config)) => write(explained(&config.command)?.as_bytes())?,
         Some(Command::Token) => {
-            let (token, hash) = conns_server::new_token()
-                .map_err(|error| Failure::NoAnswer(error.to_string()))?;
+            let (token, hash) =
+                conns_server::new_token().map_err(|error| Failure::NoAnswer(error.to_string()))?;
             write(format!("token  {token}\nhash   {hash}\n").as_bytes())?;
         }
         Some(Command::Man) => {

@@ -81,7 +81,8 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             metrics_top: config.metrics_top,
-            privileges: serde_json::to_value(report.renewed(Some(&confinement))).unwrap_or_default(),
+            privileges: serde_json::to_value(report.renewed(Some(&confinement)))
+                .unwrap_or_default(),
             now: Arc::new(move || clock.now()),
             refusals: Arc::new(Refusals::default()),
         },
@@ -156,7 +157,10 @@ fn make_socket_folders(config: &Config, keep: &Keep) -> Result<(), Failure> {
     let account = becomes(keep).map_err(no_answer)?;
     for folder in missing {
         let failed = |error: io::Error| {
-            no_answer(format!("cannot make {}, the folder of a unix socket: {error}", folder.display()))
+            no_answer(format!(
+                "cannot make {}, the folder of a unix socket: {error}",
+                folder.display()
+            ))
         };
         fs::create_dir(folder).map_err(failed)?;
         if let Some(account) = &account {

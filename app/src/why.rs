@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use conns_api::{Answer, View};
-use conns_core::model::{Connection, State};
-use conns_core::query::{Field, find_field};
-use conns_core::track::{Basis, Class, Memory};
+use conns_api::{Answer, View, is_of_interest, urgency};
+use conns_core::model::Connection;
+use conns_core::track::{Basis, Memory};
 
 use crate::face;
 use crate::failure::{Failure, report_losses};
@@ -16,25 +15,6 @@ use crate::terminal;
 
 /// How often the sockets are looked at while watching.
 const EVERY: Duration = Duration::from_millis(100);
-
-/// The fields by which a connection is named in machine-read verdicts.
-const NAMED_BY: &[&str] = &[
-    "proto",
-    "family",
-    "state",
-    "direction",
-    "local_addr",
-    "local_port",
-    "remote_addr",
-    "remote_port",
-    "netns",
-    "netns_inode",
-    "cookie",
-    "inode",
-    "pid",
-    "process",
-    "owners",
-];
 
 /// Runs `why`; true if a part of the answer was lost.
 pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure> {
@@ -54,11 +34,9 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
         .filter(|c| if is_plain { is_of_interest(c) } else { ask.view.contains(c) })
         .filter(|c| filter.as_ref().is_none_or(|filter| filter.matches(c)))
         .collect();
-    chosen.sort_by_key(|c| {
-        (urgency(c.verdict.class), std::cmp::Reverse(c.verdict.confidence_percent))
-    });
+    chosen.sort_by_key(|c| urgency(c));
     let mut out = terminal::stdout();
-    let fields: Vec<&Field> = NAMED_BY.iter().filter_map(|name| find_field(name)).collect();
+    let fields = Answer::Verdicts.usual_fields();
     match flags.output {
         WhyFormat::Text => {
             let names = terminal::names(flags.selection.resolve, &chosen);
@@ -93,31 +71,5 @@ fn note_window(chosen: &[&Connection]) {
             std::io::stderr(),
             "conns: the agent's own window is judged: the last {seconds:.1} s"
         );
-    }
-}
-
-/// Connections, those about to be or just closed, and listeners in trouble.
-fn is_of_interest(connection: &Connection) -> bool {
-    match connection.socket.state {
-        State::TimeWait | State::Close | State::BoundInactive => false,
-        State::Listen => connection.verdict.class != Class::Healthy,
-        _ => true,
-    }
-}
-
-/// Trouble first, then limits, then the rest.
-fn urgency(class: Class) -> u8 {
-    match class {
-        Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow => 0,
-        Class::SlowReaderLocal
-        | Class::SlowReaderRemote
-        | Class::SndbufLimited
-        | Class::PathLoss
-        | Class::Bufferbloat
-        | Class::CwndLimited => 1,
-        Class::AppLimited => 2,
-        Class::Healthy => 3,
-        Class::Unknown => 4,
-        Class::Idle => 5,
     }
 }

@@ -40,13 +40,16 @@ pub use verdict::Verdict;
 const END_WITHIN: Duration = Duration::from_secs(5);
 /// How long it may take from there until the kernel has the process: its own `stop_time` is as long.
 const GRACE: Duration = Duration::from_secs(3);
-/// After the attack the agent may keep what it cannot know to be dead: `head_time`, `body_time` and `write_time` are
-/// 10 s, the sweeper looks once a second.
-const FORGET_WITHIN: Duration = Duration::from_secs(14);
-/// The same with clients that vanished between two requests: `idle_time` is 75 s.
-const FORGET_IDLE_WITHIN: Duration = Duration::from_secs(80);
-/// An attack this long has clients that vanish while idle; a shorter one would wait for them longer than it lasts.
-const LONG: Duration = Duration::from_secs(120);
+/// How long the agent may keep clients that vanished, for attacks of at least so long; a short one leaves out those
+/// that would be waited for longer than it lasts.
+const FORGETS: [(Duration, Duration); 3] = [
+    // `line_idle_time` is 10 min.
+    (Duration::from_secs(3600), Duration::from_secs(620)),
+    // `idle_time` is 75 s.
+    (Duration::from_secs(120), Duration::from_secs(80)),
+    // `head_time`, `body_time` and `write_time` are 10 s, and the sweeper looks once a second.
+    (Duration::ZERO, Duration::from_secs(14)),
+];
 /// Between two lines of print.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -70,6 +73,14 @@ pub struct Order {
     pub idle: usize,
 }
 
+impl Order {
+    /// How long the agent may keep clients that vanished.
+    fn forgets_within(&self) -> Duration {
+        let fits = |(attack, _): &&(Duration, Duration)| self.attack >= *attack;
+        FORGETS.iter().find(fits).map_or(Duration::ZERO, |(_, forgets)| *forgets)
+    }
+}
+
 /// Attacks, prints a line a second, and says what did not hold.
 pub fn run(order: &Order, print: impl Fn(&str) + Sync) -> Result<Verdict> {
     let conns = Conns::find(order.conns.as_deref())?;
@@ -86,15 +97,12 @@ pub fn run(order: &Order, print: impl Fn(&str) + Sync) -> Result<Verdict> {
         agent.pid()
     ));
     let gauge = namespace.inside(|| attack(order, &agent, &namespace, &print))??;
-    let is_long = order.attack >= LONG;
-    let forget = if is_long { FORGET_IDLE_WITHIN } else { FORGET_WITHIN };
     let mut after = 0;
     // Whether they came back is judged with the rest.
-    let _ = wait_for("descriptors to be given back", forget, || {
+    let _ = wait_for("descriptors to be given back", order.forgets_within(), || {
         after = gauge::descriptors(agent.pid())?;
         Ok((after <= before).then_some(()))
     });
-    if after>before { for _ in 0..16 {  std::thread::sleep(Duration::from_secs(5)); print(&namespace.output("sh",&["-c",&format!("date; ss -tanpi | grep -A1 conns | grep -v LISTEN | grep -A1 7979| head -6; ss -tanp | grep conns | grep -c ESTAB; ss -tan | grep -c FIN-WAIT", )])?.to_owned()); print(&agent.health(Some(&namespace))?["readers"].to_string());}}
     let last = agent.health(Some(&namespace)).context("asking for its health after the attack")?;
     let asked = Instant::now();
     agent.signal(Signal::TERM)?;
@@ -137,6 +145,7 @@ fn attack(
     })?;
     thread::scope(|scope| {
         scope.spawn(|| gauge.control(&field));
+        scope.spawn(|| gauge.watch(&field));
         scope.spawn(|| gauge.subscribe(&field));
         scope.spawn(|| customer::shop(&field, &gauge));
         let outcome = lead(order, agent, &field, &gauge, print, |attack, number| {

@@ -80,7 +80,10 @@ fn node(config: &Config, secret: [u8; 16]) -> Node {
         node: of.node.clone(),
         era: of.era,
         restricted: of.restricted,
-        login: of.login.as_ref().and_then(|login| monero::Login::of_digest(&login.user, &login.ha1)),
+        login: of
+            .login
+            .as_ref()
+            .and_then(|login| monero::Login::of_digest(&login.user, &login.ha1)),
         secret,
     })
 }

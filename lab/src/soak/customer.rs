@@ -98,7 +98,7 @@ pub(super) fn shop(field: &Field<'_>, gauge: &Gauge) {
         let asked = Instant::now();
         match question.ask() {
             Ok(()) => gauge.answered(question.name, asked.elapsed()),
-            // Half of the machines that run this are just about to stop.
+            // Whoever is asked while all is being ended may not answer.
             Err(_) if !field.goes_on() => {}
             Err(why) => gauge.refused(question.name, &why),
         }

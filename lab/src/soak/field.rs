@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 
 use crate::netns::Namespace;
 
-use super::{LONG, Order};
+use super::Order;
 
 /// What the agent speaks, on the ports it has everywhere.
 pub(super) const PORTS: [(&str, u16); 7] = [
@@ -39,8 +39,8 @@ pub(super) struct Field<'a> {
     pub(super) namespace: &'a Namespace,
     pub(super) seed: u64,
     pub(super) idle: usize,
-    /// Whether clients also vanish between two requests.
-    pub(super) vanish_idle: bool,
+    /// How long the agent may keep clients that vanished.
+    pub(super) forgets_within: Duration,
     stop: AtomicBool,
     /// Clients made, and attempts that failed.
     pub(super) made: AtomicU64,
@@ -53,7 +53,7 @@ impl<'a> Field<'a> {
             namespace,
             seed: order.seed,
             idle: order.idle,
-            vanish_idle: order.attack >= LONG,
+            forgets_within: order.forgets_within(),
             stop: AtomicBool::new(false),
             made: AtomicU64::new(0),
             failed: AtomicU64::new(0),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, HttpAnswer};
 
 use super::customer::QUESTIONS;
 use super::field::{Field, at};
@@ -20,8 +20,11 @@ use super::field::{Field, at};
 const BEAT_US: i64 = 1_000_000;
 /// The control thread wakes up so often.
 const WAKE_EVERY: Duration = Duration::from_millis(20);
-/// A beat comes each second; this long without any is a trouble of its own.
-const SILENCE: Duration = Duration::from_secs(5);
+/// The page of health is read so often, to see the time of each snapshot.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A beat comes each second; a stream that told of none for so long has been forgotten. It waits for its turn among
+/// those who ask for long answers.
+const SILENCE: Duration = Duration::from_secs(20);
 /// Beats after which the measuring can begin.
 const WARM_BEATS: u64 = 2;
 /// Troubles that are kept; the rest is counted.
@@ -30,9 +33,9 @@ const TROUBLES_KEPT: usize = 20;
 /// All that was read so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readings {
-    /// Beats the subscriber was told of, and beats it was told of together with a later one.
+    /// Beats that were seen, and beats the subscriber was told of.
     pub(super) beats: u64,
-    pub(super) merged: u64,
+    pub(super) told: u64,
     /// Farthest that two successive snapshots were from being a second apart.
     pub(super) gap_worst: Duration,
     /// Latest that a thread which does nothing but wake up woke up.
@@ -93,7 +96,9 @@ impl Gauge {
     /// Whether every question was answered once and beats come.
     pub(super) fn is_warm(&self) -> bool {
         let readings = self.lock();
-        readings.answered.len() == QUESTIONS.len() && readings.beats >= WARM_BEATS
+        readings.answered.len() == QUESTIONS.len()
+            && readings.beats >= WARM_BEATS
+            && readings.told >= WARM_BEATS
     }
 
     /// Wakes up again and again.
@@ -110,7 +115,31 @@ impl Gauge {
         }
     }
 
-    /// Listens to the agent's beats.
+    /// Sees when each snapshot was made, on the page that is never kept waiting by long answers.
+    pub(super) fn watch(&self, field: &Field<'_>) {
+        let mut last = None;
+        while field.goes_on() {
+            // What goes wrong here goes wrong for the client that behaves too.
+            if let Ok(snapshot) = snapshot() {
+                if let Some((sequence, at_us)) = last.filter(|last: &(u64, i64)| last.0 < snapshot.0) {
+                    self.beat(snapshot.0 - sequence, snapshot.1 - at_us);
+                }
+                last = Some(snapshot);
+            }
+            field.pause(LOOK_EVERY);
+        }
+    }
+
+    /// So many beats later a snapshot was made so much later.
+    fn beat(&self, beats: u64, later_us: i64) {
+        let due = i64::try_from(beats).unwrap_or(i64::MAX).saturating_mul(BEAT_US);
+        let off = Duration::from_micros(later_us.abs_diff(due));
+        let mut readings = self.lock();
+        readings.beats += beats;
+        readings.gap_worst = readings.gap_worst.max(off);
+    }
+
+    /// Listens to the agent's beats as they are told.
     pub(super) fn subscribe(&self, field: &Field<'_>) {
         while field.goes_on() {
             if let Err(error) = self.listen(field)
@@ -129,39 +158,15 @@ impl Gauge {
         stream.write_all(
             b"GET /api/v1/changes?updates=false&filter=local_port==1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         )?;
-        let mut last: Option<(u64, i64)> = None;
-        let mut is_beat = false;
         for line in BufReader::new(stream).lines() {
-            let line = line?;
+            if line? == "event: beat" {
+                self.lock().told += 1;
+            }
             if !field.goes_on() {
                 return Ok(());
             }
-            if let Some(event) = line.strip_prefix("event: ") {
-                is_beat = event == "beat";
-            } else if is_beat && let Some(data) = line.strip_prefix("data: ") {
-                let beat: Value = serde_json::from_str(data)?;
-                let sequence = beat["sequence"].as_u64().context("a beat has no sequence")?;
-                let at_us = beat["at_us"].as_i64().context("a beat has no time")?;
-                if let Some(last) = last.filter(|last| last.0 < sequence) {
-                    self.beat(sequence - last.0, at_us - last.1);
-                }
-                last = Some((sequence, at_us));
-            }
         }
         anyhow::bail!("the agent ended the stream")
-    }
-
-    /// So many beats later a snapshot was made so much later.
-    fn beat(&self, beats: u64, later_us: i64) {
-        let due = i64::try_from(beats).unwrap_or(i64::MAX).saturating_mul(BEAT_US);
-        let off = Duration::from_micros(later_us.abs_diff(due));
-        let mut readings = self.lock();
-        readings.beats += beats;
-        readings.merged += beats - 1;
-        // The first look is made before there is a thread that could be on time.
-        if readings.beats > WARM_BEATS {
-            readings.gap_worst = readings.gap_worst.max(off);
-        }
     }
 
     /// Asks the kernel and the agent.
@@ -229,6 +234,17 @@ impl Gauge {
             r.troubles.len() as u64 + r.troubles_more,
         )
     }
+}
+
+/// The number of the latest snapshot, and when it was made.
+fn snapshot() -> Result<(u64, i64)> {
+    let mut stream = TcpStream::connect_timeout(&at(7979), SILENCE)?;
+    stream.set_read_timeout(Some(SILENCE))?;
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let health: Value = serde_json::from_slice(&HttpAnswer::read(&mut stream)?.body)?;
+    let sequence = health.pointer("/snapshot/sequence").and_then(Value::as_u64);
+    let at_us = health.pointer("/snapshot/at_us").and_then(Value::as_i64);
+    sequence.zip(at_us).context("a health page without a snapshot")
 }
 
 /// Open descriptors of a process.

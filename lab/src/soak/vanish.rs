@@ -16,20 +16,24 @@ const EVERY: Duration = Duration::from_secs(2);
 /// For what they said to arrive.
 const ARRIVES: Duration = Duration::from_millis(300);
 
-/// What they were in the middle of.
-const WORDS: &[(u16, &str)] = &[
+/// What they were in the middle of, and seconds after which the agent knows.
+const WORDS: &[(u16, &str, u64)] = &[
     // A head.
-    (7979, "GET /api/v1/connections HTTP/1.1\r\nHost: 127"),
-    (18081, "POST /json_rpc HTTP/1.1\r\nContent-Le"),
+    (7979, "GET /api/v1/connections HTTP/1.1\r\nHost: 127", 10),
+    (18081, "POST /json_rpc HTTP/1.1\r\nContent-Le", 10),
     // A body.
-    (18081, "POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{\"json"),
-    (7980, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 25\r\n\r\nNetwork."),
-    // An answer.
-    (7979, "GET /api/v1/connections?limit=9000&view=all HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    (7777, "GET /listConnections HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    (1112, "listConnections\r\n"),
-    // A stream.
-    (7979, "GET /api/v1/changes?updates=true HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (18081, "POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{\"json", 10),
+    (7980, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 25\r\n\r\nNetwork.", 10),
+    // Nothing.
+    (7979, "", 75),
+    // An answer; those the kernel has room for look taken to the agent, and the client idle.
+    (7979, "GET /api/v1/connections?limit=9000&view=all HTTP/1.1\r\nHost: localhost\r\n\r\n", 75),
+    (7777, "GET /listConnections HTTP/1.1\r\nHost: localhost\r\n\r\n", 75),
+    // A stream; or the answer that there are too many.
+    (7979, "GET /api/v1/changes?updates=true HTTP/1.1\r\nHost: localhost\r\n\r\n", 75),
+    // A line, and its answer.
+    (1222, "listConn", 120),
+    (1112, "listConnections\r\n", 600),
 ];
 
 /// Vanishes again and again.
@@ -53,11 +57,10 @@ pub(super) fn vanish(field: &Field<'_>, _: u64) {
 }
 
 fn speak(field: &Field<'_>, from: Ipv4Addr, number: usize) -> Option<TcpStream> {
-    let (port, words) = WORDS[number % WORDS.len()];
+    let forgets_within = field.forgets_within.as_secs();
+    let known = WORDS.iter().filter(|(.., seconds)| *seconds < forgets_within).count();
+    let (port, words, _) = WORDS[number % known.max(1)];
     let mut client = field.dial_from(Some(from), port).ok()?;
-    // The first of them has said nothing, where there is the time to wait for what becomes of it.
-    if !(field.vanish_idle && number < WORDS.len()) {
-        client.write_all(words.as_bytes()).ok()?;
-    }
+    client.write_all(words.as_bytes()).ok()?;
     Some(client)
 }

@@ -35,7 +35,8 @@ impl Need {
                 let installed = fs::read_to_string(clients().join("installed.txt"));
                 let is_there = installed.is_ok_and(|list| list == REQUIREMENTS)
                     && clients().join("bin/python").is_file();
-                (!is_there).then(|| "its libraries are not installed; run lab/clients/install.sh".into())
+                (!is_there)
+                    .then(|| "its libraries are not installed; run lab/clients/install.sh".into())
             }
         }
     }

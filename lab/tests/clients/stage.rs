@@ -63,12 +63,7 @@ pub(crate) fn python(namespace: &Namespace, name: &str, args: &[&str]) -> Result
 }
 
 /// POSTs to a port of this machine.
-pub(crate) fn post(
-    namespace: &Namespace,
-    port: u16,
-    path: &str,
-    body: &str,
-) -> Result<HttpAnswer> {
+pub(crate) fn post(namespace: &Namespace, port: u16, path: &str, body: &str) -> Result<HttpAnswer> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = namespace
         .inside(|| TcpStream::connect(address))?
@@ -93,8 +88,7 @@ pub(crate) fn sequence(agent: &Agent, namespace: &Namespace) -> Result<u64> {
 /// Connections of this process to a port of this machine, inside the namespace.
 #[derive(Debug)]
 pub(crate) struct Talks {
-    /// Listens on.
-    _listener: TcpListener,
+    listener: TcpListener,
     pub(crate) port: u16,
     pub(crate) talks: Vec<Talk>,
 }
@@ -102,8 +96,8 @@ pub(crate) struct Talks {
 /// One connection, and what it has carried.
 #[derive(Debug)]
 pub(crate) struct Talk {
-    pub(crate) dialler: TcpStream,
-    pub(crate) acceptor: TcpStream,
+    /// Both ends, which keep it open.
+    _ends: [TcpStream; 2],
     /// The dialler's port.
     pub(crate) far: u16,
     /// Payload from dialler to acceptor, read there.
@@ -118,7 +112,7 @@ impl Talks {
         let listener = namespace
             .inside(|| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))?
             .with_context(|| format!("listening on {port}"))?;
-        let mut talks = Self { _listener: listener, port, talks: Vec::new() };
+        let mut talks = Self { listener, port, talks: Vec::new() };
         for number in 1..=count {
             talks.add(namespace, 1000 * usize::from(number), usize::from(number))?;
         }
@@ -129,13 +123,13 @@ impl Talks {
     pub(crate) fn add(&mut self, namespace: &Namespace, up: usize, down: usize) -> Result<&Talk> {
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let mut dialler = namespace.inside(|| TcpStream::connect(to))??;
-        let (mut acceptor, far) = self._listener.accept()?;
+        let (mut acceptor, far) = self.listener.accept()?;
         dialler.write_all(&vec![b'u'; up])?;
         acceptor.read_exact(&mut vec![0; up])?;
         acceptor.write_all(&vec![b'd'; down])?;
         dialler.read_exact(&mut vec![0; down])?;
         let (up, down) = (u64::try_from(up)?, u64::try_from(down)?);
-        self.talks.push(Talk { dialler, acceptor, far: far.port(), up, down });
+        self.talks.push(Talk { _ends: [dialler, acceptor], far: far.port(), up, down });
         self.talks.last().context("one was added")
     }
 

@@ -5,12 +5,14 @@ mod answer;
 mod face;
 mod feed;
 mod record;
+mod usual;
 mod wire;
 
 pub use answer::Answer;
 pub use face::{Ask, Face, FaceError, View};
 pub use feed::Feed;
 pub use record::RecordWriter;
+pub use usual::{field_reference, is_of_interest, urgency};
 pub use wire::{
     BODY_BYTES_MAX, CONNECTIONS_MAX, FORMAT, Interned, Mark, Question, QuestionError,
     SNAPSHOT_PATH, SNAPSHOT_TYPE, Update, WireError, tell,

@@ -4,15 +4,12 @@
 //! that does not move: that of their serial numbers, or the one the first page was sorted in. So a
 //! connection that lives through the paging is on exactly one page.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use axum::response::Response;
-use conns_api::{Answer, RecordWriter, View};
+use conns_api::{Answer, RecordWriter, View, urgency};
 use conns_core::model::{Beat, Connection};
-use conns_core::query::{
-    Field, SortKey, catalogue, field_named, find_field, group, parse_columns, sort,
-};
+use conns_core::query::{Field, SortKey, field_named, group, parse_columns, sort};
 use serde_json::{Value, json};
 
 use super::answers::{JSON, whole};
@@ -20,45 +17,12 @@ use super::cursor::{Context, Place, expired};
 use super::parameters::Query;
 use super::problem::Problem;
 use super::routes::LIMIT;
-use super::selection::{Scope, Selection, urgency};
+use super::selection::{Scope, Selection};
 use super::{Asked, Native};
-
-/// The list has all fields but these, as `conns -o json`: ends are told as address and port, and the
-/// sentence, which is made anew for each row, by the verdicts (or `fields=all`).
-const LEFT_OUT: [&str; 3] = ["local", "remote", "why"];
-
-/// The fields by which a connection is named in verdicts, as by `conns why -o json`.
-const NAMED_BY: [&str; 15] = [
-    "proto",
-    "family",
-    "state",
-    "direction",
-    "local_addr",
-    "local_port",
-    "remote_addr",
-    "remote_port",
-    "netns",
-    "netns_inode",
-    "cookie",
-    "inode",
-    "pid",
-    "process",
-    "owners",
-];
-
-/// The fields of a record if none are named.
-pub(super) fn usual_fields(answer: Answer) -> Vec<&'static Field> {
-    match answer {
-        Answer::Connections => {
-            catalogue().iter().filter(|field| !LEFT_OUT.contains(&field.name)).collect()
-        }
-        Answer::Verdicts => NAMED_BY.iter().filter_map(|name| find_field(name)).collect(),
-    }
-}
 
 /// The fields asked for.
 pub(super) fn fields(query: &Query, answer: Answer) -> Result<Vec<&'static Field>, Problem> {
-    let usual = usual_fields(answer);
+    let usual = answer.usual_fields();
     let Some(text) = query.get("fields") else { return Ok(usual) };
     parse_columns(text, &usual).map_err(|error| {
         Problem::bad("bad-fields", error.to_string(), "/api/v1/fields lists the fields")
@@ -222,9 +186,7 @@ impl Plan {
         let Some(place) = place else {
             match &self.order {
                 Order::Fields(keys) => sort(&mut chosen, keys),
-                _ => chosen.sort_by_key(|c| {
-                    (urgency(c.verdict.class), Reverse(c.verdict.confidence_percent))
-                }),
+                _ => chosen.sort_by_key(|c| urgency(c)),
             }
             let rest = chosen.get(self.limit..).unwrap_or_default();
             let next = (!rest.is_empty()).then(|| {

@@ -54,7 +54,7 @@ fn keyed(shape: Answer) -> &'static [u8] {
 fn record(out: &mut Vec<u8>, shape: Answer, connection: &Connection) {
     let fields = match shape {
         Answer::Connections => conns_core::query::catalogue().iter().collect(),
-        Answer::Verdicts => list::usual_fields(shape),
+        Answer::Verdicts => shape.usual_fields(),
     };
     shape.append(out, &mut RecordWriter::new(&fields), connection);
 }

@@ -10,9 +10,8 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use conns_core::query::catalogue;
+use conns_api::field_reference;
 use http::{HeaderValue, header};
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::answers::{HTML, JSON, whole};
@@ -64,18 +63,6 @@ pub(super) fn index(_: &Native, _: &Asked) -> Result<Response, Problem> {
 
 /// `GET /api/v1/fields`.
 pub(super) fn fields(_: &Native, _: &Asked) -> Result<Response, Problem> {
-    static FIELDS: LazyLock<Bytes> = LazyLock::new(|| {
-        let fields: Vec<_> = catalogue()
-            .iter()
-            .map(|field| {
-                json!({
-                    "name": field.name, "key": field.key, "aliases": field.aliases,
-                    "type": field.kind.name(), "unit": field.kind.unit(),
-                    "meaning": field.meaning, "source": field.origin,
-                })
-            })
-            .collect();
-        format!("{}\n", json!({ "fields": fields })).into()
-    });
+    static FIELDS: LazyLock<Bytes> = LazyLock::new(|| format!("{}\n", field_reference()).into());
     Ok(whole(JSON, FIELDS.clone()))
 }

@@ -1,9 +1,8 @@
 //! Which connections are meant: what the CLI says with `-l`, `-a`, `-t`, `-4`, `--netns` and a filter.
 
-use conns_api::View;
-use conns_core::model::{Connection, Family, Netns, Protocol, State};
+use conns_api::{View, is_of_interest};
+use conns_core::model::{Connection, Family, Netns, Protocol};
 use conns_core::query::Filter;
-use conns_core::track::Class;
 
 use super::parameters::Query;
 use super::problem::Problem;
@@ -88,29 +87,4 @@ impl Selection {
 fn is_called(netns: &Netns, name: &str) -> bool {
     let digits = name.strip_prefix("net:[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     netns.label.as_deref() == Some(name) || digits.parse() == Ok(netns.inode)
-}
-
-fn is_of_interest(connection: &Connection) -> bool {
-    match connection.socket.state {
-        State::TimeWait | State::Close | State::BoundInactive => false,
-        State::Listen => connection.verdict.class != Class::Healthy,
-        _ => true,
-    }
-}
-
-/// Trouble first, then limits, then the rest: the order of verdicts.
-pub(super) fn urgency(class: Class) -> u8 {
-    match class {
-        Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow => 0,
-        Class::SlowReaderLocal
-        | Class::SlowReaderRemote
-        | Class::SndbufLimited
-        | Class::PathLoss
-        | Class::Bufferbloat
-        | Class::CwndLimited => 1,
-        Class::AppLimited => 2,
-        Class::Healthy => 3,
-        Class::Unknown => 4,
-        Class::Idle => 5,
-    }
 }

@@ -1,0 +1,126 @@
+//! Starting, ending, starting again.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use conns_lab::agent::Agent;
+use conns_lab::netns::Namespace;
+use conns_lab::process::wait_for;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::stage::{END_WITHIN, Folder, HTTP, SOON, agent, stillborn};
+
+/// With an idle client, one in the middle of a request and a subscriber it ends, and leaves nothing behind.
+pub(crate) fn sigterm() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let folder = Folder::create()?;
+    let file = folder.path("run/conns.sock");
+    let unix = format!("unix:{}", file.display());
+    let all = [&unix, "http=127.0.0.1:7979", "monero=:18081", "ems-json=:1112"];
+    let arguments: Vec<&str> = all.iter().flat_map(|one| ["--listen", one]).collect();
+    let mut agent = agent(&namespace, &arguments)?;
+    ensure!(file.exists(), "there is no {}", file.display());
+    let idle = agent.connect(Some(&namespace), "ems-json")?;
+    let mut halfway = agent.connect(Some(&namespace), "monero")?;
+    halfway.write_all(b"POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")?;
+    let mut subscriber = agent.connect(Some(&namespace), "http")?;
+    subscriber.write_all(b"GET /api/v1/changes HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    subscriber.read_exact(&mut [0; 64]).context("waiting for the stream to begin")?;
+    let told = Instant::now();
+    agent.signal(Signal::TERM)?;
+    // The one in the middle of its request has `stop_time` to end it, and is closed then.
+    let status = agent.wait(END_WITHIN + Duration::from_secs(2))?;
+    let took = told.elapsed();
+    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.said());
+    ensure!(!file.exists(), "{} was left behind", file.display());
+    drop((idle, halfway, subscriber));
+    let again = Agent::start(&crate::stage::conns()?, Some(&namespace), &arguments)
+        .with_context(|| format!("starting on the same ports, {took:?} after the signal"))?;
+    ensure!(again.get(Some(&namespace), "/health")?.status == 200, "the second does not answer");
+    Ok(())
+}
+
+/// As from a terminal, and with nobody there it does not wait.
+pub(crate) fn sigint() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let mut agent = agent(&namespace, &["--listen", HTTP])?;
+    let told = Instant::now();
+    agent.signal(Signal::INT)?;
+    let status = agent.wait(END_WITHIN)?;
+    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.said());
+    let took = told.elapsed();
+    ensure!(took < Duration::from_secs(3), "with nobody there it took {took:?}");
+    Ok(())
+}
+
+fn instance(agent: &Agent, namespace: &Namespace) -> Result<String> {
+    let health = agent.health(Some(namespace))?;
+    let instance = health.pointer("/snapshot/instance").and_then(Value::as_str);
+    instance.map(str::to_owned).with_context(|| format!("no instance in {health}"))
+}
+
+/// Sequence numbers of another instance mean nothing, so it has another number.
+pub(crate) fn restart() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let arguments = ["--listen", "http=127.0.0.1:7979"];
+    let mut first = agent(&namespace, &arguments)?;
+    let before = instance(&first, &namespace)?;
+    ensure!(before == instance(&first, &namespace)?, "the number changes while it runs");
+    first.signal(Signal::TERM)?;
+    first.wait(END_WITHIN)?;
+    let second = agent(&namespace, &arguments)?;
+    let after = instance(&second, &namespace)?;
+    ensure!(before != after, "both starts are called {before}");
+    Ok(())
+}
+
+pub(crate) fn same_port() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let first = agent(&namespace, &["--listen", "http=127.0.0.1:7979"])?;
+    let second = stillborn(&namespace, &["--listen", "http=127.0.0.1:7979"])?;
+    let said = String::from_utf8_lossy(&second.stderr);
+    ensure!(second.status.code() == Some(1), "it ended with {}: {said}", second.status);
+    for words in ["127.0.0.1:7979", "stop whoever listens there or choose another port"] {
+        ensure!(said.contains(words), "{words:?} is not in: {said}");
+    }
+    ensure!(first.get(Some(&namespace), "/health")?.status == 200, "the first does not answer");
+    Ok(())
+}
+
+pub(crate) fn same_file() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let folder = Folder::create()?;
+    let unix = format!("unix:{}", folder.text("run/conns.sock"));
+    let first = agent(&namespace, &["--listen", &unix, "--listen", HTTP])?;
+    let second = stillborn(&namespace, &["--listen", &unix])?;
+    let said = String::from_utf8_lossy(&second.stderr);
+    ensure!(second.status.code() == Some(1), "it ended with {}: {said}", second.status);
+    ensure!(said.contains(&unix) && said.contains("somebody already does"), "it said: {said}");
+    ensure!(folder.path("run/conns.sock").exists(), "the second removed the file of the first");
+    ensure!(first.get(Some(&namespace), "/health")?.status == 200, "the first does not answer");
+    Ok(())
+}
+
+/// Looks are so far apart as was asked for.
+pub(crate) fn interval() -> Result<()> {
+    const LOOKS: u64 = 10;
+    let namespace = Namespace::create("serve")?;
+    let agent = agent(&namespace, &["--listen", HTTP, "--interval", "200ms"])?;
+    let look = || -> Result<(u64, i64)> {
+        let health = agent.health(Some(&namespace))?;
+        ensure!(health["interval_us"] == 200_000, "the interval is {}", health["interval_us"]);
+        let snapshot = &health["snapshot"];
+        let (sequence, at) = (snapshot["sequence"].as_u64(), snapshot["at_us"].as_i64());
+        sequence.zip(at).with_context(|| format!("no snapshot in {health}"))
+    };
+    let (first, first_us) = look()?;
+    let (last, last_us) = wait_for("ten looks", SOON, || {
+        Ok(Some(look()?).filter(|(sequence, _)| *sequence >= first + LOOKS))
+    })?;
+    let apart = (last_us - first_us) / i64::try_from(last - first)?;
+    // The first look is made before the thread that keeps time is started.
+    ensure!((180_000..260_000).contains(&apart), "looks are {apart} us apart");
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! What the agent gives up, as the kernel tells it, and what it still can do then.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use conns_lab::netns::Namespace;
+use conns_lab::process::wait_for;
+use serde_json::Value;
+
+use crate::stage::{HTTP, SOON, agent, peer, rows};
+
+/// Bits of capabilities(7) that the agent may keep.
+const KEPT: [(&str, u32); 3] =
+    [("CAP_DAC_READ_SEARCH", 2), ("CAP_SYS_PTRACE", 19), ("CAP_SYS_ADMIN", 21)];
+
+fn field<'a>(status: &'a str, key: &str) -> Result<&'a str> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    line.map(str::trim).with_context(|| format!("no {key} in {status}"))
+}
+
+fn hexadecimal(status: &str, key: &str) -> Result<u64> {
+    Ok(u64::from_str_radix(field(status, key)?, 16)?)
+}
+
+fn dropped_with(more: &[&str], kept: &[&str]) -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let agent = agent(&namespace, &[&["--listen", HTTP], more].concat())?;
+    let told = agent.health(Some(&namespace))?["privileges"].clone();
+    let place = format!("/proc/{}/status", agent.pid());
+    let status = fs::read_to_string(place)?;
+
+    let uids: BTreeSet<&str> = field(&status, "Uid")?.split_whitespace().collect();
+    let uid = told["uid"].to_string();
+    ensure!(uid != "0", "it stays root: {told}");
+    ensure!(uids == BTreeSet::from([uid.as_str()]), "it says {uid}, the kernel {uids:?}");
+    let gid = told["gid"].to_string();
+    ensure!(field(&status, "Gid")?.split_whitespace().all(|one| one == gid), "gid {gid}: {status}");
+    let names: BTreeSet<&str> =
+        told["capabilities"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    ensure!(names == kept.iter().copied().collect(), "it keeps {names:?}, not {kept:?}");
+    let bits = KEPT.iter().filter(|(name, _)| names.contains(name));
+    let bits = bits.fold(0, |bits, (_, bit)| bits | 1_u64 << bit);
+    for key in ["CapEff", "CapPrm"] {
+        let found = hexadecimal(&status, key)?;
+        ensure!(found == bits, "{key} is {found:#x}, it says {names:?}");
+    }
+    for key in ["CapInh", "CapBnd", "CapAmb"] {
+        ensure!(hexadecimal(&status, key)? == 0, "{key} is not empty: {status}");
+    }
+    ensure!(field(&status, "NoNewPrivs")? == "1" && told["no_new_privs"] == true, "{told}");
+    let mode = told["seccomp"]["mode"].to_string();
+    ensure!(field(&status, "Seccomp")? == mode && mode == "2", "seccomp: {told}");
+    serving_threads_have_nothing(agent.pid())
+}
+
+/// Those that read what strangers send.
+fn serving_threads_have_nothing(pid: u32) -> Result<()> {
+    let mut serving = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = fs::read_to_string(task?.path().join("status"))?;
+        if field(&status, "Name")?.starts_with("conns-serve") {
+            serving += 1;
+            ensure!(hexadecimal(&status, "CapEff")? == 0, "a serving thread can do more: {status}");
+        }
+    }
+    ensure!(serving >= 2, "only {serving} threads serve");
+    Ok(())
+}
+
+/// The kernel says what the agent says, and it is little.
+pub(crate) fn dropped() -> Result<()> {
+    dropped_with(&[], &["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"])?;
+    dropped_with(
+        &["--follow-namespaces"],
+        &["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN"],
+    )
+}
+
+/// The peers run as root, the agent does not any more.
+pub(crate) fn owners() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let agent = agent(&namespace, &["--listen", HTTP])?;
+    let listener = peer(&namespace, "listen --at 127.0.0.1:9001 --do ignore")?;
+    let client = peer(&namespace, "connect --to 127.0.0.1:9001 --do ignore")?;
+    for (filter, pid) in [
+        ("remote_port == 9001", client.pid()),
+        ("local_port == 9001 and state == established", listener.pid()),
+    ] {
+        wait_for(&format!("the owner of {filter}"), SOON, || {
+            let rows = rows(&agent, &namespace, filter)?;
+            Ok((rows.len() == 1 && rows[0]["pid"] == pid).then_some(()))
+        })
+        .with_context(|| format!("pid {pid} in {:?}", rows(&agent, &namespace, filter)))?;
+    }
+    Ok(())
+}
+
+/// It cannot be entered any more, and that is said.
+pub(crate) fn later_namespace() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let agent = agent(&namespace, &["--listen", HTTP])?;
+    let later = Namespace::create("later")?;
+    let _listener = peer(&later, "listen --at 127.0.0.1:9003 --do ignore")?;
+    let (name, inode) = (later.name().to_owned(), later.inode()?.to_string());
+    let loss = wait_for("the loss to be told", SOON, || {
+        let health = agent.health(Some(&namespace))?;
+        let losses = health["losses"]["snapshot"].as_array().cloned().unwrap_or_default();
+        let of_it = losses.into_iter().find(|loss| {
+            let message = loss["message"].as_str().unwrap_or_default();
+            message.contains(&name) || message.contains(&inode) || message.contains("namespace")
+                && loss["source"] != "procfs"
+        });
+        Ok(of_it.map(|loss| (loss, health)))
+    })
+    .with_context(|| format!("{:?}", agent.health(Some(&namespace))))?;
+    let (loss, health) = loss;
+    ensure!(health["status"] == "degraded", "with {loss} it is {}", health["status"]);
+    let abilities = health["abilities"].as_array().cloned().unwrap_or_default();
+    let all = abilities.iter().find(|ability| ability["name"] == "all-namespaces");
+    ensure!(
+        all.is_some_and(|all| !all["missing"].is_null()),
+        "it says that it sees all namespaces: {all:?}"
+    );
+    let rows = rows(&agent, &namespace, "local_port == 9003")?;
+    ensure!(rows.is_empty(), "it sees what it says it cannot: {rows:?}");
+    Ok(())
+}
+
+/// With the capability kept for it they are seen.
+pub(crate) fn followed_namespace() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let agent = agent(&namespace, &["--listen", HTTP, "--follow-namespaces"])?;
+    let later = Namespace::create("later")?;
+    let _listener = peer(&later, "listen --at 127.0.0.1:9004 --do ignore")?;
+    let inode = later.inode()?;
+    wait_for("the listener of a namespace made later", SOON, || {
+        let rows = rows(&agent, &namespace, "local_port == 9004")?;
+        Ok((rows.len() == 1 && rows[0]["netns_inode"] == inode).then_some(()))
+    })
+    .with_context(|| format!("{:?}", agent.health(Some(&namespace))))
+}

@@ -1,0 +1,90 @@
+//! What an answer holds if nobody says otherwise, the same on the command line and over HTTP.
+
+use std::cmp::Reverse;
+
+use conns_core::model::{Connection, State};
+use conns_core::query::{Field, catalogue, find_field};
+use conns_core::track::Class;
+use serde_json::{Value, json};
+
+use crate::Answer;
+
+/// JSON has all fields but these: ends are told as address and port, and the sentence, which is
+/// made anew for each row, by the verdicts (or where it is asked for).
+const LEFT_OUT: [&str; 3] = ["local", "remote", "why"];
+
+/// The fields by which a connection is named in verdicts.
+const NAMED_BY: [&str; 15] = [
+    "proto",
+    "family",
+    "state",
+    "direction",
+    "local_addr",
+    "local_port",
+    "remote_addr",
+    "remote_port",
+    "netns",
+    "netns_inode",
+    "cookie",
+    "inode",
+    "pid",
+    "process",
+    "owners",
+];
+
+impl Answer {
+    /// The fields of a record if none are named.
+    #[must_use]
+    pub fn usual_fields(self) -> Vec<&'static Field> {
+        match self {
+            Self::Connections => {
+                catalogue().iter().filter(|field| !LEFT_OUT.contains(&field.name)).collect()
+            }
+            Self::Verdicts => NAMED_BY.iter().filter_map(|name| find_field(name)).collect(),
+        }
+    }
+}
+
+/// Whether a verdict on it is of interest where nothing was asked for in particular: connections,
+/// those about to be or just closed, and listeners in trouble.
+#[must_use]
+pub fn is_of_interest(connection: &Connection) -> bool {
+    match connection.socket.state {
+        State::TimeWait | State::Close | State::BoundInactive => false,
+        State::Listen => connection.verdict.class != Class::Healthy,
+        _ => true,
+    }
+}
+
+/// Where a verdict stands among others: trouble first, then limits, then the rest; the surest of
+/// each kind first.
+#[must_use]
+pub fn urgency(connection: &Connection) -> (u8, Reverse<u8>) {
+    let rank = match connection.verdict.class {
+        Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow => 0,
+        Class::SlowReaderLocal
+        | Class::SlowReaderRemote
+        | Class::SndbufLimited
+        | Class::PathLoss
+        | Class::Bufferbloat
+        | Class::CwndLimited => 1,
+        Class::AppLimited => 2,
+        Class::Healthy => 3,
+        Class::Unknown => 4,
+        Class::Idle => 5,
+    };
+    (rank, Reverse(connection.verdict.confidence_percent))
+}
+
+/// The field reference, as JSON.
+#[must_use]
+pub fn field_reference() -> Value {
+    let field = |field: &Field| {
+        json!({
+            "name": field.name, "key": field.key, "aliases": field.aliases,
+            "type": field.kind.name(), "unit": field.kind.unit(),
+            "meaning": field.meaning, "source": field.origin,
+        })
+    };
+    json!({ "fields": catalogue().iter().map(field).collect::<Vec<_>>() })
+}
