@@ -3,7 +3,8 @@
 CARGO ?= cargo
 # Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with;
 # real clients (a Monero node, curl, a browser); systemd-analyze for the unit.
-TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium systemd
+TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium \
+	netcat-openbsd systemd
 BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk
 
 .PHONY: run test lint purity unit lab bench soak fuzz docs install test-packages bench-packages
@@ -20,6 +21,7 @@ test: test-packages lint purity docs unit lab
 
 test-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(TEST_PACKAGES); fi
+	sh lab/clients/install.sh
 
 lint:
 	$(CARGO) fmt --all --check

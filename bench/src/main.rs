@@ -3,6 +3,7 @@
 //! It holds the sockets, runs `conns` and its peers against them in turn, and writes a dated result.
 //! Nothing here is shipped; every number comes from the kernel's own accounting of a finished process.
 
+mod agent;
 mod drain;
 mod hold;
 mod inside;
@@ -28,6 +29,8 @@ struct Arguments {
 enum Task {
     /// Run every command against every size and write a dated result.
     Run(run::Plan),
+    /// Measure a running agent: its own cost, and its answers against nginx serving the same bytes.
+    Agent(agent::Plan),
     /// Hold established sockets in a network namespace of their own until stdin closes.
     Hold(hold::Crowd),
     /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Run(plan) => run::run(&plan),
+        Task::Agent(plan) => agent::run(&plan),
         Task::Hold(crowd) => hold::hold(&crowd),
         Task::Drain => drain::drain(),
         Task::Inside { netns, command } => inside::exec(&netns, &command),

@@ -5,9 +5,9 @@
 
 mod contenders;
 mod count;
-mod figures;
-mod holder;
-mod machine;
+pub(crate) mod figures;
+pub(crate) mod holder;
+pub(crate) mod machine;
 mod report;
 
 use std::path::PathBuf;
@@ -80,7 +80,7 @@ struct Bout {
 /// Runs the plan and writes `<UTC>-<sizes>.md` and `.csv`; fails, after writing, if conns is missing or listed wrongly.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let started = Instant::now();
-    let machine = machine::Machine::read(plan);
+    let machine = machine::Machine::read(&plan.conns);
     let mut bouts = Vec::new();
     for &sockets in &plan.sizes {
         bouts.push(bout(plan, sockets)?);
@@ -141,7 +141,7 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
             let performance = &mut performances[turn];
             if performance.listed.is_some() && round < rounds_of[turn] {
                 let command = performance.contender.command(&plan.conns, holder.netns());
-                let usage = measure(holder.netns(), &command)?;
+                let usage = measure_in(holder.netns(), &command)?;
                 performance.samples.push(Sample { round, place: place as u32, usage });
             }
         }
@@ -188,7 +188,8 @@ fn rounds_within_budget(wanted: u32, one_run: Duration) -> u32 {
     affordable.max(FEWEST_ROUNDS).min(wanted)
 }
 
-fn measure(netns: &str, command: &[String]) -> anyhow::Result<Usage> {
+/// What a command uses inside the namespace.
+pub(crate) fn measure_in(netns: &str, command: &[String]) -> anyhow::Result<Usage> {
     let words = command.join(" ");
     let output = Command::new(crate::own_program()?)
         .args(["measure", "--netns", netns, "--"])

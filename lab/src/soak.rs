@@ -50,6 +50,8 @@ const FORGETS: [(Duration, Duration); 3] = [
     // `head_time`, `body_time` and `write_time` are 10 s, and the sweeper looks once a second.
     (Duration::ZERO, Duration::from_secs(14)),
 ];
+/// Churn leaves sockets in TIME-WAIT, tens of thousands within a minute; memory is stated for about ten thousand in all.
+const TIME_WAIT_MOST: &str = "4096";
 /// Between two lines of print.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -86,6 +88,7 @@ pub fn run(order: &Order, print: impl Fn(&str) + Sync) -> Result<Verdict> {
     let conns = Conns::find(order.conns.as_deref())?;
     raise_descriptors()?;
     let namespace = Namespace::create("soak")?;
+    namespace.set("net/ipv4/tcp_max_tw_buckets", TIME_WAIT_MOST)?;
     let mut agent = start(conns.path(), &namespace)?;
     let before = gauge::descriptors(agent.pid())?;
     print(&format!(

@@ -31,12 +31,12 @@ impl Spread {
 }
 
 /// One figure of every sample.
-pub(crate) fn spread(performance: &Performance, figure: fn(&Usage) -> f64) -> Option<Spread> {
+pub(super) fn spread(performance: &Performance, figure: fn(&Usage) -> f64) -> Option<Spread> {
     Spread::of(performance.samples.iter().map(|sample| figure(&sample.usage)))
 }
 
 /// The figure of `ours` divided by that of `theirs`, in every round that has both.
-pub(crate) fn ratio(
+pub(super) fn ratio(
     ours: &[Sample],
     theirs: &[Sample],
     figure: fn(&Usage) -> f64,

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Plan;
 use super::contenders::{CONTENDERS, Program};
 
 /// A machine and its tools at the start of a run.
@@ -29,7 +28,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Reads what it can; what cannot be read says "unknown".
-    pub(crate) fn read(plan: &Plan) -> Machine {
+    pub(crate) fn read(conns: &Path) -> Machine {
         let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();
         let meminfo = read_to_string("/proc/meminfo").unwrap_or_default();
         let load = read_to_string("/proc/loadavg").unwrap_or_default();
@@ -49,7 +48,7 @@ impl Machine {
                 .filter(|text| !text.is_empty())
                 .unwrap_or("unknown")
                 .to_owned(),
-            versions: versions(&plan.conns),
+            versions: versions(conns),
             started_s: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
@@ -96,7 +95,7 @@ fn versions(conns: &Path) -> Vec<String> {
 }
 
 /// The first line of the answer; lsof answers on stderr, with a heading.
-fn ask(program: &Path, flag: &str) -> Option<String> {
+pub(crate) fn ask(program: &Path, flag: &str) -> Option<String> {
     let output = Command::new(program).arg(flag).output().ok()?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);

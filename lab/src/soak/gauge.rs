@@ -121,7 +121,9 @@ impl Gauge {
         while field.goes_on() {
             // What goes wrong here goes wrong for the client that behaves too.
             if let Ok(snapshot) = snapshot() {
-                if let Some((sequence, at_us)) = last.filter(|last: &(u64, i64)| last.0 < snapshot.0) {
+                if let Some((sequence, at_us)) =
+                    last.filter(|last: &(u64, i64)| last.0 < snapshot.0)
+                {
                     self.beat(snapshot.0 - sequence, snapshot.1 - at_us);
                 }
                 last = Some(snapshot);

@@ -28,7 +28,8 @@ pub(super) fn unfinished(field: &Field<'_>, _: u64) {
                 }
                 let mut client = field.dial(HTTP_PORTS[number / 2 % HTTP_PORTS.len()])?;
                 // As long as the longest any dialect takes, and a byte less is sent of it.
-                let head = "POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n";
+                let head =
+                    "POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n";
                 client.write_all(head.as_bytes())?;
                 Ok(client)
             },
@@ -57,7 +58,8 @@ fn fill(client: &mut TcpStream, piece: &[u8], sent: &mut usize, most: usize) -> 
         }
     }
     let gone = client.peek(&mut [0]);
-    if matches!(gone, Ok(0)) || gone.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::WouldBlock) {
+    if matches!(gone, Ok(0)) || gone.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::WouldBlock)
+    {
         *sent = 0;
         return Err(io::ErrorKind::UnexpectedEof.into());
     }

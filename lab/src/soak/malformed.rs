@@ -65,7 +65,8 @@ pub(super) fn requests(field: &Field<'_>, number: u64) {
 pub(super) fn header_floods(field: &Field<'_>, number: u64) {
     let mut random = Random::new(field.seed ^ number);
     while field.goes_on() {
-        let (count, length) = *random.pick(&[(90, 100), (99, 150), (120, 10), (10_000, 3), (3, 9000)]);
+        let (count, length) =
+            *random.pick(&[(90, 100), (99, 150), (120, 10), (10_000, 3), (3, 9000)]);
         let mut head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n".to_vec();
         for header in 0..count {
             head.extend_from_slice(format!("X-{header}: ").as_bytes());
@@ -93,7 +94,8 @@ fn huge(random: &mut Random) -> Vec<u8> {
             [head.as_bytes(), &long(b'[')].concat()
         }
         _ => {
-            let head = b"POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let head =
+                b"POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
             [head.as_slice(), &b"1\r\n[\r\n".repeat(HUGE / 32)].concat()
         }
     }

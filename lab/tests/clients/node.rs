@@ -86,8 +86,13 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // What watches the input kills the node, while its number is still its own.
+        drop(self.child.stdin.take());
+        let ended = wait_for("the node's end", SOON, || Ok(self.child.try_wait()?));
+        if ended.is_err() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 

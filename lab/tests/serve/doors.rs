@@ -98,7 +98,8 @@ pub(crate) fn tls_and_token() -> Result<()> {
 /// A page whose name was made to point here is not answered.
 pub(crate) fn host() -> Result<()> {
     let namespace = namespace()?;
-    let agent = agent(&namespace, &["--listen", HTTP, "--listen", "monero=:0", "--host", "box.example"])?;
+    let agent =
+        agent(&namespace, &["--listen", HTTP, "--listen", "monero=:0", "--host", "box.example"])?;
     let http = format!("{}/health", agent.place("http")?);
     let monero = format!("http://{}/json_rpc", agent.place("monero")?);
     for url in [&http, &monero] {
@@ -122,8 +123,7 @@ pub(crate) fn socket_file() -> Result<()> {
     let file = folder.text("run/conns.sock");
     let unix = format!("unix:{file}");
     let (_, hash) = token()?;
-    let agent =
-        agent(&namespace, &["--listen", &unix, "--listen", HTTP, "--token-hash", &hash])?;
+    let agent = agent(&namespace, &["--listen", &unix, "--listen", HTTP, "--token-hash", &hash])?;
     let found = std::fs::symlink_metadata(&file)?;
     ensure!(found.file_type().is_socket(), "{file} is no socket");
     ensure!(found.mode() & 0o7777 == 0o660, "its mode is {:o}", found.mode());

@@ -24,7 +24,8 @@ pub(crate) fn sigterm() -> Result<()> {
     ensure!(file.exists(), "there is no {}", file.display());
     let idle = agent.connect(Some(&namespace), "ems-json")?;
     let mut halfway = agent.connect(Some(&namespace), "monero")?;
-    halfway.write_all(b"POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")?;
+    halfway
+        .write_all(b"POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")?;
     let mut subscriber = agent.connect(Some(&namespace), "http")?;
     subscriber.write_all(b"GET /api/v1/changes HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     subscriber.read_exact(&mut [0; 64]).context("waiting for the stream to begin")?;

@@ -108,8 +108,9 @@ pub(crate) fn later_namespace() -> Result<()> {
         let losses = health["losses"]["snapshot"].as_array().cloned().unwrap_or_default();
         let of_it = losses.into_iter().find(|loss| {
             let message = loss["message"].as_str().unwrap_or_default();
-            message.contains(&name) || message.contains(&inode) || message.contains("namespace")
-                && loss["source"] != "procfs"
+            message.contains(&name)
+                || message.contains(&inode)
+                || message.contains("namespace") && loss["source"] != "procfs"
         });
         Ok(of_it.map(|loss| (loss, health)))
     })

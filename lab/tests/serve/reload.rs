@@ -92,9 +92,7 @@ pub(crate) fn changes() -> Result<()> {
 
     scene.reload(&file("250ms", &new_hash, NODES[1].0), "configuration read again")?;
     scene.ask(401, &old, "/health", &[])?;
-    wait_for("the new interval", SOON, || {
-        Ok((scene.interval_us(&new)? == 250_000).then_some(()))
-    })?;
+    wait_for("the new interval", SOON, || Ok((scene.interval_us(&new)? == 250_000).then_some(())))?;
     scene.wait_peers(&new, NODES[1].1)
 }
 
@@ -126,7 +124,13 @@ pub(crate) fn broken() -> Result<()> {
     let before = scene.agent.said().len();
     scene.agent.signal(Signal::HUP)?;
     wait_for("a word about the missing file", SOON, || {
-        Ok(scene.agent.said().split_off(before).iter().any(|line| line.contains(stays)).then_some(()))
+        Ok(scene
+            .agent
+            .said()
+            .split_off(before)
+            .iter()
+            .any(|line| line.contains(stays))
+            .then_some(()))
     })?;
     ensure!(scene.interval_us(&token)? == 500_000, "a missing file changed the interval");
     scene.reload(&file("300ms", &hash, NODES[1].0), "configuration read again")?;

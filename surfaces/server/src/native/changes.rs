@@ -20,7 +20,7 @@ use conns_api::{Answer, View};
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use super::answers::{EVENTS, with_body};
 use super::problem::{Problem, repeated};
@@ -82,6 +82,7 @@ async fn tell(
     if pieces.send(Bytes::from_static(RETRY.as_bytes())).await.is_err() {
         return;
     }
+    let mut told = Instant::now();
     loop {
         // Whatever is published from here on wakes this stream again.
         feed.mark_unchanged();
@@ -100,8 +101,11 @@ async fn tell(
             });
             let Ok((back, piece, has_more)) = written.await else { return };
             telling = back;
-            if !piece.is_empty() && pieces.send(piece).await.is_err() {
-                return;
+            if !piece.is_empty() {
+                if pieces.send(piece).await.is_err() {
+                    return;
+                }
+                told = Instant::now();
             }
             if !has_more {
                 break;
@@ -113,10 +117,12 @@ async fn tell(
                     Ok(()) => break,
                     Err(_) => return,
                 },
-                () = sleep(KEEP_ALIVE) => {
+                // Counted from what was last told: beats that bring nothing new do not put it off.
+                () = sleep_until(told + KEEP_ALIVE) => {
                     if pieces.send(Bytes::from_static(b":\n\n")).await.is_err() {
                         return;
                     }
+                    told = Instant::now();
                 }
                 () = pieces.closed() => return,
             }

@@ -118,9 +118,9 @@ impl LineDialect for Echo {
 }
 
 /// A beat in which nothing is connected.
-pub(crate) fn beat() -> Arc<Beat> {
+pub(crate) fn beat(sequence: u64) -> Arc<Beat> {
     let at = Moment { monotonic_us: 1, wall_us: 1 };
-    let snapshot = Snapshot { sequence: 1, at, connections: Vec::new(), losses: Vec::new() };
+    let snapshot = Snapshot { sequence, at, connections: Vec::new(), losses: Vec::new() };
     Arc::new(Beat {
         instance: 1,
         snapshot: Arc::new(snapshot),
@@ -188,7 +188,7 @@ impl Agent {
                 refusals: Arc::clone(&refusals),
             },
         };
-        let (feed, reader) = watch::channel(beat());
+        let (feed, reader) = watch::channel(beat(1));
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = conns_server::runtime(2, || {}).unwrap();

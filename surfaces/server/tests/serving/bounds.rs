@@ -241,9 +241,11 @@ fn streams_have_seats_of_their_own_and_end_with_the_agent() {
     assert!(open().1.starts_with("HTTP/1.1 503"));
     assert_eq!(agent.refused("streams-full"), 1);
     drop(first);
+    let mut sequence = 1;
     eventually("its seat is free", || {
         // That it has gone shows when it is written to.
-        agent.feed.send(crate::agent::beat()).unwrap();
+        sequence += 1;
+        agent.feed.send(crate::agent::beat(sequence)).unwrap();
         open().1.starts_with("HTTP/1.1 200")
     });
     std::thread::sleep(4 * SHORT);

@@ -207,7 +207,7 @@ fn a_length_that_is_wrong_is_not_sent() {
 fn every_dialect_is_told_of_every_beat() {
     let agent = Agent::start(&[":0"], Access::default());
     eventually("told of the first beat", || agent.beats.load(Relaxed) == 7);
-    agent.feed.send(beat()).unwrap();
+    agent.feed.send(beat(2)).unwrap();
     eventually("told of the second beat", || agent.beats.load(Relaxed) == 14);
 }
 

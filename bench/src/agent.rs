@@ -1,0 +1,139 @@
+//! The agent, measured: what it costs while nobody asks, and how fast it answers beside nginx serving the same bytes.
+//!
+//! The one idea: every figure has its measure in the same minute. A drain a second stands beside the agent's CPU, and
+//! nginx takes turns with the agent, round by round, over the same loopback and under the same load generator.
+
+mod cost;
+mod dialect;
+mod load;
+mod nginx;
+mod report;
+mod served;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::run::holder::Holder;
+use crate::run::machine::{Machine, ask};
+use dialect::{DIALECTS, Dialect};
+use load::Load;
+use nginx::Nginx;
+use served::Served;
+
+/// What to measure.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Plan {
+    /// Established sockets to hold, one crowd after another; the answers are measured at the last.
+    #[arg(long, value_delimiter = ',', default_value = "100,1000,10000")]
+    sizes: Vec<u32>,
+    /// Seconds the agent is left alone at each size.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..))]
+    watch: u32,
+    /// Rounds of each dialect, the agent and nginx in turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Seconds of load in each turn.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    turn: u32,
+    /// Processes that hold the sockets.
+    #[arg(long, default_value_t = 20)]
+    processes: u32,
+    /// The conns binary to measure.
+    #[arg(long, default_value = "target/release/conns")]
+    conns: PathBuf,
+    /// Folder of the dated results.
+    #[arg(long, default_value = "bench/runs")]
+    out: PathBuf,
+}
+
+/// One dialect, with its rounds.
+#[derive(Debug)]
+struct Race {
+    dialect: &'static Dialect,
+    /// Bytes of one answer.
+    bytes: usize,
+    /// The agent and nginx, of one round each.
+    rounds: Vec<(Load, Load)>,
+}
+
+/// Runs the plan and writes `<UTC>-agent.md` and `.csv`.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut machine = Machine::read(&plan.conns);
+    machine.versions = versions(&plan.conns);
+    let mut costs = Vec::new();
+    let mut races = Vec::new();
+    let (last, _) =
+        plan.sizes.split_last().context("no sizes to measure at: give --sizes 10000")?;
+    for sockets in &plan.sizes {
+        eprintln!("{sockets} sockets: setting up");
+        let holder = Holder::start(*sockets, plan.processes)?;
+        let served = Served::start(&plan.conns, holder.netns())?;
+        eprintln!("{sockets} sockets: watching the agent for {} s", plan.watch);
+        costs.push(cost::watch(&served, &holder, Duration::from_secs(plan.watch.into()))?);
+        if sockets == last {
+            races = race(plan, &served, &holder)?;
+        }
+        served.end()?;
+        holder.end()?;
+    }
+    let text = report::markdown(&machine, &costs, &races, *last, started.elapsed());
+    print!("{text}");
+    let stem = plan.out.join(format!("{}-agent", machine.stamp()));
+    std::fs::create_dir_all(&plan.out)
+        .with_context(|| format!("cannot make the result folder {}", plan.out.display()))?;
+    for (extension, content) in [("md", text), ("csv", report::csv(&costs, &races))] {
+        let path = stem.with_added_extension(extension);
+        std::fs::write(&path, content)
+            .with_context(|| format!("cannot write the result {}", path.display()))?;
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+/// In each round every dialect has its turn, and in each turn the agent and nginx change places.
+fn race(plan: &Plan, served: &Served, holder: &Holder) -> anyhow::Result<Vec<Race>> {
+    let nginx = Nginx::prepare(holder.netns())?;
+    let mut races = Vec::new();
+    for dialect in &DIALECTS {
+        let body = dialect.fetch(holder.netns())?;
+        dialect.check(&body, holder.sockets())?;
+        nginx.put(dialect, &body)?;
+        races.push(Race { dialect, bytes: body.len(), rounds: Vec::new() });
+    }
+    let nginx = nginx.start()?;
+    let turn = Duration::from_secs(plan.turn.into());
+    for round in 0..plan.rounds {
+        eprintln!("answers: round {} of {}", round + 1, plan.rounds);
+        for (place, race) in (0..).zip(&mut races) {
+            let ours = || load::of_agent(race.dialect, holder.netns(), nginx.folder(), turn);
+            let theirs = || load::of_nginx(race.dialect, holder.netns(), nginx.folder(), turn);
+            let pair = if (round + place) % 2 == 0 {
+                let ours = ours()?;
+                (ours, theirs()?)
+            } else {
+                let theirs = theirs()?;
+                (ours()?, theirs)
+            };
+            race.rounds.push(pair);
+        }
+        served.check()?;
+    }
+    nginx.end()?;
+    Ok(races)
+}
+
+fn versions(conns: &std::path::Path) -> Vec<String> {
+    let of = |program: &str, flag: &str| {
+        let said = ask(std::path::Path::new(program), flag);
+        said.unwrap_or_else(|| format!("{program}: not installed"))
+    };
+    let conns = conns.display().to_string();
+    // wrk ends its first line with who made it.
+    let wrk = of("wrk", "-v");
+    let wrk = wrk.split(" [").next().unwrap_or_default().to_owned();
+    vec![of(&conns, "--version"), of("nginx", "-v"), wrk]
+}

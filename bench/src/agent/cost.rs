@@ -1,0 +1,75 @@
+//! What the agent costs while nobody asks, beside one bare drain a second over the same sockets.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde_json::Value;
+
+use crate::run::holder::Holder;
+use crate::run::measure_in;
+
+use super::dialect::HEALTH;
+use super::served::Served;
+
+/// The agent settles for so long before it is measured: its first look is its most expensive.
+const SETTLES: Duration = Duration::from_secs(2);
+/// As often as the agent looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What was measured at one size.
+#[derive(Clone, Debug)]
+pub(crate) struct Cost {
+    /// Established sockets, both ends counted.
+    pub(crate) sockets: u32,
+    /// Sockets of any state the agent saw, of the whole machine.
+    pub(crate) seen: u64,
+    /// How long it was watched.
+    pub(crate) watched: Duration,
+    /// CPU the agent used in that time.
+    pub(crate) cpu: Duration,
+    /// CPU that a drain each second used in that time.
+    pub(crate) drain: Duration,
+    /// Resident, MB.
+    pub(crate) resident_mb: f64,
+    /// The most it was, MB.
+    pub(crate) peak_mb: f64,
+}
+
+impl Cost {
+    /// Share of one core, %.
+    pub(crate) fn percent(&self, cpu: Duration) -> f64 {
+        100.0 * cpu.as_secs_f64() / self.watched.as_secs_f64()
+    }
+}
+
+/// Leaves the agent alone for `time`.
+pub(crate) fn watch(served: &Served, holder: &Holder, time: Duration) -> anyhow::Result<Cost> {
+    sleep(SETTLES);
+    let drain = [crate::own_program()?.display().to_string(), "drain".to_owned()];
+    let before = served.cpu()?;
+    let started = Instant::now();
+    let mut drained = Duration::ZERO;
+    let mut due = started;
+    while due < started + time {
+        let usage = measure_in(holder.netns(), &drain)?;
+        drained += Duration::from_micros(usage.cpu_us());
+        due += EVERY;
+        sleep(due.saturating_duration_since(Instant::now()));
+    }
+    let (cpu, watched) = (served.cpu()? - before, started.elapsed());
+    served.check()?;
+    let (resident_mb, peak_mb) = (served.megabytes("VmRSS")?, served.megabytes("VmHWM")?);
+    // Asked last: answering is not to be part of the cost.
+    let health: Value = serde_json::from_slice(&HEALTH.fetch(holder.netns())?)
+        .context("cannot read the agent's health page")?;
+    Ok(Cost {
+        sockets: holder.sockets(),
+        seen: health["sockets"].as_u64().context("the health page tells no sockets")?,
+        watched,
+        cpu,
+        drain: drained,
+        resident_mb,
+        peak_mb,
+    })
+}

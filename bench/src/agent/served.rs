@@ -1,0 +1,136 @@
+//! A running `conns serve` in the holder's namespace, and what the kernel says of it.
+
+use std::fs::read_to_string;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Where it answers.
+pub(crate) const PORT: u16 = 7979;
+/// Which connections are listed as peers and as streams: those of the holder, by the ports it listens on.
+const HELD: &str = "state == established and \
+    (local_port in (7001, 7002, 7003, 7004) or remote_port in (7001, 7002, 7003, 7004))";
+/// For the first look at ten thousand sockets, and the start itself.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// The unit of proc_pid_stat(5), which every kernel shows so to programs.
+const USER_HZ: u64 = 100;
+/// utime of proc_pid_stat(5), counted behind the name, which may hold anything; stime follows.
+const UTIME_AFTER_NAME: usize = 11;
+
+/// The agent.
+pub(crate) struct Served {
+    child: Child,
+    said: Receiver<String>,
+}
+
+impl Served {
+    /// Starts it and waits until it says that it is ready.
+    pub(crate) fn start(conns: &Path, netns: &str) -> anyhow::Result<Self> {
+        let mut child = Command::new(crate::own_program()?)
+            .args(["inside", "--netns", netns, "--"])
+            .arg(conns)
+            .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}")])
+            .args(["--monero-peers", HELD, "--ems-streams", HELD])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", conns.display()))?;
+        let output = child.stderr.take().context("the agent has no standard error")?;
+        let (say, said) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if say.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let served = Self { child, said };
+        let mut lines = Vec::new();
+        while let Ok(line) = served.said.recv_timeout(READY_WITHIN) {
+            if line == "conns: ready" {
+                return Ok(served);
+            }
+            lines.push(line);
+        }
+        bail!("the agent did not get ready: {}", lines.join("\n"))
+    }
+
+    fn file(&self, name: &str) -> anyhow::Result<String> {
+        let place = format!("/proc/{}/{name}", self.child.id());
+        read_to_string(&place).with_context(|| format!("cannot read {place}: has the agent ended?"))
+    }
+
+    /// CPU time it used so far.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = self.file("stat")?;
+        let ticks =
+            ticks(&stat).with_context(|| format!("cannot read the CPU time in {stat:?}"))?;
+        Ok(Duration::from_millis(ticks * 1000 / USER_HZ))
+    }
+
+    /// A line of its status, in MB.
+    pub(crate) fn megabytes(&self, key: &str) -> anyhow::Result<f64> {
+        let status = self.file("status")?;
+        let kilobytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':')?.trim().strip_suffix(" kB"));
+        let kilobytes: f64 =
+            kilobytes.with_context(|| format!("no {key} in the status of the agent"))?.parse()?;
+        Ok(kilobytes * 1024.0 / 1e6)
+    }
+
+    /// Fails if it complained.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        match self.said.try_recv() {
+            Ok(line) => bail!("the agent said: {line}"),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Ends it.
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        end(&self.child)?;
+        let status = self.child.wait().context("cannot wait for the agent to end")?;
+        ensure!(status.success(), "the agent ended with {status}");
+        self.check()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // Ended already, or a run that failed.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Asks a process to end.
+pub(crate) fn end(child: &Child) -> anyhow::Result<()> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("no pid")?;
+    kill_process(pid, Signal::TERM).with_context(|| format!("cannot end process {}", child.id()))
+}
+
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, behind) = stat.rsplit_once(')')?;
+    let mut fields = behind.split_whitespace().skip(UTIME_AFTER_NAME);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_time_is_found_behind_any_name() {
+        let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 100 0 0 0 21 4 0 0 20 0 4 0 99 1 1";
+        assert_eq!(ticks(stat), Some(25));
+        assert_eq!(ticks("7 (a"), None);
+    }
+}
