@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with;
 # real clients (a Monero node, curl, a browser); systemd-analyze for the unit.
 TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium \
-	netcat-openbsd systemd
+	netcat-openbsd openssl systemd
 BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk
 
 .PHONY: run test lint purity unit lab bench soak fuzz docs install test-packages bench-packages
@@ -57,6 +57,7 @@ lab:
 bench: bench-packages
 	$(CARGO) build --release --locked -p conns -p conns-bench
 	target/release/conns-bench run
+	target/release/conns-bench agent
 
 bench-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi

@@ -20,6 +20,7 @@ use conns_server::{
     About, Access, BindError, Gate, Listener, Place, Plan, Protocol, Refusals, runtime,
     tls_from_files,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, FILE_VARIABLE, USUAL_FILE, load};
@@ -32,8 +33,16 @@ use dialects::Spoken;
 /// only compete with what the machine is there for.
 const SERVING_THREADS: usize = 2;
 
+/// Lets this process have as many files open as it may: each client is one, and a login usually
+/// starts with 1024. Where that is refused, fewer clients have room.
+fn raise_open_files() {
+    let limits = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits });
+}
+
 /// Runs the agent until SIGTERM or SIGINT.
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+    raise_open_files();
     let config = read_config(flags)?;
     let access = access(&config)?;
     let has_tls = access.tls.is_some();

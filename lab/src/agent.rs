@@ -42,7 +42,8 @@ impl Agent {
     pub fn start(conns: &Path, namespace: Option<&Namespace>, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(conns);
         command.arg("serve").args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
-        for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CONNS_")) {
+        for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CONNS_"))
+        {
             command.env_remove(name);
         }
         let mut child = match namespace {
@@ -89,7 +90,8 @@ impl Agent {
     /// Where it listens for `protocol`, as it said: `http://127.0.0.1:7979`, `127.0.0.1:18081`, a path.
     pub fn place(&self, protocol: &str) -> Result<&str> {
         let place = self.places.get(protocol).map(String::as_str);
-        place.with_context(|| format!("the agent does not listen for {protocol}: {:?}", self.places))
+        place
+            .with_context(|| format!("the agent does not listen for {protocol}: {:?}", self.places))
     }
 
     /// The address it listens at for `protocol`.
@@ -144,7 +146,8 @@ impl HttpAnswer {
     pub fn read(stream: &mut impl Read) -> Result<Self> {
         let mut all = Vec::new();
         stream.read_to_end(&mut all).context("reading an answer")?;
-        let end = all.windows(4).position(|four| four == b"\r\n\r\n").context("no end of headers")?;
+        let end =
+            all.windows(4).position(|four| four == b"\r\n\r\n").context("no end of headers")?;
         let body = all.split_off(end + 4);
         let head = String::from_utf8_lossy(&all).into_owned();
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());

@@ -24,7 +24,10 @@ impl WantedInodes for Only {
     }
 }
 
-fn holdings(source: &mut Procfs, wanted: &dyn WantedInodes) -> (std::sync::Arc<Holdings>, Vec<Loss>) {
+fn holdings(
+    source: &mut Procfs,
+    wanted: &dyn WantedInodes,
+) -> (std::sync::Arc<Holdings>, Vec<Loss>) {
     let observation = source.observe(wanted, Moment::default()).unwrap();
     let [Facts::Holdings(holdings)] = &observation.facts[..] else { panic!("{observation:?}") };
     (holdings.clone(), observation.losses)

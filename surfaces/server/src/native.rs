@@ -83,6 +83,8 @@ struct Native {
     shelves: Arc<Shelves>,
     about: About,
     written: Arc<Semaphore>,
+    /// The turn of the streams, so that lists do not keep them waiting.
+    told: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     walks: Walks,
 }
@@ -102,6 +104,7 @@ pub(crate) fn router(shelves: Arc<Shelves>, about: About) -> Router {
         shelves: Arc::clone(&shelves),
         about,
         written: Arc::new(Semaphore::new(WRITTEN_AT_ONCE)),
+        told: Arc::new(Semaphore::new(1)),
         streams: Arc::new(Semaphore::new(STREAMS)),
         walks: Walks::default(),
     });

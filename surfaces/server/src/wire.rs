@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use socket2::SockRef;
@@ -32,10 +33,27 @@ pub(crate) struct Wire {
     early: Bytes,
 }
 
+/// A client that is gone without a word is noticed after so long: what was sent to it is not
+/// acknowledged (`TCP_USER_TIMEOUT`), or, if nothing was, neither are probes. Several
+/// retransmissions, and less than an idle client may stay.
+const ABSENCE: Duration = Duration::from_secs(30);
+const PROBED_EVERY: Duration = Duration::from_secs(10);
+
+/// Makes the kernel end connections to clients that are gone, which would keep what was sent to
+/// them in its memory. Where it cannot, the seat's own times hold.
+fn notice_absence(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let probes = socket2::TcpKeepalive::new().with_time(ABSENCE).with_interval(PROBED_EVERY);
+    let _ = socket.set_tcp_keepalive(&probes);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(ABSENCE));
+}
+
 impl Wire {
     pub(crate) fn tcp(stream: TcpStream, seat: Arc<Seat>) -> Self {
         // Small answers must not wait for an acknowledgement. Without it they only come later.
         let _ = stream.set_nodelay(true);
+        notice_absence(&stream);
         Self { stream: Stream::Tcp(stream), seat, early: Bytes::new() }
     }
 

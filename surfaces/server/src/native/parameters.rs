@@ -4,6 +4,7 @@ use axum::extract::Query as Pairs;
 use http::Uri;
 
 use super::problem::{Problem, repeated};
+use super::routes::LIMIT;
 
 /// Longest query of a request, bytes: more than the shell takes as the whole head of a request.
 const QUERY_BYTES: usize = 32 * 1024;
@@ -89,7 +90,11 @@ impl Query {
 
     /// Whether nothing at all is asked but what is usual.
     pub(super) fn is_plain(&self) -> bool {
-        self.given.is_empty()
+        let is_usual = |(name, value): &(&'static str, String)| match LIMIT.kind {
+            Kind::Whole { usual, .. } => *name == LIMIT.name && value.parse() == Ok(usual),
+            Kind::Text | Kind::Word(_) => false,
+        };
+        self.given.iter().all(is_usual)
     }
 
     /// The first of these that is given.
