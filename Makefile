@@ -1,6 +1,8 @@
 # The doors of the project. `make run` and `make test` are all a newcomer needs.
 
 CARGO ?= cargo
+# All of it, tests included: another choice of packages would turn on other features of the crates below, and build them anew.
+BUILD_ALL = $(CARGO) build --workspace --all-targets --locked
 # Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with;
 # real clients (a Monero node, curl, a browser); systemd-analyze for the unit.
 TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium \
@@ -35,7 +37,7 @@ docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 unit:
-	$(CARGO) build --workspace --locked
+	$(BUILD_ALL)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run --workspace --locked; \
 	else \
@@ -46,7 +48,7 @@ unit:
 
 ## Causes every verdict and counts how often it is named so (root)
 lab:
-	$(CARGO) build --locked -p conns -p conns-lab
+	$(BUILD_ALL)
 	@if [ "$$(id -u)" = 0 ]; then \
 		target/debug/conns-lab matrix; \
 	else \
@@ -65,7 +67,7 @@ bench-packages:
 ## Attacks an agent for SOAK_TIME (root)
 SOAK_TIME ?= 60s
 soak:
-	$(CARGO) build --locked -p conns -p conns-lab
+	$(BUILD_ALL)
 	target/debug/conns-lab soak --for $(SOAK_TIME)
 
 ## Each fuzz target for a minute

@@ -102,7 +102,7 @@ impl LifeSoFar {
             self.seen = Some(now);
             self.life.changed_sequence = sequence;
         }
-        connection.life = self.life;
+        connection.life.changed_sequence = self.life.changed_sequence;
     }
 
     fn look_at_slots(

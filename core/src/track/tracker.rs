@@ -150,7 +150,7 @@ impl Tracker {
     ) -> Vec<Connection> {
         let listeners = Listeners::of(&tables);
         let mut connections = Vec::with_capacity(tables.iter().map(Vec::len).sum());
-        let mut refused = 0_u64;
+        let (mut met, mut refused) = (0, 0_u64);
         for socket in tables.into_iter().flatten() {
             let id = socket.id;
             let known = self.remembered.get_mut(&id);
@@ -160,11 +160,15 @@ impl Tracker {
             }
             if let Some(kept) = known {
                 kept.met_in = self.sequence;
+                met += 1;
                 let holders = match &kept.holders {
                     Some(before) if now.is_joined => Known::clone(before),
-                    _ => self.holders.of(&socket),
+                    _ => {
+                        let holders = self.holders.of(&socket);
+                        kept.holders = holders.value().is_some().then(|| holders.clone());
+                        holders
+                    }
                 };
-                kept.holders = holders.value().is_some().then(|| holders.clone());
                 let mut connection = joined(socket, holders, &listeners, kept.life.so_far());
                 kept.look_again(&mut connection, now);
                 kept.life.note_changes(&mut connection, self.sequence);
@@ -182,19 +186,23 @@ impl Tracker {
             connections.push(connection);
             if self.remembered.len() < REMEMBERED {
                 self.remembered.insert(id, kept);
+                met += 1;
             } else {
                 refused += 1;
             }
         }
         self.gone.clear();
-        let (sequence, gone) = (self.sequence, &mut self.gone);
-        self.remembered.retain(|id, kept| {
-            let is_here = kept.met_in == sequence;
-            if !is_here {
-                gone.push(*id);
-            }
-            is_here
-        });
+        // Most looks miss nothing, and need not go through all that is remembered.
+        if met < self.remembered.len() {
+            let (sequence, gone) = (self.sequence, &mut self.gone);
+            self.remembered.retain(|id, kept| {
+                let is_here = kept.met_in == sequence;
+                if !is_here {
+                    gone.push(*id);
+                }
+                is_here
+            });
+        }
         if refused > 0 {
             losses.push(Loss {
                 source: Source::Derived,
