@@ -75,7 +75,7 @@ impl Setting {
 }
 
 /// The socket file where no folder is named.
-const SOCKET: &str = "unix:/run/conns.sock";
+const SOCKET: &str = "unix:/run/conns/conns.sock";
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -141,7 +141,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         flag: "listen",
         placeholder: "WHERE",
         kind: Texts,
-        default: "http=127.0.0.1:7979,unix:/run/conns.sock",
+        default: "http=127.0.0.1:7979,unix:/run/conns/conns.sock",
         meaning: "What is spoken where: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. \
                   Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream",
         restart: true,

@@ -76,7 +76,7 @@ fn nothing_said_is_the_defaults() {
     let config = file("").unwrap();
     assert_eq!((config.interval, config.window), (Duration::from_secs(1), Duration::from_secs(5)));
     assert_eq!(config.source, SourceChoice::Auto);
-    assert_eq!(config.listen, wanted(&["http=127.0.0.1:7979", "unix:/run/conns.sock"]));
+    assert_eq!(config.listen, wanted(&["http=127.0.0.1:7979", "unix:/run/conns/conns.sock"]));
     assert_eq!(config.limits, Limits::default());
     assert!(!config.insecure && !config.follow_namespaces && !config.monero.restricted);
     assert!(config.user.is_none() && config.tokens.is_empty() && config.hosts.is_empty());
@@ -95,14 +95,14 @@ fn nothing_said_is_the_defaults() {
 #[test]
 fn the_socket_file_stands_in_the_folder_for_it() {
     for (env, path) in [
-        (&[][..], "/run/conns.sock"),
+        (&[][..], "/run/conns/conns.sock"),
         (&[("XDG_RUNTIME_DIR", "/run/user/7")], "/run/user/7/conns.sock"),
-        (&[("XDG_RUNTIME_DIR", "")], "/run/conns.sock"),
+        (&[("XDG_RUNTIME_DIR", "")], "/run/conns/conns.sock"),
         (
             &[("RUNTIME_DIRECTORY", "/run/conns:/run/b"), ("XDG_RUNTIME_DIR", "/run/user/0")],
             "/run/conns/conns.sock",
         ),
-        (&[("XDG_RUNTIME_DIR", "/run/a,b")], "/run/conns.sock"),
+        (&[("XDG_RUNTIME_DIR", "/run/a,b")], "/run/conns/conns.sock"),
     ] {
         let config = layers("", env, &[]).unwrap();
         assert_eq!(config.listen[1], format!("unix:{path}").parse().unwrap());
@@ -357,7 +357,7 @@ fn a_reload_tells_what_it_cannot_change() {
     assert_eq!(before.needs_restart(&after), expected);
     assert_eq!(after.needs_restart(&before), expected);
     // The same in other words is the same.
-    let said = file("listen = ['http=:7979', 'http=unix:/run/conns.sock']").unwrap();
+    let said = file("listen = ['http=:7979', 'http=unix:/run/conns/conns.sock']").unwrap();
     assert_eq!(before.needs_restart(&said), Vec::<&str>::new());
 }
 

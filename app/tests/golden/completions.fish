@@ -115,7 +115,7 @@ portable\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l user -d 'Become this user once everything is open' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l listen -d 'What is spoken where: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns.sock]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l listen -d 'What is spoken where: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns/conns.sock]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l insecure -d 'Let other machines read without TLS and token' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l host -d 'Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable' -r
@@ -169,7 +169,7 @@ portable\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l user -d 'Become this user once everything is open' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l listen -d 'What is spoken where: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns.sock]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l listen -d 'What is spoken where: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns/conns.sock]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l insecure -d 'Let other machines read without TLS and token' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l host -d 'Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable' -r

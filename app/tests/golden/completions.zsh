@@ -155,7 +155,7 @@ _arguments "${_arguments_options[@]}" : \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel portable)' \
 '--follow-namespaces=[Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Become this user once everything is open]:NAME:_default' \
-'*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns.sock\]]:WHERE:_default' \
+'*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
 '--insecure=[Let other machines read without TLS and token]::BOOL:(true false)' \
 '*--host=[Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
 '*--token-hash=[Hashes (sha256\:…) of the bearer tokens that are let in over TCP; \`conns token\` makes one; repeatable]:HASH:_default' \
@@ -217,7 +217,7 @@ _arguments "${_arguments_options[@]}" : \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel portable)' \
 '--follow-namespaces=[Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Become this user once everything is open]:NAME:_default' \
-'*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns.sock\]]:WHERE:_default' \
+'*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
 '--insecure=[Let other machines read without TLS and token]::BOOL:(true false)' \
 '*--host=[Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
 '*--token-hash=[Hashes (sha256\:…) of the bearer tokens that are let in over TCP; \`conns token\` makes one; repeatable]:HASH:_default' \
