@@ -46,8 +46,6 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let config = read_config(flags)?;
     let access = access(&config)?;
     let has_tls = access.tls.is_some();
-    conns_server::check(&config.listen, config.insecure, has_tls, !access.tokens.is_empty())
-        .map_err(|refusal| Failure::Usage(refusal.to_string()))?;
     let keep = keep(flags, &config);
     make_socket_folders(&config, &keep)?;
     let listeners = config

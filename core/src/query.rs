@@ -16,7 +16,7 @@ pub use columns::{ColumnError, parse_columns};
 pub use field::{Field, Kind};
 pub use filter::{Filter, FilterError};
 pub use group::{Group, GroupKey, Spread, Sum, group};
-pub use nearest::{UnknownField, field_named};
+pub use nearest::{UnknownField, field_named, nearest};
 pub use services::{service_name, service_port};
 pub use sort::{SortError, SortKey, sort};
 pub use value::Value;

@@ -112,7 +112,6 @@ fn check_json(answer: &[u8]) {
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     Server::new(Options {
         streams: Filter::parse("").expect("it matches everything"),
-        streams_text: String::new(),
         length_prefix: true,
         brand: "conns".to_owned(),
     })

@@ -90,7 +90,6 @@ fn node(config: &Config, secret: [u8; 16]) -> Node {
 
 fn ems_server(config: &Config) -> ems::Server {
     ems::Server::new(ems::Options {
-        streams_text: config.ems.streams.to_string(),
         streams: config.ems.streams.clone(),
         length_prefix: config.ems.length_prefix,
         brand: EMS_BRAND.to_owned(),

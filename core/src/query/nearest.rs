@@ -32,8 +32,9 @@ pub(super) fn nearest_field(name: &str) -> Option<&'static str> {
     nearest(name, names)
 }
 
-/// The known name with the fewest typing mistakes to `name`; `None` if that would be a guess.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The known name with the fewest typing mistakes to `name`, in any case, the first of several;
+/// `None` if that would be a guess.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Names longer than this are not compared: the distance costs their product.
     const LONGEST_COMPARED: usize = 64;
     if name.len() > LONGEST_COMPARED {

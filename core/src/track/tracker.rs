@@ -129,10 +129,7 @@ impl Tracker {
             let holders = self.holders.of(&socket);
             let life = Life::new(0, self.sequence, at);
             let mut connection = joined(socket, holders, &listeners, life);
-            let counters = Counters::of(&connection);
-            let gauges = Gauges::look_at(&connection);
-            let evidence = Evidence::of_life(&connection, counters, gauges);
-            connection.verdict = judge(&connection, evidence);
+            judge_life(&mut connection);
             if let Some(age) = told_age_us(&connection) {
                 connection.life.age_us = Known::Value(age, Source::SockDiag);
             }
@@ -257,6 +254,15 @@ fn namespaces_shown_whole(
     tables.iter().flatten().map(|socket| socket.id.netns).collect()
 }
 
+/// Judges a connection by one look at it, and returns what was seen.
+fn judge_life(connection: &mut Connection) -> (Counters, Gauges) {
+    let counters = Counters::of(connection);
+    let gauges = Gauges::look_at(connection);
+    let evidence = Evidence::of_life(connection, counters, gauges);
+    connection.verdict = judge(connection, evidence);
+    (counters, gauges)
+}
+
 impl Remembered {
     /// Judges a connection that was not there before, and remembers it.
     fn look_first(
@@ -265,10 +271,7 @@ impl Remembered {
         at: Moment,
         since: Option<Moment>,
     ) -> Self {
-        let counters = Counters::of(connection);
-        let gauges = Gauges::look_at(connection);
-        let evidence = Evidence::of_life(connection, counters, gauges);
-        connection.verdict = judge(connection, evidence);
+        let (counters, gauges) = judge_life(connection);
         let mut life = LifeSoFar::met(connection.life, counters, since);
         life.look(connection, at, counters);
         let newer = Span { start: at, first: counters, gauges };

@@ -3,6 +3,8 @@
 
 mod groups;
 
+pub use groups::{GROUP_KEYS, GroupShape, group_figures};
+
 use std::io::{self, Write};
 
 use conns_core::model::{Connection, Loss};

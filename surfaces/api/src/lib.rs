@@ -8,7 +8,7 @@ mod record;
 mod usual;
 mod wire;
 
-pub use answer::Answer;
+pub use answer::{Answer, GROUP_KEYS, GroupShape, group_figures};
 pub use face::{Ask, Face, FaceError, View};
 pub use feed::Feed;
 pub use record::RecordWriter;

@@ -32,8 +32,6 @@ pub const DEFAULT_STREAMS: &str = "(port in (554, 1935, 1936, 5544, 6666, 8554, 
 pub struct Options {
     /// Which sockets are the media server's: listed if they are connections, counted in any case.
     pub streams: Filter,
-    /// The text of `streams`: tells lists of different filters apart.
-    pub streams_text: String,
     /// Whether four bytes with its length, the highest first, precede each answer of the JSON
     /// interface over TCP: EMS's `useLengthPadding`, which the configuration it is shipped with
     /// turns on.

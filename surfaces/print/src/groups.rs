@@ -2,26 +2,13 @@
 
 use std::io::{self, Write};
 
+use conns_api::{GROUP_KEYS, GroupShape, group_figures};
 use conns_core::human;
 use conns_core::query::{Field, Group, GroupKey, Sum};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::delimited::csv_table;
 use crate::table::{Layout, plain_table};
 use crate::text::printable;
-
-/// Keys of the columns after the first, which is the field grouped by.
-const GROUP_KEYS: [&str; 9] = [
-    "connections",
-    "bytes_out",
-    "bytes_in",
-    "rate_out_bytes_per_s",
-    "rate_in_bytes_per_s",
-    "recv_queue_bytes",
-    "send_queue_bytes",
-    "rtt_median_us",
-    "worst_loss_percent",
-];
 
 /// Writes groups as a table.
 ///
@@ -92,25 +79,9 @@ pub fn groups_csv(
     let rows = groups.iter().map(|group| {
         let key = group.key.text().unwrap_or_default().to_owned();
         std::iter::once(key)
-            .chain(numbers(group).map(|n| n.map(|n| n.to_string()).unwrap_or_default()))
+            .chain(group_figures(group).map(|n| n.map(|n| n.to_string()).unwrap_or_default()))
     });
     csv_table(out, header, keys, rows)
-}
-
-/// The figures of [`GROUP_KEYS`], in their order.
-fn numbers(g: &Group) -> [Option<f64>; 9] {
-    let whole = |sum: Sum<u64>| sum.known_total().map(|n| n as f64);
-    [
-        Some(g.count as f64),
-        whole(g.bytes_out),
-        whole(g.bytes_in),
-        g.rate_out.known_total(),
-        g.rate_in.known_total(),
-        whole(g.recv_queue),
-        whole(g.send_queue),
-        g.rtt_us.map(|rtt| f64::from(rtt.median)),
-        g.worst_loss_percent,
-    ]
 }
 
 /// Writes groups as one JSON object, or one object a line if `lines`.
@@ -134,30 +105,4 @@ pub fn groups_json(
     }
     serde_json::to_writer(&mut *out, &std::collections::BTreeMap::from([("groups", shapes)]))?;
     writeln!(out)
-}
-
-struct GroupShape<'a> {
-    field: &'a Field,
-    group: &'a Group,
-}
-
-impl Serialize for GroupShape<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        match &self.group.key {
-            GroupKey::NotApplicable => {}
-            key => map.serialize_entry(&*self.field.key, &key.text())?,
-        }
-        for (key, number) in GROUP_KEYS.into_iter().zip(numbers(self.group)) {
-            match number {
-                // Whole numbers are told as such.
-                Some(n) if n.fract() == 0.0 => map.serialize_entry(key, &(n as u64))?,
-                number => map.serialize_entry(key, &number)?,
-            }
-        }
-        let verdicts: std::collections::BTreeMap<&str, usize> =
-            self.group.verdicts.iter().map(|(class, count)| (class.name(), *count)).collect();
-        map.serialize_entry("verdicts", &verdicts)?;
-        map.end()
-    }
 }

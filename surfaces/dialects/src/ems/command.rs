@@ -288,7 +288,7 @@ fn reset_total(asked: &Asked<'_>) -> Reply {
 impl Asked<'_> {
     /// The name a list has on the shelf: all it depends on besides the beat.
     fn list_name(&self, what: &str) -> String {
-        format!("ems {what} {:?} {}", self.form, self.state.options.streams_text)
+        format!("ems {what} {:?} {}", self.form, self.state.options.streams)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use conns_core::query::nearest;
+
 use super::Method;
 use super::error::{CallError, CallFault};
 
@@ -59,32 +61,19 @@ fn resolve(text: &str, module: Range<usize>, name: Range<usize>) -> Result<Metho
             let fault = CallFault::UnknownMethod {
                 module: module_name.to_owned(),
                 found: method_name.to_owned(),
-                nearest: nearest(method_name, Method::name),
+                nearest: nearest(method_name, Method::ALL.map(Method::name))
+                    .and_then(|name| Method::ALL.into_iter().find(|method| method.name() == name)),
             };
             Err(CallError::new(text, name, fault))
         }
         (None, false) => {
             let fault = CallFault::UnknownModule {
                 found: module_name.to_owned(),
-                nearest: nearest(module_name, Method::module).map(Method::module),
+                nearest: nearest(module_name, Method::ALL.map(Method::module)),
             };
             Err(CallError::new(text, module, fault))
         }
     }
-}
-
-/// The method whose name (as `named` tells it) has the fewest typing mistakes to `found`; `None`
-/// if that would be a guess. Case counts for nothing here, so that a wrong case is found too.
-fn nearest(found: &str, named: fn(Method) -> &'static str) -> Option<Method> {
-    let found = found.to_lowercase();
-    // One mistake in three letters is still a typing mistake; more is another word.
-    let allowed = (found.chars().count() / 3).max(1);
-    Method::ALL
-        .into_iter()
-        .map(|method| (strsim::osa_distance(&found, &named(method).to_lowercase()), method))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, method)| method)
 }
 
 /// A place in the text; white space is passed over before each part.

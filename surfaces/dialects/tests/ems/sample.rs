@@ -147,7 +147,6 @@ pub(crate) fn shelf(connections: Vec<Connection>) -> Shelf {
 pub(crate) fn options(streams: &str, length_prefix: bool) -> Options {
     Options {
         streams: Filter::parse(streams).expect("a filter"),
-        streams_text: streams.to_owned(),
         length_prefix,
         brand: "conns 0.1".to_owned(),
     }

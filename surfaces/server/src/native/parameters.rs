@@ -1,6 +1,9 @@
 //! Query parameters: each declared once, read and refused by that declaration.
 
+use std::collections::BTreeSet;
+
 use axum::extract::Query as Pairs;
+use conns_core::query::nearest;
 use http::Uri;
 
 use super::problem::{Problem, repeated};
@@ -134,26 +137,11 @@ impl Parameter {
 
 fn unknown(name: &str, known: &[&'static Parameter]) -> Problem {
     let names = || known.iter().map(|parameter| parameter.name);
-    let hint = match nearest(name, names()) {
+    let hint = match nearest(name, names().collect::<BTreeSet<_>>()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None if known.is_empty() => "this path takes no parameters".to_owned(),
         None => format!("known are {}", names().collect::<Vec<_>>().join(", ")),
     };
     let message = format!("unknown parameter `{}`", repeated(name));
     Problem::bad("unknown-parameter", message, hint)
-}
-
-/// The name with the fewest typing mistakes to `name`, if they are few.
-fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    /// Longer names are not compared: the distance costs the product of the lengths.
-    const LONGEST_COMPARED: usize = 32;
-    if name.len() > LONGEST_COMPARED {
-        return None;
-    }
-    let allowed = (name.chars().count() / 3).max(1);
-    known
-        .map(|known| (strsim::osa_distance(&name.to_lowercase(), known), known))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, known)| known)
 }
