@@ -148,6 +148,8 @@ fn shelf() -> Shelf {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 0,
+        events: Arc::default(),
+        events_complete_since: 0,
         health: Health::default(),
     }))
 }

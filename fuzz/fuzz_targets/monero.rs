@@ -103,6 +103,8 @@ static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 1,
+        events: Arc::default(),
+        events_complete_since: 0,
         health: Health::default(),
     }))
 });

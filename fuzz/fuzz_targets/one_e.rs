@@ -73,6 +73,8 @@ static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
         snapshot: Arc::default(),
         closed: Arc::default(),
         closed_complete_since: 0,
+        events: Arc::default(),
+        events_complete_since: 0,
         health: Health::default(),
     }))
 });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Loss, Moment, Snapshot};
+use super::{Connection, Event, Loss, Moment, Snapshot};
 
 /// A connection that is gone, as it was when last seen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +33,10 @@ pub struct Beat {
     pub closed: Arc<[Arc<Closed>]>,
     /// Everything that closed in a later snapshot than this one is in `closed`.
     pub closed_complete_since: u64,
+    /// What has happened lately, oldest first, also to connections no look saw.
+    pub events: Arc<[Arc<Event>]>,
+    /// Every event with a higher serial number than this is in `events`.
+    pub events_complete_since: u64,
     /// How the agent does.
     pub health: Health,
 }
@@ -68,6 +72,23 @@ impl Beat {
         let first = self.closed.partition_point(|closed| closed.sequence <= sequence);
         changes.closed = self.closed.iter().skip(first).map(AsRef::as_ref).collect();
         Some(changes)
+    }
+
+    /// What happened after the event `serial`, oldest first; `None` if that is longer ago than is
+    /// kept, or has not happened yet.
+    #[must_use]
+    pub fn events_since(&self, serial: u64) -> Option<&[Arc<Event>]> {
+        if serial < self.events_complete_since || serial > self.last_event() {
+            return None;
+        }
+        let first = self.events.partition_point(|event| event.serial <= serial);
+        self.events.get(first..)
+    }
+
+    /// The serial number of the latest event; 0 before the first.
+    #[must_use]
+    pub fn last_event(&self) -> u64 {
+        self.events.last().map_or(self.events_complete_since, |event| event.serial)
     }
 }
 

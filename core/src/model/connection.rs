@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, Known, Life, Process, Protocol, Rates, Socket, State, TcpInfo, Unknown};
+use super::{
+    Ending, Holder, Known, Life, Opening, Process, Protocol, Rates, Socket, State, TcpInfo, Unknown,
+};
 use crate::track::Verdict;
 
 /// Who opened a connection.
@@ -36,6 +38,10 @@ pub struct Connection {
     pub holders: Known<Arc<[Holder]>>,
     /// Who opened it.
     pub direction: Known<Direction>,
+    /// How it came to be, where that was watched; not applicable to listeners and the like.
+    pub opening: Known<Arc<Opening>>,
+    /// How it ended; not applicable as long as it has not.
+    pub ending: Known<Ending>,
     /// What became known of it by looking more than once.
     pub life: Life,
     /// What keeps it from being faster.
@@ -122,6 +128,9 @@ impl Connection {
         if let Known::Value(mptcp, source) = self.socket.mptcp {
             return Known::from_option(mptcp.bytes_sent, source, Unknown::KernelDoesNotTell);
         }
+        if self.socket.protocol == Protocol::Udp {
+            return self.socket.udp.as_ref().map(|udp| udp.bytes_out);
+        }
         self.stream_counter(TcpInfo::payload_sent)
     }
 
@@ -132,14 +141,17 @@ impl Connection {
         if let Known::Value(mptcp, source) = self.socket.mptcp {
             return Known::from_option(mptcp.bytes_received, source, Unknown::KernelDoesNotTell);
         }
-        let fin = u64::from(self.socket.state.has_received_fin());
+        if self.socket.protocol == Protocol::Udp {
+            return self.socket.udp.as_ref().map(|udp| udp.bytes_in);
+        }
+        let fin = u64::from(match self.ending {
+            Known::Value(ending, _) => ending.fin_received,
+            _ => self.socket.state.has_received_fin(),
+        });
         self.stream_counter(|tcp| Some(tcp.bytes_received()?.saturating_sub(fin)))
     }
 
     fn stream_counter(&self, read: impl FnOnce(&TcpInfo) -> Option<u64>) -> Known<u64> {
-        if self.socket.protocol == Protocol::Udp {
-            return Known::Unknown(Unknown::KernelDoesNotTell);
-        }
         self.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, read)
     }
 

@@ -14,6 +14,8 @@ pub enum Source {
     Procfs,
     /// The operating system through portable crates (macOS, Windows, and Linux for comparison).
     Portable,
+    /// Our own programs in the kernel (eBPF).
+    Ebpf,
     /// Computed here from values of other sources.
     Derived,
 }
@@ -24,6 +26,7 @@ impl fmt::Display for Source {
             Self::SockDiag => "sock_diag",
             Self::Procfs => "procfs",
             Self::Portable => "portable",
+            Self::Ebpf => "ebpf",
             Self::Derived => "derived",
         })
     }

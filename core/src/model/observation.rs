@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Process, Socket, SocketId, Source};
+use super::{Happening, Moment, Process, Socket, SocketId, Source};
 
 /// What one source learnt in one pass over the machine.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub enum Facts {
     Sockets(Vec<Box<Socket>>),
     /// Which process holds which socket. Shared, because it stays true for many looks.
     Holdings(Arc<Holdings>),
+    /// What has happened since the source was last asked, oldest first.
+    Happenings(Vec<Happening>),
 }
 
 /// Which process holds which sockets.
@@ -78,6 +80,10 @@ pub enum LossKind {
     NotPermitted,
     /// A process, folder or file was not there any more or could not be read.
     FileUnreadable,
+    /// The kernel had no room for an event, because events were not read fast enough.
+    EventDropped,
+    /// A table in the kernel was full, so that something was not noted there.
+    MapFull,
     /// A bound of `conns` itself was reached and the rest was refused.
     BoundReached,
 }
@@ -94,6 +100,8 @@ impl LossKind {
             Self::NamespaceUnreadable => "namespace-unreadable",
             Self::NotPermitted => "not-permitted",
             Self::FileUnreadable => "file-unreadable",
+            Self::EventDropped => "event-dropped",
+            Self::MapFull => "map-full",
             Self::BoundReached => "bound-reached",
         }
     }

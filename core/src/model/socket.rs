@@ -357,6 +357,32 @@ pub struct MptcpState {
     pub bytes_received: Option<u64>,
 }
 
+/// What passed between a UDP socket and one peer since it was watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpPeer {
+    /// The peer.
+    pub remote: Endpoint,
+    /// Payload bytes sent to it.
+    pub bytes_out: u64,
+    /// Payload bytes received from it.
+    pub bytes_in: u64,
+    /// Datagrams sent to it; several that were handed to the network at once count as one.
+    pub datagrams_out: u64,
+    /// Datagrams received from it, merged ones counted as one.
+    pub datagrams_in: u64,
+}
+
+/// What passed through a UDP socket since it was watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpTraffic {
+    /// Payload bytes sent, to whomever.
+    pub bytes_out: u64,
+    /// Payload bytes received, from whomever.
+    pub bytes_in: u64,
+    /// The peers, most bytes first; bounded, so the least recent ones may be missing.
+    pub peers: Arc<[UdpPeer]>,
+}
+
 /// One socket as a source told it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Socket {
@@ -406,4 +432,6 @@ pub struct Socket {
     pub tcp: Known<TcpInfo>,
     /// MPTCP's own measures.
     pub mptcp: Known<MptcpState>,
+    /// What passed through a UDP socket; the kernel itself counts nothing.
+    pub udp: Known<UdpTraffic>,
 }

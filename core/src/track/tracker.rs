@@ -97,6 +97,7 @@ impl Tracker {
                         tables.push(rows);
                     }
                     Facts::Holdings(held) => told = Some((held, observation.source)),
+                    Facts::Happenings(_) => {}
                 }
             }
         }
@@ -233,7 +234,15 @@ fn joined(
     life: Life,
 ) -> Connection {
     let direction = direction(&socket, listeners);
-    let mut connection = Connection { socket, holders, direction, life, verdict: Verdict::UNKNOWN };
+    let mut connection = Connection {
+        socket,
+        holders,
+        direction,
+        opening: Known::NotApplicable,
+        ending: Known::NotApplicable,
+        life,
+        verdict: Verdict::UNKNOWN,
+    };
     // Where bytes do not apply or are not told, neither are their rates.
     if connection.life.rates.value().is_none() {
         let no_rates = connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);

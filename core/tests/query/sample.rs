@@ -47,6 +47,7 @@ pub(crate) fn connection(local: &str, remote: &str) -> Connection {
         upper_layer: Known::NotApplicable,
         tcp: Known::Unknown(Unknown::KernelDoesNotTell),
         mptcp: Known::NotApplicable,
+        udp: Known::NotApplicable,
     };
     let observation = Observation {
         source: Source::SockDiag,

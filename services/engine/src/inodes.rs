@@ -32,7 +32,7 @@ impl Inodes {
             let facts = observations.iter().flat_map(|observation| &observation.facts);
             let sockets = facts.filter_map(|facts| match facts {
                 Facts::Sockets(sockets) => Some(sockets),
-                Facts::Holdings(_) => None,
+                Facts::Holdings(_) | Facts::Happenings(_) => None,
             });
             sockets.flatten().filter_map(|socket| socket.inode.get())
         };

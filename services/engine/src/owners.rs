@@ -38,7 +38,7 @@ impl Owners {
         let knows = |inode| walk.asked.wants(inode);
         let knows_all = sockets.facts.iter().all(|facts| match facts {
             Facts::Sockets(rows) => rows.iter().filter_map(|row| row.inode.get()).all(knows),
-            Facts::Holdings(_) => true,
+            Facts::Holdings(_) | Facts::Happenings(_) => true,
         });
         (is_young && knows_all).then(|| walk.said.clone())
     }

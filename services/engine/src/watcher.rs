@@ -182,6 +182,8 @@ impl Heart {
             snapshot: Arc::clone(&self.latest),
             closed: self.closed.shared(),
             closed_complete_since: self.closed.complete_since,
+            events: Arc::default(),
+            events_complete_since: 0,
             health: self.health.clone(),
         })
     }

@@ -6,8 +6,9 @@
 //! all returns an error.
 
 use std::io;
+use std::time::Duration;
 
-use conns_core::model::{Moment, Observation, Source, State};
+use conns_core::model::{Holding, Moment, Observation, Source, State};
 
 /// Which part of the machine's sockets is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +112,57 @@ pub trait HolderSource: Send {
         wanted: &dyn WantedInodes,
         now: Moment,
     ) -> Result<Observation, SourceError>;
+}
+
+/// A process, as the kernel itself names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// The process id, in the pid namespace of the machine.
+    pub pid: u32,
+    /// Its `comm`.
+    pub name: Box<str>,
+    /// When it started: nanoseconds since boot (`task_struct.start_boottime`). With the pid it tells
+    /// processes apart until reboot.
+    pub started_boot_ns: u64,
+}
+
+/// Every descriptor of every process that refers to an internet socket.
+#[derive(Debug, Clone, Default)]
+pub struct Descriptors {
+    /// The processes that [`Holding::process`] points into, by ascending pid.
+    pub tasks: Vec<Task>,
+    /// One entry for each descriptor; the subject is the socket's identity.
+    pub held: Vec<Holding>,
+}
+
+/// A source of descriptors that knows no more of a process than its name.
+pub trait DescriptorSource: Send {
+    /// Looks at the descriptors of all processes once.
+    ///
+    /// # Errors
+    /// [`SourceError`] if they cannot be read.
+    fn observe(&mut self) -> Result<Descriptors, SourceError>;
+
+    /// Tells which processes hold sockets, so that only their forks, calls of `exec` and ends count
+    /// as changes.
+    fn follow(&mut self, tasks: &[Task]);
+
+    /// Counts up whenever who holds what may have changed: while it stays the same, what was
+    /// observed after it was read is still true. `None` where that is not followed.
+    fn changes(&mut self) -> Option<u64>;
+}
+
+/// A source of what happens to connections, told by the kernel at the moment it happens.
+pub trait EventSource: Send {
+    /// What has happened since the last call, oldest first, as `Facts::Happenings`. `now` is this
+    /// moment; events are dated with when they happened. Losses are those since the last call.
+    fn observe(&mut self, now: Moment) -> Observation;
+
+    /// Waits until there is something to observe, or so long.
+    ///
+    /// # Errors
+    /// What the system says if it cannot wait.
+    fn wait(&mut self, at_most: Duration) -> io::Result<()>;
 }
 
 /// Why a source can say nothing at all.

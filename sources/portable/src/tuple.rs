@@ -126,6 +126,7 @@ fn socket(tuple: Tuple, state: State, netns: &Arc<Netns>) -> Socket {
         upper_layer: untold(is_tcp_stream),
         tcp: untold(is_tcp_stream),
         mptcp: Known::NotApplicable,
+        udp: Known::NotApplicable,
     }
 }
 

@@ -139,6 +139,7 @@ impl RowReader {
             upper_layer: Known::NotApplicable,
             tcp: missing(is_tcp_stream, not_told),
             mptcp: missing(protocol == Protocol::Mptcp && carries_data, not_told),
+            udp: missing(protocol == Protocol::Udp, not_told),
         })
     }
 

@@ -12,9 +12,12 @@ mod wanted;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use conns_core::model::{Beat, Connection, Direction, Holder, Known, Life, Loss, Moment, SocketId};
+use conns_core::model::{
+    Beat, Connection, Direction, Ending, Holder, Known, Life, Loss, Moment, Opening, SocketId,
+};
 use conns_core::track::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +33,7 @@ pub const SNAPSHOT_TYPE: &str = "application/vnd.conns.snapshot";
 
 /// The number of the format, which stands before everything else. It is counted up whenever
 /// anything that is sent changes its shape: both ends must be of releases with the same number.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Most connections in one answer, as many as a tracker remembers.
 pub const CONNECTIONS_MAX: usize = 1_000_000;
@@ -122,7 +125,7 @@ type Hold = (u32, Option<u32>);
 
 /// A connection without its holders, and with a namespace that says nothing, as both are told by
 /// their places in the tables. `S` is a socket.
-type Bare<S> = (S, Known<Direction>, Life, Verdict);
+type Bare<S> = (S, Known<Direction>, Known<Arc<Opening>>, Known<Ending>, Life, Verdict);
 
 /// How long the agent had been watching when it looked last; zero before its second look, without
 /// which no verdict is about a stretch of time.

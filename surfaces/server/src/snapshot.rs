@@ -160,6 +160,8 @@ mod tests {
             snapshot: Arc::new(snapshot),
             closed: Arc::default(),
             closed_complete_since: 0,
+            events: Arc::default(),
+            events_complete_since: 0,
             health,
         })
     }

@@ -52,7 +52,7 @@ impl WantedInodes for Every {
 fn on_port(observation: &Observation, port: u16) -> Option<&Socket> {
     let sockets = observation.facts.iter().flat_map(|facts| match facts {
         Facts::Sockets(sockets) => &**sockets,
-        Facts::Holdings(_) => &[],
+        Facts::Holdings(_) | Facts::Happenings(_) => &[],
     });
     sockets.map(|socket| &**socket).find(|socket| socket.local.port == port)
 }

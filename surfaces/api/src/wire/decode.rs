@@ -107,10 +107,11 @@ impl Interned {
                 holders.push(Holder { process: Arc::clone(process), descriptor });
             }
             let holders = holds.map(|_| holders.into());
-            let (mut socket, direction, life, verdict): Bare<Box<Socket>> =
+            let (mut socket, direction, opening, ending, life, verdict): Bare<Box<Socket>> =
                 rest.item(subject, place)?;
             socket.netns = Arc::clone(netns);
-            let mut connection = Connection { socket, holders, direction, life, verdict };
+            let mut connection =
+                Connection { socket, holders, direction, opening, ending, life, verdict };
             if !has_plain_numbers(&connection) {
                 return Err(malformed("a rate is no number"));
             }

@@ -191,7 +191,7 @@ fn address<T>(shared: &Arc<T>) -> usize {
 
 /// A connection without what is told in the tables.
 fn bare(connection: &Connection, nowhere: &Arc<Netns>) -> Bare<Socket> {
-    let Connection { socket, holders: _, direction, life, verdict } = connection;
+    let Connection { socket, holders: _, direction, opening, ending, life, verdict } = connection;
     let socket = Socket { netns: Arc::clone(nowhere), ..(**socket).clone() };
-    (socket, *direction, *life, *verdict)
+    (socket, *direction, opening.clone(), *ending, *life, *verdict)
 }

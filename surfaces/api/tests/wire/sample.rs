@@ -64,6 +64,7 @@ pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> Box<
         upper_layer: Known::NotApplicable,
         tcp: known(TcpInfo::new(&tcp)),
         mptcp: Known::NotApplicable,
+        udp: Known::NotApplicable,
     })
 }
 
@@ -157,6 +158,8 @@ impl Agent {
             snapshot,
             closed: closed.into(),
             closed_complete_since: 1,
+            events: Arc::default(),
+            events_complete_since: 0,
             health: Health { started, beats: beats + 1, ..Health::default() },
         };
         self.latest = Some(beat.clone());

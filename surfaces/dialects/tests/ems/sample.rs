@@ -65,6 +65,7 @@ pub(crate) fn socket(
             Protocol::Udp | Protocol::Mptcp => Known::NotApplicable,
         },
         mptcp: Known::NotApplicable,
+        udp: Known::NotApplicable,
     };
     let observation = Observation {
         source: Source::SockDiag,
@@ -126,6 +127,8 @@ pub(crate) fn beat(sequence: u64, connections: Vec<Connection>) -> Beat {
         snapshot: Arc::new(Snapshot { sequence, at: NOW, connections, losses: Vec::new() }),
         closed: Arc::new([]),
         closed_complete_since: 0,
+        events: Arc::default(),
+        events_complete_since: 0,
         health: Health::default(),
     }
 }

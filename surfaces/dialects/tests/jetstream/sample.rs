@@ -104,6 +104,8 @@ pub(crate) fn shelf() -> Shelf {
         snapshot: Arc::new(Snapshot { sequence: 1, ..Snapshot::default() }),
         closed: Arc::default(),
         closed_complete_since: 1,
+        events: Arc::default(),
+        events_complete_since: 0,
         health: Health::default(),
     }))
 }

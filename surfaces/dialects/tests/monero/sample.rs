@@ -113,6 +113,7 @@ impl Peer {
             upper_layer: Known::NotApplicable,
             tcp: self.tcp_info(),
             mptcp: Known::NotApplicable,
+            udp: Known::NotApplicable,
         };
         let observation = Observation {
             source: Source::SockDiag,
@@ -188,6 +189,8 @@ pub(crate) fn shelf_at(peers: &[Peer], at: Moment) -> Shelf {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 1,
+        events: Arc::default(),
+        events_complete_since: 0,
         health: Health::default(),
     }))
 }

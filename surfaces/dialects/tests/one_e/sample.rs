@@ -54,6 +54,7 @@ pub(crate) fn socket(
             Protocol::Udp | Protocol::Mptcp => Known::NotApplicable,
         },
         mptcp: Known::NotApplicable,
+        udp: Known::NotApplicable,
     };
     let observation = Observation {
         source: Source::SockDiag,

@@ -126,6 +126,8 @@ pub(crate) fn beat(sequence: u64) -> Arc<Beat> {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 0,
+        events: Arc::default(),
+        events_complete_since: 0,
         health: Health::default(),
     })
 }

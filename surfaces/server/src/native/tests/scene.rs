@@ -138,6 +138,7 @@ impl Sketch {
             upper_layer: Known::NotApplicable,
             tcp: tcp.map_or(Known::Unknown(not_told), known),
             mptcp: Known::NotApplicable,
+            udp: Known::NotApplicable,
         };
         let observation = Observation {
             source: Source::SockDiag,
@@ -191,6 +192,8 @@ impl Machine {
             snapshot: Arc::new(Snapshot::default()),
             closed: Arc::from([]),
             closed_complete_since: 0,
+            events: Arc::default(),
+            events_complete_since: 0,
             health: Health::default(),
         }));
         let mut machine = Self {
@@ -272,6 +275,8 @@ impl Machine {
             snapshot: Arc::new(snapshot),
             closed: self.closed.clone().into(),
             closed_complete_since: self.complete_since,
+            events: Arc::default(),
+            events_complete_since: 0,
             health: Health {
                 started: self.at(0),
                 interval_us: SECOND_US,

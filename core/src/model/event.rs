@@ -1,0 +1,162 @@
+//! What happened to a connection, told by the kernel at the moment it happened.
+//!
+//! The one idea: a look sees states, an event sees what came between two looks. A connection that
+//! lived a millisecond was in no look, but it is in three events.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Connection, Direction, Known, Moment, Process, Socket};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EventKind {
+    /// The handshake is complete.
+    Opened,
+    /// A process took it from the accept queue.
+    Accepted,
+    /// It is closed: the kernel will move no more data on it.
+    Closed,
+    /// `connect` did not lead to a connection.
+    Failed,
+}
+
+impl EventKind {
+    /// All kinds, in the order they happen.
+    pub const ALL: [Self; 4] = [Self::Opened, Self::Accepted, Self::Closed, Self::Failed];
+
+    /// The name in lower case, for machine-read output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Accepted => "accepted",
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// How a connection came to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Opening {
+    /// When the handshake was complete; of a failed one: when it began.
+    pub at: Moment,
+    /// From our SYN to the end of the handshake, microseconds; does not apply to accepted ones.
+    pub handshake_us: Known<u64>,
+    /// How long it waited in the accept queue, microseconds; does not apply to ones opened here.
+    pub accept_wait_us: Known<u64>,
+    /// The process that called `connect`, or `accept`, seen while it was doing so.
+    pub by: Known<Arc<Process>>,
+}
+
+/// Which end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Closer {
+    /// This machine.
+    Local,
+    /// The peer.
+    Remote,
+    /// Both at once (RFC 9293 section 3.6, simultaneous close).
+    Both,
+    /// Neither: the kernel gave up.
+    Neither,
+}
+
+impl Closer {
+    /// The name in lower case, for machine-read output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Remote => "remote",
+            Self::Both => "both",
+            Self::Neither => "neither",
+        }
+    }
+}
+
+/// How a connection, or the attempt at one, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HowEnded {
+    /// By FIN.
+    Fin,
+    /// The peer sent RST.
+    ResetReceived,
+    /// This machine sent RST: data was unread at `close`, or `SO_LINGER` was 0, or it was aborted.
+    ResetSent,
+    /// Nothing came back for too long (`ETIMEDOUT`).
+    TimedOut,
+    /// The peer answered the SYN with RST (`ECONNREFUSED`).
+    Refused,
+    /// The network said there is no way there (`EHOSTUNREACH`, `ENETUNREACH`).
+    Unreachable,
+    /// The caller gave up before the handshake was complete.
+    GivenUp,
+    /// Another error, by its number in `errno.h`.
+    Error(u16),
+}
+
+impl HowEnded {
+    /// The name in lower case with dashes, for machine-read output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::ResetReceived => "rst-in",
+            Self::ResetSent => "rst-out",
+            Self::TimedOut => "timed-out",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::GivenUp => "given-up",
+            Self::Error(_) => "error",
+        }
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// When.
+    pub at: Moment,
+    /// From the end of the handshake until then, microseconds; of a failed one: from its SYN.
+    /// Unknown if it was there before anybody listened to events.
+    pub duration_us: Known<u64>,
+    /// How.
+    pub how: HowEnded,
+    /// Who closed first; unknown if it was closing before anybody listened to events.
+    pub first_closer: Known<Closer>,
+    /// Whether the peer's FIN came. The kernel counts it as one received byte.
+    pub fin_received: bool,
+}
+
+/// One event as a source tells it.
+#[derive(Debug, Clone)]
+pub struct Happening {
+    /// When.
+    pub at: Moment,
+    /// What.
+    pub kind: EventKind,
+    /// The socket as it was then: its ends, and of a closed one its final measures.
+    pub socket: Box<Socket>,
+    /// Who opened the connection.
+    pub direction: Known<Direction>,
+    /// How it came to be, as far as it has.
+    pub opening: Known<Arc<Opening>>,
+    /// How it ended, of closed and failed ones.
+    pub ending: Known<Ending>,
+}
+
+/// One event as it is published.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts up by one with each event of an agent, from 1.
+    pub serial: u64,
+    /// When.
+    pub at: Moment,
+    /// What.
+    pub kind: EventKind,
+    /// The connection as it was then.
+    pub connection: Connection,
+}
