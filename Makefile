@@ -4,12 +4,13 @@ CARGO ?= cargo
 # All of it, tests included: another choice of packages would turn on other features of the crates below, and build them anew.
 BUILD_ALL = $(CARGO) build --workspace --all-targets --locked
 # Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with;
-# real clients (a Monero node, curl, a browser); systemd-analyze for the unit.
+# real clients (a Monero node, curl, a browser); systemd-analyze for the unit; the compiler of the programs in the kernel, and
+# what lists them.
 TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium \
-	netcat-openbsd openssl systemd
-BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk
+	netcat-openbsd openssl systemd clang llvm bpftool
+BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk bpfcc-tools
 
-.PHONY: run test lint purity unit lab bench soak fuzz docs install test-packages bench-packages
+.PHONY: run test lint purity unit lab bench soak fuzz bpf docs install test-packages bench-packages
 
 ## Build, and list this machine's connections
 run:
@@ -69,6 +70,10 @@ SOAK_TIME ?= 60s
 soak:
 	$(BUILD_ALL)
 	target/debug/conns-lab soak --for $(SOAK_TIME)
+
+## Compiles the programs that run in the kernel; the result is committed, so that no build needs clang
+bpf:
+	sh sources/ebpf/build.sh
 
 ## Each fuzz target for a minute
 fuzz:

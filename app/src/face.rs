@@ -7,6 +7,7 @@ use std::path::Path;
 use conns_api::Face;
 use conns_client::{Remote, RemoteError, Target};
 use conns_core::track::Memory;
+use conns_engine::Purpose;
 
 use crate::failure::Failure;
 use crate::flags::{AgentFlags, SourceChoice};
@@ -20,12 +21,13 @@ const TOKEN_VARIABLE: &str = "CONNS_TOKEN";
 /// Longest file of a token that is read, bytes; a token has about 50.
 const TOKEN_FILE_BYTES: u64 = 4096;
 
-/// The `Face` that the flags mean, or else the environment. `memory` is for what a look at this
-/// machine will be used; an agent has its own.
+/// The `Face` that the flags mean, or else the environment. `memory` and
+/// `purpose` are for what looks at this machine will be used; an agent has its own.
 pub(crate) fn open(
     agent: &AgentFlags,
     source: Option<SourceChoice>,
     memory: Memory,
+    purpose: Purpose,
 ) -> Result<Box<dyn Face>, Failure> {
     let Some(url) = url(agent, source)? else {
         let useless = [("--token-file", &agent.token_file), ("--agent-ca", &agent.agent_ca)];
@@ -33,7 +35,7 @@ pub(crate) fn open(
             return Err(Failure::Usage(format!("{flag} is of use only with --agent URL")));
         }
         let source = source.unwrap_or(SourceChoice::Auto);
-        return Ok(Box::new(Local::open(source, memory)?));
+        return Ok(Box::new(Local::open(source, memory, purpose)?));
     };
     let token = match &agent.token_file {
         Some(path) => Some(token_in(path)?),

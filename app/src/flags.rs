@@ -87,6 +87,9 @@ Examples:
   conns 'remote in 10.0.0.0/8 and loss > 1%'
   conns --group-by process --watch         bytes a second by process
   conns why 443                            what holds each connection of port 443 back
+  conns --closed --for 30s --sort -duration
+                                           what closes or fails within 30 s, the longest first
+  conns events refused or rst-in           who is refused and reset, as it happens
   conns --agent http://10.0.0.5:7979 -l    listening endpoints of another machine
 
 Exit codes: 0 answered; 1 no answer; 2 wrong flag, filter or column; 3 answered, but a part could
@@ -96,8 +99,12 @@ not be read (standard error says which).";
 pub(crate) enum Command {
     /// Say why each connection is as fast as it is, with evidence and advice
     Why(WhyFlags),
+    /// Tell what happens to connections as it happens: opened, accepted, closed, failed
+    Events(EventsFlags),
     /// List every field: type, unit, meaning, source
     Fields(FieldsFlags),
+    /// List what can be done here, and what not and why
+    Abilities(AbilitiesFlags),
     /// Answer a call in the exact shape of another system
     Call(CallFlags),
     /// Watch this machine and answer over HTTP and in the dialects of other systems
@@ -118,14 +125,32 @@ pub(crate) enum Command {
 /// Which connections, before the filter.
 #[derive(Debug, Args)]
 pub(crate) struct Selection {
-    /// Words of one filter: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`
-    pub(crate) filter: Vec<String>,
     /// Listening endpoints: TCP listeners, and UDP sockets without a peer
     #[arg(short, long, conflicts_with = "all")]
     pub(crate) listening: bool,
     /// All states, and unconnected UDP
     #[arg(short, long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) among: Among,
+}
+
+impl Selection {
+    /// The question these flags ask.
+    pub(crate) fn ask(&self) -> Ask {
+        self.among.ask(match (self.listening, self.all) {
+            (true, _) => View::Listening,
+            (false, true) => View::All,
+            (false, false) => View::Connections,
+        })
+    }
+}
+
+/// Which connections, whatever their state, and how they are shown.
+#[derive(Debug, Args)]
+pub(crate) struct Among {
+    /// Words of one filter: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`
+    pub(crate) filter: Vec<String>,
     /// TCP only, MPTCP included
     #[arg(short, long)]
     pub(crate) tcp: bool,
@@ -152,14 +177,9 @@ pub(crate) struct Selection {
     pub(crate) color: Colour,
 }
 
-impl Selection {
+impl Among {
     /// The question these flags ask.
-    pub(crate) fn ask(&self) -> Ask {
-        let view = match (self.listening, self.all) {
-            (true, _) => View::Listening,
-            (false, true) => View::All,
-            (false, false) => View::Connections,
-        };
+    pub(crate) fn ask(&self, view: View) -> Ask {
         Ask {
             view,
             tcp: self.tcp || !self.udp,
@@ -196,6 +216,34 @@ pub(crate) struct ListFlags {
     /// Look again every SECS seconds (2 if left out), and show rates
     #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2")]
     pub(crate) watch: Option<String>,
+    /// What closes and fails from now on, instead; an agent tells at once what it keeps
+    #[arg(long, conflicts_with_all = ["listening", "all", "watch"])]
+    pub(crate) closed: bool,
+    /// Watch so long for what closes [default: 10s]; Ctrl-C ends it before
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_span, requires = "closed")]
+    pub(crate) span: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsFlags {
+    #[command(flatten)]
+    pub(crate) among: Among,
+    /// End after so long [default: on Ctrl-C]
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_span)]
+    pub(crate) span: Option<Duration>,
+    /// Fields of jsonl by name; `+name` and `-name` change the usual ones, `all` is every field
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub(crate) columns: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = EventsFormat::Text, value_name = "FORMAT")]
+    pub(crate) output: EventsFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AbilitiesFlags {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = AbilitiesFormat::Table, value_name = "FORMAT")]
+    pub(crate) output: AbilitiesFormat,
 }
 
 #[derive(Debug, Args)]
@@ -260,6 +308,22 @@ pub(crate) enum WhyFormat {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventsFormat {
+    /// One line for each event
+    Text,
+    /// One JSON object a line for each event
+    Jsonl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AbilitiesFormat {
+    /// For people
+    Table,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FieldsFormat {
     /// For people
     Table,
@@ -275,6 +339,8 @@ pub(crate) enum SourceChoice {
     Auto,
     /// sock_diag and procfs (Linux)
     Kernel,
+    /// Own programs in the kernel (Linux), or an error where they do not work
+    Ebpf,
     /// The operating system's common interfaces: no latency, loss or bytes
     Portable,
 }

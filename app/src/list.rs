@@ -4,11 +4,12 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conns_api::{Answer, Ask};
-use conns_core::model::{Connection, Snapshot};
+use conns_api::{Answer, Ask, View};
+use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{Field, Filter, SortKey, field_named, group, parse_columns, sort};
 use conns_core::track::Memory;
-use conns_print::{Layout, default_columns};
+use conns_engine::Purpose;
+use conns_print::{Layout, closed_columns, default_columns};
 
 use crate::face;
 use crate::failure::{Failure, report_losses};
@@ -19,9 +20,9 @@ use crate::terminal;
 const TABLE_ORDER: &str = "process,pid,local,remote";
 
 /// What the flags mean, checked before anything is read.
-struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     flags: &'a ListFlags,
-    ask: Ask,
+    pub(crate) ask: Ask,
     filter: Option<Filter>,
     sort: Vec<SortKey>,
     group_by: Option<&'static Field>,
@@ -35,10 +36,10 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
         None => Memory::None,
         Some(_) => Memory::Window(Duration::from_secs(5)),
     };
-    let mut face = face::open(agent, flags.selection.source, memory)?;
+    let mut face = face::open(agent, flags.selection.among.source, memory, Purpose::Look)?;
     let Some(every) = plan.every else {
         let snapshot = face.look(&plan.ask)?;
-        plan.print(&snapshot)?;
+        plan.print(plan.choose(&snapshot), &snapshot.losses)?;
         let lost = report_losses(&snapshot.losses);
         // The program ends here, which frees everything at once.
         std::mem::forget(snapshot);
@@ -58,8 +59,8 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
 }
 
 impl<'a> Plan<'a> {
-    fn new(flags: &'a ListFlags) -> Result<Self, Failure> {
-        let mut words = flags.selection.filter.clone();
+    pub(crate) fn new(flags: &'a ListFlags) -> Result<Self, Failure> {
+        let mut words = flags.selection.among.filter.clone();
         let every = match flags.watch.as_deref() {
             None => None,
             // `--watch nginx`: a word that is no time belongs to the filter.
@@ -73,10 +74,15 @@ impl<'a> Plan<'a> {
             },
         };
         let is_table = matches!(flags.output, Format::Table | Format::Wide);
-        let order = flags.sort.as_deref().or(is_table.then_some(TABLE_ORDER));
+        // What closes stands in the order in which it does.
+        let usual = (is_table && !flags.closed).then_some(TABLE_ORDER);
+        let order = flags.sort.as_deref().or(usual);
         let plan = Self {
             flags,
-            ask: flags.selection.ask(),
+            ask: match flags.closed {
+                true => flags.selection.among.ask(View::All),
+                false => flags.selection.ask(),
+            },
             filter: parse_filter(&words)?,
             sort: order.map(SortKey::parse).transpose()?.unwrap_or_default(),
             group_by: flags.group_by.as_deref().map(field_named).transpose()?,
@@ -88,7 +94,10 @@ impl<'a> Plan<'a> {
 
     fn columns(&self, connections: &[&Connection]) -> Result<Vec<&'static Field>, Failure> {
         let (view, is_wide) = (self.ask.view, self.flags.output == Format::Wide);
-        let usual = default_columns(view, is_wide, connections);
+        let usual = match self.flags.closed {
+            true => closed_columns(is_wide, connections),
+            false => default_columns(view, is_wide, connections),
+        };
         Ok(match (&self.flags.columns, self.flags.output) {
             (Some(columns), _) => parse_columns(columns, &usual)?,
             (None, Format::Json | Format::Jsonl) => Answer::Connections.usual_fields(),
@@ -98,16 +107,22 @@ impl<'a> Plan<'a> {
 
     /// The connections the user asked for, in the order asked for.
     fn choose<'s>(&self, snapshot: &'s Snapshot) -> Vec<&'s Connection> {
-        let mut chosen: Vec<&Connection> = snapshot
-            .connections
-            .iter()
-            .filter(|c| self.ask.view.contains(c))
-            .filter(|c| self.filter.as_ref().is_none_or(|filter| filter.matches(c)))
-            .collect();
+        let there = snapshot.connections.iter();
+        let chosen = there.filter(|c| self.ask.view.contains(c) && self.matches(c)).collect();
+        self.arranged(chosen)
+    }
+
+    /// Whether the filter, if there is one, lets it pass.
+    pub(crate) fn matches(&self, connection: &Connection) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.matches(connection))
+    }
+
+    /// In the order asked for, and no more of them.
+    pub(crate) fn arranged<'s>(&self, mut chosen: Vec<&'s Connection>) -> Vec<&'s Connection> {
         // Groups have their own order, and their sums are over everything chosen.
         if self.group_by.is_none() {
             sort(&mut chosen, &self.sort);
-            chosen.truncate(self.flags.limit.unwrap_or(usize::MAX));
+            chosen.truncate(self.limit());
         }
         chosen
     }
@@ -118,43 +133,67 @@ impl<'a> Plan<'a> {
                 .map(|(width, _)| width)
                 .filter(|_| self.flags.output != Format::Wide),
             header: !self.flags.no_header,
-            palette: terminal::palette(self.flags.selection.color),
+            palette: terminal::palette(self.flags.selection.among.color),
         }
     }
 
-    fn print(&self, snapshot: &Snapshot) -> Result<(), Failure> {
+    /// Most rows asked for.
+    pub(crate) fn limit(&self) -> usize {
+        self.flags.limit.unwrap_or(usize::MAX)
+    }
+
+    /// Whether nothing is to be ordered or summed, so that lines can be printed one by one.
+    pub(crate) fn is_in_lines(&self) -> bool {
+        self.flags.output == Format::Jsonl && self.sort.is_empty() && self.group_by.is_none()
+    }
+
+    /// Prints connections that were chosen and arranged.
+    pub(crate) fn print(&self, chosen: Vec<&Connection>, losses: &[Loss]) -> Result<(), Failure> {
         let mut out = terminal::stdout();
-        let chosen = self.choose(snapshot);
-        match self.group_by {
-            Some(field) => self.print_groups(&mut out, field, &chosen)?,
-            None => self.print_list(&mut out, &chosen, snapshot)?,
-        }
+        self.write(&mut out, &chosen, losses)?;
         Ok(out.flush()?)
+    }
+
+    fn write(
+        &self,
+        out: &mut impl Write,
+        chosen: &[&Connection],
+        losses: &[Loss],
+    ) -> Result<(), Failure> {
+        match self.group_by {
+            Some(field) => self.print_groups(out, field, chosen),
+            None => self.print_list(out, chosen, losses),
+        }
     }
 
     fn print_list(
         &self,
         out: &mut impl Write,
         chosen: &[&Connection],
-        snapshot: &Snapshot,
+        losses: &[Loss],
     ) -> Result<(), Failure> {
         let fields = self.columns(chosen)?;
         match self.flags.output {
             Format::Table | Format::Wide => {
-                let names = terminal::names(self.flags.selection.resolve, chosen);
+                let names = terminal::names(self.flags.selection.among.resolve, chosen);
                 conns_print::list(out, self.layout(), &fields, chosen, &names)?;
                 if chosen.is_empty() && terminal::size().is_some() {
-                    writeln!(
-                        out,
-                        "Nothing matches; `conns -l` lists what listens, `conns -a` everything."
-                    )?;
+                    writeln!(out, "{}", self.nothing())?;
                 }
             }
-            Format::Json => Answer::Connections.write(out, &fields, chosen, &snapshot.losses)?,
+            Format::Json => Answer::Connections.write(out, &fields, chosen, losses)?,
             Format::Jsonl => Answer::Connections.write_lines(out, &fields, chosen)?,
             Format::Csv => conns_print::csv(out, !self.flags.no_header, &fields, chosen)?,
         }
         Ok(())
+    }
+
+    /// What a terminal shows in place of no rows.
+    fn nothing(&self) -> &'static str {
+        match self.flags.closed {
+            true => "Nothing that matches has closed or failed.",
+            false => "Nothing matches; `conns -l` lists what listens, `conns -a` everything.",
+        }
     }
 
     fn print_groups(
@@ -164,7 +203,7 @@ impl<'a> Plan<'a> {
         chosen: &[&Connection],
     ) -> Result<(), Failure> {
         let mut groups = group(chosen, field);
-        groups.truncate(self.flags.limit.unwrap_or(usize::MAX));
+        groups.truncate(self.limit());
         match self.flags.output {
             Format::Table | Format::Wide => {
                 conns_print::groups(out, self.layout(), field, &groups)?
@@ -182,11 +221,7 @@ impl<'a> Plan<'a> {
         match terminal::size().filter(|_| is_table) {
             Some((_, height)) => {
                 let mut text = Vec::new();
-                let chosen = self.choose(snapshot);
-                match self.group_by {
-                    Some(field) => self.print_groups(&mut text, field, &chosen)?,
-                    None => self.print_list(&mut text, &chosen, snapshot)?,
-                }
+                self.write(&mut text, &self.choose(snapshot), &snapshot.losses)?;
                 let mut out = terminal::stdout();
                 // Home, then clear to the end: no flicker of an empty screen.
                 write!(out, "\x1b[H\x1b[J")?;
@@ -198,7 +233,7 @@ impl<'a> Plan<'a> {
                 Ok(out.flush()?)
             }
             None => {
-                self.print(snapshot)?;
+                self.print(self.choose(snapshot), &snapshot.losses)?;
                 if is_table {
                     let mut out = terminal::stdout();
                     writeln!(out)?;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::{Ask, Face, FaceError, View};
+use conns_api::{Ask, Face, FaceError, Followed, View};
 use conns_contract::{Namespaces, Scope, SourceError, States};
-use conns_core::model::{Snapshot, State};
+use conns_core::model::{Ability, Snapshot, State};
 use conns_core::track::Memory;
-use conns_engine::{Choice, Engine};
+use conns_engine::{Choice, Engine, Purpose};
 
 use crate::flags::SourceChoice;
 
@@ -15,8 +15,12 @@ use crate::flags::SourceChoice;
 pub(crate) struct Local(Engine);
 
 impl Local {
-    pub(crate) fn open(source: SourceChoice, memory: Memory) -> Result<Self, FaceError> {
-        Engine::open(choice(source), memory).map(Self).map_err(face_error)
+    pub(crate) fn open(
+        source: SourceChoice,
+        memory: Memory,
+        purpose: Purpose,
+    ) -> Result<Self, FaceError> {
+        Engine::open(choice(source), memory, purpose).map(Self).map_err(face_error)
     }
 }
 
@@ -33,6 +37,23 @@ impl Face for Local {
     ) -> Result<Arc<Snapshot>, FaceError> {
         self.0.watch(&scope(ask), span, every).map_err(face_error)
     }
+
+    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<Followed, FaceError> {
+        let followed = self.0.follow(&scope(ask), at_most).map_err(face_error)?;
+        let events = followed.events.into_iter().map(Arc::new).collect();
+        Ok(Followed { events, losses: followed.losses })
+    }
+
+    /// Nothing happened before this began to watch.
+    fn recall(&mut self, _: &Ask) -> Result<Followed, FaceError> {
+        Ok(Followed::default())
+    }
+
+    /// A look shows what the sources cannot do that open.
+    fn abilities(&mut self) -> Result<Vec<Ability>, FaceError> {
+        self.0.look(&Scope::everything()).map_err(face_error)?;
+        Ok(self.0.abilities())
+    }
 }
 
 /// The engine's word for what was typed.
@@ -40,6 +61,7 @@ pub(crate) fn choice(source: SourceChoice) -> Choice {
     match source {
         SourceChoice::Auto => Choice::Auto,
         SourceChoice::Kernel => Choice::Kernel,
+        SourceChoice::Ebpf => Choice::Ebpf,
         SourceChoice::Portable => Choice::Portable,
     }
 }
@@ -56,7 +78,8 @@ fn scope(ask: &Ask) -> Scope {
         names => Namespaces::These(names.to_vec()),
     };
     let Ask { tcp, udp, ipv4, ipv6, .. } = *ask;
-    Scope { tcp, udp, ipv4, ipv6, states, namespaces }
+    // To whoever uses it, MPTCP is TCP.
+    Scope { tcp, mptcp: tcp, udp, ipv4, ipv6, states, namespaces }
 }
 
 fn face_error(error: SourceError) -> FaceError {

@@ -1,13 +1,18 @@
 //! The program `conns`: reads the flags, asks a `Face`, and hands the answer to a surface.
 
+mod abilities;
 mod call;
+mod closed;
 mod config;
+mod events;
 mod face;
 mod failure;
 mod fields;
 mod flags;
+mod follow;
 mod list;
 mod local;
+mod losses;
 mod serve;
 mod terminal;
 mod why;
@@ -39,7 +44,10 @@ fn main() -> ExitCode {
 /// Runs the command; true if a part of the answer was lost.
 fn run(flags: &Flags) -> Result<bool, Failure> {
     match &flags.command {
+        None if flags.list.closed => return closed::run(&flags.list, &flags.agent),
         None => return list::run(&flags.list, &flags.agent),
+        Some(Command::Events(events)) => return events::run(events, &flags.agent),
+        Some(Command::Abilities(abilities)) => abilities::run(abilities, &flags.agent)?,
         Some(Command::Why(why)) => return why::run(why, &flags.agent),
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,

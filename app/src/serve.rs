@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use conns_api::Feed;
 use conns_core::track::Memory;
-use conns_engine::{Engine, Watcher};
+use conns_engine::{Engine, Purpose, Watcher};
 use conns_privileges::{Confinement, Keep, becomes, shrink};
 use conns_server::{
     About, Access, BindError, Gate, Listener, Place, Plan, Protocol, Refusals, runtime,
@@ -62,7 +62,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         .collect::<Result<Vec<_>, BindError>>()
         .map_err(no_answer)?;
     let memory = Memory::Window(config.window);
-    let engine = Engine::open(choice(config.source), memory).map_err(no_answer)?;
+    let engine = Engine::open(choice(config.source), memory, Purpose::Agent).map_err(no_answer)?;
     let mut watcher = Watcher::open(engine, config.interval).map_err(no_answer)?;
     // Before this line nothing of what strangers send was read; after it nothing can be won back.
     let report = shrink(&keep).map_err(no_answer)?;

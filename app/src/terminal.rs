@@ -8,6 +8,7 @@ use std::thread;
 
 use conns_core::model::Connection;
 use conns_print::{Names, Palette};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::flags::Colour;
 
@@ -26,6 +27,18 @@ pub(crate) fn size() -> Option<(usize, usize)> {
     }
     let (width, height) = terminal_size::terminal_size()?;
     Some((width.0.into(), height.0.into()))
+}
+
+/// Whether standard output is a pipe or terminal of which the other end is closed. Writing would tell
+/// it too, but there may be nothing to write for long.
+pub(crate) fn is_reader_gone() -> bool {
+    let stdout = io::stdout();
+    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // What cannot be asked is taken to be there.
+    let asked = poll(&mut watched, Some(&at_once)).is_ok();
+    let [watched] = watched;
+    asked && watched.revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Colours as asked for, or as fits; <https://no-color.org>.

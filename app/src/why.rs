@@ -6,6 +6,7 @@ use std::time::Duration;
 use conns_api::{Answer, View, is_of_interest, urgency};
 use conns_core::model::Connection;
 use conns_core::track::{Basis, Memory};
+use conns_engine::Purpose;
 
 use crate::face;
 use crate::failure::{Failure, report_losses};
@@ -18,7 +19,7 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// Runs `why`; true if a part of the answer was lost.
 pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure> {
-    let filter = parse_filter(&flags.selection.filter)?;
+    let filter = parse_filter(&flags.selection.among.filter)?;
     let mut ask = flags.selection.ask();
     let is_plain = ask.view == View::Connections;
     if is_plain {
@@ -26,7 +27,8 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
         ask.view = View::All;
     }
     // The window never turns over within the span.
-    let mut face = face::open(agent, flags.selection.source, Memory::Window(flags.span * 2))?;
+    let (source, memory) = (flags.selection.among.source, Memory::Window(flags.span * 2));
+    let mut face = face::open(agent, source, memory, Purpose::Look)?;
     let snapshot = face.watch(&ask, flags.span, EVERY.min(flags.span / 2))?;
     let mut chosen: Vec<&Connection> = snapshot
         .connections
@@ -39,8 +41,8 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
     let fields = Answer::Verdicts.usual_fields();
     match flags.output {
         WhyFormat::Text => {
-            let names = terminal::names(flags.selection.resolve, &chosen);
-            let palette = terminal::palette(flags.selection.color);
+            let names = terminal::names(flags.selection.among.resolve, &chosen);
+            let palette = terminal::palette(flags.selection.among.color);
             conns_print::verdicts(&mut out, palette, &chosen, &names)?;
             if chosen.is_empty() {
                 writeln!(out, "No connection matches.")?;
@@ -52,7 +54,7 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
         WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, &fields, &chosen)?,
     }
     out.flush()?;
-    if face::is_elsewhere(agent, flags.selection.source) {
+    if face::is_elsewhere(agent, flags.selection.among.source) {
         note_window(&chosen);
     }
     Ok(report_losses(&snapshot.losses))

@@ -2,10 +2,12 @@
 //! rates and the verdict.
 //!
 //! The one idea: a [`Tracker`] is told observations and answers with a [`Snapshot`]; two trackers
-//! told the same answer the same.
+//! told the same answer the same. What it is told between looks, it answers with [`Event`]s.
 //!
 //! [`Snapshot`]: crate::model::Snapshot
+//! [`Event`]: crate::model::Event
 
+mod course;
 mod direction;
 mod join;
 mod life;
@@ -14,5 +16,5 @@ mod slots;
 mod tracker;
 mod verdict;
 
-pub use tracker::{Memory, Tracker};
+pub use tracker::{Gone, Memory, Tracker};
 pub use verdict::{Basis, Class, Evidence, Verdict};

@@ -213,7 +213,9 @@ fn a_serial_is_given_once_and_what_is_gone_is_named() {
     let first = fold_one(&mut tracker, socket(7, 0, 0), at(1));
     assert!(tracker.gone().is_empty());
     let second = fold_one(&mut tracker, socket(8, 0, 0), at(2));
-    assert_eq!(tracker.gone(), [first.socket.id]);
+    let gone: Vec<_> = tracker.gone().iter().map(|gone| gone.id).collect();
+    assert_eq!(gone, [first.socket.id]);
+    assert!(tracker.gone()[0].ending.value().is_none() && tracker.gone()[0].told.is_none());
     let back = fold_one(&mut tracker, socket(7, 0, 0), at(3));
     let serials = [first, second, back].map(|connection| connection.life.serial);
     assert_eq!(serials, [1, 2, 3]);
@@ -229,4 +231,41 @@ fn age_is_known_of_what_was_seen_to_come_and_of_nothing_else_the_kernel_does_not
     fold_one(&mut tracker, socket(2, 10, 10), at(2));
     let later = fold_one(&mut tracker, socket(2, 10, 10), at(9));
     assert_eq!(later.life.age_us, Known::Value(7_000_000, Source::Derived));
+}
+
+#[test]
+fn whatever_comes_and_goes_in_whatever_order_each_keeps_its_number_while_it_is_there() {
+    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut serials = std::collections::HashMap::new();
+    let mut dice = 1_u64;
+    let mut given = std::collections::HashSet::new();
+    for second in 1..40 {
+        // From everything to almost nothing and back, backwards every other time.
+        let share = [100, 50, 97, 3, 60, 0, 80][usize::try_from(second % 7).unwrap()];
+        let mut cookies: Vec<u64> = (0..4000)
+            .filter(|_| {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (dice >> 33) % 100 < share
+            })
+            .collect();
+        if second % 2 == 0 {
+            cookies.reverse();
+        }
+        let rows = cookies.iter().map(|cookie| socket(*cookie, 0, 0)).collect();
+        let snapshot = tracker.fold(vec![sockets(rows, at(second))]);
+        let mut gone: Vec<u64> = tracker.gone().iter().map(|gone| gone.id.cookie).collect();
+        let mut expected: Vec<u64> =
+            serials.keys().copied().filter(|cookie| !cookies.contains(cookie)).collect();
+        gone.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(gone, expected);
+        serials.retain(|cookie, _| cookies.contains(cookie));
+        for (cookie, seen) in cookies.iter().zip(&snapshot.connections) {
+            assert_eq!(seen.socket.id.cookie, *cookie);
+            let is_new = !serials.contains_key(cookie);
+            let serial = *serials.entry(*cookie).or_insert(seen.life.serial);
+            assert_eq!(seen.life.serial, serial);
+            assert_eq!(given.insert(serial), is_new);
+        }
+    }
 }

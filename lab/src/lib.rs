@@ -13,3 +13,4 @@ pub mod peer;
 pub mod process;
 pub mod scenario;
 pub mod soak;
+pub mod storm;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use conns_lab::{conns::Conns, matrix, peer::Role, soak};
+use conns_lab::{conns::Conns, matrix, peer::Role, soak, storm};
 
 #[derive(Parser)]
 #[command(name = "conns-lab", about = "Proof of conns against real kernels")]
@@ -36,6 +36,10 @@ enum Action {
         #[arg(long)]
         ss: bool,
     },
+    /// Open and close very many connections in a namespace of their own.
+    Storm(storm::Alone),
+    /// Open and close very many connections while `conns` watches, and print whether it told of each as it was.
+    StormTruth(storm::Proof),
     /// Attack a `conns serve` for a while and see whether it keeps its promises.
     Soak(soak::Order),
 }
@@ -51,6 +55,11 @@ fn main() -> Result<ExitCode> {
             };
             let passed = matrix::run(&judge, only.as_deref(), jobs)?;
             Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Action::Storm(order) => order.play().map(|()| ExitCode::SUCCESS),
+        Action::StormTruth(proof) => {
+            let holds = proof.run()?;
+            Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Action::Soak(order) => {
             let verdict = soak::run(&order, |line| println!("{line}"))?;

@@ -6,6 +6,7 @@
 mod churn;
 mod holders;
 mod socket;
+mod storm;
 mod stream;
 mod talk;
 mod udp;
@@ -33,6 +34,10 @@ pub enum Role {
     Udp(udp::Udp),
     /// Connect, and share the socket with children, by inheritance or by descriptor passing.
     Hold(holders::Hold),
+    /// The side of a storm that connects.
+    StormClient(storm::Client),
+    /// The side of a storm that accepts.
+    StormServer(storm::Server),
     /// (started by `hold`) Keep the inherited descriptors.
     #[command(hide = true)]
     Keep,
@@ -143,6 +148,8 @@ impl Role {
             Self::Churn(role) => role.play(),
             Self::Udp(role) => role.play(),
             Self::Hold(role) => role.play(),
+            Self::StormClient(role) => role.play(),
+            Self::StormServer(role) => role.play(),
             Self::Keep => holders::keep(),
             Self::Take => holders::take(),
         }

@@ -205,7 +205,7 @@ fn raise_descriptors() -> Result<()> {
 }
 
 /// `20s`, `10m`, `8h`.
-fn span(text: &str) -> Result<Duration, String> {
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time; write 20s, 10m or 8h");
     let unit = match text.chars().next_back() {
         Some('s') => 1,

@@ -110,7 +110,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         key: "source",
         flag: "source",
         placeholder: "SOURCE",
-        kind: Choice(&["auto", "kernel", "portable"]),
+        kind: Choice(&["auto", "kernel", "ebpf", "portable"]),
         default: "auto",
         meaning: "Where connections are read from",
         restart: true,

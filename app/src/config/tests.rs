@@ -276,9 +276,9 @@ fn what_is_no_table_and_what_is_no_toml_is_told() {
 fn what_is_wrong_in_the_other_layers_names_them_and_hides_nothing_below() {
     let env = [("CONNS_INTERVAL", "0.01s"), ("CONNS_INSECURE", "yes"), ("CONNS_TOKENS", "x")];
     let typed = ["--metrics-top=-1", "--monero-node", "(", "--interval=1s"];
-    let told = refusal(layers("source = 'ebpf'", &env, &typed));
+    let told = refusal(layers("source = 'ktap'", &env, &typed));
     let expected = format!(
-        "{USUAL_FILE}:1: `source`: expected one of auto, kernel, portable, found \"ebpf\"\n\
+        "{USUAL_FILE}:1: `source`: expected one of auto, kernel, ebpf, portable, found \"ktap\"\n\
          CONNS_INTERVAL: expected a time from \"100ms\" to \"1m\", found `0.01s`\n\
          CONNS_INSECURE: expected true or false, found `yes`\n\
          CONNS_TOKENS: \"x\" is not the hash of a token: expected sha256: and 64 hexadecimal digits, \

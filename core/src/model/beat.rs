@@ -111,6 +111,9 @@ pub struct Health {
     pub failing: Option<Box<str>>,
     /// What the agent can do here, and what not.
     pub abilities: Vec<Ability>,
+    /// Holdings that a reconciliation found to be other than was believed, since it started: what
+    /// following the changes of owners had missed.
+    pub corrections: u64,
     /// What the bounds of the agent itself refused or forgot, since it started.
     pub losses: Vec<Loss>,
     /// What the agent uses itself.

@@ -53,6 +53,8 @@ pub enum Unknown {
     Vanished,
     /// The source that would say it could not be read at all.
     SourceFailed,
+    /// It came to be before anybody watched.
+    BeganBefore,
 }
 
 impl fmt::Display for Unknown {
@@ -67,6 +69,7 @@ impl fmt::Display for Unknown {
             Self::NoHolderFound => "no readable process holds it",
             Self::Vanished => "the process ended while it was read",
             Self::SourceFailed => "the source could not be read",
+            Self::BeganBefore => "it was there before it was watched",
         })
     }
 }

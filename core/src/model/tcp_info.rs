@@ -135,6 +135,18 @@ impl TcpInfo {
         self.bytes.get(..self.length).unwrap_or(&self.bytes)
     }
 
+    /// Lets so many milliseconds pass in which nothing happened: the times since something last did
+    /// grow.
+    pub fn let_pass(&mut self, ms: u32) {
+        // tcpi_last_data_sent, tcpi_last_data_recv, tcpi_last_ack_recv
+        for offset in [44, 52, 56] {
+            let later = self.take(offset).map(|b| u32::from_ne_bytes(b).saturating_add(ms));
+            if let (Some(later), Some(place)) = (later, self.bytes.get_mut(offset..offset + 4)) {
+                place.copy_from_slice(&later.to_ne_bytes());
+            }
+        }
+    }
+
     fn take<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         self.as_bytes().get(offset..)?.first_chunk().copied()
     }

@@ -1,6 +1,7 @@
 //! The one catalogue of fields. A field added here appears in filters, sorting, columns, JSON and
 //! the field reference, and nowhere else needs to know it.
 
+mod course;
 mod health;
 mod identity;
 mod life;
@@ -34,7 +35,7 @@ type Row = (&'static str, &'static [&'static str], Kind, &'static str, &'static 
 
 static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let mut fields: Vec<Field> =
-        [identity::ROWS, owner::ROWS, health::ROWS, life::ROWS, socket::ROWS]
+        [identity::ROWS, owner::ROWS, health::ROWS, life::ROWS, course::ROWS, socket::ROWS]
             .concat()
             .into_iter()
             .map(|(name, aliases, kind, meaning, origin, read)| Field {
@@ -45,7 +46,7 @@ static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
                 meaning,
                 origin: origin.to_owned(),
                 read: Read::Connection(read),
-                of_process: owner::ROWS.iter().any(|row| row.0 == name && row.2 != Kind::Holders),
+                of_process: owner::ROWS.iter().any(|row| row.0 == name && !row.2.is_list()),
             })
             .collect();
     for tcp in TCP_INFO_FIELDS {

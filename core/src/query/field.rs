@@ -31,6 +31,8 @@ pub enum Kind {
     Time,
     /// The list of holders; shown, not compared.
     Holders,
+    /// The list of peers of a UDP socket; shown, not compared.
+    Peers,
 }
 
 impl Kind {
@@ -49,7 +51,7 @@ impl Kind {
             Self::Endpoint => "endpoint",
             Self::Bool => "bool",
             Self::Time => "time",
-            Self::Holders => "list",
+            Self::Holders | Self::Peers => "list",
         }
     }
 
@@ -68,7 +70,8 @@ impl Kind {
             | Self::Address
             | Self::Endpoint
             | Self::Bool
-            | Self::Holders => "",
+            | Self::Holders
+            | Self::Peers => "",
         }
     }
 
@@ -85,8 +88,15 @@ impl Kind {
             | Self::Address
             | Self::Endpoint
             | Self::Bool
-            | Self::Holders => "",
+            | Self::Holders
+            | Self::Peers => "",
         }
+    }
+
+    /// Whether it is a list: shown, not compared.
+    #[must_use]
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::Holders | Self::Peers)
     }
 
     /// Whether larger and smaller mean something, so that sums and `--sort` do too.

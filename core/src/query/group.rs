@@ -163,6 +163,7 @@ fn key_of(value: Value<'_>) -> Key<'_> {
         Value::Several(values) => return key_of_several(values),
         Value::Holders(held) => return key_of_several(held.iter().map(holder_text).collect()),
         Value::Text(text) => return Key::Value(text),
+        Value::Peers(peers) => peers.len().to_string(),
         Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => n.to_string(),
         Value::Port(port) => port.to_string(),
         Value::BytesPerSecond(real) | Value::Percent(real) => real.to_string(),

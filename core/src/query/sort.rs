@@ -128,6 +128,7 @@ fn known_order(a: &Value<'_>, b: &Value<'_>) -> Ordering {
             };
             pids(a).cmp(&pids(b))
         }
+        (Value::Peers(a), Value::Peers(b)) => a.len().cmp(&b.len()),
         // One field has one kind.
         _ => Ordering::Equal,
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Holder, Known, Unknown};
+use crate::model::{Endpoint, Holder, Known, UdpPeer, Unknown};
 
 /// A value in the unit of its [`Kind`](super::Kind), or why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,8 @@ pub enum Value<'a> {
     Time(i64),
     /// Every hold on the socket.
     Holders(&'a [Holder]),
+    /// Every peer of a UDP socket that is kept, most bytes first.
+    Peers(&'a [UdpPeer]),
     /// Several values, of several holders; none of them is the only one. Never empty.
     Several(Vec<Value<'a>>),
     /// There is a value, but it is not known.

@@ -2,7 +2,7 @@
 //!
 //! The one idea: Linux counts the SYN as one acknowledged byte, on the side that sent it and only
 //! there. So the byte counters tell exactly who connected; the listening sockets are asked
-//! where they cannot.
+//! where they cannot, and nobody where an event told it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -46,23 +46,79 @@ impl Listeners {
     }
 }
 
-/// Who opened `socket`.
-pub(super) fn direction(socket: &Socket, listeners: &Listeners) -> Known<Direction> {
-    let derived = |direction| Known::Value(direction, Source::Derived);
-    match (socket.protocol, socket.state) {
-        (_, State::Listen | State::BoundInactive) => Known::NotApplicable,
-        (_, State::Close) if socket.remote.is_none() => Known::NotApplicable,
-        (_, State::SynSent) => derived(Direction::Outbound),
-        (_, State::SynReceived) => derived(Direction::Inbound),
-        _ => match opener(socket) {
-            Some(direction) => derived(direction),
-            None if listeners.serve(socket) => derived(Direction::Inbound),
-            // A connection nobody listens for (any more): most often opened from here, but an
-            // accepted one outlives its listener, and the kernel keeps no trace in TIME-WAIT.
-            None if socket.state == State::TimeWait => Known::Unknown(Unknown::Ambiguous),
-            None => derived(Direction::Outbound),
-        },
+/// On what a direction rests; what comes later outweighs what comes earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Grounds {
+    /// Nothing.
+    None,
+    /// Who listens where: usually right.
+    Listeners,
+    /// The state, or the byte counters: exact.
+    Socket,
+    /// An event told it.
+    Told,
+}
+
+/// Who is believed to have opened a connection. Once known it does not change, but for better
+/// grounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Believed {
+    direction: Known<Direction>,
+    grounds: Grounds,
+}
+
+impl Believed {
+    /// Nothing is known.
+    pub(super) const NOTHING: Self =
+        Self { direction: Known::Unknown(Unknown::Ambiguous), grounds: Grounds::None };
+
+    /// What a look at `socket` adds, and who opened it, as far as is known then.
+    pub(super) fn look(&mut self, socket: &Socket, listeners: &Listeners) -> Known<Direction> {
+        match (socket.protocol, socket.state) {
+            (_, State::Listen | State::BoundInactive) => return Known::NotApplicable,
+            (_, State::Close) if socket.remote.is_none() => return Known::NotApplicable,
+            _ if self.grounds >= Grounds::Socket => return self.direction,
+            _ => {}
+        }
+        let seen = Self::seen(socket, listeners);
+        if seen.grounds > self.grounds {
+            *self = seen;
+        }
+        self.direction
     }
+
+    /// Adds what an event tells, and returns who opened it, as far as is known then.
+    pub(super) fn hear(&mut self, told: Known<Direction>) -> Known<Direction> {
+        if told.value().is_some() {
+            *self = Self { direction: told, grounds: Grounds::Told };
+        }
+        self.direction
+    }
+
+    fn seen(socket: &Socket, listeners: &Listeners) -> Self {
+        let by = |grounds, direction| Self {
+            direction: Known::Value(direction, Source::Derived),
+            grounds,
+        };
+        match socket.state {
+            State::SynSent => by(Grounds::Socket, Direction::Outbound),
+            State::SynReceived => by(Grounds::Socket, Direction::Inbound),
+            _ => match opener(socket) {
+                Some(direction) => by(Grounds::Socket, direction),
+                None if listeners.serve(socket) => by(Grounds::Listeners, Direction::Inbound),
+                // A connection nobody listens for (any more): most often opened from here, but an
+                // accepted one outlives its listener, and the kernel keeps no trace in TIME-WAIT.
+                None if socket.state == State::TimeWait => Self::NOTHING,
+                None => by(Grounds::Listeners, Direction::Outbound),
+            },
+        }
+    }
+}
+
+/// Who opened `socket`, by one look at it.
+pub(super) fn direction(socket: &Socket, listeners: &Listeners) -> Known<Direction> {
+    let mut believed = Believed::NOTHING;
+    believed.look(socket, listeners)
 }
 
 /// Who sent the SYN, from the byte counters.

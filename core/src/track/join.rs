@@ -1,5 +1,5 @@
-//! Sockets and the processes that hold them, joined by inode (or by identity, where a source
-//! knows no inodes).
+//! Sockets and the processes that hold them, joined by inode, or by identity where that is what a
+//! source of holders tells.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +15,8 @@ pub(super) struct Holders {
     told: Option<Arc<Holdings>>,
     /// One entry for each descriptor, by socket.
     held: Vec<Holding>,
+    /// Whether they name sockets by identity.
+    is_by_identity: bool,
     source: Option<Source>,
     /// Where the holdings of a socket begin among all of them. Small keys and values, because it
     /// is asked once for every socket.
@@ -37,7 +39,9 @@ impl Holders {
                 starts.insert(key(holding.subject), at);
             }
         }
-        Self { told: Some(told), held, source: Some(source), starts }
+        // A source names its sockets either way, never both.
+        let is_by_identity = held.first().is_some_and(|h| matches!(h.subject, Subject::Socket(_)));
+        Self { told: Some(told), held, is_by_identity, source: Some(source), starts }
     }
 
     /// Whether these are made of `told`.
@@ -49,10 +53,10 @@ impl Holders {
     pub(super) fn of(&self, socket: &Socket) -> Known<Arc<[Holder]>> {
         let Some(source) = self.source else { return Known::Unknown(Unknown::SourceFailed) };
         let subject = match socket.inode {
-            Known::Value(inode, _) => Subject::Inode(inode),
             // Without an inode no descriptor can refer to it: the kernel alone holds it.
             Known::NotApplicable => return Known::NotApplicable,
-            Known::Unknown(_) => Subject::Socket(socket.id),
+            Known::Value(inode, _) if !self.is_by_identity => Subject::Inode(inode),
+            Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.id),
         };
         let start = self.starts.get(&key(subject)).and_then(|start| usize::try_from(*start).ok());
         let from_start = start.and_then(|start| self.held.get(start..)).unwrap_or(&[]);
@@ -74,11 +78,11 @@ impl Holders {
     }
 }
 
-/// A source names its sockets either way, never both; cookies are digests where there are no
-/// inodes, so one number tells its sockets apart.
+/// Cookies are unique on new kernels, and within a namespace on old ones. A digest stands for them
+/// where there are none, so one number tells the sockets of a source apart.
 fn key(subject: Subject) -> u64 {
     match subject {
         Subject::Inode(inode) => inode,
-        Subject::Socket(id) => id.cookie,
+        Subject::Socket(id) => id.cookie ^ id.netns.rotate_left(32),
     }
 }

@@ -18,6 +18,8 @@ struct Seen {
     lost: u32,
     drops: u32,
     holder: Option<(u32, Option<u32>, usize)>,
+    /// Whether its opening is known, whether who did it is, and whether its end is.
+    told: (bool, bool, bool),
     class: super::Class,
 }
 
@@ -35,6 +37,11 @@ impl Seen {
             holder: connection.holders.value().and_then(|held| {
                 held.first().map(|first| (first.process.pid, first.descriptor, held.len()))
             }),
+            told: (
+                connection.opening.value().is_some(),
+                connection.opening.value().is_some_and(|opening| opening.by.value().is_some()),
+                connection.ending.value().is_some(),
+            ),
             class: connection.verdict.class,
         }
     }
@@ -54,29 +61,40 @@ pub(super) struct LifeSoFar {
 
 #[derive(Debug, Clone, Copy)]
 enum Born {
-    /// The kernel told it.
-    Told(i64),
+    /// An event told it.
+    Witnessed(i64),
+    /// The kernel told it, through this source.
+    Told(i64, Source),
     /// It was not there at the look before.
     SeenComing(i64),
 }
 
 impl LifeSoFar {
-    /// A connection met for the first time. If it came `since` an earlier look, which would have
-    /// shown it, its counters were 0 then.
-    pub(super) fn met(life: Life, counters: Counters, since: Option<Moment>) -> Self {
-        let now = i64::try_from(life.first_seen.monotonic_us).unwrap_or(i64::MAX);
+    /// A connection met for the first time, at `at`. If it came `since` an earlier look, which would
+    /// have shown it, its counters were 0 then.
+    pub(super) fn met(life: Life, at: Moment, counters: Counters, since: Option<Moment>) -> Self {
         Self {
-            born_us: since.map(|_| Born::SeenComing(now)),
+            born_us: since.map(|_| Born::SeenComing(signed_us(at))),
             slots: None,
-            last: since.map_or((life.first_seen, counters), |then| (then, Counters::default())),
+            last: since.map_or((at, counters), |then| (then, Counters::default())),
             seen: None,
             life,
         }
     }
 
+    /// Notes when it was established, as an event told it.
+    pub(super) fn witness(&mut self, at: Moment) {
+        self.born_us = Some(Born::Witnessed(signed_us(at)));
+    }
+
     /// The life as of the look before this one.
     pub(super) fn so_far(&self) -> Life {
         self.life
+    }
+
+    /// The life as of the look before `at`, but as old as it is then.
+    pub(super) fn so_far_at(&self, at: Moment) -> Life {
+        Life { age_us: self.age_at(at), ..self.life }
     }
 
     /// The moment and counters of the look before this one.
@@ -124,17 +142,23 @@ impl LifeSoFar {
     }
 
     fn look_at_age(&mut self, connection: &Connection, at: Moment) {
-        let now = i64::try_from(at.monotonic_us).unwrap_or(i64::MAX);
-        if !matches!(self.born_us, Some(Born::Told(_)))
+        if !matches!(self.born_us, Some(Born::Witnessed(_) | Born::Told(..)))
             && let Some(told) = told_age_us(connection)
         {
-            self.born_us = Some(Born::Told(now.saturating_sub_unsigned(told)));
+            let born = signed_us(at).saturating_sub_unsigned(told);
+            self.born_us = Some(Born::Told(born, connection.socket.source));
         }
-        self.life.age_us = match self.born_us {
-            Some(Born::Told(born)) => known_age(now, born, Source::SockDiag),
+        self.life.age_us = self.age_at(at);
+    }
+
+    fn age_at(&self, at: Moment) -> Known<u64> {
+        let now = signed_us(at);
+        match self.born_us {
+            Some(Born::Witnessed(born)) => known_age(now, born, Source::Ebpf),
+            Some(Born::Told(born, source)) => known_age(now, born, source),
             Some(Born::SeenComing(born)) => known_age(now, born, Source::Derived),
             None => Known::Unknown(Unknown::KernelDoesNotTell),
-        };
+        }
     }
 
     fn look_at_peaks(&mut self, connection: &Connection) {
@@ -155,6 +179,10 @@ impl LifeSoFar {
         }
         *rtt_us = connection.rtt_us().get().unwrap_or(0).max(*rtt_us);
     }
+}
+
+fn signed_us(at: Moment) -> i64 {
+    i64::try_from(at.monotonic_us).unwrap_or(i64::MAX)
 }
 
 fn known_age(now: i64, born: i64, source: Source) -> Known<u64> {

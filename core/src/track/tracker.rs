@@ -1,5 +1,9 @@
 //! The tracker: folds observations into connections and remembers what the next fold needs.
 
+mod hear;
+mod remembered;
+mod roll;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +11,21 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Connection, Facts, Holder, Known, Life, Loss, LossKind, Moment, Observation, Snapshot, Socket,
-    SocketId, Source, Unknown,
+    Connection, Direction, Ending, Event, Facts, Holder, Known, Life, Loss, LossKind, Moment,
+    Observation, Opening, Snapshot, Socket, SocketId, Source, Unknown,
 };
 
+use super::course;
 use super::direction::{Listeners, direction};
 use super::join::Holders;
-use super::life::{LifeSoFar, told_age_us};
-use super::sample::{Counters, Gauges, Span};
+use super::life::told_age_us;
+use super::sample::{Counters, Gauges};
 use super::verdict::{Evidence, Verdict, judge};
+use hear::Unmet;
+use remembered::Remembered;
+use roll::Roll;
 
-/// Most connections remembered from one fold to the next, about 300 bytes each. What is beyond is
+/// Most connections remembered from one fold to the next, about 400 bytes each. What is beyond is
 /// shown all the same, without rates, and counted.
 const REMEMBERED: usize = 1_000_000;
 
@@ -30,6 +38,17 @@ pub enum Memory {
     Window(Duration),
 }
 
+/// A connection that an earlier fold had and the last one had not.
+#[derive(Debug, Clone)]
+pub struct Gone {
+    /// Its identity.
+    pub id: SocketId,
+    /// How it ended, where that was told.
+    pub ending: Known<Ending>,
+    /// The event that told of its end, with its final measures.
+    pub told: Option<Arc<Event>>,
+}
+
 /// Folds observations into snapshots.
 #[derive(Debug)]
 pub struct Tracker {
@@ -39,25 +58,35 @@ pub struct Tracker {
     sequence: u64,
     /// The serial number of the connection met last.
     serial: u64,
-    remembered: HashMap<SocketId, Remembered, RandomState>,
+    remembered: Roll,
     /// What was remembered and was not met in the last fold.
-    gone: Vec<SocketId>,
+    gone: Vec<Gone>,
     /// The namespaces of which the last fold showed every socket, and when: what is new there has
     /// come since.
     shown_whole: (Moment, HashSet<u64, RandomState>),
+    told: Told,
 }
 
-/// What is kept of one connection.
-#[derive(Debug, Clone)]
-struct Remembered {
-    /// The snapshot that had it last.
-    met_in: u64,
-    /// Who held it then, where that was known.
-    holders: Option<Known<Arc<[Holder]>>>,
-    life: LifeSoFar,
-    /// The window in two halves: when the newer is full, it becomes the older.
-    older: Option<Span>,
-    newer: Span,
+/// What events told, of all connections.
+#[derive(Debug, Default)]
+struct Told {
+    /// Whether anybody tells of events.
+    is_listening: bool,
+    /// The serial number of the last event.
+    serial: u64,
+    /// Events that nobody has taken.
+    events: Vec<Arc<Event>>,
+    /// Connections that no look has shown.
+    unmet: HashMap<SocketId, Unmet, RandomState>,
+    /// The last event of connections that are over and are still remembered.
+    ends: HashMap<SocketId, Arc<Event>, RandomState>,
+    /// What was told to be over since the last look.
+    over: Vec<SocketId>,
+    /// What was remembered, and made room for another connection on the same socket.
+    replaced: Vec<Gone>,
+    /// What the bounds refused since it was last said.
+    unmet_refused: u64,
+    ends_refused: u64,
 }
 
 impl Tracker {
@@ -69,20 +98,21 @@ impl Tracker {
             holders: Holders::default(),
             sequence: 0,
             serial: 0,
-            remembered: HashMap::default(),
+            remembered: Roll::default(),
             gone: Vec::new(),
             shown_whole: (Moment::default(), HashSet::default()),
+            told: Told::default(),
         }
     }
 
     /// The connections that an earlier fold had and the last one had not.
     #[must_use]
-    pub fn gone(&self) -> &[SocketId] {
+    pub fn gone(&self) -> &[Gone] {
         &self.gone
     }
 
     /// Joins what the sources say of one moment. Where two sources tell of the same socket, the
-    /// one given first is believed.
+    /// one given first is believed. Events are heard before rows are read, whatever their order.
     pub fn fold(&mut self, observations: Vec<Observation>) -> Snapshot {
         let mut at = Moment::default();
         let mut tables: Vec<Vec<Box<Socket>>> = Vec::new();
@@ -97,7 +127,7 @@ impl Tracker {
                         tables.push(rows);
                     }
                     Facts::Holdings(held) => told = Some((held, observation.source)),
-                    Facts::Happenings(_) => {}
+                    Facts::Happenings(happenings) => self.hear(happenings),
                 }
             }
         }
@@ -111,9 +141,14 @@ impl Tracker {
         let shown_whole = namespaces_shown_whole(&tables, &losses);
         let connections = match self.memory {
             Memory::None => self.look_once(tables, at),
-            Memory::Window(half) => self.look_on(tables, Now { at, half, is_joined }, &mut losses),
+            Memory::Window(half) => {
+                let is_told = self.told.is_listening;
+                let now = Now { sequence: self.sequence, at, is_told, half, is_joined };
+                self.look_on(tables, now, &mut losses)
+            }
         };
         self.shown_whole = (at, shown_whole);
+        losses.extend(self.take_refusals());
         Snapshot { sequence: self.sequence, at, connections, losses }
     }
 
@@ -128,11 +163,13 @@ impl Tracker {
         seen.reserve(count);
         for socket in tables.into_iter().flatten().filter(|socket| seen.insert(socket.id)) {
             let holders = self.holders.of(&socket);
+            let direction = direction(&socket, &listeners);
+            let course = course::untold(&socket, self.told.is_listening);
             let life = Life::new(0, self.sequence, at);
-            let mut connection = joined(socket, holders, &listeners, life);
+            let mut connection = joined(socket, holders, direction, course, life);
             judge_life(&mut connection);
             if let Some(age) = told_age_us(&connection) {
-                connection.life.age_us = Known::Value(age, Source::SockDiag);
+                connection.life.age_us = Known::Value(age, connection.socket.source);
             }
             connections.push(connection);
         }
@@ -149,38 +186,30 @@ impl Tracker {
         let listeners = Listeners::of(&tables);
         let mut connections = Vec::with_capacity(tables.iter().map(Vec::len).sum());
         let (mut met, mut refused) = (0, 0_u64);
+        self.remembered.rewind();
         for socket in tables.into_iter().flatten() {
             let id = socket.id;
-            let known = self.remembered.get_mut(&id);
             // Met in this pass already, see `look_once`.
+            let mut known = self.remembered.next_mut(&id);
             if known.as_ref().is_some_and(|kept| kept.met_in == self.sequence) {
                 continue;
             }
+            if known.as_ref().is_some_and(|kept| kept.is_of_another(&socket, now.at)) {
+                self.replace(id);
+                known = None;
+            }
             if let Some(kept) = known {
-                kept.met_in = self.sequence;
                 met += 1;
-                let holders = match &kept.holders {
-                    Some(before) if now.is_joined => Known::clone(before),
-                    _ => {
-                        let holders = self.holders.of(&socket);
-                        kept.holders = holders.value().is_some().then(|| holders.clone());
-                        holders
-                    }
-                };
-                let mut connection = joined(socket, holders, &listeners, kept.life.so_far());
-                kept.look_again(&mut connection, now);
-                kept.life.note_changes(&mut connection, self.sequence);
-                connections.push(connection);
+                let holders = kept.holders_now(&socket, &self.holders, now.is_joined);
+                connections.push(kept.look_again(socket, holders, &listeners, now));
                 continue;
             }
-            self.serial += 1;
             let (then, whole) = &self.shown_whole;
             let since = whole.contains(&id.netns).then_some(*then);
+            let unmet = self.meet(&socket, now.at);
             let holders = self.holders.of(&socket);
-            let life = Life::new(self.serial, self.sequence, now.at);
-            let mut connection = joined(socket, holders, &listeners, life);
-            let mut kept = Remembered::look_first(&mut connection, self.sequence, now.at, since);
-            kept.life.note_changes(&mut connection, self.sequence);
+            let (connection, kept) =
+                Remembered::look_first(socket, unmet, holders, &listeners, (now, since));
             connections.push(connection);
             if self.remembered.len() < REMEMBERED {
                 self.remembered.insert(id, kept);
@@ -189,18 +218,7 @@ impl Tracker {
                 refused += 1;
             }
         }
-        self.gone.clear();
-        // Most looks miss nothing, and need not go through all that is remembered.
-        if met < self.remembered.len() {
-            let (sequence, gone) = (self.sequence, &mut self.gone);
-            self.remembered.retain(|id, kept| {
-                let is_here = kept.met_in == sequence;
-                if !is_here {
-                    gone.push(*id);
-                }
-                is_here
-            });
-        }
+        self.let_go(met);
         if refused > 0 {
             losses.push(Loss {
                 source: Source::Derived,
@@ -214,12 +232,33 @@ impl Tracker {
         }
         connections
     }
+
+    /// Notes what is gone, and forgets it, after a look that met so many of the remembered.
+    fn let_go(&mut self, met: usize) {
+        self.gone.clear();
+        self.gone.append(&mut self.told.replaced);
+        // Most looks miss nothing, and need not go through all that is remembered.
+        if met < self.remembered.len() {
+            let (sequence, gone, ends) = (self.sequence, &mut self.gone, &mut self.told.ends);
+            self.remembered.retain(|id, kept| {
+                let is_here = kept.met_in == sequence;
+                if !is_here {
+                    gone.push(Gone { id: *id, ending: kept.ending(), told: ends.remove(id) });
+                }
+                is_here
+            });
+        }
+        self.forget_unmet();
+    }
 }
 
 /// What one look of many is about.
 #[derive(Debug, Clone, Copy)]
 struct Now {
+    sequence: u64,
     at: Moment,
+    /// Whether anybody tells of events.
+    is_told: bool,
     /// Half of the window.
     half: Duration,
     /// Whether the holders are those of the look before.
@@ -230,19 +269,12 @@ struct Now {
 fn joined(
     socket: Box<Socket>,
     holders: Known<Arc<[Holder]>>,
-    listeners: &Listeners,
+    direction: Known<Direction>,
+    (opening, ending): (Known<Arc<Opening>>, Known<Ending>),
     life: Life,
 ) -> Connection {
-    let direction = direction(&socket, listeners);
-    let mut connection = Connection {
-        socket,
-        holders,
-        direction,
-        opening: Known::NotApplicable,
-        ending: Known::NotApplicable,
-        life,
-        verdict: Verdict::UNKNOWN,
-    };
+    let verdict = Verdict::UNKNOWN;
+    let mut connection = Connection { socket, holders, direction, opening, ending, life, verdict };
     // Where bytes do not apply or are not told, neither are their rates.
     if connection.life.rates.value().is_none() {
         let no_rates = connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
@@ -256,11 +288,22 @@ fn namespaces_shown_whole(
     tables: &[Vec<Box<Socket>>],
     losses: &[Loss],
 ) -> HashSet<u64, RandomState> {
-    let is_of_tables = |loss: &Loss| loss.source != Source::Procfs;
+    let is_of_tables = |loss: &Loss| {
+        loss.source != Source::Procfs
+            && !matches!(loss.kind, LossKind::EventDropped | LossKind::MapFull)
+    };
     if losses.iter().any(is_of_tables) {
         return HashSet::default();
     }
-    tables.iter().flatten().map(|socket| socket.id.netns).collect()
+    let mut shown = HashSet::default();
+    let mut last = None;
+    for socket in tables.iter().flatten() {
+        // Most come after one of the same namespace.
+        if last.replace(socket.id.netns) != Some(socket.id.netns) {
+            shown.insert(socket.id.netns);
+        }
+    }
+    shown
 }
 
 /// Judges a connection by one look at it, and returns what was seen.
@@ -270,41 +313,4 @@ fn judge_life(connection: &mut Connection) -> (Counters, Gauges) {
     let evidence = Evidence::of_life(connection, counters, gauges);
     connection.verdict = judge(connection, evidence);
     (counters, gauges)
-}
-
-impl Remembered {
-    /// Judges a connection that was not there before, and remembers it.
-    fn look_first(
-        connection: &mut Connection,
-        sequence: u64,
-        at: Moment,
-        since: Option<Moment>,
-    ) -> Self {
-        let (counters, gauges) = judge_life(connection);
-        let mut life = LifeSoFar::met(connection.life, counters, since);
-        life.look(connection, at, counters);
-        let newer = Span { start: at, first: counters, gauges };
-        let holders = connection.holders.value().is_some().then(|| connection.holders.clone());
-        Self { met_in: sequence, holders, life, older: None, newer }
-    }
-
-    /// Fills in what comes from comparing with what is remembered, and remembers this look.
-    fn look_again(&mut self, connection: &mut Connection, Now { at, half, .. }: Now) {
-        let counters = Counters::of(connection);
-        let gauges = Gauges::look_at(connection);
-        if at.since(self.newer.start) > half {
-            // The next half starts from the look that ended this one, so that nothing falls between.
-            let (start, first) = self.life.last();
-            self.older = Some(self.newer);
-            self.newer = Span { start, first, gauges: Gauges::default() };
-        }
-        self.newer.gauges = self.newer.gauges.plus(gauges);
-        self.life.look(connection, at, counters);
-        let whole = match self.older {
-            Some(older) => Span { gauges: older.gauges.plus(self.newer.gauges), ..older },
-            None => self.newer,
-        };
-        let evidence = Evidence::of_window(connection, whole, at, counters);
-        connection.verdict = judge(connection, evidence);
-    }
 }

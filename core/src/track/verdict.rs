@@ -10,7 +10,7 @@ mod sentence;
 use serde::{Deserialize, Serialize};
 
 pub use evidence::{Basis, Evidence};
-pub(super) use judge::judge;
+pub(super) use judge::{judge, judge_end};
 
 /// The classes a connection can be in. The order is that of the tables in `docs/verdict.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

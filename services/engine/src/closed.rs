@@ -1,9 +1,10 @@
 //! What has closed lately, kept in bounded space.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use conns_core::model::{Closed, Loss, LossKind, Snapshot, SocketId, Source};
+use conns_core::model::{Closed, Connection, Loss, LossKind, Snapshot, SocketId, Source};
+use conns_core::track::Gone;
 use foldhash::fast::RandomState;
 
 /// Most closed connections kept, about 1.5 kB each. Whoever asks for changes since a time when more
@@ -26,14 +27,25 @@ impl ClosedLog {
         Self { complete_since: sequence, ..Self::default() }
     }
 
-    /// Notes that those of `gone` that `before` has are not in `now` any more.
-    pub(crate) fn add(&mut self, before: &Snapshot, now: &Snapshot, gone: &[SocketId]) {
+    /// Notes that those of `gone` that `before` has are not in `now` any more. One whose end was
+    /// told is kept as it was then, with its final measures.
+    pub(crate) fn add(&mut self, before: &Snapshot, now: &Snapshot, gone: &[Gone]) {
         if gone.is_empty() {
             return;
         }
-        let gone: HashSet<SocketId, RandomState> = gone.iter().copied().collect();
-        let of_gone = before.connections.iter().filter(|c| gone.contains(&c.socket.id));
-        for connection in of_gone {
+        let gone: HashMap<SocketId, &Gone, RandomState> =
+            gone.iter().map(|gone| (gone.id, gone)).collect();
+        let of_gone = before.connections.iter().filter_map(|connection| {
+            gone.get(&connection.socket.id).map(|gone| (connection, *gone))
+        });
+        // Those that would be forgotten at once are not copied.
+        let beyond = of_gone.clone().count().saturating_sub(CLOSED_KEPT);
+        if beyond > 0 {
+            self.forgotten += (self.kept.len() + beyond) as u64;
+            self.kept.clear();
+            self.complete_since = now.sequence;
+        }
+        for (connection, gone) in of_gone.skip(beyond) {
             if self.kept.len() == CLOSED_KEPT
                 && let Some(oldest) = self.kept.pop_front()
             {
@@ -43,7 +55,7 @@ impl ClosedLog {
             self.kept.push_back(Arc::new(Closed {
                 sequence: now.sequence,
                 at: now.at,
-                connection: connection.clone(),
+                connection: at_its_end(connection, gone),
             }));
         }
         self.shared = self.kept.iter().cloned().collect();
@@ -67,4 +79,16 @@ impl ClosedLog {
             .into(),
         })
     }
+}
+
+/// The connection as it was when it ended, or else when it was last seen.
+fn at_its_end(seen: &Connection, gone: &Gone) -> Connection {
+    let mut connection = match &gone.told {
+        Some(told) => told.connection.clone(),
+        None => seen.clone(),
+    };
+    if gone.told.is_none() && gone.ending.value().is_some() {
+        connection.ending = gone.ending;
+    }
+    connection
 }

@@ -1,57 +1,99 @@
-//! Which sources run, and the only clock: looks at the machine once or again and again, and
-//! publishes each look as an immutable snapshot.
+//! Which sources run, and the only clock: looks at the machine once or again and again, publishes
+//! each look as an immutable snapshot, and what happens in between as events.
 //!
 //! The one idea: sources do not know each other, so whoever holds the sockets that one of them
 //! found is asked of the other here.
 
+mod abilities;
 mod choice;
 mod closed;
 mod cost;
-mod inodes;
+mod differences;
+mod event_log;
+#[cfg(test)]
+#[path = "../tests/stage/fakes.rs"]
+mod fakes;
+mod follow;
+mod numbers;
 mod owners;
+mod sources;
+#[cfg(target_os = "linux")]
+mod table_size;
+mod tally;
 mod watcher;
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use choice::Choice;
-use conns_contract::{HolderSource, Scope, SocketSource, SourceError};
-use conns_core::model::{Loss, LossKind, Moment, Observation, Snapshot, SocketId, Source};
-use conns_core::track::{Memory, Tracker};
-use inodes::Inodes;
+pub use choice::{Choice, Purpose};
+use conns_contract::{Scope, SourceError};
+use conns_core::human::duration;
+use conns_core::model::{Ability, Event, Loss, Moment, Observation, Snapshot, Source};
+use conns_core::track::{Gone, Memory, Tracker};
+use differences::Differences;
+pub use follow::Followed;
+use follow::Following;
 use owners::Owners;
+pub use sources::{ProcessSource, Sources};
 pub use watcher::{SHORTEST_INTERVAL, Watcher};
 
-/// Looks at the machine when told to.
+/// How far back the looks reach that stand in for events.
+const FOLLOWED_WINDOW: Duration = Duration::from_secs(5);
+/// So many events at once mean that the source may have more.
+const BIG_BATCH: usize = 8192;
+/// Most such batches taken in a row: a source that tells faster than it is heard must not keep all
+/// else waiting.
+const BATCHES_MOST: usize = 16;
+
+/// Looks at the machine when told to, and hears what happens to its connections.
 pub struct Engine {
-    sockets: Box<dyn SocketSource>,
-    /// `None` where the socket source tells holders itself.
-    holders: Option<Box<dyn HolderSource>>,
+    sources: Sources,
     owners: Owners,
     tracker: Tracker,
     clock: Clock,
-    choice: Choice,
-    /// Said with every snapshot: what the choice of source left out.
-    standing_losses: Vec<Loss>,
+    /// `None` where others chose the sources.
+    choice: Option<Choice>,
+    /// What the last look lost, or before it the choice of sources.
+    lost: Vec<Loss>,
+    /// Events as looks show them, once they are wanted and nobody tells them.
+    differences: Option<Differences>,
+    coarse: Option<Loss>,
+    following: Following,
 }
 
 impl Engine {
-    /// Opens the sources of `choice`; `memory` is for what the snapshots will be used.
+    /// Opens the sources of `choice` for `purpose`; `memory` is for what the snapshots will be
+    /// used.
     ///
     /// # Errors
     /// [`SourceError`] if the chosen source does not work here, or, for [`Choice::Auto`], none does.
-    pub fn open(choice: Choice, memory: Memory) -> Result<Self, SourceError> {
-        let choice::Opened { sockets, holders, losses } = choice::open(choice)?;
-        Ok(Self {
-            sockets,
-            holders,
-            owners: Owners::unknown(),
+    pub fn open(choice: Choice, memory: Memory, purpose: Purpose) -> Result<Self, SourceError> {
+        // Before the sources, so that nothing they tell is older than the clock.
+        let clock = Clock::start();
+        let memory = match (purpose, memory) {
+            // What is gone is known only to one who remembers.
+            (Purpose::Follow, Memory::None) => Memory::Window(FOLLOWED_WINDOW),
+            (_, memory) => memory,
+        };
+        let sources = choice::open(choice, purpose)?;
+        Ok(Self { clock, choice: Some(choice), ..Self::of(sources, memory) })
+    }
+
+    /// An engine with these sources.
+    #[must_use]
+    pub fn of(sources: Sources, memory: Memory) -> Self {
+        Self {
+            owners: Owners::default(),
             tracker: Tracker::new(memory),
             clock: Clock::start(),
-            choice,
-            standing_losses: losses,
-        })
+            choice: None,
+            lost: sources.losses.clone(),
+            differences: None,
+            coarse: None,
+            following: Following::default(),
+            sources,
+        }
     }
 
     /// One look at `scope`.
@@ -60,75 +102,33 @@ impl Engine {
     /// [`SourceError`] if no socket table could be read. A failure to find holders is a loss in
     /// the snapshot: the sockets are there all the same.
     pub fn look(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
-        let mut observations = vec![self.sockets(scope)?];
+        let observations = self.sources.sockets(scope, self.clock.now())?;
         // After the sockets, so that every socket that is still there finds its holder.
-        observations.extend(self.holders_of(&observations));
-        let mut snapshot = self.tracker.fold(observations);
-        snapshot.losses.extend(self.standing_losses.iter().cloned());
-        Ok(Arc::new(snapshot))
+        let holders = self.owners.look(&mut self.sources, &observations, self.clock.now());
+        Ok(self.fold(observations, holders))
     }
 
-    /// One look of many: like [`Engine::look`], but holders are looked for only where a socket is
-    /// new, and else once in a while.
+    /// One look of many: like [`Engine::look`], but holders are looked for only where they may be
+    /// others than before.
     ///
     /// # Errors
     /// As [`Engine::look`].
     pub(crate) fn look_again(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
-        let sockets = self.sockets(scope)?;
-        let now = self.clock.now();
-        let mut observations = vec![sockets];
-        let known = observations.first().and_then(|sockets| self.owners.still_good(sockets, now));
-        let holders = known.or_else(|| {
-            let said = self.holders_of(&observations)?;
-            self.owners.remember(Inodes::of(&observations), &said);
-            Some(said)
-        });
+        let observations = self.sources.sockets(scope, self.clock.now())?;
+        let holders = self.owners.look_again(&mut self.sources, &observations, self.clock.now());
+        Ok(self.fold(observations, holders))
+    }
+
+    fn fold(
+        &mut self,
+        mut observations: Vec<Observation>,
+        holders: Option<Observation>,
+    ) -> Arc<Snapshot> {
         observations.extend(holders);
         let mut snapshot = self.tracker.fold(observations);
-        snapshot.losses.extend(self.standing_losses.iter().cloned());
-        Ok(Arc::new(snapshot))
-    }
-
-    /// What the last look did not show any more.
-    pub(crate) fn gone(&self) -> &[SocketId] {
-        self.tracker.gone()
-    }
-
-    /// Opens the sources anew; those in use are kept if that fails.
-    pub(crate) fn reopen(&mut self) {
-        if let Ok(choice::Opened { sockets, holders, losses }) = choice::open(self.choice) {
-            (self.sockets, self.holders, self.standing_losses) = (sockets, holders, losses);
-            self.owners = Owners::unknown();
-        }
-    }
-
-    fn sockets(&mut self, scope: &Scope) -> Result<Observation, SourceError> {
-        self.sockets.observe(scope, self.clock.now()).map_err(|second| {
-            match self.standing_losses.first() {
-                Some(first) => SourceError::Both {
-                    first: first.sentence.to_string(),
-                    second: Box::new(second),
-                },
-                None => second,
-            }
-        })
-    }
-
-    /// Who holds the sockets in `observations`, if they do not say it themselves.
-    fn holders_of(&mut self, observations: &[Observation]) -> Option<Observation> {
-        let wanted = Inodes::of(observations);
-        let at = self.clock.now();
-        Some(self.holders.as_mut()?.observe(&wanted, at).unwrap_or_else(|error| Observation {
-            source: Source::Procfs,
-            at,
-            facts: Vec::new(),
-            losses: vec![Loss {
-                source: Source::Procfs,
-                kind: LossKind::TableUnreadable,
-                count: 1,
-                sentence: error.to_string().into(),
-            }],
-        }))
+        snapshot.losses.extend(self.sources.losses.iter().cloned());
+        self.lost.clone_from(&snapshot.losses);
+        Arc::new(snapshot)
     }
 
     /// Looks `every` so often for `span`, and returns the last look, the only one for which holders
@@ -159,9 +159,110 @@ impl Engine {
 
     /// A look at the sockets alone, for what the tracker remembers of it.
     fn glance(&mut self, scope: &Scope) -> Result<(), SourceError> {
-        let observation = self.sockets(scope)?;
-        self.tracker.fold(vec![observation]);
+        let observations = self.sources.sockets(scope, self.clock.now())?;
+        self.tracker.fold(observations);
         Ok(())
+    }
+
+    /// What can be done here, and what not, as far as the last look has shown.
+    #[must_use]
+    pub fn abilities(&self) -> Vec<Ability> {
+        let mut abilities = abilities::of_losses(&self.lost);
+        abilities.extend(self.sources.abilities.iter().cloned());
+        abilities
+    }
+
+    /// Whether there is a source that tells of events.
+    pub(crate) fn hears(&self) -> bool {
+        self.sources.events.is_some()
+    }
+
+    /// Waits until there is something to hear, or so long.
+    pub(crate) fn wait(&mut self, at_most: Duration) {
+        self.sources.wait(at_most);
+    }
+
+    /// Holdings that were found to be other than believed although no change was told.
+    pub(crate) fn corrections(&self) -> u64 {
+        self.owners.corrections()
+    }
+
+    /// What was told since the last call, and what of it was lost. To be asked before looking: then
+    /// no row is older than what was told of it.
+    pub(crate) fn hear(&mut self) -> (Vec<Arc<Event>>, Vec<Loss>) {
+        let mut losses = Vec::new();
+        if !self.hears() {
+            return (Vec::new(), losses);
+        }
+        for _ in 0..BATCHES_MOST {
+            let (happenings, lost) = self.sources.happenings(self.clock.now());
+            let is_big = happenings.len() >= BIG_BATCH;
+            losses.extend(lost);
+            self.tracker.hear(happenings);
+            if !is_big {
+                break;
+            }
+        }
+        (self.tracker.take_events(), losses)
+    }
+
+    /// From now on events are told as looks show them, `every` so often.
+    pub(crate) fn tell_by_looks(&mut self, every: Duration) {
+        if self.differences.is_some() {
+            return;
+        }
+        self.differences = Some(Differences::default());
+        let abilities = &self.sources.abilities;
+        let of_events = abilities.iter().find(|ability| &*ability.name == "ebpf-events");
+        let why = match (of_events.and_then(|ability| ability.missing.as_deref()), self.choice) {
+            (Some(why), _) => why,
+            (None, Some(Choice::Kernel | Choice::Portable)) => {
+                "the chosen source does not tell when they happen"
+            }
+            (None, _) => "no source tells when they happen",
+        };
+        let sentence = format!(
+            "events are told as looks show them, one every {}: a connection that lives shorter may \
+             be missed, and how one ended is not known, because {why}",
+            duration(u64::try_from(every.as_micros()).unwrap_or(u64::MAX))
+        );
+        self.coarse = Some(sources::missing(Source::Ebpf, sentence));
+    }
+
+    /// That events are told as looks show them, if they are, and what that means.
+    pub(crate) fn coarse(&self) -> Option<&Loss> {
+        self.coarse.as_ref()
+    }
+
+    /// What has happened between two looks, if that is how events are told.
+    pub(crate) fn seen_by_looks(
+        &mut self,
+        before: Option<&Snapshot>,
+        now: &Snapshot,
+    ) -> Vec<Arc<Event>> {
+        let gone = self.tracker.gone();
+        self.differences.as_mut().map_or_else(Vec::new, |d| d.tell(before, now, gone))
+    }
+
+    /// What the last look did not show any more.
+    pub(crate) fn gone(&self) -> &[Gone] {
+        self.tracker.gone()
+    }
+
+    /// Opens the tables and what tells of holders anew; those in use are kept if that fails.
+    pub(crate) fn reopen(&mut self) {
+        let Some(Sources { tables, holders, losses, second_choice, .. }) =
+            self.choice.and_then(choice::open_again)
+        else {
+            return;
+        };
+        let sources = &mut self.sources;
+        (sources.tables, sources.holders) = (tables, holders);
+        // What is done without from now on; our own programs are not loaded again.
+        sources.losses.retain(|loss| loss.source == Source::Ebpf);
+        sources.losses.extend(losses);
+        sources.second_choice = second_choice.or(sources.second_choice.take());
+        self.owners.forget();
     }
 }
 

@@ -1,7 +1,8 @@
 //! The agent's heart: one thread that looks again and again, and publishes a beat each time.
 //!
 //! The one idea: readers get a beat by counting one more reader of it; the watcher never waits for
-//! anybody, and what took too long is left out and counted, not made up for.
+//! anybody, and what took too long is left out and counted, not made up for. Events are heard at
+//! all times, and published with the next beat.
 
 use std::io;
 use std::sync::Arc;
@@ -10,14 +11,22 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conns_contract::{Scope, SourceError};
-use conns_core::model::{Ability, Beat, Cost, Health, LossKind, Moment, Snapshot, Source};
+use conns_core::model::{Beat, Cost, Event, Health, Loss, Moment, Snapshot};
 use tokio::sync::watch;
 
 use crate::closed::ClosedLog;
+use crate::event_log::EventLog;
+use crate::tally::Tally;
 use crate::{Clock, Engine, cost};
 
 /// Shortest time between two looks: below, looking would be most of what the machine does.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// While it waits for events, the thread hears so late that it is to stop, or to look more often.
+const WOKEN_EVERY: Duration = Duration::from_millis(250);
+/// Shortest time between two takings of events: in it, the worst storm fills a part of the kernel's
+/// ring.
+const HEARD_EVERY: Duration = Duration::from_millis(50);
 
 /// Looks at the machine until it is dropped; from [`Watcher::start`] on in a thread of its own.
 pub struct Watcher {
@@ -44,20 +53,29 @@ impl Watcher {
     pub fn open(mut engine: Engine, every: Duration) -> Result<Self, SourceError> {
         let scope = Scope::everything();
         let clock = engine.clock;
+        let every = every.max(SHORTEST_INTERVAL);
+        if !engine.hears() {
+            engine.tell_by_looks(every);
+        }
+        let heard = engine.hear();
         let first = engine.look_again(&scope)?;
+        engine.seen_by_looks(None, &first);
         let reins = Arc::new(Reins {
-            interval_us: AtomicU64::new(micros(every.max(SHORTEST_INTERVAL))),
+            interval_us: AtomicU64::new(micros(every)),
             stop: AtomicBool::new(false),
         });
         let mut heart = Heart {
             health: Health { started: first.at, beats: 1, ..Health::default() },
             closed: ClosedLog::since(first.sequence),
+            events: EventLog::default(),
+            lost: Tally::default(),
             instance: fresh_instance(),
             latest: first,
             reins: Arc::clone(&reins),
             engine,
             scope,
         };
+        heart.note(heard);
         let (publish, feed) = watch::channel(heart.beat(Duration::ZERO));
         Ok(Self { feed, reins, clock, idle: Some((heart, publish)), thread: None })
     }
@@ -115,6 +133,9 @@ struct Heart {
     instance: u64,
     latest: Arc<Snapshot>,
     closed: ClosedLog,
+    events: EventLog,
+    /// What the source of events lost.
+    lost: Tally,
     health: Health,
     reins: Arc<Reins>,
 }
@@ -135,8 +156,9 @@ impl Heart {
         }
     }
 
-    /// Sleeps until the next look is due, and returns the interval; `None` when told to stop.
-    fn wait(&self, due: &mut Instant) -> Option<Duration> {
+    /// Waits until the next look is due, hearing events meanwhile, and returns the interval; `None`
+    /// when told to stop.
+    fn wait(&mut self, due: &mut Instant) -> Option<Duration> {
         let last = *due;
         loop {
             if self.reins.stop.load(Ordering::Relaxed) {
@@ -144,18 +166,45 @@ impl Heart {
             }
             let every = Duration::from_micros(self.reins.interval_us.load(Ordering::Relaxed));
             *due = last + every;
-            match due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-                Some(left) => thread::park_timeout(left),
-                None => return Some(every),
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(every);
+            }
+            if self.engine.hears() {
+                self.wait_for_events(left);
+            } else {
+                thread::park_timeout(left);
             }
         }
     }
 
+    /// Takes what is told, so that the kernel always has room for more.
+    fn wait_for_events(&mut self, left: Duration) {
+        let (start, at_most) = (Instant::now(), left.min(WOKEN_EVERY));
+        self.engine.wait(at_most);
+        if start.elapsed() < at_most {
+            self.hear();
+            thread::park_timeout(HEARD_EVERY.min(left.saturating_sub(start.elapsed())));
+        }
+    }
+
+    fn hear(&mut self) {
+        let heard = self.engine.hear();
+        self.note(heard);
+    }
+
+    fn note(&mut self, (events, losses): (Vec<Arc<Event>>, Vec<Loss>)) {
+        self.events.add(events);
+        self.lost.add(losses);
+    }
+
     fn look(&mut self, slip: Duration) -> Arc<Beat> {
         let before = cost::thread_cpu();
+        self.hear();
         match self.engine.look_again(&self.scope) {
             Ok(snapshot) => {
                 self.closed.add(&self.latest, &snapshot, self.engine.gone());
+                self.events.add(self.engine.seen_by_looks(Some(&self.latest), &snapshot));
                 self.latest = snapshot;
                 self.health.failing = None;
             }
@@ -172,59 +221,25 @@ impl Heart {
     }
 
     fn beat(&mut self, cpu: Duration) -> Arc<Beat> {
-        let Health { interval_us, abilities, losses, cost, .. } = &mut self.health;
+        let Health { interval_us, abilities, corrections, losses, cost, .. } = &mut self.health;
         *interval_us = self.reins.interval_us.load(Ordering::Relaxed);
-        *abilities = abilities_of(&self.latest);
-        *losses = self.closed.loss().into_iter().collect();
+        *abilities = self.engine.abilities();
+        *corrections = self.engine.corrections();
+        let (events, events_complete_since) = self.events.publish();
+        let of_bounds = self.closed.loss().into_iter().chain(self.events.loss());
+        let of_events = self.lost.losses().chain(self.engine.coarse().cloned());
+        *losses = of_bounds.chain(of_events).collect();
         *cost = Cost { beat_cpu_us: micros(cpu), ..cost::of_process() };
         Arc::new(Beat {
             instance: self.instance,
             snapshot: Arc::clone(&self.latest),
             closed: self.closed.shared(),
             closed_complete_since: self.closed.complete_since,
-            events: Arc::default(),
-            events_complete_since: 0,
+            events,
+            events_complete_since,
             health: self.health.clone(),
         })
     }
-}
-
-/// What the losses of the latest snapshot say can be done here.
-fn abilities_of(snapshot: &Snapshot) -> Vec<Ability> {
-    let first = |source: Source, kind: Option<LossKind>| {
-        let of_it = |loss: &&conns_core::model::Loss| {
-            loss.source == source && kind.is_none_or(|kind| loss.kind == kind)
-        };
-        snapshot.losses.iter().find(of_it).map(|loss| loss.sentence.clone())
-    };
-    let ability = |name: &str, meaning: &str, missing: Option<Box<str>>| Ability {
-        name: name.into(),
-        meaning: meaning.into(),
-        missing,
-    };
-    vec![
-        ability(
-            "kernel-tables",
-            "sockets with latency, loss, bytes and verdict, over netlink",
-            first(Source::SockDiag, Some(LossKind::TableUnreadable)),
-        ),
-        ability(
-            "all-namespaces",
-            "sockets of every network namespace, so of containers too",
-            first(Source::SockDiag, Some(LossKind::NotPermitted))
-                .or_else(|| first(Source::SockDiag, Some(LossKind::NamespaceUnreadable))),
-        ),
-        ability(
-            "owners",
-            "the process that holds a socket",
-            first(Source::Procfs, Some(LossKind::TableUnreadable)),
-        ),
-        ability(
-            "owners-of-others",
-            "the processes of other users as well",
-            first(Source::Procfs, Some(LossKind::NotPermitted)),
-        ),
-    ]
 }
 
 fn micros(span: Duration) -> u64 {

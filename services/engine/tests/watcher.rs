@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use conns_core::model::{Beat, Connection};
 use conns_core::track::Memory;
-use conns_engine::{Choice, Engine, SHORTEST_INTERVAL, Watcher};
+use conns_engine::{Choice, Engine, Purpose, SHORTEST_INTERVAL, Watcher};
 
 /// Longest a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn watcher() -> Watcher {
-    let engine = Engine::open(Choice::Kernel, Memory::Window(Duration::from_secs(5))).unwrap();
+    let memory = Memory::Window(Duration::from_secs(5));
+    let engine = Engine::open(Choice::Kernel, memory, Purpose::Agent).unwrap();
     let mut watcher = Watcher::open(engine, SHORTEST_INTERVAL).unwrap();
     watcher.start().unwrap();
     watcher

@@ -50,7 +50,7 @@ const REFUSED: &[Call] = calls![
     init_module SYS_init_module, finit_module SYS_finit_module,
     delete_module SYS_delete_module, kexec_load SYS_kexec_load,
     #[cfg(target_arch = "x86_64")] kexec_file_load SYS_kexec_file_load,
-    reboot SYS_reboot, bpf SYS_bpf, perf_event_open SYS_perf_event_open,
+    reboot SYS_reboot, perf_event_open SYS_perf_event_open,
     userfaultfd SYS_userfaultfd, add_key SYS_add_key, request_key SYS_request_key,
     keyctl SYS_keyctl, acct SYS_acct, syslog SYS_syslog, vhangup SYS_vhangup,
     #[cfg(target_arch = "x86_64")] iopl SYS_iopl,
@@ -63,6 +63,11 @@ const REFUSED: &[Call] = calls![
     io_uring_setup SYS_io_uring_setup, io_uring_enter SYS_io_uring_enter,
     io_uring_register SYS_io_uring_register,
 ];
+
+/// Of `bpf`, what a program needs that has its maps and iterators open (`enum bpf_cmd`): looking up,
+/// updating and deleting an element of a map, and reading an iterator once more. None of it makes
+/// or loads anything.
+const BPF_ALLOWED: [libc::c_int; 4] = [1, 2, 3, 33];
 
 /// The bit that marks calls of the x32 ABI (`asm/unistd.h`): the same kernel under other numbers,
 /// which a list of numbers would not meet.
@@ -87,7 +92,8 @@ pub(crate) fn refuse(follow_namespaces: bool) -> io::Result<()> {
 pub(crate) fn refused(follow_namespaces: bool) -> Vec<String> {
     let plain = REFUSED.iter().map(|(name, _)| (*name).to_owned());
     let setns = if follow_namespaces { "setns (other than network)" } else { "setns" };
-    let argued = ["clone (other than threads)", "clone3", setns].map(str::to_owned);
+    let bpf = "bpf (other than on open maps and iterators)";
+    let argued = ["clone (other than threads)", "clone3", setns, bpf].map(str::to_owned);
     plain.chain(argued).collect()
 }
 
@@ -96,14 +102,13 @@ fn refusing(follow_namespaces: bool) -> io::Result<BpfProgram> {
     let invalid = |error: seccompiler::BackendError| io::Error::other(error.to_string());
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         REFUSED.iter().map(|(_, number)| (*number, Vec::new())).collect();
-    let when = |argument, operation, value: libc::c_int| {
+    let condition = |argument, operation, value: libc::c_int| {
         let value = u64::try_from(value).map_err(io::Error::other)?;
         let length = SeccompCmpArgLen::Dword;
-        let condition = SeccompCondition::new(argument, length, operation, value);
-        Ok::<_, io::Error>(vec![
-            SeccompRule::new(vec![condition.map_err(invalid)?]).map_err(invalid)?,
-        ])
+        SeccompCondition::new(argument, length, operation, value).map_err(invalid)
     };
+    let all = |conditions| Ok::<_, io::Error>(vec![SeccompRule::new(conditions).map_err(invalid)?]);
+    let when = |argument, operation, value| all(vec![condition(argument, operation, value)?]);
     let thread = u64::try_from(libc::CLONE_THREAD).map_err(io::Error::other)?;
     rules.insert(libc::SYS_clone, when(0, SeccompCmpOp::MaskedEq(thread), 0)?);
     let setns = match follow_namespaces {
@@ -111,6 +116,9 @@ fn refusing(follow_namespaces: bool) -> io::Result<BpfProgram> {
         false => Vec::new(),
     };
     rules.insert(libc::SYS_setns, setns);
+    let is_other = |command| condition(0, SeccompCmpOp::Ne, command);
+    let others = BPF_ALLOWED.into_iter().map(is_other).collect::<io::Result<_>>()?;
+    rules.insert(libc::SYS_bpf, all(others)?);
     let here = TargetArch::try_from(std::env::consts::ARCH).map_err(invalid)?;
     let eperm = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, eperm, here).map_err(invalid)?;

@@ -13,6 +13,9 @@ mod kept;
 #[path = "shrinking/landlock.rs"]
 mod landlock;
 #[cfg(target_os = "linux")]
+#[path = "shrinking/programs.rs"]
+mod programs;
+#[cfg(target_os = "linux")]
 #[path = "shrinking/stage.rs"]
 mod stage;
 #[cfg(target_os = "linux")]
@@ -21,7 +24,7 @@ mod unit;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    stage::main(&[denied::TESTS, kept::TESTS, landlock::TESTS, unit::TESTS])
+    stage::main(&[denied::TESTS, kept::TESTS, landlock::TESTS, programs::TESTS, unit::TESTS])
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -13,8 +13,10 @@ use conns_core::model::{Holding, Moment, Observation, Source, State};
 /// Which part of the machine's sockets is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// TCP, and MPTCP where the kernel lists it.
+    /// TCP.
     pub tcp: bool,
+    /// MPTCP, where the kernel lists it.
+    pub mptcp: bool,
     /// UDP.
     pub udp: bool,
     /// Sockets of `AF_INET`.
@@ -33,6 +35,7 @@ impl Scope {
     pub fn everything() -> Self {
         Self {
             tcp: true,
+            mptcp: true,
             udp: true,
             ipv4: true,
             ipv6: true,
@@ -99,6 +102,12 @@ pub trait SocketSource: Send {
     /// # Errors
     /// [`SourceError`] if not a single table could be read, or the scope names what is not there.
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError>;
+
+    /// What the last observation left out although its scope asked for it, for another source to
+    /// tell: nothing, unless said otherwise.
+    fn left_out(&self) -> Vec<Scope> {
+        Vec::new()
+    }
 }
 
 /// A source of holders.
@@ -142,10 +151,6 @@ pub trait DescriptorSource: Send {
     /// # Errors
     /// [`SourceError`] if they cannot be read.
     fn observe(&mut self) -> Result<Descriptors, SourceError>;
-
-    /// Tells which processes hold sockets, so that only their forks, calls of `exec` and ends count
-    /// as changes.
-    fn follow(&mut self, tasks: &[Task]);
 
     /// Counts up whenever who holds what may have changed: while it stays the same, what was
     /// observed after it was read is still true. `None` where that is not followed.

@@ -1,32 +1,49 @@
 //! Our own programs in the kernel: tables at the kernel's speed, every descriptor of every process,
-//! and what happens to connections at the moment it happens.
+//! and what happens to connections at the moment it happens. The programs are in `bpf/`, compiled in
+//! `objects/`.
+//!
+//! The one idea: each ability is tried by itself, and where it does not work the reason is said and
+//! another source takes its place.
 
-use std::io;
-use std::time::Duration;
+mod call;
+mod descriptors;
+mod events;
+mod flows;
+mod iterate;
+mod namespaces;
+mod object;
+mod row;
+mod tables;
+mod watch;
+mod wire;
 
-use conns_contract::{
-    DescriptorSource, Descriptors, EventSource, Scope, SocketSource, SourceError, Task,
-};
-use conns_core::model::{Ability, Moment, Observation};
+use conns_contract::SocketSource;
+use conns_core::model::Ability;
+use descriptors::Changes;
+
+pub use descriptors::ProcessDescriptors;
+pub use events::Events;
+pub use tables::Tables;
+pub use watch::WatchedTables;
 
 /// Which parts are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// The socket tables.
+    /// The socket tables, for one look or a few.
     pub tables: bool,
+    /// The socket tables, for somebody who looks again and again, with the peers of UDP sockets.
+    pub watch: bool,
     /// The descriptors of all processes.
     pub descriptors: bool,
     /// What happens to connections.
     pub events: bool,
-    /// The peers of UDP sockets; told with the tables.
-    pub flows: bool,
 }
 
 /// What works here.
 #[derive(Default)]
 pub struct Opened {
     /// The socket tables, of all network namespaces.
-    pub tables: Option<Tables>,
+    pub tables: Option<Box<dyn SocketSource>>,
     /// The descriptors of all processes.
     pub descriptors: Option<ProcessDescriptors>,
     /// What happens to connections.
@@ -37,43 +54,77 @@ pub struct Opened {
 
 /// Tries to load what is wanted, once.
 #[must_use]
-pub fn open(_wanted: Wanted) -> Opened {
-    Opened::default()
+pub fn open(wanted: Wanted) -> Opened {
+    let mut opened = Opened::default();
+    let types = object::kernel_types();
+    let mut tried = |name: &str, meaning: &str, missing: Option<Box<str>>| {
+        opened.abilities.push(Ability { name: name.into(), meaning: meaning.into(), missing });
+    };
+    let types = types.as_ref().map_err(Clone::clone);
+    let pid_level = types.clone().and_then(descriptors::pid_level);
+    if wanted.tables {
+        let (tables, missing) = split(types.clone().and_then(Tables::open));
+        tried("ebpf-tables", "the socket tables, read at the kernel's own speed", missing);
+        opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
+    }
+    if wanted.watch {
+        let (tables, missing, no_flows) = match types.clone().and_then(WatchedTables::open) {
+            Ok(watch::Tried { tables, no_flows }) => (Some(tables), None, no_flows),
+            Err(why) => (None, Some(why.clone()), Some(why)),
+        };
+        tried(
+            "ebpf-watch",
+            "sockets of all namespaces, of which only what changed is read again",
+            missing,
+        );
+        tried("ebpf-udp-peers", "the peers of UDP sockets, with bytes each way", no_flows);
+        opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
+    }
+    if wanted.descriptors {
+        let changes = types.clone().and_then(Changes::open);
+        let (changes, no_changes) = split(changes);
+        let descriptors = types
+            .clone()
+            .and_then(|types| ProcessDescriptors::open(types, pid_level.clone()?, changes));
+        let (descriptors, missing) = split(descriptors);
+        tried("ebpf-owners", "the process that holds a socket, without a walk over /proc", missing);
+        tried(
+            "ebpf-owner-changes",
+            "word of every change of who holds a socket, so that a machine at rest is not searched",
+            no_changes,
+        );
+        opened.descriptors = descriptors;
+    }
+    if wanted.events {
+        let events = types.and_then(|types| Events::open(types, pid_level?));
+        let (events, missing, no_accepts) = match events {
+            Ok(events::Opened { events, no_accepts }) => (Some(events), None, no_accepts),
+            Err(why) => (None, Some(why.clone()), Some(why)),
+        };
+        tried(
+            "ebpf-events",
+            "every TCP connection opened, closed or failed, however short",
+            missing,
+        );
+        tried(
+            "ebpf-accepts",
+            "the process that uses an accepted connection, however short",
+            no_accepts,
+        );
+        opened.events = events;
+    }
+    opened
 }
 
-/// The source of socket rows.
-pub struct Tables;
-
-impl SocketSource for Tables {
-    fn observe(&mut self, _scope: &Scope, _now: Moment) -> Result<Observation, SourceError> {
-        todo!()
+fn split<T>(outcome: Result<T, Box<str>>) -> (Option<T>, Option<Box<str>>) {
+    match outcome {
+        Ok(there) => (Some(there), None),
+        Err(why) => (None, Some(why)),
     }
 }
 
-/// The source of descriptors.
-pub struct ProcessDescriptors;
-
-impl DescriptorSource for ProcessDescriptors {
-    fn observe(&mut self) -> Result<Descriptors, SourceError> {
-        todo!()
-    }
-
-    fn follow(&mut self, _tasks: &[Task]) {}
-
-    fn changes(&mut self) -> Option<u64> {
-        None
-    }
-}
-
-/// The source of events.
-pub struct Events;
-
-impl EventSource for Events {
-    fn observe(&mut self, _now: Moment) -> Observation {
-        todo!()
-    }
-
-    fn wait(&mut self, _at_most: Duration) -> io::Result<()> {
-        Ok(())
-    }
+/// Whether programs can be loaded here at all, found by loading a small one.
+#[must_use]
+pub fn are_possible() -> bool {
+    object::kernel_types().and_then(|types| ProcessDescriptors::open(&types, 0, None)).is_ok()
 }

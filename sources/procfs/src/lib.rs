@@ -1,7 +1,7 @@
 //! Who holds a socket: the descriptors of every process, from `/proc/PID/fd` (proc(5)).
 //!
 //! The one idea: one pass over all descriptors, linear in their number, and details are read only
-//! of processes that hold a socket somebody asked about.
+//! of processes that hold a socket somebody asked about, or that another source names.
 
 pub mod parse;
 mod process;
@@ -13,9 +13,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use conns_contract::{HolderSource, SourceError, WantedInodes};
+use conns_contract::{HolderSource, SourceError, Task, WantedInodes};
 use conns_core::model::{
-    Facts, Holding, Holdings, Loss, LossKind, Moment, Observation, Source, Subject,
+    Facts, Holding, Holdings, Loss, LossKind, Moment, Observation, Process, Source, Subject,
 };
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
 use rustix::io::Errno;
@@ -82,6 +82,31 @@ impl HolderSource for Procfs {
 }
 
 impl Procfs {
+    /// The details of these processes, in their order. Where one ended meanwhile, or its pid is
+    /// another's by now, no more is known of it than its pid and name.
+    pub fn processes(&mut self, tasks: &[Task]) -> Vec<Arc<Process>> {
+        if tasks.is_empty() {
+            return Vec::new();
+        }
+        let (root, machine) = (open_folder(CWD, &self.root), self.machine());
+        let details = |task: &Task| {
+            let root = root.as_ref().map_err(|error| *error)?;
+            let folder = open_folder(root, task.pid.to_string())?;
+            let read = process::read(task.pid, &folder, &machine);
+            let is_it = |ticks| machine.is_same_start(ticks, task.started_boot_ns);
+            match read.started_ticks {
+                Some(ticks) if is_it(ticks) => Ok(read.process),
+                // What was read may be of another.
+                _ => Err(Errno::SRCH),
+            }
+        };
+        let or_bare = |task: &Task| {
+            let bare = |error| process::bare(task.pid, &task.name, process::why(error));
+            Arc::new(details(task).unwrap_or_else(bare))
+        };
+        tasks.iter().map(or_bare).collect()
+    }
+
     fn open_root(&self) -> Result<OwnedFd, SourceError> {
         open_folder(CWD, &self.root).map_err(|error| self.unavailable(error))
     }
@@ -145,7 +170,7 @@ impl Procfs {
         let read = self.descriptors(&descriptors, wanted, holdings);
         // Also where reading broke off: what was seen until then is held by this process.
         if holdings.held.len() > before {
-            holdings.processes.push(Arc::new(process::read(pid, &folder, machine)));
+            holdings.processes.push(Arc::new(process::read(pid, &folder, machine).process));
         }
         read
     }

@@ -22,13 +22,22 @@ pub(crate) struct Machine {
     pub(crate) users: uzers::UsersCache,
 }
 
+/// What was read of a process.
+pub(crate) struct Read {
+    pub(crate) process: Process,
+    /// When it started, in clock ticks after boot.
+    pub(crate) started_ticks: Option<u64>,
+}
+
 /// Reads everything of the process whose folder is `folder`.
-pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Process {
+pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Read {
     let stat = file(folder, "stat").map(|bytes| parse::stat(&bytes));
+    let mut started_ticks = None;
     let (name, parent_pid, started) = match stat {
         Ok(Some(stat)) => {
-            let ticks = stat.started_ticks;
-            (stat.name, told(stat.parent_pid), told(ticks.and_then(|t| machine.started_wall_us(t))))
+            started_ticks = stat.started_ticks;
+            let started = started_ticks.and_then(|ticks| machine.started_wall_us(ticks));
+            (stat.name, told(stat.parent_pid), told(started))
         }
         Ok(None) => ("?".into(), unknown(Unknown::SourceFailed), unknown(Unknown::SourceFailed)),
         Err(error) => ("?".into(), unknown(why(error)), unknown(why(error))),
@@ -45,7 +54,7 @@ pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Process {
         Ok(path) => Known::Value(path.to_string_lossy().into(), Source::Procfs),
         Err(error) => unknown(why(error)),
     };
-    Process {
+    let process = Process {
         pid,
         name,
         executable,
@@ -60,10 +69,35 @@ pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Process {
         cgroup,
         container_id,
         systemd_unit,
+    };
+    Read { process, started_ticks }
+}
+
+/// A process of which no more than its pid and name is known, because of `why`.
+pub(crate) fn bare(pid: u32, name: &str, why: Unknown) -> Process {
+    Process {
+        pid,
+        name: name.into(),
+        executable: unknown(why),
+        command_line: unknown(why),
+        uid: unknown(why),
+        user: unknown(why),
+        started_wall_us: unknown(why),
+        parent_pid: unknown(why),
+        cgroup: unknown(why),
+        container_id: unknown(why),
+        systemd_unit: unknown(why),
     }
 }
 
 impl Machine {
+    /// Whether a process that started at `ticks` is the one that started so long after boot. The
+    /// file tells whole ticks (`nsec_to_clock_t`), so one more or less is the same.
+    pub(crate) fn is_same_start(&self, ticks: u64, boot_ns: u64) -> bool {
+        let expected = u128::from(boot_ns) * u128::from(self.ticks_per_s) / 1_000_000_000;
+        u128::from(ticks).abs_diff(expected) <= 1
+    }
+
     fn started_wall_us(&self, ticks: u64) -> Option<i64> {
         let after_boot_us = ticks.checked_mul(1_000_000)?.checked_div(self.ticks_per_s)?;
         self.boot_wall_us?.checked_add(i64::try_from(after_boot_us).ok()?)
@@ -107,7 +141,7 @@ fn unknown<T>(why: Unknown) -> Known<T> {
     Known::Unknown(why)
 }
 
-fn why(error: Errno) -> Unknown {
+pub(crate) fn why(error: Errno) -> Unknown {
     match error {
         Errno::ACCESS | Errno::PERM => Unknown::NotPrivileged,
         // A process without an executable (a kernel thread, a zombie) answers ENOENT as well.

@@ -84,3 +84,51 @@ fn this_process_holds_its_own_sockets() {
     assert!((-2..3600).contains(&age_s), "started {age_s} s ago");
     drop(datagrams);
 }
+
+/// This very process, as the kernel names it.
+fn own_task() -> Task {
+    let stat = parse::stat(&fs::read("/proc/self/stat").unwrap()).unwrap();
+    let ns_of_tick = 1_000_000_000 / rustix::param::clock_ticks_per_second();
+    // Somewhere within the tick.
+    let started_boot_ns = stat.started_ticks.unwrap() * ns_of_tick + ns_of_tick / 3;
+    Task { pid: std::process::id(), name: "name".into(), started_boot_ns }
+}
+
+#[test]
+fn a_task_is_read_in_full_and_in_order() {
+    let gone = Task { pid: u32::MAX, ..own_task() };
+    let read = Procfs::at("/proc").processes(&[own_task(), gone, own_task()]);
+    let [first, second, third] = &read[..] else { panic!("{read:?}") };
+    assert_eq!(first, third);
+    let executable = std::env::current_exe().unwrap();
+    assert_eq!(first.executable.value().map(|e| &**e), executable.to_str());
+    assert!(first.uid.get().is_some() && first.started_wall_us.get().is_some());
+    assert_eq!((second.pid, &*second.name), (u32::MAX, "name"));
+    assert_eq!(second.executable, Known::Unknown(Unknown::Vanished));
+    assert_eq!(Procfs::at("/proc").processes(&[]), []);
+}
+
+#[test]
+fn a_pid_that_is_anothers_by_now_tells_nothing_of_that_other() {
+    let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second();
+    let own = own_task();
+    let started = |started_boot_ns| {
+        let task = Task { started_boot_ns, ..own.clone() };
+        Procfs::at("/proc").processes(&[task]).remove(0)
+    };
+    for same in [own.started_boot_ns - tick, own.started_boot_ns + tick] {
+        assert!(started(same).command_line.value().is_some());
+    }
+    for other in [own.started_boot_ns - 3 * tick, own.started_boot_ns + 3 * tick, 0, u64::MAX] {
+        let bare = started(other);
+        assert_eq!((bare.pid, &*bare.name), (own.pid, "name"));
+        assert_eq!(bare.command_line, Known::Unknown(Unknown::Vanished));
+        assert_eq!(bare.uid, Known::Unknown(Unknown::Vanished));
+    }
+}
+
+#[test]
+fn without_procfs_every_task_is_bare() {
+    let bare = Procfs::at("/nonexistent").processes(&[own_task()]).remove(0);
+    assert_eq!(bare.user, Known::Unknown(Unknown::Vanished));
+}

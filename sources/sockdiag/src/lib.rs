@@ -6,29 +6,56 @@
 
 mod dump;
 mod mptcp;
-mod namespaces;
 mod row;
 pub mod wire;
 
 use std::io;
+use std::sync::Arc;
 
 use conns_contract::{Scope, SocketSource, SourceError};
 use conns_core::model::{
-    Facts, Family, Loss, LossKind, Moment, Observation, Protocol, Socket, Source,
+    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, Socket, Source,
 };
 use rustix::io::Errno;
 
-use dump::{DumpBuffer, DumpOutcome, Table};
-use namespaces::{Entered, NamespaceSet};
+use conns_namespaces::{Entered, NamespaceSet};
+use dump::{DiagSocket, DumpBuffer, DumpOutcome, Table};
+use mptcp::MptcpTables;
 pub use row::RowReader;
 
 /// How often a dump is tried that was interrupted or overran.
 const ATTEMPTS: u32 = 3;
 
+/// A namespace with its socket.
+struct Tables {
+    netns: Arc<Netns>,
+    socket: DiagSocket,
+    rows: RowReader,
+    mptcp: MptcpTables,
+}
+
+impl Tables {
+    /// Opens a socket in the namespace of the calling thread.
+    fn open(netns: Arc<Netns>) -> io::Result<Self> {
+        let rows = RowReader::new(Arc::clone(&netns));
+        Ok(Self { netns, socket: DiagSocket::open()?, rows, mptcp: MptcpTables::default() })
+    }
+}
+
+impl Entered for Tables {
+    fn netns(&self) -> &Arc<Netns> {
+        &self.netns
+    }
+
+    fn rename(&mut self, netns: Arc<Netns>) {
+        self.rows = RowReader::new(Arc::clone(&netns));
+        self.netns = netns;
+    }
+}
+
 /// The source that reads `sock_diag`.
-#[derive(Debug)]
 pub struct SockDiag {
-    namespaces: NamespaceSet,
+    namespaces: NamespaceSet<Tables>,
     buffer: DumpBuffer,
 }
 
@@ -38,7 +65,8 @@ impl SockDiag {
     /// # Errors
     /// [`SourceError::Unavailable`] if the kernel or a seccomp filter has no `NETLINK_SOCK_DIAG`.
     pub fn open() -> Result<Self, SourceError> {
-        let namespaces = NamespaceSet::open().map_err(|cause| SourceError::Unavailable {
+        let namespaces = NamespaceSet::open(Source::SockDiag, Box::new(Tables::open));
+        let namespaces = namespaces.map_err(|cause| SourceError::Unavailable {
             source_name: Source::SockDiag,
             attempted: "open a NETLINK_SOCK_DIAG socket".to_owned(),
             cause,
@@ -108,6 +136,8 @@ fn tables(scope: &Scope) -> Vec<Table> {
     if scope.tcp {
         let both = families.len() == 2;
         tables.extend(of(Protocol::Tcp, if both { &[None] } else { families }));
+    }
+    if scope.mptcp {
         tables.extend(of(Protocol::Mptcp, families));
     }
     if scope.udp {
@@ -124,7 +154,7 @@ fn is_absent_mptcp(table: Table, cause: &io::Error) -> bool {
 
 /// Dumps one table, again if the kernel says the dump is not whole, and counts what stays lost.
 fn read_table(
-    entered: &mut Entered,
+    entered: &mut Tables,
     table: Table,
     scope: &Scope,
     buffer: &mut DumpBuffer,
@@ -132,7 +162,7 @@ fn read_table(
     losses: &mut Vec<Loss>,
 ) -> io::Result<()> {
     let before = sockets.len();
-    let Entered { socket, rows, .. } = entered;
+    let Tables { socket, rows, .. } = entered;
     let mut outcome = DumpOutcome::default();
     for _ in 0..ATTEMPTS {
         sockets.truncate(before);
@@ -170,7 +200,7 @@ fn read_table(
     Ok(())
 }
 
-fn unreadable(entered: &Entered, table: Table, cause: &io::Error) -> Loss {
+fn unreadable(entered: &Tables, table: Table, cause: &io::Error) -> Loss {
     let place = place(entered, table);
     let remedy = match cause.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOENT) => "; load the kernel's tcp_diag and udp_diag modules",
@@ -185,7 +215,7 @@ fn unreadable(entered: &Entered, table: Table, cause: &io::Error) -> Loss {
 }
 
 /// "TCP over IPv4 in network namespace blue".
-fn place(entered: &Entered, table: Table) -> String {
+fn place(entered: &Tables, table: Table) -> String {
     let netns = &entered.netns;
     match &netns.label {
         Some(label) if !netns.is_own => {

@@ -7,13 +7,13 @@ pub use groups::{GROUP_KEYS, GroupShape, group_figures};
 
 use std::io::{self, Write};
 
-use conns_core::model::{Connection, Loss};
+use conns_core::model::{Ability, Connection, Loss, SocketId};
 use conns_core::query::Field;
 use conns_core::track::{Basis, Evidence};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::record::{RecordWriter, entry};
+use crate::record::{RecordWriter, entry, whole};
 
 /// So much is collected before it is written; larger than a writer's own buffer, so that it is not
 /// copied there.
@@ -61,19 +61,10 @@ impl Answer {
     /// Appends one connection (or the verdict on it) as an object that begins with its `id`: the
     /// namespace's inode and the cookie, by which it can be asked for alone.
     pub fn append(self, out: &mut Vec<u8>, records: &mut RecordWriter<'_>, one: &Connection) {
-        let id = one.socket.id;
-        out.extend_from_slice(b"{\"id\":\"");
-        out.extend_from_slice(itoa::Buffer::new().format(id.netns).as_bytes());
-        out.push(b'-');
-        out.extend_from_slice(itoa::Buffer::new().format(id.cookie).as_bytes());
-        out.push(b'"');
-        let start = out.len();
-        self.record(out, records, one);
-        // The record's own brace becomes the comma behind the id, or goes if the record is empty.
-        if out.get(start + 1) == Some(&b'}') {
-            out.remove(start);
-        } else if let Some(brace) = out.get_mut(start) {
-            *brace = b',';
+        open_with_id(out, one.socket.id);
+        match self {
+            Self::Connections => records.write_on(out, one),
+            Self::Verdicts => records.write_on_with(out, one, |out| verdict(out, one)),
         }
     }
 
@@ -119,6 +110,15 @@ impl Answer {
             Self::Verdicts => records.write_with(out, one, |out| verdict(out, one)),
         }
     }
+}
+
+/// Opens an object with the entry `id`.
+pub(crate) fn open_with_id(out: &mut Vec<u8>, id: SocketId) {
+    out.extend_from_slice(b"{\"id\":\"");
+    whole(out, id.netns);
+    out.push(b'-');
+    whole(out, id.cookie);
+    out.push(b'"');
 }
 
 /// The class, the sentence, the advice and the numbers of one verdict.
@@ -186,4 +186,25 @@ impl Serialize for LossShape<'_> {
         map.serialize_entry("message", &*self.0.sentence)?;
         map.end()
     }
+}
+
+/// What can be done somewhere, and what not, as a list of objects.
+#[derive(Clone, Copy)]
+pub struct AbilityShapes<'a>(pub &'a [Ability]);
+
+impl Serialize for AbilityShapes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|ability| {
+            // In the order people read them.
+            let Ability { name, meaning, missing } = ability;
+            AbilityShape { name, meaning, missing: missing.as_deref() }
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct AbilityShape<'a> {
+    name: &'a str,
+    meaning: &'a str,
+    missing: Option<&'a str>,
 }

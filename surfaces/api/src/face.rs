@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_core::model::{Connection, Snapshot};
+use conns_core::model::{Ability, Connection, Event, Loss, Snapshot};
 
 /// Which connections a list is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +70,15 @@ pub enum FaceError {
     NotThere(String),
 }
 
+/// What happened.
+#[derive(Debug, Clone, Default)]
+pub struct Followed {
+    /// The events, oldest first.
+    pub events: Vec<Arc<Event>>,
+    /// What was lost since the question before.
+    pub losses: Vec<Loss>,
+}
+
 /// An agent, here or elsewhere, of which one can ask what the machine is connected to.
 ///
 /// Snapshots hold more than the view asked for (a direction needs the listening sockets too);
@@ -93,4 +102,25 @@ pub trait Face {
         span: Duration,
         every: Duration,
     ) -> Result<Arc<Snapshot>, FaceError>;
+
+    /// What has happened since this was asked before (at first: since now). Waits for something to
+    /// happen, but not much longer than `at_most`. Events are about what `ask` means, whatever its
+    /// view.
+    ///
+    /// # Errors
+    /// As [`Face::look`].
+    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<Followed, FaceError>;
+
+    /// What is kept of what happened before; [`Face::follow`] goes on behind it. Whoever only begins
+    /// to watch keeps nothing.
+    ///
+    /// # Errors
+    /// As [`Face::look`].
+    fn recall(&mut self, ask: &Ask) -> Result<Followed, FaceError>;
+
+    /// What can be done there, and what not, and why.
+    ///
+    /// # Errors
+    /// As [`Face::look`].
+    fn abilities(&mut self) -> Result<Vec<Ability>, FaceError>;
 }

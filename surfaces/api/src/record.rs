@@ -9,7 +9,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Endpoint, Holder, Known, Process};
+use conns_core::model::{Connection, Endpoint, Holder, Known, Process, UdpPeer};
 use conns_core::query::{Field, Value};
 use serde::Serialize;
 
@@ -60,6 +60,34 @@ impl<'a> RecordWriter<'a> {
         Self {
             fields: fields.iter().map(|field| (*field, Key::of(field))).collect(),
             written: HashMap::new(),
+        }
+    }
+
+    /// Forgets what was written of processes. To be called before the connections of a process go
+    /// away while the writer stays: another process may then be where the first was.
+    pub fn forget(&mut self) {
+        self.written.clear();
+    }
+
+    /// Appends `connection` behind the entries of an object that is open and has at least one.
+    pub(crate) fn write_on(&mut self, out: &mut Vec<u8>, connection: &Connection) {
+        self.write_on_with(out, connection, |_| {});
+    }
+
+    /// The same, to which `more` may add entries by [`entry`].
+    pub(crate) fn write_on_with(
+        &mut self,
+        out: &mut Vec<u8>,
+        connection: &Connection,
+        more: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = out.len();
+        self.write_with(out, connection, more);
+        // The record's own brace becomes the comma, or goes if the record is empty.
+        if out.get(start + 1) == Some(&b'}') {
+            out.remove(start);
+        } else if let Some(brace) = out.get_mut(start) {
+            *brace = b',';
         }
     }
 
@@ -169,6 +197,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Bool(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
         Value::Time(us) => whole(out, *us),
         Value::Holders(held) => holders(out, held),
+        Value::Peers(list) => peers(out, list),
         // The type of a key does not depend on how many hold the socket: the first is told here,
         // all of them under `owners`.
         Value::Several(values) => match values.first() {
@@ -180,14 +209,14 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
 }
 
 /// Most numbers of a socket have one digit.
-fn unsigned(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn unsigned(out: &mut Vec<u8>, number: u64) {
     match u8::try_from(number) {
         Ok(digit @ 0..10) => out.push(b'0' + digit),
         _ => whole(out, number),
     }
 }
 
-fn whole(out: &mut Vec<u8>, number: impl itoa::Integer) {
+pub(crate) fn whole(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
@@ -249,6 +278,28 @@ fn holders(out: &mut Vec<u8>, held: &[Holder]) {
         if let Known::Value(user, _) = &process.user {
             out.extend_from_slice(b",\"user\":");
             string(out, user);
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+/// Addresses and ports are told in two keys, as in the records themselves.
+fn peers(out: &mut Vec<u8>, list: &[UdpPeer]) {
+    out.push(b'[');
+    for (i, peer) in list.iter().enumerate() {
+        out.extend_from_slice(if i == 0 { b"{\"remote_addr\":" } else { b",{\"remote_addr\":" });
+        quoted(out, |out| write_address(out, peer.remote.address));
+        let numbers: [(&[u8], u64); 5] = [
+            (b",\"remote_port\":", peer.remote.port.into()),
+            (b",\"bytes_out\":", peer.bytes_out),
+            (b",\"bytes_in\":", peer.bytes_in),
+            (b",\"datagrams_out\":", peer.datagrams_out),
+            (b",\"datagrams_in\":", peer.datagrams_in),
+        ];
+        for (key, number) in numbers {
+            out.extend_from_slice(key);
+            whole(out, number);
         }
         out.push(b'}');
     }

@@ -6,8 +6,11 @@
 
 mod decode;
 mod encode;
+mod events;
 mod merge;
+mod out;
 mod question;
+mod rest;
 mod wanted;
 
 use std::fmt;
@@ -16,13 +19,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_core::model::{
-    Beat, Connection, Direction, Ending, Holder, Known, Life, Loss, Moment, Opening, SocketId,
+    Beat, Connection, Direction, Ending, Holder, Known, Life, Loss, Moment, Process, SocketId,
 };
 use conns_core::track::Verdict;
 use serde::{Deserialize, Serialize};
 
 pub use decode::{Interned, WireError};
 pub use encode::tell;
+pub use events::{
+    EVENTS_PATH, EVENTS_TOLD, EVENTS_TYPE, EventMark, EventsQuestion, From, Happened, event_losses,
+    tell_events,
+};
 pub use question::{Question, QuestionError};
 
 /// Where an agent answers a [`Question`].
@@ -125,7 +132,16 @@ type Hold = (u32, Option<u32>);
 
 /// A connection without its holders, and with a namespace that says nothing, as both are told by
 /// their places in the tables. `S` is a socket.
-type Bare<S> = (S, Known<Direction>, Known<Arc<Opening>>, Known<Ending>, Life, Verdict);
+type Bare<S> = (S, Known<Direction>, Known<BareOpening>, Known<Ending>, Life, Verdict);
+
+/// [`Opening`](conns_core::model::Opening) with the process's place in the table.
+#[derive(Serialize, Deserialize)]
+struct BareOpening {
+    at: Moment,
+    handshake_us: Known<u64>,
+    accept_wait_us: Known<u64>,
+    by: Known<u32>,
+}
 
 /// How long the agent had been watching when it looked last; zero before its second look, without
 /// which no verdict is about a stretch of time.
@@ -135,6 +151,11 @@ pub(crate) fn watched(beat: &Beat) -> Duration {
         0 | 1 => Duration::ZERO,
         _ => beat.snapshot.at.since(beat.health.started),
     }
+}
+
+/// Who opened a connection, where that is known.
+fn opener_of(connection: &Connection) -> Option<&Arc<Process>> {
+    connection.opening.value()?.by.value()
 }
 
 /// Who holds a connection, as far as that is known.

@@ -7,6 +7,8 @@
     reason = "a test says by panicking what went wrong"
 )]
 
+#[path = "wire/events.rs"]
+mod events;
 #[path = "wire/sample.rs"]
 mod sample;
 
@@ -278,7 +280,7 @@ fn another_format_is_named() {
         error.to_string(),
         format!("the agent speaks format 9, this conns {FORMAT}; use the same release")
     );
-    bytes[0] = 1;
+    bytes[0] = FORMAT as u8;
     bytes[1] = u8::from(cfg!(target_endian = "big"));
     assert_eq!(Interned::default().decode(&bytes).unwrap_err(), WireError::ByteOrder);
 }
@@ -288,13 +290,15 @@ fn another_format_is_named() {
 #[test]
 #[cfg(target_endian = "little")]
 fn the_format_is_what_its_number_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/snapshot.format-1");
-    assert!(path.ends_with(&format!("-{FORMAT}")), "the file is named after the format");
-    let bytes = tell(&machine(), &question(View::All)).unwrap();
-    if std::env::var_os("CONNS_UPDATE_GOLDEN").is_some() {
-        std::fs::write(path, &bytes).unwrap();
+    let snapshot = tell(&machine(), &question(View::All)).unwrap();
+    for (name, bytes) in [("snapshot", snapshot), ("events", events::told_whole())] {
+        let path = format!("{}/tests/golden/{name}.format-{FORMAT}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("CONNS_UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        let kept = std::fs::read(&path).unwrap();
+        assert!(kept == bytes, "the format of {name} changed: count FORMAT up");
     }
-    assert!(std::fs::read(path).unwrap() == bytes, "the format changed: count FORMAT up");
 }
 
 /// Bytes that say there are a million of something, and then end.
@@ -361,9 +365,10 @@ proptest! {
 
     #[test]
     fn noise_does_no_harm(noise in prop::collection::vec(any::<u8>(), 0..400)) {
-        let mut bytes = vec![1, u8::from(cfg!(target_endian = "little"))];
+        let mut bytes = vec![FORMAT as u8, u8::from(cfg!(target_endian = "little"))];
         bytes.extend(noise);
         survives(&bytes);
+        events::survives(&bytes);
     }
 }
 

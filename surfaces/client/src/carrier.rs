@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use conns_api::BODY_BYTES_MAX;
+use conns_api::{BODY_BYTES_MAX, EVENTS_TYPE, SNAPSHOT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
@@ -33,6 +33,24 @@ const USER_AGENT: &str = concat!("conns/", env!("CARGO_PKG_VERSION"));
 const REFUSAL_BYTES: usize = 16 * 1024;
 
 type Sender = SendRequest<Empty<Bytes>>;
+
+/// A kind of answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    /// Its media type.
+    pub(crate) media_type: &'static str,
+    /// Longest one that is read, bytes.
+    most: usize,
+}
+
+impl Kind {
+    /// The state, or what changed.
+    pub(crate) const SNAPSHOT: Self = Self { media_type: SNAPSHOT_TYPE, most: BODY_BYTES_MAX };
+    /// What happened.
+    pub(crate) const EVENTS: Self = Self { media_type: EVENTS_TYPE, most: BODY_BYTES_MAX };
+    /// What the agent says of itself; some kilobytes.
+    pub(crate) const HEALTH: Self = Self { media_type: "application/json", most: 1024 * 1024 };
+}
 
 /// A way to an agent.
 pub(crate) struct Carrier {
@@ -78,11 +96,11 @@ impl Carrier {
     }
 
     /// Asks for what is at `path`.
-    pub(crate) async fn get(&mut self, path: &str) -> Result<Reply, RemoteError> {
+    pub(crate) async fn get(&mut self, kind: Kind, path: &str) -> Result<Reply, RemoteError> {
         // An agent closes connections on which nothing was asked for a while. That shows only when
         // something is asked, and then it is asked once more.
         if let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed())
-            && let Ok(reply) = self.ask(sender, path).await?
+            && let Ok(reply) = self.ask(sender, kind, path).await?
         {
             return Ok(reply);
         }
@@ -90,20 +108,21 @@ impl Carrier {
         let Some(sender) = self.sender.take() else {
             return Err(self.broken_off("there is no connection"));
         };
-        self.ask(sender, path).await?.map_err(|error| self.not_answered(&error))
+        self.ask(sender, kind, path).await?.map_err(|error| self.not_answered(&error))
     }
 
     /// The inner error is that of a connection which ended before an answer began.
     async fn ask(
         &mut self,
         mut sender: Sender,
+        kind: Kind,
         path: &str,
     ) -> Result<Result<Reply, hyper::Error>, RemoteError> {
         let limit = self.patience.answer;
         let mut request = Request::get(path)
             .header(header::HOST, self.address.authority())
             .header(header::USER_AGENT, USER_AGENT)
-            .header(header::ACCEPT, conns_api::SNAPSHOT_TYPE);
+            .header(header::ACCEPT, kind.media_type);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token.clone());
         }
@@ -112,7 +131,7 @@ impl Carrier {
             .map_err(|error| self.broken_off(&format!("it cannot be asked: {error}")))?;
         let exchange = async {
             match sender.send_request(request).await {
-                Ok(response) => self.read(response).await.map(Ok),
+                Ok(response) => self.read(response, kind).await.map(Ok),
                 Err(error) => Ok(Err(error)),
             }
         };
@@ -125,18 +144,18 @@ impl Carrier {
         Ok(reply)
     }
 
-    async fn read(&self, response: Response<Incoming>) -> Result<Reply, RemoteError> {
+    async fn read(&self, response: Response<Incoming>, kind: Kind) -> Result<Reply, RemoteError> {
         let status = response.status();
         let media_type = response.headers().get(header::CONTENT_TYPE);
         let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim();
         let media_type = media_type.to_ascii_lowercase();
-        let is_answer = status == StatusCode::OK && media_type == conns_api::SNAPSHOT_TYPE;
-        let most = if is_answer { BODY_BYTES_MAX } else { REFUSAL_BYTES };
+        let is_answer = status == StatusCode::OK && media_type == kind.media_type;
+        let most = if is_answer { kind.most } else { REFUSAL_BYTES };
         let mut body = response.into_body();
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if is_answer && announced > most {
-            return Err(self.too_long());
+            return Err(self.too_long(most));
         }
         // It is announced, but has not come yet.
         let mut bytes = Vec::with_capacity(announced.min(1024 * 1024));
@@ -147,7 +166,7 @@ impl Carrier {
             if data.len() <= room {
                 bytes.extend_from_slice(&data);
             } else if is_answer {
-                return Err(self.too_long());
+                return Err(self.too_long(most));
             } else {
                 bytes.extend_from_slice(data.get(..room).unwrap_or_default());
                 break;
@@ -242,9 +261,8 @@ impl Carrier {
         RemoteError::TooSlow { agent: self.agent.clone(), what, limit }
     }
 
-    fn too_long(&self) -> RemoteError {
-        let subject = "bytes";
-        let (count, bound) = (BODY_BYTES_MAX + 1, BODY_BYTES_MAX);
+    fn too_long(&self, bound: usize) -> RemoteError {
+        let (subject, count) = ("bytes", bound.saturating_add(1));
         let error = conns_api::WireError::TooMany { subject, count, bound };
         RemoteError::Unreadable { agent: self.agent.clone(), error }
     }

@@ -1,19 +1,21 @@
-//! The `Face`: questions in, snapshots out, with what is already here kept up by changes.
+//! The `Face`: questions in, snapshots out, with what is already here kept up by changes. Not events:
+//! those are in `remote/events.rs`.
+
+mod events;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conns_api::{
-    Ask, Face, FaceError, Interned, Mark, Question, SNAPSHOT_PATH, SNAPSHOT_TYPE, Update,
-};
-use conns_core::model::Snapshot;
+use conns_api::{Ask, Face, FaceError, Followed, Interned, Mark, Question, SNAPSHOT_PATH, Update};
+use conns_core::model::{Ability, Snapshot};
 use http::StatusCode;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::carrier::{Carrier, Reply};
+use crate::carrier::{Carrier, Kind, Reply};
 use crate::error::RemoteError;
 use crate::target::{Address, Target, bearer};
 use crate::tls;
+use events::Following;
 
 /// Changes tell what a reader sees change. What moves beside that (a timer, the evidence of a
 /// verdict that stays the same) is fetched anew with everything so often.
@@ -48,6 +50,7 @@ pub struct Remote {
     carrier: Carrier,
     interned: Interned,
     known: Option<Known>,
+    following: Following,
 }
 
 /// The state that is here.
@@ -87,6 +90,7 @@ impl Remote {
             carrier: Carrier::new(address, token, tls, patience),
             interned: Interned::default(),
             known: None,
+            following: Following::default(),
         };
         remote.run(async |carrier| carrier.connect().await)?;
         Ok(remote)
@@ -102,6 +106,17 @@ impl Remote {
         }
     }
 
+    /// What is answered at `path`, which must be of this kind.
+    fn answer(&mut self, kind: Kind, path: &str) -> Result<Vec<u8>, RemoteError> {
+        let reply = self.run(async |carrier| carrier.get(kind, path).await)?;
+        if reply.status != StatusCode::OK || reply.media_type != kind.media_type {
+            let place = path.split('?').next().unwrap_or(path);
+            let (agent, shows_token) = (self.carrier.agent.clone(), self.carrier.shows_token());
+            return Err(refusal(agent, shows_token, place, &reply));
+        }
+        Ok(reply.body)
+    }
+
     /// Asks, and brings what is known up to the answer. Also tells how long the agent has watched.
     fn update(
         &mut self,
@@ -115,13 +130,10 @@ impl Remote {
         let after = known.as_ref().map(|known| known.mark);
         let question = Question { ask: ask.clone(), after, span };
         let path = format!("{SNAPSHOT_PATH}?{}", question.to_query());
-        let reply = self.run(async |carrier| carrier.get(&path).await)?;
+        let body = self.answer(Kind::SNAPSHOT, &path)?;
         let agent = || self.carrier.agent.clone();
-        if reply.status != StatusCode::OK || reply.media_type != SNAPSHOT_TYPE {
-            return Err(refusal(agent(), self.carrier.shows_token(), &reply));
-        }
         let unreadable = |error| RemoteError::Unreadable { agent: agent(), error };
-        let update = self.interned.decode(&reply.body).map_err(unreadable)?;
+        let update = self.interned.decode(&body).map_err(unreadable)?;
         let Update { mark, since, watched, .. } = update;
         let (before, whole_at) = match known {
             Some(known) if since.is_some() => {
@@ -161,6 +173,20 @@ impl Face for Remote {
             }
         }
     }
+
+    /// The agent keeps what happens for a while; what it does not keep any more when it is asked is
+    /// a loss.
+    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<Followed, FaceError> {
+        Ok(self.follow_on(ask, at_most)?)
+    }
+
+    fn recall(&mut self, ask: &Ask) -> Result<Followed, FaceError> {
+        Ok(self.follow_from_the_oldest(ask)?)
+    }
+
+    fn abilities(&mut self) -> Result<Vec<Ability>, FaceError> {
+        Ok(self.ask_abilities()?)
+    }
 }
 
 impl Drop for Remote {
@@ -173,7 +199,7 @@ impl Drop for Remote {
 }
 
 /// What an answer that is none means.
-fn refusal(agent: String, shows_token: bool, reply: &Reply) -> RemoteError {
+fn refusal(agent: String, shows_token: bool, place: &str, reply: &Reply) -> RemoteError {
     let shape: Option<serde_json::Value> = serde_json::from_slice(&reply.body).ok();
     let of = |key: &str| shape.as_ref()?.get("error")?.get(key)?.as_str().map(presentable);
     let (code, message) = (of("code").unwrap_or_default(), of("message"));
@@ -184,7 +210,7 @@ fn refusal(agent: String, shows_token: bool, reply: &Reply) -> RemoteError {
     let not_an_agent = |reason: String| RemoteError::NotAnAgent { agent: agent.clone(), reason };
     if status == StatusCode::OK {
         let media_type = presentable(&reply.media_type);
-        return not_an_agent(format!("it answers with `{media_type}`, not with a snapshot"));
+        return not_an_agent(format!("it answers with `{media_type}` at {place}"));
     }
     if status.is_redirection() {
         let reason = format!("it sends elsewhere ({status}), which is not followed");
@@ -202,7 +228,7 @@ fn refusal(agent: String, shows_token: bool, reply: &Reply) -> RemoteError {
              the agent's hosts{said}"
         ),
         StatusCode::NOT_FOUND if shape.is_none() => {
-            return not_an_agent(format!("there is nothing at {SNAPSHOT_PATH}"));
+            return not_an_agent(format!("there is nothing at {place}"));
         }
         StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
             format!("it does not understand this conns; use the same release{said}")

@@ -35,6 +35,41 @@ const LISTENING: &[&str] = &[
     "verdict",
 ];
 
+/// Columns of the list of what closed.
+const CLOSED: &[&str] = &[
+    "process",
+    "pid",
+    "local",
+    "remote",
+    "direction",
+    "duration",
+    "bytes_out",
+    "bytes_in",
+    "total_retrans",
+    "closed_by",
+    "ended",
+];
+
+/// Further columns of that list with `-o wide`.
+const CLOSED_WIDE: &[&str] = &[
+    "closed_at",
+    "opened_at",
+    "handshake",
+    "accept_wait",
+    "opener",
+    "opener_pid",
+    "errno",
+    "user",
+    "rtt",
+    "min_rtt",
+    "loss",
+    "congestion",
+    "verdict",
+    "unit",
+    "container",
+    "cmdline",
+];
+
 /// Further columns of `-o wide`.
 const WIDE: &[&str] = &[
     "user",
@@ -65,16 +100,32 @@ pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> V
     if let Some(at) = names.iter().position(|name| *name == "idle").filter(|_| has_rates) {
         names.splice(at..at, ["rate_out", "rate_in"]);
     }
-    let mut namespaces = connections.iter().map(|c| c.socket.id.netns);
-    let first = namespaces.next();
-    let is_foreign = connections.first().is_some_and(|c| !c.socket.netns.is_own);
-    if is_foreign || namespaces.any(|inode| Some(inode) != first) {
-        names.insert(2, "netns");
-    }
+    add_netns(&mut names, connections);
     if wide {
         names.extend(
             WIDE.iter().filter(|name| !LISTENING.contains(name) || view != View::Listening),
         );
     }
     names.into_iter().filter_map(find_field).collect()
+}
+
+/// The columns that show what closed, where the user names none.
+#[must_use]
+pub fn closed_columns(wide: bool, connections: &[&Connection]) -> Vec<&'static Field> {
+    let mut names = CLOSED.to_vec();
+    add_netns(&mut names, connections);
+    if wide {
+        names.extend(CLOSED_WIDE);
+    }
+    names.into_iter().filter_map(find_field).collect()
+}
+
+/// The namespace, where there are several or it is another one.
+fn add_netns(names: &mut Vec<&str>, connections: &[&Connection]) {
+    let mut namespaces = connections.iter().map(|c| c.socket.id.netns);
+    let first = namespaces.next();
+    let is_foreign = connections.first().is_some_and(|c| !c.socket.netns.is_own);
+    if is_foreign || namespaces.any(|inode| Some(inode) != first) {
+        names.insert(2, "netns");
+    }
 }

@@ -54,6 +54,10 @@ fn cell(value: Value<'_>) -> String {
             let each = held.iter().map(|h| format!("{}({})", h.process.name, h.process.pid));
             each.collect::<Vec<_>>().join(" ")
         }
+        Value::Peers(peers) => {
+            let each = peers.iter().map(|peer| peer.remote.to_string());
+            each.collect::<Vec<_>>().join(" ")
+        }
         // As in JSON: the first; `owners` tells all.
         Value::Several(values) => values.into_iter().next().map(cell).unwrap_or_default(),
         Value::Unknown(_) | Value::NotApplicable => String::new(),

@@ -1,8 +1,9 @@
-//! Snapshots on a terminal or in a pipe: tables, CSV, JSON and sentences. Everything is written
+//! Snapshots and events on a terminal or in a pipe: tables, CSV, JSON, sentences and lines. Everything is written
 //! row by row to the writer it is given; what a line means was decided below.
 
 mod columns;
 mod delimited;
+mod events;
 mod groups;
 mod names;
 mod palette;
@@ -10,8 +11,9 @@ mod table;
 mod text;
 mod verdicts;
 
-pub use columns::default_columns;
+pub use columns::{closed_columns, default_columns};
 pub use delimited::{csv, csv_table};
+pub use events::event_line;
 pub use groups::{groups, groups_csv, groups_json};
 pub use names::Names;
 pub use palette::Palette;

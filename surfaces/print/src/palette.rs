@@ -1,6 +1,7 @@
 //! Colours: a verdict's is how much it asks for attention. Without colours every style is empty.
 
 use anstyle::{AnsiColor, Style};
+use conns_core::model::EventKind;
 use conns_core::track::Class;
 
 /// Which styles are used.
@@ -26,6 +27,15 @@ impl Palette {
 
     pub(crate) fn faint(self) -> Style {
         self.pick(Style::new().dimmed())
+    }
+
+    pub(crate) fn event(self, kind: EventKind) -> Style {
+        let colour = match kind {
+            EventKind::Opened | EventKind::Accepted => AnsiColor::Green,
+            EventKind::Closed => return self.pick(Style::new()),
+            EventKind::Failed => AnsiColor::Red,
+        };
+        self.pick(colour.on_default())
     }
 
     pub(crate) fn verdict(self, class: Class) -> Style {

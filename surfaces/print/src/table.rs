@@ -37,6 +37,7 @@ const GIVES_WAY: &[&str] = &[
     "pacing_rate",
     "min_rtt",
     "user",
+    "total_retrans",
     "idle",
     "proto",
     "direction",

@@ -34,6 +34,7 @@ fn text(value: Value<'_>) -> Cow<'_, str> {
         Value::Bool(yes) => if yes { "yes" } else { "no" }.into(),
         Value::Time(us) => time(us).into(),
         Value::Holders(held) => holders(held).into(),
+        Value::Peers(peers) => peers.len().to_string().into(),
         Value::Several(values) => several(values).into(),
         Value::Unknown(_) => "?".into(),
         Value::NotApplicable => "-".into(),

@@ -1,4 +1,4 @@
-//! The agent's own API: connections, verdicts, processes, changes, health, metrics, and the document
+//! The agent's own API: connections, verdicts, processes, changes, events, health, metrics, and the document
 //! that describes them (docs/api.md). Not: listening, TLS, tokens, limits on clients; that is the
 //! shell's.
 //!
@@ -8,6 +8,7 @@
 mod answers;
 mod changes;
 mod cursor;
+mod events;
 mod health;
 mod list;
 mod metrics;
@@ -19,6 +20,7 @@ mod problem;
 mod processes;
 mod routes;
 mod selection;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod walks;
@@ -37,6 +39,7 @@ use http::{HeaderMap, Uri};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+pub(crate) use self::metrics::EventCounts;
 use self::parameters::Query;
 use self::problem::Problem;
 use self::routes::{ROUTES, Route, Work};
@@ -49,8 +52,8 @@ use crate::snapshot;
 /// need the machine too, and two keep two cores busy.
 const WRITTEN_AT_ONCE: usize = 2;
 
-/// Most streams of changes at once. Each costs a pass over all connections a beat, and if its client is
-/// slow three pieces of [`changes::PIECE_BYTES`]: one being sent, one waiting, one being written.
+/// Most streams of changes and events at once. Each costs a pass over all connections a beat, and if its client is
+/// slow three pieces of [`streams::PIECE_BYTES`]: one being sent, one waiting, one being written.
 const STREAMS: usize = 32;
 
 /// What the API tells of the agent it is part of.
@@ -69,6 +72,8 @@ pub(crate) struct About {
     pub(crate) clients: Arc<AtomicUsize>,
     /// What the shell refused to clients.
     pub(crate) refusals: Arc<Refusals>,
+    /// How many events there were since the start; told of each beat by the shell.
+    pub(crate) counts: Arc<EventCounts>,
 }
 
 impl fmt::Debug for About {
@@ -128,7 +133,11 @@ async fn answer(
     route: &'static Route,
     request: Request,
 ) -> Result<Response, Problem> {
-    answers::accepted(request.headers(), route.media)?;
+    let is_stream = match route.work {
+        Work::Either(..) => events::is_stream(request.headers()),
+        _ => false,
+    };
+    answers::accepted(request.headers(), if is_stream { answers::EVENTS } else { route.media })?;
     let asked = Asked {
         query: Query::read(route.parameters, request.uri())?,
         id: route.id_in(request.uri().path()).to_owned(),
@@ -136,9 +145,10 @@ async fn answer(
     };
     match route.work {
         Work::Light(write) => write(&native, &asked),
+        Work::Either(_, open) if is_stream => open(&native, &asked),
         Work::Stream(open) => open(&native, &asked),
         Work::Elsewhere => Err(Problem::path(route.path)),
-        Work::Heavy(write) => {
+        Work::Heavy(write) | Work::Either(write, _) => {
             let turn = Arc::clone(&native.written).acquire_owned().await;
             let turn = turn.map_err(|_| Problem::ending())?;
             let written = spawn_blocking(move || {

@@ -131,8 +131,9 @@ pub async fn serve(
     let shelves = Arc::new(Shelves::new(feed.clone()));
     let refusals = Arc::clone(&about.refusals);
     let clients = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::new(native::EventCounts::default());
     let house = Arc::new(House {
-        router: native::router(Arc::clone(&shelves), native_about(about, &clients)),
+        router: native::router(Arc::clone(&shelves), native_about(about, &clients, &counts)),
         gate: access,
         dialects: dialects.clone(),
         shelves,
@@ -157,7 +158,7 @@ pub async fn serve(
         files.push(file);
         accepting.push((open, Port { index, protocol, tls, guarded }));
     }
-    tasks.spawn(tell_beats(feed, dialects));
+    tasks.spawn(tell_beats(feed, dialects, counts));
     tasks.spawn(sweep(Arc::clone(&house)));
     let mut acceptors = JoinSet::new();
     for (open, port) in accepting {
@@ -178,7 +179,11 @@ pub async fn serve(
     Ok(())
 }
 
-fn native_about(about: About, clients: &Arc<AtomicUsize>) -> native::About {
+fn native_about(
+    about: About,
+    clients: &Arc<AtomicUsize>,
+    counts: &Arc<native::EventCounts>,
+) -> native::About {
     native::About {
         version: about.version,
         metrics_top: about.metrics_top,
@@ -186,12 +191,14 @@ fn native_about(about: About, clients: &Arc<AtomicUsize>) -> native::About {
         now: about.now,
         clients: Arc::clone(clients),
         refusals: about.refusals,
+        counts: Arc::clone(counts),
     }
 }
 
-async fn tell_beats(mut feed: Feed, dialects: Dialects) {
+async fn tell_beats(mut feed: Feed, dialects: Dialects, counts: Arc<native::EventCounts>) {
     loop {
         let beat: Arc<Beat> = Arc::clone(&feed.borrow_and_update());
+        counts.note(&beat);
         let Dialects {
             one_e,
             monero,

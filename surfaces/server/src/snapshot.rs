@@ -1,7 +1,7 @@
-//! `GET /api/v1/snapshot`: what `conns --agent` reads, in the format of one release.
+//! `GET /api/v1/snapshot` and `/api/v1/snapshot/events`: what `conns --agent` reads, in the format of one release.
 //!
-//! Not for other programs: `/api/v1/connections` says the same in JSON, and stays as it is. The one
-//! idea: a client says which snapshot it has, waits here for the next, and is told what changed.
+//! Not for other programs: `/api/v1/connections` and `/api/v1/events` say the same in JSON, and stay as they
+//! are. The one idea: a client says what it has, waits here for the next, and is told what is new.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,11 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use axum::routing::get;
-use conns_api::{Ask, FaceError, Feed, Question, SNAPSHOT_PATH, SNAPSHOT_TYPE, tell};
+use bytes::Bytes;
+use conns_api::{
+    Ask, EVENTS_PATH, EVENTS_TYPE, EventMark, EventsQuestion, FaceError, Feed, Question,
+    QuestionError, SNAPSHOT_PATH, SNAPSHOT_TYPE, tell, tell_events,
+};
 use conns_core::model::Beat;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -30,22 +34,51 @@ const ENCODED_AT_ONCE: usize = 4;
 /// Longest wait for one's turn to be among them.
 const LONGEST_QUEUE: Duration = Duration::from_secs(5);
 
-/// The route.
+/// The routes.
 pub(crate) fn routes() -> Router<Arc<Shelves>> {
     let turns = Arc::new(Semaphore::new(ENCODED_AT_ONCE));
-    let answer = |State(shelves), RawQuery(query)| answer(shelves, query, turns);
-    Router::new().route(SNAPSHOT_PATH, get(answer))
+    let also = Arc::clone(&turns);
+    Router::new()
+        .route(SNAPSHOT_PATH, get(|State(shelves), RawQuery(query)| answer(shelves, query, turns)))
+        .route(
+            EVENTS_PATH,
+            get(|State(shelves), RawQuery(query)| answer_events(shelves, query, also)),
+        )
 }
 
 async fn answer(shelves: Arc<Shelves>, query: Option<String>, turns: Arc<Semaphore>) -> Response {
     let question = match Question::from_query(query.as_deref().unwrap_or_default()) {
         Ok(question) => question,
-        Err(error) => {
-            let hint = "`conns --agent URL` asks in this way; for JSON see /api/v1/connections";
-            return refusal(StatusCode::BAD_REQUEST, "bad-question", &error.to_string(), hint);
-        }
+        Err(error) => return no_question(&error, "/api/v1/connections"),
     };
-    let beat = awaited(shelves.feed(), &question).await;
+    let beat = awaited(shelves.feed(), LONGEST_WAIT, |beat| question.is_due(beat)).await;
+    encoded(turns, SNAPSHOT_TYPE, move || told(&shelves, &beat, &question)).await
+}
+
+async fn answer_events(
+    shelves: Arc<Shelves>,
+    query: Option<String>,
+    turns: Arc<Semaphore>,
+) -> Response {
+    let question = match EventsQuestion::from_query(query.as_deref().unwrap_or_default()) {
+        Ok(question) => question,
+        Err(error) => return no_question(&error, "/api/v1/events"),
+    };
+    let feed = shelves.feed();
+    // From now on means from when it is asked, not from when the waiting ends.
+    let latest = EventMark::of(&feed.borrow());
+    let wait = question.wait.min(LONGEST_WAIT);
+    let beat = awaited(feed, wait, |beat| question.is_due(beat, latest)).await;
+    let work = move || tell_events(&beat, &question, latest).map(Into::into);
+    encoded(turns, EVENTS_TYPE, work).await
+}
+
+/// The answer that `work` makes, on a thread for such work, when it is its turn.
+async fn encoded(
+    turns: Arc<Semaphore>,
+    media_type: &'static str,
+    work: impl FnOnce() -> Result<Bytes, FaceError> + Send + 'static,
+) -> Response {
     let Ok(Ok(turn)) = timeout(LONGEST_QUEUE, turns.acquire_owned()).await else {
         let message = "too many clients ask for whole snapshots at once";
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "busy", message, "ask again in a second");
@@ -53,13 +86,13 @@ async fn answer(shelves: Arc<Shelves>, query: Option<String>, turns: Arc<Semapho
     // Long enough to keep other answers waiting, were it done here.
     let told = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        told(&shelves, &beat, &question)
+        work()
     });
     match told.await {
         Ok(Ok(body)) => {
             let mut response = Response::new(Body::from(body));
             let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SNAPSHOT_TYPE));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
@@ -72,8 +105,13 @@ async fn answer(shelves: Arc<Shelves>, query: Option<String>, turns: Arc<Semapho
     }
 }
 
+fn no_question(error: &QuestionError, json_path: &str) -> Response {
+    let hint = format!("`conns --agent URL` asks in this way; for JSON see {json_path}");
+    refusal(StatusCode::BAD_REQUEST, "bad-question", &error.to_string(), &hint)
+}
+
 /// The first beat that is what the question waits for, or the latest when waiting has an end.
-async fn awaited(mut feed: Feed, question: &Question) -> Arc<Beat> {
+async fn awaited(mut feed: Feed, at_most: Duration, is_due: impl Fn(&Beat) -> bool) -> Arc<Beat> {
     let wait = async {
         loop {
             let beat = Arc::clone(&feed.borrow_and_update());
@@ -81,18 +119,18 @@ async fn awaited(mut feed: Feed, question: &Question) -> Arc<Beat> {
             let is_failing = beat.health.failing.is_some();
             // The agent ends: there will be no other.
             let is_last = feed.has_changed().is_err();
-            if question.is_due(&beat) || is_last || feed.changed().await.is_err() || is_failing {
+            if is_due(&beat) || is_last || feed.changed().await.is_err() || is_failing {
                 return;
             }
         }
     };
     // Whether it is due or the time is up, the latest one is told.
-    let _ = timeout(LONGEST_WAIT, wait).await;
+    let _ = timeout(at_most, wait).await;
     Arc::clone(&feed.borrow())
 }
 
 /// The answer; the plain whole state is encoded once a beat, however many ask for it.
-fn told(shelves: &Shelves, beat: &Beat, question: &Question) -> Result<bytes::Bytes, FaceError> {
+fn told(shelves: &Shelves, beat: &Beat, question: &Question) -> Result<Bytes, FaceError> {
     let view = question.ask.view;
     let is_plain = question.after.is_none() && question.ask == Ask { view, ..Ask::default() };
     let shelf = shelves.latest();
@@ -134,154 +172,4 @@ fn refusal(status: StatusCode, code: &str, message: &str, hint: &str) -> Respons
 }
 
 #[cfg(test)]
-mod tests {
-    use conns_api::{Interned, Mark, Update};
-    use conns_core::model::{Health, Moment, Snapshot};
-    use http::Request;
-    use http_body_util::BodyExt as _;
-    use hyper::service::Service as _;
-    use hyper_util::service::TowerToHyperService;
-    use tokio::sync::watch;
-
-    use super::*;
-
-    /// The beat of this second; snapshots are numbered after it.
-    fn beat(second: u64, failing: Option<&str>) -> Arc<Beat> {
-        let at = Moment { monotonic_us: second * 1_000_000, wall_us: 0 };
-        let snapshot = Snapshot { sequence: second, at, ..Snapshot::default() };
-        let health = Health {
-            started: Moment { monotonic_us: 1_000_000, wall_us: 0 },
-            beats: second,
-            failing: failing.map(Into::into),
-            ..Health::default()
-        };
-        Arc::new(Beat {
-            instance: 7,
-            snapshot: Arc::new(snapshot),
-            closed: Arc::default(),
-            closed_complete_since: 0,
-            events: Arc::default(),
-            events_complete_since: 0,
-            health,
-        })
-    }
-
-    struct Agent {
-        router: Router,
-        beats: watch::Sender<Arc<Beat>>,
-    }
-
-    impl Agent {
-        fn new() -> Self {
-            let (beats, feed) = watch::channel(beat(1, None));
-            Self { router: routes().with_state(Arc::new(Shelves::new(feed))), beats }
-        }
-
-        async fn ask(&self, query: &str) -> Response<Body> {
-            let uri = format!("{SNAPSHOT_PATH}?{query}");
-            let request = Request::get(uri).body(Body::empty()).unwrap();
-            let service = TowerToHyperService::new(self.router.clone());
-            timeout(Duration::from_secs(10), service.call(request)).await.unwrap().unwrap()
-        }
-
-        async fn told(&self, query: &str) -> Update {
-            let response = self.ask(query).await;
-            assert_eq!(response.status(), StatusCode::OK);
-            assert_eq!(response.headers()[header::CONTENT_TYPE], SNAPSHOT_TYPE);
-            let body = response.into_body().collect().await.unwrap().to_bytes();
-            Interned::default().decode(&body).unwrap()
-        }
-    }
-
-    fn run(test: impl Future<Output = ()>) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
-    }
-
-    #[test]
-    fn without_a_mark_everything_is_told_at_once() {
-        run(async {
-            let agent = Agent::new();
-            for query in ["", "view=all", "view=listening&udp=0"] {
-                let update = agent.told(query).await;
-                assert_eq!((update.mark.to_string(), update.since), ("7-1".to_owned(), None));
-            }
-            agent.beats.send_replace(beat(2, None));
-            assert_eq!(agent.told("").await.mark.sequence, 2);
-        });
-    }
-
-    #[test]
-    fn with_a_mark_the_next_snapshot_is_waited_for() {
-        run(async {
-            let agent = Agent::new();
-            let (update, ()) = tokio::join!(agent.told("after=7-1"), async {
-                // The question waits by now: this runs only when it does.
-                agent.beats.send_replace(beat(2, None));
-            });
-            assert_eq!((update.mark, update.since), (Mark { instance: 7, sequence: 2 }, Some(1)));
-            // It is there already.
-            let update = agent.told("after=7-1").await;
-            assert_eq!(update.since, Some(1));
-            // Another start of the agent.
-            assert_eq!(agent.told("after=6-2").await.since, None);
-        });
-    }
-
-    #[test]
-    fn a_span_is_waited_for() {
-        run(async {
-            let agent = Agent::new();
-            let (update, ()) = tokio::join!(agent.told("span_us=2000000"), async {
-                for second in [2, 3] {
-                    agent.beats.send_replace(beat(second, None));
-                    tokio::task::yield_now().await;
-                }
-            });
-            assert_eq!((update.mark.sequence, update.watched.as_secs()), (3, 2));
-        });
-    }
-
-    #[test]
-    fn a_failing_agent_answers_with_its_next_beat() {
-        run(async {
-            let agent = Agent::new();
-            agent.beats.send_replace(beat(1, Some("no netlink")));
-            let (update, ()) = tokio::join!(agent.told("after=7-1"), async {
-                agent.beats.send_replace(beat(1, Some("no netlink")));
-            });
-            assert_eq!((update.mark.sequence, update.since), (1, Some(1)));
-            assert!(update.losses[0].sentence.contains("no netlink"));
-        });
-    }
-
-    #[test]
-    fn an_ending_agent_keeps_nobody_waiting() {
-        run(async {
-            let Agent { router, beats } = Agent::new();
-            drop(beats);
-            let agent = Agent { router, beats: watch::channel(beat(9, None)).0 };
-            assert_eq!(agent.told("after=7-1").await.mark.sequence, 1);
-        });
-    }
-
-    #[test]
-    fn refusals_say_why() {
-        run(async {
-            let agent = Agent::new();
-            for (query, status, code, part) in [
-                ("view=some", 400, "bad-question", "view is connections, listening or all"),
-                ("after=x", 400, "bad-question", "after is INSTANCE-SEQUENCE"),
-                ("netns=%", 400, "bad-question", "percent encoding"),
-                ("netns=red", 404, "no-such-namespace", "no network namespace `red`"),
-            ] {
-                let response = agent.ask(query).await;
-                assert_eq!(response.status(), status, "{query}");
-                let body = response.into_body().collect().await.unwrap().to_bytes();
-                let shape: serde_json::Value = serde_json::from_slice(&body).unwrap();
-                assert_eq!(shape["error"]["code"], code, "{query}");
-                let message = shape["error"]["message"].as_str().unwrap();
-                assert!(message.contains(part), "{message}");
-            }
-        });
-    }
-}
+mod tests;

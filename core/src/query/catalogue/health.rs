@@ -26,15 +26,15 @@ pub(super) const ROWS: &[Row] = &[
         &["sent"],
         Kind::Bytes,
         "Payload bytes sent, retransmissions not counted.",
-        "derived from tcp_info: bytes_sent - bytes_retrans",
+        "derived from tcp_info: bytes_sent - bytes_retrans; UDP: since it was watched, eBPF",
         |c| Value::known(c.bytes_out(), Value::Bytes),
     ),
     (
         "bytes_in",
         &["received"],
         Kind::Bytes,
-        "Payload bytes received in order.",
-        "derived from tcp_info: bytes_received, less the peer's FIN",
+        "Payload bytes received, of TCP in order.",
+        "derived from tcp_info: bytes_received, less the peer's FIN; UDP: since it was watched, eBPF",
         |c| Value::known(c.bytes_in(), Value::Bytes),
     ),
     (

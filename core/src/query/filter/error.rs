@@ -302,7 +302,7 @@ fn article(kind: Kind) -> &'static str {
         Kind::Endpoint => "an address, a network or a port",
         Kind::Bool => "true or false",
         Kind::Time => "a date",
-        Kind::Holders => "a list",
+        Kind::Holders | Kind::Peers => "a list",
     }
 }
 
@@ -320,6 +320,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Bool => "true",
         Kind::Time => "2026-01-31 or 2026-01-31T12:00:00Z",
         Kind::Holders => "pid or process instead",
+        Kind::Peers => "bytes_out or bytes_in instead",
     }
 }
 
@@ -329,6 +330,7 @@ fn operators(kind: Kind) -> &'static str {
         Kind::Address | Kind::Endpoint => "== != in is",
         Kind::Bool => "== != is",
         Kind::Holders => "`is known` and `is unknown`; compare pid or process instead",
+        Kind::Peers => "`is known` and `is unknown`; compare bytes_out or bytes_in instead",
         _ => "== != < <= > >= in is",
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct Word {
     family: Option<Family>,
     direction: Option<Direction>,
     class: Option<Class>,
+    ended: Option<&'static str>,
 }
 
 impl Word {
@@ -41,6 +42,7 @@ impl Word {
             family: named(text).and_then(words::family),
             direction: named(text).and_then(words::direction),
             class: named(text).and_then(words::class),
+            ended: named(text).and_then(words::ended),
         }
     }
 
@@ -75,6 +77,7 @@ impl Word {
             Some(self.class == Some(connection.verdict.class)),
             Some(self.is_at(socket.local) || socket.remote.is_some_and(|end| self.is_at(end))),
             direction,
+            self.is_how_it_ended(connection),
             self.is_in_process_name(connection),
         ])
     }
@@ -84,16 +87,27 @@ impl Word {
             || self.ports.iter().any(|(low, high)| (*low..=*high).contains(&end.port))
     }
 
+    fn is_how_it_ended(&self, connection: &Connection) -> Option<bool> {
+        match (self.ended, &connection.ending) {
+            (None, _) | (_, Known::NotApplicable) => Some(false),
+            (Some(_), Known::Unknown(_)) => None,
+            (Some(wanted), Known::Value(ending, _)) => Some(wanted == ending.how.name()),
+        }
+    }
+
     fn is_in_process_name(&self, connection: &Connection) -> Option<bool> {
         let Some(name) = &self.process else {
             return Some(false);
         };
         match &connection.holders {
-            Known::Value(held, _) if held.is_empty() => None,
-            Known::Value(held, _) => {
+            Known::Value(held, _) if !held.is_empty() => {
                 Some(held.iter().any(|holder| name.is_in(&holder.process.name)))
             }
-            Known::Unknown(_) => None,
+            // Whoever opened it may not hold it any more.
+            Known::Value(..) | Known::Unknown(_) => {
+                let opener = connection.opening.value().and_then(|opening| opening.by.value());
+                opener.is_some_and(|opener| name.is_in(&opener.name)).then_some(true)
+            }
             // What no process can hold has no process name.
             Known::NotApplicable => Some(false),
         }

@@ -1,7 +1,7 @@
 //! The fields whose values are words of a fixed list, so that any spelling of a word is understood
 //! and a misspelt one is an error instead of a filter that never matches.
 
-use crate::model::{Direction, Family, Protocol, State};
+use crate::model::{Closer, Direction, Family, HowEnded, Protocol, State};
 use crate::track::Class;
 
 /// A field with a fixed list of words.
@@ -12,6 +12,8 @@ pub(super) enum Vocabulary {
     Family,
     Direction,
     Class,
+    Closer,
+    Ended,
 }
 
 impl Vocabulary {
@@ -23,6 +25,8 @@ impl Vocabulary {
             "family" => Self::Family,
             "direction" => Self::Direction,
             "verdict" => Self::Class,
+            "closed_by" => Self::Closer,
+            "ended" => Self::Ended,
             _ => return None,
         })
     }
@@ -35,6 +39,8 @@ impl Vocabulary {
             Self::Family => family(word).map(Family::name),
             Self::Direction => direction(word).map(Direction::name),
             Self::Class => class(word).map(Class::name),
+            Self::Closer => closer(word).map(Closer::name),
+            Self::Ended => ended(word),
         }
     }
 
@@ -46,6 +52,8 @@ impl Vocabulary {
             Self::Family => FAMILIES.map(Family::name).to_vec(),
             Self::Direction => DIRECTIONS.map(Direction::name).to_vec(),
             Self::Class => Class::ALL.map(Class::name).to_vec(),
+            Self::Closer => CLOSERS.map(Closer::name).to_vec(),
+            Self::Ended => ENDS.map(HowEnded::name).to_vec(),
         }
     }
 
@@ -62,6 +70,17 @@ impl Vocabulary {
 const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Mptcp];
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
+const CLOSERS: [Closer; 4] = [Closer::Local, Closer::Remote, Closer::Both, Closer::Neither];
+const ENDS: [HowEnded; 8] = [
+    HowEnded::Fin,
+    HowEnded::ResetReceived,
+    HowEnded::ResetSent,
+    HowEnded::TimedOut,
+    HowEnded::Refused,
+    HowEnded::Unreachable,
+    HowEnded::GivenUp,
+    HowEnded::Error(0),
+];
 
 pub(super) fn protocol(word: &str) -> Option<Protocol> {
     PROTOCOLS.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(word))
@@ -93,4 +112,14 @@ pub(super) fn direction(word: &str) -> Option<Direction> {
 pub(super) fn class(word: &str) -> Option<Class> {
     let word = word.replace(['_', ' '], "-");
     Class::ALL.into_iter().find(|class| class.name().eq_ignore_ascii_case(&word))
+}
+
+fn closer(word: &str) -> Option<Closer> {
+    CLOSERS.into_iter().find(|closer| closer.name().eq_ignore_ascii_case(word))
+}
+
+/// How a connection ended, by its name; with `_` and spaces as good as `-`.
+pub(super) fn ended(word: &str) -> Option<&'static str> {
+    let word = word.replace(['_', ' '], "-");
+    ENDS.map(HowEnded::name).into_iter().find(|name| name.eq_ignore_ascii_case(&word))
 }

@@ -2,10 +2,12 @@
 //! before loss, a closed window before a full congestion window, a queue before the loss it causes.
 //! `docs/verdict.md` explains each threshold; `make lab` measures them.
 
-use crate::model::{Connection, Protocol, State, TimerKind};
+use crate::model::{Connection, EventKind, HowEnded, Protocol, State, TimerKind};
 
 use super::{Basis, Class, Evidence, Verdict};
 
+/// How much less sure a verdict on a whole life is: it may have been otherwise for a while.
+const LIFE: f64 = 0.6;
 /// A share of time or looks that is no coincidence.
 const MOSTLY: f64 = 0.5;
 /// A share of time lost to one limit that is worth naming.
@@ -52,10 +54,47 @@ pub(in crate::track) fn judge(connection: &Connection, evidence: Evidence) -> Ve
     };
     // A single look may have met an exception; a window of many looks has not.
     let seen = match evidence.basis {
-        Basis::Life => 0.6,
+        Basis::Life => LIFE,
         Basis::Window { .. } => 1.0 - 0.3 / f64::from(evidence.looks.max(1)),
     };
     Verdict { class, confidence_percent: (confidence * seen * 100.0).round() as u8, evidence }
+}
+
+/// The verdict on a connection that is over, or on an attempt that failed, by its final measures.
+pub(in crate::track) fn judge_end(
+    connection: &Connection,
+    evidence: Evidence,
+    kind: EventKind,
+) -> Verdict {
+    let timed_out = connection.ending.get().is_some_and(|end| end.how == HowEnded::TimedOut);
+    let (class, confidence) = match (kind, timed_out) {
+        // Here the kernel itself has judged.
+        (EventKind::Failed, true) => (Class::HandshakeFailing, 0.98),
+        (_, true) => (Class::Stalled, 0.98),
+        (EventKind::Failed, false) => (Class::Unknown, 0.0),
+        _ if connection.tcp().is_none() => (Class::Unknown, 0.0),
+        _ => {
+            let (class, confidence) = whole_life(connection, &evidence);
+            (class, confidence * LIFE)
+        }
+    };
+    Verdict { class, confidence_percent: (confidence * 100.0).round() as u8, evidence }
+}
+
+/// By counters alone: gauges of the last moment say nothing of the life before.
+fn whole_life(connection: &Connection, e: &Evidence) -> (Class, f64) {
+    if e.bytes_out == 0 && e.bytes_in == 0 {
+        return (Class::Idle, 0.95);
+    }
+    if let Some(limit) = path_or_buffer(connection, e) {
+        return limit;
+    }
+    // Whether the peer read slowly or the path was long, the sum does not tell.
+    if e.share_of_time(e.rwnd_limited_us) >= NOTABLE {
+        return (Class::Unknown, 0.0);
+    }
+    // That the application had no more to send is true of every one that was closed.
+    (Class::Healthy, 0.9)
 }
 
 fn listener(evidence: &Evidence) -> (Class, f64) {

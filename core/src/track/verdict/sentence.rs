@@ -84,12 +84,20 @@ impl Verdict {
                 e.looks_unsent,
                 e.looks
             ),
+            Class::Stalled if socket.state == State::Close => format!(
+                "No answer came from the peer, and the kernel gave up ({} timeouts {time}).",
+                e.timeouts
+            ),
             Class::Stalled => format!(
                 "No answer from the peer: {} timeouts in a row, next try in {}, {} unacknowledged.",
                 socket.timer.get().map_or(0, |t| t.retransmits),
                 duration(socket.timer.get().map_or(0, |t| u64::from(t.expires_ms) * 1000)),
                 bytes(socket.queues.get().map_or(0, |q| u64::from(q.send_bytes)))
             ),
+            Class::HandshakeFailing if socket.state == State::Close => {
+                "The handshake did not complete: nothing answered until the kernel gave up."
+                    .to_owned()
+            }
             Class::HandshakeFailing => {
                 let sent = socket.timer.get().map_or(0, |t| t.retransmits);
                 let what = if socket.state == State::SynSent { "SYN" } else { "SYN-ACK" };

@@ -39,6 +39,8 @@ pub(crate) enum Need {
     Root,
     /// A kernel with Landlock.
     Landlock,
+    /// A kernel that takes programs (eBPF).
+    Programs,
     /// A program, and the Debian package it is in.
     Program(&'static str, &'static str),
 }
@@ -55,6 +57,9 @@ impl Need {
                 Some(format!("it needs root with all of {ROOTS:?}"))
             }
             Self::Landlock if !has_landlock() => Some("it needs a kernel with Landlock".to_owned()),
+            Self::Programs if !conns_ebpf::are_possible() => {
+                Some("it needs a kernel that takes programs (eBPF with BTF)".to_owned())
+            }
             Self::Program(name, package) if !has(name) => {
                 Some(format!("it needs `{name}` (Debian: {package})"))
             }

@@ -1,18 +1,21 @@
 //! The other end: bytes, which may be anything, become an answer or an error.
 //!
-//! The one idea: every list is read item by item under its bound, so that memory grows with what
-//! has really arrived; one process becomes one `Arc`, also across answers.
+//! The one idea: one process becomes one `Arc`, also across answers.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_core::model::{Connection, Holder, Known, Netns, Process, Rates, Socket};
-use serde::de::DeserializeOwned;
+use conns_core::model::{
+    Connection, Event, EventKind, Holder, Known, Moment, Netns, Opening, Process, Rates, Socket,
+    Unknown,
+};
 
+use super::events::EventsHead;
+use super::rest::Rest;
 use super::{
-    Bare, CONNECTIONS_MAX, FORMAT, HOLDS_MAX, Head, Hold, Holds, LOSSES_MAX, Mark, NAMESPACES_MAX,
-    PROCESSES_MAX, Update,
+    Bare, BareOpening, CONNECTIONS_MAX, EVENTS_TOLD, EventMark, FORMAT, HOLDS_MAX, Happened, Head,
+    Hold, Holds, LOSSES_MAX, Mark, NAMESPACES_MAX, PROCESSES_MAX, Update,
 };
 
 /// Most names of congestion controls and upper layers that are shared; Linux has about twenty.
@@ -58,7 +61,9 @@ pub enum WireError {
 /// What is shared between connections, and kept from one answer to the next.
 #[derive(Debug, Default)]
 pub struct Interned {
-    processes: HashMap<u32, Arc<Process>>,
+    /// By pid, and by whether it was read of `/proc` or told as it opened a connection: the two know
+    /// different things of it.
+    processes: HashMap<(u32, bool), Arc<Process>>,
     namespaces: HashMap<u64, Arc<Netns>>,
     names: HashSet<Arc<str>>,
 }
@@ -69,61 +74,21 @@ impl Interned {
     /// # Errors
     /// [`WireError`] if `bytes` are none, or none that this release understands.
     pub fn decode(&mut self, bytes: &[u8]) -> Result<Update, WireError> {
-        let mut rest = Rest(bytes);
-        let theirs = rest.item("format", 1)?;
-        if theirs != FORMAT {
-            return Err(WireError::Format { theirs });
-        }
-        let is_little_endian: bool = rest.item("byte order", 1)?;
-        if is_little_endian != cfg!(target_endian = "little") {
-            return Err(WireError::ByteOrder);
-        }
-        let head: Head = rest.item("head", 1)?;
+        let (head, mut rest): (Head, _) = Rest::open(bytes)?;
         if head.since.is_none() {
             // What is not in the whole state is not needed any more.
             *self = Self::default();
         }
-        let namespaces = rest.list("namespaces", NAMESPACES_MAX, |n: Netns| self.netns(n))?;
-        let processes = rest.list("processes", PROCESSES_MAX, |p: Process| self.process(p))?;
+        let tables = self.tables(&mut rest)?;
+        let mut holds = Held::default();
         let mut connections = Vec::new();
-        let mut held_in_all = 0;
-        let subject = "connections";
-        for place in 1..=rest.count(subject, CONNECTIONS_MAX)? {
-            let malformed =
-                |reason: &str| WireError::Malformed { subject, place, reason: reason.to_owned() };
-            let namespace: u32 = rest.item(subject, place)?;
-            let netns = at(&namespaces, namespace).ok_or_else(|| malformed("no such namespace"))?;
-            let holds: Holds = rest.item(subject, place)?;
-            held_in_all = holds.get().unwrap_or(0).saturating_add(held_in_all);
-            if held_in_all > HOLDS_MAX {
-                let subject = "descriptors";
-                return Err(WireError::TooMany { subject, count: held_in_all, bound: HOLDS_MAX });
-            }
-            let mut holders = Vec::new();
-            for _ in 0..holds.get().unwrap_or(0) {
-                let (process, descriptor): Hold = rest.item(subject, place)?;
-                let process =
-                    at(&processes, process).ok_or_else(|| malformed("no such process"))?;
-                holders.push(Holder { process: Arc::clone(process), descriptor });
-            }
-            let holders = holds.map(|_| holders.into());
-            let (mut socket, direction, opening, ending, life, verdict): Bare<Box<Socket>> =
-                rest.item(subject, place)?;
-            socket.netns = Arc::clone(netns);
-            let mut connection =
-                Connection { socket, holders, direction, opening, ending, life, verdict };
-            if !has_plain_numbers(&connection) {
-                return Err(malformed("a rate is no number"));
-            }
-            self.share_names(&mut connection);
-            connections.push(connection);
+        for place in 1..=rest.count("connections", CONNECTIONS_MAX)? {
+            let at = At { subject: "connections", place };
+            connections.push(self.connection(&mut rest, at, &tables, &mut holds)?);
         }
         let gone = rest.list("ids", PROCESSES_MAX, |id| id)?;
         let losses = rest.list("losses", LOSSES_MAX, |loss| loss)?;
-        if !rest.0.is_empty() {
-            let reason = format!("{} bytes follow it", rest.0.len());
-            return Err(WireError::Malformed { subject: "end", place: 1, reason });
-        }
+        rest.end()?;
         Ok(Update {
             mark: Mark { instance: head.instance, sequence: head.sequence },
             since: head.since,
@@ -135,15 +100,77 @@ impl Interned {
         })
     }
 
+    /// Decodes an answer about events, with the same sharing.
+    ///
+    /// # Errors
+    /// As [`Interned::decode`].
+    pub fn decode_events(&mut self, bytes: &[u8]) -> Result<Happened, WireError> {
+        let (head, mut rest): (EventsHead, _) = Rest::open(bytes)?;
+        let tables = self.tables(&mut rest)?;
+        let mut holds = Held::default();
+        let mut events = Vec::new();
+        for place in 1..=rest.count("events", EVENTS_TOLD)? {
+            let at = At { subject: "events", place };
+            let (serial, moment, kind): (u64, Moment, EventKind) = rest.item(at.subject, place)?;
+            let connection = self.connection(&mut rest, at, &tables, &mut holds)?;
+            events.push(Arc::new(Event { serial, at: moment, kind, connection }));
+        }
+        let losses = rest.list("losses", LOSSES_MAX, |loss| loss)?;
+        let counted = rest.list("counts of losses", LOSSES_MAX, |loss| loss)?;
+        rest.end()?;
+        let EventsHead { instance, serial, has_more } = head;
+        Ok(Happened { mark: EventMark { instance, serial }, has_more, events, losses, counted })
+    }
+
+    fn tables(&mut self, rest: &mut Rest<'_>) -> Result<Tables, WireError> {
+        let namespaces = rest.list("namespaces", NAMESPACES_MAX, |n: Netns| self.netns(n))?;
+        let processes = rest.list("processes", PROCESSES_MAX, |p: Process| self.process(p))?;
+        Ok(Tables { namespaces, processes })
+    }
+
+    fn connection(
+        &mut self,
+        rest: &mut Rest<'_>,
+        at: At,
+        tables: &Tables,
+        held_in_all: &mut Held,
+    ) -> Result<Connection, WireError> {
+        let At { subject, place } = at;
+        let namespace: u32 = rest.item(subject, place)?;
+        let netns = at.named(&tables.namespaces, namespace, "no such namespace")?;
+        let holds: Holds = rest.item(subject, place)?;
+        held_in_all.add(holds.get().unwrap_or(0))?;
+        let mut holders = Vec::new();
+        for _ in 0..holds.get().unwrap_or(0) {
+            let (process, descriptor): Hold = rest.item(subject, place)?;
+            let process = at.named(&tables.processes, process, "no such process")?;
+            holders.push(Holder { process, descriptor });
+        }
+        let holders = holds.map(|_| holders.into());
+        let (mut socket, direction, opening, ending, life, verdict): Bare<Box<Socket>> =
+            rest.item(subject, place)?;
+        socket.netns = netns;
+        let opening = at.opening(opening, tables)?;
+        let mut connection =
+            Connection { socket, holders, direction, opening, ending, life, verdict };
+        if !has_plain_numbers(&connection) {
+            return Err(at.malformed("a rate is no number"));
+        }
+        self.share_names(&mut connection);
+        Ok(connection)
+    }
+
     fn process(&mut self, process: Process) -> Arc<Process> {
-        match self.processes.get(&process.pid) {
+        let is_told = process.executable == Known::Unknown(Unknown::SourceCannotTell);
+        let key = (process.pid, is_told);
+        match self.processes.get(&key) {
             Some(known) if **known == process => Arc::clone(known),
             _ => {
                 let shared = Arc::new(process);
                 if self.processes.len() >= PROCESSES_MAX {
                     self.processes.clear();
                 }
-                self.processes.insert(shared.pid, Arc::clone(&shared));
+                self.processes.insert(key, Arc::clone(&shared));
                 shared
             }
         }
@@ -181,8 +208,67 @@ impl Interned {
     }
 }
 
-fn at<T>(table: &[Arc<T>], place: u32) -> Option<&Arc<T>> {
-    table.get(usize::try_from(place).ok()?)
+/// What an answer tells once.
+struct Tables {
+    namespaces: Vec<Arc<Netns>>,
+    processes: Vec<Arc<Process>>,
+}
+
+/// How many descriptors an answer has had so far.
+#[derive(Default)]
+struct Held(usize);
+
+impl Held {
+    fn add(&mut self, more: usize) -> Result<(), WireError> {
+        self.0 = self.0.saturating_add(more);
+        if self.0 > HOLDS_MAX {
+            let subject = "descriptors";
+            return Err(WireError::TooMany { subject, count: self.0, bound: HOLDS_MAX });
+        }
+        Ok(())
+    }
+}
+
+/// Where in an answer something is read.
+#[derive(Clone, Copy)]
+struct At {
+    subject: &'static str,
+    place: usize,
+}
+
+impl At {
+    fn malformed(self, reason: &str) -> WireError {
+        let Self { subject, place } = self;
+        WireError::Malformed { subject, place, reason: reason.to_owned() }
+    }
+
+    /// What stands at `place` of a table.
+    fn named<T>(self, table: &[Arc<T>], place: u32, reason: &str) -> Result<Arc<T>, WireError> {
+        let there = usize::try_from(place).ok().and_then(|place| table.get(place));
+        there.cloned().ok_or_else(|| self.malformed(reason))
+    }
+
+    fn opening(
+        self,
+        opening: Known<BareOpening>,
+        tables: &Tables,
+    ) -> Result<Known<Arc<Opening>>, WireError> {
+        let (bare, source) = match opening {
+            Known::Value(bare, source) => (bare, source),
+            Known::Unknown(why) => return Ok(Known::Unknown(why)),
+            Known::NotApplicable => return Ok(Known::NotApplicable),
+        };
+        let BareOpening { at, handshake_us, accept_wait_us, by } = bare;
+        let by = match by {
+            Known::Value(place, source) => {
+                Known::Value(self.named(&tables.processes, place, "no such process")?, source)
+            }
+            Known::Unknown(why) => Known::Unknown(why),
+            Known::NotApplicable => Known::NotApplicable,
+        };
+        let opening = Opening { at, handshake_us, accept_wait_us, by };
+        Ok(Known::Value(Arc::new(opening), source))
+    }
 }
 
 /// Sums, sorting and printing rely on rates being numbers from 0 up.
@@ -196,35 +282,4 @@ fn has_plain_numbers(connection: &Connection) -> bool {
         .chain([highest])
         .flat_map(|rates| [rates.out_bytes_per_s, rates.in_bytes_per_s])
         .all(|rate| rate.is_finite() && rate >= 0.0)
-}
-
-/// What has not been read yet.
-struct Rest<'a>(&'a [u8]);
-
-impl Rest<'_> {
-    fn item<T: DeserializeOwned>(
-        &mut self,
-        subject: &'static str,
-        place: usize,
-    ) -> Result<T, WireError> {
-        let (item, rest) = postcard::take_from_bytes(self.0)
-            .map_err(|error| WireError::Malformed { subject, place, reason: error.to_string() })?;
-        self.0 = rest;
-        Ok(item)
-    }
-
-    fn count(&mut self, subject: &'static str, bound: usize) -> Result<usize, WireError> {
-        let count = self.item(subject, 0)?;
-        if count > bound { Err(WireError::TooMany { subject, count, bound }) } else { Ok(count) }
-    }
-
-    fn list<T: DeserializeOwned, U>(
-        &mut self,
-        subject: &'static str,
-        bound: usize,
-        mut keep: impl FnMut(T) -> U,
-    ) -> Result<Vec<U>, WireError> {
-        let count = self.count(subject, bound)?;
-        (1..=count).map(|place| self.item(subject, place).map(&mut keep)).collect()
-    }
 }

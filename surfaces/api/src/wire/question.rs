@@ -27,7 +27,9 @@ pub struct Question {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QuestionError {
     /// A parameter nobody knows.
-    #[error("no parameter `{0}`; there are view, tcp, udp, ipv4, ipv6, netns, after and span_us")]
+    #[error(
+        "no parameter `{0}`; there are view, tcp, udp, ipv4, ipv6, netns, after, and span_us or (of events) wait_us"
+    )]
     Parameter(String),
     /// `view` is none.
     #[error("view is connections, listening or all")]
@@ -38,8 +40,11 @@ pub enum QuestionError {
     /// `after` is no mark.
     #[error("after is INSTANCE-SEQUENCE, two whole numbers")]
     Mark,
-    /// `span_us` is no number.
-    #[error("span_us is a whole number of microseconds")]
+    /// `after` of events is none.
+    #[error("after is now, kept or INSTANCE-SERIAL, two whole numbers")]
+    From,
+    /// `span_us` or `wait_us` is no number.
+    #[error("span_us and wait_us are whole numbers of microseconds")]
     Span,
     /// More namespaces than any question has.
     #[error("at most {NAMES_MAX} parameters netns")]
@@ -53,17 +58,7 @@ impl Question {
     /// The question as a query, without the question mark.
     #[must_use]
     pub fn to_query(&self) -> String {
-        let Ask { view, tcp, udp, ipv4, ipv6, namespaces } = &self.ask;
-        let mut query = format!("view={}", view_name(*view));
-        for (name, yes) in [("tcp", tcp), ("udp", udp), ("ipv4", ipv4), ("ipv6", ipv6)] {
-            if !yes {
-                query.push_str(&format!("&{name}=0"));
-            }
-        }
-        for name in namespaces {
-            query.push_str("&netns=");
-            encode(&mut query, name);
-        }
+        let mut query = write_ask(&self.ask);
         if let Some(mark) = self.after {
             query.push_str(&format!("&after={mark}"));
         }
@@ -79,24 +74,15 @@ impl Question {
     /// [`QuestionError`] if it is none.
     pub fn from_query(query: &str) -> Result<Self, QuestionError> {
         let mut question = Self::default();
-        let ask = &mut question.ask;
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        for (key, value) in pairs(query) {
             let value = decode(value)?;
             match key {
-                "view" => ask.view = view_named(&value).ok_or(QuestionError::View)?,
-                "tcp" => ask.tcp = flag("tcp", &value)?,
-                "udp" => ask.udp = flag("udp", &value)?,
-                "ipv4" => ask.ipv4 = flag("ipv4", &value)?,
-                "ipv6" => ask.ipv6 = flag("ipv6", &value)?,
-                "netns" if ask.namespaces.len() < NAMES_MAX => ask.namespaces.push(value),
-                "netns" => return Err(QuestionError::Names),
                 "after" => question.after = Some(value.parse()?),
                 "span_us" => {
                     let us = value.parse().map_err(|_| QuestionError::Span)?;
                     question.span = Duration::from_micros(us);
                 }
-                _ => return Err(QuestionError::Parameter(decode(key)?)),
+                key => read_ask(&mut question.ask, key, value)?,
             }
         }
         Ok(question)
@@ -107,6 +93,43 @@ impl Question {
     pub fn is_due(&self, beat: &Beat) -> bool {
         watched(beat) >= self.span && self.after != Some(Mark::of(beat))
     }
+}
+
+/// The parameters that say which connections are asked about.
+pub(super) fn write_ask(ask: &Ask) -> String {
+    let Ask { view, tcp, udp, ipv4, ipv6, namespaces } = ask;
+    let mut query = format!("view={}", view_name(*view));
+    for (name, yes) in [("tcp", tcp), ("udp", udp), ("ipv4", ipv4), ("ipv6", ipv6)] {
+        if !yes {
+            query.push_str(&format!("&{name}=0"));
+        }
+    }
+    for name in namespaces {
+        query.push_str("&netns=");
+        encode(&mut query, name);
+    }
+    query
+}
+
+/// Reads one of those parameters.
+pub(super) fn read_ask(ask: &mut Ask, key: &str, value: String) -> Result<(), QuestionError> {
+    match key {
+        "view" => ask.view = view_named(&value).ok_or(QuestionError::View)?,
+        "tcp" => ask.tcp = flag("tcp", &value)?,
+        "udp" => ask.udp = flag("udp", &value)?,
+        "ipv4" => ask.ipv4 = flag("ipv4", &value)?,
+        "ipv6" => ask.ipv6 = flag("ipv6", &value)?,
+        "netns" if ask.namespaces.len() < NAMES_MAX => ask.namespaces.push(value),
+        "netns" => return Err(QuestionError::Names),
+        _ => return Err(QuestionError::Parameter(decode(key)?)),
+    }
+    Ok(())
+}
+
+/// Keys and values, both as they stand in the query.
+pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 fn view_name(view: View) -> &'static str {
@@ -142,7 +165,7 @@ fn encode(out: &mut String, text: &str) {
     }
 }
 
-fn decode(text: &str) -> Result<String, QuestionError> {
+pub(super) fn decode(text: &str) -> Result<String, QuestionError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);

@@ -1,11 +1,11 @@
-//! Which connections of a snapshot a question is about.
+//! Which connections a question is about.
 //!
 //! The one idea: an agent answers from what it has seen, so the namespaces it knows are those in
 //! which it sees sockets; it enters none because somebody asks.
 
 use std::collections::{BTreeMap, HashSet};
 
-use conns_core::model::{Connection, Family, Netns, Protocol, Snapshot};
+use conns_core::model::{Connection, Family, Netns, Protocol};
 
 use super::holders_of;
 use crate::face::{Ask, FaceError};
@@ -21,21 +21,34 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// Finds the namespaces that `ask` names among those of `snapshot`.
-    pub(super) fn new(ask: &'a Ask, snapshot: &Snapshot) -> Result<Self, FaceError> {
+    /// Finds the namespaces that `ask` names among those of the connections that are `there`.
+    pub(super) fn new<'c, I: Iterator<Item = &'c Connection>>(
+        ask: &'a Ask,
+        there: impl Fn() -> I,
+    ) -> Result<Self, FaceError> {
         if ask.namespaces.is_empty() {
             return Ok(Self { ask, namespaces: None });
         }
         let mut known: BTreeMap<u64, &Netns> = BTreeMap::new();
-        for connection in &snapshot.connections {
+        for connection in there() {
             known.entry(connection.socket.netns.inode).or_insert(&connection.socket.netns);
         }
-        let chosen = ask.namespaces.iter().map(|name| choose(name, &known, snapshot));
+        let chosen = ask.namespaces.iter().map(|name| choose(name, &known, &there));
         Ok(Self { ask, namespaces: Some(chosen.collect::<Result<_, _>>()?) })
+    }
+
+    /// What has no connection in any namespace.
+    pub(super) fn nothing(ask: &'a Ask) -> Self {
+        Self { ask, namespaces: Some(HashSet::new()) }
     }
 
     /// Whether this is one of them.
     pub(super) fn contains(&self, connection: &Connection) -> bool {
+        self.ask.view.contains(connection) && self.contains_in_any_state(connection)
+    }
+
+    /// Whether it is one of them but for its state.
+    pub(super) fn contains_in_any_state(&self, connection: &Connection) -> bool {
         let socket = &connection.socket;
         let is_protocol = match socket.protocol {
             Protocol::Tcp | Protocol::Mptcp => self.ask.tcp,
@@ -47,17 +60,16 @@ impl<'a> Wanted<'a> {
         };
         is_protocol
             && is_family
-            && self.ask.view.contains(connection)
             && self.namespaces.as_ref().is_none_or(|all| all.contains(&socket.netns.inode))
     }
 }
 
 /// The namespace meant by a name, an inode, `net:[inode]`, a pid, or a path under `/run/netns` or
 /// `/proc`; in the same order as without an agent.
-fn choose(
+fn choose<'c, I: Iterator<Item = &'c Connection>>(
     wanted: &str,
     known: &BTreeMap<u64, &Netns>,
-    snapshot: &Snapshot,
+    there: &impl Fn() -> I,
 ) -> Result<u64, FaceError> {
     let name = wanted.strip_prefix("/run/netns/").or(wanted.strip_prefix("/var/run/netns/"));
     let name = name.unwrap_or(wanted);
@@ -69,7 +81,7 @@ fn choose(
     }
     let path = wanted.strip_prefix("/proc/").and_then(|rest| rest.strip_suffix("/ns/net"));
     let reason = match path.unwrap_or(wanted).parse() {
-        Ok(pid) => match namespaces_of(pid, snapshot).as_slice() {
+        Ok(pid) => match namespaces_of(pid, there()).as_slice() {
             [inode] => return Ok(*inode),
             [] => "the agent sees no socket in such a namespace or of such a process",
             _ => "that process holds sockets of several namespaces; name one of them",
@@ -87,9 +99,9 @@ fn choose(
 }
 
 /// The namespaces of the sockets that this process holds.
-fn namespaces_of(pid: u32, snapshot: &Snapshot) -> Vec<u64> {
+fn namespaces_of<'c>(pid: u32, there: impl Iterator<Item = &'c Connection>) -> Vec<u64> {
     let mut inodes: Vec<u64> = Vec::new();
-    for connection in &snapshot.connections {
+    for connection in there {
         let inode = connection.socket.netns.inode;
         let mut held = holders_of(connection).iter();
         if !inodes.contains(&inode) && held.any(|holder| holder.process.pid == pid) {

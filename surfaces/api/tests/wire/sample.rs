@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conns_core::model::{
-    AcceptQueue, Beat, Closed, Congestion, CongestionDetail, Endpoint, Facts, Family, Health,
-    Holding, Holdings, Known, Loss, LossKind, Moment, Netns, Observation, Process, Protocol,
-    Queues, Socket, SocketId, SocketMemory, Source, State, Subject, TcpInfo, Timer, TimerKind,
-    Unknown,
+    AcceptQueue, Beat, Closed, Congestion, CongestionDetail, Connection, Ending, Endpoint, Event,
+    EventKind, Facts, Family, Health, Holding, Holdings, HowEnded, Known, Loss, LossKind, Moment,
+    Netns, Observation, Opening, Process, Protocol, Queues, Socket, SocketId, SocketMemory, Source,
+    State, Subject, TcpInfo, Timer, TimerKind, UdpPeer, UdpTraffic, Unknown,
 };
 use conns_core::track::{Memory, Tracker};
 
@@ -80,6 +80,15 @@ pub(crate) fn udp(cookie: u64, local: &str) -> Box<Socket> {
     let mut socket = socket(cookie, local, local, 0);
     (socket.protocol, socket.state) = (Protocol::Udp, State::Close);
     (socket.remote, socket.tcp) = (None, Known::NotApplicable);
+    let peer = UdpPeer {
+        remote: endpoint("192.0.2.53:53"),
+        bytes_out: 40,
+        bytes_in: 400,
+        datagrams_out: 1,
+        datagrams_in: 2,
+    };
+    let traffic = UdpTraffic { bytes_out: 41, bytes_in: 400, peers: Arc::new([peer]) };
+    socket.udp = Known::Value(traffic, Source::Ebpf);
     socket
 }
 
@@ -137,10 +146,16 @@ impl Agent {
             sentence: "three processes could not be looked into".into(),
         };
         let observation = |source, facts, losses| Observation { source, at, facts, losses };
-        let snapshot = Arc::new(self.tracker.fold(vec![
+        let mut snapshot = self.tracker.fold(vec![
             observation(Source::SockDiag, vec![Facts::Sockets(sockets)], Vec::new()),
             observation(Source::Procfs, vec![Facts::Holdings(holdings.into())], vec![loss]),
-        ]));
+        ]);
+        // Nobody told of beginnings and ends.
+        for connection in &mut snapshot.connections {
+            connection.opening = Known::NotApplicable;
+            connection.ending = Known::NotApplicable;
+        }
+        let snapshot = Arc::new(snapshot);
         let mut closed: Vec<Arc<Closed>> = Vec::new();
         if let Some(before) = &self.latest {
             closed.extend(before.closed.iter().cloned());
@@ -167,9 +182,9 @@ impl Agent {
     }
 }
 
-/// One look at a machine with one socket of each kind.
+/// One look at a machine with one socket of each kind; of the last it was told how it was opened.
 pub(crate) fn machine() -> Beat {
-    Agent::new().look(
+    let mut beat = Agent::new().look(
         vec![
             socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000),
             socket(2, "10.0.0.5:443", "192.0.2.7:51001", 0),
@@ -179,5 +194,72 @@ pub(crate) fn machine() -> Beat {
             socket(6, "10.0.0.5:50000", "192.0.2.9:80", 5),
         ],
         &[(100, 1), (100, 2), (100, 3), (101, 3), (200, 4), (300, 5)],
-    )
+    );
+    let snapshot = Arc::make_mut(&mut beat.snapshot);
+    if let Some(last) = snapshot.connections.last_mut() {
+        *last = opened(last.clone());
+    }
+    beat
+}
+
+/// The connection as it was opened by process 100, of which looks know more.
+pub(crate) fn opened(mut connection: Connection) -> Connection {
+    let untold = Unknown::SourceCannotTell;
+    let opener = Process {
+        executable: Known::Unknown(untold),
+        command_line: Known::Unknown(untold),
+        ..Process::clone(&process(100, "p100"))
+    };
+    let moment = Moment { monotonic_us: 5_000_000, wall_us: 1_700_000_005_000_000 };
+    connection.opening = Known::Value(
+        Arc::new(Opening {
+            at: moment,
+            handshake_us: Known::Value(1200, Source::Ebpf),
+            accept_wait_us: Known::NotApplicable,
+            by: Known::Value(Arc::new(opener), Source::Ebpf),
+        }),
+        Source::Ebpf,
+    );
+    connection
+}
+
+/// That connection, closed by its peer.
+pub(crate) fn closed(connection: Connection) -> Connection {
+    let mut connection = opened(connection);
+    connection.socket.state = State::Close;
+    let moment = Moment { monotonic_us: 9_000_000, wall_us: 1_700_000_009_000_000 };
+    let ending = Ending {
+        at: moment,
+        duration_us: Known::Value(4_000_000, Source::Ebpf),
+        how: HowEnded::Error(113),
+        first_closer: Known::Unknown(Unknown::Ambiguous),
+        fin_received: true,
+    };
+    connection.ending = Known::Value(ending, Source::Ebpf);
+    connection
+}
+
+/// The machine, of which these events are kept: the connections with cookies 1 and 5 open and close,
+/// again and again.
+pub(crate) fn eventful(serials: std::ops::RangeInclusive<u64>) -> Beat {
+    let mut beat = machine();
+    let of = |cookie: u64| {
+        let mut there = beat.snapshot.connections.iter();
+        there.find(|connection| connection.socket.id.cookie == cookie).unwrap().clone()
+    };
+    let rounds = [
+        (EventKind::Opened, opened(of(1))),
+        (EventKind::Accepted, opened(of(5))),
+        (EventKind::Closed, closed(of(1))),
+        (EventKind::Failed, closed(of(5))),
+    ];
+    let event = |serial: u64| {
+        let (kind, connection) = rounds[serial as usize % rounds.len()].clone();
+        let us = serial * 1000;
+        let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };
+        Arc::new(Event { serial, at, kind, connection })
+    };
+    beat.events_complete_since = serials.start() - 1;
+    beat.events = serials.map(event).collect();
+    beat
 }

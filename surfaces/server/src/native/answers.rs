@@ -41,56 +41,78 @@ pub(super) fn guard(headers: &mut HeaderMap) {
     }
 }
 
-/// Refuses (406) if the client wants nothing of the type `media`. Preferences do not matter, as each
-/// route has one type; only what is ruled out by `q=0` does (RFC 9110 section 12.5.1).
+/// How exactly a range of an `Accept` header names a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Exactness {
+    Anything,
+    Family,
+    Type,
+}
+
+/// What `Accept` headers say of one type.
+struct Wish {
+    /// Whether they say anything at all.
+    is_any: bool,
+    /// The most exact range about it, and whether it is wanted: a weight of 0 rules it out.
+    best: Option<(Exactness, bool)>,
+}
+
+impl Wish {
+    fn about(headers: &HeaderMap, media: &str) -> Self {
+        let media = media.split(';').next().unwrap_or_default();
+        let family = media.split('/').next().unwrap_or_default();
+        let mut wish = Self { is_any: false, best: None };
+        for value in headers.get_all(header::ACCEPT) {
+            let Ok(text) = value.to_str() else { continue };
+            for range in text.get(..ACCEPT_BYTES).unwrap_or(text).split(',') {
+                let mut parts = range.split(';').map(str::trim);
+                let name = parts.next().unwrap_or_default();
+                wish.is_any |= !name.is_empty();
+                let is_of_family =
+                    name.strip_suffix("/*").is_some_and(|of| of.eq_ignore_ascii_case(family));
+                let exactness = match name {
+                    name if name.eq_ignore_ascii_case(media) => Exactness::Type,
+                    "*/*" => Exactness::Anything,
+                    _ if is_of_family => Exactness::Family,
+                    _ => continue,
+                };
+                let is_wanted = parts.find_map(weight) != Some(0.0);
+                if wish.best.is_none_or(|(before, _)| exactness > before) {
+                    wish.best = Some((exactness, is_wanted));
+                }
+            }
+        }
+        wish
+    }
+}
+
+/// The weight that a parameter of a range is, if it is one.
+fn weight(parameter: &str) -> Option<f32> {
+    let (key, value) = parameter.split_once('=')?;
+    key.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse().ok())?
+}
+
+/// Whether the client asks for the type `media` by its name.
+pub(super) fn is_named(headers: &HeaderMap, media: &str) -> bool {
+    Wish::about(headers, media).best == Some((Exactness::Type, true))
+}
+
+/// Refuses (406) if the client wants nothing of the type `media`. Preferences do not matter; only what
+/// is ruled out by `q=0` does (RFC 9110 section 12.5.1).
 pub(super) fn accepted(headers: &HeaderMap, media: &str) -> Result<(), Problem> {
+    let Wish { is_any, best } = Wish::about(headers, media);
+    if best.map_or(!is_any, |(_, is_wanted)| is_wanted) {
+        return Ok(());
+    }
     let media = media.split(';').next().unwrap_or_default();
-    let family = media.split('/').next().unwrap_or_default();
-    let mut is_any = false;
-    // The most specific range about this type decides.
-    let mut best: Option<(u8, bool)> = None;
-    for value in headers.get_all(header::ACCEPT) {
-        let Ok(text) = value.to_str() else { continue };
-        for range in text.get(..ACCEPT_BYTES).unwrap_or(text).split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default();
-            if name.is_empty() {
-                continue;
-            }
-            is_any = true;
-            let rank = if name.eq_ignore_ascii_case(media) {
-                3
-            } else if name.strip_suffix("/*").is_some_and(|of| of.eq_ignore_ascii_case(family)) {
-                2
-            } else if name == "*/*" {
-                1
-            } else {
-                continue;
-            };
-            let weight = parts.find_map(|part| {
-                let (key, value) = part.split_once('=')?;
-                key.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>().ok())?
-            });
-            let is_wanted = weight != Some(0.0);
-            if best.is_none_or(|(before, _)| rank > before) {
-                best = Some((rank, is_wanted));
-            }
-        }
-    }
-    match best {
-        Some((_, true)) => Ok(()),
-        None if !is_any => Ok(()),
-        _ => {
-            let wanted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-            Err(Problem::new(
-                StatusCode::NOT_ACCEPTABLE,
-                "not-acceptable",
-                format!(
-                    "this is {media}, and the client takes only {}",
-                    repeated(wanted.unwrap_or("other types"))
-                ),
-                format!("send `Accept: {media}` or no Accept header"),
-            ))
-        }
-    }
+    let wanted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    Err(Problem::new(
+        StatusCode::NOT_ACCEPTABLE,
+        "not-acceptable",
+        format!(
+            "this is {media}, and the client takes only {}",
+            repeated(wanted.unwrap_or("other types"))
+        ),
+        format!("send `Accept: {media}` or no Accept header"),
+    ))
 }

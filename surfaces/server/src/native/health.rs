@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use axum::response::Response;
+use conns_api::AbilityShapes;
 use conns_core::model::{Health, Loss, Moment};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -39,15 +40,6 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
         (None, false) => "degraded",
         (None, true) => "ok",
     };
-    let abilities: Vec<Value> = health
-        .abilities
-        .iter()
-        .map(|ability| {
-            json!({
-                "name": ability.name, "meaning": ability.meaning, "missing": ability.missing,
-            })
-        })
-        .collect();
     let refused: Map<String, Value> = about
         .refusals
         .list()
@@ -69,7 +61,8 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
             "done": health.beats, "missed": health.beats_missed,
             "slip_us": health.slip_us, "slip_max_us": health.slip_max_us,
         },
-        "abilities": abilities,
+        "abilities": AbilityShapes(&health.abilities),
+        "corrections": health.corrections,
         "losses": {
             "snapshot": losses(&beat.snapshot.losses), "agent": losses(&health.losses),
         },
@@ -103,7 +96,7 @@ fn losses(losses: &[Loss]) -> Vec<Value> {
 }
 
 impl Native {
-    /// Streams of changes that are open.
+    /// Streams of changes and events that are open.
     pub(super) fn streams_open(&self) -> usize {
         STREAMS.saturating_sub(self.streams.available_permits())
     }

@@ -3,6 +3,7 @@
 //! The one idea: the number of series does not depend on the machine. Labels are words of this program,
 //! or the names of the first few processes and listeners; all others are summed as `other`.
 
+mod counts;
 mod tops;
 
 use std::collections::BTreeMap;
@@ -20,15 +21,16 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use super::answers::{OPENMETRICS, whole};
 use super::problem::Problem;
 use super::{Asked, Native, health};
+pub(crate) use counts::EventCounts;
 use tops::{listeners, processes};
 
 /// Most processes and listeners with metrics of their own.
 pub(super) const TOP_MAX: usize = 200;
 
 /// Series that are there whatever the machine does: 3 protocols by 12 states, 3 directions, 13 verdicts,
-/// 2 ways of bytes and 2 of rates, retransmissions, 8 kinds of loss twice, and 15 of the agent
-/// itself. Those of what the shell refused come on top, one each bound of it.
-const FIXED: usize = 3 * 12 + 3 + 13 + 2 + 2 + 1 + 2 * 8 + 15;
+/// 2 ways of bytes and 2 of rates, retransmissions, 10 kinds of loss twice, 4 kinds of events and those of
+/// which it is not known, and 16 of the agent itself. Those of what the shell refused come on top, one each bound of it.
+const FIXED: usize = 3 * 12 + 3 + 13 + 2 + 2 + 1 + 2 * 10 + 5 + 16;
 
 /// Series of each process (connections, two rates, retransmissions) and of each listener (backlog, its
 /// limit, overflows).
@@ -232,21 +234,33 @@ fn agent(registry: &mut Registry, native: &Native, beat: &Beat) {
             None,
             about.clients.load(std::sync::atomic::Ordering::Relaxed) as f64,
         ),
-        ("agent_streams", "Streams of changes open", None, native.streams_open() as f64),
+        ("agent_streams", "Streams of changes and events open", None, native.streams_open() as f64),
         ("snapshot_sequence", "Number of the snapshot", None, beat.snapshot.sequence as f64),
         ("agent_series_max", "Most series there can be here", None, most as f64),
     ];
     for (name, help, unit, value) in plain {
         gauge(registry, (name, help, unit), value);
     }
-    let counted: [(&str, &str, Option<Unit>, f64); 3] = [
+    let counted: [(&str, &str, Option<Unit>, f64); 4] = [
         ("agent_beats", "Looks made", None, health.beats as f64),
         ("agent_beats_missed", "Looks left out", None, health.beats_missed as f64),
+        (
+            "agent_corrections",
+            "Holders found to be others than the changes had told",
+            None,
+            health.corrections as f64,
+        ),
         ("agent_cpu", "CPU time since the start", Some(Unit::Seconds), seconds(cost.cpu_us)),
     ];
     for (name, help, unit, value) in counted {
         counter(registry, (name, help, unit), value);
     }
+    about.counts.note(beat);
+    counters(
+        registry,
+        ("events", "What happened to connections since the start, by kind", None),
+        about.counts.list().into_iter().map(|(kind, count)| (label("kind", kind), count as f64)),
+    );
     let by_kind = |losses: &[Loss]| {
         let shape = |loss: &Loss| (label("kind", loss.kind.name()), loss.count as f64);
         losses.iter().map(shape).collect::<Vec<_>>()

@@ -18,10 +18,10 @@ use utoipa::openapi::{
     RefOr, Required, ResponseBuilder, Schema, Type,
 };
 
-use super::answers::{JSON, whole};
+use super::answers::{EVENTS, JSON, whole};
 use super::parameters::{self, Kind};
 use super::problem::Problem;
-use super::routes::{Outcome, ROUTES, Route};
+use super::routes::{Outcome, ROUTES, Route, Work};
 use super::{Asked, Native};
 
 /// `GET /openapi.json`.
@@ -85,7 +85,12 @@ fn response(route: &Route, outcome: &Outcome) -> RefOr<utoipa::openapi::Response
     };
     let media = media.split(';').next().unwrap_or(media);
     let content = Content::new(Some(schema));
-    RefOr::T(ResponseBuilder::new().description(outcome.about).content(media, content).build())
+    let mut response = ResponseBuilder::new().description(outcome.about).content(media, content);
+    if matches!(route.work, Work::Either(..)) && outcome.status == 200 {
+        let text = Schema::from(ObjectBuilder::new().schema_type(Type::String));
+        response = response.content(EVENTS, Content::new(Some(RefOr::T(text))));
+    }
+    RefOr::T(response.build())
 }
 
 fn id() -> Parameter {

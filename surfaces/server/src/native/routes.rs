@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use conns_api::{SNAPSHOT_PATH, SNAPSHOT_TYPE};
+use conns_api::{EVENTS_PATH, EVENTS_TYPE, SNAPSHOT_PATH, SNAPSHOT_TYPE};
 
 use super::answers::{EVENTS, HTML, JSON, OPENMETRICS};
 use super::parameters::{Kind, Parameter};
 use super::problem::Problem;
-use super::{Asked, Native, changes, health, list, metrics, one, openapi, pages, processes};
+use super::{
+    Asked, Native, changes, events, health, list, metrics, one, openapi, pages, processes,
+};
 
 /// Most rows of one answer. Ten thousand with all fields are 20 MB.
 const ROWS_MAX: usize = 10_000;
@@ -17,6 +19,9 @@ const ROWS: usize = 1000;
 
 /// Answers a request.
 type Write = fn(&Native, &Asked) -> Result<Response, Problem>;
+
+/// Begins an answer without an end.
+type Open = fn(&Arc<Native>, &Asked) -> Result<Response, Problem>;
 
 /// How a route's answer comes about.
 #[derive(Clone, Copy)]
@@ -28,7 +33,9 @@ pub(super) enum Work {
     /// By a router of its own, which is only told of here.
     Elsewhere,
     /// Without an end.
-    Stream(fn(&Arc<Native>, &Asked) -> Result<Response, Problem>),
+    Stream(Open),
+    /// As [`Work::Heavy`], or without an end for clients that ask for server-sent events.
+    Either(Write, Open),
 }
 
 /// One answer of a route, for the OpenAPI document.
@@ -128,6 +135,23 @@ static SINCE: Parameter = text(
     "",
     "Resume behind this event: the `id` of a `beat` event. `Last-Event-ID` goes before it.",
 );
+static EVENTS_TOO: Parameter =
+    word("events", &["true", "false"], "false", "`false` leaves out what happened.");
+static SINCE_EVENT: Parameter = text(
+    "since",
+    "0",
+    "Behind the event with this serial number, or with this `id`. `Last-Event-ID` goes before it. Without \
+     it a list has everything that is kept, and a stream what happens from now on.",
+);
+static EVENT: Parameter = Parameter {
+    repeats: true,
+    ..word(
+        "event",
+        &["opened", "accepted", "closed", "failed"],
+        "closed",
+        "Only events of this kind. May be repeated.",
+    )
+};
 static UPDATES: Parameter = word(
     "updates",
     &["true", "false"],
@@ -262,16 +286,50 @@ pub(super) static ROUTES: &[Route] = &[
         summary: "Changes, as they happen",
         about: "Server-sent events. First `snapshot`, then the whole state as `opened`; from then on, \
                 for each beat, `closed`, `left` (does not match any more), `opened` and `updated` in \
-                this order, as far as there are any, and always a `beat` that ends it. Only `beat` has \
+                this order, as far as there are any, then `events` with what happened, also to connections no \
+                look saw, and always a `beat` that ends it. Only `beat` has \
                 an `id`: resume there by `Last-Event-ID` or `since`. What cannot be resumed begins \
                 with `reset`, then `snapshot`. A slow reader gets several beats as one. Without \
                 `view` everything is told.",
-        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &FIELDS, &UPDATES, &SINCE],
+        parameters: &[
+            &FILTER,
+            &VIEW,
+            &PROTO,
+            &FAMILY,
+            &NETNS,
+            &FIELDS,
+            &UPDATES,
+            &EVENTS_TOO,
+            &SINCE,
+        ],
         media: EVENTS,
         work: Work::Stream(changes::answer),
         outcomes: &[
             plain("Events; the data of each is a JSON object (docs/api.md)."),
             BAD,
+            error(503, "So many streams are open already."),
+        ],
+    },
+    Route {
+        path: "/api/v1/events",
+        name: "listEvents",
+        summary: "What happened, as a list or as it happens",
+        about: "Every connection opened, accepted and closed, and every connect that failed, told by the \
+                kernel at that moment, oldest first; also of those that lived shorter than the time \
+                between two looks. As a list: `next_since` is the `since` of the next question. With \
+                `Accept: text/event-stream` server-sent events: first `begin`, then `events` as they \
+                happen, each with an `id` to resume at; `reset` where some are not kept any more.",
+        parameters: &[&FILTER, &EVENT, &PROTO, &FAMILY, &NETNS, &FIELDS, &SINCE_EVENT, &LIMIT],
+        media: JSON,
+        work: Work::Either(events::answer, events::stream),
+        outcomes: &[
+            ok("Events", "Events, oldest first."),
+            BAD,
+            Outcome {
+                status: 410,
+                about: "What followed is not kept any more, or the agent was started anew: begin anew.",
+                schema: Some("ExpiredEvents"),
+            },
             error(503, "So many streams are open already."),
         ],
     },
@@ -305,6 +363,17 @@ pub(super) static ROUTES: &[Route] = &[
         media: SNAPSHOT_TYPE,
         work: Work::Elsewhere,
         outcomes: &[plain("The snapshot.")],
+    },
+    Route {
+        path: EVENTS_PATH,
+        name: "getSnapshotEvents",
+        summary: "What happened, for `conns --agent`",
+        about: "In the format of one release of conns: not for other programs, which find the same in \
+                /api/v1/events.",
+        parameters: &[],
+        media: EVENTS_TYPE,
+        work: Work::Elsewhere,
+        outcomes: &[plain("What happened.")],
     },
     Route {
         path: "/metrics",

@@ -62,20 +62,30 @@ impl Selection {
             && self.filter.is_none()
     }
 
+    /// Whether it is about nothing but listening endpoints.
+    pub(super) fn is_of_listeners(&self) -> bool {
+        self.scope == Scope::View(View::Listening)
+    }
+
     /// Whether `connection` is meant.
     pub(super) fn matches(&self, connection: &Connection) -> bool {
-        let socket = &connection.socket;
         let is_in_scope = match self.scope {
             Scope::View(view) => view.contains(connection),
             Scope::OfInterest => is_of_interest(connection),
         };
-        is_in_scope
-            && match self.protocol {
-                // MPTCP is TCP to whoever uses it.
-                Some(Protocol::Tcp | Protocol::Mptcp) => socket.protocol != Protocol::Udp,
-                Some(Protocol::Udp) => socket.protocol == Protocol::Udp,
-                None => true,
-            }
+        is_in_scope && self.matches_in_any_state(connection)
+    }
+
+    /// Whether it is meant but for its state: what is closed is in no view.
+    pub(super) fn matches_in_any_state(&self, connection: &Connection) -> bool {
+        let socket = &connection.socket;
+        let is_protocol = match self.protocol {
+            // MPTCP is TCP to whoever uses it.
+            Some(Protocol::Tcp | Protocol::Mptcp) => socket.protocol != Protocol::Udp,
+            Some(Protocol::Udp) => socket.protocol == Protocol::Udp,
+            None => true,
+        };
+        is_protocol
             && self.family.is_none_or(|family| socket.family == family)
             && (self.namespaces.is_empty()
                 || self.namespaces.iter().any(|name| is_called(&socket.netns, name)))

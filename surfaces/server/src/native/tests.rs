@@ -3,6 +3,7 @@
 mod changes;
 mod document;
 mod errors;
+mod events;
 mod health;
 mod lists;
 mod metrics;

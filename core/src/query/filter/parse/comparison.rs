@@ -66,7 +66,7 @@ impl Parser<'_> {
             Verb::Is => true,
             // `owners == unknown` says something, `owners == 5` is refused with its value.
             Verb::Equal => true,
-            Verb::In => kind != Kind::Bool && kind != Kind::Holders,
+            Verb::In => kind != Kind::Bool && !kind.is_list(),
             Verb::Less | Verb::AtMost | Verb::Greater | Verb::AtLeast => has_order(kind),
             Verb::Matches | Verb::Contains => kind == Kind::Text,
         };

@@ -6,36 +6,56 @@
 
 use std::collections::HashSet;
 
+use conns_api::{Answer, EventRecords, RecordWriter};
 use conns_core::model::{Beat, Connection};
 use conns_core::query::Field;
 use serde_json::json;
 
+use super::super::list::snapshot;
 use super::super::selection::Selection;
-use super::PIECE_BYTES;
-use super::events::{self, Lists};
+use super::super::streams::{
+    Left, PIECE_BYTES, Telling, event, event_with_id, parse_instance, parse_number,
+};
+use super::lists::Lists;
 
-/// Where a client says it left off.
+/// A place in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
-    /// It has nothing.
-    Nothing,
-    /// Behind this snapshot.
-    Place {
-        /// The agent's.
-        instance: u64,
-        /// The snapshot's.
-        sequence: u64,
-    },
-    /// Behind something that is not ours.
-    Elsewhere,
+pub(super) struct Place {
+    instance: u64,
+    /// Behind this snapshot,
+    sequence: u64,
+    /// and behind what happened up to here; `None` if the client does not say it.
+    serial: Option<u64>,
+}
+
+/// The place an id names; `None` if it is none of ours. Without the serial number an id is as it was
+/// before there were events.
+pub(super) fn parse_id(text: &str) -> Option<Place> {
+    let (instance, numbers) = text.split_once('-')?;
+    let (sequence, serial) = match numbers.split_once('-') {
+        Some((sequence, serial)) => (sequence, Some(parse_number(serial)?)),
+        None => (numbers, None),
+    };
+    Some(Place { instance: parse_instance(instance)?, sequence: parse_number(sequence)?, serial })
+}
+
+/// What is told beside what comes and goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// What was there and changed.
+    pub(super) updates: bool,
+    /// What happened.
+    pub(super) events: bool,
 }
 
 /// One client's stream.
-pub(super) struct Telling {
+pub(super) struct ChangesTelling {
     selection: Selection,
     fields: Vec<&'static Field>,
-    updates: bool,
-    from: From,
+    wanted: Wanted,
+    from: Left<Place>,
+    /// What happened up to here is told; `None` before the first round.
+    heard: Option<u64>,
     /// Serial numbers of the connections the client has, where not everything is told; 16 bytes or
     /// so for each.
     told: Option<HashSet<u64>>,
@@ -58,75 +78,61 @@ struct Round {
     serial: u64,
     /// The newest connection when the round began; later ones wait for the next round.
     newest: u64,
+    /// What happened later waits as well.
+    last_event: u64,
 }
 
-impl Telling {
+impl ChangesTelling {
     pub(super) fn new(
         selection: Selection,
         fields: Vec<&'static Field>,
-        updates: bool,
-        from: From,
+        wanted: Wanted,
+        from: Left<Place>,
     ) -> Self {
         let told = (!selection.is_everything()).then(HashSet::new);
-        let is_resumed = matches!(from, From::Place { .. });
-        Self { selection, fields, updates, from, told, is_resumed, round: None }
-    }
-
-    /// Appends the next piece, if there is anything to tell; whether there is more after it.
-    pub(super) fn write(&mut self, beat: &Beat, out: &mut Vec<u8>) -> bool {
-        let mut round = match self.round.take() {
-            Some(round) => round,
-            None => match self.begin(beat, out) {
-                Some(round) => round,
-                None => return false,
-            },
-        };
-        if let Some(since) = round.since
-            && !self.write_closed(beat, since, &mut round, out)
-        {
-            self.reset("what closed meanwhile is not kept any more", out);
-            return true;
-        }
-        if out.len() >= PIECE_BYTES || self.write_there(beat, &mut round, out) {
-            self.round = Some(round);
-            return true;
-        }
-        events::end(out, beat.instance, round.target, round.at_us);
-        self.from = From::Place { instance: beat.instance, sequence: round.target };
-        beat.snapshot.sequence > round.target
+        let is_resumed = matches!(from, Left::At(_));
+        Self { selection, fields, wanted, from, heard: None, told, is_resumed, round: None }
     }
 
     fn reset(&mut self, why: &str, out: &mut Vec<u8>) {
-        events::event(out, "reset", &json!({ "reason": why }));
-        self.from = From::Nothing;
+        event(out, "reset", &json!({ "reason": why }));
+        self.from = Left::Nothing;
     }
 
     /// The next round; `None` if there is nothing new.
     fn begin(&mut self, beat: &Beat, out: &mut Vec<u8>) -> Option<Round> {
         let now = beat.snapshot.sequence;
+        let last_event = beat.last_event();
+        // What happened before a client came is told by `/api/v1/events`.
+        let heard = match self.from {
+            Left::At(place) if place.instance == beat.instance => self.heard.or(place.serial),
+            Left::At(_) => None,
+            Left::Nothing | Left::Elsewhere => self.heard,
+        };
+        self.heard = heard.filter(|serial| *serial <= last_event).or(Some(last_event));
         match self.from {
-            From::Nothing => {}
-            From::Elsewhere => self.reset("the last event id is none of this agent's", out),
-            From::Place { instance, .. } if instance != beat.instance => {
+            Left::Nothing => {}
+            Left::Elsewhere => self.reset("the last event id is none of this agent's", out),
+            Left::At(place) if place.instance != beat.instance => {
                 self.reset("the agent was started anew", out);
             }
-            From::Place { sequence, .. } if sequence == now => return None,
-            From::Place { sequence, .. } if beat.changes_since(sequence).is_none() => {
+            Left::At(Place { sequence, .. }) if sequence == now => return None,
+            Left::At(Place { sequence, .. }) if beat.changes_since(sequence).is_none() => {
                 let why = if sequence > now { "has not been yet" } else { "is too long ago" };
                 self.reset(&format!("the snapshot {sequence} {why}"), out);
             }
-            From::Place { .. } => {}
+            Left::At(_) => {}
         }
         let since = match self.from {
-            From::Place { sequence, .. } => Some(sequence),
-            From::Nothing | From::Elsewhere => None,
+            Left::At(place) => Some(place.sequence),
+            Left::Nothing | Left::Elsewhere => None,
         };
         match (since, &mut self.told) {
             (None, told) => {
                 if let Some(told) = told {
                     told.clear();
                 }
-                events::begin(out, beat);
+                event(out, "snapshot", &snapshot(beat));
             }
             // It may have any of those that were there: what it should not have will be told to
             // have left.
@@ -149,6 +155,7 @@ impl Telling {
             closed: 0,
             serial: 0,
             newest: newest.unwrap_or(0),
+            last_event,
         })
     }
 
@@ -161,10 +168,11 @@ impl Telling {
         out: &mut Vec<u8>,
     ) -> bool {
         let Some(changes) = beat.changes_since(since) else { return false };
-        let mut events = Lists::new("closed", "connections", round.target, &self.fields);
+        let mut lists = Lists::new("closed", "connections", round.target);
+        let mut records = RecordWriter::new(&self.fields);
         let rest = changes.closed.iter().skip(round.closed);
         for closed in rest.take_while(|closed| closed.sequence <= round.target) {
-            if out.len() + events.len() >= PIECE_BYTES {
+            if out.len() + lists.len() >= PIECE_BYTES {
                 break;
             }
             round.closed += 1;
@@ -175,10 +183,10 @@ impl Telling {
             };
             // One that came and went between two rounds is told too.
             if is_known || self.selection.matches(connection) {
-                events.add(connection);
+                lists.add(|out| Answer::Connections.append(out, &mut records, connection));
             }
         }
-        events.finish(out);
+        lists.finish(out);
         true
     }
 
@@ -192,9 +200,10 @@ impl Telling {
             .filter(|(serial, _)| round.serial < *serial && *serial <= round.newest)
             .collect();
         there.sort_unstable_by_key(|(serial, _)| *serial);
-        let lists = |name| Lists::new(name, "connections", round.target, &self.fields);
+        let lists = |name| Lists::new(name, "connections", round.target);
         let (mut opened, mut updated) = (lists("opened"), lists("updated"));
-        let mut left = Lists::new("left", "ids", round.target, &[]);
+        let mut left = Lists::new("left", "ids", round.target);
+        let mut records = RecordWriter::new(&self.fields);
         let mut has_more = false;
         for (serial, connection) in there {
             if out.len() + opened.len() + updated.len() + left.len() >= PIECE_BYTES {
@@ -209,9 +218,12 @@ impl Telling {
                 Some(told) if self.selection.matches(connection) => (true, !told.insert(serial)),
                 Some(told) => (false, told.remove(&serial)),
             };
+            let record = |out: &mut Vec<u8>| {
+                Answer::Connections.append(out, &mut records, connection);
+            };
             match (is_meant, is_known) {
-                (true, false) => opened.add(connection),
-                (true, true) if is_changed && self.updates => updated.add(connection),
+                (true, false) => opened.add(record),
+                (true, true) if is_changed && self.wanted.updates => updated.add(record),
                 (false, true) => left.add_id(connection.socket.id),
                 _ => {}
             }
@@ -220,5 +232,71 @@ impl Telling {
         opened.finish(out);
         updated.finish(out);
         has_more
+    }
+
+    /// Listening endpoints open and close nothing.
+    fn tells_events(&self) -> bool {
+        self.wanted.events && !self.selection.is_of_listeners()
+    }
+
+    /// Tells what happened, as far as it fits; whether there is more.
+    fn write_events(&mut self, beat: &Beat, round: &Round, out: &mut Vec<u8>) -> bool {
+        let heard = self.heard.unwrap_or(round.last_event);
+        let missed = beat.events_complete_since.saturating_sub(heard);
+        if missed > 0 {
+            event(out, "missed", &json!({ "sequence": round.target, "events": missed }));
+        }
+        let heard = heard + missed;
+        self.heard = Some(heard);
+        let events = beat.events_since(heard).unwrap_or_default();
+        let mut lists = Lists::new("events", "events", round.target);
+        let mut records = EventRecords::new(&self.fields);
+        let mut has_more = false;
+        for happened in events.iter().take_while(|event| event.serial <= round.last_event) {
+            if out.len() + lists.len() >= PIECE_BYTES {
+                has_more = true;
+                break;
+            }
+            self.heard = Some(happened.serial);
+            if self.selection.matches_in_any_state(&happened.connection) {
+                lists.add(|out| records.append_with_id(out, happened));
+            }
+        }
+        lists.finish(out);
+        if !has_more {
+            self.heard = Some(round.last_event.max(heard));
+        }
+        has_more
+    }
+}
+
+impl Telling for ChangesTelling {
+    fn write(&mut self, beat: &Beat, out: &mut Vec<u8>) -> bool {
+        let mut round = match self.round.take() {
+            Some(round) => round,
+            None => match self.begin(beat, out) {
+                Some(round) => round,
+                None => return false,
+            },
+        };
+        if let Some(since) = round.since
+            && !self.write_closed(beat, since, &mut round, out)
+        {
+            self.reset("what closed meanwhile is not kept any more", out);
+            return true;
+        }
+        let has_more = out.len() >= PIECE_BYTES
+            || self.write_there(beat, &mut round, out)
+            || self.tells_events() && self.write_events(beat, &round, out);
+        if has_more {
+            self.round = Some(round);
+            return true;
+        }
+        let (instance, sequence) = (beat.instance, round.target);
+        let serial = self.heard.unwrap_or(round.last_event);
+        let data = json!({ "sequence": sequence, "at_us": round.at_us });
+        event_with_id(out, "beat", instance, &[sequence, serial], &data);
+        self.from = Left::At(Place { instance, sequence, serial: Some(serial) });
+        beat.snapshot.sequence > round.target
     }
 }

@@ -1,7 +1,7 @@
 //! The shapes of answers as JSON schemas; that of a connection from the catalogue of fields. Tests hold
 //! every answer against them, and an answer with a key that is not here fails.
 
-use conns_core::model::LossKind;
+use conns_core::model::{EventKind, LossKind};
 use conns_core::query::{Field, Kind, catalogue};
 use conns_core::track::Class;
 use utoipa::openapi::extensions::Extensions;
@@ -51,7 +51,11 @@ pub(super) fn all() -> Vec<(String, Shape)> {
         ),
         ("ClosedVerdict", problem(&[("verdict", reference("Verdict"))])),
         ("Evidence", evidence()),
+        ("Event", event()),
+        ("Events", events()),
+        ("ExpiredEvents", expired_events()),
         ("Holder", holder()),
+        ("Peer", peer()),
         ("Process", process()),
         ("Processes", processes()),
         ("Sums", exact(&sums())),
@@ -125,27 +129,31 @@ fn object(required: &[(&str, Shape)], optional: &[(&str, Shape)]) -> Shape {
     RefOr::T(object.additional_properties(Some(closed)).into())
 }
 
-fn problem(beside: &[(&str, Shape)]) -> Shape {
+fn error() -> Shape {
     let place = exact(&[
         ("start", whole("First byte of the fault in the filter.")),
         ("end", whole("The byte behind it.")),
     ]);
-    let error = object(
+    object(
         &[
             ("code", text("For programs: lower case with dashes.")),
             ("message", text("For people: what is wrong.")),
             ("hint", text("What to do about it.")),
         ],
         &[("place", place)],
-    );
+    )
+}
+
+fn problem(beside: &[(&str, Shape)]) -> Shape {
     if beside.is_empty() {
-        return exact(&[("error", error)]);
+        return exact(&[("error", error())]);
     }
     let closed = exact(&[
         ("sequence", whole("The first snapshot without it.")),
         ("at_us", whole("When that was: microseconds since 1970-01-01 UTC.")),
     ]);
-    let mut keys = vec![("error", error), ("closed", closed), ("snapshot", reference("Snapshot"))];
+    let mut keys =
+        vec![("error", error()), ("closed", closed), ("snapshot", reference("Snapshot"))];
     keys.extend_from_slice(beside);
     exact(&keys)
 }
@@ -168,14 +176,15 @@ fn of_field(field: &Field) -> Shape {
         Kind::Count | Kind::Port | Kind::Bytes | Kind::Duration | Kind::Time => Type::Integer,
         Kind::BytesPerSecond | Kind::Percent => Type::Number,
         Kind::Bool => Type::Boolean,
-        Kind::Holders => Type::Array,
+        Kind::Holders | Kind::Peers => Type::Array,
     };
     let kind = match NEVER_UNKNOWN.contains(&field.name) {
         true => SchemaType::new(base),
         false => [base, Type::Null].into_iter().collect(),
     };
-    if field.kind == Kind::Holders {
-        let array = Array::builder().items(reference("Holder")).schema_type(kind);
+    if field.kind.is_list() {
+        let item = if field.kind == Kind::Peers { "Peer" } else { "Holder" };
+        let array = Array::builder().items(reference(item)).schema_type(kind);
         return RefOr::T(array.description(Some(field.meaning)).into());
     }
     let mut object = ObjectBuilder::new().schema_type(kind).description(Some(field.meaning));
@@ -302,6 +311,65 @@ fn holder() -> Shape {
     )
 }
 
+fn peer() -> Shape {
+    exact(&[
+        ("remote_addr", text("Its address.")),
+        ("remote_port", whole("Its port.")),
+        ("bytes_out", whole("Payload bytes sent to it.")),
+        ("bytes_in", whole("Payload bytes received from it.")),
+        ("datagrams_out", whole("Datagrams sent to it; several handed over at once are one.")),
+        ("datagrams_in", whole("Datagrams received from it; merged ones are one.")),
+    ])
+}
+
+/// A record with what happened in front; the serial number is that of the event.
+fn event() -> Shape {
+    let properties: Vec<(&str, Shape)> = catalogue()
+        .iter()
+        .filter(|field| field.name != "serial")
+        .map(|field| (&*field.key, of_field(field)))
+        .collect();
+    let kinds = EventKind::ALL.map(EventKind::name);
+    object(
+        &[
+            ("id", id()),
+            ("event", words(kinds, "What happened.")),
+            ("at_us", whole("When: microseconds since 1970-01-01 UTC.")),
+            ("serial", whole("Counts up by one with each event of the agent, from 1.")),
+        ],
+        &properties,
+    )
+}
+
+fn events() -> Shape {
+    exact(&[
+        ("events", list(reference("Event"))),
+        ("losses", list(reference("Loss"))),
+        ("snapshot", reference("Snapshot")),
+        ("complete_since", complete_since()),
+        ("last", last_event()),
+        ("next_since", whole("`since` of the next question.")),
+    ])
+}
+
+fn expired_events() -> Shape {
+    exact(&[
+        ("error", error()),
+        ("missed", nullable(Type::Integer, "How many events; null if nobody knows.")),
+        ("complete_since", complete_since()),
+        ("last", last_event()),
+        ("snapshot", reference("Snapshot")),
+    ])
+}
+
+fn complete_since() -> Shape {
+    whole("Every event with a higher serial number is kept.")
+}
+
+fn last_event() -> Shape {
+    whole("The serial number of the latest event; 0 before the first.")
+}
+
 fn sums() -> Vec<(&'static str, Shape)> {
     let bytes = |about| nullable(Type::Integer, about);
     let rate = |about| nullable(Type::Number, about);
@@ -351,7 +419,7 @@ fn snapshot() -> Shape {
 }
 
 fn loss() -> Shape {
-    const KINDS: [LossKind; 8] = [
+    const KINDS: [LossKind; 10] = [
         LossKind::DumpInterrupted,
         LossKind::DumpOverrun,
         LossKind::MessageRefused,
@@ -359,6 +427,8 @@ fn loss() -> Shape {
         LossKind::NamespaceUnreadable,
         LossKind::NotPermitted,
         LossKind::FileUnreadable,
+        LossKind::EventDropped,
+        LossKind::MapFull,
         LossKind::BoundReached,
     ];
     exact(&[
@@ -404,7 +474,7 @@ fn health() -> Shape {
     ]);
     let readers = exact(&[
         ("clients", whole("Clients connected.")),
-        ("streams", whole("Streams of changes open.")),
+        ("streams", whole("Streams of changes and events open.")),
         ("refused", map(whole("How often."), "What bounds refused to clients, by bound.")),
     ]);
     exact(&[
@@ -418,6 +488,10 @@ fn health() -> Shape {
         ("sockets", whole("Sockets in the snapshot.")),
         ("beats", beats),
         ("abilities", list(ability)),
+        (
+            "corrections",
+            whole("Holders that a full look found to be others than the changes had told."),
+        ),
         ("losses", losses),
         ("cost", cost),
         ("readers", readers),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::extract::Request;
-use conns_core::model::{Known, Loss, LossKind, Source, Unknown};
+use conns_core::model::{EventKind, Known, Loss, LossKind, Source, Unknown};
 use conns_core::query::{Value as FieldValue, catalogue};
 use conns_core::track::Class;
 use http::StatusCode;
@@ -102,6 +102,8 @@ fn full() -> (Machine, u64) {
     });
     machine.beat();
     machine.close(closing);
+    machine.happen(EventKind::Opened, &established(1004, 11, "curl"));
+    machine.happen(EventKind::Failed, &established(1005, 11, "curl"));
     machine.beat();
     (machine, closing)
 }

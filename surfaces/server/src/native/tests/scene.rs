@@ -9,9 +9,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use conns_core::model::{
-    Ability, AcceptQueue, Beat, Closed, Connection, Cost, Direction, Endpoint, Facts, Family,
-    Health, Holder, Known, Life, Loss, LossKind, Moment, Netns, Observation, Process, Protocol,
-    Rates, Snapshot, Socket, SocketId, SocketMemory, Source, State, TcpInfo, Unknown,
+    Ability, AcceptQueue, Beat, Closed, Closer, Connection, Cost, Direction, Ending, Endpoint,
+    Event, EventKind, Facts, Family, Health, Holder, HowEnded, Known, Life, Loss, LossKind, Moment,
+    Netns, Observation, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketMemory, Source,
+    State, TcpInfo, Unknown,
 };
 use conns_core::track::{Class, Memory, Tracker};
 use http::{HeaderMap, StatusCode};
@@ -179,6 +180,11 @@ pub(super) struct Machine {
     /// Most of those that closed which are kept.
     pub(super) closed_kept: usize,
     complete_since: u64,
+    events: Vec<Arc<Event>>,
+    /// Most of what happened that is kept.
+    pub(super) events_kept: usize,
+    /// What was lost of events since the start.
+    pub(super) events_lost: Vec<Loss>,
     pub(super) losses: Vec<Loss>,
     pub(super) failing: Option<Box<str>>,
     now_us: Arc<AtomicU64>,
@@ -206,6 +212,9 @@ impl Machine {
             closed: Vec::new(),
             closed_kept: 100,
             complete_since: 0,
+            events: Vec::new(),
+            events_kept: 100_000,
+            events_lost: Vec::new(),
             losses: Vec::new(),
             failing: None,
             now_us: Arc::new(AtomicU64::new(0)),
@@ -250,6 +259,29 @@ impl Machine {
         }
     }
 
+    /// Something happens to a connection, which is told with the next beat; returns its number.
+    pub(super) fn happen(&mut self, kind: EventKind, sketch: &Sketch) -> u64 {
+        let serial = self.last_event() + 1;
+        let at = self.at(self.sequence + 1);
+        let mut connection = sketch.make(serial + 500_000);
+        if matches!(kind, EventKind::Closed | EventKind::Failed) {
+            connection.socket.state = State::Close;
+            connection.ending = known(Ending {
+                at,
+                duration_us: known(1000),
+                how: HowEnded::ResetReceived,
+                first_closer: known(Closer::Remote),
+                fin_received: false,
+            });
+        }
+        self.events.push(Arc::new(Event { serial, at, kind, connection }));
+        serial
+    }
+
+    fn last_event(&self) -> u64 {
+        self.events.last().map_or(0, |event| event.serial)
+    }
+
     fn at(&self, sequence: u64) -> Moment {
         let us = sequence * SECOND_US;
         Moment { monotonic_us: us, wall_us: 1_800_000_000_000_000 + i64::try_from(us).unwrap() }
@@ -258,6 +290,8 @@ impl Machine {
     /// Publishes the next beat.
     pub(super) fn beat(&mut self) {
         self.sequence += 1;
+        let forgotten = self.events.len().saturating_sub(self.events_kept);
+        self.events.drain(..forgotten);
         let at = self.at(self.sequence);
         self.now_us.store(at.monotonic_us, Ordering::Relaxed);
         self.publish();
@@ -275,8 +309,8 @@ impl Machine {
             snapshot: Arc::new(snapshot),
             closed: self.closed.clone().into(),
             closed_complete_since: self.complete_since,
-            events: Arc::default(),
-            events_complete_since: 0,
+            events: self.events.clone().into(),
+            events_complete_since: self.events.first().map_or(0, |event| event.serial - 1),
             health: Health {
                 started: self.at(0),
                 interval_us: SECOND_US,
@@ -290,12 +324,18 @@ impl Machine {
                     meaning: "firewall marks".into(),
                     missing,
                 }],
-                losses: vec![Loss {
-                    source: Source::Derived,
-                    kind: LossKind::BoundReached,
-                    count: 4,
-                    sentence: "4 closed connections were forgotten".into(),
-                }],
+                corrections: 0,
+                losses: [
+                    &self.events_lost[..],
+                    &[Loss {
+                        source: Source::Derived,
+                        kind: LossKind::BoundReached,
+                        count: 4,
+                        sentence: "4 closed connections were forgotten".into(),
+                    }],
+                ]
+                .concat(),
+                corrections: 0,
                 cost: Cost {
                     cpu_us: 2_000_000,
                     beat_cpu_us: 3000,
@@ -325,6 +365,7 @@ impl Machine {
             }),
             clients: Arc::new(AtomicUsize::new(5)),
             refusals: Arc::default(),
+            counts: Arc::default(),
         };
         Client(router(Arc::clone(&self.shelves), about))
     }

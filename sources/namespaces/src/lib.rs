@@ -1,6 +1,7 @@
-//! Which network namespaces there are, and one netlink socket in each.
+//! Which network namespaces there are, and something open in each: a netlink socket, an iterator.
+//! No source of its own, but what two of them stand on.
 //!
-//! The one idea: a netlink socket belongs for life to the namespace it was opened in, so each
+//! The one idea: such a thing belongs for life to the namespace it was opened in, so each
 //! namespace is entered once, by a thread of its own, and never by the caller's.
 
 use std::collections::BTreeMap;
@@ -16,10 +17,6 @@ use conns_core::model::{Loss, LossKind, Netns, Source};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::dump::DiagSocket;
-use crate::mptcp::MptcpTables;
-use crate::row::RowReader;
-
 /// Where ip-netns(8) keeps names.
 const NAMED: &str = "/run/netns";
 /// Most namespaces kept open at once, two descriptors each while entering; a busy container host
@@ -28,13 +25,13 @@ const NAMESPACES_KEPT: usize = 4096;
 /// Most paths kept to one namespace; that all of so many processes end at once means it is gone.
 const PATHS_KEPT: usize = 8;
 
-/// A namespace with its socket.
-#[derive(Debug)]
-pub(crate) struct Entered {
-    pub(crate) netns: Arc<Netns>,
-    pub(crate) socket: DiagSocket,
-    pub(crate) rows: RowReader,
-    pub(crate) mptcp: MptcpTables,
+/// What is kept open in a namespace.
+pub trait Entered: Send {
+    /// The namespace it is in.
+    fn netns(&self) -> &Arc<Netns>;
+
+    /// The namespace was named anew.
+    fn rename(&mut self, netns: Arc<Netns>);
 }
 
 /// A namespace that was found, and paths to enter it by: a process may end before that, and
@@ -53,34 +50,50 @@ impl Found {
     }
 }
 
+/// Opens what is wanted in the namespace of the calling thread, which is the one it is given.
+pub type Opener<T> = dyn Fn(Arc<Netns>) -> io::Result<T> + Send + Sync;
+
 /// The namespaces that are open.
-#[derive(Debug)]
-pub(crate) struct NamespaceSet {
+pub struct NamespaceSet<T> {
+    source: Source,
     own: u64,
-    entered: BTreeMap<u64, Entered>,
+    opener: Box<Opener<T>>,
+    entered: BTreeMap<u64, T>,
 }
 
-impl NamespaceSet {
-    /// Opens the caller's own namespace.
-    pub(crate) fn open() -> io::Result<Self> {
+impl<T: Entered> NamespaceSet<T> {
+    /// Opens the caller's own namespace; `source` is who is said to have lost what cannot be
+    /// entered.
+    ///
+    /// # Errors
+    /// What the opener says.
+    pub fn open(source: Source, opener: Box<Opener<T>>) -> io::Result<Self> {
         // Without /proc the own namespace has no number; it is still there and can be listed.
-        let known = inode_of("/proc/thread-self/ns/net");
-        let own = known.unwrap_or(0);
-        let socket = DiagSocket::open()?;
-        let netns = Arc::new(known.map_or_else(Netns::only, |own| Netns::new(own, None, true)));
-        let rows = RowReader::new(Arc::clone(&netns));
-        Ok(Self {
-            own,
-            entered: BTreeMap::from([(
-                own,
-                Entered { netns, socket, rows, mptcp: MptcpTables::default() },
-            )]),
-        })
+        let own = inode_of("/proc/thread-self/ns/net").unwrap_or(0);
+        let mut set = Self { source, own, opener, entered: BTreeMap::new() };
+        set.open_own()?;
+        Ok(set)
+    }
+
+    /// Closes all and opens the own one anew; the next refresh enters the others again.
+    ///
+    /// # Errors
+    /// What the opener says.
+    pub fn open_own(&mut self) -> io::Result<()> {
+        self.entered.clear();
+        let known = Some(self.own).filter(|own| *own != 0);
+        let netns = known.map_or_else(Netns::only, |own| Netns::new(own, None, true));
+        let opened = (self.opener)(Arc::new(netns))?;
+        self.entered.insert(self.own, opened);
+        Ok(())
     }
 
     /// Finds what is there now, enters what is new, and lets go of what is gone. Returns the
     /// inodes that `wanted` means.
-    pub(crate) fn refresh(
+    ///
+    /// # Errors
+    /// [`SourceError`] if `wanted` names what is not there or cannot be entered.
+    pub fn refresh(
         &mut self,
         wanted: &Namespaces,
         losses: &mut Vec<Loss>,
@@ -118,7 +131,8 @@ impl NamespaceSet {
         Ok(chosen)
     }
 
-    pub(crate) fn get_mut(&mut self, inode: u64) -> Option<&mut Entered> {
+    /// What is open in the namespace with this inode.
+    pub fn get_mut(&mut self, inode: u64) -> Option<&mut T> {
         self.entered.get_mut(&inode)
     }
 
@@ -131,7 +145,7 @@ impl NamespaceSet {
                 _ => "mount procfs on /proc",
             };
             losses.push(Loss {
-                source: Source::SockDiag,
+                source: self.source,
                 kind: LossKind::NamespaceUnreadable,
                 count: 1,
                 sentence: format!(
@@ -179,15 +193,14 @@ impl NamespaceSet {
     fn rename(&mut self, found: &BTreeMap<u64, Found>) {
         for (inode, entered) in &mut self.entered {
             let name = found.get(inode).and_then(|f| f.name.as_deref());
-            let netns = Netns::new(*inode, name, entered.netns.is_own);
-            if *entered.netns != netns {
-                entered.netns = Arc::new(netns);
-                entered.rows = RowReader::new(Arc::clone(&entered.netns));
+            let netns = Netns::new(*inode, name, entered.netns().is_own);
+            if **entered.netns() != netns {
+                entered.rename(Arc::new(netns));
             }
         }
     }
 
-    /// Opens a socket in each of `new`, from one thread that moves through them and ends.
+    /// Opens what is wanted in each of `new`, from one thread that moves through them and ends.
     fn enter(&mut self, new: Vec<(u64, Found)>, losses: &mut Vec<Loss>) -> Vec<Failure> {
         if new.is_empty() {
             return Vec::new();
@@ -195,7 +208,7 @@ impl NamespaceSet {
         let room = NAMESPACES_KEPT.saturating_sub(self.entered.len());
         if new.len() > room {
             losses.push(Loss {
-                source: Source::SockDiag,
+                source: self.source,
                 kind: LossKind::BoundReached,
                 count: (new.len() - room) as u64,
                 sentence: format!(
@@ -205,11 +218,12 @@ impl NamespaceSet {
                 .into(),
             });
         }
+        let opener = &*self.opener;
         let opened: Vec<_> = std::thread::scope(|scope| {
             let entering = scope.spawn(|| {
                 new.into_iter()
                     .take(room)
-                    .map(|(inode, found)| (inode, open_in(inode, &found), found))
+                    .map(|(inode, found)| (inode, open_in(inode, &found, opener), found))
                     .collect()
             });
             // A panic in there would be our own fault; it must not look like an empty machine.
@@ -221,7 +235,9 @@ impl NamespaceSet {
                 Ok(entered) => {
                     self.entered.insert(inode, entered);
                 }
-                Err(cause) => failures.push(Failure { inode, name: found.name, cause }),
+                Err(cause) => {
+                    failures.push(Failure { source: self.source, inode, name: found.name, cause })
+                }
             }
         }
         failures
@@ -230,6 +246,7 @@ impl NamespaceSet {
 
 /// A namespace that was found and could not be entered.
 struct Failure {
+    source: Source,
     inode: u64,
     name: Option<Box<str>>,
     cause: io::Error,
@@ -251,14 +268,14 @@ impl Failure {
             "cannot enter network namespace {called} (net:[{}]): {}; {remedy}",
             self.inode, self.cause
         );
-        Some(Loss { source: Source::SockDiag, kind, count: 1, sentence: sentence.into() })
+        Some(Loss { source: self.source, kind, count: 1, sentence: sentence.into() })
     }
 
     /// What it means where this one was wanted by name: there is no answer.
     fn as_answer_to(&self, wanted: &str) -> SourceError {
         match self.cause.kind() {
             io::ErrorKind::PermissionDenied => SourceError::Unavailable {
-                source_name: Source::SockDiag,
+                source_name: self.source,
                 attempted: format!("enter network namespace {wanted}"),
                 cause: io::ErrorKind::PermissionDenied.into(),
                 remedy: "Root (CAP_SYS_ADMIN) could",
@@ -277,9 +294,9 @@ impl Failure {
     }
 }
 
-/// Moves the calling thread into a namespace by the first path that leads there, and opens a
-/// socket.
-fn open_in(inode: u64, found: &Found) -> io::Result<Entered> {
+/// Moves the calling thread into a namespace by the first path that leads there, and opens what is
+/// wanted.
+fn open_in<T>(inode: u64, found: &Found, opener: &Opener<T>) -> io::Result<T> {
     let mut outcome = Err(io::ErrorKind::NotFound.into());
     for path in &found.paths {
         outcome = enter_by(path, inode);
@@ -291,9 +308,7 @@ fn open_in(inode: u64, found: &Found) -> io::Result<Entered> {
         Some(Errno::SRCH) => io::ErrorKind::NotFound.into(), // ended between open and setns
         _ => error,
     })?;
-    let netns = Arc::new(Netns::new(inode, found.name.as_deref(), false));
-    let rows = RowReader::new(Arc::clone(&netns));
-    Ok(Entered { netns, socket: DiagSocket::open()?, rows, mptcp: MptcpTables::default() })
+    opener(Arc::new(Netns::new(inode, found.name.as_deref(), false)))
 }
 
 fn enter_by(path: &Path, inode: u64) -> io::Result<()> {

@@ -1,0 +1,48 @@
+//! `conns abilities`: what can be done here, or where an agent runs, and what not and why.
+
+use std::io::Write;
+
+use conns_api::AbilityShapes;
+use conns_core::model::Ability;
+use conns_core::track::Memory;
+use conns_engine::Purpose;
+use conns_print::{Layout, plain_table, printable};
+
+use crate::face;
+use crate::failure::Failure;
+use crate::flags::{AbilitiesFlags, AbilitiesFormat, AgentFlags, Colour};
+use crate::terminal;
+
+/// Runs `abilities`: tries everything once.
+pub(crate) fn run(flags: &AbilitiesFlags, agent: &AgentFlags) -> Result<(), Failure> {
+    let abilities = face::open(agent, None, Memory::None, Purpose::Agent)?.abilities()?;
+    let mut out = terminal::stdout();
+    match flags.output {
+        AbilitiesFormat::Table => print(&mut out, &abilities)?,
+        AbilitiesFormat::Json => {
+            let shape = serde_json::json!({ "abilities": AbilityShapes(&abilities) });
+            writeln!(out, "{shape}")?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn print(out: &mut impl Write, abilities: &[Ability]) -> Result<(), Failure> {
+    let palette = terminal::palette(Colour::Auto);
+    // Reasons are sentences, and are not cut.
+    let layout = Layout { width: None, header: true, palette };
+    // What an agent says may hold anything.
+    let plain = |text: &str| printable(text.into()).into_owned();
+    let rows: Vec<Vec<String>> = abilities
+        .iter()
+        .map(|ability| {
+            let (there, why) = match &ability.missing {
+                None => ("yes", String::new()),
+                Some(why) => ("no", plain(why)),
+            };
+            vec![plain(&ability.name), there.to_owned(), plain(&ability.meaning), why]
+        })
+        .collect();
+    let titles = ["ABILITY", "THERE", "GIVES", "WHY NOT"];
+    Ok(plain_table(out, layout, &titles, &[false; 4], &rows)?)
+}

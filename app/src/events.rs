@@ -1,0 +1,95 @@
+//! `conns events`: a live log of what happens to connections.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use conns_api::{EventRecords, View, usual_event_fields};
+use conns_core::model::{Connection, Event};
+use conns_core::query::parse_columns;
+use conns_core::track::Memory;
+use conns_engine::Purpose;
+use conns_print::{Palette, event_line};
+
+use crate::face;
+use crate::failure::Failure;
+use crate::flags::{AgentFlags, EventsFlags, EventsFormat};
+use crate::follow::follow;
+use crate::list::parse_filter;
+use crate::losses::Losses;
+use crate::terminal;
+
+/// Runs `events`; true if some were lost.
+pub(crate) fn run(flags: &EventsFlags, agent: &AgentFlags) -> Result<bool, Failure> {
+    let filter = parse_filter(&flags.among.filter)?;
+    let mut log = Log::new(flags)?;
+    let ask = flags.among.ask(View::All);
+    let mut face = face::open(agent, flags.among.source, Memory::None, Purpose::Follow)?;
+    let mut losses = Losses::default();
+    let mut out = terminal::stdout();
+    let mut chosen: Vec<Arc<Event>> = Vec::new();
+    let written = follow(&mut *face, &ask, flags.span, &mut losses, |events| {
+        let is_meant = |event: &&Arc<Event>| {
+            filter.as_ref().is_none_or(|filter| filter.matches(&event.connection))
+        };
+        chosen.extend(events.iter().filter(is_meant).cloned());
+        log.write(&mut out, &chosen)?;
+        chosen.clear();
+        // There may be none for a while.
+        out.flush()?;
+        Ok(ControlFlow::Continue(()))
+    });
+    let is_any_lost = losses.say_the_rest();
+    written?;
+    Ok(is_any_lost)
+}
+
+/// How events are written.
+enum Log<'a> {
+    Text { flags: &'a EventsFlags, palette: Palette },
+    Lines { records: EventRecords<'a>, text: Vec<u8> },
+}
+
+impl<'a> Log<'a> {
+    fn new(flags: &'a EventsFlags) -> Result<Self, Failure> {
+        let usual = usual_event_fields();
+        match (flags.output, &flags.columns) {
+            (EventsFormat::Text, None) => {
+                Ok(Self::Text { flags, palette: terminal::palette(flags.among.color) })
+            }
+            (EventsFormat::Text, Some(_)) => Err(Failure::Usage(
+                "--columns is for `-o jsonl`; a line of text has no columns".into(),
+            )),
+            (EventsFormat::Jsonl, columns) => {
+                let fields = match columns {
+                    Some(columns) => parse_columns(columns, &usual)?,
+                    None => usual,
+                };
+                Ok(Self::Lines { records: EventRecords::new(&fields), text: Vec::new() })
+            }
+        }
+    }
+
+    fn write(&mut self, out: &mut impl Write, events: &[Arc<Event>]) -> Result<(), Failure> {
+        match self {
+            Self::Text { flags, palette } => {
+                let connections: Vec<&Connection> =
+                    events.iter().map(|event| &event.connection).collect();
+                let names = terminal::names(flags.among.resolve, &connections);
+                for event in events {
+                    event_line(out, *palette, event, &names)?;
+                }
+            }
+            Self::Lines { records, text } => {
+                for event in events {
+                    text.clear();
+                    records.append(text, event);
+                    text.push(b'\n');
+                    out.write_all(text)?;
+                }
+                records.forget();
+            }
+        }
+        Ok(())
+    }
+}

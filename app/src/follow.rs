@@ -1,0 +1,65 @@
+//! Watching what happens, until the time is up, a signal comes, or nobody reads any more.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use conns_api::{Ask, Face};
+use conns_core::model::Event;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::failure::Failure;
+use crate::losses::Losses;
+use crate::terminal;
+
+/// Longest wait in one go: so soon a signal, or that nobody reads any more, is noticed.
+const STEP: Duration = Duration::from_millis(250);
+
+/// Raised by the first SIGINT or SIGTERM.
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// From now on the first signal is for this; the second ends the program at once, for those who do
+    /// not want to wait.
+    pub(crate) fn on_signals() -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the second signal finds the flag raised.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+            flag::register(signal, Arc::clone(&stop))?;
+        }
+        Ok(Self(stop))
+    }
+
+    fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Hands what happens to `take`, as it happens, for `span` or without an end. What is lost is said as
+/// `losses` sees fit.
+pub(crate) fn follow(
+    face: &mut dyn Face,
+    ask: &Ask,
+    span: Option<Duration>,
+    losses: &mut Losses,
+    mut take: impl FnMut(&[Arc<Event>]) -> Result<ControlFlow<()>, Failure>,
+) -> Result<(), Failure> {
+    let stop = Stop::on_signals()?;
+    let start = Instant::now();
+    loop {
+        let left = span.map_or(STEP, |span| span.saturating_sub(start.elapsed()));
+        if left.is_zero() || stop.is_raised() || terminal::is_reader_gone() {
+            return Ok(());
+        }
+        let followed = face.follow(ask, left.min(STEP))?;
+        losses.add(followed.losses);
+        losses.say_what_is_due();
+        if take(&followed.events)?.is_break() {
+            return Ok(());
+        }
+    }
+}

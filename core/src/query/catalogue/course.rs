@@ -1,0 +1,314 @@
+//! Fields that tell how a connection began and ended, as the kernel told it at those moments, and
+//! with whom a UDP socket talks.
+
+use crate::model::{Connection, Ending, HowEnded, Known, Opening, Process};
+use crate::query::{Kind, Value};
+
+use super::Row;
+
+/// Who tells all of these but the ages that stand in for durations.
+const EVENTS: &str = "eBPF events";
+
+pub(super) const ROWS: &[Row] = &[
+    (
+        "opened_at",
+        &[],
+        Kind::Time,
+        "When its handshake was complete; of one that failed: when it began.",
+        EVENTS,
+        |c| opening(c, |opening| Value::Time(opening.at.wall_us)),
+    ),
+    (
+        "handshake",
+        &["connect_time"],
+        Kind::Duration,
+        "From our SYN to the end of the handshake, of connections opened here.",
+        EVENTS,
+        |c| opening(c, |opening| Value::known(opening.handshake_us, Value::Micros)),
+    ),
+    (
+        "accept_wait",
+        &[],
+        Kind::Duration,
+        "How long it waited in the accept queue, of accepted connections.",
+        EVENTS,
+        |c| opening(c, |opening| Value::known(opening.accept_wait_us, Value::Micros)),
+    ),
+    (
+        "opener",
+        &["opened_by"],
+        Kind::Text,
+        "Name of the process that called connect or accept.",
+        EVENTS,
+        |c| opener(c, |process| Value::text(&process.name)),
+    ),
+    (
+        "opener_pid",
+        &[],
+        Kind::Count,
+        "Process id of the process that called connect or accept.",
+        EVENTS,
+        |c| opener(c, |process| Value::Count(u64::from(process.pid))),
+    ),
+    (
+        "duration",
+        &[],
+        Kind::Duration,
+        "From the end of the handshake to its end; of one that failed: from its SYN; of one that has not ended: its age.",
+        "eBPF events; else as age",
+        duration,
+    ),
+    ("closed_at", &["ended_at"], Kind::Time, "When it ended.", EVENTS, |c| {
+        ending(c, |ending| Value::Time(ending.at.wall_us))
+    }),
+    (
+        "closed_by",
+        &[],
+        Kind::Text,
+        "Who closed first: local, remote, both at once, or neither.",
+        EVENTS,
+        |c| ending(c, |ending| Value::known(ending.first_closer, |by| Value::text(by.name()))),
+    ),
+    (
+        "ended",
+        &[],
+        Kind::Text,
+        "How it ended: fin, rst-in, rst-out, timed-out, refused, unreachable, given-up or error.",
+        EVENTS,
+        |c| ending(c, |ending| Value::text(ending.how.name())),
+    ),
+    (
+        "errno",
+        &[],
+        Kind::Count,
+        "Number of that error in errno.h, where ended is error.",
+        EVENTS,
+        |c| {
+            ending(c, |ending| match ending.how {
+                HowEnded::Error(number) => Value::Count(u64::from(number)),
+                _ => Value::NotApplicable,
+            })
+        },
+    ),
+    (
+        "peers",
+        &[],
+        Kind::Peers,
+        "Whom a UDP socket talked with, since it was watched; the most bytes first.",
+        "eBPF",
+        |c| Value::known(c.socket.udp.as_ref(), |udp| Value::Peers(&udp.peers)),
+    ),
+];
+
+fn opening<'a>(c: &'a Connection, read: impl FnOnce(&'a Opening) -> Value<'a>) -> Value<'a> {
+    Value::known(c.opening.as_ref(), |opening| read(opening))
+}
+
+fn opener<'a>(c: &'a Connection, read: fn(&'a Process) -> Value<'a>) -> Value<'a> {
+    opening(c, |opening| Value::known(opening.by.as_ref(), |process| read(process)))
+}
+
+fn ending<'a>(c: &Connection, read: impl FnOnce(Ending) -> Value<'a>) -> Value<'a> {
+    Value::known(c.ending, read)
+}
+
+fn duration(c: &Connection) -> Value<'_> {
+    let us = match c.ending {
+        Known::Value(ending, _) => ending.duration_us,
+        Known::Unknown(why) => Known::Unknown(why),
+        Known::NotApplicable => c.life.age_us,
+    };
+    Value::known(us, Value::Micros)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking")]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{
+        Closer, Endpoint, Facts, Family, Moment, Netns, Observation, Protocol, Socket, SocketId,
+        Source, State, UdpPeer, UdpTraffic, Unknown,
+    };
+    use crate::query::{Filter, find_field};
+    use crate::track::{Memory, Tracker};
+
+    fn known<T>(value: T) -> Known<T> {
+        Known::Value(value, Source::Ebpf)
+    }
+
+    fn at(text: &str) -> Endpoint {
+        let end: std::net::SocketAddr = text.parse().unwrap();
+        Endpoint { address: end.ip(), port: end.port() }
+    }
+
+    /// A connection of which only the ends are known.
+    fn connection() -> Connection {
+        let untold = Unknown::SourceCannotTell;
+        let socket = Socket {
+            id: SocketId { netns: 1, cookie: 2 },
+            source: Source::Ebpf,
+            netns: Arc::new(Netns::new(1, None, true)),
+            protocol: Protocol::Tcp,
+            family: Family::Ipv4,
+            state: State::Close,
+            local: at("10.0.0.5:40000"),
+            remote: Some(at("192.0.2.7:443")),
+            interface: 0,
+            inode: Known::NotApplicable,
+            uid: Known::Unknown(untold),
+            queues: Known::Unknown(untold),
+            accept_queue: Known::NotApplicable,
+            timer: Known::NotApplicable,
+            memory: Known::Unknown(untold),
+            congestion: Known::Unknown(untold),
+            tos: Known::Unknown(untold),
+            mark: Known::Unknown(untold),
+            cgroup_id: Known::Unknown(untold),
+            shutdown: Known::Unknown(untold),
+            upper_layer: Known::NotApplicable,
+            tcp: Known::Unknown(untold),
+            mptcp: Known::NotApplicable,
+            udp: Known::NotApplicable,
+        };
+        let observation = Observation {
+            source: Source::Ebpf,
+            at: Moment::default(),
+            facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+            losses: Vec::new(),
+        };
+        let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
+        let mut made = snapshot.connections.into_iter().next().unwrap();
+        made.holders = Known::Unknown(Unknown::NoHolderFound);
+        made.opening = Known::NotApplicable;
+        made
+    }
+
+    fn process(pid: u32, name: &str) -> Arc<Process> {
+        let untold = Unknown::SourceCannotTell;
+        Arc::new(Process {
+            pid,
+            name: name.into(),
+            executable: Known::Unknown(untold),
+            command_line: Known::Unknown(untold),
+            uid: known(0),
+            user: Known::Unknown(untold),
+            started_wall_us: Known::Unknown(untold),
+            parent_pid: Known::Unknown(untold),
+            cgroup: Known::Unknown(untold),
+            container_id: Known::Unknown(untold),
+            systemd_unit: Known::Unknown(untold),
+        })
+    }
+
+    fn refused() -> Connection {
+        let mut made = connection();
+        let moment = |us: u64| Moment { monotonic_us: us, wall_us: 1_000_000 + us as i64 };
+        made.opening = known(Arc::new(Opening {
+            at: moment(100),
+            handshake_us: Known::Unknown(Unknown::NothingMeasured),
+            accept_wait_us: Known::NotApplicable,
+            by: known(process(7, "curl")),
+        }));
+        made.ending = known(Ending {
+            at: moment(400),
+            duration_us: known(300),
+            how: HowEnded::Refused,
+            first_closer: known(Closer::Remote),
+            fin_received: false,
+        });
+        made
+    }
+
+    fn value<'a>(name: &str, connection: &'a Connection) -> Value<'a> {
+        find_field(name).unwrap().value(connection)
+    }
+
+    #[test]
+    fn beginning_and_end_are_read() {
+        let refused = refused();
+        for (name, wanted) in [
+            ("opened_at", Value::Time(1_000_100)),
+            ("handshake", Value::Unknown(Unknown::NothingMeasured)),
+            ("accept_wait", Value::NotApplicable),
+            ("opener", Value::text("curl")),
+            ("opener_pid", Value::Count(7)),
+            ("duration", Value::Micros(300)),
+            ("closed_at", Value::Time(1_000_400)),
+            ("closed_by", Value::text("remote")),
+            ("ended", Value::text("refused")),
+            ("errno", Value::NotApplicable),
+            ("peers", Value::NotApplicable),
+        ] {
+            assert_eq!(value(name, &refused), wanted, "{name}");
+        }
+        let mut other = refused.clone();
+        let Known::Value(ending, _) = &mut other.ending else { panic!("it ended") };
+        ending.how = HowEnded::Error(101);
+        assert_eq!(value("ended", &other), Value::text("error"));
+        assert_eq!(value("errno", &other), Value::Count(101));
+    }
+
+    #[test]
+    fn the_duration_of_what_goes_on_is_its_age_and_of_an_untold_end_unknown() {
+        let mut made = connection();
+        made.life.age_us = known(5);
+        assert_eq!(value("duration", &made), Value::Micros(5));
+        assert_eq!(value("ended", &made), Value::NotApplicable);
+        made.ending = Known::Unknown(Unknown::SourceCannotTell);
+        assert_eq!(value("duration", &made), Value::Unknown(Unknown::SourceCannotTell));
+    }
+
+    #[test]
+    fn filters_know_the_words_for_ends() {
+        let refused = refused();
+        let is_found = |text: &str| Filter::parse(text).unwrap().matches(&refused);
+        for text in [
+            "refused",
+            "ended == refused",
+            "ended = Refused and closed_by == remote",
+            "ended in (timed_out, refused)",
+            "duration < 1ms",
+            "opener == curl and opener_pid == 7",
+            // It holds nothing any more, but it is how people would look for it.
+            "curl",
+            "handshake is unknown",
+            "closed_at > 1970-01-01",
+            "peers is n/a",
+        ] {
+            assert!(is_found(text), "{text}");
+        }
+        for text in ["fin", "rst-in", "wget", "ended != refused", "duration > 1s"] {
+            assert!(!is_found(text), "{text}");
+        }
+        for (text, part) in [
+            ("ended == refussed", "did you mean `refused`"),
+            ("closed_by == me", "local"),
+            ("peers == 5", "compare bytes_out or bytes_in instead"),
+            ("peers in (1, 2)", "compare bytes_out or bytes_in instead"),
+        ] {
+            let error = Filter::parse(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn peers_are_a_list() {
+        let mut made = connection();
+        let peer = UdpPeer {
+            remote: at("192.0.2.9:53"),
+            bytes_out: 10,
+            bytes_in: 20,
+            datagrams_out: 1,
+            datagrams_in: 2,
+        };
+        let peers: Arc<[UdpPeer]> = vec![peer].into();
+        made.socket.udp =
+            known(UdpTraffic { bytes_out: 10, bytes_in: 20, peers: Arc::clone(&peers) });
+        assert_eq!(value("peers", &made), Value::Peers(&peers));
+        made.socket.protocol = Protocol::Udp;
+        assert_eq!(value("bytes_in", &made), Value::Bytes(20));
+    }
+}

@@ -1,0 +1,195 @@
+//! A storm from beginning to end: servers, clients, and the records of both put together.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use super::law::{MOST, Number, PROCESSES};
+use super::record::{End, Side, read_ends};
+use crate::netns::Namespace;
+use crate::process::Peer;
+
+/// More TIME-WAIT stubs than any storm leaves. Where the kernel refuses one, it answers the peer's FIN with RST, and the
+/// connection has not ended as its number says.
+const TIME_WAITS_MOST: &str = "1000000";
+/// How much longer than planned a storm may take: a machine under test is not always fast.
+const SLACK: Duration = Duration::from_secs(60);
+const END_WITHIN: Duration = Duration::from_secs(20);
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// How much.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Order {
+    /// Connections begun each second.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub rate: u64,
+    /// For how long: `10s`, `1m`.
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = crate::soak::span)]
+    pub time: Duration,
+}
+
+impl Order {
+    /// Connections in all.
+    pub fn count(&self) -> u64 {
+        (self.time.as_secs_f64() * self.rate as f64).round() as u64
+    }
+}
+
+/// The name of the processes of one side.
+pub fn process_name(side: &str, number: u64) -> String {
+    format!("storm-{side}-{number}")
+}
+
+/// The processes of a storm, ready to begin.
+#[derive(Debug)]
+pub struct Storm {
+    order: Order,
+    servers: Vec<Peer>,
+    clients: Vec<Peer>,
+    folder: Folder,
+}
+
+/// A storm that is over.
+#[derive(Debug)]
+pub struct Done {
+    /// Both ends of all connections.
+    pub ends: Vec<End>,
+    /// From the first connection to the end of the last.
+    pub took: Duration,
+    /// How late the latest connection began.
+    pub latest: Duration,
+    /// The process of each side and number.
+    pids: HashMap<(Side, u64), u32>,
+}
+
+impl Storm {
+    /// Starts the processes inside `namespace`; `program` is one that has the roles of `conns-lab peer`.
+    pub fn prepare(program: &Path, namespace: &Namespace, order: Order) -> Result<Self> {
+        let count = order.count();
+        ensure!((1..=MOST).contains(&count), "a storm has 1 to {MOST} connections, not {count}");
+        namespace.set("net/ipv4/tcp_max_tw_buckets", TIME_WAITS_MOST)?;
+        let folder = Folder::create()?;
+        let start = |side: &str, number: u64, more: String| {
+            let record = folder.record(side, number);
+            let record = record.display();
+            let run = format!("storm-{side} --number {number} --record {record} {more}");
+            Peer::start(program, namespace, &run)
+        };
+        let servers = (0..PROCESSES)
+            .map(|number| start("server", number, String::new()))
+            .collect::<Result<Vec<_>>>()?;
+        let more = format!("--rate {} --count {}", order.rate, count);
+        let clients = (0..PROCESSES)
+            .map(|number| start("client", number, more.clone()))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { order, servers, clients, folder })
+    }
+
+    /// Lets it begin, waits for its end, and ends its processes. Fails if a single connection did not go as its number
+    /// says.
+    pub fn blow(mut self) -> Result<Done> {
+        for client in &mut self.clients {
+            client.tell("go")?;
+        }
+        let mut done = Done {
+            ends: Vec::new(),
+            took: Duration::ZERO,
+            latest: Duration::ZERO,
+            pids: HashMap::new(),
+        };
+        let within = self.order.time * 3 + SLACK;
+        for client in &mut self.clients {
+            let said = client.wait("done", within)?;
+            let time = |key: &str| said[key].as_u64().map(Duration::from_micros);
+            done.took = done.took.max(time("took_us").context("a client told no time")?);
+            done.latest = done.latest.max(time("latest_us").context("a client told no time")?);
+        }
+        for server in &mut self.servers {
+            server.tell("report")?;
+            server.wait("done", END_WITHIN)?;
+        }
+        for (side, name, peers) in
+            [(Side::Client, "client", &self.clients), (Side::Server, "server", &self.servers)]
+        {
+            for (number, peer) in (0..).zip(peers) {
+                done.pids.insert((side, number), peer.pid());
+                done.ends.extend(read_ends(&self.folder.record(name, number))?);
+            }
+        }
+        let wanted = 2 * self.order.count();
+        ensure!(
+            done.ends.len() as u64 == wanted,
+            "the storm itself wrote down {} ends instead of {wanted}",
+            done.ends.len()
+        );
+        Ok(done)
+    }
+}
+
+impl Done {
+    /// Connections of the storm.
+    pub fn count(&self) -> u64 {
+        self.ends.len() as u64 / 2
+    }
+
+    /// Connections a second that it came to.
+    pub fn rate(&self) -> f64 {
+        self.count() as f64 / self.took.as_secs_f64()
+    }
+
+    /// The process of an end.
+    pub fn pid(&self, end: &End) -> u32 {
+        self.pids.get(&(end.side, process_of(end))).copied().unwrap_or(0)
+    }
+
+    /// The name of that process.
+    pub fn process(&self, end: &End) -> String {
+        let side = match end.side {
+            Side::Client => "client",
+            Side::Server => "server",
+        };
+        process_name(side, process_of(end))
+    }
+}
+
+fn process_of(end: &End) -> u64 {
+    let number = Number(end.number);
+    match end.side {
+        Side::Client => number.client(),
+        Side::Server => number.server(),
+    }
+}
+
+/// Where files are until they are read.
+#[derive(Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn create() -> Result<Self> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("conns-storm-{}-{number}", std::process::id());
+        let place = std::env::temp_dir().join(name);
+        std::fs::create_dir(&place).with_context(|| format!("making {}", place.display()))?;
+        Ok(Self(place))
+    }
+
+    fn record(&self, side: &str, number: u64) -> PathBuf {
+        self.file(&format!("{side}-{number}"))
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder that stays harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,223 @@
+//! Every event that was told, held against what the storm wrote down: each once, and each as it was.
+//!
+//! The one idea: what happened is the list, and what is told is ticked off on it. So nothing counts twice, nothing that
+//! did not happen counts at all, and what is missing is counted, not estimated.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::record::{End, Side};
+use super::run::Done;
+use super::told::{Lost, Told};
+
+/// Examples of each kind of mistake that are shown.
+const EXAMPLES: usize = 1;
+/// What can be told of an end.
+const KINDS: [&str; 3] = ["opened", "accepted", "closed"];
+
+/// The list.
+#[derive(Debug)]
+pub struct Truth<'a> {
+    done: &'a Done,
+    netns: &'a str,
+    seen: HashMap<(SocketAddr, SocketAddr), Seen<'a>>,
+    wrong: BTreeMap<&'static str, (u64, Vec<String>)>,
+}
+
+#[derive(Debug)]
+struct Seen<'a> {
+    end: &'a End,
+    /// How often each of [`KINDS`] was told.
+    told: [u32; KINDS.len()],
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Report {
+    rows: Vec<Row>,
+    wrong: BTreeMap<&'static str, (u64, Vec<String>)>,
+    lost: Lost,
+}
+
+#[derive(Debug)]
+struct Row {
+    side: Side,
+    kind: &'static str,
+    happened: u64,
+    /// Ends of which it was told once, at least.
+    told: u64,
+    /// Ends of which it was told more than once.
+    again: u64,
+}
+
+impl<'a> Truth<'a> {
+    /// The list of what happened in this storm, which blew in the namespace called `netns`.
+    pub fn of(done: &'a Done, netns: &'a str) -> Self {
+        let seen = done
+            .ends
+            .iter()
+            .map(|end| ((end.local, end.remote), Seen { end, told: [0; KINDS.len()] }));
+        Self { done, netns, seen: seen.collect(), wrong: BTreeMap::new() }
+    }
+
+    /// Ticks off one event. Those of other namespaces are none of its business.
+    pub fn take(&mut self, told: &Told<'_>) {
+        if told.netns.as_deref() != Some(self.netns) {
+            return;
+        }
+        let known = told.ends().and_then(|ends| self.seen.get_mut(&ends));
+        let kind = KINDS.iter().position(|kind| *kind == told.event);
+        let (Some(seen), Some(kind)) = (known, kind) else {
+            note(&mut self.wrong, "of nothing that happened", || format!("{told:?}"));
+            return;
+        };
+        if let Some(count) = seen.told.get_mut(kind) {
+            *count += 1;
+        }
+        let end = seen.end;
+        let (pid, process) = (self.done.pid(end), self.done.process(end));
+        for (field, is_right) in compare(end, pid, &process, told) {
+            if !is_right {
+                note(&mut self.wrong, field, || {
+                    format!("{told:?}, but it was {end:?} of {process} ({pid})")
+                });
+            }
+        }
+    }
+
+    /// The result; `kinds` are those that are told at all.
+    pub fn report(self, kinds: &[&str], lost: Lost) -> Report {
+        let mut rows = Vec::new();
+        for side in [Side::Client, Side::Server] {
+            for (index, kind) in KINDS.into_iter().enumerate() {
+                let is_meant = kinds.contains(&kind) && (kind, side) != ("accepted", Side::Client);
+                if !is_meant {
+                    continue;
+                }
+                let counts = self.seen.values().filter(|seen| seen.end.side == side);
+                let counts = counts.filter_map(|seen| seen.told.get(index));
+                let mut row = Row { side, kind, happened: 0, told: 0, again: 0 };
+                for count in counts {
+                    row.happened += 1;
+                    row.told += u64::from(*count > 0);
+                    row.again += u64::from(*count > 1);
+                }
+                rows.push(row);
+            }
+        }
+        Report { rows, wrong: self.wrong, lost }
+    }
+}
+
+fn note(
+    wrong: &mut BTreeMap<&'static str, (u64, Vec<String>)>,
+    what: &'static str,
+    example: impl FnOnce() -> String,
+) {
+    let (count, examples) = wrong.entry(what).or_default();
+    *count += 1;
+    if examples.len() < EXAMPLES {
+        examples.push(example());
+    }
+}
+
+/// Field by field, whether what is told is what was. Of an end that nobody has accepted yet there is no owner.
+fn compare<'t>(
+    end: &End,
+    pid: u32,
+    process: &str,
+    told: &'t Told<'_>,
+) -> impl Iterator<Item = (&'static str, bool)> + use<'t> {
+    let is_text = |told: &Option<Cow<'_, str>>, wanted: &str| told.as_deref() == Some(wanted);
+    let is_client = end.side == Side::Client;
+    let is_owned = is_client || told.event != "opened";
+    let is_end = told.event == "closed";
+    let owner = is_owned.then_some(pid);
+    let name = |told: &Option<Cow<'_, str>>| match is_owned {
+        true => is_text(told, process),
+        false => told.is_none(),
+    };
+    let closer = if end.closed_first { "local" } else { "remote" };
+    [
+        ("direction", is_text(&told.direction, if is_client { "outbound" } else { "inbound" })),
+        ("pid", told.pid == owner),
+        ("process", name(&told.process)),
+        ("opener_pid", told.opener_pid == owner),
+        ("opener", name(&told.opener)),
+        ("bytes_out", !is_end || told.bytes_out == Some(end.sent)),
+        ("bytes_in", !is_end || told.bytes_in == Some(end.received)),
+        ("ended", if is_end { is_text(&told.ended, "fin") } else { told.ended.is_none() }),
+        (
+            "closed_by",
+            if is_end { is_text(&told.closed_by, closer) } else { told.closed_by.is_none() },
+        ),
+    ]
+    .into_iter()
+}
+
+impl Report {
+    /// Events that were not told.
+    pub fn missing(&self) -> u64 {
+        self.rows.iter().map(Row::missing).sum()
+    }
+
+    /// Whether all that was told is right and told once, and what is missing is what `conns` says it has lost: nothing,
+    /// or exactly so much of each kind.
+    pub fn holds(&self) -> bool {
+        let missing = |kind: &str| {
+            self.rows.iter().filter(|row| row.kind == kind).map(Row::missing).sum::<u64>()
+        };
+        let lost = &self.lost;
+        let told = [("opened", lost.opened), ("accepted", lost.accepted), ("closed", lost.closed)];
+        // What is lost of no one kind can be part of any.
+        let unexplained: u64 =
+            told.iter().map(|(kind, lost)| missing(kind).saturating_sub(*lost)).sum();
+        let overstated = told.iter().any(|(kind, lost)| {
+            self.rows.iter().any(|row| row.kind == *kind) && missing(kind) < *lost
+        });
+        let is_once = self.rows.iter().all(|row| row.again == 0);
+        self.wrong.is_empty() && is_once && unexplained == lost.others && !overstated
+    }
+}
+
+impl Row {
+    fn missing(&self) -> u64 {
+        self.happened - self.told
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| end | event | happened | told | missing | told again |")?;
+        writeln!(f, "|---|---|--:|--:|--:|--:|")?;
+        for row in &self.rows {
+            let side = match row.side {
+                Side::Client => "client",
+                Side::Server => "server",
+            };
+            let Row { kind, happened, told, again, .. } = row;
+            let missing = row.missing();
+            writeln!(f, "| {side} | {kind} | {happened} | {told} | {missing} | {again} |")?;
+        }
+        writeln!(f, "\nLost, as conns says: {}.", self.lost)?;
+        if self.wrong.is_empty() {
+            writeln!(f, "Wrong: nothing.")?;
+        }
+        for (what, (count, examples)) in &self.wrong {
+            writeln!(f, "Wrong: {what}, {count} times. For example:")?;
+            for example in examples {
+                writeln!(f, "  {example}")?;
+            }
+        }
+        let judged = match (self.holds(), self.missing()) {
+            (true, 0) => "every one told once, and as it was",
+            (true, _) => {
+                "what is missing is exactly what conns says it has lost, and the rest is as it was"
+            }
+            (false, _) => "NOT as it was",
+        };
+        writeln!(f, "Result: {judged}.")
+    }
+}

@@ -1,0 +1,91 @@
+//! A set of numbers that the kernel counts up, inodes or cookies of sockets: asked once for every
+//! socket or descriptor of the machine.
+//!
+//! The one idea: those alive lie close together and fit a bit each; only where they do not are
+//! they hashed.
+
+use std::collections::HashSet;
+
+use conns_contract::WantedInodes;
+use conns_core::model::{Facts, Known, Observation, Socket};
+use foldhash::fast::RandomState;
+
+/// Most bits kept: 8 MiB.
+const BITS: u64 = 64 * 1024 * 1024;
+
+/// A set of numbers.
+pub(crate) enum Numbers {
+    /// A bit for each number from `first` on.
+    Bits {
+        /// The number of the first bit.
+        first: u64,
+        /// 64 bits each.
+        words: Vec<u64>,
+    },
+    /// Numbers that lie far apart.
+    Hashed(HashSet<u64, RandomState>),
+}
+
+impl Numbers {
+    /// The inodes of all sockets in `observations`.
+    pub(crate) fn inodes(observations: &[Observation]) -> Self {
+        Self::of(|| sockets(observations).filter_map(|socket| socket.inode.get()))
+    }
+
+    /// The cookies of all sockets in `observations` that a descriptor can refer to.
+    pub(crate) fn cookies(observations: &[Observation]) -> Self {
+        Self::of(|| sockets(observations).filter(|s| can_be_held(s)).map(|s| s.id.cookie))
+    }
+
+    fn of<I: Iterator<Item = u64>>(numbers: impl Fn() -> I) -> Self {
+        let first = numbers().min().unwrap_or(0);
+        let span = numbers().max().unwrap_or(0) - first;
+        if span >= BITS {
+            return Self::Hashed(numbers().collect());
+        }
+        let mut words = vec![0_u64; usize::try_from(span / 64 + 1).unwrap_or(0)];
+        for number in numbers() {
+            if let Some(word) = Self::place(first, number).and_then(|at| words.get_mut(at)) {
+                *word |= 1 << ((number - first) % 64);
+            }
+        }
+        Self::Bits { first, words }
+    }
+
+    /// Whether `number` is one of them.
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        match self {
+            Self::Bits { first, words } => {
+                let word = Self::place(*first, number).and_then(|at| words.get(at));
+                word.is_some_and(|word| word >> ((number - first) % 64) & 1 == 1)
+            }
+            Self::Hashed(numbers) => numbers.contains(&number),
+        }
+    }
+
+    fn place(first: u64, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(first)? / 64).ok()
+    }
+}
+
+impl WantedInodes for Numbers {
+    fn wants(&self, inode: u64) -> bool {
+        self.contains(inode)
+    }
+}
+
+/// All sockets in `observations`.
+pub(crate) fn sockets(observations: &[Observation]) -> impl Iterator<Item = &Socket> {
+    let facts = observations.iter().flat_map(|observation| &observation.facts);
+    let tables = facts.filter_map(|facts| match facts {
+        Facts::Sockets(sockets) => Some(sockets),
+        Facts::Holdings(_) | Facts::Happenings(_) => None,
+    });
+    tables.flatten().map(AsRef::as_ref)
+}
+
+/// Whether a descriptor can refer to it: the kernel alone holds what waits for `accept`, or is
+/// closed and not done with.
+pub(crate) fn can_be_held(socket: &Socket) -> bool {
+    !matches!(socket.inode, Known::NotApplicable)
+}

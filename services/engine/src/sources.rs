@@ -1,0 +1,182 @@
+//! The sources an engine has, and what takes over where one of them fails.
+//!
+//! The one idea: a source that fails in use is not tried again. The next takes its place for good,
+//! and every snapshot says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conns_contract::{
+    DescriptorSource, EventSource, HolderSource, Scope, SocketSource, SourceError, Task,
+};
+use conns_core::model::{
+    Ability, Facts, Happening, Loss, LossKind, Moment, Observation, Process, Source,
+};
+
+/// Reads the details of processes that others named.
+pub trait ProcessSource: Send {
+    /// The details of these processes, in their order; of one that is not there any more no more
+    /// than its pid and name.
+    fn processes(&mut self, tasks: &[Task]) -> Vec<Arc<Process>>;
+}
+
+/// The sources of an engine.
+pub struct Sources {
+    /// The socket tables.
+    pub tables: Box<dyn SocketSource>,
+    /// Tells what `tables` leaves out, and takes over when they fail.
+    pub standby: Option<Box<dyn SocketSource>>,
+    /// Holders by inode; not asked where there are `descriptors`.
+    pub holders: Option<Box<dyn HolderSource>>,
+    /// Descriptors of all processes.
+    pub descriptors: Option<Box<dyn DescriptorSource>>,
+    /// The details of the processes that have the descriptors.
+    pub processes: Option<Box<dyn ProcessSource>>,
+    /// What happens to connections.
+    pub events: Option<Box<dyn EventSource>>,
+    /// What was tried, and why it does not work where it does not.
+    pub abilities: Vec<Ability>,
+    /// Whether the one that stands by takes over.
+    pub(crate) takes_over: bool,
+    /// Said with every snapshot: what is done without.
+    pub(crate) losses: Vec<Loss>,
+    /// Why the tables in use are not the first choice, if they are not.
+    pub(crate) second_choice: Option<Box<str>>,
+}
+
+impl Sources {
+    /// These tables and nothing else.
+    #[must_use]
+    pub fn of(tables: Box<dyn SocketSource>) -> Self {
+        Self {
+            tables,
+            standby: None,
+            holders: None,
+            descriptors: None,
+            processes: None,
+            events: None,
+            abilities: Vec::new(),
+            takes_over: true,
+            losses: Vec::new(),
+            second_choice: None,
+        }
+    }
+
+    /// One look at the socket tables.
+    pub(crate) fn sockets(
+        &mut self,
+        scope: &Scope,
+        now: Moment,
+    ) -> Result<Vec<Observation>, SourceError> {
+        let can_help = self.takes_over && self.standby.is_some();
+        let first = match (self.tables.observe(scope, now), can_help) {
+            (Ok(first), _) => first,
+            (Err(error @ SourceError::NoSuchNamespace { .. }), _) => return Err(error),
+            (Err(error), true) => {
+                self.take_over(&error);
+                self.tables.observe(scope, now).map_err(|second| self.after_the_first(second))?
+            }
+            (Err(error), false) => return Err(self.after_the_first(error)),
+        };
+        let left_out = self.tables.left_out();
+        let mut observations = vec![first];
+        if let Some(standby) = &mut self.standby {
+            for scope in left_out {
+                let mut rest = standby.observe(&scope, now).unwrap_or_else(|error| {
+                    let source = source_of(&error);
+                    nothing_but(source, now, missing(source, error.to_string()))
+                });
+                // Each part misses the same namespaces.
+                let said = |loss: &Loss| {
+                    observations.iter().any(|o: &Observation| o.losses.contains(loss))
+                };
+                rest.losses.retain(|loss| !said(loss));
+                observations.push(rest);
+            }
+        }
+        Ok(observations)
+    }
+
+    fn take_over(&mut self, error: &SourceError) {
+        let Some(standby) = self.standby.take() else { return };
+        self.tables = standby;
+        self.second_choice = Some(error.to_string().into());
+        let sentence = format!("{error}. The socket tables are read over netlink from now on");
+        self.has_failed(is_of_tables, source_of(error), sentence);
+    }
+
+    fn after_the_first(&self, second: SourceError) -> SourceError {
+        match &self.second_choice {
+            Some(first) => SourceError::Both { first: first.to_string(), second: Box::new(second) },
+            None => second,
+        }
+    }
+
+    /// Does without the descriptors from now on.
+    pub(crate) fn drop_descriptors(&mut self, error: &SourceError) {
+        self.descriptors = None;
+        let sentence = format!("{error}. Owners are looked for in /proc from now on");
+        self.has_failed(
+            |ability| ability.name.starts_with("ebpf-owner"),
+            source_of(error),
+            sentence,
+        );
+    }
+
+    /// What has happened since the last call, and what of it was lost.
+    pub(crate) fn happenings(&mut self, now: Moment) -> (Vec<Happening>, Vec<Loss>) {
+        let mut happenings = Vec::new();
+        let Some(events) = &mut self.events else { return (happenings, Vec::new()) };
+        let Observation { facts, losses, .. } = events.observe(now);
+        for facts in facts {
+            match facts {
+                Facts::Happenings(more) if happenings.is_empty() => happenings = more,
+                Facts::Happenings(more) => happenings.extend(more),
+                Facts::Sockets(_) | Facts::Holdings(_) => {}
+            }
+        }
+        (happenings, losses)
+    }
+
+    /// Waits until something has happened, or so long. Where waiting fails, it sleeps instead.
+    pub(crate) fn wait(&mut self, at_most: Duration) {
+        let waited = self.events.as_mut().map(|events| events.wait(at_most));
+        if !matches!(waited, Some(Ok(()))) {
+            std::thread::sleep(at_most.min(SLEPT_INSTEAD));
+        }
+    }
+
+    fn has_failed(&mut self, it: impl Fn(&Ability) -> bool, source: Source, sentence: String) {
+        for ability in self.abilities.iter_mut().filter(|ability| it(ability)) {
+            ability.missing.get_or_insert_with(|| sentence.as_str().into());
+        }
+        self.losses.push(missing(source, sentence));
+    }
+}
+
+/// Whether it is that our own programs tell the socket tables.
+pub(crate) fn is_of_tables(ability: &Ability) -> bool {
+    matches!(&*ability.name, "ebpf-tables" | "ebpf-watch")
+}
+
+/// How long an event may lie in the kernel where nobody can wait for it.
+const SLEPT_INSTEAD: Duration = Duration::from_millis(50);
+
+/// That a source is not there.
+pub(crate) fn missing(source: Source, sentence: String) -> Loss {
+    let kind = LossKind::TableUnreadable;
+    Loss { source, kind, count: 1, sentence: sentence.into() }
+}
+
+/// An observation of which everything was lost.
+pub(crate) fn nothing_but(source: Source, at: Moment, loss: Loss) -> Observation {
+    Observation { source, at, facts: Vec::new(), losses: vec![loss] }
+}
+
+fn source_of(error: &SourceError) -> Source {
+    match error {
+        SourceError::Unavailable { source_name, .. } => *source_name,
+        SourceError::Both { second, .. } => source_of(second),
+        SourceError::NoSuchNamespace { .. } => Source::Derived,
+    }
+}

@@ -1,0 +1,369 @@
+//! Events from a source that says what the test tells it to: published by the watcher, and followed.
+
+#![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
+
+#[path = "stage/fakes.rs"]
+mod fakes;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use conns_contract::{Namespaces, Scope};
+use conns_core::model::{
+    Ability, Beat, EventKind, Happening, Known, Loss, LossKind, Source, State, Unknown,
+};
+use conns_core::track::Memory;
+use conns_engine::{Engine, SHORTEST_INTERVAL, Sources, Watcher};
+
+use fakes::{Ring, Shared, Table, closed, opened, socket, unheld};
+
+/// Longest a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Stage {
+    table: Shared<Table>,
+    standby: Shared<Table>,
+    ring: Shared<Ring>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self { table: Shared::default(), standby: Shared::default(), ring: Shared::default() }
+    }
+
+    fn deaf(&self) -> Engine {
+        let mut sources = Sources::of(Box::new(self.table.clone()));
+        sources.standby = Some(Box::new(self.standby.clone()));
+        let missing = Some("this test has none".into());
+        let ability =
+            |name: &str, missing| Ability { name: name.into(), meaning: "".into(), missing };
+        sources.abilities = vec![ability("ebpf-tables", None), ability("ebpf-events", missing)];
+        Engine::of(sources, Memory::Window(Duration::from_secs(5)))
+    }
+
+    fn engine(&self) -> Engine {
+        let mut sources = Sources::of(Box::new(self.table.clone()));
+        sources.events = Some(Box::new(self.ring.clone()));
+        Engine::of(sources, Memory::Window(Duration::from_secs(5)))
+    }
+
+    fn watcher(&self, engine: Engine) -> Watcher {
+        let mut watcher = Watcher::open(engine, SHORTEST_INTERVAL).unwrap();
+        watcher.start().unwrap();
+        watcher
+    }
+
+    fn show(&self, rows: Vec<Box<conns_core::model::Socket>>) {
+        self.table.set(|table| table.rows = rows);
+    }
+
+    fn happen(&self, happenings: Vec<Happening>) {
+        self.ring.set(|ring| ring.happenings.extend(happenings));
+    }
+}
+
+/// The first beat in which `found` finds something.
+fn wait<T>(watcher: &Watcher, mut found: impl FnMut(&Arc<Beat>) -> Option<T>) -> T {
+    let (deadline, mut feed) = (Instant::now() + PATIENCE, watcher.feed());
+    loop {
+        let beat = Arc::clone(&feed.borrow_and_update());
+        if let Some(found) = found(&beat) {
+            return found;
+        }
+        while !feed.has_changed().unwrap() {
+            assert!(Instant::now() < deadline, "it never came");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn lost(count: u64) -> Loss {
+    let (source, kind) = (Source::Ebpf, LossKind::EventDropped);
+    Loss { source, kind, count, sentence: format!("{count} events were dropped").into() }
+}
+
+#[test]
+fn every_event_is_in_a_beat_once_and_in_order_whoever_reads_every_beat_has_all() {
+    let stage = Stage::new();
+    let watcher = stage.watcher(stage.engine());
+    let mut seen = 0;
+    for round in 1..=20 {
+        for cookie in 0..500 {
+            stage.happen(vec![opened(round * 1000 + cookie), closed(round * 1000 + cookie)]);
+        }
+        wait(&watcher, |beat| {
+            for event in beat.events_since(seen).unwrap() {
+                assert_eq!(event.serial, seen + 1);
+                seen = event.serial;
+            }
+            (seen >= round * 1000).then_some(())
+        });
+    }
+    assert_eq!(seen, 20_000);
+    let beat = Arc::clone(&watcher.feed().borrow());
+    assert_eq!(beat.last_event(), seen);
+    assert!(beat.events_since(seen + 1).is_none());
+    assert_eq!(beat.health.losses, []);
+    // Whoever comes late finds the last ones, and is told if that is not all.
+    wait(&watcher, |beat| (beat.events.len() <= 4096).then_some(()));
+    let beat = Arc::clone(&watcher.feed().borrow());
+    assert!(beat.events_since(0).is_none() && beat.events_since(seen - 4000).is_some());
+}
+
+#[test]
+fn a_source_with_more_than_it_tells_at_once_is_asked_until_it_has_no_more() {
+    let stage = Stage::new();
+    stage.ring.set(|ring| ring.batch = Some(10_000));
+    stage.happen((0..45_000).map(opened).collect());
+    let watcher = Watcher::open(stage.engine(), SHORTEST_INTERVAL).unwrap();
+    assert_eq!(watcher.feed().borrow().events.len(), 45_000);
+}
+
+#[test]
+fn events_are_taken_between_beats_and_an_idle_source_is_hardly_asked() {
+    let stage = Stage::new();
+    let mut watcher = Watcher::open(stage.engine(), Duration::from_secs(3600)).unwrap();
+    watcher.start().unwrap();
+    let start = Instant::now();
+    let drains = || stage.ring.lock().drains;
+    while stage.ring.lock().waits < 4 {
+        assert!(start.elapsed() < PATIENCE, "it does not wait");
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(start.elapsed() > Duration::from_millis(400), "it waits too shortly");
+    let before = drains();
+    stage.happen(vec![opened(1)]);
+    while drains() == before {
+        assert!(start.elapsed() < PATIENCE, "it was not taken");
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(stage.ring.lock().happenings.len(), 0);
+    // In a storm it is not woken for each of them.
+    let (before, storm) = (drains(), Instant::now());
+    while storm.elapsed() < Duration::from_millis(500) {
+        stage.happen(vec![opened(2)]);
+        thread::sleep(Duration::from_micros(100));
+    }
+    let taken = drains() - before;
+    let most = storm.elapsed().as_millis() / 50 + 2;
+    assert!((2..=most).contains(&u128::from(taken)), "taken {taken} times");
+    let asked = Instant::now();
+    drop(watcher);
+    assert!(asked.elapsed() < Duration::from_secs(2), "it was not to be stopped");
+}
+
+#[test]
+fn losses_of_the_source_add_up_by_cause() {
+    let stage = Stage::new();
+    let watcher = stage.watcher(stage.engine());
+    for _ in 0..3 {
+        stage.ring.set(|ring| ring.losses = vec![lost(2)]);
+        let told = |_: &Arc<Beat>| stage.ring.lock().losses.is_empty().then_some(());
+        wait(&watcher, told);
+    }
+    wait(&watcher, |beat| (beat.health.losses == [lost(6)]).then_some(()));
+}
+
+#[test]
+fn a_closed_connection_is_kept_with_its_end_when_it_leaves_the_table() {
+    let stage = Stage::new();
+    let watcher = stage.watcher(stage.engine());
+    stage.happen(vec![opened(1)]);
+    stage.show(vec![socket(1)]);
+    let open = wait(&watcher, |beat| beat.snapshot.connections.first().cloned());
+    stage.happen(vec![closed(1)]);
+    stage.show(vec![unheld(1, State::TimeWait)]);
+    wait(&watcher, |beat| beat.snapshot.connections.first()?.ending.value().map(|_| ()));
+    stage.show(vec![]);
+    let closed = wait(&watcher, |beat| beat.closed.first().cloned());
+    assert_eq!(closed.connection.life.serial, open.life.serial);
+    assert_eq!(closed.connection.ending.get().unwrap().duration_us.get(), Some(5));
+    // As the last event had it, not as the row of TIME-WAIT.
+    assert_eq!(closed.connection.socket.state, State::Close);
+}
+
+#[test]
+fn without_a_source_of_events_looks_stand_in_and_health_says_so() {
+    let stage = Stage::new();
+    stage.show(vec![socket(1), unheld(9, State::TimeWait)]);
+    let watcher = stage.watcher(stage.deaf());
+    let after = |steps: u64| {
+        let now = watcher.feed().borrow().snapshot.sequence;
+        wait(&watcher, |beat| (beat.snapshot.sequence >= now + steps).then_some(()));
+    };
+    after(2);
+    // 2 opens, 3 begins to, 4 opened and closed in between; 1 is gone, 9 was over before.
+    stage.show(vec![socket(2), unheld(3, State::SynSent), unheld(4, State::TimeWait)]);
+    after(2);
+    stage.show(vec![unheld(2, State::TimeWait), socket(3)]);
+    after(2);
+    stage.show(vec![]);
+    after(2);
+    let beat = Arc::clone(&watcher.feed().borrow());
+    let told: Vec<_> = beat
+        .events
+        .iter()
+        .map(|event| (event.serial, event.kind, event.connection.socket.id.cookie))
+        .collect();
+    use EventKind::{Closed, Opened};
+    assert_eq!(
+        told,
+        [
+            (1, Closed, 1),
+            (2, Opened, 2),
+            (3, Opened, 4),
+            (4, Closed, 4),
+            (5, Closed, 2),
+            (6, Opened, 3),
+            (7, Closed, 3)
+        ]
+    );
+    let ending = &beat.events[0].connection.ending;
+    assert_eq!(*ending, Known::Unknown(Unknown::SourceCannotTell));
+    let [loss] = &beat.health.losses[..] else { panic!("{:?}", beat.health.losses) };
+    assert!(loss.sentence.contains("this test has none"), "{loss}");
+    assert_eq!(beat.snapshot.losses, []);
+}
+
+#[test]
+fn tables_that_fail_are_replaced_for_good_and_every_snapshot_says_so() {
+    let stage = Stage::new();
+    stage.show(vec![socket(1)]);
+    stage.standby.set(|table| table.rows = vec![socket(2)]);
+    let mut engine = stage.deaf();
+    let everything = Scope::everything();
+    let cookie = |snapshot: &conns_core::model::Snapshot| snapshot.connections[0].socket.id.cookie;
+    assert_eq!(cookie(&engine.look(&everything).unwrap()), 1);
+    stage.table.set(|table| table.fails = true);
+    for _ in 0..3 {
+        let snapshot = engine.look(&everything).unwrap();
+        assert_eq!(cookie(&snapshot), 2);
+        assert!(snapshot.losses[0].sentence.contains("read the table"), "{:?}", snapshot.losses);
+        // It works again, but is not trusted again.
+        stage.table.set(|table| table.fails = false);
+    }
+    assert_eq!(stage.table.lock().asked.len(), 2);
+    let abilities = engine.abilities();
+    let tables = abilities.iter().find(|ability| &*ability.name == "ebpf-tables").unwrap();
+    assert!(tables.missing.as_ref().unwrap().contains("netlink from now on"));
+    stage.standby.set(|table| table.fails = true);
+    let error = engine.look(&everything).unwrap_err().to_string();
+    assert_eq!(error.matches("read the table").count(), 2, "{error}");
+}
+
+#[test]
+fn what_the_tables_leave_out_the_standby_tells() {
+    let stage = Stage::new();
+    let only_udp = Scope { tcp: false, mptcp: false, ..Scope::everything() };
+    stage.table.set(|table| {
+        table.rows = vec![socket(1)];
+        table.left_out = vec![only_udp.clone()];
+    });
+    stage.standby.set(|table| table.rows = vec![socket(1), socket(2)]);
+    let snapshot = stage.deaf().look(&Scope::everything()).unwrap();
+    let cookies: Vec<_> = snapshot.connections.iter().map(|c| c.socket.id.cookie).collect();
+    assert_eq!(cookies, [1, 2]);
+    assert_eq!(stage.standby.lock().asked, [only_udp]);
+}
+
+fn kinds(engine: &mut Engine, scope: &Scope, at_most: Duration) -> Vec<(u64, EventKind)> {
+    let followed = engine.follow(scope, at_most).unwrap();
+    followed.events.iter().map(|e| (e.connection.socket.id.cookie, e.kind)).collect()
+}
+
+#[test]
+fn following_answers_when_something_happens_and_when_nothing_does_for_so_long() {
+    let stage = Stage::new();
+    let (mut engine, scope) = (stage.engine(), Scope::everything());
+    let start = Instant::now();
+    assert_eq!(kinds(&mut engine, &scope, Duration::from_millis(100)), []);
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    let ring = stage.ring.clone();
+    let later = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        ring.set(|ring| ring.happenings.extend([opened(1), closed(1)]));
+    });
+    let told = kinds(&mut engine, &scope, PATIENCE);
+    assert_eq!(told, [(1, EventKind::Opened), (1, EventKind::Closed)]);
+    later.join().unwrap();
+    stage.ring.set(|ring| ring.losses = vec![lost(3)]);
+    assert_eq!(engine.follow(&scope, PATIENCE).unwrap().losses, [lost(3)]);
+    assert_eq!(engine.follow(&scope, Duration::ZERO).unwrap().losses, []);
+}
+
+#[test]
+fn following_knows_what_was_there_before_and_leaves_out_what_is_not_asked_for() {
+    let stage = Stage::new();
+    stage.show(vec![socket(1)]);
+    let mut engine = stage.engine();
+    let scope = Scope::everything();
+    kinds(&mut engine, &scope, Duration::ZERO);
+    let unknown = Known::Unknown(Unknown::BeganBefore);
+    stage.happen(vec![Happening { opening: unknown, ..closed(1) }]);
+    let followed = engine.follow(&scope, PATIENCE).unwrap();
+    // The first connection the look met, not one that only now is heard of.
+    assert_eq!(followed.events[0].connection.life.serial, 1);
+    let only_ipv6 = Scope { ipv4: false, ..Scope::everything() };
+    stage.happen(vec![opened(2)]);
+    assert_eq!(kinds(&mut engine, &only_ipv6, Duration::from_millis(100)), []);
+    // That the tables cannot be read is no reason not to tell.
+    stage.table.set(|table| table.fails = true);
+    stage.happen(vec![opened(3)]);
+    assert_eq!(kinds(&mut stage.engine(), &scope, PATIENCE), [(3, EventKind::Opened)]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn following_a_namespace_leaves_out_all_others_and_one_that_is_not_there_is_an_error() {
+    let stage = Stage::new();
+    let mut engine = stage.engine();
+    let own = Scope { namespaces: Namespaces::Own, ..Scope::everything() };
+    let of_own = |happening: Happening| {
+        let mut socket = happening.socket;
+        let link = std::fs::read_link("/proc/self/ns/net").unwrap();
+        let inode = link.to_str().unwrap().trim_matches(|c: char| !c.is_ascii_digit());
+        socket.id.netns = inode.parse().unwrap();
+        Happening { socket, ..happening }
+    };
+    stage.happen(vec![opened(1), of_own(opened(2))]);
+    assert_eq!(kinds(&mut engine, &own, PATIENCE), [(2, EventKind::Opened)]);
+    let namespaces = Namespaces::These(vec!["no-such-namespace".to_owned()]);
+    let nowhere = Scope { namespaces, ..Scope::everything() };
+    let error = engine.follow(&nowhere, Duration::ZERO).unwrap_err();
+    assert!(error.to_string().contains("no-such-namespace"), "{error}");
+}
+
+#[test]
+fn a_source_that_cannot_wait_is_asked_now_and_then() {
+    let stage = Stage::new();
+    stage.ring.set(|ring| ring.cannot_wait = true);
+    let mut engine = stage.engine();
+    assert_eq!(kinds(&mut engine, &Scope::everything(), Duration::from_millis(300)), []);
+    let drains = stage.ring.lock().drains;
+    assert!((2..=8).contains(&drains), "asked {drains} times in 300 ms");
+}
+
+#[test]
+fn following_by_looks_tells_what_they_show_and_says_once_what_that_misses() {
+    let stage = Stage::new();
+    stage.show(vec![socket(1)]);
+    let (mut engine, scope) = (stage.deaf(), Scope::everything());
+    let first = engine.follow(&scope, PATIENCE).unwrap();
+    assert!(first.events.is_empty());
+    let [loss] = &first.losses[..] else { panic!("{:?}", first.losses) };
+    assert!(loss.sentence.contains("one every 1s"), "{loss}");
+    stage.show(vec![socket(2)]);
+    // Before the next look is due there is nothing to tell.
+    let start = Instant::now();
+    assert_eq!(kinds(&mut engine, &scope, Duration::from_millis(10)), []);
+    assert!(start.elapsed() < Duration::from_millis(900));
+    let second = engine.follow(&scope, PATIENCE).unwrap();
+    let told: Vec<_> =
+        second.events.iter().map(|e| (e.connection.socket.id.cookie, e.kind)).collect();
+    assert_eq!(told, [(1, EventKind::Closed), (2, EventKind::Opened)]);
+    assert_eq!(second.losses, []);
+    stage.table.set(|table| table.fails = true);
+    stage.standby.set(|table| table.fails = true);
+    engine.follow(&scope, PATIENCE).unwrap_err();
+}

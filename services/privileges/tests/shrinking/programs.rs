@@ -1,0 +1,70 @@
+//! Our programs in the kernel: those loaded before go on telling, and no more can be loaded.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use conns_contract::{DescriptorSource, EventSource, Scope};
+use conns_core::model::{Facts, Moment};
+use conns_ebpf::{Opened, Wanted};
+
+use crate::stage::{Case, Need, shrunk};
+
+pub(crate) const TESTS: &[Case] = &[Case(
+    "programs_in_the_kernel_go_on_and_no_more_are_loaded",
+    &[Need::Root, Need::Programs],
+    programs,
+)];
+
+const ALL: Wanted = Wanted { tables: false, watch: true, descriptors: true, events: true };
+
+fn programs() -> Result<()> {
+    let Opened { tables, descriptors, events, abilities } = conns_ebpf::open(ALL);
+    let mut tables = tables.with_context(|| format!("no tables: {abilities:?}"))?;
+    let mut descriptors = descriptors.with_context(|| format!("no descriptors: {abilities:?}"))?;
+    let mut events = events.with_context(|| format!("no events: {abilities:?}"))?;
+    shrunk(false)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = listener.local_addr()?.port();
+    drop(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?);
+    // Told once a connection is there; it need not be the first that is told.
+    let start = Instant::now();
+    let is_told = loop {
+        let seen = events.observe(Moment::default());
+        let told = seen.facts.iter().flat_map(|facts| match facts {
+            Facts::Happenings(told) => &**told,
+            _ => &[],
+        });
+        if told.into_iter().any(|event| event.socket.local.port == port) {
+            break true;
+        }
+        if start.elapsed() > Duration::from_secs(10) {
+            break false;
+        }
+        events.wait(Duration::from_millis(100))?;
+    };
+    ensure!(is_told, "no event of a connection to port {port} in 10 s");
+    let seen = tables.observe(&Scope::everything(), Moment::default())?;
+    let listens = seen.facts.iter().any(|facts| match facts {
+        Facts::Sockets(sockets) => sockets.iter().any(|socket| socket.local.port == port),
+        _ => false,
+    });
+    ensure!(listens, "the listener made after the start is not in the table");
+    let held = descriptors.observe()?;
+    let own = std::process::id();
+    ensure!(
+        held.tasks.iter().any(|task| task.pid == own),
+        "this process holds sockets, but is not told"
+    );
+    let again = conns_ebpf::open(ALL);
+    ensure!(
+        again.tables.is_none() && again.descriptors.is_none() && again.events.is_none(),
+        "programs can still be loaded"
+    );
+    let reasons = again.abilities.iter().map(|ability| ability.missing.as_deref());
+    for reason in reasons {
+        let reason = reason.context("an ability is said to be there")?;
+        ensure!(reason.contains("not permitted"), "the reason is `{reason}`");
+    }
+    Ok(())
+}

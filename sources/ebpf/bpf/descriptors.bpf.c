@@ -1,0 +1,50 @@
+/* Every descriptor of every process that refers to an internet socket, in all network namespaces.
+ *
+ * The one idea: the kernel knows which file is a socket; /proc would have to say it in text. */
+#include "process.h"
+#include "shared.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+
+SEC("iter/task_file")
+int descriptors(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	if (!task || !file)
+		return 0;
+	struct socket *socket = sock_from_file(file);
+	if (!socket)
+		return 0;
+	struct sock *sk = socket->sk;
+	if (!sk)
+		return 0;
+	u16 family = sk->__sk_common.skc_family;
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	struct descriptor found = {};
+	found.cookie = socket_cookie(sk);
+	found.netns = sk->__sk_common.skc_net.net->ns.inum;
+	const struct task_struct *leader = task->group_leader;
+	found.pid = visible_pid(leader);
+	found.machine_pid = leader->tgid;
+	found.started_boot_ns = leader->start_boottime;
+	found.descriptor = ctx->fd;
+	copy_words(found.name, leader->comm, 4);
+	seq_write(ctx->meta->seq, &found, sizeof(found));
+	return 0;
+}
+
+/* How deep the pid namespace of the reader is: whoever reads an iterator is at work in it. */
+SEC("iter/task")
+int own_level(struct bpf_iter__task *ctx)
+{
+	if (!ctx->task)
+		return 0;
+	const struct task_struct *reader = current_task();
+	const struct pid *pid = reader->thread_pid;
+	u32 level = pid ? pid->level : 0;
+	seq_write(ctx->meta->seq, &level, sizeof(level));
+	return 0;
+}

@@ -1,0 +1,147 @@
+/* What passes through UDP sockets, seen where packets pass between a control group and the network.
+ * The kernel counts nothing for UDP; this does, from when it was attached. */
+#pragma once
+#include "row.h"
+
+/* So many pairs of a socket and a peer; beyond, the least recent is forgotten. */
+#define FLOWS_MOST 16384
+
+struct flow_key {
+	u64 cookie;
+	u8 remote[16]; /* IPv4 in the first four bytes */
+	u16 remote_port;
+	u16 family;
+	u32 pad;
+};
+struct flow {
+	u64 bytes_out;
+	u64 bytes_in;
+	u64 datagrams_out;
+	u64 datagrams_in;
+};
+_Static_assert(sizeof(struct flow_key) == 32, "struct flow_key");
+_Static_assert(sizeof(struct flow) == 32, "struct flow");
+
+struct {
+	__uint(type, MAP_LRU_HASH);
+	__uint(max_entries, FLOWS_MOST);
+	__type(key, struct flow_key);
+	__type(value, struct flow);
+} flows SEC(".maps");
+
+/* All of a socket's; goes with the socket. */
+struct {
+	__uint(type, MAP_SK_STORAGE);
+	__uint(map_flags, MAP_NO_PREALLOC);
+	__type(key, s32);
+	__type(value, struct flow);
+} flow_totals SEC(".maps");
+
+/* The context of programs that see packets (include/uapi/linux/bpf.h). */
+struct __sk_buff {
+	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority;
+	u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid, data, data_end, napi_id;
+	u32 family, remote_ip4, local_ip4, remote_ip6[4], local_ip6[4], remote_port, local_port;
+	u32 data_meta;
+	u64 flow_keys, tstamp;
+	u32 wire_len, gso_segs;
+	void *sk;
+};
+
+static void *(*const sk_fullsock)(void *sk) = (void *)95;
+
+INLINE void count(struct flow *flow, bool is_out, u64 bytes)
+{
+	if (is_out) {
+		__sync_fetch_and_add(&flow->bytes_out, bytes);
+		__sync_fetch_and_add(&flow->datagrams_out, 1);
+	} else {
+		__sync_fetch_and_add(&flow->bytes_in, bytes);
+		__sync_fetch_and_add(&flow->datagrams_in, 1);
+	}
+}
+
+#define UDP_HEADER 8
+
+INLINE int packet(struct __sk_buff *skb, bool is_out)
+{
+	struct flow_key key = {};
+	u32 header;
+	u8 first[2], next = 0;
+	u16 port = 0;
+	if (skb->protocol == __builtin_bswap16(0x0800)) {
+		if (skb_load_bytes(skb, 9, &next, 1) || next != IPPROTO_UDP)
+			return 1;
+		if (skb_load_bytes(skb, 0, first, 1))
+			return 1;
+		header = (first[0] & 15) * 4;
+		key.family = AF_INET;
+		if (skb_load_bytes(skb, is_out ? 16 : 12, key.remote, 4))
+			return 1;
+	} else if (skb->protocol == __builtin_bswap16(0x86dd)) {
+		/* Extension headers stand before UDP next to never; then it is not counted. */
+		if (skb_load_bytes(skb, 6, &next, 1) || next != IPPROTO_UDP)
+			return 1;
+		header = 40;
+		key.family = AF_INET6;
+		if (skb_load_bytes(skb, is_out ? 24 : 8, key.remote, 16))
+			return 1;
+	} else {
+		return 1;
+	}
+	if (skb_load_bytes(skb, header + (is_out ? 2 : 0), &port, 2))
+		return 1;
+	u32 length = skb->len;
+	if (length < header + UDP_HEADER || !skb->sk)
+		return 1;
+	void *sk = sk_fullsock(skb->sk);
+	if (!sk)
+		return 1;
+	u64 bytes = length - header - UDP_HEADER;
+	struct flow *total = sk_storage_get(&flow_totals, sk, 0, STORAGE_CREATE);
+	if (total)
+		count(total, is_out, bytes);
+	key.cookie = socket_cookie(skb);
+	key.remote_port = __builtin_bswap16(port);
+	struct flow *flow = map_lookup(&flows, &key);
+	if (!flow) {
+		struct flow none = {};
+		map_update(&flows, &key, &none, 1 /* BPF_NOEXIST */);
+		flow = map_lookup(&flows, &key);
+	}
+	if (flow)
+		count(flow, is_out, bytes);
+	return 1;
+}
+
+SEC("cgroup_skb/egress")
+int packet_out(struct __sk_buff *skb)
+{
+	return packet(skb, true);
+}
+
+SEC("cgroup_skb/ingress")
+int packet_in(struct __sk_buff *skb)
+{
+	return packet(skb, false);
+}
+
+/* What passed between a UDP socket and each peer. */
+SEC("iter/bpf_map_elem")
+int flow_table(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct flow_key *key = ctx->key;
+	struct flow *flow = ctx->value;
+	if (!key || !flow)
+		return 0;
+	struct peer peer = { .cookie = key->cookie,
+			     .remote_port = key->remote_port,
+			     .family = key->family,
+			     .bytes_out = flow->bytes_out,
+			     .bytes_in = flow->bytes_in,
+			     .datagrams_out = flow->datagrams_out,
+			     .datagrams_in = flow->datagrams_in };
+	copy_words(peer.remote, key->remote, 4);
+	seq_write(ctx->meta->seq, &peer, sizeof(peer));
+	return 0;
+}

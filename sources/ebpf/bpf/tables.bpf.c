@@ -1,0 +1,80 @@
+/* The tables: every TCP and UDP socket of the network namespace the iterator was opened in. Each program is
+ * called once for each, and writes one record; user space reads them from the iterator's file.
+ *
+ * The one idea: the kernel walks its own tables and we copy what is wanted, without messages and
+ * attributes. */
+#include "row.h"
+
+/* Rows are made here: they are larger than a program's stack. */
+struct {
+	__uint(type, MAP_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tcp_row);
+} scratch SEC(".maps");
+
+INLINE void write_stub(struct seq_file *seq, struct sock_common *common, u8 kind, u8 state,
+		       u8 timer, u8 retransmits, u64 expires)
+{
+	u32 zero = 0;
+	struct row *row = map_lookup(&scratch, &zero);
+	if (!row)
+		return;
+	__builtin_memset(row, 0, sizeof(*row));
+	fill_common(&row->ends, common, kind);
+	row->ends.protocol = IPPROTO_TCP;
+	row->ends.state = state;
+	row->timer = timer;
+	row->retransmits = retransmits;
+	row->timer_expires_ms = ms_until(expires);
+	seq_write(seq, row, sizeof(*row));
+}
+
+SEC("iter/tcp")
+int tcp_table(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct seq_file *seq = ctx->meta->seq;
+	if (!common)
+		return 0;
+	struct tcp_sock *tp = to_tcp_sock(common);
+	if (tp) {
+		u32 zero = 0;
+		struct tcp_row *row = map_lookup(&scratch, &zero);
+		if (!row)
+			return 0;
+		fill_tcp_row(row, &tp->inet_conn.icsk_inet.sk, tp);
+		seq_write(seq, row, sizeof(*row));
+		return 0;
+	}
+	struct tcp_timewait_sock *tw = to_tcp_timewait(common);
+	if (tw) {
+		write_stub(seq, common, ROW_TIME_WAIT, tw->tw_sk.tw_substate, 3, 0,
+			   tw->tw_sk.tw_timer.expires);
+		return 0;
+	}
+	struct tcp_request_sock *request = to_tcp_request(common);
+	if (request)
+		write_stub(seq, common, ROW_REQUEST, TCP_SYN_RECV, 1, request->req.req.num_retrans,
+			   request->req.req.rsk_timer.expires);
+	return 0;
+}
+
+SEC("iter/udp")
+int udp_table(struct bpf_iter__udp *ctx)
+{
+	struct udp_sock *udp = ctx->udp_sk;
+	if (!udp)
+		return 0;
+	struct sock *sk = &udp->inet.sk;
+	u32 zero = 0;
+	struct row *row = map_lookup(&scratch, &zero);
+	if (!row)
+		return 0;
+	/* UDP-Lite (136) has a table of its own, and no place in the answer. */
+	if (sk->sk_protocol != IPPROTO_UDP)
+		return 0;
+	fill_udp_row(row, sk);
+	seq_write(ctx->meta->seq, row, sizeof(*row));
+	return 0;
+}

@@ -1,0 +1,222 @@
+/* The sockets of the machine, watched: each is marked when it comes to be, and a look goes through the marked
+ * ones only and tells in full only those that changed since they were told last. So a machine at rest costs
+ * next to nothing, and all network namespaces are seen without entering any.
+ *
+ * The one idea: a mark (sk_storage) goes with its socket, so there is no table to walk but that of the
+ * marks, and none to clean. */
+#include "flows.h"
+
+/* What was told of a socket last: numbers of which one changes whenever anything worth telling does. */
+#define WORDS 13
+struct mark {
+	u32 told[WORDS];
+	u32 is_told;
+};
+
+struct {
+	__uint(type, MAP_SK_STORAGE);
+	__uint(map_flags, MAP_NO_PREALLOC);
+	__type(key, s32);
+	__type(value, struct mark);
+} marks SEC(".maps");
+
+/* What a look tells: a cookie alone (8 bytes) for a socket as it was, a row for one that changed. */
+struct {
+	__uint(type, MAP_RINGBUF);
+	__uint(max_entries, 8 * 1024 * 1024);
+} looks SEC(".maps");
+
+struct {
+	__uint(type, MAP_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tcp_row);
+} scratch SEC(".maps");
+
+enum count {
+	NOT_TOLD,   /* the ring was full: the look must be repeated */
+	NOT_MARKED, /* no memory for a mark: the socket is missing */
+	HANDSHAKES, /* listeners seen with handshakes under way */
+	STUBS,      /* closed connections that may have left a stub in TIME-WAIT */
+	COUNTS,
+};
+struct {
+	__uint(type, MAP_PERCPU_ARRAY);
+	__uint(max_entries, COUNTS);
+	__type(key, u32);
+	__type(value, u64);
+} counts SEC(".maps");
+
+INLINE void count_one(u32 what)
+{
+	u64 *counted = map_lookup(&counts, &what);
+	if (counted)
+		(*counted)++;
+}
+
+INLINE void mark(void *sk)
+{
+	if (!sk_storage_get(&marks, sk, 0, STORAGE_CREATE))
+		count_one(NOT_MARKED);
+}
+
+/* Marks what is there already, in the namespace the iterator was opened in. */
+SEC("iter/tcp")
+int mark_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	if (!common)
+		return 0;
+	struct tcp_sock *tp = to_tcp_sock(common);
+	if (tp)
+		mark(tp);
+	return 0;
+}
+
+SEC("iter/udp")
+int mark_udp(struct bpf_iter__udp *ctx)
+{
+	if (ctx->udp_sk)
+		mark(ctx->udp_sk);
+	return 0;
+}
+
+/* A TCP socket that listens, connects, or comes from a listener. */
+SEC("tp_btf/inet_sock_set_state")
+int mark_state(u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	int before = ctx[1], after = ctx[2];
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (after == TCP_LISTEN || after == TCP_SYN_SENT || after == TCP_ESTABLISHED)
+		mark(sk);
+	else if (after == TCP_CLOSE && before != TCP_SYN_SENT && before != TCP_LISTEN)
+		count_one(STUBS);
+	return 0;
+}
+
+/* struct bpf_sock, include/uapi/linux/bpf.h: the context of a program at a socket's birth. */
+struct bpf_sock {
+	u32 bound_dev_if, family, type, protocol;
+};
+
+/* A new UDP socket, or a TCP socket that may come to be bound and no more. */
+SEC("cgroup/sock_create")
+int mark_new(struct bpf_sock *sk)
+{
+	if (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_UDP)
+		mark(sk);
+	return 1;
+}
+
+INLINE void tell_same(struct sock *sk)
+{
+	u64 cookie = socket_cookie(sk);
+	if (ringbuf_output(&looks, &cookie, sizeof(cookie), NO_WAKEUP))
+		count_one(NOT_TOLD);
+}
+
+INLINE void tell_row(struct mark *mark, const u32 *now, void *row, u32 size)
+{
+	mark->is_told = 0;
+	if (ringbuf_output(&looks, row, size, NO_WAKEUP)) {
+		count_one(NOT_TOLD);
+		return;
+	}
+	copy_words(mark->told, now, WORDS);
+	mark->is_told = 1;
+}
+
+/* Whether a socket is as it was told. Times pass without being told: user space lets them. */
+INLINE bool is_same(const struct mark *mark, const u32 *now)
+{
+	bool same = mark->is_told;
+#pragma unroll
+	for (u32 i = 0; i < WORDS; i++)
+		same &= mark->told[i] == now[i];
+	return same;
+}
+
+INLINE void look_at_tcp(struct sock *sk, struct mark *mark, struct tcp_row *row)
+{
+	struct tcp_sock *tp = to_tcp_sock(sk);
+	if (!tp)
+		return;
+	const struct inet_connection_sock *icsk = &tp->inet_conn;
+	u8 state = sk->__sk_common.skc_state;
+	if (state == TCP_CLOSE && !sk->__sk_common.skc_num)
+		return;
+	if (state == TCP_LISTEN && icsk->icsk_accept_queue.qlen.counter > 0)
+		count_one(HANDSHAKES);
+	u8 pending = icsk->icsk_pending;
+	u32 now[WORDS] = {
+		state | sk->sk_shutdown << 8 | pending << 16,
+		tp->segs_in,
+		tp->segs_out,
+		tp->copied_seq,
+		tp->write_seq,
+		tp->snd_una,
+		tp->rcv_nxt,
+		sk->sk_ack_backlog,
+		drops_of(sk),
+		sk->sk_rcvbuf,
+		sk->sk_sndbuf,
+		tp->total_retrans,
+		inode_of(sk),
+	};
+	/* While data is in flight or probed for, timers run and measures change with them. */
+	if (!pending && !tp->packets_out && is_same(mark, now)) {
+		tell_same(sk);
+		return;
+	}
+	fill_tcp_row(row, sk, tp);
+	tell_row(mark, now, row, sizeof(*row));
+}
+
+INLINE void look_at_udp(struct sock *sk, struct mark *mark, struct row *row)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	if (!common->skc_num)
+		return;
+	struct flow *total = sk_storage_get(&flow_totals, sk, 0, 0);
+	u64 out = total ? total->bytes_out : 0, in = total ? total->bytes_in : 0;
+	u32 now[WORDS] = {
+		common->skc_state | sk->sk_shutdown << 8 | common->skc_num << 16,
+		sk->sk_backlog.rmem_alloc.counter,
+		sk->sk_wmem_alloc.refs.counter,
+		drops_of(sk),
+		out,
+		in,
+		common->skc_dport,
+		common->skc_daddr ^ common->skc_v6_daddr.in6_u.u6_addr32[3],
+		common->skc_rcv_saddr ^ common->skc_v6_rcv_saddr.in6_u.u6_addr32[3],
+		sk->sk_rcvbuf,
+		sk->sk_sndbuf,
+		inode_of(sk),
+	};
+	if (is_same(mark, now)) {
+		tell_same(sk);
+		return;
+	}
+	fill_udp_row(row, sk);
+	row->udp_bytes_out = out;
+	row->udp_bytes_in = in;
+	tell_row(mark, now, row, sizeof(*row));
+}
+
+SEC("iter/bpf_sk_storage_map")
+int look(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct mark *mark = ctx->value;
+	u32 zero = 0;
+	struct tcp_row *row = map_lookup(&scratch, &zero);
+	if (!sk || !mark || !row)
+		return 0;
+	if (sk->sk_protocol == IPPROTO_TCP)
+		look_at_tcp(sk, mark, row);
+	else if (sk->sk_protocol == IPPROTO_UDP)
+		look_at_udp(sk, mark, &row->row);
+	return 0;
+}

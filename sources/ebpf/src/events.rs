@@ -1,0 +1,150 @@
+//! What happens to connections, as the programs of `bpf/events.bpf.c` tell it through a ring in
+//! shared memory.
+//!
+//! The one idea: the programs tell what they saw, and what it means is decided here, where it can be
+//! tested.
+
+mod decode;
+
+use std::io;
+use std::time::Duration;
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::{Btf, Ebpf};
+use conns_contract::EventSource;
+use conns_core::model::{Facts, Loss, LossKind, Moment, Observation, Source};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::object::{self, attach};
+use decode::Decoder;
+
+/// The size of the ring, as in `bpf/events.bpf.c`: room for 30 000 ends of connections that were not
+/// read yet, or 100 000 beginnings.
+const RING_BYTES: u32 = 16 * 1024 * 1024;
+/// Most events handed on at once, about 1.5 kB each; what is left waits in the ring.
+const BATCH_MOST: usize = 32_768;
+
+/// The programs that must all be there for events to be complete.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("change_state_1", "inet_sock_set_state"),
+    ("change_state_2", "inet_sock_set_state"),
+    ("receive_reset", "tcp_receive_reset"),
+];
+/// Those that tell which process uses an accepted connection; Linux 6.3.
+const USERS: [(&str, &str); 2] =
+    [("used_by_read", "sock_recv_length"), ("used_by_write", "sock_send_length")];
+
+/// `enum loss` of `bpf/events.bpf.c`: what is lost, and what was in the way.
+const LOSSES: [(LossKind, &str); 5] = [
+    (LossKind::EventDropped, "beginnings of connections"),
+    (LossKind::EventDropped, "accepts"),
+    (LossKind::EventDropped, "ends of connections"),
+    (LossKind::EventDropped, "failed connects"),
+    (LossKind::MapFull, "events of sockets for which the kernel had no memory"),
+];
+
+/// The source of events.
+pub struct Events {
+    /// Its programs run as long as this is there.
+    _programs: Ebpf,
+    ring: RingBuf<MapData>,
+    lost: PerCpuArray<MapData, u64>,
+    lost_before: [u64; LOSSES.len()],
+    decoder: Decoder,
+}
+
+/// What came of trying.
+pub(crate) struct Opened {
+    pub(crate) events: Events,
+    /// Why accepts are not told, if they are not.
+    pub(crate) no_accepts: Option<Box<str>>,
+}
+
+impl Events {
+    pub(crate) fn open(types: &Btf, pid_level: u32) -> Result<Opened, Box<str>> {
+        let constants = [("HZ", object::ticks_per_second()), ("PID_LEVEL", pid_level)];
+        let mut programs = object::load(crate::object!("events"), types, &constants)?;
+        let ring = object::map(&mut programs, "ring")?;
+        let lost = object::map(&mut programs, "losses")?;
+        for (program, tracepoint) in PROGRAMS {
+            attach(&mut programs, program, tracepoint, types)?;
+        }
+        let no_accepts = USERS
+            .into_iter()
+            .try_for_each(|(program, tracepoint)| attach(&mut programs, program, tracepoint, types))
+            .err();
+        let events = Self {
+            ring,
+            lost,
+            _programs: programs,
+            lost_before: [0; LOSSES.len()],
+            decoder: Decoder::new(),
+        };
+        Ok(Opened { events, no_accepts })
+    }
+
+    /// What the programs could not tell since the last call.
+    fn losses(&mut self) -> Vec<Loss> {
+        let mut losses = Vec::new();
+        for ((index, (kind, what)), before) in (0..).zip(LOSSES).zip(&mut self.lost_before) {
+            let Ok(counts) = self.lost.get(&index, 0) else { continue };
+            let count: u64 = counts.iter().sum();
+            let new = count.saturating_sub(*before);
+            *before = count;
+            if new > 0 {
+                losses.push(Loss {
+                    source: Source::Ebpf,
+                    kind,
+                    count: new,
+                    sentence: match kind {
+                        LossKind::MapFull => format!("{new} {what} are missing"),
+                        _ => format!(
+                            "{new} {what} are missing: the kernel's ring of {} MiB was full, \
+                             because they were not read fast enough",
+                            RING_BYTES >> 20
+                        ),
+                    }
+                    .into(),
+                });
+            }
+        }
+        losses
+    }
+}
+
+impl EventSource for Events {
+    fn observe(&mut self, now: Moment) -> Observation {
+        let mut happenings = Vec::new();
+        self.decoder.begin(now);
+        let mut refused = 0_u64;
+        while happenings.len() < BATCH_MOST
+            && let Some(record) = self.ring.next()
+        {
+            match self.decoder.read(&record) {
+                Some(happening) => happenings.push(happening),
+                None => refused += 1,
+            }
+        }
+        let mut losses = self.losses();
+        if refused > 0 {
+            losses.push(Loss {
+                source: Source::Ebpf,
+                kind: LossKind::MessageRefused,
+                count: refused,
+                sentence: format!("{refused} events were of a kind this version does not know")
+                    .into(),
+            });
+        }
+        let facts = vec![Facts::Happenings(happenings)];
+        Observation { source: Source::Ebpf, at: now, facts, losses }
+    }
+
+    fn wait(&mut self, at_most: Duration) -> io::Result<()> {
+        let mut fds = [PollFd::new(&self.ring, PollFlags::IN)];
+        let timeout = Timespec::try_from(at_most).map_err(|_| io::ErrorKind::InvalidInput)?;
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The sockets of the machine, looked at again and again: each look reads in full only those that
+//! changed since the one before, of all network namespaces, without entering any.
+//!
+//! The one idea: the kernel marks sockets as they come (`bpf/watch.bpf.c`); what is remembered here
+//! is what was told of each, and time passes for it by itself.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::programs::{CgroupAttachMode, CgroupSock, Iter};
+use aya::{Btf, Ebpf};
+use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
+use conns_core::model::{
+    Facts, Known, Loss, LossKind, Moment, Netns, Observation, Socket, Source, State, Timer,
+};
+use conns_namespaces::{Entered, NamespaceSet};
+use foldhash::fast::RandomState;
+
+use crate::call::open_iterator;
+use crate::flows::Flows;
+use crate::iterate::Reader;
+use crate::object::{self, attach, why_not_program};
+use crate::row::RowReader;
+use crate::tables::{add_peers, is_subflow, unavailable, wants};
+use crate::wire::Bytes;
+
+/// A look is made in as many goes as the ring needs; 64 goes tell a million sockets. What is left
+/// then is told by the next look.
+const GOES_MOST: u32 = 64;
+/// A stub of a closed connection waits so long at most (`TCP_TIMEWAIT_LEN`), and some more.
+const STUBS_WAIT_US: u64 = 65_000_000;
+
+// `enum count` of `bpf/watch.bpf.c`.
+const NOT_TOLD: u32 = 0;
+const NOT_MARKED: u32 = 1;
+const HANDSHAKES: u32 = 2;
+const STUBS: u32 = 3;
+
+/// The source of socket rows for somebody who looks again and again.
+pub struct WatchedTables {
+    _programs: Ebpf,
+    look: OwnedFd,
+    _marks: MapData,
+    ring: RingBuf<MapData>,
+    counts: PerCpuArray<MapData, u64>,
+    reader: Reader,
+    rows: RowReader,
+    flows: Option<Flows>,
+    /// Whether sockets are marked when they are made: else UDP and bound ones are another's to tell.
+    sees_births: bool,
+    known: HashMap<u64, Kept, RandomState>,
+    goes: u32,
+    not_marked: u64,
+    handshakes: u64,
+    stubs: (u64, u64),
+    left_out: Vec<Scope>,
+    /// What could not be marked at the start.
+    standing: Vec<Loss>,
+}
+
+/// What is known of one socket.
+struct Kept {
+    socket: Box<Socket>,
+    told: Moment,
+    /// The go that saw it last.
+    seen_in: u32,
+}
+
+/// What came of trying.
+pub(crate) struct Tried {
+    pub(crate) tables: WatchedTables,
+    /// Why peers of UDP sockets are not told, if they are not.
+    pub(crate) no_flows: Option<Box<str>>,
+}
+
+/// A namespace whose sockets are marked.
+struct Marked(Arc<Netns>);
+
+impl Entered for Marked {
+    fn netns(&self) -> &Arc<Netns> {
+        &self.0
+    }
+
+    fn rename(&mut self, netns: Arc<Netns>) {
+        self.0 = netns;
+    }
+}
+
+impl WatchedTables {
+    pub(crate) fn open(types: &Btf) -> Result<Tried, Box<str>> {
+        let constants = [("HZ", object::ticks_per_second())];
+        let mut programs = object::load(crate::object!("watch"), types, &constants)?;
+        let ring = object::map(&mut programs, "looks")?;
+        let counts = object::map(&mut programs, "counts")?;
+        let marks = object::bare_map(&mut programs, "marks")?;
+        attach(&mut programs, "mark_state", "inet_sock_set_state", types)?;
+        let sees_births = attach_births(&mut programs).is_ok();
+        let flows = Flows::open(&mut programs, types);
+        let (flows, no_flows) = match flows {
+            Ok(flows) => (Some(flows), None),
+            Err(why) => (None, Some(why)),
+        };
+        let program: &mut Iter = object::program(&mut programs, "look")?;
+        program.load("bpf_sk_storage_map", types).map_err(|error| why_not_program(&error))?;
+        let look = object::linked(program, Some(&marks))?;
+        // After the programs that mark what comes: so nothing falls between.
+        let standing = mark_all(&mut programs, types)?;
+        let tables = Self {
+            _programs: programs,
+            look,
+            _marks: marks,
+            ring,
+            counts,
+            reader: Reader::new(),
+            rows: RowReader::new(),
+            flows,
+            sees_births,
+            known: HashMap::default(),
+            goes: 0,
+            not_marked: 0,
+            handshakes: 0,
+            stubs: (0, STUBS_WAIT_US),
+            left_out: Vec::new(),
+            standing,
+        };
+        Ok(Tried { tables, no_flows })
+    }
+
+    /// How often something was counted in the kernel since the start.
+    fn count(&self, what: u32) -> u64 {
+        self.counts.get(&what, 0).map_or(0, |counts| counts.iter().sum())
+    }
+
+    /// Goes through the marked sockets once; false if the ring had no room for all.
+    fn go(&mut self, now: Moment, peers: Option<&crate::flows::Peers>) -> io::Result<bool> {
+        let not_told = self.count(NOT_TOLD);
+        self.goes = self.goes.wrapping_add(1);
+        let mut file = open_iterator(self.look.as_fd())?;
+        // The program tells through the ring; the file only makes it go.
+        self.reader.read(&mut file, |rest| Some(rest.len()))?;
+        while let Some(record) = self.ring.next() {
+            let cookie = Bytes(&record).u64(0);
+            if record.len() == size_of::<u64>() {
+                if let Some(kept) = self.known.get_mut(&cookie) {
+                    kept.seen_in = self.goes;
+                }
+                continue;
+            }
+            if let Some(mut socket) = self.rows.row(&record) {
+                add_peers(&mut socket, &record, peers);
+                self.known.insert(cookie, Kept { socket, told: now, seen_in: self.goes });
+            }
+        }
+        Ok(self.count(NOT_TOLD) == not_told)
+    }
+
+    fn look(&mut self, now: Moment) -> io::Result<bool> {
+        let peers = self.flows.as_ref().map(|flows| flows.read(&mut self.reader)).transpose()?;
+        for _ in 0..GOES_MOST {
+            if self.go(now, peers.as_ref())? {
+                let goes = self.goes;
+                self.known.retain(|_, kept| kept.seen_in == goes);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What another source has to tell.
+    fn find_left_out(&mut self, scope: &Scope, now: Moment, sockets: &[Box<Socket>]) {
+        self.left_out.clear();
+        let mut others = Vec::new();
+        let handshakes = self.count(HANDSHAKES);
+        if std::mem::replace(&mut self.handshakes, handshakes) != handshakes {
+            others.push(State::SynReceived);
+        }
+        let stubs = self.count(STUBS);
+        if stubs != self.stubs.0 {
+            self.stubs = (stubs, now.monotonic_us.saturating_add(STUBS_WAIT_US));
+        }
+        if now.monotonic_us < self.stubs.1 {
+            // The stub of a connection whose peer has not closed yet calls itself FIN-WAIT-2.
+            others.extend([State::TimeWait, State::FinWait2]);
+        }
+        if !self.sees_births {
+            others.push(State::BoundInactive);
+        }
+        others.retain(|state| scope.states.contains(*state));
+        let only = |tcp, udp, mptcp| Scope { tcp, udp, mptcp, ..scope.clone() };
+        if scope.tcp && !others.is_empty() {
+            let states = States::of(&others);
+            self.left_out.push(Scope { states, ..only(true, false, false) });
+        }
+        if scope.udp && !self.sees_births {
+            self.left_out.push(only(false, true, false));
+        }
+        if scope.mptcp && sockets.iter().any(|socket| is_subflow(socket)) {
+            self.left_out.push(only(false, false, true));
+        }
+    }
+
+    fn losses(&mut self, is_whole: bool) -> Vec<Loss> {
+        let mut losses = self.standing.clone();
+        let mut lose = |kind, count, sentence: String| {
+            losses.push(Loss { source: Source::Ebpf, kind, count, sentence: sentence.into() });
+        };
+        if !is_whole {
+            let sentence = format!(
+                "the kernel's ring was full in {GOES_MOST} goes; some sockets are shown as they were"
+            );
+            lose(LossKind::EventDropped, 1, sentence);
+        }
+        let not_marked = self.count(NOT_MARKED);
+        let new = not_marked.saturating_sub(std::mem::replace(&mut self.not_marked, not_marked));
+        if new > 0 {
+            let sentence =
+                format!("{new} sockets are missing: the kernel had no memory to mark them");
+            lose(LossKind::MapFull, new, sentence);
+        }
+        losses
+    }
+}
+
+impl SocketSource for WatchedTables {
+    fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
+        let is_whole =
+            self.look(now).map_err(|cause| unavailable("look at the watched sockets", cause))?;
+        let wanted = self.known.values().filter(|kept| wants(scope, &kept.socket));
+        let sockets: Vec<_> = wanted.map(|kept| kept.at(now)).collect();
+        self.find_left_out(scope, now, &sockets);
+        let losses = self.losses(is_whole);
+        let facts = vec![Facts::Sockets(sockets)];
+        Ok(Observation { source: Source::Ebpf, at: now, facts, losses })
+    }
+
+    fn left_out(&self) -> Vec<Scope> {
+        self.left_out.clone()
+    }
+}
+
+impl Kept {
+    /// The socket as it is at `now`: nothing but time has passed since it was told.
+    fn at(&self, now: Moment) -> Box<Socket> {
+        let mut socket = self.socket.clone();
+        let passed_ms = u32::try_from(now.since(self.told).as_millis()).unwrap_or(u32::MAX);
+        if passed_ms == 0 {
+            return socket;
+        }
+        if let Known::Value(tcp, _) = &mut socket.tcp {
+            tcp.let_pass(passed_ms);
+        }
+        if let Known::Value(Timer { expires_ms, .. }, _) = &mut socket.timer {
+            *expires_ms = expires_ms.saturating_sub(passed_ms);
+        }
+        socket
+    }
+}
+
+/// Marks sockets when they are made, in every control group that can be seen.
+fn attach_births(programs: &mut Ebpf) -> Result<(), Box<str>> {
+    let group = object::open_control_groups()?;
+    let program: &mut CgroupSock = object::program(programs, "mark_new")?;
+    program.load().map_err(|error| why_not_program(&error))?;
+    program
+        .attach(&group, CgroupAttachMode::Single)
+        .map(drop)
+        .map_err(|error| why_not_program(&error))
+}
+
+/// Marks what is there already, in every namespace that can be entered; returns what could not.
+fn mark_all(programs: &mut Ebpf, types: &Btf) -> Result<Vec<Loss>, Box<str>> {
+    let mut links = Vec::new();
+    for (name, table) in [("mark_tcp", "tcp"), ("mark_udp", "udp")] {
+        let program: &mut Iter = object::program(programs, name)?;
+        program.load(table, types).map_err(|error| why_not_program(&error))?;
+        links.push(object::linked(program, None)?);
+    }
+    let opener = move |netns| {
+        for link in &links {
+            let mut file = open_iterator(link.as_fd())?;
+            Reader::new().read(&mut file, |rest| Some(rest.len()))?;
+        }
+        Ok(Marked(netns))
+    };
+    let mut losses = Vec::new();
+    let failed =
+        |error: &dyn std::fmt::Display| format!("cannot mark the sockets there are: {error}");
+    NamespaceSet::open(Source::Ebpf, Box::new(opener))
+        .map_err(|error| failed(&error))?
+        .refresh(&Namespaces::All, &mut losses)
+        .map_err(|error| failed(&error))?;
+    Ok(losses)
+}

@@ -1,0 +1,132 @@
+//! Events as lines of a log: when, what, who, the two ends, and what matters of that kind.
+
+use std::io::{self, Write};
+
+use conns_core::human;
+use conns_core::model::{
+    Connection, Direction, Ending, Event, EventKind, HowEnded, Known, Opening, Protocol,
+};
+use jiff::Timestamp;
+
+use crate::names::Names;
+use crate::palette::Palette;
+use crate::text::printable;
+
+/// Writes one event as one line.
+///
+/// # Errors
+/// What the writer says.
+pub fn event_line(
+    out: &mut impl Write,
+    palette: Palette,
+    event: &Event,
+    names: &Names,
+) -> io::Result<()> {
+    let (connection, kind) = (&event.connection, event.kind);
+    let (style, faint) = (palette.event(kind), palette.faint());
+    write!(out, "{faint}{}{faint:#} ", time(event.at.wall_us))?;
+    write!(out, "{style}{:8}{style:#} {} ", kind.name(), holder(connection))?;
+    let socket = &connection.socket;
+    if socket.protocol != Protocol::Tcp {
+        write!(out, "{} ", socket.protocol.name())?;
+    }
+    write!(out, "{}", names.endpoint(socket.local, socket.protocol))?;
+    if let Some(remote) = socket.remote {
+        write!(out, " {} {}", arrow(connection), names.endpoint(remote, socket.protocol))?;
+    }
+    if !socket.netns.is_own
+        && let Some(label) = &socket.netns.label
+    {
+        write!(out, " in {}", printable(label.as_ref().into()))?;
+    }
+    let told = match kind {
+        EventKind::Opened => opened(connection),
+        EventKind::Accepted => accepted(connection),
+        EventKind::Closed => closed(connection),
+        EventKind::Failed => failed(connection),
+    };
+    match told.is_empty() {
+        true => writeln!(out),
+        false => writeln!(out, " {told}"),
+    }
+}
+
+/// With microseconds: many things happen in one millisecond.
+fn time(us: i64) -> String {
+    let timestamp = Timestamp::from_microsecond(us);
+    timestamp.map_or_else(|_| us.to_string(), |timestamp| format!("{timestamp:.6}"))
+}
+
+/// The first process that holds it, and how many more do.
+fn holder(connection: &Connection) -> String {
+    let Some(held) = connection.holders.value() else { return "?".to_owned() };
+    let mut processes = held.chunk_by(|a, b| a.process.pid == b.process.pid);
+    let Some(first) = processes.next().and_then(|holds| holds.first()) else {
+        return "?".to_owned();
+    };
+    let process = &first.process;
+    let name = printable((&*process.name).into());
+    match processes.count() {
+        0 => format!("{name}({})", process.pid),
+        more => format!("{name}({})+{more}", process.pid),
+    }
+}
+
+fn arrow(connection: &Connection) -> &'static str {
+    match connection.direction.get() {
+        Some(Direction::Inbound) => "<-",
+        Some(Direction::Outbound) => "->",
+        None => "--",
+    }
+}
+
+fn opened(connection: &Connection) -> String {
+    let handshake = |opening: &Opening| opening.handshake_us.get();
+    let us = connection.opening.value().and_then(|opening| handshake(opening));
+    us.map(|us| format!("handshake {}", human::duration(us))).unwrap_or_default()
+}
+
+fn accepted(connection: &Connection) -> String {
+    let waited = |opening: &Opening| opening.accept_wait_us.get();
+    let us = connection.opening.value().and_then(|opening| waited(opening));
+    us.map(|us| format!("waited {} in the accept queue", human::duration(us))).unwrap_or_default()
+}
+
+fn closed(connection: &Connection) -> String {
+    let bytes = |known: Known<u64>| known.get().map_or_else(|| "?".to_owned(), human::bytes);
+    let mut parts = match &connection.ending {
+        Known::Value(ending, _) => {
+            let by = ending.first_closer.get().map_or("?", |by| by.name());
+            vec![format!("by {by}"), how(ending)]
+        }
+        Known::Unknown(_) | Known::NotApplicable => vec!["how is not known".to_owned()],
+    };
+    parts.push(format!("{} out", bytes(connection.bytes_out())));
+    parts.push(format!("{} in", bytes(connection.bytes_in())));
+    let lived = connection.ending.get().and_then(|ending| ending.duration_us.get());
+    parts.extend(lived.map(human::duration));
+    let again = connection.tcp().and_then(|tcp| tcp.total_retrans());
+    parts.extend(match again {
+        None | Some(0) => None,
+        Some(1) => Some("1 retransmit".to_owned()),
+        Some(count) => Some(format!("{count} retransmits")),
+    });
+    parts.join(", ")
+}
+
+fn failed(connection: &Connection) -> String {
+    let Known::Value(ending, _) = &connection.ending else {
+        return "why is not known".to_owned();
+    };
+    match ending.duration_us.get() {
+        Some(us) => format!("{} after {}", how(ending), human::duration(us)),
+        None => how(ending),
+    }
+}
+
+fn how(ending: &Ending) -> String {
+    match ending.how {
+        HowEnded::Error(number) => format!("error {number}"),
+        how => how.name().to_owned(),
+    }
+}

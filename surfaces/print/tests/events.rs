@@ -1,0 +1,122 @@
+//! Lines of the live log, and the columns of what closed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says by panicking what went wrong"
+)]
+
+#[allow(dead_code, reason = "a machine for the tests of the wire; some of it is enough here")]
+#[path = "../../api/tests/wire/sample.rs"]
+mod sample;
+
+use std::sync::Arc;
+
+use conns_core::model::{
+    Closer, Connection, Direction, Event, EventKind, HowEnded, Known, Netns, Opening, Unknown,
+};
+use conns_print::{Layout, Names, Palette, closed_columns, event_line, list};
+use sample::{eventful, known};
+
+fn line(event: &Event) -> String {
+    let mut out = Vec::new();
+    event_line(&mut out, Palette::new(false), event, &Names::default()).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The event of this kind of the connection with cookie 1 or 5.
+fn event(kind: EventKind) -> Event {
+    let beat = eventful(1..=4);
+    let event = beat.events.iter().find(|event| event.kind == kind).unwrap();
+    Event::clone(event)
+}
+
+fn opening(connection: &mut Connection, change: impl FnOnce(&mut Opening)) {
+    let Known::Value(opening, _) = &mut connection.opening else { panic!("it was opened") };
+    change(Arc::make_mut(opening));
+}
+
+#[test]
+fn each_kind_says_what_matters_of_it() {
+    let mut opened = event(EventKind::Opened);
+    opened.connection.direction = known(Direction::Outbound);
+    assert_eq!(
+        line(&opened),
+        "2023-11-14T22:13:20.004000Z opened   p100(100) 10.0.0.5:443 -> 192.0.2.7:51000 \
+         handshake 1.2ms\n"
+    );
+    let mut accepted = event(EventKind::Accepted);
+    accepted.connection.direction = known(Direction::Inbound);
+    accepted.connection.socket.netns = Arc::new(Netns::new(7, Some("blue"), false));
+    opening(&mut accepted.connection, |opening| opening.accept_wait_us = known(3000));
+    assert_eq!(
+        line(&accepted),
+        "2023-11-14T22:13:20.001000Z accepted p300(300) [2001:db8::1]:22 <- [2001:db8::2]:40000 in \
+         blue \
+         waited 3ms in the accept queue\n"
+    );
+    let mut closed = event(EventKind::Closed);
+    closed.connection.direction = Known::Unknown(Unknown::Ambiguous);
+    if let Known::Value(ending, _) = &mut closed.connection.ending {
+        (ending.how, ending.first_closer) = (HowEnded::Fin, known(Closer::Remote));
+    }
+    assert_eq!(
+        line(&closed),
+        "2023-11-14T22:13:20.002000Z closed   p100(100) 10.0.0.5:443 -- 192.0.2.7:51000 \
+         by remote, fin, 1kB out, 0B in, 4s\n"
+    );
+    let failed = event(EventKind::Failed);
+    assert!(line(&failed).ends_with(" error 113 after 4s\n"), "{}", line(&failed));
+}
+
+#[test]
+fn what_is_not_known_is_said_or_left_out() {
+    let mut opened = event(EventKind::Opened);
+    opening(&mut opened.connection, |opening| {
+        opening.handshake_us = Known::Unknown(Unknown::SourceCannotTell);
+    });
+    opened.connection.holders = Known::Unknown(Unknown::NoHolderFound);
+    assert!(line(&opened).ends_with(" 192.0.2.7:51000\n"), "{}", line(&opened));
+    assert!(line(&opened).contains(" opened   ? 10.0.0.5:443 "), "{}", line(&opened));
+    let mut closed = event(EventKind::Closed);
+    closed.connection.ending = Known::Unknown(Unknown::SourceCannotTell);
+    assert!(line(&closed).contains(" how is not known, 1kB out, "), "{}", line(&closed));
+    closed.connection.socket.tcp = Known::Unknown(Unknown::SourceCannotTell);
+    assert!(line(&closed).ends_with(" ? out, ? in\n"), "{}", line(&closed));
+}
+
+#[test]
+fn a_name_with_control_characters_cannot_forge_a_line() {
+    let mut opened = event(EventKind::Opened);
+    let Known::Value(held, _) = &opened.connection.holders else { panic!("it is held") };
+    let mut holder = held[0].clone();
+    Arc::make_mut(&mut holder.process).name = "a\n\u{1b}[31mb".into();
+    opened.connection.holders = known(vec![holder].into());
+    let line = line(&opened);
+    assert_eq!(line.matches(|c: char| c.is_control()).count(), 1, "{line:?}");
+}
+
+#[test]
+fn the_list_of_what_closed_has_its_own_columns() {
+    let beat = eventful(1..=4);
+    let closed: Vec<&Connection> = beat
+        .events
+        .iter()
+        .filter(|event| event.kind == EventKind::Closed)
+        .map(|event| &event.connection)
+        .collect();
+    let mut out = Vec::new();
+    let layout = Layout { width: None, header: true, palette: Palette::new(false) };
+    let columns = closed_columns(false, &closed);
+    list(&mut out, layout, &columns, &closed, &Names::default()).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let mut rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let titles = "PROCESS PID LOCAL REMOTE DIRECTION DURATION BYTES-OUT BYTES-IN TOTAL-RETRANS \
+                  CLOSED-BY ENDED";
+    assert_eq!(rows.next().unwrap().join(" "), titles);
+    let row = rows.next().unwrap();
+    assert_eq!(row[..4], ["p100", "100", "10.0.0.5:443", "192.0.2.7:51000"]);
+    assert_eq!(row[5..], ["4s", "1kB", "0B", "0", "?", "error"]);
+    assert_eq!(rows.next(), None);
+}
