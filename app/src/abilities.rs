@@ -1,6 +1,6 @@
 //! `conns abilities`: what can be done here, or where an agent runs, and what not and why.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use conns_api::AbilityShapes;
 use conns_core::model::Ability;
@@ -20,8 +20,9 @@ pub(crate) fn run(flags: &AbilitiesFlags, agent: &AgentFlags) -> Result<(), Fail
     match flags.output {
         AbilitiesFormat::Table => print(&mut out, &abilities)?,
         AbilitiesFormat::Json => {
-            let shape = serde_json::json!({ "abilities": AbilityShapes(&abilities) });
-            writeln!(out, "{shape}")?;
+            write!(out, "{{\"abilities\":")?;
+            serde_json::to_writer(&mut out, &AbilityShapes(&abilities)).map_err(io::Error::from)?;
+            writeln!(out, "}}")?;
         }
     }
     Ok(out.flush()?)
@@ -37,7 +38,7 @@ fn print(out: &mut impl Write, abilities: &[Ability]) -> Result<(), Failure> {
         .iter()
         .map(|ability| {
             let (there, why) = match &ability.missing {
-                None => ("yes", String::new()),
+                None => ("yes", "-".to_owned()),
                 Some(why) => ("no", plain(why)),
             };
             vec![plain(&ability.name), there.to_owned(), plain(&ability.meaning), why]

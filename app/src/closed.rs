@@ -12,7 +12,7 @@ use conns_engine::Purpose;
 use crate::face;
 use crate::failure::Failure;
 use crate::flags::{AgentFlags, ListFlags};
-use crate::follow::follow;
+use crate::follow::{Stop, follow};
 use crate::list::Plan;
 use crate::losses::Losses;
 
@@ -26,6 +26,7 @@ const HELD_MOST: usize = 200_000;
 pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure> {
     let plan = Plan::new(flags)?;
     let source = flags.selection.among.source;
+    let stop = Stop::on_signals()?;
     let mut face = face::open(agent, source, Memory::None, Purpose::Follow)?;
     let mut losses = Losses::default();
     let mut held = Held { plan: &plan, ended: Vec::new(), left_out: 0, room: plan.limit() };
@@ -36,7 +37,7 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
         let _ = held.take(&kept.events)?;
     } else {
         let span = Some(flags.span.unwrap_or(USUAL_SPAN));
-        follow(&mut *face, &plan.ask, span, &mut losses, |events| held.take(events))?;
+        follow(&mut *face, &plan.ask, (span, &stop), &mut losses, |events| held.take(events))?;
     }
     losses.add(held.loss().into_iter().collect());
     held.print(&losses.all())?;

@@ -14,7 +14,7 @@ use conns_print::{Palette, event_line};
 use crate::face;
 use crate::failure::Failure;
 use crate::flags::{AgentFlags, EventsFlags, EventsFormat};
-use crate::follow::follow;
+use crate::follow::{Stop, follow};
 use crate::list::parse_filter;
 use crate::losses::Losses;
 use crate::terminal;
@@ -24,11 +24,12 @@ pub(crate) fn run(flags: &EventsFlags, agent: &AgentFlags) -> Result<bool, Failu
     let filter = parse_filter(&flags.among.filter)?;
     let mut log = Log::new(flags)?;
     let ask = flags.among.ask(View::All);
+    let stop = Stop::on_signals()?;
     let mut face = face::open(agent, flags.among.source, Memory::None, Purpose::Follow)?;
     let mut losses = Losses::default();
     let mut out = terminal::stdout();
     let mut chosen: Vec<Arc<Event>> = Vec::new();
-    let written = follow(&mut *face, &ask, flags.span, &mut losses, |events| {
+    let written = follow(&mut *face, &ask, (flags.span, &stop), &mut losses, |events| {
         let is_meant = |event: &&Arc<Event>| {
             filter.as_ref().is_none_or(|filter| filter.matches(&event.connection))
         };
@@ -61,11 +62,9 @@ impl<'a> Log<'a> {
                 "--columns is for `-o jsonl`; a line of text has no columns".into(),
             )),
             (EventsFormat::Jsonl, columns) => {
-                let fields = match columns {
-                    Some(columns) => parse_columns(columns, &usual)?,
-                    None => usual,
-                };
-                Ok(Self::Lines { records: EventRecords::new(&fields), text: Vec::new() })
+                let named =
+                    columns.as_deref().map(|text| parse_columns(text, &usual)).transpose()?;
+                Ok(Self::Lines { records: EventRecords::new(named.as_deref()), text: Vec::new() })
             }
         }
     }

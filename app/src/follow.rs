@@ -39,16 +39,15 @@ impl Stop {
     }
 }
 
-/// Hands what happens to `take`, as it happens, for `span` or without an end. What is lost is said as
-/// `losses` sees fit.
+/// Hands what happens to `take`, as it happens, for `span` or until it is told to stop. What is lost is
+/// said as `losses` sees fit.
 pub(crate) fn follow(
     face: &mut dyn Face,
     ask: &Ask,
-    span: Option<Duration>,
+    (span, stop): (Option<Duration>, &Stop),
     losses: &mut Losses,
     mut take: impl FnMut(&[Arc<Event>]) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
-    let stop = Stop::on_signals()?;
     let start = Instant::now();
     loop {
         let left = span.map_or(STEP, |span| span.saturating_sub(start.elapsed()));

@@ -6,11 +6,15 @@
 
 #[cfg(target_os = "linux")]
 mod cli {
+    pub(crate) mod abilities;
     pub(crate) mod bad_input;
     pub(crate) mod call;
     pub(crate) mod choosing;
+    pub(crate) mod closed;
     pub(crate) mod degraded;
     pub(crate) mod endings;
+    pub(crate) mod events;
+    pub(crate) mod follower;
     pub(crate) mod formats;
     pub(crate) mod golden;
     pub(crate) mod groups;
@@ -55,6 +59,9 @@ fn main() -> std::process::ExitCode {
         privileges::TESTS,
         portable::TESTS,
         call::TESTS,
+        events::TESTS,
+        closed::TESTS,
+        abilities::TESTS,
     ];
     // What only a user without rights can test, root tests by becoming nobody.
     let by_root = |needs: &[Need]| needs.iter().any(|need| matches!(need, Need::OtherThanRoot));

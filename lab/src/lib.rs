@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod conns;
+pub mod follow;
 pub mod matrix;
 pub mod netns;
 pub mod oracle;

@@ -16,9 +16,9 @@ mod watch;
 
 pub use alone::Alone;
 pub use law::{Number, PROCESSES};
-pub use proof::{Proof, closed, served};
+pub use proof::{Proof, Watcher};
 pub use record::{End, Side, read_ends, write_ends};
 pub use run::{Done, Order, Storm, process_name};
 pub use told::{FIELDS, Lost, Told};
 pub use truth::{Report, Truth};
-pub use watch::{Closed, Served};
+pub use watch::{Local, Served};

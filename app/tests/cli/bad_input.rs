@@ -10,6 +10,8 @@ use crate::scene::each;
 pub(crate) const TESTS: &[Case] = &[
     Case("wrong_flags_are_refused", &[], || refused(FLAGS)),
     Case("broken_filters_are_refused_with_the_place", &[], || refused_with_place(FILTERS, &[])),
+    Case("events_refuse_the_same_filters", &[], || refused_with_place(FILTERS, &["events"])),
+    Case("closed_refuses_the_same_filters", &[], || refused_with_place(FILTERS, &["--closed"])),
     Case("why_refuses_the_same_filters", &[], || {
         refused_with_place(FILTERS, &["why", "--for", "0.1"])
     }),
@@ -42,6 +44,14 @@ const FLAGS: &[Refusal] = &[
     (&["completions"], &["<SHELL>"]),
     (&["man", "page"], &["page"]),
     (&["call"], &["<CALL>"]),
+    (&["--closed", "-l"], &["--closed", "--listening"]),
+    (&["--closed", "--watch"], &["--closed", "--watch"]),
+    (&["--for", "5s"], &["--closed"]),
+    (&["events", "-l"], &["-l"]),
+    (&["events", "-o", "json"], &["json", "jsonl"]),
+    (&["events", "--columns", "pid"], &["--columns", "jsonl"]),
+    (&["events", "-o", "jsonl", "--columns", "pidd"], &["`pidd`", "`pid`"]),
+    (&["abilities", "-o", "text"], &["text", "json"]),
 ];
 
 /// A filter, the part under which the carets stand, and what else is said.
@@ -91,6 +101,8 @@ const TIMES: &[Refusal] = &[
     (&["why", "--for", "inf"], &["--for", "inf"]),
     (&["why", "--for", "25h"], &["--for", "25h", "day"]),
     (&["why", "--for", ""], &["--for"]),
+    (&["--closed", "--for", "0"], &["--for", "0"]),
+    (&["events", "--for", "25h"], &["--for", "25h", "day"]),
 ];
 
 const CALLS: &[Refusal] = &[

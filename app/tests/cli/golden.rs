@@ -18,6 +18,8 @@ pub(crate) const TESTS: &[Case] = &[
     Case("golden_short_help", &[], || golden(&["-h"], "short-help.txt")),
     Case("golden_why_help", &[], || golden(&["why", "--help"], "why-help.txt")),
     Case("golden_call_help", &[], || golden(&["call", "--help"], "call-help.txt")),
+    Case("golden_events_help", &[], || golden(&["events", "--help"], "events-help.txt")),
+    Case("golden_abilities_help", &[], || golden(&["abilities", "--help"], "abilities-help.txt")),
     Case("golden_fields_help", &[], || golden(&["fields", "--help"], "fields-help.txt")),
     Case("golden_man_page", &[], || golden(&["man"], "conns.1")),
     Case("golden_bash_completions", &[], || golden(&["completions", "bash"], "completions.bash")),
@@ -106,7 +108,7 @@ fn man_page_formats() -> Result<()> {
 }
 
 fn help_is_narrow() -> Result<()> {
-    for words in [&["-h"][..], &["--help"], &["why", "-h"], &["call", "-h"]] {
+    for words in [&["-h"][..], &["--help"], &["why", "-h"], &["call", "-h"], &["events", "-h"]] {
         let ran = run(words)?;
         let too_wide = ran.text()?.lines().find(|line| line.chars().count() > WIDEST_HELP);
         ensure!(too_wide.is_none(), "{}: wider than {WIDEST_HELP}: {too_wide:?}", ran.shown);

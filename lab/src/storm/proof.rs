@@ -8,9 +8,12 @@ use clap::{Args, ValueEnum};
 
 use super::run::{Done, Order, Storm};
 use super::truth::Report;
-use super::watch::{Closed, Served};
+use super::watch::{Local, Served};
 use crate::conns::Conns;
 use crate::netns::Namespace;
+
+/// `conns --closed` is ended when all is told; it must not end before.
+const TIME_MOST: Duration = Duration::from_secs(3600);
 
 /// Arguments of `conns-lab storm-truth`.
 #[derive(Args, Clone, Debug)]
@@ -18,11 +21,8 @@ pub struct Proof {
     #[command(flatten)]
     order: Order,
     /// Who watches; each has a storm of its own.
-    #[arg(long, value_delimiter = ',', default_values_t = [Watcher::Closed, Watcher::Agent])]
+    #[arg(long, value_delimiter = ',', default_values_t = [Watcher::Closed, Watcher::Events, Watcher::Agent])]
     watcher: Vec<Watcher>,
-    /// How long `conns --closed` watches; else three times as long as the storm, and 5 s.
-    #[arg(long, value_name = "TIME", value_parser = crate::soak::span)]
-    watch_for: Option<Duration>,
     /// The conns binary; else $CONNS, else the one beside this program.
     #[arg(long)]
     conns: Option<PathBuf>,
@@ -30,9 +30,11 @@ pub struct Proof {
 
 /// Who watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Watcher {
-    /// `conns --closed --for`.
+pub enum Watcher {
+    /// `conns --closed --for`, which tells of ends.
     Closed,
+    /// `conns events`.
+    Events,
     /// `conns serve`, by the live stream of its events.
     Agent,
 }
@@ -41,6 +43,7 @@ impl std::fmt::Display for Watcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Closed => "closed",
+            Self::Events => "events",
             Self::Agent => "agent",
         })
     }
@@ -51,15 +54,12 @@ impl Proof {
     pub fn run(&self) -> Result<bool> {
         let conns = Conns::find(self.conns.as_deref())?;
         let program = std::env::current_exe().context("finding the own executable")?;
-        let watched = self.watch_for.unwrap_or(self.order.time * 3 + Duration::from_secs(5));
         let mut all_hold = true;
         for watcher in &self.watcher {
-            let (done, report) = match watcher {
-                Watcher::Closed => closed(&program, conns.path(), self.order, watched)?,
-                Watcher::Agent => served(&program, conns.path(), self.order)?,
-            };
+            let (done, report) = watcher.watch(&program, conns.path(), self.order)?;
             let title = match watcher {
-                Watcher::Closed => "conns --closed --for",
+                Watcher::Closed => "conns --closed -o jsonl",
+                Watcher::Events => "conns events -o jsonl",
                 Watcher::Agent => "conns serve, GET /api/v1/events",
             };
             println!("## {title}\n\n{}\n\n{report}", told_of(&done, self.order));
@@ -80,27 +80,27 @@ fn told_of(done: &Done, order: Order) -> String {
     )
 }
 
-/// A storm that `conns --closed` watches for so long.
-pub fn closed(
-    program: &Path,
-    conns: &Path,
-    order: Order,
-    watched: Duration,
-) -> Result<(Done, Report)> {
-    let namespace = Namespace::create("storm")?;
-    let storm = Storm::prepare(program, &namespace, order)?;
-    let watching = Closed::start(conns, watched)?;
-    let done = storm.blow()?;
-    let report = watching.finish(&done, &namespace)?;
-    Ok((done, report))
-}
-
-/// A storm that an agent watches, whose events are followed.
-pub fn served(program: &Path, conns: &Path, order: Order) -> Result<(Done, Report)> {
-    let namespace = Namespace::create("storm")?;
-    let storm = Storm::prepare(program, &namespace, order)?;
-    let watching = Served::start(conns)?;
-    let done = storm.blow()?;
-    let report = watching.finish(&done, &namespace)?;
-    Ok((done, report))
+impl Watcher {
+    /// A storm that it watches; `program` has the roles of `conns-lab peer`.
+    pub fn watch(self, program: &Path, conns: &Path, order: Order) -> Result<(Done, Report)> {
+        let namespace = Namespace::create("storm")?;
+        let storm = Storm::prepare(program, &namespace, order)?;
+        let (done, report);
+        match self {
+            Self::Closed | Self::Events => {
+                let watching = match self {
+                    Self::Closed => Local::closed(conns, TIME_MOST)?,
+                    _ => Local::events(conns)?,
+                };
+                done = storm.blow()?;
+                report = watching.finish(&done, &namespace)?;
+            }
+            Self::Agent => {
+                let watching = Served::start(conns)?;
+                done = storm.blow()?;
+                report = watching.finish(&done, &namespace)?;
+            }
+        }
+        Ok((done, report))
+    }
 }

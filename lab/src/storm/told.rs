@@ -1,6 +1,7 @@
 //! What `conns` tells of an event, and of what it lost. Only reading; what is right is `truth`'s business.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,9 +15,9 @@ pub const FIELDS: &str = "local_addr,local_port,remote_addr,remote_port,netns,pi
 /// One event. A key that does not apply is absent, one that is not known is `null`; both are `None` here.
 #[derive(Debug, Deserialize)]
 pub struct Told<'a> {
-    /// `opened`, `accepted`, `closed` or `failed`.
+    /// `opened`, `accepted`, `closed` or `failed`; a list of what closed does not say it.
     #[serde(borrow)]
-    pub event: Cow<'a, str>,
+    event: Option<Cow<'a, str>>,
     local_addr: Option<IpAddr>,
     local_port: Option<u16>,
     remote_addr: Option<IpAddr>,
@@ -50,6 +51,11 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// What happened.
+    pub fn kind(&self) -> &str {
+        self.event.as_deref().unwrap_or("closed")
+    }
+
     /// Its two ends, local first; `None` of an event without them.
     pub fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
         let local = SocketAddr::new(self.local_addr?, self.local_port?);
@@ -90,14 +96,19 @@ impl Lost {
         self.said.push(sentence.to_owned());
     }
 
-    /// Takes what a program said on standard error: one sentence a line, each with its count in front.
+    /// Takes what a program said on standard error: one sentence a line, each with its count in front. The same is said
+    /// again with the sum so far, so the last of each counts.
     pub fn take_text(&mut self, text: &str) {
+        let mut last = BTreeMap::new();
         for line in text.lines() {
             let sentence = line.strip_prefix("conns: ").unwrap_or(line);
-            let digits = sentence.split(' ').next().unwrap_or_default();
+            let (digits, words) = sentence.split_once(' ').unwrap_or_default();
             if let Ok(count) = digits.parse() {
-                self.take(sentence, count);
+                last.insert(words, (sentence, count));
             }
+        }
+        for (sentence, count) in last.into_values() {
+            self.take(sentence, count);
         }
     }
 
@@ -130,7 +141,8 @@ mod tests {
     fn losses_are_counted_by_what_was_lost() {
         let mut lost = Lost::default();
         lost.take_text(
-            "conns: 12 ends of connections are missing: the kernel's ring was full\nconns: ready\n\
+            "conns: 2 ends of connections are missing: the kernel's ring was full\nconns: ready\n\
+             conns: 12 ends of connections are missing: the kernel's ring was full\n\
              3 accepts are missing: so\n4 events are not kept any more\n5 processes are gone\n",
         );
         assert_eq!((lost.opened, lost.accepted, lost.closed, lost.others), (0, 3, 12, 4));
@@ -143,6 +155,6 @@ mod tests {
             "remote_port":6,"pid":null,"extra":[1]}"#;
         let told: Told<'_> = serde_json::from_str(text).unwrap();
         assert_eq!(told.ends(), Some(("[::1]:5".parse().unwrap(), "[::1]:6".parse().unwrap())));
-        assert_eq!((told.pid, told.ended), (None, None));
+        assert_eq!((told.kind(), told.pid, told.ended), ("opened", None, None));
     }
 }

@@ -68,7 +68,7 @@ impl<'a> Truth<'a> {
             return;
         }
         let known = told.ends().and_then(|ends| self.seen.get_mut(&ends));
-        let kind = KINDS.iter().position(|kind| *kind == told.event);
+        let kind = KINDS.iter().position(|kind| *kind == told.kind());
         let (Some(seen), Some(kind)) = (known, kind) else {
             note(&mut self.wrong, "of nothing that happened", || format!("{told:?}"));
             return;
@@ -132,8 +132,8 @@ fn compare<'t>(
 ) -> impl Iterator<Item = (&'static str, bool)> + use<'t> {
     let is_text = |told: &Option<Cow<'_, str>>, wanted: &str| told.as_deref() == Some(wanted);
     let is_client = end.side == Side::Client;
-    let is_owned = is_client || told.event != "opened";
-    let is_end = told.event == "closed";
+    let is_owned = is_client || told.kind() != "opened";
+    let is_end = told.kind() == "closed";
     let owner = is_owned.then_some(pid);
     let name = |told: &Option<Cow<'_, str>>| match is_owned {
         true => is_text(told, process),

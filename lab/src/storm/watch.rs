@@ -1,15 +1,16 @@
-//! The two ways `conns` tells of a storm: a program that follows events by itself, and an agent asked over its API. What
-//! they say goes to a file while the storm blows and is read afterwards, so that reading costs the storm nothing.
+//! The ways `conns` tells of a storm: by a program that follows events itself, and by an agent over its API. What they
+//! say goes to a file while the storm blows and is read afterwards, so that reading costs the storm nothing.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,99 +18,136 @@ use super::run::{Done, Folder};
 use super::told::{FIELDS, Lost, Told};
 use super::truth::{Report, Truth};
 use crate::agent::Agent;
+use crate::follow::visit;
 use crate::netns::Namespace;
 use crate::process::{READY_WITHIN, wait_for};
 
-/// How much longer than its `--for` the program may take to end: what is in the ring is told first.
-const END_WITHIN: Duration = Duration::from_secs(60);
-/// The agent tells what happened with its next look; it may be late in a storm.
-const TOLD_WITHIN: Duration = Duration::from_secs(30);
+/// All is told soon after it happened; the machine may be busy with the storm.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
+/// After all was told.
+const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// `conns --closed --for TIME -o jsonl`, at work.
+/// A `conns` of one's own that follows events, at work.
 #[derive(Debug)]
-pub struct Closed {
+pub struct Local {
     child: Child,
-    time: Duration,
+    /// What it tells.
+    kinds: &'static [&'static str],
+    /// Where it is found out whether it tells already, and still.
+    canary: Namespace,
     folder: Folder,
 }
 
-impl Closed {
+impl Local {
+    /// Starts `conns --closed`, which is not to end by itself before `time` is over.
+    pub fn closed(conns: &Path, time: Duration) -> Result<Self> {
+        let time = format!("{}s", time.as_secs());
+        Self::start(conns, &["--closed", "--for", &time], &["closed"])
+    }
+
+    /// Starts `conns events`.
+    pub fn events(conns: &Path) -> Result<Self> {
+        Self::start(conns, &["events"], &["opened", "accepted", "closed"])
+    }
+
     /// Starts it, and waits until it tells of a connection made for that.
-    pub fn start(conns: &Path, time: Duration) -> Result<Self> {
+    fn start(conns: &Path, arguments: &[&str], kinds: &'static [&'static str]) -> Result<Self> {
+        let canary = Namespace::create("canary")?;
         let folder = Folder::create()?;
         let out = File::create(folder.file("out")).context("making a file for what is told")?;
         let said = File::create(folder.file("said")).context("making a file for what is said")?;
         let child = Command::new(conns)
-            .args(["--closed", "--for", &format!("{}s", time.as_secs()), "-o", "jsonl"])
-            .args(["--columns", FIELDS])
+            .args(arguments)
+            .args(["-o", "jsonl", "--columns", FIELDS])
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(said)
             .spawn()
             .with_context(|| format!("starting {}", conns.display()))?;
-        let mut closed = Self { child, time, folder };
-        let canary = Namespace::create("canary")?;
-        wait_for("conns --closed to tell of a connection", READY_WITHIN, || {
-            if let Some(status) = closed.child.try_wait()? {
-                bail!("conns --closed ended with {status}: {}", closed.said()?);
-            }
-            canary.inside(visit)??;
-            Ok((std::fs::metadata(closed.folder.file("out"))?.len() > 0).then_some(()))
+        let mut local = Self { child, kinds, canary, folder };
+        wait_for("conns to tell of a connection", READY_WITHIN, || {
+            local.must_run()?;
+            local.canary.inside(visit)??;
+            Ok((std::fs::metadata(local.folder.file("out"))?.len() > 0).then_some(()))
         })?;
-        Ok(closed)
+        Ok(local)
     }
 
     fn said(&self) -> Result<String> {
         Ok(std::fs::read_to_string(self.folder.file("said"))?)
     }
 
-    /// Waits for its end and holds what it told against what was done in `namespace`.
+    fn must_run(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => {
+                bail!("conns ended with {status} before the storm did: {}", self.said()?)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until all is told, ends it as Ctrl-C does, and holds what it told against what was done in `namespace`.
     pub fn finish(mut self, done: &Done, namespace: &Namespace) -> Result<Report> {
-        ensure!(
-            self.child.try_wait()?.is_none(),
-            "the storm outlasted the {:?} that conns was told to watch: {}",
-            self.time,
-            self.said()?
-        );
-        let child = &mut self.child;
-        let status =
-            wait_for(
-                "the end of conns --closed",
-                self.time + END_WITHIN,
-                || Ok(child.try_wait()?),
-            )?;
+        self.must_run()?;
+        let place = self.folder.file("out");
+        let told = std::fs::metadata(&place)?.len();
+        let port = self.canary.inside(visit)??;
+        wait_for("conns to tell of one more connection", TOLD_WITHIN, || {
+            let mut is_told = false;
+            read_lines(&place, told, |line| {
+                is_told |= is_of_visit(&event(line)?, &self.canary, port);
+                Ok(())
+            })?;
+            Ok(is_told.then_some(()))
+        })?;
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no pid")?;
+        kill_process(pid, Signal::INT).context("ending conns")?;
+        let status = wait_for("the end of conns", END_WITHIN, || Ok(self.child.try_wait()?))?;
         let said = self.said()?;
         // 3: something could not be told, and was named.
-        ensure!(matches!(status.code(), Some(0 | 3)), "conns --closed ended with {status}: {said}");
+        ensure!(matches!(status.code(), Some(0 | 3)), "conns ended with {status}: {said}");
         let mut truth = Truth::of(done, namespace.name());
-        let out = File::open(self.folder.file("out"))?;
-        for line in BufReader::new(out).lines() {
-            let line = line.context("reading what was told")?;
-            let told: Told<'_> =
-                serde_json::from_str(&line).with_context(|| format!("reading the line {line}"))?;
-            truth.take(&told);
-        }
+        read_lines(&place, 0, |line| {
+            truth.take(&event(line)?);
+            Ok(())
+        })?;
         let mut lost = Lost::default();
         lost.take_text(&said);
-        Ok(truth.report(&["closed"], lost))
+        Ok(truth.report(self.kinds, lost))
     }
 }
 
-impl Drop for Closed {
+impl Drop for Local {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A connection that is opened, accepted and closed; and the port it went to.
-fn visit() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("listening")?;
-    let stream = TcpStream::connect(listener.local_addr()?).context("connecting")?;
-    let (mut other, _) = listener.accept().context("accepting")?;
-    stream.shutdown(Shutdown::Write)?;
-    other.read_to_end(&mut Vec::new())?;
-    Ok(listener.local_addr()?.port())
+fn event(line: &str) -> Result<Told<'_>> {
+    serde_json::from_str(line).with_context(|| format!("reading the line {line}"))
+}
+
+/// Whether this is the end of the visit to that port: events are told in the order they happened, so all before it are
+/// told too.
+fn is_of_visit(told: &Told<'_>, namespace: &Namespace, port: u16) -> bool {
+    told.netns.as_deref() == Some(namespace.name())
+        && told.kind() == "closed"
+        && told.ends().is_some_and(|(local, _)| local.port() == port)
+}
+
+/// Reads the complete lines behind the first `skipped` bytes.
+fn read_lines(place: &Path, skipped: u64, mut take: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    let mut file = File::open(place).context("opening what was told")?;
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut lines = BufReader::new(file);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        lines.read_line(&mut line).context("reading what was told")?;
+        let Some(line) = line.strip_suffix('\n') else { return Ok(()) };
+        take(line)?;
+    }
 }
 
 /// An agent in a namespace of its own, and one stream of its events.
@@ -190,7 +228,7 @@ impl Served {
         Ok(truth.report(&["opened", "accepted", "closed"], lost))
     }
 
-    /// Events are told in the order they happened: when the end of a connection made now is told, all before are.
+    /// Waits until the stream tells of a connection made now.
     fn wait_until_all_is_told(&self) -> Result<()> {
         let place = self.folder.file("stream");
         let told = std::fs::metadata(&place)?.len();
@@ -198,11 +236,8 @@ impl Served {
         wait_for("the agent to tell of one more connection", TOLD_WITHIN, || {
             let mut is_told = false;
             read_stream(&place, told, |event, data| {
-                is_told |= events(event, data)?.iter().any(|told| {
-                    told.netns.as_deref() == Some(self.home.name())
-                        && told.event == "closed"
-                        && told.ends().is_some_and(|(local, _)| local.port() == port)
-                });
+                is_told |=
+                    events(event, data)?.iter().any(|told| is_of_visit(told, &self.home, port));
                 Ok(())
             })?;
             Ok(is_told.then_some(()))
@@ -220,24 +255,19 @@ fn events<'a>(event: &str, data: &'a str) -> Result<Vec<Told<'a>>> {
     Ok(events.events)
 }
 
-/// Reads the complete lines behind the first `skipped` bytes; each event's name and data are given to `take`.
+/// Gives each event's name and data to `take`.
 fn read_stream(
     place: &Path,
     skipped: u64,
     mut take: impl FnMut(&str, &str) -> Result<()>,
 ) -> Result<()> {
-    let mut file = File::open(place).context("opening what was told")?;
-    file.seek(SeekFrom::Start(skipped))?;
-    let mut lines = BufReader::new(file);
-    let (mut line, mut event) = (String::new(), String::new());
-    loop {
-        line.clear();
-        lines.read_line(&mut line).context("reading what was told")?;
-        let Some(line) = line.strip_suffix('\n') else { return Ok(()) };
+    let mut event = String::new();
+    read_lines(place, skipped, |line| {
         if let Some(name) = line.strip_prefix("event: ") {
             name.clone_into(&mut event);
         } else if let Some(data) = line.strip_prefix("data: ") {
             take(&event, data)?;
         }
-    }
+        Ok(())
+    })
 }

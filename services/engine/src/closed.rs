@@ -92,3 +92,6 @@ fn at_its_end(seen: &Connection, gone: &Gone) -> Connection {
     }
     connection
 }
+
+#[cfg(test)]
+mod tests;

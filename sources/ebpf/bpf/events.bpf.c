@@ -22,7 +22,14 @@ struct life {
 	u32 pid;
 	u32 uid;
 	char name[16];
-	u8 flags; /* enum event_flags */
+	/* 1 until a process was seen that uses it; several may come at once, one is told. */
+	u32 is_unused;
+	/* A byte each, because processors set them at the same time. */
+	u8 is_outbound;
+	u8 is_inbound;
+	u8 local_first;
+	u8 remote_first;
+	u8 rst_received;
 	u8 told_state;
 	u8 pad[6];
 };
@@ -92,7 +99,10 @@ INLINE void fill_event(struct event *event, const struct life *life, u8 kind, u6
 	event->uid = life->uid;
 	copy_words(event->name, life->name, 4);
 	event->kind = kind;
-	event->flags = life->flags;
+	event->flags = (life->is_outbound ? FLAG_OUTBOUND : 0) | (life->is_inbound ? FLAG_INBOUND : 0) |
+		       (life->local_first ? FLAG_LOCAL_FIRST : 0) |
+		       (life->remote_first ? FLAG_REMOTE_FIRST : 0) |
+		       (life->rst_received ? FLAG_RST_RECEIVED : 0);
 	event->last_state = 0;
 	event->pad = 0;
 	event->error = 0;
@@ -149,19 +159,15 @@ INLINE void tell_closed(struct sock *sk, const struct life *life, u8 last_state,
 	ringbuf_submit(told, wakeup());
 }
 
-/* The process that accepted a connection is at work on it. */
-INLINE void accepted(struct sock *sk, struct life *life, u64 now)
+/* A process is at work on a connection; the first is the one that accepted it. */
+INLINE void used_by(struct sock *sk, struct life *life)
 {
+	if (!life->is_unused || __sync_val_compare_and_swap(&life->is_unused, 1, 0) != 1)
+		return;
+	u64 now = ktime_ns();
 	life->accepted_ns = now;
-	life->flags &= ~FLAG_NO_PROCESS;
 	note_process(life);
 	tell_short(sk, life, EVENT_ACCEPTED, LOST_ACCEPTED, now, 0);
-}
-
-INLINE void close_first(struct life *life, u8 flag)
-{
-	if (!(life->flags & (FLAG_LOCAL_FIRST | FLAG_REMOTE_FIRST)))
-		life->flags |= flag;
 }
 
 NOINLINE int change_state(struct sock *sk, int before, int after)
@@ -191,32 +197,30 @@ NOINLINE int change_state(struct sock *sk, int before, int after)
 		__builtin_memset(life, 0, sizeof(*life));
 		life->told_state = after;
 		life->connect_ns = now;
-		life->flags = FLAG_OUTBOUND;
+		life->is_outbound = 1;
 		note_process(life);
 		break;
 	case TCP_ESTABLISHED:
-		if (before == TCP_SYN_RECV && !(life->flags & FLAG_OUTBOUND)) {
-			life->flags |= FLAG_INBOUND | FLAG_NO_PROCESS;
+		if (before == TCP_SYN_RECV && !life->is_outbound) {
+			life->is_inbound = 1;
+			life->is_unused = 1;
 		}
 		life->opened_ns = now;
 		tell_short(sk, life, EVENT_OPENED, LOST_OPENED, now, 0);
 		break;
-	case TCP_LAST_ACK:
-		if (life->flags & FLAG_NO_PROCESS)
-			accepted(sk, life, now);
-		break;
 	case TCP_FIN_WAIT1:
 		/* Only close and shutdown lead here and to LAST-ACK, so a process is at work. */
-		if (life->flags & FLAG_NO_PROCESS)
-			accepted(sk, life, now);
-		/* FIN before the handshake was complete: the child of a listener that shuts down at once. */
-		close_first(life, FLAG_LOCAL_FIRST);
+		used_by(sk, life);
+		life->local_first = 1;
+		break;
+	case TCP_LAST_ACK:
+		used_by(sk, life);
 		break;
 	case TCP_CLOSE_WAIT:
-		close_first(life, FLAG_REMOTE_FIRST);
+		life->remote_first = 1;
 		break;
 	case TCP_CLOSING:
-		life->flags |= FLAG_LOCAL_FIRST | FLAG_REMOTE_FIRST;
+		life->local_first = life->remote_first = 1;
 		break;
 	case TCP_CLOSE:
 		if (before == TCP_SYN_SENT)
@@ -249,7 +253,7 @@ int receive_reset(u64 *ctx)
 		return 0;
 	struct life *life = sk_storage_get(&lives, sk, 0, STORAGE_CREATE);
 	if (life)
-		life->flags |= FLAG_RST_RECEIVED;
+		life->rst_received = 1;
 	else
 		lose(LOST_MEMORY);
 	return 0;
@@ -262,8 +266,8 @@ INLINE int used(struct sock *sk)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	struct life *life = sk_storage_get(&lives, sk, 0, 0);
-	if (life && life->flags & FLAG_NO_PROCESS)
-		accepted(sk, life, ktime_ns());
+	if (life)
+		used_by(sk, life);
 	return 0;
 }
 

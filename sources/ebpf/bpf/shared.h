@@ -114,7 +114,6 @@ enum event_flags {
 	FLAG_RST_RECEIVED = 16,
 	FLAG_FIN_RECEIVED = 32, /* SOCK_DONE */
 	FLAG_ORPHAN = 64,       /* SOCK_DEAD: no descriptor refers to it any more */
-	FLAG_NO_PROCESS = 128,  /* pid and name are of nobody */
 };
 
 /* Something that happened. */

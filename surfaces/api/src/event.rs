@@ -1,7 +1,7 @@
 //! Events as JSON: what happened, when, its number, and the record of the connection as it was then.
 
 use conns_core::model::{Event, EventKind};
-use conns_core::query::Field;
+use conns_core::query::{Field, find_field};
 
 use crate::Answer;
 use crate::answer::open_with_id;
@@ -23,7 +23,47 @@ const LEFT_OUT: [&str; 11] = [
     "peak_rtt",
 ];
 
-/// The fields of an event's record if none are named.
+/// The fields of the record of a beginning, and of an attempt that failed: nothing is measured yet.
+const OF_BEGINNING: [&str; 35] = [
+    "proto",
+    "family",
+    "state",
+    "direction",
+    "local_addr",
+    "local_port",
+    "remote_addr",
+    "remote_port",
+    "netns",
+    "netns_inode",
+    "cookie",
+    "inode",
+    "pid",
+    "process",
+    "exe",
+    "cmdline",
+    "user",
+    "process_uid",
+    "started",
+    "ppid",
+    "cgroup",
+    "container",
+    "unit",
+    "owners",
+    "opened_at",
+    "handshake",
+    "accept_wait",
+    "opener",
+    "opener_pid",
+    "duration",
+    "closed_at",
+    "closed_by",
+    "ended",
+    "errno",
+    "cgroup_id",
+];
+
+/// The fields of the record of a connection that has closed, if none are named; beginnings have some of
+/// them.
 #[must_use]
 pub fn usual_event_fields() -> Vec<&'static Field> {
     let mut fields = Answer::Connections.usual_fields();
@@ -40,22 +80,31 @@ pub fn is_of_end(kind: EventKind) -> bool {
     }
 }
 
-/// Writes the records of events with one set of fields.
-pub struct EventRecords<'a>(RecordWriter<'a>);
+/// Writes the records of events.
+pub struct EventRecords<'a> {
+    beginnings: RecordWriter<'a>,
+    closed: RecordWriter<'a>,
+}
 
 impl<'a> EventRecords<'a> {
-    /// A writer of records with `fields`, in their order.
+    /// A writer of records with these fields, in their order; if none are named, with those that are
+    /// told of each kind.
     #[must_use]
-    pub fn new(fields: &[&'a Field]) -> Self {
-        // Its key is that of the number of the event.
-        let fields: Vec<&Field> =
-            fields.iter().copied().filter(|field| field.name != "serial").collect();
-        Self(RecordWriter::new(&fields))
+    pub fn new(fields: Option<&[&'a Field]>) -> Self {
+        let (beginnings, closed) = match fields {
+            Some(fields) => (fields.to_vec(), fields.to_vec()),
+            None => {
+                let named = OF_BEGINNING.iter().filter_map(|name| find_field(name));
+                (named.collect(), usual_event_fields())
+            }
+        };
+        Self { beginnings: writer(beginnings), closed: writer(closed) }
     }
 
     /// To be called before the events written so far go away.
     pub fn forget(&mut self) {
-        self.0.forget();
+        self.beginnings.forget();
+        self.closed.forget();
     }
 
     /// Appends `{"event":…,"at_us":…,"serial":…,…}`.
@@ -77,6 +126,31 @@ impl<'a> EventRecords<'a> {
         whole(out, event.at.wall_us);
         out.extend_from_slice(b",\"serial\":");
         whole(out, event.serial);
-        self.0.write_on(out, &event.connection);
+        let records = match event.kind {
+            EventKind::Closed => &mut self.closed,
+            EventKind::Opened | EventKind::Accepted | EventKind::Failed => &mut self.beginnings,
+        };
+        records.write_on(out, &event.connection);
+    }
+}
+
+/// Without the field whose key is that of the number of the event.
+fn writer(mut fields: Vec<&Field>) -> RecordWriter<'_> {
+    fields.retain(|field| field.name != "serial");
+    RecordWriter::new(&fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_field() {
+        for name in LEFT_OUT.iter().chain(&OF_BEGINNING) {
+            assert!(find_field(name).is_some_and(|field| field.name == *name), "{name}");
+        }
+        let usual = usual_event_fields();
+        let is_there = |name: &&str| usual.iter().any(|field| field.name == *name);
+        assert!(OF_BEGINNING.iter().all(|name| is_there(&name)));
     }
 }

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Connection, Direction, Event, EventKind, Happening, Holder, Known, Life, Loss, LossKind,
-    Moment, Socket, SocketId, Source, Unknown,
+    Closer, Connection, Direction, Ending, Event, EventKind, Happening, Holder, HowEnded, Known,
+    Life, Loss, LossKind, Moment, Socket, SocketId, Source, Unknown,
 };
 use crate::track::course::Course;
 use crate::track::direction::Believed;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use conns_api::{
     Ask, EVENTS_TOLD, EventMark, EventRecords, EventsQuestion, FaceError, From, Happened, Interned,
-    View, WireError, tell_events, usual_event_fields,
+    View, WireError, tell_events,
 };
 use conns_core::model::{Beat, Known, Loss, LossKind, Source};
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ fn events_arrive_as_they_are() {
     assert!(!happened.has_more && happened.losses.is_empty() && happened.counted.is_empty());
     // As JSON they are the same too.
     let json = |events: &[Arc<conns_core::model::Event>]| {
-        let mut records = EventRecords::new(&usual_event_fields());
+        let mut records = EventRecords::new(None);
         let mut out = Vec::new();
         for event in events {
             records.append_with_id(&mut out, event);
@@ -209,7 +209,7 @@ fn more_events_than_an_answer_has_are_refused() {
 /// Whatever arrives is refused, or can be shown.
 pub(crate) fn survives(bytes: &[u8]) {
     let Ok(happened) = Interned::default().decode_events(bytes) else { return };
-    let mut records = EventRecords::new(&usual_event_fields());
+    let mut records = EventRecords::new(None);
     let mut out = Vec::new();
     happened.events.iter().for_each(|event| records.append(&mut out, event));
 }

@@ -10,7 +10,7 @@ use conns_api::{Answer, View};
 
 use super::problem::Problem;
 use super::selection::{Scope, Selection};
-use super::{Asked, Native, list, streams};
+use super::{Asked, Native, events, list, streams};
 use telling::{ChangesTelling, Wanted};
 
 /// `GET /api/v1/changes`.
@@ -20,7 +20,11 @@ pub(super) fn answer(native: &Arc<Native>, asked: &Asked) -> Result<Response, Pr
     let telling = ChangesTelling::new(
         Selection::read(query, Scope::View(View::All))?,
         list::fields(query, Answer::Connections)?,
-        Wanted { updates: query.is_true("updates", true), events: query.is_true("events", true) },
+        Wanted {
+            updates: query.is_true("updates", true),
+            events: query.is_true("events", true),
+            event_fields: events::fields(query)?,
+        },
         streams::left(asked, telling::parse_id, hint)?,
     );
     streams::open(native, telling)

@@ -80,21 +80,17 @@ struct Choice {
     selection: Selection,
     /// Empty is all.
     kinds: Vec<EventKind>,
-    fields: Vec<&'static Field>,
+    /// `None` is what is usual for each kind.
+    fields: Option<Vec<&'static Field>>,
 }
 
 impl Choice {
     fn read(query: &Query) -> Result<Self, Problem> {
-        let usual = usual_event_fields();
-        let fields = query.get("fields").map(|text| parse_columns(text, &usual)).transpose();
-        let fields = fields.map_err(|error| {
-            Problem::bad("bad-fields", error.to_string(), "/api/v1/fields lists the fields")
-        })?;
         let named = |name: &str| EventKind::ALL.into_iter().find(|kind| kind.name() == name);
         Ok(Self {
             selection: Selection::read(query, Scope::View(View::All))?,
             kinds: query.all("event").filter_map(named).collect(),
-            fields: fields.unwrap_or(usual),
+            fields: fields(query)?,
         })
     }
 
@@ -102,6 +98,14 @@ impl Choice {
         (self.kinds.is_empty() || self.kinds.contains(&event.kind))
             && self.selection.matches_in_any_state(&event.connection)
     }
+}
+
+/// The fields of events that are asked for, if any are.
+pub(super) fn fields(query: &Query) -> Result<Option<Vec<&'static Field>>, Problem> {
+    let Some(text) = query.get("fields") else { return Ok(None) };
+    parse_columns(text, &usual_event_fields()).map(Some).map_err(|error| {
+        Problem::bad("bad-fields", error.to_string(), "/api/v1/fields lists the fields")
+    })
 }
 
 /// Whether a client wants events as they happen, not a list.
@@ -135,7 +139,7 @@ impl Choice {
         let behind = beat.events_since(serial).unwrap_or_default();
         let mut chosen = behind.iter().filter(|event| self.matches(event));
         let mut out = b"{\"events\":[\n".to_vec();
-        let mut records = EventRecords::new(&self.fields);
+        let mut records = EventRecords::new(self.fields.as_deref());
         let mut last = None;
         for event in chosen.by_ref().take(limit) {
             if last.is_some() {

@@ -40,12 +40,13 @@ pub(super) fn parse_id(text: &str) -> Option<Place> {
 }
 
 /// What is told beside what comes and goes.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
     /// What was there and changed.
     pub(super) updates: bool,
     /// What happened.
     pub(super) events: bool,
+    /// With these fields; `None` is what is usual for each kind.
+    pub(super) event_fields: Option<Vec<&'static Field>>,
 }
 
 /// One client's stream.
@@ -250,7 +251,7 @@ impl ChangesTelling {
         self.heard = Some(heard);
         let events = beat.events_since(heard).unwrap_or_default();
         let mut lists = Lists::new("events", "events", round.target);
-        let mut records = EventRecords::new(&self.fields);
+        let mut records = EventRecords::new(self.wanted.event_fields.as_deref());
         let mut has_more = false;
         for happened in events.iter().take_while(|event| event.serial <= round.last_event) {
             if out.len() + lists.len() >= PIECE_BYTES {

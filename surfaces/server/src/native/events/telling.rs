@@ -51,7 +51,7 @@ impl EventsTelling {
 
     /// Tells the events behind `serial` as far as they fit; up to where they are told then.
     fn write_behind(&self, beat: &Beat, serial: u64, out: &mut Vec<u8>) -> u64 {
-        let mut records = EventRecords::new(&self.choice.fields);
+        let mut records = EventRecords::new(self.choice.fields.as_deref());
         let mut told = serial;
         let mut list = Vec::new();
         let mut in_list = 0;

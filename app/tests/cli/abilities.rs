@@ -1,0 +1,143 @@
+//! `conns abilities`, here and of an agent; and what an agent tells of what happens.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::Case;
+use crate::follower::Follower;
+use crate::program::{Ran, SOON, conns, run};
+use crate::scene::{each, same};
+use crate::stage::Stage;
+
+pub(crate) const TESTS: &[Case] = &[
+    Case("abilities_are_told_with_what_they_give_and_why_not", &[], local),
+    Case("abilities_are_the_same_in_a_table", &[], table),
+    Case("an_agent_tells_its_abilities_and_what_happens", &[], of_an_agent),
+];
+
+fn listed(ran: &Ran) -> Result<Vec<Value>> {
+    let json = ran.code(0)?.json()?;
+    json["abilities"].as_array().cloned().context("no list of abilities")
+}
+
+fn check(abilities: &[Value]) -> Result<()> {
+    for name in ["kernel-tables", "owners", "ebpf-events"] {
+        let found = abilities.iter().filter(|ability| ability["name"] == name).count();
+        same(name, found, 1)?;
+    }
+    each(abilities, |ability| {
+        let text = |key: &str| ability[key].as_str().unwrap_or_default().to_owned();
+        ensure!(!text("name").is_empty() && !text("meaning").is_empty(), "{ability}");
+        ensure!(ability["missing"].is_null() || text("missing").len() > 10, "{ability}");
+        same("the number of keys", ability.as_object().map(serde_json::Map::len), Some(3))
+    })
+}
+
+fn local() -> Result<()> {
+    let ran = run(&["abilities", "-o", "json"])?;
+    check(&listed(&ran)?)
+}
+
+fn table() -> Result<()> {
+    let abilities = listed(&run(&["abilities", "-o", "json"])?)?;
+    let ran = run(&["abilities"])?;
+    let mut lines = ran.code(0)?.text()?.lines();
+    let header: Vec<&str> = lines.next().context("no header")?.split_whitespace().collect();
+    same("the titles", header, vec!["ABILITY", "THERE", "GIVES", "WHY", "NOT"])?;
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split_whitespace().collect()).collect();
+    same("the number of rows", rows.len(), abilities.len())?;
+    for (row, ability) in rows.iter().zip(&abilities) {
+        let there = if ability["missing"].is_null() { "yes" } else { "no" };
+        same("a row", (row[0], row[1]), (ability["name"].as_str().unwrap_or_default(), there))?;
+    }
+    Ok(())
+}
+
+/// An agent in a stage; ended when dropped.
+struct Agent {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Agent {
+    fn start(stage: &Stage) -> Result<Self> {
+        let mut command = conns(["serve", "--listen", "http=127.0.0.1:0", "--interval", "0.5s"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = stage.spawn(&mut command)?;
+        let said = child.stderr.take().context("its standard error is no pipe")?;
+        let (send, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(said).lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        let until = Instant::now() + SOON;
+        let mut address = None;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = lines.recv_timeout(left).context("the agent does not become ready")?;
+            if let Some(place) = line.strip_prefix("conns: http on http://") {
+                address = Some(place.trim_end_matches('/').parse()?);
+            }
+            if line == "conns: ready" {
+                let address = address.context("it does not say where it listens")?;
+                return Ok(Self { child, address });
+            }
+        }
+    }
+
+    /// `conns` with these words, about this agent.
+    fn conns(&self, words: &[&str]) -> Command {
+        let mut command = conns(words);
+        command.args(["--agent", &format!("http://{}", self.address)]);
+        command
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn of_an_agent() -> Result<()> {
+    let stage = Stage::new()?;
+    let agent = Agent::start(&stage)?;
+    check(&listed(&stage.finish(&mut agent.conns(&["abilities", "-o", "json"]))?)?)?;
+    let listener = stage.listen("127.0.0.1:0")?;
+    let at = listener.local_addr()?;
+    let filter = format!("port == {}", at.port());
+    let follower = Follower::start(&stage, agent.conns(&["events", "-o", "jsonl", &filter]))?;
+    let until = Instant::now() + SOON;
+    let closed = loop {
+        // Whether it follows already shows when something is told.
+        let pair = stage.connect(at, &listener)?;
+        let port = pair.0.local_addr()?.port();
+        sleep(Duration::from_secs(2));
+        drop(pair);
+        let is_it = |record: &Value| record["event"] == "closed" && record["local_port"] == port;
+        if let Some(closed) = follower.record(Duration::from_secs(5), is_it)? {
+            break closed;
+        }
+        ensure!(Instant::now() < until, "nothing is told within {SOON:?}");
+    };
+    ensure!(closed["serial"].as_u64() > Some(0), "{closed}");
+    follower.signal(Signal::INT)?;
+    follower.end()?.good()?;
+    // What it keeps is answered at once, with that one in it.
+    let ran = stage.finish(&mut agent.conns(&["--closed", "-o", "json", &filter]))?;
+    ensure!(matches!(ran.code, Some(0 | 3)), "{:?}: {}", ran.code, ran.err);
+    let json = ran.json()?;
+    let mut kept = json["connections"].as_array().into_iter().flatten();
+    ensure!(kept.any(|record| record["cookie"] == closed["cookie"]), "{closed} is not in {json}");
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! `conns events`: what happens, told with or without our own programs in the kernel. What only those
+//! can tell is judged in `lab/`.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::Case;
+use crate::follower::Follower;
+use crate::program::{SOON, first_line};
+use crate::scene::same;
+use crate::stage::Stage;
+
+pub(crate) const TESTS: &[Case] = &[
+    Case("events_tell_a_connection_from_its_opening_to_its_end", &[], from_first_to_last),
+    Case("events_as_text_are_one_line_each", &[], text),
+    Case("events_end_on_either_signal", &[], signals),
+    Case("events_end_when_their_time_is_up", &[], in_time),
+    Case("events_end_when_their_reader_is_gone_and_nothing_happens", &[], reader_gone),
+    Case("events_after_head_are_a_good_end", &[], head),
+    Case("events_have_the_columns_asked_for", &[], columns),
+];
+
+/// Longest time that without events a look takes to show what is there; generous.
+const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// A connection that is there.
+pub(crate) type Pair = (TcpStream, TcpStream);
+
+/// Opens connections, one after the other, until `follower` tells that one of them has opened: it may
+/// not have begun to watch when the first one did. That one, and the record of its client's end.
+fn told_open(stage: &Stage, listener: &TcpListener, follower: &Follower) -> Result<(Pair, Value)> {
+    let until = Instant::now() + SOON;
+    let mut there: Vec<Pair> = Vec::new();
+    while Instant::now() < until {
+        there.push(stage.connect(listener.local_addr()?, listener)?);
+        let ports: Vec<u16> = there
+            .iter()
+            .map(|(client, _)| Ok(client.local_addr()?.port()))
+            .collect::<Result<_>>()?;
+        let is_it = |record: &Value| {
+            record["event"] == "opened" && ports.iter().any(|port| record["local_port"] == *port)
+        };
+        if let Some(record) = follower.record(SHOWN_WITHIN, is_it)? {
+            let at = ports.iter().position(|port| record["local_port"] == *port);
+            let pair = at.map(|at| there.swap_remove(at)).context("it is there")?;
+            return Ok((pair, record));
+        }
+    }
+    bail!("no opening was told within {SOON:?}")
+}
+
+fn from_first_to_last() -> Result<()> {
+    let stage = Stage::new()?;
+    let listener = stage.listen("127.0.0.1:0")?;
+    let follower = Follower::start(&stage, stage.conns(&["events", "-o", "jsonl"], "")?)?;
+    let ((client, server), opened) = told_open(&stage, &listener, &follower)?;
+    let keys: Vec<&str> =
+        opened.as_object().context("no object")?.keys().map(|key| &**key).collect();
+    for key in ["event", "at_us", "serial", "local_addr", "remote_port", "process", "opened_at_us"]
+    {
+        ensure!(keys.contains(&key), "no `{key}` in {opened}");
+    }
+    same("the remote port", &opened["remote_port"], &listener.local_addr()?.port().into())?;
+    let port = client.local_addr()?.port();
+    drop(client);
+    drop(server);
+    let is_end = |record: &Value| record["event"] == "closed" && record["local_port"] == port;
+    let closed = follower.record(SOON, is_end)?.context("the end of the client is not told")?;
+    let number = |record: &Value, key: &str| record[key].as_u64().context(key.to_owned());
+    ensure!(number(&closed, "serial")? > number(&opened, "serial")?, "{closed} after {opened}");
+    ensure!(number(&closed, "at_us")? >= number(&opened, "at_us")?, "{closed} after {opened}");
+    // Known to whoever is told at that moment, and to nobody else.
+    match &closed["ended"] {
+        Value::Null => same("who closed first", &closed["closed_by"], &Value::Null)?,
+        ended => {
+            same("how it ended", ended, &"fin".into())?;
+            same("who closed first", &closed["closed_by"], &"local".into())?;
+            same("payload", &closed["bytes_out"], &0.into())?;
+        }
+    }
+    follower.signal(Signal::TERM)?;
+    follower.end()?.good()?;
+    Ok(())
+}
+
+fn text() -> Result<()> {
+    let stage = Stage::new()?;
+    let listener = stage.listen("127.0.0.1:0")?;
+    let lines = Follower::start(&stage, stage.conns(&["events"], "")?)?;
+    let witness = Follower::start(&stage, stage.conns(&["events", "-o", "jsonl"], "")?)?;
+    let until = Instant::now() + SOON;
+    let mut there = Vec::new();
+    loop {
+        // The witness may have begun before the other.
+        let ((client, server), _) = told_open(&stage, &listener, &witness)?;
+        let ends = format!("{} ", client.local_addr()?);
+        there.push((client, server));
+        while let Some(line) = lines.line(SHOWN_WITHIN)? {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [time, kind, _, local, arrow, remote, ..] = &*words else {
+                bail!("a line is {line:?}")
+            };
+            ensure!(time.ends_with('Z') && time.contains('T') && time.len() == 27, "{line:?}");
+            ensure!(["opened", "accepted", "closed"].contains(kind), "{line:?}");
+            ensure!(["->", "<-", "--"].contains(arrow), "{line:?}");
+            ensure!(
+                local.starts_with("127.0.0.1:") && remote.starts_with("127.0.0.1:"),
+                "{line:?}"
+            );
+            if line.contains(&ends) && *kind == "opened" {
+                lines.signal(Signal::INT)?;
+                lines.end()?.good()?;
+                return Ok(());
+            }
+        }
+        ensure!(Instant::now() < until, "no line for {ends}");
+    }
+}
+
+fn signals() -> Result<()> {
+    let stage = Stage::new()?;
+    for (signal, format) in [(Signal::INT, "text"), (Signal::TERM, "jsonl")] {
+        let follower =
+            Follower::start(&stage, stage.conns(&["events", "-o", format], "pid == 0")?)?;
+        // A signal before it listens to signals ends it another way: it has to have looked.
+        let listener = stage.listen("127.0.0.1:0")?;
+        let witness = Follower::start(&stage, stage.conns(&["events", "-o", "jsonl"], "")?)?;
+        told_open(&stage, &listener, &witness)?;
+        follower.signal(signal)?;
+        let ended = follower.end()?;
+        ended.good()?;
+        ensure!(ended.rest.is_empty(), "nothing matches, and still {:?}", ended.rest);
+    }
+    Ok(())
+}
+
+fn in_time() -> Result<()> {
+    let stage = Stage::new()?;
+    let start = Instant::now();
+    let words = ["events", "-o", "jsonl", "--for", "1.5s"];
+    let ended = Follower::start(&stage, stage.conns(&words, "pid == 0")?)?.end()?;
+    ended.good()?;
+    ensure!(start.elapsed() >= Duration::from_millis(1500), "it ended after {:?}", start.elapsed());
+    same("what it printed", ended.rest, Vec::new())
+}
+
+fn reader_gone() -> Result<()> {
+    let stage = Stage::new()?;
+    let mut command = stage.conns(&["events"], "pid == 0")?;
+    let (reader, writer) = std::io::pipe()?;
+    command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    let child = stage.spawn(&mut command)?;
+    // The command has a copy of the writing end.
+    command.stdout(Stdio::null());
+    drop(reader);
+    let ran = stage.collect(child, "conns events >&- ")?;
+    ensure!(matches!(ran.code, Some(0 | 3)), "{:?}: {}", ran.code, ran.err);
+    Ok(())
+}
+
+fn head() -> Result<()> {
+    let stage = Stage::new()?;
+    let listener = stage.listen("127.0.0.1:0")?;
+    let mut command = stage.conns(&["events", "-o", "jsonl"], "")?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = stage.spawn(&mut command)?;
+    let witness = Follower::start(&stage, stage.conns(&["events", "-o", "jsonl"], "")?)?;
+    let first = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| first_line(&mut child));
+        let mut there = Vec::new();
+        while !reading.is_finished() {
+            there.push(told_open(&stage, &listener, &witness)?.0);
+        }
+        reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?
+    })?;
+    let event: Value = serde_json::from_str(&first)?;
+    ensure!(event["serial"].is_u64(), "{event}");
+    let ran = stage.collect(child, "conns events | head -1")?;
+    ensure!(matches!(ran.code, Some(0 | 3)), "{:?}: {}", ran.code, ran.err);
+    Ok(())
+}
+
+fn columns() -> Result<()> {
+    let stage = Stage::new()?;
+    let listener = stage.listen("127.0.0.1:0")?;
+    let words = ["events", "-o", "jsonl", "--columns", "local_port,ended,serial"];
+    let follower = Follower::start(&stage, stage.conns(&words, "")?)?;
+    let (_pair, opened) = told_open(&stage, &listener, &follower)?;
+    let keys: Vec<&str> =
+        opened.as_object().context("no object")?.keys().map(|key| &**key).collect();
+    same("the keys", keys, vec!["at_us", "event", "local_port", "serial"])
+}

@@ -1,0 +1,164 @@
+//! A `conns events` of the lab's own, whose every line is kept, and asked when a test wants to know.
+//!
+//! The one idea: events are told in the order they happened. So a connection made for the purpose (a *visit*) tells that
+//! whatever happened before it is told by now, and no test has to sleep and hope.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::netns::Namespace;
+use crate::process::{READY_WITHIN, wait_for};
+
+/// How long anything that happened may take to be told.
+const TOLD_WITHIN: Duration = Duration::from_secs(20);
+
+/// `conns events` at work; dropping it ends it.
+#[derive(Debug)]
+pub struct Follower {
+    child: Child,
+    told: Arc<Mutex<Vec<Value>>>,
+    said: Arc<Mutex<String>>,
+    canary: Namespace,
+}
+
+impl Follower {
+    /// Starts it, and waits until it tells.
+    pub fn start(conns: &Path) -> Result<Self> {
+        let canary = Namespace::create("canary")?;
+        let mut child = Command::new(conns)
+            .args(["events", "-o", "jsonl"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {}", conns.display()))?;
+        let output = child.stdout.take().context("conns has no standard output")?;
+        let mut complaints = child.stderr.take().context("conns has no standard error")?;
+        let told: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let said: Arc<Mutex<String>> = Arc::default();
+        let (keep, hear) = (Arc::clone(&told), Arc::clone(&said));
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
+                // A line that is no JSON is kept as text, and fits no expectation.
+                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                keep.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+            }
+        });
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            // What cannot be read explains nothing.
+            let _ = complaints.read_to_string(&mut text);
+            *hear.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        });
+        let mut follower = Self { child, told, said, canary };
+        wait_for("conns events to tell of a connection", READY_WITHIN, || {
+            follower.must_run()?;
+            follower.canary.inside(visit)??;
+            Ok((!follower.lock().is_empty()).then_some(()))
+        })?;
+        Ok(follower)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Value>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn must_run(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            bail!("conns events ended with {status}: {said}");
+        }
+        Ok(())
+    }
+
+    /// All that was told of this end so far, in order.
+    pub fn of(&self, namespace: &Namespace, local: SocketAddr, remote: SocketAddr) -> Vec<Value> {
+        let is_meant = |event: &&Value| {
+            event["netns"] == namespace.name() && ends(event) == Some((local, remote))
+        };
+        self.lock().iter().filter(is_meant).cloned().collect()
+    }
+
+    /// Waits until the end of a connection is told, or that of the attempt at one, and returns all that was told of it.
+    pub fn until_over(
+        &mut self,
+        namespace: &Namespace,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Result<Vec<Value>> {
+        let what = format!("the end of {local} to {remote} in {}", namespace.name());
+        wait_for(&what, TOLD_WITHIN, || {
+            self.must_run()?;
+            let told = self.of(namespace, local, remote);
+            let is_over = |event: &Value| event["event"] == "closed" || event["event"] == "failed";
+            Ok(told.last().is_some_and(is_over).then_some(told))
+        })
+        .with_context(|| format!("told of it: {:?}", self.of(namespace, local, remote)))
+    }
+
+    /// Waits until everything is told that happened before this call.
+    pub fn catch_up(&mut self) -> Result<()> {
+        let port = self.canary.inside(visit)??;
+        wait_for("conns events to tell of one more connection", TOLD_WITHIN, || {
+            self.must_run()?;
+            let is_it = |event: &Value| {
+                event["netns"] == self.canary.name()
+                    && event["local_port"] == port
+                    && event["event"] == "closed"
+            };
+            Ok(self.lock().iter().rev().any(is_it).then_some(()))
+        })
+    }
+
+    /// Everything told of this namespace so far, in order.
+    pub fn all(&self, namespace: &Namespace) -> Vec<Value> {
+        self.lock().iter().filter(|event| event["netns"] == namespace.name()).cloned().collect()
+    }
+
+    /// Ends it by SIGKILL: nothing of its own cleans up.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill().context("killing conns events")?;
+        let status = self.child.wait().context("waiting for the end of conns events")?;
+        ensure!(status.code().is_none(), "conns events had ended by itself with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The two ends of an event, local first.
+pub fn ends(event: &Value) -> Option<(SocketAddr, SocketAddr)> {
+    let end = |host: &str, port: &str| {
+        let port = u16::try_from(event[port].as_u64()?).ok()?;
+        Some(SocketAddr::new(event[host].as_str()?.parse().ok()?, port))
+    };
+    Some((end("local_addr", "local_port")?, end("remote_addr", "remote_port")?))
+}
+
+/// A connection that is opened, accepted and closed; and the port it went to.
+pub(crate) fn visit() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listening")?;
+    let port = listener.local_addr()?.port();
+    let stream = TcpStream::connect(("127.0.0.1", port)).context("connecting")?;
+    let (mut other, _) = listener.accept().context("accepting")?;
+    stream.shutdown(Shutdown::Write)?;
+    other.read_to_end(&mut Vec::new())?;
+    Ok(port)
+}
