@@ -82,6 +82,14 @@ impl Conns {
         }
     }
 
+    /// Why it lacks an ability here, as `conns abilities` says; `None` if it has it.
+    pub fn missing(&self, ability: &str) -> Result<Option<String>> {
+        let abilities = self.array(&["abilities"], "abilities")?;
+        let found = abilities.iter().find(|one| one["name"] == ability);
+        let found = found.with_context(|| format!("conns abilities has no `{ability}`"))?;
+        Ok(found["missing"].as_str().map(str::to_owned))
+    }
+
     /// The verdicts of `conns why … -o json`.
     pub fn verdicts(&self, arguments: &[&str]) -> Result<Vec<Value>> {
         let all = [&["why"], arguments].concat();

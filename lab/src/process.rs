@@ -91,6 +91,13 @@ impl Peer {
         }
     }
 
+    /// Ends it by SIGKILL, so that it closes nothing itself.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().with_context(|| format!("killing {}", self.shown))?;
+        self.child.wait().with_context(|| format!("waiting for the end of {}", self.shown))?;
+        Ok(())
+    }
+
     /// Tells the peer one word on its standard input.
     pub fn tell(&mut self, word: &str) -> Result<()> {
         let input = self.input.as_mut().context("the peer's input is closed")?;

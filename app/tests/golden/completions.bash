@@ -16,6 +16,9 @@ _conns() {
             ",$1")
                 cmd="conns"
                 ;;
+            conns,abilities)
+                cmd="conns__subcmd__abilities"
+                ;;
             conns,call)
                 cmd="conns__subcmd__call"
                 ;;
@@ -24,6 +27,9 @@ _conns() {
                 ;;
             conns,config)
                 cmd="conns__subcmd__config"
+                ;;
+            conns,events)
+                cmd="conns__subcmd__events"
                 ;;
             conns,fields)
                 cmd="conns__subcmd__fields"
@@ -61,6 +67,9 @@ _conns() {
             conns__subcmd__config__subcmd__help,help)
                 cmd="conns__subcmd__config__subcmd__help__subcmd__help"
                 ;;
+            conns__subcmd__help,abilities)
+                cmd="conns__subcmd__help__subcmd__abilities"
+                ;;
             conns__subcmd__help,call)
                 cmd="conns__subcmd__help__subcmd__call"
                 ;;
@@ -69,6 +78,9 @@ _conns() {
                 ;;
             conns__subcmd__help,config)
                 cmd="conns__subcmd__help__subcmd__config"
+                ;;
+            conns__subcmd__help,events)
+                cmd="conns__subcmd__help__subcmd__events"
                 ;;
             conns__subcmd__help,fields)
                 cmd="conns__subcmd__help__subcmd__fields"
@@ -101,7 +113,7 @@ _conns() {
 
     case "${cmd}" in
         conns)
-            opts="-l -a -t -u -4 -6 -r -o -h -V --agent --token-file --agent-ca --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --watch --help --version why fields call serve config token man completions help"
+            opts="-l -a -t -u -4 -6 -r -o -h -V --agent --token-file --agent-ca --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --watch --closed --for --help --version why events fields abilities call serve config token man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -124,7 +136,7 @@ _conns() {
                     return 0
                     ;;
                 --source)
-                    COMPREPLY=($(compgen -W "auto kernel portable" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -159,6 +171,44 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        conns__subcmd__abilities)
+            opts="-o -h --output --agent --token-file --agent-ca --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -182,7 +232,7 @@ _conns() {
                     return 0
                     ;;
                 --source)
-                    COMPREPLY=($(compgen -W "auto kernel portable" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
                     return 0
                     ;;
                 --netns)
@@ -314,7 +364,7 @@ _conns() {
                     return 0
                     ;;
                 --source)
-                    COMPREPLY=($(compgen -W "auto kernel portable" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
                     return 0
                     ;;
                 --follow-namespaces)
@@ -528,6 +578,60 @@ _conns() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        conns__subcmd__events)
+            opts="-t -u -4 -6 -r -o -h --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --for --columns --output --agent --token-file --agent-ca --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text jsonl" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "text jsonl" -- "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         conns__subcmd__fields)
             opts="-o -h --output --agent --token-file --agent-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -563,8 +667,22 @@ _conns() {
             return 0
             ;;
         conns__subcmd__help)
-            opts="why fields call serve config token man completions help"
+            opts="why events fields abilities call serve config token man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        conns__subcmd__help__subcmd__abilities)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -635,6 +753,20 @@ _conns() {
         conns__subcmd__help__subcmd__config__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        conns__subcmd__help__subcmd__events)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -776,7 +908,7 @@ _conns() {
                     return 0
                     ;;
                 --source)
-                    COMPREPLY=($(compgen -W "auto kernel portable" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
                     return 0
                     ;;
                 --follow-namespaces)
@@ -964,7 +1096,7 @@ _conns() {
                     return 0
                     ;;
                 --source)
-                    COMPREPLY=($(compgen -W "auto kernel portable" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_conns_global_optspecs
-    string join \n agent= token-file= agent-ca= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= no-header o/output= watch= h/help V/version
+    string join \n agent= token-file= agent-ca= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= no-header o/output= watch= closed for= h/help V/version
 end
 
 function __fish_conns_needs_command
@@ -30,6 +30,7 @@ complete -c conns -n "__fish_conns_needs_command" -l agent-ca -d 'Trust the cert
 complete -c conns -n "__fish_conns_needs_command" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_needs_command" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables where they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
+ebpf\t'Own programs in the kernel (Linux), or an error where they do not work'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_needs_command" -l color -d 'Colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -44,6 +45,7 @@ json\t'One JSON object'
 jsonl\t'One JSON object a line for each connection'
 csv\t'Comma-separated values'"
 complete -c conns -n "__fish_conns_needs_command" -l watch -d 'Look again every SECS seconds (2 if left out), and show rates' -r
+complete -c conns -n "__fish_conns_needs_command" -l for -d 'Watch so long for what closes [default: 10s]; Ctrl-C ends it before' -r
 complete -c conns -n "__fish_conns_needs_command" -s l -l listening -d 'Listening endpoints: TCP listeners, and UDP sockets without a peer'
 complete -c conns -n "__fish_conns_needs_command" -s a -l all -d 'All states, and unconnected UDP'
 complete -c conns -n "__fish_conns_needs_command" -s t -l tcp -d 'TCP only, MPTCP included'
@@ -52,10 +54,13 @@ complete -c conns -n "__fish_conns_needs_command" -s 4 -l ipv4 -d 'IPv4 sockets 
 complete -c conns -n "__fish_conns_needs_command" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_needs_command" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
 complete -c conns -n "__fish_conns_needs_command" -l no-header -d 'Leave out the line with the names of the columns'
+complete -c conns -n "__fish_conns_needs_command" -l closed -d 'What closes and fails from now on, instead; an agent tells at once what it keeps'
 complete -c conns -n "__fish_conns_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_needs_command" -s V -l version -d 'Print version'
 complete -c conns -n "__fish_conns_needs_command" -a "why" -d 'Say why each connection is as fast as it is, with evidence and advice'
+complete -c conns -n "__fish_conns_needs_command" -a "events" -d 'Tell what happens to connections as it happens: opened, accepted, closed, failed'
 complete -c conns -n "__fish_conns_needs_command" -a "fields" -d 'List every field: type, unit, meaning, source'
+complete -c conns -n "__fish_conns_needs_command" -a "abilities" -d 'List what can be done here, and what not and why'
 complete -c conns -n "__fish_conns_needs_command" -a "call" -d 'Answer a call in the exact shape of another system'
 complete -c conns -n "__fish_conns_needs_command" -a "serve" -d 'Watch this machine and answer over HTTP and in the dialects of other systems'
 complete -c conns -n "__fish_conns_needs_command" -a "config" -d 'Show what `conns serve` is told, and from where'
@@ -66,6 +71,7 @@ complete -c conns -n "__fish_conns_needs_command" -a "help" -d 'Print this messa
 complete -c conns -n "__fish_conns_using_subcommand why" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand why" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables where they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
+ebpf\t'Own programs in the kernel (Linux), or an error where they do not work'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_using_subcommand why" -l color -d 'Colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -85,6 +91,27 @@ complete -c conns -n "__fish_conns_using_subcommand why" -s 4 -l ipv4 -d 'IPv4 s
 complete -c conns -n "__fish_conns_using_subcommand why" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_using_subcommand why" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
 complete -c conns -n "__fish_conns_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c conns -n "__fish_conns_using_subcommand events" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables where they can be read, else portable'
+kernel\t'sock_diag and procfs (Linux)'
+ebpf\t'Own programs in the kernel (Linux), or an error where they do not work'
+portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
+complete -c conns -n "__fish_conns_using_subcommand events" -l color -d 'Colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c conns -n "__fish_conns_using_subcommand events" -l for -d 'End after so long [default: on Ctrl-C]' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -l columns -d 'Fields of jsonl by name; `+name` and `-name` change the usual ones, `all` is every field' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -s o -l output -d 'How to print' -r -f -a "text\t'One line for each event'
+jsonl\t'One JSON object a line for each event'"
+complete -c conns -n "__fish_conns_using_subcommand events" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand events" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand events" -s t -l tcp -d 'TCP only, MPTCP included'
+complete -c conns -n "__fish_conns_using_subcommand events" -s u -l udp -d 'UDP only'
+complete -c conns -n "__fish_conns_using_subcommand events" -s 4 -l ipv4 -d 'IPv4 sockets only'
+complete -c conns -n "__fish_conns_using_subcommand events" -s 6 -l ipv6 -d 'IPv6 sockets only'
+complete -c conns -n "__fish_conns_using_subcommand events" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
+complete -c conns -n "__fish_conns_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand fields" -s o -l output -d 'How to print' -r -f -a "table\t'For people'
 markdown\t'The page docs/fields.md'
 json\t'One JSON object'"
@@ -92,6 +119,12 @@ complete -c conns -n "__fish_conns_using_subcommand fields" -l agent -d 'Ask the
 complete -c conns -n "__fish_conns_using_subcommand fields" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand fields" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
 complete -c conns -n "__fish_conns_using_subcommand fields" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c conns -n "__fish_conns_using_subcommand abilities" -s o -l output -d 'How to print' -r -f -a "table\t'For people'
+json\t'One JSON object'"
+complete -c conns -n "__fish_conns_using_subcommand abilities" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand abilities" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand abilities" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand abilities" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand call" -s o -l output -d 'How to print' -r -f -a "table\t'For people, made to fit the terminal'
 wide\t'For people, more columns, nothing cut'
 json\t'One JSON object'
@@ -99,6 +132,7 @@ jsonl\t'One JSON object a line for each connection'
 csv\t'Comma-separated values'"
 complete -c conns -n "__fish_conns_using_subcommand call" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables where they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
+ebpf\t'Own programs in the kernel (Linux), or an error where they do not work'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_using_subcommand call" -l netns -d 'Only this network namespace; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand call" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
@@ -111,6 +145,7 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l interval -d 'Time 
 complete -c conns -n "__fish_conns_using_subcommand serve" -l window -d 'A verdict looks back once to twice so long; at least two intervals [default: 5s]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l source -d 'Where connections are read from [default: auto]' -r -f -a "auto\t''
 kernel\t''
+ebpf\t''
 portable\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
@@ -165,6 +200,7 @@ complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subc
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l window -d 'A verdict looks back once to twice so long; at least two intervals [default: 5s]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l source -d 'Where connections are read from [default: auto]' -r -f -a "auto\t''
 kernel\t''
+ebpf\t''
 portable\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
@@ -230,14 +266,16 @@ complete -c conns -n "__fish_conns_using_subcommand completions" -l agent -d 'As
 complete -c conns -n "__fish_conns_using_subcommand completions" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand completions" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
 complete -c conns -n "__fish_conns_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "why" -d 'Say why each connection is as fast as it is, with evidence and advice'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "call" -d 'Answer a call in the exact shape of another system'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "serve" -d 'Watch this machine and answer over HTTP and in the dialects of other systems'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "config" -d 'Show what `conns serve` is told, and from where'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "token" -d 'Make a token for an agent, and the hash of it for its configuration'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "man" -d 'Print the man page'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "completions" -d 'Print completions for a shell'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why fields call serve config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "why" -d 'Say why each connection is as fast as it is, with evidence and advice'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "events" -d 'Tell what happens to connections as it happens: opened, accepted, closed, failed'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "abilities" -d 'List what can be done here, and what not and why'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "call" -d 'Answer a call in the exact shape of another system'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "serve" -d 'Watch this machine and answer over HTTP and in the dialects of other systems'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "config" -d 'Show what `conns serve` is told, and from where'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "token" -d 'Make a token for an agent, and the hash of it for its configuration'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "man" -d 'Print the man page'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "completions" -d 'Print completions for a shell'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would have it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "default" -d 'Print a configuration file with every setting and its default'

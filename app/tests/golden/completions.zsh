@@ -21,6 +21,7 @@ _conns() {
 '*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
 '(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
+ebpf\:"Own programs in the kernel (Linux), or an error where they do not work"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
@@ -40,6 +41,7 @@ json\:"One JSON object"
 jsonl\:"One JSON object a line for each connection"
 csv\:"Comma-separated values"))' \
 '--watch=[Look again every SECS seconds (2 if left out), and show rates]::SECS:_default' \
+'--for=[Watch so long for what closes \[default\: 10s\]; Ctrl-C ends it before]:TIME:_default' \
 '(-a --all)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '(-a --all)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '-a[All states, and unconnected UDP]' \
@@ -55,6 +57,7 @@ csv\:"Comma-separated values"))' \
 '-r[Show host and service names instead of numbers (asks the resolver)]' \
 '--resolve[Show host and service names instead of numbers (asks the resolver)]' \
 '--no-header[Leave out the line with the names of the columns]' \
+'(-l --listening -a --all --watch)--closed[What closes and fails from now on, instead; an agent tells at once what it keeps]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -74,6 +77,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
 '(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
+ebpf\:"Own programs in the kernel (Linux), or an error where they do not work"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
@@ -107,6 +111,40 @@ jsonl\:"One JSON object a line for each connection"))' \
 '*::filter -- Words of one filter\: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`:_default' \
 && ret=0
 ;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+'*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
+kernel\:"sock_diag and procfs (Linux)"
+ebpf\:"Own programs in the kernel (Linux), or an error where they do not work"
+portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
+'--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
+always\:"Always"
+never\:"Never"))' \
+'--for=[End after so long \[default\: on Ctrl-C\]]:TIME:_default' \
+'--columns=[Fields of jsonl by name; \`+name\` and \`-name\` change the usual ones, \`all\` is every field]:LIST:_default' \
+'-o+[How to print]:FORMAT:((text\:"One line for each event"
+jsonl\:"One JSON object a line for each event"))' \
+'--output=[How to print]:FORMAT:((text\:"One line for each event"
+jsonl\:"One JSON object a line for each event"))' \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'-t[TCP only, MPTCP included]' \
+'--tcp[TCP only, MPTCP included]' \
+'-u[UDP only]' \
+'--udp[UDP only]' \
+'-4[IPv4 sockets only]' \
+'--ipv4[IPv4 sockets only]' \
+'-6[IPv6 sockets only]' \
+'--ipv6[IPv6 sockets only]' \
+'-r[Show host and service names instead of numbers (asks the resolver)]' \
+'--resolve[Show host and service names instead of numbers (asks the resolver)]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::filter -- Words of one filter\: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`:_default' \
+&& ret=0
+;;
 (fields)
 _arguments "${_arguments_options[@]}" : \
 '-o+[How to print]:FORMAT:((table\:"For people"
@@ -114,6 +152,19 @@ markdown\:"The page docs/fields.md"
 json\:"One JSON object"))' \
 '--output=[How to print]:FORMAT:((table\:"For people"
 markdown\:"The page docs/fields.md"
+json\:"One JSON object"))' \
+'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(abilities)
+_arguments "${_arguments_options[@]}" : \
+'-o+[How to print]:FORMAT:((table\:"For people"
+json\:"One JSON object"))' \
+'--output=[How to print]:FORMAT:((table\:"For people"
 json\:"One JSON object"))' \
 '--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
@@ -136,6 +187,7 @@ jsonl\:"One JSON object a line for each connection"
 csv\:"Comma-separated values"))' \
 '(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
+ebpf\:"Own programs in the kernel (Linux), or an error where they do not work"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '*--netns=[Only this network namespace; repeatable]:NAME:_default' \
 '--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
@@ -152,7 +204,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[Read this file instead of /etc/conns/conns.toml]:FILE:_files' \
 '--interval=[Time between two looks at the machine \[default\: 1s\]]:TIME:_default' \
 '--window=[A verdict looks back once to twice so long; at least two intervals \[default\: 5s\]]:TIME:_default' \
-'--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel portable)' \
+'--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
 '--follow-namespaces=[Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Become this user once everything is open]:NAME:_default' \
 '*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
@@ -214,7 +266,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[Read this file instead of /etc/conns/conns.toml]:FILE:_files' \
 '--interval=[Time between two looks at the machine \[default\: 1s\]]:TIME:_default' \
 '--window=[A verdict looks back once to twice so long; at least two intervals \[default\: 5s\]]:TIME:_default' \
-'--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel portable)' \
+'--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
 '--follow-namespaces=[Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Become this user once everything is open]:NAME:_default' \
 '*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
@@ -347,7 +399,15 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(events)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (fields)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(abilities)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -412,7 +472,9 @@ esac
 _conns_commands() {
     local commands; commands=(
 'why:Say why each connection is as fast as it is, with evidence and advice' \
+'events:Tell what happens to connections as it happens\: opened, accepted, closed, failed' \
 'fields:List every field\: type, unit, meaning, source' \
+'abilities:List what can be done here, and what not and why' \
 'call:Answer a call in the exact shape of another system' \
 'serve:Watch this machine and answer over HTTP and in the dialects of other systems' \
 'config:Show what \`conns serve\` is told, and from where' \
@@ -422,6 +484,11 @@ _conns_commands() {
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'conns commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__abilities_commands] )) ||
+_conns__subcmd__abilities_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns abilities commands' commands "$@"
 }
 (( $+functions[_conns__subcmd__call_commands] )) ||
 _conns__subcmd__call_commands() {
@@ -476,6 +543,11 @@ _conns__subcmd__config__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'conns config help help commands' commands "$@"
 }
+(( $+functions[_conns__subcmd__events_commands] )) ||
+_conns__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns events commands' commands "$@"
+}
 (( $+functions[_conns__subcmd__fields_commands] )) ||
 _conns__subcmd__fields_commands() {
     local commands; commands=()
@@ -485,7 +557,9 @@ _conns__subcmd__fields_commands() {
 _conns__subcmd__help_commands() {
     local commands; commands=(
 'why:Say why each connection is as fast as it is, with evidence and advice' \
+'events:Tell what happens to connections as it happens\: opened, accepted, closed, failed' \
 'fields:List every field\: type, unit, meaning, source' \
+'abilities:List what can be done here, and what not and why' \
 'call:Answer a call in the exact shape of another system' \
 'serve:Watch this machine and answer over HTTP and in the dialects of other systems' \
 'config:Show what \`conns serve\` is told, and from where' \
@@ -495,6 +569,11 @@ _conns__subcmd__help_commands() {
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'conns help commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__abilities_commands] )) ||
+_conns__subcmd__help__subcmd__abilities_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help abilities commands' commands "$@"
 }
 (( $+functions[_conns__subcmd__help__subcmd__call_commands] )) ||
 _conns__subcmd__help__subcmd__call_commands() {
@@ -523,6 +602,11 @@ _conns__subcmd__help__subcmd__config__subcmd__default_commands() {
 _conns__subcmd__help__subcmd__config__subcmd__explain_commands() {
     local commands; commands=()
     _describe -t commands 'conns help config explain commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__events_commands] )) ||
+_conns__subcmd__help__subcmd__events_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help events commands' commands "$@"
 }
 (( $+functions[_conns__subcmd__help__subcmd__fields_commands] )) ||
 _conns__subcmd__help__subcmd__fields_commands() {

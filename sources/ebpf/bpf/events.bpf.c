@@ -43,7 +43,7 @@ struct {
 
 struct {
 	__uint(type, MAP_RINGBUF);
-	__uint(max_entries, 16 * 1024 * 1024);
+	__uint(max_entries, 8 * 1024 * 1024);
 } ring SEC(".maps");
 
 /* What could not be told, by cause; user space adds up the CPUs. */

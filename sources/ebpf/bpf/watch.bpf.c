@@ -23,7 +23,7 @@ struct {
 /* What a look tells: a cookie alone (8 bytes) for a socket as it was, a row for one that changed. */
 struct {
 	__uint(type, MAP_RINGBUF);
-	__uint(max_entries, 8 * 1024 * 1024);
+	__uint(max_entries, 4 * 1024 * 1024);
 } looks SEC(".maps");
 
 struct {

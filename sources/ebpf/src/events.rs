@@ -18,9 +18,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::object::{self, attach};
 use decode::Decoder;
 
-/// The size of the ring, as in `bpf/events.bpf.c`: room for 30 000 ends of connections that were not
-/// read yet, or 100 000 beginnings.
-const RING_BYTES: u32 = 16 * 1024 * 1024;
+/// The size of the ring, as in `bpf/events.bpf.c`: room for 15 000 ends of connections that were not
+/// read yet, or 55 000 beginnings.
+const RING_BYTES: u32 = 8 * 1024 * 1024;
 /// Most events handed on at once, about 1.5 kB each; what is left waits in the ring.
 const BATCH_MOST: usize = 32_768;
 

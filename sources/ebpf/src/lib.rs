@@ -14,6 +14,7 @@ mod namespaces;
 mod object;
 mod row;
 mod tables;
+mod types;
 mod watch;
 mod wire;
 
@@ -25,6 +26,15 @@ pub use descriptors::ProcessDescriptors;
 pub use events::Events;
 pub use tables::Tables;
 pub use watch::WatchedTables;
+
+/// Every compiled object, for the types it needs.
+const OBJECTS: [&[u8]; 5] = [
+    object!("descriptors"),
+    object!("events"),
+    object!("owners"),
+    object!("tables"),
+    object!("watch"),
+];
 
 /// Which parts are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +66,7 @@ pub struct Opened {
 #[must_use]
 pub fn open(wanted: Wanted) -> Opened {
     let mut opened = Opened::default();
-    let types = object::kernel_types();
+    let types = types::of_kernel(&OBJECTS);
     let mut tried = |name: &str, meaning: &str, missing: Option<Box<str>>| {
         opened.abilities.push(Ability { name: name.into(), meaning: meaning.into(), missing });
     };
@@ -126,5 +136,5 @@ fn split<T>(outcome: Result<T, Box<str>>) -> (Option<T>, Option<Box<str>>) {
 /// Whether programs can be loaded here at all, found by loading a small one.
 #[must_use]
 pub fn are_possible() -> bool {
-    object::kernel_types().and_then(|types| ProcessDescriptors::open(&types, 0, None)).is_ok()
+    types::of_kernel(&OBJECTS).and_then(|types| ProcessDescriptors::open(&types, 0, None)).is_ok()
 }

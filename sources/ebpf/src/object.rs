@@ -29,17 +29,6 @@ macro_rules! object {
     }};
 }
 
-/// The kernel's own description of its types; without it nothing can be loaded.
-pub(crate) fn kernel_types() -> Result<Btf, Box<str>> {
-    Btf::from_sys_fs().map_err(|error| {
-        format!(
-            "the kernel does not describe its types in /sys/kernel/btf/vmlinux \
-             (CONFIG_DEBUG_INFO_BTF): {error}"
-        )
-        .into()
-    })
-}
-
 /// An object with its constants set; its maps are made, its programs not loaded yet.
 pub(crate) fn load(
     object: &[u8],

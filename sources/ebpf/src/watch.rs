@@ -27,7 +27,7 @@ use crate::row::RowReader;
 use crate::tables::{add_peers, is_subflow, unavailable, wants};
 use crate::wire::Bytes;
 
-/// A look is made in as many goes as the ring needs; 64 goes tell a million sockets. What is left
+/// A look is made in as many goes as the ring needs; 64 goes tell half a million sockets. What is left
 /// then is told by the next look.
 const GOES_MOST: u32 = 64;
 /// A stub of a closed connection waits so long at most (`TCP_TIMEWAIT_LEN`), and some more.

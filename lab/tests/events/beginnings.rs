@@ -1,0 +1,151 @@
+//! Beginnings: how long the handshake took, how long it waited to be accepted, over which family, and where.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use conns_lab::netns::Namespace;
+use conns_lab::path::{Path, Shape};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use serde_json::json;
+
+use crate::stage::{
+    Ends, Pair, SOON, both, by_us, follower, lacks, only, read_fin, shows, story, time,
+};
+
+/// The path's own delay is the floor; above it is only what this machine adds, which the call itself shows.
+pub(crate) fn latency() -> Result<()> {
+    const RTT: Duration = Duration::from_millis(80);
+    let path = Path::build(Shape::delay(RTT / 2), Shape::delay(RTT / 2))?;
+    let mut follower = follower()?;
+    let listener = path.b().inside(|| TcpListener::bind("10.77.0.2:0"))??;
+    let server = listener.local_addr()?;
+    for _ in 0..5 {
+        let (client, took) = path.a().inside(|| {
+            let begun = Instant::now();
+            (TcpStream::connect(server), begun.elapsed())
+        })?;
+        let client = client?;
+        let local = client.local_addr()?;
+        follower.catch_up()?;
+        let told = follower.of(path.a(), local, server);
+        let opened = only(&told, "opened")?;
+        let handshake = time(opened, "handshake_us")?;
+        ensure!(
+            handshake >= RTT && handshake <= took,
+            "a handshake of {handshake:?} is told; the path takes {RTT:?}, the call took {took:?}"
+        );
+        // What lies between the end of the handshake and that of the call is the wake-up of one thread.
+        ensure!(
+            took - handshake < Duration::from_millis(50),
+            "a handshake of {handshake:?} is told, the call took {took:?}"
+        );
+        shows(opened, &by_us()?)?;
+        lacks(opened, &["accept_wait_us", "ended", "closed_by"])?;
+    }
+    Ok(())
+}
+
+/// From the end of the handshake until the process uses what it accepted, here at once.
+pub(crate) fn accept_wait() -> Result<()> {
+    const WAIT: Duration = Duration::from_millis(300);
+    let namespace = Namespace::create("a")?;
+    let mut follower = follower()?;
+    let listener = namespace.inside(|| TcpListener::bind("127.0.0.1:0"))??;
+    let to = listener.local_addr()?;
+    let before = Instant::now();
+    let mut client = namespace.inside(|| TcpStream::connect(to))??;
+    let after = Instant::now();
+    client.write_all(b"x")?;
+    std::thread::sleep(WAIT);
+    let (mut server, _) = listener.accept()?;
+    let least = after.elapsed();
+    server.read_exact(&mut [0])?;
+    let most = before.elapsed();
+    let ends = Ends { client: client.local_addr()?, server: to };
+    follower.catch_up()?;
+    let told = follower.of(&namespace, ends.server, ends.client);
+    story(&told, &["opened", "accepted"])?;
+    shows(&told[0], &json!({"accept_wait_us": null}))?;
+    let waited = time(&told[1], "accept_wait_us")?;
+    ensure!(
+        waited >= least && waited <= most,
+        "{waited:?} in the accept queue is told, where it was {least:?} to {most:?}"
+    );
+    lacks(&told[1], &["handshake_us"])
+}
+
+/// IPv6; and a client over IPv4 at a listener of IPv6, which sees it under a mapped address.
+pub(crate) fn families() -> Result<()> {
+    let namespace = Namespace::create("a")?;
+    let mut follower = follower()?;
+
+    let pair = Pair::between(&namespace, &namespace, "[::1]:0")?;
+    let ends = pair.ends()?;
+    close(pair)?;
+    let (client, server) = both(&mut follower, (&namespace, &namespace), ends)?;
+    for event in client.iter().chain(&server) {
+        shows(
+            event,
+            &json!({"family": "IPv6", "netns": namespace.name(), "netns_inode": namespace.inode()?}),
+        )?;
+    }
+
+    let listener = namespace.inside(|| TcpListener::bind("[::]:0"))??;
+    let port = listener.local_addr()?.port();
+    let client = namespace.inside(|| TcpStream::connect(("127.0.0.1", port)))??;
+    let (server, _) = listener.accept()?;
+    let pair = Pair { client, server };
+    let Ends { client, server } = pair.ends()?;
+    let (mapped_server, mapped_client) = (pair.server.local_addr()?, pair.server.peer_addr()?);
+    ensure!(mapped_server.is_ipv6(), "the listener of IPv6 is at {mapped_server}");
+    close(pair)?;
+    let told = follower.until_over(&namespace, client, server)?;
+    story(&told, &["opened", "closed"])?;
+    told.iter().try_for_each(|event| shows(event, &json!({"family": "IPv4"})))?;
+    let told = follower.until_over(&namespace, mapped_server, mapped_client)?;
+    story(&told, &["opened", "accepted", "closed"])?;
+    let wanted = json!({"family": "IPv6", "remote_addr": "::ffff:127.0.0.1"});
+    told.iter().try_for_each(|event| shows(event, &wanted))
+}
+
+fn close(pair: Pair) -> Result<()> {
+    let Pair { client, mut server } = pair;
+    drop(client);
+    read_fin(&mut server)
+}
+
+/// One socket, connected, disconnected (connect to AF_UNSPEC) and connected again: two connections, and nothing of the
+/// first is told of the second.
+pub(crate) fn twice() -> Result<()> {
+    let namespace = Namespace::create("a")?;
+    let mut follower = follower()?;
+    let listener = namespace.inside(|| TcpListener::bind("127.0.0.1:0"))??;
+    let to = listener.local_addr()?;
+    let socket = namespace.inside(|| {
+        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+    })??;
+    let stream = TcpStream::from(socket);
+    let mut cookies = Vec::new();
+    for bytes in [100, 3] {
+        rustix::net::connect(&stream, &to)?;
+        let local = stream.local_addr()?;
+        (&stream).write_all(&vec![7; bytes])?;
+        let (mut server, _) = listener.accept()?;
+        server.set_read_timeout(Some(SOON))?;
+        server.read_exact(&mut vec![0; bytes])?;
+        rustix::net::connect_unspec(&stream).context("disconnecting")?;
+        // Disconnecting is an abort.
+        ensure!(server.read(&mut [0]).is_err(), "the server's end reads on");
+        let told = follower.until_over(&namespace, local, to)?;
+        story(&told, &["opened", "closed"])?;
+        let wanted =
+            json!({"ended": "rst-out", "closed_by": "local", "bytes_out": bytes, "bytes_in": 0});
+        shows(&told[1], &wanted)?;
+        shows(&told[1], &by_us()?)?;
+        cookies.push(told[1]["cookie"].as_u64().context("no cookie")?);
+    }
+    ensure!(cookies[0] == cookies[1], "one socket has the cookies {cookies:?}");
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! What these tests stand on: a follower, pairs of connected sockets, and the comparison of an event with what was done.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use conns_lab::conns::Conns;
+use conns_lab::follow::Follower;
+use conns_lab::netns::Namespace;
+use conns_lab::process::Peer;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
+use serde_json::{Value, json};
+
+/// How long a socket may wait for what is on its way.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// What a machine may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// `/dev/net/tun`, for paths with a delay.
+    Tun,
+    /// An interpreter that can fork.
+    Python,
+    /// unshare(1).
+    Unshare,
+}
+
+/// Why there are no events here; `None` if there are.
+pub(crate) fn no_events() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("it needs root, for network namespaces and eBPF".to_owned());
+    }
+    // A `conns` that cannot say what it can do is no reason to leave out a test: then the test fails.
+    let missing = conns().and_then(|conns| conns.missing("ebpf-events"));
+    missing.ok().flatten().map(|why| format!("no events by eBPF here: {why}"))
+}
+
+/// What this machine lacks.
+pub(crate) fn missing(needs: &[Need]) -> Option<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let has = |program: &str| std::env::split_paths(&path).any(|at| at.join(program).is_file());
+    needs.iter().find_map(|need| match need {
+        Need::Tun if !FilePath::new("/dev/net/tun").exists() => {
+            Some("there is no /dev/net/tun; load the module tun".to_owned())
+        }
+        Need::Python if !has("python3") => Some("there is no python3".to_owned()),
+        Need::Unshare if !has("unshare") => {
+            Some("there is no unshare; install util-linux".to_owned())
+        }
+        _ => None,
+    })
+}
+
+/// The binary under test.
+pub(crate) fn conns() -> Result<Conns> {
+    Conns::find(None)
+}
+
+/// The binary that plays the peers.
+pub(crate) fn lab() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_conns-lab"))
+}
+
+/// Follows events.
+pub(crate) fn follower() -> Result<Follower> {
+    Follower::start(conns()?.path())
+}
+
+/// Starts a peer.
+pub(crate) fn peer(namespace: &Namespace, arguments: &str) -> Result<Peer> {
+    Peer::start(&lab(), namespace, arguments)
+}
+
+/// The name of this process, as the kernel knows it.
+pub(crate) fn own_name() -> Result<String> {
+    Ok(std::fs::read_to_string("/proc/self/comm")?.trim_end().to_owned())
+}
+
+/// What an event says whose process is this one.
+pub(crate) fn by_us() -> Result<Value> {
+    by(std::process::id(), &own_name()?)
+}
+
+/// What an event says whose process is this.
+pub(crate) fn by(pid: u32, name: &str) -> Result<Value> {
+    Ok(json!({"pid": pid, "process": name, "opener_pid": pid, "opener": name}))
+}
+
+/// A connection of which this process has both ends.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) client: TcpStream,
+    pub(crate) server: TcpStream,
+}
+
+/// The ends of a connection, after its sockets are gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) client: SocketAddr,
+    pub(crate) server: SocketAddr,
+}
+
+impl Pair {
+    /// Connects from one namespace to the other and accepts.
+    pub(crate) fn between(client: &Namespace, server: &Namespace, at: &str) -> Result<Self> {
+        let listener = server.inside(|| TcpListener::bind(at))?.context("listening")?;
+        let to = listener.local_addr()?;
+        let client = client.inside(|| TcpStream::connect(to))?.context("connecting")?;
+        let (server, _) = listener.accept().context("accepting")?;
+        for stream in [&client, &server] {
+            stream.set_read_timeout(Some(SOON))?;
+        }
+        Ok(Self { client, server })
+    }
+
+    /// On the loopback of a namespace.
+    pub(crate) fn inside(namespace: &Namespace) -> Result<Self> {
+        Self::between(namespace, namespace, "127.0.0.1:0")
+    }
+
+    pub(crate) fn ends(&self) -> Result<Ends> {
+        // As each end sees it.
+        Ok(Ends { client: self.client.local_addr()?, server: self.client.peer_addr()? })
+    }
+
+    /// Moves so many bytes each way, one after the other.
+    pub(crate) fn exchange(&mut self, asked: usize, answered: usize) -> Result<()> {
+        carry(&mut self.client, &mut self.server, asked).context("from client to server")?;
+        carry(&mut self.server, &mut self.client, answered).context("from server to client")
+    }
+}
+
+/// Writes so many bytes at one end and reads them at the other.
+pub(crate) fn carry(from: &mut TcpStream, to: &mut TcpStream, bytes: usize) -> Result<()> {
+    from.write_all(&vec![7; bytes])?;
+    to.read_exact(&mut vec![0; bytes])?;
+    Ok(())
+}
+
+/// Reads until the other side's FIN; nothing may come before it.
+pub(crate) fn read_fin(stream: &mut TcpStream) -> Result<()> {
+    let read = stream.read(&mut [0]).context("waiting for FIN")?;
+    ensure!(read == 0, "there came data where FIN was expected");
+    Ok(())
+}
+
+/// What came of a connect.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) outcome: rustix::io::Result<()>,
+    pub(crate) took: Duration,
+}
+
+/// Connects from one address to another in a namespace and closes the socket again.
+pub(crate) fn attempt(namespace: &Namespace, from: SocketAddr, to: SocketAddr) -> Result<Attempt> {
+    namespace.inside(|| {
+        let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        rustix::net::bind(&socket, &from)?;
+        let begun = std::time::Instant::now();
+        let outcome = rustix::net::connect(&socket, &to);
+        Ok(Attempt { outcome, took: begun.elapsed() })
+    })?
+}
+
+/// The one that fits; any other number of events of this kind is an error.
+pub(crate) fn only<'a>(told: &'a [Value], kind: &str) -> Result<&'a Value> {
+    let mut fitting = told.iter().filter(|event| event["event"] == kind);
+    let event = fitting.next().with_context(|| format!("no event `{kind}` among {told:?}"))?;
+    ensure!(fitting.next().is_none(), "`{kind}` is told twice: {told:?}");
+    Ok(event)
+}
+
+/// Fails unless the kinds of events are these, in this order.
+pub(crate) fn story(told: &[Value], wanted: &[&str]) -> Result<()> {
+    let kinds: Vec<_> = told.iter().map(|event| event["event"].as_str().unwrap_or("?")).collect();
+    ensure!(kinds == wanted, "{kinds:?} is told instead of {wanted:?}: {told:#?}");
+    Ok(())
+}
+
+/// Fails unless the event shows all of this.
+pub(crate) fn shows(event: &Value, wanted: &Value) -> Result<()> {
+    for (key, wanted) in wanted.as_object().context("what is wanted is no object")? {
+        let told = event.get(key).with_context(|| format!("no `{key}` in {event}"))?;
+        ensure!(told == wanted, "`{key}` is {told} instead of {wanted} in {event}");
+    }
+    Ok(())
+}
+
+/// Fails unless these keys do not apply.
+pub(crate) fn lacks(event: &Value, keys: &[&str]) -> Result<()> {
+    for key in keys {
+        ensure!(event.get(key).is_none(), "`{key}` is told in {event}");
+    }
+    Ok(())
+}
+
+/// A time of an event.
+pub(crate) fn time(event: &Value, key: &str) -> Result<Duration> {
+    let us = event[key].as_u64().with_context(|| format!("no time `{key}` in {event}"))?;
+    Ok(Duration::from_micros(us))
+}
+
+/// Both sides of a connection that is over: all that was told of each.
+pub(crate) fn both(
+    follower: &mut Follower,
+    places: (&Namespace, &Namespace),
+    ends: Ends,
+) -> Result<(Vec<Value>, Vec<Value>)> {
+    let client = follower.until_over(places.0, ends.client, ends.server)?;
+    let server = follower.until_over(places.1, ends.server, ends.client)?;
+    story(&client, &["opened", "closed"])?;
+    Ok((client, server))
+}
