@@ -4,7 +4,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use conns_api::{EventRecords, View, usual_event_fields};
+use conns_api::{EventRecords, usual_event_fields};
 use conns_core::model::{Connection, Event};
 use conns_core::query::parse_columns;
 use conns_core::track::Memory;
@@ -14,7 +14,7 @@ use conns_print::{Palette, event_line};
 use crate::face;
 use crate::failure::Failure;
 use crate::flags::{AgentFlags, EventsFlags, EventsFormat};
-use crate::follow::{Stop, follow};
+use crate::follow::{Stop, ask, follow};
 use crate::list::parse_filter;
 use crate::losses::Losses;
 use crate::terminal;
@@ -23,7 +23,7 @@ use crate::terminal;
 pub(crate) fn run(flags: &EventsFlags, agent: &AgentFlags) -> Result<bool, Failure> {
     let filter = parse_filter(&flags.among.filter)?;
     let mut log = Log::new(flags)?;
-    let ask = flags.among.ask(View::All);
+    let ask = ask(&flags.among)?;
     let stop = Stop::on_signals()?;
     let mut face = face::open(agent, flags.among.source, Memory::None, Purpose::Follow)?;
     let mut losses = Losses::default();

@@ -99,7 +99,7 @@ not be read (standard error says which).";
 pub(crate) enum Command {
     /// Say why each connection is as fast as it is, with evidence and advice
     Why(WhyFlags),
-    /// Tell what happens to connections as it happens: opened, accepted, closed, failed
+    /// Tell what happens to TCP connections as it happens: opened, accepted, closed, failed
     Events(EventsFlags),
     /// List every field: type, unit, meaning, source
     Fields(FieldsFlags),
@@ -216,7 +216,7 @@ pub(crate) struct ListFlags {
     /// Look again every SECS seconds (2 if left out), and show rates
     #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2")]
     pub(crate) watch: Option<String>,
-    /// What closes and fails from now on, instead; an agent tells at once what it keeps
+    /// List what closes or fails from now on, not what is there; an agent tells at once what it keeps
     #[arg(long, conflicts_with_all = ["listening", "all", "watch"])]
     pub(crate) closed: bool,
     /// Watch so long for what closes [default: 10s]; Ctrl-C ends it before

@@ -6,17 +6,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use conns_api::{Ask, Face};
+use conns_api::{Ask, Face, View};
 use conns_core::model::Event;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::failure::Failure;
+use crate::flags::Among;
 use crate::losses::Losses;
 use crate::terminal;
 
 /// Longest wait in one go: so soon a signal, or that nobody reads any more, is noticed.
 const STEP: Duration = Duration::from_millis(250);
+
+/// The question about what happens, if it can be asked.
+pub(crate) fn ask(among: &Among) -> Result<Ask, Failure> {
+    let ask = among.ask(View::All);
+    match ask.tcp {
+        true => Ok(ask),
+        false => Err(Failure::Usage(
+            "nothing is told of UDP alone: only TCP connections open and close".to_owned(),
+        )),
+    }
+}
 
 /// Raised by the first SIGINT or SIGTERM.
 pub(crate) struct Stop(Arc<AtomicBool>);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conns_api::{Answer, Ask, View};
+use conns_api::{Answer, Ask};
 use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{Field, Filter, SortKey, field_named, group, parse_columns, sort};
 use conns_core::track::Memory;
@@ -14,6 +14,7 @@ use conns_print::{Layout, closed_columns, default_columns};
 use crate::face;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, Format, ListFlags, parse_span};
+use crate::follow;
 use crate::terminal;
 
 /// A table is in this order if the user names none; machine-read output in the kernel's.
@@ -80,7 +81,7 @@ impl<'a> Plan<'a> {
         let plan = Self {
             flags,
             ask: match flags.closed {
-                true => flags.selection.among.ask(View::All),
+                true => follow::ask(&flags.selection.among)?,
                 false => flags.selection.ask(),
             },
             filter: parse_filter(&words)?,

@@ -23,6 +23,9 @@ use load::Load;
 use nginx::Nginx;
 use served::Served;
 
+/// As it is started by everybody, which is by eBPF where that works, and by netlink and `/proc` alone.
+const SOURCES: [&str; 2] = ["auto", "kernel"];
+
 /// What to measure.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Plan {
@@ -71,27 +74,21 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     for sockets in &plan.sizes {
         eprintln!("{sockets} sockets: setting up");
         let holder = Holder::start(*sockets, plan.processes)?;
-        let served = Served::start(&plan.conns, holder.netns())?;
-        eprintln!("{sockets} sockets: watching the agent for {} s", plan.watch);
-        costs.push(cost::watch(&served, &holder, Duration::from_secs(plan.watch.into()))?);
-        if sockets == last {
-            races = race(plan, &served, &holder)?;
+        for source in SOURCES {
+            let served = Served::start(&plan.conns, holder.netns(), source)?;
+            eprintln!("{sockets} sockets: watching the agent ({source}) for {} s", plan.watch);
+            costs.push(cost::watch(&served, &holder, Duration::from_secs(plan.watch.into()))?);
+            if sockets == last && source == SOURCES[0] {
+                races = race(plan, &served, &holder)?;
+            }
+            served.end()?;
         }
-        served.end()?;
         holder.end()?;
     }
     let text = report::markdown(&machine, &costs, &races, *last, started.elapsed());
     print!("{text}");
     let stem = plan.out.join(format!("{}-agent", machine.stamp()));
-    std::fs::create_dir_all(&plan.out)
-        .with_context(|| format!("cannot make the result folder {}", plan.out.display()))?;
-    for (extension, content) in [("md", text), ("csv", report::csv(&costs, &races))] {
-        let path = stem.with_added_extension(extension);
-        std::fs::write(&path, content)
-            .with_context(|| format!("cannot write the result {}", path.display()))?;
-        eprintln!("wrote {}", path.display());
-    }
-    Ok(())
+    crate::run::write(&stem, &[("md", text), ("csv", report::csv(&costs, &races))])
 }
 
 /// In each round every dialect has its turn, and in each turn the agent and nginx change places.

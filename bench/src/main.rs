@@ -8,7 +8,10 @@ mod drain;
 mod hold;
 mod inside;
 mod measure;
+mod overhead;
 mod run;
+mod short;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,10 +34,16 @@ enum Task {
     Run(run::Plan),
     /// Measure a running agent: its own cost, and its answers against nginx serving the same bytes.
     Agent(agent::Plan),
+    /// Measure which share of very many short connections each of several watchers sees.
+    Short(short::Plan),
+    /// Measure what the agent's programs in the kernel cost those who are watched.
+    Overhead(overhead::Plan),
     /// Hold established sockets in a network namespace of their own until stdin closes.
     Hold(hold::Crowd),
     /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
-    Drain,
+    Drain(drain::Drain),
+    /// Read the socket table of this namespace by eBPF and count it, printing nothing of it.
+    Table(table::Table),
     /// Run a command inside a named network namespace.
     Inside {
         /// Name under /run/netns.
@@ -56,6 +65,11 @@ enum Task {
     },
     #[command(hide = true, about = "One process of `hold`")]
     HoldPart(hold::part::Part),
+    #[command(hide = true, about = "One process of a storm")]
+    Peer {
+        #[command(subcommand)]
+        role: conns_lab::peer::Role,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,11 +86,15 @@ fn perform(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Run(plan) => run::run(&plan),
         Task::Agent(plan) => agent::run(&plan),
+        Task::Short(plan) => short::run(&plan),
+        Task::Overhead(plan) => overhead::run(&plan),
         Task::Hold(crowd) => hold::hold(&crowd),
-        Task::Drain => drain::drain(),
+        Task::Drain(order) => drain::drain(order),
+        Task::Table(table) => table.read(),
         Task::Inside { netns, command } => inside::exec(&netns, &command),
         Task::Measure { netns, command } => measure::measure(&netns, &command),
         Task::HoldPart(part) => hold::part::hold_part(&part),
+        Task::Peer { role } => role.play(),
     }
 }
 

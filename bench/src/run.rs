@@ -3,14 +3,14 @@
 //! The contenders of a round run one after another against the same sockets, and each round starts with the
 //! next contender: a ratio compares two runs of one round, so a busy minute hits both sides of it.
 
-mod contenders;
+pub(crate) mod contenders;
 mod count;
 pub(crate) mod figures;
 pub(crate) mod holder;
 pub(crate) mod machine;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,9 @@ use holder::Holder;
 const BUDGET_PER_CONTENDER: Duration = Duration::from_secs(30);
 /// Fewer runs than this show no spread.
 const FEWEST_ROUNDS: u32 = 2;
+
+/// Readings of those that only read; the best counts.
+const READINGS_ALONE: u32 = 10;
 
 /// What to run.
 #[derive(Args, Clone, Debug)]
@@ -75,6 +78,8 @@ struct Bout {
     listeners: u32,
     processes: u32,
     performances: Vec<Performance>,
+    /// Of those that only read: milliseconds of the reading alone, without the start of a process.
+    alone: Vec<(&'static str, Option<f64>)>,
 }
 
 /// Runs the plan and writes `<UTC>-<sizes>.md` and `.csv`; fails, after writing, if conns is missing or listed wrongly.
@@ -90,21 +95,32 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
 
     let sizes: Vec<String> = plan.sizes.iter().map(u32::to_string).collect();
     let stem = plan.out.join(format!("{}-{}", machine.stamp(), sizes.join("-")));
-    std::fs::create_dir_all(&plan.out)
-        .with_context(|| format!("cannot make the result folder {}", plan.out.display()))?;
-    for (extension, content) in [("md", text), ("csv", report::csv(&bouts))] {
+    write(&stem, &[("md", text), ("csv", report::csv(&bouts))])?;
+    verdict(plan, &bouts)
+}
+
+/// Writes a result: `stem` with each extension, and its text.
+pub(crate) fn write(stem: &Path, texts: &[(&str, String)]) -> anyhow::Result<()> {
+    if let Some(folder) = stem.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the result folder {}", folder.display()))?;
+    }
+    for (extension, text) in texts {
         let path = stem.with_added_extension(extension);
-        std::fs::write(&path, content)
+        std::fs::write(&path, text)
             .with_context(|| format!("cannot write the result {}", path.display()))?;
         eprintln!("wrote {}", path.display());
     }
-    verdict(plan, &bouts)
+    Ok(())
 }
 
 /// conns that lists too few sockets quickly has won nothing.
 fn verdict(plan: &Plan, bouts: &[Bout]) -> anyhow::Result<()> {
     for bout in bouts {
         for performance in bout.performances.iter().filter(|p| p.contender.is_subject()) {
+            if performance.contender.is_by_ebpf() && performance.listed.is_none() {
+                continue;
+            }
             ensure!(
                 performance.listed.is_some(),
                 "conns was not measured: there is no program at {}; build it (cargo build --release) or give --conns",
@@ -146,12 +162,28 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
             }
         }
     }
+    let alone = [contenders::TABLE, contenders::DRAIN].map(|label| (label, alone(&holder, label)));
     let listeners = holder.listeners();
     holder.end()?;
     for performance in &mut performances {
         note_failures(performance);
     }
-    Ok(Bout { sockets, listeners, processes: plan.processes, performances })
+    Ok(Bout { sockets, listeners, processes: plan.processes, performances, alone: alone.into() })
+}
+
+/// The best of several readings in one process, milliseconds; `None` where it does not work.
+fn alone(holder: &Holder, label: &str) -> Option<f64> {
+    let contender = CONTENDERS.iter().find(|contender| contender.label == label)?;
+    let command = contender.command(Path::new(""), holder.netns());
+    let output = Command::new(crate::own_program().ok()?)
+        .args(["inside", "--netns", holder.netns(), "--"])
+        .args(command)
+        .args(["--readings", &READINGS_ALONE.to_string()])
+        .output()
+        .ok()?;
+    let line = String::from_utf8_lossy(&output.stdout);
+    let ms = line.trim_end().strip_suffix(crate::drain::ALONE)?.trim_end().rsplit(' ').next()?;
+    ms.parse().ok()
 }
 
 /// The untimed run: is it installed, and does it list what is there?
@@ -171,7 +203,15 @@ fn appear(
         &contender.command(&plan.conns, holder.netns()),
         contender.rows,
     )
-    .with_context(|| format!("cannot count what `{}` lists", contender.label))?;
+    .with_context(|| format!("cannot count what `{}` lists", contender.label));
+    let listed = match listed {
+        // Another machine may not let anybody load programs: that is a result.
+        Err(error) if contender.is_by_ebpf() => {
+            performance.remark = Some(format!("does not work here: {error:#}"));
+            return Ok(performance);
+        }
+        listed => listed?,
+    };
     let expected = match contender.lists {
         Listed::Established => holder.sockets(),
         Listed::Everything => holder.sockets() + holder.listeners(),

@@ -151,6 +151,7 @@ fn check(field: &Field, value: &Value<'_>) {
         Value::Bool(_) => field.kind == Kind::Bool,
         Value::Time(_) => field.kind == Kind::Time,
         Value::Holders(_) => field.kind == Kind::Holders,
+        Value::Peers(_) => field.kind == Kind::Peers,
     };
     assert!(fits, "{} of kind {} is {value:?}", field.name, field.kind.name());
 }

@@ -4,6 +4,7 @@
 //! own counters say what is true, `conns` is only the thing under test.
 
 pub mod agent;
+pub mod compare;
 pub mod conns;
 pub mod follow;
 pub mod matrix;

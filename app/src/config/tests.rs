@@ -460,7 +460,7 @@ fn flags_come_from_the_table() {
     let given: Vec<_> = typed.given.iter().map(|(setting, all)| (setting.key, &**all)).collect();
     let listens = [":1".to_owned(), ":2".to_owned()];
     assert_eq!(given, [("listen", &listens[..]), ("insecure", &["true".to_owned()][..])]);
-    for wrong in ["--insecure=maybe", "--source=ebpf", "--monero-era=0.18", "--nothing"] {
+    for wrong in ["--insecure=maybe", "--source=ktap", "--monero-era=0.18", "--nothing"] {
         assert!(Typed::try_parse_from(["serve", wrong]).is_err(), "{wrong}");
     }
     // A value does not belong to a switch unless it is joined to it.

@@ -48,6 +48,8 @@ const FLAGS: &[Refusal] = &[
     (&["--closed", "--watch"], &["--closed", "--watch"]),
     (&["--for", "5s"], &["--closed"]),
     (&["events", "-l"], &["-l"]),
+    (&["events", "-u"], &["only TCP"]),
+    (&["--closed", "-u"], &["only TCP"]),
     (&["events", "-o", "json"], &["json", "jsonl"]),
     (&["events", "--columns", "pid"], &["--columns", "jsonl"]),
     (&["events", "-o", "jsonl", "--columns", "pidd"], &["`pidd`", "`pid`"]),

@@ -1,5 +1,6 @@
 //! `conns --closed`: what has closed while it was watched, in every format.
 
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
@@ -32,9 +33,8 @@ const LIVES: [Duration; 4] = [
 
 /// Opens a connection that lives for a while, closes it, and lets so much time pass again; the port of its
 /// client.
-fn live(stage: &Stage, life: Duration) -> Result<u16> {
-    let listener = stage.listen("127.0.0.1:0")?;
-    let (client, server) = stage.connect(listener.local_addr()?, &listener)?;
+fn live(stage: &Stage, listener: &TcpListener, life: Duration) -> Result<u16> {
+    let (client, server) = stage.connect(listener.local_addr()?, listener)?;
     let port = client.local_addr()?.port();
     sleep(life);
     drop((client, server));
@@ -44,6 +44,7 @@ fn live(stage: &Stage, life: Duration) -> Result<u16> {
 
 fn formats() -> Result<()> {
     let stage = Stage::new()?;
+    let listener = stage.listen("127.0.0.1:0")?;
     let mut seen = String::new();
     for life in LIVES {
         let columns = "process,local_port,remote_port,ended,duration";
@@ -61,7 +62,7 @@ fn formats() -> Result<()> {
                 Follower::start(&stage, stage.conns(&words, "")?)
             })
             .collect::<Result<_>>()?;
-        let port = live(&stage, life)?;
+        let port = live(&stage, &listener, life)?;
         let ended: Vec<Ended> = watching
             .into_iter()
             .map(|follower| {
@@ -114,10 +115,11 @@ fn check_json(ended: &Ended, port: u16) -> Result<()> {
 
 fn lines() -> Result<()> {
     let stage = Stage::new()?;
+    let listener = stage.listen("127.0.0.1:0")?;
     let words = ["--closed", "--for", "10m", "-o", "jsonl"];
     let follower = Follower::start(&stage, stage.conns(&words, "")?)?;
     for life in LIVES {
-        let port = live(&stage, life)?;
+        let port = live(&stage, &listener, life)?;
         let is_it = |record: &Value| record["local_port"] == port;
         if let Some(record) = follower.record(life, is_it)? {
             ensure!(
@@ -152,15 +154,17 @@ fn empty() -> Result<()> {
 
 fn head() -> Result<()> {
     let stage = Stage::new()?;
+    let listener = stage.listen("127.0.0.1:0")?;
     for life in LIVES {
         let mut command = stage.conns(&["--closed", "--for", "10m", "-o", "jsonl"], "")?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = stage.spawn(&mut command)?;
         let first = std::thread::scope(|scope| {
-            let living = scope.spawn(|| (0..3).try_for_each(|_| live(&stage, life).map(drop)));
-            let first = first_line(&mut child);
-            living.join().map_err(|_| anyhow::anyhow!("the one that lives panicked"))??;
-            first
+            let reading = scope.spawn(|| first_line(&mut child));
+            while !reading.is_finished() {
+                live(&stage, &listener, life)?;
+            }
+            reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?
         });
         let Ok(first) = first else { continue };
         ensure!(first.starts_with('{'), "the first line was {first:?}");

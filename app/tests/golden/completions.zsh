@@ -57,7 +57,7 @@ csv\:"Comma-separated values"))' \
 '-r[Show host and service names instead of numbers (asks the resolver)]' \
 '--resolve[Show host and service names instead of numbers (asks the resolver)]' \
 '--no-header[Leave out the line with the names of the columns]' \
-'(-l --listening -a --all --watch)--closed[What closes and fails from now on, instead; an agent tells at once what it keeps]' \
+'(-l --listening -a --all --watch)--closed[List what closes or fails from now on, not what is there; an agent tells at once what it keeps]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -472,7 +472,7 @@ esac
 _conns_commands() {
     local commands; commands=(
 'why:Say why each connection is as fast as it is, with evidence and advice' \
-'events:Tell what happens to connections as it happens\: opened, accepted, closed, failed' \
+'events:Tell what happens to TCP connections as it happens\: opened, accepted, closed, failed' \
 'fields:List every field\: type, unit, meaning, source' \
 'abilities:List what can be done here, and what not and why' \
 'call:Answer a call in the exact shape of another system' \
@@ -557,7 +557,7 @@ _conns__subcmd__fields_commands() {
 _conns__subcmd__help_commands() {
     local commands; commands=(
 'why:Say why each connection is as fast as it is, with evidence and advice' \
-'events:Tell what happens to connections as it happens\: opened, accepted, closed, failed' \
+'events:Tell what happens to TCP connections as it happens\: opened, accepted, closed, failed' \
 'fields:List every field\: type, unit, meaning, source' \
 'abilities:List what can be done here, and what not and why' \
 'call:Answer a call in the exact shape of another system' \

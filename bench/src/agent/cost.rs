@@ -17,9 +17,16 @@ const SETTLES: Duration = Duration::from_secs(2);
 /// As often as the agent looks.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// The ability to read tables by eBPF.
+const EBPF: &str = "ebpf-watch";
+
 /// What was measured at one size.
 #[derive(Clone, Debug)]
 pub(crate) struct Cost {
+    /// The `--source` it was started with.
+    pub(crate) source: &'static str,
+    /// Whether it reads the tables by eBPF, as its health page says.
+    pub(crate) is_by_ebpf: bool,
     /// Established sockets, both ends counted.
     pub(crate) sockets: u32,
     /// Sockets of any state the agent saw, of the whole machine.
@@ -63,7 +70,11 @@ pub(crate) fn watch(served: &Served, holder: &Holder, time: Duration) -> anyhow:
     // Asked last: answering is not to be part of the cost.
     let health: Value = serde_json::from_slice(&HEALTH.fetch(holder.netns())?)
         .context("cannot read the agent's health page")?;
+    let abilities = health["abilities"].as_array().map_or(&[][..], Vec::as_slice);
+    let is_by_ebpf = abilities.iter().any(|one| one["name"] == EBPF && one["missing"].is_null());
     Ok(Cost {
+        source: served.source(),
+        is_by_ebpf,
         sockets: holder.sockets(),
         seen: health["sockets"].as_u64().context("the health page tells no sockets")?,
         watched,

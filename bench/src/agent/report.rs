@@ -12,7 +12,7 @@ use crate::run::machine::Machine;
 /// The size the goals are about, sockets.
 const GOAL_SOCKETS: u32 = 10_000;
 /// Most CPU of the agent, % of a core.
-const GOAL_PERCENT: f64 = 3.0;
+const GOAL_PERCENT: f64 = 1.0;
 /// Most memory of the agent, MB.
 const GOAL_MB: f64 = 60.0;
 /// Least answers a second, as a share of nginx's.
@@ -48,11 +48,11 @@ pub(crate) fn markdown(
 
 fn goals(text: &mut String, costs: &[Cost], races: &[Race]) {
     let _ = writeln!(text, "## Goals\n");
-    let cost = costs.iter().find(|cost| cost.sockets == GOAL_SOCKETS);
+    let cost = costs.iter().find(|cost| cost.sockets == GOAL_SOCKETS && cost.is_by_ebpf);
     let percent = cost.map(|cost| cost.percent(cost.cpu));
     let _ = writeln!(
         text,
-        "- CPU under {GOAL_PERCENT} % of a core at {GOAL_SOCKETS} sockets, nobody asking: {}",
+        "- CPU under {GOAL_PERCENT} % of a core at {GOAL_SOCKETS} sockets, by eBPF, nobody asking: {}",
         judged(percent.map(|percent| (percent < GOAL_PERCENT, format!("{percent:.2} %"))))
     );
     let peak = cost.map(|cost| cost.peak_mb);
@@ -86,15 +86,16 @@ fn of_costs(text: &mut String, costs: &[Cost]) {
     let _ = writeln!(text, "\n## Its own cost, nobody asking\n");
     let _ = writeln!(
         text,
-        "| sockets held | seen in all | watched s | CPU, % of a core | a drain each second, % | ÷ | resident MB | peak MB |"
+        "| sockets held | tables by | seen in all | watched s | CPU, % of a core | a drain each second, % | ÷ | resident MB | peak MB |"
     );
-    let _ = writeln!(text, "|--:|--:|--:|--:|--:|--:|--:|--:|");
+    let _ = writeln!(text, "|--:|---|--:|--:|--:|--:|--:|--:|--:|");
     for cost in costs {
         let (ours, drain) = (cost.percent(cost.cpu), cost.percent(cost.drain));
         let _ = writeln!(
             text,
-            "| {} | {} | {:.0} | {ours:.2} | {drain:.2} | {:.1} | {:.1} | {:.1} |",
+            "| {} | {} | {} | {:.0} | {ours:.2} | {drain:.2} | {:.1} | {:.1} | {:.1} |",
             cost.sockets,
+            if cost.is_by_ebpf { "eBPF" } else { "netlink" },
             cost.seen,
             cost.watched.as_secs_f64(),
             ours / drain.max(f64::MIN_POSITIVE),
@@ -156,12 +157,16 @@ fn digits(value: f64) -> String {
 
 /// Every turn, one a line, and before them every size.
 pub(crate) fn csv(costs: &[Cost], races: &[Race]) -> String {
-    let mut text = String::from("sockets,seen,watched_s,cpu_s,drain_cpu_s,resident_mb,peak_mb\n");
+    let mut text = String::from(
+        "sockets,source,by_ebpf,seen,watched_s,cpu_s,drain_cpu_s,resident_mb,peak_mb\n",
+    );
     for cost in costs {
         let _ = writeln!(
             text,
-            "{},{},{:.3},{:.3},{:.3},{:.1},{:.1}",
+            "{},{},{},{},{:.3},{:.3},{:.3},{:.1},{:.1}",
             cost.sockets,
+            cost.source,
+            cost.is_by_ebpf,
             cost.seen,
             cost.watched.as_secs_f64(),
             cost.cpu.as_secs_f64(),

@@ -26,15 +26,16 @@ const UTIME_AFTER_NAME: usize = 11;
 pub(crate) struct Served {
     child: Child,
     said: Receiver<String>,
+    source: &'static str,
 }
 
 impl Served {
     /// Starts it and waits until it says that it is ready.
-    pub(crate) fn start(conns: &Path, netns: &str) -> anyhow::Result<Self> {
+    pub(crate) fn start(conns: &Path, netns: &str, source: &'static str) -> anyhow::Result<Self> {
         let mut child = Command::new(crate::own_program()?)
             .args(["inside", "--netns", netns, "--"])
             .arg(conns)
-            .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}")])
+            .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}"), "--source", source])
             .args(["--monero-peers", HELD, "--ems-streams", HELD])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -49,7 +50,7 @@ impl Served {
                 }
             }
         });
-        let served = Self { child, said };
+        let served = Self { child, said, source };
         let mut lines = Vec::new();
         while let Ok(line) = served.said.recv_timeout(READY_WITHIN) {
             if line == "conns: ready" {
@@ -58,6 +59,11 @@ impl Served {
             lines.push(line);
         }
         bail!("the agent did not get ready: {}", lines.join("\n"))
+    }
+
+    /// The `--source` it was started with.
+    pub(crate) fn source(&self) -> &'static str {
+        self.source
     }
 
     fn file(&self, name: &str) -> anyhow::Result<String> {

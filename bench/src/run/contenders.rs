@@ -54,18 +54,32 @@ pub(crate) struct Contender {
 }
 
 /// The command whose cost the goals are about, first in the table.
-pub(crate) const SUBJECT: &str = "conns -a -o json";
+pub(crate) const SUBJECT: &str = "conns -a -o json --source ebpf";
+/// The same by netlink and `/proc`, for where there is no eBPF.
+pub(crate) const SUBJECT_KERNEL: &str = "conns -a -o json --source kernel";
 /// conns as a person uses it.
 pub(crate) const SUBJECT_TABLE: &str = "conns -t -o table";
 /// The peer that tells the most similar things: sockets, kernel facts, owners.
 pub(crate) const RIVAL: &str = "ss -tinp";
 
+/// The table alone, by eBPF, put into rows and not printed.
+pub(crate) const TABLE: &str = "table by eBPF, not printed";
+/// The same dumps as `conns` asks for by netlink, received and not decoded.
+pub(crate) const DRAIN: &str = "drain (the floor of netlink)";
+
 /// All contenders, in the order of the result and of round one.
-pub(crate) static CONTENDERS: [Contender; 7] = [
+pub(crate) static CONTENDERS: [Contender; 9] = [
     Contender {
         label: SUBJECT,
         program: Program::Conns,
-        arguments: &["-a", "--netns", "{netns}", "-o", "json"],
+        arguments: &["-a", "--netns", "{netns}", "-o", "json", "--source", "ebpf"],
+        rows: Rows::Json,
+        lists: Listed::Everything,
+    },
+    Contender {
+        label: SUBJECT_KERNEL,
+        program: Program::Conns,
+        arguments: &["-a", "--netns", "{netns}", "-o", "json", "--source", "kernel"],
         rows: Rows::Json,
         lists: Listed::Everything,
     },
@@ -105,7 +119,14 @@ pub(crate) static CONTENDERS: [Contender; 7] = [
         lists: Listed::Established,
     },
     Contender {
-        label: "drain (the floor)",
+        label: TABLE,
+        program: Program::Own,
+        arguments: &["table"],
+        rows: Rows::FirstNumber,
+        lists: Listed::Everything,
+    },
+    Contender {
+        label: DRAIN,
         program: Program::Own,
         arguments: &["drain"],
         rows: Rows::FirstNumber,
@@ -114,6 +135,11 @@ pub(crate) static CONTENDERS: [Contender; 7] = [
 ];
 
 impl Contender {
+    /// Whether it only works where programs can be loaded into the kernel.
+    pub(crate) fn is_by_ebpf(&self) -> bool {
+        matches!(self.label, SUBJECT | TABLE)
+    }
+
     /// Is it conns?
     pub(crate) fn is_subject(&self) -> bool {
         self.program == Program::Conns
@@ -137,7 +163,8 @@ impl Contender {
     }
 }
 
-fn find_installed(name: &str) -> Option<PathBuf> {
+/// Where a program of the system is.
+pub(crate) fn find_installed(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))

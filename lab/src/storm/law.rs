@@ -16,7 +16,7 @@ const SIXTH_UNTIL: u64 = CLIENT_PORTS.1 * SIXTH_OF;
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 const SERVERS: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 1);
 /// So many of them are connected to.
-const SERVER_ADDRESSES: u64 = 50;
+const SERVER_ADDRESSES: u64 = 47;
 /// Most connections of a storm: so many ends 127.1.0.0/16 has.
 pub(super) const MOST: u64 = 60_000 * CLIENT_PORTS.1;
 

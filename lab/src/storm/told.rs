@@ -155,6 +155,6 @@ mod tests {
             "remote_port":6,"pid":null,"extra":[1]}"#;
         let told: Told<'_> = serde_json::from_str(text).unwrap();
         assert_eq!(told.ends(), Some(("[::1]:5".parse().unwrap(), "[::1]:6".parse().unwrap())));
-        assert_eq!((told.kind(), told.pid, told.ended), ("opened", None, None));
+        assert_eq!((told.kind(), told.pid, told.ended.as_deref()), ("opened", None, None));
     }
 }

@@ -151,6 +151,6 @@ mod tests {
         }
         let usual = usual_event_fields();
         let is_there = |name: &&str| usual.iter().any(|field| field.name == *name);
-        assert!(OF_BEGINNING.iter().all(|name| is_there(&name)));
+        assert!(OF_BEGINNING.iter().all(is_there));
     }
 }

@@ -8,6 +8,8 @@
     reason = "a test says by panicking what went wrong"
 )]
 
+#[path = "remote/events.rs"]
+mod events;
 #[path = "remote/refusals.rs"]
 mod refusals;
 #[allow(dead_code, reason = "a machine for the tests of the wire; some of it is enough here")]

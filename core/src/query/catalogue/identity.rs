@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
         &["dir"],
         Kind::Text,
         "Who opened it: inbound or outbound.",
-        "derived from the byte counters and the listening sockets",
+        "eBPF events; else derived from the byte counters and the listening sockets",
         |c| Value::known(c.direction, |d| Value::text(d.name())),
     ),
     (

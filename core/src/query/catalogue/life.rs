@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
         &[],
         Kind::Duration,
         "Time since it was established: told by the kernel until payload went both ways, else known if it was seen to come.",
-        "derived from tcp_info: last_data_sent, last_data_recv",
+        "eBPF events; else derived from tcp_info: last_data_sent, last_data_recv",
         |c| Value::known(c.life.age_us, Value::Micros),
     ),
     (

@@ -1,6 +1,6 @@
 //! What else may answer at an address, and what is said of it.
 
-use conns_api::{Face, FaceError, SNAPSHOT_TYPE};
+use conns_api::{FORMAT, Face, FaceError, SNAPSHOT_TYPE};
 use conns_client::{Remote, RemoteError, Target};
 
 use crate::stage::{Act, Stage, answer, told};
@@ -103,8 +103,9 @@ fn an_answer_that_is_none() {
 
     let message = said_of("200 OK", SNAPSHOT_TYPE, "");
     assert!(message.contains("breaks the format"), "{message}");
-    let message = said_of("200 OK", SNAPSHOT_TYPE, "\u{2}and then anything");
-    assert!(message.contains("speaks format 2, this conns 1; use the same release"), "{message}");
+    let message = said_of("200 OK", SNAPSHOT_TYPE, "\u{1}and then anything");
+    let expected = format!("speaks format 1, this conns {FORMAT}; use the same release");
+    assert!(message.contains(&expected), "{message}");
 
     // A terabyte is announced; nothing of it is waited for.
     let head = format!(

@@ -29,7 +29,8 @@ pub(super) const TOP_MAX: usize = 200;
 
 /// Series that are there whatever the machine does: 3 protocols by 12 states, 3 directions, 13 verdicts,
 /// 2 ways of bytes and 2 of rates, retransmissions, 10 kinds of loss twice, 4 kinds of events and those of
-/// which it is not known, and 16 of the agent itself. Those of what the shell refused come on top, one each bound of it.
+/// which it is not known, and 16 of the agent itself. Those of what the shell refused come on top, one
+/// each bound of it.
 const FIXED: usize = 3 * 12 + 3 + 13 + 2 + 2 + 1 + 2 * 10 + 5 + 16;
 
 /// Series of each process (connections, two rates, retransmissions) and of each listener (backlog, its

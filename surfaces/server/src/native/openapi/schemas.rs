@@ -1,7 +1,9 @@
 //! The shapes of answers as JSON schemas; that of a connection from the catalogue of fields. Tests hold
 //! every answer against them, and an answer with a key that is not here fails.
 
-use conns_core::model::{EventKind, LossKind};
+mod events;
+
+use conns_core::model::LossKind;
 use conns_core::query::{Field, Kind, catalogue};
 use conns_core::track::Class;
 use utoipa::openapi::extensions::Extensions;
@@ -51,9 +53,9 @@ pub(super) fn all() -> Vec<(String, Shape)> {
         ),
         ("ClosedVerdict", problem(&[("verdict", reference("Verdict"))])),
         ("Evidence", evidence()),
-        ("Event", event()),
-        ("Events", events()),
-        ("ExpiredEvents", expired_events()),
+        ("Event", events::event()),
+        ("Events", events::events()),
+        ("ExpiredEvents", events::expired_events()),
         ("Holder", holder()),
         ("Peer", peer()),
         ("Process", process()),
@@ -320,54 +322,6 @@ fn peer() -> Shape {
         ("datagrams_out", whole("Datagrams sent to it; several handed over at once are one.")),
         ("datagrams_in", whole("Datagrams received from it; merged ones are one.")),
     ])
-}
-
-/// A record with what happened in front; the serial number is that of the event.
-fn event() -> Shape {
-    let properties: Vec<(&str, Shape)> = catalogue()
-        .iter()
-        .filter(|field| field.name != "serial")
-        .map(|field| (&*field.key, of_field(field)))
-        .collect();
-    let kinds = EventKind::ALL.map(EventKind::name);
-    object(
-        &[
-            ("id", id()),
-            ("event", words(kinds, "What happened.")),
-            ("at_us", whole("When: microseconds since 1970-01-01 UTC.")),
-            ("serial", whole("Counts up by one with each event of the agent, from 1.")),
-        ],
-        &properties,
-    )
-}
-
-fn events() -> Shape {
-    exact(&[
-        ("events", list(reference("Event"))),
-        ("losses", list(reference("Loss"))),
-        ("snapshot", reference("Snapshot")),
-        ("complete_since", complete_since()),
-        ("last", last_event()),
-        ("next_since", whole("`since` of the next question.")),
-    ])
-}
-
-fn expired_events() -> Shape {
-    exact(&[
-        ("error", error()),
-        ("missed", nullable(Type::Integer, "How many events; null if nobody knows.")),
-        ("complete_since", complete_since()),
-        ("last", last_event()),
-        ("snapshot", reference("Snapshot")),
-    ])
-}
-
-fn complete_since() -> Shape {
-    whole("Every event with a higher serial number is kept.")
-}
-
-fn last_event() -> Shape {
-    whole("The serial number of the latest event; 0 before the first.")
 }
 
 fn sums() -> Vec<(&'static str, Shape)> {

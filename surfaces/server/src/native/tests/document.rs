@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::extract::Request;
-use conns_core::model::{EventKind, Known, Loss, LossKind, Source, Unknown};
+use conns_core::model::{
+    EventKind, Known, Loss, LossKind, Protocol, Source, UdpPeer, UdpTraffic, Unknown,
+};
 use conns_core::query::{Value as FieldValue, catalogue};
 use conns_core::track::Class;
 use http::StatusCode;
 use serde_json::Value;
 
-use super::scene::{Machine, escaped, established, listener};
+use super::scene::{Machine, endpoint, escaped, established, known, listener};
 use super::schema::faults;
 use crate::native::openapi::{NEVER_UNKNOWN, text};
 use crate::native::routes::{ROUTES, Work};
@@ -94,6 +96,20 @@ fn full() -> (Machine, u64) {
     );
     machine.open(shared);
     machine.open(listener("[::]:443", (3, 128, 9), 10, "nginx"));
+    let mut udp = established(1006, 12, "resolved");
+    (udp.protocol, udp.sent) = (Protocol::Udp, None);
+    machine.open(udp);
+    let peer = UdpPeer {
+        remote: endpoint("192.0.2.53:53"),
+        bytes_out: 40,
+        bytes_in: 400,
+        datagrams_out: 1,
+        datagrams_in: 2,
+    };
+    if let Some((_, connection)) = machine.there.last_mut() {
+        let traffic = UdpTraffic { bytes_out: 40, bytes_in: 400, peers: [peer].into() };
+        connection.socket.udp = known(traffic);
+    }
     machine.losses.push(Loss {
         source: Source::Procfs,
         kind: LossKind::NotPermitted,
@@ -151,6 +167,20 @@ async fn every_documented_path_answers_as_documented() {
         }
     }
     assert!(queries > 40, "only {queries} asked");
+}
+
+#[tokio::test]
+async fn peers_of_udp_are_told_as_documented() {
+    let (machine, _) = full();
+    let list = machine.client().json("/api/v1/connections?proto=udp&fields=peers,bytes_in").await;
+    let record = &list["connections"][0];
+    let peer = serde_json::json!({
+        "remote_addr": "192.0.2.53", "remote_port": 53, "bytes_out": 40, "bytes_in": 400,
+        "datagrams_out": 1, "datagrams_in": 2,
+    });
+    assert_eq!((&record["peers"][0], &record["bytes_in"]), (&peer, &400.into()));
+    let document: Value = serde_json::from_str(&text()).unwrap();
+    assert_eq!(faults(&document, "Connections", &list), [""; 0]);
 }
 
 #[tokio::test]

@@ -335,7 +335,6 @@ impl Machine {
                     }],
                 ]
                 .concat(),
-                corrections: 0,
                 cost: Cost {
                     cpu_us: 2_000_000,
                     beat_cpu_us: 3000,

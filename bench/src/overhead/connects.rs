@@ -1,0 +1,36 @@
+//! Connections opened, accepted and closed one after the other, both ends in one thread: the whole cost of each is in that
+//! thread's time, and nothing waits for a wake-up.
+
+use std::io::Read;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use super::turn::{Meter, Turn};
+
+/// The clock is asked after so many.
+const BATCH: u32 = 32;
+
+/// So many as fit into `time`.
+pub(super) fn turn(time: Duration) -> anyhow::Result<Turn> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on loopback")?;
+    let to = listener.local_addr().context("the listener has no address")?;
+    let mut done = 0_u32;
+    let meter = Meter::start()?;
+    while meter.elapsed() < time {
+        for _ in 0..BATCH {
+            let mut client = TcpStream::connect(to).context("cannot connect over loopback")?;
+            let (mut server, _) = listener.accept().context("cannot accept")?;
+            client.shutdown(Shutdown::Write).context("cannot close a client's side")?;
+            let read = server.read(&mut [0]).context("cannot read a client's end")?;
+            ensure!(read == 0, "there came a byte that nobody sent");
+            drop(server);
+            // The server's end has come too: it closes without leaving a stub.
+            let read = client.read(&mut [0]).context("cannot read a server's end")?;
+            ensure!(read == 0, "there came a byte that nobody sent");
+        }
+        done += BATCH;
+    }
+    meter.stop(f64::from(done))
+}

@@ -1,0 +1,140 @@
+//! The result as text. Pure.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::turn::Turn;
+use super::{Pair, Series};
+use crate::run::figures::Spread;
+use crate::run::machine::Machine;
+
+/// Most that a watched program may lose, %.
+const GOAL_PERCENT: f64 = 3.0;
+
+/// How much less is done with an agent, %, in the middle of the pairs.
+fn lost(series: &Series) -> Option<Spread> {
+    let lost = |pair: &Pair| 100.0 * (1.0 - pair.with.rate() / pair.without.rate());
+    Spread::of(series.pairs.iter().map(lost))
+}
+
+/// How much more CPU a unit takes with an agent, %.
+fn dearer(series: &Series) -> Option<Spread> {
+    let dearer = |pair: &Pair| 100.0 * (pair.with.cpu_us() / pair.without.cpu_us() - 1.0);
+    Spread::of(series.pairs.iter().map(dearer))
+}
+
+/// How far two neighbouring turns without an agent are apart, %.
+fn noise(series: &Series) -> Option<Spread> {
+    let rates: Vec<f64> = series.pairs.iter().map(|pair| pair.without.rate()).collect();
+    Spread::of(rates.windows(2).map(|two| 100.0 * (1.0 - two[1] / two[0]).abs()))
+}
+
+/// The whole result.
+pub(super) fn markdown(machine: &Machine, all: &[Series], turn: u32, took: Duration) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "# Overhead for those who are watched {}\n", machine.stamp());
+    let _ = writeln!(
+        text,
+        "{}, {} cores, {:.0} GiB, Linux {}, load {} at the start. Turns of {turn} s, {:.0} s in all.\n\n{}\n\n## Goals\n",
+        machine.processor,
+        machine.cores,
+        machine.memory_gib,
+        machine.kernel,
+        machine.load,
+        took.as_secs_f64(),
+        machine.versions.join(" · ")
+    );
+    for series in all {
+        let (what, unit) = series.work.names();
+        let judged = lost(series).map_or("not measured".to_owned(), |lost| {
+            let is_met = lost.median < GOAL_PERCENT;
+            format!("**{}**, {:.1} %", if is_met { "met" } else { "missed" }, lost.median)
+        });
+        let _ = writeln!(
+            text,
+            "- {what}: less than {GOAL_PERCENT} % fewer {unit} a second with an agent: {judged}"
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\n| work | pairs | without /s | with /s | fewer with, % | CPU more with, % | CPU µs each, without | with | two turns without are apart, % |"
+    );
+    let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|--:|--:|--:|");
+    for series in all {
+        let (what, unit) = series.work.names();
+        let middle = |figure: fn(&Turn) -> f64, side: fn(&Pair) -> &Turn| {
+            let all = Spread::of(series.pairs.iter().map(|pair| figure(side(pair))));
+            all.map_or("–".to_owned(), |all| digits(all.median))
+        };
+        let spread = |found: Option<Spread>| {
+            found.map_or("–".to_owned(), |s| {
+                format!("{:.1} ({:.1}–{:.1})", s.median, s.min, s.max)
+            })
+        };
+        let _ = writeln!(
+            text,
+            "| {what} ({unit}) | {} | {} | {} | {} | {} | {} | {} | {} |",
+            series.pairs.len(),
+            middle(Turn::rate, |pair| &pair.without),
+            middle(Turn::rate, |pair| &pair.with),
+            spread(lost(series)),
+            spread(dearer(series)),
+            middle(Turn::cpu_us, |pair| &pair.without),
+            middle(Turn::cpu_us, |pair| &pair.with),
+            spread(noise(series)),
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\nMedian of the pairs, with smallest–largest in brackets; each ratio is of one pair."
+    );
+    text
+}
+
+fn digits(value: f64) -> String {
+    if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+}
+
+/// Every turn, one a line.
+pub(super) fn csv(all: &[Series]) -> String {
+    let mut text = String::from("work,pair,agent,done,took_s,cpu_s\n");
+    for series in all {
+        for (number, pair) in (1..).zip(&series.pairs) {
+            for (agent, turn) in [("without", &pair.without), ("with", &pair.with)] {
+                let _ = writeln!(
+                    text,
+                    "{:?},{number},{agent},{:.3},{:.6},{:.6}",
+                    series.work,
+                    turn.done,
+                    turn.took.as_secs_f64(),
+                    turn.cpu.as_secs_f64()
+                );
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overhead::Work;
+
+    #[test]
+    fn shares_are_of_each_pair() {
+        let turn = |done: f64, cpu_ms: u64| Turn {
+            done,
+            took: Duration::from_secs(1),
+            cpu: Duration::from_millis(cpu_ms),
+        };
+        let pair = |without, with| Pair { without: turn(without, 500), with: turn(with, 500) };
+        let series = Series {
+            work: Work::Bulk,
+            pairs: vec![pair(100.0, 98.0), pair(200.0, 198.0), pair(50.0, 50.0)],
+        };
+        assert_eq!(lost(&series).map(|lost| lost.median.round()), Some(1.0));
+        assert_eq!(dearer(&series).map(|more| more.max.round()), Some(2.0));
+        assert_eq!(noise(&series).map(|noise| (noise.min, noise.max)), Some((75.0, 100.0)));
+    }
+}

@@ -1,0 +1,96 @@
+//! Short connections: which share of a storm does each of several watchers see?
+//!
+//! The one idea: the storm wrote down every connection, so what a watcher tells is ticked off on that list. Each watcher
+//! has a storm of its own, in a namespace of its own, and time before and after it.
+
+mod report;
+mod seen;
+mod watch;
+mod watchers;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use conns_lab::netns::Namespace;
+use conns_lab::storm::{Order, Storm};
+
+use crate::run::machine::Machine;
+use seen::Seen;
+use watchers::{WATCHERS, Watcher};
+
+/// What to run.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    order: Order,
+    /// Only watchers whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// The conns binary.
+    #[arg(long, default_value = "target/release/conns")]
+    conns: PathBuf,
+    /// Where programs are that cargo installed for this (`cargo install --root`).
+    #[arg(long, default_value = "target/peers")]
+    peers: PathBuf,
+    /// Folder of the dated results.
+    #[arg(long, default_value = "bench/runs")]
+    out: PathBuf,
+}
+
+/// One watcher and its storm.
+#[derive(Debug)]
+struct Sighting {
+    watcher: &'static Watcher,
+    /// Connections a second that the storm came to beside this watcher; `None` if it did not run.
+    rate: Option<f64>,
+    seen: Seen,
+    /// Why it saw nothing, or something else worth knowing.
+    remark: Option<String>,
+}
+
+/// Runs the plan and writes `<UTC>-short.md` and `.csv`.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut machine = Machine::read(&plan.conns);
+    let chosen = WATCHERS
+        .iter()
+        .filter(|watcher| plan.only.as_deref().is_none_or(|only| watcher.label.contains(only)));
+    machine.versions = chosen.clone().filter_map(|watcher| watcher.version(plan)).collect();
+    machine.versions.dedup();
+    let mut sightings = Vec::new();
+    for watcher in chosen {
+        eprintln!("{}: {} connections a second", watcher.label, plan.order.rate);
+        sightings.push(
+            sight(plan, watcher).with_context(|| format!("watching with {}", watcher.label))?,
+        );
+    }
+    let text = report::markdown(&machine, &sightings, plan.order, started.elapsed());
+    print!("{text}");
+    let stem = plan.out.join(format!("{}-short", machine.stamp()));
+    crate::run::write(&stem, &[("md", text), ("csv", report::csv(&sightings))])
+}
+
+fn sight(plan: &Plan, watcher: &'static Watcher) -> anyhow::Result<Sighting> {
+    let mut sighting = Sighting { watcher, rate: None, seen: Seen::default(), remark: None };
+    let Some(program) = watcher.find(plan) else {
+        sighting.remark = Some("not installed".to_owned());
+        return Ok(sighting);
+    };
+    let namespace = Namespace::create("short")?;
+    let storm = Storm::prepare(&crate::own_program()?, &namespace, plan.order)?;
+    let watch = match watch::start(watcher, &program, &namespace)? {
+        Ok(watch) => watch,
+        Err(why) => {
+            sighting.remark = Some(why);
+            return Ok(sighting);
+        }
+    };
+    let done = storm.blow()?;
+    let told = watch.finish()?;
+    sighting.rate = Some(done.rate());
+    sighting.seen = Seen::count(&done, told.lines()?, watcher.parse)?;
+    sighting.remark = told.remark();
+    Ok(sighting)
+}

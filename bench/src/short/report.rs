@@ -1,0 +1,110 @@
+//! The result as text. Pure.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use conns_lab::storm::Order;
+
+use super::Sighting;
+use crate::run::machine::Machine;
+
+fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "–".to_owned();
+    }
+    let share = part as f64 * 100.0 / whole as f64;
+    // What is not everything is not to look like it.
+    if part < whole && share > 99.99 { "99.99".to_owned() } else { format!("{share:.2}") }
+}
+
+/// The whole result.
+pub(super) fn markdown(
+    machine: &Machine,
+    sightings: &[Sighting],
+    order: Order,
+    took: Duration,
+) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "# Short connections {}\n", machine.stamp());
+    let _ = writeln!(
+        text,
+        "{}, {} cores, {:.0} GiB, Linux {}, load {} at the start. {:.0} s in all.\n\n{}\n",
+        machine.processor,
+        machine.cores,
+        machine.memory_gib,
+        machine.kernel,
+        machine.load,
+        took.as_secs_f64(),
+        machine.versions.join(" · ")
+    );
+    let _ = writeln!(
+        text,
+        "A storm of {} connections for each watcher: {} wanted a second for {:.0} s on loopback, each with up to 1000 bytes \
+         each way. The storm runs on the same cores as its watcher, so the rate it came to says what the watcher took.\n",
+        order.count(),
+        order.rate,
+        order.time.as_secs_f64()
+    );
+    let _ = writeln!(
+        text,
+        "| watcher | connections | seen, % | both ends, % | ends with owner, % | rate reached /s | it tells |"
+    );
+    let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|---|");
+    for Sighting { watcher, rate, seen, remark } in sightings {
+        let Some(rate) = rate else {
+            let why = remark.as_deref().unwrap_or("did not run");
+            let _ = writeln!(text, "| `{}` | {} | | | | | |", watcher.label, why.replace('|', "/"));
+            continue;
+        };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} | {} | {rate:.0} | {} |",
+            watcher.label,
+            seen.connections,
+            percent(seen.seen, seen.connections),
+            percent(seen.both_ends, seen.connections),
+            percent(seen.owned_ends, 2 * seen.connections),
+            watcher.tells,
+        );
+    }
+    let _ = writeln!(text);
+    for Sighting { watcher, rate, remark, .. } in sightings {
+        if let (Some(_), Some(remark)) = (rate, remark) {
+            let _ = writeln!(text, "- `{}` {remark}", watcher.label);
+        }
+    }
+    text
+}
+
+/// One watcher a line.
+pub(super) fn csv(sightings: &[Sighting]) -> String {
+    let mut text = String::from("watcher,connections,seen,both_ends,owned_ends,rate,remark\n");
+    for Sighting { watcher, rate, seen, remark } in sightings {
+        let _ = writeln!(
+            text,
+            "\"{}\",{},{},{},{},{:.1},\"{}\"",
+            watcher.label,
+            seen.connections,
+            seen.seen,
+            seen.both_ends,
+            seen.owned_ends,
+            rate.unwrap_or(0.0),
+            remark.as_deref().unwrap_or_default().replace('"', "'")
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearly_all_is_not_all() {
+        assert_eq!(percent(199_999, 200_000), "99.99");
+        assert_eq!(percent(200_000, 200_000), "100.00");
+        assert_eq!(percent(1, 3), "33.33");
+        assert_eq!(percent(0, 0), "–");
+    }
+}

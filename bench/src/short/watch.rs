@@ -1,0 +1,161 @@
+//! A watcher at work: started with what it tells going to a file, given time, and ended.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use conns_lab::netns::Namespace;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::watchers::Watcher;
+
+/// Nobody says when it watches; the slowest here compiles a program first.
+const BEFORE: Duration = Duration::from_secs(6);
+/// Those that tell once a second have told by then.
+const AFTER: Duration = Duration::from_secs(5);
+/// For writing what is left; one that still runs is killed.
+const END_WITHIN: Duration = Duration::from_secs(30);
+/// Of what a watcher complains; the rest explains no more.
+const COMPLAINT_MOST: usize = 300;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A watcher at work; dropping it kills it.
+pub(super) struct Watch {
+    child: Child,
+    folder: Folder,
+    tells_in_file: bool,
+}
+
+/// What it told.
+pub(super) struct Told {
+    folder: Folder,
+    tells_in_file: bool,
+    was_killed: bool,
+}
+
+struct Folder(PathBuf);
+
+/// Starts it, and gives it time. The inner error says why it watches nothing: that is a result too.
+pub(super) fn start(
+    watcher: &Watcher,
+    program: &Path,
+    namespace: &Namespace,
+) -> anyhow::Result<Result<Watch, String>> {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let place = std::env::temp_dir().join(format!("conns-bench-{}-{number}", std::process::id()));
+    std::fs::create_dir(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    let folder = Folder(place);
+    let mut command = Command::new(program);
+    command
+        .args(watcher.arguments(&folder.file("log").display().to_string()))
+        .env("PYTHONUNBUFFERED", "1")
+        .stdin(Stdio::null())
+        .stdout(File::create(folder.file("out")).context("cannot make a file for its output")?)
+        .stderr(
+            File::create(folder.file("said")).context("cannot make a file for its complaints")?,
+        );
+    let child = namespace.spawn(&mut command)?;
+    let mut watch = Watch { child, folder, tells_in_file: watcher.tells_in_file };
+    sleep(BEFORE);
+    if let Some(status) = watch.child.try_wait().context("cannot ask whether it runs")? {
+        let said = watch.folder.last_words();
+        return Ok(Err(format!("does not run here ({status}): {said}")));
+    }
+    Ok(Ok(watch))
+}
+
+impl Watch {
+    /// Gives it time to tell, and ends it as Ctrl-C does.
+    pub(super) fn finish(mut self) -> anyhow::Result<Told> {
+        sleep(AFTER);
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no pid")?;
+        // A shell in the background of nothing ignores no signal, but ends at once only by this one.
+        for signal in [Signal::INT, Signal::TERM] {
+            // It may have ended by itself.
+            let _ = kill_process(pid, signal);
+            if self.has_ended_within(END_WITHIN / 2)? {
+                return Ok(self.told(false));
+            }
+        }
+        self.child.kill().context("cannot kill it")?;
+        self.child.wait().context("cannot wait for its end")?;
+        Ok(self.told(true))
+    }
+
+    fn has_ended_within(&mut self, time: Duration) -> anyhow::Result<bool> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            if self.child.try_wait().context("cannot ask whether it has ended")?.is_some() {
+                return Ok(true);
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(false)
+    }
+
+    fn told(mut self, was_killed: bool) -> Told {
+        let folder = Folder(std::mem::take(&mut self.folder.0));
+        Told { folder, tells_in_file: self.tells_in_file, was_killed }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Ended already, unless something failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Told {
+    /// Every line it told.
+    pub(super) fn lines(&self) -> anyhow::Result<impl Iterator<Item = std::io::Result<String>>> {
+        let name = if self.tells_in_file { "log" } else { "out" };
+        let place = self.folder.file(name);
+        let file =
+            File::open(&place).with_context(|| format!("cannot open {}", place.display()))?;
+        Ok(BufReader::new(file).lines())
+    }
+
+    /// What is worth knowing of how it went.
+    pub(super) fn remark(&self) -> Option<String> {
+        let said = self.folder.last_words();
+        let killed = self.was_killed.then(|| "had to be killed".to_owned());
+        let said = (!said.is_empty()).then(|| format!("said: {said}"));
+        let both: Vec<String> = killed.into_iter().chain(said).collect();
+        (!both.is_empty()).then(|| both.join("; "))
+    }
+}
+
+impl Folder {
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The last line of its complaints.
+    fn last_words(&self) -> String {
+        let mut bytes = Vec::new();
+        let read = File::open(self.file("said")).and_then(|mut file| file.read_to_end(&mut bytes));
+        let text = String::from_utf8_lossy(&bytes);
+        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+        match read {
+            Ok(_) => last.unwrap_or_default().chars().take(COMPLAINT_MOST).collect(),
+            Err(error) => format!("its complaints cannot be read: {error}"),
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder that stays harms nobody; an empty name is that of one handed on.
+        if !self.0.as_os_str().is_empty() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Who watches: a table. Adding a watcher is adding an entry.
+
+use std::path::PathBuf;
+
+use conns_lab::storm::FIELDS;
+
+use super::Plan;
+use super::seen::{Parse, bandwhich, conns, rustnet, ss, tcplife};
+use crate::run::contenders::find_installed;
+use crate::run::machine::ask;
+
+/// The program of a watcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// What this bench is about.
+    Conns,
+    /// A program of the system, by name.
+    System(&'static str),
+    /// A program that cargo installed.
+    Installed(&'static str),
+    /// A shell, to run a program of the system, named here, again and again.
+    Again(&'static str),
+}
+
+/// One watcher.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    /// As shown in the result.
+    pub(super) label: &'static str,
+    program: Program,
+    /// `{fields}` stands for the fields asked for, `{file}` for a file of the watcher's own.
+    arguments: &'static [&'static str],
+    /// Whether what it tells is in that file, not on standard output.
+    pub(super) tells_in_file: bool,
+    /// How a line is read.
+    pub(super) parse: Parse,
+    /// What it tells of a connection it sees.
+    pub(super) tells: &'static str,
+}
+
+/// All of them.
+pub(super) static WATCHERS: [Watcher; 8] = [
+    Watcher {
+        label: "conns events",
+        program: Program::Conns,
+        arguments: &["events", "-o", "jsonl", "--columns", "{fields}"],
+        tells_in_file: false,
+        parse: conns,
+        tells: "both ends, owner, exact bytes, beginning and end",
+    },
+    Watcher {
+        label: "ss -tn, again and again",
+        program: Program::Again("ss"),
+        arguments: &["-c", "while :; do ss -Htn; done"],
+        tells_in_file: false,
+        parse: ss,
+        tells: "what is open at the moment",
+    },
+    Watcher {
+        label: "ss -tn, once a second",
+        program: Program::Again("ss"),
+        arguments: &["-c", "while :; do ss -Htn; sleep 1; done"],
+        tells_in_file: false,
+        parse: ss,
+        tells: "what is open at the moment",
+    },
+    Watcher {
+        label: "ss -tan, once a second",
+        program: Program::Again("ss"),
+        arguments: &["-c", "while :; do ss -Htan; sleep 1; done"],
+        tells_in_file: false,
+        parse: ss,
+        tells: "also the TIME-WAIT stub of one end, a minute long: neither owner nor bytes",
+    },
+    Watcher {
+        label: "tcplife-bpfcc",
+        program: Program::System("tcplife-bpfcc"),
+        arguments: &[],
+        tells_in_file: false,
+        parse: tcplife,
+        tells: "ends, owner, kB, duration",
+    },
+    Watcher {
+        label: "tcplife (libbpf-tools)",
+        program: Program::System("tcplife"),
+        arguments: &[],
+        tells_in_file: false,
+        parse: tcplife,
+        tells: "ends, owner, kB, duration",
+    },
+    Watcher {
+        label: "rustnet --headless",
+        program: Program::Installed("rustnet"),
+        // Its best: on loopback, with every right, and without what is not asked for here.
+        arguments: &[
+            "--headless",
+            "--output",
+            "json",
+            "--interface",
+            "lo",
+            "--show-localhost",
+            "--no-resolve-dns",
+            "--no-geoip",
+            "--no-dpi",
+            "--no-uid-drop",
+            "--json-log",
+            "{file}",
+        ],
+        tells_in_file: true,
+        parse: rustnet,
+        tells: "new connections, by capture",
+    },
+    Watcher {
+        label: "bandwhich --raw",
+        program: Program::Installed("bandwhich"),
+        arguments: &["--raw", "--no-resolve", "--connections", "--interface", "lo"],
+        tells_in_file: false,
+        parse: bandwhich,
+        tells: "what moved in the last second, by capture",
+    },
+];
+
+impl Watcher {
+    /// What is executed; `None` if something of it is not installed.
+    pub(super) fn find(&self, plan: &Plan) -> Option<PathBuf> {
+        match self.program {
+            Program::Conns => std::fs::canonicalize(&plan.conns).ok(),
+            Program::System(name) => find_installed(name),
+            Program::Installed(name) => {
+                std::fs::canonicalize(plan.peers.join("bin").join(name)).ok()
+            }
+            Program::Again(name) => find_installed(name).and_then(|_| find_installed("sh")),
+        }
+    }
+
+    /// Its arguments, with `file` filled in.
+    pub(super) fn arguments(&self, file: &str) -> Vec<String> {
+        let fill = |text: &&str| text.replace("{fields}", FIELDS).replace("{file}", file);
+        self.arguments.iter().map(fill).collect()
+    }
+
+    /// Which version it is, if it says so.
+    pub(super) fn version(&self, plan: &Plan) -> Option<String> {
+        let (program, flag) = match self.program {
+            Program::Conns | Program::Installed(_) => (self.find(plan)?, "--version"),
+            Program::Again(name) => (find_installed(name)?, "-V"),
+            Program::System(_) => return None,
+        };
+        ask(&program, flag)
+    }
+}

@@ -1,0 +1,156 @@
+//! Two ways to read the same sockets, held side by side.
+//!
+//! The one idea: what is read by eBPF stands between two readings by netlink. Where these agree, it must agree with
+//! both; where they differ, time has passed, and it must lie between them. So no list of fields says which ones may differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::conns::Conns;
+
+/// Network namespace and cookie.
+pub type Key = (u64, u64);
+/// Every socket of a reading.
+pub type Reading = BTreeMap<Key, Value>;
+/// What a reading has otherwise: which socket, which field (`the socket` is the whole of it), and how.
+pub type Differences = BTreeMap<(Key, String), Difference>;
+
+/// How it is otherwise; `None` where the field, or the socket, is absent.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// As it was read before.
+    pub before: Option<Value>,
+    /// As it was read by eBPF.
+    pub tested: Option<Value>,
+    /// As it was read afterwards.
+    pub after: Option<Value>,
+    /// Enough to know which socket it is.
+    pub socket: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [before, tested, after] = [&self.before, &self.tested, &self.after]
+            .map(|value| value.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string));
+        write!(f, "{tested} instead of {before}, later {after}, in {}", self.socket)
+    }
+}
+
+/// Times of the kernel are in ticks of its clock, of which there are at least 100 a second, and each reader rounds by
+/// itself.
+const TICKS_US: f64 = 20_000.0;
+
+/// A difference of a whole socket.
+pub const WHOLE: &str = "the socket";
+
+/// `inet_diag` leaves out what the congestion algorithm says from TIME-WAIT's number on, which CLOSE-WAIT, LAST-ACK and
+/// CLOSING have (`sk_state < TCP_TIME_WAIT` in `inet_sk_diag_fill`); it is there all the same.
+const UNTOLD_BY_NETLINK: &str = "bbr_";
+
+/// Everything there is, by one source.
+pub fn read(conns: &Conns, source: &str) -> Result<Reading> {
+    keyed(conns.readable_records(&["-a", "--columns", "all", "--source", source])?)
+}
+
+/// Rows by the sockets they are about.
+pub fn keyed(rows: Vec<Value>) -> Result<Reading> {
+    let number =
+        |row: &Value, key: &str| row[key].as_u64().with_context(|| format!("no {key} in {row}"));
+    rows.into_iter()
+        .map(|row| Ok(((number(&row, "netns_inode")?, number(&row, "cookie")?), row)))
+        .collect()
+}
+
+/// How `tested` is otherwise than the readings before and after it, for the sockets of these namespaces.
+pub fn differences(
+    before: &Reading,
+    tested: &Reading,
+    after: &Reading,
+    namespaces: &BTreeSet<u64>,
+) -> Differences {
+    let mut found = Differences::new();
+    let of_zoo = |key: &&Key| namespaces.contains(&key.0);
+    let keys: BTreeSet<&Key> =
+        before.keys().chain(tested.keys()).chain(after.keys()).filter(of_zoo).collect();
+    for key in keys {
+        let rows = [before.get(key), tested.get(key), after.get(key)];
+        let [Some(first), Some(row), Some(last)] = rows else {
+            let there = rows.map(|row| row.map(|_| Value::from("there")));
+            // Else it came or went.
+            if let [Some(first), None, Some(_)] | [None, Some(first), None] = rows {
+                found.insert((*key, WHOLE.to_owned()), difference(there, first));
+            }
+            continue;
+        };
+        // A timer that has fired counts down from the top again.
+        let has_fired = first["timer_retransmits"] != last["timer_retransmits"]
+            || first["timer_expires_us"].as_u64() < last["timer_expires_us"].as_u64();
+        for field in fields([first, row, last]) {
+            let values = [first, row, last].map(|row| row.get(field));
+            let is_of_timer = field == "timer_expires_us" && has_fired;
+            if !is_of_timer && !is_between(field, values) {
+                let what = difference(values.map(Option::<&Value>::cloned), row);
+                found.insert((*key, field.to_owned()), what);
+            }
+        }
+    }
+    found
+}
+
+fn difference([before, tested, after]: [Option<Value>; 3], row: &Value) -> Difference {
+    let words = ["proto", "state", "local", "remote", "netns"].map(|key| row[key].as_str());
+    let socket = words.map(|word| word.unwrap_or("-")).join(" ");
+    Difference { before, tested, after, socket }
+}
+
+fn fields(rows: [&Value; 3]) -> BTreeSet<&str> {
+    let objects = rows.into_iter().filter_map(Value::as_object);
+    objects.flat_map(|row| row.keys().map(String::as_str)).collect()
+}
+
+/// Whether the value in the middle is what it may be, with these before and after it.
+fn is_between(field: &str, [before, tested, after]: [Option<&Value>; 3]) -> bool {
+    if tested == before || tested == after {
+        return true;
+    }
+    // A sentence with a time in it: there is no between.
+    if let (Some(Value::String(first)), Some(Value::String(_)), Some(Value::String(last))) =
+        (before, tested, after)
+    {
+        return first != last;
+    }
+    if before.is_none() && after.is_none() && field.starts_with(UNTOLD_BY_NETLINK) {
+        return true;
+    }
+    let number = |value: Option<&Value>| value.and_then(Value::as_f64);
+    let (Some(first), Some(tested), Some(last)) = (number(before), number(tested), number(after))
+    else {
+        return false;
+    };
+    // What has not moved is no matter of ticks.
+    let slack = if field.ends_with("_us") && first != last { TICKS_US } else { 0.0 };
+    tested >= first.min(last) - slack && tested <= first.max(last) + slack
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_still_must_be_equal_and_what_moves_between() {
+        let of = |n: u64| Value::from(n);
+        let between = |field: &str, a: u64, b: u64, c: u64| {
+            is_between(field, [Some(&of(a)), Some(&of(b)), Some(&of(c))])
+        };
+        assert!(between("cwnd", 10, 10, 10) && !between("cwnd", 10, 11, 10));
+        assert!(between("idle_us", 100, 150, 200) && between("idle_us", 0, 250, 200));
+        assert!(!between("idle_us", 100, 101, 100) && !between("idle_us", 0, 50_000, 200));
+        assert!(!is_between("pid", [None, Some(&of(1)), None]));
+        let [one, two, three] = ["1s", "2s", "3s"].map(Value::from);
+        assert!(is_between("why", [Some(&one), Some(&two), Some(&three)]));
+        assert!(!is_between("why", [Some(&one), Some(&two), Some(&one)]));
+    }
+}

@@ -1,0 +1,47 @@
+//! The programs in the kernel, seen from outside: their tables against those of netlink and `/proc`, and what is left of
+//! them when their process is gone.
+//!
+//! One whose needs are not met is listed as ignored, by name and with the reason; none passes silently.
+
+#[path = "ebpf/loaded.rs"]
+mod loaded;
+#[path = "ebpf/stage.rs"]
+mod stage;
+#[path = "ebpf/tables.rs"]
+mod tables;
+#[path = "ebpf/unload.rs"]
+mod unload;
+#[path = "ebpf/zoo.rs"]
+mod zoo;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial, run};
+
+type Test = fn() -> anyhow::Result<()>;
+
+/// The abilities and programs each needs, besides root.
+const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
+    ("tables_are_those_of_the_kernel_under_churn", &["ebpf-tables"], &[], tables::under_churn),
+    ("tables_of_an_agent_are_those_of_the_kernel", &["ebpf-watch"], &[], tables::of_an_agent),
+    ("owners_are_those_of_proc", &["ebpf-tables", "ebpf-owners"], &[], tables::owners),
+    ("kill_9_of_an_agent_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::agent),
+    ("kill_9_of_events_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::events),
+    ("two_agents_do_not_disturb_each_other", &["ebpf-events"], &[], unload::two_agents),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = TESTS
+        .iter()
+        .map(|(name, abilities, programs, test)| {
+            let missing = stage::missing(abilities, programs);
+            if let Some(missing) = &missing {
+                eprintln!("{name} is ignored: {missing}");
+            }
+            Trial::test(*name, move || test().map_err(|error| format!("{error:#}").into()))
+                .with_ignored_flag(missing.is_some())
+        })
+        .collect();
+    run(&arguments, trials).exit_code()
+}

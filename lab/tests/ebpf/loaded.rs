@@ -1,0 +1,101 @@
+//! What is loaded into the kernel, as bpftool lists it, and who holds it, as `/proc/*/fdinfo` says.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// Kinds and ids: `("prog", 12)`.
+pub(crate) type Objects = BTreeSet<(&'static str, u64)>;
+
+/// Kind, and its key in fdinfo.
+const KINDS: [(&str, &str); 3] = [("prog", "prog_id:"), ("map", "map_id:"), ("link", "link_id:")];
+
+fn list(kind: &str) -> Result<Vec<Value>> {
+    let output =
+        Command::new("bpftool").args(["-j", kind, "show"]).output().context("running bpftool")?;
+    ensure!(
+        output.status.success(),
+        "bpftool {kind} show failed: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    serde_json::from_slice(&output.stdout).with_context(|| {
+        format!(
+            "reading what bpftool {kind} show says: {}",
+            String::from_utf8_lossy(&output.stdout)
+        )
+    })
+}
+
+/// All programs, maps and links there are.
+pub(crate) fn all() -> Result<Objects> {
+    let mut found = Objects::new();
+    for (kind, _) in KINDS {
+        let ids = list(kind)?.into_iter().filter_map(|one| one["id"].as_u64());
+        found.extend(ids.map(|id| (kind, id)));
+    }
+    Ok(found)
+}
+
+/// Those that descriptors of the process refer to.
+fn described(pid: u32) -> Result<Objects> {
+    let mut found = Objects::new();
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo"));
+    for entry in entries.with_context(|| format!("asking for the descriptors of {pid}"))?.flatten()
+    {
+        // A descriptor may be closed meanwhile.
+        let Ok(text) = fs::read_to_string(entry.path()) else { continue };
+        for (kind, key) in KINDS {
+            let ids = text.lines().filter_map(|line| line.strip_prefix(key)?.trim().parse().ok());
+            found.extend(ids.map(|id| (kind, id)));
+        }
+    }
+    Ok(found)
+}
+
+/// The maps of those programs.
+fn maps_of(held: &Objects, programs: &[Value]) -> Objects {
+    let is_held = |one: &&Value| one["id"].as_u64().is_some_and(|id| held.contains(&("prog", id)));
+    let maps = programs.iter().filter(is_held).filter_map(|one| one["map_ids"].as_array());
+    maps.flatten().filter_map(Value::as_u64).map(|id| ("map", id)).collect()
+}
+
+/// Those that the process holds: by descriptors, and the maps of its programs.
+pub(crate) fn held_by(pid: u32) -> Result<Objects> {
+    let mut held = described(pid)?;
+    let maps = maps_of(&held, &list("prog")?);
+    held.extend(maps);
+    Ok(held)
+}
+
+/// Those that have come since `before` and that no process holds.
+pub(crate) fn ownerless_since(before: &Objects) -> Result<Objects> {
+    // Listed first: what comes afterwards is not in the list.
+    let mut left: Objects = all()?.difference(before).copied().collect();
+    let programs = list("prog")?;
+    let mut held = Objects::new();
+    for pid in fs::read_dir("/proc")?.flatten() {
+        // A process that has ended holds nothing.
+        if let Some(pid) = pid.file_name().to_str().and_then(|name| name.parse().ok()) {
+            held.extend(described(pid).unwrap_or_default());
+        }
+    }
+    held.extend(maps_of(&held, &programs));
+    left.retain(|object| !held.contains(object));
+    Ok(left)
+}
+
+/// What is pinned in the file systems of BPF.
+pub(crate) fn pinned() -> Result<BTreeSet<String>> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let mut found = BTreeSet::new();
+    for mount in mounts.lines().filter(|line| line.split(' ').nth(2) == Some("bpf")) {
+        let place = mount.split(' ').nth(1).unwrap_or_default();
+        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+            found.insert(entry.path().display().to_string());
+        }
+    }
+    Ok(found)
+}

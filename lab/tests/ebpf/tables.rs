@@ -1,0 +1,234 @@
+//! The tables and owners by eBPF are those by sock_diag and `/proc`, field by field, while others come and go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, bail, ensure};
+use conns_lab::agent::Agent;
+use conns_lab::compare::{Differences, Reading, differences, keyed, read};
+use conns_lab::netns::Namespace;
+use conns_lab::process::wait_for;
+use serde_json::Value;
+
+use crate::stage::{SOON, conns, peer};
+use crate::zoo::Zoo;
+
+/// A socket whose timer fires between two readings is otherwise once; what is read wrongly is so each time.
+const ROUNDS: usize = 4;
+/// As `ss` names them; NEW-SYN-RECV shows as SYN-RECV.
+const STATES: [&str; 12] = [
+    "ESTAB",
+    "SYN-SENT",
+    "SYN-RECV",
+    "FIN-WAIT-1",
+    "FIN-WAIT-2",
+    "TIME-WAIT",
+    "UNCONN",
+    "CLOSE-WAIT",
+    "LAST-ACK",
+    "LISTEN",
+    "CLOSING",
+    "BOUND",
+];
+
+fn rows<'a>(
+    reading: &'a Reading,
+    namespaces: &'a BTreeSet<u64>,
+) -> impl Iterator<Item = &'a Value> {
+    reading.iter().filter(|(key, _)| namespaces.contains(&key.0)).map(|(_, row)| row)
+}
+
+/// The zoo has all kinds, or the comparison proved less than it says.
+fn is_complete(reading: &Reading, namespaces: &BTreeSet<u64>) -> Result<()> {
+    let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for row in rows(reading, namespaces) {
+        let text = |key: &str| row[key].as_str().with_context(|| format!("no {key} in {row}"));
+        for kind in
+            [("state", text("state")?), ("proto", text("proto")?), ("family", text("family")?)]
+        {
+            *kinds.entry(kind).or_default() += 1;
+        }
+    }
+    let states = STATES.map(|state| ("state", state));
+    let others = [
+        ("proto", "tcp"),
+        ("proto", "udp"),
+        ("proto", "mptcp"),
+        ("family", "IPv4"),
+        ("family", "IPv6"),
+    ];
+    for kind in states.iter().chain(&others) {
+        ensure!(
+            kinds.contains_key(kind),
+            "the zoo has no socket with {} {}: {kinds:?}",
+            kind.0,
+            kind.1
+        );
+    }
+    Ok(())
+}
+
+/// Everything that is different in each of the rounds.
+fn lasting(
+    namespaces: &BTreeSet<u64>,
+    mut read_tested: impl FnMut() -> Result<Reading>,
+) -> Result<Differences> {
+    let mut lasting: Option<Differences> = None;
+    let mut before = read(&conns()?, "kernel")?;
+    for _ in 0..ROUNDS {
+        let tested = read_tested()?;
+        let after = read(&conns()?, "kernel")?;
+        let found = differences(&before, &tested, &after, namespaces);
+        lasting = Some(match lasting {
+            None => found,
+            Some(mut lasting) => {
+                lasting.retain(|what, _| found.contains_key(what));
+                lasting
+            }
+        });
+        before = after;
+    }
+    lasting.context("there were no rounds")
+}
+
+pub(crate) fn under_churn() -> Result<()> {
+    let zoo = Zoo::open()?;
+    let others = Namespace::create("churn")?;
+    let _server = peer(&others, "listen --at 127.0.0.1:7020 --do answer:16:16")?;
+    let mut churn = peer(&others, "churn --to 127.0.0.1:7020 --per-second 300 --stable 50")?;
+    let namespaces =
+        zoo.namespaces().into_iter().map(Namespace::inode).collect::<Result<BTreeSet<u64>>>()?;
+    let reading = read(&conns()?, "kernel")?;
+    is_complete(&reading, &namespaces)?;
+    let found = lasting(&namespaces, || read(&conns()?, "ebpf"))?;
+    ensure!(found.is_empty(), "by eBPF, in each of {ROUNDS} readings:\n{}", shown(&found));
+    churn.tell("report")?;
+    let report = churn.wait("report", SOON)?;
+    ensure!(report["exchanged"].as_u64() > Some(100), "there was no churn: {report}");
+    Ok(())
+}
+
+/// What only somebody knows who looks again and again.
+const OF_MEMORY: [&str; 18] = [
+    "id",
+    "serial",
+    "first_seen_us",
+    "verdict",
+    "why",
+    "confidence_percent",
+    "rate_out_bytes_per_s",
+    "rate_in_bytes_per_s",
+    "avg_out_bytes_per_s",
+    "avg_in_bytes_per_s",
+    "slot_rate_out_bytes_per_s",
+    "slot_rate_in_bytes_per_s",
+    "peak_rate_out_bytes_per_s",
+    "peak_rate_in_bytes_per_s",
+    "peak_send_queue_bytes",
+    "peak_recv_queue_bytes",
+    "peak_rtt_us",
+    "age_us",
+];
+/// What is told at the moment it happens, and what passed through UDP sockets; unknown to a look.
+const OF_EVENTS: [&str; 16] = [
+    "duration_us",
+    "opened_at_us",
+    "handshake_us",
+    "accept_wait_us",
+    "opener",
+    "opener_pid",
+    "closed_at_us",
+    "closed_by",
+    "ended",
+    "errno",
+    "direction",
+    "bytes_in",
+    "bytes_out",
+    "last_received_us",
+    "last_sent_us",
+    "peers",
+];
+
+/// What an agent lists once two more looks are over.
+fn listed(agent: &Agent, home: &Namespace) -> Result<Reading> {
+    let list = || -> Result<Value> {
+        let answer =
+            agent.get(Some(home), "/api/v1/connections?view=all&limit=10000&fields=all")?;
+        ensure!(answer.status == 200, "the list answers {}", answer.status);
+        Ok(serde_json::from_slice(&answer.body)?)
+    };
+    let sequence = |list: &Value| list["snapshot"]["sequence"].as_u64();
+    let first = sequence(&list()?).context("the list tells no sequence")?;
+    let mut list = wait_for("two more looks of the agent", SOON, || {
+        let list = list()?;
+        Ok((sequence(&list) >= Some(first + 2)).then_some(list))
+    })?;
+    match list["connections"].take() {
+        Value::Array(rows) => keyed(rows),
+        other => bail!("the list has no connections but {other}"),
+    }
+}
+
+/// An agent reads again only what has changed: what it lists is what there is, all the same, of sockets that were there
+/// before it, that came since, and that have moved since.
+pub(crate) fn of_an_agent() -> Result<()> {
+    let (home, before) = (Namespace::create("home")?, Zoo::open()?);
+    let agent = Agent::start(
+        conns()?.path(),
+        Some(&home),
+        &["--listen", "http=127.0.0.1:0", "--follow-namespaces"],
+    )?;
+    let after = Zoo::open()?;
+    let namespaces = before.namespaces().into_iter().chain(after.namespaces());
+    let namespaces = namespaces.map(Namespace::inode).collect::<Result<BTreeSet<u64>>>()?;
+    // For a while nothing moves, so that nothing is read again; then one connection does.
+    for stir in [false, true] {
+        if stir {
+            before.stir()?;
+            after.stir()?;
+        }
+        let mut found = lasting(&namespaces, || listed(&agent, &home))?;
+        found.retain(|(_, field), what| {
+            let is_unknown =
+                [&what.before, &what.after].map(|v| v.as_ref().is_none_or(Value::is_null));
+            // A look does not know it, and one who was there does.
+            let is_more = is_unknown == [true, true] && OF_EVENTS.contains(&field.as_str());
+            !is_more && !OF_MEMORY.contains(&field.as_str())
+        });
+        ensure!(found.is_empty(), "the agent, in each of {ROUNDS} readings:\n{}", shown(&found));
+    }
+    Ok(())
+}
+
+fn shown(found: &Differences) -> String {
+    let lines = found.iter().map(|((_, field), what)| format!("{field}: {what}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The sets of holders, and that there are sockets with one, several and none.
+pub(crate) fn owners() -> Result<()> {
+    let zoo = Zoo::open()?;
+    let namespaces =
+        zoo.namespaces().into_iter().map(Namespace::inode).collect::<Result<BTreeSet<u64>>>()?;
+    let (kernel, ebpf) = (read(&conns()?, "kernel")?, read(&conns()?, "ebpf")?);
+    let mut counts = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (key, row) in kernel.iter().filter(|(key, _)| namespaces.contains(&key.0)) {
+        let is = [&row["proto"], &row["state"], &row["local"], &row["remote"]];
+        let Some(other) = ebpf.get(key) else {
+            wrong.push(format!("not there by eBPF: {is:?}"));
+            continue;
+        };
+        if row["owners"] != other["owners"] {
+            wrong.push(format!("{} by eBPF instead of {}: {is:?}", other["owners"], row["owners"]));
+        }
+        *counts.entry(row["owners"].as_array().map(Vec::len)).or_insert(0) += 1;
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for wanted in [None, Some(1), Some(2), Some(3)] {
+        ensure!(
+            counts.contains_key(&wanted),
+            "no socket of the zoo has {wanted:?} holders: {counts:?}"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! A process that is killed cleans up nothing: whatever it had in the kernel must go by itself.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use conns_lab::agent::Agent;
+use conns_lab::follow::Follower;
+use conns_lab::netns::Namespace;
+use conns_lab::process::wait_for;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::loaded::{all, held_by, ownerless_since, pinned};
+use crate::stage::{SOON, conns};
+
+/// The kernel frees programs after a grace period of RCU, and maps after their programs.
+const FREED_WITHIN: Duration = Duration::from_secs(20);
+
+fn leaves_nothing(
+    pid: u32,
+    kill: impl FnOnce() -> Result<()>,
+    before: &crate::loaded::Objects,
+) -> Result<()> {
+    let pinned_before = pinned()?;
+    let held = held_by(pid)?;
+    let there = all()?;
+    for kind in ["prog", "map", "link"] {
+        ensure!(held.iter().any(|(one, _)| *one == kind), "it holds no {kind}: {held:?}");
+    }
+    ensure!(
+        held.is_subset(&there),
+        "bpftool does not list all that it holds: {held:?} of {there:?}"
+    );
+    kill()?;
+    wait_for("all that it held to be gone", FREED_WITHIN, || {
+        let there = all()?;
+        Ok(held.is_disjoint(&there).then_some(()))
+    })?;
+    // Others may load and unload meanwhile; what nobody holds is left by somebody who is gone.
+    wait_for("nothing to be left that nobody holds", FREED_WITHIN, || {
+        Ok(ownerless_since(before)?.is_empty().then_some(()))
+    })
+    .with_context(|| format!("left: {:?}", ownerless_since(before)))?;
+    let pinned_after = pinned()?;
+    ensure!(
+        pinned_after == pinned_before,
+        "pinned are {pinned_after:?} instead of {pinned_before:?}"
+    );
+    Ok(())
+}
+
+/// `conns serve`.
+pub(crate) fn agent() -> Result<()> {
+    let before = all()?;
+    let namespace = Namespace::create("a")?;
+    let mut agent =
+        Agent::start(conns()?.path(), Some(&namespace), &["--listen", "http=127.0.0.1:0"])?;
+    leaves_nothing(
+        agent.pid(),
+        || {
+            agent.signal(Signal::KILL)?;
+            agent.wait(SOON).map(|_| ())
+        },
+        &before,
+    )
+}
+
+/// `conns events`.
+pub(crate) fn events() -> Result<()> {
+    let before = all()?;
+    let follower = Follower::start(conns()?.path())?;
+    leaves_nothing(follower.pid(), || follower.kill(), &before)
+}
+
+/// One connection of the namespace, opened, accepted and closed.
+fn connect(namespace: &Namespace) -> Result<(SocketAddr, SocketAddr)> {
+    namespace.inside(|| {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        let (mut server, _) = listener.accept()?;
+        let ends = (client.local_addr()?, listener.local_addr()?);
+        drop(client);
+        std::io::Read::read_to_end(&mut server, &mut Vec::new())?;
+        Ok(ends)
+    })?
+}
+
+/// Whether an agent tells of this connection: both ends, from beginning to end, each event once.
+fn tells(agent: &Agent, home: &Namespace, ends: (SocketAddr, SocketAddr)) -> Result<Option<()>> {
+    let answer = agent.get(Some(home), "/api/v1/events?limit=10000")?;
+    ensure!(answer.status == 200, "the list of events answers {}", answer.status);
+    let list: Value = serde_json::from_slice(&answer.body)?;
+    let events = list["events"].as_array().context("the list of events has no events")?;
+    let kinds = |ends| -> Vec<&str> {
+        let of = events.iter().filter(|event| conns_lab::follow::ends(event) == Some(ends));
+        of.filter_map(|event| event["event"].as_str()).collect()
+    };
+    let (client, server) = (kinds(ends), kinds((ends.1, ends.0)));
+    let is_all = client == ["opened", "closed"] && server == ["opened", "accepted", "closed"];
+    ensure!(client.len() <= 2 && server.len() <= 3, "{client:?} and {server:?} are told");
+    Ok(is_all.then_some(()))
+}
+
+/// Both are told everything; one is killed, and the other goes on.
+pub(crate) fn two_agents() -> Result<()> {
+    let (place, home) = (Namespace::create("a")?, Namespace::create("home")?);
+    let start = || {
+        Agent::start(
+            conns()?.path(),
+            Some(&home),
+            &["--listen", "http=127.0.0.1:0", "--follow-namespaces"],
+        )
+    };
+    let (mut first, second) = (start()?, start()?);
+    let ends = connect(&place)?;
+    for agent in [&first, &second] {
+        wait_for("an agent to tell of a connection", SOON, || tells(agent, &home, ends))?;
+    }
+    first.signal(Signal::KILL)?;
+    first.wait(SOON)?;
+    let ends = connect(&place)?;
+    wait_for("the other agent to tell of one more", SOON, || tells(&second, &home, ends))
+}
