@@ -78,9 +78,12 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
             let served = Served::start(&plan.conns, holder.netns(), source)?;
             eprintln!("{sockets} sockets: watching the agent ({source}) for {} s", plan.watch);
             costs.push(cost::watch(&served, &holder, Duration::from_secs(plan.watch.into()))?);
-            if sockets == last && source == SOURCES[0] {
-                races = race(plan, &served, &holder)?;
-            }
+            served.end()?;
+        }
+        // Last: what asked and was answered stays in TIME-WAIT for a minute.
+        if sockets == last {
+            let served = Served::start(&plan.conns, holder.netns(), SOURCES[0])?;
+            races = race(plan, &served, &holder)?;
             served.end()?;
         }
         holder.end()?;

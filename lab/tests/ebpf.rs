@@ -24,6 +24,7 @@ type Test = fn() -> anyhow::Result<()>;
 const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("tables_are_those_of_the_kernel_under_churn", &["ebpf-tables"], &[], tables::under_churn),
     ("tables_of_an_agent_are_those_of_the_kernel", &["ebpf-watch"], &[], tables::of_an_agent),
+    ("a_namespace_made_later_is_watched", &["ebpf-watch"], &[], tables::later_namespace),
     ("owners_are_those_of_proc", &["ebpf-tables", "ebpf-owners"], &[], tables::owners),
     ("kill_9_of_an_agent_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::agent),
     ("kill_9_of_events_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::events),

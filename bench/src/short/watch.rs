@@ -20,8 +20,8 @@ const BEFORE: Duration = Duration::from_secs(6);
 const AFTER: Duration = Duration::from_secs(5);
 /// For writing what is left; one that still runs is killed.
 const END_WITHIN: Duration = Duration::from_secs(30);
-/// Of what a watcher complains; the rest explains no more.
-const COMPLAINT_MOST: usize = 300;
+/// Of a line in which a watcher complains; the rest explains no more.
+const COMPLAINT_MOST: usize = 160;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -64,7 +64,7 @@ pub(super) fn start(
     let mut watch = Watch { child, folder, tells_in_file: watcher.tells_in_file };
     sleep(BEFORE);
     if let Some(status) = watch.child.try_wait().context("cannot ask whether it runs")? {
-        let said = watch.folder.last_words();
+        let said = watch.folder.words();
         return Ok(Err(format!("does not run here ({status}): {said}")));
     }
     Ok(Ok(watch))
@@ -125,7 +125,7 @@ impl Told {
 
     /// What is worth knowing of how it went.
     pub(super) fn remark(&self) -> Option<String> {
-        let said = self.folder.last_words();
+        let said = self.folder.words();
         let killed = self.was_killed.then(|| "had to be killed".to_owned());
         let said = (!said.is_empty()).then(|| format!("said: {said}"));
         let both: Vec<String> = killed.into_iter().chain(said).collect();
@@ -138,15 +138,21 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// The last line of its complaints.
-    fn last_words(&self) -> String {
+    /// The first line of its complaints and the last.
+    fn words(&self) -> String {
         let mut bytes = Vec::new();
-        let read = File::open(self.file("said")).and_then(|mut file| file.read_to_end(&mut bytes));
+        if let Err(error) =
+            File::open(self.file("said")).and_then(|mut file| file.read_to_end(&mut bytes))
+        {
+            return format!("its complaints cannot be read: {error}");
+        }
         let text = String::from_utf8_lossy(&bytes);
-        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-        match read {
-            Ok(_) => last.unwrap_or_default().chars().take(COMPLAINT_MOST).collect(),
-            Err(error) => format!("its complaints cannot be read: {error}"),
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let cut = |line: &str| line.chars().take(COMPLAINT_MOST).collect::<String>();
+        match (lines.next().map(cut), lines.next_back().map(cut)) {
+            (None, _) => String::new(),
+            (Some(only), None) => only,
+            (Some(first), Some(last)) => format!("{first} … {last}"),
         }
     }
 }

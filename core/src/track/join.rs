@@ -39,8 +39,8 @@ impl Holders {
                 starts.insert(key(holding.subject), at);
             }
         }
-        // A source names its sockets either way, never both.
-        let is_by_identity = held.first().is_some_and(|h| matches!(h.subject, Subject::Socket(_)));
+        // A source names its sockets either way; only subflows of MPTCP are named by inode always.
+        let is_by_identity = held.iter().any(|h| matches!(h.subject, Subject::Socket(_)));
         Self { told: Some(told), held, is_by_identity, source: Some(source), starts }
     }
 
@@ -55,7 +55,9 @@ impl Holders {
         let subject = match socket.inode {
             // Without an inode no descriptor can refer to it: the kernel alone holds it.
             Known::NotApplicable => return Known::NotApplicable,
-            Known::Value(inode, _) if !self.is_by_identity => Subject::Inode(inode),
+            Known::Value(inode, _) if !self.is_by_identity || is_subflow(socket) => {
+                Subject::Inode(inode)
+            }
             Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.id),
         };
         let start = self.starts.get(&key(subject)).and_then(|start| usize::try_from(*start).ok());
@@ -78,11 +80,16 @@ impl Holders {
     }
 }
 
-/// Cookies are unique on new kernels, and within a namespace on old ones. A digest stands for them
-/// where there are none, so one number tells the sockets of a source apart.
+/// A subflow of MPTCP has no descriptor of its own, but the inode of the connection it is part of.
+fn is_subflow(socket: &Socket) -> bool {
+    socket.upper_layer.value().is_some_and(|name| &**name == "mptcp")
+}
+
+/// Cookies are unique on new kernels, and within a namespace on old ones; a digest stands for them
+/// where there are none. Inodes are told apart from them by a bit neither comes near.
 fn key(subject: Subject) -> u64 {
     match subject {
-        Subject::Inode(inode) => inode,
+        Subject::Inode(inode) => inode ^ 1 << 63,
         Subject::Socket(id) => id.cookie ^ id.netns.rotate_left(32),
     }
 }

@@ -15,7 +15,8 @@ const SIXTH_UNTIL: u64 = CLIENT_PORTS.1 * SIXTH_OF;
 /// The first addresses of clients and of servers; those that follow are taken in turn.
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 const SERVERS: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 1);
-/// So many of them are connected to.
+/// So many of them are connected to: a prime, so that a port that comes again goes elsewhere, and an end is known by its
+/// own port and the other end.
 const SERVER_ADDRESSES: u64 = 47;
 /// Most connections of a storm: so many ends 127.1.0.0/16 has.
 pub(super) const MOST: u64 = 60_000 * CLIENT_PORTS.1;
@@ -117,6 +118,8 @@ mod tests {
     fn no_two_connections_have_the_same_ends() {
         const MANY: u64 = 500_000;
         let ends: HashSet<_> = (0..MANY).map(Number).map(|n| (n.from(), n.to().ip())).collect();
+        assert_eq!(ends.len() as u64, MANY);
+        let ends: HashSet<_> = (0..MANY).map(Number).map(|n| (n.from().port(), n.to())).collect();
         assert_eq!(ends.len() as u64, MANY);
         assert!(Number(MOST - 1).from().ip().is_loopback());
     }

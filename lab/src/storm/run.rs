@@ -132,6 +132,13 @@ impl Storm {
 }
 
 impl Done {
+    /// Of the ends and processes given.
+    #[cfg(test)]
+    pub(super) fn of(ends: Vec<End>, pids: &[(Side, u64, u32)]) -> Self {
+        let pids = pids.iter().map(|(side, number, pid)| ((*side, *number), *pid)).collect();
+        Self { ends, took: Duration::from_secs(1), latest: Duration::ZERO, pids }
+    }
+
     /// Connections of the storm.
     pub fn count(&self) -> u64 {
         self.ends.len() as u64 / 2

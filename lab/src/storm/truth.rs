@@ -221,3 +221,119 @@ impl fmt::Display for Report {
         writeln!(f, "Result: {judged}.")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NETNS: &str = "storm";
+
+    /// Two connections: the first the client closed first, the second the server.
+    fn done() -> Done {
+        let end = |number: u64, side: Side| {
+            let (client, server) =
+                (([127, 0, 0, 1], 1000 + number as u16).into(), ([127, 0, 0, 2], 80).into());
+            let is_client = side == Side::Client;
+            let (local, remote) = if is_client { (client, server) } else { (server, client) };
+            let (sent, received) = if is_client { (5, 7) } else { (7, 5) };
+            End {
+                number,
+                side,
+                local,
+                remote,
+                sent,
+                received,
+                closed_first: is_client == (number == 0),
+            }
+        };
+        let ends =
+            [0, 1].into_iter().flat_map(|n| [end(n, Side::Client), end(n, Side::Server)]).collect();
+        Done::of(ends, &[(Side::Client, 0, 11), (Side::Client, 1, 12), (Side::Server, 0, 21)])
+    }
+
+    fn line(done: &Done, index: usize, event: &str) -> String {
+        let end = &done.ends[index];
+        let (pid, process) = (done.pid(end), done.process(end));
+        let is_client = end.side == Side::Client;
+        let owner = if is_client || event != "opened" {
+            format!(r#""pid":{pid},"process":"{process}","opener_pid":{pid},"opener":"{process}""#)
+        } else {
+            r#""pid":null,"process":null,"opener_pid":null,"opener":null"#.to_owned()
+        };
+        let last = if event == "closed" {
+            let by = if end.closed_first { "local" } else { "remote" };
+            let (sent, received) = (end.sent, end.received);
+            format!(r#","bytes_out":{sent},"bytes_in":{received},"ended":"fin","closed_by":"{by}""#)
+        } else {
+            String::new()
+        };
+        let (local, remote) = (end.local, end.remote);
+        let direction = if is_client { "outbound" } else { "inbound" };
+        format!(
+            r#"{{"event":"{event}","netns":"{NETNS}","local_addr":"{}","local_port":{},"remote_addr":"{}","remote_port":{},"direction":"{direction}",{owner}{last}}}"#,
+            local.ip(),
+            local.port(),
+            remote.ip(),
+            remote.port()
+        )
+    }
+
+    fn report(change: impl FnOnce(&mut Vec<String>), lost: Lost) -> Report {
+        let done = done();
+        let mut lines: Vec<String> = (0..4).map(|index| line(&done, index, "closed")).collect();
+        lines.push(line(&done, 1, "opened"));
+        change(&mut lines);
+        let mut truth = Truth::of(&done, NETNS);
+        for line in &lines {
+            truth.take(&serde_json::from_str(line).unwrap());
+        }
+        truth.report(&["closed"], lost)
+    }
+
+    #[test]
+    fn all_as_it_was_holds() {
+        let report = report(|_| {}, Lost::default());
+        assert!(report.holds() && report.missing() == 0, "{report}");
+    }
+
+    #[test]
+    fn what_is_missing_must_be_told_exactly() {
+        let lost = |closed| Lost { closed, ..Lost::default() };
+        assert!(report(|lines| drop(lines.remove(0)), lost(1)).holds());
+        for (missing, told) in [(1, 0), (1, 2), (2, 1), (0, 1)] {
+            let report = report(|lines| drop(lines.drain(..missing)), lost(told));
+            assert_eq!(report.missing(), missing as u64);
+            assert!(!report.holds(), "{missing} missing and {told} told: {report}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_twice_or_never_happened_is_found() {
+        let is_found = |change: fn(&mut Vec<String>)| !report(change, Lost::default()).holds();
+        assert!(is_found(|lines| lines.push(lines[0].clone())));
+        assert!(is_found(|lines| lines.push(lines[0].replace("1000", "999"))));
+        for (right, wrong) in [
+            ("\"pid\":11", "\"pid\":12"),
+            ("\"process\":\"storm-client-0\"", "\"process\":\"storm-thread\""),
+            ("\"opener_pid\":11", "\"opener_pid\":null"),
+            ("\"bytes_out\":5", "\"bytes_out\":6"),
+            ("\"bytes_in\":7", "\"bytes_in\":8"),
+            ("\"ended\":\"fin\"", "\"ended\":\"rst-in\""),
+            ("\"closed_by\":\"local\"", "\"closed_by\":\"remote\""),
+            ("outbound", "inbound"),
+        ] {
+            let report = report(
+                |lines| {
+                    assert!(lines[0].contains(right), "{}", lines[0]);
+                    lines[0] = lines[0].replace(right, wrong);
+                },
+                Lost::default(),
+            );
+            assert!(!report.holds(), "{wrong} is not found");
+        }
+        // Somebody else's.
+        assert!(!is_found(
+            |lines| lines.push(lines[0].replace("\"netns\":\"storm\"", "\"netns\":\"b\""))
+        ));
+    }
+}

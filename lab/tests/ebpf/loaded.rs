@@ -3,30 +3,37 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use conns_lab::process::wait_for;
 use serde_json::Value;
 
 /// Kinds and ids: `("prog", 12)`.
 pub(crate) type Objects = BTreeSet<(&'static str, u64)>;
 
+const LISTED_WITHIN: Duration = Duration::from_secs(10);
+
 /// Kind, and its key in fdinfo.
 const KINDS: [(&str, &str); 3] = [("prog", "prog_id:"), ("map", "map_id:"), ("link", "link_id:")];
 
 fn list(kind: &str) -> Result<Vec<Value>> {
-    let output =
-        Command::new("bpftool").args(["-j", kind, "show"]).output().context("running bpftool")?;
-    ensure!(
-        output.status.success(),
-        "bpftool {kind} show failed: {}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    serde_json::from_slice(&output.stdout).with_context(|| {
-        format!(
-            "reading what bpftool {kind} show says: {}",
-            String::from_utf8_lossy(&output.stdout)
-        )
+    // bpftool ends with an error where one goes while it lists, and on a busy machine some always do.
+    let mut failed = String::new();
+    wait_for("bpftool to list without one going meanwhile", LISTED_WITHIN, || {
+        let output = Command::new("bpftool")
+            .args(["-j", kind, "show"])
+            .output()
+            .context("running bpftool")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            failed = text;
+            return Ok(None);
+        }
+        let parsed = serde_json::from_str(&text);
+        parsed.map(Some).with_context(|| format!("reading what bpftool {kind} show says: {text}"))
     })
+    .with_context(|| format!("bpftool {kind} show says {failed}"))
 }
 
 /// All programs, maps and links there are.

@@ -108,7 +108,7 @@ pub(crate) fn under_churn() -> Result<()> {
 }
 
 /// What only somebody knows who looks again and again.
-const OF_MEMORY: [&str; 18] = [
+const OF_MEMORY: [&str; 19] = [
     "id",
     "serial",
     "first_seen_us",
@@ -127,9 +127,11 @@ const OF_MEMORY: [&str; 18] = [
     "peak_recv_queue_bytes",
     "peak_rtt_us",
     "age_us",
+    // An agent was told of it; a look infers it, and from FIN-WAIT-1 on may err.
+    "direction",
 ];
 /// What is told at the moment it happens, and what passed through UDP sockets; unknown to a look.
-const OF_EVENTS: [&str; 16] = [
+const OF_EVENTS: [&str; 15] = [
     "duration_us",
     "opened_at_us",
     "handshake_us",
@@ -140,7 +142,6 @@ const OF_EVENTS: [&str; 16] = [
     "closed_by",
     "ended",
     "errno",
-    "direction",
     "bytes_in",
     "bytes_out",
     "last_received_us",
@@ -231,4 +232,21 @@ pub(crate) fn owners() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Marked sockets are seen wherever they are: also in a namespace that was made after the agent gave up what it takes to
+/// enter one.
+pub(crate) fn later_namespace() -> Result<()> {
+    let home = Namespace::create("home")?;
+    let agent = Agent::start(conns()?.path(), Some(&home), &["--listen", "http=127.0.0.1:0"])?;
+    let later = Namespace::create("later")?;
+    let listener = peer(&later, "listen --at 127.0.0.1:9005 --do ignore")?;
+    let inode = later.inode()?;
+    wait_for("the listener of a namespace made later", SOON, || {
+        let path = "/api/v1/connections?view=all&filter=local_port%20==%209005&fields=all";
+        let list: Value = serde_json::from_slice(&agent.get(Some(&home), path)?.body)?;
+        let rows = list["connections"].as_array().cloned().unwrap_or_default();
+        let is_it = |row: &Value| row["netns_inode"] == inode && row["pid"] == listener.pid();
+        Ok((rows.len() == 1 && rows.iter().all(is_it)).then_some(()))
+    })
 }

@@ -99,7 +99,7 @@ pub(crate) fn owners() -> Result<()> {
 /// It cannot be entered any more, and that is said.
 pub(crate) fn later_namespace() -> Result<()> {
     let namespace = Namespace::create("serve")?;
-    let agent = agent(&namespace, &["--listen", HTTP])?;
+    let agent = agent(&namespace, &["--listen", HTTP, "--source", "kernel"])?;
     let later = Namespace::create("later")?;
     let _listener = peer(&later, "listen --at 127.0.0.1:9003 --do ignore")?;
     let (name, inode) = (later.name().to_owned(), later.inode()?.to_string());

@@ -6,6 +6,7 @@
 
 #define AF_INET 2
 #define AF_INET6 10
+#define IPPROTO_MPTCP 262
 
 SEC("iter/task_file")
 int descriptors(struct bpf_iter__task_file *ctx)
@@ -31,6 +32,8 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	found.machine_pid = leader->tgid;
 	found.started_boot_ns = leader->start_boottime;
 	found.descriptor = ctx->fd;
+	if (sk->sk_protocol == IPPROTO_MPTCP)
+		found.mptcp_inode = file->f_inode->i_ino;
 	copy_words(found.name, leader->comm, 4);
 	seq_write(ctx->meta->seq, &found, sizeof(found));
 	return 0;

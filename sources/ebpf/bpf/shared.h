@@ -82,8 +82,10 @@ struct descriptor {
 	u32 descriptor;
 	u32 machine_pid; /* in the outermost pid namespace */
 	char name[16];
+	/* The subflows of an MPTCP connection have no descriptor of their own, but its inode; else 0. */
+	u64 mptcp_inode;
 };
-_Static_assert(sizeof(struct descriptor) == 48, "struct descriptor");
+_Static_assert(sizeof(struct descriptor) == 56, "struct descriptor");
 
 /* What passed between a UDP socket and one peer. */
 struct peer {

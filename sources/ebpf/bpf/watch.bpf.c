@@ -81,6 +81,22 @@ int mark_udp(struct bpf_iter__udp *ctx)
 	return 0;
 }
 
+/* And what only a descriptor leads to: sockets that are bound and no more are in no table an iterator shows. */
+SEC("iter/task_file")
+int mark_held(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	if (!file)
+		return 0;
+	struct socket *socket = sock_from_file(file);
+	if (!socket)
+		return 0;
+	struct sock *sk = socket->sk;
+	if (sk && (sk->sk_protocol == IPPROTO_TCP || sk->sk_protocol == IPPROTO_UDP))
+		mark(sk);
+	return 0;
+}
+
 /* A TCP socket that listens, connects, or comes from a listener. */
 SEC("tp_btf/inet_sock_set_state")
 int mark_state(u64 *ctx)

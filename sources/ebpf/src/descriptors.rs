@@ -163,14 +163,13 @@ impl ProcessDescriptors {
                 machine_pids.push(machine_pid);
             }
             let process = u32::try_from(found.tasks.len()).unwrap_or(u32::MAX).saturating_sub(1);
-            found.held.push(Holding {
-                subject: Subject::Socket(SocketId {
-                    netns: u64::from(b.u32(16)),
-                    cookie: b.u64(0),
-                }),
-                process,
-                descriptor: Some(b.u32(24)),
-            });
+            let descriptor = Some(b.u32(24));
+            let id = SocketId { netns: u64::from(b.u32(16)), cookie: b.u64(0) };
+            let mut hold = |subject| found.held.push(Holding { subject, process, descriptor });
+            hold(Subject::Socket(id));
+            if let inode @ 1.. = b.u64(48) {
+                hold(Subject::Inode(inode));
+            }
             Some(DESCRIPTOR_BYTES)
         })?;
         if let Some(changes) = &mut self.changes {

@@ -135,9 +135,7 @@ fn left_out(scope: &Scope, sockets: &[Box<Socket>]) -> Vec<Scope> {
             ..scope.clone()
         });
     }
-    let is_subflow =
-        |row: &Box<Socket>| row.upper_layer.value().is_some_and(|name| &**name == "mptcp");
-    if scope.mptcp && sockets.iter().any(is_subflow) {
+    if scope.mptcp && sockets.iter().any(|socket| is_subflow(socket)) {
         left_out.push(Scope { tcp: false, udp: false, ..scope.clone() });
     }
     left_out

@@ -272,6 +272,14 @@ fn attach_births(programs: &mut Ebpf) -> Result<(), Box<str>> {
 
 /// Marks what is there already, in every namespace that can be entered; returns what could not.
 fn mark_all(programs: &mut Ebpf, types: &Btf) -> Result<Vec<Loss>, Box<str>> {
+    let held: &mut Iter = object::program(programs, "mark_held")?;
+    held.load("task_file", types).map_err(|error| why_not_program(&error))?;
+    let held = object::linked(held, None)?;
+    let read = |link: &OwnedFd| {
+        let mut file = open_iterator(link.as_fd())?;
+        Reader::new().read(&mut file, |rest| Some(rest.len()))
+    };
+    read(&held).map_err(|error| format!("cannot mark the sockets there are: {error}"))?;
     let mut links = Vec::new();
     for (name, table) in [("mark_tcp", "tcp"), ("mark_udp", "udp")] {
         let program: &mut Iter = object::program(programs, name)?;
@@ -279,10 +287,7 @@ fn mark_all(programs: &mut Ebpf, types: &Btf) -> Result<Vec<Loss>, Box<str>> {
         links.push(object::linked(program, None)?);
     }
     let opener = move |netns| {
-        for link in &links {
-            let mut file = open_iterator(link.as_fd())?;
-            Reader::new().read(&mut file, |rest| Some(rest.len()))?;
-        }
+        links.iter().try_for_each(read)?;
         Ok(Marked(netns))
     };
     let mut losses = Vec::new();

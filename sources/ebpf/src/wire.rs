@@ -15,7 +15,7 @@ pub(crate) const ROW_BYTES: usize = 200;
 /// `struct tcp_row`.
 pub(crate) const TCP_ROW_BYTES: usize = 480;
 /// `struct descriptor`.
-pub(crate) const DESCRIPTOR_BYTES: usize = 48;
+pub(crate) const DESCRIPTOR_BYTES: usize = 56;
 /// `struct peer`.
 pub(crate) const PEER_BYTES: usize = 64;
 /// `struct event`.

@@ -92,7 +92,7 @@ impl SocketSource for SockDiag {
             let first_row = sockets.len();
             for table in tables(scope) {
                 let rows = sockets.get(first_row..).unwrap_or_default();
-                if table.protocol == Protocol::Mptcp && entered.mptcp.may_rest(rows) {
+                if table.protocol == Protocol::Mptcp && scope.tcp && entered.mptcp.may_rest(rows) {
                     continue;
                 }
                 match read_table(entered, table, scope, &mut self.buffer, &mut sockets, &mut losses)
@@ -105,7 +105,10 @@ impl SocketSource for SockDiag {
                     }
                 }
             }
-            entered.mptcp.looked(sockets.get(first_row..).unwrap_or_default());
+            // Asked for one without the other, nothing can be concluded for the next time.
+            if scope.tcp && scope.mptcp {
+                entered.mptcp.looked(sockets.get(first_row..).unwrap_or_default());
+            }
         }
         if let (0, Some(cause)) = (tables_read, first_failure) {
             return Err(SourceError::Unavailable {
