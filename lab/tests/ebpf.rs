@@ -3,6 +3,8 @@
 //!
 //! One whose needs are not met is listed as ignored, by name and with the reason; none passes silently.
 
+#[path = "ebpf/agent.rs"]
+mod agent;
 #[path = "ebpf/loaded.rs"]
 mod loaded;
 #[path = "ebpf/stage.rs"]
@@ -26,6 +28,9 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("tables_of_an_agent_are_those_of_the_kernel", &["ebpf-watch"], &[], tables::of_an_agent),
     ("a_namespace_made_later_is_watched", &["ebpf-watch"], &[], tables::later_namespace),
     ("owners_are_those_of_proc", &["ebpf-tables", "ebpf-owners"], &[], tables::owners),
+    ("a_namespace_made_later_is_seen", &["ebpf-watch"], &[], agent::later_namespace),
+    ("peers_of_a_udp_socket", &["ebpf-udp-peers"], &[], agent::udp_peers),
+    ("changes_of_owners_are_followed", &["ebpf-owner-changes"], &["python3"], agent::owner_changes),
     ("kill_9_of_an_agent_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::agent),
     ("kill_9_of_events_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::events),
     ("two_agents_do_not_disturb_each_other", &["ebpf-events"], &[], unload::two_agents),

@@ -1,0 +1,230 @@
+//! What only an agent with programs in the kernel knows: namespaces made later, whom a UDP socket talks with, and every
+//! change of who holds a socket, without a search.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use conns_lab::agent::Agent;
+use conns_lab::netns::Namespace;
+use conns_lab::process::wait_for;
+use serde_json::Value;
+
+use crate::stage::{SOON, conns, peer};
+
+/// A look is made each second. What is told by a change is known with the next; what a reconciliation finds takes longer.
+const NEXT_LOOK: Duration = Duration::from_secs(5);
+
+fn start(home: &Namespace) -> Result<Agent> {
+    Agent::start(conns()?.path(), Some(home), &["--listen", "http=127.0.0.1:0"])
+}
+
+/// The only row of this local port, if there is one.
+fn row(agent: &Agent, home: &Namespace, port: u16) -> Result<Option<Value>> {
+    let path = format!("/api/v1/connections?view=all&fields=all&filter=local_port=={port}");
+    let answer = agent.get(Some(home), &path)?;
+    ensure!(answer.status == 200, "the list answers {}", answer.status);
+    let mut list: Value = serde_json::from_slice(&answer.body)?;
+    let rows = list["connections"].as_array_mut().context("no connections in the list")?;
+    ensure!(rows.len() < 2, "there are several: {rows:?}");
+    Ok(rows.pop())
+}
+
+/// It is seen though it was never entered and no capability for that was kept.
+pub(crate) fn later_namespace() -> Result<()> {
+    let home = Namespace::create("home")?;
+    let agent = start(&home)?;
+    let later = Namespace::create("later")?;
+    let listener = peer(&later, "listen --at 127.0.0.1:9003 --do ignore")?;
+    let row = wait_for("a listener in a namespace made later", SOON, || row(&agent, &home, 9003))?;
+    ensure!(row["netns_inode"] == later.inode()?, "it is told to be in {}", row["netns_inode"]);
+    ensure!(row["pid"] == listener.pid(), "it is told to be of {}", row["pid"]);
+    let health = agent.health(Some(&home))?;
+    ensure!(health["status"] == "ok", "with all seen, it says {health}");
+    Ok(())
+}
+
+/// Three peers of an unconnected socket, each with another number and size of datagrams, which are answered.
+fn talk(
+    namespace: &Namespace,
+    at: &str,
+    host: &str,
+) -> Result<(UdpSocket, Vec<(SocketAddr, [u64; 4])>)> {
+    let socket = namespace.inside(|| UdpSocket::bind(at))?.context("binding")?;
+    let to = socket.local_addr()?;
+    let mut truth = Vec::new();
+    for peer in 1..=3_u64 {
+        let client =
+            namespace.inside(|| UdpSocket::bind(format!("{host}:0")))?.context("binding")?;
+        for stream in [&socket, &client] {
+            stream.set_read_timeout(Some(SOON))?;
+        }
+        let (asked, answered) = (vec![7; 100 * peer as usize], vec![7; 10 * peer as usize]);
+        for _ in 0..peer {
+            client.send_to(&asked, to)?;
+            let (bytes, from) = socket.recv_from(&mut [0; 2000])?;
+            ensure!(bytes == asked.len() && from == client.local_addr()?, "{bytes} from {from}");
+            socket.send_to(&answered, from)?;
+            client.recv_from(&mut [0; 2000])?;
+        }
+        truth.push((client.local_addr()?, [peer * 10 * peer, peer * 100 * peer, peer, peer]));
+    }
+    Ok((socket, truth))
+}
+
+/// The peers of an unconnected socket, with bytes and datagrams each way to the one.
+pub(crate) fn udp_peers() -> Result<()> {
+    let home = Namespace::create("home")?;
+    let agent = start(&home)?;
+    for (at, host) in [("127.0.0.1:9100", "127.0.0.1"), ("[::1]:9101", "[::1]")] {
+        let (socket, mut truth) = talk(&home, at, host)?;
+        truth.sort_unstable();
+        let port = socket.local_addr()?.port();
+        let told = wait_for(&format!("three peers of {at}"), NEXT_LOOK, || {
+            let row = row(&agent, &home, port)?;
+            Ok(row.filter(|row| row["peers"].as_array().is_some_and(|peers| peers.len() == 3)))
+        })
+        .with_context(|| format!("told is {:?}", row(&agent, &home, port)))?;
+        let mut peers = Vec::new();
+        for peer in told["peers"].as_array().into_iter().flatten() {
+            let number =
+                |key: &str| peer[key].as_u64().with_context(|| format!("no {key} in {peer}"));
+            let host =
+                peer["remote_addr"].as_str().context("a peer without an address")?.parse()?;
+            let keys = ["bytes_out", "bytes_in", "datagrams_out", "datagrams_in"];
+            let [a, b, c, d] = keys.map(number);
+            peers.push((
+                SocketAddr::new(host, u16::try_from(number("remote_port")?)?),
+                [a?, b?, c?, d?],
+            ));
+        }
+        peers.sort_unstable();
+        ensure!(peers == truth, "{peers:?} is told, where it was {truth:?}");
+        let sum = |index: usize| truth.iter().map(|(_, numbers)| numbers[index]).sum::<u64>();
+        for (key, sum) in [("bytes_out", sum(0)), ("bytes_in", sum(1))] {
+            ensure!(told[key] == sum, "{key} is {}, the peers make {sum}", told[key]);
+        }
+    }
+    Ok(())
+}
+
+/// Connects and does what it is told: has children, lets them become another program, passes the socket, lets it go.
+const HOLDER: &str = r#"
+import array, os, signal, socket, sys
+stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+stream.set_inheritable(True)
+mine, its = socket.socketpair()
+taker = os.fork()
+if taker == 0:
+    stream.close()
+    socket.recv_fds(its, 1, 1)
+    signal.pause()
+child = 0
+print(os.getpid(), taker, flush=True)
+for word in sys.stdin:
+    word = word.strip()
+    if word == "fork":
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGUSR1, lambda *_: os.execvp("sleep", ["sleep", "1000"]))
+            while True:
+                signal.pause()
+    elif word == "exec":
+        os.kill(child, signal.SIGUSR1)
+    elif word == "pass":
+        socket.send_fds(mine, [b"x"], [stream.fileno()])
+    elif word == "close":
+        stream.close()
+    elif word == "kill":
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    print(child, flush=True)
+os.kill(taker, signal.SIGKILL)
+if child:
+    os.kill(child, signal.SIGKILL)
+"#;
+
+/// The script at work; its end of input ends it and its children.
+struct Holder {
+    child: Child,
+    words: Option<ChildStdin>,
+    says: BufReader<ChildStdout>,
+}
+
+impl Holder {
+    fn start(namespace: &Namespace, port: u16) -> Result<Self> {
+        let mut command = Command::new("python3");
+        command
+            .args(["-c", HOLDER, &port.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = namespace.spawn(&mut command)?;
+        let words = child.stdin.take();
+        let says = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Self { child, words, says })
+    }
+
+    fn numbers(&mut self) -> Result<Vec<u64>> {
+        let mut line = String::new();
+        self.says.read_line(&mut line).context("reading what the script says")?;
+        let numbers = line.split_whitespace().map(str::parse);
+        numbers.collect::<std::result::Result<_, _>>().with_context(|| format!("it said {line:?}"))
+    }
+
+    fn tell(&mut self, word: &str) -> Result<Vec<u64>> {
+        let words = self.words.as_mut().context("its input is closed")?;
+        writeln!(words, "{word}").with_context(|| format!("telling it to {word}"))?;
+        self.numbers()
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.words.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Each change is known with the next look, and the slow search finds nothing to correct.
+pub(crate) fn owner_changes() -> Result<()> {
+    let home = Namespace::create("home")?;
+    let agent = start(&home)?;
+    let listener = home.inside(|| TcpListener::bind("127.0.0.1:0"))??;
+    let mut holder = Holder::start(&home, listener.local_addr()?.port())?;
+    let (_server, local) = listener.accept()?;
+    let pids = holder.numbers()?;
+    let &[parent, taker] = pids.as_slice() else { anyhow::bail!("the script said {pids:?}") };
+    let owned = |what: &str, wanted: &[(u64, &str)]| -> Result<()> {
+        let told = || -> Result<Vec<(u64, String)>> {
+            let row = row(&agent, &home, local.port())?.unwrap_or_default();
+            let owners = row["owners"].as_array().into_iter().flatten();
+            let mut owners: Vec<_> = owners
+                .filter_map(|one| Some((one["pid"].as_u64()?, one["process"].as_str()?.to_owned())))
+                .collect();
+            owners.sort_unstable();
+            Ok(owners)
+        };
+        let mut wanted: Vec<_> =
+            wanted.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
+        wanted.sort_unstable();
+        wait_for(what, NEXT_LOOK, || Ok((told()? == wanted).then_some(())))
+            .with_context(|| format!("{:?} is told, where it is {wanted:?}", told()))
+    };
+    owned("the owner", &[(parent, "python3")])?;
+    let child = holder.tell("fork")?[0];
+    owned("the owners after fork", &[(parent, "python3"), (child, "python3")])?;
+    holder.tell("exec")?;
+    owned("the owners after exec", &[(parent, "python3"), (child, "sleep")])?;
+    holder.tell("pass")?;
+    let all = [(parent, "python3"), (child, "sleep"), (taker, "python3")];
+    owned("the owners after it was passed", &all)?;
+    holder.tell("close")?;
+    owned("the owners after close", &all[1..])?;
+    holder.tell("kill")?;
+    owned("the owner that is left", &all[2..])?;
+    let health = agent.health(Some(&home))?;
+    ensure!(health["corrections"] == 0, "{} corrections were made", health["corrections"]);
+    Ok(())
+}
