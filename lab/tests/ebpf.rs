@@ -28,7 +28,6 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("tables_of_an_agent_are_those_of_the_kernel", &["ebpf-watch"], &[], tables::of_an_agent),
     ("a_namespace_made_later_is_watched", &["ebpf-watch"], &[], tables::later_namespace),
     ("owners_are_those_of_proc", &["ebpf-tables", "ebpf-owners"], &[], tables::owners),
-    ("a_namespace_made_later_is_seen", &["ebpf-watch"], &[], agent::later_namespace),
     ("peers_of_a_udp_socket", &["ebpf-udp-peers"], &[], agent::udp_peers),
     ("changes_of_owners_are_followed", &["ebpf-owner-changes"], &["python3"], agent::owner_changes),
     ("kill_9_of_an_agent_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::agent),

@@ -1,5 +1,5 @@
-//! What only an agent with programs in the kernel knows: namespaces made later, whom a UDP socket talks with, and every
-//! change of who holds a socket, without a search.
+//! What only an agent with programs in the kernel knows: whom a UDP socket talks with, and every change of who holds a
+//! socket, without a search.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -12,7 +12,7 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
-use crate::stage::{SOON, conns, peer};
+use crate::stage::{SOON, conns};
 
 /// A look is made each second. What is told by a change is known with the next; what a reconciliation finds takes longer.
 const NEXT_LOOK: Duration = Duration::from_secs(5);
@@ -32,26 +32,11 @@ fn row(agent: &Agent, home: &Namespace, port: u16) -> Result<Option<Value>> {
     Ok(rows.pop())
 }
 
-/// It is seen though it was never entered and no capability for that was kept.
-pub(crate) fn later_namespace() -> Result<()> {
-    let home = Namespace::create("home")?;
-    let agent = start(&home)?;
-    let later = Namespace::create("later")?;
-    let listener = peer(&later, "listen --at 127.0.0.1:9003 --do ignore")?;
-    let row = wait_for("a listener in a namespace made later", SOON, || row(&agent, &home, 9003))?;
-    ensure!(row["netns_inode"] == later.inode()?, "it is told to be in {}", row["netns_inode"]);
-    ensure!(row["pid"] == listener.pid(), "it is told to be of {}", row["pid"]);
-    let health = agent.health(Some(&home))?;
-    ensure!(health["status"] == "ok", "with all seen, it says {health}");
-    Ok(())
-}
+/// Of each peer: bytes out and in, datagrams out and in.
+type Truth = Vec<(SocketAddr, [u64; 4])>;
 
 /// Three peers of an unconnected socket, each with another number and size of datagrams, which are answered.
-fn talk(
-    namespace: &Namespace,
-    at: &str,
-    host: &str,
-) -> Result<(UdpSocket, Vec<(SocketAddr, [u64; 4])>)> {
+fn talk(namespace: &Namespace, at: &str, host: &str) -> Result<(UdpSocket, Truth)> {
     let socket = namespace.inside(|| UdpSocket::bind(at))?.context("binding")?;
     let to = socket.local_addr()?;
     let mut truth = Vec::new();

@@ -108,7 +108,7 @@ pub(crate) fn under_churn() -> Result<()> {
 }
 
 /// What only somebody knows who looks again and again.
-const OF_MEMORY: [&str; 19] = [
+const OF_MEMORY: [&str; 20] = [
     "id",
     "serial",
     "first_seen_us",
@@ -127,6 +127,8 @@ const OF_MEMORY: [&str; 19] = [
     "peak_recv_queue_bytes",
     "peak_rtt_us",
     "age_us",
+    // What programs keep with a socket is charged to it, also those of another agent; that one's end changes nothing else.
+    "option_mem_bytes",
     // An agent was told of it; a look infers it, and from FIN-WAIT-1 on may err.
     "direction",
 ];
