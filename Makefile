@@ -8,7 +8,7 @@ BUILD_ALL = $(CARGO) build --workspace --all-targets --locked
 # what lists them.
 TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium \
 	netcat-openbsd openssl systemd clang llvm bpftool
-BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk bpfcc-tools
+BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev
 
 .PHONY: run test lint purity unit lab bench soak fuzz bpf docs install test-packages bench-packages
 
@@ -61,6 +61,8 @@ bench: bench-packages
 	$(CARGO) build --release --locked -p conns -p conns-bench
 	target/release/conns-bench run
 	target/release/conns-bench agent
+	target/release/conns-bench overhead
+	target/release/conns-bench short
 
 bench-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi

@@ -112,24 +112,27 @@ impl Lost {
         }
     }
 
-    /// Takes the list `losses` of an answer.
+    /// Takes the list `losses` of an answer of an agent. What it dropped after it had numbered it is a gap in its stream, and
+    /// counted there.
     pub fn take_list(&mut self, losses: &Value) {
         for loss in losses.as_array().into_iter().flatten() {
-            self.take(
-                loss["sentence"].as_str().unwrap_or_default(),
-                loss["count"].as_u64().unwrap_or(0),
-            );
+            let sentence = loss["message"].as_str().unwrap_or_default();
+            if !sentence.contains("dropped before they were published") {
+                self.take(sentence, loss["count"].as_u64().unwrap_or(0));
+            }
         }
     }
 }
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.said.is_empty() {
-            f.write_str("nothing")
-        } else {
-            f.write_str(&self.said.join("; "))
-        }
+        let Self { opened, accepted, closed, others, said } = self;
+        let Some(first) = said.first() else { return f.write_str("nothing") };
+        write!(
+            f,
+            "{opened} beginnings, {accepted} accepts, {closed} ends, {others} of any kind; {} sentences, the first: {first}",
+            said.len()
+        )
     }
 }
 

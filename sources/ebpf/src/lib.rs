@@ -91,18 +91,22 @@ pub fn open(wanted: Wanted) -> Opened {
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
     if wanted.descriptors {
-        let changes = types.clone().and_then(Changes::open);
-        let (changes, no_changes) = split(changes);
+        // Only who looks again and again gains by being told of changes; it costs every system call.
+        let changes = wanted.watch.then(|| split(types.clone().and_then(Changes::open)));
+        let (changes, no_changes) =
+            changes.map_or((None, None), |(changes, why)| (changes, Some(why)));
         let descriptors = types
             .clone()
             .and_then(|types| ProcessDescriptors::open(types, pid_level.clone()?, changes));
         let (descriptors, missing) = split(descriptors);
         tried("ebpf-owners", "the process that holds a socket, without a walk over /proc", missing);
-        tried(
-            "ebpf-owner-changes",
-            "word of every change of who holds a socket, so that a machine at rest is not searched",
-            no_changes,
-        );
+        if let Some(no_changes) = no_changes {
+            tried(
+                "ebpf-owner-changes",
+                "word of every change of who holds a socket, so that a machine at rest is not searched",
+                no_changes,
+            );
+        }
         opened.descriptors = descriptors;
     }
     if wanted.events {
