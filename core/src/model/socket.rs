@@ -435,3 +435,12 @@ pub struct Socket {
     /// What passed through a UDP socket; the kernel itself counts nothing.
     pub udp: Known<UdpTraffic>,
 }
+
+impl Socket {
+    /// Whether it carries a part of an MPTCP connection (RFC 8684): a TCP socket with that upper
+    /// layer, without a descriptor of its own.
+    #[must_use]
+    pub fn is_subflow(&self) -> bool {
+        self.upper_layer.value().is_some_and(|name| &**name == "mptcp")
+    }
+}

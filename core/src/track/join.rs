@@ -55,7 +55,8 @@ impl Holders {
         let subject = match socket.inode {
             // Without an inode no descriptor can refer to it: the kernel alone holds it.
             Known::NotApplicable => return Known::NotApplicable,
-            Known::Value(inode, _) if !self.is_by_identity || is_subflow(socket) => {
+            // A subflow has no descriptor of its own, but the inode of the connection it is part of.
+            Known::Value(inode, _) if !self.is_by_identity || socket.is_subflow() => {
                 Subject::Inode(inode)
             }
             Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.id),
@@ -78,11 +79,6 @@ impl Holders {
         let process = self.told.as_ref()?.processes.get(usize::try_from(holding.process).ok()?)?;
         Some(Holder { process: Arc::clone(process), descriptor: holding.descriptor })
     }
-}
-
-/// A subflow of MPTCP has no descriptor of its own, but the inode of the connection it is part of.
-fn is_subflow(socket: &Socket) -> bool {
-    socket.upper_layer.value().is_some_and(|name| &**name == "mptcp")
 }
 
 /// Cookies are unique on new kernels, and within a namespace on old ones; a digest stands for them

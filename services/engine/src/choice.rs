@@ -80,9 +80,9 @@ mod kernel {
     use std::sync::Arc;
 
     use conns_contract::{Namespaces, SourceError, Task};
-    use conns_core::model::{Loss, Netns, Process, Source};
+    use conns_core::model::{Loss, Process, Source};
     use conns_ebpf::Wanted;
-    use conns_namespaces::{Entered, NamespaceSet};
+    use conns_namespaces::NamespaceSet;
     use conns_procfs::Procfs;
     use conns_sockdiag::SockDiag;
 
@@ -162,21 +162,8 @@ mod kernel {
         sources
     }
 
-    /// A namespace of which no more than its name is wanted.
-    struct Named(Arc<Netns>);
-
-    impl Entered for Named {
-        fn netns(&self) -> &Arc<Netns> {
-            &self.0
-        }
-
-        fn rename(&mut self, netns: Arc<Netns>) {
-            self.0 = netns;
-        }
-    }
-
     pub(super) fn namespaces(wanted: &Namespaces) -> Result<Vec<u64>, SourceError> {
-        let opened = NamespaceSet::open(Source::Ebpf, Box::new(|netns| Ok(Named(netns))));
+        let opened = NamespaceSet::open(Source::Ebpf, Box::new(Ok));
         let mut named = opened.map_err(|cause| SourceError::Unavailable {
             source_name: Source::Ebpf,
             attempted: "find the network namespaces".to_owned(),

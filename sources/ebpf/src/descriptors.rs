@@ -9,7 +9,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use aya::maps::{Array, HashMap as KernelMap, MapData};
-use aya::programs::Iter;
 use aya::{Btf, Ebpf};
 use conns_contract::{DescriptorSource, Descriptors, SourceError, Task};
 use conns_core::model::{Holding, SocketId, Source, Subject};
@@ -17,7 +16,7 @@ use foldhash::fast::RandomState;
 
 use crate::call::open_iterator;
 use crate::iterate::Reader;
-use crate::object::{self, attach, why_not_program};
+use crate::object::{self, attach};
 use crate::wire::{Bytes, DESCRIPTOR_BYTES};
 
 /// The source of descriptors.
@@ -116,9 +115,7 @@ pub(crate) fn pid_level(types: &Btf) -> Result<u32, Box<str>> {
         return Ok(0);
     }
     let mut programs = object::load(crate::object!("descriptors"), types, &[])?;
-    let program: &mut Iter = object::program(&mut programs, "own_level")?;
-    program.load("task", types).map_err(|error| why_not_program(&error))?;
-    let link = object::linked(program, None)?;
+    let link = object::iterator(&mut programs, "own_level", "task", types, None)?;
     let mut told = [0; 4];
     let read = open_iterator(link.as_fd()).and_then(|mut file| file.read_exact(&mut told));
     read.map_err(|error| format!("cannot learn how deep the pid namespace is: {error}"))?;
@@ -133,9 +130,7 @@ impl ProcessDescriptors {
     ) -> Result<Self, Box<str>> {
         let constants = [("PID_LEVEL", pid_level)];
         let mut programs = object::load(crate::object!("descriptors"), types, &constants)?;
-        let program: &mut Iter = object::program(&mut programs, "descriptors")?;
-        program.load("task_file", types).map_err(|error| why_not_program(&error))?;
-        let link = object::linked(program, None)?;
+        let link = object::iterator(&mut programs, "descriptors", "task_file", types, None)?;
         Ok(Self { _programs: programs, link, reader: Reader::new(), changes })
     }
 

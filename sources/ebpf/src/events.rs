@@ -53,15 +53,9 @@ pub struct Events {
     decoder: Decoder,
 }
 
-/// What came of trying.
-pub(crate) struct Opened {
-    pub(crate) events: Events,
-    /// Why accepts are not told, if they are not.
-    pub(crate) no_accepts: Option<Box<str>>,
-}
-
 impl Events {
-    pub(crate) fn open(types: &Btf, pid_level: u32) -> Result<Opened, Box<str>> {
+    /// Opens it, and says why accepts are not told, if they are not.
+    pub(crate) fn open(types: &Btf, pid_level: u32) -> Result<(Self, Option<Box<str>>), Box<str>> {
         let constants = [("HZ", object::ticks_per_second()), ("PID_LEVEL", pid_level)];
         let mut programs = object::load(crate::object!("events"), types, &constants)?;
         let ring = object::map(&mut programs, "ring")?;
@@ -80,7 +74,7 @@ impl Events {
             lost_before: [0; LOSSES.len()],
             decoder: Decoder::new(),
         };
-        Ok(Opened { events, no_accepts })
+        Ok((events, no_accepts))
     }
 
     /// What the programs could not tell since the last call.

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 
 use aya::maps::MapData;
-use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, Iter};
+use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
 use aya::{Btf, Ebpf};
 use conns_core::model::{Endpoint, UdpPeer};
 use foldhash::fast::RandomState;
@@ -49,9 +49,7 @@ impl Flows {
                 .map_err(|error| why_not_program(&error))?;
         }
         let map = object::bare_map(programs, "flows")?;
-        let program: &mut Iter = object::program(programs, "flow_table")?;
-        program.load("bpf_map_elem", types).map_err(|error| why_not_program(&error))?;
-        let link = object::linked(program, Some(&map))?;
+        let link = object::iterator(programs, "flow_table", "bpf_map_elem", types, Some(&map))?;
         Ok(Self { link, _map: map })
     }
 

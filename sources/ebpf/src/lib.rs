@@ -78,10 +78,7 @@ pub fn open(wanted: Wanted) -> Opened {
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
     if wanted.watch {
-        let (tables, missing, no_flows) = match types.clone().and_then(WatchedTables::open) {
-            Ok(watch::Tried { tables, no_flows }) => (Some(tables), None, no_flows),
-            Err(why) => (None, Some(why.clone()), Some(why)),
-        };
+        let (tables, missing, no_flows) = split_two(types.clone().and_then(WatchedTables::open));
         tried(
             "ebpf-watch",
             "sockets of all namespaces, of which only what changed is read again",
@@ -111,10 +108,7 @@ pub fn open(wanted: Wanted) -> Opened {
     }
     if wanted.events {
         let events = types.and_then(|types| Events::open(types, pid_level?));
-        let (events, missing, no_accepts) = match events {
-            Ok(events::Opened { events, no_accepts }) => (Some(events), None, no_accepts),
-            Err(why) => (None, Some(why.clone()), Some(why)),
-        };
+        let (events, missing, no_accepts) = split_two(events);
         tried(
             "ebpf-events",
             "every TCP connection opened, closed or failed, however short",
@@ -130,10 +124,21 @@ pub fn open(wanted: Wanted) -> Opened {
     opened
 }
 
+/// What works, or why it does not.
 fn split<T>(outcome: Result<T, Box<str>>) -> (Option<T>, Option<Box<str>>) {
     match outcome {
         Ok(there) => (Some(there), None),
         Err(why) => (None, Some(why)),
+    }
+}
+
+/// As [`split`], of what comes with a second ability, which may be missing by itself.
+fn split_two<T>(
+    outcome: Result<(T, Option<Box<str>>), Box<str>>,
+) -> (Option<T>, Option<Box<str>>, Option<Box<str>>) {
+    match outcome {
+        Ok((there, no_second)) => (Some(there), None, no_second),
+        Err(why) => (None, Some(why.clone()), Some(why)),
     }
 }
 

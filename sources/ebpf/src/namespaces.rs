@@ -3,16 +3,11 @@
 //! The one idea: programs tell a number with each socket; a name is looked for once for each.
 
 use std::collections::HashMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use conns_core::model::Netns;
 use foldhash::fast::RandomState;
 
-/// Where ip-netns(8) keeps names.
-const NAMED: &str = "/run/netns";
 /// Most namespaces remembered, about 100 bytes each; beyond, all are forgotten and looked for anew.
 const KEPT: usize = 4096;
 
@@ -25,7 +20,7 @@ pub(crate) struct Labels {
 
 impl Labels {
     pub(crate) fn new() -> Self {
-        Self { own: inode_of(Path::new("/proc/thread-self/ns/net")), known: HashMap::default() }
+        Self { own: conns_namespaces::own(), known: HashMap::default() }
     }
 
     /// The namespace with this inode.
@@ -33,25 +28,18 @@ impl Labels {
         if let Some(known) = self.known.get(&inode) {
             return Arc::clone(known);
         }
-        let named = fs::read_dir(NAMED).into_iter().flatten().flatten();
-        let name = named
-            .filter(|entry| inode_of(&entry.path()) == Some(inode))
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .next();
-        let netns = Arc::new(Netns::new(inode, name.as_deref(), self.own == Some(inode)));
-        if self.known.len() >= KEPT {
-            self.known.clear();
-        }
-        self.known.insert(inode, Arc::clone(&netns));
+        let name = conns_namespaces::named().find(|named| named.inode == inode);
+        let name = name.as_ref().map(|named| &*named.name);
+        let netns = Arc::new(Netns::new(inode, name, self.own == Some(inode)));
+        self.learn(Arc::clone(&netns));
         netns
     }
 
-    /// Looks for names anew, as namespaces may have been named since.
-    pub(crate) fn forget(&mut self) {
-        self.known.clear();
+    /// Calls a namespace so from now on.
+    pub(crate) fn learn(&mut self, netns: Arc<Netns>) {
+        if self.known.len() >= KEPT {
+            self.known.clear();
+        }
+        self.known.insert(netns.inode, netns);
     }
-}
-
-fn inode_of(path: &Path) -> Option<u64> {
-    fs::metadata(path).ok().map(|metadata| metadata.ino())
 }

@@ -83,8 +83,16 @@ where
     program.try_into().map_err(|error| why_not_program(&error))
 }
 
-/// A link of a loaded iterator program, over `map` if it is one over a map.
-pub(crate) fn linked(program: &Iter, map: Option<&MapData>) -> Result<OwnedFd, Box<str>> {
+/// Loads an iterator program and links it, over `map` if it is one over a map.
+pub(crate) fn iterator(
+    programs: &mut Ebpf,
+    name: &str,
+    target: &str,
+    types: &Btf,
+    map: Option<&MapData>,
+) -> Result<OwnedFd, Box<str>> {
+    let program: &mut Iter = self::program(programs, name)?;
+    program.load(target, types).map_err(|error| why_not_program(&error))?;
     let fd = program.fd().map_err(|error| why_not_program(&error))?;
     let map = map.map(|map| map.fd().as_fd());
     link_iterator(fd.as_fd(), map).map_err(|error| reason(&error))

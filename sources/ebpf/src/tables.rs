@@ -5,10 +5,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use aya::programs::Iter;
 use aya::{Btf, Ebpf};
 use conns_contract::{Scope, SocketSource, SourceError, States};
 use conns_core::model::{
@@ -19,7 +18,7 @@ use conns_namespaces::{Entered, NamespaceSet};
 use crate::call::open_iterator;
 use crate::flows::Peers;
 use crate::iterate::Reader;
-use crate::object::{self, why_not_program};
+use crate::object;
 use crate::row::{RowReader, udp_totals, value};
 use crate::wire::{Bytes, Ends, ROW_BYTES, RowKind, TCP_ROW_BYTES};
 
@@ -55,8 +54,8 @@ impl Tables {
     pub(crate) fn open(types: &Btf) -> Result<Self, Box<str>> {
         let constants = [("HZ", object::ticks_per_second())];
         let mut programs = object::load(crate::object!("tables"), types, &constants)?;
-        let tcp = linked(&mut programs, "tcp_table", "tcp", types)?;
-        let udp = linked(&mut programs, "udp_table", "udp", types)?;
+        let tcp = object::iterator(&mut programs, "tcp_table", "tcp", types, None)?;
+        let udp = object::iterator(&mut programs, "udp_table", "udp", types, None)?;
         let opener = move |netns| {
             let (tcp, udp) = (open_iterator(tcp.as_fd())?, open_iterator(udp.as_fd())?);
             Ok(Opened { netns, tcp, udp })
@@ -81,7 +80,6 @@ impl Tables {
     ) -> Result<(), SourceError> {
         if self.is_read {
             self.namespaces.open_own().map_err(|cause| unavailable("open a table", cause))?;
-            self.rows.labels.forget();
         }
         self.is_read = true;
         let chosen = self.namespaces.refresh(&scope.namespaces, losses)?;
@@ -91,6 +89,7 @@ impl Tables {
                 continue; // could not be entered, and that is among the losses
             };
             let rows = &mut self.rows;
+            rows.labels.learn(Arc::clone(&opened.netns));
             let mut take = |record: &[u8]| match rows.row(record) {
                 Some(socket) if wants(scope, &socket) => sockets.push(socket),
                 Some(_) => {}
@@ -135,15 +134,10 @@ fn left_out(scope: &Scope, sockets: &[Box<Socket>]) -> Vec<Scope> {
             ..scope.clone()
         });
     }
-    if scope.mptcp && sockets.iter().any(|socket| is_subflow(socket)) {
+    if scope.mptcp && sockets.iter().any(|socket| socket.is_subflow()) {
         left_out.push(Scope { tcp: false, udp: false, ..scope.clone() });
     }
     left_out
-}
-
-/// Whether it carries a part of an MPTCP connection.
-pub(crate) fn is_subflow(socket: &Socket) -> bool {
-    socket.upper_layer.value().is_some_and(|name| &**name == "mptcp")
 }
 
 impl SocketSource for Tables {
@@ -158,12 +152,6 @@ impl SocketSource for Tables {
     fn left_out(&self) -> Vec<Scope> {
         self.left_out.clone()
     }
-}
-
-fn linked(programs: &mut Ebpf, name: &str, table: &str, types: &Btf) -> Result<OwnedFd, Box<str>> {
-    let program: &mut Iter = object::program(programs, name)?;
-    program.load(table, types).map_err(|error| why_not_program(&error))?;
-    object::linked(program, None)
 }
 
 pub(crate) fn unavailable(attempted: &str, cause: io::Error) -> SourceError {

@@ -5,26 +5,28 @@
 //! is what was told of each, and time passes for it by itself.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use aya::programs::{CgroupAttachMode, CgroupSock, Iter};
+use aya::programs::{CgroupAttachMode, CgroupSock};
 use aya::{Btf, Ebpf};
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
 use conns_core::model::{
     Facts, Known, Loss, LossKind, Moment, Netns, Observation, Socket, Source, State, Timer,
 };
-use conns_namespaces::{Entered, NamespaceSet};
+use conns_namespaces::NamespaceSet;
 use foldhash::fast::RandomState;
 
 use crate::call::open_iterator;
-use crate::flows::Flows;
+use crate::flows::{Flows, Peers};
 use crate::iterate::Reader;
 use crate::object::{self, attach, why_not_program};
 use crate::row::RowReader;
-use crate::tables::{add_peers, is_subflow, unavailable, wants};
+use crate::split;
+use crate::tables::{add_peers, unavailable, wants};
 use crate::wire::Bytes;
 
 /// A look is made in as many goes as the ring needs; 64 goes tell half a million sockets. What is left
@@ -69,28 +71,9 @@ struct Kept {
     seen_in: u32,
 }
 
-/// What came of trying.
-pub(crate) struct Tried {
-    pub(crate) tables: WatchedTables,
-    /// Why peers of UDP sockets are not told, if they are not.
-    pub(crate) no_flows: Option<Box<str>>,
-}
-
-/// A namespace whose sockets are marked.
-struct Marked(Arc<Netns>);
-
-impl Entered for Marked {
-    fn netns(&self) -> &Arc<Netns> {
-        &self.0
-    }
-
-    fn rename(&mut self, netns: Arc<Netns>) {
-        self.0 = netns;
-    }
-}
-
 impl WatchedTables {
-    pub(crate) fn open(types: &Btf) -> Result<Tried, Box<str>> {
+    /// Opens them, and says why peers of UDP sockets are not told, if they are not.
+    pub(crate) fn open(types: &Btf) -> Result<(Self, Option<Box<str>>), Box<str>> {
         let constants = [("HZ", object::ticks_per_second())];
         let mut programs = object::load(crate::object!("watch"), types, &constants)?;
         let ring = object::map(&mut programs, "looks")?;
@@ -98,14 +81,9 @@ impl WatchedTables {
         let marks = object::bare_map(&mut programs, "marks")?;
         attach(&mut programs, "mark_state", "inet_sock_set_state", types)?;
         let sees_births = attach_births(&mut programs).is_ok();
-        let flows = Flows::open(&mut programs, types);
-        let (flows, no_flows) = match flows {
-            Ok(flows) => (Some(flows), None),
-            Err(why) => (None, Some(why)),
-        };
-        let program: &mut Iter = object::program(&mut programs, "look")?;
-        program.load("bpf_sk_storage_map", types).map_err(|error| why_not_program(&error))?;
-        let look = object::linked(program, Some(&marks))?;
+        let (flows, no_flows) = split(Flows::open(&mut programs, types));
+        let target = "bpf_sk_storage_map";
+        let look = object::iterator(&mut programs, "look", target, types, Some(&marks))?;
         // After the programs that mark what comes: so nothing falls between.
         let standing = mark_all(&mut programs, types)?;
         let tables = Self {
@@ -126,7 +104,7 @@ impl WatchedTables {
             left_out: Vec::new(),
             standing,
         };
-        Ok(Tried { tables, no_flows })
+        Ok((tables, no_flows))
     }
 
     /// How often something was counted in the kernel since the start.
@@ -135,7 +113,7 @@ impl WatchedTables {
     }
 
     /// Goes through the marked sockets once; false if the ring had no room for all.
-    fn go(&mut self, now: Moment, peers: Option<&crate::flows::Peers>) -> io::Result<bool> {
+    fn go(&mut self, now: Moment, peers: Option<&Peers>) -> io::Result<bool> {
         let not_told = self.count(NOT_TOLD);
         self.goes = self.goes.wrapping_add(1);
         let mut file = open_iterator(self.look.as_fd())?;
@@ -197,7 +175,7 @@ impl WatchedTables {
         if scope.udp && !self.sees_births {
             self.left_out.push(only(false, true, false));
         }
-        if scope.mptcp && sockets.iter().any(|socket| is_subflow(socket)) {
+        if scope.mptcp && sockets.iter().any(|socket| socket.is_subflow()) {
             self.left_out.push(only(false, false, true));
         }
     }
@@ -272,27 +250,17 @@ fn attach_births(programs: &mut Ebpf) -> Result<(), Box<str>> {
 
 /// Marks what is there already, in every namespace that can be entered; returns what could not.
 fn mark_all(programs: &mut Ebpf, types: &Btf) -> Result<Vec<Loss>, Box<str>> {
-    let held: &mut Iter = object::program(programs, "mark_held")?;
-    held.load("task_file", types).map_err(|error| why_not_program(&error))?;
-    let held = object::linked(held, None)?;
+    let failed = |error: &dyn Display| format!("cannot mark the sockets there are: {error}");
     let read = |link: &OwnedFd| {
         let mut file = open_iterator(link.as_fd())?;
         Reader::new().read(&mut file, |rest| Some(rest.len()))
     };
-    read(&held).map_err(|error| format!("cannot mark the sockets there are: {error}"))?;
-    let mut links = Vec::new();
-    for (name, table) in [("mark_tcp", "tcp"), ("mark_udp", "udp")] {
-        let program: &mut Iter = object::program(programs, name)?;
-        program.load(table, types).map_err(|error| why_not_program(&error))?;
-        links.push(object::linked(program, None)?);
-    }
-    let opener = move |netns| {
-        links.iter().try_for_each(read)?;
-        Ok(Marked(netns))
-    };
+    let mut linked = |name, target| object::iterator(programs, name, target, types, None);
+    let held = linked("mark_held", "task_file")?;
+    let links = [linked("mark_tcp", "tcp")?, linked("mark_udp", "udp")?];
+    read(&held).map_err(|error| failed(&error))?;
+    let opener = move |netns: Arc<Netns>| links.iter().try_for_each(read).map(|()| netns);
     let mut losses = Vec::new();
-    let failed =
-        |error: &dyn std::fmt::Display| format!("cannot mark the sockets there are: {error}");
     NamespaceSet::open(Source::Ebpf, Box::new(opener))
         .map_err(|error| failed(&error))?
         .refresh(&Namespaces::All, &mut losses)

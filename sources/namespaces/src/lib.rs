@@ -50,6 +50,17 @@ impl Found {
     }
 }
 
+/// Nothing is kept open but what the namespace is called.
+impl Entered for Arc<Netns> {
+    fn netns(&self) -> &Arc<Netns> {
+        self
+    }
+
+    fn rename(&mut self, netns: Arc<Netns>) {
+        *self = netns;
+    }
+}
+
 /// Opens what is wanted in the namespace of the calling thread, which is the one it is given.
 pub type Opener<T> = dyn Fn(Arc<Netns>) -> io::Result<T> + Send + Sync;
 
@@ -69,7 +80,7 @@ impl<T: Entered> NamespaceSet<T> {
     /// What the opener says.
     pub fn open(source: Source, opener: Box<Opener<T>>) -> io::Result<Self> {
         // Without /proc the own namespace has no number; it is still there and can be listed.
-        let own = inode_of("/proc/thread-self/ns/net").unwrap_or(0);
+        let own = own().unwrap_or(0);
         let mut set = Self { source, own, opener, entered: BTreeMap::new() };
         set.open_own()?;
         Ok(set)
@@ -175,16 +186,10 @@ impl<T: Entered> NamespaceSet<T> {
             }
             Err(cause) => cannot_list(cause),
         }
-        // No such folder: nobody named a namespace.
-        for entry in fs::read_dir(NAMED).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let name = entry.file_name().to_string_lossy().into();
-            // While a name is being made, its file is there before the namespace is mounted on it.
-            if let Some(inode) = inode_of(&path).filter(|_| is_in_nsfs(&path)) {
-                let place = found.entry(inode).or_default();
-                place.name = Some(name);
-                place.add(path);
-            }
+        for Named { inode, name, path } in named() {
+            let place = found.entry(inode).or_default();
+            place.name = Some(name);
+            place.add(path);
         }
         found
     }
@@ -242,6 +247,33 @@ impl<T: Entered> NamespaceSet<T> {
         }
         failures
     }
+}
+
+/// A namespace that has a name.
+pub struct Named {
+    /// Its inode.
+    pub inode: u64,
+    /// Its name.
+    pub name: Box<str>,
+    path: PathBuf,
+}
+
+/// The namespaces that ip-netns(8) has named.
+pub fn named() -> impl Iterator<Item = Named> {
+    // No such folder: nobody named a namespace.
+    let entries = fs::read_dir(NAMED).into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into());
+        // While a name is being made, its file is there before the namespace is mounted on it.
+        let inode = inode_of(&path).filter(|_| is_in_nsfs(&path))?;
+        Some(Named { inode, name, path })
+    })
+}
+
+/// The inode of the calling thread's own namespace; `None` without `/proc`.
+#[must_use]
+pub fn own() -> Option<u64> {
+    inode_of("/proc/thread-self/ns/net")
 }
 
 /// A namespace that was found and could not be entered.
@@ -312,7 +344,12 @@ fn open_in<T>(inode: u64, found: &Found, opener: &Opener<T>) -> io::Result<T> {
 }
 
 fn enter_by(path: &Path, inode: u64) -> io::Result<()> {
-    let file = fs::File::open(path)?;
+    // Where the process ends between finding the link and following it, the kernel says EACCES
+    // (`proc_ns_get_link`, `fs/proc/namespaces.c`); asked again, that it is not there.
+    let file = fs::File::open(path).or_else(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => fs::File::open(path),
+        _ => Err(error),
+    })?;
     // The process may have moved, or its pid may be another's, since it was found.
     if file.metadata()?.ino() != inode {
         return Err(io::ErrorKind::NotFound.into());

@@ -240,11 +240,16 @@ impl Procfs {
 /// The inode of the socket a descriptor refers to; `None` for other descriptors and for one that
 /// was closed meanwhile.
 fn link_inode(descriptors: &OwnedFd, name: &CStr) -> rustix::io::Result<Option<u64>> {
-    let mut target = [MaybeUninit::uninit(); LINK_BYTES];
-    match readlinkat_raw(descriptors, name, &mut target) {
-        Ok((target, _)) => Ok(parse::socket_inode(target)),
+    let ask = || {
+        let mut target = [MaybeUninit::uninit(); LINK_BYTES];
+        let (target, _) = readlinkat_raw(descriptors, name, &mut target)?;
+        Ok(parse::socket_inode(target))
+    };
+    // Where the process ends between finding the link and following it, the kernel says EACCES
+    // (`proc_pid_readlink`, `fs/proc/base.c`); asked again, that it is not there.
+    match ask().or_else(|error| if error == Errno::ACCESS { ask() } else { Err(error) }) {
         Err(Errno::NOENT) => Ok(None),
-        Err(error) => Err(error),
+        told => told,
     }
 }
 

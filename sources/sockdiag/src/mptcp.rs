@@ -36,6 +36,5 @@ impl MptcpTables {
 }
 
 fn is_mptcp(row: &Socket) -> bool {
-    row.protocol == Protocol::Mptcp
-        || row.upper_layer.value().is_some_and(|name| &**name == "mptcp")
+    row.protocol == Protocol::Mptcp || row.is_subflow()
 }
