@@ -9,6 +9,7 @@ mod choice;
 mod closed;
 mod cost;
 mod differences;
+mod ears;
 mod event_log;
 #[cfg(test)]
 #[path = "../tests/stage/fakes.rs"]
@@ -109,11 +110,22 @@ impl Engine {
     }
 
     /// One look of many: like [`Engine::look`], but holders are looked for only where they may be
-    /// others than before.
+    /// others than before, and events are taken meanwhile.
     ///
     /// # Errors
     /// As [`Engine::look`].
     pub(crate) fn look_again(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
+        let Some(mut events) = self.sources.events.take() else {
+            return self.look_deaf(scope);
+        };
+        let clock = self.clock;
+        let (snapshot, told) = ears::meanwhile(&mut *events, clock, || self.look_deaf(scope));
+        self.sources.events = Some(events);
+        self.sources.told.extend(told);
+        snapshot
+    }
+
+    fn look_deaf(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
         let observations = self.sources.sockets(scope, self.clock.now())?;
         let holders = self.owners.look_again(&mut self.sources, &observations, self.clock.now());
         Ok(self.fold(observations, holders))

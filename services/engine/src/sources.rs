@@ -34,6 +34,8 @@ pub struct Sources {
     pub processes: Option<Box<dyn ProcessSource>>,
     /// What happens to connections.
     pub events: Option<Box<dyn EventSource>>,
+    /// What `events` told of while something else was done.
+    pub(crate) told: Vec<Observation>,
     /// What was tried, and why it does not work where it does not.
     pub abilities: Vec<Ability>,
     /// Whether the one that stands by takes over.
@@ -55,6 +57,7 @@ impl Sources {
             descriptors: None,
             processes: None,
             events: None,
+            told: Vec::new(),
             abilities: Vec::new(),
             takes_over: true,
             losses: Vec::new(),
@@ -125,14 +128,17 @@ impl Sources {
 
     /// What has happened since the last call, and what of it was lost.
     pub(crate) fn happenings(&mut self, now: Moment) -> (Vec<Happening>, Vec<Loss>) {
-        let mut happenings = Vec::new();
-        let Some(events) = &mut self.events else { return (happenings, Vec::new()) };
-        let Observation { facts, losses, .. } = events.observe(now);
-        for facts in facts {
-            match facts {
-                Facts::Happenings(more) if happenings.is_empty() => happenings = more,
-                Facts::Happenings(more) => happenings.extend(more),
-                Facts::Sockets(_) | Facts::Holdings(_) => {}
+        let (mut happenings, mut losses) = (Vec::new(), Vec::new());
+        let told = std::mem::take(&mut self.told);
+        let now_told = self.events.as_mut().map(|events| events.observe(now));
+        for observation in told.into_iter().chain(now_told) {
+            losses.extend(observation.losses);
+            for facts in observation.facts {
+                match facts {
+                    Facts::Happenings(more) if happenings.is_empty() => happenings = more,
+                    Facts::Happenings(more) => happenings.extend(more),
+                    Facts::Sockets(_) | Facts::Holdings(_) => {}
+                }
             }
         }
         (happenings, losses)
@@ -140,6 +146,9 @@ impl Sources {
 
     /// Waits until something has happened, or so long. Where waiting fails, it sleeps instead.
     pub(crate) fn wait(&mut self, at_most: Duration) {
+        if !self.told.is_empty() {
+            return;
+        }
         let waited = self.events.as_mut().map(|events| events.wait(at_most));
         if !matches!(waited, Some(Ok(()))) {
             std::thread::sleep(at_most.min(SLEPT_INSTEAD));

@@ -154,6 +154,19 @@ fn events_are_taken_between_beats_and_an_idle_source_is_hardly_asked() {
 }
 
 #[test]
+fn events_are_taken_while_a_look_lasts_and_told_after_it() {
+    let stage = Stage::new();
+    let (mut engine, scope) = (stage.engine(), Scope::everything());
+    stage.table.set(|table| table.lasts_until_empty = Some(stage.ring.clone()));
+    // Heard before the look; what comes while it lasts ends it, once it is taken.
+    stage.ring.set(|ring| ring.batch = Some(3));
+    stage.happen((1..=6).map(opened).collect());
+    assert_eq!(kinds(&mut engine, &scope, PATIENCE).len(), 3);
+    let told = kinds(&mut engine, &scope, PATIENCE);
+    assert_eq!(told, [4, 5, 6].map(|cookie| (cookie, EventKind::Opened)));
+}
+
+#[test]
 fn losses_of_the_source_add_up_by_cause() {
     let stage = Stage::new();
     let watcher = stage.watcher(stage.engine());

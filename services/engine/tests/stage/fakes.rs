@@ -51,10 +51,17 @@ pub(crate) struct Table {
     pub(crate) fails: bool,
     pub(crate) left_out: Vec<Scope>,
     pub(crate) asked: Vec<Scope>,
+    /// A look lasts until nothing is in there.
+    pub(crate) lasts_until_empty: Option<Shared<Ring>>,
 }
 
 impl SocketSource for Shared<Table> {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
+        if let Some(ring) = self.lock().lasts_until_empty.clone() {
+            while !ring.lock().happenings.is_empty() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         let mut table = self.lock();
         table.asked.push(scope.clone());
         if table.fails {
