@@ -10,6 +10,7 @@ mod known;
 mod life;
 mod observation;
 mod owner;
+mod row;
 mod snapshot;
 mod socket;
 mod tcp_info;
@@ -23,6 +24,7 @@ pub use known::{Known, Source, Unknown};
 pub use life::{Life, Peaks, Rates};
 pub use observation::{Facts, Holding, Holdings, Loss, LossKind, Observation, Subject};
 pub use owner::{Holder, Process};
+pub use row::SocketRow;
 pub use snapshot::Snapshot;
 pub use socket::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, DctcpState, Family, MptcpState, Netns,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use conns_core::model::{
     Closer, Connection, Direction, Ending, Event, EventKind, Facts, Happening, Holding, Holdings,
-    HowEnded, Known, Moment, Observation, Opening, Process, Snapshot, Socket, SocketId, Source,
+    HowEnded, Known, Moment, Observation, Opening, Process, Snapshot, SocketId, SocketRow, Source,
     State, Subject, Unknown,
 };
 use conns_core::track::{Class, Memory, Tracker};
@@ -30,7 +30,7 @@ fn tracker() -> Tracker {
 }
 
 /// A socket with this cookie (and inode), that has sent so much.
-fn socket(cookie: u64, state: State, sent: u64) -> Box<Socket> {
+fn socket(cookie: u64, state: State, sent: u64) -> SocketRow {
     let mut socket = connection("10.0.0.1:40000", "10.0.0.2:443").socket;
     socket.id.cookie = cookie;
     socket.state = state;
@@ -94,7 +94,7 @@ fn hear(tracker: &mut Tracker, happenings: Vec<Happening>) -> Vec<Arc<Event>> {
     tracker.take_events()
 }
 
-fn look(tracker: &mut Tracker, sockets: Vec<Box<Socket>>, at: Moment) -> Snapshot {
+fn look(tracker: &mut Tracker, sockets: Vec<SocketRow>, at: Moment) -> Snapshot {
     let facts = vec![Facts::Sockets(sockets), Facts::Holdings(Arc::default())];
     let rows = Observation { source: Source::SockDiag, at, facts, losses: Vec::new() };
     tracker.fold(vec![rows])

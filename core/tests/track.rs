@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use conns_core::model::{
     Connection, Direction, Facts, Holding, Holdings, Known, Moment, Observation, Queues, Rates,
-    Snapshot, Socket, Source, State, Subject, TcpInfo, Unknown,
+    Snapshot, Socket, SocketRow, Source, State, Subject, TcpInfo, Timer, TimerKind, Unknown,
 };
+use conns_core::query::find_field;
 use conns_core::track::{Basis, Memory, Tracker};
 
 use sample::{Tcp, connection, endpoint, holder, known};
@@ -20,7 +21,7 @@ fn at(seconds: u64) -> Moment {
 }
 
 /// An established socket with this cookie (and inode), that has sent and received so much.
-fn socket(cookie: u64, sent: u64, received: u64) -> Box<Socket> {
+fn socket(cookie: u64, sent: u64, received: u64) -> SocketRow {
     let mut socket = connection("10.0.0.1:443", "10.0.0.2:50000").socket;
     socket.id.cookie = cookie;
     socket.inode = known(cookie);
@@ -28,12 +29,12 @@ fn socket(cookie: u64, sent: u64, received: u64) -> Box<Socket> {
     socket
 }
 
-fn sockets(sockets: Vec<Box<Socket>>, now: Moment) -> Observation {
+fn sockets(sockets: Vec<SocketRow>, now: Moment) -> Observation {
     let facts = vec![Facts::Sockets(sockets)];
     Observation { source: Source::SockDiag, at: now, facts, losses: Vec::new() }
 }
 
-fn fold_one(tracker: &mut Tracker, socket: Box<Socket>, now: Moment) -> Connection {
+fn fold_one(tracker: &mut Tracker, socket: SocketRow, now: Moment) -> Connection {
     let Snapshot { mut connections, .. } = tracker.fold(vec![sockets(vec![socket], now)]);
     assert_eq!(connections.len(), 1);
     connections.remove(0)
@@ -54,6 +55,37 @@ fn rates_are_what_was_added_and_a_counter_that_went_back_added_nothing() {
     // The same moment twice: no time, no rate, and no division by it.
     let again = fold_one(&mut tracker, socket(1, 9_000, 1_500), at(13));
     assert_eq!(again.life.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+}
+
+#[test]
+fn a_row_that_did_not_change_is_shared_and_shows_the_time_that_has_passed() {
+    let mut told = socket(1, 1_000, 500);
+    told.timer = known(Timer { kind: TimerKind::KeepAlive, expires_ms: 7_000, retransmits: 0 });
+    let field = |connection: &Connection, name| {
+        format!("{:?}", find_field(name).unwrap().value(connection))
+    };
+    let shown = |row: &SocketRow| {
+        let Snapshot { connections, .. } =
+            Tracker::new(Memory::None).fold(vec![sockets(vec![row.clone()], at(10))]);
+        let names = ["idle", "last_ack_recv", "last_data_sent", "timer_expires", "rtt"];
+        names.map(|name| field(&connections[0], name))
+    };
+    let mut later = told.clone();
+    later.let_pass(1_000);
+    later.let_pass(500);
+    assert!(std::ptr::eq::<Socket>(&*told, &*later));
+    // Written down, it is as a row that was told now.
+    let now = SocketRow::from(later.to_socket());
+    assert_eq!(now.unchanged_ms(), 0);
+    assert_eq!(shown(&later), shown(&now));
+    let changed: Vec<bool> =
+        shown(&told).iter().zip(shown(&later)).map(|(told, later)| *told != later).collect();
+    assert_eq!(changed, [true, true, true, true, false], "{:?}", shown(&later));
+    // Whoever changes it changes their own.
+    later.state = State::CloseWait;
+    assert_eq!((told.state, later.unchanged_ms()), (State::Established, 1_500));
+    later.let_pass(u32::MAX);
+    assert_eq!(later.timer_now().get().unwrap().expires_ms, 0);
 }
 
 #[test]

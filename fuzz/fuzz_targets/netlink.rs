@@ -5,10 +5,7 @@
 
 use std::sync::Arc;
 
-use conns_core::model::{
-    Connection, Facts, Holding, Holdings, Known, Moment, Netns, Observation, Process, Protocol,
-    Socket, Source, Subject, Unknown,
-};
+use conns_core::model::{Connection, Facts, Holding, Holdings, Known, Moment, Netns, Observation, Process, Protocol, Socket, SocketRow, Source, Subject, Unknown};
 use conns_core::query::{Field, Kind, SortKey, Value, catalogue, group, sort};
 use conns_core::track::{Memory, Tracker};
 use conns_sockdiag::{RowReader, wire};
@@ -26,7 +23,7 @@ fuzz_target!(|datagram: &[u8]| {
     }
 });
 
-fn read(protocol: Protocol, datagram: &[u8]) -> Vec<Box<Socket>> {
+fn read(protocol: Protocol, datagram: &[u8]) -> Vec<SocketRow> {
     let mut reader = RowReader::new(Arc::new(Netns::new(1, None, true)));
     let mut sockets = Vec::new();
     for message in wire::messages(datagram) {
@@ -41,14 +38,14 @@ fn read(protocol: Protocol, datagram: &[u8]) -> Vec<Box<Socket>> {
         if let Ok(socket) = reader.read(protocol, message.payload)
             && sockets.len() < ROWS
         {
-            sockets.push(Box::new(socket));
+            sockets.push(SocketRow::from(socket));
         }
     }
     sockets
 }
 
 /// Folds them as `conns list` does, and as a watching `conns` does over and over.
-fn downstream(sockets: &[Box<Socket>]) {
+fn downstream(sockets: &[SocketRow]) {
     let once = Tracker::new(Memory::None).fold(observations(sockets.to_vec(), at(0)));
     look_at(&once.connections);
     arrange(&once.connections);
@@ -73,7 +70,7 @@ fn at(monotonic_us: u64) -> Moment {
 }
 
 /// The sockets, and two processes: one holds all of them, the other every second one.
-fn observations(sockets: Vec<Box<Socket>>, at: Moment) -> Vec<Observation> {
+fn observations(sockets: Vec<SocketRow>, at: Moment) -> Vec<Observation> {
     let mut held = Vec::new();
     for (place, socket) in sockets.iter().enumerate() {
         let subject = socket.inode.get().map_or(Subject::Socket(socket.id), Subject::Inode);

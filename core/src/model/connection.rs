@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ending, Holder, Known, Life, Opening, Process, Protocol, Rates, Socket, State, TcpInfo, Unknown,
+    Ending, Holder, Known, Life, Opening, Process, Protocol, Rates, SocketRow, State, TcpInfo,
+    Unknown,
 };
 use crate::track::Verdict;
 
@@ -33,7 +34,7 @@ impl Direction {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Connection {
     /// What the kernel says of the socket.
-    pub socket: Box<Socket>,
+    pub socket: SocketRow,
     /// Every hold on it; several where a descriptor was inherited or passed on.
     pub holders: Known<Arc<[Holder]>>,
     /// Who opened it.
@@ -49,7 +50,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// `tcp_info` of the socket, if it is a TCP socket and the kernel told it.
+    /// `tcp_info` of the socket as it was told, if it is a TCP socket and the kernel told it; for
+    /// what grows with time alone see [`SocketRow::since`].
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpInfo> {
         self.socket.tcp.value()
@@ -161,10 +163,9 @@ impl Connection {
         if !self.socket.state.carries_data() {
             return Known::NotApplicable;
         }
-        let tcp = self.socket.tcp.as_ref();
-        tcp.and_then(Unknown::KernelDoesNotTell, |tcp| {
-            let sent = tcp.last_data_sent()?;
-            let received = tcp.last_data_recv()?;
+        self.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, |_| {
+            let sent = self.socket.since(TcpInfo::last_data_sent)?;
+            let received = self.socket.since(TcpInfo::last_data_recv)?;
             Some(u64::from(sent.min(received)) * 1000)
         })
     }
@@ -194,7 +195,9 @@ impl Connection {
             return Known::Unknown(Unknown::NothingMeasured);
         }
         let tcp = self.socket.tcp.as_ref();
-        tcp.and_then(Unknown::KernelDoesNotTell, |tcp| Some(u64::from(read(tcp)?) * 1000))
+        tcp.and_then(Unknown::KernelDoesNotTell, |_| {
+            Some(u64::from(self.socket.since(read)?) * 1000)
+        })
     }
 
     /// Payload bytes a second over its whole life, where its age is known.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Direction, Known, Moment, Process, Socket};
+use super::{Connection, Direction, Known, Moment, Process, SocketRow};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ pub struct Happening {
     /// What.
     pub kind: EventKind,
     /// The socket as it was then: its ends, and of a closed one its final measures.
-    pub socket: Box<Socket>,
+    pub socket: SocketRow,
     /// Who opened the connection.
     pub direction: Known<Direction>,
     /// How it came to be, as far as it has.

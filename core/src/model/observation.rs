@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Happening, Moment, Process, Socket, SocketId, Source};
+use super::{Happening, Moment, Process, SocketId, SocketRow, Source};
 
 /// What one source learnt in one pass over the machine.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Observation {
 pub enum Facts {
     /// Rows of the kernel's socket tables. Boxed, because each stays where it is while a connection
     /// is made around it.
-    Sockets(Vec<Box<Socket>>),
+    Sockets(Vec<SocketRow>),
     /// Which process holds which socket. Shared, because it stays true for many looks.
     Holdings(Arc<Holdings>),
     /// What has happened since the source was last asked, oldest first.

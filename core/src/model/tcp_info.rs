@@ -38,6 +38,16 @@ pub struct TcpInfoField {
     pub meaning: &'static str,
     /// Reads it; `None` if this kernel's answer ends before it.
     pub read: fn(&TcpInfo) -> Option<u64>,
+    /// Whether it grows with time alone.
+    is_since_last: bool,
+}
+
+/// The fields that are milliseconds since something last happened: `tcpi_last_data_sent`,
+/// `tcpi_last_data_recv`, `tcpi_last_ack_recv`.
+const SINCE_LAST: [usize; 3] = [44, 52, 56];
+
+const fn is_since_last(offset: usize) -> bool {
+    offset == SINCE_LAST[0] || offset == SINCE_LAST[1] || offset == SINCE_LAST[2]
 }
 
 /// `TCPI_OPT_ECN`: both ends agreed to explicit congestion notification (RFC 3168).
@@ -64,11 +74,16 @@ impl Applies {
 }
 
 impl TcpInfoField {
-    /// The value, time in microseconds; `None` if this kernel's answer ends before it.
+    /// The value, time in microseconds, of a socket of which this was told so long ago and that has
+    /// not changed since; `None` if this kernel's answer ends before it.
     #[must_use]
-    pub fn scaled(&self, tcp: &TcpInfo) -> Option<u64> {
+    pub fn scaled(&self, tcp: &TcpInfo, unchanged_ms: u32) -> Option<u64> {
         let raw = (self.read)(tcp)?;
-        Some(if self.unit == TcpInfoUnit::Millis { raw.saturating_mul(1000) } else { raw })
+        let ms = if self.is_since_last { u64::from(unchanged_ms) } else { 0 };
+        Some(match self.unit {
+            TcpInfoUnit::Millis => raw.saturating_add(ms).saturating_mul(1000),
+            _ => raw,
+        })
     }
 
     /// Whether the field means anything for this connection.
@@ -138,8 +153,7 @@ impl TcpInfo {
     /// Lets so many milliseconds pass in which nothing happened: the times since something last did
     /// grow.
     pub fn let_pass(&mut self, ms: u32) {
-        // tcpi_last_data_sent, tcpi_last_data_recv, tcpi_last_ack_recv
-        for offset in [44, 52, 56] {
+        for offset in SINCE_LAST {
             let later = self.take(offset).map(|b| u32::from_ne_bytes(b).saturating_add(ms));
             if let (Some(later), Some(place)) = (later, self.bytes.get_mut(offset..offset + 4)) {
                 place.copy_from_slice(&later.to_ne_bytes());
@@ -221,6 +235,7 @@ macro_rules! tcp_info_fields {
                 since: $since,
                 meaning: $meaning,
                 read: |tcp| tcp.$name().map(u64::from),
+                is_since_last: is_since_last($offset),
             },)*
         ];
     };

@@ -180,7 +180,7 @@ fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value
     if !field.applies_to(tcp) {
         return Value::NotApplicable;
     }
-    let Some(raw) = field.scaled(tcp) else {
+    let Some(raw) = field.scaled(tcp, connection.socket.unchanged_ms()) else {
         return Value::Unknown(Unknown::KernelDoesNotTell);
     };
     match field.unit {

@@ -9,7 +9,9 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Direction, Known, Protocol, Socket, Source, State, TcpInfo, Unknown, unmapped};
+use crate::model::{
+    Direction, Known, Protocol, Socket, SocketRow, Source, State, TcpInfo, Unknown, unmapped,
+};
 
 /// The listening endpoints of one observation.
 #[derive(Debug, Default)]
@@ -18,7 +20,7 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) fn of(tables: &[Vec<Box<Socket>>]) -> Self {
+    pub(super) fn of(tables: &[Vec<SocketRow>]) -> Self {
         let mut listeners = Self::default();
         for socket in tables.iter().flatten() {
             let listens = match socket.protocol {

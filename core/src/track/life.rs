@@ -1,7 +1,7 @@
 //! What is remembered of a connection from look to look, and the [`Life`] made of it.
 
 use crate::model::{
-    Connection, Known, Life, Moment, Peaks, Protocol, Rates, Source, State, Unknown,
+    Connection, Known, Life, Moment, Peaks, Protocol, Rates, Source, State, TcpInfo, Unknown,
 };
 
 use super::sample::Counters;
@@ -201,11 +201,10 @@ pub(super) fn told_age_us(connection: &Connection) -> Option<u64> {
     if socket.protocol != Protocol::Tcp || !is_established {
         return None;
     }
-    let tcp = connection.tcp()?;
     let ms = if connection.bytes_out().get() == Some(0) {
-        tcp.last_data_sent()
+        socket.since(TcpInfo::last_data_sent)
     } else if connection.bytes_in().get() == Some(0) {
-        tcp.last_data_recv()
+        socket.since(TcpInfo::last_data_recv)
     } else {
         None
     };

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use crate::model::{
     Connection, Direction, Ending, Event, Facts, Holder, Known, Life, Loss, LossKind, Moment,
-    Observation, Opening, Snapshot, Socket, SocketId, Source, Unknown,
+    Observation, Opening, Snapshot, SocketId, SocketRow, Source, Unknown,
 };
 
 use super::course;
@@ -115,7 +115,7 @@ impl Tracker {
     /// one given first is believed. Events are heard before rows are read, whatever their order.
     pub fn fold(&mut self, observations: Vec<Observation>) -> Snapshot {
         let mut at = Moment::default();
-        let mut tables: Vec<Vec<Box<Socket>>> = Vec::new();
+        let mut tables: Vec<Vec<SocketRow>> = Vec::new();
         let mut told = None;
         let mut losses = Vec::new();
         for observation in observations {
@@ -153,7 +153,7 @@ impl Tracker {
     }
 
     /// The connections of the only look there will be.
-    fn look_once(&self, tables: Vec<Vec<Box<Socket>>>, at: Moment) -> Vec<Connection> {
+    fn look_once(&self, tables: Vec<Vec<SocketRow>>, at: Moment) -> Vec<Connection> {
         let listeners = Listeners::of(&tables);
         let count = tables.iter().map(Vec::len).sum();
         let mut connections = Vec::with_capacity(count);
@@ -179,7 +179,7 @@ impl Tracker {
     /// The connections of one look of many.
     fn look_on(
         &mut self,
-        tables: Vec<Vec<Box<Socket>>>,
+        tables: Vec<Vec<SocketRow>>,
         now: Now,
         losses: &mut Vec<Loss>,
     ) -> Vec<Connection> {
@@ -267,7 +267,7 @@ struct Now {
 
 /// A connection before it is looked at more closely.
 fn joined(
-    socket: Box<Socket>,
+    socket: SocketRow,
     holders: Known<Arc<[Holder]>>,
     direction: Known<Direction>,
     (opening, ending): (Known<Arc<Opening>>, Known<Ending>),
@@ -284,10 +284,7 @@ fn joined(
 }
 
 /// The namespaces of these sockets, unless something of the tables was lost.
-fn namespaces_shown_whole(
-    tables: &[Vec<Box<Socket>>],
-    losses: &[Loss],
-) -> HashSet<u64, RandomState> {
+fn namespaces_shown_whole(tables: &[Vec<SocketRow>], losses: &[Loss]) -> HashSet<u64, RandomState> {
     let is_of_tables = |loss: &Loss| {
         loss.source != Source::Procfs
             && !matches!(loss.kind, LossKind::EventDropped | LossKind::MapFull)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use conns_core::model::{
     Connection, Direction, Endpoint, Facts, Family, Holder, Known, Moment, Netns, Observation,
-    Process, Protocol, Queues, Rates, Socket, SocketId, Source, State, TcpInfo, Unknown,
+    Process, Protocol, Queues, Rates, Socket, SocketId, SocketRow, Source, State, TcpInfo, Unknown,
 };
 use conns_core::track::{Class, Memory, Tracker};
 
@@ -52,7 +52,7 @@ pub(crate) fn connection(local: &str, remote: &str) -> Connection {
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+        facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
         losses: Vec::new(),
     };
     let snapshot = Tracker::new(Memory::None).fold(vec![observation]);

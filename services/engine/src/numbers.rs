@@ -81,7 +81,7 @@ pub(crate) fn sockets(observations: &[Observation]) -> impl Iterator<Item = &Soc
         Facts::Sockets(sockets) => Some(sockets),
         Facts::Holdings(_) | Facts::Happenings(_) => None,
     });
-    tables.flatten().map(AsRef::as_ref)
+    tables.flatten().map(|row| &**row)
 }
 
 /// Whether a descriptor can refer to it: the kernel alone holds what waits for `accept`, or is

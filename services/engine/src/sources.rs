@@ -89,6 +89,7 @@ impl Sources {
                     let source = source_of(&error);
                     nothing_but(source, now, missing(source, error.to_string()))
                 });
+                self.tables.learn_left_out(&scope, &rest);
                 // Each part misses the same namespaces.
                 let said = |loss: &Loss| {
                     observations.iter().any(|o: &Observation| o.losses.contains(loss))

@@ -54,7 +54,7 @@ impl Stage {
         watcher
     }
 
-    fn show(&self, rows: Vec<Box<conns_core::model::Socket>>) {
+    fn show(&self, rows: Vec<conns_core::model::SocketRow>) {
         self.table.set(|table| table.rows = rows);
     }
 

@@ -108,6 +108,9 @@ pub trait SocketSource: Send {
     fn left_out(&self) -> Vec<Scope> {
         Vec::new()
     }
+
+    /// Learns what another source told of `scope`, which the last observation left out.
+    fn learn_left_out(&mut self, _scope: &Scope, _told: &Observation) {}
 }
 
 /// A source of holders.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use conns_core::model::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, Known, Netns, Protocol, Queues, Socket,
-    SocketId, SocketMemory, Source, State, TcpInfo, Timer, TimerKind, UdpTraffic, Unknown,
+    SocketId, SocketMemory, SocketRow, Source, State, TcpInfo, Timer, TimerKind, UdpTraffic,
+    Unknown,
 };
 
 use crate::namespaces::Labels;
@@ -83,7 +84,7 @@ impl RowReader {
     }
 
     /// The socket of `struct row`, and the `tcp_info` behind it.
-    pub(crate) fn row(&mut self, record: &[u8]) -> Option<Box<Socket>> {
+    pub(crate) fn row(&mut self, record: &[u8]) -> Option<SocketRow> {
         let b = Bytes(record);
         let ends = Ends(b);
         let mut socket = self.ends(ends)?;
@@ -91,7 +92,7 @@ impl RowReader {
             socket.timer = value(Timer { kind, expires_ms: b.u32(92), retransmits: b.u8(135) });
         }
         if ends.kind()? != RowKind::Full {
-            return Some(Box::new(socket));
+            return Some(SocketRow::from(socket));
         }
         let (receive, send) = (b.u32(84), b.u32(88));
         fill(&mut socket.queues, || Queues { receive_bytes: receive, send_bytes: send });
@@ -102,7 +103,7 @@ impl RowReader {
         fill(&mut socket.cgroup_id, || b.u64(72));
         fill(&mut socket.shutdown, || b.u8(136));
         if socket.protocol == Protocol::Udp {
-            return Some(Box::new(socket));
+            return Some(SocketRow::from(socket));
         }
         let detail = if b.u8(138) == 0 { CongestionDetail::None } else { bbr(b) };
         if let Some(algorithm) = self.name(b, 144)
@@ -115,11 +116,11 @@ impl RowReader {
         }
         let length = usize::from(b.u16(132));
         fill(&mut socket.tcp, || TcpInfo::new(b.rest(ROW_BYTES, length)));
-        Some(Box::new(socket))
+        Some(SocketRow::from(socket))
     }
 
     /// The socket of a connection that is closed, with its final measures.
-    pub(crate) fn closed(&mut self, record: &[u8]) -> Option<Box<Socket>> {
+    pub(crate) fn closed(&mut self, record: &[u8]) -> Option<SocketRow> {
         let mut socket = self.row(record)?;
         // It left the tables; of a closed TCP socket in a table only the port is left.
         socket.state = State::Close;

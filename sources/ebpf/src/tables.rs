@@ -11,7 +11,8 @@ use std::sync::Arc;
 use aya::{Btf, Ebpf};
 use conns_contract::{Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, Socket, Source, State,
+    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, Socket, SocketRow, Source,
+    State,
 };
 use conns_namespaces::{Entered, NamespaceSet};
 
@@ -75,7 +76,7 @@ impl Tables {
     fn look(
         &mut self,
         scope: &Scope,
-        sockets: &mut Vec<Box<Socket>>,
+        sockets: &mut Vec<SocketRow>,
         losses: &mut Vec<Loss>,
     ) -> Result<(), SourceError> {
         if self.is_read {
@@ -124,7 +125,7 @@ impl Tables {
 }
 
 /// What iterators do not show: sockets that are only bound, and MPTCP above its subflows.
-fn left_out(scope: &Scope, sockets: &[Box<Socket>]) -> Vec<Scope> {
+fn left_out(scope: &Scope, sockets: &[SocketRow]) -> Vec<Scope> {
     let mut left_out = Vec::new();
     if scope.tcp && scope.states.contains(State::BoundInactive) {
         left_out.push(Scope {

@@ -15,7 +15,7 @@ use aya::programs::{CgroupAttachMode, CgroupSock};
 use aya::{Btf, Ebpf};
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Facts, Known, Loss, LossKind, Moment, Netns, Observation, Socket, Source, State, Timer,
+    Facts, Loss, LossKind, Moment, Netns, Observation, SocketRow, Source, State,
 };
 use conns_namespaces::NamespaceSet;
 use foldhash::fast::RandomState;
@@ -32,8 +32,8 @@ use crate::wire::Bytes;
 /// A look is made in as many goes as the ring needs; 64 goes tell half a million sockets. What is left
 /// then is told by the next look.
 const GOES_MOST: u32 = 64;
-/// A stub of a closed connection waits so long at most (`TCP_TIMEWAIT_LEN`), and some more.
-const STUBS_WAIT_US: u64 = 65_000_000;
+/// The stub of a connection whose peer has not closed yet calls itself FIN-WAIT-2.
+const STATES_OF_STUBS: [State; 2] = [State::TimeWait, State::FinWait2];
 
 // `enum count` of `bpf/watch.bpf.c`.
 const NOT_TOLD: u32 = 0;
@@ -57,7 +57,9 @@ pub struct WatchedTables {
     goes: u32,
     not_marked: u64,
     handshakes: u64,
-    stubs: (u64, u64),
+    stubs: u64,
+    /// Whether there may be stubs of closed connections: they are another's to tell.
+    may_have_stubs: bool,
     left_out: Vec<Scope>,
     /// What could not be marked at the start.
     standing: Vec<Loss>,
@@ -65,7 +67,7 @@ pub struct WatchedTables {
 
 /// What is known of one socket.
 struct Kept {
-    socket: Box<Socket>,
+    row: SocketRow,
     told: Moment,
     /// The go that saw it last.
     seen_in: u32,
@@ -100,7 +102,8 @@ impl WatchedTables {
             goes: 0,
             not_marked: 0,
             handshakes: 0,
-            stubs: (0, STUBS_WAIT_US),
+            stubs: 0,
+            may_have_stubs: true,
             left_out: Vec::new(),
             standing,
         };
@@ -127,9 +130,9 @@ impl WatchedTables {
                 }
                 continue;
             }
-            if let Some(mut socket) = self.rows.row(&record) {
-                add_peers(&mut socket, &record, peers);
-                self.known.insert(cookie, Kept { socket, told: now, seen_in: self.goes });
+            if let Some(mut row) = self.rows.row(&record) {
+                add_peers(&mut row, &record, peers);
+                self.known.insert(cookie, Kept { row, told: now, seen_in: self.goes });
             }
         }
         Ok(self.count(NOT_TOLD) == not_told)
@@ -148,20 +151,18 @@ impl WatchedTables {
     }
 
     /// What another source has to tell.
-    fn find_left_out(&mut self, scope: &Scope, now: Moment, sockets: &[Box<Socket>]) {
+    fn find_left_out(&mut self, scope: &Scope, sockets: &[SocketRow]) {
         self.left_out.clear();
         let mut others = Vec::new();
         let handshakes = self.count(HANDSHAKES);
         if std::mem::replace(&mut self.handshakes, handshakes) != handshakes {
             others.push(State::SynReceived);
         }
+        // Counted after the stub is in its table: one that the other source misses is counted later.
         let stubs = self.count(STUBS);
-        if stubs != self.stubs.0 {
-            self.stubs = (stubs, now.monotonic_us.saturating_add(STUBS_WAIT_US));
-        }
-        if now.monotonic_us < self.stubs.1 {
-            // The stub of a connection whose peer has not closed yet calls itself FIN-WAIT-2.
-            others.extend([State::TimeWait, State::FinWait2]);
+        self.may_have_stubs |= std::mem::replace(&mut self.stubs, stubs) != stubs;
+        if self.may_have_stubs {
+            others.extend(STATES_OF_STUBS);
         }
         if !self.sees_births {
             others.push(State::BoundInactive);
@@ -206,9 +207,9 @@ impl SocketSource for WatchedTables {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
         let is_whole =
             self.look(now).map_err(|cause| unavailable("look at the watched sockets", cause))?;
-        let wanted = self.known.values().filter(|kept| wants(scope, &kept.socket));
+        let wanted = self.known.values().filter(|kept| wants(scope, &kept.row));
         let sockets: Vec<_> = wanted.map(|kept| kept.at(now)).collect();
-        self.find_left_out(scope, now, &sockets);
+        self.find_left_out(scope, &sockets);
         let losses = self.losses(is_whole);
         let facts = vec![Facts::Sockets(sockets)];
         Ok(Observation { source: Source::Ebpf, at: now, facts, losses })
@@ -217,23 +218,25 @@ impl SocketSource for WatchedTables {
     fn left_out(&self) -> Vec<Scope> {
         self.left_out.clone()
     }
+
+    fn learn_left_out(&mut self, scope: &Scope, told: &Observation) {
+        let mut rows = told.facts.iter().flat_map(|facts| match facts {
+            Facts::Sockets(rows) => &rows[..],
+            Facts::Holdings(_) | Facts::Happenings(_) => &[],
+        });
+        if scope.tcp && scope.states.contains(State::TimeWait) && told.losses.is_empty() {
+            self.may_have_stubs = rows.any(|row| STATES_OF_STUBS.contains(&row.state));
+        }
+    }
 }
 
 impl Kept {
-    /// The socket as it is at `now`: nothing but time has passed since it was told.
-    fn at(&self, now: Moment) -> Box<Socket> {
-        let mut socket = self.socket.clone();
+    /// The row as it is at `now`: nothing but time has passed since it was told.
+    fn at(&self, now: Moment) -> SocketRow {
         let passed_ms = u32::try_from(now.since(self.told).as_millis()).unwrap_or(u32::MAX);
-        if passed_ms == 0 {
-            return socket;
-        }
-        if let Known::Value(tcp, _) = &mut socket.tcp {
-            tcp.let_pass(passed_ms);
-        }
-        if let Known::Value(Timer { expires_ms, .. }, _) = &mut socket.timer {
-            *expires_ms = expires_ms.saturating_sub(passed_ms);
-        }
-        socket
+        let mut row = self.row.clone();
+        row.let_pass(passed_ms);
+        row
     }
 }
 

@@ -18,7 +18,7 @@ use netsock::protocol::ProtocolFlags;
 use netsock::socket::SocketInfo;
 
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError};
-use conns_core::model::{Facts, Loss, LossKind, Moment, Netns, Observation, Source};
+use conns_core::model::{Facts, Loss, LossKind, Moment, Netns, Observation, SocketRow, Source};
 
 use crate::tuple::Tuples;
 
@@ -91,7 +91,7 @@ impl SocketSource for Portable {
             source: Source::Portable,
             at: now,
             facts: vec![
-                Facts::Sockets(sockets.into_iter().map(Box::new).collect()),
+                Facts::Sockets(sockets.into_iter().map(SocketRow::from).collect()),
                 Facts::Holdings(holdings.into()),
             ],
             losses: losses.0,

@@ -18,15 +18,15 @@ use std::time::{Duration, Instant};
 
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Endpoint, Facts, Family, Holdings, Known, Moment, Process, Protocol, Socket, Source, State,
-    Subject,
+    Endpoint, Facts, Family, Holdings, Known, Moment, Process, Protocol, Socket, SocketRow, Source,
+    State, Subject,
 };
 use conns_portable::Portable;
 
 const LOOPBACKS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
 struct Seen {
-    sockets: Vec<Box<Socket>>,
+    sockets: Vec<SocketRow>,
     holdings: Arc<Holdings>,
 }
 

@@ -4,7 +4,7 @@
 //! find nothing almost everywhere. Where neither they nor the TCP table showed MPTCP, they are read
 //! now and then only.
 
-use conns_core::model::{Protocol, Socket};
+use conns_core::model::{Protocol, Socket, SocketRow};
 
 /// So many looks the tables may rest. The TCP table shows subflows by themselves, but to
 /// `CAP_NET_ADMIN` only; without it an MPTCP connection may be seen so many looks late, its
@@ -20,12 +20,12 @@ pub(crate) struct MptcpTables {
 
 impl MptcpTables {
     /// Whether they need not be read, given the rows read so far in this look.
-    pub(crate) fn may_rest(&self, rows: &[Box<Socket>]) -> bool {
+    pub(crate) fn may_rest(&self, rows: &[SocketRow]) -> bool {
         self.rest > 0 && !rows.iter().any(|row| is_mptcp(row))
     }
 
     /// Told all rows of a look.
-    pub(crate) fn looked(&mut self, rows: &[Box<Socket>]) {
+    pub(crate) fn looked(&mut self, rows: &[SocketRow]) {
         let is_in_use = rows.iter().any(|row| is_mptcp(row));
         self.rest = match self.rest {
             _ if is_in_use => 0,

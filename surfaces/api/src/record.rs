@@ -146,7 +146,7 @@ fn write_field(out: &mut Vec<u8>, key: &Key, field: &Field, connection: &Connect
     if let (Some(number), Some(tcp)) = (field.tcp_info(), connection.tcp()) {
         if number.applies_to(tcp) {
             key.append_to(out);
-            match number.scaled(tcp) {
+            match number.scaled(tcp, connection.socket.unchanged_ms()) {
                 Some(value) => unsigned(out, value),
                 None => out.extend_from_slice(b"null"),
             }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_api::{Answer, Ask, FORMAT, FaceError, Interned, Mark, Question, View, WireError, tell};
-use conns_core::model::{Beat, Connection, Known, Snapshot};
+use conns_core::model::{Beat, Connection, Known, Snapshot, TcpInfo};
 use conns_core::query::{Field, catalogue};
 use proptest::prelude::*;
 use sample::{Agent, listener, machine, socket, udp};
@@ -208,8 +208,8 @@ fn time_passes_for_what_did_not_change() {
     };
     let (then, now) = (quiet(&before), quiet(&now));
     let ms = |connection: &Connection| {
-        let tcp = connection.tcp().unwrap();
-        [tcp.last_data_sent(), tcp.last_data_recv(), tcp.last_ack_recv()].map(Option::unwrap)
+        let (sent, received) = (TcpInfo::last_data_sent, TcpInfo::last_data_recv);
+        [sent, received, TcpInfo::last_ack_recv].map(|read| connection.socket.since(read).unwrap())
     };
     assert_eq!((ms(&then), ms(&now)), ([1500, 2500, 900], [2500, 3500, 1900]));
     // Its age is known, as nothing was received since it was established.

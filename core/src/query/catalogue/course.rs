@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Closer, Endpoint, Facts, Family, Moment, Netns, Observation, Protocol, Socket, SocketId,
-        Source, State, UdpPeer, UdpTraffic, Unknown,
+        SocketRow, Source, State, UdpPeer, UdpTraffic, Unknown,
     };
     use crate::query::{Filter, find_field};
     use crate::track::{Memory, Tracker};
@@ -176,7 +176,7 @@ mod tests {
         let observation = Observation {
             source: Source::Ebpf,
             at: Moment::default(),
-            facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+            facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
             losses: Vec::new(),
         };
         let snapshot = Tracker::new(Memory::None).fold(vec![observation]);

@@ -89,7 +89,7 @@ pub(super) const ROWS: &[Row] = &[
         |c| Value::known(c.socket.timer, |t| Value::text(t.kind.name())),
     ),
     ("timer_expires", &[], Kind::Duration, "Time until that timer fires.", "idiag_expires", |c| {
-        Value::known(c.socket.timer, |t| Value::Micros(u64::from(t.expires_ms) * 1000))
+        Value::known(c.socket.timer_now(), |t| Value::Micros(u64::from(t.expires_ms) * 1000))
     }),
     (
         "timer_retransmits",

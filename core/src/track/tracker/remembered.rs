@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Connection, Ending, Event, EventKind, Happening, Holder, Known, Life, Moment, Socket, Unknown,
+    Connection, Ending, Event, EventKind, Happening, Holder, Known, Life, Moment, Socket,
+    SocketRow, Unknown,
 };
 use crate::track::course::{self, Course};
 use crate::track::direction::{Believed, Listeners};
@@ -38,7 +39,7 @@ impl Remembered {
     /// A connection that no look has shown before, and what to remember of it. `since` is the
     /// moment of an earlier look that would have shown it.
     pub(super) fn look_first(
-        socket: Box<Socket>,
+        socket: SocketRow,
         Unmet { serial, first_seen, direction: mut believed, course, .. }: Unmet,
         holders: Known<Arc<[Holder]>>,
         listeners: &Listeners,
@@ -101,7 +102,7 @@ impl Remembered {
     /// remembered.
     pub(super) fn look_again(
         &mut self,
-        socket: Box<Socket>,
+        socket: SocketRow,
         holders: Known<Arc<[Holder]>>,
         listeners: &Listeners,
         Now { sequence, at, is_told, half, .. }: Now,

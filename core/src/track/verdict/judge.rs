@@ -2,7 +2,7 @@
 //! before loss, a closed window before a full congestion window, a queue before the loss it causes.
 //! `docs/verdict.md` explains each threshold; `make lab` measures them.
 
-use crate::model::{Connection, EventKind, HowEnded, Protocol, State, TimerKind};
+use crate::model::{Connection, EventKind, HowEnded, Protocol, State, TcpInfo, TimerKind};
 
 use super::{Basis, Class, Evidence, Verdict};
 
@@ -167,7 +167,7 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
         let is_slow = match e.basis {
             Basis::Window { us } => waiting >= e.bytes_out as f64 * 1e6 / us as f64 * SLOW_DRAIN_S,
             // How fast the peer reads is not known of a life; that it takes nothing any more is.
-            Basis::Life => connection.tcp().and_then(|t| t.last_data_sent()) >= Some(STOPPED_MS),
+            Basis::Life => connection.socket.since(TcpInfo::last_data_sent) >= Some(STOPPED_MS),
         };
         if is_slow {
             return Some((Class::SlowReaderRemote, 0.7 + 0.29 * closed.max(rwnd)));
@@ -182,7 +182,7 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
             let rate = e.bytes_in as f64 * 1e6 / us as f64;
             f64::from(e.unread_max_bytes) >= rate * SLOW_DRAIN_S
         }
-        Basis::Life => connection.tcp().and_then(|t| t.last_data_recv()) >= Some(STOPPED_MS),
+        Basis::Life => connection.socket.since(TcpInfo::last_data_recv) >= Some(STOPPED_MS),
     };
     is_slow.then_some((Class::SlowReaderLocal, 0.7 + 0.28 * behind))
 }

@@ -1,7 +1,7 @@
 //! The verdict in words: one sentence with its numbers, and what to do about it.
 
 use crate::human::{bytes, duration, percent};
-use crate::model::{Protocol, Socket, State};
+use crate::model::{Protocol, Socket, SocketRow, State};
 
 use super::{Basis, Class, Evidence, Verdict};
 
@@ -9,7 +9,7 @@ impl Verdict {
     /// One sentence an engineer would say, with the numbers it rests on. `socket` is the one the
     /// verdict is about.
     #[must_use]
-    pub fn why(&self, socket: &Socket) -> String {
+    pub fn why(&self, socket: &SocketRow) -> String {
         let e = &self.evidence;
         let time = Time(e);
         match self.class {
@@ -91,7 +91,7 @@ impl Verdict {
             Class::Stalled => format!(
                 "No answer from the peer: {} timeouts in a row, next try in {}, {} unacknowledged.",
                 socket.timer.get().map_or(0, |t| t.retransmits),
-                duration(socket.timer.get().map_or(0, |t| u64::from(t.expires_ms) * 1000)),
+                duration(socket.timer_now().get().map_or(0, |t| u64::from(t.expires_ms) * 1000)),
                 bytes(socket.queues.get().map_or(0, |q| u64::from(q.send_bytes)))
             ),
             Class::HandshakeFailing if socket.state == State::Close => {

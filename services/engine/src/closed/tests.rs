@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use conns_core::model::{Facts, Moment, Observation, Socket, Source, State};
+use conns_core::model::{Facts, Moment, Observation, SocketRow, Source, State};
 use conns_core::track::{Memory, Tracker};
 
 use super::*;
@@ -19,7 +19,7 @@ impl Stage {
         Self { tracker, log: ClosedLog::since(1), latest }
     }
 
-    fn look(&mut self, sockets: Vec<Box<Socket>>) {
+    fn look(&mut self, sockets: Vec<SocketRow>) {
         let at = Moment { monotonic_us: self.latest.at.monotonic_us + 1_000_000, wall_us: 0 };
         let facts = vec![Facts::Sockets(sockets)];
         let rows = Observation { source: Source::Ebpf, at, facts, losses: Vec::new() };

@@ -1,5 +1,5 @@
 use conns_contract::{SocketSource, Task, WantedInodes};
-use conns_core::model::{Known, Process, Socket, State};
+use conns_core::model::{Known, Process, SocketRow, State};
 
 use super::*;
 use crate::ProcessSource;
@@ -50,7 +50,7 @@ impl Stage {
         Self { owners: Owners::default(), sources, table, held, read, procfs }
     }
 
-    fn show(&self, rows: Vec<Box<Socket>>) {
+    fn show(&self, rows: Vec<SocketRow>) {
         self.table.set(|table| table.rows = rows);
     }
 

@@ -12,8 +12,8 @@ use conns_contract::{
 };
 use conns_core::model::{
     Direction, Ending, Endpoint, EventKind, Facts, Family, Happening, Holding, HowEnded, Known,
-    Loss, Moment, Netns, Observation, Opening, Process, Protocol, Socket, SocketId, Source, State,
-    Subject, Unknown,
+    Loss, Moment, Netns, Observation, Opening, Process, Protocol, Socket, SocketId, SocketRow,
+    Source, State, Subject, Unknown,
 };
 
 /// Something a test holds one end of, and a source the other.
@@ -47,7 +47,7 @@ impl<T> Shared<T> {
 /// A table of sockets.
 #[derive(Default)]
 pub(crate) struct Table {
-    pub(crate) rows: Vec<Box<Socket>>,
+    pub(crate) rows: Vec<SocketRow>,
     pub(crate) fails: bool,
     pub(crate) left_out: Vec<Scope>,
     pub(crate) asked: Vec<Scope>,
@@ -145,10 +145,10 @@ fn broken(attempted: &str) -> SourceError {
 }
 
 /// An established socket with this cookie and inode.
-pub(crate) fn socket(cookie: u64) -> Box<Socket> {
+pub(crate) fn socket(cookie: u64) -> SocketRow {
     let end = |last, port| Endpoint { address: [10, 0, 0, last].into(), port };
     let untold = Unknown::SourceCannotTell;
-    Box::new(Socket {
+    SocketRow::from(Socket {
         id: SocketId { netns: 1, cookie },
         source: Source::Ebpf,
         netns: Arc::new(Netns::new(1, None, true)),
@@ -177,8 +177,10 @@ pub(crate) fn socket(cookie: u64) -> Box<Socket> {
 }
 
 /// The same in another state, in which no descriptor refers to it.
-pub(crate) fn unheld(cookie: u64, state: State) -> Box<Socket> {
-    Box::new(Socket { state, inode: Known::NotApplicable, ..*socket(cookie) })
+pub(crate) fn unheld(cookie: u64, state: State) -> SocketRow {
+    let mut socket = socket(cookie);
+    (socket.state, socket.inode) = (state, Known::NotApplicable);
+    socket
 }
 
 pub(crate) fn task(pid: u32, name: &str) -> Task {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use conns_core::model::{
     Closer, Direction, Ending, EventKind, Happening, HowEnded, Known, Moment, Opening, Process,
-    Source, State, Unknown,
+    SocketRow, Source, State, Unknown,
 };
 use foldhash::fast::RandomState;
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -89,7 +89,7 @@ impl Decoder {
             self.rows.closed(row)?
         } else {
             let ends = Ends(Bytes(record.get(EVENT_BYTES..SHORT_EVENT_BYTES)?));
-            let mut socket = Box::new(self.rows.ends(ends)?);
+            let mut socket = SocketRow::from(self.rows.ends(ends)?);
             if kind == EventKind::Failed {
                 socket.state = State::Close;
             }

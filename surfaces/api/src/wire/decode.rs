@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_core::model::{
-    Connection, Event, EventKind, Holder, Known, Moment, Netns, Opening, Process, Rates, Socket,
+    Connection, Event, EventKind, Holder, Known, Moment, Netns, Opening, Process, Rates, SocketRow,
     Unknown,
 };
 
@@ -147,7 +147,7 @@ impl Interned {
             holders.push(Holder { process, descriptor });
         }
         let holders = holds.map(|_| holders.into());
-        let (mut socket, direction, opening, ending, life, verdict): Bare<Box<Socket>> =
+        let (mut socket, direction, opening, ending, life, verdict): Bare<SocketRow> =
             rest.item(subject, place)?;
         socket.netns = netns;
         let opening = at.opening(opening, tables)?;

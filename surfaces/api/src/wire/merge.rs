@@ -7,13 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_core::model::{Connection, Known, Snapshot, SocketId, TcpInfo};
+use conns_core::model::{Connection, Known, Snapshot, SocketId};
 
 use super::{CONNECTIONS_MAX, Update, WireError};
-
-/// The fields of `struct tcp_info` (`linux/tcp.h`) that are milliseconds since something last
-/// happened: `tcpi_last_data_sent`, `tcpi_last_data_recv`, `tcpi_last_ack_recv`.
-const SINCE_LAST: [usize; 3] = [44, 52, 56];
 
 impl Update {
     /// The snapshot this update leads to, from the snapshot `before`, which must be the one it
@@ -65,14 +61,5 @@ fn count_on(connection: &mut Connection, passed: Duration) {
     if !connection.socket.state.carries_data() {
         return;
     }
-    if let Known::Value(tcp, _) = &mut connection.socket.tcp {
-        let mut bytes = tcp.as_bytes().to_vec();
-        let ms = u32::try_from(passed.as_millis()).unwrap_or(u32::MAX);
-        for offset in SINCE_LAST {
-            if let Some(field) = bytes.get_mut(offset..).and_then(<[u8]>::first_chunk_mut) {
-                *field = u32::from_ne_bytes(*field).saturating_add(ms).to_ne_bytes();
-            }
-        }
-        *tcp = TcpInfo::new(&bytes);
-    }
+    connection.socket.let_pass(u32::try_from(passed.as_millis()).unwrap_or(u32::MAX));
 }

@@ -152,7 +152,7 @@ fn address<T>(shared: &Arc<T>) -> usize {
 /// A connection without what is told in the tables.
 fn bare(connection: &Connection, tables: &Tables<'_>) -> Bare<Socket> {
     let Connection { socket, holders: _, direction, opening, ending, life, verdict } = connection;
-    let socket = Socket { netns: Arc::clone(&tables.nowhere), ..(**socket).clone() };
+    let socket = Socket { netns: Arc::clone(&tables.nowhere), ..socket.to_socket() };
     let opening = opening.as_ref().map(|opening| {
         let Opening { at, handshake_us, accept_wait_us, by } = &**opening;
         let by = by.as_ref().map(|process| tables.place_of(process));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use conns_core::model::{
     AcceptQueue, Beat, Closed, Congestion, CongestionDetail, Connection, Ending, Endpoint, Event,
     EventKind, Facts, Family, Health, Holding, Holdings, HowEnded, Known, Loss, LossKind, Moment,
-    Netns, Observation, Opening, Process, Protocol, Queues, Socket, SocketId, SocketMemory, Source,
-    State, Subject, TcpInfo, Timer, TimerKind, UdpPeer, UdpTraffic, Unknown,
+    Netns, Observation, Opening, Process, Protocol, Queues, Socket, SocketId, SocketMemory,
+    SocketRow, Source, State, Subject, TcpInfo, Timer, TimerKind, UdpPeer, UdpTraffic, Unknown,
 };
 use conns_core::track::{Memory, Tracker};
 
@@ -31,7 +31,7 @@ pub(crate) fn namespaces() -> [Arc<Netns>; 2] {
 }
 
 /// An established TCP connection with every kind of value in it; its inode is its cookie.
-pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> Box<Socket> {
+pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> SocketRow {
     let local = endpoint(local);
     let netns = Arc::clone(&namespaces()[usize::from(local.address.is_ipv6())]);
     let mut tcp = [0_u8; 280];
@@ -40,7 +40,7 @@ pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> Box<
         tcp[at..at + 4].copy_from_slice(&u32::to_ne_bytes(value));
     }
     let timer = Timer { kind: TimerKind::Other(9), expires_ms: 1000, retransmits: 0 };
-    Box::new(Socket {
+    SocketRow::from(Socket {
         id: SocketId { netns: netns.inode, cookie },
         source: Source::SockDiag,
         netns,
@@ -68,7 +68,7 @@ pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> Box<
     })
 }
 
-pub(crate) fn listener(cookie: u64, local: &str) -> Box<Socket> {
+pub(crate) fn listener(cookie: u64, local: &str) -> SocketRow {
     let mut socket = socket(cookie, local, local, 0);
     socket.state = State::Listen;
     socket.remote = None;
@@ -76,7 +76,7 @@ pub(crate) fn listener(cookie: u64, local: &str) -> Box<Socket> {
     socket
 }
 
-pub(crate) fn udp(cookie: u64, local: &str) -> Box<Socket> {
+pub(crate) fn udp(cookie: u64, local: &str) -> SocketRow {
     let mut socket = socket(cookie, local, local, 0);
     (socket.protocol, socket.state) = (Protocol::Udp, State::Close);
     (socket.remote, socket.tcp) = (None, Known::NotApplicable);
@@ -123,7 +123,7 @@ impl Agent {
     }
 
     /// One more look. `holds` are pid and inode; processes are named after their pid.
-    pub(crate) fn look(&mut self, sockets: Vec<Box<Socket>>, holds: &[(u32, u64)]) -> Beat {
+    pub(crate) fn look(&mut self, sockets: Vec<SocketRow>, holds: &[(u32, u64)]) -> Beat {
         let beats = self.latest.as_ref().map_or(0, |beat| beat.health.beats);
         let us = (100 + beats) * SECOND_US;
         let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };

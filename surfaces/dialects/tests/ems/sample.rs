@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conns_core::model::{
     Beat, Closed, Connection, Endpoint, Facts, Family, Health, Holder, Known, Moment, Netns,
-    Observation, Process, Protocol, Rates, Snapshot, Socket, SocketId, Source, State, TcpInfo,
-    Unknown,
+    Observation, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketRow, Source, State,
+    TcpInfo, Unknown,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Memory, Tracker};
@@ -70,7 +70,7 @@ pub(crate) fn socket(
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+        facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
         losses: Vec::new(),
     };
     let seen = Tracker::new(Memory::None).fold(vec![observation]);

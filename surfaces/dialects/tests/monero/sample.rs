@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conns_core::model::{
     Beat, Connection, Direction, Endpoint, Facts, Family, Health, Holder, Known, Moment, Netns,
-    Observation, Process, Protocol, Queues, Rates, Snapshot, Socket, SocketId, Source, State,
-    TcpInfo, Unknown,
+    Observation, Process, Protocol, Queues, Rates, Snapshot, Socket, SocketId, SocketRow, Source,
+    State, TcpInfo, Unknown,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Memory, Tracker};
@@ -118,7 +118,7 @@ impl Peer {
         let observation = Observation {
             source: Source::SockDiag,
             at: NOW,
-            facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+            facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
             losses: Vec::new(),
         };
         let seen = Tracker::new(Memory::None).fold(vec![observation]);

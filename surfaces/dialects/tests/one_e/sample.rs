@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use conns_core::model::{
     Connection, Endpoint, Facts, Family, Holder, Known, Moment, Netns, Observation, Process,
-    Protocol, Snapshot, Socket, SocketId, Source, State, TcpInfo, Unknown,
+    Protocol, Snapshot, Socket, SocketId, SocketRow, Source, State, TcpInfo, Unknown,
 };
 use conns_core::track::{Memory, Tracker};
 
@@ -59,7 +59,7 @@ pub(crate) fn socket(
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+        facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
         losses: Vec::new(),
     };
     let seen = Tracker::new(Memory::None).fold(vec![observation]);

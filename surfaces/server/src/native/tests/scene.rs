@@ -11,8 +11,8 @@ use axum::extract::Request;
 use conns_core::model::{
     Ability, AcceptQueue, Beat, Closed, Closer, Connection, Cost, Direction, Ending, Endpoint,
     Event, EventKind, Facts, Family, Health, Holder, HowEnded, Known, Life, Loss, LossKind, Moment,
-    Netns, Observation, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketMemory, Source,
-    State, TcpInfo, Unknown,
+    Netns, Observation, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketMemory,
+    SocketRow, Source, State, TcpInfo, Unknown,
 };
 use conns_core::track::{Class, Memory, Tracker};
 use http::{HeaderMap, StatusCode};
@@ -144,7 +144,7 @@ impl Sketch {
         let observation = Observation {
             source: Source::SockDiag,
             at: Moment::default(),
-            facts: vec![Facts::Sockets(vec![Box::new(socket)])],
+            facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
             losses: Vec::new(),
         };
         let seen = Tracker::new(Memory::None).fold(vec![observation]);
