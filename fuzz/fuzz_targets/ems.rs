@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use conns_core::model::{Beat, Facts, Health, Moment, Netns, Observation, Protocol, Source};
+use conns_core::model::{
+    Beat, Facts, Health, Moment, Netns, Observation, Protocol, SocketRow, Source,
+};
 use conns_core::query::Filter;
 use conns_core::track::{Memory, Tracker};
 use conns_dialects::ems::{Argument, Call, LONGEST_LINE, Options, Server};
@@ -132,7 +134,7 @@ fn shelf() -> Shelf {
         (Protocol::Udp, include_bytes!("../../corpus/sockdiag/linux-6.18/udp4-0.bin")),
     ] {
         for message in wire::messages(datagram).flatten() {
-            sockets.extend(reader.read(protocol, message.payload).map(Box::new));
+            sockets.extend(reader.read(protocol, message.payload).map(SocketRow::from));
         }
     }
     let observation = Observation {

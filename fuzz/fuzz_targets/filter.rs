@@ -5,7 +5,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use conns_core::model::{Connection, Facts, Moment, Netns, Observation, Protocol, Source};
+use conns_core::model::{
+    Connection, Facts, Moment, Netns, Observation, Protocol, SocketRow, Source,
+};
 use conns_core::query::Filter;
 use conns_core::query::filter::MAX_BYTES;
 use conns_core::track::{Memory, Tracker};
@@ -52,7 +54,7 @@ static CONNECTIONS: LazyLock<Vec<Connection>> = LazyLock::new(|| {
         (Protocol::Mptcp, include_bytes!("../../corpus/sockdiag/linux-6.18/mptcp4-0.bin")),
     ] {
         for message in wire::messages(datagram).flatten() {
-            sockets.extend(reader.read(protocol, message.payload).map(Box::new));
+            sockets.extend(reader.read(protocol, message.payload).map(SocketRow::from));
         }
     }
     let observation = Observation {

@@ -9,7 +9,9 @@
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use conns_core::model::{Beat, Facts, Health, Moment, Netns, Observation, Protocol, Source};
+use conns_core::model::{
+    Beat, Facts, Health, Moment, Netns, Observation, Protocol, SocketRow, Source,
+};
 use conns_core::query::Filter;
 use conns_core::track::{Memory, Tracker};
 use conns_dialects::monero::{Era, Login, Node, Options};
@@ -93,7 +95,7 @@ static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(sockets.map(Box::new).collect())],
+        facts: vec![Facts::Sockets(sockets.map(SocketRow::from).collect())],
         losses: Vec::new(),
     };
     let snapshot = Tracker::new(Memory::None).fold(vec![observation]);

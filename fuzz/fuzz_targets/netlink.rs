@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Facts, Holding, Holdings, Known, Moment, Netns, Observation, Process, Protocol, Socket, SocketRow, Source, Subject, Unknown};
+use conns_core::model::{
+    Connection, Facts, Holding, Holdings, Known, Moment, Netns, Observation, Process, Protocol,
+    SocketRow, Source, Subject, Unknown,
+};
 use conns_core::query::{Field, Kind, SortKey, Value, catalogue, group, sort};
 use conns_core::track::{Memory, Tracker};
 use conns_sockdiag::{RowReader, wire};
