@@ -26,20 +26,7 @@ pub(crate) fn markdown(
     sockets: u32,
     took: Duration,
 ) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "# Bench of the agent {}\n", machine.stamp());
-    let _ = writeln!(
-        text,
-        "{}, {} cores, {:.0} GiB, Linux {}, load {} at the start. {:.0} s in all.\n\n{}\n",
-        machine.processor,
-        machine.cores,
-        machine.memory_gib,
-        machine.kernel,
-        machine.load,
-        took.as_secs_f64(),
-        machine.versions.join(" · ")
-    );
+    let mut text = machine.heading("Bench of the agent", "", took);
     goals(&mut text, costs, races);
     of_costs(&mut text, costs);
     of_races(&mut text, races, sockets);

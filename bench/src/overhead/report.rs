@@ -31,20 +31,12 @@ fn noise(series: &Series) -> Option<Spread> {
 
 /// The whole result.
 pub(super) fn markdown(machine: &Machine, all: &[Series], turn: u32, took: Duration) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "# Overhead for those who are watched {}\n", machine.stamp());
-    let _ = writeln!(
-        text,
-        "{}, {} cores, {:.0} GiB, Linux {}, load {} at the start. Turns of {turn} s, {:.0} s in all.\n\n{}\n\n## Goals\n",
-        machine.processor,
-        machine.cores,
-        machine.memory_gib,
-        machine.kernel,
-        machine.load,
-        took.as_secs_f64(),
-        machine.versions.join(" · ")
+    let mut text = machine.heading(
+        "Overhead for those who are watched",
+        &format!("Turns of {turn} s, "),
+        took,
     );
+    text.push_str("## Goals\n\n");
     for series in all {
         let (what, unit) = series.work.names();
         let judged = lost(series).map_or("not measured".to_owned(), |lost| {

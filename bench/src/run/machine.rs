@@ -3,7 +3,7 @@
 use std::fs::read_to_string;
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::contenders::{CONTENDERS, Program};
 
@@ -53,6 +53,19 @@ impl Machine {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
         }
+    }
+
+    /// What each result begins with: what it is, and where and with what it was measured. `how` stands before how long
+    /// it took.
+    pub(crate) fn heading(&self, title: &str, how: &str, took: Duration) -> String {
+        let Self { processor, cores, memory_gib, kernel, load, versions, .. } = self;
+        format!(
+            "# {title} {}\n\n{processor}, {cores} cores, {memory_gib:.0} GiB, Linux {kernel}, load {load} at the start. \
+             {how}{:.0} s in all.\n\n{}\n\n",
+            self.stamp(),
+            took.as_secs_f64(),
+            versions.join(" · ")
+        )
     }
 
     /// `2026-05-04T0302Z`, fit for a file name.

@@ -38,21 +38,7 @@ fn peak_mb(usage: &Usage) -> f64 {
 
 /// The whole result.
 pub(crate) fn markdown(machine: &Machine, bouts: &[Bout], rounds: u32, took: Duration) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "# Bench {}\n", machine.stamp());
-    let _ = writeln!(
-        text,
-        "{}, {} cores, {:.0} GiB, Linux {}, load {} at the start. {} rounds, {:.0} s in all.\n\n{}\n",
-        machine.processor,
-        machine.cores,
-        machine.memory_gib,
-        machine.kernel,
-        machine.load,
-        rounds,
-        took.as_secs_f64(),
-        machine.versions.join(" · ")
-    );
+    let mut text = machine.heading("Bench", &format!("{rounds} rounds, "), took);
     goals(&mut text, bouts);
     for bout in bouts {
         table(&mut text, bout, rounds);

@@ -24,20 +24,8 @@ pub(super) fn markdown(
     order: Order,
     took: Duration,
 ) -> String {
-    let mut text = String::new();
+    let mut text = machine.heading("Short connections", "", took);
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "# Short connections {}\n", machine.stamp());
-    let _ = writeln!(
-        text,
-        "{}, {} cores, {:.0} GiB, Linux {}, load {} at the start. {:.0} s in all.\n\n{}\n",
-        machine.processor,
-        machine.cores,
-        machine.memory_gib,
-        machine.kernel,
-        machine.load,
-        took.as_secs_f64(),
-        machine.versions.join(" · ")
-    );
     let _ = writeln!(
         text,
         "A storm of {} connections for each watcher: {} wanted a second for {:.0} s on loopback, each with up to 1000 bytes \

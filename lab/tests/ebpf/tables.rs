@@ -253,5 +253,14 @@ pub(crate) fn later_namespace() -> Result<()> {
         let rows = list["connections"].as_array().cloned().unwrap_or_default();
         let is_it = |row: &Value| row["netns_inode"] == inode && row["pid"] == listener.pid();
         Ok((rows.len() == 1 && rows.iter().all(is_it)).then_some(()))
-    })
+    })?;
+    // What netlink may not enter hides none.
+    let health = agent.health(Some(&home))?;
+    let abilities = health["abilities"].as_array().context("no abilities")?;
+    let all = abilities.iter().find(|ability| ability["name"] == "all-namespaces");
+    ensure!(
+        all.is_some_and(|all| all["missing"].is_null()),
+        "it sees a namespace made later and says: {all:?}"
+    );
+    Ok(())
 }

@@ -179,7 +179,11 @@ impl Engine {
     /// What can be done here, and what not, as far as the last look has shown.
     #[must_use]
     pub fn abilities(&self) -> Vec<Ability> {
-        let mut abilities = abilities::of_losses(&self.lost);
+        let has = |name: &str| {
+            let of_sources = &self.sources.abilities;
+            of_sources.iter().any(|ability| &*ability.name == name && ability.missing.is_none())
+        };
+        let mut abilities = abilities::of_losses(&self.lost, has("ebpf-watch"));
         abilities.extend(self.sources.abilities.iter().cloned());
         abilities
     }
