@@ -45,6 +45,7 @@ const TESTS: &[(&str, Test)] = &[
     ("mapped_addresses_appear_as_such_and_both_filters_match", kinds::mapped),
     ("udp_connected_and_unconnected", kinds::udp),
     ("mptcp_connection_is_shown", kinds::mptcp),
+    ("every_mptcp_connection_of_a_listener_is_shown", kinds::several_mptcp),
     ("listen_backlog_and_overflows", listeners::backlog),
     ("each_namespace_under_its_name", namespaces::each_once),
     ("a_namespace_that_vanishes_is_no_crash", namespaces::vanishing),

@@ -40,7 +40,9 @@ impl Netns {
 pub struct SocketId {
     /// Inode of the network namespace.
     pub netns: u64,
-    /// `SO_COOKIE`; a source without cookies puts a digest of protocol and ends here.
+    /// `SO_COOKIE`; a source without cookies puts a digest of protocol and ends here. Of an MPTCP
+    /// connection it is a digest of its cookie and ends: the kernel gives all that a listener
+    /// accepts the listener's cookie, once that has one (`mptcp_sk_clone_init`, `net/mptcp`).
     pub cookie: u64,
 }
 
@@ -442,5 +444,12 @@ impl Socket {
     #[must_use]
     pub fn is_subflow(&self) -> bool {
         self.upper_layer.value().is_some_and(|name| &**name == "mptcp")
+    }
+
+    /// Whether it is an MPTCP connection or listener, or a part of one. The inode tells who holds
+    /// them, not the cookie.
+    #[must_use]
+    pub fn is_mptcp(&self) -> bool {
+        self.protocol == Protocol::Mptcp || self.is_subflow()
     }
 }

@@ -39,7 +39,7 @@ impl Holders {
                 starts.insert(key(holding.subject), at);
             }
         }
-        // A source names its sockets either way; only subflows of MPTCP are named by inode always.
+        // A source names its sockets either way; only those of MPTCP are named by inode always.
         let is_by_identity = held.iter().any(|h| matches!(h.subject, Subject::Socket(_)));
         Self { told: Some(told), held, is_by_identity, source: Some(source), starts }
     }
@@ -56,7 +56,7 @@ impl Holders {
             // Without an inode no descriptor can refer to it: the kernel alone holds it.
             Known::NotApplicable => return Known::NotApplicable,
             // A subflow has no descriptor of its own, but the inode of the connection it is part of.
-            Known::Value(inode, _) if !self.is_by_identity || socket.is_subflow() => {
+            Known::Value(inode, _) if !self.is_by_identity || socket.is_mptcp() => {
                 Subject::Inode(inode)
             }
             Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.id),

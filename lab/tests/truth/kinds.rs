@@ -1,10 +1,13 @@
 //! Kinds of sockets: mapped addresses, UDP, MPTCP.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
-use conns_lab::oracle::ss;
+use conns_lab::oracle::{SsRow, ss};
+use conns_lab::process::{READY_WITHIN, wait_for};
+use serde_json::Value;
 
 use crate::stage::{all, conns, path_of, peer, port_of, record, shows};
 
@@ -89,5 +92,53 @@ pub(crate) fn mptcp() -> Result<()> {
         shows(fitting[0], "pid", pid)?;
         shows(fitting[0], "state", "ESTAB")?;
     }
+    Ok(())
+}
+
+/// Each MPTCP connection of a listener, which all have its cookie: whoever has listed the listener has made the kernel give
+/// it one.
+pub(crate) fn several_mptcp() -> Result<()> {
+    let namespace = Namespace::create("a")?;
+    let server = peer(&namespace, "listen --at 127.0.0.1:7055 --do ignore --mptcp")?;
+    ensure!(all(&namespace)?.iter().any(|row| row["proto"] == "mptcp"), "no listener");
+    let _client = peer(&namespace, "connect --to 127.0.0.1:7055 --count 4 --do ignore --mptcp")?;
+    // Once all are accepted, each has an inode.
+    let inode = |row: &SsRow| {
+        let words = row.detail.split_ascii_whitespace();
+        words
+            .filter_map(|word| word.strip_prefix("ino:")?.parse::<u64>().ok())
+            .find(|ino| *ino != 0)
+    };
+    let accepted = wait_for("all to be accepted", READY_WITHIN, || {
+        let mut accepted = ss(&namespace, "Mae")?;
+        accepted.retain(|row| row.local.port() == 7055 && row.remote.port() != 0);
+        let is_whole = accepted.len() == 4 && accepted.iter().all(|row| inode(row).is_some());
+        Ok(is_whole.then_some(accepted))
+    })?;
+    let rows = all(&namespace)?;
+    let (mut descriptors, mut identities) = (BTreeSet::new(), BTreeSet::new());
+    for oracle in &accepted {
+        let is_it = |row: &&Value| {
+            row["proto"] == "mptcp"
+                && row["local_port"] == 7055
+                && row["remote_port"] == oracle.remote.port()
+        };
+        let fitting: Vec<_> = rows.iter().filter(is_it).collect();
+        ensure!(
+            fitting.len() == 1,
+            "conns shows the connection {oracle:?} {} times: {rows:?}",
+            fitting.len()
+        );
+        shows(fitting[0], "pid", server.pid())?;
+        shows(fitting[0], "inode", inode(oracle))?;
+        let owners = fitting[0]["owners"].as_array().context("no owners")?;
+        ensure!(owners.len() == 1, "{oracle:?} has the owners {owners:?}");
+        descriptors.insert(owners[0]["fd"].to_string());
+        identities.insert(fitting[0]["cookie"].to_string());
+    }
+    ensure!(
+        descriptors.len() == 4 && identities.len() == 4,
+        "four connections have the descriptors {descriptors:?} and the identities {identities:?}"
+    );
     Ok(())
 }

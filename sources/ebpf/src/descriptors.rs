@@ -160,11 +160,11 @@ impl ProcessDescriptors {
             let process = u32::try_from(found.tasks.len()).unwrap_or(u32::MAX).saturating_sub(1);
             let descriptor = Some(b.u32(24));
             let id = SocketId { netns: u64::from(b.u32(16)), cookie: b.u64(0) };
-            let mut hold = |subject| found.held.push(Holding { subject, process, descriptor });
-            hold(Subject::Socket(id));
-            if let inode @ 1.. = b.u64(48) {
-                hold(Subject::Inode(inode));
-            }
+            let subject = match b.u64(48) {
+                0 => Subject::Socket(id),
+                inode_of_mptcp => Subject::Inode(inode_of_mptcp),
+            };
+            found.held.push(Holding { subject, process, descriptor });
             Some(DESCRIPTOR_BYTES)
         })?;
         if let Some(changes) = &mut self.changes {

@@ -4,7 +4,7 @@
 //! find nothing almost everywhere. Where neither they nor the TCP table showed MPTCP, they are read
 //! now and then only.
 
-use conns_core::model::{Protocol, Socket, SocketRow};
+use conns_core::model::SocketRow;
 
 /// So many looks the tables may rest. The TCP table shows subflows by themselves, but to
 /// `CAP_NET_ADMIN` only; without it an MPTCP connection may be seen so many looks late, its
@@ -21,20 +21,16 @@ pub(crate) struct MptcpTables {
 impl MptcpTables {
     /// Whether they need not be read, given the rows read so far in this look.
     pub(crate) fn may_rest(&self, rows: &[SocketRow]) -> bool {
-        self.rest > 0 && !rows.iter().any(|row| is_mptcp(row))
+        self.rest > 0 && !rows.iter().any(|row| row.is_mptcp())
     }
 
     /// Told all rows of a look.
     pub(crate) fn looked(&mut self, rows: &[SocketRow]) {
-        let is_in_use = rows.iter().any(|row| is_mptcp(row));
+        let is_in_use = rows.iter().any(|row| row.is_mptcp());
         self.rest = match self.rest {
             _ if is_in_use => 0,
             0 => LOOKS_RESTED,
             left => left - 1,
         };
     }
-}
-
-fn is_mptcp(row: &Socket) -> bool {
-    row.protocol == Protocol::Mptcp || row.is_subflow()
 }

@@ -2,6 +2,7 @@
 //!
 //! The one idea: the fixed 72 bytes must be there, everything after is read by length.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -43,6 +44,14 @@ pub struct RowReader {
     netns: Arc<Netns>,
     /// Names of algorithms and upper layers seen, each kept once.
     names: Vec<Arc<str>>,
+}
+
+/// Tells apart the connections of an MPTCP listener, which all have its cookie (see [`SocketId`]).
+/// Keys are fixed, so a connection keeps its number.
+fn digest(cookie: u64, local: Endpoint, remote: Endpoint) -> u64 {
+    let mut digest = DefaultHasher::new();
+    (cookie, local, remote).hash(&mut digest);
+    digest.finish()
 }
 
 /// Most names kept apart; the kernel has about twenty algorithms. Others are still read, not kept.
@@ -93,6 +102,11 @@ impl RowReader {
         let remote = Endpoint { address: remote, port: be16(6) };
         let says = Source::SockDiag;
         let cookie = u64::from(ne32(44)) | u64::from(ne32(48)) << 32;
+        let remote = (!remote.is_unspecified()).then_some(remote);
+        let cookie = match remote {
+            Some(remote) if protocol == Protocol::Mptcp => digest(cookie, local, remote),
+            _ => cookie,
+        };
         let (rqueue, wqueue, inode) = (ne32(56), ne32(60), u64::from(ne32(68)));
         let listens = state == State::Listen;
         // The kernel keeps a stub of a handshake, and of a closed connection nobody holds, which may
@@ -112,7 +126,7 @@ impl RowReader {
             family,
             state,
             local,
-            remote: (!remote.is_unspecified()).then_some(remote),
+            remote,
             interface: ne32(40),
             inode: if inode == 0 { Known::NotApplicable } else { Known::Value(inode, says) },
             uid: if is_stub { Known::NotApplicable } else { Known::Value(ne32(64), says) },

@@ -105,7 +105,7 @@ pub(super) const ROWS: &[Row] = &[
         "cookie",
         &[],
         Kind::Count,
-        "The kernel's identity of the socket, unique until reboot.",
+        "The kernel's identity of the socket, unique until reboot; of an MPTCP connection a number made of it and the two ends, as the kernel gives all connections of a listener the same.",
         "inet_diag_sockid.idiag_cookie",
         |c| Value::Count(c.socket.id.cookie),
     ),
