@@ -138,6 +138,13 @@ pub fn wait_for<T>(
     }
 }
 
+/// Whether there is such a program to run; those of the system's own folder count.
+pub fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    places.any(|folder| folder.join(program).is_file())
+}
+
 /// A program beside, or one folder above, the running executable: where cargo puts the workspace's binaries.
 pub fn beside_me(name: &str) -> Option<PathBuf> {
     let me = std::env::current_exe().ok()?;

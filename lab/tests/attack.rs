@@ -3,25 +3,22 @@
 //!
 //! Without root it is listed as ignored, by name.
 
+#[path = "common/trials.rs"]
+mod trials;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::ensure;
 use conns_lab::soak::{Order, run as soak};
-use libtest_mimic::{Arguments, Trial, run};
 
 /// Long enough for every attack to begin anew a few times; what vanished is forgotten within 14 s more.
 const ATTACK: Duration = Duration::from_secs(6);
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
     let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        eprintln!("the attack is ignored: it needs root, to make a network namespace");
-    }
-    let name = "everything_holds_under_attack";
-    let trial = Trial::test(name, || attack().map_err(|error| format!("{error:#}").into()));
-    run(&arguments, vec![trial.with_ignored_flag(!is_root)]).exit_code()
+    let missing = (!is_root).then(|| "it needs root, to make a network namespace".to_owned());
+    trials::run_all([("everything_holds_under_attack", missing, attack as fn() -> _)])
 }
 
 fn attack() -> anyhow::Result<()> {

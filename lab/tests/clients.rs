@@ -26,10 +26,10 @@ mod remote;
 mod rows;
 #[path = "clients/stage.rs"]
 mod stage;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::process::ExitCode;
-
-use libtest_mimic::{Arguments, Trial, run};
 
 use need::Need::{self, Chromium, Curl, Monerod, Nc, Python, Root};
 
@@ -57,17 +57,9 @@ const TESTS: &[(&str, &[Need], Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let trials = TESTS
-        .iter()
-        .map(|(name, needs, test)| {
-            let missing = needs.iter().find_map(|need| need.missing());
-            if let Some(missing) = &missing {
-                eprintln!("{name} is ignored: {missing}");
-            }
-            Trial::test(*name, move || test().map_err(|error| format!("{error:#}").into()))
-                .with_ignored_flag(missing.is_some())
-        })
-        .collect();
-    run(&arguments, trials).exit_code()
+    trials::run_all(
+        TESTS.iter().map(|(name, needs, test)| {
+            (*name, needs.iter().find_map(|need| need.missing()), *test)
+        }),
+    )
 }

@@ -11,14 +11,14 @@ mod loaded;
 mod stage;
 #[path = "ebpf/tables.rs"]
 mod tables;
+#[path = "common/trials.rs"]
+mod trials;
 #[path = "ebpf/unload.rs"]
 mod unload;
 #[path = "ebpf/zoo.rs"]
 mod zoo;
 
 use std::process::ExitCode;
-
-use libtest_mimic::{Arguments, Trial, run};
 
 type Test = fn() -> anyhow::Result<()>;
 
@@ -36,17 +36,7 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let trials = TESTS
-        .iter()
-        .map(|(name, abilities, programs, test)| {
-            let missing = stage::missing(abilities, programs);
-            if let Some(missing) = &missing {
-                eprintln!("{name} is ignored: {missing}");
-            }
-            Trial::test(*name, move || test().map_err(|error| format!("{error:#}").into()))
-                .with_ignored_flag(missing.is_some())
-        })
-        .collect();
-    run(&arguments, trials).exit_code()
+    trials::run_all(TESTS.iter().map(|(name, abilities, programs, test)| {
+        (*name, stage::missing(abilities, programs), *test)
+    }))
 }

@@ -18,10 +18,11 @@ mod resets;
 mod stage;
 #[path = "events/storm.rs"]
 mod storm;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial, run};
 use stage::Need;
 
 type Test = fn() -> anyhow::Result<()>;
@@ -58,18 +59,8 @@ const TESTS: &[(&str, &[Need], Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
     let no_events = stage::no_events();
-    let trials = TESTS
-        .iter()
-        .map(|(name, needs, test)| {
-            let missing = no_events.clone().or_else(|| stage::missing(needs));
-            if let Some(missing) = &missing {
-                eprintln!("{name} is ignored: {missing}");
-            }
-            Trial::test(*name, move || test().map_err(|error| format!("{error:#}").into()))
-                .with_ignored_flag(missing.is_some())
-        })
-        .collect();
-    run(&arguments, trials).exit_code()
+    trials::run_all(TESTS.iter().map(|(name, needs, test)| {
+        (*name, no_events.clone().or_else(|| stage::missing(needs)), *test)
+    }))
 }

@@ -13,10 +13,10 @@ mod privileges;
 mod reload;
 #[path = "serve/stage.rs"]
 mod stage;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::process::ExitCode;
-
-use libtest_mimic::{Arguments, Trial, run};
 
 type Test = fn() -> anyhow::Result<()>;
 
@@ -42,17 +42,5 @@ const TESTS: &[(&str, &[&str], Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let trials = TESTS
-        .iter()
-        .map(|(name, needs, test)| {
-            let missing = stage::missing(needs);
-            if let Some(missing) = &missing {
-                eprintln!("{name} is ignored: {missing}");
-            }
-            Trial::test(*name, move || test().map_err(|error| format!("{error:#}").into()))
-                .with_ignored_flag(missing.is_some())
-        })
-        .collect();
-    run(&arguments, trials).exit_code()
+    trials::run_all(TESTS.iter().map(|(name, needs, test)| (*name, stage::missing(needs), *test)))
 }

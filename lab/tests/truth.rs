@@ -20,10 +20,10 @@ mod owners;
 mod quality;
 #[path = "truth/stage.rs"]
 mod stage;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::process::ExitCode;
-
-use libtest_mimic::{Arguments, Trial, run};
 
 type Test = fn() -> anyhow::Result<()>;
 
@@ -52,17 +52,6 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
     let missing = stage::missing();
-    if let Some(missing) = missing {
-        eprintln!("truth tests are ignored: {missing}");
-    }
-    let trials = TESTS
-        .iter()
-        .map(|(name, test)| {
-            Trial::test(*name, move || test().map_err(|error| format!("{error:#}").into()))
-                .with_ignored_flag(missing.is_some())
-        })
-        .collect();
-    run(&arguments, trials).exit_code()
+    trials::run_all(TESTS.iter().map(|(name, test)| (*name, missing.clone(), *test)))
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conns_lab::process::is_installed;
+
 /// The libraries `lab/clients/install.sh` installs.
 const REQUIREMENTS: &str = include_str!("../../clients/requirements.txt");
 
@@ -22,7 +24,7 @@ impl Need {
     /// Why a test that needs it cannot run here; `None` if it can.
     pub(crate) fn missing(self) -> Option<String> {
         let package = |program: &str, package: &str| {
-            (!on_path(program)).then(|| format!("there is no {program}; install {package}"))
+            (!is_installed(program)).then(|| format!("there is no {program}; install {package}"))
         };
         match self {
             Self::Root if rustix::process::geteuid().is_root() => None,
@@ -46,9 +48,4 @@ impl Need {
 pub(crate) fn clients() -> PathBuf {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/clients");
     std::env::var_os("CONNS_CLIENTS").map_or_else(usual, PathBuf::from)
-}
-
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

@@ -5,7 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 use anyhow::Result;
 use conns_lab::conns::Conns;
 use conns_lab::netns::Namespace;
-use conns_lab::process::Peer;
+use conns_lab::process::{Peer, is_installed};
 
 /// What this machine lacks.
 pub(crate) fn missing(abilities: &[&str], programs: &[&str]) -> Option<String> {
@@ -20,10 +20,7 @@ pub(crate) fn missing(abilities: &[&str], programs: &[&str]) -> Option<String> {
     if let Some(why) = abilities.iter().find_map(lacks) {
         return Some(format!("not by eBPF here: {why}"));
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = || std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let is_there = |program: &str| places().any(|folder| folder.join(program).is_file());
-    let lacks = programs.iter().find(|program| !is_there(program));
+    let lacks = programs.iter().find(|program| !is_installed(program));
     lacks.map(|program| format!("there is no {program}"))
 }
 

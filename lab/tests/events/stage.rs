@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use conns_lab::conns::Conns;
 use conns_lab::follow::Follower;
 use conns_lab::netns::Namespace;
-use conns_lab::process::Peer;
+use conns_lab::process::{Peer, is_installed};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use serde_json::{Value, json};
 
@@ -39,14 +39,12 @@ pub(crate) fn no_events() -> Option<String> {
 
 /// What this machine lacks.
 pub(crate) fn missing(needs: &[Need]) -> Option<String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let has = |program: &str| std::env::split_paths(&path).any(|at| at.join(program).is_file());
     needs.iter().find_map(|need| match need {
         Need::Tun if !FilePath::new("/dev/net/tun").exists() => {
             Some("there is no /dev/net/tun; load the module tun".to_owned())
         }
-        Need::Python if !has("python3") => Some("there is no python3".to_owned()),
-        Need::Unshare if !has("unshare") => {
+        Need::Python if !is_installed("python3") => Some("there is no python3".to_owned()),
+        Need::Unshare if !is_installed("unshare") => {
             Some("there is no unshare; install util-linux".to_owned())
         }
         _ => None,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use conns_lab::agent::Agent;
 use conns_lab::conns::Conns;
 use conns_lab::netns::Namespace;
-use conns_lab::process::{Peer, wait_for};
+use conns_lab::process::{Peer, is_installed, wait_for};
 use serde_json::Value;
 
 /// How long a condition may take to come true.
@@ -27,10 +27,7 @@ pub(crate) fn missing(programs: &[&str]) -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("it needs root, to make network namespaces".to_owned());
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let lacks = programs.iter().find(|program| !is_there(program));
+    let lacks = programs.iter().find(|program| !is_installed(program));
     lacks.map(|program| format!("there is no {program}"))
 }
 

@@ -15,12 +15,12 @@ use serde_json::Value;
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// What the machine lacks for these tests.
-pub(crate) fn missing() -> Option<&'static str> {
+pub(crate) fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
-        return Some("they need root, to make network namespaces");
+        return Some("it needs root, to make network namespaces".to_owned());
     }
     if !FilePath::new("/dev/net/tun").exists() {
-        return Some("there is no /dev/net/tun; load the module tun");
+        return Some("there is no /dev/net/tun; load the module tun".to_owned());
     }
     None
 }
