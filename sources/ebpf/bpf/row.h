@@ -62,10 +62,17 @@ INLINE void fill_addresses(struct ends *ends, const struct sock_common *common)
 	}
 }
 
+/* The helper is asked only where nobody has asked before: then there is no number yet. */
+INLINE u64 cookie_of(struct sock_common *common)
+{
+	u64 cookie = common->skc_cookie.counter;
+	return cookie ? cookie : socket_cookie(common);
+}
+
 /* What every kind of socket has; `common` must be one the helper for cookies takes. */
 INLINE void fill_common(struct ends *ends, struct sock_common *common, u8 kind)
 {
-	ends->cookie = socket_cookie(common);
+	ends->cookie = cookie_of(common);
 	ends->netns = common->skc_net.net->ns.inum;
 	ends->uid = 0;
 	ends->interface = common->skc_bound_dev_if;
