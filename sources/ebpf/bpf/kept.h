@@ -12,7 +12,7 @@ CONSTANT u32 IS_WATCHED = 0;
 CONSTANT u32 TELLS_EVENTS = 0;
 
 /* What was told of a socket last: numbers of which one changes whenever anything worth telling does. */
-#define WORDS 13
+#define WORDS 12
 struct mark {
 	u32 told[WORDS];
 	u32 is_told;
