@@ -35,58 +35,114 @@ fn row(agent: &Agent, home: &Namespace, port: u16) -> Result<Option<Value>> {
 /// Of each peer: bytes out and in, datagrams out and in.
 type Truth = Vec<(SocketAddr, [u64; 4])>;
 
-/// Three peers of an unconnected socket, each with another number and size of datagrams, which are answered.
-fn talk(namespace: &Namespace, at: &str, host: &str) -> Result<(UdpSocket, Truth)> {
+/// How the socket that is asked receives and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Calls {
+    /// It learns who asks.
+    RecvFrom,
+    /// It does not, and answers by what the test knows.
+    Recv,
+    /// It looks at each datagram before it takes it.
+    Peek,
+    /// It is connected to the only peer there is.
+    Connected,
+}
+
+/// Peers of a socket, each with another number and size of datagrams, which are answered.
+fn talk(
+    namespace: &Namespace,
+    at: &str,
+    host: &str,
+    calls: Calls,
+) -> Result<(UdpSocket, Vec<UdpSocket>, Truth)> {
     let socket = namespace.inside(|| UdpSocket::bind(at))?.context("binding")?;
-    let to = socket.local_addr()?;
-    let mut truth = Vec::new();
-    for peer in 1..=3_u64 {
-        let client =
-            namespace.inside(|| UdpSocket::bind(format!("{host}:0")))?.context("binding")?;
+    let to = SocketAddr::new(host.parse()?, socket.local_addr()?.port());
+    let (mut truth, mut clients) = (Vec::new(), Vec::new());
+    for peer in 1..=if calls == Calls::Connected { 1 } else { 3_u64 } {
+        let client = namespace
+            .inside(|| UdpSocket::bind(SocketAddr::new(to.ip(), 0)))?
+            .context("binding")?;
+        let here = client.local_addr()?;
         for stream in [&socket, &client] {
             stream.set_read_timeout(Some(SOON))?;
         }
+        if calls == Calls::Connected {
+            socket.connect(here)?;
+        }
         let (asked, answered) = (vec![7; 100 * peer as usize], vec![7; 10 * peer as usize]);
+        let mut buffer = [0; 2000];
         for _ in 0..peer {
             client.send_to(&asked, to)?;
-            let (bytes, from) = socket.recv_from(&mut [0; 2000])?;
-            ensure!(bytes == asked.len() && from == client.local_addr()?, "{bytes} from {from}");
-            socket.send_to(&answered, from)?;
-            client.recv_from(&mut [0; 2000])?;
+            let (bytes, from) = match calls {
+                Calls::RecvFrom => socket.recv_from(&mut buffer)?,
+                Calls::Recv | Calls::Connected => (socket.recv(&mut buffer)?, here),
+                Calls::Peek => {
+                    socket.peek_from(&mut buffer)?;
+                    socket.recv_from(&mut buffer)?
+                }
+            };
+            ensure!(bytes == asked.len() && from.port() == here.port(), "{bytes} from {from}");
+            if calls == Calls::Connected {
+                socket.send(&answered)?;
+            } else {
+                let is_six = socket.local_addr()?.is_ipv6();
+                let mapped = match here {
+                    SocketAddr::V4(four) if is_six => {
+                        SocketAddr::new(four.ip().to_ipv6_mapped().into(), four.port())
+                    }
+                    same => same,
+                };
+                socket.send_to(&answered, mapped)?;
+            }
+            client.recv_from(&mut buffer)?;
         }
-        truth.push((client.local_addr()?, [peer * 10 * peer, peer * 100 * peer, peer, peer]));
+        truth.push((here, [peer * 10 * peer, peer * 100 * peer, peer, peer]));
+        clients.push(client);
     }
-    Ok((socket, truth))
+    truth.sort_unstable();
+    Ok((socket, clients, truth))
 }
 
-/// The peers of an unconnected socket, with bytes and datagrams each way to the one.
+/// The peers of a row of the list.
+fn peers_of(row: &Value) -> Result<Truth> {
+    let mut peers = Vec::new();
+    for peer in row["peers"].as_array().into_iter().flatten() {
+        let number = |key: &str| peer[key].as_u64().with_context(|| format!("no {key} in {peer}"));
+        let host = peer["remote_addr"].as_str().context("a peer without an address")?.parse()?;
+        let keys = ["bytes_out", "bytes_in", "datagrams_out", "datagrams_in"];
+        let [a, b, c, d] = keys.map(number);
+        peers.push((
+            SocketAddr::new(host, u16::try_from(number("remote_port")?)?),
+            [a?, b?, c?, d?],
+        ));
+    }
+    peers.sort_unstable();
+    Ok(peers)
+}
+
+/// The peers of a socket, with bytes and datagrams each way to the one, whichever calls it makes.
 pub(crate) fn udp_peers() -> Result<()> {
     let home = Namespace::create("home")?;
     let agent = start(&home)?;
-    for (at, host) in [("127.0.0.1:9100", "127.0.0.1"), ("[::1]:9101", "[::1]")] {
-        let (socket, mut truth) = talk(&home, at, host)?;
-        truth.sort_unstable();
+    for (at, host, calls) in [
+        ("127.0.0.1:9100", "127.0.0.1", Calls::RecvFrom),
+        ("[::1]:9101", "::1", Calls::RecvFrom),
+        // One socket for both families: its peers of IPv4 have addresses of IPv4.
+        ("[::]:9102", "127.0.0.1", Calls::RecvFrom),
+        ("127.0.0.1:9103", "127.0.0.1", Calls::Recv),
+        ("127.0.0.1:9104", "127.0.0.1", Calls::Peek),
+        ("127.0.0.1:9105", "127.0.0.1", Calls::Connected),
+        ("[::1]:9106", "::1", Calls::Connected),
+    ] {
+        let (socket, _clients, truth) = talk(&home, at, host, calls)?;
         let port = socket.local_addr()?.port();
-        let told = wait_for(&format!("three peers of {at}"), NEXT_LOOK, || {
-            let row = row(&agent, &home, port)?;
-            Ok(row.filter(|row| row["peers"].as_array().is_some_and(|peers| peers.len() == 3)))
+        let told = wait_for(&format!("the peers of {at} by {calls:?}"), NEXT_LOOK, || {
+            let Some(row) = row(&agent, &home, port)? else { return Ok(None) };
+            Ok((peers_of(&row)? == truth).then_some(row))
         })
-        .with_context(|| format!("told is {:?}", row(&agent, &home, port)))?;
-        let mut peers = Vec::new();
-        for peer in told["peers"].as_array().into_iter().flatten() {
-            let number =
-                |key: &str| peer[key].as_u64().with_context(|| format!("no {key} in {peer}"));
-            let host =
-                peer["remote_addr"].as_str().context("a peer without an address")?.parse()?;
-            let keys = ["bytes_out", "bytes_in", "datagrams_out", "datagrams_in"];
-            let [a, b, c, d] = keys.map(number);
-            peers.push((
-                SocketAddr::new(host, u16::try_from(number("remote_port")?)?),
-                [a?, b?, c?, d?],
-            ));
-        }
-        peers.sort_unstable();
-        ensure!(peers == truth, "{peers:?} is told, where it was {truth:?}");
+        .with_context(|| {
+            format!("told is {:?}, where it was {truth:?}", row(&agent, &home, port))
+        })?;
         let sum = |index: usize| truth.iter().map(|(_, numbers)| numbers[index]).sum::<u64>();
         for (key, sum) in [("bytes_out", sum(0)), ("bytes_in", sum(1))] {
             ensure!(told[key] == sum, "{key} is {}, the peers make {sum}", told[key]);

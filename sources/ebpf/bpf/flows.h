@@ -65,6 +65,11 @@ INLINE void count(struct flow *flow, bool is_out, u64 bytes)
 
 INLINE int packet(struct __sk_buff *skb, bool is_out)
 {
+	/* Most packets are of TCP, and leave here, where the whole IP header lies at hand. */
+	const u8 *start = (const u8 *)(unsigned long)skb->data;
+	if (start + 20 <= (const u8 *)(unsigned long)skb->data_end &&
+	    start[start[0] >> 4 == 4 ? 9 : 6] != IPPROTO_UDP)
+		return 1;
 	struct flow_key key = {};
 	u32 header;
 	u8 first[2], next = 0;

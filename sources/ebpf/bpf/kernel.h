@@ -7,6 +7,9 @@ typedef struct {
 	s32 counter;
 } atomic_t;
 typedef struct {
+	s64 counter;
+} atomic64_t;
+typedef struct {
 	atomic_t refs;
 } refcount_t;
 typedef struct {
@@ -40,6 +43,7 @@ struct sock_common {
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
 	unsigned long skc_flags;
 } CORE;
 

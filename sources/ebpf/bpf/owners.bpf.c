@@ -133,10 +133,15 @@ INLINE bool brought_descriptors(u64 where)
 	return control.level == SOL_SOCKET && control.type == SCM_RIGHTS;
 }
 
-INLINE int call_ended(s32 call, u64 first, u64 second, long result)
+/* Most calls are none of these. */
+INLINE bool moves_descriptors(s32 call)
 {
-	if (result < 0)
-		return 0;
+	return call == SYS_CLOSE || call == SYS_RECVMSG || call == SYS_FCNTL || call == SYS_DUP || call == SYS_DUP2 ||
+	       call == SYS_DUP3 || call == SYS_CLOSE_RANGE || call == SYS_RECVMMSG || call == SYS_PIDFD_GETFD;
+}
+
+INLINE int call_ended(s32 call, u64 first, u64 second)
+{
 	u32 pid = current_pid_tgid() >> 32;
 	if (call == SYS_CLOSE) {
 		u64 key = (u64)pid << 32 | (u32)first;
@@ -145,14 +150,14 @@ INLINE int call_ended(s32 call, u64 first, u64 second, long result)
 	} else if (call == SYS_RECVMSG) {
 		if (brought_descriptors(second))
 			changed();
-	} else if (call == SYS_DUP || call == SYS_DUP2 || call == SYS_DUP3 || call == SYS_CLOSE_RANGE) {
-		changed_by(pid);
 	} else if (call == SYS_FCNTL) {
 		/* F_DUPFD, F_DUPFD_CLOEXEC */
 		if (second == 0 || second == 1030)
 			changed_by(pid);
 	} else if (call == SYS_RECVMMSG || call == SYS_PIDFD_GETFD) {
 		changed();
+	} else {
+		changed_by(pid);
 	}
 	return 0;
 }
@@ -162,9 +167,15 @@ int system_call(u64 *ctx)
 {
 	const struct pt_regs___x86 *x86 = (const struct pt_regs___x86 *)ctx[0];
 	const struct pt_regs___arm64 *arm = (const struct pt_regs___arm64 *)ctx[0];
-	if (has_field(x86->orig_ax))
-		return call_ended(x86->orig_ax, x86->di, x86->si, ctx[1]);
-	if (has_field(arm->syscallno))
-		return call_ended(arm->syscallno, arm->orig_x0, arm->regs[1], ctx[1]);
+	s64 result = ctx[1];
+	if (has_field(x86->orig_ax)) {
+		s32 call = x86->orig_ax;
+		if (moves_descriptors(call) && result >= 0)
+			return call_ended(call, x86->di, x86->si);
+	} else if (has_field(arm->syscallno)) {
+		s32 call = arm->syscallno;
+		if (moves_descriptors(call) && result >= 0)
+			return call_ended(call, arm->orig_x0, arm->regs[1]);
+	}
 	return 0;
 }

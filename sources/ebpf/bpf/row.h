@@ -62,10 +62,17 @@ INLINE void fill_addresses(struct ends *ends, const struct sock_common *common)
 	}
 }
 
+/* The helper is asked only where nobody has asked before: then there is no number yet. */
+INLINE u64 cookie_of(struct sock_common *common)
+{
+	u64 cookie = common->skc_cookie.counter;
+	return cookie ? cookie : socket_cookie(common);
+}
+
 /* What every kind of socket has; `common` must be one the helper for cookies takes. */
 INLINE void fill_common(struct ends *ends, struct sock_common *common, u8 kind)
 {
-	ends->cookie = socket_cookie(common);
+	ends->cookie = cookie_of(common);
 	ends->netns = common->skc_net.net->ns.inum;
 	ends->uid = 0;
 	ends->interface = common->skc_bound_dev_if;
@@ -205,31 +212,16 @@ INLINE void fill_congestion(struct row *row, const struct tcp_sock *tp,
 	u32 name = *(u32 *)row->congestion;
 	if (!has_type(struct bbr) || name != ('b' | 'b' << 8 | 'r' << 16))
 		return;
-	const struct bbr *bbr = (const struct bbr *)&icsk->icsk_ca_priv;
-	struct bbr_words {
-		u32 min_rtt_us, bw, lt_use_bw, lt_bw, pacing_gain, cwnd_gain;
-	} b = {};
-	/* The state is reached by a cast the verifier does not follow, so it is read by copy. */
-	read_kernel(&b.min_rtt_us, 4, &bbr->min_rtt_us);
-	read_kernel(&b.bw, 4, &bbr->bw.s[0].v);
-	read_kernel(&b.lt_bw, 4, &bbr->lt_bw);
-	u64 word = 0;
-	const char *base = (const char *)bbr;
-	read_kernel(&word, 4, base + __builtin_preserve_field_info(bbr->lt_use_bw, 0));
-	word <<= __builtin_preserve_field_info(bbr->lt_use_bw, 4);
-	b.lt_use_bw = word >> __builtin_preserve_field_info(bbr->lt_use_bw, 5);
-	word = 0;
-	read_kernel(&word, 4, base + __builtin_preserve_field_info(bbr->pacing_gain, 0));
-	u64 gains = word;
-	word <<= __builtin_preserve_field_info(bbr->pacing_gain, 4);
-	b.pacing_gain = word >> __builtin_preserve_field_info(bbr->pacing_gain, 5);
-	gains <<= __builtin_preserve_field_info(bbr->cwnd_gain, 4);
-	b.cwnd_gain = gains >> __builtin_preserve_field_info(bbr->cwnd_gain, 5);
-	u64 bandwidth = b.lt_use_bw ? b.lt_bw : b.bw;
+	/* The state is reached by a cast the verifier does not follow, so it is read by copy, once. */
+	u64 state[13];
+	read_kernel(state, sizeof(state), &icsk->icsk_ca_priv);
+	const struct bbr *bbr = (const struct bbr *)state;
+	u32 bw = bbr->bw.s[0].v, lt_bw = bbr->lt_bw;
+	u64 bandwidth = bits(bbr, lt_use_bw) ? lt_bw : bw;
 	row->bbr_bandwidth = bandwidth * tp->mss_cache * 1000000 >> BBR_SCALE;
-	row->bbr_min_rtt_us = b.min_rtt_us;
-	row->bbr_pacing_gain = b.pacing_gain;
-	row->bbr_cwnd_gain = b.cwnd_gain;
+	row->bbr_min_rtt_us = bbr->min_rtt_us;
+	row->bbr_pacing_gain = bits(bbr, pacing_gain);
+	row->bbr_cwnd_gain = bits(bbr, cwnd_gain);
 	row->has_bbr = 1;
 }
 

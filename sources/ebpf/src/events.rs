@@ -1,4 +1,4 @@
-//! What happens to connections, as the programs of `bpf/events.bpf.c` tell it through a ring in
+//! What happens to connections, as the programs of `bpf/events.h` tell it through a ring in
 //! shared memory.
 //!
 //! The one idea: the programs tell what they saw, and what it means is decided here, where it can be
@@ -7,34 +7,30 @@
 mod decode;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use aya::Btf;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use aya::{Btf, Ebpf};
 use conns_contract::EventSource;
 use conns_core::model::{Facts, Loss, LossKind, Moment, Observation, Source};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::object::{self, attach};
+use crate::sockets::{self, Copy};
 use decode::Decoder;
 
-/// The size of the ring, as in `bpf/events.bpf.c`: room for 15 000 ends of connections that were not
+/// The size of the ring, as in `bpf/events.h`: room for 15 000 ends of connections that were not
 /// read yet, or 55 000 beginnings.
 const RING_BYTES: u32 = 8 * 1024 * 1024;
 /// Most events handed on at once, about 1.5 kB each; what is left waits in the ring.
 const BATCH_MOST: usize = 32_768;
 
-/// The programs that must all be there for events to be complete.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("change_state_1", "inet_sock_set_state"),
-    ("change_state_2", "inet_sock_set_state"),
-    ("receive_reset", "tcp_receive_reset"),
-];
 /// Those that tell which process uses an accepted connection; Linux 6.3.
 const USERS: [(&str, &str); 2] =
     [("used_by_read", "sock_recv_length"), ("used_by_write", "sock_send_length")];
 
-/// `enum loss` of `bpf/events.bpf.c`: what is lost, and what was in the way.
+/// `enum loss` of `bpf/events.h`: what is lost, and what was in the way.
 const LOSSES: [(LossKind, &str); 5] = [
     (LossKind::EventDropped, "beginnings of connections"),
     (LossKind::EventDropped, "accepts"),
@@ -46,7 +42,7 @@ const LOSSES: [(LossKind, &str); 5] = [
 /// The source of events.
 pub struct Events {
     /// Its programs run as long as this is there.
-    _programs: Ebpf,
+    _programs: Copy,
     ring: RingBuf<MapData>,
     lost: PerCpuArray<MapData, u64>,
     lost_before: [u64; LOSSES.len()],
@@ -55,14 +51,11 @@ pub struct Events {
 
 impl Events {
     /// Opens it, and says why accepts are not told, if they are not.
-    pub(crate) fn open(types: &Btf, pid_level: u32) -> Result<(Self, Option<Box<str>>), Box<str>> {
-        let constants = [("HZ", object::ticks_per_second()), ("PID_LEVEL", pid_level)];
-        let mut programs = object::load(crate::object!("events"), types, &constants)?;
+    pub(crate) fn open(copy: &Copy, types: &Btf) -> Result<(Self, Option<Box<str>>), Box<str>> {
+        let mut programs = sockets::of(copy);
         let ring = object::map(&mut programs, "ring")?;
         let lost = object::map(&mut programs, "losses")?;
-        for (program, tracepoint) in PROGRAMS {
-            attach(&mut programs, program, tracepoint, types)?;
-        }
+        attach(&mut programs, "receive_reset", "tcp_receive_reset", types)?;
         let no_accepts = USERS
             .into_iter()
             .try_for_each(|(program, tracepoint)| attach(&mut programs, program, tracepoint, types))
@@ -70,7 +63,7 @@ impl Events {
         let events = Self {
             ring,
             lost,
-            _programs: programs,
+            _programs: Arc::clone(copy),
             lost_before: [0; LOSSES.len()],
             decoder: Decoder::new(),
         };

@@ -13,6 +13,7 @@ mod iterate;
 mod namespaces;
 mod object;
 mod row;
+mod sockets;
 mod tables;
 mod types;
 mod watch;
@@ -28,13 +29,8 @@ pub use tables::Tables;
 pub use watch::WatchedTables;
 
 /// Every compiled object, for the types it needs.
-const OBJECTS: [&[u8]; 5] = [
-    object!("descriptors"),
-    object!("events"),
-    object!("owners"),
-    object!("tables"),
-    object!("watch"),
-];
+const OBJECTS: [&[u8]; 4] =
+    [object!("descriptors"), object!("owners"), object!("sockets"), object!("tables")];
 
 /// Which parts are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +73,14 @@ pub fn open(wanted: Wanted) -> Opened {
         tried("ebpf-tables", "the socket tables, read at the kernel's own speed", missing);
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
-    if wanted.watch {
-        let (tables, missing, no_flows) = split_two(types.clone().and_then(WatchedTables::open));
+    let (watch, events) = match types {
+        Ok(types) => sockets::open(types, &pid_level, wanted.watch, wanted.events),
+        Err(ref why) => {
+            (wanted.watch.then(|| Err(why.clone())), wanted.events.then(|| Err(why.clone())))
+        }
+    };
+    if let Some(watch) = watch {
+        let (tables, missing, no_flows) = split_two(watch);
         tried(
             "ebpf-watch",
             "sockets of all namespaces, of which only what changed is read again",
@@ -92,9 +94,8 @@ pub fn open(wanted: Wanted) -> Opened {
         let changes = wanted.watch.then(|| split(types.clone().and_then(Changes::open)));
         let (changes, no_changes) =
             changes.map_or((None, None), |(changes, why)| (changes, Some(why)));
-        let descriptors = types
-            .clone()
-            .and_then(|types| ProcessDescriptors::open(types, pid_level.clone()?, changes));
+        let descriptors =
+            types.clone().and_then(|types| ProcessDescriptors::open(types, pid_level?, changes));
         let (descriptors, missing) = split(descriptors);
         tried("ebpf-owners", "the process that holds a socket, without a walk over /proc", missing);
         if let Some(no_changes) = no_changes {
@@ -106,8 +107,7 @@ pub fn open(wanted: Wanted) -> Opened {
         }
         opened.descriptors = descriptors;
     }
-    if wanted.events {
-        let events = types.and_then(|types| Events::open(types, pid_level?));
+    if let Some(events) = events {
         let (events, missing, no_accepts) = split_two(events);
         tried(
             "ebpf-events",

@@ -35,10 +35,23 @@ pub(crate) fn load(
     types: &Btf,
     constants: &[(&str, u32)],
 ) -> Result<Ebpf, Box<str>> {
+    load_bounded(object, types, constants, &[])
+}
+
+/// As [`load`], with other bounds than written in the object for some maps.
+pub(crate) fn load_bounded(
+    object: &[u8],
+    types: &Btf,
+    constants: &[(&str, u32)],
+    bounds: &[(&str, u32)],
+) -> Result<Ebpf, Box<str>> {
     let mut loader = EbpfLoader::new();
     loader.btf(Some(types));
     for (name, value) in constants {
         loader.override_global(name, value, true);
+    }
+    for (name, most) in bounds {
+        loader.map_max_entries(name, *most);
     }
     loader.load(object).map_err(|error| reason(&error))
 }

@@ -234,7 +234,7 @@ mod tests {
     /// is all it contains. Shown on the types of our own programs, which every machine has.
     #[test]
     fn structures_that_are_named_keep_all_they_contain() {
-        let all = btf_of(crate::object!("events")).unwrap();
+        let all = btf_of(crate::object!("sockets")).unwrap();
         assert!(composite_names(all).contains(&&b"task_struct"[..]));
         let names: HashSet<&[u8], RandomState> =
             [&b"tcp_sock"[..], b"inet_connection_sock", b"timer_list", b"sock"]

@@ -1,7 +1,7 @@
 //! The sockets of the machine, looked at again and again: each look reads in full only those that
 //! changed since the one before, of all network namespaces, without entering any.
 //!
-//! The one idea: the kernel marks sockets as they come (`bpf/watch.bpf.c`); what is remembered here
+//! The one idea: the kernel marks sockets as they come (`bpf/watch.h`); what is remembered here
 //! is what was told of each, and time passes for it by itself.
 
 use std::collections::HashMap;
@@ -23,8 +23,9 @@ use foldhash::fast::RandomState;
 use crate::call::open_iterator;
 use crate::flows::{Flows, Peers};
 use crate::iterate::Reader;
-use crate::object::{self, attach, why_not_program};
+use crate::object::{self, why_not_program};
 use crate::row::RowReader;
+use crate::sockets::{self, Copy};
 use crate::split;
 use crate::tables::{add_peers, unavailable, wants};
 use crate::wire::Bytes;
@@ -35,7 +36,7 @@ const GOES_MOST: u32 = 64;
 /// The stub of a connection whose peer has not closed yet calls itself FIN-WAIT-2.
 const STATES_OF_STUBS: [State; 2] = [State::TimeWait, State::FinWait2];
 
-// `enum count` of `bpf/watch.bpf.c`.
+// `enum count` of `bpf/watch.h`.
 const NOT_TOLD: u32 = 0;
 const NOT_MARKED: u32 = 1;
 const HANDSHAKES: u32 = 2;
@@ -43,7 +44,7 @@ const STUBS: u32 = 3;
 
 /// The source of socket rows for somebody who looks again and again.
 pub struct WatchedTables {
-    _programs: Ebpf,
+    _programs: Copy,
     look: OwnedFd,
     _marks: MapData,
     ring: RingBuf<MapData>,
@@ -75,13 +76,11 @@ struct Kept {
 
 impl WatchedTables {
     /// Opens them, and says why peers of UDP sockets are not told, if they are not.
-    pub(crate) fn open(types: &Btf) -> Result<(Self, Option<Box<str>>), Box<str>> {
-        let constants = [("HZ", object::ticks_per_second())];
-        let mut programs = object::load(crate::object!("watch"), types, &constants)?;
+    pub(crate) fn open(copy: &Copy, types: &Btf) -> Result<(Self, Option<Box<str>>), Box<str>> {
+        let mut programs = sockets::of(copy);
         let ring = object::map(&mut programs, "looks")?;
         let counts = object::map(&mut programs, "counts")?;
-        let marks = object::bare_map(&mut programs, "marks")?;
-        attach(&mut programs, "mark_state", "inet_sock_set_state", types)?;
+        let marks = object::bare_map(&mut programs, "kept_with")?;
         let sees_births = attach_births(&mut programs).is_ok();
         let (flows, no_flows) = split(Flows::open(&mut programs, types));
         let target = "bpf_sk_storage_map";
@@ -89,7 +88,7 @@ impl WatchedTables {
         // After the programs that mark what comes: so nothing falls between.
         let standing = mark_all(&mut programs, types)?;
         let tables = Self {
-            _programs: programs,
+            _programs: Arc::clone(copy),
             look,
             _marks: marks,
             ring,

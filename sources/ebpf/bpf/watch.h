@@ -4,21 +4,9 @@
  *
  * The one idea: a mark (sk_storage) goes with its socket, so there is no table to walk but that of the
  * marks, and none to clean. */
+#pragma once
 #include "flows.h"
-
-/* What was told of a socket last: numbers of which one changes whenever anything worth telling does. */
-#define WORDS 13
-struct mark {
-	u32 told[WORDS];
-	u32 is_told;
-};
-
-struct {
-	__uint(type, MAP_SK_STORAGE);
-	__uint(map_flags, MAP_NO_PREALLOC);
-	__type(key, s32);
-	__type(value, struct mark);
-} marks SEC(".maps");
+#include "kept.h"
 
 /* What a look tells: a cookie alone (8 bytes) for a socket as it was, a row for one that changed. */
 struct {
@@ -56,7 +44,7 @@ INLINE void count_one(u32 what)
 
 INLINE void mark(void *sk)
 {
-	if (!sk_storage_get(&marks, sk, 0, STORAGE_CREATE))
+	if (!sk_storage_get(&kept_with, sk, 0, STORAGE_CREATE))
 		count_one(NOT_MARKED);
 }
 
@@ -97,19 +85,15 @@ int mark_held(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* A TCP socket that listens, connects, or comes from a listener. */
-SEC("tp_btf/inet_sock_set_state")
-int mark_state(u64 *ctx)
+/* A TCP socket is marked as it listens, connects, or comes from a listener. */
+INLINE bool is_beginning(int after)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	int before = ctx[1], after = ctx[2];
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	if (after == TCP_LISTEN || after == TCP_SYN_SENT || after == TCP_ESTABLISHED)
-		mark(sk);
-	else if (after == TCP_CLOSE && before != TCP_SYN_SENT && before != TCP_LISTEN)
-		count_one(STUBS);
-	return 0;
+	return after == TCP_LISTEN || after == TCP_SYN_SENT || after == TCP_ESTABLISHED;
+}
+
+INLINE bool may_leave_stub(int before, int after)
+{
+	return after == TCP_CLOSE && before != TCP_SYN_SENT && before != TCP_LISTEN;
 }
 
 /* struct bpf_sock, include/uapi/linux/bpf.h: the context of a program at a socket's birth. */
@@ -128,7 +112,7 @@ int mark_new(struct bpf_sock *sk)
 
 INLINE void tell_same(struct sock *sk)
 {
-	u64 cookie = socket_cookie(sk);
+	u64 cookie = cookie_of(&sk->__sk_common);
 	if (ringbuf_output(&looks, &cookie, sizeof(cookie), NO_WAKEUP))
 		count_one(NOT_TOLD);
 }
@@ -154,6 +138,8 @@ INLINE bool is_same(const struct mark *mark, const u32 *now)
 	return same;
 }
 
+/* Each line of memory that is looked at costs more than all else. So what moves only with another number here is
+ * left out: what is sent again is in segs_out; and of TCP the kernel counts drops in one place only. */
 INLINE void look_at_tcp(struct sock *sk, struct mark *mark, struct tcp_row *row)
 {
 	struct tcp_sock *tp = to_tcp_sock(sk);
@@ -174,11 +160,11 @@ INLINE void look_at_tcp(struct sock *sk, struct mark *mark, struct tcp_row *row)
 		tp->write_seq,
 		tp->snd_una,
 		tp->rcv_nxt,
-		sk->sk_ack_backlog,
-		drops_of(sk),
+		/* Where nobody listens, it is not shown. */
+		state == TCP_LISTEN ? sk->sk_ack_backlog : 0,
+		sk->sk_drops.counter,
 		sk->sk_rcvbuf,
 		sk->sk_sndbuf,
-		tp->total_retrans,
 		inode_of(sk),
 	};
 	/* While data is in flight or probed for, timers run and measures change with them. */
@@ -225,14 +211,14 @@ SEC("iter/bpf_sk_storage_map")
 int look(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
-	struct mark *mark = ctx->value;
+	struct kept *kept = ctx->value;
 	u32 zero = 0;
 	struct tcp_row *row = map_lookup(&scratch, &zero);
-	if (!sk || !mark || !row)
+	if (!sk || !kept || !row)
 		return 0;
 	if (sk->sk_protocol == IPPROTO_TCP)
-		look_at_tcp(sk, mark, row);
+		look_at_tcp(sk, &kept->mark, row);
 	else if (sk->sk_protocol == IPPROTO_UDP)
-		look_at_udp(sk, mark, &row->row);
+		look_at_udp(sk, &kept->mark, &row->row);
 	return 0;
 }
