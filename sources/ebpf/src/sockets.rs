@@ -21,8 +21,10 @@ type Outcome<T> = Result<(T, Option<Box<str>>), Box<str>>;
 /// Of each map its bound where nobody uses it.
 type Unused<'a> = &'a [(&'a str, u32)];
 
-const OF_WATCH: Unused<'_> = &[("looks", 4096), ("flows", 1)];
-const OF_EVENTS: Unused<'_> = &[("ring", 4096)];
+/// The least a ring can be where pages are largest.
+const NO_RING: u32 = 64 * 1024;
+const OF_WATCH: Unused<'_> = &[("looks", NO_RING), ("flows", 1)];
+const OF_EVENTS: Unused<'_> = &[("ring", NO_RING)];
 
 /// What a copy is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
