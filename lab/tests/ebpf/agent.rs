@@ -12,7 +12,8 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
-use crate::stage::{SOON, conns};
+use crate::loaded::number;
+use crate::stage::{SOON, conns, peer};
 
 /// A look is made each second. What is told by a change is known with the next; what a reconciliation finds takes longer.
 const NEXT_LOOK: Duration = Duration::from_secs(5);
@@ -226,6 +227,21 @@ impl Drop for Holder {
         drop(self.words.take());
         let _ = self.child.wait();
     }
+}
+
+/// Where nobody who holds a socket does anything, nobody is looked for: the agent's own threads count for nothing.
+pub(crate) fn at_rest() -> Result<()> {
+    let home = Namespace::create("home")?;
+    // Held by another: this process starts bpftool, and so would do something.
+    let _listener = peer(&home, "listen --at 127.0.0.1:9006 --do ignore")?;
+    let agent = start(&home)?;
+    // Others on this machine may do something now and then.
+    let of_rest = Duration::from_millis(2500);
+    wait_for("two looks in a row in which nothing is counted", Duration::from_secs(60), || {
+        let before = number(agent.pid(), "changes")?;
+        std::thread::sleep(of_rest);
+        Ok((number(agent.pid(), "changes")? == before).then_some(()))
+    })
 }
 
 /// Each change is known with the next look, and the slow search finds nothing to correct.

@@ -46,6 +46,21 @@ pub(crate) fn all() -> Result<Objects> {
     Ok(found)
 }
 
+/// The number in the only entry of the array of that name that the process holds.
+pub(crate) fn number(pid: u32, name: &str) -> Result<u64> {
+    let held = described(pid)?;
+    let is_it = |map: &Value| {
+        map["name"] == name && map["id"].as_u64().is_some_and(|id| held.contains(&("map", id)))
+    };
+    let maps = list("map")?;
+    let map = maps.iter().find(|map| is_it(map)).with_context(|| format!("no map {name}"))?;
+    let id = map["id"].to_string();
+    let output = Command::new("bpftool").args(["-j", "map", "dump", "id", &id]).output()?;
+    let entries: Value = serde_json::from_slice(&output.stdout)?;
+    let value = entries[0]["formatted"]["value"].as_u64();
+    value.with_context(|| format!("the map {name} has {entries}"))
+}
+
 /// Those that descriptors of the process refer to.
 fn described(pid: u32) -> Result<Objects> {
     let mut found = Objects::new();

@@ -98,7 +98,10 @@ int process_exec(u64 *ctx)
 SEC("tp_btf/sched_process_free")
 int process_free(u64 *ctx)
 {
-	changed_by(((const struct task_struct *)ctx[0])->tgid);
+	const struct task_struct *task = (const struct task_struct *)ctx[0];
+	/* A thread holds nothing of its own. */
+	if (task->pid == task->tgid)
+		changed_by(task->tgid);
 	return 0;
 }
 
