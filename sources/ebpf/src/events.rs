@@ -18,7 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::object::{self, attach};
 use crate::sockets::{self, Copy};
-use decode::Decoder;
+pub(crate) use decode::Decoder;
 
 /// The size of the ring, as in `bpf/events.h`: room for 15 000 ends of connections that were not
 /// read yet, or 55 000 beginnings.

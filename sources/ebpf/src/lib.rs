@@ -12,6 +12,7 @@ mod flows;
 mod iterate;
 mod namespaces;
 mod object;
+mod records;
 mod row;
 mod sockets;
 mod tables;
@@ -25,6 +26,7 @@ use descriptors::Changes;
 
 pub use descriptors::ProcessDescriptors;
 pub use events::Events;
+pub use records::Records;
 pub use tables::Tables;
 pub use watch::WatchedTables;
 

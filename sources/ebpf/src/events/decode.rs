@@ -32,7 +32,7 @@ const EHOSTUNREACH: u16 = 113;
 const PROCESSES_KEPT: usize = 4096;
 
 /// Reads events.
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     rows: RowReader,
     processes: HashMap<(u32, u64, [u8; 16]), Arc<Process>, RandomState>,
     now: Moment,
@@ -51,7 +51,7 @@ pub(super) struct Told {
 }
 
 impl Decoder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             rows: RowReader::new(),
             processes: HashMap::default(),
@@ -62,7 +62,7 @@ impl Decoder {
     }
 
     /// The events that follow are read at `now`.
-    pub(super) fn begin(&mut self, now: Moment) {
+    pub(crate) fn begin(&mut self, now: Moment) {
         self.now = now;
         self.kernel_now_ns = ns(clock_gettime(ClockId::Monotonic));
         let since_boot = ns(clock_gettime(ClockId::Boottime)) / 1000;
@@ -73,7 +73,7 @@ impl Decoder {
     }
 
     /// One event; `None` if it is of a kind this version does not know.
-    pub(super) fn read(&mut self, record: &[u8]) -> Option<Happening> {
+    pub(crate) fn read(&mut self, record: &[u8]) -> Option<Happening> {
         let b = Bytes(record);
         let kind = match b.u8(64) {
             1 => EventKind::Opened,
