@@ -38,7 +38,7 @@ fn each_is_read_as_what_it_is() {
                 let how = told.ending.get().map(|ending| ending.how);
                 match words[1] {
                     "fin" => assert_eq!(how, Some(HowEnded::Fin)),
-                    "rst" => assert_eq!(how, Some(HowEnded::RstIn)),
+                    "rst" => assert_eq!(how, Some(HowEnded::ResetReceived)),
                     "timeout" => assert_eq!(how, Some(HowEnded::TimedOut)),
                     _ => {}
                 }
