@@ -21,9 +21,11 @@ pub(crate) fn backlog() -> Result<()> {
         Ok((tcp_ext_counter(path.b(), "ListenOverflows")? >= 7).then_some(()))
     })?;
 
-    let before = tcp_ext_counter(path.b(), "ListenOverflows")?;
+    // What the kernel counts where it counts in the socket (`tcp_listendrop`, `net/tcp.h`): overflows, and what it drops
+    // in a hurry for another reason.
+    let before = tcp_ext_counter(path.b(), "ListenDrops")?;
     let full = record(path.b(), 7060, 0)?;
-    let after = tcp_ext_counter(path.b(), "ListenOverflows")?;
+    let after = tcp_ext_counter(path.b(), "ListenDrops")?;
     let oracle = ss(path.b(), "tl")?;
     let oracle = oracle.iter().find(|row| row.local.port() == 7060);
     let oracle = oracle.ok_or_else(|| anyhow::anyhow!("ss does not show the listener"))?;
