@@ -48,14 +48,24 @@ pub(crate) fn meanwhile<R>(
     };
     let result = thread::scope(|scope| {
         let taking = thread::Builder::new().name("ears".to_owned()).spawn_scoped(scope, take);
+        let done = Done(&is_done);
         let result = work();
-        is_done.store(true, Ordering::Release);
+        drop(done);
         if let Ok(taking) = taking {
             taking.thread().unpark();
         }
         result
     });
     (result, told)
+}
+
+/// Says that the work is done, also where it panicked: the thread would be waited for without end.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 fn count(observation: &Observation) -> usize {
@@ -110,6 +120,13 @@ mod tests {
         assert_eq!(cookies.len(), 10 + 4 * (WAITING_MOST / 4 + 1));
         let expected = (0..10).chain(0..cookies.len() as u64 - 10);
         assert!(cookies.iter().copied().eq(expected));
+    }
+
+    #[test]
+    fn work_that_panics_ends() {
+        let ring = Shared::<Ring>::default();
+        let work = || meanwhile(&mut ring.clone(), Clock::start(), || panic!("of the test"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());
     }
 
     #[test]
