@@ -15,10 +15,7 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	if (!task || !file)
 		return 0;
-	struct socket *socket = sock_from_file(file);
-	if (!socket)
-		return 0;
-	struct sock *sk = socket->sk;
+	struct sock *sk = sock_of(file);
 	if (!sk)
 		return 0;
 	u16 family = sk->__sk_common.skc_family;

@@ -337,3 +337,10 @@ struct bpf_iter__bpf_sk_storage_map {
 	struct sock *sk;
 	void *value;
 } CORE;
+
+/* The socket a file is; none if it is another kind of file. */
+INLINE struct sock *sock_of(struct file *file)
+{
+	struct socket *socket = sock_from_file(file);
+	return socket ? socket->sk : 0;
+}

@@ -25,6 +25,20 @@
 /* Ticks a second (CONFIG_HZ); the loader sets it. */
 CONSTANT u32 HZ = 250;
 
+/* Rows are made here: they are larger than a program's stack. */
+struct {
+	__uint(type, MAP_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tcp_row);
+} scratch SEC(".maps");
+
+INLINE struct tcp_row *scratch_row(void)
+{
+	u32 zero = 0;
+	return map_lookup(&scratch, &zero);
+}
+
 INLINE u32 ticks_to_ms(u32 ticks)
 {
 	return HZ <= 1000 ? ticks * (1000 / HZ) : ticks / (HZ / 1000);

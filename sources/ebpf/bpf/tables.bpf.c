@@ -5,21 +5,13 @@
  * attributes. */
 #include "row.h"
 
-/* Rows are made here: they are larger than a program's stack. */
-struct {
-	__uint(type, MAP_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct tcp_row);
-} scratch SEC(".maps");
-
 INLINE void write_stub(struct seq_file *seq, struct sock_common *common, u8 kind, u8 state,
 		       u8 timer, u8 retransmits, u64 expires)
 {
-	u32 zero = 0;
-	struct row *row = map_lookup(&scratch, &zero);
-	if (!row)
+	struct tcp_row *whole = scratch_row();
+	if (!whole)
 		return;
+	struct row *row = &whole->row;
 	__builtin_memset(row, 0, sizeof(*row));
 	fill_common(&row->ends, common, kind);
 	row->ends.protocol = IPPROTO_TCP;
@@ -39,8 +31,7 @@ int tcp_table(struct bpf_iter__tcp *ctx)
 		return 0;
 	struct tcp_sock *tp = to_tcp_sock(common);
 	if (tp) {
-		u32 zero = 0;
-		struct tcp_row *row = map_lookup(&scratch, &zero);
+		struct tcp_row *row = scratch_row();
 		if (!row)
 			return 0;
 		fill_tcp_row(row, &tp->inet_conn.icsk_inet.sk, tp);
@@ -67,10 +58,10 @@ int udp_table(struct bpf_iter__udp *ctx)
 	if (!udp)
 		return 0;
 	struct sock *sk = &udp->inet.sk;
-	u32 zero = 0;
-	struct row *row = map_lookup(&scratch, &zero);
-	if (!row)
+	struct tcp_row *whole = scratch_row();
+	if (!whole)
 		return 0;
+	struct row *row = &whole->row;
 	/* UDP-Lite (136) has a table of its own, and no place in the answer. */
 	if (sk->sk_protocol != IPPROTO_UDP)
 		return 0;

@@ -14,13 +14,6 @@ struct {
 	__uint(max_entries, 4 * 1024 * 1024);
 } looks SEC(".maps");
 
-struct {
-	__uint(type, MAP_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct tcp_row);
-} scratch SEC(".maps");
-
 enum count {
 	NOT_TOLD,   /* the ring was full: the look must be repeated */
 	NOT_MARKED, /* no memory for a mark: the socket is missing */
@@ -76,10 +69,7 @@ int mark_held(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	if (!file)
 		return 0;
-	struct socket *socket = sock_from_file(file);
-	if (!socket)
-		return 0;
-	struct sock *sk = socket->sk;
+	struct sock *sk = sock_of(file);
 	if (sk && (sk->sk_protocol == IPPROTO_TCP || sk->sk_protocol == IPPROTO_UDP))
 		mark(sk);
 	return 0;
@@ -212,8 +202,7 @@ int look(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
 	struct kept *kept = ctx->value;
-	u32 zero = 0;
-	struct tcp_row *row = map_lookup(&scratch, &zero);
+	struct tcp_row *row = scratch_row();
 	if (!sk || !kept || !row)
 		return 0;
 	if (sk->sk_protocol == IPPROTO_TCP)
