@@ -29,7 +29,7 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
     let stop = Stop::on_signals()?;
     let mut face = face::open(agent, source, Memory::None, Purpose::Follow)?;
     let mut losses = Losses::default();
-    let mut held = Held { plan: &plan, ended: Vec::new(), left_out: 0, room: plan.limit() };
+    let mut held = Held { plan: &plan, ended: Vec::new(), delegated: 0, room: plan.limit() };
     if flags.span.is_none() && face::is_elsewhere(agent, source) {
         // It has been watching all along.
         let kept = face.recall(&plan.ask)?;
@@ -49,7 +49,7 @@ struct Held<'a> {
     plan: &'a Plan<'a>,
     ended: Vec<Arc<Event>>,
     /// How many were beyond the bound.
-    left_out: u64,
+    delegated: u64,
     /// How many lines more may be printed.
     room: usize,
 }
@@ -72,14 +72,14 @@ impl Held<'_> {
             if self.ended.len() < HELD_MOST {
                 self.ended.push(Arc::clone(event));
             } else {
-                self.left_out += 1;
+                self.delegated += 1;
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
     fn loss(&self) -> Option<Loss> {
-        let count = self.left_out;
+        let count = self.delegated;
         (count > 0).then(|| Loss {
             source: Source::Derived,
             kind: LossKind::BoundReached,

@@ -1,10 +1,10 @@
-//! Who is asked: this machine, or an agent elsewhere. Behind the `Face` no command knows which.
+//! Who is asked: this machine, or an agent elsewhere. Behind the `Agent` no command knows which.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use conns_api::Face;
+use conns_api::Agent;
 use conns_client::{Remote, RemoteError, Target};
 use conns_core::track::Memory;
 use conns_engine::Purpose;
@@ -21,14 +21,14 @@ const TOKEN_VARIABLE: &str = "CONNS_TOKEN";
 /// Longest file of a token that is read, bytes; a token has about 50.
 const TOKEN_FILE_BYTES: u64 = 4096;
 
-/// The `Face` that the flags mean, or else the environment. `memory` and
+/// The `Agent` that the flags mean, or else the environment. `memory` and
 /// `purpose` are for what looks at this machine will be used; an agent has its own.
 pub(crate) fn open(
     agent: &AgentFlags,
     source: Option<SourceChoice>,
     memory: Memory,
     purpose: Purpose,
-) -> Result<Box<dyn Face>, Failure> {
+) -> Result<Box<dyn Agent>, Failure> {
     let Some(url) = url(agent, source)? else {
         let useless = [("--token-file", &agent.token_file), ("--agent-ca", &agent.agent_ca)];
         if let Some((flag, _)) = useless.iter().find(|(_, path)| path.is_some()) {

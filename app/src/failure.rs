@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use conns_api::FaceError;
+use conns_api::AgentError;
 use conns_core::model::{Loss, LossKind};
 use conns_core::query::{ColumnError, FilterError, SortError, UnknownField};
 use conns_dialects::one_e::CallError;
@@ -34,11 +34,11 @@ macro_rules! usage_errors {
 }
 usage_errors!(FilterError, ColumnError, SortError, UnknownField, CallError);
 
-impl From<FaceError> for Failure {
-    fn from(error: FaceError) -> Self {
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Self {
         match error {
-            FaceError::Unavailable(message) => Self::NoAnswer(message),
-            FaceError::NotThere(message) => Self::Usage(message),
+            AgentError::Unavailable(message) => Self::NoAnswer(message),
+            AgentError::NotThere(message) => Self::Usage(message),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use conns_api::{Ask, Face, View};
+use conns_api::{Agent, Ask, View};
 use conns_core::model::Event;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -54,7 +54,7 @@ impl Stop {
 /// Hands what happens to `take`, as it happens, for `span` or until it is told to stop. What is lost is
 /// said as `losses` sees fit.
 pub(crate) fn follow(
-    face: &mut dyn Face,
+    face: &mut dyn Agent,
     ask: &Ask,
     (span, stop): (Option<Duration>, &Stop),
     losses: &mut Losses,

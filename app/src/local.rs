@@ -1,9 +1,9 @@
-//! The `Face` of this machine: an engine, asked in the words of the api.
+//! The `Agent` of this machine: an engine, asked in the words of the api.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::{Ask, Face, FaceError, Followed, View};
+use conns_api::{Agent, AgentError, Ask, EventBatch, View};
 use conns_contract::{Namespaces, Scope, SourceError, States};
 use conns_core::model::{Ability, Snapshot, State};
 use conns_core::track::Memory;
@@ -19,13 +19,13 @@ impl Local {
         source: SourceChoice,
         memory: Memory,
         purpose: Purpose,
-    ) -> Result<Self, FaceError> {
+    ) -> Result<Self, AgentError> {
         Engine::open(choice(source), memory, purpose).map(Self).map_err(face_error)
     }
 }
 
-impl Face for Local {
-    fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, FaceError> {
+impl Agent for Local {
+    fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, AgentError> {
         self.0.look(&scope(ask)).map_err(face_error)
     }
 
@@ -34,23 +34,23 @@ impl Face for Local {
         ask: &Ask,
         span: Duration,
         every: Duration,
-    ) -> Result<Arc<Snapshot>, FaceError> {
+    ) -> Result<Arc<Snapshot>, AgentError> {
         self.0.watch(&scope(ask), span, every).map_err(face_error)
     }
 
-    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<Followed, FaceError> {
+    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<EventBatch, AgentError> {
         let followed = self.0.follow(&scope(ask), at_most).map_err(face_error)?;
         let events = followed.events.into_iter().map(Arc::new).collect();
-        Ok(Followed { events, losses: followed.losses })
+        Ok(EventBatch { events, losses: followed.losses })
     }
 
     /// Nothing happened before this began to watch.
-    fn recall(&mut self, _: &Ask) -> Result<Followed, FaceError> {
-        Ok(Followed::default())
+    fn recall(&mut self, _: &Ask) -> Result<EventBatch, AgentError> {
+        Ok(EventBatch::default())
     }
 
     /// A look shows what the sources cannot do that open.
-    fn abilities(&mut self) -> Result<Vec<Ability>, FaceError> {
+    fn abilities(&mut self) -> Result<Vec<Ability>, AgentError> {
         self.0.look(&Scope::everything()).map_err(face_error)?;
         Ok(self.0.abilities())
     }
@@ -82,11 +82,11 @@ fn scope(ask: &Ask) -> Scope {
     Scope { tcp, mptcp: tcp, udp, ipv4, ipv6, states, namespaces }
 }
 
-fn face_error(error: SourceError) -> FaceError {
+fn face_error(error: SourceError) -> AgentError {
     match error {
-        SourceError::NoSuchNamespace { .. } => FaceError::NotThere(error.to_string()),
+        SourceError::NoSuchNamespace { .. } => AgentError::NotThere(error.to_string()),
         SourceError::Unavailable { .. } | SourceError::Both { .. } => {
-            FaceError::Unavailable(error.to_string())
+            AgentError::Unavailable(error.to_string())
         }
     }
 }

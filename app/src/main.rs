@@ -1,4 +1,4 @@
-//! The program `conns`: reads the flags, asks a `Face`, and hands the answer to a surface.
+//! The program `conns`: reads the flags, asks a `Agent`, and hands the answer to a surface.
 
 mod abilities;
 mod call;

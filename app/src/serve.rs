@@ -12,9 +12,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use conns_api::Feed;
+use conns_api::UpdateReceiver;
 use conns_core::track::Memory;
-use conns_engine::{Engine, Purpose, Watcher};
+use conns_engine::{Engine, Purpose, Sampler};
 use conns_privileges::{Confinement, Keep, becomes, shrink};
 use conns_server::{
     About, Access, BindError, Gate, Listener, Place, Plan, Protocol, Refusals, runtime,
@@ -63,11 +63,11 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         .map_err(no_answer)?;
     let memory = Memory::Window(config.window);
     let engine = Engine::open(choice(config.source), memory, Purpose::Agent).map_err(no_answer)?;
-    let mut watcher = Watcher::open(engine, config.interval).map_err(no_answer)?;
+    let mut sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
     // Before this line nothing of what strangers send was read; after it nothing can be won back.
     let report = shrink(&keep).map_err(no_answer)?;
     let confinement = Confinement::prepare(&keep).map_err(no_answer)?;
-    watcher.start().map_err(no_answer)?;
+    sampler.start().map_err(no_answer)?;
     let confined = confinement.clone();
     let runtime = runtime(SERVING_THREADS, move || {
         if let Err(error) = confined.confine_thread() {
@@ -80,7 +80,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     for (listener, wanted) in listeners.iter().zip(&config.listen) {
         eprintln!("conns: {} on {}", wanted.protocol, listener.shown());
     }
-    let clock = watcher.clock();
+    let clock = sampler.clock();
     let plan = Plan {
         listeners,
         access: Arc::clone(&gate),
@@ -94,8 +94,8 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
             refusals: Arc::new(Refusals::default()),
         },
     };
-    let feed = watcher.feed();
-    let mut running = Running { flags, config, watcher, gate, spoken };
+    let feed = sampler.feed();
+    let mut running = Running { flags, config, sampler, gate, spoken };
     // This thread alone may still read files and keeps the signals.
     runtime.block_on(async {
         let signals = Signals::open().map_err(no_answer)?;
@@ -182,7 +182,7 @@ fn make_socket_folders(config: &Config, keep: &Keep) -> Result<(), Failure> {
 struct Running<'a> {
     flags: &'a ServeFlags,
     config: Config,
-    watcher: Watcher,
+    sampler: Sampler,
     gate: Arc<Gate>,
     spoken: Spoken,
 }
@@ -205,13 +205,17 @@ impl Signals {
 
 impl Running<'_> {
     /// Runs until told to end by a signal; an error if nobody watches any more.
-    async fn until_told(&mut self, mut signals: Signals, mut feed: Feed) -> Result<(), Failure> {
+    async fn until_told(
+        &mut self,
+        mut signals: Signals,
+        mut feed: UpdateReceiver,
+    ) -> Result<(), Failure> {
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(()),
                 _ = signals.interrupt.recv() => return Ok(()),
                 _ = signals.hang_up.recv() => self.reload(),
-                beat = feed.changed() => if beat.is_err() {
+                update = feed.changed() => if update.is_err() {
                     return Err(no_answer("the thread that watches has ended; see the message before this one"));
                 },
             }
@@ -243,7 +247,7 @@ impl Running<'_> {
             return;
         }
         self.gate.replace(access);
-        self.watcher.set_interval(config.interval);
+        self.sampler.set_interval(config.interval);
         self.spoken.change(&self.config, &config);
         self.config = config;
         eprintln!("conns: configuration read again");

@@ -64,7 +64,7 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
 fn note_window(chosen: &[&Connection]) {
     let windows = chosen.iter().filter_map(|connection| match connection.verdict.evidence.basis {
         Basis::Window { us } => Some(us),
-        Basis::Life => None,
+        Basis::Stats => None,
     });
     if let Some(us) = windows.max() {
         let seconds = us as f64 / 1e6;

@@ -18,9 +18,9 @@ mod cli {
     pub(crate) mod formats;
     pub(crate) mod golden;
     pub(crate) mod groups;
-    pub(crate) mod holder;
     pub(crate) mod hostile;
     pub(crate) mod namespaces;
+    pub(crate) mod owner;
     pub(crate) mod portable;
     pub(crate) mod privileges;
     pub(crate) mod program;
@@ -37,7 +37,7 @@ pub(crate) use cli::*;
 fn main() -> std::process::ExitCode {
     use libtest_mimic::{Arguments, Trial, run};
 
-    if holder::hold_if_asked() {
+    if owner::hold_if_asked() {
         return std::process::ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();

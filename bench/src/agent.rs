@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 
-use crate::run::holder::Holder;
 use crate::run::machine::{Machine, ask};
+use crate::run::owner::Owner;
 use dialect::{DIALECTS, Dialect};
 use load::Load;
 use nginx::Nginx;
@@ -73,20 +73,20 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         plan.sizes.split_last().context("no sizes to measure at: give --sizes 10000")?;
     for sockets in &plan.sizes {
         eprintln!("{sockets} sockets: setting up");
-        let holder = Holder::start(*sockets, plan.processes)?;
+        let owner = Owner::start(*sockets, plan.processes)?;
         for source in SOURCES {
-            let served = Served::start(&plan.conns, holder.netns(), source)?;
+            let served = Served::start(&plan.conns, owner.netns(), source)?;
             eprintln!("{sockets} sockets: watching the agent ({source}) for {} s", plan.watch);
-            costs.push(cost::watch(&served, &holder, Duration::from_secs(plan.watch.into()))?);
+            costs.push(cost::watch(&served, &owner, Duration::from_secs(plan.watch.into()))?);
             served.end()?;
         }
         // Last: what asked and was answered stays in TIME-WAIT for a minute.
         if sockets == last {
-            let served = Served::start(&plan.conns, holder.netns(), SOURCES[0])?;
-            races = race(plan, &served, &holder)?;
+            let served = Served::start(&plan.conns, owner.netns(), SOURCES[0])?;
+            races = race(plan, &served, &owner)?;
             served.end()?;
         }
-        holder.end()?;
+        owner.end()?;
     }
     let text = report::markdown(&machine, &costs, &races, *last, started.elapsed());
     print!("{text}");
@@ -95,12 +95,12 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
 }
 
 /// In each round every dialect has its turn, and in each turn the agent and nginx change places.
-fn race(plan: &Plan, served: &Served, holder: &Holder) -> anyhow::Result<Vec<Race>> {
-    let nginx = Nginx::prepare(holder.netns())?;
+fn race(plan: &Plan, served: &Served, owner: &Owner) -> anyhow::Result<Vec<Race>> {
+    let nginx = Nginx::prepare(owner.netns())?;
     let mut races = Vec::new();
     for dialect in &DIALECTS {
-        let body = dialect.fetch(holder.netns())?;
-        dialect.check(&body, holder.sockets())?;
+        let body = dialect.fetch(owner.netns())?;
+        dialect.check(&body, owner.sockets())?;
         nginx.put(dialect, &body)?;
         races.push(Race { dialect, bytes: body.len(), rounds: Vec::new() });
     }
@@ -109,8 +109,8 @@ fn race(plan: &Plan, served: &Served, holder: &Holder) -> anyhow::Result<Vec<Rac
     for round in 0..plan.rounds {
         eprintln!("answers: round {} of {}", round + 1, plan.rounds);
         for (place, race) in (0..).zip(&mut races) {
-            let ours = || load::of_agent(race.dialect, holder.netns(), nginx.folder(), turn);
-            let theirs = || load::of_nginx(race.dialect, holder.netns(), nginx.folder(), turn);
+            let ours = || load::of_agent(race.dialect, owner.netns(), nginx.folder(), turn);
+            let theirs = || load::of_nginx(race.dialect, owner.netns(), nginx.folder(), turn);
             let pair = if (round + place) % 2 == 0 {
                 let ours = ours()?;
                 (ours, theirs()?)

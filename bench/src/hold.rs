@@ -90,10 +90,10 @@ impl Member {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start holding process {number}"))?;
-        let orders = child.stdin.take().context("a holding process has no stdin")?;
+            .with_context(|| format!("cannot start owner_entry process {number}"))?;
+        let orders = child.stdin.take().context("a owner_entry process has no stdin")?;
         let answers =
-            BufReader::new(child.stdout.take().context("a holding process has no stdout")?);
+            BufReader::new(child.stdout.take().context("a owner_entry process has no stdout")?);
         Ok(Member { number, child, orders, answers })
     }
 
@@ -101,10 +101,10 @@ impl Member {
         let mut line = String::new();
         self.answers
             .read_line(&mut line)
-            .with_context(|| format!("cannot read from holding process {}", self.number))?;
+            .with_context(|| format!("cannot read from owner_entry process {}", self.number))?;
         ensure!(
             line.trim_end() == answer,
-            "holding process {} answered {:?} where {answer:?} was expected: its error is above",
+            "owner_entry process {} answered {:?} where {answer:?} was expected: its error is above",
             self.number,
             line.trim_end()
         );
@@ -124,7 +124,7 @@ pub(crate) fn hold(crowd: &Crowd) -> anyhow::Result<()> {
     }
     for member in &mut ring {
         writeln!(member.orders, "{}", part::CONNECT).with_context(|| {
-            format!("cannot tell holding process {} to connect: it has ended", member.number)
+            format!("cannot tell owner_entry process {} to connect: it has ended", member.number)
         })?;
     }
     for member in &mut ring {
@@ -140,12 +140,14 @@ pub(crate) fn hold(crowd: &Crowd) -> anyhow::Result<()> {
     );
     std::io::stdin()
         .read_to_end(&mut Vec::new())
-        .context("cannot wait on stdin for the end of the holding")?;
+        .context("cannot wait on stdin for the end of the owner_entry")?;
 
     for member in ring {
         let Member { number, mut child, orders, .. } = member;
         drop(orders);
-        child.wait().with_context(|| format!("cannot wait for holding process {number} to end"))?;
+        child
+            .wait()
+            .with_context(|| format!("cannot wait for owner_entry process {number} to end"))?;
     }
     Ok(())
 }

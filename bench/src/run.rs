@@ -6,8 +6,8 @@
 pub(crate) mod contenders;
 mod count;
 pub(crate) mod figures;
-pub(crate) mod holder;
 pub(crate) mod machine;
+pub(crate) mod owner;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use clap::Args;
 
 use crate::measure::Usage;
 use contenders::{CONTENDERS, Contender, Listed};
-use holder::Holder;
+use owner::Owner;
 
 /// No contender gets more measured time than this at one size, so that the whole bench stays under six minutes
 /// though ss and netstat need nine seconds a run at 100 000 sockets.
@@ -140,12 +140,12 @@ fn verdict(plan: &Plan, bouts: &[Bout]) -> anyhow::Result<()> {
 
 fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
     eprintln!("{sockets} sockets: setting up");
-    let holder = Holder::start(sockets, plan.processes)?;
+    let owner = Owner::start(sockets, plan.processes)?;
     let mut performances = Vec::new();
     let mut rounds_of = Vec::new();
     for contender in &CONTENDERS {
         let started = Instant::now();
-        let performance = appear(plan, &holder, contender)?;
+        let performance = appear(plan, &owner, contender)?;
         rounds_of.push(rounds_within_budget(plan.rounds, started.elapsed()));
         performances.push(performance);
     }
@@ -156,15 +156,15 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
             let turn = (place + round as usize) % contenders;
             let performance = &mut performances[turn];
             if performance.listed.is_some() && round < rounds_of[turn] {
-                let command = performance.contender.command(&plan.conns, holder.netns());
-                let usage = measure_in(holder.netns(), &command)?;
+                let command = performance.contender.command(&plan.conns, owner.netns());
+                let usage = measure_in(owner.netns(), &command)?;
                 performance.samples.push(Sample { round, place: place as u32, usage });
             }
         }
     }
-    let alone = [contenders::TABLE, contenders::DRAIN].map(|label| (label, alone(&holder, label)));
-    let listeners = holder.listeners();
-    holder.end()?;
+    let alone = [contenders::TABLE, contenders::DRAIN].map(|label| (label, alone(&owner, label)));
+    let listeners = owner.listeners();
+    owner.end()?;
     for performance in &mut performances {
         note_failures(performance);
     }
@@ -172,11 +172,11 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
 }
 
 /// The best of several readings in one process, milliseconds; `None` where it does not work.
-fn alone(holder: &Holder, label: &str) -> Option<f64> {
+fn alone(owner: &Owner, label: &str) -> Option<f64> {
     let contender = CONTENDERS.iter().find(|contender| contender.label == label)?;
-    let command = contender.command(Path::new(""), holder.netns());
+    let command = contender.command(Path::new(""), owner.netns());
     let output = Command::new(crate::own_program().ok()?)
-        .args(["inside", "--netns", holder.netns(), "--"])
+        .args(["inside", "--netns", owner.netns(), "--"])
         .args(command)
         .args(["--readings", &READINGS_ALONE.to_string()])
         .output()
@@ -189,7 +189,7 @@ fn alone(holder: &Holder, label: &str) -> Option<f64> {
 /// The untimed run: is it installed, and does it list what is there?
 fn appear(
     plan: &Plan,
-    holder: &Holder,
+    owner: &Owner,
     contender: &'static Contender,
 ) -> anyhow::Result<Performance> {
     let mut performance =
@@ -198,12 +198,9 @@ fn appear(
         eprintln!("{}: not installed", contender.label);
         return Ok(performance);
     }
-    let listed = count::rows(
-        holder.netns(),
-        &contender.command(&plan.conns, holder.netns()),
-        contender.rows,
-    )
-    .with_context(|| format!("cannot count what `{}` lists", contender.label));
+    let listed =
+        count::rows(owner.netns(), &contender.command(&plan.conns, owner.netns()), contender.rows)
+            .with_context(|| format!("cannot count what `{}` lists", contender.label));
     let listed = match listed {
         // Another machine may not let anybody load programs: that is a result.
         Err(error) if contender.is_by_ebpf() => {
@@ -213,8 +210,8 @@ fn appear(
         listed => listed?,
     };
     let expected = match contender.lists {
-        Listed::Established => holder.sockets(),
-        Listed::Everything => holder.sockets() + holder.listeners(),
+        Listed::Established => owner.sockets(),
+        Listed::Everything => owner.sockets() + owner.listeners(),
     };
     performance.listed = Some(listed);
     if listed != u64::from(expected) {

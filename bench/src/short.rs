@@ -18,7 +18,7 @@ use conns_lab::storm::{Order, Storm};
 
 use crate::run::machine::Machine;
 use seen::Seen;
-use watchers::{WATCHERS, Watcher};
+use watchers::{Sampler, WATCHERS};
 
 /// What to run.
 #[derive(Args, Clone, Debug)]
@@ -42,7 +42,7 @@ pub(crate) struct Plan {
 /// One watcher and its storm.
 #[derive(Debug)]
 struct Sighting {
-    watcher: &'static Watcher,
+    sampler: &'static Sampler,
     /// Connections a second that the storm came to beside this watcher; `None` if it did not run.
     rate: Option<f64>,
     seen: Seen,
@@ -56,14 +56,14 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let mut machine = Machine::read(&plan.conns);
     let chosen = WATCHERS
         .iter()
-        .filter(|watcher| plan.only.as_deref().is_none_or(|only| watcher.label.contains(only)));
-    machine.versions = chosen.clone().filter_map(|watcher| watcher.version(plan)).collect();
+        .filter(|sampler| plan.only.as_deref().is_none_or(|only| sampler.label.contains(only)));
+    machine.versions = chosen.clone().filter_map(|sampler| sampler.version(plan)).collect();
     machine.versions.dedup();
     let mut sightings = Vec::new();
-    for watcher in chosen {
-        eprintln!("{}: {} connections a second", watcher.label, plan.order.rate);
+    for sampler in chosen {
+        eprintln!("{}: {} connections a second", sampler.label, plan.order.rate);
         sightings.push(
-            sight(plan, watcher).with_context(|| format!("watching with {}", watcher.label))?,
+            sight(plan, sampler).with_context(|| format!("watching with {}", sampler.label))?,
         );
     }
     let text = report::markdown(&machine, &sightings, plan.order, started.elapsed());
@@ -72,15 +72,15 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     crate::run::write(&stem, &[("md", text), ("csv", report::csv(&sightings))])
 }
 
-fn sight(plan: &Plan, watcher: &'static Watcher) -> anyhow::Result<Sighting> {
-    let mut sighting = Sighting { watcher, rate: None, seen: Seen::default(), remark: None };
-    let Some(program) = watcher.find(plan) else {
+fn sight(plan: &Plan, sampler: &'static Sampler) -> anyhow::Result<Sighting> {
+    let mut sighting = Sighting { sampler, rate: None, seen: Seen::default(), remark: None };
+    let Some(program) = sampler.find(plan) else {
         sighting.remark = Some("not installed".to_owned());
         return Ok(sighting);
     };
     let namespace = Namespace::create("short")?;
     let storm = Storm::prepare(&crate::own_program()?, &namespace, plan.order)?;
-    let watch = match watch::start(watcher, &program, &namespace)? {
+    let watch = match watch::start(sampler, &program, &namespace)? {
         Ok(watch) => watch,
         Err(why) => {
             sighting.remark = Some(why);
@@ -90,7 +90,7 @@ fn sight(plan: &Plan, watcher: &'static Watcher) -> anyhow::Result<Sighting> {
     let done = storm.blow()?;
     let told = watch.finish()?;
     sighting.rate = Some(done.rate());
-    sighting.seen = Seen::count(&done, told.lines()?, watcher.parse)?;
+    sighting.seen = Seen::count(&done, told.lines()?, sampler.parse)?;
     sighting.remark = told.remark();
     Ok(sighting)
 }

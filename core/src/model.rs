@@ -3,32 +3,32 @@
 //! The one idea: a value is [`Known`] with the source that said it, or it says why it is not.
 
 mod address;
-mod beat;
 mod connection;
 mod event;
 mod known;
-mod life;
 mod observation;
 mod owner;
-mod row;
 mod snapshot;
 mod socket;
+mod socket_sample;
+mod stats;
 mod tcp_info;
 mod time;
+mod update;
 
 pub use address::{Endpoint, unmapped};
-pub use beat::{Ability, Beat, Changes, Closed, Cost, Health};
 pub use connection::{Connection, Direction};
-pub use event::{Closer, Ending, Event, EventKind, Happening, HowEnded, Opening};
+pub use event::{CloseReason, Closed, Closer, Event, EventKind, LifecycleEvent, Opened};
 pub use known::{Known, Source, Unknown};
-pub use life::{Life, Peaks, Rates};
-pub use observation::{Facts, Holding, Holdings, Loss, LossKind, Observation, Subject};
-pub use owner::{Holder, Process};
-pub use row::SocketRow;
+pub use observation::{Facts, Loss, LossKind, Observation, OwnerEntry, OwnerTable, Subject};
+pub use owner::{Owner, Process};
 pub use snapshot::Snapshot;
 pub use socket::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, DctcpState, Family, MptcpState, Netns,
     Protocol, Queues, Socket, SocketId, SocketMemory, State, Timer, TimerKind, UdpPeer, UdpTraffic,
 };
+pub use socket_sample::SocketSample;
+pub use stats::{Peaks, Rates, Stats};
 pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoField, TcpInfoUnit};
 pub use time::Moment;
+pub use update::{Ability, Changes, ClosedConnection, Cost, Health, Update};

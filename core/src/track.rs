@@ -10,9 +10,9 @@
 mod course;
 mod direction;
 mod join;
-mod life;
 mod sample;
 mod slots;
+mod stats;
 mod tracker;
 mod verdict;
 

@@ -16,7 +16,7 @@ use conns_core::query::{
     group, parse_columns, sort,
 };
 use conns_core::track::Class;
-use sample::{Tcp, connection, holder, judge, known, sample};
+use sample::{Tcp, connection, judge, known, owner, sample};
 
 /// The letters of the sample connections in the order of these keys.
 fn sorted(keys: &str) -> String {
@@ -116,7 +116,7 @@ fn busy(remote: &str, rtt_us: u32, sent: u64, retrans: u32) -> Connection {
     let mut made = connection("10.0.0.5:443", remote);
     made.socket.tcp = Tcp { rtt_us, segs: 100, retrans, sent, received: sent / 2 }.known();
     made.socket.queues = known(Queues { receive_bytes: 1, send_bytes: 2 });
-    made.life.rates = known(Rates { out_bytes_per_s: 10.0, in_bytes_per_s: 2.5 });
+    made.stats.rates = known(Rates { out_bytes_per_s: 10.0, in_bytes_per_s: 2.5 });
     judge(&mut made, Class::Healthy, 80);
     made
 }
@@ -126,7 +126,7 @@ fn groups_sum_what_is_known_and_count_what_is_not() {
     let mut unmeasured = connection("10.0.0.5:443", "192.0.2.1:4");
     judge(&mut unmeasured, Class::Idle, 50);
     let mut silent = busy("192.0.2.1:5", 0, 0, 0);
-    silent.life.rates = Known::Unknown(Unknown::NeedsTwoObservations);
+    silent.stats.rates = Known::Unknown(Unknown::NeedsTwoObservations);
     let connections = [
         busy("192.0.2.1:1", 300, 1000, 5),
         busy("[::ffff:192.0.2.1]:2", 100, 2000, 0),
@@ -153,10 +153,9 @@ fn groups_sum_what_is_known_and_count_what_is_not() {
 
 #[test]
 fn a_connection_held_by_several_is_in_one_group() {
-    let held = |holders: &[(u32, &str)]| {
+    let held = |owners: &[(u32, &str)]| {
         let mut made = busy("192.0.2.1:1", 100, 10, 0);
-        made.holders =
-            known(holders.iter().map(|(pid, name)| holder(*pid, name, "root")).collect());
+        made.owners = known(owners.iter().map(|(pid, name)| owner(*pid, name, "root")).collect());
         made
     };
     let connections = [

@@ -8,20 +8,21 @@ mod sample;
 use std::time::Duration;
 
 use conns_core::model::{
-    Connection, Direction, Facts, Holding, Holdings, Known, Moment, Observation, Queues, Rates,
-    Snapshot, Socket, SocketRow, Source, State, Subject, TcpInfo, Timer, TimerKind, Unknown,
+    Connection, Direction, Facts, Known, Moment, Observation, OwnerEntry, OwnerTable, Queues,
+    Rates, Snapshot, Socket, SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind,
+    Unknown,
 };
 use conns_core::query::find_field;
 use conns_core::track::{Basis, Memory, Tracker};
 
-use sample::{Tcp, connection, endpoint, holder, known};
+use sample::{Tcp, connection, endpoint, known, owner};
 
 fn at(seconds: u64) -> Moment {
     Moment { monotonic_us: seconds * 1_000_000, wall_us: 0 }
 }
 
 /// An established socket with this cookie (and inode), that has sent and received so much.
-fn socket(cookie: u64, sent: u64, received: u64) -> SocketRow {
+fn socket(cookie: u64, sent: u64, received: u64) -> SocketSample {
     let mut socket = connection("10.0.0.1:443", "10.0.0.2:50000").socket;
     socket.id.cookie = cookie;
     socket.inode = known(cookie);
@@ -29,12 +30,12 @@ fn socket(cookie: u64, sent: u64, received: u64) -> SocketRow {
     socket
 }
 
-fn sockets(sockets: Vec<SocketRow>, now: Moment) -> Observation {
+fn sockets(sockets: Vec<SocketSample>, now: Moment) -> Observation {
     let facts = vec![Facts::Sockets(sockets)];
     Observation { source: Source::SockDiag, at: now, facts, losses: Vec::new() }
 }
 
-fn fold_one(tracker: &mut Tracker, socket: SocketRow, now: Moment) -> Connection {
+fn fold_one(tracker: &mut Tracker, socket: SocketSample, now: Moment) -> Connection {
     let Snapshot { mut connections, .. } = tracker.fold(vec![sockets(vec![socket], now)]);
     assert_eq!(connections.len(), 1);
     connections.remove(0)
@@ -44,17 +45,17 @@ fn fold_one(tracker: &mut Tracker, socket: SocketRow, now: Moment) -> Connection
 fn rates_are_what_was_added_and_a_counter_that_went_back_added_nothing() {
     let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
     let first = fold_one(&mut tracker, socket(1, 1_000, 500), at(10));
-    assert_eq!(first.life.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+    assert_eq!(first.stats.rates, Known::Unknown(Unknown::NeedsTwoObservations));
     let second = fold_one(&mut tracker, socket(1, 5_000, 500), at(12));
-    let rates = second.life.rates.get().unwrap();
+    let rates = second.stats.rates.get().unwrap();
     assert_eq!((rates.out_bytes_per_s, rates.in_bytes_per_s), (2_000.0, 0.0));
-    assert_eq!(second.life.first_seen, at(10));
+    assert_eq!(second.stats.first_seen, at(10));
     let third = fold_one(&mut tracker, socket(1, 0, 1_500), at(13));
-    let rates = third.life.rates.get().unwrap();
+    let rates = third.stats.rates.get().unwrap();
     assert_eq!((rates.out_bytes_per_s, rates.in_bytes_per_s), (0.0, 1_000.0));
     // The same moment twice: no time, no rate, and no division by it.
     let again = fold_one(&mut tracker, socket(1, 9_000, 1_500), at(13));
-    assert_eq!(again.life.rates, Known::Unknown(Unknown::NeedsTwoObservations));
+    assert_eq!(again.stats.rates, Known::Unknown(Unknown::NeedsTwoObservations));
 }
 
 #[test]
@@ -64,27 +65,27 @@ fn a_row_that_did_not_change_is_shared_and_shows_the_time_that_has_passed() {
     let field = |connection: &Connection, name| {
         format!("{:?}", find_field(name).unwrap().value(connection))
     };
-    let shown = |row: &SocketRow| {
+    let shown = |row: &SocketSample| {
         let Snapshot { connections, .. } =
             Tracker::new(Memory::None).fold(vec![sockets(vec![row.clone()], at(10))]);
         let names = ["idle", "last_ack_recv", "last_data_sent", "timer_expires", "rtt"];
         names.map(|name| field(&connections[0], name))
     };
     let mut later = told.clone();
-    later.let_pass(1_000);
-    later.let_pass(500);
+    later.advance(1_000);
+    later.advance(500);
     assert!(std::ptr::eq::<Socket>(&*told, &*later));
     // Written down, it is as a row that was told now.
-    let now = SocketRow::from(later.to_socket());
-    assert_eq!(now.unchanged_ms(), 0);
+    let now = SocketSample::from(later.to_socket());
+    assert_eq!(now.age_ms(), 0);
     assert_eq!(shown(&later), shown(&now));
     let changed: Vec<bool> =
         shown(&told).iter().zip(shown(&later)).map(|(told, later)| *told != later).collect();
     assert_eq!(changed, [true, true, true, true, false], "{:?}", shown(&later));
     // Whoever changes it changes their own.
     later.state = State::CloseWait;
-    assert_eq!((told.state, later.unchanged_ms()), (State::Established, 1_500));
-    later.let_pass(u32::MAX);
+    assert_eq!((told.state, later.age_ms()), (State::Established, 1_500));
+    later.advance(u32::MAX);
     assert_eq!(later.timer_now().get().unwrap().expires_ms, 0);
 }
 
@@ -93,10 +94,10 @@ fn a_reused_tuple_is_another_connection() {
     let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
     fold_one(&mut tracker, socket(1, 1_000, 0), at(1));
     let other = fold_one(&mut tracker, socket(2, 9_000, 0), at(2));
-    assert_eq!(other.life.first_seen, at(2));
+    assert_eq!(other.stats.first_seen, at(2));
     // It was not there a second ago, so all its bytes moved since.
     let second = Rates { out_bytes_per_s: 9000.0, in_bytes_per_s: 0.0 };
-    assert_eq!(other.life.rates.get(), Some(second));
+    assert_eq!(other.stats.rates.get(), Some(second));
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn a_window_covers_at_least_its_half_and_at_most_twice_that() {
     for second in 0..60 {
         let seen = fold_one(&mut tracker, socket(1, second * 100, 0), at(second));
         match seen.verdict.evidence.basis {
-            Basis::Life => assert_eq!(second, 0),
+            Basis::Stats => assert_eq!(second, 0),
             Basis::Window { us } => {
                 assert!(us <= 11_000_000, "{us} us at {second} s");
                 assert!(us >= second.min(5) * 1_000_000, "{us} us at {second} s");
@@ -130,18 +131,18 @@ fn a_socket_met_twice_in_one_pass_is_one_connection() {
 
 #[test]
 fn every_holder_is_named_and_none_where_none_was_found() {
-    let (a, b) = (holder(20, "server", "www").process, holder(21, "worker", "www").process);
-    let hold = |inode, process, fd| Holding {
+    let (a, b) = (owner(20, "server", "www").process, owner(21, "worker", "www").process);
+    let hold = |inode, process, fd| OwnerEntry {
         subject: Subject::Inode(inode),
         process,
         descriptor: Some(fd),
     };
     let held = vec![hold(1, 1, 4), hold(1, 0, 9), hold(1, 0, 3), hold(1, 0, 3), hold(5, 0, 6)];
-    let holders = |unreadable_processes| Observation {
+    let owners = |unreadable_processes| Observation {
         source: Source::Procfs,
         at: at(1),
-        facts: vec![Facts::Holdings(
-            Holdings {
+        facts: vec![Facts::OwnerTable(
+            OwnerTable {
                 processes: vec![a.clone(), b.clone()],
                 held: held.clone(),
                 unreadable_processes,
@@ -152,21 +153,21 @@ fn every_holder_is_named_and_none_where_none_was_found() {
     };
     let fold = |unreadable| {
         let rows = sockets(vec![socket(1, 0, 0), socket(2, 0, 0)], at(1));
-        Tracker::new(Memory::None).fold(vec![rows, holders(unreadable)]).connections
+        Tracker::new(Memory::None).fold(vec![rows, owners(unreadable)]).connections
     };
     let found = fold(0);
     let named: Vec<_> = found[0]
-        .holders
+        .owners
         .value()
         .unwrap()
         .iter()
-        .map(|holder| (holder.process.pid, holder.descriptor))
+        .map(|owner| (owner.process.pid, owner.descriptor))
         .collect();
     assert_eq!(named, [(20, Some(3)), (20, Some(9)), (21, Some(4))]);
-    assert_eq!(found[1].holders, Known::Unknown(Unknown::NoHolderFound));
-    assert_eq!(fold(3)[1].holders, Known::Unknown(Unknown::NotPrivileged));
+    assert_eq!(found[1].owners, Known::Unknown(Unknown::NoOwnerFound));
+    assert_eq!(fold(3)[1].owners, Known::Unknown(Unknown::NotPrivileged));
     let alone = Tracker::new(Memory::None).fold(vec![sockets(vec![socket(1, 0, 0)], at(1))]);
-    assert_eq!(alone.connections[0].holders, Known::Unknown(Unknown::SourceFailed));
+    assert_eq!(alone.connections[0].owners, Known::Unknown(Unknown::SourceFailed));
 }
 
 /// `tcp_info` of a connection that sent 1000 bytes, of which so many count as acknowledged.
@@ -211,7 +212,7 @@ fn a_wall_clock_that_is_set_changes_dates_and_nothing_else() {
         let looks = [(10, 0), (11, 4_000), (12, 9_000)];
         let lives = looks.into_iter().zip(wall_steps).map(|((second, sent), wall_us)| {
             let now = Moment { wall_us, ..at(second) };
-            fold_one(&mut tracker, socket(1, sent, 0), now).life
+            fold_one(&mut tracker, socket(1, sent, 0), now).stats
         });
         let mut last = lives.last().unwrap();
         last.first_seen.wall_us = 0;
@@ -227,15 +228,15 @@ fn a_wall_clock_that_is_set_changes_dates_and_nothing_else() {
 fn marks_are_the_highest_of_all_looks_and_slots_stay_while_nothing_moves() {
     let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
     fold_one(&mut tracker, socket(1, 0, 0), at(100));
-    let fast = fold_one(&mut tracker, socket(1, 90_000, 0), at(101)).life;
-    let slow = fold_one(&mut tracker, socket(1, 90_900, 0), at(102)).life;
+    let fast = fold_one(&mut tracker, socket(1, 90_000, 0), at(101)).stats;
+    let slow = fold_one(&mut tracker, socket(1, 90_900, 0), at(102)).stats;
     assert_eq!(slow.peaks.out_bytes_per_s, 90_000.0);
     assert_eq!(fast.slot_rates.get().unwrap().out_bytes_per_s, 10_000.0);
     assert_eq!(slow.slot_rates.get().unwrap().out_bytes_per_s, 10_100.0);
     // Long after the slots have passed: reckoned anew only when bytes move again.
-    let idle = fold_one(&mut tracker, socket(1, 90_900, 0), at(150)).life;
+    let idle = fold_one(&mut tracker, socket(1, 90_900, 0), at(150)).stats;
     assert_eq!((idle.slot_rates, idle.rates.get()), (slow.slot_rates, Some(Rates::ZERO)));
-    let again = fold_one(&mut tracker, socket(1, 91_800, 0), at(151)).life;
+    let again = fold_one(&mut tracker, socket(1, 91_800, 0), at(151)).stats;
     assert_eq!(again.slot_rates.get().unwrap().out_bytes_per_s, 100.0);
 }
 
@@ -247,9 +248,9 @@ fn a_serial_is_given_once_and_what_is_gone_is_named() {
     let second = fold_one(&mut tracker, socket(8, 0, 0), at(2));
     let gone: Vec<_> = tracker.gone().iter().map(|gone| gone.id).collect();
     assert_eq!(gone, [first.socket.id]);
-    assert!(tracker.gone()[0].ending.value().is_none() && tracker.gone()[0].told.is_none());
+    assert!(tracker.gone()[0].closed.value().is_none() && tracker.gone()[0].told.is_none());
     let back = fold_one(&mut tracker, socket(7, 0, 0), at(3));
-    let serials = [first, second, back].map(|connection| connection.life.serial);
+    let serials = [first, second, back].map(|connection| connection.stats.serial);
     assert_eq!(serials, [1, 2, 3]);
 }
 
@@ -258,11 +259,11 @@ fn age_is_known_of_what_was_seen_to_come_and_of_nothing_else_the_kernel_does_not
     let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
     // Both ends have talked, so the kernel does not tell the age of either.
     let old = fold_one(&mut tracker, socket(1, 10, 10), at(1));
-    assert_eq!(old.life.age_us, Known::Unknown(Unknown::KernelDoesNotTell));
-    assert_eq!(old.life.least_age_us(at(4)), 3_000_000);
+    assert_eq!(old.stats.age_us, Known::Unknown(Unknown::KernelDoesNotTell));
+    assert_eq!(old.stats.least_age_us(at(4)), 3_000_000);
     fold_one(&mut tracker, socket(2, 10, 10), at(2));
     let later = fold_one(&mut tracker, socket(2, 10, 10), at(9));
-    assert_eq!(later.life.age_us, Known::Value(7_000_000, Source::Derived));
+    assert_eq!(later.stats.age_us, Known::Value(7_000_000, Source::Derived));
 }
 
 #[test]
@@ -295,8 +296,8 @@ fn whatever_comes_and_goes_in_whatever_order_each_keeps_its_number_while_it_is_t
         for (cookie, seen) in cookies.iter().zip(&snapshot.connections) {
             assert_eq!(seen.socket.id.cookie, *cookie);
             let is_new = !serials.contains_key(cookie);
-            let serial = *serials.entry(*cookie).or_insert(seen.life.serial);
-            assert_eq!(seen.life.serial, serial);
+            let serial = *serials.entry(*cookie).or_insert(seen.stats.serial);
+            assert_eq!(seen.stats.serial, serial);
             assert_eq!(given.insert(serial), is_new);
         }
     }

@@ -25,15 +25,15 @@ fuzz_target!(|bytes: &[u8]| {
     if told.is_empty() {
         return;
     }
-    let rows: Vec<_> = told.iter().map(|happening| happening.socket.clone()).collect();
+    let rows: Vec<_> = told.iter().map(|lifecycle_event| lifecycle_event.socket.clone()).collect();
     let say = |facts, us| {
         vec![Observation { source: Source::Ebpf, at: at(us), facts: vec![facts], losses: Vec::new() }]
     };
     let mut tracker = Tracker::new(Memory::Window(std::time::Duration::from_secs(10)));
     for (facts, us) in [
-        (Facts::Happenings(told.clone()), 0),
+        (Facts::LifecycleEvents(told.clone()), 0),
         (Facts::Sockets(rows.clone()), 1_000_000),
-        (Facts::Happenings(told), 2_000_000),
+        (Facts::LifecycleEvents(told), 2_000_000),
         (Facts::Sockets(rows), 2_000_000),
         (Facts::Sockets(Vec::new()), u64::MAX),
     ] {

@@ -8,12 +8,12 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use conns_core::model::{
-    Beat, Facts, Health, Moment, Netns, Observation, Protocol, SocketRow, Source,
+    Update, Facts, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Memory, Tracker};
 use conns_dialects::ems::{Argument, Call, LONGEST_LINE, Options, Server};
-use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use conns_sockdiag::{RowReader, wire};
 use http::Request;
 use libfuzzer_sys::fuzz_target;
@@ -53,13 +53,13 @@ fn grammar(bytes: &[u8]) {
 
 /// Cuts `bytes` into lines as a serving shell does, until one closes.
 fn lines(dialect: &impl LineDialect, bytes: &[u8], check: impl Fn(&[u8])) {
-    SHELF.with_borrow(|shelf| {
+    SHELF.with_borrow(|cache| {
         for line in bytes.split(|byte| dialect.ends_line(*byte)) {
             if line.len() > dialect.longest_line() {
                 assert!(dialect.line_too_long().close);
                 break;
             }
-            let LineOutcome { pieces, close } = dialect.answer(line, shelf);
+            let LineOutcome { pieces, close } = dialect.answer(line, cache);
             let answer = pieces.concat();
             assert_eq!(answer.is_empty(), line.is_empty());
             if !answer.is_empty() {
@@ -74,7 +74,7 @@ fn lines(dialect: &impl LineDialect, bytes: &[u8], check: impl Fn(&[u8])) {
 
 fn request(bytes: &[u8]) {
     let Ok(request) = Request::builder().uri(bytes).body(Bytes::new()) else { return };
-    SHELF.with_borrow(|shelf| match SERVER.http().answer(&request, shelf) {
+    SHELF.with_borrow(|cache| match SERVER.http().answer(&request, cache) {
         HttpOutcome::Answer(response) => {
             let body = response.body().concat();
             assert_eq!(response.headers()["content-length"], body.len().to_string());
@@ -120,11 +120,11 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
 });
 
 thread_local! {
-    static SHELF: RefCell<Shelf> = RefCell::new(shelf());
+    static SHELF: RefCell<ResponseCache> = RefCell::new(cache());
 }
 
 /// What a kernel told of a few sockets.
-fn shelf() -> Shelf {
+fn cache() -> ResponseCache {
     let mut reader = RowReader::new(Arc::new(Netns::new(1, None, true)));
     let mut sockets = Vec::new();
     for (protocol, datagram) in [
@@ -134,7 +134,7 @@ fn shelf() -> Shelf {
         (Protocol::Udp, include_bytes!("../../corpus/sockdiag/linux-6.18/udp4-0.bin")),
     ] {
         for message in wire::messages(datagram).flatten() {
-            sockets.extend(reader.read(protocol, message.payload).map(SocketRow::from));
+            sockets.extend(reader.read(protocol, message.payload).map(SocketSample::from));
         }
     }
     let observation = Observation {
@@ -145,7 +145,7 @@ fn shelf() -> Shelf {
     };
     let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
     assert!(snapshot.connections.len() >= 5, "the corpus has sockets");
-    Shelf::new(Arc::new(Beat {
+    ResponseCache::new(Arc::new(Update {
         instance: 1,
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),

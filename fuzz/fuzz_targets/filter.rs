@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use conns_core::model::{
-    Connection, Facts, Moment, Netns, Observation, Protocol, SocketRow, Source,
+    Connection, Facts, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use conns_core::query::Filter;
 use conns_core::query::filter::MAX_BYTES;
@@ -54,7 +54,7 @@ static CONNECTIONS: LazyLock<Vec<Connection>> = LazyLock::new(|| {
         (Protocol::Mptcp, include_bytes!("../../corpus/sockdiag/linux-6.18/mptcp4-0.bin")),
     ] {
         for message in wire::messages(datagram).flatten() {
-            sockets.extend(reader.read(protocol, message.payload).map(SocketRow::from));
+            sockets.extend(reader.read(protocol, message.payload).map(SocketSample::from));
         }
     }
     let observation = Observation {

@@ -7,11 +7,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use conns_core::model::{Beat, Health};
+use conns_core::model::{Update, Health};
 use conns_dialects::jetstream::{
     Connection, EncryptedConnectionState, MAX_BATCH, MAX_BYTES, Options, Service, Transfers,
 };
-use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, ResponseCache};
 use http::{Request, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
@@ -52,8 +52,8 @@ fn check(sent: &[u8], answer: &[u8]) {
     }
 }
 
-static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
-    Shelf::new(Arc::new(Beat {
+static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
+    ResponseCache::new(Arc::new(Update {
         instance: 1,
         snapshot: Arc::default(),
         closed: Arc::default(),
@@ -72,7 +72,7 @@ static HTTP: LazyLock<Box<dyn HttpDialect>> = LazyLock::new(|| Box::new(SERVICE.
 struct Three;
 
 impl Transfers for Three {
-    fn connections(&self, _beat: &Beat) -> Arc<[Connection]> {
+    fn connections(&self, _update: &Update) -> Arc<[Connection]> {
         ["\"\n", "1", "2"].map(connection).into()
     }
 }

@@ -10,12 +10,12 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use conns_core::model::{
-    Beat, Facts, Health, Moment, Netns, Observation, Protocol, SocketRow, Source,
+    Update, Facts, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Memory, Tracker};
 use conns_dialects::monero::{Era, Login, Node, Options};
-use conns_dialects::{HttpDialect, HttpOutcome, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, ResponseCache};
 use conns_sockdiag::{RowReader, wire};
 use http::{Method, Request, Response};
 use libfuzzer_sys::fuzz_target;
@@ -87,7 +87,7 @@ static NODES: LazyLock<[Node; 4]> = LazyLock::new(|| {
     ]
 });
 
-static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
+static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
     let mut reader = RowReader::new(Arc::new(Netns::new(1, None, true)));
     let datagram = include_bytes!("../../corpus/sockdiag/linux-6.18/tcp-established-0.bin");
     let messages = wire::messages(datagram).flatten();
@@ -95,12 +95,12 @@ static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(sockets.map(SocketRow::from).collect())],
+        facts: vec![Facts::Sockets(sockets.map(SocketSample::from).collect())],
         losses: Vec::new(),
     };
     let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
     assert!(!snapshot.connections.is_empty(), "the corpus has connections");
-    Shelf::new(Arc::new(Beat {
+    ResponseCache::new(Arc::new(Update {
         instance: 1,
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),

@@ -8,7 +8,7 @@ mod downstream;
 
 use std::sync::Arc;
 
-use conns_core::model::{Netns, Protocol, SocketRow};
+use conns_core::model::{Netns, Protocol, SocketSample};
 use conns_sockdiag::{RowReader, wire};
 use downstream::downstream;
 use libfuzzer_sys::fuzz_target;
@@ -25,7 +25,7 @@ fuzz_target!(|datagram: &[u8]| {
     }
 });
 
-fn read(protocol: Protocol, datagram: &[u8]) -> Vec<SocketRow> {
+fn read(protocol: Protocol, datagram: &[u8]) -> Vec<SocketSample> {
     let mut reader = RowReader::new(Arc::new(Netns::new(1, None, true)));
     let mut sockets = Vec::new();
     for message in wire::messages(datagram) {
@@ -40,7 +40,7 @@ fn read(protocol: Protocol, datagram: &[u8]) -> Vec<SocketRow> {
         if let Ok(socket) = reader.read(protocol, message.payload)
             && sockets.len() < ROWS
         {
-            sockets.push(SocketRow::from(socket));
+            sockets.push(SocketSample::from(socket));
         }
     }
     sockets

@@ -6,9 +6,9 @@
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use conns_core::model::{Beat, Health};
+use conns_core::model::{Update, Health};
 use conns_dialects::one_e::{Method, OneE};
-use conns_dialects::{HttpDialect, HttpOutcome, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, ResponseCache};
 use http::{Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
@@ -67,8 +67,8 @@ fn place(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|body| body.contains("\"column\": "))
 }
 
-static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
-    Shelf::new(Arc::new(Beat {
+static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
+    ResponseCache::new(Arc::new(Update {
         instance: 1,
         snapshot: Arc::default(),
         closed: Arc::default(),

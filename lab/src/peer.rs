@@ -4,7 +4,7 @@
 //! input (`fin`, `report`, `close`), and ends when that input closes.
 
 mod churn;
-mod holders;
+mod owners;
 mod socket;
 mod storm;
 mod stream;
@@ -33,7 +33,7 @@ pub enum Role {
     /// A UDP socket, connected if `--to` is given.
     Udp(udp::Udp),
     /// Connect, and share the socket with children, by inheritance or by descriptor passing.
-    Hold(holders::Hold),
+    Hold(owners::Hold),
     /// The side of a storm that connects.
     StormClient(storm::Client),
     /// The side of a storm that accepts.
@@ -150,8 +150,8 @@ impl Role {
             Self::Hold(role) => role.play(),
             Self::StormClient(role) => role.play(),
             Self::StormServer(role) => role.play(),
-            Self::Keep => holders::keep(),
-            Self::Take => holders::take(),
+            Self::Keep => owners::keep(),
+            Self::Take => owners::take(),
         }
     }
 }

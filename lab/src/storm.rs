@@ -16,7 +16,7 @@ mod watch;
 
 pub use alone::Alone;
 pub use law::{Number, PROCESSES};
-pub use proof::{Proof, Watcher};
+pub use proof::{Proof, Sampler};
 pub use record::{End, Side, read_ends, write_ends};
 pub use run::{Done, Order, Storm, process_name};
 pub use told::{FIELDS, Lost, Told};

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use conns_core::model::Beat;
-use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Shelf};
+use conns_core::model::Update;
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use http::Request;
 
 /// The dialect that is spoken now. It is told of beats from the first question on: marks that
@@ -36,8 +36,8 @@ impl<D: ?Sized> Swap<D> {
 }
 
 impl HttpDialect for Swap<dyn HttpDialect> {
-    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome {
-        self.asked().answer(request, shelf)
+    fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
+        self.asked().answer(request, cache)
     }
 
     fn longest_body(&self) -> usize {
@@ -48,9 +48,9 @@ impl HttpDialect for Swap<dyn HttpDialect> {
         self.now().body_too_long()
     }
 
-    fn on_beat(&self, beat: &Beat) {
+    fn on_update(&self, update: &Update) {
         if self.was_asked.load(Ordering::Relaxed) {
-            self.now().on_beat(beat);
+            self.now().on_update(update);
         }
     }
 }
@@ -64,17 +64,17 @@ impl LineDialect for Swap<dyn LineDialect> {
         self.now().longest_line()
     }
 
-    fn answer(&self, line: &[u8], shelf: &Shelf) -> LineOutcome {
-        self.asked().answer(line, shelf)
+    fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome {
+        self.asked().answer(line, cache)
     }
 
     fn line_too_long(&self) -> LineOutcome {
         self.now().line_too_long()
     }
 
-    fn on_beat(&self, beat: &Beat) {
+    fn on_update(&self, update: &Update) {
         if self.was_asked.load(Ordering::Relaxed) {
-            self.now().on_beat(beat);
+            self.now().on_update(update);
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::Case;
-use crate::holder::Holder;
+use crate::owner::Owner;
 use crate::program::{Ran, conns};
 use crate::scene::{Scene, same};
 use crate::stage::Stage;
@@ -176,7 +176,7 @@ fn each_holder() -> Result<()> {
     let listener = stage.listen("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     let _same_process = listener.try_clone()?;
-    let child = Holder::start(b"second", &[], listener.try_clone()?, None)?;
+    let child = Owner::start(b"second", &[], listener.try_clone()?, None)?;
     let json = call(&stage, &["Network.GetListeningEndpoints"])?.good()?.json()?;
     let pids: Vec<&Value> = json
         .as_array()

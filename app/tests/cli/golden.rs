@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::holder::Folder;
+use crate::owner::Folder;
 use crate::program::{finish, run};
 use crate::{Case, Need};
 

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use anyhow::{Context, Result, ensure};
 
 use crate::Case;
-use crate::holder::Holder;
+use crate::owner::Owner;
 use crate::program::Ran;
 use crate::scene::same;
 use crate::stage::Stage;
@@ -30,15 +30,15 @@ const ARGUMENT: &str = "\u{1b}]0;pwned\u{7}\r\n\t\u{202e}";
 /// A listener held by a process of that name.
 struct Hostile {
     stage: Stage,
-    holder: Holder,
+    owner: Owner,
 }
 
 impl Hostile {
     fn new(arguments: &[&str]) -> Result<Self> {
         let stage = Stage::new()?;
         let listener: TcpListener = stage.listen("127.0.0.1:0")?;
-        let holder = Holder::start(NAME, arguments, listener, None)?;
-        Ok(Self { stage, holder })
+        let owner = Owner::start(NAME, arguments, listener, None)?;
+        Ok(Self { stage, owner })
     }
 }
 
@@ -51,7 +51,7 @@ fn no_controls(ran: &Ran) -> Result<()> {
 
 fn not_raw() -> Result<()> {
     let hostile = Hostile::new(&[ARGUMENT])?;
-    let pid = hostile.holder.pid().to_string();
+    let pid = hostile.owner.pid().to_string();
     for words in [
         &["-a"][..],
         &["-a", "-o", "wide"],
@@ -83,7 +83,7 @@ fn not_raw() -> Result<()> {
 
 fn exact_in_json() -> Result<()> {
     let hostile = Hostile::new(&[ARGUMENT])?;
-    let name = hostile.holder.name()?;
+    let name = hostile.owner.name()?;
     ensure!(name.starts_with("\u{1b}[31mE"), "the process is called {name:?}");
     for words in [
         &["-a", "-o", "json"][..],
@@ -112,7 +112,7 @@ fn exact_in_csv() -> Result<()> {
     let hostile = Hostile::new(&[])?;
     let ran = hostile.stage.run(&["-a", "-o", "csv", "--columns", "pid,process,state"], "")?;
     let (_, rows) = ran.good()?.csv()?;
-    let wanted = [hostile.holder.pid().to_string(), hostile.holder.name()?, "LISTEN".to_owned()];
+    let wanted = [hostile.owner.pid().to_string(), hostile.owner.name()?, "LISTEN".to_owned()];
     same("the rows", rows, vec![wanted.to_vec()])?;
     ensure!(
         ran.text()?.contains("\"\""),
@@ -128,7 +128,7 @@ fn filtered() -> Result<()> {
     same("found by name", found.len(), 1)?;
     let ran = hostile.stage.run(&["-a", "--group-by", "process", "-o", "jsonl"], "")?;
     let groups = ran.good()?.lines_of_json()?;
-    same("the group", groups[0]["process"].as_str(), Some(&*hostile.holder.name()?))
+    same("the group", groups[0]["process"].as_str(), Some(&*hostile.owner.name()?))
 }
 
 /// As long as Linux allows one argument to be, nearly.
@@ -137,13 +137,13 @@ const LONG: usize = 120 * 1024;
 fn long_command_line() -> Result<()> {
     let argument = "y".repeat(LONG);
     let hostile = Hostile::new(&[&argument, &argument])?;
-    let kernel = fs::read(format!("/proc/{}/cmdline", hostile.holder.pid()))?;
+    let kernel = fs::read(format!("/proc/{}/cmdline", hostile.owner.pid()))?;
     ensure!(kernel.len() > 2 * LONG, "the kernel tells only {} bytes", kernel.len());
     let records = hostile.stage.records(&["-a"], "")?;
     let line = records[0]["cmdline"].as_str().context("no command line")?;
     ensure!(line.contains(&argument[..1000]), "the command line is {:.100}", line);
     // Other columns do not suffer.
-    same("the pid", &records[0]["pid"], &hostile.holder.pid().into())?;
+    same("the pid", &records[0]["pid"], &hostile.owner.pid().into())?;
     let ran = hostile.stage.run(&["-a", "-o", "wide"], "")?;
     same("lines", ran.good()?.text()?.lines().count(), 2)
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::holder::{Folder, Holder};
+use crate::owner::{Folder, Owner};
 use crate::program::{CONNS, Ran, is_about_privileges, plain_surroundings};
 use crate::scene::{Scene, all_ends, same};
 use crate::stage::{Stage, is_root};
@@ -65,11 +65,11 @@ fn own_owners() -> Result<()> {
     let listener = stage.listen("127.0.0.1:0")?;
     let (client, _server): (TcpStream, _) = stage.connect(listener.local_addr()?, &listener)?;
     let port = client.local_addr()?.port();
-    let holder = Holder::start(b"nobodys", &[], client, Some(NOBODY))?;
+    let owner = Owner::start(b"nobodys", &[], client, Some(NOBODY))?;
     let ran = as_nobody(&stage, &[&OWN[..], &["-o", "jsonl"]].concat())?;
     let records = ran.code(0)?.lines_of_json()?;
     let mine = records.iter().find(|record| record["local_port"] == port).context("no record")?;
-    same("the pid", &mine["pid"], &holder.pid().into())?;
+    same("the pid", &mine["pid"], &owner.pid().into())?;
     same("the process", &mine["process"], &"nobodys".into())?;
     same("the user id", &mine["process_uid"], &NOBODY.into())?;
     let other = records.iter().find(|record| record["local_port"] != port).context("no record")?;

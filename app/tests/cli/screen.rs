@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::holder::Holder;
+use crate::owner::Owner;
 use crate::program::conns;
 use crate::scene::{Scene, each, same};
 use crate::terminal::{on_terminal, without_escapes};
@@ -44,7 +44,7 @@ fn fits(columns: u16) -> Result<()> {
     let stage = &scene.stage;
     let listener = stage.listen("[::1]:0")?;
     let (client, _server): (TcpStream, _) = stage.connect(listener.local_addr()?, &listener)?;
-    let _long = Holder::start(b"fifteen-letters", &[&"long".repeat(100)], client, None)?;
+    let _long = Owner::start(b"fifteen-letters", &[&"long".repeat(100)], client, None)?;
     let cases = [
         &[][..],
         &["-a"],

@@ -28,38 +28,38 @@ pub(super) fn markdown(
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "A storm of {} connections for each watcher: {} wanted a second for {:.0} s on loopback, each with up to 1000 bytes \
-         each way. The storm runs on the same cores as its watcher, so the rate it came to says what the watcher took.\n",
+        "A storm of {} connections for each sampler: {} wanted a second for {:.0} s on loopback, each with up to 1000 bytes \
+         each way. The storm runs on the same cores as its sampler, so the rate it came to says what the sampler took.\n",
         order.count(),
         order.rate,
         order.time.as_secs_f64()
     );
     let _ = writeln!(
         text,
-        "| watcher | connections | seen, % | both ends, % | ends with owner, % | rate reached /s | it tells |"
+        "| sampler | connections | seen, % | both ends, % | ends with owner, % | rate reached /s | it tells |"
     );
     let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|---|");
-    for Sighting { watcher, rate, seen, remark } in sightings {
+    for Sighting { sampler, rate, seen, remark } in sightings {
         let Some(rate) = rate else {
             let why = remark.as_deref().unwrap_or("did not run");
-            let _ = writeln!(text, "| `{}` | {} | | | | | |", watcher.label, why.replace('|', "/"));
+            let _ = writeln!(text, "| `{}` | {} | | | | | |", sampler.label, why.replace('|', "/"));
             continue;
         };
         let _ = writeln!(
             text,
             "| `{}` | {} | {} | {} | {} | {rate:.0} | {} |",
-            watcher.label,
+            sampler.label,
             seen.connections,
             percent(seen.seen, seen.connections),
             percent(seen.both_ends, seen.connections),
             percent(seen.owned_ends, 2 * seen.connections),
-            watcher.tells,
+            sampler.tells,
         );
     }
     let _ = writeln!(text);
-    for Sighting { watcher, rate, remark, .. } in sightings {
+    for Sighting { sampler, rate, remark, .. } in sightings {
         if let (Some(_), Some(remark)) = (rate, remark) {
-            let _ = writeln!(text, "- `{}` {remark}", watcher.label);
+            let _ = writeln!(text, "- `{}` {remark}", sampler.label);
         }
     }
     text
@@ -67,12 +67,12 @@ pub(super) fn markdown(
 
 /// One watcher a line.
 pub(super) fn csv(sightings: &[Sighting]) -> String {
-    let mut text = String::from("watcher,connections,seen,both_ends,owned_ends,rate,remark\n");
-    for Sighting { watcher, rate, seen, remark } in sightings {
+    let mut text = String::from("sampler,connections,seen,both_ends,owned_ends,rate,remark\n");
+    for Sighting { sampler, rate, seen, remark } in sightings {
         let _ = writeln!(
             text,
             "\"{}\",{},{},{},{},{:.1},\"{}\"",
-            watcher.label,
+            sampler.label,
             seen.connections,
             seen.seen,
             seen.both_ends,

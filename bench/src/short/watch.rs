@@ -12,7 +12,7 @@ use anyhow::Context;
 use conns_lab::netns::Namespace;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::watchers::Watcher;
+use super::watchers::Sampler;
 
 /// Nobody says when it watches; the slowest here compiles a program first.
 const BEFORE: Duration = Duration::from_secs(6);
@@ -43,7 +43,7 @@ struct Folder(PathBuf);
 
 /// Starts it, and gives it time. The inner error says why it watches nothing: that is a result too.
 pub(super) fn start(
-    watcher: &Watcher,
+    sampler: &Sampler,
     program: &Path,
     namespace: &Namespace,
 ) -> anyhow::Result<Result<Watch, String>> {
@@ -53,7 +53,7 @@ pub(super) fn start(
     let folder = Folder(place);
     let mut command = Command::new(program);
     command
-        .args(watcher.arguments(&folder.file("log").display().to_string()))
+        .args(sampler.arguments(&folder.file("log").display().to_string()))
         .env("PYTHONUNBUFFERED", "1")
         .stdin(Stdio::null())
         .stdout(File::create(folder.file("out")).context("cannot make a file for its output")?)
@@ -61,7 +61,7 @@ pub(super) fn start(
             File::create(folder.file("said")).context("cannot make a file for its complaints")?,
         );
     let child = namespace.spawn(&mut command)?;
-    let mut watch = Watch { child, folder, tells_in_file: watcher.tells_in_file };
+    let mut watch = Watch { child, folder, tells_in_file: sampler.tells_in_file };
     sleep(BEFORE);
     if let Some(status) = watch.child.try_wait().context("cannot ask whether it runs")? {
         let said = watch.folder.words();

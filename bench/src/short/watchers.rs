@@ -24,7 +24,7 @@ pub(super) enum Program {
 
 /// One watcher.
 #[derive(Debug)]
-pub(super) struct Watcher {
+pub(super) struct Sampler {
     /// As shown in the result.
     pub(super) label: &'static str,
     program: Program,
@@ -39,8 +39,8 @@ pub(super) struct Watcher {
 }
 
 /// All of them.
-pub(super) static WATCHERS: [Watcher; 8] = [
-    Watcher {
+pub(super) static WATCHERS: [Sampler; 8] = [
+    Sampler {
         label: "conns events",
         program: Program::Conns,
         arguments: &["events", "-o", "jsonl", "--columns", "{fields}"],
@@ -48,7 +48,7 @@ pub(super) static WATCHERS: [Watcher; 8] = [
         parse: conns,
         tells: "both ends, owner, exact bytes, beginning and end",
     },
-    Watcher {
+    Sampler {
         label: "ss -tn, again and again",
         program: Program::Again("ss"),
         arguments: &["-c", "while :; do ss -Htn; done"],
@@ -56,7 +56,7 @@ pub(super) static WATCHERS: [Watcher; 8] = [
         parse: ss,
         tells: "what is open at the moment",
     },
-    Watcher {
+    Sampler {
         label: "ss -tn, once a second",
         program: Program::Again("ss"),
         arguments: &["-c", "while :; do ss -Htn; sleep 1; done"],
@@ -64,7 +64,7 @@ pub(super) static WATCHERS: [Watcher; 8] = [
         parse: ss,
         tells: "what is open at the moment",
     },
-    Watcher {
+    Sampler {
         label: "ss -tan, once a second",
         program: Program::Again("ss"),
         arguments: &["-c", "while :; do ss -Htan; sleep 1; done"],
@@ -72,7 +72,7 @@ pub(super) static WATCHERS: [Watcher; 8] = [
         parse: ss,
         tells: "also the TIME-WAIT stub of one end, a minute long: neither owner nor bytes",
     },
-    Watcher {
+    Sampler {
         label: "tcplife-bpfcc",
         program: Program::System("tcplife-bpfcc"),
         arguments: &[],
@@ -80,7 +80,7 @@ pub(super) static WATCHERS: [Watcher; 8] = [
         parse: tcplife,
         tells: "ends, owner, kB, duration",
     },
-    Watcher {
+    Sampler {
         label: "tcplife (libbpf-tools)",
         program: Program::System("tcplife"),
         arguments: &[],
@@ -88,7 +88,7 @@ pub(super) static WATCHERS: [Watcher; 8] = [
         parse: tcplife,
         tells: "ends, owner, kB, duration",
     },
-    Watcher {
+    Sampler {
         label: "rustnet --headless",
         program: Program::Installed("rustnet"),
         // Its best: on loopback, with every right, and without what is not asked for here.
@@ -110,7 +110,7 @@ pub(super) static WATCHERS: [Watcher; 8] = [
         parse: rustnet,
         tells: "new connections, by capture",
     },
-    Watcher {
+    Sampler {
         label: "bandwhich --raw",
         program: Program::Installed("bandwhich"),
         arguments: &["--raw", "--no-resolve", "--connections", "--interface", "lo"],
@@ -120,7 +120,7 @@ pub(super) static WATCHERS: [Watcher; 8] = [
     },
 ];
 
-impl Watcher {
+impl Sampler {
     /// What is executed; `None` if something of it is not installed.
     pub(super) fn find(&self, plan: &Plan) -> Option<PathBuf> {
         match self.program {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ending, Holder, Known, Life, Opening, Process, Protocol, Rates, SocketRow, State, TcpInfo,
+    Closed, Known, Opened, Owner, Process, Protocol, Rates, SocketSample, State, Stats, TcpInfo,
     Unknown,
 };
 use crate::track::Verdict;
@@ -34,24 +34,24 @@ impl Direction {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Connection {
     /// What the kernel says of the socket.
-    pub socket: SocketRow,
+    pub socket: SocketSample,
     /// Every hold on it; several where a descriptor was inherited or passed on.
-    pub holders: Known<Arc<[Holder]>>,
+    pub owners: Known<Arc<[Owner]>>,
     /// Who opened it.
     pub direction: Known<Direction>,
     /// How it came to be, where that was watched; not applicable to listeners and the like.
-    pub opening: Known<Arc<Opening>>,
+    pub opened: Known<Arc<Opened>>,
     /// How it ended; not applicable as long as it has not.
-    pub ending: Known<Ending>,
+    pub closed: Known<Closed>,
     /// What became known of it by looking more than once.
-    pub life: Life,
+    pub stats: Stats,
     /// What keeps it from being faster.
     pub verdict: Verdict,
 }
 
 impl Connection {
     /// `tcp_info` of the socket as it was told, if it is a TCP socket and the kernel told it; for
-    /// what grows with time alone see [`SocketRow::since`].
+    /// what grows with time alone see [`SocketSample::since`].
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpInfo> {
         self.socket.tcp.value()
@@ -59,15 +59,15 @@ impl Connection {
 
     /// The first holder: lowest pid, then lowest descriptor.
     #[must_use]
-    pub fn first_holder(&self) -> Known<&Holder> {
-        self.holders.as_ref().and_then(Unknown::NoHolderFound, |held| held.first())
+    pub fn first_owner(&self) -> Known<&Owner> {
+        self.owners.as_ref().and_then(Unknown::NoOwnerFound, |held| held.first())
     }
 
     /// The process that holds it, if it is one alone, by however many descriptors.
     #[must_use]
     pub fn only_process(&self) -> Option<&Arc<Process>> {
-        let (first, rest) = self.holders.value()?.split_first()?;
-        let is_alone = rest.iter().all(|holder| holder.process.pid == first.process.pid);
+        let (first, rest) = self.owners.value()?.split_first()?;
+        let is_alone = rest.iter().all(|owner| owner.process.pid == first.process.pid);
         is_alone.then_some(&first.process)
     }
 
@@ -146,8 +146,8 @@ impl Connection {
         if self.socket.protocol == Protocol::Udp {
             return self.socket.udp.as_ref().map(|udp| udp.bytes_in);
         }
-        let fin = u64::from(match self.ending {
-            Known::Value(ending, _) => ending.fin_received,
+        let fin = u64::from(match self.closed {
+            Known::Value(closed, _) => closed.fin_received,
             _ => self.socket.state.has_received_fin(),
         });
         self.stream_counter(|tcp| Some(tcp.bytes_received()?.saturating_sub(fin)))
@@ -204,7 +204,7 @@ impl Connection {
     #[must_use]
     pub fn average_rates(&self) -> Known<Rates> {
         let (out, received) = (self.bytes_out(), self.bytes_in());
-        self.life.age_us.and_then(Unknown::NothingMeasured, |age_us| {
+        self.stats.age_us.and_then(Unknown::NothingMeasured, |age_us| {
             let per_second = |bytes: u64| bytes as f64 * 1e6 / age_us as f64;
             let (out, received) = (out.get()?, received.get()?);
             (age_us > 0).then(|| Rates {

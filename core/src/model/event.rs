@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Direction, Known, Moment, Process, SocketRow};
+use super::{Connection, Direction, Known, Moment, Process, SocketSample};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl EventKind {
 
 /// How a connection came to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Opening {
+pub struct Opened {
     /// When the handshake was complete; of a failed one: when it began.
     pub at: Moment,
     /// From our SYN to the end of the handshake, microseconds; does not apply to accepted ones.
@@ -79,7 +79,7 @@ impl Closer {
 
 /// How a connection, or the attempt at one, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum HowEnded {
+pub enum CloseReason {
     /// By FIN.
     Fin,
     /// The peer sent RST.
@@ -98,7 +98,7 @@ pub enum HowEnded {
     Error(u16),
 }
 
-impl HowEnded {
+impl CloseReason {
     /// The name in lower case with dashes, for machine-read output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -117,14 +117,14 @@ impl HowEnded {
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
+pub struct Closed {
     /// When.
     pub at: Moment,
     /// From the end of the handshake until then, microseconds; of a failed one: from its SYN.
     /// Unknown if it was there before anybody listened to events.
     pub duration_us: Known<u64>,
     /// How.
-    pub how: HowEnded,
+    pub how: CloseReason,
     /// Who closed first; unknown if it was closing before anybody listened to events.
     pub first_closer: Known<Closer>,
     /// Whether the peer's FIN came. The kernel counts it as one received byte.
@@ -133,19 +133,19 @@ pub struct Ending {
 
 /// One event as a source tells it.
 #[derive(Debug, Clone)]
-pub struct Happening {
+pub struct LifecycleEvent {
     /// When.
     pub at: Moment,
     /// What.
     pub kind: EventKind,
     /// The socket as it was then: its ends, and of a closed one its final measures.
-    pub socket: SocketRow,
+    pub socket: SocketSample,
     /// Who opened the connection.
     pub direction: Known<Direction>,
     /// How it came to be, as far as it has.
-    pub opening: Known<Arc<Opening>>,
+    pub opened: Known<Arc<Opened>>,
     /// How it ended, of closed and failed ones.
-    pub ending: Known<Ending>,
+    pub closed: Known<Closed>,
 }
 
 /// One event as it is published.

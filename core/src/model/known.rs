@@ -48,7 +48,7 @@ pub enum Unknown {
     /// Sources or rows disagree, so none of them is shown.
     Ambiguous,
     /// No process that could be read holds it; it may be in flight, or have just been closed.
-    NoHolderFound,
+    NoOwnerFound,
     /// The process ended while it was read.
     Vanished,
     /// The source that would say it could not be read at all.
@@ -66,7 +66,7 @@ impl fmt::Display for Unknown {
             Self::NeedsTwoObservations => "needs a second observation",
             Self::NothingMeasured => "nothing measured yet",
             Self::Ambiguous => "ambiguous",
-            Self::NoHolderFound => "no readable process holds it",
+            Self::NoOwnerFound => "no readable process holds it",
             Self::Vanished => "the process ended while it was read",
             Self::SourceFailed => "the source could not be read",
             Self::BeganBefore => "it was there before it was watched",

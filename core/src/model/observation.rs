@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Happening, Moment, Process, SocketId, SocketRow, Source};
+use super::{LifecycleEvent, Moment, Process, SocketId, SocketSample, Source};
 
 /// What one source learnt in one pass over the machine.
 #[derive(Debug, Clone)]
@@ -25,30 +25,30 @@ pub struct Observation {
 pub enum Facts {
     /// Rows of the kernel's socket tables. Boxed, because each stays where it is while a connection
     /// is made around it.
-    Sockets(Vec<SocketRow>),
+    Sockets(Vec<SocketSample>),
     /// Which process holds which socket. Shared, because it stays true for many looks.
-    Holdings(Arc<Holdings>),
+    OwnerTable(Arc<OwnerTable>),
     /// What has happened since the source was last asked, oldest first.
-    Happenings(Vec<Happening>),
+    LifecycleEvents(Vec<LifecycleEvent>),
 }
 
 /// Which process holds which sockets.
 #[derive(Debug, Clone, Default)]
-pub struct Holdings {
-    /// The processes that [`Holding::process`] points into.
+pub struct OwnerTable {
+    /// The processes that [`OwnerEntry::process`] points into.
     pub processes: Vec<Arc<Process>>,
     /// One entry for each descriptor of each process.
-    pub held: Vec<Holding>,
+    pub held: Vec<OwnerEntry>,
     /// How many processes could not be looked into; then a socket without a holder may have one.
     pub unreadable_processes: u64,
 }
 
 /// One descriptor of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Holding {
+pub struct OwnerEntry {
     /// The socket it refers to.
     pub subject: Subject,
-    /// Index into [`Holdings::processes`].
+    /// Index into [`OwnerTable::processes`].
     pub process: u32,
     /// The descriptor's number, where it has one.
     pub descriptor: Option<u32>,

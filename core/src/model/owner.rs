@@ -38,7 +38,7 @@ pub struct Process {
 
 /// One hold on a socket: a process and the descriptor by which it holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Holder {
+pub struct Owner {
     /// The process.
     pub process: Arc<Process>,
     /// The number of the file descriptor in that process; `None` where the system tells no number.

@@ -77,9 +77,9 @@ impl TcpInfoField {
     /// The value, time in microseconds, of a socket of which this was told so long ago and that has
     /// not changed since; `None` if this kernel's answer ends before it.
     #[must_use]
-    pub fn scaled(&self, tcp: &TcpInfo, unchanged_ms: u32) -> Option<u64> {
+    pub fn scaled(&self, tcp: &TcpInfo, age_ms: u32) -> Option<u64> {
         let raw = (self.read)(tcp)?;
-        let ms = if self.is_since_last { u64::from(unchanged_ms) } else { 0 };
+        let ms = if self.is_since_last { u64::from(age_ms) } else { 0 };
         Some(match self.unit {
             TcpInfoUnit::Millis => raw.saturating_add(ms).saturating_mul(1000),
             _ => raw,
@@ -152,7 +152,7 @@ impl TcpInfo {
 
     /// Lets so many milliseconds pass in which nothing happened: the times since something last did
     /// grow.
-    pub fn let_pass(&mut self, ms: u32) {
+    pub fn advance(&mut self, ms: u32) {
         for offset in SINCE_LAST {
             let later = self.take(offset).map(|b| u32::from_ne_bytes(b).saturating_add(ms));
             if let (Some(later), Some(place)) = (later, self.bytes.get_mut(offset..offset + 4)) {

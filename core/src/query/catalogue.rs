@@ -4,9 +4,9 @@
 mod course;
 mod health;
 mod identity;
-mod life;
 mod owner;
 mod socket;
+mod stats;
 
 use std::sync::LazyLock;
 
@@ -35,7 +35,7 @@ type Row = (&'static str, &'static [&'static str], Kind, &'static str, &'static 
 
 static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let mut fields: Vec<Field> =
-        [identity::ROWS, owner::ROWS, health::ROWS, life::ROWS, course::ROWS, socket::ROWS]
+        [identity::ROWS, owner::ROWS, health::ROWS, stats::ROWS, course::ROWS, socket::ROWS]
             .concat()
             .into_iter()
             .map(|(name, aliases, kind, meaning, origin, read)| Field {

@@ -30,7 +30,7 @@ pub enum Kind {
     /// A moment, kept in microseconds since 1970-01-01 UTC.
     Time,
     /// The list of holders; shown, not compared.
-    Holders,
+    Owners,
     /// The list of peers of a UDP socket; shown, not compared.
     Peers,
 }
@@ -51,7 +51,7 @@ impl Kind {
             Self::Endpoint => "endpoint",
             Self::Bool => "bool",
             Self::Time => "time",
-            Self::Holders | Self::Peers => "list",
+            Self::Owners | Self::Peers => "list",
         }
     }
 
@@ -70,7 +70,7 @@ impl Kind {
             | Self::Address
             | Self::Endpoint
             | Self::Bool
-            | Self::Holders
+            | Self::Owners
             | Self::Peers => "",
         }
     }
@@ -88,7 +88,7 @@ impl Kind {
             | Self::Address
             | Self::Endpoint
             | Self::Bool
-            | Self::Holders
+            | Self::Owners
             | Self::Peers => "",
         }
     }
@@ -96,7 +96,7 @@ impl Kind {
     /// Whether it is a list: shown, not compared.
     #[must_use]
     pub fn is_list(self) -> bool {
-        matches!(self, Self::Holders | Self::Peers)
+        matches!(self, Self::Owners | Self::Peers)
     }
 
     /// Whether larger and smaller mean something, so that sums and `--sort` do too.
@@ -180,7 +180,7 @@ fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value
     if !field.applies_to(tcp) {
         return Value::NotApplicable;
     }
-    let Some(raw) = field.scaled(tcp, connection.socket.unchanged_ms()) else {
+    let Some(raw) = field.scaled(tcp, connection.socket.age_ms()) else {
         return Value::Unknown(Unknown::KernelDoesNotTell);
     };
     match field.unit {

@@ -10,7 +10,7 @@ use std::fmt;
 use foldhash::fast::RandomState;
 
 use super::{Field, Value};
-use crate::model::{Connection, Holder, Known, unmapped};
+use crate::model::{Connection, Known, Owner, unmapped};
 use crate::track::Class;
 
 /// What the connections of a group have in common.
@@ -161,7 +161,7 @@ fn key_of(value: Value<'_>) -> Key<'_> {
         Value::Unknown(_) => return Key::Unknown,
         Value::NotApplicable => return Key::NotApplicable,
         Value::Several(values) => return key_of_several(values),
-        Value::Holders(held) => return key_of_several(held.iter().map(holder_text).collect()),
+        Value::Owners(held) => return key_of_several(held.iter().map(holder_text).collect()),
         Value::Text(text) => return Key::Value(text),
         Value::Peers(peers) => peers.len().to_string(),
         Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => n.to_string(),
@@ -175,8 +175,8 @@ fn key_of(value: Value<'_>) -> Key<'_> {
     Key::Value(Cow::Owned(text))
 }
 
-fn holder_text(holder: &Holder) -> Value<'_> {
-    Value::Text(format!("{}/{}", holder.process.name, holder.process.pid).into())
+fn holder_text(owner: &Owner) -> Value<'_> {
+    Value::Text(format!("{}/{}", owner.process.name, owner.process.pid).into())
 }
 
 /// All distinct values in order; one value if they are all the same.
@@ -238,7 +238,7 @@ impl Gathered {
         group.count += 1;
         group.bytes_out.add(connection.bytes_out(), add);
         group.bytes_in.add(connection.bytes_in(), add);
-        let rates = connection.life.rates;
+        let rates = connection.stats.rates;
         let out = rates.map(|rates| rates.out_bytes_per_s);
         group.rate_out.add(out, |sum, rate| *sum += rate);
         let inward = rates.map(|rates| rates.in_bytes_per_s);

@@ -122,9 +122,9 @@ fn known_order(a: &Value<'_>, b: &Value<'_>) -> Ordering {
         }
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (Value::Time(a), Value::Time(b)) => a.cmp(b),
-        (Value::Holders(a), Value::Holders(b)) => {
-            let pids = |held: &&[crate::model::Holder]| -> Option<u32> {
-                held.first().map(|holder| holder.process.pid)
+        (Value::Owners(a), Value::Owners(b)) => {
+            let pids = |held: &&[crate::model::Owner]| -> Option<u32> {
+                held.first().map(|owner| owner.process.pid)
             };
             pids(a).cmp(&pids(b))
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Holder, Known, UdpPeer, Unknown};
+use crate::model::{Endpoint, Known, Owner, UdpPeer, Unknown};
 
 /// A value in the unit of its [`Kind`](super::Kind), or why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub enum Value<'a> {
     /// Microseconds since 1970-01-01 UTC.
     Time(i64),
     /// Every hold on the socket.
-    Holders(&'a [Holder]),
+    Owners(&'a [Owner]),
     /// Every peer of a UDP socket that is kept, most bytes first.
     Peers(&'a [UdpPeer]),
     /// Several values, of several holders; none of them is the only one. Never empty.

@@ -1,5 +1,5 @@
 //! What events told of one connection, from its opening to its end. Not what looks saw of it: that
-//! is `life.rs`.
+//! is `stats.rs`.
 //!
 //! The one idea: an event comes once and is exact, a look comes again and again; so what was told
 //! is kept beside the connection, and every later row of it says the same.
@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Connection, Ending, EventKind, Happening, Holder, Known, Moment, Opening, Protocol, Socket,
+    Closed, Connection, EventKind, Known, LifecycleEvent, Moment, Opened, Owner, Protocol, Socket,
     State, Unknown,
 };
 
@@ -18,37 +18,37 @@ const LATE_US: u64 = 100_000;
 /// What was told.
 #[derive(Debug, Clone)]
 pub(super) struct Course {
-    opening: Known<Arc<Opening>>,
+    opened: Known<Arc<Opened>>,
     /// Whether that led to a connection.
     is_open: bool,
     /// When it was told to be over, and how.
-    end: Option<(Moment, Known<Ending>)>,
+    end: Option<(Moment, Known<Closed>)>,
 }
 
 impl Course {
     /// Of a connection of which nothing was told.
     pub(super) fn untold() -> Self {
-        Self { opening: Known::Unknown(Unknown::BeganBefore), is_open: false, end: None }
+        Self { opened: Known::Unknown(Unknown::BeganBefore), is_open: false, end: None }
     }
 
     /// Adds what this event tells.
-    pub(super) fn hear(&mut self, happening: &Happening) {
-        match &happening.opening {
+    pub(super) fn hear(&mut self, lifecycle_event: &LifecycleEvent) {
+        match &lifecycle_event.opened {
             Known::Value(told, source) => {
-                self.opening = Known::Value(self.with_what_was_known(told), *source);
+                self.opened = Known::Value(self.with_what_was_known(told), *source);
             }
-            untold if self.opening.value().is_none() => self.opening = untold.clone(),
+            untold if self.opened.value().is_none() => self.opened = untold.clone(),
             _ => {}
         }
-        self.is_open |= happening.kind != EventKind::Failed;
-        if matches!(happening.kind, EventKind::Closed | EventKind::Failed) {
-            self.end = Some((happening.at, happening.ending));
+        self.is_open |= lifecycle_event.kind != EventKind::Failed;
+        if matches!(lifecycle_event.kind, EventKind::Closed | EventKind::Failed) {
+            self.end = Some((lifecycle_event.at, lifecycle_event.closed));
         }
     }
 
     /// The opening as it is told now; where it says less of the process than before, that stays.
-    fn with_what_was_known(&self, told: &Arc<Opening>) -> Arc<Opening> {
-        let Known::Value(before, _) = &self.opening else { return Arc::clone(told) };
+    fn with_what_was_known(&self, told: &Arc<Opened>) -> Arc<Opened> {
+        let Known::Value(before, _) = &self.opened else { return Arc::clone(told) };
         let says_less = told.by.value().is_none() && before.by.value().is_some();
         if !says_less {
             return Arc::clone(told);
@@ -57,21 +57,21 @@ impl Course {
             Known::Unknown(_) => before.accept_wait_us,
             told => told,
         };
-        Arc::new(Opening { by: before.by.clone(), accept_wait_us, ..Opening::clone(told) })
+        Arc::new(Opened { by: before.by.clone(), accept_wait_us, ..Opened::clone(told) })
     }
 
-    pub(super) fn opening(&self) -> &Known<Arc<Opening>> {
-        &self.opening
+    pub(super) fn opened(&self) -> &Known<Arc<Opened>> {
+        &self.opened
     }
 
     /// When it was established, where that was told.
     pub(super) fn established_at(&self) -> Option<Moment> {
-        self.opening.value().filter(|_| self.is_open).map(|opening| opening.at)
+        self.opened.value().filter(|_| self.is_open).map(|opened| opened.at)
     }
 
     /// How it ended; not applicable as long as it was not told to be over.
-    pub(super) fn ending(&self) -> Known<Ending> {
-        self.end.map_or(Known::NotApplicable, |(_, ending)| ending)
+    pub(super) fn closed(&self) -> Known<Closed> {
+        self.end.map_or(Known::NotApplicable, |(_, closed)| closed)
     }
 
     /// Whether it was told to be over.
@@ -80,10 +80,10 @@ impl Course {
     }
 
     /// The process that opened it as its holder, where no descriptor tells of one.
-    pub(super) fn holders(&self) -> Option<Known<Arc<[Holder]>>> {
-        let Known::Value(process, source) = &self.opening.value()?.by else { return None };
-        let holder = Holder { process: Arc::clone(process), descriptor: None };
-        Some(Known::Value([holder].into(), *source))
+    pub(super) fn owners(&self) -> Option<Known<Arc<[Owner]>>> {
+        let Known::Value(process, source) = &self.opened.value()?.by else { return None };
+        let owner = Owner { process: Arc::clone(process), descriptor: None };
+        Some(Known::Value([owner].into(), *source))
     }
 
     /// Whether `socket`, looked at at this moment, has begun another connection since this one was
@@ -97,10 +97,10 @@ impl Course {
     /// Fills in what was told of this row's connection.
     pub(super) fn tell(&self, connection: &mut Connection) {
         if is_connection(&connection.socket) {
-            connection.opening = self.opening.clone();
+            connection.opened = self.opened.clone();
             // A row that shows life is older than the end.
             if may_be_over(connection.socket.state) && self.is_over() {
-                connection.ending = self.ending();
+                connection.closed = self.closed();
             }
         }
     }
@@ -108,7 +108,7 @@ impl Course {
 
 /// What is known of a row's course where nothing was told; `is_told` is whether anything is told
 /// of any connection.
-pub(super) fn untold(socket: &Socket, is_told: bool) -> (Known<Arc<Opening>>, Known<Ending>) {
+pub(super) fn untold(socket: &Socket, is_told: bool) -> (Known<Arc<Opened>>, Known<Closed>) {
     let why = if is_told { Unknown::BeganBefore } else { Unknown::SourceCannotTell };
     match socket.state {
         _ if !is_connection(socket) => (Known::NotApplicable, Known::NotApplicable),

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Direction, Known, Protocol, Socket, SocketRow, Source, State, TcpInfo, Unknown, unmapped,
+    Direction, Known, Protocol, Socket, SocketSample, Source, State, TcpInfo, Unknown, unmapped,
 };
 
 /// The listening endpoints of one observation.
@@ -20,7 +20,7 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) fn of(tables: &[Vec<SocketRow>]) -> Self {
+    pub(super) fn of(tables: &[Vec<SocketSample>]) -> Self {
         let mut listeners = Self::default();
         for socket in tables.iter().flatten() {
             let listens = match socket.protocol {

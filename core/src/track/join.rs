@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Holder, Holding, Holdings, Known, Socket, Source, Subject, Unknown};
+use crate::model::{Known, Owner, OwnerEntry, OwnerTable, Socket, Source, Subject, Unknown};
 
-/// Holdings by the socket they are of.
+/// OwnerTable by the socket they are of.
 #[derive(Debug, Default)]
-pub(super) struct Holders {
+pub(super) struct Owners {
     /// As they were told, to know them again.
-    told: Option<Arc<Holdings>>,
+    told: Option<Arc<OwnerTable>>,
     /// One entry for each descriptor, by socket.
-    held: Vec<Holding>,
+    held: Vec<OwnerEntry>,
     /// Whether they name sockets by identity.
     is_by_identity: bool,
     source: Option<Source>,
@@ -23,9 +23,9 @@ pub(super) struct Holders {
     starts: HashMap<u64, u32, RandomState>,
 }
 
-impl Holders {
+impl Owners {
     /// `source` is who told of the holdings; `None` if nobody could.
-    pub(super) fn new(told: Arc<Holdings>, source: Source) -> Self {
+    pub(super) fn new(told: Arc<OwnerTable>, source: Source) -> Self {
         // Within one socket: processes in the order the source lists them (ascending pid), then
         // descriptors.
         let mut held = told.held.clone();
@@ -34,9 +34,9 @@ impl Holders {
         let mut starts = HashMap::default();
         starts.reserve(held.len());
         let mut last = None;
-        for (at, holding) in (0..).zip(&held) {
-            if last.replace(holding.subject) != Some(holding.subject) {
-                starts.insert(key(holding.subject), at);
+        for (at, owner_entry) in (0..).zip(&held) {
+            if last.replace(owner_entry.subject) != Some(owner_entry.subject) {
+                starts.insert(key(owner_entry.subject), at);
             }
         }
         // A source names its sockets either way; only those of MPTCP are named by inode always.
@@ -45,12 +45,12 @@ impl Holders {
     }
 
     /// Whether these are made of `told`.
-    pub(super) fn are_of(&self, told: &Arc<Holdings>) -> bool {
+    pub(super) fn are_of(&self, told: &Arc<OwnerTable>) -> bool {
         self.told.as_ref().is_some_and(|mine| Arc::ptr_eq(mine, told))
     }
 
     /// Everything that holds `socket`.
-    pub(super) fn of(&self, socket: &Socket) -> Known<Arc<[Holder]>> {
+    pub(super) fn of(&self, socket: &Socket) -> Known<Arc<[Owner]>> {
         let Some(source) = self.source else { return Known::Unknown(Unknown::SourceFailed) };
         let subject = match socket.inode {
             // Without an inode no descriptor can refer to it: the kernel alone holds it.
@@ -63,21 +63,23 @@ impl Holders {
         };
         let start = self.starts.get(&key(subject)).and_then(|start| usize::try_from(*start).ok());
         let from_start = start.and_then(|start| self.held.get(start..)).unwrap_or(&[]);
-        let count = from_start.iter().take_while(|holding| holding.subject == subject).count();
+        let count =
+            from_start.iter().take_while(|owner_entry| owner_entry.subject == subject).count();
         if count > 0 {
-            let holders = from_start.iter().take(count).filter_map(|h| self.holder(*h));
-            return Known::Value(holders.collect(), source);
+            let owners = from_start.iter().take(count).filter_map(|h| self.owner(*h));
+            return Known::Value(owners.collect(), source);
         }
         if self.told.as_ref().is_some_and(|told| told.unreadable_processes > 0) {
             Known::Unknown(Unknown::NotPrivileged)
         } else {
-            Known::Unknown(Unknown::NoHolderFound)
+            Known::Unknown(Unknown::NoOwnerFound)
         }
     }
 
-    fn holder(&self, holding: Holding) -> Option<Holder> {
-        let process = self.told.as_ref()?.processes.get(usize::try_from(holding.process).ok()?)?;
-        Some(Holder { process: Arc::clone(process), descriptor: holding.descriptor })
+    fn owner(&self, owner_entry: OwnerEntry) -> Option<Owner> {
+        let process =
+            self.told.as_ref()?.processes.get(usize::try_from(owner_entry.process).ok()?)?;
+        Some(Owner { process: Arc::clone(process), descriptor: owner_entry.descriptor })
     }
 }
 

@@ -38,9 +38,9 @@ impl Slots {
         let oldest_us = (self.newest + 1).saturating_sub(SLOTS as u64) * SECOND_US;
         let span = until.monotonic_us.saturating_sub(from.monotonic_us).max(1);
         let mut start = from.monotonic_us.max(oldest_us);
-        let (mut left_out, mut left_in) = (bytes_out, bytes_in);
+        let (mut delegated, mut left_in) = (bytes_out, bytes_in);
         if start > from.monotonic_us {
-            left_out -= share(bytes_out, start - from.monotonic_us, span);
+            delegated -= share(bytes_out, start - from.monotonic_us, span);
             left_in -= share(bytes_in, start - from.monotonic_us, span);
         }
         while start < until.monotonic_us {
@@ -48,14 +48,14 @@ impl Slots {
             let end = ((second + 1) * SECOND_US).min(until.monotonic_us);
             let is_last = end == until.monotonic_us;
             // The last slot takes what rounding left, so that no byte is lost.
-            let out = if is_last { left_out } else { share(bytes_out, end - start, span) };
+            let out = if is_last { delegated } else { share(bytes_out, end - start, span) };
             let received = if is_last { left_in } else { share(bytes_in, end - start, span) };
-            self.put(second, out.min(left_out), received.min(left_in));
-            left_out -= out.min(left_out);
+            self.put(second, out.min(delegated), received.min(left_in));
+            delegated -= out.min(delegated);
             left_in -= received.min(left_in);
             start = end;
         }
-        self.put(self.newest, left_out, left_in);
+        self.put(self.newest, delegated, left_in);
         let mean = |slots: &[u64; SLOTS]| {
             slots.iter().fold(0_u64, |sum, n| sum.saturating_add(*n)) as f64 / SLOTS as f64
         };

@@ -11,15 +11,15 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Connection, Direction, Ending, Event, Facts, Holder, Known, Life, Loss, LossKind, Moment,
-    Observation, Opening, Snapshot, SocketId, SocketRow, Source, Unknown,
+    Closed, Connection, Direction, Event, Facts, Known, Loss, LossKind, Moment, Observation,
+    Opened, Owner, Snapshot, SocketId, SocketSample, Source, Stats, Unknown,
 };
 
 use super::course;
 use super::direction::{Listeners, direction};
-use super::join::Holders;
-use super::life::told_age_us;
+use super::join::Owners;
 use super::sample::{Counters, Gauges};
+use super::stats::told_age_us;
 use super::verdict::{Evidence, Verdict, judge};
 use hear::Unmet;
 use remembered::Remembered;
@@ -44,7 +44,7 @@ pub struct Gone {
     /// Its identity.
     pub id: SocketId,
     /// How it ended, where that was told.
-    pub ending: Known<Ending>,
+    pub closed: Known<Closed>,
     /// The event that told of its end, with its final measures.
     pub told: Option<Arc<Event>>,
 }
@@ -54,7 +54,7 @@ pub struct Gone {
 pub struct Tracker {
     memory: Memory,
     /// Of the last observation that told of holders.
-    holders: Holders,
+    owners: Owners,
     sequence: u64,
     /// The serial number of the connection met last.
     serial: u64,
@@ -95,7 +95,7 @@ impl Tracker {
     pub fn new(memory: Memory) -> Self {
         Self {
             memory,
-            holders: Holders::default(),
+            owners: Owners::default(),
             sequence: 0,
             serial: 0,
             remembered: Roll::default(),
@@ -115,7 +115,7 @@ impl Tracker {
     /// one given first is believed. Events are heard before rows are read, whatever their order.
     pub fn fold(&mut self, observations: Vec<Observation>) -> Snapshot {
         let mut at = Moment::default();
-        let mut tables: Vec<Vec<SocketRow>> = Vec::new();
+        let mut tables: Vec<Vec<SocketSample>> = Vec::new();
         let mut told = None;
         let mut losses = Vec::new();
         for observation in observations {
@@ -126,16 +126,16 @@ impl Tracker {
                         at = at.max(observation.at);
                         tables.push(rows);
                     }
-                    Facts::Holdings(held) => told = Some((held, observation.source)),
-                    Facts::Happenings(happenings) => self.hear(happenings),
+                    Facts::OwnerTable(held) => told = Some((held, observation.source)),
+                    Facts::LifecycleEvents(lifecycle_events) => self.hear(lifecycle_events),
                 }
             }
         }
         // What was said before and is said again needs no new joining.
-        let is_joined = told.as_ref().is_some_and(|(told, _)| self.holders.are_of(told));
+        let is_joined = told.as_ref().is_some_and(|(told, _)| self.owners.are_of(told));
         if !is_joined {
-            self.holders =
-                told.map_or_else(Holders::default, |(told, source)| Holders::new(told, source));
+            self.owners =
+                told.map_or_else(Owners::default, |(told, source)| Owners::new(told, source));
         }
         self.sequence += 1;
         let shown_whole = namespaces_shown_whole(&tables, &losses);
@@ -153,7 +153,7 @@ impl Tracker {
     }
 
     /// The connections of the only look there will be.
-    fn look_once(&self, tables: Vec<Vec<SocketRow>>, at: Moment) -> Vec<Connection> {
+    fn look_once(&self, tables: Vec<Vec<SocketSample>>, at: Moment) -> Vec<Connection> {
         let listeners = Listeners::of(&tables);
         let count = tables.iter().map(Vec::len).sum();
         let mut connections = Vec::with_capacity(count);
@@ -162,14 +162,14 @@ impl Tracker {
         let mut seen: HashSet<SocketId, RandomState> = HashSet::default();
         seen.reserve(count);
         for socket in tables.into_iter().flatten().filter(|socket| seen.insert(socket.id)) {
-            let holders = self.holders.of(&socket);
+            let owners = self.owners.of(&socket);
             let direction = direction(&socket, &listeners);
             let course = course::untold(&socket, self.told.is_listening);
-            let life = Life::new(0, self.sequence, at);
-            let mut connection = joined(socket, holders, direction, course, life);
+            let stats = Stats::new(0, self.sequence, at);
+            let mut connection = joined(socket, owners, direction, course, stats);
             judge_life(&mut connection);
             if let Some(age) = told_age_us(&connection) {
-                connection.life.age_us = Known::Value(age, connection.socket.source);
+                connection.stats.age_us = Known::Value(age, connection.socket.source);
             }
             connections.push(connection);
         }
@@ -179,7 +179,7 @@ impl Tracker {
     /// The connections of one look of many.
     fn look_on(
         &mut self,
-        tables: Vec<Vec<SocketRow>>,
+        tables: Vec<Vec<SocketSample>>,
         now: Now,
         losses: &mut Vec<Loss>,
     ) -> Vec<Connection> {
@@ -200,16 +200,16 @@ impl Tracker {
             }
             if let Some(kept) = known {
                 met += 1;
-                let holders = kept.holders_now(&socket, &self.holders, now.is_joined);
-                connections.push(kept.look_again(socket, holders, &listeners, now));
+                let owners = kept.holders_now(&socket, &self.owners, now.is_joined);
+                connections.push(kept.look_again(socket, owners, &listeners, now));
                 continue;
             }
             let (then, whole) = &self.shown_whole;
             let since = whole.contains(&id.netns).then_some(*then);
             let unmet = self.meet(&socket, now.at);
-            let holders = self.holders.of(&socket);
+            let owners = self.owners.of(&socket);
             let (connection, kept) =
-                Remembered::look_first(socket, unmet, holders, &listeners, (now, since));
+                Remembered::look_first(socket, unmet, owners, &listeners, (now, since));
             connections.push(connection);
             if self.remembered.len() < REMEMBERED {
                 self.remembered.insert(id, kept);
@@ -243,7 +243,7 @@ impl Tracker {
             self.remembered.retain(|id, kept| {
                 let is_here = kept.met_in == sequence;
                 if !is_here {
-                    gone.push(Gone { id: *id, ending: kept.ending(), told: ends.remove(id) });
+                    gone.push(Gone { id: *id, closed: kept.closed(), told: ends.remove(id) });
                 }
                 is_here
             });
@@ -267,24 +267,27 @@ struct Now {
 
 /// A connection before it is looked at more closely.
 fn joined(
-    socket: SocketRow,
-    holders: Known<Arc<[Holder]>>,
+    socket: SocketSample,
+    owners: Known<Arc<[Owner]>>,
     direction: Known<Direction>,
-    (opening, ending): (Known<Arc<Opening>>, Known<Ending>),
-    life: Life,
+    (opened, closed): (Known<Arc<Opened>>, Known<Closed>),
+    stats: Stats,
 ) -> Connection {
     let verdict = Verdict::UNKNOWN;
-    let mut connection = Connection { socket, holders, direction, opening, ending, life, verdict };
+    let mut connection = Connection { socket, owners, direction, opened, closed, stats, verdict };
     // Where bytes do not apply or are not told, neither are their rates.
-    if connection.life.rates.value().is_none() {
+    if connection.stats.rates.value().is_none() {
         let no_rates = connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
-        (connection.life.rates, connection.life.slot_rates) = (no_rates, no_rates);
+        (connection.stats.rates, connection.stats.slot_rates) = (no_rates, no_rates);
     }
     connection
 }
 
 /// The namespaces of these sockets, unless something of the tables was lost.
-fn namespaces_shown_whole(tables: &[Vec<SocketRow>], losses: &[Loss]) -> HashSet<u64, RandomState> {
+fn namespaces_shown_whole(
+    tables: &[Vec<SocketSample>],
+    losses: &[Loss],
+) -> HashSet<u64, RandomState> {
     let is_of_tables = |loss: &Loss| {
         loss.source != Source::Procfs
             && !matches!(loss.kind, LossKind::EventDropped | LossKind::MapFull)

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conns_core::model::{
-    Connection, Direction, Endpoint, Facts, Family, Holder, Known, Moment, Netns, Observation,
-    Process, Protocol, Queues, Rates, Socket, SocketId, SocketRow, Source, State, TcpInfo, Unknown,
+    Connection, Direction, Endpoint, Facts, Family, Known, Moment, Netns, Observation, Owner,
+    Process, Protocol, Queues, Rates, Socket, SocketId, SocketSample, Source, State, TcpInfo,
+    Unknown,
 };
 use conns_core::track::{Class, Memory, Tracker};
 
@@ -52,12 +53,12 @@ pub(crate) fn connection(local: &str, remote: &str) -> Connection {
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
+        facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
         losses: Vec::new(),
     };
     let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
     let mut made = snapshot.connections.into_iter().next().expect("one connection");
-    made.holders = Known::Unknown(Unknown::NotPrivileged);
+    made.owners = Known::Unknown(Unknown::NotPrivileged);
     made.direction = Known::Unknown(Unknown::Ambiguous);
     judge(&mut made, Class::Unknown, 0);
     made
@@ -69,8 +70,8 @@ pub(crate) fn judge(made: &mut Connection, class: Class, confidence_percent: u8)
     made.verdict.confidence_percent = confidence_percent;
 }
 
-pub(crate) fn holder(pid: u32, name: &str, user: &str) -> Holder {
-    Holder {
+pub(crate) fn owner(pid: u32, name: &str, user: &str) -> Owner {
+    Owner {
         process: Arc::new(Process {
             pid,
             name: name.into(),
@@ -119,21 +120,21 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
         Tcp { rtt_us: 80_000, segs: 1000, retrans: 20, sent: 5_000_000, received: 1000 }.known();
     web.socket.queues = known(Queues { receive_bytes: 0, send_bytes: 65536 });
     web.socket.id.cookie = 17;
-    web.holders = known([holder(100, "nginx", "www-data")].into());
+    web.owners = known([owner(100, "nginx", "www-data")].into());
     web.direction = known(Direction::Inbound);
-    web.life.rates = known(Rates { out_bytes_per_s: 1_250_000.0, in_bytes_per_s: 12.5 });
+    web.stats.rates = known(Rates { out_bytes_per_s: 1_250_000.0, in_bytes_per_s: 12.5 });
     judge(&mut web, Class::PathLoss, 90);
 
     let mut ssh = connection("[::ffff:10.0.0.5]:22", "[::ffff:10.1.2.3]:40000");
     ssh.socket.tcp = Tcp { rtt_us: 500, segs: 10, retrans: 0, sent: 100, received: 50 }.known();
-    ssh.holders = known([holder(200, "sshd", "root")].into());
+    ssh.owners = known([owner(200, "sshd", "root")].into());
     ssh.direction = known(Direction::Inbound);
     judge(&mut ssh, Class::Idle, 100);
 
     let mut database = connection("10.0.0.5:50000", "10.2.0.9:5432");
     database.socket.tcp = Tcp { rtt_us: 0, segs: 0, retrans: 0, sent: 0, received: 0 }.known();
     database.socket.queues = known(Queues { receive_bytes: 4096, send_bytes: 0 });
-    database.holders = known([holder(300, "Python3", "alice")].into());
+    database.owners = known([owner(300, "Python3", "alice")].into());
     database.direction = known(Direction::Outbound);
     judge(&mut database, Class::SlowReaderLocal, 70);
 
@@ -142,13 +143,9 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
     listener.socket.remote = None;
     listener.socket.tcp = Known::NotApplicable;
     listener.direction = Known::NotApplicable;
-    listener.holders = known(
-        [
-            holder(99, "nginx", "root"),
-            holder(100, "nginx", "www-data"),
-            holder(101, "caddy", "caddy"),
-        ]
-        .into(),
+    listener.owners = known(
+        [owner(99, "nginx", "root"), owner(100, "nginx", "www-data"), owner(101, "caddy", "caddy")]
+            .into(),
     );
 
     let mut resolver = connection("0.0.0.0:53", "0.0.0.0:0");
@@ -157,13 +154,13 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
     resolver.socket.remote = None;
     resolver.socket.tcp = Known::NotApplicable;
     resolver.direction = Known::NotApplicable;
-    resolver.holders = known([holder(400, "dnsmasq", "dnsmasq")].into());
+    resolver.owners = known([owner(400, "dnsmasq", "dnsmasq")].into());
 
     let mut ended = connection("10.0.0.5:443", "198.51.100.2:1234");
     ended.socket.state = State::TimeWait;
     ended.socket.inode = Known::NotApplicable;
     ended.socket.tcp = Known::NotApplicable;
-    ended.holders = Known::NotApplicable;
+    ended.owners = Known::NotApplicable;
 
     let mut foreign = connection("[2001:db8::1]:50001", "[2001:db8::2]:443");
     foreign.socket.netns = Arc::new(Netns::new(4026532000, Some("lab-a"), false));

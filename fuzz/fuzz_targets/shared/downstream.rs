@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use conns_core::model::{
-    Connection, Facts, Holding, Holdings, Known, Moment, Observation, Process, SocketRow, Source,
+    Connection, Facts, OwnerEntry, OwnerTable, Known, Moment, Observation, Process, SocketSample, Source,
     Subject, Unknown,
 };
 use conns_core::query::{Field, Kind, SortKey, Value, catalogue, group, sort};
 use conns_core::track::{Memory, Tracker};
 
 /// Folds them as `conns list` does, and as a watching `conns` does over and over.
-pub(crate) fn downstream(sockets: &[SocketRow]) {
+pub(crate) fn downstream(sockets: &[SocketSample]) {
     let once = Tracker::new(Memory::None).fold(observations(sockets.to_vec(), at(0)));
     look_at(&once.connections);
     arrange(&once.connections);
@@ -35,21 +35,21 @@ pub(crate) fn at(monotonic_us: u64) -> Moment {
 }
 
 /// The sockets, and two processes: one holds all of them, the other every second one.
-fn observations(sockets: Vec<SocketRow>, at: Moment) -> Vec<Observation> {
+fn observations(sockets: Vec<SocketSample>, at: Moment) -> Vec<Observation> {
     let mut held = Vec::new();
     for (place, socket) in sockets.iter().enumerate() {
         let subject = socket.inode.get().map_or(Subject::Socket(socket.id), Subject::Inode);
-        held.push(Holding { subject, process: 0, descriptor: Some(3) });
+        held.push(OwnerEntry { subject, process: 0, descriptor: Some(3) });
         if place % 2 == 0 {
-            held.push(Holding { subject, process: 1, descriptor: None });
+            held.push(OwnerEntry { subject, process: 1, descriptor: None });
         }
     }
     let processes = vec![process(7, "a"), process(8, "b) (\n")];
-    let holdings = Holdings { processes, held, unreadable_processes: 0 };
+    let owner_table = OwnerTable { processes, held, unreadable_processes: 0 };
     let say = |source, facts| Observation { source, at, facts: vec![facts], losses: Vec::new() };
     vec![
         say(Source::SockDiag, Facts::Sockets(sockets)),
-        say(Source::Procfs, Facts::Holdings(holdings.into())),
+        say(Source::Procfs, Facts::OwnerTable(owner_table.into())),
     ]
 }
 
@@ -112,7 +112,7 @@ fn check(field: &Field, value: &Value<'_>) {
         Value::Endpoint(_) => field.kind == Kind::Endpoint,
         Value::Bool(_) => field.kind == Kind::Bool,
         Value::Time(_) => field.kind == Kind::Time,
-        Value::Holders(_) => field.kind == Kind::Holders,
+        Value::Owners(_) => field.kind == Kind::Owners,
         Value::Peers(_) => field.kind == Kind::Peers,
     };
     assert!(fits, "{} of kind {} is {value:?}", field.name, field.kind.name());

@@ -34,7 +34,7 @@ const TROUBLES_KEPT: usize = 20;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readings {
     /// Beats that were seen, and beats the subscriber was told of.
-    pub(super) beats: u64,
+    pub(super) updates: u64,
     pub(super) told: u64,
     /// Farthest that two successive snapshots were from being a second apart.
     pub(super) gap_worst: Duration,
@@ -42,7 +42,7 @@ pub(super) struct Readings {
     pub(super) control_worst: Duration,
     /// As the agent says.
     pub(super) slip_worst: Duration,
-    pub(super) beats_missed: u64,
+    pub(super) samples_skipped: u64,
     pub(super) sockets: u64,
     pub(super) clients: u64,
     pub(super) refused: u64,
@@ -97,7 +97,7 @@ impl Gauge {
     pub(super) fn is_warm(&self) -> bool {
         let readings = self.lock();
         readings.answered.len() == QUESTIONS.len()
-            && readings.beats >= WARM_BEATS
+            && readings.updates >= WARM_BEATS
             && readings.told >= WARM_BEATS
     }
 
@@ -124,7 +124,7 @@ impl Gauge {
                 if let Some((sequence, at_us)) =
                     last.filter(|last: &(u64, i64)| last.0 < snapshot.0)
                 {
-                    self.beat(snapshot.0 - sequence, snapshot.1 - at_us);
+                    self.update(snapshot.0 - sequence, snapshot.1 - at_us);
                 }
                 last = Some(snapshot);
             }
@@ -133,11 +133,11 @@ impl Gauge {
     }
 
     /// So many beats later a snapshot was made so much later.
-    fn beat(&self, beats: u64, later_us: i64) {
-        let due = i64::try_from(beats).unwrap_or(i64::MAX).saturating_mul(BEAT_US);
+    fn update(&self, updates: u64, later_us: i64) {
+        let due = i64::try_from(updates).unwrap_or(i64::MAX).saturating_mul(BEAT_US);
         let off = Duration::from_micros(later_us.abs_diff(due));
         let mut readings = self.lock();
-        readings.beats += beats;
+        readings.updates += updates;
         readings.gap_worst = readings.gap_worst.max(off);
     }
 
@@ -202,7 +202,7 @@ impl Gauge {
         match (number("/beats/slip_max_us"), number("/beats/missed")) {
             (Some(slip), Some(missed)) => {
                 readings.slip_worst = Duration::from_micros(slip);
-                readings.beats_missed = missed;
+                readings.samples_skipped = missed;
             }
             _ => {
                 drop(readings);

@@ -109,11 +109,11 @@ impl Verdict {
             }
         };
         let figures = format!(
-            "slip {slip:.1?}, gap {:.1?}, machine {:.1?}, {} beats, {} told, {missed} missed, peak {} MiB of {}, \
+            "slip {slip:.1?}, gap {:.1?}, machine {:.1?}, {} updates, {} told, {missed} missed, peak {} MiB of {}, \
              descriptors {before} → {after}, {} answers, worst {:.0?}, {} refusals, end {end}",
             r.gap_worst,
             r.control_worst,
-            r.beats,
+            r.updates,
             r.told,
             r.resident_peak / MIB,
             RESIDENT_MOST / MIB,

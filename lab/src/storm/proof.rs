@@ -21,8 +21,8 @@ pub struct Proof {
     #[command(flatten)]
     order: Order,
     /// Who watches; each has a storm of its own.
-    #[arg(long, value_delimiter = ',', default_values_t = [Watcher::Closed, Watcher::Events, Watcher::Agent])]
-    watcher: Vec<Watcher>,
+    #[arg(long, value_delimiter = ',', default_values_t = [Sampler::Closed, Sampler::Events, Sampler::Agent])]
+    sampler: Vec<Sampler>,
     /// The conns binary; else $CONNS, else the one beside this program.
     #[arg(long)]
     conns: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub struct Proof {
 
 /// Who watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Watcher {
+pub enum Sampler {
     /// `conns --closed --for`, which tells of ends.
     Closed,
     /// `conns events`.
@@ -39,7 +39,7 @@ pub enum Watcher {
     Agent,
 }
 
-impl std::fmt::Display for Watcher {
+impl std::fmt::Display for Sampler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Closed => "closed",
@@ -55,12 +55,12 @@ impl Proof {
         let conns = Conns::find(self.conns.as_deref())?;
         let program = std::env::current_exe().context("finding the own executable")?;
         let mut all_hold = true;
-        for watcher in &self.watcher {
-            let (done, report) = watcher.watch(&program, conns.path(), self.order)?;
-            let title = match watcher {
-                Watcher::Closed => "conns --closed -o jsonl",
-                Watcher::Events => "conns events -o jsonl",
-                Watcher::Agent => "conns serve, GET /api/v1/events",
+        for sampler in &self.sampler {
+            let (done, report) = sampler.watch(&program, conns.path(), self.order)?;
+            let title = match sampler {
+                Sampler::Closed => "conns --closed -o jsonl",
+                Sampler::Events => "conns events -o jsonl",
+                Sampler::Agent => "conns serve, GET /api/v1/events",
             };
             println!("## {title}\n\n{}\n\n{report}", told_of(&done, self.order));
             all_hold &= report.holds();
@@ -80,7 +80,7 @@ fn told_of(done: &Done, order: Order) -> String {
     )
 }
 
-impl Watcher {
+impl Sampler {
     /// A storm that it watches; `program` has the roles of `conns-lab peer`.
     pub fn watch(self, program: &Path, conns: &Path, order: Order) -> Result<(Done, Report)> {
         let namespace = Namespace::create("storm")?;

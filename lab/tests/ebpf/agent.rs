@@ -189,13 +189,13 @@ if child:
 "#;
 
 /// The script at work; its end of input ends it and its children.
-struct Holder {
+struct Owner {
     child: Child,
     words: Option<ChildStdin>,
     says: BufReader<ChildStdout>,
 }
 
-impl Holder {
+impl Owner {
     fn start(namespace: &Namespace, port: u16) -> Result<Self> {
         let mut command = Command::new("python3");
         command
@@ -222,7 +222,7 @@ impl Holder {
     }
 }
 
-impl Drop for Holder {
+impl Drop for Owner {
     fn drop(&mut self) {
         drop(self.words.take());
         let _ = self.child.wait();
@@ -249,9 +249,9 @@ pub(crate) fn owner_changes() -> Result<()> {
     let home = Namespace::create("home")?;
     let agent = start(&home)?;
     let listener = home.inside(|| TcpListener::bind("127.0.0.1:0"))??;
-    let mut holder = Holder::start(&home, listener.local_addr()?.port())?;
+    let mut owner = Owner::start(&home, listener.local_addr()?.port())?;
     let (_server, local) = listener.accept()?;
-    let pids = holder.numbers()?;
+    let pids = owner.numbers()?;
     let &[parent, taker] = pids.as_slice() else { anyhow::bail!("the script said {pids:?}") };
     let owned = |what: &str, wanted: &[(u64, &str)]| -> Result<()> {
         let told = || -> Result<Vec<(u64, String)>> {
@@ -270,16 +270,16 @@ pub(crate) fn owner_changes() -> Result<()> {
             .with_context(|| format!("{:?} is told, where it is {wanted:?}", told()))
     };
     owned("the owner", &[(parent, "python3")])?;
-    let child = holder.tell("fork")?[0];
+    let child = owner.tell("fork")?[0];
     owned("the owners after fork", &[(parent, "python3"), (child, "python3")])?;
-    holder.tell("exec")?;
+    owner.tell("exec")?;
     owned("the owners after exec", &[(parent, "python3"), (child, "sleep")])?;
-    holder.tell("pass")?;
+    owner.tell("pass")?;
     let all = [(parent, "python3"), (child, "sleep"), (taker, "python3")];
     owned("the owners after it was passed", &all)?;
-    holder.tell("close")?;
+    owner.tell("close")?;
     owned("the owners after close", &all[1..])?;
-    holder.tell("kill")?;
+    owner.tell("kill")?;
     owned("the owner that is left", &all[2..])?;
     let health = agent.health(Some(&home))?;
     ensure!(health["corrections"] == 0, "{} corrections were made", health["corrections"]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use conns_lab::storm::{Order, Watcher};
+use conns_lab::storm::{Order, Sampler};
 
 use crate::stage::{conns, lab};
 
@@ -11,8 +11,8 @@ use crate::stage::{conns, lab};
 const ORDER: Order = Order { rate: 1500, time: Duration::from_secs(2) };
 
 /// Here nothing may be lost either: if something is, the table says so.
-fn told_by(watcher: Watcher) -> Result<()> {
-    let (done, report) = watcher.watch(&lab(), conns()?.path(), ORDER)?;
+fn told_by(sampler: Sampler) -> Result<()> {
+    let (done, report) = sampler.watch(&lab(), conns()?.path(), ORDER)?;
     ensure!(done.count() == 3000, "the storm had {} connections", done.count());
     ensure!(report.holds() && report.missing() == 0, "{report}");
     Ok(())
@@ -20,15 +20,15 @@ fn told_by(watcher: Watcher) -> Result<()> {
 
 /// `conns --closed --for`.
 pub(crate) fn closed() -> Result<()> {
-    told_by(Watcher::Closed)
+    told_by(Sampler::Closed)
 }
 
 /// `conns events`.
 pub(crate) fn events() -> Result<()> {
-    told_by(Watcher::Events)
+    told_by(Sampler::Events)
 }
 
 /// The live stream of an agent.
 pub(crate) fn agent() -> Result<()> {
-    told_by(Watcher::Agent)
+    told_by(Sampler::Agent)
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
 use conns_lab::netns::Namespace;
-use conns_lab::oracle::{SsRow, holders, proc_net, ss};
+use conns_lab::oracle::{SsRow, owners, proc_net, ss};
 use serde_json::Value;
 
 use crate::owners::pids_of;
@@ -36,10 +36,10 @@ pub(crate) fn under_churn() -> Result<()> {
 
 fn look(namespace: &Namespace) -> Result<()> {
     let (ss_before, proc_before, held_before) =
-        (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, holders());
+        (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, owners());
     let text = conns()?.run(&["-a", "-t", "-o", "jsonl", "--netns", namespace.name()])?;
     let (ss_after, proc_after, held_after) =
-        (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, holders());
+        (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, owners());
     let rows = text
         .lines()
         .map(|line| serde_json::from_str(line).with_context(|| format!("parsing the line {line}")))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use conns_lab::netns::Namespace;
-use conns_lab::oracle::holders;
+use conns_lab::oracle::owners;
 use serde_json::Value;
 
 use crate::stage::{peer, port_of, record, shows, ss_row};
@@ -18,19 +18,19 @@ pub(crate) fn pids_of(row: &Value) -> BTreeSet<u32> {
 fn check(arguments: &str, opener_holds: bool) -> Result<()> {
     let namespace = Namespace::create("a")?;
     let server = peer(&namespace, "listen --at 127.0.0.1:7030 --do ignore")?;
-    let holder = peer(&namespace, &format!("hold --to 127.0.0.1:7030 {arguments}"))?;
-    let port = port_of(&holder)?;
-    let told: BTreeSet<u32> = holder.ready()["holders"]
+    let owner = peer(&namespace, &format!("hold --to 127.0.0.1:7030 {arguments}"))?;
+    let port = port_of(&owner)?;
+    let told: BTreeSet<u32> = owner.ready()["holders"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|pid| u32::try_from(pid.as_u64()?).ok())
         .collect();
     let inode = ss_row(&namespace, port, 7030)?.inode();
-    let held = holders().remove(&inode).unwrap_or_default();
+    let held = owners().remove(&inode).unwrap_or_default();
     ensure!(held == told, "the peers say {told:?} hold the socket, /proc says {held:?}");
     ensure!(
-        held.contains(&holder.pid()) == opener_holds,
+        held.contains(&owner.pid()) == opener_holds,
         "the opener holds or not, against the plan"
     );
 

@@ -101,7 +101,7 @@ mod kernel {
 
     pub(super) fn open() -> Result<Sources, SourceError> {
         let mut sources = Sources::of(Box::new(SockDiag::open()?));
-        sources.holders = Some(Box::new(Procfs::at("/proc")));
+        sources.owners = Some(Box::new(Procfs::at("/proc")));
         Ok(sources)
     }
 
@@ -149,7 +149,7 @@ mod kernel {
     fn joined(mut sources: Sources, opened: conns_ebpf::Opened) -> Sources {
         let conns_ebpf::Opened { tables, descriptors, events, abilities } = opened;
         if let Some(tables) = tables {
-            sources.standby = Some(std::mem::replace(&mut sources.tables, tables));
+            sources.fallback = Some(std::mem::replace(&mut sources.tables, tables));
         }
         if let Some(descriptors) = descriptors {
             sources.descriptors = Some(Box::new(descriptors));

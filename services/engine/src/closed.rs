@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use conns_core::model::{Closed, Connection, Loss, LossKind, Snapshot, SocketId, Source};
+use conns_core::model::{ClosedConnection, Connection, Loss, LossKind, Snapshot, SocketId, Source};
 use conns_core::track::Gone;
 use foldhash::fast::RandomState;
 
@@ -14,9 +14,9 @@ pub(crate) const CLOSED_KEPT: usize = 4096;
 /// The closed connections, oldest first.
 #[derive(Default)]
 pub(crate) struct ClosedLog {
-    kept: VecDeque<Arc<Closed>>,
-    shared: Arc<[Arc<Closed>]>,
-    /// See `Beat::closed_complete_since`.
+    kept: VecDeque<Arc<ClosedConnection>>,
+    shared: Arc<[Arc<ClosedConnection>]>,
+    /// See `Update::closed_complete_since`.
     pub(crate) complete_since: u64,
     forgotten: u64,
 }
@@ -52,7 +52,7 @@ impl ClosedLog {
                 self.complete_since = oldest.sequence;
                 self.forgotten += 1;
             }
-            self.kept.push_back(Arc::new(Closed {
+            self.kept.push_back(Arc::new(ClosedConnection {
                 sequence: now.sequence,
                 at: now.at,
                 connection: at_its_end(connection, gone),
@@ -62,7 +62,7 @@ impl ClosedLog {
     }
 
     /// All that are kept, shared with every reader.
-    pub(crate) fn shared(&self) -> Arc<[Arc<Closed>]> {
+    pub(crate) fn shared(&self) -> Arc<[Arc<ClosedConnection>]> {
         Arc::clone(&self.shared)
     }
 
@@ -87,8 +87,8 @@ fn at_its_end(seen: &Connection, gone: &Gone) -> Connection {
         Some(told) => told.connection.clone(),
         None => seen.clone(),
     };
-    if gone.told.is_none() && gone.ending.value().is_some() {
-        connection.ending = gone.ending;
+    if gone.told.is_none() && gone.closed.value().is_some() {
+        connection.closed = gone.closed;
     }
     connection
 }

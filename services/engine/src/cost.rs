@@ -62,7 +62,7 @@ pub(crate) fn of_process() -> Cost {
     let (resident_bytes, resident_peak_bytes) = linux::resident();
     Cost {
         cpu_us: u64::try_from(linux::process_cpu().as_micros()).unwrap_or(u64::MAX),
-        beat_cpu_us: 0,
+        sample_cpu_us: 0,
         resident_bytes,
         resident_peak_bytes,
     }

@@ -54,7 +54,7 @@ impl Differences {
                 }
             }
         }
-        let is_new = |connection: &&Connection| connection.life.changed_sequence == now.sequence;
+        let is_new = |connection: &&Connection| connection.stats.changed_sequence == now.sequence;
         for connection in now.connections.iter().filter(|c| is_first || is_new(c)) {
             let Some(phase) = phase(connection) else { continue };
             let id = connection.socket.id;
@@ -85,7 +85,7 @@ impl Differences {
     ) {
         self.serial += 1;
         let mut connection = connection.clone();
-        connection.ending = match kind {
+        connection.closed = match kind {
             EventKind::Closed => Known::Unknown(Unknown::SourceCannotTell),
             _ => Known::NotApplicable,
         };

@@ -70,8 +70,8 @@ impl Drop for Done<'_> {
 
 fn count(observation: &Observation) -> usize {
     let events = |facts: &Facts| match facts {
-        Facts::Happenings(happenings) => happenings.len(),
-        Facts::Sockets(_) | Facts::Holdings(_) => 0,
+        Facts::LifecycleEvents(lifecycle_events) => lifecycle_events.len(),
+        Facts::Sockets(_) | Facts::OwnerTable(_) => 0,
     };
     observation.facts.iter().map(events).sum()
 }
@@ -96,14 +96,14 @@ mod tests {
     fn what_happens_meanwhile_is_taken_in_order_as_far_as_there_is_room() {
         let ring = Shared::<Ring>::default();
         let (mut source, clock) = (ring.clone(), Clock::start());
-        let happen = |count| ring.set(|ring| ring.happenings.extend((0..count).map(opened)));
+        let happen = |count| ring.set(|ring| ring.lifecycle_events.extend((0..count).map(opened)));
         ring.set(|ring| ring.batch = Some(WAITING_MOST / 4 + 1));
         let (is_taken, told) = meanwhile(&mut source, clock, || {
             happen(10);
-            let is_taken = wait(|| ring.lock().happenings.is_empty());
+            let is_taken = wait(|| ring.lock().lifecycle_events.is_empty());
             happen(2 * WAITING_MOST as u64);
             // Four more fill it; then the source is left alone.
-            let is_full = wait(|| ring.lock().happenings.len() <= WAITING_MOST);
+            let is_full = wait(|| ring.lock().lifecycle_events.len() <= WAITING_MOST);
             thread::sleep(TAKEN_EVERY * 5);
             is_taken && is_full
         });
@@ -112,10 +112,10 @@ mod tests {
             .iter()
             .flat_map(|observation| &observation.facts)
             .flat_map(|facts| match facts {
-                Facts::Happenings(happenings) => happenings.iter(),
+                Facts::LifecycleEvents(lifecycle_events) => lifecycle_events.iter(),
                 _ => [].iter(),
             })
-            .map(|happening| happening.socket.id.cookie)
+            .map(|lifecycle_event| lifecycle_event.socket.id.cookie)
             .collect();
         assert_eq!(cookies.len(), 10 + 4 * (WAITING_MOST / 4 + 1));
         let expected = (0..10).chain(0..cookies.len() as u64 - 10);

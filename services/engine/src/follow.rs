@@ -23,7 +23,7 @@ const GATHERED_FOR: Duration = Duration::from_millis(50);
 
 /// What happened lately.
 #[derive(Debug, Clone, Default)]
-pub struct Followed {
+pub struct EventBatch {
     /// The events, oldest first.
     pub events: Vec<Event>,
     /// What was lost since the last call; what is lost all the time is said the first time only.
@@ -49,7 +49,7 @@ impl Engine {
     /// # Errors
     /// [`SourceError`] if `scope` names what is not there; without a source of events also as
     /// [`Engine::look`].
-    pub fn follow(&mut self, scope: &Scope, at_most: Duration) -> Result<Followed, SourceError> {
+    pub fn follow(&mut self, scope: &Scope, at_most: Duration) -> Result<EventBatch, SourceError> {
         let deadline = Instant::now() + at_most;
         let mut followed = match self.hears() {
             true => self.follow_events(scope, deadline)?,
@@ -61,7 +61,11 @@ impl Engine {
         Ok(followed)
     }
 
-    fn follow_events(&mut self, scope: &Scope, deadline: Instant) -> Result<Followed, SourceError> {
+    fn follow_events(
+        &mut self,
+        scope: &Scope,
+        deadline: Instant,
+    ) -> Result<EventBatch, SourceError> {
         self.choose_namespaces(scope)?;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -79,7 +83,7 @@ impl Engine {
             let events: Vec<_> = events.map(Arc::unwrap_or_clone).collect();
             let left = deadline.saturating_duration_since(Instant::now());
             if !events.is_empty() || !losses.is_empty() || left.is_zero() {
-                return Ok(Followed { events, losses });
+                return Ok(EventBatch { events, losses });
             }
             self.sources.wait(left);
         }
@@ -94,14 +98,18 @@ impl Engine {
         }
     }
 
-    fn follow_looks(&mut self, scope: &Scope, deadline: Instant) -> Result<Followed, SourceError> {
+    fn follow_looks(
+        &mut self,
+        scope: &Scope,
+        deadline: Instant,
+    ) -> Result<EventBatch, SourceError> {
         self.tell_by_looks(LOOKED_INSTEAD_EVERY);
         loop {
             let now = Instant::now();
             let due = self.following.looked.map_or(now, |looked| looked + LOOKED_INSTEAD_EVERY);
             thread::sleep(due.min(deadline).saturating_duration_since(now));
             if due > deadline {
-                return Ok(Followed::default());
+                return Ok(EventBatch::default());
             }
             let snapshot = self.look_again(&in_all_states(scope))?;
             self.following.looked = Some(Instant::now());
@@ -109,7 +117,7 @@ impl Engine {
             let events = self.seen_by_looks(before.as_deref(), &snapshot);
             let events: Vec<_> = events.into_iter().map(Arc::unwrap_or_clone).collect();
             if !events.is_empty() || before.is_none() || Instant::now() >= deadline {
-                return Ok(Followed { events, losses: Vec::new() });
+                return Ok(EventBatch { events, losses: Vec::new() });
             }
         }
     }

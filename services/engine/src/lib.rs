@@ -17,11 +17,11 @@ mod fakes;
 mod follow;
 mod numbers;
 mod owners;
+mod sampler;
 mod sources;
 #[cfg(target_os = "linux")]
 mod table_size;
 mod tally;
-mod watcher;
 
 use std::sync::Arc;
 use std::thread;
@@ -33,11 +33,11 @@ use conns_core::human::duration;
 use conns_core::model::{Ability, Event, Loss, Moment, Observation, Snapshot, Source};
 use conns_core::track::{Gone, Memory, Tracker};
 use differences::Differences;
-pub use follow::Followed;
+pub use follow::EventBatch;
 use follow::Following;
 use owners::Owners;
+pub use sampler::{MIN_INTERVAL, Sampler};
 pub use sources::{ProcessSource, Sources};
-pub use watcher::{SHORTEST_INTERVAL, Watcher};
 
 /// How far back the looks reach that stand in for events.
 const FOLLOWED_WINDOW: Duration = Duration::from_secs(5);
@@ -105,8 +105,8 @@ impl Engine {
     pub fn look(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
         let observations = self.sources.sockets(scope, self.clock.now())?;
         // After the sockets, so that every socket that is still there finds its holder.
-        let holders = self.owners.look(&mut self.sources, &observations, self.clock.now());
-        Ok(self.fold(observations, holders))
+        let owners = self.owners.look(&mut self.sources, &observations, self.clock.now());
+        Ok(self.fold(observations, owners))
     }
 
     /// One look of many: like [`Engine::look`], but holders are looked for only where they may be
@@ -127,16 +127,16 @@ impl Engine {
 
     fn look_deaf(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
         let observations = self.sources.sockets(scope, self.clock.now())?;
-        let holders = self.owners.look_again(&mut self.sources, &observations, self.clock.now());
-        Ok(self.fold(observations, holders))
+        let owners = self.owners.look_again(&mut self.sources, &observations, self.clock.now());
+        Ok(self.fold(observations, owners))
     }
 
     fn fold(
         &mut self,
         mut observations: Vec<Observation>,
-        holders: Option<Observation>,
+        owners: Option<Observation>,
     ) -> Arc<Snapshot> {
-        observations.extend(holders);
+        observations.extend(owners);
         let mut snapshot = self.tracker.fold(observations);
         snapshot.losses.extend(self.sources.losses.iter().cloned());
         self.lost.clone_from(&snapshot.losses);
@@ -198,9 +198,9 @@ impl Engine {
         self.sources.wait(at_most);
     }
 
-    /// Holdings that were found to be other than believed although no change was told.
-    pub(crate) fn corrections(&self) -> u64 {
-        self.owners.corrections()
+    /// OwnerTable that were found to be other than believed although no change was told.
+    pub(crate) fn reconciliation_differences(&self) -> u64 {
+        self.owners.reconciliation_differences()
     }
 
     /// What was told since the last call, and what of it was lost. To be asked before looking: then
@@ -211,10 +211,10 @@ impl Engine {
             return (Vec::new(), losses);
         }
         for _ in 0..BATCHES_MOST {
-            let (happenings, lost) = self.sources.happenings(self.clock.now());
-            let is_big = happenings.len() >= BIG_BATCH;
+            let (lifecycle_events, lost) = self.sources.lifecycle_events(self.clock.now());
+            let is_big = lifecycle_events.len() >= BIG_BATCH;
             losses.extend(lost);
-            self.tracker.hear(happenings);
+            self.tracker.hear(lifecycle_events);
             if !is_big {
                 break;
             }
@@ -267,13 +267,13 @@ impl Engine {
 
     /// Opens the tables and what tells of holders anew; those in use are kept if that fails.
     pub(crate) fn reopen(&mut self) {
-        let Some(Sources { tables, holders, losses, second_choice, .. }) =
+        let Some(Sources { tables, owners, losses, second_choice, .. }) =
             self.choice.and_then(choice::open_again)
         else {
             return;
         };
         let sources = &mut self.sources;
-        (sources.tables, sources.holders) = (tables, holders);
+        (sources.tables, sources.owners) = (tables, owners);
         // What is done without from now on; our own programs are not loaded again.
         sources.losses.retain(|loss| loss.source == Source::Ebpf);
         sources.losses.extend(losses);

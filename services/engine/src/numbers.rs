@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use conns_contract::WantedInodes;
+use conns_contract::InodeFilter;
 use conns_core::model::{Facts, Known, Observation, Socket};
 use foldhash::fast::RandomState;
 
@@ -68,7 +68,7 @@ impl Numbers {
     }
 }
 
-impl WantedInodes for Numbers {
+impl InodeFilter for Numbers {
     fn wants(&self, inode: u64) -> bool {
         self.contains(inode)
     }
@@ -79,7 +79,7 @@ pub(crate) fn sockets(observations: &[Observation]) -> impl Iterator<Item = &Soc
     let facts = observations.iter().flat_map(|observation| &observation.facts);
     let tables = facts.filter_map(|facts| match facts {
         Facts::Sockets(sockets) => Some(sockets),
-        Facts::Holdings(_) | Facts::Happenings(_) => None,
+        Facts::OwnerTable(_) | Facts::LifecycleEvents(_) => None,
     });
     tables.flatten().map(|row| &**row)
 }

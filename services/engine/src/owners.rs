@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_contract::{Descriptors, SourceError};
-use conns_core::model::{Facts, Holdings, Moment, Observation, Source, Subject};
+use conns_core::model::{Facts, Moment, Observation, OwnerTable, Source, Subject};
 
 use crate::Sources;
 use crate::numbers::{Numbers, can_be_held, sockets};
@@ -28,7 +28,7 @@ const RECONCILED_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Owners {
     believed: Option<Belief>,
     processes: Processes,
-    corrections: u64,
+    reconciliation_differences: u64,
 }
 
 /// What was seen last.
@@ -41,14 +41,14 @@ struct Belief {
     asked: Numbers,
     /// Pid and start of the processes, where descriptors told them.
     tasks: Vec<(u32, u64)>,
-    holdings: Option<Arc<Holdings>>,
+    owner_table: Option<Arc<OwnerTable>>,
     said: Observation,
 }
 
 impl Owners {
-    /// Holdings that were found to be other than believed although no change was told.
-    pub(crate) fn corrections(&self) -> u64 {
-        self.corrections
+    /// OwnerTable that were found to be other than believed although no change was told.
+    pub(crate) fn reconciliation_differences(&self) -> u64 {
+        self.reconciliation_differences
     }
 
     /// Forgets what was seen.
@@ -84,7 +84,7 @@ impl Owners {
                 }
             }
         }
-        let holders = sources.holders.as_mut()?;
+        let owners = sources.owners.as_mut()?;
         let knows = |belief: &Belief| {
             let is_young = now.since(belief.at) < WALKED_EVERY;
             let mut inodes = sockets(seen).filter_map(|socket| socket.inode.get());
@@ -94,11 +94,12 @@ impl Owners {
             return Some(belief.said.clone());
         }
         let asked = Numbers::inodes(seen);
-        let said = holders.observe(&asked, now).unwrap_or_else(|error| {
+        let said = owners.observe(&asked, now).unwrap_or_else(|error| {
             nothing_but(Source::Procfs, now, missing(Source::Procfs, error.to_string()))
         });
-        let (tasks, holdings) = (Vec::new(), None);
-        let belief = Belief { at: now, changes: None, asked, tasks, holdings, said: said.clone() };
+        let (tasks, owner_table) = (Vec::new(), None);
+        let belief =
+            Belief { at: now, changes: None, asked, tasks, owner_table, said: said.clone() };
         self.believed = Some(belief);
         Some(said)
     }
@@ -127,22 +128,24 @@ impl Owners {
         let is_unchanged = is_unchanged && changes.is_some() && descriptors.changes() == changes;
         let processes = self.processes.of(&tasks, sources.processes.as_deref_mut(), now, is_due);
         let tasks: Vec<_> = tasks.iter().map(|task| (task.pid, task.started_boot_ns)).collect();
-        let mut holdings = Arc::new(Holdings { processes, held, unreadable_processes: 0 });
-        if let Some(Belief { tasks: believed_tasks, holdings: Some(believed), .. }) = &self.believed
+        let mut owner_table = Arc::new(OwnerTable { processes, held, unreadable_processes: 0 });
+        if let Some(Belief { tasks: believed_tasks, owner_table: Some(believed), .. }) =
+            &self.believed
         {
             if is_unchanged {
-                let now = (&tasks[..], &*holdings);
-                self.corrections += differences((&believed_tasks[..], believed), now);
+                let now = (&tasks[..], &*owner_table);
+                self.reconciliation_differences +=
+                    differences((&believed_tasks[..], believed), now);
             }
-            if is_same(believed, &holdings) {
+            if is_same(believed, &owner_table) {
                 // What is told again unchanged need not be joined again.
-                holdings = Arc::clone(believed);
+                owner_table = Arc::clone(believed);
             }
         }
         let said = Observation {
             source: Source::Ebpf,
             at: now,
-            facts: vec![Facts::Holdings(Arc::clone(&holdings))],
+            facts: vec![Facts::OwnerTable(Arc::clone(&owner_table))],
             losses: Vec::new(),
         };
         self.believed = Some(Belief {
@@ -150,7 +153,7 @@ impl Owners {
             changes,
             asked: Numbers::cookies(seen),
             tasks,
-            holdings: Some(holdings),
+            owner_table: Some(owner_table),
             said: said.clone(),
         });
         Ok(Some(said))
@@ -158,7 +161,7 @@ impl Owners {
 }
 
 /// Whether both say the same of the very same processes.
-fn is_same(one: &Holdings, other: &Holdings) -> bool {
+fn is_same(one: &OwnerTable, other: &OwnerTable) -> bool {
     one.processes.len() == other.processes.len()
         && one.processes.iter().zip(&other.processes).all(|(a, b)| Arc::ptr_eq(a, b))
         && one.held == other.held
@@ -168,7 +171,7 @@ fn is_same(one: &Holdings, other: &Holdings) -> bool {
 type Held = ((u32, u64), Subject, Option<u32>);
 
 /// How many descriptors only one of both has.
-fn differences(one: (&[(u32, u64)], &Holdings), other: (&[(u32, u64)], &Holdings)) -> u64 {
+fn differences(one: (&[(u32, u64)], &OwnerTable), other: (&[(u32, u64)], &OwnerTable)) -> u64 {
     let (one, other) = (sorted(one), sorted(other));
     let only_in = |some: &[Held], others: &[Held]| {
         some.iter().filter(|held| others.binary_search(held).is_err()).count()
@@ -176,9 +179,9 @@ fn differences(one: (&[(u32, u64)], &Holdings), other: (&[(u32, u64)], &Holdings
     u64::try_from(only_in(&one, &other) + only_in(&other, &one)).unwrap_or(u64::MAX)
 }
 
-fn sorted((tasks, holdings): (&[(u32, u64)], &Holdings)) -> Vec<Held> {
+fn sorted((tasks, owner_table): (&[(u32, u64)], &OwnerTable)) -> Vec<Held> {
     let task = |index: u32| usize::try_from(index).ok().and_then(|index| tasks.get(index)).copied();
-    let held = holdings.held.iter();
+    let held = owner_table.held.iter();
     let mut named: Vec<Held> = held
         .filter_map(|held| Some((task(held.process)?, held.subject, held.descriptor)))
         .collect();

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_contract::{
-    DescriptorSource, EventSource, HolderSource, Scope, SocketSource, SourceError, Task,
+    DescriptorSource, EventSource, OwnerSource, Scope, SocketSource, SourceError, Task,
 };
 use conns_core::model::{
-    Ability, Facts, Happening, Loss, LossKind, Moment, Observation, Process, Source,
+    Ability, Facts, LifecycleEvent, Loss, LossKind, Moment, Observation, Process, Source,
 };
 
 /// Reads the details of processes that others named.
@@ -25,9 +25,9 @@ pub struct Sources {
     /// The socket tables.
     pub tables: Box<dyn SocketSource>,
     /// Tells what `tables` leaves out, and takes over when they fail.
-    pub standby: Option<Box<dyn SocketSource>>,
-    /// Holders by inode; not asked where there are `descriptors`.
-    pub holders: Option<Box<dyn HolderSource>>,
+    pub fallback: Option<Box<dyn SocketSource>>,
+    /// Owners by inode; not asked where there are `descriptors`.
+    pub owners: Option<Box<dyn OwnerSource>>,
     /// Descriptors of all processes.
     pub descriptors: Option<Box<dyn DescriptorSource>>,
     /// The details of the processes that have the descriptors.
@@ -52,8 +52,8 @@ impl Sources {
     pub fn of(tables: Box<dyn SocketSource>) -> Self {
         Self {
             tables,
-            standby: None,
-            holders: None,
+            fallback: None,
+            owners: None,
             descriptors: None,
             processes: None,
             events: None,
@@ -71,7 +71,7 @@ impl Sources {
         scope: &Scope,
         now: Moment,
     ) -> Result<Vec<Observation>, SourceError> {
-        let can_help = self.takes_over && self.standby.is_some();
+        let can_help = self.takes_over && self.fallback.is_some();
         let first = match (self.tables.observe(scope, now), can_help) {
             (Ok(first), _) => first,
             (Err(error @ SourceError::NoSuchNamespace { .. }), _) => return Err(error),
@@ -81,15 +81,15 @@ impl Sources {
             }
             (Err(error), false) => return Err(self.after_the_first(error)),
         };
-        let left_out = self.tables.left_out();
+        let delegated = self.tables.delegated();
         let mut observations = vec![first];
-        if let Some(standby) = &mut self.standby {
-            for scope in left_out {
-                let mut rest = standby.observe(&scope, now).unwrap_or_else(|error| {
+        if let Some(fallback) = &mut self.fallback {
+            for scope in delegated {
+                let mut rest = fallback.observe(&scope, now).unwrap_or_else(|error| {
                     let source = source_of(&error);
                     nothing_but(source, now, missing(source, error.to_string()))
                 });
-                self.tables.learn_left_out(&scope, &rest);
+                self.tables.apply_delegated(&scope, &rest);
                 // Each part misses the same namespaces.
                 let said = |loss: &Loss| {
                     observations.iter().any(|o: &Observation| o.losses.contains(loss))
@@ -102,8 +102,8 @@ impl Sources {
     }
 
     fn take_over(&mut self, error: &SourceError) {
-        let Some(standby) = self.standby.take() else { return };
-        self.tables = standby;
+        let Some(fallback) = self.fallback.take() else { return };
+        self.tables = fallback;
         self.second_choice = Some(error.to_string().into());
         let sentence = format!("{error}. The socket tables are read over netlink from now on");
         self.has_failed(is_of_tables, source_of(error), sentence);
@@ -128,21 +128,23 @@ impl Sources {
     }
 
     /// What has happened since the last call, and what of it was lost.
-    pub(crate) fn happenings(&mut self, now: Moment) -> (Vec<Happening>, Vec<Loss>) {
-        let (mut happenings, mut losses) = (Vec::new(), Vec::new());
+    pub(crate) fn lifecycle_events(&mut self, now: Moment) -> (Vec<LifecycleEvent>, Vec<Loss>) {
+        let (mut lifecycle_events, mut losses) = (Vec::new(), Vec::new());
         let told = std::mem::take(&mut self.told);
         let now_told = self.events.as_mut().map(|events| events.observe(now));
         for observation in told.into_iter().chain(now_told) {
             losses.extend(observation.losses);
             for facts in observation.facts {
                 match facts {
-                    Facts::Happenings(more) if happenings.is_empty() => happenings = more,
-                    Facts::Happenings(more) => happenings.extend(more),
-                    Facts::Sockets(_) | Facts::Holdings(_) => {}
+                    Facts::LifecycleEvents(more) if lifecycle_events.is_empty() => {
+                        lifecycle_events = more
+                    }
+                    Facts::LifecycleEvents(more) => lifecycle_events.extend(more),
+                    Facts::Sockets(_) | Facts::OwnerTable(_) => {}
                 }
             }
         }
-        (happenings, losses)
+        (lifecycle_events, losses)
     }
 
     /// Waits until something has happened, or so long. Where waiting fails, it sleeps instead.

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use conns_contract::{Namespaces, Scope};
 use conns_core::model::{
-    Ability, Beat, EventKind, Happening, Known, Loss, LossKind, Source, State, Unknown,
+    Ability, EventKind, Known, LifecycleEvent, Loss, LossKind, Source, State, Unknown, Update,
 };
 use conns_core::track::Memory;
-use conns_engine::{Engine, SHORTEST_INTERVAL, Sources, Watcher};
+use conns_engine::{Engine, MIN_INTERVAL, Sampler, Sources};
 
 use fakes::{Ring, Shared, Table, closed, opened, socket, unheld};
 
@@ -23,18 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Stage {
     table: Shared<Table>,
-    standby: Shared<Table>,
+    fallback: Shared<Table>,
     ring: Shared<Ring>,
 }
 
 impl Stage {
     fn new() -> Self {
-        Self { table: Shared::default(), standby: Shared::default(), ring: Shared::default() }
+        Self { table: Shared::default(), fallback: Shared::default(), ring: Shared::default() }
     }
 
     fn deaf(&self) -> Engine {
         let mut sources = Sources::of(Box::new(self.table.clone()));
-        sources.standby = Some(Box::new(self.standby.clone()));
+        sources.fallback = Some(Box::new(self.fallback.clone()));
         let missing = Some("this test has none".into());
         let ability =
             |name: &str, missing| Ability { name: name.into(), meaning: "".into(), missing };
@@ -48,27 +48,27 @@ impl Stage {
         Engine::of(sources, Memory::Window(Duration::from_secs(5)))
     }
 
-    fn watcher(&self, engine: Engine) -> Watcher {
-        let mut watcher = Watcher::open(engine, SHORTEST_INTERVAL).unwrap();
-        watcher.start().unwrap();
-        watcher
+    fn sampler(&self, engine: Engine) -> Sampler {
+        let mut sampler = Sampler::open(engine, MIN_INTERVAL).unwrap();
+        sampler.start().unwrap();
+        sampler
     }
 
-    fn show(&self, rows: Vec<conns_core::model::SocketRow>) {
+    fn show(&self, rows: Vec<conns_core::model::SocketSample>) {
         self.table.set(|table| table.rows = rows);
     }
 
-    fn happen(&self, happenings: Vec<Happening>) {
-        self.ring.set(|ring| ring.happenings.extend(happenings));
+    fn happen(&self, lifecycle_events: Vec<LifecycleEvent>) {
+        self.ring.set(|ring| ring.lifecycle_events.extend(lifecycle_events));
     }
 }
 
 /// The first beat in which `found` finds something.
-fn wait<T>(watcher: &Watcher, mut found: impl FnMut(&Arc<Beat>) -> Option<T>) -> T {
-    let (deadline, mut feed) = (Instant::now() + PATIENCE, watcher.feed());
+fn wait<T>(sampler: &Sampler, mut found: impl FnMut(&Arc<Update>) -> Option<T>) -> T {
+    let (deadline, mut feed) = (Instant::now() + PATIENCE, sampler.feed());
     loop {
-        let beat = Arc::clone(&feed.borrow_and_update());
-        if let Some(found) = found(&beat) {
+        let update = Arc::clone(&feed.borrow_and_update());
+        if let Some(found) = found(&update) {
             return found;
         }
         while !feed.has_changed().unwrap() {
@@ -86,14 +86,14 @@ fn lost(count: u64) -> Loss {
 #[test]
 fn every_event_is_in_a_beat_once_and_in_order_whoever_reads_every_beat_has_all() {
     let stage = Stage::new();
-    let watcher = stage.watcher(stage.engine());
+    let sampler = stage.sampler(stage.engine());
     let mut seen = 0;
     for round in 1..=20 {
         for cookie in 0..500 {
             stage.happen(vec![opened(round * 1000 + cookie), closed(round * 1000 + cookie)]);
         }
-        wait(&watcher, |beat| {
-            for event in beat.events_since(seen).unwrap() {
+        wait(&sampler, |update| {
+            for event in update.events_since(seen).unwrap() {
                 assert_eq!(event.serial, seen + 1);
                 seen = event.serial;
             }
@@ -101,14 +101,14 @@ fn every_event_is_in_a_beat_once_and_in_order_whoever_reads_every_beat_has_all()
         });
     }
     assert_eq!(seen, 20_000);
-    let beat = Arc::clone(&watcher.feed().borrow());
-    assert_eq!(beat.last_event(), seen);
-    assert!(beat.events_since(seen + 1).is_none());
-    assert_eq!(beat.health.losses, []);
+    let update = Arc::clone(&sampler.feed().borrow());
+    assert_eq!(update.last_event(), seen);
+    assert!(update.events_since(seen + 1).is_none());
+    assert_eq!(update.health.losses, []);
     // Whoever comes late finds the last ones, and is told if that is not all.
-    wait(&watcher, |beat| (beat.events.len() <= 4096).then_some(()));
-    let beat = Arc::clone(&watcher.feed().borrow());
-    assert!(beat.events_since(0).is_none() && beat.events_since(seen - 4000).is_some());
+    wait(&sampler, |update| (update.events.len() <= 4096).then_some(()));
+    let update = Arc::clone(&sampler.feed().borrow());
+    assert!(update.events_since(0).is_none() && update.events_since(seen - 4000).is_some());
 }
 
 #[test]
@@ -116,15 +116,15 @@ fn a_source_with_more_than_it_tells_at_once_is_asked_until_it_has_no_more() {
     let stage = Stage::new();
     stage.ring.set(|ring| ring.batch = Some(10_000));
     stage.happen((0..45_000).map(opened).collect());
-    let watcher = Watcher::open(stage.engine(), SHORTEST_INTERVAL).unwrap();
-    assert_eq!(watcher.feed().borrow().events.len(), 45_000);
+    let sampler = Sampler::open(stage.engine(), MIN_INTERVAL).unwrap();
+    assert_eq!(sampler.feed().borrow().events.len(), 45_000);
 }
 
 #[test]
 fn events_are_taken_between_beats_and_an_idle_source_is_hardly_asked() {
     let stage = Stage::new();
-    let mut watcher = Watcher::open(stage.engine(), Duration::from_secs(3600)).unwrap();
-    watcher.start().unwrap();
+    let mut sampler = Sampler::open(stage.engine(), Duration::from_secs(3600)).unwrap();
+    sampler.start().unwrap();
     let start = Instant::now();
     let drains = || stage.ring.lock().drains;
     while stage.ring.lock().waits < 4 {
@@ -138,7 +138,7 @@ fn events_are_taken_between_beats_and_an_idle_source_is_hardly_asked() {
         assert!(start.elapsed() < PATIENCE, "it was not taken");
         thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(stage.ring.lock().happenings.len(), 0);
+    assert_eq!(stage.ring.lock().lifecycle_events.len(), 0);
     // In a storm it is not woken for each of them.
     let (before, storm) = (drains(), Instant::now());
     while storm.elapsed() < Duration::from_millis(500) {
@@ -149,7 +149,7 @@ fn events_are_taken_between_beats_and_an_idle_source_is_hardly_asked() {
     let most = storm.elapsed().as_millis() / 50 + 2;
     assert!((2..=most).contains(&u128::from(taken)), "taken {taken} times");
     let asked = Instant::now();
-    drop(watcher);
+    drop(sampler);
     assert!(asked.elapsed() < Duration::from_secs(2), "it was not to be stopped");
 }
 
@@ -169,29 +169,29 @@ fn events_are_taken_while_a_look_lasts_and_told_after_it() {
 #[test]
 fn losses_of_the_source_add_up_by_cause() {
     let stage = Stage::new();
-    let watcher = stage.watcher(stage.engine());
+    let sampler = stage.sampler(stage.engine());
     for _ in 0..3 {
         stage.ring.set(|ring| ring.losses = vec![lost(2)]);
-        let told = |_: &Arc<Beat>| stage.ring.lock().losses.is_empty().then_some(());
-        wait(&watcher, told);
+        let told = |_: &Arc<Update>| stage.ring.lock().losses.is_empty().then_some(());
+        wait(&sampler, told);
     }
-    wait(&watcher, |beat| (beat.health.losses == [lost(6)]).then_some(()));
+    wait(&sampler, |update| (update.health.losses == [lost(6)]).then_some(()));
 }
 
 #[test]
 fn a_closed_connection_is_kept_with_its_end_when_it_leaves_the_table() {
     let stage = Stage::new();
-    let watcher = stage.watcher(stage.engine());
+    let sampler = stage.sampler(stage.engine());
     stage.happen(vec![opened(1)]);
     stage.show(vec![socket(1)]);
-    let open = wait(&watcher, |beat| beat.snapshot.connections.first().cloned());
+    let open = wait(&sampler, |update| update.snapshot.connections.first().cloned());
     stage.happen(vec![closed(1)]);
     stage.show(vec![unheld(1, State::TimeWait)]);
-    wait(&watcher, |beat| beat.snapshot.connections.first()?.ending.value().map(|_| ()));
+    wait(&sampler, |update| update.snapshot.connections.first()?.closed.value().map(|_| ()));
     stage.show(vec![]);
-    let closed = wait(&watcher, |beat| beat.closed.first().cloned());
-    assert_eq!(closed.connection.life.serial, open.life.serial);
-    assert_eq!(closed.connection.ending.get().unwrap().duration_us.get(), Some(5));
+    let closed = wait(&sampler, |update| update.closed.first().cloned());
+    assert_eq!(closed.connection.stats.serial, open.stats.serial);
+    assert_eq!(closed.connection.closed.get().unwrap().duration_us.get(), Some(5));
     // As the last event had it, not as the row of TIME-WAIT.
     assert_eq!(closed.connection.socket.state, State::Close);
 }
@@ -200,10 +200,10 @@ fn a_closed_connection_is_kept_with_its_end_when_it_leaves_the_table() {
 fn without_a_source_of_events_looks_stand_in_and_health_says_so() {
     let stage = Stage::new();
     stage.show(vec![socket(1), unheld(9, State::TimeWait)]);
-    let watcher = stage.watcher(stage.deaf());
+    let sampler = stage.sampler(stage.deaf());
     let after = |steps: u64| {
-        let now = watcher.feed().borrow().snapshot.sequence;
-        wait(&watcher, |beat| (beat.snapshot.sequence >= now + steps).then_some(()));
+        let now = sampler.feed().borrow().snapshot.sequence;
+        wait(&sampler, |update| (update.snapshot.sequence >= now + steps).then_some(()));
     };
     after(2);
     // 2 opens, 3 begins to, 4 opened and closed in between; 1 is gone, 9 was over before.
@@ -213,8 +213,8 @@ fn without_a_source_of_events_looks_stand_in_and_health_says_so() {
     after(2);
     stage.show(vec![]);
     after(2);
-    let beat = Arc::clone(&watcher.feed().borrow());
-    let told: Vec<_> = beat
+    let update = Arc::clone(&sampler.feed().borrow());
+    let told: Vec<_> = update
         .events
         .iter()
         .map(|event| (event.serial, event.kind, event.connection.socket.id.cookie))
@@ -232,18 +232,18 @@ fn without_a_source_of_events_looks_stand_in_and_health_says_so() {
             (7, Closed, 3)
         ]
     );
-    let ending = &beat.events[0].connection.ending;
-    assert_eq!(*ending, Known::Unknown(Unknown::SourceCannotTell));
-    let [loss] = &beat.health.losses[..] else { panic!("{:?}", beat.health.losses) };
+    let closed = &update.events[0].connection.closed;
+    assert_eq!(*closed, Known::Unknown(Unknown::SourceCannotTell));
+    let [loss] = &update.health.losses[..] else { panic!("{:?}", update.health.losses) };
     assert!(loss.sentence.contains("this test has none"), "{loss}");
-    assert_eq!(beat.snapshot.losses, []);
+    assert_eq!(update.snapshot.losses, []);
 }
 
 #[test]
 fn tables_that_fail_are_replaced_for_good_and_every_snapshot_says_so() {
     let stage = Stage::new();
     stage.show(vec![socket(1)]);
-    stage.standby.set(|table| table.rows = vec![socket(2)]);
+    stage.fallback.set(|table| table.rows = vec![socket(2)]);
     let mut engine = stage.deaf();
     let everything = Scope::everything();
     let cookie = |snapshot: &conns_core::model::Snapshot| snapshot.connections[0].socket.id.cookie;
@@ -260,7 +260,7 @@ fn tables_that_fail_are_replaced_for_good_and_every_snapshot_says_so() {
     let abilities = engine.abilities();
     let tables = abilities.iter().find(|ability| &*ability.name == "ebpf-tables").unwrap();
     assert!(tables.missing.as_ref().unwrap().contains("netlink from now on"));
-    stage.standby.set(|table| table.fails = true);
+    stage.fallback.set(|table| table.fails = true);
     let error = engine.look(&everything).unwrap_err().to_string();
     assert_eq!(error.matches("read the table").count(), 2, "{error}");
 }
@@ -271,13 +271,13 @@ fn what_the_tables_leave_out_the_standby_tells() {
     let only_udp = Scope { tcp: false, mptcp: false, ..Scope::everything() };
     stage.table.set(|table| {
         table.rows = vec![socket(1)];
-        table.left_out = vec![only_udp.clone()];
+        table.delegated = vec![only_udp.clone()];
     });
-    stage.standby.set(|table| table.rows = vec![socket(1), socket(2)]);
+    stage.fallback.set(|table| table.rows = vec![socket(1), socket(2)]);
     let snapshot = stage.deaf().look(&Scope::everything()).unwrap();
     let cookies: Vec<_> = snapshot.connections.iter().map(|c| c.socket.id.cookie).collect();
     assert_eq!(cookies, [1, 2]);
-    assert_eq!(stage.standby.lock().asked, [only_udp]);
+    assert_eq!(stage.fallback.lock().asked, [only_udp]);
 }
 
 fn kinds(engine: &mut Engine, scope: &Scope, at_most: Duration) -> Vec<(u64, EventKind)> {
@@ -295,7 +295,7 @@ fn following_answers_when_something_happens_and_when_nothing_does_for_so_long() 
     let ring = stage.ring.clone();
     let later = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
-        ring.set(|ring| ring.happenings.extend([opened(1), closed(1)]));
+        ring.set(|ring| ring.lifecycle_events.extend([opened(1), closed(1)]));
     });
     let told = kinds(&mut engine, &scope, PATIENCE);
     assert_eq!(told, [(1, EventKind::Opened), (1, EventKind::Closed)]);
@@ -313,10 +313,10 @@ fn following_knows_what_was_there_before_and_leaves_out_what_is_not_asked_for() 
     let scope = Scope::everything();
     kinds(&mut engine, &scope, Duration::ZERO);
     let unknown = Known::Unknown(Unknown::BeganBefore);
-    stage.happen(vec![Happening { opening: unknown, ..closed(1) }]);
+    stage.happen(vec![LifecycleEvent { opened: unknown, ..closed(1) }]);
     let followed = engine.follow(&scope, PATIENCE).unwrap();
     // The first connection the look met, not one that only now is heard of.
-    assert_eq!(followed.events[0].connection.life.serial, 1);
+    assert_eq!(followed.events[0].connection.stats.serial, 1);
     let only_ipv6 = Scope { ipv4: false, ..Scope::everything() };
     stage.happen(vec![opened(2)]);
     assert_eq!(kinds(&mut engine, &only_ipv6, Duration::from_millis(100)), []);
@@ -332,12 +332,12 @@ fn following_a_namespace_leaves_out_all_others_and_one_that_is_not_there_is_an_e
     let stage = Stage::new();
     let mut engine = stage.engine();
     let own = Scope { namespaces: Namespaces::Own, ..Scope::everything() };
-    let of_own = |happening: Happening| {
-        let mut socket = happening.socket;
+    let of_own = |lifecycle_event: LifecycleEvent| {
+        let mut socket = lifecycle_event.socket;
         let link = std::fs::read_link("/proc/self/ns/net").unwrap();
         let inode = link.to_str().unwrap().trim_matches(|c: char| !c.is_ascii_digit());
         socket.id.netns = inode.parse().unwrap();
-        Happening { socket, ..happening }
+        LifecycleEvent { socket, ..lifecycle_event }
     };
     stage.happen(vec![opened(1), of_own(opened(2))]);
     assert_eq!(kinds(&mut engine, &own, PATIENCE), [(2, EventKind::Opened)]);
@@ -377,6 +377,6 @@ fn following_by_looks_tells_what_they_show_and_says_once_what_that_misses() {
     assert_eq!(told, [(1, EventKind::Closed), (2, EventKind::Opened)]);
     assert_eq!(second.losses, []);
     stage.table.set(|table| table.fails = true);
-    stage.standby.set(|table| table.fails = true);
+    stage.fallback.set(|table| table.fails = true);
     engine.follow(&scope, PATIENCE).unwrap_err();
 }

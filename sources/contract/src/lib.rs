@@ -8,7 +8,7 @@
 use std::io;
 use std::time::Duration;
 
-use conns_core::model::{Holding, Moment, Observation, Source, State};
+use conns_core::model::{Moment, Observation, OwnerEntry, Source, State};
 
 /// Which part of the machine's sockets is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +89,8 @@ pub enum Namespaces {
     These(Vec<String>),
 }
 
-/// The sockets whose holders are wanted, for a [`HolderSource`].
-pub trait WantedInodes {
+/// The sockets whose holders are wanted, for a [`OwnerSource`].
+pub trait InodeFilter {
     /// Whether the holders of the socket with this inode are wanted.
     fn wants(&self, inode: u64) -> bool;
 }
@@ -105,23 +105,23 @@ pub trait SocketSource: Send {
 
     /// What the last observation left out although its scope asked for it, for another source to
     /// tell: nothing, unless said otherwise.
-    fn left_out(&self) -> Vec<Scope> {
+    fn delegated(&self) -> Vec<Scope> {
         Vec::new()
     }
 
     /// Learns what another source told of `scope`, which the last observation left out.
-    fn learn_left_out(&mut self, _scope: &Scope, _told: &Observation) {}
+    fn apply_delegated(&mut self, _scope: &Scope, _told: &Observation) {}
 }
 
 /// A source of holders.
-pub trait HolderSource: Send {
+pub trait OwnerSource: Send {
     /// Looks for the holders of `wanted` once. `now` is what the observation is dated with.
     ///
     /// # Errors
     /// [`SourceError`] if no process at all could be looked into.
     fn observe(
         &mut self,
-        wanted: &dyn WantedInodes,
+        wanted: &dyn InodeFilter,
         now: Moment,
     ) -> Result<Observation, SourceError>;
 }
@@ -141,10 +141,10 @@ pub struct Task {
 /// Every descriptor of every process that refers to an internet socket.
 #[derive(Debug, Clone, Default)]
 pub struct Descriptors {
-    /// The processes that [`Holding::process`] points into, by ascending pid.
+    /// The processes that [`OwnerEntry::process`] points into, by ascending pid.
     pub tasks: Vec<Task>,
     /// One entry for each descriptor; the subject is the socket's identity.
-    pub held: Vec<Holding>,
+    pub held: Vec<OwnerEntry>,
 }
 
 /// A source of descriptors that knows no more of a process than its name.
@@ -162,7 +162,7 @@ pub trait DescriptorSource: Send {
 
 /// A source of what happens to connections, told by the kernel at the moment it happens.
 pub trait EventSource: Send {
-    /// What has happened since the last call, oldest first, as `Facts::Happenings`. `now` is this
+    /// What has happened since the last call, oldest first, as `Facts::LifecycleEvents`. `now` is this
     /// moment; events are dated with when they happened. Losses are those since the last call.
     fn observe(&mut self, now: Moment) -> Observation;
 

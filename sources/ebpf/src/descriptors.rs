@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use aya::maps::{Array, HashMap as KernelMap, MapData};
 use aya::{Btf, Ebpf};
 use conns_contract::{DescriptorSource, Descriptors, SourceError, Task};
-use conns_core::model::{Holding, SocketId, Source, Subject};
+use conns_core::model::{OwnerEntry, SocketId, Source, Subject};
 use foldhash::fast::RandomState;
 
 use crate::call::open_iterator;
@@ -32,7 +32,7 @@ pub(crate) struct Changes {
     _programs: Ebpf,
     count: Array<MapData, u64>,
     /// Processes that hold sockets, by their ids of the machine.
-    holders: KernelMap<MapData, u32, u8>,
+    owners: KernelMap<MapData, u32, u8>,
     known_holders: HashSet<u32, RandomState>,
     /// Process id of the machine and descriptor, of sockets with more than one.
     shared: KernelMap<MapData, u64, u8>,
@@ -58,7 +58,7 @@ impl Changes {
         let constants = calls.map(|(name, call)| (name, u32::try_from(call).unwrap_or(u32::MAX)));
         let mut programs = object::load(crate::object!("owners"), types, &constants)?;
         let count = object::map(&mut programs, "changes")?;
-        let holders = object::map(&mut programs, "holders")?;
+        let owners = object::map(&mut programs, "holders")?;
         let shared = object::map(&mut programs, "shared")?;
         for (program, tracepoint) in [
             ("process_fork", "sched_process_fork"),
@@ -71,7 +71,7 @@ impl Changes {
         Ok(Self {
             _programs: programs,
             count,
-            holders,
+            owners,
             known_holders: HashSet::default(),
             shared,
             known_shared: HashSet::default(),
@@ -84,10 +84,10 @@ impl Changes {
     }
 
     /// Tells the kernel which processes and descriptors matter.
-    fn follow(&mut self, holders: HashSet<u32, RandomState>, shared: HashSet<u64, RandomState>) {
-        let mut is_told = replace(&mut self.holders, &self.known_holders, &holders);
+    fn follow(&mut self, owners: HashSet<u32, RandomState>, shared: HashSet<u64, RandomState>) {
+        let mut is_told = replace(&mut self.owners, &self.known_holders, &owners);
         is_told &= replace(&mut self.shared, &self.known_shared, &shared);
-        (self.known_holders, self.known_shared) = (holders, shared);
+        (self.known_holders, self.known_shared) = (owners, shared);
         if !is_told {
             self.untold += 1;
         }
@@ -164,7 +164,7 @@ impl ProcessDescriptors {
                 0 => Subject::Socket(id),
                 inode_of_mptcp => Subject::Inode(inode_of_mptcp),
             };
-            found.held.push(Holding { subject, process, descriptor });
+            found.held.push(OwnerEntry { subject, process, descriptor });
             Some(DESCRIPTOR_BYTES)
         })?;
         if let Some(changes) = &mut self.changes {
@@ -177,22 +177,22 @@ impl ProcessDescriptors {
 
 /// The descriptors that are not the only one of their socket.
 fn shared(found: &Descriptors, machine_pids: &[u32]) -> HashSet<u64, RandomState> {
-    let mut first: HashMap<Subject, &Holding, RandomState> = HashMap::default();
+    let mut first: HashMap<Subject, &OwnerEntry, RandomState> = HashMap::default();
     first.reserve(found.held.len());
     let mut shared = HashSet::default();
-    let key = |holding: &Holding| {
-        let process = usize::try_from(holding.process).ok()?;
+    let key = |owner_entry: &OwnerEntry| {
+        let process = usize::try_from(owner_entry.process).ok()?;
         let pid = machine_pids.get(process)?;
-        Some(u64::from(*pid) << 32 | u64::from(holding.descriptor?))
+        Some(u64::from(*pid) << 32 | u64::from(owner_entry.descriptor?))
     };
-    for holding in &found.held {
-        match first.entry(holding.subject) {
+    for owner_entry in &found.held {
+        match first.entry(owner_entry.subject) {
             std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(holding);
+                place.insert(owner_entry);
             }
             std::collections::hash_map::Entry::Occupied(place) => {
                 shared.extend(key(place.get()));
-                shared.extend(key(holding));
+                shared.extend(key(owner_entry));
             }
         }
     }

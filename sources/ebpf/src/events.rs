@@ -101,14 +101,14 @@ impl Events {
 
 impl EventSource for Events {
     fn observe(&mut self, now: Moment) -> Observation {
-        let mut happenings = Vec::new();
+        let mut lifecycle_events = Vec::new();
         self.decoder.begin(now);
         let mut refused = 0_u64;
-        while happenings.len() < BATCH_MOST
+        while lifecycle_events.len() < BATCH_MOST
             && let Some(record) = self.ring.next()
         {
             match self.decoder.read(&record) {
-                Some(happening) => happenings.push(happening),
+                Some(lifecycle_event) => lifecycle_events.push(lifecycle_event),
                 None => refused += 1,
             }
         }
@@ -122,7 +122,7 @@ impl EventSource for Events {
                     .into(),
             });
         }
-        let facts = vec![Facts::Happenings(happenings)];
+        let facts = vec![Facts::LifecycleEvents(lifecycle_events)];
         Observation { source: Source::Ebpf, at: now, facts, losses }
     }
 

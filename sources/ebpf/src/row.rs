@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use conns_core::model::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, Known, Netns, Protocol, Queues, Socket,
-    SocketId, SocketMemory, SocketRow, Source, State, TcpInfo, Timer, TimerKind, UdpTraffic,
+    SocketId, SocketMemory, SocketSample, Source, State, TcpInfo, Timer, TimerKind, UdpTraffic,
     Unknown,
 };
 
@@ -84,7 +84,7 @@ impl RowReader {
     }
 
     /// The socket of `struct row`, and the `tcp_info` behind it.
-    pub(crate) fn row(&mut self, record: &[u8]) -> Option<SocketRow> {
+    pub(crate) fn row(&mut self, record: &[u8]) -> Option<SocketSample> {
         let b = Bytes(record);
         let ends = Ends(b);
         let mut socket = self.ends(ends)?;
@@ -92,7 +92,7 @@ impl RowReader {
             socket.timer = value(Timer { kind, expires_ms: b.u32(92), retransmits: b.u8(135) });
         }
         if ends.kind()? != RowKind::Full {
-            return Some(SocketRow::from(socket));
+            return Some(SocketSample::from(socket));
         }
         let (receive, send) = (b.u32(84), b.u32(88));
         fill(&mut socket.queues, || Queues { receive_bytes: receive, send_bytes: send });
@@ -103,7 +103,7 @@ impl RowReader {
         fill(&mut socket.cgroup_id, || b.u64(72));
         fill(&mut socket.shutdown, || b.u8(136));
         if socket.protocol == Protocol::Udp {
-            return Some(SocketRow::from(socket));
+            return Some(SocketSample::from(socket));
         }
         let detail = if b.u8(138) == 0 { CongestionDetail::None } else { bbr(b) };
         if let Some(algorithm) = self.name(b, 144)
@@ -116,11 +116,11 @@ impl RowReader {
         }
         let length = usize::from(b.u16(132));
         fill(&mut socket.tcp, || TcpInfo::new(b.rest(ROW_BYTES, length)));
-        Some(SocketRow::from(socket))
+        Some(SocketSample::from(socket))
     }
 
     /// The socket of a connection that is closed, with its final measures.
-    pub(crate) fn closed(&mut self, record: &[u8]) -> Option<SocketRow> {
+    pub(crate) fn closed(&mut self, record: &[u8]) -> Option<SocketSample> {
         let mut socket = self.row(record)?;
         // It left the tables; of a closed TCP socket in a table only the port is left.
         socket.state = State::Close;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use aya::{Btf, Ebpf};
 use conns_contract::{Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, Socket, SocketRow, Source,
-    State,
+    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, Socket, SocketSample,
+    Source, State,
 };
 use conns_namespaces::{Entered, NamespaceSet};
 
@@ -31,7 +31,7 @@ pub struct Tables {
     is_read: bool,
     reader: Reader,
     rows: RowReader,
-    left_out: Vec<Scope>,
+    delegated: Vec<Scope>,
 }
 
 /// Both tables of a namespace, not read yet.
@@ -69,14 +69,14 @@ impl Tables {
             is_read: false,
             reader: Reader::new(),
             rows: RowReader::new(),
-            left_out: Vec::new(),
+            delegated: Vec::new(),
         })
     }
 
     fn look(
         &mut self,
         scope: &Scope,
-        sockets: &mut Vec<SocketRow>,
+        sockets: &mut Vec<SocketSample>,
         losses: &mut Vec<Loss>,
     ) -> Result<(), SourceError> {
         if self.is_read {
@@ -125,10 +125,10 @@ impl Tables {
 }
 
 /// What iterators do not show: sockets that are only bound, and MPTCP above its subflows.
-fn left_out(scope: &Scope, sockets: &[SocketRow]) -> Vec<Scope> {
-    let mut left_out = Vec::new();
+fn delegated(scope: &Scope, sockets: &[SocketSample]) -> Vec<Scope> {
+    let mut delegated = Vec::new();
     if scope.tcp && scope.states.contains(State::BoundInactive) {
-        left_out.push(Scope {
+        delegated.push(Scope {
             udp: false,
             mptcp: false,
             states: States::of(&[State::BoundInactive]),
@@ -136,22 +136,22 @@ fn left_out(scope: &Scope, sockets: &[SocketRow]) -> Vec<Scope> {
         });
     }
     if scope.mptcp && sockets.iter().any(|socket| socket.is_subflow()) {
-        left_out.push(Scope { tcp: false, udp: false, ..scope.clone() });
+        delegated.push(Scope { tcp: false, udp: false, ..scope.clone() });
     }
-    left_out
+    delegated
 }
 
 impl SocketSource for Tables {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
         let (mut sockets, mut losses) = (Vec::new(), Vec::new());
         self.look(scope, &mut sockets, &mut losses)?;
-        self.left_out = left_out(scope, &sockets);
+        self.delegated = delegated(scope, &sockets);
         let facts = vec![Facts::Sockets(sockets)];
         Ok(Observation { source: Source::Ebpf, at: now, facts, losses })
     }
 
-    fn left_out(&self) -> Vec<Scope> {
-        self.left_out.clone()
+    fn delegated(&self) -> Vec<Scope> {
+        self.delegated.clone()
     }
 }
 

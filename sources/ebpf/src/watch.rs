@@ -15,7 +15,7 @@ use aya::programs::{CgroupAttachMode, CgroupSock};
 use aya::{Btf, Ebpf};
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Facts, Loss, LossKind, Moment, Netns, Observation, SocketRow, Source, State,
+    Facts, Loss, LossKind, Moment, Netns, Observation, SocketSample, Source, State,
 };
 use conns_namespaces::NamespaceSet;
 use foldhash::fast::RandomState;
@@ -61,14 +61,14 @@ pub struct WatchedTables {
     stubs: u64,
     /// Whether there may be stubs of closed connections: they are another's to tell.
     may_have_stubs: bool,
-    left_out: Vec<Scope>,
+    delegated: Vec<Scope>,
     /// What could not be marked at the start.
     standing: Vec<Loss>,
 }
 
 /// What is known of one socket.
 struct Kept {
-    row: SocketRow,
+    row: SocketSample,
     told: Moment,
     /// The go that saw it last.
     seen_in: u32,
@@ -103,7 +103,7 @@ impl WatchedTables {
             handshakes: 0,
             stubs: 0,
             may_have_stubs: true,
-            left_out: Vec::new(),
+            delegated: Vec::new(),
             standing,
         };
         Ok((tables, no_flows))
@@ -150,8 +150,8 @@ impl WatchedTables {
     }
 
     /// What another source has to tell.
-    fn find_left_out(&mut self, scope: &Scope, sockets: &[SocketRow]) {
-        self.left_out.clear();
+    fn find_left_out(&mut self, scope: &Scope, sockets: &[SocketSample]) {
+        self.delegated.clear();
         let mut others = Vec::new();
         let handshakes = self.count(HANDSHAKES);
         if std::mem::replace(&mut self.handshakes, handshakes) != handshakes {
@@ -170,13 +170,13 @@ impl WatchedTables {
         let only = |tcp, udp, mptcp| Scope { tcp, udp, mptcp, ..scope.clone() };
         if scope.tcp && !others.is_empty() {
             let states = States::of(&others);
-            self.left_out.push(Scope { states, ..only(true, false, false) });
+            self.delegated.push(Scope { states, ..only(true, false, false) });
         }
         if scope.udp && !self.sees_births {
-            self.left_out.push(only(false, true, false));
+            self.delegated.push(only(false, true, false));
         }
         if scope.mptcp && sockets.iter().any(|socket| socket.is_subflow()) {
-            self.left_out.push(only(false, false, true));
+            self.delegated.push(only(false, false, true));
         }
     }
 
@@ -214,14 +214,14 @@ impl SocketSource for WatchedTables {
         Ok(Observation { source: Source::Ebpf, at: now, facts, losses })
     }
 
-    fn left_out(&self) -> Vec<Scope> {
-        self.left_out.clone()
+    fn delegated(&self) -> Vec<Scope> {
+        self.delegated.clone()
     }
 
-    fn learn_left_out(&mut self, scope: &Scope, told: &Observation) {
+    fn apply_delegated(&mut self, scope: &Scope, told: &Observation) {
         let mut rows = told.facts.iter().flat_map(|facts| match facts {
             Facts::Sockets(rows) => &rows[..],
-            Facts::Holdings(_) | Facts::Happenings(_) => &[],
+            Facts::OwnerTable(_) | Facts::LifecycleEvents(_) => &[],
         });
         if scope.tcp && scope.states.contains(State::TimeWait) && told.losses.is_empty() {
             self.may_have_stubs = rows.any(|row| STATES_OF_STUBS.contains(&row.state));
@@ -231,10 +231,10 @@ impl SocketSource for WatchedTables {
 
 impl Kept {
     /// The row as it is at `now`: nothing but time has passed since it was told.
-    fn at(&self, now: Moment) -> SocketRow {
+    fn at(&self, now: Moment) -> SocketSample {
         let passed_ms = u32::try_from(now.since(self.told).as_millis()).unwrap_or(u32::MAX);
         let mut row = self.row.clone();
-        row.let_pass(passed_ms);
+        row.advance(passed_ms);
         row
     }
 }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use conns_core::model::{EventKind, HowEnded, Moment, Protocol, State};
+use conns_core::model::{CloseReason, EventKind, Moment, Protocol, State};
 use conns_ebpf::Records;
 
 fn all() -> Vec<(String, Vec<u8>)> {
@@ -35,11 +35,11 @@ fn each_is_read_as_what_it_is() {
             Some(kind) => {
                 let told = reader.event(&bytes).unwrap();
                 assert_eq!(told.kind, kind, "{name}");
-                let how = told.ending.get().map(|ending| ending.how);
+                let how = told.closed.get().map(|closed| closed.how);
                 match words[1] {
-                    "fin" => assert_eq!(how, Some(HowEnded::Fin)),
-                    "rst" => assert_eq!(how, Some(HowEnded::ResetReceived)),
-                    "timeout" => assert_eq!(how, Some(HowEnded::TimedOut)),
+                    "fin" => assert_eq!(how, Some(CloseReason::Fin)),
+                    "rst" => assert_eq!(how, Some(CloseReason::ResetReceived)),
+                    "timeout" => assert_eq!(how, Some(CloseReason::TimedOut)),
                     _ => {}
                 }
                 events += 1;

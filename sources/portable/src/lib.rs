@@ -4,7 +4,7 @@
 //! The one idea: what the crates do not tell stays unknown, and what they tell twice becomes one
 //! row. They tell no measures, no queues and no UDP peers, so this is no match for `sockdiag`.
 
-mod holders;
+mod owners;
 mod tuple;
 
 use std::error::Error as _;
@@ -18,7 +18,7 @@ use netsock::protocol::ProtocolFlags;
 use netsock::socket::SocketInfo;
 
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError};
-use conns_core::model::{Facts, Loss, LossKind, Moment, Netns, Observation, SocketRow, Source};
+use conns_core::model::{Facts, Loss, LossKind, Moment, Netns, Observation, SocketSample, Source};
 
 use crate::tuple::Tuples;
 
@@ -82,7 +82,7 @@ impl SocketSource for Portable {
             }
         }
         let (sockets, holds) = tuples.into_sockets(&self.netns, scope.states);
-        let (holdings, vanished) = holders::look_up(&holds);
+        let (owner_table, vanished) = owners::look_up(&holds);
         for pid in vanished {
             let what = "a holder is not shown, as the process ended or refused while it was read";
             losses.add(LossKind::FileUnreadable, what, &format!("pid {pid}"));
@@ -91,8 +91,8 @@ impl SocketSource for Portable {
             source: Source::Portable,
             at: now,
             facts: vec![
-                Facts::Sockets(sockets.into_iter().map(SocketRow::from).collect()),
-                Facts::Holdings(holdings.into()),
+                Facts::Sockets(sockets.into_iter().map(SocketSample::from).collect()),
+                Facts::OwnerTable(owner_table.into()),
             ],
             losses: losses.0,
         })

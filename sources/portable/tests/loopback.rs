@@ -18,30 +18,30 @@ use std::time::{Duration, Instant};
 
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Endpoint, Facts, Family, Holdings, Known, Moment, Process, Protocol, Socket, SocketRow, Source,
-    State, Subject,
+    Endpoint, Facts, Family, Known, Moment, OwnerTable, Process, Protocol, Socket, SocketSample,
+    Source, State, Subject,
 };
 use conns_portable::Portable;
 
 const LOOPBACKS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
 struct Seen {
-    sockets: Vec<SocketRow>,
-    holdings: Arc<Holdings>,
+    sockets: Vec<SocketSample>,
+    owner_table: Arc<OwnerTable>,
 }
 
 fn look(scope: &Scope) -> Seen {
     let now = Moment { monotonic_us: 1, wall_us: 2 };
     let observation = Portable::new().observe(scope, now).unwrap();
     assert_eq!((observation.source, observation.at), (Source::Portable, now));
-    let Ok([Facts::Sockets(sockets), Facts::Holdings(holdings)]) =
+    let Ok([Facts::Sockets(sockets), Facts::OwnerTable(owner_table)]) =
         <[Facts; 2]>::try_from(observation.facts)
     else {
         panic!("sockets and holdings in one observation")
     };
     let ids: BTreeSet<_> = sockets.iter().map(|socket| socket.id).collect();
     assert_eq!(ids.len(), sockets.len(), "an identity occurs twice");
-    Seen { sockets, holdings }
+    Seen { sockets, owner_table }
 }
 
 /// Looks until `wanted` is seen.
@@ -74,31 +74,30 @@ impl Seen {
         first
     }
 
-    fn holders(&self, socket: &Socket) -> Vec<&Process> {
-        let held = self.holdings.held.iter();
-        held.filter(|holding| holding.subject == Subject::Socket(socket.id))
-            .map(|holding| &*self.holdings.processes[holding.process as usize])
+    fn owners(&self, socket: &Socket) -> Vec<&Process> {
+        let held = self.owner_table.held.iter();
+        held.filter(|owner_entry| owner_entry.subject == Subject::Socket(socket.id))
+            .map(|owner_entry| &*self.owner_table.processes[owner_entry.process as usize])
             .collect()
     }
 
     /// Checks that this process alone holds it, and is told rightly.
     fn is_mine(&self, socket: &Socket) {
-        let [holder] = self.holders(socket)[..] else {
-            panic!("{:?} has holders {:?}", socket.local, self.holders(socket))
+        let [owner] = self.owners(socket)[..] else {
+            panic!("{:?} has holders {:?}", socket.local, self.owners(socket))
         };
         let executable = std::env::current_exe().unwrap();
         // Linux keeps 15 bytes of the name (TASK_COMM_LEN).
         let name = executable.file_name().unwrap().to_string_lossy();
-        assert_eq!(holder.pid, std::process::id());
-        assert!(!holder.name.is_empty() && name.starts_with(&*holder.name), "{}", holder.name);
-        assert_eq!(holder.executable.value().map(|path| &**path), executable.to_str());
-        assert!(holder.command_line.value().unwrap().contains(&*name));
-        assert_eq!(holder.parent_pid.get(), Some(std::os::unix::process::parent_id()));
+        assert_eq!(owner.pid, std::process::id());
+        assert!(!owner.name.is_empty() && name.starts_with(&*owner.name), "{}", owner.name);
+        assert_eq!(owner.executable.value().map(|path| &**path), executable.to_str());
+        assert!(owner.command_line.value().unwrap().contains(&*name));
+        assert_eq!(owner.parent_pid.get(), Some(std::os::unix::process::parent_id()));
         let me = std::fs::metadata("/proc/self").unwrap();
-        assert_eq!(holder.uid.get(), Some(me.uid()));
+        assert_eq!(owner.uid.get(), Some(me.uid()));
         let now = std::time::UNIX_EPOCH.elapsed().unwrap();
-        let age_us =
-            i64::try_from(now.as_micros()).unwrap() - holder.started_wall_us.get().unwrap();
+        let age_us = i64::try_from(now.as_micros()).unwrap() - owner.started_wall_us.get().unwrap();
         assert!((-2_000_000..600_000_000).contains(&age_us), "started {age_us} us ago");
     }
 }
@@ -112,16 +111,16 @@ fn family(address: SocketAddr) -> Family {
 }
 
 /// A child that holds `socket` as its standard input until dropped.
-struct Holder(Child);
+struct Owner(Child);
 
-impl Holder {
+impl Owner {
     fn of(socket: OwnedFd) -> Self {
         let child = Command::new("sleep").arg("600").stdin(Stdio::from(socket)).spawn();
         Self(child.expect("`sleep` of coreutils is needed"))
     }
 }
 
-impl Drop for Holder {
+impl Drop for Owner {
     fn drop(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -169,7 +168,7 @@ fn half_closed_and_past_connections_keep_their_states() {
         let seen = in_states(State::TimeWait, None);
         let past = seen.one(Protocol::Tcp, from, Some(at));
         assert_eq!(past.inode, Known::NotApplicable);
-        assert!(seen.holders(past).is_empty());
+        assert!(seen.owners(past).is_empty());
     }
 }
 
@@ -213,7 +212,7 @@ fn sockets_of_a_child_are_told_with_its_pid_and_name() {
         let udp = UdpSocket::bind(address).unwrap();
         let udp_at = udp.local_addr().unwrap();
         let children =
-            [Holder::of(listener.into()), Holder::of(server.into()), Holder::of(udp.into())];
+            [Owner::of(listener.into()), Owner::of(server.into()), Owner::of(udp.into())];
         let seen = look(&Scope::everything());
         let found = [
             seen.one(Protocol::Tcp, at, None),
@@ -221,10 +220,10 @@ fn sockets_of_a_child_are_told_with_its_pid_and_name() {
             seen.one(Protocol::Udp, udp_at, None),
         ];
         for (socket, child) in found.into_iter().zip(&children) {
-            let [holder] = seen.holders(socket)[..] else { panic!("not one holder") };
-            assert_eq!((holder.pid, &*holder.name), (child.0.id(), "sleep"));
-            assert_eq!(holder.parent_pid.get(), Some(std::process::id()));
-            assert_eq!(holder.command_line.value().map(|line| &**line), Some("sleep 600"));
+            let [owner] = seen.owners(socket)[..] else { panic!("not one holder") };
+            assert_eq!((owner.pid, &*owner.name), (child.0.id(), "sleep"));
+            assert_eq!(owner.parent_pid.get(), Some(std::process::id()));
+            assert_eq!(owner.command_line.value().map(|line| &**line), Some("sleep 600"));
         }
         seen.is_mine(seen.one(Protocol::Tcp, from, Some(at)));
     }
@@ -235,12 +234,12 @@ fn a_socket_held_twice_is_one_socket_with_two_holders() {
     let listener = TcpListener::bind(LOOPBACKS[0]).unwrap();
     let at = listener.local_addr().unwrap();
     let again = listener.try_clone().unwrap();
-    let child = Holder::of(listener.try_clone().unwrap().into());
+    let child = Owner::of(listener.try_clone().unwrap().into());
     let seen = look(&Scope::everything());
-    let holders = seen.holders(seen.one(Protocol::Tcp, at, None));
-    let pids: BTreeSet<u32> = holders.iter().map(|holder| holder.pid).collect();
+    let owners = seen.owners(seen.one(Protocol::Tcp, at, None));
+    let pids: BTreeSet<u32> = owners.iter().map(|owner| owner.pid).collect();
     assert_eq!(pids, BTreeSet::from([std::process::id(), child.0.id()]));
-    assert_eq!(holders.len(), 2, "a process is one holder, however many descriptors it has");
+    assert_eq!(owners.len(), 2, "a process is one holder, however many descriptors it has");
     drop(again);
 }
 
@@ -258,10 +257,10 @@ fn listeners_that_share_a_port_are_one_row_with_all_holders() {
     };
     let mine = share(LOOPBACKS[0].parse().unwrap());
     let at = mine.local_addr().unwrap();
-    let child = Holder::of(share(at).into());
+    let child = Owner::of(share(at).into());
     let seen = look(&Scope::everything());
-    let holders = seen.holders(seen.one(Protocol::Tcp, at, None));
-    let pids: BTreeSet<u32> = holders.iter().map(|holder| holder.pid).collect();
+    let owners = seen.owners(seen.one(Protocol::Tcp, at, None));
+    let pids: BTreeSet<u32> = owners.iter().map(|owner| owner.pid).collect();
     assert_eq!(pids, BTreeSet::from([std::process::id(), child.0.id()]));
 }
 

@@ -13,9 +13,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use conns_contract::{HolderSource, SourceError, Task, WantedInodes};
+use conns_contract::{InodeFilter, OwnerSource, SourceError, Task};
 use conns_core::model::{
-    Facts, Holding, Holdings, Loss, LossKind, Moment, Observation, Process, Source, Subject,
+    Facts, Loss, LossKind, Moment, Observation, OwnerEntry, OwnerTable, Process, Source, Subject,
 };
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
 use rustix::io::Errno;
@@ -50,18 +50,18 @@ struct Unread {
     last_failure: Option<(u32, Errno)>,
 }
 
-impl HolderSource for Procfs {
+impl OwnerSource for Procfs {
     fn observe(
         &mut self,
-        wanted: &dyn WantedInodes,
+        wanted: &dyn InodeFilter,
         now: Moment,
     ) -> Result<Observation, SourceError> {
         let root = self.open_root()?;
         let machine = self.machine();
-        let mut holdings = Holdings::default();
+        let mut owner_table = OwnerTable::default();
         let mut unread = Unread::default();
         for pid in self.pids(&root)? {
-            match self.one_process(&root, pid, wanted, &machine, &mut holdings) {
+            match self.one_process(&root, pid, wanted, &machine, &mut owner_table) {
                 Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {} // ended: it holds nothing any more
                 Err(Errno::ACCESS | Errno::PERM) => unread.not_permitted += 1,
                 Err(error) => {
@@ -70,12 +70,12 @@ impl HolderSource for Procfs {
                 }
             }
         }
-        holdings.unreadable_processes = unread.not_permitted + unread.failed;
+        owner_table.unreadable_processes = unread.not_permitted + unread.failed;
         let losses = self.losses(&unread);
         Ok(Observation {
             source: Source::Procfs,
             at: now,
-            facts: vec![Facts::Holdings(holdings.into())],
+            facts: vec![Facts::OwnerTable(owner_table.into())],
             losses,
         })
     }
@@ -160,17 +160,17 @@ impl Procfs {
         &mut self,
         root: &OwnedFd,
         pid: u32,
-        wanted: &dyn WantedInodes,
+        wanted: &dyn InodeFilter,
         machine: &Machine,
-        holdings: &mut Holdings,
+        owner_table: &mut OwnerTable,
     ) -> rustix::io::Result<()> {
         let folder = open_folder(root, pid.to_string())?;
         let descriptors = open_folder(&folder, c"fd")?;
-        let before = holdings.held.len();
-        let read = self.descriptors(&descriptors, wanted, holdings);
+        let before = owner_table.held.len();
+        let read = self.descriptors(&descriptors, wanted, owner_table);
         // Also where reading broke off: what was seen until then is held by this process.
-        if holdings.held.len() > before {
-            holdings.processes.push(Arc::new(process::read(pid, &folder, machine).process));
+        if owner_table.held.len() > before {
+            owner_table.processes.push(Arc::new(process::read(pid, &folder, machine).process));
         }
         read
     }
@@ -179,10 +179,10 @@ impl Procfs {
     fn descriptors(
         &mut self,
         descriptors: &OwnedFd,
-        wanted: &dyn WantedInodes,
-        holdings: &mut Holdings,
+        wanted: &dyn InodeFilter,
+        owner_table: &mut OwnerTable,
     ) -> rustix::io::Result<()> {
-        let process = u32::try_from(holdings.processes.len()).unwrap_or(u32::MAX);
+        let process = u32::try_from(owner_table.processes.len()).unwrap_or(u32::MAX);
         let mut listing = RawDir::new(descriptors, &mut self.listing);
         while let Some(entry) = listing.next() {
             let entry = entry?;
@@ -190,7 +190,7 @@ impl Procfs {
             let Some(descriptor) = parse::decimal(name.to_bytes()) else { continue };
             let Some(inode) = link_inode(descriptors, name)? else { continue };
             if wanted.wants(inode) {
-                holdings.held.push(Holding {
+                owner_table.held.push(OwnerEntry {
                     subject: Subject::Inode(inode),
                     process,
                     descriptor: u32::try_from(descriptor).ok(),

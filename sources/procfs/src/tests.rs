@@ -11,26 +11,28 @@ use conns_core::model::{Known, Unknown};
 use super::*;
 
 struct All;
-impl WantedInodes for All {
+impl InodeFilter for All {
     fn wants(&self, _: u64) -> bool {
         true
     }
 }
 
 struct Only(u64);
-impl WantedInodes for Only {
+impl InodeFilter for Only {
     fn wants(&self, inode: u64) -> bool {
         inode == self.0
     }
 }
 
-fn holdings(
+fn owner_table(
     source: &mut Procfs,
-    wanted: &dyn WantedInodes,
-) -> (std::sync::Arc<Holdings>, Vec<Loss>) {
+    wanted: &dyn InodeFilter,
+) -> (std::sync::Arc<OwnerTable>, Vec<Loss>) {
     let observation = source.observe(wanted, Moment::default()).unwrap();
-    let [Facts::Holdings(holdings)] = &observation.facts[..] else { panic!("{observation:?}") };
-    (holdings.clone(), observation.losses)
+    let [Facts::OwnerTable(owner_table)] = &observation.facts[..] else {
+        panic!("{observation:?}")
+    };
+    (owner_table.clone(), observation.losses)
 }
 
 #[test]
@@ -41,13 +43,13 @@ fn a_process_of_which_only_the_descriptors_are_left_is_shown_with_what_is_known(
     symlink("/dev/null", root.path().join("12/fd/0")).unwrap();
     fs::create_dir_all(root.path().join("13/fd")).unwrap();
     fs::create_dir_all(root.path().join("14")).unwrap(); // ended while it was read
-    let (holdings, losses) = holdings(&mut Procfs::at(root.path()), &All);
+    let (owner_table, losses) = owner_table(&mut Procfs::at(root.path()), &All);
     assert_eq!(
-        holdings.held,
-        [Holding { subject: Subject::Inode(777), process: 0, descriptor: Some(5) }]
+        owner_table.held,
+        [OwnerEntry { subject: Subject::Inode(777), process: 0, descriptor: Some(5) }]
     );
-    assert_eq!(holdings.processes.len(), 1);
-    let process = &holdings.processes[0];
+    assert_eq!(owner_table.processes.len(), 1);
+    let process = &owner_table.processes[0];
     assert_eq!((process.pid, &*process.name), (12, "?"));
     assert_eq!(process.uid, Known::Unknown(Unknown::Vanished));
     assert_eq!(losses, []);
@@ -65,15 +67,15 @@ fn this_process_holds_its_own_sockets() {
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     let second = listener.try_clone().unwrap();
     let inode = fs::metadata(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap().ino();
-    let (holdings, _) = holdings(&mut Procfs::at("/proc"), &Only(inode));
-    let mut descriptors: Vec<_> = holdings.held.iter().filter_map(|h| h.descriptor).collect();
+    let (owner_table, _) = owner_table(&mut Procfs::at("/proc"), &Only(inode));
+    let mut descriptors: Vec<_> = owner_table.held.iter().filter_map(|h| h.descriptor).collect();
     descriptors.sort_unstable();
     let mut expected =
         [listener.as_raw_fd(), second.as_raw_fd()].map(|fd| u32::try_from(fd).unwrap());
     expected.sort_unstable();
     assert_eq!(descriptors, expected);
-    assert_eq!(holdings.processes.len(), 1);
-    let process = &holdings.processes[0];
+    assert_eq!(owner_table.processes.len(), 1);
+    let process = &owner_table.processes[0];
     assert_eq!(process.pid, std::process::id());
     let executable = std::env::current_exe().unwrap();
     assert_eq!(process.executable.value().map(|e| &**e), executable.to_str());

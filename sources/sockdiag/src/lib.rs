@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use conns_contract::{Scope, SocketSource, SourceError};
 use conns_core::model::{
-    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, SocketRow, Source,
+    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use rustix::io::Errno;
 
@@ -161,7 +161,7 @@ fn read_table(
     table: Table,
     scope: &Scope,
     buffer: &mut DumpBuffer,
-    sockets: &mut Vec<SocketRow>,
+    sockets: &mut Vec<SocketSample>,
     losses: &mut Vec<Loss>,
 ) -> io::Result<()> {
     let before = sockets.len();
@@ -170,7 +170,7 @@ fn read_table(
     for _ in 0..ATTEMPTS {
         sockets.truncate(before);
         outcome = socket.dump(table, scope.states, buffer, |payload| {
-            sockets.push(SocketRow::from(rows.read(table.protocol, payload)?));
+            sockets.push(SocketSample::from(rows.read(table.protocol, payload)?));
             Ok(())
         })?;
         if !outcome.interrupted && !outcome.overran {

@@ -4,7 +4,7 @@
 //! find nothing almost everywhere. Where neither they nor the TCP table showed MPTCP, they are read
 //! now and then only.
 
-use conns_core::model::SocketRow;
+use conns_core::model::SocketSample;
 
 /// So many looks the tables may rest. The TCP table shows subflows by themselves, but to
 /// `CAP_NET_ADMIN` only; without it an MPTCP connection may be seen so many looks late, its
@@ -20,12 +20,12 @@ pub(crate) struct MptcpTables {
 
 impl MptcpTables {
     /// Whether they need not be read, given the rows read so far in this look.
-    pub(crate) fn may_rest(&self, rows: &[SocketRow]) -> bool {
+    pub(crate) fn may_rest(&self, rows: &[SocketSample]) -> bool {
         self.rest > 0 && !rows.iter().any(|row| row.is_mptcp())
     }
 
     /// Told all rows of a look.
-    pub(crate) fn looked(&mut self, rows: &[SocketRow]) {
+    pub(crate) fn looked(&mut self, rows: &[SocketSample]) {
         let is_in_use = rows.iter().any(|row| row.is_mptcp());
         self.rest = match self.rest {
             _ if is_in_use => 0,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use conns_core::model::{
     AcceptQueue, CongestionDetail, Connection, Direction, Facts, Family, Known, Moment,
-    Observation, Protocol, Queues, Socket, SocketRow, Source, State, TCP_INFO_FIELDS, TcpInfo,
+    Observation, Protocol, Queues, Socket, SocketSample, Source, State, TCP_INFO_FIELDS, TcpInfo,
     TimerKind, Unknown,
 };
 use conns_core::query::{Value, catalogue};
@@ -352,12 +352,12 @@ fn what_once_broke_is_read() {
     }
 }
 
-fn sockets(protocol: Protocol, datagram: &[u8]) -> Vec<SocketRow> {
-    payloads(datagram).filter_map(|row| read(protocol, row).ok()).map(SocketRow::from).collect()
+fn sockets(protocol: Protocol, datagram: &[u8]) -> Vec<SocketSample> {
+    payloads(datagram).filter_map(|row| read(protocol, row).ok()).map(SocketSample::from).collect()
 }
 
 /// Folds them as a watching `conns` does, twice, and reads everything a surface may read.
-fn look_at(sockets: Vec<SocketRow>) -> Vec<Connection> {
+fn look_at(sockets: Vec<SocketSample>) -> Vec<Connection> {
     let observation = |sockets, monotonic_us| Observation {
         source: Source::SockDiag,
         at: Moment { monotonic_us, wall_us: 0 },

@@ -139,7 +139,7 @@ impl Serialize for EvidenceShape<'_> {
         let mut map = serializer.serialize_map(None)?;
         match e.basis {
             // How long a life has been, nobody knows.
-            Basis::Life => map.serialize_entry("window_us", &())?,
+            Basis::Stats => map.serialize_entry("window_us", &())?,
             Basis::Window { us } => map.serialize_entry("window_us", &us)?,
         }
         let numbers: [(&str, u64); 23] = [

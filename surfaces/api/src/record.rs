@@ -9,7 +9,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Endpoint, Holder, Known, Process, UdpPeer};
+use conns_core::model::{Connection, Endpoint, Known, Owner, Process, UdpPeer};
 use conns_core::query::{Field, Value};
 use serde::Serialize;
 
@@ -146,7 +146,7 @@ fn write_field(out: &mut Vec<u8>, key: &Key, field: &Field, connection: &Connect
     if let (Some(number), Some(tcp)) = (field.tcp_info(), connection.tcp()) {
         if number.applies_to(tcp) {
             key.append_to(out);
-            match number.scaled(tcp, connection.socket.unchanged_ms()) {
+            match number.scaled(tcp, connection.socket.age_ms()) {
                 Some(value) => unsigned(out, value),
                 None => out.extend_from_slice(b"null"),
             }
@@ -196,7 +196,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Endpoint(end) => quoted(out, |out| write_endpoint(out, *end)),
         Value::Bool(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
         Value::Time(us) => whole(out, *us),
-        Value::Holders(held) => holders(out, held),
+        Value::Owners(held) => owners(out, held),
         Value::Peers(list) => peers(out, list),
         // The type of a key does not depend on how many hold the socket: the first is told here,
         // all of them under `owners`.
@@ -263,15 +263,15 @@ fn write_endpoint(out: &mut Vec<u8>, end: Endpoint) {
     whole(out, end.port);
 }
 
-fn holders(out: &mut Vec<u8>, held: &[Holder]) {
+fn owners(out: &mut Vec<u8>, held: &[Owner]) {
     out.push(b'[');
-    for (i, holder) in held.iter().enumerate() {
-        let process = &holder.process;
+    for (i, owner) in held.iter().enumerate() {
+        let process = &owner.process;
         out.extend_from_slice(if i == 0 { b"{\"pid\":" } else { b",{\"pid\":" });
         whole(out, process.pid);
         out.extend_from_slice(b",\"process\":");
         string(out, &process.name);
-        if let Some(descriptor) = holder.descriptor {
+        if let Some(descriptor) = owner.descriptor {
             out.extend_from_slice(b",\"fd\":");
             whole(out, descriptor);
         }

@@ -1,4 +1,4 @@
-//! What crosses between an agent and the `Face` of it elsewhere: a question as the query of a URL,
+//! What crosses between an agent and the `Agent` of it elsewhere: a question as the query of a URL,
 //! and the answer to it as bytes (postcard, behind the number of the format).
 //!
 //! The one idea: processes and namespaces are told once and connections name them by their place,
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_core::model::{
-    Beat, Connection, Direction, Ending, Holder, Known, Life, Loss, Moment, Process, SocketId,
+    Closed, Connection, Direction, Known, Loss, Moment, Owner, Process, SocketId, Stats, Update,
 };
 use conns_core::track::Verdict;
 use serde::{Deserialize, Serialize};
@@ -65,17 +65,17 @@ const LOSSES_MAX: usize = 65_536;
 /// One snapshot among all that all agents ever make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// Which start of which agent: [`Beat::instance`].
+    /// Which start of which agent: [`Update::instance`].
     pub instance: u64,
     /// Which of its snapshots.
     pub sequence: u64,
 }
 
 impl Mark {
-    /// The mark of the snapshot of `beat`.
+    /// The mark of the snapshot of `update`.
     #[must_use]
-    pub fn of(beat: &Beat) -> Self {
-        Self { instance: beat.instance, sequence: beat.snapshot.sequence }
+    pub fn of(update: &Update) -> Self {
+        Self { instance: update.instance, sequence: update.snapshot.sequence }
     }
 }
 
@@ -97,7 +97,7 @@ impl FromStr for Mark {
 
 /// What an agent answers: everything that was asked for, or what changed in it.
 #[derive(Debug, Clone)]
-pub struct Update {
+pub struct SnapshotDelta {
     /// The snapshot this is about.
     pub mark: Mark,
     /// The snapshot of the same agent since which the changes are told; `None` if everything is.
@@ -132,9 +132,9 @@ type Hold = (u32, Option<u32>);
 
 /// A connection without its holders, and with a namespace that says nothing, as both are told by
 /// their places in the tables. `S` is a socket.
-type Bare<S> = (S, Known<Direction>, Known<BareOpening>, Known<Ending>, Life, Verdict);
+type Bare<S> = (S, Known<Direction>, Known<BareOpening>, Known<Closed>, Stats, Verdict);
 
-/// [`Opening`](conns_core::model::Opening) with the process's place in the table.
+/// [`Opened`](conns_core::model::Opened) with the process's place in the table.
 #[derive(Serialize, Deserialize)]
 struct BareOpening {
     at: Moment,
@@ -146,19 +146,19 @@ struct BareOpening {
 /// How long the agent had been watching when it looked last; zero before its second look, without
 /// which no verdict is about a stretch of time.
 #[must_use]
-pub(crate) fn watched(beat: &Beat) -> Duration {
-    match beat.health.beats {
+pub(crate) fn watched(update: &Update) -> Duration {
+    match update.health.updates {
         0 | 1 => Duration::ZERO,
-        _ => beat.snapshot.at.since(beat.health.started),
+        _ => update.snapshot.at.since(update.health.started),
     }
 }
 
 /// Who opened a connection, where that is known.
 fn opener_of(connection: &Connection) -> Option<&Arc<Process>> {
-    connection.opening.value()?.by.value()
+    connection.opened.value()?.by.value()
 }
 
 /// Who holds a connection, as far as that is known.
-fn holders_of(connection: &Connection) -> &[Holder] {
-    connection.holders.value().map(AsRef::as_ref).unwrap_or_default()
+fn holders_of(connection: &Connection) -> &[Owner] {
+    connection.owners.value().map(AsRef::as_ref).unwrap_or_default()
 }

@@ -15,8 +15,8 @@ mod sample;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::{Answer, Ask, FORMAT, FaceError, Interned, Mark, Question, View, WireError, tell};
-use conns_core::model::{Beat, Connection, Known, Snapshot, TcpInfo};
+use conns_api::{AgentError, Answer, Ask, FORMAT, Interned, Mark, Question, View, WireError, tell};
+use conns_core::model::{Connection, Known, Snapshot, TcpInfo, Update};
 use conns_core::query::{Field, catalogue};
 use proptest::prelude::*;
 use sample::{Agent, listener, machine, socket, udp};
@@ -25,8 +25,8 @@ fn question(view: View) -> Question {
     Question { ask: Ask { view, ..Ask::default() }, ..Question::default() }
 }
 
-fn told(beat: &Beat, question: &Question) -> Snapshot {
-    let bytes = tell(beat, question).unwrap();
+fn told(update: &Update, question: &Question) -> Snapshot {
+    let bytes = tell(update, question).unwrap();
     Interned::default().decode(&bytes).unwrap().onto(None).unwrap()
 }
 
@@ -51,16 +51,16 @@ fn ports(snapshot: &Snapshot) -> Vec<u64> {
 
 #[test]
 fn everything_arrives() {
-    let beat = machine();
-    let there = told(&beat, &question(View::All));
-    assert_eq!(format!("{there:?}"), format!("{:?}", *beat.snapshot));
-    assert_eq!(shown(&there.connections), shown(&beat.snapshot.connections));
+    let update = machine();
+    let there = told(&update, &question(View::All));
+    assert_eq!(format!("{there:?}"), format!("{:?}", *update.snapshot));
+    assert_eq!(shown(&there.connections), shown(&update.snapshot.connections));
 }
 
 #[test]
 fn one_process_is_one_again() {
     let there = told(&machine(), &question(View::All));
-    let process = |at: usize| &there.connections[at].holders.value().unwrap()[0].process;
+    let process = |at: usize| &there.connections[at].owners.value().unwrap()[0].process;
     assert!(Arc::ptr_eq(process(0), process(1)));
     assert!(Arc::ptr_eq(process(0), process(2)));
     let netns = |at: usize| &there.connections[at].socket.netns;
@@ -72,13 +72,13 @@ fn one_process_is_one_again() {
 
 #[test]
 fn only_what_was_asked_for_crosses() {
-    let beat = machine();
-    assert_eq!(ports(&told(&beat, &question(View::Connections))), [1, 2, 5, 6]);
-    assert_eq!(ports(&told(&beat, &question(View::Listening))), [3, 4]);
+    let update = machine();
+    assert_eq!(ports(&told(&update, &question(View::Connections))), [1, 2, 5, 6]);
+    assert_eq!(ports(&told(&update, &question(View::Listening))), [3, 4]);
     let asked = |change: fn(&mut Ask)| {
         let mut question = question(View::All);
         change(&mut question.ask);
-        ports(&told(&beat, &question))
+        ports(&told(&update, &question))
     };
     assert_eq!(asked(|ask| ask.tcp = false), [4]);
     assert_eq!(asked(|ask| ask.udp = false), [1, 2, 3, 5, 6]);
@@ -95,7 +95,7 @@ fn only_what_was_asked_for_crosses() {
     ] {
         let mut question = question(View::All);
         question.ask.namespaces.push(name.to_owned());
-        assert_eq!(ports(&told(&beat, &question)), expected, "{name}");
+        assert_eq!(ports(&told(&update, &question)), expected, "{name}");
     }
 }
 
@@ -104,7 +104,7 @@ fn a_namespace_that_is_not_there_is_refused_by_name() {
     for (name, reason) in [("red", "of that name"), ("999", "of such a process")] {
         let mut question = question(View::All);
         question.ask.namespaces = vec!["blue".to_owned(), name.to_owned()];
-        let Err(FaceError::NotThere(message)) = tell(&machine(), &question) else {
+        let Err(AgentError::NotThere(message)) = tell(&machine(), &question) else {
             panic!("{name} was found");
         };
         assert!(message.contains(&format!("`{name}`")) && message.contains(reason), "{message}");
@@ -115,15 +115,15 @@ fn a_namespace_that_is_not_there_is_refused_by_name() {
         socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000),
         socket(5, "[2001:db8::1]:22", "[2001:db8::2]:40000", 5),
     ];
-    let beat = Agent::new().look(sockets, &[(9, 1), (9, 5)]);
+    let update = Agent::new().look(sockets, &[(9, 1), (9, 5)]);
     let mut question = question(View::All);
     question.ask.namespaces.push("9".to_owned());
-    let refused = tell(&beat, &question).unwrap_err().to_string();
+    let refused = tell(&update, &question).unwrap_err().to_string();
     assert!(refused.contains("several namespaces"), "{refused}");
 }
 
 /// The looks of an agent while connections come, change, leave the view, and go.
-fn looks() -> Vec<Beat> {
+fn looks() -> Vec<Update> {
     let web = |bytes| socket(1, "10.0.0.5:443", "192.0.2.7:51000", bytes);
     let quiet = || socket(2, "10.0.0.5:443", "192.0.2.7:51001", 7);
     let mut closing = quiet();
@@ -144,17 +144,17 @@ fn changes_lead_where_everything_does() {
     let looks = looks();
     for view in [View::All, View::Connections, View::Listening] {
         for (i, first) in looks.iter().enumerate() {
-            for beat in &looks[i..] {
+            for update in &looks[i..] {
                 let mut interned = Interned::default();
                 let all = question(view);
                 let before = interned.decode(&tell(first, &all).unwrap()).unwrap();
                 let before = Arc::new(before.onto(None).unwrap());
                 let after = Question { after: Some(Mark::of(first)), ..all.clone() };
-                let update = interned.decode(&tell(beat, &after).unwrap()).unwrap();
-                assert_eq!(update.since, Some(first.snapshot.sequence));
-                assert_eq!(update.mark, Mark::of(beat));
-                let now = update.onto(Some(before)).unwrap();
-                let whole = told(beat, &all);
+                let delta = interned.decode(&tell(update, &after).unwrap()).unwrap();
+                assert_eq!(delta.since, Some(first.snapshot.sequence));
+                assert_eq!(delta.mark, Mark::of(update));
+                let now = delta.onto(Some(before)).unwrap();
+                let whole = told(update, &all);
                 let ids = |snapshot: &Snapshot| {
                     let mut ids = ports(snapshot);
                     ids.sort_unstable();
@@ -191,7 +191,7 @@ fn changes_are_smaller_and_share_processes_with_what_was_there() {
     let after = Question { after: Some(Mark::of(&looks[0])), ..all };
     let update = interned.decode(&tell(&looks[2], &after).unwrap()).unwrap();
     let now = update.onto(Some(Arc::clone(&before))).unwrap();
-    let process = |c: &Connection| Arc::clone(&c.holders.value().unwrap()[0].process);
+    let process = |c: &Connection| Arc::clone(&c.owners.value().unwrap()[0].process);
     assert!(Arc::ptr_eq(&process(&now.connections[0]), &process(&before.connections[0])));
 }
 
@@ -213,18 +213,18 @@ fn time_passes_for_what_did_not_change() {
     };
     assert_eq!((ms(&then), ms(&now)), ([1500, 2500, 900], [2500, 3500, 1900]));
     // Its age is known, as nothing was received since it was established.
-    let age = |connection: &Connection| connection.life.age_us.get().unwrap();
+    let age = |connection: &Connection| connection.stats.age_us.get().unwrap();
     assert_eq!(age(&now), age(&then) + 1_000_000);
     assert_eq!(then.tcp().unwrap().rtt(), now.tcp().unwrap().rtt());
 }
 
 #[test]
 fn whoever_is_too_late_or_elsewhere_gets_everything() {
-    let mut beat = looks().remove(4);
-    beat.closed_complete_since = 3;
+    let mut update = looks().remove(4);
+    update.closed_complete_since = 3;
     let since = |instance, sequence| {
         let after = Some(Mark { instance, sequence });
-        let bytes = tell(&beat, &Question { after, ..question(View::All) }).unwrap();
+        let bytes = tell(&update, &Question { after, ..question(View::All) }).unwrap();
         Interned::default().decode(&bytes).unwrap().since
     };
     assert_eq!(since(77, 4), Some(4));
@@ -263,9 +263,9 @@ fn a_question_is_due_when_it_is() {
 
 #[test]
 fn an_agent_that_cannot_look_says_so() {
-    let mut beat = machine();
-    beat.health.failing = Some("netlink: out of memory".into());
-    let losses = told(&beat, &question(View::All)).losses;
+    let mut update = machine();
+    update.health.failing = Some("netlink: out of memory".into());
+    let losses = told(&update, &question(View::All)).losses;
     assert_eq!(losses.len(), 2);
     assert!(losses[1].sentence.contains("netlink: out of memory"), "{}", losses[1].sentence);
 }
@@ -321,11 +321,11 @@ fn what_is_announced_and_does_not_come_costs_nothing() {
 #[test]
 fn a_rate_that_is_no_number_is_refused() {
     for rate in [f64::NAN, f64::INFINITY, -1.0] {
-        let mut beat = machine();
-        let mut snapshot = Snapshot::clone(&beat.snapshot);
-        snapshot.connections[1].life.peaks.in_bytes_per_s = rate;
-        beat.snapshot = Arc::new(snapshot);
-        let bytes = tell(&beat, &question(View::All)).unwrap();
+        let mut update = machine();
+        let mut snapshot = Snapshot::clone(&update.snapshot);
+        snapshot.connections[1].stats.peaks.in_bytes_per_s = rate;
+        update.snapshot = Arc::new(snapshot);
+        let bytes = tell(&update, &question(View::All)).unwrap();
         let error = Interned::default().decode(&bytes).unwrap_err();
         assert!(matches!(error, WireError::Malformed { place: 2, .. }), "{error}");
     }
@@ -376,9 +376,9 @@ proptest! {
 fn unknown_stays_unknown() {
     let mut socket = socket(1, "10.0.0.5:443", "192.0.2.7:51000", 0);
     socket.tcp = Known::Unknown(conns_core::model::Unknown::KernelDoesNotTell);
-    let beat = Agent::new().look(vec![socket], &[]);
-    let there = told(&beat, &question(View::All));
-    assert_eq!(there.connections[0].holders, beat.snapshot.connections[0].holders);
-    assert!(matches!(there.connections[0].holders, Known::Unknown(_)));
-    assert_eq!(there.connections[0].rtt_us(), beat.snapshot.connections[0].rtt_us());
+    let update = Agent::new().look(vec![socket], &[]);
+    let there = told(&update, &question(View::All));
+    assert_eq!(there.connections[0].owners, update.snapshot.connections[0].owners);
+    assert!(matches!(there.connections[0].owners, Known::Unknown(_)));
+    assert_eq!(there.connections[0].rtt_us(), update.snapshot.connections[0].rtt_us());
 }

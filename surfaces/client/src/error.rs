@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use conns_api::{FaceError, WireError};
+use conns_api::{AgentError, WireError};
 
 /// Why there is no answer. Each message names the agent, what failed, and what can be done.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +133,7 @@ impl RemoteError {
     }
 }
 
-impl From<RemoteError> for FaceError {
+impl From<RemoteError> for AgentError {
     fn from(error: RemoteError) -> Self {
         match error {
             RemoteError::NotThere(message) => Self::NotThere(message),

@@ -1,4 +1,4 @@
-//! A `Face` of an agent elsewhere: asks over HTTP what a `Face` here would look at itself.
+//! A `Agent` of an agent elsewhere: asks over HTTP what a `Agent` here would look at itself.
 //!
 //! The one idea: the state is fetched once, and after that only what changed; whoever asks cannot
 //! tell the agent's answers from those of this machine.

@@ -1,4 +1,4 @@
-//! The `Face`: questions in, snapshots out, with what is already here kept up by changes. Not events:
+//! The `Agent`: questions in, snapshots out, with what is already here kept up by changes. Not events:
 //! those are in `remote/events.rs`.
 
 mod events;
@@ -6,7 +6,9 @@ mod events;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conns_api::{Ask, Face, FaceError, Followed, Interned, Mark, Question, SNAPSHOT_PATH, Update};
+use conns_api::{
+    Agent, AgentError, Ask, EventBatch, Interned, Mark, Question, SNAPSHOT_PATH, SnapshotDelta,
+};
 use conns_core::model::{Ability, Snapshot};
 use http::StatusCode;
 use tokio::runtime::{Builder, Runtime};
@@ -134,7 +136,7 @@ impl Remote {
         let agent = || self.carrier.agent.clone();
         let unreadable = |error| RemoteError::Unreadable { agent: agent(), error };
         let update = self.interned.decode(&body).map_err(unreadable)?;
-        let Update { mark, since, watched, .. } = update;
+        let SnapshotDelta { mark, since, watched, .. } = update;
         let (before, whole_at) = match known {
             Some(known) if since.is_some() => {
                 // Changes are of the agent that was asked, or they are of nothing.
@@ -150,9 +152,9 @@ impl Remote {
     }
 }
 
-impl Face for Remote {
+impl Agent for Remote {
     /// The agent's latest look. After the first, waits for one that is newer.
-    fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, FaceError> {
+    fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, AgentError> {
         Ok(self.update(ask, Duration::ZERO)?.0)
     }
 
@@ -163,7 +165,7 @@ impl Face for Remote {
         ask: &Ask,
         span: Duration,
         _every: Duration,
-    ) -> Result<Arc<Snapshot>, FaceError> {
+    ) -> Result<Arc<Snapshot>, AgentError> {
         let start = Instant::now();
         loop {
             let (snapshot, watched) = self.update(ask, span)?;
@@ -176,15 +178,15 @@ impl Face for Remote {
 
     /// The agent keeps what happens for a while; what it does not keep any more when it is asked is
     /// a loss.
-    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<Followed, FaceError> {
+    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<EventBatch, AgentError> {
         Ok(self.follow_on(ask, at_most)?)
     }
 
-    fn recall(&mut self, ask: &Ask) -> Result<Followed, FaceError> {
+    fn recall(&mut self, ask: &Ask) -> Result<EventBatch, AgentError> {
         Ok(self.follow_from_the_oldest(ask)?)
     }
 
-    fn abilities(&mut self) -> Result<Vec<Ability>, FaceError> {
+    fn abilities(&mut self) -> Result<Vec<Ability>, AgentError> {
         Ok(self.ask_abilities()?)
     }
 }

@@ -1,4 +1,4 @@
-//! The `Face` of an agent elsewhere, held to what goes over the wire: what it asks, how it keeps up,
+//! The `Agent` of an agent elsewhere, held to what goes over the wire: what it asks, how it keeps up,
 //! and what it says of whatever else may answer there.
 
 #![allow(
@@ -23,10 +23,10 @@ mod stage;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::{Ask, Face, FaceError, Mark, Question, View};
+use conns_api::{Agent, AgentError, Ask, Mark, Question, View};
 use conns_client::{Patience, Remote, RemoteError, Target};
-use conns_core::model::{Beat, Snapshot};
-use sample::{Agent, listener, socket};
+use conns_core::model::{Snapshot, Update};
+use sample::{Agent as SampleAgent, listener, socket};
 use stage::{Act, Stage, told};
 
 fn target(url: impl Into<String>) -> Target {
@@ -37,8 +37,8 @@ fn all() -> Question {
     Question { ask: Ask { view: View::All, ..Ask::default() }, ..Question::default() }
 }
 
-fn after(beat: &Beat) -> Question {
-    Question { after: Some(Mark::of(beat)), ..all() }
+fn after(update: &Update) -> Question {
+    Question { after: Some(Mark::of(update)), ..all() }
 }
 
 fn cookies(snapshot: &Snapshot) -> Vec<u64> {
@@ -46,11 +46,11 @@ fn cookies(snapshot: &Snapshot) -> Vec<u64> {
 }
 
 /// Three looks: a connection more, and one less.
-fn looks() -> [Beat; 3] {
+fn looks() -> [Update; 3] {
     let web = || socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000);
     let late = || socket(2, "10.0.0.5:443", "192.0.2.7:51001", 7);
     let listener = || listener(3, "0.0.0.0:443");
-    let mut agent = Agent::new();
+    let mut agent = SampleAgent::new();
     let held = &[(100, 1), (100, 2), (100, 3)];
     [
         agent.look(vec![web(), listener()], held),
@@ -159,7 +159,7 @@ fn a_span_the_agent_has_watched_is_answered_at_once_and_another_awaited() {
     let span = Duration::from_secs(2);
     let question = Question { span, ..all() };
     // The first two of these have not watched for so long: the agent let the time run out.
-    let answers = looks.iter().map(|beat| told(beat, &question)).collect();
+    let answers = looks.iter().map(|update| told(update, &question)).collect();
     let stage = Stage::open(vec![Act::Answer(answers)]);
     let mut remote = Remote::connect(&target(stage.url())).unwrap();
     let snapshot = remote.watch(&all().ask, span, Duration::from_millis(100)).unwrap();
@@ -222,7 +222,7 @@ fn a_namespace_that_is_not_there_is_the_askers_fault() {
     let stage = Stage::open(vec![Act::Answer(vec![answer])]);
     let mut remote = Remote::connect(&target(stage.url())).unwrap();
     match remote.look(&all().ask) {
-        Err(FaceError::NotThere(message)) => assert_eq!(message, "no network namespace `red`"),
+        Err(AgentError::NotThere(message)) => assert_eq!(message, "no network namespace `red`"),
         other => panic!("{other:?}"),
     }
 }

@@ -13,7 +13,7 @@ pub use line::{Argument, Call, LONGEST_LINE};
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use conns_core::query::Filter;
 use http::HeaderValue;
 
@@ -50,10 +50,10 @@ struct State {
 }
 
 impl State {
-    /// What `read` makes of the counters once `beat` is in them.
-    fn counters<T>(&self, beat: &Beat, read: impl FnOnce(&mut Counters) -> T) -> T {
+    /// What `read` makes of the counters once `update` is in them.
+    fn counters<T>(&self, update: &Update, read: impl FnOnce(&mut Counters) -> T) -> T {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        counters.note(beat, &self.options.streams);
+        counters.note(update, &self.options.streams);
         read(&mut counters)
     }
 }

@@ -14,11 +14,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
-use crate::shelf::Shelf;
+use crate::cache::ResponseCache;
 use crate::shell::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces};
 
 pub use connection::{ConnectError, Connection, EncryptedConnectionState};
@@ -35,7 +35,7 @@ pub const MAX_BATCH: usize = 100;
 pub trait Transfers: Send + Sync {
     /// The connections at this beat, sorted by `connection_id`, bytewise, each id once. Asked of
     /// the same beat again, the answer is the same. Must not block.
-    fn connections(&self, beat: &Beat) -> Arc<[Connection]>;
+    fn connections(&self, update: &Update) -> Arc<[Connection]>;
 }
 
 /// No transfer service, no connections.
@@ -43,7 +43,7 @@ pub trait Transfers: Send + Sync {
 pub struct NoTransfers;
 
 impl Transfers for NoTransfers {
-    fn connections(&self, _beat: &Beat) -> Arc<[Connection]> {
+    fn connections(&self, _update: &Update) -> Arc<[Connection]> {
         Arc::default()
     }
 }
@@ -118,14 +118,14 @@ impl Service {
 struct Http(Service);
 
 impl HttpDialect for Http {
-    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome {
+    fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
         if !matches!(request.uri().path(), "" | "/") {
             return refusal(StatusCode::NOT_FOUND, "nothing is at this path; POST to its root");
         }
         if request.method() != Method::POST {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, "a call is the body of a POST");
         }
-        let pieces = rpc::answer(&self.0.0, request.body(), shelf);
+        let pieces = rpc::answer(&self.0.0, request.body(), cache);
         // What is wrong with a call stands in the answer; HTTP itself has done its part.
         let status = if pieces.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
         reply(status, pieces)
@@ -174,11 +174,11 @@ impl LineDialect for Lines {
         MAX_BYTES
     }
 
-    fn answer(&self, line: &[u8], shelf: &Shelf) -> LineOutcome {
+    fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome {
         if line.trim_ascii().is_empty() {
             return LineOutcome::default();
         }
-        LineOutcome { pieces: ended(rpc::answer(&self.0.0, line, shelf)), close: false }
+        LineOutcome { pieces: ended(rpc::answer(&self.0.0, line, cache)), close: false }
     }
 
     fn line_too_long(&self) -> LineOutcome {

@@ -3,12 +3,12 @@
 //! One room for each vendor; the rooms do not know each other. A dialect translates and judges
 //! nothing: what it cannot say in its own shape, its page in `docs/dialects/` says.
 
+mod cache;
 pub mod ems;
 pub mod jetstream;
 pub mod monero;
 pub mod one_e;
-mod shelf;
 mod shell;
 
-pub use shelf::Shelf;
+pub use cache::ResponseCache;
 pub use shell::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces};

@@ -21,7 +21,7 @@ use http::{Method, Request};
 pub use login::Login;
 pub use respond::ReasonPhrase;
 
-use crate::shelf::Shelf;
+use crate::cache::ResponseCache;
 use crate::shell::{HttpDialect, HttpOutcome};
 use call::Outcome;
 use login::{Admission, Gate};
@@ -121,26 +121,26 @@ impl Node {
     }
 
     /// The `connections` of the answer, written at most once a beat; empty if there are none.
-    fn connections(&self, shelf: &Shelf) -> Bytes {
-        let instance = shelf.beat().instance;
-        shelf.list(&self.list_name, |snapshot| list::write(&self.options, instance, snapshot))
+    fn connections(&self, cache: &ResponseCache) -> Bytes {
+        let instance = cache.update().instance;
+        cache.list(&self.list_name, |snapshot| list::write(&self.options, instance, snapshot))
     }
 }
 
 impl HttpDialect for Node {
-    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome {
+    fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
         let verb = request.method();
         if !is_known(verb) || respond::request_length(request) > LONGEST_REQUEST {
             return HttpOutcome::Hangup;
         }
-        let at = shelf.snapshot().at;
+        let at = cache.snapshot().at;
         // Before the login, as the node does.
         if is(verb, &Method::OPTIONS) {
             return respond::options(at);
         }
         let is_head = is(verb, &Method::HEAD);
         if let Some(gate) = &self.gate {
-            let admission = gate.admit(request, shelf.beat());
+            let admission = gate.admit(request, cache.update());
             if let Admission::Challenge(challenge) = admission {
                 return respond::unauthorized(at, is_head, &challenge);
             }
@@ -154,7 +154,7 @@ impl HttpDialect for Node {
         let body = if is_chunked { &[] } else { request.body().as_ref() };
         match call::read(body, self.options.restricted) {
             Outcome::Connections { id } => {
-                let pieces = call::result(&id, self.connections(shelf), self.options.era);
+                let pieces = call::result(&id, self.connections(cache), self.options.era);
                 respond::json(at, is_head, pieces)
             }
             Outcome::Error(error) => respond::json(at, is_head, vec![error.into()]),

@@ -4,10 +4,10 @@
 //! answer of the same second; nothing is copied on the way to the socket.
 
 use bytes::Bytes;
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use http::{Request, Response};
 
-use crate::shelf::Shelf;
+use crate::cache::ResponseCache;
 
 /// A body in pieces, sent one after the other.
 pub type Pieces = Vec<Bytes>;
@@ -25,7 +25,7 @@ pub enum HttpOutcome {
 /// prefix it has on the agent's own port is taken off.
 pub trait HttpDialect: Send + Sync {
     /// Answers one request. Must not block and must not panic, whatever it is sent.
-    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome;
+    fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome;
 
     /// Longest body read, bytes; of a longer one [`HttpDialect::body_too_long`] decides.
     fn longest_body(&self) -> usize;
@@ -36,7 +36,7 @@ pub trait HttpDialect: Send + Sync {
     }
 
     /// Told each beat, also when nobody asks; for dialects that keep marks of their own.
-    fn on_beat(&self, _beat: &Beat) {}
+    fn on_update(&self, _update: &Update) {}
 }
 
 /// What becomes of a line.
@@ -58,11 +58,11 @@ pub trait LineDialect: Send + Sync {
 
     /// Answers one line, given without the byte that ended it; empty lines are given too. Must not
     /// block and must not panic, whatever it is sent.
-    fn answer(&self, line: &[u8], shelf: &Shelf) -> LineOutcome;
+    fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome;
 
     /// What becomes of a line that is longer than that.
     fn line_too_long(&self) -> LineOutcome;
 
     /// Told each beat, also when nobody asks; for dialects that keep marks of their own.
-    fn on_beat(&self, _beat: &Beat) {}
+    fn on_update(&self, _update: &Update) {}
 }

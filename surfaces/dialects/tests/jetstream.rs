@@ -292,11 +292,11 @@ fn the_server_says_what_is_true_of_it() {
 fn pages_are_slices_of_one_list() {
     let connections: Vec<_> = ["a", "b", "c"].map(sample::full).into();
     let service = sample::service(&connections);
-    let shelf = sample::shelf();
+    let cache = sample::cache();
     let rows = |params: &str| {
         let sent =
             format!(r#"{{"jsonrpc":"2.0","method":"getConnections","params":{params},"id":1}}"#);
-        let pieces = service.lines().answer(sent.as_bytes(), &shelf).pieces;
+        let pieces = service.lines().answer(sent.as_bytes(), &cache).pieces;
         pieces.into_iter().max_by_key(bytes::Bytes::len).expect("rows")
     };
     let all = rows("{}");

@@ -153,8 +153,8 @@ fn any_connection() -> impl Strategy<Value = conns_core::model::Connection> {
     (protocol, state, ends.clone(), prop::option::of(ends), pids, prop::option::of(measures))
         .prop_map(|(protocol, state, local, remote, pids, measures)| {
             let mut connection = sample::socket(protocol, state, local, remote);
-            connection.holders =
-                sample::known(pids.into_iter().map(|pid| sample::holder(pid, "p", 3)).collect());
+            connection.owners =
+                sample::known(pids.into_iter().map(|pid| sample::owner(pid, "p", 3)).collect());
             if let Some((rtt, sent, again, twice, length)) = measures {
                 connection.socket.tcp = sample::tcp_info(rtt, sent, again, twice, length);
             }
@@ -188,8 +188,8 @@ proptest! {
     fn every_socket_meant_has_as_many_rows_as_processes_and_one_without_any(
         connection in any_connection()
     ) {
-        let mut pids: Vec<u32> = match &connection.holders {
-            Known::Value(held, _) => held.iter().map(|holder| holder.process.pid).collect(),
+        let mut pids: Vec<u32> = match &connection.owners {
+            Known::Value(held, _) => held.iter().map(|owner| owner.process.pid).collect(),
             Known::Unknown(_) | Known::NotApplicable => Vec::new(),
         };
         pids.sort_unstable();

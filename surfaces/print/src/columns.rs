@@ -96,7 +96,7 @@ pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> V
         View::Listening => LISTENING.to_vec(),
         View::Connections | View::All => PLAIN.to_vec(),
     };
-    let has_rates = connections.iter().any(|c| matches!(c.life.rates, Known::Value(..)));
+    let has_rates = connections.iter().any(|c| matches!(c.stats.rates, Known::Value(..)));
     if let Some(at) = names.iter().position(|name| *name == "idle").filter(|_| has_rates) {
         names.splice(at..at, ["rate_out", "rate_in"]);
     }

@@ -50,7 +50,7 @@ fn cell(value: Value<'_>) -> String {
         Value::Endpoint(end) => end.to_string(),
         Value::Bool(yes) => yes.to_string(),
         Value::Time(us) => us.to_string(),
-        Value::Holders(held) => {
+        Value::Owners(held) => {
             let each = held.iter().map(|h| format!("{}({})", h.process.name, h.process.pid));
             each.collect::<Vec<_>>().join(" ")
         }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use conns_core::human;
 use conns_core::model::{
-    Connection, Direction, Ending, Event, EventKind, HowEnded, Known, Opening, Protocol,
+    CloseReason, Closed, Connection, Direction, Event, EventKind, Known, Opened, Protocol,
 };
 use jiff::Timestamp;
 
@@ -25,7 +25,7 @@ pub fn event_line(
     let (connection, kind) = (&event.connection, event.kind);
     let (style, faint) = (palette.event(kind), palette.faint());
     write!(out, "{faint}{}{faint:#} ", time(event.at.wall_us))?;
-    write!(out, "{style}{:8}{style:#} {} ", kind.name(), holder(connection))?;
+    write!(out, "{style}{:8}{style:#} {} ", kind.name(), owner(connection))?;
     let socket = &connection.socket;
     if socket.protocol != Protocol::Tcp {
         write!(out, "{} ", socket.protocol.name())?;
@@ -58,8 +58,8 @@ fn time(us: i64) -> String {
 }
 
 /// The first process that holds it, and how many more do.
-fn holder(connection: &Connection) -> String {
-    let Some(held) = connection.holders.value() else { return "?".to_owned() };
+fn owner(connection: &Connection) -> String {
+    let Some(held) = connection.owners.value() else { return "?".to_owned() };
     let mut processes = held.chunk_by(|a, b| a.process.pid == b.process.pid);
     let Some(first) = processes.next().and_then(|holds| holds.first()) else {
         return "?".to_owned();
@@ -81,29 +81,29 @@ fn arrow(connection: &Connection) -> &'static str {
 }
 
 fn opened(connection: &Connection) -> String {
-    let handshake = |opening: &Opening| opening.handshake_us.get();
-    let us = connection.opening.value().and_then(|opening| handshake(opening));
+    let handshake = |opened: &Opened| opened.handshake_us.get();
+    let us = connection.opened.value().and_then(|opened| handshake(opened));
     us.map(|us| format!("handshake {}", human::duration(us))).unwrap_or_default()
 }
 
 fn accepted(connection: &Connection) -> String {
-    let waited = |opening: &Opening| opening.accept_wait_us.get();
-    let us = connection.opening.value().and_then(|opening| waited(opening));
+    let waited = |opened: &Opened| opened.accept_wait_us.get();
+    let us = connection.opened.value().and_then(|opened| waited(opened));
     us.map(|us| format!("waited {} in the accept queue", human::duration(us))).unwrap_or_default()
 }
 
 fn closed(connection: &Connection) -> String {
     let bytes = |known: Known<u64>| known.get().map_or_else(|| "?".to_owned(), human::bytes);
-    let mut parts = match &connection.ending {
-        Known::Value(ending, _) => {
-            let by = ending.first_closer.get().map_or("?", |by| by.name());
-            vec![format!("by {by}"), how(ending)]
+    let mut parts = match &connection.closed {
+        Known::Value(closed, _) => {
+            let by = closed.first_closer.get().map_or("?", |by| by.name());
+            vec![format!("by {by}"), how(closed)]
         }
         Known::Unknown(_) | Known::NotApplicable => vec!["how is not known".to_owned()],
     };
     parts.push(format!("{} out", bytes(connection.bytes_out())));
     parts.push(format!("{} in", bytes(connection.bytes_in())));
-    let lived = connection.ending.get().and_then(|ending| ending.duration_us.get());
+    let lived = connection.closed.get().and_then(|closed| closed.duration_us.get());
     parts.extend(lived.map(human::duration));
     let again = connection.tcp().and_then(|tcp| tcp.total_retrans());
     parts.extend(match again {
@@ -115,18 +115,18 @@ fn closed(connection: &Connection) -> String {
 }
 
 fn failed(connection: &Connection) -> String {
-    let Known::Value(ending, _) = &connection.ending else {
+    let Known::Value(closed, _) = &connection.closed else {
         return "why is not known".to_owned();
     };
-    match ending.duration_us.get() {
-        Some(us) => format!("{} after {}", how(ending), human::duration(us)),
-        None => how(ending),
+    match closed.duration_us.get() {
+        Some(us) => format!("{} after {}", how(closed), human::duration(us)),
+        None => how(closed),
     }
 }
 
-fn how(ending: &Ending) -> String {
-    match ending.how {
-        HowEnded::Error(number) => format!("error {number}"),
+fn how(closed: &Closed) -> String {
+    match closed.how {
+        CloseReason::Error(number) => format!("error {number}"),
         how => how.name().to_owned(),
     }
 }

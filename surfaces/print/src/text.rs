@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use conns_core::human;
-use conns_core::model::{Connection, Holder};
+use conns_core::model::{Connection, Owner};
 use conns_core::query::{Field, Value};
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ fn text(value: Value<'_>) -> Cow<'_, str> {
         Value::Endpoint(end) => format!("{end:#}").into(),
         Value::Bool(yes) => if yes { "yes" } else { "no" }.into(),
         Value::Time(us) => time(us).into(),
-        Value::Holders(held) => holders(held).into(),
+        Value::Owners(held) => owners(held).into(),
         Value::Peers(peers) => peers.len().to_string().into(),
         Value::Several(values) => several(values).into(),
         Value::Unknown(_) => "?".into(),
@@ -54,13 +54,13 @@ fn several(values: Vec<Value<'_>>) -> String {
 }
 
 /// Every hold, as `name(pid)fd`.
-fn holders(held: &[Holder]) -> String {
+fn owners(held: &[Owner]) -> String {
     let texts: Vec<String> = held
         .iter()
-        .map(|holder| {
-            let name = printable(Cow::Borrowed(&*holder.process.name));
-            let descriptor = holder.descriptor.map(|fd| format!("fd{fd}")).unwrap_or_default();
-            format!("{name}({}){descriptor}", holder.process.pid)
+        .map(|owner| {
+            let name = printable(Cow::Borrowed(&*owner.process.name));
+            let descriptor = owner.descriptor.map(|fd| format!("fd{fd}")).unwrap_or_default();
+            format!("{name}({}){descriptor}", owner.process.pid)
         })
         .collect();
     texts.join(",")

@@ -14,7 +14,7 @@ mod sample;
 use std::sync::Arc;
 
 use conns_core::model::{
-    Closer, Connection, Direction, Event, EventKind, HowEnded, Known, Netns, Opening, Unknown,
+    CloseReason, Closer, Connection, Direction, Event, EventKind, Known, Netns, Opened, Unknown,
 };
 use conns_print::{Layout, Names, Palette, closed_columns, event_line, list};
 use sample::{eventful, known};
@@ -27,14 +27,14 @@ fn line(event: &Event) -> String {
 
 /// The event of this kind of the connection with cookie 1 or 5.
 fn event(kind: EventKind) -> Event {
-    let beat = eventful(1..=4);
-    let event = beat.events.iter().find(|event| event.kind == kind).unwrap();
+    let update = eventful(1..=4);
+    let event = update.events.iter().find(|event| event.kind == kind).unwrap();
     Event::clone(event)
 }
 
-fn opening(connection: &mut Connection, change: impl FnOnce(&mut Opening)) {
-    let Known::Value(opening, _) = &mut connection.opening else { panic!("it was opened") };
-    change(Arc::make_mut(opening));
+fn change_opened(connection: &mut Connection, change: impl FnOnce(&mut Opened)) {
+    let Known::Value(opened, _) = &mut connection.opened else { panic!("it was opened") };
+    change(Arc::make_mut(opened));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn each_kind_says_what_matters_of_it() {
     let mut accepted = event(EventKind::Accepted);
     accepted.connection.direction = known(Direction::Inbound);
     accepted.connection.socket.netns = Arc::new(Netns::new(7, Some("blue"), false));
-    opening(&mut accepted.connection, |opening| opening.accept_wait_us = known(3000));
+    change_opened(&mut accepted.connection, |opened| opened.accept_wait_us = known(3000));
     assert_eq!(
         line(&accepted),
         "2023-11-14T22:13:20.001000Z accepted p300(300) [2001:db8::1]:22 <- [2001:db8::2]:40000 in \
@@ -58,8 +58,8 @@ fn each_kind_says_what_matters_of_it() {
     );
     let mut closed = event(EventKind::Closed);
     closed.connection.direction = Known::Unknown(Unknown::Ambiguous);
-    if let Known::Value(ending, _) = &mut closed.connection.ending {
-        (ending.how, ending.first_closer) = (HowEnded::Fin, known(Closer::Remote));
+    if let Known::Value(closed, _) = &mut closed.connection.closed {
+        (closed.how, closed.first_closer) = (CloseReason::Fin, known(Closer::Remote));
     }
     assert_eq!(
         line(&closed),
@@ -73,14 +73,14 @@ fn each_kind_says_what_matters_of_it() {
 #[test]
 fn what_is_not_known_is_said_or_left_out() {
     let mut opened = event(EventKind::Opened);
-    opening(&mut opened.connection, |opening| {
-        opening.handshake_us = Known::Unknown(Unknown::SourceCannotTell);
+    change_opened(&mut opened.connection, |opened| {
+        opened.handshake_us = Known::Unknown(Unknown::SourceCannotTell);
     });
-    opened.connection.holders = Known::Unknown(Unknown::NoHolderFound);
+    opened.connection.owners = Known::Unknown(Unknown::NoOwnerFound);
     assert!(line(&opened).ends_with(" 192.0.2.7:51000\n"), "{}", line(&opened));
     assert!(line(&opened).contains(" opened   ? 10.0.0.5:443 "), "{}", line(&opened));
     let mut closed = event(EventKind::Closed);
-    closed.connection.ending = Known::Unknown(Unknown::SourceCannotTell);
+    closed.connection.closed = Known::Unknown(Unknown::SourceCannotTell);
     assert!(line(&closed).contains(" how is not known, 1kB out, "), "{}", line(&closed));
     closed.connection.socket.tcp = Known::Unknown(Unknown::SourceCannotTell);
     assert!(line(&closed).ends_with(" ? out, ? in\n"), "{}", line(&closed));
@@ -89,18 +89,18 @@ fn what_is_not_known_is_said_or_left_out() {
 #[test]
 fn a_name_with_control_characters_cannot_forge_a_line() {
     let mut opened = event(EventKind::Opened);
-    let Known::Value(held, _) = &opened.connection.holders else { panic!("it is held") };
-    let mut holder = held[0].clone();
-    Arc::make_mut(&mut holder.process).name = "a\n\u{1b}[31mb".into();
-    opened.connection.holders = known(vec![holder].into());
+    let Known::Value(held, _) = &opened.connection.owners else { panic!("it is held") };
+    let mut owner = held[0].clone();
+    Arc::make_mut(&mut owner.process).name = "a\n\u{1b}[31mb".into();
+    opened.connection.owners = known(vec![owner].into());
     let line = line(&opened);
     assert_eq!(line.matches(|c: char| c.is_control()).count(), 1, "{line:?}");
 }
 
 #[test]
 fn the_list_of_what_closed_has_its_own_columns() {
-    let beat = eventful(1..=4);
-    let closed: Vec<&Connection> = beat
+    let update = eventful(1..=4);
+    let closed: Vec<&Connection> = update
         .events
         .iter()
         .filter(|event| event.kind == EventKind::Closed)

@@ -50,7 +50,11 @@ impl Ledger {
             return piece;
         }
         self.enter(&piece, reader);
-        Bytes::from_owner(Holding { piece, reader: Arc::clone(reader), ledger: Arc::clone(self) })
+        Bytes::from_owner(OwnerEntry {
+            piece,
+            reader: Arc::clone(reader),
+            ledger: Arc::clone(self),
+        })
     }
 
     fn enter(&self, piece: &Bytes, reader: &Arc<Seat>) {
@@ -109,19 +113,19 @@ fn address(piece: &Bytes) -> usize {
     piece.as_ptr().addr()
 }
 
-struct Holding {
+struct OwnerEntry {
     piece: Bytes,
     reader: Arc<Seat>,
     ledger: Arc<Ledger>,
 }
 
-impl AsRef<[u8]> for Holding {
+impl AsRef<[u8]> for OwnerEntry {
     fn as_ref(&self) -> &[u8] {
         &self.piece
     }
 }
 
-impl Drop for Holding {
+impl Drop for OwnerEntry {
     fn drop(&mut self) {
         self.ledger.leave(&self.piece, &self.reader);
     }

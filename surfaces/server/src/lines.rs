@@ -129,7 +129,7 @@ impl LineClient {
             return Ok(Next::Close);
         }
         self.seat.enter(Stage::Work);
-        let outcome = self.dialect.answer(&line, &self.house.shelves.latest());
+        let outcome = self.dialect.answer(&line, &self.house.caches.latest());
         drop(line);
         self.send(outcome, wire).await
     }

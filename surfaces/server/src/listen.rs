@@ -1,4 +1,4 @@
-//! Opening listeners, before privileges are dropped and before any thread.
+//! Opened listeners, before privileges are dropped and before any thread.
 //!
 //! The one idea: a socket file never exists with a wider mode than 0660, and a file that is
 //! there already is removed only if it is a socket nobody answers on.

@@ -44,8 +44,8 @@ use self::parameters::Query;
 use self::problem::Problem;
 use self::routes::{ROUTES, Route, Work};
 use self::walks::Walks;
+use crate::caches::ResponseCaches;
 use crate::refusals::Refusals;
-use crate::shelves::Shelves;
 use crate::snapshot;
 
 /// So many answers are written at once; the others wait for their turn. The watcher and the dialects
@@ -85,7 +85,7 @@ impl fmt::Debug for About {
 /// What all routes share.
 #[derive(Debug)]
 struct Native {
-    shelves: Arc<Shelves>,
+    caches: Arc<ResponseCaches>,
     about: About,
     written: Arc<Semaphore>,
     /// The turn of the streams, so that lists do not keep them waiting.
@@ -104,16 +104,16 @@ struct Asked {
 }
 
 /// The routes of the native API, with its answer to paths and methods that nothing answers.
-pub(crate) fn router(shelves: Arc<Shelves>, about: About) -> Router {
+pub(crate) fn router(caches: Arc<ResponseCaches>, about: About) -> Router {
     let native = Arc::new(Native {
-        shelves: Arc::clone(&shelves),
+        caches: Arc::clone(&caches),
         about,
         written: Arc::new(Semaphore::new(WRITTEN_AT_ONCE)),
         told: Arc::new(Semaphore::new(1)),
         streams: Arc::new(Semaphore::new(STREAMS)),
         walks: Walks::default(),
     });
-    let mut router = snapshot::routes().with_state(shelves);
+    let mut router = snapshot::routes().with_state(caches);
     for route in ROUTES.iter().filter(|route| !matches!(route.work, Work::Elsewhere)) {
         let native = Arc::clone(&native);
         let answer = move |request: Request| {
@@ -150,14 +150,14 @@ async fn answer(
         Work::Elsewhere => Err(Problem::path(route.path)),
         Work::Heavy(write) | Work::Either(write, _) => {
             let turn = Arc::clone(&native.written).acquire_owned().await;
-            let turn = turn.map_err(|_| Problem::ending())?;
+            let turn = turn.map_err(|_| Problem::closed())?;
             let written = spawn_blocking(move || {
                 let answer = write(&native, &asked);
                 drop(turn);
                 answer
             });
             // Only a panic or the end of the runtime ends it without an answer.
-            written.await.map_err(|_| Problem::ending())?
+            written.await.map_err(|_| Problem::closed())?
         }
     }
 }

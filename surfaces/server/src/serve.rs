@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use axum::Router;
-use conns_api::Feed;
-use conns_core::model::Beat;
+use conns_api::UpdateReceiver;
+use conns_core::model::Update;
 use conns_dialects::{HttpDialect, LineDialect};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::about::About;
 use crate::access::Gate;
 use crate::budget::Budget;
+use crate::caches::ResponseCaches;
 use crate::door::Entrance;
 use crate::held::Ledger;
 use crate::limits::Limits;
@@ -28,7 +29,6 @@ use crate::listen::{Listener, Socket};
 use crate::native;
 use crate::refusals::{Refusals, Refused};
 use crate::seats::{Held, Seat, Seats, Stage};
-use crate::shelves::Shelves;
 use crate::wanted::Protocol;
 use crate::web::{self, WebClient, stopped};
 use crate::wire::Wire;
@@ -102,7 +102,7 @@ pub(crate) struct House {
     pub(crate) gate: Arc<Gate>,
     pub(crate) dialects: Dialects,
     pub(crate) router: Router,
-    pub(crate) shelves: Arc<Shelves>,
+    pub(crate) caches: Arc<ResponseCaches>,
     pub(crate) seats: Arc<Seats>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) bodies: Arc<Budget>,
@@ -124,19 +124,19 @@ pub(crate) struct Port {
 /// If a listener cannot be served at all. What goes wrong with one client ends that client.
 pub async fn serve(
     plan: Plan,
-    feed: Feed,
+    feed: UpdateReceiver,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let Plan { listeners, access, dialects, about } = plan;
-    let shelves = Arc::new(Shelves::new(feed.clone()));
+    let caches = Arc::new(ResponseCaches::new(feed.clone()));
     let refusals = Arc::clone(&about.refusals);
     let clients = Arc::new(AtomicUsize::new(0));
     let counts = Arc::new(native::EventCounts::default());
     let house = Arc::new(House {
-        router: native::router(Arc::clone(&shelves), native_about(about, &clients, &counts)),
+        router: native::router(Arc::clone(&caches), native_about(about, &clients, &counts)),
         gate: access,
         dialects: dialects.clone(),
-        shelves,
+        caches,
         seats: Arc::new(Seats::new(Arc::clone(&refusals), clients)),
         ledger: Arc::new(Ledger::new(Arc::clone(&refusals))),
         bodies: Arc::default(),
@@ -195,10 +195,14 @@ fn native_about(
     }
 }
 
-async fn tell_beats(mut feed: Feed, dialects: Dialects, counts: Arc<native::EventCounts>) {
+async fn tell_beats(
+    mut feed: UpdateReceiver,
+    dialects: Dialects,
+    counts: Arc<native::EventCounts>,
+) {
     loop {
-        let beat: Arc<Beat> = Arc::clone(&feed.borrow_and_update());
-        counts.note(&beat);
+        let update: Arc<Update> = Arc::clone(&feed.borrow_and_update());
+        counts.note(&update);
         let Dialects {
             one_e,
             monero,
@@ -209,12 +213,12 @@ async fn tell_beats(mut feed: Feed, dialects: Dialects, counts: Arc<native::Even
             jetstream_lines,
         } = &dialects;
         for dialect in [one_e, monero, ems_http, jetstream_http] {
-            dialect.on_beat(&beat);
+            dialect.on_update(&update);
         }
         for dialect in [ems_json, ems_ascii, jetstream_lines] {
-            dialect.on_beat(&beat);
+            dialect.on_update(&update);
         }
-        drop(beat);
+        drop(update);
         // Without the watcher the last beat stays.
         if feed.changed().await.is_err() {
             return;

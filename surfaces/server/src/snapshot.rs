@@ -13,16 +13,16 @@ use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use conns_api::{
-    Ask, EVENTS_PATH, EVENTS_TYPE, EventMark, EventsQuestion, FaceError, Feed, Question,
-    QuestionError, SNAPSHOT_PATH, SNAPSHOT_TYPE, tell, tell_events,
+    AgentError, Ask, EVENTS_PATH, EVENTS_TYPE, EventMark, EventsQuestion, Question, QuestionError,
+    SNAPSHOT_PATH, SNAPSHOT_TYPE, UpdateReceiver, tell, tell_events,
 };
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::shelves::Shelves;
+use crate::caches::ResponseCaches;
 
 /// Longest wait for the snapshot that is asked for; then the latest is told, and whoever wants to
 /// wait on asks again. Below the time a request may take in all (`Limits::WORK_TIME`).
@@ -35,28 +35,32 @@ const ENCODED_AT_ONCE: usize = 4;
 const LONGEST_QUEUE: Duration = Duration::from_secs(5);
 
 /// The routes.
-pub(crate) fn routes() -> Router<Arc<Shelves>> {
+pub(crate) fn routes() -> Router<Arc<ResponseCaches>> {
     let turns = Arc::new(Semaphore::new(ENCODED_AT_ONCE));
     let also = Arc::clone(&turns);
     Router::new()
-        .route(SNAPSHOT_PATH, get(|State(shelves), RawQuery(query)| answer(shelves, query, turns)))
+        .route(SNAPSHOT_PATH, get(|State(caches), RawQuery(query)| answer(caches, query, turns)))
         .route(
             EVENTS_PATH,
-            get(|State(shelves), RawQuery(query)| answer_events(shelves, query, also)),
+            get(|State(caches), RawQuery(query)| answer_events(caches, query, also)),
         )
 }
 
-async fn answer(shelves: Arc<Shelves>, query: Option<String>, turns: Arc<Semaphore>) -> Response {
+async fn answer(
+    caches: Arc<ResponseCaches>,
+    query: Option<String>,
+    turns: Arc<Semaphore>,
+) -> Response {
     let question = match Question::from_query(query.as_deref().unwrap_or_default()) {
         Ok(question) => question,
         Err(error) => return no_question(&error, "/api/v1/connections"),
     };
-    let beat = awaited(shelves.feed(), LONGEST_WAIT, |beat| question.is_due(beat)).await;
-    encoded(turns, SNAPSHOT_TYPE, move || told(&shelves, &beat, &question)).await
+    let update = awaited(caches.feed(), LONGEST_WAIT, |update| question.is_due(update)).await;
+    encoded(turns, SNAPSHOT_TYPE, move || told(&caches, &update, &question)).await
 }
 
 async fn answer_events(
-    shelves: Arc<Shelves>,
+    caches: Arc<ResponseCaches>,
     query: Option<String>,
     turns: Arc<Semaphore>,
 ) -> Response {
@@ -64,12 +68,12 @@ async fn answer_events(
         Ok(question) => question,
         Err(error) => return no_question(&error, "/api/v1/events"),
     };
-    let feed = shelves.feed();
+    let feed = caches.feed();
     // From now on means from when it is asked, not from when the waiting ends.
     let latest = EventMark::of(&feed.borrow());
     let wait = question.wait.min(LONGEST_WAIT);
-    let beat = awaited(feed, wait, |beat| question.is_due(beat, latest)).await;
-    let work = move || tell_events(&beat, &question, latest).map(Into::into);
+    let update = awaited(feed, wait, |update| question.is_due(update, latest)).await;
+    let work = move || tell_events(&update, &question, latest).map(Into::into);
     encoded(turns, EVENTS_TYPE, work).await
 }
 
@@ -77,7 +81,7 @@ async fn answer_events(
 async fn encoded(
     turns: Arc<Semaphore>,
     media_type: &'static str,
-    work: impl FnOnce() -> Result<Bytes, FaceError> + Send + 'static,
+    work: impl FnOnce() -> Result<Bytes, AgentError> + Send + 'static,
 ) -> Response {
     let Ok(Ok(turn)) = timeout(LONGEST_QUEUE, turns.acquire_owned()).await else {
         let message = "too many clients ask for whole snapshots at once";
@@ -96,11 +100,11 @@ async fn encoded(
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Ok(Err(FaceError::NotThere(message))) => {
+        Ok(Err(AgentError::NotThere(message))) => {
             let hint = "name a namespace, its inode, or a process with sockets in it";
             refusal(StatusCode::NOT_FOUND, "no-such-namespace", &message, hint)
         }
-        Ok(Err(FaceError::Unavailable(message))) => internal(&message),
+        Ok(Err(AgentError::Unavailable(message))) => internal(&message),
         Err(_) => internal("the answer could not be made"),
     }
 }
@@ -111,15 +115,19 @@ fn no_question(error: &QuestionError, json_path: &str) -> Response {
 }
 
 /// The first beat that is what the question waits for, or the latest when waiting has an end.
-async fn awaited(mut feed: Feed, at_most: Duration, is_due: impl Fn(&Beat) -> bool) -> Arc<Beat> {
+async fn awaited(
+    mut feed: UpdateReceiver,
+    at_most: Duration,
+    is_due: impl Fn(&Update) -> bool,
+) -> Arc<Update> {
     let wait = async {
         loop {
-            let beat = Arc::clone(&feed.borrow_and_update());
+            let update = Arc::clone(&feed.borrow_and_update());
             // An agent whose sources fail has no new snapshot, only news of that.
-            let is_failing = beat.health.failing.is_some();
+            let is_failing = update.health.failing.is_some();
             // The agent ends: there will be no other.
             let is_last = feed.has_changed().is_err();
-            if is_due(&beat) || is_last || feed.changed().await.is_err() || is_failing {
+            if is_due(&update) || is_last || feed.changed().await.is_err() || is_failing {
                 return;
             }
         }
@@ -130,17 +138,21 @@ async fn awaited(mut feed: Feed, at_most: Duration, is_due: impl Fn(&Beat) -> bo
 }
 
 /// The answer; the plain whole state is encoded once a beat, however many ask for it.
-fn told(shelves: &Shelves, beat: &Beat, question: &Question) -> Result<Bytes, FaceError> {
+fn told(
+    caches: &ResponseCaches,
+    update: &Update,
+    question: &Question,
+) -> Result<Bytes, AgentError> {
     let view = question.ask.view;
     let is_plain = question.after.is_none() && question.ask == Ask { view, ..Ask::default() };
-    let shelf = shelves.latest();
-    if !is_plain || !std::ptr::eq(shelf.beat(), beat) {
-        return tell(beat, question).map(Into::into);
+    let cache = caches.latest();
+    if !is_plain || !std::ptr::eq(cache.update(), update) {
+        return tell(update, question).map(Into::into);
     }
     let mut failure = None;
     let name = format!("snapshot {view:?}");
-    let body = shelf.list(&name, |_| {
-        tell(beat, question).unwrap_or_else(|error| {
+    let body = cache.list(&name, |_| {
+        tell(update, question).unwrap_or_else(|error| {
             failure = Some(error);
             Vec::new()
         })
@@ -148,7 +160,7 @@ fn told(shelves: &Shelves, beat: &Beat, question: &Question) -> Result<Bytes, Fa
     match failure {
         Some(error) => Err(error),
         // Somebody else was told of the failure.
-        None if body.is_empty() => Err(FaceError::Unavailable("cannot encode it".to_owned())),
+        None if body.is_empty() => Err(AgentError::Unavailable("cannot encode it".to_owned())),
         None => Ok(body),
     }
 }

@@ -191,8 +191,8 @@ async fn answer(client: Arc<WebClient>, request: Request<Incoming>) -> Result<An
     match target {
         Target::Dialect(dialect) => {
             let method = head.method.clone();
-            let shelf = client.house.shelves.latest();
-            let outcome = dialect.answer(&Request::from_parts(head, body), &shelf);
+            let cache = client.house.caches.latest();
+            let outcome = dialect.answer(&Request::from_parts(head, body), &cache);
             client.finish(outcome, &method)
         }
         Target::Api => {

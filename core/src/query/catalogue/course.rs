@@ -1,7 +1,7 @@
 //! Fields that tell how a connection began and ended, as the kernel told it at those moments, and
 //! with whom a UDP socket talks.
 
-use crate::model::{Connection, Ending, HowEnded, Known, Opening, Process};
+use crate::model::{CloseReason, Closed, Connection, Known, Opened, Process};
 use crate::query::{Kind, Value};
 
 use super::Row;
@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Time,
         "When its handshake was complete; of one that failed: when it began.",
         EVENTS,
-        |c| opening(c, |opening| Value::Time(opening.at.wall_us)),
+        |c| opened(c, |opened| Value::Time(opened.at.wall_us)),
     ),
     (
         "handshake",
@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Duration,
         "From our SYN to the end of the handshake, of connections opened here.",
         EVENTS,
-        |c| opening(c, |opening| Value::known(opening.handshake_us, Value::Micros)),
+        |c| opened(c, |opened| Value::known(opened.handshake_us, Value::Micros)),
     ),
     (
         "accept_wait",
@@ -32,7 +32,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Duration,
         "How long it waited in the accept queue, of accepted connections.",
         EVENTS,
-        |c| opening(c, |opening| Value::known(opening.accept_wait_us, Value::Micros)),
+        |c| opened(c, |opened| Value::known(opened.accept_wait_us, Value::Micros)),
     ),
     (
         "opener",
@@ -59,7 +59,7 @@ pub(super) const ROWS: &[Row] = &[
         duration,
     ),
     ("closed_at", &["ended_at"], Kind::Time, "When it ended.", EVENTS, |c| {
-        ending(c, |ending| Value::Time(ending.at.wall_us))
+        closed(c, |closed| Value::Time(closed.at.wall_us))
     }),
     (
         "closed_by",
@@ -67,7 +67,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Text,
         "Who closed first: local, remote, both at once, or neither.",
         EVENTS,
-        |c| ending(c, |ending| Value::known(ending.first_closer, |by| Value::text(by.name()))),
+        |c| closed(c, |closed| Value::known(closed.first_closer, |by| Value::text(by.name()))),
     ),
     (
         "ended",
@@ -75,7 +75,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Text,
         "How it ended: fin, rst-in, rst-out, timed-out, refused, unreachable, given-up or error.",
         EVENTS,
-        |c| ending(c, |ending| Value::text(ending.how.name())),
+        |c| closed(c, |closed| Value::text(closed.how.name())),
     ),
     (
         "errno",
@@ -84,8 +84,8 @@ pub(super) const ROWS: &[Row] = &[
         "Number of that error in errno.h, where ended is error.",
         EVENTS,
         |c| {
-            ending(c, |ending| match ending.how {
-                HowEnded::Error(number) => Value::Count(u64::from(number)),
+            closed(c, |closed| match closed.how {
+                CloseReason::Error(number) => Value::Count(u64::from(number)),
                 _ => Value::NotApplicable,
             })
         },
@@ -100,23 +100,23 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
-fn opening<'a>(c: &'a Connection, read: impl FnOnce(&'a Opening) -> Value<'a>) -> Value<'a> {
-    Value::known(c.opening.as_ref(), |opening| read(opening))
+fn opened<'a>(c: &'a Connection, read: impl FnOnce(&'a Opened) -> Value<'a>) -> Value<'a> {
+    Value::known(c.opened.as_ref(), |opened| read(opened))
 }
 
 fn opener<'a>(c: &'a Connection, read: fn(&'a Process) -> Value<'a>) -> Value<'a> {
-    opening(c, |opening| Value::known(opening.by.as_ref(), |process| read(process)))
+    opened(c, |opened| Value::known(opened.by.as_ref(), |process| read(process)))
 }
 
-fn ending<'a>(c: &Connection, read: impl FnOnce(Ending) -> Value<'a>) -> Value<'a> {
-    Value::known(c.ending, read)
+fn closed<'a>(c: &Connection, read: impl FnOnce(Closed) -> Value<'a>) -> Value<'a> {
+    Value::known(c.closed, read)
 }
 
 fn duration(c: &Connection) -> Value<'_> {
-    let us = match c.ending {
-        Known::Value(ending, _) => ending.duration_us,
+    let us = match c.closed {
+        Known::Value(closed, _) => closed.duration_us,
         Known::Unknown(why) => Known::Unknown(why),
-        Known::NotApplicable => c.life.age_us,
+        Known::NotApplicable => c.stats.age_us,
     };
     Value::known(us, Value::Micros)
 }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Closer, Endpoint, Facts, Family, Moment, Netns, Observation, Protocol, Socket, SocketId,
-        SocketRow, Source, State, UdpPeer, UdpTraffic, Unknown,
+        SocketSample, Source, State, UdpPeer, UdpTraffic, Unknown,
     };
     use crate::query::{Filter, find_field};
     use crate::track::{Memory, Tracker};
@@ -176,13 +176,13 @@ mod tests {
         let observation = Observation {
             source: Source::Ebpf,
             at: Moment::default(),
-            facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
+            facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
             losses: Vec::new(),
         };
         let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
         let mut made = snapshot.connections.into_iter().next().unwrap();
-        made.holders = Known::Unknown(Unknown::NoHolderFound);
-        made.opening = Known::NotApplicable;
+        made.owners = Known::Unknown(Unknown::NoOwnerFound);
+        made.opened = Known::NotApplicable;
         made
     }
 
@@ -206,16 +206,16 @@ mod tests {
     fn refused() -> Connection {
         let mut made = connection();
         let moment = |us: u64| Moment { monotonic_us: us, wall_us: 1_000_000 + us as i64 };
-        made.opening = known(Arc::new(Opening {
+        made.opened = known(Arc::new(Opened {
             at: moment(100),
             handshake_us: Known::Unknown(Unknown::NothingMeasured),
             accept_wait_us: Known::NotApplicable,
             by: known(process(7, "curl")),
         }));
-        made.ending = known(Ending {
+        made.closed = known(Closed {
             at: moment(400),
             duration_us: known(300),
-            how: HowEnded::Refused,
+            how: CloseReason::Refused,
             first_closer: known(Closer::Remote),
             fin_received: false,
         });
@@ -245,8 +245,8 @@ mod tests {
             assert_eq!(value(name, &refused), wanted, "{name}");
         }
         let mut other = refused.clone();
-        let Known::Value(ending, _) = &mut other.ending else { panic!("it ended") };
-        ending.how = HowEnded::Error(101);
+        let Known::Value(closed, _) = &mut other.closed else { panic!("it ended") };
+        closed.how = CloseReason::Error(101);
         assert_eq!(value("ended", &other), Value::text("error"));
         assert_eq!(value("errno", &other), Value::Count(101));
     }
@@ -254,10 +254,10 @@ mod tests {
     #[test]
     fn the_duration_of_what_goes_on_is_its_age_and_of_an_untold_end_unknown() {
         let mut made = connection();
-        made.life.age_us = known(5);
+        made.stats.age_us = known(5);
         assert_eq!(value("duration", &made), Value::Micros(5));
         assert_eq!(value("ended", &made), Value::NotApplicable);
-        made.ending = Known::Unknown(Unknown::SourceCannotTell);
+        made.closed = Known::Unknown(Unknown::SourceCannotTell);
         assert_eq!(value("duration", &made), Value::Unknown(Unknown::SourceCannotTell));
     }
 

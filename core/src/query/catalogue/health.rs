@@ -43,7 +43,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::BytesPerSecond,
         "Payload sent a second since the last observation.",
         "derived",
-        |c| Value::known(c.life.rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
+        |c| Value::known(c.stats.rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
     ),
     (
         "rate_in",
@@ -51,7 +51,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::BytesPerSecond,
         "Payload received a second since the last observation.",
         "derived",
-        |c| Value::known(c.life.rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
+        |c| Value::known(c.stats.rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
     ),
     (
         "idle",

@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Count,
         "Process id of the holder; of several, filters match any.",
         "/proc/PID/fd",
-        |c| holders(c, |p| Value::Count(u64::from(p.pid))),
+        |c| owners(c, |p| Value::Count(u64::from(p.pid))),
     ),
     (
         "process",
@@ -20,10 +20,10 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Text,
         "Name of the holding process.",
         "/proc/PID/stat",
-        |c| holders(c, |p| Value::text(&p.name)),
+        |c| owners(c, |p| Value::text(&p.name)),
     ),
     ("exe", &["executable"], Kind::Text, "Path of its executable.", "/proc/PID/exe", |c| {
-        holders(c, |p| text(&p.executable))
+        owners(c, |p| text(&p.executable))
     }),
     (
         "cmdline",
@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Text,
         "Its arguments, joined by spaces.",
         "/proc/PID/cmdline",
-        |c| holders(c, |p| text(&p.command_line)),
+        |c| owners(c, |p| text(&p.command_line)),
     ),
     (
         "user",
@@ -39,19 +39,19 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Text,
         "Name of the user it runs as.",
         "/proc/PID/status, user database",
-        |c| holders(c, |p| text(&p.user)),
+        |c| owners(c, |p| text(&p.user)),
     ),
     ("process_uid", &[], Kind::Count, "Effective user id it runs as.", "/proc/PID/status", |c| {
-        holders(c, |p| Value::known(p.uid, |uid| Value::Count(u64::from(uid))))
+        owners(c, |p| Value::known(p.uid, |uid| Value::Count(u64::from(uid))))
     }),
     ("started", &["start_time"], Kind::Time, "When it started.", "/proc/PID/stat", |c| {
-        holders(c, |p| Value::known(p.started_wall_us, Value::Time))
+        owners(c, |p| Value::known(p.started_wall_us, Value::Time))
     }),
     ("ppid", &["parent"], Kind::Count, "Process id of its parent.", "/proc/PID/stat", |c| {
-        holders(c, |p| Value::known(p.parent_pid, |pid| Value::Count(u64::from(pid))))
+        owners(c, |p| Value::known(p.parent_pid, |pid| Value::Count(u64::from(pid))))
     }),
     ("cgroup", &[], Kind::Text, "Its control group.", "/proc/PID/cgroup", |c| {
-        holders(c, |p| text(&p.cgroup))
+        owners(c, |p| text(&p.cgroup))
     }),
     (
         "container",
@@ -59,7 +59,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Text,
         "Container id found in its control group.",
         "/proc/PID/cgroup",
-        |c| holders(c, |p| text(&p.container_id)),
+        |c| owners(c, |p| text(&p.container_id)),
     ),
     (
         "unit",
@@ -67,28 +67,28 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Text,
         "systemd unit found in its control group.",
         "/proc/PID/cgroup",
-        |c| holders(c, |p| text(&p.systemd_unit)),
+        |c| owners(c, |p| text(&p.systemd_unit)),
     ),
     (
         "owners",
         &["holders"],
-        Kind::Holders,
+        Kind::Owners,
         "Every process and descriptor that holds the socket.",
         "/proc/PID/fd",
-        |c| Value::known(c.holders.as_ref(), |held| Value::Holders(held)),
+        |c| Value::known(c.owners.as_ref(), |held| Value::Owners(held)),
     ),
 ];
 
 /// The value of each holding process: a plain value where one process holds the socket.
-fn holders<'a>(c: &'a Connection, read: fn(&'a Process) -> Value<'a>) -> Value<'a> {
+fn owners<'a>(c: &'a Connection, read: fn(&'a Process) -> Value<'a>) -> Value<'a> {
     if let Some(process) = c.only_process() {
         return read(process);
     }
-    Value::known(c.holders.as_ref(), |held| {
-        // Holders are in order of pid, so one process's descriptors stand together.
+    Value::known(c.owners.as_ref(), |held| {
+        // Owners are in order of pid, so one process's descriptors stand together.
         let processes = held.chunk_by(|a, b| a.process.pid == b.process.pid);
         let first_of_each = processes.filter_map(|chunk| chunk.first());
-        Value::Several(first_of_each.map(|holder| read(&holder.process)).collect())
+        Value::Several(first_of_each.map(|owner| read(&owner.process)).collect())
     })
 }
 

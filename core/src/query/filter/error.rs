@@ -302,7 +302,7 @@ fn article(kind: Kind) -> &'static str {
         Kind::Endpoint => "an address, a network or a port",
         Kind::Bool => "true or false",
         Kind::Time => "a date",
-        Kind::Holders | Kind::Peers => "a list",
+        Kind::Owners | Kind::Peers => "a list",
     }
 }
 
@@ -319,7 +319,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Endpoint => "10.0.0.1, 10.0.0.0/8, 10.0.0.1:443, [::1]:443 or :443",
         Kind::Bool => "true",
         Kind::Time => "2026-01-31 or 2026-01-31T12:00:00Z",
-        Kind::Holders => "pid or process instead",
+        Kind::Owners => "pid or process instead",
         Kind::Peers => "bytes_out or bytes_in instead",
     }
 }
@@ -329,7 +329,7 @@ fn operators(kind: Kind) -> &'static str {
         Kind::Text => "== != ~ !~ in contains is",
         Kind::Address | Kind::Endpoint => "== != in is",
         Kind::Bool => "== != is",
-        Kind::Holders => "`is known` and `is unknown`; compare pid or process instead",
+        Kind::Owners => "`is known` and `is unknown`; compare pid or process instead",
         Kind::Peers => "`is known` and `is unknown`; compare bytes_out or bytes_in instead",
         _ => "== != < <= > >= in is",
     }

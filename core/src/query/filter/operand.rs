@@ -20,7 +20,7 @@ pub(super) fn operands(subject: &Subject, bare: bool, text: &str) -> Result<Vec<
         Kind::Bool => bool_operand(subject, text).map(|operand| vec![operand]),
         Kind::Port => port_operands(subject, text),
         Kind::Address | Kind::Endpoint => place_operands(subject, text),
-        Kind::Holders | Kind::Peers => {
+        Kind::Owners | Kind::Peers => {
             Err(Fault::UnfitOperator { found: "==", field: subject.name, kind })
         }
         Kind::Count

@@ -197,7 +197,7 @@ impl Check {
         }
     }
 
-    /// Holders to which the field does not apply cannot have the value; if it applies to none of
+    /// Owners to which the field does not apply cannot have the value; if it applies to none of
     /// them, nothing can be said.
     fn any_holds(&self, values: &[Value<'_>]) -> Option<bool> {
         let mut applicable =

@@ -88,10 +88,10 @@ impl Word {
     }
 
     fn is_how_it_ended(&self, connection: &Connection) -> Option<bool> {
-        match (self.ended, &connection.ending) {
+        match (self.ended, &connection.closed) {
             (None, _) | (_, Known::NotApplicable) => Some(false),
             (Some(_), Known::Unknown(_)) => None,
-            (Some(wanted), Known::Value(ending, _)) => Some(wanted == ending.how.name()),
+            (Some(wanted), Known::Value(closed, _)) => Some(wanted == closed.how.name()),
         }
     }
 
@@ -99,13 +99,13 @@ impl Word {
         let Some(name) = &self.process else {
             return Some(false);
         };
-        match &connection.holders {
+        match &connection.owners {
             Known::Value(held, _) if !held.is_empty() => {
-                Some(held.iter().any(|holder| name.is_in(&holder.process.name)))
+                Some(held.iter().any(|owner| name.is_in(&owner.process.name)))
             }
             // Whoever opened it may not hold it any more.
             Known::Value(..) | Known::Unknown(_) => {
-                let opener = connection.opening.value().and_then(|opening| opening.by.value());
+                let opener = connection.opened.value().and_then(|opened| opened.by.value());
                 opener.is_some_and(|opener| name.is_in(&opener.name)).then_some(true)
             }
             // What no process can hold has no process name.

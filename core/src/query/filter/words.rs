@@ -1,7 +1,7 @@
 //! The fields whose values are words of a fixed list, so that any spelling of a word is understood
 //! and a misspelt one is an error instead of a filter that never matches.
 
-use crate::model::{Closer, Direction, Family, HowEnded, Protocol, State};
+use crate::model::{CloseReason, Closer, Direction, Family, Protocol, State};
 use crate::track::Class;
 
 /// A field with a fixed list of words.
@@ -53,7 +53,7 @@ impl Vocabulary {
             Self::Direction => DIRECTIONS.map(Direction::name).to_vec(),
             Self::Class => Class::ALL.map(Class::name).to_vec(),
             Self::Closer => CLOSERS.map(Closer::name).to_vec(),
-            Self::Ended => ENDS.map(HowEnded::name).to_vec(),
+            Self::Ended => ENDS.map(CloseReason::name).to_vec(),
         }
     }
 
@@ -71,15 +71,15 @@ const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Mptcp]
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
 const CLOSERS: [Closer; 4] = [Closer::Local, Closer::Remote, Closer::Both, Closer::Neither];
-const ENDS: [HowEnded; 8] = [
-    HowEnded::Fin,
-    HowEnded::ResetReceived,
-    HowEnded::ResetSent,
-    HowEnded::TimedOut,
-    HowEnded::Refused,
-    HowEnded::Unreachable,
-    HowEnded::GivenUp,
-    HowEnded::Error(0),
+const ENDS: [CloseReason; 8] = [
+    CloseReason::Fin,
+    CloseReason::ResetReceived,
+    CloseReason::ResetSent,
+    CloseReason::TimedOut,
+    CloseReason::Refused,
+    CloseReason::Unreachable,
+    CloseReason::GivenUp,
+    CloseReason::Error(0),
 ];
 
 pub(super) fn protocol(word: &str) -> Option<Protocol> {
@@ -121,5 +121,5 @@ fn closer(word: &str) -> Option<Closer> {
 /// How a connection ended, by its name; with `_` and spaces as good as `-`.
 pub(super) fn ended(word: &str) -> Option<&'static str> {
     let word = word.replace(['_', ' '], "-");
-    ENDS.map(HowEnded::name).into_iter().find(|name| name.eq_ignore_ascii_case(&word))
+    ENDS.map(CloseReason::name).into_iter().find(|name| name.eq_ignore_ascii_case(&word))
 }

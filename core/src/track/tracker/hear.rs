@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Closer, Connection, Direction, Ending, Event, EventKind, Happening, Holder, HowEnded, Known,
-    Life, Loss, LossKind, Moment, Socket, SocketId, Source, Unknown,
+    CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, Known, LifecycleEvent,
+    Loss, LossKind, Moment, Owner, Socket, SocketId, Source, Stats, Unknown,
 };
 use crate::track::course::Course;
 use crate::track::direction::Believed;
@@ -42,11 +42,11 @@ pub(super) struct Unmet {
 impl Tracker {
     /// Takes what happened since the last call, oldest first. What comes of it is for
     /// [`Tracker::take_events`].
-    pub fn hear(&mut self, happenings: Vec<Happening>) {
+    pub fn hear(&mut self, lifecycle_events: Vec<LifecycleEvent>) {
         self.told.is_listening = true;
-        self.told.events.reserve(happenings.len());
-        for happening in happenings {
-            let event = self.hear_one(happening);
+        self.told.events.reserve(lifecycle_events.len());
+        for lifecycle_event in lifecycle_events {
+            let event = self.hear_one(lifecycle_event);
             self.told.events.push(event);
         }
     }
@@ -97,8 +97,8 @@ impl Tracker {
         unmet.into_iter().chain(ends).collect()
     }
 
-    fn hear_one(&mut self, happening: Happening) -> Arc<Event> {
-        let (id, kind) = (happening.socket.id, happening.kind);
+    fn hear_one(&mut self, lifecycle_event: LifecycleEvent) -> Arc<Event> {
+        let (id, kind) = (lifecycle_event.socket.id, lifecycle_event.kind);
         // Only that a process has accepted it may be told late.
         let begins = kind != EventKind::Accepted;
         if begins && self.remembered.get(&id).is_some_and(|kept| kept.is_over()) {
@@ -107,8 +107,8 @@ impl Tracker {
         self.told.serial += 1;
         let serial = self.told.serial;
         let (event, is_kept) = match self.remembered.get_mut(&id) {
-            Some(kept) => (kept.hear(happening, serial), true),
-            None => self.hear_of_unmet(happening, serial),
+            Some(kept) => (kept.hear(lifecycle_event, serial), true),
+            None => self.hear_of_unmet(lifecycle_event, serial),
         };
         let event = Arc::new(event);
         if is_kept && matches!(kind, EventKind::Closed | EventKind::Failed) {
@@ -123,28 +123,28 @@ impl Tracker {
     }
 
     /// The event that this is, of a connection no look has shown, and whether it is remembered.
-    fn hear_of_unmet(&mut self, happening: Happening, serial: u64) -> (Event, bool) {
-        let id = happening.socket.id;
-        let begins = happening.kind != EventKind::Accepted;
+    fn hear_of_unmet(&mut self, lifecycle_event: LifecycleEvent, serial: u64) -> (Event, bool) {
+        let id = lifecycle_event.socket.id;
+        let begins = lifecycle_event.kind != EventKind::Accepted;
         let known = self.told.unmet.remove(&id).filter(|unmet| !(begins && unmet.is_over()));
         let is_new = known.is_none();
         let mut unmet = known.unwrap_or_else(|| {
             self.serial += 1;
-            let opening = happening.opening.value();
-            let first_seen = opening.map_or(happening.at, |opening| opening.at);
+            let opened = lifecycle_event.opened.value();
+            let first_seen = opened.map_or(lifecycle_event.at, |opened| opened.at);
             Unmet::new(self.serial, first_seen, self.sequence)
         });
         let course = unmet.course.get_or_insert_with(Course::untold);
-        course.hear(&happening);
-        let holders = course.holders();
-        let direction = unmet.direction.hear(happening.direction);
-        let mut life = Life::new(unmet.serial, self.sequence, unmet.first_seen);
+        course.hear(&lifecycle_event);
+        let owners = course.owners();
+        let direction = unmet.direction.hear(lifecycle_event.direction);
+        let mut stats = Stats::new(unmet.serial, self.sequence, unmet.first_seen);
         if let Some(then) = course.established_at() {
-            let since = happening.at.monotonic_us.saturating_sub(then.monotonic_us);
-            life.age_us = Known::Value(since, Source::Ebpf);
+            let since = lifecycle_event.at.monotonic_us.saturating_sub(then.monotonic_us);
+            stats.age_us = Known::Value(since, Source::Ebpf);
         }
-        let may_be_shown = may_be_shown(&happening);
-        let event = event(happening, serial, holders, direction, course, life);
+        let may_be_shown = may_be_shown(&lifecycle_event);
+        let event = event(lifecycle_event, serial, owners, direction, course, stats);
         let has_room = self.told.unmet.len() < UNMET_KEPT;
         if may_be_shown && has_room {
             self.told.unmet.insert(id, unmet);
@@ -174,7 +174,7 @@ impl Tracker {
     pub(super) fn replace(&mut self, id: SocketId) {
         if let Some(kept) = self.remembered.remove(&id) {
             let told = self.told.ends.remove(&id);
-            self.told.replaced.push(Gone { id, ending: kept.ending(), told });
+            self.told.replaced.push(Gone { id, closed: kept.closed(), told });
         }
     }
 
@@ -201,12 +201,12 @@ impl Tracker {
 
 /// Whether a look may yet show the connection: of one that is over only the stub that waits in
 /// TIME-WAIT on the side that closed first.
-fn may_be_shown(happening: &Happening) -> bool {
-    let closed_first = |end: Ending| end.first_closer.get() != Some(Closer::Remote);
-    let leaves_stub = |end: Ending| end.how == HowEnded::Fin && closed_first(end);
-    match happening.kind {
+fn may_be_shown(lifecycle_event: &LifecycleEvent) -> bool {
+    let closed_first = |end: Closed| end.first_closer.get() != Some(Closer::Remote);
+    let leaves_stub = |end: Closed| end.how == CloseReason::Fin && closed_first(end);
+    match lifecycle_event.kind {
         EventKind::Opened | EventKind::Accepted => true,
-        EventKind::Closed => happening.ending.get().is_none_or(leaves_stub),
+        EventKind::Closed => lifecycle_event.closed.get().is_none_or(leaves_stub),
         EventKind::Failed => false,
     }
 }
@@ -223,21 +223,21 @@ impl Unmet {
 
 /// What is published of a happening, where the rest is what is remembered of its connection.
 pub(super) fn event(
-    happening: Happening,
+    lifecycle_event: LifecycleEvent,
     serial: u64,
-    holders: Option<Known<Arc<[Holder]>>>,
+    owners: Option<Known<Arc<[Owner]>>>,
     direction: Known<Direction>,
     course: &Course,
-    mut life: Life,
+    mut stats: Stats,
 ) -> Event {
-    let Happening { at, kind, socket, direction: told, .. } = happening;
-    let holders = holders.unwrap_or(Known::Unknown(Unknown::NoHolderFound));
+    let LifecycleEvent { at, kind, socket, direction: told, .. } = lifecycle_event;
+    let owners = owners.unwrap_or(Known::Unknown(Unknown::NoOwnerFound));
     let direction = if direction.value().is_some() { direction } else { told };
-    let course = (course.opening().clone(), course.ending());
+    let course = (course.opened().clone(), course.closed());
     if kind == EventKind::Failed {
-        life.age_us = Known::NotApplicable;
+        stats.age_us = Known::NotApplicable;
     }
-    let mut connection = joined(socket, holders, direction, course, life);
+    let mut connection = joined(socket, owners, direction, course, stats);
     if matches!(kind, EventKind::Closed | EventKind::Failed) {
         connection.verdict = end_verdict(&connection, kind);
     }

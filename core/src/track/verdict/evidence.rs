@@ -9,7 +9,7 @@ use crate::track::sample::{Counters, Gauges, Span};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Basis {
     /// The whole life of the connection, seen once: how long it is, nobody knows.
-    Life,
+    Stats,
     /// The time between two looks.
     Window {
         /// Its length in microseconds.
@@ -72,7 +72,7 @@ pub struct Evidence {
 
 impl Evidence {
     pub(super) const NONE: Self = Self {
-        basis: Basis::Life,
+        basis: Basis::Stats,
         looks: 0,
         bytes_out: 0,
         bytes_in: 0,
@@ -100,7 +100,7 @@ impl Evidence {
 
     /// Evidence of one look: counters since the connection began.
     pub(in crate::track) fn of_life(c: &Connection, counters: Counters, gauges: Gauges) -> Self {
-        Self::new(c, Basis::Life, counters, gauges)
+        Self::new(c, Basis::Stats, counters, gauges)
     }
 
     /// Evidence of a window of looks that ends `now` with the counters `last`.
@@ -151,7 +151,7 @@ impl Evidence {
     pub fn share_of_time(&self, us: u64) -> f64 {
         let whole = match self.basis {
             Basis::Window { us } => us,
-            Basis::Life => self.busy_us,
+            Basis::Stats => self.busy_us,
         };
         if whole == 0 { 0.0 } else { (us as f64 / whole as f64).min(1.0) }
     }

@@ -2,7 +2,7 @@
 //! before loss, a closed window before a full congestion window, a queue before the loss it causes.
 //! `docs/verdict.md` explains each threshold; `make lab` measures them.
 
-use crate::model::{Connection, EventKind, HowEnded, Protocol, State, TcpInfo, TimerKind};
+use crate::model::{CloseReason, Connection, EventKind, Protocol, State, TcpInfo, TimerKind};
 
 use super::{Basis, Class, Evidence, Verdict};
 
@@ -54,7 +54,7 @@ pub(in crate::track) fn judge(connection: &Connection, evidence: Evidence) -> Ve
     };
     // A single look may have met an exception; a window of many looks has not.
     let seen = match evidence.basis {
-        Basis::Life => LIFE,
+        Basis::Stats => LIFE,
         Basis::Window { .. } => 1.0 - 0.3 / f64::from(evidence.looks.max(1)),
     };
     Verdict { class, confidence_percent: (confidence * seen * 100.0).round() as u8, evidence }
@@ -66,7 +66,7 @@ pub(in crate::track) fn judge_end(
     evidence: Evidence,
     kind: EventKind,
 ) -> Verdict {
-    let timed_out = connection.ending.get().is_some_and(|end| end.how == HowEnded::TimedOut);
+    let timed_out = connection.closed.get().is_some_and(|end| end.how == CloseReason::TimedOut);
     let (class, confidence) = match (kind, timed_out) {
         // Here the kernel itself has judged.
         (EventKind::Failed, true) => (Class::HandshakeFailing, 0.98),
@@ -102,7 +102,7 @@ fn listener(evidence: &Evidence) -> (Class, f64) {
     match (evidence.basis, evidence.drops, is_full) {
         (_, 1.., true) => (Class::AcceptOverflow, 0.98),
         // It dropped some time in its life, but has room now.
-        (Basis::Life, 1.., false) | (_, 0, _) => (Class::Healthy, 0.9),
+        (Basis::Stats, 1.., false) | (_, 0, _) => (Class::Healthy, 0.9),
         (Basis::Window { .. }, 1.., false) => (Class::AcceptOverflow, 0.7),
     }
 }
@@ -167,7 +167,7 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
         let is_slow = match e.basis {
             Basis::Window { us } => waiting >= e.bytes_out as f64 * 1e6 / us as f64 * SLOW_DRAIN_S,
             // How fast the peer reads is not known of a life; that it takes nothing any more is.
-            Basis::Life => connection.socket.since(TcpInfo::last_data_sent) >= Some(STOPPED_MS),
+            Basis::Stats => connection.socket.since(TcpInfo::last_data_sent) >= Some(STOPPED_MS),
         };
         if is_slow {
             return Some((Class::SlowReaderRemote, 0.7 + 0.29 * closed.max(rwnd)));
@@ -182,7 +182,7 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
             let rate = e.bytes_in as f64 * 1e6 / us as f64;
             f64::from(e.unread_max_bytes) >= rate * SLOW_DRAIN_S
         }
-        Basis::Life => connection.socket.since(TcpInfo::last_data_recv) >= Some(STOPPED_MS),
+        Basis::Stats => connection.socket.since(TcpInfo::last_data_recv) >= Some(STOPPED_MS),
     };
     is_slow.then_some((Class::SlowReaderLocal, 0.7 + 0.28 * behind))
 }
@@ -243,7 +243,7 @@ fn loss_sets_the_window(connection: &Connection, e: &Evidence) -> bool {
 fn is_pushing(e: &Evidence) -> bool {
     match e.basis {
         Basis::Window { .. } => e.share_of_time(e.busy_us) >= MOSTLY,
-        Basis::Life => e.share_of_looks(e.looks_unsent) > 0.0,
+        Basis::Stats => e.share_of_looks(e.looks_unsent) > 0.0,
     }
 }
 
@@ -256,7 +256,7 @@ fn is_quiet(connection: &Connection, e: &Evidence) -> bool {
     let waiting = connection.socket.queues.get().is_some_and(|q| q.send_bytes > 0);
     let moved = match e.basis {
         Basis::Window { .. } => e.bytes_out > 0 || e.bytes_in > 0,
-        Basis::Life => connection.idle_us().get().is_some_and(|us| us < QUIET_US),
+        Basis::Stats => connection.idle_us().get().is_some_and(|us| us < QUIET_US),
     };
     !waiting && !moved
 }
@@ -279,6 +279,6 @@ fn is_app_limited(e: &Evidence) -> bool {
 fn is_unasked(e: &Evidence) -> bool {
     match e.basis {
         Basis::Window { us } => u64::from(e.segments_in).saturating_mul(REQUEST_EVERY_US) <= us,
-        Basis::Life => e.segments_in <= 1,
+        Basis::Stats => e.segments_in <= 1,
     }
 }

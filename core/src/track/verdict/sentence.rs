@@ -1,7 +1,7 @@
 //! The verdict in words: one sentence with its numbers, and what to do about it.
 
 use crate::human::{bytes, duration, percent};
-use crate::model::{Protocol, Socket, SocketRow, State};
+use crate::model::{Protocol, Socket, SocketSample, State};
 
 use super::{Basis, Class, Evidence, Verdict};
 
@@ -9,7 +9,7 @@ impl Verdict {
     /// One sentence an engineer would say, with the numbers it rests on. `socket` is the one the
     /// verdict is about.
     #[must_use]
-    pub fn why(&self, socket: &SocketRow) -> String {
+    pub fn why(&self, socket: &SocketSample) -> String {
         let e = &self.evidence;
         let time = Time(e);
         match self.class {
@@ -31,7 +31,7 @@ impl Verdict {
                 State::Established => format!("Nothing to send and nothing received {time}."),
                 state => format!("Closed or closing ({}); nothing moves any more.", state.name()),
             },
-            Class::AppLimited if e.basis == Basis::Life => format!(
+            Class::AppLimited if e.basis == Basis::Stats => format!(
                 "The application here supplies less than the path could carry: what was sent last was all there was ({} since it began).",
                 bytes(e.bytes_out)
             ),
@@ -179,7 +179,7 @@ struct Time<'a>(&'a Evidence);
 impl std::fmt::Display for Time<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0.basis {
-            Basis::Life => f.write_str("since it began"),
+            Basis::Stats => f.write_str("since it began"),
             Basis::Window { us } => write!(f, "in the last {}", duration(us)),
         }
     }
@@ -189,7 +189,7 @@ impl std::fmt::Display for Time<'_> {
 fn share(e: &Evidence, us: u64) -> String {
     let share = percent(e.share_of_time(us) * 100.0);
     match e.basis {
-        Basis::Life => format!("{share} of the time it had data to send"),
+        Basis::Stats => format!("{share} of the time it had data to send"),
         Basis::Window { us } => format!("{share} of the last {}", duration(us)),
     }
 }

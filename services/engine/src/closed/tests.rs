@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use conns_core::model::{Facts, Moment, Observation, SocketRow, Source, State};
+use conns_core::model::{Facts, Moment, Observation, SocketSample, Source, State};
 use conns_core::track::{Memory, Tracker};
 
 use super::*;
@@ -19,7 +19,7 @@ impl Stage {
         Self { tracker, log: ClosedLog::since(1), latest }
     }
 
-    fn look(&mut self, sockets: Vec<SocketRow>) {
+    fn look(&mut self, sockets: Vec<SocketSample>) {
         let at = Moment { monotonic_us: self.latest.at.monotonic_us + 1_000_000, wall_us: 0 };
         let facts = vec![Facts::Sockets(sockets)];
         let rows = Observation { source: Source::Ebpf, at, facts, losses: Vec::new() };
@@ -41,8 +41,8 @@ fn what_is_gone_is_kept_as_its_end_was_told_or_else_as_it_was_last_seen() {
         .map(|closed| (closed.connection.socket.id.cookie, closed.connection.socket.state))
         .collect();
     assert_eq!(states, [(1, State::Close), (2, State::Established)]);
-    assert!(kept[0].connection.ending.value().is_some());
-    assert!(kept[1].connection.ending.value().is_none());
+    assert!(kept[0].connection.closed.value().is_some());
+    assert!(kept[1].connection.closed.value().is_none());
     assert!(kept.iter().all(|closed| closed.sequence == 2));
     assert_eq!((stage.log.complete_since, stage.log.loss()), (1, None));
 }

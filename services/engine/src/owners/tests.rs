@@ -1,5 +1,5 @@
-use conns_contract::{SocketSource, Task, WantedInodes};
-use conns_core::model::{Known, Process, SocketRow, State};
+use conns_contract::{InodeFilter, SocketSource, Task};
+use conns_core::model::{Known, Process, SocketSample, State};
 
 use super::*;
 use crate::ProcessSource;
@@ -15,10 +15,10 @@ impl ProcessSource for Shared<Vec<u32>> {
 
 struct Walks(Shared<u64>);
 
-impl conns_contract::HolderSource for Walks {
-    fn observe(&mut self, _: &dyn WantedInodes, at: Moment) -> Result<Observation, SourceError> {
+impl conns_contract::OwnerSource for Walks {
+    fn observe(&mut self, _: &dyn InodeFilter, at: Moment) -> Result<Observation, SourceError> {
         *self.0.lock() += 1;
-        let facts = vec![Facts::Holdings(Arc::default())];
+        let facts = vec![Facts::OwnerTable(Arc::default())];
         Ok(Observation { source: Source::Procfs, at, facts, losses: Vec::new() })
     }
 }
@@ -40,7 +40,7 @@ impl Stage {
         let mut sources = Sources::of(Box::new(table.clone()));
         sources.descriptors = Some(Box::new(held.clone()));
         sources.processes = Some(Box::new(read.clone()));
-        sources.holders = Some(Box::new(Walks(procfs.clone())));
+        sources.owners = Some(Box::new(Walks(procfs.clone())));
         table.set(|table| table.rows = vec![socket(1)]);
         held.set(|held| {
             held.changes = Some(1);
@@ -50,18 +50,18 @@ impl Stage {
         Self { owners: Owners::default(), sources, table, held, read, procfs }
     }
 
-    fn show(&self, rows: Vec<SocketRow>) {
+    fn show(&self, rows: Vec<SocketSample>) {
         self.table.set(|table| table.rows = rows);
     }
 
     /// What a look at this second says.
-    fn look(&mut self, second: u64) -> Arc<Holdings> {
+    fn look(&mut self, second: u64) -> Arc<OwnerTable> {
         let now = Moment { monotonic_us: second * 1_000_000, wall_us: 0 };
         let scope = conns_contract::Scope::everything();
         let seen = self.table.observe(&scope, now).unwrap();
         let said = self.owners.look_again(&mut self.sources, &[seen], now).unwrap();
         match &said.facts[..] {
-            [Facts::Holdings(holdings)] => Arc::clone(holdings),
+            [Facts::OwnerTable(owner_table)] => Arc::clone(owner_table),
             other => panic!("{other:?}"),
         }
     }
@@ -91,7 +91,7 @@ fn nothing_is_walked_until_a_change_is_told_and_the_answer_stays_the_very_same()
         held.told.held.push(hold(0, 1, 9));
     });
     assert_eq!(stage.look(51).held.len(), 2);
-    assert_eq!((stage.walks(), stage.owners.corrections()), (3, 0));
+    assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (3, 0));
 }
 
 #[test]
@@ -121,10 +121,10 @@ fn what_was_not_told_is_found_by_the_reconciliation_and_counted() {
     assert_eq!(stage.look(59).held.len(), 1);
     assert_eq!(stage.look(60).held.len(), 2);
     // One was believed that is not there, two are there that were not.
-    assert_eq!((stage.walks(), stage.owners.corrections()), (2, 3));
+    assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (2, 3));
     stage.look(119);
     stage.look(120);
-    assert_eq!((stage.walks(), stage.owners.corrections()), (3, 3));
+    assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (3, 3));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_was_told_is_no_correction_however_late_it_is_looked_for() {
         held.told.held = Vec::new();
     });
     assert_eq!(stage.look(500).held, []);
-    assert_eq!(stage.owners.corrections(), 0);
+    assert_eq!(stage.owners.reconciliation_differences(), 0);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn without_word_of_changes_it_is_walked_for_new_sockets_and_once_in_a_while() {
     assert_eq!(stage.walks(), 2);
     stage.held.set(|held| held.told.held = Vec::new());
     assert_eq!(stage.look(59).held, []);
-    assert_eq!((stage.walks(), stage.owners.corrections()), (3, 0));
+    assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (3, 0));
 }
 
 #[test]
@@ -162,8 +162,8 @@ fn a_process_is_read_while_it_is_new_when_it_is_renamed_and_with_the_reconciliat
     let mut look = |stage: &mut Stage, second: u64| {
         change += 1;
         stage.held.set(|held| held.changes = Some(change));
-        let holdings = stage.look(second);
-        (holdings, std::mem::take(&mut *stage.read.lock()))
+        let owner_table = stage.look(second);
+        (owner_table, std::mem::take(&mut *stage.read.lock()))
     };
     let (first, read) = look(&mut stage, 0);
     assert_eq!(read, [10]);

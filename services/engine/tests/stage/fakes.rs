@@ -11,9 +11,9 @@ use conns_contract::{
     DescriptorSource, Descriptors, EventSource, Scope, SocketSource, SourceError, Task,
 };
 use conns_core::model::{
-    Direction, Ending, Endpoint, EventKind, Facts, Family, Happening, Holding, HowEnded, Known,
-    Loss, Moment, Netns, Observation, Opening, Process, Protocol, Socket, SocketId, SocketRow,
-    Source, State, Subject, Unknown,
+    CloseReason, Closed, Direction, Endpoint, EventKind, Facts, Family, Known, LifecycleEvent,
+    Loss, Moment, Netns, Observation, Opened, OwnerEntry, Process, Protocol, Socket, SocketId,
+    SocketSample, Source, State, Subject, Unknown,
 };
 
 /// Something a test holds one end of, and a source the other.
@@ -47,9 +47,9 @@ impl<T> Shared<T> {
 /// A table of sockets.
 #[derive(Default)]
 pub(crate) struct Table {
-    pub(crate) rows: Vec<SocketRow>,
+    pub(crate) rows: Vec<SocketSample>,
     pub(crate) fails: bool,
-    pub(crate) left_out: Vec<Scope>,
+    pub(crate) delegated: Vec<Scope>,
     pub(crate) asked: Vec<Scope>,
     /// A look lasts until nothing is in there.
     pub(crate) lasts_until_empty: Option<Shared<Ring>>,
@@ -58,7 +58,7 @@ pub(crate) struct Table {
 impl SocketSource for Shared<Table> {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
         if let Some(ring) = self.lock().lasts_until_empty.clone() {
-            while !ring.lock().happenings.is_empty() {
+            while !ring.lock().lifecycle_events.is_empty() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -71,8 +71,8 @@ impl SocketSource for Shared<Table> {
         Ok(Observation { source: Source::Ebpf, at: now, facts, losses: Vec::new() })
     }
 
-    fn left_out(&self) -> Vec<Scope> {
-        self.lock().left_out.clone()
+    fn delegated(&self) -> Vec<Scope> {
+        self.lock().delegated.clone()
     }
 }
 
@@ -100,7 +100,7 @@ impl DescriptorSource for Shared<Held> {
 /// What happens.
 #[derive(Default)]
 pub(crate) struct Ring {
-    pub(crate) happenings: VecDeque<Happening>,
+    pub(crate) lifecycle_events: VecDeque<LifecycleEvent>,
     pub(crate) losses: Vec<Loss>,
     pub(crate) cannot_wait: bool,
     /// Most events told at once.
@@ -113,13 +113,13 @@ impl EventSource for Shared<Ring> {
     fn observe(&mut self, now: Moment) -> Observation {
         let mut ring = self.lock();
         ring.drains += 1;
-        let count = ring.batch.unwrap_or(usize::MAX).min(ring.happenings.len());
-        let mut happenings: Vec<_> = ring.happenings.drain(..count).collect();
-        for happening in &mut happenings {
-            happening.at = now;
+        let count = ring.batch.unwrap_or(usize::MAX).min(ring.lifecycle_events.len());
+        let mut lifecycle_events: Vec<_> = ring.lifecycle_events.drain(..count).collect();
+        for lifecycle_event in &mut lifecycle_events {
+            lifecycle_event.at = now;
         }
         let losses = std::mem::take(&mut ring.losses);
-        let facts = vec![Facts::Happenings(happenings)];
+        let facts = vec![Facts::LifecycleEvents(lifecycle_events)];
         Observation { source: Source::Ebpf, at: now, facts, losses }
     }
 
@@ -129,7 +129,7 @@ impl EventSource for Shared<Ring> {
         if ring.cannot_wait {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let is_empty = |ring: &mut Ring| ring.happenings.is_empty() && ring.losses.is_empty();
+        let is_empty = |ring: &mut Ring| ring.lifecycle_events.is_empty() && ring.losses.is_empty();
         drop(self.0.1.wait_timeout_while(ring, at_most, is_empty));
         Ok(())
     }
@@ -145,10 +145,10 @@ fn broken(attempted: &str) -> SourceError {
 }
 
 /// An established socket with this cookie and inode.
-pub(crate) fn socket(cookie: u64) -> SocketRow {
+pub(crate) fn socket(cookie: u64) -> SocketSample {
     let end = |last, port| Endpoint { address: [10, 0, 0, last].into(), port };
     let untold = Unknown::SourceCannotTell;
-    SocketRow::from(Socket {
+    SocketSample::from(Socket {
         id: SocketId { netns: 1, cookie },
         source: Source::Ebpf,
         netns: Arc::new(Netns::new(1, None, true)),
@@ -177,7 +177,7 @@ pub(crate) fn socket(cookie: u64) -> SocketRow {
 }
 
 /// The same in another state, in which no descriptor refers to it.
-pub(crate) fn unheld(cookie: u64, state: State) -> SocketRow {
+pub(crate) fn unheld(cookie: u64, state: State) -> SocketSample {
     let mut socket = socket(cookie);
     (socket.state, socket.inode) = (state, Known::NotApplicable);
     socket
@@ -188,9 +188,9 @@ pub(crate) fn task(pid: u32, name: &str) -> Task {
 }
 
 /// The process `process` of the list holds the socket with this cookie by this descriptor.
-pub(crate) fn hold(process: u32, cookie: u64, descriptor: u32) -> Holding {
+pub(crate) fn hold(process: u32, cookie: u64, descriptor: u32) -> OwnerEntry {
     let subject = Subject::Socket(SocketId { netns: 1, cookie });
-    Holding { subject, process, descriptor: Some(descriptor) }
+    OwnerEntry { subject, process, descriptor: Some(descriptor) }
 }
 
 /// A process of which the name says all.
@@ -216,30 +216,30 @@ fn told<T>(value: T) -> Known<T> {
 }
 
 /// Just now, by the process 77.
-pub(crate) fn opened(cookie: u64) -> Happening {
-    Happening {
+pub(crate) fn opened(cookie: u64) -> LifecycleEvent {
+    LifecycleEvent {
         at: Moment::default(),
         kind: EventKind::Opened,
         socket: socket(cookie),
         direction: told(Direction::Outbound),
-        opening: told(Arc::new(Opening {
+        opened: told(Arc::new(Opened {
             at: Moment::default(),
             handshake_us: told(10),
             accept_wait_us: Known::NotApplicable,
             by: told(process(77, "curl")),
         })),
-        ending: Known::NotApplicable,
+        closed: Known::NotApplicable,
     }
 }
 
-pub(crate) fn closed(cookie: u64) -> Happening {
-    Happening {
+pub(crate) fn closed(cookie: u64) -> LifecycleEvent {
+    LifecycleEvent {
         kind: EventKind::Closed,
         socket: unheld(cookie, State::Close),
-        ending: told(Ending {
+        closed: told(Closed {
             at: Moment::default(),
             duration_us: told(5),
-            how: HowEnded::Fin,
+            how: CloseReason::Fin,
             first_closer: Known::Unknown(Unknown::BeganBefore),
             fin_received: true,
         }),

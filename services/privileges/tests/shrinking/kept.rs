@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use conns_contract::{HolderSource, Namespaces, Scope, SocketSource, WantedInodes};
+use conns_contract::{InodeFilter, Namespaces, OwnerSource, Scope, SocketSource};
 use conns_core::model::{Facts, LossKind, Moment, Observation, Process, Socket};
 use conns_privileges::{Confinement, Keep, shrink};
 use conns_procfs::Procfs;
@@ -42,7 +42,7 @@ const UNSHARE: Need = Need::Program("unshare", "util-linux");
 
 struct Every;
 
-impl WantedInodes for Every {
+impl InodeFilter for Every {
     fn wants(&self, _: u64) -> bool {
         true
     }
@@ -52,31 +52,31 @@ impl WantedInodes for Every {
 fn on_port(observation: &Observation, port: u16) -> Option<&Socket> {
     let sockets = observation.facts.iter().flat_map(|facts| match facts {
         Facts::Sockets(sockets) => &**sockets,
-        Facts::Holdings(_) | Facts::Happenings(_) => &[],
+        Facts::OwnerTable(_) | Facts::LifecycleEvents(_) => &[],
     });
     sockets.map(|socket| &**socket).find(|socket| socket.local.port == port)
 }
 
 /// Who holds the socket that listens on `port`, and how many processes could not be looked into.
-fn holder(diag: &mut SockDiag, port: u16) -> Result<(Option<Process>, u64)> {
+fn owner(diag: &mut SockDiag, port: u16) -> Result<(Option<Process>, u64)> {
     let scope = Scope { namespaces: Namespaces::Own, ..Scope::everything() };
     let seen = diag.observe(&scope, Moment::default())?;
     let inode = on_port(&seen, port).context("the socket is not there")?.inode.get();
     let inode = inode.context("it has no inode")?;
     let seen = Procfs::at("/proc").observe(&Every, Moment::default())?;
-    let [Facts::Holdings(holdings)] = &*seen.facts else { anyhow::bail!("no holdings") };
-    let mut held = holdings.held.iter();
+    let [Facts::OwnerTable(owner_table)] = &*seen.facts else { anyhow::bail!("no holdings") };
+    let mut held = owner_table.held.iter();
     let of_it = |subject| matches!(subject, conns_core::model::Subject::Inode(i) if i == inode);
-    let process = held.find(|holding| of_it(holding.subject)).map(|holding| {
-        let at = usize::try_from(holding.process).unwrap_or(usize::MAX);
-        holdings.processes.get(at).map(|process| Process::clone(process))
+    let process = held.find(|owner_entry| of_it(owner_entry.subject)).map(|owner_entry| {
+        let at = usize::try_from(owner_entry.process).unwrap_or(usize::MAX);
+        owner_table.processes.get(at).map(|process| Process::clone(process))
     });
-    Ok((process.flatten(), holdings.unreadable_processes))
+    Ok((process.flatten(), owner_table.unreadable_processes))
 }
 
 /// Returns how many processes could not be looked into: there are machines that hide some from root.
 fn is_seen(diag: &mut SockDiag, stranger: &Stranger) -> Result<u64> {
-    let (process, unreadable) = holder(diag, stranger.port)?;
+    let (process, unreadable) = owner(diag, stranger.port)?;
     let process = process.context("it has no owner")?;
     same("the pid", process.pid, stranger.child.id())?;
     same("the name", &*process.name, "cat")?;
@@ -116,10 +116,10 @@ fn owners_without() -> Result<()> {
     started_as(NOBODY, Set::empty())?;
     shrink(&Keep::default())?;
     let mut diag = SockDiag::open()?;
-    let (process, unreadable) = holder(&mut diag, stranger.port)?;
+    let (process, unreadable) = owner(&mut diag, stranger.port)?;
     same("the owner", process.map(|process| process.pid), None)?;
     ensure!(unreadable > 1, "all processes could be looked into");
-    let (process, _) = holder(&mut diag, mine.local_addr()?.port())?;
+    let (process, _) = owner(&mut diag, mine.local_addr()?.port())?;
     same("the owner of its own", process.map(|process| process.pid), Some(std::process::id()))
 }
 

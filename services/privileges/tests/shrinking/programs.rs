@@ -32,7 +32,7 @@ fn programs() -> Result<()> {
     let is_told = loop {
         let seen = events.observe(Moment::default());
         let told = seen.facts.iter().flat_map(|facts| match facts {
-            Facts::Happenings(told) => &**told,
+            Facts::LifecycleEvents(told) => &**told,
             _ => &[],
         });
         if told.into_iter().any(|event| event.socket.local.port == port) {

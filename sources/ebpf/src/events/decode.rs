@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use conns_core::model::{
-    Closer, Direction, Ending, EventKind, Happening, HowEnded, Known, Moment, Opening, Process,
-    SocketRow, Source, State, Unknown,
+    CloseReason, Closed, Closer, Direction, EventKind, Known, LifecycleEvent, Moment, Opened,
+    Process, SocketSample, Source, State, Unknown,
 };
 use foldhash::fast::RandomState;
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -73,7 +73,7 @@ impl Decoder {
     }
 
     /// One event; `None` if it is of a kind this version does not know.
-    pub(crate) fn read(&mut self, record: &[u8]) -> Option<Happening> {
+    pub(crate) fn read(&mut self, record: &[u8]) -> Option<LifecycleEvent> {
         let b = Bytes(record);
         let kind = match b.u8(64) {
             1 => EventKind::Opened,
@@ -89,27 +89,27 @@ impl Decoder {
             self.rows.closed(row)?
         } else {
             let ends = Ends(Bytes(record.get(EVENT_BYTES..SHORT_EVENT_BYTES)?));
-            let mut socket = SocketRow::from(self.rows.ends(ends)?);
+            let mut socket = SocketSample::from(self.rows.ends(ends)?);
             if kind == EventKind::Failed {
                 socket.state = State::Close;
             }
             socket
         };
         let at = self.moment(b.u64(0));
-        Some(Happening {
+        Some(LifecycleEvent {
             at,
             kind,
             socket,
             direction: direction(told.flags),
-            opening: self.opening(b, kind, told.flags),
-            ending: match kind {
-                EventKind::Closed | EventKind::Failed => value(self.ending(b, at, kind, told)),
+            opened: self.opened(b, kind, told.flags),
+            closed: match kind {
+                EventKind::Closed | EventKind::Failed => value(self.closed(b, at, kind, told)),
                 EventKind::Opened | EventKind::Accepted => Known::NotApplicable,
             },
         })
     }
 
-    fn opening(&mut self, b: Bytes<'_>, kind: EventKind, flags: u8) -> Known<Arc<Opening>> {
+    fn opened(&mut self, b: Bytes<'_>, kind: EventKind, flags: u8) -> Known<Arc<Opened>> {
         let (connect, opened, accepted) = (b.u64(8), b.u64(16), b.u64(24));
         let began = if opened == 0 { connect } else { opened };
         if began == 0 {
@@ -122,7 +122,7 @@ impl Decoder {
         };
         let is_inbound = flags & INBOUND != 0;
         let by = self.process(b);
-        value(Arc::new(Opening {
+        value(Arc::new(Opened {
             at: self.moment(began),
             handshake_us: match is_inbound {
                 true => Known::NotApplicable,
@@ -133,18 +133,18 @@ impl Decoder {
                 true => measured(span(opened, accepted)),
                 false => Known::NotApplicable,
             },
-            by: Known::from_option(by, Source::Ebpf, Unknown::NoHolderFound),
+            by: Known::from_option(by, Source::Ebpf, Unknown::NoOwnerFound),
         }))
     }
 
-    fn ending(&self, b: Bytes<'_>, at: Moment, kind: EventKind, told: Told) -> Ending {
+    fn closed(&self, b: Bytes<'_>, at: Moment, kind: EventKind, told: Told) -> Closed {
         let began = match kind {
             EventKind::Failed => b.u64(8),
             _ => b.u64(16),
         };
         let lived = b.u64(0).checked_sub(began).filter(|_| began > 0).map(|ns| ns / 1000);
         let how = if kind == EventKind::Failed { how_failed(told) } else { how_closed(told) };
-        Ending {
+        Closed {
             at,
             duration_us: Known::from_option(lived, Source::Ebpf, Unknown::BeganBefore),
             how,
@@ -210,42 +210,42 @@ fn direction(flags: u8) -> Known<Direction> {
 }
 
 /// Why `connect` failed.
-pub(super) fn how_failed(told: Told) -> HowEnded {
+pub(super) fn how_failed(told: Told) -> CloseReason {
     match told.error {
-        _ if told.flags & RST_RECEIVED != 0 => HowEnded::Refused,
-        0 => HowEnded::GivenUp,
-        ECONNREFUSED => HowEnded::Refused,
+        _ if told.flags & RST_RECEIVED != 0 => CloseReason::Refused,
+        0 => CloseReason::GivenUp,
+        ECONNREFUSED => CloseReason::Refused,
         other => by_error(other),
     }
 }
 
-fn by_error(error: u16) -> HowEnded {
+fn by_error(error: u16) -> CloseReason {
     match error {
-        ETIMEDOUT => HowEnded::TimedOut,
-        EHOSTUNREACH | ENETUNREACH => HowEnded::Unreachable,
-        other => HowEnded::Error(other),
+        ETIMEDOUT => CloseReason::TimedOut,
+        EHOSTUNREACH | ENETUNREACH => CloseReason::Unreachable,
+        other => CloseReason::Error(other),
     }
 }
 
 /// How a connection that was there ended.
-pub(super) fn how_closed(told: Told) -> HowEnded {
+pub(super) fn how_closed(told: Told) -> CloseReason {
     let fin_received = told.flags & FIN_RECEIVED != 0;
     match (told.error, told.last_state) {
-        _ if told.flags & RST_RECEIVED != 0 => HowEnded::ResetReceived,
+        _ if told.flags & RST_RECEIVED != 0 => CloseReason::ResetReceived,
         (error @ (ETIMEDOUT | EHOSTUNREACH | ENETUNREACH), _) => by_error(error),
-        (_, Some(State::LastAck | State::Closing | State::TimeWait)) => HowEnded::Fin,
+        (_, Some(State::LastAck | State::Closing | State::TimeWait)) => CloseReason::Fin,
         // Our FIN is out and theirs is in; or nobody holds the socket any more, and a stub waits
         // in its place for theirs (`tcp_time_wait`).
-        (0, Some(State::FinWait2)) if fin_received || told.flags & ORPHAN != 0 => HowEnded::Fin,
-        (0, Some(State::FinWait1)) if fin_received => HowEnded::Fin,
+        (0, Some(State::FinWait2)) if fin_received || told.flags & ORPHAN != 0 => CloseReason::Fin,
+        (0, Some(State::FinWait1)) if fin_received => CloseReason::Fin,
         // From any other state a socket is closed at once only by aborting: unread data at `close`,
         // `SO_LINGER` of 0, data after `close`, or an administrator.
-        _ => HowEnded::ResetSent,
+        _ => CloseReason::ResetSent,
     }
 }
 
 /// Who closed first.
-pub(super) fn first_closer(told: Told, how: HowEnded) -> Known<Closer> {
+pub(super) fn first_closer(told: Told, how: CloseReason) -> Known<Closer> {
     let said = match (told.flags & LOCAL_FIRST != 0, told.flags & REMOTE_FIRST != 0) {
         (true, true) => Some(Closer::Both),
         (true, false) => Some(Closer::Local),
@@ -253,13 +253,15 @@ pub(super) fn first_closer(told: Told, how: HowEnded) -> Known<Closer> {
         (false, false) => None,
     };
     value(said.unwrap_or(match (how, told.last_state) {
-        (HowEnded::ResetReceived | HowEnded::Refused, _) => Closer::Remote,
-        (HowEnded::TimedOut | HowEnded::Unreachable | HowEnded::Error(_), _) => Closer::Neither,
-        (HowEnded::ResetSent | HowEnded::GivenUp, _) => Closer::Local,
+        (CloseReason::ResetReceived | CloseReason::Refused, _) => Closer::Remote,
+        (CloseReason::TimedOut | CloseReason::Unreachable | CloseReason::Error(_), _) => {
+            Closer::Neither
+        }
+        (CloseReason::ResetSent | CloseReason::GivenUp, _) => Closer::Local,
         // It was closing before it was watched; the last state still tells.
-        (HowEnded::Fin, Some(State::LastAck | State::CloseWait)) => Closer::Remote,
-        (HowEnded::Fin, Some(State::Closing)) => Closer::Both,
-        (HowEnded::Fin, _) => Closer::Local,
+        (CloseReason::Fin, Some(State::LastAck | State::CloseWait)) => Closer::Remote,
+        (CloseReason::Fin, Some(State::Closing)) => Closer::Both,
+        (CloseReason::Fin, _) => Closer::Local,
     }))
 }
 

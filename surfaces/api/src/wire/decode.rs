@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_core::model::{
-    Connection, Event, EventKind, Holder, Known, Moment, Netns, Opening, Process, Rates, SocketRow,
-    Unknown,
+    Connection, Event, EventKind, Known, Moment, Netns, Opened, Owner, Process, Rates,
+    SocketSample, Unknown,
 };
 
 use super::events::EventsHead;
 use super::rest::Rest;
 use super::{
     Bare, BareOpening, CONNECTIONS_MAX, EVENTS_TOLD, EventMark, FORMAT, HOLDS_MAX, Happened, Head,
-    Hold, Holds, LOSSES_MAX, Mark, NAMESPACES_MAX, PROCESSES_MAX, Update,
+    Hold, Holds, LOSSES_MAX, Mark, NAMESPACES_MAX, PROCESSES_MAX, SnapshotDelta,
 };
 
 /// Most names of congestion controls and upper layers that are shared; Linux has about twenty.
@@ -73,7 +73,7 @@ impl Interned {
     ///
     /// # Errors
     /// [`WireError`] if `bytes` are none, or none that this release understands.
-    pub fn decode(&mut self, bytes: &[u8]) -> Result<Update, WireError> {
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<SnapshotDelta, WireError> {
         let (head, mut rest): (Head, _) = Rest::open(bytes)?;
         if head.since.is_none() {
             // What is not in the whole state is not needed any more.
@@ -89,7 +89,7 @@ impl Interned {
         let gone = rest.list("ids", PROCESSES_MAX, |id| id)?;
         let losses = rest.list("losses", LOSSES_MAX, |loss| loss)?;
         rest.end()?;
-        Ok(Update {
+        Ok(SnapshotDelta {
             mark: Mark { instance: head.instance, sequence: head.sequence },
             since: head.since,
             at: head.at,
@@ -140,19 +140,19 @@ impl Interned {
         let netns = at.named(&tables.namespaces, namespace, "no such namespace")?;
         let holds: Holds = rest.item(subject, place)?;
         held_in_all.add(holds.get().unwrap_or(0))?;
-        let mut holders = Vec::new();
+        let mut owners = Vec::new();
         for _ in 0..holds.get().unwrap_or(0) {
             let (process, descriptor): Hold = rest.item(subject, place)?;
             let process = at.named(&tables.processes, process, "no such process")?;
-            holders.push(Holder { process, descriptor });
+            owners.push(Owner { process, descriptor });
         }
-        let holders = holds.map(|_| holders.into());
-        let (mut socket, direction, opening, ending, life, verdict): Bare<SocketRow> =
+        let owners = holds.map(|_| owners.into());
+        let (mut socket, direction, opened, closed, stats, verdict): Bare<SocketSample> =
             rest.item(subject, place)?;
         socket.netns = netns;
-        let opening = at.opening(opening, tables)?;
+        let opened = at.opened(opened, tables)?;
         let mut connection =
-            Connection { socket, holders, direction, opening, ending, life, verdict };
+            Connection { socket, owners, direction, opened, closed, stats, verdict };
         if !has_plain_numbers(&connection) {
             return Err(at.malformed("a rate is no number"));
         }
@@ -248,12 +248,12 @@ impl At {
         there.cloned().ok_or_else(|| self.malformed(reason))
     }
 
-    fn opening(
+    fn opened(
         self,
-        opening: Known<BareOpening>,
+        opened: Known<BareOpening>,
         tables: &Tables,
-    ) -> Result<Known<Arc<Opening>>, WireError> {
-        let (bare, source) = match opening {
+    ) -> Result<Known<Arc<Opened>>, WireError> {
+        let (bare, source) = match opened {
             Known::Value(bare, source) => (bare, source),
             Known::Unknown(why) => return Ok(Known::Unknown(why)),
             Known::NotApplicable => return Ok(Known::NotApplicable),
@@ -266,16 +266,16 @@ impl At {
             Known::Unknown(why) => Known::Unknown(why),
             Known::NotApplicable => Known::NotApplicable,
         };
-        let opening = Opening { at, handshake_us, accept_wait_us, by };
-        Ok(Known::Value(Arc::new(opening), source))
+        let opened = Opened { at, handshake_us, accept_wait_us, by };
+        Ok(Known::Value(Arc::new(opened), source))
     }
 }
 
 /// Sums, sorting and printing rely on rates being numbers from 0 up.
 fn has_plain_numbers(connection: &Connection) -> bool {
-    let life = &connection.life;
-    let rates = [life.rates, life.slot_rates].into_iter().filter_map(|known| known.get());
-    let peaks = &life.peaks;
+    let stats = &connection.stats;
+    let rates = [stats.rates, stats.slot_rates].into_iter().filter_map(|known| known.get());
+    let peaks = &stats.peaks;
     let highest =
         Rates { out_bytes_per_s: peaks.out_bytes_per_s, in_bytes_per_s: peaks.in_bytes_per_s };
     rates

@@ -1,25 +1,25 @@
 //! The agent's end: a beat and a question make an answer.
 
-use conns_core::model::{Beat, Connection, Loss, LossKind, SocketId, Source};
+use conns_core::model::{Connection, Loss, LossKind, SocketId, Source, Update};
 
 use super::out::{CONNECTION_BYTES, Out};
 use super::wanted::Wanted;
 use super::{CONNECTIONS_MAX, HOLDS_MAX, Head, LOSSES_MAX, Question, watched};
-use crate::face::FaceError;
+use crate::agent::AgentError;
 
-/// The answer to `question`, taken from `beat`.
+/// The answer to `question`, taken from `update`.
 ///
 /// # Errors
-/// [`FaceError::NotThere`] if it names a namespace in which the agent sees no socket, and
-/// [`FaceError::Unavailable`] if something in the beat cannot be encoded.
-pub fn tell(beat: &Beat, question: &Question) -> Result<Vec<u8>, FaceError> {
-    let wanted = Wanted::new(&question.ask, || beat.snapshot.connections.iter())?;
-    let mark = question.after.filter(|mark| mark.instance == beat.instance);
-    let changes = mark.and_then(|mark| Some((mark.sequence, beat.changes_since(mark.sequence)?)));
+/// [`AgentError::NotThere`] if it names a namespace in which the agent sees no socket, and
+/// [`AgentError::Unavailable`] if something in the beat cannot be encoded.
+pub fn tell(update: &Update, question: &Question) -> Result<Vec<u8>, AgentError> {
+    let wanted = Wanted::new(&question.ask, || update.snapshot.connections.iter())?;
+    let mark = question.after.filter(|mark| mark.instance == update.instance);
+    let changes = mark.and_then(|mark| Some((mark.sequence, update.changes_since(mark.sequence)?)));
     let mut gone: Vec<SocketId> = Vec::new();
     let (since, mut connections): (_, Vec<&Connection>) = match changes {
         None => {
-            let all = &beat.snapshot.connections;
+            let all = &update.snapshot.connections;
             (None, all.iter().filter(|connection| wanted.contains(connection)).collect())
         }
         Some((sequence, changes)) => {
@@ -37,14 +37,14 @@ pub fn tell(beat: &Beat, question: &Question) -> Result<Vec<u8>, FaceError> {
             (Some(sequence), told)
         }
     };
-    let mut losses = losses(beat);
+    let mut losses = losses(update);
     cut(&mut connections, &mut losses);
     let head = Head {
-        instance: beat.instance,
-        sequence: beat.snapshot.sequence,
+        instance: update.instance,
+        sequence: update.snapshot.sequence,
         since,
-        at: beat.snapshot.at,
-        watched_us: u64::try_from(watched(beat).as_micros()).unwrap_or(u64::MAX),
+        at: update.snapshot.at,
+        watched_us: u64::try_from(watched(update).as_micros()).unwrap_or(u64::MAX),
     };
     let mut out = Out::with_room(4096 + connections.len() * CONNECTION_BYTES);
     out.update(&head, &connections, &gone, &losses).map_err(unencodable)?;
@@ -52,14 +52,15 @@ pub fn tell(beat: &Beat, question: &Question) -> Result<Vec<u8>, FaceError> {
 }
 
 /// Why there is no answer, in the end.
-pub(super) fn unencodable(error: postcard::Error) -> FaceError {
-    FaceError::Unavailable(format!("cannot encode the answer: {error}"))
+pub(super) fn unencodable(error: postcard::Error) -> AgentError {
+    AgentError::Unavailable(format!("cannot encode the answer: {error}"))
 }
 
 /// What is missing from the snapshot, and that there is no newer one if its sources fail.
-fn losses(beat: &Beat) -> Vec<Loss> {
-    let mut losses: Vec<Loss> = beat.snapshot.losses.iter().take(LOSSES_MAX - 2).cloned().collect();
-    if let Some(reason) = &beat.health.failing {
+fn losses(update: &Update) -> Vec<Loss> {
+    let mut losses: Vec<Loss> =
+        update.snapshot.losses.iter().take(LOSSES_MAX - 2).cloned().collect();
+    if let Some(reason) = &update.health.failing {
         losses.push(Loss {
             source: Source::Derived,
             kind: LossKind::TableUnreadable,
@@ -78,7 +79,7 @@ fn losses(beat: &Beat) -> Vec<Loss> {
 fn cut(connections: &mut Vec<&Connection>, losses: &mut Vec<Loss>) {
     let mut holds = 0;
     let holds_fit = connections.iter().take_while(|connection| {
-        holds += connection.holders.value().map_or(0, |held| held.len());
+        holds += connection.owners.value().map_or(0, |held| held.len());
         holds <= HOLDS_MAX
     });
     let fit = holds_fit.count().min(CONNECTIONS_MAX);

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_core::model::{Beat, Event, Loss, LossKind, Source};
+use conns_core::model::{Event, Loss, LossKind, Source, Update};
 use serde::{Deserialize, Serialize};
 
 use super::LOSSES_MAX;
@@ -16,7 +16,7 @@ use super::encode::unencodable;
 use super::out::{CONNECTION_BYTES, Out};
 use super::question::{QuestionError, decode, pairs, read_ask, write_ask};
 use super::wanted::Wanted;
-use crate::face::{Ask, FaceError};
+use crate::agent::{AgentError, Ask};
 
 /// Where an agent answers an [`EventsQuestion`].
 pub const EVENTS_PATH: &str = "/api/v1/snapshot/events";
@@ -30,17 +30,17 @@ pub const EVENTS_TOLD: usize = 32_768;
 /// One event among all that all agents ever told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventMark {
-    /// Which start of which agent: [`Beat::instance`].
+    /// Which start of which agent: [`Update::instance`].
     pub instance: u64,
     /// Which of its events; 0 is before the first.
     pub serial: u64,
 }
 
 impl EventMark {
-    /// The mark of the latest event of `beat`.
+    /// The mark of the latest event of `update`.
     #[must_use]
-    pub fn of(beat: &Beat) -> Self {
-        Self { instance: beat.instance, serial: beat.last_event() }
+    pub fn of(update: &Update) -> Self {
+        Self { instance: update.instance, serial: update.last_event() }
     }
 }
 
@@ -89,7 +89,7 @@ impl FromStr for From {
     }
 }
 
-/// What a `Face` elsewhere asks about events.
+/// What a `Agent` elsewhere asks about events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventsQuestion {
     /// Whose events; the view does not matter.
@@ -132,11 +132,11 @@ impl EventsQuestion {
         Ok(question)
     }
 
-    /// Whether `beat` has something to tell to a question that came when `latest` was the latest
+    /// Whether `update` has something to tell to a question that came when `latest` was the latest
     /// event; if only that it cannot be answered.
     #[must_use]
-    pub fn is_due(&self, beat: &Beat, latest: EventMark) -> bool {
-        self.begins_at(latest).is_none_or(|begin| begin != EventMark::of(beat))
+    pub fn is_due(&self, update: &Update, latest: EventMark) -> bool {
+        self.begins_at(latest).is_none_or(|begin| begin != EventMark::of(update))
     }
 
     /// The event behind which it begins; `None` is at the oldest.
@@ -172,50 +172,50 @@ pub(super) struct EventsHead {
     pub(super) has_more: bool,
 }
 
-/// The answer to `question`, taken from `beat`; it came when `latest` was the latest event.
+/// The answer to `question`, taken from `update`; it came when `latest` was the latest event.
 ///
 /// # Errors
 /// As [`tell`](super::tell).
 pub fn tell_events(
-    beat: &Beat,
+    update: &Update,
     question: &EventsQuestion,
     latest: EventMark,
-) -> Result<Vec<u8>, FaceError> {
+) -> Result<Vec<u8>, AgentError> {
     let is_first = !matches!(question.from, From::After(_));
-    let (events, lost) = events_behind(beat, question.begins_at(latest));
-    let standing = untold(beat).filter(|_| is_first).cloned();
+    let (events, lost) = events_behind(update, question.begins_at(latest));
+    let standing = untold(update).filter(|_| is_first).cloned();
     let losses: Vec<Loss> = lost.into_iter().chain(standing).collect();
-    let counted: Vec<Loss> = counted(beat).cloned().collect();
+    let counted: Vec<Loss> = counted(update).cloned().collect();
     let (told, rest) = events.split_at(events.len().min(EVENTS_TOLD));
     let there = || {
-        let of_events = beat.events.iter().map(|event| &event.connection);
-        beat.snapshot.connections.iter().chain(of_events)
+        let of_events = update.events.iter().map(|event| &event.connection);
+        update.snapshot.connections.iter().chain(of_events)
     };
     let wanted = match Wanted::new(&question.ask, there) {
         // Who asks again was told before that it is there; now nothing of it is left.
-        Err(FaceError::NotThere(_)) if !is_first => Wanted::nothing(&question.ask),
+        Err(AgentError::NotThere(_)) if !is_first => Wanted::nothing(&question.ask),
         wanted => wanted?,
     };
     let is_wanted = |event: &&Arc<Event>| wanted.contains_in_any_state(&event.connection);
     let chosen: Vec<&Arc<Event>> = told.iter().filter(is_wanted).collect();
-    let serial = told.last().map_or(beat.last_event(), |event| event.serial);
-    let head = EventsHead { instance: beat.instance, serial, has_more: !rest.is_empty() };
+    let serial = told.last().map_or(update.last_event(), |event| event.serial);
+    let head = EventsHead { instance: update.instance, serial, has_more: !rest.is_empty() };
     let mut out = Out::with_room(4096 + chosen.len() * CONNECTION_BYTES);
     out.events(&head, &chosen, &losses, &counted).map_err(unencodable)?;
     Ok(out.bytes())
 }
 
-/// The events of `beat` behind this one, and what is missing between.
-fn events_behind(beat: &Beat, begin: Option<EventMark>) -> (&[Arc<Event>], Option<Loss>) {
-    let Some(begin) = begin else { return (&beat.events, None) };
-    if begin.instance != beat.instance {
-        return (&beat.events, Some(began_anew()));
+/// The events of `update` behind this one, and what is missing between.
+fn events_behind(update: &Update, begin: Option<EventMark>) -> (&[Arc<Event>], Option<Loss>) {
+    let Some(begin) = begin else { return (&update.events, None) };
+    if begin.instance != update.instance {
+        return (&update.events, Some(began_anew()));
     }
-    match beat.events_since(begin.serial) {
+    match update.events_since(begin.serial) {
         Some(events) => (events, None),
         None => {
-            let missed = beat.events_complete_since.saturating_sub(begin.serial);
-            (&beat.events, Some(forgotten(missed)))
+            let missed = update.events_complete_since.saturating_sub(begin.serial);
+            (&update.events, Some(forgotten(missed)))
         }
     }
 }
@@ -243,25 +243,25 @@ fn forgotten(missed: u64) -> Loss {
     }
 }
 
-/// What is missing from the events of `beat`: that they are but differences of looks, or so many of them
+/// What is missing from the events of `update`: that they are but differences of looks, or so many of them
 /// since the agent started.
 #[must_use]
-pub fn event_losses(beat: &Beat) -> Vec<Loss> {
-    untold(beat).chain(counted(beat)).cloned().collect()
+pub fn event_losses(update: &Update) -> Vec<Loss> {
+    untold(update).chain(counted(update)).cloned().collect()
 }
 
 /// What the source of events is to blame for. What the agent's own bound dropped shows in the numbers
 /// of the events that are left.
-fn of_source(beat: &Beat) -> impl Iterator<Item = &Loss> {
-    beat.health.losses.iter().filter(|loss| loss.source == Source::Ebpf).take(LOSSES_MAX)
+fn of_source(update: &Update) -> impl Iterator<Item = &Loss> {
+    update.health.losses.iter().filter(|loss| loss.source == Source::Ebpf).take(LOSSES_MAX)
 }
 
 /// That there is no source of events, and what that means.
-fn untold(beat: &Beat) -> impl Iterator<Item = &Loss> {
-    of_source(beat).filter(|loss| loss.kind == LossKind::TableUnreadable)
+fn untold(update: &Update) -> impl Iterator<Item = &Loss> {
+    of_source(update).filter(|loss| loss.kind == LossKind::TableUnreadable)
 }
 
 /// What was lost of events since the agent started.
-fn counted(beat: &Beat) -> impl Iterator<Item = &Loss> {
-    of_source(beat).filter(|loss| loss.kind != LossKind::TableUnreadable)
+fn counted(update: &Update) -> impl Iterator<Item = &Loss> {
+    of_source(update).filter(|loss| loss.kind != LossKind::TableUnreadable)
 }

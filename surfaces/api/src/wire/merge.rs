@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use conns_core::model::{Connection, Known, Snapshot, SocketId};
 
-use super::{CONNECTIONS_MAX, Update, WireError};
+use super::{CONNECTIONS_MAX, SnapshotDelta, WireError};
 
-impl Update {
+impl SnapshotDelta {
     /// The snapshot this update leads to, from the snapshot `before`, which must be the one it
     /// tells the changes since; an update that tells everything needs none.
     ///
@@ -55,11 +55,11 @@ impl Update {
 /// Lets time pass for a connection on which nothing else happened.
 fn count_on(connection: &mut Connection, passed: Duration) {
     let us = u64::try_from(passed.as_micros()).unwrap_or(u64::MAX);
-    if let Known::Value(age, _) = &mut connection.life.age_us {
+    if let Known::Value(age, _) = &mut connection.stats.age_us {
         *age = age.saturating_add(us);
     }
     if !connection.socket.state.carries_data() {
         return;
     }
-    connection.socket.let_pass(u32::try_from(passed.as_millis()).unwrap_or(u32::MAX));
+    connection.socket.advance(u32::try_from(passed.as_millis()).unwrap_or(u32::MAX));
 }

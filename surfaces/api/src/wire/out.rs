@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Event, Loss, Netns, Opening, Process, Socket, SocketId};
+use conns_core::model::{Connection, Event, Loss, Netns, Opened, Process, Socket, SocketId};
 use serde::Serialize;
 
 use super::events::EventsHead;
@@ -80,10 +80,10 @@ impl Out {
 
     fn connection(&mut self, connection: &Connection, tables: &Tables<'_>) -> postcard::Result<()> {
         self.item(&tables.place_of(&connection.socket.netns))?;
-        let holds: Holds = connection.holders.as_ref().map(|held| held.len());
+        let holds: Holds = connection.owners.as_ref().map(|held| held.len());
         self.item(&holds)?;
-        for holder in holders_of(connection) {
-            let hold: Hold = (tables.place_of(&holder.process), holder.descriptor);
+        for owner in holders_of(connection) {
+            let hold: Hold = (tables.place_of(&owner.process), owner.descriptor);
             self.item(&hold)?;
         }
         self.item(&bare(connection, tables))
@@ -124,8 +124,8 @@ impl<'a> Tables<'a> {
                 tables.namespaces.push(netns);
                 place(tables.namespaces.len())
             });
-            let holders = holders_of(connection).iter().map(|holder| &holder.process);
-            for process in holders.chain(opener_of(connection)) {
+            let owners = holders_of(connection).iter().map(|owner| &owner.process);
+            for process in owners.chain(opener_of(connection)) {
                 tables.places.entry(address(process)).or_insert_with(|| {
                     tables.processes.push(process);
                     place(tables.processes.len())
@@ -151,12 +151,12 @@ fn address<T>(shared: &Arc<T>) -> usize {
 
 /// A connection without what is told in the tables.
 fn bare(connection: &Connection, tables: &Tables<'_>) -> Bare<Socket> {
-    let Connection { socket, holders: _, direction, opening, ending, life, verdict } = connection;
+    let Connection { socket, owners: _, direction, opened, closed, stats, verdict } = connection;
     let socket = Socket { netns: Arc::clone(&tables.nowhere), ..socket.to_socket() };
-    let opening = opening.as_ref().map(|opening| {
-        let Opening { at, handshake_us, accept_wait_us, by } = &**opening;
+    let opened = opened.as_ref().map(|opened| {
+        let Opened { at, handshake_us, accept_wait_us, by } = &**opened;
         let by = by.as_ref().map(|process| tables.place_of(process));
         BareOpening { at: *at, handshake_us: *handshake_us, accept_wait_us: *accept_wait_us, by }
     });
-    (socket, *direction, opening, *ending, *life, *verdict)
+    (socket, *direction, opened, *closed, *stats, *verdict)
 }

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use conns_core::model::Beat;
+use conns_core::model::Update;
 
 use super::{Mark, watched};
-use crate::face::{Ask, View};
+use crate::agent::{Ask, View};
 
 /// Most namespaces in one question; more than anybody types.
 const NAMES_MAX: usize = 256;
 
-/// What a `Face` elsewhere asks of an agent.
+/// What a `Agent` elsewhere asks of an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Question {
     /// Which connections.
@@ -88,10 +88,10 @@ impl Question {
         Ok(question)
     }
 
-    /// Whether `beat` is what the question waits for.
+    /// Whether `update` is what the question waits for.
     #[must_use]
-    pub fn is_due(&self, beat: &Beat) -> bool {
-        watched(beat) >= self.span && self.after != Some(Mark::of(beat))
+    pub fn is_due(&self, update: &Update) -> bool {
+        watched(update) >= self.span && self.after != Some(Mark::of(update))
     }
 }
 

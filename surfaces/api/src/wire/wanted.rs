@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use conns_core::model::{Connection, Family, Netns, Protocol};
 
 use super::holders_of;
-use crate::face::{Ask, FaceError};
+use crate::agent::{AgentError, Ask};
 
 /// Most namespaces named in a message.
 const NAMES_SAID: usize = 20;
@@ -25,7 +25,7 @@ impl<'a> Wanted<'a> {
     pub(super) fn new<'c, I: Iterator<Item = &'c Connection>>(
         ask: &'a Ask,
         there: impl Fn() -> I,
-    ) -> Result<Self, FaceError> {
+    ) -> Result<Self, AgentError> {
         if ask.namespaces.is_empty() {
             return Ok(Self { ask, namespaces: None });
         }
@@ -70,7 +70,7 @@ fn choose<'c, I: Iterator<Item = &'c Connection>>(
     wanted: &str,
     known: &BTreeMap<u64, &Netns>,
     there: &impl Fn() -> I,
-) -> Result<u64, FaceError> {
+) -> Result<u64, AgentError> {
     let name = wanted.strip_prefix("/run/netns/").or(wanted.strip_prefix("/var/run/netns/"));
     let name = name.unwrap_or(wanted);
     if let Some(inode) = known.values().find(|netns| netns.label.as_deref() == Some(name)) {
@@ -93,7 +93,7 @@ fn choose<'c, I: Iterator<Item = &'c Connection>>(
     if names.count() > NAMES_SAID {
         said.push_str(", …");
     }
-    Err(FaceError::NotThere(format!(
+    Err(AgentError::NotThere(format!(
         "no network namespace `{wanted}`: {reason}. Known to the agent: {said}"
     )))
 }
@@ -104,7 +104,7 @@ fn namespaces_of<'c>(pid: u32, there: impl Iterator<Item = &'c Connection>) -> V
     for connection in there {
         let inode = connection.socket.netns.inode;
         let mut held = holders_of(connection).iter();
-        if !inodes.contains(&inode) && held.any(|holder| holder.process.pid == pid) {
+        if !inodes.contains(&inode) && held.any(|owner| owner.process.pid == pid) {
             inodes.push(inode);
         }
     }

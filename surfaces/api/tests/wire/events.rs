@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_api::{
-    Ask, EVENTS_TOLD, EventMark, EventRecords, EventsQuestion, FaceError, From, Happened, Interned,
-    View, WireError, tell_events,
+    AgentError, Ask, EVENTS_TOLD, EventMark, EventRecords, EventsQuestion, From, Happened,
+    Interned, View, WireError, tell_events,
 };
-use conns_core::model::{Beat, Known, Loss, LossKind, Source};
+use conns_core::model::{Known, Loss, LossKind, Source, Update};
 use proptest::prelude::*;
 
 use super::sample::eventful;
@@ -25,8 +25,8 @@ fn after(serial: u64) -> From {
     From::After(EventMark { instance: 77, serial })
 }
 
-fn told(beat: &Beat, question: &EventsQuestion) -> Happened {
-    let bytes = tell_events(beat, question, EventMark::of(beat)).unwrap();
+fn told(update: &Update, question: &EventsQuestion) -> Happened {
+    let bytes = tell_events(update, question, EventMark::of(update)).unwrap();
     Interned::default().decode_events(&bytes).unwrap()
 }
 
@@ -36,9 +36,9 @@ fn serials(happened: &Happened) -> Vec<u64> {
 
 /// An answer with something of everything.
 pub(crate) fn told_whole() -> Vec<u8> {
-    let mut beat = eventful(3..=8);
-    beat.health.losses.push(dropped(3));
-    tell_events(&beat, &question(after(0)), EventMark::of(&beat)).unwrap()
+    let mut update = eventful(3..=8);
+    update.health.losses.push(dropped(3));
+    tell_events(&update, &question(after(0)), EventMark::of(&update)).unwrap()
 }
 
 fn dropped(count: u64) -> Loss {
@@ -52,9 +52,9 @@ fn dropped(count: u64) -> Loss {
 
 #[test]
 fn events_arrive_as_they_are() {
-    let beat = eventful(1..=8);
-    let happened = told(&beat, &question(From::Kept));
-    assert_eq!(format!("{:?}", happened.events), format!("{:?}", beat.events));
+    let update = eventful(1..=8);
+    let happened = told(&update, &question(From::Kept));
+    assert_eq!(format!("{:?}", happened.events), format!("{:?}", update.events));
     assert_eq!(happened.mark, EventMark { instance: 77, serial: 8 });
     assert!(!happened.has_more && happened.losses.is_empty() && happened.counted.is_empty());
     // As JSON they are the same too.
@@ -68,7 +68,7 @@ fn events_arrive_as_they_are() {
         String::from_utf8(out).unwrap()
     };
     let text = json(&happened.events);
-    assert_eq!(text, json(&beat.events));
+    assert_eq!(text, json(&update.events));
     let start = r#"{"id":"4026531840-1","event":"closed","at_us":1700000000002000,"serial":2,"proto":"tcp","#;
     assert!(text.lines().any(|line| line.starts_with(start)), "{text}");
 }
@@ -76,57 +76,57 @@ fn events_arrive_as_they_are() {
 #[test]
 fn the_opener_is_one_process_and_not_the_one_of_proc() {
     let mut interned = Interned::default();
-    let beat = eventful(1..=8);
+    let update = eventful(1..=8);
     let mut decoded = || {
-        let bytes = tell_events(&beat, &question(From::Kept), EventMark::of(&beat)).unwrap();
+        let bytes = tell_events(&update, &question(From::Kept), EventMark::of(&update)).unwrap();
         interned.decode_events(&bytes).unwrap()
     };
     let (first, second) = (decoded(), decoded());
     let opener = |happened: &Happened, at: usize| {
-        let opening = happened.events[at].connection.opening.value().unwrap().clone();
-        Arc::clone(opening.by.value().unwrap())
+        let opened = happened.events[at].connection.opened.value().unwrap().clone();
+        Arc::clone(opened.by.value().unwrap())
     };
-    let holder = |happened: &Happened, at: usize| {
-        Arc::clone(&happened.events[at].connection.holders.value().unwrap()[0].process)
+    let owner = |happened: &Happened, at: usize| {
+        Arc::clone(&happened.events[at].connection.owners.value().unwrap()[0].process)
     };
     // Of the connection with cookie 1, which process 100 holds as well.
     let one = first.events.iter().position(|e| e.connection.socket.id.cookie == 1).unwrap();
-    assert_eq!((opener(&first, one).pid, holder(&first, one).pid), (100, 100));
+    assert_eq!((opener(&first, one).pid, owner(&first, one).pid), (100, 100));
     assert!(matches!(opener(&first, one).executable, Known::Unknown(_)));
-    assert!(matches!(holder(&first, one).executable, Known::Value(..)));
+    assert!(matches!(owner(&first, one).executable, Known::Value(..)));
     assert!(Arc::ptr_eq(&opener(&first, one), &opener(&second, one)));
-    assert!(Arc::ptr_eq(&holder(&first, one), &holder(&second, one)));
+    assert!(Arc::ptr_eq(&owner(&first, one), &owner(&second, one)));
 }
 
 #[test]
 fn whoever_asks_again_is_told_what_came_since() {
-    let beat = eventful(1..=8);
-    assert_eq!(serials(&told(&beat, &question(after(5)))), [6, 7, 8]);
-    assert_eq!(serials(&told(&beat, &question(after(8)))), [0; 0]);
-    assert_eq!(serials(&told(&beat, &question(From::Now))), [0; 0]);
+    let update = eventful(1..=8);
+    assert_eq!(serials(&told(&update, &question(after(5)))), [6, 7, 8]);
+    assert_eq!(serials(&told(&update, &question(after(8)))), [0; 0]);
+    assert_eq!(serials(&told(&update, &question(From::Now))), [0; 0]);
     // Asked when the fifth was the latest.
     let then = EventMark { instance: 77, serial: 5 };
     let now = question(From::Now);
-    let bytes = tell_events(&beat, &now, then).unwrap();
+    let bytes = tell_events(&update, &now, then).unwrap();
     assert_eq!(serials(&Interned::default().decode_events(&bytes).unwrap()), [6, 7, 8]);
-    assert!(now.is_due(&beat, then));
-    assert!(!now.is_due(&beat, EventMark::of(&beat)));
-    assert!(question(From::Kept).is_due(&beat, EventMark::of(&beat)));
-    assert!(question(after(7)).is_due(&beat, EventMark::of(&beat)));
-    assert!(!question(after(8)).is_due(&beat, EventMark::of(&beat)));
+    assert!(now.is_due(&update, then));
+    assert!(!now.is_due(&update, EventMark::of(&update)));
+    assert!(question(From::Kept).is_due(&update, EventMark::of(&update)));
+    assert!(question(after(7)).is_due(&update, EventMark::of(&update)));
+    assert!(!question(after(8)).is_due(&update, EventMark::of(&update)));
 }
 
 #[test]
 fn what_is_not_kept_is_told_as_a_loss_of_so_many() {
-    let beat = eventful(101..=108);
-    let late = told(&beat, &question(after(40)));
+    let update = eventful(101..=108);
+    let late = told(&update, &question(after(40)));
     assert_eq!(serials(&late), (101..=108).collect::<Vec<_>>());
     assert_eq!((late.losses.len(), late.losses[0].count), (1, 60));
     assert!(late.losses[0].sentence.starts_with("60 events are not told"), "{:?}", late.losses);
-    assert!(told(&beat, &question(after(100))).losses.is_empty());
-    assert!(told(&beat, &question(From::Kept)).losses.is_empty());
+    assert!(told(&update, &question(after(100))).losses.is_empty());
+    assert!(told(&update, &question(From::Kept)).losses.is_empty());
     let elsewhere = From::After(EventMark { instance: 78, serial: 104 });
-    let anew = told(&beat, &question(elsewhere));
+    let anew = told(&update, &question(elsewhere));
     assert_eq!(anew.events.len(), 8);
     assert!(anew.losses[0].sentence.contains("started anew"), "{:?}", anew.losses);
     assert_eq!(anew.mark.instance, 77);
@@ -134,21 +134,21 @@ fn what_is_not_kept_is_told_as_a_loss_of_so_many() {
 
 #[test]
 fn an_answer_is_bounded_and_says_that_there_is_more() {
-    let beat = eventful(1..=EVENTS_TOLD as u64 + 5);
-    let first = told(&beat, &question(From::Kept));
+    let update = eventful(1..=EVENTS_TOLD as u64 + 5);
+    let first = told(&update, &question(From::Kept));
     assert_eq!((first.events.len(), first.has_more), (EVENTS_TOLD, true));
-    let second = told(&beat, &question(From::After(first.mark)));
+    let second = told(&update, &question(From::After(first.mark)));
     assert_eq!((second.events.len(), second.has_more), (5, false));
-    assert_eq!(second.mark, EventMark::of(&beat));
+    assert_eq!(second.mark, EventMark::of(&update));
 }
 
 #[test]
 fn only_what_was_asked_for_crosses() {
-    let beat = eventful(1..=8);
+    let update = eventful(1..=8);
     let asked = |change: fn(&mut Ask)| {
         let mut question = question(From::Kept);
         change(&mut question.ask);
-        let happened = told(&beat, &question);
+        let happened = told(&update, &question);
         assert_eq!(happened.mark.serial, 8, "what is not told is passed by");
         serials(&happened)
     };
@@ -159,26 +159,26 @@ fn only_what_was_asked_for_crosses() {
     assert_eq!(asked(|ask| ask.namespaces.push("blue".to_owned())), [1, 3, 5, 7]);
     let mut question = question(From::Kept);
     question.ask.namespaces.push("red".to_owned());
-    let refused = tell_events(&beat, &question, EventMark::of(&beat));
-    assert!(matches!(refused, Err(FaceError::NotThere(_))));
+    let refused = tell_events(&update, &question, EventMark::of(&update));
+    assert!(matches!(refused, Err(AgentError::NotThere(_))));
     // It was there when it was asked for first, or else that would have been said.
     question.from = after(3);
-    assert_eq!(serials(&told(&beat, &question)), [0; 0]);
+    assert_eq!(serials(&told(&update, &question)), [0; 0]);
 }
 
 #[test]
 fn an_agent_without_events_says_so_once_and_its_losses_each_time() {
-    let mut beat = eventful(1..=2);
-    beat.health.losses.push(dropped(3));
+    let mut update = eventful(1..=2);
+    update.health.losses.push(dropped(3));
     let coarse = "events are told as looks show them, because there is no BTF";
     let kind = LossKind::TableUnreadable;
-    beat.health.losses.push(Loss { kind, count: 1, sentence: coarse.into(), ..dropped(1) });
+    update.health.losses.push(Loss { kind, count: 1, sentence: coarse.into(), ..dropped(1) });
     let kind = LossKind::BoundReached;
-    beat.health.losses.push(Loss { source: Source::Derived, kind, ..dropped(7) });
-    let first = told(&beat, &question(From::Now));
+    update.health.losses.push(Loss { source: Source::Derived, kind, ..dropped(7) });
+    let first = told(&update, &question(From::Now));
     assert!(first.losses[0].sentence.contains("no BTF"), "{:?}", first.losses);
     assert_eq!((first.losses.len(), &first.counted), (1, &vec![dropped(3)]));
-    let next = told(&beat, &question(after(2)));
+    let next = told(&update, &question(after(2)));
     assert_eq!((next.losses.len(), next.counted), (0, vec![dropped(3)]));
 }
 
@@ -197,8 +197,8 @@ fn what_is_announced_and_does_not_come_costs_nothing() {
 #[test]
 fn more_events_than_an_answer_has_are_refused() {
     // One more than the bound is announced behind empty tables.
-    let beat = eventful(1..=1);
-    let bytes = tell_events(&beat, &question(From::Now), EventMark::of(&beat)).unwrap();
+    let update = eventful(1..=1);
+    let bytes = tell_events(&update, &question(From::Now), EventMark::of(&update)).unwrap();
     // Behind them: no namespaces, processes, events, losses and counts.
     let mut bytes = bytes[..bytes.len() - 3].to_vec();
     bytes.extend(postcard::to_allocvec(&(EVENTS_TOLD + 1)).unwrap());

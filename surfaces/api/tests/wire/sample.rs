@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conns_core::model::{
-    AcceptQueue, Beat, Closed, Congestion, CongestionDetail, Connection, Ending, Endpoint, Event,
-    EventKind, Facts, Family, Health, Holding, Holdings, HowEnded, Known, Loss, LossKind, Moment,
-    Netns, Observation, Opening, Process, Protocol, Queues, Socket, SocketId, SocketMemory,
-    SocketRow, Source, State, Subject, TcpInfo, Timer, TimerKind, UdpPeer, UdpTraffic, Unknown,
+    AcceptQueue, CloseReason, Closed, ClosedConnection, Congestion, CongestionDetail, Connection,
+    Endpoint, Event, EventKind, Facts, Family, Health, Known, Loss, LossKind, Moment, Netns,
+    Observation, Opened, OwnerEntry, OwnerTable, Process, Protocol, Queues, Socket, SocketId,
+    SocketMemory, SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind, UdpPeer,
+    UdpTraffic, Unknown, Update,
 };
 use conns_core::track::{Memory, Tracker};
 
@@ -31,7 +32,7 @@ pub(crate) fn namespaces() -> [Arc<Netns>; 2] {
 }
 
 /// An established TCP connection with every kind of value in it; its inode is its cookie.
-pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> SocketRow {
+pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> SocketSample {
     let local = endpoint(local);
     let netns = Arc::clone(&namespaces()[usize::from(local.address.is_ipv6())]);
     let mut tcp = [0_u8; 280];
@@ -40,7 +41,7 @@ pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> Sock
         tcp[at..at + 4].copy_from_slice(&u32::to_ne_bytes(value));
     }
     let timer = Timer { kind: TimerKind::Other(9), expires_ms: 1000, retransmits: 0 };
-    SocketRow::from(Socket {
+    SocketSample::from(Socket {
         id: SocketId { netns: netns.inode, cookie },
         source: Source::SockDiag,
         netns,
@@ -68,7 +69,7 @@ pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> Sock
     })
 }
 
-pub(crate) fn listener(cookie: u64, local: &str) -> SocketRow {
+pub(crate) fn listener(cookie: u64, local: &str) -> SocketSample {
     let mut socket = socket(cookie, local, local, 0);
     socket.state = State::Listen;
     socket.remote = None;
@@ -76,7 +77,7 @@ pub(crate) fn listener(cookie: u64, local: &str) -> SocketRow {
     socket
 }
 
-pub(crate) fn udp(cookie: u64, local: &str) -> SocketRow {
+pub(crate) fn udp(cookie: u64, local: &str) -> SocketSample {
     let mut socket = socket(cookie, local, local, 0);
     (socket.protocol, socket.state) = (Protocol::Udp, State::Close);
     (socket.remote, socket.tcp) = (None, Known::NotApplicable);
@@ -111,7 +112,7 @@ pub(crate) fn process(pid: u32, name: &str) -> Arc<Process> {
 /// An agent that looks once a second at what it is told is there.
 pub(crate) struct Agent {
     tracker: Tracker,
-    latest: Option<Beat>,
+    latest: Option<Update>,
 }
 
 impl Agent {
@@ -123,18 +124,18 @@ impl Agent {
     }
 
     /// One more look. `holds` are pid and inode; processes are named after their pid.
-    pub(crate) fn look(&mut self, sockets: Vec<SocketRow>, holds: &[(u32, u64)]) -> Beat {
-        let beats = self.latest.as_ref().map_or(0, |beat| beat.health.beats);
-        let us = (100 + beats) * SECOND_US;
+    pub(crate) fn look(&mut self, sockets: Vec<SocketSample>, holds: &[(u32, u64)]) -> Update {
+        let updates = self.latest.as_ref().map_or(0, |update| update.health.updates);
+        let us = (100 + updates) * SECOND_US;
         let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };
         let mut pids: Vec<u32> = holds.iter().map(|(pid, _)| *pid).collect();
         pids.dedup();
-        let held = |(pid, inode): &(u32, u64)| Holding {
+        let held = |(pid, inode): &(u32, u64)| OwnerEntry {
             subject: Subject::Inode(*inode),
             process: pids.iter().position(|known| known == pid).unwrap() as u32,
             descriptor: Some(7),
         };
-        let holdings = Holdings {
+        let owner_table = OwnerTable {
             held: holds.iter().map(held).collect(),
             processes: pids.iter().map(|pid| process(*pid, &format!("p{pid}"))).collect(),
             unreadable_processes: 0,
@@ -148,43 +149,47 @@ impl Agent {
         let observation = |source, facts, losses| Observation { source, at, facts, losses };
         let mut snapshot = self.tracker.fold(vec![
             observation(Source::SockDiag, vec![Facts::Sockets(sockets)], Vec::new()),
-            observation(Source::Procfs, vec![Facts::Holdings(holdings.into())], vec![loss]),
+            observation(Source::Procfs, vec![Facts::OwnerTable(owner_table.into())], vec![loss]),
         ]);
         // Nobody told of beginnings and ends.
         for connection in &mut snapshot.connections {
-            connection.opening = Known::NotApplicable;
-            connection.ending = Known::NotApplicable;
+            connection.opened = Known::NotApplicable;
+            connection.closed = Known::NotApplicable;
         }
         let snapshot = Arc::new(snapshot);
-        let mut closed: Vec<Arc<Closed>> = Vec::new();
+        let mut closed: Vec<Arc<ClosedConnection>> = Vec::new();
         if let Some(before) = &self.latest {
             closed.extend(before.closed.iter().cloned());
             for connection in &before.snapshot.connections {
                 let id = connection.socket.id;
                 if !snapshot.connections.iter().any(|now| now.socket.id == id) {
                     let connection = connection.clone();
-                    closed.push(Arc::new(Closed { sequence: snapshot.sequence, at, connection }));
+                    closed.push(Arc::new(ClosedConnection {
+                        sequence: snapshot.sequence,
+                        at,
+                        connection,
+                    }));
                 }
             }
         }
         let started = Moment { monotonic_us: 100 * SECOND_US, ..at };
-        let beat = Beat {
+        let update = Update {
             instance: 77,
             snapshot,
             closed: closed.into(),
             closed_complete_since: 1,
             events: Arc::default(),
             events_complete_since: 0,
-            health: Health { started, beats: beats + 1, ..Health::default() },
+            health: Health { started, updates: updates + 1, ..Health::default() },
         };
-        self.latest = Some(beat.clone());
-        beat
+        self.latest = Some(update.clone());
+        update
     }
 }
 
 /// One look at a machine with one socket of each kind; of the last it was told how it was opened.
-pub(crate) fn machine() -> Beat {
-    let mut beat = Agent::new().look(
+pub(crate) fn machine() -> Update {
+    let mut update = Agent::new().look(
         vec![
             socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000),
             socket(2, "10.0.0.5:443", "192.0.2.7:51001", 0),
@@ -195,11 +200,11 @@ pub(crate) fn machine() -> Beat {
         ],
         &[(100, 1), (100, 2), (100, 3), (101, 3), (200, 4), (300, 5)],
     );
-    let snapshot = Arc::make_mut(&mut beat.snapshot);
+    let snapshot = Arc::make_mut(&mut update.snapshot);
     if let Some(last) = snapshot.connections.last_mut() {
         *last = opened(last.clone());
     }
-    beat
+    update
 }
 
 /// The connection as it was opened by process 100, of which looks know more.
@@ -211,8 +216,8 @@ pub(crate) fn opened(mut connection: Connection) -> Connection {
         ..Process::clone(&process(100, "p100"))
     };
     let moment = Moment { monotonic_us: 5_000_000, wall_us: 1_700_000_005_000_000 };
-    connection.opening = Known::Value(
-        Arc::new(Opening {
+    connection.opened = Known::Value(
+        Arc::new(Opened {
             at: moment,
             handshake_us: Known::Value(1200, Source::Ebpf),
             accept_wait_us: Known::NotApplicable,
@@ -228,23 +233,23 @@ pub(crate) fn closed(connection: Connection) -> Connection {
     let mut connection = opened(connection);
     connection.socket.state = State::Close;
     let moment = Moment { monotonic_us: 9_000_000, wall_us: 1_700_000_009_000_000 };
-    let ending = Ending {
+    let closed = Closed {
         at: moment,
         duration_us: Known::Value(4_000_000, Source::Ebpf),
-        how: HowEnded::Error(113),
+        how: CloseReason::Error(113),
         first_closer: Known::Unknown(Unknown::Ambiguous),
         fin_received: true,
     };
-    connection.ending = Known::Value(ending, Source::Ebpf);
+    connection.closed = Known::Value(closed, Source::Ebpf);
     connection
 }
 
 /// The machine, of which these events are kept: the connections with cookies 1 and 5 open and close,
 /// again and again.
-pub(crate) fn eventful(serials: std::ops::RangeInclusive<u64>) -> Beat {
-    let mut beat = machine();
+pub(crate) fn eventful(serials: std::ops::RangeInclusive<u64>) -> Update {
+    let mut update = machine();
     let of = |cookie: u64| {
-        let mut there = beat.snapshot.connections.iter();
+        let mut there = update.snapshot.connections.iter();
         there.find(|connection| connection.socket.id.cookie == cookie).unwrap().clone()
     };
     let rounds = [
@@ -259,7 +264,7 @@ pub(crate) fn eventful(serials: std::ops::RangeInclusive<u64>) -> Beat {
         let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };
         Arc::new(Event { serial, at, kind, connection })
     };
-    beat.events_complete_since = serials.start() - 1;
-    beat.events = serials.map(event).collect();
-    beat
+    update.events_complete_since = serials.start() - 1;
+    update.events = serials.map(event).collect();
+    update
 }

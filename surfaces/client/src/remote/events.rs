@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use conns_api::{Ask, EVENTS_PATH, EventMark, EventsQuestion, Followed, From, Happened};
+use conns_api::{Ask, EVENTS_PATH, EventBatch, EventMark, EventsQuestion, From, Happened};
 use conns_core::model::{Ability, Loss};
 use http::StatusCode;
 use serde_json::Value;
@@ -68,18 +68,18 @@ impl Remote {
         &mut self,
         ask: &Ask,
         at_most: Duration,
-    ) -> Result<Followed, RemoteError> {
+    ) -> Result<EventBatch, RemoteError> {
         let behind = self.following.behind.as_ref().filter(|(known, _)| known == ask);
         let from = behind.map_or(From::Now, |(_, mark)| From::After(*mark));
         let Happened { events, mut losses, counted, .. } = self.ask_events(ask, from, at_most)?;
         losses.extend(self.following.lost_since(counted, from == From::Now));
-        Ok(Followed { events, losses })
+        Ok(EventBatch { events, losses })
     }
 
     /// Everything that is kept.
-    pub(super) fn follow_from_the_oldest(&mut self, ask: &Ask) -> Result<Followed, RemoteError> {
+    pub(super) fn follow_from_the_oldest(&mut self, ask: &Ask) -> Result<EventBatch, RemoteError> {
         self.following = Following::default();
-        let mut all = Followed::default();
+        let mut all = EventBatch::default();
         let mut from = From::Kept;
         for _ in 0..ANSWERS_IN_A_ROW {
             let happened = self.ask_events(ask, from, Duration::ZERO)?;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use conns_api::{
-    Ask, EVENTS_TYPE, EventMark, EventsQuestion, Face, FaceError, From, View, tell_events,
+    Agent, AgentError, Ask, EVENTS_TYPE, EventMark, EventsQuestion, From, View, tell_events,
 };
 use conns_client::Remote;
-use conns_core::model::{Beat, Loss, LossKind, Source};
+use conns_core::model::{Loss, LossKind, Source, Update};
 
 use super::sample::eventful;
 use super::stage::{Act, Stage, answer};
@@ -20,18 +20,18 @@ fn ask() -> Ask {
 
 /// What an agent with this beat answers to a question from there on, asked when `latest` was its latest
 /// event.
-fn told(beat: &Beat, from: From, latest: u64) -> Vec<u8> {
+fn told(update: &Update, from: From, latest: u64) -> Vec<u8> {
     let question = EventsQuestion { ask: ask(), from, wait: WAIT };
-    let latest = EventMark { instance: beat.instance, serial: latest };
-    answer("200 OK", EVENTS_TYPE, &tell_events(beat, &question, latest).unwrap())
+    let latest = EventMark { instance: update.instance, serial: latest };
+    answer("200 OK", EVENTS_TYPE, &tell_events(update, &question, latest).unwrap())
 }
 
 fn after(serial: u64) -> From {
     From::After(EventMark { instance: 77, serial })
 }
 
-fn dropped(beat: &mut Beat, count: u64) {
-    beat.health.losses = vec![Loss {
+fn dropped(update: &mut Update, count: u64) {
+    update.health.losses = vec![Loss {
         source: Source::Ebpf,
         kind: LossKind::EventDropped,
         count,
@@ -41,10 +41,10 @@ fn dropped(beat: &mut Beat, count: u64) {
 
 #[test]
 fn what_happens_is_told_once() {
-    let beat = eventful(1..=8);
+    let update = eventful(1..=8);
     let stage = Stage::open(vec![Act::Answer(vec![
-        told(&beat, From::Now, 5),
-        told(&beat, after(8), 8),
+        told(&update, From::Now, 5),
+        told(&update, after(8), 8),
         told(&eventful(1..=9), after(8), 9),
     ])]);
     let mut remote = Remote::connect(&target(stage.url())).unwrap();
@@ -78,11 +78,11 @@ fn what_is_kept_is_recalled_whole_and_then_followed() {
 
 #[test]
 fn many_events_are_recalled_in_several_answers() {
-    let beat = eventful(1..=conns_api::EVENTS_TOLD as u64 + 3);
-    let last = beat.last_event();
+    let update = eventful(1..=conns_api::EVENTS_TOLD as u64 + 3);
+    let last = update.last_event();
     let answers = vec![
-        told(&beat, From::Kept, last),
-        told(&beat, after(conns_api::EVENTS_TOLD as u64), last),
+        told(&update, From::Kept, last),
+        told(&update, after(conns_api::EVENTS_TOLD as u64), last),
     ];
     let stage = Stage::open(vec![Act::Answer(answers)]);
     let mut remote = Remote::connect(&target(stage.url())).unwrap();
@@ -93,15 +93,15 @@ fn many_events_are_recalled_in_several_answers() {
 
 #[test]
 fn losses_are_those_since_the_answer_before() {
-    let mut beat = eventful(1..=2);
+    let mut update = eventful(1..=2);
     let mut answers = Vec::new();
     // Seven before anybody asked, two more, none, and then the agent was started anew.
     for (from, lost, instance) in
         [(From::Now, 7, 77), (after(2), 9, 77), (after(2), 9, 77), (after(2), 1, 78)]
     {
-        dropped(&mut beat, lost);
-        beat.instance = instance;
-        answers.push(told(&beat, from, 2));
+        dropped(&mut update, lost);
+        update.instance = instance;
+        answers.push(told(&update, from, 2));
     }
     let stage = Stage::open(vec![Act::Answer(answers)]);
     let mut remote = Remote::connect(&target(stage.url())).unwrap();
@@ -129,8 +129,8 @@ fn what_is_not_kept_any_more_is_a_loss() {
 
 #[test]
 fn another_question_begins_from_now() {
-    let beat = eventful(1..=2);
-    let answers = vec![told(&beat, From::Now, 2), told(&beat, From::Now, 2)];
+    let update = eventful(1..=2);
+    let answers = vec![told(&update, From::Now, 2), told(&update, From::Now, 2)];
     let stage = Stage::open(vec![Act::Answer(answers)]);
     let mut remote = Remote::connect(&target(stage.url())).unwrap();
     remote.follow(&ask(), WAIT).unwrap();
@@ -158,7 +158,7 @@ fn what_is_no_answer_about_events_is_refused() {
     let given = answer("404 Not Found", "application/json", body);
     let stage = Stage::open(vec![Act::Answer(vec![given])]);
     let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    assert!(matches!(remote.recall(&ask()), Err(FaceError::NotThere(_))));
+    assert!(matches!(remote.recall(&ask()), Err(AgentError::NotThere(_))));
 }
 
 #[test]

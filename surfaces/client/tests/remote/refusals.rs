@@ -1,6 +1,6 @@
 //! What else may answer at an address, and what is said of it.
 
-use conns_api::{FORMAT, Face, FaceError, SNAPSHOT_TYPE};
+use conns_api::{Agent, AgentError, FORMAT, SNAPSHOT_TYPE};
 use conns_client::{Remote, RemoteError, Target};
 
 use crate::stage::{Act, Stage, answer, told};
@@ -13,7 +13,7 @@ fn said(act: Act, token: Option<&str>) -> String {
     let token = token.map(str::to_owned);
     let mut remote = Remote::connect(&Target { token, ..target(stage.url()) }).unwrap();
     match remote.look(&all().ask) {
-        Err(FaceError::Unavailable(message)) => {
+        Err(AgentError::Unavailable(message)) => {
             assert!(message.contains(&stage.url()), "names the agent: {message}");
             message
         }

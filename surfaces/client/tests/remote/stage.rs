@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use conns_api::{Question, SNAPSHOT_TYPE, tell};
-use conns_core::model::Beat;
+use conns_core::model::Update;
 
 /// Nothing here takes so long; a test that would hang fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -35,8 +35,8 @@ pub(crate) fn answer(status: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// What an agent answers to the whole question.
-pub(crate) fn told(beat: &Beat, question: &Question) -> Vec<u8> {
-    answer("200 OK", SNAPSHOT_TYPE, &tell(beat, question).unwrap())
+pub(crate) fn told(update: &Update, question: &Question) -> Vec<u8> {
+    answer("200 OK", SNAPSHOT_TYPE, &tell(update, question).unwrap())
 }
 
 /// A stage, and what was asked on it.

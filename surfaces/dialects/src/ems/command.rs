@@ -11,7 +11,7 @@ use super::State;
 use super::entry::{Entry, Role, serial_of, write_entries};
 use super::line::Call;
 use super::print::{Form, Printer};
-use crate::Shelf;
+use crate::ResponseCache;
 
 /// Room for a short answer, bytes.
 const SHORT: usize = 256;
@@ -158,13 +158,13 @@ struct Command {
 struct Asked<'a> {
     state: &'a State,
     call: &'a Call,
-    shelf: &'a Shelf,
+    cache: &'a ResponseCache,
     form: Form,
 }
 
 /// Answers `call` with its data written in `form`.
-pub(super) fn answer(state: &State, call: &Call, shelf: &Shelf, form: Form) -> Reply {
-    let asked = Asked { state, call, shelf, form };
+pub(super) fn answer(state: &State, call: &Call, cache: &ResponseCache, form: Form) -> Reply {
+    let asked = Asked { state, call, cache, form };
     let known = COMMANDS.iter().find(|known| known.name.eq_ignore_ascii_case(&call.command));
     match known {
         Some(command) => (command.answer)(&asked),
@@ -189,7 +189,7 @@ fn quit(asked: &Asked<'_>) -> Reply {
 fn list_connections(asked: &Asked<'_>) -> Reply {
     let only_network = asked.call.flag("excludeNonNetworkProtocols").unwrap_or(false);
     let name = asked.list_name(if only_network { "list of the network" } else { "list" });
-    let data = asked.shelf.list(&name, |snapshot| {
+    let data = asked.cache.list(&name, |snapshot| {
         let listed = listed(asked.state, snapshot);
         let mut printer = Printer::new(asked.form, SHORT + listed.len() * ENTRY);
         let entries = listed.into_iter().filter_map(|one| Entry::of(one, snapshot.at));
@@ -200,7 +200,7 @@ fn list_connections(asked: &Asked<'_>) -> Reply {
 }
 
 fn list_connections_ids(asked: &Asked<'_>) -> Reply {
-    let data = asked.shelf.list(&asked.list_name("ids"), |snapshot| {
+    let data = asked.cache.list(&asked.list_name("ids"), |snapshot| {
         let entries =
             listed(asked.state, snapshot).into_iter().filter_map(|one| Entry::of(one, snapshot.at));
         let ids: Vec<u64> = entries.filter_map(|entry| entry.last_id()).collect();
@@ -222,12 +222,12 @@ fn connection_info(asked: &Asked<'_>) -> Reply {
     let Some(id) = asked.call.text("id").and_then(number) else {
         return Reply::fail("Syntax error. Parameter id is invalid", asked.form);
     };
-    let snapshot = asked.shelf.snapshot();
+    let snapshot = asked.cache.snapshot();
     let serial = serial_of(id);
     let entry = snapshot
         .connections
         .iter()
-        .find(|one| one.life.serial == serial && asked.state.options.streams.matches(one))
+        .find(|one| one.stats.serial == serial && asked.state.options.streams.matches(one))
         .and_then(|one| Entry::of(one, snapshot.at))
         .filter(|entry| entry.has(id));
     match entry {
@@ -244,14 +244,14 @@ fn connection_info(asked: &Asked<'_>) -> Reply {
 }
 
 fn extended_counters(asked: &Asked<'_>) -> Reply {
-    let data = asked.state.counters(asked.shelf.beat(), |counters| {
+    let data = asked.state.counters(asked.cache.update(), |counters| {
         written(asked.form, |printer| counters.write(printer))
     });
     Reply::success("Connection counters", data)
 }
 
 fn connections_count(asked: &Asked<'_>) -> Reply {
-    let count = asked.state.counters(asked.shelf.beat(), |counters| counters.carriers_now());
+    let count = asked.state.counters(asked.cache.update(), |counters| counters.carriers_now());
     let data = written(asked.form, |printer| {
         printer.object(|printer| {
             printer.key("count");
@@ -262,7 +262,7 @@ fn connections_count(asked: &Asked<'_>) -> Reply {
 }
 
 fn connections_count_limit(asked: &Asked<'_>) -> Reply {
-    let current = asked.state.counters(asked.shelf.beat(), |counters| counters.carriers_now());
+    let current = asked.state.counters(asked.cache.update(), |counters| counters.carriers_now());
     let data = written(asked.form, |printer| {
         printer.object(|printer| {
             printer.key("current");
@@ -276,12 +276,12 @@ fn connections_count_limit(asked: &Asked<'_>) -> Reply {
 }
 
 fn reset_max(asked: &Asked<'_>) -> Reply {
-    asked.state.counters(asked.shelf.beat(), |counters| counters.reset_max());
+    asked.state.counters(asked.cache.update(), |counters| counters.reset_max());
     Reply::success("Max counters are cleared", written(asked.form, Printer::null))
 }
 
 fn reset_total(asked: &Asked<'_>) -> Reply {
-    asked.state.counters(asked.shelf.beat(), |counters| counters.reset_total());
+    asked.state.counters(asked.cache.update(), |counters| counters.reset_total());
     Reply::success("Total counters are cleared", written(asked.form, Printer::null))
 }
 
@@ -336,7 +336,7 @@ fn listed<'a>(state: &State, snapshot: &'a Snapshot) -> Vec<&'a Connection> {
         .filter(|one| Role::of(one).is_some_and(Role::is_carrier))
         .filter(|one| state.options.streams.matches(one))
         .collect();
-    listed.sort_unstable_by_key(|one| one.life.serial);
+    listed.sort_unstable_by_key(|one| one.stats.serial);
     listed
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use conns_core::model::{Beat, Connection, Protocol, State};
+use conns_core::model::{Connection, Protocol, State, Update};
 use conns_core::query::Filter;
 use foldhash::fast::RandomState;
 
@@ -81,11 +81,11 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Counts the sockets of `beat` that `counted` means. A beat that was already counted, or that
+    /// Counts the sockets of `update` that `counted` means. A beat that was already counted, or that
     /// is older than one that was, changes nothing.
-    pub(super) fn note(&mut self, beat: &Beat, counted: &Filter) {
-        let now = (beat.instance, beat.snapshot.sequence);
-        let latest = self.latest.filter(|(instance, _)| *instance == beat.instance);
+    pub(super) fn note(&mut self, update: &Update, counted: &Filter) {
+        let now = (update.instance, update.snapshot.sequence);
+        let latest = self.latest.filter(|(instance, _)| *instance == update.instance);
         let before = latest.map(|(_, sequence)| sequence);
         if before.is_some_and(|before| now.1 <= before) {
             return;
@@ -93,7 +93,7 @@ impl Counters {
         self.latest = Some(now);
         match before {
             Some(before) => {
-                for closed in beat.closed.iter().filter(|closed| closed.sequence > before) {
+                for closed in update.closed.iter().filter(|closed| closed.sequence > before) {
                     self.note_closed(&closed.connection, counted);
                 }
             }
@@ -104,12 +104,12 @@ impl Counters {
                 self.last_serial = 0;
             }
         }
-        self.note_open(beat, counted, before.is_none());
+        self.note_open(update, counted, before.is_none());
     }
 
     /// What a socket that is gone still adds: its last bytes, or all of it if it was never seen.
     fn note_closed(&mut self, connection: &Connection, counted: &Filter) {
-        let serial = connection.life.serial;
+        let serial = connection.stats.serial;
         let seen = self.seen.get(&serial).copied();
         // Whose it was is no longer known of many a socket that closes; what counted once counts on.
         let counts = seen.is_some() || (serial > self.last_serial && counted.matches(connection));
@@ -119,13 +119,13 @@ impl Counters {
         }
     }
 
-    fn note_open(&mut self, beat: &Beat, counted: &Filter, is_first: bool) {
+    fn note_open(&mut self, update: &Update, counted: &Filter, is_first: bool) {
         let mut kept = HashMap::with_capacity_and_hasher(self.seen.len(), RandomState::default());
         let mut open = [0_u64; 4];
         let mut last_serial = self.last_serial;
         self.speeds = (0.0, 0.0);
-        for connection in &beat.snapshot.connections {
-            let serial = connection.life.serial;
+        for connection in &update.snapshot.connections {
+            let serial = connection.stats.serial;
             last_serial = last_serial.max(serial);
             let Some(role) = Role::of(connection) else {
                 // It came and is already over: counted in all, but not now.
@@ -149,7 +149,7 @@ impl Counters {
             if let Some(count) = open.get_mut(role as usize) {
                 *count += 1;
             }
-            if let Some(rates) = connection.life.rates.get() {
+            if let Some(rates) = connection.stats.rates.get() {
                 self.speeds.0 += rates.in_bytes_per_s;
                 self.speeds.1 += rates.out_bytes_per_s;
             }
@@ -172,7 +172,7 @@ impl Counters {
 
     /// Adds what is new of a socket in this role, and returns what to remember of it.
     fn add(&mut self, connection: &Connection, role: Role) -> Seen {
-        let seen = self.seen.get(&connection.life.serial).copied();
+        let seen = self.seen.get(&connection.stats.serial).copied();
         let (in_before, out_before) = seen.map_or((0, 0), |seen| (seen.in_bytes, seen.out_bytes));
         // What has become unknown is what it was.
         let in_bytes = connection.bytes_in().get().unwrap_or(0).max(in_before);

@@ -145,7 +145,7 @@ impl Entry {
     /// The entry of a connection as seen at `at`; `None` if it carries nothing.
     pub(super) fn of(connection: &Connection, at: conns_core::model::Moment) -> Option<Self> {
         let socket = &connection.socket;
-        let id = connection.life.serial;
+        let id = connection.stats.serial;
         let near = (unmapped(socket.local.address), socket.local.port);
         let received = connection.bytes_in().get().unwrap_or(0);
         let (carrier, tag) = match Role::of(connection)? {
@@ -161,7 +161,7 @@ impl Entry {
             id: first_id(id),
             tag,
             application_id: 0,
-            created_wall_us: at.wall_us.saturating_sub_unsigned(connection.life.least_age_us(at)),
+            created_wall_us: at.wall_us.saturating_sub_unsigned(connection.stats.least_age_us(at)),
             is_closing: matches!(
                 socket.state,
                 State::FinWait1 | State::FinWait2 | State::LastAck | State::Closing

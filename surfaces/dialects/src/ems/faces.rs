@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SERVER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 
@@ -16,7 +16,7 @@ use super::State;
 use super::command::{Reply, answer};
 use super::line::{Call, LONGEST_LINE};
 use super::print::{Form, LINE_END, escape};
-use crate::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces, Shelf};
+use crate::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces, ResponseCache};
 
 /// Ends an answer in JSON.
 const TRAILER: &[u8] = b"\r\n\r\n";
@@ -56,12 +56,12 @@ impl LineDialect for JsonCli {
         LONGEST_LINE
     }
 
-    fn answer(&self, line: &[u8], shelf: &Shelf) -> LineOutcome {
+    fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome {
         if line.is_empty() {
             return LineOutcome::default();
         }
         let call = Call::parse(line);
-        let reply = answer(&self.0, &call, shelf, Form::Json);
+        let reply = answer(&self.0, &call, cache, Form::Json);
         let close = reply.closes;
         let mut pieces = json(reply, &call);
         if self.0.options.length_prefix {
@@ -76,8 +76,8 @@ impl LineDialect for JsonCli {
         line_too_long()
     }
 
-    fn on_beat(&self, beat: &Beat) {
-        self.0.counters(beat, |_| ());
+    fn on_update(&self, update: &Update) {
+        self.0.counters(update, |_| ());
     }
 }
 
@@ -94,11 +94,11 @@ impl LineDialect for AsciiCli {
         LONGEST_LINE
     }
 
-    fn answer(&self, line: &[u8], shelf: &Shelf) -> LineOutcome {
+    fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome {
         if line.is_empty() {
             return LineOutcome::default();
         }
-        let reply = answer(&self.0, &Call::parse(line), shelf, Form::Dump);
+        let reply = answer(&self.0, &Call::parse(line), cache, Form::Dump);
         LineOutcome { close: reply.closes, pieces: text(reply) }
     }
 
@@ -106,8 +106,8 @@ impl LineDialect for AsciiCli {
         line_too_long()
     }
 
-    fn on_beat(&self, beat: &Beat) {
-        self.0.counters(beat, |_| ());
+    fn on_update(&self, update: &Update) {
+        self.0.counters(update, |_| ());
     }
 }
 
@@ -116,14 +116,14 @@ impl LineDialect for AsciiCli {
 pub(super) struct Http(pub(super) Arc<State>);
 
 impl HttpDialect for Http {
-    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome {
+    fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
         let is_read = matches!(*request.method(), Method::GET | Method::POST);
         let line = command_line(request.uri());
         if !is_read || line.len() > LONGEST_LINE {
             return HttpOutcome::Hangup;
         }
         let call = Call::parse(&line);
-        let pieces = json(answer(&self.0, &call, shelf, Form::Json), &call);
+        let pieces = json(answer(&self.0, &call, cache, Form::Json), &call);
         let length = HeaderValue::from(length(&pieces));
         let mut response = Response::new(pieces);
         let banner = &self.0.banner;
@@ -144,8 +144,8 @@ impl HttpDialect for Http {
         LONGEST_BODY
     }
 
-    fn on_beat(&self, beat: &Beat) {
-        self.0.counters(beat, |_| ());
+    fn on_update(&self, update: &Update) {
+        self.0.counters(update, |_| ());
     }
 }
 

@@ -10,7 +10,7 @@ use super::list::{self, List};
 use super::rpc::Fault;
 use super::server::ServerInformation;
 use super::{Connection, Options};
-use crate::shelf::Shelf;
+use crate::cache::ResponseCache;
 
 /// The methods; those of JetStream's SendInterface also with its prefix, as its console has them.
 const NAMES: [&str; 5] = [
@@ -47,29 +47,29 @@ struct Page {
 /// The result of a call, in pieces.
 pub(super) fn call(
     options: &Options,
-    shelf: &Shelf,
+    cache: &ResponseCache,
     method: &str,
     params: Option<&RawValue>,
 ) -> Result<Vec<Bytes>, Fault> {
     match method {
         "getServerInfo" => {
             read::<Nothing>(params)?;
-            let server = ServerInformation::new(options, shelf.beat());
+            let server = ServerInformation::new(options, cache.update());
             let written = serde_json::to_vec(&server);
             Ok(vec![written.map_err(|error| Fault::Internal(error.to_string()))?.into()])
         }
         "getConnection" | "send.getConnection" => {
             let One { connection_id } = read(params)?;
-            let connections = options.transfers.connections(shelf.beat());
+            let connections = options.transfers.connections(cache.update());
             let place = connections.binary_search_by(|c| id(c).cmp(&connection_id));
-            let row = place.ok().and_then(|at| written(options, shelf).rows(at..at + 1));
+            let row = place.ok().and_then(|at| written(options, cache).rows(at..at + 1));
             Ok(vec![row.ok_or(Fault::ConnectionNotFound(connection_id))?])
         }
         "getConnections" | "send.getConnections" => {
             let Page { after, limit } = read_or_default(params)?;
-            let list = written(options, shelf);
+            let list = written(options, cache);
             let first = after.map_or(0, |after| {
-                let connections = options.transfers.connections(shelf.beat());
+                let connections = options.transfers.connections(cache.update());
                 connections.partition_point(|connection| *id(connection) <= *after)
             });
             let most = limit.map_or(usize::MAX, NonZeroUsize::get);
@@ -85,9 +85,9 @@ fn id(connection: &Connection) -> &str {
     &connection.connection_id
 }
 
-fn written(options: &Options, shelf: &Shelf) -> List {
-    let beat = shelf.beat();
-    List::new(shelf.list(LIST, |_| list::write(&options.transfers.connections(beat))))
+fn written(options: &Options, cache: &ResponseCache) -> List {
+    let update = cache.update();
+    List::new(cache.list(LIST, |_| list::write(&options.transfers.connections(update))))
 }
 
 /// The parameters, by name or by position; none at all are an empty list of them.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{MAX_BATCH, MAX_BYTES, Options, methods};
-use crate::shelf::Shelf;
+use crate::cache::ResponseCache;
 use crate::shell::Pieces;
 
 /// Why a request has no result.
@@ -59,14 +59,14 @@ impl Fault {
 }
 
 /// The answer to whatever was sent; empty if there is nothing to answer.
-pub(super) fn answer(options: &Options, sent: &[u8], shelf: &Shelf) -> Pieces {
+pub(super) fn answer(options: &Options, sent: &[u8], cache: &ResponseCache) -> Pieces {
     let message = match serde_json::from_slice::<&RawValue>(sent) {
         Ok(message) => message,
         Err(error) => return failed("null", &Fault::Parse(error.to_string())),
     };
     match message.get().as_bytes().first() {
-        Some(b'{') => one(options, message, shelf),
-        Some(b'[') => batch(options, message, shelf),
+        Some(b'{') => one(options, message, cache),
+        Some(b'[') => batch(options, message, cache),
         _ => failed("null", &invalid("expected an object or an array of them")),
     }
 }
@@ -85,7 +85,7 @@ fn invalid(reason: impl Into<String>) -> Fault {
     Fault::InvalidRequest(reason.into())
 }
 
-fn batch(options: &Options, message: &RawValue, shelf: &Shelf) -> Pieces {
+fn batch(options: &Options, message: &RawValue, cache: &ResponseCache) -> Pieces {
     let requests: Vec<&RawValue> = match serde_json::from_str(message.get()) {
         Ok(requests) => requests,
         Err(error) => return failed("null", &Fault::Parse(error.to_string())),
@@ -99,7 +99,7 @@ fn batch(options: &Options, message: &RawValue, shelf: &Shelf) -> Pieces {
     }
     let mut pieces = Pieces::new();
     for request in requests {
-        let answer = one(options, request, shelf);
+        let answer = one(options, request, cache);
         if !answer.is_empty() {
             let before: &[u8] = if pieces.is_empty() { b"[" } else { b"," };
             pieces.push(Bytes::from_static(before));
@@ -112,12 +112,12 @@ fn batch(options: &Options, message: &RawValue, shelf: &Shelf) -> Pieces {
     pieces
 }
 
-fn one(options: &Options, request: &RawValue, shelf: &Shelf) -> Pieces {
+fn one(options: &Options, request: &RawValue, cache: &ResponseCache) -> Pieces {
     let call = match Call::read(request) {
         Ok(call) => call,
         Err((id, reason)) => return failed(id, &invalid(reason)),
     };
-    let result = methods::call(options, shelf, &call.method, call.params);
+    let result = methods::call(options, cache, &call.method, call.params);
     match (call.id, result) {
         // A notification is not answered, not even that it failed (section 4.1).
         (None, _) => Pieces::new(),

@@ -1,7 +1,7 @@
 //! The Server Information structure, as far as JetStream's page of it is known and it means
 //! something here; what has no meaning here is null or false, never invented.
 
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use serde::Serialize;
 
 use super::Options;
@@ -38,7 +38,7 @@ pub(super) struct ServerInformation<'a> {
 }
 
 impl<'a> ServerInformation<'a> {
-    pub(super) fn new(options: &'a Options, beat: &Beat) -> Self {
+    pub(super) fn new(options: &'a Options, update: &Update) -> Self {
         let host_name = options.host_name.as_deref();
         Self {
             allow_remote_control: options.remote_control,
@@ -61,7 +61,7 @@ impl<'a> ServerInformation<'a> {
             revision: (),
             server_external_address: (),
             // Drawn anew at each start, as JetStream's is.
-            server_id: format!("{:016x}", beat.instance),
+            server_id: format!("{:016x}", update.instance),
             server_name: options.server_name.as_deref().or(host_name),
             version: env!("CARGO_PKG_VERSION"),
         }

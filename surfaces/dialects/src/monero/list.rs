@@ -78,12 +78,12 @@ impl Row {
         let last_sent_us = connection.last_sent_us().get();
         let last_received_us = connection.last_received_us().get();
         // It is as old as its last byte at least, even if it was first seen later.
-        let live_us = connection.life.least_age_us(now);
+        let live_us = connection.stats.least_age_us(now);
         let live_us = live_us.max(last_sent_us.unwrap_or(0)).max(last_received_us.unwrap_or(0));
         let flow = |bytes, last_us: Option<u64>, rate: fn(Rates) -> f64| Flow {
             bytes,
             idle_s: last_us.unwrap_or(live_us) / 1_000_000,
-            current: whole_kib(connection.life.slot_rates.get().map_or(0.0, rate)),
+            current: whole_kib(connection.stats.slot_rates.get().map_or(0.0, rate)),
         };
         Some(Self {
             remote: SocketAddr::new(unmapped(remote.address), remote.port),

@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use http::Request;
 use http::header::AUTHORIZATION;
 use subtle::{Choice, ConstantTimeEq};
@@ -100,17 +100,17 @@ impl Gate {
     }
 
     /// Judges the `Authorization` of a request.
-    pub(super) fn admit(&self, request: &Request<Bytes>, beat: &Beat) -> Admission {
+    pub(super) fn admit(&self, request: &Request<Bytes>, update: &Update) -> Admission {
         let header = request.headers().get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
         let given = header.and_then(Authorization::parse);
         let is_right = given.as_ref().is_some_and(|given| self.is_right(given, request));
         if let Some(given) = given.filter(|_| is_right)
-            && self.is_fresh(&given, beat)
+            && self.is_fresh(&given, update)
         {
             return Admission::Granted;
         }
         // Right, so all it lacks is a nonce that is still good.
-        Admission::Challenge(self.challenges(beat, is_right))
+        Admission::Challenge(self.challenges(update, is_right))
     }
 
     /// Whether user and response are right, compared in a time that does not tell how far they are.
@@ -142,15 +142,15 @@ impl Gate {
     }
 
     /// Whether the nonce was made here, lately, and is not used again with a count it had.
-    fn is_fresh(&self, given: &Authorization, beat: &Beat) -> bool {
-        let Some(nonce) = self.opened(&given.nonce, beat.instance) else { return false };
-        let age_us = beat.snapshot.at.monotonic_us.saturating_sub(nonce.issued_us);
+    fn is_fresh(&self, given: &Authorization, update: &Update) -> bool {
+        let Some(nonce) = self.opened(&given.nonce, update.instance) else { return false };
+        let age_us = update.snapshot.at.monotonic_us.saturating_sub(nonce.issued_us);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         age_us <= LIFETIME_US && counts.take(nonce.serial, given.count())
     }
 
-    fn challenges(&self, beat: &Beat, is_stale: bool) -> [String; 2] {
-        let nonce = self.nonce(beat);
+    fn challenges(&self, update: &Update, is_stale: bool) -> [String; 2] {
+        let nonce = self.nonce(update);
         ["MD5", "MD5-sess"].map(|algorithm| {
             format!(
                 "Digest qop=\"auth\",algorithm={algorithm},realm=\"monero-rpc\",nonce=\"{nonce}\",\
@@ -160,10 +160,10 @@ impl Gate {
     }
 
     /// A new nonce: time, serial number, and a digest of both that nobody else can make.
-    fn nonce(&self, beat: &Beat) -> String {
-        let issued_us = beat.snapshot.at.monotonic_us;
+    fn nonce(&self, update: &Update) -> String {
+        let issued_us = update.snapshot.at.monotonic_us;
         let serial = self.nonces.fetch_add(1, Ordering::Relaxed);
-        let seal = self.seal(beat.instance, Nonce { issued_us, serial });
+        let seal = self.seal(update.instance, Nonce { issued_us, serial });
         let parts = [&issued_us.to_be_bytes(), &serial.to_be_bytes(), &seal[..]];
         STANDARD.encode(parts.concat())
     }

@@ -28,7 +28,7 @@ pub(super) struct Body {
 /// Reads a body.
 pub(super) fn read(bytes: &[u8]) -> Result<Body, NotJson> {
     let mut reader = Reader { tokens: Tokens::new(bytes), around: Vec::new(), room: LONGEST };
-    let mut call = Frame { state: State::Opening, ..Frame::new(Keep::Call, false, 0) };
+    let mut call = Frame { state: State::Opened, ..Frame::new(Keep::Call, false, 0) };
     reader.walk(&mut call)?;
     reader.end(&mut call)?;
     let mut take = |name: &[u8]| call.kept.remove(name);
@@ -38,7 +38,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Body, NotJson> {
 /// What is expected next in an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Opening,
+    Opened,
     Name,
     Separator,
     Value,
@@ -130,7 +130,7 @@ impl Reader<'_> {
     fn walk(&mut self, frame: &mut Frame) -> Result<(), NotJson> {
         while let Some(byte) = self.tokens.next() {
             match (frame.state, byte) {
-                (State::Opening, b'{') | (State::AfterValue, b',') => frame.state = State::Name,
+                (State::Opened, b'{') | (State::AfterValue, b',') => frame.state = State::Name,
                 (State::Name, b'"') => {
                     frame.name = self.tokens.string()?;
                     frame.state = State::Separator;

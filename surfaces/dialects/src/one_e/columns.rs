@@ -89,7 +89,7 @@ const PACKET_LOSS_PERCENT: Column = Column {
     name: "PacketLossPercent",
     ty: ColumnType::Int,
     nullable: true,
-    meaning: "Data segments lost of those sent over the connection's life, in percent, rounded; \
+    meaning: "Data segments lost of those sent over the connection's stats, in percent, rounded; \
               null if none was sent or the kernel does not count them.",
     read: |row| int(row.loss_percent),
 };

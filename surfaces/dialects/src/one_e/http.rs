@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 
 use super::{CallError, CallFault, Cell, MAX_BYTES, Method, Table, answer};
-use crate::shelf::Shelf;
+use crate::cache::ResponseCache;
 use crate::shell::{HttpDialect, HttpOutcome, Pieces};
 
 /// The dialect: a call as the body of a POST, or as `?call=` of a GET.
@@ -17,7 +17,7 @@ use crate::shell::{HttpDialect, HttpOutcome, Pieces};
 pub struct OneE;
 
 impl HttpDialect for OneE {
-    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome {
+    fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
         if !matches!(request.uri().path(), "" | "/") {
             let hint = "a call is POSTed to its root, or is `?call=` of a GET";
             let refusal = Refusal::new("nothing is at this path", hint);
@@ -25,11 +25,11 @@ impl HttpDialect for OneE {
         }
         HttpOutcome::Answer(match *request.method() {
             http::Method::POST => {
-                called(&String::from_utf8_lossy(request.body()), request.headers(), shelf)
+                called(&String::from_utf8_lossy(request.body()), request.headers(), cache)
             }
             http::Method::GET => {
                 let query = request.uri().query().unwrap_or_default();
-                called(&asked(query).unwrap_or_default(), request.headers(), shelf)
+                called(&asked(query).unwrap_or_default(), request.headers(), cache)
             }
             _ => wrong_verb(),
         })
@@ -46,9 +46,9 @@ impl HttpDialect for OneE {
 }
 
 /// The answer to a call.
-fn called(text: &str, headers: &HeaderMap, shelf: &Shelf) -> Response<Pieces> {
+fn called(text: &str, headers: &HeaderMap, cache: &ResponseCache) -> Response<Pieces> {
     match Method::parse(text) {
-        Ok(method) => table(method, Form::wanted(headers), shelf),
+        Ok(method) => table(method, Form::wanted(headers), cache),
         Err(error) => refused(text, &error),
     }
 }
@@ -134,8 +134,8 @@ impl Form {
 }
 
 /// The table of `method`, written once a beat.
-fn table(method: Method, form: Form, shelf: &Shelf) -> Response<Pieces> {
-    let written = shelf.list(&format!("1e/{method}.{}", form.name()), |snapshot| {
+fn table(method: Method, form: Form, cache: &ResponseCache) -> Response<Pieces> {
+    let written = cache.list(&format!("1e/{method}.{}", form.name()), |snapshot| {
         let table = answer(method, snapshot);
         match form {
             Form::Json => json(&table),

@@ -72,7 +72,7 @@ impl Method {
         }
     }
 
-    /// What to ask of a [`Face`](conns_api::Face): no more than the answer needs, of every network
+    /// What to ask of a [`Agent`](conns_api::Agent): no more than the answer needs, of every network
     /// namespace unless the caller narrows it.
     #[must_use]
     pub fn ask(self) -> Ask {

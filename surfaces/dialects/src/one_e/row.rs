@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Endpoint, Family, Holder, Process, Protocol, unmapped};
+use conns_core::model::{Connection, Endpoint, Family, Owner, Process, Protocol, unmapped};
 
 /// One row of an answer, in types; columns make cells of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +49,8 @@ pub(super) fn push_rows(rows: &mut Vec<Row>, connection: &Connection) {
 
 /// The processes that hold it, by pid; each once, however many descriptors it holds it by.
 fn processes(connection: &Connection) -> Vec<&Arc<Process>> {
-    let held: &[Holder] = connection.holders.value().map_or(&[], |held| held);
-    let mut processes: Vec<_> = held.iter().map(|holder| &holder.process).collect();
+    let held: &[Owner] = connection.owners.value().map_or(&[], |held| held);
+    let mut processes: Vec<_> = held.iter().map(|owner| &owner.process).collect();
     processes.sort_by_key(|process| process.pid);
     processes.dedup_by_key(|process| process.pid);
     processes

@@ -4,7 +4,7 @@
 use conns_core::model::{Known, Protocol, Source, State};
 use proptest::prelude::*;
 
-use crate::sample::{held_by, json, shelf, socket, stream};
+use crate::sample::{cache, held_by, json, socket, stream};
 
 const INFO: &str = include_str!("../fixtures/ems/01-getConnectionInfo.json");
 const LIST: &str = include_str!("../fixtures/ems/01-rtmp-publisher-and-player.json");
@@ -19,7 +19,7 @@ fn publisher() -> conns_core::model::Connection {
     let bytes = (2_755_898, 37_079);
     let mut publisher = stream(46, "127.0.0.1:1935", "127.0.0.1:37442", bytes);
     // 1795314225419.738 ms less 1795314146501.287 ms.
-    publisher.life.age_us = Known::Value(78_918_451, Source::Derived);
+    publisher.stats.age_us = Known::Value(78_918_451, Source::Derived);
     publisher
 }
 
@@ -36,8 +36,8 @@ fn publisher_as_sampled() -> String {
 
 #[test]
 fn one_connection_is_answered_as_the_real_server_does() {
-    let shelf = shelf(vec![publisher()]);
-    assert_eq!(json("getConnectionInfo id=368", &shelf), publisher_as_sampled());
+    let cache = cache(vec![publisher()]);
+    assert_eq!(json("getConnectionInfo id=368", &cache), publisher_as_sampled());
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn the_list_is_the_entries_in_an_array() {
     let (entry, _) = entry.split_once(",\"description\"").expect("an end");
     let (_, end) = LIST.rsplit_once(",\"description\"").expect("an end");
     let expected = format!("{{\"data\":[{entry}],\"description\"{end}");
-    let shelf = shelf(vec![publisher()]);
+    let cache = cache(vec![publisher()]);
     for line in [
         "listConnections",
         "listConnections excludeNonNetworkProtocols=0",
@@ -55,13 +55,13 @@ fn the_list_is_the_entries_in_an_array() {
         "listConnections excludeNonNetworkProtocols=1",
         "LISTCONNECTIONS EXCLUDENONNETWORKPROTOCOLS=true",
     ] {
-        assert_eq!(json(line, &shelf), expected, "{line}");
+        assert_eq!(json(line, &cache), expected, "{line}");
     }
 }
 
 #[test]
 fn keys_and_texts_are_those_of_the_page() {
-    let answer = json("listConnections excludeNonNetworkProtocols=0", &shelf(vec![publisher()]));
+    let answer = json("listConnections excludeNonNetworkProtocols=0", &cache(vec![publisher()]));
     let value: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     let (_, sample) = PAGE.split_once("Success Response in JSON").expect("a sample");
     let (carrier, stack) = sample.split_once("\"stack\"").expect("a stack");
@@ -90,14 +90,14 @@ fn a_udp_socket_has_five_keys_and_no_bytes() {
         r#""queryTimestamp":1795314225419.7380,"type":"UDP"}]}],"description":"Available connections","#,
         "\"status\":\"SUCCESS\"}\r\n\r\n",
     );
-    assert_eq!(json("listConnections", &shelf(vec![udp])), expected);
+    assert_eq!(json("listConnections", &cache(vec![udp])), expected);
 }
 
 #[test]
 fn where_nothing_is_connected_the_data_is_null() {
     let empty =
         "{\"data\":null,\"description\":\"Available connections\",\"status\":\"SUCCESS\"}\r\n\r\n";
-    let none = shelf(vec![]);
+    let none = cache(vec![]);
     assert_eq!(json("listConnections", &none), empty);
     assert_eq!(json("listConnectionsIds", &none), empty.replace("connections", "connection IDs"));
 }
@@ -108,7 +108,7 @@ fn an_end_that_was_closed_here_is_marked() {
         let near = "192.0.2.1:1935";
         let far = (state != State::Listen).then_some("192.0.2.9:40000");
         let answer =
-            json("listConnections", &shelf(vec![socket(1, Protocol::Tcp, state, near, far)]));
+            json("listConnections", &cache(vec![socket(1, Protocol::Tcp, state, near, far)]));
         let expected = match state {
             State::Established | State::CloseWait => "\"isEnqueueForDelete\":false",
             State::FinWait1 | State::FinWait2 | State::LastAck | State::Closing => {
@@ -124,7 +124,7 @@ fn an_end_that_was_closed_here_is_marked() {
 fn addresses_are_those_on_the_wire_and_ids_ascend() {
     let answer = json(
         "listConnections",
-        &shelf(vec![
+        &cache(vec![
             stream(9, "[2001:db8::1]:1935", "[2001:db8::2]:1000", (0, 0)),
             stream(2, "[::ffff:192.0.2.1]:1935", "[::ffff:192.0.2.2]:1000", (0, 0)),
         ]),
@@ -144,10 +144,10 @@ fn the_ids_are_those_of_the_entries() {
         stream(11, "127.0.0.1:1935", "127.0.0.1:53836", (0, 0)),
         stream(10, "127.0.0.1:1935", "127.0.0.1:37442", (0, 0)),
     ];
-    let shelf = shelf(two);
-    assert_eq!(json("listConnectionsIds", &shelf), IDS.replace("71,85", "80,88"));
+    let cache = cache(two);
+    assert_eq!(json("listConnectionsIds", &cache), IDS.replace("71,85", "80,88"));
     for (id, port) in [(80, 37442), (88, 53836)] {
-        let answer = json(&format!("getConnectionInfo id={id}"), &shelf);
+        let answer = json(&format!("getConnectionInfo id={id}"), &cache);
         assert!(answer.contains(&format!("\"farPort\":{port}")), "{answer}");
     }
 }
@@ -160,9 +160,9 @@ fn live_carriers_are_counted() {
     sockets.push(socket(55, Protocol::Tcp, State::Listen, "0.0.0.0:1935", None));
     sockets.push(socket(56, Protocol::Tcp, State::SynSent, "192.0.2.1:5", Some("192.0.2.2:1935")));
     sockets.push(socket(57, Protocol::Tcp, State::TimeWait, "192.0.2.1:1935", Some("192.0.2.2:1")));
-    let shelf = shelf(sockets);
-    assert_eq!(json("getConnectionsCount", &shelf), COUNT);
-    assert_eq!(json("getConnectionsCountLimit", &shelf), LIMIT);
+    let cache = cache(sockets);
+    assert_eq!(json("getConnectionsCount", &cache), COUNT);
+    assert_eq!(json("getConnectionsCountLimit", &cache), LIMIT);
 }
 
 /// Digits before the point are one `#`, those after it one each.
@@ -183,7 +183,7 @@ fn layout(answer: &str) -> String {
 #[test]
 fn counters_have_the_real_servers_layout() {
     assert_eq!(layout("{12,3.0450}"), "{#,#.####}");
-    let answer = json("getExtendedConnectionCounters", &shelf(vec![publisher()]));
+    let answer = json("getExtendedConnectionCounters", &cache(vec![publisher()]));
     assert_eq!(layout(&answer), layout(COUNTERS));
 }
 
@@ -205,13 +205,13 @@ fn what_fails_is_said_in_the_real_servers_words() {
         ("getConnectionInfo id=34359738376", "Connection 8:8 not found"),
         ("getConnectionInfo id=9223372036854775807", "Connection 2147483647:4294967295 not found"),
     ];
-    let shelf = shelf(vec![publisher()]);
+    let cache = cache(vec![publisher()]);
     for (line, description) in cases {
         let status = if line.contains("commandId") { "\",\"responseId\":\"a" } else { "" };
         let expected = format!(
             "{{\"data\":null,\"description\":\"{description}{status}\",\"status\":\"FAIL\"}}\r\n\r\n"
         );
-        assert_eq!(json(line, &shelf), expected, "{line}");
+        assert_eq!(json(line, &cache), expected, "{line}");
     }
 }
 
@@ -220,7 +220,7 @@ fn only_what_the_filter_means_is_told() {
     let near = "192.0.2.1:";
     let far = "198.51.100.7:40000";
     let on = |serial, port: u16| stream(serial, &format!("{near}{port}"), far, (0, 0));
-    let shelf = shelf(vec![
+    let cache = cache(vec![
         on(1, 1935),
         on(2, 443),
         held_by(on(3, 443), "nginx"),
@@ -231,16 +231,16 @@ fn only_what_the_filter_means_is_told() {
         stream(6, "192.0.2.1:50000", "198.51.100.8:1935", (0, 0)),
         socket(7, Protocol::Mptcp, State::Established, "192.0.2.1:1935", Some(far)),
     ]);
-    assert!(json("listConnectionsIds", &shelf).contains("\"data\":[8,32,48],"));
+    assert!(json("listConnectionsIds", &cache).contains("\"data\":[8,32,48],"));
     for id in [16, 24, 40, 56] {
-        let answer = json(&format!("getConnectionInfo id={id}"), &shelf);
+        let answer = json(&format!("getConnectionInfo id={id}"), &cache);
         assert!(answer.contains(&format!("Connection 0:{id} not found")), "{answer}");
     }
 }
 
 #[test]
 fn help_tells_every_command_as_the_real_server_tells_its_own() {
-    let answer = json("help", &shelf(vec![]));
+    let answer = json("help", &cache(vec![]));
     let value: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     assert_eq!(value["description"], "Available commands");
     let commands = value["data"].as_array().expect("commands");
@@ -254,23 +254,23 @@ fn help_tells_every_command_as_the_real_server_tells_its_own() {
         assert_eq!(command["deprecated"], command["command"] == "listConnections");
         // Each of them is there.
         let name = command["command"].as_str().expect("a name");
-        assert!(!json(name, &shelf(vec![])).contains("not known"), "{name}");
+        assert!(!json(name, &cache(vec![])).contains("not known"), "{name}");
     }
     assert_eq!(commands.len(), 10);
 }
 
 #[test]
 fn an_answer_repeats_the_id_of_the_command() {
-    let shelf = shelf(vec![]);
+    let cache = cache(vec![]);
     let id = |line: &str| {
-        let value: serde_json::Value = serde_json::from_str(&json(line, &shelf)).expect("JSON");
+        let value: serde_json::Value = serde_json::from_str(&json(line, &cache)).expect("JSON");
         value.get("responseId").cloned()
     };
     assert_eq!(id("help commandId=7"), Some("7".into()));
     assert_eq!(id("nothing COMMANDID=a\\ b/\\\\\""), Some("a b/\\\"".into()));
     assert_eq!(id("help commandId="), None);
     assert_eq!(id("help commandId=1,2"), None);
-    let answer = json("resetMaxFdCounters commandId=x", &shelf);
+    let answer = json("resetMaxFdCounters commandId=x", &cache);
     let expected = concat!(
         r#"{"data":null,"description":"Max counters are cleared","responseId":"x","status":"SUCCESS"}"#,
         "\r\n\r\n"
@@ -282,7 +282,7 @@ proptest! {
     /// Whatever is sent, what comes back is one JSON object and its trailer.
     #[test]
     fn every_line_is_answered_with_json(line in "\\PC{0,80}|(help|listConnections|getConnectionInfo)( [a-z]{1,3}=\\PC{0,9}){0,3}") {
-        let answer = json(&line, &shelf(vec![publisher()]));
+        let answer = json(&line, &cache(vec![publisher()]));
         if line.is_empty() {
             prop_assert_eq!(answer, "");
         } else {

@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use conns_core::model::{Beat, Connection, Protocol, State};
+use conns_core::model::{Connection, Protocol, State, Update};
 use conns_dialects::ems::Server;
-use conns_dialects::{LineDialect, Shelf};
+use conns_dialects::{LineDialect, ResponseCache};
 use serde_json::{Value, json};
 
-use crate::sample::{beat, held_by, server, shelf, socket, stream, told, with_closed, with_rates};
+use crate::sample::{
+    cache, held_by, server, socket, stream, told, update, with_closed, with_rates,
+};
 
-fn counters(server: &Server, beat: &Beat) -> Value {
-    let shelf = Shelf::new(Arc::new(beat.clone()));
-    let answer = told(&server.json_cli(), "getExtendedConnectionCounters", &shelf).0;
+fn counters(server: &Server, update: &Update) -> Value {
+    let cache = ResponseCache::new(Arc::new(update.clone()));
+    let answer = told(&server.json_cli(), "getExtendedConnectionCounters", &cache).0;
     let value: Value = serde_json::from_str(&answer).expect("JSON");
     value["data"].clone()
 }
 
-fn note(server: &Server, beat: &Beat) {
-    server.json_cli().on_beat(beat);
+fn note(server: &Server, update: &Update) {
+    server.json_cli().on_update(update);
 }
 
 /// Current, most and all of a group.
@@ -46,7 +48,7 @@ fn connector(serial: u64, state: State) -> Connection {
 
 #[test]
 fn each_socket_is_counted_by_its_role() {
-    let beat = beat(
+    let update = update(
         1,
         vec![
             listener(),
@@ -61,7 +63,7 @@ fn each_socket_is_counted_by_its_role() {
             stream(9, "192.0.2.1:22", "192.0.2.2:4", (100, 100)),
         ],
     );
-    let counted = counters(&server(), &beat);
+    let counted = counters(&server(), &update);
     assert_eq!(counts(&counted, "managedTcp"), [2, 2, 2]);
     assert_eq!(counts(&counted, "managedTcpAcceptors"), [1, 1, 1]);
     assert_eq!(counts(&counted, "managedTcpConnectors"), [1, 1, 1]);
@@ -80,10 +82,10 @@ fn each_socket_is_counted_by_its_role() {
 #[test]
 fn a_beat_counts_once_and_an_older_one_not_at_all() {
     let server = server();
-    let (first, second) = (beat(1, vec![player(2, (5, 5))]), beat(2, vec![player(3, (7, 7))]));
-    for beat in [&first, &first, &second, &first, &second] {
-        note(&server, beat);
-        server.http_note(beat);
+    let (first, second) = (update(1, vec![player(2, (5, 5))]), update(2, vec![player(3, (7, 7))]));
+    for update in [&first, &first, &second, &first, &second] {
+        note(&server, update);
+        server.http_note(update);
     }
     let counted = counters(&server, &first);
     assert_eq!(counts(&counted, "managedTcp"), [1, 1, 2]);
@@ -92,23 +94,23 @@ fn a_beat_counts_once_and_an_older_one_not_at_all() {
 
 /// The second of the interfaces that are told.
 trait HttpNote {
-    fn http_note(&self, beat: &Beat);
+    fn http_note(&self, update: &Update);
 }
 
 impl HttpNote for Server {
-    fn http_note(&self, beat: &Beat) {
-        conns_dialects::HttpDialect::on_beat(&self.http(), beat);
+    fn http_note(&self, update: &Update) {
+        conns_dialects::HttpDialect::on_update(&self.http(), update);
     }
 }
 
 #[test]
 fn bytes_add_up_whoever_stays_and_goes() {
     let server = server();
-    note(&server, &beat(1, vec![player(2, (100, 10)), player(3, (1, 1))]));
-    note(&server, &beat(2, vec![player(2, (150, 10)), player(3, (2, 2))]));
+    note(&server, &update(1, vec![player(2, (100, 10)), player(3, (1, 1))]));
+    note(&server, &update(2, vec![player(2, (150, 10)), player(3, (2, 2))]));
     // Number 2 had three more bytes when it was last seen.
     let gone = vec![(3, player(2, (153, 10)))];
-    let last = with_closed(beat(3, vec![player(3, (2, 3))]), gone);
+    let last = with_closed(update(3, vec![player(3, (2, 3))]), gone);
     let counted = counters(&server, &last);
     assert_eq!(counts(&counted, "managedTcp"), [1, 2, 2]);
     assert_eq!(bytes(&counted, "managedTcp"), [155, 13]);
@@ -117,10 +119,10 @@ fn bytes_add_up_whoever_stays_and_goes() {
 #[test]
 fn missed_beats_lose_nothing_that_the_next_one_tells() {
     let server = server();
-    note(&server, &beat(1, vec![player(2, (1, 0))]));
-    let beat = with_closed(
+    note(&server, &update(1, vec![player(2, (1, 0))]));
+    let update = with_closed(
         // Number 5 is over, but its like is still there; it was not when last counted.
-        beat(
+        update(
             9,
             vec![
                 player(6, (30, 0)),
@@ -138,21 +140,21 @@ fn missed_beats_lose_nothing_that_the_next_one_tells() {
             (8, stream(7, "192.0.2.1:22", "192.0.2.2:4", (5000, 0))),
         ],
     );
-    let counted = counters(&server, &beat);
+    let counted = counters(&server, &update);
     assert_eq!(counts(&counted, "managedTcp"), [1, 1, 5]);
     assert_eq!(bytes(&counted, "managedTcp"), [4 + 200 + 30, 0]);
     // What was over is not counted again when it is gone.
     let gone = socket(5, Protocol::Tcp, State::TimeWait, "192.0.2.1:1935", Some("192.0.2.2:2"));
     let counted =
-        counters(&server, &with_closed(crate::sample::beat(10, vec![]), vec![(10, gone)]));
+        counters(&server, &with_closed(crate::sample::update(10, vec![]), vec![(10, gone)]));
     assert_eq!(counts(&counted, "managedTcp"), [0, 1, 5]);
 }
 
 #[test]
 fn a_connector_that_connects_is_a_new_carrier() {
     let server = server();
-    note(&server, &beat(1, vec![connector(2, State::SynSent)]));
-    let counted = counters(&server, &beat(2, vec![connector(2, State::Established)]));
+    note(&server, &update(1, vec![connector(2, State::SynSent)]));
+    let counted = counters(&server, &update(2, vec![connector(2, State::Established)]));
     assert_eq!(counts(&counted, "managedTcpConnectors"), [0, 1, 1]);
     assert_eq!(counts(&counted, "managedTcp"), [1, 1, 1]);
     assert_eq!(counts(&counted, "grandTotal"), [1, 1, 2]);
@@ -162,10 +164,10 @@ fn a_connector_that_connects_is_a_new_carrier() {
 fn a_holder_that_is_lost_sight_of_makes_no_new_connection() {
     let server = server();
     let web = |bytes| stream(2, "192.0.2.1:8081", "198.51.100.7:1", (bytes, 0));
-    note(&server, &beat(1, vec![held_by(web(100), "rms")]));
-    let unseen = counters(&server, &beat(2, vec![web(150)]));
+    note(&server, &update(1, vec![held_by(web(100), "rms")]));
+    let unseen = counters(&server, &update(2, vec![web(150)]));
     assert_eq!(counts(&unseen, "managedTcp"), [0, 1, 1]);
-    let again = counters(&server, &beat(3, vec![held_by(web(170), "rms")]));
+    let again = counters(&server, &update(3, vec![held_by(web(170), "rms")]));
     assert_eq!(counts(&again, "managedTcp"), [1, 1, 1]);
     assert_eq!(bytes(&again, "managedTcp"), [170, 0]);
 }
@@ -173,8 +175,8 @@ fn a_holder_that_is_lost_sight_of_makes_no_new_connection() {
 #[test]
 fn another_instance_starts_its_serials_anew() {
     let server = server();
-    note(&server, &beat(50, vec![player(2, (10, 0)), player(3, (10, 0))]));
-    let mut other = beat(1, vec![player(2, (10, 0))]);
+    note(&server, &update(50, vec![player(2, (10, 0)), player(3, (10, 0))]));
+    let mut other = update(1, vec![player(2, (10, 0))]);
     other.instance = 2;
     let counted = counters(&server, &other);
     assert_eq!(counts(&counted, "managedTcp"), [1, 2, 3]);
@@ -184,10 +186,10 @@ fn another_instance_starts_its_serials_anew() {
 #[test]
 fn marks_are_reset_to_what_there_is() {
     let server = server();
-    note(&server, &beat(1, vec![listener(), player(2, (10, 0)), player(3, (10, 0))]));
-    let now = beat(2, vec![listener(), player(3, (10, 0))]);
-    let shelf = Shelf::new(Arc::new(now.clone()));
-    let told = |line| told(&server.json_cli(), line, &shelf).0;
+    note(&server, &update(1, vec![listener(), player(2, (10, 0)), player(3, (10, 0))]));
+    let now = update(2, vec![listener(), player(3, (10, 0))]);
+    let cache = ResponseCache::new(Arc::new(now.clone()));
+    let told = |line| told(&server.json_cli(), line, &cache).0;
     assert_eq!(counts(&counters(&server, &now), "grandTotal"), [2, 3, 3]);
     let cleared = |what| {
         format!(
@@ -206,12 +208,12 @@ fn marks_are_reset_to_what_there_is() {
 
 #[test]
 fn the_count_is_as_long_as_the_list() {
-    let shelf =
-        shelf(vec![listener(), player(2, (0, 0)), connector(3, State::SynSent), player(4, (0, 0))]);
+    let cache =
+        cache(vec![listener(), player(2, (0, 0)), connector(3, State::SynSent), player(4, (0, 0))]);
     let list: Value =
-        serde_json::from_str(&crate::sample::json("listConnections", &shelf)).expect("JSON");
+        serde_json::from_str(&crate::sample::json("listConnections", &cache)).expect("JSON");
     let count: Value =
-        serde_json::from_str(&crate::sample::json("getConnectionsCount", &shelf)).expect("JSON");
+        serde_json::from_str(&crate::sample::json("getConnectionsCount", &cache)).expect("JSON");
     assert_eq!(list["data"].as_array().map(Vec::len), Some(2));
     assert_eq!(count["data"]["count"], 2);
 }

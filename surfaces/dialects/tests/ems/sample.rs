@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conns_core::model::{
-    Beat, Closed, Connection, Endpoint, Facts, Family, Health, Holder, Known, Moment, Netns,
-    Observation, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketRow, Source, State,
-    TcpInfo, Unknown,
+    ClosedConnection, Connection, Endpoint, Facts, Family, Health, Known, Moment, Netns,
+    Observation, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketSample, Source,
+    State, TcpInfo, Unknown, Update,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Memory, Tracker};
 use conns_dialects::ems::{DEFAULT_STREAMS, Options, Server};
-use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use http::{Request, Response};
 
 /// When the samples were taken, in microseconds: 1795314225419.738 ms.
@@ -70,14 +70,14 @@ pub(crate) fn socket(
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
+        facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
         losses: Vec::new(),
     };
     let seen = Tracker::new(Memory::None).fold(vec![observation]);
     let mut made = seen.connections.into_iter().next().expect("one connection");
-    made.holders = Known::Unknown(Unknown::NoHolderFound);
-    made.life.serial = serial;
-    made.life.first_seen = NOW;
+    made.owners = Known::Unknown(Unknown::NoOwnerFound);
+    made.stats.serial = serial;
+    made.stats.first_seen = NOW;
     made
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn tcp_info((received, sent): (u64, u64)) -> Known<TcpInfo> {
 }
 
 pub(crate) fn with_rates(mut connection: Connection, received: f64, sent: f64) -> Connection {
-    connection.life.rates = known(Rates { out_bytes_per_s: sent, in_bytes_per_s: received });
+    connection.stats.rates = known(Rates { out_bytes_per_s: sent, in_bytes_per_s: received });
     connection
 }
 
@@ -116,13 +116,13 @@ pub(crate) fn held_by(mut connection: Connection, process: &str) -> Connection {
         container_id: Known::NotApplicable,
         systemd_unit: Known::NotApplicable,
     });
-    connection.holders = known([Holder { process, descriptor: Some(9) }].into());
+    connection.owners = known([Owner { process, descriptor: Some(9) }].into());
     connection
 }
 
 /// The beat of this number with these connections.
-pub(crate) fn beat(sequence: u64, connections: Vec<Connection>) -> Beat {
-    Beat {
+pub(crate) fn update(sequence: u64, connections: Vec<Connection>) -> Update {
+    Update {
         instance: 1,
         snapshot: Arc::new(Snapshot { sequence, at: NOW, connections, losses: Vec::new() }),
         closed: Arc::new([]),
@@ -134,17 +134,17 @@ pub(crate) fn beat(sequence: u64, connections: Vec<Connection>) -> Beat {
 }
 
 /// The same, telling of connections that closed, each with the first snapshot without it.
-pub(crate) fn with_closed(mut beat: Beat, closed: Vec<(u64, Connection)>) -> Beat {
-    let at = beat.snapshot.at;
-    beat.closed = closed
+pub(crate) fn with_closed(mut update: Update, closed: Vec<(u64, Connection)>) -> Update {
+    let at = update.snapshot.at;
+    update.closed = closed
         .into_iter()
-        .map(|(sequence, connection)| Arc::new(Closed { sequence, at, connection }))
+        .map(|(sequence, connection)| Arc::new(ClosedConnection { sequence, at, connection }))
         .collect();
-    beat
+    update
 }
 
-pub(crate) fn shelf(connections: Vec<Connection>) -> Shelf {
-    Shelf::new(Arc::new(beat(1, connections)))
+pub(crate) fn cache(connections: Vec<Connection>) -> ResponseCache {
+    ResponseCache::new(Arc::new(update(1, connections)))
 }
 
 pub(crate) fn options(streams: &str, length_prefix: bool) -> Options {
@@ -160,25 +160,29 @@ pub(crate) fn server() -> Server {
 }
 
 /// What a line is answered, as text, and whether the connection is closed.
-pub(crate) fn told(dialect: &impl LineDialect, line: &str, shelf: &Shelf) -> (String, bool) {
-    let LineOutcome { pieces, close } = dialect.answer(line.as_bytes(), shelf);
+pub(crate) fn told(
+    dialect: &impl LineDialect,
+    line: &str,
+    cache: &ResponseCache,
+) -> (String, bool) {
+    let LineOutcome { pieces, close } = dialect.answer(line.as_bytes(), cache);
     (String::from_utf8(pieces.concat()).expect("text"), close)
 }
 
 /// What the JSON interface answers a fresh server's caller.
-pub(crate) fn json(line: &str, shelf: &Shelf) -> String {
-    told(&server().json_cli(), line, shelf).0
+pub(crate) fn json(line: &str, cache: &ResponseCache) -> String {
+    told(&server().json_cli(), line, cache).0
 }
 
 /// What the interface for people answers.
-pub(crate) fn text(line: &str, shelf: &Shelf) -> String {
-    told(&server().ascii_cli(), line, shelf).0
+pub(crate) fn text(line: &str, cache: &ResponseCache) -> String {
+    told(&server().ascii_cli(), line, cache).0
 }
 
 /// What a request is answered; `None` if the connection is closed without a word.
-pub(crate) fn asked(method: &str, uri: &str, shelf: &Shelf) -> Option<Response<String>> {
+pub(crate) fn asked(method: &str, uri: &str, cache: &ResponseCache) -> Option<Response<String>> {
     let request = Request::builder().method(method).uri(uri).body(Bytes::new()).expect("a request");
-    match server().http().answer(&request, shelf) {
+    match server().http().answer(&request, cache) {
         HttpOutcome::Answer(response) => {
             Some(response.map(|pieces| String::from_utf8(pieces.concat()).expect("text")))
         }

@@ -213,7 +213,7 @@ fn the_deepest_nesting_of_a_line_is_answered() {
 
 #[test]
 fn bytes_that_are_no_text_are_no_json() {
-    let outcome = sample::service(&[]).lines().answer(b"{\"jsonrpc\":\"\xff\"}", &sample::shelf());
+    let outcome = sample::service(&[]).lines().answer(b"{\"jsonrpc\":\"\xff\"}", &sample::cache());
     assert!(sample::joined(&outcome.pieces).contains("-32700"));
 }
 

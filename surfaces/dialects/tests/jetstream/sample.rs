@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conns_core::model::{Beat, Health, Snapshot};
+use conns_core::model::{Health, Snapshot, Update};
 use conns_dialects::jetstream::{
     ConnectError, Connection, EncryptedConnectionState, Options, Service, Transfers,
 };
-use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, Pieces, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, Pieces, ResponseCache};
 use http::{Request, Response};
 
 /// Transfers that do not change.
 pub(crate) struct Fixed(pub(crate) Arc<[Connection]>);
 
 impl Transfers for Fixed {
-    fn connections(&self, _beat: &Beat) -> Arc<[Connection]> {
+    fn connections(&self, _update: &Update) -> Arc<[Connection]> {
         Arc::clone(&self.0)
     }
 }
@@ -98,8 +98,8 @@ pub(crate) fn service(connections: &[Connection]) -> Service {
 }
 
 /// A beat of an agent that sees nothing.
-pub(crate) fn shelf() -> Shelf {
-    Shelf::new(Arc::new(Beat {
+pub(crate) fn cache() -> ResponseCache {
+    ResponseCache::new(Arc::new(Update {
         instance: 0xfe,
         snapshot: Arc::new(Snapshot { sequence: 1, ..Snapshot::default() }),
         closed: Arc::default(),
@@ -116,7 +116,7 @@ pub(crate) fn joined(pieces: &Pieces) -> String {
 
 /// What is answered to a line, without its end.
 pub(crate) fn line(service: &Service, sent: &str) -> String {
-    let outcome = service.lines().answer(sent.as_bytes(), &shelf());
+    let outcome = service.lines().answer(sent.as_bytes(), &cache());
     assert!(!outcome.close, "{sent}");
     let answer = joined(&outcome.pieces);
     assert_eq!(answer.matches('\n').count(), usize::from(!answer.is_empty()), "{answer}");
@@ -125,7 +125,7 @@ pub(crate) fn line(service: &Service, sent: &str) -> String {
 
 /// What is answered to a request.
 pub(crate) fn http(service: &Service, request: Request<&str>) -> Response<Pieces> {
-    match service.http().answer(&request.map(|body| Bytes::from(body.to_owned())), &shelf()) {
+    match service.http().answer(&request.map(|body| Bytes::from(body.to_owned())), &cache()) {
         HttpOutcome::Answer(response) => response,
         HttpOutcome::Hangup => unreachable!("this dialect never hangs up"),
     }

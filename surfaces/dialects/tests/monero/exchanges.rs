@@ -5,7 +5,7 @@ use conns_dialects::monero::{Login, Node, Options, ReasonPhrase};
 use http::{Request, Response};
 use serde_json::Value;
 
-use crate::sample::{ask, options, shelf};
+use crate::sample::{ask, cache, options};
 
 const RECORDED: &str = include_str!("../fixtures/monero/recorded.jsonl");
 
@@ -90,12 +90,12 @@ fn every_recorded_exchange_is_answered_alike() {
     let plain = Node::new(options());
     let restricted = Node::new(Options { restricted: true, ..options() });
     let login = Node::new(Options { login: Some(Login::new("user", "pass")), ..options() });
-    let shelf = shelf(&[]);
+    let cache = cache(&[]);
     let (mut replayed, mut different) = (0, Vec::new());
     for line in RECORDED.lines() {
         let exchange: Value = serde_json::from_str(line).expect("a line of JSON");
         let name = exchange["name"].as_str().expect("a name");
-        if LEFT_OUT.iter().any(|(left_out, _)| *left_out == name) {
+        if LEFT_OUT.iter().any(|(delegated, _)| *delegated == name) {
             continue;
         }
         let node = match exchange["node"].as_str() {
@@ -104,7 +104,7 @@ fn every_recorded_exchange_is_answered_alike() {
             Some("login") => &login,
             other => panic!("no node {other:?}"),
         };
-        let (ours, theirs) = (ours(ask(node, &request(&exchange), &shelf)), theirs(&exchange));
+        let (ours, theirs) = (ours(ask(node, &request(&exchange), &cache)), theirs(&exchange));
         if ours != theirs {
             different.push(format!("{name}: ours {ours:#?}\ntheirs {theirs:#?}"));
         }
@@ -117,7 +117,7 @@ fn every_recorded_exchange_is_answered_alike() {
 #[test]
 fn the_date_of_the_last_change_is_that_of_the_look() {
     let node = Node::new(options());
-    let response = ask(&node, &crate::sample::post("{}"), &shelf(&[])).expect("an answer");
+    let response = ask(&node, &crate::sample::post("{}"), &cache(&[])).expect("an answer");
     assert_eq!(response.headers()["last-modified"], "Thu, 20 Aug 2026 12:00:00 GMT");
     assert!(!response.headers().contains_key("date"));
 }
@@ -128,7 +128,7 @@ fn a_pair_of_escapes_is_one_character_and_half_a_pair_is_refused() {
     let node = Node::new(options());
     let id = |id: &str| {
         let body = format!("{{\"id\":{id},\"method\":\"get_connections\"}}");
-        let response = ask(&node, &crate::sample::post(body), &shelf(&[])).expect("an answer");
+        let response = ask(&node, &crate::sample::post(body), &cache(&[])).expect("an answer");
         let answer: Value = serde_json::from_slice(response.body()).expect("JSON");
         (answer["id"].clone(), answer["error"]["code"].as_i64())
     };
@@ -143,7 +143,7 @@ fn a_pair_of_escapes_is_one_character_and_half_a_pair_is_refused() {
 #[test]
 fn a_body_counts_with_its_head_and_more_than_one_mebibyte_is_hung_up_on() {
     let node = Node::new(options());
-    let ask_of = |length: usize| ask(&node, &crate::sample::post(vec![b' '; length]), &shelf(&[]));
+    let ask_of = |length: usize| ask(&node, &crate::sample::post(vec![b' '; length]), &cache(&[]));
     assert!(ask_of((1 << 20) - 200).is_some());
     assert!(ask_of((1 << 20) - 10).is_none());
 }

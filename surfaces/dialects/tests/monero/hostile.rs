@@ -7,14 +7,14 @@ use conns_dialects::monero::{Login, Node, Options};
 use http::{Method, Request};
 use proptest::prelude::*;
 
-use crate::sample::{Peer, ask, options, post, shelf};
+use crate::sample::{Peer, ask, cache, options, post};
 
 /// The most an answer without rows may take: a head, and an id.
 const LONGEST: usize = 64 * 1024 + 1024;
 
 fn length(body: impl Into<Bytes>) -> usize {
     let node = Node::new(options());
-    ask(&node, &post(body), &shelf(&[])).map_or(0, |response| response.body().len())
+    ask(&node, &post(body), &cache(&[])).map_or(0, |response| response.body().len())
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn an_id_is_echoed_up_to_its_limit_and_refused_beyond() {
     let id = |length: usize| {
         let body = format!("{{\"id\":\"{}\",\"method\":\"get_connections\"}}", "a".repeat(length));
         let node = Node::new(options());
-        let response = ask(&node, &post(body), &shelf(&[])).expect("an answer");
+        let response = ask(&node, &post(body), &cache(&[])).expect("an answer");
         (response.body().len(), response.body().windows(6).any(|six| six == b"-32700"))
     };
     assert_eq!(id(65_000), (65_000 + 103, false));
@@ -107,7 +107,7 @@ proptest! {
         body in prop_oneof![fragments(), prop::collection::vec(any::<u8>(), 0..200)]
     ) {
         let node = Node::new(options());
-        let response = ask(&node, &post(body), &shelf(&[])).expect("an answer");
+        let response = ask(&node, &post(body), &cache(&[])).expect("an answer");
         let code = response.status().as_u16();
         prop_assert!(code == 200 || code == 500);
         if code == 200 {
@@ -137,7 +137,7 @@ proptest! {
     ) {
         let call = serde_json::json!({"jsonrpc": "2.0", "id": id, "method": "get_connections"});
         let node = Node::new(options());
-        let response = ask(&node, &post(call.to_string()), &shelf(&[])).expect("an answer");
+        let response = ask(&node, &post(call.to_string()), &cache(&[])).expect("an answer");
         // Control characters and vertical tabs are written raw or in a way only C knows.
         let text = String::from_utf8(response.into_body().into()).expect("UTF-8");
         prop_assert!(text.contains("\"status\": \"OK\""), "{}", text);
@@ -162,7 +162,7 @@ proptest! {
         let request = Request::builder().method(verb).uri(path)
             .header("authorization", [prefix, &authorization].concat());
         let Ok(request) = request.body(Bytes::from(body)) else { return Ok(()) };
-        if let Some(response) = ask(&node, &request, &shelf(&[Peer::default()])) {
+        if let Some(response) = ask(&node, &request, &cache(&[Peer::default()])) {
             prop_assert!([200, 401].contains(&response.status().as_u16()));
             prop_assert!(!response.body().windows(11).any(|part| part == b"connections"));
         }

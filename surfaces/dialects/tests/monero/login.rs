@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use conns_core::model::Moment;
-use conns_dialects::Shelf;
+use conns_dialects::ResponseCache;
 use conns_dialects::monero::{Login, Node, Options};
 use http::Request;
 use md5::{Digest, Md5};
 
-use crate::sample::{CALL, NOW, ask, options, shelf, shelf_at};
+use crate::sample::{CALL, NOW, ask, cache, options, shelf_at};
 
 fn md5(text: &str) -> String {
     Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -67,8 +67,8 @@ impl Attempt {
     }
 
     /// `None` if let in, else whether the nonce is said to be stale.
-    fn refused(&self, node: &Node, shelf: &Shelf) -> Option<bool> {
-        refused(node, &self.header(), shelf)
+    fn refused(&self, node: &Node, cache: &ResponseCache) -> Option<bool> {
+        refused(node, &self.header(), cache)
     }
 }
 
@@ -77,8 +77,8 @@ fn request(authorization: &str) -> Request<Bytes> {
     request.body(CALL.into()).expect("a request")
 }
 
-fn refused(node: &Node, authorization: &str, shelf: &Shelf) -> Option<bool> {
-    let response = ask(node, &request(authorization), shelf).expect("an answer");
+fn refused(node: &Node, authorization: &str, cache: &ResponseCache) -> Option<bool> {
+    let response = ask(node, &request(authorization), cache).expect("an answer");
     if response.status() == 200 {
         return None;
     }
@@ -95,19 +95,19 @@ fn refused(node: &Node, authorization: &str, shelf: &Shelf) -> Option<bool> {
     Some(is_stale)
 }
 
-fn nonce(node: &Node, shelf: &Shelf) -> String {
-    let response = ask(node, &request("x"), shelf).expect("an answer");
+fn nonce(node: &Node, cache: &ResponseCache) -> String {
+    let response = ask(node, &request("x"), cache).expect("an answer");
     let challenge = response.headers()["www-authenticate"].to_str().expect("ASCII");
     challenge.split('"').nth(5).expect("a nonce").to_owned()
 }
 
 #[test]
 fn who_knows_the_password_is_let_in_by_any_algorithm_offered() {
-    let (node, shelf) = (node(), shelf(&[]));
+    let (node, cache) = (node(), cache(&[]));
     for algorithm in ["MD5", "MD5-sess", "md5-SESS", ""] {
         for qop in ["auth", ""] {
-            let attempt = Attempt { algorithm, qop, ..Attempt::new(&nonce(&node, &shelf)) };
-            assert_eq!(attempt.refused(&node, &shelf), None, "{algorithm} {qop}");
+            let attempt = Attempt { algorithm, qop, ..Attempt::new(&nonce(&node, &cache)) };
+            assert_eq!(attempt.refused(&node, &cache), None, "{algorithm} {qop}");
         }
     }
 }
@@ -115,17 +115,17 @@ fn who_knows_the_password_is_let_in_by_any_algorithm_offered() {
 /// On the agent's own port the path has a prefix, which is taken off before the dialect sees it.
 #[test]
 fn the_path_may_have_a_prefix_but_must_be_that_of_the_request() {
-    let (node, shelf) = (node(), shelf(&[]));
-    let prefixed = Attempt { uri: "/monero/json_rpc", ..Attempt::new(&nonce(&node, &shelf)) };
-    assert_eq!(prefixed.refused(&node, &shelf), None);
-    let elsewhere = Attempt { uri: "/json_rpc2", ..Attempt::new(&nonce(&node, &shelf)) };
-    assert_eq!(elsewhere.refused(&node, &shelf), Some(false));
+    let (node, cache) = (node(), cache(&[]));
+    let prefixed = Attempt { uri: "/monero/json_rpc", ..Attempt::new(&nonce(&node, &cache)) };
+    assert_eq!(prefixed.refused(&node, &cache), None);
+    let elsewhere = Attempt { uri: "/json_rpc2", ..Attempt::new(&nonce(&node, &cache)) };
+    assert_eq!(elsewhere.refused(&node, &cache), Some(false));
 }
 
 #[test]
 fn who_does_not_is_not() {
-    let (node, shelf) = (node(), shelf(&[]));
-    let right = Attempt::new(&nonce(&node, &shelf));
+    let (node, cache) = (node(), cache(&[]));
+    let right = Attempt::new(&nonce(&node, &cache));
     let wrong = [
         Attempt { user: "User", ..right.clone() },
         Attempt { user: "", ..right.clone() },
@@ -136,51 +136,51 @@ fn who_does_not_is_not() {
         Attempt { qop: "auth-int", ..right.clone() },
     ];
     for attempt in wrong {
-        assert_eq!(attempt.refused(&node, &shelf), Some(false), "{}", attempt.header());
+        assert_eq!(attempt.refused(&node, &cache), Some(false), "{}", attempt.header());
     }
     // The attempts have not used the nonce up.
-    assert_eq!(right.refused(&node, &shelf), None);
+    assert_eq!(right.refused(&node, &cache), None);
     let cut = right.header().replace("response=\"", "response=\"0");
-    assert_eq!(refused(&node, &cut, &shelf), Some(false));
+    assert_eq!(refused(&node, &cut, &cache), Some(false));
 }
 
 #[test]
 fn a_login_cannot_be_sent_again() {
-    let (node, shelf) = (node(), shelf(&[]));
-    let mut attempt = Attempt::new(&nonce(&node, &shelf));
-    assert_eq!(attempt.refused(&node, &shelf), None);
-    assert_eq!(attempt.refused(&node, &shelf), Some(true));
+    let (node, cache) = (node(), cache(&[]));
+    let mut attempt = Attempt::new(&nonce(&node, &cache));
+    assert_eq!(attempt.refused(&node, &cache), None);
+    assert_eq!(attempt.refused(&node, &cache), Some(true));
     attempt.nc = 2;
-    assert_eq!(attempt.refused(&node, &shelf), None);
+    assert_eq!(attempt.refused(&node, &cache), None);
     attempt.nc = 1;
-    assert_eq!(attempt.refused(&node, &shelf), Some(true));
-    let once = Attempt { qop: "", ..Attempt::new(&nonce(&node, &shelf)) };
-    assert_eq!(once.refused(&node, &shelf), None);
-    assert_eq!(once.refused(&node, &shelf), Some(true));
+    assert_eq!(attempt.refused(&node, &cache), Some(true));
+    let once = Attempt { qop: "", ..Attempt::new(&nonce(&node, &cache)) };
+    assert_eq!(once.refused(&node, &cache), None);
+    assert_eq!(once.refused(&node, &cache), Some(true));
 }
 
 #[test]
 fn a_nonce_grows_stale_and_one_not_made_here_is_none() {
-    let (node, shelf) = (node(), shelf(&[]));
-    let attempt = Attempt::new(&nonce(&node, &shelf));
+    let (node, cache) = (node(), cache(&[]));
+    let attempt = Attempt::new(&nonce(&node, &cache));
     let after = |s: u64| {
         let monotonic_us = NOW.monotonic_us + s * 1_000_000;
         shelf_at(&[], Moment { monotonic_us, ..NOW })
     };
     assert_eq!(attempt.refused(&node, &after(301)), Some(true));
     assert_eq!(attempt.refused(&node, &after(300)), None);
-    assert_eq!(Attempt::new("invented").refused(&node, &shelf), Some(true));
-    assert_eq!(Attempt::new(&"A".repeat(44)).refused(&node, &shelf), Some(true));
-    let made = nonce(&node, &shelf);
+    assert_eq!(Attempt::new("invented").refused(&node, &cache), Some(true));
+    assert_eq!(Attempt::new(&"A".repeat(44)).refused(&node, &cache), Some(true));
+    let made = nonce(&node, &cache);
     let last = if made.starts_with('A') { "B" } else { "A" };
-    assert_eq!(Attempt::new(&format!("{last}{}", &made[1..])).refused(&node, &shelf), Some(true));
+    assert_eq!(Attempt::new(&format!("{last}{}", &made[1..])).refused(&node, &cache), Some(true));
     let other = Node::new(Options {
         login: Some(Login::new("user", "pass")),
         secret: [3; 16],
         ..options()
     });
-    assert_eq!(Attempt::new(&made).refused(&other, &shelf), Some(true));
-    assert_ne!(nonce(&node, &shelf), nonce(&node, &shelf));
+    assert_eq!(Attempt::new(&made).refused(&other, &cache), Some(true));
+    assert_ne!(nonce(&node, &cache), nonce(&node, &cache));
 }
 
 #[test]

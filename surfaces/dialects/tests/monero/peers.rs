@@ -6,12 +6,12 @@ use conns_core::model::{Direction, State};
 use conns_dialects::monero::Options;
 use serde_json::Value;
 
-use crate::sample::{Peer, body, default_options, filter, options, shelf};
+use crate::sample::{Peer, body, cache, default_options, filter, options};
 
 const CONNECTIONS: &str = include_str!("../fixtures/monero/connections.jsonl");
 
 fn listed(options: Options, peers: &[Peer]) -> usize {
-    body(options, &shelf(peers)).matches("\"address\"").count()
+    body(options, &cache(peers)).matches("\"address\"").count()
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn answers_of_real_nodes_come_out_of_what_the_kernel_told_then() {
         let kernel = record["kernel"].as_array().expect("sockets");
         assert_eq!(listed.len(), kernel.len());
         let peers: Vec<Peer> = kernel.iter().zip(listed).map(|(k, row)| peer(k, row)).collect();
-        let ours = body(options(), &shelf(&peers));
+        let ours = body(options(), &cache(&peers));
         let plain =
             |text: &str| -> Vec<String> { text.split("\r\n").map(without_the_wire).collect() };
         assert_eq!(plain(&ours), plain(theirs), "{}", record["name"]);

@@ -4,7 +4,7 @@ use conns_core::model::{Direction, Moment, Protocol, State};
 use conns_dialects::monero::{Era, Node, Options};
 use serde_json::Value;
 
-use crate::sample::{CALL, NOW, Peer, ask, body, options, post, shelf, shelf_at};
+use crate::sample::{CALL, NOW, Peer, ask, body, cache, options, post, shelf_at};
 
 const PAGE: &str = include_str!("../fixtures/monero/get_connections.md");
 
@@ -32,7 +32,7 @@ fn example() -> String {
 }
 
 fn row(peer: &Peer) -> Value {
-    let text = body(options(), &shelf(std::slice::from_ref(peer)));
+    let text = body(options(), &cache(std::slice::from_ref(peer)));
     let answer: Value = serde_json::from_str(&text).expect("JSON");
     answer["result"]["connections"][0].clone()
 }
@@ -41,7 +41,7 @@ fn row(peer: &Peer) -> Value {
 #[test]
 fn the_example_of_the_page_comes_out_byte_by_byte() {
     let era = Options { era: Era::V0_11, ..options() };
-    let ours = body(era, &shelf(&[peer_of_the_page()]));
+    let ours = body(era, &cache(&[peer_of_the_page()]));
     let id = ours.split("connection_id\": \"").nth(1).expect("an id")[..32].to_owned();
     let expected = example()
         .replace("083c301a3030329a487adb12ad981d2c", &id)
@@ -59,7 +59,7 @@ fn every_key_of_the_page_is_there_with_its_type() {
         .collect();
     assert_eq!(rows.len(), 21);
     for era in [Era::Current, Era::V0_11] {
-        let text = body(Options { era, ..options() }, &shelf(&[peer_of_the_page()]));
+        let text = body(Options { era, ..options() }, &cache(&[peer_of_the_page()]));
         let answer: Value = serde_json::from_str(&text).expect("JSON");
         let row = answer["result"]["connections"][0].as_object().expect("a row").clone();
         for (name, ty) in &rows {
@@ -80,20 +80,20 @@ fn every_key_of_the_page_is_there_with_its_type() {
 
 #[test]
 fn no_peers_are_no_key_and_two_share_a_line() {
-    let none = body(options(), &shelf(&[]));
+    let none = body(options(), &cache(&[]));
     assert_eq!(
         none,
         "{\r\n  \"id\": \"0\",\r\n  \"jsonrpc\": \"2.0\",\r\n  \"result\": {\r\n    \
          \"status\": \"OK\",\r\n    \"untrusted\": false\r\n  }\r\n}"
     );
-    let old = body(Options { era: Era::V0_11, ..options() }, &shelf(&[]));
+    let old = body(Options { era: Era::V0_11, ..options() }, &cache(&[]));
     assert_eq!(
         old,
         "{\r\n  \"id\": \"0\",\r\n  \"jsonrpc\": \"2.0\",\r\n  \"result\": {\r\n    \
          \"status\": \"OK\"\r\n  }\r\n}"
     );
     let fresh = Peer { local: "[::1]:18080", remote: "[fe80::1]:9".into(), ..Peer::default() };
-    let one = body(options(), &shelf(std::slice::from_ref(&fresh)));
+    let one = body(options(), &cache(std::slice::from_ref(&fresh)));
     let id = one.split("connection_id\": \"").nth(1).expect("an id")[..32].to_owned();
     let lines = [
         "{",
@@ -133,7 +133,7 @@ fn no_peers_are_no_key_and_two_share_a_line() {
         "}",
     ];
     assert_eq!(one, lines.join("\r\n").replace("ID", &id));
-    let two = body(options(), &shelf(&[fresh.clone(), fresh]));
+    let two = body(options(), &cache(&[fresh.clone(), fresh]));
     assert_eq!(two.matches("    },{\r\n").count(), 1);
     assert_eq!(two.lines().count(), 2 * 26 + 9);
 }
@@ -209,7 +209,7 @@ fn state_is_normal_once_both_have_talked() {
             ..Peer::default()
         };
         assert_eq!(row(&peer)["state"], state);
-        let text = body(Options { era: Era::V0_11, ..options() }, &shelf(&[peer]));
+        let text = body(Options { era: Era::V0_11, ..options() }, &cache(&[peer]));
         assert!(text.contains(&format!("\"state\": \"state_{state}\"")));
     }
 }
@@ -259,7 +259,7 @@ fn only_established_tcp_is_listed_and_an_unknown_direction_is_not_incoming() {
     ] {
         let peer = Peer { protocol, state, ..Peer::default() };
         assert!(
-            !body(options(), &shelf(&[peer])).contains("connections"),
+            !body(options(), &cache(&[peer])).contains("connections"),
             "{protocol:?} {state:?}"
         );
     }
@@ -269,8 +269,8 @@ fn only_established_tcp_is_listed_and_an_unknown_direction_is_not_incoming() {
 #[test]
 fn an_id_is_the_connections_own_and_stays() {
     let id = |options: Options, peer: &Peer, at: Moment| {
-        let shelf = shelf_at(std::slice::from_ref(peer), at);
-        let answer: Value = serde_json::from_str(&body(options, &shelf)).expect("JSON");
+        let cache = shelf_at(std::slice::from_ref(peer), at);
+        let answer: Value = serde_json::from_str(&body(options, &cache)).expect("JSON");
         answer["result"]["connections"][0]["connection_id"].as_str().expect("an id").to_owned()
     };
     let peer = Peer::default();
@@ -288,7 +288,7 @@ fn an_id_is_the_connections_own_and_stays() {
 /// Two kinds of answers from one shelf do not take each other's list.
 #[test]
 fn a_shelf_keeps_eras_and_filters_apart() {
-    let shelf = shelf(&[Peer::default()]);
+    let cache = cache(&[Peer::default()]);
     let nodes = [
         options(),
         Options { era: Era::V0_11, ..options() },
@@ -298,7 +298,7 @@ fn a_shelf_keeps_eras_and_filters_apart() {
     ]
     .map(Node::new);
     let answers = nodes.each_ref().map(|node| {
-        let response = ask(node, &post(CALL), &shelf).expect("an answer");
+        let response = ask(node, &post(CALL), &cache).expect("an answer");
         String::from_utf8(response.into_body().into()).expect("UTF-8")
     });
     for (at, answer) in answers.iter().enumerate() {
@@ -319,7 +319,7 @@ fn the_documentation_lists_every_key_as_it_is() {
         .map(|line| line.split('|').map(str::trim).collect())
         .collect();
     let keys = |era: Era| -> Vec<(String, &str)> {
-        let text = body(Options { era, ..options() }, &shelf(&[Peer::default()]));
+        let text = body(Options { era, ..options() }, &cache(&[Peer::default()]));
         let answer: Value = serde_json::from_str(&text).expect("JSON");
         let row = answer["result"]["connections"][0].as_object().expect("a row").clone();
         let ty = |value: &Value| match value {

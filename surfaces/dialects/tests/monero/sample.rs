@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conns_core::model::{
-    Beat, Connection, Direction, Endpoint, Facts, Family, Health, Holder, Known, Moment, Netns,
-    Observation, Process, Protocol, Queues, Rates, Snapshot, Socket, SocketId, SocketRow, Source,
-    State, TcpInfo, Unknown,
+    Connection, Direction, Endpoint, Facts, Family, Health, Known, Moment, Netns, Observation,
+    Owner, Process, Protocol, Queues, Rates, Snapshot, Socket, SocketId, SocketSample, Source,
+    State, TcpInfo, Unknown, Update,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Memory, Tracker};
 use conns_dialects::monero::{DEFAULT_PEERS, Era, Node, Options};
-use conns_dialects::{HttpDialect, HttpOutcome, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, ResponseCache};
 use http::{Request, Response};
 
 /// 2026-08-20T12:00:00Z, an hour after the monotonic clock began.
@@ -118,19 +118,19 @@ impl Peer {
         let observation = Observation {
             source: Source::SockDiag,
             at: NOW,
-            facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
+            facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
             losses: Vec::new(),
         };
         let seen = Tracker::new(Memory::None).fold(vec![observation]);
         let mut made = seen.connections.into_iter().next().expect("one connection");
-        made.holders = known([holder(self.process)].into());
+        made.owners = known([owner(self.process)].into());
         made.direction = self
             .direction
             .map_or(Known::Unknown(not_told), |direction| Known::Value(direction, Source::Derived));
-        made.life.first_seen = NOW;
-        made.life.age_us = known(self.age_us);
+        made.stats.first_seen = NOW;
+        made.stats.age_us = known(self.age_us);
         let (out_bytes_per_s, in_bytes_per_s) = self.slot_rates;
-        made.life.slot_rates = known(Rates { out_bytes_per_s, in_bytes_per_s });
+        made.stats.slot_rates = known(Rates { out_bytes_per_s, in_bytes_per_s });
         made
     }
 
@@ -157,8 +157,8 @@ impl Peer {
     }
 }
 
-fn holder(name: &str) -> Holder {
-    Holder {
+fn owner(name: &str) -> Owner {
+    Owner {
         process: Arc::new(Process {
             pid: 100,
             name: name.into(),
@@ -177,14 +177,14 @@ fn holder(name: &str) -> Holder {
 }
 
 /// These peers, at [`NOW`].
-pub(crate) fn shelf(peers: &[Peer]) -> Shelf {
+pub(crate) fn cache(peers: &[Peer]) -> ResponseCache {
     shelf_at(peers, NOW)
 }
 
-pub(crate) fn shelf_at(peers: &[Peer], at: Moment) -> Shelf {
+pub(crate) fn shelf_at(peers: &[Peer], at: Moment) -> ResponseCache {
     let connections = peers.iter().map(Peer::connection).collect();
     let snapshot = Snapshot { sequence: 1, at, connections, losses: Vec::new() };
-    Shelf::new(Arc::new(Beat {
+    ResponseCache::new(Arc::new(Update {
         instance: 5,
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
@@ -223,16 +223,20 @@ pub(crate) fn post(body: impl Into<Bytes>) -> Request<Bytes> {
 }
 
 /// The answer; `None` if the connection is closed without one.
-pub(crate) fn ask(node: &Node, request: &Request<Bytes>, shelf: &Shelf) -> Option<Response<Bytes>> {
-    match node.answer(request, shelf) {
+pub(crate) fn ask(
+    node: &Node,
+    request: &Request<Bytes>,
+    cache: &ResponseCache,
+) -> Option<Response<Bytes>> {
+    match node.answer(request, cache) {
         HttpOutcome::Answer(response) => Some(response.map(|pieces| pieces.concat().into())),
         HttpOutcome::Hangup => None,
     }
 }
 
 /// The body of the answer to [`CALL`].
-pub(crate) fn body(options: Options, shelf: &Shelf) -> String {
-    let response = ask(&Node::new(options), &post(CALL), shelf).expect("an answer");
+pub(crate) fn body(options: Options, cache: &ResponseCache) -> String {
+    let response = ask(&Node::new(options), &post(CALL), cache).expect("an answer");
     assert_eq!(response.status(), 200);
     String::from_utf8(response.into_body().into()).expect("an answer to an ASCII id is UTF-8")
 }

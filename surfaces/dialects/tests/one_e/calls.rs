@@ -6,8 +6,8 @@ use proptest::prelude::*;
 #[test]
 fn calls_are_understood_with_and_without_their_ending_and_in_any_spacing() {
     for method in Method::ALL {
-        for ending in ["", "()", "();", ";", "( )", " ( ) ; ", "\n(\t)\r\n;\n"] {
-            let text = format!("{method}{ending}");
+        for closed in ["", "()", "();", ";", "( )", " ( ) ; ", "\n(\t)\r\n;\n"] {
+            let text = format!("{method}{closed}");
             assert_eq!(Method::parse(&text), Ok(method), "{text:?}");
         }
     }

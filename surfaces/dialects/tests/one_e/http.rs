@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conns_core::model::{Beat, Health};
+use conns_core::model::{Health, Update};
 use conns_dialects::one_e::{MAX_BYTES, Method, OneE, answer};
-use conns_dialects::{HttpDialect, HttpOutcome, Pieces, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, Pieces, ResponseCache};
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::sample;
 
-fn shelf() -> Shelf {
-    Shelf::new(Arc::new(Beat {
+fn cache() -> ResponseCache {
+    ResponseCache::new(Arc::new(Update {
         instance: 1,
         snapshot: Arc::new(sample::machine()),
         closed: Arc::default(),
@@ -25,7 +25,7 @@ fn shelf() -> Shelf {
 }
 
 fn ask(request: Request<&[u8]>) -> Response<Pieces> {
-    match OneE.answer(&request.map(Bytes::copy_from_slice), &shelf()) {
+    match OneE.answer(&request.map(Bytes::copy_from_slice), &cache()) {
         HttpOutcome::Answer(response) => response,
         HttpOutcome::Hangup => unreachable!("this dialect never hangs up"),
     }
@@ -113,11 +113,11 @@ fn csv_is_answered_where_it_is_accepted() {
 #[test]
 fn csv_has_the_cells_of_the_table_and_quotes_what_would_break_it() {
     let mut connection = sample::established("10.0.0.5:443", "192.0.2.7:51000");
-    connection.holders =
-        sample::known([sample::holder(7, "a \"b\", c\nd", 3), sample::holder(8, "=1+1", 3)].into());
+    connection.owners =
+        sample::known([sample::owner(7, "a \"b\", c\nd", 3), sample::owner(8, "=1+1", 3)].into());
     let mut blind = sample::established("[fe80::1]:179", "[fe80::2]:33333");
     blind.socket.tcp = sample::tcp_info(80_400, 1000, 20, 0, 232);
-    let shelf = Shelf::new(Arc::new(Beat {
+    let cache = ResponseCache::new(Arc::new(Update {
         instance: 1,
         snapshot: Arc::new(sample::snapshot(vec![connection, blind])),
         closed: Arc::default(),
@@ -128,7 +128,7 @@ fn csv_has_the_cells_of_the_table_and_quotes_what_would_break_it() {
     }));
     let request = Request::post("/").header("accept", "text/csv");
     let request = request.body(Bytes::from_static(b"Network.GetConnections")).expect("a request");
-    let HttpOutcome::Answer(response) = OneE.answer(&request, &shelf) else {
+    let HttpOutcome::Answer(response) = OneE.answer(&request, &cache) else {
         unreachable!("this dialect never hangs up")
     };
     let expected = "Class,LatencyMs,LocalAddress,LocalPort,PacketLossPercent,ProcessId,ProcessName,\
@@ -226,10 +226,10 @@ fn other_verbs_and_paths_are_refused() {
 
 #[test]
 fn a_table_is_written_once_a_beat() {
-    let shelf = shelf();
+    let cache = cache();
     let place = || {
         let request = Request::post("/").body(Bytes::from_static(b"Network.GetConnections"));
-        match OneE.answer(&request.expect("a request"), &shelf) {
+        match OneE.answer(&request.expect("a request"), &cache) {
             HttpOutcome::Answer(response) => response.body()[0].as_ptr(),
             HttpOutcome::Hangup => unreachable!("this dialect never hangs up"),
         }

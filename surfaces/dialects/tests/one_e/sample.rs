@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conns_core::model::{
-    Connection, Endpoint, Facts, Family, Holder, Known, Moment, Netns, Observation, Process,
-    Protocol, Snapshot, Socket, SocketId, SocketRow, Source, State, TcpInfo, Unknown,
+    Connection, Endpoint, Facts, Family, Known, Moment, Netns, Observation, Owner, Process,
+    Protocol, Snapshot, Socket, SocketId, SocketSample, Source, State, TcpInfo, Unknown,
 };
 use conns_core::track::{Memory, Tracker};
 
@@ -59,12 +59,12 @@ pub(crate) fn socket(
     let observation = Observation {
         source: Source::SockDiag,
         at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
+        facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
         losses: Vec::new(),
     };
     let seen = Tracker::new(Memory::None).fold(vec![observation]);
     let mut made = seen.connections.into_iter().next().expect("one connection");
-    made.holders = Known::Unknown(Unknown::NoHolderFound);
+    made.owners = Known::Unknown(Unknown::NoOwnerFound);
     made
 }
 
@@ -72,8 +72,8 @@ pub(crate) fn established(local: &str, remote: &str) -> Connection {
     socket(Protocol::Tcp, State::Established, local, Some(remote))
 }
 
-pub(crate) fn holder(pid: u32, name: &str, descriptor: u32) -> Holder {
-    Holder {
+pub(crate) fn owner(pid: u32, name: &str, descriptor: u32) -> Owner {
+    Owner {
         process: Arc::new(Process {
             pid,
             name: name.into(),
@@ -116,29 +116,29 @@ pub(crate) fn machine() -> Snapshot {
     // 20 of 1000 segments lost: 2 %.
     let mut web = established("10.0.0.5:443", "192.0.2.7:51000");
     web.socket.tcp = tcp_info(80_400, 1000, 20, 0, 232);
-    web.holders = known([holder(100, "nginx", 9)].into());
+    web.owners = known([owner(100, "nginx", 9)].into());
 
     // An IPv6 socket that speaks IPv4; a round trip of half a millisecond, nothing lost.
     let mut mapped = established("[::ffff:10.0.0.5]:22", "[::ffff:10.1.2.3]:40000");
     mapped.socket.tcp = tcp_info(500, 10, 0, 0, 232);
-    mapped.holders = known([holder(200, "sshd-session", 4)].into());
+    mapped.owners = known([owner(200, "sshd-session", 4)].into());
 
     // Nothing has been sent or measured: no zeros.
     let mut fresh = established("10.0.0.5:50000", "10.2.0.9:5432");
     fresh.socket.tcp = tcp_info(0, 0, 0, 0, 232);
-    fresh.holders = known([holder(300, "Web Content", 50)].into());
+    fresh.owners = known([owner(300, "Web Content", 50)].into());
 
     // Two of three retransmissions were needless: one of 200 is lost, 0.5 %. Held by two
     // processes, one of them by two descriptors.
     let mut shared = established("[2001:db8::1]:8080", "[2001:db8::2]:41000");
     shared.socket.tcp = tcp_info(12_600, 200, 3, 2, 232);
-    let held = [holder(98, "master", 7), holder(98, "master", 8), holder(99, "worker", 7)];
-    shared.holders = known(held.into());
+    let held = [owner(98, "master", 7), owner(98, "master", 8), owner(99, "worker", 7)];
+    shared.owners = known(held.into());
 
     // Linux 3.10 tells 104 bytes: the round trip, but not how many segments were sent.
     let mut old_kernel = established("127.0.0.1:6379", "127.0.0.1:40002");
     old_kernel.socket.tcp = tcp_info(42, 0, 1, 0, 104);
-    old_kernel.holders = Known::Unknown(Unknown::NotPrivileged);
+    old_kernel.owners = Known::Unknown(Unknown::NotPrivileged);
 
     // Neither measures nor holder, and a link-local peer.
     let blind = established("[fe80::1]:179", "[fe80::2]:33333");
@@ -146,14 +146,14 @@ pub(crate) fn machine() -> Snapshot {
     // Three SYNs were sent again before the one data segment: no 300 %.
     let mut retried = established("10.0.0.5:50002", "203.0.113.9:443");
     retried.socket.tcp = tcp_info(1_000_000, 1, 3, 0, 232);
-    retried.holders = known([holder(301, "curl", 5)].into());
+    retried.owners = known([owner(301, "curl", 5)].into());
 
     let mut listener = socket(Protocol::Tcp, State::Listen, "0.0.0.0:22", None);
-    listener.holders = known([holder(150, "sshd", 3)].into());
+    listener.owners = known([owner(150, "sshd", 3)].into());
     let mut dual = socket(Protocol::Tcp, State::Listen, "[::]:443", None);
-    dual.holders = known([holder(100, "nginx", 6), holder(99, "nginx", 6)].into());
+    dual.owners = known([owner(100, "nginx", 6), owner(99, "nginx", 6)].into());
     let mut resolver = socket(Protocol::Udp, State::Close, "127.0.0.53:53", None);
-    resolver.holders = known([holder(400, "systemd-resolve", 13)].into());
+    resolver.owners = known([owner(400, "systemd-resolve", 13)].into());
     let wireguard = socket(Protocol::Udp, State::Close, "[::ffff:10.0.0.5]:51820", None);
 
     let peer = Some("192.0.2.1:1000");

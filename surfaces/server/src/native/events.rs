@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use conns_api::{Answer, EventRecords, View, event_losses, usual_event_fields};
-use conns_core::model::{Beat, Event, EventKind};
+use conns_core::model::{Event, EventKind, Update};
 use conns_core::query::{Field, parse_columns};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -32,16 +32,16 @@ struct Place {
 }
 
 impl Place {
-    /// Why the events behind this place cannot be told by `beat`, if they cannot.
-    fn trouble(self, beat: &Beat) -> Option<Trouble> {
+    /// Why the events behind this place cannot be told by `update`, if they cannot.
+    fn trouble(self, update: &Update) -> Option<Trouble> {
         let Self { instance, serial } = self;
-        if instance.is_some_and(|instance| instance != beat.instance) {
+        if instance.is_some_and(|instance| instance != update.instance) {
             return Some(Trouble::of_unknown_size("the agent was started anew".to_owned()));
         }
-        if serial > beat.last_event() {
+        if serial > update.last_event() {
             return Some(Trouble::of_unknown_size(format!("the event {serial} has not been yet")));
         }
-        let missed = beat.events_complete_since.saturating_sub(serial);
+        let missed = update.events_complete_since.saturating_sub(serial);
         (missed > 0).then(|| Trouble {
             reason: format!("{missed} events behind the event {serial} are not kept any more"),
             missed: Some(missed),
@@ -124,19 +124,19 @@ pub(super) fn answer(native: &Native, asked: &Asked) -> Result<Response, Problem
         })
     });
     let since = since.transpose()?;
-    let shelf = native.shelves.latest();
-    let beat = shelf.beat();
-    if let Some(trouble) = since.and_then(|place| place.trouble(beat)) {
-        return Err(expired(beat, trouble));
+    let cache = native.caches.latest();
+    let update = cache.update();
+    if let Some(trouble) = since.and_then(|place| place.trouble(update)) {
+        return Err(expired(update, trouble));
     }
-    let serial = since.map_or(beat.events_complete_since, |place| place.serial);
-    Ok(whole(JSON, choice.list(beat, serial, query.whole(&LIMIT)).into()))
+    let serial = since.map_or(update.events_complete_since, |place| place.serial);
+    Ok(whole(JSON, choice.list(update, serial, query.whole(&LIMIT)).into()))
 }
 
 impl Choice {
-    /// The events of `beat` behind `serial`, at most so many.
-    fn list(&self, beat: &Beat, serial: u64, limit: usize) -> Vec<u8> {
-        let behind = beat.events_since(serial).unwrap_or_default();
+    /// The events of `update` behind `serial`, at most so many.
+    fn list(&self, update: &Update, serial: u64, limit: usize) -> Vec<u8> {
+        let behind = update.events_since(serial).unwrap_or_default();
         let mut chosen = behind.iter().filter(|event| self.matches(event));
         let mut out = b"{\"events\":[\n".to_vec();
         let mut records = EventRecords::new(self.fields.as_deref());
@@ -151,14 +151,14 @@ impl Choice {
         // Whatever does not match behind the last one is passed by.
         let next = match chosen.next() {
             Some(_) => last.unwrap_or(serial),
-            None => beat.last_event(),
+            None => update.last_event(),
         };
         out.extend_from_slice(b"\n]");
-        Answer::append_losses(&mut out, &event_losses(beat));
+        Answer::append_losses(&mut out, &event_losses(update));
         for (key, value) in [
-            ("snapshot", list::snapshot(beat)),
-            ("complete_since", json!(beat.events_complete_since)),
-            ("last", json!(beat.last_event())),
+            ("snapshot", list::snapshot(update)),
+            ("complete_since", json!(update.events_complete_since)),
+            ("last", json!(update.last_event())),
             ("next_since", json!(next)),
         ] {
             out.extend_from_slice(format!(",\"{key}\":{value}").as_bytes());
@@ -169,13 +169,13 @@ impl Choice {
 }
 
 /// 410: what is asked for is not kept.
-fn expired(beat: &Beat, trouble: Trouble) -> Problem {
+fn expired(update: &Update, trouble: Trouble) -> Problem {
     let hint = "begin anew: without `since` everything that is kept is told";
     Problem::new(StatusCode::GONE, "events-expired", trouble.reason, hint)
         .beside("missed", json!(trouble.missed))
-        .beside("complete_since", json!(beat.events_complete_since))
-        .beside("last", json!(beat.last_event()))
-        .beside("snapshot", list::snapshot(beat))
+        .beside("complete_since", json!(update.events_complete_since))
+        .beside("last", json!(update.last_event()))
+        .beside("snapshot", list::snapshot(update))
 }
 
 /// `GET /api/v1/events` for events as they happen.

@@ -27,12 +27,12 @@ pub(super) fn trouble(health: &Health, at: Moment, now: Moment) -> Option<String
 
 /// `GET /api/v1/health`: 200, or 503 if there is no fresh look.
 pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
-    let shelf = native.shelves.latest();
-    let (beat, about) = (shelf.beat(), &native.about);
-    let (health, at) = (&beat.health, beat.snapshot.at);
+    let cache = native.caches.latest();
+    let (update, about) = (cache.update(), &native.about);
+    let (health, at) = (&update.health, update.snapshot.at);
     let now = (about.now)();
     let trouble = trouble(health, at, now);
-    let is_whole = beat.snapshot.losses.is_empty()
+    let is_whole = update.snapshot.losses.is_empty()
         && health.losses.is_empty()
         && health.abilities.iter().all(|ability| ability.missing.is_none());
     let status = match (&trouble, is_whole) {
@@ -52,22 +52,22 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
         "status": status,
         "failing": trouble,
         "version": about.version,
-        "snapshot": list::snapshot(beat),
+        "snapshot": list::snapshot(update),
         "age_us": now.monotonic_us.saturating_sub(at.monotonic_us),
         "started_us": health.started.wall_us,
         "interval_us": health.interval_us,
-        "sockets": beat.snapshot.connections.len(),
+        "sockets": update.snapshot.connections.len(),
         "beats": {
-            "done": health.beats, "missed": health.beats_missed,
-            "slip_us": health.slip_us, "slip_max_us": health.slip_max_us,
+            "done": health.updates, "missed": health.samples_skipped,
+            "slip_us": health.lateness_us, "slip_max_us": health.lateness_max_us,
         },
         "abilities": AbilityShapes(&health.abilities),
-        "corrections": health.corrections,
+        "corrections": health.reconciliation_differences,
         "losses": {
-            "snapshot": losses(&beat.snapshot.losses), "agent": losses(&health.losses),
+            "snapshot": losses(&update.snapshot.losses), "agent": losses(&health.losses),
         },
         "cost": {
-            "cpu_us": cost.cpu_us, "beat_cpu_us": cost.beat_cpu_us,
+            "cpu_us": cost.cpu_us, "beat_cpu_us": cost.sample_cpu_us,
             "resident_bytes": cost.resident_bytes,
             "resident_peak_bytes": cost.resident_peak_bytes,
         },

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use axum::response::Response;
 use conns_api::{Answer, RecordWriter, View, urgency};
-use conns_core::model::{Beat, Connection};
+use conns_core::model::{Connection, Update};
 use conns_core::query::{Field, SortKey, field_named, group, parse_columns, sort};
 use serde_json::{Value, json};
 
@@ -52,17 +52,17 @@ fn answer(
     path: &str,
 ) -> Result<Response, Problem> {
     let plan = Plan::read(&asked.query, shape, usual)?;
-    let shelf = native.shelves.latest();
-    let beat = shelf.beat();
-    let place = Context::new(beat.instance, path, &asked.query);
+    let cache = native.caches.latest();
+    let update = cache.update();
+    let place = Context::new(update.instance, path, &asked.query);
     // What most ask for is written once a beat. Its cursor is the same for all of them: only lists in
     // the order of serial numbers have cursors that name nothing that is kept.
     let is_shared = asked.query.is_plain() && shape == Answer::Connections;
     let body = if is_shared {
-        let write = |_: &_| plan.write(native, beat, place, None).unwrap_or_default();
-        shelf.list(&format!("native/{path}"), write)
+        let write = |_: &_| plan.write(native, update, place, None).unwrap_or_default();
+        cache.list(&format!("native/{path}"), write)
     } else {
-        plan.write(native, beat, place, place.read(&asked.query)?)?.into()
+        plan.write(native, update, place, place.read(&asked.query)?)?.into()
     };
     Ok(whole(JSON, body))
 }
@@ -123,11 +123,11 @@ impl Plan {
     fn write(
         &self,
         native: &Native,
-        beat: &Beat,
+        update: &Update,
         context: Context,
         place: Option<Place>,
     ) -> Result<Vec<u8>, Problem> {
-        let all = &beat.snapshot.connections;
+        let all = &update.snapshot.connections;
         let chosen: Vec<&Connection> = all.iter().filter(|c| self.selection.matches(c)).collect();
         let total = chosen.len();
         if let Some(field) = self.group_by {
@@ -136,23 +136,23 @@ impl Plan {
             let count = groups.len();
             groups.truncate(self.limit);
             Answer::append_groups(&mut out, field, &groups);
-            end(&mut out, beat, &[("total", json!(count))]);
+            end(&mut out, update, &[("total", json!(count))]);
             return Ok(out);
         }
         let page = match self.order {
-            Order::Serial => self.by_serial(beat, chosen, place)?,
+            Order::Serial => self.by_serial(update, chosen, place)?,
             Order::Fields(_) | Order::Urgency => self.by_order(native, chosen, place)?,
         };
         let next = page.next.map(|place| context.write(place));
         let mut out = self.page(&page.connections);
-        end(&mut out, beat, &[("total", json!(total)), ("next_cursor", json!(next))]);
+        end(&mut out, update, &[("total", json!(total)), ("next_cursor", json!(next))]);
         Ok(out)
     }
 
     /// Connections in the order in which the tracker met them.
     fn by_serial<'a>(
         &self,
-        beat: &'a Beat,
+        update: &'a Update,
         mut chosen: Vec<&'a Connection>,
         place: Option<Place>,
     ) -> Result<Page<'a>, Problem> {
@@ -160,18 +160,18 @@ impl Plan {
             Some(Place::Serial { after, newest }) => (after, newest),
             Some(_) => return Err(misplaced()),
             None => {
-                let serials = beat.snapshot.connections.iter().map(|c| c.life.serial);
+                let serials = update.snapshot.connections.iter().map(|c| c.stats.serial);
                 (0, serials.max().unwrap_or(0))
             }
         };
-        chosen.retain(|c| after < c.life.serial && c.life.serial <= newest);
+        chosen.retain(|c| after < c.stats.serial && c.stats.serial <= newest);
         let has_more = chosen.len() > self.limit;
         if has_more {
-            chosen.select_nth_unstable_by_key(self.limit, |c| c.life.serial);
+            chosen.select_nth_unstable_by_key(self.limit, |c| c.stats.serial);
             chosen.truncate(self.limit);
         }
-        chosen.sort_unstable_by_key(|c| c.life.serial);
-        let last = chosen.last().filter(|_| has_more).map(|c| c.life.serial);
+        chosen.sort_unstable_by_key(|c| c.stats.serial);
+        let last = chosen.last().filter(|_| has_more).map(|c| c.stats.serial);
         let next = last.map(|after| Place::Serial { after, newest });
         Ok(Page { connections: chosen, next })
     }
@@ -190,7 +190,7 @@ impl Plan {
             }
             let rest = chosen.get(self.limit..).unwrap_or_default();
             let next = (!rest.is_empty()).then(|| {
-                let order = rest.iter().map(|c| c.life.serial).collect();
+                let order = rest.iter().map(|c| c.stats.serial).collect();
                 Place::Walk { number: native.walks.keep(order), at: 0 }
             });
             chosen.truncate(self.limit);
@@ -201,7 +201,7 @@ impl Plan {
             expired("the order of this list was forgotten: too many other sorted lists were paged")
         })?;
         let by_serial: HashMap<u64, &Connection> =
-            chosen.into_iter().map(|c| (c.life.serial, c)).collect();
+            chosen.into_iter().map(|c| (c.stats.serial, c)).collect();
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let mut there = (at..).zip(order.get(start..).unwrap_or_default().iter());
         let mut still =
@@ -237,9 +237,9 @@ fn misplaced() -> Problem {
 }
 
 /// Ends an answer: what is missing from it, what else is to say, and which snapshot it is of.
-pub(super) fn end(out: &mut Vec<u8>, beat: &Beat, more: &[(&str, Value)]) {
-    Answer::append_losses(out, &beat.snapshot.losses);
-    out.extend_from_slice(format!(",\"snapshot\":{}", snapshot(beat)).as_bytes());
+pub(super) fn end(out: &mut Vec<u8>, update: &Update, more: &[(&str, Value)]) {
+    Answer::append_losses(out, &update.snapshot.losses);
+    out.extend_from_slice(format!(",\"snapshot\":{}", snapshot(update)).as_bytes());
     for (key, value) in more {
         out.extend_from_slice(format!(",\"{key}\":{value}").as_bytes());
     }
@@ -249,11 +249,11 @@ pub(super) fn end(out: &mut Vec<u8>, beat: &Beat, more: &[(&str, Value)]) {
 
 /// Which snapshot an answer is of. The instance is text: it may be larger than numbers of JavaScript
 /// can tell apart.
-pub(super) fn snapshot(beat: &Beat) -> Value {
+pub(super) fn snapshot(update: &Update) -> Value {
     json!({
-        "instance": instance(beat.instance),
-        "sequence": beat.snapshot.sequence,
-        "at_us": beat.snapshot.at.wall_us,
+        "instance": instance(update.instance),
+        "sequence": update.snapshot.sequence,
+        "at_us": update.snapshot.at.wall_us,
     })
 }
 

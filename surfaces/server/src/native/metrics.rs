@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use axum::response::Response;
-use conns_core::model::{Beat, Connection, Loss, Snapshot};
+use conns_core::model::{Connection, Loss, Snapshot, Update};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -46,11 +46,11 @@ type Labels = Vec<(&'static str, String)>;
 
 /// `GET /metrics`.
 pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
-    let shelf = native.shelves.latest();
+    let cache = native.caches.latest();
     let top = native.about.metrics_top.min(TOP_MAX);
-    let of_beat = shelf.list("native/metrics", |snapshot| of_beat(snapshot, top).into_bytes());
+    let of_beat = cache.list("native/metrics", |snapshot| of_beat(snapshot, top).into_bytes());
     let mut registry = Registry::with_prefix("conns");
-    agent(&mut registry, native, shelf.beat());
+    agent(&mut registry, native, cache.update());
     let mut of_agent = String::new();
     // Writing to memory does not fail.
     let _ = encode_registry(&mut of_agent, &registry).and_then(|()| encode_eof(&mut of_agent));
@@ -144,7 +144,7 @@ fn totals(registry: &mut Registry, connections: &[&Connection]) {
         *verdicts.entry(connection.verdict.class.name()).or_default() += 1.0;
         sent += connection.bytes_out().get().unwrap_or(0) as f64;
         received += connection.bytes_in().get().unwrap_or(0) as f64;
-        if let Some(rates) = connection.life.rates.get() {
+        if let Some(rates) = connection.stats.rates.get() {
             rate_out += rates.out_bytes_per_s;
             rate_in += rates.in_bytes_per_s;
         }
@@ -188,12 +188,12 @@ fn retransmitted(connection: &Connection) -> f64 {
 }
 
 /// The agent itself.
-fn agent(registry: &mut Registry, native: &Native, beat: &Beat) {
-    let (health, about) = (&beat.health, &native.about);
+fn agent(registry: &mut Registry, native: &Native, update: &Update) {
+    let (health, about) = (&update.health, &native.about);
     let seconds = |us: u64| us as f64 / 1e6;
     let version = Info::new(vec![("version", about.version.clone())]);
     registry.register("agent_build", "The program", version);
-    let trouble = health::trouble(health, beat.snapshot.at, (about.now)());
+    let trouble = health::trouble(health, update.snapshot.at, (about.now)());
     let cost = health.cost;
     let most = series_bound(about.metrics_top.min(TOP_MAX), about.refusals.list().len());
     let plain: [(&str, &str, Option<Unit>, f64); 11] = [
@@ -208,19 +208,19 @@ fn agent(registry: &mut Registry, native: &Native, beat: &Beat) {
             "agent_slip",
             "How late the last look began",
             Some(Unit::Seconds),
-            seconds(health.slip_us),
+            seconds(health.lateness_us),
         ),
         (
             "agent_slip_max",
             "The latest any look began",
             Some(Unit::Seconds),
-            seconds(health.slip_max_us),
+            seconds(health.lateness_max_us),
         ),
         (
             "agent_beat_cpu",
             "CPU time of the last look",
             Some(Unit::Seconds),
-            seconds(cost.beat_cpu_us),
+            seconds(cost.sample_cpu_us),
         ),
         ("agent_resident", "Resident memory", Some(Unit::Bytes), cost.resident_bytes as f64),
         (
@@ -236,27 +236,27 @@ fn agent(registry: &mut Registry, native: &Native, beat: &Beat) {
             about.clients.load(std::sync::atomic::Ordering::Relaxed) as f64,
         ),
         ("agent_streams", "Streams of changes and events open", None, native.streams_open() as f64),
-        ("snapshot_sequence", "Number of the snapshot", None, beat.snapshot.sequence as f64),
+        ("snapshot_sequence", "Number of the snapshot", None, update.snapshot.sequence as f64),
         ("agent_series_max", "Most series there can be here", None, most as f64),
     ];
     for (name, help, unit, value) in plain {
         gauge(registry, (name, help, unit), value);
     }
     let counted: [(&str, &str, Option<Unit>, f64); 4] = [
-        ("agent_beats", "Looks made", None, health.beats as f64),
-        ("agent_beats_missed", "Looks left out", None, health.beats_missed as f64),
+        ("agent_beats", "Looks made", None, health.updates as f64),
+        ("agent_beats_missed", "Looks left out", None, health.samples_skipped as f64),
         (
             "agent_corrections",
             "Holders found to be others than the changes had told",
             None,
-            health.corrections as f64,
+            health.reconciliation_differences as f64,
         ),
         ("agent_cpu", "CPU time since the start", Some(Unit::Seconds), seconds(cost.cpu_us)),
     ];
     for (name, help, unit, value) in counted {
         counter(registry, (name, help, unit), value);
     }
-    about.counts.note(beat);
+    about.counts.note(update);
     counters(
         registry,
         ("events", "What happened to connections since the start, by kind", None),
@@ -269,7 +269,7 @@ fn agent(registry: &mut Registry, native: &Native, beat: &Beat) {
     gauges(
         registry,
         ("snapshot_losses", "What is missing from the snapshot, by kind", None),
-        by_kind(&beat.snapshot.losses),
+        by_kind(&update.snapshot.losses),
     );
     counters(
         registry,

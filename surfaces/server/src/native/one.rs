@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use conns_api::{Answer, RecordWriter};
-use conns_core::model::{Beat, Closed, Connection, SocketId};
+use conns_core::model::{ClosedConnection, Connection, SocketId, Update};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -22,18 +22,18 @@ pub(super) fn verdict(native: &Native, asked: &Asked) -> Result<Response, Proble
 
 fn one(native: &Native, asked: &Asked, shape: Answer) -> Result<Response, Problem> {
     let id = parse(&asked.id)?;
-    let shelf = native.shelves.latest();
-    let beat = shelf.beat();
-    let there = beat.snapshot.connections.iter().find(|c| c.socket.id == id);
+    let cache = native.caches.latest();
+    let update = cache.update();
+    let there = update.snapshot.connections.iter().find(|c| c.socket.id == id);
     if let Some(there) = there {
         let mut out = keyed(shape).to_vec();
         record(&mut out, shape, there);
-        out.extend_from_slice(format!(",\"snapshot\":{}}}\n", list::snapshot(beat)).as_bytes());
+        out.extend_from_slice(format!(",\"snapshot\":{}}}\n", list::snapshot(update)).as_bytes());
         return Ok(whole(JSON, out.into()));
     }
     // The latest, as an id may come back where a socket was missed for a moment.
-    match beat.closed.iter().rev().find(|closed| closed.connection.socket.id == id) {
-        Some(closed) => Err(gone(beat, closed, shape)),
+    match update.closed.iter().rev().find(|closed| closed.connection.socket.id == id) {
+        Some(closed) => Err(gone(update, closed, shape)),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,
             "no-such-connection",
@@ -60,7 +60,7 @@ fn record(out: &mut Vec<u8>, shape: Answer, connection: &Connection) {
 }
 
 /// 410: it closed lately, and this is what was last seen of it.
-fn gone(beat: &Beat, closed: &Closed, shape: Answer) -> Problem {
+fn gone(update: &Update, closed: &ClosedConnection, shape: Answer) -> Problem {
     let mut last = Vec::new();
     record(&mut last, shape, &closed.connection);
     let key = match shape {
@@ -72,7 +72,7 @@ fn gone(beat: &Beat, closed: &Closed, shape: Answer) -> Problem {
     Problem::new(StatusCode::GONE, "closed", message, hint)
         .beside(key, serde_json::from_slice(&last).unwrap_or(Value::Null))
         .beside("closed", json!({ "sequence": closed.sequence, "at_us": closed.at.wall_us }))
-        .beside("snapshot", list::snapshot(beat))
+        .beside("snapshot", list::snapshot(update))
 }
 
 /// An id: `<inode of the network namespace>-<cookie>`, both decimal.

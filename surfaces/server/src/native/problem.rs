@@ -78,7 +78,7 @@ impl Problem {
     }
 
     /// 503: the agent is about to end.
-    pub(super) fn ending() -> Self {
+    pub(super) fn closed() -> Self {
         let (message, hint) = ("the agent is ending", "ask again when it is back");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ending", message, hint)
     }

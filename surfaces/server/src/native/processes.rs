@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use conns_api::View;
-use conns_core::model::{Beat, Connection, Known, Process};
+use conns_core::model::{Connection, Known, Process, Update};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
@@ -25,17 +25,17 @@ use super::{Asked, Native};
 /// `GET /api/v1/processes`.
 pub(super) fn answer(native: &Native, asked: &Asked) -> Result<Response, Problem> {
     let selection = Selection::read(&asked.query, Scope::View(View::All))?;
-    let shelf = native.shelves.latest();
-    let beat = shelf.beat();
-    let context = Context::new(beat.instance, "processes", &asked.query);
+    let cache = native.caches.latest();
+    let update = cache.update();
+    let context = Context::new(update.instance, "processes", &asked.query);
     let after = match context.read(&asked.query)? {
         Some(Place::Pid { after }) => Some(after),
         // The cursor of this question never names another place unless it is forged.
         _ => None,
     };
-    let write = || page(beat, &selection, &asked.query, context, after);
+    let write = || page(update, &selection, &asked.query, context, after);
     let body = if asked.query.is_plain() {
-        shelf.list("native/processes", |_| write())
+        cache.list("native/processes", |_| write())
     } else {
         write().into()
     };
@@ -43,7 +43,7 @@ pub(super) fn answer(native: &Native, asked: &Asked) -> Result<Response, Problem
 }
 
 fn page(
-    beat: &Beat,
+    update: &Update,
     selection: &Selection,
     query: &Query,
     context: Context,
@@ -51,12 +51,12 @@ fn page(
 ) -> Vec<u8> {
     let mut by_pid: BTreeMap<u32, (&Arc<Process>, Sums)> = BTreeMap::new();
     let mut without = Sums::default();
-    for connection in beat.snapshot.connections.iter().filter(|c| selection.matches(c)) {
-        let held = connection.holders.value().map(|held| &**held).unwrap_or_default();
+    for connection in update.snapshot.connections.iter().filter(|c| selection.matches(c)) {
+        let held = connection.owners.value().map(|held| &**held).unwrap_or_default();
         if held.is_empty() {
             without.add(connection);
         }
-        // Holders are in order of pid, so one process's descriptors stand together.
+        // Owners are in order of pid, so one process's descriptors stand together.
         for of_one in held.chunk_by(|a, b| a.process.pid == b.process.pid) {
             if let Some(first) = of_one.first() {
                 let entry = by_pid.entry(first.process.pid);
@@ -79,7 +79,7 @@ fn page(
     out.extend_from_slice(b"\n],\"without_process\":");
     drop(serde_json::to_writer(&mut out, &without));
     let next = rest.next().and(last).map(|after| context.write(Place::Pid { after }));
-    end(&mut out, beat, &[("total", json!(total)), ("next_cursor", json!(next))]);
+    end(&mut out, update, &[("total", json!(total)), ("next_cursor", json!(next))]);
     out
 }
 
@@ -109,7 +109,7 @@ impl Sums {
                 *sum = Some(sum.unwrap_or(0).saturating_add(bytes));
             }
         }
-        if let Some(rates) = connection.life.rates.get() {
+        if let Some(rates) = connection.stats.rates.get() {
             self.rate_out = Some(self.rate_out.unwrap_or(0.0) + rates.out_bytes_per_s);
             self.rate_in = Some(self.rate_in.unwrap_or(0.0) + rates.in_bytes_per_s);
         }

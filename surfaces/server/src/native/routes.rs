@@ -133,7 +133,7 @@ static CURSOR: Parameter =
 static SINCE: Parameter = text(
     "since",
     "",
-    "Resume behind this event: the `id` of a `beat` event. `Last-Event-ID` goes before it.",
+    "Resume behind this event: the `id` of a `update` event. `Last-Event-ID` goes before it.",
 );
 static EVENTS_TOO: Parameter =
     word("events", &["true", "false"], "false", "`false` leaves out what happened.");
@@ -285,11 +285,11 @@ pub(super) static ROUTES: &[Route] = &[
         name: "watchChanges",
         summary: "Changes, as they happen",
         about: "Server-sent events. First `snapshot`, then the whole state as `opened`; from then on, \
-                for each beat, `closed`, `left` (does not match any more), `opened` and `updated` in \
+                for each update, `closed`, `left` (does not match any more), `opened` and `updated` in \
                 this order, as far as there are any, then `events` with what happened, also to connections no \
-                look saw, and always a `beat` that ends it. Only `beat` has \
+                look saw, and always a `update` that ends it. Only `update` has \
                 an `id`: resume there by `Last-Event-ID` or `since`. What cannot be resumed begins \
-                with `reset`, then `snapshot`. A slow reader gets several beats as one. Without \
+                with `reset`, then `snapshot`. A slow reader gets several updates as one. Without \
                 `view` everything is told.",
         parameters: &[
             &FILTER,
@@ -384,7 +384,7 @@ pub(super) static ROUTES: &[Route] = &[
         parameters: &[],
         media: OPENMETRICS,
         work: Work::Heavy(metrics::answer),
-        outcomes: &[plain("The metrics of the latest beat.")],
+        outcomes: &[plain("The metrics of the latest update.")],
     },
     Route {
         path: "/openapi.json",

@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use hyper::body::{Body as HttpBody, Frame};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -38,7 +38,7 @@ const RETRY: &str = "retry: 2000\n\n";
 /// What one client was told, and what to tell it next. Pure: beats in, text out.
 pub(super) trait Telling: Send + 'static {
     /// Appends the next piece, if there is anything to tell; whether there is more after it.
-    fn write(&mut self, beat: &Beat, out: &mut Vec<u8>) -> bool;
+    fn write(&mut self, update: &Update, out: &mut Vec<u8>) -> bool;
 }
 
 /// Begins a stream, if there is room for one.
@@ -125,7 +125,7 @@ async fn tell(
     pieces: mpsc::Sender<Bytes>,
     _place: OwnedSemaphorePermit,
 ) {
-    let mut feed = native.shelves.feed();
+    let mut feed = native.caches.feed();
     if pieces.send(Bytes::from_static(RETRY.as_bytes())).await.is_err() {
         return;
     }
@@ -142,7 +142,7 @@ async fn tell(
             let native = Arc::clone(&native);
             let written = spawn_blocking(move || {
                 let mut piece = Vec::new();
-                let has_more = telling.write(native.shelves.latest().beat(), &mut piece);
+                let has_more = telling.write(native.caches.latest().update(), &mut piece);
                 drop(turn);
                 (telling, Bytes::from(piece), has_more)
             });

@@ -1,6 +1,6 @@
 //! What `conns --agent` is answered: when it waits, for what, and what it is refused.
 
-use conns_api::{Happened, Interned, Mark, Update};
+use conns_api::{Happened, Interned, Mark, SnapshotDelta};
 use conns_core::model::{Health, Moment, Snapshot};
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -11,16 +11,16 @@ use tokio::sync::watch;
 use super::*;
 
 /// The beat of this second; snapshots are numbered after it.
-fn beat(second: u64, failing: Option<&str>) -> Arc<Beat> {
+fn update(second: u64, failing: Option<&str>) -> Arc<Update> {
     let at = Moment { monotonic_us: second * 1_000_000, wall_us: 0 };
     let snapshot = Snapshot { sequence: second, at, ..Snapshot::default() };
     let health = Health {
         started: Moment { monotonic_us: 1_000_000, wall_us: 0 },
-        beats: second,
+        updates: second,
         failing: failing.map(Into::into),
         ..Health::default()
     };
-    Arc::new(Beat {
+    Arc::new(Update {
         instance: 7,
         snapshot: Arc::new(snapshot),
         closed: Arc::default(),
@@ -33,13 +33,13 @@ fn beat(second: u64, failing: Option<&str>) -> Arc<Beat> {
 
 struct Agent {
     router: Router,
-    beats: watch::Sender<Arc<Beat>>,
+    updates: watch::Sender<Arc<Update>>,
 }
 
 impl Agent {
     fn new() -> Self {
-        let (beats, feed) = watch::channel(beat(1, None));
-        Self { router: routes().with_state(Arc::new(Shelves::new(feed))), beats }
+        let (updates, feed) = watch::channel(update(1, None));
+        Self { router: routes().with_state(Arc::new(ResponseCaches::new(feed))), updates }
     }
 
     async fn ask(&self, query: &str) -> Response<Body> {
@@ -53,7 +53,7 @@ impl Agent {
         timeout(Duration::from_secs(10), service.call(request)).await.unwrap().unwrap()
     }
 
-    async fn told(&self, query: &str) -> Update {
+    async fn told(&self, query: &str) -> SnapshotDelta {
         let response = self.ask(query).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[header::CONTENT_TYPE], SNAPSHOT_TYPE);
@@ -74,7 +74,7 @@ fn without_a_mark_everything_is_told_at_once() {
             let update = agent.told(query).await;
             assert_eq!((update.mark.to_string(), update.since), ("7-1".to_owned(), None));
         }
-        agent.beats.send_replace(beat(2, None));
+        agent.updates.send_replace(update(2, None));
         assert_eq!(agent.told("").await.mark.sequence, 2);
     });
 }
@@ -85,7 +85,7 @@ fn with_a_mark_the_next_snapshot_is_waited_for() {
         let agent = Agent::new();
         let (update, ()) = tokio::join!(agent.told("after=7-1"), async {
             // The question waits by now: this runs only when it does.
-            agent.beats.send_replace(beat(2, None));
+            agent.updates.send_replace(update(2, None));
         });
         assert_eq!((update.mark, update.since), (Mark { instance: 7, sequence: 2 }, Some(1)));
         // It is there already.
@@ -102,7 +102,7 @@ fn a_span_is_waited_for() {
         let agent = Agent::new();
         let (update, ()) = tokio::join!(agent.told("span_us=2000000"), async {
             for second in [2, 3] {
-                agent.beats.send_replace(beat(second, None));
+                agent.updates.send_replace(update(second, None));
                 tokio::task::yield_now().await;
             }
         });
@@ -114,9 +114,9 @@ fn a_span_is_waited_for() {
 fn a_failing_agent_answers_with_its_next_beat() {
     run(async {
         let agent = Agent::new();
-        agent.beats.send_replace(beat(1, Some("no netlink")));
+        agent.updates.send_replace(update(1, Some("no netlink")));
         let (update, ()) = tokio::join!(agent.told("after=7-1"), async {
-            agent.beats.send_replace(beat(1, Some("no netlink")));
+            agent.updates.send_replace(update(1, Some("no netlink")));
         });
         assert_eq!((update.mark.sequence, update.since), (1, Some(1)));
         assert!(update.losses[0].sentence.contains("no netlink"));
@@ -126,9 +126,9 @@ fn a_failing_agent_answers_with_its_next_beat() {
 #[test]
 fn an_ending_agent_keeps_nobody_waiting() {
     run(async {
-        let Agent { router, beats } = Agent::new();
-        drop(beats);
-        let agent = Agent { router, beats: watch::channel(beat(9, None)).0 };
+        let Agent { router, updates } = Agent::new();
+        drop(updates);
+        let agent = Agent { router, updates: watch::channel(update(9, None)).0 };
         assert_eq!(agent.told("after=7-1").await.mark.sequence, 1);
     });
 }
@@ -155,10 +155,10 @@ fn refusals_say_why() {
 }
 
 /// The beat of this second, with so many events of which none is about a connection in the snapshot.
-fn eventful(second: u64, events: u64) -> Arc<Beat> {
-    let mut beat = Beat::clone(&beat(second, None));
-    beat.events_complete_since = events;
-    Arc::new(beat)
+fn eventful(second: u64, events: u64) -> Arc<Update> {
+    let mut update = Update::clone(&update(second, None));
+    update.events_complete_since = events;
+    Arc::new(update)
 }
 
 async fn happened(agent: &Agent, query: &str) -> Happened {
@@ -173,18 +173,18 @@ async fn happened(agent: &Agent, query: &str) -> Happened {
 fn events_are_waited_for_as_long_as_asked() {
     run(async {
         let agent = Agent::new();
-        agent.beats.send_replace(eventful(1, 5));
+        agent.updates.send_replace(eventful(1, 5));
         // At once, whatever there is.
         assert_eq!(happened(&agent, "").await.mark.to_string(), "7-5");
         assert_eq!(happened(&agent, "after=kept&wait_us=10000000").await.mark.serial, 5);
         assert_eq!(happened(&agent, "after=7-4&wait_us=10000000").await.losses[0].count, 1);
         // A beat without events is not it.
         for query in ["wait_us=10000000", "after=7-5&wait_us=10000000"] {
-            agent.beats.send_replace(eventful(1, 5));
+            agent.updates.send_replace(eventful(1, 5));
             let (answer, ()) = tokio::join!(happened(&agent, query), async {
-                agent.beats.send_replace(eventful(2, 5));
+                agent.updates.send_replace(eventful(2, 5));
                 tokio::task::yield_now().await;
-                agent.beats.send_replace(eventful(3, 9));
+                agent.updates.send_replace(eventful(3, 9));
             });
             assert_eq!(answer.mark.serial, 9, "{query}");
         }

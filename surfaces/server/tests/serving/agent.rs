@@ -7,9 +7,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use conns_core::model::{Beat, Health, Moment, Snapshot};
+use conns_core::model::{Health, Moment, Snapshot, Update};
 use conns_dialects::monero::ReasonPhrase;
-use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Shelf};
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use conns_server::{
     About, Access, Dialects, Gate, Limits, Listener, Plan, Refusals, Wanted, serve,
 };
@@ -35,16 +35,16 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 /// Says what it was asked.
 pub(crate) struct Echo {
     name: &'static str,
-    beats: Arc<AtomicUsize>,
+    updates: Arc<AtomicUsize>,
 }
 
 impl HttpDialect for Echo {
-    fn answer(&self, request: &Request<Bytes>, shelf: &Shelf) -> HttpOutcome {
+    fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
         let pieces = match request.uri().path() {
             "/hang" => return HttpOutcome::Hangup,
             "/huge" => vec![
                 Bytes::from_static(b"["),
-                shelf.list("huge", |_| vec![b'h'; HUGE]),
+                cache.list("huge", |_| vec![b'h'; HUGE]),
                 Bytes::from_static(b"]"),
             ],
             // As of another second each time.
@@ -78,8 +78,8 @@ impl HttpDialect for Echo {
         }
     }
 
-    fn on_beat(&self, _beat: &Beat) {
-        self.beats.fetch_add(1, Relaxed);
+    fn on_update(&self, _update: &Update) {
+        self.updates.fetch_add(1, Relaxed);
     }
 }
 
@@ -92,12 +92,12 @@ impl LineDialect for Echo {
         LONGEST
     }
 
-    fn answer(&self, line: &[u8], shelf: &Shelf) -> LineOutcome {
+    fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome {
         match line {
             b"" => LineOutcome::default(),
             b"quit" => LineOutcome { pieces: vec![Bytes::from_static(b"bye\n")], close: true },
             b"huge" => {
-                let huge = shelf.list("huge", |_| vec![b'h'; HUGE]);
+                let huge = cache.list("huge", |_| vec![b'h'; HUGE]);
                 LineOutcome { pieces: vec![huge, Bytes::from_static(b"\n")], close: false }
             }
             _ => {
@@ -112,16 +112,16 @@ impl LineDialect for Echo {
         LineOutcome { pieces: vec![Bytes::from_static(b"too long\n")], close: false }
     }
 
-    fn on_beat(&self, _beat: &Beat) {
-        self.beats.fetch_add(1, Relaxed);
+    fn on_update(&self, _update: &Update) {
+        self.updates.fetch_add(1, Relaxed);
     }
 }
 
 /// A beat in which nothing is connected.
-pub(crate) fn beat(sequence: u64) -> Arc<Beat> {
+pub(crate) fn update(sequence: u64) -> Arc<Update> {
     let at = Moment { monotonic_us: 1, wall_us: 1 };
     let snapshot = Snapshot { sequence, at, connections: Vec::new(), losses: Vec::new() };
-    Arc::new(Beat {
+    Arc::new(Update {
         instance: 1,
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
@@ -137,8 +137,8 @@ pub(crate) struct Agent {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) refusals: Arc<Refusals>,
-    pub(crate) beats: Arc<AtomicUsize>,
-    pub(crate) feed: watch::Sender<Arc<Beat>>,
+    pub(crate) updates: Arc<AtomicUsize>,
+    pub(crate) feed: watch::Sender<Arc<Update>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -167,8 +167,8 @@ impl Agent {
         let listeners: Vec<_> = wanted.iter().map(open).collect();
         let addresses = listeners.iter().filter_map(Listener::address).collect();
         let gate = Arc::new(Gate::new(access));
-        let beats = Arc::new(AtomicUsize::new(0));
-        let echo = |name| Arc::new(Echo { name, beats: Arc::clone(&beats) });
+        let updates = Arc::new(AtomicUsize::new(0));
+        let echo = |name| Arc::new(Echo { name, updates: Arc::clone(&updates) });
         let refusals = Arc::new(Refusals::default());
         let plan = Plan {
             listeners,
@@ -190,7 +190,7 @@ impl Agent {
                 refusals: Arc::clone(&refusals),
             },
         };
-        let (feed, reader) = watch::channel(beat(1));
+        let (feed, reader) = watch::channel(update(1));
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = conns_server::runtime(2, || {}).unwrap();
@@ -199,7 +199,7 @@ impl Agent {
             };
             runtime.block_on(serve(plan, reader, stop)).unwrap();
         });
-        Self { addresses, gate, refusals, beats, feed, stop: Some(stop), thread: Some(thread) }
+        Self { addresses, gate, refusals, updates, feed, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The first address.

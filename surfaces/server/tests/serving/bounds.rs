@@ -245,7 +245,7 @@ fn streams_have_seats_of_their_own_and_end_with_the_agent() {
     eventually("its seat is free", || {
         // That it has gone shows when it is written to.
         sequence += 1;
-        agent.feed.send(crate::agent::beat(sequence)).unwrap();
+        agent.feed.send(crate::agent::update(sequence)).unwrap();
         open().1.starts_with("HTTP/1.1 200")
     });
     std::thread::sleep(4 * SHORT);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use conns_server::{Access, Limits};
 
-use crate::agent::{Agent, HUGE, LONGEST, beat, eventually};
+use crate::agent::{Agent, HUGE, LONGEST, eventually, update};
 use crate::client::Client;
 
 #[test]
@@ -206,9 +206,9 @@ fn a_length_that_is_wrong_is_not_sent() {
 #[test]
 fn every_dialect_is_told_of_every_beat() {
     let agent = Agent::start(&[":0"], Access::default());
-    eventually("told of the first beat", || agent.beats.load(Relaxed) == 7);
-    agent.feed.send(beat(2)).unwrap();
-    eventually("told of the second beat", || agent.beats.load(Relaxed) == 14);
+    eventually("told of the first beat", || agent.updates.load(Relaxed) == 7);
+    agent.feed.send(update(2)).unwrap();
+    eventually("told of the second beat", || agent.updates.load(Relaxed) == 14);
 }
 
 #[test]

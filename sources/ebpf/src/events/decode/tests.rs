@@ -11,7 +11,7 @@ fn told(flags: u8, last_state: State, error: u16) -> Told {
 
 #[test]
 fn every_way_to_end_is_told_apart() {
-    use HowEnded as How;
+    use CloseReason as How;
     for (flags, last_state, error, how, first) in [
         // Ours first, theirs came; the same where nobody holds the socket and a stub waits for it.
         (LOCAL_FIRST | FIN_RECEIVED, State::FinWait2, 0, How::Fin, Closer::Local),
@@ -44,7 +44,7 @@ fn every_way_to_end_is_told_apart() {
 
 #[test]
 fn every_way_to_fail_is_told_apart() {
-    use HowEnded as How;
+    use CloseReason as How;
     for (flags, error, how) in [
         (RST_RECEIVED, ECONNREFUSED, How::Refused),
         (0, ECONNREFUSED, How::Refused),
@@ -96,19 +96,19 @@ fn times_become_spans_and_moments() {
     assert_eq!(opened.kind, EventKind::Opened);
     assert_eq!(opened.socket.remote.unwrap().to_string(), "10.0.0.2:443");
     assert_eq!(opened.direction.get(), Some(Direction::Outbound));
-    let opening = opened.opening.value().unwrap();
-    assert_eq!(opening.handshake_us.get(), Some(1000));
-    assert_eq!(opening.accept_wait_us, Known::NotApplicable);
-    assert_eq!(&*opening.by.value().unwrap().name, "curl");
+    let opened = opened.opened.value().unwrap();
+    assert_eq!(opened.handshake_us.get(), Some(1000));
+    assert_eq!(opened.accept_wait_us, Known::NotApplicable);
+    assert_eq!(&*opened.by.value().unwrap().name, "curl");
 
     let accepted = record(2, INBOUND, [8_600_000_000, 0, 8_500_000_000, 8_600_000_000]);
-    let opening = decoder.read(&accepted).unwrap().opening;
-    assert_eq!(opening.value().unwrap().accept_wait_us.get(), Some(100_000));
+    let opened = decoder.read(&accepted).unwrap().opened;
+    assert_eq!(opened.value().unwrap().accept_wait_us.get(), Some(100_000));
 
     let closed = record(3, OUTBOUND | REMOTE_FIRST, [9_000_000_000, 1, 8_000_000_000, 0]);
     let closed = decoder.read(&closed).unwrap();
-    assert_eq!(closed.ending.get().unwrap().duration_us.get(), Some(1_000_000));
-    assert_eq!(closed.ending.get().unwrap().how, HowEnded::Fin);
+    assert_eq!(closed.closed.get().unwrap().duration_us.get(), Some(1_000_000));
+    assert_eq!(closed.closed.get().unwrap().how, CloseReason::Fin);
     assert_eq!(closed.socket.state, State::Close);
 }
 
@@ -116,8 +116,8 @@ fn times_become_spans_and_moments() {
 fn what_began_before_is_unknown_not_zero() {
     let closed = decoder().read(&record(3, REMOTE_FIRST, [9_000_000_000, 0, 0, 0])).unwrap();
     assert_eq!(closed.direction, Known::Unknown(Unknown::BeganBefore));
-    assert_eq!(closed.opening, Known::Unknown(Unknown::BeganBefore));
-    let duration = closed.ending.get().unwrap().duration_us;
+    assert_eq!(closed.opened, Known::Unknown(Unknown::BeganBefore));
+    let duration = closed.closed.get().unwrap().duration_us;
     assert_eq!(duration, Known::Unknown(Unknown::BeganBefore));
 }
 

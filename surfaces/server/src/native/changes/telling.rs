@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use conns_api::{Answer, EventRecords, RecordWriter};
-use conns_core::model::{Beat, Connection};
+use conns_core::model::{Connection, Update};
 use conns_core::query::Field;
 use serde_json::json;
 
@@ -101,12 +101,12 @@ impl ChangesTelling {
     }
 
     /// The next round; `None` if there is nothing new.
-    fn begin(&mut self, beat: &Beat, out: &mut Vec<u8>) -> Option<Round> {
-        let now = beat.snapshot.sequence;
-        let last_event = beat.last_event();
+    fn begin(&mut self, update: &Update, out: &mut Vec<u8>) -> Option<Round> {
+        let now = update.snapshot.sequence;
+        let last_event = update.last_event();
         // What happened before a client came is told by `/api/v1/events`.
         let heard = match self.from {
-            Left::At(place) if place.instance == beat.instance => self.heard.or(place.serial),
+            Left::At(place) if place.instance == update.instance => self.heard.or(place.serial),
             Left::At(_) => None,
             Left::Nothing | Left::Elsewhere => self.heard,
         };
@@ -114,11 +114,11 @@ impl ChangesTelling {
         match self.from {
             Left::Nothing => {}
             Left::Elsewhere => self.reset("the last event id is none of this agent's", out),
-            Left::At(place) if place.instance != beat.instance => {
+            Left::At(place) if place.instance != update.instance => {
                 self.reset("the agent was started anew", out);
             }
             Left::At(Place { sequence, .. }) if sequence == now => return None,
-            Left::At(Place { sequence, .. }) if beat.changes_since(sequence).is_none() => {
+            Left::At(Place { sequence, .. }) if update.changes_since(sequence).is_none() => {
                 let why = if sequence > now { "has not been yet" } else { "is too long ago" };
                 self.reset(&format!("the snapshot {sequence} {why}"), out);
             }
@@ -133,26 +133,26 @@ impl ChangesTelling {
                 if let Some(told) = told {
                     told.clear();
                 }
-                event(out, "snapshot", &snapshot(beat));
+                event(out, "snapshot", &snapshot(update));
             }
             // It may have any of those that were there: what it should not have will be told to
             // have left.
             (Some(since), Some(told)) if self.is_resumed => {
-                let there = beat.snapshot.connections.iter();
-                let closed = beat.closed.iter().filter(|closed| closed.sequence > since);
+                let there = update.snapshot.connections.iter();
+                let closed = update.closed.iter().filter(|closed| closed.sequence > since);
                 let all = there.chain(closed.map(|closed| &closed.connection));
                 told.extend(
-                    all.map(|c| c.life).filter(|l| l.first_sequence <= since).map(|l| l.serial),
+                    all.map(|c| c.stats).filter(|l| l.first_sequence <= since).map(|l| l.serial),
                 );
             }
             _ => {}
         }
         self.is_resumed = false;
-        let newest = beat.snapshot.connections.iter().map(|c| c.life.serial).max();
+        let newest = update.snapshot.connections.iter().map(|c| c.stats.serial).max();
         Some(Round {
             since,
             target: now,
-            at_us: beat.snapshot.at.wall_us,
+            at_us: update.snapshot.at.wall_us,
             closed: 0,
             serial: 0,
             newest: newest.unwrap_or(0),
@@ -163,12 +163,12 @@ impl ChangesTelling {
     /// Tells what closed, as far as it fits; false if that is not known any more.
     fn write_closed(
         &mut self,
-        beat: &Beat,
+        update: &Update,
         since: u64,
         round: &mut Round,
         out: &mut Vec<u8>,
     ) -> bool {
-        let Some(changes) = beat.changes_since(since) else { return false };
+        let Some(changes) = update.changes_since(since) else { return false };
         let mut lists = Lists::new("closed", "connections", round.target);
         let mut records = RecordWriter::new(&self.fields);
         let rest = changes.closed.iter().skip(round.closed);
@@ -179,7 +179,7 @@ impl ChangesTelling {
             round.closed += 1;
             let connection = &closed.connection;
             let is_known = match &mut self.told {
-                Some(told) => told.remove(&connection.life.serial),
+                Some(told) => told.remove(&connection.stats.serial),
                 None => true,
             };
             // One that came and went between two rounds is told too.
@@ -192,12 +192,12 @@ impl ChangesTelling {
     }
 
     /// Tells what is there, as far as it fits; whether there is more.
-    fn write_there(&mut self, beat: &Beat, round: &mut Round, out: &mut Vec<u8>) -> bool {
-        let mut there: Vec<(u64, &Connection)> = beat
+    fn write_there(&mut self, update: &Update, round: &mut Round, out: &mut Vec<u8>) -> bool {
+        let mut there: Vec<(u64, &Connection)> = update
             .snapshot
             .connections
             .iter()
-            .map(|connection| (connection.life.serial, connection))
+            .map(|connection| (connection.stats.serial, connection))
             .filter(|(serial, _)| round.serial < *serial && *serial <= round.newest)
             .collect();
         there.sort_unstable_by_key(|(serial, _)| *serial);
@@ -212,10 +212,10 @@ impl ChangesTelling {
                 break;
             }
             round.serial = serial;
-            let life = connection.life;
-            let is_changed = round.since.is_none_or(|since| life.changed_sequence > since);
+            let stats = connection.stats;
+            let is_changed = round.since.is_none_or(|since| stats.changed_sequence > since);
             let (is_meant, is_known) = match &mut self.told {
-                None => (true, round.since.is_some_and(|since| life.first_sequence <= since)),
+                None => (true, round.since.is_some_and(|since| stats.first_sequence <= since)),
                 Some(told) if self.selection.matches(connection) => (true, !told.insert(serial)),
                 Some(told) => (false, told.remove(&serial)),
             };
@@ -241,15 +241,15 @@ impl ChangesTelling {
     }
 
     /// Tells what happened, as far as it fits; whether there is more.
-    fn write_events(&mut self, beat: &Beat, round: &Round, out: &mut Vec<u8>) -> bool {
+    fn write_events(&mut self, update: &Update, round: &Round, out: &mut Vec<u8>) -> bool {
         let heard = self.heard.unwrap_or(round.last_event);
-        let missed = beat.events_complete_since.saturating_sub(heard);
+        let missed = update.events_complete_since.saturating_sub(heard);
         if missed > 0 {
             event(out, "missed", &json!({ "sequence": round.target, "events": missed }));
         }
         let heard = heard + missed;
         self.heard = Some(heard);
-        let events = beat.events_since(heard).unwrap_or_default();
+        let events = update.events_since(heard).unwrap_or_default();
         let mut lists = Lists::new("events", "events", round.target);
         let mut records = EventRecords::new(self.wanted.event_fields.as_deref());
         let mut has_more = false;
@@ -272,32 +272,32 @@ impl ChangesTelling {
 }
 
 impl Telling for ChangesTelling {
-    fn write(&mut self, beat: &Beat, out: &mut Vec<u8>) -> bool {
+    fn write(&mut self, update: &Update, out: &mut Vec<u8>) -> bool {
         let mut round = match self.round.take() {
             Some(round) => round,
-            None => match self.begin(beat, out) {
+            None => match self.begin(update, out) {
                 Some(round) => round,
                 None => return false,
             },
         };
         if let Some(since) = round.since
-            && !self.write_closed(beat, since, &mut round, out)
+            && !self.write_closed(update, since, &mut round, out)
         {
             self.reset("what closed meanwhile is not kept any more", out);
             return true;
         }
         let has_more = out.len() >= PIECE_BYTES
-            || self.write_there(beat, &mut round, out)
-            || self.tells_events() && self.write_events(beat, &round, out);
+            || self.write_there(update, &mut round, out)
+            || self.tells_events() && self.write_events(update, &round, out);
         if has_more {
             self.round = Some(round);
             return true;
         }
-        let (instance, sequence) = (beat.instance, round.target);
+        let (instance, sequence) = (update.instance, round.target);
         let serial = self.heard.unwrap_or(round.last_event);
         let data = json!({ "sequence": sequence, "at_us": round.at_us });
         event_with_id(out, "beat", instance, &[sequence, serial], &data);
         self.from = Left::At(Place { instance, sequence, serial: Some(serial) });
-        beat.snapshot.sequence > round.target
+        update.snapshot.sequence > round.target
     }
 }

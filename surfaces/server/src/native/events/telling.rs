@@ -1,7 +1,7 @@
 //! What one client was told of events, and what to tell it next. Pure: beats in, text out.
 
 use conns_api::EventRecords;
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use serde_json::json;
 
 use super::super::list;
@@ -26,37 +26,37 @@ impl EventsTelling {
     }
 
     /// Where the stream begins; tells the client of it.
-    fn begin(&self, beat: &Beat, out: &mut Vec<u8>) -> u64 {
+    fn begin(&self, update: &Update, out: &mut Vec<u8>) -> u64 {
         let (serial, trouble) = match self.left {
-            Left::Nothing => (beat.last_event(), None),
+            Left::Nothing => (update.last_event(), None),
             Left::Elsewhere => {
                 let reason = "the last event id is none of this agent's".to_owned();
-                (beat.events_complete_since, Some(Trouble::of_unknown_size(reason)))
+                (update.events_complete_since, Some(Trouble::of_unknown_size(reason)))
             }
-            Left::At(place) => match place.trouble(beat) {
+            Left::At(place) => match place.trouble(update) {
                 None => (place.serial, None),
-                trouble => (beat.events_complete_since, trouble),
+                trouble => (update.events_complete_since, trouble),
             },
         };
         if let Some(trouble) = trouble {
             reset(out, trouble);
         }
         let data = json!({
-            "instance": list::instance(beat.instance), "serial": serial,
-            "at_us": beat.snapshot.at.wall_us,
+            "instance": list::instance(update.instance), "serial": serial,
+            "at_us": update.snapshot.at.wall_us,
         });
-        event_with_id(out, "begin", beat.instance, &[serial], &data);
+        event_with_id(out, "begin", update.instance, &[serial], &data);
         serial
     }
 
     /// Tells the events behind `serial` as far as they fit; up to where they are told then.
-    fn write_behind(&self, beat: &Beat, serial: u64, out: &mut Vec<u8>) -> u64 {
+    fn write_behind(&self, update: &Update, serial: u64, out: &mut Vec<u8>) -> u64 {
         let mut records = EventRecords::new(self.choice.fields.as_deref());
         let mut told = serial;
         let mut list = Vec::new();
         let mut in_list = 0;
         let mut is_last_told = true;
-        for happened in beat.events_since(serial).unwrap_or_default() {
+        for happened in update.events_since(serial).unwrap_or_default() {
             if out.len() + list.len() >= PIECE_BYTES {
                 break;
             }
@@ -69,7 +69,7 @@ impl EventsTelling {
             records.append_with_id(&mut list, happened);
             in_list += 1;
             if in_list == RECORDS {
-                events(out, beat.instance, told, &list);
+                events(out, update.instance, told, &list);
                 list.clear();
                 in_list = 0;
                 is_last_told = true;
@@ -77,7 +77,7 @@ impl EventsTelling {
         }
         // Also without a record: whoever resumes need not be told of what did not match.
         if !is_last_told {
-            events(out, beat.instance, told, &list);
+            events(out, update.instance, told, &list);
         }
         told
     }
@@ -98,14 +98,14 @@ fn events(out: &mut Vec<u8>, instance: u64, serial: u64, list: &[u8]) {
 }
 
 impl Telling for EventsTelling {
-    fn write(&mut self, beat: &Beat, out: &mut Vec<u8>) -> bool {
-        let mut serial = self.told.unwrap_or_else(|| self.begin(beat, out));
-        if let Some(trouble) = (Place { instance: None, serial }).trouble(beat) {
+    fn write(&mut self, update: &Update, out: &mut Vec<u8>) -> bool {
+        let mut serial = self.told.unwrap_or_else(|| self.begin(update, out));
+        if let Some(trouble) = (Place { instance: None, serial }).trouble(update) {
             reset(out, trouble);
-            serial = beat.events_complete_since;
+            serial = update.events_complete_since;
         }
-        let told = self.write_behind(beat, serial, out);
+        let told = self.write_behind(update, serial, out);
         self.told = Some(told);
-        told < beat.last_event()
+        told < update.last_event()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use conns_core::model::{Beat, EventKind};
+use conns_core::model::{EventKind, Update};
 
 /// Events that were not kept any more when somebody came to count them.
 const UNKNOWN: &str = "unknown";
@@ -20,23 +20,23 @@ struct Counted {
 }
 
 impl EventCounts {
-    /// Counts what `beat` has that was not counted yet.
-    pub(crate) fn note(&self, beat: &Beat) {
+    /// Counts what `update` has that was not counted yet.
+    pub(crate) fn note(&self, update: &Update) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever counts at the same time may have seen a later beat.
-        if beat.last_event() <= counted.serial {
+        if update.last_event() <= counted.serial {
             return;
         }
-        let missed = beat.events_complete_since.saturating_sub(counted.serial);
+        let missed = update.events_complete_since.saturating_sub(counted.serial);
         counted.unknown += missed;
         counted.serial += missed;
-        for event in beat.events_since(counted.serial).unwrap_or_default() {
+        for event in update.events_since(counted.serial).unwrap_or_default() {
             let at = EventKind::ALL.iter().position(|kind| *kind == event.kind);
             if let Some(count) = at.and_then(|at| counted.kinds.get_mut(at)) {
                 *count += 1;
             }
         }
-        counted.serial = beat.last_event();
+        counted.serial = update.last_event();
     }
 
     /// Each kind by its name, and how many there were.

@@ -51,15 +51,15 @@ fn add(to: &mut Figures, figures: Figures) {
 
 /// The name of whoever holds it. By name and not by pid, so that a service that starts anew stays the
 /// same series.
-fn holder(connection: &Connection) -> String {
-    match connection.holders.value() {
+fn owner(connection: &Connection) -> String {
+    match connection.owners.value() {
         Some(held) => {
-            let mut names: Vec<&str> = held.iter().map(|holder| &*holder.process.name).collect();
+            let mut names: Vec<&str> = held.iter().map(|owner| &*owner.process.name).collect();
             names.sort_unstable();
             names.dedup();
             names.join(", ")
         }
-        None if matches!(connection.holders, Known::NotApplicable) => "none".to_owned(),
+        None if matches!(connection.owners, Known::NotApplicable) => "none".to_owned(),
         None => "unknown".to_owned(),
     }
 }
@@ -68,10 +68,10 @@ fn holder(connection: &Connection) -> String {
 pub(super) fn processes(registry: &mut Registry, connections: &[&Connection], most: usize) {
     let mut by_name: HashMap<String, Figures> = HashMap::new();
     for connection in connections.iter().filter(|c| c.is_established()) {
-        let rates = connection.life.rates.get();
+        let rates = connection.stats.rates.get();
         let (out, inward) = rates.map_or((0.0, 0.0), |r| (r.out_bytes_per_s, r.in_bytes_per_s));
         let figures = [1.0, out, inward, retransmitted(connection)];
-        add(by_name.entry(holder(connection)).or_default(), figures);
+        add(by_name.entry(owner(connection)).or_default(), figures);
     }
     let rows = top(by_name, most, |name| name);
     let of = |name: &str| label("process", name);

@@ -56,7 +56,7 @@ pub(super) fn all() -> Vec<(String, Shape)> {
         ("Event", events::event()),
         ("Events", events::events()),
         ("ExpiredEvents", events::expired_events()),
-        ("Holder", holder()),
+        ("Holder", owner()),
         ("Peer", peer()),
         ("Process", process()),
         ("Processes", processes()),
@@ -178,7 +178,7 @@ fn of_field(field: &Field) -> Shape {
         Kind::Count | Kind::Port | Kind::Bytes | Kind::Duration | Kind::Time => Type::Integer,
         Kind::BytesPerSecond | Kind::Percent => Type::Number,
         Kind::Bool => Type::Boolean,
-        Kind::Holders | Kind::Peers => Type::Array,
+        Kind::Owners | Kind::Peers => Type::Array,
     };
     let kind = match NEVER_UNKNOWN.contains(&field.name) {
         true => SchemaType::new(base),
@@ -306,7 +306,7 @@ fn evidence() -> Shape {
     exact(&keys)
 }
 
-fn holder() -> Shape {
+fn owner() -> Shape {
     object(
         &[("pid", whole("Process id.")), ("process", text("Its name."))],
         &[("fd", whole("The descriptor.")), ("user", text("Name of its user."))],
@@ -407,7 +407,7 @@ fn field() -> Shape {
 
 fn health() -> Shape {
     let us = |about| whole(about);
-    let beats = exact(&[
+    let updates = exact(&[
         ("done", whole("Looks made.")),
         ("missed", whole("Looks left out because an earlier one took too long.")),
         ("slip_us", us("How late the last look began.")),
@@ -440,7 +440,7 @@ fn health() -> Shape {
         ("started_us", whole("When the agent started: microseconds since 1970-01-01 UTC.")),
         ("interval_us", us("Time between two looks.")),
         ("sockets", whole("Sockets in the snapshot.")),
-        ("beats", beats),
+        ("beats", updates),
         ("abilities", list(ability)),
         (
             "corrections",

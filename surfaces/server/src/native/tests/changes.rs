@@ -138,19 +138,19 @@ async fn the_whole_state_comes_first_then_each_beat() {
     let mut machine = Machine::new();
     let first = machine.open(established(1, 10, "nginx"));
     let second = machine.open(established(2, 10, "nginx"));
-    machine.beat();
+    machine.update();
     let mut reader = Reader::open(&machine.client(), "", None).await;
     assert_eq!(reader.up_to(2).await, told(&[("snapshot", 0), ("opened", 2), ("beat", 0)]));
     assert_eq!(reader.id.as_deref(), Some("feed000000000001-2-0"));
     machine.change(first, |sketch| sketch.sent = Some(4096));
     machine.close(second);
     machine.open(established(3, 11, "curl"));
-    machine.beat();
+    machine.update();
     let events = reader.up_to(3).await;
     assert_eq!(events, told(&[("closed", 1), ("opened", 1), ("updated", 1), ("beat", 0)]));
     assert_eq!(reader.there[&Machine::id(first)]["bytes_out"], 4096);
     assert_eq!(reader.ids(), all_ids(&machine));
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(4).await, told(&[("beat", 0)]));
 }
 
@@ -158,16 +158,16 @@ async fn the_whole_state_comes_first_then_each_beat() {
 async fn fields_and_updates_are_as_asked() {
     let mut machine = Machine::new();
     let one = machine.open(established(1, 10, "nginx"));
-    machine.beat();
+    machine.update();
     let mut reader = Reader::open(&machine.client(), "?fields=process&updates=false", None).await;
     reader.up_to(2).await;
     let row = serde_json::json!({ "id": Machine::id(one), "process": "nginx" });
     assert_eq!(reader.there[&Machine::id(one)], row);
     machine.change(one, |sketch| sketch.sent = Some(1));
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(3).await, told(&[("beat", 0)]));
     machine.close(one);
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(4).await, told(&[("closed", 1), ("beat", 0)]));
 }
 
@@ -177,17 +177,17 @@ async fn a_stream_resumes_where_it_left_off() {
     for port in 1..=5 {
         machine.open(established(port, 10, "nginx"));
     }
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let mut reader = Reader::open(&client, "", None).await;
     reader.up_to(2).await;
     let (id, there) = (reader.id.clone().unwrap(), reader.there.clone());
     drop(reader);
     machine.open(established(6, 10, "nginx"));
-    machine.beat();
+    machine.update();
     let first = machine.there[0].1.socket.id.cookie;
     machine.close(first);
-    machine.beat();
+    machine.update();
     for (query, header) in [
         (String::new(), Some(id.as_str())),
         (format!("?since={id}"), None),
@@ -209,10 +209,10 @@ async fn what_cannot_be_resumed_begins_anew() {
     let mut machine = Machine::new();
     machine.closed_kept = 1;
     let cookies: Vec<u64> = (1..=3).map(|port| machine.open(established(port, 1, "a"))).collect();
-    machine.beat();
+    machine.update();
     for cookie in &cookies[..2] {
         machine.close(*cookie);
-        machine.beat();
+        machine.update();
     }
     let client = machine.client();
     for (last, why) in [
@@ -232,7 +232,7 @@ async fn what_cannot_be_resumed_begins_anew() {
     }
     // What is kept suffices for this one, and nothing is new.
     let mut reader = Reader::open(&client, "", Some("feed000000000001-4")).await;
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(5).await, told(&[("beat", 0)]));
 }
 
@@ -241,30 +241,30 @@ async fn a_connection_that_stops_matching_has_left() {
     let mut machine = Machine::new();
     let one = machine.open(established(1, 10, "nginx"));
     let other = machine.open(established(2, 11, "curl"));
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let filter = "?filter=bytes_out%20%3E%3D%201000B%20and%20nginx";
     let mut reader = Reader::open(&client, filter, None).await;
     assert_eq!(reader.up_to(2).await, told(&[("snapshot", 0), ("opened", 1), ("beat", 0)]));
     machine.change(one, |sketch| sketch.sent = Some(10));
     machine.change(other, |sketch| sketch.sent = Some(10));
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(3).await, told(&[("left", 1), ("beat", 0)]));
     machine.change(one, |sketch| sketch.sent = Some(2000));
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(4).await, told(&[("opened", 1), ("beat", 0)]));
     let id = reader.id.clone();
     drop(reader);
     // It stops matching while nobody reads: whoever resumes hears of it.
     machine.change(one, |sketch| sketch.sent = Some(10));
-    machine.beat();
+    machine.update();
     let mut again = Reader::open(&client, filter, id.as_deref()).await;
     again.there.insert(Machine::id(one), Value::Null);
     again.up_to(5).await;
     assert!(again.there.is_empty(), "{:?}", again.there);
     machine.close(one);
     machine.close(other);
-    machine.beat();
+    machine.update();
     assert_eq!(again.up_to(6).await, told(&[("beat", 0)]));
 }
 
@@ -275,7 +275,7 @@ async fn a_slow_reader_gets_many_beats_as_one_and_holds_up_nobody() {
     for number in 0..3000_u32 {
         machine.open(established(1, number, "nginx"));
     }
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let mut slow = Reader::open(&client, "", None).await;
     let mut quick = Reader::open(&client, "?updates=false", None).await;
@@ -290,13 +290,13 @@ async fn a_slow_reader_gets_many_beats_as_one_and_holds_up_nobody() {
             machine.change(*cookie, |sketch| sketch.sent = Some(round));
         }
         machine.open(established(2, 1, "curl"));
-        machine.beat();
+        machine.update();
         quick.up_to(machine.sequence).await;
     }
     assert_eq!(quick.ids(), all_ids(&machine));
     let events = slow.up_to(machine.sequence).await;
-    let beats = events.iter().filter(|(name, _)| name == "beat").count();
-    assert!(beats <= 3, "{beats} rounds for 41 beats: {events:?}");
+    let updates = events.iter().filter(|(name, _)| name == "beat").count();
+    assert!(updates <= 3, "{updates} rounds for 41 beats: {events:?}");
     assert!(events.iter().all(|(_, rows)| *rows <= 256), "{events:?}");
     assert_eq!(slow.ids(), all_ids(&machine));
     for (_, connection) in &machine.there {
@@ -348,7 +348,7 @@ async fn a_quiet_stream_is_kept_alive() {
         reader.comments += 1;
     }
     assert_eq!(waited.elapsed().as_secs(), 45);
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(2).await, told(&[("beat", 0)]));
 }
 
@@ -357,7 +357,7 @@ enum Step {
     Open(bool),
     Close(usize),
     Change(usize, u64),
-    Beat,
+    Update,
     /// The reader reads all there is.
     Read,
     /// The reader goes, and comes back with its last id.
@@ -369,7 +369,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<bool>().prop_map(Step::Open),
         2 => any::<usize>().prop_map(Step::Close),
         3 => (any::<usize>(), 0..2000_u64).prop_map(|(at, sent)| Step::Change(at, sent)),
-        4 => Just(Step::Beat),
+        4 => Just(Step::Update),
         2 => Just(Step::Read),
         1 => Just(Step::Reconnect),
     ]
@@ -392,7 +392,7 @@ proptest! {
             let client = machine.client();
             let query = if filtered { "?filter=bytes_out%20%3E%201000B" } else { "" };
             let mut reader = Reader::open(&client, query, None).await;
-            for step in steps.into_iter().chain([Step::Beat, Step::Read]) {
+            for step in steps.into_iter().chain([Step::Update, Step::Read]) {
                 let there: Vec<u64> =
                     machine.there.iter().map(|(_, c)| c.socket.id.cookie).collect();
                 let pick = |at: usize| there.get(at % there.len().max(1)).copied();
@@ -406,9 +406,9 @@ proptest! {
                     Step::Change(at, sent) => if let Some(cookie) = pick(at) {
                         machine.change(cookie, |sketch| sketch.sent = Some(sent));
                     },
-                    Step::Beat => machine.beat(),
+                    Step::Update => machine.update(),
                     Step::Read => {
-                        machine.beat();
+                        machine.update();
                         reader.up_to(machine.sequence).await;
                         let meant: BTreeMap<String, Option<u64>> = machine
                             .there

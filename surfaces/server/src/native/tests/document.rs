@@ -87,10 +87,10 @@ fn full() -> (Machine, u64) {
     machine.open(established(1001, 10, "nginx"));
     let mut blind = established(1002, 11, "curl");
     (blind.sent, blind.rates, blind.class) = (None, None, Class::Unknown);
-    blind.holders = Known::Unknown(Unknown::NotPrivileged);
+    blind.owners = Known::Unknown(Unknown::NotPrivileged);
     machine.open(blind);
     let mut shared = established(1003, 11, "curl");
-    shared.holders = Known::Value(
+    shared.owners = Known::Value(
         vec![(11, "curl".to_owned()), (12, "say \"hi\"\\\n".to_owned())],
         Source::Procfs,
     );
@@ -116,11 +116,11 @@ fn full() -> (Machine, u64) {
         count: 2,
         sentence: "2 processes could not be looked into".into(),
     });
-    machine.beat();
+    machine.update();
     machine.close(closing);
     machine.happen(EventKind::Opened, &established(1004, 11, "curl"));
     machine.happen(EventKind::Failed, &established(1005, 11, "curl"));
-    machine.beat();
+    machine.update();
     (machine, closing)
 }
 

@@ -112,13 +112,13 @@ async fn what_is_not_there_is_404_and_other_methods_are_405() {
 async fn a_closed_connection_is_410_with_what_was_last_seen() {
     let mut machine = Machine::new();
     let cookie = machine.open(established(1000, 10, "nginx"));
-    machine.beat();
+    machine.update();
     let path = format!("/api/v1/connections/{}", Machine::id(cookie));
     let one = machine.client().json(&path).await;
     assert_eq!(one["connection"]["local_port"], 1000);
     assert!(one["connection"]["why"].as_str().unwrap().contains("Nothing holds it back"));
     machine.close(cookie);
-    machine.beat();
+    machine.update();
     refused(&machine, &path, 410, "closed").await;
     let gone = machine.client().get(&path).await.json();
     assert_eq!(gone["connection"]["process"], "nginx");
@@ -127,9 +127,9 @@ async fn a_closed_connection_is_410_with_what_was_last_seen() {
     assert_eq!(gone["verdict"]["verdict"], "healthy");
     machine.closed_kept = 0;
     let next = machine.open(established(1001, 10, "nginx"));
-    machine.beat();
+    machine.update();
     machine.close(next);
-    machine.beat();
+    machine.update();
     refused(&machine, &path, 404, "no-such-connection").await;
 }
 

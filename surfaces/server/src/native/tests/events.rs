@@ -21,7 +21,7 @@ fn eventful(count: u16) -> Machine {
         let name = if port % 2 == 0 { "nginx" } else { "curl" };
         machine.happen(EventKind::Closed, &established(port, 10, name));
     }
-    machine.beat();
+    machine.update();
     machine
 }
 
@@ -55,7 +55,7 @@ async fn a_list_goes_on_where_the_one_before_ended() {
 async fn what_does_not_match_is_passed_by() {
     let mut machine = eventful(10);
     machine.happen(EventKind::Failed, &established(1, 10, "nginx"));
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let filter = escaped("nginx and ended == rst-in");
     let path = format!("/api/v1/events?filter={filter}&limit=3&fields=process,serial");
@@ -81,7 +81,7 @@ async fn what_is_not_kept_is_gone_and_what_was_lost_is_said() {
         count: 3,
         sentence: "3 events were dropped".into(),
     });
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let kept = client.json("/api/v1/events").await;
     assert_eq!((serials(&kept), &kept["complete_since"]), (vec![7, 8, 9, 10], &6.into()));
@@ -227,14 +227,14 @@ async fn a_stream_tells_what_happens_from_now_on() {
         assert_eq!(reader.id, "feed000000000001-10");
     }
     machine.happen(EventKind::Opened, &established(1, 10, "nginx"));
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(11).await, [11]);
     // Nothing for this one, but it need not be told again.
     assert_eq!(curl.up_to(11).await, [0; 0]);
     for port in 0..1000 {
         machine.happen(EventKind::Closed, &established(port, 10, "curl"));
     }
-    machine.beat();
+    machine.update();
     let wanted: Vec<u64> = (12..=1011).collect();
     assert_eq!(reader.up_to(1011).await, wanted);
     assert_eq!(curl.up_to(1011).await, wanted);
@@ -253,7 +253,7 @@ async fn a_stream_resumes_or_says_what_is_missing() {
     whole.next().await;
     assert_eq!(whole.up_to(10).await.len(), 10);
     machine.events_kept = 4;
-    machine.beat();
+    machine.update();
     for (last, missed, why) in [
         ("feed000000000001-3", Some(3), "not kept"),
         ("feed000000000001-30", None, "has not been yet"),
@@ -282,7 +282,7 @@ async fn a_slow_reader_is_told_how_much_it_missed() {
         for port in 0..2000 {
             last = machine.happen(EventKind::Closed, &established(port, 10, "nginx"));
         }
-        machine.beat();
+        machine.update();
         tokio::task::yield_now().await;
     }
     let (mut told, mut missed) = (BTreeSet::new(), 0);
@@ -319,7 +319,7 @@ async fn streams_of_events_and_changes_share_their_bound() {
 async fn events_are_counted_by_kind() {
     let mut machine = eventful(3);
     machine.happen(EventKind::Opened, &established(1, 10, "nginx"));
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let has =
         |text: &str, line: &str| assert!(text.lines().any(|l| l == line), "no {line} in {text}");
@@ -332,7 +332,7 @@ async fn events_are_counted_by_kind() {
     for _ in 0..5 {
         machine.happen(EventKind::Failed, &established(1, 10, "nginx"));
     }
-    machine.beat();
+    machine.update();
     let text = client.get("/metrics").await;
     has(text.text(), "conns_events_total{kind=\"closed\"} 3.0");
     has(text.text(), "conns_events_total{kind=\"failed\"} 2.0");

@@ -11,7 +11,7 @@ use super::scene::{Machine, established};
 async fn it_tells_abilities_losses_cost_and_readers() {
     let mut machine = Machine::new();
     machine.open(established(1000, 10, "nginx"));
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let stream = client.ask(Request::get("/api/v1/changes").body(Body::empty()).unwrap()).await;
     let health = client.json("/api/v1/health").await;
@@ -44,7 +44,7 @@ async fn it_is_503_if_the_sources_fail_or_the_last_look_is_old() {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["status"], "failing");
     assert_eq!(answer.json()["failing"], "the last look began 3001 ms ago");
-    machine.beat();
+    machine.update();
     assert_eq!(client.get("/api/v1/health").await.status, 200);
     machine.failing = Some("sock_diag: permission denied".into());
     machine.publish();

@@ -24,11 +24,11 @@ fn machine() -> Machine {
         state: State::Close,
         remote: None,
         sent: None,
-        holders: Known::Unknown(Unknown::NotPrivileged),
+        owners: Known::Unknown(Unknown::NotPrivileged),
         ..established(53, 0, "")
     });
     machine.open(Sketch { state: State::TimeWait, ..established(1002, 0, "") });
-    machine.beat();
+    machine.update();
     machine
 }
 
@@ -162,14 +162,14 @@ async fn verdicts_are_worst_first_and_of_those_of_interest() {
 async fn processes_are_counted_and_what_nobody_holds_apart() {
     let mut machine = machine();
     let shared = Sketch {
-        holders: Known::Value(
+        owners: Known::Value(
             vec![(10, "nginx".to_owned()), (12, "child".to_owned())],
             Source::Procfs,
         ),
         ..established(1003, 0, "")
     };
     machine.open(shared);
-    machine.beat();
+    machine.update();
     let list = machine.client().json("/api/v1/processes").await;
     let rows = list["processes"].as_array().unwrap();
     let pids: Vec<u64> = rows.iter().map(|row| row["pid"].as_u64().unwrap()).collect();
@@ -199,7 +199,7 @@ async fn the_usual_list_is_written_once_a_beat() {
     machine.open(established(2000, 10, "nginx"));
     // Nothing is published yet.
     assert_eq!(client.get("/api/v1/connections").await.body, first);
-    machine.beat();
+    machine.update();
     let list = client.json("/api/v1/connections").await;
     assert_eq!(ports(&list, "connections"), [1000, 1001, 5000, 2000]);
 }

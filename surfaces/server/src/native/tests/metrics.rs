@@ -34,7 +34,7 @@ async fn ten_thousand_processes_and_listeners_stay_within_the_bound() {
     for number in 0..500 {
         machine.open(established(number, 7, "busiest"));
     }
-    machine.beat();
+    machine.update();
     let answer = machine.client().get("/metrics").await;
     let type_ = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(answer.header("content-type"), type_);
@@ -64,7 +64,7 @@ async fn figures_are_right_and_the_format_is_kept() {
     machine.open(hostile);
     machine.open(established(1001, 11, "other"));
     machine.open(listener("[::1]:443", (3, 128, 9), 10, "nginx"));
-    machine.beat();
+    machine.update();
     let answer = machine.client().get("/metrics").await;
     let text = answer.text();
     assert!(text.ends_with("# EOF\n"));
@@ -109,7 +109,7 @@ async fn a_process_called_other_does_not_make_a_series_twice() {
     for number in 100..105 {
         machine.open(established(number, 5, "other"));
     }
-    machine.beat();
+    machine.update();
     let answer = machine.client().get("/metrics").await;
     let line = "conns_process_connections{process=\"other\"} ";
     let found: Vec<&str> = answer.text().lines().filter(|there| there.starts_with(line)).collect();

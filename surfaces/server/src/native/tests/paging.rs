@@ -66,7 +66,7 @@ async fn walk(
     let client = machine.client();
     let mut seen = BTreeMap::new();
     let mut cursor: Option<String> = None;
-    let mut happenings = between.iter();
+    let mut lifecycle_events = between.iter();
     // Nothing that opens meanwhile makes the walk longer.
     for _ in 0..=machine.there.len() {
         let list = page(&client, base, limit, cursor.as_deref()).await;
@@ -79,10 +79,10 @@ async fn walk(
             Some(next) => cursor = Some(next.to_owned()),
             None => return seen,
         }
-        for event in happenings.next().into_iter().flatten() {
+        for event in lifecycle_events.next().into_iter().flatten() {
             apply(machine, event);
         }
-        machine.beat();
+        machine.update();
     }
     panic!("the pages do not end: {seen:?}");
 }
@@ -110,7 +110,7 @@ proptest! {
                 let bytes = number as u64 * 37 % 101;
                 machine.change(cookie, |sketch| sketch.sent = Some(bytes));
             }
-            machine.beat();
+            machine.update();
             let before = cookies(&machine);
             let seen = walk(&mut machine, base, limit, &between).await;
             let after = cookies(&machine);
@@ -141,7 +141,7 @@ async fn begun(base: &str) -> (Machine, String) {
     for number in 0..20_u16 {
         machine.open(established(1000 + number, u32::from(number) + 1, "nginx"));
     }
-    machine.beat();
+    machine.update();
     let first = page(&machine.client(), base, 5, None).await;
     let cursor = first["next_cursor"].as_str().unwrap().to_owned();
     (machine, cursor)
@@ -168,7 +168,7 @@ async fn a_cursor_belongs_to_its_question() {
 async fn a_cursor_of_another_instance_has_expired() {
     let (mut machine, cursor) = begun("/api/v1/connections").await;
     machine.instance += 1;
-    machine.beat();
+    machine.update();
     let answer = machine.client().get(&format!("/api/v1/connections?cursor={cursor}")).await;
     assert_eq!(answer.status, 410);
     assert_eq!(answer.json()["error"]["code"], "cursor-expired");
@@ -180,7 +180,7 @@ async fn of_too_many_sorted_lists_the_one_unused_longest_is_forgotten() {
     for number in 0..20_u16 {
         machine.open(established(1000 + number, 1, "nginx"));
     }
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let base = "/api/v1/connections?sort=-local_port";
     let begin = async || {
@@ -203,7 +203,7 @@ async fn processes_are_paged_by_pid() {
     let (mut machine, cursor) = begun("/api/v1/processes").await;
     let leaving = machine.there[6].1.socket.id.cookie;
     machine.close(leaving);
-    machine.beat();
+    machine.update();
     let list = machine.client().json(&format!("/api/v1/processes?limit=3&cursor={cursor}")).await;
     let pids: Vec<&Value> =
         list["processes"].as_array().unwrap().iter().map(|p| &p["pid"]).collect();

@@ -9,10 +9,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use conns_core::model::{
-    Ability, AcceptQueue, Beat, Closed, Closer, Connection, Cost, Direction, Ending, Endpoint,
-    Event, EventKind, Facts, Family, Health, Holder, HowEnded, Known, Life, Loss, LossKind, Moment,
-    Netns, Observation, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketMemory,
-    SocketRow, Source, State, TcpInfo, Unknown,
+    Ability, AcceptQueue, CloseReason, Closed, ClosedConnection, Closer, Connection, Cost,
+    Direction, Endpoint, Event, EventKind, Facts, Family, Health, Known, Loss, LossKind, Moment,
+    Netns, Observation, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketMemory,
+    SocketSample, Source, State, Stats, TcpInfo, Unknown, Update,
 };
 use conns_core::track::{Class, Memory, Tracker};
 use http::{HeaderMap, StatusCode};
@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
+use crate::caches::ResponseCaches;
 use crate::native::{About, router};
-use crate::shelves::Shelves;
 
 pub(super) const NETNS: u64 = 4_026_531_840;
 pub(super) const INSTANCE: u64 = 0xfeed_0000_0000_0001;
@@ -46,7 +46,7 @@ pub(super) struct Sketch {
     pub(super) remote: Option<String>,
     pub(super) sent: Option<u64>,
     pub(super) queue: Option<(u32, u32, u32)>,
-    pub(super) holders: Known<Vec<(u32, String)>>,
+    pub(super) owners: Known<Vec<(u32, String)>>,
     pub(super) rates: Option<Rates>,
     pub(super) class: Class,
 }
@@ -60,7 +60,7 @@ pub(super) fn established(port: u16, pid: u32, process: &str) -> Sketch {
         remote: Some("192.0.2.7:443".to_owned()),
         sent: Some(1000),
         queue: None,
-        holders: known(vec![(pid, process.to_owned())]),
+        owners: known(vec![(pid, process.to_owned())]),
         rates: Some(Rates { out_bytes_per_s: 10.5, in_bytes_per_s: 0.0 }),
         class: Class::Healthy,
     }
@@ -144,18 +144,18 @@ impl Sketch {
         let observation = Observation {
             source: Source::SockDiag,
             at: Moment::default(),
-            facts: vec![Facts::Sockets(vec![SocketRow::from(socket)])],
+            facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
             losses: Vec::new(),
         };
         let seen = Tracker::new(Memory::None).fold(vec![observation]);
         let mut made = seen.connections.into_iter().next().expect("one connection");
-        made.holders = match self.holders.clone() {
+        made.owners = match self.owners.clone() {
             Known::Value(held, source) => {
-                let holder = |(pid, name): (u32, String)| Holder {
+                let owner = |(pid, name): (u32, String)| Owner {
                     process: process(pid, &name),
                     descriptor: Some(3),
                 };
-                let held: Vec<Holder> = held.into_iter().map(holder).collect();
+                let held: Vec<Owner> = held.into_iter().map(owner).collect();
                 Known::Value(held.into(), source)
             }
             Known::Unknown(why) => Known::Unknown(why),
@@ -170,13 +170,13 @@ impl Sketch {
 
 /// The machine and its agent.
 pub(super) struct Machine {
-    publish: watch::Sender<Arc<Beat>>,
-    shelves: Arc<Shelves>,
+    publish: watch::Sender<Arc<Update>>,
+    caches: Arc<ResponseCaches>,
     pub(super) instance: u64,
     pub(super) sequence: u64,
     serial: u64,
     pub(super) there: Vec<(Sketch, Connection)>,
-    closed: Vec<Arc<Closed>>,
+    closed: Vec<Arc<ClosedConnection>>,
     /// Most of those that closed which are kept.
     pub(super) closed_kept: usize,
     complete_since: u64,
@@ -193,7 +193,7 @@ pub(super) struct Machine {
 impl Machine {
     /// An agent that has looked once and seen nothing.
     pub(super) fn new() -> Self {
-        let (publish, feed) = watch::channel(Arc::new(Beat {
+        let (publish, feed) = watch::channel(Arc::new(Update {
             instance: INSTANCE,
             snapshot: Arc::new(Snapshot::default()),
             closed: Arc::from([]),
@@ -204,7 +204,7 @@ impl Machine {
         }));
         let mut machine = Self {
             publish,
-            shelves: Arc::new(Shelves::new(feed)),
+            caches: Arc::new(ResponseCaches::new(feed)),
             instance: INSTANCE,
             sequence: 0,
             serial: 0,
@@ -219,7 +219,7 @@ impl Machine {
             failing: None,
             now_us: Arc::new(AtomicU64::new(0)),
         };
-        machine.beat();
+        machine.update();
         machine
     }
 
@@ -229,8 +229,9 @@ impl Machine {
         let cookie = self.serial + 1000;
         let mut made = sketch.make(cookie);
         let next = self.sequence + 1;
-        made.life = Life::new(self.serial, next, self.at(next));
-        made.life.rates = sketch.rates.map_or(Known::Unknown(Unknown::NeedsTwoObservations), known);
+        made.stats = Stats::new(self.serial, next, self.at(next));
+        made.stats.rates =
+            sketch.rates.map_or(Known::Unknown(Unknown::NeedsTwoObservations), known);
         self.there.push((sketch, made));
         cookie
     }
@@ -241,10 +242,10 @@ impl Machine {
         let place = self.there.iter_mut().find(|(_, c)| c.socket.id.cookie == cookie);
         let (sketch, connection) = place.expect("it is there");
         change(sketch);
-        let life = connection.life;
+        let stats = connection.stats;
         *connection = sketch.make(cookie);
-        connection.life = Life { changed_sequence: next, ..life };
-        connection.life.rates = sketch.rates.map_or(life.rates, known);
+        connection.stats = Stats { changed_sequence: next, ..stats };
+        connection.stats.rates = sketch.rates.map_or(stats.rates, known);
     }
 
     /// It is gone with the next beat.
@@ -253,7 +254,7 @@ impl Machine {
         let (_, connection) = self.there.remove(at.expect("it is there"));
         let sequence = self.sequence + 1;
         let at = self.at(sequence);
-        self.closed.push(Arc::new(Closed { sequence, at, connection }));
+        self.closed.push(Arc::new(ClosedConnection { sequence, at, connection }));
         while self.closed.len() > self.closed_kept {
             self.complete_since = self.closed.remove(0).sequence;
         }
@@ -266,10 +267,10 @@ impl Machine {
         let mut connection = sketch.make(serial + 500_000);
         if matches!(kind, EventKind::Closed | EventKind::Failed) {
             connection.socket.state = State::Close;
-            connection.ending = known(Ending {
+            connection.closed = known(Closed {
                 at,
                 duration_us: known(1000),
-                how: HowEnded::ResetReceived,
+                how: CloseReason::ResetReceived,
                 first_closer: known(Closer::Remote),
                 fin_received: false,
             });
@@ -288,7 +289,7 @@ impl Machine {
     }
 
     /// Publishes the next beat.
-    pub(super) fn beat(&mut self) {
+    pub(super) fn update(&mut self) {
         self.sequence += 1;
         let forgotten = self.events.len().saturating_sub(self.events_kept);
         self.events.drain(..forgotten);
@@ -304,7 +305,7 @@ impl Machine {
         let snapshot =
             Snapshot { sequence: self.sequence, at, connections, losses: self.losses.clone() };
         let missing = Some("no CAP_NET_ADMIN".into());
-        self.publish.send_replace(Arc::new(Beat {
+        self.publish.send_replace(Arc::new(Update {
             instance: self.instance,
             snapshot: Arc::new(snapshot),
             closed: self.closed.clone().into(),
@@ -314,17 +315,17 @@ impl Machine {
             health: Health {
                 started: self.at(0),
                 interval_us: SECOND_US,
-                beats: self.sequence,
-                slip_us: 1500,
-                slip_max_us: 2500,
-                beats_missed: 1,
+                updates: self.sequence,
+                lateness_us: 1500,
+                lateness_max_us: 2500,
+                samples_skipped: 1,
                 failing: self.failing.clone(),
                 abilities: vec![Ability {
                     name: "marks".into(),
                     meaning: "firewall marks".into(),
                     missing,
                 }],
-                corrections: 0,
+                reconciliation_differences: 0,
                 losses: [
                     &self.events_lost[..],
                     &[Loss {
@@ -337,7 +338,7 @@ impl Machine {
                 .concat(),
                 cost: Cost {
                     cpu_us: 2_000_000,
-                    beat_cpu_us: 3000,
+                    sample_cpu_us: 3000,
                     resident_bytes: 30_000_000,
                     resident_peak_bytes: 40_000_000,
                 },
@@ -366,7 +367,7 @@ impl Machine {
             refusals: Arc::default(),
             counts: Arc::default(),
         };
-        Client(router(Arc::clone(&self.shelves), about))
+        Client(router(Arc::clone(&self.caches), about))
     }
 
     /// The id of this cookie's connection.

@@ -9,7 +9,7 @@ use super::{Reader, told};
 async fn what_happened_is_told_once_with_its_beat() {
     let mut machine = Machine::new();
     machine.happen(EventKind::Opened, &established(1, 10, "nginx"));
-    machine.beat();
+    machine.update();
     let client = machine.client();
     let mut reader = Reader::open(&client, "", None).await;
     let mut without = Reader::open(&client, "?events=false", None).await;
@@ -23,7 +23,7 @@ async fn what_happened_is_told_once_with_its_beat() {
     }
     machine.happen(EventKind::Closed, &established(1, 10, "nginx"));
     machine.happen(EventKind::Failed, &established(2, 11, "curl"));
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(3).await, told(&[("events", 2), ("beat", 0)]));
     assert_eq!(reader.id.as_deref(), Some("feed000000000001-3-3"));
     let seen: Vec<_> =
@@ -39,7 +39,7 @@ async fn what_happened_is_told_once_with_its_beat() {
     });
     assert_eq!(curl.heard, [row]);
     // Whoever resumes behind the second beat misses none of them.
-    machine.beat();
+    machine.update();
     let mut again = Reader::open(&client, "", Some("feed000000000001-2-1")).await;
     assert_eq!(again.up_to(4).await, told(&[("events", 2), ("beat", 0)]));
     // With an id from before there were events, or of events that have not been yet, none are told.
@@ -60,7 +60,7 @@ async fn events_that_are_not_kept_are_counted_and_many_come_in_pieces() {
     for port in 0..2000 {
         machine.happen(EventKind::Closed, &established(port, 10, "nginx"));
     }
-    machine.beat();
+    machine.update();
     let mut reader = Reader::open(&client, "", Some("feed000000000001-1-0")).await;
     let missed = reader.next().await.unwrap();
     assert_eq!((&*missed.name, &missed.data["events"]), ("missed", &500.into()));
@@ -68,6 +68,6 @@ async fn events_that_are_not_kept_are_counted_and_many_come_in_pieces() {
     assert!(events.iter().all(|(_, rows)| *rows <= 256), "{events:?}");
     let serials: Vec<_> = reader.heard.iter().map(|event| event["serial"].as_u64()).collect();
     assert_eq!(serials, (501..=2000).map(Some).collect::<Vec<_>>());
-    machine.beat();
+    machine.update();
     assert_eq!(reader.up_to(3).await, told(&[("beat", 0)]));
 }

@@ -13,33 +13,33 @@ use super::{Known, Socket, TcpInfo, Timer};
 /// A socket, and how long ago it was told. Reading it is reading the [`Socket`] as it was told;
 /// whoever changes it gets a copy of their own.
 #[derive(Debug, Clone)]
-pub struct SocketRow {
+pub struct SocketSample {
     socket: Arc<Socket>,
-    unchanged_ms: u32,
+    age_ms: u32,
 }
 
-impl SocketRow {
+impl SocketSample {
     /// Milliseconds since it was told, in which it has not changed.
     #[must_use]
-    pub fn unchanged_ms(&self) -> u32 {
-        self.unchanged_ms
+    pub fn age_ms(&self) -> u32 {
+        self.age_ms
     }
 
     /// Lets so many milliseconds pass in which nothing happened.
-    pub fn let_pass(&mut self, ms: u32) {
-        self.unchanged_ms = self.unchanged_ms.saturating_add(ms);
+    pub fn advance(&mut self, ms: u32) {
+        self.age_ms = self.age_ms.saturating_add(ms);
     }
 
     /// Milliseconds since something last happened, which `read` finds in `tcp_info`.
     #[must_use]
     pub fn since(&self, read: impl FnOnce(&TcpInfo) -> Option<u32>) -> Option<u32> {
-        Some(read(self.tcp.value()?)?.saturating_add(self.unchanged_ms))
+        Some(read(self.tcp.value()?)?.saturating_add(self.age_ms))
     }
 
     /// The pending timer as it is now; not applicable if none is.
     #[must_use]
     pub fn timer_now(&self) -> Known<Timer> {
-        let left = |timer: Timer| timer.expires_ms.saturating_sub(self.unchanged_ms);
+        let left = |timer: Timer| timer.expires_ms.saturating_sub(self.age_ms);
         self.timer.map(|timer| Timer { expires_ms: left(timer), ..timer })
     }
 
@@ -48,20 +48,20 @@ impl SocketRow {
     pub fn to_socket(&self) -> Socket {
         let mut socket = (*self.socket).clone();
         if let Known::Value(tcp, _) = &mut socket.tcp {
-            tcp.let_pass(self.unchanged_ms);
+            tcp.advance(self.age_ms);
         }
         socket.timer = self.timer_now();
         socket
     }
 }
 
-impl From<Socket> for SocketRow {
+impl From<Socket> for SocketSample {
     fn from(socket: Socket) -> Self {
-        Self { socket: Arc::new(socket), unchanged_ms: 0 }
+        Self { socket: Arc::new(socket), age_ms: 0 }
     }
 }
 
-impl Deref for SocketRow {
+impl Deref for SocketSample {
     type Target = Socket;
 
     fn deref(&self) -> &Socket {
@@ -69,22 +69,22 @@ impl Deref for SocketRow {
     }
 }
 
-impl DerefMut for SocketRow {
+impl DerefMut for SocketSample {
     fn deref_mut(&mut self) -> &mut Socket {
         Arc::make_mut(&mut self.socket)
     }
 }
 
-impl Serialize for SocketRow {
+impl Serialize for SocketSample {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.unchanged_ms {
+        match self.age_ms {
             0 => self.socket.serialize(serializer),
             _ => self.to_socket().serialize(serializer),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for SocketRow {
+impl<'de> Deserialize<'de> for SocketSample {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Socket::deserialize(deserializer).map(Self::from)
     }

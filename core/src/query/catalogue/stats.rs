@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Duration,
         "Time since it was established: told by the kernel until payload went both ways, else known if it was seen to come.",
         "eBPF events; else derived from tcp_info: last_data_sent, last_data_recv",
-        |c| Value::known(c.life.age_us, Value::Micros),
+        |c| Value::known(c.stats.age_us, Value::Micros),
     ),
     (
         "first_seen",
@@ -20,7 +20,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Time,
         "When it was first seen: it is at least that old.",
         "derived",
-        |c| Value::Time(c.life.first_seen.wall_us),
+        |c| Value::Time(c.stats.first_seen.wall_us),
     ),
     (
         "serial",
@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::Count,
         "Number in the order in which connections were met, from 1; never given twice.",
         "derived",
-        |c| watched(c, Value::Count(c.life.serial)),
+        |c| watched(c, Value::Count(c.stats.serial)),
     ),
     (
         "last_sent",
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::BytesPerSecond,
         "Payload sent a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
         "derived",
-        |c| Value::known(c.life.slot_rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
+        |c| Value::known(c.stats.slot_rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
     ),
     (
         "slot_rate_in",
@@ -76,7 +76,7 @@ pub(super) const ROWS: &[Row] = &[
         Kind::BytesPerSecond,
         "Payload received a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
         "derived",
-        |c| Value::known(c.life.slot_rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
+        |c| Value::known(c.stats.slot_rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
     ),
     (
         "peak_rate_out",
@@ -122,8 +122,8 @@ pub(super) const ROWS: &[Row] = &[
 
 /// A high-water mark: there is one once the connection was looked at twice.
 fn peak(c: &Connection, read: impl FnOnce(&Peaks) -> Value<'static>) -> Value<'static> {
-    match c.life.rates {
-        Known::Value(..) => read(&c.life.peaks),
+    match c.stats.rates {
+        Known::Value(..) => read(&c.stats.peaks),
         Known::Unknown(why) => Value::Unknown(why),
         Known::NotApplicable => Value::NotApplicable,
     }
@@ -131,5 +131,5 @@ fn peak(c: &Connection, read: impl FnOnce(&Peaks) -> Value<'static>) -> Value<'s
 
 /// What only a tracker with a memory gives.
 fn watched(c: &Connection, value: Value<'static>) -> Value<'static> {
-    if c.life.serial == 0 { Value::Unknown(Unknown::NeedsTwoObservations) } else { value }
+    if c.stats.serial == 0 { Value::Unknown(Unknown::NeedsTwoObservations) } else { value }
 }

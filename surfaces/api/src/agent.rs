@@ -61,7 +61,7 @@ impl Default for Ask {
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum FaceError {
+pub enum AgentError {
     /// The machine cannot be read.
     #[error("{0}")]
     Unavailable(String),
@@ -72,7 +72,7 @@ pub enum FaceError {
 
 /// What happened.
 #[derive(Debug, Clone, Default)]
-pub struct Followed {
+pub struct EventBatch {
     /// The events, oldest first.
     pub events: Vec<Arc<Event>>,
     /// What was lost since the question before.
@@ -83,44 +83,44 @@ pub struct Followed {
 ///
 /// Snapshots hold more than the view asked for (a direction needs the listening sockets too);
 /// surfaces show those that [`View::contains`].
-pub trait Face {
+pub trait Agent {
     /// One look at the machine.
     ///
     /// # Errors
-    /// [`FaceError`] if there is no answer at all; what is merely missing from it is among its
+    /// [`AgentError`] if there is no answer at all; what is merely missing from it is among its
     /// losses.
-    fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, FaceError>;
+    fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, AgentError>;
 
     /// Looks `every` so often for `span`, and answers with the last look, whose verdicts are about
     /// the whole span.
     ///
     /// # Errors
-    /// As [`Face::look`].
+    /// As [`Agent::look`].
     fn watch(
         &mut self,
         ask: &Ask,
         span: Duration,
         every: Duration,
-    ) -> Result<Arc<Snapshot>, FaceError>;
+    ) -> Result<Arc<Snapshot>, AgentError>;
 
     /// What has happened since this was asked before (at first: since now). Waits for something to
     /// happen, but not much longer than `at_most`. Events are about what `ask` means, whatever its
     /// view.
     ///
     /// # Errors
-    /// As [`Face::look`].
-    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<Followed, FaceError>;
+    /// As [`Agent::look`].
+    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<EventBatch, AgentError>;
 
-    /// What is kept of what happened before; [`Face::follow`] goes on behind it. Whoever only begins
+    /// What is kept of what happened before; [`Agent::follow`] goes on behind it. Whoever only begins
     /// to watch keeps nothing.
     ///
     /// # Errors
-    /// As [`Face::look`].
-    fn recall(&mut self, ask: &Ask) -> Result<Followed, FaceError>;
+    /// As [`Agent::look`].
+    fn recall(&mut self, ask: &Ask) -> Result<EventBatch, AgentError>;
 
     /// What can be done there, and what not, and why.
     ///
     /// # Errors
-    /// As [`Face::look`].
-    fn abilities(&mut self) -> Result<Vec<Ability>, FaceError>;
+    /// As [`Agent::look`].
+    fn abilities(&mut self) -> Result<Vec<Ability>, AgentError>;
 }

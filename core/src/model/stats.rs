@@ -35,7 +35,7 @@ pub struct Peaks {
 
 /// What became known of a connection by looking more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Life {
+pub struct Stats {
     /// Counts up by one with each connection a tracker meets, from 1: a small number that is never
     /// given twice while that tracker lives.
     pub serial: u64,
@@ -57,7 +57,7 @@ pub struct Life {
     pub peaks: Peaks,
 }
 
-impl Life {
+impl Stats {
     /// A connection seen for the first time.
     #[must_use]
     pub fn new(serial: u64, sequence: u64, at: Moment) -> Self {

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conns_contract::{Scope, SourceError};
-use conns_core::model::{Beat, Cost, Event, Health, Loss, Moment, Snapshot};
+use conns_core::model::{Cost, Event, Health, Loss, Moment, Snapshot, Update};
 use tokio::sync::watch;
 
 use crate::closed::ClosedLog;
@@ -20,7 +20,7 @@ use crate::tally::Tally;
 use crate::{Clock, Engine, cost};
 
 /// Shortest time between two looks: below, looking would be most of what the machine does.
-pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// While it waits for events, the thread hears so late that it is to stop, or to look more often.
 const WOKEN_EVERY: Duration = Duration::from_millis(250);
@@ -28,13 +28,13 @@ const WOKEN_EVERY: Duration = Duration::from_millis(250);
 /// ring.
 const HEARD_EVERY: Duration = Duration::from_millis(50);
 
-/// Looks at the machine until it is dropped; from [`Watcher::start`] on in a thread of its own.
-pub struct Watcher {
-    feed: watch::Receiver<Arc<Beat>>,
+/// Looks at the machine until it is dropped; from [`Sampler::start`] on in a thread of its own.
+pub struct Sampler {
+    feed: watch::Receiver<Arc<Update>>,
     reins: Arc<Reins>,
     clock: Clock,
     /// What the thread will be given.
-    idle: Option<(Heart, watch::Sender<Arc<Beat>>)>,
+    idle: Option<(Heart, watch::Sender<Arc<Update>>)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -44,7 +44,7 @@ struct Reins {
     stop: AtomicBool,
 }
 
-impl Watcher {
+impl Sampler {
     /// Looks once, so that everything the sources need is open, and starts no thread yet: whoever
     /// gives up privileges does so now.
     ///
@@ -53,7 +53,7 @@ impl Watcher {
     pub fn open(mut engine: Engine, every: Duration) -> Result<Self, SourceError> {
         let scope = Scope::everything();
         let clock = engine.clock;
-        let every = every.max(SHORTEST_INTERVAL);
+        let every = every.max(MIN_INTERVAL);
         if !engine.hears() {
             engine.tell_by_looks(every);
         }
@@ -65,7 +65,7 @@ impl Watcher {
             stop: AtomicBool::new(false),
         });
         let mut heart = Heart {
-            health: Health { started: first.at, beats: 1, ..Health::default() },
+            health: Health { started: first.at, updates: 1, ..Health::default() },
             closed: ClosedLog::since(first.sequence),
             events: EventLog::default(),
             lost: Tally::default(),
@@ -76,7 +76,7 @@ impl Watcher {
             scope,
         };
         heart.note(heard);
-        let (publish, feed) = watch::channel(heart.beat(Duration::ZERO));
+        let (publish, feed) = watch::channel(heart.update(Duration::ZERO));
         Ok(Self { feed, reins, clock, idle: Some((heart, publish)), thread: None })
     }
 
@@ -94,7 +94,7 @@ impl Watcher {
 
     /// The latest beat, and word of each new one.
     #[must_use]
-    pub fn feed(&self) -> watch::Receiver<Arc<Beat>> {
+    pub fn feed(&self) -> watch::Receiver<Arc<Update>> {
         self.feed.clone()
     }
 
@@ -106,7 +106,7 @@ impl Watcher {
 
     /// Looks so often from now on.
     pub fn set_interval(&self, every: Duration) {
-        self.reins.interval_us.store(micros(every.max(SHORTEST_INTERVAL)), Ordering::Relaxed);
+        self.reins.interval_us.store(micros(every.max(MIN_INTERVAL)), Ordering::Relaxed);
         self.wake();
     }
 
@@ -117,7 +117,7 @@ impl Watcher {
     }
 }
 
-impl Drop for Watcher {
+impl Drop for Sampler {
     fn drop(&mut self) {
         self.reins.stop.store(true, Ordering::Relaxed);
         self.wake();
@@ -141,16 +141,16 @@ struct Heart {
 }
 
 impl Heart {
-    fn run(&mut self, publish: &watch::Sender<Arc<Beat>>) {
+    fn run(&mut self, publish: &watch::Sender<Arc<Update>>) {
         let mut due = Instant::now();
         while let Some(every) = self.wait(&mut due) {
             let slip = due.elapsed();
-            let beat = self.look(slip);
-            publish.send_replace(beat);
+            let update = self.look(slip);
+            publish.send_replace(update);
             // A look that took longer than its turn is not made up for, only counted.
             let missed = due.elapsed().as_micros() / every.as_micros().max(1);
             if let Ok(missed @ 1..) = u32::try_from(missed) {
-                self.health.beats_missed += u64::from(missed);
+                self.health.samples_skipped += u64::from(missed);
                 due += every * missed;
             }
         }
@@ -198,7 +198,7 @@ impl Heart {
         self.lost.add(losses);
     }
 
-    fn look(&mut self, slip: Duration) -> Arc<Beat> {
+    fn look(&mut self, slip: Duration) -> Arc<Update> {
         let before = cost::thread_cpu();
         self.hear();
         match self.engine.look_again(&self.scope) {
@@ -214,23 +214,24 @@ impl Heart {
                 self.engine.reopen();
             }
         }
-        self.health.beats += 1;
-        self.health.slip_us = micros(slip);
-        self.health.slip_max_us = self.health.slip_max_us.max(micros(slip));
-        self.beat(cost::thread_cpu().saturating_sub(before))
+        self.health.updates += 1;
+        self.health.lateness_us = micros(slip);
+        self.health.lateness_max_us = self.health.lateness_max_us.max(micros(slip));
+        self.update(cost::thread_cpu().saturating_sub(before))
     }
 
-    fn beat(&mut self, cpu: Duration) -> Arc<Beat> {
-        let Health { interval_us, abilities, corrections, losses, cost, .. } = &mut self.health;
+    fn update(&mut self, cpu: Duration) -> Arc<Update> {
+        let Health { interval_us, abilities, reconciliation_differences, losses, cost, .. } =
+            &mut self.health;
         *interval_us = self.reins.interval_us.load(Ordering::Relaxed);
         *abilities = self.engine.abilities();
-        *corrections = self.engine.corrections();
+        *reconciliation_differences = self.engine.reconciliation_differences();
         let (events, events_complete_since) = self.events.publish();
         let of_bounds = self.closed.loss().into_iter().chain(self.events.loss());
         let of_events = self.lost.losses().chain(self.engine.coarse().cloned());
         *losses = of_bounds.chain(of_events).collect();
-        *cost = Cost { beat_cpu_us: micros(cpu), ..cost::of_process() };
-        Arc::new(Beat {
+        *cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
+        Arc::new(Update {
             instance: self.instance,
             snapshot: Arc::clone(&self.latest),
             closed: self.closed.shared(),

@@ -42,14 +42,14 @@ impl Hold {
         let local = stream.local_addr()?;
         let mut inputs: Vec<ChildStdin> = Vec::new();
         let mut ends: Vec<OwnedFd> = Vec::new();
-        let mut holders = Vec::new();
+        let mut owners = Vec::new();
         for _ in 0..self.pass {
             let (mine, its) =
                 socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                     .context("making a pair of Unix sockets")?;
             let child = child("take", Stdio::from(its))?;
             give(&mine, &stream)?;
-            holders.push(wait_ready(child)?);
+            owners.push(wait_ready(child)?);
             ends.push(mine);
         }
         // Inheritance comes last: from here on every child gets the descriptor.
@@ -57,15 +57,15 @@ impl Hold {
         for _ in 0..self.inherit {
             let mut child = child("keep", Stdio::piped())?;
             inputs.extend(child.stdin.take());
-            holders.push(wait_ready(child)?);
+            owners.push(wait_ready(child)?);
         }
         if self.let_go {
             drop(stream);
         } else {
-            holders.push(std::process::id());
+            owners.push(std::process::id());
             std::mem::forget(stream);
         }
-        say(&json!({"event": "ready", "local": local, "holders": holders}));
+        say(&json!({"event": "ready", "local": local, "holders": owners}));
         stay()
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use conns_core::model::Beat;
+use conns_core::model::Update;
 use tokio::sync::watch;
 
 /// The latest beat of an agent. Reading it takes no longer than counting one more reader, and whoever
 /// reads slowly misses beats, never delays them.
-pub type Feed = watch::Receiver<Arc<Beat>>;
+pub type UpdateReceiver = watch::Receiver<Arc<Update>>;

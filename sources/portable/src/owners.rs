@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Users};
 
-use conns_core::model::{Holding, Holdings, Known, Process, Source, Subject, Unknown};
+use conns_core::model::{Known, OwnerEntry, OwnerTable, Process, Source, Subject, Unknown};
 
 use crate::tuple::Holds;
 
 /// Describes every process of `holds`; also the pids of which nothing could be read.
-pub(crate) fn look_up(holds: &Holds) -> (Holdings, Vec<u32>) {
+pub(crate) fn look_up(holds: &Holds) -> (OwnerTable, Vec<u32>) {
     let mut places: BTreeMap<u32, Option<u32>> =
         holds.iter().flat_map(|(_, pids)| pids.iter().map(|pid| (*pid, None))).collect();
-    let mut holdings = Holdings::default();
+    let mut owner_table = OwnerTable::default();
     let mut vanished = Vec::new();
     // A fresh table each time, so that nothing of an earlier process with the same pid stays.
     let mut system = System::new().ok();
@@ -30,21 +30,21 @@ pub(crate) fn look_up(holds: &Holds) -> (Holdings, Vec<u32>) {
     for (pid, place) in &mut places {
         match system.as_ref().and_then(|system| system.process(Pid::from_u32(*pid))) {
             Some(seen) => {
-                *place = u32::try_from(holdings.processes.len()).ok();
-                holdings.processes.push(Arc::new(process(*pid, seen, users.as_ref())));
+                *place = u32::try_from(owner_table.processes.len()).ok();
+                owner_table.processes.push(Arc::new(process(*pid, seen, users.as_ref())));
             }
             None => vanished.push(*pid),
         }
     }
     for (socket, pids) in holds {
         let known = pids.iter().filter_map(|pid| places.get(pid).copied().flatten());
-        holdings.held.extend(known.map(|process| Holding {
+        owner_table.held.extend(known.map(|process| OwnerEntry {
             subject: Subject::Socket(*socket),
             process,
             descriptor: None,
         }));
     }
-    (holdings, vanished)
+    (owner_table, vanished)
 }
 
 fn process(pid: u32, seen: &sysinfo::Process, users: Option<&Users>) -> Process {

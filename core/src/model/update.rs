@@ -13,7 +13,7 @@ use super::{Connection, Event, Loss, Moment, Snapshot};
 
 /// A connection that is gone, as it was when last seen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Closed {
+pub struct ClosedConnection {
     /// The first snapshot without it.
     pub sequence: u64,
     /// When that was.
@@ -24,13 +24,13 @@ pub struct Closed {
 
 /// One look, published. Never changed once made; all readers share it.
 #[derive(Debug, Clone)]
-pub struct Beat {
+pub struct Update {
     /// Drawn anew at each start of the agent: sequence numbers of another instance mean nothing.
     pub instance: u64,
     /// What is connected.
     pub snapshot: Arc<Snapshot>,
     /// What has closed lately, oldest first.
-    pub closed: Arc<[Arc<Closed>]>,
+    pub closed: Arc<[Arc<ClosedConnection>]>,
     /// Everything that closed in a later snapshot than this one is in `closed`.
     pub closed_complete_since: u64,
     /// What has happened lately, oldest first, also to connections no look saw.
@@ -49,10 +49,10 @@ pub struct Changes<'a> {
     /// Connections that were there and of which something is new.
     pub updated: Vec<&'a Connection>,
     /// Connections that are gone, in the order they went.
-    pub closed: Vec<&'a Closed>,
+    pub closed: Vec<&'a ClosedConnection>,
 }
 
-impl Beat {
+impl Update {
     /// What changed since the snapshot `sequence`; `None` if that is longer ago than is kept, or
     /// has not been yet: then only the whole state helps.
     #[must_use]
@@ -62,13 +62,13 @@ impl Beat {
         }
         let mut changes = Changes::default();
         for connection in &self.snapshot.connections {
-            if connection.life.first_sequence > sequence {
+            if connection.stats.first_sequence > sequence {
                 changes.opened.push(connection);
-            } else if connection.life.changed_sequence > sequence {
+            } else if connection.stats.changed_sequence > sequence {
                 changes.updated.push(connection);
             }
         }
-        changes.opened.sort_by_key(|connection| connection.life.serial);
+        changes.opened.sort_by_key(|connection| connection.stats.serial);
         let first = self.closed.partition_point(|closed| closed.sequence <= sequence);
         changes.closed = self.closed.iter().skip(first).map(AsRef::as_ref).collect();
         Some(changes)
@@ -100,20 +100,20 @@ pub struct Health {
     /// Time between two looks, microseconds.
     pub interval_us: u64,
     /// Looks made.
-    pub beats: u64,
+    pub updates: u64,
     /// How late the last look began, microseconds.
-    pub slip_us: u64,
+    pub lateness_us: u64,
     /// The latest any look began, microseconds.
-    pub slip_max_us: u64,
+    pub lateness_max_us: u64,
     /// Looks left out because an earlier one took longer than the interval.
-    pub beats_missed: u64,
+    pub samples_skipped: u64,
     /// Why there has been no new snapshot since `snapshot.at`, if there has been none.
     pub failing: Option<Box<str>>,
     /// What the agent can do here, and what not.
     pub abilities: Vec<Ability>,
-    /// Holdings that a reconciliation found to be other than was believed, since it started: what
+    /// OwnerTable that a reconciliation found to be other than was believed, since it started: what
     /// following the changes of owners had missed.
-    pub corrections: u64,
+    pub reconciliation_differences: u64,
     /// What the bounds of the agent itself refused or forgot, since it started.
     pub losses: Vec<Loss>,
     /// What the agent uses itself.
@@ -137,7 +137,7 @@ pub struct Cost {
     /// CPU time of the whole process since it started, microseconds.
     pub cpu_us: u64,
     /// CPU time of the last look, microseconds.
-    pub beat_cpu_us: u64,
+    pub sample_cpu_us: u64,
     /// Resident memory, bytes.
     pub resident_bytes: u64,
     /// The most it was, bytes.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use conns_core::model::{Beat, Snapshot};
+use conns_core::model::{Snapshot, Update};
 
 /// Most lists kept for one beat; the dialects have fewer kinds. What is beyond is written anew.
 const LISTS_KEPT: usize = 32;
@@ -16,28 +16,28 @@ type Slot = Arc<OnceLock<Bytes>>;
 
 /// A beat and what was written from it.
 #[derive(Debug)]
-pub struct Shelf {
-    beat: Arc<Beat>,
+pub struct ResponseCache {
+    update: Arc<Update>,
     lists: Mutex<HashMap<String, Slot>>,
 }
 
-impl Shelf {
+impl ResponseCache {
     /// Nothing is written yet.
     #[must_use]
-    pub fn new(beat: Arc<Beat>) -> Self {
-        Self { beat, lists: Mutex::default() }
+    pub fn new(update: Arc<Update>) -> Self {
+        Self { update, lists: Mutex::default() }
     }
 
     /// The beat.
     #[must_use]
-    pub fn beat(&self) -> &Beat {
-        &self.beat
+    pub fn update(&self) -> &Update {
+        &self.update
     }
 
     /// What is connected.
     #[must_use]
     pub fn snapshot(&self) -> &Snapshot {
-        &self.beat.snapshot
+        &self.update.snapshot
     }
 
     /// The list of this name, written by `write` unless somebody already asked for it. Whatever

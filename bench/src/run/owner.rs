@@ -6,16 +6,16 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 
 /// A crowd that stands.
-pub(crate) struct Holder {
+pub(crate) struct Owner {
     child: Child,
     netns: String,
     sockets: u32,
     listeners: u32,
 }
 
-impl Holder {
+impl Owner {
     /// Starts the crowd and waits until all sockets are established.
-    pub(crate) fn start(sockets: u32, processes: u32) -> anyhow::Result<Holder> {
+    pub(crate) fn start(sockets: u32, processes: u32) -> anyhow::Result<Owner> {
         let mut child = Command::new(crate::own_program()?)
             .args([
                 "hold",
@@ -42,7 +42,7 @@ impl Holder {
                 .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
                 .with_context(|| format!("the holder's readiness {line:?} has no {key}"))
         };
-        Ok(Holder {
+        Ok(Owner {
             netns: word("netns")?.to_owned(),
             sockets: word("sockets")?
                 .parse()

@@ -63,12 +63,12 @@ impl Drop for Folder {
 
 /// A running holder; ended when dropped.
 #[derive(Debug)]
-pub(crate) struct Holder {
+pub(crate) struct Owner {
     child: Child,
     _folder: Folder,
 }
 
-impl Holder {
+impl Owner {
     /// Gives `socket` to a process of this name (at most 15 bytes), run by `user` if that is not
     /// this one. The caller keeps no copy. When this returns the process runs under its name.
     pub(crate) fn start(
@@ -90,14 +90,14 @@ impl Holder {
             command.uid(user).gid(user);
         }
         let child = command.spawn().context("starting a holder")?;
-        let holder = Self { child, _folder: folder };
+        let owner = Self { child, _folder: folder };
         // The kernel wakes the parent before it has given the child its new name and arguments.
-        let read = |file| fs::read(format!("/proc/{}/{file}", holder.pid()));
+        let read = |file| fs::read(format!("/proc/{}/{file}", owner.pid()));
         wait_for("the holder's name and arguments", || {
             Ok((read("comm")?.strip_suffix(b"\n") == Some(name) && !read("cmdline")?.is_empty())
                 .then_some(()))
         })?;
-        Ok(holder)
+        Ok(owner)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -112,7 +112,7 @@ impl Holder {
     }
 }
 
-impl Drop for Holder {
+impl Drop for Owner {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

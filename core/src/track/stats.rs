@@ -1,7 +1,7 @@
-//! What is remembered of a connection from look to look, and the [`Life`] made of it.
+//! What is remembered of a connection from look to look, and the [`Stats`] made of it.
 
 use crate::model::{
-    Connection, Known, Life, Moment, Peaks, Protocol, Rates, Source, State, TcpInfo, Unknown,
+    Connection, Known, Moment, Peaks, Protocol, Rates, Source, State, Stats, TcpInfo, Unknown,
 };
 
 use super::sample::Counters;
@@ -17,7 +17,7 @@ struct Seen {
     waiting: u32,
     lost: u32,
     drops: u32,
-    holder: Option<(u32, Option<u32>, usize)>,
+    owner: Option<(u32, Option<u32>, usize)>,
     /// Whether its opening is known, whether who did it is, and whether its end is.
     told: (bool, bool, bool),
     class: super::Class,
@@ -29,18 +29,18 @@ impl Seen {
         Self {
             state: socket.state,
             bytes: (counters.bytes_out, counters.bytes_in),
-            rates: connection.life.rates.get(),
+            rates: connection.stats.rates.get(),
             queues: socket.queues.get().map_or((0, 0), |q| (q.send_bytes, q.receive_bytes)),
             waiting: socket.accept_queue.get().map_or(0, |q| q.length),
             lost: counters.segments_lost,
             drops: counters.drops,
-            holder: connection.holders.value().and_then(|held| {
+            owner: connection.owners.value().and_then(|held| {
                 held.first().map(|first| (first.process.pid, first.descriptor, held.len()))
             }),
             told: (
-                connection.opening.value().is_some(),
-                connection.opening.value().is_some_and(|opening| opening.by.value().is_some()),
-                connection.ending.value().is_some(),
+                connection.opened.value().is_some(),
+                connection.opened.value().is_some_and(|opened| opened.by.value().is_some()),
+                connection.closed.value().is_some(),
             ),
             class: connection.verdict.class,
         }
@@ -50,7 +50,7 @@ impl Seen {
 /// What is kept of one connection's life.
 #[derive(Debug, Clone)]
 pub(super) struct LifeSoFar {
-    life: Life,
+    stats: Stats,
     /// When it was established, by the monotonic clock; may lie before that clock's zero.
     born_us: Option<Born>,
     /// Only of connections on which bytes moved.
@@ -72,13 +72,13 @@ enum Born {
 impl LifeSoFar {
     /// A connection met for the first time, at `at`. If it came `since` an earlier look, which would
     /// have shown it, its counters were 0 then.
-    pub(super) fn met(life: Life, at: Moment, counters: Counters, since: Option<Moment>) -> Self {
+    pub(super) fn met(stats: Stats, at: Moment, counters: Counters, since: Option<Moment>) -> Self {
         Self {
             born_us: since.map(|_| Born::SeenComing(signed_us(at))),
             slots: None,
             last: since.map_or((at, counters), |then| (then, Counters::default())),
             seen: None,
-            life,
+            stats,
         }
     }
 
@@ -88,13 +88,13 @@ impl LifeSoFar {
     }
 
     /// The life as of the look before this one.
-    pub(super) fn so_far(&self) -> Life {
-        self.life
+    pub(super) fn so_far(&self) -> Stats {
+        self.stats
     }
 
     /// The life as of the look before `at`, but as old as it is then.
-    pub(super) fn so_far_at(&self, at: Moment) -> Life {
-        Life { age_us: self.age_at(at), ..self.life }
+    pub(super) fn so_far_at(&self, at: Moment) -> Stats {
+        Stats { age_us: self.age_at(at), ..self.stats }
     }
 
     /// The moment and counters of the look before this one.
@@ -102,15 +102,15 @@ impl LifeSoFar {
         self.last
     }
 
-    /// Writes what this look adds into `connection.life`, all but whether it changed.
+    /// Writes what this look adds into `connection.stats`, all but whether it changed.
     pub(super) fn look(&mut self, connection: &mut Connection, at: Moment, counters: Counters) {
         let (then, earlier) = self.last;
-        self.life.rates = rates(connection, (then, earlier), (at, counters));
+        self.stats.rates = rates(connection, (then, earlier), (at, counters));
         self.look_at_slots(connection, (then, earlier), (at, counters));
         self.look_at_age(connection, at);
         self.look_at_peaks(connection);
         self.last = (at, counters);
-        connection.life = self.life;
+        connection.stats = self.stats;
     }
 
     /// Notes whether anything is new, once the verdict is there too.
@@ -118,9 +118,9 @@ impl LifeSoFar {
         let now = Seen::of(connection, &self.last.1);
         if self.seen.as_ref() != Some(&now) {
             self.seen = Some(now);
-            self.life.changed_sequence = sequence;
+            self.stats.changed_sequence = sequence;
         }
-        connection.life.changed_sequence = self.life.changed_sequence;
+        connection.stats.changed_sequence = self.stats.changed_sequence;
     }
 
     fn look_at_slots(
@@ -130,13 +130,13 @@ impl LifeSoFar {
         (at, later): (Moment, Counters),
     ) {
         let added = later.since(earlier);
-        self.life.slot_rates =
+        self.stats.slot_rates =
             connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| {
                 if added.bytes_out > 0 || added.bytes_in > 0 {
                     let slots = self.slots.get_or_insert_default();
                     return slots.add(then, at, added.bytes_out, added.bytes_in);
                 }
-                let before = self.life.slot_rates.get();
+                let before = self.stats.slot_rates.get();
                 before.or((then != at).then_some(Rates::ZERO))
             });
     }
@@ -148,7 +148,7 @@ impl LifeSoFar {
             let born = signed_us(at).saturating_sub_unsigned(told);
             self.born_us = Some(Born::Told(born, connection.socket.source));
         }
-        self.life.age_us = self.age_at(at);
+        self.stats.age_us = self.age_at(at);
     }
 
     fn age_at(&self, at: Moment) -> Known<u64> {
@@ -168,8 +168,8 @@ impl LifeSoFar {
             send_queue_bytes,
             receive_queue_bytes,
             rtt_us,
-        } = &mut self.life.peaks;
-        if let Some(rates) = self.life.rates.get() {
+        } = &mut self.stats.peaks;
+        if let Some(rates) = self.stats.rates.get() {
             *out_bytes_per_s = out_bytes_per_s.max(rates.out_bytes_per_s);
             *in_bytes_per_s = in_bytes_per_s.max(rates.in_bytes_per_s);
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// All holders by inode, at about this moment.
-pub fn holders() -> BTreeMap<u64, BTreeSet<u32>> {
+pub fn owners() -> BTreeMap<u64, BTreeSet<u32>> {
     let mut found: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     for pid in pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
