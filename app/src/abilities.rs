@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use conns_api::AbilityShapes;
 use conns_core::model::Ability;
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::{Layout, plain_table, printable};
 
@@ -15,7 +15,7 @@ use crate::terminal;
 
 /// Runs `abilities`: tries everything once.
 pub(crate) fn run(flags: &AbilitiesFlags, agent: &AgentFlags) -> Result<(), Failure> {
-    let abilities = face::open(agent, None, Memory::None, Purpose::Agent)?.abilities()?;
+    let abilities = face::open(agent, None, Retention::None, Purpose::Agent)?.abilities()?;
     let mut out = terminal::stdout();
     match flags.output {
         AbilitiesFormat::Table => print(&mut out, &abilities)?,
@@ -39,11 +39,11 @@ fn print(out: &mut impl Write, abilities: &[Ability]) -> Result<(), Failure> {
         .map(|ability| {
             let (there, why) = match &ability.missing {
                 None => ("yes", "-".to_owned()),
-                Some(why) => ("no", plain(why)),
+                Some(why) => ("no", plain(&why.to_string())),
             };
-            vec![plain(&ability.name), there.to_owned(), plain(&ability.meaning), why]
+            vec![plain(ability.kind.name()), there.to_owned(), plain(ability.kind.meaning()), why]
         })
         .collect();
-    let titles = ["ABILITY", "THERE", "GIVES", "WHY NOT"];
+    let titles = ["ABILITY", "AVAILABLE", "GIVES", "WHY NOT"];
     Ok(plain_table(out, layout, &titles, &[false; 4], &rows)?)
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_dialects::one_e::{Cell, ColumnType, Method, Table, answer};
 use conns_engine::Purpose;
 use conns_print::{Layout, csv_table, plain_table, printable};
@@ -17,7 +17,7 @@ pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure
     let method = Method::parse(&flags.call)?;
     let mut ask = method.ask();
     ask.namespaces.clone_from(&flags.netns);
-    let mut face = face::open(agent, flags.source, Memory::None, Purpose::Look)?;
+    let mut face = face::open(agent, flags.source, Retention::None, Purpose::Look)?;
     let snapshot = face.look(&ask)?;
     let table = answer(method, &snapshot);
     let mut out = terminal::stdout();

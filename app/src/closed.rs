@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_api::is_of_end;
-use conns_core::model::{Connection, Event, Loss, LossKind, Source};
-use conns_core::track::Memory;
+use conns_core::model::{Connection, Event, Loss, LossCause, Source};
+use conns_core::track::Retention;
 use conns_engine::Purpose;
 
 use crate::face;
@@ -27,9 +27,9 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
     let plan = Plan::new(flags)?;
     let source = flags.selection.among.source;
     let stop = Stop::on_signals()?;
-    let mut face = face::open(agent, source, Memory::None, Purpose::Follow)?;
+    let mut face = face::open(agent, source, Retention::None, Purpose::Follow)?;
     let mut losses = Losses::default();
-    let mut held = Held { plan: &plan, ended: Vec::new(), delegated: 0, room: plan.limit() };
+    let mut held = Held { plan: &plan, ended: Vec::new(), refused: 0, room: plan.limit() };
     if flags.span.is_none() && face::is_elsewhere(agent, source) {
         // It has been watching all along.
         let kept = face.recall(&plan.ask)?;
@@ -49,7 +49,7 @@ struct Held<'a> {
     plan: &'a Plan<'a>,
     ended: Vec<Arc<Event>>,
     /// How many were beyond the bound.
-    delegated: u64,
+    refused: u64,
     /// How many lines more may be printed.
     room: usize,
 }
@@ -72,24 +72,15 @@ impl Held<'_> {
             if self.ended.len() < HELD_MOST {
                 self.ended.push(Arc::clone(event));
             } else {
-                self.delegated += 1;
+                self.refused += 1;
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
     fn loss(&self) -> Option<Loss> {
-        let count = self.delegated;
-        (count > 0).then(|| Loss {
-            source: Source::Derived,
-            kind: LossKind::BoundReached,
-            count,
-            sentence: format!(
-                "{count} more have closed: at most {HELD_MOST} are held for a list. `-o jsonl` prints \
-                 them as they close, a filter leaves some out"
-            )
-            .into(),
-        })
+        let cause = LossCause::ClosedListFull { bound: HELD_MOST as u64 };
+        Loss::counted(Source::Derived, cause, self.refused)
     }
 
     fn print(&self, losses: &[Loss]) -> Result<(), Failure> {

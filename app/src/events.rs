@@ -7,7 +7,7 @@ use std::sync::Arc;
 use conns_api::{EventRecords, usual_event_fields};
 use conns_core::model::{Connection, Event};
 use conns_core::query::parse_columns;
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::{Palette, event_line};
 
@@ -25,7 +25,7 @@ pub(crate) fn run(flags: &EventsFlags, agent: &AgentFlags) -> Result<bool, Failu
     let mut log = Log::new(flags)?;
     let ask = ask(&flags.among)?;
     let stop = Stop::on_signals()?;
-    let mut face = face::open(agent, flags.among.source, Memory::None, Purpose::Follow)?;
+    let mut face = face::open(agent, flags.among.source, Retention::None, Purpose::Follow)?;
     let mut losses = Losses::default();
     let mut out = terminal::stdout();
     let mut chosen: Vec<Arc<Event>> = Vec::new();

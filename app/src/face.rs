@@ -6,7 +6,7 @@ use std::path::Path;
 
 use conns_api::Agent;
 use conns_client::{Remote, RemoteError, Target};
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_engine::Purpose;
 
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ const TOKEN_FILE_BYTES: u64 = 4096;
 pub(crate) fn open(
     agent: &AgentFlags,
     source: Option<SourceChoice>,
-    memory: Memory,
+    memory: Retention,
     purpose: Purpose,
 ) -> Result<Box<dyn Agent>, Failure> {
     let Some(url) = url(agent, source)? else {

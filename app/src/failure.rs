@@ -94,12 +94,13 @@ fn presentable(message: &str) -> String {
 /// whether anything was lost that privileges would not have brought.
 pub(crate) fn report_losses(losses: &[Loss]) -> bool {
     let (not_permitted, lost): (Vec<&Loss>, Vec<&Loss>) =
-        losses.iter().partition(|loss| loss.kind == LossKind::NotPermitted);
-    let add = not_permitted.iter().map(|loss| &*loss.sentence).collect::<Vec<_>>().join("; ");
+        losses.iter().partition(|loss| loss.kind() == LossKind::NotPermitted);
+    let add = not_permitted.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let mut stderr = io::stderr().lock();
-    for line in lost.iter().map(|loss| &*loss.sentence).chain([&*add]).filter(|l| !l.is_empty()) {
+    let lines = lost.iter().map(ToString::to_string).chain([add]);
+    for line in lines.filter(|line| !line.is_empty()) {
         // The words may come from an agent elsewhere.
-        let _ = writeln!(stderr, "conns: {}", presentable(line));
+        let _ = writeln!(stderr, "conns: {}", presentable(&line));
     }
     !lost.is_empty()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use conns_api::{Answer, Ask};
 use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{Field, Filter, SortKey, field_named, group, parse_columns, sort};
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::{Layout, closed_columns, default_columns};
 
@@ -34,8 +34,8 @@ pub(crate) struct Plan<'a> {
 pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure> {
     let plan = Plan::new(flags)?;
     let memory = match plan.every {
-        None => Memory::None,
-        Some(_) => Memory::Window(Duration::from_secs(5)),
+        None => Retention::None,
+        Some(_) => Retention::Window(Duration::from_secs(5)),
     };
     let mut face = face::open(agent, flags.selection.among.source, memory, Purpose::Look)?;
     let Some(every) = plan.every else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use conns_api::{Agent, AgentError, Ask, EventBatch, View};
 use conns_contract::{Namespaces, Scope, SourceError, States};
 use conns_core::model::{Ability, Snapshot, State};
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_engine::{Choice, Engine, Purpose};
 
 use crate::flags::SourceChoice;
@@ -17,7 +17,7 @@ pub(crate) struct Local(Engine);
 impl Local {
     pub(crate) fn open(
         source: SourceChoice,
-        memory: Memory,
+        memory: Retention,
         purpose: Purpose,
     ) -> Result<Self, AgentError> {
         Engine::open(choice(source), memory, purpose).map(Self).map_err(face_error)

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use conns_api::UpdateReceiver;
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_engine::{Engine, Purpose, Sampler};
 use conns_privileges::{Confinement, Keep, becomes, shrink};
 use conns_server::{
@@ -61,7 +61,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         })
         .collect::<Result<Vec<_>, BindError>>()
         .map_err(no_answer)?;
-    let memory = Memory::Window(config.window);
+    let memory = Retention::Window(config.window);
     let engine = Engine::open(choice(config.source), memory, Purpose::Agent).map_err(no_answer)?;
     let mut sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
     // Before this line nothing of what strangers send was read; after it nothing can be won back.

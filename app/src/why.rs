@@ -4,8 +4,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use conns_api::{Answer, View, is_of_interest, urgency};
+use conns_core::model::Basis;
 use conns_core::model::Connection;
-use conns_core::track::{Basis, Memory};
+use conns_core::track::Retention;
 use conns_engine::Purpose;
 
 use crate::face;
@@ -27,7 +28,7 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
         ask.view = View::All;
     }
     // The window never turns over within the span.
-    let (source, memory) = (flags.selection.among.source, Memory::Window(flags.span * 2));
+    let (source, memory) = (flags.selection.among.source, Retention::Window(flags.span * 2));
     let mut face = face::open(agent, source, memory, Purpose::Look)?;
     let snapshot = face.watch(&ask, flags.span, EVERY.min(flags.span / 2))?;
     let mut chosen: Vec<&Connection> = snapshot
@@ -64,7 +65,7 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
 fn note_window(chosen: &[&Connection]) {
     let windows = chosen.iter().filter_map(|connection| match connection.verdict.evidence.basis {
         Basis::Window { us } => Some(us),
-        Basis::Stats => None,
+        Basis::Lifetime => None,
     });
     if let Some(us) = windows.max() {
         let seconds = us as f64 / 1e6;

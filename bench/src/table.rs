@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use clap::Args;
 use conns_contract::{Namespaces, Scope};
-use conns_core::model::{Facts, Moment};
+use conns_core::model::Moment;
 use conns_ebpf::Wanted;
 
 use crate::drain::ALONE;
@@ -28,8 +28,15 @@ impl Table {
         let wanted = Wanted { tables: true, watch: false, descriptors: false, events: false };
         let mut opened = conns_ebpf::open(wanted);
         let Some(tables) = &mut opened.tables else {
-            let why = opened.abilities.iter().find_map(|ability| ability.missing.as_deref());
-            bail!("there is no table by eBPF here: {}", why.unwrap_or("nobody says why"));
+            let why = opened
+                .abilities
+                .iter()
+                .find_map(|ability| ability.missing.as_ref())
+                .map(ToString::to_string);
+            bail!(
+                "there is no table by eBPF here: {}",
+                why.unwrap_or_else(|| "no reason reported".to_owned())
+            );
         };
         let scope = Scope { udp: false, namespaces: Namespaces::Own, ..Scope::everything() };
         let mut best = None;
@@ -41,11 +48,7 @@ impl Table {
             let seen = tables.observe(&scope, now).context("cannot read the table")?;
             let took = started.elapsed();
             best = Some(best.map_or(took, |best| took.min(best)));
-            rows = seen
-                .facts
-                .iter()
-                .map(|facts| if let Facts::Sockets(rows) = facts { rows.len() } else { 0 })
-                .sum();
+            rows = seen.rows().len();
         }
         let ms = best.unwrap_or_default().as_secs_f64() * 1e3;
         println!("{rows} sockets, {ms:.1} {ALONE}");

@@ -1,12 +1,18 @@
-//! The nouns of `conns`, used by every floor above.
-//!
-//! The one idea: a value is [`Known`] with the source that said it, or it says why it is not.
+//! The nouns of `conns`, used by every layer above. A value is [`Known`] with its source, or it has
+//! the reason why it is unknown.
 
+mod ability;
 mod address;
+mod application;
 mod connection;
 mod event;
+mod id;
 mod known;
+mod loss;
+mod loss_totals;
+mod machine;
 mod observation;
+mod open_file;
 mod owner;
 mod snapshot;
 mod socket;
@@ -14,13 +20,22 @@ mod socket_sample;
 mod stats;
 mod tcp_info;
 mod time;
+mod transfer;
 mod update;
+mod verdict;
 
+pub use ability::{Ability, AbilityKind, Missing};
 pub use address::{Endpoint, unmapped};
+pub use application::{Application, Certainty, Layer, LayerOrigin, Record, Scalar};
 pub use connection::{Connection, Direction};
 pub use event::{CloseReason, Closed, Closer, Event, EventKind, LifecycleEvent, Opened};
+pub use id::{CapturedEnd, ConnectionId, Flow, FlowKey};
 pub use known::{Known, Source, Unknown};
-pub use observation::{Facts, Loss, LossKind, Observation, OwnerEntry, OwnerTable, Subject};
+pub use loss::{DroppedEvents, Fallback, Loss, LossCause, LossKind, PortableFault};
+pub use loss_totals::LossTotals;
+pub use machine::Machine;
+pub use observation::{Observation, OwnerEntry, OwnerTable, Subject};
+pub use open_file::OpenFile;
 pub use owner::{Owner, Process};
 pub use snapshot::Snapshot;
 pub use socket::{
@@ -31,4 +46,6 @@ pub use socket_sample::SocketSample;
 pub use stats::{Peaks, Rates, Stats};
 pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoField, TcpInfoUnit};
 pub use time::Moment;
-pub use update::{Ability, Changes, ClosedConnection, Cost, Health, Update};
+pub use transfer::{EncryptionState, Transfer, TransferError};
+pub use update::{Changes, ClosedConnection, Cost, Health, Update};
+pub use verdict::{Basis, Class, Evidence, Verdict};

@@ -16,5 +16,4 @@ mod stats;
 mod tracker;
 mod verdict;
 
-pub use tracker::{Gone, Memory, Tracker};
-pub use verdict::{Basis, Class, Evidence, Verdict};
+pub use tracker::{Removed, Retention, Tracker};

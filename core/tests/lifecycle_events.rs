@@ -8,12 +8,13 @@ mod sample;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conns_core::model::Class;
 use conns_core::model::{
-    CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, Facts, Known,
-    LifecycleEvent, Moment, Observation, Opened, OwnerEntry, OwnerTable, Process, Snapshot,
-    SocketId, SocketSample, Source, State, Subject, Unknown,
+    CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, Known, LifecycleEvent,
+    Moment, Observation, Opened, OwnerEntry, OwnerTable, Process, Snapshot, SocketId, SocketSample,
+    Source, State, Subject, Unknown,
 };
-use conns_core::track::{Class, Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 
 use sample::{Tcp, connection, known, owner};
 
@@ -26,7 +27,7 @@ fn told<T>(value: T) -> Known<T> {
 }
 
 fn tracker() -> Tracker {
-    Tracker::new(Memory::Window(Duration::from_secs(5)))
+    Tracker::new(Retention::Window(Duration::from_secs(5)))
 }
 
 /// A socket with this cookie (and inode), that has sent so much.
@@ -96,8 +97,8 @@ fn hear(tracker: &mut Tracker, lifecycle_events: Vec<LifecycleEvent>) -> Vec<Arc
 }
 
 fn look(tracker: &mut Tracker, sockets: Vec<SocketSample>, at: Moment) -> Snapshot {
-    let facts = vec![Facts::Sockets(sockets), Facts::OwnerTable(Arc::default())];
-    let rows = Observation { source: Source::SockDiag, at, facts, losses: Vec::new() };
+    let rows =
+        Observation::new(Source::SockDiag, at).with_sockets(sockets).with_owners(Arc::default());
     tracker.fold(vec![rows])
 }
 
@@ -235,18 +236,16 @@ fn one_that_was_there_before_is_told_with_its_holders_and_what_its_end_alone_tel
     let mut tracker = tracker();
     let owner_table = OwnerTable {
         processes: vec![owner(20, "server", "www").process],
-        held: vec![OwnerEntry { subject: Subject::Socket(id(1)), process: 0, descriptor: Some(4) }],
+        entries: vec![OwnerEntry {
+            subject: Subject::Socket(id(1)),
+            process: 0,
+            descriptor: Some(4),
+        }],
         unreadable_processes: 0,
     };
-    let of_all = Observation {
-        source: Source::Ebpf,
-        at: ms(0),
-        facts: vec![
-            Facts::Sockets(vec![socket(1, State::Established, 10)]),
-            Facts::OwnerTable(owner_table.into()),
-        ],
-        losses: Vec::new(),
-    };
+    let of_all = Observation::new(Source::Ebpf, ms(0))
+        .with_sockets(vec![socket(1, State::Established, 10)])
+        .with_owners(owner_table.into());
     let before = tracker.fold(vec![of_all]);
     assert_eq!(held(only(&before)), Some(vec![(20, Some(4))]));
     // The process has closed it, the kernel has not done with it: a look then finds no holder.
@@ -418,7 +417,11 @@ fn descriptors_come_before_whoever_opened_it() {
     hear(&mut tracker, vec![opened(1, ms(1)), opened(2, ms(2))]);
     let owner_table: Arc<OwnerTable> = OwnerTable {
         processes: vec![owner(20, "worker", "www").process],
-        held: vec![OwnerEntry { subject: Subject::Socket(id(1)), process: 0, descriptor: Some(9) }],
+        entries: vec![OwnerEntry {
+            subject: Subject::Socket(id(1)),
+            process: 0,
+            descriptor: Some(9),
+        }],
         unreadable_processes: 0,
     }
     .into();
@@ -429,9 +432,9 @@ fn descriptors_come_before_whoever_opened_it() {
             socket(2, State::Established, 0),
             socket(3, State::Established, 0),
         ];
-        let facts = vec![Facts::Sockets(rows), Facts::OwnerTable(Arc::clone(&owner_table))];
-        let source = Source::Ebpf;
-        let all = Observation { source, at: ms(second * 1000), facts, losses: Vec::new() };
+        let all = Observation::new(Source::Ebpf, ms(second * 1000))
+            .with_sockets(rows)
+            .with_owners(Arc::clone(&owner_table));
         let seen = tracker.fold(vec![all]).connections;
         assert_eq!(held(&seen[0]), Some(vec![(20, Some(9))]));
         assert_eq!(held(&seen[1]), Some(vec![(77, None)]));
@@ -442,18 +445,12 @@ fn descriptors_come_before_whoever_opened_it() {
 #[test]
 fn events_come_with_a_look_as_well_and_are_heard_before_its_rows() {
     let mut tracker = tracker();
-    let rows = Observation {
-        source: Source::SockDiag,
-        at: ms(1000),
-        facts: vec![Facts::Sockets(vec![socket(1, State::Established, 0)])],
-        losses: Vec::new(),
-    };
-    let events = Observation {
-        source: Source::Ebpf,
-        at: ms(1000),
-        facts: vec![Facts::LifecycleEvents(vec![opened(1, ms(900))])],
-        losses: Vec::new(),
-    };
+    let rows = Observation::new(Source::SockDiag, ms(1000)).with_sockets(vec![socket(
+        1,
+        State::Established,
+        0,
+    )]);
+    let events = Observation::new(Source::Ebpf, ms(1000)).with_lifecycle(vec![opened(1, ms(900))]);
     let snapshot = tracker.fold(vec![rows, events]);
     assert_eq!(only(&snapshot).stats.age_us, told(100_000));
     assert_eq!(tracker.take_events().len(), 1);

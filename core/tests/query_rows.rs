@@ -10,12 +10,12 @@
 #[path = "query/sample.rs"]
 mod sample;
 
+use conns_core::model::Class;
 use conns_core::model::{Connection, Known, Queues, Rates, Unknown};
 use conns_core::query::{
     ColumnError, Field, Filter, Group, GroupKey, SortError, SortKey, Spread, catalogue, find_field,
     group, parse_columns, sort,
 };
-use conns_core::track::Class;
 use sample::{Tcp, connection, judge, known, owner, sample};
 
 /// The letters of the sample connections in the order of these keys.

@@ -7,13 +7,13 @@ mod sample;
 
 use std::time::Duration;
 
+use conns_core::model::Basis;
 use conns_core::model::{
-    Connection, Direction, Facts, Known, Moment, Observation, OwnerEntry, OwnerTable, Queues,
-    Rates, Snapshot, Socket, SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind,
-    Unknown,
+    Connection, Direction, Known, Moment, Observation, OwnerEntry, OwnerTable, Queues, Rates,
+    Snapshot, Socket, SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind, Unknown,
 };
 use conns_core::query::find_field;
-use conns_core::track::{Basis, Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 
 use sample::{Tcp, connection, endpoint, known, owner};
 
@@ -31,8 +31,7 @@ fn socket(cookie: u64, sent: u64, received: u64) -> SocketSample {
 }
 
 fn sockets(sockets: Vec<SocketSample>, now: Moment) -> Observation {
-    let facts = vec![Facts::Sockets(sockets)];
-    Observation { source: Source::SockDiag, at: now, facts, losses: Vec::new() }
+    Observation::new(Source::SockDiag, now).with_sockets(sockets)
 }
 
 fn fold_one(tracker: &mut Tracker, socket: SocketSample, now: Moment) -> Connection {
@@ -43,7 +42,7 @@ fn fold_one(tracker: &mut Tracker, socket: SocketSample, now: Moment) -> Connect
 
 #[test]
 fn rates_are_what_was_added_and_a_counter_that_went_back_added_nothing() {
-    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     let first = fold_one(&mut tracker, socket(1, 1_000, 500), at(10));
     assert_eq!(first.stats.rates, Known::Unknown(Unknown::NeedsTwoObservations));
     let second = fold_one(&mut tracker, socket(1, 5_000, 500), at(12));
@@ -67,7 +66,7 @@ fn a_row_that_did_not_change_is_shared_and_shows_the_time_that_has_passed() {
     };
     let shown = |row: &SocketSample| {
         let Snapshot { connections, .. } =
-            Tracker::new(Memory::None).fold(vec![sockets(vec![row.clone()], at(10))]);
+            Tracker::new(Retention::None).fold(vec![sockets(vec![row.clone()], at(10))]);
         let names = ["idle", "last_ack_recv", "last_data_sent", "timer_expires", "rtt"];
         names.map(|name| field(&connections[0], name))
     };
@@ -91,7 +90,7 @@ fn a_row_that_did_not_change_is_shared_and_shows_the_time_that_has_passed() {
 
 #[test]
 fn a_reused_tuple_is_another_connection() {
-    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     fold_one(&mut tracker, socket(1, 1_000, 0), at(1));
     let other = fold_one(&mut tracker, socket(2, 9_000, 0), at(2));
     assert_eq!(other.stats.first_seen, at(2));
@@ -102,11 +101,11 @@ fn a_reused_tuple_is_another_connection() {
 
 #[test]
 fn a_window_covers_at_least_its_half_and_at_most_twice_that() {
-    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     for second in 0..60 {
         let seen = fold_one(&mut tracker, socket(1, second * 100, 0), at(second));
         match seen.verdict.evidence.basis {
-            Basis::Stats => assert_eq!(second, 0),
+            Basis::Lifetime => assert_eq!(second, 0),
             Basis::Window { us } => {
                 assert!(us <= 11_000_000, "{us} us at {second} s");
                 assert!(us >= second.min(5) * 1_000_000, "{us} us at {second} s");
@@ -121,7 +120,7 @@ fn a_window_covers_at_least_its_half_and_at_most_twice_that() {
 fn a_socket_met_twice_in_one_pass_is_one_connection() {
     let mut moved = socket(7, 0, 0);
     moved.state = State::CloseWait;
-    let mut tracker = Tracker::new(Memory::None);
+    let mut tracker = Tracker::new(Retention::None);
     let twice = sockets(vec![socket(7, 0, 0), moved, socket(8, 0, 0)], at(1));
     let snapshot = tracker.fold(vec![twice]);
     let seen: Vec<_> =
@@ -138,22 +137,19 @@ fn every_holder_is_named_and_none_where_none_was_found() {
         descriptor: Some(fd),
     };
     let held = vec![hold(1, 1, 4), hold(1, 0, 9), hold(1, 0, 3), hold(1, 0, 3), hold(5, 0, 6)];
-    let owners = |unreadable_processes| Observation {
-        source: Source::Procfs,
-        at: at(1),
-        facts: vec![Facts::OwnerTable(
+    let owners = |unreadable_processes| {
+        Observation::new(Source::Procfs, at(1)).with_owners(
             OwnerTable {
                 processes: vec![a.clone(), b.clone()],
-                held: held.clone(),
+                entries: held.clone(),
                 unreadable_processes,
             }
             .into(),
-        )],
-        losses: Vec::new(),
+        )
     };
     let fold = |unreadable| {
         let rows = sockets(vec![socket(1, 0, 0), socket(2, 0, 0)], at(1));
-        Tracker::new(Memory::None).fold(vec![rows, owners(unreadable)]).connections
+        Tracker::new(Retention::None).fold(vec![rows, owners(unreadable)]).connections
     };
     let found = fold(0);
     let named: Vec<_> = found[0]
@@ -166,7 +162,7 @@ fn every_holder_is_named_and_none_where_none_was_found() {
     assert_eq!(named, [(20, Some(3)), (20, Some(9)), (21, Some(4))]);
     assert_eq!(found[1].owners, Known::Unknown(Unknown::NoOwnerFound));
     assert_eq!(fold(3)[1].owners, Known::Unknown(Unknown::NotPrivileged));
-    let alone = Tracker::new(Memory::None).fold(vec![sockets(vec![socket(1, 0, 0)], at(1))]);
+    let alone = Tracker::new(Retention::None).fold(vec![sockets(vec![socket(1, 0, 0)], at(1))]);
     assert_eq!(alone.connections[0].owners, Known::Unknown(Unknown::SourceFailed));
 }
 
@@ -192,7 +188,9 @@ fn whoever_sent_the_syn_has_one_more_byte_acknowledged() {
             listener.local = endpoint("0.0.0.0:443");
             rows.push(listener);
         }
-        Tracker::new(Memory::None).fold(vec![sockets(rows, at(1))]).connections[0].direction.get()
+        Tracker::new(Retention::None).fold(vec![sockets(rows, at(1))]).connections[0]
+            .direction
+            .get()
     };
     let (inbound, outbound) = (Some(Direction::Inbound), Some(Direction::Outbound));
     assert_eq!(direction(1_000, 0, false), inbound);
@@ -208,7 +206,7 @@ fn whoever_sent_the_syn_has_one_more_byte_acknowledged() {
 #[test]
 fn a_wall_clock_that_is_set_changes_dates_and_nothing_else() {
     let told = |wall_steps: [i64; 3]| {
-        let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+        let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
         let looks = [(10, 0), (11, 4_000), (12, 9_000)];
         let lives = looks.into_iter().zip(wall_steps).map(|((second, sent), wall_us)| {
             let now = Moment { wall_us, ..at(second) };
@@ -226,7 +224,7 @@ fn a_wall_clock_that_is_set_changes_dates_and_nothing_else() {
 
 #[test]
 fn marks_are_the_highest_of_all_looks_and_slots_stay_while_nothing_moves() {
-    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     fold_one(&mut tracker, socket(1, 0, 0), at(100));
     let fast = fold_one(&mut tracker, socket(1, 90_000, 0), at(101)).stats;
     let slow = fold_one(&mut tracker, socket(1, 90_900, 0), at(102)).stats;
@@ -242,7 +240,7 @@ fn marks_are_the_highest_of_all_looks_and_slots_stay_while_nothing_moves() {
 
 #[test]
 fn a_serial_is_given_once_and_what_is_gone_is_named() {
-    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     let first = fold_one(&mut tracker, socket(7, 0, 0), at(1));
     assert!(tracker.gone().is_empty());
     let second = fold_one(&mut tracker, socket(8, 0, 0), at(2));
@@ -256,7 +254,7 @@ fn a_serial_is_given_once_and_what_is_gone_is_named() {
 
 #[test]
 fn age_is_known_of_what_was_seen_to_come_and_of_nothing_else_the_kernel_does_not_tell() {
-    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     // Both ends have talked, so the kernel does not tell the age of either.
     let old = fold_one(&mut tracker, socket(1, 10, 10), at(1));
     assert_eq!(old.stats.age_us, Known::Unknown(Unknown::KernelDoesNotTell));
@@ -268,7 +266,7 @@ fn age_is_known_of_what_was_seen_to_come_and_of_nothing_else_the_kernel_does_not
 
 #[test]
 fn whatever_comes_and_goes_in_whatever_order_each_keeps_its_number_while_it_is_there() {
-    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     let mut serials = std::collections::HashMap::new();
     let mut dice = 1_u64;
     let mut given = std::collections::HashSet::new();

@@ -8,7 +8,7 @@
 mod downstream;
 
 use conns_core::model::{Facts, Observation, Source};
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 use conns_ebpf::Records;
 use downstream::{at, downstream, look_at};
 use libfuzzer_sys::fuzz_target;
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     let say = |facts, us| {
         vec![Observation { source: Source::Ebpf, at: at(us), facts: vec![facts], losses: Vec::new() }]
     };
-    let mut tracker = Tracker::new(Memory::Window(std::time::Duration::from_secs(10)));
+    let mut tracker = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
     for (facts, us) in [
         (Facts::LifecycleEvents(told.clone()), 0),
         (Facts::Sockets(rows.clone()), 1_000_000),

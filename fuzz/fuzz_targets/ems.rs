@@ -11,7 +11,7 @@ use conns_core::model::{
     Update, Facts, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use conns_core::query::Filter;
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 use conns_dialects::ems::{Argument, Call, LONGEST_LINE, Options, Server};
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use conns_sockdiag::{RowReader, wire};
@@ -143,7 +143,7 @@ fn cache() -> ResponseCache {
         facts: vec![Facts::Sockets(sockets)],
         losses: Vec::new(),
     };
-    let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
+    let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
     assert!(snapshot.connections.len() >= 5, "the corpus has sockets");
     ResponseCache::new(Arc::new(Update {
         instance: 1,
@@ -152,6 +152,5 @@ fn cache() -> ResponseCache {
         closed_complete_since: 0,
         events: Arc::default(),
         events_complete_since: 0,
-        health: Health::default(),
-    }))
+        health: Health::default(), ..Update::default() }))
 }

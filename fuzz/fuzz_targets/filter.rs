@@ -6,11 +6,11 @@
 use std::sync::{Arc, LazyLock};
 
 use conns_core::model::{
-    Connection, Facts, Moment, Netns, Observation, Protocol, SocketSample, Source,
+    Connection, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use conns_core::query::Filter;
 use conns_core::query::filter::MAX_BYTES;
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 use conns_sockdiag::{RowReader, wire};
 use libfuzzer_sys::fuzz_target;
 
@@ -57,13 +57,8 @@ static CONNECTIONS: LazyLock<Vec<Connection>> = LazyLock::new(|| {
             sockets.extend(reader.read(protocol, message.payload).map(SocketSample::from));
         }
     }
-    let observation = Observation {
-        source: Source::SockDiag,
-        at: Moment::default(),
-        facts: vec![Facts::Sockets(sockets)],
-        losses: Vec::new(),
-    };
-    let connections = Tracker::new(Memory::None).fold(vec![observation]).connections;
+    let observation = Observation::new(Source::SockDiag, Moment::default()).with_sockets(sockets);
+    let connections = Tracker::new(Retention::None).fold(vec![observation]).connections;
     assert!(connections.len() >= 5, "the corpus has sockets");
     connections
 });

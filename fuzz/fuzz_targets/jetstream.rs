@@ -60,8 +60,7 @@ static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
         closed_complete_since: 0,
         events: Arc::default(),
         events_complete_since: 0,
-        health: Health::default(),
-    }))
+        health: Health::default(), ..Update::default() }))
 });
 
 static SERVICE: LazyLock<Service> =

@@ -10,10 +10,10 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use conns_core::model::{
-    Update, Facts, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
+    Update, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use conns_core::query::Filter;
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 use conns_dialects::monero::{Era, Login, Node, Options};
 use conns_dialects::{HttpDialect, HttpOutcome, ResponseCache};
 use conns_sockdiag::{RowReader, wire};
@@ -92,13 +92,8 @@ static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
     let datagram = include_bytes!("../../corpus/sockdiag/linux-6.18/tcp-established-0.bin");
     let messages = wire::messages(datagram).flatten();
     let sockets = messages.flat_map(|message| reader.read(Protocol::Tcp, message.payload));
-    let observation = Observation {
-        source: Source::SockDiag,
-        at: Moment::default(),
-        facts: vec![Facts::Sockets(sockets.map(SocketSample::from).collect())],
-        losses: Vec::new(),
-    };
-    let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
+    let observation = Observation::new(Source::SockDiag, Moment::default()).with_sockets(sockets.map(SocketSample::from).collect());
+    let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
     assert!(!snapshot.connections.is_empty(), "the corpus has connections");
     ResponseCache::new(Arc::new(Update {
         instance: 1,
@@ -107,6 +102,5 @@ static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
         closed_complete_since: 1,
         events: Arc::default(),
         events_complete_since: 0,
-        health: Health::default(),
-    }))
+        health: Health::default(), ..Update::default() }))
 });

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Closed, Known, Opened, Owner, Process, Protocol, Rates, SocketSample, State, Stats, TcpInfo,
-    Unknown,
+    Application, Closed, ConnectionId, Endpoint, Flow, Known, Opened, Owner, Process, Protocol,
+    Rates, SocketSample, State, Stats, TcpInfo, Unknown, Verdict,
 };
-use crate::track::Verdict;
 
 /// Who opened a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,11 +44,34 @@ pub struct Connection {
     pub closed: Known<Closed>,
     /// What became known of it by looking more than once.
     pub stats: Stats,
+    /// The flow below the socket that this connection is; `None` if it is the socket itself.
+    pub flow: Option<Arc<Flow>>,
+    /// What it carries; not applicable to listeners.
+    pub application: Known<Arc<Application>>,
     /// What keeps it from being faster.
     pub verdict: Verdict,
 }
 
 impl Connection {
+    /// Its identity.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        let flow = self.flow.as_ref().map(|flow| flow.key);
+        ConnectionId { socket: self.socket.id, flow }
+    }
+
+    /// This machine's end: the flow's, or else the socket's.
+    #[must_use]
+    pub fn local(&self) -> Endpoint {
+        self.flow.as_ref().map_or(self.socket.local, |flow| flow.local)
+    }
+
+    /// The other end: the flow's, or else the socket's, if it has one.
+    #[must_use]
+    pub fn remote(&self) -> Option<Endpoint> {
+        self.flow.as_ref().map(|flow| flow.remote).or(self.socket.remote)
+    }
+
     /// `tcp_info` of the socket as it was told, if it is a TCP socket and the kernel told it; for
     /// what grows with time alone see [`SocketSample::since`].
     #[must_use]
@@ -127,6 +149,9 @@ impl Connection {
     /// network was given at least once.
     #[must_use]
     pub fn bytes_out(&self) -> Known<u64> {
+        if let Some(flow) = &self.flow {
+            return Known::Value(flow.bytes_out, self.socket.source);
+        }
         if let Known::Value(mptcp, source) = self.socket.mptcp {
             return Known::from_option(mptcp.bytes_sent, source, Unknown::KernelDoesNotTell);
         }
@@ -140,6 +165,9 @@ impl Connection {
     /// `rcv_nxt` moves on); that one is taken off again.
     #[must_use]
     pub fn bytes_in(&self) -> Known<u64> {
+        if let Some(flow) = &self.flow {
+            return Known::Value(flow.bytes_in, self.socket.source);
+        }
         if let Known::Value(mptcp, source) = self.socket.mptcp {
             return Known::from_option(mptcp.bytes_received, source, Unknown::KernelDoesNotTell);
         }

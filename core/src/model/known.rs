@@ -16,6 +16,10 @@ pub enum Source {
     Portable,
     /// Our own programs in the kernel (eBPF).
     Ebpf,
+    /// Packets of a capture file.
+    Capture,
+    /// Payload on the wire, decoded.
+    Wire,
     /// Computed here from values of other sources.
     Derived,
 }
@@ -27,6 +31,8 @@ impl fmt::Display for Source {
             Self::Procfs => "procfs",
             Self::Portable => "portable",
             Self::Ebpf => "ebpf",
+            Self::Capture => "capture",
+            Self::Wire => "wire",
             Self::Derived => "derived",
         })
     }

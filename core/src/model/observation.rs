@@ -1,44 +1,93 @@
-//! What a source says: when, what, and what it could not see.
+//! What a source read: when, what, and what it could not see.
 
-use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use super::{
+    Application, ConnectionId, LifecycleEvent, Loss, Moment, Process, SocketId, SocketSample,
+    Source,
+};
 
-use super::{LifecycleEvent, Moment, Process, SocketId, SocketSample, Source};
-
-/// What one source learnt in one pass over the machine.
+/// What one source read in one pass over the machine. Parts that a source does not read stay empty;
+/// a new kind of fact is a new part, and breaks no reader of the others.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// Who says it.
+    /// The source.
     pub source: Source,
     /// When the pass began.
     pub at: Moment,
-    /// What was learnt.
-    pub facts: Vec<Facts>,
-    /// What this pass could not learn.
+    /// Rows of socket tables; `None` if this source does not read them.
+    pub sockets: Option<Vec<SocketSample>>,
+    /// Which process owns which socket; shared, because it stays true for many samples. `None` if
+    /// this source does not read owners.
+    pub owners: Option<Arc<OwnerTable>>,
+    /// Lifecycle events since the source was last read, oldest first; `None` if this source has
+    /// none to report.
+    pub lifecycle: Option<Vec<LifecycleEvent>>,
+    /// Application layers decoded since the source was last read.
+    pub applications: Vec<(ConnectionId, Arc<Application>)>,
+    /// What this pass could not read.
     pub losses: Vec<Loss>,
 }
 
-/// Facts of one kind, in a batch.
-#[derive(Debug, Clone)]
-pub enum Facts {
-    /// Rows of the kernel's socket tables. Boxed, because each stays where it is while a connection
-    /// is made around it.
-    Sockets(Vec<SocketSample>),
-    /// Which process holds which socket. Shared, because it stays true for many looks.
-    OwnerTable(Arc<OwnerTable>),
-    /// What has happened since the source was last asked, oldest first.
-    LifecycleEvents(Vec<LifecycleEvent>),
+impl Observation {
+    /// An observation without facts.
+    #[must_use]
+    pub fn new(source: Source, at: Moment) -> Self {
+        Self {
+            source,
+            at,
+            sockets: None,
+            owners: None,
+            lifecycle: None,
+            applications: Vec::new(),
+            losses: Vec::new(),
+        }
+    }
+
+    /// The rows of socket tables, none if this source does not read them.
+    #[must_use]
+    pub fn rows(&self) -> &[SocketSample] {
+        self.sockets.as_deref().unwrap_or_default()
+    }
+
+    /// The lifecycle events, none if this source does not report them.
+    #[must_use]
+    pub fn events(&self) -> &[LifecycleEvent] {
+        self.lifecycle.as_deref().unwrap_or_default()
+    }
+
+    /// The same with these rows of socket tables.
+    #[must_use]
+    pub fn with_sockets(self, sockets: Vec<SocketSample>) -> Self {
+        Self { sockets: Some(sockets), ..self }
+    }
+
+    /// The same with this table of owners.
+    #[must_use]
+    pub fn with_owners(self, owners: Arc<OwnerTable>) -> Self {
+        Self { owners: Some(owners), ..self }
+    }
+
+    /// The same with these lifecycle events.
+    #[must_use]
+    pub fn with_lifecycle(self, lifecycle: Vec<LifecycleEvent>) -> Self {
+        Self { lifecycle: Some(lifecycle), ..self }
+    }
+
+    /// The same with these losses.
+    #[must_use]
+    pub fn with_losses(self, losses: Vec<Loss>) -> Self {
+        Self { losses, ..self }
+    }
 }
 
-/// Which process holds which sockets.
+/// Which process owns which sockets.
 #[derive(Debug, Clone, Default)]
 pub struct OwnerTable {
     /// The processes that [`OwnerEntry::process`] points into.
     pub processes: Vec<Arc<Process>>,
     /// One entry for each descriptor of each process.
-    pub held: Vec<OwnerEntry>,
+    pub entries: Vec<OwnerEntry>,
     /// How many processes could not be looked into; then a socket without a holder may have one.
     pub unreadable_processes: u64,
 }
@@ -61,67 +110,4 @@ pub enum Subject {
     Inode(u64),
     /// Its identity.
     Socket(SocketId),
-}
-
-/// What kind of thing could not be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum LossKind {
-    /// A dump stayed interrupted after all retries: rows may be missing or doubled.
-    DumpInterrupted,
-    /// The kernel dropped messages because they were not read fast enough.
-    DumpOverrun,
-    /// A message was refused by the parser: it breaks the format.
-    MessageRefused,
-    /// A table could not be asked for at all.
-    TableUnreadable,
-    /// A network namespace could not be entered.
-    NamespaceUnreadable,
-    /// A process or namespace may not be looked into by this user.
-    NotPermitted,
-    /// A process, folder or file was not there any more or could not be read.
-    FileUnreadable,
-    /// The kernel had no room for an event, because events were not read fast enough.
-    EventDropped,
-    /// A table in the kernel was full, so that something was not noted there.
-    MapFull,
-    /// A bound of `conns` itself was reached and the rest was refused.
-    BoundReached,
-}
-
-impl LossKind {
-    /// A short name in lower case with dashes, for machine-read output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::DumpInterrupted => "dump-interrupted",
-            Self::DumpOverrun => "dump-overrun",
-            Self::MessageRefused => "message-refused",
-            Self::TableUnreadable => "table-unreadable",
-            Self::NamespaceUnreadable => "namespace-unreadable",
-            Self::NotPermitted => "not-permitted",
-            Self::FileUnreadable => "file-unreadable",
-            Self::EventDropped => "event-dropped",
-            Self::MapFull => "map-full",
-            Self::BoundReached => "bound-reached",
-        }
-    }
-}
-
-/// Something that is missing from what was observed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loss {
-    /// Who lost it.
-    pub source: Source,
-    /// What kind of thing.
-    pub kind: LossKind,
-    /// How many.
-    pub count: u64,
-    /// A sentence for people: what was attempted, on what, why it failed, what to do.
-    pub sentence: Box<str>,
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence)
-    }
 }

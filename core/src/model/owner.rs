@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Known;
+use super::{Known, Unknown};
 
 /// A process that holds at least one socket.
 ///
@@ -34,6 +34,26 @@ pub struct Process {
     pub container_id: Known<Box<str>>,
     /// The systemd unit it belongs to, from its control group.
     pub systemd_unit: Known<Box<str>>,
+}
+
+impl Process {
+    /// A process of which nothing but its pid and name is known, because of `why`.
+    #[must_use]
+    pub fn bare(pid: u32, name: impl Into<Box<str>>, why: Unknown) -> Self {
+        Self {
+            pid,
+            name: name.into(),
+            executable: Known::Unknown(why),
+            command_line: Known::Unknown(why),
+            uid: Known::Unknown(why),
+            user: Known::Unknown(why),
+            started_wall_us: Known::Unknown(why),
+            parent_pid: Known::Unknown(why),
+            cgroup: Known::Unknown(why),
+            container_id: Known::Unknown(why),
+            systemd_unit: Known::Unknown(why),
+        }
+    }
 }
 
 /// One hold on a socket: a process and the descriptor by which it holds it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Known, Source, TcpInfo};
+use super::{Endpoint, Known, Source, TcpInfo, Unknown};
 
 /// A network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -439,6 +439,47 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// A socket of which only identity, protocol, state and local end are known; the rest is
+    /// unknown because of `why`, or not applicable.
+    #[must_use]
+    pub fn new(
+        id: SocketId,
+        source: Source,
+        netns: Arc<Netns>,
+        protocol: Protocol,
+        state: State,
+        local: Endpoint,
+        why: Unknown,
+    ) -> Self {
+        let family = if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        Self {
+            id,
+            source,
+            netns,
+            protocol,
+            family,
+            state,
+            local,
+            remote: None,
+            interface: 0,
+            inode: Known::Unknown(why),
+            uid: Known::Unknown(why),
+            queues: Known::Unknown(why),
+            accept_queue: Known::NotApplicable,
+            timer: Known::NotApplicable,
+            memory: Known::Unknown(why),
+            congestion: Known::Unknown(why),
+            tos: Known::Unknown(why),
+            mark: Known::Unknown(why),
+            cgroup_id: Known::Unknown(why),
+            shutdown: Known::Unknown(why),
+            upper_layer: Known::NotApplicable,
+            tcp: Known::Unknown(why),
+            mptcp: Known::NotApplicable,
+            udp: Known::NotApplicable,
+        }
+    }
+
     /// Whether it carries a part of an MPTCP connection (RFC 8684): a TCP socket with that upper
     /// layer, without a descriptor of its own.
     #[must_use]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Event, Loss, Moment, Snapshot};
+use super::{Ability, Connection, Event, Loss, Moment, OpenFile, Snapshot, Transfer};
 
 /// A connection that is gone, as it was when last seen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct ClosedConnection {
 }
 
 /// One look, published. Never changed once made; all readers share it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Update {
     /// Drawn anew at each start of the agent: sequence numbers of another instance mean nothing.
     pub instance: u64,
@@ -37,7 +37,11 @@ pub struct Update {
     pub events: Arc<[Arc<Event>]>,
     /// Every event with a higher serial number than this is in `events`.
     pub events_complete_since: u64,
-    /// How the agent does.
+    /// The connections of the transfer service, sorted by `connection_id`.
+    pub transfers: Arc<[Transfer]>,
+    /// Files that servers on this machine have open for their clients.
+    pub files: Arc<[OpenFile]>,
+    /// The state of the agent.
     pub health: Health,
 }
 
@@ -100,7 +104,7 @@ pub struct Health {
     /// Time between two looks, microseconds.
     pub interval_us: u64,
     /// Looks made.
-    pub updates: u64,
+    pub samples: u64,
     /// How late the last look began, microseconds.
     pub lateness_us: u64,
     /// The latest any look began, microseconds.
@@ -118,17 +122,6 @@ pub struct Health {
     pub losses: Vec<Loss>,
     /// What the agent uses itself.
     pub cost: Cost,
-}
-
-/// Something an agent can do where the system lets it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ability {
-    /// A short name in lower case with dashes.
-    pub name: Box<str>,
-    /// What it gives.
-    pub meaning: Box<str>,
-    /// Why it is not there; `None` if it is.
-    pub missing: Option<Box<str>>,
 }
 
 /// What an agent uses, by the kernel's own accounts (getrusage(2), proc_pid_statm(5)).

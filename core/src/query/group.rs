@@ -10,8 +10,8 @@ use std::fmt;
 use foldhash::fast::RandomState;
 
 use super::{Field, Value};
+use crate::model::Class;
 use crate::model::{Connection, Known, Owner, unmapped};
-use crate::track::Class;
 
 /// What the connections of a group have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

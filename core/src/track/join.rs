@@ -28,7 +28,7 @@ impl Owners {
     pub(super) fn new(told: Arc<OwnerTable>, source: Source) -> Self {
         // Within one socket: processes in the order the source lists them (ascending pid), then
         // descriptors.
-        let mut held = told.held.clone();
+        let mut held = told.entries.clone();
         held.sort_unstable();
         held.dedup();
         let mut starts = HashMap::default();

@@ -63,7 +63,7 @@ impl Counters {
 /// How many looks of a window saw what, and the extremes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Gauges {
-    pub(super) looks: u32,
+    pub(super) samples: u32,
     /// The receive queue held most of what the receive buffer or window allows.
     pub(super) reader_behind: u32,
     /// The peer's window had no room for a segment although data was waiting.
@@ -91,7 +91,7 @@ pub(super) struct Gauges {
 impl Gauges {
     pub(super) fn look_at(connection: &Connection) -> Self {
         let socket = &connection.socket;
-        let mut gauges = Self { looks: 1, ..Self::default() };
+        let mut gauges = Self { samples: 1, ..Self::default() };
         if let Some(queue) = socket.accept_queue.get() {
             // The kernel lets one more in than the limit says (sk_acceptq_is_full).
             gauges.accept_full = u32::from(queue.length >= queue.limit.max(1));
@@ -127,7 +127,7 @@ impl Gauges {
 
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
-            looks: self.looks.saturating_add(other.looks),
+            samples: self.samples.saturating_add(other.samples),
             reader_behind: self.reader_behind.saturating_add(other.reader_behind),
             window_closed: self.window_closed.saturating_add(other.window_closed),
             unsent: self.unsent.saturating_add(other.unsent),

@@ -1,7 +1,8 @@
 //! What is remembered of a connection from look to look, and the [`Stats`] made of it.
 
 use crate::model::{
-    Connection, Known, Moment, Peaks, Protocol, Rates, Source, State, Stats, TcpInfo, Unknown,
+    Class, Connection, Known, Moment, Peaks, Protocol, Rates, Source, State, Stats, TcpInfo,
+    Unknown,
 };
 
 use super::sample::Counters;
@@ -20,7 +21,7 @@ struct Seen {
     owner: Option<(u32, Option<u32>, usize)>,
     /// Whether its opening is known, whether who did it is, and whether its end is.
     told: (bool, bool, bool),
-    class: super::Class,
+    class: Class,
 }
 
 impl Seen {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Closed, Connection, Direction, Event, Facts, Known, Loss, LossKind, Moment, Observation,
-    Opened, Owner, Snapshot, SocketId, SocketSample, Source, Stats, Unknown,
+    Closed, Connection, Direction, Event, Known, Loss, LossCause, LossKind, Moment, Observation,
+    Opened, Owner, Snapshot, SocketId, SocketSample, Source, State, Stats, Unknown, Verdict,
 };
 
 use super::course;
@@ -20,7 +20,7 @@ use super::direction::{Listeners, direction};
 use super::join::Owners;
 use super::sample::{Counters, Gauges};
 use super::stats::told_age_us;
-use super::verdict::{Evidence, Verdict, judge};
+use super::verdict::{evidence_of_life, judge};
 use hear::Unmet;
 use remembered::Remembered;
 use roll::Roll;
@@ -31,7 +31,7 @@ const REMEMBERED: usize = 1_000_000;
 
 /// What a tracker keeps from one fold to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
+pub enum Retention {
     /// Nothing: there will be no second fold.
     None,
     /// Enough for rates, and for verdicts over at least this span (and at most twice it).
@@ -40,7 +40,7 @@ pub enum Memory {
 
 /// A connection that an earlier fold had and the last one had not.
 #[derive(Debug, Clone)]
-pub struct Gone {
+pub struct Removed {
     /// Its identity.
     pub id: SocketId,
     /// How it ended, where that was told.
@@ -52,7 +52,7 @@ pub struct Gone {
 /// Folds observations into snapshots.
 #[derive(Debug)]
 pub struct Tracker {
-    memory: Memory,
+    memory: Retention,
     /// Of the last observation that told of holders.
     owners: Owners,
     sequence: u64,
@@ -60,7 +60,7 @@ pub struct Tracker {
     serial: u64,
     remembered: Roll,
     /// What was remembered and was not met in the last fold.
-    gone: Vec<Gone>,
+    gone: Vec<Removed>,
     /// The namespaces of which the last fold showed every socket, and when: what is new there has
     /// come since.
     shown_whole: (Moment, HashSet<u64, RandomState>),
@@ -83,7 +83,7 @@ struct Told {
     /// What was told to be over since the last look.
     over: Vec<SocketId>,
     /// What was remembered, and made room for another connection on the same socket.
-    replaced: Vec<Gone>,
+    replaced: Vec<Removed>,
     /// What the bounds refused since it was last said.
     unmet_refused: u64,
     ends_refused: u64,
@@ -92,7 +92,7 @@ struct Told {
 impl Tracker {
     /// A tracker that has seen nothing.
     #[must_use]
-    pub fn new(memory: Memory) -> Self {
+    pub fn new(memory: Retention) -> Self {
         Self {
             memory,
             owners: Owners::default(),
@@ -107,7 +107,7 @@ impl Tracker {
 
     /// The connections that an earlier fold had and the last one had not.
     #[must_use]
-    pub fn gone(&self) -> &[Gone] {
+    pub fn gone(&self) -> &[Removed] {
         &self.gone
     }
 
@@ -120,15 +120,15 @@ impl Tracker {
         let mut losses = Vec::new();
         for observation in observations {
             losses.extend(observation.losses);
-            for facts in observation.facts {
-                match facts {
-                    Facts::Sockets(rows) => {
-                        at = at.max(observation.at);
-                        tables.push(rows);
-                    }
-                    Facts::OwnerTable(held) => told = Some((held, observation.source)),
-                    Facts::LifecycleEvents(lifecycle_events) => self.hear(lifecycle_events),
-                }
+            if let Some(rows) = observation.sockets {
+                at = at.max(observation.at);
+                tables.push(rows);
+            }
+            if let Some(owners) = observation.owners {
+                told = Some((owners, observation.source));
+            }
+            if let Some(lifecycle) = observation.lifecycle {
+                self.hear(lifecycle);
             }
         }
         // What was said before and is said again needs no new joining.
@@ -140,8 +140,8 @@ impl Tracker {
         self.sequence += 1;
         let shown_whole = namespaces_shown_whole(&tables, &losses);
         let connections = match self.memory {
-            Memory::None => self.look_once(tables, at),
-            Memory::Window(half) => {
+            Retention::None => self.look_once(tables, at),
+            Retention::Window(half) => {
                 let is_told = self.told.is_listening;
                 let now = Now { sequence: self.sequence, at, is_told, half, is_joined };
                 self.look_on(tables, now, &mut losses)
@@ -149,7 +149,7 @@ impl Tracker {
         };
         self.shown_whole = (at, shown_whole);
         losses.extend(self.take_refusals());
-        Snapshot { sequence: self.sequence, at, connections, losses }
+        Snapshot { sequence: self.sequence, at, connections, losses, ..Snapshot::default() }
     }
 
     /// The connections of the only look there will be.
@@ -219,17 +219,8 @@ impl Tracker {
             }
         }
         self.let_go(met);
-        if refused > 0 {
-            losses.push(Loss {
-                source: Source::Derived,
-                kind: LossKind::BoundReached,
-                count: refused,
-                sentence: format!(
-                    "{refused} connections beyond the bound of {REMEMBERED} are shown without rates"
-                )
-                .into(),
-            });
-        }
+        let cause = LossCause::HistoryFull { bound: REMEMBERED as u64 };
+        losses.extend(Loss::counted(Source::Derived, cause, refused));
         connections
     }
 
@@ -243,7 +234,7 @@ impl Tracker {
             self.remembered.retain(|id, kept| {
                 let is_here = kept.met_in == sequence;
                 if !is_here {
-                    gone.push(Gone { id: *id, closed: kept.closed(), told: ends.remove(id) });
+                    gone.push(Removed { id: *id, closed: kept.closed(), told: ends.remove(id) });
                 }
                 is_here
             });
@@ -274,7 +265,22 @@ fn joined(
     stats: Stats,
 ) -> Connection {
     let verdict = Verdict::UNKNOWN;
-    let mut connection = Connection { socket, owners, direction, opened, closed, stats, verdict };
+    let application = if socket.state == State::Listen {
+        Known::NotApplicable
+    } else {
+        Known::Unknown(Unknown::SourceCannotTell)
+    };
+    let mut connection = Connection {
+        socket,
+        owners,
+        direction,
+        opened,
+        closed,
+        stats,
+        flow: None,
+        application,
+        verdict,
+    };
     // Where bytes do not apply or are not told, neither are their rates.
     if connection.stats.rates.value().is_none() {
         let no_rates = connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
@@ -290,7 +296,7 @@ fn namespaces_shown_whole(
 ) -> HashSet<u64, RandomState> {
     let is_of_tables = |loss: &Loss| {
         loss.source != Source::Procfs
-            && !matches!(loss.kind, LossKind::EventDropped | LossKind::MapFull)
+            && !matches!(loss.kind(), LossKind::EventDropped | LossKind::MapFull)
     };
     if losses.iter().any(is_of_tables) {
         return HashSet::default();
@@ -310,7 +316,7 @@ fn namespaces_shown_whole(
 fn judge_life(connection: &mut Connection) -> (Counters, Gauges) {
     let counters = Counters::of(connection);
     let gauges = Gauges::look_at(connection);
-    let evidence = Evidence::of_life(connection, counters, gauges);
+    let evidence = evidence_of_life(connection, counters, gauges);
     connection.verdict = judge(connection, evidence);
     (counters, gauges)
 }

@@ -5,12 +5,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use conns_core::model::Class;
 use conns_core::model::{
-    Connection, Direction, Endpoint, Facts, Family, Known, Moment, Netns, Observation, Owner,
-    Process, Protocol, Queues, Rates, Socket, SocketId, SocketSample, Source, State, TcpInfo,
-    Unknown,
+    Connection, Direction, Endpoint, Family, Known, Moment, Netns, Observation, Owner, Process,
+    Protocol, Queues, Rates, Socket, SocketId, SocketSample, Source, State, TcpInfo, Unknown,
 };
-use conns_core::track::{Class, Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 
 pub(crate) fn known<T>(value: T) -> Known<T> {
     Known::Value(value, Source::SockDiag)
@@ -50,13 +50,9 @@ pub(crate) fn connection(local: &str, remote: &str) -> Connection {
         mptcp: Known::NotApplicable,
         udp: Known::NotApplicable,
     };
-    let observation = Observation {
-        source: Source::SockDiag,
-        at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
-        losses: Vec::new(),
-    };
-    let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
+    let observation = Observation::new(Source::SockDiag, Moment::default())
+        .with_sockets(vec![SocketSample::from(socket)]);
+    let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
     let mut made = snapshot.connections.into_iter().next().expect("one connection");
     made.owners = Known::Unknown(Unknown::NotPrivileged);
     made.direction = Known::Unknown(Unknown::Ambiguous);

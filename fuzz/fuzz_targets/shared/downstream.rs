@@ -7,15 +7,15 @@ use conns_core::model::{
     Subject, Unknown,
 };
 use conns_core::query::{Field, Kind, SortKey, Value, catalogue, group, sort};
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 
 /// Folds them as `conns list` does, and as a watching `conns` does over and over.
 pub(crate) fn downstream(sockets: &[SocketSample]) {
-    let once = Tracker::new(Memory::None).fold(observations(sockets.to_vec(), at(0)));
+    let once = Tracker::new(Retention::None).fold(observations(sockets.to_vec(), at(0)));
     look_at(&once.connections);
     arrange(&once.connections);
 
-    let mut watching = Tracker::new(Memory::Window(std::time::Duration::from_secs(10)));
+    let mut watching = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
     // Of two rows about one socket the first is believed. The other way round the second one is,
     // so that counters jump between the folds; the clock stands still, runs, and leaps.
     let backward: Vec<_> = sockets.iter().rev().cloned().collect();

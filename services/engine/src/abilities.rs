@@ -1,59 +1,49 @@
-//! What can be done here, and what not.
+//! What works here, as far as the losses of a sample show.
 
-use conns_core::model::{Ability, Loss, LossKind, Source};
+use conns_core::model::{Ability, AbilityKind, Loss, LossKind, Missing, Source};
 
-/// What the losses of a look say of the sources every system has. Where sockets are watched, nobody
-/// has to enter a namespace to see them, so that netlink may not enter one hides none.
+/// The abilities that every system has a source for. Where eBPF watches sockets (`is_watched`), a
+/// namespace that netlink may not enter hides none.
 pub(crate) fn of_losses(losses: &[Loss], is_watched: bool) -> Vec<Ability> {
     let first = |sources: &[Source], kinds: &[LossKind]| {
-        let of_it = |loss: &&Loss| sources.contains(&loss.source) && kinds.contains(&loss.kind);
-        losses.iter().find(of_it).map(|loss| loss.sentence.clone())
-    };
-    let ability = |name: &str, meaning: &str, missing: Option<Box<str>>| Ability {
-        name: name.into(),
-        meaning: meaning.into(),
-        missing,
+        let fits = |loss: &&Loss| sources.contains(&loss.source) && kinds.contains(&loss.kind());
+        losses.iter().find(fits).map(|loss| Missing::Loss(loss.clone()))
     };
     let tables = if is_watched { &[Source::Ebpf][..] } else { &[Source::SockDiag, Source::Ebpf] };
+    let kernel_tables = first(&[Source::SockDiag], &[LossKind::TableUnreadable]);
+    let all_namespaces = first(tables, &[LossKind::NotPermitted])
+        .or_else(|| first(tables, &[LossKind::NamespaceUnreadable]));
+    let owners = first(&[Source::Procfs], &[LossKind::TableUnreadable]);
+    let owners_of_others = first(&[Source::Procfs], &[LossKind::NotPermitted]);
     vec![
-        ability(
-            "kernel-tables",
-            "sockets with latency, loss, bytes and verdict, over netlink",
-            first(&[Source::SockDiag], &[LossKind::TableUnreadable]),
-        ),
-        ability(
-            "all-namespaces",
-            "sockets of every network namespace, so of containers too",
-            first(tables, &[LossKind::NotPermitted])
-                .or_else(|| first(tables, &[LossKind::NamespaceUnreadable])),
-        ),
-        ability(
-            "owners",
-            "the process that holds a socket",
-            first(&[Source::Procfs], &[LossKind::TableUnreadable]),
-        ),
-        ability(
-            "owners-of-others",
-            "the processes of other users as well",
-            first(&[Source::Procfs], &[LossKind::NotPermitted]),
-        ),
+        Ability { kind: AbilityKind::KernelTables, missing: kernel_tables },
+        Ability { kind: AbilityKind::AllNamespaces, missing: all_namespaces },
+        Ability { kind: AbilityKind::Owners, missing: owners },
+        Ability { kind: AbilityKind::OwnersOfOthers, missing: owners_of_others },
     ]
 }
 
 #[cfg(test)]
 mod tests {
+    use conns_core::model::LossCause;
+
     use super::*;
 
     #[test]
-    fn a_namespace_that_is_watched_need_not_be_entered() {
+    fn a_watched_namespace_need_not_be_entered() {
         let loss = |source| {
-            let (kind, sentence) = (LossKind::NotPermitted, "cannot enter blue".into());
-            Loss { source, kind, count: 1, sentence }
+            let cause = LossCause::NamespaceNotEntered {
+                inode: 1,
+                name: Some("blue".into()),
+                error: "refused".into(),
+                not_permitted: true,
+            };
+            Loss::one(source, cause)
         };
         let is_missing = |source, is_watched| {
             let abilities = of_losses(&[loss(source)], is_watched);
-            let all = abilities.iter().find(|ability| &*ability.name == "all-namespaces").unwrap();
-            all.missing.is_some()
+            let kind = AbilityKind::AllNamespaces;
+            !abilities.iter().find(|ability| ability.kind == kind).unwrap().is_available()
         };
         assert!(is_missing(Source::SockDiag, false) && is_missing(Source::Ebpf, false));
         assert!(!is_missing(Source::SockDiag, true) && is_missing(Source::Ebpf, true));

@@ -70,7 +70,7 @@ fn portable() -> Sources {
 
 fn in_place_of(error: &SourceError) -> Sources {
     let losses: Vec<Loss> = kernel::missing(error).into_iter().collect();
-    let second_choice = losses.first().map(|loss| loss.sentence.clone());
+    let second_choice = losses.first().map(|loss| loss.to_string().into());
     Sources { losses, second_choice, ..portable() }
 }
 
@@ -80,7 +80,7 @@ mod kernel {
     use std::sync::Arc;
 
     use conns_contract::{Namespaces, SourceError, Task};
-    use conns_core::model::{Loss, Process, Source};
+    use conns_core::model::{Fallback, Loss, Process, Source};
     use conns_ebpf::Wanted;
     use conns_namespaces::NamespaceSet;
     use conns_procfs::Procfs;
@@ -127,11 +127,11 @@ mod kernel {
             return Ok(sources);
         }
         let of_tables = opened.abilities.iter().find(|ability| is_of_tables(ability));
-        let why = of_tables.and_then(|ability| ability.missing.as_deref());
+        let why = of_tables.and_then(|ability| ability.missing.as_ref()).map(ToString::to_string);
         Err(SourceError::Unavailable {
             source_name: Source::Ebpf,
             attempted: "read the socket tables by programs in the kernel".to_owned(),
-            cause: io::Error::other(why.unwrap_or("they could not be loaded")),
+            cause: io::Error::other(why.unwrap_or_else(|| "they could not be loaded".to_owned())),
             remedy: "Without `--source ebpf` they are read over netlink",
         })
     }
@@ -175,10 +175,7 @@ mod kernel {
 
     /// What it means to do without.
     pub(super) fn missing(error: &SourceError) -> Option<Loss> {
-        Some(sources::missing(
-            Source::SockDiag,
-            format!("{error}. The portable source is used: no latency, loss, bytes or verdict"),
-        ))
+        Some(sources::missing(Source::SockDiag, error, Fallback::Portable))
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use conns_core::model::{ClosedConnection, Connection, Loss, LossKind, Snapshot, SocketId, Source};
-use conns_core::track::Gone;
+use conns_core::model::{
+    ClosedConnection, Connection, Loss, LossCause, Snapshot, SocketId, Source,
+};
+use conns_core::track::Removed;
 use foldhash::fast::RandomState;
 
 /// Most closed connections kept, about 1.5 kB each. Whoever asks for changes since a time when more
@@ -29,11 +31,11 @@ impl ClosedLog {
 
     /// Notes that those of `gone` that `before` has are not in `now` any more. One whose end was
     /// told is kept as it was then, with its final measures.
-    pub(crate) fn add(&mut self, before: &Snapshot, now: &Snapshot, gone: &[Gone]) {
+    pub(crate) fn add(&mut self, before: &Snapshot, now: &Snapshot, gone: &[Removed]) {
         if gone.is_empty() {
             return;
         }
-        let gone: HashMap<SocketId, &Gone, RandomState> =
+        let gone: HashMap<SocketId, &Removed, RandomState> =
             gone.iter().map(|gone| (gone.id, gone)).collect();
         let of_gone = before.connections.iter().filter_map(|connection| {
             gone.get(&connection.socket.id).map(|gone| (connection, *gone))
@@ -68,21 +70,13 @@ impl ClosedLog {
 
     /// What the bound made the agent forget.
     pub(crate) fn loss(&self) -> Option<Loss> {
-        let count = self.forgotten;
-        (count > 0).then(|| Loss {
-            source: Source::Derived,
-            kind: LossKind::BoundReached,
-            count,
-            sentence: format!(
-                "{count} closed connections are forgotten: the last {CLOSED_KEPT} are kept for those who read changes late"
-            )
-            .into(),
-        })
+        let cause = LossCause::ClosedForgotten { capacity: CLOSED_KEPT as u64 };
+        Loss::counted(Source::Derived, cause, self.forgotten)
     }
 }
 
 /// The connection as it was when it ended, or else when it was last seen.
-fn at_its_end(seen: &Connection, gone: &Gone) -> Connection {
+fn at_its_end(seen: &Connection, gone: &Removed) -> Connection {
     let mut connection = match &gone.told {
         Some(told) => told.connection.clone(),
         None => seen.clone(),

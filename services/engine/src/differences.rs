@@ -10,7 +10,7 @@ use std::sync::Arc;
 use conns_core::model::{
     Connection, Event, EventKind, Known, Moment, Protocol, Snapshot, SocketId, State, Unknown,
 };
-use conns_core::track::Gone;
+use conns_core::track::Removed;
 use foldhash::fast::RandomState;
 
 /// Most connections followed, about 32 bytes each; of what is beyond, nothing is told.
@@ -40,7 +40,7 @@ impl Differences {
         &mut self,
         before: Option<&Snapshot>,
         now: &Snapshot,
-        gone: &[Gone],
+        gone: &[Removed],
     ) -> Vec<Arc<Event>> {
         let mut events = Vec::new();
         let is_first = !std::mem::replace(&mut self.has_begun, true);

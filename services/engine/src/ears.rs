@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use conns_contract::EventSource;
-use conns_core::model::{Facts, Observation};
+use conns_core::model::Observation;
 
 use crate::Clock;
 
@@ -69,11 +69,7 @@ impl Drop for Done<'_> {
 }
 
 fn count(observation: &Observation) -> usize {
-    let events = |facts: &Facts| match facts {
-        Facts::LifecycleEvents(lifecycle_events) => lifecycle_events.len(),
-        Facts::Sockets(_) | Facts::OwnerTable(_) => 0,
-    };
-    observation.facts.iter().map(events).sum()
+    observation.events().len()
 }
 
 #[cfg(test)]
@@ -110,11 +106,7 @@ mod tests {
         assert!(is_taken);
         let cookies: Vec<u64> = told
             .iter()
-            .flat_map(|observation| &observation.facts)
-            .flat_map(|facts| match facts {
-                Facts::LifecycleEvents(lifecycle_events) => lifecycle_events.iter(),
-                _ => [].iter(),
-            })
+            .flat_map(Observation::events)
             .map(|lifecycle_event| lifecycle_event.socket.id.cookie)
             .collect();
         assert_eq!(cookies.len(), 10 + 4 * (WAITING_MOST / 4 + 1));

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use conns_core::model::{Event, Loss, LossKind, Source};
+use conns_core::model::{Event, Loss, LossCause, Source};
 
 /// Most events kept of the last two beats, about 1.5 kB each: a second of the storm this is built
 /// for, and some more.
@@ -65,17 +65,8 @@ impl EventLog {
 
     /// What the bound dropped before any reader could have it.
     pub(crate) fn loss(&self) -> Option<Loss> {
-        let count = self.lost;
-        (count > 0).then(|| Loss {
-            source: Source::Derived,
-            kind: LossKind::BoundReached,
-            count,
-            sentence: format!(
-                "{count} events were dropped before they were published: at most \
-                 {EVENTS_KEPT_MOST} are kept between two looks; a shorter interval keeps more"
-            )
-            .into(),
-        })
+        let cause = LossCause::EventsNotPublished { capacity: EVENTS_KEPT_MOST as u64 };
+        Loss::counted(Source::Derived, cause, self.lost)
     }
 }
 

@@ -21,7 +21,6 @@ mod sampler;
 mod sources;
 #[cfg(target_os = "linux")]
 mod table_size;
-mod tally;
 
 use std::sync::Arc;
 use std::thread;
@@ -29,9 +28,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use choice::{Choice, Purpose};
 use conns_contract::{Scope, SourceError};
-use conns_core::human::duration;
-use conns_core::model::{Ability, Event, Loss, Moment, Observation, Snapshot, Source};
-use conns_core::track::{Gone, Memory, Tracker};
+use conns_core::model::{
+    Ability, AbilityKind, Event, Loss, LossCause, Moment, Observation, Snapshot, Source,
+};
+use conns_core::track::{Removed, Retention, Tracker};
 use differences::Differences;
 pub use follow::EventBatch;
 use follow::Following;
@@ -69,12 +69,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`SourceError`] if the chosen source does not work here, or, for [`Choice::Auto`], none does.
-    pub fn open(choice: Choice, memory: Memory, purpose: Purpose) -> Result<Self, SourceError> {
+    pub fn open(choice: Choice, memory: Retention, purpose: Purpose) -> Result<Self, SourceError> {
         // Before the sources, so that nothing they tell is older than the clock.
         let clock = Clock::start();
         let memory = match (purpose, memory) {
             // What is gone is known only to one who remembers.
-            (Purpose::Follow, Memory::None) => Memory::Window(FOLLOWED_WINDOW),
+            (Purpose::Follow, Retention::None) => Retention::Window(FOLLOWED_WINDOW),
             (_, memory) => memory,
         };
         let sources = choice::open(choice, purpose)?;
@@ -83,7 +83,7 @@ impl Engine {
 
     /// An engine with these sources.
     #[must_use]
-    pub fn of(sources: Sources, memory: Memory) -> Self {
+    pub fn of(sources: Sources, memory: Retention) -> Self {
         Self {
             owners: Owners::default(),
             tracker: Tracker::new(memory),
@@ -179,11 +179,12 @@ impl Engine {
     /// What can be done here, and what not, as far as the last look has shown.
     #[must_use]
     pub fn abilities(&self) -> Vec<Ability> {
-        let has = |name: &str| {
-            let of_sources = &self.sources.abilities;
-            of_sources.iter().any(|ability| &*ability.name == name && ability.missing.is_none())
-        };
-        let mut abilities = abilities::of_losses(&self.lost, has("ebpf-watch"));
+        let is_watched = self
+            .sources
+            .abilities
+            .iter()
+            .any(|ability| ability.kind == AbilityKind::EbpfWatch && ability.is_available());
+        let mut abilities = abilities::of_losses(&self.lost, is_watched);
         abilities.extend(self.sources.abilities.iter().cloned());
         abilities
     }
@@ -229,20 +230,18 @@ impl Engine {
         }
         self.differences = Some(Differences::default());
         let abilities = &self.sources.abilities;
-        let of_events = abilities.iter().find(|ability| &*ability.name == "ebpf-events");
-        let why = match (of_events.and_then(|ability| ability.missing.as_deref()), self.choice) {
-            (Some(why), _) => why,
+        let of_events = abilities.iter().find(|ability| ability.kind == AbilityKind::EbpfEvents);
+        let missing = of_events.and_then(|ability| ability.missing.as_ref());
+        let reason = match (missing, self.choice) {
+            (Some(missing), _) => missing.to_string().into(),
             (None, Some(Choice::Kernel | Choice::Portable)) => {
-                "the chosen source does not tell when they happen"
+                "the chosen source does not report them".into()
             }
-            (None, _) => "no source tells when they happen",
+            (None, _) => "no source reports them".into(),
         };
-        let sentence = format!(
-            "events are told as looks show them, one every {}: a connection that lives shorter may \
-             be missed, and how one ended is not known, because {why}",
-            duration(u64::try_from(every.as_micros()).unwrap_or(u64::MAX))
-        );
-        self.coarse = Some(sources::missing(Source::Ebpf, sentence));
+        let interval_us = u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
+        let cause = LossCause::PollingFallback { interval_us, reason };
+        self.coarse = Some(Loss::one(Source::Ebpf, cause));
     }
 
     /// That events are told as looks show them, if they are, and what that means.
@@ -261,7 +260,7 @@ impl Engine {
     }
 
     /// What the last look did not show any more.
-    pub(crate) fn gone(&self) -> &[Gone] {
+    pub(crate) fn gone(&self) -> &[Removed] {
         self.tracker.gone()
     }
 

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use conns_contract::InodeFilter;
-use conns_core::model::{Facts, Known, Observation, Socket};
+use conns_core::model::{Known, Observation, Socket};
 use foldhash::fast::RandomState;
 
 /// Most bits kept: 8 MiB.
@@ -76,12 +76,7 @@ impl InodeFilter for Numbers {
 
 /// All sockets in `observations`.
 pub(crate) fn sockets(observations: &[Observation]) -> impl Iterator<Item = &Socket> {
-    let facts = observations.iter().flat_map(|observation| &observation.facts);
-    let tables = facts.filter_map(|facts| match facts {
-        Facts::Sockets(sockets) => Some(sockets),
-        Facts::OwnerTable(_) | Facts::LifecycleEvents(_) => None,
-    });
-    tables.flatten().map(|row| &**row)
+    observations.iter().flat_map(Observation::rows).map(|row| &**row)
 }
 
 /// Whether a descriptor can refer to it: the kernel alone holds what waits for `accept`, or is

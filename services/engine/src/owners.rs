@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_contract::{Descriptors, SourceError};
-use conns_core::model::{Facts, Moment, Observation, OwnerTable, Source, Subject};
+use conns_core::model::{Fallback, Moment, Observation, OwnerTable, Source, Subject};
 
 use crate::Sources;
 use crate::numbers::{Numbers, can_be_held, sockets};
@@ -95,7 +95,7 @@ impl Owners {
         }
         let asked = Numbers::inodes(seen);
         let said = owners.observe(&asked, now).unwrap_or_else(|error| {
-            nothing_but(Source::Procfs, now, missing(Source::Procfs, error.to_string()))
+            nothing_but(now, missing(Source::Procfs, &error, Fallback::None))
         });
         let (tasks, owner_table) = (Vec::new(), None);
         let belief =
@@ -128,7 +128,8 @@ impl Owners {
         let is_unchanged = is_unchanged && changes.is_some() && descriptors.changes() == changes;
         let processes = self.processes.of(&tasks, sources.processes.as_deref_mut(), now, is_due);
         let tasks: Vec<_> = tasks.iter().map(|task| (task.pid, task.started_boot_ns)).collect();
-        let mut owner_table = Arc::new(OwnerTable { processes, held, unreadable_processes: 0 });
+        let mut owner_table =
+            Arc::new(OwnerTable { processes, entries: held, unreadable_processes: 0 });
         if let Some(Belief { tasks: believed_tasks, owner_table: Some(believed), .. }) =
             &self.believed
         {
@@ -142,12 +143,7 @@ impl Owners {
                 owner_table = Arc::clone(believed);
             }
         }
-        let said = Observation {
-            source: Source::Ebpf,
-            at: now,
-            facts: vec![Facts::OwnerTable(Arc::clone(&owner_table))],
-            losses: Vec::new(),
-        };
+        let said = Observation::new(Source::Ebpf, now).with_owners(Arc::clone(&owner_table));
         self.believed = Some(Belief {
             at: now,
             changes,
@@ -164,7 +160,7 @@ impl Owners {
 fn is_same(one: &OwnerTable, other: &OwnerTable) -> bool {
     one.processes.len() == other.processes.len()
         && one.processes.iter().zip(&other.processes).all(|(a, b)| Arc::ptr_eq(a, b))
-        && one.held == other.held
+        && one.entries == other.entries
 }
 
 /// One descriptor, whoever tells of it.
@@ -181,7 +177,7 @@ fn differences(one: (&[(u32, u64)], &OwnerTable), other: (&[(u32, u64)], &OwnerT
 
 fn sorted((tasks, owner_table): (&[(u32, u64)], &OwnerTable)) -> Vec<Held> {
     let task = |index: u32| usize::try_from(index).ok().and_then(|index| tasks.get(index)).copied();
-    let held = owner_table.held.iter();
+    let held = owner_table.entries.iter();
     let mut named: Vec<Held> = held
         .filter_map(|held| Some((task(held.process)?, held.subject, held.descriptor)))
         .collect();

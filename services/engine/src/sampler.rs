@@ -11,12 +11,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conns_contract::{Scope, SourceError};
-use conns_core::model::{Cost, Event, Health, Loss, Moment, Snapshot, Update};
+use conns_core::model::{Cost, Event, Health, Loss, LossTotals, Moment, Snapshot, Update};
 use tokio::sync::watch;
 
 use crate::closed::ClosedLog;
 use crate::event_log::EventLog;
-use crate::tally::Tally;
 use crate::{Clock, Engine, cost};
 
 /// Shortest time between two looks: below, looking would be most of what the machine does.
@@ -65,10 +64,10 @@ impl Sampler {
             stop: AtomicBool::new(false),
         });
         let mut heart = Heart {
-            health: Health { started: first.at, updates: 1, ..Health::default() },
+            health: Health { started: first.at, samples: 1, ..Health::default() },
             closed: ClosedLog::since(first.sequence),
             events: EventLog::default(),
-            lost: Tally::default(),
+            lost: LossTotals::default(),
             instance: fresh_instance(),
             latest: first,
             reins: Arc::clone(&reins),
@@ -135,7 +134,7 @@ struct Heart {
     closed: ClosedLog,
     events: EventLog,
     /// What the source of events lost.
-    lost: Tally,
+    lost: LossTotals,
     health: Health,
     reins: Arc<Reins>,
 }
@@ -214,7 +213,7 @@ impl Heart {
                 self.engine.reopen();
             }
         }
-        self.health.updates += 1;
+        self.health.samples += 1;
         self.health.lateness_us = micros(slip);
         self.health.lateness_max_us = self.health.lateness_max_us.max(micros(slip));
         self.update(cost::thread_cpu().saturating_sub(before))
@@ -238,6 +237,8 @@ impl Heart {
             closed_complete_since: self.closed.complete_since,
             events,
             events_complete_since,
+            transfers: Arc::default(),
+            files: Arc::default(),
             health: self.health.clone(),
         })
     }

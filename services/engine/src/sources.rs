@@ -10,7 +10,8 @@ use conns_contract::{
     DescriptorSource, EventSource, OwnerSource, Scope, SocketSource, SourceError, Task,
 };
 use conns_core::model::{
-    Ability, Facts, LifecycleEvent, Loss, LossKind, Moment, Observation, Process, Source,
+    Ability, AbilityKind, Fallback, LifecycleEvent, Loss, LossCause, Missing, Moment, Observation,
+    Process, Source,
 };
 
 /// Reads the details of processes that others named.
@@ -87,7 +88,7 @@ impl Sources {
             for scope in delegated {
                 let mut rest = fallback.observe(&scope, now).unwrap_or_else(|error| {
                     let source = source_of(&error);
-                    nothing_but(source, now, missing(source, error.to_string()))
+                    nothing_but(now, missing(source, &error, Fallback::None))
                 });
                 self.tables.apply_delegated(&scope, &rest);
                 // Each part misses the same namespaces.
@@ -105,8 +106,7 @@ impl Sources {
         let Some(fallback) = self.fallback.take() else { return };
         self.tables = fallback;
         self.second_choice = Some(error.to_string().into());
-        let sentence = format!("{error}. The socket tables are read over netlink from now on");
-        self.has_failed(is_of_tables, source_of(error), sentence);
+        self.has_failed(is_of_tables, missing(source_of(error), error, Fallback::Netlink));
     }
 
     fn after_the_first(&self, second: SourceError) -> SourceError {
@@ -119,11 +119,11 @@ impl Sources {
     /// Does without the descriptors from now on.
     pub(crate) fn drop_descriptors(&mut self, error: &SourceError) {
         self.descriptors = None;
-        let sentence = format!("{error}. Owners are looked for in /proc from now on");
         self.has_failed(
-            |ability| ability.name.starts_with("ebpf-owner"),
-            source_of(error),
-            sentence,
+            |ability| {
+                matches!(ability.kind, AbilityKind::EbpfOwners | AbilityKind::EbpfOwnerChanges)
+            },
+            missing(source_of(error), error, Fallback::Procfs),
         );
     }
 
@@ -134,14 +134,10 @@ impl Sources {
         let now_told = self.events.as_mut().map(|events| events.observe(now));
         for observation in told.into_iter().chain(now_told) {
             losses.extend(observation.losses);
-            for facts in observation.facts {
-                match facts {
-                    Facts::LifecycleEvents(more) if lifecycle_events.is_empty() => {
-                        lifecycle_events = more
-                    }
-                    Facts::LifecycleEvents(more) => lifecycle_events.extend(more),
-                    Facts::Sockets(_) | Facts::OwnerTable(_) => {}
-                }
+            match observation.lifecycle {
+                Some(more) if lifecycle_events.is_empty() => lifecycle_events = more,
+                Some(more) => lifecycle_events.extend(more),
+                None => {}
             }
         }
         (lifecycle_events, losses)
@@ -158,31 +154,31 @@ impl Sources {
         }
     }
 
-    fn has_failed(&mut self, it: impl Fn(&Ability) -> bool, source: Source, sentence: String) {
+    fn has_failed(&mut self, it: impl Fn(&Ability) -> bool, loss: Loss) {
         for ability in self.abilities.iter_mut().filter(|ability| it(ability)) {
-            ability.missing.get_or_insert_with(|| sentence.as_str().into());
+            ability.missing.get_or_insert_with(|| Missing::Loss(loss.clone()));
         }
-        self.losses.push(missing(source, sentence));
+        self.losses.push(loss);
     }
 }
 
 /// Whether it is that our own programs tell the socket tables.
 pub(crate) fn is_of_tables(ability: &Ability) -> bool {
-    matches!(&*ability.name, "ebpf-tables" | "ebpf-watch")
+    matches!(ability.kind, AbilityKind::EbpfTables | AbilityKind::EbpfWatch)
 }
 
 /// How long an event may lie in the kernel where nobody can wait for it.
 const SLEPT_INSTEAD: Duration = Duration::from_millis(50);
 
-/// That a source is not there.
-pub(crate) fn missing(source: Source, sentence: String) -> Loss {
-    let kind = LossKind::TableUnreadable;
-    Loss { source, kind, count: 1, sentence: sentence.into() }
+/// The loss of a source that does not work, and what is used in its place.
+pub(crate) fn missing(source: Source, error: &SourceError, fallback: Fallback) -> Loss {
+    let cause = LossCause::SourceUnavailable { error: error.to_string().into(), fallback };
+    Loss::one(source, cause)
 }
 
 /// An observation of which everything was lost.
-pub(crate) fn nothing_but(source: Source, at: Moment, loss: Loss) -> Observation {
-    Observation { source, at, facts: Vec::new(), losses: vec![loss] }
+pub(crate) fn nothing_but(at: Moment, loss: Loss) -> Observation {
+    Observation::new(loss.source, at).with_losses(vec![loss])
 }
 
 fn source_of(error: &SourceError) -> Source {

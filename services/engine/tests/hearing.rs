@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use conns_contract::{Namespaces, Scope};
 use conns_core::model::{
-    Ability, EventKind, Known, LifecycleEvent, Loss, LossKind, Source, State, Unknown, Update,
+    Ability, AbilityKind, DroppedEvents, EventKind, Known, LifecycleEvent, Loss, LossCause, Source,
+    State, Unknown, Update,
 };
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_engine::{Engine, MIN_INTERVAL, Sampler, Sources};
 
 use fakes::{Ring, Shared, Table, closed, opened, socket, unheld};
@@ -36,16 +37,17 @@ impl Stage {
         let mut sources = Sources::of(Box::new(self.table.clone()));
         sources.fallback = Some(Box::new(self.fallback.clone()));
         let missing = Some("this test has none".into());
-        let ability =
-            |name: &str, missing| Ability { name: name.into(), meaning: "".into(), missing };
-        sources.abilities = vec![ability("ebpf-tables", None), ability("ebpf-events", missing)];
-        Engine::of(sources, Memory::Window(Duration::from_secs(5)))
+        sources.abilities = vec![
+            Ability::tried(AbilityKind::EbpfTables, None),
+            Ability::tried(AbilityKind::EbpfEvents, missing),
+        ];
+        Engine::of(sources, Retention::Window(Duration::from_secs(5)))
     }
 
     fn engine(&self) -> Engine {
         let mut sources = Sources::of(Box::new(self.table.clone()));
         sources.events = Some(Box::new(self.ring.clone()));
-        Engine::of(sources, Memory::Window(Duration::from_secs(5)))
+        Engine::of(sources, Retention::Window(Duration::from_secs(5)))
     }
 
     fn sampler(&self, engine: Engine) -> Sampler {
@@ -79,8 +81,8 @@ fn wait<T>(sampler: &Sampler, mut found: impl FnMut(&Arc<Update>) -> Option<T>) 
 }
 
 fn lost(count: u64) -> Loss {
-    let (source, kind) = (Source::Ebpf, LossKind::EventDropped);
-    Loss { source, kind, count, sentence: format!("{count} events were dropped").into() }
+    let cause = LossCause::RingFull { events: DroppedEvents::Closed, ring_bytes: 1 << 20 };
+    Loss { source: Source::Ebpf, cause, count }
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn without_a_source_of_events_looks_stand_in_and_health_says_so() {
     let closed = &update.events[0].connection.closed;
     assert_eq!(*closed, Known::Unknown(Unknown::SourceCannotTell));
     let [loss] = &update.health.losses[..] else { panic!("{:?}", update.health.losses) };
-    assert!(loss.sentence.contains("this test has none"), "{loss}");
+    assert!(loss.to_string().contains("this test has none"), "{loss}");
     assert_eq!(update.snapshot.losses, []);
 }
 
@@ -252,14 +254,14 @@ fn tables_that_fail_are_replaced_for_good_and_every_snapshot_says_so() {
     for _ in 0..3 {
         let snapshot = engine.look(&everything).unwrap();
         assert_eq!(cookie(&snapshot), 2);
-        assert!(snapshot.losses[0].sentence.contains("read the table"), "{:?}", snapshot.losses);
+        assert!(snapshot.losses[0].to_string().contains("read the table"), "{:?}", snapshot.losses);
         // It works again, but is not trusted again.
         stage.table.set(|table| table.fails = false);
     }
     assert_eq!(stage.table.lock().asked.len(), 2);
     let abilities = engine.abilities();
-    let tables = abilities.iter().find(|ability| &*ability.name == "ebpf-tables").unwrap();
-    assert!(tables.missing.as_ref().unwrap().contains("netlink from now on"));
+    let tables = abilities.iter().find(|ability| ability.kind == AbilityKind::EbpfTables).unwrap();
+    assert!(tables.missing.as_ref().unwrap().to_string().contains("netlink from now on"));
     stage.fallback.set(|table| table.fails = true);
     let error = engine.look(&everything).unwrap_err().to_string();
     assert_eq!(error.matches("read the table").count(), 2, "{error}");
@@ -365,7 +367,7 @@ fn following_by_looks_tells_what_they_show_and_says_once_what_that_misses() {
     let first = engine.follow(&scope, PATIENCE).unwrap();
     assert!(first.events.is_empty());
     let [loss] = &first.losses[..] else { panic!("{:?}", first.losses) };
-    assert!(loss.sentence.contains("one every 1s"), "{loss}");
+    assert!(loss.to_string().contains("one every 1s"), "{loss}");
     stage.show(vec![socket(2)]);
     // Before the next look is due there is nothing to tell.
     let start = Instant::now();

@@ -10,14 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conns_core::model::{Connection, Update};
-use conns_core::track::Memory;
+use conns_core::track::Retention;
 use conns_engine::{Choice, Engine, MIN_INTERVAL, Purpose, Sampler};
 
 /// Longest a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn sampler() -> Sampler {
-    let memory = Memory::Window(Duration::from_secs(5));
+    let memory = Retention::Window(Duration::from_secs(5));
     let engine = Engine::open(Choice::Kernel, memory, Purpose::Agent).unwrap();
     let mut sampler = Sampler::open(engine, MIN_INTERVAL).unwrap();
     sampler.start().unwrap();
@@ -180,7 +180,7 @@ fn every_reader_has_the_same_snapshot_and_none_delays_the_watcher() {
         (update.snapshot.sequence > held.snapshot.sequence + 3).then(|| Arc::clone(update))
     });
     assert_eq!(later.instance, held.instance);
-    assert!(later.health.updates > held.health.updates && later.health.cost.cpu_us > 0);
+    assert!(later.health.samples > held.health.samples && later.health.cost.cpu_us > 0);
     assert!(later.health.cost.resident_bytes > 0);
 }
 
@@ -190,9 +190,9 @@ fn the_interval_can_be_set_while_it_runs() {
     // However long the pause that has begun, a shorter interval ends it.
     sampler.set_interval(Duration::from_secs(3600));
     sampler.set_interval(Duration::from_millis(150));
-    let before = sampler.feed().borrow().health.updates;
+    let before = sampler.feed().borrow().health.samples;
     wait(&sampler, |update| {
         let health = &update.health;
-        (health.interval_us == 150_000 && health.updates > before + 2).then_some(())
+        (health.interval_us == 150_000 && health.samples > before + 2).then_some(())
     });
 }

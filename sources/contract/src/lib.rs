@@ -162,7 +162,7 @@ pub trait DescriptorSource: Send {
 
 /// A source of what happens to connections, told by the kernel at the moment it happens.
 pub trait EventSource: Send {
-    /// What has happened since the last call, oldest first, as `Facts::LifecycleEvents`. `now` is this
+    /// What has happened since the last call, oldest first, as [`Observation::lifecycle`]. `now` is this
     /// moment; events are dated with when they happened. Losses are those since the last call.
     fn observe(&mut self, now: Moment) -> Observation;
 

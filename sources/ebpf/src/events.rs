@@ -13,7 +13,7 @@ use std::time::Duration;
 use aya::Btf;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use conns_contract::EventSource;
-use conns_core::model::{Facts, Loss, LossKind, Moment, Observation, Source};
+use conns_core::model::{DroppedEvents, Loss, LossCause, Moment, Observation, Source};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::object::{self, attach};
@@ -31,12 +31,12 @@ const USERS: [(&str, &str); 2] =
     [("used_by_read", "sock_recv_length"), ("used_by_write", "sock_send_length")];
 
 /// `enum loss` of `bpf/events.h`: what is lost, and what was in the way.
-const LOSSES: [(LossKind, &str); 5] = [
-    (LossKind::EventDropped, "beginnings of connections"),
-    (LossKind::EventDropped, "accepts"),
-    (LossKind::EventDropped, "ends of connections"),
-    (LossKind::EventDropped, "failed connects"),
-    (LossKind::MapFull, "events of sockets for which the kernel had no memory"),
+const LOSSES: [LossCause; 5] = [
+    LossCause::RingFull { events: DroppedEvents::Opened, ring_bytes: RING_BYTES as u64 },
+    LossCause::RingFull { events: DroppedEvents::Accepted, ring_bytes: RING_BYTES as u64 },
+    LossCause::RingFull { events: DroppedEvents::Closed, ring_bytes: RING_BYTES as u64 },
+    LossCause::RingFull { events: DroppedEvents::Failed, ring_bytes: RING_BYTES as u64 },
+    LossCause::StorageFull { events: DroppedEvents::WithoutStorage },
 ];
 
 /// The source of events.
@@ -73,27 +73,11 @@ impl Events {
     /// What the programs could not tell since the last call.
     fn losses(&mut self) -> Vec<Loss> {
         let mut losses = Vec::new();
-        for ((index, (kind, what)), before) in (0..).zip(LOSSES).zip(&mut self.lost_before) {
+        for ((index, cause), before) in (0..).zip(LOSSES).zip(&mut self.lost_before) {
             let Ok(counts) = self.lost.get(&index, 0) else { continue };
             let count: u64 = counts.iter().sum();
-            let new = count.saturating_sub(*before);
+            losses.extend(Loss::counted(Source::Ebpf, cause, count.saturating_sub(*before)));
             *before = count;
-            if new > 0 {
-                losses.push(Loss {
-                    source: Source::Ebpf,
-                    kind,
-                    count: new,
-                    sentence: match kind {
-                        LossKind::MapFull => format!("{new} {what} are missing"),
-                        _ => format!(
-                            "{new} {what} are missing: the kernel's ring of {} MiB was full, \
-                             because they were not read fast enough",
-                            RING_BYTES >> 20
-                        ),
-                    }
-                    .into(),
-                });
-            }
         }
         losses
     }
@@ -113,17 +97,9 @@ impl EventSource for Events {
             }
         }
         let mut losses = self.losses();
-        if refused > 0 {
-            losses.push(Loss {
-                source: Source::Ebpf,
-                kind: LossKind::MessageRefused,
-                count: refused,
-                sentence: format!("{refused} events were of a kind this version does not know")
-                    .into(),
-            });
-        }
-        let facts = vec![Facts::LifecycleEvents(lifecycle_events)];
-        Observation { source: Source::Ebpf, at: now, facts, losses }
+        let unknown = LossCause::RecordsUnknown { are_events: true };
+        losses.extend(Loss::counted(Source::Ebpf, unknown, refused));
+        Observation::new(Source::Ebpf, now).with_lifecycle(lifecycle_events).with_losses(losses)
     }
 
     fn wait(&mut self, at_most: Duration) -> io::Result<()> {

@@ -21,7 +21,7 @@ mod watch;
 mod wire;
 
 use conns_contract::SocketSource;
-use conns_core::model::Ability;
+use conns_core::model::{Ability, AbilityKind};
 use descriptors::Changes;
 
 pub use descriptors::ProcessDescriptors;
@@ -65,14 +65,14 @@ pub struct Opened {
 pub fn open(wanted: Wanted) -> Opened {
     let mut opened = Opened::default();
     let types = types::of_kernel(&OBJECTS);
-    let mut tried = |name: &str, meaning: &str, missing: Option<Box<str>>| {
-        opened.abilities.push(Ability { name: name.into(), meaning: meaning.into(), missing });
+    let mut tried = |kind: AbilityKind, error: Option<Box<str>>| {
+        opened.abilities.push(Ability::tried(kind, error));
     };
     let types = types.as_ref().map_err(Clone::clone);
     let pid_level = types.clone().and_then(descriptors::pid_level);
     if wanted.tables {
         let (tables, missing) = split(types.clone().and_then(Tables::open));
-        tried("ebpf-tables", "the socket tables, read at the kernel's own speed", missing);
+        tried(AbilityKind::EbpfTables, missing);
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
     let (watch, events) = match types {
@@ -83,12 +83,8 @@ pub fn open(wanted: Wanted) -> Opened {
     };
     if let Some(watch) = watch {
         let (tables, missing, no_flows) = split_two(watch);
-        tried(
-            "ebpf-watch",
-            "sockets of all namespaces, of which only what changed is read again",
-            missing,
-        );
-        tried("ebpf-udp-peers", "the peers of UDP sockets, with bytes each way", no_flows);
+        tried(AbilityKind::EbpfWatch, missing);
+        tried(AbilityKind::EbpfUdpPeers, no_flows);
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
     if wanted.descriptors {
@@ -99,28 +95,16 @@ pub fn open(wanted: Wanted) -> Opened {
         let descriptors =
             types.clone().and_then(|types| ProcessDescriptors::open(types, pid_level?, changes));
         let (descriptors, missing) = split(descriptors);
-        tried("ebpf-owners", "the process that holds a socket, without a walk over /proc", missing);
+        tried(AbilityKind::EbpfOwners, missing);
         if let Some(no_changes) = no_changes {
-            tried(
-                "ebpf-owner-changes",
-                "word of every change of who holds a socket, so that a machine at rest is not searched",
-                no_changes,
-            );
+            tried(AbilityKind::EbpfOwnerChanges, no_changes);
         }
         opened.descriptors = descriptors;
     }
     if let Some(events) = events {
         let (events, missing, no_accepts) = split_two(events);
-        tried(
-            "ebpf-events",
-            "every TCP connection opened, closed or failed, however short",
-            missing,
-        );
-        tried(
-            "ebpf-accepts",
-            "the process that uses an accepted connection, however short",
-            no_accepts,
-        );
+        tried(AbilityKind::EbpfEvents, missing);
+        tried(AbilityKind::EbpfAccepts, no_accepts);
         opened.events = events;
     }
     opened

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use aya::{Btf, Ebpf};
 use conns_contract::{Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, Socket, SocketSample,
-    Source, State,
+    Family, Loss, LossCause, Moment, Netns, Observation, Protocol, Socket, SocketSample, Source,
+    State,
 };
 use conns_namespaces::{Entered, NamespaceSet};
 
@@ -111,15 +111,8 @@ impl Tables {
                 read(&mut opened.udp, "read the table of UDP (iter/udp)")?;
             }
         }
-        if unknown > 0 {
-            losses.push(Loss {
-                source: Source::Ebpf,
-                kind: LossKind::MessageRefused,
-                count: unknown,
-                sentence: format!("{unknown} rows were of a kind this version does not know")
-                    .into(),
-            });
-        }
+        let cause = LossCause::RecordsUnknown { are_events: false };
+        losses.extend(Loss::counted(Source::Ebpf, cause, unknown));
         Ok(())
     }
 }
@@ -146,8 +139,7 @@ impl SocketSource for Tables {
         let (mut sockets, mut losses) = (Vec::new(), Vec::new());
         self.look(scope, &mut sockets, &mut losses)?;
         self.delegated = delegated(scope, &sockets);
-        let facts = vec![Facts::Sockets(sockets)];
-        Ok(Observation { source: Source::Ebpf, at: now, facts, losses })
+        Ok(Observation::new(Source::Ebpf, now).with_sockets(sockets).with_losses(losses))
     }
 
     fn delegated(&self) -> Vec<Scope> {

@@ -14,9 +14,7 @@ use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSock};
 use aya::{Btf, Ebpf};
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
-use conns_core::model::{
-    Facts, Loss, LossKind, Moment, Netns, Observation, SocketSample, Source, State,
-};
+use conns_core::model::{Loss, LossCause, Moment, Netns, Observation, SocketSample, Source, State};
 use conns_namespaces::NamespaceSet;
 use foldhash::fast::RandomState;
 
@@ -182,22 +180,13 @@ impl WatchedTables {
 
     fn losses(&mut self, is_whole: bool) -> Vec<Loss> {
         let mut losses = self.standing.clone();
-        let mut lose = |kind, count, sentence: String| {
-            losses.push(Loss { source: Source::Ebpf, kind, count, sentence: sentence.into() });
-        };
         if !is_whole {
-            let sentence = format!(
-                "the kernel's ring was full in {GOES_MOST} goes; some sockets are shown as they were"
-            );
-            lose(LossKind::EventDropped, 1, sentence);
+            let cause = LossCause::ChangesRingFull { passes: GOES_MOST as u32 };
+            losses.push(Loss::one(Source::Ebpf, cause));
         }
         let not_marked = self.count(NOT_MARKED);
         let new = not_marked.saturating_sub(std::mem::replace(&mut self.not_marked, not_marked));
-        if new > 0 {
-            let sentence =
-                format!("{new} sockets are missing: the kernel had no memory to mark them");
-            lose(LossKind::MapFull, new, sentence);
-        }
+        losses.extend(Loss::counted(Source::Ebpf, LossCause::SocketsNotMarked, new));
         losses
     }
 }
@@ -210,8 +199,7 @@ impl SocketSource for WatchedTables {
         let sockets: Vec<_> = wanted.map(|kept| kept.at(now)).collect();
         self.find_left_out(scope, &sockets);
         let losses = self.losses(is_whole);
-        let facts = vec![Facts::Sockets(sockets)];
-        Ok(Observation { source: Source::Ebpf, at: now, facts, losses })
+        Ok(Observation::new(Source::Ebpf, now).with_sockets(sockets).with_losses(losses))
     }
 
     fn delegated(&self) -> Vec<Scope> {
@@ -219,10 +207,7 @@ impl SocketSource for WatchedTables {
     }
 
     fn apply_delegated(&mut self, scope: &Scope, told: &Observation) {
-        let mut rows = told.facts.iter().flat_map(|facts| match facts {
-            Facts::Sockets(rows) => &rows[..],
-            Facts::OwnerTable(_) | Facts::LifecycleEvents(_) => &[],
-        });
+        let mut rows = told.rows().iter();
         if scope.tcp && scope.states.contains(State::TimeWait) && told.losses.is_empty() {
             self.may_have_stubs = rows.any(|row| STATES_OF_STUBS.contains(&row.state));
         }

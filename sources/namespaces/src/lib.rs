@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use conns_contract::{Namespaces, SourceError};
-use conns_core::model::{Loss, LossKind, Netns, Source};
+use conns_core::model::{Loss, LossCause, Netns, Source};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -151,20 +151,11 @@ impl<T: Entered> NamespaceSet<T> {
     fn find(&self, losses: &mut Vec<Loss>) -> BTreeMap<u64, Found> {
         let mut found = BTreeMap::from([(self.own, Found::default())]);
         let mut cannot_list = |cause: io::Error| {
-            let remedy = match Errno::from_io_error(&cause) {
-                Some(Errno::MFILE | Errno::NFILE) => "raise the limit of open files (ulimit -n)",
-                _ => "mount procfs on /proc",
-            };
-            losses.push(Loss {
-                source: self.source,
-                kind: LossKind::NamespaceUnreadable,
-                count: 1,
-                sentence: format!(
-                    "cannot find other network namespaces in /proc: {cause}; only this one is \
-                     listed; {remedy}"
-                )
-                .into(),
-            });
+            let out_of_files =
+                matches!(Errno::from_io_error(&cause), Some(Errno::MFILE | Errno::NFILE));
+            let error = cause.to_string().into();
+            let cause = LossCause::NamespacesNotListed { error, out_of_files };
+            losses.push(Loss::one(self.source, cause));
         };
         match fs::read_dir("/proc") {
             // The folder is there, but this very process is not in it: it is no procfs.
@@ -211,18 +202,9 @@ impl<T: Entered> NamespaceSet<T> {
             return Vec::new();
         }
         let room = NAMESPACES_KEPT.saturating_sub(self.entered.len());
-        if new.len() > room {
-            losses.push(Loss {
-                source: self.source,
-                kind: LossKind::BoundReached,
-                count: (new.len() - room) as u64,
-                sentence: format!(
-                    "{} network namespaces beyond the bound of {NAMESPACES_KEPT} are not listed",
-                    new.len() - room
-                )
-                .into(),
-            });
-        }
+        let refused = new.len().saturating_sub(room) as u64;
+        let bound = LossCause::NamespacesBeyondBound { bound: NAMESPACES_KEPT as u64 };
+        losses.extend(Loss::counted(self.source, bound, refused));
         let opener = &*self.opener;
         let opened: Vec<_> = std::thread::scope(|scope| {
             let entering = scope.spawn(|| {
@@ -288,19 +270,16 @@ impl Failure {
     /// What it means where all namespaces were wanted: this one is missing, unless every way to it
     /// is gone, and with it the namespace and all its connections.
     fn as_loss(&self) -> Option<Loss> {
-        let called = self.name.as_deref().unwrap_or("without a name");
-        let (kind, remedy) = match self.cause.kind() {
-            io::ErrorKind::NotFound => return None,
-            io::ErrorKind::PermissionDenied => {
-                (LossKind::NotPermitted, "root (CAP_SYS_ADMIN) could")
-            }
-            _ => (LossKind::NamespaceUnreadable, "its sockets are missing here"),
+        if self.cause.kind() == io::ErrorKind::NotFound {
+            return None;
+        }
+        let cause = LossCause::NamespaceNotEntered {
+            inode: self.inode,
+            name: self.name.clone(),
+            error: self.cause.to_string().into(),
+            not_permitted: self.cause.kind() == io::ErrorKind::PermissionDenied,
         };
-        let sentence = format!(
-            "cannot enter network namespace {called} (net:[{}]): {}; {remedy}",
-            self.inode, self.cause
-        );
-        Some(Loss { source: self.source, kind, count: 1, sentence: sentence.into() })
+        Some(Loss::one(self.source, cause))
     }
 
     /// What it means where this one was wanted by name: there is no answer.

@@ -18,7 +18,9 @@ use netsock::protocol::ProtocolFlags;
 use netsock::socket::SocketInfo;
 
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError};
-use conns_core::model::{Facts, Loss, LossKind, Moment, Netns, Observation, SocketSample, Source};
+use conns_core::model::{
+    Loss, LossCause, Moment, Netns, Observation, PortableFault, SocketSample, Source,
+};
 
 use crate::tuple::Tuples;
 
@@ -62,40 +64,32 @@ impl SocketSource for Portable {
         let Read { rows, failures } = read(scope).map_err(unavailable)?;
         let mut losses = Losses::default();
         if failures.len() >= FAILED_ROWS_MAX {
-            let bound = format!("{FAILED_ROWS_MAX} failures");
-            losses.add(LossKind::BoundReached, "reading stopped, so sockets are missing", &bound);
+            let cause = LossCause::PortableStopped { failures: FAILED_ROWS_MAX as u64 };
+            losses.0.push(Loss::one(Source::Portable, cause));
         }
         for failure in &failures {
-            let (kind, what) = match failure {
-                Error::FailedToQueryFileDescriptors(_) => {
-                    (LossKind::FileUnreadable, "a socket was closed while it was read")
-                }
-                _ => (LossKind::TableUnreadable, "a socket table could not be read to its end"),
+            let fault = match failure {
+                Error::FailedToQueryFileDescriptors(_) => PortableFault::SocketVanished,
+                _ => PortableFault::TableCut,
             };
-            losses.add(kind, what, &in_full(failure));
+            losses.add(fault, &in_full(failure));
         }
         let mut tuples = Tuples::default();
         for row in rows {
             if tuples.add(&row).is_none() {
-                let what = "a socket is in a state without a name";
-                losses.add(LossKind::MessageRefused, what, &format!("{row:?}"));
+                losses.add(PortableFault::StateUnknown, &format!("{row:?}"));
             }
         }
         let (sockets, holds) = tuples.into_sockets(&self.netns, scope.states);
         let (owner_table, vanished) = owners::look_up(&holds);
         for pid in vanished {
-            let what = "a holder is not shown, as the process ended or refused while it was read";
-            losses.add(LossKind::FileUnreadable, what, &format!("pid {pid}"));
+            losses.add(PortableFault::OwnerVanished, &format!("pid {pid}"));
         }
-        Ok(Observation {
-            source: Source::Portable,
-            at: now,
-            facts: vec![
-                Facts::Sockets(sockets.into_iter().map(SocketSample::from).collect()),
-                Facts::OwnerTable(owner_table.into()),
-            ],
-            losses: losses.0,
-        })
+        let rows = sockets.into_iter().map(SocketSample::from).collect();
+        Ok(Observation::new(Source::Portable, now)
+            .with_sockets(rows)
+            .with_owners(owner_table.into())
+            .with_losses(losses.0))
     }
 }
 
@@ -176,16 +170,11 @@ fn in_full(error: &Error) -> String {
 struct Losses(Vec<Loss>);
 
 impl Losses {
-    fn add(&mut self, kind: LossKind, what: &str, cause: &str) {
-        let mut same = self.0.iter_mut().filter(|loss| loss.kind == kind);
-        match same.find(|loss| loss.sentence.starts_with(what)) {
+    fn add(&mut self, fault: PortableFault, first: &str) {
+        let cause = LossCause::PortableRow { fault, first: first.into() };
+        match self.0.iter_mut().find(|loss| loss.cause.is_same(&cause)) {
             Some(loss) => loss.count += 1,
-            None => self.0.push(Loss {
-                source: Source::Portable,
-                kind,
-                count: 1,
-                sentence: format!("{what}: {cause}").into(),
-            }),
+            None => self.0.push(Loss::one(Source::Portable, cause)),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn look_up(holds: &Holds) -> (OwnerTable, Vec<u32>) {
     }
     for (socket, pids) in holds {
         let known = pids.iter().filter_map(|pid| places.get(pid).copied().flatten());
-        owner_table.held.extend(known.map(|process| OwnerEntry {
+        owner_table.entries.extend(known.map(|process| OwnerEntry {
             subject: Subject::Socket(*socket),
             process,
             descriptor: None,

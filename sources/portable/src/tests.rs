@@ -12,11 +12,17 @@ fn an_error_that_lasts_ends_the_reading() {
 #[test]
 fn losses_of_one_sort_are_counted_in_one_sentence() {
     let mut losses = Losses::default();
-    losses.add(LossKind::FileUnreadable, "a socket was closed", "first");
-    losses.add(LossKind::FileUnreadable, "a socket was closed", "second");
-    losses.add(LossKind::FileUnreadable, "a holder is not shown", "pid 7");
-    let told: Vec<_> = losses.0.iter().map(|loss| (loss.count, &*loss.sentence)).collect();
-    assert_eq!(told, [(2, "a socket was closed: first"), (1, "a holder is not shown: pid 7")]);
+    losses.add(PortableFault::SocketVanished, "first");
+    losses.add(PortableFault::SocketVanished, "second");
+    losses.add(PortableFault::OwnerVanished, "pid 7");
+    let texts: Vec<String> = losses.0.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "2 sockets were closed while they were read; the first: first",
+            "1 owners are missing: the process ended, or refused, while it was read; the first: pid 7"
+        ]
+    );
 }
 
 #[test]

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Endpoint, Facts, Family, Known, Moment, OwnerTable, Process, Protocol, Socket, SocketSample,
-    Source, State, Subject,
+    Endpoint, Family, Known, Moment, OwnerTable, Process, Protocol, Socket, SocketSample, Source,
+    State, Subject,
 };
 use conns_portable::Portable;
 
@@ -34,11 +34,8 @@ fn look(scope: &Scope) -> Seen {
     let now = Moment { monotonic_us: 1, wall_us: 2 };
     let observation = Portable::new().observe(scope, now).unwrap();
     assert_eq!((observation.source, observation.at), (Source::Portable, now));
-    let Ok([Facts::Sockets(sockets), Facts::OwnerTable(owner_table)]) =
-        <[Facts; 2]>::try_from(observation.facts)
-    else {
-        panic!("sockets and holdings in one observation")
-    };
+    let sockets = observation.sockets.expect("sockets");
+    let owner_table = observation.owners.expect("owners");
     let ids: BTreeSet<_> = sockets.iter().map(|socket| socket.id).collect();
     assert_eq!(ids.len(), sockets.len(), "an identity occurs twice");
     Seen { sockets, owner_table }
@@ -75,7 +72,7 @@ impl Seen {
     }
 
     fn owners(&self, socket: &Socket) -> Vec<&Process> {
-        let held = self.owner_table.held.iter();
+        let held = self.owner_table.entries.iter();
         held.filter(|owner_entry| owner_entry.subject == Subject::Socket(socket.id))
             .map(|owner_entry| &*self.owner_table.processes[owner_entry.process as usize])
             .collect()

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use conns_contract::{InodeFilter, OwnerSource, SourceError, Task};
 use conns_core::model::{
-    Facts, Loss, LossKind, Moment, Observation, OwnerEntry, OwnerTable, Process, Source, Subject,
+    Loss, LossCause, Moment, Observation, OwnerEntry, OwnerTable, Process, Source, Subject,
 };
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
 use rustix::io::Errno;
@@ -72,12 +72,9 @@ impl OwnerSource for Procfs {
         }
         owner_table.unreadable_processes = unread.not_permitted + unread.failed;
         let losses = self.losses(&unread);
-        Ok(Observation {
-            source: Source::Procfs,
-            at: now,
-            facts: vec![Facts::OwnerTable(owner_table.into())],
-            losses,
-        })
+        Ok(Observation::new(Source::Procfs, now)
+            .with_owners(owner_table.into())
+            .with_losses(losses))
     }
 }
 
@@ -166,10 +163,10 @@ impl Procfs {
     ) -> rustix::io::Result<()> {
         let folder = open_folder(root, pid.to_string())?;
         let descriptors = open_folder(&folder, c"fd")?;
-        let before = owner_table.held.len();
+        let before = owner_table.entries.len();
         let read = self.descriptors(&descriptors, wanted, owner_table);
         // Also where reading broke off: what was seen until then is held by this process.
-        if owner_table.held.len() > before {
+        if owner_table.entries.len() > before {
             owner_table.processes.push(Arc::new(process::read(pid, &folder, machine).process));
         }
         read
@@ -190,7 +187,7 @@ impl Procfs {
             let Some(descriptor) = parse::decimal(name.to_bytes()) else { continue };
             let Some(inode) = link_inode(descriptors, name)? else { continue };
             if wanted.wants(inode) {
-                owner_table.held.push(OwnerEntry {
+                owner_table.entries.push(OwnerEntry {
                     subject: Subject::Inode(inode),
                     process,
                     descriptor: u32::try_from(descriptor).ok(),
@@ -201,37 +198,15 @@ impl Procfs {
     }
 
     fn losses(&self, unread: &Unread) -> Vec<Loss> {
-        let mut losses = Vec::new();
-        if unread.not_permitted > 0 {
-            losses.push(Loss {
-                source: Source::Procfs,
-                kind: LossKind::NotPermitted,
-                count: unread.not_permitted,
-                sentence: format!(
-                    "{} may not be looked into by this user; all of root's capabilities \
-                     (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) would add which sockets are held \
-                     there, and network namespaces nobody else is in",
-                    match unread.not_permitted {
-                        1 => "one process".to_owned(),
-                        count => format!("{count} processes"),
-                    }
-                )
-                .into(),
-            });
-        }
+        let not_permitted = LossCause::ProcessesNotPermitted;
+        let mut losses: Vec<Loss> =
+            Loss::counted(Source::Procfs, not_permitted, unread.not_permitted)
+                .into_iter()
+                .collect();
         if let Some((pid, error)) = unread.last_failure {
-            losses.push(Loss {
-                source: Source::Procfs,
-                kind: LossKind::FileUnreadable,
-                count: unread.failed,
-                sentence: format!(
-                    "the descriptors of {} processes could not be read, last {}/{pid}/fd: {error}; \
-                     their sockets may have no owner here",
-                    unread.failed,
-                    self.root.display()
-                )
-                .into(),
-            });
+            let last = format!("{}/{pid}/fd", self.root.display()).into();
+            let cause = LossCause::ProcessesUnreadable { last, error: error.to_string().into() };
+            losses.extend(Loss::counted(Source::Procfs, cause, unread.failed));
         }
         losses
     }

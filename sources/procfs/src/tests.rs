@@ -29,10 +29,7 @@ fn owner_table(
     wanted: &dyn InodeFilter,
 ) -> (std::sync::Arc<OwnerTable>, Vec<Loss>) {
     let observation = source.observe(wanted, Moment::default()).unwrap();
-    let [Facts::OwnerTable(owner_table)] = &observation.facts[..] else {
-        panic!("{observation:?}")
-    };
-    (owner_table.clone(), observation.losses)
+    (observation.owners.unwrap(), observation.losses)
 }
 
 #[test]
@@ -45,7 +42,7 @@ fn a_process_of_which_only_the_descriptors_are_left_is_shown_with_what_is_known(
     fs::create_dir_all(root.path().join("14")).unwrap(); // ended while it was read
     let (owner_table, losses) = owner_table(&mut Procfs::at(root.path()), &All);
     assert_eq!(
-        owner_table.held,
+        owner_table.entries,
         [OwnerEntry { subject: Subject::Inode(777), process: 0, descriptor: Some(5) }]
     );
     assert_eq!(owner_table.processes.len(), 1);
@@ -68,7 +65,7 @@ fn this_process_holds_its_own_sockets() {
     let second = listener.try_clone().unwrap();
     let inode = fs::metadata(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap().ino();
     let (owner_table, _) = owner_table(&mut Procfs::at("/proc"), &Only(inode));
-    let mut descriptors: Vec<_> = owner_table.held.iter().filter_map(|h| h.descriptor).collect();
+    let mut descriptors: Vec<_> = owner_table.entries.iter().filter_map(|h| h.descriptor).collect();
     descriptors.sort_unstable();
     let mut expected =
         [listener.as_raw_fd(), second.as_raw_fd()].map(|fd| u32::try_from(fd).unwrap());

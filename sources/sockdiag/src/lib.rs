@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use conns_contract::{Scope, SocketSource, SourceError};
 use conns_core::model::{
-    Facts, Family, Loss, LossKind, Moment, Netns, Observation, Protocol, SocketSample, Source,
+    Family, Loss, LossCause, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use rustix::io::Errno;
 
@@ -119,8 +119,7 @@ impl SocketSource for SockDiag {
                          `--source portable` lists without it, but knows no latency",
             });
         }
-        let facts = vec![Facts::Sockets(sockets)];
-        Ok(Observation { source: Source::SockDiag, at: now, facts, losses })
+        Ok(Observation::new(Source::SockDiag, now).with_sockets(sockets).with_losses(losses))
     }
 }
 
@@ -178,43 +177,30 @@ fn read_table(
         }
     }
     let place = place(entered, table);
-    let mut lose = |kind, count, sentence: String| {
-        losses.push(Loss { source: Source::SockDiag, kind, count, sentence: sentence.into() });
-    };
+    let table: Box<str> = place.into();
+    let mut lose = |cause, count| losses.extend(Loss::counted(Source::SockDiag, cause, count));
     if outcome.interrupted {
-        let sentence = format!(
-            "the dump of {place} stayed interrupted in {ATTEMPTS} attempts; rows may be missing"
-        );
-        lose(LossKind::DumpInterrupted, 1, sentence);
+        lose(LossCause::DumpInterrupted { table: table.clone(), attempts: ATTEMPTS }, 1);
     }
     if outcome.overran {
-        let sentence = format!(
-            "the dump of {place} overran its buffer in {ATTEMPTS} attempts; rows are missing"
-        );
-        lose(LossKind::DumpOverrun, 1, sentence);
+        lose(LossCause::DumpOverrun { table: table.clone(), attempts: ATTEMPTS }, 1);
     }
     if let Some(malformed) = outcome.last_refusal {
-        let sentence = format!(
-            "{} messages of the dump of {place} were refused, the last one: {malformed}",
-            outcome.refused
-        );
-        lose(LossKind::MessageRefused, outcome.refused, sentence);
+        let last = malformed.to_string().into();
+        lose(LossCause::DumpMessagesRefused { table, last }, outcome.refused);
     }
     Ok(())
 }
 
 fn unreadable(entered: &Tables, table: Table, cause: &io::Error) -> Loss {
     let place = place(entered, table);
-    let remedy = match cause.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOENT) => "; load the kernel's tcp_diag and udp_diag modules",
-        _ => "",
+    let number = cause.raw_os_error().map(Errno::from_raw_os_error);
+    let cause = LossCause::TableUnreadable {
+        table: place.into(),
+        error: cause.to_string().into(),
+        needs_modules: number == Some(Errno::NOENT),
     };
-    Loss {
-        source: Source::SockDiag,
-        kind: LossKind::TableUnreadable,
-        count: 1,
-        sentence: format!("cannot read the table of {place}: {cause}{remedy}").into(),
-    }
+    Loss::one(Source::SockDiag, cause)
 }
 
 /// "TCP over IPv4 in network namespace blue".

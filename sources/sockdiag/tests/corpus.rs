@@ -14,12 +14,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use conns_core::model::{
-    AcceptQueue, CongestionDetail, Connection, Direction, Facts, Family, Known, Moment,
-    Observation, Protocol, Queues, Socket, SocketSample, Source, State, TCP_INFO_FIELDS, TcpInfo,
-    TimerKind, Unknown,
+    AcceptQueue, CongestionDetail, Connection, Direction, Family, Known, Moment, Observation,
+    Protocol, Queues, Socket, SocketSample, Source, State, TCP_INFO_FIELDS, TcpInfo, TimerKind,
+    Unknown,
 };
 use conns_core::query::{Value, catalogue};
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 use conns_sockdiag::wire::{Malformed, NLMSG_DONE, NLMSG_ERROR, attributes, messages};
 use proptest::prelude::*;
 use recorded::{all, in_file, one, payloads, read, with_attribute};
@@ -358,14 +358,12 @@ fn sockets(protocol: Protocol, datagram: &[u8]) -> Vec<SocketSample> {
 
 /// Folds them as a watching `conns` does, twice, and reads everything a surface may read.
 fn look_at(sockets: Vec<SocketSample>) -> Vec<Connection> {
-    let observation = |sockets, monotonic_us| Observation {
-        source: Source::SockDiag,
-        at: Moment { monotonic_us, wall_us: 0 },
-        facts: vec![Facts::Sockets(sockets)],
-        losses: Vec::new(),
+    let observation = |sockets, monotonic_us| {
+        let at = Moment { monotonic_us, wall_us: 0 };
+        Observation::new(Source::SockDiag, at).with_sockets(sockets)
     };
     let backward = sockets.iter().rev().cloned().collect();
-    let mut tracker = Tracker::new(Memory::Window(Duration::from_secs(5)));
+    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     let mut connections = tracker.fold(vec![observation(backward, 0)]).connections;
     connections.extend(tracker.fold(vec![observation(sockets, 1_000_000)]).connections);
     for connection in &connections {

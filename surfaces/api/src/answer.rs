@@ -8,8 +8,8 @@ pub use groups::{GROUP_KEYS, GroupShape, group_figures};
 use std::io::{self, Write};
 
 use conns_core::model::{Ability, Connection, Loss, SocketId};
+use conns_core::model::{Basis, Evidence};
 use conns_core::query::Field;
-use conns_core::track::{Basis, Evidence};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -139,11 +139,11 @@ impl Serialize for EvidenceShape<'_> {
         let mut map = serializer.serialize_map(None)?;
         match e.basis {
             // How long a life has been, nobody knows.
-            Basis::Stats => map.serialize_entry("window_us", &())?,
+            Basis::Lifetime => map.serialize_entry("window_us", &())?,
             Basis::Window { us } => map.serialize_entry("window_us", &us)?,
         }
         let numbers: [(&str, u64); 23] = [
-            ("looks", e.looks.into()),
+            ("samples", e.samples.into()),
             ("bytes_out", e.bytes_out),
             ("bytes_in", e.bytes_in),
             ("segments_out", e.segments_out.into()),
@@ -156,16 +156,16 @@ impl Serialize for EvidenceShape<'_> {
             ("drops", e.drops.into()),
             ("rtt_us", e.rtt_us.into()),
             ("min_rtt_us", e.min_rtt_us.into()),
-            ("looks_unread", e.looks_unread.into()),
+            ("samples_unread", e.samples_unread.into()),
             ("unread_max_bytes", e.unread_max_bytes.into()),
-            ("looks_sndbuf_full", e.looks_sndbuf_full.into()),
-            ("looks_reader_behind", e.looks_reader_behind.into()),
-            ("looks_window_closed", e.looks_window_closed.into()),
-            ("looks_unsent", e.looks_unsent.into()),
-            ("looks_cwnd_full", e.looks_cwnd_full.into()),
-            ("looks_app_limited", e.looks_app_limited.into()),
-            ("looks_timed_out", e.looks_timed_out.into()),
-            ("looks_accept_full", e.looks_accept_full.into()),
+            ("samples_sndbuf_full", e.samples_sndbuf_full.into()),
+            ("samples_reader_behind", e.samples_reader_behind.into()),
+            ("samples_window_closed", e.samples_window_closed.into()),
+            ("samples_unsent", e.samples_unsent.into()),
+            ("samples_cwnd_full", e.samples_cwnd_full.into()),
+            ("samples_app_limited", e.samples_app_limited.into()),
+            ("samples_timed_out", e.samples_timed_out.into()),
+            ("samples_accept_full", e.samples_accept_full.into()),
         ];
         for (key, number) in numbers {
             map.serialize_entry(key, &number)?;
@@ -180,10 +180,10 @@ struct LossShape<'a>(&'a Loss);
 impl Serialize for LossShape<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("kind", self.0.kind.name())?;
+        map.serialize_entry("kind", self.0.kind().name())?;
         map.serialize_entry("count", &self.0.count)?;
         map.serialize_entry("source", &self.0.source.to_string())?;
-        map.serialize_entry("message", &*self.0.sentence)?;
+        map.serialize_entry("message", &self.0.to_string())?;
         map.end()
     }
 }
@@ -196,8 +196,11 @@ impl Serialize for AbilityShapes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|ability| {
             // In the order people read them.
-            let Ability { name, meaning, missing } = ability;
-            AbilityShape { name, meaning, missing: missing.as_deref() }
+            AbilityShape {
+                name: ability.kind.name(),
+                meaning: ability.kind.meaning(),
+                missing: ability.missing.as_ref().map(ToString::to_string),
+            }
         }))
     }
 }
@@ -206,5 +209,5 @@ impl Serialize for AbilityShapes<'_> {
 struct AbilityShape<'a> {
     name: &'a str,
     meaning: &'a str,
-    missing: Option<&'a str>,
+    missing: Option<String>,
 }

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
+use conns_core::model::Class;
 use conns_core::model::{Connection, State};
 use conns_core::query::{Field, catalogue, find_field};
-use conns_core::track::Class;
 use serde_json::{Value, json};
 
 use crate::Answer;

@@ -18,10 +18,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conns_core::model::Verdict;
 use conns_core::model::{
-    Closed, Connection, Direction, Known, Loss, Moment, Owner, Process, SocketId, Stats, Update,
+    Application, Closed, Connection, Direction, Flow, Known, Loss, Moment, Owner, Process,
+    SocketId, Stats, Update,
 };
-use conns_core::track::Verdict;
 use serde::{Deserialize, Serialize};
 
 pub use decode::{Interned, WireError};
@@ -40,7 +41,7 @@ pub const SNAPSHOT_TYPE: &str = "application/vnd.conns.snapshot";
 
 /// The number of the format, which stands before everything else. It is counted up whenever
 /// anything that is sent changes its shape: both ends must be of releases with the same number.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Most connections in one answer, as many as a tracker remembers.
 pub const CONNECTIONS_MAX: usize = 1_000_000;
@@ -132,7 +133,16 @@ type Hold = (u32, Option<u32>);
 
 /// A connection without its holders, and with a namespace that says nothing, as both are told by
 /// their places in the tables. `S` is a socket.
-type Bare<S> = (S, Known<Direction>, Known<BareOpening>, Known<Closed>, Stats, Verdict);
+type Bare<S> = (
+    S,
+    Known<Direction>,
+    Known<BareOpening>,
+    Known<Closed>,
+    Stats,
+    Verdict,
+    Option<Arc<Flow>>,
+    Known<Arc<Application>>,
+);
 
 /// [`Opened`](conns_core::model::Opened) with the process's place in the table.
 #[derive(Serialize, Deserialize)]
@@ -147,7 +157,7 @@ struct BareOpening {
 /// which no verdict is about a stretch of time.
 #[must_use]
 pub(crate) fn watched(update: &Update) -> Duration {
-    match update.health.updates {
+    match update.health.samples {
         0 | 1 => Duration::ZERO,
         _ => update.snapshot.at.since(update.health.started),
     }

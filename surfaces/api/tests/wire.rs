@@ -267,7 +267,7 @@ fn an_agent_that_cannot_look_says_so() {
     update.health.failing = Some("netlink: out of memory".into());
     let losses = told(&update, &question(View::All)).losses;
     assert_eq!(losses.len(), 2);
-    assert!(losses[1].sentence.contains("netlink: out of memory"), "{}", losses[1].sentence);
+    assert!(losses[1].to_string().contains("netlink: out of memory"), "{}", losses[1]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Colours: a verdict's is how much it asks for attention. Without colours every style is empty.
 
 use anstyle::{AnsiColor, Style};
+use conns_core::model::Class;
 use conns_core::model::EventKind;
-use conns_core::track::Class;
 
 /// Which styles are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

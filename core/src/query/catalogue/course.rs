@@ -129,11 +129,11 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Closer, Endpoint, Facts, Family, Moment, Netns, Observation, Protocol, Socket, SocketId,
+        Closer, Endpoint, Family, Moment, Netns, Observation, Protocol, Socket, SocketId,
         SocketSample, Source, State, UdpPeer, UdpTraffic, Unknown,
     };
     use crate::query::{Filter, find_field};
-    use crate::track::{Memory, Tracker};
+    use crate::track::{Retention, Tracker};
 
     fn known<T>(value: T) -> Known<T> {
         Known::Value(value, Source::Ebpf)
@@ -173,13 +173,9 @@ mod tests {
             mptcp: Known::NotApplicable,
             udp: Known::NotApplicable,
         };
-        let observation = Observation {
-            source: Source::Ebpf,
-            at: Moment::default(),
-            facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
-            losses: Vec::new(),
-        };
-        let snapshot = Tracker::new(Memory::None).fold(vec![observation]);
+        let observation = Observation::new(Source::Ebpf, Moment::default())
+            .with_sockets(vec![SocketSample::from(socket)]);
+        let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
         let mut made = snapshot.connections.into_iter().next().unwrap();
         made.owners = Known::Unknown(Unknown::NoOwnerFound);
         made.opened = Known::NotApplicable;

@@ -4,8 +4,8 @@ use super::place::{Place, Ports, parse_ports};
 use super::text::Folded;
 use super::tree::any;
 use super::words;
+use crate::model::Class;
 use crate::model::{Connection, Direction, Endpoint, Family, Known, Protocol, State};
-use crate::track::Class;
 
 /// Everything a word may mean; a connection matches if it is any of it.
 #[derive(Debug, Clone, PartialEq)]

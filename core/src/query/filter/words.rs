@@ -1,8 +1,8 @@
 //! The fields whose values are words of a fixed list, so that any spelling of a word is understood
 //! and a misspelt one is an error instead of a filter that never matches.
 
+use crate::model::Class;
 use crate::model::{CloseReason, Closer, Direction, Family, Protocol, State};
-use crate::track::Class;
 
 /// A field with a fixed list of words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

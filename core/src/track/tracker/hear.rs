@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use crate::model::{
     CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, Known, LifecycleEvent,
-    Loss, LossKind, Moment, Owner, Socket, SocketId, Source, Stats, Unknown,
+    Loss, LossCause, Moment, Owner, Socket, SocketId, Source, Stats, Unknown, Verdict,
 };
 use crate::track::course::Course;
 use crate::track::direction::Believed;
 use crate::track::sample::{Counters, Gauges};
-use crate::track::verdict::{Evidence, Verdict, judge_end};
+use crate::track::verdict::{evidence_of_life, judge_end};
 
-use super::{Gone, Tracker, joined};
+use super::{Removed, Tracker, joined};
 
 /// Most connections remembered that no look has shown, about 200 bytes each: two seconds of the
 /// storm this is built for. Of what is beyond, every event is told as if it were the first.
@@ -72,28 +72,9 @@ impl Tracker {
     pub fn take_refusals(&mut self) -> Vec<Loss> {
         let unmet = std::mem::take(&mut self.told.unmet_refused);
         let ends = std::mem::take(&mut self.told.ends_refused);
-        let refused = |count: u64, sentence: String| {
-            (count > 0).then(|| Loss {
-                source: Source::Derived,
-                kind: LossKind::BoundReached,
-                count,
-                sentence: sentence.into(),
-            })
-        };
-        let unmet = refused(
-            unmet,
-            format!(
-                "{unmet} events are of connections beyond the bound of {UNMET_KEPT}: each is told as \
-                 if it were the first of its connection"
-            ),
-        );
-        let ends = refused(
-            ends,
-            format!(
-                "{ends} closed connections beyond the bound of {ENDS_KEPT} leave the list as they \
-                 were last seen, without their final measures"
-            ),
-        );
+        let refused = |cause, count| Loss::counted(Source::Derived, cause, count);
+        let unmet = refused(LossCause::PendingFull { bound: UNMET_KEPT as u64 }, unmet);
+        let ends = refused(LossCause::FinalMeasuresFull { bound: ENDS_KEPT as u64 }, ends);
         unmet.into_iter().chain(ends).collect()
     }
 
@@ -174,7 +155,7 @@ impl Tracker {
     pub(super) fn replace(&mut self, id: SocketId) {
         if let Some(kept) = self.remembered.remove(&id) {
             let told = self.told.ends.remove(&id);
-            self.told.replaced.push(Gone { id, closed: kept.closed(), told });
+            self.told.replaced.push(Removed { id, closed: kept.closed(), told });
         }
     }
 
@@ -248,6 +229,6 @@ pub(super) fn event(
 fn end_verdict(connection: &Connection, kind: EventKind) -> Verdict {
     let counters = Counters::of(connection);
     let gauges = Gauges::look_at(connection);
-    let evidence = Evidence::of_life(connection, counters, gauges);
+    let evidence = evidence_of_life(connection, counters, gauges);
     judge_end(connection, evidence, kind)
 }

@@ -12,7 +12,7 @@ use crate::track::direction::{Believed, Listeners};
 use crate::track::join::Owners;
 use crate::track::sample::{Counters, Gauges, Span};
 use crate::track::stats::LifeSoFar;
-use crate::track::verdict::{Evidence, judge};
+use crate::track::verdict::{evidence_of_window, judge};
 
 use super::hear::{Unmet, event};
 use super::{Now, joined, judge_life};
@@ -128,7 +128,7 @@ impl Remembered {
             Some(older) => Span { gauges: older.gauges.plus(self.newer.gauges), ..older },
             None => self.newer,
         };
-        let evidence = Evidence::of_window(&connection, whole, at, counters);
+        let evidence = evidence_of_window(&connection, whole, at, counters);
         connection.verdict = judge(&connection, evidence);
         self.stats.note_changes(&mut connection, sequence);
         connection

@@ -2,9 +2,10 @@
 //! before loss, a closed window before a full congestion window, a queue before the loss it causes.
 //! `docs/verdict.md` explains each threshold; `make lab` measures them.
 
-use crate::model::{CloseReason, Connection, EventKind, Protocol, State, TcpInfo, TimerKind};
-
-use super::{Basis, Class, Evidence, Verdict};
+use crate::model::{
+    Basis, Class, CloseReason, Connection, EventKind, Evidence, Protocol, State, TcpInfo,
+    TimerKind, Verdict,
+};
 
 /// How much less sure a verdict on a whole life is: it may have been otherwise for a while.
 const LIFE: f64 = 0.6;
@@ -54,8 +55,8 @@ pub(in crate::track) fn judge(connection: &Connection, evidence: Evidence) -> Ve
     };
     // A single look may have met an exception; a window of many looks has not.
     let seen = match evidence.basis {
-        Basis::Stats => LIFE,
-        Basis::Window { .. } => 1.0 - 0.3 / f64::from(evidence.looks.max(1)),
+        Basis::Lifetime => LIFE,
+        Basis::Window { .. } => 1.0 - 0.3 / f64::from(evidence.samples.max(1)),
     };
     Verdict { class, confidence_percent: (confidence * seen * 100.0).round() as u8, evidence }
 }
@@ -98,18 +99,18 @@ fn whole_life(connection: &Connection, e: &Evidence) -> (Class, f64) {
 }
 
 fn listener(evidence: &Evidence) -> (Class, f64) {
-    let is_full = evidence.share_of_looks(evidence.looks_accept_full) > 0.0;
+    let is_full = evidence.share_of_samples(evidence.samples_accept_full) > 0.0;
     match (evidence.basis, evidence.drops, is_full) {
         (_, 1.., true) => (Class::AcceptOverflow, 0.98),
         // It dropped some time in its life, but has room now.
-        (Basis::Stats, 1.., false) | (_, 0, _) => (Class::Healthy, 0.9),
+        (Basis::Lifetime, 1.., false) | (_, 0, _) => (Class::Healthy, 0.9),
         (Basis::Window { .. }, 1.., false) => (Class::AcceptOverflow, 0.7),
     }
 }
 
 /// UDP has no path health in the kernel; only its own queue can be judged.
 fn datagrams(connection: &Connection, evidence: &Evidence) -> (Class, f64) {
-    let behind = evidence.share_of_looks(evidence.looks_reader_behind);
+    let behind = evidence.share_of_samples(evidence.samples_reader_behind);
     if evidence.drops > 0 && behind > 0.0 {
         (Class::SlowReaderLocal, 0.9)
     } else if behind >= MOSTLY && connection.socket.memory.value().is_some() {
@@ -132,7 +133,7 @@ fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
     let probes = timer.is_some_and(|t| t.kind == TimerKind::ZeroWindowProbe);
     let timeouts_in_a_row =
         timer.filter(|t| t.kind == TimerKind::Retransmit).map_or(0, |t| t.retransmits);
-    let timed_out = e.share_of_looks(e.looks_timed_out);
+    let timed_out = e.share_of_samples(e.samples_timed_out);
     if timeouts_in_a_row >= 2 || (timeouts_in_a_row == 1 && timed_out >= MOSTLY && e.bytes_in == 0)
     {
         return (Class::Stalled, 0.8 + 0.19 * timed_out);
@@ -148,7 +149,7 @@ fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
         return limit;
     }
     if is_app_limited(e) {
-        let share = e.share_of_looks(e.looks_app_limited);
+        let share = e.share_of_samples(e.samples_app_limited);
         return (Class::AppLimited, 0.6 + 0.35 * share);
     }
     (Class::Healthy, 0.9)
@@ -156,7 +157,7 @@ fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
 
 /// A reader, here or there, that takes longer for what has arrived than a prompt one would.
 fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(Class, f64)> {
-    let closed = e.share_of_looks(e.looks_window_closed);
+    let closed = e.share_of_samples(e.samples_window_closed);
     let rwnd = e.share_of_time(e.rwnd_limited_us);
     let waits_for_window = (closed >= MOSTLY
         && (probes || rwnd >= NOTABLE || e.rwnd_limited_us == 0))
@@ -167,13 +168,13 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
         let is_slow = match e.basis {
             Basis::Window { us } => waiting >= e.bytes_out as f64 * 1e6 / us as f64 * SLOW_DRAIN_S,
             // How fast the peer reads is not known of a life; that it takes nothing any more is.
-            Basis::Stats => connection.socket.since(TcpInfo::last_data_sent) >= Some(STOPPED_MS),
+            Basis::Lifetime => connection.socket.since(TcpInfo::last_data_sent) >= Some(STOPPED_MS),
         };
         if is_slow {
             return Some((Class::SlowReaderRemote, 0.7 + 0.29 * closed.max(rwnd)));
         }
     }
-    let behind = e.share_of_looks(e.looks_reader_behind);
+    let behind = e.share_of_samples(e.samples_reader_behind);
     if behind < MOSTLY {
         return None;
     }
@@ -182,7 +183,7 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
             let rate = e.bytes_in as f64 * 1e6 / us as f64;
             f64::from(e.unread_max_bytes) >= rate * SLOW_DRAIN_S
         }
-        Basis::Stats => connection.socket.since(TcpInfo::last_data_recv) >= Some(STOPPED_MS),
+        Basis::Lifetime => connection.socket.since(TcpInfo::last_data_recv) >= Some(STOPPED_MS),
     };
     is_slow.then_some((Class::SlowReaderLocal, 0.7 + 0.28 * behind))
 }
@@ -206,13 +207,13 @@ fn path_or_buffer(connection: &Connection, e: &Evidence) -> Option<(Class, f64)>
 
     let sndbuf = e.share_of_time(e.sndbuf_limited_us);
     // The kernel's clock for it only runs where pacing is on.
-    let full = e.share_of_looks(e.looks_sndbuf_full);
+    let full = e.share_of_samples(e.samples_sndbuf_full);
     if sndbuf >= NOTABLE || (full >= MOSTLY && is_window(e) && is_pushing(e) && is_unasked(e)) {
         return Some((Class::SndbufLimited, 0.7 + 0.28 * sndbuf.max(full)));
     }
 
-    let cwnd_full = e.share_of_looks(e.looks_cwnd_full);
-    let unsent = e.share_of_looks(e.looks_unsent);
+    let cwnd_full = e.share_of_samples(e.samples_cwnd_full);
+    let unsent = e.share_of_samples(e.samples_unsent);
     let path_is_empty = queue_us <= e.min_rtt_us / 4;
     if e.min_rtt_us >= LONG_PATH_US
         && path_is_empty
@@ -243,7 +244,7 @@ fn loss_sets_the_window(connection: &Connection, e: &Evidence) -> bool {
 fn is_pushing(e: &Evidence) -> bool {
     match e.basis {
         Basis::Window { .. } => e.share_of_time(e.busy_us) >= MOSTLY,
-        Basis::Stats => e.share_of_looks(e.looks_unsent) > 0.0,
+        Basis::Lifetime => e.share_of_samples(e.samples_unsent) > 0.0,
     }
 }
 
@@ -256,7 +257,7 @@ fn is_quiet(connection: &Connection, e: &Evidence) -> bool {
     let waiting = connection.socket.queues.get().is_some_and(|q| q.send_bytes > 0);
     let moved = match e.basis {
         Basis::Window { .. } => e.bytes_out > 0 || e.bytes_in > 0,
-        Basis::Stats => connection.idle_us().get().is_some_and(|us| us < QUIET_US),
+        Basis::Lifetime => connection.idle_us().get().is_some_and(|us| us < QUIET_US),
     };
     !waiting && !moved
 }
@@ -264,13 +265,13 @@ fn is_quiet(connection: &Connection, e: &Evidence) -> bool {
 /// A stream one way, whose sender mostly waits for its application.
 fn is_app_limited(e: &Evidence) -> bool {
     let more_out = e.bytes_out > e.bytes_in.saturating_mul(ONE_WAY);
-    let has_nothing_waiting = e.share_of_looks(e.looks_unsent) < MOSTLY;
-    let kernel_says_so = e.share_of_looks(e.looks_app_limited) >= MOSTLY;
+    let has_nothing_waiting = e.share_of_samples(e.samples_unsent) < MOSTLY;
+    let kernel_says_so = e.share_of_samples(e.samples_app_limited) >= MOSTLY;
     let is_often_done = is_window(e) && e.share_of_time(e.busy_us) < 0.6;
     // Who has more to send keeps the buffer filled; here the path always had room for all of it.
-    let never_waits = e.looks >= ENOUGH_LOOKS
-        && e.looks_unsent == 0
-        && e.share_of_looks(e.looks_cwnd_full) < MOSTLY;
+    let never_waits = e.samples >= ENOUGH_LOOKS
+        && e.samples_unsent == 0
+        && e.share_of_samples(e.samples_cwnd_full) < MOSTLY;
     let has_nothing_more = kernel_says_so || is_often_done || never_waits;
     more_out && is_unasked(e) && has_nothing_waiting && has_nothing_more
 }
@@ -279,6 +280,6 @@ fn is_app_limited(e: &Evidence) -> bool {
 fn is_unasked(e: &Evidence) -> bool {
     match e.basis {
         Basis::Window { us } => u64::from(e.segments_in).saturating_mul(REQUEST_EVERY_US) <= us,
-        Basis::Stats => e.segments_in <= 1,
+        Basis::Lifetime => e.segments_in <= 1,
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use conns_core::model::{Facts, Moment, Observation, SocketSample, Source, State};
-use conns_core::track::{Memory, Tracker};
+use conns_core::model::{Moment, Observation, SocketSample, Source, State};
+use conns_core::track::{Retention, Tracker};
 
 use super::*;
 use crate::fakes;
@@ -14,15 +14,14 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let memory = Memory::Window(Duration::from_secs(5));
+        let memory = Retention::Window(Duration::from_secs(5));
         let (tracker, latest) = (Tracker::new(memory), Snapshot::default());
         Self { tracker, log: ClosedLog::since(1), latest }
     }
 
     fn look(&mut self, sockets: Vec<SocketSample>) {
         let at = Moment { monotonic_us: self.latest.at.monotonic_us + 1_000_000, wall_us: 0 };
-        let facts = vec![Facts::Sockets(sockets)];
-        let rows = Observation { source: Source::Ebpf, at, facts, losses: Vec::new() };
+        let rows = Observation::new(Source::Ebpf, at).with_sockets(sockets);
         let snapshot = self.tracker.fold(vec![rows]);
         self.log.add(&self.latest, &snapshot, self.tracker.gone());
         self.latest = snapshot;

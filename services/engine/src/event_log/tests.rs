@@ -2,11 +2,12 @@ use std::ops::Range;
 
 use super::*;
 use crate::fakes;
-use conns_core::track::{Memory, Tracker};
+use conns_core::model::LossKind;
+use conns_core::track::{Retention, Tracker};
 
 /// Events with these serial numbers.
 fn events(serials: Range<u64>) -> Vec<Arc<Event>> {
-    let mut tracker = Tracker::new(Memory::None);
+    let mut tracker = Tracker::new(Retention::None);
     tracker.hear(vec![fakes::opened(1)]);
     let one = tracker.take_events().remove(0);
     serials.map(|serial| Arc::new(Event { serial, ..Event::clone(&one) })).collect()
@@ -61,6 +62,6 @@ fn what_no_beat_ever_showed_is_a_loss_and_what_one_showed_is_none() {
     // Of so many in one interval ten were never shown.
     log.add(events(most + 101..2 * most + 111));
     let loss = log.loss().unwrap();
-    assert_eq!((loss.count, loss.kind), (10, LossKind::BoundReached));
+    assert_eq!((loss.count, loss.kind()), (10, LossKind::BoundReached));
     assert_eq!(publish(&mut log), (most + 111, 2 * most + 110, most + 110));
 }

@@ -18,8 +18,7 @@ struct Walks(Shared<u64>);
 impl conns_contract::OwnerSource for Walks {
     fn observe(&mut self, _: &dyn InodeFilter, at: Moment) -> Result<Observation, SourceError> {
         *self.0.lock() += 1;
-        let facts = vec![Facts::OwnerTable(Arc::default())];
-        Ok(Observation { source: Source::Procfs, at, facts, losses: Vec::new() })
+        Ok(Observation::new(Source::Procfs, at).with_owners(Arc::default()))
     }
 }
 
@@ -60,10 +59,7 @@ impl Stage {
         let scope = conns_contract::Scope::everything();
         let seen = self.table.observe(&scope, now).unwrap();
         let said = self.owners.look_again(&mut self.sources, &[seen], now).unwrap();
-        match &said.facts[..] {
-            [Facts::OwnerTable(owner_table)] => Arc::clone(owner_table),
-            other => panic!("{other:?}"),
-        }
+        said.owners.unwrap()
     }
 
     fn walks(&self) -> u64 {
@@ -75,7 +71,7 @@ impl Stage {
 fn nothing_is_walked_until_a_change_is_told_and_the_answer_stays_the_very_same() {
     let mut stage = Stage::new();
     let first = stage.look(0);
-    assert_eq!((first.held[0].subject, &*first.processes[0].name), {
+    assert_eq!((first.entries[0].subject, &*first.processes[0].name), {
         (Subject::Socket(socket(1).id), "server")
     });
     for second in 1..50 {
@@ -90,7 +86,7 @@ fn nothing_is_walked_until_a_change_is_told_and_the_answer_stays_the_very_same()
         held.changes = Some(3);
         held.told.held.push(hold(0, 1, 9));
     });
-    assert_eq!(stage.look(51).held.len(), 2);
+    assert_eq!(stage.look(51).entries.len(), 2);
     assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (3, 0));
 }
 
@@ -118,8 +114,8 @@ fn what_was_not_told_is_found_by_the_reconciliation_and_counted() {
         held.told.tasks.push(task(11, "worker"));
         held.told.held = vec![hold(0, 1, 5), hold(1, 1, 3)];
     });
-    assert_eq!(stage.look(59).held.len(), 1);
-    assert_eq!(stage.look(60).held.len(), 2);
+    assert_eq!(stage.look(59).entries.len(), 1);
+    assert_eq!(stage.look(60).entries.len(), 2);
     // One was believed that is not there, two are there that were not.
     assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (2, 3));
     stage.look(119);
@@ -135,7 +131,7 @@ fn what_was_told_is_no_correction_however_late_it_is_looked_for() {
         held.changes = Some(2);
         held.told.held = Vec::new();
     });
-    assert_eq!(stage.look(500).held, []);
+    assert_eq!(stage.look(500).entries, []);
     assert_eq!(stage.owners.reconciliation_differences(), 0);
 }
 
@@ -151,7 +147,7 @@ fn without_word_of_changes_it_is_walked_for_new_sockets_and_once_in_a_while() {
     stage.look(29);
     assert_eq!(stage.walks(), 2);
     stage.held.set(|held| held.told.held = Vec::new());
-    assert_eq!(stage.look(59).held, []);
+    assert_eq!(stage.look(59).entries, []);
     assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (3, 0));
 }
 
@@ -189,10 +185,10 @@ fn descriptors_that_fail_are_done_without_for_good_and_that_is_said() {
     stage.look(0);
     stage.held.set(|held| (held.fails, held.changes) = (true, Some(2)));
     for second in 1..5 {
-        assert_eq!(stage.look(second).held, []);
+        assert_eq!(stage.look(second).entries, []);
     }
     assert_eq!((stage.walks(), *stage.procfs.lock()), (2, 1));
     let [loss] = &stage.sources.losses[..] else { panic!("{:?}", stage.sources.losses) };
-    assert!(loss.sentence.contains("/proc from now on"), "{loss}");
+    assert!(loss.to_string().contains("/proc from now on"), "{loss}");
     assert!(matches!(socket(1).inode, Known::Value(..)));
 }

@@ -11,8 +11,8 @@ use conns_contract::{
     DescriptorSource, Descriptors, EventSource, Scope, SocketSource, SourceError, Task,
 };
 use conns_core::model::{
-    CloseReason, Closed, Direction, Endpoint, EventKind, Facts, Family, Known, LifecycleEvent,
-    Loss, Moment, Netns, Observation, Opened, OwnerEntry, Process, Protocol, Socket, SocketId,
+    CloseReason, Closed, Direction, Endpoint, EventKind, Family, Known, LifecycleEvent, Loss,
+    Moment, Netns, Observation, Opened, OwnerEntry, Process, Protocol, Socket, SocketId,
     SocketSample, Source, State, Subject, Unknown,
 };
 
@@ -67,8 +67,7 @@ impl SocketSource for Shared<Table> {
         if table.fails {
             return Err(broken("read the table"));
         }
-        let facts = vec![Facts::Sockets(table.rows.clone())];
-        Ok(Observation { source: Source::Ebpf, at: now, facts, losses: Vec::new() })
+        Ok(Observation::new(Source::Ebpf, now).with_sockets(table.rows.clone()))
     }
 
     fn delegated(&self) -> Vec<Scope> {
@@ -119,8 +118,7 @@ impl EventSource for Shared<Ring> {
             lifecycle_event.at = now;
         }
         let losses = std::mem::take(&mut ring.losses);
-        let facts = vec![Facts::LifecycleEvents(lifecycle_events)];
-        Observation { source: Source::Ebpf, at: now, facts, losses }
+        Observation::new(Source::Ebpf, now).with_lifecycle(lifecycle_events).with_losses(losses)
     }
 
     fn wait(&mut self, at_most: Duration) -> io::Result<()> {

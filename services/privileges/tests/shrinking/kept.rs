@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use conns_contract::{InodeFilter, Namespaces, OwnerSource, Scope, SocketSource};
-use conns_core::model::{Facts, LossKind, Moment, Observation, Process, Socket};
+use conns_core::model::{LossKind, Moment, Observation, Process, Socket};
 use conns_privileges::{Confinement, Keep, shrink};
 use conns_procfs::Procfs;
 use conns_sockdiag::SockDiag;
@@ -50,11 +50,7 @@ impl InodeFilter for Every {
 
 /// The socket that listens on a port.
 fn on_port(observation: &Observation, port: u16) -> Option<&Socket> {
-    let sockets = observation.facts.iter().flat_map(|facts| match facts {
-        Facts::Sockets(sockets) => &**sockets,
-        Facts::OwnerTable(_) | Facts::LifecycleEvents(_) => &[],
-    });
-    sockets.map(|socket| &**socket).find(|socket| socket.local.port == port)
+    observation.rows().iter().map(|socket| &**socket).find(|socket| socket.local.port == port)
 }
 
 /// Who holds the socket that listens on `port`, and how many processes could not be looked into.
@@ -64,8 +60,8 @@ fn owner(diag: &mut SockDiag, port: u16) -> Result<(Option<Process>, u64)> {
     let inode = on_port(&seen, port).context("the socket is not there")?.inode.get();
     let inode = inode.context("it has no inode")?;
     let seen = Procfs::at("/proc").observe(&Every, Moment::default())?;
-    let [Facts::OwnerTable(owner_table)] = &*seen.facts else { anyhow::bail!("no holdings") };
-    let mut held = owner_table.held.iter();
+    let owner_table = seen.owners.context("no owners")?;
+    let mut held = owner_table.entries.iter();
     let of_it = |subject| matches!(subject, conns_core::model::Subject::Inode(i) if i == inode);
     let process = held.find(|owner_entry| of_it(owner_entry.subject)).map(|owner_entry| {
         let at = usize::try_from(owner_entry.process).unwrap_or(usize::MAX);
@@ -136,8 +132,8 @@ fn elsewhere() -> Result<(Child, u64)> {
 /// Whether sockets of a namespace could be listed, and what was said of namespaces that could not.
 fn look_everywhere(diag: &mut SockDiag) -> Result<Vec<String>> {
     let seen = diag.observe(&Scope::everything(), Moment::default())?;
-    let losses = seen.losses.iter().filter(|loss| loss.kind == LossKind::NotPermitted);
-    Ok(losses.map(|loss| loss.sentence.to_string()).collect())
+    let losses = seen.losses.iter().filter(|loss| loss.kind() == LossKind::NotPermitted);
+    Ok(losses.map(|loss| loss.to_string()).collect())
 }
 
 fn not_entered(losses: &[String], inode: u64) -> bool {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use conns_contract::{DescriptorSource, EventSource, Scope};
-use conns_core::model::{Facts, Moment};
+use conns_core::model::Moment;
 use conns_ebpf::{Opened, Wanted};
 
 use crate::stage::{Case, Need, shrunk};
@@ -31,11 +31,7 @@ fn programs() -> Result<()> {
     let start = Instant::now();
     let is_told = loop {
         let seen = events.observe(Moment::default());
-        let told = seen.facts.iter().flat_map(|facts| match facts {
-            Facts::LifecycleEvents(told) => &**told,
-            _ => &[],
-        });
-        if told.into_iter().any(|event| event.socket.local.port == port) {
+        if seen.events().iter().any(|event| event.socket.local.port == port) {
             break true;
         }
         if start.elapsed() > Duration::from_secs(10) {
@@ -45,10 +41,7 @@ fn programs() -> Result<()> {
     };
     ensure!(is_told, "no event of a connection to port {port} in 10 s");
     let seen = tables.observe(&Scope::everything(), Moment::default())?;
-    let listens = seen.facts.iter().any(|facts| match facts {
-        Facts::Sockets(sockets) => sockets.iter().any(|socket| socket.local.port == port),
-        _ => false,
-    });
+    let listens = seen.rows().iter().any(|socket| socket.local.port == port);
     ensure!(listens, "the listener made after the start is not in the table");
     let held = descriptors.observe()?;
     let own = std::process::id();
@@ -61,7 +54,8 @@ fn programs() -> Result<()> {
         again.tables.is_none() && again.descriptors.is_none() && again.events.is_none(),
         "programs can still be loaded"
     );
-    let reasons = again.abilities.iter().map(|ability| ability.missing.as_deref());
+    let reasons =
+        again.abilities.iter().map(|ability| ability.missing.as_ref().map(ToString::to_string));
     for reason in reasons {
         let reason = reason.context("an ability is said to be there")?;
         ensure!(reason.contains("not permitted"), "the reason is `{reason}`");

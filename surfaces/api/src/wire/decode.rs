@@ -147,12 +147,21 @@ impl Interned {
             owners.push(Owner { process, descriptor });
         }
         let owners = holds.map(|_| owners.into());
-        let (mut socket, direction, opened, closed, stats, verdict): Bare<SocketSample> =
-            rest.item(subject, place)?;
+        let bare: Bare<SocketSample> = rest.item(subject, place)?;
+        let (mut socket, direction, opened, closed, stats, verdict, flow, application) = bare;
         socket.netns = netns;
         let opened = at.opened(opened, tables)?;
-        let mut connection =
-            Connection { socket, owners, direction, opened, closed, stats, verdict };
+        let mut connection = Connection {
+            socket,
+            owners,
+            direction,
+            opened,
+            closed,
+            stats,
+            flow,
+            application,
+            verdict,
+        };
         if !has_plain_numbers(&connection) {
             return Err(at.malformed("a rate is no number"));
         }

@@ -1,6 +1,6 @@
 //! The agent's end: a beat and a question make an answer.
 
-use conns_core::model::{Connection, Loss, LossKind, SocketId, Source, Update};
+use conns_core::model::{Connection, Loss, LossCause, SocketId, Source, Update};
 
 use super::out::{CONNECTION_BYTES, Out};
 use super::wanted::Wanted;
@@ -61,16 +61,7 @@ fn losses(update: &Update) -> Vec<Loss> {
     let mut losses: Vec<Loss> =
         update.snapshot.losses.iter().take(LOSSES_MAX - 2).cloned().collect();
     if let Some(reason) = &update.health.failing {
-        losses.push(Loss {
-            source: Source::Derived,
-            kind: LossKind::TableUnreadable,
-            count: 1,
-            sentence: format!(
-                "the agent cannot look any more: {reason}. Shown is what it saw last; its /health \
-                 says more"
-            )
-            .into(),
-        });
+        losses.push(Loss::one(Source::Derived, LossCause::AgentFailing { error: reason.clone() }));
     }
     losses
 }
@@ -85,15 +76,10 @@ fn cut(connections: &mut Vec<&Connection>, losses: &mut Vec<Loss>) {
     let fit = holds_fit.count().min(CONNECTIONS_MAX);
     if let Some(refused) = connections.len().checked_sub(fit).filter(|refused| *refused > 0) {
         connections.truncate(fit);
-        losses.push(Loss {
-            source: Source::Derived,
-            kind: LossKind::BoundReached,
-            count: refused as u64,
-            sentence: format!(
-                "{refused} connections beyond the bounds of one answer ({CONNECTIONS_MAX} \
-                 connections, {HOLDS_MAX} descriptors) are left out; ask for fewer"
-            )
-            .into(),
-        });
+        let cause = LossCause::AnswerTruncated {
+            connections: CONNECTIONS_MAX as u64,
+            descriptors: HOLDS_MAX as u64,
+        };
+        losses.extend(Loss::counted(Source::Derived, cause, refused as u64));
     }
 }

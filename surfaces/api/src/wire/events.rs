@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_core::model::{Event, Loss, LossKind, Source, Update};
+use conns_core::model::{Event, Loss, LossCause, LossKind, Source, Update};
 use serde::{Deserialize, Serialize};
 
 use super::LOSSES_MAX;
@@ -221,26 +221,12 @@ fn events_behind(update: &Update, begin: Option<EventMark>) -> (&[Arc<Event>], O
 }
 
 fn began_anew() -> Loss {
-    Loss {
-        source: Source::Derived,
-        kind: LossKind::EventDropped,
-        count: 1,
-        sentence: "the agent was started anew: what happened meanwhile is not told".into(),
-    }
+    Loss::one(Source::Derived, LossCause::AgentRestarted)
 }
 
 /// So many events were not asked for in time.
 fn forgotten(missed: u64) -> Loss {
-    Loss {
-        source: Source::Derived,
-        kind: LossKind::BoundReached,
-        count: missed,
-        sentence: format!(
-            "{missed} events are not told: the agent does not keep them any more. Ask more often, \
-             or for less at once"
-        )
-        .into(),
-    }
+    Loss { source: Source::Derived, cause: LossCause::EventsForgotten, count: missed }
 }
 
 /// What is missing from the events of `update`: that they are but differences of looks, or so many of them
@@ -258,10 +244,10 @@ fn of_source(update: &Update) -> impl Iterator<Item = &Loss> {
 
 /// That there is no source of events, and what that means.
 fn untold(update: &Update) -> impl Iterator<Item = &Loss> {
-    of_source(update).filter(|loss| loss.kind == LossKind::TableUnreadable)
+    of_source(update).filter(|loss| loss.kind() == LossKind::TableUnreadable)
 }
 
 /// What was lost of events since the agent started.
 fn counted(update: &Update) -> impl Iterator<Item = &Loss> {
-    of_source(update).filter(|loss| loss.kind != LossKind::TableUnreadable)
+    of_source(update).filter(|loss| loss.kind() != LossKind::TableUnreadable)
 }

@@ -21,7 +21,13 @@ impl SnapshotDelta {
     pub fn onto(self, before: Option<Arc<Snapshot>>) -> Result<Snapshot, WireError> {
         let Self { mark, since, at, connections, gone, losses, .. } = self;
         let Some(since) = since else {
-            return Ok(Snapshot { sequence: mark.sequence, at, connections, losses });
+            return Ok(Snapshot {
+                sequence: mark.sequence,
+                at,
+                connections,
+                losses,
+                ..Snapshot::default()
+            });
         };
         let before = before.filter(|b| b.sequence == since).ok_or(WireError::OtherSnapshot)?;
         // Only if somebody else still reads it, it is copied.
@@ -48,7 +54,13 @@ impl SnapshotDelta {
             let (subject, count) = ("connections", now.len());
             return Err(WireError::TooMany { subject, count, bound: CONNECTIONS_MAX });
         }
-        Ok(Snapshot { sequence: mark.sequence, at, connections: now, losses })
+        Ok(Snapshot {
+            sequence: mark.sequence,
+            at,
+            connections: now,
+            losses,
+            ..Snapshot::default()
+        })
     }
 }
 

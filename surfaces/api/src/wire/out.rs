@@ -151,12 +151,22 @@ fn address<T>(shared: &Arc<T>) -> usize {
 
 /// A connection without what is told in the tables.
 fn bare(connection: &Connection, tables: &Tables<'_>) -> Bare<Socket> {
-    let Connection { socket, owners: _, direction, opened, closed, stats, verdict } = connection;
+    let Connection {
+        socket,
+        owners: _,
+        direction,
+        opened,
+        closed,
+        stats,
+        flow,
+        application,
+        verdict,
+    } = connection;
     let socket = Socket { netns: Arc::clone(&tables.nowhere), ..socket.to_socket() };
     let opened = opened.as_ref().map(|opened| {
         let Opened { at, handshake_us, accept_wait_us, by } = &**opened;
         let by = by.as_ref().map(|process| tables.place_of(process));
         BareOpening { at: *at, handshake_us: *handshake_us, accept_wait_us: *accept_wait_us, by }
     });
-    (socket, *direction, opened, *closed, *stats, *verdict)
+    (socket, *direction, opened, *closed, *stats, *verdict, flow.clone(), application.clone())
 }

@@ -8,7 +8,7 @@ use conns_api::{
     AgentError, Ask, EVENTS_TOLD, EventMark, EventRecords, EventsQuestion, From, Happened,
     Interned, View, WireError, tell_events,
 };
-use conns_core::model::{Known, Loss, LossKind, Source, Update};
+use conns_core::model::{DroppedEvents, Known, Loss, LossCause, Source, Update};
 use proptest::prelude::*;
 
 use super::sample::eventful;
@@ -44,9 +44,8 @@ pub(crate) fn told_whole() -> Vec<u8> {
 fn dropped(count: u64) -> Loss {
     Loss {
         source: Source::Ebpf,
-        kind: LossKind::EventDropped,
+        cause: LossCause::RingFull { events: DroppedEvents::Closed, ring_bytes: 1 << 20 },
         count,
-        sentence: format!("{count} events were dropped").into(),
     }
 }
 
@@ -122,13 +121,13 @@ fn what_is_not_kept_is_told_as_a_loss_of_so_many() {
     let late = told(&update, &question(after(40)));
     assert_eq!(serials(&late), (101..=108).collect::<Vec<_>>());
     assert_eq!((late.losses.len(), late.losses[0].count), (1, 60));
-    assert!(late.losses[0].sentence.starts_with("60 events are not told"), "{:?}", late.losses);
+    assert!(late.losses[0].to_string().starts_with("60 events are not told"), "{:?}", late.losses);
     assert!(told(&update, &question(after(100))).losses.is_empty());
     assert!(told(&update, &question(From::Kept)).losses.is_empty());
     let elsewhere = From::After(EventMark { instance: 78, serial: 104 });
     let anew = told(&update, &question(elsewhere));
     assert_eq!(anew.events.len(), 8);
-    assert!(anew.losses[0].sentence.contains("started anew"), "{:?}", anew.losses);
+    assert!(anew.losses[0].to_string().contains("started anew"), "{:?}", anew.losses);
     assert_eq!(anew.mark.instance, 77);
 }
 
@@ -170,13 +169,12 @@ fn only_what_was_asked_for_crosses() {
 fn an_agent_without_events_says_so_once_and_its_losses_each_time() {
     let mut update = eventful(1..=2);
     update.health.losses.push(dropped(3));
-    let coarse = "events are told as looks show them, because there is no BTF";
-    let kind = LossKind::TableUnreadable;
-    update.health.losses.push(Loss { kind, count: 1, sentence: coarse.into(), ..dropped(1) });
-    let kind = LossKind::BoundReached;
-    update.health.losses.push(Loss { source: Source::Derived, kind, ..dropped(7) });
+    let cause = LossCause::PollingFallback { interval_us: 1, reason: "there is no BTF".into() };
+    update.health.losses.push(Loss { cause, ..dropped(1) });
+    let cause = LossCause::EventsNotPublished { capacity: 1 };
+    update.health.losses.push(Loss { source: Source::Derived, cause, count: 7 });
     let first = told(&update, &question(From::Now));
-    assert!(first.losses[0].sentence.contains("no BTF"), "{:?}", first.losses);
+    assert!(first.losses[0].to_string().contains("no BTF"), "{:?}", first.losses);
     assert_eq!((first.losses.len(), &first.counted), (1, &vec![dropped(3)]));
     let next = told(&update, &question(after(2)));
     assert_eq!((next.losses.len(), next.counted), (0, vec![dropped(3)]));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use conns_core::model::{
     AcceptQueue, CloseReason, Closed, ClosedConnection, Congestion, CongestionDetail, Connection,
-    Endpoint, Event, EventKind, Facts, Family, Health, Known, Loss, LossKind, Moment, Netns,
-    Observation, Opened, OwnerEntry, OwnerTable, Process, Protocol, Queues, Socket, SocketId,
-    SocketMemory, SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind, UdpPeer,
-    UdpTraffic, Unknown, Update,
+    Endpoint, Event, EventKind, Family, Health, Known, Loss, LossCause, Moment, Netns, Observation,
+    Opened, OwnerEntry, OwnerTable, Process, Protocol, Queues, Socket, SocketId, SocketMemory,
+    SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind, UdpPeer, UdpTraffic, Unknown,
+    Update,
 };
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 
 const SECOND_US: u64 = 1_000_000;
 
@@ -118,14 +118,14 @@ pub(crate) struct Agent {
 impl Agent {
     pub(crate) fn new() -> Self {
         Self {
-            tracker: Tracker::new(Memory::Window(std::time::Duration::from_secs(5))),
+            tracker: Tracker::new(Retention::Window(std::time::Duration::from_secs(5))),
             latest: None,
         }
     }
 
     /// One more look. `holds` are pid and inode; processes are named after their pid.
     pub(crate) fn look(&mut self, sockets: Vec<SocketSample>, holds: &[(u32, u64)]) -> Update {
-        let updates = self.latest.as_ref().map_or(0, |update| update.health.updates);
+        let updates = self.latest.as_ref().map_or(0, |update| update.health.samples);
         let us = (100 + updates) * SECOND_US;
         let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };
         let mut pids: Vec<u32> = holds.iter().map(|(pid, _)| *pid).collect();
@@ -136,20 +136,17 @@ impl Agent {
             descriptor: Some(7),
         };
         let owner_table = OwnerTable {
-            held: holds.iter().map(held).collect(),
+            entries: holds.iter().map(held).collect(),
             processes: pids.iter().map(|pid| process(*pid, &format!("p{pid}"))).collect(),
             unreadable_processes: 0,
         };
-        let loss = Loss {
-            source: Source::Procfs,
-            kind: LossKind::NotPermitted,
-            count: 3,
-            sentence: "three processes could not be looked into".into(),
-        };
-        let observation = |source, facts, losses| Observation { source, at, facts, losses };
+        let loss =
+            Loss { source: Source::Procfs, cause: LossCause::ProcessesNotPermitted, count: 3 };
         let mut snapshot = self.tracker.fold(vec![
-            observation(Source::SockDiag, vec![Facts::Sockets(sockets)], Vec::new()),
-            observation(Source::Procfs, vec![Facts::OwnerTable(owner_table.into())], vec![loss]),
+            Observation::new(Source::SockDiag, at).with_sockets(sockets),
+            Observation::new(Source::Procfs, at)
+                .with_owners(owner_table.into())
+                .with_losses(vec![loss]),
         ]);
         // Nobody told of beginnings and ends.
         for connection in &mut snapshot.connections {
@@ -180,7 +177,8 @@ impl Agent {
             closed_complete_since: 1,
             events: Arc::default(),
             events_complete_since: 0,
-            health: Health { started, updates: updates + 1, ..Health::default() },
+            health: Health { started, samples: updates + 1, ..Health::default() },
+            ..Update::default()
         };
         self.latest = Some(update.clone());
         update

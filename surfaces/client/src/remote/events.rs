@@ -1,11 +1,10 @@
 //! What happened there: the agent's events behind the last one that is known here, and what the agent
 //! can do.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use conns_api::{Ask, EVENTS_PATH, EventBatch, EventMark, EventsQuestion, From, Happened};
-use conns_core::model::{Ability, Loss};
+use conns_core::model::{Ability, AbilityKind, Loss};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -29,37 +28,26 @@ pub(super) struct Following {
     /// What was asked for, and the last event of it.
     behind: Option<(Ask, EventMark)>,
     /// What the agent had lost by then, since it started, by cause.
-    counted: HashMap<String, u64>,
+    counted: Vec<Loss>,
 }
 
 impl Following {
     /// What was lost since the answer before, if `counted` are the counts now. What was lost before
     /// the first was not lost to us.
     fn lost_since(&mut self, counted: Vec<Loss>, is_first: bool) -> Vec<Loss> {
-        let before = std::mem::take(&mut self.counted);
-        let mut lost = Vec::new();
-        for mut loss in counted {
-            let cause = cause(&loss);
-            let known = before.get(&cause).copied().unwrap_or(0);
-            self.counted.insert(cause, loss.count);
-            // After a new start of the agent it counts from 0 again.
-            let more = loss.count.checked_sub(known).unwrap_or(loss.count);
-            if more > 0 && !is_first {
-                // The sentence has the count in it.
-                let (all, since) = (loss.count.to_string(), more.to_string());
-                loss.sentence = loss.sentence.replacen(&all, &since, 1).into();
-                loss.count = more;
-                lost.push(loss);
-            }
+        let before = std::mem::replace(&mut self.counted, counted);
+        if is_first {
+            return Vec::new();
         }
-        lost
+        let since = |loss: &Loss| {
+            let earlier = before.iter().find(|known| known.is_same_cause(loss));
+            let known = earlier.map_or(0, |known| known.count);
+            // After a restart the agent counts from 0 again.
+            let count = loss.count.checked_sub(known).unwrap_or(loss.count);
+            Loss::counted(loss.source, loss.cause.clone(), count)
+        };
+        self.counted.iter().filter_map(since).collect()
     }
-}
-
-/// What tells one loss from another, however often it was met: the sentence without numbers.
-fn cause(loss: &Loss) -> String {
-    let words: String = loss.sentence.chars().filter(|c| !c.is_ascii_digit()).collect();
-    format!("{} {} {words}", loss.source, loss.kind.name())
 }
 
 impl Remote {
@@ -129,6 +117,9 @@ impl Remote {
 
 /// One of the list.
 fn ability(shape: &Value) -> Option<Ability> {
-    let text = |key: &str| shape.get(key)?.as_str().map(|text| presentable(text).into());
-    Some(Ability { name: text("name")?, meaning: text("meaning")?, missing: text("missing") })
+    let text = |key: &str| -> Option<Box<str>> {
+        shape.get(key)?.as_str().map(|text| presentable(text).into())
+    };
+    let kind = AbilityKind::named(&text("name")?, &text("meaning")?);
+    Some(Ability::tried(kind, text("missing")))
 }

@@ -6,7 +6,7 @@ use conns_api::{
     Agent, AgentError, Ask, EVENTS_TYPE, EventMark, EventsQuestion, From, View, tell_events,
 };
 use conns_client::Remote;
-use conns_core::model::{Loss, LossKind, Source, Update};
+use conns_core::model::{DroppedEvents, Loss, LossCause, Source, Update};
 
 use super::sample::eventful;
 use super::stage::{Act, Stage, answer};
@@ -33,9 +33,8 @@ fn after(serial: u64) -> From {
 fn dropped(update: &mut Update, count: u64) {
     update.health.losses = vec![Loss {
         source: Source::Ebpf,
-        kind: LossKind::EventDropped,
+        cause: LossCause::RingFull { events: DroppedEvents::Accepted, ring_bytes: 1 << 20 },
         count,
-        sentence: format!("{count} accepts are missing").into(),
     }];
 }
 
@@ -107,7 +106,7 @@ fn losses_are_those_since_the_answer_before() {
     let mut remote = Remote::connect(&target(stage.url())).unwrap();
     let mut losses = || {
         let losses = remote.follow(&ask(), WAIT).unwrap().losses;
-        losses.into_iter().map(|loss| (loss.count, loss.sentence.into())).collect::<Vec<_>>()
+        losses.into_iter().map(|loss| (loss.count, loss.to_string())).collect::<Vec<_>>()
     };
     assert_eq!(losses(), [] as [(u64, String); 0]);
     assert_eq!(losses(), [(2, "2 accepts are missing".to_owned())]);
@@ -172,9 +171,18 @@ fn abilities_are_those_of_its_health_also_if_it_fails() {
         let stage = Stage::open(vec![Act::Answer(vec![given])]);
         let mut remote = Remote::connect(&target(stage.url())).unwrap();
         let abilities = remote.abilities().unwrap();
-        let told: Vec<_> = abilities.iter().map(|a| (&*a.name, a.missing.as_deref())).collect();
+        let told: Vec<_> = abilities
+            .iter()
+            .map(|a| (a.kind.name().to_owned(), a.missing.as_ref().map(ToString::to_string)))
+            .collect();
         // What it says goes to a terminal.
-        assert_eq!(told, [("ebpf-events", Some("no  [31mBTF")), ("owners", None)]);
+        assert_eq!(
+            told,
+            [
+                ("ebpf-events".to_owned(), Some("no  [31mBTF".to_owned())),
+                ("owners".to_owned(), None)
+            ]
+        );
         assert!(stage.asked().starts_with("GET /api/v1/health HTTP/1.1"));
     }
     let given = answer("200 OK", "text/html", b"<html>");

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conns_core::model::{
-    ClosedConnection, Connection, Endpoint, Facts, Family, Health, Known, Moment, Netns,
-    Observation, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketSample, Source,
-    State, TcpInfo, Unknown, Update,
+    ClosedConnection, Connection, Endpoint, Family, Health, Known, Moment, Netns, Observation,
+    Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketSample, Source, State,
+    TcpInfo, Unknown, Update,
 };
 use conns_core::query::Filter;
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 use conns_dialects::ems::{DEFAULT_STREAMS, Options, Server};
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use http::{Request, Response};
@@ -67,13 +67,9 @@ pub(crate) fn socket(
         mptcp: Known::NotApplicable,
         udp: Known::NotApplicable,
     };
-    let observation = Observation {
-        source: Source::SockDiag,
-        at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
-        losses: Vec::new(),
-    };
-    let seen = Tracker::new(Memory::None).fold(vec![observation]);
+    let observation = Observation::new(Source::SockDiag, Moment::default())
+        .with_sockets(vec![SocketSample::from(socket)]);
+    let seen = Tracker::new(Retention::None).fold(vec![observation]);
     let mut made = seen.connections.into_iter().next().expect("one connection");
     made.owners = Known::Unknown(Unknown::NoOwnerFound);
     made.stats.serial = serial;
@@ -124,12 +120,19 @@ pub(crate) fn held_by(mut connection: Connection, process: &str) -> Connection {
 pub(crate) fn update(sequence: u64, connections: Vec<Connection>) -> Update {
     Update {
         instance: 1,
-        snapshot: Arc::new(Snapshot { sequence, at: NOW, connections, losses: Vec::new() }),
+        snapshot: Arc::new(Snapshot {
+            sequence,
+            at: NOW,
+            connections,
+            losses: Vec::new(),
+            ..Snapshot::default()
+        }),
         closed: Arc::new([]),
         closed_complete_since: 0,
         events: Arc::default(),
         events_complete_since: 0,
         health: Health::default(),
+        ..Update::default()
     }
 }
 

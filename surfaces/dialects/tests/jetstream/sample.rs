@@ -107,6 +107,7 @@ pub(crate) fn cache() -> ResponseCache {
         events: Arc::default(),
         events_complete_since: 0,
         health: Health::default(),
+        ..Update::default()
     }))
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conns_core::model::{
-    Connection, Direction, Endpoint, Facts, Family, Health, Known, Moment, Netns, Observation,
-    Owner, Process, Protocol, Queues, Rates, Snapshot, Socket, SocketId, SocketSample, Source,
-    State, TcpInfo, Unknown, Update,
+    Connection, Direction, Endpoint, Family, Health, Known, Moment, Netns, Observation, Owner,
+    Process, Protocol, Queues, Rates, Snapshot, Socket, SocketId, SocketSample, Source, State,
+    TcpInfo, Unknown, Update,
 };
 use conns_core::query::Filter;
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 use conns_dialects::monero::{DEFAULT_PEERS, Era, Node, Options};
 use conns_dialects::{HttpDialect, HttpOutcome, ResponseCache};
 use http::{Request, Response};
@@ -115,13 +115,9 @@ impl Peer {
             mptcp: Known::NotApplicable,
             udp: Known::NotApplicable,
         };
-        let observation = Observation {
-            source: Source::SockDiag,
-            at: NOW,
-            facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
-            losses: Vec::new(),
-        };
-        let seen = Tracker::new(Memory::None).fold(vec![observation]);
+        let observation =
+            Observation::new(Source::SockDiag, NOW).with_sockets(vec![SocketSample::from(socket)]);
+        let seen = Tracker::new(Retention::None).fold(vec![observation]);
         let mut made = seen.connections.into_iter().next().expect("one connection");
         made.owners = known([owner(self.process)].into());
         made.direction = self
@@ -183,7 +179,8 @@ pub(crate) fn cache(peers: &[Peer]) -> ResponseCache {
 
 pub(crate) fn shelf_at(peers: &[Peer], at: Moment) -> ResponseCache {
     let connections = peers.iter().map(Peer::connection).collect();
-    let snapshot = Snapshot { sequence: 1, at, connections, losses: Vec::new() };
+    let snapshot =
+        Snapshot { sequence: 1, at, connections, losses: Vec::new(), ..Snapshot::default() };
     ResponseCache::new(Arc::new(Update {
         instance: 5,
         snapshot: Arc::new(snapshot),
@@ -192,6 +189,7 @@ pub(crate) fn shelf_at(peers: &[Peer], at: Moment) -> ResponseCache {
         events: Arc::default(),
         events_complete_since: 0,
         health: Health::default(),
+        ..Update::default()
     }))
 }
 

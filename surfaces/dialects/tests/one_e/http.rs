@@ -21,6 +21,7 @@ fn cache() -> ResponseCache {
         events: Arc::default(),
         events_complete_since: 0,
         health: Health::default(),
+        ..Update::default()
     }))
 }
 
@@ -125,6 +126,7 @@ fn csv_has_the_cells_of_the_table_and_quotes_what_would_break_it() {
         events: Arc::default(),
         events_complete_since: 0,
         health: Health::default(),
+        ..Update::default()
     }));
     let request = Request::post("/").header("accept", "text/csv");
     let request = request.body(Bytes::from_static(b"Network.GetConnections")).expect("a request");

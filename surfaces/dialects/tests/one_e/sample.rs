@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conns_core::model::{
-    Connection, Endpoint, Facts, Family, Known, Moment, Netns, Observation, Owner, Process,
-    Protocol, Snapshot, Socket, SocketId, SocketSample, Source, State, TcpInfo, Unknown,
+    Connection, Endpoint, Family, Known, Moment, Netns, Observation, Owner, Process, Protocol,
+    Snapshot, Socket, SocketId, SocketSample, Source, State, TcpInfo, Unknown,
 };
-use conns_core::track::{Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 
 pub(crate) fn known<T>(value: T) -> Known<T> {
     Known::Value(value, Source::SockDiag)
@@ -56,13 +56,9 @@ pub(crate) fn socket(
         mptcp: Known::NotApplicable,
         udp: Known::NotApplicable,
     };
-    let observation = Observation {
-        source: Source::SockDiag,
-        at: Moment::default(),
-        facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
-        losses: Vec::new(),
-    };
-    let seen = Tracker::new(Memory::None).fold(vec![observation]);
+    let observation = Observation::new(Source::SockDiag, Moment::default())
+        .with_sockets(vec![SocketSample::from(socket)]);
+    let seen = Tracker::new(Retention::None).fold(vec![observation]);
     let mut made = seen.connections.into_iter().next().expect("one connection");
     made.owners = Known::Unknown(Unknown::NoOwnerFound);
     made

@@ -58,7 +58,7 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
         "interval_us": health.interval_us,
         "sockets": update.snapshot.connections.len(),
         "beats": {
-            "done": health.updates, "missed": health.samples_skipped,
+            "done": health.samples, "missed": health.samples_skipped,
             "slip_us": health.lateness_us, "slip_max_us": health.lateness_max_us,
         },
         "abilities": AbilityShapes(&health.abilities),
@@ -88,8 +88,8 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
 fn losses(losses: &[Loss]) -> Vec<Value> {
     let shape = |loss: &Loss| {
         json!({
-            "kind": loss.kind.name(), "count": loss.count,
-            "source": loss.source.to_string(), "message": loss.sentence,
+            "kind": loss.kind().name(), "count": loss.count,
+            "source": loss.source.to_string(), "message": loss.to_string(),
         })
     };
     losses.iter().map(shape).collect()

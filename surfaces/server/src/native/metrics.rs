@@ -243,7 +243,7 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
         gauge(registry, (name, help, unit), value);
     }
     let counted: [(&str, &str, Option<Unit>, f64); 4] = [
-        ("agent_beats", "Looks made", None, health.updates as f64),
+        ("agent_beats", "Looks made", None, health.samples as f64),
         ("agent_beats_missed", "Looks left out", None, health.samples_skipped as f64),
         (
             "agent_corrections",
@@ -263,7 +263,7 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
         about.counts.list().into_iter().map(|(kind, count)| (label("kind", kind), count as f64)),
     );
     let by_kind = |losses: &[Loss]| {
-        let shape = |loss: &Loss| (label("kind", loss.kind.name()), loss.count as f64);
+        let shape = |loss: &Loss| (label("kind", loss.kind().name()), loss.count as f64);
         losses.iter().map(shape).collect::<Vec<_>>()
     };
     gauges(

@@ -16,7 +16,7 @@ fn update(second: u64, failing: Option<&str>) -> Arc<Update> {
     let snapshot = Snapshot { sequence: second, at, ..Snapshot::default() };
     let health = Health {
         started: Moment { monotonic_us: 1_000_000, wall_us: 0 },
-        updates: second,
+        samples: second,
         failing: failing.map(Into::into),
         ..Health::default()
     };
@@ -28,6 +28,7 @@ fn update(second: u64, failing: Option<&str>) -> Arc<Update> {
         events: Arc::default(),
         events_complete_since: 0,
         health,
+        ..Update::default()
     })
 }
 
@@ -119,7 +120,7 @@ fn a_failing_agent_answers_with_its_next_beat() {
             agent.updates.send_replace(update(1, Some("no netlink")));
         });
         assert_eq!((update.mark.sequence, update.since), (1, Some(1)));
-        assert!(update.losses[0].sentence.contains("no netlink"));
+        assert!(update.losses[0].to_string().contains("no netlink"));
     });
 }
 

@@ -120,7 +120,13 @@ impl LineDialect for Echo {
 /// A beat in which nothing is connected.
 pub(crate) fn update(sequence: u64) -> Arc<Update> {
     let at = Moment { monotonic_us: 1, wall_us: 1 };
-    let snapshot = Snapshot { sequence, at, connections: Vec::new(), losses: Vec::new() };
+    let snapshot = Snapshot {
+        sequence,
+        at,
+        connections: Vec::new(),
+        losses: Vec::new(),
+        ..Snapshot::default()
+    };
     Arc::new(Update {
         instance: 1,
         snapshot: Arc::new(snapshot),
@@ -129,6 +135,7 @@ pub(crate) fn update(sequence: u64) -> Arc<Update> {
         events: Arc::default(),
         events_complete_since: 0,
         health: Health::default(),
+        ..Update::default()
     })
 }
 

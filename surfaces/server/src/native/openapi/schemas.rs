@@ -3,9 +3,9 @@
 
 mod events;
 
+use conns_core::model::Class;
 use conns_core::model::LossKind;
 use conns_core::query::{Field, Kind, catalogue};
-use conns_core::track::Class;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
 use utoipa::openapi::{Array, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
@@ -289,16 +289,16 @@ fn evidence() -> Shape {
         ("drops", "Packets (of a listener: connections) dropped."),
         ("rtt_us", "Mean round trip; 0 if unmeasured."),
         ("min_rtt_us", "Lowest round trip; 0 if unmeasured."),
-        ("looks_unread", "Looks at which anything was unread."),
+        ("samples_unread", "Samples in which anything was unread."),
         ("unread_max_bytes", "Most bytes unread at any look."),
-        ("looks_sndbuf_full", "Looks at which the send buffer was full."),
-        ("looks_reader_behind", "Looks at which the receive queue was at least half full."),
-        ("looks_window_closed", "Looks at which the peer's window had no room."),
-        ("looks_unsent", "Looks at which something waited to be sent."),
-        ("looks_cwnd_full", "Looks at which the congestion window was full."),
-        ("looks_app_limited", "Looks at which the application limited the rate."),
-        ("looks_timed_out", "Looks at which a timeout had passed unanswered."),
-        ("looks_accept_full", "Looks at which the accept queue was full."),
+        ("samples_sndbuf_full", "Samples in which the send buffer was full."),
+        ("samples_reader_behind", "Samples in which the receive queue was at least half full."),
+        ("samples_window_closed", "Samples in which the peer's window had no room."),
+        ("samples_unsent", "Samples in which something waited to be sent."),
+        ("samples_cwnd_full", "Samples in which the congestion window was full."),
+        ("samples_app_limited", "Samples in which the application limited the rate."),
+        ("samples_timed_out", "Samples in which a timeout had passed unanswered."),
+        ("samples_accept_full", "Samples in which the accept queue was full."),
     ];
     let window = nullable(Type::Integer, "Length of the window; null is the connection's life.");
     let mut keys = vec![("window_us", window)];

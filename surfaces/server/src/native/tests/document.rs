@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::extract::Request;
+use conns_core::model::Class;
 use conns_core::model::{
-    EventKind, Known, Loss, LossKind, Protocol, Source, UdpPeer, UdpTraffic, Unknown,
+    EventKind, Known, Loss, LossCause, Protocol, Source, UdpPeer, UdpTraffic, Unknown,
 };
 use conns_core::query::{Value as FieldValue, catalogue};
-use conns_core::track::Class;
 use http::StatusCode;
 use serde_json::Value;
 
@@ -112,9 +112,8 @@ fn full() -> (Machine, u64) {
     }
     machine.losses.push(Loss {
         source: Source::Procfs,
-        kind: LossKind::NotPermitted,
+        cause: LossCause::ProcessesNotPermitted,
         count: 2,
-        sentence: "2 processes could not be looked into".into(),
     });
     machine.update();
     machine.close(closing);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use conns_core::model::{EventKind, Loss, LossKind, Source};
+use conns_core::model::{DroppedEvents, EventKind, Loss, LossCause, Source};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -77,9 +77,8 @@ async fn what_is_not_kept_is_gone_and_what_was_lost_is_said() {
     machine.events_kept = 4;
     machine.events_lost.push(Loss {
         source: Source::Ebpf,
-        kind: LossKind::EventDropped,
+        cause: LossCause::RingFull { events: DroppedEvents::Closed, ring_bytes: 1 << 20 },
         count: 3,
-        sentence: "3 events were dropped".into(),
     });
     machine.update();
     let client = machine.client();

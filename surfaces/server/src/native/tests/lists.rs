@@ -1,8 +1,8 @@
 //! Lists: who is on them, with which keys, in which order.
 
+use conns_core::model::Class;
 use conns_core::model::{Known, Protocol, Source, State, Unknown};
 use conns_core::query::{catalogue, find_field, group};
-use conns_core::track::Class;
 use serde_json::Value;
 
 use super::scene::{Machine, NETNS, Sketch, escaped, established, listener};

@@ -8,13 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use conns_core::model::Class;
 use conns_core::model::{
-    Ability, AcceptQueue, CloseReason, Closed, ClosedConnection, Closer, Connection, Cost,
-    Direction, Endpoint, Event, EventKind, Facts, Family, Health, Known, Loss, LossKind, Moment,
+    Ability, AbilityKind, AcceptQueue, CloseReason, Closed, ClosedConnection, Closer, Connection,
+    Cost, Direction, Endpoint, Event, EventKind, Family, Health, Known, Loss, LossCause, Moment,
     Netns, Observation, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketMemory,
     SocketSample, Source, State, Stats, TcpInfo, Unknown, Update,
 };
-use conns_core::track::{Class, Memory, Tracker};
+use conns_core::track::{Retention, Tracker};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -141,13 +142,9 @@ impl Sketch {
             mptcp: Known::NotApplicable,
             udp: Known::NotApplicable,
         };
-        let observation = Observation {
-            source: Source::SockDiag,
-            at: Moment::default(),
-            facts: vec![Facts::Sockets(vec![SocketSample::from(socket)])],
-            losses: Vec::new(),
-        };
-        let seen = Tracker::new(Memory::None).fold(vec![observation]);
+        let observation = Observation::new(Source::SockDiag, Moment::default())
+            .with_sockets(vec![SocketSample::from(socket)]);
+        let seen = Tracker::new(Retention::None).fold(vec![observation]);
         let mut made = seen.connections.into_iter().next().expect("one connection");
         made.owners = match self.owners.clone() {
             Known::Value(held, source) => {
@@ -201,6 +198,7 @@ impl Machine {
             events: Arc::default(),
             events_complete_since: 0,
             health: Health::default(),
+            ..Update::default()
         }));
         let mut machine = Self {
             publish,
@@ -302,8 +300,13 @@ impl Machine {
     pub(super) fn publish(&self) {
         let connections = self.there.iter().map(|(_, connection)| connection.clone()).collect();
         let at = self.at(self.sequence);
-        let snapshot =
-            Snapshot { sequence: self.sequence, at, connections, losses: self.losses.clone() };
+        let snapshot = Snapshot {
+            sequence: self.sequence,
+            at,
+            connections,
+            losses: self.losses.clone(),
+            ..Snapshot::default()
+        };
         let missing = Some("no CAP_NET_ADMIN".into());
         self.publish.send_replace(Arc::new(Update {
             instance: self.instance,
@@ -315,24 +318,22 @@ impl Machine {
             health: Health {
                 started: self.at(0),
                 interval_us: SECOND_US,
-                updates: self.sequence,
+                samples: self.sequence,
                 lateness_us: 1500,
                 lateness_max_us: 2500,
                 samples_skipped: 1,
                 failing: self.failing.clone(),
-                abilities: vec![Ability {
-                    name: "marks".into(),
-                    meaning: "firewall marks".into(),
+                abilities: vec![Ability::tried(
+                    AbilityKind::named("marks", "firewall marks"),
                     missing,
-                }],
+                )],
                 reconciliation_differences: 0,
                 losses: [
                     &self.events_lost[..],
                     &[Loss {
                         source: Source::Derived,
-                        kind: LossKind::BoundReached,
+                        cause: LossCause::ClosedForgotten { capacity: 4096 },
                         count: 4,
-                        sentence: "4 closed connections were forgotten".into(),
                     }],
                 ]
                 .concat(),
@@ -343,6 +344,7 @@ impl Machine {
                     resident_peak_bytes: 40_000_000,
                 },
             },
+            ..Update::default()
         }));
     }
 

@@ -1,9 +1,7 @@
 //! The verdict in words: one sentence with its numbers, and what to do about it.
 
 use crate::human::{bytes, duration, percent};
-use crate::model::{Protocol, Socket, SocketSample, State};
-
-use super::{Basis, Class, Evidence, Verdict};
+use crate::model::{Basis, Class, Evidence, Protocol, Socket, SocketSample, State, Verdict};
 
 impl Verdict {
     /// One sentence an engineer would say, with the numbers it rests on. `socket` is the one the
@@ -31,7 +29,7 @@ impl Verdict {
                 State::Established => format!("Nothing to send and nothing received {time}."),
                 state => format!("Closed or closing ({}); nothing moves any more.", state.name()),
             },
-            Class::AppLimited if e.basis == Basis::Stats => format!(
+            Class::AppLimited if e.basis == Basis::Lifetime => format!(
                 "The application here supplies less than the path could carry: what was sent last was all there was ({} since it began).",
                 bytes(e.bytes_out)
             ),
@@ -56,8 +54,8 @@ impl Verdict {
                 window(socket)
             ),
             Class::SndbufLimited => {
-                let how_long = if e.looks_sndbuf_full > 0 {
-                    format!("was full at {} of {} looks {time}", e.looks_sndbuf_full, e.looks)
+                let how_long = if e.samples_sndbuf_full > 0 {
+                    format!("was full at {} of {} samples {time}", e.samples_sndbuf_full, e.samples)
                 } else {
                     format!("held the sender back {}", share(e, e.sndbuf_limited_us))
                 };
@@ -78,11 +76,11 @@ impl Verdict {
                 duration(u64::from(e.min_rtt_us))
             ),
             Class::CwndLimited => format!(
-                "The congestion window is full and the path is not: {}{}, no queue on the path, data was waiting at {} of {} looks.",
+                "The congestion window is full and the path is not: {}{}, no queue on the path, data was waiting at {} of {} samples.",
                 cwnd(socket),
                 rtt(e),
-                e.looks_unsent,
-                e.looks
+                e.samples_unsent,
+                e.samples
             ),
             Class::Stalled if socket.state == State::Close => format!(
                 "No answer came from the peer, and the kernel gave up ({} timeouts {time}).",
@@ -179,7 +177,7 @@ struct Time<'a>(&'a Evidence);
 impl std::fmt::Display for Time<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0.basis {
-            Basis::Stats => f.write_str("since it began"),
+            Basis::Lifetime => f.write_str("since it began"),
             Basis::Window { us } => write!(f, "in the last {}", duration(us)),
         }
     }
@@ -189,7 +187,7 @@ impl std::fmt::Display for Time<'_> {
 fn share(e: &Evidence, us: u64) -> String {
     let share = percent(e.share_of_time(us) * 100.0);
     match e.basis {
-        Basis::Stats => format!("{share} of the time it had data to send"),
+        Basis::Lifetime => format!("{share} of the time it had data to send"),
         Basis::Window { us } => format!("{share} of the last {}", duration(us)),
     }
 }

@@ -1,0 +1,220 @@
+//! A loss in one sentence: what was attempted, on what, why it failed, what to do.
+
+use std::fmt;
+
+use crate::human::{bytes, duration};
+use crate::model::{DroppedEvents, Fallback, Loss, LossCause, PortableFault};
+
+/// Stands for the count in [`Loss::template`].
+const COUNT: &str = "{count}";
+
+impl Loss {
+    /// The sentence with [`COUNT`] in the place of the count: the same for every occurrence of one
+    /// cause, but for details of the last one.
+    #[must_use]
+    pub fn template(&self) -> String {
+        self.cause.template()
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let template = self.template();
+        match template.split_once(COUNT) {
+            Some((before, after)) => write!(f, "{before}{}{after}", self.count),
+            None => f.write_str(&template),
+        }
+    }
+}
+
+impl LossCause {
+    fn template(&self) -> String {
+        match self {
+            Self::DumpInterrupted { table, attempts } => format!(
+                "the dump of {table} stayed interrupted in {attempts} attempts; rows may be missing"
+            ),
+            Self::DumpOverrun { table, attempts } => format!(
+                "the dump of {table} overran its buffer in {attempts} attempts; rows are missing"
+            ),
+            Self::DumpMessagesRefused { table, last } => format!(
+                "{COUNT} messages of the dump of {table} are malformed, the last one: {last}"
+            ),
+            Self::TableUnreadable { table, error, needs_modules } => {
+                let remedy = if *needs_modules {
+                    "; load the kernel's tcp_diag and udp_diag modules"
+                } else {
+                    ""
+                };
+                format!("cannot read the table of {table}: {error}{remedy}")
+            }
+            Self::SourceUnavailable { error, fallback } => {
+                let instead = match fallback {
+                    Fallback::None => "",
+                    Fallback::Netlink => ". The socket tables are read over netlink from now on",
+                    Fallback::Procfs => ". Owners are searched in /proc from now on",
+                    Fallback::Portable => {
+                        ". The portable source is used: no latency, loss, bytes or verdict"
+                    }
+                };
+                format!("{error}{instead}")
+            }
+            Self::NamespacesNotListed { error, out_of_files } => {
+                let remedy = if *out_of_files {
+                    "raise the limit of open files (ulimit -n)"
+                } else {
+                    "mount procfs on /proc"
+                };
+                format!(
+                    "cannot find other network namespaces in /proc: {error}; only this one is \
+                     listed; {remedy}"
+                )
+            }
+            Self::NamespaceNotEntered { inode, name, error, not_permitted } => {
+                let name = name.as_deref().unwrap_or("without a name");
+                let remedy = if *not_permitted {
+                    "root (CAP_SYS_ADMIN) could"
+                } else {
+                    "its sockets are missing here"
+                };
+                format!("cannot enter network namespace {name} (net:[{inode}]): {error}; {remedy}")
+            }
+            Self::NamespacesBeyondBound { bound } => {
+                format!("{COUNT} network namespaces beyond the bound of {bound} are not listed")
+            }
+            Self::ProcessesNotPermitted => format!(
+                "{COUNT} processes cannot be inspected by this user, so their sockets show ? as \
+                 owner, and network namespaces only they use are missing; run as root \
+                 (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)"
+            ),
+            Self::ProcessesUnreadable { last, error } => format!(
+                "the descriptors of {COUNT} processes could not be read, last {last}: {error}; \
+                 their sockets may show ? as owner"
+            ),
+            Self::RingFull { events, ring_bytes } => format!(
+                "{COUNT} {} are missing: the kernel's ring of {} was full, because it was not \
+                 drained fast enough",
+                noun(*events),
+                bytes(*ring_bytes)
+            ),
+            Self::StorageFull { events } => format!("{COUNT} {} are missing", noun(*events)),
+            Self::ChangesRingFull { passes } => format!(
+                "the kernel's ring of changed sockets was full in {passes} passes; some sockets are \
+                 shown as they were in an earlier sample"
+            ),
+            Self::SocketsNotMarked => {
+                format!("{COUNT} sockets are missing: the kernel had no memory to mark them")
+            }
+            Self::RecordsUnknown { are_events } => format!(
+                "{COUNT} {} are of a kind this version does not know",
+                if *are_events { "events" } else { "rows" }
+            ),
+            Self::PortableStopped { failures } => {
+                format!("reading stopped after {failures} failures, so sockets are missing")
+            }
+            Self::PortableRow { fault, first } => {
+                let what = match fault {
+                    PortableFault::SocketVanished => "sockets were closed while they were read",
+                    PortableFault::TableCut => "socket tables could not be read to their end",
+                    PortableFault::StateUnknown => "sockets are in a state without a name",
+                    PortableFault::OwnerVanished => {
+                        "owners are missing: the process ended, or refused, while it was read"
+                    }
+                };
+                format!("{COUNT} {what}; the first: {first}")
+            }
+            Self::HistoryFull { bound } => {
+                format!("{COUNT} connections beyond the bound of {bound} are shown without rates")
+            }
+            Self::PendingFull { bound } => format!(
+                "{COUNT} events are of connections beyond the bound of {bound}: each is published \
+                 without what earlier events reported"
+            ),
+            Self::FinalMeasuresFull { bound } => format!(
+                "{COUNT} closed connections beyond the bound of {bound} are listed without their \
+                 final measures"
+            ),
+            Self::EventsNotPublished { capacity } => format!(
+                "{COUNT} events were dropped before they were published: at most {capacity} are \
+                 buffered"
+            ),
+            Self::ClosedForgotten { capacity } => format!(
+                "{COUNT} closed connections are forgotten: the last {capacity} are kept for slow \
+                 readers of changes"
+            ),
+            Self::OtherCauses { bound } => {
+                format!("{COUNT} more were lost, of causes beyond the {bound} listed")
+            }
+            Self::PollingFallback { interval_us, reason } => format!(
+                "events are derived from samples, one every {}: a connection that lives shorter may \
+                 be missed, and how one closed is unknown, because {reason}",
+                duration(*interval_us)
+            ),
+            Self::AgentFailing { error } => format!(
+                "the agent cannot read the machine: {error}. Shown is its last snapshot; see \
+                 /api/v1/health"
+            ),
+            Self::AnswerTruncated { connections, descriptors } => format!(
+                "{COUNT} connections beyond the bounds of one answer ({connections} connections, \
+                 {descriptors} descriptors) are missing; use a filter"
+            ),
+            Self::AgentRestarted => {
+                "the agent was restarted; events before that are missing".to_owned()
+            }
+            Self::EventsForgotten => format!(
+                "{COUNT} events are missing: the agent does not keep them any more. Read more often, \
+                 or with a filter"
+            ),
+            Self::ClosedListFull { bound } => format!(
+                "{COUNT} more connections have closed: a list buffers at most {bound}. Use a filter, \
+                 or `-o jsonl`, which prints them as they close"
+            ),
+            Self::PayloadDropped => {
+                format!("{COUNT} bytes of payload were not decoded, because of load")
+            }
+            Self::Reported { template, .. } => template.to_string(),
+        }
+    }
+}
+
+fn noun(events: DroppedEvents) -> &'static str {
+    match events {
+        DroppedEvents::Opened => "opened events",
+        DroppedEvents::Accepted => "accepted events",
+        DroppedEvents::Closed => "closed events",
+        DroppedEvents::Failed => "failed events",
+        DroppedEvents::WithoutStorage => "events of sockets for which the kernel had no memory",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LossKind, Source};
+
+    #[test]
+    fn the_count_is_rendered_where_the_template_has_it() {
+        let cause = LossCause::HistoryFull { bound: 7 };
+        let loss = Loss { source: Source::Derived, cause, count: 7 };
+        assert_eq!(loss.to_string(), "7 connections beyond the bound of 7 are shown without rates");
+        let reported = LossCause::Reported {
+            kind: LossKind::MapFull,
+            template: "12 of {count} maps are full".into(),
+        };
+        let loss = Loss { source: Source::Ebpf, cause: reported, count: 40 };
+        assert_eq!(loss.to_string(), "12 of 40 maps are full");
+    }
+
+    #[test]
+    fn inodes_and_other_numbers_of_a_cause_are_never_mistaken_for_the_count() {
+        let entered = |inode| LossCause::NamespaceNotEntered {
+            inode,
+            name: None,
+            error: "Operation not permitted (os error 1)".into(),
+            not_permitted: true,
+        };
+        let one = Loss { source: Source::SockDiag, cause: entered(4_026_532_291), count: 1 };
+        assert!(one.to_string().contains("net:[4026532291]"), "{one}");
+        let other = Loss { cause: entered(4_026_532_292), ..one.clone() };
+        assert!(!one.is_same_cause(&other));
+    }
+}

@@ -1,0 +1,211 @@
+//! The verdict: what keeps a connection from being faster, and the evidence for it. The rule is in
+//! `track/verdict`, the sentences in `explain`.
+
+use serde::{Deserialize, Serialize};
+
+/// The classes a connection can be in. The order is that of the tables in `docs/verdict.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Class {
+    /// Data moves, and nothing below holds.
+    Healthy,
+    /// Nothing was sent or received.
+    Idle,
+    /// The sending application supplies less than the path could carry.
+    AppLimited,
+    /// The process that holds this socket does not read what has arrived.
+    SlowReaderLocal,
+    /// The peer's receive window is full: its process does not read.
+    SlowReaderRemote,
+    /// The send buffer is too small for the path.
+    SndbufLimited,
+    /// Segments are lost on the path.
+    PathLoss,
+    /// A standing queue on the path: the round trip is far above the path's own.
+    Bufferbloat,
+    /// A long fat path is not filled, because the congestion window is small.
+    CwndLimited,
+    /// Retransmission timeouts without progress.
+    Stalled,
+    /// The three-way handshake does not complete.
+    HandshakeFailing,
+    /// A listener drops connections because its accept queue is full.
+    AcceptOverflow,
+    /// The evidence does not tell.
+    Unknown,
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 13] = [
+        Self::Healthy,
+        Self::Idle,
+        Self::AppLimited,
+        Self::SlowReaderLocal,
+        Self::SlowReaderRemote,
+        Self::SndbufLimited,
+        Self::PathLoss,
+        Self::Bufferbloat,
+        Self::CwndLimited,
+        Self::Stalled,
+        Self::HandshakeFailing,
+        Self::AcceptOverflow,
+        Self::Unknown,
+    ];
+
+    /// The class in a word, as printed and as used in filters.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Idle => "idle",
+            Self::AppLimited => "app-limited",
+            Self::SlowReaderLocal => "slow-reader-local",
+            Self::SlowReaderRemote => "slow-reader-remote",
+            Self::SndbufLimited => "sndbuf-limited",
+            Self::PathLoss => "path-loss",
+            Self::Bufferbloat => "bufferbloat",
+            Self::CwndLimited => "cwnd-limited",
+            Self::Stalled => "stalled",
+            Self::HandshakeFailing => "handshake-failing",
+            Self::AcceptOverflow => "accept-overflow",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A class, how sure it is, and the numbers it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What keeps the connection from being faster.
+    pub class: Class,
+    /// How sure, 0 to 100. 0 for [`Class::Unknown`].
+    pub confidence_percent: u8,
+    /// The numbers behind it.
+    pub evidence: Evidence,
+}
+
+impl Verdict {
+    /// No evidence at all.
+    pub const UNKNOWN: Self =
+        Self { class: Class::Unknown, confidence_percent: 0, evidence: Evidence::NONE };
+}
+
+/// The stretch of time evidence is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Basis {
+    /// The whole life of the connection, from one sample: its length is unknown.
+    Lifetime,
+    /// The time between two samples.
+    Window {
+        /// Its length in microseconds.
+        us: u64,
+    },
+}
+
+/// What happened to a socket in that time. Counters are what was added in it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The stretch of time.
+    pub basis: Basis,
+    /// How many samples were taken.
+    pub samples: u32,
+    /// Payload bytes sent once.
+    pub bytes_out: u64,
+    /// Payload bytes received.
+    pub bytes_in: u64,
+    /// Data segments sent, retransmissions included.
+    pub segments_out: u32,
+    /// Data segments received.
+    pub segments_in: u32,
+    /// Of those sent, retransmitted, less duplicates.
+    pub segments_lost: u32,
+    /// Retransmission timeouts.
+    pub timeouts: u16,
+    /// Time during which there was something to send, microseconds.
+    pub busy_us: u64,
+    /// Part of it limited by the peer's receive window.
+    pub rwnd_limited_us: u64,
+    /// Part of it limited by the send buffer.
+    pub sndbuf_limited_us: u64,
+    /// Packets or connections the socket dropped.
+    pub drops: u32,
+    /// Mean smoothed round trip over the samples, microseconds; 0 if unmeasured.
+    pub rtt_us: u32,
+    /// Lowest round trip of the last minutes, microseconds; 0 if unmeasured.
+    pub min_rtt_us: u32,
+    /// Samples in which the receive queue held at least half of what it may.
+    pub samples_reader_behind: u32,
+    /// Samples in which anything was unread.
+    pub samples_unread: u32,
+    /// Most bytes unread in any sample.
+    pub unread_max_bytes: u32,
+    /// Samples in which the send buffer was full while path and peer had room for more.
+    pub samples_sndbuf_full: u32,
+    /// Samples in which the peer's window had no room for what was waiting.
+    pub samples_window_closed: u32,
+    /// Samples in which at least a segment was waiting that had not been sent once.
+    pub samples_unsent: u32,
+    /// Samples in which the congestion window was full.
+    pub samples_cwnd_full: u32,
+    /// Samples in which the application had limited the delivery rate.
+    pub samples_app_limited: u32,
+    /// Samples in which a retransmission timeout had passed unanswered.
+    pub samples_timed_out: u32,
+    /// Samples in which the accept queue was full.
+    pub samples_accept_full: u32,
+}
+
+impl Evidence {
+    /// No evidence.
+    pub const NONE: Self = Self {
+        basis: Basis::Lifetime,
+        samples: 0,
+        bytes_out: 0,
+        bytes_in: 0,
+        segments_out: 0,
+        segments_in: 0,
+        segments_lost: 0,
+        timeouts: 0,
+        busy_us: 0,
+        rwnd_limited_us: 0,
+        sndbuf_limited_us: 0,
+        drops: 0,
+        rtt_us: 0,
+        min_rtt_us: 0,
+        samples_reader_behind: 0,
+        samples_unread: 0,
+        unread_max_bytes: 0,
+        samples_sndbuf_full: 0,
+        samples_window_closed: 0,
+        samples_unsent: 0,
+        samples_cwnd_full: 0,
+        samples_app_limited: 0,
+        samples_timed_out: 0,
+        samples_accept_full: 0,
+    };
+
+    /// The part of the time that `us` is: of the window, or of the busy time of a life. 0 to 1.
+    #[must_use]
+    pub fn share_of_time(&self, us: u64) -> f64 {
+        let whole = match self.basis {
+            Basis::Window { us } => us,
+            Basis::Lifetime => self.busy_us,
+        };
+        if whole == 0 { 0.0 } else { (us as f64 / whole as f64).min(1.0) }
+    }
+
+    /// The part of the samples that `count` is, 0 to 1.
+    #[must_use]
+    pub fn share_of_samples(&self, count: u32) -> f64 {
+        if self.samples == 0 { 0.0 } else { f64::from(count) / f64::from(self.samples) }
+    }
+
+    /// Lost segments in percent of those sent.
+    #[must_use]
+    pub fn loss_percent(&self) -> f64 {
+        if self.segments_out == 0 {
+            return 0.0;
+        }
+        (f64::from(self.segments_lost) * 100.0 / f64::from(self.segments_out)).min(100.0)
+    }
+}
