@@ -38,7 +38,7 @@ fn row(field: &Field) -> Vec<String> {
         kind.unit().to_owned(),
         also,
         field.meaning.to_owned(),
-        field.origin.clone(),
+        field.origin.to_owned(),
     ]
 }
 

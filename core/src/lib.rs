@@ -2,6 +2,7 @@
 //! they are asked for. No clock, file, socket, thread or environment is read here; `clippy.toml`
 //! beside this crate forbids them and CI runs it. Whoever calls passes the time as an argument.
 
+pub mod decode;
 pub mod explain;
 pub mod human;
 pub mod model;

@@ -13,10 +13,12 @@ mod value;
 
 pub use catalogue::{catalogue, find_field};
 pub use columns::{ColumnError, parse_columns};
-pub use field::{Field, Kind};
+pub use field::Field;
 pub use filter::{Filter, FilterError};
 pub use group::{Group, GroupKey, Spread, Sum, group};
 pub use nearest::{UnknownField, field_named, nearest};
 pub use services::{service_name, service_port};
 pub use sort::{SortError, SortKey, sort};
-pub use value::Value;
+pub use value::{List, Records, Value};
+
+pub use crate::model::Kind;

@@ -1,19 +1,24 @@
-//! The one catalogue of fields. A field added here appears in filters, sorting, columns, JSON and
-//! the field reference, and nowhere else needs to know it.
+//! The one catalogue of fields. A field declared here, or by a protocol in `decode`, appears in
+//! filters, sorting, columns, JSON, CSV, the API's schemas and the field reference; nothing else
+//! knows a field by name.
 
-mod course;
+mod application;
 mod health;
 mod identity;
+mod lifecycle;
 mod owner;
 mod socket;
 mod stats;
 
 use std::sync::LazyLock;
 
-use crate::model::{Connection, SocketMemory, TCP_INFO_FIELDS, TcpInfoUnit, Unknown};
+use crate::model::{
+    Connection, FieldSpec, Kind, SocketMemory, TCP_INFO_FIELDS, TcpInfoField, TcpInfoUnit, Unknown,
+};
 
 use super::field::Read;
-use super::{Field, Kind, Value};
+use super::{Field, Value};
+use application::fields_of_protocols;
 
 /// Every field, in the order of the field reference and of JSON.
 pub fn catalogue() -> &'static [Field] {
@@ -30,48 +35,48 @@ pub fn find_field(name: &str) -> Option<&'static Field> {
 }
 
 type ReadFn = for<'a> fn(&'a Connection) -> Value<'a>;
-/// Name, aliases, type, meaning, origin, and how it is read.
-type Row = (&'static str, &'static [&'static str], Kind, &'static str, &'static str, ReadFn);
+/// A declaration, and how it is read.
+type Row = (FieldSpec, ReadFn);
 
 static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let rows = [
+        identity::ROWS,
+        owner::ROWS,
+        application::ROWS,
+        health::ROWS,
+        stats::ROWS,
+        lifecycle::ROWS,
+        socket::ROWS,
+    ];
+    let rows = rows.into_iter().flatten();
     let mut fields: Vec<Field> =
-        [identity::ROWS, owner::ROWS, health::ROWS, stats::ROWS, course::ROWS, socket::ROWS]
-            .concat()
-            .into_iter()
-            .map(|(name, aliases, kind, meaning, origin, read)| Field {
-                name,
-                aliases,
-                key: Field::key_of(name, kind),
-                kind,
-                meaning,
-                origin: origin.to_owned(),
-                read: Read::Connection(read),
-                of_process: owner::ROWS.iter().any(|row| row.0 == name && !row.2.is_list()),
-            })
-            .collect();
+        rows.map(|(spec, read)| Field::new(*spec, Read::Connection(*read))).collect();
+    fields.extend(fields_of_protocols());
     for tcp in TCP_INFO_FIELDS {
-        if fields.iter().any(|field| field.name == tcp.name) {
-            continue;
+        if fields.iter().all(|field| field.name != tcp.name) {
+            fields.push(Field::new(spec_of(tcp), Read::TcpInfo(tcp)));
         }
-        let kind = match tcp.unit {
-            TcpInfoUnit::Count => Kind::Count,
-            TcpInfoUnit::Bytes => Kind::Bytes,
-            TcpInfoUnit::BytesPerSecond => Kind::BytesPerSecond,
-            TcpInfoUnit::Micros | TcpInfoUnit::Millis => Kind::Duration,
-        };
-        fields.push(Field {
-            name: tcp.name,
-            aliases: &[],
-            key: Field::key_of(tcp.name, kind),
-            kind,
-            meaning: tcp.meaning,
-            origin: format!("tcp_info.tcpi_{}, Linux {}", tcp.name, tcp.since),
-            read: Read::TcpInfo(tcp),
-            of_process: false,
-        });
     }
     fields
 });
+
+/// The declaration of a field of `tcp_info`. Its text lives as long as the catalogue: forever.
+fn spec_of(tcp: &'static TcpInfoField) -> FieldSpec {
+    let kind = match tcp.unit {
+        TcpInfoUnit::Count => Kind::Count,
+        TcpInfoUnit::Bytes => Kind::Bytes,
+        TcpInfoUnit::BytesPerSecond => Kind::BytesPerSecond,
+        TcpInfoUnit::Micros | TcpInfoUnit::Millis => Kind::Duration,
+    };
+    let origin = format!("tcp_info.tcpi_{}, Linux {}", tcp.name, tcp.since).leak();
+    let drop_rank = match tcp.name {
+        "pacing_rate" => Some(5),
+        "min_rtt" => Some(6),
+        "total_retrans" => Some(8),
+        _ => None,
+    };
+    FieldSpec { drop_rank, ..FieldSpec::new(tcp.name, kind, tcp.meaning, origin) }
+}
 
 /// A figure of the socket's memory, where the kernel told it.
 fn memory<'a>(c: &Connection, read: impl FnOnce(&SocketMemory) -> Option<Value<'a>>) -> Value<'a> {

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 
 use super::{Field, Value};
 use crate::model::Class;
-use crate::model::{Connection, Known, Owner, unmapped};
+use crate::model::{Connection, Known, unmapped};
 
 /// What the connections of a group have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,9 +161,10 @@ fn key_of(value: Value<'_>) -> Key<'_> {
         Value::Unknown(_) => return Key::Unknown,
         Value::NotApplicable => return Key::NotApplicable,
         Value::Several(values) => return key_of_several(values),
-        Value::Owners(held) => return key_of_several(held.iter().map(holder_text).collect()),
         Value::Text(text) => return Key::Value(text),
-        Value::Peers(peers) => peers.len().to_string(),
+        Value::List(list) => {
+            return key_of_several(list.briefs().map(|t| Value::Text(t.into())).collect());
+        }
         Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => n.to_string(),
         Value::Port(port) => port.to_string(),
         Value::BytesPerSecond(real) | Value::Percent(real) => real.to_string(),
@@ -173,10 +174,6 @@ fn key_of(value: Value<'_>) -> Key<'_> {
         Value::Time(micros) => micros.to_string(),
     };
     Key::Value(Cow::Owned(text))
-}
-
-fn holder_text(owner: &Owner) -> Value<'_> {
-    Value::Text(format!("{}/{}", owner.process.name, owner.process.pid).into())
 }
 
 /// All distinct values in order; one value if they are all the same.

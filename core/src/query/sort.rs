@@ -122,13 +122,10 @@ fn known_order(a: &Value<'_>, b: &Value<'_>) -> Ordering {
         }
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (Value::Time(a), Value::Time(b)) => a.cmp(b),
-        (Value::Owners(a), Value::Owners(b)) => {
-            let pids = |held: &&[crate::model::Owner]| -> Option<u32> {
-                held.first().map(|owner| owner.process.pid)
-            };
-            pids(a).cmp(&pids(b))
-        }
-        (Value::Peers(a), Value::Peers(b)) => a.len().cmp(&b.len()),
+        (Value::List(a), Value::List(b)) => match (a.value(0, 0), b.value(0, 0)) {
+            (a, b) if a.is_known() && b.is_known() => known_order(&a, &b),
+            _ => a.len().cmp(&b.len()),
+        },
         // One field has one kind.
         _ => Ordering::Equal,
     }

@@ -1,9 +1,10 @@
 //! The value of one field of one connection, as filters compare it and surfaces print it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Known, Owner, UdpPeer, Unknown};
+use crate::model::{Endpoint, Known, Scalar, Unknown};
 
 /// A value in the unit of its [`Kind`](super::Kind), or why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,10 +31,8 @@ pub enum Value<'a> {
     Bool(bool),
     /// Microseconds since 1970-01-01 UTC.
     Time(i64),
-    /// Every hold on the socket.
-    Owners(&'a [Owner]),
-    /// Every peer of a UDP socket that is kept, most bytes first.
-    Peers(&'a [UdpPeer]),
+    /// Records: owners, peers, streams.
+    List(List<'a>),
     /// Several values, of several holders; none of them is the only one. Never empty.
     Several(Vec<Value<'a>>),
     /// There is a value, but it is not known.
@@ -58,9 +57,103 @@ impl<'a> Value<'a> {
         Self::Text(Cow::Borrowed(text))
     }
 
+    /// A scalar of a layer.
+    #[must_use]
+    pub fn of_scalar(scalar: &'a Scalar) -> Self {
+        match scalar {
+            Scalar::Text(text) => Self::text(text),
+            Scalar::Count(n) => Self::Count(*n),
+            Scalar::Port(port) => Self::Port(*port),
+            Scalar::Bytes(n) => Self::Bytes(*n),
+            Scalar::BytesPerSecond(n) => Self::BytesPerSecond(*n),
+            Scalar::Micros(us) => Self::Micros(*us),
+            Scalar::Percent(n) => Self::Percent(*n),
+            Scalar::Address(address) => Self::Address(*address),
+            Scalar::Endpoint(end) => Self::Endpoint(*end),
+            Scalar::Bool(yes) => Self::Bool(*yes),
+            Scalar::Time(us) => Self::Time(*us),
+            Scalar::List(records) => Self::List(List(records)),
+        }
+    }
+
+    /// The value in the base unit, as plain text for CSV and groups: empty if there is none, of
+    /// several the first, of a list each record in brief.
+    #[must_use]
+    pub fn plain_text(self) -> String {
+        match self {
+            Self::Text(text) => text.into_owned(),
+            Self::Count(n) | Self::Bytes(n) | Self::Micros(n) => n.to_string(),
+            Self::Port(port) => port.to_string(),
+            Self::BytesPerSecond(n) | Self::Percent(n) => n.to_string(),
+            Self::Address(address) => address.to_string(),
+            Self::Endpoint(end) => end.to_string(),
+            Self::Bool(yes) => yes.to_string(),
+            Self::Time(us) => us.to_string(),
+            Self::List(list) => list.briefs().collect::<Vec<_>>().join(" "),
+            Self::Several(values) => {
+                values.into_iter().next().map(Self::plain_text).unwrap_or_default()
+            }
+            Self::Unknown(_) | Self::NotApplicable => String::new(),
+        }
+    }
+
     /// Whether there is a value at all.
     #[must_use]
     pub fn is_known(&self) -> bool {
         !matches!(self, Self::Unknown(_) | Self::NotApplicable)
+    }
+}
+
+/// The records of a list. Columns are those of the field's
+/// [`ListSpec`](crate::model::ListSpec), in its order.
+pub trait Records {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The value of `column` of the record `row`; not applicable beyond either end.
+    fn value(&self, row: usize, column: usize) -> Value<'_>;
+
+    /// The record `row` in a few characters, for tables and groups.
+    fn brief(&self, row: usize) -> String;
+}
+
+/// A list of records.
+#[derive(Clone, Copy)]
+pub struct List<'a>(pub &'a dyn Records);
+
+impl<'a> List<'a> {
+    /// How many records there are.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.count()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of `column` of the record `row`.
+    #[must_use]
+    pub fn value(self, row: usize, column: usize) -> Value<'a> {
+        self.0.value(row, column)
+    }
+
+    /// Each record in a few characters.
+    pub fn briefs(self) -> impl Iterator<Item = String> + 'a {
+        (0..self.len()).map(move |row| self.0.brief(row))
+    }
+}
+
+impl fmt::Debug for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.briefs()).finish()
+    }
+}
+
+impl PartialEq for List<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.briefs().eq(other.briefs())
     }
 }

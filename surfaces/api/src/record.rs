@@ -9,8 +9,8 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Endpoint, Known, Owner, Process, UdpPeer};
-use conns_core::query::{Field, Value};
+use conns_core::model::{Connection, Endpoint, ListColumn, Process};
+use conns_core::query::{Field, Kind, List, Value};
 use serde::Serialize;
 
 /// Writes records of one set of fields.
@@ -107,8 +107,8 @@ impl<'a> RecordWriter<'a> {
         let process = connection.only_process().map(Arc::as_ptr);
         let mut rest = &*self.fields;
         while let Some(((field, key), after)) = rest.split_first() {
-            if let Some(process) = process.filter(|_| field.is_of_process()) {
-                let count = rest.iter().take_while(|(field, _)| field.is_of_process()).count();
+            if let Some(process) = process.filter(|_| field.of_process) {
+                let count = rest.iter().take_while(|(field, _)| field.of_process).count();
                 let (of_process, after) = rest.split_at(count);
                 let run = (process, rest.len());
                 match self.written.get(&run).filter(|_| of_process.len() > 1) {
@@ -157,7 +157,7 @@ fn write_field(out: &mut Vec<u8>, key: &Key, field: &Field, connection: &Connect
         Value::NotApplicable => {}
         value => {
             key.append_to(out);
-            write_value(out, &value);
+            write_value(out, field.kind, &value);
         }
     }
 }
@@ -179,7 +179,7 @@ pub(crate) fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
 }
 
 /// Appends a value: numbers in the unit of the key, text, or `null`.
-fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
+fn write_value(out: &mut Vec<u8>, kind: Kind, value: &Value<'_>) {
     match value {
         Value::Text(text) => string(out, text),
         Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => unsigned(out, *n),
@@ -196,12 +196,14 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Endpoint(end) => quoted(out, |out| write_endpoint(out, *end)),
         Value::Bool(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
         Value::Time(us) => whole(out, *us),
-        Value::Owners(held) => owners(out, held),
-        Value::Peers(list) => peers(out, list),
+        Value::List(list) => match kind {
+            Kind::List(spec) => records(out, spec.columns, *list),
+            _ => out.extend_from_slice(b"null"),
+        },
         // The type of a key does not depend on how many hold the socket: the first is told here,
         // all of them under `owners`.
         Value::Several(values) => match values.first() {
-            Some(first) => write_value(out, first),
+            Some(first) => write_value(out, kind, first),
             None => out.extend_from_slice(b"null"),
         },
         Value::Unknown(_) | Value::NotApplicable => out.extend_from_slice(b"null"),
@@ -263,43 +265,22 @@ fn write_endpoint(out: &mut Vec<u8>, end: Endpoint) {
     whole(out, end.port);
 }
 
-fn owners(out: &mut Vec<u8>, held: &[Owner]) {
+/// Appends the records of a list; a column that does not apply to a record is absent from it.
+fn records(out: &mut Vec<u8>, columns: &[ListColumn], list: List<'_>) {
     out.push(b'[');
-    for (i, owner) in held.iter().enumerate() {
-        let process = &owner.process;
-        out.extend_from_slice(if i == 0 { b"{\"pid\":" } else { b",{\"pid\":" });
-        whole(out, process.pid);
-        out.extend_from_slice(b",\"process\":");
-        string(out, &process.name);
-        if let Some(descriptor) = owner.descriptor {
-            out.extend_from_slice(b",\"fd\":");
-            whole(out, descriptor);
-        }
-        if let Known::Value(user, _) = &process.user {
-            out.extend_from_slice(b",\"user\":");
-            string(out, user);
-        }
-        out.push(b'}');
-    }
-    out.push(b']');
-}
-
-/// Addresses and ports are told in two keys, as in the records themselves.
-fn peers(out: &mut Vec<u8>, list: &[UdpPeer]) {
-    out.push(b'[');
-    for (i, peer) in list.iter().enumerate() {
-        out.extend_from_slice(if i == 0 { b"{\"remote_addr\":" } else { b",{\"remote_addr\":" });
-        quoted(out, |out| write_address(out, peer.remote.address));
-        let numbers: [(&[u8], u64); 5] = [
-            (b",\"remote_port\":", peer.remote.port.into()),
-            (b",\"bytes_out\":", peer.bytes_out),
-            (b",\"bytes_in\":", peer.bytes_in),
-            (b",\"datagrams_out\":", peer.datagrams_out),
-            (b",\"datagrams_in\":", peer.datagrams_in),
-        ];
-        for (key, number) in numbers {
-            out.extend_from_slice(key);
-            whole(out, number);
+    for row in 0..list.len() {
+        out.extend_from_slice(if row == 0 { b"{" } else { b",{" });
+        let start = out.len();
+        for (at, column) in columns.iter().enumerate() {
+            let value = list.value(row, at);
+            if value != Value::NotApplicable {
+                if out.len() > start {
+                    out.push(b',');
+                }
+                string(out, column.key);
+                out.push(b':');
+                write_value(out, column.kind, &value);
+            }
         }
         out.push(b'}');
     }

@@ -4,43 +4,18 @@ use std::cmp::Reverse;
 
 use conns_core::model::Class;
 use conns_core::model::{Connection, State};
-use conns_core::query::{Field, catalogue, find_field};
+use conns_core::query::{Field, catalogue};
 use serde_json::{Value, json};
 
 use crate::Answer;
-
-/// JSON has all fields but these: ends are told as address and port, and the sentence, which is
-/// made anew for each row, by the verdicts (or where it is asked for).
-const LEFT_OUT: [&str; 3] = ["local", "remote", "why"];
-
-/// The fields by which a connection is named in verdicts.
-const NAMED_BY: [&str; 15] = [
-    "proto",
-    "family",
-    "state",
-    "direction",
-    "local_addr",
-    "local_port",
-    "remote_addr",
-    "remote_port",
-    "netns",
-    "netns_inode",
-    "cookie",
-    "inode",
-    "pid",
-    "process",
-    "owners",
-];
 
 impl Answer {
     /// The fields of a record if none are named.
     #[must_use]
     pub fn usual_fields(self) -> Vec<&'static Field> {
         match self {
-            Self::Connections => {
-                catalogue().iter().filter(|field| !LEFT_OUT.contains(&field.name)).collect()
-            }
-            Self::Verdicts => NAMED_BY.iter().filter_map(|name| find_field(name)).collect(),
+            Self::Connections => catalogue().iter().filter(|field| field.is_default).collect(),
+            Self::Verdicts => catalogue().iter().filter(|field| field.identifies).collect(),
         }
     }
 }

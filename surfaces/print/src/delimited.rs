@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use conns_core::model::Connection;
-use conns_core::query::{Field, Value};
+use conns_core::query::Field;
 
 /// Writes connections as CSV.
 ///
@@ -16,7 +16,7 @@ pub fn csv(
     connections: &[&Connection],
 ) -> io::Result<()> {
     let keys = fields.iter().map(|field| field.key.as_str());
-    let rows = connections.iter().map(|c| fields.iter().map(|field| cell(field.value(c))));
+    let rows = connections.iter().map(|c| fields.iter().map(|field| field.value(c).plain_text()));
     csv_table(out, header, keys, rows)
 }
 
@@ -38,28 +38,4 @@ pub fn csv_table<'a>(
         writer.write_record(row)?;
     }
     writer.flush()
-}
-
-fn cell(value: Value<'_>) -> String {
-    match value {
-        Value::Text(text) => text.into_owned(),
-        Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => n.to_string(),
-        Value::Port(port) => port.to_string(),
-        Value::BytesPerSecond(n) | Value::Percent(n) => n.to_string(),
-        Value::Address(address) => address.to_string(),
-        Value::Endpoint(end) => end.to_string(),
-        Value::Bool(yes) => yes.to_string(),
-        Value::Time(us) => us.to_string(),
-        Value::Owners(held) => {
-            let each = held.iter().map(|h| format!("{}({})", h.process.name, h.process.pid));
-            each.collect::<Vec<_>>().join(" ")
-        }
-        Value::Peers(peers) => {
-            let each = peers.iter().map(|peer| peer.remote.to_string());
-            each.collect::<Vec<_>>().join(" ")
-        }
-        // As in JSON: the first; `owners` tells all.
-        Value::Several(values) => values.into_iter().next().map(cell).unwrap_or_default(),
-        Value::Unknown(_) | Value::NotApplicable => String::new(),
-    }
 }

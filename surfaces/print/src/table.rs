@@ -27,42 +27,6 @@ pub struct Layout {
 
 /// Between two columns.
 const GAP: usize = 2;
-/// Columns that give way first when the terminal is narrow, the least missed first.
-const GIVES_WAY: &[&str] = &[
-    "cmdline",
-    "container",
-    "unit",
-    "confidence",
-    "timer",
-    "pacing_rate",
-    "min_rtt",
-    "user",
-    "total_retrans",
-    "idle",
-    "proto",
-    "direction",
-    "state",
-    "pid",
-    "backlog_max",
-    "bytes_in",
-    "bytes_out",
-    "loss",
-    "backlog",
-    "overflows",
-    "rtt",
-];
-/// Columns whose text may be cut, and the width they keep.
-const MAY_BE_CUT: &[(&str, usize)] = &[
-    ("cmdline", 12),
-    ("exe", 12),
-    ("cgroup", 12),
-    ("owners", 16),
-    ("why", 20),
-    ("process", 8),
-    ("remote", 21),
-    ("local", 21),
-    ("netns", 8),
-];
 /// What any column keeps before whole columns are dropped from the right.
 const LEAST_WIDTH: usize = 8;
 
@@ -165,18 +129,25 @@ fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
     let total = |columns: &[Column<'_>]| {
         columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP)
     };
-    for (name, kept) in MAY_BE_CUT {
+    let mut cuts: Vec<(u8, u8, &str)> = columns
+        .iter()
+        .filter_map(|column| column.field.cut.map(|(rank, least)| (rank, least, column.field.name)))
+        .collect();
+    cuts.sort_unstable();
+    for (_, least, name) in cuts {
         let over = total(columns).saturating_sub(available);
-        if let Some(column) = columns.iter_mut().find(|c| c.field.name == *name) {
-            let least = (*kept).max(column.title.len()).min(column.width);
+        if let Some(column) = columns.iter_mut().find(|c| c.field.name == name) {
+            let least = usize::from(least).max(column.title.len()).min(column.width);
             column.width = column.width.saturating_sub(over).max(least);
         }
     }
-    for name in GIVES_WAY {
+    let mut ranks: Vec<u8> = columns.iter().filter_map(|column| column.field.drop_rank).collect();
+    ranks.sort_unstable();
+    for rank in ranks {
         if total(columns) <= available {
             return;
         }
-        columns.retain(|column| column.field.name != *name);
+        columns.retain(|column| column.field.drop_rank != Some(rank));
     }
     for column in columns.iter_mut().rev() {
         column.width = column.width.min(LEAST_WIDTH.max(column.title.len()));

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use conns_core::human;
-use conns_core::model::{Connection, Owner};
-use conns_core::query::{Field, Value};
+use conns_core::model::Connection;
+use conns_core::query::{Field, Kind, List, Value};
 use jiff::Timestamp;
 
 use crate::names::Names;
@@ -15,11 +15,11 @@ pub fn field_text<'a>(field: &Field, connection: &'a Connection, names: &Names) 
     let value = field.value(connection);
     match value {
         Value::Endpoint(end) => names.endpoint(end, connection.socket.protocol).into(),
-        value => text(value),
+        value => text(field, value),
     }
 }
 
-fn text(value: Value<'_>) -> Cow<'_, str> {
+fn text<'a>(field: &Field, value: Value<'a>) -> Cow<'a, str> {
     match value {
         Value::Text(text) => printable(text),
         Value::Count(n) => n.to_string().into(),
@@ -33,19 +33,18 @@ fn text(value: Value<'_>) -> Cow<'_, str> {
         Value::Endpoint(end) => format!("{end:#}").into(),
         Value::Bool(yes) => if yes { "yes" } else { "no" }.into(),
         Value::Time(us) => time(us).into(),
-        Value::Owners(held) => owners(held).into(),
-        Value::Peers(peers) => peers.len().to_string().into(),
-        Value::Several(values) => several(values).into(),
+        Value::List(list) => list_text(field, list).into(),
+        Value::Several(values) => several(field, values).into(),
         Value::Unknown(_) => "?".into(),
         Value::NotApplicable => "-".into(),
     }
 }
 
 /// Distinct values, in order, joined by commas.
-fn several(values: Vec<Value<'_>>) -> String {
+fn several(field: &Field, values: Vec<Value<'_>>) -> String {
     let mut texts: Vec<Cow<'_, str>> = Vec::new();
     for value in values {
-        let text = text(value);
+        let text = text(field, value);
         if !texts.contains(&text) {
             texts.push(text);
         }
@@ -53,17 +52,15 @@ fn several(values: Vec<Value<'_>>) -> String {
     texts.join(",")
 }
 
-/// Every hold, as `name(pid)fd`.
-fn owners(held: &[Owner]) -> String {
-    let texts: Vec<String> = held
-        .iter()
-        .map(|owner| {
-            let name = printable(Cow::Borrowed(&*owner.process.name));
-            let descriptor = owner.descriptor.map(|fd| format!("fd{fd}")).unwrap_or_default();
-            format!("{name}({}){descriptor}", owner.process.pid)
-        })
-        .collect();
-    texts.join(",")
+/// The records of a list in brief, or how many there are.
+fn list_text(field: &Field, list: List<'_>) -> String {
+    match field.kind {
+        Kind::List(spec) if !spec.shows_records => list.len().to_string(),
+        _ => {
+            let records: Vec<String> = list.briefs().map(|b| printable(b.into()).into()).collect();
+            records.join(",")
+        }
+    }
 }
 
 fn time(us: i64) -> String {

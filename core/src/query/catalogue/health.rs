@@ -1,131 +1,180 @@
 //! Fields that tell how the connection does.
 
-use crate::query::{Kind, Value};
+use crate::model::{FieldSpec, Kind, Words};
+use crate::query::Value;
 
 use super::{Row, memory};
 
 pub(super) const ROWS: &[Row] = &[
     (
-        "rtt",
-        &["latency", "srtt"],
-        Kind::Duration,
-        "Smoothed round trip time (RFC 6298).",
-        "tcp_info.tcpi_rtt",
+        FieldSpec::new(
+            "rtt",
+            Kind::Duration,
+            "Smoothed round trip time (RFC 6298).",
+            "tcp_info.tcpi_rtt",
+        )
+        .aliases(&["latency", "srtt"])
+        .drop_rank(20),
         |c| Value::known(c.rtt_us(), |us| Value::Micros(u64::from(us))),
     ),
     (
-        "loss",
-        &["packet_loss"],
-        Kind::Percent,
-        "Data segments lost of those sent, over the connection's life: (total_retrans - dsack_dups) / data_segs_out.",
-        "derived from tcp_info",
+        FieldSpec::new(
+            "loss",
+            Kind::Percent,
+            "Data segments lost of those sent, over the connection's life: (total_retrans - dsack_dups) / data_segs_out.",
+            "derived from tcp_info",
+        )
+        .aliases(&["packet_loss"])
+        .drop_rank(17),
         |c| Value::known(c.loss_percent(), Value::Percent),
     ),
     (
-        "bytes_out",
-        &["sent"],
-        Kind::Bytes,
-        "Payload bytes sent, retransmissions not counted.",
-        "derived from tcp_info: bytes_sent - bytes_retrans; UDP: since it was watched, eBPF",
+        FieldSpec::new(
+            "bytes_out",
+            Kind::Bytes,
+            "Payload bytes sent, retransmissions not counted.",
+            "derived from tcp_info: bytes_sent - bytes_retrans; UDP: since it was watched, eBPF",
+        )
+        .aliases(&["sent"])
+        .drop_rank(16),
         |c| Value::known(c.bytes_out(), Value::Bytes),
     ),
     (
-        "bytes_in",
-        &["received"],
-        Kind::Bytes,
-        "Payload bytes received, of TCP in order.",
-        "derived from tcp_info: bytes_received, less the peer's FIN; UDP: since it was watched, eBPF",
+        FieldSpec::new(
+            "bytes_in",
+            Kind::Bytes,
+            "Payload bytes received, of TCP in order.",
+            "derived from tcp_info: bytes_received, less the peer's FIN; UDP: since it was watched, eBPF",
+        )
+        .aliases(&["received"])
+        .drop_rank(15),
         |c| Value::known(c.bytes_in(), Value::Bytes),
     ),
     (
-        "rate_out",
-        &["send_rate"],
-        Kind::BytesPerSecond,
-        "Payload sent a second since the last observation.",
-        "derived",
+        FieldSpec::new(
+            "rate_out",
+            Kind::BytesPerSecond,
+            "Payload sent a second since the last observation.",
+            "derived",
+        )
+        .aliases(&["send_rate"])
+        .after_two_samples(),
         |c| Value::known(c.stats.rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
     ),
     (
-        "rate_in",
-        &["recv_rate"],
-        Kind::BytesPerSecond,
-        "Payload received a second since the last observation.",
-        "derived",
+        FieldSpec::new(
+            "rate_in",
+            Kind::BytesPerSecond,
+            "Payload received a second since the last observation.",
+            "derived",
+        )
+        .aliases(&["recv_rate"])
+        .after_two_samples(),
         |c| Value::known(c.stats.rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
     ),
     (
-        "idle",
-        &[],
-        Kind::Duration,
-        "Time since payload last went either way.",
-        "derived from tcp_info: last_data_sent, last_data_recv",
+        FieldSpec::new(
+            "idle",
+            Kind::Duration,
+            "Time since payload last went either way.",
+            "derived from tcp_info: last_data_sent, last_data_recv",
+        )
+        .drop_rank(9),
         |c| Value::known(c.idle_us(), Value::Micros),
     ),
     (
-        "recv_queue",
-        &["recvq"],
-        Kind::Bytes,
-        "Bytes received and not read by the application.",
-        "idiag_rqueue",
+        FieldSpec::new(
+            "recv_queue",
+            Kind::Bytes,
+            "Bytes received and not read by the application.",
+            "idiag_rqueue",
+        )
+        .aliases(&["recvq"]),
         |c| Value::known(c.socket.queues, |q| Value::Bytes(u64::from(q.receive_bytes))),
     ),
     (
-        "send_queue",
-        &["sendq"],
-        Kind::Bytes,
-        "Bytes written by the application and not acknowledged.",
-        "idiag_wqueue",
+        FieldSpec::new(
+            "send_queue",
+            Kind::Bytes,
+            "Bytes written by the application and not acknowledged.",
+            "idiag_wqueue",
+        )
+        .aliases(&["sendq"]),
         |c| Value::known(c.socket.queues, |q| Value::Bytes(u64::from(q.send_bytes))),
     ),
     (
-        "backlog",
-        &[],
-        Kind::Count,
-        "Connections waiting for accept, of a listener.",
-        "idiag_rqueue",
+        FieldSpec::new(
+            "backlog",
+            Kind::Count,
+            "Connections waiting for accept, of a listener.",
+            "idiag_rqueue",
+        )
+        .drop_rank(18),
         |c| Value::known(c.socket.accept_queue, |q| Value::Count(u64::from(q.length))),
     ),
     (
-        "backlog_max",
-        &[],
-        Kind::Count,
-        "Most connections that may wait for accept.",
-        "idiag_wqueue",
+        FieldSpec::new(
+            "backlog_max",
+            Kind::Count,
+            "Most connections that may wait for accept.",
+            "idiag_wqueue",
+        )
+        .drop_rank(14),
         |c| Value::known(c.socket.accept_queue, |q| Value::Count(u64::from(q.limit))),
     ),
     (
-        "overflows",
-        &[],
-        Kind::Count,
-        "Connections a listener dropped, since it listens.",
-        "sk_drops of INET_DIAG_SKMEMINFO",
+        FieldSpec::new(
+            "overflows",
+            Kind::Count,
+            "Connections a listener dropped, since it listens.",
+            "sk_drops of INET_DIAG_SKMEMINFO",
+        )
+        .drop_rank(19),
         |c| Value::known(c.overflows(), Value::Count),
     ),
     (
-        "drops",
-        &[],
-        Kind::Count,
-        "Packets (on a listener: connections) the socket dropped.",
-        "sk_drops of INET_DIAG_SKMEMINFO",
+        FieldSpec::new(
+            "drops",
+            Kind::Count,
+            "Packets (on a listener: connections) the socket dropped.",
+            "sk_drops of INET_DIAG_SKMEMINFO",
+        ),
         |c| memory(c, |m| m.drops.map(|n| Value::Count(u64::from(n)))),
     ),
     (
-        "verdict",
-        &[],
-        Kind::Text,
-        "What keeps it from being faster, in a word.",
-        "derived, docs/verdict.md",
+        FieldSpec::new(
+            "verdict",
+            Kind::Text,
+            "What keeps it from being faster, in a word.",
+            "derived, docs/verdict.md",
+        )
+        .always_known()
+        .words(Words::Class),
         |c| Value::text(c.verdict.class.name()),
     ),
     (
-        "confidence",
-        &[],
-        Kind::Percent,
-        "How sure the verdict is.",
-        "derived, docs/verdict.md",
+        FieldSpec::new(
+            "confidence",
+            Kind::Percent,
+            "How sure the verdict is.",
+            "derived, docs/verdict.md",
+        )
+        .always_known()
+        .drop_rank(3),
         |c| Value::Percent(f64::from(c.verdict.confidence_percent)),
     ),
-    ("why", &[], Kind::Text, "The verdict in a sentence.", "derived, docs/verdict.md", |c| {
-        Value::Text(c.verdict.why(&c.socket).into())
-    }),
+    (
+        FieldSpec::new(
+            "why",
+            Kind::Text,
+            "The verdict in a sentence.",
+            "derived, docs/verdict.md",
+        )
+        .always_known()
+        .on_request()
+        .cut(4, 20),
+        |c| {
+            Value::Text(c.verdict.why(&c.socket).into())
+        },
+    ),
 ];

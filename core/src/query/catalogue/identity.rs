@@ -1,120 +1,199 @@
 //! Fields that tell who is connected, and where.
 
 use crate::model::{Connection, Endpoint};
-use crate::query::{Kind, Value};
+use crate::model::{FieldSpec, Kind, Words};
+use crate::query::Value;
 
 use super::Row;
 
 pub(super) const ROWS: &[Row] = &[
     (
-        "proto",
-        &["protocol"],
-        Kind::Text,
-        "Transport protocol: tcp, udp or mptcp.",
-        "sock_diag",
+        FieldSpec::new(
+            "proto",
+            Kind::Text,
+            "Transport protocol: tcp, udp or mptcp.",
+            "sock_diag",
+        )
+        .aliases(&["protocol"])
+        .at_opening()
+        .always_known()
+        .identifies()
+        .words(Words::Protocol)
+        .drop_rank(10),
         |c| Value::text(c.socket.protocol.name()),
     ),
     (
-        "family",
-        &["class"],
-        Kind::Text,
-        "Address family of the socket: IPv4 or IPv6.",
-        "idiag_family",
+        FieldSpec::new(
+            "family",
+            Kind::Text,
+            "Address family of the socket: IPv4 or IPv6.",
+            "idiag_family",
+        )
+        .aliases(&["class"])
+        .at_opening()
+        .always_known()
+        .identifies()
+        .words(Words::Family),
         |c| Value::text(c.socket.family.name()),
     ),
     (
-        "state",
-        &[],
-        Kind::Text,
-        "State as ss names it; filters also take the RFC 9293 names.",
-        "idiag_state",
+        FieldSpec::new(
+            "state",
+            Kind::Text,
+            "State as ss names it; filters also take the RFC 9293 names.",
+            "idiag_state",
+        )
+        .at_opening()
+        .always_known()
+        .identifies()
+        .words(Words::State)
+        .drop_rank(12),
         |c| Value::text(c.socket.state.name()),
     ),
     (
-        "direction",
-        &["dir"],
-        Kind::Text,
-        "Who opened it: inbound or outbound.",
-        "eBPF events; else derived from the byte counters and the listening sockets",
+        FieldSpec::new(
+            "direction",
+            Kind::Text,
+            "Who opened it: inbound or outbound.",
+            "eBPF events; else derived from the byte counters and the listening sockets",
+        )
+        .aliases(&["dir"])
+        .at_opening()
+        .identifies()
+        .words(Words::Direction)
+        .drop_rank(11),
         |c| Value::known(c.direction, |d| Value::text(d.name())),
     ),
     (
-        "local",
-        &["src"],
-        Kind::Endpoint,
-        "This machine's end: address and port.",
-        "inet_diag_sockid",
+        FieldSpec::new(
+            "local",
+            Kind::Endpoint,
+            "This machine's end: address and port.",
+            "inet_diag_sockid",
+        )
+        .aliases(&["src"])
+        .always_known()
+        .on_request()
+        .cut(7, 21),
         |c| Value::Endpoint(c.socket.local),
     ),
     (
-        "local_addr",
-        &["saddr"],
-        Kind::Address,
-        "Address of this machine's end.",
-        "inet_diag_sockid.idiag_src",
+        FieldSpec::new(
+            "local_addr",
+            Kind::Address,
+            "Address of this machine's end.",
+            "inet_diag_sockid.idiag_src",
+        )
+        .aliases(&["saddr"])
+        .at_opening()
+        .always_known()
+        .identifies(),
         |c| Value::Address(c.socket.local.address),
     ),
     (
-        "local_port",
-        &["sport"],
-        Kind::Port,
-        "Port of this machine's end.",
-        "inet_diag_sockid.idiag_sport",
+        FieldSpec::new(
+            "local_port",
+            Kind::Port,
+            "Port of this machine's end.",
+            "inet_diag_sockid.idiag_sport",
+        )
+        .aliases(&["sport"])
+        .at_opening()
+        .always_known()
+        .identifies(),
         |c| Value::Port(c.socket.local.port),
     ),
     (
-        "remote",
-        &["dst", "peer"],
-        Kind::Endpoint,
-        "The other end: address and port.",
-        "inet_diag_sockid",
+        FieldSpec::new(
+            "remote",
+            Kind::Endpoint,
+            "The other end: address and port.",
+            "inet_diag_sockid",
+        )
+        .aliases(&["dst", "peer"])
+        .always_known()
+        .on_request()
+        .cut(6, 21),
         |c| remote(c, Value::Endpoint),
     ),
     (
-        "remote_addr",
-        &["daddr", "peer_addr"],
-        Kind::Address,
-        "Address of the other end.",
-        "inet_diag_sockid.idiag_dst",
+        FieldSpec::new(
+            "remote_addr",
+            Kind::Address,
+            "Address of the other end.",
+            "inet_diag_sockid.idiag_dst",
+        )
+        .aliases(&["daddr", "peer_addr"])
+        .at_opening()
+        .always_known()
+        .identifies(),
         |c| remote(c, |end| Value::Address(end.address)),
     ),
     (
-        "remote_port",
-        &["dport", "peer_port"],
-        Kind::Port,
-        "Port of the other end.",
-        "inet_diag_sockid.idiag_dport",
+        FieldSpec::new(
+            "remote_port",
+            Kind::Port,
+            "Port of the other end.",
+            "inet_diag_sockid.idiag_dport",
+        )
+        .aliases(&["dport", "peer_port"])
+        .at_opening()
+        .always_known()
+        .identifies(),
         |c| remote(c, |end| Value::Port(end.port)),
     ),
     (
-        "netns",
-        &[],
-        Kind::Text,
-        "Network namespace: its name under /run/netns, else net:[inode].",
-        "/proc/PID/ns/net, /run/netns",
+        FieldSpec::new(
+            "netns",
+            Kind::Text,
+            "Network namespace: its name under /run/netns, else net:[inode].",
+            "/proc/PID/ns/net, /run/netns",
+        )
+        .at_opening()
+        .always_known()
+        .identifies()
+        .cut(8, 8),
         netns,
     ),
-    ("netns_inode", &[], Kind::Count, "Inode of the network namespace.", "/proc/PID/ns/net", |c| {
-        if c.socket.netns.inode == 0 {
-            Value::NotApplicable
-        } else {
-            Value::Count(c.socket.netns.inode)
-        }
-    }),
     (
-        "cookie",
-        &[],
-        Kind::Count,
-        "The kernel's identity of the socket, unique until reboot; of an MPTCP connection a number made of it and the two ends, as the kernel gives all connections of a listener the same.",
-        "inet_diag_sockid.idiag_cookie",
+        FieldSpec::new(
+            "netns_inode",
+            Kind::Count,
+            "Inode of the network namespace.",
+            "/proc/PID/ns/net",
+        )
+        .at_opening()
+        .always_known()
+        .identifies(),
+        |c| {
+            if c.socket.netns.inode == 0 {
+                Value::NotApplicable
+            } else {
+                Value::Count(c.socket.netns.inode)
+            }
+        },
+    ),
+    (
+        FieldSpec::new(
+            "cookie",
+            Kind::Count,
+            "The kernel's identity of the socket, unique until reboot; of an MPTCP connection a number made of it and the two ends, as the kernel gives all connections of a listener the same.",
+            "inet_diag_sockid.idiag_cookie",
+        )
+        .at_opening()
+        .always_known()
+        .identifies(),
         |c| Value::Count(c.socket.id.cookie),
     ),
     (
-        "inode",
-        &[],
-        Kind::Count,
-        "Inode in the socket file system, as in /proc/PID/fd.",
-        "idiag_inode",
+        FieldSpec::new(
+            "inode",
+            Kind::Count,
+            "Inode in the socket file system, as in /proc/PID/fd.",
+            "idiag_inode",
+        )
+        .at_opening()
+        .identifies(),
         |c| Value::known(c.socket.inode, Value::Count),
     ),
 ];

@@ -1,81 +1,158 @@
 //! Fields that tell who holds the socket; all but the list itself depend on the process alone.
 
-use crate::model::{Connection, Known, Process};
-use crate::query::{Kind, Value};
+use std::sync::Arc;
+
+use crate::model::{Connection, Known, Owner, Process};
+use crate::model::{FieldSpec, Kind, ListColumn, ListSpec};
+use crate::query::{List, Records, Value};
 
 use super::Row;
 
+static OWNERS: ListSpec = ListSpec {
+    item: "Owner",
+    meaning: "A process that owns the socket, by one descriptor.",
+    columns: &[
+        ListColumn { key: "pid", kind: Kind::Count, meaning: "Process id.", always: true },
+        ListColumn { key: "process", kind: Kind::Text, meaning: "Its name.", always: true },
+        ListColumn { key: "fd", kind: Kind::Count, meaning: "Descriptor number.", always: false },
+        ListColumn {
+            key: "user",
+            kind: Kind::Text,
+            meaning: "Name of the user it runs as; null if unknown.",
+            always: false,
+        },
+    ],
+    compare_instead: "pid or process",
+    shows_records: true,
+};
+
 pub(super) const ROWS: &[Row] = &[
     (
-        "pid",
-        &[],
-        Kind::Count,
-        "Process id of the holder; of several, filters match any.",
-        "/proc/PID/fd",
+        FieldSpec::new(
+            "pid",
+            Kind::Count,
+            "Process id of the holder; of several, filters match any.",
+            "/proc/PID/fd",
+        )
+        .at_opening()
+        .identifies()
+        .of_process()
+        .drop_rank(13),
         |c| owners(c, |p| Value::Count(u64::from(p.pid))),
     ),
     (
-        "process",
-        &["comm", "name"],
-        Kind::Text,
-        "Name of the holding process.",
-        "/proc/PID/stat",
+        FieldSpec::new("process", Kind::Text, "Name of the holding process.", "/proc/PID/stat")
+            .aliases(&["comm", "name"])
+            .at_opening()
+            .identifies()
+            .of_process()
+            .cut(5, 8),
         |c| owners(c, |p| Value::text(&p.name)),
     ),
-    ("exe", &["executable"], Kind::Text, "Path of its executable.", "/proc/PID/exe", |c| {
-        owners(c, |p| text(&p.executable))
-    }),
     (
-        "cmdline",
-        &["command"],
-        Kind::Text,
-        "Its arguments, joined by spaces.",
-        "/proc/PID/cmdline",
+        FieldSpec::new("exe", Kind::Text, "Path of its executable.", "/proc/PID/exe")
+            .aliases(&["executable"])
+            .at_opening()
+            .of_process()
+            .cut(1, 12),
+        |c| owners(c, |p| text(&p.executable)),
+    ),
+    (
+        FieldSpec::new(
+            "cmdline",
+            Kind::Text,
+            "Its arguments, joined by spaces.",
+            "/proc/PID/cmdline",
+        )
+        .aliases(&["command"])
+        .at_opening()
+        .of_process()
+        .drop_rank(0)
+        .cut(0, 12),
         |c| owners(c, |p| text(&p.command_line)),
     ),
     (
-        "user",
-        &[],
-        Kind::Text,
-        "Name of the user it runs as.",
-        "/proc/PID/status, user database",
+        FieldSpec::new(
+            "user",
+            Kind::Text,
+            "Name of the user it runs as.",
+            "/proc/PID/status, user database",
+        )
+        .at_opening()
+        .of_process()
+        .drop_rank(7),
         |c| owners(c, |p| text(&p.user)),
     ),
-    ("process_uid", &[], Kind::Count, "Effective user id it runs as.", "/proc/PID/status", |c| {
-        owners(c, |p| Value::known(p.uid, |uid| Value::Count(u64::from(uid))))
-    }),
-    ("started", &["start_time"], Kind::Time, "When it started.", "/proc/PID/stat", |c| {
-        owners(c, |p| Value::known(p.started_wall_us, Value::Time))
-    }),
-    ("ppid", &["parent"], Kind::Count, "Process id of its parent.", "/proc/PID/stat", |c| {
-        owners(c, |p| Value::known(p.parent_pid, |pid| Value::Count(u64::from(pid))))
-    }),
-    ("cgroup", &[], Kind::Text, "Its control group.", "/proc/PID/cgroup", |c| {
-        owners(c, |p| text(&p.cgroup))
-    }),
     (
-        "container",
-        &["container_id"],
-        Kind::Text,
-        "Container id found in its control group.",
-        "/proc/PID/cgroup",
+        FieldSpec::new(
+            "process_uid",
+            Kind::Count,
+            "Effective user id it runs as.",
+            "/proc/PID/status",
+        )
+        .at_opening()
+        .of_process(),
+        |c| owners(c, |p| Value::known(p.uid, |uid| Value::Count(u64::from(uid)))),
+    ),
+    (
+        FieldSpec::new("started", Kind::Time, "When it started.", "/proc/PID/stat")
+            .aliases(&["start_time"])
+            .at_opening()
+            .of_process(),
+        |c| owners(c, |p| Value::known(p.started_wall_us, Value::Time)),
+    ),
+    (
+        FieldSpec::new("ppid", Kind::Count, "Process id of its parent.", "/proc/PID/stat")
+            .aliases(&["parent"])
+            .at_opening()
+            .of_process(),
+        |c| owners(c, |p| Value::known(p.parent_pid, |pid| Value::Count(u64::from(pid)))),
+    ),
+    (
+        FieldSpec::new("cgroup", Kind::Text, "Its control group.", "/proc/PID/cgroup")
+            .at_opening()
+            .of_process()
+            .cut(2, 12),
+        |c| owners(c, |p| text(&p.cgroup)),
+    ),
+    (
+        FieldSpec::new(
+            "container",
+            Kind::Text,
+            "Container id found in its control group.",
+            "/proc/PID/cgroup",
+        )
+        .aliases(&["container_id"])
+        .at_opening()
+        .of_process()
+        .drop_rank(1),
         |c| owners(c, |p| text(&p.container_id)),
     ),
     (
-        "unit",
-        &["systemd_unit", "service_unit"],
-        Kind::Text,
-        "systemd unit found in its control group.",
-        "/proc/PID/cgroup",
+        FieldSpec::new(
+            "unit",
+            Kind::Text,
+            "systemd unit found in its control group.",
+            "/proc/PID/cgroup",
+        )
+        .aliases(&["systemd_unit", "service_unit"])
+        .at_opening()
+        .of_process()
+        .drop_rank(2),
         |c| owners(c, |p| text(&p.systemd_unit)),
     ),
     (
-        "owners",
-        &["holders"],
-        Kind::Owners,
-        "Every process and descriptor that holds the socket.",
-        "/proc/PID/fd",
-        |c| Value::known(c.owners.as_ref(), |held| Value::Owners(held)),
+        FieldSpec::new(
+            "owners",
+            Kind::List(&OWNERS),
+            "Every process and descriptor that holds the socket.",
+            "/proc/PID/fd",
+        )
+        .aliases(&["holders"])
+        .at_opening()
+        .identifies()
+        .cut(3, 16),
+        |c| Value::known(c.owners.as_ref(), |owners| Value::List(List(owners))),
     ),
 ];
 
@@ -94,4 +171,27 @@ fn owners<'a>(c: &'a Connection, read: fn(&'a Process) -> Value<'a>) -> Value<'a
 
 fn text(known: &Known<Box<str>>) -> Value<'_> {
     Value::known(known.as_ref(), |text| Value::text(text))
+}
+
+impl Records for Arc<[Owner]> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn value(&self, row: usize, column: usize) -> Value<'_> {
+        let Some(owner) = self.get(row) else { return Value::NotApplicable };
+        match column {
+            0 => Value::Count(owner.process.pid.into()),
+            1 => Value::text(&owner.process.name),
+            2 => owner.descriptor.map_or(Value::NotApplicable, |fd| Value::Count(fd.into())),
+            3 => Value::known(owner.process.user.as_ref(), |user| Value::text(user)),
+            _ => Value::NotApplicable,
+        }
+    }
+
+    fn brief(&self, row: usize) -> String {
+        let Some(Owner { process, descriptor }) = self.get(row) else { return String::new() };
+        let descriptor = descriptor.map(|fd| format!("fd{fd}")).unwrap_or_default();
+        format!("{}({}){descriptor}", process.name, process.pid)
+    }
 }

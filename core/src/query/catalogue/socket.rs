@@ -1,42 +1,48 @@
 //! Fields of the socket itself: its algorithm, timers, buffers and marks.
 
 use crate::model::{BbrState, CongestionDetail, Connection, TcpInfo, Unknown};
-use crate::query::{Kind, Value};
+use crate::model::{FieldSpec, Kind};
+use crate::query::Value;
 
 use super::{Row, memory};
 
 pub(super) const ROWS: &[Row] = &[
-    ("congestion", &["cc"], Kind::Text, "Congestion control algorithm.", "INET_DIAG_CONG", |c| {
-        Value::known(c.socket.congestion.as_ref(), |cc| Value::text(&cc.algorithm))
-    }),
     (
-        "bbr_bandwidth",
-        &[],
-        Kind::BytesPerSecond,
-        "Highest delivery rate BBR has seen lately.",
-        "tcp_bbr_info",
+        FieldSpec::new("congestion", Kind::Text, "Congestion control algorithm.", "INET_DIAG_CONG")
+            .aliases(&["cc"]),
+        |c| Value::known(c.socket.congestion.as_ref(), |cc| Value::text(&cc.algorithm)),
+    ),
+    (
+        FieldSpec::new(
+            "bbr_bandwidth",
+            Kind::BytesPerSecond,
+            "Highest delivery rate BBR has seen lately.",
+            "tcp_bbr_info",
+        ),
         |c| bbr(c, |b| Value::BytesPerSecond(b.bandwidth_bytes_per_s as f64)),
     ),
     (
-        "bbr_min_rtt",
-        &[],
-        Kind::Duration,
-        "Lowest round trip BBR has seen lately.",
-        "tcp_bbr_info",
+        FieldSpec::new(
+            "bbr_min_rtt",
+            Kind::Duration,
+            "Lowest round trip BBR has seen lately.",
+            "tcp_bbr_info",
+        ),
         |c| bbr(c, |b| Value::Micros(u64::from(b.min_rtt_us))),
     ),
-    ("bbr_pacing_gain", &[], Kind::Percent, "BBR's pacing gain.", "tcp_bbr_info", |c| {
+    (FieldSpec::new("bbr_pacing_gain", Kind::Percent, "BBR's pacing gain.", "tcp_bbr_info"), |c| {
         bbr(c, |b| Value::Percent(f64::from(b.pacing_gain_256) / 2.56))
     }),
-    ("bbr_cwnd_gain", &[], Kind::Percent, "BBR's window gain.", "tcp_bbr_info", |c| {
+    (FieldSpec::new("bbr_cwnd_gain", Kind::Percent, "BBR's window gain.", "tcp_bbr_info"), |c| {
         bbr(c, |b| Value::Percent(f64::from(b.cwnd_gain_256) / 2.56))
     }),
     (
-        "dctcp_alpha",
-        &[],
-        Kind::Percent,
-        "Share of bytes DCTCP saw marked.",
-        "tcp_dctcp_info",
+        FieldSpec::new(
+            "dctcp_alpha",
+            Kind::Percent,
+            "Share of bytes DCTCP saw marked.",
+            "tcp_dctcp_info",
+        ),
         |c| {
             Value::known(c.socket.congestion.as_ref(), |cc| match cc.detail {
                 CongestionDetail::Dctcp(d) => Value::Percent(f64::from(d.alpha_1024) / 10.24),
@@ -45,27 +51,30 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     (
-        "snd_wscale",
-        &[],
-        Kind::Count,
-        "Shift of the window the peer offers.",
-        "tcp_info.tcpi_snd_wscale",
+        FieldSpec::new(
+            "snd_wscale",
+            Kind::Count,
+            "Shift of the window the peer offers.",
+            "tcp_info.tcpi_snd_wscale",
+        ),
         |c| tcp_count(c, |t| t.snd_wscale()),
     ),
     (
-        "rcv_wscale",
-        &[],
-        Kind::Count,
-        "Shift of the window offered to the peer.",
-        "tcp_info.tcpi_rcv_wscale",
+        FieldSpec::new(
+            "rcv_wscale",
+            Kind::Count,
+            "Shift of the window offered to the peer.",
+            "tcp_info.tcpi_rcv_wscale",
+        ),
         |c| tcp_count(c, |t| t.rcv_wscale()),
     ),
     (
-        "app_limited",
-        &[],
-        Kind::Bool,
-        "Whether the latest delivery rate was limited by the application.",
-        "tcp_info.tcpi_delivery_rate_app_limited, Linux 4.9",
+        FieldSpec::new(
+            "app_limited",
+            Kind::Bool,
+            "Whether the latest delivery rate was limited by the application.",
+            "tcp_info.tcpi_delivery_rate_app_limited, Linux 4.9",
+        ),
         |c| {
             if !c.socket.state.carries_data() {
                 Value::NotApplicable
@@ -81,114 +90,139 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     (
-        "timer",
-        &[],
-        Kind::Text,
-        "Pending timer: on, keepalive, timewait, persist.",
-        "idiag_timer",
+        FieldSpec::new(
+            "timer",
+            Kind::Text,
+            "Pending timer: on, keepalive, timewait, persist.",
+            "idiag_timer",
+        )
+        .drop_rank(4),
         |c| Value::known(c.socket.timer, |t| Value::text(t.kind.name())),
     ),
-    ("timer_expires", &[], Kind::Duration, "Time until that timer fires.", "idiag_expires", |c| {
-        Value::known(c.socket.timer_now(), |t| Value::Micros(u64::from(t.expires_ms) * 1000))
-    }),
     (
-        "timer_retransmits",
-        &[],
-        Kind::Count,
-        "Retransmissions or probes in a row so far.",
-        "idiag_retrans",
+        FieldSpec::new(
+            "timer_expires",
+            Kind::Duration,
+            "Time until that timer fires.",
+            "idiag_expires",
+        ),
+        |c| Value::known(c.socket.timer_now(), |t| Value::Micros(u64::from(t.expires_ms) * 1000)),
+    ),
+    (
+        FieldSpec::new(
+            "timer_retransmits",
+            Kind::Count,
+            "Retransmissions or probes in a row so far.",
+            "idiag_retrans",
+        ),
         |c| Value::known(c.socket.timer, |t| Value::Count(u64::from(t.retransmits))),
     ),
-    ("rcvbuf", &[], Kind::Bytes, "Receive buffer (SO_RCVBUF).", "SK_MEMINFO_RCVBUF", |c| {
-        memory(c, |m| Some(Value::Bytes(u64::from(m.receive_limit_bytes))))
-    }),
     (
-        "rcvbuf_used",
-        &[],
-        Kind::Bytes,
-        "Receive memory in use, bookkeeping included.",
-        "SK_MEMINFO_RMEM_ALLOC",
+        FieldSpec::new("rcvbuf", Kind::Bytes, "Receive buffer (SO_RCVBUF).", "SK_MEMINFO_RCVBUF"),
+        |c| memory(c, |m| Some(Value::Bytes(u64::from(m.receive_limit_bytes)))),
+    ),
+    (
+        FieldSpec::new(
+            "rcvbuf_used",
+            Kind::Bytes,
+            "Receive memory in use, bookkeeping included.",
+            "SK_MEMINFO_RMEM_ALLOC",
+        ),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.receive_bytes)))),
     ),
-    ("sndbuf", &[], Kind::Bytes, "Send buffer (SO_SNDBUF).", "SK_MEMINFO_SNDBUF", |c| {
+    (FieldSpec::new("sndbuf", Kind::Bytes, "Send buffer (SO_SNDBUF).", "SK_MEMINFO_SNDBUF"), |c| {
         memory(c, |m| Some(Value::Bytes(u64::from(m.send_limit_bytes))))
     }),
     (
-        "sndbuf_used",
-        &[],
-        Kind::Bytes,
-        "Send memory in use, bookkeeping included.",
-        "SK_MEMINFO_WMEM_QUEUED",
+        FieldSpec::new(
+            "sndbuf_used",
+            Kind::Bytes,
+            "Send memory in use, bookkeeping included.",
+            "SK_MEMINFO_WMEM_QUEUED",
+        ),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.queued_bytes)))),
     ),
     (
-        "sndbuf_in_flight",
-        &[],
-        Kind::Bytes,
-        "Send memory handed to the network and not freed.",
-        "SK_MEMINFO_WMEM_ALLOC",
+        FieldSpec::new(
+            "sndbuf_in_flight",
+            Kind::Bytes,
+            "Send memory handed to the network and not freed.",
+            "SK_MEMINFO_WMEM_ALLOC",
+        ),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.send_bytes)))),
     ),
     (
-        "forward_alloc",
-        &[],
-        Kind::Bytes,
-        "Socket memory reserved and not used.",
-        "SK_MEMINFO_FWD_ALLOC",
+        FieldSpec::new(
+            "forward_alloc",
+            Kind::Bytes,
+            "Socket memory reserved and not used.",
+            "SK_MEMINFO_FWD_ALLOC",
+        ),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.forward_bytes)))),
     ),
-    ("option_mem", &[], Kind::Bytes, "Memory of socket options.", "SK_MEMINFO_OPTMEM", |c| {
-        memory(c, |m| Some(Value::Bytes(u64::from(m.option_bytes))))
-    }),
     (
-        "backlog_mem",
-        &[],
-        Kind::Bytes,
-        "Memory of packets that came while the application had the socket locked.",
-        "SK_MEMINFO_BACKLOG",
+        FieldSpec::new("option_mem", Kind::Bytes, "Memory of socket options.", "SK_MEMINFO_OPTMEM"),
+        |c| memory(c, |m| Some(Value::Bytes(u64::from(m.option_bytes)))),
+    ),
+    (
+        FieldSpec::new(
+            "backlog_mem",
+            Kind::Bytes,
+            "Memory of packets that came while the application had the socket locked.",
+            "SK_MEMINFO_BACKLOG",
+        ),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.backlog_bytes)))),
     ),
-    ("uid", &[], Kind::Count, "User id of the socket's creator.", "idiag_uid", |c| {
+    (FieldSpec::new("uid", Kind::Count, "User id of the socket's creator.", "idiag_uid"), |c| {
         Value::known(c.socket.uid, |uid| Value::Count(u64::from(uid)))
     }),
     (
-        "tos",
-        &["dscp", "tclass"],
-        Kind::Count,
-        "Type of service / traffic class byte sent (RFC 2474).",
-        "INET_DIAG_TOS, INET_DIAG_TCLASS",
+        FieldSpec::new(
+            "tos",
+            Kind::Count,
+            "Type of service / traffic class byte sent (RFC 2474).",
+            "INET_DIAG_TOS, INET_DIAG_TCLASS",
+        )
+        .aliases(&["dscp", "tclass"]),
         |c| Value::known(c.socket.tos, |tos| Value::Count(u64::from(tos))),
     ),
     (
-        "mark",
-        &["fwmark"],
-        Kind::Count,
-        "Firewall mark (SO_MARK); told to CAP_NET_ADMIN.",
-        "INET_DIAG_MARK",
+        FieldSpec::new(
+            "mark",
+            Kind::Count,
+            "Firewall mark (SO_MARK); told to CAP_NET_ADMIN.",
+            "INET_DIAG_MARK",
+        )
+        .aliases(&["fwmark"]),
         |c| Value::known(c.socket.mark, |mark| Value::Count(u64::from(mark))),
     ),
     (
-        "cgroup_id",
-        &[],
-        Kind::Count,
-        "Id of the control group (v2) the socket was made in.",
-        "INET_DIAG_CGROUP_ID",
+        FieldSpec::new(
+            "cgroup_id",
+            Kind::Count,
+            "Id of the control group (v2) the socket was made in.",
+            "INET_DIAG_CGROUP_ID",
+        )
+        .at_opening(),
         |c| Value::known(c.socket.cgroup_id, Value::Count),
     ),
     (
-        "shutdown",
-        &[],
-        Kind::Count,
-        "Directions shut down: 1 receiving, 2 sending, 3 both.",
-        "INET_DIAG_SHUTDOWN",
+        FieldSpec::new(
+            "shutdown",
+            Kind::Count,
+            "Directions shut down: 1 receiving, 2 sending, 3 both.",
+            "INET_DIAG_SHUTDOWN",
+        ),
         |c| Value::known(c.socket.shutdown, |bits| Value::Count(u64::from(bits))),
     ),
     (
-        "interface",
-        &["if", "ifindex"],
-        Kind::Count,
-        "Index of the interface it is bound to.",
-        "inet_diag_sockid.idiag_if",
+        FieldSpec::new(
+            "interface",
+            Kind::Count,
+            "Index of the interface it is bound to.",
+            "inet_diag_sockid.idiag_if",
+        )
+        .aliases(&["if", "ifindex"]),
         |c| {
             if c.socket.interface == 0 {
                 Value::NotApplicable
@@ -198,27 +232,31 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     (
-        "ulp",
-        &["upper_layer"],
-        Kind::Text,
-        "Upper layer protocol in the kernel, such as tls.",
-        "INET_DIAG_ULP_INFO",
+        FieldSpec::new(
+            "ulp",
+            Kind::Text,
+            "Upper layer protocol in the kernel, such as tls.",
+            "INET_DIAG_ULP_INFO",
+        )
+        .aliases(&["upper_layer"]),
         |c| Value::known(c.socket.upper_layer.as_ref(), |ulp| Value::text(ulp)),
     ),
     (
-        "mptcp_subflows",
-        &[],
-        Kind::Count,
-        "Subflows of an MPTCP connection beyond the first.",
-        "mptcp_info.mptcpi_subflows",
+        FieldSpec::new(
+            "mptcp_subflows",
+            Kind::Count,
+            "Subflows of an MPTCP connection beyond the first.",
+            "mptcp_info.mptcpi_subflows",
+        ),
         |c| Value::known(c.socket.mptcp, |m| Value::Count(u64::from(m.extra_subflows))),
     ),
     (
-        "mptcp_token",
-        &[],
-        Kind::Count,
-        "Token of an MPTCP connection (RFC 8684).",
-        "mptcp_info.mptcpi_token",
+        FieldSpec::new(
+            "mptcp_token",
+            Kind::Count,
+            "Token of an MPTCP connection (RFC 8684).",
+            "mptcp_info.mptcpi_token",
+        ),
         |c| {
             Value::known(c.socket.mptcp, |m| {
                 m.token.map_or(Value::Unknown(Unknown::KernelDoesNotTell), |t| {

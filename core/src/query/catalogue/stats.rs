@@ -1,121 +1,145 @@
 //! Fields that an agent, or `--watch`, comes to know by looking more than once.
 
 use crate::model::{Connection, Known, Peaks, Unknown};
-use crate::query::{Kind, Value};
+use crate::model::{FieldSpec, Kind};
+use crate::query::Value;
 
 use super::Row;
 
 pub(super) const ROWS: &[Row] = &[
     (
-        "age",
-        &[],
-        Kind::Duration,
-        "Time since it was established: told by the kernel until payload went both ways, else known if it was seen to come.",
-        "eBPF events; else derived from tcp_info: last_data_sent, last_data_recv",
+        FieldSpec::new(
+            "age",
+            Kind::Duration,
+            "Time since it was established: told by the kernel until payload went both ways, else known if it was seen to come.",
+            "eBPF events; else derived from tcp_info: last_data_sent, last_data_recv",
+        ),
         |c| Value::known(c.stats.age_us, Value::Micros),
     ),
     (
-        "first_seen",
-        &[],
-        Kind::Time,
-        "When it was first seen: it is at least that old.",
-        "derived",
+        FieldSpec::new(
+            "first_seen",
+            Kind::Time,
+            "When it was first seen: it is at least that old.",
+            "derived",
+        )
+        .after_two_samples(),
         |c| Value::Time(c.stats.first_seen.wall_us),
     ),
     (
-        "serial",
-        &[],
-        Kind::Count,
-        "Number in the order in which connections were met, from 1; never given twice.",
-        "derived",
+        FieldSpec::new(
+            "serial",
+            Kind::Count,
+            "Number in the order in which connections were met, from 1; never given twice.",
+            "derived",
+        )
+        .after_two_samples(),
         |c| watched(c, Value::Count(c.stats.serial)),
     ),
     (
-        "last_sent",
-        &[],
-        Kind::Duration,
-        "Time since payload was last sent; unknown before the first.",
-        "tcp_info.tcpi_last_data_sent",
+        FieldSpec::new(
+            "last_sent",
+            Kind::Duration,
+            "Time since payload was last sent; unknown before the first.",
+            "tcp_info.tcpi_last_data_sent",
+        ),
         |c| Value::known(c.last_sent_us(), Value::Micros),
     ),
     (
-        "last_received",
-        &[],
-        Kind::Duration,
-        "Time since payload last arrived; unknown before the first.",
-        "tcp_info.tcpi_last_data_recv",
+        FieldSpec::new(
+            "last_received",
+            Kind::Duration,
+            "Time since payload last arrived; unknown before the first.",
+            "tcp_info.tcpi_last_data_recv",
+        ),
         |c| Value::known(c.last_received_us(), Value::Micros),
     ),
     (
-        "avg_out",
-        &[],
-        Kind::BytesPerSecond,
-        "Payload sent a second over its whole life, where its age is known.",
-        "derived",
+        FieldSpec::new(
+            "avg_out",
+            Kind::BytesPerSecond,
+            "Payload sent a second over its whole life, where its age is known.",
+            "derived",
+        ),
         |c| Value::known(c.average_rates(), |r| Value::BytesPerSecond(r.out_bytes_per_s)),
     ),
     (
-        "avg_in",
-        &[],
-        Kind::BytesPerSecond,
-        "Payload received a second over its whole life, where its age is known.",
-        "derived",
+        FieldSpec::new(
+            "avg_in",
+            Kind::BytesPerSecond,
+            "Payload received a second over its whole life, where its age is known.",
+            "derived",
+        ),
         |c| Value::known(c.average_rates(), |r| Value::BytesPerSecond(r.in_bytes_per_s)),
     ),
     (
-        "slot_rate_out",
-        &[],
-        Kind::BytesPerSecond,
-        "Payload sent a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
-        "derived",
+        FieldSpec::new(
+            "slot_rate_out",
+            Kind::BytesPerSecond,
+            "Payload sent a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
+            "derived",
+        )
+        .after_two_samples(),
         |c| Value::known(c.stats.slot_rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
     ),
     (
-        "slot_rate_in",
-        &[],
-        Kind::BytesPerSecond,
-        "Payload received a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
-        "derived",
+        FieldSpec::new(
+            "slot_rate_in",
+            Kind::BytesPerSecond,
+            "Payload received a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
+            "derived",
+        )
+        .after_two_samples(),
         |c| Value::known(c.stats.slot_rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
     ),
     (
-        "peak_rate_out",
-        &[],
-        Kind::BytesPerSecond,
-        "Most payload sent a second between two looks.",
-        "derived",
+        FieldSpec::new(
+            "peak_rate_out",
+            Kind::BytesPerSecond,
+            "Most payload sent a second between two looks.",
+            "derived",
+        )
+        .after_two_samples(),
         |c| peak(c, |p| Value::BytesPerSecond(p.out_bytes_per_s)),
     ),
     (
-        "peak_rate_in",
-        &[],
-        Kind::BytesPerSecond,
-        "Most payload received a second between two looks.",
-        "derived",
+        FieldSpec::new(
+            "peak_rate_in",
+            Kind::BytesPerSecond,
+            "Most payload received a second between two looks.",
+            "derived",
+        )
+        .after_two_samples(),
         |c| peak(c, |p| Value::BytesPerSecond(p.in_bytes_per_s)),
     ),
     (
-        "peak_send_queue",
-        &[],
-        Kind::Bytes,
-        "Most bytes written and not acknowledged at any look.",
-        "derived from idiag_wqueue",
+        FieldSpec::new(
+            "peak_send_queue",
+            Kind::Bytes,
+            "Most bytes written and not acknowledged at any look.",
+            "derived from idiag_wqueue",
+        )
+        .after_two_samples(),
         |c| peak(c, |p| Value::Bytes(u64::from(p.send_queue_bytes))),
     ),
     (
-        "peak_recv_queue",
-        &[],
-        Kind::Bytes,
-        "Most bytes received and not read at any look.",
-        "derived from idiag_rqueue",
+        FieldSpec::new(
+            "peak_recv_queue",
+            Kind::Bytes,
+            "Most bytes received and not read at any look.",
+            "derived from idiag_rqueue",
+        )
+        .after_two_samples(),
         |c| peak(c, |p| Value::Bytes(u64::from(p.receive_queue_bytes))),
     ),
     (
-        "peak_rtt",
-        &[],
-        Kind::Duration,
-        "Highest smoothed round trip at any look.",
-        "derived from tcp_info.tcpi_rtt",
+        FieldSpec::new(
+            "peak_rtt",
+            Kind::Duration,
+            "Highest smoothed round trip at any look.",
+            "derived from tcp_info.tcpi_rtt",
+        )
+        .after_two_samples(),
         |c| peak(c, |p| Value::Micros(u64::from(p.rtt_us))),
     ),
 ];

@@ -302,7 +302,7 @@ fn article(kind: Kind) -> &'static str {
         Kind::Endpoint => "an address, a network or a port",
         Kind::Bool => "true or false",
         Kind::Time => "a date",
-        Kind::Owners | Kind::Peers => "a list",
+        Kind::List(_) => "a list",
     }
 }
 
@@ -319,8 +319,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Endpoint => "10.0.0.1, 10.0.0.0/8, 10.0.0.1:443, [::1]:443 or :443",
         Kind::Bool => "true",
         Kind::Time => "2026-01-31 or 2026-01-31T12:00:00Z",
-        Kind::Owners => "pid or process instead",
-        Kind::Peers => "bytes_out or bytes_in instead",
+        Kind::List(list) => list.compare_instead,
     }
 }
 
@@ -329,8 +328,7 @@ fn operators(kind: Kind) -> &'static str {
         Kind::Text => "== != ~ !~ in contains is",
         Kind::Address | Kind::Endpoint => "== != in is",
         Kind::Bool => "== != is",
-        Kind::Owners => "`is known` and `is unknown`; compare pid or process instead",
-        Kind::Peers => "`is known` and `is unknown`; compare bytes_out or bytes_in instead",
+        Kind::List(_) => "is",
         _ => "== != < <= > >= in is",
     }
 }

@@ -9,7 +9,6 @@ use super::number::{self, Number, Refusal};
 use super::place::{Place, parse_ports};
 use super::text::Folded;
 use super::tree::{Operand, Subject};
-use super::words::Vocabulary;
 
 /// What `text` means for `subject`; several operands where a name stands for several ports.
 /// `bare` says that a number without unit is in the base unit.
@@ -20,9 +19,7 @@ pub(super) fn operands(subject: &Subject, bare: bool, text: &str) -> Result<Vec<
         Kind::Bool => bool_operand(subject, text).map(|operand| vec![operand]),
         Kind::Port => port_operands(subject, text),
         Kind::Address | Kind::Endpoint => place_operands(subject, text),
-        Kind::Owners | Kind::Peers => {
-            Err(Fault::UnfitOperator { found: "==", field: subject.name, kind })
-        }
+        Kind::List(_) => Err(Fault::UnfitOperator { found: "==", field: subject.name, kind }),
         Kind::Count
         | Kind::Bytes
         | Kind::BytesPerSecond
@@ -50,7 +47,7 @@ fn unfit(subject: &Subject, text: &str) -> Fault {
 }
 
 fn text_operand(subject: &Subject, text: &str) -> Result<Operand, Fault> {
-    let Some(vocabulary) = Vocabulary::of_field(subject.name) else {
+    let Some(vocabulary) = subject.field.words else {
         return Ok(Operand::Text(Folded::new(text)));
     };
     match vocabulary.canonical(text) {

@@ -153,8 +153,8 @@ pub(super) fn any(answers: impl IntoIterator<Item = Option<bool>>) -> Option<boo
 
 impl Test {
     fn cost(&self) -> usize {
-        // What comes from /proc is behind two pointers, and there may be several of it.
-        let read = if self.subject.field.origin.starts_with("/proc") { 8 } else { 1 };
+        // Fields of processes are behind two pointers, and there may be several.
+        let read = if self.subject.field.of_process { 8 } else { 1 };
         read + match &self.check {
             Check::Any(operands) => operands.len(),
             Check::Order(..) | Check::Is(_) => 1,

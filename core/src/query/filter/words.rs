@@ -1,36 +1,9 @@
 //! The fields whose values are words of a fixed list, so that any spelling of a word is understood
 //! and a misspelt one is an error instead of a filter that never matches.
 
-use crate::model::Class;
-use crate::model::{CloseReason, Closer, Direction, Family, Protocol, State};
+use crate::model::{Class, CloseReason, Closer, Direction, Family, Protocol, State, Words};
 
-/// A field with a fixed list of words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Vocabulary {
-    State,
-    Protocol,
-    Family,
-    Direction,
-    Class,
-    Closer,
-    Ended,
-}
-
-impl Vocabulary {
-    /// That of the field called `name`, if it has one.
-    pub(super) fn of_field(name: &str) -> Option<Self> {
-        Some(match name {
-            "state" => Self::State,
-            "proto" => Self::Protocol,
-            "family" => Self::Family,
-            "direction" => Self::Direction,
-            "verdict" => Self::Class,
-            "closed_by" => Self::Closer,
-            "ended" => Self::Ended,
-            _ => return None,
-        })
-    }
-
+impl Words {
     /// The word as the field's value has it, from any spelling.
     pub(super) fn canonical(self, word: &str) -> Option<&'static str> {
         match self {
@@ -40,7 +13,10 @@ impl Vocabulary {
             Self::Direction => direction(word).map(Direction::name),
             Self::Class => class(word).map(Class::name),
             Self::Closer => closer(word).map(Closer::name),
-            Self::Ended => ended(word),
+            Self::CloseReason => ended(word),
+            Self::List(words) => {
+                words.iter().copied().find(|known| known.eq_ignore_ascii_case(word))
+            }
         }
     }
 
@@ -53,7 +29,8 @@ impl Vocabulary {
             Self::Direction => DIRECTIONS.map(Direction::name).to_vec(),
             Self::Class => Class::ALL.map(Class::name).to_vec(),
             Self::Closer => CLOSERS.map(Closer::name).to_vec(),
-            Self::Ended => ENDS.map(CloseReason::name).to_vec(),
+            Self::CloseReason => ENDS.map(CloseReason::name).to_vec(),
+            Self::List(words) => words.to_vec(),
         }
     }
 

@@ -2,9 +2,6 @@
 
 mod schemas;
 
-#[cfg(test)]
-pub(super) use schemas::NEVER_UNKNOWN;
-
 use std::sync::LazyLock;
 
 use axum::response::Response;

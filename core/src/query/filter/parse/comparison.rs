@@ -11,7 +11,6 @@ use super::super::operand::{number, operands, truth};
 use super::super::text::{Folded, Pattern};
 use super::super::tree::{Check, Node, Operand, Presence, Subject, Test};
 use super::super::word::Word;
-use super::super::words::Vocabulary;
 use super::{Failure, Parser, is_connective};
 
 /// A field name, and what stands at its place.
@@ -129,7 +128,7 @@ impl Parser<'_> {
         .into_iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(word))?
         .1;
-        let own = Vocabulary::of_field(subject.name).and_then(|words| words.canonical(word));
+        let own = subject.field.words.and_then(|words| words.canonical(word));
         if own.is_some() {
             return None;
         }

@@ -3,33 +3,13 @@
 
 mod events;
 
-use conns_core::model::Class;
-use conns_core::model::LossKind;
+use conns_core::model::{Class, ListColumn, ListSpec, LossKind};
 use conns_core::query::{Field, Kind, catalogue};
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
 use utoipa::openapi::{Array, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 
 type Shape = RefOr<Schema>;
-
-/// Fields that are known whenever they apply, so that they are never `null`.
-pub(in crate::native) const NEVER_UNKNOWN: [&str; 15] = [
-    "proto",
-    "family",
-    "state",
-    "local",
-    "local_addr",
-    "local_port",
-    "remote",
-    "remote_addr",
-    "remote_port",
-    "netns",
-    "netns_inode",
-    "cookie",
-    "verdict",
-    "confidence",
-    "why",
-];
 
 /// All of them by name.
 pub(super) fn all() -> Vec<(String, Shape)> {
@@ -56,8 +36,6 @@ pub(super) fn all() -> Vec<(String, Shape)> {
         ("Event", events::event()),
         ("Events", events::events()),
         ("ExpiredEvents", events::expired_events()),
-        ("Holder", owner()),
-        ("Peer", peer()),
         ("Process", process()),
         ("Processes", processes()),
         ("Sums", exact(&sums())),
@@ -67,7 +45,8 @@ pub(super) fn all() -> Vec<(String, Shape)> {
         ("Health", health()),
         ("OpenApi", open("An OpenAPI 3.1 document.")),
     ];
-    shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape)).collect()
+    let all = shapes.into_iter().chain(list_items());
+    all.map(|(name, shape)| (name.to_owned(), shape)).collect()
 }
 
 fn reference(name: &str) -> Shape {
@@ -173,20 +152,13 @@ fn connection() -> Shape {
 
 /// The shape of a field's value.
 fn of_field(field: &Field) -> Shape {
-    let base = match field.kind {
-        Kind::Text | Kind::Address | Kind::Endpoint => Type::String,
-        Kind::Count | Kind::Port | Kind::Bytes | Kind::Duration | Kind::Time => Type::Integer,
-        Kind::BytesPerSecond | Kind::Percent => Type::Number,
-        Kind::Bool => Type::Boolean,
-        Kind::Owners | Kind::Peers => Type::Array,
-    };
-    let kind = match NEVER_UNKNOWN.contains(&field.name) {
+    let base = base_type(field.kind);
+    let kind = match field.is_always_known {
         true => SchemaType::new(base),
         false => [base, Type::Null].into_iter().collect(),
     };
-    if field.kind.is_list() {
-        let item = if field.kind == Kind::Peers { "Peer" } else { "Holder" };
-        let array = Array::builder().items(reference(item)).schema_type(kind);
+    if let Kind::List(spec) = field.kind {
+        let array = Array::builder().items(reference(spec.item)).schema_type(kind);
         return RefOr::T(array.description(Some(field.meaning)).into());
     }
     let mut object = ObjectBuilder::new().schema_type(kind).description(Some(field.meaning));
@@ -306,22 +278,39 @@ fn evidence() -> Shape {
     exact(&keys)
 }
 
-fn owner() -> Shape {
-    object(
-        &[("pid", whole("Process id.")), ("process", text("Its name."))],
-        &[("fd", whole("The descriptor.")), ("user", text("Name of its user."))],
-    )
+/// The shapes of the records of every list in the catalogue.
+fn list_items() -> Vec<(&'static str, Shape)> {
+    let lists = catalogue().iter().filter_map(|field| match field.kind {
+        Kind::List(spec) => Some(spec),
+        _ => None,
+    });
+    lists.map(|spec| (spec.item, list_item(spec))).collect()
 }
 
-fn peer() -> Shape {
-    exact(&[
-        ("remote_addr", text("Its address.")),
-        ("remote_port", whole("Its port.")),
-        ("bytes_out", whole("Payload bytes sent to it.")),
-        ("bytes_in", whole("Payload bytes received from it.")),
-        ("datagrams_out", whole("Datagrams sent to it; several handed over at once are one.")),
-        ("datagrams_in", whole("Datagrams received from it; merged ones are one.")),
-    ])
+fn list_item(spec: &'static ListSpec) -> Shape {
+    let of = |column: &ListColumn| {
+        let mut kinds = vec![base_type(column.kind)];
+        kinds.extend((!column.always).then_some(Type::Null));
+        let kind: SchemaType = kinds.into_iter().collect();
+        let object = ObjectBuilder::new().schema_type(kind).description(Some(column.meaning));
+        (column.key, RefOr::T(object.into()))
+    };
+    let (always, else_absent): (Vec<&ListColumn>, Vec<&ListColumn>) =
+        spec.columns.iter().partition(|column| column.always);
+    let required: Vec<(&str, Shape)> = always.into_iter().map(of).collect();
+    let optional: Vec<(&str, Shape)> = else_absent.into_iter().map(of).collect();
+    object(&required, &optional)
+}
+
+/// The JSON type of the values of a kind.
+fn base_type(kind: Kind) -> Type {
+    match kind {
+        Kind::Text | Kind::Address | Kind::Endpoint => Type::String,
+        Kind::Count | Kind::Port | Kind::Bytes | Kind::Duration | Kind::Time => Type::Integer,
+        Kind::BytesPerSecond | Kind::Percent => Type::Number,
+        Kind::Bool => Type::Boolean,
+        Kind::List(_) => Type::Array,
+    }
 }
 
 fn sums() -> Vec<(&'static str, Shape)> {
@@ -343,7 +332,7 @@ fn process() -> Shape {
     let mut required =
         vec![("pid", whole("Process id.")), ("process", text("Name of the process."))];
     required.extend(sums());
-    let of_process = |field: &&Field| field.is_of_process() && field.name != "pid";
+    let of_process = |field: &&Field| field.of_process && field.name != "pid";
     let optional: Vec<(&str, Shape)> = catalogue()
         .iter()
         .filter(of_process)

@@ -1,88 +1,162 @@
-//! Fields that tell how a connection began and ended, as the kernel told it at those moments, and
-//! with whom a UDP socket talks.
+//! Fields of how a connection opened and closed, from lifecycle events, and the peers of a UDP socket.
 
-use crate::model::{CloseReason, Closed, Connection, Known, Opened, Process};
-use crate::query::{Kind, Value};
+use std::sync::Arc;
+
+use crate::model::{CloseReason, Closed, Connection, Known, Opened, Process, UdpPeer};
+use crate::model::{FieldSpec, Kind, ListColumn, ListSpec, Words};
+use crate::query::{List, Records, Value};
 
 use super::Row;
 
 /// Who tells all of these but the ages that stand in for durations.
 const EVENTS: &str = "eBPF events";
 
+static PEERS: ListSpec = ListSpec {
+    item: "Peer",
+    meaning: "A peer of a UDP socket.",
+    columns: &[
+        ListColumn {
+            key: "remote_addr",
+            kind: Kind::Address,
+            meaning: "Its address.",
+            always: true,
+        },
+        ListColumn { key: "remote_port", kind: Kind::Port, meaning: "Its port.", always: true },
+        ListColumn {
+            key: "bytes_out",
+            kind: Kind::Bytes,
+            meaning: "Payload sent to it.",
+            always: true,
+        },
+        ListColumn {
+            key: "bytes_in",
+            kind: Kind::Bytes,
+            meaning: "Payload received from it.",
+            always: true,
+        },
+        ListColumn {
+            key: "datagrams_out",
+            kind: Kind::Count,
+            meaning: "Datagrams sent to it; several handed to the network at once count as one.",
+            always: true,
+        },
+        ListColumn {
+            key: "datagrams_in",
+            kind: Kind::Count,
+            meaning: "Datagrams received from it; merged ones count as one.",
+            always: true,
+        },
+    ],
+    compare_instead: "bytes_out or bytes_in",
+    shows_records: false,
+};
+
 pub(super) const ROWS: &[Row] = &[
     (
-        "opened_at",
-        &[],
-        Kind::Time,
-        "When its handshake was complete; of one that failed: when it began.",
-        EVENTS,
+        FieldSpec::new(
+            "opened_at",
+            Kind::Time,
+            "When its handshake was complete; of one that failed: when it began.",
+            EVENTS,
+        )
+        .at_opening(),
         |c| opened(c, |opened| Value::Time(opened.at.wall_us)),
     ),
     (
-        "handshake",
-        &["connect_time"],
-        Kind::Duration,
-        "From our SYN to the end of the handshake, of connections opened here.",
-        EVENTS,
+        FieldSpec::new(
+            "handshake",
+            Kind::Duration,
+            "From our SYN to the end of the handshake, of connections opened here.",
+            EVENTS,
+        )
+        .aliases(&["connect_time"])
+        .at_opening(),
         |c| opened(c, |opened| Value::known(opened.handshake_us, Value::Micros)),
     ),
     (
-        "accept_wait",
-        &[],
-        Kind::Duration,
-        "How long it waited in the accept queue, of accepted connections.",
-        EVENTS,
+        FieldSpec::new(
+            "accept_wait",
+            Kind::Duration,
+            "How long it waited in the accept queue, of accepted connections.",
+            EVENTS,
+        )
+        .at_opening(),
         |c| opened(c, |opened| Value::known(opened.accept_wait_us, Value::Micros)),
     ),
     (
-        "opener",
-        &["opened_by"],
-        Kind::Text,
-        "Name of the process that called connect or accept.",
-        EVENTS,
+        FieldSpec::new(
+            "opener",
+            Kind::Text,
+            "Name of the process that called connect or accept.",
+            EVENTS,
+        )
+        .aliases(&["opened_by"])
+        .at_opening(),
         |c| opener(c, |process| Value::text(&process.name)),
     ),
     (
-        "opener_pid",
-        &[],
-        Kind::Count,
-        "Process id of the process that called connect or accept.",
-        EVENTS,
+        FieldSpec::new(
+            "opener_pid",
+            Kind::Count,
+            "Process id of the process that called connect or accept.",
+            EVENTS,
+        )
+        .at_opening(),
         |c| opener(c, |process| Value::Count(u64::from(process.pid))),
     ),
     (
-        "duration",
-        &[],
-        Kind::Duration,
-        "From the end of the handshake to its end; of one that failed: from its SYN; of one that has not ended: its age.",
-        "eBPF events; else as age",
+        FieldSpec::new(
+            "duration",
+            Kind::Duration,
+            "From the end of the handshake to its end; of one that failed: from its SYN; of one that has not ended: its age.",
+            "eBPF events; else as age",
+        )
+        .at_opening(),
         duration,
     ),
-    ("closed_at", &["ended_at"], Kind::Time, "When it ended.", EVENTS, |c| {
-        closed(c, |closed| Value::Time(closed.at.wall_us))
-    }),
     (
-        "closed_by",
-        &[],
-        Kind::Text,
-        "Who closed first: local, remote, both at once, or neither.",
-        EVENTS,
+        FieldSpec::new(
+            "closed_at",
+            Kind::Time,
+            "When it ended.",
+            EVENTS,
+        )
+        .aliases(&["ended_at"])
+        .at_opening(),
+        |c| {
+            closed(c, |closed| Value::Time(closed.at.wall_us))
+        },
+    ),
+    (
+        FieldSpec::new(
+            "closed_by",
+            Kind::Text,
+            "Who closed first: local, remote, both at once, or neither.",
+            EVENTS,
+        )
+        .at_opening()
+        .words(Words::Closer),
         |c| closed(c, |closed| Value::known(closed.first_closer, |by| Value::text(by.name()))),
     ),
     (
-        "ended",
-        &[],
-        Kind::Text,
-        "How it ended: fin, rst-in, rst-out, timed-out, refused, unreachable, given-up or error.",
-        EVENTS,
+        FieldSpec::new(
+            "ended",
+            Kind::Text,
+            "How it ended: fin, rst-in, rst-out, timed-out, refused, unreachable, given-up or error.",
+            EVENTS,
+        )
+        .at_opening()
+        .words(Words::CloseReason),
         |c| closed(c, |closed| Value::text(closed.how.name())),
     ),
     (
-        "errno",
-        &[],
-        Kind::Count,
-        "Number of that error in errno.h, where ended is error.",
-        EVENTS,
+        FieldSpec::new(
+            "errno",
+            Kind::Count,
+            "Number of that error in errno.h, where ended is error.",
+            EVENTS,
+        )
+        .at_opening(),
         |c| {
             closed(c, |closed| match closed.how {
                 CloseReason::Error(number) => Value::Count(u64::from(number)),
@@ -91,12 +165,13 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     (
-        "peers",
-        &[],
-        Kind::Peers,
-        "Whom a UDP socket talked with, since it was watched; the most bytes first.",
-        "eBPF",
-        |c| Value::known(c.socket.udp.as_ref(), |udp| Value::Peers(&udp.peers)),
+        FieldSpec::new(
+            "peers",
+            Kind::List(&PEERS),
+            "Peers of a UDP socket, since it was watched; the most bytes first.",
+            "eBPF",
+        ),
+        |c| Value::known(c.socket.udp.as_ref(), |udp| Value::List(List(&udp.peers))),
     ),
 ];
 
@@ -121,11 +196,32 @@ fn duration(c: &Connection) -> Value<'_> {
     Value::known(us, Value::Micros)
 }
 
+impl Records for Arc<[UdpPeer]> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn value(&self, row: usize, column: usize) -> Value<'_> {
+        let Some(peer) = self.get(row) else { return Value::NotApplicable };
+        match column {
+            0 => Value::Address(peer.remote.address),
+            1 => Value::Port(peer.remote.port),
+            2 => Value::Bytes(peer.bytes_out),
+            3 => Value::Bytes(peer.bytes_in),
+            4 => Value::Count(peer.datagrams_out),
+            5 => Value::Count(peer.datagrams_in),
+            _ => Value::NotApplicable,
+        }
+    }
+
+    fn brief(&self, row: usize) -> String {
+        self.get(row).map(|peer| peer.remote.to_string()).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking")]
-
-    use std::sync::Arc;
 
     use super::*;
     use crate::model::{
@@ -303,7 +399,7 @@ mod tests {
         let peers: Arc<[UdpPeer]> = vec![peer].into();
         made.socket.udp =
             known(UdpTraffic { bytes_out: 10, bytes_in: 20, peers: Arc::clone(&peers) });
-        assert_eq!(value("peers", &made), Value::Peers(&peers));
+        assert_eq!(value("peers", &made), Value::List(List(&peers)));
         made.socket.protocol = Protocol::Udp;
         assert_eq!(value("bytes_in", &made), Value::Bytes(20));
     }

@@ -1,0 +1,107 @@
+//! Fields of what a connection carries, and the fields that its protocols declare.
+
+use std::sync::Arc;
+
+use crate::decode::registry;
+use crate::model::{Connection, FieldSpec, Kind, Known, Layer, Record};
+use crate::query::field::{Field, Read};
+use crate::query::{Records, Value};
+
+use super::Row;
+
+pub(super) const ROWS: &[Row] = &[
+    (
+        FieldSpec::new(
+            "app",
+            Kind::Text,
+            "The protocols it carries, outermost first; filters match any.",
+            "payload, or reported",
+        )
+        .aliases(&["application"])
+        .cut(9, 8),
+        |c| {
+            Value::known(c.application.as_ref(), |application| {
+                let names = application.layers.iter().map(|layer| Value::text(&layer.protocol));
+                match &*application.layers {
+                    [] => Value::NotApplicable,
+                    [only] => Value::text(&only.protocol),
+                    _ => Value::Several(names.collect()),
+                }
+            })
+        },
+    ),
+    (
+        FieldSpec::new(
+            "app_certainty",
+            Kind::Text,
+            "How certain the innermost protocol is: certain or likely.",
+            "payload",
+        ),
+        |c| innermost(c, |layer| Value::text(layer.certainty.name())),
+    ),
+    (
+        FieldSpec::new(
+            "app_origin",
+            Kind::Text,
+            "Whether the innermost protocol was seen on the wire or reported by the owner.",
+            "payload, or reported",
+        ),
+        |c| innermost(c, |layer| Value::text(layer.origin.name())),
+    ),
+    (
+        FieldSpec::new(
+            "app_since",
+            Kind::Time,
+            "When the innermost protocol was recognised.",
+            "payload",
+        ),
+        |c| innermost(c, |layer| Value::Time(layer.since.wall_us)),
+    ),
+    (
+        FieldSpec::new(
+            "app_gap_bytes",
+            Kind::Bytes,
+            "Payload bytes that the decoder of the innermost protocol did not get.",
+            "payload",
+        ),
+        |c| innermost(c, |layer| Value::Bytes(layer.gap_bytes)),
+    ),
+];
+
+fn innermost<'a>(c: &'a Connection, read: fn(&'a Layer) -> Value<'a>) -> Value<'a> {
+    Value::known(c.application.as_ref(), |application| {
+        application.innermost().map_or(Value::NotApplicable, read)
+    })
+}
+
+/// The fields of every registered protocol.
+pub(super) fn fields_of_protocols() -> impl Iterator<Item = Field> {
+    registry().flat_map(|protocol| {
+        protocol
+            .fields
+            .iter()
+            .enumerate()
+            .map(|(index, spec)| Field::new(*spec, Read::Layer { protocol: protocol.name, index }))
+    })
+}
+
+impl Records for Arc<[Record]> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn value(&self, row: usize, column: usize) -> Value<'_> {
+        match self.get(row).and_then(|record| record.values.get(column)) {
+            Some(value) => Value::known(value.as_ref(), Value::of_scalar),
+            None => Value::NotApplicable,
+        }
+    }
+
+    fn brief(&self, row: usize) -> String {
+        let first = self.get(row).and_then(|record| record.values.first());
+        match first {
+            Some(Known::Value(scalar, _)) => Value::of_scalar(scalar).plain_text(),
+            _ => String::new(),
+        }
+    }
+}
