@@ -1,10 +1,12 @@
-//! Two ways to read the same sockets, held side by side.
+//! Compares two ways to read the same sockets.
 //!
-//! The one idea: what is read by eBPF stands between two readings by netlink. Where these agree, it must agree with
-//! both; where they differ, time has passed, and it must lie between them. So no list of fields says which ones may differ.
+//! Invariant: a reading by eBPF stands between two readings by netlink. Where these agree, it agrees with both; where they
+//! differ, time has passed, and it lies between them. No list of fields says which ones may differ; only times that restart,
+//! ages and a timer that counts down, are judged by whether they have restarted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -64,12 +66,14 @@ pub fn keyed(rows: Vec<Value>) -> Result<Reading> {
         .collect()
 }
 
-/// How `tested` is otherwise than the readings before and after it, for the sockets of these namespaces.
+/// How `tested` is otherwise than the readings before and after it, for the sockets of these namespaces. At least `apart` has
+/// passed from the one before to the one after.
 pub fn differences(
     before: &Reading,
     tested: &Reading,
     after: &Reading,
     namespaces: &BTreeSet<u64>,
+    apart: Duration,
 ) -> Differences {
     let mut found = Differences::new();
     let of_zoo = |key: &&Key| namespaces.contains(&key.0);
@@ -85,13 +89,15 @@ pub fn differences(
             }
             continue;
         };
-        // A timer that has fired counts down from the top again.
+        // A timer that was set again counts down from the top: less is missing from it than the time that has passed.
+        let [before_us, after_us] = [first, last].map(|row| row["timer_expires_us"].as_f64());
+        let counted_us = before_us.zip(after_us).map(|(before, after)| before - after);
         let has_fired = first["timer_retransmits"] != last["timer_retransmits"]
-            || first["timer_expires_us"].as_u64() < last["timer_expires_us"].as_u64();
+            || counted_us.is_none_or(|counted| counted < at_least_us(apart));
         for field in fields([first, row, last]) {
             let values = [first, row, last].map(|row| row.get(field));
             let is_of_timer = field == "timer_expires_us" && has_fired;
-            if !is_of_timer && !is_between(field, values) {
+            if !is_of_timer && !is_between(field, values, apart) {
                 let what = difference(values.map(Option::<&Value>::cloned), row);
                 found.insert((*key, field.to_owned()), what);
             }
@@ -111,8 +117,18 @@ fn fields(rows: [&Value; 3]) -> BTreeSet<&str> {
     objects.flat_map(|row| row.keys().map(String::as_str)).collect()
 }
 
+/// The least that a time moves by while `apart` passes.
+fn at_least_us(apart: Duration) -> f64 {
+    apart.as_micros() as f64 - 2.0 * TICKS_US
+}
+
+/// Whether the field is the time since something that may happen again.
+fn is_age(field: &str) -> bool {
+    field.ends_with("_us") && (field.starts_with("last_") || field == "idle_us")
+}
+
 /// Whether the value in the middle is what it may be, with these before and after it.
-fn is_between(field: &str, [before, tested, after]: [Option<&Value>; 3]) -> bool {
+fn is_between(field: &str, [before, tested, after]: [Option<&Value>; 3], apart: Duration) -> bool {
     if tested == before || tested == after {
         return true;
     }
@@ -132,6 +148,10 @@ fn is_between(field: &str, [before, tested, after]: [Option<&Value>; 3]) -> bool
     };
     // What has not moved is no matter of ticks.
     let slack = if field.ends_with("_us") && first != last { TICKS_US } else { 0.0 };
+    if is_age(field) && last - first < at_least_us(apart) {
+        // It restarted at zero: after the value in the middle was read, or before.
+        return tested >= first - slack || tested <= last + slack;
+    }
     tested >= first.min(last) - slack && tested <= first.max(last) + slack
 }
 
@@ -140,17 +160,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_still_must_be_equal_and_what_moves_between() {
+    fn constant_values_are_equal_and_moving_values_lie_between() {
         let of = |n: u64| Value::from(n);
+        let at_once = Duration::ZERO;
         let between = |field: &str, a: u64, b: u64, c: u64| {
-            is_between(field, [Some(&of(a)), Some(&of(b)), Some(&of(c))])
+            is_between(field, [Some(&of(a)), Some(&of(b)), Some(&of(c))], at_once)
         };
         assert!(between("cwnd", 10, 10, 10) && !between("cwnd", 10, 11, 10));
         assert!(between("idle_us", 100, 150, 200) && between("idle_us", 0, 250, 200));
-        assert!(!between("idle_us", 100, 101, 100) && !between("idle_us", 0, 50_000, 200));
-        assert!(!is_between("pid", [None, Some(&of(1)), None]));
+        assert!(!between("rtt_us", 100, 101, 100) && !between("idle_us", 0, 50_000, 200));
+        assert!(!is_between("pid", [None, Some(&of(1)), None], at_once));
         let [one, two, three] = ["1s", "2s", "3s"].map(Value::from);
-        assert!(is_between("why", [Some(&one), Some(&two), Some(&three)]));
-        assert!(!is_between("why", [Some(&one), Some(&two), Some(&one)]));
+        assert!(is_between("why", [Some(&one), Some(&two), Some(&three)], at_once));
+        assert!(!is_between("why", [Some(&one), Some(&two), Some(&one)], at_once));
+    }
+
+    #[test]
+    fn an_age_that_restarted_was_read_before_or_after_it_did() {
+        let between = |a: u64, b: u64, c: u64| {
+            let values = [a, b, c].map(Value::from);
+            is_between("last_ack_recv_us", values.each_ref().map(Some), Duration::from_millis(200))
+        };
+        // Not restarted: as long as the time that passed.
+        assert!(between(100_000, 200_000, 300_000) && !between(100_000, 50_000, 300_000));
+        // Restarted after it was read, before, and never at this value.
+        assert!(between(280_000, 424_000, 44_000) && between(3_256_000, 668_000, 748_000));
+        assert!(!between(3_256_000, 1_668_000, 748_000));
     }
 }

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod compare;
 pub mod conns;
 pub mod follow;
+pub mod health;
 pub mod matrix;
 pub mod netns;
 pub mod oracle;

@@ -17,11 +17,13 @@ use crate::stage::{
 /// The path's own delay is the floor; above it is only what this machine adds, which the call itself shows.
 pub(crate) fn latency() -> Result<()> {
     const RTT: Duration = Duration::from_millis(80);
+    const CONNECTS: usize = 9;
     let path = Path::build(Shape::delay(RTT / 2), Shape::delay(RTT / 2))?;
     let mut follower = follower()?;
     let listener = path.b().inside(|| TcpListener::bind("10.77.0.2:0"))??;
     let server = listener.local_addr()?;
-    for _ in 0..5 {
+    let mut late = Vec::new();
+    for _ in 0..CONNECTS {
         let (client, took) = path.a().inside(|| {
             let begun = Instant::now();
             (TcpStream::connect(server), begun.elapsed())
@@ -36,14 +38,16 @@ pub(crate) fn latency() -> Result<()> {
             handshake >= RTT && handshake <= took,
             "a handshake of {handshake:?} is told; the path takes {RTT:?}, the call took {took:?}"
         );
-        // What lies between the end of the handshake and that of the call is the wake-up of one thread.
-        ensure!(
-            took - handshake < Duration::from_millis(50),
-            "a handshake of {handshake:?} is told, the call took {took:?}"
-        );
+        // Between the end of the handshake and that of the call one thread wakes up, which a busy machine delays.
+        late.push(took - handshake);
         shows(opened, &by_us()?)?;
         lacks(opened, &["accept_wait_us", "ended", "closed_by"])?;
     }
+    late.sort_unstable();
+    ensure!(
+        late[CONNECTS / 2] < Duration::from_millis(50),
+        "calls outlast the handshakes that are reported by {late:?}"
+    );
     Ok(())
 }
 

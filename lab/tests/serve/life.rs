@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use conns_lab::agent::Agent;
+use conns_lab::health::{Schedule, Snapshot};
 use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use rustix::process::Signal;
@@ -104,24 +105,38 @@ pub(crate) fn same_file() -> Result<()> {
     Ok(())
 }
 
-/// Looks are so far apart as was asked for.
+/// Samples lie on a grid of the interval that was asked for. A busy machine makes samples late or skips some, and the agent
+/// reports both; apart from that, the time between two samples is a multiple of the interval.
 pub(crate) fn interval() -> Result<()> {
-    const LOOKS: u64 = 10;
+    const INTERVAL: Duration = Duration::from_millis(200);
+    const INTERVALS: u64 = 15;
+    /// What may pass between the moment a sample is found late and the moment it is dated.
+    const UNREPORTED: Duration = INTERVAL;
     let namespace = Namespace::create("serve")?;
     let agent = agent(&namespace, &["--listen", HTTP, "--interval", "200ms"])?;
-    let look = || -> Result<(u64, i64)> {
+    let sample = || -> Result<(Snapshot, Schedule)> {
         let health = agent.health(Some(&namespace))?;
         ensure!(health["interval_us"] == 200_000, "the interval is {}", health["interval_us"]);
-        let snapshot = &health["snapshot"];
-        let (sequence, at) = (snapshot["sequence"].as_u64(), snapshot["at_us"].as_i64());
-        sequence.zip(at).with_context(|| format!("no snapshot in {health}"))
+        Ok((Snapshot::read(&health)?, Schedule::read(&health)?))
     };
-    let (first, first_us) = look()?;
-    let (last, last_us) = wait_for("ten looks", SOON, || {
-        Ok(Some(look()?).filter(|(sequence, _)| *sequence >= first + LOOKS))
-    })?;
-    let apart = (last_us - first_us) / i64::try_from(last - first)?;
-    // The first look is made before the thread that keeps time is started.
-    ensure!((180_000..260_000).contains(&apart), "looks are {apart} us apart");
+    let wait_until = |sequence: u64| {
+        wait_for(&format!("sample {sequence}"), SOON, || {
+            Ok(Some(sample()?).filter(|(snapshot, _)| snapshot.sequence >= sequence))
+        })
+    };
+    // The first sample is made before the sampler's thread starts, outside of the grid.
+    let (start, _) = sample()?;
+    let (first, first_schedule) = wait_until(start.sequence + 2)?;
+    let (last, last_schedule) = wait_until(first.sequence + INTERVALS)?;
+    let skipped = last_schedule.skipped - first_schedule.skipped;
+    let intervals = u32::try_from(last.sequence - first.sequence + skipped)?;
+    let expected = INTERVAL * intervals;
+    let elapsed = Duration::from_micros(u64::try_from(last.at_us - first.at_us)?);
+    let slack = last_schedule.lateness_max + UNREPORTED;
+    ensure!(
+        elapsed.abs_diff(expected) <= slack,
+        "{intervals} intervals of {INTERVAL:?} took {elapsed:?}, more than {slack:?} off; \
+         {skipped} samples were skipped"
+    );
     Ok(())
 }

@@ -88,10 +88,12 @@ pub(crate) fn owners() -> Result<()> {
         ("local_port == 9001 and state == established", listener.pid()),
     ] {
         wait_for(&format!("the owner of {filter}"), SOON, || {
-            let rows = rows(&agent, &namespace, filter)?;
+            let rows = rows(&agent, &namespace, &namespace, filter)?;
             Ok((rows.len() == 1 && rows[0]["pid"] == pid).then_some(()))
         })
-        .with_context(|| format!("pid {pid} in {:?}", rows(&agent, &namespace, filter)))?;
+        .with_context(|| {
+            format!("pid {pid} in {:?}", rows(&agent, &namespace, &namespace, filter))
+        })?;
     }
     Ok(())
 }
@@ -123,7 +125,7 @@ pub(crate) fn later_namespace() -> Result<()> {
         all.is_some_and(|all| !all["missing"].is_null()),
         "it says that it sees all namespaces: {all:?}"
     );
-    let rows = rows(&agent, &namespace, "local_port == 9003")?;
+    let rows = rows(&agent, &namespace, &later, "local_port == 9003")?;
     ensure!(rows.is_empty(), "it sees what it says it cannot: {rows:?}");
     Ok(())
 }
@@ -136,7 +138,7 @@ pub(crate) fn followed_namespace() -> Result<()> {
     let _listener = peer(&later, "listen --at 127.0.0.1:9004 --do ignore")?;
     let inode = later.inode()?;
     wait_for("the listener of a namespace made later", SOON, || {
-        let rows = rows(&agent, &namespace, "local_port == 9004")?;
+        let rows = rows(&agent, &namespace, &later, "local_port == 9004")?;
         Ok((rows.len() == 1 && rows[0]["netns_inode"] == inode).then_some(()))
     })
     .with_context(|| format!("{:?}", agent.health(Some(&namespace))))

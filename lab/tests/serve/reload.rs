@@ -14,12 +14,15 @@ use crate::stage::{Folder, HTTP, SOON, agent, gets, peer, token, wait_said};
 /// Two nodes: one with one peer, one with two.
 const NODES: [(u16, usize); 2] = [(9001, 1), (9002, 2)];
 
-fn file(interval: &str, hash: &str, node: u16) -> String {
-    format!(
+/// The configuration of an agent that speaks for one of the two nodes in `namespace`: it sees the whole machine, where
+/// other tests use the same ports.
+fn file(namespace: &Namespace, interval: &str, hash: &str, node: u16) -> Result<String> {
+    let inode = namespace.inode()?;
+    Ok(format!(
         "interval = \"{interval}\"\ntokens = [\"{hash}\"]\n\n[monero]\n\
-         peers = \"local_port in (9001, 9002) and state == established\"\n\
-         node = \"local_port == {node}\"\n"
-    )
+         peers = \"netns_inode == {inode} and local_port in (9001, 9002) and state == established\"\n\
+         node = \"netns_inode == {inode} and local_port == {node}\"\n"
+    ))
 }
 
 struct Scene {
@@ -30,7 +33,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn set(text: &str) -> Result<Self> {
+    fn set(interval: &str, hash: &str, node: u16) -> Result<Self> {
         let namespace = Namespace::create("serve")?;
         let mut peers = Vec::new();
         for (port, count) in NODES {
@@ -39,10 +42,15 @@ impl Scene {
             peers.push(peer(&namespace, &connect)?);
         }
         let folder = Folder::create()?;
-        fs::write(folder.path("conns.toml"), text)?;
+        fs::write(folder.path("conns.toml"), file(&namespace, interval, hash, node)?)?;
         let file = folder.text("conns.toml");
         let agent = agent(&namespace, &["--config", &file, "--listen", HTTP])?;
         Ok(Self { namespace, folder, agent, _peers: peers })
+    }
+
+    /// The text of the configuration with these values.
+    fn file(&self, interval: &str, hash: &str, node: u16) -> Result<String> {
+        file(&self.namespace, interval, hash, node)
     }
 
     /// Writes the file anew, tells the agent, and waits until it says so.
@@ -84,13 +92,13 @@ impl Scene {
 /// Token, interval and node change.
 pub(crate) fn changes() -> Result<()> {
     let ((old, old_hash), (new, new_hash)) = (token()?, token()?);
-    let scene = Scene::set(&file("1s", &old_hash, NODES[0].0))?;
+    let scene = Scene::set("1s", &old_hash, NODES[0].0)?;
     scene.ask(401, "wrong", "/health", &[])?;
     scene.ask(401, &new, "/health", &[])?;
     ensure!(scene.interval_us(&old)? == 1_000_000, "the file's interval is not in force");
     scene.wait_peers(&old, NODES[0].1)?;
 
-    scene.reload(&file("250ms", &new_hash, NODES[1].0), "configuration read again")?;
+    scene.reload(&scene.file("250ms", &new_hash, NODES[1].0)?, "configuration read again")?;
     scene.ask(401, &old, "/health", &[])?;
     wait_for("the new interval", SOON, || Ok((scene.interval_us(&new)? == 250_000).then_some(())))?;
     scene.wait_peers(&new, NODES[1].1)
@@ -99,14 +107,14 @@ pub(crate) fn changes() -> Result<()> {
 /// What cannot be read or understood is said, with its place, and the old one stays.
 pub(crate) fn broken() -> Result<()> {
     let (token, hash) = token()?;
-    let scene = Scene::set(&file("500ms", &hash, NODES[0].0))?;
+    let scene = Scene::set("500ms", &hash, NODES[0].0)?;
     let stays = "the configuration stays as it was";
     for (text, says) in [
         ("interval = \n".to_owned(), "conns.toml:1"),
-        (file("1y", &hash, 1), "conns.toml:1"),
-        (file("1s", "no hash", 1), "conns.toml:2"),
-        (file("1s", &hash, 1).replace("node", "nod"), "did you mean `monero.node`"),
-        (file("1s", &hash, 1).replace("local_port ==", "local_prt =="), "local_prt"),
+        (scene.file("1y", &hash, 1)?, "conns.toml:1"),
+        (scene.file("1s", "no hash", 1)?, "conns.toml:2"),
+        (scene.file("1s", &hash, 1)?.replace("node", "nod"), "did you mean `monero.node`"),
+        (scene.file("1s", &hash, 1)?.replace("local_port ==", "local_prt =="), "local_prt"),
     ] {
         let before = scene.agent.said().len();
         fs::write(scene.folder.path("conns.toml"), &text)?;
@@ -133,6 +141,6 @@ pub(crate) fn broken() -> Result<()> {
             .then_some(()))
     })?;
     ensure!(scene.interval_us(&token)? == 500_000, "a missing file changed the interval");
-    scene.reload(&file("300ms", &hash, NODES[1].0), "configuration read again")?;
+    scene.reload(&scene.file("300ms", &hash, NODES[1].0)?, "configuration read again")?;
     scene.wait_peers(&token, NODES[1].1)
 }

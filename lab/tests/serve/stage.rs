@@ -54,11 +54,16 @@ pub(crate) fn peer(namespace: &Namespace, arguments: &str) -> Result<Peer> {
     Peer::start(Path::new(env!("CARGO_BIN_EXE_conns-lab")), namespace, arguments)
 }
 
-/// The rows of the agent's list that this filter matches.
-pub(crate) fn rows(agent: &Agent, namespace: &Namespace, filter: &str) -> Result<Vec<Value>> {
-    let filter = filter.replace(' ', "%20");
-    let answer =
-        agent.get(Some(namespace), &format!("/api/v1/connections?view=all&filter={filter}"))?;
+/// The rows of the agent's list that belong to the namespace `of` and match this filter. The agent sees the whole machine,
+/// where other tests use the same ports in their own namespaces.
+pub(crate) fn rows(
+    agent: &Agent,
+    home: &Namespace,
+    of: &Namespace,
+    filter: &str,
+) -> Result<Vec<Value>> {
+    let filter = format!("netns_inode == {} and ({filter})", of.inode()?).replace(' ', "%20");
+    let answer = agent.get(Some(home), &format!("/api/v1/connections?view=all&filter={filter}"))?;
     let mut answer: Value = serde_json::from_slice(&answer.body)?;
     match answer["connections"].take() {
         Value::Array(rows) => Ok(rows),

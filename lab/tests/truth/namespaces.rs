@@ -15,7 +15,8 @@ pub(crate) fn each_once() -> Result<()> {
         .iter()
         .map(|namespace| peer(namespace, "listen --at 127.0.0.1:7070 --do ignore"))
         .collect::<Result<Vec<_>>>()?;
-    let rows = conns()?.records(&["-l", "local_port == 7070"])?;
+    // Namespaces of other tests go while all are listed, which is reported as a part that could not be read.
+    let rows = conns()?.readable_records(&["-l", "local_port == 7070"])?;
     for namespace in &namespaces {
         let fitting: Vec<_> = rows.iter().filter(|row| row["netns"] == namespace.name()).collect();
         ensure!(
