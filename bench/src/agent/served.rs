@@ -12,9 +12,13 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Where it answers.
 pub(crate) const PORT: u16 = 7979;
-/// Which connections are listed as peers and as streams: those of the holder, by the ports it listens on.
-const HELD: &str = "state == established and \
-    (local_port in (7001, 7002, 7003, 7004) or remote_port in (7001, 7002, 7003, 7004))";
+/// Which connections are listed as peers and as streams: those of the fixture in its namespace, by the ports it listens on.
+fn fixture_filter(netns: &str) -> String {
+    format!(
+        "netns == \"{netns}\" and state == established and \
+         (local_port in (7001, 7002, 7003, 7004) or remote_port in (7001, 7002, 7003, 7004))"
+    )
+}
 /// For the first look at ten thousand sockets, and the start itself.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// The unit of proc_pid_stat(5), which every kernel shows so to programs.
@@ -32,11 +36,12 @@ pub(crate) struct Served {
 impl Served {
     /// Starts it and waits until it says that it is ready.
     pub(crate) fn start(conns: &Path, netns: &str, source: &'static str) -> anyhow::Result<Self> {
+        let filter = fixture_filter(netns);
         let mut child = Command::new(crate::own_program()?)
             .args(["inside", "--netns", netns, "--"])
             .arg(conns)
             .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}"), "--source", source])
-            .args(["--monero-peers", HELD, "--ems-streams", HELD])
+            .args(["--monero-peers", &filter, "--ems-streams", &filter])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
