@@ -5,7 +5,7 @@
 
 mod agent;
 mod drain;
-mod hold;
+mod fixture;
 mod inside;
 mod measure;
 mod overhead;
@@ -38,8 +38,8 @@ enum Task {
     Short(short::Plan),
     /// Measure what the agent's programs in the kernel cost those who are watched.
     Overhead(overhead::Plan),
-    /// Hold established sockets in a network namespace of their own until stdin closes.
-    Hold(hold::Crowd),
+    /// Open established sockets and keep them in a network namespace of their own until stdin closes.
+    Fixture(fixture::Size),
     /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
     Drain(drain::Drain),
     /// Read the socket table of this namespace by eBPF and count it, printing nothing of it.
@@ -63,8 +63,8 @@ enum Task {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    #[command(hide = true, about = "One process of `hold`")]
-    HoldPart(hold::part::Part),
+    #[command(hide = true, about = "One process of `fixture`")]
+    FixtureProcess(fixture::process::Options),
     #[command(hide = true, about = "One process of a storm")]
     Peer {
         #[command(subcommand)]
@@ -88,13 +88,13 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Agent(plan) => agent::run(&plan),
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
-        Task::Hold(crowd) => hold::hold(&crowd),
+        Task::Fixture(size) => fixture::run(&size),
         Task::Drain(order) => drain::drain(order),
         Task::Table(table) => table.read(),
         Task::Inside { netns, command } => inside::exec(&netns, &command),
         Task::Measure { netns, command } => measure::measure(&netns, &command),
-        Task::HoldPart(part) => hold::part::hold_part(&part),
-        Task::Peer { role } => role.play(),
+        Task::FixtureProcess(options) => fixture::process::run(&options),
+        Task::Peer { role } => role.run(),
     }
 }
 

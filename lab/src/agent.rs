@@ -14,15 +14,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::netns::Namespace;
-use crate::process::{READY_WITHIN, wait_for};
+use crate::process::{READY_TIMEOUT, wait_for};
 
 /// An agent that runs; dropping it ends it.
 #[derive(Debug)]
 pub struct Agent {
     child: Child,
-    /// Where it listens, by protocol, as it said.
+    /// Where it listens, by protocol, as it stderr.
     places: BTreeMap<String, String>,
-    said: Arc<Mutex<Vec<String>>>,
+    stderr: Arc<Mutex<Vec<String>>>,
 }
 
 /// What an agent answered over HTTP.
@@ -51,22 +51,22 @@ impl Agent {
             None => command.spawn().with_context(|| format!("starting {}", conns.display()))?,
         };
         let output = child.stderr.take().context("the agent has no standard error")?;
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let lines = Arc::clone(&said);
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&stderr);
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
-        let mut agent = Self { child, places: BTreeMap::new(), said };
-        wait_for("the agent to be ready", READY_WITHIN, || {
+        let mut agent = Self { child, places: BTreeMap::new(), stderr };
+        wait_for("the agent to be ready", READY_TIMEOUT, || {
             if let Some(status) = agent.child.try_wait()? {
-                bail!("the agent ended with {status}: {}", agent.said().join("\n"));
+                bail!("the agent ended with {status}: {}", agent.stderr_lines().join("\n"));
             }
-            Ok(agent.said().iter().any(|line| line == "conns: ready").then_some(()))
+            Ok(agent.stderr_lines().iter().any(|line| line == "conns: ready").then_some(()))
         })
-        .with_context(|| agent.said().join("\n"))?;
-        for line in agent.said() {
+        .with_context(|| agent.stderr_lines().join("\n"))?;
+        for line in agent.stderr_lines() {
             // "conns: monero on 127.0.0.1:18081"
             if let Some((protocol, place)) =
                 line.strip_prefix("conns: ").and_then(|line| line.split_once(" on "))
@@ -82,12 +82,12 @@ impl Agent {
         self.child.id()
     }
 
-    /// All it has said on standard error.
-    pub fn said(&self) -> Vec<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// All it has stderr on standard error.
+    pub fn stderr_lines(&self) -> Vec<String> {
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where it listens for `protocol`, as it said: `http://127.0.0.1:7979`, `127.0.0.1:18081`, a path.
+    /// Where it listens for `protocol`, as it stderr: `http://127.0.0.1:7979`, `127.0.0.1:18081`, a path.
     pub fn place(&self, protocol: &str) -> Result<&str> {
         let place = self.places.get(protocol).map(String::as_str);
         place

@@ -50,7 +50,7 @@ pub const WHOLE: &str = "the socket";
 
 /// `inet_diag` leaves out what the congestion algorithm says from TIME-WAIT's number on, which CLOSE-WAIT, LAST-ACK and
 /// CLOSING have (`sk_state < TCP_TIME_WAIT` in `inet_sk_diag_fill`); it is there all the same.
-const UNTOLD_BY_NETLINK: &str = "bbr_";
+const OMITTED_BY_NETLINK: &str = "bbr_";
 
 /// Everything there is, by one source.
 pub fn read(conns: &Conns, source: &str) -> Result<Reading> {
@@ -138,7 +138,7 @@ fn is_between(field: &str, [before, tested, after]: [Option<&Value>; 3], apart: 
     {
         return first != last;
     }
-    if before.is_none() && after.is_none() && field.starts_with(UNTOLD_BY_NETLINK) {
+    if before.is_none() && after.is_none() && field.starts_with(OMITTED_BY_NETLINK) {
         return true;
     }
     let number = |value: Option<&Value>| value.and_then(Value::as_f64);

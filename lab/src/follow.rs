@@ -1,7 +1,7 @@
 //! A `conns events` of the lab's own, whose every line is kept, and asked when a test wants to know.
 //!
-//! The one idea: events are told in the order they happened. So a connection made for the purpose (a *visit*) tells that
-//! whatever happened before it is told by now, and no test has to sleep and hope.
+//! The one idea: events are reported in the order they happened. So a connection made for the purpose (a *visit*) reports that
+//! whatever happened before it is reported by now, and no test has to sleep and hope.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,22 +14,22 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::netns::Namespace;
-use crate::process::{READY_WITHIN, wait_for};
+use crate::process::{READY_TIMEOUT, wait_for};
 
-/// How long anything that happened may take to be told.
-const TOLD_WITHIN: Duration = Duration::from_secs(20);
+/// How long anything that happened may take to be reported.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// `conns events` at work; dropping it ends it.
 #[derive(Debug)]
 pub struct Follower {
     child: Child,
-    told: Arc<Mutex<Vec<Value>>>,
+    reported: Arc<Mutex<Vec<Value>>>,
     said: Arc<Mutex<String>>,
     canary: Namespace,
 }
 
 impl Follower {
-    /// Starts it, and waits until it tells.
+    /// Starts it, and waits until it reports.
     pub fn start(conns: &Path) -> Result<Self> {
         let canary = Namespace::create("canary")?;
         let mut child = Command::new(conns)
@@ -41,9 +41,9 @@ impl Follower {
             .with_context(|| format!("starting {}", conns.display()))?;
         let output = child.stdout.take().context("conns has no standard output")?;
         let mut complaints = child.stderr.take().context("conns has no standard error")?;
-        let told: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let reported: Arc<Mutex<Vec<Value>>> = Arc::default();
         let said: Arc<Mutex<String>> = Arc::default();
-        let (keep, hear) = (Arc::clone(&told), Arc::clone(&said));
+        let (keep, hear) = (Arc::clone(&reported), Arc::clone(&said));
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
                 // A line that is no JSON is kept as text, and fits no expectation.
@@ -57,8 +57,8 @@ impl Follower {
             let _ = complaints.read_to_string(&mut text);
             *hear.lock().unwrap_or_else(PoisonError::into_inner) = text;
         });
-        let mut follower = Self { child, told, said, canary };
-        wait_for("conns events to tell of a connection", READY_WITHIN, || {
+        let mut follower = Self { child, reported, said, canary };
+        wait_for("conns events to report a connection", READY_TIMEOUT, || {
             follower.must_run()?;
             follower.canary.inside(visit)??;
             Ok((!follower.lock().is_empty()).then_some(()))
@@ -72,7 +72,7 @@ impl Follower {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Value>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn must_run(&mut self) -> Result<()> {
@@ -83,7 +83,7 @@ impl Follower {
         Ok(())
     }
 
-    /// All that was told of this end so far, in order.
+    /// All that was reported of this end so far, in order.
     pub fn of(&self, namespace: &Namespace, local: SocketAddr, remote: SocketAddr) -> Vec<Value> {
         let is_meant = |event: &&Value| {
             event["netns"] == namespace.name() && ends(event) == Some((local, remote))
@@ -91,7 +91,7 @@ impl Follower {
         self.lock().iter().filter(is_meant).cloned().collect()
     }
 
-    /// Waits until the end of a connection is told, or that of the attempt at one, and returns all that was told of it.
+    /// Waits until the end of a connection is reported, or that of the attempt at one, and returns all that was reported of it.
     pub fn until_over(
         &mut self,
         namespace: &Namespace,
@@ -99,19 +99,19 @@ impl Follower {
         remote: SocketAddr,
     ) -> Result<Vec<Value>> {
         let what = format!("the end of {local} to {remote} in {}", namespace.name());
-        wait_for(&what, TOLD_WITHIN, || {
+        wait_for(&what, REPORT_TIMEOUT, || {
             self.must_run()?;
-            let told = self.of(namespace, local, remote);
+            let reported = self.of(namespace, local, remote);
             let is_over = |event: &Value| event["event"] == "closed" || event["event"] == "failed";
-            Ok(told.last().is_some_and(is_over).then_some(told))
+            Ok(reported.last().is_some_and(is_over).then_some(reported))
         })
-        .with_context(|| format!("told of it: {:?}", self.of(namespace, local, remote)))
+        .with_context(|| format!("reported of it: {:?}", self.of(namespace, local, remote)))
     }
 
-    /// Waits until everything is told that happened before this call.
+    /// Waits until everything is reported that happened before this call.
     pub fn catch_up(&mut self) -> Result<()> {
         let port = self.canary.inside(visit)??;
-        wait_for("conns events to tell of one more connection", TOLD_WITHIN, || {
+        wait_for("conns events to report one more connection", REPORT_TIMEOUT, || {
             self.must_run()?;
             let is_it = |event: &Value| {
                 event["netns"] == self.canary.name()
@@ -122,7 +122,7 @@ impl Follower {
         })
     }
 
-    /// Everything told of this namespace so far, in order.
+    /// Everything reported of this namespace so far, in order.
     pub fn all(&self, namespace: &Namespace) -> Vec<Value> {
         self.lock().iter().filter(|event| event["netns"] == namespace.name()).cloned().collect()
     }

@@ -1,14 +1,14 @@
 //! The traffic peers: small programs which make one kind of traffic, as processes of their own so that pid and owner are real.
 //!
-//! Every peer says `ready` on standard output once its sockets are in the wanted state, obeys words on standard
+//! Every peer says `ready` on standard output once its sockets are in the expected state, obeys words on standard
 //! input (`fin`, `report`, `close`), and ends when that input closes.
 
 mod churn;
 mod owners;
 mod socket;
+mod stdio;
 mod storm;
 mod stream;
-mod talk;
 mod udp;
 mod work;
 
@@ -33,7 +33,7 @@ pub enum Role {
     /// A UDP socket, connected if `--to` is given.
     Udp(udp::Udp),
     /// Connect, and share the socket with children, by inheritance or by descriptor passing.
-    Hold(owners::Hold),
+    Share(owners::Share),
     /// The side of a storm that connects.
     StormClient(storm::Client),
     /// The side of a storm that accepts.
@@ -140,16 +140,16 @@ pub struct Knock {
 
 impl Role {
     /// Plays the role until standard input closes.
-    pub fn play(self) -> Result<()> {
+    pub fn run(self) -> Result<()> {
         match self {
             Self::Listen(role) => stream::listen(&role),
             Self::Connect(role) => stream::connect(&role),
             Self::Knock(role) => stream::knock(&role),
-            Self::Churn(role) => role.play(),
-            Self::Udp(role) => role.play(),
-            Self::Hold(role) => role.play(),
-            Self::StormClient(role) => role.play(),
-            Self::StormServer(role) => role.play(),
+            Self::Churn(role) => role.run(),
+            Self::Udp(role) => role.run(),
+            Self::Share(role) => role.run(),
+            Self::StormClient(role) => role.run(),
+            Self::StormServer(role) => role.run(),
             Self::Keep => owners::keep(),
             Self::Take => owners::take(),
         }

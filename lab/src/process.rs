@@ -1,4 +1,4 @@
-//! A peer process in a namespace: started, waited for by condition with a deadline, told, and ended by its own pid.
+//! A peer process in a namespace: started, waited for by condition with a deadline, reported, and ended by its own pid.
 //!
 //! A peer prints one JSON object a line; its first is `ready`. It lives as long as its standard input is open, so
 //! peers die with the lab even when the lab is killed.
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::netns::Namespace;
 
 /// How long a peer may take to say it is ready; generous, because the machine may be busy compiling.
-pub const READY_WITHIN: Duration = Duration::from_secs(20);
+pub const READY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A peer that runs; dropping it ends it.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Peer {
             events,
             ready: Value::Null,
         };
-        peer.ready = peer.wait("ready", READY_WITHIN)?;
+        peer.ready = peer.wait("ready", READY_TIMEOUT)?;
         Ok(peer)
     }
 
@@ -99,7 +99,7 @@ impl Peer {
     }
 
     /// Tells the peer one word on its standard input.
-    pub fn tell(&mut self, word: &str) -> Result<()> {
+    pub fn send(&mut self, word: &str) -> Result<()> {
         let input = self.input.as_mut().context("the peer's input is closed")?;
         writeln!(input, "{word}").with_context(|| format!("telling {} `{word}`", self.shown))
     }

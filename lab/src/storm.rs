@@ -5,20 +5,20 @@
 //!
 //! This is no benchmark of the machine: clients start a connection when its time has come, and say what rate that came to.
 
-mod alone;
-mod law;
 mod proof;
 mod record;
+mod reported;
 mod run;
-mod told;
+mod schedule;
+mod standalone;
 mod truth;
 mod watch;
 
-pub use alone::Alone;
-pub use law::{Number, PROCESSES};
 pub use proof::{Proof, Sampler};
 pub use record::{End, Side, read_ends, write_ends};
-pub use run::{Done, Order, Storm, process_name};
-pub use told::{FIELDS, Lost, Told};
+pub use reported::{FIELDS, Lost, Reported};
+pub use run::{Done, Options, Storm, process_name};
+pub use schedule::{Number, PROCESSES};
+pub use standalone::Standalone;
 pub use truth::{Report, Truth};
 pub use watch::{Local, Served};

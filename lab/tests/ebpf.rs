@@ -5,18 +5,18 @@
 
 #[path = "ebpf/agent.rs"]
 mod agent;
+#[path = "ebpf/fixture.rs"]
+mod fixture;
+#[path = "ebpf/fixture_sockets.rs"]
+mod fixture_sockets;
 #[path = "ebpf/loaded.rs"]
 mod loaded;
-#[path = "ebpf/stage.rs"]
-mod stage;
 #[path = "ebpf/tables.rs"]
 mod tables;
 #[path = "common/trials.rs"]
 mod trials;
 #[path = "ebpf/unload.rs"]
 mod unload;
-#[path = "ebpf/zoo.rs"]
-mod zoo;
 
 use std::process::ExitCode;
 
@@ -38,6 +38,6 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
 
 fn main() -> ExitCode {
     trials::run_all(TESTS.iter().map(|(name, abilities, programs, test)| {
-        (*name, stage::missing(abilities, programs), *test)
+        (*name, fixture::missing(abilities, programs), *test)
     }))
 }

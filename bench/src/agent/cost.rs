@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::run::fixture::Fixture;
 use crate::run::measure_in;
-use crate::run::owner::Owner;
 
 use super::dialect::HEALTH;
 use super::served::Served;
@@ -51,7 +51,7 @@ impl Cost {
 }
 
 /// Leaves the agent alone for `time`.
-pub(crate) fn watch(served: &Served, owner: &Owner, time: Duration) -> anyhow::Result<Cost> {
+pub(crate) fn watch(served: &Served, fixture: &Fixture, time: Duration) -> anyhow::Result<Cost> {
     sleep(SETTLES);
     let drain = [crate::own_program()?.display().to_string(), "drain".to_owned()];
     let before = served.cpu()?;
@@ -59,7 +59,7 @@ pub(crate) fn watch(served: &Served, owner: &Owner, time: Duration) -> anyhow::R
     let mut drained = Duration::ZERO;
     let mut due = started;
     while due < started + time {
-        let usage = measure_in(owner.netns(), &drain)?;
+        let usage = measure_in(fixture.netns(), &drain)?;
         drained += Duration::from_micros(usage.cpu_us());
         due += EVERY;
         sleep(due.saturating_duration_since(Instant::now()));
@@ -68,15 +68,15 @@ pub(crate) fn watch(served: &Served, owner: &Owner, time: Duration) -> anyhow::R
     served.check()?;
     let (resident_mb, peak_mb) = (served.megabytes("VmRSS")?, served.megabytes("VmHWM")?);
     // Asked last: answering is not to be part of the cost.
-    let health: Value = serde_json::from_slice(&HEALTH.fetch(owner.netns())?)
+    let health: Value = serde_json::from_slice(&HEALTH.fetch(fixture.netns())?)
         .context("cannot read the agent's health page")?;
     let abilities = health["abilities"].as_array().map_or(&[][..], Vec::as_slice);
     let is_by_ebpf = abilities.iter().any(|one| one["name"] == EBPF && one["missing"].is_null());
     Ok(Cost {
         source: served.source(),
         is_by_ebpf,
-        sockets: owner.sockets(),
-        seen: health["sockets"].as_u64().context("the health page tells no sockets")?,
+        sockets: fixture.sockets(),
+        seen: health["sockets"].as_u64().context("the health page reports no sockets")?,
         watched,
         cpu,
         drain: drained,

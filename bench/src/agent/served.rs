@@ -1,4 +1,4 @@
-//! A running `conns serve` in the holder's namespace, and what the kernel says of it.
+//! A running `conns serve` in the fixture's namespace, and what the kernel says of it.
 
 use std::fs::read_to_string;
 use std::io::{BufRead, BufReader};
@@ -20,7 +20,7 @@ fn fixture_filter(netns: &str) -> String {
     )
 }
 /// For the first look at ten thousand sockets, and the start itself.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_TIMEOUT: Duration = Duration::from_secs(20);
 /// The unit of proc_pid_stat(5), which every kernel shows so to programs.
 const USER_HZ: u64 = 100;
 /// utime of proc_pid_stat(5), counted behind the name, which may hold anything; stime follows.
@@ -57,7 +57,7 @@ impl Served {
         });
         let served = Self { child, said, source };
         let mut lines = Vec::new();
-        while let Ok(line) = served.said.recv_timeout(READY_WITHIN) {
+        while let Ok(line) = served.said.recv_timeout(READY_TIMEOUT) {
             if line == "conns: ready" {
                 return Ok(served);
             }

@@ -30,7 +30,7 @@ impl Watching {
         let health = agent.health(Some(&home))?;
         for ability in ABILITIES {
             let abilities =
-                health["abilities"].as_array().context("the agent tells no abilities")?;
+                health["abilities"].as_array().context("the agent reports no abilities")?;
             let found = abilities.iter().find(|one| one["name"] == ability);
             let missing = found.with_context(|| format!("the agent has no ability {ability}"))?;
             let missing = &missing["missing"];

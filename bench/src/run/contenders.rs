@@ -23,7 +23,7 @@ pub(crate) enum Rows {
 pub(crate) enum Listed {
     /// The held sockets only.
     Established,
-    /// The held sockets and the holder's listeners.
+    /// The held sockets and the fixture's listeners.
     Everything,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Contender {
     pub(crate) label: &'static str,
     /// What is executed.
     pub(crate) program: Program,
-    /// `{netns}` stands for the holder's namespace.
+    /// `{netns}` stands for the fixture's namespace.
     arguments: &'static [&'static str],
     /// How to count.
     pub(crate) rows: Rows,
@@ -59,7 +59,7 @@ pub(crate) const SUBJECT: &str = "conns -a -o json --source ebpf";
 pub(crate) const SUBJECT_KERNEL: &str = "conns -a -o json --source kernel";
 /// conns as a person uses it.
 pub(crate) const SUBJECT_TABLE: &str = "conns -t -o table";
-/// The peer that tells the most similar things: sockets, kernel facts, owners.
+/// The peer that reports the most similar things: sockets, kernel facts, owners.
 pub(crate) const RIVAL: &str = "ss -tinp";
 
 /// The table alone, by eBPF, put into rows and not printed.

@@ -1,4 +1,4 @@
-//! A watcher at work: started with what it tells going to a file, given time, and ended.
+//! A watcher at work: started with what it reports going to a file, given time, and ended.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -16,10 +16,10 @@ use super::watchers::Sampler;
 
 /// Nobody says when it watches; the slowest here compiles a program first.
 const BEFORE: Duration = Duration::from_secs(6);
-/// Those that tell once a second have told by then.
+/// Those that tell once a second have reported by then.
 const AFTER: Duration = Duration::from_secs(5);
 /// For writing what is left; one that still runs is killed.
-const END_WITHIN: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a line in which a watcher complains; the rest explains no more.
 const COMPLAINT_MOST: usize = 160;
 
@@ -32,7 +32,7 @@ pub(super) struct Watch {
     tells_in_file: bool,
 }
 
-/// What it told.
+/// What it reported.
 pub(super) struct Told {
     folder: Folder,
     tells_in_file: bool,
@@ -79,13 +79,13 @@ impl Watch {
         for signal in [Signal::INT, Signal::TERM] {
             // It may have ended by itself.
             let _ = kill_process(pid, signal);
-            if self.has_ended_within(END_WITHIN / 2)? {
-                return Ok(self.told(false));
+            if self.has_ended_within(STOP_TIMEOUT / 2)? {
+                return Ok(self.reported(false));
             }
         }
         self.child.kill().context("cannot kill it")?;
         self.child.wait().context("cannot wait for its end")?;
-        Ok(self.told(true))
+        Ok(self.reported(true))
     }
 
     fn has_ended_within(&mut self, time: Duration) -> anyhow::Result<bool> {
@@ -99,7 +99,7 @@ impl Watch {
         Ok(false)
     }
 
-    fn told(mut self, was_killed: bool) -> Told {
+    fn reported(mut self, was_killed: bool) -> Told {
         let folder = Folder(std::mem::take(&mut self.folder.0));
         Told { folder, tells_in_file: self.tells_in_file, was_killed }
     }
@@ -114,7 +114,7 @@ impl Drop for Watch {
 }
 
 impl Told {
-    /// Every line it told.
+    /// Every line it reported.
     pub(super) fn lines(&self) -> anyhow::Result<impl Iterator<Item = std::io::Result<String>>> {
         let name = if self.tells_in_file { "log" } else { "out" };
         let place = self.folder.file(name);

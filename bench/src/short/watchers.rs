@@ -30,12 +30,12 @@ pub(super) struct Sampler {
     program: Program,
     /// `{fields}` stands for the fields asked for, `{file}` for a file of the watcher's own.
     arguments: &'static [&'static str],
-    /// Whether what it tells is in that file, not on standard output.
+    /// Whether what it reports is in that file, not on standard output.
     pub(super) tells_in_file: bool,
     /// How a line is read.
     pub(super) parse: Parse,
-    /// What it tells of a connection it sees.
-    pub(super) tells: &'static str,
+    /// What it reports a connection it sees.
+    pub(super) reports: &'static str,
 }
 
 /// All of them.
@@ -46,7 +46,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         arguments: &["events", "-o", "jsonl", "--columns", "{fields}"],
         tells_in_file: false,
         parse: conns,
-        tells: "both ends, owner, exact bytes, beginning and end",
+        reports: "both ends, owner, exact bytes, beginning and end",
     },
     Sampler {
         label: "ss -tn, again and again",
@@ -54,7 +54,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         arguments: &["-c", "while :; do ss -Htn; done"],
         tells_in_file: false,
         parse: ss,
-        tells: "what is open at the moment",
+        reports: "what is open at the moment",
     },
     Sampler {
         label: "ss -tn, once a second",
@@ -62,7 +62,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         arguments: &["-c", "while :; do ss -Htn; sleep 1; done"],
         tells_in_file: false,
         parse: ss,
-        tells: "what is open at the moment",
+        reports: "what is open at the moment",
     },
     Sampler {
         label: "ss -tan, once a second",
@@ -70,7 +70,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         arguments: &["-c", "while :; do ss -Htan; sleep 1; done"],
         tells_in_file: false,
         parse: ss,
-        tells: "also the TIME-WAIT stub of one end, a minute long: neither owner nor bytes",
+        reports: "also the TIME-WAIT stub of one end, a minute long: neither owner nor bytes",
     },
     Sampler {
         label: "tcplife-bpfcc",
@@ -78,7 +78,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         arguments: &[],
         tells_in_file: false,
         parse: tcplife,
-        tells: "ends, owner, kB, duration",
+        reports: "ends, owner, kB, duration",
     },
     Sampler {
         label: "tcplife (libbpf-tools)",
@@ -86,7 +86,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         arguments: &[],
         tells_in_file: false,
         parse: tcplife,
-        tells: "ends, owner, kB, duration",
+        reports: "ends, owner, kB, duration",
     },
     Sampler {
         label: "rustnet --headless",
@@ -108,7 +108,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         ],
         tells_in_file: true,
         parse: rustnet,
-        tells: "new connections, by capture",
+        reports: "new connections, by capture",
     },
     Sampler {
         label: "bandwhich --raw",
@@ -116,7 +116,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         arguments: &["--raw", "--no-resolve", "--connections", "--interface", "lo"],
         tells_in_file: false,
         parse: bandwhich,
-        tells: "what moved in the last second, by capture",
+        reports: "what moved in the last second, by capture",
     },
 ];
 

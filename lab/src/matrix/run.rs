@@ -135,8 +135,9 @@ fn sleep_until(time: Instant) {
 }
 
 fn picked<'a>(rows: &'a [Value], pick: &Pick, stage: &Stage) -> Vec<&'a Value> {
-    let port =
-        |row: &Value, key: &str, wanted: Option<u16>| wanted.is_none_or(|port| row[key] == port);
+    let port = |row: &Value, key: &str, expected: Option<u16>| {
+        expected.is_none_or(|port| row[key] == port)
+    };
     rows.iter()
         .filter(|row| row["netns"] == stage.side(pick.side).name())
         .filter(|row| {

@@ -15,12 +15,12 @@ use rustix::net::{
 };
 use serde_json::json;
 
-use super::talk::{WORDS, say, stay};
+use super::stdio::{COMMANDS, emit, park};
 use super::{Knobs, socket};
 
 /// Arguments of `hold`.
 #[derive(Args, Clone, Debug)]
-pub struct Hold {
+pub struct Share {
     /// Where to connect.
     #[arg(long)]
     to: SocketAddr,
@@ -35,9 +35,9 @@ pub struct Hold {
     let_go: bool,
 }
 
-impl Hold {
-    pub(super) fn play(&self) -> Result<()> {
-        WORDS.listen();
+impl Share {
+    pub(super) fn run(&self) -> Result<()> {
+        COMMANDS.listen();
         let stream = socket::connected(&self.to, None, &Knobs::default())?;
         let local = stream.local_addr()?;
         let mut inputs: Vec<ChildStdin> = Vec::new();
@@ -65,8 +65,8 @@ impl Hold {
             owners.push(std::process::id());
             std::mem::forget(stream);
         }
-        say(&json!({"event": "ready", "local": local, "holders": owners}));
-        stay()
+        emit(&json!({"event": "ready", "local": local, "holders": owners}));
+        park()
     }
 }
 
@@ -101,9 +101,9 @@ fn give(through: &OwnedFd, what: &impl AsFd) -> Result<()> {
 }
 
 pub(super) fn keep() -> Result<()> {
-    WORDS.listen();
-    say(&json!({"event": "ready"}));
-    stay()
+    COMMANDS.listen();
+    emit(&json!({"event": "ready"}));
+    park()
 }
 
 pub(super) fn take() -> Result<()> {
@@ -128,7 +128,7 @@ pub(super) fn take() -> Result<()> {
     if kept.len() != 1 {
         bail!("got {} descriptors instead of one", kept.len());
     }
-    WORDS.listen();
-    say(&json!({"event": "ready"}));
-    stay()
+    COMMANDS.listen();
+    emit(&json!({"event": "ready"}));
+    park()
 }

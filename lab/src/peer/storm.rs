@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use serde_json::json;
 
-use super::talk::{WORDS, say, stay};
+use super::stdio::{COMMANDS, emit, park};
 use crate::storm::{End, Number, PROCESSES, Side, write_ends};
 
 /// Arguments of both roles.
@@ -64,11 +64,11 @@ const BATCH: usize = 16;
 const BACKLOG: i32 = 4096;
 
 impl Client {
-    pub(super) fn play(self) -> Result<()> {
-        WORDS.listen();
+    pub(super) fn run(self) -> Result<()> {
+        COMMANDS.listen();
         name_process("client", self.part.number)?;
-        say(&json!({"event": "ready"}));
-        WORDS.wait("go");
+        emit(&json!({"event": "ready"}));
+        COMMANDS.wait("go");
         let started = Instant::now();
         let threads = (0..THREADS)
             .map(|thread| {
@@ -85,13 +85,13 @@ impl Client {
         }
         let took = started.elapsed();
         write_ends(&self.part.record, &ends)?;
-        say(&json!({
+        emit(&json!({
             "event": "done",
             "connections": ends.len(),
             "took_us": took.as_micros() as u64,
             "latest_us": latest.as_micros() as u64,
         }));
-        stay()
+        park()
     }
 
     /// The connections of one thread, each begun when its time has come, or late; and how late the latest was.
@@ -126,14 +126,14 @@ fn connect(batch: &[Number], ends: &mut Vec<End>) -> IoResult<()> {
         rustix::net::connect(&socket, &to)?;
         let mut stream = TcpStream::from(socket);
         let local = stream.local_addr()?;
-        let mut asked = [7; Number::BYTES_MOST];
+        let mut asked = [7; Number::MAX_BYTES];
         asked[..Number::BYTES].copy_from_slice(&number.0.to_be_bytes());
         stream.write_all(&asked[..number.asked()])?;
         open.push((number, stream, local));
     }
     let mut waiting = Vec::with_capacity(batch.len());
     for (number, mut stream, local) in open {
-        let mut answer = [0; Number::BYTES_MOST];
+        let mut answer = [0; Number::MAX_BYTES];
         stream.read_exact(&mut answer[..number.answered()])?;
         ends.push(End {
             number: number.0,
@@ -168,8 +168,8 @@ struct Served {
 }
 
 impl Server {
-    pub(super) fn play(&self) -> Result<()> {
-        WORDS.listen();
+    pub(super) fn run(&self) -> Result<()> {
+        COMMANDS.listen();
         let number = self.part.number;
         name_process("server", number)?;
         let port = Number::port_of(number);
@@ -184,9 +184,9 @@ impl Server {
                 served.is_broken.store(true, SeqCst);
             }
         })?;
-        say(&json!({"event": "ready"}));
+        emit(&json!({"event": "ready"}));
         // Told when the clients are done: then all are accepted, and the last are about to be over.
-        WORDS.wait("report");
+        COMMANDS.wait("report");
         let ends = loop {
             if served.is_broken.load(SeqCst) {
                 bail!("a connection broke on the server's side: see above");
@@ -199,8 +199,8 @@ impl Server {
             sleep(Duration::from_millis(1));
         };
         write_ends(&self.part.record, &ends)?;
-        say(&json!({"event": "done", "connections": ends.len()}));
-        stay()
+        emit(&json!({"event": "done", "connections": ends.len()}));
+        park()
     }
 }
 
@@ -249,7 +249,7 @@ impl Served {
 /// Reads what is asked, which is on its way, and answers.
 fn answer(mut stream: TcpStream, remote: SocketAddr) -> IoResult<(TcpStream, End)> {
     let local = stream.local_addr()?;
-    let mut asked = [0; Number::BYTES_MOST + 1];
+    let mut asked = [0; Number::MAX_BYTES + 1];
     let mut received = 0;
     let number = loop {
         let bytes = stream.read(&mut asked[received..])?;

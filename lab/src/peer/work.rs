@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::talk::{WORDS, say};
+use super::stdio::{COMMANDS, emit};
 
 /// The work of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Work {
         }
         // An ended work does not close: what the peer then sees must be the scenario's choice, not an accident.
         if matches!(self, Self::Ignore | Self::Exact(..)) {
-            WORDS.wait("close");
+            COMMANDS.wait("close");
         }
     }
 }
@@ -187,10 +187,10 @@ fn exact(stream: &TcpStream, send: u64, receive: u64) -> Result<()> {
         }
         received
     });
-    say(&json!({"event": "moved", "sent": sent.load(Relaxed), "received": received}));
-    WORDS.wait("fin");
+    emit(&json!({"event": "moved", "sent": sent.load(Relaxed), "received": received}));
+    COMMANDS.wait("fin");
     stream.shutdown(Shutdown::Write)?;
-    say(&json!({"event": "fin"}));
+    emit(&json!({"event": "fin"}));
     Ok(())
 }
 

@@ -13,35 +13,35 @@ use serde_json::Value;
 
 use crate::agent::{Agent, HttpAnswer};
 
-use super::customer::QUESTIONS;
-use super::field::{Field, at};
+use super::context::{AttackContext, at};
+use super::probe_client::REQUESTS;
 
 /// As often as the agent's beat is due.
-const BEAT_US: i64 = 1_000_000;
+const INTERVAL_US: i64 = 1_000_000;
 /// The control thread wakes up so often.
-const WAKE_EVERY: Duration = Duration::from_millis(20);
+const WAKE_INTERVAL: Duration = Duration::from_millis(20);
 /// The page of health is read so often, to see the time of each snapshot.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A beat comes each second; a stream that told of none for so long has been forgotten. It waits for its turn among
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+/// A beat comes each second; a stream that reported of none for so long has been forgotten. It waits for its turn among
 /// those who ask for long answers.
 const SILENCE: Duration = Duration::from_secs(20);
 /// Beats after which the measuring can begin.
-const WARM_BEATS: u64 = 2;
+const WARM_UPDATES: u64 = 2;
 /// Troubles that are kept; the rest is counted.
-const TROUBLES_KEPT: usize = 20;
+const MAX_ERRORS: usize = 20;
 
 /// All that was read so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readings {
-    /// Beats that were seen, and beats the subscriber was told of.
+    /// Beats that were seen, and beats the subscriber was reported of.
     pub(super) updates: u64,
-    pub(super) told: u64,
+    pub(super) reported: u64,
     /// Farthest that two successive snapshots were from being a second apart.
-    pub(super) gap_worst: Duration,
+    pub(super) gap_max: Duration,
     /// Latest that a thread which does nothing but wake up woke up.
-    pub(super) control_worst: Duration,
+    pub(super) control_lateness_max: Duration,
     /// As the agent says.
-    pub(super) slip_worst: Duration,
+    pub(super) lateness_max: Duration,
     pub(super) samples_skipped: u64,
     pub(super) sockets: u64,
     pub(super) clients: u64,
@@ -52,12 +52,12 @@ pub(super) struct Readings {
     pub(super) descriptors: usize,
     /// Questions of the client that behaves.
     pub(super) answers: u64,
-    pub(super) answer_worst: Duration,
+    pub(super) answer_time_max: Duration,
     pub(super) answered: BTreeSet<&'static str>,
     /// What went wrong, the first of it.
-    pub(super) troubles: Vec<String>,
-    pub(super) troubles_more: u64,
-    pub(super) is_gone: bool,
+    pub(super) errors: Vec<String>,
+    pub(super) further_errors: u64,
+    pub(super) has_exited: bool,
 }
 
 /// Where all write down what they read.
@@ -77,48 +77,48 @@ impl Gauge {
         let mut readings = self.lock();
         readings.answers += 1;
         readings.answered.insert(name);
-        readings.answer_worst = readings.answer_worst.max(after);
+        readings.answer_time_max = readings.answer_time_max.max(after);
     }
 
     pub(super) fn refused(&self, name: &str, why: &str) {
-        self.trouble(format!("{name} was not answered: {why}"));
+        self.record_error(format!("{name} was not answered: {why}"));
     }
 
-    fn trouble(&self, what: String) {
+    fn record_error(&self, what: String) {
         let mut readings = self.lock();
-        if readings.troubles.len() < TROUBLES_KEPT {
-            readings.troubles.push(what);
+        if readings.errors.len() < MAX_ERRORS {
+            readings.errors.push(what);
         } else {
-            readings.troubles_more += 1;
+            readings.further_errors += 1;
         }
     }
 
-    /// Whether every question was answered once and beats come.
+    /// Whether every request was answered once and beats come.
     pub(super) fn is_warm(&self) -> bool {
         let readings = self.lock();
-        readings.answered.len() == QUESTIONS.len()
-            && readings.updates >= WARM_BEATS
-            && readings.told >= WARM_BEATS
+        readings.answered.len() == REQUESTS.len()
+            && readings.updates >= WARM_UPDATES
+            && readings.reported >= WARM_UPDATES
     }
 
     /// Wakes up again and again.
-    pub(super) fn control(&self, field: &Field<'_>) {
+    pub(super) fn control(&self, context: &AttackContext<'_>) {
         let mut due = Instant::now();
-        while field.goes_on() {
-            due += WAKE_EVERY;
+        while context.is_running() {
+            due += WAKE_INTERVAL;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let late = due.elapsed();
             let mut readings = self.lock();
-            readings.control_worst = readings.control_worst.max(late);
+            readings.control_lateness_max = readings.control_lateness_max.max(late);
             // What was slept through is not made up for.
             due = due.max(Instant::now());
         }
     }
 
     /// Sees when each snapshot was made, on the page that is never kept waiting by long answers.
-    pub(super) fn watch(&self, field: &Field<'_>) {
+    pub(super) fn watch(&self, context: &AttackContext<'_>) {
         let mut last = None;
-        while field.goes_on() {
+        while context.is_running() {
             // What goes wrong here goes wrong for the client that behaves too.
             if let Ok(snapshot) = snapshot() {
                 if let Some((sequence, at_us)) =
@@ -128,43 +128,43 @@ impl Gauge {
                 }
                 last = Some(snapshot);
             }
-            field.pause(LOOK_EVERY);
+            context.pause(SAMPLE_INTERVAL);
         }
     }
 
     /// So many beats later a snapshot was made so much later.
     fn update(&self, updates: u64, later_us: i64) {
-        let due = i64::try_from(updates).unwrap_or(i64::MAX).saturating_mul(BEAT_US);
+        let due = i64::try_from(updates).unwrap_or(i64::MAX).saturating_mul(INTERVAL_US);
         let off = Duration::from_micros(later_us.abs_diff(due));
         let mut readings = self.lock();
         readings.updates += updates;
-        readings.gap_worst = readings.gap_worst.max(off);
+        readings.gap_max = readings.gap_max.max(off);
     }
 
-    /// Listens to the agent's beats as they are told.
-    pub(super) fn subscribe(&self, field: &Field<'_>) {
-        while field.goes_on() {
-            if let Err(error) = self.listen(field)
-                && field.goes_on()
+    /// Listens to the agent's beats as they are reported.
+    pub(super) fn subscribe(&self, context: &AttackContext<'_>) {
+        while context.is_running() {
+            if let Err(error) = self.listen(context)
+                && context.is_running()
             {
-                self.trouble(format!("the subscriber lost its stream: {error:#}"));
-                field.pause(Duration::from_secs(1));
+                self.record_error(format!("the subscriber lost its stream: {error:#}"));
+                context.pause(Duration::from_secs(1));
             }
         }
     }
 
-    fn listen(&self, field: &Field<'_>) -> Result<()> {
+    fn listen(&self, context: &AttackContext<'_>) -> Result<()> {
         let mut stream = TcpStream::connect_timeout(&at(7979), SILENCE)?;
         stream.set_read_timeout(Some(SILENCE))?;
-        // Nothing matches: only beats are told.
+        // Nothing matches: only beats are reported.
         stream.write_all(
             b"GET /api/v1/changes?updates=false&filter=local_port==1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         )?;
         for line in BufReader::new(stream).lines() {
             if line? == "event: beat" {
-                self.lock().told += 1;
+                self.lock().reported += 1;
             }
-            if !field.goes_on() {
+            if !context.is_running() {
                 return Ok(());
             }
         }
@@ -174,11 +174,11 @@ impl Gauge {
     /// Asks the kernel and the agent.
     pub(super) fn sample(&self, agent: &Agent) -> Result<()> {
         let Ok(status) = fs::read_to_string(format!("/proc/{}/status", agent.pid())) else {
-            self.lock().is_gone = true;
+            self.lock().has_exited = true;
             return Ok(());
         };
         if status.contains("State:\tZ") {
-            self.lock().is_gone = true;
+            self.lock().has_exited = true;
             return Ok(());
         }
         let descriptors = descriptors(agent.pid())?;
@@ -189,24 +189,24 @@ impl Gauge {
             readings.descriptors = descriptors;
         }
         match agent.health(None) {
-            Ok(health) => self.heard(&health),
-            Err(error) => self.trouble(format!("its health page: {error:#}")),
+            Ok(health) => self.read_health(&health),
+            Err(error) => self.record_error(format!("its health page: {error:#}")),
         }
         Ok(())
     }
 
     /// Notes what a health page says.
-    fn heard(&self, health: &Value) {
+    fn read_health(&self, health: &Value) {
         let mut readings = self.lock();
         let number = |place: &str| health.pointer(place).and_then(Value::as_u64);
         match (number("/beats/slip_max_us"), number("/beats/missed")) {
             (Some(slip), Some(missed)) => {
-                readings.slip_worst = Duration::from_micros(slip);
+                readings.lateness_max = Duration::from_micros(slip);
                 readings.samples_skipped = missed;
             }
             _ => {
                 drop(readings);
-                return self.trouble(format!("its health page has no beats: {health}"));
+                return self.record_error(format!("its health page has no beats: {health}"));
             }
         }
         readings.sockets = number("/sockets").unwrap_or_default();
@@ -220,20 +220,20 @@ impl Gauge {
         let r = self.lock();
         format!(
             "{:>5}s  clients {:>5}  sockets {:>6}  slip {:>7.3?}  gap {:>7.3?}  (machine {:>7.3?})  \
-             resident {:>4} MB (peak {:>4})  fds {:>5}  answers {:>5} (worst {:.0?})  refused {:>6}  troubles {}",
+             resident {:>4} MB (peak {:>4})  fds {:>5}  answers {:>5} (worst {:.0?})  refused {:>6}  errors {}",
             at.as_secs(),
             r.clients,
             r.sockets,
-            r.slip_worst,
-            r.gap_worst,
-            r.control_worst,
+            r.lateness_max,
+            r.gap_max,
+            r.control_lateness_max,
             r.resident / 1_000_000,
             r.resident_peak / 1_000_000,
             r.descriptors,
             r.answers,
-            r.answer_worst,
+            r.answer_time_max,
             r.refused,
-            r.troubles.len() as u64 + r.troubles_more,
+            r.errors.len() as u64 + r.further_errors,
         )
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use super::field::{Field, PORTS, reset};
+use super::context::{AttackContext, PORTS, reset};
 use super::random::Random;
 
 /// Nobody waits longer for what the agent says to noise.
@@ -34,9 +34,9 @@ const SENSE: &[&[u8]] = &[
 ];
 
 /// Random and mutated bytes on every port.
-pub(super) fn bytes(field: &Field<'_>, number: u64) {
-    let mut random = Random::new(field.seed ^ (number << 32));
-    while field.goes_on() {
+pub(super) fn bytes(context: &AttackContext<'_>, number: u64) {
+    let mut random = Random::new(context.seed ^ (number << 32));
+    while context.is_running() {
         let (_, port) = *random.pick(&PORTS);
         let words = match random.below(3) {
             0 => {
@@ -48,7 +48,7 @@ pub(super) fn bytes(field: &Field<'_>, number: u64) {
                 mutated(sense, &mut random)
             }
         };
-        let Ok(mut client) = field.dial(port) else { continue };
+        let Ok(mut client) = context.dial(port) else { continue };
         let timed = client
             .set_write_timeout(Some(PATIENCE))
             .and_then(|()| client.set_read_timeout(Some(PATIENCE)));
@@ -88,12 +88,12 @@ fn mutated(mut bytes: Vec<u8>, random: &mut Random) -> Vec<u8> {
 }
 
 /// Opens and closes, some with a reset, some with a word.
-pub(super) fn churn(field: &Field<'_>, number: u64) {
-    let mut random = Random::new(field.seed ^ (number << 32));
-    while field.goes_on() {
+pub(super) fn churn(context: &AttackContext<'_>, number: u64) {
+    let mut random = Random::new(context.seed ^ (number << 32));
+    while context.is_running() {
         for _ in 0..BURST {
             let (_, port) = *random.pick(&PORTS);
-            let Ok(mut client) = field.dial(port) else { continue };
+            let Ok(mut client) = context.dial(port) else { continue };
             if random.below(2) == 0 {
                 // Closing is what this is about; whether the word arrives is not.
                 let _ = client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -102,7 +102,7 @@ pub(super) fn churn(field: &Field<'_>, number: u64) {
                 reset(&client);
             }
         }
-        field.pause(REST);
+        context.pause(REST);
     }
 }
 

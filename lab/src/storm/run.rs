@@ -8,23 +8,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::law::{MOST, Number, PROCESSES};
 use super::record::{End, Side, read_ends};
+use super::schedule::{MAX_CONNECTIONS, Number, PROCESSES};
 use crate::netns::Namespace;
 use crate::process::Peer;
 
 /// More TIME-WAIT stubs than any storm leaves. Where the kernel refuses one, it answers the peer's FIN with RST, and the
 /// connection has not ended as its number says.
-const TIME_WAITS_MOST: &str = "1000000";
+const MAX_TIME_WAITS: &str = "1000000";
 /// How much longer than planned a storm may take: a machine under test is not always fast.
 const SLACK: Duration = Duration::from_secs(60);
-const END_WITHIN: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// How much.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct Order {
+pub struct Options {
     /// Connections begun each second.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub rate: u64,
@@ -33,7 +33,7 @@ pub struct Order {
     pub time: Duration,
 }
 
-impl Order {
+impl Options {
     /// Connections in all.
     pub fn count(&self) -> u64 {
         (self.time.as_secs_f64() * self.rate as f64).round() as u64
@@ -48,7 +48,7 @@ pub fn process_name(side: &str, number: u64) -> String {
 /// The processes of a storm, ready to begin.
 #[derive(Debug)]
 pub struct Storm {
-    order: Order,
+    options: Options,
     servers: Vec<Peer>,
     clients: Vec<Peer>,
     folder: Folder,
@@ -69,10 +69,13 @@ pub struct Done {
 
 impl Storm {
     /// Starts the processes inside `namespace`; `program` is one that has the roles of `conns-lab peer`.
-    pub fn prepare(program: &Path, namespace: &Namespace, order: Order) -> Result<Self> {
-        let count = order.count();
-        ensure!((1..=MOST).contains(&count), "a storm has 1 to {MOST} connections, not {count}");
-        namespace.set("net/ipv4/tcp_max_tw_buckets", TIME_WAITS_MOST)?;
+    pub fn prepare(program: &Path, namespace: &Namespace, options: Options) -> Result<Self> {
+        let count = options.count();
+        ensure!(
+            (1..=MAX_CONNECTIONS).contains(&count),
+            "a storm has 1 to {MAX_CONNECTIONS} connections, not {count}"
+        );
+        namespace.set("net/ipv4/tcp_max_tw_buckets", MAX_TIME_WAITS)?;
         let folder = Folder::create()?;
         let start = |side: &str, number: u64, more: String| {
             let record = folder.record(side, number);
@@ -83,18 +86,18 @@ impl Storm {
         let servers = (0..PROCESSES)
             .map(|number| start("server", number, String::new()))
             .collect::<Result<Vec<_>>>()?;
-        let more = format!("--rate {} --count {}", order.rate, count);
+        let more = format!("--rate {} --count {}", options.rate, count);
         let clients = (0..PROCESSES)
             .map(|number| start("client", number, more.clone()))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { order, servers, clients, folder })
+        Ok(Self { options, servers, clients, folder })
     }
 
     /// Lets it begin, waits for its end, and ends its processes. Fails if a single connection did not go as its number
     /// says.
-    pub fn blow(mut self) -> Result<Done> {
+    pub fn run(mut self) -> Result<Done> {
         for client in &mut self.clients {
-            client.tell("go")?;
+            client.send("go")?;
         }
         let mut done = Done {
             ends: Vec::new(),
@@ -102,16 +105,16 @@ impl Storm {
             latest: Duration::ZERO,
             pids: HashMap::new(),
         };
-        let within = self.order.time * 3 + SLACK;
+        let within = self.options.time * 3 + SLACK;
         for client in &mut self.clients {
-            let said = client.wait("done", within)?;
-            let time = |key: &str| said[key].as_u64().map(Duration::from_micros);
-            done.took = done.took.max(time("took_us").context("a client told no time")?);
-            done.latest = done.latest.max(time("latest_us").context("a client told no time")?);
+            let stderr = client.wait("done", within)?;
+            let time = |key: &str| stderr[key].as_u64().map(Duration::from_micros);
+            done.took = done.took.max(time("took_us").context("a client reported no time")?);
+            done.latest = done.latest.max(time("latest_us").context("a client reported no time")?);
         }
         for server in &mut self.servers {
-            server.tell("report")?;
-            server.wait("done", END_WITHIN)?;
+            server.send("report")?;
+            server.wait("done", STOP_TIMEOUT)?;
         }
         for (side, name, peers) in
             [(Side::Client, "client", &self.clients), (Side::Server, "server", &self.servers)]
@@ -121,10 +124,10 @@ impl Storm {
                 done.ends.extend(read_ends(&self.folder.record(name, number))?);
             }
         }
-        let wanted = 2 * self.order.count();
+        let expected = 2 * self.options.count();
         ensure!(
-            done.ends.len() as u64 == wanted,
-            "the storm itself wrote down {} ends instead of {wanted}",
+            done.ends.len() as u64 == expected,
+            "the storm itself wrote down {} ends instead of {expected}",
             done.ends.len()
         );
         Ok(done)

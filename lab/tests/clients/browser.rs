@@ -8,7 +8,7 @@ use conns_lab::agent::Agent;
 use conns_lab::netns::Namespace;
 use serde_json::Value;
 
-use crate::stage::{Folder, Talks, agent, client, same};
+use crate::fixture::{Folder, Talks, agent, client, same};
 
 const LISTEN: [&str; 2] = ["--listen", "http=127.0.0.1:7979"];
 const AGENT: &str = "http://127.0.0.1:7979";
@@ -56,7 +56,7 @@ pub(crate) fn docs() -> Result<()> {
     Ok(())
 }
 
-/// Tries everything a page may do to read what another origin tells, and writes down what it got.
+/// Tries everything a page may do to read what another origin reports, and writes down what it got.
 const CURIOUS_PAGE: &str = r#"<!doctype html><pre id="said">nothing yet</pre><script>
 const said = [];
 async function ask(name, url, options) {
@@ -94,7 +94,7 @@ pub(crate) fn other_origin() -> Result<()> {
     let mut said: Vec<&str> = said.with_context(|| page.clone())?.lines().collect();
     said.sort_unstable();
     // The page ran, for it read what is its own; of ours it got nothing, not even a length.
-    let wanted = [
+    let expected = [
         "api: TypeError",
         "call: TypeError",
         "events: error",
@@ -102,7 +102,7 @@ pub(crate) fn other_origin() -> Result<()> {
         "opaque: opaque 0 0",
         "own: basic 200 4",
     ];
-    same("what a page of another origin got", said.as_slice(), &wanted)?;
+    same("what a page of another origin got", said.as_slice(), &expected)?;
     // Nor was anything answered that it could not read: the agent refused each of them.
     let refused = refusals(&agent, &namespace, "cross-site")?;
     ensure!(refused >= 5, "{refused} requests were refused as of another site");
@@ -130,7 +130,7 @@ pub(crate) fn rebound_name() -> Result<()> {
 /// How many requests the agent refused for this reason.
 fn refusals(agent: &Agent, namespace: &Namespace, why: &str) -> Result<u64> {
     let health = agent.health(Some(namespace))?;
-    // What never happened is not told.
+    // What never happened is not reported.
     match find(&health, why) {
         None => Ok(0),
         Some(count) => count.as_u64().with_context(|| format!("{why} is {count}")),

@@ -5,7 +5,7 @@ use conns_lab::agent::Agent;
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
-use crate::stage::{Talks, agent, python, same, shell};
+use crate::fixture::{Talks, agent, python, same, shell};
 
 /// Where a media server speaks RTMP.
 const RTMP: u16 = 1935;
@@ -118,13 +118,13 @@ fn carries(listed: &Value, talks: &Talks) -> Result<Vec<u64>> {
         shown.push([numbers[0], numbers[1], numbers[2], numbers[3]].map(Option::unwrap_or_default));
     }
     shown.sort_unstable();
-    let mut wanted: Vec<[u64; 4]> = talks
+    let mut expected: Vec<[u64; 4]> = talks
         .talks
         .iter()
         .map(|talk| [talk.far.into(), talks.port.into(), talk.up, talk.down])
         .collect();
-    wanted.sort_unstable();
-    same("carriers (far, near, rx, tx)", shown, wanted)?;
+    expected.sort_unstable();
+    same("carriers (far, near, rx, tx)", shown, expected)?;
     let last = |entry: &Value| entry["stack"].as_array()?.last()?["id"].as_u64();
     listed.iter().map(|entry| last(entry).context("an entry without a stack")).collect()
 }

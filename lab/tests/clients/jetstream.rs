@@ -4,7 +4,7 @@ use anyhow::Result;
 use conns_lab::netns::Namespace;
 use serde_json::json;
 
-use crate::stage::{agent, python, same};
+use crate::fixture::{agent, python, same};
 
 pub(crate) fn both_ways() -> Result<()> {
     let namespace = Namespace::create("jetstream")?;

@@ -7,9 +7,9 @@ use conns_lab::agent::Agent;
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
+use crate::fixture::{Folder, Talks, agent, client, python, same, shell};
 use crate::node::{LISTENER, Node, Pair};
 use crate::rows::rows;
-use crate::stage::{Folder, Talks, agent, client, python, same, shell};
 
 /// Monero's page, as it is kept beside the dialect's golden tests.
 const PAGE: &str =
@@ -132,7 +132,7 @@ fn login(namespace: &Namespace) -> Result<String> {
 }
 
 fn all_libraries_list(said: &Value, talks: &Talks) -> Result<()> {
-    let wanted: BTreeMap<u64, Value> = talks
+    let expected: BTreeMap<u64, Value> = talks
         .talks
         .iter()
         .map(|talk| {
@@ -154,7 +154,7 @@ fn all_libraries_list(said: &Value, talks: &Talks) -> Result<()> {
                 Ok((port.context("no port")?, json!(shown)))
             })
             .collect::<Result<_>>()?;
-        same(library, &shown, &wanted)?;
+        same(library, &shown, &expected)?;
     }
     same("monero", &said["monero"]["unknown"], &json!("MethodNotFound"))?;
     same("python-monerorpc", &said["python-monerorpc"]["unknown"], &json!(-32601))?;
@@ -180,7 +180,7 @@ fn compare_printed(namespace: &Namespace, node: &Node, more: &[&str]) -> Result<
         let its = [&its[0], &its[1], &its[2], &its[3], &its[7], &its[its.len() - 1]];
         same("columns", shown, its.map(String::as_str))?;
         same(
-            "what only the wire tells",
+            "what only the wire reports",
             [peer, flags].map(String::as_str),
             ["0000000000000000", "0"],
         )?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
-use crate::stage::{Folder, Talks, agent, installed, same, script};
+use crate::fixture::{Folder, Talks, agent, installed, same, script};
 
 const PORT: u16 = 5_000;
 
@@ -112,7 +112,7 @@ fn events(value: &Value) -> Result<&Vec<Value>> {
     value.as_array().with_context(|| format!("no events but {value}"))
 }
 
-/// The remote ports an event tells of, sorted.
+/// The remote ports an event reports, sorted.
 fn far_ports(event: &Value) -> Vec<u16> {
     let list = event["data"]["connections"].as_array();
     let port = |row: &Value| row["remote_port"].as_u64().and_then(|port| port.try_into().ok());

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
-use crate::stage::{Talks, agent, client, same};
+use crate::fixture::{Talks, agent, client, same};
 
 const PORT: u16 = 5_000;
 

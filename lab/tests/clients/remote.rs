@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
-use crate::stage::{Folder, Talks, agent, client, conns, same};
+use crate::fixture::{Folder, Talks, agent, client, conns, same};
 
 const PORT: u16 = 5_000;
 /// `conns` answered, but says what it could not read: some processes of some machines.

@@ -11,8 +11,8 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
+use crate::fixture::{TIMEOUT, agent, post, same, sequence};
 use crate::node::{CALL, LISTENER, NOISE, Node, Pair, make_noise};
-use crate::stage::{SOON, agent, post, same, sequence};
 
 /// Seconds by which ages may differ: both are cut to whole seconds, the node's by the wall clock's.
 const CLOCKS_S: i64 = 1;
@@ -53,7 +53,7 @@ pub(crate) fn as_the_node() -> Result<()> {
         same("rows of the node that dials", dialled.compare()?, 1)?;
     }
     let noise = u64::try_from(NOISE * ROUNDS)?;
-    let row = wait_for("all noise in our row", SOON, || {
+    let row = wait_for("all noise in our row", TIMEOUT, || {
         let row = accepted.of_mute_peer(&mute)?;
         Ok((row["recv_count"] == noise).then_some(row))
     })?;
@@ -67,7 +67,7 @@ impl Compared<'_> {
         let before = self.node.answer(self.namespace)?;
         let looks = sequence(self.agent, self.namespace)?;
         // The next look but one was begun after the node answered.
-        wait_for("two looks", SOON, || {
+        wait_for("two looks", TIMEOUT, || {
             Ok((sequence(self.agent, self.namespace)? >= looks + 2).then_some(()))
         })?;
         let ours = self.ours()?;
@@ -91,7 +91,7 @@ impl Compared<'_> {
 
     fn of_mute_peer(&self, peer: &std::net::TcpStream) -> Result<Value> {
         let address = peer.local_addr()?.to_string();
-        wait_for("the row of a mute peer", SOON, || {
+        wait_for("the row of a mute peer", TIMEOUT, || {
             Ok(rows(&self.ours()?).ok().and_then(|mut rows| rows.remove(&address)))
         })
     }
@@ -103,7 +103,7 @@ fn compare_row(before: &Value, ours: &Value, after: &Value) -> Result<()> {
     for key in EQUAL {
         same(key, &ours[key], &after[key])?;
     }
-    // What only the wire tells, as docs/dialects/monero.md promises it.
+    // What only the wire reports, as docs/dialects/monero.md promises it.
     same("peer_id", &ours["peer_id"], &"0000000000000000".into())?;
     for key in ["height", "pruning_seed", "rpc_credits_per_hash", "rpc_port", "support_flags"] {
         same(key, &ours[key], &0.into())?;
@@ -131,8 +131,8 @@ fn compare_row(before: &Value, ours: &Value, after: &Value) -> Result<()> {
     for row in [ours, after] {
         for (mean, count) in [("avg_download", "recv_count"), ("avg_upload", "send_count")] {
             let of = |key: &str| row[key].as_u64().with_context(|| format!("{key} is no number"));
-            let wanted = of(count)?.checked_div(of("live_time")?).unwrap_or(0) / 1024;
-            same(mean, of(mean)?, wanted)?;
+            let expected = of(count)?.checked_div(of("live_time")?).unwrap_or(0) / 1024;
+            same(mean, of(mean)?, expected)?;
         }
     }
     Ok(())

@@ -13,11 +13,11 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
+use crate::fixture::{TIMEOUT, conns, peer};
 use crate::loaded::number;
-use crate::stage::{SOON, conns, peer};
 
-/// A look is made each second. What is told by a change is known with the next; what a reconciliation finds takes longer.
-const NEXT_LOOK: Duration = Duration::from_secs(5);
+/// A look is made each second. What is reported by a change is known with the next; what a reconciliation finds takes longer.
+const NEXT_SAMPLE: Duration = Duration::from_secs(5);
 
 fn start(home: &Namespace) -> Result<Agent> {
     Agent::start(conns()?.path(), Some(home), &["--listen", "http=127.0.0.1:0"])
@@ -68,7 +68,7 @@ fn talk(
             .context("binding")?;
         let here = client.local_addr()?;
         for stream in [&socket, &client] {
-            stream.set_read_timeout(Some(SOON))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
         }
         if calls == Calls::Connected {
             socket.connect(here)?;
@@ -140,23 +140,23 @@ pub(crate) fn udp_peers() -> Result<()> {
     ] {
         let (socket, _clients, truth) = talk(&home, at, host, calls)?;
         let port = socket.local_addr()?.port();
-        let told = wait_for(&format!("the peers of {at} by {calls:?}"), NEXT_LOOK, || {
+        let reported = wait_for(&format!("the peers of {at} by {calls:?}"), NEXT_SAMPLE, || {
             let Some(row) = row(&agent, &home, port)? else { return Ok(None) };
             Ok((peers_of(&row)? == truth).then_some(row))
         })
         .with_context(|| {
-            format!("told is {:?}, where it was {truth:?}", row(&agent, &home, port))
+            format!("reported is {:?}, where it was {truth:?}", row(&agent, &home, port))
         })?;
         let sum = |index: usize| truth.iter().map(|(_, numbers)| numbers[index]).sum::<u64>();
         for (key, sum) in [("bytes_out", sum(0)), ("bytes_in", sum(1))] {
-            ensure!(told[key] == sum, "{key} is {}, the peers make {sum}", told[key]);
+            ensure!(reported[key] == sum, "{key} is {}, the peers make {sum}", reported[key]);
         }
     }
     Ok(())
 }
 
-/// Connects and does what it is told: has children, lets them become another program, passes the socket, lets it go.
-const HOLDER: &str = r#"
+/// Connects and does what it is reported: has children, lets them become another program, passes the socket, lets it go.
+const OWNER_SCRIPT: &str = r#"
 import array, os, signal, socket, sys
 stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 stream.set_inheritable(True)
@@ -202,7 +202,7 @@ impl Owner {
     fn start(namespace: &Namespace, port: u16) -> Result<Self> {
         let mut command = Command::new("python3");
         command
-            .args(["-c", HOLDER, &port.to_string()])
+            .args(["-c", OWNER_SCRIPT, &port.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = namespace.spawn(&mut command)?;
@@ -218,7 +218,7 @@ impl Owner {
         numbers.collect::<std::result::Result<_, _>>().with_context(|| format!("it said {line:?}"))
     }
 
-    fn tell(&mut self, word: &str) -> Result<Vec<u64>> {
+    fn send(&mut self, word: &str) -> Result<Vec<u64>> {
         let words = self.words.as_mut().context("its input is closed")?;
         writeln!(words, "{word}").with_context(|| format!("telling it to {word}"))?;
         self.numbers()
@@ -258,8 +258,8 @@ pub(crate) fn owner_changes() -> Result<()> {
     let (_server, local) = listener.accept()?;
     let pids = owner.numbers()?;
     let &[parent, taker] = pids.as_slice() else { anyhow::bail!("the script said {pids:?}") };
-    let owned = |what: &str, wanted: &[(u64, &str)]| -> Result<()> {
-        let told = || -> Result<Vec<(u64, String)>> {
+    let owned = |what: &str, expected: &[(u64, &str)]| -> Result<()> {
+        let reported = || -> Result<Vec<(u64, String)>> {
             let row = row(&agent, &home, local.port())?.unwrap_or_default();
             let owners = row["owners"].as_array().into_iter().flatten();
             let mut owners: Vec<_> = owners
@@ -268,23 +268,23 @@ pub(crate) fn owner_changes() -> Result<()> {
             owners.sort_unstable();
             Ok(owners)
         };
-        let mut wanted: Vec<_> =
-            wanted.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
-        wanted.sort_unstable();
-        wait_for(what, NEXT_LOOK, || Ok((told()? == wanted).then_some(())))
-            .with_context(|| format!("{:?} is told, where it is {wanted:?}", told()))
+        let mut expected: Vec<_> =
+            expected.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
+        expected.sort_unstable();
+        wait_for(what, NEXT_SAMPLE, || Ok((reported()? == expected).then_some(())))
+            .with_context(|| format!("{:?} is reported, where it is {expected:?}", reported()))
     };
     owned("the owner", &[(parent, "python3")])?;
-    let child = owner.tell("fork")?[0];
+    let child = owner.send("fork")?[0];
     owned("the owners after fork", &[(parent, "python3"), (child, "python3")])?;
-    owner.tell("exec")?;
+    owner.send("exec")?;
     owned("the owners after exec", &[(parent, "python3"), (child, "sleep")])?;
-    owner.tell("pass")?;
+    owner.send("pass")?;
     let all = [(parent, "python3"), (child, "sleep"), (taker, "python3")];
     owned("the owners after it was passed", &all)?;
-    owner.tell("close")?;
+    owner.send("close")?;
     owned("the owners after close", &all[1..])?;
-    owner.tell("kill")?;
+    owner.send("kill")?;
     owned("the owner that is left", &all[2..])?;
     let differences = reconciliation_differences(&agent.health(Some(&home))?)?;
     ensure!(differences == 0, "a scan of /proc corrected {differences} owners");

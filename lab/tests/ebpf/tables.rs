@@ -10,8 +10,8 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
-use crate::stage::{SOON, conns, peer};
-use crate::zoo::Zoo;
+use crate::fixture::{TIMEOUT, conns, peer};
+use crate::fixture_sockets::FixtureSockets;
 
 /// How often everything is compared.
 const ROUNDS: usize = 6;
@@ -42,7 +42,7 @@ fn rows<'a>(
     reading.iter().filter(|(key, _)| namespaces.contains(&key.0)).map(|(_, row)| row)
 }
 
-/// The zoo has all kinds, or the comparison proved less than it says.
+/// The fixture has all kinds, or the comparison proved less than it says.
 fn is_complete(reading: &Reading, namespaces: &BTreeSet<u64>) -> Result<()> {
     let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for row in rows(reading, namespaces) {
@@ -64,7 +64,7 @@ fn is_complete(reading: &Reading, namespaces: &BTreeSet<u64>) -> Result<()> {
     for kind in states.iter().chain(&others) {
         ensure!(
             kinds.contains_key(kind),
-            "the zoo has no socket with {} {}: {kinds:?}",
+            "the fixture has no socket with {} {}: {kinds:?}",
             kind.0,
             kind.1
         );
@@ -131,19 +131,22 @@ impl Comparison {
 }
 
 pub(crate) fn under_churn() -> Result<()> {
-    let zoo = Zoo::open()?;
+    let fixture = FixtureSockets::open()?;
     let others = Namespace::create("churn")?;
     let _server = peer(&others, "listen --at 127.0.0.1:7020 --do answer:16:16")?;
     let mut churn = peer(&others, "churn --to 127.0.0.1:7020 --per-second 300 --stable 50")?;
-    let namespaces =
-        zoo.namespaces().into_iter().map(Namespace::inode).collect::<Result<BTreeSet<u64>>>()?;
+    let namespaces = fixture
+        .namespaces()
+        .into_iter()
+        .map(Namespace::inode)
+        .collect::<Result<BTreeSet<u64>>>()?;
     let reading = read(&conns()?, "kernel")?;
     is_complete(&reading, &namespaces)?;
     Comparison::run(&namespaces, || read(&conns()?, "ebpf"), |_, _| false)?
         .check()
         .context("by eBPF")?;
-    churn.tell("report")?;
-    let report = churn.wait("report", SOON)?;
+    churn.send("report")?;
+    let report = churn.wait("report", TIMEOUT)?;
     ensure!(report["exchanged"].as_u64() > Some(100), "there was no churn: {report}");
     Ok(())
 }
@@ -170,10 +173,10 @@ const OF_MEMORY: [&str; 20] = [
     "age_us",
     // What programs keep with a socket is charged to it, also those of another agent; that one's end changes nothing else.
     "option_mem_bytes",
-    // An agent was told of it; a look infers it, and from FIN-WAIT-1 on may err.
+    // An agent was reported of it; a look infers it, and from FIN-WAIT-1 on may err.
     "direction",
 ];
-/// What is told at the moment it happens, and what passed through UDP sockets; unknown to a look.
+/// What is reported at the moment it happens, and what passed through UDP sockets; unknown to a look.
 const OF_EVENTS: [&str; 15] = [
     "duration_us",
     "opened_at_us",
@@ -201,8 +204,8 @@ fn listed(agent: &Agent, home: &Namespace) -> Result<Reading> {
         Ok(serde_json::from_slice(&answer.body)?)
     };
     let sequence = |list: &Value| list["snapshot"]["sequence"].as_u64();
-    let first = sequence(&list()?).context("the list tells no sequence")?;
-    let mut list = wait_for("two more looks of the agent", SOON, || {
+    let first = sequence(&list()?).context("the list reports no sequence")?;
+    let mut list = wait_for("two more looks of the agent", TIMEOUT, || {
         let list = list()?;
         Ok((sequence(&list) >= Some(first + 2)).then_some(list))
     })?;
@@ -215,13 +218,13 @@ fn listed(agent: &Agent, home: &Namespace) -> Result<Reading> {
 /// An agent reads again only what has changed: what it lists is what there is, all the same, of sockets that were there
 /// before it, that came since, and that have moved since.
 pub(crate) fn of_an_agent() -> Result<()> {
-    let (home, before) = (Namespace::create("home")?, Zoo::open()?);
+    let (home, before) = (Namespace::create("home")?, FixtureSockets::open()?);
     let agent = Agent::start(
         conns()?.path(),
         Some(&home),
         &["--listen", "http=127.0.0.1:0", "--follow-namespaces"],
     )?;
-    let after = Zoo::open()?;
+    let after = FixtureSockets::open()?;
     let namespaces = before.namespaces().into_iter().chain(after.namespaces());
     let namespaces = namespaces.map(Namespace::inode).collect::<Result<BTreeSet<u64>>>()?;
     // For a while nothing moves, so that nothing is read again; then one connection does.
@@ -249,9 +252,12 @@ fn is_known_otherwise(field: &str, what: &Difference) -> bool {
 
 /// The sets of holders, and that there are sockets with one, several and none.
 pub(crate) fn owners() -> Result<()> {
-    let zoo = Zoo::open()?;
-    let namespaces =
-        zoo.namespaces().into_iter().map(Namespace::inode).collect::<Result<BTreeSet<u64>>>()?;
+    let fixture = FixtureSockets::open()?;
+    let namespaces = fixture
+        .namespaces()
+        .into_iter()
+        .map(Namespace::inode)
+        .collect::<Result<BTreeSet<u64>>>()?;
     let (kernel, ebpf) = (read(&conns()?, "kernel")?, read(&conns()?, "ebpf")?);
     let mut counts = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -267,10 +273,10 @@ pub(crate) fn owners() -> Result<()> {
         *counts.entry(row["owners"].as_array().map(Vec::len)).or_insert(0) += 1;
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    for wanted in [None, Some(1), Some(2), Some(3)] {
+    for expected in [None, Some(1), Some(2), Some(3)] {
         ensure!(
-            counts.contains_key(&wanted),
-            "no socket of the zoo has {wanted:?} holders: {counts:?}"
+            counts.contains_key(&expected),
+            "no socket of the fixture has {expected:?} holders: {counts:?}"
         );
     }
     Ok(())
@@ -284,7 +290,7 @@ pub(crate) fn later_namespace() -> Result<()> {
     let later = Namespace::create("later")?;
     let listener = peer(&later, "listen --at 127.0.0.1:9005 --do ignore")?;
     let inode = later.inode()?;
-    wait_for("the listener of a namespace made later", SOON, || {
+    wait_for("the listener of a namespace made later", TIMEOUT, || {
         // Other tests use the port in their own namespaces, which the agent sees too.
         let filter = format!("netns_inode=={inode}%20and%20local_port==9005");
         let path = format!("/api/v1/connections?view=all&filter={filter}&fields=all");

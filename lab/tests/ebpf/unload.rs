@@ -11,11 +11,11 @@ use conns_lab::process::wait_for;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::loaded::{all, held_by, ownerless_since, pinned};
-use crate::stage::{SOON, conns};
+use crate::fixture::{TIMEOUT, conns};
+use crate::loaded::{all, owned_by, ownerless_since, pinned};
 
 /// The kernel frees programs after a grace period of RCU, and maps after their programs.
-const FREED_WITHIN: Duration = Duration::from_secs(20);
+const FREE_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn leaves_nothing(
     pid: u32,
@@ -23,23 +23,23 @@ fn leaves_nothing(
     before: &crate::loaded::Objects,
 ) -> Result<()> {
     let pinned_before = pinned()?;
-    let held = held_by(pid)?;
+    let owned = owned_by(pid)?;
     let there = all()?;
     for kind in ["prog", "map", "link"] {
-        ensure!(held.iter().any(|(one, _)| *one == kind), "it holds no {kind}: {held:?}");
+        ensure!(owned.iter().any(|(one, _)| *one == kind), "it holds no {kind}: {owned:?}");
     }
     ensure!(
-        held.is_subset(&there),
-        "bpftool does not list all that it holds: {held:?} of {there:?}"
+        owned.is_subset(&there),
+        "bpftool does not list all that it holds: {owned:?} of {there:?}"
     );
     kill()?;
-    wait_for("all that it held to be gone", FREED_WITHIN, || {
+    wait_for("all that it owned to be gone", FREE_TIMEOUT, || {
         let there = all()?;
-        Ok(held.is_disjoint(&there).then_some(()))
+        Ok(owned.is_disjoint(&there).then_some(()))
     })?;
     // What is loaded is the whole machine's, so these tests run alone; still, other programs may load and unload meanwhile.
     // An object without a process that refers to it was left behind.
-    wait_for("no object to be left without a process", FREED_WITHIN, || {
+    wait_for("no object to be left without a process", FREE_TIMEOUT, || {
         Ok(ownerless_since(before)?.is_empty().then_some(()))
     })
     .with_context(|| format!("left: {:?}", ownerless_since(before)))?;
@@ -61,7 +61,7 @@ pub(crate) fn agent() -> Result<()> {
         agent.pid(),
         || {
             agent.signal(Signal::KILL)?;
-            agent.wait(SOON).map(|_| ())
+            agent.wait(TIMEOUT).map(|_| ())
         },
         &before,
     )
@@ -110,7 +110,7 @@ fn reports(
     Ok(is_all.then_some(()))
 }
 
-/// Both are told everything; one is killed, and the other goes on.
+/// Both are reported everything; one is killed, and the other goes on.
 pub(crate) fn two_agents() -> Result<()> {
     let (place, home) = (Namespace::create("a")?, Namespace::create("home")?);
     let start = || {
@@ -123,10 +123,14 @@ pub(crate) fn two_agents() -> Result<()> {
     let (mut first, second) = (start()?, start()?);
     let ends = connect(&place)?;
     for agent in [&first, &second] {
-        wait_for("an agent to report a connection", SOON, || reports(agent, &home, &place, ends))?;
+        wait_for("an agent to report a connection", TIMEOUT, || {
+            reports(agent, &home, &place, ends)
+        })?;
     }
     first.signal(Signal::KILL)?;
-    first.wait(SOON)?;
+    first.wait(TIMEOUT)?;
     let ends = connect(&place)?;
-    wait_for("the other agent to report one more", SOON, || reports(&second, &home, &place, ends))
+    wait_for("the other agent to report one more", TIMEOUT, || {
+        reports(&second, &home, &place, ends)
+    })
 }

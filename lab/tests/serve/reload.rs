@@ -9,7 +9,7 @@ use conns_lab::process::{Peer, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::stage::{Folder, HTTP, SOON, agent, gets, peer, token, wait_said};
+use crate::fixture::{Folder, HTTP, TIMEOUT, agent, gets, peer, token, wait_stderr};
 
 /// Two nodes: one with one peer, one with two.
 const NODES: [(u16, usize); 2] = [(9001, 1), (9002, 2)];
@@ -53,19 +53,19 @@ impl Scene {
         file(&self.namespace, interval, hash, node)
     }
 
-    /// Writes the file anew, tells the agent, and waits until it says so.
-    fn reload(&self, text: &str, says: &str) -> Result<String> {
+    /// Writes the file anew, reports the agent, and waits until it says so.
+    fn reload(&self, text: &str, expected: &str) -> Result<String> {
         fs::write(self.folder.path("conns.toml"), text)?;
         self.agent.signal(Signal::HUP)?;
-        wait_said(&self.agent, says)
+        wait_stderr(&self.agent, expected)
     }
 
-    fn ask(&self, wanted: u16, token: &str, path: &str, more: &[&str]) -> Result<String> {
+    fn ask(&self, expected: u16, token: &str, path: &str, more: &[&str]) -> Result<String> {
         let url = format!("{}{path}", self.agent.place("http")?);
         let bearer = format!("Authorization: Bearer {token}");
         let mut all = vec!["-H", &bearer, &url];
         all.extend_from_slice(more);
-        gets(&self.namespace, wanted, &all)
+        gets(&self.namespace, expected, &all)
     }
 
     /// Peers in the Monero dialect.
@@ -82,9 +82,9 @@ impl Scene {
         health["interval_us"].as_u64().with_context(|| format!("no interval in {health}"))
     }
 
-    fn wait_peers(&self, token: &str, wanted: usize) -> Result<()> {
-        wait_for(&format!("{wanted} peers of the node"), SOON, || {
-            Ok((self.peers(token)? == wanted).then_some(()))
+    fn wait_peers(&self, token: &str, expected: usize) -> Result<()> {
+        wait_for(&format!("{expected} peers of the node"), TIMEOUT, || {
+            Ok((self.peers(token)? == expected).then_some(()))
         })
     }
 }
@@ -100,41 +100,45 @@ pub(crate) fn changes() -> Result<()> {
 
     scene.reload(&scene.file("250ms", &new_hash, NODES[1].0)?, "configuration read again")?;
     scene.ask(401, &old, "/health", &[])?;
-    wait_for("the new interval", SOON, || Ok((scene.interval_us(&new)? == 250_000).then_some(())))?;
+    wait_for("the new interval", TIMEOUT, || {
+        Ok((scene.interval_us(&new)? == 250_000).then_some(()))
+    })?;
     scene.wait_peers(&new, NODES[1].1)
 }
 
-/// What cannot be read or understood is said, with its place, and the old one stays.
+/// What cannot be read or understood is stderr, with its place, and the old one stays.
 pub(crate) fn broken() -> Result<()> {
     let (token, hash) = token()?;
     let scene = Scene::set("500ms", &hash, NODES[0].0)?;
     let stays = "the configuration stays as it was";
-    for (text, says) in [
+    for (text, expected) in [
         ("interval = \n".to_owned(), "conns.toml:1"),
         (scene.file("1y", &hash, 1)?, "conns.toml:1"),
         (scene.file("1s", "no hash", 1)?, "conns.toml:2"),
         (scene.file("1s", &hash, 1)?.replace("node", "nod"), "did you mean `monero.node`"),
         (scene.file("1s", &hash, 1)?.replace("local_port ==", "local_prt =="), "local_prt"),
     ] {
-        let before = scene.agent.said().len();
+        let before = scene.agent.stderr_lines().len();
         fs::write(scene.folder.path("conns.toml"), &text)?;
         scene.agent.signal(Signal::HUP)?;
-        let said = wait_for("a word about the broken file", SOON, || {
-            let said = scene.agent.said().split_off(before).join("\n");
-            Ok(said.contains(says).then_some(said))
+        let stderr = wait_for("a word about the broken file", TIMEOUT, || {
+            let stderr = scene.agent.stderr_lines().split_off(before).join("\n");
+            Ok(stderr.contains(expected).then_some(stderr))
         })
-        .with_context(|| format!("{says:?} after {text:?}; said: {:?}", scene.agent.said()))?;
-        ensure!(said.contains(stays), "it did not say that it stays as it was: {said}");
+        .with_context(|| {
+            format!("{expected:?} after {text:?}; stderr: {:?}", scene.agent.stderr_lines())
+        })?;
+        ensure!(stderr.contains(stays), "it did not say that it stays as it was: {stderr}");
         ensure!(scene.interval_us(&token)? == 500_000, "{text:?} changed the interval");
         ensure!(scene.peers(&token)? == NODES[0].1, "{text:?} changed the node");
     }
     fs::remove_file(scene.folder.path("conns.toml"))?;
-    let before = scene.agent.said().len();
+    let before = scene.agent.stderr_lines().len();
     scene.agent.signal(Signal::HUP)?;
-    wait_for("a word about the missing file", SOON, || {
+    wait_for("a word about the missing file", TIMEOUT, || {
         Ok(scene
             .agent
-            .said()
+            .stderr_lines()
             .split_off(before)
             .iter()
             .any(|line| line.contains(stays))

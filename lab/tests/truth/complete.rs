@@ -8,8 +8,8 @@ use conns_lab::netns::Namespace;
 use conns_lab::oracle::{SsRow, owners, proc_net, ss};
 use serde_json::Value;
 
+use crate::fixture::{conns, peer};
 use crate::owners::pids_of;
-use crate::stage::{conns, peer};
 
 const CHURN_PORT: u16 = 7020;
 const STABLE: usize = 200;
@@ -28,17 +28,18 @@ pub(crate) fn under_churn() -> Result<()> {
     for round in 0..ROUNDS {
         look(&namespace).with_context(|| format!("in round {round}"))?;
     }
-    churn.tell("report")?;
-    let exchanged = churn.wait("report", crate::stage::SOON)?["exchanged"].as_u64().unwrap_or(0);
+    churn.send("report")?;
+    let exchanged =
+        churn.wait("report", crate::fixture::TIMEOUT)?["exchanged"].as_u64().unwrap_or(0);
     ensure!(exchanged > 500, "only {exchanged} connections came and went, so this proved nothing");
     Ok(())
 }
 
 fn look(namespace: &Namespace) -> Result<()> {
-    let (ss_before, proc_before, held_before) =
+    let (ss_before, proc_before, owned_before) =
         (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, owners());
     let text = conns()?.run(&["-a", "-t", "-o", "jsonl", "--netns", namespace.name()])?;
-    let (ss_after, proc_after, held_after) =
+    let (ss_after, proc_after, owned_after) =
         (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, owners());
     let rows = text
         .lines()
@@ -74,10 +75,10 @@ fn look(namespace: &Namespace) -> Result<()> {
             ensure!(row["cookie"] == cookie, "the cookie of {key:?} is {cookie}, conns says {row}");
         }
         let inode = before.inode();
-        let (held, then) = (held_before.get(&inode), held_after.get(&inode));
-        if inode != 0 && held == then {
-            let held = held.cloned().unwrap_or_default();
-            ensure!(pids_of(row) == held, "{key:?} is held by {held:?}, conns says {row}");
+        let (owned, then) = (owned_before.get(&inode), owned_after.get(&inode));
+        if inode != 0 && owned == then {
+            let owned = owned.cloned().unwrap_or_default();
+            ensure!(pids_of(row) == owned, "{key:?} is owned by {owned:?}, conns says {row}");
         }
     }
     // The listener, both ends of the stable set and of the twenty over IPv6.

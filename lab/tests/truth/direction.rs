@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use conns_lab::netns::Namespace;
 
-use crate::stage::{SOON, path_of, peer, port_of, record, shows};
+use crate::fixture::{TIMEOUT, path_of, peer, port_of, record, shows};
 
 fn check(opener: &Namespace, acceptor: &Namespace, at: &str, listen_more: &str) -> Result<()> {
     let mut server = peer(acceptor, &format!("listen --at {at} --do answer:10:10 {listen_more}"))?;
@@ -13,7 +13,7 @@ fn check(opener: &Namespace, acceptor: &Namespace, at: &str, listen_more: &str) 
     for work in ["ignore", "ask:10:10:10"] {
         let client = peer(opener, &format!("connect --to {at} --do {work}"))?;
         if listen_more.contains("accept") {
-            server.wait("listener-closed", SOON)?;
+            server.wait("listener-closed", TIMEOUT)?;
         }
         let port = port_of(&client)?;
         shows(&record(opener, port, remote)?, "direction", "outbound")?;

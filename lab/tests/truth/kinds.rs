@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 use conns_lab::oracle::{SsRow, ss};
-use conns_lab::process::{READY_WITHIN, wait_for};
+use conns_lab::process::{READY_TIMEOUT, wait_for};
 use serde_json::Value;
 
-use crate::stage::{all, conns, path_of, peer, port_of, record, shows};
+use crate::fixture::{all, conns, path_of, peer, port_of, record, shows};
 
 /// An IPv6 socket that talks IPv4 shows `::ffff:` addresses, and a filter finds it under both spellings.
 pub(crate) fn mapped() -> Result<()> {
@@ -109,7 +109,7 @@ pub(crate) fn several_mptcp() -> Result<()> {
             .filter_map(|word| word.strip_prefix("ino:")?.parse::<u64>().ok())
             .find(|ino| *ino != 0)
     };
-    let accepted = wait_for("all to be accepted", READY_WITHIN, || {
+    let accepted = wait_for("all to be accepted", READY_TIMEOUT, || {
         let mut accepted = ss(&namespace, "Mae")?;
         accepted.retain(|row| row.local.port() == 7055 && row.remote.port() != 0);
         let is_whole = accepted.len() == 4 && accepted.iter().all(|row| inode(row).is_some());

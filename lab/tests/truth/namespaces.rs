@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 
-use crate::stage::{conns, peer, shows};
+use crate::fixture::{conns, peer, shows};
 
 /// The same address and port in three namespaces are three sockets.
 pub(crate) fn each_once() -> Result<()> {

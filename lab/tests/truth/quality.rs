@@ -1,4 +1,4 @@
-//! Round trip, loss and congestion control: what the path was told to do, and what the kernel shows of it.
+//! Round trip, loss and congestion control: what the path was reported to do, and what the kernel shows of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use conns_lab::oracle::SsRow;
 use conns_lab::path::{Path, Shape};
 use conns_lab::process::wait_for;
 
-use crate::stage::{SOON, number, path_of, peer, port_of, record, shows, ss_row};
+use crate::fixture::{TIMEOUT, number, path_of, peer, port_of, record, shows, ss_row};
 
 /// Two full segments at a time: the other kernel acknowledges each pair at once, so neither the delayed acknowledgement
 /// nor a reader that waits for its processor is part of the round trip.
@@ -19,7 +19,7 @@ const SAMPLES: usize = 10;
 /// Samples of them that may be off, by a late packet whose trace `ss` shows neither before nor after.
 const MAX_OFF: usize = 1;
 /// How long the samples may take on a machine that keeps making packets late.
-const SAMPLED_WITHIN: Duration = Duration::from_secs(60);
+const SAMPLES_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn tolerance_ms(rtt_ms: f64) -> f64 {
     (rtt_ms * 0.05).max(4.0)
@@ -50,27 +50,28 @@ fn measure_80_ms() -> Result<()> {
 }
 
 /// Whether the kernel's own round trip, as `ss` shows it, fits the path.
-fn fits(row: &SsRow, wanted_ms: f64) -> bool {
+fn fits(row: &SsRow, expected_ms: f64) -> bool {
     let fits = |name| {
-        row.number(name).is_some_and(|shown| (shown - wanted_ms).abs() <= tolerance_ms(wanted_ms))
+        row.number(name)
+            .is_some_and(|shown| (shown - expected_ms).abs() <= tolerance_ms(expected_ms))
     };
     fits("rtt") && fits("minrtt")
 }
 
 /// Waits until the kernel's own round trip fits the path: on a machine whose processors are all taken single packets are
 /// late, and the smoothed value forgets them within a second; a path that is wrong never settles.
-fn settled(path: &Path, port: u16, remote: u16, wanted_ms: f64) -> Result<()> {
+fn settled(path: &Path, port: u16, remote: u16, expected_ms: f64) -> Result<()> {
     let mut last = String::new();
-    wait_for("the round trip to settle", SOON, || {
+    wait_for("the round trip to settle", TIMEOUT, || {
         let row = ss_row(path.a(), port, remote)?;
         last.clone_from(&row.detail);
-        Ok(fits(&row, wanted_ms).then_some(()))
+        Ok(fits(&row, expected_ms).then_some(()))
     })
-    .with_context(|| format!("a path of {wanted_ms} ms, of which ss shows {last}"))
+    .with_context(|| format!("a path of {expected_ms} ms, of which ss shows {last}"))
 }
 
 fn exchanged(path: &Path, port: u16, remote: u16) -> Result<SsRow> {
-    wait_for("sixty segments", SOON, || {
+    wait_for("sixty segments", TIMEOUT, || {
         let row = ss_row(path.a(), port, remote)?;
         Ok((row.number("data_segs_out").unwrap_or(0.0) >= 60.0).then_some(row))
     })
@@ -83,26 +84,26 @@ pub(crate) fn rtt(rtt_ms: u32) -> Result<()> {
     let client = peer(path.a(), PAIRS.replace("{port}", "7001").as_str())?;
     let port = port_of(&client)?;
     exchanged(&path, port, 7001)?;
-    let wanted = f64::from(rtt_ms);
+    let expected = f64::from(rtt_ms);
     let (mut counted, mut off) = (0, Vec::new());
-    let until = Instant::now() + SAMPLED_WITHIN;
+    let until = Instant::now() + SAMPLES_TIMEOUT;
     while counted < SAMPLES {
-        ensure!(Instant::now() < until, "only {counted} samples while ss fits {wanted} ms");
-        settled(&path, port, 7001, wanted)?;
+        ensure!(Instant::now() < until, "only {counted} samples while ss fits {expected} ms");
+        settled(&path, port, 7001, expected)?;
         let row = record(path.a(), port, 7001)?;
-        if !fits(&ss_row(path.a(), port, 7001)?, wanted) {
+        if !fits(&ss_row(path.a(), port, 7001)?, expected) {
             continue;
         }
         counted += 1;
         let shown = (number(&row, "rtt_us")? / 1e3, number(&row, "min_rtt_us")? / 1e3);
-        let is_off = |ms: f64| (ms - wanted).abs() > tolerance_ms(wanted);
+        let is_off = |ms: f64| (ms - expected).abs() > tolerance_ms(expected);
         if is_off(shown.0) || is_off(shown.1) {
             off.push(shown);
         }
     }
     ensure!(
         off.len() <= MAX_OFF,
-        "on a path of {wanted} ms, which ss confirms, conns shows (rtt, min_rtt) of {off:?} ms in {SAMPLES} samples"
+        "on a path of {expected} ms, which ss confirms, conns shows (rtt, min_rtt) of {off:?} ms in {SAMPLES} samples"
     );
     Ok(())
 }
@@ -116,7 +117,7 @@ pub(crate) fn loss() -> Result<()> {
     let mut client = peer(path.a(), "connect --to 10.77.0.2:7002 --do exact:25000000:0")?;
     let port = port_of(&client)?;
     client.wait("moved", Duration::from_secs(60))?;
-    wait_for("the last acknowledgement", SOON, || {
+    wait_for("the last acknowledgement", TIMEOUT, || {
         Ok((ss_row(path.a(), port, 7002)?.send_queue == 0).then_some(()))
     })?;
     let row = record(path.a(), port, 7002)?;

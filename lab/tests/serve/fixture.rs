@@ -14,9 +14,9 @@ use conns_lab::process::{Peer, is_installed, wait_for};
 use serde_json::Value;
 
 /// How long a condition may take to come true.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the agent may take to end.
-pub(crate) const END_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The listener most tests use.
 pub(crate) const HTTP: &str = "http=127.0.0.1:0";
 
@@ -42,7 +42,7 @@ pub(crate) fn agent(namespace: &Namespace, arguments: &[&str]) -> Result<Agent> 
 }
 
 /// What an agent says that is expected not to start.
-pub(crate) fn stillborn(namespace: &Namespace, arguments: &[&str]) -> Result<Output> {
+pub(crate) fn failing_start(namespace: &Namespace, arguments: &[&str]) -> Result<Output> {
     let conns = conns()?;
     let mut command = Command::new("timeout");
     command.arg("20").arg(conns).arg("serve").args(arguments);
@@ -71,12 +71,12 @@ pub(crate) fn rows(
     }
 }
 
-/// Waits until the agent has said a line with this.
-pub(crate) fn wait_said(agent: &Agent, words: &str) -> Result<String> {
-    wait_for(&format!("the agent to say {words:?}"), SOON, || {
-        Ok(agent.said().into_iter().find(|line| line.contains(words)))
+/// Waits until the agent has stderr a line with this.
+pub(crate) fn wait_stderr(agent: &Agent, words: &str) -> Result<String> {
+    wait_for(&format!("the agent to say {words:?}"), TIMEOUT, || {
+        Ok(agent.stderr_lines().into_iter().find(|line| line.contains(words)))
     })
-    .with_context(|| agent.said().join("\n"))
+    .with_context(|| agent.stderr_lines().join("\n"))
 }
 
 /// Asks with curl: the status and the body. A connection that fails is an error with curl's words.
@@ -84,14 +84,14 @@ pub(crate) fn curl(namespace: &Namespace, arguments: &[&str]) -> Result<(u16, St
     let mut all = vec!["-sS", "--max-time", "20", "-w", "\n%{http_code}"];
     all.extend_from_slice(arguments);
     let answer = namespace.output("curl", &all)?;
-    let (body, status) = answer.rsplit_once('\n').context("curl told no status")?;
+    let (body, status) = answer.rsplit_once('\n').context("curl reported no status")?;
     Ok((status.parse()?, body.to_owned()))
 }
 
 /// Fails unless curl gets this status, and returns the body.
-pub(crate) fn gets(namespace: &Namespace, wanted: u16, arguments: &[&str]) -> Result<String> {
+pub(crate) fn gets(namespace: &Namespace, expected: u16, arguments: &[&str]) -> Result<String> {
     let (status, body) = curl(namespace, arguments)?;
-    ensure!(status == wanted, "curl {arguments:?} got {status} instead of {wanted}: {body}");
+    ensure!(status == expected, "curl {arguments:?} got {status} instead of {expected}: {body}");
     Ok(body)
 }
 

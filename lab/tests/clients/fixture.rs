@@ -13,10 +13,10 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::beside_me;
 use serde_json::Value;
 
-use crate::need::clients;
+use crate::requirements::clients;
 
 /// How long a condition may take to come true; generous, because the machine may be busy.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a client may run, as `timeout` takes it.
 const CLIENT_SECONDS: &str = "120";
@@ -68,7 +68,7 @@ pub(crate) fn post(namespace: &Namespace, port: u16, path: &str, body: &str) -> 
     let mut stream = namespace
         .inside(|| TcpStream::connect(address))?
         .with_context(|| format!("connecting to {address}"))?;
-    stream.set_read_timeout(Some(SOON))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     write!(
         stream,
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
@@ -172,7 +172,7 @@ impl Drop for Folder {
 }
 
 /// Fails unless both are the same, and shows both.
-pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, wanted: T) -> Result<()> {
-    ensure!(ours == wanted, "{what}: {ours:?} instead of {wanted:?}");
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, expected: T) -> Result<()> {
+    ensure!(ours == expected, "{what}: {ours:?} instead of {expected:?}");
     Ok(())
 }

@@ -40,4 +40,4 @@ pub(crate) fn peer(namespace: &Namespace, arguments: &str) -> Result<Peer> {
 }
 
 /// How long a condition may take to come true.
-pub(crate) const SOON: std::time::Duration = std::time::Duration::from_secs(20);
+pub(crate) const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);

@@ -8,16 +8,16 @@ use anyhow::{Context, Result};
 const PORT: u16 = 9000;
 
 /// The connections, held until dropped.
-pub(super) struct Crowd {
-    _held: Vec<(TcpStream, TcpStream)>,
+pub(super) struct IdleLoad {
+    _owned: Vec<(TcpStream, TcpStream)>,
 }
 
-impl Crowd {
+impl IdleLoad {
     /// Opens so many; each is two sockets in the list.
     pub(super) fn open(count: usize) -> Result<Self> {
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
         let listener = TcpListener::bind(at).with_context(|| format!("listening on {at}"))?;
-        let held = (0..count)
+        let owned = (0..count)
             .map(|number| {
                 let client = TcpStream::connect(at)?;
                 let (server, _) = listener.accept()?;
@@ -25,7 +25,7 @@ impl Crowd {
                     .with_context(|| format!("opening connection {number} of {count}"))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { _held: held })
+        Ok(Self { _owned: owned })
     }
 }
 

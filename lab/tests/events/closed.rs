@@ -8,7 +8,7 @@ use conns_lab::netns::Namespace;
 use conns_lab::path::{Path, Shape};
 use serde_json::{Value, json};
 
-use crate::stage::{Pair, both, by, by_us, carry, follower, peer, read_fin, shows, story};
+use crate::fixture::{Pair, both, by, by_us, carry, follower, peer, read_fin, shows, story};
 
 /// What the end of a connection shows that ended by FIN.
 fn fin(closed_by: &str, sent: usize, received: usize) -> Value {
@@ -110,7 +110,7 @@ pub(crate) fn killed() -> Result<()> {
     let locals = client.ready()["locals"].as_array().context("no local addresses")?.clone();
     // All bytes have gone over before it is killed; else the kernel would have sent them afterwards.
     follower.catch_up()?;
-    conns_lab::process::wait_for("500 bytes each", crate::stage::SOON, || {
+    conns_lab::process::wait_for("500 bytes each", crate::fixture::TIMEOUT, || {
         let rows = conns_lab::oracle::ss(&namespace, "ti")?;
         let arrived = rows
             .iter()
@@ -121,10 +121,10 @@ pub(crate) fn killed() -> Result<()> {
     for local in locals {
         let local = local.as_str().context("no text")?.parse()?;
         let remote = "127.0.0.1:7201".parse()?;
-        let told = follower.until_over(&namespace, local, remote)?;
-        story(&told, &CLIENT)?;
-        shows(&told[1], &fin("local", 500, 0))?;
-        shows(&told[1], &by(client.pid(), "conns-lab")?)?;
+        let reported = follower.until_over(&namespace, local, remote)?;
+        story(&reported, &CLIENT)?;
+        shows(&reported[1], &fin("local", 500, 0))?;
+        shows(&reported[1], &by(client.pid(), "conns-lab")?)?;
     }
     ensure!(server.pid() != client.pid(), "two processes have the pid {}", server.pid());
     Ok(())

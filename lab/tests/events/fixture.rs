@@ -14,11 +14,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use serde_json::{Value, json};
 
 /// How long a socket may wait for what is on its way.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a machine may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum Requirement {
     /// `/dev/net/tun`, for paths with a delay.
     Tun,
     /// An interpreter that can fork.
@@ -38,13 +38,13 @@ pub(crate) fn no_events() -> Option<String> {
 }
 
 /// What this machine lacks.
-pub(crate) fn missing(needs: &[Need]) -> Option<String> {
+pub(crate) fn missing(needs: &[Requirement]) -> Option<String> {
     needs.iter().find_map(|need| match need {
-        Need::Tun if !FilePath::new("/dev/net/tun").exists() => {
+        Requirement::Tun if !FilePath::new("/dev/net/tun").exists() => {
             Some("there is no /dev/net/tun; load the module tun".to_owned())
         }
-        Need::Python if !is_installed("python3") => Some("there is no python3".to_owned()),
-        Need::Unshare if !is_installed("unshare") => {
+        Requirement::Python if !is_installed("python3") => Some("there is no python3".to_owned()),
+        Requirement::Unshare if !is_installed("unshare") => {
             Some("there is no unshare; install util-linux".to_owned())
         }
         _ => None,
@@ -108,7 +108,7 @@ impl Pair {
         let client = client.inside(|| TcpStream::connect(to))?.context("connecting")?;
         let (server, _) = listener.accept().context("accepting")?;
         for stream in [&client, &server] {
-            stream.set_read_timeout(Some(SOON))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
         }
         Ok(Self { client, server })
     }
@@ -165,25 +165,26 @@ pub(crate) fn attempt(namespace: &Namespace, from: SocketAddr, to: SocketAddr) -
 }
 
 /// The one that fits; any other number of events of this kind is an error.
-pub(crate) fn only<'a>(told: &'a [Value], kind: &str) -> Result<&'a Value> {
-    let mut fitting = told.iter().filter(|event| event["event"] == kind);
-    let event = fitting.next().with_context(|| format!("no event `{kind}` among {told:?}"))?;
-    ensure!(fitting.next().is_none(), "`{kind}` is told twice: {told:?}");
+pub(crate) fn only<'a>(reported: &'a [Value], kind: &str) -> Result<&'a Value> {
+    let mut fitting = reported.iter().filter(|event| event["event"] == kind);
+    let event = fitting.next().with_context(|| format!("no event `{kind}` among {reported:?}"))?;
+    ensure!(fitting.next().is_none(), "`{kind}` is reported twice: {reported:?}");
     Ok(event)
 }
 
 /// Fails unless the kinds of events are these, in this order.
-pub(crate) fn story(told: &[Value], wanted: &[&str]) -> Result<()> {
-    let kinds: Vec<_> = told.iter().map(|event| event["event"].as_str().unwrap_or("?")).collect();
-    ensure!(kinds == wanted, "{kinds:?} is told instead of {wanted:?}: {told:#?}");
+pub(crate) fn story(reported: &[Value], expected: &[&str]) -> Result<()> {
+    let kinds: Vec<_> =
+        reported.iter().map(|event| event["event"].as_str().unwrap_or("?")).collect();
+    ensure!(kinds == expected, "{kinds:?} is reported instead of {expected:?}: {reported:#?}");
     Ok(())
 }
 
 /// Fails unless the event shows all of this.
-pub(crate) fn shows(event: &Value, wanted: &Value) -> Result<()> {
-    for (key, wanted) in wanted.as_object().context("what is wanted is no object")? {
-        let told = event.get(key).with_context(|| format!("no `{key}` in {event}"))?;
-        ensure!(told == wanted, "`{key}` is {told} instead of {wanted} in {event}");
+pub(crate) fn shows(event: &Value, expected: &Value) -> Result<()> {
+    for (key, expected) in expected.as_object().context("what is expected is no object")? {
+        let reported = event.get(key).with_context(|| format!("no `{key}` in {event}"))?;
+        ensure!(reported == expected, "`{key}` is {reported} instead of {expected} in {event}");
     }
     Ok(())
 }
@@ -191,7 +192,7 @@ pub(crate) fn shows(event: &Value, wanted: &Value) -> Result<()> {
 /// Fails unless these keys do not apply.
 pub(crate) fn lacks(event: &Value, keys: &[&str]) -> Result<()> {
     for key in keys {
-        ensure!(event.get(key).is_none(), "`{key}` is told in {event}");
+        ensure!(event.get(key).is_none(), "`{key}` is reported in {event}");
     }
     Ok(())
 }
@@ -202,7 +203,7 @@ pub(crate) fn time(event: &Value, key: &str) -> Result<Duration> {
     Ok(Duration::from_micros(us))
 }
 
-/// Both sides of a connection that is over: all that was told of each.
+/// Both sides of a connection that is over: all that was reported of each.
 pub(crate) fn both(
     follower: &mut Follower,
     places: (&Namespace, &Namespace),

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 
-use crate::stage::{Folder, HTTP, agent, curl, gets, stillborn, token};
+use crate::fixture::{Folder, HTTP, agent, curl, failing_start, gets, token};
 
 /// An address of the namespace that is not loopback.
 const ADDRESS: &str = "10.77.0.1";
@@ -17,13 +17,13 @@ fn namespace() -> Result<Namespace> {
     Ok(namespace)
 }
 
-/// Each is refused before anything is opened, and told what to do.
+/// Each is refused before anything is opened, and reported what to do.
 pub(crate) fn refused() -> Result<()> {
     let namespace = namespace()?;
     let (_, hash) = token()?;
     let http: &[&str] = &["certificate", "token", "conns token", "127.0.0.1", "--insecure"];
     let lines: &[&str] = &["neither for a token nor for TLS", "127.0.0.1", "--insecure"];
-    for (listen, says) in [
+    for (listen, expected) in [
         ("http=0.0.0.0:7979", http),
         ("[::]:7979", http),
         ("*:7979", http),
@@ -35,11 +35,11 @@ pub(crate) fn refused() -> Result<()> {
         ("jetstream=0.0.0.0:8886", lines),
     ] {
         for more in [&[][..], &["--token-hash", &hash]] {
-            let output = stillborn(&namespace, &[&["--listen", listen], more].concat())?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.code() == Some(2), "{listen}: {}: {said}", output.status);
-            for words in says {
-                ensure!(said.contains(words), "{listen}: {words:?} is not in: {said}");
+            let output = failing_start(&namespace, &[&["--listen", listen], more].concat())?;
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.code() == Some(2), "{listen}: {}: {stderr}", output.status);
+            for words in expected {
+                ensure!(stderr.contains(words), "{listen}: {words:?} is not in: {stderr}");
             }
         }
     }
@@ -59,7 +59,7 @@ pub(crate) fn insecure() -> Result<()> {
     Ok(())
 }
 
-/// Over TLS with a certificate that curl checks; without the token nothing is told.
+/// Over TLS with a certificate that curl checks; without the token nothing is reported.
 pub(crate) fn tls_and_token() -> Result<()> {
     let namespace = namespace()?;
     let folder = Folder::create()?;
@@ -75,7 +75,7 @@ pub(crate) fn tls_and_token() -> Result<()> {
     let listen = format!("http={ADDRESS}:0");
     let files = ["--tls-cert", &certificate, "--tls-key", &key];
     // Without a token a certificate is not enough.
-    let output = stillborn(&namespace, &[&["--listen", &listen], &files[..]].concat())?;
+    let output = failing_start(&namespace, &[&["--listen", &listen], &files[..]].concat())?;
     ensure!(output.status.code() == Some(2), "without a token: {}", output.status);
 
     let arguments = [&["--listen", &listen, "--token-hash", &hash], &files[..]].concat();
@@ -89,7 +89,7 @@ pub(crate) fn tls_and_token() -> Result<()> {
     gets(&namespace, 401, &["--cacert", &certificate, &url])?;
     gets(&namespace, 401, &["--cacert", &certificate, "-H", "Authorization: Bearer no", &url])?;
     let unknown = curl(&namespace, &["-H", &bearer, &url]);
-    ensure!(unknown.is_err(), "curl trusts a certificate nobody told it of");
+    ensure!(unknown.is_err(), "curl trusts a certificate nobody reported it of");
     let plain = curl(&namespace, &["-H", &bearer, &url.replace("https", "http")]);
     ensure!(!matches!(plain, Ok((200, _))), "it answers without TLS: {plain:?}");
     Ok(())

@@ -11,7 +11,7 @@ use conns_lab::process::wait_for;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::stage::{END_WITHIN, Folder, HTTP, SOON, agent, stillborn};
+use crate::fixture::{Folder, HTTP, STOP_TIMEOUT, TIMEOUT, agent, failing_start};
 
 /// With an idle client, one in the middle of a request and a subscriber it ends, and leaves nothing behind.
 pub(crate) fn sigterm() -> Result<()> {
@@ -30,15 +30,15 @@ pub(crate) fn sigterm() -> Result<()> {
     let mut subscriber = agent.connect(Some(&namespace), "http")?;
     subscriber.write_all(b"GET /api/v1/changes HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     subscriber.read_exact(&mut [0; 64]).context("waiting for the stream to begin")?;
-    let told = Instant::now();
+    let reported = Instant::now();
     agent.signal(Signal::TERM)?;
     // The one in the middle of its request has `stop_time` to end it, and is closed then.
-    let status = agent.wait(END_WITHIN + Duration::from_secs(2))?;
-    let took = told.elapsed();
-    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.said());
+    let status = agent.wait(STOP_TIMEOUT + Duration::from_secs(2))?;
+    let took = reported.elapsed();
+    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.stderr_lines());
     ensure!(!file.exists(), "{} was left behind", file.display());
     drop((idle, halfway, subscriber));
-    let again = Agent::start(&crate::stage::conns()?, Some(&namespace), &arguments)
+    let again = Agent::start(&crate::fixture::conns()?, Some(&namespace), &arguments)
         .with_context(|| format!("starting on the same ports, {took:?} after the signal"))?;
     ensure!(again.get(Some(&namespace), "/health")?.status == 200, "the second does not answer");
     Ok(())
@@ -48,11 +48,11 @@ pub(crate) fn sigterm() -> Result<()> {
 pub(crate) fn sigint() -> Result<()> {
     let namespace = Namespace::create("serve")?;
     let mut agent = agent(&namespace, &["--listen", HTTP])?;
-    let told = Instant::now();
+    let reported = Instant::now();
     agent.signal(Signal::INT)?;
-    let status = agent.wait(END_WITHIN)?;
-    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.said());
-    let took = told.elapsed();
+    let status = agent.wait(STOP_TIMEOUT)?;
+    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.stderr_lines());
+    let took = reported.elapsed();
     ensure!(took < Duration::from_secs(3), "with nobody there it took {took:?}");
     Ok(())
 }
@@ -71,7 +71,7 @@ pub(crate) fn restart() -> Result<()> {
     let before = instance(&first, &namespace)?;
     ensure!(before == instance(&first, &namespace)?, "the number changes while it runs");
     first.signal(Signal::TERM)?;
-    first.wait(END_WITHIN)?;
+    first.wait(STOP_TIMEOUT)?;
     let second = agent(&namespace, &arguments)?;
     let after = instance(&second, &namespace)?;
     ensure!(before != after, "both starts are called {before}");
@@ -81,11 +81,11 @@ pub(crate) fn restart() -> Result<()> {
 pub(crate) fn same_port() -> Result<()> {
     let namespace = Namespace::create("serve")?;
     let first = agent(&namespace, &["--listen", "http=127.0.0.1:7979"])?;
-    let second = stillborn(&namespace, &["--listen", "http=127.0.0.1:7979"])?;
-    let said = String::from_utf8_lossy(&second.stderr);
-    ensure!(second.status.code() == Some(1), "it ended with {}: {said}", second.status);
+    let second = failing_start(&namespace, &["--listen", "http=127.0.0.1:7979"])?;
+    let stderr = String::from_utf8_lossy(&second.stderr);
+    ensure!(second.status.code() == Some(1), "it ended with {}: {stderr}", second.status);
     for words in ["127.0.0.1:7979", "stop whoever listens there or choose another port"] {
-        ensure!(said.contains(words), "{words:?} is not in: {said}");
+        ensure!(stderr.contains(words), "{words:?} is not in: {stderr}");
     }
     ensure!(first.get(Some(&namespace), "/health")?.status == 200, "the first does not answer");
     Ok(())
@@ -96,10 +96,13 @@ pub(crate) fn same_file() -> Result<()> {
     let folder = Folder::create()?;
     let unix = format!("unix:{}", folder.text("run/conns.sock"));
     let first = agent(&namespace, &["--listen", &unix, "--listen", HTTP])?;
-    let second = stillborn(&namespace, &["--listen", &unix])?;
-    let said = String::from_utf8_lossy(&second.stderr);
-    ensure!(second.status.code() == Some(1), "it ended with {}: {said}", second.status);
-    ensure!(said.contains(&unix) && said.contains("somebody already does"), "it said: {said}");
+    let second = failing_start(&namespace, &["--listen", &unix])?;
+    let stderr = String::from_utf8_lossy(&second.stderr);
+    ensure!(second.status.code() == Some(1), "it ended with {}: {stderr}", second.status);
+    ensure!(
+        stderr.contains(&unix) && stderr.contains("somebody already does"),
+        "it stderr: {stderr}"
+    );
     ensure!(folder.path("run/conns.sock").exists(), "the second removed the file of the first");
     ensure!(first.get(Some(&namespace), "/health")?.status == 200, "the first does not answer");
     Ok(())
@@ -120,7 +123,7 @@ pub(crate) fn interval() -> Result<()> {
         Ok((Snapshot::read(&health)?, Schedule::read(&health)?))
     };
     let wait_until = |sequence: u64| {
-        wait_for(&format!("sample {sequence}"), SOON, || {
+        wait_for(&format!("sample {sequence}"), TIMEOUT, || {
             Ok(Some(sample()?).filter(|(snapshot, _)| snapshot.sequence >= sequence))
         })
     };

@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 
 use crate::netns::Namespace;
 
-use super::Order;
+use super::Options;
 
 /// What the agent speaks, on the ports it has everywhere.
 pub(super) const PORTS: [(&str, u16); 7] = [
@@ -32,28 +32,28 @@ pub(super) const SMALL_BUFFER: usize = 2048;
 /// In life the attackers are on other machines; here they must not compete with what is measured.
 const NICE: i32 = 10;
 /// A listener whose queue is full answers when the client asks again, after a second.
-const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Where it happens.
-pub(super) struct Field<'a> {
+pub(super) struct AttackContext<'a> {
     pub(super) namespace: &'a Namespace,
     pub(super) seed: u64,
     pub(super) idle: usize,
     /// How long the agent may keep clients that vanished.
-    pub(super) forgets_within: Duration,
+    pub(super) cleanup_timeout: Duration,
     stop: AtomicBool,
     /// Clients made, and attempts that failed.
     pub(super) made: AtomicU64,
     pub(super) failed: AtomicU64,
 }
 
-impl<'a> Field<'a> {
-    pub(super) fn new(order: &Order, namespace: &'a Namespace) -> Self {
+impl<'a> AttackContext<'a> {
+    pub(super) fn new(options: &Options, namespace: &'a Namespace) -> Self {
         Self {
             namespace,
-            seed: order.seed,
-            idle: order.idle,
-            forgets_within: order.forgets_within(),
+            seed: options.seed,
+            idle: options.idle,
+            cleanup_timeout: options.cleanup_timeout(),
             stop: AtomicBool::new(false),
             made: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -64,7 +64,7 @@ impl<'a> Field<'a> {
         self.stop.store(true, Relaxed);
     }
 
-    pub(super) fn goes_on(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         !self.stop.load(Relaxed)
     }
 
@@ -72,7 +72,7 @@ impl<'a> Field<'a> {
     pub(super) fn pause(&self, time: Duration) {
         const STEP: Duration = Duration::from_millis(50);
         let mut left = time;
-        while self.goes_on() && !left.is_zero() {
+        while self.is_running() && !left.is_zero() {
             let step = left.min(STEP);
             std::thread::sleep(step);
             left -= step;
@@ -81,7 +81,7 @@ impl<'a> Field<'a> {
 
     /// A client of this port.
     pub(super) fn dial(&self, port: u16) -> io::Result<TcpStream> {
-        self.counted(TcpStream::connect_timeout(&at(port), CONNECT_WITHIN))
+        self.counted(TcpStream::connect_timeout(&at(port), CONNECT_TIMEOUT))
     }
 
     /// A client with a receive buffer of [`SMALL_BUFFER`], from an address of its own if one is given.
@@ -112,7 +112,7 @@ pub(super) fn at(port: u16) -> SocketAddr {
 }
 
 /// Makes the calling thread give way to the agent.
-pub(super) fn be_nice() {
+pub(super) fn lower_priority() {
     // If this is refused the attack only disturbs more.
     let _ = rustix::process::setpriority_process(None, NICE);
 }
@@ -125,24 +125,24 @@ pub(super) fn reset(stream: &TcpStream) {
 
 /// Clients of one kind, each made anew when the agent has enough of it.
 pub(super) struct Pool<'a> {
-    field: &'a Field<'a>,
+    context: &'a AttackContext<'a>,
     clients: Vec<Option<TcpStream>>,
 }
 
 impl<'a> Pool<'a> {
-    pub(super) fn new(field: &'a Field<'a>, count: usize) -> Self {
-        Self { field, clients: (0..count).map(|_| None).collect() }
+    pub(super) fn new(context: &'a AttackContext<'a>, count: usize) -> Self {
+        Self { context, clients: (0..count).map(|_| None).collect() }
     }
 
     /// Makes those that are missing with `make`, and lets each of the others do `act`; one whose `act` fails is
-    /// closed. All are told their number.
+    /// closed. All are reported their number.
     pub(super) fn tend(
         &mut self,
         make: impl Fn(usize) -> io::Result<TcpStream>,
         mut act: impl FnMut(usize, &mut TcpStream) -> io::Result<()>,
     ) {
         for (number, place) in self.clients.iter_mut().enumerate() {
-            if !self.field.goes_on() {
+            if !self.context.is_running() {
                 return;
             }
             match place {

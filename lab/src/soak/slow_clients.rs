@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::field::{Field, HTTP_PORTS, PORTS, Pool};
+use super::context::{AttackContext, HTTP_PORTS, PORTS, Pool};
 
 /// Between two looks at those that say nothing.
 const LOOK: Duration = Duration::from_millis(500);
@@ -45,22 +45,25 @@ fn listens(client: &mut TcpStream) -> io::Result<()> {
 }
 
 /// Connects and says nothing.
-pub(super) fn idle(field: &Field<'_>, _: u64) {
-    let mut pool = Pool::new(field, field.idle);
-    while field.goes_on() {
-        pool.tend(|number| field.dial(PORTS[number % PORTS.len()].1), |_, client| listens(client));
-        field.pause(LOOK);
+pub(super) fn idle(context: &AttackContext<'_>, _: u64) {
+    let mut pool = Pool::new(context, context.idle);
+    while context.is_running() {
+        pool.tend(
+            |number| context.dial(PORTS[number % PORTS.len()].1),
+            |_, client| listens(client),
+        );
+        context.pause(LOOK);
     }
 }
 
 /// Sends the head of a request, a byte at a time.
-pub(super) fn slow_heads(field: &Field<'_>, _: u64) {
+pub(super) fn slow_heads(context: &AttackContext<'_>, _: u64) {
     const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ";
-    let mut pool = Pool::new(field, SLOW_HEADS);
+    let mut pool = Pool::new(context, SLOW_HEADS);
     let mut turn = 0;
-    while field.goes_on() {
+    while context.is_running() {
         pool.tend(
-            |number| field.dial(HTTP_PORTS[number % HTTP_PORTS.len()]),
+            |number| context.dial(HTTP_PORTS[number % HTTP_PORTS.len()]),
             |_, client| {
                 let byte = HEAD.get(turn % 400).copied().unwrap_or(b'x');
                 client.write_all(&[byte])?;
@@ -68,27 +71,27 @@ pub(super) fn slow_heads(field: &Field<'_>, _: u64) {
             },
         );
         turn += 1;
-        field.pause(LOOK);
+        context.pause(LOOK);
     }
 }
 
 /// Asks for megabytes and reads a byte a second, or none.
-pub(super) fn slow_readers(field: &Field<'_>, _: u64) {
-    let mut pool = Pool::new(field, SLOW_READERS);
-    while field.goes_on() {
+pub(super) fn slow_readers(context: &AttackContext<'_>, _: u64) {
+    let mut pool = Pool::new(context, SLOW_READERS);
+    while context.is_running() {
         let looked = Instant::now();
         pool.tend(
             |number| {
-                let (port, question) = LONG_ANSWERS[number % LONG_ANSWERS.len()];
-                let mut client = field.dial_from(None, port)?;
+                let (port, request) = LONG_ANSWERS[number % LONG_ANSWERS.len()];
+                let mut client = context.dial_from(None, port)?;
                 let limit = 10_000 - number % 1000;
-                let question = question.replace("NUMBER", &limit.to_string());
-                client.write_all(question.as_bytes())?;
+                let request = request.replace("NUMBER", &limit.to_string());
+                client.write_all(request.as_bytes())?;
                 Ok(client)
             },
             |number, client| {
                 if number % 3 == 0 {
-                    return is_there(client);
+                    return is_open(client);
                 }
                 let mut byte = [0];
                 match client.read(&mut byte)? {
@@ -97,14 +100,14 @@ pub(super) fn slow_readers(field: &Field<'_>, _: u64) {
                 }
             },
         );
-        field.pause(Duration::from_secs(1).saturating_sub(looked.elapsed()));
+        context.pause(Duration::from_secs(1).saturating_sub(looked.elapsed()));
     }
 }
 
 /// Whether the agent has reset it; nothing is read.
-fn is_there(client: &TcpStream) -> io::Result<()> {
+fn is_open(client: &TcpStream) -> io::Result<()> {
     client.take_error()?.map_or(Ok(()), Err)?;
-    // A reset that was told already shows as the end behind what waits to be read.
+    // A reset that was reported already shows as the end behind what waits to be read.
     client.peek(&mut [0]).and_then(|seen| match seen {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
@@ -112,19 +115,19 @@ fn is_there(client: &TcpStream) -> io::Result<()> {
 }
 
 /// Subscribes to every change of everything and never reads.
-pub(super) fn deaf_subscribers(field: &Field<'_>, _: u64) {
-    const QUESTION: &[u8] =
+pub(super) fn unread_streams(context: &AttackContext<'_>, _: u64) {
+    const REQUEST: &[u8] =
         b"GET /api/v1/changes?view=all&updates=true HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let mut pool = Pool::new(field, SUBSCRIBERS);
-    while field.goes_on() {
+    let mut pool = Pool::new(context, SUBSCRIBERS);
+    while context.is_running() {
         pool.tend(
             |_| {
-                let mut client = field.dial_from(None, 7979)?;
-                client.write_all(QUESTION)?;
+                let mut client = context.dial_from(None, 7979)?;
+                client.write_all(REQUEST)?;
                 Ok(client)
             },
-            |_, client| is_there(client),
+            |_, client| is_open(client),
         );
-        field.pause(Duration::from_secs(1));
+        context.pause(Duration::from_secs(1));
     }
 }

@@ -4,29 +4,29 @@ use std::io::{self, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::field::{Field, HTTP_PORTS, LINE_PORTS, Pool};
+use super::context::{AttackContext, HTTP_PORTS, LINE_PORTS, Pool};
 
 /// Bodies and lines without an end, at once.
 const UNFINISHED: usize = 120;
 /// Longer than any body or line the agent takes, so that it is the agent who ends it.
-const SENT_MOST: usize = 2 << 20;
+const MAX_SENT: usize = 2 << 20;
 /// Clients that ask again and again and read nothing.
 const PIPELINED: usize = 40;
 /// So much is written at once.
-const PIECE: usize = 32 << 10;
+const CHUNK: usize = 32 << 10;
 
 /// Sends all but the end of long bodies and lines.
-pub(super) fn unfinished(field: &Field<'_>, _: u64) {
-    let mut pool = Pool::new(field, UNFINISHED);
+pub(super) fn unfinished(context: &AttackContext<'_>, _: u64) {
+    let mut pool = Pool::new(context, UNFINISHED);
     let mut sent = vec![0; UNFINISHED];
-    let piece = vec![b'7'; PIECE];
-    while field.goes_on() {
+    let chunk = vec![b'7'; CHUNK];
+    while context.is_running() {
         pool.tend(
             |number| {
                 if number % 2 == 0 {
-                    return field.dial(LINE_PORTS[number / 2 % LINE_PORTS.len()]);
+                    return context.dial(LINE_PORTS[number / 2 % LINE_PORTS.len()]);
                 }
-                let mut client = field.dial(HTTP_PORTS[number / 2 % HTTP_PORTS.len()])?;
+                let mut client = context.dial(HTTP_PORTS[number / 2 % HTTP_PORTS.len()])?;
                 // As long as the longest any dialect takes, and a byte less is sent of it.
                 let head =
                     "POST /json_rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048576\r\n\r\n";
@@ -34,19 +34,19 @@ pub(super) fn unfinished(field: &Field<'_>, _: u64) {
                 Ok(client)
             },
             |number, client| {
-                let most = if number % 2 == 0 { SENT_MOST } else { (1 << 20) - 1 };
-                fill(client, &piece, &mut sent[number], most)
+                let most = if number % 2 == 0 { MAX_SENT } else { (1 << 20) - 1 };
+                fill(client, &chunk, &mut sent[number], most)
             },
         );
-        field.pause(Duration::from_millis(200));
+        context.pause(Duration::from_millis(200));
     }
 }
 
 /// Sends more, as far as the socket takes it.
-fn fill(client: &mut TcpStream, piece: &[u8], sent: &mut usize, most: usize) -> io::Result<()> {
+fn fill(client: &mut TcpStream, chunk: &[u8], sent: &mut usize, most: usize) -> io::Result<()> {
     while *sent < most {
-        let left = (most - *sent).min(piece.len());
-        match client.write(&piece[..left]) {
+        let left = (most - *sent).min(chunk.len());
+        match client.write(&chunk[..left]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => *sent += written,
             Err(error) => {
@@ -67,20 +67,20 @@ fn fill(client: &mut TcpStream, piece: &[u8], sent: &mut usize, most: usize) -> 
 }
 
 /// Asks for long answers, one behind the other, and reads none.
-pub(super) fn pipelined(field: &Field<'_>, _: u64) {
+pub(super) fn pipelined(context: &AttackContext<'_>, _: u64) {
     const OVER_HTTP: &str = "GET /api/v1/connections?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n\
          GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const IN_LINES: &str = "listConnections\r\nlistConnectionsIds\r\nhelp\r\n";
-    let mut pool = Pool::new(field, PIPELINED);
-    let [over_http, in_lines] = [OVER_HTTP, IN_LINES].map(|question| question.repeat(50));
-    while field.goes_on() {
+    let mut pool = Pool::new(context, PIPELINED);
+    let [over_http, in_lines] = [OVER_HTTP, IN_LINES].map(|request| request.repeat(50));
+    while context.is_running() {
         pool.tend(
-            |number| field.dial_from(None, if number % 2 == 0 { 7979 } else { 1112 }),
+            |number| context.dial_from(None, if number % 2 == 0 { 7979 } else { 1112 }),
             |number, client| {
-                let questions = if number % 2 == 0 { &over_http } else { &in_lines };
-                client.write(questions.as_bytes()).map(drop)
+                let requests = if number % 2 == 0 { &over_http } else { &in_lines };
+                client.write(requests.as_bytes()).map(drop)
             },
         );
-        field.pause(Duration::from_millis(500));
+        context.pause(Duration::from_millis(500));
     }
 }

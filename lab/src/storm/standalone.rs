@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::{Order, Storm, write_ends};
+use super::{Options, Storm, write_ends};
 use crate::netns::Namespace;
 
 /// Arguments of `conns-lab storm`.
 #[derive(Args, Clone, Debug)]
-pub struct Alone {
+pub struct Standalone {
     #[command(flatten)]
-    order: Order,
+    options: Options,
     /// Wait for a line on standard input before it begins, and for another before its namespace is removed.
     #[arg(long)]
     wait: bool,
@@ -23,15 +23,15 @@ pub struct Alone {
     record: Option<PathBuf>,
 }
 
-impl Alone {
+impl Standalone {
     /// Plays it.
-    pub fn play(&self) -> Result<()> {
+    pub fn run(&self) -> Result<()> {
         let program = std::env::current_exe().context("finding the own executable")?;
         let namespace = Namespace::create("storm")?;
-        let storm = Storm::prepare(&program, &namespace, self.order)?;
+        let storm = Storm::prepare(&program, &namespace, self.options)?;
         println!("ready in the namespace {}", namespace.name());
         self.wait()?;
-        let done = storm.blow()?;
+        let done = storm.run()?;
         println!(
             "{} connections in {:.3} s: {:.0} a second; the latest began {:.1} ms late",
             done.count(),

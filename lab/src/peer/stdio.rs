@@ -6,50 +6,50 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use serde_json::Value;
 
 /// Says one event.
-pub(super) fn say(event: &Value) {
+pub(super) fn emit(event: &Value) {
     let mut out = std::io::stdout().lock();
     // A lab that is gone needs no answer; the end of input ends this process.
     let _ = writeln!(out, "{event}");
     let _ = out.flush();
 }
 
-/// Words heard so far; any thread can wait for one.
+/// Commands received so far; any thread can wait for one.
 #[derive(Debug)]
-pub(super) struct Words {
-    heard: Mutex<Vec<String>>,
+pub(super) struct Commands {
+    received: Mutex<Vec<String>>,
     more: Condvar,
 }
 
-impl Words {
+impl Commands {
     pub(super) const fn new() -> Self {
-        Self { heard: Mutex::new(Vec::new()), more: Condvar::new() }
+        Self { received: Mutex::new(Vec::new()), more: Condvar::new() }
     }
 
     /// Starts listening to standard input; the process exits when that ends.
     pub(super) fn listen(&'static self) {
         std::thread::spawn(move || {
             for word in std::io::stdin().lock().lines().map_while(Result::ok) {
-                self.heard.lock().unwrap_or_else(PoisonError::into_inner).push(word);
+                self.received.lock().unwrap_or_else(PoisonError::into_inner).push(word);
                 self.more.notify_all();
             }
             std::process::exit(0);
         });
     }
 
-    /// Waits until the word was heard.
+    /// Waits until the word was received.
     pub(super) fn wait(&self, word: &str) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        while !heard.iter().any(|one| one == word) {
-            heard = self.more.wait(heard).unwrap_or_else(PoisonError::into_inner);
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        while !received.iter().any(|one| one == word) {
+            received = self.more.wait(received).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-/// The words told to this peer.
-pub(super) static WORDS: Words = Words::new();
+/// The words reported to this peer.
+pub(super) static COMMANDS: Commands = Commands::new();
 
 /// Stays until standard input closes.
-pub(super) fn stay() -> ! {
+pub(super) fn park() -> ! {
     loop {
         std::thread::park();
     }

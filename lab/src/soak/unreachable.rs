@@ -7,12 +7,12 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use super::field::Field;
+use super::context::AttackContext;
 
 /// Clients that vanish together; the agent takes no more from one address than 256.
 const TOGETHER: usize = 40;
 /// Between two machines that vanish.
-const EVERY: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(2);
 /// For what they said to arrive.
 const ARRIVES: Duration = Duration::from_millis(300);
 
@@ -37,30 +37,30 @@ const WORDS: &[(u16, &str, u64)] = &[
 ];
 
 /// Vanishes again and again.
-pub(super) fn vanish(field: &Field<'_>, _: u64) {
+pub(super) fn unreachable(context: &AttackContext<'_>, _: u64) {
     let mut machine: u32 = 0;
-    while field.goes_on() {
+    while context.is_running() {
         machine += 1;
         let [_, _, high, low] = machine.to_be_bytes();
         let address = Ipv4Addr::new(10, 99, high, low);
         let place = format!("{address}/32");
-        if field.namespace.ip(&["addr", "add", &place, "dev", "lo"]).is_ok() {
+        if context.namespace.ip(&["addr", "add", &place, "dev", "lo"]).is_ok() {
             let clients: Vec<TcpStream> =
-                (0..TOGETHER).filter_map(|number| speak(field, address, number)).collect();
-            field.pause(ARRIVES);
+                (0..TOGETHER).filter_map(|number| speak(context, address, number)).collect();
+            context.pause(ARRIVES);
             // Without the address they are as good as gone; if it stays they only end as others do.
-            let _ = field.namespace.ip(&["addr", "del", &place, "dev", "lo"]);
+            let _ = context.namespace.ip(&["addr", "del", &place, "dev", "lo"]);
             drop(clients);
         }
-        field.pause(EVERY);
+        context.pause(INTERVAL);
     }
 }
 
-fn speak(field: &Field<'_>, from: Ipv4Addr, number: usize) -> Option<TcpStream> {
-    let forgets_within = field.forgets_within.as_secs();
-    let known = WORDS.iter().filter(|(.., seconds)| *seconds < forgets_within).count();
+fn speak(context: &AttackContext<'_>, from: Ipv4Addr, number: usize) -> Option<TcpStream> {
+    let cleanup_timeout = context.cleanup_timeout.as_secs();
+    let known = WORDS.iter().filter(|(.., seconds)| *seconds < cleanup_timeout).count();
     let (port, words, _) = WORDS[number % known.max(1)];
-    let mut client = field.dial_from(Some(from), port).ok()?;
+    let mut client = context.dial_from(Some(from), port).ok()?;
     client.write_all(words.as_bytes()).ok()?;
     Some(client)
 }

@@ -19,7 +19,7 @@ const SERVERS: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 1);
 /// own port and the other end.
 const SERVER_ADDRESSES: u64 = 47;
 /// Most connections of a storm: so many ends 127.1.0.0/16 has.
-pub(super) const MOST: u64 = 60_000 * CLIENT_PORTS.1;
+pub(super) const MAX_CONNECTIONS: u64 = 60_000 * CLIENT_PORTS.1;
 
 /// A connection's place in its storm, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +29,7 @@ impl Number {
     /// Bytes its number takes at the head of what the client sends.
     pub const BYTES: usize = size_of::<u64>();
     /// Most bytes that go one way: they fit one segment of any path.
-    pub const BYTES_MOST: usize = 1000;
+    pub const MAX_BYTES: usize = 1000;
 
     /// The client process that opens it.
     pub fn client(self) -> u64 {
@@ -75,12 +75,12 @@ impl Number {
 
     /// Payload bytes from client to server; its number is the first of them.
     pub fn asked(self) -> usize {
-        Self::BYTES + self.below(0, Self::BYTES_MOST + 1 - Self::BYTES)
+        Self::BYTES + self.below(0, Self::MAX_BYTES + 1 - Self::BYTES)
     }
 
     /// Payload bytes from server to client.
     pub fn answered(self) -> usize {
-        1 + self.below(20, Self::BYTES_MOST)
+        1 + self.below(20, Self::MAX_BYTES)
     }
 
     /// Whether the client closes first; else the server.
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(ends.len() as u64, MANY);
         let ends: HashSet<_> = (0..MANY).map(Number).map(|n| (n.from().port(), n.to())).collect();
         assert_eq!(ends.len() as u64, MANY);
-        assert!(Number(MOST - 1).from().ip().is_loopback());
+        assert!(Number(MAX_CONNECTIONS - 1).from().ip().is_loopback());
     }
 
     #[test]

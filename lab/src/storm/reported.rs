@@ -1,4 +1,4 @@
-//! What `conns` tells of an event, and of what it lost. Only reading; what is right is `truth`'s business.
+//! What `conns` reports an event, and of what it lost. Only reading; what is right is `truth`'s business.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ pub const FIELDS: &str = "local_addr,local_port,remote_addr,remote_port,netns,pi
 
 /// One event. A key that does not apply is absent, one that is not known is `null`; both are `None` here.
 #[derive(Debug, Deserialize)]
-pub struct Told<'a> {
+pub struct Reported<'a> {
     /// `opened`, `accepted`, `closed` or `failed`; a list of what closed does not say it.
     #[serde(borrow)]
     event: Option<Cow<'a, str>>,
@@ -50,7 +50,7 @@ pub struct Told<'a> {
     pub closed_by: Option<Cow<'a, str>>,
 }
 
-impl Told<'_> {
+impl Reported<'_> {
     /// What happened.
     pub fn kind(&self) -> &str {
         self.event.as_deref().unwrap_or("closed")
@@ -75,7 +75,7 @@ pub struct Lost {
     /// Of no one kind, or of one this lab does not know: each stands for an event of any kind.
     pub others: u64,
     /// The sentences.
-    pub said: Vec<String>,
+    pub stderr: Vec<String>,
 }
 
 impl Lost {
@@ -93,10 +93,10 @@ impl Lost {
             return;
         };
         *place += count;
-        self.said.push(sentence.to_owned());
+        self.stderr.push(sentence.to_owned());
     }
 
-    /// Takes what a program said on standard error: one sentence a line, each with its count in front. The same is said
+    /// Takes what a program stderr on standard error: one sentence a line, each with its count in front. The same is stderr
     /// again with the sum so far, so the last of each counts.
     pub fn take_text(&mut self, text: &str) {
         let mut last = BTreeMap::new();
@@ -126,12 +126,12 @@ impl Lost {
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { opened, accepted, closed, others, said } = self;
-        let Some(first) = said.first() else { return f.write_str("nothing") };
+        let Self { opened, accepted, closed, others, stderr } = self;
+        let Some(first) = stderr.first() else { return f.write_str("nothing") };
         write!(
             f,
             "{opened} beginnings, {accepted} accepts, {closed} ends, {others} of any kind; {} sentences, the first: {first}",
-            said.len()
+            stderr.len()
         )
     }
 }
@@ -149,15 +149,18 @@ mod tests {
              3 accepts are missing: so\n4 events are not kept any more\n5 processes are gone\n",
         );
         assert_eq!((lost.opened, lost.accepted, lost.closed, lost.others), (0, 3, 12, 4));
-        assert_eq!(lost.said.len(), 3);
+        assert_eq!(lost.stderr.len(), 3);
     }
 
     #[test]
     fn absent_and_unknown_are_none() {
         let text = r#"{"event":"opened","local_addr":"::1","local_port":5,"remote_addr":"::1",
             "remote_port":6,"pid":null,"extra":[1]}"#;
-        let told: Told<'_> = serde_json::from_str(text).unwrap();
-        assert_eq!(told.ends(), Some(("[::1]:5".parse().unwrap(), "[::1]:6".parse().unwrap())));
-        assert_eq!((told.kind(), told.pid, told.ended.as_deref()), ("opened", None, None));
+        let reported: Reported<'_> = serde_json::from_str(text).unwrap();
+        assert_eq!(reported.ends(), Some(("[::1]:5".parse().unwrap(), "[::1]:6".parse().unwrap())));
+        assert_eq!(
+            (reported.kind(), reported.pid, reported.ended.as_deref()),
+            ("opened", None, None)
+        );
     }
 }
