@@ -1,8 +1,8 @@
 //! `conns-lab soak`: a real `conns serve` under attack in a namespace of its own, measured from outside. Not a
-//! benchmark: nothing here asks how fast it is, only whether it keeps its promises.
+//! benchmark: nothing here asks how fast it is, only whether it keeps its limits.
 //!
-//! The one idea: while many clients misbehave in every way known, one that behaves must be answered, and the agent's
-//! beat, memory and descriptors must stay where `docs/agent-safety.md` says; then it must end when it is reported.
+//! While many clients misbehave in every known way, a probe client must be answered, and the lateness of samples, memory
+//! and descriptors must stay within the limits of `docs/agent-safety.md`. Then the agent must stop on SIGTERM.
 
 mod attacks;
 mod context;
@@ -13,6 +13,7 @@ mod memory_hog;
 mod noise;
 mod probe_client;
 mod random;
+mod requests;
 mod slow_clients;
 mod unreachable;
 mod verdict;
@@ -38,21 +39,21 @@ pub use verdict::Verdict;
 
 /// How long the agent may take to end after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long it may take from there until the kernel has the process: its own `stop_time` is as long.
+/// How long the kernel may take to end the process after that.
 const GRACE: Duration = Duration::from_secs(3);
-/// How long the agent may keep clients that vanished, for attacks of at least so long; a short one leaves out those
-/// that would be waited for longer than it lasts.
+/// The shortest duration of an attack, and how long the agent may then keep unreachable clients. Short attacks omit clients
+/// whose timeout is longer than the attack.
 const CLEANUP_TIMEOUTS: [(Duration, Duration); 3] = [
     // `line_idle_time` is 10 min.
     (Duration::from_secs(3600), Duration::from_secs(620)),
     // `idle_time` is 75 s.
     (Duration::from_secs(120), Duration::from_secs(80)),
-    // `head_time`, `body_time` and `write_time` are 10 s, and the sweeper looks once a second.
+    // `head_time`, `body_time` and `write_time` are 10 s, and the sweeper runs once a second.
     (Duration::ZERO, Duration::from_secs(14)),
 ];
-/// Churn leaves sockets in TIME-WAIT, tens of thousands within a minute; memory is stated for about ten thousand in all.
+/// Bounds the sockets that churn leaves in TIME-WAIT; the memory limit is for about ten thousand sockets.
 const MAX_TIME_WAIT: &str = "4096";
-/// Between two lines of print.
+/// Between two lines of progress.
 const TICK: Duration = Duration::from_secs(1);
 
 /// What to do.
@@ -64,26 +65,26 @@ pub struct Options {
     /// The conns binary; else $CONNS, else the one beside this program.
     #[arg(long)]
     pub conns: Option<PathBuf>,
-    /// Begins the random numbers of the attack; printed, so that a run can be made again.
+    /// Seed of the random numbers of the attack.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Connections held beside the attack, so that lists are long; each is two sockets.
+    /// Idle connections beside the attack, so that lists are long; each is two sockets.
     #[arg(long, default_value_t = 2000)]
     pub idle_connections: usize,
-    /// Clients that connect and say nothing.
+    /// Clients that connect and send nothing.
     #[arg(long, default_value_t = 2000)]
     pub idle: usize,
 }
 
 impl Options {
-    /// How long the agent may keep clients that vanished.
+    /// How long the agent may keep unreachable clients.
     fn cleanup_timeout(&self) -> Duration {
         let fits = |(attack, _): &&(Duration, Duration)| self.attack >= *attack;
         CLEANUP_TIMEOUTS.iter().find(fits).map_or(Duration::ZERO, |(_, forgets)| *forgets)
     }
 }
 
-/// Attacks, prints a line a second, and says what did not hold.
+/// Attacks, prints a line a second, and returns which limits were exceeded.
 pub fn run(options: &Options, print: impl Fn(&str) + Sync) -> Result<Verdict> {
     let conns = Conns::find(options.conns.as_deref())?;
     raise_descriptors()?;
@@ -92,7 +93,7 @@ pub fn run(options: &Options, print: impl Fn(&str) + Sync) -> Result<Verdict> {
     let mut agent = start(conns.path(), &namespace)?;
     let before = gauge::descriptors(agent.pid())?;
     print(&format!(
-        "soak: {:?}, seed {}, {} connections held, {} idle clients, agent {} with {before} descriptors",
+        "soak: {:?}, seed {}, {} idle connections, {} idle clients, agent {} with {before} descriptors",
         options.attack,
         options.seed,
         options.idle_connections,
@@ -101,8 +102,8 @@ pub fn run(options: &Options, print: impl Fn(&str) + Sync) -> Result<Verdict> {
     ));
     let gauge = namespace.inside(|| attack(options, &agent, &namespace, &print))??;
     let mut after = 0;
-    // Whether they came back is judged with the rest.
-    let _ = wait_for("descriptors to be given back", options.cleanup_timeout(), || {
+    // The verdict judges whether they were closed.
+    let _ = wait_for("descriptors to be closed", options.cleanup_timeout(), || {
         after = gauge::descriptors(agent.pid())?;
         Ok((after <= before).then_some(()))
     });
@@ -142,7 +143,7 @@ fn attack(
     let _idle_load = IdleLoad::open(options.idle_connections)?;
     let context = AttackContext::new(options, namespace);
     let gauge = Gauge::default();
-    wait_for("the agent to see the connections that are held", Duration::from_secs(30), || {
+    wait_for("the agent to list the idle connections", Duration::from_secs(30), || {
         gauge.sample(agent)?;
         let seen = usize::try_from(gauge.readings().sockets).unwrap_or(usize::MAX);
         Ok((seen >= 2 * options.idle_connections).then_some(()))
@@ -161,7 +162,7 @@ fn attack(
     Ok(gauge)
 }
 
-/// Waits until all is answered, lets the attackers loose, watches them, and calls them back.
+/// Waits until every protocol is answered, starts the attacks, and samples the agent until their time is over.
 fn lead<'f>(
     options: &Options,
     agent: &Agent,
@@ -170,7 +171,7 @@ fn lead<'f>(
     print: &(impl Fn(&str) + Sync),
     mut spawn: impl FnMut(Box<dyn FnOnce(u64) + Send + 'f>, u64),
 ) -> Result<()> {
-    wait_for("every protocol to be answered, and two beats", Duration::from_secs(30), || {
+    wait_for("every protocol to be answered, and two updates", Duration::from_secs(30), || {
         gauge.sample(agent)?;
         Ok(gauge.is_warm().then_some(()))
     })
@@ -198,7 +199,8 @@ fn lead<'f>(
     Ok(())
 }
 
-/// As many open files as may be: both ends of the crowd and the attackers are here, and the agent inherits it.
+/// Raises the limit of open files: both ends of the idle connections and the attackers are in this process, and the agent
+/// inherits the limit.
 fn raise_descriptors() -> Result<()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })

@@ -1,27 +1,27 @@
-//! Who attacks: a table. Each attack has a thread of its own and goes on until the context says stop.
+//! The table of attacks. Each runs in a thread of its own until the context stops.
 
 use super::context::AttackContext;
 use super::{malformed, memory_hog, noise, slow_clients, unreachable};
 
 /// One attack.
 pub(super) struct Attack {
-    /// Runs until the context says stop; reported its number, for random numbers of its own.
+    /// Runs until the context stops. Its argument is the attack's number, the seed of its random numbers.
     pub(super) run: fn(&AttackContext<'_>, u64),
 }
 
 /// All of them.
 pub(super) const ATTACKS: &[Attack] = &[
-    // Nothing is said for long.
+    // Clients that send nothing.
     Attack { run: slow_clients::idle },
-    // A head that never ends, a byte at a time.
+    // A request head without an end, a byte at a time.
     Attack { run: slow_clients::slow_heads },
     // Answers of megabytes are read a byte a second, or never.
     Attack { run: slow_clients::slow_readers },
-    // Streams of changes that nobody reads.
+    // Streams of changes that are not read.
     Attack { run: slow_clients::unread_streams },
-    // Bodies and lines of which the end never comes.
+    // Bodies and lines without an end.
     Attack { run: memory_hog::unfinished },
-    // Many requests for long answers at once, of which no answer is read.
+    // Pipelined requests for long answers that are not read.
     Attack { run: memory_hog::pipelined },
     // Requests HTTP does not allow, and huge ones.
     Attack { run: malformed::requests },
@@ -31,6 +31,6 @@ pub(super) const ATTACKS: &[Attack] = &[
     Attack { run: noise::bytes },
     // Connections opened and closed as fast as they come.
     Attack { run: noise::churn },
-    // Clients whose machine is gone.
+    // Clients whose host became unreachable.
     Attack { run: unreachable::unreachable },
 ];

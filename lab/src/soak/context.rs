@@ -1,4 +1,4 @@
-//! What the attackers share: where the agent is, when to stop, and how clients are made.
+//! What the attacks share: the agent's ports, the flag to stop, and how clients connect.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use crate::netns::Namespace;
 
 use super::Options;
 
-/// What the agent speaks, on the ports it has everywhere.
+/// Protocols and their default ports.
 pub(super) const PORTS: [(&str, u16); 7] = [
     ("http", 7979),
     ("1e", 7980),
@@ -27,22 +27,22 @@ pub(super) const HTTP_PORTS: [u16; 5] = [7979, 7980, 18081, 7777, 8886];
 /// The ports that take lines.
 pub(super) const LINE_PORTS: [u16; 3] = [1112, 1222, 8886];
 
-/// The kernel gives at least twice the smallest it knows, so this is a few segments.
+/// Less than the kernel's minimum, which is a few segments.
 pub(super) const SMALL_BUFFER: usize = 2048;
-/// In life the attackers are on other machines; here they must not compete with what is measured.
+/// Attackers are on other machines in practice; here they must not compete with the agent.
 const NICE: i32 = 10;
-/// A listener whose queue is full answers when the client asks again, after a second.
+/// A client of a listener with a full queue repeats its SYN after a second.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Where it happens.
+/// The state shared by all attacks.
 pub(super) struct AttackContext<'a> {
     pub(super) namespace: &'a Namespace,
     pub(super) seed: u64,
     pub(super) idle: usize,
-    /// How long the agent may keep clients that vanished.
+    /// How long the agent may keep unreachable clients.
     pub(super) cleanup_timeout: Duration,
     stop: AtomicBool,
-    /// Clients made, and attempts that failed.
+    /// Clients connected, and attempts that failed.
     pub(super) made: AtomicU64,
     pub(super) failed: AtomicU64,
 }
@@ -106,24 +106,24 @@ impl<'a> AttackContext<'a> {
     }
 }
 
-/// Where the agent is.
+/// The agent's address.
 pub(super) fn at(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-/// Makes the calling thread give way to the agent.
+/// Lowers the priority of the calling thread below the agent's.
 pub(super) fn lower_priority() {
-    // If this is refused the attack only disturbs more.
+    // Without it the attack only competes more with the agent.
     let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// Closes with a reset.
 pub(super) fn reset(stream: &TcpStream) {
-    // If it cannot be set it is closed politely.
+    // Without it the client closes by FIN.
     let _ = sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }
 
-/// Clients of one kind, each made anew when the agent has enough of it.
+/// Clients of one kind, each connected again after the agent closed it.
 pub(super) struct Pool<'a> {
     context: &'a AttackContext<'a>,
     clients: Vec<Option<TcpStream>>,
@@ -134,8 +134,8 @@ impl<'a> Pool<'a> {
         Self { context, clients: (0..count).map(|_| None).collect() }
     }
 
-    /// Makes those that are missing with `make`, and lets each of the others do `act`; one whose `act` fails is
-    /// closed. All are reported their number.
+    /// Connects missing clients with `make` and calls `act` for each of the others; one whose `act` fails is closed. Both
+    /// take the client's number.
     pub(super) fn tend(
         &mut self,
         make: impl Fn(usize) -> io::Result<TcpStream>,

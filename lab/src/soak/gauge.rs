@@ -1,5 +1,5 @@
-//! What is measured while the attack goes on: by the kernel, by a subscriber, by the agent's own word, and by a
-//! thread that does nothing but wake up, so that a machine that is late itself is not held against the agent.
+//! Measures the agent during the attack: by the kernel, by a subscriber, by `/health`, and by a control thread that only
+//! wakes up, whose lateness is the machine's own.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,41 +12,42 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::agent::{Agent, HttpAnswer};
+use crate::health::{Schedule, Snapshot, UPDATE_EVENT};
 
 use super::context::{AttackContext, at};
-use super::probe_client::REQUESTS;
+use super::requests::REQUESTS;
 
-/// As often as the agent's beat is due.
+/// The agent's sample interval.
 const INTERVAL_US: i64 = 1_000_000;
-/// The control thread wakes up so often.
+/// How often the control thread wakes up.
 const WAKE_INTERVAL: Duration = Duration::from_millis(20);
-/// The page of health is read so often, to see the time of each snapshot.
+/// How often `/health` is read for the time of the snapshot.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
-/// A beat comes each second; a stream that reported of none for so long has been forgotten. It waits for its turn among
-/// those who ask for long answers.
+/// How long a stream may lack updates, one of which is due each second. It waits for its turn behind long answers.
 const SILENCE: Duration = Duration::from_secs(20);
-/// Beats after which the measuring can begin.
+/// Updates after which measuring can start.
 const WARM_UPDATES: u64 = 2;
-/// Troubles that are kept; the rest is counted.
+/// Errors that are kept; further ones are only counted.
 const MAX_ERRORS: usize = 20;
 
 /// All that was read so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readings {
-    /// Beats that were seen, and beats the subscriber was reported of.
+    /// Snapshots seen by `/health`.
     pub(super) updates: u64,
-    pub(super) reported: u64,
-    /// Farthest that two successive snapshots were from being a second apart.
+    /// Updates the subscriber received.
+    pub(super) received: u64,
+    /// The largest deviation of two successive snapshots from the interval.
     pub(super) gap_max: Duration,
-    /// Latest that a thread which does nothing but wake up woke up.
+    /// The largest lateness of the control thread.
     pub(super) control_lateness_max: Duration,
-    /// As the agent says.
+    /// From `/health`.
     pub(super) lateness_max: Duration,
     pub(super) samples_skipped: u64,
     pub(super) sockets: u64,
     pub(super) clients: u64,
     pub(super) refused: u64,
-    /// As the kernel says.
+    /// From `/proc`.
     pub(super) resident: u64,
     pub(super) resident_peak: u64,
     pub(super) descriptors: usize,
@@ -54,13 +55,13 @@ pub(super) struct Readings {
     pub(super) answers: u64,
     pub(super) answer_time_max: Duration,
     pub(super) answered: BTreeSet<&'static str>,
-    /// What went wrong, the first of it.
+    /// The first errors.
     pub(super) errors: Vec<String>,
     pub(super) further_errors: u64,
     pub(super) has_exited: bool,
 }
 
-/// Where all write down what they read.
+/// The readings, shared by the threads that measure.
 #[derive(Debug, Default)]
 pub(super) struct Gauge(Mutex<Readings>);
 
@@ -93,15 +94,15 @@ impl Gauge {
         }
     }
 
-    /// Whether every request was answered once and beats come.
+    /// Whether every request was answered once and updates arrive.
     pub(super) fn is_warm(&self) -> bool {
         let readings = self.lock();
         readings.answered.len() == REQUESTS.len()
             && readings.updates >= WARM_UPDATES
-            && readings.reported >= WARM_UPDATES
+            && readings.received >= WARM_UPDATES
     }
 
-    /// Wakes up again and again.
+    /// Wakes up at a fixed interval and measures its own lateness.
     pub(super) fn control(&self, context: &AttackContext<'_>) {
         let mut due = Instant::now();
         while context.is_running() {
@@ -110,16 +111,16 @@ impl Gauge {
             let late = due.elapsed();
             let mut readings = self.lock();
             readings.control_lateness_max = readings.control_lateness_max.max(late);
-            // What was slept through is not made up for.
+            // Missed wake-ups are not made up for.
             due = due.max(Instant::now());
         }
     }
 
-    /// Sees when each snapshot was made, on the page that is never kept waiting by long answers.
+    /// Reads the time of each snapshot from `/health`, which does not wait behind long answers.
     pub(super) fn watch(&self, context: &AttackContext<'_>) {
         let mut last = None;
         while context.is_running() {
-            // What goes wrong here goes wrong for the client that behaves too.
+            // The probe client records errors of `/health`.
             if let Ok(snapshot) = snapshot() {
                 if let Some((sequence, at_us)) =
                     last.filter(|last: &(u64, i64)| last.0 < snapshot.0)
@@ -132,7 +133,7 @@ impl Gauge {
         }
     }
 
-    /// So many beats later a snapshot was made so much later.
+    /// Records that `updates` intervals took `later_us`.
     fn update(&self, updates: u64, later_us: i64) {
         let due = i64::try_from(updates).unwrap_or(i64::MAX).saturating_mul(INTERVAL_US);
         let off = Duration::from_micros(later_us.abs_diff(due));
@@ -141,7 +142,7 @@ impl Gauge {
         readings.gap_max = readings.gap_max.max(off);
     }
 
-    /// Listens to the agent's beats as they are reported.
+    /// Reads the agent's updates from its stream.
     pub(super) fn subscribe(&self, context: &AttackContext<'_>) {
         while context.is_running() {
             if let Err(error) = self.listen(context)
@@ -156,13 +157,13 @@ impl Gauge {
     fn listen(&self, context: &AttackContext<'_>) -> Result<()> {
         let mut stream = TcpStream::connect_timeout(&at(7979), SILENCE)?;
         stream.set_read_timeout(Some(SILENCE))?;
-        // Nothing matches: only beats are reported.
+        // Nothing matches the filter: only updates are sent.
         stream.write_all(
             b"GET /api/v1/changes?updates=false&filter=local_port==1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         )?;
         for line in BufReader::new(stream).lines() {
-            if line? == "event: beat" {
-                self.lock().reported += 1;
+            if line?.strip_prefix("event: ") == Some(UPDATE_EVENT) {
+                self.lock().received += 1;
             }
             if !context.is_running() {
                 return Ok(());
@@ -171,7 +172,7 @@ impl Gauge {
         anyhow::bail!("the agent ended the stream")
     }
 
-    /// Asks the kernel and the agent.
+    /// Reads `/proc` and `/health`.
     pub(super) fn sample(&self, agent: &Agent) -> Result<()> {
         let Ok(status) = fs::read_to_string(format!("/proc/{}/status", agent.pid())) else {
             self.lock().has_exited = true;
@@ -190,23 +191,23 @@ impl Gauge {
         }
         match agent.health(None) {
             Ok(health) => self.read_health(&health),
-            Err(error) => self.record_error(format!("its health page: {error:#}")),
+            Err(error) => self.record_error(format!("/health: {error:#}")),
         }
         Ok(())
     }
 
-    /// Notes what a health page says.
+    /// Records the figures of `/health`.
     fn read_health(&self, health: &Value) {
         let mut readings = self.lock();
         let number = |place: &str| health.pointer(place).and_then(Value::as_u64);
-        match (number("/beats/slip_max_us"), number("/beats/missed")) {
-            (Some(slip), Some(missed)) => {
-                readings.lateness_max = Duration::from_micros(slip);
-                readings.samples_skipped = missed;
+        match Schedule::read(health) {
+            Ok(schedule) => {
+                readings.lateness_max = schedule.lateness_max;
+                readings.samples_skipped = schedule.skipped;
             }
-            _ => {
+            Err(error) => {
                 drop(readings);
-                return self.record_error(format!("its health page has no beats: {health}"));
+                return self.record_error(format!("no schedule in /health: {error:#}"));
             }
         }
         readings.sockets = number("/sockets").unwrap_or_default();
@@ -215,11 +216,11 @@ impl Gauge {
         readings.refused = refused.map_or(0, |all| all.values().filter_map(Value::as_u64).sum());
     }
 
-    /// One line of print.
+    /// One line of the printed progress.
     pub(super) fn line(&self, at: Duration) -> String {
         let r = self.lock();
         format!(
-            "{:>5}s  clients {:>5}  sockets {:>6}  slip {:>7.3?}  gap {:>7.3?}  (machine {:>7.3?})  \
+            "{:>5}s  clients {:>5}  sockets {:>6}  lateness {:>7.3?}  gap {:>7.3?}  (machine {:>7.3?})  \
              resident {:>4} MB (peak {:>4})  fds {:>5}  answers {:>5} (worst {:.0?})  refused {:>6}  errors {}",
             at.as_secs(),
             r.clients,
@@ -238,15 +239,14 @@ impl Gauge {
     }
 }
 
-/// The number of the latest snapshot, and when it was made.
+/// The number and time of the latest snapshot.
 fn snapshot() -> Result<(u64, i64)> {
     let mut stream = TcpStream::connect_timeout(&at(7979), SILENCE)?;
     stream.set_read_timeout(Some(SILENCE))?;
     stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let health: Value = serde_json::from_slice(&HttpAnswer::read(&mut stream)?.body)?;
-    let sequence = health.pointer("/snapshot/sequence").and_then(Value::as_u64);
-    let at_us = health.pointer("/snapshot/at_us").and_then(Value::as_i64);
-    sequence.zip(at_us).context("a health page without a snapshot")
+    let snapshot = Snapshot::read(&health)?;
+    Ok((snapshot.sequence, snapshot.at_us))
 }
 
 /// Open descriptors of a process.

@@ -1,4 +1,4 @@
-//! Connections that are simply there, so that lists are long. Both ends are in this process.
+//! Idle connections, so that lists are long. Both ends are in this process.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 /// The port one end of each has.
 const PORT: u16 = 9000;
 
-/// The connections, held until dropped.
+/// The connections, open until dropped.
 pub(super) struct IdleLoad {
     _owned: Vec<(TcpStream, TcpStream)>,
 }
 
 impl IdleLoad {
-    /// Opens so many; each is two sockets in the list.
+    /// Opens `count` connections; each is two sockets in the list.
     pub(super) fn open(count: usize) -> Result<Self> {
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
         let listener = TcpListener::bind(at).with_context(|| format!("listening on {at}"))?;

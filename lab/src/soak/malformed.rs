@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::context::{AttackContext, HTTP_PORTS};
 use super::random::Random;
 
-/// Nobody waits longer for what the agent says to nonsense.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// So many requests are sent one after another before a pause, so that the agent is not only met by this.
+/// How long to wait for an answer to a malformed request.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
+/// Requests between two pauses, which leave the agent to the other attacks.
 const BURST: usize = 20;
 /// Between two bursts.
 const REST: Duration = Duration::from_millis(100);
-/// Longer than anything that is read.
+/// Longer than any part of a request that is accepted.
 const HUGE: usize = 1 << 20;
 
 const ONCE: &[&[u8]] = &[
@@ -46,7 +46,7 @@ const ONCE: &[&[u8]] = &[
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
 ];
 
-/// Nonsense, and much of it.
+/// Sends malformed and huge requests.
 pub(super) fn requests(context: &AttackContext<'_>, number: u64) {
     let mut random = Random::new(context.seed ^ number);
     while context.is_running() {
@@ -55,13 +55,13 @@ pub(super) fn requests(context: &AttackContext<'_>, number: u64) {
                 0 => huge(&mut random),
                 _ => random.pick(ONCE).to_vec(),
             };
-            say(context, *random.pick(&HTTP_PORTS), &request);
+            send(context, *random.pick(&HTTP_PORTS), &request);
         }
         context.pause(REST);
     }
 }
 
-/// Heads near and beyond what is taken, one behind the other on the same connection.
+/// Sends heads near and beyond the limits, pipelined on one connection.
 pub(super) fn header_floods(context: &AttackContext<'_>, number: u64) {
     let mut random = Random::new(context.seed ^ number);
     while context.is_running() {
@@ -74,7 +74,7 @@ pub(super) fn header_floods(context: &AttackContext<'_>, number: u64) {
             head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"\r\n");
-        say(context, *random.pick(&HTTP_PORTS), &head.repeat(1 + random.below(8)));
+        send(context, *random.pick(&HTTP_PORTS), &head.repeat(1 + random.below(8)));
         context.pause(Duration::from_millis(20));
     }
 }
@@ -101,14 +101,14 @@ fn huge(random: &mut Random) -> Vec<u8> {
     }
 }
 
-/// Sends it, listens for a moment, and goes.
-fn say(context: &AttackContext<'_>, port: u16, request: &[u8]) {
+/// Sends the request, waits shortly for an answer, and closes.
+fn send(context: &AttackContext<'_>, port: u16, request: &[u8]) {
     let Ok(mut client) = context.dial(port) else { return };
     let timed = client
-        .set_write_timeout(Some(PATIENCE))
-        .and_then(|()| client.set_read_timeout(Some(PATIENCE)));
+        .set_write_timeout(Some(ANSWER_TIMEOUT))
+        .and_then(|()| client.set_read_timeout(Some(ANSWER_TIMEOUT)));
     if timed.is_ok() {
-        // The agent may have closed already; what it says does not matter here.
+        // The agent may have closed already; its answer does not matter here.
         let _ = client.write_all(request);
         let _ = client.read(&mut [0; 4096]);
     }

@@ -1,4 +1,4 @@
-//! Clients that make the agent keep something: bodies and lines without an end, and answers nobody reads.
+//! Clients that make the agent use memory: bodies and lines without an end, and answers that are not read.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -8,11 +8,11 @@ use super::context::{AttackContext, HTTP_PORTS, LINE_PORTS, Pool};
 
 /// Bodies and lines without an end, at once.
 const UNFINISHED: usize = 120;
-/// Longer than any body or line the agent takes, so that it is the agent who ends it.
+/// Longer than any body or line the agent accepts, so that the agent closes the connection.
 const MAX_SENT: usize = 2 << 20;
-/// Clients that ask again and again and read nothing.
+/// Clients that send requests and read nothing.
 const PIPELINED: usize = 40;
-/// So much is written at once.
+/// Bytes of one write.
 const CHUNK: usize = 32 << 10;
 
 /// Sends all but the end of long bodies and lines.
@@ -42,7 +42,7 @@ pub(super) fn unfinished(context: &AttackContext<'_>, _: u64) {
     }
 }
 
-/// Sends more, as far as the socket takes it.
+/// Sends more, until the socket's buffer is full.
 fn fill(client: &mut TcpStream, chunk: &[u8], sent: &mut usize, most: usize) -> io::Result<()> {
     while *sent < most {
         let left = (most - *sent).min(chunk.len());
@@ -57,8 +57,9 @@ fn fill(client: &mut TcpStream, chunk: &[u8], sent: &mut usize, most: usize) -> 
             }
         }
     }
-    let gone = client.peek(&mut [0]);
-    if matches!(gone, Ok(0)) || gone.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::WouldBlock)
+    let peeked = client.peek(&mut [0]);
+    if matches!(peeked, Ok(0))
+        || peeked.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::WouldBlock)
     {
         *sent = 0;
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -66,7 +67,7 @@ fn fill(client: &mut TcpStream, chunk: &[u8], sent: &mut usize, most: usize) -> 
     Ok(())
 }
 
-/// Asks for long answers, one behind the other, and reads none.
+/// Pipelines requests for long answers, and reads none.
 pub(super) fn pipelined(context: &AttackContext<'_>, _: u64) {
     const OVER_HTTP: &str = "GET /api/v1/connections?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n\
          GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -1,4 +1,4 @@
-//! Clients that stay: idle ones, those that speak slowly, and those that do not read.
+//! Clients that stay connected: idle ones, slow senders and slow readers.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::context::{AttackContext, HTTP_PORTS, PORTS, Pool};
 
-/// Between two looks at those that say nothing.
-const LOOK: Duration = Duration::from_millis(500);
-/// Heads that never end, at once.
+/// Between two checks of clients that send nothing.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Clients that send a head without an end.
 const SLOW_HEADS: usize = 200;
-/// Readers at once; every third never reads.
+/// Slow readers; every third never reads.
 const SLOW_READERS: usize = 90;
-/// Streams asked for; the agent has room for fewer.
+/// Streams requested; the agent allows fewer.
 const SUBSCRIBERS: usize = 60;
 
-/// The longest answers there are. `NUMBER` becomes the client's, so that no two share an answer.
+/// Requests for the longest answers. `NUMBER` becomes the client's, so that no two share an answer.
 const LONG_ANSWERS: &[(u16, &str)] = &[
     (7979, "GET /api/v1/connections?view=all&limit=NUMBER HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     (7979, "GET /api/v1/connections?fields=all&limit=NUMBER HTTP/1.1\r\nHost: localhost\r\n\r\n"),
@@ -35,24 +35,23 @@ const LONG_ANSWERS: &[(u16, &str)] = &[
     ),
 ];
 
-/// Whether the other end is still there; what it says is thrown away.
-fn listens(client: &mut TcpStream) -> io::Result<()> {
-    let mut heard = [0; 512];
-    match client.read(&mut heard)? {
+/// Fails once the agent closed the connection; what it sends is discarded.
+fn discard(client: &mut TcpStream) -> io::Result<()> {
+    match client.read(&mut [0; 512])? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
     }
 }
 
-/// Connects and says nothing.
+/// Connects and sends nothing.
 pub(super) fn idle(context: &AttackContext<'_>, _: u64) {
     let mut pool = Pool::new(context, context.idle);
     while context.is_running() {
         pool.tend(
             |number| context.dial(PORTS[number % PORTS.len()].1),
-            |_, client| listens(client),
+            |_, client| discard(client),
         );
-        context.pause(LOOK);
+        context.pause(CHECK_INTERVAL);
     }
 }
 
@@ -67,19 +66,19 @@ pub(super) fn slow_heads(context: &AttackContext<'_>, _: u64) {
             |_, client| {
                 let byte = HEAD.get(turn % 400).copied().unwrap_or(b'x');
                 client.write_all(&[byte])?;
-                listens(client)
+                discard(client)
             },
         );
         turn += 1;
-        context.pause(LOOK);
+        context.pause(CHECK_INTERVAL);
     }
 }
 
-/// Asks for megabytes and reads a byte a second, or none.
+/// Requests megabytes and reads a byte a second, or none.
 pub(super) fn slow_readers(context: &AttackContext<'_>, _: u64) {
     let mut pool = Pool::new(context, SLOW_READERS);
     while context.is_running() {
-        let looked = Instant::now();
+        let started = Instant::now();
         pool.tend(
             |number| {
                 let (port, request) = LONG_ANSWERS[number % LONG_ANSWERS.len()];
@@ -100,14 +99,14 @@ pub(super) fn slow_readers(context: &AttackContext<'_>, _: u64) {
                 }
             },
         );
-        context.pause(Duration::from_secs(1).saturating_sub(looked.elapsed()));
+        context.pause(Duration::from_secs(1).saturating_sub(started.elapsed()));
     }
 }
 
-/// Whether the agent has reset it; nothing is read.
+/// Fails once the agent reset the connection; nothing is read.
 fn is_open(client: &TcpStream) -> io::Result<()> {
     client.take_error()?.map_or(Ok(()), Err)?;
-    // A reset that was reported already shows as the end behind what waits to be read.
+    // A reset that was reported already shows as the end of the stream.
     client.peek(&mut [0]).and_then(|seen| match seen {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
