@@ -1,5 +1,5 @@
-//! A `conns serve` of the lab's own: started with the ports it chose read from what it says, asked over
-//! plain sockets, and ended by its own pid.
+//! Runs `conns serve`: reads the ports it chose from its standard error, sends requests over plain sockets, and ends it by
+//! its own pid.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -20,7 +20,7 @@ use crate::process::{READY_TIMEOUT, wait_for};
 #[derive(Debug)]
 pub struct Agent {
     child: Child,
-    /// Where it listens, by protocol, as it stderr.
+    /// Where it listens, by protocol, from its standard error.
     places: BTreeMap<String, String>,
     stderr: Arc<Mutex<Vec<String>>>,
 }
@@ -37,8 +37,8 @@ pub struct HttpAnswer {
 }
 
 impl Agent {
-    /// Starts `conns serve` with these arguments, in `namespace` or in the caller's, and waits until it says it is
-    /// ready. Its files of configuration are those `arguments` name; the environment's are not looked at.
+    /// Starts `conns serve` with these arguments, in `namespace` or in the caller's, and waits until it is
+    /// ready. `arguments` name its configuration files; those named in the environment are not read.
     pub fn start(conns: &Path, namespace: Option<&Namespace>, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(conns);
         command.arg("serve").args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
@@ -82,12 +82,12 @@ impl Agent {
         self.child.id()
     }
 
-    /// All it has stderr on standard error.
+    /// All lines of its standard error so far.
     pub fn stderr_lines(&self) -> Vec<String> {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where it listens for `protocol`, as it stderr: `http://127.0.0.1:7979`, `127.0.0.1:18081`, a path.
+    /// Where it listens for `protocol`, from its standard error: `http://127.0.0.1:7979`, `127.0.0.1:18081`, a path.
     pub fn place(&self, protocol: &str) -> Result<&str> {
         let place = self.places.get(protocol).map(String::as_str);
         place
@@ -122,7 +122,7 @@ impl Agent {
         HttpAnswer::read(&mut stream)
     }
 
-    /// What its health page says.
+    /// Its `/health` document.
     pub fn health(&self, namespace: Option<&Namespace>) -> Result<Value> {
         let answer = self.get(namespace, "/health")?;
         serde_json::from_slice(&answer.body)

@@ -1,7 +1,7 @@
 //! Compares two ways to read the same sockets.
 //!
 //! Invariant: a reading by eBPF stands between two readings by netlink. Where these agree, it agrees with both; where they
-//! differ, time has passed, and it lies between them. No list of fields says which ones may differ; only times that restart,
+//! differ, time has passed, and it lies between them. No list of fields names which may differ; only times that restart,
 //! ages and a timer that counts down, are judged by whether they have restarted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,19 +17,19 @@ use crate::conns::Conns;
 pub type Key = (u64, u64);
 /// Every socket of a reading.
 pub type Reading = BTreeMap<Key, Value>;
-/// What a reading has otherwise: which socket, which field (`the socket` is the whole of it), and how.
+/// Differences by socket and field; [`WHOLE`] is a socket that is missing or extra.
 pub type Differences = BTreeMap<(Key, String), Difference>;
 
-/// How it is otherwise; `None` where the field, or the socket, is absent.
+/// A difference; `None` where the field, or the socket, is absent.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// As it was read before.
+    /// Read by netlink before.
     pub before: Option<Value>,
-    /// As it was read by eBPF.
+    /// Read by eBPF.
     pub tested: Option<Value>,
-    /// As it was read afterwards.
+    /// Read by netlink afterwards.
     pub after: Option<Value>,
-    /// Enough to know which socket it is.
+    /// A description of the socket.
     pub socket: String,
 }
 
@@ -48,16 +48,16 @@ const TICKS_US: f64 = 20_000.0;
 /// A difference of a whole socket.
 pub const WHOLE: &str = "the socket";
 
-/// `inet_diag` leaves out what the congestion algorithm says from TIME-WAIT's number on, which CLOSE-WAIT, LAST-ACK and
-/// CLOSING have (`sk_state < TCP_TIME_WAIT` in `inet_sk_diag_fill`); it is there all the same.
+/// `inet_diag` omits the congestion algorithm's fields from TIME-WAIT's number on, which CLOSE-WAIT, LAST-ACK and
+/// CLOSING have (`sk_state < TCP_TIME_WAIT` in `inet_sk_diag_fill`); eBPF reads them.
 const OMITTED_BY_NETLINK: &str = "bbr_";
 
-/// Everything there is, by one source.
+/// All sockets, read by one source.
 pub fn read(conns: &Conns, source: &str) -> Result<Reading> {
     keyed(conns.readable_records(&["-a", "--columns", "all", "--source", source])?)
 }
 
-/// Rows by the sockets they are about.
+/// Rows by socket.
 pub fn keyed(rows: Vec<Value>) -> Result<Reading> {
     let number =
         |row: &Value, key: &str| row[key].as_u64().with_context(|| format!("no {key} in {row}"));
@@ -66,8 +66,8 @@ pub fn keyed(rows: Vec<Value>) -> Result<Reading> {
         .collect()
 }
 
-/// How `tested` is otherwise than the readings before and after it, for the sockets of these namespaces. At least `apart` has
-/// passed from the one before to the one after.
+/// How `tested` differs from the readings before and after it, for the sockets of these namespaces. `apart` is the least time
+/// between those two.
 pub fn differences(
     before: &Reading,
     tested: &Reading,
@@ -76,14 +76,14 @@ pub fn differences(
     apart: Duration,
 ) -> Differences {
     let mut found = Differences::new();
-    let of_zoo = |key: &&Key| namespaces.contains(&key.0);
+    let is_compared = |key: &&Key| namespaces.contains(&key.0);
     let keys: BTreeSet<&Key> =
-        before.keys().chain(tested.keys()).chain(after.keys()).filter(of_zoo).collect();
+        before.keys().chain(tested.keys()).chain(after.keys()).filter(is_compared).collect();
     for key in keys {
         let rows = [before.get(key), tested.get(key), after.get(key)];
         let [Some(first), Some(row), Some(last)] = rows else {
             let there = rows.map(|row| row.map(|_| Value::from("there")));
-            // Else it came or went.
+            // Otherwise it was opened or closed meanwhile.
             if let [Some(first), None, Some(_)] | [None, Some(first), None] = rows {
                 found.insert((*key, WHOLE.to_owned()), difference(there, first));
             }
@@ -132,7 +132,7 @@ fn is_between(field: &str, [before, tested, after]: [Option<&Value>; 3], apart: 
     if tested == before || tested == after {
         return true;
     }
-    // A sentence with a time in it: there is no between.
+    // A text with a time in it has no order.
     if let (Some(Value::String(first)), Some(Value::String(_)), Some(Value::String(last))) =
         (before, tested, after)
     {

@@ -1,4 +1,4 @@
-//! `conns-lab`: the traffic peers, the matrix of scenarios, and a path to play with by hand.
+//! `conns-lab`: the traffic peers, the matrix of scenarios, storms and soaks.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Play one traffic peer.
+    /// Run one traffic peer.
     Peer {
         #[command(subcommand)]
         role: Role,
@@ -38,9 +38,9 @@ enum Action {
     },
     /// Open and close very many connections in a namespace of their own.
     Storm(storm::Standalone),
-    /// Open and close very many connections while `conns` watches, and print whether it reported of each as it was.
+    /// Open and close very many connections while `conns` watches, and print whether it reported each correctly.
     StormTruth(storm::Proof),
-    /// Attack a `conns serve` for a while and see whether it keeps its promises.
+    /// Attack a `conns serve` for a while and check that it keeps its limits.
     Soak(soak::Options),
 }
 
@@ -58,8 +58,8 @@ fn main() -> Result<ExitCode> {
         }
         Action::Storm(options) => options.run().map(|()| ExitCode::SUCCESS),
         Action::StormTruth(proof) => {
-            let holds = proof.run()?;
-            Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let is_ok = proof.run()?;
+            Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Action::Soak(options) => {
             let verdict = soak::run(&options, |line| println!("{line}"))?;

@@ -1,7 +1,7 @@
 //! A path between two namespaces whose delay, rate, queue and loss are known because the lab carries every packet.
 //!
 //! Each end is a TUN device; one thread per direction reads packets from one and writes them to the other when
-//! their time has come. The one idea: the model (`lane`) decides a packet's fate the moment it is read, with
+//! their time has come. Invariant: the model (`lane`) decides a packet's fate the moment it is read, with
 //! absolute times, so a late wake-up delays one packet and never the clock.
 
 mod forward;

@@ -1,6 +1,6 @@
 //! The traffic peers: small programs which make one kind of traffic, as processes of their own so that pid and owner are real.
 //!
-//! Every peer says `ready` on standard output once its sockets are in the expected state, obeys words on standard
+//! Every peer writes `ready` to standard output once its sockets are in the expected state, obeys words on standard
 //! input (`fin`, `report`, `close`), and ends when that input closes.
 
 mod churn;
@@ -26,7 +26,7 @@ pub enum Role {
     Listen(Listen),
     /// Connect and do the given work.
     Connect(Connect),
-    /// Start connections without waiting for them, and keep what comes of it.
+    /// Start connections without waiting for them, and keep their sockets.
     Knock(Knock),
     /// Open, exchange and close connections at a rate, beside a stable set.
     Churn(churn::Churn),
@@ -38,10 +38,10 @@ pub enum Role {
     StormClient(storm::Client),
     /// The side of a storm that accepts.
     StormServer(storm::Server),
-    /// (started by `hold`) Keep the inherited descriptors.
+    /// (started by `share`) Keep the inherited descriptors.
     #[command(hide = true)]
     Keep,
-    /// (started by `hold`) Receive a descriptor on standard input and keep it.
+    /// (started by `share`) Receive a descriptor on standard input and keep it.
     #[command(hide = true)]
     Take,
 }
@@ -113,8 +113,8 @@ pub struct Connect {
     /// How many connections.
     #[arg(long, default_value_t = 1)]
     count: usize,
-    /// First open a connection and close it: the kernel takes a route's locked metrics only when it already remembers
-    /// the destination.
+    /// First open a connection and close it: the kernel applies a route's locked metrics only when it already has metrics
+    /// of the destination.
     #[arg(long)]
     visit_first: bool,
     /// What each connection does.

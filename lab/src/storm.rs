@@ -1,9 +1,9 @@
 //! A storm: very many TCP connections, each over within a millisecond or so, and an exact record of both ends of each.
 //!
-//! The one idea: all of a connection but the port its kernel chose follows from its number (`law`), so both ends know what
-//! the other does without asking, and what they did is written down by those who did it (`record`). Nothing is estimated.
+//! Invariant: a connection's number decides all it does (`schedule`), so that both ends agree without messages, and each
+//! process records what it did (`record`). Nothing is estimated.
 //!
-//! This is no benchmark of the machine: clients start a connection when its time has come, and say what rate that came to.
+//! This is no benchmark of the machine: clients start a connection when it is due, and report the rate they reached.
 
 mod proof;
 mod record;

@@ -1,4 +1,4 @@
-//! The role `churn`: connections that come and go at a rate, beside a set that stays and must never be missed.
+//! The role `churn`: connections that are opened and closed at a rate, beside a stable set.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

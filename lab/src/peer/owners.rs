@@ -1,4 +1,4 @@
-//! The role `hold`: one socket, several processes which hold it, so that the question "whose is it?" has several answers.
+//! The role `share`: one socket with several owners.
 
 use std::io::{BufRead, BufReader, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -18,7 +18,7 @@ use serde_json::json;
 use super::stdio::{COMMANDS, emit, park};
 use super::{Knobs, socket};
 
-/// Arguments of `hold`.
+/// Arguments of `share`.
 #[derive(Args, Clone, Debug)]
 pub struct Share {
     /// Where to connect.
@@ -30,7 +30,7 @@ pub struct Share {
     /// Children that receive the descriptor by SCM_RIGHTS.
     #[arg(long, default_value_t = 0)]
     pass: usize,
-    /// Closes the own descriptor afterwards, so that only the children hold the socket.
+    /// Closes the own descriptor afterwards, so that only the children own the socket.
     #[arg(long)]
     let_go: bool,
 }
@@ -65,7 +65,7 @@ impl Share {
             owners.push(std::process::id());
             std::mem::forget(stream);
         }
-        emit(&json!({"event": "ready", "local": local, "holders": owners}));
+        emit(&json!({"event": "ready", "local": local, "owners": owners}));
         park()
     }
 }
@@ -77,7 +77,7 @@ fn child(role: &str, input: Stdio) -> Result<Child> {
         .stdin(input)
         .stdout(Stdio::piped())
         .spawn()
-        .with_context(|| format!("starting a child that shall {role} the socket"))
+        .with_context(|| format!("starting a child to {role} the socket"))
 }
 
 fn wait_ready(mut child: Child) -> Result<u32> {
@@ -85,7 +85,7 @@ fn wait_ready(mut child: Child) -> Result<u32> {
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line).context("waiting for a child")?;
     if !line.contains("ready") {
-        bail!("a child which shall hold the socket said {line:?} instead of ready");
+        bail!("a child that is to own the socket wrote {line:?} instead of ready");
     }
     Ok(child.id())
 }

@@ -1,19 +1,19 @@
-//! How a peer talks to the lab: one JSON object a line out, one word a line in, and the end of input ends the peer.
+//! The protocol between a peer and the lab: one JSON object a line out, one word a line in; the end of input ends the peer.
 
 use std::io::{BufRead, Write};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use serde_json::Value;
 
-/// Says one event.
+/// Writes one event.
 pub(super) fn emit(event: &Value) {
     let mut out = std::io::stdout().lock();
-    // A lab that is gone needs no answer; the end of input ends this process.
+    // Without a reader the end of input ends this process.
     let _ = writeln!(out, "{event}");
     let _ = out.flush();
 }
 
-/// Commands received so far; any thread can wait for one.
+/// The words received so far; any thread can wait for one.
 #[derive(Debug)]
 pub(super) struct Commands {
     received: Mutex<Vec<String>>,
@@ -36,7 +36,7 @@ impl Commands {
         });
     }
 
-    /// Waits until the word was received.
+    /// Waits until the word is received.
     pub(super) fn wait(&self, word: &str) {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         while !received.iter().any(|one| one == word) {
@@ -45,10 +45,10 @@ impl Commands {
     }
 }
 
-/// The words reported to this peer.
+/// The words sent to this peer.
 pub(super) static COMMANDS: Commands = Commands::new();
 
-/// Stays until standard input closes.
+/// Blocks until standard input closes.
 pub(super) fn park() -> ! {
     loop {
         std::thread::park();

@@ -60,7 +60,7 @@ pub(super) fn knock(role: &Knock) -> Result<()> {
     COMMANDS.listen();
     let mut kept: Vec<OwnedFd> = Vec::new();
     let pause = Duration::from_millis(role.every_ms);
-    let mut said = false;
+    let mut is_ready = false;
     for _ in 0..role.count {
         let socket = socket::tcp(&role.to, &Knobs::default())?;
         rustix::io::ioctl_fionbio(&socket, true).context("making a socket non-blocking")?;
@@ -68,14 +68,14 @@ pub(super) fn knock(role: &Knock) -> Result<()> {
         let _ = rustix::net::connect(&socket, &role.to);
         kept.push(socket);
         if !pause.is_zero() {
-            if !said {
-                said = true;
+            if !is_ready {
+                is_ready = true;
                 emit(&json!({"event": "ready"}));
             }
             std::thread::sleep(pause);
         }
     }
-    if !said {
+    if !is_ready {
         emit(&json!({"event": "ready"}));
     }
     park()

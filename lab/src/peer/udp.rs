@@ -18,7 +18,7 @@ pub struct Udp {
     /// Connects to this address.
     #[arg(long)]
     to: Option<SocketAddr>,
-    /// Sends a datagram of 100 bytes each so many milliseconds (needs `--to`).
+    /// Milliseconds between two datagrams of 100 bytes (needs `--to`).
     #[arg(long)]
     every_ms: Option<u64>,
 }
@@ -41,7 +41,7 @@ impl Udp {
             }
         });
         while let Some(pause) = self.every_ms {
-            // A refused datagram (nobody there) is part of UDP.
+            // A refused datagram (no receiver) is part of UDP.
             let _ = socket.send(&[7; 100]);
             std::thread::sleep(Duration::from_millis(pause));
         }

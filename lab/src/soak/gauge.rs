@@ -51,7 +51,7 @@ pub(super) struct Readings {
     pub(super) resident: u64,
     pub(super) resident_peak: u64,
     pub(super) descriptors: usize,
-    /// Questions of the client that behaves.
+    /// Requests of the probe client.
     pub(super) answers: u64,
     pub(super) answer_time_max: Duration,
     pub(super) answered: BTreeSet<&'static str>,

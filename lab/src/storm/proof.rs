@@ -1,4 +1,4 @@
-//! A storm while `conns` watches, and a table of what it reported.
+//! Runs a storm while `conns` observes it, and prints a table of what was reported.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::watch::{Local, Served};
 use crate::conns::Conns;
 use crate::netns::Namespace;
 
-/// `conns --closed` is ended when all is reported; it must not end before.
+/// Longer than any storm: `conns --closed` is stopped once all is reported.
 const MAX_TIME: Duration = Duration::from_secs(3600);
 
 /// Arguments of `conns-lab storm-truth`.
@@ -20,7 +20,7 @@ const MAX_TIME: Duration = Duration::from_secs(3600);
 pub struct Proof {
     #[command(flatten)]
     options: Options,
-    /// Who watches; each has a storm of its own.
+    /// Which observers; each has a storm of its own.
     #[arg(long, value_delimiter = ',', default_values_t = [Sampler::Closed, Sampler::Events, Sampler::Agent])]
     sampler: Vec<Sampler>,
     /// The conns binary; else $CONNS, else the one beside this program.
@@ -28,10 +28,10 @@ pub struct Proof {
     conns: Option<PathBuf>,
 }
 
-/// Who watches.
+/// The observer of a storm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Sampler {
-    /// `conns --closed --for`, which reports ends.
+    /// `conns --closed --for`, which reports closed connections.
     Closed,
     /// `conns events`.
     Events,
@@ -50,7 +50,7 @@ impl std::fmt::Display for Sampler {
 }
 
 impl Proof {
-    /// Runs it and prints the tables; whether all holds.
+    /// Runs it and prints the tables; true if every report is ok.
     pub fn run(&self) -> Result<bool> {
         let conns = Conns::find(self.conns.as_deref())?;
         let program = std::env::current_exe().context("finding the own executable")?;

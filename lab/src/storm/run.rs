@@ -1,4 +1,4 @@
-//! A storm from beginning to end: servers, clients, and the records of both put together.
+//! Runs a storm: servers, clients, and the records of both.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use super::schedule::{MAX_CONNECTIONS, Number, PROCESSES};
 use crate::netns::Namespace;
 use crate::process::Peer;
 
-/// More TIME-WAIT stubs than any storm leaves. Where the kernel refuses one, it answers the peer's FIN with RST, and the
-/// connection has not ended as its number says.
+/// More TIME-WAIT sockets than any storm leaves. Without room for one the kernel answers the peer's FIN with RST, and the
+/// connection does not close as its schedule has it.
 const MAX_TIME_WAITS: &str = "1000000";
-/// How much longer than planned a storm may take: a machine under test is not always fast.
+/// How much longer than planned a storm may take.
 const SLACK: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// How much.
+/// The size of a storm.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
     /// Connections begun each second.
@@ -45,7 +45,7 @@ pub fn process_name(side: &str, number: u64) -> String {
     format!("storm-{side}-{number}")
 }
 
-/// The processes of a storm, ready to begin.
+/// The processes of a storm, ready to start.
 #[derive(Debug)]
 pub struct Storm {
     options: Options,
@@ -54,14 +54,14 @@ pub struct Storm {
     folder: Folder,
 }
 
-/// A storm that is over.
+/// A finished storm.
 #[derive(Debug)]
 pub struct Done {
     /// Both ends of all connections.
     pub ends: Vec<End>,
-    /// From the first connection to the end of the last.
+    /// From the first connect to the last close.
     pub took: Duration,
-    /// How late the latest connection began.
+    /// The largest delay of a connect behind its schedule.
     pub latest: Duration,
     /// The process of each side and number.
     pids: HashMap<(Side, u64), u32>,
@@ -93,8 +93,8 @@ impl Storm {
         Ok(Self { options, servers, clients, folder })
     }
 
-    /// Lets it begin, waits for its end, and ends its processes. Fails if a single connection did not go as its number
-    /// says.
+    /// Starts the clients, waits until they are done, and stops the processes. Fails if a single connection deviates from its
+    /// schedule.
     pub fn run(mut self) -> Result<Done> {
         for client in &mut self.clients {
             client.send("go")?;
@@ -107,8 +107,8 @@ impl Storm {
         };
         let within = self.options.time * 3 + SLACK;
         for client in &mut self.clients {
-            let stderr = client.wait("done", within)?;
-            let time = |key: &str| stderr[key].as_u64().map(Duration::from_micros);
+            let done_event = client.wait("done", within)?;
+            let time = |key: &str| done_event[key].as_u64().map(Duration::from_micros);
             done.took = done.took.max(time("took_us").context("a client reported no time")?);
             done.latest = done.latest.max(time("latest_us").context("a client reported no time")?);
         }
@@ -127,7 +127,7 @@ impl Storm {
         let expected = 2 * self.options.count();
         ensure!(
             done.ends.len() as u64 == expected,
-            "the storm itself wrote down {} ends instead of {expected}",
+            "the storm itself recorded {} ends instead of {expected}",
             done.ends.len()
         );
         Ok(done)
@@ -147,7 +147,7 @@ impl Done {
         self.ends.len() as u64 / 2
     }
 
-    /// Connections a second that it came to.
+    /// Connections a second that were reached.
     pub fn rate(&self) -> f64 {
         self.count() as f64 / self.took.as_secs_f64()
     }
@@ -175,7 +175,7 @@ fn process_of(end: &End) -> u64 {
     }
 }
 
-/// Where files are until they are read.
+/// A temporary folder for files.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
 
@@ -199,7 +199,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays harms nobody.
+        // A folder that stays is harmless.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! A storm by hand, for whatever shall watch it.
+//! A storm by hand, for other observers.
 
 use std::io::{BufRead, stdin};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::netns::Namespace;
 pub struct Standalone {
     #[command(flatten)]
     options: Options,
-    /// Wait for a line on standard input before it begins, and for another before its namespace is removed.
+    /// Wait for a line on standard input before it starts, and for another before its namespace is removed.
     #[arg(long)]
     wait: bool,
     /// Write what each end did to FILE, one a line: number, side, local and remote address, bytes sent and received,
@@ -24,7 +24,7 @@ pub struct Standalone {
 }
 
 impl Standalone {
-    /// Plays it.
+    /// Runs it.
     pub fn run(&self) -> Result<()> {
         let program = std::env::current_exe().context("finding the own executable")?;
         let namespace = Namespace::create("storm")?;
@@ -33,7 +33,7 @@ impl Standalone {
         self.wait()?;
         let done = storm.run()?;
         println!(
-            "{} connections in {:.3} s: {:.0} a second; the latest began {:.1} ms late",
+            "{} connections in {:.3} s: {:.0} a second; the latest started {:.1} ms late",
             done.count(),
             done.took.as_secs_f64(),
             done.rate(),

@@ -1,7 +1,7 @@
-//! Every event that was reported, held against what the storm wrote down: each once, and each as it was.
+//! Compares every reported event with the storm's own records.
 //!
-//! The one idea: what happened is the list, and what is reported is ticked off on it. So nothing counts twice, nothing that
-//! did not happen counts at all, and what is missing is counted, not estimated.
+//! Invariant: each reported event is ticked off on the list of records, so that duplicates, inventions and missing events
+//! are counted exactly.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -12,12 +12,12 @@ use super::record::{End, Side};
 use super::reported::{Lost, Reported};
 use super::run::Done;
 
-/// Examples of each kind of mistake that are shown.
-const EXAMPLES: usize = 1;
-/// What can be reported of an end.
+/// Examples shown of each kind of mistake.
+const MAX_EXAMPLES: usize = 1;
+/// Kinds of events of an end.
 const KINDS: [&str; 3] = ["opened", "accepted", "closed"];
 
-/// The list.
+/// The records, and what was reported of each.
 #[derive(Debug)]
 pub struct Truth<'a> {
     done: &'a Done,
@@ -33,7 +33,7 @@ struct Seen<'a> {
     reported: [u32; KINDS.len()],
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub struct Report {
     rows: Vec<Row>,
@@ -46,14 +46,14 @@ struct Row {
     side: Side,
     kind: &'static str,
     happened: u64,
-    /// Ends of which it was reported once, at least.
+    /// Ends of which it was reported at least once.
     reported: u64,
     /// Ends of which it was reported more than once.
     again: u64,
 }
 
 impl<'a> Truth<'a> {
-    /// The list of what happened in this storm, which blew in the namespace called `netns`.
+    /// The records of a storm that ran in the namespace called `netns`.
     pub fn of(done: &'a Done, netns: &'a str) -> Self {
         let seen = done
             .ends
@@ -62,7 +62,7 @@ impl<'a> Truth<'a> {
         Self { done, netns, seen: seen.collect(), wrong: BTreeMap::new() }
     }
 
-    /// Ticks off one event. Those of other namespaces are none of its business.
+    /// Ticks off one event; events of other namespaces are ignored.
     pub fn take(&mut self, reported: &Reported<'_>) {
         if reported.netns.as_deref() != Some(self.netns) {
             return;
@@ -70,7 +70,7 @@ impl<'a> Truth<'a> {
         let known = reported.ends().and_then(|ends| self.seen.get_mut(&ends));
         let kind = KINDS.iter().position(|kind| *kind == reported.kind());
         let (Some(seen), Some(kind)) = (known, kind) else {
-            note(&mut self.wrong, "of nothing that happened", || format!("{reported:?}"));
+            note(&mut self.wrong, "without a record", || format!("{reported:?}"));
             return;
         };
         if let Some(count) = seen.reported.get_mut(kind) {
@@ -87,7 +87,7 @@ impl<'a> Truth<'a> {
         }
     }
 
-    /// The result; `kinds` are those that are reported at all.
+    /// The result; `kinds` are those the observer reports.
     pub fn report(self, kinds: &[&str], lost: Lost) -> Report {
         let mut rows = Vec::new();
         for side in [Side::Client, Side::Server] {
@@ -118,12 +118,12 @@ fn note(
 ) {
     let (count, examples) = wrong.entry(what).or_default();
     *count += 1;
-    if examples.len() < EXAMPLES {
+    if examples.len() < MAX_EXAMPLES {
         examples.push(example());
     }
 }
 
-/// Field by field, whether what is reported is what was. Of an end that nobody has accepted yet there is no owner.
+/// Whether each reported field equals the record. An end that no process has accepted yet has no owner.
 fn compare<'t>(
     end: &End,
     pid: u32,
@@ -168,8 +168,8 @@ impl Report {
         self.rows.iter().map(Row::missing).sum()
     }
 
-    /// Whether all that was reported is right and reported once, and what is missing is what `conns` says it has lost: nothing,
-    /// or exactly so much of each kind.
+    /// Whether every reported event is right and reported once, and the missing ones are exactly those that `conns` reports as
+    /// lost, by kind.
     pub fn is_ok(&self) -> bool {
         let missing = |kind: &str| {
             self.rows.iter().filter(|row| row.kind == kind).map(Row::missing).sum::<u64>()
@@ -177,7 +177,7 @@ impl Report {
         let lost = &self.lost;
         let reported =
             [("opened", lost.opened), ("accepted", lost.accepted), ("closed", lost.closed)];
-        // What is lost of no one kind can be part of any.
+        // A loss of unknown kind can be part of any.
         let unexplained: u64 =
             reported.iter().map(|(kind, lost)| missing(kind).saturating_sub(*lost)).sum();
         let overstated = reported.iter().any(|(kind, lost)| {
@@ -196,7 +196,7 @@ impl Row {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| end | event | happened | reported | missing | reported again |")?;
+        writeln!(f, "| end | event | happened | reported | missing | repeated |")?;
         writeln!(f, "|---|---|--:|--:|--:|--:|")?;
         for row in &self.rows {
             let side = match row.side {
@@ -207,7 +207,7 @@ impl fmt::Display for Report {
             let missing = row.missing();
             writeln!(f, "| {side} | {kind} | {happened} | {reported} | {missing} | {again} |")?;
         }
-        writeln!(f, "\nLost, as conns says: {}.", self.lost)?;
+        writeln!(f, "\nLost, as conns reports: {}.", self.lost)?;
         if self.wrong.is_empty() {
             writeln!(f, "Wrong: nothing.")?;
         }
@@ -218,11 +218,11 @@ impl fmt::Display for Report {
             }
         }
         let judged = match (self.is_ok(), self.missing()) {
-            (true, 0) => "every one reported once, and as it was",
+            (true, 0) => "every event reported once, and as recorded",
             (true, _) => {
-                "what is missing is exactly what conns says it has lost, and the rest is as it was"
+                "the missing events are exactly those conns reports as lost, and the rest is as recorded"
             }
-            (false, _) => "NOT as it was",
+            (false, _) => "NOT as recorded",
         };
         writeln!(f, "Result: {judged}.")
     }
@@ -297,13 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn all_as_it_was_holds() {
+    fn events_as_recorded_are_ok() {
         let report = report(|_| {}, Lost::default());
         assert!(report.is_ok() && report.missing() == 0, "{report}");
     }
 
     #[test]
-    fn what_is_missing_must_be_told_exactly() {
+    fn missing_events_are_ok_only_if_exactly_they_are_reported_as_lost() {
         let lost = |closed| Lost { closed, ..Lost::default() };
         assert!(report(|lines| drop(lines.remove(0)), lost(1)).is_ok());
         for (missing, reported) in [(1, 0), (1, 2), (2, 1), (0, 1)] {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_twice_or_never_happened_is_found() {
+    fn wrong_repeated_and_invented_events_are_found() {
         let is_found = |change: fn(&mut Vec<String>)| !report(change, Lost::default()).is_ok();
         assert!(is_found(|lines| lines.push(lines[0].clone())));
         assert!(is_found(|lines| lines.push(lines[0].replace("1000", "999"))));
@@ -337,7 +337,7 @@ mod tests {
             );
             assert!(!report.is_ok(), "{wrong} is not found");
         }
-        // Somebody else's.
+        // Of another namespace.
         assert!(!is_found(
             |lines| lines.push(lines[0].replace("\"netns\":\"storm\"", "\"netns\":\"b\""))
         ));

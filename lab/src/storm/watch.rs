@@ -1,5 +1,5 @@
-//! The ways `conns` reports a storm: by a program that follows events itself, and by an agent over its API. What they
-//! say goes to a file while the storm blows and is read afterwards, so that reading costs the storm nothing.
+//! The ways `conns` reports a storm: a program that follows events itself, and an agent over its API. Their output goes to a
+//! file during the storm and is parsed afterwards, so that parsing does not slow the storm down.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
@@ -22,24 +22,24 @@ use crate::follow::visit;
 use crate::netns::Namespace;
 use crate::process::{READY_TIMEOUT, wait_for};
 
-/// All is reported soon after it happened; the machine may be busy with the storm.
+/// Events are reported soon; the machine may be busy with the storm.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(60);
-/// After all was reported.
+/// How long `conns` may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A `conns` of one's own that follows events, at work.
+/// A running `conns` that follows events itself.
 #[derive(Debug)]
 pub struct Local {
     child: Child,
-    /// What it reports.
+    /// Kinds of events it reports.
     kinds: &'static [&'static str],
-    /// Where it is found out whether it reports already, and still.
+    /// Where connections are opened to find out whether it reports.
     canary: Namespace,
     folder: Folder,
 }
 
 impl Local {
-    /// Starts `conns --closed`, which is not to end by itself before `time` is over.
+    /// Starts `conns --closed --for time`.
     pub fn closed(conns: &Path, time: Duration) -> Result<Self> {
         let time = format!("{}s", time.as_secs());
         Self::start(conns, &["--closed", "--for", &time], &["closed"])
@@ -50,13 +50,13 @@ impl Local {
         Self::start(conns, &["events"], &["opened", "accepted", "closed"])
     }
 
-    /// Starts it, and waits until it reports a connection made for that.
+    /// Starts it, and waits until it reports a connection of the canary namespace.
     fn start(conns: &Path, arguments: &[&str], kinds: &'static [&'static str]) -> Result<Self> {
         let canary = Namespace::create("canary")?;
         let folder = Folder::create()?;
-        let out = File::create(folder.file("out")).context("making a file for what is reported")?;
+        let out = File::create(folder.file("out")).context("making a file for its output")?;
         let stderr =
-            File::create(folder.file("stderr")).context("making a file for what is stderr")?;
+            File::create(folder.file("stderr")).context("making a file for its standard error")?;
         let child = Command::new(conns)
             .args(arguments)
             .args(["-o", "jsonl", "--columns", FIELDS])
@@ -87,7 +87,7 @@ impl Local {
         }
     }
 
-    /// Waits until all is reported, ends it as Ctrl-C does, and holds what it reported against what was done in `namespace`.
+    /// Waits until all is reported, stops it as Ctrl-C does, and compares its output with the records of `namespace`.
     pub fn finish(mut self, done: &Done, namespace: &Namespace) -> Result<Report> {
         self.must_run()?;
         let place = self.folder.file("out");
@@ -102,10 +102,10 @@ impl Local {
             Ok(is_reported.then_some(()))
         })?;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no pid")?;
-        kill_process(pid, Signal::INT).context("ending conns")?;
+        kill_process(pid, Signal::INT).context("stopping conns")?;
         let status = wait_for("the end of conns", STOP_TIMEOUT, || Ok(self.child.try_wait()?))?;
         let stderr = self.stderr()?;
-        // 3: something could not be reported, and was named.
+        // 3: a part could not be reported, and was named.
         ensure!(matches!(status.code(), Some(0 | 3)), "conns ended with {status}: {stderr}");
         let mut truth = Truth::of(done, namespace.name());
         read_lines(&place, 0, |line| {
@@ -129,29 +129,28 @@ fn event(line: &str) -> Result<Reported<'_>> {
     serde_json::from_str(line).with_context(|| format!("reading the line {line}"))
 }
 
-/// Whether this is the end of the visit to that port: events are reported in the options they happened, so all before it are
-/// reported too.
+/// Whether this is the end of the canary's connection to that port. Events are in order, so all before it are reported too.
 fn is_of_visit(reported: &Reported<'_>, namespace: &Namespace, port: u16) -> bool {
     reported.netns.as_deref() == Some(namespace.name())
         && reported.kind() == "closed"
         && reported.ends().is_some_and(|(local, _)| local.port() == port)
 }
 
-/// Reads the complete lines behind the first `skipped` bytes.
+/// Reads the complete lines after the first `skipped` bytes.
 fn read_lines(place: &Path, skipped: u64, mut take: impl FnMut(&str) -> Result<()>) -> Result<()> {
-    let mut file = File::open(place).context("opening what was reported")?;
+    let mut file = File::open(place).context("opening its output")?;
     file.seek(SeekFrom::Start(skipped))?;
     let mut lines = BufReader::new(file);
     let mut line = String::new();
     loop {
         line.clear();
-        lines.read_line(&mut line).context("reading what was reported")?;
+        lines.read_line(&mut line).context("reading its output")?;
         let Some(line) = line.strip_suffix('\n') else { return Ok(()) };
         take(line)?;
     }
 }
 
-/// An agent in a namespace of its own, and one stream of its events.
+/// An agent in its own namespace, and one stream of its events.
 #[derive(Debug)]
 pub struct Served {
     agent: Agent,
@@ -182,10 +181,10 @@ impl Served {
         stream.set_read_timeout(None)?;
         let path = format!("/api/v1/events?fields={FIELDS}");
         let host = agent.address("http")?;
-        // HTTP/1.0 has no chunks: what is written down is what is reported.
+        // HTTP/1.0 has no chunks: the file is the stream.
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: text/event-stream\r\n\r\n")?;
         let place = folder.file("stream");
-        let mut out = File::create(&place).context("making a file for what is reported")?;
+        let mut out = File::create(&place).context("making a file for its output")?;
         let mut from = stream.try_clone().context("sharing the stream")?;
         let copying = std::thread::spawn(move || std::io::copy(&mut from, &mut out));
         wait_for("the stream of events to begin", READY_TIMEOUT, || {
@@ -204,7 +203,7 @@ impl Served {
         &self.agent
     }
 
-    /// Waits until all is reported that happened, and holds it against what was done in `namespace`.
+    /// Waits until all is reported, and compares it with the records of `namespace`.
     pub fn finish(self, done: &Done, namespace: &Namespace) -> Result<Report> {
         self.wait_until_all_is_reported()?;
         let answer = self.agent.get(Some(&self.home), "/api/v1/events?limit=1&fields=netns")?;
@@ -229,7 +228,7 @@ impl Served {
         Ok(truth.report(&["opened", "accepted", "closed"], lost))
     }
 
-    /// Waits until the stream reports a connection made now.
+    /// Waits until the stream reports a connection opened now.
     fn wait_until_all_is_reported(&self) -> Result<()> {
         let place = self.folder.file("stream");
         let reported = std::fs::metadata(&place)?.len();
@@ -247,7 +246,7 @@ impl Served {
     }
 }
 
-/// The events that the data of an event of the stream has.
+/// The events in the data of one event of the stream.
 fn events<'a>(event: &str, data: &'a str) -> Result<Vec<Reported<'a>>> {
     if event != "events" {
         return Ok(Vec::new());

@@ -20,7 +20,7 @@ fn check(arguments: &str, opener_owns: bool) -> Result<()> {
     let server = peer(&namespace, "listen --at 127.0.0.1:7030 --do ignore")?;
     let owner = peer(&namespace, &format!("share --to 127.0.0.1:7030 {arguments}"))?;
     let port = port_of(&owner)?;
-    let reported: BTreeSet<u32> = owner.ready()["holders"]
+    let reported: BTreeSet<u32> = owner.ready()["owners"]
         .as_array()
         .into_iter()
         .flatten()
