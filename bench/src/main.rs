@@ -9,11 +9,11 @@ mod fixture;
 mod inside;
 mod measure;
 mod overhead;
+mod own;
 mod run;
 mod short;
 mod table;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -96,10 +96,4 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::FixtureProcess(options) => fixture::process::run(&options),
         Task::Peer { role } => role.run(),
     }
-}
-
-/// The path of this program, to start itself again as another task.
-fn own_program() -> anyhow::Result<PathBuf> {
-    use anyhow::Context;
-    std::env::current_exe().context("cannot find the path of conns-bench itself, needed to start its own parts; is /proc mounted?")
 }

@@ -175,7 +175,7 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
 fn alone(fixture: &Fixture, label: &str) -> Option<f64> {
     let contender = CONTENDERS.iter().find(|contender| contender.label == label)?;
     let command = contender.command(Path::new(""), fixture.netns());
-    let output = Command::new(crate::own_program().ok()?)
+    let output = Command::new(crate::own::program().ok()?)
         .args(["inside", "--netns", fixture.netns(), "--"])
         .args(command)
         .args(["--readings", &READINGS_ALONE.to_string()])
@@ -231,7 +231,7 @@ fn rounds_within_budget(expected: u32, one_run: Duration) -> u32 {
 /// What a command uses inside the namespace.
 pub(crate) fn measure_in(netns: &str, command: &[String]) -> anyhow::Result<Usage> {
     let words = command.join(" ");
-    let output = Command::new(crate::own_program()?)
+    let output = Command::new(crate::own::program()?)
         .args(["measure", "--netns", netns, "--"])
         .args(command)
         .output()

@@ -79,7 +79,7 @@ fn sight(plan: &Plan, sampler: &'static Sampler) -> anyhow::Result<Sighting> {
         return Ok(sighting);
     };
     let namespace = Namespace::create("short")?;
-    let storm = Storm::prepare(&crate::own_program()?, &namespace, plan.storm)?;
+    let storm = Storm::prepare(&crate::own::program()?, &namespace, plan.storm)?;
     let watch = match watch::start(sampler, &program, &namespace)? {
         Ok(watch) => watch,
         Err(why) => {

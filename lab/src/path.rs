@@ -95,7 +95,7 @@ impl Path {
 fn device(namespace: &Namespace, v4: IpAddr, v6: IpAddr) -> Result<SyncDevice> {
     // No vnet header: the kernel then segments by itself, and one read is one packet of the wire.
     let tun = namespace.inside(|| DeviceBuilder::new().name(DEVICE).build_sync())?.with_context(
-        || format!("opening /dev/net/tun for {}; is the tun module there?", namespace.name()),
+        || format!("cannot open /dev/net/tun for {}; is the tun module there?", namespace.name()),
     )?;
     tun.set_nonblocking(true).context("making the TUN device non-blocking")?;
     let up = ["mtu", "1500", "txqueuelen", DEVICE_QUEUE_PACKETS, "addrgenmode", "none", "up"];

@@ -51,7 +51,7 @@ const TESTS: &[(&str, &[Requirement], Test)] = &[
     ("browser_reads_the_docs_page", &[Root, Chromium], browser::docs),
     ("browser_page_of_another_origin_reads_nothing", &[Root, Chromium], browser::other_origin),
     ("browser_under_a_rebound_name_reads_nothing", &[Root, Chromium], browser::rebound_name),
-    ("api_answers_what_its_document_says", &[Root, Python], native::as_documented),
+    ("api_answers_match_its_document", &[Root, Python], native::as_documented),
     ("metrics_and_events_are_read_by_libraries", &[Root, Python], native::metrics_and_events),
     ("conns_with_an_agent_shows_what_conns_shows", &[Root], remote::same_as_here),
 ];

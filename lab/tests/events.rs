@@ -1,5 +1,5 @@
-//! What `conns` reports events, against what the test itself did: each beginning, each end with its reason, who opened
-//! and who accepted, and a storm of connections of which not one may be missing.
+//! The events `conns` reports, against what the test itself did: each open, each close with its reason and owners, and a
+//! storm of connections of which none may be missing.
 //!
 //! Each test has network namespaces of its own. One whose needs are not met is listed as ignored, by name and with the
 //! reason; none passes silently.
@@ -29,13 +29,13 @@ type Test = fn() -> anyhow::Result<()>;
 
 /// What each needs, besides root and events.
 const TESTS: &[(&str, &[Requirement], Test)] = &[
-    ("a_storm_is_told_by_closed", &[], storm::closed),
-    ("a_storm_is_told_by_events", &[], storm::events),
-    ("a_storm_is_told_by_an_agent", &[], storm::agent),
+    ("a_storm_is_reported_by_closed", &[], storm::closed),
+    ("a_storm_is_reported_by_events", &[], storm::events),
+    ("a_storm_is_reported_by_an_agent", &[], storm::agent),
     ("refused", &[], failed::refused),
     ("timed_out", &[Requirement::Tun], failed::timed_out),
-    ("unreachable_says_a_router", &[Requirement::Tun], failed::unreachable),
-    ("prohibited_says_a_router", &[Requirement::Tun], failed::prohibited),
+    ("unreachable_by_icmp_of_a_router", &[Requirement::Tun], failed::unreachable),
+    ("prohibited_by_icmp_of_a_router", &[Requirement::Tun], failed::prohibited),
     ("without_a_route_nothing_happens", &[], failed::no_route),
     ("given_up", &[Requirement::Tun], failed::given_up),
     ("the_client_closes_first", &[], closed::client_first),

@@ -1,4 +1,4 @@
-//! The life of a real `conns serve`: how it starts and ends, whom it lets in, what it gives up, what SIGHUP changes.
+//! A real `conns serve`: start and stop, access, dropped privileges, and reloading by SIGHUP.
 //!
 //! Each test has a network namespace of its own. One whose needs are not met is listed as ignored, by name and with
 //! the reason; none passes silently.
@@ -25,17 +25,17 @@ const TESTS: &[(&str, &[&str], Test)] = &[
     ("sigterm_ends_cleanly_with_clients_there", &[], lifecycle::sigterm),
     ("sigint_ends_cleanly", &[], lifecycle::sigint),
     ("a_restart_is_another_instance_on_the_same_port", &[], lifecycle::restart),
-    ("two_agents_on_one_port_say_so", &[], lifecycle::same_port),
-    ("two_agents_on_one_socket_file_say_so", &[], lifecycle::same_file),
+    ("two_agents_on_one_port_are_an_error", &[], lifecycle::same_port),
+    ("two_agents_on_one_socket_file_are_an_error", &[], lifecycle::same_file),
     ("the_interval_is_kept", &[], lifecycle::interval),
     ("sighup_reads_the_configuration_again", &["curl"], reload::changes),
     ("a_broken_configuration_leaves_the_old_one_in_force", &["curl"], reload::broken),
     ("what_others_could_read_is_refused_with_a_remedy", &[], access::refused),
-    ("insecure_is_the_operators_word", &["curl"], access::insecure),
+    ("insecure_is_the_operators_choice", &["curl"], access::insecure),
     ("tls_and_a_token_let_others_in", &["curl", "openssl"], access::tls_and_token),
     ("the_host_header_is_checked", &["curl"], access::host),
     ("the_socket_file_is_for_owner_and_group", &["curl"], access::socket_file),
-    ("privileges_are_dropped_and_told", &[], privileges::dropped),
+    ("privileges_are_dropped_and_reported", &[], privileges::dropped),
     ("owners_of_other_users_are_known_after_the_drop", &[], privileges::owners),
     ("a_namespace_made_later_is_a_stated_loss", &[], privileges::later_namespace),
     ("followed_namespaces_are_seen", &[], privileges::followed_namespace),

@@ -1,4 +1,4 @@
-//! Truth tests: `conns` against what the kernel, the path and the peers themselves say.
+//! Truth tests: `conns` against the kernel, the path and the peers themselves.
 //!
 //! Without root or `/dev/net/tun` every test is listed as ignored, by name; none passes silently.
 

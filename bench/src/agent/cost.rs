@@ -53,7 +53,7 @@ impl Cost {
 /// Leaves the agent alone for `time`.
 pub(crate) fn watch(served: &Served, fixture: &Fixture, time: Duration) -> anyhow::Result<Cost> {
     sleep(SETTLES);
-    let drain = [crate::own_program()?.display().to_string(), "drain".to_owned()];
+    let drain = [crate::own::program()?.display().to_string(), "drain".to_owned()];
     let before = served.cpu()?;
     let started = Instant::now();
     let mut drained = Duration::ZERO;

@@ -63,7 +63,7 @@ fn wrk(
 ) -> anyhow::Result<Load> {
     let place = folder.join("wrk.lua");
     std::fs::write(&place, script).with_context(|| format!("cannot write {}", place.display()))?;
-    let output = Command::new(crate::own_program()?)
+    let output = Command::new(crate::own::program()?)
         .args(["inside", "--netns", netns, "--", "wrk", "-t", "2", "-c", "4", "-d"])
         .arg(format!("{}s", turn.as_secs()))
         .arg("-s")

@@ -66,7 +66,7 @@ impl Nginx {
     /// Starts it and waits until it accepts.
     pub(crate) fn start(mut self) -> anyhow::Result<Self> {
         let config = self.config();
-        let child = Command::new(crate::own_program()?)
+        let child = Command::new(crate::own::program()?)
             .args(["inside", "--netns", &self.netns, "--", "nginx", "-c"])
             .arg(config)
             .stdin(Stdio::null())

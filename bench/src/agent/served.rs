@@ -37,7 +37,7 @@ impl Served {
     /// Starts it and waits until it says that it is ready.
     pub(crate) fn start(conns: &Path, netns: &str, source: &'static str) -> anyhow::Result<Self> {
         let filter = fixture_filter(netns);
-        let mut child = Command::new(crate::own_program()?)
+        let mut child = Command::new(crate::own::program()?)
             .args(["inside", "--netns", netns, "--"])
             .arg(conns)
             .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}"), "--source", source])

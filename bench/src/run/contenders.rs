@@ -149,7 +149,7 @@ impl Contender {
     pub(crate) fn find(&self, conns: &Path) -> Option<PathBuf> {
         match self.program {
             Program::Conns => std::fs::canonicalize(conns).ok().filter(|path| path.is_file()),
-            Program::Own => crate::own_program().ok(),
+            Program::Own => crate::own::program().ok(),
             Program::Peer(name) => find_installed(name),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Starts the crowd and waits until all sockets are established.
     pub(crate) fn start(sockets: u32, processes: u32) -> anyhow::Result<Fixture> {
-        let mut child = Command::new(crate::own_program()?)
+        let mut child = Command::new(crate::own::program()?)
             .args([
                 "fixture",
                 "--sockets",

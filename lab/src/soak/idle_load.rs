@@ -22,7 +22,7 @@ impl IdleLoad {
                 let client = TcpStream::connect(at)?;
                 let (server, _) = listener.accept()?;
                 anyhow::Ok((client, server))
-                    .with_context(|| format!("opening connection {number} of {count}"))
+                    .with_context(|| format!("cannot open connection {number} of {count}"))
             })
             .collect::<Result<_>>()?;
         Ok(Self { _owned: owned })

@@ -52,7 +52,7 @@ pub fn write_ends(place: &Path, ends: &[End]) -> Result<()> {
 
 /// Reads what [`write_ends`] wrote.
 pub fn read_ends(place: &Path) -> Result<Vec<End>> {
-    let file = File::open(place).with_context(|| format!("opening {}", place.display()))?;
+    let file = File::open(place).with_context(|| format!("cannot open {}", place.display()))?;
     BufReader::new(file)
         .lines()
         .map(|line| {

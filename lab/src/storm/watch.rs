@@ -138,7 +138,7 @@ fn is_of_visit(reported: &Reported<'_>, namespace: &Namespace, port: u16) -> boo
 
 /// Reads the complete lines after the first `skipped` bytes.
 fn read_lines(place: &Path, skipped: u64, mut take: impl FnMut(&str) -> Result<()>) -> Result<()> {
-    let mut file = File::open(place).context("opening its output")?;
+    let mut file = File::open(place).context("cannot open its output")?;
     file.seek(SeekFrom::Start(skipped))?;
     let mut lines = BufReader::new(file);
     let mut line = String::new();

@@ -97,10 +97,10 @@ impl Drop for Node {
 }
 
 impl Pair {
-    /// Starts both and waits until each of them says that it is in agreement with the other.
+    /// Starts both and waits until each of them logs that it is synchronised with the other.
     pub(crate) fn start(namespace: &Namespace) -> Result<Self> {
         let to = |port: u16| format!("--add-exclusive-node 127.0.0.1:{port}");
-        // It dials nobody, so there is one connection; without an exclusive node it would look up seeds.
+        // It opens no connection itself, so there is one; without an exclusive node it would look up seeds.
         let listens = format!("--out-peers 0 {}", to(DIALLER));
         let mut acceptor = Node::start(namespace, LISTENER, 28_181, &listens)?;
         wait_for("a node that answers", TIMEOUT, || {

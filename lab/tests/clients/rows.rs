@@ -1,7 +1,6 @@
 //! Our rows against those of a real node, of the same moment, key by key.
 //!
-//! The one idea: the node is asked before and after us, and a look of ours lies between; so a figure that only grows
-//! must lie between its two.
+//! Invariant: the node answers before and after our sample, so a figure that only grows lies between its two.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +34,7 @@ pub(crate) fn as_the_node() -> Result<()> {
     let here = format!("netns == \"{}\"", namespace.name());
     let speaking_for = |which: &str| {
         let node = format!("{here} and {which}");
-        // Looks often, so that it sees a connection's birth as exactly as the node.
+        // A short interval, so that the age of a connection is as exact as the node's.
         let flags = ["--interval", "100ms", "--listen", "http=:0", "--listen", "monero=:0"];
         agent(&namespace, &[&flags[..], &["--monero-node", &node]].concat())
     };
@@ -62,13 +61,13 @@ pub(crate) fn as_the_node() -> Result<()> {
 }
 
 impl Compared<'_> {
-    /// Compares all rows and says how many there are.
+    /// Compares all rows and returns their number.
     fn compare(&self) -> Result<usize> {
         let before = self.node.answer(self.namespace)?;
-        let looks = sequence(self.agent, self.namespace)?;
-        // The next look but one was begun after the node answered.
-        wait_for("two looks", TIMEOUT, || {
-            Ok((sequence(self.agent, self.namespace)? >= looks + 2).then_some(()))
+        let samples = sequence(self.agent, self.namespace)?;
+        // The sample after the next one begins after the node answered.
+        wait_for("two samples", TIMEOUT, || {
+            Ok((sequence(self.agent, self.namespace)? >= samples + 2).then_some(()))
         })?;
         let ours = self.ours()?;
         let after = self.node.answer(self.namespace)?;

@@ -1,5 +1,5 @@
-//! What only an agent with programs in the kernel knows: whom a UDP socket talks with, and every change of who holds a
-//! socket, without a search.
+//! What only an agent with programs in the kernel knows: the peers of UDP sockets, and owner changes without a scan of
+//! `/proc`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::fixture::{TIMEOUT, conns, peer};
 use crate::loaded::number;
 
-/// A look is made each second. What is reported by a change is known with the next; what a reconciliation finds takes longer.
+/// Longer than the sample interval of a second, and shorter than the interval of reconciliation.
 const NEXT_SAMPLE: Duration = Duration::from_secs(5);
 
 fn start(home: &Namespace) -> Result<Agent> {
@@ -42,11 +42,11 @@ type Truth = Vec<(SocketAddr, [u64; 4])>;
 /// How the socket that is asked receives and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Calls {
-    /// It learns who asks.
+    /// recvfrom(2): the call returns the sender.
     RecvFrom,
-    /// It does not, and answers by what the test knows.
+    /// recv(2): the call does not return the sender.
     Recv,
-    /// It looks at each datagram before it takes it.
+    /// It samples at each datagram before it takes it.
     Peek,
     /// It is connected to the only peer there is.
     Connected,
@@ -155,7 +155,7 @@ pub(crate) fn udp_peers() -> Result<()> {
     Ok(())
 }
 
-/// Connects and does what it is reported: has children, lets them become another program, passes the socket, lets it go.
+/// Connects and obeys commands: forks, execs, passes the socket, closes it.
 const OWNER_SCRIPT: &str = r#"
 import array, os, signal, socket, sys
 stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -195,7 +195,7 @@ if child:
 struct Owner {
     child: Child,
     words: Option<ChildStdin>,
-    says: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Owner {
@@ -207,20 +207,22 @@ impl Owner {
             .stdout(Stdio::piped());
         let mut child = namespace.spawn(&mut command)?;
         let words = child.stdin.take();
-        let says = BufReader::new(child.stdout.take().context("no standard output")?);
-        Ok(Self { child, words, says })
+        let output = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Self { child, words, output })
     }
 
     fn numbers(&mut self) -> Result<Vec<u64>> {
         let mut line = String::new();
-        self.says.read_line(&mut line).context("reading what the script says")?;
+        self.output.read_line(&mut line).context("reading the script's output")?;
         let numbers = line.split_whitespace().map(str::parse);
-        numbers.collect::<std::result::Result<_, _>>().with_context(|| format!("it said {line:?}"))
+        numbers
+            .collect::<std::result::Result<_, _>>()
+            .with_context(|| format!("the script wrote {line:?}"))
     }
 
     fn send(&mut self, word: &str) -> Result<Vec<u64>> {
         let words = self.words.as_mut().context("its input is closed")?;
-        writeln!(words, "{word}").with_context(|| format!("telling it to {word}"))?;
+        writeln!(words, "{word}").with_context(|| format!("sending `{word}`"))?;
         self.numbers()
     }
 }
@@ -236,12 +238,12 @@ impl Drop for Owner {
 /// counted is the whole machine's, so this test runs alone.
 pub(crate) fn at_rest() -> Result<()> {
     let home = Namespace::create("home")?;
-    // Held by another: this process starts bpftool, and so would do something.
+    // Owned by another process: this one starts bpftool, which would count as a change.
     let _listener = peer(&home, "listen --at 127.0.0.1:9006 --do ignore")?;
     let agent = start(&home)?;
-    // Others on this machine may do something now and then.
+    // Other processes may change owners now and then.
     let of_rest = Duration::from_millis(2500);
-    wait_for("two looks in a row in which nothing is counted", Duration::from_secs(60), || {
+    wait_for("two samples in a row in which nothing is counted", Duration::from_secs(60), || {
         let before = number(agent.pid(), "changes")?;
         std::thread::sleep(of_rest);
         Ok((number(agent.pid(), "changes")? == before).then_some(()))
@@ -257,7 +259,7 @@ pub(crate) fn owner_changes() -> Result<()> {
     let mut owner = Owner::start(&home, listener.local_addr()?.port())?;
     let (_server, local) = listener.accept()?;
     let pids = owner.numbers()?;
-    let &[parent, taker] = pids.as_slice() else { anyhow::bail!("the script said {pids:?}") };
+    let &[parent, taker] = pids.as_slice() else { anyhow::bail!("the script wrote {pids:?}") };
     let owned = |what: &str, expected: &[(u64, &str)]| -> Result<()> {
         let reported = || -> Result<Vec<(u64, String)>> {
             let row = row(&agent, &home, local.port())?.unwrap_or_default();

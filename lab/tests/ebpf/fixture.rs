@@ -15,7 +15,7 @@ pub(crate) fn missing(abilities: &[&str], programs: &[&str]) -> Option<String> {
     if !FilePath::new("/dev/net/tun").exists() {
         return Some("there is no /dev/net/tun; load the module tun".to_owned());
     }
-    // A `conns` that cannot say what it can do is no reason to leave out a test: then the test fails.
+    // If `conns abilities` fails, the test is not ignored and fails.
     let lacks = |ability: &&str| conns().and_then(|conns| conns.missing(ability)).ok().flatten();
     if let Some(why) = abilities.iter().find_map(lacks) {
         return Some(format!("not by eBPF here: {why}"));

@@ -1,4 +1,4 @@
-//! A socket of every kind and state there is, owned still while others are compared.
+//! Sockets of every kind and state, which do not change while they are compared.
 //!
 //! Three pairs of namespaces: one whose path carries, one whose answers are swallowed, so that handshakes stay half
 //! open, and one that goes black once its connections stand, so that ends stay half done. And one with loopback alone.
@@ -23,10 +23,10 @@ use socket2::{Domain, Socket, Type};
 
 use crate::fixture::peer;
 
-/// Of nobody on this machine.
+/// A user id without an account.
 const UNKNOWN_UID: u32 = 54_321;
 
-/// All of them; dropped, they are gone.
+/// The sockets, open until dropped.
 pub(crate) struct FixtureSockets {
     pub(crate) carrying: Path,
     pub(crate) half_open: Path,
@@ -51,12 +51,12 @@ impl FixtureSockets {
         let mut owned = Vec::new();
         let mut peers = Vec::new();
         let stirred = pair(&carrying, "10.77.0.2:0")?;
-        connections(&carrying, &mut owned).context("opening connections")?;
+        connections(&carrying, &mut owned).context("making connections")?;
         owned_by_processes(&carrying, &mut peers).context("starting processes")?;
-        handshakes(&half_open, &mut owned, &mut peers).context("opening handshakes")?;
+        handshakes(&half_open, &mut owned, &mut peers).context("making half-open handshakes")?;
         half_done(&black, &mut owned).context("half closing")?;
         options(&alone, &mut owned).context("setting options")?;
-        datagrams(&alone, &mut owned).context("opening UDP sockets")?;
+        datagrams(&alone, &mut owned).context("making UDP sockets")?;
         in_flight(&alone, &mut owned).context("sending a socket")?;
         Ok(Self { carrying, half_open, black, alone, stirred, _owned: owned, _peers: peers })
     }
@@ -158,7 +158,7 @@ fn fin_of(mut stream: &TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// Held by other processes, by several, by the children of one that let go; and MPTCP.
+/// Owned by other processes, by several, by children of a process that closed it; and MPTCP.
 fn owned_by_processes(path: &Path, peers: &mut Vec<Peer>) -> Result<()> {
     let (a, b) = (path.a(), path.b());
     for (place, run) in [
@@ -175,7 +175,7 @@ fn owned_by_processes(path: &Path, peers: &mut Vec<Peer>) -> Result<()> {
     Ok(())
 }
 
-/// SYN-RECV at B, which is answered by nobody, and SYN-SENT at A, to which no answer comes.
+/// SYN-RECV at B, whose SYN-ACK is lost, and SYN-SENT at A.
 fn handshakes(path: &Path, owned: &mut Vec<OwnedFd>, peers: &mut Vec<Peer>) -> Result<()> {
     for at in ["10.77.0.2:8020", "[fd77::2]:8020"] {
         let listener = path.b().inside(|| TcpListener::bind(at))??;
@@ -188,7 +188,7 @@ fn handshakes(path: &Path, owned: &mut Vec<OwnedFd>, peers: &mut Vec<Peer>) -> R
     Ok(())
 }
 
-/// FIN-WAIT-1 with and without a holder, LAST-ACK, and CLOSING.
+/// FIN-WAIT-1 with and without an owner, LAST-ACK, and CLOSING.
 fn half_done(path: &Path, owned: &mut Vec<OwnedFd>) -> Result<()> {
     let (half, orphan, last, closing) = (
         pair(path, "10.77.0.2:0")?,
@@ -201,7 +201,7 @@ fn half_done(path: &Path, owned: &mut Vec<OwnedFd>) -> Result<()> {
     path.swallow_a_to_b(true);
     half.0.shutdown(Shutdown::Write)?;
     drop(orphan.0);
-    // The server's FIN arrives; that it did, the server never hears.
+    // The server's FIN arrives, and its acknowledgement is lost.
     drop(last.1);
     closing.0.shutdown(Shutdown::Write)?;
     closing.1.shutdown(Shutdown::Write)?;
@@ -211,7 +211,7 @@ fn half_done(path: &Path, owned: &mut Vec<OwnedFd>) -> Result<()> {
     Ok(())
 }
 
-/// What a socket can be reported beside where it goes.
+/// Sockets with options set.
 fn options(namespace: &Namespace, owned: &mut Vec<OwnedFd>) -> Result<()> {
     namespace.inside(|| {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None)?;
@@ -227,7 +227,7 @@ fn options(namespace: &Namespace, owned: &mut Vec<OwnedFd>) -> Result<()> {
         client.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, 8030)).into())?;
         let (server, _) = listener.accept()?;
         owned.extend([listener.into(), client.into(), server.into()]);
-        // The thread alone becomes somebody else, and ends.
+        // Changes the user of this thread alone, which ends.
         set_thread_uid(Uid::from_raw(UNKNOWN_UID))?;
         let listener = TcpListener::bind("127.0.0.1:8031")?;
         let client = TcpStream::connect("127.0.0.1:8031")?;
@@ -237,7 +237,7 @@ fn options(namespace: &Namespace, owned: &mut Vec<OwnedFd>) -> Result<()> {
     })?
 }
 
-/// Unconnected and connected; some with datagrams that nobody reads.
+/// Unconnected and connected; some with unread datagrams.
 fn datagrams(namespace: &Namespace, owned: &mut Vec<OwnedFd>) -> Result<()> {
     namespace.inside(|| {
         for (at, to) in [("127.0.0.1:8040", "127.0.0.1:8041"), ("[::1]:8040", "[::1]:8041")] {

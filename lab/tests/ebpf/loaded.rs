@@ -1,4 +1,4 @@
-//! What is loaded into the kernel, as bpftool lists it, and who holds it, as `/proc/*/fdinfo` says.
+//! What is loaded into the kernel, as bpftool lists it, and its owners, from `/proc/*/fdinfo`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 const KINDS: [(&str, &str); 3] = [("prog", "prog_id:"), ("map", "map_id:"), ("link", "link_id:")];
 
 fn list(kind: &str) -> Result<Vec<Value>> {
-    // bpftool ends with an error where one goes while it lists, and on a busy machine some always do.
+    // bpftool fails if an object is freed while it lists.
     let mut failed = String::new();
     wait_for("bpftool to list without one going meanwhile", LIST_TIMEOUT, || {
         let output = Command::new("bpftool")
@@ -31,9 +31,11 @@ fn list(kind: &str) -> Result<Vec<Value>> {
             return Ok(None);
         }
         let parsed = serde_json::from_str(&text);
-        parsed.map(Some).with_context(|| format!("reading what bpftool {kind} show says: {text}"))
+        parsed
+            .map(Some)
+            .with_context(|| format!("reading the output of bpftool {kind} show: {text}"))
     })
-    .with_context(|| format!("bpftool {kind} show says {failed}"))
+    .with_context(|| format!("bpftool {kind} show failed: {failed}"))
 }
 
 /// All programs, maps and links there are.
@@ -46,7 +48,7 @@ pub(crate) fn all() -> Result<Objects> {
     Ok(found)
 }
 
-/// The number in the only entry of the array of that name that the process holds.
+/// The number in the only entry of the array of that name that the process owns.
 pub(crate) fn number(pid: u32, name: &str) -> Result<u64> {
     let owned = described(pid)?;
     let is_it = |map: &Value| {
@@ -61,7 +63,7 @@ pub(crate) fn number(pid: u32, name: &str) -> Result<u64> {
     value.with_context(|| format!("the map {name} has {entries}"))
 }
 
-/// Those that descriptors of the process refer to.
+/// Objects that descriptors of the process refer to.
 fn described(pid: u32) -> Result<Objects> {
     let mut found = Objects::new();
     let entries = fs::read_dir(format!("/proc/{pid}/fdinfo"));
@@ -85,7 +87,7 @@ fn maps_of(owned: &Objects, programs: &[Value]) -> Objects {
     maps.flatten().filter_map(Value::as_u64).map(|id| ("map", id)).collect()
 }
 
-/// Those that the process holds: by descriptors, and the maps of its programs.
+/// Objects of the process: by descriptors, and the maps of its programs.
 pub(crate) fn owned_by(pid: u32) -> Result<Objects> {
     let mut owned = described(pid)?;
     let maps = maps_of(&owned, &list("prog")?);
@@ -93,14 +95,14 @@ pub(crate) fn owned_by(pid: u32) -> Result<Objects> {
     Ok(owned)
 }
 
-/// Those that have come since `before` and that no process holds.
+/// Objects loaded since `before` without a process that refers to them.
 pub(crate) fn ownerless_since(before: &Objects) -> Result<Objects> {
-    // Listed first: what comes afterwards is not in the list.
+    // Listed first, so that objects loaded later are not in the list.
     let mut left: Objects = all()?.difference(before).copied().collect();
     let programs = list("prog")?;
     let mut owned = Objects::new();
     for pid in fs::read_dir("/proc")?.flatten() {
-        // A process that has ended holds nothing.
+        // A process that has ended owns nothing.
         if let Some(pid) = pid.file_name().to_str().and_then(|name| name.parse().ok()) {
             owned.extend(described(pid).unwrap_or_default());
         }

@@ -42,7 +42,7 @@ fn rows<'a>(
     reading.iter().filter(|(key, _)| namespaces.contains(&key.0)).map(|(_, row)| row)
 }
 
-/// The fixture has all kinds, or the comparison proved less than it says.
+/// Fails unless the fixture has sockets of all kinds, so that the comparison covers them.
 fn is_complete(reading: &Reading, namespaces: &BTreeSet<u64>) -> Result<()> {
     let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for row in rows(reading, namespaces) {
@@ -151,7 +151,7 @@ pub(crate) fn under_churn() -> Result<()> {
     Ok(())
 }
 
-/// What only somebody knows who looks again and again.
+/// Fields that need several samples.
 const OF_MEMORY: [&str; 20] = [
     "id",
     "serial",
@@ -173,10 +173,10 @@ const OF_MEMORY: [&str; 20] = [
     "age_us",
     // What programs keep with a socket is charged to it, also those of another agent; that one's end changes nothing else.
     "option_mem_bytes",
-    // An agent was reported of it; a look infers it, and from FIN-WAIT-1 on may err.
+    // Events report it; a single sample infers it, and from FIN-WAIT-1 on may err.
     "direction",
 ];
-/// What is reported at the moment it happens, and what passed through UDP sockets; unknown to a look.
+/// Fields of events, and counts of UDP sockets, which a single sample lacks.
 const OF_EVENTS: [&str; 15] = [
     "duration_us",
     "opened_at_us",
@@ -195,7 +195,7 @@ const OF_EVENTS: [&str; 15] = [
     "peers",
 ];
 
-/// What an agent lists once two more looks are over.
+/// The agent's list after two more samples.
 fn listed(agent: &Agent, home: &Namespace) -> Result<Reading> {
     let list = || -> Result<Value> {
         let answer =
@@ -205,7 +205,7 @@ fn listed(agent: &Agent, home: &Namespace) -> Result<Reading> {
     };
     let sequence = |list: &Value| list["snapshot"]["sequence"].as_u64();
     let first = sequence(&list()?).context("the list reports no sequence")?;
-    let mut list = wait_for("two more looks of the agent", TIMEOUT, || {
+    let mut list = wait_for("two more samples of the agent", TIMEOUT, || {
         let list = list()?;
         Ok((sequence(&list) >= Some(first + 2)).then_some(list))
     })?;
@@ -250,7 +250,7 @@ fn is_known_otherwise(field: &str, what: &Difference) -> bool {
     is_more || is_kept_back || OF_MEMORY.contains(&field)
 }
 
-/// The sets of holders, and that there are sockets with one, several and none.
+/// The sets of owners, and that there are sockets with one, several and none.
 pub(crate) fn owners() -> Result<()> {
     let fixture = FixtureSockets::open()?;
     let namespaces = fixture
@@ -276,7 +276,7 @@ pub(crate) fn owners() -> Result<()> {
     for expected in [None, Some(1), Some(2), Some(3)] {
         ensure!(
             counts.contains_key(&expected),
-            "no socket of the fixture has {expected:?} holders: {counts:?}"
+            "no socket of the fixture has {expected:?} owners: {counts:?}"
         );
     }
     Ok(())
@@ -304,7 +304,7 @@ pub(crate) fn later_namespace() -> Result<()> {
     let all = abilities.iter().find(|ability| ability["name"] == "all-namespaces");
     ensure!(
         all.is_some_and(|all| all["missing"].is_null()),
-        "it sees a namespace made later and says: {all:?}"
+        "it lists a namespace made later, but the ability is {all:?}"
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A process that is killed cleans up nothing: whatever it had in the kernel must go by itself.
+//! A killed process cleans up nothing: the kernel must free its objects.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -26,14 +26,14 @@ fn leaves_nothing(
     let owned = owned_by(pid)?;
     let there = all()?;
     for kind in ["prog", "map", "link"] {
-        ensure!(owned.iter().any(|(one, _)| *one == kind), "it holds no {kind}: {owned:?}");
+        ensure!(owned.iter().any(|(one, _)| *one == kind), "it has no {kind}: {owned:?}");
     }
     ensure!(
         owned.is_subset(&there),
-        "bpftool does not list all that it holds: {owned:?} of {there:?}"
+        "bpftool does not list all its objects: {owned:?} of {there:?}"
     );
     kill()?;
-    wait_for("all that it owned to be gone", FREE_TIMEOUT, || {
+    wait_for("all its objects to be freed", FREE_TIMEOUT, || {
         let there = all()?;
         Ok(owned.is_disjoint(&there).then_some(()))
     })?;
@@ -110,7 +110,7 @@ fn reports(
     Ok(is_all.then_some(()))
 }
 
-/// Both are reported everything; one is killed, and the other goes on.
+/// Both report every event; one is killed, and the other continues.
 pub(crate) fn two_agents() -> Result<()> {
     let (place, home) = (Namespace::create("a")?, Namespace::create("home")?);
     let start = || {

@@ -54,7 +54,7 @@ fn fails(
     Ok(took)
 }
 
-/// Nobody listens.
+/// No socket listens.
 pub(crate) fn refused() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let expected = json!({"ended": "refused", "closed_by": "remote"});
@@ -113,8 +113,7 @@ pub(crate) fn prohibited() -> Result<()> {
     refused_by_router("prohibit")
 }
 
-/// Where there is no route, connect says so before there is a SYN or a change of state: nothing happens that could be
-/// reported, and nothing is.
+/// Without a route connect fails before there is a SYN or a change of state, so no event is reported.
 pub(crate) fn no_route() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let mut follower = follower()?;
@@ -134,7 +133,7 @@ pub(crate) fn no_route() -> Result<()> {
     let reported = follower.all(&namespace);
     ensure!(
         reported.is_empty(),
-        "something is reported of connects that never began: {reported:?}"
+        "events are reported of connects that never started: {reported:?}"
     );
     Ok(())
 }

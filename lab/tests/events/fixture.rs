@@ -32,7 +32,7 @@ pub(crate) fn no_events() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("it needs root, for network namespaces and eBPF".to_owned());
     }
-    // A `conns` that cannot say what it can do is no reason to leave out a test: then the test fails.
+    // If `conns abilities` fails, the test is not ignored and fails.
     let missing = conns().and_then(|conns| conns.missing("ebpf-events"));
     missing.ok().flatten().map(|why| format!("no events by eBPF here: {why}"))
 }
@@ -76,12 +76,12 @@ pub(crate) fn own_name() -> Result<String> {
     Ok(std::fs::read_to_string("/proc/self/comm")?.trim_end().to_owned())
 }
 
-/// What an event says whose process is this one.
+/// What an event shows whose process is this one.
 pub(crate) fn by_us() -> Result<Value> {
     by(std::process::id(), &own_name()?)
 }
 
-/// What an event says whose process is this.
+/// What an event shows of this process.
 pub(crate) fn by(pid: u32, name: &str) -> Result<Value> {
     Ok(json!({"pid": pid, "process": name, "opener_pid": pid, "opener": name}))
 }
@@ -93,7 +93,7 @@ pub(crate) struct Pair {
     pub(crate) server: TcpStream,
 }
 
-/// The ends of a connection, after its sockets are gone.
+/// The addresses of a connection, kept after its sockets are closed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
     pub(crate) client: SocketAddr,
@@ -123,14 +123,14 @@ impl Pair {
         Ok(Ends { client: self.client.local_addr()?, server: self.client.peer_addr()? })
     }
 
-    /// Moves so many bytes each way, one after the other.
+    /// Moves bytes each way, one after the other.
     pub(crate) fn exchange(&mut self, asked: usize, answered: usize) -> Result<()> {
         carry(&mut self.client, &mut self.server, asked).context("from client to server")?;
         carry(&mut self.server, &mut self.client, answered).context("from server to client")
     }
 }
 
-/// Writes so many bytes at one end and reads them at the other.
+/// Writes `bytes` at one end and reads them at the other.
 pub(crate) fn carry(from: &mut TcpStream, to: &mut TcpStream, bytes: usize) -> Result<()> {
     from.write_all(&vec![7; bytes])?;
     to.read_exact(&mut vec![0; bytes])?;
@@ -180,9 +180,9 @@ pub(crate) fn story(reported: &[Value], expected: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the event shows all of this.
+/// Fails unless the event has these values.
 pub(crate) fn shows(event: &Value, expected: &Value) -> Result<()> {
-    for (key, expected) in expected.as_object().context("what is expected is no object")? {
+    for (key, expected) in expected.as_object().context("the expectation is no object")? {
         let reported = event.get(key).with_context(|| format!("no `{key}` in {event}"))?;
         ensure!(reported == expected, "`{key}` is {reported} instead of {expected} in {event}");
     }
@@ -203,7 +203,7 @@ pub(crate) fn time(event: &Value, key: &str) -> Result<Duration> {
     Ok(Duration::from_micros(us))
 }
 
-/// Both sides of a connection that is over: all that was reported of each.
+/// All events of both sides of a closed connection.
 pub(crate) fn both(
     follower: &mut Follower,
     places: (&Namespace, &Namespace),

@@ -1,4 +1,4 @@
-//! Beginnings: how long the handshake took, how long it waited to be accepted, over which family, and where.
+//! Opened connections: how long the handshake took, how long they waited to be accepted, their family and namespace.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -140,7 +140,7 @@ pub(crate) fn twice() -> Result<()> {
         server.set_read_timeout(Some(TIMEOUT))?;
         server.read_exact(&mut vec![0; bytes])?;
         rustix::net::connect_unspec(&stream).context("disconnecting")?;
-        // Disconnecting is an abort.
+        // Disconnecting aborts the connection.
         ensure!(server.read(&mut [0]).is_err(), "the server's end reads on");
         let reported = follower.until_over(&namespace, local, to)?;
         story(&reported, &["opened", "closed"])?;

@@ -1,4 +1,4 @@
-//! Who opened and who accepted, also where a process has forked or lives in a namespace of its own.
+//! Processes that opened and accepted, also where a process has forked or lives in a namespace of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -52,8 +52,8 @@ impl Script {
 
     fn number(&mut self) -> Result<u32> {
         let mut line = String::new();
-        self.numbers.read_line(&mut line).context("reading what the script says")?;
-        line.trim().parse().with_context(|| format!("the script said {line:?}"))
+        self.numbers.read_line(&mut line).context("reading the script's output")?;
+        line.trim().parse().with_context(|| format!("the script wrote {line:?}"))
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for Script {
     }
 }
 
-/// Listens, says its port and the child's pid, and has the child answer.
+/// Listens, prints its port and the child's pid, and lets the child answer.
 const FORKED: &str = r#"
 import os, socket
 listener = socket.socket()
@@ -134,7 +134,7 @@ pub(crate) fn handed_down() -> Result<()> {
     answered_by_child(HANDED_DOWN)
 }
 
-/// It says what pid it believes to have, connects, and waits to be killed.
+/// Prints its pid in its own pid namespace, connects, and waits to be killed.
 const CONTAINED: &str = r#"
 import os, socket, time
 print(os.getpid(), flush=True)

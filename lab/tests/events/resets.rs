@@ -100,8 +100,8 @@ pub(crate) fn never_accepted() -> Result<()> {
     story(&server, &["opened", "closed"])?;
     shows(&client[1], &ended("rst-in", "remote", 50, 0))?;
     shows(&server[1], &ended("rst-out", "local", 0, 50))?;
-    let nobody = json!({"pid": null, "process": null, "opener_pid": null, "opener": null});
-    server.iter().try_for_each(|event| shows(event, &nobody))?;
+    let no_process = json!({"pid": null, "process": null, "opener_pid": null, "opener": null});
+    server.iter().try_for_each(|event| shows(event, &no_process))?;
     shows(&server[1], &json!({"accept_wait_us": null, "direction": "inbound"}))
 }
 

@@ -1,4 +1,4 @@
-//! A small storm, watched in each way; `conns-lab storm-truth` makes the large one.
+//! A small storm, observed in each way; `conns-lab storm-truth` makes the large one.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use conns_lab::storm::{Options, Sampler};
 
 use crate::fixture::{conns, lab};
 
-/// So many that they cannot be reported by looking, and so few that a machine busy with other tests keeps up.
+/// A rate at which samples miss connections.
 const OPTIONS: Options = Options { rate: 1500, time: Duration::from_secs(2) };
 
-/// Here nothing may be lost either: if something is, the table says so.
+/// Runs a storm, of which no event may be missing. This test runs alone.
 fn check(sampler: Sampler) -> Result<()> {
     let (done, report) = sampler.watch(&lab(), conns()?.path(), OPTIONS)?;
     ensure!(done.count() == 3000, "the storm had {} connections", done.count());

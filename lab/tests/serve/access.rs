@@ -1,4 +1,4 @@
-//! Who is let in, and what is not even opened.
+//! Access: which listeners are refused, and which requests are answered.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::process::Command;
@@ -17,7 +17,7 @@ fn namespace() -> Result<Namespace> {
     Ok(namespace)
 }
 
-/// Each is refused before anything is opened, and reported what to do.
+/// Each is refused before anything is opened, with the remedy.
 pub(crate) fn refused() -> Result<()> {
     let namespace = namespace()?;
     let (_, hash) = token()?;
@@ -46,7 +46,7 @@ pub(crate) fn refused() -> Result<()> {
     Ok(())
 }
 
-/// With it everybody is answered.
+/// With `--insecure` every client is answered.
 pub(crate) fn insecure() -> Result<()> {
     let namespace = namespace()?;
     let listen = format!("http={ADDRESS}:0");
@@ -59,7 +59,7 @@ pub(crate) fn insecure() -> Result<()> {
     Ok(())
 }
 
-/// Over TLS with a certificate that curl checks; without the token nothing is reported.
+/// Over TLS with a certificate that curl checks; without the token requests are refused.
 pub(crate) fn tls_and_token() -> Result<()> {
     let namespace = namespace()?;
     let folder = Folder::create()?;
@@ -81,7 +81,7 @@ pub(crate) fn tls_and_token() -> Result<()> {
     let arguments = [&["--listen", &listen, "--token-hash", &hash], &files[..]].concat();
     let agent = agent(&namespace, &arguments)?;
     let place = agent.place("http")?.to_owned();
-    ensure!(place.starts_with("https://"), "it speaks plainly: {place}");
+    ensure!(place.starts_with("https://"), "it does not use TLS: {place}");
     let url = format!("{place}/api/v1/connections?limit=1");
     let bearer = format!("Authorization: Bearer {token}");
     let body = gets(&namespace, 200, &["--cacert", &certificate, "-H", &bearer, &url])?;
@@ -89,7 +89,7 @@ pub(crate) fn tls_and_token() -> Result<()> {
     gets(&namespace, 401, &["--cacert", &certificate, &url])?;
     gets(&namespace, 401, &["--cacert", &certificate, "-H", "Authorization: Bearer no", &url])?;
     let unknown = curl(&namespace, &["-H", &bearer, &url]);
-    ensure!(unknown.is_err(), "curl trusts a certificate nobody reported it of");
+    ensure!(unknown.is_err(), "curl trusts an unknown certificate");
     let plain = curl(&namespace, &["-H", &bearer, &url.replace("https", "http")]);
     ensure!(!matches!(plain, Ok((200, _))), "it answers without TLS: {plain:?}");
     Ok(())
@@ -104,7 +104,7 @@ pub(crate) fn host() -> Result<()> {
     let monero = format!("http://{}/json_rpc", agent.place("monero")?);
     for url in [&http, &monero] {
         let body = gets(&namespace, 421, &["-H", "Host: evil.example", url])?;
-        ensure!(body.contains("hosts"), "it does not say what to do: {body}");
+        ensure!(body.contains("hosts"), "the answer lacks the remedy: {body}");
         gets(&namespace, 403, &["-H", "Origin: http://evil.example", url])?;
     }
     for name in ["localhost:80", "127.0.0.1", "BOX.example:1"] {

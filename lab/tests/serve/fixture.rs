@@ -1,4 +1,4 @@
-//! What these tests stand on: the agent, a folder, curl, and peers.
+//! The fixture of these tests: the agent, a folder, curl, and peers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,12 +41,12 @@ pub(crate) fn agent(namespace: &Namespace, arguments: &[&str]) -> Result<Agent> 
     Agent::start(&conns()?, Some(namespace), arguments)
 }
 
-/// What an agent says that is expected not to start.
+/// The output of an agent that is expected not to start.
 pub(crate) fn failing_start(namespace: &Namespace, arguments: &[&str]) -> Result<Output> {
     let conns = conns()?;
     let mut command = Command::new("timeout");
     command.arg("20").arg(conns).arg("serve").args(arguments);
-    namespace.inside(|| command.output())?.context("running an agent that shall not start")
+    namespace.inside(|| command.output())?.context("running an agent that is not to start")
 }
 
 /// Starts a peer.
@@ -71,9 +71,9 @@ pub(crate) fn rows(
     }
 }
 
-/// Waits until the agent has stderr a line with this.
+/// Waits until the agent's standard error has a line with this.
 pub(crate) fn wait_stderr(agent: &Agent, words: &str) -> Result<String> {
-    wait_for(&format!("the agent to say {words:?}"), TIMEOUT, || {
+    wait_for(&format!("the agent to write {words:?}"), TIMEOUT, || {
         Ok(agent.stderr_lines().into_iter().find(|line| line.contains(words)))
     })
     .with_context(|| agent.stderr_lines().join("\n"))
@@ -84,7 +84,7 @@ pub(crate) fn curl(namespace: &Namespace, arguments: &[&str]) -> Result<(u16, St
     let mut all = vec!["-sS", "--max-time", "20", "-w", "\n%{http_code}"];
     all.extend_from_slice(arguments);
     let answer = namespace.output("curl", &all)?;
-    let (body, status) = answer.rsplit_once('\n').context("curl reported no status")?;
+    let (body, status) = answer.rsplit_once('\n').context("curl printed no status")?;
     Ok((status.parse()?, body.to_owned()))
 }
 
@@ -129,7 +129,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays harms nobody.
+        // A folder that stays is harmless.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -58,7 +58,7 @@ fn dropped_with(more: &[&str], kept: &[&str]) -> Result<()> {
     serving_threads_have_nothing(agent.pid())
 }
 
-/// Those that read what strangers send.
+/// Threads that read what clients send have no capabilities.
 fn serving_threads_have_nothing(pid: u32) -> Result<()> {
     let mut serving = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -72,7 +72,7 @@ fn serving_threads_have_nothing(pid: u32) -> Result<()> {
     Ok(())
 }
 
-/// The kernel says what the agent says, and it is little.
+/// `/proc` confirms what the agent reports of its privileges.
 pub(crate) fn dropped() -> Result<()> {
     dropped_with(&[], &["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"])?;
     dropped_with(
@@ -102,7 +102,7 @@ pub(crate) fn owners() -> Result<()> {
     Ok(())
 }
 
-/// It cannot be entered any more, and that is stderr.
+/// It cannot be entered any more, which is reported as a loss.
 pub(crate) fn later_namespace() -> Result<()> {
     let namespace = Namespace::create("serve")?;
     let agent = agent(&namespace, &["--listen", HTTP, "--source", "kernel"])?;

@@ -53,7 +53,7 @@ impl Scene {
         file(&self.namespace, interval, hash, node)
     }
 
-    /// Writes the file anew, reports the agent, and waits until it says so.
+    /// Rewrites the file, sends SIGHUP, and waits for the message.
     fn reload(&self, text: &str, expected: &str) -> Result<String> {
         fs::write(self.folder.path("conns.toml"), text)?;
         self.agent.signal(Signal::HUP)?;
@@ -73,7 +73,7 @@ impl Scene {
         let call = r#"{"jsonrpc":"2.0","id":"0","method":"get_connections"}"#;
         let answer = self.ask(200, token, "/monero/json_rpc", &["-d", call])?;
         let answer: Value = serde_json::from_str(&answer)?;
-        // Without peers the list is left out.
+        // Without peers the list is absent.
         Ok(answer["result"]["connections"].as_array().map_or(0, Vec::len))
     }
 
@@ -106,7 +106,7 @@ pub(crate) fn changes() -> Result<()> {
     scene.wait_peers(&new, NODES[1].1)
 }
 
-/// What cannot be read or understood is stderr, with its place, and the old one stays.
+/// A file that cannot be read or parsed is reported with the position, and the old configuration stays.
 pub(crate) fn broken() -> Result<()> {
     let (token, hash) = token()?;
     let scene = Scene::set("500ms", &hash, NODES[0].0)?;
@@ -121,21 +121,24 @@ pub(crate) fn broken() -> Result<()> {
         let before = scene.agent.stderr_lines().len();
         fs::write(scene.folder.path("conns.toml"), &text)?;
         scene.agent.signal(Signal::HUP)?;
-        let stderr = wait_for("a word about the broken file", TIMEOUT, || {
+        let stderr = wait_for("a message about the broken file", TIMEOUT, || {
             let stderr = scene.agent.stderr_lines().split_off(before).join("\n");
             Ok(stderr.contains(expected).then_some(stderr))
         })
         .with_context(|| {
             format!("{expected:?} after {text:?}; stderr: {:?}", scene.agent.stderr_lines())
         })?;
-        ensure!(stderr.contains(stays), "it did not say that it stays as it was: {stderr}");
+        ensure!(
+            stderr.contains(stays),
+            "it does not report that the configuration stays: {stderr}"
+        );
         ensure!(scene.interval_us(&token)? == 500_000, "{text:?} changed the interval");
         ensure!(scene.peers(&token)? == NODES[0].1, "{text:?} changed the node");
     }
     fs::remove_file(scene.folder.path("conns.toml"))?;
     let before = scene.agent.stderr_lines().len();
     scene.agent.signal(Signal::HUP)?;
-    wait_for("a word about the missing file", TIMEOUT, || {
+    wait_for("a message about the missing file", TIMEOUT, || {
         Ok(scene
             .agent
             .stderr_lines()

@@ -33,7 +33,7 @@ fn moved(peer: &mut Peer, sent: u64, received: u64) -> Result<()> {
     let event = peer.wait("moved", MOVE_TIMEOUT)?;
     anyhow::ensure!(
         event["sent"] == sent && event["received"] == received,
-        "the peer itself says {event}"
+        "the peer itself reports {event}"
     );
     Ok(())
 }

@@ -17,7 +17,7 @@ const ROUNDS: usize = 5;
 
 type Key = (SocketAddr, SocketAddr);
 
-/// Five looks under churn, each between two looks of the oracles.
+/// Five samples under churn, each between two samples of the oracles.
 pub(crate) fn under_churn() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let _server = peer(&namespace, &format!("listen --at [::]:{CHURN_PORT} --do answer:16:16"))?;
@@ -26,7 +26,7 @@ pub(crate) fn under_churn() -> Result<()> {
     let run = format!("churn --to 127.0.0.1:{CHURN_PORT} --per-second 1000 --stable {STABLE}");
     let mut churn = peer(&namespace, &run)?;
     for round in 0..ROUNDS {
-        look(&namespace).with_context(|| format!("in round {round}"))?;
+        sample(&namespace).with_context(|| format!("in round {round}"))?;
     }
     churn.send("report")?;
     let exchanged =
@@ -35,7 +35,7 @@ pub(crate) fn under_churn() -> Result<()> {
     Ok(())
 }
 
-fn look(namespace: &Namespace) -> Result<()> {
+fn sample(namespace: &Namespace) -> Result<()> {
     let (ss_before, proc_before, owned_before) =
         (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, owners());
     let text = conns()?.run(&["-a", "-t", "-o", "jsonl", "--netns", namespace.name()])?;
@@ -70,15 +70,18 @@ fn look(namespace: &Namespace) -> Result<()> {
                 fitting.len()
             );
         };
-        ensure!(row["state"] == *before.state, "{key:?} is in {}, conns says {row}", before.state);
+        ensure!(row["state"] == *before.state, "{key:?} is in {}, conns shows {row}", before.state);
         if let Some(cookie) = before.cookie() {
-            ensure!(row["cookie"] == cookie, "the cookie of {key:?} is {cookie}, conns says {row}");
+            ensure!(
+                row["cookie"] == cookie,
+                "the cookie of {key:?} is {cookie}, conns shows {row}"
+            );
         }
         let inode = before.inode();
         let (owned, then) = (owned_before.get(&inode), owned_after.get(&inode));
         if inode != 0 && owned == then {
             let owned = owned.cloned().unwrap_or_default();
-            ensure!(pids_of(row) == owned, "{key:?} is owned by {owned:?}, conns says {row}");
+            ensure!(pids_of(row) == owned, "{key:?} is owned by {owned:?}, conns shows {row}");
         }
     }
     // The listener, both ends of the stable set and of the twenty over IPv6.
@@ -95,7 +98,7 @@ fn look(namespace: &Namespace) -> Result<()> {
             || proc_before.contains(key)
             || proc_after.contains(key);
         let churn = key.0.port() == CHURN_PORT || key.1.port() == CHURN_PORT;
-        ensure!(seen || churn, "conns shows {key:?}, which nobody else saw");
+        ensure!(seen || churn, "conns shows {key:?}, which no oracle saw");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Direction: who opened the connection is outbound, who accepted it inbound.
+//! Direction: the side that opened the connection is outbound, the side that accepted inbound.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) fn on_loopback() -> Result<()> {
     check(&namespace, &namespace, "[::1]:7043", "")
 }
 
-/// No listener is left to tell the acceptor by.
+/// The acceptor has no listener any more.
 pub(crate) fn without_listener() -> Result<()> {
     let path = path_of(Duration::from_millis(4))?;
     check(path.a(), path.b(), "10.77.0.2:7044", "--accept 1")?;

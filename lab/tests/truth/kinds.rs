@@ -95,8 +95,7 @@ pub(crate) fn mptcp() -> Result<()> {
     Ok(())
 }
 
-/// Each MPTCP connection of a listener, which all have its cookie: whoever has listed the listener has made the kernel give
-/// it one.
+/// Each MPTCP connection of a listener. All have the listener's cookie, which the kernel assigns once the listener is listed.
 pub(crate) fn several_mptcp() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let server = peer(&namespace, "listen --at 127.0.0.1:7055 --do ignore --mptcp")?;

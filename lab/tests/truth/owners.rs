@@ -1,4 +1,4 @@
-//! Owners: all processes whose `/proc/<pid>/fd` holds the socket, and no other.
+//! Owners: all processes whose `/proc/<pid>/fd` has the socket, and no other.
 
 use std::collections::BTreeSet;
 
@@ -28,15 +28,15 @@ fn check(arguments: &str, opener_owns: bool) -> Result<()> {
         .collect();
     let inode = ss_row(&namespace, port, 7030)?.inode();
     let owned = owners().remove(&inode).unwrap_or_default();
-    ensure!(owned == reported, "the peers say {reported:?} hold the socket, /proc says {owned:?}");
+    ensure!(owned == reported, "the peers report the owners {reported:?}, /proc has {owned:?}");
     ensure!(
         owned.contains(&owner.pid()) == opener_owns,
-        "the opener holds or not, against the plan"
+        "whether the opener owns the socket is not as planned"
     );
 
     let row = record(&namespace, port, 7030)?;
     let shown = pids_of(&row);
-    ensure!(shown == owned, "conns names {shown:?} as owners, /proc says {owned:?}: {row}");
+    ensure!(shown == owned, "conns names {shown:?} as owners, /proc has {owned:?}: {row}");
     shows(&row, "process", "conns-lab")?;
     let accepted = record(&namespace, 7030, port)?;
     ensure!(

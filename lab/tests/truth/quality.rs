@@ -150,7 +150,7 @@ pub(crate) fn congestion() -> Result<()> {
             row.as_object().into_iter().flatten().find(|(key, _)| key.contains("congestion"));
         ensure!(
             named.is_some_and(|(_, value)| value == name),
-            "no field with `congestion` in its name says {name}: {row}"
+            "no field with `congestion` in its name is {name}: {row}"
         );
         shows(&row, "snd_mss", after.number("mss").unwrap_or(0.0) as u64)
             .or_else(|_| shows(&row, "snd_mss_bytes", after.number("mss").unwrap_or(0.0) as u64))?;
