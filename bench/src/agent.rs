@@ -1,6 +1,6 @@
-//! The agent, measured: what it costs while nobody asks, and how fast it answers beside nginx serving the same bytes.
+//! Measures the agent: its cost without clients, and its answers beside nginx serving the same bytes.
 //!
-//! The one idea: every figure has its measure in the same minute. A drain a second stands beside the agent's CPU, and
+//! Every figure has its reference in the same minute. A drain a second stands beside the agent's CPU, and
 //! nginx takes turns with the agent, round by round, over the same loopback and under the same load generator.
 
 mod cost;
@@ -23,7 +23,7 @@ use load::Load;
 use nginx::Nginx;
 use served::Served;
 
-/// As it is started by everybody, which is by eBPF where that works, and by netlink and `/proc` alone.
+/// The default, which is eBPF where that works, and netlink with `/proc` alone.
 const SOURCES: [&str; 2] = ["auto", "kernel"];
 
 /// What to measure.
@@ -128,11 +128,11 @@ fn race(plan: &Plan, served: &Served, fixture: &Fixture) -> anyhow::Result<Vec<R
 
 fn versions(conns: &std::path::Path) -> Vec<String> {
     let of = |program: &str, flag: &str| {
-        let said = ask(std::path::Path::new(program), flag);
-        said.unwrap_or_else(|| format!("{program}: not installed"))
+        let version = ask(std::path::Path::new(program), flag);
+        version.unwrap_or_else(|| format!("{program}: not installed"))
     };
     let conns = conns.display().to_string();
-    // wrk ends its first line with who made it.
+    // wrk ends its first line with its author.
     let wrk = of("wrk", "-v");
     let wrk = wrk.split(" [").next().unwrap_or_default().to_owned();
     vec![of(&conns, "--version"), of("nginx", "-v"), wrk]

@@ -1,4 +1,4 @@
-//! Holds N real, established loopback TCP sockets in a network namespace of their own.
+//! Opens N real, established loopback TCP sockets in a network namespace of their own.
 //!
 //! The sockets are spread over P processes in a ring: each connects to the next one, so that the two ends of
 //! a connection belong to different processes, as on a real host. Everything ends when stdin closes.
@@ -34,7 +34,7 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// Listening sockets held beside the established ones.
+    /// Listening sockets beside the established ones.
     pub(crate) fn listeners(&self) -> u32 {
         self.processes * LISTENERS_PER_PROCESS
     }
@@ -45,7 +45,7 @@ impl Size {
         connections / self.processes + u32::from(part < connections % self.processes)
     }
 
-    /// Refuses what cannot be held, before anything is created.
+    /// Refuses a size that cannot be opened, before anything is created.
     fn check(&self, descriptor_limit: u64) -> anyhow::Result<()> {
         let Size { sockets, processes } = *self;
         ensure!(
@@ -112,7 +112,7 @@ impl Member {
     }
 }
 
-/// Holds the size until stdin closes; one line on stdout says when it stands.
+/// Keeps the sockets open until stdin closes; a line on stdout reports that they are open.
 pub(crate) fn run(size: &Size) -> anyhow::Result<()> {
     size.check(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX))?;
     let namespace = OwnNamespace::create()?;
@@ -124,7 +124,7 @@ pub(crate) fn run(size: &Size) -> anyhow::Result<()> {
     }
     for member in &mut ring {
         writeln!(member.commands, "{}", process::CONNECT).with_context(|| {
-            format!("cannot tell fixture process {} to connect: it has ended", member.number)
+            format!("cannot command fixture process {} to connect: it has ended", member.number)
         })?;
     }
     for member in &mut ring {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_beyond_the_descriptor_limit_is_refused_with_the_number_that_fits() {
+    fn a_size_beyond_the_descriptor_limit_is_refused_with_the_number_that_fits() {
         assert!(Size { sockets: 100_000, processes: 20 }.check(20_000).is_ok());
         let refusal =
             Size { sockets: 100_000, processes: 5 }.check(20_000).unwrap_err().to_string();

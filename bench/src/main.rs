@@ -1,6 +1,6 @@
 //! `conns-bench`: what does it cost to list 1 000, 10 000 or 100 000 real sockets?
 //!
-//! It holds the sockets, runs `conns` and its peers against them in turn, and writes a dated result.
+//! It opens the sockets, runs `conns` and its peers against them in turn, and writes a dated result.
 //! Nothing here is shipped; every number comes from the kernel's own accounting of a finished process.
 
 mod agent;
@@ -36,7 +36,7 @@ enum Task {
     Agent(agent::Plan),
     /// Measure which share of very many short connections each of several watchers sees.
     Short(short::Plan),
-    /// Measure what the agent's programs in the kernel cost those who are watched.
+    /// Measure what the agent's programs in the kernel cost the monitored processes.
     Overhead(overhead::Plan),
     /// Open established sockets and keep them in a network namespace of their own until stdin closes.
     Fixture(fixture::Size),

@@ -1,4 +1,4 @@
-//! The bench itself: hold a crowd, let every contender list it, round by round, and write the result.
+//! The bench itself: opens sockets, lets every contender list them, round by round, and writes the result.
 //!
 //! The contenders of a round run one after another against the same sockets, and each round starts with the
 //! next contender: a ratio compares two runs of one round, so a busy minute hits both sides of it.
@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     /// Established sockets to open, one size after another.
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000")]
     sizes: Vec<u32>,
-    /// Measured runs of each command; slow ones get fewer, and the result says how many.
+    /// Measured runs of each command; slow ones get fewer, and the result has the number.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Processes that own the sockets.
@@ -66,7 +66,7 @@ struct Performance {
     contender: &'static Contender,
     /// `None` if the program is not installed.
     listed: Option<u64>,
-    /// Why `listed` is not what the fixture holds.
+    /// Why `listed` differs from the fixture.
     remark: Option<String>,
     samples: Vec<Sample>,
 }
@@ -205,7 +205,7 @@ fn appear(
     )
     .with_context(|| format!("cannot count what `{}` lists", contender.label));
     let listed = match listed {
-        // Another machine may not let anybody load programs: that is a result.
+        // A machine may not permit to load programs: that is a result.
         Err(error) if contender.is_by_ebpf() => {
             performance.remark = Some(format!("does not work here: {error:#}"));
             return Ok(performance);
@@ -218,7 +218,7 @@ fn appear(
     };
     performance.listed = Some(listed);
     if listed != u64::from(expected) {
-        performance.remark = Some(format!("listed {listed} sockets where {expected} are held"));
+        performance.remark = Some(format!("listed {listed} sockets where {expected} are open"));
     }
     Ok(performance)
 }

@@ -1,6 +1,6 @@
 //! Short connections: which share of a storm does each of several watchers see?
 //!
-//! The one idea: the storm wrote down every connection, so what a watcher reports is ticked off on that list. Each watcher
+//! The storm records every connection, and what a watcher reports is ticked off on that list. Each watcher
 //! has a storm of its own, in a namespace of its own, and time before and after it.
 
 mod report;

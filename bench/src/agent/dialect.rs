@@ -1,4 +1,4 @@
-//! What is asked: a table. Each question lists all sockets held, where the dialect has such a list.
+//! The table of requests. Each lists all open sockets, where the dialect has such a list.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use super::served::PORT;
 /// For an answer of ten megabytes to come.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One question over HTTP.
+/// One request over HTTP.
 #[derive(Debug)]
 pub(crate) struct Dialect {
     /// As shown in the result, and its file at nginx.
@@ -65,7 +65,7 @@ pub(crate) static DIALECTS: [Dialect; 5] = [
     },
 ];
 
-/// The page that reports how the agent does.
+/// The agent's state.
 pub(crate) static HEALTH: Dialect =
     Dialect { name: "health", path: "/health", body: None, row: None, most: None };
 
@@ -107,14 +107,14 @@ impl Dialect {
         Ok(body)
     }
 
-    /// Fails unless it lists what is held: a short answer given quickly has won nothing.
+    /// Fails unless it lists what is open: a fast answer that is too short is none.
     pub(crate) fn check(&self, body: &[u8], sockets: u32) -> anyhow::Result<()> {
         let Some(row) = self.row else { return Ok(()) };
         let rows = body.windows(row.len()).filter(|window| *window == row.as_bytes()).count();
         let expected = self.most.unwrap_or(sockets).min(sockets) as usize;
         ensure!(
             rows >= expected,
-            "the answer in the dialect {} lists {rows} connections where {expected} are held: {}",
+            "the answer in the dialect {} lists {rows} connections where {expected} are open: {}",
             self.name,
             String::from_utf8_lossy(&body[..body.len().min(600)])
         );

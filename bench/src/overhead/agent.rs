@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use conns_lab::agent::Agent;
 use conns_lab::netns::Namespace;
 
-/// Its first looks are its most expensive, and the kernel frees programs a while after their process is gone.
+/// Its first samples are its most expensive, and the kernel frees programs a while after their process ended.
 const SETTLES: Duration = Duration::from_secs(2);
 /// What must be at work, or there is nothing to measure.
 const ABILITIES: [&str; 2] = ["ebpf-events", "ebpf-owner-changes"];

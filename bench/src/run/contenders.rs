@@ -21,9 +21,9 @@ pub(crate) enum Rows {
 /// Which sockets a contender is expected to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {
-    /// The held sockets only.
+    /// The fixture's established sockets only.
     Established,
-    /// The held sockets and the fixture's listeners.
+    /// The fixture's established sockets and listeners.
     Everything,
 }
 
@@ -59,7 +59,7 @@ pub(crate) const SUBJECT: &str = "conns -a -o json --source ebpf";
 pub(crate) const SUBJECT_KERNEL: &str = "conns -a -o json --source kernel";
 /// conns as a person uses it.
 pub(crate) const SUBJECT_TABLE: &str = "conns -t -o table";
-/// The peer that reports the most similar things: sockets, kernel facts, owners.
+/// The peer that lists the most similar things: sockets, kernel facts, owners.
 pub(crate) const RIVAL: &str = "ss -tinp";
 
 /// The table alone, by eBPF, put into rows and not printed.

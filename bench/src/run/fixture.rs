@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-/// A crowd that stands.
+/// Sockets that are open.
 pub(crate) struct Fixture {
     child: Child,
     netns: String,
@@ -14,7 +14,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Starts the crowd and waits until all sockets are established.
+    /// Starts the fixture and waits until all sockets are established.
     pub(crate) fn start(sockets: u32, processes: u32) -> anyhow::Result<Fixture> {
         let mut child = Command::new(crate::own::program()?)
             .args([
@@ -69,7 +69,7 @@ impl Fixture {
         self.listeners
     }
 
-    /// Ends the crowd and waits until its namespace is gone.
+    /// Stops the fixture and waits until its namespace is removed.
     pub(crate) fn end(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait().context("cannot wait for the fixture to end")?;

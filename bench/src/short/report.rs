@@ -13,7 +13,7 @@ fn percent(part: u64, whole: u64) -> String {
         return "–".to_owned();
     }
     let share = part as f64 * 100.0 / whole as f64;
-    // What is not everything is not to look like it.
+    // A share below all is not rounded up to all.
     if part < whole && share > 99.99 { "99.99".to_owned() } else { format!("{share:.2}") }
 }
 
@@ -29,7 +29,7 @@ pub(super) fn markdown(
     let _ = writeln!(
         text,
         "A storm of {} connections for each sampler: {} expected a second for {:.0} s on loopback, each with up to 1000 bytes \
-         each way. The storm runs on the same cores as its sampler, so the rate it came to says what the sampler took.\n",
+         each way. The storm runs on the same cores as its sampler, so the rate it reached shows what the sampler took.\n",
         storm.count(),
         storm.rate,
         storm.time.as_secs_f64()

@@ -1,4 +1,4 @@
-//! What a watcher's lines say, ticked off on the list of what happened. Pure.
+//! Parses a watcher's lines and ticks them off on the storm's records.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
