@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes every target for SECONDS each (60 if not told), from the recorded corpus. Fails on a crash, and says how to
+# Fuzzes every target for SECONDS each (60 by default), from the recorded corpus. Fails on a crash, and prints how to
 # see it again. Works on stable Rust without RUSTC_BOOTSTRAP: coverage needs no unstable flag. A sanitizer would, and
 # would find nothing, since our code forbids `unsafe`; overflows and broken assertions are found all the same.
 #
@@ -40,7 +40,7 @@ seeds() {
     while read -r file; do
         cp "$file" "$folder/$(echo "${file#"$corpus"/}" | tr / -)"
     done <"$scratch/$1.list"
-    # Without seeds a minute of fuzzing finds nothing, and would look like success.
+    # Without seeds a minute of fuzzing finds nothing, and would pass.
     [ "$(find "$folder" -type f | wc -l)" -ge 10 ] || { echo "fuzz/run.sh: no corpus for $1" >&2; exit 1; }
 }
 

@@ -1,6 +1,6 @@
-//! The agent, measured: what it costs while nobody asks, and how fast it answers beside nginx serving the same bytes.
+//! Measures the agent: its cost without clients, and its answers beside nginx serving the same bytes.
 //!
-//! The one idea: every figure has its measure in the same minute. A drain a second stands beside the agent's CPU, and
+//! Every figure has its reference in the same minute. A drain a second stands beside the agent's CPU, and
 //! nginx takes turns with the agent, round by round, over the same loopback and under the same load generator.
 
 mod cost;
@@ -16,20 +16,20 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 
+use crate::run::fixture::Fixture;
 use crate::run::machine::{Machine, ask};
-use crate::run::owner::Owner;
 use dialect::{DIALECTS, Dialect};
 use load::Load;
 use nginx::Nginx;
 use served::Served;
 
-/// As it is started by everybody, which is by eBPF where that works, and by netlink and `/proc` alone.
+/// The default, which is eBPF where that works, and netlink with `/proc` alone.
 const SOURCES: [&str; 2] = ["auto", "kernel"];
 
 /// What to measure.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Plan {
-    /// Established sockets to hold, one crowd after another; the answers are measured at the last.
+    /// Established sockets to open, one size after another; the answers are measured at the last.
     #[arg(long, value_delimiter = ',', default_value = "100,1000,10000")]
     sizes: Vec<u32>,
     /// Seconds the agent is left alone at each size.
@@ -41,7 +41,7 @@ pub(crate) struct Plan {
     /// Seconds of load in each turn.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     turn: u32,
-    /// Processes that hold the sockets.
+    /// Processes that own the sockets.
     #[arg(long, default_value_t = 20)]
     processes: u32,
     /// The conns binary to measure.
@@ -73,20 +73,20 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         plan.sizes.split_last().context("no sizes to measure at: give --sizes 10000")?;
     for sockets in &plan.sizes {
         eprintln!("{sockets} sockets: setting up");
-        let owner = Owner::start(*sockets, plan.processes)?;
+        let fixture = Fixture::start(*sockets, plan.processes)?;
         for source in SOURCES {
-            let served = Served::start(&plan.conns, owner.netns(), source)?;
+            let served = Served::start(&plan.conns, fixture.netns(), source)?;
             eprintln!("{sockets} sockets: watching the agent ({source}) for {} s", plan.watch);
-            costs.push(cost::watch(&served, &owner, Duration::from_secs(plan.watch.into()))?);
+            costs.push(cost::watch(&served, &fixture, Duration::from_secs(plan.watch.into()))?);
             served.end()?;
         }
         // Last: what asked and was answered stays in TIME-WAIT for a minute.
         if sockets == last {
-            let served = Served::start(&plan.conns, owner.netns(), SOURCES[0])?;
-            races = race(plan, &served, &owner)?;
+            let served = Served::start(&plan.conns, fixture.netns(), SOURCES[0])?;
+            races = race(plan, &served, &fixture)?;
             served.end()?;
         }
-        owner.end()?;
+        fixture.end()?;
     }
     let text = report::markdown(&machine, &costs, &races, *last, started.elapsed());
     print!("{text}");
@@ -95,12 +95,12 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
 }
 
 /// In each round every dialect has its turn, and in each turn the agent and nginx change places.
-fn race(plan: &Plan, served: &Served, owner: &Owner) -> anyhow::Result<Vec<Race>> {
-    let nginx = Nginx::prepare(owner.netns())?;
+fn race(plan: &Plan, served: &Served, fixture: &Fixture) -> anyhow::Result<Vec<Race>> {
+    let nginx = Nginx::prepare(fixture.netns())?;
     let mut races = Vec::new();
     for dialect in &DIALECTS {
-        let body = dialect.fetch(owner.netns())?;
-        dialect.check(&body, owner.sockets())?;
+        let body = dialect.fetch(fixture.netns())?;
+        dialect.check(&body, fixture.sockets())?;
         nginx.put(dialect, &body)?;
         races.push(Race { dialect, bytes: body.len(), rounds: Vec::new() });
     }
@@ -109,8 +109,8 @@ fn race(plan: &Plan, served: &Served, owner: &Owner) -> anyhow::Result<Vec<Race>
     for round in 0..plan.rounds {
         eprintln!("answers: round {} of {}", round + 1, plan.rounds);
         for (place, race) in (0..).zip(&mut races) {
-            let ours = || load::of_agent(race.dialect, owner.netns(), nginx.folder(), turn);
-            let theirs = || load::of_nginx(race.dialect, owner.netns(), nginx.folder(), turn);
+            let ours = || load::of_agent(race.dialect, fixture.netns(), nginx.folder(), turn);
+            let theirs = || load::of_nginx(race.dialect, fixture.netns(), nginx.folder(), turn);
             let pair = if (round + place) % 2 == 0 {
                 let ours = ours()?;
                 (ours, theirs()?)
@@ -128,11 +128,11 @@ fn race(plan: &Plan, served: &Served, owner: &Owner) -> anyhow::Result<Vec<Race>
 
 fn versions(conns: &std::path::Path) -> Vec<String> {
     let of = |program: &str, flag: &str| {
-        let said = ask(std::path::Path::new(program), flag);
-        said.unwrap_or_else(|| format!("{program}: not installed"))
+        let version = ask(std::path::Path::new(program), flag);
+        version.unwrap_or_else(|| format!("{program}: not installed"))
     };
     let conns = conns.display().to_string();
-    // wrk ends its first line with who made it.
+    // wrk ends its first line with its author.
     let wrk = of("wrk", "-v");
     let wrk = wrk.split(" [").next().unwrap_or_default().to_owned();
     vec![of(&conns, "--version"), of("nginx", "-v"), wrk]

@@ -41,7 +41,7 @@ struct Tally {
 /// How often.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Drain {
-    /// Drains, one after the other; the time of the best is told.
+    /// Drains, one after the other; the time of the best is reported.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     readings: u32,
 }

@@ -1,19 +1,19 @@
 //! `conns-bench`: what does it cost to list 1 000, 10 000 or 100 000 real sockets?
 //!
-//! It holds the sockets, runs `conns` and its peers against them in turn, and writes a dated result.
+//! It opens the sockets, runs `conns` and its peers against them in turn, and writes a dated result.
 //! Nothing here is shipped; every number comes from the kernel's own accounting of a finished process.
 
 mod agent;
 mod drain;
-mod hold;
+mod fixture;
 mod inside;
 mod measure;
 mod overhead;
+mod own;
 mod run;
 mod short;
 mod table;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,10 +36,10 @@ enum Task {
     Agent(agent::Plan),
     /// Measure which share of very many short connections each of several watchers sees.
     Short(short::Plan),
-    /// Measure what the agent's programs in the kernel cost those who are watched.
+    /// Measure what the agent's programs in the kernel cost the monitored processes.
     Overhead(overhead::Plan),
-    /// Hold established sockets in a network namespace of their own until stdin closes.
-    Hold(hold::Crowd),
+    /// Open established sockets and keep them in a network namespace of their own until stdin closes.
+    Fixture(fixture::Size),
     /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
     Drain(drain::Drain),
     /// Read the socket table of this namespace by eBPF and count it, printing nothing of it.
@@ -63,8 +63,8 @@ enum Task {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    #[command(hide = true, about = "One process of `hold`")]
-    HoldPart(hold::part::Part),
+    #[command(hide = true, about = "One process of `fixture`")]
+    FixtureProcess(fixture::process::Options),
     #[command(hide = true, about = "One process of a storm")]
     Peer {
         #[command(subcommand)]
@@ -88,18 +88,12 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Agent(plan) => agent::run(&plan),
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
-        Task::Hold(crowd) => hold::hold(&crowd),
+        Task::Fixture(size) => fixture::run(&size),
         Task::Drain(order) => drain::drain(order),
         Task::Table(table) => table.read(),
         Task::Inside { netns, command } => inside::exec(&netns, &command),
         Task::Measure { netns, command } => measure::measure(&netns, &command),
-        Task::HoldPart(part) => hold::part::hold_part(&part),
-        Task::Peer { role } => role.play(),
+        Task::FixtureProcess(options) => fixture::process::run(&options),
+        Task::Peer { role } => role.run(),
     }
-}
-
-/// The path of this program, to start itself again as another task.
-fn own_program() -> anyhow::Result<PathBuf> {
-    use anyhow::Context;
-    std::env::current_exe().context("cannot find the path of conns-bench itself, needed to start its own parts; is /proc mounted?")
 }

@@ -1,7 +1,7 @@
-//! What the agent's programs in the kernel cost those who are watched: connections opened and closed, and bytes moved, with
+//! What the agent's programs in the kernel cost the monitored processes: connections opened and closed, and bytes moved, with
 //! an agent and without one, in turns.
 //!
-//! The one idea: a pair of turns, one with and one without, is over within seconds, and each pair changes the order; so
+//! A pair of turns, one with and one without, is over within seconds, and each pair changes the order; so
 //! what drifts on the machine hits both. How far two turns without an agent are apart stands beside it: what is smaller
 //! than that is not measured.
 
@@ -94,7 +94,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         if plan.only.is_some_and(|only| only != kind) {
             continue;
         }
-        // The first is the slowest, whoever watches.
+        // The first turn is the slowest, with and without an agent.
         work(kind)?;
         let mut series = Series { work: kind, pairs: Vec::new() };
         for pair in 0..plan.pairs {

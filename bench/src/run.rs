@@ -1,4 +1,4 @@
-//! The bench itself: hold a crowd, let every contender list it, round by round, and write the result.
+//! The bench itself: opens sockets, lets every contender list them, round by round, and writes the result.
 //!
 //! The contenders of a round run one after another against the same sockets, and each round starts with the
 //! next contender: a ratio compares two runs of one round, so a busy minute hits both sides of it.
@@ -6,8 +6,8 @@
 pub(crate) mod contenders;
 mod count;
 pub(crate) mod figures;
+pub(crate) mod fixture;
 pub(crate) mod machine;
-pub(crate) mod owner;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use clap::Args;
 
 use crate::measure::Usage;
 use contenders::{CONTENDERS, Contender, Listed};
-use owner::Owner;
+use fixture::Fixture;
 
 /// No contender gets more measured time than this at one size, so that the whole bench stays under six minutes
 /// though ss and netstat need nine seconds a run at 100 000 sockets.
@@ -33,13 +33,13 @@ const READINGS_ALONE: u32 = 10;
 /// What to run.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Plan {
-    /// Established sockets to hold, one crowd after another.
+    /// Established sockets to open, one size after another.
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000")]
     sizes: Vec<u32>,
-    /// Measured runs of each command; slow ones get fewer, and the result says how many.
+    /// Measured runs of each command; slow ones get fewer, and the result has the number.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Processes that hold the sockets.
+    /// Processes that own the sockets.
     #[arg(long, default_value_t = 20)]
     processes: u32,
     /// The conns binary to measure.
@@ -66,7 +66,7 @@ struct Performance {
     contender: &'static Contender,
     /// `None` if the program is not installed.
     listed: Option<u64>,
-    /// Why `listed` is not what the holder holds.
+    /// Why `listed` differs from the fixture.
     remark: Option<String>,
     samples: Vec<Sample>,
 }
@@ -140,12 +140,12 @@ fn verdict(plan: &Plan, bouts: &[Bout]) -> anyhow::Result<()> {
 
 fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
     eprintln!("{sockets} sockets: setting up");
-    let owner = Owner::start(sockets, plan.processes)?;
+    let fixture = Fixture::start(sockets, plan.processes)?;
     let mut performances = Vec::new();
     let mut rounds_of = Vec::new();
     for contender in &CONTENDERS {
         let started = Instant::now();
-        let performance = appear(plan, &owner, contender)?;
+        let performance = appear(plan, &fixture, contender)?;
         rounds_of.push(rounds_within_budget(plan.rounds, started.elapsed()));
         performances.push(performance);
     }
@@ -156,15 +156,15 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
             let turn = (place + round as usize) % contenders;
             let performance = &mut performances[turn];
             if performance.listed.is_some() && round < rounds_of[turn] {
-                let command = performance.contender.command(&plan.conns, owner.netns());
-                let usage = measure_in(owner.netns(), &command)?;
+                let command = performance.contender.command(&plan.conns, fixture.netns());
+                let usage = measure_in(fixture.netns(), &command)?;
                 performance.samples.push(Sample { round, place: place as u32, usage });
             }
         }
     }
-    let alone = [contenders::TABLE, contenders::DRAIN].map(|label| (label, alone(&owner, label)));
-    let listeners = owner.listeners();
-    owner.end()?;
+    let alone = [contenders::TABLE, contenders::DRAIN].map(|label| (label, alone(&fixture, label)));
+    let listeners = fixture.listeners();
+    fixture.end()?;
     for performance in &mut performances {
         note_failures(performance);
     }
@@ -172,11 +172,11 @@ fn bout(plan: &Plan, sockets: u32) -> anyhow::Result<Bout> {
 }
 
 /// The best of several readings in one process, milliseconds; `None` where it does not work.
-fn alone(owner: &Owner, label: &str) -> Option<f64> {
+fn alone(fixture: &Fixture, label: &str) -> Option<f64> {
     let contender = CONTENDERS.iter().find(|contender| contender.label == label)?;
-    let command = contender.command(Path::new(""), owner.netns());
-    let output = Command::new(crate::own_program().ok()?)
-        .args(["inside", "--netns", owner.netns(), "--"])
+    let command = contender.command(Path::new(""), fixture.netns());
+    let output = Command::new(crate::own::program().ok()?)
+        .args(["inside", "--netns", fixture.netns(), "--"])
         .args(command)
         .args(["--readings", &READINGS_ALONE.to_string()])
         .output()
@@ -189,7 +189,7 @@ fn alone(owner: &Owner, label: &str) -> Option<f64> {
 /// The untimed run: is it installed, and does it list what is there?
 fn appear(
     plan: &Plan,
-    owner: &Owner,
+    fixture: &Fixture,
     contender: &'static Contender,
 ) -> anyhow::Result<Performance> {
     let mut performance =
@@ -198,11 +198,14 @@ fn appear(
         eprintln!("{}: not installed", contender.label);
         return Ok(performance);
     }
-    let listed =
-        count::rows(owner.netns(), &contender.command(&plan.conns, owner.netns()), contender.rows)
-            .with_context(|| format!("cannot count what `{}` lists", contender.label));
+    let listed = count::rows(
+        fixture.netns(),
+        &contender.command(&plan.conns, fixture.netns()),
+        contender.rows,
+    )
+    .with_context(|| format!("cannot count what `{}` lists", contender.label));
     let listed = match listed {
-        // Another machine may not let anybody load programs: that is a result.
+        // A machine may not permit to load programs: that is a result.
         Err(error) if contender.is_by_ebpf() => {
             performance.remark = Some(format!("does not work here: {error:#}"));
             return Ok(performance);
@@ -210,25 +213,25 @@ fn appear(
         listed => listed?,
     };
     let expected = match contender.lists {
-        Listed::Established => owner.sockets(),
-        Listed::Everything => owner.sockets() + owner.listeners(),
+        Listed::Established => fixture.sockets(),
+        Listed::Everything => fixture.sockets() + fixture.listeners(),
     };
     performance.listed = Some(listed);
     if listed != u64::from(expected) {
-        performance.remark = Some(format!("listed {listed} sockets where {expected} are held"));
+        performance.remark = Some(format!("listed {listed} sockets where {expected} are open"));
     }
     Ok(performance)
 }
 
-fn rounds_within_budget(wanted: u32, one_run: Duration) -> u32 {
+fn rounds_within_budget(expected: u32, one_run: Duration) -> u32 {
     let affordable = (BUDGET_PER_CONTENDER.as_millis() / one_run.as_millis().max(1)) as u32;
-    affordable.max(FEWEST_ROUNDS).min(wanted)
+    affordable.max(FEWEST_ROUNDS).min(expected)
 }
 
 /// What a command uses inside the namespace.
 pub(crate) fn measure_in(netns: &str, command: &[String]) -> anyhow::Result<Usage> {
     let words = command.join(" ");
-    let output = Command::new(crate::own_program()?)
+    let output = Command::new(crate::own::program()?)
         .args(["measure", "--netns", netns, "--"])
         .args(command)
         .output()

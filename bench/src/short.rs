@@ -1,6 +1,6 @@
 //! Short connections: which share of a storm does each of several watchers see?
 //!
-//! The one idea: the storm wrote down every connection, so what a watcher tells is ticked off on that list. Each watcher
+//! The storm records every connection, and what a watcher reports is ticked off on that list. Each watcher
 //! has a storm of its own, in a namespace of its own, and time before and after it.
 
 mod report;
@@ -14,7 +14,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use conns_lab::netns::Namespace;
-use conns_lab::storm::{Order, Storm};
+use conns_lab::storm::{Options, Storm};
 
 use crate::run::machine::Machine;
 use seen::Seen;
@@ -24,7 +24,7 @@ use watchers::{Sampler, WATCHERS};
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Plan {
     #[command(flatten)]
-    order: Order,
+    storm: Options,
     /// Only watchers whose name contains this.
     #[arg(long)]
     only: Option<String>,
@@ -61,12 +61,12 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     machine.versions.dedup();
     let mut sightings = Vec::new();
     for sampler in chosen {
-        eprintln!("{}: {} connections a second", sampler.label, plan.order.rate);
+        eprintln!("{}: {} connections a second", sampler.label, plan.storm.rate);
         sightings.push(
             sight(plan, sampler).with_context(|| format!("watching with {}", sampler.label))?,
         );
     }
-    let text = report::markdown(&machine, &sightings, plan.order, started.elapsed());
+    let text = report::markdown(&machine, &sightings, plan.storm, started.elapsed());
     print!("{text}");
     let stem = plan.out.join(format!("{}-short", machine.stamp()));
     crate::run::write(&stem, &[("md", text), ("csv", report::csv(&sightings))])
@@ -79,7 +79,7 @@ fn sight(plan: &Plan, sampler: &'static Sampler) -> anyhow::Result<Sighting> {
         return Ok(sighting);
     };
     let namespace = Namespace::create("short")?;
-    let storm = Storm::prepare(&crate::own_program()?, &namespace, plan.order)?;
+    let storm = Storm::prepare(&crate::own::program()?, &namespace, plan.storm)?;
     let watch = match watch::start(sampler, &program, &namespace)? {
         Ok(watch) => watch,
         Err(why) => {
@@ -87,10 +87,10 @@ fn sight(plan: &Plan, sampler: &'static Sampler) -> anyhow::Result<Sighting> {
             return Ok(sighting);
         }
     };
-    let done = storm.blow()?;
-    let told = watch.finish()?;
+    let done = storm.run()?;
+    let reported = watch.finish()?;
     sighting.rate = Some(done.rate());
-    sighting.seen = Seen::count(&done, told.lines()?, sampler.parse)?;
-    sighting.remark = told.remark();
+    sighting.seen = Seen::count(&done, reported.lines()?, sampler.parse)?;
+    sighting.remark = reported.remark();
     Ok(sighting)
 }

@@ -2,7 +2,7 @@
 //! bare drain.
 //!
 //! Two figures, because a program must be loaded once before it can read: the whole process is measured from outside, and
-//! the reading alone is told on standard output.
+//! the reading alone is reported on standard output.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use crate::drain::ALONE;
 /// How often.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Table {
-    /// Readings, one after the other; the best is told.
+    /// Readings, one after the other; the best is reported.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     readings: u32,
 }
@@ -25,8 +25,8 @@ pub(crate) struct Table {
 impl Table {
     /// Reads TCP of the current namespace and prints one line.
     pub(crate) fn read(self) -> anyhow::Result<()> {
-        let wanted = Wanted { tables: true, watch: false, descriptors: false, events: false };
-        let mut opened = conns_ebpf::open(wanted);
+        let expected = Wanted { tables: true, watch: false, descriptors: false, events: false };
+        let mut opened = conns_ebpf::open(expected);
         let Some(tables) = &mut opened.tables else {
             let why = opened
                 .abilities

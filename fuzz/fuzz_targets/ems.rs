@@ -53,7 +53,7 @@ fn grammar(bytes: &[u8]) {
 
 /// Cuts `bytes` into lines as a serving shell does, until one closes.
 fn lines(dialect: &impl LineDialect, bytes: &[u8], check: impl Fn(&[u8])) {
-    SHELF.with_borrow(|cache| {
+    CACHE.with_borrow(|cache| {
         for line in bytes.split(|byte| dialect.ends_line(*byte)) {
             if line.len() > dialect.longest_line() {
                 assert!(dialect.line_too_long().close);
@@ -74,7 +74,7 @@ fn lines(dialect: &impl LineDialect, bytes: &[u8], check: impl Fn(&[u8])) {
 
 fn request(bytes: &[u8]) {
     let Ok(request) = Request::builder().uri(bytes).body(Bytes::new()) else { return };
-    SHELF.with_borrow(|cache| match SERVER.http().answer(&request, cache) {
+    CACHE.with_borrow(|cache| match SERVER.http().answer(&request, cache) {
         HttpOutcome::Answer(response) => {
             let body = response.body().concat();
             assert_eq!(response.headers()["content-length"], body.len().to_string());
@@ -120,10 +120,10 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
 });
 
 thread_local! {
-    static SHELF: RefCell<ResponseCache> = RefCell::new(cache());
+    static CACHE: RefCell<ResponseCache> = RefCell::new(cache());
 }
 
-/// What a kernel told of a few sockets.
+/// A few sockets as a kernel reports them.
 fn cache() -> ResponseCache {
     let mut reader = RowReader::new(Arc::new(Netns::new(1, None, true)));
     let mut sockets = Vec::new();

@@ -15,18 +15,18 @@ use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, ResponseCache};
 use http::{Request, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
-/// An answer is the request's texts, at most six times as long by escaping and told up to twice,
+/// An answer is the request's texts, at most six times as long by escaping and repeated up to twice,
 /// and for each request of a batch an envelope and the list.
 const LONGEST_ANSWER_BUT_TEXTS: usize = MAX_BATCH * (4096 + 512);
 
 fuzz_target!(|bytes: &[u8]| {
-    let line = LINES.answer(bytes, &SHELF);
+    let line = LINES.answer(bytes, &CACHE);
     assert!(!line.close);
     let line = line.pieces.concat();
     check(bytes, &line);
 
     let request = Request::post("/").body(Bytes::copy_from_slice(bytes)).expect("a request");
-    let HttpOutcome::Answer(response) = HTTP.answer(&request, &SHELF) else {
+    let HttpOutcome::Answer(response) = HTTP.answer(&request, &CACHE) else {
         panic!("it never hangs up")
     };
     let body = response.body().concat();
@@ -47,12 +47,12 @@ fn check(sent: &[u8], answer: &[u8]) {
     assert!(answer.len() <= 12 * sent.len() + LONGEST_ANSWER_BUT_TEXTS, "{} bytes", answer.len());
     // An answer is no request, but JSON it is.
     if answer.len() <= MAX_BYTES {
-        let again = LINES.answer(answer, &SHELF).pieces.concat();
+        let again = LINES.answer(answer, &CACHE).pieces.concat();
         assert!(!again.windows(6).any(|six| six == b"-32700"), "not JSON");
     }
 }
 
-static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
+static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
     ResponseCache::new(Arc::new(Update {
         instance: 1,
         snapshot: Arc::default(),

@@ -1,5 +1,5 @@
 //! Any request to the Monero dialect: plain, in the old shape, restricted, and behind a login. It
-//! is answered with a whole answer or hung up on, and nobody without the password sees a peer.
+//! is answered with a whole answer or the connection is closed, and no client without the password sees a peer.
 //!
 //! An input is a request as on the wire, its lines ended by LF: verb and path, headers, an empty
 //! line, the body. What is none is a body posted to `/json_rpc`.
@@ -23,12 +23,12 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let request = read(bytes).unwrap_or_else(|| post(bytes));
     for (at, node) in NODES.iter().enumerate() {
-        let HttpOutcome::Answer(response) = node.answer(&request, &SHELF) else { continue };
-        let response = response.map(|pieces| pieces.concat());
+        let HttpOutcome::Answer(response) = node.answer(&request, &CACHE) else { continue };
+        let response = response.map(|chunks| chunks.concat());
         judge(&request, &response);
         if at >= 2 {
             let shows = response.body().windows(13).any(|part| part == b"\"address_type");
-            assert!(!shows, "a peer is shown to somebody who may not see it");
+            assert!(!shows, "a peer is shown to a client that may not see it");
         }
     }
 });
@@ -87,7 +87,7 @@ static NODES: LazyLock<[Node; 4]> = LazyLock::new(|| {
     ]
 });
 
-static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
+static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
     let mut reader = RowReader::new(Arc::new(Netns::new(1, None, true)));
     let datagram = include_bytes!("../../corpus/sockdiag/linux-6.18/tcp-established-0.bin");
     let messages = wire::messages(datagram).flatten();

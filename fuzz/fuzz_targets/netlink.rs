@@ -13,7 +13,7 @@ use conns_sockdiag::{RowReader, wire};
 use downstream::downstream;
 use libfuzzer_sys::fuzz_target;
 
-/// More rows say nothing more, and cost time.
+/// More rows test nothing more, and cost time.
 const ROWS: usize = 8;
 
 fuzz_target!(|datagram: &[u8]| {

@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// The table, or nothing where it is refused.
 fn ask(request: http::Result<Request<Bytes>>) -> Option<Vec<u8>> {
     let request = request.ok()?;
-    let HttpOutcome::Answer(response) = OneE.answer(&request, &SHELF) else {
+    let HttpOutcome::Answer(response) = OneE.answer(&request, &CACHE) else {
         panic!("it never hangs up")
     };
     match response.status() {
@@ -59,7 +59,7 @@ fn ask(request: http::Result<Request<Bytes>>) -> Option<Vec<u8>> {
 fn refusal(response: &Response<Vec<Bytes>>) {
     let body = response.body().concat();
     assert!(body.starts_with(b"{\n  \"error\": \"") && body.ends_with(b"\"\n}\n") || place(&body));
-    // A call of 256 bytes told three times, each byte six times as long.
+    // A call of 256 bytes repeated three times, each byte six times as long.
     assert!(body.len() < 256 * 18 + 512, "{} bytes", body.len());
 }
 
@@ -67,7 +67,7 @@ fn place(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|body| body.contains("\"column\": "))
 }
 
-static SHELF: LazyLock<ResponseCache> = LazyLock::new(|| {
+static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
     ResponseCache::new(Arc::new(Update {
         instance: 1,
         snapshot: Arc::default(),

@@ -3,7 +3,7 @@
 
 Run as root: `python3 fuzz/record/processes.py [CORPUS/procfs]`. It starts itself again in a fresh
 control group namespace, and its processes have an empty environment and `/` as their folder, so no name of the
-machine gets in. Needs python 3.6 only, to run on old kernels too. What a kernel refuses is printed and left out.
+machine gets in. Needs python 3.6 only, to run on old kernels too. What a kernel refuses is printed and omitted.
 """
 
 import ctypes
@@ -138,7 +138,7 @@ class Process:
             write("/proc/self/comm", self.name)
         if self.arguments is None:
             os.kill(os.getpid(), signal.SIGSTOP)
-        # A traced process stops as soon as the program is there, before it looks at its arguments.
+        # A traced process stops as soon as the program is there, before it reads its arguments.
         ctypes.CDLL(None).ptrace(PTRACE_TRACEME, 0, 0, 0)
         os.execve("/bin/true", self.arguments, {})
 
@@ -209,7 +209,7 @@ def attempt(what, do):
     try:
         return do()
     except (OSError, subprocess.CalledProcessError) as error:
-        print("left out: %s: %s" % (what, error), file=sys.stderr)
+        print("omitted: %s: %s" % (what, error), file=sys.stderr)
         return None
 
 

@@ -3,7 +3,7 @@
 
 Run as root: `python3 fuzz/record/sockets.py [CORPUS/sockdiag]`. It starts itself again in a fresh
 network namespace, so no address of the machine gets in; one file is what one recv(2) returned.
-Needs python 3.6 and iproute2 only, to run on old kernels too. What a kernel refuses is printed and left out.
+Needs python 3.6 and iproute2 only, to run on old kernels too. What a kernel refuses is printed and omitted.
 """
 
 import errno
@@ -69,11 +69,11 @@ def network():
     for address in ("192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::1/128", "2001:db8::2/128"):
         ip("address", "add", address, "dev", "lo", *(["nodad"] if ":" in address else []))
     # A neighbour that does not exist: what is sent there vanishes.
-    ip("link", "add", "gone", "type", "veth", "peer", "name", "gone-peer")
-    ip("link", "set", "gone", "up")
-    ip("link", "set", "gone-peer", "up")
-    ip("route", "add", "198.51.100.0/24", "dev", "gone", "src", "192.0.2.1")
-    ip("neighbour", "add", "198.51.100.1", "lladdr", "02:00:00:00:00:99", "dev", "gone", "nud", "permanent")
+    ip("link", "add", "vanished", "type", "veth", "peer", "name", "vanished-peer")
+    ip("link", "set", "vanished", "up")
+    ip("link", "set", "vanished-peer", "up")
+    ip("route", "add", "198.51.100.0/24", "dev", "vanished", "src", "192.0.2.1")
+    ip("neighbour", "add", "198.51.100.1", "lladdr", "02:00:00:00:00:99", "dev", "vanished", "nud", "permanent")
     attempt("MPTCP limits", lambda: ip("mptcp", "limits", "set", "subflows", "4", "add_addr_accepted", "4"))
     attempt("MPTCP address", lambda: ip("mptcp", "endpoint", "add", "192.0.2.3", "id", "3", "signal"))
 
@@ -82,7 +82,7 @@ def attempt(what, do):
     try:
         return do()
     except (OSError, subprocess.CalledProcessError) as error:
-        print("left out: %s: %s" % (what, error), file=sys.stderr)
+        print("omitted: %s: %s" % (what, error), file=sys.stderr)
         return None
 
 
@@ -211,7 +211,7 @@ def tcp():
     client.connect(("192.0.2.1", 8020))
 
     ends = listener("192.0.2.1", 8030)
-    # CLOSE-WAIT here; there FIN-WAIT-2 without a process, of which the kernel keeps a stub only.
+    # CLOSE-WAIT here; there FIN-WAIT-2 without a process, of which the kernel keeps a minisock only.
     client, _ = connect(ends, "192.0.2.1", 8030, source="192.0.2.2")
     client.close()
     # CLOSE-WAIT again; there FIN-WAIT-2 that a process still holds.
@@ -228,7 +228,7 @@ def tcp():
     time.sleep(0.05)
     accepted.close()
     stuck = listener("192.0.2.1", 8032, receive=4096)
-    # FIN-WAIT-1: the FIN waits behind data nobody reads.
+    # FIN-WAIT-1: the FIN waits behind unread data.
     client, _ = connect(stuck, "192.0.2.1", 8032, source="192.0.2.2")
     fill(client)
     client.shutdown(socket.SHUT_WR)
@@ -331,7 +331,7 @@ def write(folder, name, request, limit=None, errors=False, ends=False, user=0):
         is_end = NLMSG_DONE in kinds or NLMSG_ERROR in kinds
         codes = [code for kind, code in messages(datagram) if kind == NLMSG_ERROR or kind == NLMSG_DONE]
         if any(code < 0 for code in codes) and not errors:
-            print("left out: %s: %s" % (name, errno.errorcode.get(-min(codes), codes)), file=sys.stderr)
+            print("omitted: %s: %s" % (name, errno.errorcode.get(-min(codes), codes)), file=sys.stderr)
             break
         is_wanted = not (is_end and len(kinds) == 1) or errors or ends
         if is_wanted and (limit is None or written < limit):

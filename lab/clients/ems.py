@@ -71,8 +71,8 @@ def with_text(port):
 
 def main():
     http, lines, text = map(int, sys.argv[1:4])
-    said = {"pyems": with_pyems(http), "lines": with_prefix(lines), "text": with_text(text)}
-    json.dump(said, sys.stdout)
+    results = {"pyems": with_pyems(http), "lines": with_prefix(lines), "text": with_text(text)}
+    json.dump(results, sys.stdout)
 
 
 main()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the clients of requirements.txt below target/clients (or $CONNS_CLIENTS), once: a second run only looks.
+# Installs the clients of requirements.txt below target/clients (or $CONNS_CLIENTS), once: a second run only checks.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 wanted=$here/requirements.txt

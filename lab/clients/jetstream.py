@@ -49,7 +49,7 @@ def main():
         silent = post(note)
         stream.write(json.dumps(note) + "\n")
         batch = calls()
-        said = {
+        results = {
             "http": [shown(call, post(call).json()) for call in calls()],
             # The notification before has no answer: were there one, the ids would not fit.
             "lines": [shown(call, line(call)) for call in calls()],
@@ -57,7 +57,7 @@ def main():
             "batch_lines": list(map(shown, batch, line(batch))),
             "notification": [silent.status_code, silent.text],
         }
-    json.dump(said, sys.stdout)
+    json.dump(results, sys.stdout)
 
 
 main()

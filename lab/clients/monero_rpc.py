@@ -45,7 +45,7 @@ def with_monerorpc(port, user, password):
 def with_jsonrpcclient(port, user, password):
     auth = requests.auth.HTTPDigestAuth(user, password) if user else None
     session = requests.Session()
-    said = []
+    answers = []
     # Three times, so that with a login the second and third use the nonce of the first.
     for _ in range(3):
         call = jsonrpcclient.request(METHOD)
@@ -57,8 +57,8 @@ def with_jsonrpcclient(port, user, password):
         answer = jsonrpcclient.parse(response.json())
         if not isinstance(answer, jsonrpcclient.Ok) or answer.id != call["id"]:
             return {"error": str(answer)}
-        said.append(answer.result)
-    return {"result": said[-1], "asked": len(said)}
+        answers.append(answer.result)
+    return {"result": answers[-1], "asked": len(answers)}
 
 
 def main():
@@ -69,8 +69,8 @@ def main():
         "python-monerorpc": with_monerorpc,
         "jsonrpcclient": with_jsonrpcclient,
     }
-    said = {name: client(port, user, password) for name, client in clients.items()}
-    json.dump(said, sys.stdout, default=float)
+    results = {name: client(port, user, password) for name, client in clients.items()}
+    json.dump(results, sys.stdout, default=float)
 
 
 main()

@@ -1,7 +1,7 @@
 """Reads the agent's metrics and its stream of changes with libraries made for such; prints what they made of it.
 
-usage: native.py URL FILTER
-Prints a line for each step of what the filter means; a line on standard input says that the next step was taken.
+usage: native.py URL FILTER UPDATE_EVENT
+Prints a line for each step of what the filter means; a line on standard input means that the next step was taken.
 """
 
 import json
@@ -45,25 +45,25 @@ def until(events, *names):
     raise EOFError(f"the stream ended after {seen}")
 
 
-def step(name, told):
-    print(json.dumps({name: told}), flush=True)
+def step(name, received):
+    print(json.dumps({name: received}), flush=True)
     sys.stdin.readline()
 
 
-def events(url, mean):
-    told = stream(url, mean)
-    start = until(told, "beat")
+def events(url, mean, update):
+    received = stream(url, mean)
+    start = until(received, update)
     step("start", start)
-    step("opened", until(told, "opened"))
-    gone = until(told, "closed", "left")
-    resumed = until(stream(url, mean, **{"Last-Event-ID": start[-1]["id"]}), "beat")
-    return {"gone": gone, "resumed": resumed}
+    step("opened", until(received, "opened"))
+    removed = until(received, "closed", "left")
+    resumed = until(stream(url, mean, **{"Last-Event-ID": start[-1]["id"]}), update)
+    return {"removed": removed, "resumed": resumed}
 
 
 def main():
-    url, mean = sys.argv[1:3]
-    said = {"metrics": metrics(url), "events": events(url, mean)}
-    print(json.dumps(said), flush=True)
+    url, mean, update = sys.argv[1:4]
+    results = {"metrics": metrics(url), "events": events(url, mean, update)}
+    print(json.dumps(results), flush=True)
 
 
 main()

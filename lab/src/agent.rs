@@ -1,5 +1,5 @@
-//! A `conns serve` of the lab's own: started with the ports it chose read from what it says, asked over
-//! plain sockets, and ended by its own pid.
+//! Runs `conns serve`: reads the ports it chose from its standard error, sends requests over plain sockets, and ends it by
+//! its own pid.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,15 +14,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::netns::Namespace;
-use crate::process::{READY_WITHIN, wait_for};
+use crate::process::{READY_TIMEOUT, wait_for};
 
 /// An agent that runs; dropping it ends it.
 #[derive(Debug)]
 pub struct Agent {
     child: Child,
-    /// Where it listens, by protocol, as it said.
+    /// Where it listens, by protocol, from its standard error.
     places: BTreeMap<String, String>,
-    said: Arc<Mutex<Vec<String>>>,
+    stderr: Arc<Mutex<Vec<String>>>,
 }
 
 /// What an agent answered over HTTP.
@@ -37,8 +37,8 @@ pub struct HttpAnswer {
 }
 
 impl Agent {
-    /// Starts `conns serve` with these arguments, in `namespace` or in the caller's, and waits until it says it is
-    /// ready. Its files of configuration are those `arguments` name; the environment's are not looked at.
+    /// Starts `conns serve` with these arguments, in `namespace` or in the caller's, and waits until it is
+    /// ready. `arguments` name its configuration files; those named in the environment are not read.
     pub fn start(conns: &Path, namespace: Option<&Namespace>, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(conns);
         command.arg("serve").args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
@@ -51,22 +51,22 @@ impl Agent {
             None => command.spawn().with_context(|| format!("starting {}", conns.display()))?,
         };
         let output = child.stderr.take().context("the agent has no standard error")?;
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let lines = Arc::clone(&said);
+        let stderr = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&stderr);
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
-        let mut agent = Self { child, places: BTreeMap::new(), said };
-        wait_for("the agent to be ready", READY_WITHIN, || {
+        let mut agent = Self { child, places: BTreeMap::new(), stderr };
+        wait_for("the agent to be ready", READY_TIMEOUT, || {
             if let Some(status) = agent.child.try_wait()? {
-                bail!("the agent ended with {status}: {}", agent.said().join("\n"));
+                bail!("the agent ended with {status}: {}", agent.stderr_lines().join("\n"));
             }
-            Ok(agent.said().iter().any(|line| line == "conns: ready").then_some(()))
+            Ok(agent.stderr_lines().iter().any(|line| line == "conns: ready").then_some(()))
         })
-        .with_context(|| agent.said().join("\n"))?;
-        for line in agent.said() {
+        .with_context(|| agent.stderr_lines().join("\n"))?;
+        for line in agent.stderr_lines() {
             // "conns: monero on 127.0.0.1:18081"
             if let Some((protocol, place)) =
                 line.strip_prefix("conns: ").and_then(|line| line.split_once(" on "))
@@ -82,12 +82,12 @@ impl Agent {
         self.child.id()
     }
 
-    /// All it has said on standard error.
-    pub fn said(&self) -> Vec<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// All lines of its standard error so far.
+    pub fn stderr_lines(&self) -> Vec<String> {
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where it listens for `protocol`, as it said: `http://127.0.0.1:7979`, `127.0.0.1:18081`, a path.
+    /// Where it listens for `protocol`, from its standard error: `http://127.0.0.1:7979`, `127.0.0.1:18081`, a path.
     pub fn place(&self, protocol: &str) -> Result<&str> {
         let place = self.places.get(protocol).map(String::as_str);
         place
@@ -122,7 +122,7 @@ impl Agent {
         HttpAnswer::read(&mut stream)
     }
 
-    /// What its health page says.
+    /// Its `/health` document.
     pub fn health(&self, namespace: Option<&Namespace>) -> Result<Value> {
         let answer = self.get(namespace, "/health")?;
         serde_json::from_slice(&answer.body)

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::process::beside_me;
 
-/// The exit code by which `conns` says that it answered, but could not read a part.
+/// The exit code of `conns` for an answer of which a part could not be read.
 const PARTLY: i32 = 3;
 
 /// The `conns` binary.
@@ -55,7 +55,7 @@ impl Conns {
         self.array(arguments, "connections")
     }
 
-    /// The records of `conns … -o json` where a part may be unreadable, if `conns` says which.
+    /// The records of `conns … -o json` where a part may be unreadable, if `conns` reports which.
     pub fn readable_records(&self, arguments: &[&str]) -> Result<Vec<Value>> {
         let all = [arguments, &["-o", "json"]].concat();
         let output = self.output(&all)?;
@@ -66,12 +66,12 @@ impl Conns {
                 output.status
             )
         })?;
-        let said = |key: &str| parsed[key].as_array().is_some_and(|list| !list.is_empty());
+        let has = |key: &str| parsed[key].as_array().is_some_and(|list| !list.is_empty());
         match output.status.code() {
             Some(0) => {}
-            Some(PARTLY) if said("notices") || said("losses") || !output.stderr.is_empty() => {}
+            Some(PARTLY) if has("notices") || has("losses") || !output.stderr.is_empty() => {}
             Some(PARTLY) => bail!(
-                "conns {} ended with {PARTLY} and did not say what it could not read",
+                "conns {} ended with {PARTLY} and did not report what it could not read",
                 all.join(" ")
             ),
             _ => bail!("conns {} ended with {}", all.join(" "), output.status),
@@ -82,7 +82,7 @@ impl Conns {
         }
     }
 
-    /// Why it lacks an ability here, as `conns abilities` says; `None` if it has it.
+    /// Why an ability is missing here, from `conns abilities`; `None` if it is available.
     pub fn missing(&self, ability: &str) -> Result<Option<String>> {
         let abilities = self.array(&["abilities"], "abilities")?;
         let found = abilities.iter().find(|one| one["name"] == ability);

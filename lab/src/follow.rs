@@ -1,7 +1,7 @@
-//! A `conns events` of the lab's own, whose every line is kept, and asked when a test wants to know.
+//! Runs `conns events` and keeps each line, so that tests can ask what was reported.
 //!
-//! The one idea: events are told in the order they happened. So a connection made for the purpose (a *visit*) tells that
-//! whatever happened before it is told by now, and no test has to sleep and hope.
+//! Invariant: events are reported in the order they happened. Once the end of a connection opened for the purpose (a
+//! *canary*) is reported, all events before it are too, and no test has to sleep.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,22 +14,22 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::netns::Namespace;
-use crate::process::{READY_WITHIN, wait_for};
+use crate::process::{READY_TIMEOUT, wait_for};
 
-/// How long anything that happened may take to be told.
-const TOLD_WITHIN: Duration = Duration::from_secs(20);
+/// How long an event may take to be reported.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// `conns events` at work; dropping it ends it.
 #[derive(Debug)]
 pub struct Follower {
     child: Child,
-    told: Arc<Mutex<Vec<Value>>>,
-    said: Arc<Mutex<String>>,
+    reported: Arc<Mutex<Vec<Value>>>,
+    stderr: Arc<Mutex<String>>,
     canary: Namespace,
 }
 
 impl Follower {
-    /// Starts it, and waits until it tells.
+    /// Starts it and waits until it reports events.
     pub fn start(conns: &Path) -> Result<Self> {
         let canary = Namespace::create("canary")?;
         let mut child = Command::new(conns)
@@ -41,24 +41,24 @@ impl Follower {
             .with_context(|| format!("starting {}", conns.display()))?;
         let output = child.stdout.take().context("conns has no standard output")?;
         let mut complaints = child.stderr.take().context("conns has no standard error")?;
-        let told: Arc<Mutex<Vec<Value>>> = Arc::default();
-        let said: Arc<Mutex<String>> = Arc::default();
-        let (keep, hear) = (Arc::clone(&told), Arc::clone(&said));
+        let reported: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let stderr: Arc<Mutex<String>> = Arc::default();
+        let (lines, text_of_stderr) = (Arc::clone(&reported), Arc::clone(&stderr));
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
                 // A line that is no JSON is kept as text, and fits no expectation.
                 let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                keep.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+                lines.lock().unwrap_or_else(PoisonError::into_inner).push(event);
             }
         });
         std::thread::spawn(move || {
             let mut text = String::new();
-            // What cannot be read explains nothing.
+            // Standard error is for messages of failures only.
             let _ = complaints.read_to_string(&mut text);
-            *hear.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            *text_of_stderr.lock().unwrap_or_else(PoisonError::into_inner) = text;
         });
-        let mut follower = Self { child, told, said, canary };
-        wait_for("conns events to tell of a connection", READY_WITHIN, || {
+        let mut follower = Self { child, reported, stderr, canary };
+        wait_for("conns events to report a connection", READY_TIMEOUT, || {
             follower.must_run()?;
             follower.canary.inside(visit)??;
             Ok((!follower.lock().is_empty()).then_some(()))
@@ -72,18 +72,18 @@ impl Follower {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Value>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn must_run(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            bail!("conns events ended with {status}: {said}");
+            let stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            bail!("conns events ended with {status}: {stderr}");
         }
         Ok(())
     }
 
-    /// All that was told of this end so far, in order.
+    /// All events of this end so far, in order.
     pub fn of(&self, namespace: &Namespace, local: SocketAddr, remote: SocketAddr) -> Vec<Value> {
         let is_meant = |event: &&Value| {
             event["netns"] == namespace.name() && ends(event) == Some((local, remote))
@@ -91,7 +91,7 @@ impl Follower {
         self.lock().iter().filter(is_meant).cloned().collect()
     }
 
-    /// Waits until the end of a connection is told, or that of the attempt at one, and returns all that was told of it.
+    /// Waits until `closed` or `failed` is reported of a connection, and returns all its events.
     pub fn until_over(
         &mut self,
         namespace: &Namespace,
@@ -99,19 +99,19 @@ impl Follower {
         remote: SocketAddr,
     ) -> Result<Vec<Value>> {
         let what = format!("the end of {local} to {remote} in {}", namespace.name());
-        wait_for(&what, TOLD_WITHIN, || {
+        wait_for(&what, REPORT_TIMEOUT, || {
             self.must_run()?;
-            let told = self.of(namespace, local, remote);
+            let reported = self.of(namespace, local, remote);
             let is_over = |event: &Value| event["event"] == "closed" || event["event"] == "failed";
-            Ok(told.last().is_some_and(is_over).then_some(told))
+            Ok(reported.last().is_some_and(is_over).then_some(reported))
         })
-        .with_context(|| format!("told of it: {:?}", self.of(namespace, local, remote)))
+        .with_context(|| format!("reported of it: {:?}", self.of(namespace, local, remote)))
     }
 
-    /// Waits until everything is told that happened before this call.
+    /// Waits until all events before this call are reported.
     pub fn catch_up(&mut self) -> Result<()> {
         let port = self.canary.inside(visit)??;
-        wait_for("conns events to tell of one more connection", TOLD_WITHIN, || {
+        wait_for("conns events to report one more connection", REPORT_TIMEOUT, || {
             self.must_run()?;
             let is_it = |event: &Value| {
                 event["netns"] == self.canary.name()
@@ -122,12 +122,12 @@ impl Follower {
         })
     }
 
-    /// Everything told of this namespace so far, in order.
+    /// All events of this namespace so far, in order.
     pub fn all(&self, namespace: &Namespace) -> Vec<Value> {
         self.lock().iter().filter(|event| event["netns"] == namespace.name()).cloned().collect()
     }
 
-    /// Ends it by SIGKILL: nothing of its own cleans up.
+    /// Kills it by SIGKILL, so that it cannot clean up.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill().context("killing conns events")?;
         let status = self.child.wait().context("waiting for the end of conns events")?;

@@ -1,12 +1,13 @@
 //! The lab: real kernels, namespaces of its own, and paths whose faults are known because the lab made them.
 //!
 //! Nothing here is part of `conns`, and no oracle reads `conns` code: the kernel's own tools and the path's
-//! own counters say what is true, `conns` is only the thing under test.
+//! own counters are the truth; `conns` is only under test.
 
 pub mod agent;
 pub mod compare;
 pub mod conns;
 pub mod follow;
+pub mod health;
 pub mod matrix;
 pub mod netns;
 pub mod oracle;

@@ -1,4 +1,4 @@
-//! `conns-lab`: the traffic peers, the matrix of scenarios, and a path to play with by hand.
+//! `conns-lab`: the traffic peers, the matrix of scenarios, storms and soaks.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Play one traffic peer.
+    /// Run one traffic peer.
     Peer {
         #[command(subcommand)]
         role: Role,
@@ -37,16 +37,16 @@ enum Action {
         ss: bool,
     },
     /// Open and close very many connections in a namespace of their own.
-    Storm(storm::Alone),
-    /// Open and close very many connections while `conns` watches, and print whether it told of each as it was.
+    Storm(storm::Standalone),
+    /// Open and close very many connections while `conns` watches, and print whether it reported each correctly.
     StormTruth(storm::Proof),
-    /// Attack a `conns serve` for a while and see whether it keeps its promises.
-    Soak(soak::Order),
+    /// Attack a `conns serve` for a while and check that it keeps its limits.
+    Soak(soak::Options),
 }
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().action {
-        Action::Peer { role } => role.play().map(|()| ExitCode::SUCCESS),
+        Action::Peer { role } => role.run().map(|()| ExitCode::SUCCESS),
         Action::Matrix { conns, only, jobs, ss } => {
             let judge = if ss {
                 matrix::Judge::Ss
@@ -56,14 +56,14 @@ fn main() -> Result<ExitCode> {
             let passed = matrix::run(&judge, only.as_deref(), jobs)?;
             Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Action::Storm(order) => order.play().map(|()| ExitCode::SUCCESS),
+        Action::Storm(options) => options.run().map(|()| ExitCode::SUCCESS),
         Action::StormTruth(proof) => {
-            let holds = proof.run()?;
-            Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let is_ok = proof.run()?;
+            Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Action::Soak(order) => {
-            let verdict = soak::run(&order, |line| println!("{line}"))?;
-            Ok(if verdict.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Action::Soak(options) => {
+            let verdict = soak::run(&options, |line| println!("{line}"))?;
+            Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }

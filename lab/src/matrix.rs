@@ -14,19 +14,19 @@ use crate::conns::Conns;
 use crate::scenario::{Case, read_folder};
 pub use report::Outcome;
 
-/// Four paths at a time leave two cores enough air that timing stays true; see `truth.rs` for the proof.
+/// Four paths at a time leave two cores enough time that delays stay exact; `tests/truth` checks that.
 pub const DEFAULT_JOBS: usize = 4;
 
-/// Who says what is going on.
+/// The program that is asked.
 #[derive(Debug)]
 pub enum Judge {
     /// `conns why`.
     Conns(Conns),
-    /// Nobody: the rows of `ss` are printed, for a human who checks that a case is physically right.
+    /// None: the rows of `ss` are printed, to check by hand that a case is physically right.
     Ss,
 }
 
-/// Runs all cases whose name contains `only`; true if `conns` was right often enough and accused nobody healthy.
+/// Runs all cases whose name contains `only`; true if `conns` was right often enough and accused no healthy connection.
 pub fn run(judge: &Judge, only: Option<&str>, jobs: usize) -> Result<bool> {
     let mut cases = read_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"))?;
     cases.retain(|case| only.is_none_or(|part| case.name.contains(part)));
@@ -52,7 +52,7 @@ pub fn run(judge: &Judge, only: Option<&str>, jobs: usize) -> Result<bool> {
     }
     let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     if matches!(judge, Judge::Ss) {
-        return Ok(outcomes.iter().all(|outcome| outcome.trouble.is_none()));
+        return Ok(outcomes.iter().all(|outcome| outcome.error.is_none()));
     }
     Ok(report::summary(&outcomes, start.elapsed()))
 }

@@ -39,7 +39,7 @@ impl Namespace {
             Err(error) => {
                 remove(&name);
                 return Err(error)
-                    .with_context(|| format!("opening the namespace {}", place.display()));
+                    .with_context(|| format!("cannot open the namespace {}", place.display()));
             }
         };
         let namespace = Self { name, handle };

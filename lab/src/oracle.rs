@@ -1,4 +1,4 @@
-//! What the kernel itself says, by tools that are not ours: `ss`, `/proc/net`, `/proc/*/fd`.
+//! What the kernel itself reports, by independent tools: `ss`, `/proc/net`, `/proc/*/fd`.
 //!
 //! Parsing here is deliberately naive and separate from the product's; agreement of the two is the proof.
 

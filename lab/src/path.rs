@@ -1,7 +1,7 @@
 //! A path between two namespaces whose delay, rate, queue and loss are known because the lab carries every packet.
 //!
 //! Each end is a TUN device; one thread per direction reads packets from one and writes them to the other when
-//! their time has come. The one idea: the model (`lane`) decides a packet's fate the moment it is read, with
+//! their time has come. Invariant: the model (`lane`) decides a packet's fate the moment it is read, with
 //! absolute times, so a late wake-up delays one packet and never the clock.
 
 mod forward;
@@ -95,7 +95,7 @@ impl Path {
 fn device(namespace: &Namespace, v4: IpAddr, v6: IpAddr) -> Result<SyncDevice> {
     // No vnet header: the kernel then segments by itself, and one read is one packet of the wire.
     let tun = namespace.inside(|| DeviceBuilder::new().name(DEVICE).build_sync())?.with_context(
-        || format!("opening /dev/net/tun for {}; is the tun module there?", namespace.name()),
+        || format!("cannot open /dev/net/tun for {}; is the tun module there?", namespace.name()),
     )?;
     tun.set_nonblocking(true).context("making the TUN device non-blocking")?;
     let up = ["mtu", "1500", "txqueuelen", DEVICE_QUEUE_PACKETS, "addrgenmode", "none", "up"];

@@ -1,14 +1,14 @@
 //! The traffic peers: small programs which make one kind of traffic, as processes of their own so that pid and owner are real.
 //!
-//! Every peer says `ready` on standard output once its sockets are in the wanted state, obeys words on standard
+//! Every peer writes `ready` to standard output once its sockets are in the expected state, obeys words on standard
 //! input (`fin`, `report`, `close`), and ends when that input closes.
 
 mod churn;
 mod owners;
 mod socket;
+mod stdio;
 mod storm;
 mod stream;
-mod talk;
 mod udp;
 mod work;
 
@@ -26,22 +26,22 @@ pub enum Role {
     Listen(Listen),
     /// Connect and do the given work.
     Connect(Connect),
-    /// Start connections without waiting for them, and keep what comes of it.
+    /// Start connections without waiting for them, and keep their sockets.
     Knock(Knock),
     /// Open, exchange and close connections at a rate, beside a stable set.
     Churn(churn::Churn),
     /// A UDP socket, connected if `--to` is given.
     Udp(udp::Udp),
     /// Connect, and share the socket with children, by inheritance or by descriptor passing.
-    Hold(owners::Hold),
+    Share(owners::Share),
     /// The side of a storm that connects.
     StormClient(storm::Client),
     /// The side of a storm that accepts.
     StormServer(storm::Server),
-    /// (started by `hold`) Keep the inherited descriptors.
+    /// (started by `share`) Keep the inherited descriptors.
     #[command(hide = true)]
     Keep,
-    /// (started by `hold`) Receive a descriptor on standard input and keep it.
+    /// (started by `share`) Receive a descriptor on standard input and keep it.
     #[command(hide = true)]
     Take,
 }
@@ -113,8 +113,8 @@ pub struct Connect {
     /// How many connections.
     #[arg(long, default_value_t = 1)]
     count: usize,
-    /// First open a connection and close it: the kernel takes a route's locked metrics only when it already remembers
-    /// the destination.
+    /// First open a connection and close it: the kernel applies a route's locked metrics only when it already has metrics
+    /// of the destination.
     #[arg(long)]
     visit_first: bool,
     /// What each connection does.
@@ -140,16 +140,16 @@ pub struct Knock {
 
 impl Role {
     /// Plays the role until standard input closes.
-    pub fn play(self) -> Result<()> {
+    pub fn run(self) -> Result<()> {
         match self {
             Self::Listen(role) => stream::listen(&role),
             Self::Connect(role) => stream::connect(&role),
             Self::Knock(role) => stream::knock(&role),
-            Self::Churn(role) => role.play(),
-            Self::Udp(role) => role.play(),
-            Self::Hold(role) => role.play(),
-            Self::StormClient(role) => role.play(),
-            Self::StormServer(role) => role.play(),
+            Self::Churn(role) => role.run(),
+            Self::Udp(role) => role.run(),
+            Self::Share(role) => role.run(),
+            Self::StormClient(role) => role.run(),
+            Self::StormServer(role) => role.run(),
             Self::Keep => owners::keep(),
             Self::Take => owners::take(),
         }

@@ -1,4 +1,4 @@
-//! A peer process in a namespace: started, waited for by condition with a deadline, told, and ended by its own pid.
+//! A peer process in a namespace: started, waited for with a deadline, commanded, and killed by its own pid.
 //!
 //! A peer prints one JSON object a line; its first is `ready`. It lives as long as its standard input is open, so
 //! peers die with the lab even when the lab is killed.
@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::netns::Namespace;
 
-/// How long a peer may take to say it is ready; generous, because the machine may be busy compiling.
-pub const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long a peer may take to become ready; generous, because the machine may be busy compiling.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A peer that runs; dropping it ends it.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Peer {
             events,
             ready: Value::Null,
         };
-        peer.ready = peer.wait("ready", READY_WITHIN)?;
+        peer.ready = peer.wait("ready", READY_TIMEOUT)?;
         Ok(peer)
     }
 
@@ -65,7 +65,7 @@ impl Peer {
         self.child.id()
     }
 
-    /// The event by which the peer said it is ready.
+    /// The peer's `ready` event.
     pub fn ready(&self) -> &Value {
         &self.ready
     }
@@ -78,11 +78,11 @@ impl Peer {
                 Ok(value) if value["event"] == event => return Ok(value),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    bail!("{} did not say `{event}` within {within:?}", self.shown)
+                    bail!("{} did not report `{event}` within {within:?}", self.shown)
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     bail!(
-                        "{} ended before it said `{event}`: {:?}",
+                        "{} ended before it reported `{event}`: {:?}",
                         self.shown,
                         self.child.try_wait()
                     )
@@ -91,17 +91,17 @@ impl Peer {
         }
     }
 
-    /// Ends it by SIGKILL, so that it closes nothing itself.
+    /// Kills it by SIGKILL, so that it closes nothing itself.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill().with_context(|| format!("killing {}", self.shown))?;
         self.child.wait().with_context(|| format!("waiting for the end of {}", self.shown))?;
         Ok(())
     }
 
-    /// Tells the peer one word on its standard input.
-    pub fn tell(&mut self, word: &str) -> Result<()> {
+    /// Sends one word to the peer's standard input.
+    pub fn send(&mut self, word: &str) -> Result<()> {
         let input = self.input.as_mut().context("the peer's input is closed")?;
-        writeln!(input, "{word}").with_context(|| format!("telling {} `{word}`", self.shown))
+        writeln!(input, "{word}").with_context(|| format!("sending `{word}` to {}", self.shown))
     }
 }
 
@@ -120,7 +120,7 @@ impl Drop for Peer {
     }
 }
 
-/// Waits until `condition` gives a value; the error names what was waited for and the last reason.
+/// Waits until `condition` gives a value; the error names what was waited for.
 pub fn wait_for<T>(
     what: &str,
     within: Duration,
@@ -132,7 +132,7 @@ pub fn wait_for<T>(
             return Ok(value);
         }
         if Instant::now() > until {
-            bail!("waited {within:?} in vain for {what}");
+            bail!("{what} did not happen within {within:?}");
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -27,7 +27,7 @@ pub const CLASSES: [&str; 12] = [
     "handshake-failing",
     "accept-overflow",
 ];
-/// The class which says that the evidence does not suffice.
+/// The class for evidence that does not suffice.
 pub const UNKNOWN: &str = "unknown";
 
 /// One side of a path; a loopback scenario has only A.
@@ -46,9 +46,9 @@ pub enum Side {
 pub struct Case {
     /// `scenario/case`.
     pub name: String,
-    /// One sentence for humans: what is caused.
+    /// One sentence: what is caused.
     pub about: String,
-    /// Takes so much of the machine that nothing else may run beside it.
+    /// Needs the machine for itself, so that nothing else runs beside it.
     #[serde(default)]
     pub alone: bool,
     /// The path; none means one namespace with loopback only.
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_scenario_says_what_is_wrong() {
+    fn an_error_in_a_scenario_names_what_is_wrong() {
         let wrong = |text: String| format!("{:#}", read(&text).unwrap_err());
         assert!(wrong(TEXT.replace("healthy", "wealthy")).contains("`wealthy` is no class"));
         assert!(

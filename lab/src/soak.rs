@@ -1,20 +1,21 @@
 //! `conns-lab soak`: a real `conns serve` under attack in a namespace of its own, measured from outside. Not a
-//! benchmark: nothing here asks how fast it is, only whether it keeps its promises.
+//! benchmark: nothing here asks how fast it is, only whether it keeps its limits.
 //!
-//! The one idea: while many clients misbehave in every way known, one that behaves must be answered, and the agent's
-//! beat, memory and descriptors must stay where `docs/agent-safety.md` says; then it must end when it is told.
+//! While many clients misbehave in every known way, a probe client must be answered, and the lateness of samples, memory
+//! and descriptors must stay within the limits of `docs/agent-safety.md`. Then the agent must stop on SIGTERM.
 
 mod attacks;
-mod crowd;
-mod customer;
-mod field;
+mod context;
 mod gauge;
-mod hoard;
+mod idle_load;
 mod malformed;
+mod memory_hog;
 mod noise;
+mod probe_client;
 mod random;
-mod stay;
-mod vanish;
+mod requests;
+mod slow_clients;
+mod unreachable;
 mod verdict;
 
 use std::path::{Path, PathBuf};
@@ -31,86 +32,87 @@ use crate::netns::Namespace;
 use crate::process::wait_for;
 
 use attacks::ATTACKS;
-use crowd::Crowd;
-use field::{Field, PORTS};
+use context::{AttackContext, PORTS};
 use gauge::Gauge;
+use idle_load::IdleLoad;
 pub use verdict::Verdict;
 
 /// How long the agent may take to end after SIGTERM.
-const END_WITHIN: Duration = Duration::from_secs(5);
-/// How long it may take from there until the kernel has the process: its own `stop_time` is as long.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the kernel may take to end the process after that.
 const GRACE: Duration = Duration::from_secs(3);
-/// How long the agent may keep clients that vanished, for attacks of at least so long; a short one leaves out those
-/// that would be waited for longer than it lasts.
-const FORGETS: [(Duration, Duration); 3] = [
+/// The shortest duration of an attack, and how long the agent may then keep unreachable clients. Short attacks omit clients
+/// whose timeout is longer than the attack.
+const CLEANUP_TIMEOUTS: [(Duration, Duration); 3] = [
     // `line_idle_time` is 10 min.
     (Duration::from_secs(3600), Duration::from_secs(620)),
     // `idle_time` is 75 s.
     (Duration::from_secs(120), Duration::from_secs(80)),
-    // `head_time`, `body_time` and `write_time` are 10 s, and the sweeper looks once a second.
+    // `head_time`, `body_time` and `write_time` are 10 s, and the sweeper runs once a second.
     (Duration::ZERO, Duration::from_secs(14)),
 ];
-/// Churn leaves sockets in TIME-WAIT, tens of thousands within a minute; memory is stated for about ten thousand in all.
-const TIME_WAIT_MOST: &str = "4096";
-/// Between two lines of print.
+/// Bounds the sockets that churn leaves in TIME-WAIT; the memory limit is for about ten thousand sockets.
+const MAX_TIME_WAIT: &str = "4096";
+/// Between two lines of progress.
 const TICK: Duration = Duration::from_secs(1);
 
 /// What to do.
 #[derive(Args, Clone, Debug)]
-pub struct Order {
+pub struct Options {
     /// How long the attack lasts: `20s`, `10m`, `8h`.
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = span)]
     pub attack: Duration,
     /// The conns binary; else $CONNS, else the one beside this program.
     #[arg(long)]
     pub conns: Option<PathBuf>,
-    /// Begins the random numbers of the attack; printed, so that a run can be made again.
+    /// Seed of the random numbers of the attack.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Connections held beside the attack, so that lists are long; each is two sockets.
+    /// Idle connections beside the attack, so that lists are long; each is two sockets.
     #[arg(long, default_value_t = 2000)]
-    pub crowd: usize,
-    /// Clients that connect and say nothing.
+    pub idle_connections: usize,
+    /// Clients that connect and send nothing.
     #[arg(long, default_value_t = 2000)]
     pub idle: usize,
 }
 
-impl Order {
-    /// How long the agent may keep clients that vanished.
-    fn forgets_within(&self) -> Duration {
+impl Options {
+    /// How long the agent may keep unreachable clients.
+    fn cleanup_timeout(&self) -> Duration {
         let fits = |(attack, _): &&(Duration, Duration)| self.attack >= *attack;
-        FORGETS.iter().find(fits).map_or(Duration::ZERO, |(_, forgets)| *forgets)
+        CLEANUP_TIMEOUTS.iter().find(fits).map_or(Duration::ZERO, |(_, forgets)| *forgets)
     }
 }
 
-/// Attacks, prints a line a second, and says what did not hold.
-pub fn run(order: &Order, print: impl Fn(&str) + Sync) -> Result<Verdict> {
-    let conns = Conns::find(order.conns.as_deref())?;
+/// Attacks, prints a line a second, and returns which limits were exceeded.
+pub fn run(options: &Options, print: impl Fn(&str) + Sync) -> Result<Verdict> {
+    let conns = Conns::find(options.conns.as_deref())?;
     raise_descriptors()?;
     let namespace = Namespace::create("soak")?;
-    namespace.set("net/ipv4/tcp_max_tw_buckets", TIME_WAIT_MOST)?;
+    namespace.set("net/ipv4/tcp_max_tw_buckets", MAX_TIME_WAIT)?;
     let mut agent = start(conns.path(), &namespace)?;
     let before = gauge::descriptors(agent.pid())?;
     print(&format!(
-        "soak: {:?}, seed {}, {} connections held, {} idle clients, agent {} with {before} descriptors",
-        order.attack,
-        order.seed,
-        order.crowd,
-        order.idle,
+        "soak: {:?}, seed {}, {} idle connections, {} idle clients, agent {} with {before} descriptors",
+        options.attack,
+        options.seed,
+        options.idle_connections,
+        options.idle,
         agent.pid()
     ));
-    let gauge = namespace.inside(|| attack(order, &agent, &namespace, &print))??;
+    let gauge = namespace.inside(|| attack(options, &agent, &namespace, &print))??;
     let mut after = 0;
-    // Whether they came back is judged with the rest.
-    let _ = wait_for("descriptors to be given back", order.forgets_within(), || {
+    // The verdict judges whether they were closed.
+    let _ = wait_for("descriptors to be closed", options.cleanup_timeout(), || {
         after = gauge::descriptors(agent.pid())?;
         Ok((after <= before).then_some(()))
     });
     let last = agent.health(Some(&namespace)).context("asking for its health after the attack")?;
     let asked = Instant::now();
     agent.signal(Signal::TERM)?;
-    let ended = agent.wait(END_WITHIN + GRACE).map(|status| (status, asked.elapsed()));
-    let verdict = Verdict::of(&gauge.readings(), &last, (before, after), ended, &agent.said());
+    let ended = agent.wait(STOP_TIMEOUT + GRACE).map(|status| (status, asked.elapsed()));
+    let verdict =
+        Verdict::of(&gauge.readings(), &last, (before, after), ended, &agent.stderr_lines());
     for line in verdict.lines() {
         print(&line);
     }
@@ -126,78 +128,79 @@ fn start(conns: &Path, namespace: &Namespace) -> Result<Agent> {
     }
     for flag in ["--monero-peers", "--ems-streams"] {
         arguments.push(flag.to_owned());
-        arguments.push(crowd::filter());
+        arguments.push(idle_load::filter());
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     Agent::start(conns, Some(namespace), &arguments)
 }
 
 fn attack(
-    order: &Order,
+    options: &Options,
     agent: &Agent,
     namespace: &Namespace,
     print: &(impl Fn(&str) + Sync),
 ) -> Result<Gauge> {
-    let _crowd = Crowd::open(order.crowd)?;
-    let field = Field::new(order, namespace);
+    let _idle_load = IdleLoad::open(options.idle_connections)?;
+    let context = AttackContext::new(options, namespace);
     let gauge = Gauge::default();
-    wait_for("the agent to see the connections that are held", Duration::from_secs(30), || {
+    wait_for("the agent to list the idle connections", Duration::from_secs(30), || {
         gauge.sample(agent)?;
         let seen = usize::try_from(gauge.readings().sockets).unwrap_or(usize::MAX);
-        Ok((seen >= 2 * order.crowd).then_some(()))
+        Ok((seen >= 2 * options.idle_connections).then_some(()))
     })?;
     thread::scope(|scope| {
-        scope.spawn(|| gauge.control(&field));
-        scope.spawn(|| gauge.watch(&field));
-        scope.spawn(|| gauge.subscribe(&field));
-        scope.spawn(|| customer::shop(&field, &gauge));
-        let outcome = lead(order, agent, &field, &gauge, print, |attack, number| {
+        scope.spawn(|| gauge.control(&context));
+        scope.spawn(|| gauge.watch(&context));
+        scope.spawn(|| gauge.subscribe(&context));
+        scope.spawn(|| probe_client::run(&context, &gauge));
+        let outcome = lead(options, agent, &context, &gauge, print, |attack, number| {
             scope.spawn(move || attack(number));
         });
-        field.stop_all();
+        context.stop_all();
         outcome
     })?;
     Ok(gauge)
 }
 
-/// Waits until all is answered, lets the attackers loose, watches them, and calls them back.
+/// Waits until every protocol is answered, starts the attacks, and samples the agent until their time is over.
 fn lead<'f>(
-    order: &Order,
+    options: &Options,
     agent: &Agent,
-    field: &'f Field<'f>,
+    context: &'f AttackContext<'f>,
     gauge: &Gauge,
     print: &(impl Fn(&str) + Sync),
     mut spawn: impl FnMut(Box<dyn FnOnce(u64) + Send + 'f>, u64),
 ) -> Result<()> {
-    wait_for("every protocol to be answered, and two beats", Duration::from_secs(30), || {
+    wait_for("every protocol to be answered, and two updates", Duration::from_secs(30), || {
         gauge.sample(agent)?;
         Ok(gauge.is_warm().then_some(()))
     })
-    .with_context(|| gauge.readings().troubles.join("; "))?;
+    .with_context(|| gauge.readings().errors.join("; "))?;
     print(&gauge.line(Duration::ZERO));
     let started = Instant::now();
     for (number, attack) in (0..).zip(ATTACKS) {
         let run = attack.run;
         spawn(
             Box::new(move |number| {
-                field::be_nice();
-                run(field, number);
+                context::lower_priority();
+                run(context, number);
             }),
             number,
         );
     }
-    while started.elapsed() < order.attack {
+    while started.elapsed() < options.attack {
         thread::sleep(TICK);
         gauge.sample(agent)?;
         print(&gauge.line(started.elapsed()));
-        if gauge.readings().is_gone {
-            bail!("the agent ended during the attack: {}", agent.said().join("\n"));
+        if gauge.readings().has_exited {
+            bail!("the agent ended during the attack: {}", agent.stderr_lines().join("\n"));
         }
     }
     Ok(())
 }
 
-/// As many open files as may be: both ends of the crowd and the attackers are here, and the agent inherits it.
+/// Raises the limit of open files: both ends of the idle connections and the attackers are in this process, and the agent
+/// inherits the limit.
 fn raise_descriptors() -> Result<()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })

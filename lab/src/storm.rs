@@ -1,24 +1,24 @@
 //! A storm: very many TCP connections, each over within a millisecond or so, and an exact record of both ends of each.
 //!
-//! The one idea: all of a connection but the port its kernel chose follows from its number (`law`), so both ends know what
-//! the other does without asking, and what they did is written down by those who did it (`record`). Nothing is estimated.
+//! Invariant: a connection's number decides all it does (`schedule`), so that both ends agree without messages, and each
+//! process records what it did (`record`). Nothing is estimated.
 //!
-//! This is no benchmark of the machine: clients start a connection when its time has come, and say what rate that came to.
+//! This is no benchmark of the machine: clients start a connection when it is due, and report the rate they reached.
 
-mod alone;
-mod law;
 mod proof;
 mod record;
+mod reported;
 mod run;
-mod told;
+mod schedule;
+mod standalone;
 mod truth;
 mod watch;
 
-pub use alone::Alone;
-pub use law::{Number, PROCESSES};
 pub use proof::{Proof, Sampler};
 pub use record::{End, Side, read_ends, write_ends};
-pub use run::{Done, Order, Storm, process_name};
-pub use told::{FIELDS, Lost, Told};
+pub use reported::{FIELDS, Lost, Reported};
+pub use run::{Done, Options, Storm, process_name};
+pub use schedule::{Number, PROCESSES};
+pub use standalone::Standalone;
 pub use truth::{Report, Truth};
 pub use watch::{Local, Served};

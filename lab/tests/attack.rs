@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::ensure;
-use conns_lab::soak::{Order, run as soak};
+use conns_lab::soak::{Options, run as soak};
 
 /// Long enough for every attack to begin anew a few times; what vanished is forgotten within 14 s more.
 const ATTACK: Duration = Duration::from_secs(6);
@@ -22,8 +22,9 @@ fn main() -> ExitCode {
 }
 
 fn attack() -> anyhow::Result<()> {
-    let order = Order { attack: ATTACK, conns: None, seed: 1, crowd: 2000, idle: 2000 };
-    let verdict = soak(&order, |line| eprintln!("{line}"))?;
-    ensure!(verdict.holds(), "{}", verdict.lines().join("\n"));
+    let options =
+        Options { attack: ATTACK, conns: None, seed: 1, idle_connections: 2000, idle: 2000 };
+    let verdict = soak(&options, |line| eprintln!("{line}"))?;
+    ensure!(verdict.is_ok(), "{}", verdict.lines().join("\n"));
     Ok(())
 }

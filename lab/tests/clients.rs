@@ -8,34 +8,34 @@
 mod browser;
 #[path = "clients/ems.rs"]
 mod ems;
+#[path = "clients/fixture.rs"]
+mod fixture;
 #[path = "clients/jetstream.rs"]
 mod jetstream;
 #[path = "clients/monero.rs"]
 mod monero;
 #[path = "clients/native.rs"]
 mod native;
-#[path = "clients/need.rs"]
-mod need;
 #[path = "clients/node.rs"]
 mod node;
 #[path = "clients/one_e.rs"]
 mod one_e;
 #[path = "clients/remote.rs"]
 mod remote;
+#[path = "clients/requirements.rs"]
+mod requirements;
 #[path = "clients/rows.rs"]
 mod rows;
-#[path = "clients/stage.rs"]
-mod stage;
 #[path = "common/trials.rs"]
 mod trials;
 
 use std::process::ExitCode;
 
-use need::Need::{self, Chromium, Curl, Monerod, Nc, Python, Root};
+use requirements::Requirement::{self, Chromium, Curl, Monerod, Nc, Python, Root};
 
 type Test = fn() -> anyhow::Result<()>;
 
-const TESTS: &[(&str, &[Need], Test)] = &[
+const TESTS: &[(&str, &[Requirement], Test)] = &[
     ("monero_page_s_curl_line_to_the_letter", &[Root, Curl, Monerod], monero::curl_line),
     ("monero_rows_are_those_of_the_node_itself", &[Root, Monerod], rows::as_the_node),
     ("monerod_prints_our_list", &[Root, Monerod], monero::print_cn),
@@ -51,7 +51,7 @@ const TESTS: &[(&str, &[Need], Test)] = &[
     ("browser_reads_the_docs_page", &[Root, Chromium], browser::docs),
     ("browser_page_of_another_origin_reads_nothing", &[Root, Chromium], browser::other_origin),
     ("browser_under_a_rebound_name_reads_nothing", &[Root, Chromium], browser::rebound_name),
-    ("api_answers_what_its_document_says", &[Root, Python], native::as_documented),
+    ("api_answers_match_its_document", &[Root, Python], native::as_documented),
     ("metrics_and_events_are_read_by_libraries", &[Root, Python], native::metrics_and_events),
     ("conns_with_an_agent_shows_what_conns_shows", &[Root], remote::same_as_here),
 ];

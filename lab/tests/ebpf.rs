@@ -1,22 +1,22 @@
 //! The programs in the kernel, seen from outside: their tables against those of netlink and `/proc`, and what is left of
-//! them when their process is gone.
+//! them after their process ended.
 //!
 //! One whose needs are not met is listed as ignored, by name and with the reason; none passes silently.
 
 #[path = "ebpf/agent.rs"]
 mod agent;
+#[path = "ebpf/fixture.rs"]
+mod fixture;
+#[path = "ebpf/fixture_sockets.rs"]
+mod fixture_sockets;
 #[path = "ebpf/loaded.rs"]
 mod loaded;
-#[path = "ebpf/stage.rs"]
-mod stage;
 #[path = "ebpf/tables.rs"]
 mod tables;
 #[path = "common/trials.rs"]
 mod trials;
 #[path = "ebpf/unload.rs"]
 mod unload;
-#[path = "ebpf/zoo.rs"]
-mod zoo;
 
 use std::process::ExitCode;
 
@@ -29,7 +29,7 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("a_namespace_made_later_is_watched", &["ebpf-watch"], &[], tables::later_namespace),
     ("owners_are_those_of_proc", &["ebpf-tables", "ebpf-owners"], &[], tables::owners),
     ("peers_of_a_udp_socket", &["ebpf-udp-peers"], &[], agent::udp_peers),
-    ("an_agent_at_rest_looks_for_no_owners", &["ebpf-owner-changes"], &["bpftool"], agent::at_rest),
+    ("an_agent_at_rest_scans_for_no_owners", &["ebpf-owner-changes"], &["bpftool"], agent::at_rest),
     ("changes_of_owners_are_followed", &["ebpf-owner-changes"], &["python3"], agent::owner_changes),
     ("kill_9_of_an_agent_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::agent),
     ("kill_9_of_events_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::events),
@@ -38,6 +38,6 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
 
 fn main() -> ExitCode {
     trials::run_all(TESTS.iter().map(|(name, abilities, programs, test)| {
-        (*name, stage::missing(abilities, programs), *test)
+        (*name, fixture::missing(abilities, programs), *test)
     }))
 }

@@ -1,21 +1,21 @@
-//! What `conns` tells of events, against what the test itself did: each beginning, each end with its reason, who opened
-//! and who accepted, and a storm of connections of which not one may be missing.
+//! The events `conns` reports, against what the test itself did: each open, each close with its reason and owners, and a
+//! storm of connections of which none may be missing.
 //!
 //! Each test has network namespaces of its own. One whose needs are not met is listed as ignored, by name and with the
 //! reason; none passes silently.
 
-#[path = "events/beginnings.rs"]
-mod beginnings;
-#[path = "events/ends.rs"]
-mod ends;
+#[path = "events/closed.rs"]
+mod closed;
 #[path = "events/failed.rs"]
 mod failed;
+#[path = "events/fixture.rs"]
+mod fixture;
+#[path = "events/opened.rs"]
+mod opened;
 #[path = "events/owners.rs"]
 mod owners;
 #[path = "events/resets.rs"]
 mod resets;
-#[path = "events/stage.rs"]
-mod stage;
 #[path = "events/storm.rs"]
 mod storm;
 #[path = "common/trials.rs"]
@@ -23,44 +23,48 @@ mod trials;
 
 use std::process::ExitCode;
 
-use stage::Need;
+use fixture::Requirement;
 
 type Test = fn() -> anyhow::Result<()>;
 
 /// What each needs, besides root and events.
-const TESTS: &[(&str, &[Need], Test)] = &[
-    ("a_storm_is_told_by_closed", &[], storm::closed),
-    ("a_storm_is_told_by_events", &[], storm::events),
-    ("a_storm_is_told_by_an_agent", &[], storm::agent),
+const TESTS: &[(&str, &[Requirement], Test)] = &[
+    ("a_storm_is_reported_by_closed", &[], storm::closed),
+    ("a_storm_is_reported_by_events", &[], storm::events),
+    ("a_storm_is_reported_by_an_agent", &[], storm::agent),
     ("refused", &[], failed::refused),
-    ("timed_out", &[Need::Tun], failed::timed_out),
-    ("unreachable_says_a_router", &[Need::Tun], failed::unreachable),
-    ("prohibited_says_a_router", &[Need::Tun], failed::prohibited),
+    ("timed_out", &[Requirement::Tun], failed::timed_out),
+    ("unreachable_by_icmp_of_a_router", &[Requirement::Tun], failed::unreachable),
+    ("prohibited_by_icmp_of_a_router", &[Requirement::Tun], failed::prohibited),
     ("without_a_route_nothing_happens", &[], failed::no_route),
-    ("given_up", &[Need::Tun], failed::given_up),
-    ("the_client_closes_first", &[], ends::client_first),
-    ("the_server_closes_first", &[], ends::server_first),
-    ("half_closed_for_a_while", &[], ends::half_closed),
-    ("both_close_at_once", &[Need::Tun], ends::both_at_once),
-    ("killed_with_open_connections", &[], ends::killed),
+    ("given_up", &[Requirement::Tun], failed::given_up),
+    ("the_client_closes_first", &[], closed::client_first),
+    ("the_server_closes_first", &[], closed::server_first),
+    ("half_closed_for_a_while", &[], closed::half_closed),
+    ("both_close_at_once", &[Requirement::Tun], closed::both_at_once),
+    ("killed_with_open_connections", &[], closed::killed),
     ("reset_by_linger", &[], resets::linger),
     ("reset_by_unread_data", &[], resets::unread),
     ("reset_by_data_after_close", &[], resets::late_data),
     ("never_accepted", &[], resets::never_accepted),
-    ("a_connection_that_times_out", &[Need::Tun], resets::user_timeout),
-    ("connect_latency_of_an_80_ms_path", &[Need::Tun], beginnings::latency),
-    ("wait_in_the_accept_queue", &[], beginnings::accept_wait),
-    ("ipv6_and_mapped_addresses", &[], beginnings::families),
-    ("a_socket_that_connects_twice", &[], beginnings::twice),
+    ("a_connection_that_times_out", &[Requirement::Tun], resets::user_timeout),
+    ("connect_latency_of_an_80_ms_path", &[Requirement::Tun], opened::latency),
+    ("wait_in_the_accept_queue", &[], opened::accept_wait),
+    ("ipv6_and_mapped_addresses", &[], opened::families),
+    ("a_socket_that_connects_twice", &[], opened::twice),
     ("owners_of_both_sides", &[], owners::both_sides),
-    ("accepted_in_a_forked_child", &[Need::Python], owners::forked_child),
-    ("accepted_by_the_parent_and_used_by_the_child", &[Need::Python], owners::handed_down),
-    ("an_owner_in_a_pid_namespace", &[Need::Python, Need::Unshare], owners::pid_namespace),
+    ("accepted_in_a_forked_child", &[Requirement::Python], owners::forked_child),
+    ("accepted_by_the_parent_and_used_by_the_child", &[Requirement::Python], owners::handed_down),
+    (
+        "an_owner_in_a_pid_namespace",
+        &[Requirement::Python, Requirement::Unshare],
+        owners::pid_namespace,
+    ),
 ];
 
 fn main() -> ExitCode {
-    let no_events = stage::no_events();
+    let no_events = fixture::no_events();
     trials::run_all(TESTS.iter().map(|(name, needs, test)| {
-        (*name, no_events.clone().or_else(|| stage::missing(needs)), *test)
+        (*name, no_events.clone().or_else(|| fixture::missing(needs)), *test)
     }))
 }

@@ -1,18 +1,18 @@
-//! The life of a real `conns serve`: how it starts and ends, whom it lets in, what it gives up, what SIGHUP changes.
+//! A real `conns serve`: start and stop, access, dropped privileges, and reloading by SIGHUP.
 //!
 //! Each test has a network namespace of its own. One whose needs are not met is listed as ignored, by name and with
 //! the reason; none passes silently.
 
-#[path = "serve/doors.rs"]
-mod doors;
-#[path = "serve/life.rs"]
-mod life;
+#[path = "serve/access.rs"]
+mod access;
+#[path = "serve/fixture.rs"]
+mod fixture;
+#[path = "serve/lifecycle.rs"]
+mod lifecycle;
 #[path = "serve/privileges.rs"]
 mod privileges;
 #[path = "serve/reload.rs"]
 mod reload;
-#[path = "serve/stage.rs"]
-mod stage;
 #[path = "common/trials.rs"]
 mod trials;
 
@@ -22,25 +22,25 @@ type Test = fn() -> anyhow::Result<()>;
 
 /// The programs each needs, besides root.
 const TESTS: &[(&str, &[&str], Test)] = &[
-    ("sigterm_ends_cleanly_with_clients_there", &[], life::sigterm),
-    ("sigint_ends_cleanly", &[], life::sigint),
-    ("a_restart_is_another_instance_on_the_same_port", &[], life::restart),
-    ("two_agents_on_one_port_say_so", &[], life::same_port),
-    ("two_agents_on_one_socket_file_say_so", &[], life::same_file),
-    ("the_interval_is_kept", &[], life::interval),
+    ("sigterm_ends_cleanly_with_clients_there", &[], lifecycle::sigterm),
+    ("sigint_ends_cleanly", &[], lifecycle::sigint),
+    ("a_restart_is_another_instance_on_the_same_port", &[], lifecycle::restart),
+    ("two_agents_on_one_port_are_an_error", &[], lifecycle::same_port),
+    ("two_agents_on_one_socket_file_are_an_error", &[], lifecycle::same_file),
+    ("the_interval_is_kept", &[], lifecycle::interval),
     ("sighup_reads_the_configuration_again", &["curl"], reload::changes),
     ("a_broken_configuration_leaves_the_old_one_in_force", &["curl"], reload::broken),
-    ("what_others_could_read_is_refused_with_a_remedy", &[], doors::refused),
-    ("insecure_is_the_operators_word", &["curl"], doors::insecure),
-    ("tls_and_a_token_let_others_in", &["curl", "openssl"], doors::tls_and_token),
-    ("the_host_header_is_checked", &["curl"], doors::host),
-    ("the_socket_file_is_for_owner_and_group", &["curl"], doors::socket_file),
-    ("privileges_are_dropped_and_told", &[], privileges::dropped),
+    ("what_others_could_read_is_refused_with_a_remedy", &[], access::refused),
+    ("insecure_is_the_operators_choice", &["curl"], access::insecure),
+    ("tls_and_a_token_let_others_in", &["curl", "openssl"], access::tls_and_token),
+    ("the_host_header_is_checked", &["curl"], access::host),
+    ("the_socket_file_is_for_owner_and_group", &["curl"], access::socket_file),
+    ("privileges_are_dropped_and_reported", &[], privileges::dropped),
     ("owners_of_other_users_are_known_after_the_drop", &[], privileges::owners),
     ("a_namespace_made_later_is_a_stated_loss", &[], privileges::later_namespace),
     ("followed_namespaces_are_seen", &[], privileges::followed_namespace),
 ];
 
 fn main() -> ExitCode {
-    trials::run_all(TESTS.iter().map(|(name, needs, test)| (*name, stage::missing(needs), *test)))
+    trials::run_all(TESTS.iter().map(|(name, needs, test)| (*name, fixture::missing(needs), *test)))
 }

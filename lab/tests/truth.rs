@@ -1,4 +1,4 @@
-//! Truth tests: `conns` against what the kernel, the path and the peers themselves say.
+//! Truth tests: `conns` against the kernel, the path and the peers themselves.
 //!
 //! Without root or `/dev/net/tun` every test is listed as ignored, by name; none passes silently.
 
@@ -8,6 +8,8 @@ mod bytes;
 mod complete;
 #[path = "truth/direction.rs"]
 mod direction;
+#[path = "truth/fixture.rs"]
+mod fixture;
 #[path = "truth/kinds.rs"]
 mod kinds;
 #[path = "truth/listeners.rs"]
@@ -18,8 +20,6 @@ mod namespaces;
 mod owners;
 #[path = "truth/quality.rs"]
 mod quality;
-#[path = "truth/stage.rs"]
-mod stage;
 #[path = "common/trials.rs"]
 mod trials;
 
@@ -37,7 +37,7 @@ const TESTS: &[(&str, Test)] = &[
     ("bytes_are_exact_with_loss_open_and_half_closed", bytes::exact_with_loss),
     ("bytes_are_exact_beyond_4_gib", bytes::beyond_4_gib),
     ("every_stable_socket_once_under_churn", complete::under_churn),
-    ("owners_are_all_holders", owners::all_holders),
+    ("owners_are_all_processes_with_the_socket", owners::all_owners),
     ("owners_are_only_the_children_when_the_opener_let_go", owners::let_go),
     ("direction_on_a_path", direction::on_a_path),
     ("direction_on_loopback", direction::on_loopback),
@@ -52,6 +52,6 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 fn main() -> ExitCode {
-    let missing = stage::missing();
+    let missing = fixture::missing();
     trials::run_all(TESTS.iter().map(|(name, test)| (*name, missing.clone(), *test)))
 }

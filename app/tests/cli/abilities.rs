@@ -115,7 +115,8 @@ fn of_an_agent() -> Result<()> {
     check(&listed(&stage.finish(&mut agent.conns(&["abilities", "-o", "json"]))?)?)?;
     let listener = stage.listen("127.0.0.1:0")?;
     let at = listener.local_addr()?;
-    let filter = format!("port == {}", at.port());
+    // The agent sees the whole machine, where other tests have the same ports in their own namespaces.
+    let filter = format!("netns_inode == {} and port == {}", stage.inode()?, at.port());
     let follower = Follower::start(&stage, agent.conns(&["events", "-o", "jsonl", &filter]))?;
     let until = Instant::now() + SOON;
     let closed = loop {

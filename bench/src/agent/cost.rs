@@ -1,4 +1,4 @@
-//! What the agent costs while nobody asks, beside one bare drain a second over the same sockets.
+//! The cost of the agent without clients, beside one bare drain a second over the same sockets.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::run::fixture::Fixture;
 use crate::run::measure_in;
-use crate::run::owner::Owner;
 
 use super::dialect::HEALTH;
 use super::served::Served;
 
-/// The agent settles for so long before it is measured: its first look is its most expensive.
+/// Time before measuring, because the first sample is the most expensive.
 const SETTLES: Duration = Duration::from_secs(2);
-/// As often as the agent looks.
-const EVERY: Duration = Duration::from_secs(1);
+/// The agent's sample interval.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The ability to read tables by eBPF.
 const EBPF: &str = "ebpf-watch";
@@ -25,7 +25,7 @@ const EBPF: &str = "ebpf-watch";
 pub(crate) struct Cost {
     /// The `--source` it was started with.
     pub(crate) source: &'static str,
-    /// Whether it reads the tables by eBPF, as its health page says.
+    /// Whether it reads the tables by eBPF, as `/health` reports.
     pub(crate) is_by_ebpf: bool,
     /// Established sockets, both ends counted.
     pub(crate) sockets: u32,
@@ -39,7 +39,7 @@ pub(crate) struct Cost {
     pub(crate) drain: Duration,
     /// Resident, MB.
     pub(crate) resident_mb: f64,
-    /// The most it was, MB.
+    /// Its peak, MB.
     pub(crate) peak_mb: f64,
 }
 
@@ -50,33 +50,33 @@ impl Cost {
     }
 }
 
-/// Leaves the agent alone for `time`.
-pub(crate) fn watch(served: &Served, owner: &Owner, time: Duration) -> anyhow::Result<Cost> {
+/// Measures the agent without clients for `time`.
+pub(crate) fn watch(served: &Served, fixture: &Fixture, time: Duration) -> anyhow::Result<Cost> {
     sleep(SETTLES);
-    let drain = [crate::own_program()?.display().to_string(), "drain".to_owned()];
+    let drain = [crate::own::program()?.display().to_string(), "drain".to_owned()];
     let before = served.cpu()?;
     let started = Instant::now();
     let mut drained = Duration::ZERO;
     let mut due = started;
     while due < started + time {
-        let usage = measure_in(owner.netns(), &drain)?;
+        let usage = measure_in(fixture.netns(), &drain)?;
         drained += Duration::from_micros(usage.cpu_us());
-        due += EVERY;
+        due += INTERVAL;
         sleep(due.saturating_duration_since(Instant::now()));
     }
     let (cpu, watched) = (served.cpu()? - before, started.elapsed());
     served.check()?;
     let (resident_mb, peak_mb) = (served.megabytes("VmRSS")?, served.megabytes("VmHWM")?);
-    // Asked last: answering is not to be part of the cost.
-    let health: Value = serde_json::from_slice(&HEALTH.fetch(owner.netns())?)
-        .context("cannot read the agent's health page")?;
+    // Requested last, so that answering is no part of the cost.
+    let health: Value =
+        serde_json::from_slice(&HEALTH.fetch(fixture.netns())?).context("cannot read /health")?;
     let abilities = health["abilities"].as_array().map_or(&[][..], Vec::as_slice);
     let is_by_ebpf = abilities.iter().any(|one| one["name"] == EBPF && one["missing"].is_null());
     Ok(Cost {
         source: served.source(),
         is_by_ebpf,
-        sockets: owner.sockets(),
-        seen: health["sockets"].as_u64().context("the health page tells no sockets")?,
+        sockets: fixture.sockets(),
+        seen: health["sockets"].as_u64().context("/health reports no sockets")?,
         watched,
         cpu,
         drain: drained,

@@ -1,4 +1,4 @@
-//! What is asked: a table. Each question lists all sockets held, where the dialect has such a list.
+//! The table of requests. Each lists all open sockets, where the dialect has such a list.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,9 +9,9 @@ use anyhow::{Context, ensure};
 use super::served::PORT;
 
 /// For an answer of ten megabytes to come.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One question over HTTP.
+/// One request over HTTP.
 #[derive(Debug)]
 pub(crate) struct Dialect {
     /// As shown in the result, and its file at nginx.
@@ -65,7 +65,7 @@ pub(crate) static DIALECTS: [Dialect; 5] = [
     },
 ];
 
-/// The page that tells how the agent does.
+/// The agent's state.
 pub(crate) static HEALTH: Dialect =
     Dialect { name: "health", path: "/health", body: None, row: None, most: None };
 
@@ -86,7 +86,7 @@ impl Dialect {
 
     fn ask(&self) -> anyhow::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)))?;
-        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let body = self.body.unwrap_or_default();
         let method = if self.body.is_some() { "POST" } else { "GET" };
         let path = self.path;
@@ -107,14 +107,14 @@ impl Dialect {
         Ok(body)
     }
 
-    /// Fails unless it lists what is held: a short answer given quickly has won nothing.
+    /// Fails unless it lists what is open: a fast answer that is too short is none.
     pub(crate) fn check(&self, body: &[u8], sockets: u32) -> anyhow::Result<()> {
         let Some(row) = self.row else { return Ok(()) };
         let rows = body.windows(row.len()).filter(|window| *window == row.as_bytes()).count();
-        let wanted = self.most.unwrap_or(sockets).min(sockets) as usize;
+        let expected = self.most.unwrap_or(sockets).min(sockets) as usize;
         ensure!(
-            rows >= wanted,
-            "the answer in the dialect {} lists {rows} connections where {wanted} are held: {}",
+            rows >= expected,
+            "the answer in the dialect {} lists {rows} connections where {expected} are open: {}",
             self.name,
             String::from_utf8_lossy(&body[..body.len().min(600)])
         );

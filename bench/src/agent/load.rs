@@ -16,7 +16,7 @@ const DONE: &str = "done = function(summary, latency, requests)\n\
     io.write(string.format('BENCH %d %d %d %d %d\\n', summary.requests, summary.duration, \
     summary.bytes, latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))\nend\n";
 
-/// What came of a turn.
+/// The result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Load {
     /// Answers a second.
@@ -63,7 +63,7 @@ fn wrk(
 ) -> anyhow::Result<Load> {
     let place = folder.join("wrk.lua");
     std::fs::write(&place, script).with_context(|| format!("cannot write {}", place.display()))?;
-    let output = Command::new(crate::own_program()?)
+    let output = Command::new(crate::own::program()?)
         .args(["inside", "--netns", netns, "--", "wrk", "-t", "2", "-c", "4", "-d"])
         .arg(format!("{}s", turn.as_secs()))
         .arg("-s")
@@ -78,7 +78,7 @@ fn wrk(
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    read(&text).with_context(|| format!("cannot read what wrk said: {text}"))
+    read(&text).with_context(|| format!("cannot read the output of wrk: {text}"))
 }
 
 fn read(text: &str) -> anyhow::Result<Load> {

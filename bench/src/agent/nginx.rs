@@ -1,4 +1,4 @@
-//! nginx in the holder's namespace, serving what the agent answered from files.
+//! nginx in the fixture's namespace, serving what the agent answered from files.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ use super::served::end;
 
 /// Where it answers.
 pub(crate) const PORT: u16 = 8080;
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A folder with its files, and then nginx itself.
 pub(crate) struct Nginx {
@@ -66,14 +66,14 @@ impl Nginx {
     /// Starts it and waits until it accepts.
     pub(crate) fn start(mut self) -> anyhow::Result<Self> {
         let config = self.config();
-        let child = Command::new(crate::own_program()?)
+        let child = Command::new(crate::own::program()?)
             .args(["inside", "--netns", &self.netns, "--", "nginx", "-c"])
             .arg(config)
             .stdin(Stdio::null())
             .spawn()
             .context("cannot start nginx; install nginx-light")?;
         let child = self.child.insert(child);
-        let until = Instant::now() + READY_WITHIN;
+        let until = Instant::now() + READY_TIMEOUT;
         loop {
             if let Some(status) = child.try_wait()? {
                 bail!("nginx ended with {status}: its error is above; is nginx-light installed?");
@@ -91,7 +91,7 @@ impl Nginx {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
                 Err(error) => return Err(error).context("cannot reach nginx"),
             }
-            ensure!(Instant::now() < until, "nginx does not accept within {READY_WITHIN:?}");
+            ensure!(Instant::now() < until, "nginx does not accept within {READY_TIMEOUT:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -39,13 +39,13 @@ fn goals(text: &mut String, costs: &[Cost], races: &[Race]) {
     let percent = cost.map(|cost| cost.percent(cost.cpu));
     let _ = writeln!(
         text,
-        "- CPU under {GOAL_PERCENT} % of a core at {GOAL_SOCKETS} sockets, by eBPF, nobody asking: {}",
+        "- CPU under {GOAL_PERCENT} % of a core at {GOAL_SOCKETS} sockets, by eBPF, without clients: {}",
         judged(percent.map(|percent| (percent < GOAL_PERCENT, format!("{percent:.2} %"))))
     );
     let peak = cost.map(|cost| cost.peak_mb);
     let _ = writeln!(
         text,
-        "- Memory under {GOAL_MB} MB at {GOAL_SOCKETS} sockets, nobody asking: {}",
+        "- Memory under {GOAL_MB} MB at {GOAL_SOCKETS} sockets, without clients: {}",
         judged(peak.map(|peak| (peak < GOAL_MB, format!("{peak:.1} MB at most"))))
     );
     for race in races {
@@ -70,10 +70,10 @@ fn judged(found: Option<(bool, String)>) -> String {
 }
 
 fn of_costs(text: &mut String, costs: &[Cost]) {
-    let _ = writeln!(text, "\n## Its own cost, nobody asking\n");
+    let _ = writeln!(text, "\n## Its own cost, without clients\n");
     let _ = writeln!(
         text,
-        "| sockets held | tables by | seen in all | watched s | CPU, % of a core | a drain each second, % | ÷ | resident MB | peak MB |"
+        "| sockets open | tables by | seen in all | watched s | CPU, % of a core | a drain each second, % | ÷ | resident MB | peak MB |"
     );
     let _ = writeln!(text, "|--:|---|--:|--:|--:|--:|--:|--:|--:|");
     for cost in costs {

@@ -1,4 +1,4 @@
-//! A running `conns serve` in the holder's namespace, and what the kernel says of it.
+//! A running `conns serve` in the fixture's namespace, and its figures in `/proc`.
 
 use std::fs::read_to_string;
 use std::io::{BufRead, BufReader};
@@ -12,47 +12,52 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Where it answers.
 pub(crate) const PORT: u16 = 7979;
-/// Which connections are listed as peers and as streams: those of the holder, by the ports it listens on.
-const HELD: &str = "state == established and \
-    (local_port in (7001, 7002, 7003, 7004) or remote_port in (7001, 7002, 7003, 7004))";
-/// For the first look at ten thousand sockets, and the start itself.
-const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Which connections are listed as peers and as streams: those of the fixture in its namespace, by the ports it listens on.
+fn fixture_filter(netns: &str) -> String {
+    format!(
+        "netns == \"{netns}\" and state == established and \
+         (local_port in (7001, 7002, 7003, 7004) or remote_port in (7001, 7002, 7003, 7004))"
+    )
+}
+/// For the start and the first sample of ten thousand sockets.
+const READY_TIMEOUT: Duration = Duration::from_secs(20);
 /// The unit of proc_pid_stat(5), which every kernel shows so to programs.
 const USER_HZ: u64 = 100;
-/// utime of proc_pid_stat(5), counted behind the name, which may hold anything; stime follows.
+/// utime of proc_pid_stat(5), counted after the name, which may contain anything; stime follows.
 const UTIME_AFTER_NAME: usize = 11;
 
 /// The agent.
 pub(crate) struct Served {
     child: Child,
-    said: Receiver<String>,
+    stderr: Receiver<String>,
     source: &'static str,
 }
 
 impl Served {
-    /// Starts it and waits until it says that it is ready.
+    /// Starts it and waits until it is ready.
     pub(crate) fn start(conns: &Path, netns: &str, source: &'static str) -> anyhow::Result<Self> {
-        let mut child = Command::new(crate::own_program()?)
+        let filter = fixture_filter(netns);
+        let mut child = Command::new(crate::own::program()?)
             .args(["inside", "--netns", netns, "--"])
             .arg(conns)
             .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}"), "--source", source])
-            .args(["--monero-peers", HELD, "--ems-streams", HELD])
+            .args(["--monero-peers", &filter, "--ems-streams", &filter])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", conns.display()))?;
         let output = child.stderr.take().context("the agent has no standard error")?;
-        let (say, said) = channel();
+        let (sender, stderr) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if say.send(line).is_err() {
+                if sender.send(line).is_err() {
                     break;
                 }
             }
         });
-        let served = Self { child, said, source };
+        let served = Self { child, stderr, source };
         let mut lines = Vec::new();
-        while let Ok(line) = served.said.recv_timeout(READY_WITHIN) {
+        while let Ok(line) = served.stderr.recv_timeout(READY_TIMEOUT) {
             if line == "conns: ready" {
                 return Ok(served);
             }
@@ -90,10 +95,10 @@ impl Served {
         Ok(kilobytes * 1024.0 / 1e6)
     }
 
-    /// Fails if it complained.
+    /// Fails if it wrote to standard error.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        match self.said.try_recv() {
-            Ok(line) => bail!("the agent said: {line}"),
+        match self.stderr.try_recv() {
+            Ok(line) => bail!("the agent reported: {line}"),
             Err(_) => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use conns_lab::agent::Agent;
 use conns_lab::netns::Namespace;
 
-/// Its first looks are its most expensive, and the kernel frees programs a while after their process is gone.
+/// Its first samples are its most expensive, and the kernel frees programs a while after their process ended.
 const SETTLES: Duration = Duration::from_secs(2);
 /// What must be at work, or there is nothing to measure.
 const ABILITIES: [&str; 2] = ["ebpf-events", "ebpf-owner-changes"];
@@ -30,7 +30,7 @@ impl Watching {
         let health = agent.health(Some(&home))?;
         for ability in ABILITIES {
             let abilities =
-                health["abilities"].as_array().context("the agent tells no abilities")?;
+                health["abilities"].as_array().context("the agent reports no abilities")?;
             let found = abilities.iter().find(|one| one["name"] == ability);
             let missing = found.with_context(|| format!("the agent has no ability {ability}"))?;
             let missing = &missing["missing"];

@@ -9,10 +9,10 @@ use anyhow::{Context, ensure};
 
 use super::turn::{Meter, Turn};
 
-/// The clock is asked after so many.
+/// Connections between two readings of the clock.
 const BATCH: u32 = 32;
 
-/// So many as fit into `time`.
+/// Connections that fit into `time`.
 pub(super) fn turn(time: Duration) -> anyhow::Result<Turn> {
     let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on loopback")?;
     let to = listener.local_addr().context("the listener has no address")?;
@@ -24,11 +24,11 @@ pub(super) fn turn(time: Duration) -> anyhow::Result<Turn> {
             let (mut server, _) = listener.accept().context("cannot accept")?;
             client.shutdown(Shutdown::Write).context("cannot close a client's side")?;
             let read = server.read(&mut [0]).context("cannot read a client's end")?;
-            ensure!(read == 0, "there came a byte that nobody sent");
+            ensure!(read == 0, "a byte arrived that was not sent");
             drop(server);
-            // The server's end has come too: it closes without leaving a stub.
+            // The server's FIN has arrived too: the client closes without TIME-WAIT.
             let read = client.read(&mut [0]).context("cannot read a server's end")?;
-            ensure!(read == 0, "there came a byte that nobody sent");
+            ensure!(read == 0, "a byte arrived that was not sent");
         }
         done += BATCH;
     }

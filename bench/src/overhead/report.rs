@@ -31,11 +31,8 @@ fn noise(series: &Series) -> Option<Spread> {
 
 /// The whole result.
 pub(super) fn markdown(machine: &Machine, all: &[Series], turn: u32, took: Duration) -> String {
-    let mut text = machine.heading(
-        "Overhead for those who are watched",
-        &format!("Turns of {turn} s, "),
-        took,
-    );
+    let mut text =
+        machine.heading("Overhead on monitored processes", &format!("Turns of {turn} s, "), took);
     text.push_str("## Goals\n\n");
     for series in all {
         let (what, unit) = series.work.names();

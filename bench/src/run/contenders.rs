@@ -21,9 +21,9 @@ pub(crate) enum Rows {
 /// Which sockets a contender is expected to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {
-    /// The held sockets only.
+    /// The fixture's established sockets only.
     Established,
-    /// The held sockets and the holder's listeners.
+    /// The fixture's established sockets and listeners.
     Everything,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Contender {
     pub(crate) label: &'static str,
     /// What is executed.
     pub(crate) program: Program,
-    /// `{netns}` stands for the holder's namespace.
+    /// `{netns}` stands for the fixture's namespace.
     arguments: &'static [&'static str],
     /// How to count.
     pub(crate) rows: Rows,
@@ -59,7 +59,7 @@ pub(crate) const SUBJECT: &str = "conns -a -o json --source ebpf";
 pub(crate) const SUBJECT_KERNEL: &str = "conns -a -o json --source kernel";
 /// conns as a person uses it.
 pub(crate) const SUBJECT_TABLE: &str = "conns -t -o table";
-/// The peer that tells the most similar things: sockets, kernel facts, owners.
+/// The peer that lists the most similar things: sockets, kernel facts, owners.
 pub(crate) const RIVAL: &str = "ss -tinp";
 
 /// The table alone, by eBPF, put into rows and not printed.
@@ -149,7 +149,7 @@ impl Contender {
     pub(crate) fn find(&self, conns: &Path) -> Option<PathBuf> {
         match self.program {
             Program::Conns => std::fs::canonicalize(conns).ok().filter(|path| path.is_file()),
-            Program::Own => crate::own_program().ok(),
+            Program::Own => crate::own::program().ok(),
             Program::Peer(name) => find_installed(name),
         }
     }

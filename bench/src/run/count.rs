@@ -19,7 +19,7 @@ struct Answer {
 
 /// Runs the command inside the namespace and counts the sockets it lists.
 pub(crate) fn rows(netns: &str, command: &[String], rows: Rows) -> anyhow::Result<u64> {
-    let mut child = Command::new(crate::own_program()?)
+    let mut child = Command::new(crate::own::program()?)
         .args(["inside", "--netns", netns, "--"])
         .args(command)
         .stdin(Stdio::null())

@@ -27,7 +27,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Reads what it can; what cannot be read says "unknown".
+    /// Reads what it can; the rest is "unknown".
     pub(crate) fn read(conns: &Path) -> Machine {
         let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();
         let meminfo = read_to_string("/proc/meminfo").unwrap_or_default();

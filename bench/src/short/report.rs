@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use conns_lab::storm::Order;
+use conns_lab::storm::Options;
 
 use super::Sighting;
 use crate::run::machine::Machine;
@@ -13,7 +13,7 @@ fn percent(part: u64, whole: u64) -> String {
         return "–".to_owned();
     }
     let share = part as f64 * 100.0 / whole as f64;
-    // What is not everything is not to look like it.
+    // A share below all is not rounded up to all.
     if part < whole && share > 99.99 { "99.99".to_owned() } else { format!("{share:.2}") }
 }
 
@@ -21,22 +21,22 @@ fn percent(part: u64, whole: u64) -> String {
 pub(super) fn markdown(
     machine: &Machine,
     sightings: &[Sighting],
-    order: Order,
+    storm: Options,
     took: Duration,
 ) -> String {
     let mut text = machine.heading("Short connections", "", took);
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "A storm of {} connections for each sampler: {} wanted a second for {:.0} s on loopback, each with up to 1000 bytes \
-         each way. The storm runs on the same cores as its sampler, so the rate it came to says what the sampler took.\n",
-        order.count(),
-        order.rate,
-        order.time.as_secs_f64()
+        "A storm of {} connections for each sampler: {} expected a second for {:.0} s on loopback, each with up to 1000 bytes \
+         each way. The storm runs on the same cores as its sampler, so the rate it reached shows what the sampler took.\n",
+        storm.count(),
+        storm.rate,
+        storm.time.as_secs_f64()
     );
     let _ = writeln!(
         text,
-        "| sampler | connections | seen, % | both ends, % | ends with owner, % | rate reached /s | it tells |"
+        "| sampler | connections | seen, % | both ends, % | ends with owner, % | rate reached /s | it reports |"
     );
     let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|---|");
     for Sighting { sampler, rate, seen, remark } in sightings {
@@ -53,7 +53,7 @@ pub(super) fn markdown(
             percent(seen.seen, seen.connections),
             percent(seen.both_ends, seen.connections),
             percent(seen.owned_ends, 2 * seen.connections),
-            sampler.tells,
+            sampler.reports,
         );
     }
     let _ = writeln!(text);

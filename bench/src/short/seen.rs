@@ -1,4 +1,4 @@
-//! What a watcher's lines say, ticked off on the list of what happened. Pure.
+//! Parses a watcher's lines and ticks them off on the storm's records.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Reads one line of a watcher; nothing, if it is about no connection.
 pub(super) type Parse = fn(&str) -> Option<Line>;
 
-/// An end of a connection, as a line tells it. Of the nearer end the port is enough: no two ends of the storm have the same
+/// An end of a connection, as a line reports it. Of the nearer end the port is enough: no two ends of the storm have the same
 /// port and the same other end, and one of the watchers shows no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {

@@ -1,4 +1,4 @@
-//! A watcher at work: started with what it tells going to a file, given time, and ended.
+//! A watcher at work: started with what it reports going to a file, given time, and ended.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -14,14 +14,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::watchers::Sampler;
 
-/// Nobody says when it watches; the slowest here compiles a program first.
+/// Time to start: no watcher reports when it is ready, and the slowest compiles a program first.
 const BEFORE: Duration = Duration::from_secs(6);
-/// Those that tell once a second have told by then.
+/// Time for watchers that report once a second.
 const AFTER: Duration = Duration::from_secs(5);
 /// For writing what is left; one that still runs is killed.
-const END_WITHIN: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a line in which a watcher complains; the rest explains no more.
-const COMPLAINT_MOST: usize = 160;
+const MAX_MESSAGE: usize = 160;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -29,19 +29,19 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub(super) struct Watch {
     child: Child,
     folder: Folder,
-    tells_in_file: bool,
+    reports_in_file: bool,
 }
 
-/// What it told.
-pub(super) struct Told {
+/// What it reported.
+pub(super) struct Reported {
     folder: Folder,
-    tells_in_file: bool,
+    reports_in_file: bool,
     was_killed: bool,
 }
 
 struct Folder(PathBuf);
 
-/// Starts it, and gives it time. The inner error says why it watches nothing: that is a result too.
+/// Starts it, and gives it time. The inner error is why it does not run, which is a result too.
 pub(super) fn start(
     sampler: &Sampler,
     program: &Path,
@@ -58,34 +58,35 @@ pub(super) fn start(
         .stdin(Stdio::null())
         .stdout(File::create(folder.file("out")).context("cannot make a file for its output")?)
         .stderr(
-            File::create(folder.file("said")).context("cannot make a file for its complaints")?,
+            File::create(folder.file("stderr"))
+                .context("cannot make a file for its standard error")?,
         );
     let child = namespace.spawn(&mut command)?;
-    let mut watch = Watch { child, folder, tells_in_file: sampler.tells_in_file };
+    let mut watch = Watch { child, folder, reports_in_file: sampler.reports_in_file };
     sleep(BEFORE);
     if let Some(status) = watch.child.try_wait().context("cannot ask whether it runs")? {
-        let said = watch.folder.words();
-        return Ok(Err(format!("does not run here ({status}): {said}")));
+        let stderr = watch.folder.stderr();
+        return Ok(Err(format!("does not run here ({status}): {stderr}")));
     }
     Ok(Ok(watch))
 }
 
 impl Watch {
-    /// Gives it time to tell, and ends it as Ctrl-C does.
-    pub(super) fn finish(mut self) -> anyhow::Result<Told> {
+    /// Gives it time to report, and stops it as Ctrl-C does.
+    pub(super) fn finish(mut self) -> anyhow::Result<Reported> {
         sleep(AFTER);
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no pid")?;
         // A shell in the background of nothing ignores no signal, but ends at once only by this one.
         for signal in [Signal::INT, Signal::TERM] {
             // It may have ended by itself.
             let _ = kill_process(pid, signal);
-            if self.has_ended_within(END_WITHIN / 2)? {
-                return Ok(self.told(false));
+            if self.has_ended_within(STOP_TIMEOUT / 2)? {
+                return Ok(self.reported(false));
             }
         }
         self.child.kill().context("cannot kill it")?;
         self.child.wait().context("cannot wait for its end")?;
-        Ok(self.told(true))
+        Ok(self.reported(true))
     }
 
     fn has_ended_within(&mut self, time: Duration) -> anyhow::Result<bool> {
@@ -99,9 +100,9 @@ impl Watch {
         Ok(false)
     }
 
-    fn told(mut self, was_killed: bool) -> Told {
+    fn reported(mut self, was_killed: bool) -> Reported {
         let folder = Folder(std::mem::take(&mut self.folder.0));
-        Told { folder, tells_in_file: self.tells_in_file, was_killed }
+        Reported { folder, reports_in_file: self.reports_in_file, was_killed }
     }
 }
 
@@ -113,10 +114,10 @@ impl Drop for Watch {
     }
 }
 
-impl Told {
-    /// Every line it told.
+impl Reported {
+    /// Every line it reported.
     pub(super) fn lines(&self) -> anyhow::Result<impl Iterator<Item = std::io::Result<String>>> {
-        let name = if self.tells_in_file { "log" } else { "out" };
+        let name = if self.reports_in_file { "log" } else { "out" };
         let place = self.folder.file(name);
         let file =
             File::open(&place).with_context(|| format!("cannot open {}", place.display()))?;
@@ -125,10 +126,10 @@ impl Told {
 
     /// What is worth knowing of how it went.
     pub(super) fn remark(&self) -> Option<String> {
-        let said = self.folder.words();
+        let stderr = self.folder.stderr();
         let killed = self.was_killed.then(|| "had to be killed".to_owned());
-        let said = (!said.is_empty()).then(|| format!("said: {said}"));
-        let both: Vec<String> = killed.into_iter().chain(said).collect();
+        let stderr = (!stderr.is_empty()).then(|| format!("stderr: {stderr}"));
+        let both: Vec<String> = killed.into_iter().chain(stderr).collect();
         (!both.is_empty()).then(|| both.join("; "))
     }
 }
@@ -139,16 +140,16 @@ impl Folder {
     }
 
     /// The first line of its complaints and the last.
-    fn words(&self) -> String {
+    fn stderr(&self) -> String {
         let mut bytes = Vec::new();
         if let Err(error) =
-            File::open(self.file("said")).and_then(|mut file| file.read_to_end(&mut bytes))
+            File::open(self.file("stderr")).and_then(|mut file| file.read_to_end(&mut bytes))
         {
             return format!("its complaints cannot be read: {error}");
         }
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let cut = |line: &str| line.chars().take(COMPLAINT_MOST).collect::<String>();
+        let cut = |line: &str| line.chars().take(MAX_MESSAGE).collect::<String>();
         match (lines.next().map(cut), lines.next_back().map(cut)) {
             (None, _) => String::new(),
             (Some(only), None) => only,
@@ -159,7 +160,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays harms nobody; an empty name is that of one handed on.
+        // A folder that stays is harmless; an empty name is that of a folder passed on.
         if !self.0.as_os_str().is_empty() {
             let _ = std::fs::remove_dir_all(&self.0);
         }

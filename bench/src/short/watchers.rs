@@ -30,12 +30,12 @@ pub(super) struct Sampler {
     program: Program,
     /// `{fields}` stands for the fields asked for, `{file}` for a file of the watcher's own.
     arguments: &'static [&'static str],
-    /// Whether what it tells is in that file, not on standard output.
-    pub(super) tells_in_file: bool,
+    /// Whether what it reports is in that file, not on standard output.
+    pub(super) reports_in_file: bool,
     /// How a line is read.
     pub(super) parse: Parse,
-    /// What it tells of a connection it sees.
-    pub(super) tells: &'static str,
+    /// What it reports a connection it sees.
+    pub(super) reports: &'static str,
 }
 
 /// All of them.
@@ -44,49 +44,49 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         label: "conns events",
         program: Program::Conns,
         arguments: &["events", "-o", "jsonl", "--columns", "{fields}"],
-        tells_in_file: false,
+        reports_in_file: false,
         parse: conns,
-        tells: "both ends, owner, exact bytes, beginning and end",
+        reports: "both ends, owner, exact bytes, beginning and end",
     },
     Sampler {
         label: "ss -tn, again and again",
         program: Program::Again("ss"),
         arguments: &["-c", "while :; do ss -Htn; done"],
-        tells_in_file: false,
+        reports_in_file: false,
         parse: ss,
-        tells: "what is open at the moment",
+        reports: "what is open at the moment",
     },
     Sampler {
         label: "ss -tn, once a second",
         program: Program::Again("ss"),
         arguments: &["-c", "while :; do ss -Htn; sleep 1; done"],
-        tells_in_file: false,
+        reports_in_file: false,
         parse: ss,
-        tells: "what is open at the moment",
+        reports: "what is open at the moment",
     },
     Sampler {
         label: "ss -tan, once a second",
         program: Program::Again("ss"),
         arguments: &["-c", "while :; do ss -Htan; sleep 1; done"],
-        tells_in_file: false,
+        reports_in_file: false,
         parse: ss,
-        tells: "also the TIME-WAIT stub of one end, a minute long: neither owner nor bytes",
+        reports: "also the TIME-WAIT socket of one end, a minute long: neither owner nor bytes",
     },
     Sampler {
         label: "tcplife-bpfcc",
         program: Program::System("tcplife-bpfcc"),
         arguments: &[],
-        tells_in_file: false,
+        reports_in_file: false,
         parse: tcplife,
-        tells: "ends, owner, kB, duration",
+        reports: "ends, owner, kB, duration",
     },
     Sampler {
         label: "tcplife (libbpf-tools)",
         program: Program::System("tcplife"),
         arguments: &[],
-        tells_in_file: false,
+        reports_in_file: false,
         parse: tcplife,
-        tells: "ends, owner, kB, duration",
+        reports: "ends, owner, kB, duration",
     },
     Sampler {
         label: "rustnet --headless",
@@ -106,17 +106,17 @@ pub(super) static WATCHERS: [Sampler; 8] = [
             "--json-log",
             "{file}",
         ],
-        tells_in_file: true,
+        reports_in_file: true,
         parse: rustnet,
-        tells: "new connections, by capture",
+        reports: "new connections, by capture",
     },
     Sampler {
         label: "bandwhich --raw",
         program: Program::Installed("bandwhich"),
         arguments: &["--raw", "--no-resolve", "--connections", "--interface", "lo"],
-        tells_in_file: false,
+        reports_in_file: false,
         parse: bandwhich,
-        tells: "what moved in the last second, by capture",
+        reports: "what moved in the last second, by capture",
     },
 ];
 
@@ -139,7 +139,7 @@ impl Sampler {
         self.arguments.iter().map(fill).collect()
     }
 
-    /// Which version it is, if it says so.
+    /// Its version, if it reports one.
     pub(super) fn version(&self, plan: &Plan) -> Option<String> {
         let (program, flag) = match self.program {
             Program::Conns | Program::Installed(_) => (self.find(plan)?, "--version"),

@@ -1,4 +1,4 @@
-//! Everything that is made of rows, whoever told them.
+//! Everything that is made of rows of any source.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use conns_core::model::{
 use conns_core::query::{Field, Kind, SortKey, Value, catalogue, group, sort};
 use conns_core::track::{Retention, Tracker};
 
-/// Folds them as `conns list` does, and as a watching `conns` does over and over.
+/// Folds them as `conns list` does once, and as a watching `conns` does repeatedly.
 pub(crate) fn downstream(sockets: &[SocketSample]) {
     let once = Tracker::new(Retention::None).fold(observations(sockets.to_vec(), at(0)));
-    look_at(&once.connections);
+    read_all(&once.connections);
     arrange(&once.connections);
 
     let mut watching = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
-    // Of two rows about one socket the first is believed. The other way round the second one is,
+    // Of two rows about one socket the first one counts. In reverse order the second one does,
     // so that counters jump between the folds; the clock stands still, runs, and leaps.
     let backward: Vec<_> = sockets.iter().rev().cloned().collect();
     for (rows, us) in [
@@ -26,7 +26,7 @@ pub(crate) fn downstream(sockets: &[SocketSample]) {
         (backward, 22_000_000),
         (sockets.to_vec(), u64::MAX),
     ] {
-        look_at(&watching.fold(observations(rows, at(us))).connections);
+        read_all(&watching.fold(observations(rows, at(us))).connections);
     }
 }
 
@@ -34,22 +34,22 @@ pub(crate) fn at(monotonic_us: u64) -> Moment {
     Moment { monotonic_us, wall_us: 0 }
 }
 
-/// The sockets, and two processes: one holds all of them, the other every second one.
+/// The sockets, and two processes: one owns all of them, the other every second one.
 fn observations(sockets: Vec<SocketSample>, at: Moment) -> Vec<Observation> {
-    let mut held = Vec::new();
+    let mut entries = Vec::new();
     for (place, socket) in sockets.iter().enumerate() {
         let subject = socket.inode.get().map_or(Subject::Socket(socket.id), Subject::Inode);
-        held.push(OwnerEntry { subject, process: 0, descriptor: Some(3) });
+        entries.push(OwnerEntry { subject, process: 0, descriptor: Some(3) });
         if place % 2 == 0 {
-            held.push(OwnerEntry { subject, process: 1, descriptor: None });
+            entries.push(OwnerEntry { subject, process: 1, descriptor: None });
         }
     }
     let processes = vec![process(7, "a"), process(8, "b) (\n")];
-    let owner_table = OwnerTable { processes, held, unreadable_processes: 0 };
-    let say = |source, facts| Observation { source, at, facts: vec![facts], losses: Vec::new() };
+    let owner_table = OwnerTable { processes, entries, unreadable_processes: 0 };
+    let observation = |source, facts| Observation { source, at, facts: vec![facts], losses: Vec::new() };
     vec![
-        say(Source::SockDiag, Facts::Sockets(sockets)),
-        say(Source::Procfs, Facts::OwnerTable(owner_table.into())),
+        observation(Source::SockDiag, Facts::Sockets(sockets)),
+        observation(Source::Procfs, Facts::OwnerTable(owner_table.into())),
     ]
 }
 
@@ -69,8 +69,8 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
     })
 }
 
-/// Asks everything the surfaces may ask of each.
-pub(crate) fn look_at(connections: &[Connection]) {
+/// Reads every field and text of each that a surface may read.
+pub(crate) fn read_all(connections: &[Connection]) {
     for connection in connections {
         assert!(connection.verdict.confidence_percent <= 100);
         assert!(connection.verdict.why(&connection.socket).ends_with('.'));

@@ -1,4 +1,4 @@
-//! What came of the cases: a line for each answer, the confusion matrix, and whether that is good enough.
+//! Results of the cases: a line for each answer, the confusion matrix, and whether the accuracy suffices.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::scenario::{CLASSES, Expect, UNKNOWN};
 
 /// Below this share of right answers the matrix fails.
-const LEAST_ACCURACY_PERCENT: f64 = 95.0;
+const MIN_ACCURACY_PERCENT: f64 = 95.0;
 /// Named when no row of `conns` fits the socket.
 const MISSING: &str = "(no row)";
 
-/// What came of one case.
+/// The result of one case.
 #[derive(Debug)]
 pub struct Outcome {
     name: String,
@@ -20,7 +20,7 @@ pub struct Outcome {
     pub(super) forbidden: Vec<String>,
     pub(super) path: String,
     /// Why the case could not be judged.
-    pub trouble: Option<String>,
+    pub error: Option<String>,
 }
 
 /// One expectation and what was named.
@@ -34,7 +34,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// If several sockets fit, the first that is named otherwise speaks for all.
+    /// If several sockets fit, the first that is named differently counts.
     pub(super) fn of(expect: &Expect, rows: &[&Value], shown: Vec<String>) -> Self {
         let class = |row: &Value| row["verdict"].as_str().unwrap_or(MISSING).to_owned();
         let row = rows.iter().find(|row| class(row) != expect.class).or(rows.first());
@@ -74,7 +74,7 @@ impl Outcome {
             answers: Vec::new(),
             forbidden: Vec::new(),
             path: String::new(),
-            trouble: None,
+            error: None,
         }
     }
 
@@ -98,8 +98,8 @@ impl Outcome {
         for line in &self.forbidden {
             text += &format!("FORBIDDEN {} {line}\n", self.name);
         }
-        if let Some(trouble) = &self.trouble {
-            text += &format!("TROUBLE  {} {trouble}\n", self.name);
+        if let Some(error) = &self.error {
+            text += &format!("ERROR    {} {error}\n", self.name);
         }
         print!("{text}");
     }
@@ -136,18 +136,14 @@ pub(super) fn summary(outcomes: &[Outcome], took: Duration) -> bool {
         .filter(|answer| matches!(answer.expected.as_str(), "healthy" | "idle"))
         .count();
     let forbidden: usize = outcomes.iter().map(|outcome| outcome.forbidden.len()).sum();
-    let troubles = outcomes.iter().filter(|outcome| outcome.trouble.is_some()).count();
+    let errors = outcomes.iter().filter(|outcome| outcome.error.is_some()).count();
     let accuracy = 100.0 * right as f64 / answers.len().max(1) as f64;
     println!("\n{right} of {} verdicts right: {accuracy:.1} %", answers.len());
     println!(
         "{accused} of {innocent} healthy or idle connections accused; {forbidden} forbidden verdicts"
     );
-    println!(
-        "{} cases, {troubles} could not be judged, {:.0} s",
-        outcomes.len(),
-        took.as_secs_f64()
-    );
-    accuracy >= LEAST_ACCURACY_PERCENT && accused == 0 && forbidden == 0 && troubles == 0
+    println!("{} cases, {errors} could not be judged, {:.0} s", outcomes.len(), took.as_secs_f64());
+    accuracy >= MIN_ACCURACY_PERCENT && accused == 0 && forbidden == 0 && errors == 0
 }
 
 fn letter(at: usize) -> char {

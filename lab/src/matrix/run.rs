@@ -1,4 +1,4 @@
-//! One case: build the path, start the peers, let things happen, ask, compare.
+//! Runs one case: builds the path, starts the peers, applies the events, asks `conns`, compares.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,16 +14,16 @@ use crate::path::Path;
 use crate::process::Peer;
 use crate::scenario::{Case, Event, Pick, Side, Steer};
 
-/// How long `conns why` watches.
+/// How long `conns why` samples.
 const WATCH: Duration = Duration::from_secs(4);
 
-/// The place a case happens in.
-enum Stage {
+/// The network of a case.
+enum Network {
     Path(Box<Path>),
     Loopback(Namespace),
 }
 
-impl Stage {
+impl Network {
     fn set(case: &Case) -> Result<Self> {
         let Some(text) = &case.path else {
             return Ok(Self::Loopback(Namespace::create("a")?));
@@ -61,37 +61,37 @@ impl Stage {
     }
 }
 
-/// Runs a case; what goes wrong in the lab itself becomes the outcome's trouble.
+/// Runs a case; an error of the lab itself becomes the outcome's error.
 pub(super) fn run(case: &Case, judge: &Judge) -> Outcome {
     let mut outcome = Outcome::new(&case.name);
-    if let Err(error) = play(case, judge, &mut outcome) {
-        outcome.trouble = Some(format!("{error:#}"));
+    if let Err(error) = run_case(case, judge, &mut outcome) {
+        outcome.error = Some(format!("{error:#}"));
     }
     outcome
 }
 
-fn play(case: &Case, judge: &Judge, outcome: &mut Outcome) -> Result<()> {
-    let stage = Stage::set(case)?;
+fn run_case(case: &Case, judge: &Judge, outcome: &mut Outcome) -> Result<()> {
+    let network = Network::set(case)?;
     let lab: PathBuf = std::env::current_exe().context("finding the own executable")?;
     let _peers = case
         .peer
         .iter()
-        .map(|peer| Peer::start(&lab, stage.side(peer.side), &peer.run))
+        .map(|peer| Peer::start(&lab, network.side(peer.side), &peer.run))
         .collect::<Result<Vec<Peer>>>()?;
     let ready = Instant::now();
     let mut events = case.event.clone();
     events.sort_by_key(|event| event.after_ms);
     let (before, rows) = std::thread::scope(|scope| {
-        scope.spawn(|| follow(&events, &stage, ready));
-        // The one sleep that is no hope: a verdict is about the steady state, and how long that takes is the case's data.
+        scope.spawn(|| follow(&events, &network, ready));
+        // A verdict is about the steady state, and the case states how long that takes.
         sleep_until(ready + Duration::from_millis(case.warm_ms));
-        let before = Shown::of(&stage)?;
+        let before = Shown::of(&network)?;
         let rows = match judge {
             Judge::Conns(conns) => {
                 let watch = format!("{}s", WATCH.as_secs());
                 let mut arguments = vec!["-a", "--for", &watch];
-                for side in stage.sides() {
-                    arguments.extend(["--netns", stage.side(side).name()]);
+                for side in network.sides() {
+                    arguments.extend(["--netns", network.side(side).name()]);
                 }
                 conns.verdicts(&arguments)?
             }
@@ -102,14 +102,14 @@ fn play(case: &Case, judge: &Judge, outcome: &mut Outcome) -> Result<()> {
         };
         anyhow::Ok((before, rows))
     })?;
-    let after = Shown::of(&stage)?;
+    let after = Shown::of(&network)?;
     for expect in &case.expect {
-        let rows = picked(&rows, &expect.pick, &stage);
+        let rows = picked(&rows, &expect.pick, &network);
         let shown = [before.of_pick(&expect.pick), after.of_pick(&expect.pick)].concat();
         outcome.answers.push(Answer::of(expect, &rows, shown));
     }
     for not in &case.must_not {
-        for row in picked(&rows, &not.pick, &stage) {
+        for row in picked(&rows, &not.pick, &network) {
             if not.classes.iter().any(|class| row["verdict"] == **class) {
                 outcome
                     .forbidden
@@ -117,16 +117,16 @@ fn play(case: &Case, judge: &Judge, outcome: &mut Outcome) -> Result<()> {
             }
         }
     }
-    if let Stage::Path(path) = &stage {
+    if let Network::Path(path) = &network {
         outcome.path = format!("a→b {:?}\n         b→a {:?}", path.a_to_b(), path.b_to_a());
     }
     Ok(())
 }
 
-fn follow(events: &[Event], stage: &Stage, ready: Instant) {
+fn follow(events: &[Event], network: &Network, ready: Instant) {
     for event in events {
         sleep_until(ready + Duration::from_millis(event.after_ms));
-        stage.steer(event.what);
+        network.steer(event.what);
     }
 }
 
@@ -134,11 +134,12 @@ fn sleep_until(time: Instant) {
     std::thread::sleep(time.saturating_duration_since(Instant::now()));
 }
 
-fn picked<'a>(rows: &'a [Value], pick: &Pick, stage: &Stage) -> Vec<&'a Value> {
-    let port =
-        |row: &Value, key: &str, wanted: Option<u16>| wanted.is_none_or(|port| row[key] == port);
+fn picked<'a>(rows: &'a [Value], pick: &Pick, network: &Network) -> Vec<&'a Value> {
+    let port = |row: &Value, key: &str, expected: Option<u16>| {
+        expected.is_none_or(|port| row[key] == port)
+    };
     rows.iter()
-        .filter(|row| row["netns"] == stage.side(pick.side).name())
+        .filter(|row| row["netns"] == network.side(pick.side).name())
         .filter(|row| {
             port(row, "local_port", pick.local_port) && port(row, "remote_port", pick.remote_port)
         })
@@ -150,15 +151,15 @@ fn picked<'a>(rows: &'a [Value], pick: &Pick, stage: &Stage) -> Vec<&'a Value> {
 struct Shown(Vec<(Side, SsRow)>);
 
 impl Shown {
-    fn of(stage: &Stage) -> Result<Self> {
+    fn of(network: &Network) -> Result<Self> {
         let mut rows = Vec::new();
-        for side in stage.sides() {
-            rows.extend(ss(stage.side(side), "taimo")?.into_iter().map(|row| (side, row)));
+        for side in network.sides() {
+            rows.extend(ss(network.side(side), "taimo")?.into_iter().map(|row| (side, row)));
         }
         Ok(Self(rows))
     }
 
-    /// At most two rows: enough to see what is going on.
+    /// At most two rows, which suffice to explain an answer.
     fn of_pick(&self, pick: &Pick) -> Vec<String> {
         self.0
             .iter()

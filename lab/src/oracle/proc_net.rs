@@ -15,7 +15,7 @@ pub struct ProcRow {
     pub remote: SocketAddr,
     /// State number of `include/net/tcp_states.h`: 1 established, 10 listening.
     pub state: u8,
-    /// Inode, 0 if no descriptor holds the socket.
+    /// Inode, 0 if no descriptor refers to the socket.
     pub inode: u64,
 }
 

@@ -19,7 +19,7 @@ use super::lane::{Counts, Fate, Lane, Shape};
 use super::packet::tcp_payload_bytes;
 
 const LARGEST_PACKET: usize = 2048;
-/// So few that serving a full batch (some 100 µs) stays far below the delays tests look at.
+/// Packets of a batch: serving a full one takes some 100 µs, far below the delays under test.
 const BATCH: usize = 32;
 
 /// A running direction; dropping it ends the thread.
@@ -131,7 +131,7 @@ fn carry(from: &SyncDevice, to: &SyncDevice, mut lane: Lane, shared: &Shared, wa
             bytes.truncate(length);
             let carries_data = tcp_payload_bytes(&bytes) > 0;
             shared.data_packets.fetch_add(u64::from(carries_data), Relaxed);
-            let gone = if shared.swallow.load(Relaxed) {
+            let counter = if shared.swallow.load(Relaxed) {
                 &shared.swallowed_packets
             } else {
                 match lane.offer(now(), length as u64) {
@@ -143,7 +143,7 @@ fn carry(from: &SyncDevice, to: &SyncDevice, mut lane: Lane, shared: &Shared, wa
                     Fate::Dropped => &shared.dropped_packets,
                 }
             };
-            gone.fetch_add(1, Relaxed);
+            counter.fetch_add(1, Relaxed);
             shared.data_packets_missing.fetch_add(u64::from(carries_data), Relaxed);
             spare.push(bytes);
         }
@@ -163,6 +163,6 @@ fn sleep(from: &SyncDevice, wake: &OwnedFd, at_most: Option<Duration>) {
         PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN),
         PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN),
     ];
-    // Interrupted or not, the loop looks at everything again.
+    // Interrupted or not, the loop checks everything again.
     let _ = poll(&mut watched, timeout.as_ref());
 }

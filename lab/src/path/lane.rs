@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 /// How long the queue before the serialiser may become.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Queue {
-    /// At most so many packets, the one being sent included.
+    /// The most packets, including the one being sent.
     Packets(usize),
-    /// At most so many bytes, the packet being sent included.
+    /// The most bytes, including the packet being sent.
     Bytes(u64),
 }
 

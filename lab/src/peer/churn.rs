@@ -1,4 +1,4 @@
-//! The role `churn`: connections that come and go at a rate, beside a set that stays and must never be missed.
+//! The role `churn`: connections that are opened and closed at a rate, beside a stable set.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::talk::{WORDS, say, stay};
+use super::stdio::{COMMANDS, emit, park};
 use super::{Knobs, socket};
 
 /// Arguments of `churn`; the other side is `listen --do answer:16:16`.
@@ -31,8 +31,8 @@ const MESSAGE: [u8; 16] = [7; 16];
 const THREADS: u64 = 4;
 
 impl Churn {
-    pub(super) fn play(&self) -> Result<()> {
-        WORDS.listen();
+    pub(super) fn run(&self) -> Result<()> {
+        COMMANDS.listen();
         let stable = (0..self.stable)
             .map(|_| socket::connected(&self.to, None, &Knobs::default()))
             .collect::<Result<Vec<TcpStream>>>()?;
@@ -43,10 +43,10 @@ impl Churn {
         }
         let locals =
             stable.iter().map(TcpStream::local_addr).collect::<std::io::Result<Vec<_>>>()?;
-        say(&json!({"event": "ready", "locals": locals}));
-        WORDS.wait("report");
-        say(&json!({"event": "report", "exchanged": done.load(Relaxed)}));
-        stay()
+        emit(&json!({"event": "ready", "locals": locals}));
+        COMMANDS.wait("report");
+        emit(&json!({"event": "report", "exchanged": done.load(Relaxed)}));
+        park()
     }
 
     fn come_and_go(&self, thread: u64, done: &AtomicU64) {

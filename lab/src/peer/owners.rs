@@ -1,4 +1,4 @@
-//! The role `hold`: one socket, several processes which hold it, so that the question "whose is it?" has several answers.
+//! The role `share`: one socket with several owners.
 
 use std::io::{BufRead, BufReader, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -15,12 +15,12 @@ use rustix::net::{
 };
 use serde_json::json;
 
-use super::talk::{WORDS, say, stay};
+use super::stdio::{COMMANDS, emit, park};
 use super::{Knobs, socket};
 
-/// Arguments of `hold`.
+/// Arguments of `share`.
 #[derive(Args, Clone, Debug)]
-pub struct Hold {
+pub struct Share {
     /// Where to connect.
     #[arg(long)]
     to: SocketAddr,
@@ -30,14 +30,14 @@ pub struct Hold {
     /// Children that receive the descriptor by SCM_RIGHTS.
     #[arg(long, default_value_t = 0)]
     pass: usize,
-    /// Closes the own descriptor afterwards, so that only the children hold the socket.
+    /// Closes the own descriptor afterwards, so that only the children own the socket.
     #[arg(long)]
     let_go: bool,
 }
 
-impl Hold {
-    pub(super) fn play(&self) -> Result<()> {
-        WORDS.listen();
+impl Share {
+    pub(super) fn run(&self) -> Result<()> {
+        COMMANDS.listen();
         let stream = socket::connected(&self.to, None, &Knobs::default())?;
         let local = stream.local_addr()?;
         let mut inputs: Vec<ChildStdin> = Vec::new();
@@ -65,8 +65,8 @@ impl Hold {
             owners.push(std::process::id());
             std::mem::forget(stream);
         }
-        say(&json!({"event": "ready", "local": local, "holders": owners}));
-        stay()
+        emit(&json!({"event": "ready", "local": local, "owners": owners}));
+        park()
     }
 }
 
@@ -77,7 +77,7 @@ fn child(role: &str, input: Stdio) -> Result<Child> {
         .stdin(input)
         .stdout(Stdio::piped())
         .spawn()
-        .with_context(|| format!("starting a child that shall {role} the socket"))
+        .with_context(|| format!("starting a child to {role} the socket"))
 }
 
 fn wait_ready(mut child: Child) -> Result<u32> {
@@ -85,7 +85,7 @@ fn wait_ready(mut child: Child) -> Result<u32> {
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line).context("waiting for a child")?;
     if !line.contains("ready") {
-        bail!("a child which shall hold the socket said {line:?} instead of ready");
+        bail!("a child that is to own the socket wrote {line:?} instead of ready");
     }
     Ok(child.id())
 }
@@ -101,9 +101,9 @@ fn give(through: &OwnedFd, what: &impl AsFd) -> Result<()> {
 }
 
 pub(super) fn keep() -> Result<()> {
-    WORDS.listen();
-    say(&json!({"event": "ready"}));
-    stay()
+    COMMANDS.listen();
+    emit(&json!({"event": "ready"}));
+    park()
 }
 
 pub(super) fn take() -> Result<()> {
@@ -128,7 +128,7 @@ pub(super) fn take() -> Result<()> {
     if kept.len() != 1 {
         bail!("got {} descriptors instead of one", kept.len());
     }
-    WORDS.listen();
-    say(&json!({"event": "ready"}));
-    stay()
+    COMMANDS.listen();
+    emit(&json!({"event": "ready"}));
+    park()
 }

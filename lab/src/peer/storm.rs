@@ -20,16 +20,16 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use serde_json::json;
 
-use super::talk::{WORDS, say, stay};
+use super::stdio::{COMMANDS, emit, park};
 use crate::storm::{End, Number, PROCESSES, Side, write_ends};
 
 /// Arguments of both roles.
 #[derive(Args, Clone, Debug)]
-struct Part {
+struct Common {
     /// Which of its side's processes this is.
     #[arg(long)]
     number: u64,
-    /// Where to write what was done, once it is.
+    /// Where to write the records.
     #[arg(long)]
     record: PathBuf,
 }
@@ -38,7 +38,7 @@ struct Part {
 #[derive(Args, Clone, Debug)]
 pub struct Client {
     #[command(flatten)]
-    part: Part,
+    common: Common,
     /// Connections a second of the whole storm.
     #[arg(long)]
     rate: u64,
@@ -51,24 +51,24 @@ pub struct Client {
 #[derive(Args, Clone, Debug)]
 pub struct Server {
     #[command(flatten)]
-    part: Part,
+    common: Common,
 }
 
 const THREAD_NAME: &str = "storm-thread";
 /// Threads of a client: one waits for answers while the other asks.
 const THREADS: u64 = 2;
-/// Connections a thread has open at once. One at a time would be two changes of context each, and these cost more than
-/// the connection.
+/// Connections a thread has open at once. One at a time would need two context switches each, which cost more than the
+/// connection.
 const BATCH: usize = 16;
 /// net.core.somaxconn of a fresh namespace.
 const BACKLOG: i32 = 4096;
 
 impl Client {
-    pub(super) fn play(self) -> Result<()> {
-        WORDS.listen();
-        name_process("client", self.part.number)?;
-        say(&json!({"event": "ready"}));
-        WORDS.wait("go");
+    pub(super) fn run(self) -> Result<()> {
+        COMMANDS.listen();
+        name_process("client", self.common.number)?;
+        emit(&json!({"event": "ready"}));
+        COMMANDS.wait("go");
         let started = Instant::now();
         let threads = (0..THREADS)
             .map(|thread| {
@@ -84,20 +84,20 @@ impl Client {
             latest = latest.max(late);
         }
         let took = started.elapsed();
-        write_ends(&self.part.record, &ends)?;
-        say(&json!({
+        write_ends(&self.common.record, &ends)?;
+        emit(&json!({
             "event": "done",
             "connections": ends.len(),
             "took_us": took.as_micros() as u64,
             "latest_us": latest.as_micros() as u64,
         }));
-        stay()
+        park()
     }
 
-    /// The connections of one thread, each begun when its time has come, or late; and how late the latest was.
+    /// The connections of one thread, each started when it is due, or late; and the largest lateness.
     fn connect_in_time(&self, thread: u64, started: Instant) -> Result<(Vec<End>, Duration)> {
         let all = PROCESSES * THREADS;
-        let first = self.part.number + PROCESSES * thread;
+        let first = self.common.number + PROCESSES * thread;
         let mut numbers = (first..self.count).step_by(usize::try_from(all)?).map(Number);
         let mut ends = Vec::with_capacity(numbers.size_hint().0);
         let mut latest = Duration::ZERO;
@@ -126,14 +126,14 @@ fn connect(batch: &[Number], ends: &mut Vec<End>) -> IoResult<()> {
         rustix::net::connect(&socket, &to)?;
         let mut stream = TcpStream::from(socket);
         let local = stream.local_addr()?;
-        let mut asked = [7; Number::BYTES_MOST];
+        let mut asked = [7; Number::MAX_BYTES];
         asked[..Number::BYTES].copy_from_slice(&number.0.to_be_bytes());
         stream.write_all(&asked[..number.asked()])?;
         open.push((number, stream, local));
     }
     let mut waiting = Vec::with_capacity(batch.len());
     for (number, mut stream, local) in open {
-        let mut answer = [0; Number::BYTES_MOST];
+        let mut answer = [0; Number::MAX_BYTES];
         stream.read_exact(&mut answer[..number.answered()])?;
         ends.push(End {
             number: number.0,
@@ -155,7 +155,7 @@ fn connect(batch: &[Number], ends: &mut Vec<End>) -> IoResult<()> {
 fn end_of(stream: &mut TcpStream) -> IoResult<()> {
     match stream.read(&mut [0])? {
         0 => Ok(()),
-        _ => Err(Error::new(ErrorKind::InvalidData, "there came more than was agreed")),
+        _ => Err(Error::new(ErrorKind::InvalidData, "more bytes arrived than scheduled")),
     }
 }
 
@@ -168,9 +168,9 @@ struct Served {
 }
 
 impl Server {
-    pub(super) fn play(&self) -> Result<()> {
-        WORDS.listen();
-        let number = self.part.number;
+    pub(super) fn run(&self) -> Result<()> {
+        COMMANDS.listen();
+        let number = self.common.number;
         name_process("server", number)?;
         let port = Number::port_of(number);
         let listeners = [
@@ -184,9 +184,9 @@ impl Server {
                 served.is_broken.store(true, SeqCst);
             }
         })?;
-        say(&json!({"event": "ready"}));
-        // Told when the clients are done: then all are accepted, and the last are about to be over.
-        WORDS.wait("report");
+        emit(&json!({"event": "ready"}));
+        // Sent when the clients are done: then all are accepted, and the last are about to close.
+        COMMANDS.wait("report");
         let ends = loop {
             if served.is_broken.load(SeqCst) {
                 bail!("a connection broke on the server's side: see above");
@@ -198,14 +198,14 @@ impl Server {
             drop(ends);
             sleep(Duration::from_millis(1));
         };
-        write_ends(&self.part.record, &ends)?;
-        say(&json!({"event": "done", "connections": ends.len()}));
-        stay()
+        write_ends(&self.common.record, &ends)?;
+        emit(&json!({"event": "done", "connections": ends.len()}));
+        park()
     }
 }
 
 impl Served {
-    /// Takes whatever has come, and waits only where there is nothing: neither a connection nor the end of the oldest.
+    /// Serves all connections that are ready, and blocks only while there is neither a new one nor the end of the oldest.
     fn serve(&self, listeners: &[TcpListener]) -> Result<()> {
         let mut waiting: VecDeque<(TcpStream, End)> = VecDeque::new();
         loop {
@@ -246,10 +246,10 @@ impl Served {
     }
 }
 
-/// Reads what is asked, which is on its way, and answers.
+/// Reads the request and answers.
 fn answer(mut stream: TcpStream, remote: SocketAddr) -> IoResult<(TcpStream, End)> {
     let local = stream.local_addr()?;
-    let mut asked = [0; Number::BYTES_MOST + 1];
+    let mut asked = [0; Number::MAX_BYTES + 1];
     let mut received = 0;
     let number = loop {
         let bytes = stream.read(&mut asked[received..])?;

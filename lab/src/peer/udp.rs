@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 
-use super::talk::{WORDS, say, stay};
+use super::stdio::{COMMANDS, emit, park};
 
 /// Arguments of `udp`.
 #[derive(Args, Clone, Debug)]
@@ -18,20 +18,20 @@ pub struct Udp {
     /// Connects to this address.
     #[arg(long)]
     to: Option<SocketAddr>,
-    /// Sends a datagram of 100 bytes each so many milliseconds (needs `--to`).
+    /// Milliseconds between two datagrams of 100 bytes (needs `--to`).
     #[arg(long)]
     every_ms: Option<u64>,
 }
 
 impl Udp {
-    pub(super) fn play(&self) -> Result<()> {
-        WORDS.listen();
+    pub(super) fn run(&self) -> Result<()> {
+        COMMANDS.listen();
         let socket =
             UdpSocket::bind(self.at).with_context(|| format!("binding UDP to {}", self.at))?;
         if let Some(to) = self.to {
             socket.connect(to).with_context(|| format!("connecting UDP to {to}"))?;
         }
-        say(&json!({"event": "ready", "local": socket.local_addr()?}));
+        emit(&json!({"event": "ready", "local": socket.local_addr()?}));
         let reader = socket.try_clone().context("sharing the socket with the thread that reads")?;
         std::thread::spawn(move || {
             let mut datagram = [0; 2048];
@@ -41,10 +41,10 @@ impl Udp {
             }
         });
         while let Some(pause) = self.every_ms {
-            // A refused datagram (nobody there) is part of UDP.
+            // A refused datagram (no receiver) is part of UDP.
             let _ = socket.send(&[7; 100]);
             std::thread::sleep(Duration::from_millis(pause));
         }
-        stay()
+        park()
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection does, written as `name:number:number`: the vocabulary of the scenarios.
+//! What a connection does, written as `name:number:number` in scenarios.
 
 use std::io::{ErrorKind, Read, Result, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::talk::{WORDS, say};
+use super::stdio::{COMMANDS, emit};
 
 /// The work of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// `sink`: reads all, at once.
     Sink,
-    /// `flood` or `flood:BYTES`: writes as fast as the kernel takes it, so many bytes a call.
+    /// `flood` or `flood:BYTES`: writes as fast as the kernel accepts, BYTES a call.
     Flood(usize),
-    /// `drip:BYTES:MILLIS`: writes so many bytes each so many milliseconds.
+    /// `drip:BYTES:MILLIS`: writes BYTES every MILLIS.
     Drip(usize, u64),
-    /// `sip:BYTES`: reads so many bytes per second.
+    /// `sip:BYTES`: reads BYTES per second.
     Sip(u64),
     /// `ignore`: neither reads nor writes.
     Ignore,
@@ -27,14 +27,14 @@ pub enum Work {
     Ask(usize, usize, u64),
     /// `answer:REQUEST:RESPONSE`: the other side of `ask`.
     Answer(usize, usize),
-    /// `exact:SEND:RECEIVE`: moves exactly so many bytes each way, says so, and stays open; `fin` shuts its sending side.
+    /// `exact:SEND:RECEIVE`: moves exactly SEND and RECEIVE bytes, reports that, and stays open; `fin` shuts its sending side.
     Exact(u64, u64),
     /// `hello:BYTES`: writes once, then reads all.
     Hello(usize),
 }
 
 const CHUNK: usize = 256 * 1024;
-/// A slow reader takes its ration so often: fine enough that the window, not the rhythm, is what the peer feels.
+/// Reads per second of a slow reader: often enough that the window, not the interval, limits the peer.
 const SIPS_PER_SECOND: u64 = 20;
 
 impl FromStr for Work {
@@ -100,9 +100,9 @@ impl Work {
         {
             eprintln!("lab peer: doing {self:?} failed: {error}");
         }
-        // An ended work does not close: what the peer then sees must be the scenario's choice, not an accident.
+        // The end of the work does not close the connection: the scenario decides when that happens.
         if matches!(self, Self::Ignore | Self::Exact(..)) {
-            WORDS.wait("close");
+            COMMANDS.wait("close");
         }
     }
 }
@@ -187,10 +187,10 @@ fn exact(stream: &TcpStream, send: u64, receive: u64) -> Result<()> {
         }
         received
     });
-    say(&json!({"event": "moved", "sent": sent.load(Relaxed), "received": received}));
-    WORDS.wait("fin");
+    emit(&json!({"event": "moved", "sent": sent.load(Relaxed), "received": received}));
+    COMMANDS.wait("fin");
     stream.shutdown(Shutdown::Write)?;
-    say(&json!({"event": "fin"}));
+    emit(&json!({"event": "fin"}));
     Ok(())
 }
 

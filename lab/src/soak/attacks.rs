@@ -1,28 +1,28 @@
-//! Who attacks: a table. Each attack has a thread of its own and goes on until the field says stop.
+//! The table of attacks. Each runs in a thread of its own until the context stops.
 
-use super::field::Field;
-use super::{hoard, malformed, noise, stay, vanish};
+use super::context::AttackContext;
+use super::{malformed, memory_hog, noise, slow_clients, unreachable};
 
 /// One attack.
 pub(super) struct Attack {
-    /// Runs until the field says stop; told its number, for random numbers of its own.
-    pub(super) run: fn(&Field<'_>, u64),
+    /// Runs until the context stops. Its argument is the attack's number, the seed of its random numbers.
+    pub(super) run: fn(&AttackContext<'_>, u64),
 }
 
 /// All of them.
 pub(super) const ATTACKS: &[Attack] = &[
-    // Nothing is said for long.
-    Attack { run: stay::idle },
-    // A head that never ends, a byte at a time.
-    Attack { run: stay::slow_heads },
+    // Clients that send nothing.
+    Attack { run: slow_clients::idle },
+    // A request head without an end, a byte at a time.
+    Attack { run: slow_clients::slow_heads },
     // Answers of megabytes are read a byte a second, or never.
-    Attack { run: stay::slow_readers },
-    // Streams of changes that nobody reads.
-    Attack { run: stay::deaf_subscribers },
-    // Bodies and lines of which the end never comes.
-    Attack { run: hoard::unfinished },
-    // Many requests for long answers at once, of which no answer is read.
-    Attack { run: hoard::pipelined },
+    Attack { run: slow_clients::slow_readers },
+    // Streams of changes that are not read.
+    Attack { run: slow_clients::unread_streams },
+    // Bodies and lines without an end.
+    Attack { run: memory_hog::unfinished },
+    // Pipelined requests for long answers that are not read.
+    Attack { run: memory_hog::pipelined },
     // Requests HTTP does not allow, and huge ones.
     Attack { run: malformed::requests },
     Attack { run: malformed::header_floods },
@@ -31,6 +31,6 @@ pub(super) const ATTACKS: &[Attack] = &[
     Attack { run: noise::bytes },
     // Connections opened and closed as fast as they come.
     Attack { run: noise::churn },
-    // Clients whose machine is gone.
-    Attack { run: vanish::vanish },
+    // Clients whose host became unreachable.
+    Attack { run: unreachable::unreachable },
 ];

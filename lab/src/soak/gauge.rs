@@ -1,5 +1,5 @@
-//! What is measured while the attack goes on: by the kernel, by a subscriber, by the agent's own word, and by a
-//! thread that does nothing but wake up, so that a machine that is late itself is not held against the agent.
+//! Measures the agent during the attack: by the kernel, by a subscriber, by `/health`, and by a control thread that only
+//! wakes up, whose lateness is the machine's own.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,55 +12,56 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::agent::{Agent, HttpAnswer};
+use crate::health::{Schedule, Snapshot, UPDATE_EVENT};
 
-use super::customer::QUESTIONS;
-use super::field::{Field, at};
+use super::context::{AttackContext, at};
+use super::requests::REQUESTS;
 
-/// As often as the agent's beat is due.
-const BEAT_US: i64 = 1_000_000;
-/// The control thread wakes up so often.
-const WAKE_EVERY: Duration = Duration::from_millis(20);
-/// The page of health is read so often, to see the time of each snapshot.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A beat comes each second; a stream that told of none for so long has been forgotten. It waits for its turn among
-/// those who ask for long answers.
+/// The agent's sample interval.
+const INTERVAL_US: i64 = 1_000_000;
+/// How often the control thread wakes up.
+const WAKE_INTERVAL: Duration = Duration::from_millis(20);
+/// How often `/health` is read for the time of the snapshot.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+/// How long a stream may lack updates, one of which is due each second. It waits for its turn behind long answers.
 const SILENCE: Duration = Duration::from_secs(20);
-/// Beats after which the measuring can begin.
-const WARM_BEATS: u64 = 2;
-/// Troubles that are kept; the rest is counted.
-const TROUBLES_KEPT: usize = 20;
+/// Updates after which measuring can start.
+const WARM_UPDATES: u64 = 2;
+/// Errors that are kept; further ones are only counted.
+const MAX_ERRORS: usize = 20;
 
 /// All that was read so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readings {
-    /// Beats that were seen, and beats the subscriber was told of.
+    /// Snapshots seen by `/health`.
     pub(super) updates: u64,
-    pub(super) told: u64,
-    /// Farthest that two successive snapshots were from being a second apart.
-    pub(super) gap_worst: Duration,
-    /// Latest that a thread which does nothing but wake up woke up.
-    pub(super) control_worst: Duration,
-    /// As the agent says.
-    pub(super) slip_worst: Duration,
+    /// Updates the subscriber received.
+    pub(super) received: u64,
+    /// The largest deviation of two successive snapshots from the interval.
+    pub(super) gap_max: Duration,
+    /// The largest lateness of the control thread.
+    pub(super) control_lateness_max: Duration,
+    /// From `/health`.
+    pub(super) lateness_max: Duration,
     pub(super) samples_skipped: u64,
     pub(super) sockets: u64,
     pub(super) clients: u64,
     pub(super) refused: u64,
-    /// As the kernel says.
+    /// From `/proc`.
     pub(super) resident: u64,
     pub(super) resident_peak: u64,
     pub(super) descriptors: usize,
-    /// Questions of the client that behaves.
+    /// Requests of the probe client.
     pub(super) answers: u64,
-    pub(super) answer_worst: Duration,
+    pub(super) answer_time_max: Duration,
     pub(super) answered: BTreeSet<&'static str>,
-    /// What went wrong, the first of it.
-    pub(super) troubles: Vec<String>,
-    pub(super) troubles_more: u64,
-    pub(super) is_gone: bool,
+    /// The first errors.
+    pub(super) errors: Vec<String>,
+    pub(super) further_errors: u64,
+    pub(super) has_exited: bool,
 }
 
-/// Where all write down what they read.
+/// The readings, shared by the threads that measure.
 #[derive(Debug, Default)]
 pub(super) struct Gauge(Mutex<Readings>);
 
@@ -77,49 +78,49 @@ impl Gauge {
         let mut readings = self.lock();
         readings.answers += 1;
         readings.answered.insert(name);
-        readings.answer_worst = readings.answer_worst.max(after);
+        readings.answer_time_max = readings.answer_time_max.max(after);
     }
 
     pub(super) fn refused(&self, name: &str, why: &str) {
-        self.trouble(format!("{name} was not answered: {why}"));
+        self.record_error(format!("{name} was not answered: {why}"));
     }
 
-    fn trouble(&self, what: String) {
+    fn record_error(&self, what: String) {
         let mut readings = self.lock();
-        if readings.troubles.len() < TROUBLES_KEPT {
-            readings.troubles.push(what);
+        if readings.errors.len() < MAX_ERRORS {
+            readings.errors.push(what);
         } else {
-            readings.troubles_more += 1;
+            readings.further_errors += 1;
         }
     }
 
-    /// Whether every question was answered once and beats come.
+    /// Whether every request was answered once and updates arrive.
     pub(super) fn is_warm(&self) -> bool {
         let readings = self.lock();
-        readings.answered.len() == QUESTIONS.len()
-            && readings.updates >= WARM_BEATS
-            && readings.told >= WARM_BEATS
+        readings.answered.len() == REQUESTS.len()
+            && readings.updates >= WARM_UPDATES
+            && readings.received >= WARM_UPDATES
     }
 
-    /// Wakes up again and again.
-    pub(super) fn control(&self, field: &Field<'_>) {
+    /// Wakes up at a fixed interval and measures its own lateness.
+    pub(super) fn control(&self, context: &AttackContext<'_>) {
         let mut due = Instant::now();
-        while field.goes_on() {
-            due += WAKE_EVERY;
+        while context.is_running() {
+            due += WAKE_INTERVAL;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let late = due.elapsed();
             let mut readings = self.lock();
-            readings.control_worst = readings.control_worst.max(late);
-            // What was slept through is not made up for.
+            readings.control_lateness_max = readings.control_lateness_max.max(late);
+            // Missed wake-ups are not made up for.
             due = due.max(Instant::now());
         }
     }
 
-    /// Sees when each snapshot was made, on the page that is never kept waiting by long answers.
-    pub(super) fn watch(&self, field: &Field<'_>) {
+    /// Reads the time of each snapshot from `/health`, which does not wait behind long answers.
+    pub(super) fn watch(&self, context: &AttackContext<'_>) {
         let mut last = None;
-        while field.goes_on() {
-            // What goes wrong here goes wrong for the client that behaves too.
+        while context.is_running() {
+            // The probe client records errors of `/health`.
             if let Ok(snapshot) = snapshot() {
                 if let Some((sequence, at_us)) =
                     last.filter(|last: &(u64, i64)| last.0 < snapshot.0)
@@ -128,57 +129,57 @@ impl Gauge {
                 }
                 last = Some(snapshot);
             }
-            field.pause(LOOK_EVERY);
+            context.pause(SAMPLE_INTERVAL);
         }
     }
 
-    /// So many beats later a snapshot was made so much later.
+    /// Records that `updates` intervals took `later_us`.
     fn update(&self, updates: u64, later_us: i64) {
-        let due = i64::try_from(updates).unwrap_or(i64::MAX).saturating_mul(BEAT_US);
+        let due = i64::try_from(updates).unwrap_or(i64::MAX).saturating_mul(INTERVAL_US);
         let off = Duration::from_micros(later_us.abs_diff(due));
         let mut readings = self.lock();
         readings.updates += updates;
-        readings.gap_worst = readings.gap_worst.max(off);
+        readings.gap_max = readings.gap_max.max(off);
     }
 
-    /// Listens to the agent's beats as they are told.
-    pub(super) fn subscribe(&self, field: &Field<'_>) {
-        while field.goes_on() {
-            if let Err(error) = self.listen(field)
-                && field.goes_on()
+    /// Reads the agent's updates from its stream.
+    pub(super) fn subscribe(&self, context: &AttackContext<'_>) {
+        while context.is_running() {
+            if let Err(error) = self.listen(context)
+                && context.is_running()
             {
-                self.trouble(format!("the subscriber lost its stream: {error:#}"));
-                field.pause(Duration::from_secs(1));
+                self.record_error(format!("the subscriber lost its stream: {error:#}"));
+                context.pause(Duration::from_secs(1));
             }
         }
     }
 
-    fn listen(&self, field: &Field<'_>) -> Result<()> {
+    fn listen(&self, context: &AttackContext<'_>) -> Result<()> {
         let mut stream = TcpStream::connect_timeout(&at(7979), SILENCE)?;
         stream.set_read_timeout(Some(SILENCE))?;
-        // Nothing matches: only beats are told.
+        // Nothing matches the filter: only updates are sent.
         stream.write_all(
             b"GET /api/v1/changes?updates=false&filter=local_port==1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         )?;
         for line in BufReader::new(stream).lines() {
-            if line? == "event: beat" {
-                self.lock().told += 1;
+            if line?.strip_prefix("event: ") == Some(UPDATE_EVENT) {
+                self.lock().received += 1;
             }
-            if !field.goes_on() {
+            if !context.is_running() {
                 return Ok(());
             }
         }
         anyhow::bail!("the agent ended the stream")
     }
 
-    /// Asks the kernel and the agent.
+    /// Reads `/proc` and `/health`.
     pub(super) fn sample(&self, agent: &Agent) -> Result<()> {
         let Ok(status) = fs::read_to_string(format!("/proc/{}/status", agent.pid())) else {
-            self.lock().is_gone = true;
+            self.lock().has_exited = true;
             return Ok(());
         };
         if status.contains("State:\tZ") {
-            self.lock().is_gone = true;
+            self.lock().has_exited = true;
             return Ok(());
         }
         let descriptors = descriptors(agent.pid())?;
@@ -189,24 +190,24 @@ impl Gauge {
             readings.descriptors = descriptors;
         }
         match agent.health(None) {
-            Ok(health) => self.heard(&health),
-            Err(error) => self.trouble(format!("its health page: {error:#}")),
+            Ok(health) => self.read_health(&health),
+            Err(error) => self.record_error(format!("/health: {error:#}")),
         }
         Ok(())
     }
 
-    /// Notes what a health page says.
-    fn heard(&self, health: &Value) {
+    /// Records the figures of `/health`.
+    fn read_health(&self, health: &Value) {
         let mut readings = self.lock();
         let number = |place: &str| health.pointer(place).and_then(Value::as_u64);
-        match (number("/beats/slip_max_us"), number("/beats/missed")) {
-            (Some(slip), Some(missed)) => {
-                readings.slip_worst = Duration::from_micros(slip);
-                readings.samples_skipped = missed;
+        match Schedule::read(health) {
+            Ok(schedule) => {
+                readings.lateness_max = schedule.lateness_max;
+                readings.samples_skipped = schedule.skipped;
             }
-            _ => {
+            Err(error) => {
                 drop(readings);
-                return self.trouble(format!("its health page has no beats: {health}"));
+                return self.record_error(format!("no schedule in /health: {error:#}"));
             }
         }
         readings.sockets = number("/sockets").unwrap_or_default();
@@ -215,38 +216,37 @@ impl Gauge {
         readings.refused = refused.map_or(0, |all| all.values().filter_map(Value::as_u64).sum());
     }
 
-    /// One line of print.
+    /// One line of the printed progress.
     pub(super) fn line(&self, at: Duration) -> String {
         let r = self.lock();
         format!(
-            "{:>5}s  clients {:>5}  sockets {:>6}  slip {:>7.3?}  gap {:>7.3?}  (machine {:>7.3?})  \
-             resident {:>4} MB (peak {:>4})  fds {:>5}  answers {:>5} (worst {:.0?})  refused {:>6}  troubles {}",
+            "{:>5}s  clients {:>5}  sockets {:>6}  lateness {:>7.3?}  gap {:>7.3?}  (machine {:>7.3?})  \
+             resident {:>4} MB (peak {:>4})  fds {:>5}  answers {:>5} (worst {:.0?})  refused {:>6}  errors {}",
             at.as_secs(),
             r.clients,
             r.sockets,
-            r.slip_worst,
-            r.gap_worst,
-            r.control_worst,
+            r.lateness_max,
+            r.gap_max,
+            r.control_lateness_max,
             r.resident / 1_000_000,
             r.resident_peak / 1_000_000,
             r.descriptors,
             r.answers,
-            r.answer_worst,
+            r.answer_time_max,
             r.refused,
-            r.troubles.len() as u64 + r.troubles_more,
+            r.errors.len() as u64 + r.further_errors,
         )
     }
 }
 
-/// The number of the latest snapshot, and when it was made.
+/// The number and time of the latest snapshot.
 fn snapshot() -> Result<(u64, i64)> {
     let mut stream = TcpStream::connect_timeout(&at(7979), SILENCE)?;
     stream.set_read_timeout(Some(SILENCE))?;
     stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let health: Value = serde_json::from_slice(&HttpAnswer::read(&mut stream)?.body)?;
-    let sequence = health.pointer("/snapshot/sequence").and_then(Value::as_u64);
-    let at_us = health.pointer("/snapshot/at_us").and_then(Value::as_i64);
-    sequence.zip(at_us).context("a health page without a snapshot")
+    let snapshot = Snapshot::read(&health)?;
+    Ok((snapshot.sequence, snapshot.at_us))
 }
 
 /// Open descriptors of a process.

@@ -3,16 +3,16 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use super::field::{Field, HTTP_PORTS};
+use super::context::{AttackContext, HTTP_PORTS};
 use super::random::Random;
 
-/// Nobody waits longer for what the agent says to nonsense.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// So many requests are sent one after another before a pause, so that the agent is not only met by this.
+/// How long to wait for an answer to a malformed request.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
+/// Requests between two pauses, which leave the agent to the other attacks.
 const BURST: usize = 20;
 /// Between two bursts.
 const REST: Duration = Duration::from_millis(100);
-/// Longer than anything that is read.
+/// Longer than any part of a request that is accepted.
 const HUGE: usize = 1 << 20;
 
 const ONCE: &[&[u8]] = &[
@@ -46,25 +46,25 @@ const ONCE: &[&[u8]] = &[
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
 ];
 
-/// Nonsense, and much of it.
-pub(super) fn requests(field: &Field<'_>, number: u64) {
-    let mut random = Random::new(field.seed ^ number);
-    while field.goes_on() {
+/// Sends malformed and huge requests.
+pub(super) fn requests(context: &AttackContext<'_>, number: u64) {
+    let mut random = Random::new(context.seed ^ number);
+    while context.is_running() {
         for _ in 0..BURST {
             let request = match random.below(4) {
                 0 => huge(&mut random),
                 _ => random.pick(ONCE).to_vec(),
             };
-            say(field, *random.pick(&HTTP_PORTS), &request);
+            send(context, *random.pick(&HTTP_PORTS), &request);
         }
-        field.pause(REST);
+        context.pause(REST);
     }
 }
 
-/// Heads near and beyond what is taken, one behind the other on the same connection.
-pub(super) fn header_floods(field: &Field<'_>, number: u64) {
-    let mut random = Random::new(field.seed ^ number);
-    while field.goes_on() {
+/// Sends heads near and beyond the limits, pipelined on one connection.
+pub(super) fn header_floods(context: &AttackContext<'_>, number: u64) {
+    let mut random = Random::new(context.seed ^ number);
+    while context.is_running() {
         let (count, length) =
             *random.pick(&[(90, 100), (99, 150), (120, 10), (10_000, 3), (3, 9000)]);
         let mut head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n".to_vec();
@@ -74,8 +74,8 @@ pub(super) fn header_floods(field: &Field<'_>, number: u64) {
             head.extend_from_slice(b"\r\n");
         }
         head.extend_from_slice(b"\r\n");
-        say(field, *random.pick(&HTTP_PORTS), &head.repeat(1 + random.below(8)));
-        field.pause(Duration::from_millis(20));
+        send(context, *random.pick(&HTTP_PORTS), &head.repeat(1 + random.below(8)));
+        context.pause(Duration::from_millis(20));
     }
 }
 
@@ -101,14 +101,14 @@ fn huge(random: &mut Random) -> Vec<u8> {
     }
 }
 
-/// Sends it, listens for a moment, and goes.
-fn say(field: &Field<'_>, port: u16, request: &[u8]) {
-    let Ok(mut client) = field.dial(port) else { return };
+/// Sends the request, waits shortly for an answer, and closes.
+fn send(context: &AttackContext<'_>, port: u16, request: &[u8]) {
+    let Ok(mut client) = context.dial(port) else { return };
     let timed = client
-        .set_write_timeout(Some(PATIENCE))
-        .and_then(|()| client.set_read_timeout(Some(PATIENCE)));
+        .set_write_timeout(Some(ANSWER_TIMEOUT))
+        .and_then(|()| client.set_read_timeout(Some(ANSWER_TIMEOUT)));
     if timed.is_ok() {
-        // The agent may have closed already; what it says does not matter here.
+        // The agent may have closed already; its answer does not matter here.
         let _ = client.write_all(request);
         let _ = client.read(&mut [0; 4096]);
     }

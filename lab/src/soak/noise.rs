@@ -1,24 +1,24 @@
-//! Random bytes, mutated requests, and connections that only come and go.
+//! Random bytes, mutated requests, and connections that are opened and closed.
 
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use super::field::{Field, PORTS, reset};
+use super::context::{AttackContext, PORTS, reset};
 use super::random::Random;
 
-/// Nobody waits longer for what the agent says to noise.
-const PATIENCE: Duration = Duration::from_millis(30);
+/// How long to wait for an answer to noise.
+const NOISE_TIMEOUT: Duration = Duration::from_millis(30);
 /// Longest random bytes.
 const LONGEST: usize = 8 << 10;
 /// Most mutations of one request.
 const MUTATIONS: usize = 6;
-/// Connections that come and go between two pauses.
+/// Connections between two pauses.
 const BURST: usize = 30;
 /// Between two bursts; so a few hundred a second.
 const REST: Duration = Duration::from_millis(50);
 
-/// What the ports understand, to be mutated.
-const SENSE: &[&[u8]] = &[
+/// Valid requests, to be mutated.
+const VALID_REQUESTS: &[&[u8]] = &[
     b"GET /api/v1/connections?filter=process%20==%20nginx&sort=-rtt&limit=3 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET /api/v1/changes?since=0123456789abcdef-7 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n",
     b"GET /api/v1/snapshot?view=all HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -34,9 +34,9 @@ const SENSE: &[&[u8]] = &[
 ];
 
 /// Random and mutated bytes on every port.
-pub(super) fn bytes(field: &Field<'_>, number: u64) {
-    let mut random = Random::new(field.seed ^ (number << 32));
-    while field.goes_on() {
+pub(super) fn bytes(context: &AttackContext<'_>, number: u64) {
+    let mut random = Random::new(context.seed ^ (number << 32));
+    while context.is_running() {
         let (_, port) = *random.pick(&PORTS);
         let words = match random.below(3) {
             0 => {
@@ -44,16 +44,16 @@ pub(super) fn bytes(field: &Field<'_>, number: u64) {
                 random.bytes(length)
             }
             _ => {
-                let sense = random.pick(SENSE).to_vec();
-                mutated(sense, &mut random)
+                let request = random.pick(VALID_REQUESTS).to_vec();
+                mutated(request, &mut random)
             }
         };
-        let Ok(mut client) = field.dial(port) else { continue };
+        let Ok(mut client) = context.dial(port) else { continue };
         let timed = client
-            .set_write_timeout(Some(PATIENCE))
-            .and_then(|()| client.set_read_timeout(Some(PATIENCE)));
+            .set_write_timeout(Some(NOISE_TIMEOUT))
+            .and_then(|()| client.set_read_timeout(Some(NOISE_TIMEOUT)));
         if timed.is_ok() {
-            // The agent may have closed already; what it says does not matter here.
+            // The agent may have closed already; its answer does not matter here.
             let _ = client.write_all(&words);
             let _ = client.read(&mut [0; 4096]);
         }
@@ -87,22 +87,22 @@ fn mutated(mut bytes: Vec<u8>, random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Opens and closes, some with a reset, some with a word.
-pub(super) fn churn(field: &Field<'_>, number: u64) {
-    let mut random = Random::new(field.seed ^ (number << 32));
-    while field.goes_on() {
+/// Opens and closes connections, some with a reset, some after a request.
+pub(super) fn churn(context: &AttackContext<'_>, number: u64) {
+    let mut random = Random::new(context.seed ^ (number << 32));
+    while context.is_running() {
         for _ in 0..BURST {
             let (_, port) = *random.pick(&PORTS);
-            let Ok(mut client) = field.dial(port) else { continue };
+            let Ok(mut client) = context.dial(port) else { continue };
             if random.below(2) == 0 {
-                // Closing is what this is about; whether the word arrives is not.
+                // Whether the request arrives does not matter here.
                 let _ = client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
             }
             if random.below(2) == 0 {
                 reset(&client);
             }
         }
-        field.pause(REST);
+        context.pause(REST);
     }
 }
 
@@ -111,12 +111,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mutations_come_again_and_change_something() {
+    fn mutations_are_reproducible_and_change_something() {
         let all = |seed| {
             let mut random = Random::new(seed);
-            (0..50).map(|_| mutated(SENSE[0].to_vec(), &mut random)).collect::<Vec<_>>()
+            (0..50).map(|_| mutated(VALID_REQUESTS[0].to_vec(), &mut random)).collect::<Vec<_>>()
         };
         assert_eq!(all(3), all(3));
-        assert!(all(3).iter().filter(|bytes| *bytes != SENSE[0]).count() > 45);
+        assert!(all(3).iter().filter(|bytes| *bytes != VALID_REQUESTS[0]).count() > 45);
     }
 }

@@ -1,4 +1,4 @@
-//! What the agent promises, as numbers, and which of it did not hold.
+//! The limits the agent keeps under attack, and which of them were exceeded.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -6,36 +6,38 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::END_WITHIN;
-use super::customer::QUESTIONS;
+use crate::health::Schedule;
+
+use super::STOP_TIMEOUT;
 use super::gauge::Readings;
+use super::requests::REQUESTS;
 
-/// A beat may be so late, beyond what the machine itself is late: a thread that does nothing but wake up shows that.
-const SLIP_MOST: Duration = Duration::from_millis(100);
+/// How late a sample may be, beyond the lateness of the control thread.
+const MAX_LATENESS: Duration = Duration::from_millis(100);
 
-/// A machine on which a thread that does nothing but wake up is so late has no time to look in.
-const STOOD_STILL: Duration = Duration::from_millis(500);
+/// Lateness of the control thread from which on the machine counts as stalled, and samples may be skipped.
+const STALLED: Duration = Duration::from_millis(500);
 const MIB: u64 = 1 << 20;
-/// The most memory the agent may use under its default limits with ten thousand sockets, bytes; the parts are
-/// from the constants of `surfaces/server`.
-const RESIDENT_MOST: u64 =
-    STATE + ON_THEIR_WAY + BODIES + BUFFERS + STREAMS + SHELF + BEING_WRITTEN;
-/// The agent itself, with its state of ten thousand sockets and of those that closed lately.
+/// The most memory, in bytes, that the agent may use under its default limits with ten thousand sockets; the parts follow
+/// from constants of `surfaces/server`.
+const MAX_RESIDENT: u64 =
+    STATE + BYTES_IN_FLIGHT + BODIES + BUFFERS + STREAMS + RESPONSE_CACHE + BEING_WRITTEN;
+/// The agent itself, with its state of ten thousand sockets and recently closed ones.
 const STATE: u64 = 80 * MIB;
-/// `HELD_BYTES`, and one list of ten thousand rows beyond it, which may always be sent.
-const ON_THEIR_WAY: u64 = (64 + 24) * MIB;
+/// The bound of bytes in flight, and one list of ten thousand rows beyond it, which may always be sent.
+const BYTES_IN_FLIGHT: u64 = (64 + 24) * MIB;
 /// `BODIES_BYTES`.
 const BODIES: u64 = 32 * MIB;
-/// Each of `CLIENTS` with a read buffer of `HEAD_BYTES` and a piece below `COUNTED_FROM`.
+/// Each of `CLIENTS` with a read buffer of `HEAD_BYTES` and a chunk below `COUNTED_FROM`.
 const BUFFERS: u64 = 3072 * (16 + 16) * 1024;
-/// 32 streams of changes, of three pieces of 256 KiB.
+/// 32 streams of changes, of three chunks of 256 KiB.
 const STREAMS: u64 = 24 * MIB;
-/// Lists of this beat that are kept for whoever asks next.
-const SHELF: u64 = 64 * MIB;
+/// Lists of the current snapshot in the response cache.
+const RESPONSE_CACHE: u64 = 64 * MIB;
 /// Lists that `BLOCKING_THREADS` are writing, each with room to grow.
 const BEING_WRITTEN: u64 = 4 * 48 * MIB;
 
-/// What came of it.
+/// The result of a soak.
 #[derive(Debug)]
 pub struct Verdict {
     figures: String,
@@ -48,58 +50,59 @@ impl Verdict {
         last: &Value,
         (before, after): (usize, usize),
         ended: Result<(ExitStatus, Duration)>,
-        said: &[String],
+        stderr: &[String],
     ) -> Self {
         let mut broken = Vec::new();
-        let mut must = |holds: bool, otherwise: String| {
-            if !holds {
+        let mut must = |is_ok: bool, otherwise: String| {
+            if !is_ok {
                 broken.push(otherwise);
             }
         };
-        let number = |place: &str| last.pointer(place).and_then(Value::as_u64);
-        let slip = Duration::from_micros(number("/beats/slip_max_us").unwrap_or(u64::MAX));
-        let missed = number("/beats/missed").unwrap_or(u64::MAX);
-        let most = SLIP_MOST + r.control_worst;
+        let schedule = Schedule::read(last);
+        let (lateness, skipped) = schedule.as_ref().map_or((Duration::MAX, u64::MAX), |schedule| {
+            (schedule.lateness_max, schedule.skipped)
+        });
+        let max = MAX_LATENESS + r.control_lateness_max;
         must(
-            slip <= most,
-            format!("a look began {slip:?} late by its own word, more than {most:?}"),
+            lateness <= max,
+            format!("a sample began {lateness:?} late as /health reports, more than {max:?}"),
         );
         must(
-            r.gap_worst <= most,
-            format!("two looks were {:?} off a second, more than {most:?}", r.gap_worst),
+            r.gap_max <= max,
+            format!("two samples were {:?} off the interval, more than {max:?}", r.gap_max),
         );
-        let stood_still = r.control_worst >= STOOD_STILL;
-        must(missed == 0 || stood_still, format!("{missed} looks were left out"));
+        let is_stalled = r.control_lateness_max >= STALLED;
+        must(skipped == 0 || is_stalled, format!("{skipped} samples were skipped"));
         must(
-            r.resident_peak <= RESIDENT_MOST,
+            r.resident_peak <= MAX_RESIDENT,
             format!(
                 "{} MiB were resident, more than {}",
                 r.resident_peak / MIB,
-                RESIDENT_MOST / MIB
+                MAX_RESIDENT / MIB
             ),
         );
         must(
             after <= before,
             format!("{after} descriptors are open after the attack, {before} were before it"),
         );
-        for question in QUESTIONS {
-            let name = question.name;
+        for request in REQUESTS {
+            let name = request.name;
             must(r.answered.contains(name), format!("{name} was never answered"));
         }
-        for trouble in &r.troubles {
+        for trouble in &r.errors {
             must(false, trouble.clone());
         }
-        let more = r.troubles_more;
-        must(more == 0, format!("and {more} troubles more"));
-        for line in said.iter().filter(|line| line.contains("panicked")) {
+        let more = r.further_errors;
+        must(more == 0, format!("and {more} further errors"));
+        for line in stderr.iter().filter(|line| line.contains("panicked")) {
             must(false, format!("it panicked: {line}"));
         }
         let end = match ended {
             Ok((status, after)) => {
                 must(status.success(), format!("it ended with {status} at SIGTERM"));
                 must(
-                    after <= END_WITHIN,
-                    format!("it took {after:?} to end, more than {END_WITHIN:?}"),
+                    after <= STOP_TIMEOUT,
+                    format!("it took {after:?} to end, more than {STOP_TIMEOUT:?}"),
                 );
                 format!("{after:.1?}")
             }
@@ -109,29 +112,29 @@ impl Verdict {
             }
         };
         let figures = format!(
-            "slip {slip:.1?}, gap {:.1?}, machine {:.1?}, {} updates, {} told, {missed} missed, peak {} MiB of {}, \
+            "lateness {lateness:.1?}, gap {:.1?}, machine {:.1?}, {} updates, {} received, {skipped} skipped, peak {} MiB of {}, \
              descriptors {before} → {after}, {} answers, worst {:.0?}, {} refusals, end {end}",
-            r.gap_worst,
-            r.control_worst,
+            r.gap_max,
+            r.control_lateness_max,
             r.updates,
-            r.told,
+            r.received,
             r.resident_peak / MIB,
-            RESIDENT_MOST / MIB,
+            MAX_RESIDENT / MIB,
             r.answers,
-            r.answer_worst,
+            r.answer_time_max,
             r.refused,
         );
         Self { figures, broken }
     }
 
-    /// Whether everything held.
-    pub fn holds(&self) -> bool {
+    /// Whether every limit was kept.
+    pub fn is_ok(&self) -> bool {
         self.broken.is_empty()
     }
 
-    /// The figures, and what did not hold.
+    /// The figures, and the limits that were exceeded.
     pub fn lines(&self) -> Vec<String> {
-        let verdict = if self.holds() { "soak: all held" } else { "soak: BROKEN" };
+        let verdict = if self.is_ok() { "soak: ok" } else { "soak: FAILED" };
         let mut lines = vec![format!("{verdict}: {}", self.figures)];
         lines.extend(self.broken.iter().map(|what| format!("  - {what}")));
         lines

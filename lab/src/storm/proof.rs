@@ -1,4 +1,4 @@
-//! A storm while `conns` watches, and a table of what it told.
+//! Runs a storm while `conns` observes it, and prints a table of what was reported.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-use super::run::{Done, Order, Storm};
+use super::run::{Done, Options, Storm};
 use super::truth::Report;
 use super::watch::{Local, Served};
 use crate::conns::Conns;
 use crate::netns::Namespace;
 
-/// `conns --closed` is ended when all is told; it must not end before.
-const TIME_MOST: Duration = Duration::from_secs(3600);
+/// Longer than any storm: `conns --closed` is stopped once all is reported.
+const MAX_TIME: Duration = Duration::from_secs(3600);
 
 /// Arguments of `conns-lab storm-truth`.
 #[derive(Args, Clone, Debug)]
 pub struct Proof {
     #[command(flatten)]
-    order: Order,
-    /// Who watches; each has a storm of its own.
+    options: Options,
+    /// Which observers; each has a storm of its own.
     #[arg(long, value_delimiter = ',', default_values_t = [Sampler::Closed, Sampler::Events, Sampler::Agent])]
     sampler: Vec<Sampler>,
     /// The conns binary; else $CONNS, else the one beside this program.
@@ -28,10 +28,10 @@ pub struct Proof {
     conns: Option<PathBuf>,
 }
 
-/// Who watches.
+/// The observer of a storm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Sampler {
-    /// `conns --closed --for`, which tells of ends.
+    /// `conns --closed --for`, which reports closed connections.
     Closed,
     /// `conns events`.
     Events,
@@ -50,54 +50,54 @@ impl std::fmt::Display for Sampler {
 }
 
 impl Proof {
-    /// Runs it and prints the tables; whether all holds.
+    /// Runs it and prints the tables; true if every report is ok.
     pub fn run(&self) -> Result<bool> {
         let conns = Conns::find(self.conns.as_deref())?;
         let program = std::env::current_exe().context("finding the own executable")?;
-        let mut all_hold = true;
+        let mut all_ok = true;
         for sampler in &self.sampler {
-            let (done, report) = sampler.watch(&program, conns.path(), self.order)?;
+            let (done, report) = sampler.watch(&program, conns.path(), self.options)?;
             let title = match sampler {
                 Sampler::Closed => "conns --closed -o jsonl",
                 Sampler::Events => "conns events -o jsonl",
                 Sampler::Agent => "conns serve, GET /api/v1/events",
             };
-            println!("## {title}\n\n{}\n\n{report}", told_of(&done, self.order));
-            all_hold &= report.holds();
+            println!("## {title}\n\n{}\n\n{report}", summary(&done, self.options));
+            all_ok &= report.is_ok();
         }
-        Ok(all_hold)
+        Ok(all_ok)
     }
 }
 
-fn told_of(done: &Done, order: Order) -> String {
+fn summary(done: &Done, options: Options) -> String {
     format!(
-        "{} connections in {:.2} s: {:.0} a second ({} wanted), each from 1 to 1000 bytes each way; the latest began {:.1} ms late.",
+        "{} connections in {:.2} s: {:.0} a second ({} expected), each from 1 to 1000 bytes each way; the latest began {:.1} ms late.",
         done.count(),
         done.took.as_secs_f64(),
         done.rate(),
-        order.rate,
+        options.rate,
         done.latest.as_secs_f64() * 1e3,
     )
 }
 
 impl Sampler {
     /// A storm that it watches; `program` has the roles of `conns-lab peer`.
-    pub fn watch(self, program: &Path, conns: &Path, order: Order) -> Result<(Done, Report)> {
+    pub fn watch(self, program: &Path, conns: &Path, options: Options) -> Result<(Done, Report)> {
         let namespace = Namespace::create("storm")?;
-        let storm = Storm::prepare(program, &namespace, order)?;
+        let storm = Storm::prepare(program, &namespace, options)?;
         let (done, report);
         match self {
             Self::Closed | Self::Events => {
                 let watching = match self {
-                    Self::Closed => Local::closed(conns, TIME_MOST)?,
+                    Self::Closed => Local::closed(conns, MAX_TIME)?,
                     _ => Local::events(conns)?,
                 };
-                done = storm.blow()?;
+                done = storm.run()?;
                 report = watching.finish(&done, &namespace)?;
             }
             Self::Agent => {
                 let watching = Served::start(conns)?;
-                done = storm.blow()?;
+                done = storm.run()?;
                 report = watching.finish(&done, &namespace)?;
             }
         }

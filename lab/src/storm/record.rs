@@ -1,4 +1,4 @@
-//! What each end of each connection did, one line each, written down by the process that did it.
+//! The records of a storm: one line for each end of each connection, written by the process that had the end.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail};
 /// Which end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
-    /// That which connected.
+    /// The side that connected.
     Client,
-    /// That which accepted.
+    /// The side that accepted.
     Server,
 }
 
@@ -52,7 +52,7 @@ pub fn write_ends(place: &Path, ends: &[End]) -> Result<()> {
 
 /// Reads what [`write_ends`] wrote.
 pub fn read_ends(place: &Path) -> Result<Vec<End>> {
-    let file = File::open(place).with_context(|| format!("opening {}", place.display()))?;
+    let file = File::open(place).with_context(|| format!("cannot open {}", place.display()))?;
     BufReader::new(file)
         .lines()
         .map(|line| {

@@ -1,4 +1,4 @@
-//! A storm from beginning to end: servers, clients, and the records of both put together.
+//! Runs a storm: servers, clients, and the records of both.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::law::{MOST, Number, PROCESSES};
 use super::record::{End, Side, read_ends};
+use super::schedule::{MAX_CONNECTIONS, Number, PROCESSES};
 use crate::netns::Namespace;
 use crate::process::Peer;
 
-/// More TIME-WAIT stubs than any storm leaves. Where the kernel refuses one, it answers the peer's FIN with RST, and the
-/// connection has not ended as its number says.
-const TIME_WAITS_MOST: &str = "1000000";
-/// How much longer than planned a storm may take: a machine under test is not always fast.
+/// More TIME-WAIT sockets than any storm leaves. Without room for one the kernel answers the peer's FIN with RST, and the
+/// connection does not close as its schedule has it.
+const MAX_TIME_WAITS: &str = "1000000";
+/// How much longer than planned a storm may take.
 const SLACK: Duration = Duration::from_secs(60);
-const END_WITHIN: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// How much.
+/// The size of a storm.
 #[derive(Args, Clone, Copy, Debug)]
-pub struct Order {
+pub struct Options {
     /// Connections begun each second.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub rate: u64,
@@ -33,7 +33,7 @@ pub struct Order {
     pub time: Duration,
 }
 
-impl Order {
+impl Options {
     /// Connections in all.
     pub fn count(&self) -> u64 {
         (self.time.as_secs_f64() * self.rate as f64).round() as u64
@@ -45,23 +45,23 @@ pub fn process_name(side: &str, number: u64) -> String {
     format!("storm-{side}-{number}")
 }
 
-/// The processes of a storm, ready to begin.
+/// The processes of a storm, ready to start.
 #[derive(Debug)]
 pub struct Storm {
-    order: Order,
+    options: Options,
     servers: Vec<Peer>,
     clients: Vec<Peer>,
     folder: Folder,
 }
 
-/// A storm that is over.
+/// A finished storm.
 #[derive(Debug)]
 pub struct Done {
     /// Both ends of all connections.
     pub ends: Vec<End>,
-    /// From the first connection to the end of the last.
+    /// From the first connect to the last close.
     pub took: Duration,
-    /// How late the latest connection began.
+    /// The largest delay of a connect behind its schedule.
     pub latest: Duration,
     /// The process of each side and number.
     pids: HashMap<(Side, u64), u32>,
@@ -69,10 +69,13 @@ pub struct Done {
 
 impl Storm {
     /// Starts the processes inside `namespace`; `program` is one that has the roles of `conns-lab peer`.
-    pub fn prepare(program: &Path, namespace: &Namespace, order: Order) -> Result<Self> {
-        let count = order.count();
-        ensure!((1..=MOST).contains(&count), "a storm has 1 to {MOST} connections, not {count}");
-        namespace.set("net/ipv4/tcp_max_tw_buckets", TIME_WAITS_MOST)?;
+    pub fn prepare(program: &Path, namespace: &Namespace, options: Options) -> Result<Self> {
+        let count = options.count();
+        ensure!(
+            (1..=MAX_CONNECTIONS).contains(&count),
+            "a storm has 1 to {MAX_CONNECTIONS} connections, not {count}"
+        );
+        namespace.set("net/ipv4/tcp_max_tw_buckets", MAX_TIME_WAITS)?;
         let folder = Folder::create()?;
         let start = |side: &str, number: u64, more: String| {
             let record = folder.record(side, number);
@@ -83,18 +86,18 @@ impl Storm {
         let servers = (0..PROCESSES)
             .map(|number| start("server", number, String::new()))
             .collect::<Result<Vec<_>>>()?;
-        let more = format!("--rate {} --count {}", order.rate, count);
+        let more = format!("--rate {} --count {}", options.rate, count);
         let clients = (0..PROCESSES)
             .map(|number| start("client", number, more.clone()))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { order, servers, clients, folder })
+        Ok(Self { options, servers, clients, folder })
     }
 
-    /// Lets it begin, waits for its end, and ends its processes. Fails if a single connection did not go as its number
-    /// says.
-    pub fn blow(mut self) -> Result<Done> {
+    /// Starts the clients, waits until they are done, and stops the processes. Fails if a single connection deviates from its
+    /// schedule.
+    pub fn run(mut self) -> Result<Done> {
         for client in &mut self.clients {
-            client.tell("go")?;
+            client.send("go")?;
         }
         let mut done = Done {
             ends: Vec::new(),
@@ -102,16 +105,16 @@ impl Storm {
             latest: Duration::ZERO,
             pids: HashMap::new(),
         };
-        let within = self.order.time * 3 + SLACK;
+        let within = self.options.time * 3 + SLACK;
         for client in &mut self.clients {
-            let said = client.wait("done", within)?;
-            let time = |key: &str| said[key].as_u64().map(Duration::from_micros);
-            done.took = done.took.max(time("took_us").context("a client told no time")?);
-            done.latest = done.latest.max(time("latest_us").context("a client told no time")?);
+            let done_event = client.wait("done", within)?;
+            let time = |key: &str| done_event[key].as_u64().map(Duration::from_micros);
+            done.took = done.took.max(time("took_us").context("a client reported no time")?);
+            done.latest = done.latest.max(time("latest_us").context("a client reported no time")?);
         }
         for server in &mut self.servers {
-            server.tell("report")?;
-            server.wait("done", END_WITHIN)?;
+            server.send("report")?;
+            server.wait("done", STOP_TIMEOUT)?;
         }
         for (side, name, peers) in
             [(Side::Client, "client", &self.clients), (Side::Server, "server", &self.servers)]
@@ -121,10 +124,10 @@ impl Storm {
                 done.ends.extend(read_ends(&self.folder.record(name, number))?);
             }
         }
-        let wanted = 2 * self.order.count();
+        let expected = 2 * self.options.count();
         ensure!(
-            done.ends.len() as u64 == wanted,
-            "the storm itself wrote down {} ends instead of {wanted}",
+            done.ends.len() as u64 == expected,
+            "the storm itself recorded {} ends instead of {expected}",
             done.ends.len()
         );
         Ok(done)
@@ -144,7 +147,7 @@ impl Done {
         self.ends.len() as u64 / 2
     }
 
-    /// Connections a second that it came to.
+    /// Connections a second that were reached.
     pub fn rate(&self) -> f64 {
         self.count() as f64 / self.took.as_secs_f64()
     }
@@ -172,7 +175,7 @@ fn process_of(end: &End) -> u64 {
     }
 }
 
-/// Where files are until they are read.
+/// A temporary folder for files.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
 
@@ -196,7 +199,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays harms nobody.
+        // A folder that stays is harmless.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,7 +1,7 @@
-//! Every event that was told, held against what the storm wrote down: each once, and each as it was.
+//! Compares every reported event with the storm's own records.
 //!
-//! The one idea: what happened is the list, and what is told is ticked off on it. So nothing counts twice, nothing that
-//! did not happen counts at all, and what is missing is counted, not estimated.
+//! Invariant: each reported event is ticked off on the list of records, so that duplicates, inventions and missing events
+//! are counted exactly.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -9,15 +9,15 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::record::{End, Side};
+use super::reported::{Lost, Reported};
 use super::run::Done;
-use super::told::{Lost, Told};
 
-/// Examples of each kind of mistake that are shown.
-const EXAMPLES: usize = 1;
-/// What can be told of an end.
+/// Examples shown of each kind of mistake.
+const MAX_EXAMPLES: usize = 1;
+/// Kinds of events of an end.
 const KINDS: [&str; 3] = ["opened", "accepted", "closed"];
 
-/// The list.
+/// The records, and what was reported of each.
 #[derive(Debug)]
 pub struct Truth<'a> {
     done: &'a Done,
@@ -29,11 +29,11 @@ pub struct Truth<'a> {
 #[derive(Debug)]
 struct Seen<'a> {
     end: &'a End,
-    /// How often each of [`KINDS`] was told.
-    told: [u32; KINDS.len()],
+    /// How often each of [`KINDS`] was reported.
+    reported: [u32; KINDS.len()],
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub struct Report {
     rows: Vec<Row>,
@@ -46,48 +46,48 @@ struct Row {
     side: Side,
     kind: &'static str,
     happened: u64,
-    /// Ends of which it was told once, at least.
-    told: u64,
-    /// Ends of which it was told more than once.
+    /// Ends of which it was reported at least once.
+    reported: u64,
+    /// Ends of which it was reported more than once.
     again: u64,
 }
 
 impl<'a> Truth<'a> {
-    /// The list of what happened in this storm, which blew in the namespace called `netns`.
+    /// The records of a storm that ran in the namespace called `netns`.
     pub fn of(done: &'a Done, netns: &'a str) -> Self {
         let seen = done
             .ends
             .iter()
-            .map(|end| ((end.local, end.remote), Seen { end, told: [0; KINDS.len()] }));
+            .map(|end| ((end.local, end.remote), Seen { end, reported: [0; KINDS.len()] }));
         Self { done, netns, seen: seen.collect(), wrong: BTreeMap::new() }
     }
 
-    /// Ticks off one event. Those of other namespaces are none of its business.
-    pub fn take(&mut self, told: &Told<'_>) {
-        if told.netns.as_deref() != Some(self.netns) {
+    /// Ticks off one event; events of other namespaces are ignored.
+    pub fn take(&mut self, reported: &Reported<'_>) {
+        if reported.netns.as_deref() != Some(self.netns) {
             return;
         }
-        let known = told.ends().and_then(|ends| self.seen.get_mut(&ends));
-        let kind = KINDS.iter().position(|kind| *kind == told.kind());
+        let known = reported.ends().and_then(|ends| self.seen.get_mut(&ends));
+        let kind = KINDS.iter().position(|kind| *kind == reported.kind());
         let (Some(seen), Some(kind)) = (known, kind) else {
-            note(&mut self.wrong, "of nothing that happened", || format!("{told:?}"));
+            note(&mut self.wrong, "without a record", || format!("{reported:?}"));
             return;
         };
-        if let Some(count) = seen.told.get_mut(kind) {
+        if let Some(count) = seen.reported.get_mut(kind) {
             *count += 1;
         }
         let end = seen.end;
         let (pid, process) = (self.done.pid(end), self.done.process(end));
-        for (field, is_right) in compare(end, pid, &process, told) {
+        for (field, is_right) in compare(end, pid, &process, reported) {
             if !is_right {
                 note(&mut self.wrong, field, || {
-                    format!("{told:?}, but it was {end:?} of {process} ({pid})")
+                    format!("{reported:?}, but it was {end:?} of {process} ({pid})")
                 });
             }
         }
     }
 
-    /// The result; `kinds` are those that are told at all.
+    /// The result; `kinds` are those the observer reports.
     pub fn report(self, kinds: &[&str], lost: Lost) -> Report {
         let mut rows = Vec::new();
         for side in [Side::Client, Side::Server] {
@@ -97,11 +97,11 @@ impl<'a> Truth<'a> {
                     continue;
                 }
                 let counts = self.seen.values().filter(|seen| seen.end.side == side);
-                let counts = counts.filter_map(|seen| seen.told.get(index));
-                let mut row = Row { side, kind, happened: 0, told: 0, again: 0 };
+                let counts = counts.filter_map(|seen| seen.reported.get(index));
+                let mut row = Row { side, kind, happened: 0, reported: 0, again: 0 };
                 for count in counts {
                     row.happened += 1;
-                    row.told += u64::from(*count > 0);
+                    row.reported += u64::from(*count > 0);
                     row.again += u64::from(*count > 1);
                 }
                 rows.push(row);
@@ -118,63 +118,69 @@ fn note(
 ) {
     let (count, examples) = wrong.entry(what).or_default();
     *count += 1;
-    if examples.len() < EXAMPLES {
+    if examples.len() < MAX_EXAMPLES {
         examples.push(example());
     }
 }
 
-/// Field by field, whether what is told is what was. Of an end that nobody has accepted yet there is no owner.
+/// Whether each reported field equals the record. An end that no process has accepted yet has no owner.
 fn compare<'t>(
     end: &End,
     pid: u32,
     process: &str,
-    told: &'t Told<'_>,
+    reported: &'t Reported<'_>,
 ) -> impl Iterator<Item = (&'static str, bool)> + use<'t> {
-    let is_text = |told: &Option<Cow<'_, str>>, wanted: &str| told.as_deref() == Some(wanted);
+    let is_text =
+        |reported: &Option<Cow<'_, str>>, expected: &str| reported.as_deref() == Some(expected);
     let is_client = end.side == Side::Client;
-    let is_owned = is_client || told.kind() != "opened";
-    let is_end = told.kind() == "closed";
+    let is_owned = is_client || reported.kind() != "opened";
+    let is_end = reported.kind() == "closed";
     let owner = is_owned.then_some(pid);
-    let name = |told: &Option<Cow<'_, str>>| match is_owned {
-        true => is_text(told, process),
-        false => told.is_none(),
+    let name = |reported: &Option<Cow<'_, str>>| match is_owned {
+        true => is_text(reported, process),
+        false => reported.is_none(),
     };
     let closer = if end.closed_first { "local" } else { "remote" };
     [
-        ("direction", is_text(&told.direction, if is_client { "outbound" } else { "inbound" })),
-        ("pid", told.pid == owner),
-        ("process", name(&told.process)),
-        ("opener_pid", told.opener_pid == owner),
-        ("opener", name(&told.opener)),
-        ("bytes_out", !is_end || told.bytes_out == Some(end.sent)),
-        ("bytes_in", !is_end || told.bytes_in == Some(end.received)),
-        ("ended", if is_end { is_text(&told.ended, "fin") } else { told.ended.is_none() }),
+        ("direction", is_text(&reported.direction, if is_client { "outbound" } else { "inbound" })),
+        ("pid", reported.pid == owner),
+        ("process", name(&reported.process)),
+        ("opener_pid", reported.opener_pid == owner),
+        ("opener", name(&reported.opener)),
+        ("bytes_out", !is_end || reported.bytes_out == Some(end.sent)),
+        ("bytes_in", !is_end || reported.bytes_in == Some(end.received)),
+        ("ended", if is_end { is_text(&reported.ended, "fin") } else { reported.ended.is_none() }),
         (
             "closed_by",
-            if is_end { is_text(&told.closed_by, closer) } else { told.closed_by.is_none() },
+            if is_end {
+                is_text(&reported.closed_by, closer)
+            } else {
+                reported.closed_by.is_none()
+            },
         ),
     ]
     .into_iter()
 }
 
 impl Report {
-    /// Events that were not told.
+    /// Events that were not reported.
     pub fn missing(&self) -> u64 {
         self.rows.iter().map(Row::missing).sum()
     }
 
-    /// Whether all that was told is right and told once, and what is missing is what `conns` says it has lost: nothing,
-    /// or exactly so much of each kind.
-    pub fn holds(&self) -> bool {
+    /// Whether every reported event is right and reported once, and the missing ones are exactly those that `conns` reports as
+    /// lost, by kind.
+    pub fn is_ok(&self) -> bool {
         let missing = |kind: &str| {
             self.rows.iter().filter(|row| row.kind == kind).map(Row::missing).sum::<u64>()
         };
         let lost = &self.lost;
-        let told = [("opened", lost.opened), ("accepted", lost.accepted), ("closed", lost.closed)];
-        // What is lost of no one kind can be part of any.
+        let reported =
+            [("opened", lost.opened), ("accepted", lost.accepted), ("closed", lost.closed)];
+        // A loss of unknown kind can be part of any.
         let unexplained: u64 =
-            told.iter().map(|(kind, lost)| missing(kind).saturating_sub(*lost)).sum();
-        let overstated = told.iter().any(|(kind, lost)| {
+            reported.iter().map(|(kind, lost)| missing(kind).saturating_sub(*lost)).sum();
+        let overstated = reported.iter().any(|(kind, lost)| {
             self.rows.iter().any(|row| row.kind == *kind) && missing(kind) < *lost
         });
         let is_once = self.rows.iter().all(|row| row.again == 0);
@@ -184,24 +190,24 @@ impl Report {
 
 impl Row {
     fn missing(&self) -> u64 {
-        self.happened - self.told
+        self.happened - self.reported
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| end | event | happened | told | missing | told again |")?;
+        writeln!(f, "| end | event | happened | reported | missing | repeated |")?;
         writeln!(f, "|---|---|--:|--:|--:|--:|")?;
         for row in &self.rows {
             let side = match row.side {
                 Side::Client => "client",
                 Side::Server => "server",
             };
-            let Row { kind, happened, told, again, .. } = row;
+            let Row { kind, happened, reported, again, .. } = row;
             let missing = row.missing();
-            writeln!(f, "| {side} | {kind} | {happened} | {told} | {missing} | {again} |")?;
+            writeln!(f, "| {side} | {kind} | {happened} | {reported} | {missing} | {again} |")?;
         }
-        writeln!(f, "\nLost, as conns says: {}.", self.lost)?;
+        writeln!(f, "\nLost, as conns reports: {}.", self.lost)?;
         if self.wrong.is_empty() {
             writeln!(f, "Wrong: nothing.")?;
         }
@@ -211,12 +217,12 @@ impl fmt::Display for Report {
                 writeln!(f, "  {example}")?;
             }
         }
-        let judged = match (self.holds(), self.missing()) {
-            (true, 0) => "every one told once, and as it was",
+        let judged = match (self.is_ok(), self.missing()) {
+            (true, 0) => "every event reported once, and as recorded",
             (true, _) => {
-                "what is missing is exactly what conns says it has lost, and the rest is as it was"
+                "the missing events are exactly those conns reports as lost, and the rest is as recorded"
             }
-            (false, _) => "NOT as it was",
+            (false, _) => "NOT as recorded",
         };
         writeln!(f, "Result: {judged}.")
     }
@@ -291,25 +297,25 @@ mod tests {
     }
 
     #[test]
-    fn all_as_it_was_holds() {
+    fn events_as_recorded_are_ok() {
         let report = report(|_| {}, Lost::default());
-        assert!(report.holds() && report.missing() == 0, "{report}");
+        assert!(report.is_ok() && report.missing() == 0, "{report}");
     }
 
     #[test]
-    fn what_is_missing_must_be_told_exactly() {
+    fn missing_events_are_ok_only_if_exactly_they_are_reported_as_lost() {
         let lost = |closed| Lost { closed, ..Lost::default() };
-        assert!(report(|lines| drop(lines.remove(0)), lost(1)).holds());
-        for (missing, told) in [(1, 0), (1, 2), (2, 1), (0, 1)] {
-            let report = report(|lines| drop(lines.drain(..missing)), lost(told));
+        assert!(report(|lines| drop(lines.remove(0)), lost(1)).is_ok());
+        for (missing, reported) in [(1, 0), (1, 2), (2, 1), (0, 1)] {
+            let report = report(|lines| drop(lines.drain(..missing)), lost(reported));
             assert_eq!(report.missing(), missing as u64);
-            assert!(!report.holds(), "{missing} missing and {told} told: {report}");
+            assert!(!report.is_ok(), "{missing} missing and {reported} reported: {report}");
         }
     }
 
     #[test]
-    fn what_is_wrong_twice_or_never_happened_is_found() {
-        let is_found = |change: fn(&mut Vec<String>)| !report(change, Lost::default()).holds();
+    fn wrong_repeated_and_invented_events_are_found() {
+        let is_found = |change: fn(&mut Vec<String>)| !report(change, Lost::default()).is_ok();
         assert!(is_found(|lines| lines.push(lines[0].clone())));
         assert!(is_found(|lines| lines.push(lines[0].replace("1000", "999"))));
         for (right, wrong) in [
@@ -329,9 +335,9 @@ mod tests {
                 },
                 Lost::default(),
             );
-            assert!(!report.holds(), "{wrong} is not found");
+            assert!(!report.is_ok(), "{wrong} is not found");
         }
-        // Somebody else's.
+        // Of another namespace.
         assert!(!is_found(
             |lines| lines.push(lines[0].replace("\"netns\":\"storm\"", "\"netns\":\"b\""))
         ));

@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use anyhow::{Context, Result, ensure};
 use conns_lab::agent::Agent;
+use conns_lab::health::UPDATE_EVENT;
 use conns_lab::netns::Namespace;
 use serde_json::Value;
 
-use crate::stage::{Folder, Talks, agent, client, same};
+use crate::fixture::{Folder, Talks, agent, client, same};
 
 const LISTEN: [&str; 2] = ["--listen", "http=127.0.0.1:7979"];
 const AGENT: &str = "http://127.0.0.1:7979";
@@ -49,29 +50,29 @@ pub(crate) fn docs() -> Result<()> {
         for verb in verbs.as_object().into_iter().flatten() {
             let summary = verb.1["summary"].as_str().context("a path without a summary")?;
             let summary = summary.replace('`', "");
-            ensure!(page.contains(&summary), "the page does not say `{summary}` of {path}");
+            ensure!(page.contains(&summary), "the page lacks `{summary}` of {path}");
         }
     }
     ensure!(paths.len() > 10, "few paths: {paths:?}");
     Ok(())
 }
 
-/// Tries everything a page may do to read what another origin tells, and writes down what it got.
-const CURIOUS_PAGE: &str = r#"<!doctype html><pre id="said">nothing yet</pre><script>
-const said = [];
+/// Tries everything a page may do to read what another origin reports, and writes down what it got.
+const CURIOUS_PAGE: &str = r#"<!doctype html><pre id="log">nothing yet</pre><script>
+const log = [];
 async function ask(name, url, options) {
     try {
         const answer = await fetch(url, options);
-        said.push(`${name}: ${answer.type} ${answer.status} ${(await answer.text()).length}`);
+        log.push(`${name}: ${answer.type} ${answer.status} ${(await answer.text()).length}`);
     } catch (error) {
-        said.push(`${name}: ${error.name}`);
+        log.push(`${name}: ${error.name}`);
     }
 }
 const agent = "http://127.0.0.1:7979";
 const stream = new Promise((done) => {
     const events = new EventSource(agent + "/api/v1/changes");
-    events.onerror = () => { events.close(); said.push("events: error"); done(); };
-    events.addEventListener("beat", () => { events.close(); said.push("events: READ"); done(); });
+    events.onerror = () => { events.close(); log.push("events: error"); done(); };
+    events.addEventListener("UPDATE_EVENT", () => { events.close(); log.push("events: READ"); done(); });
 });
 (async () => {
     await ask("own", "/own.txt");
@@ -80,7 +81,7 @@ const stream = new Promise((done) => {
     await ask("call", agent + "/1e", { method: "POST", body: "Network.GetConnections();" });
     await ask("json", agent + "/monero/json_rpc", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
     await stream;
-    document.getElementById("said").textContent = said.join("\n");
+    document.getElementById("log").textContent = log.join("\n");
 })();
 </script>"#;
 
@@ -90,11 +91,11 @@ pub(crate) fn other_origin() -> Result<()> {
     let agent = agent(&namespace, &LISTEN)?;
     let place = serve_page(&namespace)?;
     let page = elements(&namespace, &format!("http://127.0.0.1:{place}/"), &[])?;
-    let said = page.split("<pre id=\"said\">").nth(1).and_then(|rest| rest.split("</pre>").next());
-    let mut said: Vec<&str> = said.with_context(|| page.clone())?.lines().collect();
-    said.sort_unstable();
+    let log = page.split("<pre id=\"log\">").nth(1).and_then(|rest| rest.split("</pre>").next());
+    let mut log: Vec<&str> = log.with_context(|| page.clone())?.lines().collect();
+    log.sort_unstable();
     // The page ran, for it read what is its own; of ours it got nothing, not even a length.
-    let wanted = [
+    let expected = [
         "api: TypeError",
         "call: TypeError",
         "events: error",
@@ -102,7 +103,7 @@ pub(crate) fn other_origin() -> Result<()> {
         "opaque: opaque 0 0",
         "own: basic 200 4",
     ];
-    same("what a page of another origin got", said.as_slice(), &wanted)?;
+    same("what a page of another origin got", log.as_slice(), &expected)?;
     // Nor was anything answered that it could not read: the agent refused each of them.
     let refused = refusals(&agent, &namespace, "cross-site")?;
     ensure!(refused >= 5, "{refused} requests were refused as of another site");
@@ -118,7 +119,7 @@ pub(crate) fn rebound_name() -> Result<()> {
     let page = elements(&namespace, &format!("{AGENT}{path}"), &[])?;
     ensure!(page.contains(&far), "the browser does not show {far}: {page}");
     same("refused before", refusals(&agent, &namespace, "host-not-ours")?, 0)?;
-    // A name of somebody else's, which he has made to point here.
+    // A foreign name that resolves to this address (DNS rebinding).
     let rules = "--host-resolver-rules=MAP rebound.example 127.0.0.1";
     let page = elements(&namespace, &format!("http://rebound.example:7979{path}"), &[rules])?;
     ensure!(!page.contains(&far), "a rebound name reads the list: {page}");
@@ -130,7 +131,7 @@ pub(crate) fn rebound_name() -> Result<()> {
 /// How many requests the agent refused for this reason.
 fn refusals(agent: &Agent, namespace: &Namespace, why: &str) -> Result<u64> {
     let health = agent.health(Some(namespace))?;
-    // What never happened is not told.
+    // What never happened is not reported.
     match find(&health, why) {
         None => Ok(0),
         Some(count) => count.as_u64().with_context(|| format!("{why} is {count}")),
@@ -167,8 +168,8 @@ fn answer(mut stream: TcpStream) -> Result<()> {
         .collect();
     let target = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
     let (media, body) = match target {
-        "/own.txt" => ("text/plain", "mine"),
-        _ => ("text/html", CURIOUS_PAGE),
+        "/own.txt" => ("text/plain", "mine".to_owned()),
+        _ => ("text/html", CURIOUS_PAGE.replace("UPDATE_EVENT", UPDATE_EVENT)),
     };
     write!(
         stream,

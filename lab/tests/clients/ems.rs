@@ -5,7 +5,7 @@ use conns_lab::agent::Agent;
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
-use crate::stage::{Talks, agent, python, same, shell};
+use crate::fixture::{Talks, agent, python, same, shell};
 
 /// Where a media server speaks RTMP.
 const RTMP: u16 = 1935;
@@ -26,8 +26,8 @@ fn serving(namespace: &Namespace) -> Result<(Talks, Agent)> {
 pub(crate) fn library() -> Result<()> {
     let namespace = Namespace::create("ems")?;
     let (talks, _agent) = serving(&namespace)?;
-    let said = python(&namespace, "ems.py", &["7777", "1112", "1222"])?;
-    let pyems = &said["pyems"];
+    let results = python(&namespace, "ems.py", &["7777", "1112", "1222"])?;
+    let pyems = &results["pyems"];
     let ids = carries(&pyems["listConnections"], &talks)?;
     carries(&pyems["networkOnly"], &talks)?;
     same("ids", &pyems["listConnectionsIds"], &json!(ids))?;
@@ -51,14 +51,14 @@ pub(crate) fn library() -> Result<()> {
     same("acceptors", &origin["managedTcpAcceptors"]["current"], &json!(1))?;
     ensure!(pyems["help"].to_string().contains("listConnections"), "no help: {}", pyems["help"]);
 
-    let answers = array(&said["lines"]["answers"])?;
+    let answers = array(&results["lines"]["answers"])?;
     carries(&answers[0]["data"], &talks)?;
     same("ids", &answers[1]["data"], &json!(ids))?;
     same("responseId", &answers[1]["responseId"], &json!("77"))?;
     same("nonsense", &answers[2]["status"], &json!("FAIL"))?;
     same("quit", &answers[3]["status"], &json!("SUCCESS"))?;
-    same("what follows quit", &said["lines"]["rest"], &json!(""))?;
-    as_text(said["text"].as_str().context("no text")?, &talks)
+    same("what follows quit", &results["lines"]["rest"], &json!(""))?;
+    as_text(results["text"].as_str().context("no text")?, &talks)
 }
 
 pub(crate) fn through_nc() -> Result<()> {
@@ -71,10 +71,10 @@ pub(crate) fn through_nc() -> Result<()> {
     let line = format!(
         "printf '{CALL}\\nquit\\n' | nc 127.0.0.1 1112 | LC_ALL=C tr -cd '[:print:]\\r\\n'"
     );
-    let said = shell(&namespace, &line)?;
-    let answer = &said[said.find('{').context("no answer")?..];
+    let results = shell(&namespace, &line)?;
+    let answer = &results[results.find('{').context("no answer")?..];
     let answer = answer.split("\r\n\r\n").next().context("no end of an answer")?;
-    let answer: Value = serde_json::from_str(answer).with_context(|| said.clone())?;
+    let answer: Value = serde_json::from_str(answer).with_context(|| results.clone())?;
     carries(&answer["data"], &talks).map(|_| ())
 }
 
@@ -118,29 +118,29 @@ fn carries(listed: &Value, talks: &Talks) -> Result<Vec<u64>> {
         shown.push([numbers[0], numbers[1], numbers[2], numbers[3]].map(Option::unwrap_or_default));
     }
     shown.sort_unstable();
-    let mut wanted: Vec<[u64; 4]> = talks
+    let mut expected: Vec<[u64; 4]> = talks
         .talks
         .iter()
         .map(|talk| [talk.far.into(), talks.port.into(), talk.up, talk.down])
         .collect();
-    wanted.sort_unstable();
-    same("carriers (far, near, rx, tx)", shown, wanted)?;
+    expected.sort_unstable();
+    same("carriers (far, near, rx, tx)", shown, expected)?;
     let last = |entry: &Value| entry["stack"].as_array()?.last()?["id"].as_u64();
     listed.iter().map(|entry| last(entry).context("an entry without a stack")).collect()
 }
 
 /// The interface for people: three commands, the second of which is none.
-fn as_text(said: &str, talks: &Talks) -> Result<()> {
+fn as_text(results: &str, talks: &Talks) -> Result<()> {
     ensure!(
-        said.starts_with("Command entered successfully!\n\rAvailable connections\n\r"),
-        "{said:?}"
+        results.starts_with("Command entered successfully!\n\rAvailable connections\n\r"),
+        "{results:?}"
     );
     for talk in &talks.talks {
-        let mut lines = said.split("\n\r").map(str::trim);
+        let mut lines = results.split("\n\r").map(str::trim);
         let port = format!("farPort: {}", talk.far);
-        ensure!(lines.any(|line| line == port), "no line `{port}` in {said:?}");
+        ensure!(lines.any(|line| line == port), "no line `{port}` in {results:?}");
     }
-    ensure!(said.contains("Command failed!\n\r"), "nonsense succeeded: {said:?}");
-    ensure!(said.trim_end().ends_with("Bye!"), "no good bye: {said:?}");
+    ensure!(results.contains("Command failed!\n\r"), "nonsense succeeded: {results:?}");
+    ensure!(results.trim_end().ends_with("Bye!"), "no good bye: {results:?}");
     Ok(())
 }

@@ -4,14 +4,14 @@ use anyhow::Result;
 use conns_lab::netns::Namespace;
 use serde_json::json;
 
-use crate::stage::{agent, python, same};
+use crate::fixture::{agent, python, same};
 
 pub(crate) fn both_ways() -> Result<()> {
     let namespace = Namespace::create("jetstream")?;
     let _agent = agent(&namespace, &["--listen", "jetstream=:8886"])?;
-    let said = python(&namespace, "jetstream.py", &["8886"])?;
+    let results = python(&namespace, "jetstream.py", &["8886"])?;
     for way in ["http", "lines", "batch_http", "batch_lines"] {
-        let answers = &said[way];
+        let answers = &results[way];
         let none = json!({ "result": [] });
         // The list is empty as long as there is no transfer service.
         for at in [0, 1, 5] {
@@ -25,5 +25,5 @@ pub(crate) fn both_ways() -> Result<()> {
         same(way, &answers[4]["code"], &json!(-32601))?;
         same(way, answers.as_array().map(Vec::len), Some(6))?;
     }
-    same("a notification over HTTP", &said["notification"], &json!([204, ""]))
+    same("a notification over HTTP", &results["notification"], &json!([204, ""]))
 }

@@ -7,9 +7,9 @@ use conns_lab::agent::Agent;
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
+use crate::fixture::{Folder, Talks, agent, client, python, same, shell};
 use crate::node::{LISTENER, Node, Pair};
 use crate::rows::rows;
-use crate::stage::{Folder, Talks, agent, client, python, same, shell};
 
 /// Monero's page, as it is kept beside the dialect's golden tests.
 const PAGE: &str =
@@ -67,8 +67,8 @@ pub(crate) fn print_cn_with_login() -> Result<()> {
 pub(crate) fn libraries() -> Result<()> {
     let namespace = Namespace::create("libraries")?;
     let (talks, _agent) = with_talks(&namespace, &[])?;
-    let said = python(&namespace, "monero_rpc.py", &[&CLASSIC.to_string()])?;
-    all_libraries_list(&said, &talks)
+    let results = python(&namespace, "monero_rpc.py", &[&CLASSIC.to_string()])?;
+    all_libraries_list(&results, &talks)
 }
 
 pub(crate) fn libraries_with_login() -> Result<()> {
@@ -76,14 +76,14 @@ pub(crate) fn libraries_with_login() -> Result<()> {
     let login = login(&namespace)?;
     let (talks, _agent) = with_talks(&namespace, &["--monero-login", &login])?;
     let port = CLASSIC.to_string();
-    let said = python(&namespace, "monero_rpc.py", &[&port, USER, "guess"])?;
-    same("a wrong password", &said["monero"], &json!({"error": "Unauthorized"}))?;
-    let said = python(&namespace, "monero_rpc.py", &[&port, USER, PASSWORD])?;
-    all_libraries_list(&said, &talks)?;
-    let said = python(&namespace, "monero_rpc.py", &[&port])?;
-    same("no login", &said["monero"], &json!({"error": "Unauthorized"}))?;
-    same("no login", &said["python-monerorpc"]["code"], &json!(-344))?;
-    same("no login", &said["jsonrpcclient"], &json!({"error": 401}))?;
+    let results = python(&namespace, "monero_rpc.py", &[&port, USER, "guess"])?;
+    same("a wrong password", &results["monero"], &json!({"error": "Unauthorized"}))?;
+    let results = python(&namespace, "monero_rpc.py", &[&port, USER, PASSWORD])?;
+    all_libraries_list(&results, &talks)?;
+    let results = python(&namespace, "monero_rpc.py", &[&port])?;
+    same("no login", &results["monero"], &json!({"error": "Unauthorized"}))?;
+    same("no login", &results["python-monerorpc"]["code"], &json!(-344))?;
+    same("no login", &results["jsonrpcclient"], &json!({"error": 401}))?;
 
     let url = format!("http://127.0.0.1:{CLASSIC}/json_rpc");
     let body = r#"{"jsonrpc":"2.0","id":"0","method":"get_connections"}"#;
@@ -103,10 +103,10 @@ pub(crate) fn libraries_with_login() -> Result<()> {
 pub(crate) fn restricted() -> Result<()> {
     let namespace = Namespace::create("restricted")?;
     let (_talks, _agent) = with_talks(&namespace, &["--monero-restricted"])?;
-    let said = python(&namespace, "monero_rpc.py", &[&CLASSIC.to_string()])?;
-    same("monero", &said["monero"], &json!({"error": "MethodNotFound"}))?;
-    same("python-monerorpc", &said["python-monerorpc"]["code"], &json!(-32601))?;
-    let text = said["jsonrpcclient"]["error"].to_string();
+    let results = python(&namespace, "monero_rpc.py", &[&CLASSIC.to_string()])?;
+    same("monero", &results["monero"], &json!({"error": "MethodNotFound"}))?;
+    same("python-monerorpc", &results["python-monerorpc"]["code"], &json!(-32601))?;
+    let text = results["jsonrpcclient"]["error"].to_string();
     ensure!(text.contains("-32601") && text.contains("Method not found"), "{text}");
     Ok(())
 }
@@ -124,15 +124,15 @@ fn with_talks(namespace: &Namespace, more: &[&str]) -> Result<(Talks, Agent)> {
     Ok((talks, agent))
 }
 
-/// As docs/config.md says to make it.
+/// Made as docs/config.md describes.
 fn login(namespace: &Namespace) -> Result<String> {
     let sum = shell(namespace, &format!("printf %s '{USER}:monero-rpc:{PASSWORD}' | md5sum"))?;
     let digest = sum.split(' ').next().context("md5sum printed nothing")?;
     Ok(format!("{USER}:{digest}"))
 }
 
-fn all_libraries_list(said: &Value, talks: &Talks) -> Result<()> {
-    let wanted: BTreeMap<u64, Value> = talks
+fn all_libraries_list(results: &Value, talks: &Talks) -> Result<()> {
+    let expected: BTreeMap<u64, Value> = talks
         .talks
         .iter()
         .map(|talk| {
@@ -143,8 +143,8 @@ fn all_libraries_list(said: &Value, talks: &Talks) -> Result<()> {
         })
         .collect();
     for library in ["monero", "python-monerorpc", "jsonrpcclient"] {
-        let list = said[library]["result"]["connections"].as_array();
-        let list = list.with_context(|| format!("{library} returned {}", said[library]))?;
+        let list = results[library]["result"]["connections"].as_array();
+        let list = list.with_context(|| format!("{library} returned {}", results[library]))?;
         let shown: BTreeMap<u64, Value> = list
             .iter()
             .map(|row| {
@@ -154,11 +154,11 @@ fn all_libraries_list(said: &Value, talks: &Talks) -> Result<()> {
                 Ok((port.context("no port")?, json!(shown)))
             })
             .collect::<Result<_>>()?;
-        same(library, &shown, &wanted)?;
+        same(library, &shown, &expected)?;
     }
-    same("monero", &said["monero"]["unknown"], &json!("MethodNotFound"))?;
-    same("python-monerorpc", &said["python-monerorpc"]["unknown"], &json!(-32601))?;
-    same("times asked", &said["jsonrpcclient"]["asked"], &json!(3))
+    same("monero", &results["monero"]["unknown"], &json!("MethodNotFound"))?;
+    same("python-monerorpc", &results["python-monerorpc"]["unknown"], &json!(-32601))?;
+    same("times asked", &results["jsonrpcclient"]["asked"], &json!(3))
 }
 
 /// The lines of `print_cn`, of our port and the node's own.
@@ -180,7 +180,7 @@ fn compare_printed(namespace: &Namespace, node: &Node, more: &[&str]) -> Result<
         let its = [&its[0], &its[1], &its[2], &its[3], &its[7], &its[its.len() - 1]];
         same("columns", shown, its.map(String::as_str))?;
         same(
-            "what only the wire tells",
+            "what only the wire reports",
             [peer, flags].map(String::as_str),
             ["0000000000000000", "0"],
         )?;
@@ -207,7 +207,11 @@ fn printed(namespace: &Namespace, port: u16, more: &[&str]) -> Result<Vec<Vec<St
     let (log, data, port) =
         (folder.after("--log-file=") + "/log", folder.after("--data-dir="), port.to_string());
     let flags = ["--rpc-bind-port", &port, &log, &data, "--rpc-ssl", "disabled"];
-    let said = client(namespace, "monerod", &[&flags[..], more, &["print_cn"]].concat())?;
+    let results = client(namespace, "monerod", &[&flags[..], more, &["print_cn"]].concat())?;
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
-    Ok(said.lines().filter(|l| l.starts_with("INC ") || l.starts_with("OUT ")).map(words).collect())
+    Ok(results
+        .lines()
+        .filter(|l| l.starts_with("INC ") || l.starts_with("OUT "))
+        .map(words)
+        .collect())
 }

@@ -1,13 +1,14 @@
-//! The native API through tools that hold it to its own document, and libraries for metrics and events.
+//! The native API through tools that check it against its own document, and libraries for metrics and events.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use conns_lab::health::UPDATE_EVENT;
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
-use crate::stage::{Folder, Talks, agent, installed, same, script};
+use crate::fixture::{Folder, Talks, agent, installed, same, script};
 
 const PORT: u16 = 5_000;
 
@@ -22,7 +23,7 @@ pub(crate) fn as_documented() -> Result<()> {
         .args(["120", &installed("schemathesis")?, "run", &url])
         // Never ends; another test reads it.
         .args(["--exclude-path", "/api/v1/changes"])
-        // What a filter or a cursor may say is more than a schema can tell.
+        // Filters and cursors have rules that a schema cannot express.
         .args(["--exclude-checks", "positive_data_acceptance"])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1"])
         .args(["--generation-database", "none", "--request-timeout", "20"])
@@ -32,13 +33,13 @@ pub(crate) fn as_documented() -> Result<()> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let output = namespace.spawn(&mut command)?.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        bail!("{}: {said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+        bail!("{}: {stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
-    let tested = said.lines().find_map(|line| line.trim().strip_prefix("Tested: "));
-    let tested: usize = tested.with_context(|| said.to_string())?.trim().parse()?;
-    ensure!(tested >= 10, "{tested} operations were tested: {said}");
+    let tested = stdout.lines().find_map(|line| line.trim().strip_prefix("Tested: "));
+    let tested: usize = tested.with_context(|| stdout.to_string())?.trim().parse()?;
+    ensure!(tested >= 10, "{tested} operations were tested: {stdout}");
     Ok(())
 }
 
@@ -52,11 +53,11 @@ pub(crate) fn metrics_and_events() -> Result<()> {
     let mean = format!("netns == \"{here}\" and local_port == {PORT} and state == established");
     let mut command = Command::new("timeout");
     command
-        .args(["120", &installed("python")?, &script("native.py")?, &url, &mean])
+        .args(["120", &installed("python")?, &script("native.py")?, &url, &mean, UPDATE_EVENT])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut child = namespace.spawn(&mut command)?;
-    let mut tell = child.stdin.take().context("no input")?;
+    let mut input = child.stdin.take().context("no input")?;
     let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
     let mut next = || -> Result<Value> {
         let line = lines.next().context("the script ended early")??;
@@ -65,23 +66,23 @@ pub(crate) fn metrics_and_events() -> Result<()> {
 
     let start = next()?;
     let names: Vec<&Value> = events(&start["start"])?.iter().map(|e| &e["event"]).collect();
-    same("first events", names, vec![&json!("snapshot"), &json!("opened"), &json!("beat")])?;
+    same("first events", names, vec![&json!("snapshot"), &json!("opened"), &json!(UPDATE_EVENT)])?;
     let ports = far_ports(&start["start"][1]);
     same("the whole state", ports, talks.far_ports())?;
 
     let far = talks.add(&namespace, 10, 10)?.far;
-    writeln!(tell)?;
+    writeln!(input)?;
     let opened = next()?;
     let opened = events(&opened["opened"])?.last().context("no event")?.clone();
     same("what was opened", far_ports(&opened), vec![far])?;
     let id = &opened["data"]["connections"][0]["id"];
 
     talks.talks.pop();
-    writeln!(tell)?;
+    writeln!(input)?;
     let end = next()?;
     ensure!(child.wait()?.success(), "the script failed");
-    let gone = events(&end["events"]["gone"])?.last().context("no event")?;
-    ensure!(gone["data"].to_string().contains(&id.to_string()), "{gone} is not about {id}");
+    let removed = events(&end["events"]["removed"])?.last().context("no event")?;
+    ensure!(removed["data"].to_string().contains(&id.to_string()), "{removed} is not about {id}");
     let resumed = events(&end["events"]["resumed"])?;
     ensure!(
         resumed.iter().all(|event| event["event"] != "reset" && event["event"] != "snapshot"),
@@ -112,7 +113,7 @@ fn events(value: &Value) -> Result<&Vec<Value>> {
     value.as_array().with_context(|| format!("no events but {value}"))
 }
 
-/// The remote ports an event tells of, sorted.
+/// The remote ports an event reports, sorted.
 fn far_ports(event: &Value) -> Vec<u16> {
     let list = event["data"]["connections"].as_array();
     let port = |row: &Value| row["remote_port"].as_u64().and_then(|port| port.try_into().ok());

@@ -9,9 +9,9 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
-use crate::stage::{Folder, SOON, post};
+use crate::fixture::{Folder, TIMEOUT, post};
 
-/// The ports of peers by which the agent knows them unless it is told otherwise: those of the main and the test network.
+/// The ports of peers by which the agent knows them unless it is reported otherwise: those of the main and the test network.
 pub(crate) const LISTENER: u16 = 18_080;
 pub(crate) const DIALLER: u16 = 28_080;
 
@@ -88,7 +88,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         // What watches the input kills the node, while its number is still its own.
         drop(self.child.stdin.take());
-        let ended = wait_for("the node's end", SOON, || Ok(self.child.try_wait()?));
+        let ended = wait_for("the node's end", TIMEOUT, || Ok(self.child.try_wait()?));
         if ended.is_err() {
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -97,18 +97,18 @@ impl Drop for Node {
 }
 
 impl Pair {
-    /// Starts both and waits until each of them says that it is in agreement with the other.
+    /// Starts both and waits until each of them logs that it is synchronised with the other.
     pub(crate) fn start(namespace: &Namespace) -> Result<Self> {
         let to = |port: u16| format!("--add-exclusive-node 127.0.0.1:{port}");
-        // It dials nobody, so there is one connection; without an exclusive node it would look up seeds.
+        // It opens no connection itself, so there is one; without an exclusive node it would look up seeds.
         let listens = format!("--out-peers 0 {}", to(DIALLER));
         let mut acceptor = Node::start(namespace, LISTENER, 28_181, &listens)?;
-        wait_for("a node that answers", SOON, || {
+        wait_for("a node that answers", TIMEOUT, || {
             acceptor.ended()?;
             Ok(acceptor.answer(namespace).ok())
         })?;
         let mut dialler = Node::start(namespace, DIALLER, 28_281, &to(LISTENER))?;
-        wait_for("two nodes that agree", SOON, || {
+        wait_for("two nodes that agree", TIMEOUT, || {
             acceptor.ended()?;
             dialler.ended()?;
             let agree = |node: &Node| {

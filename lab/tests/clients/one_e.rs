@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
-use crate::stage::{Talks, agent, client, same};
+use crate::fixture::{Talks, agent, client, same};
 
 const PORT: u16 = 5_000;
 
@@ -14,8 +14,8 @@ pub(crate) fn through_curl() -> Result<()> {
     let agent = agent(&namespace, &["--listen", "http=127.0.0.1:7979", "--listen", "1e=:0"])?;
     let ask = |url: &str, call: &str, more: &[&str]| {
         let flags = ["-sS", "-w", "\n%{http_code}", "-d", call, url];
-        let said = client(&namespace, "curl", &[&flags[..], more].concat())?;
-        let (body, code) = said.rsplit_once('\n').context("curl printed no code")?;
+        let stdout = client(&namespace, "curl", &[&flags[..], more].concat())?;
+        let (body, code) = stdout.rsplit_once('\n').context("curl printed no code")?;
         anyhow::Ok((body.to_owned(), code.to_owned()))
     };
     let own = format!("http://{}/", agent.address("1e")?);

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 use serde_json::{Value, json};
 
-use crate::stage::{Folder, Talks, agent, client, conns, same};
+use crate::fixture::{Folder, Talks, agent, client, conns, same};
 
 const PORT: u16 = 5_000;
-/// `conns` answered, but says what it could not read: some processes of some machines.
+/// Accepts the exit code for an answer of which a part could not be read, such as some processes.
 const PARTLY: &str = "\"$0\" \"$@\"; code=$?; [ $code = 3 ] && exit 0; exit $code";
 /// What of a row stays as it is while nothing happens.
 const LASTING: [&str; 10] = [
@@ -34,8 +34,8 @@ pub(crate) fn same_as_here() -> Result<()> {
     let program = conns()?;
     let program = program.to_str().context("a path that is no UTF-8")?;
     let run = |arguments: &[&str]| -> Result<Value> {
-        let said = client(&namespace, "sh", &[&["-c", PARTLY, program], arguments].concat())?;
-        serde_json::from_str(&said).with_context(|| format!("no JSON: {said}"))
+        let stdout = client(&namespace, "sh", &[&["-c", PARTLY, program], arguments].concat())?;
+        serde_json::from_str(&stdout).with_context(|| format!("no JSON: {stdout}"))
     };
     let over_tcp = agent.place("http")?;
     let mean = format!("netns == \"{}\" and port == {PORT}", namespace.name());

@@ -1,7 +1,6 @@
 //! Our rows against those of a real node, of the same moment, key by key.
 //!
-//! The one idea: the node is asked before and after us, and a look of ours lies between; so a figure that only grows
-//! must lie between its two.
+//! Invariant: the node answers before and after our sample, so a figure that only grows lies between its two.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +10,8 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
+use crate::fixture::{TIMEOUT, agent, post, same, sequence};
 use crate::node::{CALL, LISTENER, NOISE, Node, Pair, make_noise};
-use crate::stage::{SOON, agent, post, same, sequence};
 
 /// Seconds by which ages may differ: both are cut to whole seconds, the node's by the wall clock's.
 const CLOCKS_S: i64 = 1;
@@ -35,7 +34,7 @@ pub(crate) fn as_the_node() -> Result<()> {
     let here = format!("netns == \"{}\"", namespace.name());
     let speaking_for = |which: &str| {
         let node = format!("{here} and {which}");
-        // Looks often, so that it sees a connection's birth as exactly as the node.
+        // A short interval, so that the age of a connection is as exact as the node's.
         let flags = ["--interval", "100ms", "--listen", "http=:0", "--listen", "monero=:0"];
         agent(&namespace, &[&flags[..], &["--monero-node", &node]].concat())
     };
@@ -53,7 +52,7 @@ pub(crate) fn as_the_node() -> Result<()> {
         same("rows of the node that dials", dialled.compare()?, 1)?;
     }
     let noise = u64::try_from(NOISE * ROUNDS)?;
-    let row = wait_for("all noise in our row", SOON, || {
+    let row = wait_for("all noise in our row", TIMEOUT, || {
         let row = accepted.of_mute_peer(&mute)?;
         Ok((row["recv_count"] == noise).then_some(row))
     })?;
@@ -62,13 +61,13 @@ pub(crate) fn as_the_node() -> Result<()> {
 }
 
 impl Compared<'_> {
-    /// Compares all rows and says how many there are.
+    /// Compares all rows and returns their number.
     fn compare(&self) -> Result<usize> {
         let before = self.node.answer(self.namespace)?;
-        let looks = sequence(self.agent, self.namespace)?;
-        // The next look but one was begun after the node answered.
-        wait_for("two looks", SOON, || {
-            Ok((sequence(self.agent, self.namespace)? >= looks + 2).then_some(()))
+        let samples = sequence(self.agent, self.namespace)?;
+        // The sample after the next one begins after the node answered.
+        wait_for("two samples", TIMEOUT, || {
+            Ok((sequence(self.agent, self.namespace)? >= samples + 2).then_some(()))
         })?;
         let ours = self.ours()?;
         let after = self.node.answer(self.namespace)?;
@@ -91,7 +90,7 @@ impl Compared<'_> {
 
     fn of_mute_peer(&self, peer: &std::net::TcpStream) -> Result<Value> {
         let address = peer.local_addr()?.to_string();
-        wait_for("the row of a mute peer", SOON, || {
+        wait_for("the row of a mute peer", TIMEOUT, || {
             Ok(rows(&self.ours()?).ok().and_then(|mut rows| rows.remove(&address)))
         })
     }
@@ -103,7 +102,7 @@ fn compare_row(before: &Value, ours: &Value, after: &Value) -> Result<()> {
     for key in EQUAL {
         same(key, &ours[key], &after[key])?;
     }
-    // What only the wire tells, as docs/dialects/monero.md promises it.
+    // What only the wire reports, as docs/dialects/monero.md promises it.
     same("peer_id", &ours["peer_id"], &"0000000000000000".into())?;
     for key in ["height", "pruning_seed", "rpc_credits_per_hash", "rpc_port", "support_flags"] {
         same(key, &ours[key], &0.into())?;
@@ -131,8 +130,8 @@ fn compare_row(before: &Value, ours: &Value, after: &Value) -> Result<()> {
     for row in [ours, after] {
         for (mean, count) in [("avg_download", "recv_count"), ("avg_upload", "send_count")] {
             let of = |key: &str| row[key].as_u64().with_context(|| format!("{key} is no number"));
-            let wanted = of(count)?.checked_div(of("live_time")?).unwrap_or(0) / 1024;
-            same(mean, of(mean)?, wanted)?;
+            let expected = of(count)?.checked_div(of("live_time")?).unwrap_or(0) / 1024;
+            same(mean, of(mean)?, expected)?;
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What only an agent with programs in the kernel knows: whom a UDP socket talks with, and every change of who holds a
-//! socket, without a search.
+//! What only an agent with programs in the kernel knows: the peers of UDP sockets, and owner changes without a scan of
+//! `/proc`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -8,23 +8,26 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use conns_lab::agent::Agent;
+use conns_lab::health::reconciliation_differences;
 use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
+use crate::fixture::{TIMEOUT, conns, peer};
 use crate::loaded::number;
-use crate::stage::{SOON, conns, peer};
 
-/// A look is made each second. What is told by a change is known with the next; what a reconciliation finds takes longer.
-const NEXT_LOOK: Duration = Duration::from_secs(5);
+/// Longer than the sample interval of a second, and shorter than the interval of reconciliation.
+const NEXT_SAMPLE: Duration = Duration::from_secs(5);
 
 fn start(home: &Namespace) -> Result<Agent> {
     Agent::start(conns()?.path(), Some(home), &["--listen", "http=127.0.0.1:0"])
 }
 
-/// The only row of this local port, if there is one.
+/// The only row of this local port in `home`, if there is one. The agent sees the whole machine, where other tests use the
+/// same ports in their own namespaces.
 fn row(agent: &Agent, home: &Namespace, port: u16) -> Result<Option<Value>> {
-    let path = format!("/api/v1/connections?view=all&fields=all&filter=local_port=={port}");
+    let filter = format!("netns_inode=={}%20and%20local_port=={port}", home.inode()?);
+    let path = format!("/api/v1/connections?view=all&fields=all&filter={filter}");
     let answer = agent.get(Some(home), &path)?;
     ensure!(answer.status == 200, "the list answers {}", answer.status);
     let mut list: Value = serde_json::from_slice(&answer.body)?;
@@ -39,11 +42,11 @@ type Truth = Vec<(SocketAddr, [u64; 4])>;
 /// How the socket that is asked receives and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Calls {
-    /// It learns who asks.
+    /// recvfrom(2): the call returns the sender.
     RecvFrom,
-    /// It does not, and answers by what the test knows.
+    /// recv(2): the call does not return the sender.
     Recv,
-    /// It looks at each datagram before it takes it.
+    /// It samples at each datagram before it takes it.
     Peek,
     /// It is connected to the only peer there is.
     Connected,
@@ -65,7 +68,7 @@ fn talk(
             .context("binding")?;
         let here = client.local_addr()?;
         for stream in [&socket, &client] {
-            stream.set_read_timeout(Some(SOON))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
         }
         if calls == Calls::Connected {
             socket.connect(here)?;
@@ -137,23 +140,23 @@ pub(crate) fn udp_peers() -> Result<()> {
     ] {
         let (socket, _clients, truth) = talk(&home, at, host, calls)?;
         let port = socket.local_addr()?.port();
-        let told = wait_for(&format!("the peers of {at} by {calls:?}"), NEXT_LOOK, || {
+        let reported = wait_for(&format!("the peers of {at} by {calls:?}"), NEXT_SAMPLE, || {
             let Some(row) = row(&agent, &home, port)? else { return Ok(None) };
             Ok((peers_of(&row)? == truth).then_some(row))
         })
         .with_context(|| {
-            format!("told is {:?}, where it was {truth:?}", row(&agent, &home, port))
+            format!("reported is {:?}, where it was {truth:?}", row(&agent, &home, port))
         })?;
         let sum = |index: usize| truth.iter().map(|(_, numbers)| numbers[index]).sum::<u64>();
         for (key, sum) in [("bytes_out", sum(0)), ("bytes_in", sum(1))] {
-            ensure!(told[key] == sum, "{key} is {}, the peers make {sum}", told[key]);
+            ensure!(reported[key] == sum, "{key} is {}, the peers make {sum}", reported[key]);
         }
     }
     Ok(())
 }
 
-/// Connects and does what it is told: has children, lets them become another program, passes the socket, lets it go.
-const HOLDER: &str = r#"
+/// Connects and obeys commands: forks, execs, passes the socket, closes it.
+const OWNER_SCRIPT: &str = r#"
 import array, os, signal, socket, sys
 stream = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 stream.set_inheritable(True)
@@ -192,32 +195,34 @@ if child:
 struct Owner {
     child: Child,
     words: Option<ChildStdin>,
-    says: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Owner {
     fn start(namespace: &Namespace, port: u16) -> Result<Self> {
         let mut command = Command::new("python3");
         command
-            .args(["-c", HOLDER, &port.to_string()])
+            .args(["-c", OWNER_SCRIPT, &port.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = namespace.spawn(&mut command)?;
         let words = child.stdin.take();
-        let says = BufReader::new(child.stdout.take().context("no standard output")?);
-        Ok(Self { child, words, says })
+        let output = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Self { child, words, output })
     }
 
     fn numbers(&mut self) -> Result<Vec<u64>> {
         let mut line = String::new();
-        self.says.read_line(&mut line).context("reading what the script says")?;
+        self.output.read_line(&mut line).context("reading the script's output")?;
         let numbers = line.split_whitespace().map(str::parse);
-        numbers.collect::<std::result::Result<_, _>>().with_context(|| format!("it said {line:?}"))
+        numbers
+            .collect::<std::result::Result<_, _>>()
+            .with_context(|| format!("the script wrote {line:?}"))
     }
 
-    fn tell(&mut self, word: &str) -> Result<Vec<u64>> {
+    fn send(&mut self, word: &str) -> Result<Vec<u64>> {
         let words = self.words.as_mut().context("its input is closed")?;
-        writeln!(words, "{word}").with_context(|| format!("telling it to {word}"))?;
+        writeln!(words, "{word}").with_context(|| format!("sending `{word}`"))?;
         self.numbers()
     }
 }
@@ -229,22 +234,24 @@ impl Drop for Owner {
     }
 }
 
-/// Where nobody who holds a socket does anything, nobody is looked for: the agent's own threads count for nothing.
+/// While no owner of a socket does anything, `/proc` is not scanned: the agent's own threads count for nothing. What is
+/// counted is the whole machine's, so this test runs alone.
 pub(crate) fn at_rest() -> Result<()> {
     let home = Namespace::create("home")?;
-    // Held by another: this process starts bpftool, and so would do something.
+    // Owned by another process: this one starts bpftool, which would count as a change.
     let _listener = peer(&home, "listen --at 127.0.0.1:9006 --do ignore")?;
     let agent = start(&home)?;
-    // Others on this machine may do something now and then.
+    // Other processes may change owners now and then.
     let of_rest = Duration::from_millis(2500);
-    wait_for("two looks in a row in which nothing is counted", Duration::from_secs(60), || {
+    wait_for("two samples in a row in which nothing is counted", Duration::from_secs(60), || {
         let before = number(agent.pid(), "changes")?;
         std::thread::sleep(of_rest);
         Ok((number(agent.pid(), "changes")? == before).then_some(()))
     })
 }
 
-/// Each change is known with the next look, and the slow search finds nothing to correct.
+/// Each change is known with the next sample, and the scan of `/proc` finds nothing to correct. The count of what it
+/// corrects is the whole machine's, so this test runs alone.
 pub(crate) fn owner_changes() -> Result<()> {
     let home = Namespace::create("home")?;
     let agent = start(&home)?;
@@ -252,9 +259,9 @@ pub(crate) fn owner_changes() -> Result<()> {
     let mut owner = Owner::start(&home, listener.local_addr()?.port())?;
     let (_server, local) = listener.accept()?;
     let pids = owner.numbers()?;
-    let &[parent, taker] = pids.as_slice() else { anyhow::bail!("the script said {pids:?}") };
-    let owned = |what: &str, wanted: &[(u64, &str)]| -> Result<()> {
-        let told = || -> Result<Vec<(u64, String)>> {
+    let &[parent, taker] = pids.as_slice() else { anyhow::bail!("the script wrote {pids:?}") };
+    let owned = |what: &str, expected: &[(u64, &str)]| -> Result<()> {
+        let reported = || -> Result<Vec<(u64, String)>> {
             let row = row(&agent, &home, local.port())?.unwrap_or_default();
             let owners = row["owners"].as_array().into_iter().flatten();
             let mut owners: Vec<_> = owners
@@ -263,25 +270,25 @@ pub(crate) fn owner_changes() -> Result<()> {
             owners.sort_unstable();
             Ok(owners)
         };
-        let mut wanted: Vec<_> =
-            wanted.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
-        wanted.sort_unstable();
-        wait_for(what, NEXT_LOOK, || Ok((told()? == wanted).then_some(())))
-            .with_context(|| format!("{:?} is told, where it is {wanted:?}", told()))
+        let mut expected: Vec<_> =
+            expected.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
+        expected.sort_unstable();
+        wait_for(what, NEXT_SAMPLE, || Ok((reported()? == expected).then_some(())))
+            .with_context(|| format!("{:?} is reported, where it is {expected:?}", reported()))
     };
     owned("the owner", &[(parent, "python3")])?;
-    let child = owner.tell("fork")?[0];
+    let child = owner.send("fork")?[0];
     owned("the owners after fork", &[(parent, "python3"), (child, "python3")])?;
-    owner.tell("exec")?;
+    owner.send("exec")?;
     owned("the owners after exec", &[(parent, "python3"), (child, "sleep")])?;
-    owner.tell("pass")?;
+    owner.send("pass")?;
     let all = [(parent, "python3"), (child, "sleep"), (taker, "python3")];
     owned("the owners after it was passed", &all)?;
-    owner.tell("close")?;
+    owner.send("close")?;
     owned("the owners after close", &all[1..])?;
-    owner.tell("kill")?;
+    owner.send("kill")?;
     owned("the owner that is left", &all[2..])?;
-    let health = agent.health(Some(&home))?;
-    ensure!(health["corrections"] == 0, "{} corrections were made", health["corrections"]);
+    let differences = reconciliation_differences(&agent.health(Some(&home))?)?;
+    ensure!(differences == 0, "a scan of /proc corrected {differences} owners");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is loaded into the kernel, as bpftool lists it, and who holds it, as `/proc/*/fdinfo` says.
+//! What is loaded into the kernel, as bpftool lists it, and its owners, from `/proc/*/fdinfo`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,15 +12,15 @@ use serde_json::Value;
 /// Kinds and ids: `("prog", 12)`.
 pub(crate) type Objects = BTreeSet<(&'static str, u64)>;
 
-const LISTED_WITHIN: Duration = Duration::from_secs(10);
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Kind, and its key in fdinfo.
 const KINDS: [(&str, &str); 3] = [("prog", "prog_id:"), ("map", "map_id:"), ("link", "link_id:")];
 
 fn list(kind: &str) -> Result<Vec<Value>> {
-    // bpftool ends with an error where one goes while it lists, and on a busy machine some always do.
+    // bpftool fails if an object is freed while it lists.
     let mut failed = String::new();
-    wait_for("bpftool to list without one going meanwhile", LISTED_WITHIN, || {
+    wait_for("bpftool to list without one going meanwhile", LIST_TIMEOUT, || {
         let output = Command::new("bpftool")
             .args(["-j", kind, "show"])
             .output()
@@ -31,9 +31,11 @@ fn list(kind: &str) -> Result<Vec<Value>> {
             return Ok(None);
         }
         let parsed = serde_json::from_str(&text);
-        parsed.map(Some).with_context(|| format!("reading what bpftool {kind} show says: {text}"))
+        parsed
+            .map(Some)
+            .with_context(|| format!("reading the output of bpftool {kind} show: {text}"))
     })
-    .with_context(|| format!("bpftool {kind} show says {failed}"))
+    .with_context(|| format!("bpftool {kind} show failed: {failed}"))
 }
 
 /// All programs, maps and links there are.
@@ -46,11 +48,11 @@ pub(crate) fn all() -> Result<Objects> {
     Ok(found)
 }
 
-/// The number in the only entry of the array of that name that the process holds.
+/// The number in the only entry of the array of that name that the process owns.
 pub(crate) fn number(pid: u32, name: &str) -> Result<u64> {
-    let held = described(pid)?;
+    let owned = described(pid)?;
     let is_it = |map: &Value| {
-        map["name"] == name && map["id"].as_u64().is_some_and(|id| held.contains(&("map", id)))
+        map["name"] == name && map["id"].as_u64().is_some_and(|id| owned.contains(&("map", id)))
     };
     let maps = list("map")?;
     let map = maps.iter().find(|map| is_it(map)).with_context(|| format!("no map {name}"))?;
@@ -61,7 +63,7 @@ pub(crate) fn number(pid: u32, name: &str) -> Result<u64> {
     value.with_context(|| format!("the map {name} has {entries}"))
 }
 
-/// Those that descriptors of the process refer to.
+/// Objects that descriptors of the process refer to.
 fn described(pid: u32) -> Result<Objects> {
     let mut found = Objects::new();
     let entries = fs::read_dir(format!("/proc/{pid}/fdinfo"));
@@ -78,34 +80,35 @@ fn described(pid: u32) -> Result<Objects> {
 }
 
 /// The maps of those programs.
-fn maps_of(held: &Objects, programs: &[Value]) -> Objects {
-    let is_held = |one: &&Value| one["id"].as_u64().is_some_and(|id| held.contains(&("prog", id)));
-    let maps = programs.iter().filter(is_held).filter_map(|one| one["map_ids"].as_array());
+fn maps_of(owned: &Objects, programs: &[Value]) -> Objects {
+    let is_owned =
+        |one: &&Value| one["id"].as_u64().is_some_and(|id| owned.contains(&("prog", id)));
+    let maps = programs.iter().filter(is_owned).filter_map(|one| one["map_ids"].as_array());
     maps.flatten().filter_map(Value::as_u64).map(|id| ("map", id)).collect()
 }
 
-/// Those that the process holds: by descriptors, and the maps of its programs.
-pub(crate) fn held_by(pid: u32) -> Result<Objects> {
-    let mut held = described(pid)?;
-    let maps = maps_of(&held, &list("prog")?);
-    held.extend(maps);
-    Ok(held)
+/// Objects of the process: by descriptors, and the maps of its programs.
+pub(crate) fn owned_by(pid: u32) -> Result<Objects> {
+    let mut owned = described(pid)?;
+    let maps = maps_of(&owned, &list("prog")?);
+    owned.extend(maps);
+    Ok(owned)
 }
 
-/// Those that have come since `before` and that no process holds.
+/// Objects loaded since `before` without a process that refers to them.
 pub(crate) fn ownerless_since(before: &Objects) -> Result<Objects> {
-    // Listed first: what comes afterwards is not in the list.
+    // Listed first, so that objects loaded later are not in the list.
     let mut left: Objects = all()?.difference(before).copied().collect();
     let programs = list("prog")?;
-    let mut held = Objects::new();
+    let mut owned = Objects::new();
     for pid in fs::read_dir("/proc")?.flatten() {
-        // A process that has ended holds nothing.
+        // A process that has ended owns nothing.
         if let Some(pid) = pid.file_name().to_str().and_then(|name| name.parse().ok()) {
-            held.extend(described(pid).unwrap_or_default());
+            owned.extend(described(pid).unwrap_or_default());
         }
     }
-    held.extend(maps_of(&held, &programs));
-    left.retain(|object| !held.contains(object));
+    owned.extend(maps_of(&owned, &programs));
+    left.retain(|object| !owned.contains(object));
     Ok(left)
 }
 

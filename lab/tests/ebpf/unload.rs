@@ -1,4 +1,4 @@
-//! A process that is killed cleans up nothing: whatever it had in the kernel must go by itself.
+//! A killed process cleans up nothing: the kernel must free its objects.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use conns_lab::process::wait_for;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::loaded::{all, held_by, ownerless_since, pinned};
-use crate::stage::{SOON, conns};
+use crate::fixture::{TIMEOUT, conns};
+use crate::loaded::{all, owned_by, ownerless_since, pinned};
 
 /// The kernel frees programs after a grace period of RCU, and maps after their programs.
-const FREED_WITHIN: Duration = Duration::from_secs(20);
+const FREE_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn leaves_nothing(
     pid: u32,
@@ -23,22 +23,23 @@ fn leaves_nothing(
     before: &crate::loaded::Objects,
 ) -> Result<()> {
     let pinned_before = pinned()?;
-    let held = held_by(pid)?;
+    let owned = owned_by(pid)?;
     let there = all()?;
     for kind in ["prog", "map", "link"] {
-        ensure!(held.iter().any(|(one, _)| *one == kind), "it holds no {kind}: {held:?}");
+        ensure!(owned.iter().any(|(one, _)| *one == kind), "it has no {kind}: {owned:?}");
     }
     ensure!(
-        held.is_subset(&there),
-        "bpftool does not list all that it holds: {held:?} of {there:?}"
+        owned.is_subset(&there),
+        "bpftool does not list all its objects: {owned:?} of {there:?}"
     );
     kill()?;
-    wait_for("all that it held to be gone", FREED_WITHIN, || {
+    wait_for("all its objects to be freed", FREE_TIMEOUT, || {
         let there = all()?;
-        Ok(held.is_disjoint(&there).then_some(()))
+        Ok(owned.is_disjoint(&there).then_some(()))
     })?;
-    // Others may load and unload meanwhile; what nobody holds is left by somebody who is gone.
-    wait_for("nothing to be left that nobody holds", FREED_WITHIN, || {
+    // What is loaded is the whole machine's, so these tests run alone; still, other programs may load and unload meanwhile.
+    // An object without a process that refers to it was left behind.
+    wait_for("no object to be left without a process", FREE_TIMEOUT, || {
         Ok(ownerless_since(before)?.is_empty().then_some(()))
     })
     .with_context(|| format!("left: {:?}", ownerless_since(before)))?;
@@ -60,7 +61,7 @@ pub(crate) fn agent() -> Result<()> {
         agent.pid(),
         || {
             agent.signal(Signal::KILL)?;
-            agent.wait(SOON).map(|_| ())
+            agent.wait(TIMEOUT).map(|_| ())
         },
         &before,
     )
@@ -86,9 +87,16 @@ fn connect(namespace: &Namespace) -> Result<(SocketAddr, SocketAddr)> {
     })?
 }
 
-/// Whether an agent tells of this connection: both ends, from beginning to end, each event once.
-fn tells(agent: &Agent, home: &Namespace, ends: (SocketAddr, SocketAddr)) -> Result<Option<()>> {
-    let answer = agent.get(Some(home), "/api/v1/events?limit=10000")?;
+/// Whether an agent reports this connection of the namespace `of`: both ends, from beginning to end, each event once. Other
+/// tests may have connections with the same ends in their own namespaces.
+fn reports(
+    agent: &Agent,
+    home: &Namespace,
+    of: &Namespace,
+    ends: (SocketAddr, SocketAddr),
+) -> Result<Option<()>> {
+    let path = format!("/api/v1/events?limit=1000&filter=netns_inode=={}", of.inode()?);
+    let answer = agent.get(Some(home), &path)?;
     ensure!(answer.status == 200, "the list of events answers {}", answer.status);
     let list: Value = serde_json::from_slice(&answer.body)?;
     let events = list["events"].as_array().context("the list of events has no events")?;
@@ -98,11 +106,11 @@ fn tells(agent: &Agent, home: &Namespace, ends: (SocketAddr, SocketAddr)) -> Res
     };
     let (client, server) = (kinds(ends), kinds((ends.1, ends.0)));
     let is_all = client == ["opened", "closed"] && server == ["opened", "accepted", "closed"];
-    ensure!(client.len() <= 2 && server.len() <= 3, "{client:?} and {server:?} are told");
+    ensure!(client.len() <= 2 && server.len() <= 3, "{client:?} and {server:?} are reported");
     Ok(is_all.then_some(()))
 }
 
-/// Both are told everything; one is killed, and the other goes on.
+/// Both report every event; one is killed, and the other continues.
 pub(crate) fn two_agents() -> Result<()> {
     let (place, home) = (Namespace::create("a")?, Namespace::create("home")?);
     let start = || {
@@ -115,10 +123,14 @@ pub(crate) fn two_agents() -> Result<()> {
     let (mut first, second) = (start()?, start()?);
     let ends = connect(&place)?;
     for agent in [&first, &second] {
-        wait_for("an agent to tell of a connection", SOON, || tells(agent, &home, ends))?;
+        wait_for("an agent to report a connection", TIMEOUT, || {
+            reports(agent, &home, &place, ends)
+        })?;
     }
     first.signal(Signal::KILL)?;
-    first.wait(SOON)?;
+    first.wait(TIMEOUT)?;
     let ends = connect(&place)?;
-    wait_for("the other agent to tell of one more", SOON, || tells(&second, &home, ends))
+    wait_for("the other agent to report one more", TIMEOUT, || {
+        reports(&second, &home, &place, ends)
+    })
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use serde_json::{Value, json};
 
-use crate::stage::{Attempt, attempt, by_us, follower, lacks, shows, story, time};
+use crate::fixture::{Attempt, attempt, by_us, follower, lacks, shows, story, time};
 
 /// Beyond every path of the lab.
 const ELSEWHERE: &str = "10.99.0.1:80";
@@ -21,11 +21,11 @@ fn at(text: &str) -> Result<SocketAddr> {
 
 /// Both times are of the same connect, seen from two sides of one system call.
 fn same_time(event: &Value, took: Duration) -> Result<()> {
-    let told = time(event, "duration_us")?;
-    ensure!(told <= took, "{told:?} is told of a connect that took {took:?}");
+    let reported = time(event, "duration_us")?;
+    ensure!(reported <= took, "{reported:?} is reported of a connect that took {took:?}");
     ensure!(
-        took - told < Duration::from_millis(500),
-        "{told:?} is told of a connect that took {took:?}"
+        took - reported < Duration::from_millis(500),
+        "{reported:?} is reported of a connect that took {took:?}"
     );
     Ok(())
 }
@@ -35,18 +35,18 @@ fn fails(
     namespace: &Namespace,
     (from, to): (&str, &str),
     errno: Errno,
-    wanted: &Value,
+    expected: &Value,
     connect: impl FnOnce(SocketAddr, SocketAddr) -> Result<Attempt>,
 ) -> Result<Duration> {
     let (from, to) = (at(from)?, at(to)?);
     let mut follower = follower()?;
     let Attempt { outcome, took } = connect(from, to)?;
     ensure!(outcome == Err(errno), "the connect itself came to {outcome:?}");
-    let told = follower.until_over(namespace, from, to)?;
+    let reported = follower.until_over(namespace, from, to)?;
     follower.catch_up()?;
     story(&follower.of(namespace, from, to), &["failed"])?;
-    let event = &told[0];
-    shows(event, wanted)?;
+    let event = &reported[0];
+    shows(event, expected)?;
     shows(event, &by_us()?)?;
     shows(event, &json!({"direction": "outbound", "state": "UNCONN", "handshake_us": null}))?;
     lacks(event, &["accept_wait_us", "errno"])?;
@@ -54,12 +54,12 @@ fn fails(
     Ok(took)
 }
 
-/// Nobody listens.
+/// No socket listens.
 pub(crate) fn refused() -> Result<()> {
     let namespace = Namespace::create("a")?;
-    let wanted = json!({"ended": "refused", "closed_by": "remote"});
+    let expected = json!({"ended": "refused", "closed_by": "remote"});
     for ends in [("127.0.0.1:5001", "127.0.0.1:9"), ("[::1]:5002", "[::1]:9")] {
-        fails(&namespace, ends, Errno::CONNREFUSED, &wanted, |from, to| {
+        fails(&namespace, ends, Errno::CONNREFUSED, &expected, |from, to| {
             attempt(&namespace, from, to)
         })?;
     }
@@ -75,10 +75,10 @@ pub(crate) fn timed_out() -> Result<()> {
     let path = path()?;
     path.a().set("net/ipv4/tcp_syn_retries", "1")?;
     path.swallow_a_to_b(true);
-    let wanted = json!({"ended": "timed-out", "closed_by": "neither"});
+    let expected = json!({"ended": "timed-out", "closed_by": "neither"});
     let ends = ("10.77.0.1:5003", "10.77.0.2:9");
     let took =
-        fails(path.a(), ends, Errno::TIMEDOUT, &wanted, |from, to| attempt(path.a(), from, to))?;
+        fails(path.a(), ends, Errno::TIMEDOUT, &expected, |from, to| attempt(path.a(), from, to))?;
     ensure!((1..10).contains(&took.as_secs()), "the connect took {took:?}");
     Ok(())
 }
@@ -94,10 +94,11 @@ fn router(kind: &str) -> Result<Path> {
 
 fn refused_by_router(kind: &str) -> Result<()> {
     let path = router(kind)?;
-    let wanted = json!({"ended": "unreachable", "closed_by": "neither"});
+    let expected = json!({"ended": "unreachable", "closed_by": "neither"});
     let ends = ("10.77.0.1:5004", ELSEWHERE);
-    let took =
-        fails(path.a(), ends, Errno::HOSTUNREACH, &wanted, |from, to| attempt(path.a(), from, to))?;
+    let took = fails(path.a(), ends, Errno::HOSTUNREACH, &expected, |from, to| {
+        attempt(path.a(), from, to)
+    })?;
     ensure!(took < Duration::from_secs(1), "ICMP took {took:?}, so it was not ICMP");
     Ok(())
 }
@@ -112,8 +113,7 @@ pub(crate) fn prohibited() -> Result<()> {
     refused_by_router("prohibit")
 }
 
-/// Where there is no route, connect says so before there is a SYN or a change of state: nothing happens that could be
-/// told, and nothing is.
+/// Without a route connect fails before there is a SYN or a change of state, so no event is reported.
 pub(crate) fn no_route() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let mut follower = follower()?;
@@ -130,8 +130,11 @@ pub(crate) fn no_route() -> Result<()> {
         ensure!(got.outcome == Err(errno), "with a route `{kind}` it came to {:?}", got.outcome);
     }
     follower.catch_up()?;
-    let told = follower.all(&namespace);
-    ensure!(told.is_empty(), "something is told of connects that never began: {told:?}");
+    let reported = follower.all(&namespace);
+    ensure!(
+        reported.is_empty(),
+        "events are reported of connects that never started: {reported:?}"
+    );
     Ok(())
 }
 
@@ -150,11 +153,14 @@ pub(crate) fn given_up() -> Result<()> {
         ensure!(outcome == Err(Errno::INPROGRESS), "the connect came to {outcome:?}");
         Ok(())
     })??;
-    let told = follower.until_over(path.a(), from, to)?;
-    story(&told, &["failed"])?;
-    shows(&told[0], &json!({"ended": "given-up", "closed_by": "local", "direction": "outbound"}))?;
-    shows(&told[0], &by_us()?)?;
-    let took = time(&told[0], "duration_us")?;
-    ensure!(took < begun.elapsed(), "it is told to have taken {took:?}");
+    let reported = follower.until_over(path.a(), from, to)?;
+    story(&reported, &["failed"])?;
+    shows(
+        &reported[0],
+        &json!({"ended": "given-up", "closed_by": "local", "direction": "outbound"}),
+    )?;
+    shows(&reported[0], &by_us()?)?;
+    let took = time(&reported[0], "duration_us")?;
+    ensure!(took < begun.elapsed(), "it is reported to have taken {took:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Who opened and who accepted, also where a process has forked or lives in a namespace of its own.
+//! Processes that opened and accepted, also where a process has forked or lives in a namespace of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
-use crate::stage::{SOON, by, by_us, follower, only, peer, shows, story};
+use crate::fixture::{TIMEOUT, by, by_us, follower, only, peer, shows, story};
 
 /// Two processes, of which each is named at its end.
 pub(crate) fn both_sides() -> Result<()> {
@@ -19,7 +19,7 @@ pub(crate) fn both_sides() -> Result<()> {
     let client = peer(&namespace, "connect --to 127.0.0.1:7211 --do ask:10:10:5")?;
     let to: SocketAddr = "127.0.0.1:7211".parse()?;
     let local = client.ready()["locals"][0].as_str().context("no local address")?.parse()?;
-    wait_for("the server to accept", SOON, || {
+    wait_for("the server to accept", TIMEOUT, || {
         Ok((follower.of(&namespace, to, local).len() == 2).then_some(()))
     })?;
     shows(only(&follower.of(&namespace, local, to), "opened")?, &by(client.pid(), "conns-lab")?)?;
@@ -52,8 +52,8 @@ impl Script {
 
     fn number(&mut self) -> Result<u32> {
         let mut line = String::new();
-        self.numbers.read_line(&mut line).context("reading what the script says")?;
-        line.trim().parse().with_context(|| format!("the script said {line:?}"))
+        self.numbers.read_line(&mut line).context("reading the script's output")?;
+        line.trim().parse().with_context(|| format!("the script wrote {line:?}"))
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for Script {
     }
 }
 
-/// Listens, says its port and the child's pid, and has the child answer.
+/// Listens, prints its port and the child's pid, and lets the child answer.
 const FORKED: &str = r#"
 import os, socket
 listener = socket.socket()
@@ -109,18 +109,18 @@ fn answered_by_child(text: &str) -> Result<()> {
     let mut script = Script::start(&namespace, &["python3", "-c"], text)?;
     let to: SocketAddr = ([127, 0, 0, 1], u16::try_from(script.number()?)?).into();
     let mut client = namespace.inside(|| TcpStream::connect(to))??;
-    client.set_read_timeout(Some(SOON))?;
+    client.set_read_timeout(Some(TIMEOUT))?;
     let local = client.local_addr()?;
     client.write_all(b"hello")?;
     client.read_exact(&mut [0; 5])?;
     let child = script.number()?;
     drop(client);
-    let told = follower.until_over(&namespace, to, local)?;
-    story(&told, &["opened", "accepted", "closed"])?;
-    shows(&told[1], &by(child, "accepting-child")?)?;
-    shows(&told[2], &by(child, "accepting-child")?)?;
-    let told = follower.until_over(&namespace, local, to)?;
-    shows(only(&told, "closed")?, &by_us()?)
+    let reported = follower.until_over(&namespace, to, local)?;
+    story(&reported, &["opened", "accepted", "closed"])?;
+    shows(&reported[1], &by(child, "accepting-child")?)?;
+    shows(&reported[2], &by(child, "accepting-child")?)?;
+    let reported = follower.until_over(&namespace, local, to)?;
+    shows(only(&reported, "closed")?, &by_us()?)
 }
 
 /// The listener is inherited, as by the workers of a web server.
@@ -128,13 +128,13 @@ pub(crate) fn forked_child() -> Result<()> {
     answered_by_child(FORKED)
 }
 
-/// The connection is inherited, as from inetd: it is the child's, though the parent called accept. The kernel tells of
+/// The connection is inherited, as from inetd: it is the child's, though the parent called accept. The kernel reports
 /// the first use of a connection, not of accept itself.
 pub(crate) fn handed_down() -> Result<()> {
     answered_by_child(HANDED_DOWN)
 }
 
-/// It says what pid it believes to have, connects, and waits to be killed.
+/// Prints its pid in its own pid namespace, connects, and waits to be killed.
 const CONTAINED: &str = r#"
 import os, socket, time
 print(os.getpid(), flush=True)
@@ -149,7 +149,7 @@ print(client.getsockname()[1], flush=True)
 time.sleep(1000)
 "#;
 
-/// The pid that is told is the one this test knows the process by, not the one it has in its own namespace.
+/// The pid that is reported is the one this test knows the process by, not the one it has in its own namespace.
 pub(crate) fn pid_namespace() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let mut follower = follower()?;
@@ -163,8 +163,8 @@ pub(crate) fn pid_namespace() -> Result<()> {
     shows(only(&follower.of(&namespace, local, to), "opened")?, &by(pid, "python3")?)?;
     shows(only(&follower.of(&namespace, to, local), "accepted")?, &by(pid, "python3")?)?;
     drop(script);
-    let told: Vec<Value> = follower.until_over(&namespace, local, to)?;
-    shows(only(&told, "closed")?, &by(pid, "python3")?)
+    let reported: Vec<Value> = follower.until_over(&namespace, local, to)?;
+    shows(only(&reported, "closed")?, &by(pid, "python3")?)
 }
 
 /// The process whose parent this is.

@@ -10,7 +10,7 @@ use conns_lab::path::{Path, Shape};
 use rustix::net::sockopt;
 use serde_json::{Value, json};
 
-use crate::stage::{Ends, Pair, SOON, both, by_us, follower, read_fin, shows, story, time};
+use crate::fixture::{Ends, Pair, TIMEOUT, both, by_us, follower, read_fin, shows, story, time};
 
 fn ended(how: &str, closed_by: &str, sent: usize, received: usize) -> Value {
     json!({"ended": how, "closed_by": closed_by, "bytes_out": sent, "bytes_in": received})
@@ -88,7 +88,7 @@ pub(crate) fn never_accepted() -> Result<()> {
     let listener = namespace.inside(|| TcpListener::bind("127.0.0.1:0"))??;
     let server = listener.local_addr()?;
     let mut client = namespace.inside(|| std::net::TcpStream::connect(server))??;
-    client.set_read_timeout(Some(SOON))?;
+    client.set_read_timeout(Some(TIMEOUT))?;
     client.write_all(&[7; 50])?;
     let ends = Ends { client: client.local_addr()?, server };
     follower.catch_up()?;
@@ -100,8 +100,8 @@ pub(crate) fn never_accepted() -> Result<()> {
     story(&server, &["opened", "closed"])?;
     shows(&client[1], &ended("rst-in", "remote", 50, 0))?;
     shows(&server[1], &ended("rst-out", "local", 0, 50))?;
-    let nobody = json!({"pid": null, "process": null, "opener_pid": null, "opener": null});
-    server.iter().try_for_each(|event| shows(event, &nobody))?;
+    let no_process = json!({"pid": null, "process": null, "opener_pid": null, "opener": null});
+    server.iter().try_for_each(|event| shows(event, &no_process))?;
     shows(&server[1], &json!({"accept_wait_us": null, "direction": "inbound"}))
 }
 
@@ -118,11 +118,11 @@ pub(crate) fn user_timeout() -> Result<()> {
     pair.client.write_all(&[7; 30])?;
     let error = pair.client.read(&mut [0]).err().context("the dead connection reads on")?;
     ensure!(error.kind() == std::io::ErrorKind::TimedOut, "it reads {error}");
-    let told = follower.until_over(path.a(), ends.client, ends.server)?;
-    story(&told, &["opened", "closed"])?;
-    shows(&told[1], &json!({"ended": "timed-out", "closed_by": "neither", "bytes_in": 20}))?;
-    shows(&told[1], &by_us()?)?;
-    let lived = time(&told[1], "duration_us")?;
-    ensure!(lived >= Duration::from_millis(700), "it is told to have lived {lived:?}");
+    let reported = follower.until_over(path.a(), ends.client, ends.server)?;
+    story(&reported, &["opened", "closed"])?;
+    shows(&reported[1], &json!({"ended": "timed-out", "closed_by": "neither", "bytes_in": 20}))?;
+    shows(&reported[1], &by_us()?)?;
+    let lived = time(&reported[1], "duration_us")?;
+    ensure!(lived >= Duration::from_millis(700), "it is reported to have lived {lived:?}");
     Ok(())
 }

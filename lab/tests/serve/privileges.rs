@@ -1,4 +1,4 @@
-//! What the agent gives up, as the kernel tells it, and what it still can do then.
+//! What the agent gives up, as the kernel reports it, and what it still can do then.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
 
-use crate::stage::{HTTP, SOON, agent, peer, rows};
+use crate::fixture::{HTTP, TIMEOUT, agent, peer, rows};
 
 /// Bits of capabilities(7) that the agent may keep.
 const KEPT: [(&str, u32); 3] =
@@ -26,35 +26,39 @@ fn hexadecimal(status: &str, key: &str) -> Result<u64> {
 fn dropped_with(more: &[&str], kept: &[&str]) -> Result<()> {
     let namespace = Namespace::create("serve")?;
     let agent = agent(&namespace, &[&["--listen", HTTP], more].concat())?;
-    let told = agent.health(Some(&namespace))?["privileges"].clone();
+    let reported = agent.health(Some(&namespace))?["privileges"].clone();
     let place = format!("/proc/{}/status", agent.pid());
     let status = fs::read_to_string(place)?;
 
     let uids: BTreeSet<&str> = field(&status, "Uid")?.split_whitespace().collect();
-    let uid = told["uid"].to_string();
-    ensure!(uid != "0", "it stays root: {told}");
-    ensure!(uids == BTreeSet::from([uid.as_str()]), "it says {uid}, the kernel {uids:?}");
-    let gid = told["gid"].to_string();
+    let uid = reported["uid"].to_string();
+    ensure!(uid != "0", "it stays root: {reported}");
+    ensure!(uids == BTreeSet::from([uid.as_str()]), "it expected {uid}, the kernel {uids:?}");
+    let gid = reported["gid"].to_string();
     ensure!(field(&status, "Gid")?.split_whitespace().all(|one| one == gid), "gid {gid}: {status}");
-    let names: BTreeSet<&str> =
-        told["capabilities"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names: BTreeSet<&str> = reported["capabilities"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     ensure!(names == kept.iter().copied().collect(), "it keeps {names:?}, not {kept:?}");
     let bits = KEPT.iter().filter(|(name, _)| names.contains(name));
     let bits = bits.fold(0, |bits, (_, bit)| bits | 1_u64 << bit);
     for key in ["CapEff", "CapPrm"] {
         let found = hexadecimal(&status, key)?;
-        ensure!(found == bits, "{key} is {found:#x}, it says {names:?}");
+        ensure!(found == bits, "{key} is {found:#x}, it expected {names:?}");
     }
     for key in ["CapInh", "CapBnd", "CapAmb"] {
         ensure!(hexadecimal(&status, key)? == 0, "{key} is not empty: {status}");
     }
-    ensure!(field(&status, "NoNewPrivs")? == "1" && told["no_new_privs"] == true, "{told}");
-    let mode = told["seccomp"]["mode"].to_string();
-    ensure!(field(&status, "Seccomp")? == mode && mode == "2", "seccomp: {told}");
+    ensure!(field(&status, "NoNewPrivs")? == "1" && reported["no_new_privs"] == true, "{reported}");
+    let mode = reported["seccomp"]["mode"].to_string();
+    ensure!(field(&status, "Seccomp")? == mode && mode == "2", "seccomp: {reported}");
     serving_threads_have_nothing(agent.pid())
 }
 
-/// Those that read what strangers send.
+/// Threads that read what clients send have no capabilities.
 fn serving_threads_have_nothing(pid: u32) -> Result<()> {
     let mut serving = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -68,7 +72,7 @@ fn serving_threads_have_nothing(pid: u32) -> Result<()> {
     Ok(())
 }
 
-/// The kernel says what the agent says, and it is little.
+/// `/proc` confirms what the agent reports of its privileges.
 pub(crate) fn dropped() -> Result<()> {
     dropped_with(&[], &["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"])?;
     dropped_with(
@@ -87,23 +91,25 @@ pub(crate) fn owners() -> Result<()> {
         ("remote_port == 9001", client.pid()),
         ("local_port == 9001 and state == established", listener.pid()),
     ] {
-        wait_for(&format!("the owner of {filter}"), SOON, || {
-            let rows = rows(&agent, &namespace, filter)?;
+        wait_for(&format!("the owner of {filter}"), TIMEOUT, || {
+            let rows = rows(&agent, &namespace, &namespace, filter)?;
             Ok((rows.len() == 1 && rows[0]["pid"] == pid).then_some(()))
         })
-        .with_context(|| format!("pid {pid} in {:?}", rows(&agent, &namespace, filter)))?;
+        .with_context(|| {
+            format!("pid {pid} in {:?}", rows(&agent, &namespace, &namespace, filter))
+        })?;
     }
     Ok(())
 }
 
-/// It cannot be entered any more, and that is said.
+/// It cannot be entered any more, which is reported as a loss.
 pub(crate) fn later_namespace() -> Result<()> {
     let namespace = Namespace::create("serve")?;
     let agent = agent(&namespace, &["--listen", HTTP, "--source", "kernel"])?;
     let later = Namespace::create("later")?;
     let _listener = peer(&later, "listen --at 127.0.0.1:9003 --do ignore")?;
     let (name, inode) = (later.name().to_owned(), later.inode()?.to_string());
-    let loss = wait_for("the loss to be told", SOON, || {
+    let loss = wait_for("the loss to be reported", TIMEOUT, || {
         let health = agent.health(Some(&namespace))?;
         let losses = health["losses"]["snapshot"].as_array().cloned().unwrap_or_default();
         let of_it = losses.into_iter().find(|loss| {
@@ -121,10 +127,10 @@ pub(crate) fn later_namespace() -> Result<()> {
     let all = abilities.iter().find(|ability| ability["name"] == "all-namespaces");
     ensure!(
         all.is_some_and(|all| !all["missing"].is_null()),
-        "it says that it sees all namespaces: {all:?}"
+        "it expected that it sees all namespaces: {all:?}"
     );
-    let rows = rows(&agent, &namespace, "local_port == 9003")?;
-    ensure!(rows.is_empty(), "it sees what it says it cannot: {rows:?}");
+    let rows = rows(&agent, &namespace, &later, "local_port == 9003")?;
+    ensure!(rows.is_empty(), "it sees what it expected it cannot: {rows:?}");
     Ok(())
 }
 
@@ -135,8 +141,8 @@ pub(crate) fn followed_namespace() -> Result<()> {
     let later = Namespace::create("later")?;
     let _listener = peer(&later, "listen --at 127.0.0.1:9004 --do ignore")?;
     let inode = later.inode()?;
-    wait_for("the listener of a namespace made later", SOON, || {
-        let rows = rows(&agent, &namespace, "local_port == 9004")?;
+    wait_for("the listener of a namespace made later", TIMEOUT, || {
+        let rows = rows(&agent, &namespace, &later, "local_port == 9004")?;
         Ok((rows.len() == 1 && rows[0]["netns_inode"] == inode).then_some(()))
     })
     .with_context(|| format!("{:?}", agent.health(Some(&namespace))))

@@ -7,9 +7,9 @@ use conns_lab::netns::Namespace;
 use conns_lab::path::{Path, Shape};
 use conns_lab::process::Peer;
 
-use crate::stage::{number, peer, port_of, record, shows, wait_state};
+use crate::fixture::{number, peer, port_of, record, shows, wait_state};
 
-const MOVED_WITHIN: Duration = Duration::from_secs(60);
+const MOVE_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn agrees(
     namespace: &Namespace,
@@ -30,10 +30,10 @@ fn agrees(
 }
 
 fn moved(peer: &mut Peer, sent: u64, received: u64) -> Result<()> {
-    let event = peer.wait("moved", MOVED_WITHIN)?;
+    let event = peer.wait("moved", MOVE_TIMEOUT)?;
     anyhow::ensure!(
         event["sent"] == sent && event["received"] == received,
-        "the peer itself says {event}"
+        "the peer itself reports {event}"
     );
     Ok(())
 }
@@ -54,7 +54,7 @@ pub(crate) fn exact_with_loss() -> Result<()> {
     agrees(path.a(), port, 7010, OUT, BACK, "ESTAB")?;
     agrees(path.b(), 7010, port, BACK, OUT, "ESTAB")?;
 
-    client.tell("fin")?;
+    client.send("fin")?;
     wait_state(path.a(), port, 7010, "FIN-WAIT-2")?;
     wait_state(path.b(), 7010, port, "CLOSE-WAIT")?;
     agrees(path.a(), port, 7010, OUT, BACK, "FIN-WAIT-2")?;

@@ -8,8 +8,8 @@ use conns_lab::netns::Namespace;
 use conns_lab::oracle::{SsRow, owners, proc_net, ss};
 use serde_json::Value;
 
+use crate::fixture::{conns, peer};
 use crate::owners::pids_of;
-use crate::stage::{conns, peer};
 
 const CHURN_PORT: u16 = 7020;
 const STABLE: usize = 200;
@@ -17,7 +17,7 @@ const ROUNDS: usize = 5;
 
 type Key = (SocketAddr, SocketAddr);
 
-/// Five looks under churn, each between two looks of the oracles.
+/// Five samples under churn, each between two samples of the oracles.
 pub(crate) fn under_churn() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let _server = peer(&namespace, &format!("listen --at [::]:{CHURN_PORT} --do answer:16:16"))?;
@@ -26,19 +26,20 @@ pub(crate) fn under_churn() -> Result<()> {
     let run = format!("churn --to 127.0.0.1:{CHURN_PORT} --per-second 1000 --stable {STABLE}");
     let mut churn = peer(&namespace, &run)?;
     for round in 0..ROUNDS {
-        look(&namespace).with_context(|| format!("in round {round}"))?;
+        sample(&namespace).with_context(|| format!("in round {round}"))?;
     }
-    churn.tell("report")?;
-    let exchanged = churn.wait("report", crate::stage::SOON)?["exchanged"].as_u64().unwrap_or(0);
+    churn.send("report")?;
+    let exchanged =
+        churn.wait("report", crate::fixture::TIMEOUT)?["exchanged"].as_u64().unwrap_or(0);
     ensure!(exchanged > 500, "only {exchanged} connections came and went, so this proved nothing");
     Ok(())
 }
 
-fn look(namespace: &Namespace) -> Result<()> {
-    let (ss_before, proc_before, held_before) =
+fn sample(namespace: &Namespace) -> Result<()> {
+    let (ss_before, proc_before, owned_before) =
         (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, owners());
     let text = conns()?.run(&["-a", "-t", "-o", "jsonl", "--netns", namespace.name()])?;
-    let (ss_after, proc_after, held_after) =
+    let (ss_after, proc_after, owned_after) =
         (keyed(ss(namespace, "tae")?), proc_keys(namespace)?, owners());
     let rows = text
         .lines()
@@ -69,15 +70,18 @@ fn look(namespace: &Namespace) -> Result<()> {
                 fitting.len()
             );
         };
-        ensure!(row["state"] == *before.state, "{key:?} is in {}, conns says {row}", before.state);
+        ensure!(row["state"] == *before.state, "{key:?} is in {}, conns shows {row}", before.state);
         if let Some(cookie) = before.cookie() {
-            ensure!(row["cookie"] == cookie, "the cookie of {key:?} is {cookie}, conns says {row}");
+            ensure!(
+                row["cookie"] == cookie,
+                "the cookie of {key:?} is {cookie}, conns shows {row}"
+            );
         }
         let inode = before.inode();
-        let (held, then) = (held_before.get(&inode), held_after.get(&inode));
-        if inode != 0 && held == then {
-            let held = held.cloned().unwrap_or_default();
-            ensure!(pids_of(row) == held, "{key:?} is held by {held:?}, conns says {row}");
+        let (owned, then) = (owned_before.get(&inode), owned_after.get(&inode));
+        if inode != 0 && owned == then {
+            let owned = owned.cloned().unwrap_or_default();
+            ensure!(pids_of(row) == owned, "{key:?} is owned by {owned:?}, conns shows {row}");
         }
     }
     // The listener, both ends of the stable set and of the twenty over IPv6.
@@ -94,7 +98,7 @@ fn look(namespace: &Namespace) -> Result<()> {
             || proc_before.contains(key)
             || proc_after.contains(key);
         let churn = key.0.port() == CHURN_PORT || key.1.port() == CHURN_PORT;
-        ensure!(seen || churn, "conns shows {key:?}, which nobody else saw");
+        ensure!(seen || churn, "conns shows {key:?}, which no oracle saw");
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Direction: who opened the connection is outbound, who accepted it inbound.
+//! Direction: the side that opened the connection is outbound, the side that accepted inbound.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use conns_lab::netns::Namespace;
 
-use crate::stage::{SOON, path_of, peer, port_of, record, shows};
+use crate::fixture::{TIMEOUT, path_of, peer, port_of, record, shows};
 
 fn check(opener: &Namespace, acceptor: &Namespace, at: &str, listen_more: &str) -> Result<()> {
     let mut server = peer(acceptor, &format!("listen --at {at} --do answer:10:10 {listen_more}"))?;
@@ -13,7 +13,7 @@ fn check(opener: &Namespace, acceptor: &Namespace, at: &str, listen_more: &str) 
     for work in ["ignore", "ask:10:10:10"] {
         let client = peer(opener, &format!("connect --to {at} --do {work}"))?;
         if listen_more.contains("accept") {
-            server.wait("listener-closed", SOON)?;
+            server.wait("listener-closed", TIMEOUT)?;
         }
         let port = port_of(&client)?;
         shows(&record(opener, port, remote)?, "direction", "outbound")?;
@@ -39,7 +39,7 @@ pub(crate) fn on_loopback() -> Result<()> {
     check(&namespace, &namespace, "[::1]:7043", "")
 }
 
-/// No listener is left to tell the acceptor by.
+/// The acceptor has no listener any more.
 pub(crate) fn without_listener() -> Result<()> {
     let path = path_of(Duration::from_millis(4))?;
     check(path.a(), path.b(), "10.77.0.2:7044", "--accept 1")?;

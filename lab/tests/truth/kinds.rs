@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 use conns_lab::oracle::{SsRow, ss};
-use conns_lab::process::{READY_WITHIN, wait_for};
+use conns_lab::process::{READY_TIMEOUT, wait_for};
 use serde_json::Value;
 
-use crate::stage::{all, conns, path_of, peer, port_of, record, shows};
+use crate::fixture::{all, conns, path_of, peer, port_of, record, shows};
 
 /// An IPv6 socket that talks IPv4 shows `::ffff:` addresses, and a filter finds it under both spellings.
 pub(crate) fn mapped() -> Result<()> {
@@ -95,8 +95,7 @@ pub(crate) fn mptcp() -> Result<()> {
     Ok(())
 }
 
-/// Each MPTCP connection of a listener, which all have its cookie: whoever has listed the listener has made the kernel give
-/// it one.
+/// Each MPTCP connection of a listener. All have the listener's cookie, which the kernel assigns once the listener is listed.
 pub(crate) fn several_mptcp() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let server = peer(&namespace, "listen --at 127.0.0.1:7055 --do ignore --mptcp")?;
@@ -109,7 +108,7 @@ pub(crate) fn several_mptcp() -> Result<()> {
             .filter_map(|word| word.strip_prefix("ino:")?.parse::<u64>().ok())
             .find(|ino| *ino != 0)
     };
-    let accepted = wait_for("all to be accepted", READY_WITHIN, || {
+    let accepted = wait_for("all to be accepted", READY_TIMEOUT, || {
         let mut accepted = ss(&namespace, "Mae")?;
         accepted.retain(|row| row.local.port() == 7055 && row.remote.port() != 0);
         let is_whole = accepted.len() == 4 && accepted.iter().all(|row| inode(row).is_some());

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use conns_lab::oracle::{ss, tcp_ext_counter};
 use conns_lab::process::wait_for;
 
-use crate::stage::{SOON, number, path_of, peer, record, shows};
+use crate::fixture::{TIMEOUT, number, path_of, peer, record, shows};
 
 /// A full queue of four, and an empty one of 100 beside it.
 pub(crate) fn backlog() -> Result<()> {
@@ -17,7 +17,7 @@ pub(crate) fn backlog() -> Result<()> {
     shows(&calm, "backlog", 0)?;
     shows(&calm, "overflows", 0)?;
     let _callers = peer(path.a(), "knock --to 10.77.0.2:7060 --count 12")?;
-    wait_for("an overflow", SOON, || {
+    wait_for("an overflow", TIMEOUT, || {
         Ok((tcp_ext_counter(path.b(), "ListenOverflows")? >= 7).then_some(()))
     })?;
 

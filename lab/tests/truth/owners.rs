@@ -1,4 +1,4 @@
-//! Owners: all processes whose `/proc/<pid>/fd` holds the socket, and no other.
+//! Owners: all processes whose `/proc/<pid>/fd` has the socket, and no other.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use conns_lab::netns::Namespace;
 use conns_lab::oracle::owners;
 use serde_json::Value;
 
-use crate::stage::{peer, port_of, record, shows, ss_row};
+use crate::fixture::{peer, port_of, record, shows, ss_row};
 
 /// The pids a record names as owners.
 pub(crate) fn pids_of(row: &Value) -> BTreeSet<u32> {
@@ -15,28 +15,28 @@ pub(crate) fn pids_of(row: &Value) -> BTreeSet<u32> {
     owners.filter_map(|owner| u32::try_from(owner["pid"].as_u64()?).ok()).collect()
 }
 
-fn check(arguments: &str, opener_holds: bool) -> Result<()> {
+fn check(arguments: &str, opener_owns: bool) -> Result<()> {
     let namespace = Namespace::create("a")?;
     let server = peer(&namespace, "listen --at 127.0.0.1:7030 --do ignore")?;
-    let owner = peer(&namespace, &format!("hold --to 127.0.0.1:7030 {arguments}"))?;
+    let owner = peer(&namespace, &format!("share --to 127.0.0.1:7030 {arguments}"))?;
     let port = port_of(&owner)?;
-    let told: BTreeSet<u32> = owner.ready()["holders"]
+    let reported: BTreeSet<u32> = owner.ready()["owners"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|pid| u32::try_from(pid.as_u64()?).ok())
         .collect();
     let inode = ss_row(&namespace, port, 7030)?.inode();
-    let held = owners().remove(&inode).unwrap_or_default();
-    ensure!(held == told, "the peers say {told:?} hold the socket, /proc says {held:?}");
+    let owned = owners().remove(&inode).unwrap_or_default();
+    ensure!(owned == reported, "the peers report the owners {reported:?}, /proc has {owned:?}");
     ensure!(
-        held.contains(&owner.pid()) == opener_holds,
-        "the opener holds or not, against the plan"
+        owned.contains(&owner.pid()) == opener_owns,
+        "whether the opener owns the socket is not as planned"
     );
 
     let row = record(&namespace, port, 7030)?;
     let shown = pids_of(&row);
-    ensure!(shown == held, "conns names {shown:?} as owners, /proc says {held:?}: {row}");
+    ensure!(shown == owned, "conns names {shown:?} as owners, /proc has {owned:?}: {row}");
     shows(&row, "process", "conns-lab")?;
     let accepted = record(&namespace, 7030, port)?;
     ensure!(
@@ -47,7 +47,7 @@ fn check(arguments: &str, opener_holds: bool) -> Result<()> {
 }
 
 /// By inheritance and by descriptor passing, beside the opener.
-pub(crate) fn all_holders() -> Result<()> {
+pub(crate) fn all_owners() -> Result<()> {
     check("--inherit 2 --pass 2", true)
 }
 

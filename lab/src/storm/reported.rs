@@ -1,4 +1,4 @@
-//! What `conns` tells of an event, and of what it lost. Only reading; what is right is `truth`'s business.
+//! Parses the events and losses that `conns` reports; `truth` compares them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ pub const FIELDS: &str = "local_addr,local_port,remote_addr,remote_port,netns,pi
 
 /// One event. A key that does not apply is absent, one that is not known is `null`; both are `None` here.
 #[derive(Debug, Deserialize)]
-pub struct Told<'a> {
-    /// `opened`, `accepted`, `closed` or `failed`; a list of what closed does not say it.
+pub struct Reported<'a> {
+    /// `opened`, `accepted`, `closed` or `failed`; absent in a list of closed connections.
     #[serde(borrow)]
     event: Option<Cow<'a, str>>,
     local_addr: Option<IpAddr>,
@@ -25,12 +25,12 @@ pub struct Told<'a> {
     /// The network namespace by name.
     #[serde(borrow)]
     pub netns: Option<Cow<'a, str>>,
-    /// Who holds it.
+    /// The owner.
     pub pid: Option<u32>,
     /// That process's name.
     #[serde(borrow)]
     pub process: Option<Cow<'a, str>>,
-    /// Who called connect or accept.
+    /// The process that called connect or accept.
     pub opener_pid: Option<u32>,
     /// That process's name.
     #[serde(borrow)]
@@ -45,13 +45,13 @@ pub struct Told<'a> {
     /// How it ended.
     #[serde(borrow)]
     pub ended: Option<Cow<'a, str>>,
-    /// Who closed first.
+    /// The side that closed first.
     #[serde(borrow)]
     pub closed_by: Option<Cow<'a, str>>,
 }
 
-impl Told<'_> {
-    /// What happened.
+impl Reported<'_> {
+    /// Its kind.
     pub fn kind(&self) -> &str {
         self.event.as_deref().unwrap_or("closed")
     }
@@ -63,62 +63,65 @@ impl Told<'_> {
     }
 }
 
-/// Events `conns` itself says it has lost, by what they were.
+/// Events that `conns` reports as lost, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// Beginnings.
+    /// `opened` events.
     pub opened: u64,
-    /// Accepts.
+    /// `accepted` events.
     pub accepted: u64,
-    /// Ends.
+    /// `closed` events.
     pub closed: u64,
-    /// Of no one kind, or of one this lab does not know: each stands for an event of any kind.
+    /// Events of unknown kind: each may be any of the others.
     pub others: u64,
-    /// The sentences.
-    pub said: Vec<String>,
+    /// The messages.
+    pub messages: Vec<String>,
 }
 
 impl Lost {
-    /// Takes a sentence with its count. A loss that is not of events says nothing about them.
-    pub fn take(&mut self, sentence: &str, count: u64) {
-        let place = if sentence.contains("beginnings of connections") {
+    /// Adds a message with its count. Losses of other things are ignored.
+    pub fn take(&mut self, message: &str, count: u64) {
+        let place = if message.contains("opened events") {
             &mut self.opened
-        } else if sentence.contains("accepts are missing") {
+        } else if message.contains("accepted events") {
             &mut self.accepted
-        } else if sentence.contains("ends of connections") {
+        } else if message.contains("closed events") {
             &mut self.closed
-        } else if sentence.contains("events") {
+        } else if message.contains("failed events") {
+            // No connect of a storm fails.
+            return;
+        } else if message.contains("events") {
             &mut self.others
         } else {
             return;
         };
         *place += count;
-        self.said.push(sentence.to_owned());
+        self.messages.push(message.to_owned());
     }
 
-    /// Takes what a program said on standard error: one sentence a line, each with its count in front. The same is said
-    /// again with the sum so far, so the last of each counts.
+    /// Adds the messages of a program's standard error, one a line with its count in front. A message is repeated with the
+    /// sum so far, so the last of each counts.
     pub fn take_text(&mut self, text: &str) {
         let mut last = BTreeMap::new();
         for line in text.lines() {
-            let sentence = line.strip_prefix("conns: ").unwrap_or(line);
-            let (digits, words) = sentence.split_once(' ').unwrap_or_default();
+            let message = line.strip_prefix("conns: ").unwrap_or(line);
+            let (digits, words) = message.split_once(' ').unwrap_or_default();
             if let Ok(count) = digits.parse() {
-                last.insert(words, (sentence, count));
+                last.insert(words, (message, count));
             }
         }
-        for (sentence, count) in last.into_values() {
-            self.take(sentence, count);
+        for (message, count) in last.into_values() {
+            self.take(message, count);
         }
     }
 
-    /// Takes the list `losses` of an answer of an agent. What it dropped after it had numbered it is a gap in its stream, and
-    /// counted there.
+    /// Adds the list `losses` of an agent's answer. Events dropped after they were numbered are a gap of the stream, which
+    /// counts them.
     pub fn take_list(&mut self, losses: &Value) {
         for loss in losses.as_array().into_iter().flatten() {
-            let sentence = loss["message"].as_str().unwrap_or_default();
-            if !sentence.contains("dropped before they were published") {
-                self.take(sentence, loss["count"].as_u64().unwrap_or(0));
+            let message = loss["message"].as_str().unwrap_or_default();
+            if !message.contains("dropped before they were published") {
+                self.take(message, loss["count"].as_u64().unwrap_or(0));
             }
         }
     }
@@ -126,12 +129,12 @@ impl Lost {
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { opened, accepted, closed, others, said } = self;
-        let Some(first) = said.first() else { return f.write_str("nothing") };
+        let Self { opened, accepted, closed, others, messages } = self;
+        let Some(first) = messages.first() else { return f.write_str("nothing") };
         write!(
             f,
-            "{opened} beginnings, {accepted} accepts, {closed} ends, {others} of any kind; {} sentences, the first: {first}",
-            said.len()
+            "{opened} opened, {accepted} accepted, {closed} closed, {others} of unknown kind; {} messages, the first: {first}",
+            messages.len()
         )
     }
 }
@@ -144,20 +147,23 @@ mod tests {
     fn losses_are_counted_by_what_was_lost() {
         let mut lost = Lost::default();
         lost.take_text(
-            "conns: 2 ends of connections are missing: the kernel's ring was full\nconns: ready\n\
-             conns: 12 ends of connections are missing: the kernel's ring was full\n\
-             3 accepts are missing: so\n4 events are not kept any more\n5 processes are gone\n",
+            "conns: 2 closed events are missing: the kernel's ring of 1 MiB was full\nconns: ready\n\
+             conns: 12 closed events are missing: the kernel's ring of 1 MiB was full\n\
+             3 accepted events are missing\n4 events are missing: so\n5 processes ended\n6 failed events are missing\n",
         );
         assert_eq!((lost.opened, lost.accepted, lost.closed, lost.others), (0, 3, 12, 4));
-        assert_eq!(lost.said.len(), 3);
+        assert_eq!(lost.messages.len(), 3);
     }
 
     #[test]
     fn absent_and_unknown_are_none() {
         let text = r#"{"event":"opened","local_addr":"::1","local_port":5,"remote_addr":"::1",
             "remote_port":6,"pid":null,"extra":[1]}"#;
-        let told: Told<'_> = serde_json::from_str(text).unwrap();
-        assert_eq!(told.ends(), Some(("[::1]:5".parse().unwrap(), "[::1]:6".parse().unwrap())));
-        assert_eq!((told.kind(), told.pid, told.ended.as_deref()), ("opened", None, None));
+        let reported: Reported<'_> = serde_json::from_str(text).unwrap();
+        assert_eq!(reported.ends(), Some(("[::1]:5".parse().unwrap(), "[::1]:6".parse().unwrap())));
+        assert_eq!(
+            (reported.kind(), reported.pid, reported.ended.as_deref()),
+            ("opened", None, None)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Beginnings: how long the handshake took, how long it waited to be accepted, over which family, and where.
+//! Opened connections: how long the handshake took, how long they waited to be accepted, their family and namespace.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,18 +10,20 @@ use conns_lab::path::{Path, Shape};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use serde_json::json;
 
-use crate::stage::{
-    Ends, Pair, SOON, both, by_us, follower, lacks, only, read_fin, shows, story, time,
+use crate::fixture::{
+    Ends, Pair, TIMEOUT, both, by_us, follower, lacks, only, read_fin, shows, story, time,
 };
 
 /// The path's own delay is the floor; above it is only what this machine adds, which the call itself shows.
 pub(crate) fn latency() -> Result<()> {
     const RTT: Duration = Duration::from_millis(80);
+    const CONNECTS: usize = 9;
     let path = Path::build(Shape::delay(RTT / 2), Shape::delay(RTT / 2))?;
     let mut follower = follower()?;
     let listener = path.b().inside(|| TcpListener::bind("10.77.0.2:0"))??;
     let server = listener.local_addr()?;
-    for _ in 0..5 {
+    let mut late = Vec::new();
+    for _ in 0..CONNECTS {
         let (client, took) = path.a().inside(|| {
             let begun = Instant::now();
             (TcpStream::connect(server), begun.elapsed())
@@ -29,21 +31,23 @@ pub(crate) fn latency() -> Result<()> {
         let client = client?;
         let local = client.local_addr()?;
         follower.catch_up()?;
-        let told = follower.of(path.a(), local, server);
-        let opened = only(&told, "opened")?;
+        let reported = follower.of(path.a(), local, server);
+        let opened = only(&reported, "opened")?;
         let handshake = time(opened, "handshake_us")?;
         ensure!(
             handshake >= RTT && handshake <= took,
-            "a handshake of {handshake:?} is told; the path takes {RTT:?}, the call took {took:?}"
+            "a handshake of {handshake:?} is reported; the path takes {RTT:?}, the call took {took:?}"
         );
-        // What lies between the end of the handshake and that of the call is the wake-up of one thread.
-        ensure!(
-            took - handshake < Duration::from_millis(50),
-            "a handshake of {handshake:?} is told, the call took {took:?}"
-        );
+        // Between the end of the handshake and that of the call one thread wakes up, which a busy machine delays.
+        late.push(took - handshake);
         shows(opened, &by_us()?)?;
         lacks(opened, &["accept_wait_us", "ended", "closed_by"])?;
     }
+    late.sort_unstable();
+    ensure!(
+        late[CONNECTS / 2] < Duration::from_millis(50),
+        "calls outlast the handshakes that are reported by {late:?}"
+    );
     Ok(())
 }
 
@@ -65,15 +69,15 @@ pub(crate) fn accept_wait() -> Result<()> {
     let most = before.elapsed();
     let ends = Ends { client: client.local_addr()?, server: to };
     follower.catch_up()?;
-    let told = follower.of(&namespace, ends.server, ends.client);
-    story(&told, &["opened", "accepted"])?;
-    shows(&told[0], &json!({"accept_wait_us": null}))?;
-    let waited = time(&told[1], "accept_wait_us")?;
+    let reported = follower.of(&namespace, ends.server, ends.client);
+    story(&reported, &["opened", "accepted"])?;
+    shows(&reported[0], &json!({"accept_wait_us": null}))?;
+    let waited = time(&reported[1], "accept_wait_us")?;
     ensure!(
         waited >= least && waited <= most,
-        "{waited:?} in the accept queue is told, where it was {least:?} to {most:?}"
+        "{waited:?} in the accept queue is reported, where it was {least:?} to {most:?}"
     );
-    lacks(&told[1], &["handshake_us"])
+    lacks(&reported[1], &["handshake_us"])
 }
 
 /// IPv6; and a client over IPv4 at a listener of IPv6, which sees it under a mapped address.
@@ -101,13 +105,13 @@ pub(crate) fn families() -> Result<()> {
     let (mapped_server, mapped_client) = (pair.server.local_addr()?, pair.server.peer_addr()?);
     ensure!(mapped_server.is_ipv6(), "the listener of IPv6 is at {mapped_server}");
     close(pair)?;
-    let told = follower.until_over(&namespace, client, server)?;
-    story(&told, &["opened", "closed"])?;
-    told.iter().try_for_each(|event| shows(event, &json!({"family": "IPv4"})))?;
-    let told = follower.until_over(&namespace, mapped_server, mapped_client)?;
-    story(&told, &["opened", "accepted", "closed"])?;
-    let wanted = json!({"family": "IPv6", "remote_addr": "::ffff:127.0.0.1"});
-    told.iter().try_for_each(|event| shows(event, &wanted))
+    let reported = follower.until_over(&namespace, client, server)?;
+    story(&reported, &["opened", "closed"])?;
+    reported.iter().try_for_each(|event| shows(event, &json!({"family": "IPv4"})))?;
+    let reported = follower.until_over(&namespace, mapped_server, mapped_client)?;
+    story(&reported, &["opened", "accepted", "closed"])?;
+    let expected = json!({"family": "IPv6", "remote_addr": "::ffff:127.0.0.1"});
+    reported.iter().try_for_each(|event| shows(event, &expected))
 }
 
 fn close(pair: Pair) -> Result<()> {
@@ -117,7 +121,7 @@ fn close(pair: Pair) -> Result<()> {
 }
 
 /// One socket, connected, disconnected (connect to AF_UNSPEC) and connected again: two connections, and nothing of the
-/// first is told of the second.
+/// first is reported of the second.
 pub(crate) fn twice() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let mut follower = follower()?;
@@ -133,18 +137,18 @@ pub(crate) fn twice() -> Result<()> {
         let local = stream.local_addr()?;
         (&stream).write_all(&vec![7; bytes])?;
         let (mut server, _) = listener.accept()?;
-        server.set_read_timeout(Some(SOON))?;
+        server.set_read_timeout(Some(TIMEOUT))?;
         server.read_exact(&mut vec![0; bytes])?;
         rustix::net::connect_unspec(&stream).context("disconnecting")?;
-        // Disconnecting is an abort.
+        // Disconnecting aborts the connection.
         ensure!(server.read(&mut [0]).is_err(), "the server's end reads on");
-        let told = follower.until_over(&namespace, local, to)?;
-        story(&told, &["opened", "closed"])?;
-        let wanted =
+        let reported = follower.until_over(&namespace, local, to)?;
+        story(&reported, &["opened", "closed"])?;
+        let expected =
             json!({"ended": "rst-out", "closed_by": "local", "bytes_out": bytes, "bytes_in": 0});
-        shows(&told[1], &wanted)?;
-        shows(&told[1], &by_us()?)?;
-        cookies.push(told[1]["cookie"].as_u64().context("no cookie")?);
+        shows(&reported[1], &expected)?;
+        shows(&reported[1], &by_us()?)?;
+        cookies.push(reported[1]["cookie"].as_u64().context("no cookie")?);
     }
     ensure!(cookies[0] == cookies[1], "one socket has the cookies {cookies:?}");
     Ok(())

@@ -1,4 +1,4 @@
-//! Connections that are simply there, so that lists are long. Both ends are in this process.
+//! Idle connections, so that lists are long. Both ends are in this process.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
@@ -7,25 +7,25 @@ use anyhow::{Context, Result};
 /// The port one end of each has.
 const PORT: u16 = 9000;
 
-/// The connections, held until dropped.
-pub(super) struct Crowd {
-    _held: Vec<(TcpStream, TcpStream)>,
+/// The connections, open until dropped.
+pub(super) struct IdleLoad {
+    _owned: Vec<(TcpStream, TcpStream)>,
 }
 
-impl Crowd {
-    /// Opens so many; each is two sockets in the list.
+impl IdleLoad {
+    /// Opens `count` connections; each is two sockets in the list.
     pub(super) fn open(count: usize) -> Result<Self> {
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
         let listener = TcpListener::bind(at).with_context(|| format!("listening on {at}"))?;
-        let held = (0..count)
+        let owned = (0..count)
             .map(|number| {
                 let client = TcpStream::connect(at)?;
                 let (server, _) = listener.accept()?;
                 anyhow::Ok((client, server))
-                    .with_context(|| format!("opening connection {number} of {count}"))
+                    .with_context(|| format!("cannot open connection {number} of {count}"))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { _held: held })
+        Ok(Self { _owned: owned })
     }
 }
 

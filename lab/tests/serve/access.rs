@@ -1,4 +1,4 @@
-//! Who is let in, and what is not even opened.
+//! Access: which listeners are refused, and which requests are answered.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 
-use crate::stage::{Folder, HTTP, agent, curl, gets, stillborn, token};
+use crate::fixture::{Folder, HTTP, agent, curl, failing_start, gets, token};
 
 /// An address of the namespace that is not loopback.
 const ADDRESS: &str = "10.77.0.1";
@@ -17,13 +17,13 @@ fn namespace() -> Result<Namespace> {
     Ok(namespace)
 }
 
-/// Each is refused before anything is opened, and told what to do.
+/// Each is refused before anything is opened, with the remedy.
 pub(crate) fn refused() -> Result<()> {
     let namespace = namespace()?;
     let (_, hash) = token()?;
     let http: &[&str] = &["certificate", "token", "conns token", "127.0.0.1", "--insecure"];
     let lines: &[&str] = &["neither for a token nor for TLS", "127.0.0.1", "--insecure"];
-    for (listen, says) in [
+    for (listen, expected) in [
         ("http=0.0.0.0:7979", http),
         ("[::]:7979", http),
         ("*:7979", http),
@@ -35,18 +35,18 @@ pub(crate) fn refused() -> Result<()> {
         ("jetstream=0.0.0.0:8886", lines),
     ] {
         for more in [&[][..], &["--token-hash", &hash]] {
-            let output = stillborn(&namespace, &[&["--listen", listen], more].concat())?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.code() == Some(2), "{listen}: {}: {said}", output.status);
-            for words in says {
-                ensure!(said.contains(words), "{listen}: {words:?} is not in: {said}");
+            let output = failing_start(&namespace, &[&["--listen", listen], more].concat())?;
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.code() == Some(2), "{listen}: {}: {stderr}", output.status);
+            for words in expected {
+                ensure!(stderr.contains(words), "{listen}: {words:?} is not in: {stderr}");
             }
         }
     }
     Ok(())
 }
 
-/// With it everybody is answered.
+/// With `--insecure` every client is answered.
 pub(crate) fn insecure() -> Result<()> {
     let namespace = namespace()?;
     let listen = format!("http={ADDRESS}:0");
@@ -59,7 +59,7 @@ pub(crate) fn insecure() -> Result<()> {
     Ok(())
 }
 
-/// Over TLS with a certificate that curl checks; without the token nothing is told.
+/// Over TLS with a certificate that curl checks; without the token requests are refused.
 pub(crate) fn tls_and_token() -> Result<()> {
     let namespace = namespace()?;
     let folder = Folder::create()?;
@@ -75,13 +75,13 @@ pub(crate) fn tls_and_token() -> Result<()> {
     let listen = format!("http={ADDRESS}:0");
     let files = ["--tls-cert", &certificate, "--tls-key", &key];
     // Without a token a certificate is not enough.
-    let output = stillborn(&namespace, &[&["--listen", &listen], &files[..]].concat())?;
+    let output = failing_start(&namespace, &[&["--listen", &listen], &files[..]].concat())?;
     ensure!(output.status.code() == Some(2), "without a token: {}", output.status);
 
     let arguments = [&["--listen", &listen, "--token-hash", &hash], &files[..]].concat();
     let agent = agent(&namespace, &arguments)?;
     let place = agent.place("http")?.to_owned();
-    ensure!(place.starts_with("https://"), "it speaks plainly: {place}");
+    ensure!(place.starts_with("https://"), "it does not use TLS: {place}");
     let url = format!("{place}/api/v1/connections?limit=1");
     let bearer = format!("Authorization: Bearer {token}");
     let body = gets(&namespace, 200, &["--cacert", &certificate, "-H", &bearer, &url])?;
@@ -89,7 +89,7 @@ pub(crate) fn tls_and_token() -> Result<()> {
     gets(&namespace, 401, &["--cacert", &certificate, &url])?;
     gets(&namespace, 401, &["--cacert", &certificate, "-H", "Authorization: Bearer no", &url])?;
     let unknown = curl(&namespace, &["-H", &bearer, &url]);
-    ensure!(unknown.is_err(), "curl trusts a certificate nobody told it of");
+    ensure!(unknown.is_err(), "curl trusts an unknown certificate");
     let plain = curl(&namespace, &["-H", &bearer, &url.replace("https", "http")]);
     ensure!(!matches!(plain, Ok((200, _))), "it answers without TLS: {plain:?}");
     Ok(())
@@ -104,7 +104,7 @@ pub(crate) fn host() -> Result<()> {
     let monero = format!("http://{}/json_rpc", agent.place("monero")?);
     for url in [&http, &monero] {
         let body = gets(&namespace, 421, &["-H", "Host: evil.example", url])?;
-        ensure!(body.contains("hosts"), "it does not say what to do: {body}");
+        ensure!(body.contains("hosts"), "the answer lacks the remedy: {body}");
         gets(&namespace, 403, &["-H", "Origin: http://evil.example", url])?;
     }
     for name in ["localhost:80", "127.0.0.1", "BOX.example:1"] {

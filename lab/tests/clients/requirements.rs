@@ -10,7 +10,7 @@ const REQUIREMENTS: &str = include_str!("../../clients/requirements.txt");
 
 /// Something the machine may lack.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Need {
+pub(crate) enum Requirement {
     Root,
     Curl,
     Nc,
@@ -20,7 +20,7 @@ pub(crate) enum Need {
     Python,
 }
 
-impl Need {
+impl Requirement {
     /// Why a test that needs it cannot run here; `None` if it can.
     pub(crate) fn missing(self) -> Option<String> {
         let package = |program: &str, package: &str| {
@@ -35,9 +35,9 @@ impl Need {
             Self::Chromium => package("chromium", "chromium"),
             Self::Python => {
                 let installed = fs::read_to_string(clients().join("installed.txt"));
-                let is_there = installed.is_ok_and(|list| list == REQUIREMENTS)
+                let is_open = installed.is_ok_and(|list| list == REQUIREMENTS)
                     && clients().join("bin/python").is_file();
-                (!is_there)
+                (!is_open)
                     .then(|| "its libraries are not installed; run lab/clients/install.sh".into())
             }
         }

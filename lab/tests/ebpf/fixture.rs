@@ -15,7 +15,7 @@ pub(crate) fn missing(abilities: &[&str], programs: &[&str]) -> Option<String> {
     if !FilePath::new("/dev/net/tun").exists() {
         return Some("there is no /dev/net/tun; load the module tun".to_owned());
     }
-    // A `conns` that cannot say what it can do is no reason to leave out a test: then the test fails.
+    // If `conns abilities` fails, the test is not ignored and fails.
     let lacks = |ability: &&str| conns().and_then(|conns| conns.missing(ability)).ok().flatten();
     if let Some(why) = abilities.iter().find_map(lacks) {
         return Some(format!("not by eBPF here: {why}"));
@@ -40,4 +40,4 @@ pub(crate) fn peer(namespace: &Namespace, arguments: &str) -> Result<Peer> {
 }
 
 /// How long a condition may take to come true.
-pub(crate) const SOON: std::time::Duration = std::time::Duration::from_secs(20);
+pub(crate) const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);

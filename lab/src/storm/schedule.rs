@@ -1,4 +1,4 @@
-//! What a connection of a storm does, by its number alone. Pure.
+//! What a connection of a storm does, derived from its number alone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -6,30 +6,30 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub const PROCESSES: u64 = 2;
 /// The port of the first server; the next one has the next.
 const FIRST_PORT: u16 = 7100;
-/// A client's ports begin here, and from each address it uses so many.
+/// The first port of a client, and how many it uses from each address.
 const CLIENT_PORTS: (u16, u64) = (20_000, 40_000);
-/// One of so many connections is over IPv6.
-const SIXTH_OF: u64 = 10;
-/// IPv6 has one loopback address, whose ports are used up by then.
-const SIXTH_UNTIL: u64 = CLIENT_PORTS.1 * SIXTH_OF;
+/// One connection in this many is over IPv6.
+const IPV6_INTERVAL: u64 = 10;
+/// IPv6 has one loopback address, whose ports are used up from this number on.
+const IPV6_END: u64 = CLIENT_PORTS.1 * IPV6_INTERVAL;
 /// The first addresses of clients and of servers; those that follow are taken in turn.
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 const SERVERS: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 1);
-/// So many of them are connected to: a prime, so that a port that comes again goes elsewhere, and an end is known by its
-/// own port and the other end.
+/// Addresses of servers in use: a prime, so that a repeated client port meets another address, and an end is identified by
+/// its own port and the other end.
 const SERVER_ADDRESSES: u64 = 47;
-/// Most connections of a storm: so many ends 127.1.0.0/16 has.
-pub(super) const MOST: u64 = 60_000 * CLIENT_PORTS.1;
+/// The most connections of a storm, bounded by the ends in 127.1.0.0/16.
+pub(super) const MAX_CONNECTIONS: u64 = 60_000 * CLIENT_PORTS.1;
 
-/// A connection's place in its storm, from 0.
+/// A connection's number in its storm, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(pub u64);
 
 impl Number {
     /// Bytes its number takes at the head of what the client sends.
     pub const BYTES: usize = size_of::<u64>();
-    /// Most bytes that go one way: they fit one segment of any path.
-    pub const BYTES_MOST: usize = 1000;
+    /// The most bytes one way, which fit one segment of any path.
+    pub const MAX_BYTES: usize = 1000;
 
     /// The client process that opens it.
     pub fn client(self) -> u64 {
@@ -41,18 +41,18 @@ impl Number {
         self.0 / PROCESSES % PROCESSES
     }
 
-    /// Where it comes from: no other connection does, so that a pair of ends is met once.
+    /// The client's address, which no other connection has, so that each pair of ends occurs once.
     pub fn from(self) -> SocketAddr {
         let (first, many) = CLIENT_PORTS;
         let (address, port) = if self.is_v6() {
-            (IpAddr::V6(Ipv6Addr::LOCALHOST), self.0 / SIXTH_OF)
+            (IpAddr::V6(Ipv6Addr::LOCALHOST), self.0 / IPV6_INTERVAL)
         } else {
             (nth(CLIENTS, self.0 / many), self.0 % many)
         };
         SocketAddr::new(address, first + u16::try_from(port).unwrap_or(0))
     }
 
-    /// Where it goes to.
+    /// The server's address.
     pub fn to(self) -> SocketAddr {
         let address = if self.is_v6() {
             IpAddr::V6(Ipv6Addr::LOCALHOST)
@@ -70,17 +70,17 @@ impl Number {
 
     /// Whether it is over IPv6.
     pub fn is_v6(self) -> bool {
-        self.0 % SIXTH_OF == SIXTH_OF - 1 && self.0 < SIXTH_UNTIL
+        self.0 % IPV6_INTERVAL == IPV6_INTERVAL - 1 && self.0 < IPV6_END
     }
 
     /// Payload bytes from client to server; its number is the first of them.
     pub fn asked(self) -> usize {
-        Self::BYTES + self.below(0, Self::BYTES_MOST + 1 - Self::BYTES)
+        Self::BYTES + self.below(0, Self::MAX_BYTES + 1 - Self::BYTES)
     }
 
     /// Payload bytes from server to client.
     pub fn answered(self) -> usize {
-        1 + self.below(20, Self::BYTES_MOST)
+        1 + self.below(20, Self::MAX_BYTES)
     }
 
     /// Whether the client closes first; else the server.
@@ -88,7 +88,7 @@ impl Number {
         self.mixed() >> 40 & 1 == 0
     }
 
-    /// The number with its bits mixed (the finaliser of SplitMix64), so that neighbours have nothing in common.
+    /// The number with its bits mixed (the finaliser of SplitMix64), so that neighbours differ in all bits.
     fn mixed(self) -> u64 {
         let mut bits = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -103,7 +103,7 @@ impl Number {
     }
 }
 
-/// The address so many after `first`.
+/// The address `number` after `first`.
 fn nth(first: Ipv4Addr, number: u64) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(u32::from(first) + u32::try_from(number).unwrap_or(0)))
 }
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(ends.len() as u64, MANY);
         let ends: HashSet<_> = (0..MANY).map(Number).map(|n| (n.from().port(), n.to())).collect();
         assert_eq!(ends.len() as u64, MANY);
-        assert!(Number(MOST - 1).from().ip().is_loopback());
+        assert!(Number(MAX_CONNECTIONS - 1).from().ip().is_loopback());
     }
 
     #[test]

@@ -13,10 +13,10 @@ use conns_lab::netns::Namespace;
 use conns_lab::process::beside_me;
 use serde_json::Value;
 
-use crate::need::clients;
+use crate::requirements::clients;
 
 /// How long a condition may take to come true; generous, because the machine may be busy.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a client may run, as `timeout` takes it.
 const CLIENT_SECONDS: &str = "120";
@@ -29,7 +29,7 @@ pub(crate) fn conns() -> Result<PathBuf> {
         .context("no conns binary beside this program; run `cargo build -p conns` or set CONNS")
 }
 
-/// An agent inside the namespace, listening where `arguments` say and nowhere else.
+/// An agent inside the namespace that listens where `arguments` name.
 pub(crate) fn agent(namespace: &Namespace, arguments: &[&str]) -> Result<Agent> {
     Agent::start(&conns()?, Some(namespace), arguments)
 }
@@ -58,8 +58,8 @@ pub(crate) fn installed(name: &str) -> Result<String> {
 /// Runs a script of `lab/clients`, and returns what it printed.
 pub(crate) fn python(namespace: &Namespace, name: &str, args: &[&str]) -> Result<Value> {
     let script = script(name)?;
-    let said = client(namespace, &installed("python")?, &[&[script.as_str()], args].concat())?;
-    serde_json::from_str(&said).with_context(|| format!("{name} printed no JSON: {said}"))
+    let stdout = client(namespace, &installed("python")?, &[&[script.as_str()], args].concat())?;
+    serde_json::from_str(&stdout).with_context(|| format!("{name} printed no JSON: {stdout}"))
 }
 
 /// POSTs to a port of this machine.
@@ -68,7 +68,7 @@ pub(crate) fn post(namespace: &Namespace, port: u16, path: &str, body: &str) -> 
     let mut stream = namespace
         .inside(|| TcpStream::connect(address))?
         .with_context(|| format!("connecting to {address}"))?;
-    stream.set_read_timeout(Some(SOON))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     write!(
         stream,
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
@@ -78,7 +78,7 @@ pub(crate) fn post(namespace: &Namespace, port: u16, path: &str, body: &str) -> 
     HttpAnswer::read(&mut stream)
 }
 
-/// The number of the agent's newest look.
+/// The number of the agent's newest snapshot.
 pub(crate) fn sequence(agent: &Agent, namespace: &Namespace) -> Result<u64> {
     let answer = agent.get(Some(namespace), "/api/v1/connections?limit=1")?;
     let page: Value = serde_json::from_slice(&answer.body)?;
@@ -119,7 +119,7 @@ impl Talks {
         Ok(talks)
     }
 
-    /// Opens one more that carries so many bytes.
+    /// Opens one more that carries `up` and `down` bytes.
     pub(crate) fn add(&mut self, namespace: &Namespace, up: usize, down: usize) -> Result<&Talk> {
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let mut dialler = namespace.inside(|| TcpStream::connect(to))??;
@@ -172,7 +172,7 @@ impl Drop for Folder {
 }
 
 /// Fails unless both are the same, and shows both.
-pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, wanted: T) -> Result<()> {
-    ensure!(ours == wanted, "{what}: {ours:?} instead of {wanted:?}");
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, expected: T) -> Result<()> {
+    ensure!(ours == expected, "{what}: {ours:?} instead of {expected:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the attackers share: where the agent is, when to stop, and how clients are made.
+//! What the attacks share: the agent's ports, the flag to stop, and how clients connect.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -9,9 +9,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 
 use crate::netns::Namespace;
 
-use super::Order;
+use super::Options;
 
-/// What the agent speaks, on the ports it has everywhere.
+/// Protocols and their default ports.
 pub(super) const PORTS: [(&str, u16); 7] = [
     ("http", 7979),
     ("1e", 7980),
@@ -27,33 +27,33 @@ pub(super) const HTTP_PORTS: [u16; 5] = [7979, 7980, 18081, 7777, 8886];
 /// The ports that take lines.
 pub(super) const LINE_PORTS: [u16; 3] = [1112, 1222, 8886];
 
-/// The kernel gives at least twice the smallest it knows, so this is a few segments.
+/// Less than the kernel's minimum, which is a few segments.
 pub(super) const SMALL_BUFFER: usize = 2048;
-/// In life the attackers are on other machines; here they must not compete with what is measured.
+/// Attackers are on other machines in practice; here they must not compete with the agent.
 const NICE: i32 = 10;
-/// A listener whose queue is full answers when the client asks again, after a second.
-const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+/// A client of a listener with a full queue repeats its SYN after a second.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Where it happens.
-pub(super) struct Field<'a> {
+/// The state shared by all attacks.
+pub(super) struct AttackContext<'a> {
     pub(super) namespace: &'a Namespace,
     pub(super) seed: u64,
     pub(super) idle: usize,
-    /// How long the agent may keep clients that vanished.
-    pub(super) forgets_within: Duration,
+    /// How long the agent may keep unreachable clients.
+    pub(super) cleanup_timeout: Duration,
     stop: AtomicBool,
-    /// Clients made, and attempts that failed.
+    /// Clients connected, and attempts that failed.
     pub(super) made: AtomicU64,
     pub(super) failed: AtomicU64,
 }
 
-impl<'a> Field<'a> {
-    pub(super) fn new(order: &Order, namespace: &'a Namespace) -> Self {
+impl<'a> AttackContext<'a> {
+    pub(super) fn new(options: &Options, namespace: &'a Namespace) -> Self {
         Self {
             namespace,
-            seed: order.seed,
-            idle: order.idle,
-            forgets_within: order.forgets_within(),
+            seed: options.seed,
+            idle: options.idle,
+            cleanup_timeout: options.cleanup_timeout(),
             stop: AtomicBool::new(false),
             made: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -64,7 +64,7 @@ impl<'a> Field<'a> {
         self.stop.store(true, Relaxed);
     }
 
-    pub(super) fn goes_on(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         !self.stop.load(Relaxed)
     }
 
@@ -72,7 +72,7 @@ impl<'a> Field<'a> {
     pub(super) fn pause(&self, time: Duration) {
         const STEP: Duration = Duration::from_millis(50);
         let mut left = time;
-        while self.goes_on() && !left.is_zero() {
+        while self.is_running() && !left.is_zero() {
             let step = left.min(STEP);
             std::thread::sleep(step);
             left -= step;
@@ -81,7 +81,7 @@ impl<'a> Field<'a> {
 
     /// A client of this port.
     pub(super) fn dial(&self, port: u16) -> io::Result<TcpStream> {
-        self.counted(TcpStream::connect_timeout(&at(port), CONNECT_WITHIN))
+        self.counted(TcpStream::connect_timeout(&at(port), CONNECT_TIMEOUT))
     }
 
     /// A client with a receive buffer of [`SMALL_BUFFER`], from an address of its own if one is given.
@@ -106,43 +106,43 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Where the agent is.
+/// The agent's address.
 pub(super) fn at(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-/// Makes the calling thread give way to the agent.
-pub(super) fn be_nice() {
-    // If this is refused the attack only disturbs more.
+/// Lowers the priority of the calling thread below the agent's.
+pub(super) fn lower_priority() {
+    // Without it the attack only competes more with the agent.
     let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// Closes with a reset.
 pub(super) fn reset(stream: &TcpStream) {
-    // If it cannot be set it is closed politely.
+    // Without it the client closes by FIN.
     let _ = sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }
 
-/// Clients of one kind, each made anew when the agent has enough of it.
+/// Clients of one kind, each connected again after the agent closed it.
 pub(super) struct Pool<'a> {
-    field: &'a Field<'a>,
+    context: &'a AttackContext<'a>,
     clients: Vec<Option<TcpStream>>,
 }
 
 impl<'a> Pool<'a> {
-    pub(super) fn new(field: &'a Field<'a>, count: usize) -> Self {
-        Self { field, clients: (0..count).map(|_| None).collect() }
+    pub(super) fn new(context: &'a AttackContext<'a>, count: usize) -> Self {
+        Self { context, clients: (0..count).map(|_| None).collect() }
     }
 
-    /// Makes those that are missing with `make`, and lets each of the others do `act`; one whose `act` fails is
-    /// closed. All are told their number.
+    /// Connects missing clients with `make` and calls `act` for each of the others; one whose `act` fails is closed. Both
+    /// take the client's number.
     pub(super) fn tend(
         &mut self,
         make: impl Fn(usize) -> io::Result<TcpStream>,
         mut act: impl FnMut(usize, &mut TcpStream) -> io::Result<()>,
     ) {
         for (number, place) in self.clients.iter_mut().enumerate() {
-            if !self.field.goes_on() {
+            if !self.context.is_running() {
                 return;
             }
             match place {

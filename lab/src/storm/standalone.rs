@@ -1,4 +1,4 @@
-//! A storm by hand, for whatever shall watch it.
+//! A storm by hand, for other observers.
 
 use std::io::{BufRead, stdin};
 use std::path::PathBuf;
@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::{Order, Storm, write_ends};
+use super::{Options, Storm, write_ends};
 use crate::netns::Namespace;
 
 /// Arguments of `conns-lab storm`.
 #[derive(Args, Clone, Debug)]
-pub struct Alone {
+pub struct Standalone {
     #[command(flatten)]
-    order: Order,
-    /// Wait for a line on standard input before it begins, and for another before its namespace is removed.
+    options: Options,
+    /// Wait for a line on standard input before it starts, and for another before its namespace is removed.
     #[arg(long)]
     wait: bool,
     /// Write what each end did to FILE, one a line: number, side, local and remote address, bytes sent and received,
@@ -23,17 +23,17 @@ pub struct Alone {
     record: Option<PathBuf>,
 }
 
-impl Alone {
-    /// Plays it.
-    pub fn play(&self) -> Result<()> {
+impl Standalone {
+    /// Runs it.
+    pub fn run(&self) -> Result<()> {
         let program = std::env::current_exe().context("finding the own executable")?;
         let namespace = Namespace::create("storm")?;
-        let storm = Storm::prepare(&program, &namespace, self.order)?;
+        let storm = Storm::prepare(&program, &namespace, self.options)?;
         println!("ready in the namespace {}", namespace.name());
         self.wait()?;
-        let done = storm.blow()?;
+        let done = storm.run()?;
         println!(
-            "{} connections in {:.3} s: {:.0} a second; the latest began {:.1} ms late",
+            "{} connections in {:.3} s: {:.0} a second; the latest started {:.1} ms late",
             done.count(),
             done.took.as_secs_f64(),
             done.rate(),

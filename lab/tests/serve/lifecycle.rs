@@ -1,16 +1,17 @@
-//! Starting, ending, starting again.
+//! Start, stop, restart.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use conns_lab::agent::Agent;
+use conns_lab::health::{Schedule, Snapshot};
 use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::stage::{END_WITHIN, Folder, HTTP, SOON, agent, stillborn};
+use crate::fixture::{Folder, HTTP, STOP_TIMEOUT, TIMEOUT, agent, failing_start};
 
 /// With an idle client, one in the middle of a request and a subscriber it ends, and leaves nothing behind.
 pub(crate) fn sigterm() -> Result<()> {
@@ -29,30 +30,30 @@ pub(crate) fn sigterm() -> Result<()> {
     let mut subscriber = agent.connect(Some(&namespace), "http")?;
     subscriber.write_all(b"GET /api/v1/changes HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     subscriber.read_exact(&mut [0; 64]).context("waiting for the stream to begin")?;
-    let told = Instant::now();
+    let reported = Instant::now();
     agent.signal(Signal::TERM)?;
     // The one in the middle of its request has `stop_time` to end it, and is closed then.
-    let status = agent.wait(END_WITHIN + Duration::from_secs(2))?;
-    let took = told.elapsed();
-    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.said());
+    let status = agent.wait(STOP_TIMEOUT + Duration::from_secs(2))?;
+    let took = reported.elapsed();
+    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.stderr_lines());
     ensure!(!file.exists(), "{} was left behind", file.display());
     drop((idle, halfway, subscriber));
-    let again = Agent::start(&crate::stage::conns()?, Some(&namespace), &arguments)
+    let again = Agent::start(&crate::fixture::conns()?, Some(&namespace), &arguments)
         .with_context(|| format!("starting on the same ports, {took:?} after the signal"))?;
     ensure!(again.get(Some(&namespace), "/health")?.status == 200, "the second does not answer");
     Ok(())
 }
 
-/// As from a terminal, and with nobody there it does not wait.
+/// As from a terminal; without clients it does not wait.
 pub(crate) fn sigint() -> Result<()> {
     let namespace = Namespace::create("serve")?;
     let mut agent = agent(&namespace, &["--listen", HTTP])?;
-    let told = Instant::now();
+    let reported = Instant::now();
     agent.signal(Signal::INT)?;
-    let status = agent.wait(END_WITHIN)?;
-    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.said());
-    let took = told.elapsed();
-    ensure!(took < Duration::from_secs(3), "with nobody there it took {took:?}");
+    let status = agent.wait(STOP_TIMEOUT)?;
+    ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.stderr_lines());
+    let took = reported.elapsed();
+    ensure!(took < Duration::from_secs(3), "without clients it took {took:?}");
     Ok(())
 }
 
@@ -68,9 +69,9 @@ pub(crate) fn restart() -> Result<()> {
     let arguments = ["--listen", "http=127.0.0.1:7979"];
     let mut first = agent(&namespace, &arguments)?;
     let before = instance(&first, &namespace)?;
-    ensure!(before == instance(&first, &namespace)?, "the number changes while it runs");
+    ensure!(before == instance(&first, &namespace)?, "the instance changes while it runs");
     first.signal(Signal::TERM)?;
-    first.wait(END_WITHIN)?;
+    first.wait(STOP_TIMEOUT)?;
     let second = agent(&namespace, &arguments)?;
     let after = instance(&second, &namespace)?;
     ensure!(before != after, "both starts are called {before}");
@@ -80,11 +81,11 @@ pub(crate) fn restart() -> Result<()> {
 pub(crate) fn same_port() -> Result<()> {
     let namespace = Namespace::create("serve")?;
     let first = agent(&namespace, &["--listen", "http=127.0.0.1:7979"])?;
-    let second = stillborn(&namespace, &["--listen", "http=127.0.0.1:7979"])?;
-    let said = String::from_utf8_lossy(&second.stderr);
-    ensure!(second.status.code() == Some(1), "it ended with {}: {said}", second.status);
-    for words in ["127.0.0.1:7979", "stop whoever listens there or choose another port"] {
-        ensure!(said.contains(words), "{words:?} is not in: {said}");
+    let second = failing_start(&namespace, &["--listen", "http=127.0.0.1:7979"])?;
+    let stderr = String::from_utf8_lossy(&second.stderr);
+    ensure!(second.status.code() == Some(1), "it ended with {}: {stderr}", second.status);
+    for words in ["127.0.0.1:7979", "choose another port"] {
+        ensure!(stderr.contains(words), "{words:?} is not in: {stderr}");
     }
     ensure!(first.get(Some(&namespace), "/health")?.status == 200, "the first does not answer");
     Ok(())
@@ -95,33 +96,47 @@ pub(crate) fn same_file() -> Result<()> {
     let folder = Folder::create()?;
     let unix = format!("unix:{}", folder.text("run/conns.sock"));
     let first = agent(&namespace, &["--listen", &unix, "--listen", HTTP])?;
-    let second = stillborn(&namespace, &["--listen", &unix])?;
-    let said = String::from_utf8_lossy(&second.stderr);
-    ensure!(second.status.code() == Some(1), "it ended with {}: {said}", second.status);
-    ensure!(said.contains(&unix) && said.contains("somebody already does"), "it said: {said}");
+    let second = failing_start(&namespace, &["--listen", &unix])?;
+    let stderr = String::from_utf8_lossy(&second.stderr);
+    ensure!(second.status.code() == Some(1), "it ended with {}: {stderr}", second.status);
+    ensure!(stderr.contains(&unix) && stderr.contains("choose another path"), "stderr: {stderr}");
     ensure!(folder.path("run/conns.sock").exists(), "the second removed the file of the first");
     ensure!(first.get(Some(&namespace), "/health")?.status == 200, "the first does not answer");
     Ok(())
 }
 
-/// Looks are so far apart as was asked for.
+/// Samples lie on a grid of the interval that was asked for. A busy machine makes samples late or skips some, and the agent
+/// reports both; apart from that, the time between two samples is a multiple of the interval.
 pub(crate) fn interval() -> Result<()> {
-    const LOOKS: u64 = 10;
+    const INTERVAL: Duration = Duration::from_millis(200);
+    const INTERVALS: u64 = 15;
+    /// What may pass between the moment a sample is found late and the moment it is dated.
+    const UNREPORTED: Duration = INTERVAL;
     let namespace = Namespace::create("serve")?;
     let agent = agent(&namespace, &["--listen", HTTP, "--interval", "200ms"])?;
-    let look = || -> Result<(u64, i64)> {
+    let sample = || -> Result<(Snapshot, Schedule)> {
         let health = agent.health(Some(&namespace))?;
         ensure!(health["interval_us"] == 200_000, "the interval is {}", health["interval_us"]);
-        let snapshot = &health["snapshot"];
-        let (sequence, at) = (snapshot["sequence"].as_u64(), snapshot["at_us"].as_i64());
-        sequence.zip(at).with_context(|| format!("no snapshot in {health}"))
+        Ok((Snapshot::read(&health)?, Schedule::read(&health)?))
     };
-    let (first, first_us) = look()?;
-    let (last, last_us) = wait_for("ten looks", SOON, || {
-        Ok(Some(look()?).filter(|(sequence, _)| *sequence >= first + LOOKS))
-    })?;
-    let apart = (last_us - first_us) / i64::try_from(last - first)?;
-    // The first look is made before the thread that keeps time is started.
-    ensure!((180_000..260_000).contains(&apart), "looks are {apart} us apart");
+    let wait_until = |sequence: u64| {
+        wait_for(&format!("sample {sequence}"), TIMEOUT, || {
+            Ok(Some(sample()?).filter(|(snapshot, _)| snapshot.sequence >= sequence))
+        })
+    };
+    // The first sample is made before the sampler's thread starts, outside of the grid.
+    let (start, _) = sample()?;
+    let (first, first_schedule) = wait_until(start.sequence + 2)?;
+    let (last, last_schedule) = wait_until(first.sequence + INTERVALS)?;
+    let skipped = last_schedule.skipped - first_schedule.skipped;
+    let intervals = u32::try_from(last.sequence - first.sequence + skipped)?;
+    let expected = INTERVAL * intervals;
+    let elapsed = Duration::from_micros(u64::try_from(last.at_us - first.at_us)?);
+    let slack = last_schedule.lateness_max + UNREPORTED;
+    ensure!(
+        elapsed.abs_diff(expected) <= slack,
+        "{intervals} intervals of {INTERVAL:?} took {elapsed:?}, more than {slack:?} off; \
+         {skipped} samples were skipped"
+    );
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! Holds N real, established loopback TCP sockets in a network namespace of their own.
+//! Opens N real, established loopback TCP sockets in a network namespace of their own.
 //!
 //! The sockets are spread over P processes in a ring: each connects to the next one, so that the two ends of
 //! a connection belong to different processes, as on a real host. Everything ends when stdin closes.
 
 pub(crate) mod namespace;
-pub(crate) mod part;
+pub(crate) mod process;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -20,21 +20,21 @@ pub(crate) const LISTENERS_PER_PROCESS: u32 = 4;
 /// stdin, stdout, stderr, the namespace while entering, one socket in the making, and slack.
 const SPARE_DESCRIPTORS: u64 = 16;
 /// The part number is written into two bytes of an address, 250 values each.
-const MOST_PROCESSES: u32 = 250 * 250;
+const MAX_PROCESSES: u32 = 250 * 250;
 
-/// How many sockets to hold, and in how many processes.
+/// How many sockets to open, and in how many processes.
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Crowd {
-    /// Established sockets to hold; both ends of a connection count.
+pub(crate) struct Size {
+    /// Established sockets to open; both ends of a connection count.
     #[arg(long)]
     pub(crate) sockets: u32,
-    /// Processes that hold them.
+    /// Processes that own them.
     #[arg(long, default_value_t = 20)]
     pub(crate) processes: u32,
 }
 
-impl Crowd {
-    /// Listening sockets held beside the established ones.
+impl Size {
+    /// Listening sockets beside the established ones.
     pub(crate) fn listeners(&self) -> u32 {
         self.processes * LISTENERS_PER_PROCESS
     }
@@ -45,23 +45,23 @@ impl Crowd {
         connections / self.processes + u32::from(part < connections % self.processes)
     }
 
-    /// Refuses what cannot be held, before anything is created.
+    /// Refuses a size that cannot be opened, before anything is created.
     fn check(&self, descriptor_limit: u64) -> anyhow::Result<()> {
-        let Crowd { sockets, processes } = *self;
+        let Size { sockets, processes } = *self;
         ensure!(
             sockets.is_multiple_of(2),
-            "cannot hold {sockets} sockets: each connection has two ends, give an even number"
+            "cannot open {sockets} sockets: each connection has two ends, give an even number"
         );
         ensure!(
-            (1..=MOST_PROCESSES).contains(&processes),
-            "cannot spread sockets over {processes} processes: give 1 to {MOST_PROCESSES}"
+            (1..=MAX_PROCESSES).contains(&processes),
+            "cannot spread sockets over {processes} processes: give 1 to {MAX_PROCESSES}"
         );
         let fixed = u64::from(LISTENERS_PER_PROCESS) + SPARE_DESCRIPTORS;
         let each = u64::from(self.sockets.div_ceil(processes)) + 2;
         let room = descriptor_limit.saturating_sub(fixed + 2).max(1);
         ensure!(
             each + fixed <= descriptor_limit,
-            "cannot hold {sockets} sockets in {processes} processes: about {each} each, and the hard limit of open \
+            "cannot open {sockets} sockets in {processes} processes: about {each} each, and the hard limit of open \
              files (ulimit -Hn) is {descriptor_limit}; use --processes {} or more",
             u64::from(sockets).div_ceil(room)
         );
@@ -73,38 +73,38 @@ impl Crowd {
 struct Member {
     number: u32,
     child: Child,
-    orders: ChildStdin,
+    commands: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Member {
-    fn start(number: u32, crowd: &Crowd, netns: &str) -> anyhow::Result<Member> {
-        let mut child = Command::new(crate::own_program()?)
-            .args(["hold-part", "--netns", netns, "--number", &number.to_string()])
+    fn start(number: u32, size: &Size, netns: &str) -> anyhow::Result<Member> {
+        let mut child = Command::new(crate::own::program()?)
+            .args(["fixture-process", "--netns", netns, "--number", &number.to_string()])
             .args([
                 "--sockets",
-                &crowd.sockets.to_string(),
+                &size.sockets.to_string(),
                 "--processes",
-                &crowd.processes.to_string(),
+                &size.processes.to_string(),
             ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start owner_entry process {number}"))?;
-        let orders = child.stdin.take().context("a owner_entry process has no stdin")?;
+            .with_context(|| format!("cannot start fixture process {number}"))?;
+        let commands = child.stdin.take().context("a fixture process has no stdin")?;
         let answers =
-            BufReader::new(child.stdout.take().context("a owner_entry process has no stdout")?);
-        Ok(Member { number, child, orders, answers })
+            BufReader::new(child.stdout.take().context("a fixture process has no stdout")?);
+        Ok(Member { number, child, commands, answers })
     }
 
     fn expect(&mut self, answer: &str) -> anyhow::Result<()> {
         let mut line = String::new();
         self.answers
             .read_line(&mut line)
-            .with_context(|| format!("cannot read from owner_entry process {}", self.number))?;
+            .with_context(|| format!("cannot read from fixture process {}", self.number))?;
         ensure!(
             line.trim_end() == answer,
-            "owner_entry process {} answered {:?} where {answer:?} was expected: its error is above",
+            "fixture process {} answered {:?} where {answer:?} was expected: its error is above",
             self.number,
             line.trim_end()
         );
@@ -112,42 +112,40 @@ impl Member {
     }
 }
 
-/// Holds the crowd until stdin closes; one line on stdout says when it stands.
-pub(crate) fn hold(crowd: &Crowd) -> anyhow::Result<()> {
-    crowd.check(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX))?;
+/// Keeps the sockets open until stdin closes; a line on stdout reports that they are open.
+pub(crate) fn run(size: &Size) -> anyhow::Result<()> {
+    size.check(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX))?;
     let namespace = OwnNamespace::create()?;
-    let mut ring = (0..crowd.processes)
-        .map(|number| Member::start(number, crowd, namespace.name()))
+    let mut ring = (0..size.processes)
+        .map(|number| Member::start(number, size, namespace.name()))
         .collect::<anyhow::Result<Vec<Member>>>()?;
     for member in &mut ring {
-        member.expect(part::LISTENING)?;
+        member.expect(process::LISTENING)?;
     }
     for member in &mut ring {
-        writeln!(member.orders, "{}", part::CONNECT).with_context(|| {
-            format!("cannot tell owner_entry process {} to connect: it has ended", member.number)
+        writeln!(member.commands, "{}", process::CONNECT).with_context(|| {
+            format!("cannot command fixture process {} to connect: it has ended", member.number)
         })?;
     }
     for member in &mut ring {
-        member.expect(part::HOLDING)?;
+        member.expect(process::READY)?;
     }
 
     println!(
         "ready netns={} sockets={} listeners={} processes={}",
         namespace.name(),
-        crowd.sockets,
-        crowd.listeners(),
-        crowd.processes
+        size.sockets,
+        size.listeners(),
+        size.processes
     );
     std::io::stdin()
         .read_to_end(&mut Vec::new())
-        .context("cannot wait on stdin for the end of the owner_entry")?;
+        .context("cannot wait on stdin for the end of the fixture")?;
 
     for member in ring {
-        let Member { number, mut child, orders, .. } = member;
-        drop(orders);
-        child
-            .wait()
-            .with_context(|| format!("cannot wait for owner_entry process {number} to end"))?;
+        let Member { number, mut child, commands, .. } = member;
+        drop(commands);
+        child.wait().with_context(|| format!("cannot wait for fixture process {number} to end"))?;
     }
     Ok(())
 }
@@ -159,18 +157,18 @@ mod tests {
     #[test]
     fn every_connection_is_opened_by_exactly_one_process() {
         for (sockets, processes) in [(0, 1), (2, 20), (1000, 20), (1002, 7), (100_000, 20)] {
-            let crowd = Crowd { sockets, processes };
-            assert_eq!((0..processes).map(|part| crowd.opened_by(part)).sum::<u32>(), sockets / 2);
+            let size = Size { sockets, processes };
+            assert_eq!((0..processes).map(|part| size.opened_by(part)).sum::<u32>(), sockets / 2);
         }
     }
 
     #[test]
-    fn a_crowd_beyond_the_descriptor_limit_is_refused_with_the_number_that_fits() {
-        assert!(Crowd { sockets: 100_000, processes: 20 }.check(20_000).is_ok());
+    fn a_size_beyond_the_descriptor_limit_is_refused_with_the_number_that_fits() {
+        assert!(Size { sockets: 100_000, processes: 20 }.check(20_000).is_ok());
         let refusal =
-            Crowd { sockets: 100_000, processes: 5 }.check(20_000).unwrap_err().to_string();
+            Size { sockets: 100_000, processes: 5 }.check(20_000).unwrap_err().to_string();
         assert!(refusal.contains("--processes 6"), "{refusal}");
-        assert!(Crowd { sockets: 100_000, processes: 6 }.check(20_000).is_ok());
-        assert!(Crowd { sockets: 3, processes: 1 }.check(20_000).is_err());
+        assert!(Size { sockets: 100_000, processes: 6 }.check(20_000).is_ok());
+        assert!(Size { sockets: 3, processes: 1 }.check(20_000).is_err());
     }
 }

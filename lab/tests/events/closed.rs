@@ -1,4 +1,4 @@
-//! Ends by FIN: who was first, and how many bytes there were.
+//! Connections closed by FIN: which side was first, and how many bytes there were.
 
 use std::net::Shutdown;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use conns_lab::netns::Namespace;
 use conns_lab::path::{Path, Shape};
 use serde_json::{Value, json};
 
-use crate::stage::{Pair, both, by, by_us, carry, follower, peer, read_fin, shows, story};
+use crate::fixture::{Pair, both, by, by_us, carry, follower, peer, read_fin, shows, story};
 
-/// What the end of a connection shows that ended by FIN.
+/// What `closed` shows of a connection closed by FIN.
 fn fin(closed_by: &str, sent: usize, received: usize) -> Value {
     json!({"ended": "fin", "closed_by": closed_by, "bytes_out": sent, "bytes_in": received})
 }
@@ -44,7 +44,7 @@ fn first(is_client: bool) -> Result<()> {
     for event in &server {
         shows(event, &json!({"direction": "inbound"}))?;
     }
-    // Nobody had accepted it yet.
+    // No process had accepted it yet.
     shows(&server[0], &json!({"pid": null, "process": null, "opener_pid": null, "opener": null}))
 }
 
@@ -108,9 +108,9 @@ pub(crate) fn killed() -> Result<()> {
     let server = peer(&namespace, "listen --at 127.0.0.1:7201 --do sink")?;
     let mut client = peer(&namespace, "connect --to 127.0.0.1:7201 --count 3 --do hello:500")?;
     let locals = client.ready()["locals"].as_array().context("no local addresses")?.clone();
-    // All bytes have gone over before it is killed; else the kernel would have sent them afterwards.
+    // Waits for all bytes before the kill; else the kernel would send them afterwards.
     follower.catch_up()?;
-    conns_lab::process::wait_for("500 bytes each", crate::stage::SOON, || {
+    conns_lab::process::wait_for("500 bytes each", crate::fixture::TIMEOUT, || {
         let rows = conns_lab::oracle::ss(&namespace, "ti")?;
         let arrived = rows
             .iter()
@@ -121,10 +121,10 @@ pub(crate) fn killed() -> Result<()> {
     for local in locals {
         let local = local.as_str().context("no text")?.parse()?;
         let remote = "127.0.0.1:7201".parse()?;
-        let told = follower.until_over(&namespace, local, remote)?;
-        story(&told, &CLIENT)?;
-        shows(&told[1], &fin("local", 500, 0))?;
-        shows(&told[1], &by(client.pid(), "conns-lab")?)?;
+        let reported = follower.until_over(&namespace, local, remote)?;
+        story(&reported, &CLIENT)?;
+        shows(&reported[1], &fin("local", 500, 0))?;
+        shows(&reported[1], &by(client.pid(), "conns-lab")?)?;
     }
     ensure!(server.pid() != client.pid(), "two processes have the pid {}", server.pid());
     Ok(())

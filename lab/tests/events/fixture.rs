@@ -14,11 +14,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use serde_json::{Value, json};
 
 /// How long a socket may wait for what is on its way.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a machine may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum Requirement {
     /// `/dev/net/tun`, for paths with a delay.
     Tun,
     /// An interpreter that can fork.
@@ -32,19 +32,19 @@ pub(crate) fn no_events() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("it needs root, for network namespaces and eBPF".to_owned());
     }
-    // A `conns` that cannot say what it can do is no reason to leave out a test: then the test fails.
+    // If `conns abilities` fails, the test is not ignored and fails.
     let missing = conns().and_then(|conns| conns.missing("ebpf-events"));
     missing.ok().flatten().map(|why| format!("no events by eBPF here: {why}"))
 }
 
 /// What this machine lacks.
-pub(crate) fn missing(needs: &[Need]) -> Option<String> {
+pub(crate) fn missing(needs: &[Requirement]) -> Option<String> {
     needs.iter().find_map(|need| match need {
-        Need::Tun if !FilePath::new("/dev/net/tun").exists() => {
+        Requirement::Tun if !FilePath::new("/dev/net/tun").exists() => {
             Some("there is no /dev/net/tun; load the module tun".to_owned())
         }
-        Need::Python if !is_installed("python3") => Some("there is no python3".to_owned()),
-        Need::Unshare if !is_installed("unshare") => {
+        Requirement::Python if !is_installed("python3") => Some("there is no python3".to_owned()),
+        Requirement::Unshare if !is_installed("unshare") => {
             Some("there is no unshare; install util-linux".to_owned())
         }
         _ => None,
@@ -76,12 +76,12 @@ pub(crate) fn own_name() -> Result<String> {
     Ok(std::fs::read_to_string("/proc/self/comm")?.trim_end().to_owned())
 }
 
-/// What an event says whose process is this one.
+/// What an event shows whose process is this one.
 pub(crate) fn by_us() -> Result<Value> {
     by(std::process::id(), &own_name()?)
 }
 
-/// What an event says whose process is this.
+/// What an event shows of this process.
 pub(crate) fn by(pid: u32, name: &str) -> Result<Value> {
     Ok(json!({"pid": pid, "process": name, "opener_pid": pid, "opener": name}))
 }
@@ -93,7 +93,7 @@ pub(crate) struct Pair {
     pub(crate) server: TcpStream,
 }
 
-/// The ends of a connection, after its sockets are gone.
+/// The addresses of a connection, kept after its sockets are closed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
     pub(crate) client: SocketAddr,
@@ -108,7 +108,7 @@ impl Pair {
         let client = client.inside(|| TcpStream::connect(to))?.context("connecting")?;
         let (server, _) = listener.accept().context("accepting")?;
         for stream in [&client, &server] {
-            stream.set_read_timeout(Some(SOON))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
         }
         Ok(Self { client, server })
     }
@@ -123,14 +123,14 @@ impl Pair {
         Ok(Ends { client: self.client.local_addr()?, server: self.client.peer_addr()? })
     }
 
-    /// Moves so many bytes each way, one after the other.
+    /// Moves bytes each way, one after the other.
     pub(crate) fn exchange(&mut self, asked: usize, answered: usize) -> Result<()> {
         carry(&mut self.client, &mut self.server, asked).context("from client to server")?;
         carry(&mut self.server, &mut self.client, answered).context("from server to client")
     }
 }
 
-/// Writes so many bytes at one end and reads them at the other.
+/// Writes `bytes` at one end and reads them at the other.
 pub(crate) fn carry(from: &mut TcpStream, to: &mut TcpStream, bytes: usize) -> Result<()> {
     from.write_all(&vec![7; bytes])?;
     to.read_exact(&mut vec![0; bytes])?;
@@ -165,25 +165,26 @@ pub(crate) fn attempt(namespace: &Namespace, from: SocketAddr, to: SocketAddr) -
 }
 
 /// The one that fits; any other number of events of this kind is an error.
-pub(crate) fn only<'a>(told: &'a [Value], kind: &str) -> Result<&'a Value> {
-    let mut fitting = told.iter().filter(|event| event["event"] == kind);
-    let event = fitting.next().with_context(|| format!("no event `{kind}` among {told:?}"))?;
-    ensure!(fitting.next().is_none(), "`{kind}` is told twice: {told:?}");
+pub(crate) fn only<'a>(reported: &'a [Value], kind: &str) -> Result<&'a Value> {
+    let mut fitting = reported.iter().filter(|event| event["event"] == kind);
+    let event = fitting.next().with_context(|| format!("no event `{kind}` among {reported:?}"))?;
+    ensure!(fitting.next().is_none(), "`{kind}` is reported twice: {reported:?}");
     Ok(event)
 }
 
 /// Fails unless the kinds of events are these, in this order.
-pub(crate) fn story(told: &[Value], wanted: &[&str]) -> Result<()> {
-    let kinds: Vec<_> = told.iter().map(|event| event["event"].as_str().unwrap_or("?")).collect();
-    ensure!(kinds == wanted, "{kinds:?} is told instead of {wanted:?}: {told:#?}");
+pub(crate) fn story(reported: &[Value], expected: &[&str]) -> Result<()> {
+    let kinds: Vec<_> =
+        reported.iter().map(|event| event["event"].as_str().unwrap_or("?")).collect();
+    ensure!(kinds == expected, "{kinds:?} is reported instead of {expected:?}: {reported:#?}");
     Ok(())
 }
 
-/// Fails unless the event shows all of this.
-pub(crate) fn shows(event: &Value, wanted: &Value) -> Result<()> {
-    for (key, wanted) in wanted.as_object().context("what is wanted is no object")? {
-        let told = event.get(key).with_context(|| format!("no `{key}` in {event}"))?;
-        ensure!(told == wanted, "`{key}` is {told} instead of {wanted} in {event}");
+/// Fails unless the event has these values.
+pub(crate) fn shows(event: &Value, expected: &Value) -> Result<()> {
+    for (key, expected) in expected.as_object().context("the expectation is no object")? {
+        let reported = event.get(key).with_context(|| format!("no `{key}` in {event}"))?;
+        ensure!(reported == expected, "`{key}` is {reported} instead of {expected} in {event}");
     }
     Ok(())
 }
@@ -191,7 +192,7 @@ pub(crate) fn shows(event: &Value, wanted: &Value) -> Result<()> {
 /// Fails unless these keys do not apply.
 pub(crate) fn lacks(event: &Value, keys: &[&str]) -> Result<()> {
     for key in keys {
-        ensure!(event.get(key).is_none(), "`{key}` is told in {event}");
+        ensure!(event.get(key).is_none(), "`{key}` is reported in {event}");
     }
     Ok(())
 }
@@ -202,7 +203,7 @@ pub(crate) fn time(event: &Value, key: &str) -> Result<Duration> {
     Ok(Duration::from_micros(us))
 }
 
-/// Both sides of a connection that is over: all that was told of each.
+/// All events of both sides of a closed connection.
 pub(crate) fn both(
     follower: &mut Follower,
     places: (&Namespace, &Namespace),

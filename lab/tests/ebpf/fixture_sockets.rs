@@ -1,4 +1,4 @@
-//! A socket of every kind and state there is, held still while others are compared.
+//! Sockets of every kind and state, which do not change while they are compared.
 //!
 //! Three pairs of namespaces: one whose path carries, one whose answers are swallowed, so that handshakes stay half
 //! open, and one that goes black once its connections stand, so that ends stay half done. And one with loopback alone.
@@ -21,23 +21,23 @@ use rustix::process::Uid;
 use rustix::thread::set_thread_uid;
 use socket2::{Domain, Socket, Type};
 
-use crate::stage::peer;
+use crate::fixture::peer;
 
-/// Of nobody on this machine.
-const STRANGER: u32 = 54_321;
+/// A user id without an account.
+const UNKNOWN_UID: u32 = 54_321;
 
-/// All of them; dropped, they are gone.
-pub(crate) struct Zoo {
+/// The sockets, open until dropped.
+pub(crate) struct FixtureSockets {
     pub(crate) carrying: Path,
     pub(crate) half_open: Path,
     pub(crate) black: Path,
     pub(crate) alone: Namespace,
     stirred: (TcpStream, TcpStream),
-    _held: Vec<OwnedFd>,
+    _owned: Vec<OwnedFd>,
     _peers: Vec<Peer>,
 }
 
-impl Zoo {
+impl FixtureSockets {
     /// Opens them all. Nothing moves afterwards but timers.
     pub(crate) fn open() -> Result<Self> {
         let path = || {
@@ -48,17 +48,17 @@ impl Zoo {
         };
         let (carrying, half_open, black) = (path()?, path()?, path()?);
         let alone = Namespace::create("alone")?;
-        let mut held = Vec::new();
+        let mut owned = Vec::new();
         let mut peers = Vec::new();
         let stirred = pair(&carrying, "10.77.0.2:0")?;
-        connections(&carrying, &mut held).context("opening connections")?;
-        owned_by_others(&carrying, &mut peers).context("starting processes")?;
-        handshakes(&half_open, &mut held, &mut peers).context("opening handshakes")?;
-        half_done(&black, &mut held).context("half closing")?;
-        options(&alone, &mut held).context("setting options")?;
-        datagrams(&alone, &mut held).context("opening UDP sockets")?;
-        in_flight(&alone, &mut held).context("sending a socket")?;
-        Ok(Self { carrying, half_open, black, alone, stirred, _held: held, _peers: peers })
+        connections(&carrying, &mut owned).context("making connections")?;
+        owned_by_processes(&carrying, &mut peers).context("starting processes")?;
+        handshakes(&half_open, &mut owned, &mut peers).context("making half-open handshakes")?;
+        half_done(&black, &mut owned).context("half closing")?;
+        options(&alone, &mut owned).context("setting options")?;
+        datagrams(&alone, &mut owned).context("making UDP sockets")?;
+        in_flight(&alone, &mut owned).context("sending a socket")?;
+        Ok(Self { carrying, half_open, black, alone, stirred, _owned: owned, _peers: peers })
     }
 
     /// Moves bytes on a connection that stood still.
@@ -86,17 +86,17 @@ fn pair(path: &Path, at: &str) -> Result<(TcpStream, TcpStream)> {
 }
 
 /// Open, with bytes both ways or stuck; half closed; closed.
-fn connections(path: &Path, held: &mut Vec<OwnedFd>) -> Result<()> {
+fn connections(path: &Path, owned: &mut Vec<OwnedFd>) -> Result<()> {
     for at in ["10.77.0.2:0", "[fd77::2]:0", "[::]:0"] {
         let (client, server) = pair(path, at)?;
         exchange(&client, &server)?;
-        held.extend([client.into(), server.into()]);
+        owned.extend([client.into(), server.into()]);
         // FIN-WAIT-2 and CLOSE-WAIT.
         let (client, server) = pair(path, at)?;
         exchange(&client, &server)?;
         client.shutdown(Shutdown::Write)?;
         fin_of(&server)?;
-        held.extend([client.into(), server.into()]);
+        owned.extend([client.into(), server.into()]);
         // TIME-WAIT: the client's, then the server's.
         for is_client in [true, false] {
             let (client, server) = pair(path, at)?;
@@ -109,7 +109,7 @@ fn connections(path: &Path, held: &mut Vec<OwnedFd>) -> Result<()> {
         let (client, server) = pair(path, "10.77.0.2:0")?;
         sockopt::set_tcp_congestion(&client, algorithm)?;
         exchange(&client, &server)?;
-        held.extend([client.into(), server.into()]);
+        owned.extend([client.into(), server.into()]);
     }
     // The reader does not read: data waits at both ends, and the window is closed.
     let (client, server) = pair(path, "10.77.0.2:0")?;
@@ -119,26 +119,26 @@ fn connections(path: &Path, held: &mut Vec<OwnedFd>) -> Result<()> {
         let _ = (&client).write(&[7; 65_536]);
         std::thread::sleep(Duration::from_millis(5));
     }
-    held.extend([client.into(), server.into()]);
+    owned.extend([client.into(), server.into()]);
     // Listeners, one with two that wait, and one for IPv6 alone.
     let listener = path.b().inside(|| TcpListener::bind("10.77.0.2:8001"))??;
     for _ in 0..2 {
         let client = path.a().inside(|| TcpStream::connect("10.77.0.2:8001"))??;
-        held.push(client.into());
+        owned.push(client.into());
     }
-    held.push(listener.into());
+    owned.push(listener.into());
     path.b().inside(|| {
         let six = Socket::new(Domain::IPV6, Type::STREAM, None)?;
         six.set_only_v6(true)?;
         six.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8002)).into())?;
         six.listen(7)?;
-        held.push(six.into());
+        owned.push(six.into());
         // Bound, and neither connected nor listening.
         for at in ["10.77.0.2:8003", "[fd77::2]:8004"] {
             let at: SocketAddr = at.parse()?;
             let bound = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
             bound.bind(&at.into())?;
-            held.push(bound.into());
+            owned.push(bound.into());
         }
         Ok(())
     })?
@@ -158,15 +158,15 @@ fn fin_of(mut stream: &TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// Held by other processes, by several, by the children of one that let go; and MPTCP.
-fn owned_by_others(path: &Path, peers: &mut Vec<Peer>) -> Result<()> {
+/// Owned by other processes, by several, by children of a process that closed it; and MPTCP.
+fn owned_by_processes(path: &Path, peers: &mut Vec<Peer>) -> Result<()> {
     let (a, b) = (path.a(), path.b());
     for (place, run) in [
         (b, "listen --at 10.77.0.2:8010 --do ignore"),
         (b, "listen --at [fd77::2]:8010 --do ignore"),
         (a, "connect --to 10.77.0.2:8010 --count 3 --do ignore"),
-        (a, "hold --to 10.77.0.2:8010 --inherit 2"),
-        (a, "hold --to [fd77::2]:8010 --inherit 1 --pass 1 --let-go"),
+        (a, "share --to 10.77.0.2:8010 --inherit 2"),
+        (a, "share --to [fd77::2]:8010 --inherit 1 --pass 1 --let-go"),
         (b, "listen --at 10.77.0.2:8011 --mptcp --do ignore"),
         (a, "connect --to 10.77.0.2:8011 --mptcp --do ignore"),
     ] {
@@ -175,11 +175,11 @@ fn owned_by_others(path: &Path, peers: &mut Vec<Peer>) -> Result<()> {
     Ok(())
 }
 
-/// SYN-RECV at B, which is answered by nobody, and SYN-SENT at A, to which no answer comes.
-fn handshakes(path: &Path, held: &mut Vec<OwnedFd>, peers: &mut Vec<Peer>) -> Result<()> {
+/// SYN-RECV at B, whose SYN-ACK is lost, and SYN-SENT at A.
+fn handshakes(path: &Path, owned: &mut Vec<OwnedFd>, peers: &mut Vec<Peer>) -> Result<()> {
     for at in ["10.77.0.2:8020", "[fd77::2]:8020"] {
         let listener = path.b().inside(|| TcpListener::bind(at))??;
-        held.push(listener.into());
+        owned.push(listener.into());
     }
     path.swallow_b_to_a(true);
     for to in ["10.77.0.2:8020", "[fd77::2]:8020"] {
@@ -188,8 +188,8 @@ fn handshakes(path: &Path, held: &mut Vec<OwnedFd>, peers: &mut Vec<Peer>) -> Re
     Ok(())
 }
 
-/// FIN-WAIT-1 with and without a holder, LAST-ACK, and CLOSING.
-fn half_done(path: &Path, held: &mut Vec<OwnedFd>) -> Result<()> {
+/// FIN-WAIT-1 with and without an owner, LAST-ACK, and CLOSING.
+fn half_done(path: &Path, owned: &mut Vec<OwnedFd>) -> Result<()> {
     let (half, orphan, last, closing) = (
         pair(path, "10.77.0.2:0")?,
         pair(path, "[fd77::2]:0")?,
@@ -201,18 +201,18 @@ fn half_done(path: &Path, held: &mut Vec<OwnedFd>) -> Result<()> {
     path.swallow_a_to_b(true);
     half.0.shutdown(Shutdown::Write)?;
     drop(orphan.0);
-    // The server's FIN arrives; that it did, the server never hears.
+    // The server's FIN arrives, and its acknowledgement is lost.
     drop(last.1);
     closing.0.shutdown(Shutdown::Write)?;
     closing.1.shutdown(Shutdown::Write)?;
     fin_of(&closing.0)?;
-    held.extend([half.0.into(), half.1.into(), orphan.1.into(), last.0.into()]);
-    held.extend([closing.0.into(), closing.1.into()]);
+    owned.extend([half.0.into(), half.1.into(), orphan.1.into(), last.0.into()]);
+    owned.extend([closing.0.into(), closing.1.into()]);
     Ok(())
 }
 
-/// What a socket can be told beside where it goes.
-fn options(namespace: &Namespace, held: &mut Vec<OwnedFd>) -> Result<()> {
+/// Sockets with options set.
+fn options(namespace: &Namespace, owned: &mut Vec<OwnedFd>) -> Result<()> {
     namespace.inside(|| {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         listener.bind_device(Some(b"lo"))?;
@@ -226,19 +226,19 @@ fn options(namespace: &Namespace, held: &mut Vec<OwnedFd>) -> Result<()> {
         client.set_send_buffer_size(60_000)?;
         client.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, 8030)).into())?;
         let (server, _) = listener.accept()?;
-        held.extend([listener.into(), client.into(), server.into()]);
-        // The thread alone becomes somebody else, and ends.
-        set_thread_uid(Uid::from_raw(STRANGER))?;
+        owned.extend([listener.into(), client.into(), server.into()]);
+        // Changes the user of this thread alone, which ends.
+        set_thread_uid(Uid::from_raw(UNKNOWN_UID))?;
         let listener = TcpListener::bind("127.0.0.1:8031")?;
         let client = TcpStream::connect("127.0.0.1:8031")?;
         let (server, _) = listener.accept()?;
-        held.extend([listener.into(), client.into(), server.into()]);
+        owned.extend([listener.into(), client.into(), server.into()]);
         Ok(())
     })?
 }
 
-/// Unconnected and connected; some with datagrams that nobody reads.
-fn datagrams(namespace: &Namespace, held: &mut Vec<OwnedFd>) -> Result<()> {
+/// Unconnected and connected; some with unread datagrams.
+fn datagrams(namespace: &Namespace, owned: &mut Vec<OwnedFd>) -> Result<()> {
     namespace.inside(|| {
         for (at, to) in [("127.0.0.1:8040", "127.0.0.1:8041"), ("[::1]:8040", "[::1]:8041")] {
             let open = UdpSocket::bind(to)?;
@@ -246,16 +246,16 @@ fn datagrams(namespace: &Namespace, held: &mut Vec<OwnedFd>) -> Result<()> {
             connected.connect(to)?;
             connected.send(&[7; 500])?;
             connected.send(&[7; 30])?;
-            held.extend([open.into(), connected.into()]);
+            owned.extend([open.into(), connected.into()]);
         }
         let any = UdpSocket::bind("[::]:8042")?;
-        held.push(any.into());
+        owned.push(any.into());
         Ok(())
     })?
 }
 
 /// Sent over a Unix socket and not received: no descriptor of any process refers to it.
-fn in_flight(namespace: &Namespace, held: &mut Vec<OwnedFd>) -> Result<()> {
+fn in_flight(namespace: &Namespace, owned: &mut Vec<OwnedFd>) -> Result<()> {
     let listener = namespace.inside(|| TcpListener::bind("127.0.0.1:8050"))??;
     let client = namespace.inside(|| TcpStream::connect("127.0.0.1:8050"))??;
     let (server, _) = listener.accept()?;
@@ -269,6 +269,6 @@ fn in_flight(namespace: &Namespace, held: &mut Vec<OwnedFd>) -> Result<()> {
     }
     sendmsg(&mine, &[IoSlice::new(b"x")], &mut control, SendFlags::empty())?;
     drop(server);
-    held.extend([listener.into(), client.into(), mine, its]);
+    owned.extend([listener.into(), client.into(), mine, its]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What these tests stand on: the agent, a folder, curl, and peers.
+//! The fixture of these tests: the agent, a folder, curl, and peers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,9 @@ use conns_lab::process::{Peer, is_installed, wait_for};
 use serde_json::Value;
 
 /// How long a condition may take to come true.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the agent may take to end.
-pub(crate) const END_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The listener most tests use.
 pub(crate) const HTTP: &str = "http=127.0.0.1:0";
 
@@ -41,12 +41,12 @@ pub(crate) fn agent(namespace: &Namespace, arguments: &[&str]) -> Result<Agent> 
     Agent::start(&conns()?, Some(namespace), arguments)
 }
 
-/// What an agent says that is expected not to start.
-pub(crate) fn stillborn(namespace: &Namespace, arguments: &[&str]) -> Result<Output> {
+/// The output of an agent that is expected not to start.
+pub(crate) fn failing_start(namespace: &Namespace, arguments: &[&str]) -> Result<Output> {
     let conns = conns()?;
     let mut command = Command::new("timeout");
     command.arg("20").arg(conns).arg("serve").args(arguments);
-    namespace.inside(|| command.output())?.context("running an agent that shall not start")
+    namespace.inside(|| command.output())?.context("running an agent that is not to start")
 }
 
 /// Starts a peer.
@@ -54,11 +54,16 @@ pub(crate) fn peer(namespace: &Namespace, arguments: &str) -> Result<Peer> {
     Peer::start(Path::new(env!("CARGO_BIN_EXE_conns-lab")), namespace, arguments)
 }
 
-/// The rows of the agent's list that this filter matches.
-pub(crate) fn rows(agent: &Agent, namespace: &Namespace, filter: &str) -> Result<Vec<Value>> {
-    let filter = filter.replace(' ', "%20");
-    let answer =
-        agent.get(Some(namespace), &format!("/api/v1/connections?view=all&filter={filter}"))?;
+/// The rows of the agent's list that belong to the namespace `of` and match this filter. The agent sees the whole machine,
+/// where other tests use the same ports in their own namespaces.
+pub(crate) fn rows(
+    agent: &Agent,
+    home: &Namespace,
+    of: &Namespace,
+    filter: &str,
+) -> Result<Vec<Value>> {
+    let filter = format!("netns_inode == {} and ({filter})", of.inode()?).replace(' ', "%20");
+    let answer = agent.get(Some(home), &format!("/api/v1/connections?view=all&filter={filter}"))?;
     let mut answer: Value = serde_json::from_slice(&answer.body)?;
     match answer["connections"].take() {
         Value::Array(rows) => Ok(rows),
@@ -66,12 +71,12 @@ pub(crate) fn rows(agent: &Agent, namespace: &Namespace, filter: &str) -> Result
     }
 }
 
-/// Waits until the agent has said a line with this.
-pub(crate) fn wait_said(agent: &Agent, words: &str) -> Result<String> {
-    wait_for(&format!("the agent to say {words:?}"), SOON, || {
-        Ok(agent.said().into_iter().find(|line| line.contains(words)))
+/// Waits until the agent's standard error has a line with this.
+pub(crate) fn wait_stderr(agent: &Agent, words: &str) -> Result<String> {
+    wait_for(&format!("the agent to write {words:?}"), TIMEOUT, || {
+        Ok(agent.stderr_lines().into_iter().find(|line| line.contains(words)))
     })
-    .with_context(|| agent.said().join("\n"))
+    .with_context(|| agent.stderr_lines().join("\n"))
 }
 
 /// Asks with curl: the status and the body. A connection that fails is an error with curl's words.
@@ -79,14 +84,14 @@ pub(crate) fn curl(namespace: &Namespace, arguments: &[&str]) -> Result<(u16, St
     let mut all = vec!["-sS", "--max-time", "20", "-w", "\n%{http_code}"];
     all.extend_from_slice(arguments);
     let answer = namespace.output("curl", &all)?;
-    let (body, status) = answer.rsplit_once('\n').context("curl told no status")?;
+    let (body, status) = answer.rsplit_once('\n').context("curl printed no status")?;
     Ok((status.parse()?, body.to_owned()))
 }
 
 /// Fails unless curl gets this status, and returns the body.
-pub(crate) fn gets(namespace: &Namespace, wanted: u16, arguments: &[&str]) -> Result<String> {
+pub(crate) fn gets(namespace: &Namespace, expected: u16, arguments: &[&str]) -> Result<String> {
     let (status, body) = curl(namespace, arguments)?;
-    ensure!(status == wanted, "curl {arguments:?} got {status} instead of {wanted}: {body}");
+    ensure!(status == expected, "curl {arguments:?} got {status} instead of {expected}: {body}");
     Ok(body)
 }
 
@@ -124,7 +129,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays harms nobody.
+        // A folder that stays is harmless.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

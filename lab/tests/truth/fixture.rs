@@ -12,7 +12,7 @@ use conns_lab::process::{Peer, wait_for};
 use serde_json::Value;
 
 /// How long a condition may take to come true.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the machine lacks for these tests.
 pub(crate) fn missing() -> Option<String> {
@@ -77,18 +77,18 @@ pub(crate) fn wait_state(
     remote: u16,
     state: &str,
 ) -> Result<()> {
-    wait_for(&format!("{local}→{remote} in {state}"), SOON, || {
+    wait_for(&format!("{local}→{remote} in {state}"), TIMEOUT, || {
         Ok(ss_row(namespace, local, remote).ok().filter(|row| row.state == state).map(|_| ()))
     })
 }
 
-/// The first local port a peer told when it got ready.
+/// The first local port a peer reported when it got ready.
 pub(crate) fn port_of(peer: &Peer) -> Result<u16> {
     let ready = peer.ready();
     let text = ready["locals"][0]
         .as_str()
         .or(ready["local"].as_str())
-        .context("the peer told no address")?;
+        .context("the peer reported no address")?;
     Ok(text.parse::<std::net::SocketAddr>()?.port())
 }
 
@@ -100,8 +100,8 @@ pub(crate) fn number(row: &Value, key: &str) -> Result<f64> {
 }
 
 /// Fails unless the record shows exactly this.
-pub(crate) fn shows(row: &Value, key: &str, wanted: impl Into<Value>) -> Result<()> {
-    let wanted = wanted.into();
-    ensure!(row[key] == wanted, "`{key}` is {} instead of {wanted} in {row}", row[key]);
+pub(crate) fn shows(row: &Value, key: &str, expected: impl Into<Value>) -> Result<()> {
+    let expected = expected.into();
+    ensure!(row[key] == expected, "`{key}` is {} instead of {expected} in {row}", row[key]);
     Ok(())
 }
