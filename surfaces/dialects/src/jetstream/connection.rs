@@ -1,18 +1,18 @@
 //! The Connection structure: the 28 fields of JetStream's page, in its order, with types.
 //!
-//! The one idea: the page gives no types, so they are given here, once; `docs/dialects/jetstream.md`
-//! has the same table, and a test holds both to the page.
+//! The page gives no types. They are declared here; `docs/dialects/jetstream.md` has the same table,
+//! and a test compares both with the page.
 
 use std::net::IpAddr;
 
 use serde::Serialize;
 
-/// How this machine sends to one destination, as it was at `snapshot_time`. Rates are in kilobits
+/// How this machine sends to one destination at `snapshot_time`. Rates are in kilobits
 /// (1000 bits) per second, timestamps in microseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Connection {
-    /// Names the connection in `getConnection`. Opaque.
+    /// Identifies the connection in `getConnection`. Opaque.
     pub connection_id: String,
     /// The destination's address.
     #[serde(rename = "destinationIP")]
@@ -35,7 +35,7 @@ pub struct Connection {
     pub last_error_message: Option<String>,
     /// When something was last received; `None` if never.
     pub last_recv_time: Option<i64>,
-    /// When something was last sent; `None` if never. The page says "receive", a slip.
+    /// When something was last sent; `None` if never. The page has "receive", a mistake.
     pub last_send_time: Option<i64>,
     /// Transfers that wait for this destination.
     pub num_transfers_queued: u64,
@@ -57,9 +57,9 @@ pub struct Connection {
     pub sender_port: Option<u16>,
     /// The configured rate.
     pub send_rate: u64,
-    /// The rate over the running transfer's life; `None` without one.
+    /// The rate over the running transfer's lifetime; `None` without one.
     pub send_rate_average: Option<f64>,
-    /// The rate of late. A rate, not a length of time; `None` before a window has passed.
+    /// The rate within a recent window, which is no duration; `None` before a window has passed.
     pub send_rate_average_window: Option<f64>,
     /// The controller stays at or below it; `None` if it has no such bound.
     pub send_rate_max: Option<u64>,
@@ -67,9 +67,9 @@ pub struct Connection {
     pub send_rate_min: u64,
     /// When this was recorded.
     pub snapshot_time: i64,
-    /// The socket's receive buffer, bytes; `None` if the system does not tell.
+    /// The socket's receive buffer, bytes; `None` if the system does not report it.
     pub socket_recv_buffer_size: Option<u64>,
-    /// The socket's send buffer, bytes; `None` if the system does not tell.
+    /// The socket's send buffer, bytes; `None` if the system does not report it.
     pub socket_send_buffer_size: Option<u64>,
 }
 
@@ -77,9 +77,9 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EncryptedConnectionState {
-    /// Not begun, or not encrypted.
+    /// Not started, or not encrypted.
     Disconnected,
-    /// Begun.
+    /// Started.
     Negotiating,
     /// Done.
     Connected,
@@ -94,15 +94,15 @@ impl EncryptedConnectionState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ConnectError {
-    /// The network says that it cannot be reached (ICMP, or no route here).
+    /// The network reports that it cannot be reached (ICMP, or no route here).
     Unreachable,
-    /// Nothing came back.
+    /// No answer arrived.
     Timeout,
-    /// It does not know this server's key, or its own key is not the expected one.
+    /// The destination rejects this server's key, or its own key is not the expected one.
     NotAuthorized,
     /// Encryption could not be agreed on.
     Encryption,
-    /// It speaks no version that is spoken here.
+    /// There is no common protocol version.
     Version,
     /// The relay cannot be reached or refuses.
     Relay,
