@@ -112,7 +112,9 @@ fn unknown(method: &str) -> String {
         return format!("known are {known}");
     }
     match nearest(method, METHODS) {
-        Some(nearest) => format!("no method `{method}`; did you mean `{nearest}`? known are {known}"),
+        Some(nearest) => {
+            format!("no method `{method}`; did you mean `{nearest}`? known are {known}")
+        }
         None => format!("no method `{method}`; known are {known}"),
     }
 }
