@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conns_dialects::jetstream::{self, NoTransfers, Service};
+use conns_dialects::jetstream::{self, Service};
 use conns_dialects::{HttpDialect, LineDialect, one_e::OneE};
 use conns_server::{Dialects, Protocol};
 
@@ -39,7 +39,6 @@ impl Spoken {
                 api_port: jetstream_listeners.clone().find_map(|one| one.place.port()),
                 remote_control: jetstream_listeners.clone().any(|one| !one.place.is_local()),
                 auth_required: has_tokens,
-                transfers: Arc::new(NoTransfers),
             }),
         })
     }

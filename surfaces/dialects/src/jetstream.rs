@@ -1,8 +1,8 @@
 //! The JetStream dialect (compatibility API): JetStream's calls about connections, as JSON-RPC 2.0.
 //! Described in `docs/dialects/jetstream.md`. JetStream's own wire format is not documented.
 //!
-//! The list of connections is written once per update. A page and a single connection are slices of
-//! it.
+//! A connection is one of the transfers of an update. Their list is written once; a page and a single
+//! connection are slices of it.
 
 mod connection;
 mod list;
@@ -21,9 +21,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use crate::cache::ResponseCache;
 use crate::shell::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces};
 
-pub use connection::{ConnectError, Connection, EncryptedConnectionState};
 pub use methods::METHODS;
-pub use options::{NoTransfers, Options, Transfers};
+pub use options::Options;
 pub use request::{ParametersError, request};
 pub use rpc::{MAX_BATCH, MAX_BYTES};
 pub use server::API_VERSION;

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use conns_core::model::Transfer;
 
 use super::connection::Connection;
 
@@ -16,16 +17,16 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn new(connections: &[Connection]) -> Self {
+    pub(super) fn new(transfers: &[Transfer]) -> Self {
         let mut json = vec![b'['];
-        let mut ends = Vec::with_capacity(connections.len());
-        for connection in connections {
+        let mut ends = Vec::with_capacity(transfers.len());
+        for transfer in transfers {
             if !ends.is_empty() {
                 json.push(b',');
             }
             let start = json.len();
             // Serialization of these fields does not fail; `null` keeps the list valid if it does.
-            if serde_json::to_writer(&mut json, connection).is_err() {
+            if serde_json::to_writer(&mut json, &Connection::new(transfer)).is_err() {
                 json.truncate(start);
                 json.extend_from_slice(b"null");
             }
@@ -52,33 +53,29 @@ impl List {
     }
 }
 
-/// The list of the latest connections asked for.
+/// The list of the latest transfers asked for.
 #[derive(Debug, Default)]
 pub(super) struct LatestList(Mutex<Arc<Slot>>);
 
 #[derive(Debug, Default)]
 struct Slot {
-    connections: Arc<[Connection]>,
+    transfers: Arc<[Transfer]>,
     list: OnceLock<List>,
 }
 
 impl LatestList {
-    /// What `read` returns of the list of these connections. Written by the first caller; the others
+    /// What `read` returns of the list of these transfers. Written by the first caller; the others
     /// wait for it without the lock.
-    pub(super) fn read<T>(
-        &self,
-        connections: &Arc<[Connection]>,
-        read: impl FnOnce(&List) -> T,
-    ) -> T {
-        let slot = self.slot(connections);
-        read(slot.list.get_or_init(|| List::new(&slot.connections)))
+    pub(super) fn read<T>(&self, transfers: &Arc<[Transfer]>, read: impl FnOnce(&List) -> T) -> T {
+        let slot = self.slot(transfers);
+        read(slot.list.get_or_init(|| List::new(&slot.transfers)))
     }
 
-    fn slot(&self, connections: &Arc<[Connection]>) -> Arc<Slot> {
+    fn slot(&self, transfers: &Arc<[Transfer]>) -> Arc<Slot> {
         let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&latest.connections, connections) {
-            let connections = Arc::clone(connections);
-            *latest = Arc::new(Slot { connections, list: OnceLock::new() });
+        if !Arc::ptr_eq(&latest.transfers, transfers) {
+            let transfers = Arc::clone(transfers);
+            *latest = Arc::new(Slot { transfers, list: OnceLock::new() });
         }
         Arc::clone(&latest)
     }

@@ -3,12 +3,11 @@
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
-use conns_core::model::Update;
+use conns_core::model::{Transfer, Update};
 use conns_core::query::nearest;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::connection::Connection;
 use super::list::LatestList;
 use super::options::Options;
 use super::rpc::Fault;
@@ -66,21 +65,19 @@ pub(super) fn call(
         }
         "getConnection" | "send.getConnection" => {
             let One { connection_id } = read(params)?;
-            let connections = options.transfers.connections(update);
-            let place = connections.binary_search_by(|c| id(c).cmp(&connection_id));
-            let row = place
-                .ok()
-                .and_then(|at| list.read(&connections, |list| list.rows(at..at.saturating_add(1))));
+            let place = update.transfers.binary_search_by(|c| id(c).cmp(&connection_id));
+            let row = place.ok().and_then(|at| {
+                list.read(&update.transfers, |list| list.rows(at..at.saturating_add(1)))
+            });
             Ok(vec![row.ok_or(Fault::ConnectionNotFound(connection_id))?])
         }
         "getConnections" | "send.getConnections" => {
             let Page { after, limit } = read_or_default(params)?;
-            let connections = options.transfers.connections(update);
             let first = after.map_or(0, |after| {
-                connections.partition_point(|connection| *id(connection) <= *after)
+                update.transfers.partition_point(|transfer| *id(transfer) <= *after)
             });
             let limit = limit.map_or(usize::MAX, NonZeroUsize::get);
-            let rows = list.read(&connections, |list| {
+            let rows = list.read(&update.transfers, |list| {
                 list.rows(first..first.saturating_add(limit).min(list.len()))
             });
             let (open, close) = (Bytes::from_static(b"["), Bytes::from_static(b"]"));
@@ -90,8 +87,8 @@ pub(super) fn call(
     }
 }
 
-fn id(connection: &Connection) -> &str {
-    &connection.connection_id
+fn id(transfer: &Transfer) -> &str {
+    &transfer.connection_id
 }
 
 /// The parameters, by name or by position; absent ones are an empty list.

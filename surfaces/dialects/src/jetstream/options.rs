@@ -1,31 +1,7 @@
-//! What an operator configures, and the source of the transfers.
+//! What the answers report about the server.
 
-use std::fmt;
-use std::sync::Arc;
-
-use conns_core::model::Update;
-
-use super::connection::Connection;
-
-/// The source of the connections of transfers.
-pub trait Transfers: Send + Sync {
-    /// The connections at this update, sorted by `connection_id`, bytewise, each id once. Returns the
-    /// same `Arc` for the same update, so that its JSON is written once. Must not block.
-    fn connections(&self, update: &Update) -> Arc<[Connection]>;
-}
-
-/// No transfer service, no connections.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoTransfers;
-
-impl Transfers for NoTransfers {
-    fn connections(&self, _update: &Update) -> Arc<[Connection]> {
-        Arc::default()
-    }
-}
-
-/// What the answers report about the server, and the source of the connections.
-#[derive(Clone)]
+/// What the answers report about the server.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The machine's name; `None` if not known.
     pub host_name: Option<String>,
@@ -37,32 +13,4 @@ pub struct Options {
     pub remote_control: bool,
     /// Whether a request needs a token.
     pub auth_required: bool,
-    /// The transfer service.
-    pub transfers: Arc<dyn Transfers>,
-}
-
-impl Default for Options {
-    /// Nothing known about the server, no transfers.
-    fn default() -> Self {
-        Self {
-            host_name: None,
-            server_name: None,
-            api_port: None,
-            remote_control: false,
-            auth_required: false,
-            transfers: Arc::new(NoTransfers),
-        }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("host_name", &self.host_name)
-            .field("server_name", &self.server_name)
-            .field("api_port", &self.api_port)
-            .field("remote_control", &self.remote_control)
-            .field("auth_required", &self.auth_required)
-            .finish_non_exhaustive()
-    }
 }

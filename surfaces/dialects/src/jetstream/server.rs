@@ -38,8 +38,9 @@ pub(super) struct ServerInformation<'a> {
 }
 
 impl<'a> ServerInformation<'a> {
-    pub(super) fn new(options: &'a Options, update: &Update) -> Self {
-        let host_name = options.host_name.as_deref();
+    pub(super) fn new(options: &'a Options, update: &'a Update) -> Self {
+        let machine = update.snapshot.machine.host.value().map(|host| &**host);
+        let host_name = machine.or(options.host_name.as_deref());
         Self {
             allow_remote_control: options.remote_control,
             api_control_port: options.api_port,
