@@ -1,54 +1,158 @@
-//! `conns call`: the answer of another system's method, in that system's shape.
+//! `conns call`: the answer to a call of another system, in that system's shape.
+//!
+//! Invariant: the bytes come from the dialect that also serves the port of that system. Only the
+//! formats of 1E's tables that no port sends are written here.
 
-use std::io::Write;
+mod request;
 
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use conns_core::model::{Snapshot, Update};
 use conns_core::track::Retention;
-use conns_dialects::one_e::{Cell, ColumnType, Method, Table, answer};
+use conns_dialects::jetstream::{self, Service};
+use conns_dialects::one_e::{Cell, ColumnType, Method, OneE, Table, answer};
+use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, ResponseCache};
 use conns_engine::Purpose;
-use conns_print::{Layout, csv_table, plain_table, printable};
+use conns_print::{Layout, plain_table, printable};
+use http::header::ACCEPT;
 
+use crate::config::{self, Config};
+use crate::dialects::{ems_server, host_name, monero_node, secret};
 use crate::face;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, CallFlags, Colour, Format};
 use crate::terminal;
+use request::Request;
 
 /// Runs a call; true if a part of the answer was lost.
 pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure> {
-    let method = Method::parse(&flags.call)?;
-    let mut ask = method.ask();
+    let request = Request::read(&flags.call)?;
+    if flags.output != Format::Json && !matches!(request, Request::OneE(_)) {
+        return Err(Failure::Usage(format!(
+            "--output is for the tables of 1E; `{}` is answered in JSON",
+            flags.call
+        )));
+    }
+    let config = read_config(flags)?;
+    let mut ask = request.ask();
     ask.namespaces.clone_from(&flags.netns);
+    let host_name = (!face::is_elsewhere(agent, flags.source)).then(host_name).flatten();
     let mut face = face::open(agent, flags.source, Retention::None, Purpose::Look)?;
     let snapshot = face.look(&ask)?;
-    let table = answer(method, &snapshot);
     let mut out = terminal::stdout();
-    match flags.output {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, &table).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+    match &request {
+        Request::OneE(method) if flags.output != Format::Json => {
+            print_table(&mut out, flags, *method, &snapshot)?;
         }
-        Format::Jsonl => {
-            for record in table.records() {
-                serde_json::to_writer(&mut out, &record).map_err(std::io::Error::from)?;
-                writeln!(out)?;
-            }
-        }
-        Format::Csv => {
-            let names = table.columns.iter().map(|column| column.name);
-            let text = |cell: Cell<'_>| match cell {
-                Cell::Text(text) => text.into_owned(),
-                Cell::Int(number) => number.to_string(),
-                Cell::Null => String::new(),
-            };
-            let rows = table.records().map(|record| record.cells().map(text));
-            csv_table(&mut out, !flags.no_header, names, rows)?;
-        }
-        Format::Table | Format::Wide => print_table(&mut out, flags, &table)?,
+        _ => write_body(&mut out, &respond(&request, &config, host_name, &snapshot)?)?,
     }
     out.flush()?;
     Ok(report_losses(&snapshot.losses))
 }
 
-fn print_table(out: &mut impl Write, flags: &CallFlags, table: &Table) -> Result<(), Failure> {
+/// The defaults and the flags: neither file nor variables, which are those of an agent.
+fn read_config(flags: &CallFlags) -> Result<Config, Failure> {
+    let missing = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
+    config::load(&flags.dialects.as_serve(), |_| None, missing)
+        .map_err(|errors| Failure::Usage(errors.to_string()))
+}
+
+/// What the port of the system sends.
+fn respond(
+    request: &Request,
+    config: &Config,
+    host_name: Option<String>,
+    snapshot: &Arc<Snapshot>,
+) -> Result<Vec<Bytes>, Failure> {
+    let no_answer = |error: getrandom::Error| Failure::NoAnswer(error.to_string());
+    match request {
+        Request::OneE(method) => {
+            post(&OneE, "/", "application/json", method.to_string().into(), snapshot)
+        }
+        Request::Monero(body) => {
+            let node = monero_node(config, secret().map_err(no_answer)?);
+            post(&node, "/json_rpc", "*/*", body.clone(), snapshot)
+        }
+        Request::Ems(line) => {
+            let mut config = config.clone();
+            config.ems.length_prefix = false;
+            let outcome = ems_server(&config).json_cli().answer(line.as_bytes(), &cache(snapshot)?);
+            Ok(outcome.pieces)
+        }
+        Request::JetStream(message) => {
+            let service = Service::new(jetstream::Options { host_name, ..Default::default() });
+            post(&service.http(), "/", "*/*", message.clone(), snapshot)
+        }
+    }
+}
+
+/// The body of the response to a POST.
+fn post(
+    dialect: &impl HttpDialect,
+    path: &str,
+    accept: &str,
+    body: Bytes,
+    snapshot: &Arc<Snapshot>,
+) -> Result<Vec<Bytes>, Failure> {
+    let request = http::Request::post(path).header(ACCEPT, accept).body(body);
+    let request = request.map_err(|error| Failure::NoAnswer(error.to_string()))?;
+    match dialect.answer(&request, &cache(snapshot)?) {
+        HttpOutcome::Answer(response) => Ok(response.into_body()),
+        HttpOutcome::Hangup => Err(Failure::NoAnswer(
+            "this system closes the connection on such a request, without an answer".to_owned(),
+        )),
+    }
+}
+
+/// A response cache of one snapshot.
+fn cache(snapshot: &Arc<Snapshot>) -> Result<ResponseCache, Failure> {
+    let instance = getrandom::u64().map_err(|error| Failure::NoAnswer(error.to_string()))?;
+    Ok(ResponseCache::new(Arc::new(Update {
+        instance,
+        snapshot: Arc::clone(snapshot),
+        closed_complete_since: snapshot.sequence,
+        ..Update::default()
+    })))
+}
+
+/// The body, and a line end unless it has one.
+fn write_body(out: &mut impl Write, body: &[Bytes]) -> io::Result<()> {
+    for chunk in body {
+        out.write_all(chunk)?;
+    }
+    match body.last() {
+        Some(last) if !last.ends_with(b"\n") => writeln!(out),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a table of 1E in a format other than JSON.
+fn print_table(
+    out: &mut impl Write,
+    flags: &CallFlags,
+    method: Method,
+    snapshot: &Arc<Snapshot>,
+) -> Result<(), Failure> {
+    if flags.output == Format::Csv {
+        let body = post(&OneE, "/", "text/csv", method.to_string().into(), snapshot)?.concat();
+        let header = body.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let start = if flags.no_header { header } else { 0 };
+        return Ok(out.write_all(body.get(start..).unwrap_or_default())?);
+    }
+    let table = answer(method, snapshot);
+    if flags.output != Format::Jsonl {
+        return print_columns(out, flags, &table);
+    }
+    for record in table.records() {
+        serde_json::to_writer(&mut *out, &record).map_err(io::Error::from)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn print_columns(out: &mut impl Write, flags: &CallFlags, table: &Table) -> Result<(), Failure> {
     let palette = terminal::palette(Colour::Auto);
     let layout = Layout { width: None, header: !flags.no_header, palette };
     let titles: Vec<&str> = table.columns.iter().map(|column| column.name).collect();

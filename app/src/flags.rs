@@ -1,6 +1,7 @@
 //! The command line: what can be typed. Parser, `--help`, man page and completions all come from
 //! these declarations.
 
+pub(crate) mod dialects;
 pub(crate) mod serve;
 
 use std::ffi::OsString;
@@ -267,9 +268,18 @@ pub(crate) struct FieldsFlags {
 
 #[derive(Debug, Args)]
 pub(crate) struct CallFlags {
-    /// The call, such as `Network.GetConnections`
+    /// The call, as a client of that system writes it
+    ///
+    /// 1E:         Network.GetConnections();
+    /// Monero:     get_connections
+    /// EMS:        listConnections excludeNonNetworkProtocols=0
+    /// JetStream:  send.getConnections {"limit":10}
+    ///
+    /// A whole JSON-RPC request of Monero or JetStream is a call too. The answer is what the port of
+    /// that system sends; an unknown call lists the known ones.
+    #[arg(verbatim_doc_comment)]
     pub(crate) call: String,
-    /// How to print
+    /// How to print a table of 1E; the other systems answer in JSON only
     #[arg(short, long, value_enum, default_value_t = Format::Json, value_name = "FORMAT")]
     pub(crate) output: Format,
     /// Where connections are read from on this machine [default: auto]
@@ -278,9 +288,11 @@ pub(crate) struct CallFlags {
     /// Only this network namespace; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) netns: Vec<String>,
-    /// Leave out the line with the names of the columns
+    /// Omit the line with the names of the columns
     #[arg(long)]
     pub(crate) no_header: bool,
+    #[command(flatten)]
+    pub(crate) dialects: dialects::DialectFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@ mod abilities;
 mod call;
 mod closed;
 mod config;
+mod dialects;
 mod events;
 mod face;
 mod failure;

@@ -7,10 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use conns_core::model::{Update, Health};
-use conns_dialects::jetstream::{
-    Connection, EncryptedConnectionState, MAX_BATCH, MAX_BYTES, Options, Service, Transfers,
-};
+use conns_core::model::{EncryptionState, Transfer, Update};
+use conns_dialects::jetstream::{MAX_BATCH, MAX_BYTES, Options, Service};
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, ResponseCache};
 use http::{Request, StatusCode};
 use libfuzzer_sys::fuzz_target;
@@ -53,44 +51,29 @@ fn check(sent: &[u8], answer: &[u8]) {
 }
 
 static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
-    ResponseCache::new(Arc::new(Update {
-        instance: 1,
-        snapshot: Arc::default(),
-        closed: Arc::default(),
-        closed_complete_since: 0,
-        events: Arc::default(),
-        events_complete_since: 0,
-        health: Health::default(), ..Update::default() }))
+    let transfers = ["\"\n", "1", "2"].map(transfer).into();
+    ResponseCache::new(Arc::new(Update { instance: 1, transfers, ..Update::default() }))
 });
 
-static SERVICE: LazyLock<Service> =
-    LazyLock::new(|| Service::new(Options { transfers: Arc::new(Three), ..Options::default() }));
+static SERVICE: LazyLock<Service> = LazyLock::new(|| Service::new(Options::default()));
 static LINES: LazyLock<Box<dyn LineDialect>> = LazyLock::new(|| Box::new(SERVICE.lines()));
 static HTTP: LazyLock<Box<dyn HttpDialect>> = LazyLock::new(|| Box::new(SERVICE.http()));
 
-struct Three;
-
-impl Transfers for Three {
-    fn connections(&self, _update: &Update) -> Arc<[Connection]> {
-        ["\"\n", "1", "2"].map(connection).into()
-    }
-}
-
-fn connection(id: &str) -> Connection {
-    Connection {
+fn transfer(id: &str) -> Transfer {
+    Transfer {
         connection_id: id.to_owned(),
         destination_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         destination_port: 8886,
         destination_public_key: None,
-        encrypted_connection_state: EncryptedConnectionState::Negotiating,
+        encrypted_connection_state: EncryptionState::Negotiating,
         encryption_enabled: true,
         last_destination_server_id: None,
         last_destination_server_uid: None,
         last_error: None,
         last_error_message: None,
-        last_recv_time: Some(1),
-        last_send_time: None,
-        num_transfers_queued: 0,
+        last_received_wall_us: Some(1),
+        last_sent_wall_us: None,
+        transfers_queued: 0,
         rate_controller_active: true,
         rate_control_method: "delay".to_owned(),
         relay_ip: None,
@@ -98,13 +81,13 @@ fn connection(id: &str) -> Connection {
         round_trip_time_ms: Some(0.5),
         sender_ip: None,
         sender_port: None,
-        send_rate: 1,
-        send_rate_average: None,
-        send_rate_average_window: Some(f64::MAX),
-        send_rate_max: None,
-        send_rate_min: 0,
-        snapshot_time: i64::MIN,
-        socket_recv_buffer_size: None,
-        socket_send_buffer_size: Some(u64::MAX),
+        send_rate_kbit_per_s: 1,
+        send_rate_average_kbit_per_s: None,
+        send_rate_recent_kbit_per_s: Some(f64::MAX),
+        send_rate_max_kbit_per_s: None,
+        send_rate_min_kbit_per_s: 0,
+        at_wall_us: i64::MIN,
+        socket_receive_buffer_bytes: None,
+        socket_send_buffer_bytes: Some(u64::MAX),
     }
 }

@@ -54,7 +54,8 @@ impl FromArgMatches for ServeFlags {
     }
 }
 
-fn argument(setting: &'static Setting) -> Arg {
+/// The flag of a setting.
+pub(super) fn argument(setting: &'static Setting) -> Arg {
     let mut help = setting.meaning.to_owned();
     match setting.kind {
         Kind::Texts if setting.default.is_empty() => help.push_str("; repeatable"),

@@ -1,19 +1,16 @@
-//! The dialects as they are configured.
+//! The dialects of the running agent.
 
 use std::sync::Arc;
 
-use conns_dialects::jetstream::{self, NoTransfers, Service};
-use conns_dialects::monero::{self, Node};
-use conns_dialects::{HttpDialect, LineDialect, ems, one_e::OneE};
+use conns_dialects::jetstream::{self, Service};
+use conns_dialects::{HttpDialect, LineDialect, one_e::OneE};
 use conns_server::{Dialects, Protocol};
 
 use super::swap::Swap;
 use crate::config::Config;
+use crate::dialects::{ems_server, host_name, monero_node, secret};
 
-/// What EMS calls itself in its headers and descriptions.
-const EMS_BRAND: &str = concat!("conns/", env!("CARGO_PKG_VERSION"));
-
-/// Every dialect; those with settings can be exchanged.
+/// All dialects; those with settings can be replaced while they are served.
 pub(super) struct Spoken {
     secret: [u8; 16],
     monero: Arc<Swap<dyn HttpDialect>>,
@@ -25,24 +22,23 @@ pub(super) struct Spoken {
 
 impl Spoken {
     pub(super) fn new(config: &Config) -> Result<Self, getrandom::Error> {
-        let mut secret = [0; 16];
-        getrandom::fill(&mut secret)?;
+        let secret = secret()?;
         let ems = ems_server(config);
         let has_tokens = !config.tokens.is_empty();
-        let of_jetstream = config.listen.iter().filter(|one| one.protocol == Protocol::JetStream);
+        let jetstream_listeners =
+            config.listen.iter().filter(|one| one.protocol == Protocol::JetStream);
         Ok(Self {
             secret,
-            monero: Swap::new(Arc::new(node(config, secret))),
+            monero: Swap::new(Arc::new(monero_node(config, secret))),
             ems_http: Swap::new(Arc::new(ems.http())),
             ems_json: Swap::new(Arc::new(ems.json_cli())),
             ems_ascii: Swap::new(Arc::new(ems.ascii_cli())),
             jetstream: Service::new(jetstream::Options {
                 host_name: host_name(),
                 server_name: None,
-                api_port: of_jetstream.clone().find_map(|one| one.place.port()),
-                remote_control: of_jetstream.clone().any(|one| !one.place.is_local()),
+                api_port: jetstream_listeners.clone().find_map(|one| one.place.port()),
+                remote_control: jetstream_listeners.clone().any(|one| !one.place.is_local()),
                 auth_required: has_tokens,
-                transfers: Arc::new(NoTransfers),
             }),
         })
     }
@@ -59,10 +55,10 @@ impl Spoken {
         }
     }
 
-    /// Exchanges those whose settings differ; EMS begins its counters anew then.
+    /// Replaces those whose settings differ; the counters of EMS restart then.
     pub(super) fn change(&self, before: &Config, now: &Config) {
         if before.monero != now.monero {
-            self.monero.put(Arc::new(node(now, self.secret)));
+            self.monero.put(Arc::new(monero_node(now, self.secret)));
         }
         if before.ems != now.ems {
             let ems = ems_server(now);
@@ -71,32 +67,4 @@ impl Spoken {
             self.ems_ascii.put(Arc::new(ems.ascii_cli()));
         }
     }
-}
-
-fn node(config: &Config, secret: [u8; 16]) -> Node {
-    let of = &config.monero;
-    Node::new(monero::Options {
-        peers: of.peers.clone(),
-        node: of.node.clone(),
-        era: of.era,
-        restricted: of.restricted,
-        login: of
-            .login
-            .as_ref()
-            .and_then(|login| monero::Login::of_digest(&login.user, &login.ha1)),
-        secret,
-    })
-}
-
-fn ems_server(config: &Config) -> ems::Server {
-    ems::Server::new(ems::Options {
-        streams: config.ems.streams.clone(),
-        length_prefix: config.ems.length_prefix,
-        brand: EMS_BRAND.to_owned(),
-    })
-}
-
-fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

@@ -9,8 +9,9 @@ mod sample;
 
 use std::collections::BTreeSet;
 
+use conns_core::model::{EncryptionState, Transfer, TransferError};
 use conns_dialects::LineDialect;
-use conns_dialects::jetstream::{ConnectError, EncryptedConnectionState, Options, Service};
+use conns_dialects::jetstream::{Options, Service};
 use serde_json::{Value, json};
 
 const PAGE: &str = include_str!("fixtures/jetstream/connection-structure.txt");
@@ -31,10 +32,10 @@ fn fields_of_the_page() -> Vec<&'static str> {
         .collect()
 }
 
-fn call(service: &Service, method: &str, params: &Value) -> Value {
+fn call(server: &sample::Server, method: &str, params: &Value) -> Value {
     let sent = json!({"jsonrpc": "2.0", "method": method, "params": params, "id": 1});
     let mut answer: Value =
-        serde_json::from_str(&sample::line(service, &sent.to_string())).expect("JSON");
+        serde_json::from_str(&sample::line(server, &sent.to_string())).expect("JSON");
     assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), &json!(1)));
     match answer.get_mut("result") {
         Some(result) => result.take(),
@@ -55,8 +56,8 @@ fn the_page_has_28_fields() {
 
 #[test]
 fn connections_are_answered_as_written_by_hand() {
-    let service = sample::service(&[sample::full("a"), sample::bare("b")]);
-    let answer = sample::line(&service, r#"{"jsonrpc":"2.0","method":"getConnections","id":1}"#);
+    let server = sample::server(&[sample::full("a"), sample::bare("b")]);
+    let answer = sample::line(&server, r#"{"jsonrpc":"2.0","method":"getConnections","id":1}"#);
     let written = include_str!("fixtures/jetstream/connections.json");
     // The fixture has a field a line; no value has a line end or a double space in it.
     let compact: String = written.lines().map(str::trim).collect();
@@ -66,7 +67,7 @@ fn connections_are_answered_as_written_by_hand() {
 
 #[test]
 fn a_connection_has_the_fields_of_the_page_in_its_order() {
-    let record = serde_json::to_string(&sample::full("a")).expect("JSON");
+    let record = sample::record(sample::full("a"));
     let mut rest = record.as_str();
     for field in fields_of_the_page() {
         let (_, after) = rest.split_once(&format!("\"{field}\":")).expect(field);
@@ -81,9 +82,10 @@ fn a_connection_has_the_fields_of_the_page_in_its_order() {
 
 #[test]
 fn the_words_of_the_state_are_those_of_the_page() {
-    for state in EncryptedConnectionState::ALL {
-        let word = serde_json::to_value(state).expect("JSON");
-        let word = word.as_str().expect("a word");
+    for state in EncryptionState::ALL {
+        let transfer = Transfer { encrypted_connection_state: state, ..sample::full("a") };
+        let record: Value = serde_json::from_str(&sample::record(transfer)).expect("JSON");
+        let word = record["encryptedConnectionState"].as_str().expect("a word");
         assert!(
             PAGE.lines()
                 .any(|line| line.trim_start_matches(" - ").trim_start_matches("- ").trim() == word),
@@ -103,8 +105,8 @@ fn the_documentation_has_every_field_with_its_type_and_nulls() {
         .collect();
     let names: Vec<&str> = lines.iter().map(|line| line[1].trim_matches('`')).collect();
     assert_eq!(names, fields_of_the_page());
-    let full = serde_json::to_value(sample::full("a")).expect("JSON");
-    let bare = serde_json::to_value(sample::bare("a")).expect("JSON");
+    let read = |transfer| serde_json::from_str(&sample::record(transfer)).expect("JSON");
+    let (full, bare): (Value, Value) = (read(sample::full("a")), read(sample::bare("a")));
     for (line, name) in lines.iter().zip(names) {
         let (ty, null) = (line[2], line[3]);
         assert_eq!(bare[name].is_null(), null == "yes", "{name}");
@@ -122,9 +124,11 @@ fn the_documentation_has_every_field_with_its_type_and_nulls() {
 
 #[test]
 fn the_documentation_has_every_error_word() {
-    for error in ConnectError::ALL {
-        let word = serde_json::to_value(error).expect("JSON");
-        assert!(OURS.contains(&format!("`{}`", word.as_str().expect("a word"))), "{word}");
+    for error in TransferError::ALL {
+        let transfer = Transfer { last_error: Some(error), ..sample::full("a") };
+        let record: Value = serde_json::from_str(&sample::record(transfer)).expect("JSON");
+        let word = record["lastError"].as_str().expect("a word");
+        assert!(OURS.contains(&format!("`{word}`")), "{word}");
     }
     for code in [-32700, -32600, -32601, -32602, -32603, -32001] {
         assert!(section("## Errors").contains(&format!("| {code} |")), "{code}");
@@ -138,32 +142,32 @@ fn section(heading: &str) -> &'static str {
 
 #[test]
 fn there_are_no_connections_until_there_are_transfers() {
-    let service = Service::new(Options::default());
+    let server = sample::server(&[]);
     for method in ["getConnections", "send.getConnections"] {
-        assert_eq!(call(&service, method, &json!({})), json!([]));
+        assert_eq!(call(&server, method, &json!({})), json!([]));
     }
-    let error = call(&service, "getConnection", &json!({"connectionId": "a"}));
+    let error = call(&server, "getConnection", &json!({"connectionId": "a"}));
     assert_eq!(error["code"], -32001);
 }
 
 #[test]
 fn one_connection_is_its_record_of_the_list() {
     let connections: Vec<_> = ["", "a", "b\"\n", "é"].map(sample::full).into();
-    let service = sample::service(&connections);
-    let all = call(&service, "getConnections", &json!({}));
+    let server = sample::server(&connections);
+    let all = call(&server, "getConnections", &json!({}));
     for (place, id) in ["", "a", "b\"\n", "é"].into_iter().enumerate() {
         for (method, params) in [
             ("getConnection", json!({"connectionId": id})),
             ("send.getConnection", json!({"connectionId": id})),
             ("getConnection", json!([id])),
         ] {
-            let one = call(&service, method, &params);
+            let one = call(&server, method, &params);
             assert_eq!(one, all[place]);
             assert_eq!(one["connectionId"], id);
         }
     }
     for id in ["A", "aa", "z", "\u{0}"] {
-        let error = call(&service, "getConnection", &json!([id]));
+        let error = call(&server, "getConnection", &json!([id]));
         assert_eq!(error["code"], -32001, "{id:?}");
         assert_eq!(error["message"], "Connection not found");
     }
@@ -173,15 +177,15 @@ fn one_connection_is_its_record_of_the_list() {
 fn pages_put_together_are_the_list() {
     let ids: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
     let connections: Vec<_> = ids.iter().map(|id| sample::full(id)).collect();
-    let service = sample::service(&connections);
-    let all = call(&service, "getConnections", &json!({}));
+    let server = sample::server(&connections);
+    let all = call(&server, "getConnections", &json!({}));
     assert_eq!(all.as_array().map(Vec::len), Some(25));
     for limit in [1, 2, 7, 24, 25, 26, usize::MAX] {
         let mut found = Vec::new();
         let mut params = json!({ "limit": limit });
         // One more than there can be pages.
         for _ in 0..=26 {
-            let page = call(&service, "send.getConnections", &params);
+            let page = call(&server, "send.getConnections", &params);
             let page = page.as_array().expect("a list");
             assert!(page.len() <= limit);
             let Some(last) = page.last() else { break };
@@ -191,15 +195,15 @@ fn pages_put_together_are_the_list() {
         assert_eq!(Value::from(found), all, "{limit}");
     }
     // The one after which a page begins may be gone.
-    let page = call(&service, "getConnections", &json!({"after": "03x", "limit": 1}));
+    let page = call(&server, "getConnections", &json!({"after": "03x", "limit": 1}));
     assert_eq!(page[0]["connectionId"], "04");
-    assert_eq!(call(&service, "getConnections", &json!(["23"])).as_array().map(Vec::len), Some(1));
-    assert_eq!(call(&service, "getConnections", &json!(["24", 3])), json!([]));
+    assert_eq!(call(&server, "getConnections", &json!(["23"])).as_array().map(Vec::len), Some(1));
+    assert_eq!(call(&server, "getConnections", &json!(["24", 3])), json!([]));
 }
 
 #[test]
 fn wrong_parameters_are_told() {
-    let service = sample::service(&[sample::full("a")]);
+    let server = sample::server(&[sample::full("a")]);
     for (method, params, told) in [
         ("getConnection", json!({}), "missing field `connectionId`"),
         ("getConnection", json!([]), "the parameter connectionId"),
@@ -226,18 +230,18 @@ fn wrong_parameters_are_told() {
         ("getServerInfo", json!({"x": 1}), "unknown field `x`"),
         ("getServerInfo", json!([1]), "trailing"),
     ] {
-        let error = call(&service, method, &params);
+        let error = call(&server, method, &params);
         assert_eq!(error["code"], -32602, "{method} {params}");
         let data = error["data"].as_str().expect("a text");
         assert!(data.contains(told), "{method} {params}: {data}");
     }
     let missing = r#"{"jsonrpc":"2.0","method":"getConnection","id":1}"#;
-    assert!(sample::line(&service, missing).contains("missing field `connectionId`"));
+    assert!(sample::line(&server, missing).contains("missing field `connectionId`"));
 }
 
 #[test]
 fn a_method_almost_written_is_named() {
-    let service = sample::service(&[]);
+    let server = sample::server(&[]);
     for (method, told) in [
         ("getconnections", "did you mean `getConnections`?"),
         ("send.GetConnection", "did you mean `send.getConnection`?"),
@@ -246,7 +250,7 @@ fn a_method_almost_written_is_named() {
         ("rpc.discover", "no method `rpc.discover`; known are"),
         (&"x".repeat(65), "known are"),
     ] {
-        let error = call(&service, method, &json!({}));
+        let error = call(&server, method, &json!({}));
         assert_eq!(error["code"], -32601);
         let data = error["data"].as_str().expect("a text");
         assert!(data.starts_with(told) || data.contains(&format!("; {told}")), "{data}");
@@ -255,7 +259,7 @@ fn a_method_almost_written_is_named() {
 
 #[test]
 fn the_server_says_what_is_true_of_it() {
-    let server = call(&sample::service(&[]), "getServerInfo", &json!([]));
+    let server = call(&sample::server(&[]), "getServerInfo", &json!([]));
     let expected = json!({
         "allowRemoteControl": false, "apiControlPort": 8886, "APITokensAvailable": false,
         "apiVersion": 40, "authRequired": false, "bandwidthLimits": null,
@@ -272,12 +276,13 @@ fn the_server_says_what_is_true_of_it() {
         .collect();
     assert_eq!(listed, keys(&expected).into_iter().collect());
 
-    let named = Service::new(Options {
+    let service = Service::new(Options {
         server_name: Some("north".to_owned()),
         remote_control: true,
         auth_required: true,
         ..Options::default()
     });
+    let named = sample::Server { service, ..sample::server(&[]) };
     let server = call(&named, "getServerInfo", &json!({}));
     assert_eq!(server["serverName"], "north");
     assert_eq!(
@@ -291,12 +296,11 @@ fn the_server_says_what_is_true_of_it() {
 #[test]
 fn pages_are_slices_of_one_list() {
     let connections: Vec<_> = ["a", "b", "c"].map(sample::full).into();
-    let service = sample::service(&connections);
-    let cache = sample::cache();
+    let server = sample::server(&connections);
     let rows = |params: &str| {
         let sent =
             format!(r#"{{"jsonrpc":"2.0","method":"getConnections","params":{params},"id":1}}"#);
-        let pieces = service.lines().answer(sent.as_bytes(), &cache).pieces;
+        let pieces = server.service.lines().answer(sent.as_bytes(), &server.cache).pieces;
         pieces.into_iter().max_by_key(bytes::Bytes::len).expect("rows")
     };
     let all = rows("{}");

@@ -1,33 +1,32 @@
-//! The commands: what each is called, what it takes, and what it answers. Not how an answer is sent.
-//!
-//! The one idea: a command is one row of a table, from which both `help` and the calls are served.
+//! The commands: their names, parameters and replies. Each is one row of `COMMANDS`, which serves both
+//! `help` and the calls.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use conns_core::model::{Connection, Snapshot};
 
-use super::State;
 use super::entry::{Entry, Role, serial_of, write_entries};
 use super::line::Call;
 use super::print::{Form, Printer};
-use crate::ResponseCache;
+use super::state::State;
+use crate::cache::ResponseCache;
 
 /// Room for a short answer, bytes.
 const SHORT: usize = 256;
-/// Bytes of one entry as JSON, about; a dump is longer.
+/// Approximate length of an entry as JSON, bytes; a dump is longer.
 const ENTRY: usize = 384;
 
-/// What a call is answered, before it is framed.
+/// The reply to a call, before framing.
 #[derive(Debug)]
 pub(super) struct Reply {
     /// Whether `status` is SUCCESS.
     pub(super) is_success: bool,
-    /// What happened, or why not.
+    /// The result or the error, as text.
     pub(super) description: Cow<'static, str>,
-    /// The data, written in the form that was asked for.
+    /// The data, in the form requested.
     pub(super) data: Bytes,
-    /// Whether the caller wants the connection closed.
+    /// Whether the connection is closed after the reply.
     pub(super) closes: bool,
 }
 
@@ -42,33 +41,33 @@ impl Reply {
     }
 }
 
-/// A parameter, as `help` tells it.
+/// A parameter, as in `help`.
 struct Parameter {
     name: &'static str,
     description: &'static str,
     default: DefaultValue,
 }
 
-/// What `help` tells of a parameter that is not given.
+/// The default of a parameter, as in `help`.
 enum DefaultValue {
-    /// It is mandatory.
+    /// The parameter is mandatory.
     None,
     Number(u64),
     Text(&'static str),
 }
 
-/// What every command takes.
+/// The parameter of every command.
 const COMMAND_ID: Parameter = Parameter {
     name: "commandId",
-    description: "Any text; the answer has it as responseId, so that it can be told from others",
+    description: "Any text; the answer repeats it as responseId",
     default: DefaultValue::Text("-No default value-"),
 };
 
-/// The commands, in the order `help` tells them.
+/// The commands, in the order of `help`.
 const COMMANDS: [Command; 10] = [
     Command {
         name: "help",
-        description: "Tells the commands",
+        description: "Lists the commands",
         is_deprecated: false,
         parameters: &[],
         answer: help,
@@ -82,50 +81,50 @@ const COMMANDS: [Command; 10] = [
     },
     Command {
         name: "listConnections",
-        description: "Tells everything about each active connection",
+        description: "Lists each active connection with all details",
         is_deprecated: true,
         parameters: &[Parameter {
             name: "excludeNonNetworkProtocols",
-            description: "Not 0: leaves out what no TCP or UDP socket carries",
+            description: "Not 0: only connections on a TCP or UDP socket",
             default: DefaultValue::Number(0),
         }],
         answer: list_connections,
     },
     Command {
         name: "listConnectionsIds",
-        description: "Tells the id of each active connection",
+        description: "Lists the id of each active connection",
         is_deprecated: false,
         parameters: &[],
         answer: list_connections_ids,
     },
     Command {
         name: "getConnectionInfo",
-        description: "Tells everything about one connection",
+        description: "Returns all details of one connection",
         is_deprecated: false,
         parameters: &[Parameter {
             name: "id",
-            description: "The id of any protocol of the connection, as listConnectionsIds tells it",
+            description: "The id of any protocol of the connection, as in listConnectionsIds",
             default: DefaultValue::None,
         }],
         answer: connection_info,
     },
     Command {
         name: "getExtendedConnectionCounters",
-        description: "Tells how many sockets of each kind there are, were at most, and were in all",
+        description: "Returns the current, highest and total number of sockets of each kind",
         is_deprecated: false,
         parameters: &[],
         answer: extended_counters,
     },
     Command {
         name: "getConnectionsCount",
-        description: "Tells how many connections are active",
+        description: "Returns the number of active connections",
         is_deprecated: false,
         parameters: &[],
         answer: connections_count,
     },
     Command {
         name: "getConnectionsCountLimit",
-        description: "Tells how many connections are active, and how many may be; 0 is no limit",
+        description: "Returns the number of active connections and its limit; 0 is no limit",
         is_deprecated: false,
         parameters: &[],
         answer: connections_count_limit,
@@ -151,23 +150,28 @@ struct Command {
     description: &'static str,
     is_deprecated: bool,
     parameters: &'static [Parameter],
-    answer: fn(&Asked<'_>) -> Reply,
+    answer: fn(&Request<'_>) -> Reply,
 }
 
-/// A call and everything its answer depends on.
-struct Asked<'a> {
+/// A call and everything its reply depends on.
+struct Request<'a> {
     state: &'a State,
     call: &'a Call,
     cache: &'a ResponseCache,
     form: Form,
 }
 
-/// Answers `call` with its data written in `form`.
+/// The names of the commands, in the order of `help`.
+pub fn command_names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name)
+}
+
+/// The reply to `call`, with its data in `form`.
 pub(super) fn answer(state: &State, call: &Call, cache: &ResponseCache, form: Form) -> Reply {
-    let asked = Asked { state, call, cache, form };
+    let request = Request { state, call, cache, form };
     let known = COMMANDS.iter().find(|known| known.name.eq_ignore_ascii_case(&call.command));
     match known {
-        Some(command) => (command.answer)(&asked),
+        Some(command) => (command.answer)(&request),
         None => {
             let name = &call.command;
             Reply::fail(format!("command {name} not known. Type help for list of commands"), form)
@@ -175,23 +179,23 @@ pub(super) fn answer(state: &State, call: &Call, cache: &ResponseCache, form: Fo
     }
 }
 
-fn help(asked: &Asked<'_>) -> Reply {
-    let data = written(asked.form, |printer| {
+fn help(request: &Request<'_>) -> Reply {
+    let data = written(request.form, |printer| {
         printer.array(|printer| COMMANDS.iter().for_each(|command| command.write(printer)));
     });
     Reply::success("Available commands", data)
 }
 
-fn quit(asked: &Asked<'_>) -> Reply {
-    Reply { closes: true, ..Reply::success("Bye!", written(asked.form, Printer::null)) }
+fn quit(request: &Request<'_>) -> Reply {
+    Reply { closes: true, ..Reply::success("Bye!", written(request.form, Printer::null)) }
 }
 
-fn list_connections(asked: &Asked<'_>) -> Reply {
-    let only_network = asked.call.flag("excludeNonNetworkProtocols").unwrap_or(false);
-    let name = asked.list_name(if only_network { "list of the network" } else { "list" });
-    let data = asked.cache.list(&name, |snapshot| {
-        let listed = listed(asked.state, snapshot);
-        let mut printer = Printer::new(asked.form, SHORT + listed.len() * ENTRY);
+fn list_connections(request: &Request<'_>) -> Reply {
+    let only_network = request.call.flag("excludeNonNetworkProtocols").unwrap_or(false);
+    let name = request.list_name(if only_network { "list of the network" } else { "list" });
+    let data = request.cache.list(&name, |snapshot| {
+        let listed = listed(request.state, snapshot);
+        let mut printer = Printer::new(request.form, SHORT + listed.len() * ENTRY);
         let entries = listed.into_iter().filter_map(|one| Entry::of(one, snapshot.at));
         write_entries(&mut printer, entries, only_network);
         printer.into_bytes()
@@ -199,12 +203,13 @@ fn list_connections(asked: &Asked<'_>) -> Reply {
     Reply::success("Available connections", data)
 }
 
-fn list_connections_ids(asked: &Asked<'_>) -> Reply {
-    let data = asked.cache.list(&asked.list_name("ids"), |snapshot| {
-        let entries =
-            listed(asked.state, snapshot).into_iter().filter_map(|one| Entry::of(one, snapshot.at));
+fn list_connections_ids(request: &Request<'_>) -> Reply {
+    let data = request.cache.list(&request.list_name("ids"), |snapshot| {
+        let entries = listed(request.state, snapshot)
+            .into_iter()
+            .filter_map(|one| Entry::of(one, snapshot.at));
         let ids: Vec<u64> = entries.filter_map(|entry| entry.last_id()).collect();
-        let mut printer = Printer::new(asked.form, SHORT);
+        let mut printer = Printer::new(request.form, SHORT);
         if ids.is_empty() {
             printer.null();
         } else {
@@ -215,44 +220,44 @@ fn list_connections_ids(asked: &Asked<'_>) -> Reply {
     Reply::success("Available connection IDs", data)
 }
 
-fn connection_info(asked: &Asked<'_>) -> Reply {
-    if asked.call.arguments.is_empty() {
-        return Reply::fail("Syntax error. No parameters provided", asked.form);
+fn connection_info(request: &Request<'_>) -> Reply {
+    if request.call.arguments.is_empty() {
+        return Reply::fail("Syntax error. No parameters provided", request.form);
     }
-    let Some(id) = asked.call.text("id").and_then(number) else {
-        return Reply::fail("Syntax error. Parameter id is invalid", asked.form);
+    let Some(id) = request.call.text("id").and_then(number) else {
+        return Reply::fail("Syntax error. Parameter id is invalid", request.form);
     };
-    let snapshot = asked.cache.snapshot();
+    let snapshot = request.cache.snapshot();
     let serial = serial_of(id);
     let entry = snapshot
         .connections
         .iter()
-        .find(|one| one.stats.serial == serial && asked.state.options.streams.matches(one))
+        .find(|one| one.stats.serial == serial && request.state.options.streams.matches(one))
         .and_then(|one| Entry::of(one, snapshot.at))
         .filter(|entry| entry.has(id));
     match entry {
         Some(entry) => Reply::success(
             "Connection information",
-            written(asked.form, |printer| entry.write(printer)),
+            written(request.form, |printer| entry.write(printer)),
         ),
         None => {
-            // The upper half is the process id of an edge, in a cluster.
+            // In a cluster the upper half is the process id of an edge.
             let (edge, id) = (id >> 32, id & u64::from(u32::MAX));
-            Reply::fail(format!("Connection {edge}:{id} not found"), asked.form)
+            Reply::fail(format!("Connection {edge}:{id} not found"), request.form)
         }
     }
 }
 
-fn extended_counters(asked: &Asked<'_>) -> Reply {
-    let data = asked.state.counters(asked.cache.update(), |counters| {
-        written(asked.form, |printer| counters.write(printer))
+fn extended_counters(request: &Request<'_>) -> Reply {
+    let data = request.state.counters(request.cache.update(), |counters| {
+        written(request.form, |printer| counters.write(printer))
     });
     Reply::success("Connection counters", data)
 }
 
-fn connections_count(asked: &Asked<'_>) -> Reply {
-    let count = asked.state.counters(asked.cache.update(), |counters| counters.carriers_now());
-    let data = written(asked.form, |printer| {
+fn connections_count(request: &Request<'_>) -> Reply {
+    let count = request.state.counters(request.cache.update(), |counters| counters.carriers_now());
+    let data = written(request.form, |printer| {
         printer.object(|printer| {
             printer.key("count");
             printer.unsigned(count);
@@ -261,9 +266,10 @@ fn connections_count(asked: &Asked<'_>) -> Reply {
     Reply::success("Active connections count", data)
 }
 
-fn connections_count_limit(asked: &Asked<'_>) -> Reply {
-    let current = asked.state.counters(asked.cache.update(), |counters| counters.carriers_now());
-    let data = written(asked.form, |printer| {
+fn connections_count_limit(request: &Request<'_>) -> Reply {
+    let current =
+        request.state.counters(request.cache.update(), |counters| counters.carriers_now());
+    let data = written(request.form, |printer| {
         printer.object(|printer| {
             printer.key("current");
             printer.unsigned(current);
@@ -275,18 +281,18 @@ fn connections_count_limit(asked: &Asked<'_>) -> Reply {
     Reply::success("Connection counters", data)
 }
 
-fn reset_max(asked: &Asked<'_>) -> Reply {
-    asked.state.counters(asked.cache.update(), |counters| counters.reset_max());
-    Reply::success("Max counters are cleared", written(asked.form, Printer::null))
+fn reset_max(request: &Request<'_>) -> Reply {
+    request.state.counters(request.cache.update(), |counters| counters.reset_max());
+    Reply::success("Max counters are cleared", written(request.form, Printer::null))
 }
 
-fn reset_total(asked: &Asked<'_>) -> Reply {
-    asked.state.counters(asked.cache.update(), |counters| counters.reset_total());
-    Reply::success("Total counters are cleared", written(asked.form, Printer::null))
+fn reset_total(request: &Request<'_>) -> Reply {
+    request.state.counters(request.cache.update(), |counters| counters.reset_total());
+    Reply::success("Total counters are cleared", written(request.form, Printer::null))
 }
 
-impl Asked<'_> {
-    /// The name a list has on the shelf: all it depends on besides the beat.
+impl Request<'_> {
+    /// The key of a list in the response cache: all it depends on besides the update.
     fn list_name(&self, what: &str) -> String {
         format!("ems {what} {:?} {}", self.form, self.state.options.streams)
     }
@@ -328,7 +334,7 @@ impl Parameter {
     }
 }
 
-/// The connections that are listed, oldest first: so the ids ascend.
+/// The listed connections, oldest first, which is in ascending order of their ids.
 fn listed<'a>(state: &State, snapshot: &'a Snapshot) -> Vec<&'a Connection> {
     let mut listed: Vec<&Connection> = snapshot
         .connections
@@ -340,8 +346,8 @@ fn listed<'a>(state: &State, snapshot: &'a Snapshot) -> Vec<&'a Connection> {
     listed
 }
 
-/// An integer written the one way it is printed: so neither `+5` nor `007`. Larger than a signed
-/// one of 64 bits cannot be given, because RMS reads it by `atoll`.
+/// An integer in its canonical form: neither `+5` nor `007`. At most `i64::MAX`, because RMS parses
+/// it with `atoll`.
 fn number(text: &str) -> Option<u64> {
     let text = text.trim_ascii();
     let number: i64 = text.parse().ok()?;
@@ -360,7 +366,7 @@ mod tests {
     use super::{COMMANDS, number};
 
     #[test]
-    fn a_number_is_given_as_it_is_printed() {
+    fn a_number_is_read_in_its_canonical_form() {
         let cases = [
             ("71", Some(71)),
             (" 71\t", Some(71)),
@@ -381,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn no_command_is_called_like_another() {
+    fn command_names_are_unique_in_any_case() {
         let mut names = COMMANDS.map(|command| command.name.to_ascii_lowercase());
         names.sort();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");

@@ -1,9 +1,7 @@
-//! What `getExtendedConnectionCounters` counts: sockets of each role, now, at most, and in all.
-//! Not which sockets: whoever feeds it says that.
+//! The counters of `getExtendedConnectionCounters`: sockets of each role, current, highest and total.
 //!
-//! The one idea: each socket is remembered with its role and bytes from beat to beat, and only what
-//! is new of it is added; so it counts right however many beats were missed, as far as the beat
-//! still tells of what closed meanwhile.
+//! Each socket is stored with its role and bytes between updates, and only the difference is added.
+//! Missed updates lose nothing as long as `Update::closed` still has what closed meanwhile.
 
 use std::collections::HashMap;
 
@@ -55,7 +53,7 @@ impl Tally {
     }
 }
 
-/// What is remembered of a socket until the next beat.
+/// The state of a socket at the latest update.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     role: Role,
@@ -63,12 +61,12 @@ struct Seen {
     out_bytes: u64,
 }
 
-/// Marks kept over beats. What it remembers is at most as many sockets as the latest beat has.
+/// The counters. `seen` has at most as many sockets as the latest update.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    /// Instance and sequence number of the latest beat.
+    /// Instance and sequence number of the latest update.
     latest: Option<(u64, u64)>,
-    /// The highest serial number of the beats so far.
+    /// The highest serial number so far.
     last_serial: u64,
     seen: HashMap<u64, Seen, RandomState>,
     all: Tally,
@@ -81,9 +79,9 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Counts the sockets of `update` that `counted` means. A beat that was already counted, or that
-    /// is older than one that was, changes nothing.
-    pub(super) fn note(&mut self, update: &Update, counted: &Filter) {
+    /// Counts the sockets of `update` that match `counted`. An update that is already counted, or
+    /// older than the latest, changes nothing.
+    pub(super) fn count(&mut self, update: &Update, counted: &Filter) {
         let now = (update.instance, update.snapshot.sequence);
         let latest = self.latest.filter(|(instance, _)| *instance == update.instance);
         let before = latest.map(|(_, sequence)| sequence);
@@ -94,32 +92,33 @@ impl Counters {
         match before {
             Some(before) => {
                 for closed in update.closed.iter().filter(|closed| closed.sequence > before) {
-                    self.note_closed(&closed.connection, counted);
+                    self.count_closed(&closed.connection, counted);
                 }
             }
-            // Serial numbers of another instance mean other sockets, and what closed before anybody
-            // counted is not counted.
+            // Serial numbers of another instance are of other sockets, and sockets that closed before
+            // the first update are not counted.
             None => {
                 self.seen.clear();
                 self.last_serial = 0;
             }
         }
-        self.note_open(update, counted, before.is_none());
+        self.count_open(update, counted, before.is_none());
     }
 
-    /// What a socket that is gone still adds: its last bytes, or all of it if it was never seen.
-    fn note_closed(&mut self, connection: &Connection, counted: &Filter) {
+    /// Counts a closed socket: its last bytes, or all of it if no update had it.
+    fn count_closed(&mut self, connection: &Connection, counted: &Filter) {
         let serial = connection.stats.serial;
         let seen = self.seen.get(&serial).copied();
-        // Whose it was is no longer known of many a socket that closes; what counted once counts on.
+        // The owner of a closed socket is often unknown, so that the filter no longer matches; a
+        // socket counted before still counts.
         let counts = seen.is_some() || (serial > self.last_serial && counted.matches(connection));
-        let role = role_until_the_end(connection).or(seen.map(|seen| seen.role));
+        let role = role_before_close(connection).or(seen.map(|seen| seen.role));
         if let Some(role) = role.filter(|_| counts) {
             self.add(connection, role);
         }
     }
 
-    fn note_open(&mut self, update: &Update, counted: &Filter, is_first: bool) {
+    fn count_open(&mut self, update: &Update, counted: &Filter, is_first: bool) {
         let mut kept = HashMap::with_capacity_and_hasher(self.seen.len(), RandomState::default());
         let mut open = [0_u64; 4];
         let mut last_serial = self.last_serial;
@@ -128,10 +127,10 @@ impl Counters {
             let serial = connection.stats.serial;
             last_serial = last_serial.max(serial);
             let Some(role) = Role::of(connection) else {
-                // It came and is already over: counted in all, but not now.
+                // It opened and closed since the latest update: counted in the total only.
                 let is_new = serial > self.last_serial && !is_first;
                 if is_new
-                    && let Some(role) = role_until_the_end(connection)
+                    && let Some(role) = role_before_close(connection)
                     && counted.matches(connection)
                 {
                     self.add(connection, role);
@@ -139,7 +138,7 @@ impl Counters {
                 continue;
             };
             if !counted.matches(connection) {
-                // It may be meant again, and is not new then.
+                // It may match again later, and is not new then.
                 if let Some(seen) = self.seen.get(&serial) {
                     kept.insert(serial, *seen);
                 }
@@ -170,11 +169,11 @@ impl Counters {
         }
     }
 
-    /// Adds what is new of a socket in this role, and returns what to remember of it.
+    /// Adds the difference of a socket in this role, and returns its state.
     fn add(&mut self, connection: &Connection, role: Role) -> Seen {
         let seen = self.seen.get(&connection.stats.serial).copied();
         let (in_before, out_before) = seen.map_or((0, 0), |seen| (seen.in_bytes, seen.out_bytes));
-        // What has become unknown is what it was.
+        // Counts that became unknown stay as they were.
         let in_bytes = connection.bytes_in().get().unwrap_or(0).max(in_before);
         let out_bytes = connection.bytes_out().get().unwrap_or(0).max(out_before);
         let is_new = seen.is_none_or(|seen| seen.role != role);
@@ -191,19 +190,19 @@ impl Counters {
         Seen { role, in_bytes, out_bytes }
     }
 
-    /// Carriers there are now.
+    /// The current number of carriers.
     pub(super) fn carriers_now(&self) -> u64 {
         self.carriers.current + self.datagrams.current
     }
 
-    /// The most there were becomes what there are.
+    /// Sets the highest counts to the current ones.
     pub(super) fn reset_max(&mut self) {
         for tally in self.tallies() {
             tally.max = tally.current;
         }
     }
 
-    /// The most there were, and all there were, become what there are.
+    /// Sets the highest and the total counts to the current ones.
     pub(super) fn reset_total(&mut self) {
         self.reset_max();
         for tally in self.tallies() {
@@ -221,9 +220,9 @@ impl Counters {
         ]
     }
 
-    /// Writes the object `getExtendedConnectionCounters` answers.
+    /// Writes the data of `getExtendedConnectionCounters`.
     pub(super) fn write(&self, printer: &mut Printer) {
-        // Timers and pipes, and sockets read past the server: there are none of either here.
+        // Timers, pipes and raw UDP sockets: there are none here.
         let none = Tally::default();
         printer.object(|printer| {
             printer.key("origin");
@@ -248,8 +247,8 @@ impl Counters {
     }
 }
 
-/// The role a socket had of which only the end was seen.
-fn role_until_the_end(connection: &Connection) -> Option<Role> {
+/// The role a socket had before it closed.
+fn role_before_close(connection: &Connection) -> Option<Role> {
     let socket = &connection.socket;
     let is_over = socket.protocol == Protocol::Tcp && socket.state == State::TimeWait;
     if is_over { Some(Role::TcpCarrier) } else { Role::of(connection) }

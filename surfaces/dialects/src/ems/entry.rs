@@ -1,8 +1,7 @@
-//! A connection as `listConnections` shows it: what carries it, and the stack of protocols on that.
-//! Not which connections are shown.
+//! An entry of `listConnections`: the carrier of a connection and its stack of protocols.
 //!
-//! The one idea: a stack is a list, far end first. Today it has the one element the kernel knows of;
-//! what a decoder learns from the bytes goes on top and gets the ids after it.
+//! A stack is a list, far end first. It has one element, the transport; decoded protocols are appended
+//! and get the following ids.
 
 use std::net::IpAddr;
 
@@ -10,26 +9,27 @@ use conns_core::model::{Connection, Protocol, State, unmapped};
 
 use super::print::Printer;
 
-/// Ids kept for the stack of one connection. The deepest RMS builds has four (`TCP`, `IHTT`, `H4C`,
-/// `IJSONCLI`); twice that is room.
-const IDS_OF_A_STACK: u64 = 8;
+/// Ids reserved for the stack of one connection. The deepest stack of RMS has four (`TCP`, `IHTT`,
+/// `H4C`, `IJSONCLI`).
+const IDS_PER_STACK: u64 = 8;
 
-/// What a socket is to EMS.
+/// The kind of a socket in EMS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Role {
     /// `IOHT_TCP_CARRIER`: an established TCP connection, until both ends are closed.
     TcpCarrier,
-    /// `IOHT_ACCEPTOR`: it listens.
+    /// `IOHT_ACCEPTOR`: a listener.
     TcpAcceptor,
-    /// `IOHT_TCP_CONNECTOR`: it is on its way.
+    /// `IOHT_TCP_CONNECTOR`: a connection being established.
     TcpConnector,
-    /// `IOHT_UDP_CARRIER`: a UDP socket with a port, with a peer or without.
+    /// `IOHT_UDP_CARRIER`: a UDP socket with a port, with or without a peer.
     UdpCarrier,
 }
 
 impl Role {
-    /// The role of this socket; `None` if EMS would hold none: a connection that is not accepted
-    /// yet or is over, a bare port, and MPTCP, whose subflows are TCP sockets with roles of their own.
+    /// The role of this socket; `None` for sockets that EMS does not have: a connection that is not
+    /// accepted yet or is closed, a port that is only bound, and MPTCP, whose subflows are TCP sockets
+    /// with roles.
     pub(super) fn of(connection: &Connection) -> Option<Self> {
         let socket = &connection.socket;
         match (socket.protocol, socket.state) {
@@ -59,7 +59,7 @@ impl Role {
     }
 }
 
-/// What carries a connection.
+/// The socket of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Carrier {
     Tcp { id: u64, near: (IpAddr, u16), far: (IpAddr, u16), received: u64, sent: u64 },
@@ -101,7 +101,7 @@ impl Carrier {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layer {
     id: u64,
-    /// EMS's name of the protocol.
+    /// EMS's tag of the protocol.
     tag: &'static str,
     /// The application it is bound to; 0 is none.
     application_id: u64,
@@ -112,7 +112,7 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    fn write(&self, printer: &mut Printer, asked_wall_us: i64) {
+    fn write(&self, printer: &mut Printer, queried_wall_us: i64) {
         printer.object(|printer| {
             printer.key("applicationId");
             printer.unsigned(self.application_id);
@@ -123,7 +123,7 @@ impl Layer {
             printer.key("isEnqueueForDelete");
             printer.boolean(self.is_closing);
             printer.key("queryTimestamp");
-            printer.milliseconds(asked_wall_us);
+            printer.milliseconds(queried_wall_us);
             printer.key("type");
             printer.text(self.tag);
         });
@@ -133,16 +133,16 @@ impl Layer {
 /// One entry of `listConnections`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// `None` of a stack without socket, such as a writer of files.
+    /// `None` for a stack without socket, such as a file writer.
     carrier: Option<Carrier>,
     /// Far end first.
     stack: Vec<Layer>,
-    /// When it was looked at: microseconds since 1970-01-01 UTC.
-    asked_wall_us: i64,
+    /// Time of the sample, microseconds since 1970-01-01 UTC.
+    queried_wall_us: i64,
 }
 
 impl Entry {
-    /// The entry of a connection as seen at `at`; `None` if it carries nothing.
+    /// The entry of a connection sampled at `at`; `None` if it is no carrier.
     pub(super) fn of(connection: &Connection, at: conns_core::model::Moment) -> Option<Self> {
         let socket = &connection.socket;
         let id = connection.stats.serial;
@@ -167,10 +167,10 @@ impl Entry {
                 State::FinWait1 | State::FinWait2 | State::LastAck | State::Closing
             ),
         };
-        Some(Self { carrier: Some(carrier), stack: vec![layer], asked_wall_us: at.wall_us })
+        Some(Self { carrier: Some(carrier), stack: vec![layer], queried_wall_us: at.wall_us })
     }
 
-    /// Whether a socket carries it: what `excludeNonNetworkProtocols` keeps.
+    /// Whether it has a socket: the entries that `excludeNonNetworkProtocols` keeps.
     pub(super) fn is_of_the_network(&self) -> bool {
         self.carrier.is_some()
     }
@@ -180,7 +180,7 @@ impl Entry {
         self.stack.iter().any(|layer| layer.id == id)
     }
 
-    /// The id `listConnectionsIds` tells: that of the last protocol.
+    /// The id in `listConnectionsIds`: that of the last protocol.
     pub(super) fn last_id(&self) -> Option<u64> {
         self.stack.last().map(|layer| layer.id)
     }
@@ -196,36 +196,37 @@ impl Entry {
             printer.key("stack");
             printer.array(|printer| {
                 for layer in &self.stack {
-                    layer.write(printer, self.asked_wall_us);
+                    layer.write(printer, self.queried_wall_us);
                 }
             });
         });
     }
 }
 
-/// The id of the first protocol on the connection with this serial number; those on top of it
-/// follow. The serial number itself is the id of the carrier, which EMS counts apart.
+/// The id of the first protocol of the connection with this serial number; the others follow. The
+/// serial number itself is the id of the carrier, which EMS numbers separately.
 fn first_id(serial: u64) -> u64 {
-    serial.saturating_mul(IDS_OF_A_STACK)
+    serial.saturating_mul(IDS_PER_STACK)
 }
 
 /// The serial number of the connection whose stack may have a protocol of this id.
 pub(super) fn serial_of(id: u64) -> u64 {
-    id / IDS_OF_A_STACK
+    id / IDS_PER_STACK
 }
 
-/// Writes the entries as an array, or `null` if there are none; with `only_network` those that no
-/// socket carries are left out.
+/// Writes the entries as an array, or `null` if there are none; with `only_network` without entries
+/// that have no socket.
 pub(super) fn write_entries(
     printer: &mut Printer,
     entries: impl Iterator<Item = Entry>,
     only_network: bool,
 ) {
-    let mut meant = entries.filter(|entry| !only_network || entry.is_of_the_network()).peekable();
-    if meant.peek().is_none() {
+    let mut selected =
+        entries.filter(|entry| !only_network || entry.is_of_the_network()).peekable();
+    if selected.peek().is_none() {
         return printer.null();
     }
-    printer.array(|printer| meant.for_each(|entry| entry.write(printer)));
+    printer.array(|printer| selected.for_each(|entry| entry.write(printer)));
 }
 
 #[cfg(test)]
@@ -233,7 +234,7 @@ mod tests {
     use super::super::print::{Form, Printer};
     use super::{Entry, Layer, write_entries};
 
-    /// What writes files has no socket; no source tells of one yet.
+    /// A file writer has no socket. No source reports one yet.
     fn writer() -> Entry {
         let layer = Layer {
             id: 17,
@@ -242,7 +243,7 @@ mod tests {
             created_wall_us: 1_795_314_146_501_301,
             is_closing: false,
         };
-        Entry { carrier: None, stack: vec![layer], asked_wall_us: 1_795_314_225_419_749 }
+        Entry { carrier: None, stack: vec![layer], queried_wall_us: 1_795_314_225_419_749 }
     }
 
     fn written(entries: Vec<Entry>, only_network: bool) -> String {
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_without_carrier_is_left_out_when_only_the_network_is_asked_for() {
+    fn an_entry_without_carrier_is_excluded_from_the_network_list() {
         let expected = concat!(
             r#"[{"carrier":null,"stack":[{"applicationId":1,"creationTimestamp":1795314146501.3010,"#,
             r#""id":17,"isEnqueueForDelete":false,"queryTimestamp":1795314225419.7490,"type":"PT"}]}]"#,

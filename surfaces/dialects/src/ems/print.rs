@@ -1,7 +1,7 @@
-//! Values as EMS writes them: compact JSON, or the indented dump of the ASCII interface.
+//! Writes values as EMS does: as compact JSON, or as the indented dump of the ASCII interface.
 //!
-//! The one idea: an answer is told once, value after value, and the form decides only how each is
-//! written; so the three interfaces cannot differ in what they say. Keys are told in ASCII order.
+//! Invariant: the form decides only how a value is written, so that all interfaces have the same
+//! values. Callers write keys in ASCII order.
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -11,15 +11,15 @@ use std::net::IpAddr;
 pub(super) enum Form {
     /// Compact JSON.
     Json,
-    /// `key: value` lines, two spaces deeper with each level, `-- ` before what stands in an array;
-    /// lines end in LF CR.
+    /// `key: value` lines, two spaces deeper with each level, `-- ` before elements of an array; lines
+    /// end in LF CR.
     Dump,
 }
 
 /// End of a line of the ASCII interface: LF CR, in this order.
 pub(super) const LINE_END: &[u8] = b"\n\r";
 
-/// Levels a dump begins with: its outermost keys stand four spaces in.
+/// Level of the outermost keys of a dump: they are indented by four spaces.
 const FIRST_LEVEL: usize = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ struct Open {
     is_empty: bool,
 }
 
-/// Takes values one after the other and keeps their bytes.
+/// Serializes values one after the other.
 #[derive(Debug)]
 pub(super) struct Printer {
     form: Form,
@@ -43,27 +43,27 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    /// Nothing is written yet; there is room for `capacity` bytes.
+    /// An empty printer with room for `capacity` bytes.
     pub(super) fn new(form: Form, capacity: usize) -> Self {
         Self { form, bytes: Vec::with_capacity(capacity), open: Vec::new() }
     }
 
-    /// What was written.
+    /// The bytes written.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// An object whose keys and values `write` tells.
+    /// An object with the keys and values that `write` writes.
     pub(super) fn object(&mut self, write: impl FnOnce(&mut Self)) {
         self.nested(Kind::Object, write);
     }
 
-    /// An array whose values `write` tells.
+    /// An array of the values that `write` writes.
     pub(super) fn array(&mut self, write: impl FnOnce(&mut Self)) {
         self.nested(Kind::Array, write);
     }
 
-    /// The key of the value that is told next: one of EMS's words, which need no escape.
+    /// The key of the next value. It is not escaped.
     pub(super) fn key(&mut self, key: &'static str) {
         self.begin_item();
         match self.form {
@@ -94,13 +94,13 @@ impl Printer {
         self.begin_value();
         let quote: &[u8] = if self.form == Form::Json { b"\"" } else { b"" };
         self.bytes.extend_from_slice(quote);
-        // Writing into a vector cannot fail, and no address has anything to escape.
+        // A write to a vector does not fail, and an address needs no escapes.
         let _ = write!(self.bytes, "{address}");
         self.bytes.extend_from_slice(quote);
         self.end_scalar();
     }
 
-    /// An integer, whole however large it is.
+    /// An integer.
     pub(super) fn unsigned(&mut self, number: u64) {
         self.begin_value();
         self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
@@ -110,7 +110,7 @@ impl Printer {
     /// A number with four decimals.
     pub(super) fn double(&mut self, number: f64) {
         self.begin_value();
-        // Writing into a vector cannot fail; JSON has no word for what is no number.
+        // A write to a vector does not fail; JSON has no NaN and no infinity.
         if number.is_finite() {
             let _ = write!(self.bytes, "{number:.4}");
         } else {
@@ -127,7 +127,7 @@ impl Printer {
         }
         let us = us.unsigned_abs();
         self.bytes.extend_from_slice(itoa::Buffer::new().format(us / 1000).as_bytes());
-        // 10000 puts the zeros in front that the decimals need.
+        // 10000 adds the leading zeros of the decimals.
         let decimals = 10_000 + us % 1000 * 10;
         let at = self.bytes.len();
         self.bytes.extend_from_slice(itoa::Buffer::new().format(decimals).as_bytes());
@@ -144,7 +144,7 @@ impl Printer {
         self.end_scalar();
     }
 
-    /// Nothing: `null`, in a dump an empty line.
+    /// No value: `null`, in a dump an empty line.
     pub(super) fn null(&mut self) {
         self.begin_value();
         if self.form == Form::Json {
@@ -177,7 +177,7 @@ impl Printer {
         }
     }
 
-    /// What stands before a value, unless that is a key.
+    /// Writes the separator before an element of an array.
     fn begin_value(&mut self) {
         if self.open.last().is_some_and(|open| open.kind == Kind::Array) {
             self.begin_item();
@@ -187,7 +187,7 @@ impl Printer {
         }
     }
 
-    /// What stands between this and the value or key before it.
+    /// Writes the separator to the previous value or key.
     fn begin_item(&mut self) {
         let depth = self.open.len();
         let Some(open) = self.open.last_mut() else { return };
@@ -219,7 +219,7 @@ impl Printer {
     }
 }
 
-/// `text` as it stands between the quotes of a JSON string; a slash is escaped too.
+/// Writes `text` as the contents of a JSON string; a slash is escaped too.
 pub(super) fn escape(text: &str, bytes: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|byte| matches!(byte, 0..=31 | b'"' | b'\\' | b'/')) {
@@ -236,7 +236,7 @@ pub(super) fn escape(text: &str, bytes: &mut Vec<u8>) {
             _ => 0,
         };
         if short == 0 {
-            // Writing into a vector cannot fail.
+            // A write to a vector does not fail.
             let _ = write!(bytes, "\\u{byte:04x}");
         } else {
             bytes.extend_from_slice(&[b'\\', short]);

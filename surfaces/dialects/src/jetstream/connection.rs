@@ -1,124 +1,103 @@
 //! The Connection structure: the 28 fields of JetStream's page, in its order, with types.
 //!
-//! The one idea: the page gives no types, so they are given here, once; `docs/dialects/jetstream.md`
-//! has the same table, and a test holds both to the page.
+//! The page gives no types. They are declared here; `docs/dialects/jetstream.md` has the same table,
+//! and a test compares both with the page.
 
 use std::net::IpAddr;
 
+use conns_core::model::{EncryptionState, Transfer, TransferError};
 use serde::Serialize;
 
-/// How this machine sends to one destination, as it was at `snapshot_time`. Rates are in kilobits
-/// (1000 bits) per second, timestamps in microseconds since 1970-01-01 UTC.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A [`Transfer`] under JetStream's names, field by field.
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Connection {
-    /// Names the connection in `getConnection`. Opaque.
-    pub connection_id: String,
-    /// The destination's address.
+pub(super) struct Connection<'a> {
+    connection_id: &'a str,
     #[serde(rename = "destinationIP")]
-    pub destination_ip: IpAddr,
-    /// The UDP port it receives on.
-    pub destination_port: u16,
-    /// Its public key; `None` without encryption.
-    pub destination_public_key: Option<String>,
-    /// How far encryption has been negotiated.
-    pub encrypted_connection_state: EncryptedConnectionState,
-    /// Whether this server encrypts.
-    pub encryption_enabled: bool,
-    /// The id, new at each start, of the server that last acknowledged; `None` before the first.
-    pub last_destination_server_id: Option<String>,
-    /// The lasting id of that server; `None` before the first acknowledgement.
-    pub last_destination_server_uid: Option<String>,
-    /// Why the destination cannot be reached now; `None` if it can.
-    pub last_error: Option<ConnectError>,
-    /// `last_error` in words; `None` with it.
-    pub last_error_message: Option<String>,
-    /// When something was last received; `None` if never.
-    pub last_recv_time: Option<i64>,
-    /// When something was last sent; `None` if never. The page says "receive", a slip.
-    pub last_send_time: Option<i64>,
-    /// Transfers that wait for this destination.
-    pub num_transfers_queued: u64,
-    /// Whether a controller sets the rate; else it is `send_rate`.
-    pub rate_controller_active: bool,
-    /// The name of the controller's algorithm. An open list.
-    pub rate_control_method: String,
-    /// The relay's address; `None` without a relay.
+    destination_ip: IpAddr,
+    destination_port: u16,
+    destination_public_key: Option<&'a str>,
+    encrypted_connection_state: &'static str,
+    encryption_enabled: bool,
+    last_destination_server_id: Option<&'a str>,
+    last_destination_server_uid: Option<&'a str>,
+    last_error: Option<&'static str>,
+    last_error_message: Option<&'a str>,
+    last_recv_time: Option<i64>,
+    last_send_time: Option<i64>,
+    num_transfers_queued: u64,
+    rate_controller_active: bool,
+    rate_control_method: &'a str,
     #[serde(rename = "relayIP")]
-    pub relay_ip: Option<IpAddr>,
-    /// The relay's port; `None` without a relay.
-    pub relay_port: Option<u16>,
-    /// Smoothed round trip time in milliseconds; `None` before it was measured.
-    pub round_trip_time_ms: Option<f64>,
-    /// The address sent from; `None` before the system has chosen one.
+    relay_ip: Option<IpAddr>,
+    relay_port: Option<u16>,
+    round_trip_time_ms: Option<f64>,
     #[serde(rename = "senderIP")]
-    pub sender_ip: Option<IpAddr>,
-    /// The UDP port sent from; `None` before the system has chosen one.
-    pub sender_port: Option<u16>,
-    /// The configured rate.
-    pub send_rate: u64,
-    /// The rate over the running transfer's life; `None` without one.
-    pub send_rate_average: Option<f64>,
-    /// The rate of late. A rate, not a length of time; `None` before a window has passed.
-    pub send_rate_average_window: Option<f64>,
-    /// The controller stays at or below it; `None` if it has no such bound.
-    pub send_rate_max: Option<u64>,
-    /// The controller stays at or above it.
-    pub send_rate_min: u64,
-    /// When this was recorded.
-    pub snapshot_time: i64,
-    /// The socket's receive buffer, bytes; `None` if the system does not tell.
-    pub socket_recv_buffer_size: Option<u64>,
-    /// The socket's send buffer, bytes; `None` if the system does not tell.
-    pub socket_send_buffer_size: Option<u64>,
+    sender_ip: Option<IpAddr>,
+    sender_port: Option<u16>,
+    send_rate: u64,
+    send_rate_average: Option<f64>,
+    send_rate_average_window: Option<f64>,
+    send_rate_max: Option<u64>,
+    send_rate_min: u64,
+    snapshot_time: i64,
+    socket_recv_buffer_size: Option<u64>,
+    socket_send_buffer_size: Option<u64>,
 }
 
-/// How far encryption has been negotiated. The page's list, closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum EncryptedConnectionState {
-    /// Not begun, or not encrypted.
-    Disconnected,
-    /// Begun.
-    Negotiating,
-    /// Done.
-    Connected,
+impl<'a> Connection<'a> {
+    pub(super) fn new(transfer: &'a Transfer) -> Self {
+        Self {
+            connection_id: &transfer.connection_id,
+            destination_ip: transfer.destination_ip,
+            destination_port: transfer.destination_port,
+            destination_public_key: transfer.destination_public_key.as_deref(),
+            encrypted_connection_state: state_name(transfer.encrypted_connection_state),
+            encryption_enabled: transfer.encryption_enabled,
+            last_destination_server_id: transfer.last_destination_server_id.as_deref(),
+            last_destination_server_uid: transfer.last_destination_server_uid.as_deref(),
+            last_error: transfer.last_error.map(error_name),
+            last_error_message: transfer.last_error_message.as_deref(),
+            last_recv_time: transfer.last_received_wall_us,
+            last_send_time: transfer.last_sent_wall_us,
+            num_transfers_queued: transfer.transfers_queued,
+            rate_controller_active: transfer.rate_controller_active,
+            rate_control_method: &transfer.rate_control_method,
+            relay_ip: transfer.relay_ip,
+            relay_port: transfer.relay_port,
+            round_trip_time_ms: transfer.round_trip_time_ms,
+            sender_ip: transfer.sender_ip,
+            sender_port: transfer.sender_port,
+            send_rate: transfer.send_rate_kbit_per_s,
+            send_rate_average: transfer.send_rate_average_kbit_per_s,
+            send_rate_average_window: transfer.send_rate_recent_kbit_per_s,
+            send_rate_max: transfer.send_rate_max_kbit_per_s,
+            send_rate_min: transfer.send_rate_min_kbit_per_s,
+            snapshot_time: transfer.at_wall_us,
+            socket_recv_buffer_size: transfer.socket_receive_buffer_bytes,
+            socket_send_buffer_size: transfer.socket_send_buffer_bytes,
+        }
+    }
 }
 
-impl EncryptedConnectionState {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Disconnected, Self::Negotiating, Self::Connected];
+/// A value of `encryptedConnectionState`.
+fn state_name(state: EncryptionState) -> &'static str {
+    match state {
+        EncryptionState::Disconnected => "disconnected",
+        EncryptionState::Negotiating => "negotiating",
+        EncryptionState::Connected => "connected",
+    }
 }
 
-/// Why a destination cannot be reached. No page lists JetStream's; these are ours, closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ConnectError {
-    /// The network says that it cannot be reached (ICMP, or no route here).
-    Unreachable,
-    /// Nothing came back.
-    Timeout,
-    /// It does not know this server's key, or its own key is not the expected one.
-    NotAuthorized,
-    /// Encryption could not be agreed on.
-    Encryption,
-    /// It speaks no version that is spoken here.
-    Version,
-    /// The relay cannot be reached or refuses.
-    Relay,
-    /// This machine's own socket failed.
-    Local,
-}
-
-impl ConnectError {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Unreachable,
-        Self::Timeout,
-        Self::NotAuthorized,
-        Self::Encryption,
-        Self::Version,
-        Self::Relay,
-        Self::Local,
-    ];
+/// A value of `lastError`.
+fn error_name(error: TransferError) -> &'static str {
+    match error {
+        TransferError::Unreachable => "unreachable",
+        TransferError::Timeout => "timeout",
+        TransferError::NotAuthorized => "notAuthorized",
+        TransferError::Encryption => "encryption",
+        TransferError::Version => "version",
+        TransferError::Relay => "relay",
+        TransferError::Local => "local",
+    }
 }

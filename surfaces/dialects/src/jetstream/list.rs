@@ -1,73 +1,82 @@
-//! The list of all connections, written once a beat, and slices of it.
-//!
-//! The one idea: behind the list stands where each of its rows ends, in the same shared bytes, so
-//! that a page of it is cut out and not written again.
+//! The JSON list of all connections, written once per update. A page is a slice of it.
 
 use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use conns_core::model::Transfer;
 
-use super::Connection;
+use super::connection::Connection;
 
-/// Length of a place, and of their number.
-const WORD: usize = size_of::<u64>();
-
-/// The list with its places: `[row,row]`, where each row ends, how many rows there are.
-pub(super) fn write(connections: &[Connection]) -> Vec<u8> {
-    let mut bytes = vec![b'['];
-    let mut ends = Vec::with_capacity((connections.len() + 1) * WORD);
-    for connection in connections {
-        let start = bytes.len();
-        // No field can fail to be written; should one, the list stays a list.
-        if serde_json::to_writer(&mut bytes, connection).is_err() {
-            bytes.truncate(start);
-            bytes.extend_from_slice(b"null");
-        }
-        ends.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        bytes.push(b',');
-    }
-    if !connections.is_empty() {
-        bytes.pop();
-    }
-    bytes.push(b']');
-    bytes.extend_from_slice(&ends);
-    bytes.extend_from_slice(&(connections.len() as u64).to_le_bytes());
-    bytes
+/// The list `[row,row]` and the places of its rows.
+#[derive(Debug)]
+pub(super) struct List {
+    json: Bytes,
+    /// The end of each row, as an index into `json`.
+    ends: Vec<usize>,
 }
 
-/// What [`write`] wrote, to be cut.
-pub(super) struct List(Bytes);
-
 impl List {
-    pub(super) fn new(written: Bytes) -> Self {
-        Self(written)
+    pub(super) fn new(transfers: &[Transfer]) -> Self {
+        let mut json = vec![b'['];
+        let mut ends = Vec::with_capacity(transfers.len());
+        for transfer in transfers {
+            if !ends.is_empty() {
+                json.push(b',');
+            }
+            let start = json.len();
+            // Serialization of these fields does not fail; `null` keeps the list valid if it does.
+            if serde_json::to_writer(&mut json, &Connection::new(transfer)).is_err() {
+                json.truncate(start);
+                json.extend_from_slice(b"null");
+            }
+            ends.push(json.len());
+        }
+        json.push(b']');
+        Self { json: json.into(), ends }
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub(super) fn len(&self) -> usize {
-        self.word(self.0.len().saturating_sub(WORD)).unwrap_or(0)
+        self.ends.len()
     }
 
     /// These rows with their commas, without brackets; `None` if there are no such rows.
     pub(super) fn rows(&self, rows: Range<usize>) -> Option<Bytes> {
-        if rows.is_empty() || rows.end > self.len() {
-            return None;
-        }
+        let end = *self.ends.get(rows.end.checked_sub(1)?)?;
+        // Before the first row stands the bracket, before any other one the comma.
         let start = match rows.start.checked_sub(1) {
             None => 1,
-            Some(before) => self.end_of(before)? + 1,
+            Some(previous) => *self.ends.get(previous)? + 1,
         };
-        let end = self.end_of(rows.end - 1)?;
-        (start <= end && end <= self.0.len()).then(|| self.0.slice(start..end))
+        (start < end).then(|| self.json.slice(start..end))
+    }
+}
+
+/// The list of the latest transfers asked for.
+#[derive(Debug, Default)]
+pub(super) struct LatestList(Mutex<Arc<Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    transfers: Arc<[Transfer]>,
+    list: OnceLock<List>,
+}
+
+impl LatestList {
+    /// What `read` returns of the list of these transfers. Written by the first caller; the others
+    /// wait for it without the lock.
+    pub(super) fn read<T>(&self, transfers: &Arc<[Transfer]>, read: impl FnOnce(&List) -> T) -> T {
+        let slot = self.slot(transfers);
+        read(slot.list.get_or_init(|| List::new(&slot.transfers)))
     }
 
-    fn end_of(&self, row: usize) -> Option<usize> {
-        let behind = (self.len() + 1).checked_sub(row)?.checked_mul(WORD)?;
-        self.word(self.0.len().checked_sub(behind)?)
-    }
-
-    fn word(&self, at: usize) -> Option<usize> {
-        let bytes = self.0.get(at..)?.first_chunk::<WORD>()?;
-        usize::try_from(u64::from_le_bytes(*bytes)).ok()
+    fn slot(&self, transfers: &Arc<[Transfer]>) -> Arc<Slot> {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&latest.transfers, transfers) {
+            let transfers = Arc::clone(transfers);
+            *latest = Arc::new(Slot { transfers, list: OnceLock::new() });
+        }
+        Arc::clone(&latest)
     }
 }

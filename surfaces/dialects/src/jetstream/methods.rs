@@ -1,19 +1,20 @@
-//! The methods: their names, what they take, what they answer.
+//! The methods: their names, parameters and results.
 
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
+use conns_core::model::{Transfer, Update};
+use conns_core::query::nearest;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::list::{self, List};
+use super::list::LatestList;
+use super::options::Options;
 use super::rpc::Fault;
 use super::server::ServerInformation;
-use super::{Connection, Options};
-use crate::cache::ResponseCache;
 
 /// The methods; those of JetStream's SendInterface also with its prefix, as its console has them.
-const NAMES: [&str; 5] = [
+pub const METHODS: [&str; 5] = [
     "getServerInfo",
     "getConnection",
     "getConnections",
@@ -21,11 +22,8 @@ const NAMES: [&str; 5] = [
     "send.getConnections",
 ];
 
-/// Longest name a nearest one is looked for; the distance costs the product of both lengths.
-const LONGEST_COMPARED: usize = 64;
-
-/// The name under which the shelf keeps the list.
-const LIST: &str = "jetstream/connections";
+/// Longest name repeated in an error, bytes.
+const MAX_REPEATED_NAME: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "no parameters")]
@@ -44,53 +42,56 @@ struct Page {
     limit: Option<NonZeroUsize>,
 }
 
-/// The result of a call, in pieces.
+/// What the methods read.
+pub(super) struct Context<'a> {
+    pub(super) options: &'a Options,
+    pub(super) list: &'a LatestList,
+    pub(super) update: &'a Update,
+}
+
+/// The result of a call, in chunks.
 pub(super) fn call(
-    options: &Options,
-    cache: &ResponseCache,
+    context: &Context<'_>,
     method: &str,
     params: Option<&RawValue>,
 ) -> Result<Vec<Bytes>, Fault> {
+    let Context { options, list, update } = context;
     match method {
         "getServerInfo" => {
             read::<Nothing>(params)?;
-            let server = ServerInformation::new(options, cache.update());
+            let server = ServerInformation::new(options, update);
             let written = serde_json::to_vec(&server);
             Ok(vec![written.map_err(|error| Fault::Internal(error.to_string()))?.into()])
         }
         "getConnection" | "send.getConnection" => {
             let One { connection_id } = read(params)?;
-            let connections = options.transfers.connections(cache.update());
-            let place = connections.binary_search_by(|c| id(c).cmp(&connection_id));
-            let row = place.ok().and_then(|at| written(options, cache).rows(at..at + 1));
+            let place = update.transfers.binary_search_by(|c| id(c).cmp(&connection_id));
+            let row = place.ok().and_then(|at| {
+                list.read(&update.transfers, |list| list.rows(at..at.saturating_add(1)))
+            });
             Ok(vec![row.ok_or(Fault::ConnectionNotFound(connection_id))?])
         }
         "getConnections" | "send.getConnections" => {
             let Page { after, limit } = read_or_default(params)?;
-            let list = written(options, cache);
             let first = after.map_or(0, |after| {
-                let connections = options.transfers.connections(cache.update());
-                connections.partition_point(|connection| *id(connection) <= *after)
+                update.transfers.partition_point(|transfer| *id(transfer) <= *after)
             });
-            let most = limit.map_or(usize::MAX, NonZeroUsize::get);
-            let last = first.saturating_add(most).min(list.len());
+            let limit = limit.map_or(usize::MAX, NonZeroUsize::get);
+            let rows = list.read(&update.transfers, |list| {
+                list.rows(first..first.saturating_add(limit).min(list.len()))
+            });
             let (open, close) = (Bytes::from_static(b"["), Bytes::from_static(b"]"));
-            Ok([Some(open), list.rows(first..last), Some(close)].into_iter().flatten().collect())
+            Ok([Some(open), rows, Some(close)].into_iter().flatten().collect())
         }
         _ => Err(Fault::MethodNotFound(unknown(method))),
     }
 }
 
-fn id(connection: &Connection) -> &str {
-    &connection.connection_id
+fn id(transfer: &Transfer) -> &str {
+    &transfer.connection_id
 }
 
-fn written(options: &Options, cache: &ResponseCache) -> List {
-    let update = cache.update();
-    List::new(cache.list(LIST, |_| list::write(&options.transfers.connections(update))))
-}
-
-/// The parameters, by name or by position; none at all are an empty list of them.
+/// The parameters, by name or by position; absent ones are an empty list.
 fn read<'a, T: Deserialize<'a>>(params: Option<&'a RawValue>) -> Result<T, Fault> {
     let text = params.map_or("{}", RawValue::get);
     serde_json::from_str(text).map_err(|error| Fault::InvalidParams(error.to_string()))
@@ -103,16 +104,14 @@ fn read_or_default<'a, T: Deserialize<'a> + Default>(
 }
 
 fn unknown(method: &str) -> String {
-    let known = NAMES.join(" ");
-    if method.len() > LONGEST_COMPARED {
+    let known = METHODS.join(" ");
+    if method.len() > MAX_REPEATED_NAME {
         return format!("known are {known}");
     }
-    let distance = |name: &&str| strsim::osa_distance(&method.to_lowercase(), &name.to_lowercase());
-    match NAMES.iter().min_by_key(|name| distance(name)) {
-        // One mistake in three letters is still a typing mistake; more is another word.
-        Some(nearest) if distance(nearest) <= (nearest.len() / 3) => {
+    match nearest(method, METHODS) {
+        Some(nearest) => {
             format!("no method `{method}`; did you mean `{nearest}`? known are {known}")
         }
-        _ => format!("no method `{method}`; known are {known}"),
+        None => format!("no method `{method}`; known are {known}"),
     }
 }

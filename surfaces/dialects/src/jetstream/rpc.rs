@@ -1,8 +1,7 @@
-//! JSON-RPC 2.0 (<https://www.jsonrpc.org/specification>): what a request is, and its answer.
-//! Knows no method.
+//! The envelope of JSON-RPC 2.0 (<https://www.jsonrpc.org/specification>): reads requests and
+//! batches, and writes results and errors. The caller passes the function that runs a method.
 //!
-//! The one idea: an id is echoed as the text that came, so that no number loses a digit; nothing
-//! else of a request is kept longer than it takes to answer it.
+//! Invariant: an id is echoed as the text received, so that no number loses a digit.
 
 use std::borrow::Cow;
 
@@ -10,9 +9,17 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{MAX_BATCH, MAX_BYTES, Options, methods};
-use crate::cache::ResponseCache;
 use crate::shell::Pieces;
+
+/// Longest request, bytes: an HTTP body or a line. A full batch of the longest calls of the methods
+/// here has a quarter of it.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// Most requests in a batch, which bounds the work of one small request.
+pub const MAX_BATCH: usize = 100;
+
+/// Runs a method with its parameters.
+type Dispatch<'d> = dyn Fn(&str, Option<&RawValue>) -> Result<Pieces, Fault> + 'd;
 
 /// Why a request has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +28,9 @@ pub(super) enum Fault {
     Parse(String),
     /// JSON, but no request.
     InvalidRequest(String),
-    /// A request of something unknown.
+    /// No method has this name.
     MethodNotFound(String),
-    /// A known method, asked in a way it does not understand.
+    /// A known method with parameters it does not have.
     InvalidParams(String),
     /// The answer could not be written.
     Internal(String),
@@ -32,7 +39,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Section 5.1 of the specification; the last is of the range left to servers.
+    /// Section 5.1 of the specification; the last is in the range for servers.
     fn code_and_message(&self) -> (&'static str, &'static str) {
         match self {
             Self::Parse(_) => ("-32700", "Parse error"),
@@ -58,15 +65,15 @@ impl Fault {
     }
 }
 
-/// The answer to whatever was sent; empty if there is nothing to answer.
-pub(super) fn answer(options: &Options, sent: &[u8], cache: &ResponseCache) -> Pieces {
-    let message = match serde_json::from_slice::<&RawValue>(sent) {
+/// The answer to a message; empty if it has only notifications.
+pub(super) fn answer(message: &[u8], dispatch: &Dispatch<'_>) -> Pieces {
+    let message = match serde_json::from_slice::<&RawValue>(message) {
         Ok(message) => message,
         Err(error) => return failed("null", &Fault::Parse(error.to_string())),
     };
     match message.get().as_bytes().first() {
-        Some(b'{') => one(options, message, cache),
-        Some(b'[') => batch(options, message, cache),
+        Some(b'{') => one(message, dispatch),
+        Some(b'[') => batch(message, dispatch),
         _ => failed("null", &invalid("expected an object or an array of them")),
     }
 }
@@ -76,7 +83,7 @@ pub(super) fn too_long() -> Pieces {
     failed("null", &invalid(format!("longer than {MAX_BYTES} bytes; send smaller batches")))
 }
 
-/// The answer to what was not even read.
+/// The answer to a request that is refused unread.
 pub(super) fn refused(reason: &str) -> Pieces {
     failed("null", &invalid(reason))
 }
@@ -85,7 +92,7 @@ fn invalid(reason: impl Into<String>) -> Fault {
     Fault::InvalidRequest(reason.into())
 }
 
-fn batch(options: &Options, message: &RawValue, cache: &ResponseCache) -> Pieces {
+fn batch(message: &RawValue, dispatch: &Dispatch<'_>) -> Pieces {
     let requests: Vec<&RawValue> = match serde_json::from_str(message.get()) {
         Ok(requests) => requests,
         Err(error) => return failed("null", &Fault::Parse(error.to_string())),
@@ -99,7 +106,7 @@ fn batch(options: &Options, message: &RawValue, cache: &ResponseCache) -> Pieces
     }
     let mut pieces = Pieces::new();
     for request in requests {
-        let answer = one(options, request, cache);
+        let answer = one(request, dispatch);
         if !answer.is_empty() {
             let before: &[u8] = if pieces.is_empty() { b"[" } else { b"," };
             pieces.push(Bytes::from_static(before));
@@ -112,12 +119,12 @@ fn batch(options: &Options, message: &RawValue, cache: &ResponseCache) -> Pieces
     pieces
 }
 
-fn one(options: &Options, request: &RawValue, cache: &ResponseCache) -> Pieces {
+fn one(request: &RawValue, dispatch: &Dispatch<'_>) -> Pieces {
     let call = match Call::read(request) {
         Ok(call) => call,
         Err((id, reason)) => return failed(id, &invalid(reason)),
     };
-    let result = methods::call(options, cache, &call.method, call.params);
+    let result = dispatch(&call.method, call.params);
     match (call.id, result) {
         // A notification is not answered, not even that it failed (section 4.1).
         (None, _) => Pieces::new(),
@@ -126,22 +133,22 @@ fn one(options: &Options, request: &RawValue, cache: &ResponseCache) -> Pieces {
     }
 }
 
-/// A request that is one.
+/// A valid request.
 struct Call<'a> {
     method: Cow<'a, str>,
     params: Option<&'a RawValue>,
-    /// As it was written; `None` of a notification.
+    /// As received; `None` for a notification.
     id: Option<&'a str>,
 }
 
-/// Its members, whatever they are; others are passed over.
+/// The members of a request, of any type; others are ignored.
 #[derive(Deserialize)]
 struct Members<'a> {
     #[serde(borrow, default)]
     jsonrpc: Option<&'a RawValue>,
     #[serde(borrow, default)]
     method: Option<&'a RawValue>,
-    /// A null is taken as none: clients that always write all members send it.
+    /// Null counts as absent: clients that always write all members send it.
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "even_null")]
@@ -154,7 +161,7 @@ fn even_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>
 }
 
 impl<'a> Call<'a> {
-    /// Reads it; if it is none, tells the id to answer to and why.
+    /// Reads a request; the error has the id to answer to, and the reason.
     fn read(request: &'a RawValue) -> Result<Self, (&'a str, String)> {
         if !request.get().starts_with('{') {
             return Err(("null", "a request is an object".to_owned()));
@@ -179,7 +186,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The text of a JSON string; `None` of anything else.
+/// The text of a JSON string; `None` for any other value.
 fn text(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,10 +1,10 @@
-//! The Server Information structure, as far as JetStream's page of it is known and it means
-//! something here; what has no meaning here is null or false, never invented.
+//! The Server Information structure, as far as JetStream's page of it is known. A field without a
+//! meaning here is null or false.
 
 use conns_core::model::Update;
 use serde::Serialize;
 
-use super::Options;
+use super::options::Options;
 
 /// JetStream's number for the set of methods and structures, that of its release 2.9.2: the newest
 /// whose Connection structure could be compared. Clients refuse a server with too small a number.
@@ -38,8 +38,9 @@ pub(super) struct ServerInformation<'a> {
 }
 
 impl<'a> ServerInformation<'a> {
-    pub(super) fn new(options: &'a Options, update: &Update) -> Self {
-        let host_name = options.host_name.as_deref();
+    pub(super) fn new(options: &'a Options, update: &'a Update) -> Self {
+        let machine = update.snapshot.machine.host.value().map(|host| &**host);
+        let host_name = machine.or(options.host_name.as_deref());
         Self {
             allow_remote_control: options.remote_control,
             api_control_port: options.api_port,
@@ -49,7 +50,7 @@ impl<'a> ServerInformation<'a> {
             bandwidth_limits: (),
             certificate_validation: (),
             configuration: (),
-            // Of transfers, and there are none yet.
+            // It is about transfers, and there is no transfer service.
             encryption_available: false,
             event_log_available: false,
             host_name,
@@ -60,7 +61,7 @@ impl<'a> ServerInformation<'a> {
             receiver: (),
             revision: (),
             server_external_address: (),
-            // Drawn anew at each start, as JetStream's is.
+            // Random at each start, as JetStream's is.
             server_id: format!("{:016x}", update.instance),
             server_name: options.server_name.as_deref().or(host_name),
             version: env!("CARGO_PKG_VERSION"),

@@ -1,32 +1,32 @@
-//! A request's body, and what is answered to it but for the connections themselves.
+//! Reads the body of a request, and writes the answer around the connections.
 //!
-//! The one idea: the order of the checks shows. A method is looked for before the version is
-//! looked at, and an error that comes before the id is read has the id 0.
+//! The order of the checks is visible to clients: the method is checked before the version, and an
+//! error before the id is read has the id 0.
 
 use bytes::Bytes;
 
-use super::Era;
 use super::entry::Entry;
+use super::options::Era;
 use super::reader;
 
-/// What a body asks for.
+/// The outcome of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The connections.
     Connections {
-        /// The id as it is written in the answer.
+        /// The id as written in the answer.
         id: Vec<u8>,
     },
-    /// This body: an error of JSON-RPC, which is no error of HTTP.
+    /// An error of JSON-RPC with this body; its HTTP status is 200.
     Error(Vec<u8>),
-    /// The node does not catch it and says that it failed.
+    /// An error the node does not handle: HTTP status 500.
     Failure,
 }
 
-/// The only method there is.
-const METHOD: &[u8] = b"get_connections";
+/// The only method.
+pub const METHOD: &str = "get_connections";
 
-/// Reads a body.
+/// Reads the body of a request.
 pub(super) fn read(bytes: &[u8], restricted: bool) -> Outcome {
     let Ok(body) = reader::read(bytes) else { return parse_error() };
     let method = match body.method {
@@ -39,7 +39,7 @@ pub(super) fn read(bytes: &[u8], restricted: bool) -> Outcome {
         Some(None) => return parse_error(),
         None => (false, b"0".to_vec()),
     };
-    if method != METHOD || restricted {
+    if method != METHOD.as_bytes() || restricted {
         return error(-32601, "Method not found", if given { &id } else { b"\"\"" });
     }
     match body.jsonrpc {
@@ -63,7 +63,7 @@ fn error(code: i32, message: &str, id: &[u8]) -> Outcome {
     Outcome::Error(body)
 }
 
-/// The answer with these connections, already written.
+/// The answer with these serialized connections.
 pub(super) fn result(id: &[u8], connections: Bytes, era: Era) -> Vec<Bytes> {
     let head = [b"{\r\n  \"id\": ", id, b",\r\n  \"jsonrpc\": \"2.0\",\r\n  \"result\": {\r\n"];
     let tail: &[u8] = match era {

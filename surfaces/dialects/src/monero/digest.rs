@@ -1,22 +1,24 @@
-//! Digests with a key, for what nobody may guess: connection ids and the nonces of challenges.
-//!
-//! The one idea: what is digested always has the same length, so that nothing can be appended to
-//! it, which is what a plain keyed MD5 is weak against. Collisions do not help: the key is unknown.
+//! Keyed digests for connection ids and the nonces of challenges, and the MD5 of the digest login.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::{Digest, Md5};
+use sha2::Sha256;
 
-/// MD5 (RFC 1321) of key, purpose and three numbers: 48 bytes.
-pub(super) fn keyed(secret: &[u8; 16], purpose: [u8; 8], numbers: [u64; 3]) -> [u8; 16] {
-    let mut md5 = Md5::new_with_prefix(secret);
-    md5.update(purpose);
+/// The first 128 bits of HMAC-SHA-256 (RFC 2104) of purpose and numbers.
+pub(super) fn keyed(secret: &[u8; 16], purpose: &[u8], numbers: [u64; 3]) -> [u8; 16] {
+    // A key shorter than a block is padded with zeros (RFC 2104 section 2).
+    let mut key = [0; 64];
+    key.iter_mut().zip(secret).for_each(|(padded, byte)| *padded = *byte);
+    let mut mac = Hmac::<Sha256>::new(&key.into());
+    mac.update(purpose);
     for number in numbers {
-        md5.update(number.to_be_bytes());
+        mac.update(&number.to_be_bytes());
     }
-    md5.finalize().into()
+    let code: [u8; 32] = mac.finalize().into_bytes().into();
+    code.first_chunk().copied().unwrap_or_default()
 }
 
-/// MD5 of the parts with colons in between, as RFC 7616 writes its KD and H, in lower-case
-/// hexadecimal.
+/// MD5 of the parts joined by colons, as in KD and H of RFC 7616, in lower-case hexadecimal.
 pub(super) fn joined(parts: &[&[u8]]) -> [u8; 32] {
     let mut md5 = Md5::new();
     for (at, part) in parts.iter().enumerate() {
@@ -40,10 +42,17 @@ pub(super) fn hex(bytes: [u8; 16]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use super::joined;
+    use super::{hex, joined, keyed};
 
     #[test]
-    fn the_example_of_rfc_2617_section_3_5_comes_out() {
+    fn keyed_digests_are_the_first_half_of_hmac_sha_256() {
+        // python3: hmac.new(b'0123456789abcdef', b'nonce' + struct.pack('>QQQ', 1, 2, 3), 'sha256')
+        let digest = hex(keyed(b"0123456789abcdef", b"nonce", [1, 2, 3]));
+        assert_eq!(std::str::from_utf8(&digest), Ok("b5db54edb0aa0f5a1fccea7c9e41b02a"));
+    }
+
+    #[test]
+    fn the_digest_equals_the_example_of_rfc_2617_section_3_5() {
         let ha1 = joined(&[b"Mufasa", b"testrealm@host.com", b"Circle Of Life"]);
         let ha2 = joined(&[b"GET", b"/dir/index.html"]);
         let nonce = b"dcd98b7102dd2f0e8b11d0f600bfb0c093";

@@ -1,7 +1,7 @@
-//! Values of a request's JSON, and how the node writes them in its answers.
+//! JSON values of a request, and how the node writes them in its answers.
 //!
-//! The one idea: keys in the order of their bytes, line ends CR LF, text as it came but for the
-//! escapes the node knows; so not every answer is UTF-8, as not every request was.
+//! Keys are in byte order, lines end in CR LF, text is as received except for the escapes of the node.
+//! An answer is UTF-8 only if the request was.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::number::{self, Number};
 /// An object.
 pub(super) type Section = BTreeMap<Vec<u8>, Entry>;
 
-/// A value. There is no null: the node forgets it while reading.
+/// A value. There is no null: the node drops it while reading.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Entry {
     Number(Number),
@@ -21,21 +21,21 @@ pub(super) enum Entry {
     Array(Vec<Entry>),
 }
 
-/// Most bytes one value may be written with. Only ids are echoed, and clients number their calls.
-/// Without it a request of 1 MiB of nested keys had an answer of 30.
-pub(super) const LONGEST: usize = 64 * 1024;
+/// Longest serialization of a value, bytes. Only ids are echoed, and real ones are short. Without the
+/// limit, 1 MiB of nested keys has an answer of 30 MiB.
+pub(super) const MAX_WRITTEN: usize = 64 * 1024;
 
 impl Entry {
-    /// Writes it where keys stand `indent` steps deep; `None` if that takes more than [`LONGEST`].
+    /// Serializes it at depth `indent`; `None` if that takes more than [`MAX_WRITTEN`].
     pub(super) fn written(&self, indent: usize) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         self.write(&mut out, indent)?;
-        (out.len() <= LONGEST).then_some(out)
+        (out.len() <= MAX_WRITTEN).then_some(out)
     }
 
     fn write(&self, out: &mut Vec<u8>, indent: usize) -> Option<()> {
-        // Looked at with each value, so that it passes the limit by one value at most.
-        (out.len() <= LONGEST).then_some(())?;
+        // Checked with each value, so that the limit is exceeded by one value at most.
+        (out.len() <= MAX_WRITTEN).then_some(())?;
         match self {
             Self::Number(Number::Unsigned(number)) => number::write_whole(out, *number),
             Self::Number(Number::Signed(number)) => number::write_whole(out, *number),

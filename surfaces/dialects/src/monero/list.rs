@@ -1,7 +1,7 @@
 //! The `connections` of an answer: one row for each peer.
 //!
-//! The one idea: figures are made as the node makes them from what it counts itself, from what the
-//! kernel counts of the same socket. What only the wire tells is a constant until it is decoded.
+//! Values are computed by the node's formulas from the kernel's counters of the socket. A value that
+//! needs decoded payload is a documented constant.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -10,22 +10,23 @@ use conns_core::model::{
     Connection, Direction, Moment, Protocol, Rates, Snapshot, State, unmapped,
 };
 
+use super::digest;
 use super::number::write_whole;
-use super::{Era, Options, digest};
+use super::options::{Era, Options};
 
-/// Bytes of a row, about, to make room once for all of them.
+/// Approximate length of a row, bytes, to allocate once.
 const ROW: usize = 768;
 
-/// The key with its list and the line's end; nothing if the list is empty.
+/// The key, its list and the line's end; empty without peers.
 pub(super) fn write(options: &Options, instance: u64, snapshot: &Snapshot) -> Vec<u8> {
-    let is_meant = |connection: &&Connection| {
+    let is_listed = |connection: &&Connection| {
         connection.socket.protocol == Protocol::Tcp
             && connection.socket.state == State::Established
             && options.peers.matches(connection)
             && options.node.as_ref().is_none_or(|node| node.matches(connection))
     };
     let mut out = Vec::new();
-    for connection in snapshot.connections.iter().filter(is_meant) {
+    for connection in snapshot.connections.iter().filter(is_listed) {
         let Some(row) = Row::new(connection, snapshot.at) else { continue };
         if out.is_empty() {
             out.reserve(ROW * snapshot.connections.len().min(16_384));
@@ -42,19 +43,19 @@ pub(super) fn write(options: &Options, instance: u64, snapshot: &Snapshot) -> Ve
     out
 }
 
-/// A made-up id that stays the connection's own: a random UUID in shape (RFC 9562 section 5.4),
-/// without dashes.
+/// The id of a connection, stable within one agent instance: the shape of a random UUID (RFC 9562
+/// section 5.4) without dashes.
 fn socket_id(options: &Options, instance: u64, connection: &Connection) -> [u8; 32] {
     let id = connection.socket.id;
     let numbers = [instance, id.netns, id.cookie];
-    let mut uuid = digest::keyed(&options.secret, *b"peer id:", numbers);
+    let mut uuid = digest::keyed(&options.secret, b"connection_id", numbers);
     let [_, _, _, _, _, _, version, _, variant, ..] = &mut uuid;
     *version = *version & 0x0f | 0x40;
     *variant = *variant & 0x3f | 0x80;
     digest::hex(uuid)
 }
 
-/// What is known of a peer, in the node's units.
+/// A peer, in the node's units.
 struct Row {
     remote: SocketAddr,
     incoming: bool,
@@ -63,7 +64,7 @@ struct Row {
     sent: Flow,
 }
 
-/// One way.
+/// One direction.
 struct Flow {
     bytes: u64,
     idle_s: u64,
@@ -77,7 +78,7 @@ impl Row {
         let remote = connection.socket.remote?;
         let last_sent_us = connection.last_sent_us().get();
         let last_received_us = connection.last_received_us().get();
-        // It is as old as its last byte at least, even if it was first seen later.
+        // It is at least as old as its last byte, even if it was first sampled later.
         let live_us = connection.stats.least_age_us(now);
         let live_us = live_us.max(last_sent_us.unwrap_or(0)).max(last_received_us.unwrap_or(0));
         let flow = |bytes, last_us: Option<u64>, rate: fn(Rates) -> f64| Flow {
@@ -104,7 +105,7 @@ impl Row {
         }
     }
 
-    /// Mean over its life: bytes by whole seconds, and those by 1024, both rounded down.
+    /// Mean over its lifetime: bytes by whole seconds, then by 1024, both rounded down.
     fn average(&self, flow: &Flow) -> u64 {
         flow.bytes.checked_div(self.live_s).unwrap_or(0) / 1024
     }
@@ -147,15 +148,15 @@ impl Row {
     }
 }
 
-/// Payload the process has read: what has come, less what waits for it.
+/// Payload the process has read: received, less the receive queue.
 fn received(connection: &Connection) -> u64 {
     let waiting = connection.socket.queues.value().map_or(0, |queues| queues.receive_bytes);
     connection.bytes_in().get().unwrap_or(0).saturating_sub(waiting.into())
 }
 
-/// Payload the process has written: what has been sent once, and what waits to be. A kernel that
-/// does not count what it sends (before Linux 4.19) counts what was acknowledged, the SYN with it
-/// on the side that sent one, and what was not.
+/// Payload the process has written: first transmissions and bytes not sent yet. A kernel that does
+/// not count transmissions (before Linux 4.19) counts acknowledged bytes, including the SYN of the
+/// side that sent one, and the send queue.
 fn sent(connection: &Connection) -> u64 {
     let Some(tcp) = connection.tcp() else { return 0 };
     if tcp.bytes_sent().is_some() {
@@ -167,7 +168,7 @@ fn sent(connection: &Connection) -> u64 {
     tcp.bytes_acked().unwrap_or(0).saturating_sub(syn).saturating_add(waiting.into())
 }
 
-/// As the node has it: private IPv4 addresses (RFC 1918) and link-local IPv6 ones, no others.
+/// As in the node: private IPv4 addresses (RFC 1918) and link-local IPv6 ones, no others.
 fn is_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_private(),
@@ -180,7 +181,7 @@ fn whole_kib(bytes_per_s: f64) -> u64 {
     (bytes_per_s / 1024.0) as u64
 }
 
-/// Writes keys and values of one object, three steps deep.
+/// Writes keys and values of one object at depth three.
 struct Keys<'a> {
     out: &'a mut Vec<u8>,
     is_first: bool,
@@ -215,10 +216,10 @@ impl Keys<'_> {
         self.out.push(b'"');
     }
 
-    /// A text that needs no escapes, as it is displayed.
+    /// A text that needs no escapes, from its `Display`.
     fn shown(&mut self, name: &str, value: impl std::fmt::Display) {
         let mut text = String::new();
-        // A string takes whatever it is given.
+        // A write to a `String` does not fail.
         let _ = write!(text, "{value}");
         self.text(name, text.as_bytes());
     }

@@ -1,8 +1,8 @@
 //! The digest login (RFC 7616, RFC 2617) of `--rpc-login`.
 //!
-//! The one idea: a challenge is not remembered; its nonce proves by itself that it was made here
-//! and when. Only of nonces that a login has succeeded with is the last count kept, so that whoever
-//! has no password cannot fill any table, and whoever listens cannot send a login again.
+//! Challenges are stateless: a nonce is authenticated and has its time of issue. Only nonces of
+//! successful logins are stored, with their last count. So a client without password cannot fill the
+//! table, and a recorded login cannot be replayed.
 
 mod authorization;
 mod counts;
@@ -25,11 +25,10 @@ use counts::Counts;
 
 const REALM: &[u8] = b"monero-rpc";
 
-/// How long a nonce is good, microseconds. Clients log in again by themselves: they are told that
-/// it is stale.
+/// Lifetime of a nonce, microseconds. Clients retry by themselves after `stale=true`.
 const LIFETIME_US: u64 = 300_000_000;
 
-/// A user who may ask. The password is not kept.
+/// A user and the digest of the password, which is not stored.
 #[derive(Clone)]
 pub struct Login {
     user: Box<str>,
@@ -45,8 +44,8 @@ impl Login {
         Self { user: user.into(), ha1 }
     }
 
-    /// This user, of whose password only the digest is known: MD5 of `USER:monero-rpc:PASSWORD` in
-    /// lower-case hexadecimal. `None` if it is not 32 such digits.
+    /// This user with the digest of the password: MD5 of `USER:monero-rpc:PASSWORD` in lower-case
+    /// hexadecimal. `None` if it is not 32 such digits.
     #[must_use]
     pub fn of_digest(user: &str, ha1: &str) -> Option<Self> {
         let ha1: [u8; 32] = ha1.as_bytes().try_into().ok()?;
@@ -55,14 +54,14 @@ impl Login {
     }
 }
 
-/// Without the digest: with it one can log in.
+/// Without the digest, which is sufficient to log in.
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
-/// Whether a request is let in.
+/// Whether a request is authorized.
 #[derive(Debug)]
 pub(super) enum Admission {
     Granted,
@@ -70,36 +69,36 @@ pub(super) enum Admission {
     Challenge([String; 2]),
 }
 
-/// Lets in who knows the password.
-pub(super) struct Gate {
+/// Checks the digest login.
+pub(super) struct DigestAuth {
     login: Login,
     secret: [u8; 16],
-    /// Makes each nonce another.
+    /// The serial number of the next nonce.
     nonces: AtomicU64,
     counts: Mutex<Counts>,
 }
 
 /// Without the secret.
-impl fmt::Debug for Gate {
+impl fmt::Debug for DigestAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("login", &self.login).finish_non_exhaustive()
+        f.debug_struct("DigestAuth").field("login", &self.login).finish_non_exhaustive()
     }
 }
 
-/// What a nonce says.
+/// The contents of a nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Nonce {
-    /// When it was made, by the monotonic clock of the looks.
+    /// Time of issue, by the monotonic clock of the samples.
     issued_us: u64,
     serial: u64,
 }
 
-impl Gate {
+impl DigestAuth {
     pub(super) fn new(login: Login, secret: [u8; 16]) -> Self {
         Self { login, secret, nonces: AtomicU64::new(0), counts: Mutex::default() }
     }
 
-    /// Judges the `Authorization` of a request.
+    /// Checks the `Authorization` of a request.
     pub(super) fn admit(&self, request: &Request<Bytes>, update: &Update) -> Admission {
         let header = request.headers().get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
         let given = header.and_then(Authorization::parse);
@@ -109,11 +108,11 @@ impl Gate {
         {
             return Admission::Granted;
         }
-        // Right, so all it lacks is a nonce that is still good.
+        // A right response lacks only a valid nonce.
         Admission::Challenge(self.challenges(update, is_right))
     }
 
-    /// Whether user and response are right, compared in a time that does not tell how far they are.
+    /// Whether user and response are right, compared in constant time.
     fn is_right(&self, given: &Authorization, request: &Request<Bytes>) -> bool {
         let verb = request.method().as_str().as_bytes();
         let Some(expected) = self.response(given, verb) else { return false };
@@ -122,7 +121,7 @@ impl Gate {
         bool::from(is_user & is_response) && is_target(&given.uri, request)
     }
 
-    /// The response a client that knows the password gives with these fields.
+    /// The expected response for these fields.
     fn response(&self, given: &Authorization, verb: &[u8]) -> Option<[u8; 32]> {
         let key = match given.algorithm.to_ascii_lowercase().as_slice() {
             b"" | b"md5" => self.login.ha1,
@@ -141,7 +140,7 @@ impl Gate {
         }
     }
 
-    /// Whether the nonce was made here, lately, and is not used again with a count it had.
+    /// Whether the nonce was issued here, has not expired, and its count is new.
     fn is_fresh(&self, given: &Authorization, update: &Update) -> bool {
         let Some(nonce) = self.opened(&given.nonce, update.instance) else { return false };
         let age_us = update.snapshot.at.monotonic_us.saturating_sub(nonce.issued_us);
@@ -159,7 +158,7 @@ impl Gate {
         })
     }
 
-    /// A new nonce: time, serial number, and a digest of both that nobody else can make.
+    /// A new nonce: time, serial number, and a keyed digest of both.
     fn nonce(&self, update: &Update) -> String {
         let issued_us = update.snapshot.at.monotonic_us;
         let serial = self.nonces.fetch_add(1, Ordering::Relaxed);
@@ -180,12 +179,12 @@ impl Gate {
     }
 
     fn seal(&self, instance: u64, nonce: Nonce) -> [u8; 16] {
-        keyed(&self.secret, *b"a nonce:", [instance, nonce.issued_us, nonce.serial])
+        keyed(&self.secret, b"nonce", [instance, nonce.issued_us, nonce.serial])
     }
 }
 
-/// Whether a response is about this request. The client knows the path with the prefix it has on
-/// the agent's own port, the dialect without.
+/// Whether a response is about this request. On the agent's own port the client's path has a prefix,
+/// which the dialect does not have.
 fn is_target(uri: &[u8], request: &Request<Bytes>) -> bool {
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     uri.ends_with(target.as_bytes())

@@ -1,22 +1,22 @@
-//! Numbers as the node reads and writes them: C's `strtoull`, `strtoll`, `strtod`, and `%g`.
+//! Numbers as the node parses and writes them: C's `strtoull`, `strtoll`, `strtod`, and `%g`.
 //!
-//! The one idea: a token is what looks like a number by its characters; of it the longest prefix
-//! that is one counts, and a token without any is 0.
+//! A token is a run of characters of numbers. Its value is that of the longest prefix that is a
+//! number, or 0.
 
 use std::io::Write as _;
 
 /// A number of a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {
-    /// Begins with a digit, and has neither point nor exponent.
+    /// Starts with a digit, without point and exponent.
     Unsigned(u64),
-    /// Begins with a minus, likewise.
+    /// Starts with a minus, without point and exponent.
     Signed(i64),
     /// Has a point or an exponent.
     Double(f64),
 }
 
-/// Whether a byte may stand in a number, behind its sign.
+/// Whether a byte may be part of a number, after its sign.
 pub(super) fn is_part(byte: u8) -> bool {
     byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-')
 }
@@ -37,7 +37,7 @@ pub(super) fn read(token: &[u8]) -> Option<Number> {
     }
 }
 
-/// How many digits `text` begins with.
+/// The number of digits at the start of `text`.
 fn digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
@@ -65,7 +65,7 @@ fn read_double(token: &[u8]) -> Option<f64> {
     }
     let value: f64 = std::str::from_utf8(token.get(..end)?).ok()?.parse().ok()?;
     let is_zero = !token.iter().take(mantissa).any(|byte| matches!(byte, b'1'..=b'9'));
-    // `strtod` reports what overflows, and what is too small to be exact.
+    // `strtod` reports overflow and underflow.
     (is_zero || value.is_normal()).then_some(value)
 }
 
@@ -92,6 +92,6 @@ pub(super) fn write_double(out: &mut Vec<u8>, value: f64) {
 
 /// Writes a whole number.
 pub(super) fn write_whole(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    // A `Vec` takes whatever it is given.
+    // A write to a `Vec` does not fail.
     let _ = out.write_all(itoa::Buffer::new().format(value).as_bytes());
 }

@@ -1,23 +1,19 @@
-//! Reads a request's body the way the node does, which is not the way of RFC 8259.
+//! Parses a request's body as the node does, which differs from RFC 8259.
 //!
-//! The one idea: a machine with a stack of its own walks the bytes once. Whatever came before the
-//! end counts, even if nothing was closed; what follows the closed object is not looked at. Only
-//! the id, the method and the version are kept, the rest is merely held to the same rules.
+//! A state machine with a stack of its own reads the bytes once. Members before the end count, even
+//! if no object was closed; bytes after the closed object are ignored. Only the id, the method and
+//! the version are stored, the rest is only checked.
 
 mod tokens;
 
-use super::entry::{Entry, LONGEST, Section};
+use super::entry::{Entry, MAX_WRITTEN, Section};
 use super::number::Number;
-use tokens::{Scalar, Tokens};
+use tokens::{NotJson, Scalar, Tokens};
 
 /// Deepest nesting of objects, the outermost included, as in the node.
 const MAX_DEPTH: usize = 100;
 
-/// The body is not even what the node takes for JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotJson;
-
-/// What is kept of a body.
+/// The stored members of a body.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Body {
     pub(super) id: Option<Entry>,
@@ -27,15 +23,15 @@ pub(super) struct Body {
 
 /// Reads a body.
 pub(super) fn read(bytes: &[u8]) -> Result<Body, NotJson> {
-    let mut reader = Reader { tokens: Tokens::new(bytes), around: Vec::new(), room: LONGEST };
+    let mut reader = Reader { tokens: Tokens::new(bytes), around: Vec::new(), room: MAX_WRITTEN };
     let mut call = Frame { state: State::Opened, ..Frame::new(Keep::Call, false, 0) };
-    reader.walk(&mut call)?;
+    reader.read(&mut call)?;
     reader.end(&mut call)?;
     let mut take = |name: &[u8]| call.kept.remove(name);
     Ok(Body { id: take(b"id"), method: take(b"method"), jsonrpc: take(b"jsonrpc") })
 }
 
-/// What is expected next in an object.
+/// What an object expects next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Opened,
@@ -48,7 +44,7 @@ enum State {
     Element(Kind),
 }
 
-/// Arrays are of one kind. Sign and point of a number decide which it is.
+/// The kind of a value. All elements of an array have one; sign and point decide that of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Section,
@@ -73,28 +69,28 @@ impl Kind {
     }
 }
 
-/// What is kept of an object or value.
+/// What is stored of an object or value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keep {
     /// It is the call: its id, method and version.
     Call,
-    /// It is the id, or in it.
+    /// It is the id, or part of it.
     All,
-    /// Its type, and its text if it is one: the method, the version.
+    /// Its type, and its text if it has one: the method, the version.
     Plain,
     Nothing,
 }
 
-/// An object that is being read.
+/// An object being read.
 #[derive(Debug)]
 struct Frame {
     state: State,
     /// The latest key.
     name: Vec<u8>,
     keep: Keep,
-    /// Whether it stands in an array.
+    /// Whether it is an element of an array.
     is_element: bool,
-    /// Where its first byte behind the brace is.
+    /// The position after the opening brace.
     start: usize,
     kept: Section,
 }
@@ -105,10 +101,10 @@ impl Frame {
         Self { state: State::Name, name, keep, is_element, start, kept }
     }
 
-    /// What is kept of the value of its latest key.
+    /// What is stored of the value of its latest key.
     fn keep_of_value(&self) -> Keep {
         match (self.keep, self.name.as_slice()) {
-            // The node has no room for a value without a name.
+            // The node does not store a value without a name.
             (_, b"") => Keep::Nothing,
             (Keep::Call, b"id") | (Keep::All, _) => Keep::All,
             (Keep::Call, b"method" | b"jsonrpc") => Keep::Plain,
@@ -121,13 +117,13 @@ struct Reader<'a> {
     tokens: Tokens<'a>,
     /// The objects around the one being read, outermost first.
     around: Vec<Frame>,
-    /// How much more may be kept of the id, in bytes as they would be written.
+    /// The remaining limit of the id, in serialized bytes.
     room: usize,
 }
 
 impl Reader<'_> {
-    /// Reads to the end of the bytes, or of the outermost object. `frame` is the object being read.
-    fn walk(&mut self, frame: &mut Frame) -> Result<(), NotJson> {
+    /// Reads to the end of the bytes or of the outermost object. `frame` is the object being read.
+    fn read(&mut self, frame: &mut Frame) -> Result<(), NotJson> {
         while let Some(byte) = self.tokens.next() {
             match (frame.state, byte) {
                 (State::Opened, b'{') | (State::AfterValue, b',') => frame.state = State::Name,
@@ -162,9 +158,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The bytes have ended, perhaps within `frame`. The node then reads what is behind the brace
-    /// of an object that was not closed again, as if the object were closed; only white space is
-    /// taken there.
+    /// Handles the end of the bytes, perhaps within `frame`. The node then re-reads the bytes after
+    /// the opening brace of the unclosed object as if it were closed, and accepts only white space.
     fn end(&mut self, frame: &mut Frame) -> Result<(), NotJson> {
         let Some(parent) = self.around.pop() else { return Ok(()) };
         if !self.around.is_empty() || !self.tokens.is_white_from(frame.start) {
@@ -175,7 +170,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Begins an object: a value, or an element, the first of its array or a later one.
+    /// Starts an object: a value, or an element, the first of its array or a later one.
     fn open(&mut self, frame: &mut Frame, is_first: Option<bool>) -> Result<(), NotJson> {
         if frame.name.is_empty() || self.around.len() + 1 >= MAX_DEPTH {
             return Err(NotJson);
@@ -184,7 +179,7 @@ impl Reader<'_> {
         self.spend(keep, frame.name.len())?;
         let mut child = Frame::new(keep, is_first.is_some(), self.tokens.position());
         match is_first {
-            // An object that comes twice is read as one.
+            // Two objects of one key are merged.
             None => {
                 if let Some(Entry::Section(earlier)) = frame.kept.get_mut(&frame.name) {
                     child.kept = std::mem::take(earlier);
@@ -203,11 +198,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Takes a value that is no object and no array.
+    /// Stores a value that is no object and no array.
     fn put(&mut self, frame: &mut Frame, scalar: Scalar) -> Result<(), NotJson> {
         let entry = match (scalar, frame.state) {
             (Scalar::Entry(entry), _) => entry,
-            // Forgotten, so that the key keeps an earlier value.
+            // Dropped, so that the key keeps an earlier value.
             (Scalar::Null, State::Value) => {
                 frame.state = State::AfterValue;
                 return Ok(());
@@ -243,7 +238,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Counts a value of the id: two bytes at least, and its key and text.
+    /// Counts a value of the id against the limit: its key, its text and two bytes.
     fn spend(&mut self, keep: Keep, bytes: usize) -> Result<(), NotJson> {
         if keep == Keep::All {
             self.room = self.room.checked_sub(bytes + 2).ok_or(NotJson)?;
@@ -252,7 +247,7 @@ impl Reader<'_> {
     }
 }
 
-/// Puts an object that has ended where it stands in the one around it.
+/// Stores a closed object in its parent.
 fn attach(parent: &mut Frame, child: Frame) {
     if child.keep == Keep::Nothing {
         return;

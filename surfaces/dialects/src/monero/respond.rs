@@ -1,6 +1,5 @@
-//! Heads of answers, in the node's words and order.
-//!
-//! The one idea: there is a date of the last change, which is always now, and no `Date`.
+//! Heads of answers, with the node's headers in its order: `Last-Modified` is always now, and there is
+//! no `Date`.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,14 +12,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use crate::shell::{HttpOutcome, Pieces};
 
-/// The words behind the status code, in the extensions of an answer. They are not those of
-/// [`StatusCode::canonical_reason`]; a shell that can send them should.
+/// The reason phrase of the status line, in the extensions of an answer. It differs from
+/// [`StatusCode::canonical_reason`]; a server that can send it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReasonPhrase(pub &'static str);
 
 const OK: (StatusCode, ReasonPhrase) = (StatusCode::OK, ReasonPhrase("Ok"));
 
-/// Bytes of a request on the wire, but for spaces that mean nothing.
+/// Length of a request on the wire without optional white space, bytes.
 pub(super) fn request_length(request: &Request<Bytes>) -> usize {
     let target =
         request.uri().path().len() + request.uri().query().map_or(0, |query| query.len() + 1);
@@ -30,31 +29,31 @@ pub(super) fn request_length(request: &Request<Bytes>) -> usize {
     line + headers.sum::<usize>() + request.body().len()
 }
 
-/// An answer of JSON; to a HEAD its head alone.
+/// A JSON answer; to a HEAD only its head.
 pub(super) fn json(at: Moment, is_head: bool, pieces: Pieces) -> HttpOutcome {
     let length = pieces.iter().map(Bytes::len).sum();
     let body = if is_head { Pieces::new() } else { pieces };
     answer(OK, Some("application/json"), at, length, body)
 }
 
-/// The answer to OPTIONS, of whatever path.
+/// The answer to OPTIONS on any path.
 pub(super) fn options(at: Moment) -> HttpOutcome {
     answer((StatusCode::OK, ReasonPhrase("OK")), None, at, 0, Pieces::new())
 }
 
-/// There is nothing at this path.
+/// The answer on an unknown path.
 pub(super) fn not_found(at: Moment) -> HttpOutcome {
     let status = (StatusCode::NOT_FOUND, ReasonPhrase("Not found"));
     answer(status, Some("text/plain"), at, 0, Pieces::new())
 }
 
-/// The node failed.
+/// The answer to an error the node does not handle.
 pub(super) fn failure(at: Moment) -> HttpOutcome {
     let status = (StatusCode::INTERNAL_SERVER_ERROR, ReasonPhrase("Internal Server Error"));
     answer(status, Some("application/json"), at, 0, Pieces::new())
 }
 
-/// A login is needed. One challenge for each algorithm.
+/// The answer without a valid login, with one challenge for each algorithm.
 pub(super) fn unauthorized(at: Moment, is_head: bool, challenges: &[String; 2]) -> HttpOutcome {
     const BODY: &[u8] = b"<html><head><title>Unauthorized Access</title></head><body>\
         <h1>401 Unauthorized</h1></body></html>";
@@ -90,14 +89,14 @@ fn answer(
     HttpOutcome::Answer(response)
 }
 
-/// The wall clock of the look, kept within the years a date of HTTP can be written in.
+/// The wall clock of the sample, clamped to the years of an HTTP date.
 fn date(at: Moment) -> SystemTime {
     const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
     let seconds = u64::try_from(at.wall_us).unwrap_or(0) / 1_000_000;
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.min(LAST))
 }
 
-/// Adds a header whose value is ASCII by its making.
+/// Adds a header with an ASCII value.
 fn push(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.append(name, value);

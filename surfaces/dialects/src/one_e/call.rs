@@ -1,20 +1,31 @@
-//! Reading the text of a call: `Module.Name(arguments);`. Not 1E's whole language: no variables,
-//! no SQL, one call.
+//! Parses the text of a call: `Module.Name(arguments);`. 1E's variables and SQL are not supported.
 
 use std::ops::Range;
 
 use conns_core::query::nearest;
 
-use super::Method;
 use super::error::{CallError, CallFault};
+use super::method::Method;
 
-/// Longest text of a call in bytes. The longest call that means something has 33; the rest is
-/// room for white space, and short enough to be shown whole in a message.
+/// Longest text of a call in bytes. The longest known call has 33; the rest is for white space, and
+/// short enough to be shown whole in a message.
 pub const MAX_BYTES: usize = 256;
 
-pub(super) fn parse(text: &str) -> Result<Method, CallError> {
+impl Method {
+    /// The method a text calls, such as `Network.GetConnections();`. The parentheses and the
+    /// semicolon are optional, white space is allowed between the parts; names are case-sensitive,
+    /// as in 1E.
+    ///
+    /// # Errors
+    /// If `text` is no call of a known method; the error has the place and the nearest name.
+    pub fn parse(text: &str) -> Result<Self, CallError> {
+        parse(text)
+    }
+}
+
+fn parse(text: &str) -> Result<Method, CallError> {
     if text.len() > MAX_BYTES {
-        return Err(CallError::new(text, 0..text.len(), CallFault::TooLong));
+        return Err(CallError::new(text, 0..text.len(), CallFault::TooLong { limit: MAX_BYTES }));
     }
     let mut cursor = Cursor { text, at: 0 };
     let module = cursor.name("a module and a method")?;
@@ -47,7 +58,7 @@ fn method_named(name: &str) -> Option<Method> {
     Method::ALL.into_iter().find(|method| method.name() == name)
 }
 
-/// The method of this module and name, both given as places in `text`.
+/// The method of this module and name, both given as ranges of `text`.
 fn resolve(text: &str, module: Range<usize>, name: Range<usize>) -> Result<Method, CallError> {
     let place = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
     let (module_name, method_name) = (place(&module), place(&name));
@@ -76,7 +87,7 @@ fn resolve(text: &str, module: Range<usize>, name: Range<usize>) -> Result<Metho
     }
 }
 
-/// A place in the text; white space is passed over before each part.
+/// A position in the text; white space before each part is skipped.
 struct Cursor<'a> {
     text: &'a str,
     at: usize,
@@ -94,12 +105,12 @@ impl<'a> Cursor<'a> {
         self.rest().chars().next()
     }
 
-    fn take(&mut self, wanted: char) -> bool {
-        let is_there = self.peek() == Some(wanted);
-        if is_there {
-            self.at += wanted.len_utf8();
+    fn take(&mut self, expected: char) -> bool {
+        let is_next = self.peek() == Some(expected);
+        if is_next {
+            self.at += expected.len_utf8();
         }
-        is_there
+        is_next
     }
 
     fn name(&mut self, expected: &'static str) -> Result<Range<usize>, CallError> {
@@ -122,7 +133,7 @@ impl<'a> Cursor<'a> {
         CallError::new(self.text, span, CallFault::Unexpected { found, expected })
     }
 
-    /// Why the parentheses are not empty: something stands in them, or they are not closed.
+    /// The error for parentheses with arguments, or without an end.
     fn arguments(&mut self, method: Method) -> CallError {
         let rest = self.rest();
         let end = rest.rfind(')').unwrap_or(rest.len());
@@ -136,7 +147,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Bytes of the name that `text` begins with; 0 if it begins with none.
+/// Length of the name at the start of `text`, bytes; 0 without one.
 fn name_length(text: &str) -> usize {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return 0;

@@ -1,5 +1,5 @@
-//! Every column, declared once. Those of `GetConnections` are 1E's, name, type and order; those of
-//! `GetListeningEndpoints` are ours by analogy, since no page of it is at hand.
+//! The columns, each declared once. Those of `GetConnections` have 1E's names, types and order; those
+//! of `GetListeningEndpoints` are ours by analogy, since no page of it is available.
 
 use std::net::IpAddr;
 
@@ -28,7 +28,7 @@ const CLASS: Column = Column {
     name: "Class",
     ty: ColumnType::String,
     nullable: false,
-    meaning: "IPv4 or IPv6: what is spoken on the wire, the family of LocalAddress.",
+    meaning: "IPv4 or IPv6: the family on the wire, that of LocalAddress.",
     read: |row| Cell::Text(row.class.name().into()),
 };
 
@@ -89,7 +89,7 @@ const PACKET_LOSS_PERCENT: Column = Column {
     name: "PacketLossPercent",
     ty: ColumnType::Int,
     nullable: true,
-    meaning: "Data segments lost of those sent over the connection's stats, in percent, rounded; \
+    meaning: "Data segments lost of those sent over the connection's lifetime, in percent, rounded; \
               null if none was sent or the kernel does not count them.",
     read: |row| int(row.loss_percent),
 };
@@ -98,7 +98,7 @@ const PROCESS_ID: Column = Column {
     name: "ProcessId",
     ty: ColumnType::Int,
     nullable: true,
-    meaning: "The PID of a process that holds the socket, one row each; null if unknown.",
+    meaning: "The PID of a process that owns the socket, one row each; null if unknown.",
     read: |row| int(row.process.as_ref().map(|process| process.pid)),
 };
 

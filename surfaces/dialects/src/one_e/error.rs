@@ -1,13 +1,13 @@
-//! Why a text is no call: what is wrong, where, and what was perhaps meant.
+//! Errors of a call: what is wrong, where, and the nearest known name.
 //!
-//! Printed as three lines: the message, the text, and a caret under the place.
+//! Printed as three lines: the message, the text, and carets under the place.
 
 use std::fmt;
 use std::ops::Range;
 
-use super::{MAX_BYTES, Method};
+use super::method::Method;
 
-/// A text that is no call of a known method, with the place that shows it.
+/// A text that is no call of a known method, with the place of the error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Report(self))]
 pub struct CallError {
@@ -20,16 +20,19 @@ pub struct CallError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallFault {
-    /// The text is longer than [`MAX_BYTES`].
-    TooLong,
-    /// Something else had to stand here.
+    /// The text is too long.
+    TooLong {
+        /// Longest text allowed, bytes.
+        limit: usize,
+    },
+    /// Something else was expected here.
     Unexpected {
-        /// What stands here; empty at the end.
+        /// What is here; empty at the end.
         found: String,
-        /// What had to.
+        /// What was expected.
         expected: &'static str,
     },
-    /// A method stands alone, without its module.
+    /// A method without its module.
     ModuleMissing {
         /// The method of that name.
         meant: Method,
@@ -38,7 +41,7 @@ pub enum CallFault {
     UnknownModule {
         /// The name.
         found: String,
-        /// The module it may have been meant to be.
+        /// The nearest module, if one is near.
         nearest: Option<&'static str>,
     },
     /// The module has no method of this name.
@@ -47,14 +50,14 @@ pub enum CallFault {
         module: String,
         /// The name.
         found: String,
-        /// The method it may have been meant to be.
+        /// The nearest method, if one is near.
         nearest: Option<Method>,
     },
-    /// Arguments stand where the method takes none.
+    /// Arguments for a method that takes none.
     ArgumentsGiven {
         /// The method.
         method: Method,
-        /// What stands between the parentheses.
+        /// The text between the parentheses.
         found: String,
     },
 }
@@ -87,10 +90,10 @@ impl CallError {
     pub fn message(&self) -> String {
         let (what, hint) = (self.fault.what(), self.fault.hint());
         let line = match self.fault {
-            CallFault::TooLong => format!("{what}; {hint}"),
+            CallFault::TooLong { .. } => format!("{what}; {hint}"),
             _ => format!("{what} at column {}; {hint}", self.column()),
         };
-        // What came from the text may hold characters that act on a terminal.
+        // The text may contain control characters that act on a terminal.
         line.chars().map(printable).collect()
     }
 
@@ -103,7 +106,7 @@ impl CallFault {
     /// What is wrong, without the place.
     pub(super) fn what(&self) -> String {
         match self {
-            Self::TooLong => format!("call longer than {MAX_BYTES} bytes"),
+            Self::TooLong { limit } => format!("call longer than {limit} bytes"),
             Self::Unexpected { found, expected } if found.is_empty() => {
                 format!("expected {expected}, found the end")
             }
@@ -124,7 +127,7 @@ impl CallFault {
     /// What to do.
     pub(super) fn hint(&self) -> String {
         match self {
-            Self::TooLong | Self::Unexpected { .. } => {
+            Self::TooLong { .. } | Self::Unexpected { .. } => {
                 format!("a call is written `{}();`", Method::GetConnections)
             }
             Self::ModuleMissing { meant } => format!("write `{meant}();`"),
@@ -139,7 +142,7 @@ impl CallFault {
     }
 }
 
-/// The nearest name, and all that are known.
+/// The nearest name, and all known ones.
 fn suggestion(found: &str, nearest: Option<&str>, known: Vec<&'static str>) -> String {
     let verb = if known.len() == 1 { "is" } else { "are" };
     let known = format!("known {verb} {}", known.join(" "));
@@ -152,21 +155,21 @@ fn suggestion(found: &str, nearest: Option<&str>, known: Vec<&'static str>) -> S
     }
 }
 
-/// Every name that `named` tells, once.
+/// The names that `named` returns, each once.
 fn known(named: fn(Method) -> &'static str) -> Vec<&'static str> {
     let mut names = Method::ALL.map(named).to_vec();
     names.dedup();
     names
 }
 
-/// The three lines; of a text that is too long, the message only.
+/// The three lines; the message only for a text that is too long.
 struct Report<'a>(&'a CallError);
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.0;
         f.write_str(&error.message())?;
-        if error.fault == CallFault::TooLong {
+        if matches!(error.fault, CallFault::TooLong { .. }) {
             return Ok(());
         }
         let text: String = error.text.chars().map(printable).collect();

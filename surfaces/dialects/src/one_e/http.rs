@@ -1,14 +1,17 @@
-//! 1E's calls over HTTP: the text of a call comes in, the table goes out. Not 1E's own transport,
-//! which is between its server and its agents.
-//!
-//! The one idea: what is answered is what `conns call` prints of the same second, byte by byte.
+//! 1E's calls over HTTP: the request has the text of a call, the response the table. 1E's own
+//! transport, between its server and its agents, is not supported. `conns call` prints the bytes of
+//! these responses.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 
-use super::{CallError, CallFault, Cell, MAX_BYTES, Method, Table, answer};
+use super::answer::answer;
+use super::call::MAX_BYTES;
+use super::error::{CallError, CallFault};
+use super::method::Method;
+use super::table::{Cell, Table};
 use crate::cache::ResponseCache;
 use crate::shell::{HttpDialect, HttpOutcome, Pieces};
 
@@ -29,9 +32,9 @@ impl HttpDialect for OneE {
             }
             http::Method::GET => {
                 let query = request.uri().query().unwrap_or_default();
-                called(&asked(query).unwrap_or_default(), request.headers(), cache)
+                called(&queried(query).unwrap_or_default(), request.headers(), cache)
             }
-            _ => wrong_verb(),
+            _ => method_not_allowed(),
         })
     }
 
@@ -40,7 +43,8 @@ impl HttpDialect for OneE {
     }
 
     fn body_too_long(&self) -> HttpOutcome {
-        let refusal = Refusal::new(CallFault::TooLong.what(), CallFault::TooLong.hint());
+        let fault = CallFault::TooLong { limit: MAX_BYTES };
+        let refusal = Refusal::new(fault.what(), fault.hint());
         HttpOutcome::Answer(refusal.response(StatusCode::PAYLOAD_TOO_LARGE))
     }
 }
@@ -48,40 +52,18 @@ impl HttpDialect for OneE {
 /// The answer to a call.
 fn called(text: &str, headers: &HeaderMap, cache: &ResponseCache) -> Response<Pieces> {
     match Method::parse(text) {
-        Ok(method) => table(method, Form::wanted(headers), cache),
+        Ok(method) => table(method, Form::accepted(headers), cache),
         Err(error) => refused(text, &error),
     }
 }
 
 /// The first `call` of a query, decoded as a form's (URL standard, section 5.1).
-fn asked(query: &str) -> Option<String> {
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("call="))?;
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        bytes.push(
-            match (first, after.split_at_checked(2).map(|(pair, rest)| (hex(pair), rest))) {
-                (b'%', Some((Some(byte), behind))) => {
-                    rest = behind;
-                    byte
-                }
-                (b'+', _) => b' ',
-                (byte, _) => *byte,
-            },
-        );
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+fn queried(query: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .find_map(|(name, value)| (name == "call").then(|| value.into_owned()))
 }
 
-fn hex(pair: &[u8]) -> Option<u8> {
-    pair.iter().try_fold(0, |byte, digit| {
-        let digit = u8::try_from(char::from(*digit).to_digit(16)?).ok()?;
-        Some(byte * 16 + digit)
-    })
-}
-
-/// What a table is written as.
+/// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Json,
@@ -89,8 +71,8 @@ enum Form {
 }
 
 impl Form {
-    /// CSV if it is accepted and nothing that JSON is part of is liked better; else JSON.
-    fn wanted(headers: &HeaderMap) -> Self {
+    /// CSV if it is accepted with a higher weight than JSON; else JSON.
+    fn accepted(headers: &HeaderMap) -> Self {
         let (mut csv, mut json, mut any) = (0.0_f32, None::<f32>, 0.0_f32);
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         for range in values.flat_map(|value| value.split(',')) {
@@ -111,11 +93,11 @@ impl Form {
                 _ => {}
             }
         }
-        let csv_is_liked = match json {
+        let is_csv = match json {
             Some(json) => csv > json,
             None => csv > 0.0 && csv >= any,
         };
-        if csv_is_liked { Self::Csv } else { Self::Json }
+        if is_csv { Self::Csv } else { Self::Json }
     }
 
     fn name(self) -> &'static str {
@@ -133,7 +115,7 @@ impl Form {
     }
 }
 
-/// The table of `method`, written once a beat.
+/// The table of `method`, written once per update.
 fn table(method: Method, form: Form, cache: &ResponseCache) -> Response<Pieces> {
     let written = cache.list(&format!("1e/{method}.{}", form.name()), |snapshot| {
         let table = answer(method, snapshot);
@@ -149,7 +131,7 @@ fn table(method: Method, form: Form, cache: &ResponseCache) -> Response<Pieces> 
 }
 
 fn json(table: &impl Serialize) -> Vec<u8> {
-    // It cannot fail: keys are strings, and memory takes all that is written to it.
+    // Does not fail: keys are strings, and a `Vec` accepts every write.
     let mut bytes = serde_json::to_vec_pretty(table).unwrap_or_default();
     bytes.push(b'\n');
     bytes
@@ -189,7 +171,7 @@ fn push_quoted(bytes: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// What is wrong with a request.
+/// The body of an error response.
 #[derive(Serialize)]
 struct Refusal<'a> {
     error: String,
@@ -226,17 +208,17 @@ fn refused(text: &str, error: &CallError) -> Response<Pieces> {
         _ => StatusCode::BAD_REQUEST,
     };
     let mut refusal = Refusal::new(fault.what(), fault.hint());
-    // What is too long is wrong everywhere, and not repeated.
-    if *fault != CallFault::TooLong {
+    // A call that is too long is wrong as a whole and not repeated.
+    if !matches!(fault, CallFault::TooLong { .. }) {
         let length = text.get(error.span()).unwrap_or_default().chars().count();
         refusal.place = Some(Place { call: text, column: error.column(), length });
     }
     refusal.response(status)
 }
 
-fn wrong_verb() -> Response<Pieces> {
+fn method_not_allowed() -> Response<Pieces> {
     let hint = "a call is the body of a POST, or `?call=` of a GET";
-    let refusal = Refusal::new("this verb calls nothing", hint);
+    let refusal = Refusal::new("method not allowed", hint);
     let mut response = refusal.response(StatusCode::METHOD_NOT_ALLOWED);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
     response

@@ -1,15 +1,11 @@
-//! The methods of 1E's `Network` module that are answered here.
-//!
-//! The one idea: what a method needs, what it is about and which columns it has stand together.
+//! The supported methods of 1E's `Network` module: names, columns, and the connections each is about.
 
 use std::fmt;
 
 use conns_api::{Ask, View};
 use conns_core::model::{Connection, Protocol};
 
-use super::call;
 use super::columns::{CONNECTIONS, LISTENING_ENDPOINTS};
-use super::error::CallError;
 use super::table::Column;
 
 /// A method of 1E's `Network` module.
@@ -18,24 +14,14 @@ pub enum Method {
     /// `Network.GetConnections`: established TCP connections (1E's page of the method, kept in
     /// `tests/fixtures/1e/`).
     GetConnections,
-    /// `Network.GetListeningEndpoints`: ports that wait for others. 1E's page names it only; its
-    /// columns are ours, by analogy.
+    /// `Network.GetListeningEndpoints`: listening ports. 1E's page only names it; its columns are
+    /// ours, by analogy.
     GetListeningEndpoints,
 }
 
 impl Method {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::GetConnections, Self::GetListeningEndpoints];
-
-    /// The method a text calls, such as `Network.GetConnections();`. The parentheses and the
-    /// semicolon may be left out, white space may stand anywhere between the parts; names are
-    /// case-sensitive, as in 1E.
-    ///
-    /// # Errors
-    /// If `text` is no call of a known method; the error says where, and what was perhaps meant.
-    pub fn parse(text: &str) -> Result<Self, CallError> {
-        call::parse(text)
-    }
 
     /// The module it is in.
     #[must_use]
@@ -54,7 +40,7 @@ impl Method {
         }
     }
 
-    /// The columns of its table, in their order.
+    /// The columns of its table, in order.
     #[must_use]
     pub fn columns(self) -> &'static [Column] {
         match self {
@@ -63,7 +49,7 @@ impl Method {
         }
     }
 
-    /// The view a snapshot must have been made for.
+    /// The view of the snapshot it needs.
     #[must_use]
     pub fn view(self) -> View {
         match self {
@@ -72,15 +58,15 @@ impl Method {
         }
     }
 
-    /// What to ask of a [`Agent`](conns_api::Agent): no more than the answer needs, of every network
-    /// namespace unless the caller narrows it.
+    /// The question for an [`Agent`](conns_api::Agent): no more than the answer needs, in every
+    /// network namespace.
     #[must_use]
     pub fn ask(self) -> Ask {
         Ask { view: self.view(), udp: self == Self::GetListeningEndpoints, ..Ask::default() }
     }
 
-    /// Whether `connection` has a row in its answer. An MPTCP connection has none: its subflows
-    /// are TCP sockets of the kernel's tables and have theirs (RFC 8684 section 2).
+    /// Whether `connection` has a row in its table. An MPTCP connection has none: its subflows are
+    /// TCP sockets of the kernel's tables and have rows (RFC 8684 section 2).
     pub(super) fn is_about(self, connection: &Connection) -> bool {
         let is_kind = match (self, connection.socket.protocol) {
             (_, Protocol::Tcp) | (Self::GetListeningEndpoints, Protocol::Udp) => true,

@@ -1,13 +1,13 @@
-//! A row: one end of a socket and one process that holds it.
+//! A row: one end of a socket and one process that owns it.
 //!
-//! The one idea: a socket that several processes hold has several rows, because a row has room for
-//! one pid and choosing one of them would be a guess.
+//! A socket with several owners has several rows, because a row has one pid and any choice among
+//! them would be arbitrary.
 
 use std::sync::Arc;
 
 use conns_core::model::{Connection, Endpoint, Family, Owner, Process, Protocol, unmapped};
 
-/// One row of an answer, in types; columns make cells of it.
+/// One row of a table, typed; columns read cells from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The address family on the wire: that of `local`.
@@ -22,11 +22,11 @@ pub struct Row {
     pub latency_ms: Option<u32>,
     /// Data segments lost of those sent in whole percent, 0 to 100; `None` if unknown.
     pub loss_percent: Option<u8>,
-    /// The process that holds it; `None` if unknown, or if no process can.
+    /// The process that owns it; `None` if unknown, or if the kernel itself does.
     pub process: Option<Arc<Process>>,
 }
 
-/// Adds the rows of `connection`: one for each process that holds it, or one without a process.
+/// Adds the rows of `connection`: one for each owner, or one without a process.
 pub(super) fn push_rows(rows: &mut Vec<Row>, connection: &Connection) {
     let socket = &connection.socket;
     let local = plain(socket.local);
@@ -41,22 +41,22 @@ pub(super) fn push_rows(rows: &mut Vec<Row>, connection: &Connection) {
     };
     match processes(connection).as_slice() {
         [] => rows.push(row),
-        held => rows.extend(
-            held.iter().map(|process| Row { process: Some(Arc::clone(process)), ..row.clone() }),
+        owners => rows.extend(
+            owners.iter().map(|process| Row { process: Some(Arc::clone(process)), ..row.clone() }),
         ),
     }
 }
 
-/// The processes that hold it, by pid; each once, however many descriptors it holds it by.
+/// The processes that own it, by pid; each once, however many descriptors it has.
 fn processes(connection: &Connection) -> Vec<&Arc<Process>> {
-    let held: &[Owner] = connection.owners.value().map_or(&[], |held| held);
-    let mut processes: Vec<_> = held.iter().map(|owner| &owner.process).collect();
+    let owners: &[Owner] = connection.owners.value().map_or(&[], |owners| owners);
+    let mut processes: Vec<_> = owners.iter().map(|owner| &owner.process).collect();
     processes.sort_by_key(|process| process.pid);
     processes.dedup_by_key(|process| process.pid);
     processes
 }
 
-/// The end as it is on the wire: an IPv4-mapped address speaks IPv4 (RFC 3493 section 3.7).
+/// The end as on the wire: traffic of an IPv4-mapped address is IPv4 (RFC 3493 section 3.7).
 fn plain(end: Endpoint) -> Endpoint {
     Endpoint { address: unmapped(end.address), ..end }
 }
@@ -65,13 +65,13 @@ fn whole_ms(us: u32) -> u32 {
     us / 1000 + u32::from(us % 1000 >= 500)
 }
 
-/// Rounded, and held to a percentage: retransmitted handshake segments are retransmissions, but
-/// not data segments, so that a young connection may count more of the former
+/// Rounded and clamped to 100: retransmitted handshake segments are retransmissions, but not data
+/// segments, so that a young connection may count more of the former
 /// (`tcp_create_openreq_child` and `__tcp_retransmit_skb`, Linux 6.12).
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "held to 0..=100 just before"
+    reason = "clamped to 0..=100 just before"
 )]
 fn whole_percent(percent: f64) -> u8 {
     percent.round().clamp(0.0, 100.0) as u8

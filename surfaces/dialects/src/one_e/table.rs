@@ -1,14 +1,12 @@
-//! A table as 1E answers it: columns with a name and a type, and rows.
-//!
-//! The one idea: a row is read through its columns only, so no surface knows a column by name.
+//! A table of 1E: columns with a name and a type, and rows.
 
 use std::borrow::Cow;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::Row;
+use super::row::Row;
 
-/// The type of a column, in 1E's words.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColumnType {
     /// Text.
@@ -35,9 +33,9 @@ pub struct Column {
     pub name: &'static str,
     /// Its type.
     pub ty: ColumnType,
-    /// Whether it may hold no value.
+    /// Whether it may be null.
     pub nullable: bool,
-    /// What it means here.
+    /// Its meaning here.
     pub meaning: &'static str,
     pub(super) read: fn(&Row) -> Cell<'_>,
 }
@@ -57,7 +55,7 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
     /// A value of a [`ColumnType::Int`].
     Int(i64),
-    /// No value: not known, or there is none.
+    /// Not known, or there is no value.
     Null,
 }
 
@@ -71,17 +69,17 @@ impl Serialize for Cell<'_> {
     }
 }
 
-/// The answer of a method. Serialized, an array of objects.
+/// The result of a method. Serializes as an array of objects.
 #[derive(Debug, Clone)]
 pub struct Table {
-    /// Its columns, in their order.
+    /// Its columns, in order.
     pub columns: &'static [Column],
     /// Its rows.
     pub rows: Vec<Row>,
 }
 
 impl Table {
-    /// Its rows, each to be read through the columns.
+    /// Its rows, each read through the columns.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.rows.iter().map(|row| Record { columns: self.columns, row })
     }
@@ -93,7 +91,7 @@ impl Serialize for Table {
     }
 }
 
-/// One row seen through its table's columns. Serialized, an object with every column as a key.
+/// One row, read through the columns. Serializes as an object with every column as a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     columns: &'static [Column],

@@ -113,9 +113,9 @@ const ANSWERED: &[(&str, &str)] = &[
 
 #[test]
 fn requests_are_answered_as_the_specification_says() {
-    let service = sample::service(&[]);
+    let server = sample::server(&[]);
     for (sent, expected) in ANSWERED {
-        let answer = sample::line(&service, sent);
+        let answer = sample::line(&server, sent);
         assert!(answer.starts_with(expected), "{sent}\n{answer}\n{expected}");
         assert_eq!(answer.is_empty(), expected.is_empty(), "{sent}\n{answer}");
         if !answer.is_empty() {
@@ -126,11 +126,11 @@ fn requests_are_answered_as_the_specification_says() {
 
 #[test]
 fn http_carries_the_same_answers() {
-    let service = sample::service(&[]);
+    let server = sample::server(&[]);
     for (sent, _) in ANSWERED.iter().filter(|(sent, _)| !sent.trim().is_empty()) {
-        let response = sample::http(&service, post("/", sent));
+        let response = sample::http(&server, post("/", sent));
         let answer = sample::joined(response.body());
-        assert_eq!(answer, sample::line(&service, sent));
+        assert_eq!(answer, sample::line(&server, sent));
         let status = if answer.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
         assert_eq!(response.status(), status, "{sent}");
         let json =
@@ -138,22 +138,22 @@ fn http_carries_the_same_answers() {
         assert_eq!(json, !answer.is_empty(), "{sent}");
     }
     // A body is a message, and nothing is none.
-    let response = sample::http(&service, post("", ""));
+    let response = sample::http(&server, post("", ""));
     assert_eq!(response.status(), StatusCode::OK);
     assert!(sample::joined(response.body()).contains("-32700"));
 }
 
 #[test]
 fn http_takes_posts_to_the_root_only() {
-    let service = sample::service(&[]);
+    let server = sample::server(&[]);
     let call = r#"{"jsonrpc":"2.0","method":"getConnections","id":1}"#;
     for method in [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS, Method::HEAD] {
         let request = Request::builder().method(&method).uri("/").body(call).expect("a request");
-        let response = sample::http(&service, request);
+        let response = sample::http(&server, request);
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
         assert_eq!(response.headers()["allow"], "POST");
     }
-    let response = sample::http(&service, post("/getConnections", call));
+    let response = sample::http(&server, post("/getConnections", call));
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
 }
 
@@ -164,28 +164,31 @@ fn post<'a>(uri: &str, body: &'a str) -> Request<&'a str> {
 
 #[test]
 fn a_batch_has_its_bound() {
-    let service = sample::service(&[]);
+    let server = sample::server(&[]);
     let call = r#"{"jsonrpc":"2.0","method":"getConnections","id":1}"#;
     let batch = |length: usize| format!("[{}]", vec![call; length].join(","));
     let answer: Vec<serde_json::Value> =
-        serde_json::from_str(&sample::line(&service, &batch(MAX_BATCH))).expect("an array");
+        serde_json::from_str(&sample::line(&server, &batch(MAX_BATCH))).expect("an array");
     assert_eq!(answer.len(), MAX_BATCH);
-    let answer = sample::line(&service, &batch(MAX_BATCH + 1));
+    let answer = sample::line(&server, &batch(MAX_BATCH + 1));
     assert!(answer.starts_with(r#"{"jsonrpc":"2.0","error":{"code":-32600,"#), "{answer}");
     assert!(answer.contains("101 requests in a batch, at most 100"), "{answer}");
 }
 
 #[test]
 fn what_is_too_long_is_said_so() {
-    let service = sample::service(&[]);
-    assert_eq!((service.lines().longest_line(), service.http().longest_body()), (65_536, 65_536));
+    let server = sample::server(&[]);
+    assert_eq!(
+        (server.service.lines().longest_line(), server.service.http().longest_body()),
+        (65_536, 65_536)
+    );
     assert_eq!(MAX_BYTES, 65_536);
-    let outcome = service.lines().line_too_long();
+    let outcome = server.service.lines().line_too_long();
     assert!(outcome.close);
     let expected = "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Invalid Request\",\
                     \"data\":\"longer than 65536 bytes; send smaller batches\"},\"id\":null}\n";
     assert_eq!(sample::joined(&outcome.pieces), expected);
-    let HttpOutcome::Answer(response) = service.http().body_too_long() else {
+    let HttpOutcome::Answer(response) = server.service.http().body_too_long() else {
         unreachable!("this dialect never hangs up")
     };
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -194,7 +197,7 @@ fn what_is_too_long_is_said_so() {
 
 #[test]
 fn the_deepest_nesting_of_a_line_is_answered() {
-    let service = sample::service(&[]);
+    let server = sample::server(&[]);
     let half = MAX_BYTES / 2 - 40;
     let nest = format!("{}{}", "[".repeat(half), "]".repeat(half));
     let calls = [
@@ -206,14 +209,15 @@ fn the_deepest_nesting_of_a_line_is_answered() {
         "{\"a\":".repeat(MAX_BYTES / 5),
     ];
     for call in calls {
-        let answer = sample::line(&service, &call);
+        let answer = sample::line(&server, &call);
         assert!(answer.contains(r#""code":-32"#), "{answer}");
     }
 }
 
 #[test]
 fn bytes_that_are_no_text_are_no_json() {
-    let outcome = sample::service(&[]).lines().answer(b"{\"jsonrpc\":\"\xff\"}", &sample::cache());
+    let server = sample::server(&[]);
+    let outcome = server.service.lines().answer(b"{\"jsonrpc\":\"\xff\"}", &server.cache);
     assert!(sample::joined(&outcome.pieces).contains("-32700"));
 }
 
@@ -222,7 +226,7 @@ proptest! {
     fn whatever_is_sent_the_answer_is_nothing_or_one_line_of_json(
         sent in r#"[\[{]?("(jsonrpc|method|params|id)":("2.0"|"getConnection"|1|null|\[|\{|\]|\}|,){0,2},?){0,5}[\]}]?"#
     ) {
-        let answer = sample::line(&sample::service(&[]), &sent);
+        let answer = sample::line(&sample::server(&[]), &sent);
         if !answer.is_empty() {
             prop_assert!(serde_json::from_str::<&RawValue>(&answer).is_ok(), "{}", answer);
         }
@@ -233,7 +237,7 @@ proptest! {
         for id in [serde_json::Value::from(id).to_string(), number.to_string()] {
             let sent = format!(r#"{{"jsonrpc":"2.0","method":"getConnections","id":{id}}}"#);
             let expected = format!(r#"{{"jsonrpc":"2.0","result":[],"id":{id}}}"#);
-            prop_assert_eq!(sample::line(&sample::service(&[]), &sent), expected);
+            prop_assert_eq!(sample::line(&sample::server(&[]), &sent), expected);
         }
     }
 }

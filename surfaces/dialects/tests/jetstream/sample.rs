@@ -1,40 +1,35 @@
-//! Made-up transfers: no transfer service exists yet, so that the shape is tested with these.
+//! Sample transfers: no transfer service exists yet.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conns_core::model::{Health, Snapshot, Update};
-use conns_dialects::jetstream::{
-    ConnectError, Connection, EncryptedConnectionState, Options, Service, Transfers,
-};
+use conns_core::model::{EncryptionState, Snapshot, Transfer, TransferError, Update};
+use conns_dialects::jetstream::{Options, Service};
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, Pieces, ResponseCache};
 use http::{Request, Response};
 
-/// Transfers that do not change.
-pub(crate) struct Fixed(pub(crate) Arc<[Connection]>);
-
-impl Transfers for Fixed {
-    fn connections(&self, _update: &Update) -> Arc<[Connection]> {
-        Arc::clone(&self.0)
-    }
+/// A service and an update with transfers.
+pub(crate) struct Server {
+    pub(crate) service: Service,
+    pub(crate) cache: ResponseCache,
 }
 
-/// A connection with a value in every field.
-pub(crate) fn full(id: &str) -> Connection {
-    Connection {
+/// A transfer with a value in every field.
+pub(crate) fn full(id: &str) -> Transfer {
+    Transfer {
         connection_id: id.to_owned(),
         destination_ip: "192.0.2.10".parse().expect("an address"),
         destination_port: 8886,
         destination_public_key: Some("uQhc0W2h+M=".to_owned()),
-        encrypted_connection_state: EncryptedConnectionState::Connected,
+        encrypted_connection_state: EncryptionState::Connected,
         encryption_enabled: true,
         last_destination_server_id: Some("5b0f".to_owned()),
         last_destination_server_uid: Some("7a11".to_owned()),
-        last_error: Some(ConnectError::NotAuthorized),
+        last_error: Some(TransferError::NotAuthorized),
         last_error_message: Some("the destination does not know the key \"k\"".to_owned()),
-        last_recv_time: Some(1_477_934_856_594_315),
-        last_send_time: Some(1_477_934_856_594_300),
-        num_transfers_queued: 3,
+        last_received_wall_us: Some(1_477_934_856_594_315),
+        last_sent_wall_us: Some(1_477_934_856_594_300),
+        transfers_queued: 3,
         rate_controller_active: true,
         rate_control_method: "delay".to_owned(),
         relay_ip: Some("2001:db8::7".parse().expect("an address")),
@@ -42,33 +37,33 @@ pub(crate) fn full(id: &str) -> Connection {
         round_trip_time_ms: Some(80.25),
         sender_ip: Some("198.51.100.4".parse().expect("an address")),
         sender_port: Some(40_001),
-        send_rate: 500_000,
-        send_rate_average: Some(192_300.5),
-        send_rate_average_window: Some(193_000.0),
-        send_rate_max: Some(1_000_000),
-        send_rate_min: 1000,
-        snapshot_time: 1_477_934_857_000_000,
-        socket_recv_buffer_size: Some(425_984),
-        socket_send_buffer_size: Some(212_992),
+        send_rate_kbit_per_s: 500_000,
+        send_rate_average_kbit_per_s: Some(192_300.5),
+        send_rate_recent_kbit_per_s: Some(193_000.0),
+        send_rate_max_kbit_per_s: Some(1_000_000),
+        send_rate_min_kbit_per_s: 1000,
+        at_wall_us: 1_477_934_857_000_000,
+        socket_receive_buffer_bytes: Some(425_984),
+        socket_send_buffer_bytes: Some(212_992),
     }
 }
 
-/// A connection of which nothing is known that may be unknown.
-pub(crate) fn bare(id: &str) -> Connection {
-    Connection {
+/// A transfer with every optional field unknown.
+pub(crate) fn bare(id: &str) -> Transfer {
+    Transfer {
         connection_id: id.to_owned(),
         destination_ip: "2001:db8::9".parse().expect("an address"),
         destination_port: 9000,
         destination_public_key: None,
-        encrypted_connection_state: EncryptedConnectionState::Disconnected,
+        encrypted_connection_state: EncryptionState::Disconnected,
         encryption_enabled: false,
         last_destination_server_id: None,
         last_destination_server_uid: None,
         last_error: None,
         last_error_message: None,
-        last_recv_time: None,
-        last_send_time: None,
-        num_transfers_queued: 0,
+        last_received_wall_us: None,
+        last_sent_wall_us: None,
+        transfers_queued: 0,
         rate_controller_active: false,
         rate_control_method: "delay".to_owned(),
         relay_ip: None,
@@ -76,57 +71,58 @@ pub(crate) fn bare(id: &str) -> Connection {
         round_trip_time_ms: None,
         sender_ip: None,
         sender_port: None,
-        send_rate: 10_000,
-        send_rate_average: None,
-        send_rate_average_window: None,
-        send_rate_max: None,
-        send_rate_min: 0,
-        snapshot_time: 1_477_934_857_000_000,
-        socket_recv_buffer_size: None,
-        socket_send_buffer_size: None,
+        send_rate_kbit_per_s: 10_000,
+        send_rate_average_kbit_per_s: None,
+        send_rate_recent_kbit_per_s: None,
+        send_rate_max_kbit_per_s: None,
+        send_rate_min_kbit_per_s: 0,
+        at_wall_us: 1_477_934_857_000_000,
+        socket_receive_buffer_bytes: None,
+        socket_send_buffer_bytes: None,
     }
 }
 
-/// A service of these connections.
-pub(crate) fn service(connections: &[Connection]) -> Service {
-    Service::new(Options {
-        host_name: Some("host7".to_owned()),
-        api_port: Some(8886),
-        transfers: Arc::new(Fixed(connections.into())),
-        ..Options::default()
-    })
+/// The options of a server.
+pub(crate) fn options() -> Options {
+    Options { host_name: Some("host7".to_owned()), api_port: Some(8886), ..Options::default() }
 }
 
-/// A beat of an agent that sees nothing.
-pub(crate) fn cache() -> ResponseCache {
-    ResponseCache::new(Arc::new(Update {
+/// A server with these transfers.
+pub(crate) fn server(transfers: &[Transfer]) -> Server {
+    let update = Update {
         instance: 0xfe,
         snapshot: Arc::new(Snapshot { sequence: 1, ..Snapshot::default() }),
-        closed: Arc::default(),
         closed_complete_since: 1,
-        events: Arc::default(),
-        events_complete_since: 0,
-        health: Health::default(),
+        transfers: transfers.into(),
         ..Update::default()
-    }))
+    };
+    Server { service: Service::new(options()), cache: ResponseCache::new(Arc::new(update)) }
+}
+
+/// The JSON of one transfer.
+pub(crate) fn record(transfer: Transfer) -> String {
+    let list = line(&server(&[transfer]), r#"{"jsonrpc":"2.0","method":"getConnections","id":1}"#);
+    let record = list.strip_prefix(r#"{"jsonrpc":"2.0","result":["#).expect("a list");
+    record.strip_suffix(r#"],"id":1}"#).expect("its end").to_owned()
 }
 
 pub(crate) fn joined(pieces: &Pieces) -> String {
     String::from_utf8(pieces.concat()).expect("an answer is UTF-8")
 }
 
-/// What is answered to a line, without its end.
-pub(crate) fn line(service: &Service, sent: &str) -> String {
-    let outcome = service.lines().answer(sent.as_bytes(), &cache());
+/// The answer to a line, without its end.
+pub(crate) fn line(server: &Server, sent: &str) -> String {
+    let outcome = server.service.lines().answer(sent.as_bytes(), &server.cache);
     assert!(!outcome.close, "{sent}");
     let answer = joined(&outcome.pieces);
     assert_eq!(answer.matches('\n').count(), usize::from(!answer.is_empty()), "{answer}");
     answer.trim_end_matches('\n').to_owned()
 }
 
-/// What is answered to a request.
-pub(crate) fn http(service: &Service, request: Request<&str>) -> Response<Pieces> {
-    match service.http().answer(&request.map(|body| Bytes::from(body.to_owned())), &cache()) {
+/// The answer to a request.
+pub(crate) fn http(server: &Server, request: Request<&str>) -> Response<Pieces> {
+    let request = request.map(|body| Bytes::from(body.to_owned()));
+    match server.service.http().answer(&request, &server.cache) {
         HttpOutcome::Answer(response) => response,
         HttpOutcome::Hangup => unreachable!("this dialect never hangs up"),
     }

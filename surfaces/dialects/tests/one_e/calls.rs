@@ -147,7 +147,7 @@ fn a_call_that_is_too_long_is_refused_without_repeating_it() {
     let longest = format!("{:MAX_BYTES$}", "Network.GetConnections();");
     assert_eq!(Method::parse(&longest), Ok(Method::GetConnections));
     let error = Method::parse(&format!("{longest} ")).expect_err("one byte too many");
-    assert_eq!(error.fault(), &CallFault::TooLong);
+    assert_eq!(error.fault(), &CallFault::TooLong { limit: MAX_BYTES });
     assert_eq!(
         error.to_string(),
         "call longer than 256 bytes; a call is written `Network.GetConnections();`"

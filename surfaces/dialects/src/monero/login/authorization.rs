@@ -1,11 +1,11 @@
 //! The fields of an `Authorization: Digest` (RFC 7616 section 3.4).
 //!
-//! The one idea: as strict as the node about the fields it knows and about any other.
+//! As strict as the node about known and unknown fields.
 
-/// Longest header read, bytes. Those of real clients have some hundred.
-const LONGEST: usize = 4096;
+/// Longest header accepted, bytes. Real ones have a few hundred.
+const MAX_HEADER: usize = 4096;
 
-/// What a client says. What it leaves out is empty.
+/// The fields of a header. Absent ones are empty.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Authorization {
     pub(super) algorithm: Vec<u8>,
@@ -21,9 +21,9 @@ pub(super) struct Authorization {
 }
 
 impl Authorization {
-    /// Reads a header; `None` if it is of another scheme, or not written as it must be.
+    /// Parses a header; `None` if it has another scheme or is malformed.
     pub(super) fn parse(header: &[u8]) -> Option<Self> {
-        if header.len() > LONGEST {
+        if header.len() > MAX_HEADER {
             return None;
         }
         let (scheme, mut rest) = header.trim_ascii().split_at_checked(6)?;
@@ -62,7 +62,7 @@ impl Authorization {
         Some(())
     }
 
-    /// How often the nonce was used, this time included; none as RFC 2069 has it.
+    /// The number of uses of the nonce, this one included; `None` without `qop` (RFC 2069).
     pub(super) fn count(&self) -> Option<u32> {
         if self.qop.is_empty() {
             return None;
@@ -71,7 +71,7 @@ impl Authorization {
     }
 }
 
-/// A quoted string, escapes left in it as the digest wants them, or a token; and what follows.
+/// A quoted string with its escapes, which the digest includes, or a token; and the rest.
 fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if let [b'"', text @ ..] = text {
         let mut is_escaped = false;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_well_written_is_none() {
+    fn a_malformed_header_is_none() {
         for header in [
             "",
             "Digest",

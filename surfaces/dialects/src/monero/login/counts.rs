@@ -1,25 +1,25 @@
-//! Which counts of which nonces have been used.
+//! The used counts of nonces.
 //!
-//! The one idea: nonces are numbered, so what was forgotten of old ones is one number: those below
-//! it are refused unless they are still in the table.
+//! Nonces have ascending serial numbers: those below `forgotten_below` are refused unless they are
+//! still in the table.
 
 use std::collections::BTreeMap;
 
-/// Most nonces whose counts are kept. A client uses one for all of its requests; the oldest goes
-/// first, and its client is told that it is stale.
-const MOST: usize = 1024;
+/// Most nonces in the table. A client uses one for all its requests. The oldest is evicted first, and
+/// its client receives `stale=true`.
+const MAX_NONCES: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// The last count by the nonce's serial number.
     last: BTreeMap<u64, u32>,
-    /// Nonces below it that are not in the table were in it once, or came too late.
+    /// Nonces below this that are not in the table were evicted or came too late.
     forgotten_below: u64,
 }
 
 impl Counts {
-    /// Takes a count, which must be higher than all before it with this nonce; without a count
-    /// (RFC 2069) a nonce is good for once.
+    /// Accepts a count that is higher than all before it with this nonce; without a count (RFC 2069)
+    /// a nonce is accepted once.
     pub(super) fn take(&mut self, serial: u64, count: Option<u32>) -> bool {
         match self.last.get_mut(&serial) {
             Some(last) => {
@@ -30,7 +30,7 @@ impl Counts {
             None if serial < self.forgotten_below => false,
             None => {
                 self.last.insert(serial, count.unwrap_or(u32::MAX));
-                if self.last.len() > MOST
+                if self.last.len() > MAX_NONCES
                     && let Some((oldest, _)) = self.last.pop_first()
                 {
                     self.forgotten_below = oldest + 1;
@@ -43,10 +43,10 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, MOST};
+    use super::{Counts, MAX_NONCES};
 
     #[test]
-    fn a_count_is_taken_once_and_only_upwards() {
+    fn a_count_is_accepted_once_and_only_upwards() {
         let mut counts = Counts::default();
         assert!(counts.take(7, Some(1)));
         assert!(!counts.take(7, Some(1)));
@@ -59,13 +59,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_refused() {
+    fn an_evicted_nonce_is_refused() {
         let mut counts = Counts::default();
-        let most = MOST as u64;
+        let most = MAX_NONCES as u64;
         for serial in 0..=most {
             assert!(counts.take(serial, Some(1)));
         }
-        assert_eq!(counts.last.len(), MOST);
+        assert_eq!(counts.last.len(), MAX_NONCES);
         assert!(!counts.take(0, Some(1)));
         assert!(!counts.take(0, Some(2)));
         assert!(counts.take(1, Some(2)));

@@ -1,11 +1,14 @@
 //! Strings, numbers and words of a request's JSON.
 //!
-//! The one idea: a token ends before a byte that is not of it, so that the last bytes of a body are
-//! never a whole one.
+//! A number or word ends before a byte that is not part of it, so that it cannot be the last bytes of
+//! a body.
 
-use super::NotJson;
 use crate::monero::entry::Entry;
 use crate::monero::number;
+
+/// The body is not JSON, not even to the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::monero) struct NotJson;
 
 /// A value that is no object and no array.
 #[derive(Debug, PartialEq)]
@@ -14,7 +17,7 @@ pub(super) enum Scalar {
     Null,
 }
 
-/// Bytes, and how far they are read.
+/// Bytes and the position in them.
 pub(super) struct Tokens<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -25,25 +28,25 @@ impl<'a> Tokens<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// The next byte; then it is read.
+    /// Reads the next byte.
     pub(super) fn next(&mut self) -> Option<u8> {
         let byte = self.bytes.get(self.at).copied()?;
         self.at += 1;
         Some(byte)
     }
 
-    /// How many bytes are read.
+    /// The number of bytes read.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// Whether nothing but white space follows from `start` to the end.
+    /// Whether only white space follows from `start` to the end.
     pub(super) fn is_white_from(&self, start: usize) -> bool {
         let rest = self.bytes.get(start..).unwrap_or_default();
         rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c))
     }
 
-    /// The value that begins with `first`, which has been read.
+    /// The value that starts with `first`, which has been read.
     pub(super) fn scalar(&mut self, first: u8) -> Result<Scalar, NotJson> {
         Ok(Scalar::Entry(match first {
             b'"' => Entry::Text(self.string()?),
@@ -63,15 +66,15 @@ impl<'a> Tokens<'a> {
         }))
     }
 
-    /// The byte just read and those behind it that are `part` of the same; another must follow.
+    /// The byte just read and those after it for which `part` holds; another byte must follow.
     fn token(&mut self, part: impl Fn(u8) -> bool) -> Result<&'a [u8], NotJson> {
         let rest = self.bytes.get(self.at - 1..).unwrap_or_default();
-        let behind = rest.iter().skip(1).position(|byte| !part(*byte)).ok_or(NotJson)?;
-        self.at += behind;
-        rest.get(..=behind).ok_or(NotJson)
+        let length = rest.iter().skip(1).position(|byte| !part(*byte)).ok_or(NotJson)?;
+        self.at += length;
+        rest.get(..=length).ok_or(NotJson)
     }
 
-    /// The text behind a quote, which has been read, up to the next.
+    /// The text between a quote, which has been read, and the next.
     pub(super) fn string(&mut self) -> Result<Vec<u8>, NotJson> {
         let mut text = Vec::new();
         loop {
@@ -96,7 +99,7 @@ impl<'a> Tokens<'a> {
                 text.extend_from_slice(self.character()?.encode_utf8(&mut utf8).as_bytes());
                 return Ok(());
             }
-            // Unknown escapes mean themselves, as those of quote and slash do.
+            // Unknown escapes stand for the letter itself, as those of quote and slash do.
             byte => byte,
         });
         Ok(())

@@ -1,6 +1,5 @@
-//! The three interfaces of a media server, and how each frames an answer.
-//!
-//! The one idea: each reads a command line, however it came, and asks the same commands.
+//! The three interfaces of a media server: each reads a command line in its own way, runs the same
+//! commands, and frames the reply.
 
 use std::sync::Arc;
 
@@ -11,21 +10,23 @@ use bytes::Bytes;
 use conns_core::model::Update;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SERVER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
+use percent_encoding::percent_decode_str;
 
-use super::State;
 use super::command::{Reply, answer};
 use super::line::{Call, LONGEST_LINE};
 use super::print::{Form, LINE_END, escape};
-use crate::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces, ResponseCache};
+use super::state::State;
+use crate::cache::ResponseCache;
+use crate::shell::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces};
 
 /// Ends an answer in JSON.
 const TRAILER: &[u8] = b"\r\n\r\n";
-/// Longest body read, bytes. No command reads it; a client that posts may send a form.
+/// Longest body read, bytes. The commands ignore it; a client may POST a form.
 const LONGEST_BODY: usize = 16 * 1024;
 
 const X_POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
-/// Reads Base64 with or without the `=` at its end, as OpenSSL's reader and its callers do.
+/// Decodes Base64 with or without padding, as OpenSSL does.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -33,12 +34,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A line ends at CR and at LF; of CR LF the second ends an empty line, which asks nothing.
+/// A line ends at CR and at LF; the LF of CR LF ends an empty line, which has no reply.
 fn ends_line(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
 
-/// Closing without a word is what RMS does with a line too long.
+/// RMS closes the connection on a line that is too long, without a reply.
 fn line_too_long() -> LineOutcome {
     LineOutcome { pieces: Vec::new(), close: true }
 }
@@ -65,7 +66,7 @@ impl LineDialect for JsonCli {
         let close = reply.closes;
         let mut pieces = json(reply, &call);
         if self.0.options.length_prefix {
-            // Beyond what four bytes can say nothing helps; a list is far from it.
+            // A list is far from 4 GiB.
             let length = u32::try_from(length(&pieces)).unwrap_or(u32::MAX);
             pieces.insert(0, Bytes::copy_from_slice(&length.to_be_bytes()));
         }
@@ -81,7 +82,7 @@ impl LineDialect for JsonCli {
     }
 }
 
-/// The interface for people, over TCP.
+/// The ASCII interface over TCP.
 #[derive(Debug)]
 pub(super) struct AsciiCli(pub(super) Arc<State>);
 
@@ -117,9 +118,9 @@ pub(super) struct Http(pub(super) Arc<State>);
 
 impl HttpDialect for Http {
     fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
-        let is_read = matches!(*request.method(), Method::GET | Method::POST);
+        let is_supported = matches!(*request.method(), Method::GET | Method::POST);
         let line = command_line(request.uri());
-        if !is_read || line.len() > LONGEST_LINE {
+        if !is_supported || line.len() > LONGEST_LINE {
             return HttpOutcome::Hangup;
         }
         let call = Call::parse(&line);
@@ -149,15 +150,16 @@ impl HttpDialect for Http {
     }
 }
 
-/// The command line a request means: the last segment of its path, and what the first argument of
-/// its query says in Base64, up to the end of a line.
+/// The command line of a request: the last segment of its path, and the first argument of its query
+/// decoded from Base64, up to the end of a line.
 fn command_line(uri: &http::Uri) -> Vec<u8> {
     let command = uri.path().rsplit('/').next().unwrap_or_default();
     let mut line = command.as_bytes().to_vec();
     let query = uri.query().unwrap_or_default();
     let first = query.split('&').next().unwrap_or_default();
     if let Some((_, value)) = first.split_once('=') {
-        let mut encoded = percent_decoded(value);
+        // Not form decoding: `+` is a letter of Base64.
+        let mut encoded: Vec<u8> = percent_decode_str(value).collect();
         // Some encoders break lines.
         encoded.retain(|byte| !byte.is_ascii_whitespace());
         let parameters = BASE64.decode(encoded).unwrap_or_default();
@@ -167,27 +169,7 @@ fn command_line(uri: &http::Uri) -> Vec<u8> {
     line
 }
 
-/// `text` with each `%XX` (RFC 3986 section 2.1) read; `+` is no space, for it is a letter of Base64.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let escaped = after
-            .first_chunk::<2>()
-            .filter(|_| *first == b'%')
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.push(escaped.unwrap_or(*first));
-        rest = match escaped {
-            Some(_) => after.get(2..).unwrap_or_default(),
-            None => after,
-        };
-    }
-    decoded
-}
-
-/// An answer in JSON with its trailer; keys in ASCII order.
+/// A reply as JSON with its trailer; keys in ASCII order.
 fn json(reply: Reply, call: &Call) -> Pieces {
     let mut tail = Vec::with_capacity(128);
     tail.extend_from_slice(b",\"description\":\"");
@@ -203,13 +185,13 @@ fn json(reply: Reply, call: &Call) -> Pieces {
     vec![Bytes::from_static(b"{\"data\":"), reply.data, tail.into()]
 }
 
-/// An answer for people.
+/// A reply of the ASCII interface.
 fn text(reply: Reply) -> Pieces {
-    let said: &[u8] =
+    let result: &[u8] =
         if reply.is_success { b"Command entered successfully!" } else { b"Command failed!" };
-    let head = [said, LINE_END, reply.description.as_bytes(), LINE_END].concat();
+    let head = [result, LINE_END, reply.description.as_bytes(), LINE_END].concat();
     if reply.is_success {
-        // Not a pair of line ends: this is what the server sends.
+        // Not a pair of `LINE_END`: these are the bytes RMS sends.
         vec![head.into(), reply.data, Bytes::from_static(b"\n\r\n")]
     } else {
         vec![head.into(), Bytes::from_static(LINE_END)]
@@ -234,7 +216,7 @@ mod tests {
         let cases = [
             ("/getConnectionInfo?params=aWQ9NzE=", "getConnectionInfo id=71"),
             ("/a/b/getConnectionInfo?anything=aWQ9NzE=&params=aWQ9NzI=", "getConnectionInfo id=71"),
-            // Padding is escaped, left out, or followed by the line end of an encoder.
+            // Padding is escaped, absent, or followed by the line end of an encoder.
             ("/x?p=aWQ9NzE%3D", "x id=71"),
             ("/x?p=aWQ9NzE", "x id=71"),
             ("/x?p=aWQ9%0ANzE=%0a", "x id=71"),
@@ -242,7 +224,7 @@ mod tests {
             ("/x?p=aT1+fg==", "x i=~~"),
             // Only one command comes with a request.
             ("/x?p=aWQ9NzEKcXVpdA==", "x id=71"),
-            // What is not Base64 says nothing.
+            // Invalid Base64 is no parameters.
             ("/x?p=id=71", "x "),
             ("/x?p", "x"),
             ("/x?", "x"),
@@ -252,13 +234,6 @@ mod tests {
         ];
         for (uri, expected) in cases {
             assert_eq!(line(uri), expected, "{uri}");
-        }
-    }
-
-    #[test]
-    fn a_percent_sign_without_two_digits_is_itself() {
-        for (text, expected) in [("%41%4a", "AJ"), ("%", "%"), ("%4", "%4"), ("%+1%zz", "%+1%zz")] {
-            assert_eq!(percent_decoded(text), expected.as_bytes(), "{text}");
         }
     }
 }
