@@ -92,14 +92,14 @@ fn ended(at: Moment, duration: Option<Known<u64>>, how: CloseReason) -> Known<Cl
 }
 
 fn hear(tracker: &mut Tracker, lifecycle_events: Vec<LifecycleEvent>) -> Vec<Arc<Event>> {
-    tracker.hear(lifecycle_events);
+    tracker.apply_events(lifecycle_events);
     tracker.take_events()
 }
 
 fn look(tracker: &mut Tracker, sockets: Vec<SocketSample>, at: Moment) -> Snapshot {
     let rows =
         Observation::new(Source::SockDiag, at).with_sockets(sockets).with_owners(Arc::default());
-    tracker.fold(vec![rows])
+    tracker.apply(vec![rows])
 }
 
 fn only(snapshot: &Snapshot) -> &Connection {
@@ -225,7 +225,7 @@ fn time_wait_of_which_nobody_told_has_ended_in_a_way_that_is_not_known() {
     assert_eq!(only(&row).closed, Known::NotApplicable);
     // Where somebody tells, it is because it was over before.
     let mut tracker = tracker();
-    tracker.hear(vec![]);
+    tracker.apply_events(vec![]);
     let row = look(&mut tracker, vec![socket(1, State::TimeWait, 0)], ms(0));
     assert_eq!(only(&row).closed, Known::Unknown(Unknown::BeganBefore));
     assert_eq!(only(&row).opened, Known::Unknown(Unknown::BeganBefore));
@@ -246,7 +246,7 @@ fn one_that_was_there_before_is_told_with_its_holders_and_what_its_end_alone_tel
     let of_all = Observation::new(Source::Ebpf, ms(0))
         .with_sockets(vec![socket(1, State::Established, 10)])
         .with_owners(owner_table.into());
-    let before = tracker.fold(vec![of_all]);
+    let before = tracker.apply(vec![of_all]);
     assert_eq!(held(only(&before)), Some(vec![(20, Some(4))]));
     // The process has closed it, the kernel has not done with it: a look then finds no holder.
     let mut orphan = socket(1, State::FinWait1, 10);
@@ -435,7 +435,7 @@ fn descriptors_come_before_whoever_opened_it() {
         let all = Observation::new(Source::Ebpf, ms(second * 1000))
             .with_sockets(rows)
             .with_owners(Arc::clone(&owner_table));
-        let seen = tracker.fold(vec![all]).connections;
+        let seen = tracker.apply(vec![all]).connections;
         assert_eq!(held(&seen[0]), Some(vec![(20, Some(9))]));
         assert_eq!(held(&seen[1]), Some(vec![(77, None)]));
         assert_eq!(seen[2].owners, Known::Unknown(Unknown::NoOwnerFound));
@@ -451,7 +451,7 @@ fn events_come_with_a_look_as_well_and_are_heard_before_its_rows() {
         0,
     )]);
     let events = Observation::new(Source::Ebpf, ms(1000)).with_lifecycle(vec![opened(1, ms(900))]);
-    let snapshot = tracker.fold(vec![rows, events]);
+    let snapshot = tracker.apply(vec![rows, events]);
     assert_eq!(only(&snapshot).stats.age_us, told(100_000));
     assert_eq!(tracker.take_events().len(), 1);
     assert!(tracker.take_events().is_empty());
@@ -500,7 +500,7 @@ fn beyond_the_bound_every_event_is_told_and_that_is_said() {
     let mut tracker = tracker();
     let many = 262_144 + 10;
     for cookie in 0..many {
-        tracker.hear(vec![opened(cookie, ms(1))]);
+        tracker.apply_events(vec![opened(cookie, ms(1))]);
         assert_eq!(tracker.take_events().len(), 1);
     }
     let [loss] = &tracker.take_refusals()[..] else { panic!("one loss") };

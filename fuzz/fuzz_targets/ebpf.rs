@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         (Facts::Sockets(rows), 2_000_000),
         (Facts::Sockets(Vec::new()), u64::MAX),
     ] {
-        look_at(&tracker.fold(say(facts, us)).connections);
+        look_at(&tracker.apply(say(facts, us)).connections);
         let events: Vec<_> =
             tracker.take_events().iter().map(|event| event.connection.clone()).collect();
         look_at(&events);

@@ -143,7 +143,7 @@ fn cache() -> ResponseCache {
         facts: vec![Facts::Sockets(sockets)],
         losses: Vec::new(),
     };
-    let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
+    let snapshot = Tracker::new(Retention::None).apply(vec![observation]);
     assert!(snapshot.connections.len() >= 5, "the corpus has sockets");
     ResponseCache::new(Arc::new(Update {
         instance: 1,

@@ -113,7 +113,7 @@ impl Tracker {
 
     /// Joins what the sources say of one moment. Where two sources tell of the same socket, the
     /// one given first is believed. Events are heard before rows are read, whatever their order.
-    pub fn fold(&mut self, observations: Vec<Observation>) -> Snapshot {
+    pub fn apply(&mut self, observations: Vec<Observation>) -> Snapshot {
         let mut at = Moment::default();
         let mut tables: Vec<Vec<SocketSample>> = Vec::new();
         let mut told = None;
@@ -128,7 +128,7 @@ impl Tracker {
                 told = Some((owners, observation.source));
             }
             if let Some(lifecycle) = observation.lifecycle {
-                self.hear(lifecycle);
+                self.apply_events(lifecycle);
             }
         }
         // What was said before and is said again needs no new joining.

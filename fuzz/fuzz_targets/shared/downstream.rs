@@ -11,7 +11,7 @@ use conns_core::track::{Retention, Tracker};
 
 /// Folds them as `conns list` does, and as a watching `conns` does over and over.
 pub(crate) fn downstream(sockets: &[SocketSample]) {
-    let once = Tracker::new(Retention::None).fold(observations(sockets.to_vec(), at(0)));
+    let once = Tracker::new(Retention::None).apply(observations(sockets.to_vec(), at(0)));
     look_at(&once.connections);
     arrange(&once.connections);
 
@@ -26,7 +26,7 @@ pub(crate) fn downstream(sockets: &[SocketSample]) {
         (backward, 22_000_000),
         (sockets.to_vec(), u64::MAX),
     ] {
-        look_at(&watching.fold(observations(rows, at(us))).connections);
+        look_at(&watching.apply(observations(rows, at(us))).connections);
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Unmet {
 impl Tracker {
     /// Takes what happened since the last call, oldest first. What comes of it is for
     /// [`Tracker::take_events`].
-    pub fn hear(&mut self, lifecycle_events: Vec<LifecycleEvent>) {
+    pub fn apply_events(&mut self, lifecycle_events: Vec<LifecycleEvent>) {
         self.told.is_listening = true;
         self.told.events.reserve(lifecycle_events.len());
         for lifecycle_event in lifecycle_events {
