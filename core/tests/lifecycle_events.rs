@@ -138,7 +138,7 @@ fn one_that_opened_and_closed_between_two_looks_is_in_its_events_with_everything
     assert_eq!(last.connection.bytes_in().get(), Some(0));
     assert_eq!(last.connection.verdict.class, Class::Healthy);
     let after = look(&mut tracker, vec![], ms(2000));
-    assert!(after.connections.is_empty() && tracker.gone().is_empty());
+    assert!(after.connections.is_empty() && tracker.removed().is_empty());
 }
 
 #[test]
@@ -164,19 +164,19 @@ fn one_a_look_saw_keeps_its_number_and_leaves_the_table_with_its_final_measures(
 
     let ended = look(&mut tracker, vec![socket(1, State::TimeWait, 0)], ms(2000));
     let ended = only(&ended).clone();
-    assert!(tracker.gone().is_empty());
+    assert!(tracker.removed().is_empty());
     assert_eq!(ended.stats.serial, seen.stats.serial);
     assert_eq!(ended.closed.get().unwrap().at, ms(1700));
     assert_eq!(ended.direction, told(Direction::Inbound));
     assert_eq!((ended.stats.changed_sequence, ended.owners), (3, Known::NotApplicable));
 
     look(&mut tracker, vec![], ms(62_000));
-    let [gone] = tracker.gone() else { panic!("{:?}", tracker.gone()) };
+    let [gone] = tracker.removed() else { panic!("{:?}", tracker.removed()) };
     assert_eq!((gone.id, gone.closed.get().unwrap().at), (id(1), ms(1700)));
-    let told = gone.told.as_ref().unwrap();
+    let told = gone.final_event.as_ref().unwrap();
     assert_eq!(told.connection.bytes_out().get(), Some(999));
     look(&mut tracker, vec![], ms(63_000));
-    assert!(tracker.gone().is_empty());
+    assert!(tracker.removed().is_empty());
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn time_wait_of_one_no_look_saw_alive_knows_how_it_came_and_ended() {
     assert_eq!(row.opened.value().unwrap().at, ms(500));
     assert_eq!(row.closed.get().unwrap().at, ms(501));
     look(&mut tracker, vec![], ms(61_000));
-    let told = tracker.gone()[0].told.as_ref().unwrap();
+    let told = tracker.removed()[0].final_event.as_ref().unwrap();
     assert_eq!(told.connection.bytes_out().get(), Some(7));
 }
 
@@ -344,7 +344,7 @@ fn a_failed_attempt_has_an_end_and_no_age_and_only_silence_is_judged() {
     assert_eq!(silent.verdict.class, Class::HandshakeFailing);
     assert!(silent.verdict.why(&silent.socket).contains("nothing answered"));
     look(&mut tracker, vec![], ms(130_500));
-    assert_eq!(tracker.gone()[0].closed.get().unwrap().how, CloseReason::Refused);
+    assert_eq!(tracker.removed()[0].closed.get().unwrap().how, CloseReason::Refused);
 }
 
 #[test]
@@ -358,16 +358,16 @@ fn a_socket_that_connects_anew_is_another_connection_and_inherits_nothing() {
     assert_ne!(first.stats.serial, second.stats.serial);
     assert_eq!(second.closed, Known::NotApplicable);
     assert_eq!((second.stats.first_sequence, second.stats.first_seen), (2, ms(700)));
-    let [gone] = tracker.gone() else { panic!("{:?}", tracker.gone()) };
+    let [gone] = tracker.removed() else { panic!("{:?}", tracker.removed()) };
     assert_eq!(gone.closed.get().unwrap().how, CloseReason::Refused);
-    assert_eq!(gone.told.as_ref().unwrap().connection.stats.serial, first.stats.serial);
+    assert_eq!(gone.final_event.as_ref().unwrap().connection.stats.serial, first.stats.serial);
 
     // Not told yet: the row itself shows life long after the end.
     hear(&mut tracker, vec![closed(1, Some(ms(700)), ms(1500), 1)]);
     let third = look(&mut tracker, vec![socket(1, State::SynSent, 0)], ms(3000));
     assert_ne!(only(&third).stats.serial, second.stats.serial);
     assert_eq!(only(&third).closed, Known::NotApplicable);
-    assert_eq!(tracker.gone().len(), 1);
+    assert_eq!(tracker.removed().len(), 1);
 }
 
 #[test]

@@ -242,11 +242,13 @@ fn marks_are_the_highest_of_all_looks_and_slots_stay_while_nothing_moves() {
 fn a_serial_is_given_once_and_what_is_gone_is_named() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     let first = fold_one(&mut tracker, socket(7, 0, 0), at(1));
-    assert!(tracker.gone().is_empty());
+    assert!(tracker.removed().is_empty());
     let second = fold_one(&mut tracker, socket(8, 0, 0), at(2));
-    let gone: Vec<_> = tracker.gone().iter().map(|gone| gone.id).collect();
+    let gone: Vec<_> = tracker.removed().iter().map(|gone| gone.id).collect();
     assert_eq!(gone, [first.socket.id]);
-    assert!(tracker.gone()[0].closed.value().is_none() && tracker.gone()[0].told.is_none());
+    assert!(
+        tracker.removed()[0].closed.value().is_none() && tracker.removed()[0].final_event.is_none()
+    );
     let back = fold_one(&mut tracker, socket(7, 0, 0), at(3));
     let serials = [first, second, back].map(|connection| connection.stats.serial);
     assert_eq!(serials, [1, 2, 3]);
@@ -284,7 +286,7 @@ fn whatever_comes_and_goes_in_whatever_order_each_keeps_its_number_while_it_is_t
         }
         let rows = cookies.iter().map(|cookie| socket(*cookie, 0, 0)).collect();
         let snapshot = tracker.apply(vec![sockets(rows, at(second))]);
-        let mut gone: Vec<u64> = tracker.gone().iter().map(|gone| gone.id.cookie).collect();
+        let mut gone: Vec<u64> = tracker.removed().iter().map(|gone| gone.id.cookie).collect();
         let mut expected: Vec<u64> =
             serials.keys().copied().filter(|cookie| !cookies.contains(cookie)).collect();
         gone.sort_unstable();

@@ -46,7 +46,7 @@ pub struct Removed {
     /// How it ended, where that was told.
     pub closed: Known<Closed>,
     /// The event that told of its end, with its final measures.
-    pub told: Option<Arc<Event>>,
+    pub final_event: Option<Arc<Event>>,
 }
 
 /// Folds observations into snapshots.
@@ -107,7 +107,7 @@ impl Tracker {
 
     /// The connections that an earlier fold had and the last one had not.
     #[must_use]
-    pub fn gone(&self) -> &[Removed] {
+    pub fn removed(&self) -> &[Removed] {
         &self.gone
     }
 
@@ -234,7 +234,11 @@ impl Tracker {
             self.remembered.retain(|id, kept| {
                 let is_here = kept.met_in == sequence;
                 if !is_here {
-                    gone.push(Removed { id: *id, closed: kept.closed(), told: ends.remove(id) });
+                    gone.push(Removed {
+                        id: *id,
+                        closed: kept.closed(),
+                        final_event: ends.remove(id),
+                    });
                 }
                 is_here
             });

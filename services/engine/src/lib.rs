@@ -255,13 +255,13 @@ impl Engine {
         before: Option<&Snapshot>,
         now: &Snapshot,
     ) -> Vec<Arc<Event>> {
-        let gone = self.tracker.gone();
+        let gone = self.tracker.removed();
         self.differences.as_mut().map_or_else(Vec::new, |d| d.tell(before, now, gone))
     }
 
     /// What the last look did not show any more.
     pub(crate) fn gone(&self) -> &[Removed] {
-        self.tracker.gone()
+        self.tracker.removed()
     }
 
     /// Opens the tables and what tells of holders anew; those in use are kept if that fails.

@@ -154,8 +154,8 @@ impl Tracker {
     /// Lets go of a remembered connection whose socket has begun another one.
     pub(super) fn replace(&mut self, id: SocketId) {
         if let Some(kept) = self.remembered.remove(&id) {
-            let told = self.told.ends.remove(&id);
-            self.told.replaced.push(Removed { id, closed: kept.closed(), told });
+            let final_event = self.told.ends.remove(&id);
+            self.told.replaced.push(Removed { id, closed: kept.closed(), final_event });
         }
     }
 

@@ -23,7 +23,7 @@ impl Stage {
         let at = Moment { monotonic_us: self.latest.at.monotonic_us + 1_000_000, wall_us: 0 };
         let rows = Observation::new(Source::Ebpf, at).with_sockets(sockets);
         let snapshot = self.tracker.apply(vec![rows]);
-        self.log.add(&self.latest, &snapshot, self.tracker.gone());
+        self.log.add(&self.latest, &snapshot, self.tracker.removed());
         self.latest = snapshot;
     }
 }
