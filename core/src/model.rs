@@ -45,7 +45,7 @@ pub use socket::{
     Protocol, Queues, Socket, SocketId, SocketMemory, State, Timer, TimerKind, UdpPeer, UdpTraffic,
 };
 pub use socket_sample::SocketSample;
-pub use stats::{Peaks, Rates, Stats};
+pub use stats::{Peaks, Rates, Stats, Totals};
 pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoField, TcpInfoUnit};
 pub use time::Moment;
 pub use transfer::{EncryptionState, Transfer, TransferError};

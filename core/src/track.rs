@@ -1,19 +1,31 @@
-//! Observations become connections over time: joined with their holders, their direction, their
-//! rates and the verdict.
+//! Observations become connections over time: joined with their owners, their direction, their rates
+//! and the verdict.
 //!
-//! The one idea: a [`Tracker`] is told observations and answers with a [`Snapshot`]; two trackers
-//! told the same answer the same. What it is told between looks, it answers with [`Event`]s.
+//! A [`Tracker`] turns observations into a [`Snapshot`], and the events between them into [`Event`]s.
+//! Invariant: two trackers with the same input have the same output.
 //!
 //! [`Snapshot`]: crate::model::Snapshot
 //! [`Event`]: crate::model::Event
 
-mod course;
+mod applications;
+mod assemble;
+mod counters;
 mod direction;
-mod join;
-mod sample;
+mod event;
+mod gauges;
+mod history;
+mod lifecycle;
+mod owners;
+mod pending;
+mod precedence;
+mod shown;
+mod slab;
 mod slots;
 mod stats;
 mod tracker;
 mod verdict;
+mod window;
 
+pub use precedence::{FieldGroup, PRECEDENCE, outranks};
 pub use tracker::{Removed, Retention, Tracker};
+pub use verdict::{judge, judge_closed};

@@ -92,14 +92,14 @@ fn ended(at: Moment, duration: Option<Known<u64>>, how: CloseReason) -> Known<Cl
 }
 
 fn hear(tracker: &mut Tracker, lifecycle_events: Vec<LifecycleEvent>) -> Vec<Arc<Event>> {
-    tracker.hear(lifecycle_events);
+    tracker.apply_events(lifecycle_events);
     tracker.take_events()
 }
 
 fn look(tracker: &mut Tracker, sockets: Vec<SocketSample>, at: Moment) -> Snapshot {
     let rows =
         Observation::new(Source::SockDiag, at).with_sockets(sockets).with_owners(Arc::default());
-    tracker.fold(vec![rows])
+    tracker.apply(vec![rows])
 }
 
 fn only(snapshot: &Snapshot) -> &Connection {
@@ -138,7 +138,7 @@ fn one_that_opened_and_closed_between_two_looks_is_in_its_events_with_everything
     assert_eq!(last.connection.bytes_in().get(), Some(0));
     assert_eq!(last.connection.verdict.class, Class::Healthy);
     let after = look(&mut tracker, vec![], ms(2000));
-    assert!(after.connections.is_empty() && tracker.gone().is_empty());
+    assert!(after.connections.is_empty() && tracker.removed().is_empty());
 }
 
 #[test]
@@ -164,19 +164,19 @@ fn one_a_look_saw_keeps_its_number_and_leaves_the_table_with_its_final_measures(
 
     let ended = look(&mut tracker, vec![socket(1, State::TimeWait, 0)], ms(2000));
     let ended = only(&ended).clone();
-    assert!(tracker.gone().is_empty());
+    assert!(tracker.removed().is_empty());
     assert_eq!(ended.stats.serial, seen.stats.serial);
     assert_eq!(ended.closed.get().unwrap().at, ms(1700));
     assert_eq!(ended.direction, told(Direction::Inbound));
     assert_eq!((ended.stats.changed_sequence, ended.owners), (3, Known::NotApplicable));
 
     look(&mut tracker, vec![], ms(62_000));
-    let [gone] = tracker.gone() else { panic!("{:?}", tracker.gone()) };
+    let [gone] = tracker.removed() else { panic!("{:?}", tracker.removed()) };
     assert_eq!((gone.id, gone.closed.get().unwrap().at), (id(1), ms(1700)));
-    let told = gone.told.as_ref().unwrap();
+    let told = gone.final_event.as_ref().unwrap();
     assert_eq!(told.connection.bytes_out().get(), Some(999));
     look(&mut tracker, vec![], ms(63_000));
-    assert!(tracker.gone().is_empty());
+    assert!(tracker.removed().is_empty());
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn time_wait_of_one_no_look_saw_alive_knows_how_it_came_and_ended() {
     assert_eq!(row.opened.value().unwrap().at, ms(500));
     assert_eq!(row.closed.get().unwrap().at, ms(501));
     look(&mut tracker, vec![], ms(61_000));
-    let told = tracker.gone()[0].told.as_ref().unwrap();
+    let told = tracker.removed()[0].final_event.as_ref().unwrap();
     assert_eq!(told.connection.bytes_out().get(), Some(7));
 }
 
@@ -225,7 +225,7 @@ fn time_wait_of_which_nobody_told_has_ended_in_a_way_that_is_not_known() {
     assert_eq!(only(&row).closed, Known::NotApplicable);
     // Where somebody tells, it is because it was over before.
     let mut tracker = tracker();
-    tracker.hear(vec![]);
+    tracker.apply_events(vec![]);
     let row = look(&mut tracker, vec![socket(1, State::TimeWait, 0)], ms(0));
     assert_eq!(only(&row).closed, Known::Unknown(Unknown::BeganBefore));
     assert_eq!(only(&row).opened, Known::Unknown(Unknown::BeganBefore));
@@ -246,7 +246,7 @@ fn one_that_was_there_before_is_told_with_its_holders_and_what_its_end_alone_tel
     let of_all = Observation::new(Source::Ebpf, ms(0))
         .with_sockets(vec![socket(1, State::Established, 10)])
         .with_owners(owner_table.into());
-    let before = tracker.fold(vec![of_all]);
+    let before = tracker.apply(vec![of_all]);
     assert_eq!(held(only(&before)), Some(vec![(20, Some(4))]));
     // The process has closed it, the kernel has not done with it: a look then finds no holder.
     let mut orphan = socket(1, State::FinWait1, 10);
@@ -344,7 +344,7 @@ fn a_failed_attempt_has_an_end_and_no_age_and_only_silence_is_judged() {
     assert_eq!(silent.verdict.class, Class::HandshakeFailing);
     assert!(silent.verdict.why(&silent.socket).contains("nothing answered"));
     look(&mut tracker, vec![], ms(130_500));
-    assert_eq!(tracker.gone()[0].closed.get().unwrap().how, CloseReason::Refused);
+    assert_eq!(tracker.removed()[0].closed.get().unwrap().how, CloseReason::Refused);
 }
 
 #[test]
@@ -358,16 +358,16 @@ fn a_socket_that_connects_anew_is_another_connection_and_inherits_nothing() {
     assert_ne!(first.stats.serial, second.stats.serial);
     assert_eq!(second.closed, Known::NotApplicable);
     assert_eq!((second.stats.first_sequence, second.stats.first_seen), (2, ms(700)));
-    let [gone] = tracker.gone() else { panic!("{:?}", tracker.gone()) };
+    let [gone] = tracker.removed() else { panic!("{:?}", tracker.removed()) };
     assert_eq!(gone.closed.get().unwrap().how, CloseReason::Refused);
-    assert_eq!(gone.told.as_ref().unwrap().connection.stats.serial, first.stats.serial);
+    assert_eq!(gone.final_event.as_ref().unwrap().connection.stats.serial, first.stats.serial);
 
     // Not told yet: the row itself shows life long after the end.
     hear(&mut tracker, vec![closed(1, Some(ms(700)), ms(1500), 1)]);
     let third = look(&mut tracker, vec![socket(1, State::SynSent, 0)], ms(3000));
     assert_ne!(only(&third).stats.serial, second.stats.serial);
     assert_eq!(only(&third).closed, Known::NotApplicable);
-    assert_eq!(tracker.gone().len(), 1);
+    assert_eq!(tracker.removed().len(), 1);
 }
 
 #[test]
@@ -435,7 +435,7 @@ fn descriptors_come_before_whoever_opened_it() {
         let all = Observation::new(Source::Ebpf, ms(second * 1000))
             .with_sockets(rows)
             .with_owners(Arc::clone(&owner_table));
-        let seen = tracker.fold(vec![all]).connections;
+        let seen = tracker.apply(vec![all]).connections;
         assert_eq!(held(&seen[0]), Some(vec![(20, Some(9))]));
         assert_eq!(held(&seen[1]), Some(vec![(77, None)]));
         assert_eq!(seen[2].owners, Known::Unknown(Unknown::NoOwnerFound));
@@ -451,7 +451,7 @@ fn events_come_with_a_look_as_well_and_are_heard_before_its_rows() {
         0,
     )]);
     let events = Observation::new(Source::Ebpf, ms(1000)).with_lifecycle(vec![opened(1, ms(900))]);
-    let snapshot = tracker.fold(vec![rows, events]);
+    let snapshot = tracker.apply(vec![rows, events]);
     assert_eq!(only(&snapshot).stats.age_us, told(100_000));
     assert_eq!(tracker.take_events().len(), 1);
     assert!(tracker.take_events().is_empty());
@@ -500,7 +500,7 @@ fn beyond_the_bound_every_event_is_told_and_that_is_said() {
     let mut tracker = tracker();
     let many = 262_144 + 10;
     for cookie in 0..many {
-        tracker.hear(vec![opened(cookie, ms(1))]);
+        tracker.apply_events(vec![opened(cookie, ms(1))]);
         assert_eq!(tracker.take_events().len(), 1);
     }
     let [loss] = &tracker.take_refusals()[..] else { panic!("one loss") };

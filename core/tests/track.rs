@@ -35,7 +35,7 @@ fn sockets(sockets: Vec<SocketSample>, now: Moment) -> Observation {
 }
 
 fn fold_one(tracker: &mut Tracker, socket: SocketSample, now: Moment) -> Connection {
-    let Snapshot { mut connections, .. } = tracker.fold(vec![sockets(vec![socket], now)]);
+    let Snapshot { mut connections, .. } = tracker.apply(vec![sockets(vec![socket], now)]);
     assert_eq!(connections.len(), 1);
     connections.remove(0)
 }
@@ -66,7 +66,7 @@ fn a_row_that_did_not_change_is_shared_and_shows_the_time_that_has_passed() {
     };
     let shown = |row: &SocketSample| {
         let Snapshot { connections, .. } =
-            Tracker::new(Retention::None).fold(vec![sockets(vec![row.clone()], at(10))]);
+            Tracker::new(Retention::None).apply(vec![sockets(vec![row.clone()], at(10))]);
         let names = ["idle", "last_ack_recv", "last_data_sent", "timer_expires", "rtt"];
         names.map(|name| field(&connections[0], name))
     };
@@ -122,7 +122,7 @@ fn a_socket_met_twice_in_one_pass_is_one_connection() {
     moved.state = State::CloseWait;
     let mut tracker = Tracker::new(Retention::None);
     let twice = sockets(vec![socket(7, 0, 0), moved, socket(8, 0, 0)], at(1));
-    let snapshot = tracker.fold(vec![twice]);
+    let snapshot = tracker.apply(vec![twice]);
     let seen: Vec<_> =
         snapshot.connections.iter().map(|c| (c.socket.id.cookie, c.socket.state)).collect();
     assert_eq!(seen, [(7, State::Established), (8, State::Established)]);
@@ -149,7 +149,7 @@ fn every_holder_is_named_and_none_where_none_was_found() {
     };
     let fold = |unreadable| {
         let rows = sockets(vec![socket(1, 0, 0), socket(2, 0, 0)], at(1));
-        Tracker::new(Retention::None).fold(vec![rows, owners(unreadable)]).connections
+        Tracker::new(Retention::None).apply(vec![rows, owners(unreadable)]).connections
     };
     let found = fold(0);
     let named: Vec<_> = found[0]
@@ -162,7 +162,7 @@ fn every_holder_is_named_and_none_where_none_was_found() {
     assert_eq!(named, [(20, Some(3)), (20, Some(9)), (21, Some(4))]);
     assert_eq!(found[1].owners, Known::Unknown(Unknown::NoOwnerFound));
     assert_eq!(fold(3)[1].owners, Known::Unknown(Unknown::NotPrivileged));
-    let alone = Tracker::new(Retention::None).fold(vec![sockets(vec![socket(1, 0, 0)], at(1))]);
+    let alone = Tracker::new(Retention::None).apply(vec![sockets(vec![socket(1, 0, 0)], at(1))]);
     assert_eq!(alone.connections[0].owners, Known::Unknown(Unknown::SourceFailed));
 }
 
@@ -188,7 +188,7 @@ fn whoever_sent_the_syn_has_one_more_byte_acknowledged() {
             listener.local = endpoint("0.0.0.0:443");
             rows.push(listener);
         }
-        Tracker::new(Retention::None).fold(vec![sockets(rows, at(1))]).connections[0]
+        Tracker::new(Retention::None).apply(vec![sockets(rows, at(1))]).connections[0]
             .direction
             .get()
     };
@@ -242,11 +242,13 @@ fn marks_are_the_highest_of_all_looks_and_slots_stay_while_nothing_moves() {
 fn a_serial_is_given_once_and_what_is_gone_is_named() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     let first = fold_one(&mut tracker, socket(7, 0, 0), at(1));
-    assert!(tracker.gone().is_empty());
+    assert!(tracker.removed().is_empty());
     let second = fold_one(&mut tracker, socket(8, 0, 0), at(2));
-    let gone: Vec<_> = tracker.gone().iter().map(|gone| gone.id).collect();
+    let gone: Vec<_> = tracker.removed().iter().map(|gone| gone.id).collect();
     assert_eq!(gone, [first.socket.id]);
-    assert!(tracker.gone()[0].closed.value().is_none() && tracker.gone()[0].told.is_none());
+    assert!(
+        tracker.removed()[0].closed.value().is_none() && tracker.removed()[0].final_event.is_none()
+    );
     let back = fold_one(&mut tracker, socket(7, 0, 0), at(3));
     let serials = [first, second, back].map(|connection| connection.stats.serial);
     assert_eq!(serials, [1, 2, 3]);
@@ -283,8 +285,8 @@ fn whatever_comes_and_goes_in_whatever_order_each_keeps_its_number_while_it_is_t
             cookies.reverse();
         }
         let rows = cookies.iter().map(|cookie| socket(*cookie, 0, 0)).collect();
-        let snapshot = tracker.fold(vec![sockets(rows, at(second))]);
-        let mut gone: Vec<u64> = tracker.gone().iter().map(|gone| gone.id.cookie).collect();
+        let snapshot = tracker.apply(vec![sockets(rows, at(second))]);
+        let mut gone: Vec<u64> = tracker.removed().iter().map(|gone| gone.id.cookie).collect();
         let mut expected: Vec<u64> =
             serials.keys().copied().filter(|cookie| !cookies.contains(cookie)).collect();
         gone.sort_unstable();

@@ -7,7 +7,7 @@
 #[path = "shared/downstream.rs"]
 mod downstream;
 
-use conns_core::model::{Facts, Observation, Source};
+use conns_core::model::{Observation, Source};
 use conns_core::track::{Retention, Tracker};
 use conns_ebpf::Records;
 use downstream::{at, downstream, read_all};
@@ -26,18 +26,16 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let rows: Vec<_> = events.iter().map(|lifecycle_event| lifecycle_event.socket.clone()).collect();
-    let observation = |facts, us| {
-        vec![Observation { source: Source::Ebpf, at: at(us), facts: vec![facts], losses: Vec::new() }]
-    };
+    let new = |us| Observation::new(Source::Ebpf, at(us));
     let mut tracker = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
-    for (facts, us) in [
-        (Facts::LifecycleEvents(events.clone()), 0),
-        (Facts::Sockets(rows.clone()), 1_000_000),
-        (Facts::LifecycleEvents(events), 2_000_000),
-        (Facts::Sockets(rows), 2_000_000),
-        (Facts::Sockets(Vec::new()), u64::MAX),
+    for observation in [
+        new(0).with_lifecycle(events.clone()),
+        new(1_000_000).with_sockets(rows.clone()),
+        new(2_000_000).with_lifecycle(events),
+        new(2_000_000).with_sockets(rows),
+        new(u64::MAX).with_sockets(Vec::new()),
     ] {
-        read_all(&tracker.fold(observation(facts, us)).connections);
+        read_all(&tracker.apply(vec![observation]).connections);
         let events: Vec<_> =
             tracker.take_events().iter().map(|event| event.connection.clone()).collect();
         read_all(&events);

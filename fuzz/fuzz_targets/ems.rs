@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use conns_core::model::{
-    Update, Facts, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
+    Update, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Retention, Tracker};
@@ -137,13 +137,9 @@ fn cache() -> ResponseCache {
             sockets.extend(reader.read(protocol, message.payload).map(SocketSample::from));
         }
     }
-    let observation = Observation {
-        source: Source::SockDiag,
-        at: Moment { monotonic_us: 1_000_000, wall_us: 1_800_000_000_000_000 },
-        facts: vec![Facts::Sockets(sockets)],
-        losses: Vec::new(),
-    };
-    let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
+    let at = Moment { monotonic_us: 1_000_000, wall_us: 1_800_000_000_000_000 };
+    let observation = Observation::new(Source::SockDiag, at).with_sockets(sockets);
+    let snapshot = Tracker::new(Retention::None).apply(vec![observation]);
     assert!(snapshot.connections.len() >= 5, "the corpus has sockets");
     ResponseCache::new(Arc::new(Update {
         instance: 1,

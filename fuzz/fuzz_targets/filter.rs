@@ -58,7 +58,7 @@ static CONNECTIONS: LazyLock<Vec<Connection>> = LazyLock::new(|| {
         }
     }
     let observation = Observation::new(Source::SockDiag, Moment::default()).with_sockets(sockets);
-    let connections = Tracker::new(Retention::None).fold(vec![observation]).connections;
+    let connections = Tracker::new(Retention::None).apply(vec![observation]).connections;
     assert!(connections.len() >= 5, "the corpus has sockets");
     connections
 });

@@ -93,7 +93,7 @@ static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
     let messages = wire::messages(datagram).flatten();
     let sockets = messages.flat_map(|message| reader.read(Protocol::Tcp, message.payload));
     let observation = Observation::new(Source::SockDiag, Moment::default()).with_sockets(sockets.map(SocketSample::from).collect());
-    let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
+    let snapshot = Tracker::new(Retention::None).apply(vec![observation]);
     assert!(!snapshot.connections.is_empty(), "the corpus has connections");
     ResponseCache::new(Arc::new(Update {
         instance: 1,

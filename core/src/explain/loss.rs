@@ -133,6 +133,10 @@ impl LossCause {
                 "{COUNT} closed connections beyond the bound of {bound} are listed without their \
                  final measures"
             ),
+            Self::ApplicationsFull { bound } => format!(
+                "{COUNT} decoded protocols are of connections beyond the bound of {bound} and are not \
+                 shown"
+            ),
             Self::EventsNotPublished { capacity } => format!(
                 "{COUNT} events were dropped before they were published: at most {capacity} are \
                  buffered"

@@ -1,4 +1,4 @@
-//! A connection: the kernel's socket joined with its holders, its history and the verdict.
+//! A connection: a socket of the kernel joined with its owners, its history and the verdict.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{
     Rates, SocketSample, State, Stats, TcpInfo, Unknown, Verdict,
 };
 
-/// Who opened a connection.
+/// Which end opened a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// The remote end connected to this machine.
@@ -32,23 +32,23 @@ impl Direction {
 /// One connection (or listening endpoint) at one moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Connection {
-    /// What the kernel says of the socket.
+    /// The socket as the kernel reports it.
     pub socket: SocketSample,
-    /// Every hold on it; several where a descriptor was inherited or passed on.
+    /// Every descriptor that refers to it; several where one was inherited or passed on.
     pub owners: Known<Arc<[Owner]>>,
-    /// Who opened it.
+    /// Which end opened it.
     pub direction: Known<Direction>,
-    /// How it came to be, where that was watched; not applicable to listeners and the like.
+    /// How it was opened, where an event reported it; not applicable to listeners.
     pub opened: Known<Arc<Opened>>,
-    /// How it ended; not applicable as long as it has not.
+    /// How it was closed; not applicable before.
     pub closed: Known<Closed>,
-    /// What became known of it by looking more than once.
+    /// What was derived from more than one sample.
     pub stats: Stats,
     /// The flow below the socket that this connection is; `None` if it is the socket itself.
     pub flow: Option<Arc<Flow>>,
     /// What it carries; not applicable to listeners.
     pub application: Known<Arc<Application>>,
-    /// What keeps it from being faster.
+    /// What limits it.
     pub verdict: Verdict,
 }
 
@@ -72,20 +72,20 @@ impl Connection {
         self.flow.as_ref().map(|flow| flow.remote).or(self.socket.remote)
     }
 
-    /// `tcp_info` of the socket as it was told, if it is a TCP socket and the kernel told it; for
-    /// what grows with time alone see [`SocketSample::since`].
+    /// `tcp_info` of the socket as it was reported, if it is a TCP socket and the kernel reports it.
+    /// [`SocketSample::since`] reads the fields that grow with time.
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpInfo> {
         self.socket.tcp.value()
     }
 
-    /// The first holder: lowest pid, then lowest descriptor.
+    /// The first owner: lowest pid, then lowest descriptor.
     #[must_use]
     pub fn first_owner(&self) -> Known<&Owner> {
-        self.owners.as_ref().and_then(Unknown::NoOwnerFound, |held| held.first())
+        self.owners.as_ref().and_then(Unknown::NoOwnerFound, |owners| owners.first())
     }
 
-    /// The process that holds it, if it is one alone, by however many descriptors.
+    /// The process that owns it, if it is only one, with any number of descriptors.
     #[must_use]
     pub fn only_process(&self) -> Option<&Arc<Process>> {
         let (first, rest) = self.owners.value()?.split_first()?;
@@ -100,8 +100,7 @@ impl Connection {
         self.socket.state == State::Established
     }
 
-    /// Whether it is an endpoint that waits for others: a listening TCP socket, or an unconnected
-    /// UDP socket with a port.
+    /// Whether it is a listening TCP socket, or an unconnected UDP socket with a port.
     #[must_use]
     pub fn is_listening(&self) -> bool {
         match self.socket.protocol {
@@ -113,18 +112,12 @@ impl Connection {
     /// Smoothed round trip time in microseconds (RFC 6298 SRTT); unknown before the first sample.
     #[must_use]
     pub fn rtt_us(&self) -> Known<u32> {
-        if !self.socket.state.carries_data() {
-            return Known::NotApplicable;
-        }
-        self.socket
-            .tcp
-            .as_ref()
-            .and_then(Unknown::KernelDoesNotTell, |tcp| tcp.rtt())
-            .and_then(Unknown::NothingMeasured, |us| (us > 0).then_some(us))
+        self.socket.rtt_us()
     }
 
     /// Loss in percent over the connection's life: retransmitted segments, less those the peer
-    /// reported as duplicates (RFC 2883), of all data segments sent. Unknown before the first.
+    /// reported as duplicates (RFC 2883), of all data segments sent. Unknown before the first. Uses
+    /// the widened counters once the kernel's have wrapped.
     #[must_use]
     pub fn loss_percent(&self) -> Known<f64> {
         let Known::Value(tcp, source) = self.socket.tcp.as_ref() else {
@@ -133,69 +126,51 @@ impl Connection {
         if !self.socket.state.carries_data() {
             return Known::NotApplicable;
         }
-        match (tcp.total_retrans(), tcp.data_segs_out()) {
-            (Some(_), Some(0)) => Known::Unknown(Unknown::NothingMeasured),
-            (Some(retransmitted), Some(sent)) => {
-                let lost = retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0));
-                // A repeated SYN counts as retransmitted, but is no data segment.
-                let percent = f64::from(lost) * 100.0 / f64::from(sent);
-                Known::Value(percent.min(100.0), source)
-            }
-            _ => Known::Unknown(Unknown::KernelDoesNotTell),
+        let (Some(retransmitted), Some(sent)) = (tcp.total_retrans(), tcp.data_segs_out()) else {
+            return Known::Unknown(Unknown::KernelDoesNotTell);
+        };
+        let lost = retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0));
+        let (lost, sent) = self.stats.totals.map_or((lost.into(), sent.into()), |totals| {
+            (totals.segments_lost, totals.segments_out)
+        });
+        if sent == 0 {
+            return Known::Unknown(Unknown::NothingMeasured);
         }
+        // A repeated SYN counts as retransmitted, but is no data segment.
+        Known::Value((lost as f64 * 100.0 / sent as f64).min(100.0), source)
     }
 
     /// Payload bytes sent: first transmissions only, so what the application wrote and the
     /// network was given at least once.
     #[must_use]
     pub fn bytes_out(&self) -> Known<u64> {
-        if let Some(flow) = &self.flow {
-            return Known::Value(flow.bytes_out, self.socket.source);
+        match &self.flow {
+            Some(flow) => Known::Value(flow.bytes_out, self.socket.source),
+            None => self.socket.bytes_out(),
         }
-        if let Known::Value(mptcp, source) = self.socket.mptcp {
-            return Known::from_option(mptcp.bytes_sent, source, Unknown::KernelDoesNotTell);
-        }
-        if self.socket.protocol == Protocol::Udp {
-            return self.socket.udp.as_ref().map(|udp| udp.bytes_out);
-        }
-        self.stream_counter(TcpInfo::payload_sent)
     }
 
-    /// Payload bytes received in order. The kernel counts the peer's FIN as one byte (its
-    /// `rcv_nxt` moves on); that one is taken off again.
+    /// Payload bytes received in order, without the one that the kernel counts for the peer's FIN.
     #[must_use]
     pub fn bytes_in(&self) -> Known<u64> {
-        if let Some(flow) = &self.flow {
-            return Known::Value(flow.bytes_in, self.socket.source);
+        match &self.flow {
+            Some(flow) => Known::Value(flow.bytes_in, self.socket.source),
+            None => self.socket.bytes_in(self.fin_received()),
         }
-        if let Known::Value(mptcp, source) = self.socket.mptcp {
-            return Known::from_option(mptcp.bytes_received, source, Unknown::KernelDoesNotTell);
-        }
-        if self.socket.protocol == Protocol::Udp {
-            return self.socket.udp.as_ref().map(|udp| udp.bytes_in);
-        }
-        let fin = u64::from(match self.closed {
+    }
+
+    /// Whether the peer's FIN was received, by the final event or else by the state.
+    fn fin_received(&self) -> bool {
+        match self.closed {
             Known::Value(closed, _) => closed.fin_received,
             _ => self.socket.state.has_received_fin(),
-        });
-        self.stream_counter(|tcp| Some(tcp.bytes_received()?.saturating_sub(fin)))
+        }
     }
 
-    fn stream_counter(&self, read: impl FnOnce(&TcpInfo) -> Option<u64>) -> Known<u64> {
-        self.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, read)
-    }
-
-    /// Microseconds since payload last went either way.
+    /// Microseconds since payload was last sent or received.
     #[must_use]
     pub fn idle_us(&self) -> Known<u64> {
-        if !self.socket.state.carries_data() {
-            return Known::NotApplicable;
-        }
-        self.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, |_| {
-            let sent = self.socket.since(TcpInfo::last_data_sent)?;
-            let received = self.socket.since(TcpInfo::last_data_recv)?;
-            Some(u64::from(sent.min(received)) * 1000)
-        })
+        self.socket.idle_us()
     }
 
     /// Microseconds since payload was last sent; unknown before the first.
@@ -242,15 +217,17 @@ impl Connection {
         })
     }
 
-    /// Connections that were waiting for `accept` and that this listener had to drop.
+    /// Connections that this listener dropped because its accept queue was full.
     #[must_use]
     pub fn overflows(&self) -> Known<u64> {
         if self.socket.state != State::Listen {
             return Known::NotApplicable;
         }
+        let widened = self.stats.totals.map(|totals| totals.drops);
         self.socket
             .memory
             .map(|memory| memory.drops)
             .and_then(Unknown::KernelDoesNotTell, |drops| drops.map(u64::from))
+            .map(|drops| widened.unwrap_or(drops))
     }
 }

@@ -1,11 +1,11 @@
-//! A value with the source that said it, or the reason why there is none.
+//! A value with its source, or the reason why there is none.
 //!
-//! The one idea: unknown is never zero, and "does not apply" is not "unknown".
+//! Invariant: unknown is never zero, and "does not apply" is not "unknown".
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Who said a value.
+/// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Source {
     /// The kernel's socket tables over netlink `sock_diag` (`linux/sock_diag.h`).
@@ -43,7 +43,7 @@ impl fmt::Display for Source {
 pub enum Unknown {
     /// This user may not read it.
     NotPrivileged,
-    /// The kernel answered a shorter structure than the field needs, or not this attribute.
+    /// The kernel's answer ends before the field, or lacks the attribute.
     KernelDoesNotTell,
     /// The source in use has no way to learn it.
     SourceCannotTell,
@@ -53,13 +53,13 @@ pub enum Unknown {
     NothingMeasured,
     /// Sources or rows disagree, so none of them is shown.
     Ambiguous,
-    /// No process that could be read holds it; it may be in flight, or have just been closed.
+    /// No process that could be read owns it; it may be in flight, or have just been closed.
     NoOwnerFound,
     /// The process ended while it was read.
     Vanished,
-    /// The source that would say it could not be read at all.
+    /// The source that reports it could not be read at all.
     SourceFailed,
-    /// It came to be before anybody watched.
+    /// It began before events were recorded.
     BeganBefore,
 }
 
@@ -67,20 +67,20 @@ impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotPrivileged => "not permitted to read it",
-            Self::KernelDoesNotTell => "this kernel does not tell",
-            Self::SourceCannotTell => "the source in use cannot tell",
+            Self::KernelDoesNotTell => "this kernel does not report it",
+            Self::SourceCannotTell => "the source in use does not report it",
             Self::NeedsTwoObservations => "needs a second observation",
             Self::NothingMeasured => "nothing measured yet",
             Self::Ambiguous => "ambiguous",
-            Self::NoOwnerFound => "no readable process holds it",
+            Self::NoOwnerFound => "no readable process owns it",
             Self::Vanished => "the process ended while it was read",
             Self::SourceFailed => "the source could not be read",
-            Self::BeganBefore => "it was there before it was watched",
+            Self::BeganBefore => "it began before events were recorded",
         })
     }
 }
 
-/// A value and who said it, or why it is missing.
+/// A value and its source, or why it is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Known<T> {
     /// The value and its source.

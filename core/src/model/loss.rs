@@ -240,6 +240,11 @@ pub enum LossCause {
         /// The bound.
         bound: u64,
     },
+    /// Application layers of connections beyond what is kept.
+    ApplicationsFull {
+        /// The bound.
+        bound: u64,
+    },
     /// Events dropped before they were published.
     EventsNotPublished {
         /// How many are buffered at most.
@@ -358,6 +363,7 @@ impl LossCause {
             | Self::HistoryFull { .. }
             | Self::PendingFull { .. }
             | Self::FinalMeasuresFull { .. }
+            | Self::ApplicationsFull { .. }
             | Self::EventsNotPublished { .. }
             | Self::ClosedForgotten { .. }
             | Self::OtherCauses { .. }

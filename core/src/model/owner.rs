@@ -1,4 +1,4 @@
-//! Who holds a socket: a process, seen once and shared by all the sockets it holds.
+//! The owners of a socket: processes, each read once and shared by all the sockets it owns.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Known, Unknown};
 
-/// A process that holds at least one socket.
+/// A process that owns at least one socket.
 ///
-/// Everything was read through one open descriptor of its `/proc` folder, so all of it is about
-/// the same process even when the pid is reused (proc(5)).
+/// All of it is read through one open descriptor of its `/proc` folder, so it is about the same
+/// process even when the pid is reused (proc(5)).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// The process id, as seen from the pid namespace `conns` runs in.
@@ -37,7 +37,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process of which nothing but its pid and name is known, because of `why`.
+    /// A process with a known pid and name; everything else is unknown because of `why`.
     #[must_use]
     pub fn bare(pid: u32, name: impl Into<Box<str>>, why: Unknown) -> Self {
         Self {
@@ -56,11 +56,11 @@ impl Process {
     }
 }
 
-/// One hold on a socket: a process and the descriptor by which it holds it.
+/// One owner of a socket: a process and its descriptor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Owner {
     /// The process.
     pub process: Arc<Process>,
-    /// The number of the file descriptor in that process; `None` where the system tells no number.
+    /// The number of the file descriptor in that process; `None` where the system reports none.
     pub descriptor: Option<u32>,
 }

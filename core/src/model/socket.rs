@@ -1,5 +1,5 @@
-//! One row of the kernel's socket tables: what `sock_diag` (or another source) says of a socket,
-//! before anybody knows who holds it or how it changed.
+//! One row of the kernel's socket tables: a socket as `sock_diag` or another source reports it, without
+//! owners and history.
 
 use std::sync::Arc;
 
@@ -40,9 +40,9 @@ impl Netns {
 pub struct SocketId {
     /// Inode of the network namespace.
     pub netns: u64,
-    /// `SO_COOKIE`; a source without cookies puts a digest of protocol and ends here. Of an MPTCP
-    /// connection it is a digest of its cookie and ends: the kernel gives all that a listener
-    /// accepts the listener's cookie, once that has one (`mptcp_sk_clone_init`, `net/mptcp`).
+    /// `SO_COOKIE`. A source without cookies puts a digest of protocol and ends here. For an MPTCP
+    /// connection it is a digest of its cookie and ends: the kernel gives all connections that a
+    /// listener accepts the listener's cookie, once that has one (`mptcp_sk_clone_init`, `net/mptcp`).
     pub cookie: u64,
 }
 
@@ -115,7 +115,7 @@ pub enum State {
     Listen = 10,
     /// Both have sent FIN at once.
     Closing = 11,
-    /// Bound to a port, neither connected nor listening (Linux 6.8 and later tell it).
+    /// Bound to a port, neither connected nor listening (reported since Linux 6.8).
     BoundInactive = 13,
 }
 
@@ -165,7 +165,7 @@ impl State {
         }
     }
 
-    /// The state a name means: as `ss`, the RFC or the kernel headers write it, in any case.
+    /// The state of this name, as `ss`, the RFC or the kernel headers write it, in any case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         let plain: String = name
@@ -278,11 +278,11 @@ pub struct Timer {
 /// Memory of a socket in bytes: `INET_DIAG_SKMEMINFO`, `SK_MEMINFO_*` in `linux/sock_diag.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SocketMemory {
-    /// Held by received packets, bookkeeping included.
+    /// Used by received packets, bookkeeping included.
     pub receive_bytes: u32,
-    /// Most that may be held by received packets (`SO_RCVBUF`).
+    /// Most that received packets may use (`SO_RCVBUF`).
     pub receive_limit_bytes: u32,
-    /// Held by packets handed to the network and not freed.
+    /// Used by packets passed to the network and not freed.
     pub send_bytes: u32,
     /// Most that may be queued to send (`SO_SNDBUF`).
     pub send_limit_bytes: u32,
@@ -290,9 +290,9 @@ pub struct SocketMemory {
     pub forward_bytes: u32,
     /// Queued to send, bookkeeping included.
     pub queued_bytes: u32,
-    /// Held by socket options.
+    /// Used by socket options.
     pub option_bytes: u32,
-    /// Held by packets that came while the application had the socket locked.
+    /// Used by packets that arrived while the application had the socket locked.
     pub backlog_bytes: u32,
     /// Packets (on a listener: connections) dropped, since Linux 4.7; a count.
     pub drops: Option<u32>,
@@ -326,7 +326,7 @@ pub struct DctcpState {
     pub total_acked_bytes: u32,
 }
 
-/// What the algorithm tells beyond its name.
+/// What the algorithm reports beyond its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CongestionDetail {
     /// Nothing.
@@ -359,7 +359,7 @@ pub struct MptcpState {
     pub bytes_received: Option<u64>,
 }
 
-/// What passed between a UDP socket and one peer since it was watched.
+/// Traffic between a UDP socket and one peer since counting started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UdpPeer {
     /// The peer.
@@ -368,29 +368,29 @@ pub struct UdpPeer {
     pub bytes_out: u64,
     /// Payload bytes received from it.
     pub bytes_in: u64,
-    /// Datagrams sent to it; several that were handed to the network at once count as one.
+    /// Datagrams sent to it; several passed to the network at once count as one.
     pub datagrams_out: u64,
     /// Datagrams received from it, merged ones counted as one.
     pub datagrams_in: u64,
 }
 
-/// What passed through a UDP socket since it was watched.
+/// Traffic of a UDP socket since counting started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UdpTraffic {
-    /// Payload bytes sent, to whomever.
+    /// Payload bytes sent, to all peers.
     pub bytes_out: u64,
-    /// Payload bytes received, from whomever.
+    /// Payload bytes received, from all peers.
     pub bytes_in: u64,
     /// The peers, most bytes first; bounded, so the least recent ones may be missing.
     pub peers: Arc<[UdpPeer]>,
 }
 
-/// One socket as a source told it.
+/// One socket as a source reported it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Socket {
     /// Its identity.
     pub id: SocketId,
-    /// Who told.
+    /// The source that reported it.
     pub source: Source,
     /// The namespace it lives in.
     pub netns: Arc<Netns>,
@@ -406,7 +406,7 @@ pub struct Socket {
     pub remote: Option<Endpoint>,
     /// Index of the interface it is bound to, or that its scope needs; 0 is none.
     pub interface: u32,
-    /// Inode in the socket file system; not applicable once no process can hold it.
+    /// Inode in the socket file system; not applicable once no process can own it.
     pub inode: Known<u64>,
     /// User id of its creator.
     pub uid: Known<u32>,
@@ -422,7 +422,7 @@ pub struct Socket {
     pub congestion: Known<Congestion>,
     /// Type of service / traffic class byte it sends (RFC 2474).
     pub tos: Known<u8>,
-    /// Firewall mark (`SO_MARK`), told to `CAP_NET_ADMIN` only.
+    /// Firewall mark (`SO_MARK`), reported to `CAP_NET_ADMIN` only.
     pub mark: Known<u32>,
     /// Id of the control group (v2) it was created in.
     pub cgroup_id: Known<u64>,
@@ -434,12 +434,12 @@ pub struct Socket {
     pub tcp: Known<TcpInfo>,
     /// MPTCP's own measures.
     pub mptcp: Known<MptcpState>,
-    /// What passed through a UDP socket; the kernel itself counts nothing.
+    /// Traffic of a UDP socket; the kernel itself counts none.
     pub udp: Known<UdpTraffic>,
 }
 
 impl Socket {
-    /// A socket of which only identity, protocol, state and local end are known; the rest is
+    /// A socket with a known identity, protocol, state and local end; the rest is
     /// unknown because of `why`, or not applicable.
     #[must_use]
     pub fn new(
@@ -480,6 +480,98 @@ impl Socket {
         }
     }
 
+    /// Whether `other` has the same values, apart from times that only grow or count down.
+    #[must_use]
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        // Lists every field, so that a new one is considered here.
+        let Self {
+            id,
+            source,
+            netns,
+            protocol,
+            family,
+            state,
+            local,
+            remote,
+            interface,
+            inode,
+            uid,
+            queues,
+            accept_queue,
+            timer,
+            memory,
+            congestion,
+            tos,
+            mark,
+            cgroup_id,
+            shutdown,
+            upper_layer,
+            tcp,
+            mptcp,
+            udp,
+        } = self;
+        let shown = |timer: Known<Timer>| timer.map(|timer| (timer.kind, timer.retransmits));
+        let same_tcp = match (tcp, &other.tcp) {
+            (Known::Value(tcp, _), Known::Value(other, _)) => tcp.shows_the_same(other),
+            (tcp, other) => tcp == other,
+        };
+        same_tcp
+            && *queues == other.queues
+            && *state == other.state
+            && shown(*timer) == shown(other.timer)
+            && *memory == other.memory
+            && *accept_queue == other.accept_queue
+            && *udp == other.udp
+            && *mptcp == other.mptcp
+            && *congestion == other.congestion
+            && (*id, *source, *protocol, *family)
+                == (other.id, other.source, other.protocol, other.family)
+            && (*local, *remote, *interface) == (other.local, other.remote, other.interface)
+            && (*inode, *uid, *tos, *mark) == (other.inode, other.uid, other.tos, other.mark)
+            && (*cgroup_id, *shutdown) == (other.cgroup_id, other.shutdown)
+            && *upper_layer == other.upper_layer
+            && *netns == other.netns
+    }
+
+    /// Smoothed round trip time in microseconds (RFC 6298 SRTT); unknown before the first sample.
+    #[must_use]
+    pub fn rtt_us(&self) -> Known<u32> {
+        if !self.state.carries_data() {
+            return Known::NotApplicable;
+        }
+        self.tcp
+            .as_ref()
+            .and_then(Unknown::KernelDoesNotTell, |tcp| tcp.rtt())
+            .and_then(Unknown::NothingMeasured, |us| (us > 0).then_some(us))
+    }
+
+    /// Payload bytes sent, first transmissions only.
+    #[must_use]
+    pub fn bytes_out(&self) -> Known<u64> {
+        if let Known::Value(mptcp, source) = self.mptcp {
+            return Known::from_option(mptcp.bytes_sent, source, Unknown::KernelDoesNotTell);
+        }
+        if self.protocol == Protocol::Udp {
+            return self.udp.as_ref().map(|udp| udp.bytes_out);
+        }
+        self.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, TcpInfo::payload_sent)
+    }
+
+    /// Payload bytes received in order. The kernel counts the peer's FIN as one byte (`rcv_nxt`
+    /// advances); it is subtracted if `fin_received`.
+    #[must_use]
+    pub fn bytes_in(&self, fin_received: bool) -> Known<u64> {
+        if let Known::Value(mptcp, source) = self.mptcp {
+            return Known::from_option(mptcp.bytes_received, source, Unknown::KernelDoesNotTell);
+        }
+        if self.protocol == Protocol::Udp {
+            return self.udp.as_ref().map(|udp| udp.bytes_in);
+        }
+        let fin = u64::from(fin_received);
+        let read = |tcp: &TcpInfo| Some(tcp.bytes_received()?.saturating_sub(fin));
+        self.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, read)
+    }
+
     /// Whether it carries a part of an MPTCP connection (RFC 8684): a TCP socket with that upper
     /// layer, without a descriptor of its own.
     #[must_use]
@@ -487,8 +579,8 @@ impl Socket {
         self.upper_layer.value().is_some_and(|name| &**name == "mptcp")
     }
 
-    /// Whether it is an MPTCP connection or listener, or a part of one. The inode tells who holds
-    /// them, not the cookie.
+    /// Whether it is an MPTCP connection or listener, or a part of one. Owners of these are found by
+    /// inode, not by cookie.
     #[must_use]
     pub fn is_mptcp(&self) -> bool {
         self.protocol == Protocol::Mptcp || self.is_subflow()

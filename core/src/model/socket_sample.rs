@@ -1,17 +1,17 @@
-//! A row of the kernel's socket tables, as one look shows it.
+//! A row of the kernel's socket tables in one sample.
 //!
-//! The one idea: from look to look most sockets stay as they are but for the time that passes. Their
-//! row is shared by all those looks, and the time stands beside it.
+//! Most sockets do not change between two samples, except for the time that passes. All samples of
+//! such a socket share one [`Socket`], and each carries its age.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Known, Socket, TcpInfo, Timer};
+use super::{Known, Socket, TcpInfo, Timer, Unknown};
 
-/// A socket, and how long ago it was told. Reading it is reading the [`Socket`] as it was told;
-/// whoever changes it gets a copy of their own.
+/// A shared [`Socket`], and the time since it was reported. Dereferences to the socket as it was
+/// reported; a mutable dereference clones it if it is shared.
 #[derive(Debug, Clone)]
 pub struct SocketSample {
     socket: Arc<Socket>,
@@ -19,21 +19,40 @@ pub struct SocketSample {
 }
 
 impl SocketSample {
-    /// Milliseconds since it was told, in which it has not changed.
+    /// Milliseconds since the socket was reported; it has not changed since.
     #[must_use]
     pub fn age_ms(&self) -> u32 {
         self.age_ms
     }
 
-    /// Lets so many milliseconds pass in which nothing happened.
+    /// Adds milliseconds in which the socket did not change.
     pub fn advance(&mut self, ms: u32) {
         self.age_ms = self.age_ms.saturating_add(ms);
     }
 
-    /// Milliseconds since something last happened, which `read` finds in `tcp_info`.
+    /// The time in milliseconds that `read` finds in `tcp_info`, plus the age of the sample.
     #[must_use]
     pub fn since(&self, read: impl FnOnce(&TcpInfo) -> Option<u32>) -> Option<u32> {
         Some(read(self.tcp.value()?)?.saturating_add(self.age_ms))
+    }
+
+    /// Microseconds since payload was last sent or received.
+    #[must_use]
+    pub fn idle_us(&self) -> Known<u64> {
+        if !self.state.carries_data() {
+            return Known::NotApplicable;
+        }
+        self.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, |_| {
+            let sent = self.since(TcpInfo::last_data_sent)?;
+            let received = self.since(TcpInfo::last_data_recv)?;
+            Some(u64::from(sent.min(received)) * 1000)
+        })
+    }
+
+    /// Whether `other` has the same values, apart from times that only grow or count down.
+    #[must_use]
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.socket, &other.socket) || self.socket.shows_the_same(&other.socket)
     }
 
     /// The pending timer as it is now; not applicable if none is.
@@ -43,7 +62,7 @@ impl SocketSample {
         self.timer.map(|timer| Timer { expires_ms: left(timer), ..timer })
     }
 
-    /// The socket with the time that has passed in it.
+    /// The socket with the age of the sample added to its times.
     #[must_use]
     pub fn to_socket(&self) -> Socket {
         let mut socket = (*self.socket).clone();

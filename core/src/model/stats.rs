@@ -1,4 +1,4 @@
-//! A connection over time, as a tracker that looks again and again comes to know it.
+//! A connection over time: what a tracker derives from several samples.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +18,12 @@ impl Rates {
     pub const ZERO: Self = Self { out_bytes_per_s: 0.0, in_bytes_per_s: 0.0 };
 }
 
-/// The highest of each that any look saw since the connection was first seen.
+/// The highest value of each in any sample since the connection was first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Peaks {
-    /// Payload sent a second between two looks; 0 before the second look.
+    /// Payload sent a second between two samples; 0 before the second sample.
     pub out_bytes_per_s: f64,
-    /// Payload received a second between two looks; 0 before the second look.
+    /// Payload received a second between two samples; 0 before the second sample.
     pub in_bytes_per_s: f64,
     /// Bytes written by the application and not acknowledged.
     pub send_queue_bytes: u32,
@@ -33,28 +33,44 @@ pub struct Peaks {
     pub rtt_us: u32,
 }
 
-/// What became known of a connection by looking more than once.
+/// Counters since the connection was established, widened to 64 bits: the value in the first sample
+/// plus the differences between samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Data segments sent, retransmissions included.
+    pub segments_out: u64,
+    /// Of those, retransmitted, less the duplicates that the peer reported.
+    pub segments_lost: u64,
+    /// Packets or connections that the socket dropped.
+    pub drops: u64,
+}
+
+/// What a tracker derives from more than one sample of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Counts up by one with each connection a tracker meets, from 1: a small number that is never
-    /// given twice while that tracker lives.
+    /// Number of the connection, counted from 1 in the order a tracker first saw them; a tracker gives
+    /// no number twice. 0 without a tracker that keeps history.
     pub serial: u64,
     /// The snapshot that first had it.
     pub first_sequence: u64,
-    /// The latest snapshot in which anything a reader sees of it was new.
+    /// The latest snapshot in which a value that a list can show had changed. Times that only grow
+    /// are no change.
     pub changed_sequence: u64,
-    /// When a tracker first saw it: a lower bound of its age.
+    /// When a tracker first saw it; a lower bound of its age.
     pub first_seen: Moment,
     /// Microseconds since it was established (of a listener and of UDP: since it was bound), where
-    /// the kernel tells it or the tracker saw it come.
+    /// the kernel reports it or an earlier sample did not have it.
     pub age_us: Known<u64>,
-    /// Between the last two looks.
+    /// Between the last two samples.
     pub rates: Known<Rates>,
-    /// Over nine one-second slots, the running one included, as `monerod` reckons its
-    /// `current_download`: newly reckoned only when bytes move, else what it was.
+    /// Over nine one-second slots, the current one included, as `monerod` computes its
+    /// `current_download`: recomputed only when bytes move, else unchanged.
     pub slot_rates: Known<Rates>,
     /// High-water marks.
     pub peaks: Peaks,
+    /// The widened counters, once one of the kernel's 32-bit counters has wrapped between two
+    /// samples; `None` while the kernel's own are right.
+    pub totals: Option<Totals>,
 }
 
 impl Stats {
@@ -70,11 +86,12 @@ impl Stats {
             rates: Known::Unknown(Unknown::NeedsTwoObservations),
             slot_rates: Known::Unknown(Unknown::NeedsTwoObservations),
             peaks: Peaks::default(),
+            totals: None,
         }
     }
 
-    /// Its age in microseconds at `now`, or, where that is unknown, the time since it was first
-    /// seen, which is the least it can be.
+    /// Its age in microseconds at `now`; where that is unknown, the time since it was first seen,
+    /// which is a lower bound.
     #[must_use]
     pub fn least_age_us(&self, now: Moment) -> u64 {
         let seen = now.monotonic_us.saturating_sub(self.first_seen.monotonic_us);

@@ -1,15 +1,15 @@
 //! `struct tcp_info` of `linux/tcp.h`, kept as the bytes the kernel sent and read by length.
 //!
-//! The one idea: a field beyond the end of what this kernel sent is unknown, bytes beyond the
-//! fields known here are ignored. One table declares each field once; readers and the catalogue
-//! of fields are made from it. Offsets are part of the kernel's stable user interface.
+//! Invariant: a field beyond the end of what this kernel sent is unknown, and bytes beyond the fields
+//! known here are ignored. One table declares each field once; accessors and the catalogue of fields
+//! are generated from it. Offsets are part of the kernel's stable user interface.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// The unit in which the kernel tells a field.
+/// The unit in which the kernel reports a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TcpInfoUnit {
     /// A plain number.
@@ -32,7 +32,7 @@ pub struct TcpInfoField {
     /// The kernel's unit.
     pub unit: TcpInfoUnit,
     applies: Applies,
-    /// First kernel version that tells it.
+    /// First kernel version that reports it.
     pub since: &'static str,
     /// What it means.
     pub meaning: &'static str,
@@ -53,13 +53,13 @@ const fn is_since_last(offset: usize) -> bool {
 /// `TCPI_OPT_ECN`: both ends agreed to explicit congestion notification (RFC 3168).
 const OPTION_ECN: u8 = 8;
 
-/// Of which connections a field tells anything.
+/// Which connections a field applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Applies {
     Always,
     /// It counts congestion marks.
     WithEcn,
-    /// It is in the structure only because it once was: `tcpi_fackets`, `tcpi_last_ack_sent`.
+    /// It is in the structure for compatibility only: `tcpi_fackets`, `tcpi_last_ack_sent`.
     Never,
 }
 
@@ -74,8 +74,8 @@ impl Applies {
 }
 
 impl TcpInfoField {
-    /// The value, time in microseconds, of a socket of which this was told so long ago and that has
-    /// not changed since; `None` if this kernel's answer ends before it.
+    /// The value, times in microseconds, of a socket that was reported `age_ms` ago and has not changed
+    /// since; `None` if this kernel's answer ends before it.
     #[must_use]
     pub fn scaled(&self, tcp: &TcpInfo, age_ms: u32) -> Option<u64> {
         let raw = (self.read)(tcp)?;
@@ -101,13 +101,13 @@ impl TcpInfoField {
 #[derive(Clone, PartialEq, Eq)]
 pub struct TcpInfo {
     length: usize,
-    bytes: [u8; KEPT_BYTES],
+    bytes: [u8; MAX_BYTES],
 }
 
-/// Most bytes kept of one answer; the structure has 280 in Linux 6.18.
-const KEPT_BYTES: usize = 280;
+/// Most bytes stored of one answer; the structure has 280 in Linux 6.18.
+const MAX_BYTES: usize = 280;
 
-/// As the bytes the kernel sent, so that a reader elsewhere knows as much.
+/// As the bytes the kernel sent, so that no field is lost.
 impl Serialize for TcpInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.as_bytes())
@@ -136,8 +136,8 @@ impl TcpInfo {
     /// Takes the payload of an `INET_DIAG_INFO` attribute of a TCP socket, whatever its length.
     #[must_use]
     pub fn new(payload: &[u8]) -> Self {
-        let mut bytes = [0; KEPT_BYTES];
-        let length = payload.len().min(KEPT_BYTES);
+        let mut bytes = [0; MAX_BYTES];
+        let length = payload.len().min(MAX_BYTES);
         for (kept, sent) in bytes.iter_mut().zip(payload) {
             *kept = *sent;
         }
@@ -150,8 +150,7 @@ impl TcpInfo {
         self.bytes.get(..self.length).unwrap_or(&self.bytes)
     }
 
-    /// Lets so many milliseconds pass in which nothing happened: the times since something last did
-    /// grow.
+    /// Adds milliseconds to the times since something last happened.
     pub fn advance(&mut self, ms: u32) {
         for offset in SINCE_LAST {
             let later = self.take(offset).map(|b| u32::from_ne_bytes(b).saturating_add(ms));
@@ -159,6 +158,17 @@ impl TcpInfo {
                 place.copy_from_slice(&later.to_ne_bytes());
             }
         }
+    }
+
+    /// Whether `other` has the same values, apart from the times since something last happened.
+    #[must_use]
+    pub fn shows_the_same(&self, other: &Self) -> bool {
+        let (mine, others) = (self.as_bytes(), other.as_bytes());
+        let before = SINCE_LAST[0].min(mine.len());
+        let after = (SINCE_LAST[2] + 4).min(mine.len());
+        mine.len() == others.len()
+            && mine.get(..before) == others.get(..before)
+            && mine.get(after..) == others.get(after..)
     }
 
     fn take<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
@@ -183,7 +193,7 @@ impl TcpInfo {
     /// Whether the latest delivery rate was limited by what the application wrote. Linux 4.9.
     #[must_use]
     pub fn is_app_limited(&self) -> Option<bool> {
-        // Before 4.9 the byte was padding; the delivery rate tells whether the kernel knows it.
+        // Before 4.9 the byte was padding; a kernel with the delivery rate has the bit.
         self.delivery_rate()?;
         let byte = *self.as_bytes().get(7)?;
         let bit = if cfg!(target_endian = "little") { 1 } else { 0x80 };
@@ -264,7 +274,7 @@ tcp_info_fields! {
     unacked: u32 at 24, Count, since "2.6.0";
     "Segments of them selectively acknowledged."
     sacked: u32 at 28, Count, since "2.6.0";
-    "Segments of them believed lost."
+    "Segments of them presumed lost."
     lost: u32 at 32, Count, since "2.6.0";
     "Segments of them retransmitted."
     retrans: u32 at 36, Count, since "2.6.0";
@@ -397,14 +407,14 @@ mod tests {
     fn a_longer_answer_is_read_and_cut() {
         let tcp = TcpInfo::new(&[7; 400]);
         assert_eq!(tcp.accecn_opt_seen(), Some(0x0707));
-        assert_eq!(tcp.as_bytes().len(), KEPT_BYTES);
+        assert_eq!(tcp.as_bytes().len(), MAX_BYTES);
     }
 
     #[test]
     fn fields_do_not_overlap_and_are_in_order() {
         // Each byte that a field reads is set alone; exactly one field may change.
-        for at in 8..KEPT_BYTES {
-            let mut bytes = [0_u8; KEPT_BYTES];
+        for at in 8..MAX_BYTES {
+            let mut bytes = [0_u8; MAX_BYTES];
             bytes[at] = 1;
             let tcp = TcpInfo::new(&bytes);
             let changed: Vec<_> = TCP_INFO_FIELDS

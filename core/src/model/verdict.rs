@@ -1,5 +1,5 @@
-//! The verdict: what keeps a connection from being faster, and the evidence for it. The rule is in
-//! `track/verdict`, the sentences in `explain`.
+//! The verdict: what limits a connection, and the evidence for it. The rule is in `track/verdict`, the
+//! sentences are in `explain`.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub enum Class {
     Idle,
     /// The sending application supplies less than the path could carry.
     AppLimited,
-    /// The process that holds this socket does not read what has arrived.
+    /// The process that owns this socket does not read what has arrived.
     SlowReaderLocal,
     /// The peer's receive window is full: its process does not read.
     SlowReaderRemote,
@@ -73,12 +73,12 @@ impl Class {
     }
 }
 
-/// A class, how sure it is, and the numbers it rests on.
+/// A class, its confidence, and the numbers behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What keeps the connection from being faster.
+    /// What limits the connection.
     pub class: Class,
-    /// How sure, 0 to 100. 0 for [`Class::Unknown`].
+    /// Confidence, 0 to 100. 0 for [`Class::Unknown`].
     pub confidence_percent: u8,
     /// The numbers behind it.
     pub evidence: Evidence,
@@ -90,10 +90,10 @@ impl Verdict {
         Self { class: Class::Unknown, confidence_percent: 0, evidence: Evidence::NONE };
 }
 
-/// The stretch of time evidence is about.
+/// The time that evidence covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Basis {
-    /// The whole life of the connection, from one sample: its length is unknown.
+    /// The whole life of the connection, from one sample; its length is unknown.
     Lifetime,
     /// The time between two samples.
     Window {
@@ -102,10 +102,10 @@ pub enum Basis {
     },
 }
 
-/// What happened to a socket in that time. Counters are what was added in it.
+/// What happened to a socket in that time. Counters are differences over it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The stretch of time.
+    /// The time covered.
     pub basis: Basis,
     /// How many samples were taken.
     pub samples: u32,
@@ -114,13 +114,13 @@ pub struct Evidence {
     /// Payload bytes received.
     pub bytes_in: u64,
     /// Data segments sent, retransmissions included.
-    pub segments_out: u32,
+    pub segments_out: u64,
     /// Data segments received.
-    pub segments_in: u32,
+    pub segments_in: u64,
     /// Of those sent, retransmitted, less duplicates.
-    pub segments_lost: u32,
+    pub segments_lost: u64,
     /// Retransmission timeouts.
-    pub timeouts: u16,
+    pub timeouts: u32,
     /// Time during which there was something to send, microseconds.
     pub busy_us: u64,
     /// Part of it limited by the peer's receive window.
@@ -128,12 +128,12 @@ pub struct Evidence {
     /// Part of it limited by the send buffer.
     pub sndbuf_limited_us: u64,
     /// Packets or connections the socket dropped.
-    pub drops: u32,
+    pub drops: u64,
     /// Mean smoothed round trip over the samples, microseconds; 0 if unmeasured.
     pub rtt_us: u32,
     /// Lowest round trip of the last minutes, microseconds; 0 if unmeasured.
     pub min_rtt_us: u32,
-    /// Samples in which the receive queue held at least half of what it may.
+    /// Samples in which the receive queue was at least half full.
     pub samples_reader_behind: u32,
     /// Samples in which anything was unread.
     pub samples_unread: u32,
@@ -184,7 +184,7 @@ impl Evidence {
         samples_accept_full: 0,
     };
 
-    /// The part of the time that `us` is: of the window, or of the busy time of a life. 0 to 1.
+    /// `us` as a part of the window, or of the busy time of a whole life; 0 to 1.
     #[must_use]
     pub fn share_of_time(&self, us: u64) -> f64 {
         let whole = match self.basis {
@@ -194,7 +194,7 @@ impl Evidence {
         if whole == 0 { 0.0 } else { (us as f64 / whole as f64).min(1.0) }
     }
 
-    /// The part of the samples that `count` is, 0 to 1.
+    /// `count` as a part of the samples, 0 to 1.
     #[must_use]
     pub fn share_of_samples(&self, count: u32) -> f64 {
         if self.samples == 0 { 0.0 } else { f64::from(count) / f64::from(self.samples) }
@@ -206,6 +206,6 @@ impl Evidence {
         if self.segments_out == 0 {
             return 0.0;
         }
-        (f64::from(self.segments_lost) * 100.0 / f64::from(self.segments_out)).min(100.0)
+        (self.segments_lost as f64 * 100.0 / self.segments_out as f64).min(100.0)
     }
 }

@@ -1,8 +1,7 @@
-//! Who opened a connection.
+//! The direction of a connection: which end opened it.
 //!
-//! The one idea: Linux counts the SYN as one acknowledged byte, on the side that sent it and only
-//! there. So the byte counters tell exactly who connected; the listening sockets are asked
-//! where they cannot, and nobody where an event told it.
+//! Linux counts the SYN as one acknowledged byte on the side that sent it, so the byte counters show
+//! the direction exactly. Where they do not, the listening sockets do; an event outweighs both.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,16 +12,18 @@ use crate::model::{
     Direction, Known, Protocol, Socket, SocketSample, Source, State, TcpInfo, Unknown, unmapped,
 };
 
-/// The listening endpoints of one observation.
+use super::precedence::{FieldGroup, outranks};
+
+/// The listening endpoints of one sample.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     by_port: HashMap<(u64, bool, u16), Vec<IpAddr>, RandomState>,
 }
 
 impl Listeners {
-    pub(super) fn of(tables: &[Vec<SocketSample>]) -> Self {
+    pub(super) fn of(rows: &[SocketSample]) -> Self {
         let mut listeners = Self::default();
-        for socket in tables.iter().flatten() {
+        for socket in rows {
             let listens = match socket.protocol {
                 Protocol::Tcp | Protocol::Mptcp => socket.state == State::Listen,
                 Protocol::Udp => socket.state == State::Close && socket.local.port != 0,
@@ -39,7 +40,7 @@ impl Listeners {
         (socket.id.netns, socket.protocol == Protocol::Udp, socket.local.port)
     }
 
-    /// Whether one of them would have accepted at the local end of `socket`.
+    /// Whether one of them accepts connections at the local end of `socket`.
     fn serve(&self, socket: &Socket) -> bool {
         let local = unmapped(socket.local.address);
         self.by_port.get(&Self::key(socket)).is_some_and(|addresses| {
@@ -48,88 +49,96 @@ impl Listeners {
     }
 }
 
-/// On what a direction rests; what comes later outweighs what comes earlier.
+/// The evidence for a direction; later variants outweigh earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Grounds {
-    /// Nothing.
+enum DirectionEvidence {
+    /// None.
     None,
-    /// Who listens where: usually right.
+    /// Whether a socket listens at the local end: usually right.
     Listeners,
     /// The state, or the byte counters: exact.
     Socket,
-    /// An event told it.
-    Told,
+    /// An event.
+    Event,
 }
 
-/// Who is believed to have opened a connection. Once known it does not change, but for better
-/// grounds.
+/// The direction of a connection as far as known. It changes only on better evidence.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Believed {
+pub(super) struct InferredDirection {
     direction: Known<Direction>,
-    grounds: Grounds,
+    evidence: DirectionEvidence,
 }
 
-impl Believed {
-    /// Nothing is known.
-    pub(super) const NOTHING: Self =
-        Self { direction: Known::Unknown(Unknown::Ambiguous), grounds: Grounds::None };
+impl InferredDirection {
+    /// Without evidence.
+    pub(super) const UNKNOWN: Self =
+        Self { direction: Known::Unknown(Unknown::Ambiguous), evidence: DirectionEvidence::None };
 
-    /// What a look at `socket` adds, and who opened it, as far as is known then.
-    pub(super) fn look(&mut self, socket: &Socket, listeners: &Listeners) -> Known<Direction> {
+    /// Adds the evidence of a sample, and returns the direction to show for it.
+    pub(super) fn apply_sample(
+        &mut self,
+        socket: &Socket,
+        listeners: &Listeners,
+    ) -> Known<Direction> {
         match (socket.protocol, socket.state) {
             (_, State::Listen | State::BoundInactive) => return Known::NotApplicable,
             (_, State::Close) if socket.remote.is_none() => return Known::NotApplicable,
-            _ if self.grounds >= Grounds::Socket => return self.direction,
+            _ if self.evidence >= DirectionEvidence::Socket => return self.direction,
             _ => {}
         }
-        let seen = Self::seen(socket, listeners);
-        if seen.grounds > self.grounds {
-            *self = seen;
+        let inferred = Self::of(socket, listeners);
+        if inferred.evidence > self.evidence {
+            *self = inferred;
         }
         self.direction
     }
 
-    /// Adds what an event tells, and returns who opened it, as far as is known then.
-    pub(super) fn hear(&mut self, told: Known<Direction>) -> Known<Direction> {
-        if told.value().is_some() {
-            *self = Self { direction: told, grounds: Grounds::Told };
+    /// Adds the direction that an event reports, and returns the direction as known then. A source
+    /// that loses against the one of an earlier event changes nothing.
+    pub(super) fn apply_event(&mut self, reported: Known<Direction>) -> Known<Direction> {
+        if let Known::Value(_, source) = reported {
+            let is_outranked = match self.direction {
+                Known::Value(_, earlier) if self.evidence == DirectionEvidence::Event => {
+                    outranks(FieldGroup::Lifecycle, earlier, source)
+                }
+                _ => false,
+            };
+            if !is_outranked {
+                *self = Self { direction: reported, evidence: DirectionEvidence::Event };
+            }
         }
         self.direction
     }
 
-    fn seen(socket: &Socket, listeners: &Listeners) -> Self {
-        let by = |grounds, direction| Self {
+    fn of(socket: &Socket, listeners: &Listeners) -> Self {
+        let by = |evidence, direction| Self {
             direction: Known::Value(direction, Source::Derived),
-            grounds,
+            evidence,
         };
         match socket.state {
-            State::SynSent => by(Grounds::Socket, Direction::Outbound),
-            State::SynReceived => by(Grounds::Socket, Direction::Inbound),
+            State::SynSent => by(DirectionEvidence::Socket, Direction::Outbound),
+            State::SynReceived => by(DirectionEvidence::Socket, Direction::Inbound),
             _ => match opener(socket) {
-                Some(direction) => by(Grounds::Socket, direction),
-                None if listeners.serve(socket) => by(Grounds::Listeners, Direction::Inbound),
-                // A connection nobody listens for (any more): most often opened from here, but an
-                // accepted one outlives its listener, and the kernel keeps no trace in TIME-WAIT.
-                None if socket.state == State::TimeWait => Self::NOTHING,
-                None => by(Grounds::Listeners, Direction::Outbound),
+                Some(direction) => by(DirectionEvidence::Socket, direction),
+                None if listeners.serve(socket) => {
+                    by(DirectionEvidence::Listeners, Direction::Inbound)
+                }
+                // Without a listener most connections were opened here, but an accepted one outlives
+                // its listener, and a TIME-WAIT minisock has no counters.
+                None if socket.state == State::TimeWait => Self::UNKNOWN,
+                None => by(DirectionEvidence::Listeners, Direction::Outbound),
             },
         }
     }
 }
 
-/// Who opened `socket`, by one look at it.
-pub(super) fn direction(socket: &Socket, listeners: &Listeners) -> Known<Direction> {
-    let mut believed = Believed::NOTHING;
-    believed.look(socket, listeners)
-}
-
-/// Who sent the SYN, from the byte counters.
+/// Which end sent the SYN, from the byte counters.
 ///
 /// `bytes_acked` counts from the initial sequence number on the side that sent the SYN and from
 /// the byte after it on the other (RFC 4898 `tcpEStatsAppHCThruOctetsAcked`, Linux `tcp_ack`).
-/// Everything sent is either acknowledged or in flight, so the difference is 1 or 0. Where the
-/// counters were read while they moved it is something else, and tells nothing. From the time this
-/// end has sent its FIN, that counts as well, so later states are not asked.
+/// Everything sent is either acknowledged or in flight, so the difference is 1 or 0. Any other
+/// difference means that the counters changed while they were read, and is no evidence. The FIN of
+/// this end counts as well, so states after it are not used.
 fn opener(socket: &Socket) -> Option<Direction> {
     if !matches!(socket.state, State::Established | State::CloseWait) {
         return None;

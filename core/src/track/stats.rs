@@ -1,168 +1,130 @@
-//! What is remembered of a connection from look to look, and the [`Stats`] made of it.
+//! The history of one connection's rates, age and peaks, and the [`Stats`] made of it.
 
 use crate::model::{
-    Class, Connection, Known, Moment, Peaks, Protocol, Rates, Source, State, Stats, TcpInfo,
-    Unknown,
+    Known, Moment, Peaks, Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Unknown,
 };
 
-use super::sample::Counters;
+use super::counters::Counters;
 use super::slots::Slots;
 
-/// What a reader sees of a connection: if any of it is new, the connection has changed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Seen {
-    state: State,
-    bytes: (u64, u64),
-    rates: Option<Rates>,
-    queues: (u32, u32),
-    waiting: u32,
-    lost: u32,
-    drops: u32,
-    owner: Option<(u32, Option<u32>, usize)>,
-    /// Whether its opening is known, whether who did it is, and whether its end is.
-    told: (bool, bool, bool),
-    class: Class,
-}
-
-impl Seen {
-    fn of(connection: &Connection, counters: &Counters) -> Self {
-        let socket = &connection.socket;
-        Self {
-            state: socket.state,
-            bytes: (counters.bytes_out, counters.bytes_in),
-            rates: connection.stats.rates.get(),
-            queues: socket.queues.get().map_or((0, 0), |q| (q.send_bytes, q.receive_bytes)),
-            waiting: socket.accept_queue.get().map_or(0, |q| q.length),
-            lost: counters.segments_lost,
-            drops: counters.drops,
-            owner: connection.owners.value().and_then(|held| {
-                held.first().map(|first| (first.process.pid, first.descriptor, held.len()))
-            }),
-            told: (
-                connection.opened.value().is_some(),
-                connection.opened.value().is_some_and(|opened| opened.by.value().is_some()),
-                connection.closed.value().is_some(),
-            ),
-            class: connection.verdict.class,
-        }
-    }
-}
-
-/// What is kept of one connection's life.
+/// What is kept of a connection between samples to make its [`Stats`].
 #[derive(Debug, Clone)]
-pub(super) struct LifeSoFar {
+pub(super) struct StatsHistory {
     stats: Stats,
     /// When it was established, by the monotonic clock; may lie before that clock's zero.
-    born_us: Option<Born>,
+    established: Option<Established>,
     /// Only of connections on which bytes moved.
     slots: Option<Box<Slots>>,
-    last: (Moment, Counters),
-    seen: Option<Seen>,
+    /// Moment and counters of the last sample.
+    last: Option<(Moment, Counters)>,
 }
 
+/// When a connection was established, in microseconds, by decreasing precision.
 #[derive(Debug, Clone, Copy)]
-enum Born {
-    /// An event told it.
-    Witnessed(i64),
-    /// The kernel told it, through this source.
-    Told(i64, Source),
-    /// It was not there at the look before.
-    SeenComing(i64),
+enum Established {
+    /// By an event.
+    Event(i64),
+    /// By the kernel, through this source.
+    Kernel(i64, Source),
+    /// By the first sample that had it, after one that had not.
+    FirstSample(i64),
 }
 
-impl LifeSoFar {
-    /// A connection met for the first time, at `at`. If it came `since` an earlier look, which would
-    /// have shown it, its counters were 0 then.
-    pub(super) fn met(stats: Stats, at: Moment, counters: Counters, since: Option<Moment>) -> Self {
+impl StatsHistory {
+    /// The history of a connection whose first sample is of `at`. `absent_at` is the moment of an
+    /// earlier sample that would have shown it: its counters were 0 then.
+    pub(super) fn new(stats: Stats, at: Moment, absent_at: Option<Moment>) -> Self {
         Self {
-            born_us: since.map(|_| Born::SeenComing(signed_us(at))),
+            established: absent_at.map(|_| Established::FirstSample(signed_us(at))),
             slots: None,
-            last: since.map_or((at, counters), |then| (then, Counters::default())),
-            seen: None,
+            last: absent_at.map(|then| (then, Counters::default())),
             stats,
         }
     }
 
-    /// Notes when it was established, as an event told it.
-    pub(super) fn witness(&mut self, at: Moment) {
-        self.born_us = Some(Born::Witnessed(signed_us(at)));
+    /// Records when an event reported it established.
+    pub(super) fn set_established(&mut self, at: Moment) {
+        self.established = Some(Established::Event(signed_us(at)));
     }
 
-    /// The life as of the look before this one.
-    pub(super) fn so_far(&self) -> Stats {
+    /// The stats as of the last sample.
+    pub(super) fn stats(&self) -> Stats {
         self.stats
     }
 
-    /// The life as of the look before `at`, but as old as it is then.
-    pub(super) fn so_far_at(&self, at: Moment) -> Stats {
+    /// The stats as of the last sample, with the age at `at`.
+    pub(super) fn stats_at(&self, at: Moment) -> Stats {
         Stats { age_us: self.age_at(at), ..self.stats }
     }
 
-    /// The moment and counters of the look before this one.
-    pub(super) fn last(&self) -> (Moment, Counters) {
+    /// The moment and counters of the last sample.
+    pub(super) fn last(&self) -> Option<(Moment, Counters)> {
         self.last
     }
 
-    /// Writes what this look adds into `connection.stats`, all but whether it changed.
-    pub(super) fn look(&mut self, connection: &mut Connection, at: Moment, counters: Counters) {
-        let (then, earlier) = self.last;
-        self.stats.rates = rates(connection, (then, earlier), (at, counters));
-        self.look_at_slots(connection, (then, earlier), (at, counters));
-        self.look_at_age(connection, at);
-        self.look_at_peaks(connection);
-        self.last = (at, counters);
-        connection.stats = self.stats;
-    }
-
-    /// Notes whether anything is new, once the verdict is there too.
-    pub(super) fn note_changes(&mut self, connection: &mut Connection, sequence: u64) {
-        let now = Seen::of(connection, &self.last.1);
-        if self.seen.as_ref() != Some(&now) {
-            self.seen = Some(now);
-            self.stats.changed_sequence = sequence;
-        }
-        connection.stats.changed_sequence = self.stats.changed_sequence;
-    }
-
-    fn look_at_slots(
+    /// Adds a sample, and returns whether the rates have changed.
+    pub(super) fn apply_sample(
         &mut self,
-        connection: &Connection,
+        sample: &SocketSample,
+        fin_received: bool,
+        at: Moment,
+        counters: Counters,
+    ) -> bool {
+        let (then, earlier) = self.last.unwrap_or((at, counters));
+        let before = (self.stats.rates, self.stats.slot_rates);
+        let bytes = sample.bytes_in(fin_received);
+        self.stats.rates = rates(bytes, (then, earlier), (at, counters));
+        self.apply_to_slots(bytes, (then, earlier), (at, counters));
+        self.apply_to_age(sample, fin_received, at);
+        self.apply_to_peaks(sample);
+        self.stats.totals = counters.totals();
+        self.last = Some((at, counters));
+        before != (self.stats.rates, self.stats.slot_rates)
+    }
+
+    /// Records the snapshot in which the connection last changed.
+    pub(super) fn set_changed(&mut self, sequence: u64) {
+        self.stats.changed_sequence = sequence;
+    }
+
+    fn apply_to_slots(
+        &mut self,
+        bytes: Known<u64>,
         (then, earlier): (Moment, Counters),
         (at, later): (Moment, Counters),
     ) {
         let added = later.since(earlier);
-        self.stats.slot_rates =
-            connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| {
-                if added.bytes_out > 0 || added.bytes_in > 0 {
-                    let slots = self.slots.get_or_insert_default();
-                    return slots.add(then, at, added.bytes_out, added.bytes_in);
-                }
-                let before = self.stats.slot_rates.get();
-                before.or((then != at).then_some(Rates::ZERO))
-            });
+        self.stats.slot_rates = bytes.and_then(Unknown::NeedsTwoObservations, |_| {
+            if added.bytes_out > 0 || added.bytes_in > 0 {
+                let slots = self.slots.get_or_insert_default();
+                return slots.add(then, at, added.bytes_out, added.bytes_in);
+            }
+            let before = self.stats.slot_rates.get();
+            before.or((then != at).then_some(Rates::ZERO))
+        });
     }
 
-    fn look_at_age(&mut self, connection: &Connection, at: Moment) {
-        if !matches!(self.born_us, Some(Born::Witnessed(_) | Born::Told(..)))
-            && let Some(told) = told_age_us(connection)
+    fn apply_to_age(&mut self, sample: &SocketSample, fin_received: bool, at: Moment) {
+        if !matches!(self.established, Some(Established::Event(_) | Established::Kernel(..)))
+            && let Some(age) = kernel_age_us(sample, fin_received)
         {
-            let born = signed_us(at).saturating_sub_unsigned(told);
-            self.born_us = Some(Born::Told(born, connection.socket.source));
+            let established = signed_us(at).saturating_sub_unsigned(age);
+            self.established = Some(Established::Kernel(established, sample.source));
         }
         self.stats.age_us = self.age_at(at);
     }
 
     fn age_at(&self, at: Moment) -> Known<u64> {
         let now = signed_us(at);
-        match self.born_us {
-            Some(Born::Witnessed(born)) => known_age(now, born, Source::Ebpf),
-            Some(Born::Told(born, source)) => known_age(now, born, source),
-            Some(Born::SeenComing(born)) => known_age(now, born, Source::Derived),
+        match self.established {
+            Some(Established::Event(then)) => known_age(now, then, Source::Ebpf),
+            Some(Established::Kernel(then, source)) => known_age(now, then, source),
+            Some(Established::FirstSample(then)) => known_age(now, then, Source::Derived),
             None => Known::Unknown(Unknown::KernelDoesNotTell),
         }
     }
 
-    fn look_at_peaks(&mut self, connection: &Connection) {
+    fn apply_to_peaks(&mut self, sample: &SocketSample) {
         let Peaks {
             out_bytes_per_s,
             in_bytes_per_s,
@@ -174,11 +136,11 @@ impl LifeSoFar {
             *out_bytes_per_s = out_bytes_per_s.max(rates.out_bytes_per_s);
             *in_bytes_per_s = in_bytes_per_s.max(rates.in_bytes_per_s);
         }
-        if let Some(queues) = connection.socket.queues.get() {
+        if let Some(queues) = sample.queues.get() {
             *send_queue_bytes = queues.send_bytes.max(*send_queue_bytes);
             *receive_queue_bytes = queues.receive_bytes.max(*receive_queue_bytes);
         }
-        *rtt_us = connection.rtt_us().get().unwrap_or(0).max(*rtt_us);
+        *rtt_us = sample.rtt_us().get().unwrap_or(0).max(*rtt_us);
     }
 }
 
@@ -186,26 +148,25 @@ fn signed_us(at: Moment) -> i64 {
     i64::try_from(at.monotonic_us).unwrap_or(i64::MAX)
 }
 
-fn known_age(now: i64, born: i64, source: Source) -> Known<u64> {
-    Known::Value(u64::try_from(now.saturating_sub(born)).unwrap_or(0), source)
+fn known_age(now: i64, established: i64, source: Source) -> Known<u64> {
+    Known::Value(u64::try_from(now.saturating_sub(established)).unwrap_or(0), source)
 }
 
-/// How long ago the connection was established, microseconds, where the kernel tells it: as long
-/// as no payload went one way, its time of the last payload that way is the end of the handshake
-/// (`tcp_finish_connect` and `tcp_create_openreq_child` set `lsndtime` and `lrcvtime`).
-pub(super) fn told_age_us(connection: &Connection) -> Option<u64> {
-    let socket = &connection.socket;
+/// How long ago the connection was established, microseconds, where the kernel reports it: until the
+/// first payload in one direction, the time since the last payload in that direction is the time since
+/// the handshake (`tcp_finish_connect` and `tcp_create_openreq_child` set `lsndtime` and `lrcvtime`).
+pub(super) fn kernel_age_us(sample: &SocketSample, fin_received: bool) -> Option<u64> {
     let is_established = matches!(
-        socket.state,
+        sample.state,
         State::Established | State::FinWait1 | State::FinWait2 | State::CloseWait
     );
-    if socket.protocol != Protocol::Tcp || !is_established {
+    if sample.protocol != Protocol::Tcp || !is_established {
         return None;
     }
-    let ms = if connection.bytes_out().get() == Some(0) {
-        socket.since(TcpInfo::last_data_sent)
-    } else if connection.bytes_in().get() == Some(0) {
-        socket.since(TcpInfo::last_data_recv)
+    let ms = if sample.bytes_out().get() == Some(0) {
+        sample.since(TcpInfo::last_data_sent)
+    } else if sample.bytes_in(fin_received).get() == Some(0) {
+        sample.since(TcpInfo::last_data_recv)
     } else {
         None
     };
@@ -213,13 +174,13 @@ pub(super) fn told_age_us(connection: &Connection) -> Option<u64> {
 }
 
 fn rates(
-    connection: &Connection,
+    bytes: Known<u64>,
     (then, earlier): (Moment, Counters),
     (now, later): (Moment, Counters),
 ) -> Known<Rates> {
     let seconds = now.since(then).as_secs_f64();
     // Where the bytes are unknown, so are their rates, for the same reason.
-    connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| {
+    bytes.and_then(Unknown::NeedsTwoObservations, |_| {
         let per_second = |count: u64| count as f64 / seconds;
         let added = later.since(earlier);
         (seconds > 0.0).then(|| Rates {

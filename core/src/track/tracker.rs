@@ -1,8 +1,4 @@
-//! The tracker: folds observations into connections and remembers what the next fold needs.
-
-mod hear;
-mod remembered;
-mod roll;
+//! The tracker: applies observations and events, and keeps what the next ones need.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,289 +7,391 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Closed, Connection, Direction, Event, Known, Loss, LossCause, LossKind, Moment, Observation,
-    Opened, Owner, Snapshot, SocketId, SocketSample, Source, State, Stats, Unknown, Verdict,
+    Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss, LossCause,
+    LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
 };
 
-use super::course;
-use super::direction::{Listeners, direction};
-use super::join::Owners;
-use super::sample::{Counters, Gauges};
-use super::stats::told_age_us;
-use super::verdict::{evidence_of_life, judge};
-use hear::Unmet;
-use remembered::Remembered;
-use roll::Roll;
+use super::applications::{Applications, MAX_APPLICATIONS};
+use super::assemble::{Facts, SampleContext, assemble};
+use super::direction::Listeners;
+use super::event::event;
+use super::history::{History, SampleInputs};
+use super::owners::OwnerIndex;
+use super::pending::{MAX_PENDING, Pending, PendingConnections, may_be_sampled};
+use super::precedence::{FieldGroup, merged, outranks};
+use super::slab::Slab;
 
-/// Most connections remembered from one fold to the next, about 400 bytes each. What is beyond is
-/// shown all the same, without rates, and counted.
-const REMEMBERED: usize = 1_000_000;
+/// Most connections whose history is kept, about 600 bytes each. Beyond it, connections are listed
+/// without rates, and counted as a loss.
+const MAX_HISTORIES: usize = 1_000_000;
+/// Most final events kept until the connection is removed, about 1.5 kB each: a minute of TIME-WAIT at
+/// 270 closed connections a second. Beyond it, a connection is removed as it was last sampled.
+const MAX_FINAL_EVENTS: usize = 16_384;
 
-/// What a tracker keeps from one fold to the next.
+/// What a tracker keeps between samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
-    /// Nothing: there will be no second fold.
+    /// Nothing: there is only one sample.
     None,
-    /// Enough for rates, and for verdicts over at least this span (and at most twice it).
+    /// Enough for rates, and for verdicts over at least this time (and at most twice it).
     Window(Duration),
 }
 
-/// A connection that an earlier fold had and the last one had not.
+/// A connection that an earlier sample had and the last one had not.
 #[derive(Debug, Clone)]
 pub struct Removed {
     /// Its identity.
     pub id: SocketId,
-    /// How it ended, where that was told.
+    /// How it closed, where an event reported it.
     pub closed: Known<Closed>,
-    /// The event that told of its end, with its final measures.
-    pub told: Option<Arc<Event>>,
+    /// The closed or failed event, with its final counters.
+    pub final_event: Option<Arc<Event>>,
 }
 
-/// Folds observations into snapshots.
+/// Turns observations into snapshots, and lifecycle events into published events.
 #[derive(Debug)]
 pub struct Tracker {
-    memory: Retention,
-    /// Of the last observation that told of holders.
-    owners: Owners,
+    retention: Retention,
+    /// By the last owner table.
+    owners: OwnerIndex,
     sequence: u64,
-    /// The serial number of the connection met last.
+    /// The serial number of the last new connection.
     serial: u64,
-    remembered: Roll,
-    /// What was remembered and was not met in the last fold.
-    gone: Vec<Removed>,
-    /// The namespaces of which the last fold showed every socket, and when: what is new there has
-    /// come since.
-    shown_whole: (Moment, HashSet<u64, RandomState>),
-    told: Told,
+    histories: Slab<History>,
+    /// Connections whose history ended with the last sample.
+    removed: Vec<Removed>,
+    /// The namespaces that the last sample has completely, and its moment: a connection that is new in
+    /// one of them was opened since.
+    complete: (Moment, HashSet<u64, RandomState>),
+    applications: Applications,
+    events: EventState,
 }
 
-/// What events told, of all connections.
+/// What is kept of events, for all connections.
 #[derive(Debug, Default)]
-struct Told {
-    /// Whether anybody tells of events.
-    is_listening: bool,
+struct EventState {
+    /// Whether a source reports events.
+    has_source: bool,
     /// The serial number of the last event.
     serial: u64,
-    /// Events that nobody has taken.
-    events: Vec<Arc<Event>>,
-    /// Connections that no look has shown.
-    unmet: HashMap<SocketId, Unmet, RandomState>,
-    /// The last event of connections that are over and are still remembered.
-    ends: HashMap<SocketId, Arc<Event>, RandomState>,
-    /// What was told to be over since the last look.
-    over: Vec<SocketId>,
-    /// What was remembered, and made room for another connection on the same socket.
+    /// Events that were not taken yet.
+    untaken: Vec<Arc<Event>>,
+    pending: PendingConnections,
+    /// The final events of closed connections that are not removed yet.
+    final_events: HashMap<SocketId, Arc<Event>, RandomState>,
+    /// Connections that closed since the last sample.
+    closed: Vec<SocketId>,
+    /// Connections whose socket was reused for another connection since the last sample.
     replaced: Vec<Removed>,
-    /// What the bounds refused since it was last said.
-    unmet_refused: u64,
-    ends_refused: u64,
+    /// Final events that the bound refused since that was last reported.
+    refused: u64,
 }
 
 impl Tracker {
-    /// A tracker that has seen nothing.
+    /// A tracker without samples.
     #[must_use]
-    pub fn new(memory: Retention) -> Self {
+    pub fn new(retention: Retention) -> Self {
         Self {
-            memory,
-            owners: Owners::default(),
+            retention,
+            owners: OwnerIndex::default(),
             sequence: 0,
             serial: 0,
-            remembered: Roll::default(),
-            gone: Vec::new(),
-            shown_whole: (Moment::default(), HashSet::default()),
-            told: Told::default(),
+            histories: Slab::default(),
+            removed: Vec::new(),
+            complete: (Moment::default(), HashSet::default()),
+            applications: Applications::default(),
+            events: EventState::default(),
         }
     }
 
-    /// The connections that an earlier fold had and the last one had not.
+    /// The connections that an earlier sample had and the last one had not.
     #[must_use]
-    pub fn gone(&self) -> &[Removed] {
-        &self.gone
+    pub fn removed(&self) -> &[Removed] {
+        &self.removed
     }
 
-    /// Joins what the sources say of one moment. Where two sources tell of the same socket, the
-    /// one given first is believed. Events are heard before rows are read, whatever their order.
-    pub fn fold(&mut self, observations: Vec<Observation>) -> Snapshot {
+    /// Joins what the sources report of one moment. [`PRECEDENCE`] says which source wins where two
+    /// report the same socket. Events are applied before rows, in any order of the observations.
+    ///
+    /// [`PRECEDENCE`]: super::PRECEDENCE
+    pub fn apply(&mut self, observations: Vec<Observation>) -> Snapshot {
         let mut at = Moment::default();
         let mut tables: Vec<Vec<SocketSample>> = Vec::new();
-        let mut told = None;
+        let mut owners: Option<(Arc<OwnerTable>, Source)> = None;
         let mut losses = Vec::new();
         for observation in observations {
+            let source = observation.source;
             losses.extend(observation.losses);
+            for (id, application) in observation.applications {
+                self.applications.apply(id, application, source, self.sequence);
+            }
             if let Some(rows) = observation.sockets {
                 at = at.max(observation.at);
                 tables.push(rows);
             }
-            if let Some(owners) = observation.owners {
-                told = Some((owners, observation.source));
+            if let Some(table) = observation.owners {
+                let wins =
+                    |(_, earlier): &(_, Source)| !outranks(FieldGroup::Owners, *earlier, source);
+                if owners.as_ref().is_none_or(wins) {
+                    owners = Some((table, source));
+                }
             }
             if let Some(lifecycle) = observation.lifecycle {
-                self.hear(lifecycle);
+                self.apply_events(lifecycle);
             }
         }
-        // What was said before and is said again needs no new joining.
-        let is_joined = told.as_ref().is_some_and(|(told, _)| self.owners.are_of(told));
-        if !is_joined {
-            self.owners =
-                told.map_or_else(Owners::default, |(told, source)| Owners::new(told, source));
+        // The index of an unchanged table stays.
+        let owners_unchanged = owners.as_ref().is_some_and(|(table, _)| self.owners.is_of(table));
+        if !owners_unchanged {
+            let index = |(table, source)| OwnerIndex::new(table, source);
+            self.owners = owners.map_or_else(OwnerIndex::default, index);
         }
         self.sequence += 1;
-        let shown_whole = namespaces_shown_whole(&tables, &losses);
-        let connections = match self.memory {
-            Retention::None => self.look_once(tables, at),
+        let rows = merged(tables);
+        let complete = complete_namespaces(&rows, &losses);
+        let has_events = self.events.has_source;
+        let context = SampleContext { sequence: self.sequence, at, has_events };
+        let connections = match self.retention {
+            Retention::None => self.apply_single_sample(rows, context),
             Retention::Window(half) => {
-                let is_told = self.told.is_listening;
-                let now = Now { sequence: self.sequence, at, is_told, half, is_joined };
-                self.look_on(tables, now, &mut losses)
+                self.apply_sample(rows, context, owners_unchanged, half, &mut losses)
             }
         };
-        self.shown_whole = (at, shown_whole);
+        self.complete = (at, complete);
         losses.extend(self.take_refusals());
         Snapshot { sequence: self.sequence, at, connections, losses, ..Snapshot::default() }
     }
 
-    /// The connections of the only look there will be.
-    fn look_once(&self, tables: Vec<Vec<SocketSample>>, at: Moment) -> Vec<Connection> {
-        let listeners = Listeners::of(&tables);
-        let count = tables.iter().map(Vec::len).sum();
-        let mut connections = Vec::with_capacity(count);
-        // A socket that changes its state moves to another table of the kernel, and may be met
-        // there again in the same pass: the first row about it is believed.
+    /// The connections of the only sample.
+    fn apply_single_sample(
+        &mut self,
+        rows: Vec<SocketSample>,
+        context: SampleContext,
+    ) -> Vec<Connection> {
+        let listeners = Listeners::of(&rows);
+        let mut connections = Vec::with_capacity(rows.len());
+        // A socket that changes its state moves to another table of the kernel, and may be listed
+        // there again in the same sample: the first row wins.
         let mut seen: HashSet<SocketId, RandomState> = HashSet::default();
-        seen.reserve(count);
-        for socket in tables.into_iter().flatten().filter(|socket| seen.insert(socket.id)) {
-            let owners = self.owners.of(&socket);
-            let direction = direction(&socket, &listeners);
-            let course = course::untold(&socket, self.told.is_listening);
-            let stats = Stats::new(0, self.sequence, at);
-            let mut connection = joined(socket, owners, direction, course, stats);
-            judge_life(&mut connection);
-            if let Some(age) = told_age_us(&connection) {
-                connection.stats.age_us = Known::Value(age, connection.socket.source);
-            }
-            connections.push(connection);
+        seen.reserve(rows.len());
+        for sample in rows.into_iter().filter(|sample| seen.insert(sample.id)) {
+            let owners = self.owners.of(&sample);
+            let id = ConnectionId::of_socket(sample.id);
+            let application = self.applications.sampled(id, context.sequence);
+            let facts = Facts::of_single_sample(&sample, owners, application, &listeners, context);
+            connections.push(assemble(sample, facts));
         }
         connections
     }
 
-    /// The connections of one look of many.
-    fn look_on(
+    /// The connections of one sample of many.
+    fn apply_sample(
         &mut self,
-        tables: Vec<Vec<SocketSample>>,
-        now: Now,
+        rows: Vec<SocketSample>,
+        context: SampleContext,
+        owners_unchanged: bool,
+        half_window: Duration,
         losses: &mut Vec<Loss>,
     ) -> Vec<Connection> {
-        let listeners = Listeners::of(&tables);
-        let mut connections = Vec::with_capacity(tables.iter().map(Vec::len).sum());
-        let (mut met, mut refused) = (0, 0_u64);
-        self.remembered.rewind();
-        for socket in tables.into_iter().flatten() {
-            let id = socket.id;
-            // Met in this pass already, see `look_once`.
-            let mut known = self.remembered.next_mut(&id);
-            if known.as_ref().is_some_and(|kept| kept.met_in == self.sequence) {
+        let listeners = Listeners::of(&rows);
+        let mut connections = Vec::with_capacity(rows.len());
+        let (mut sampled, mut refused) = (0, 0_u64);
+        self.histories.rewind();
+        for sample in rows {
+            let id = sample.id;
+            let mut known = self.histories.next_mut(&id);
+            // A second row of the same socket, see `apply_single_sample`.
+            if known.as_ref().is_some_and(|history| history.sampled_in() == context.sequence) {
                 continue;
             }
-            if known.as_ref().is_some_and(|kept| kept.is_of_another(&socket, now.at)) {
-                self.replace(id);
+            if known.as_ref().is_some_and(|history| history.is_superseded_by(&sample, context.at)) {
+                self.replace(id, context.sequence - 1);
                 known = None;
             }
-            if let Some(kept) = known {
-                met += 1;
-                let owners = kept.holders_now(&socket, &self.owners, now.is_joined);
-                connections.push(kept.look_again(socket, owners, &listeners, now));
+            let application =
+                self.applications.sampled(ConnectionId::of_socket(id), context.sequence);
+            let inputs = SampleInputs {
+                context,
+                owners: &self.owners,
+                owners_unchanged,
+                listeners: &listeners,
+                half_window,
+            };
+            let apply = |history: &mut History, sample: SocketSample| {
+                let facts = history.apply_sample(&sample, application, inputs);
+                let connection = assemble(sample, facts);
+                history.record(&connection);
+                connections.push(connection);
+            };
+            if let Some(history) = known {
+                sampled += 1;
+                apply(history, sample);
                 continue;
             }
-            let (then, whole) = &self.shown_whole;
-            let since = whole.contains(&id.netns).then_some(*then);
-            let unmet = self.meet(&socket, now.at);
-            let owners = self.owners.of(&socket);
-            let (connection, kept) =
-                Remembered::look_first(socket, unmet, owners, &listeners, (now, since));
-            connections.push(connection);
-            if self.remembered.len() < REMEMBERED {
-                self.remembered.insert(id, kept);
-                met += 1;
+            let (then, namespaces) = &self.complete;
+            let absent_at = namespaces.contains(&id.netns).then_some(*then);
+            let pending = take_pending(&mut self.events, &mut self.serial, &sample, context);
+            let mut history = History::new(pending, absent_at, context);
+            apply(&mut history, sample);
+            if self.histories.len() < MAX_HISTORIES {
+                self.histories.insert(id, history);
+                sampled += 1;
             } else {
                 refused += 1;
             }
         }
-        self.let_go(met);
-        let cause = LossCause::HistoryFull { bound: REMEMBERED as u64 };
+        self.remove_absent(sampled);
+        let cause = LossCause::HistoryFull { bound: MAX_HISTORIES as u64 };
         losses.extend(Loss::counted(Source::Derived, cause, refused));
         connections
     }
 
-    /// Notes what is gone, and forgets it, after a look that met so many of the remembered.
-    fn let_go(&mut self, met: usize) {
-        self.gone.clear();
-        self.gone.append(&mut self.told.replaced);
-        // Most looks miss nothing, and need not go through all that is remembered.
-        if met < self.remembered.len() {
-            let (sequence, gone, ends) = (self.sequence, &mut self.gone, &mut self.told.ends);
-            self.remembered.retain(|id, kept| {
-                let is_here = kept.met_in == sequence;
-                if !is_here {
-                    gone.push(Removed { id: *id, closed: kept.closed(), told: ends.remove(id) });
+    /// Removes what is kept of connections that the sample did not have. `sampled` is how many of the
+    /// histories it had.
+    fn remove_absent(&mut self, sampled: usize) {
+        self.removed.clear();
+        self.removed.append(&mut self.events.replaced);
+        // Most samples have all of them, and need not search.
+        if sampled < self.histories.len() {
+            let sequence = self.sequence;
+            let (removed, applications) = (&mut self.removed, &mut self.applications);
+            let final_events = &mut self.events.final_events;
+            self.histories.retain(|id, history| {
+                let is_sampled = history.sampled_in() == sequence;
+                if !is_sampled {
+                    let (closed, final_event) = (history.closed(), final_events.remove(id));
+                    removed.push(Removed { id: *id, closed, final_event });
+                    applications.remove(ConnectionId::of_socket(*id), sequence - 1);
                 }
-                is_here
+                is_sampled
             });
         }
-        self.forget_unmet();
+        for id in std::mem::take(&mut self.events.closed) {
+            self.remove_closed(id);
+        }
+        self.events.pending.remove_absent(self.sequence);
+        self.applications.remove_absent(self.sequence);
+    }
+
+    /// Removes a connection whose socket was reused for another one.
+    fn replace(&mut self, id: SocketId, last_sequence: u64) {
+        if let Some(history) = self.histories.remove(&id) {
+            let final_event = self.events.final_events.remove(&id);
+            self.events.replaced.push(Removed { id, closed: history.closed(), final_event });
+            self.applications.remove(ConnectionId::of_socket(id), last_sequence);
+        }
+    }
+
+    /// Applies lifecycle events, oldest first. [`Tracker::take_events`] returns what is published.
+    pub fn apply_events(&mut self, events: Vec<LifecycleEvent>) {
+        self.events.has_source = true;
+        self.events.untaken.reserve(events.len());
+        for event in events {
+            let event = self.apply_event(event);
+            self.events.untaken.push(event);
+        }
+    }
+
+    /// The events since the last call, oldest first; numbered from 1.
+    pub fn take_events(&mut self) -> Vec<Arc<Event>> {
+        std::mem::take(&mut self.events.untaken)
+    }
+
+    /// Removes what is kept of closed connections, for a caller that takes no samples. Otherwise the
+    /// next sample does it, which may still show them in TIME-WAIT.
+    pub fn forget_closed(&mut self) {
+        for id in std::mem::take(&mut self.events.closed) {
+            if self.histories.get(&id).is_some_and(History::is_closed) {
+                self.histories.remove(&id);
+            }
+            self.remove_closed(id);
+        }
+    }
+
+    /// What bounds refused since the last call. A snapshot has it among its losses.
+    pub fn take_refusals(&mut self) -> Vec<Loss> {
+        let pending = LossCause::PendingFull { bound: MAX_PENDING as u64 };
+        let final_events = LossCause::FinalMeasuresFull { bound: MAX_FINAL_EVENTS as u64 };
+        let applications = LossCause::ApplicationsFull { bound: MAX_APPLICATIONS as u64 };
+        let refused = [
+            (pending, self.events.pending.take_refused()),
+            (final_events, std::mem::take(&mut self.events.refused)),
+            (applications, self.applications.take_refused()),
+        ];
+        let loss = |(cause, count)| Loss::counted(Source::Derived, cause, count);
+        refused.into_iter().filter_map(loss).collect()
+    }
+
+    fn apply_event(&mut self, lifecycle_event: LifecycleEvent) -> Arc<Event> {
+        let (id, kind) = (lifecycle_event.socket.id, lifecycle_event.kind);
+        // Only the accepted event may be reported after the closed one.
+        let begins = kind != EventKind::Accepted;
+        if begins && self.histories.get(&id).is_some_and(History::is_closed) {
+            self.replace(id, self.sequence);
+        }
+        self.events.serial += 1;
+        let serial = self.events.serial;
+        let (past, is_kept) = match self.histories.get_mut(&id) {
+            Some(history) => (history.apply_event(&lifecycle_event), true),
+            None => {
+                let known = self.events.pending.take_for_event(&id, kind);
+                let is_new = known.is_none();
+                let mut pending = known.unwrap_or_else(|| {
+                    self.serial += 1;
+                    let opened = lifecycle_event.opened.value();
+                    let first_seen = opened.map_or(lifecycle_event.at, |opened| opened.at);
+                    Pending::new(self.serial, first_seen, self.sequence)
+                });
+                let past = pending.apply_event(&lifecycle_event, self.sequence);
+                let is_kept = may_be_sampled(&lifecycle_event)
+                    && self.events.pending.store(id, pending, is_new);
+                (past, is_kept)
+            }
+        };
+        let application = self.applications.get(ConnectionId::of_socket(id));
+        let event = Arc::new(event(lifecycle_event, serial, past, application));
+        if is_kept && matches!(kind, EventKind::Closed | EventKind::Failed) {
+            self.events.closed.push(id);
+            if self.events.final_events.len() < MAX_FINAL_EVENTS {
+                self.events.final_events.insert(id, Arc::clone(&event));
+            } else {
+                self.events.refused += 1;
+            }
+        }
+        event
+    }
+
+    /// Removes what is kept of a closed connection that is in no sample.
+    fn remove_closed(&mut self, id: SocketId) {
+        self.events.pending.remove_closed(&id);
+        if !self.histories.contains(&id) {
+            self.events.final_events.remove(&id);
+        }
     }
 }
 
-/// What one look of many is about.
-#[derive(Debug, Clone, Copy)]
-struct Now {
-    sequence: u64,
-    at: Moment,
-    /// Whether anybody tells of events.
-    is_told: bool,
-    /// Half of the window.
-    half: Duration,
-    /// Whether the holders are those of the look before.
-    is_joined: bool,
+/// What events reported of the connection of a socket that is sampled for the first time.
+fn take_pending(
+    events: &mut EventState,
+    serial: &mut u64,
+    sample: &SocketSample,
+    context: SampleContext,
+) -> Pending {
+    let pending = events.pending.take(&sample.id).filter(|pending| {
+        let is_superseded = pending.is_superseded_by(sample, context.at);
+        if is_superseded {
+            events.final_events.remove(&sample.id);
+        }
+        !is_superseded
+    });
+    pending.unwrap_or_else(|| {
+        *serial += 1;
+        Pending::new(*serial, context.at, context.sequence)
+    })
 }
 
-/// A connection before it is looked at more closely.
-fn joined(
-    socket: SocketSample,
-    owners: Known<Arc<[Owner]>>,
-    direction: Known<Direction>,
-    (opened, closed): (Known<Arc<Opened>>, Known<Closed>),
-    stats: Stats,
-) -> Connection {
-    let verdict = Verdict::UNKNOWN;
-    let application = if socket.state == State::Listen {
-        Known::NotApplicable
-    } else {
-        Known::Unknown(Unknown::SourceCannotTell)
-    };
-    let mut connection = Connection {
-        socket,
-        owners,
-        direction,
-        opened,
-        closed,
-        stats,
-        flow: None,
-        application,
-        verdict,
-    };
-    // Where bytes do not apply or are not told, neither are their rates.
-    if connection.stats.rates.value().is_none() {
-        let no_rates = connection.bytes_in().and_then(Unknown::NeedsTwoObservations, |_| None);
-        (connection.stats.rates, connection.stats.slot_rates) = (no_rates, no_rates);
-    }
-    connection
-}
-
-/// The namespaces of these sockets, unless something of the tables was lost.
-fn namespaces_shown_whole(
-    tables: &[Vec<SocketSample>],
-    losses: &[Loss],
-) -> HashSet<u64, RandomState> {
+/// The namespaces of these rows, if no part of the socket tables was lost.
+fn complete_namespaces(rows: &[SocketSample], losses: &[Loss]) -> HashSet<u64, RandomState> {
     let is_of_tables = |loss: &Loss| {
         loss.source != Source::Procfs
             && !matches!(loss.kind(), LossKind::EventDropped | LossKind::MapFull)
@@ -301,22 +399,13 @@ fn namespaces_shown_whole(
     if losses.iter().any(is_of_tables) {
         return HashSet::default();
     }
-    let mut shown = HashSet::default();
+    let mut complete = HashSet::default();
     let mut last = None;
-    for socket in tables.iter().flatten() {
-        // Most come after one of the same namespace.
-        if last.replace(socket.id.netns) != Some(socket.id.netns) {
-            shown.insert(socket.id.netns);
+    for row in rows {
+        // Most rows follow one of the same namespace.
+        if last.replace(row.id.netns) != Some(row.id.netns) {
+            complete.insert(row.id.netns);
         }
     }
-    shown
-}
-
-/// Judges a connection by one look at it, and returns what was seen.
-fn judge_life(connection: &mut Connection) -> (Counters, Gauges) {
-    let counters = Counters::of(connection);
-    let gauges = Gauges::look_at(connection);
-    let evidence = evidence_of_life(connection, counters, gauges);
-    connection.verdict = judge(connection, evidence);
-    (counters, gauges)
+    complete
 }

@@ -52,7 +52,7 @@ pub(crate) fn connection(local: &str, remote: &str) -> Connection {
     };
     let observation = Observation::new(Source::SockDiag, Moment::default())
         .with_sockets(vec![SocketSample::from(socket)]);
-    let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
+    let snapshot = Tracker::new(Retention::None).apply(vec![observation]);
     let mut made = snapshot.connections.into_iter().next().expect("one connection");
     made.owners = Known::Unknown(Unknown::NotPrivileged);
     made.direction = Known::Unknown(Unknown::Ambiguous);

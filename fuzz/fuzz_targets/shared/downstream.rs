@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conns_core::model::{
-    Connection, Facts, OwnerEntry, OwnerTable, Known, Moment, Observation, Process, SocketSample, Source,
+    Connection, OwnerEntry, OwnerTable, Known, Moment, Observation, Process, SocketSample, Source,
     Subject, Unknown,
 };
 use conns_core::query::{Field, Kind, SortKey, Value, catalogue, group, sort};
@@ -11,7 +11,7 @@ use conns_core::track::{Retention, Tracker};
 
 /// Folds them as `conns list` does once, and as a watching `conns` does repeatedly.
 pub(crate) fn downstream(sockets: &[SocketSample]) {
-    let once = Tracker::new(Retention::None).fold(observations(sockets.to_vec(), at(0)));
+    let once = Tracker::new(Retention::None).apply(observations(sockets.to_vec(), at(0)));
     read_all(&once.connections);
     arrange(&once.connections);
 
@@ -26,7 +26,7 @@ pub(crate) fn downstream(sockets: &[SocketSample]) {
         (backward, 22_000_000),
         (sockets.to_vec(), u64::MAX),
     ] {
-        read_all(&watching.fold(observations(rows, at(us))).connections);
+        read_all(&watching.apply(observations(rows, at(us))).connections);
     }
 }
 
@@ -46,10 +46,9 @@ fn observations(sockets: Vec<SocketSample>, at: Moment) -> Vec<Observation> {
     }
     let processes = vec![process(7, "a"), process(8, "b) (\n")];
     let owner_table = OwnerTable { processes, entries, unreadable_processes: 0 };
-    let observation = |source, facts| Observation { source, at, facts: vec![facts], losses: Vec::new() };
     vec![
-        observation(Source::SockDiag, Facts::Sockets(sockets)),
-        observation(Source::Procfs, Facts::OwnerTable(owner_table.into())),
+        Observation::new(Source::SockDiag, at).with_sockets(sockets),
+        Observation::new(Source::Procfs, at).with_owners(owner_table.into()),
     ]
 }
 
@@ -112,8 +111,7 @@ fn check(field: &Field, value: &Value<'_>) {
         Value::Endpoint(_) => field.kind == Kind::Endpoint,
         Value::Bool(_) => field.kind == Kind::Bool,
         Value::Time(_) => field.kind == Kind::Time,
-        Value::Owners(_) => field.kind == Kind::Owners,
-        Value::Peers(_) => field.kind == Kind::Peers,
+        Value::List(_) => field.kind.is_list(),
     };
     assert!(fits, "{} of kind {} is {value:?}", field.name, field.kind.name());
 }

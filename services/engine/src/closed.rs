@@ -77,11 +77,11 @@ impl ClosedLog {
 
 /// The connection as it was when it ended, or else when it was last seen.
 fn at_its_end(seen: &Connection, gone: &Removed) -> Connection {
-    let mut connection = match &gone.told {
+    let mut connection = match &gone.final_event {
         Some(told) => told.connection.clone(),
         None => seen.clone(),
     };
-    if gone.told.is_none() && gone.closed.value().is_some() {
+    if gone.final_event.is_none() && gone.closed.value().is_some() {
         connection.closed = gone.closed;
     }
     connection

@@ -137,7 +137,7 @@ impl Engine {
         owners: Option<Observation>,
     ) -> Arc<Snapshot> {
         observations.extend(owners);
-        let mut snapshot = self.tracker.fold(observations);
+        let mut snapshot = self.tracker.apply(observations);
         snapshot.losses.extend(self.sources.losses.iter().cloned());
         self.lost.clone_from(&snapshot.losses);
         Arc::new(snapshot)
@@ -172,7 +172,7 @@ impl Engine {
     /// A look at the sockets alone, for what the tracker remembers of it.
     fn glance(&mut self, scope: &Scope) -> Result<(), SourceError> {
         let observations = self.sources.sockets(scope, self.clock.now())?;
-        self.tracker.fold(observations);
+        self.tracker.apply(observations);
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl Engine {
             let (lifecycle_events, lost) = self.sources.lifecycle_events(self.clock.now());
             let is_big = lifecycle_events.len() >= BIG_BATCH;
             losses.extend(lost);
-            self.tracker.hear(lifecycle_events);
+            self.tracker.apply_events(lifecycle_events);
             if !is_big {
                 break;
             }
@@ -255,13 +255,13 @@ impl Engine {
         before: Option<&Snapshot>,
         now: &Snapshot,
     ) -> Vec<Arc<Event>> {
-        let gone = self.tracker.gone();
+        let gone = self.tracker.removed();
         self.differences.as_mut().map_or_else(Vec::new, |d| d.tell(before, now, gone))
     }
 
     /// What the last look did not show any more.
     pub(crate) fn gone(&self) -> &[Removed] {
-        self.tracker.gone()
+        self.tracker.removed()
     }
 
     /// Opens the tables and what tells of holders anew; those in use are kept if that fails.

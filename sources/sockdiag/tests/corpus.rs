@@ -364,8 +364,8 @@ fn look_at(sockets: Vec<SocketSample>) -> Vec<Connection> {
     };
     let backward = sockets.iter().rev().cloned().collect();
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
-    let mut connections = tracker.fold(vec![observation(backward, 0)]).connections;
-    connections.extend(tracker.fold(vec![observation(sockets, 1_000_000)]).connections);
+    let mut connections = tracker.apply(vec![observation(backward, 0)]).connections;
+    connections.extend(tracker.apply(vec![observation(sockets, 1_000_000)]).connections);
     for connection in &connections {
         let why = connection.verdict.why(&connection.socket);
         assert!(why.ends_with('.'), "{why}");

@@ -271,7 +271,7 @@ mod tests {
         };
         let observation = Observation::new(Source::Ebpf, Moment::default())
             .with_sockets(vec![SocketSample::from(socket)]);
-        let snapshot = Tracker::new(Retention::None).fold(vec![observation]);
+        let snapshot = Tracker::new(Retention::None).apply(vec![observation]);
         let mut made = snapshot.connections.into_iter().next().unwrap();
         made.owners = Known::Unknown(Unknown::NoOwnerFound);
         made.opened = Known::NotApplicable;

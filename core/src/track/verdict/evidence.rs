@@ -1,31 +1,33 @@
 //! Evidence for a verdict, from the counters and gauges of one socket.
 
-use crate::model::{Basis, Connection, Evidence, Moment};
-use crate::track::sample::{Counters, Gauges, Span};
+use crate::model::{Basis, Evidence, Moment, Socket};
+use crate::track::counters::Counters;
+use crate::track::gauges::Gauges;
+use crate::track::window::Span;
 
 /// Evidence of one sample: counters since the connection began.
 pub(in crate::track) fn evidence_of_life(
-    c: &Connection,
+    socket: &Socket,
     counters: Counters,
     gauges: Gauges,
 ) -> Evidence {
-    evidence(c, Basis::Lifetime, counters, gauges)
+    evidence(socket, Basis::Lifetime, counters, gauges)
 }
 
-/// Evidence of a window of samples that ends `now` with the counters `last`.
+/// Evidence of the samples of `span`, which ends at `now` with the counters `last`.
 pub(in crate::track) fn evidence_of_window(
-    c: &Connection,
+    socket: &Socket,
     span: Span,
     now: Moment,
     last: Counters,
 ) -> Evidence {
     let us = u64::try_from(now.since(span.start).as_micros()).unwrap_or(u64::MAX);
-    evidence(c, Basis::Window { us }, last.since(span.first), span.gauges)
+    evidence(socket, Basis::Window { us }, last.since(span.first), span.gauges)
 }
 
-fn evidence(c: &Connection, basis: Basis, counters: Counters, gauges: Gauges) -> Evidence {
+fn evidence(socket: &Socket, basis: Basis, counters: Counters, gauges: Gauges) -> Evidence {
     let mean_rtt = gauges.rtt_sum_us.checked_div(u64::from(gauges.samples)).unwrap_or(0);
-    let min_rtt = c.tcp().and_then(|tcp| tcp.min_rtt());
+    let min_rtt = socket.tcp.value().and_then(|tcp| tcp.min_rtt());
     Evidence {
         basis,
         samples: gauges.samples,
@@ -40,7 +42,7 @@ fn evidence(c: &Connection, basis: Basis, counters: Counters, gauges: Gauges) ->
         sndbuf_limited_us: counters.sndbuf_limited_us,
         drops: counters.drops,
         rtt_us: u32::try_from(mean_rtt).unwrap_or(u32::MAX),
-        // The kernel says all ones before the first sample.
+        // The kernel reports all ones before the first measurement.
         min_rtt_us: min_rtt.filter(|us| *us != u32::MAX).unwrap_or(0),
         samples_reader_behind: gauges.reader_behind,
         samples_unread: gauges.unread,

@@ -1,100 +1,108 @@
-//! The rule: evidence in, class and confidence out. Causes come before their effects: a timeout
+//! The rule: evidence in, class and confidence out. Causes are tested before their effects: a timeout
 //! before loss, a closed window before a full congestion window, a queue before the loss it causes.
-//! `docs/verdict.md` explains each threshold; `make lab` measures them.
+//! `docs/verdict.md` explains each threshold; `make lab` measures them, and `corpus/verdict` replays
+//! what it recorded.
 
 use crate::model::{
-    Basis, Class, CloseReason, Connection, EventKind, Evidence, Protocol, State, TcpInfo,
+    Basis, Class, CloseReason, EventKind, Evidence, Protocol, SocketSample, State, TcpInfo,
     TimerKind, Verdict,
 };
 
-/// How much less sure a verdict on a whole life is: it may have been otherwise for a while.
+/// Factor on the confidence of a verdict on a whole life, during which conditions may have changed.
 const LIFE: f64 = 0.6;
-/// A share of time or looks that is no coincidence.
+/// A share of time or samples that is no coincidence.
 const MOSTLY: f64 = 0.5;
 /// A share of time lost to one limit that is worth naming.
 const NOTABLE: f64 = 0.25;
 /// Loss that slows TCP, percent: below, a healthy queue's own drops are found.
 const LOSS_PERCENT: f64 = 0.5;
 /// Fewer lost segments than this are chance.
-const LOST_SEGMENTS: u32 = 3;
+const MIN_LOST_SEGMENTS: u64 = 3;
 /// A standing queue people notice, microseconds, and the factor by which it exceeds the path.
 const QUEUE_US: u32 = 25_000;
 const QUEUE_FACTOR: u32 = 3;
 /// A path long enough for its window to matter, microseconds.
 const LONG_PATH_US: u32 = 15_000;
-/// Without data for so long, a life seen once counts as idle, microseconds.
+/// Without data for this time, a connection sampled once counts as idle, microseconds.
 const QUIET_US: u64 = 1_000_000;
-/// A stream is one-way if it sends so many times what it receives.
+/// A stream is one-way if it sends more than this many times what it receives.
 const ONE_WAY: u64 = 8;
-/// And if the peer sends less often than this, so that what is sent does not answer requests,
-/// microseconds.
-const REQUEST_EVERY_US: u64 = 1_000_000;
-/// Fewer looks that all see the same may do so by chance.
-const ENOUGH_LOOKS: u32 = 10;
-/// A prompt reader has what waits for it in less, seconds: on loopback at full speed the queues
-/// hold 16 to 47 ms.
+/// A stream is one-way only if the peer sends less often than this, so that what is sent does not
+/// answer requests, microseconds.
+const REQUEST_INTERVAL_US: u64 = 1_000_000;
+/// Fewer samples may all agree by chance.
+const MIN_SAMPLES: u32 = 10;
+/// A prompt reader reads its queue in less time, seconds: on loopback at full speed the queues contain
+/// 16 to 47 ms of data.
 const SLOW_DRAIN_S: f64 = 0.06;
-/// Nothing has moved for so long, milliseconds, although something waits.
+/// No data moved for this time although some waits, milliseconds.
 const STOPPED_MS: u32 = 200;
 
-/// The verdict on a connection.
-pub(in crate::track) fn judge(connection: &Connection, evidence: Evidence) -> Verdict {
-    let (class, confidence) = match (connection.socket.protocol, connection.socket.state) {
+/// The verdict on a socket, from its latest sample and the evidence.
+#[must_use]
+pub fn judge(socket: &SocketSample, evidence: Evidence) -> Verdict {
+    let (class, confidence) = match (socket.protocol, socket.state) {
         (Protocol::Tcp, State::Listen) | (Protocol::Mptcp, State::Listen) => listener(&evidence),
-        (Protocol::Udp, _) => datagrams(connection, &evidence),
-        // What an MPTCP connection suffers from, its subflows show.
+        (Protocol::Udp, _) => datagrams(socket, &evidence),
+        // The subflows have the evidence.
         (Protocol::Mptcp, _) => (Class::Unknown, 0.0),
-        (Protocol::Tcp, State::SynSent | State::SynReceived) => handshake(connection),
+        (Protocol::Tcp, State::SynSent | State::SynReceived) => handshake(socket),
         (Protocol::Tcp, State::TimeWait | State::Close | State::BoundInactive) => {
             (Class::Idle, 0.9)
         }
-        // No process holds it any more, and the kernel kept a stub.
-        (Protocol::Tcp, State::FinWait2) if connection.tcp().is_none() => (Class::Idle, 0.9),
-        (Protocol::Tcp, _) if connection.tcp().is_none() => (Class::Unknown, 0.0),
-        (Protocol::Tcp, _) => stream(connection, &evidence),
+        // The process closed it; the kernel keeps a minisock without tcp_info.
+        (Protocol::Tcp, State::FinWait2) if socket.tcp.value().is_none() => (Class::Idle, 0.9),
+        (Protocol::Tcp, _) if socket.tcp.value().is_none() => (Class::Unknown, 0.0),
+        (Protocol::Tcp, _) => stream(socket, &evidence),
     };
-    // A single look may have met an exception; a window of many looks has not.
-    let seen = match evidence.basis {
+    // One sample may be an exception; a window of many samples is not.
+    let coverage = match evidence.basis {
         Basis::Lifetime => LIFE,
         Basis::Window { .. } => 1.0 - 0.3 / f64::from(evidence.samples.max(1)),
     };
-    Verdict { class, confidence_percent: (confidence * seen * 100.0).round() as u8, evidence }
+    verdict(class, confidence * coverage, evidence)
 }
 
-/// The verdict on a connection that is over, or on an attempt that failed, by its final measures.
-pub(in crate::track) fn judge_end(
-    connection: &Connection,
-    evidence: Evidence,
+/// The verdict on a connection that closed, or on an attempt that failed, from its final counters.
+/// `kind` is the event, `reason` why it closed.
+#[must_use]
+pub fn judge_closed(
+    socket: &SocketSample,
     kind: EventKind,
+    reason: Option<CloseReason>,
+    evidence: Evidence,
 ) -> Verdict {
-    let timed_out = connection.closed.get().is_some_and(|end| end.how == CloseReason::TimedOut);
-    let (class, confidence) = match (kind, timed_out) {
-        // Here the kernel itself has judged.
-        (EventKind::Failed, true) => (Class::HandshakeFailing, 0.98),
-        (_, true) => (Class::Stalled, 0.98),
-        (EventKind::Failed, false) => (Class::Unknown, 0.0),
-        _ if connection.tcp().is_none() => (Class::Unknown, 0.0),
+    let (class, confidence) = match (kind, reason) {
+        // The kernel itself gave up.
+        (EventKind::Failed, Some(CloseReason::TimedOut)) => (Class::HandshakeFailing, 0.98),
+        (_, Some(CloseReason::TimedOut)) => (Class::Stalled, 0.98),
+        (EventKind::Failed, _) => (Class::Unknown, 0.0),
+        _ if socket.tcp.value().is_none() => (Class::Unknown, 0.0),
         _ => {
-            let (class, confidence) = whole_life(connection, &evidence);
+            let (class, confidence) = whole_life(socket, &evidence);
             (class, confidence * LIFE)
         }
     };
+    verdict(class, confidence, evidence)
+}
+
+fn verdict(class: Class, confidence: f64, evidence: Evidence) -> Verdict {
     Verdict { class, confidence_percent: (confidence * 100.0).round() as u8, evidence }
 }
 
-/// By counters alone: gauges of the last moment say nothing of the life before.
-fn whole_life(connection: &Connection, e: &Evidence) -> (Class, f64) {
+/// By counters alone: gauges of the last moment do not describe the life before.
+fn whole_life(socket: &SocketSample, e: &Evidence) -> (Class, f64) {
     if e.bytes_out == 0 && e.bytes_in == 0 {
         return (Class::Idle, 0.95);
     }
-    if let Some(limit) = path_or_buffer(connection, e) {
+    if let Some(limit) = path_or_buffer(socket, e) {
         return limit;
     }
-    // Whether the peer read slowly or the path was long, the sum does not tell.
+    // The sum does not distinguish a peer that read slowly from a long path.
     if e.share_of_time(e.rwnd_limited_us) >= NOTABLE {
         return (Class::Unknown, 0.0);
     }
-    // That the application had no more to send is true of every one that was closed.
+    // Every closed connection was limited by its application in the end, so that is no class here.
     (Class::Healthy, 0.9)
 }
 
@@ -102,34 +110,34 @@ fn listener(evidence: &Evidence) -> (Class, f64) {
     let is_full = evidence.share_of_samples(evidence.samples_accept_full) > 0.0;
     match (evidence.basis, evidence.drops, is_full) {
         (_, 1.., true) => (Class::AcceptOverflow, 0.98),
-        // It dropped some time in its life, but has room now.
+        // It dropped connections some time in its life, but has room now.
         (Basis::Lifetime, 1.., false) | (_, 0, _) => (Class::Healthy, 0.9),
         (Basis::Window { .. }, 1.., false) => (Class::AcceptOverflow, 0.7),
     }
 }
 
-/// UDP has no path health in the kernel; only its own queue can be judged.
-fn datagrams(connection: &Connection, evidence: &Evidence) -> (Class, f64) {
+/// The kernel measures no path for UDP; only the receive queue can be judged.
+fn datagrams(socket: &SocketSample, evidence: &Evidence) -> (Class, f64) {
     let behind = evidence.share_of_samples(evidence.samples_reader_behind);
     if evidence.drops > 0 && behind > 0.0 {
         (Class::SlowReaderLocal, 0.9)
-    } else if behind >= MOSTLY && connection.socket.memory.value().is_some() {
+    } else if behind >= MOSTLY && socket.memory.value().is_some() {
         (Class::SlowReaderLocal, 0.7)
     } else {
         (Class::Unknown, 0.0)
     }
 }
 
-fn handshake(connection: &Connection) -> (Class, f64) {
-    match connection.socket.timer.get().map(|timer| timer.retransmits) {
+fn handshake(socket: &SocketSample) -> (Class, f64) {
+    match socket.timer.get().map(|timer| timer.retransmits) {
         Some(0) | None => (Class::Unknown, 0.0),
         Some(1) => (Class::HandshakeFailing, 0.8),
         Some(_) => (Class::HandshakeFailing, 0.98),
     }
 }
 
-fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
-    let timer = connection.socket.timer.get();
+fn stream(socket: &SocketSample, e: &Evidence) -> (Class, f64) {
+    let timer = socket.timer.get();
     let probes = timer.is_some_and(|t| t.kind == TimerKind::ZeroWindowProbe);
     let timeouts_in_a_row =
         timer.filter(|t| t.kind == TimerKind::Retransmit).map_or(0, |t| t.retransmits);
@@ -139,13 +147,13 @@ fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
         return (Class::Stalled, 0.8 + 0.19 * timed_out);
     }
 
-    if let Some(reader) = slow_reader(connection, e, probes) {
+    if let Some(reader) = slow_reader(socket, e, probes) {
         return reader;
     }
-    if is_quiet(connection, e) {
+    if is_quiet(socket, e) {
         return (Class::Idle, 0.95);
     }
-    if let Some(limit) = path_or_buffer(connection, e) {
+    if let Some(limit) = path_or_buffer(socket, e) {
         return limit;
     }
     if is_app_limited(e) {
@@ -155,20 +163,20 @@ fn stream(connection: &Connection, e: &Evidence) -> (Class, f64) {
     (Class::Healthy, 0.9)
 }
 
-/// A reader, here or there, that takes longer for what has arrived than a prompt one would.
-fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(Class, f64)> {
+/// A reader, local or remote, that is slower than a prompt one.
+fn slow_reader(socket: &SocketSample, e: &Evidence, probes: bool) -> Option<(Class, f64)> {
     let closed = e.share_of_samples(e.samples_window_closed);
     let rwnd = e.share_of_time(e.rwnd_limited_us);
     let waits_for_window = (closed >= MOSTLY
         && (probes || rwnd >= NOTABLE || e.rwnd_limited_us == 0))
         || (is_window(e) && rwnd >= MOSTLY);
-    let queues = connection.socket.queues.get()?;
+    let queues = socket.queues.get()?;
     if waits_for_window {
         let waiting = f64::from(queues.send_bytes);
         let is_slow = match e.basis {
             Basis::Window { us } => waiting >= e.bytes_out as f64 * 1e6 / us as f64 * SLOW_DRAIN_S,
-            // How fast the peer reads is not known of a life; that it takes nothing any more is.
-            Basis::Lifetime => connection.socket.since(TcpInfo::last_data_sent) >= Some(STOPPED_MS),
+            // A whole life does not show how fast the peer reads; only that it reads no more.
+            Basis::Lifetime => socket.since(TcpInfo::last_data_sent) >= Some(STOPPED_MS),
         };
         if is_slow {
             return Some((Class::SlowReaderRemote, 0.7 + 0.29 * closed.max(rwnd)));
@@ -183,13 +191,13 @@ fn slow_reader(connection: &Connection, e: &Evidence, probes: bool) -> Option<(C
             let rate = e.bytes_in as f64 * 1e6 / us as f64;
             f64::from(e.unread_max_bytes) >= rate * SLOW_DRAIN_S
         }
-        Basis::Lifetime => connection.socket.since(TcpInfo::last_data_recv) >= Some(STOPPED_MS),
+        Basis::Lifetime => socket.since(TcpInfo::last_data_recv) >= Some(STOPPED_MS),
     };
     is_slow.then_some((Class::SlowReaderLocal, 0.7 + 0.28 * behind))
 }
 
 /// Limits of a sender that has something to send.
-fn path_or_buffer(connection: &Connection, e: &Evidence) -> Option<(Class, f64)> {
+fn path_or_buffer(socket: &SocketSample, e: &Evidence) -> Option<(Class, f64)> {
     let queue_us = e.rtt_us.saturating_sub(e.min_rtt_us);
     let is_bloated = e.min_rtt_us > 0
         && queue_us >= QUEUE_US
@@ -201,14 +209,14 @@ fn path_or_buffer(connection: &Connection, e: &Evidence) -> Option<(Class, f64)>
     }
 
     let loss = e.loss_percent();
-    if loss >= LOSS_PERCENT && e.segments_lost >= LOST_SEGMENTS {
+    if loss >= LOSS_PERCENT && e.segments_lost >= MIN_LOST_SEGMENTS {
         return Some((Class::PathLoss, (0.7 + 0.1 * loss).min(0.98)));
     }
 
     let sndbuf = e.share_of_time(e.sndbuf_limited_us);
-    // The kernel's clock for it only runs where pacing is on.
+    // The kernel measures sndbuf_limited only where pacing is on.
     let full = e.share_of_samples(e.samples_sndbuf_full);
-    if sndbuf >= NOTABLE || (full >= MOSTLY && is_window(e) && is_pushing(e) && is_unasked(e)) {
+    if sndbuf >= NOTABLE || (full >= MOSTLY && is_window(e) && is_pushing(e) && is_unrequested(e)) {
         return Some((Class::SndbufLimited, 0.7 + 0.28 * sndbuf.max(full)));
     }
 
@@ -219,9 +227,9 @@ fn path_or_buffer(connection: &Connection, e: &Evidence) -> Option<(Class, f64)>
         && path_is_empty
         && cwnd_full >= MOSTLY
         && unsent >= MOSTLY
-        && connection.socket.state == State::Established
+        && socket.state == State::Established
     {
-        if loss_sets_the_window(connection, e) {
+        if loss_sets_the_window(socket, e) {
             return Some((Class::PathLoss, 0.65));
         }
         return Some((Class::CwndLimited, 0.6 + 0.35 * cwnd_full.min(unsent)));
@@ -231,12 +239,12 @@ fn path_or_buffer(connection: &Connection, e: &Evidence) -> Option<(Class, f64)>
 
 /// Whether the congestion window is about as large as loss at this rate lets it grow: 1.22/sqrt(p)
 /// segments (Mathis et al., 1997).
-fn loss_sets_the_window(connection: &Connection, e: &Evidence) -> bool {
-    if e.segments_lost < LOST_SEGMENTS {
+fn loss_sets_the_window(socket: &SocketSample, e: &Evidence) -> bool {
+    if e.segments_lost < MIN_LOST_SEGMENTS {
         return false;
     }
     let allowed = 1.22 / (e.loss_percent() / 100.0).sqrt();
-    let cwnd = connection.tcp().and_then(|tcp| tcp.snd_cwnd());
+    let cwnd = socket.tcp.value().and_then(|tcp| tcp.snd_cwnd());
     cwnd.is_some_and(|cwnd| f64::from(cwnd) <= 2.0 * allowed)
 }
 
@@ -252,12 +260,12 @@ fn is_window(e: &Evidence) -> bool {
     matches!(e.basis, Basis::Window { .. })
 }
 
-/// Nothing moved, and nothing waits.
-fn is_quiet(connection: &Connection, e: &Evidence) -> bool {
-    let waiting = connection.socket.queues.get().is_some_and(|q| q.send_bytes > 0);
+/// No data moved, and none waits.
+fn is_quiet(socket: &SocketSample, e: &Evidence) -> bool {
+    let waiting = socket.queues.get().is_some_and(|q| q.send_bytes > 0);
     let moved = match e.basis {
         Basis::Window { .. } => e.bytes_out > 0 || e.bytes_in > 0,
-        Basis::Lifetime => connection.idle_us().get().is_some_and(|us| us < QUIET_US),
+        Basis::Lifetime => socket.idle_us().get().is_some_and(|us| us < QUIET_US),
     };
     !waiting && !moved
 }
@@ -266,20 +274,20 @@ fn is_quiet(connection: &Connection, e: &Evidence) -> bool {
 fn is_app_limited(e: &Evidence) -> bool {
     let more_out = e.bytes_out > e.bytes_in.saturating_mul(ONE_WAY);
     let has_nothing_waiting = e.share_of_samples(e.samples_unsent) < MOSTLY;
-    let kernel_says_so = e.share_of_samples(e.samples_app_limited) >= MOSTLY;
-    let is_often_done = is_window(e) && e.share_of_time(e.busy_us) < 0.6;
-    // Who has more to send keeps the buffer filled; here the path always had room for all of it.
-    let never_waits = e.samples >= ENOUGH_LOOKS
+    let reported = e.share_of_samples(e.samples_app_limited) >= MOSTLY;
+    let is_often_idle = is_window(e) && e.share_of_time(e.busy_us) < 0.6;
+    // A sender with more to send keeps the buffer filled; here the path always had room for all of it.
+    let never_waits = e.samples >= MIN_SAMPLES
         && e.samples_unsent == 0
         && e.share_of_samples(e.samples_cwnd_full) < MOSTLY;
-    let has_nothing_more = kernel_says_so || is_often_done || never_waits;
-    more_out && is_unasked(e) && has_nothing_waiting && has_nothing_more
+    let has_nothing_more = reported || is_often_idle || never_waits;
+    more_out && is_unrequested(e) && has_nothing_waiting && has_nothing_more
 }
 
-/// Whether the peer sends too seldom for what is sent to be answers to it.
-fn is_unasked(e: &Evidence) -> bool {
+/// Whether the peer sends too rarely for what is sent to be answers.
+fn is_unrequested(e: &Evidence) -> bool {
     match e.basis {
-        Basis::Window { us } => u64::from(e.segments_in).saturating_mul(REQUEST_EVERY_US) <= us,
+        Basis::Window { us } => e.segments_in.saturating_mul(REQUEST_INTERVAL_US) <= us,
         Basis::Lifetime => e.segments_in <= 1,
     }
 }

@@ -22,8 +22,8 @@ impl Stage {
     fn look(&mut self, sockets: Vec<SocketSample>) {
         let at = Moment { monotonic_us: self.latest.at.monotonic_us + 1_000_000, wall_us: 0 };
         let rows = Observation::new(Source::Ebpf, at).with_sockets(sockets);
-        let snapshot = self.tracker.fold(vec![rows]);
-        self.log.add(&self.latest, &snapshot, self.tracker.gone());
+        let snapshot = self.tracker.apply(vec![rows]);
+        self.log.add(&self.latest, &snapshot, self.tracker.removed());
         self.latest = snapshot;
     }
 }
@@ -32,7 +32,7 @@ impl Stage {
 fn what_is_gone_is_kept_as_its_end_was_told_or_else_as_it_was_last_seen() {
     let mut stage = Stage::new();
     stage.look(vec![fakes::socket(1), fakes::socket(2)]);
-    stage.tracker.hear(vec![fakes::closed(1)]);
+    stage.tracker.apply_events(vec![fakes::closed(1)]);
     stage.look(vec![]);
     let kept = stage.log.shared();
     let states: Vec<_> = kept

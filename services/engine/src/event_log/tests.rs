@@ -8,7 +8,7 @@ use conns_core::track::{Retention, Tracker};
 /// Events with these serial numbers.
 fn events(serials: Range<u64>) -> Vec<Arc<Event>> {
     let mut tracker = Tracker::new(Retention::None);
-    tracker.hear(vec![fakes::opened(1)]);
+    tracker.apply_events(vec![fakes::opened(1)]);
     let one = tracker.take_events().remove(0);
     serials.map(|serial| Arc::new(Event { serial, ..Event::clone(&one) })).collect()
 }

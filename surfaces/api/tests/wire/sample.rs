@@ -142,7 +142,7 @@ impl Agent {
         };
         let loss =
             Loss { source: Source::Procfs, cause: LossCause::ProcessesNotPermitted, count: 3 };
-        let mut snapshot = self.tracker.fold(vec![
+        let mut snapshot = self.tracker.apply(vec![
             Observation::new(Source::SockDiag, at).with_sockets(sockets),
             Observation::new(Source::Procfs, at)
                 .with_owners(owner_table.into())

@@ -117,7 +117,7 @@ impl Peer {
         };
         let observation =
             Observation::new(Source::SockDiag, NOW).with_sockets(vec![SocketSample::from(socket)]);
-        let seen = Tracker::new(Retention::None).fold(vec![observation]);
+        let seen = Tracker::new(Retention::None).apply(vec![observation]);
         let mut made = seen.connections.into_iter().next().expect("one connection");
         made.owners = known([owner(self.process)].into());
         made.direction = self

@@ -58,7 +58,7 @@ pub(crate) fn socket(
     };
     let observation = Observation::new(Source::SockDiag, Moment::default())
         .with_sockets(vec![SocketSample::from(socket)]);
-    let seen = Tracker::new(Retention::None).fold(vec![observation]);
+    let seen = Tracker::new(Retention::None).apply(vec![observation]);
     let mut made = seen.connections.into_iter().next().expect("one connection");
     made.owners = Known::Unknown(Unknown::NoOwnerFound);
     made

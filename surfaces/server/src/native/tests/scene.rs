@@ -144,7 +144,7 @@ impl Sketch {
         };
         let observation = Observation::new(Source::SockDiag, Moment::default())
             .with_sockets(vec![SocketSample::from(socket)]);
-        let seen = Tracker::new(Retention::None).fold(vec![observation]);
+        let seen = Tracker::new(Retention::None).apply(vec![observation]);
         let mut made = seen.connections.into_iter().next().expect("one connection");
         made.owners = match self.owners.clone() {
             Known::Value(held, source) => {

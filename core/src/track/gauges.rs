@@ -1,70 +1,12 @@
-//! What a verdict needs of one look at a socket: counters that only grow, and gauges, added up
-//! over a window of looks.
+//! The gauges of a socket that a verdict needs, added up over the samples of a window.
 
-use crate::model::{Connection, Moment, Protocol, State, TcpInfo, TimerKind};
+use crate::model::{Protocol, Socket, State, TcpInfo, TimerKind};
 
-/// Counters of one socket at one moment; each only grows during its life.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Counters {
-    pub(super) bytes_out: u64,
-    pub(super) bytes_in: u64,
-    pub(super) segments_out: u32,
-    pub(super) segments_in: u32,
-    /// Retransmitted, less duplicates; may shrink when a duplicate is reported late.
-    pub(super) segments_lost: u32,
-    pub(super) timeouts: u16,
-    pub(super) busy_us: u64,
-    pub(super) rwnd_limited_us: u64,
-    pub(super) sndbuf_limited_us: u64,
-    pub(super) drops: u32,
-}
-
-impl Counters {
-    pub(super) fn of(connection: &Connection) -> Self {
-        let drops = connection.socket.memory.get().and_then(|m| m.drops).unwrap_or(0);
-        let bytes_out = connection.bytes_out().get().unwrap_or(0);
-        let bytes_in = connection.bytes_in().get().unwrap_or(0);
-        let Some(tcp) = connection.tcp() else {
-            return Self { bytes_out, bytes_in, drops, ..Self::default() };
-        };
-        let retransmitted = tcp.total_retrans().unwrap_or(0);
-        Self {
-            bytes_out,
-            bytes_in,
-            segments_out: tcp.data_segs_out().unwrap_or(0),
-            segments_in: tcp.data_segs_in().unwrap_or(0),
-            segments_lost: retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0)),
-            timeouts: tcp.total_rto().unwrap_or(0),
-            busy_us: tcp.busy_time().unwrap_or(0),
-            rwnd_limited_us: tcp.rwnd_limited().unwrap_or(0),
-            sndbuf_limited_us: tcp.sndbuf_limited().unwrap_or(0),
-            drops,
-        }
-    }
-
-    /// What was added since `earlier`. A counter that went back (a late duplicate, a kernel's
-    /// reset) added nothing.
-    pub(super) fn since(self, earlier: Self) -> Self {
-        Self {
-            bytes_out: self.bytes_out.saturating_sub(earlier.bytes_out),
-            bytes_in: self.bytes_in.saturating_sub(earlier.bytes_in),
-            segments_out: self.segments_out.saturating_sub(earlier.segments_out),
-            segments_in: self.segments_in.saturating_sub(earlier.segments_in),
-            segments_lost: self.segments_lost.saturating_sub(earlier.segments_lost),
-            timeouts: self.timeouts.saturating_sub(earlier.timeouts),
-            busy_us: self.busy_us.saturating_sub(earlier.busy_us),
-            rwnd_limited_us: self.rwnd_limited_us.saturating_sub(earlier.rwnd_limited_us),
-            sndbuf_limited_us: self.sndbuf_limited_us.saturating_sub(earlier.sndbuf_limited_us),
-            drops: self.drops.saturating_sub(earlier.drops),
-        }
-    }
-}
-
-/// How many looks of a window saw what, and the extremes.
+/// In how many samples of a window each condition was true, and the extremes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Gauges {
     pub(super) samples: u32,
-    /// The receive queue held most of what the receive buffer or window allows.
+    /// The receive queue filled most of the receive buffer or window.
     pub(super) reader_behind: u32,
     /// The peer's window had no room for a segment although data was waiting.
     pub(super) window_closed: u32,
@@ -80,27 +22,27 @@ pub(super) struct Gauges {
     pub(super) accept_full: u32,
     /// The receive queue was not empty.
     pub(super) unread: u32,
-    /// Most bytes unread at any look.
+    /// Most bytes unread in any sample.
     pub(super) unread_max_bytes: u32,
     /// The send buffer was full, while path and peer had room for more.
     pub(super) sndbuf_full: u32,
-    /// Sum of smoothed round trips over looks, for their mean.
+    /// Sum of the smoothed round trips of all samples, for their mean.
     pub(super) rtt_sum_us: u64,
 }
 
 impl Gauges {
-    pub(super) fn look_at(connection: &Connection) -> Self {
-        let socket = &connection.socket;
+    /// The gauges of one sample.
+    pub(super) fn of(socket: &Socket) -> Self {
         let mut gauges = Self { samples: 1, ..Self::default() };
         if let Some(queue) = socket.accept_queue.get() {
-            // The kernel lets one more in than the limit says (sk_acceptq_is_full).
+            // The kernel accepts one more than the limit (sk_acceptq_is_full).
             gauges.accept_full = u32::from(queue.length >= queue.limit.max(1));
         }
-        gauges.reader_behind = u32::from(reader_is_behind(connection));
+        gauges.reader_behind = u32::from(reader_is_behind(socket));
         let queues = socket.queues.get();
         gauges.unread_max_bytes = queues.map_or(0, |q| q.receive_bytes);
         gauges.unread = u32::from(gauges.unread_max_bytes > 0);
-        let Some(tcp) = connection.tcp() else { return gauges };
+        let Some(tcp) = socket.tcp.value() else { return gauges };
         let segment = tcp.snd_mss().unwrap_or(1).max(1);
         let waiting = tcp.notsent_bytes().unwrap_or(0);
         let probing = socket.timer.get().is_some_and(|t| t.kind == TimerKind::ZeroWindowProbe);
@@ -108,7 +50,7 @@ impl Gauges {
         // One more, or a sixteenth more, would not fit.
         let next = u64::from(in_flight) + u64::from(in_flight / 16) + 1;
         let cwnd = u64::from(tcp.snd_cwnd().unwrap_or(u32::MAX));
-        // Less than a segment may wait for nothing but more of it (Nagle).
+        // Less than a segment may wait because of Nagle's algorithm.
         gauges.unsent = u32::from(waiting >= segment);
         gauges.window_closed =
             u32::from(waiting > 0 && (probing || window_is_closed(tcp, segment)));
@@ -149,9 +91,8 @@ fn window_is_closed(tcp: &TcpInfo, segment: u32) -> bool {
     tcp.snd_wnd().is_some_and(|window| in_flight + u64::from(segment) > u64::from(window))
 }
 
-/// What has arrived fills at least half of the receive buffer, or of the window it could offer.
-fn reader_is_behind(connection: &Connection) -> bool {
-    let socket = &connection.socket;
+/// Unread bytes fill at least half of the receive buffer, or the window it could offer.
+fn reader_is_behind(socket: &Socket) -> bool {
     let Some(queues) = socket.queues.get().filter(|q| q.receive_bytes > 0) else { return false };
     if let Some(memory) = socket.memory.get()
         && memory.receive_bytes >= memory.receive_limit_bytes / 2
@@ -159,14 +100,6 @@ fn reader_is_behind(connection: &Connection) -> bool {
         return true;
     }
     let is_tcp = socket.protocol == Protocol::Tcp && socket.state == State::Established;
-    let window = connection.tcp().and_then(TcpInfo::rcv_wnd);
+    let window = socket.tcp.value().and_then(TcpInfo::rcv_wnd);
     is_tcp && window.is_some_and(|window| queues.receive_bytes >= window)
-}
-
-/// A stretch of looks at one socket.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Span {
-    pub(super) start: Moment,
-    pub(super) first: Counters,
-    pub(super) gauges: Gauges,
 }

@@ -1,0 +1,136 @@
+//! Makes a connection of a sample and of what is known besides it. Single samples, repeated samples
+//! and events all use [`assemble`].
+
+use std::sync::Arc;
+
+use crate::model::{
+    Application, Closed, Connection, Direction, EventKind, Evidence, Known, Moment, Opened, Owner,
+    Socket, SocketSample, State, Stats, Unknown, Verdict,
+};
+
+use super::counters::Counters;
+use super::direction::{InferredDirection, Listeners};
+use super::gauges::Gauges;
+use super::lifecycle::lifecycle_of;
+use super::shown::Shown;
+use super::stats::kernel_age_us;
+use super::verdict::{evidence_of_life, judge, judge_closed};
+
+/// What a connection is assembled for.
+#[derive(Debug)]
+pub(super) enum Occasion<'a> {
+    /// A snapshot.
+    Sample {
+        /// Its sequence number.
+        sequence: u64,
+        /// The connection in the snapshot before; `None` if it was not there.
+        shown: Option<&'a Shown>,
+        /// Whether its rates have changed since.
+        rates_changed: bool,
+    },
+    /// An event.
+    Event(EventKind),
+}
+
+/// What is known of a connection besides its sample: by its history, by events, or by nothing.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) occasion: Occasion<'a>,
+    pub(super) owners: Known<Arc<[Owner]>>,
+    pub(super) direction: Known<Direction>,
+    pub(super) opened: Known<Arc<Opened>>,
+    pub(super) closed: Known<Closed>,
+    pub(super) application: Option<Known<Arc<Application>>>,
+    pub(super) stats: Stats,
+    pub(super) evidence: Evidence,
+}
+
+/// The snapshot that a sample belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SampleContext {
+    pub(super) sequence: u64,
+    pub(super) at: Moment,
+    /// Whether a source reports events.
+    pub(super) has_events: bool,
+}
+
+impl Facts<'_> {
+    /// The facts of a connection without history.
+    pub(super) fn of_single_sample(
+        sample: &SocketSample,
+        owners: Known<Arc<[Owner]>>,
+        application: Option<Known<Arc<Application>>>,
+        listeners: &Listeners,
+        SampleContext { sequence, at, has_events }: SampleContext,
+    ) -> Self {
+        let (opened, closed) = lifecycle_of(None, sample, has_events);
+        let fin = fin_received(closed, sample);
+        let mut stats = without_rates(Stats::new(0, sequence, at), sample, fin);
+        if let Some(age) = kernel_age_us(sample, fin) {
+            stats.age_us = Known::Value(age, sample.source);
+        }
+        let evidence = evidence_of_life(sample, Counters::of(sample, fin), Gauges::of(sample));
+        let mut direction = InferredDirection::UNKNOWN;
+        Self {
+            occasion: Occasion::Sample { sequence, shown: None, rates_changed: false },
+            owners,
+            direction: direction.apply_sample(sample, listeners),
+            opened,
+            closed,
+            application,
+            stats,
+            evidence,
+        }
+    }
+}
+
+/// The connection of a sample.
+pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
+    let Facts { occasion, owners, direction, opened, closed, application, stats, evidence } = facts;
+    let verdict = match occasion {
+        Occasion::Sample { .. } => judge(&sample, evidence),
+        Occasion::Event(kind @ (EventKind::Closed | EventKind::Failed)) => {
+            judge_closed(&sample, kind, closed.get().map(|closed| closed.how), evidence)
+        }
+        // No data was sent yet.
+        Occasion::Event(EventKind::Opened | EventKind::Accepted) => Verdict::UNKNOWN,
+    };
+    let application = application.unwrap_or(if sample.state == State::Listen {
+        Known::NotApplicable
+    } else {
+        Known::Unknown(Unknown::SourceCannotTell)
+    });
+    let mut connection = Connection {
+        socket: sample,
+        owners,
+        direction,
+        opened,
+        closed,
+        stats,
+        flow: None,
+        application,
+        verdict,
+    };
+    if let Occasion::Sample { sequence, shown, rates_changed } = occasion {
+        let is_same = shown.is_some_and(|shown| shown.is_same(&connection));
+        if rates_changed || !is_same {
+            connection.stats.changed_sequence = sequence;
+        }
+    }
+    connection
+}
+
+/// Whether the peer's FIN was received, by the final event or else by the state.
+pub(super) fn fin_received(closed: Known<Closed>, socket: &Socket) -> bool {
+    closed.get().map_or(socket.state.has_received_fin(), |closed| closed.fin_received)
+}
+
+/// `stats`, with the reason why there are no rates if there are none: where bytes do not apply or are
+/// not reported, neither are their rates.
+pub(super) fn without_rates(stats: Stats, socket: &Socket, fin_received: bool) -> Stats {
+    if stats.rates.value().is_some() {
+        return stats;
+    }
+    let none = socket.bytes_in(fin_received).and_then(Unknown::NeedsTwoObservations, |_| None);
+    Stats { rates: none, slot_rates: none, ..stats }
+}

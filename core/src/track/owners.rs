@@ -1,0 +1,101 @@
+//! Sockets joined with the processes that own them, by inode, or by socket identity where the source
+//! of owners uses it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::model::{Known, Owner, OwnerEntry, OwnerTable, Socket, Source, Subject, Unknown};
+
+/// An owner table, indexed by socket.
+#[derive(Debug, Default)]
+pub(super) struct OwnerIndex {
+    /// The table; `None` without a source of owners.
+    table: Option<(Arc<OwnerTable>, Source)>,
+    /// Places of the entries, ordered by socket, then process (ascending pid), then descriptor.
+    order: Vec<u32>,
+    /// Whether the entries name sockets by identity.
+    is_by_identity: bool,
+    /// Where the entries of a socket start in `order`. Small keys and values, because it is read
+    /// once for each socket of a sample.
+    starts: HashMap<u64, u32, RandomState>,
+}
+
+impl OwnerIndex {
+    /// The index of `table`, as `source` reported it.
+    pub(super) fn new(table: Arc<OwnerTable>, source: Source) -> Self {
+        let entry = |place: u32| table.entries.get(usize::try_from(place).ok()?);
+        let mut order: Vec<u32> = (0..).zip(&table.entries).map(|(place, _)| place).collect();
+        order.sort_unstable_by_key(|place| entry(*place));
+        order.dedup_by_key(|place| entry(*place));
+        let mut starts = HashMap::default();
+        starts.reserve(order.len());
+        let mut last = None;
+        for (at, place) in (0..).zip(&order) {
+            let Some(entry) = entry(*place) else { continue };
+            if last.replace(entry.subject) != Some(entry.subject) {
+                starts.insert(key(entry.subject), at);
+            }
+        }
+        // Sockets of MPTCP are named by inode even where all others are named by identity.
+        let is_by_identity = table.entries.iter().any(|e| matches!(e.subject, Subject::Socket(_)));
+        Self { table: Some((table, source)), order, is_by_identity, starts }
+    }
+
+    /// Whether this is the index of `table`.
+    pub(super) fn is_of(&self, table: &Arc<OwnerTable>) -> bool {
+        self.table.as_ref().is_some_and(|(mine, _)| Arc::ptr_eq(mine, table))
+    }
+
+    /// The owners of `socket`.
+    pub(super) fn of(&self, socket: &Socket) -> Known<Arc<[Owner]>> {
+        let Some((table, source)) = &self.table else {
+            return Known::Unknown(Unknown::SourceFailed);
+        };
+        let subject = match socket.inode {
+            // Without an inode no descriptor refers to it: only the kernel uses it.
+            Known::NotApplicable => return Known::NotApplicable,
+            // A subflow has no descriptor of its own, but the inode of its MPTCP connection.
+            Known::Value(inode, _) if !self.is_by_identity || socket.is_mptcp() => {
+                Subject::Inode(inode)
+            }
+            Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.id),
+        };
+        let owners: Vec<Owner> =
+            self.entries_of(table, subject).filter_map(|entry| owner(table, entry)).collect();
+        if !owners.is_empty() {
+            return Known::Value(owners.into(), *source);
+        }
+        if table.unreadable_processes > 0 {
+            Known::Unknown(Unknown::NotPrivileged)
+        } else {
+            Known::Unknown(Unknown::NoOwnerFound)
+        }
+    }
+
+    fn entries_of<'a>(
+        &'a self,
+        table: &'a OwnerTable,
+        subject: Subject,
+    ) -> impl Iterator<Item = &'a OwnerEntry> {
+        let start = self.starts.get(&key(subject)).and_then(|start| usize::try_from(*start).ok());
+        let places = start.and_then(|start| self.order.get(start..)).unwrap_or(&[]);
+        let entry = |place: &u32| table.entries.get(usize::try_from(*place).ok()?);
+        places.iter().filter_map(entry).take_while(move |entry| entry.subject == subject)
+    }
+}
+
+fn owner(table: &OwnerTable, entry: &OwnerEntry) -> Option<Owner> {
+    let process = table.processes.get(usize::try_from(entry.process).ok()?)?;
+    Some(Owner { process: Arc::clone(process), descriptor: entry.descriptor })
+}
+
+/// A hash key of a subject. Cookies are unique on new kernels, and within a namespace on old ones; a
+/// digest takes their place where there are none. A bit that neither uses marks inodes.
+fn key(subject: Subject) -> u64 {
+    match subject {
+        Subject::Inode(inode) => inode ^ 1 << 63,
+        Subject::Socket(id) => id.cookie ^ id.netns.rotate_left(32),
+    }
+}
