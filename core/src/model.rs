@@ -7,6 +7,7 @@ mod application;
 mod connection;
 mod event;
 mod field_spec;
+mod event_log;
 mod id;
 mod known;
 mod loss;
@@ -31,6 +32,7 @@ pub use application::{Application, Certainty, Layer, LayerOrigin, Record, Scalar
 pub use connection::{Connection, Direction};
 pub use event::{CloseReason, Closed, Closer, Event, EventKind, LifecycleEvent, Opened};
 pub use field_spec::{FieldSpec, Kind, ListColumn, ListSpec, Phase, Words};
+pub use event_log::EventLog;
 pub use id::{CapturedEnd, ConnectionId, Flow, FlowKey};
 pub use known::{Known, Source, Unknown};
 pub use loss::{DroppedEvents, Fallback, Loss, LossCause, LossKind, PortableFault};
