@@ -166,7 +166,7 @@ impl ProcessDescriptors {
                 0 => Subject::Socket(id),
                 inode_of_mptcp => Subject::Inode(inode_of_mptcp),
             };
-            found.held.push(OwnerEntry { subject, process, descriptor });
+            found.entries.push(OwnerEntry { subject, process, descriptor });
             Some(size_of::<Descriptor>())
         })?;
         if let Some(changes) = &mut self.changes {
@@ -180,14 +180,14 @@ impl ProcessDescriptors {
 /// The descriptors of sockets that have several.
 fn shared(found: &Descriptors, machine_pids: &[u32]) -> HashSet<u64, RandomState> {
     let mut first: HashMap<Subject, &OwnerEntry, RandomState> = HashMap::default();
-    first.reserve(found.held.len());
+    first.reserve(found.entries.len());
     let mut shared = HashSet::default();
     let key = |owner_entry: &OwnerEntry| {
         let process = usize::try_from(owner_entry.process).ok()?;
         let pid = machine_pids.get(process)?;
         Some(u64::from(*pid) << 32 | u64::from(owner_entry.descriptor?))
     };
-    for owner_entry in &found.held {
+    for owner_entry in &found.entries {
         match first.entry(owner_entry.subject) {
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(owner_entry);
