@@ -1,5 +1,5 @@
-//! Any bytes as what programs in the kernel tell: rows of tables and of looks, and events; then everything that is
-//! made of them.
+//! Any bytes as records of programs in the kernel: rows of tables and samples, and events; then everything that is
+//! computed from them.
 
 #![no_main]
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
@@ -7,10 +7,10 @@
 #[path = "shared/downstream.rs"]
 mod downstream;
 
-use conns_core::model::{Facts, Observation, Source};
+use conns_core::model::{Observation, Source};
 use conns_core::track::{Retention, Tracker};
 use conns_ebpf::Records;
-use downstream::{at, downstream, look_at};
+use downstream::{at, downstream, read_all};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,28 +18,26 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(row) = records.row(bytes) {
         downstream(&[row]);
     }
-    // The same connection may be told of again and again, and be in tables before, between and after.
+    // The same connection may have several events, and be in tables before, between and after them.
     let halves = bytes.split_at(bytes.len() / 2);
-    let told: Vec<_> =
+    let events: Vec<_> =
         [bytes, halves.0, halves.1, bytes].iter().filter_map(|record| records.event(record)).collect();
-    if told.is_empty() {
+    if events.is_empty() {
         return;
     }
-    let rows: Vec<_> = told.iter().map(|lifecycle_event| lifecycle_event.socket.clone()).collect();
-    let say = |facts, us| {
-        vec![Observation { source: Source::Ebpf, at: at(us), facts: vec![facts], losses: Vec::new() }]
-    };
+    let rows: Vec<_> = events.iter().map(|event| event.socket.clone()).collect();
+    let new = |us| Observation::new(Source::Ebpf, at(us));
     let mut tracker = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
-    for (facts, us) in [
-        (Facts::LifecycleEvents(told.clone()), 0),
-        (Facts::Sockets(rows.clone()), 1_000_000),
-        (Facts::LifecycleEvents(told), 2_000_000),
-        (Facts::Sockets(rows), 2_000_000),
-        (Facts::Sockets(Vec::new()), u64::MAX),
+    for observation in [
+        new(0).with_lifecycle(events.clone()),
+        new(1_000_000).with_sockets(rows.clone()),
+        new(2_000_000).with_lifecycle(events),
+        new(2_000_000).with_sockets(rows),
+        new(u64::MAX).with_sockets(Vec::new()),
     ] {
-        look_at(&tracker.fold(say(facts, us)).connections);
-        let events: Vec<_> =
+        read_all(&tracker.fold(vec![observation]).connections);
+        let connections: Vec<_> =
             tracker.take_events().iter().map(|event| event.connection.clone()).collect();
-        look_at(&events);
+        read_all(&connections);
     }
 });

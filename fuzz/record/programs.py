@@ -1,4 +1,4 @@
-"""Writes corpus/ebpf: records as programs in the kernel tell them, made by hand after sources/ebpf/bpf/shared.h.
+"""Writes corpus/ebpf: records of eBPF programs, made by hand after sources/ebpf/bpf/shared.h.
 
     fuzz/record/programs.py corpus/ebpf
 """
@@ -24,8 +24,8 @@ def row(protocol, family, state, kind=1, timer=0):
     length = 280 if protocol == TCP else 0
     fixed = struct.pack("=QIIII9IHBBBBBBI", 1, 0, 100, 2000, 200, *memory, length, timer, 1, 0, 16, 1, 0, 0)
     names = b"bbr".ljust(16, b"\0") + b"tls".ljust(16, b"\0")
-    told = ends(protocol, family, state, kind) + fixed + names + struct.pack("=QIIII", 1_000_000, 500, 739, 512, 0)
-    return told + bytes(range(256)) + bytes(24) if protocol == TCP else told
+    record = ends(protocol, family, state, kind) + fixed + names + struct.pack("=QIIII", 1_000_000, 500, 739, 512, 0)
+    return record + bytes(range(256)) + bytes(24) if protocol == TCP else record
 
 
 def event(kind, flags, last_state, error):

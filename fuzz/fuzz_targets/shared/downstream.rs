@@ -1,23 +1,23 @@
-//! Everything that is made of rows, whoever told them.
+//! Everything that is computed from rows of any source.
 
 use std::sync::Arc;
 
 use conns_core::model::{
-    Connection, Facts, OwnerEntry, OwnerTable, Known, Moment, Observation, Process, SocketSample, Source,
+    Connection, OwnerEntry, OwnerTable, Known, Moment, Observation, Process, SocketSample, Source,
     Subject, Unknown,
 };
 use conns_core::query::{Field, Kind, SortKey, Value, catalogue, group, sort};
 use conns_core::track::{Retention, Tracker};
 
-/// Folds them as `conns list` does, and as a watching `conns` does over and over.
+/// Folds them once, as `conns list` does, and repeatedly, as the agent does.
 pub(crate) fn downstream(sockets: &[SocketSample]) {
     let once = Tracker::new(Retention::None).fold(observations(sockets.to_vec(), at(0)));
-    look_at(&once.connections);
+    read_all(&once.connections);
     arrange(&once.connections);
 
-    let mut watching = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
-    // Of two rows about one socket the first is believed. The other way round the second one is,
-    // so that counters jump between the folds; the clock stands still, runs, and leaps.
+    let mut repeated = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
+    // Of two rows of one socket the first wins. In reverse order the second does, so that counters jump between the
+    // folds; the clock stands still, runs, and jumps.
     let backward: Vec<_> = sockets.iter().rev().cloned().collect();
     for (rows, us) in [
         (sockets.to_vec(), 0),
@@ -26,7 +26,7 @@ pub(crate) fn downstream(sockets: &[SocketSample]) {
         (backward, 22_000_000),
         (sockets.to_vec(), u64::MAX),
     ] {
-        look_at(&watching.fold(observations(rows, at(us))).connections);
+        read_all(&repeated.fold(observations(rows, at(us))).connections);
     }
 }
 
@@ -34,22 +34,21 @@ pub(crate) fn at(monotonic_us: u64) -> Moment {
     Moment { monotonic_us, wall_us: 0 }
 }
 
-/// The sockets, and two processes: one holds all of them, the other every second one.
+/// The sockets, and two processes: one owns all of them, the other every second one.
 fn observations(sockets: Vec<SocketSample>, at: Moment) -> Vec<Observation> {
-    let mut held = Vec::new();
-    for (place, socket) in sockets.iter().enumerate() {
+    let mut entries = Vec::new();
+    for (index, socket) in sockets.iter().enumerate() {
         let subject = socket.inode.get().map_or(Subject::Socket(socket.id), Subject::Inode);
-        held.push(OwnerEntry { subject, process: 0, descriptor: Some(3) });
-        if place % 2 == 0 {
-            held.push(OwnerEntry { subject, process: 1, descriptor: None });
+        entries.push(OwnerEntry { subject, process: 0, descriptor: Some(3) });
+        if index % 2 == 0 {
+            entries.push(OwnerEntry { subject, process: 1, descriptor: None });
         }
     }
     let processes = vec![process(7, "a"), process(8, "b) (\n")];
-    let owner_table = OwnerTable { processes, held, unreadable_processes: 0 };
-    let say = |source, facts| Observation { source, at, facts: vec![facts], losses: Vec::new() };
+    let owner_table = OwnerTable { processes, entries, unreadable_processes: 0 };
     vec![
-        say(Source::SockDiag, Facts::Sockets(sockets)),
-        say(Source::Procfs, Facts::OwnerTable(owner_table.into())),
+        Observation::new(Source::SockDiag, at).with_sockets(sockets),
+        Observation::new(Source::Procfs, at).with_owners(owner_table.into()),
     ]
 }
 
@@ -69,8 +68,8 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
     })
 }
 
-/// Asks everything the surfaces may ask of each.
-pub(crate) fn look_at(connections: &[Connection]) {
+/// Reads everything that surfaces may read of each.
+pub(crate) fn read_all(connections: &[Connection]) {
     for connection in connections {
         assert!(connection.verdict.confidence_percent <= 100);
         assert!(connection.verdict.why(&connection.socket).ends_with('.'));
@@ -93,7 +92,7 @@ fn arrange(connections: &[Connection]) {
     }
 }
 
-/// A field's values are of its kind, and real numbers are numbers.
+/// A value is of the kind of its field, and a float is finite.
 fn check(field: &Field, value: &Value<'_>) {
     let fits = match value {
         Value::Unknown(_) | Value::NotApplicable => true,

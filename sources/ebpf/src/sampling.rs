@@ -206,9 +206,9 @@ impl SocketSource for SampledTables {
         self.delegated.clone()
     }
 
-    fn apply_delegated(&mut self, scope: &Scope, told: &Observation) {
-        let mut rows = told.rows().iter();
-        if scope.tcp && scope.states.contains(State::TimeWait) && told.losses.is_empty() {
+    fn apply_delegated(&mut self, scope: &Scope, fallback: &Observation) {
+        let mut rows = fallback.rows().iter();
+        if scope.tcp && scope.states.contains(State::TimeWait) && fallback.losses.is_empty() {
             self.may_have_minisocks = rows.any(|row| MINISOCK_STATES.contains(&row.state));
         }
     }

@@ -150,20 +150,12 @@ impl Decoder {
         if let Some(known) = self.processes.get(&key) {
             return Some(Arc::clone(known));
         }
-        let untold = Unknown::SourceCannotTell;
+        let name = String::from_utf8_lossy(text(&event.name));
         let started_us = i64::try_from(started / 1000).unwrap_or(i64::MAX);
         let new = Arc::new(Process {
-            pid,
-            name: String::from_utf8_lossy(text(&event.name)).into(),
-            executable: Known::Unknown(untold),
-            command_line: Known::Unknown(untold),
             uid: value(uid),
-            user: Known::Unknown(untold),
             started_wall_us: value(self.boot_wall_us.saturating_add(started_us)),
-            parent_pid: Known::Unknown(untold),
-            cgroup: Known::Unknown(untold),
-            container_id: Known::Unknown(untold),
-            systemd_unit: Known::Unknown(untold),
+            ..Process::bare(pid, name, Unknown::SourceCannotTell)
         });
         if self.processes.len() >= MAX_PROCESSES {
             self.processes.clear();
