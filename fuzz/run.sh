@@ -10,7 +10,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf procfs filter monero ems jetstream one_e
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs filter monero ems jetstream one_e
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -30,6 +30,7 @@ seeds() {
     case $1 in
     netlink) find "$corpus/sockdiag" -name '*.bin' ;;
     ebpf) find "$corpus/ebpf" -type f ;;
+    btf) find "$corpus/btf" -type f ;;
     procfs) find "$corpus/procfs" -type f ;;
     monero | ems | jetstream | one_e) find "$corpus/$1" -type f ;;
     filter) split --lines=1 --suffix-length=4 "$corpus/filter/accepted.txt" "$folder/accepted-" &&

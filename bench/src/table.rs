@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use conns_contract::{Namespaces, Scope};
 use conns_core::model::Moment;
-use conns_ebpf::Wanted;
+use conns_ebpf::Features;
 
 use crate::drain::ALONE;
 
@@ -25,8 +25,8 @@ pub(crate) struct Table {
 impl Table {
     /// Reads TCP of the current namespace and prints one line.
     pub(crate) fn read(self) -> anyhow::Result<()> {
-        let expected = Wanted { tables: true, watch: false, descriptors: false, events: false };
-        let mut opened = conns_ebpf::open(expected);
+        let features = Features { tables: true, sampling: false, descriptors: false, events: false };
+        let mut opened = conns_ebpf::open(features);
         let Some(tables) = &mut opened.tables else {
             let why = opened
                 .abilities

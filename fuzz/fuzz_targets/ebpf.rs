@@ -1,5 +1,5 @@
 //! Any bytes as records of programs in the kernel: rows of tables and samples, and events; then everything that is
-//! made of them.
+//! computed from them.
 
 #![no_main]
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
@@ -18,14 +18,14 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(row) = records.row(bytes) {
         downstream(&[row]);
     }
-    // The same connection may be reported repeatedly, and be in tables before, between and after.
+    // The same connection may have several events, and be in tables before, between and after them.
     let halves = bytes.split_at(bytes.len() / 2);
     let events: Vec<_> =
         [bytes, halves.0, halves.1, bytes].iter().filter_map(|record| records.event(record)).collect();
     if events.is_empty() {
         return;
     }
-    let rows: Vec<_> = events.iter().map(|lifecycle_event| lifecycle_event.socket.clone()).collect();
+    let rows: Vec<_> = events.iter().map(|event| event.socket.clone()).collect();
     let new = |us| Observation::new(Source::Ebpf, at(us));
     let mut tracker = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
     for observation in [
@@ -36,8 +36,8 @@ fuzz_target!(|bytes: &[u8]| {
         new(u64::MAX).with_sockets(Vec::new()),
     ] {
         read_all(&tracker.apply(vec![observation]).connections);
-        let events: Vec<_> =
+        let connections: Vec<_> =
             tracker.take_events().iter().map(|event| event.connection.clone()).collect();
-        read_all(&events);
+        read_all(&connections);
     }
 });

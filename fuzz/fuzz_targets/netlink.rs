@@ -1,5 +1,4 @@
-//! Whatever a kernel sends, as the rows of each protocol: the envelope, the rows, then everything
-//! that is made of them. So nothing in a netlink answer can panic anything downstream of it.
+//! Any bytes as netlink messages with the rows of each protocol; then everything that is computed from them.
 
 #![no_main]
 
@@ -13,8 +12,8 @@ use conns_sockdiag::{RowReader, wire};
 use downstream::downstream;
 use libfuzzer_sys::fuzz_target;
 
-/// More rows test nothing more, and cost time.
-const ROWS: usize = 8;
+/// More rows find nothing more, and cost time.
+const MAX_ROWS: usize = 8;
 
 fuzz_target!(|datagram: &[u8]| {
     for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Mptcp] {
@@ -38,7 +37,7 @@ fn read(protocol: Protocol, datagram: &[u8]) -> Vec<SocketSample> {
         };
         assert!(message.error_number() >= 0);
         if let Ok(socket) = reader.read(protocol, message.payload)
-            && sockets.len() < ROWS
+            && sockets.len() < MAX_ROWS
         {
             sockets.push(SocketSample::from(socket));
         }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records corpus/procfs: files of /proc of processes made for it, and of a kernel thread.
+"""Records corpus/procfs: files of /proc of processes started by this script, and of a kernel thread.
 
 Run as root: `python3 fuzz/record/processes.py [CORPUS/procfs]`. It starts itself again in a fresh
 control group namespace, and its processes have an empty environment and `/` as their folder, so no name of the
@@ -20,7 +20,7 @@ INSIDE = "recorder-inside"
 PTRACE_TRACEME = 0
 CONTAINER = "0123456789abcdef" * 4
 
-# What a process may be called: anything of at most 15 bytes.
+# Process names: any 15 bytes.
 NAMES = {
     "plain": b"nginx",
     "spaces": b"web content  x",
@@ -34,7 +34,7 @@ NAMES = {
     "empty": b"\n",
 }
 
-# What a process may be given as arguments; the first is its name.
+# Arguments; the first is the name.
 COMMANDS = {
     "arguments": [b"nginx", b"-g", b"daemon off;"],
     "title": [b"nginx: worker process", b"", b"", b""],
@@ -138,7 +138,7 @@ class Process:
             write("/proc/self/comm", self.name)
         if self.arguments is None:
             os.kill(os.getpid(), signal.SIGSTOP)
-        # A traced process stops as soon as the program is there, before it reads its arguments.
+        # A traced process stops in execve(2), before it reads its arguments.
         ctypes.CDLL(None).ptrace(PTRACE_TRACEME, 0, 0, 0)
         os.execve("/bin/true", self.arguments, {})
 
@@ -148,7 +148,7 @@ class Process:
 
 
 def hierarchies():
-    """Where a control group may be made without touching any limit: version 2, and systemd's of version 1."""
+    """Hierarchies in which a control group can be created without changing a limit: version 2, and systemd's of version 1."""
     with open("/proc/self/mounts") as mounts:
         for line in mounts:
             _, place, kind, options = line.split()[:4]
@@ -177,7 +177,7 @@ def grouped(corpus, name, hierarchy, group):
 
 def links(corpus):
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        # The folder's name is random, and short enough to be kept.
+        # The directory has a random name, short enough not to be cut.
         odd = os.path.join(folder, "socket:[1]")
         opened = {
             "socket": socket.socket(),

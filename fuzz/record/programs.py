@@ -1,4 +1,4 @@
-"""Writes corpus/ebpf: records as programs in the kernel write them, made by hand after sources/ebpf/bpf/shared.h.
+"""Writes corpus/ebpf: records of eBPF programs, made by hand after sources/ebpf/bpf/shared.h.
 
     fuzz/record/programs.py corpus/ebpf
 """

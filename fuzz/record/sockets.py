@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records corpus/sockdiag: netlink datagrams as a kernel sends them, about sockets made for it.
+"""Records corpus/sockdiag: netlink datagrams that the kernel sends about sockets opened by this script.
 
 Run as root: `python3 fuzz/record/sockets.py [CORPUS/sockdiag]`. It starts itself again in a fresh
 network namespace, so no address of the machine gets in; one file is what one recv(2) returned.
@@ -29,7 +29,7 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 # Smaller than what the kernel would fill, so that each datagram stays below 4 KiB.
 RECEIVE_BYTES = 4096
 
-kept = []  # sockets that must stay open
+open_sockets = []  # referenced until the end
 
 
 def main():
@@ -68,12 +68,12 @@ def network():
     ip("link", "set", "lo", "up")
     for address in ("192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::1/128", "2001:db8::2/128"):
         ip("address", "add", address, "dev", "lo", *(["nodad"] if ":" in address else []))
-    # A neighbour that does not exist: what is sent there vanishes.
-    ip("link", "add", "vanished", "type", "veth", "peer", "name", "vanished-peer")
-    ip("link", "set", "vanished", "up")
-    ip("link", "set", "vanished-peer", "up")
-    ip("route", "add", "198.51.100.0/24", "dev", "vanished", "src", "192.0.2.1")
-    ip("neighbour", "add", "198.51.100.1", "lladdr", "02:00:00:00:00:99", "dev", "vanished", "nud", "permanent")
+    # A neighbour that does not exist: packets to it are lost.
+    ip("link", "add", "gone", "type", "veth", "peer", "name", "gone-peer")
+    ip("link", "set", "gone", "up")
+    ip("link", "set", "gone-peer", "up")
+    ip("route", "add", "198.51.100.0/24", "dev", "gone", "src", "192.0.2.1")
+    ip("neighbour", "add", "198.51.100.1", "lladdr", "02:00:00:00:00:99", "dev", "gone", "nud", "permanent")
     attempt("MPTCP limits", lambda: ip("mptcp", "limits", "set", "subflows", "4", "add_addr_accepted", "4"))
     attempt("MPTCP address", lambda: ip("mptcp", "endpoint", "add", "192.0.2.3", "id", "3", "signal"))
 
@@ -88,7 +88,7 @@ def attempt(what, do):
 
 def new(family, kind=socket.SOCK_STREAM, protocol=0):
     made = socket.socket(family, kind, protocol)
-    kept.append(made)
+    open_sockets.append(made)
     return made
 
 
@@ -104,7 +104,7 @@ def listener(address, port, backlog=128, protocol=0, **options):
 
 
 def setup(made, options):
-    os.seteuid(0)  # marks and some algorithms ask for CAP_NET_ADMIN
+    os.seteuid(0)  # marks and some algorithms need CAP_NET_ADMIN
     if "congestion" in options:
         name = options["congestion"].encode()
         attempt("congestion control " + options["congestion"],
@@ -134,7 +134,7 @@ def connect(listening, address, port, protocol=0, source=None, **options):
         client.bind((source, 0))
     client.connect((address, port))
     accepted, _ = listening.accept()
-    kept.append(accepted)
+    open_sockets.append(accepted)
     return client, accepted
 
 
@@ -211,10 +211,10 @@ def tcp():
     client.connect(("192.0.2.1", 8020))
 
     ends = listener("192.0.2.1", 8030)
-    # CLOSE-WAIT here; there FIN-WAIT-2 without a process, of which the kernel keeps a minisock only.
+    # CLOSE-WAIT here; there FIN-WAIT-2 without a process: a minisock.
     client, _ = connect(ends, "192.0.2.1", 8030, source="192.0.2.2")
     client.close()
-    # CLOSE-WAIT again; there FIN-WAIT-2 that a process still holds.
+    # CLOSE-WAIT again; there FIN-WAIT-2 with a process.
     client, _ = connect(ends, "192.0.2.1", 8030, source="192.0.2.2")
     client.shutdown(socket.SHUT_WR)
     # TIME-WAIT, of both families.
@@ -299,7 +299,7 @@ def record(folder):
         write(folder, "mptcp" + version, by_family(family, IPPROTO_MPTCP, ALL))
     write(folder, "error-sctp", by_family(socket.AF_INET, socket.IPPROTO_SCTP, ALL), errors=True)
     write(folder, "done", by_family(socket.AF_INET, socket.IPPROTO_TCP, 1 << 7), ends=True)
-    # Without CAP_NET_ADMIN the kernel keeps marks to itself.
+    # Without CAP_NET_ADMIN the kernel omits marks.
     write(folder, "tcp-established-unprivileged", both_families(1 << 1), limit=1, user=USER)
 
 

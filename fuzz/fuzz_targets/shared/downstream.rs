@@ -1,4 +1,4 @@
-//! Everything that is made of rows of any source.
+//! Everything that is computed from rows of any source.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use conns_core::model::{
 use conns_core::query::{Field, Kind, SortKey, Value, catalogue, group, sort};
 use conns_core::track::{Retention, Tracker};
 
-/// Folds them as `conns list` does once, and as a watching `conns` does repeatedly.
+/// Folds them once, as `conns list` does, and repeatedly, as the agent does.
 pub(crate) fn downstream(sockets: &[SocketSample]) {
     let once = Tracker::new(Retention::None).apply(observations(sockets.to_vec(), at(0)));
     read_all(&once.connections);
     arrange(&once.connections);
 
-    let mut watching = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
-    // Of two rows about one socket the first one counts. In reverse order the second one does,
-    // so that counters jump between the folds; the clock stands still, runs, and leaps.
+    let mut repeated = Tracker::new(Retention::Window(std::time::Duration::from_secs(10)));
+    // Of two rows of one socket the first wins. In reverse order the second does, so that counters jump between the
+    // folds; the clock stands still, runs, and jumps.
     let backward: Vec<_> = sockets.iter().rev().cloned().collect();
     for (rows, us) in [
         (sockets.to_vec(), 0),
@@ -26,7 +26,7 @@ pub(crate) fn downstream(sockets: &[SocketSample]) {
         (backward, 22_000_000),
         (sockets.to_vec(), u64::MAX),
     ] {
-        read_all(&watching.apply(observations(rows, at(us))).connections);
+        read_all(&repeated.apply(observations(rows, at(us))).connections);
     }
 }
 
@@ -37,10 +37,10 @@ pub(crate) fn at(monotonic_us: u64) -> Moment {
 /// The sockets, and two processes: one owns all of them, the other every second one.
 fn observations(sockets: Vec<SocketSample>, at: Moment) -> Vec<Observation> {
     let mut entries = Vec::new();
-    for (place, socket) in sockets.iter().enumerate() {
+    for (index, socket) in sockets.iter().enumerate() {
         let subject = socket.inode.get().map_or(Subject::Socket(socket.id), Subject::Inode);
         entries.push(OwnerEntry { subject, process: 0, descriptor: Some(3) });
-        if place % 2 == 0 {
+        if index % 2 == 0 {
             entries.push(OwnerEntry { subject, process: 1, descriptor: None });
         }
     }
@@ -68,7 +68,7 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
     })
 }
 
-/// Reads every field and text of each that a surface may read.
+/// Reads everything that surfaces may read of each.
 pub(crate) fn read_all(connections: &[Connection]) {
     for connection in connections {
         assert!(connection.verdict.confidence_percent <= 100);
@@ -92,7 +92,7 @@ fn arrange(connections: &[Connection]) {
     }
 }
 
-/// A field's values are of its kind, and real numbers are numbers.
+/// A value is of the kind of its field, and a float is finite.
 fn check(field: &Field, value: &Value<'_>) {
     let fits = match value {
         Value::Unknown(_) | Value::NotApplicable => true,

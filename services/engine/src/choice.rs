@@ -81,7 +81,7 @@ mod kernel {
 
     use conns_contract::{Namespaces, SourceError, Task};
     use conns_core::model::{Fallback, Loss, Process, Source};
-    use conns_ebpf::Wanted;
+    use conns_ebpf::Features;
     use conns_namespaces::NamespaceSet;
     use conns_procfs::Procfs;
     use conns_sockdiag::SockDiag;
@@ -116,11 +116,11 @@ mod kernel {
         }
         // To follow takes a look a minute: no reason to load programs for the tables.
         let tables = purpose == Purpose::Look;
-        joined(netlink, conns_ebpf::open(wanted(purpose, tables)))
+        joined(netlink, conns_ebpf::open(features(purpose, tables)))
     }
 
     pub(super) fn open_ebpf(purpose: Purpose) -> Result<Sources, SourceError> {
-        let opened = conns_ebpf::open(wanted(purpose, purpose != Purpose::Agent));
+        let opened = conns_ebpf::open(features(purpose, purpose != Purpose::Agent));
         if opened.tables.is_some() {
             let mut sources = joined(open()?, opened);
             sources.takes_over = false;
@@ -136,10 +136,10 @@ mod kernel {
         })
     }
 
-    fn wanted(purpose: Purpose, tables: bool) -> Wanted {
-        Wanted {
+    fn features(purpose: Purpose, tables: bool) -> Features {
+        Features {
             tables,
-            watch: purpose == Purpose::Agent,
+            sampling: purpose == Purpose::Agent,
             descriptors: true,
             events: purpose != Purpose::Look,
         }

@@ -69,7 +69,7 @@ impl Numbers {
 }
 
 impl InodeFilter for Numbers {
-    fn wants(&self, inode: u64) -> bool {
+    fn contains(&self, inode: u64) -> bool {
         self.contains(inode)
     }
 }

@@ -124,7 +124,7 @@ impl Owners {
                 return Ok(Some(belief.said.clone()));
             }
         }
-        let Descriptors { tasks, held } = descriptors.observe()?;
+        let Descriptors { tasks, entries: held } = descriptors.observe()?;
         let is_unchanged = is_unchanged && changes.is_some() && descriptors.changes() == changes;
         let processes = self.processes.of(&tasks, sources.processes.as_deref_mut(), now, is_due);
         let tasks: Vec<_> = tasks.iter().map(|task| (task.pid, task.started_boot_ns)).collect();

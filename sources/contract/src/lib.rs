@@ -1,21 +1,22 @@
-//! What a source is: something that looks at the machine when told to, and says what it saw and
-//! what it could not see. Sources never know each other; `services/engine` chooses and joins.
+//! The traits that sources implement. A source samples the machine when it is called, and returns what it read and
+//! what it could not read. Sources do not depend on each other; `services/engine` chooses and joins them.
 //!
-//! The one idea: a failure about one thing (a process, a namespace, a message) is a
-//! [`Loss`](conns_core::model::Loss) inside the observation; only a source that can say nothing at
-//! all returns an error.
+//! Invariant: a failure that concerns one process, namespace or message is a [`Loss`](conns_core::model::Loss) in the
+//! observation; a source returns an error only if it read nothing at all.
+
+pub mod cookie;
 
 use std::io;
 use std::time::Duration;
 
 use conns_core::model::{Moment, Observation, OwnerEntry, Source, State};
 
-/// Which part of the machine's sockets is asked for.
+/// Which sockets to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// TCP.
     pub tcp: bool,
-    /// MPTCP, where the kernel lists it.
+    /// MPTCP, if the kernel lists it.
     pub mptcp: bool,
     /// UDP.
     pub udp: bool,
@@ -23,14 +24,14 @@ pub struct Scope {
     pub ipv4: bool,
     /// Sockets of `AF_INET6`.
     pub ipv6: bool,
-    /// The states wanted.
+    /// In these states.
     pub states: States,
-    /// The network namespaces wanted.
+    /// In these network namespaces.
     pub namespaces: Namespaces,
 }
 
 impl Scope {
-    /// Everything that can be seen.
+    /// All sockets.
     #[must_use]
     pub fn everything() -> Self {
         Self {
@@ -45,7 +46,7 @@ impl Scope {
     }
 }
 
-/// A set of states, as a bit for each number of `tcp_states.h`.
+/// A set of states: one bit for each number of `tcp_states.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct States(u32);
 
@@ -69,8 +70,7 @@ impl States {
         self.0 & (1 << (state as u32)) != 0
     }
 
-    /// The set as `TCPF_*` bits, as `idiag_states` wants it. SYN-RECV includes the kernel's inner
-    /// `NEW_SYN_RECV` (12).
+    /// The set as `TCPF_*` bits for `idiag_states`. SYN-RECV includes the kernel's internal `NEW_SYN_RECV` (12).
     #[must_use]
     pub fn kernel_bits(self) -> u32 {
         let new_syn_recv = if self.contains(State::SynReceived) { 1 << 12 } else { 0 };
@@ -78,10 +78,10 @@ impl States {
     }
 }
 
-/// Which network namespaces are wanted.
+/// A choice of network namespaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Namespaces {
-    /// All that can be seen.
+    /// All that can be entered.
     All,
     /// The one `conns` runs in.
     Own,
@@ -89,52 +89,52 @@ pub enum Namespaces {
     These(Vec<String>),
 }
 
-/// The sockets whose holders are wanted, for a [`OwnerSource`].
+/// A set of sockets by inode, for an [`OwnerSource`].
 pub trait InodeFilter {
-    /// Whether the holders of the socket with this inode are wanted.
-    fn wants(&self, inode: u64) -> bool;
+    /// Whether the socket with this inode is in the set.
+    fn contains(&self, inode: u64) -> bool;
 }
 
 /// A source of socket rows.
 pub trait SocketSource: Send {
-    /// Looks at the sockets of `scope` once. `now` is what the observation is dated with.
+    /// Samples the sockets of `scope`; `now` is the time of the observation.
     ///
     /// # Errors
-    /// [`SourceError`] if not a single table could be read, or the scope names what is not there.
+    /// [`SourceError`] if no table could be read, or `scope` names a namespace that does not exist.
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError>;
 
-    /// What the last observation left out although its scope asked for it, for another source to
-    /// tell: nothing, unless said otherwise.
+    /// The parts of the last scope that the last observation does not contain, because this source cannot read
+    /// them: the engine reads them from the fallback source. Empty by default.
     fn delegated(&self) -> Vec<Scope> {
         Vec::new()
     }
 
-    /// Learns what another source told of `scope`, which the last observation left out.
-    fn apply_delegated(&mut self, _scope: &Scope, _told: &Observation) {}
+    /// Called with the fallback's observation of a scope that [`delegated`](Self::delegated) returned, so that this
+    /// source can stop delegating what is empty. Does nothing by default.
+    fn apply_delegated(&mut self, _scope: &Scope, _observation: &Observation) {}
 }
 
-/// A source of holders.
+/// A source of socket owners.
 pub trait OwnerSource: Send {
-    /// Looks for the holders of `wanted` once. `now` is what the observation is dated with.
+    /// Finds the owners of `sockets`; `now` is the time of the observation.
     ///
     /// # Errors
-    /// [`SourceError`] if no process at all could be looked into.
+    /// [`SourceError`] if no process could be inspected.
     fn observe(
         &mut self,
-        wanted: &dyn InodeFilter,
+        sockets: &dyn InodeFilter,
         now: Moment,
     ) -> Result<Observation, SourceError>;
 }
 
-/// A process, as the kernel itself names it.
+/// A process as the kernel describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Task {
     /// The process id, in the pid namespace of the machine.
     pub pid: u32,
     /// Its `comm`.
     pub name: Box<str>,
-    /// When it started: nanoseconds since boot (`task_struct.start_boottime`). With the pid it tells
-    /// processes apart until reboot.
+    /// Its start: nanoseconds since boot (`task_struct.start_boottime`). Unique together with the pid until reboot.
     pub started_boot_ns: u64,
 }
 
@@ -144,44 +144,44 @@ pub struct Descriptors {
     /// The processes that [`OwnerEntry::process`] points into, by ascending pid.
     pub tasks: Vec<Task>,
     /// One entry for each descriptor; the subject is the socket's identity.
-    pub held: Vec<OwnerEntry>,
+    pub entries: Vec<OwnerEntry>,
 }
 
-/// A source of descriptors that knows no more of a process than its name.
+/// A source of descriptors. Of processes it knows only pid, name and start.
 pub trait DescriptorSource: Send {
-    /// Looks at the descriptors of all processes once.
+    /// Reads the descriptors of all processes.
     ///
     /// # Errors
     /// [`SourceError`] if they cannot be read.
     fn observe(&mut self) -> Result<Descriptors, SourceError>;
 
-    /// Counts up whenever who holds what may have changed: while it stays the same, what was
-    /// observed after it was read is still true. `None` where that is not followed.
+    /// A counter that increases when owners may have changed: as long as it is the same, an observation made after
+    /// reading it is still valid. `None` if changes are not tracked.
     fn changes(&mut self) -> Option<u64>;
 }
 
-/// A source of what happens to connections, told by the kernel at the moment it happens.
+/// A source of lifecycle events, which the kernel reports as they happen.
 pub trait EventSource: Send {
-    /// What has happened since the last call, oldest first, as [`Observation::lifecycle`]. `now` is this
-    /// moment; events are dated with when they happened. Losses are those since the last call.
+    /// The events since the last call, oldest first, as [`Observation::lifecycle`], and the losses since then. `now` is
+    /// the time of the call; events have times of their own.
     fn observe(&mut self, now: Moment) -> Observation;
 
-    /// Waits until there is something to observe, or so long.
+    /// Waits until there are events, at most for `timeout`.
     ///
     /// # Errors
-    /// What the system says if it cannot wait.
-    fn wait(&mut self, at_most: Duration) -> io::Result<()>;
+    /// The error of poll(2).
+    fn wait(&mut self, timeout: Duration) -> io::Result<()>;
 }
 
-/// Why a source can say nothing at all.
+/// Why a source read nothing at all.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// It does not work here.
+    /// It does not work on this machine.
     #[error("{source_name}: cannot {attempted}: {cause}. {remedy}")]
     Unavailable {
         /// Which source.
         source_name: Source,
-        /// What was attempted, on what.
+        /// What was attempted, and on what.
         attempted: String,
         /// Why it failed.
         #[source]
@@ -189,22 +189,22 @@ pub enum SourceError {
         /// What the user can do, as a sentence.
         remedy: &'static str,
     },
-    /// The source that was to stand in for another does not work here either.
-    #[error("{first}. In its place: {second}")]
+    /// Neither the source nor its fallback works here.
+    #[error("{first}. Fallback: {second}")]
     Both {
-        /// Why the first does not work.
+        /// The error of the source.
         first: String,
-        /// Why the second does not.
+        /// The error of the fallback.
         second: Box<SourceError>,
     },
-    /// The scope names a network namespace that is not there.
-    #[error("no network namespace `{wanted}`: {reason}. Known here: {known}")]
+    /// The scope names a network namespace that does not exist.
+    #[error("no network namespace `{name}`: {reason}. Known here: {known}")]
     NoSuchNamespace {
-        /// What was asked for.
-        wanted: String,
-        /// Why it is none.
+        /// The requested name.
+        name: String,
+        /// Why there is no such namespace.
         reason: String,
-        /// The names that would work.
+        /// The names that exist.
         known: String,
     },
 }

@@ -1,6 +1,4 @@
-/* Every descriptor of every process that refers to an internet socket, in all network namespaces.
- *
- * The one idea: the kernel knows which file is a socket; /proc would have to say it in text. */
+/* Every descriptor of every process that refers to an internet socket, in all network namespaces. */
 #include "process.h"
 #include "shared.h"
 
@@ -21,24 +19,24 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	u16 family = sk->__sk_common.skc_family;
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	struct descriptor found = {};
-	found.cookie = socket_cookie(sk);
-	found.netns = sk->__sk_common.skc_net.net->ns.inum;
+	struct descriptor record = {};
+	record.cookie = socket_cookie(sk);
+	record.netns = sk->__sk_common.skc_net.net->ns.inum;
 	const struct task_struct *leader = task->group_leader;
-	found.pid = visible_pid(leader);
-	found.machine_pid = leader->tgid;
-	found.started_boot_ns = leader->start_boottime;
-	found.descriptor = ctx->fd;
+	record.pid = visible_pid(leader);
+	record.machine_pid = leader->tgid;
+	record.started_boot_ns = leader->start_boottime;
+	record.descriptor = ctx->fd;
 	if (sk->sk_protocol == IPPROTO_MPTCP)
-		found.mptcp_inode = file->f_inode->i_ino;
-	copy_words(found.name, leader->comm, 4);
-	seq_write(ctx->meta->seq, &found, sizeof(found));
+		record.mptcp_inode = file->f_inode->i_ino;
+	copy_words(record.name, leader->comm, 4);
+	seq_write(ctx->meta->seq, &record, sizeof(record));
 	return 0;
 }
 
-/* How deep the pid namespace of the reader is: whoever reads an iterator is at work in it. */
+/* Depth of the reader's pid namespace: an iterator's program runs in the context of its reader. */
 SEC("iter/task")
-int own_level(struct bpf_iter__task *ctx)
+int reader_pid_level(struct bpf_iter__task *ctx)
 {
 	if (!ctx->task)
 		return 0;

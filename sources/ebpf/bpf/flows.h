@@ -1,10 +1,10 @@
-/* What passes through UDP sockets, seen where packets pass between a control group and the network.
- * The kernel counts nothing for UDP; this does, from when it was attached. */
+/* Traffic of UDP sockets by peer, counted where packets pass between a cgroup and the network, from the moment the
+ * programs are attached. The kernel itself counts nothing for UDP. */
 #pragma once
 #include "row.h"
 
-/* So many pairs of a socket and a peer; beyond, the least recent is forgotten. */
-#define FLOWS_MOST 16384
+/* Most pairs of socket and peer; the least recently used is evicted. */
+#define MAX_FLOWS 16384
 
 struct flow_key {
 	u64 cookie;
@@ -24,12 +24,12 @@ _Static_assert(sizeof(struct flow) == 32, "struct flow");
 
 struct {
 	__uint(type, MAP_LRU_HASH);
-	__uint(max_entries, FLOWS_MOST);
+	__uint(max_entries, MAX_FLOWS);
 	__type(key, struct flow_key);
 	__type(value, struct flow);
 } flows SEC(".maps");
 
-/* All of a socket's; goes with the socket. */
+/* Total of a socket; freed with it. */
 struct {
 	__uint(type, MAP_SK_STORAGE);
 	__uint(map_flags, MAP_NO_PREALLOC);
@@ -37,7 +37,7 @@ struct {
 	__type(value, struct flow);
 } flow_totals SEC(".maps");
 
-/* The context of programs that see packets (include/uapi/linux/bpf.h). */
+/* The context of cgroup_skb programs (include/uapi/linux/bpf.h). */
 struct __sk_buff {
 	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority;
 	u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid, data, data_end, napi_id;
@@ -65,7 +65,7 @@ INLINE void count(struct flow *flow, bool is_out, u64 bytes)
 
 INLINE int packet(struct __sk_buff *skb, bool is_out)
 {
-	/* Most packets are of TCP, and leave here, where the whole IP header lies at hand. */
+	/* Fast path: most packets are TCP, and their IP header is directly accessible. */
 	const u8 *start = (const u8 *)(unsigned long)skb->data;
 	if (start + 20 <= (const u8 *)(unsigned long)skb->data_end &&
 	    start[start[0] >> 4 == 4 ? 9 : 6] != IPPROTO_UDP)
@@ -84,7 +84,7 @@ INLINE int packet(struct __sk_buff *skb, bool is_out)
 		if (skb_load_bytes(skb, is_out ? 16 : 12, key.remote, 4))
 			return 1;
 	} else if (skb->protocol == __builtin_bswap16(0x86dd)) {
-		/* Extension headers stand before UDP next to never; then it is not counted. */
+		/* UDP behind extension headers is rare and not counted. */
 		if (skb_load_bytes(skb, 6, &next, 1) || next != IPPROTO_UDP)
 			return 1;
 		header = 40;
@@ -131,7 +131,7 @@ int packet_in(struct __sk_buff *skb)
 	return packet(skb, false);
 }
 
-/* What passed between a UDP socket and each peer. */
+/* Writes a record for each entry of `flows`. */
 SEC("iter/bpf_map_elem")
 int flow_table(struct bpf_iter__bpf_map_elem *ctx)
 {

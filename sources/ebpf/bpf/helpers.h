@@ -1,6 +1,5 @@
-/* What every program here needs of BPF itself: sections, CO-RE and the helpers called, by their
- * numbers in the kernel's user interface (linux/bpf.h). The one idea: no header but these, so that a
- * build depends on nothing but clang. */
+/* Sections, CO-RE macros and BPF helpers by number (include/uapi/linux/bpf.h). No other headers are included, so a
+ * build needs nothing but clang. */
 #pragma once
 
 typedef unsigned char u8;
@@ -17,7 +16,7 @@ typedef _Bool bool;
 #define INLINE static __attribute__((always_inline)) inline
 #define NOINLINE static __attribute__((noinline))
 
-/* Maps, as BTF describes them. */
+/* BTF-defined maps. */
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) typeof(value) *name
 enum {
@@ -31,33 +30,33 @@ enum {
 #define MAP_NO_PREALLOC 1 /* BPF_F_NO_PREALLOC */
 #define MAP_CLONE 512     /* BPF_F_CLONE */
 
-/* What a loader may set before loading. */
+/* A global in .rodata, set by the loader before loading. */
 #define CONSTANT volatile const
 
-/* CO-RE: offsets, sizes and whether there is such a field are looked up in the running kernel. */
+/* CO-RE: the loader fills in offsets, sizes and existence of fields from the BTF of the running kernel. */
 #define CORE __attribute__((preserve_access_index))
 #define has_field(field) __builtin_preserve_field_info(field, 2)
 #define size_of_type(type) __builtin_preserve_type_info(*(type *)0, 1)
 #define has_type(type) __builtin_preserve_type_info(*(type *)0, 0)
 
-/* A bit field, wherever this kernel has it: loaded whole, shifted up, shifted down. */
+/* Reads a bit field: loads its storage unit, then shifts left and right. */
 #define bits(source, field)                                                                      \
 	({                                                                                       \
-		const char *place = (const char *)(source) +                                     \
+		const char *address = (const char *)(source) +                                     \
 				    __builtin_preserve_field_info((source)->field, 0);           \
 		u64 value = 0;                                                                   \
 		switch (__builtin_preserve_field_info((source)->field, 1)) {                     \
 		case 1:                                                                          \
-			value = *(const u8 *)place;                                              \
+			value = *(const u8 *)address;                                              \
 			break;                                                                   \
 		case 2:                                                                          \
-			value = *(const u16 *)place;                                             \
+			value = *(const u16 *)address;                                             \
 			break;                                                                   \
 		case 4:                                                                          \
-			value = *(const u32 *)place;                                             \
+			value = *(const u32 *)address;                                             \
 			break;                                                                   \
 		case 8:                                                                          \
-			value = *(const u64 *)place;                                             \
+			value = *(const u64 *)address;                                             \
 			break;                                                                   \
 		}                                                                                \
 		value <<= __builtin_preserve_field_info((source)->field, 4);                     \

@@ -1,5 +1,5 @@
-/* The kernel's structures, as far as they are read here. Names, nesting and types are the kernel's
- * (include/net, include/linux); order and offsets are looked up when a program is loaded (CO-RE). */
+/* Kernel structures, reduced to the fields that the programs read. Names, nesting and types are the kernel's
+ * (include/net, include/linux); the loader fills in the offsets (CO-RE). */
 #pragma once
 #include "helpers.h"
 
@@ -110,7 +110,7 @@ struct sock {
 	u8 sk_shutdown;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
-	unsigned long sk_ino; /* Linux 6.17; before, the inode of sk_socket */
+	unsigned long sk_ino; /* Linux 6.17; earlier: the inode of sk_socket */
 	struct sock_cgroup_data sk_cgrp_data;
 	struct numa_drop_counters *sk_drop_counters; /* Linux 6.18 */
 } CORE;
@@ -138,7 +138,7 @@ struct tcp_ulp_ops {
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	struct request_sock_queue icsk_accept_queue;
-	unsigned long icsk_timeout; /* until Linux 6.18; then in icsk_retransmit_timer */
+	unsigned long icsk_timeout; /* before Linux 6.18; later: icsk_retransmit_timer */
 	struct timer_list icsk_retransmit_timer;
 	u32 icsk_rto;
 	u32 icsk_delack_max;
@@ -241,7 +241,7 @@ struct tcp_sock {
 	u32 plb_rehash; /* Linux 6.2 */
 } CORE;
 
-/* Only its size is asked for: how much of it this kernel has. */
+/* Only its size is used. */
 struct tcp_info {
 	u8 tcpi_state;
 } CORE;
@@ -271,7 +271,7 @@ struct tcp_request_sock {
 	struct inet_request_sock req;
 } CORE;
 
-/* BBR keeps its state where any algorithm may (icsk_ca_priv); net/ipv4/tcp_bbr.c. */
+/* The state of BBR in icsk_ca_priv; net/ipv4/tcp_bbr.c. */
 struct bbr {
 	u32 min_rtt_us;
 	struct minmax bw;
@@ -338,7 +338,7 @@ struct bpf_iter__bpf_sk_storage_map {
 	void *value;
 } CORE;
 
-/* The socket a file is; none if it is another kind of file. */
+/* The socket behind a file; 0 for other kinds of files. */
 INLINE struct sock *sock_of(struct file *file)
 {
 	struct socket *socket = sock_from_file(file);

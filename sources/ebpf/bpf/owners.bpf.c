@@ -1,26 +1,23 @@
-/* Who holds which socket may have changed: a count that goes up when it does, so that as long as it stays
- * nobody needs to look. A fork, an exec or an end of a process that holds sockets; a descriptor
- * copied or passed on; one of several descriptors of a socket closed.
- *
- * The one idea: user space says which processes and descriptors matter, so that the rest of the machine costs
- * a look into a table, and only for the few system calls that move descriptors. A new socket needs
- * no word from here: the tables show it. */
+/* Counts changes of socket owners, so that user space rescans descriptors only if the count moved: fork, exec and exit
+ * of a process that owns sockets; a descriptor duplicated or passed on; one of several descriptors of a socket closed.
+ * User space stores the processes and descriptors of its last scan in two maps, so all other processes cost one map
+ * lookup, and only in system calls that move descriptors. New sockets are not counted: the tables show them. */
 #include "kernel.h"
 
-/* By what user space knows them from its last walk. */
+/* Owners of the last scan. */
 struct {
 	__uint(type, MAP_HASH);
 	__uint(map_flags, MAP_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, u32); /* process id, of the machine */
+	__type(key, u32); /* process id in the initial pid namespace */
 	__type(value, u8);
-} holders SEC(".maps");
+} owners SEC(".maps");
 
 struct {
 	__uint(type, MAP_HASH);
 	__uint(map_flags, MAP_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, u64); /* process id << 32 | descriptor, of sockets with more than one */
+	__type(key, u64); /* process id << 32 | descriptor, of sockets with several */
 	__type(value, u8);
 } shared SEC(".maps");
 
@@ -31,7 +28,7 @@ struct {
 	__type(value, u64);
 } changes SEC(".maps");
 
-/* Numbers of system calls, which differ between machines; the loader sets them. */
+/* System call numbers, which differ between architectures; set by the loader. */
 CONSTANT s32 SYS_CLOSE = -1;
 CONSTANT s32 SYS_CLOSE_RANGE = -1;
 CONSTANT s32 SYS_DUP = -1;
@@ -45,7 +42,7 @@ CONSTANT s32 SYS_PIDFD_GETFD = -1;
 static u64 (*const current_pid_tgid)(void) = (void *)14;
 static long (*const read_user)(void *to, u32 size, const void *from) = (void *)112;
 
-/* What a system call was called with: struct pt_regs of x86 and of arm64. */
+/* Arguments of a system call: struct pt_regs of x86 and of arm64. */
 struct pt_regs___x86 {
 	unsigned long si;
 	unsigned long di;
@@ -57,7 +54,7 @@ struct pt_regs___arm64 {
 	s32 syscallno;
 } CORE;
 
-INLINE void changed(void)
+INLINE void count_change(void)
 {
 	u32 zero = 0;
 	u64 *count = map_lookup(&changes, &zero);
@@ -65,15 +62,10 @@ INLINE void changed(void)
 		__sync_fetch_and_add(count, 1);
 }
 
-INLINE bool holds(u32 pid)
+INLINE void count_change_by(u32 pid)
 {
-	return map_lookup(&holders, &pid);
-}
-
-INLINE void changed_by(u32 pid)
-{
-	if (holds(pid))
-		changed();
+	if (map_lookup(&owners, &pid))
+		count_change();
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -81,16 +73,16 @@ int process_fork(u64 *ctx)
 {
 	const struct task_struct *parent = (const struct task_struct *)ctx[0];
 	const struct task_struct *child = (const struct task_struct *)ctx[1];
-	/* A thread holds nothing of its own. */
+	/* Threads share the descriptors of their process. */
 	if (parent->tgid != child->tgid)
-		changed_by(parent->tgid);
+		count_change_by(parent->tgid);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
 int process_exec(u64 *ctx)
 {
-	changed_by(((const struct task_struct *)ctx[0])->tgid);
+	count_change_by(((const struct task_struct *)ctx[0])->tgid);
 	return 0;
 }
 
@@ -99,9 +91,9 @@ SEC("tp_btf/sched_process_free")
 int process_free(u64 *ctx)
 {
 	const struct task_struct *task = (const struct task_struct *)ctx[0];
-	/* A thread holds nothing of its own. */
+	/* Threads share the descriptors of their process. */
 	if (task->pid == task->tgid)
-		changed_by(task->tgid);
+		count_change_by(task->tgid);
 	return 0;
 }
 
@@ -122,8 +114,8 @@ struct control {
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
 
-/* Whether a message that came brought descriptors; the kernel has written what it brought. */
-INLINE bool brought_descriptors(u64 where)
+/* Whether a received message carried descriptors. The kernel has filled in the control messages. */
+INLINE bool carried_descriptors(u64 where)
 {
 	struct message message = {};
 	struct control control = {};
@@ -136,37 +128,36 @@ INLINE bool brought_descriptors(u64 where)
 	return control.level == SOL_SOCKET && control.type == SCM_RIGHTS;
 }
 
-/* Most calls are none of these. */
 INLINE bool moves_descriptors(s32 call)
 {
 	return call == SYS_CLOSE || call == SYS_RECVMSG || call == SYS_FCNTL || call == SYS_DUP || call == SYS_DUP2 ||
 	       call == SYS_DUP3 || call == SYS_CLOSE_RANGE || call == SYS_RECVMMSG || call == SYS_PIDFD_GETFD;
 }
 
-INLINE int call_ended(s32 call, u64 first, u64 second)
+INLINE int system_call_succeeded(s32 call, u64 first, u64 second)
 {
 	u32 pid = current_pid_tgid() >> 32;
 	if (call == SYS_CLOSE) {
 		u64 key = (u64)pid << 32 | (u32)first;
 		if (map_lookup(&shared, &key))
-			changed();
+			count_change();
 	} else if (call == SYS_RECVMSG) {
-		if (brought_descriptors(second))
-			changed();
+		if (carried_descriptors(second))
+			count_change();
 	} else if (call == SYS_FCNTL) {
 		/* F_DUPFD, F_DUPFD_CLOEXEC */
 		if (second == 0 || second == 1030)
-			changed_by(pid);
+			count_change_by(pid);
 	} else if (call == SYS_RECVMMSG || call == SYS_PIDFD_GETFD) {
-		changed();
+		count_change();
 	} else {
-		changed_by(pid);
+		count_change_by(pid);
 	}
 	return 0;
 }
 
 SEC("tp_btf/sys_exit")
-int system_call(u64 *ctx)
+int system_call_exit(u64 *ctx)
 {
 	const struct pt_regs___x86 *x86 = (const struct pt_regs___x86 *)ctx[0];
 	const struct pt_regs___arm64 *arm = (const struct pt_regs___arm64 *)ctx[0];
@@ -174,11 +165,11 @@ int system_call(u64 *ctx)
 	if (has_field(x86->orig_ax)) {
 		s32 call = x86->orig_ax;
 		if (moves_descriptors(call) && result >= 0)
-			return call_ended(call, x86->di, x86->si);
+			return system_call_succeeded(call, x86->di, x86->si);
 	} else if (has_field(arm->syscallno)) {
 		s32 call = arm->syscallno;
 		if (moves_descriptors(call) && result >= 0)
-			return call_ended(call, arm->orig_x0, arm->regs[1]);
+			return system_call_succeeded(call, arm->orig_x0, arm->regs[1]);
 	}
 	return 0;
 }

@@ -1,11 +1,11 @@
-/* Which process is at work. */
+/* Process ids as user space sees them. */
 #pragma once
 #include "kernel.h"
 
-/* How deep the pid namespace is whose numbers are wanted; the loader sets it. */
+/* Depth of the pid namespace conns runs in; set by the loader. */
 CONSTANT u32 PID_LEVEL = 0;
 
-/* The number of a process in the pid namespace conns runs in; 0 if it has none there. */
+/* The id of a process in the pid namespace conns runs in; 0 if it has none there. */
 INLINE u32 visible_pid(const struct task_struct *leader)
 {
 	if (PID_LEVEL == 0)

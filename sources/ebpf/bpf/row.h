@@ -1,6 +1,5 @@
-/* Reads sockets into rows. What each value is made of is what the kernel's own sock_diag does
- * (inet_diag_msg_common_fill, inet_sk_diag_fill, tcp_get_info, sk_get_meminfo), so that a row is the same
- * whichever way it was asked for. */
+/* Fills rows from sockets by the rules of the kernel's sock_diag (inet_diag_msg_common_fill, inet_sk_diag_fill,
+ * tcp_get_info, sk_get_meminfo), so that a row is the same from either source. */
 #pragma once
 #include "kernel.h"
 #include "shared.h"
@@ -22,10 +21,10 @@
 #define TCP_LISTEN 10
 #define TCP_CLOSING 11
 
-/* Ticks a second (CONFIG_HZ); the loader sets it. */
+/* Ticks per second (CONFIG_HZ); set by the loader. */
 CONSTANT u32 HZ = 250;
 
-/* Rows are made here: they are larger than a program's stack. */
+/* A row is larger than the stack of a program. */
 struct {
 	__uint(type, MAP_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -49,19 +48,19 @@ INLINE u64 ticks_to_us(u64 ticks)
 	return ticks * (1000000 / HZ);
 }
 
-/* Until then, 0 if it has been. */
+/* Milliseconds until `expires` (in ticks); 0 if it has passed. */
 INLINE u32 ms_until(u64 expires)
 {
 	s64 left = expires - jiffies();
 	return left > 0 ? ticks_to_ms(left) : 0;
 }
 
-INLINE void fill_addresses(struct ends *ends, const struct sock_common *common)
+INLINE void fill_addresses(struct socket_header *header, const struct sock_common *common)
 {
-	ends->local_port = common->skc_num;
-	ends->remote_port = __builtin_bswap16(common->skc_dport);
-	ends->family = common->skc_family;
-	u32 *local = (u32 *)ends->local, *remote = (u32 *)ends->remote;
+	header->local_port = common->skc_num;
+	header->remote_port = __builtin_bswap16(common->skc_dport);
+	header->family = common->skc_family;
+	u32 *local = (u32 *)header->local, *remote = (u32 *)header->remote;
 	if (common->skc_family == AF_INET6) {
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
@@ -76,25 +75,25 @@ INLINE void fill_addresses(struct ends *ends, const struct sock_common *common)
 	}
 }
 
-/* The helper is asked only where nobody has asked before: then there is no number yet. */
+/* The helper generates a cookie; it is only called for sockets without one. */
 INLINE u64 cookie_of(struct sock_common *common)
 {
 	u64 cookie = common->skc_cookie.counter;
 	return cookie ? cookie : socket_cookie(common);
 }
 
-/* What every kind of socket has; `common` must be one the helper for cookies takes. */
-INLINE void fill_common(struct ends *ends, struct sock_common *common, u8 kind)
+/* What all kinds of sockets have. `common` must be of a type that the cookie helper accepts. */
+INLINE void fill_common(struct socket_header *header, struct sock_common *common, u8 kind)
 {
-	ends->cookie = cookie_of(common);
-	ends->netns = common->skc_net.net->ns.inum;
-	ends->uid = 0;
-	ends->interface = common->skc_bound_dev_if;
-	ends->state = common->skc_state;
-	ends->kind = kind;
-	ends->pad[0] = ends->pad[1] = ends->pad[2] = 0;
-	ends->inode = 0;
-	fill_addresses(ends, common);
+	header->cookie = cookie_of(common);
+	header->netns = common->skc_net.net->ns.inum;
+	header->uid = 0;
+	header->interface = common->skc_bound_dev_if;
+	header->state = common->skc_state;
+	header->kind = kind;
+	header->pad[0] = header->pad[1] = header->pad[2] = 0;
+	header->inode = 0;
+	fill_addresses(header, common);
 }
 
 INLINE u64 inode_of(const struct sock *sk)
@@ -110,12 +109,12 @@ INLINE u64 inode_of(const struct sock *sk)
 	return inode;
 }
 
-INLINE void fill_ends(struct ends *ends, struct sock *sk, u16 protocol)
+INLINE void fill_header(struct socket_header *header, struct sock *sk, u16 protocol)
 {
-	fill_common(ends, &sk->__sk_common, ROW_FULL);
-	ends->protocol = protocol;
-	ends->uid = sk->sk_uid.val;
-	ends->inode = inode_of(sk);
+	fill_common(header, &sk->__sk_common, ROW_FULL);
+	header->protocol = protocol;
+	header->uid = sk->sk_uid.val;
+	header->inode = inode_of(sk);
 }
 
 INLINE u32 drops_of(const struct sock *sk)
@@ -128,10 +127,10 @@ INLINE u32 drops_of(const struct sock *sk)
 	return sk->sk_drops.counter;
 }
 
-/* All of a row but the type of service, and what only TCP has. */
+/* All of a row except the type of service and TCP fields. */
 INLINE void fill_row(struct row *row, struct sock *sk, u16 protocol)
 {
-	fill_ends(&row->ends, sk, protocol);
+	fill_header(&row->header, sk, protocol);
 	row->mark = sk->sk_mark;
 	row->shutdown = sk->sk_shutdown;
 	row->cgroup_id = 0;
@@ -155,25 +154,25 @@ INLINE void fill_row(struct row *row, struct sock *sk, u16 protocol)
 	row->has_bbr = 0;
 	row->pad = 0;
 	row->pad2 = 0;
-	row->pad3 = 0;
+	row->detail.bbr.pad = 0;
 	row->congestion[0] = 0;
 	row->upper_layer[0] = 0;
 }
 
-/* Type of service of IPv4, traffic class of IPv6. The address is that of the socket, whose type may be
- * known as its plain beginning only: so what is beyond is read by copy. */
+/* Type of service (IPv4) or traffic class (IPv6). The verifier may know `inet` only as its first member, so fields
+ * beyond that are copied. */
 INLINE void fill_tos(struct row *row, const struct inet_sock *inet)
 {
-	if (row->ends.family == AF_INET6) {
-		const struct ipv6_pinfo *six = 0;
-		read_kernel(&six, sizeof(six), &inet->pinet6);
-		read_kernel(&row->tos, 1, &six->tclass);
+	if (row->header.family == AF_INET6) {
+		const struct ipv6_pinfo *inet6 = 0;
+		read_kernel(&inet6, sizeof(inet6), &inet->pinet6);
+		read_kernel(&row->tos, 1, &inet6->tclass);
 	} else {
 		read_kernel(&row->tos, 1, &inet->tos);
 	}
 }
 
-/* A whole row of a UDP socket. */
+/* A complete row of a UDP socket. */
 INLINE void fill_udp_row(struct row *row, struct sock *sk)
 {
 	const struct udp_sock *udp = (const struct udp_sock *)sk;
@@ -183,7 +182,7 @@ INLINE void fill_udp_row(struct row *row, struct sock *sk)
 	read_kernel(&deficit, sizeof(deficit), &udp->forward_deficit);
 	row->receive_queue = row->memory[0] - deficit;
 	row->send_queue = row->memory[2];
-	row->udp_bytes_out = row->udp_bytes_in = 0;
+	row->detail.udp.bytes_out = row->detail.udp.bytes_in = 0;
 }
 
 /* ICSK_TIME_*, include/net/inet_connection_sock.h */
@@ -226,20 +225,20 @@ INLINE void fill_congestion(struct row *row, const struct tcp_sock *tp,
 	u32 name = *(u32 *)row->congestion;
 	if (!has_type(struct bbr) || name != ('b' | 'b' << 8 | 'r' << 16))
 		return;
-	/* The state is reached by a cast the verifier does not follow, so it is read by copy, once. */
+	/* The verifier does not follow the cast to struct bbr, so the state is copied. */
 	u64 state[13];
 	read_kernel(state, sizeof(state), &icsk->icsk_ca_priv);
 	const struct bbr *bbr = (const struct bbr *)state;
 	u32 bw = bbr->bw.s[0].v, lt_bw = bbr->lt_bw;
 	u64 bandwidth = bits(bbr, lt_use_bw) ? lt_bw : bw;
-	row->bbr_bandwidth = bandwidth * tp->mss_cache * 1000000 >> BBR_SCALE;
-	row->bbr_min_rtt_us = bbr->min_rtt_us;
-	row->bbr_pacing_gain = bits(bbr, pacing_gain);
-	row->bbr_cwnd_gain = bits(bbr, cwnd_gain);
+	row->detail.bbr.bandwidth = bandwidth * tp->mss_cache * 1000000 >> BBR_SCALE;
+	row->detail.bbr.min_rtt_us = bbr->min_rtt_us;
+	row->detail.bbr.pacing_gain = bits(bbr, pacing_gain);
+	row->detail.bbr.cwnd_gain = bits(bbr, cwnd_gain);
 	row->has_bbr = 1;
 }
 
-/* struct tcp_info, at its offsets in the user interface (include/uapi/linux/tcp.h). */
+/* struct tcp_info (include/uapi/linux/tcp.h). */
 struct info {
 	u8 state, ca_state, retransmits, probes, backoff, options, scales, flags;
 	u32 rto, ato, snd_mss, rcv_mss;
@@ -319,8 +318,8 @@ INLINE void fill_tcp_info(struct info *info, const struct sock *sk, const struct
 	info->backoff = icsk->icsk_backoff;
 	fill_options(info, tp);
 	info->rto = ticks_to_us(icsk->icsk_rto);
-	u32 ato = bits(icsk, icsk_ack.ato), most = icsk->icsk_delack_max;
-	info->ato = ticks_to_us(ato < most ? ato : most);
+	u32 ato = bits(icsk, icsk_ack.ato), max = icsk->icsk_delack_max;
+	info->ato = ticks_to_us(ato < max ? ato : max);
 	info->snd_mss = tp->mss_cache;
 	info->rcv_mss = icsk->icsk_ack.rcv_mss;
 	info->unacked = tp->packets_out;
@@ -396,14 +395,14 @@ INLINE void fill_tcp_info(struct info *info, const struct sock *sk, const struct
 	}
 }
 
-/* So much of struct tcp_info this kernel tells; what is beyond is unknown. */
+/* Bytes of struct tcp_info that this kernel has; user space treats the rest as unknown. */
 INLINE u16 tcp_info_length(void)
 {
 	u32 size = size_of_type(struct tcp_info);
 	return size < TCP_INFO_BYTES ? size : TCP_INFO_BYTES;
 }
 
-/* A whole row of a TCP socket; `sk` and `tp` are the same. */
+/* A complete row of a TCP socket; `sk` and `tp` are the same socket. */
 INLINE void fill_tcp_row(struct tcp_row *to, struct sock *sk, struct tcp_sock *tp)
 {
 	struct row *row = &to->row;
@@ -411,11 +410,11 @@ INLINE void fill_tcp_row(struct tcp_row *to, struct sock *sk, struct tcp_sock *t
 	fill_row(row, sk, IPPROTO_TCP);
 	const struct inet_sock *inet = &icsk->icsk_inet;
 	row->tos = inet->tos;
-	if (row->ends.family == AF_INET6) {
-		const struct ipv6_pinfo *six = inet->pinet6;
-		row->tos = six ? six->tclass : 0;
+	if (row->header.family == AF_INET6) {
+		const struct ipv6_pinfo *inet6 = inet->pinet6;
+		row->tos = inet6 ? inet6->tclass : 0;
 	}
-	if (row->ends.state == TCP_LISTEN) {
+	if (row->header.state == TCP_LISTEN) {
 		row->receive_queue = sk->sk_ack_backlog;
 		row->send_queue = sk->sk_max_ack_backlog;
 	} else {

@@ -1,20 +1,20 @@
-/* What crosses from the programs to user space. Each structure has its size here and in
- * src/wire.rs, and both compilers check it. All integers are the machine's own; ports and
- * addresses too are as a reader wants them: ports as numbers, addresses in the order of the wire. */
+/* Records that the programs write and user space reads. src/layout.rs declares the same structures; its test compares
+ * the name, offset and size of every field with the BTF of objects/layout.bpf.o. Integers and ports are in host byte
+ * order, addresses in network byte order. */
 #pragma once
 #include "helpers.h"
 
-/* Most of struct tcp_info that is told; Linux 6.18 has so many bytes. */
+/* Most bytes of struct tcp_info that are copied: its size in Linux 6.18. */
 #define TCP_INFO_BYTES 280
 
 enum row_kind {
-	ROW_FULL = 1,     /* a socket */
-	ROW_TIME_WAIT = 2, /* the stub of a closed connection */
-	ROW_REQUEST = 3,  /* a handshake under way */
+	ROW_FULL = 1,      /* a full socket */
+	ROW_TIME_WAIT = 2, /* a TIME-WAIT minisock */
+	ROW_REQUEST = 3,   /* a request minisock: a handshake in progress */
 };
 
-/* Which socket, and between whom. */
-struct ends {
+/* Identity, endpoints and state of a socket. */
+struct socket_header {
 	u64 cookie;
 	u32 netns;
 	u32 uid;
@@ -24,17 +24,33 @@ struct ends {
 	u16 protocol;
 	u8 family;
 	u8 state;
-	u8 kind;
+	u8 kind; /* enum row_kind */
 	u8 pad[3];
-	u8 local[16];
+	u8 local[16]; /* IPv4 in the first four bytes */
 	u8 remote[16];
 	u64 inode;
 };
-_Static_assert(sizeof(struct ends) == 72, "struct ends");
+_Static_assert(sizeof(struct socket_header) == 72, "struct socket_header");
 
-/* A row of a table; of TCP sockets tcp_info follows. */
+struct bbr_detail {
+	u64 bandwidth;
+	u32 min_rtt_us;
+	u32 pacing_gain;
+	u32 cwnd_gain;
+	u32 pad;
+};
+_Static_assert(sizeof(struct bbr_detail) == 24, "struct bbr_detail");
+
+struct udp_totals {
+	u64 bytes_out;
+	u64 bytes_in;
+	u64 pad;
+};
+_Static_assert(sizeof(struct udp_totals) == 24, "struct udp_totals");
+
+/* A socket without tcp_info. */
 struct row {
-	struct ends ends;
+	struct socket_header header;
 	u64 cgroup_id;
 	u32 mark;
 	u32 receive_queue;
@@ -52,42 +68,34 @@ struct row {
 	char congestion[16];
 	char upper_layer[16];
 	union {
-		u64 bbr_bandwidth;
-		u64 udp_bytes_out;
-	};
-	union {
-		struct {
-			u32 bbr_min_rtt_us;
-			u32 bbr_pacing_gain;
-		};
-		u64 udp_bytes_in;
-	};
-	u32 bbr_cwnd_gain;
-	u32 pad3;
+		struct bbr_detail bbr; /* TCP, if has_bbr */
+		struct udp_totals udp; /* UDP */
+	} detail;
 };
 _Static_assert(sizeof(struct row) == 200, "struct row");
 
+/* A full TCP socket. */
 struct tcp_row {
 	struct row row;
 	u8 tcp_info[TCP_INFO_BYTES];
 };
 _Static_assert(sizeof(struct tcp_row) == 480, "struct tcp_row");
 
-/* One descriptor of one process. */
+/* One file descriptor of one process. */
 struct descriptor {
 	u64 cookie;
 	u64 started_boot_ns;
 	u32 netns;
 	u32 pid;
 	u32 descriptor;
-	u32 machine_pid; /* in the outermost pid namespace */
+	u32 machine_pid; /* in the initial pid namespace */
 	char name[16];
-	/* The subflows of an MPTCP connection have no descriptor of their own, but its inode; else 0. */
+	/* MPTCP subflows have no descriptor of their own and share the inode of their connection; 0 for all else. */
 	u64 mptcp_inode;
 };
 _Static_assert(sizeof(struct descriptor) == 56, "struct descriptor");
 
-/* What passed between a UDP socket and one peer. */
+/* Traffic between a UDP socket and one peer. */
 struct peer {
 	u64 cookie;
 	u8 remote[16];
@@ -109,27 +117,27 @@ enum event_kind {
 };
 
 enum event_flags {
-	FLAG_OUTBOUND = 1,  /* connect was called here */
-	FLAG_INBOUND = 2,   /* the peer called it */
-	FLAG_LOCAL_FIRST = 4,
-	FLAG_REMOTE_FIRST = 8,
+	FLAG_OUTBOUND = 1,     /* connect was called on this side */
+	FLAG_INBOUND = 2,      /* the peer called connect */
+	FLAG_LOCAL_FIRST = 4,  /* this side sent the first FIN */
+	FLAG_REMOTE_FIRST = 8, /* the peer sent the first FIN */
 	FLAG_RST_RECEIVED = 16,
 	FLAG_FIN_RECEIVED = 32, /* SOCK_DONE */
 	FLAG_ORPHAN = 64,       /* SOCK_DEAD: no descriptor refers to it any more */
 };
 
-/* Something that happened. */
+/* A lifecycle event. All times are CLOCK_MONOTONIC unless the name says otherwise; 0 if not seen. */
 struct event {
-	u64 at_ns;           /* CLOCK_MONOTONIC, as all moments here; 0 where not seen */
-	u64 connect_ns;      /* our SYN */
-	u64 opened_ns;       /* end of the handshake */
+	u64 at_ns;
+	u64 connect_ns; /* our SYN */
+	u64 opened_ns;  /* end of the handshake */
 	u64 accepted_ns;
-	u64 started_boot_ns; /* of the process */
+	u64 started_boot_ns; /* of the process, CLOCK_BOOTTIME */
 	u32 pid;
 	u32 uid;
 	char name[16];
-	u8 kind;
-	u8 flags;
+	u8 kind;  /* enum event_kind */
+	u8 flags; /* enum event_flags */
 	u8 last_state; /* before it was closed */
 	u8 pad;
 	u16 error; /* sk_err */
@@ -139,7 +147,7 @@ _Static_assert(sizeof(struct event) == 72, "struct event");
 
 struct short_event {
 	struct event event;
-	struct ends ends;
+	struct socket_header header;
 };
 _Static_assert(sizeof(struct short_event) == 144, "struct short_event");
 
@@ -148,3 +156,22 @@ struct long_event {
 	struct tcp_row row;
 };
 _Static_assert(sizeof(struct long_event) == 552, "struct long_event");
+
+/* Index of a counter of lost events, by cause. */
+enum loss {
+	LOST_OPENED, /* the ring was full */
+	LOST_ACCEPTED,
+	LOST_CLOSED,
+	LOST_FAILED,
+	LOST_MEMORY, /* no memory for socket storage */
+	LOSSES = 8,
+};
+
+/* Index of a counter of the sampler. */
+enum counter {
+	COUNT_RING_FULL,  /* rows that did not fit into the ring: the pass is incomplete */
+	COUNT_NO_MEMORY,  /* sockets without storage: they are missing */
+	COUNT_HANDSHAKES, /* listeners seen with handshakes in progress */
+	COUNT_TIME_WAITS, /* closed connections that may have left a TIME-WAIT minisock */
+	COUNTERS,
+};

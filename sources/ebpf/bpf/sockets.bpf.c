@@ -1,11 +1,9 @@
-/* The sockets of the machine: watched, for who looks again and again (watch.h), and told of, for who wants to know
- * what happens (events.h). The loader says for which, and attaches what that needs.
- *
- * The one idea: a change of state is the moment for both, and is seen once for both. */
+/* The object that sampler (sampling.h) and event stream (events.h) share: one change of state is handled once for
+ * both. The loader sets which of the two it serves and attaches what that needs. */
 #include "events.h"
-#include "watch.h"
+#include "sampling.h"
 
-/* Most that happens here is not about TCP, or is by somebody else's protocol over it (MPTCP, SMC). */
+/* Filters out other protocols, and those that run over a TCP socket of their own (MPTCP, SMC). */
 INLINE bool is_tcp(const struct sock *sk)
 {
 	u16 family = sk->__sk_common.skc_family;
@@ -17,37 +15,38 @@ NOINLINE int change_state(struct sock *sk, int before, int after)
 {
 	if (!is_tcp(sk))
 		return 0;
-	if (IS_WATCHED && may_leave_stub(before, after))
-		count_one(STUBS);
-	bool is_marked = IS_WATCHED && is_beginning(after);
-	bool is_told = TELLS_EVENTS && is_of_connection(before, after);
-	if (!is_marked && !is_told)
+	if (SAMPLES_SOCKETS && may_leave_time_wait(before, after))
+		increment(COUNT_TIME_WAITS);
+	bool is_tracked = SAMPLES_SOCKETS && starts_tracking(after);
+	bool is_emitted = EMITS_EVENTS && is_lifecycle_change(before, after);
+	if (!is_tracked && !is_emitted)
 		return 0;
-	struct kept *kept = sk_storage_get(&kept_with, sk, 0, STORAGE_CREATE);
-	if (kept && is_told)
-		tell_change(sk, &kept->life, before, after);
-	if (!kept && is_marked)
-		count_one(NOT_MARKED);
-	if (!kept && is_told)
-		lose(LOST_MEMORY);
+	struct socket_storage *stored = sk_storage_get(&storage, sk, 0, STORAGE_CREATE);
+	if (stored && is_emitted)
+		emit_change(sk, &stored->lifecycle, before, after);
+	if (!stored && is_tracked)
+		increment(COUNT_NO_MEMORY);
+	if (!stored && is_emitted)
+		count_loss(LOST_MEMORY);
 	return 0;
 }
 
-/* The kernel does not run a program inside itself on the same CPU: a change of state in an interrupt, or by
- * a process that took over the CPU, while copy 1 is at work on another, passes copy 1 by. For these there is copy 2,
- * which comes after copy 1 for each change and has to know whether copy 1 saw it.
+/* The kernel does not run a program recursively on one CPU: a change of state in an interrupt, or in a process that
+ * preempted another one, while change_state_1 runs, skips change_state_1. change_state_2 handles these. It runs after
+ * change_state_1 for each change and has to know whether that one ran.
  *
- * Copy 1 begins by noting the change it is at, and copy 2 leaves at once if that is the change it was called for:
- * then copy 1 has seen it, to its end. Any other note (copy 1 is at another change, or another change came
- * between the two) makes copy 2 do the work; if it was done after all, that is found in the socket's storage.
- * So what copy 1 did not see is done by copy 2, unless copy 2 finds a note of that very change. Copy 2 removes the
- * note it finds. One is left behind only by a change that came while copy 2 was at work, and copy 1 overwrites
- * it as the first thing it does; to be taken for its own by a change that passes copy 1 by, it would have to be the same change
- * of the same socket again, with all in between on another CPU, within the first instructions of copy 1.
+ * change_state_1 first stores the change in the state of its CPU. change_state_2 returns at once if it finds the very
+ * change it was called for: then change_state_1 handles it to its end. Any other value means that change_state_1 was
+ * running for another change, or that another change came in between; change_state_2 then handles the change, and
+ * emitted_state in the socket storage keeps it from emitting twice. So a change that change_state_1 did not see is
+ * handled by change_state_2, unless that finds the same change stored. change_state_2 clears what it finds. A value
+ * stays behind only if the change came while change_state_2 was running, and change_state_1 overwrites it first thing;
+ * to be mistaken, the same change of the same socket would have to happen again, everything in between on another
+ * CPU, within the first instructions of change_state_1.
  *
- * A third change that takes the CPU from copy 2, which took it from copy 1, would be missed. A state changes in
- * processes and in soft interrupts, and these do not interrupt each other; so it takes a kernel that takes
- * the CPU from a process in the middle of such a change twice. */
+ * A third change that interrupts change_state_2, which interrupted change_state_1, would be missed. States change in
+ * processes and in soft interrupts, which do not interrupt each other; so it takes a kernel that preempts a process
+ * twice in the middle of such a change. */
 INLINE u32 change_of(int before, int after)
 {
 	return before << 8 | after;
@@ -57,10 +56,10 @@ SEC("tp_btf/inet_sock_set_state")
 int change_state_1(u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
-	struct at_work *here = at_work();
-	if (here) {
-		here->sk = sk;
-		here->change = change_of(ctx[1], ctx[2]);
+	struct cpu_state *state = cpu_state();
+	if (state) {
+		state->sk = sk;
+		state->change = change_of(ctx[1], ctx[2]);
 	}
 	return change_state(sk, ctx[1], ctx[2]);
 }
@@ -69,9 +68,9 @@ SEC("tp_btf/inet_sock_set_state")
 int change_state_2(u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
-	struct at_work *here = at_work();
-	if (here && here->sk == sk && here->change == change_of(ctx[1], ctx[2])) {
-		here->sk = 0;
+	struct cpu_state *state = cpu_state();
+	if (state && state->sk == sk && state->change == change_of(ctx[1], ctx[2])) {
+		state->sk = 0;
 		return 0;
 	}
 	return change_state(sk, ctx[1], ctx[2]);

@@ -1,21 +1,18 @@
-/* The tables: every TCP and UDP socket of the network namespace the iterator was opened in. Each program is
- * called once for each, and writes one record; user space reads them from the iterator's file.
- *
- * The one idea: the kernel walks its own tables and we copy what is wanted, without messages and
- * attributes. */
+/* Every TCP and UDP socket of the network namespace that the iterator was opened in. The kernel calls a program once
+ * for each socket; it writes one record to the iterator's file. */
 #include "row.h"
 
-INLINE void write_stub(struct seq_file *seq, struct sock_common *common, u8 kind, u8 state,
-		       u8 timer, u8 retransmits, u64 expires)
+INLINE void write_minisock(struct seq_file *seq, struct sock_common *common, u8 kind, u8 state,
+			   u8 timer, u8 retransmits, u64 expires)
 {
 	struct tcp_row *whole = scratch_row();
 	if (!whole)
 		return;
 	struct row *row = &whole->row;
 	__builtin_memset(row, 0, sizeof(*row));
-	fill_common(&row->ends, common, kind);
-	row->ends.protocol = IPPROTO_TCP;
-	row->ends.state = state;
+	fill_common(&row->header, common, kind);
+	row->header.protocol = IPPROTO_TCP;
+	row->header.state = state;
 	row->timer = timer;
 	row->retransmits = retransmits;
 	row->timer_expires_ms = ms_until(expires);
@@ -40,14 +37,14 @@ int tcp_table(struct bpf_iter__tcp *ctx)
 	}
 	struct tcp_timewait_sock *tw = to_tcp_timewait(common);
 	if (tw) {
-		write_stub(seq, common, ROW_TIME_WAIT, tw->tw_sk.tw_substate, 3, 0,
-			   tw->tw_sk.tw_timer.expires);
+		write_minisock(seq, common, ROW_TIME_WAIT, tw->tw_sk.tw_substate, 3, 0,
+			       tw->tw_sk.tw_timer.expires);
 		return 0;
 	}
 	struct tcp_request_sock *request = to_tcp_request(common);
 	if (request)
-		write_stub(seq, common, ROW_REQUEST, TCP_SYN_RECV, 1, request->req.req.num_retrans,
-			   request->req.req.rsk_timer.expires);
+		write_minisock(seq, common, ROW_REQUEST, TCP_SYN_RECV, 1, request->req.req.num_retrans,
+			       request->req.req.rsk_timer.expires);
 	return 0;
 }
 
@@ -62,7 +59,7 @@ int udp_table(struct bpf_iter__udp *ctx)
 	if (!whole)
 		return 0;
 	struct row *row = &whole->row;
-	/* UDP-Lite (136) has a table of its own, and no place in the answer. */
+	/* UDP-Lite (136) has a table of its own, and no protocol in the model. */
 	if (sk->sk_protocol != IPPROTO_UDP)
 		return 0;
 	fill_udp_row(row, sk);

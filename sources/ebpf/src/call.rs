@@ -1,7 +1,7 @@
-//! The two `bpf(2)` calls that aya does not make: an iterator over a map needs the map named when it
-//! is linked, and a link that is used again and again must not be given away with the first use.
+//! The two `bpf(2)` calls that aya does not make: it cannot link an iterator over a map, and it gives a link
+//! away with its first use.
 //!
-//! The one idea: the only file here with `unsafe`, and each block says why it is sound.
+//! Invariant: the only file of this crate with `unsafe`; each block says why it is sound.
 #![allow(unsafe_code, reason = "bpf(2) has no safe wrapper")]
 
 use std::fs::File;
@@ -58,21 +58,21 @@ pub(crate) fn link_iterator(
     bpf(BPF_LINK_CREATE, &mut attributes)
 }
 
-/// Opens an iterator: a file that reads what its program writes, once, in the network namespace
-/// of the calling thread.
+/// Opens an iterator in the network namespace of the calling thread: a file with what its program writes, which
+/// can be read once.
 pub(crate) fn open_iterator(link: BorrowedFd<'_>) -> io::Result<File> {
     let mut attributes = IterCreate { link: number(link), flags: 0 };
     bpf(BPF_ITER_CREATE, &mut attributes).map(File::from)
 }
 
-/// Calls `bpf(2)` with attributes of `command`, which answers with a new descriptor.
+/// Calls `bpf(2)` with a command that returns a new descriptor.
 fn bpf<T>(command: libc::c_long, attributes: &mut T) -> io::Result<OwnedFd> {
     let pointer = std::ptr::from_mut(attributes);
     // SAFETY: `attributes` is a live, exclusively borrowed value of `size_of::<T>()` bytes laid out as
-    // the kernel's structure for this command, and what it points to lives as long as the call.
+    // the kernel's structure for this command, and what it points to outlives the call.
     let answer = unsafe { libc::syscall(libc::SYS_bpf, command, pointer, size_of::<T>()) };
     match libc::c_int::try_from(answer) {
-        // SAFETY: the kernel has just made this descriptor for us; nobody else knows of it.
+        // SAFETY: the kernel has just created this descriptor; nothing else owns it.
         Ok(new) if new >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(new) }),
         _ => Err(io::Error::last_os_error()),
     }

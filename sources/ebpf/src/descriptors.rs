@@ -1,7 +1,5 @@
-//! Which process holds which socket: an iterator over all descriptors of all processes, and a count
-//! of what may have changed it since.
-//!
-//! The one idea: the kernel compares files with sockets itself, so that no link is read and no text parsed.
+//! Which process owns which socket: an iterator over all descriptors of all processes, and a counter of
+//! changes since.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
@@ -13,32 +11,35 @@ use aya::{Btf, Ebpf};
 use conns_contract::{DescriptorSource, Descriptors, SourceError, Task};
 use conns_core::model::{OwnerEntry, SocketId, Source, Subject};
 use foldhash::fast::RandomState;
+use zerocopy::FromBytes;
 
 use crate::call::open_iterator;
-use crate::iterate::Reader;
+use crate::iterate::RecordReader;
+use crate::layout::{Descriptor, text};
 use crate::object::{self, attach};
-use crate::wire::{Bytes, DESCRIPTOR_BYTES};
 
 /// The source of descriptors.
 pub struct ProcessDescriptors {
     _programs: Ebpf,
     link: OwnedFd,
-    reader: Reader,
+    reader: RecordReader,
     changes: Option<Changes>,
 }
 
-/// Counts what may have changed since.
+/// The counter of owner changes.
 pub(crate) struct Changes {
     _programs: Ebpf,
     count: Array<MapData, u64>,
-    /// Processes that hold sockets, by their ids of the machine.
+    /// Processes that own sockets, by id in the initial pid namespace.
     owners: KernelMap<MapData, u32, u8>,
-    known_holders: HashSet<u32, RandomState>,
-    /// Process id of the machine and descriptor, of sockets with more than one.
+    /// The keys of `owners`.
+    stored_owners: HashSet<u32, RandomState>,
+    /// Process id in the initial pid namespace and descriptor, of sockets with several.
     shared: KernelMap<MapData, u64, u8>,
-    known_shared: HashSet<u64, RandomState>,
-    /// Goes up when the kernel's tables could not be told, so that nobody relies on the count.
-    untold: u64,
+    /// The keys of `shared`.
+    stored_shared: HashSet<u64, RandomState>,
+    /// Failed updates of the maps. Added to the count, so that it moves where it cannot be relied on.
+    failed_updates: u64,
 }
 
 impl Changes {
@@ -56,15 +57,15 @@ impl Changes {
             ("SYS_PIDFD_GETFD", libc::SYS_pidfd_getfd),
         ];
         let constants = calls.map(|(name, call)| (name, u32::try_from(call).unwrap_or(u32::MAX)));
-        let mut programs = object::load(crate::object!("owners"), types, &constants)?;
+        let mut programs = object::load(object::compiled!("owners"), types, &constants)?;
         let count = object::map(&mut programs, "changes")?;
-        let owners = object::map(&mut programs, "holders")?;
+        let owners = object::map(&mut programs, "owners")?;
         let shared = object::map(&mut programs, "shared")?;
         for (program, tracepoint) in [
             ("process_fork", "sched_process_fork"),
             ("process_exec", "sched_process_exec"),
             ("process_free", "sched_process_free"),
-            ("system_call", "sys_exit"),
+            ("system_call_exit", "sys_exit"),
         ] {
             attach(&mut programs, program, tracepoint, types)?;
         }
@@ -72,54 +73,54 @@ impl Changes {
             _programs: programs,
             count,
             owners,
-            known_holders: HashSet::default(),
+            stored_owners: HashSet::default(),
             shared,
-            known_shared: HashSet::default(),
-            untold: 0,
+            stored_shared: HashSet::default(),
+            failed_updates: 0,
         })
     }
 
     fn count(&self) -> Option<u64> {
-        self.count.get(&0, 0).ok().map(|count| count.saturating_add(self.untold))
+        self.count.get(&0, 0).ok().map(|count| count.saturating_add(self.failed_updates))
     }
 
-    /// Tells the kernel which processes and descriptors matter.
-    fn follow(&mut self, owners: HashSet<u32, RandomState>, shared: HashSet<u64, RandomState>) {
-        let mut is_told = replace(&mut self.owners, &self.known_holders, &owners);
-        is_told &= replace(&mut self.shared, &self.known_shared, &shared);
-        (self.known_holders, self.known_shared) = (owners, shared);
-        if !is_told {
-            self.untold += 1;
+    /// Stores the processes and descriptors whose changes are counted.
+    fn store(&mut self, owners: HashSet<u32, RandomState>, shared: HashSet<u64, RandomState>) {
+        let mut is_stored = replace(&mut self.owners, &self.stored_owners, &owners);
+        is_stored &= replace(&mut self.shared, &self.stored_shared, &shared);
+        (self.stored_owners, self.stored_shared) = (owners, shared);
+        if !is_stored {
+            self.failed_updates += 1;
         }
     }
 }
 
-/// Makes a kernel's table of `before` one of `now`; false if it is not.
+/// Replaces the keys `before` of a map by `now`; false if one could not be inserted.
 fn replace<K: aya::Pod + Eq + std::hash::Hash>(
     map: &mut KernelMap<MapData, K, u8>,
     before: &HashSet<K, RandomState>,
     now: &HashSet<K, RandomState>,
 ) -> bool {
-    for gone in before.difference(now) {
-        // One that is not there need not be removed.
-        let _ = map.remove(gone);
+    for removed in before.difference(now) {
+        // It may not have been inserted.
+        let _ = map.remove(removed);
     }
     now.difference(before).all(|new| map.insert(*new, 1, 0).is_ok())
 }
 
-/// How deep the pid namespace is in which `conns` runs: 0 is the machine's.
+/// Depth of the pid namespace of this process; 0 is the initial one.
 pub(crate) fn pid_level(types: &Btf) -> Result<u32, Box<str>> {
     // `PROC_PID_INIT_INO`, linux/proc_ns.h.
-    const MACHINE: u64 = 0xefff_fffc;
-    if std::fs::metadata("/proc/self/ns/pid").is_ok_and(|metadata| metadata.ino() == MACHINE) {
+    const INITIAL: u64 = 0xefff_fffc;
+    if std::fs::metadata("/proc/self/ns/pid").is_ok_and(|metadata| metadata.ino() == INITIAL) {
         return Ok(0);
     }
-    let mut programs = object::load(crate::object!("descriptors"), types, &[])?;
-    let link = object::iterator(&mut programs, "own_level", "task", types, None)?;
-    let mut told = [0; 4];
-    let read = open_iterator(link.as_fd()).and_then(|mut file| file.read_exact(&mut told));
-    read.map_err(|error| format!("cannot learn how deep the pid namespace is: {error}"))?;
-    Ok(u32::from_ne_bytes(told))
+    let mut programs = object::load(object::compiled!("descriptors"), types, &[])?;
+    let link = object::iterator(&mut programs, "reader_pid_level", "task", types, None)?;
+    let mut level = [0; 4];
+    let read = open_iterator(link.as_fd()).and_then(|mut file| file.read_exact(&mut level));
+    read.map_err(|error| format!("cannot read the depth of the pid namespace: {error}"))?;
+    Ok(u32::from_ne_bytes(level))
 }
 
 impl ProcessDescriptors {
@@ -129,69 +130,70 @@ impl ProcessDescriptors {
         changes: Option<Changes>,
     ) -> Result<Self, Box<str>> {
         let constants = [("PID_LEVEL", pid_level)];
-        let mut programs = object::load(crate::object!("descriptors"), types, &constants)?;
+        let mut programs = object::load(object::compiled!("descriptors"), types, &constants)?;
         let link = object::iterator(&mut programs, "descriptors", "task_file", types, None)?;
-        Ok(Self { _programs: programs, link, reader: Reader::new(), changes })
+        Ok(Self { _programs: programs, link, reader: RecordReader::new(), changes })
     }
 
-    fn walk(&mut self) -> io::Result<Descriptors> {
+    fn scan(&mut self) -> io::Result<Descriptors> {
         let mut file = open_iterator(self.link.as_fd())?;
         let mut found = Descriptors::default();
         let mut machine_pids = Vec::new();
         let mut last = None;
-        // Threads that share descriptors come as one process; those that do not tell theirs again.
+        // task_file visits threads that share descriptors once, as one process; a thread with descriptors of its own
+        // repeats the process.
         self.reader.read(&mut file, |rest| {
-            let b = Bytes(rest.get(..DESCRIPTOR_BYTES)?);
-            let (pid, started, machine_pid) = (b.u32(20), b.u64(8), b.u32(28));
-            // 0 is a process of another pid namespace, which has no number here.
+            let (record, _) = Descriptor::ref_from_prefix(rest).ok()?;
+            let (pid, started) = (record.pid.get(), record.started_boot_ns.get());
+            // 0 is a process of another pid namespace, which has no id in this one.
             if pid == 0 {
-                return Some(DESCRIPTOR_BYTES);
+                return Some(size_of::<Descriptor>());
             }
             if last != Some((pid, started)) {
                 last = Some((pid, started));
-                let (name, end) = b.text::<16>(32);
                 found.tasks.push(Task {
                     pid,
-                    name: String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into(),
+                    name: String::from_utf8_lossy(text(&record.name)).into(),
                     started_boot_ns: started,
                 });
-                machine_pids.push(machine_pid);
+                machine_pids.push(record.machine_pid.get());
             }
             let process = u32::try_from(found.tasks.len()).unwrap_or(u32::MAX).saturating_sub(1);
-            let descriptor = Some(b.u32(24));
-            let id = SocketId { netns: u64::from(b.u32(16)), cookie: b.u64(0) };
-            let subject = match b.u64(48) {
+            let descriptor = Some(record.descriptor.get());
+            let netns = u64::from(record.netns.get());
+            let id = SocketId { netns, cookie: record.cookie.get() };
+            let subject = match record.mptcp_inode.get() {
                 0 => Subject::Socket(id),
                 inode_of_mptcp => Subject::Inode(inode_of_mptcp),
             };
-            found.held.push(OwnerEntry { subject, process, descriptor });
-            Some(DESCRIPTOR_BYTES)
+            found.entries.push(OwnerEntry { subject, process, descriptor });
+            Some(size_of::<Descriptor>())
         })?;
         if let Some(changes) = &mut self.changes {
             let shared = shared(&found, &machine_pids);
-            changes.follow(machine_pids.into_iter().collect(), shared);
+            changes.store(machine_pids.into_iter().collect(), shared);
         }
         Ok(found)
     }
 }
 
-/// The descriptors that are not the only one of their socket.
+/// The descriptors of sockets that have several.
 fn shared(found: &Descriptors, machine_pids: &[u32]) -> HashSet<u64, RandomState> {
     let mut first: HashMap<Subject, &OwnerEntry, RandomState> = HashMap::default();
-    first.reserve(found.held.len());
+    first.reserve(found.entries.len());
     let mut shared = HashSet::default();
     let key = |owner_entry: &OwnerEntry| {
         let process = usize::try_from(owner_entry.process).ok()?;
         let pid = machine_pids.get(process)?;
         Some(u64::from(*pid) << 32 | u64::from(owner_entry.descriptor?))
     };
-    for owner_entry in &found.held {
+    for owner_entry in &found.entries {
         match first.entry(owner_entry.subject) {
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(owner_entry);
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(owner_entry);
             }
-            std::collections::hash_map::Entry::Occupied(place) => {
-                shared.extend(key(place.get()));
+            std::collections::hash_map::Entry::Occupied(entry) => {
+                shared.extend(key(entry.get()));
                 shared.extend(key(owner_entry));
             }
         }
@@ -201,7 +203,7 @@ fn shared(found: &Descriptors, machine_pids: &[u32]) -> HashSet<u64, RandomState
 
 impl DescriptorSource for ProcessDescriptors {
     fn observe(&mut self) -> Result<Descriptors, SourceError> {
-        self.walk().map_err(|cause| SourceError::Unavailable {
+        self.scan().map_err(|cause| SourceError::Unavailable {
             source_name: Source::Ebpf,
             attempted: "list the descriptors of all processes (iter/task_file)".to_owned(),
             cause,

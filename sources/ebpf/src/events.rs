@@ -1,8 +1,5 @@
-//! What happens to connections, as the programs of `bpf/events.h` tell it through a ring in
-//! shared memory.
-//!
-//! The one idea: the programs tell what they saw, and what it means is decided here, where it can be
-//! tested.
+//! Lifecycle events of TCP connections, read from the ring buffer that the programs of `bpf/events.h` write.
+//! The programs record what they see; `decode` interprets it, where it can be tested.
 
 mod decode;
 
@@ -17,20 +14,19 @@ use conns_core::model::{DroppedEvents, Loss, LossCause, Moment, Observation, Sou
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::object::{self, attach};
-use crate::sockets::{self, Copy};
+use crate::shared_object::{self, SharedObject};
 pub(crate) use decode::Decoder;
 
-/// The size of the ring, as in `bpf/events.h`: room for 15 000 ends of connections that were not
-/// read yet, or 55 000 beginnings.
+/// The size of the ring, as in `bpf/events.h`: it has room for 15 000 unread closed events, or 55 000 opened ones.
 const RING_BYTES: u32 = 8 * 1024 * 1024;
-/// Most events handed on at once, about 1.5 kB each; what is left waits in the ring.
-const BATCH_MOST: usize = 32_768;
+/// Most events in one observation, about 1.5 kB each; the rest stays in the ring.
+const MAX_BATCH: usize = 32_768;
 
-/// Those that tell which process uses an accepted connection; Linux 6.3.
-const USERS: [(&str, &str); 2] =
-    [("used_by_read", "sock_recv_length"), ("used_by_write", "sock_send_length")];
+/// Programs and tracepoints that find the process of an accepted connection; Linux 6.3.
+const ACCEPT_PROGRAMS: [(&str, &str); 2] =
+    [("socket_read", "sock_recv_length"), ("socket_write", "sock_send_length")];
 
-/// `enum loss` of `bpf/events.h`: what is lost, and what was in the way.
+/// By `enum loss` of `bpf/shared.h`.
 const LOSSES: [LossCause; 5] = [
     LossCause::RingFull { events: DroppedEvents::Opened, ring_bytes: RING_BYTES as u64 },
     LossCause::RingFull { events: DroppedEvents::Accepted, ring_bytes: RING_BYTES as u64 },
@@ -41,8 +37,8 @@ const LOSSES: [LossCause; 5] = [
 
 /// The source of events.
 pub struct Events {
-    /// Its programs run as long as this is there.
-    _programs: Copy,
+    /// Keeps the programs attached.
+    _programs: SharedObject,
     ring: RingBuf<MapData>,
     lost: PerCpuArray<MapData, u64>,
     lost_before: [u64; LOSSES.len()],
@@ -50,27 +46,30 @@ pub struct Events {
 }
 
 impl Events {
-    /// Opens it, and says why accepts are not told, if they are not.
-    pub(crate) fn open(copy: &Copy, types: &Btf) -> Result<(Self, Option<Box<str>>), Box<str>> {
-        let mut programs = sockets::of(copy);
+    /// Attaches the programs; also returns why there are no accepted events, if there are none.
+    pub(crate) fn open(
+        shared: &SharedObject,
+        types: &Btf,
+    ) -> Result<(Self, Option<Box<str>>), Box<str>> {
+        let mut programs = shared_object::lock(shared);
         let ring = object::map(&mut programs, "ring")?;
         let lost = object::map(&mut programs, "losses")?;
         attach(&mut programs, "receive_reset", "tcp_receive_reset", types)?;
-        let no_accepts = USERS
+        let no_accepts = ACCEPT_PROGRAMS
             .into_iter()
             .try_for_each(|(program, tracepoint)| attach(&mut programs, program, tracepoint, types))
             .err();
         let events = Self {
             ring,
             lost,
-            _programs: Arc::clone(copy),
+            _programs: Arc::clone(shared),
             lost_before: [0; LOSSES.len()],
             decoder: Decoder::new(),
         };
         Ok((events, no_accepts))
     }
 
-    /// What the programs could not tell since the last call.
+    /// Events lost since the last call.
     fn losses(&mut self) -> Vec<Loss> {
         let mut losses = Vec::new();
         for ((index, cause), before) in (0..).zip(LOSSES).zip(&mut self.lost_before) {
@@ -88,7 +87,7 @@ impl EventSource for Events {
         let mut lifecycle_events = Vec::new();
         self.decoder.begin(now);
         let mut refused = 0_u64;
-        while lifecycle_events.len() < BATCH_MOST
+        while lifecycle_events.len() < MAX_BATCH
             && let Some(record) = self.ring.next()
         {
             match self.decoder.read(&record) {

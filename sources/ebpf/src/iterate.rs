@@ -1,23 +1,23 @@
-//! Reads what an iterator writes, record by record.
+//! Reads the records that an iterator program writes.
 
 use std::fs::File;
 use std::io::{self, Read};
 
-/// One read gives at most what the kernel's buffer holds, 8 pages; more is never given at once.
+/// One read returns at most the kernel's buffer of 8 pages.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// A buffer to read iterators with, one after the other.
-pub(crate) struct Reader {
+/// Reads iterators, one at a time, with one buffer.
+pub(crate) struct RecordReader {
     buffer: Box<[u8]>,
 }
 
-impl Reader {
+impl RecordReader {
     pub(crate) fn new() -> Self {
         Self { buffer: vec![0; BUFFER_BYTES].into() }
     }
 
-    /// Reads all of `file`. `take` is given what was read and not taken yet, and says how long the first
-    /// record is and handles it; `None` if there is no whole record.
+    /// Reads all of `file`. `take` gets the bytes that were not taken yet, handles the first record and returns
+    /// its length, or `None` if it is not complete.
     pub(crate) fn read(
         &mut self,
         file: &mut File,
@@ -31,7 +31,7 @@ impl Reader {
             match file.read(room) {
                 Ok(0) => return Ok(()),
                 Ok(read) => filled += read,
-                // After a million objects without output the kernel lets others run.
+                // EAGAIN after a million objects without output.
                 Err(error)
                     if matches!(
                         error.kind(),

@@ -1,68 +1,76 @@
-//! Our own programs in the kernel: tables at the kernel's speed, every descriptor of every process,
-//! and what happens to connections at the moment it happens. The programs are in `bpf/`, compiled in
-//! `objects/`.
+//! eBPF programs that read socket tables and descriptors and emit lifecycle events. The programs are in `bpf/`,
+//! compiled in `objects/`.
 //!
-//! The one idea: each ability is tried by itself, and where it does not work the reason is said and
-//! another source takes its place.
+//! Each feature is tried by itself; where one does not work, its error is reported and another source is
+//! the fallback.
 
+mod btf;
 mod call;
 mod descriptors;
 mod events;
 mod flows;
 mod iterate;
+mod layout;
 mod namespaces;
 mod object;
 mod records;
 mod row;
-mod sockets;
+mod sampling;
+mod shared_object;
 mod tables;
 mod types;
-mod watch;
-mod wire;
 
+use aya::Btf;
 use conns_contract::SocketSource;
 use conns_core::model::{Ability, AbilityKind};
 use descriptors::Changes;
+use object::{compiled, split};
+use shared_object::Purpose;
 
 pub use descriptors::ProcessDescriptors;
 pub use events::Events;
 pub use records::Records;
+pub use sampling::SampledTables;
 pub use tables::Tables;
-pub use watch::WatchedTables;
+#[doc(hidden)]
+pub use types::trim_btf;
 
-/// Every compiled object, for the types it needs.
+/// The objects that are loaded, for the types they name.
 const OBJECTS: [&[u8]; 4] =
-    [object!("descriptors"), object!("owners"), object!("sockets"), object!("tables")];
+    [compiled!("descriptors"), compiled!("owners"), compiled!("sockets"), compiled!("tables")];
 
-/// Which parts are wanted.
+/// Which features to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
-    /// The socket tables, for one look or a few.
+pub struct Features {
+    /// The socket tables, for one sample or a few.
     pub tables: bool,
-    /// The socket tables, for somebody who looks again and again, with the peers of UDP sockets.
-    pub watch: bool,
+    /// The socket tables for repeated samples, with the peers of UDP sockets.
+    pub sampling: bool,
     /// The descriptors of all processes.
     pub descriptors: bool,
-    /// What happens to connections.
+    /// Lifecycle events of TCP connections.
     pub events: bool,
 }
 
-/// What works here.
+/// The features that work here.
 #[derive(Default)]
 pub struct Opened {
-    /// The socket tables, of all network namespaces.
+    /// The socket tables of all network namespaces.
     pub tables: Option<Box<dyn SocketSource>>,
     /// The descriptors of all processes.
     pub descriptors: Option<ProcessDescriptors>,
-    /// What happens to connections.
+    /// Lifecycle events of TCP connections.
     pub events: Option<Events>,
-    /// What was tried, and why it does not work where it does not.
+    /// What was tried, and the errors.
     pub abilities: Vec<Ability>,
 }
 
-/// Tries to load what is wanted, once.
+/// A feature, and the error of a second one that is part of it.
+type Outcome<T> = Result<(T, Option<Box<str>>), Box<str>>;
+
+/// Tries to load each of `features` once.
 #[must_use]
-pub fn open(wanted: Wanted) -> Opened {
+pub fn open(features: Features) -> Opened {
     let mut opened = Opened::default();
     let types = types::of_kernel(&OBJECTS);
     let mut tried = |kind: AbilityKind, error: Option<Box<str>>| {
@@ -70,26 +78,26 @@ pub fn open(wanted: Wanted) -> Opened {
     };
     let types = types.as_ref().map_err(Clone::clone);
     let pid_level = types.clone().and_then(descriptors::pid_level);
-    if wanted.tables {
+    if features.tables {
         let (tables, missing) = split(types.clone().and_then(Tables::open));
         tried(AbilityKind::EbpfTables, missing);
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
-    let (watch, events) = match types {
-        Ok(types) => sockets::open(types, &pid_level, wanted.watch, wanted.events),
+    let (sampling, events) = match types {
+        Ok(types) => open_sockets(types, &pid_level, features),
         Err(ref why) => {
-            (wanted.watch.then(|| Err(why.clone())), wanted.events.then(|| Err(why.clone())))
+            (features.sampling.then(|| Err(why.clone())), features.events.then(|| Err(why.clone())))
         }
     };
-    if let Some(watch) = watch {
-        let (tables, missing, no_flows) = split_two(watch);
+    if let Some(sampling) = sampling {
+        let (tables, missing, no_flows) = split_two(sampling);
         tried(AbilityKind::EbpfWatch, missing);
         tried(AbilityKind::EbpfUdpPeers, no_flows);
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
-    if wanted.descriptors {
-        // Only who looks again and again gains by being told of changes; it costs every system call.
-        let changes = wanted.watch.then(|| split(types.clone().and_then(Changes::open)));
+    if features.descriptors {
+        // The change counter costs every system call, and only repeated samples use it.
+        let changes = features.sampling.then(|| split(types.clone().and_then(Changes::open)));
         let (changes, no_changes) =
             changes.map_or((None, None), |(changes, why)| (changes, Some(why)));
         let descriptors =
@@ -110,25 +118,47 @@ pub fn open(wanted: Wanted) -> Opened {
     opened
 }
 
-/// What works, or why it does not.
-fn split<T>(outcome: Result<T, Box<str>>) -> (Option<T>, Option<Box<str>>) {
-    match outcome {
-        Ok(there) => (Some(there), None),
-        Err(why) => (None, Some(why)),
+/// Loads the sampler and the event stream: both from one object, or, if that fails, each from its own, so that
+/// each has an error of its own.
+fn open_sockets(
+    types: &Btf,
+    pid_level: &Result<u32, Box<str>>,
+    features: Features,
+) -> (Option<Outcome<SampledTables>>, Option<Outcome<Events>>) {
+    if features.sampling
+        && features.events
+        && let Ok(level) = pid_level
+        && let Ok((sampling, events)) = open_both(types, *level)
+    {
+        return (Some(Ok(sampling)), Some(Ok(events)));
     }
+    let sampling = || {
+        let shared = shared_object::load(types, Purpose::Sampling, 0)?;
+        SampledTables::open(&shared, types)
+    };
+    let events = || {
+        let shared = shared_object::load(types, Purpose::Events, pid_level.clone()?)?;
+        Events::open(&shared, types)
+    };
+    (features.sampling.then(sampling), features.events.then(events))
 }
 
-/// As [`split`], of what comes with a second ability, which may be missing by itself.
-fn split_two<T>(
-    outcome: Result<(T, Option<Box<str>>), Box<str>>,
-) -> (Option<T>, Option<Box<str>>, Option<Box<str>>) {
+type Both = ((SampledTables, Option<Box<str>>), (Events, Option<Box<str>>));
+
+fn open_both(types: &Btf, pid_level: u32) -> Result<Both, Box<str>> {
+    let shared = shared_object::load(types, Purpose::Both, pid_level)?;
+    Ok((SampledTables::open(&shared, types)?, Events::open(&shared, types)?))
+}
+
+/// The feature, its error, and the error of its second feature.
+fn split_two<T>(outcome: Outcome<T>) -> (Option<T>, Option<Box<str>>, Option<Box<str>>) {
     match outcome {
-        Ok((there, no_second)) => (Some(there), None, no_second),
+        Ok((value, no_second)) => (Some(value), None, no_second),
         Err(why) => (None, Some(why.clone()), Some(why)),
     }
 }
 
-/// Whether programs can be loaded here at all, found by loading a small one.
+/// Whether programs can be loaded here at all, found out by loading a small one.
 #[must_use]
 pub fn are_possible() -> bool {
     types::of_kernel(&OBJECTS).and_then(|types| ProcessDescriptors::open(&types, 0, None)).is_ok()

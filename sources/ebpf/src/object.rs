@@ -1,7 +1,7 @@
-//! Loading a compiled object, and saying why it cannot be.
+//! Loads compiled objects, and explains why one cannot be loaded.
 //!
-//! The one idea: nothing is concluded from a version number. What is wanted is tried; if it fails, the
-//! most likely cause is looked for and said with what to do.
+//! Nothing is concluded from a version number: everything is tried, and an error names its most likely cause
+//! and a remedy.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -15,43 +15,44 @@ use rustix::time::{ClockId, clock_getres};
 
 use crate::call::link_iterator;
 
-/// An object, 8-byte aligned as its parser wants it.
+/// Bytes of an object, aligned to 8 as the parser of aya requires.
 #[repr(C, align(8))]
 pub(crate) struct Aligned<T: ?Sized>(pub(crate) T);
 
-/// Compiled from `bpf/NAME.bpf.c` by `make bpf`.
-#[macro_export]
-macro_rules! object {
+/// The object that `make bpf` compiles from `bpf/NAME.bpf.c`.
+macro_rules! compiled {
     ($name:literal) => {{
-        static OBJECT: &$crate::object::Aligned<[u8]> =
-            &$crate::object::Aligned(*include_bytes!(concat!("../objects/", $name, ".bpf.o")));
+        static OBJECT: &$crate::object::Aligned<[u8]> = &$crate::object::Aligned(*include_bytes!(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/objects/", $name, ".bpf.o")
+        ));
         &OBJECT.0
     }};
 }
+pub(crate) use compiled;
 
-/// An object with its constants set; its maps are made, its programs not loaded yet.
+/// Sets the constants of an object and creates its maps; its programs are not loaded yet.
 pub(crate) fn load(
     object: &[u8],
     types: &Btf,
     constants: &[(&str, u32)],
 ) -> Result<Ebpf, Box<str>> {
-    load_bounded(object, types, constants, &[])
+    load_with_sizes(object, types, constants, &[])
 }
 
-/// As [`load`], with other bounds than written in the object for some maps.
-pub(crate) fn load_bounded(
+/// As [`load`], with `max_entries` of some maps replaced.
+pub(crate) fn load_with_sizes(
     object: &[u8],
     types: &Btf,
     constants: &[(&str, u32)],
-    bounds: &[(&str, u32)],
+    sizes: &[(&str, u32)],
 ) -> Result<Ebpf, Box<str>> {
     let mut loader = EbpfLoader::new();
     loader.btf(Some(types));
     for (name, value) in constants {
         loader.override_global(name, value, true);
     }
-    for (name, most) in bounds {
-        loader.map_max_entries(name, *most);
+    for (name, max_entries) in sizes {
+        loader.map_max_entries(name, *max_entries);
     }
     loader.load(object).map_err(|error| reason(&error))
 }
@@ -65,8 +66,8 @@ where
     T::try_from(map).map_err(|error| reason(&error))
 }
 
-/// A map that is not read by its own kind, by name.
-pub(crate) fn bare_map(programs: &mut Ebpf, name: &str) -> Result<MapData, Box<str>> {
+/// A map that only an iterator reads, by name.
+pub(crate) fn iterated_map(programs: &mut Ebpf, name: &str) -> Result<MapData, Box<str>> {
     match programs.take_map(name) {
         Some(Map::LruHashMap(map) | Map::SkStorage(map)) => Ok(map),
         _ => Err(format!("the object has no map {name}").into()),
@@ -96,7 +97,7 @@ where
     program.try_into().map_err(|error| why_not_program(&error))
 }
 
-/// Loads an iterator program and links it, over `map` if it is one over a map.
+/// Loads an iterator program and links it, over `map` if it iterates over a map.
 pub(crate) fn iterator(
     programs: &mut Ebpf,
     name: &str,
@@ -111,26 +112,26 @@ pub(crate) fn iterator(
     link_iterator(fd.as_fd(), map).map_err(|error| reason(&error))
 }
 
-/// `CONFIG_HZ`, in whose ticks the kernel keeps times: the coarse clock moves by one tick.
+/// `CONFIG_HZ`, the unit of kernel timers: the resolution of the coarse clock is one tick.
 pub(crate) fn ticks_per_second() -> u32 {
     let tick = clock_getres(ClockId::MonotonicCoarse);
     let ns = u64::try_from(tick.tv_nsec).unwrap_or(0).max(1);
     u32::try_from((1_000_000_000 + ns / 2) / ns).unwrap_or(250).clamp(24, 10_000)
 }
 
-/// Why a program was not loaded, and what would help.
+/// Why a program was not loaded, and what to do.
 pub(crate) fn why_not_program(error: &ProgramError) -> Box<str> {
-    // The log of the verifier is long; its last lines say what it did not like.
+    // The reason is in the last line of the verifier's log.
     if let ProgramError::LoadError { io_error, verifier_log } = error {
-        if is_refusal(io_error) {
-            return refusal();
+        if is_permission_error(io_error) {
+            return not_permitted();
         }
         let log = verifier_log.to_string();
-        let last =
+        let last_line =
             log.lines().rev().find(|line| !line.is_empty() && !line.starts_with("processed"));
         return format!(
-            "this kernel does not take the program: {io_error}{}",
-            last.map(|line| format!(" ({line})")).unwrap_or_default()
+            "the kernel's verifier rejected the program: {io_error}{}",
+            last_line.map(|line| format!(" ({line})")).unwrap_or_default()
         )
         .into();
     }
@@ -139,26 +140,26 @@ pub(crate) fn why_not_program(error: &ProgramError) -> Box<str> {
 
 fn reason(error: &(dyn Error + 'static)) -> Box<str> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    let mut said = Vec::new();
+    let mut texts = Vec::new();
     while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(is_refusal) {
-            return refusal();
+        if error.downcast_ref::<io::Error>().is_some_and(is_permission_error) {
+            return not_permitted();
         }
         let text = error.to_string();
-        // Some repeat what their source says.
-        if said.last().is_none_or(|last: &String| !last.contains(&text)) {
-            said.push(text);
+        // Some errors repeat the text of their source.
+        if texts.last().is_none_or(|last: &String| !last.contains(&text)) {
+            texts.push(text);
         }
         cause = error.source();
     }
-    said.join(": ").into()
+    texts.join(": ").into()
 }
 
-fn is_refusal(error: &io::Error) -> bool {
+fn is_permission_error(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-fn refusal() -> Box<str> {
+fn not_permitted() -> Box<str> {
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     if lockdown.contains("[confidentiality]") {
         return "the kernel is locked down (confidentiality), which forbids programs that read it"
@@ -169,16 +170,22 @@ fn refusal() -> Box<str> {
         .into()
 }
 
-/// The outermost control group of version 2 that can be seen.
-pub(crate) fn open_control_groups() -> Result<File, Box<str>> {
+/// The root of the first cgroup2 mount.
+pub(crate) fn open_cgroup_root() -> Result<File, Box<str>> {
     let mounts = fs::read_to_string("/proc/self/mountinfo")
         .map_err(|error| format!("cannot read /proc/self/mountinfo: {error}"))?;
-    let is_second = |line: &&str| line.contains(" - cgroup2 ");
-    let line = mounts.lines().find(is_second);
-    let Some(place) = line.and_then(|line| line.split(' ').nth(4)) else {
-        return Err("no control groups of version 2 are mounted \
-                    (mount -t cgroup2 none /sys/fs/cgroup)"
-            .into());
+    let line = mounts.lines().find(|line| line.contains(" - cgroup2 "));
+    let Some(mount_point) = line.and_then(|line| line.split(' ').nth(4)) else {
+        return Err("no cgroup v2 is mounted (mount -t cgroup2 none /sys/fs/cgroup)".into());
     };
-    File::open(place).map_err(|error| format!("cannot open control group {place}: {error}").into())
+    File::open(mount_point)
+        .map_err(|error| format!("cannot open cgroup {mount_point}: {error}").into())
+}
+
+/// The value, or the error.
+pub(crate) fn split<T, E>(outcome: Result<T, E>) -> (Option<T>, Option<E>) {
+    match outcome {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(error)),
+    }
 }

@@ -1,19 +1,19 @@
-//! What the programs tell, from its bytes alone: for whoever feeds it any, to show that none does harm.
+//! Ring-buffer and iterator record parsers, exported for fuzzing.
 
 use conns_core::model::{LifecycleEvent, Moment, SocketSample};
 
 use crate::events::Decoder;
+use crate::layout::{Row, TcpRow};
 use crate::row::RowReader;
-use crate::wire::{ROW_BYTES, TCP_ROW_BYTES};
 
-/// Reads records.
+/// Parses records.
 pub struct Records {
     rows: RowReader,
     events: Decoder,
 }
 
 impl Records {
-    /// A reader of records that come at `now`.
+    /// A parser of records received at `now`.
     #[must_use]
     pub fn new(now: Moment) -> Self {
         let mut events = Decoder::new();
@@ -21,12 +21,13 @@ impl Records {
         Self { rows: RowReader::new(), events }
     }
 
-    /// The row of a table (`struct row` or `struct tcp_row` of `bpf/shared.h`); `None` if it is none.
+    /// Parses `struct row` or `struct tcp_row` of `bpf/shared.h`; `None` if `record` is neither.
     pub fn row(&mut self, record: &[u8]) -> Option<SocketSample> {
-        matches!(record.len(), ROW_BYTES | TCP_ROW_BYTES).then(|| self.rows.row(record))?
+        let is_row = [size_of::<Row>(), size_of::<TcpRow>()].contains(&record.len());
+        is_row.then(|| self.rows.row(record))?
     }
 
-    /// The event (`struct short_event` or `struct long_event`); `None` if it is none.
+    /// Parses `struct short_event` or `struct long_event`; `None` if `record` is neither.
     pub fn event(&mut self, record: &[u8]) -> Option<LifecycleEvent> {
         self.events.read(record)
     }

@@ -1,6 +1,5 @@
-//! A record of a table becomes a [`Socket`], the same one `sources/sockdiag` makes of the same socket.
-//!
-//! The one idea: what the kernel's own dump would not tell of a stub is not told here either.
+//! Converts rows to [`Socket`]s, equal to those that `sources/sockdiag` makes of the same sockets. So values that
+//! the kernel's own dump omits for minisocks are not applicable here either.
 
 use std::sync::Arc;
 
@@ -9,130 +8,134 @@ use conns_core::model::{
     SocketId, SocketMemory, SocketSample, Source, State, TcpInfo, Timer, TimerKind, UdpTraffic,
     Unknown,
 };
+use zerocopy::FromBytes;
 
-use crate::namespaces::Labels;
-use crate::wire::{Bytes, Ends, ROW_BYTES, RowKind};
+use crate::layout::{BbrDetail, ROW_FULL, ROW_REQUEST, ROW_TIME_WAIT, Row, SocketHeader, text};
+use crate::namespaces::NamespaceNames;
 
-const TCP: u16 = 6;
+/// `IPPROTO_TCP`.
+pub(crate) const TCP: u16 = 6;
+/// `IPPROTO_UDP`.
 const UDP: u16 = 17;
 
-/// Most names kept apart; the kernel has about twenty algorithms. Others are still read, not kept.
-const NAMES_KEPT: usize = 64;
+/// Most cached names; the kernel has about twenty algorithms. Further names are read but not cached.
+const MAX_NAMES: usize = 64;
 
-/// What rows share: namespaces, and names of algorithms and upper layers, each kept once.
+/// Converts rows; caches namespaces and names of algorithms and upper layers.
 #[derive(Debug)]
 pub(crate) struct RowReader {
-    pub(crate) labels: Labels,
+    pub(crate) namespaces: NamespaceNames,
     names: Vec<Arc<str>>,
 }
 
 impl RowReader {
     pub(crate) fn new() -> Self {
-        Self { labels: Labels::new(), names: Vec::new() }
+        Self { namespaces: NamespaceNames::new(), names: Vec::new() }
     }
 
-    /// The socket of `struct ends`, with nothing known but that; `None` if it is of a kind this
-    /// version does not know.
-    pub(crate) fn ends(&mut self, ends: Ends<'_>) -> Option<Socket> {
-        let family = ends.family()?;
-        let protocol = match ends.protocol() {
+    /// The socket of a header, with everything else unknown; `None` for values that this version does not know.
+    pub(crate) fn header(&mut self, header: &SocketHeader) -> Option<Socket> {
+        let family = header.ip_family()?;
+        let protocol = match header.protocol.get() {
             TCP => Protocol::Tcp,
             UDP => Protocol::Udp,
             _ => return None,
         };
-        let state = match State::from_kernel(ends.state())? {
-            // Of closed TCP sockets only bound ones are in a table.
+        let state = match State::from_kernel(header.state)? {
+            // Tables contain closed TCP sockets only if they are bound.
             State::Close if protocol == Protocol::Tcp => State::BoundInactive,
             state => state,
         };
-        let is_stub = ends.kind()? != RowKind::Full || state == State::SynReceived;
-        let carries_data = state.carries_data() && !is_stub;
+        let is_minisock = match header.kind {
+            ROW_FULL => state == State::SynReceived,
+            ROW_TIME_WAIT | ROW_REQUEST => true,
+            _ => return None,
+        };
+        let carries_data = state.carries_data() && !is_minisock;
         let is_tcp_stream = protocol == Protocol::Tcp && carries_data;
         let is_full = carries_data || state == State::Listen || state == State::BoundInactive;
-        let untold = Unknown::SourceCannotTell;
-        let remote = ends.remote();
-        let netns: Arc<Netns> = self.labels.of(ends.netns());
+        let unknown = Unknown::SourceCannotTell;
+        let remote = header.remote();
+        let netns: Arc<Netns> = self.namespaces.get(u64::from(header.netns.get()));
         Some(Socket {
-            id: SocketId { netns: netns.inode, cookie: ends.cookie() },
+            id: SocketId { netns: netns.inode, cookie: header.cookie.get() },
             source: Source::Ebpf,
             netns,
             protocol,
             family,
             state,
-            local: ends.local(),
+            local: header.local(),
             remote: (!remote.is_unspecified()).then_some(remote),
-            interface: ends.interface(),
-            inode: match ends.inode() {
+            interface: header.interface.get(),
+            inode: match header.inode.get() {
                 0 => Known::NotApplicable,
                 inode => Known::Value(inode, Source::Ebpf),
             },
-            uid: if is_stub { Known::NotApplicable } else { value(ends.uid()) },
-            queues: missing(carries_data, untold),
-            accept_queue: missing(state == State::Listen, untold),
+            uid: if is_minisock { Known::NotApplicable } else { value(header.uid.get()) },
+            queues: missing(carries_data, unknown),
+            accept_queue: missing(state == State::Listen, unknown),
             timer: Known::NotApplicable,
-            memory: missing(is_full, untold),
-            congestion: missing(is_tcp_stream, untold),
-            tos: missing(is_full, untold),
-            mark: missing(is_full, untold),
-            cgroup_id: missing(is_full, untold),
-            shutdown: missing(carries_data, untold),
+            memory: missing(is_full, unknown),
+            congestion: missing(is_tcp_stream, unknown),
+            tos: missing(is_full, unknown),
+            mark: missing(is_full, unknown),
+            cgroup_id: missing(is_full, unknown),
+            shutdown: missing(carries_data, unknown),
             upper_layer: Known::NotApplicable,
-            tcp: missing(is_tcp_stream, untold),
+            tcp: missing(is_tcp_stream, unknown),
             mptcp: Known::NotApplicable,
-            udp: missing(protocol == Protocol::Udp, untold),
+            udp: missing(protocol == Protocol::Udp, unknown),
         })
     }
 
-    /// The socket of `struct row`, and the `tcp_info` behind it.
+    /// The socket of a [`Row`] and the `tcp_info` that follows it.
     pub(crate) fn row(&mut self, record: &[u8]) -> Option<SocketSample> {
-        let b = Bytes(record);
-        let ends = Ends(b);
-        let mut socket = self.ends(ends)?;
-        if let Some(kind) = TimerKind::from_kernel(b.u8(134)) {
-            socket.timer = value(Timer { kind, expires_ms: b.u32(92), retransmits: b.u8(135) });
+        let (row, tcp_info) = split(record)?;
+        let mut socket = self.header(&row.header)?;
+        if let Some(kind) = TimerKind::from_kernel(row.timer) {
+            let (expires_ms, retransmits) = (row.timer_expires_ms.get(), row.retransmits);
+            socket.timer = value(Timer { kind, expires_ms, retransmits });
         }
-        if ends.kind()? != RowKind::Full {
+        if row.header.kind != ROW_FULL {
             return Some(SocketSample::from(socket));
         }
-        let (receive, send) = (b.u32(84), b.u32(88));
+        let (receive, send) = (row.receive_queue.get(), row.send_queue.get());
         fill(&mut socket.queues, || Queues { receive_bytes: receive, send_bytes: send });
         fill(&mut socket.accept_queue, || AcceptQueue { length: receive, limit: send });
-        fill(&mut socket.memory, || memory(b));
-        fill(&mut socket.tos, || b.u8(137));
-        fill(&mut socket.mark, || b.u32(80));
-        fill(&mut socket.cgroup_id, || b.u64(72));
-        fill(&mut socket.shutdown, || b.u8(136));
+        fill(&mut socket.memory, || memory(row));
+        fill(&mut socket.tos, || row.tos);
+        fill(&mut socket.mark, || row.mark.get());
+        fill(&mut socket.cgroup_id, || row.cgroup_id.get());
+        fill(&mut socket.shutdown, || row.shutdown);
         if socket.protocol == Protocol::Udp {
             return Some(SocketSample::from(socket));
         }
-        let detail = if b.u8(138) == 0 { CongestionDetail::None } else { bbr(b) };
-        if let Some(algorithm) = self.name(b, 144)
+        let detail = row.bbr().map_or(CongestionDetail::None, bbr);
+        if let Some(algorithm) = self.name(&row.congestion)
             && matches!(socket.congestion, Known::Unknown(_))
         {
             socket.congestion = value(Congestion { algorithm, detail });
         }
-        if let Some(name) = self.name(b, 160) {
+        if let Some(name) = self.name(&row.upper_layer) {
             socket.upper_layer = value(name);
         }
-        let length = usize::from(b.u16(132));
-        fill(&mut socket.tcp, || TcpInfo::new(b.rest(ROW_BYTES, length)));
+        fill(&mut socket.tcp, || TcpInfo::new(tcp_info));
         Some(SocketSample::from(socket))
     }
 
-    /// The socket of a connection that is closed, with its final measures.
+    /// The socket of a closed connection, with its final `tcp_info`.
     pub(crate) fn closed(&mut self, record: &[u8]) -> Option<SocketSample> {
         let mut socket = self.row(record)?;
-        // It left the tables; of a closed TCP socket in a table only the port is left.
+        // `row` takes a closed socket for a bound one, of which no `tcp_info` is shown.
         socket.state = State::Close;
-        let length = usize::from(Bytes(record).u16(132));
-        socket.tcp = value(TcpInfo::new(Bytes(record).rest(ROW_BYTES, length)));
+        let (_, tcp_info) = split(record)?;
+        socket.tcp = value(TcpInfo::new(tcp_info));
         Some(socket)
     }
 
-    /// Text of 16 bytes, one `Arc` for each; `None` where there is none.
-    fn name(&mut self, b: Bytes<'_>, at: usize) -> Option<Arc<str>> {
-        let (bytes, end) = b.text::<16>(at);
-        let text = std::str::from_utf8(bytes.get(..end)?).ok()?;
+    /// The cached name; `None` if it is empty.
+    fn name(&mut self, bytes: &[u8; 16]) -> Option<Arc<str>> {
+        let text = std::str::from_utf8(text(bytes)).ok()?;
         if text.is_empty() {
             return None;
         }
@@ -140,20 +143,28 @@ impl RowReader {
             return Some(Arc::clone(known));
         }
         let new: Arc<str> = text.into();
-        if self.names.len() < NAMES_KEPT {
+        if self.names.len() < MAX_NAMES {
             self.names.push(Arc::clone(&new));
         }
         Some(new)
     }
 }
 
-/// The bytes that passed through a UDP socket, of its row: sent and received.
-pub(crate) fn udp_totals(record: &[u8]) -> UdpTraffic {
-    let b = Bytes(record);
-    UdpTraffic { bytes_out: b.u64(176), bytes_in: b.u64(184), peers: Arc::default() }
+/// The bytes that a UDP socket sent and received, without peers.
+pub(crate) fn udp_totals(record: &[u8]) -> Option<UdpTraffic> {
+    let (row, _) = split(record)?;
+    let totals = row.udp_totals()?;
+    let (bytes_out, bytes_in) = (totals.bytes_out.get(), totals.bytes_in.get());
+    Some(UdpTraffic { bytes_out, bytes_in, peers: Arc::default() })
 }
 
-/// The end of a socket that has no remote one yet.
+/// The row, and as much of the `tcp_info` behind it as this kernel has.
+fn split(record: &[u8]) -> Option<(&Row, &[u8])> {
+    let (row, rest) = Row::ref_from_prefix(record).ok()?;
+    let length = usize::from(row.tcp_info_length.get());
+    Some((row, rest.get(..length).unwrap_or(rest)))
+}
+
 pub(crate) fn value<T>(value: T) -> Known<T> {
     Known::Value(value, Source::Ebpf)
 }
@@ -170,26 +181,27 @@ fn fill<T>(known: &mut Known<T>, read: impl FnOnce() -> T) {
     }
 }
 
-fn memory(b: Bytes<'_>) -> SocketMemory {
-    let at = |index: usize| b.u32(96 + index * 4);
+fn memory(row: &Row) -> SocketMemory {
+    let [receive, receive_limit, send, send_limit, forward, queued, option, backlog, drops] =
+        row.memory.map(|value| value.get());
     SocketMemory {
-        receive_bytes: at(0),
-        receive_limit_bytes: at(1),
-        send_bytes: at(2),
-        send_limit_bytes: at(3),
-        forward_bytes: at(4),
-        queued_bytes: at(5),
-        option_bytes: at(6),
-        backlog_bytes: at(7),
-        drops: Some(at(8)),
+        receive_bytes: receive,
+        receive_limit_bytes: receive_limit,
+        send_bytes: send,
+        send_limit_bytes: send_limit,
+        forward_bytes: forward,
+        queued_bytes: queued,
+        option_bytes: option,
+        backlog_bytes: backlog,
+        drops: Some(drops),
     }
 }
 
-fn bbr(b: Bytes<'_>) -> CongestionDetail {
+fn bbr(detail: &BbrDetail) -> CongestionDetail {
     CongestionDetail::Bbr(BbrState {
-        bandwidth_bytes_per_s: b.u64(176),
-        min_rtt_us: b.u32(184),
-        pacing_gain_256: b.u32(188),
-        cwnd_gain_256: b.u32(192),
+        bandwidth_bytes_per_s: detail.bandwidth.get(),
+        min_rtt_us: detail.min_rtt_us.get(),
+        pacing_gain_256: detail.pacing_gain.get(),
+        cwnd_gain_256: detail.cwnd_gain.get(),
     })
 }

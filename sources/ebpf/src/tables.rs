@@ -1,7 +1,5 @@
-//! The socket tables, by iterators over the kernel's own.
-//!
-//! The one idea: an iterator shows the network namespace it was opened in, so one is opened in each, and
-//! read once.
+//! The socket tables, read by iterators over the kernel's own tables. An iterator shows the network namespace it
+//! was opened in, so one is opened in each.
 
 use std::fs::File;
 use std::io;
@@ -15,33 +13,34 @@ use conns_core::model::{
     State,
 };
 use conns_namespaces::{Entered, NamespaceSet};
+use zerocopy::FromBytes;
 
 use crate::call::open_iterator;
 use crate::flows::Peers;
-use crate::iterate::Reader;
+use crate::iterate::RecordReader;
+use crate::layout::{ROW_FULL, Row, TcpRow};
 use crate::object;
-use crate::row::{RowReader, udp_totals, value};
-use crate::wire::{Bytes, Ends, ROW_BYTES, RowKind, TCP_ROW_BYTES};
+use crate::row::{RowReader, TCP, udp_totals, value};
 
 /// The source of socket rows.
 pub struct Tables {
     _programs: Ebpf,
-    namespaces: NamespaceSet<Opened>,
-    /// Whether what is open in the namespaces was read already: it can be read once only.
+    namespaces: NamespaceSet<Iterators>,
+    /// Whether the open iterators were read: each can be read once.
     is_read: bool,
-    reader: Reader,
+    reader: RecordReader,
     rows: RowReader,
     delegated: Vec<Scope>,
 }
 
-/// Both tables of a namespace, not read yet.
-struct Opened {
+/// Both iterators of a namespace.
+struct Iterators {
     netns: Arc<Netns>,
     tcp: File,
     udp: File,
 }
 
-impl Entered for Opened {
+impl Entered for Iterators {
     fn netns(&self) -> &Arc<Netns> {
         &self.netns
     }
@@ -54,12 +53,12 @@ impl Entered for Opened {
 impl Tables {
     pub(crate) fn open(types: &Btf) -> Result<Self, Box<str>> {
         let constants = [("HZ", object::ticks_per_second())];
-        let mut programs = object::load(crate::object!("tables"), types, &constants)?;
+        let mut programs = object::load(object::compiled!("tables"), types, &constants)?;
         let tcp = object::iterator(&mut programs, "tcp_table", "tcp", types, None)?;
         let udp = object::iterator(&mut programs, "udp_table", "udp", types, None)?;
         let opener = move |netns| {
             let (tcp, udp) = (open_iterator(tcp.as_fd())?, open_iterator(udp.as_fd())?);
-            Ok(Opened { netns, tcp, udp })
+            Ok(Iterators { netns, tcp, udp })
         };
         let namespaces = NamespaceSet::open(Source::Ebpf, Box::new(opener))
             .map_err(|error| format!("cannot open an iterator: {error}"))?;
@@ -67,13 +66,13 @@ impl Tables {
             _programs: programs,
             namespaces,
             is_read: false,
-            reader: Reader::new(),
+            reader: RecordReader::new(),
             rows: RowReader::new(),
             delegated: Vec::new(),
         })
     }
 
-    fn look(
+    fn sample(
         &mut self,
         scope: &Scope,
         sockets: &mut Vec<SocketSample>,
@@ -87,12 +86,12 @@ impl Tables {
         let mut unknown = 0_u64;
         for inode in chosen {
             let Some(opened) = self.namespaces.get_mut(inode) else {
-                continue; // could not be entered, and that is among the losses
+                continue; // it could not be entered, which `refresh` has reported as a loss
             };
             let rows = &mut self.rows;
-            rows.labels.learn(Arc::clone(&opened.netns));
+            rows.namespaces.insert(Arc::clone(&opened.netns));
             let mut take = |record: &[u8]| match rows.row(record) {
-                Some(socket) if wants(scope, &socket) => sockets.push(socket),
+                Some(socket) if is_in_scope(scope, &socket) => sockets.push(socket),
                 Some(_) => {}
                 None => unknown += 1,
             };
@@ -117,7 +116,8 @@ impl Tables {
     }
 }
 
-/// What iterators do not show: sockets that are only bound, and MPTCP above its subflows.
+/// What iterators do not show: bound sockets that neither listen nor connect, and MPTCP connections, of which
+/// they show the subflows.
 fn delegated(scope: &Scope, sockets: &[SocketSample]) -> Vec<Scope> {
     let mut delegated = Vec::new();
     if scope.tcp && scope.states.contains(State::BoundInactive) {
@@ -137,7 +137,7 @@ fn delegated(scope: &Scope, sockets: &[SocketSample]) -> Vec<Scope> {
 impl SocketSource for Tables {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
         let (mut sockets, mut losses) = (Vec::new(), Vec::new());
-        self.look(scope, &mut sockets, &mut losses)?;
+        self.sample(scope, &mut sockets, &mut losses)?;
         self.delegated = delegated(scope, &sockets);
         Ok(Observation::new(Source::Ebpf, now).with_sockets(sockets).with_losses(losses))
     }
@@ -156,15 +156,15 @@ pub(crate) fn unavailable(attempted: &str, cause: io::Error) -> SourceError {
     }
 }
 
-/// How long the first record of `rest` is; `None` if that is not there yet.
-fn length(rest: &[u8]) -> Option<usize> {
-    let ends = Ends(Bytes(rest.get(..ROW_BYTES)?));
-    let is_tcp = ends.protocol() == 6 && ends.kind() == Some(RowKind::Full);
-    Some(if is_tcp { TCP_ROW_BYTES } else { ROW_BYTES })
+/// The length of the first record of `bytes`; `None` if its fixed part is not complete.
+fn length(bytes: &[u8]) -> Option<usize> {
+    let (Row { header, .. }, _) = Row::ref_from_prefix(bytes).ok()?;
+    let is_tcp_row = header.protocol.get() == TCP && header.kind == ROW_FULL;
+    Some(if is_tcp_row { size_of::<TcpRow>() } else { size_of::<Row>() })
 }
 
-/// Whether the scope asks for a socket of this kind.
-pub(crate) fn wants(scope: &Scope, socket: &Socket) -> bool {
+/// Whether family and state of a socket are in scope.
+pub(crate) fn is_in_scope(scope: &Scope, socket: &Socket) -> bool {
     let is_family = match socket.family {
         Family::Ipv4 => scope.ipv4,
         Family::Ipv6 => scope.ipv6,
@@ -172,12 +172,12 @@ pub(crate) fn wants(scope: &Scope, socket: &Socket) -> bool {
     is_family && scope.states.contains(socket.state)
 }
 
-/// What passed through a UDP socket, if that is counted.
+/// Sets the traffic of a UDP socket, if it is counted.
 pub(crate) fn add_peers(socket: &mut Socket, record: &[u8], peers: Option<&Peers>) {
     if let (Protocol::Udp, Some(peers)) = (socket.protocol, peers) {
-        let mut traffic = udp_totals(record);
-        if let Some(of_this) = peers.get(&socket.id.cookie) {
-            traffic.peers = of_this.as_slice().into();
+        let Some(mut traffic) = udp_totals(record) else { return };
+        if let Some(of_socket) = peers.get(&socket.id.cookie) {
+            traffic.peers = of_socket.as_slice().into();
         }
         socket.udp = value(traffic);
     }

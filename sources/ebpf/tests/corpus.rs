@@ -1,13 +1,13 @@
-//! Records of programs, from `corpus/ebpf`: each is read as what its name says, and cut anywhere it is refused.
+//! Records and types from `corpus/ebpf` and `corpus/btf`: each is parsed as its name says; cut records are refused.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
+#![allow(clippy::unwrap_used, reason = "a test panics on failure")]
 
 use std::fs;
 use std::path::Path;
 
 use conns_core::model::{CloseReason, EventKind, Moment, Protocol, State};
-use conns_ebpf::Records;
+use conns_ebpf::{Records, trim_btf};
 
 fn all() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/ebpf");
@@ -25,7 +25,7 @@ fn reader() -> Records {
 }
 
 #[test]
-fn each_is_read_as_what_it_is() {
+fn each_record_is_parsed_as_its_name_says() {
     let (mut rows, mut events) = (0, 0);
     for (name, bytes) in all() {
         let mut reader = reader();
@@ -33,9 +33,9 @@ fn each_is_read_as_what_it_is() {
         let kind = EventKind::ALL.into_iter().find(|kind| kind.name() == words[0]);
         let socket = match kind {
             Some(kind) => {
-                let told = reader.event(&bytes).unwrap();
-                assert_eq!(told.kind, kind, "{name}");
-                let how = told.closed.get().map(|closed| closed.how);
+                let event = reader.event(&bytes).unwrap();
+                assert_eq!(event.kind, kind, "{name}");
+                let how = event.closed.get().map(|closed| closed.how);
                 match words[1] {
                     "fin" => assert_eq!(how, Some(CloseReason::Fin)),
                     "rst" => assert_eq!(how, Some(CloseReason::ResetReceived)),
@@ -43,7 +43,7 @@ fn each_is_read_as_what_it_is() {
                     _ => {}
                 }
                 events += 1;
-                told.socket
+                event.socket
             }
             None => {
                 rows += 1;
@@ -55,26 +55,46 @@ fn each_is_read_as_what_it_is() {
         assert_eq!((socket.local.port, socket.id.cookie), (443, 77), "{name}");
         if words[0] == "tcp" {
             let state: u8 = words[2].parse().unwrap();
-            let told = State::from_kernel(state).unwrap();
-            // Of closed sockets only bound ones are in a table.
-            let told = if told == State::Close { State::BoundInactive } else { told };
-            assert_eq!(socket.state, told, "{name}");
+            let state = State::from_kernel(state).unwrap();
+            // Tables contain closed sockets only if they are bound.
+            let state = if state == State::Close { State::BoundInactive } else { state };
+            assert_eq!(socket.state, state, "{name}");
         }
     }
     assert!(rows > 20 && events > 10, "{rows} rows and {events} events");
 }
 
 #[test]
-fn cut_anywhere_it_is_none_or_still_says_who() {
+fn a_cut_record_is_refused_or_has_the_same_socket() {
     for (name, bytes) in all() {
         for length in 0..bytes.len() {
             let mut reader = reader();
             let cut = bytes.get(..length).unwrap();
             let row = reader.row(cut);
             assert!(row.is_none() || length == 200, "{name} cut to {length} is {row:?}");
-            if let Some(told) = reader.event(cut) {
-                assert_eq!(told.socket.id.cookie, 77, "{name} cut to {length}");
+            if let Some(event) = reader.event(cut) {
+                assert_eq!(event.socket.id.cookie, 77, "{name} cut to {length}");
             }
         }
     }
+}
+
+#[test]
+fn trimmed_types_are_types_again() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/btf");
+    let names: [&[u8]; 2] = [b"sock", b"row"];
+    let (mut trimmed_files, mut refused) = (0, Vec::new());
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match trim_btf(&fs::read(&path).unwrap(), &names) {
+            Some(trimmed) => {
+                assert_eq!(trim_btf(&trimmed, &names), Some(trimmed), "{}", path.display());
+                trimmed_files += 1;
+            }
+            None => refused.push(path.file_name().unwrap().to_string_lossy().into_owned()),
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["cut", "version-2"]);
+    assert!(trimmed_files > 20, "{trimmed_files}");
 }

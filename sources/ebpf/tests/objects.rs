@@ -1,7 +1,6 @@
-//! The compiled programs that are committed are what their sources compile to.
+//! The committed objects are what their sources compile to.
 //!
-//! Only the compiler they were built with gives the same bytes; where it is not installed, the test is
-//! listed as ignored, by name.
+//! Only the same version of clang produces the same bytes; without it, the test is listed as ignored.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +11,7 @@ use libtest_mimic::{Arguments, Failed, Trial, run};
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
 fn main() -> ExitCode {
-    let missing = other_compiler();
+    let missing = why_ignored();
     if let Some(why) = &missing {
         eprintln!("committed_objects_are_what_the_sources_compile_to is ignored: {why}");
     }
@@ -20,21 +19,21 @@ fn main() -> ExitCode {
     run(&Arguments::from_args(), vec![test.with_ignored_flag(missing.is_some())]).exit_code()
 }
 
-/// The first line of `clang --version`, without what the distribution adds.
+/// The version of clang, without the distribution's suffix.
 fn compiler() -> Option<String> {
-    let said = Command::new("clang").arg("--version").output().ok()?;
-    let text = String::from_utf8(said.stdout).ok()?;
+    let output = Command::new("clang").arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
     let version = text.lines().next()?.split_once("version ")?.1;
     Some(version.split(['-', ' ']).next().unwrap_or(version).to_owned())
 }
 
 /// Why the objects cannot be compared here.
-fn other_compiler() -> Option<String> {
+fn why_ignored() -> Option<String> {
     let built_with = fs::read_to_string(Path::new(FOLDER).join("objects/CLANG")).ok()?;
     match compiler() {
         None => Some("it needs clang (Debian: clang, llvm)".to_owned()),
         Some(here) if here != built_with.trim() => {
-            Some(format!("the objects were built by clang {}, here is {here}", built_with.trim()))
+            Some(format!("the objects were built by clang {}, this is {here}", built_with.trim()))
         }
         Some(_) => None,
     }
@@ -64,7 +63,7 @@ fn compare_with(built: &Path) -> Result<(), Failed> {
     };
     let all = names(built)?;
     if all != names(&committed)? {
-        return Err(format!("other files than {all:?} are committed; run `make bpf`").into());
+        return Err(format!("the committed files are not {all:?}; run `make bpf`").into());
     }
     for name in all {
         if fs::read(built.join(&name))? != fs::read(committed.join(&name))? {

@@ -1,8 +1,7 @@
-//! Which network namespaces there are, and something open in each: a netlink socket, an iterator.
-//! No source of its own, but what two of them stand on.
+//! Finds the network namespaces and opens a resource in each: a netlink socket, or an iterator. Shared by two sources.
 //!
-//! The one idea: such a thing belongs for life to the namespace it was opened in, so each
-//! namespace is entered once, by a thread of its own, and never by the caller's.
+//! Invariant: a resource stays in the namespace it was opened in, so each namespace is entered once, by a thread made
+//! for it; the calling thread never changes its namespace.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,25 +16,23 @@ use conns_core::model::{Loss, LossCause, Netns, Source};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Where ip-netns(8) keeps names.
+/// Directory of the names of ip-netns(8).
 const NAMED: &str = "/run/netns";
-/// Most namespaces kept open at once, two descriptors each while entering; a busy container host
-/// has some hundreds.
-const NAMESPACES_KEPT: usize = 4096;
-/// Most paths kept to one namespace; that all of so many processes end at once means it is gone.
-const PATHS_KEPT: usize = 8;
+/// Most open namespaces, with two descriptors each while entering; a busy container host has some hundreds.
+const MAX_NAMESPACES: usize = 4096;
+/// Most paths stored for one namespace. If the processes of all of them end at once, the namespace ended too.
+const MAX_PATHS: usize = 8;
 
-/// What is kept open in a namespace.
+/// A resource that is open in a namespace.
 pub trait Entered: Send {
     /// The namespace it is in.
     fn netns(&self) -> &Arc<Netns>;
 
-    /// The namespace was named anew.
+    /// Called when the name of the namespace changed.
     fn rename(&mut self, netns: Arc<Netns>);
 }
 
-/// A namespace that was found, and paths to enter it by: a process may end before that, and
-/// another still be in there.
+/// A namespace that was found, and paths to enter it by: several, as a process may end before.
 #[derive(Debug, Clone, Default)]
 struct Found {
     name: Option<Box<str>>,
@@ -44,13 +41,13 @@ struct Found {
 
 impl Found {
     fn add(&mut self, path: PathBuf) {
-        if self.paths.len() < PATHS_KEPT {
+        if self.paths.len() < MAX_PATHS {
             self.paths.push(path);
         }
     }
 }
 
-/// Nothing is kept open but what the namespace is called.
+/// No resource, only the name.
 impl Entered for Arc<Netns> {
     fn netns(&self) -> &Arc<Netns> {
         self
@@ -61,7 +58,7 @@ impl Entered for Arc<Netns> {
     }
 }
 
-/// Opens what is wanted in the namespace of the calling thread, which is the one it is given.
+/// Opens the resource in the namespace of the calling thread, which is also its argument.
 pub type Opener<T> = dyn Fn(Arc<Netns>) -> io::Result<T> + Send + Sync;
 
 /// The namespaces that are open.
@@ -73,23 +70,22 @@ pub struct NamespaceSet<T> {
 }
 
 impl<T: Entered> NamespaceSet<T> {
-    /// Opens the caller's own namespace; `source` is who is said to have lost what cannot be
-    /// entered.
+    /// Opens the resource in the caller's own namespace. Losses are attributed to `source`.
     ///
     /// # Errors
-    /// What the opener says.
+    /// The error of the opener.
     pub fn open(source: Source, opener: Box<Opener<T>>) -> io::Result<Self> {
-        // Without /proc the own namespace has no number; it is still there and can be listed.
+        // Without /proc the inode of the own namespace is unknown; it can be read nevertheless.
         let own = own().unwrap_or(0);
         let mut set = Self { source, own, opener, entered: BTreeMap::new() };
         set.open_own()?;
         Ok(set)
     }
 
-    /// Closes all and opens the own one anew; the next refresh enters the others again.
+    /// Closes all, and reopens the own namespace; the next refresh enters the others again.
     ///
     /// # Errors
-    /// What the opener says.
+    /// The error of the opener.
     pub fn open_own(&mut self) -> io::Result<()> {
         self.entered.clear();
         let known = Some(self.own).filter(|own| *own != 0);
@@ -99,21 +95,21 @@ impl<T: Entered> NamespaceSet<T> {
         Ok(())
     }
 
-    /// Finds what is there now, enters what is new, and lets go of what is gone. Returns the
-    /// inodes that `wanted` means.
+    /// Finds the current namespaces, enters new ones among the chosen, and closes removed ones. Returns the inodes of
+    /// the chosen.
     ///
     /// # Errors
-    /// [`SourceError`] if `wanted` names what is not there or cannot be entered.
+    /// [`SourceError`] if `choice` names a namespace that does not exist or cannot be entered.
     pub fn refresh(
         &mut self,
-        wanted: &Namespaces,
+        choice: &Namespaces,
         losses: &mut Vec<Loss>,
     ) -> Result<Vec<u64>, SourceError> {
-        if *wanted == Namespaces::Own {
+        if *choice == Namespaces::Own {
             return Ok(vec![self.own]);
         }
         let mut found = self.find(losses);
-        let chosen = match wanted {
+        let chosen = match choice {
             Namespaces::All | Namespaces::Own => found.keys().copied().collect(),
             Namespaces::These(names) => {
                 names.iter().map(|name| choose(name, &mut found)).collect::<Result<Vec<_>, _>>()?
@@ -127,27 +123,27 @@ impl<T: Entered> NamespaceSet<T> {
             .filter_map(|inode| Some((*inode, found.get(inode)?.clone())))
             .collect();
         let failures = self.enter(new, losses);
-        match wanted {
+        match choice {
             Namespaces::These(names) => {
                 for (name, inode) in names.iter().zip(&chosen) {
                     if let Some(failure) = failures.iter().find(|failure| failure.inode == *inode) {
-                        return Err(failure.as_answer_to(name));
+                        return Err(failure.to_error(name));
                     }
                 }
             }
             Namespaces::All | Namespaces::Own => {
-                losses.extend(failures.iter().filter_map(Failure::as_loss));
+                losses.extend(failures.iter().filter_map(Failure::to_loss));
             }
         }
         Ok(chosen)
     }
 
-    /// What is open in the namespace with this inode.
+    /// The resource in the namespace with this inode.
     pub fn get_mut(&mut self, inode: u64) -> Option<&mut T> {
         self.entered.get_mut(&inode)
     }
 
-    /// Every namespace a process or a name leads to.
+    /// Every namespace of a process or with a name.
     fn find(&self, losses: &mut Vec<Loss>) -> BTreeMap<u64, Found> {
         let mut found = BTreeMap::from([(self.own, Found::default())]);
         let mut cannot_list = |cause: io::Error| {
@@ -158,7 +154,7 @@ impl<T: Entered> NamespaceSet<T> {
             losses.push(Loss::one(self.source, cause));
         };
         match fs::read_dir("/proc") {
-            // The folder is there, but this very process is not in it: it is no procfs.
+            // This process is not in it, so it is no procfs.
             Ok(_) if self.own == 0 => cannot_list(io::ErrorKind::NotFound.into()),
             Ok(folder) => {
                 for entry in folder.flatten() {
@@ -166,8 +162,8 @@ impl<T: Entered> NamespaceSet<T> {
                     if !name.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
                         continue;
                     }
-                    // A process that ended, or one of another user: its namespace is found through
-                    // another process or not at all, and procfs counts the unreadable ones.
+                    // This fails for processes that ended or belong to another user. Their namespace is found by
+                    // another process or not at all; procfs counts the unreadable ones.
                     let path = entry.path().join("ns/net");
                     if let Some(inode) = fs::read_link(&path).ok().and_then(|to| linked_inode(&to))
                     {
@@ -178,14 +174,14 @@ impl<T: Entered> NamespaceSet<T> {
             Err(cause) => cannot_list(cause),
         }
         for Named { inode, name, path } in named() {
-            let place = found.entry(inode).or_default();
-            place.name = Some(name);
-            place.add(path);
+            let entry = found.entry(inode).or_default();
+            entry.name = Some(name);
+            entry.add(path);
         }
         found
     }
 
-    /// Gives namespaces that were named since their new names.
+    /// Updates the names of open namespaces.
     fn rename(&mut self, found: &BTreeMap<u64, Found>) {
         for (inode, entered) in &mut self.entered {
             let name = found.get(inode).and_then(|f| f.name.as_deref());
@@ -196,14 +192,14 @@ impl<T: Entered> NamespaceSet<T> {
         }
     }
 
-    /// Opens what is wanted in each of `new`, from one thread that moves through them and ends.
+    /// Opens the resource in each of `new`, from a thread that enters them in turn and ends.
     fn enter(&mut self, new: Vec<(u64, Found)>, losses: &mut Vec<Loss>) -> Vec<Failure> {
         if new.is_empty() {
             return Vec::new();
         }
-        let room = NAMESPACES_KEPT.saturating_sub(self.entered.len());
+        let room = MAX_NAMESPACES.saturating_sub(self.entered.len());
         let refused = new.len().saturating_sub(room) as u64;
-        let bound = LossCause::NamespacesBeyondBound { bound: NAMESPACES_KEPT as u64 };
+        let bound = LossCause::NamespacesBeyondBound { bound: MAX_NAMESPACES as u64 };
         losses.extend(Loss::counted(self.source, bound, refused));
         let opener = &*self.opener;
         let opened: Vec<_> = std::thread::scope(|scope| {
@@ -213,7 +209,7 @@ impl<T: Entered> NamespaceSet<T> {
                     .map(|(inode, found)| (inode, open_in(inode, &found, opener), found))
                     .collect()
             });
-            // A panic in there would be our own fault; it must not look like an empty machine.
+            // A panic must not look like a machine without namespaces.
             entering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         let mut failures = Vec::new();
@@ -231,7 +227,7 @@ impl<T: Entered> NamespaceSet<T> {
     }
 }
 
-/// A namespace that has a name.
+/// A named namespace.
 pub struct Named {
     /// Its inode.
     pub inode: u64,
@@ -242,11 +238,11 @@ pub struct Named {
 
 /// The namespaces that ip-netns(8) has named.
 pub fn named() -> impl Iterator<Item = Named> {
-    // No such folder: nobody named a namespace.
+    // Without the directory, no namespace has a name.
     let entries = fs::read_dir(NAMED).into_iter().flatten().flatten();
     entries.filter_map(|entry| {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into());
-        // While a name is being made, its file is there before the namespace is mounted on it.
+        // ip-netns(8) creates the file before it mounts the namespace on it.
         let inode = inode_of(&path).filter(|_| is_in_nsfs(&path))?;
         Some(Named { inode, name, path })
     })
@@ -267,9 +263,9 @@ struct Failure {
 }
 
 impl Failure {
-    /// What it means where all namespaces were wanted: this one is missing, unless every way to it
-    /// is gone, and with it the namespace and all its connections.
-    fn as_loss(&self) -> Option<Loss> {
+    /// The loss if all namespaces were requested; none if no path leads there any more, as then the namespace was
+    /// removed with all its connections.
+    fn to_loss(&self) -> Option<Loss> {
         if self.cause.kind() == io::ErrorKind::NotFound {
             return None;
         }
@@ -282,22 +278,22 @@ impl Failure {
         Some(Loss::one(self.source, cause))
     }
 
-    /// What it means where this one was wanted by name: there is no answer.
-    fn as_answer_to(&self, wanted: &str) -> SourceError {
+    /// The error if this namespace was requested by name.
+    fn to_error(&self, name: &str) -> SourceError {
         match self.cause.kind() {
             io::ErrorKind::PermissionDenied => SourceError::Unavailable {
                 source_name: self.source,
-                attempted: format!("enter network namespace {wanted}"),
+                attempted: format!("enter network namespace {name}"),
                 cause: io::ErrorKind::PermissionDenied.into(),
-                remedy: "Root (CAP_SYS_ADMIN) could",
+                remedy: "It needs root (CAP_SYS_ADMIN)",
             },
             io::ErrorKind::InvalidInput => SourceError::NoSuchNamespace {
-                wanted: wanted.to_owned(),
-                reason: "that is a file, but no network namespace".to_owned(),
+                name: name.to_owned(),
+                reason: "the file is no network namespace".to_owned(),
                 known: "see `ip netns` and `lsns -t net`".to_owned(),
             },
             _ => SourceError::NoSuchNamespace {
-                wanted: wanted.to_owned(),
+                name: name.to_owned(),
                 reason: self.cause.to_string(),
                 known: "see `ip netns` and `lsns -t net`".to_owned(),
             },
@@ -305,8 +301,7 @@ impl Failure {
     }
 }
 
-/// Moves the calling thread into a namespace by the first path that leads there, and opens what is
-/// wanted.
+/// Moves the calling thread into a namespace by the first path that works, and opens the resource.
 fn open_in<T>(inode: u64, found: &Found, opener: &Opener<T>) -> io::Result<T> {
     let mut outcome = Err(io::ErrorKind::NotFound.into());
     for path in &found.paths {
@@ -323,13 +318,13 @@ fn open_in<T>(inode: u64, found: &Found, opener: &Opener<T>) -> io::Result<T> {
 }
 
 fn enter_by(path: &Path, inode: u64) -> io::Result<()> {
-    // Where the process ends between finding the link and following it, the kernel says EACCES
-    // (`proc_ns_get_link`, `fs/proc/namespaces.c`); asked again, that it is not there.
+    // If the process ends between lookup and open, the kernel returns EACCES (`proc_ns_get_link`,
+    // `fs/proc/namespaces.c`); a second call returns ENOENT.
     let file = fs::File::open(path).or_else(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => fs::File::open(path),
         _ => Err(error),
     })?;
-    // The process may have moved, or its pid may be another's, since it was found.
+    // The process may have changed its namespace, or its pid may have been reused.
     if file.metadata()?.ino() != inode {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -337,24 +332,24 @@ fn enter_by(path: &Path, inode: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The namespace a user means by a name under `/run/netns`, an inode, `net:[inode]`, a pid or a path.
-fn choose(wanted: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceError> {
-    if let Some((inode, _)) = found.iter().find(|(_, f)| f.name.as_deref() == Some(wanted)) {
+/// The namespace by a name under `/run/netns`, an inode, `net:[inode]`, a pid or a path.
+fn choose(name: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceError> {
+    if let Some((inode, _)) = found.iter().find(|(_, f)| f.name.as_deref() == Some(name)) {
         return Ok(*inode);
     }
-    let bare = wanted.trim_start_matches("net:[").trim_end_matches(']');
+    let bare = name.trim_start_matches("net:[").trim_end_matches(']');
     if let Some(inode) = bare.parse().ok().filter(|inode| found.contains_key(inode)) {
         return Ok(inode);
     }
-    let path = if wanted.bytes().all(|byte| byte.is_ascii_digit()) {
-        PathBuf::from(format!("/proc/{wanted}/ns/net"))
+    let path = if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        PathBuf::from(format!("/proc/{name}/ns/net"))
     } else {
-        PathBuf::from(wanted)
+        PathBuf::from(name)
     };
-    // A path leads to a namespace only if it is a file of nsfs, whose links read `net:[inode]`, or
-    // a bind mount of one, which setns will check.
+    // A path is a namespace if it is a file of nsfs, whose links read `net:[inode]`, or a bind mount of one; setns
+    // checks that.
     match fs::metadata(&path) {
-        Ok(metadata) if wanted.contains('/') || path.starts_with("/proc") => {
+        Ok(metadata) if name.contains('/') || path.starts_with("/proc") => {
             let inode = metadata.ino();
             found.entry(inode).or_default().add(path);
             Ok(inode)
@@ -364,7 +359,7 @@ fn choose(wanted: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceE
                 Err(cause) if path.starts_with("/proc") => {
                     format!("neither an inode nor a process with that id: {cause}")
                 }
-                Err(cause) if wanted.contains('/') => cause.to_string(),
+                Err(cause) if name.contains('/') => cause.to_string(),
                 _ => format!("not a name under {NAMED}, an inode, a pid or a path"),
             };
             let known = found
@@ -374,7 +369,7 @@ fn choose(wanted: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceE
                 })
                 .collect::<Vec<_>>()
                 .join(", ");
-            Err(SourceError::NoSuchNamespace { wanted: wanted.to_owned(), reason, known })
+            Err(SourceError::NoSuchNamespace { name: name.to_owned(), reason, known })
         }
     }
 }

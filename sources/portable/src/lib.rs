@@ -1,8 +1,6 @@
-//! The source for macOS and Windows, through crates that know these systems. It also runs on
-//! Linux, where it is tested; there it sees only the network namespace it runs in.
-//!
-//! The one idea: what the crates do not tell stays unknown, and what they tell twice becomes one
-//! row. They tell no measures, no queues and no UDP peers, so this is no match for `sockdiag`.
+//! The source for macOS and Windows, by crates for these systems. It also runs on Linux, where it is tested; there it
+//! reads only the network namespace it runs in. The crates report no measures, no queues and no UDP peers; these stay
+//! unknown.
 
 mod owners;
 mod tuple;
@@ -24,19 +22,18 @@ use conns_core::model::{
 
 use crate::tuple::Tuples;
 
-/// Failed rows after which no more are read. The crate's Linux reader repeats a lasting error of
-/// its netlink socket for ever; reading on macOS fails once for each descriptor just closed, which
-/// stays far below this.
-const FAILED_ROWS_MAX: usize = 1024;
+/// Most failed rows; then reading stops. The crate's Linux reader repeats a persistent error of its netlink socket
+/// endlessly. On macOS each descriptor closed meanwhile fails once, far fewer than this.
+const MAX_FAILED_ROWS: usize = 1024;
 
-/// The sockets of this machine and their holders, as far as every system tells them.
+/// Sockets and owners, as far as all systems report them.
 #[derive(Debug)]
 pub struct Portable {
     netns: Arc<Netns>,
 }
 
 impl Portable {
-    /// A source of the sockets of the network namespace it runs in, on systems that have such.
+    /// A source of the sockets of the current network namespace, on systems that have them.
     #[must_use]
     pub fn new() -> Self {
         let netns = Netns::only();
@@ -51,20 +48,20 @@ impl Default for Portable {
 }
 
 impl SocketSource for Portable {
-    /// Sockets and holders at once. What cannot be told at all, and is therefore no loss: other
-    /// namespaces on Linux, and on macOS the sockets of processes this user may not look into.
+    /// Sockets and owners in one observation. Missing without a loss, as the crates do not report it: other namespaces
+    /// on Linux, and on macOS the sockets of processes that this user may not inspect.
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
-        if let Namespaces::These(wanted) = &scope.namespaces {
+        if let Namespaces::These(names) = &scope.namespaces {
             return Err(SourceError::NoSuchNamespace {
-                wanted: wanted.join(", "),
-                reason: "the portable source sees only the one it runs in".into(),
+                name: names.join(", "),
+                reason: "the portable source only reads the one it runs in".into(),
                 known: "none by name".into(),
             });
         }
         let Read { rows, failures } = read(scope).map_err(unavailable)?;
         let mut losses = Losses::default();
-        if failures.len() >= FAILED_ROWS_MAX {
-            let cause = LossCause::PortableStopped { failures: FAILED_ROWS_MAX as u64 };
+        if failures.len() >= MAX_FAILED_ROWS {
+            let cause = LossCause::PortableStopped { failures: MAX_FAILED_ROWS as u64 };
             losses.0.push(Loss::one(Source::Portable, cause));
         }
         for failure in &failures {
@@ -80,8 +77,8 @@ impl SocketSource for Portable {
                 losses.add(PortableFault::StateUnknown, &format!("{row:?}"));
             }
         }
-        let (sockets, holds) = tuples.into_sockets(&self.netns, scope.states);
-        let (owner_table, vanished) = owners::look_up(&holds);
+        let (sockets, owners) = tuples.into_sockets(&self.netns, scope.states);
+        let (owner_table, vanished) = owners::look_up(&owners);
         for pid in vanished {
             losses.add(PortableFault::OwnerVanished, &format!("pid {pid}"));
         }
@@ -93,7 +90,7 @@ impl SocketSource for Portable {
     }
 }
 
-/// What the crate told.
+/// Rows and errors of the crate.
 #[derive(Default)]
 struct Read {
     rows: Vec<SocketInfo>,
@@ -107,14 +104,14 @@ impl Read {
                 Ok(row) => self.rows.push(row),
                 Err(error) => self.failures.push(error),
             }
-            if self.failures.len() >= FAILED_ROWS_MAX {
+            if self.failures.len() >= MAX_FAILED_ROWS {
                 break;
             }
         }
     }
 }
 
-/// Reads the wanted tables; an error if every one of them fails.
+/// Reads the tables in scope; an error if all of them fail.
 fn read(scope: &Scope) -> Result<Read, Error> {
     let mut families = AddressFamilyFlags::empty();
     families.set(AddressFamilyFlags::IPV4, scope.ipv4);
@@ -128,10 +125,10 @@ fn read(scope: &Scope) -> Result<Read, Error> {
     if tables == 0 {
         return Ok(read);
     }
-    // All in one call, as each looks through all processes again.
+    // All in one call, as each call scans all processes.
     match iter_sockets(families, protocols) {
         Ok(rows) => read.take(rows),
-        // One refused table (Windows without IPv6) fails the call; the others can still be read.
+        // One missing table (Windows without IPv6) fails the call; the others can still be read.
         Err(_) => {
             let pairs = families.iter().flat_map(|f| protocols.iter().map(move |p| (f, p)));
             for (family, protocol) in pairs {
@@ -153,11 +150,11 @@ fn unavailable(error: Error) -> SourceError {
         source_name: Source::Portable,
         attempted: "read the system's socket tables".into(),
         cause: io::Error::other(in_full(&error)),
-        remedy: "Run conns as an administrator; on Linux, leave out `--source portable`.",
+        remedy: "Run conns as an administrator; on Linux, omit `--source portable`.",
     }
 }
 
-/// The error and its causes; the crate does not repeat a cause in its own words.
+/// The error and its cause, which the crate's text does not contain.
 fn in_full(error: &Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
@@ -165,7 +162,7 @@ fn in_full(error: &Error) -> String {
     }
 }
 
-/// Losses, counted by what was lost; the cause shown is the first one's.
+/// Losses, counted by kind; each shows its first cause.
 #[derive(Default)]
 struct Losses(Vec<Loss>);
 

@@ -1,4 +1,4 @@
-//! Who the holders are: process details through `sysinfo`, only for the pids that occur.
+//! Details of the owners by `sysinfo`, only for the pids that occur.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,37 +8,37 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Us
 
 use conns_core::model::{Known, OwnerEntry, OwnerTable, Process, Source, Subject, Unknown};
 
-use crate::tuple::Holds;
+use crate::tuple::Owners;
 
-/// Describes every process of `holds`; also the pids of which nothing could be read.
-pub(crate) fn look_up(holds: &Holds) -> (OwnerTable, Vec<u32>) {
-    let mut places: BTreeMap<u32, Option<u32>> =
-        holds.iter().flat_map(|(_, pids)| pids.iter().map(|pid| (*pid, None))).collect();
+/// The owner table of `owners`, and the pids that could not be read.
+pub(crate) fn look_up(owners: &Owners) -> (OwnerTable, Vec<u32>) {
+    let mut indices: BTreeMap<u32, Option<u32>> =
+        owners.iter().flat_map(|(_, pids)| pids.iter().map(|pid| (*pid, None))).collect();
     let mut owner_table = OwnerTable::default();
     let mut vanished = Vec::new();
-    // A fresh table each time, so that nothing of an earlier process with the same pid stays.
+    // A new table each time, so that nothing of an earlier process with the same pid remains.
     let mut system = System::new().ok();
     let users = Users::new_with_refreshed_list().ok();
     if let Some(system) = &mut system {
-        let pids: Vec<Pid> = places.keys().map(|pid| Pid::from_u32(*pid)).collect();
-        let wanted = ProcessRefreshKind::nothing()
+        let pids: Vec<Pid> = indices.keys().map(|pid| Pid::from_u32(*pid)).collect();
+        let details = ProcessRefreshKind::nothing()
             .with_exe(UpdateKind::Always)
             .with_cmd(UpdateKind::Always)
             .with_user(UpdateKind::Always);
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, wanted);
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, details);
     }
-    for (pid, place) in &mut places {
+    for (pid, index) in &mut indices {
         match system.as_ref().and_then(|system| system.process(Pid::from_u32(*pid))) {
             Some(seen) => {
-                *place = u32::try_from(owner_table.processes.len()).ok();
+                *index = u32::try_from(owner_table.processes.len()).ok();
                 owner_table.processes.push(Arc::new(process(*pid, seen, users.as_ref())));
             }
             None => vanished.push(*pid),
         }
     }
-    for (socket, pids) in holds {
-        let known = pids.iter().filter_map(|pid| places.get(pid).copied().flatten());
-        owner_table.entries.extend(known.map(|process| OwnerEntry {
+    for (socket, pids) in owners {
+        let found = pids.iter().filter_map(|pid| indices.get(pid).copied().flatten());
+        owner_table.entries.extend(found.map(|process| OwnerEntry {
             subject: Subject::Socket(*socket),
             process,
             descriptor: None,
@@ -55,24 +55,24 @@ fn process(pid: u32, seen: &sysinfo::Process, users: Option<&Users>) -> Process 
     Process {
         pid,
         name: seen.name().to_string_lossy().into(),
-        executable: told(executable),
-        command_line: told((!arguments.is_empty()).then(|| arguments.to_string_lossy().into())),
+        executable: known(executable),
+        command_line: known((!arguments.is_empty()).then(|| arguments.to_string_lossy().into())),
         // On Windows this is a SID in text, which is no number.
-        uid: told(user.and_then(|id| id.to_string().parse().ok())),
-        user: told(user_name),
-        started_wall_us: told(microseconds(seen.start_time())),
-        parent_pid: told(seen.parent().map(Pid::as_u32)),
+        uid: known(user.and_then(|id| id.to_string().parse().ok())),
+        user: known(user_name),
+        started_wall_us: known(microseconds(seen.start_time())),
+        parent_pid: known(seen.parent().map(Pid::as_u32)),
         cgroup: Known::Unknown(Unknown::SourceCannotTell),
         container_id: Known::Unknown(Unknown::SourceCannotTell),
         systemd_unit: Known::Unknown(Unknown::SourceCannotTell),
     }
 }
 
-/// `sysinfo` tells whole seconds, and 0 for none.
+/// `sysinfo` reports whole seconds, and 0 for unknown.
 fn microseconds(start_s: u64) -> Option<i64> {
     i64::try_from(start_s).ok().filter(|s| *s > 0)?.checked_mul(1_000_000)
 }
 
-fn told<T>(value: Option<T>) -> Known<T> {
+fn known<T>(value: Option<T>) -> Known<T> {
     Known::from_option(value, Source::Portable, Unknown::SourceCannotTell)
 }

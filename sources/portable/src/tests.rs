@@ -3,14 +3,14 @@ use std::iter::repeat_with;
 use super::*;
 
 #[test]
-fn an_error_that_lasts_ends_the_reading() {
+fn a_persistent_error_ends_reading() {
     let mut read = Read::default();
     read.take(repeat_with(|| Err(Error::NetLinkError)));
-    assert_eq!((read.rows.len(), read.failures.len()), (0, FAILED_ROWS_MAX));
+    assert_eq!((read.rows.len(), read.failures.len()), (0, MAX_FAILED_ROWS));
 }
 
 #[test]
-fn losses_of_one_sort_are_counted_in_one_sentence() {
+fn losses_of_one_kind_are_counted_in_one_sentence() {
     let mut losses = Losses::default();
     losses.add(PortableFault::SocketVanished, "first");
     losses.add(PortableFault::SocketVanished, "second");

@@ -25,12 +25,12 @@ use conns_portable::Portable;
 
 const LOOPBACKS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
-struct Seen {
+struct Sample {
     sockets: Vec<SocketSample>,
     owner_table: Arc<OwnerTable>,
 }
 
-fn look(scope: &Scope) -> Seen {
+fn sample(scope: &Scope) -> Sample {
     let now = Moment { monotonic_us: 1, wall_us: 2 };
     let observation = Portable::new().observe(scope, now).unwrap();
     assert_eq!((observation.source, observation.at), (Source::Portable, now));
@@ -38,29 +38,29 @@ fn look(scope: &Scope) -> Seen {
     let owner_table = observation.owners.expect("owners");
     let ids: BTreeSet<_> = sockets.iter().map(|socket| socket.id).collect();
     assert_eq!(ids.len(), sockets.len(), "an identity occurs twice");
-    Seen { sockets, owner_table }
+    Sample { sockets, owner_table }
 }
 
-/// Looks until `wanted` is seen.
-fn eventually(wanted: impl Fn(&Seen) -> bool) -> Seen {
+/// Samples until `condition` is met.
+fn eventually(condition: impl Fn(&Sample) -> bool) -> Sample {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let seen = look(&Scope::everything());
-        if wanted(&seen) {
+        let seen = sample(&Scope::everything());
+        if condition(&seen) {
             return seen;
         }
         assert!(Instant::now() < deadline, "not seen within 10 s");
     }
 }
 
-impl Seen {
+impl Sample {
     fn state(&self, local: SocketAddr, remote: Option<SocketAddr>) -> Option<State> {
         let ends = (end(local), remote.map(end));
         let found = self.sockets.iter().find(|socket| (socket.local, socket.remote) == ends);
         found.map(|socket| socket.state)
     }
 
-    /// The one socket with these ends; none or two fail.
+    /// The only socket with these endpoints; fails if there are none or two.
     fn one(&self, protocol: Protocol, local: SocketAddr, remote: Option<SocketAddr>) -> &Socket {
         let (local, remote) = (end(local), remote.map(end));
         let mut found = self.sockets.iter().filter(|socket| {
@@ -72,16 +72,17 @@ impl Seen {
     }
 
     fn owners(&self, socket: &Socket) -> Vec<&Process> {
-        let held = self.owner_table.entries.iter();
-        held.filter(|owner_entry| owner_entry.subject == Subject::Socket(socket.id))
+        let entries = self.owner_table.entries.iter();
+        entries
+            .filter(|owner_entry| owner_entry.subject == Subject::Socket(socket.id))
             .map(|owner_entry| &*self.owner_table.processes[owner_entry.process as usize])
             .collect()
     }
 
-    /// Checks that this process alone holds it, and is told rightly.
-    fn is_mine(&self, socket: &Socket) {
+    /// Checks that this process is the only owner, with correct details.
+    fn assert_is_mine(&self, socket: &Socket) {
         let [owner] = self.owners(socket)[..] else {
-            panic!("{:?} has holders {:?}", socket.local, self.owners(socket))
+            panic!("{:?} has owners {:?}", socket.local, self.owners(socket))
         };
         let executable = std::env::current_exe().unwrap();
         // Linux keeps 15 bytes of the name (TASK_COMM_LEN).
@@ -107,7 +108,7 @@ fn family(address: SocketAddr) -> Family {
     if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
 }
 
-/// A child that holds `socket` as its standard input until dropped.
+/// A child with `socket` as its standard input, killed when dropped.
 struct Owner(Child);
 
 impl Owner {
@@ -125,13 +126,13 @@ impl Drop for Owner {
 }
 
 #[test]
-fn own_tcp_sockets_are_told_once_with_state_ends_and_holder() {
+fn own_tcp_sockets_appear_once_with_state_endpoints_and_owner() {
     for address in LOOPBACKS {
         let listener = TcpListener::bind(address).unwrap();
         let at = listener.local_addr().unwrap();
         let client = TcpStream::connect(at).unwrap();
         let (server, from) = listener.accept().unwrap();
-        let seen = look(&Scope::everything());
+        let seen = sample(&Scope::everything());
         for (local, remote, state) in [
             (at, None, State::Listen),
             (from, Some(at), State::Established),
@@ -139,7 +140,7 @@ fn own_tcp_sockets_are_told_once_with_state_ends_and_holder() {
         ] {
             let socket = seen.one(Protocol::Tcp, local, remote);
             assert_eq!((socket.state, socket.family), (state, family(at)));
-            seen.is_mine(socket);
+            seen.assert_is_mine(socket);
         }
         drop((client, server));
     }
@@ -170,16 +171,16 @@ fn half_closed_and_past_connections_keep_their_states() {
 }
 
 #[test]
-fn own_udp_sockets_are_told_once_without_a_peer() {
+fn own_udp_sockets_appear_once_without_a_peer() {
     for address in LOOPBACKS {
         let plain = UdpSocket::bind(address).unwrap();
         let connected = UdpSocket::bind(address).unwrap();
         connected.connect(plain.local_addr().unwrap()).unwrap();
-        let seen = look(&Scope::everything());
+        let seen = sample(&Scope::everything());
         for at in [plain.local_addr().unwrap(), connected.local_addr().unwrap()] {
             let socket = seen.one(Protocol::Udp, at, None);
             assert_eq!((socket.state, socket.family), (State::Close, family(at)));
-            seen.is_mine(socket);
+            seen.assert_is_mine(socket);
         }
     }
 }
@@ -190,7 +191,7 @@ fn an_ipv4_peer_of_an_ipv6_socket_is_shown_mapped() {
     let port = listener.local_addr().unwrap().port();
     let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let (server, _) = listener.accept().unwrap();
-    let seen = look(&Scope::everything());
+    let seen = sample(&Scope::everything());
     let (local, remote) = (server.local_addr().unwrap(), server.peer_addr().unwrap());
     assert!(local.is_ipv6());
     assert_eq!(seen.one(Protocol::Tcp, local, Some(remote)).family, Family::Ipv6);
@@ -200,7 +201,7 @@ fn an_ipv4_peer_of_an_ipv6_socket_is_shown_mapped() {
 }
 
 #[test]
-fn sockets_of_a_child_are_told_with_its_pid_and_name() {
+fn sockets_of_a_child_have_its_pid_and_name() {
     for address in LOOPBACKS {
         let listener = TcpListener::bind(address).unwrap();
         let at = listener.local_addr().unwrap();
@@ -210,38 +211,38 @@ fn sockets_of_a_child_are_told_with_its_pid_and_name() {
         let udp_at = udp.local_addr().unwrap();
         let children =
             [Owner::of(listener.into()), Owner::of(server.into()), Owner::of(udp.into())];
-        let seen = look(&Scope::everything());
+        let seen = sample(&Scope::everything());
         let found = [
             seen.one(Protocol::Tcp, at, None),
             seen.one(Protocol::Tcp, at, Some(from)),
             seen.one(Protocol::Udp, udp_at, None),
         ];
         for (socket, child) in found.into_iter().zip(&children) {
-            let [owner] = seen.owners(socket)[..] else { panic!("not one holder") };
+            let [owner] = seen.owners(socket)[..] else { panic!("not one owner") };
             assert_eq!((owner.pid, &*owner.name), (child.0.id(), "sleep"));
             assert_eq!(owner.parent_pid.get(), Some(std::process::id()));
             assert_eq!(owner.command_line.value().map(|line| &**line), Some("sleep 600"));
         }
-        seen.is_mine(seen.one(Protocol::Tcp, from, Some(at)));
+        seen.assert_is_mine(seen.one(Protocol::Tcp, from, Some(at)));
     }
 }
 
 #[test]
-fn a_socket_held_twice_is_one_socket_with_two_holders() {
+fn a_socket_of_two_processes_is_one_socket_with_two_owners() {
     let listener = TcpListener::bind(LOOPBACKS[0]).unwrap();
     let at = listener.local_addr().unwrap();
     let again = listener.try_clone().unwrap();
     let child = Owner::of(listener.try_clone().unwrap().into());
-    let seen = look(&Scope::everything());
+    let seen = sample(&Scope::everything());
     let owners = seen.owners(seen.one(Protocol::Tcp, at, None));
     let pids: BTreeSet<u32> = owners.iter().map(|owner| owner.pid).collect();
     assert_eq!(pids, BTreeSet::from([std::process::id(), child.0.id()]));
-    assert_eq!(owners.len(), 2, "a process is one holder, however many descriptors it has");
+    assert_eq!(owners.len(), 2, "a process is one owner, with any number of descriptors");
     drop(again);
 }
 
 #[test]
-fn listeners_that_share_a_port_are_one_row_with_all_holders() {
+fn listeners_that_share_a_port_are_one_row_with_all_owners() {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
     let share = |at: SocketAddr| {
         // The other tests' children must not inherit it.
@@ -255,29 +256,29 @@ fn listeners_that_share_a_port_are_one_row_with_all_holders() {
     let mine = share(LOOPBACKS[0].parse().unwrap());
     let at = mine.local_addr().unwrap();
     let child = Owner::of(share(at).into());
-    let seen = look(&Scope::everything());
+    let seen = sample(&Scope::everything());
     let owners = seen.owners(seen.one(Protocol::Tcp, at, None));
     let pids: BTreeSet<u32> = owners.iter().map(|owner| owner.pid).collect();
     assert_eq!(pids, BTreeSet::from([std::process::id(), child.0.id()]));
 }
 
 #[test]
-fn a_tuple_keeps_its_identity_from_one_look_to_the_next() {
+fn a_tuple_has_the_same_identity_in_every_sample() {
     let listener = TcpListener::bind(LOOPBACKS[0]).unwrap();
     let at = listener.local_addr().unwrap();
-    let ids = [0, 1].map(|_| look(&Scope::everything()).one(Protocol::Tcp, at, None).id);
+    let ids = [0, 1].map(|_| sample(&Scope::everything()).one(Protocol::Tcp, at, None).id);
     assert_eq!(ids[0], ids[1]);
     assert_eq!(ids[0].netns, 0);
 }
 
 #[test]
-fn the_scope_is_kept_to() {
+fn only_sockets_in_scope_are_returned() {
     let tcp = LOOPBACKS.map(|address| TcpListener::bind(address).unwrap());
     let udp = LOOPBACKS.map(|address| UdpSocket::bind(address).unwrap());
     let count = |change: fn(&mut Scope), belongs: fn(&Socket) -> bool| {
         let mut scope = Scope::everything();
         change(&mut scope);
-        let sockets = look(&scope).sockets;
+        let sockets = sample(&scope).sockets;
         assert!(sockets.iter().all(|socket| belongs(socket)));
         sockets.len()
     };
@@ -300,10 +301,10 @@ fn a_named_namespace_is_refused_with_the_reason() {
     let refused = Portable::new().observe(&scope, Moment::default()).unwrap_err();
     assert!(matches!(refused, SourceError::NoSuchNamespace { .. }));
     let text = refused.to_string();
-    assert!(text.contains("lab-a") && text.contains("sees only the one it runs in"), "{text}");
+    assert!(text.contains("lab-a") && text.contains("only reads the one it runs in"), "{text}");
 }
 
-/// State and ends of every socket `ss` lists.
+/// State and endpoints of every socket that `ss` lists.
 fn ss(options: &str) -> BTreeSet<(State, Endpoint, Option<Endpoint>)> {
     let ran = Command::new("ss").arg(options).output();
     let ran = ran.expect("`ss` of the package iproute2 is needed for this test");
@@ -329,37 +330,37 @@ fn ss_end(text: &str) -> Option<Endpoint> {
 }
 
 #[test]
-fn every_socket_that_ss_shows_before_and_after_is_told() {
+fn every_socket_that_ss_lists_before_and_after_is_listed() {
     let listeners = LOOPBACKS.map(|address| TcpListener::bind(address).unwrap());
     let clients: Vec<TcpStream> = (0..200)
         .map(|n| TcpStream::connect(listeners[n % 2].local_addr().unwrap()).unwrap())
         .collect();
     let udp: Vec<UdpSocket> =
         (0..100).map(|n| UdpSocket::bind(LOOPBACKS[n % 2]).unwrap()).collect();
-    // The other tests' sockets come and go meanwhile; those that stay must be told.
+    // Other tests open and close sockets meanwhile; those that stay must be listed.
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let (tcp_before, udp_before) = (ss("-tanH"), ss("-uanH"));
-        let seen = look(&Scope::everything());
+        let seen = sample(&Scope::everything());
         let (tcp_after, udp_after) = (ss("-tanH"), ss("-uanH"));
-        let told = |protocol| {
+        let listed = |protocol| {
             let of_it = seen.sockets.iter().filter(move |socket| socket.protocol == protocol);
             of_it.map(|socket| (socket.state, socket.local, socket.remote)).collect::<BTreeSet<_>>()
         };
-        let tcp = told(Protocol::Tcp);
+        let tcp = listed(Protocol::Tcp);
         let missing: Vec<_> =
             tcp_before.intersection(&tcp_after).filter(|row| !tcp.contains(*row)).collect();
         assert!(missing.is_empty(), "ss shows, we do not: {missing:?}");
-        // The source tells no UDP peers, so only local ends can be compared.
+        // The source reports no UDP peers, so only local endpoints can be compared.
         let locals = |rows: &BTreeSet<(State, Endpoint, Option<Endpoint>)>| {
             rows.iter().map(|row| row.1).collect::<BTreeSet<_>>()
         };
-        let udp = locals(&told(Protocol::Udp));
+        let udp = locals(&listed(Protocol::Udp));
         let stayed = &locals(&udp_before) & &locals(&udp_after);
         assert!(stayed.is_subset(&udp), "ss shows, we do not: {:?}", &stayed - &udp);
-        assert!(tcp_before.intersection(&tcp_after).count() >= 402, "too few to mean anything");
-        assert!(stayed.len() >= 100, "too few to mean anything");
-        // Nothing invented either. A row may be of a moment between the two, hence the repeats.
+        assert!(tcp_before.intersection(&tcp_after).count() >= 402, "too few sockets");
+        assert!(stayed.len() >= 100, "too few sockets");
+        // Nothing is invented either. A row may only have existed between the two, so this is repeated.
         let invented_tcp = &tcp - &(&tcp_before | &tcp_after);
         let invented_udp = &udp - &(&locals(&udp_before) | &locals(&udp_after));
         if invented_tcp.is_empty() && invented_udp.is_empty() {

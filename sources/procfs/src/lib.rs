@@ -1,7 +1,5 @@
-//! Who holds a socket: the descriptors of every process, from `/proc/PID/fd` (proc(5)).
-//!
-//! The one idea: one pass over all descriptors, linear in their number, and details are read only
-//! of processes that hold a socket somebody asked about, or that another source names.
+//! Owners of sockets from the descriptors of every process in `/proc/PID/fd` (proc(5)). A scan is linear in the number
+//! of descriptors; details are only read of processes that own a requested socket, or that another source names.
 
 pub mod parse;
 mod process;
@@ -22,9 +20,9 @@ use rustix::io::Errno;
 
 use process::Machine;
 
-/// Room for one folder listing; a process with 20 000 descriptors is read in 30 calls.
+/// Buffer for directory entries; a process with 20 000 descriptors is read in 30 calls.
 const LISTING_BYTES: usize = 32 * 1024;
-/// Longer than any `socket:[…]`; a longer target is cut, and no socket.
+/// Longer than any `socket:[…]`; a longer link target is cut, and is no socket.
 const LINK_BYTES: usize = 40;
 
 /// The source that reads `/proc`.
@@ -42,7 +40,7 @@ impl Procfs {
     }
 }
 
-/// What was met on the way and is not a holding.
+/// Processes that could not be read.
 #[derive(Default)]
 struct Unread {
     not_permitted: u64,
@@ -53,7 +51,7 @@ struct Unread {
 impl OwnerSource for Procfs {
     fn observe(
         &mut self,
-        wanted: &dyn InodeFilter,
+        sockets: &dyn InodeFilter,
         now: Moment,
     ) -> Result<Observation, SourceError> {
         let root = self.open_root()?;
@@ -61,8 +59,8 @@ impl OwnerSource for Procfs {
         let mut owner_table = OwnerTable::default();
         let mut unread = Unread::default();
         for pid in self.pids(&root)? {
-            match self.one_process(&root, pid, wanted, &machine, &mut owner_table) {
-                Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {} // ended: it holds nothing any more
+            match self.one_process(&root, pid, sockets, &machine, &mut owner_table) {
+                Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {} // it ended
                 Err(Errno::ACCESS | Errno::PERM) => unread.not_permitted += 1,
                 Err(error) => {
                     unread.failed += 1;
@@ -79,8 +77,7 @@ impl OwnerSource for Procfs {
 }
 
 impl Procfs {
-    /// The details of these processes, in their order. Where one ended meanwhile, or its pid is
-    /// another's by now, no more is known of it than its pid and name.
+    /// The details of these processes, in order. If one ended, or its pid was reused, only its pid and name are known.
     pub fn processes(&mut self, tasks: &[Task]) -> Vec<Arc<Process>> {
         if tasks.is_empty() {
             return Vec::new();
@@ -93,12 +90,12 @@ impl Procfs {
             let is_it = |ticks| machine.is_same_start(ticks, task.started_boot_ns);
             match read.started_ticks {
                 Some(ticks) if is_it(ticks) => Ok(read.process),
-                // What was read may be of another.
+                // The pid may have been reused.
                 _ => Err(Errno::SRCH),
             }
         };
         let or_bare = |task: &Task| {
-            let bare = |error| process::bare(task.pid, &task.name, process::why(error));
+            let bare = |error| Process::bare(task.pid, &*task.name, process::why(error));
             Arc::new(details(task).unwrap_or_else(bare))
         };
         tasks.iter().map(or_bare).collect()
@@ -145,38 +142,38 @@ impl Procfs {
             pids.extend(number.and_then(|pid| u32::try_from(pid).ok()));
         }
         if pids.is_empty() {
-            // The folder is there, but this very process is not in it: it is no procfs.
+            // This process is not in it, so it is no procfs.
             return Err(self.unavailable(Errno::NOENT));
         }
         pids.sort_unstable();
         Ok(pids)
     }
 
-    /// Adds what one process holds, and the process itself if it holds anything wanted.
+    /// Adds the requested sockets of one process, and the process if it has any.
     fn one_process(
         &mut self,
         root: &OwnedFd,
         pid: u32,
-        wanted: &dyn InodeFilter,
+        sockets: &dyn InodeFilter,
         machine: &Machine,
         owner_table: &mut OwnerTable,
     ) -> rustix::io::Result<()> {
         let folder = open_folder(root, pid.to_string())?;
         let descriptors = open_folder(&folder, c"fd")?;
         let before = owner_table.entries.len();
-        let read = self.descriptors(&descriptors, wanted, owner_table);
-        // Also where reading broke off: what was seen until then is held by this process.
+        let read = self.descriptors(&descriptors, sockets, owner_table);
+        // Also after an error: the entries before it belong to this process.
         if owner_table.entries.len() > before {
             owner_table.processes.push(Arc::new(process::read(pid, &folder, machine).process));
         }
         read
     }
 
-    /// Adds the wanted sockets among `descriptors`, held by the process that comes next.
+    /// Adds the requested sockets among `descriptors` as owned by the next process.
     fn descriptors(
         &mut self,
         descriptors: &OwnedFd,
-        wanted: &dyn InodeFilter,
+        sockets: &dyn InodeFilter,
         owner_table: &mut OwnerTable,
     ) -> rustix::io::Result<()> {
         let process = u32::try_from(owner_table.processes.len()).unwrap_or(u32::MAX);
@@ -186,7 +183,7 @@ impl Procfs {
             let name = entry.file_name();
             let Some(descriptor) = parse::decimal(name.to_bytes()) else { continue };
             let Some(inode) = link_inode(descriptors, name)? else { continue };
-            if wanted.wants(inode) {
+            if sockets.contains(inode) {
                 owner_table.entries.push(OwnerEntry {
                     subject: Subject::Inode(inode),
                     process,
@@ -212,19 +209,18 @@ impl Procfs {
     }
 }
 
-/// The inode of the socket a descriptor refers to; `None` for other descriptors and for one that
-/// was closed meanwhile.
+/// The inode of the socket that a descriptor refers to; `None` for other and for closed descriptors.
 fn link_inode(descriptors: &OwnedFd, name: &CStr) -> rustix::io::Result<Option<u64>> {
-    let ask = || {
+    let read = || {
         let mut target = [MaybeUninit::uninit(); LINK_BYTES];
         let (target, _) = readlinkat_raw(descriptors, name, &mut target)?;
         Ok(parse::socket_inode(target))
     };
-    // Where the process ends between finding the link and following it, the kernel says EACCES
-    // (`proc_pid_readlink`, `fs/proc/base.c`); asked again, that it is not there.
-    match ask().or_else(|error| if error == Errno::ACCESS { ask() } else { Err(error) }) {
+    // If the process ends between lookup and readlink, the kernel returns EACCES (`proc_pid_readlink`,
+    // `fs/proc/base.c`); a second call returns ENOENT.
+    match read().or_else(|error| if error == Errno::ACCESS { read() } else { Err(error) }) {
         Err(Errno::NOENT) => Ok(None),
-        told => told,
+        outcome => outcome,
     }
 }
 

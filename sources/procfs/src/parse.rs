@@ -1,5 +1,4 @@
-//! The files of `/proc/PID` as bytes in, facts out (proc(5)). Pure and total: whatever a file
-//! holds, what can be read is read and the rest is `None`.
+//! Parsers of the files of `/proc/PID` (proc(5)). They never fail: what cannot be parsed is `None`.
 
 /// The socket inode in the target of a `/proc/PID/fd` link: `socket:[12345]`.
 #[must_use]
@@ -20,7 +19,7 @@ pub fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// What `/proc/PID/stat` tells.
+/// Fields of `/proc/PID/stat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
     /// Field 2, `comm`, without its parentheses.
@@ -31,8 +30,8 @@ pub struct Stat {
     pub started_ticks: Option<u64>,
 }
 
-/// Reads `/proc/PID/stat`. The name may hold anything, parentheses and line ends included, so it
-/// ends at the *last* closing one.
+/// Parses `/proc/PID/stat`. The name may contain anything, also parentheses and line breaks, so it ends at the *last*
+/// closing parenthesis.
 #[must_use]
 pub fn stat(bytes: &[u8]) -> Option<Stat> {
     let open = bytes.iter().position(|byte| *byte == b'(')?;
@@ -62,7 +61,7 @@ pub fn command_line(bytes: &[u8]) -> Option<Box<str>> {
     Some(String::from_utf8_lossy(&joined).into())
 }
 
-/// What `/proc/PID/cgroup` tells.
+/// Fields of `/proc/PID/cgroup`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cgroup {
     /// The path in the unified hierarchy, else in systemd's, else in the first that has one.
@@ -73,7 +72,7 @@ pub struct Cgroup {
     pub systemd_unit: Option<Box<str>>,
 }
 
-/// Reads `/proc/PID/cgroup` (cgroups(7)): lines of `hierarchy:controllers:path`.
+/// Parses `/proc/PID/cgroup` (cgroups(7)): lines of `hierarchy:controllers:path`.
 #[must_use]
 pub fn cgroup(bytes: &[u8]) -> Cgroup {
     let text = String::from_utf8_lossy(bytes);
@@ -99,7 +98,7 @@ pub fn cgroup(bytes: &[u8]) -> Cgroup {
     }
 }
 
-/// Whether a path says more than "at the root", or "above the root of this cgroup namespace".
+/// Whether a path is below the root of this cgroup namespace.
 fn is_within(path: &str) -> bool {
     path != "/" && !path.starts_with("/..")
 }
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn socket_links_and_only_they_have_an_inode() {
+    fn only_socket_links_have_an_inode() {
         assert_eq!(socket_inode(b"socket:[12345]"), Some(12345));
         for other in [
             &b"pipe:[1]"[..],
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_survives_any_name() {
+    fn stat_is_parsed_behind_any_name() {
         let line = b"77 (a) (b\n) S 12 77 77 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 1 0 98765 1 1";
         let read = stat(line).unwrap();
         assert_eq!(&*read.name, "a) (b\n");
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn status_and_command_line() {
+    fn status_and_command_line_are_parsed() {
         let status = b"Name:\tx\nUid:\t1000\t1001\t1002\t1003\nGid:\t0\t0\t0\t0\n";
         assert_eq!(effective_uid(status), Some(1001));
         assert_eq!(effective_uid(b"Uid:\t1000"), None);
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn cgroups_of_both_versions() {
+    fn cgroups_of_both_versions_are_parsed() {
         let id = "0123456789abcdef".repeat(4);
         let v2 = format!("0::/system.slice/docker-{id}.scope\n");
         let read = cgroup(v2.as_bytes());
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn boot_time() {
+    fn boot_time_is_parsed() {
         assert_eq!(boot_time_s(b"cpu 1\nbtime 1700000000\nprocesses 3\n"), Some(1_700_000_000));
         assert_eq!(boot_time_s(b"cpu 1\n"), None);
     }

@@ -1,5 +1,4 @@
-//! Fixture trees for what a real machine does not do on demand; the real `/proc` of this very
-//! process for the rest.
+//! Fixture directories for rare conditions, and the `/proc` entries of this process for the rest.
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
@@ -12,34 +11,34 @@ use super::*;
 
 struct All;
 impl InodeFilter for All {
-    fn wants(&self, _: u64) -> bool {
+    fn contains(&self, _: u64) -> bool {
         true
     }
 }
 
 struct Only(u64);
 impl InodeFilter for Only {
-    fn wants(&self, inode: u64) -> bool {
+    fn contains(&self, inode: u64) -> bool {
         inode == self.0
     }
 }
 
 fn owner_table(
     source: &mut Procfs,
-    wanted: &dyn InodeFilter,
+    sockets: &dyn InodeFilter,
 ) -> (std::sync::Arc<OwnerTable>, Vec<Loss>) {
-    let observation = source.observe(wanted, Moment::default()).unwrap();
+    let observation = source.observe(sockets, Moment::default()).unwrap();
     (observation.owners.unwrap(), observation.losses)
 }
 
 #[test]
-fn a_process_of_which_only_the_descriptors_are_left_is_shown_with_what_is_known() {
+fn a_process_with_readable_descriptors_only_is_still_an_owner() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("12/fd")).unwrap();
     symlink("socket:[777]", root.path().join("12/fd/5")).unwrap();
     symlink("/dev/null", root.path().join("12/fd/0")).unwrap();
     fs::create_dir_all(root.path().join("13/fd")).unwrap();
-    fs::create_dir_all(root.path().join("14")).unwrap(); // ended while it was read
+    fs::create_dir_all(root.path().join("14")).unwrap(); // its descriptors vanished
     let (owner_table, losses) = owner_table(&mut Procfs::at(root.path()), &All);
     assert_eq!(
         owner_table.entries,
@@ -53,13 +52,13 @@ fn a_process_of_which_only_the_descriptors_are_left_is_shown_with_what_is_known(
 }
 
 #[test]
-fn no_procfs_is_an_error_that_names_the_folder() {
+fn a_missing_procfs_is_an_error_that_names_the_directory() {
     let error = Procfs::at("/nonexistent").observe(&All, Moment::default()).unwrap_err();
     assert!(error.to_string().contains("/nonexistent"), "{error}");
 }
 
 #[test]
-fn this_process_holds_its_own_sockets() {
+fn this_process_owns_its_sockets() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     let second = listener.try_clone().unwrap();
@@ -84,7 +83,7 @@ fn this_process_holds_its_own_sockets() {
     drop(datagrams);
 }
 
-/// This very process, as the kernel names it.
+/// This process, as the kernel describes it.
 fn own_task() -> Task {
     let stat = parse::stat(&fs::read("/proc/self/stat").unwrap()).unwrap();
     let ns_of_tick = 1_000_000_000 / rustix::param::clock_ticks_per_second();
@@ -94,9 +93,9 @@ fn own_task() -> Task {
 }
 
 #[test]
-fn a_task_is_read_in_full_and_in_order() {
-    let gone = Task { pid: u32::MAX, ..own_task() };
-    let read = Procfs::at("/proc").processes(&[own_task(), gone, own_task()]);
+fn tasks_are_read_in_order() {
+    let missing = Task { pid: u32::MAX, ..own_task() };
+    let read = Procfs::at("/proc").processes(&[own_task(), missing, own_task()]);
     let [first, second, third] = &read[..] else { panic!("{read:?}") };
     assert_eq!(first, third);
     let executable = std::env::current_exe().unwrap();
@@ -108,7 +107,7 @@ fn a_task_is_read_in_full_and_in_order() {
 }
 
 #[test]
-fn a_pid_that_is_anothers_by_now_tells_nothing_of_that_other() {
+fn a_reused_pid_does_not_return_the_other_process() {
     let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second();
     let own = own_task();
     let started = |started_boot_ns| {
@@ -127,7 +126,7 @@ fn a_pid_that_is_anothers_by_now_tells_nothing_of_that_other() {
 }
 
 #[test]
-fn without_procfs_every_task_is_bare() {
+fn without_procfs_only_pid_and_name_of_a_task_are_known() {
     let bare = Procfs::at("/nonexistent").processes(&[own_task()]).remove(0);
     assert_eq!(bare.user, Known::Unknown(Unknown::Vanished));
 }

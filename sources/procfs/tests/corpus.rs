@@ -1,4 +1,4 @@
-//! Files of processes as kernels really write them, from `corpus/procfs`: whole, cut and damaged.
+//! Recorded files of processes from `corpus/procfs`: complete, cut and damaged.
 
 #![allow(
     clippy::expect_used,
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use conns_procfs::parse;
 use proptest::prelude::*;
 
-/// The recording that tests ask for figures.
+/// The recording that tests take figures from.
 const FIGURES_OF: &str = "linux-6.18";
 /// The folders of the corpus: one for each parser.
 const KINDS: [&str; 6] = ["stat", "status", "cmdline", "cgroup", "link", "boot"];
@@ -22,7 +22,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/procfs")
 }
 
-/// A recorded file by its kind and name. One that is not there fails the test that asks for it.
+/// A recorded file by kind and name; a missing one fails the test.
 fn file(kind: &str, name: &str) -> Vec<u8> {
     let path = root().join(kind).join(FIGURES_OF).join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -44,7 +44,7 @@ fn all(kind: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_name_is_whatever_a_process_called_itself() {
+fn process_names_may_contain_anything() {
     for (name, expected) in [
         ("plain", "nginx"),
         ("spaces", "web content  x"),
@@ -78,7 +78,7 @@ fn numbers_after_the_name_are_found_behind_any_name() {
 }
 
 #[test]
-fn the_effective_user_is_the_second() {
+fn the_effective_user_is_the_second_number() {
     assert_eq!(parse::effective_uid(&file("status", "three-uids")), Some(1001));
     for (path, bytes) in all("status") {
         assert!(parse::effective_uid(&bytes).is_some(), "{path}");
@@ -86,7 +86,7 @@ fn the_effective_user_is_the_second() {
 }
 
 #[test]
-fn arguments_are_joined_and_none_are_none() {
+fn arguments_are_joined_and_empty_ones_are_none() {
     let line = |name| parse::command_line(&file("cmdline", name));
     assert_eq!(line("arguments").as_deref(), Some("nginx -g daemon off;"));
     assert_eq!(line("title").as_deref(), Some("nginx: worker process"));
@@ -131,13 +131,13 @@ fn only_sockets_have_an_inode() {
 }
 
 #[test]
-fn the_machine_tells_when_it_started() {
+fn the_boot_time_is_found() {
     for (path, bytes) in all("boot") {
         assert!(parse::boot_time_s(&bytes).is_some_and(|s| s > 1_000_000_000), "{path}");
     }
 }
 
-/// Gives the bytes to every parser, whatever they are.
+/// Passes the bytes to every parser.
 fn read_as_anything(bytes: &[u8]) {
     let _ = parse::stat(bytes);
     let _ = parse::effective_uid(bytes);
@@ -149,7 +149,7 @@ fn read_as_anything(bytes: &[u8]) {
 }
 
 #[test]
-fn a_file_cut_anywhere_tells_less_but_nothing_else() {
+fn a_cut_file_has_fewer_fields_but_no_other_values() {
     for kind in KINDS {
         for (_, bytes) in all(kind) {
             for length in 0..bytes.len() {
@@ -163,7 +163,7 @@ fn a_file_cut_anywhere_tells_less_but_nothing_else() {
         for length in name_ends + 1..bytes.len() {
             let cut = parse::stat(&bytes[..length]).unwrap();
             assert_eq!(cut.name, whole.name, "{path}");
-            // A number that is cut within its digits cannot be told from a whole one.
+            // A number that is cut within its digits looks like a complete one.
             assert!(cut.started_ticks.is_none() || cut.parent_pid == whole.parent_pid, "{path}");
         }
     }
@@ -171,7 +171,7 @@ fn a_file_cut_anywhere_tells_less_but_nothing_else() {
 
 proptest! {
     #[test]
-    fn a_damaged_file_is_read_or_refused(
+    fn a_damaged_file_is_parsed_or_refused(
         kind in prop::sample::select(&KINDS[..]),
         which in any::<prop::sample::Index>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
@@ -192,7 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+    fn any_bytes_are_parsed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
         read_as_anything(&bytes);
     }
 }

@@ -1,7 +1,5 @@
-//! One dump: a request goes to the kernel, rows come back until it says it is done.
-//!
-//! The one idea: what the kernel says about its own answer (interrupted, overrun, refused) is
-//! part of the result, so that the caller can try again and count what stays lost.
+//! One dump: sends a request, and reads rows until the kernel is done. Whether the kernel reported the dump as
+//! interrupted or overrun, and which messages were refused, is part of the result.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use crate::row::WANTED_EXTENSIONS;
+use crate::row::REQUESTED_EXTENSIONS;
 use crate::wire::{Malformed, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, messages};
 
 /// `SOCK_DIAG_BY_FAMILY`, `linux/sock_diag.h`.
@@ -26,17 +24,16 @@ const REQUEST_FLAGS: u16 = 0x1 | 0x300;
 const INET_DIAG_REQ_PROTOCOL: u16 = 3;
 /// The kernel fills at most 32 KiB of one dump message, however large the buffer.
 const DATAGRAM_BYTES: usize = 64 * 1024;
-/// Room in the kernel for answers not yet read. A dump waits for its reader, so this only
-/// has to be larger than one datagram.
+/// Receive buffer in the kernel. A dump waits for its reader, so this only has to be larger than one datagram.
 const SOCKET_BUFFER_BYTES: usize = 1024 * 1024;
-/// A kernel that does not answer for so long never will.
+/// Timeout for one datagram.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is asked for in one dump.
+/// What one dump requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) protocol: Protocol,
-    /// `None` is both, which only TCP can be asked for at once.
+    /// `None` for both, which only TCP supports in one dump.
     pub(crate) family: Option<Family>,
 }
 
@@ -67,10 +64,10 @@ impl Table {
         message
     }
 
-    /// `struct inet_diag_req`: the older request, which walks the hash table once for both
-    /// families. With the newer one the kernel walks all its buckets for each.
+    /// `struct inet_diag_req`: the older request, for which the kernel iterates over its hash table once for both
+    /// families. For the newer one it iterates over all buckets for each family.
     fn request_of_both_families(states: States) -> Vec<u8> {
-        let mut body = vec![0, 0, 0, WANTED_EXTENSIONS];
+        let mut body = vec![0, 0, 0, REQUESTED_EXTENSIONS];
         body.extend([0; 48]);
         body.extend(states.kernel_bits().to_ne_bytes());
         body.extend([0; 4]);
@@ -82,14 +79,14 @@ impl Table {
         let (number, large_number) = match self.protocol {
             Protocol::Tcp => (6_u8, None),
             Protocol::Udp => (17, None),
-            // 0 is no protocol: a kernel that does not know the attribute answers "no such table".
+            // 0 is no protocol, so a kernel that does not know the attribute answers ENOENT.
             Protocol::Mptcp => (0, Some(262_u32)),
         };
         let family: u8 = match family {
             Family::Ipv4 => 2,
             Family::Ipv6 => 10,
         };
-        let mut body = vec![family, number, WANTED_EXTENSIONS, 0];
+        let mut body = vec![family, number, REQUESTED_EXTENSIONS, 0];
         body.extend(states.kernel_bits().to_ne_bytes());
         body.extend([0; 48]);
         if let Some(number) = large_number {
@@ -101,19 +98,20 @@ impl Table {
     }
 }
 
-/// How a dump went.
+/// The result of a dump.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct DumpOutcome {
-    /// The table changed in a way that may have hidden or doubled rows (`NLM_F_DUMP_INTR`).
+    /// The table changed during the dump, so rows may be missing or repeated (`NLM_F_DUMP_INTR`).
     pub(crate) interrupted: bool,
     /// The kernel dropped answers (`ENOBUFS`), or a datagram was cut.
     pub(crate) overran: bool,
-    /// Messages that were refused, and why the last one was.
+    /// Messages that could not be parsed.
     pub(crate) refused: u64,
+    /// Why the last of them could not be parsed.
     pub(crate) last_refusal: Option<Malformed>,
 }
 
-/// A netlink socket bound to one network namespace for its life.
+/// A netlink socket; it belongs to the network namespace that it was opened in.
 #[derive(Debug)]
 pub(crate) struct DiagSocket {
     socket: OwnedFd,
@@ -134,7 +132,7 @@ impl DiagSocket {
         Ok(Self { socket, sequence: 0 })
     }
 
-    /// Asks for `table` and hands each row's bytes to `row`, which may refuse them.
+    /// Requests `table` and passes the bytes of each row to `row`, which may refuse them.
     pub(crate) fn dump(
         &mut self,
         table: Table,
@@ -165,7 +163,7 @@ impl DiagSocket {
         }
     }
 
-    /// Takes one datagram apart; true when the dump is done.
+    /// Handles one datagram; true when the dump is done.
     fn datagram(
         &self,
         datagram: &[u8],
@@ -181,7 +179,7 @@ impl DiagSocket {
                 }
             };
             if message.sequence != self.sequence {
-                continue; // the rest of an earlier dump that was given up
+                continue; // the rest of an earlier, abandoned dump
             }
             outcome.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
             match message.kind {
@@ -210,7 +208,7 @@ impl DumpOutcome {
     }
 }
 
-/// The buffer datagrams are received into; one serves all dumps.
+/// The receive buffer of all dumps.
 #[derive(Debug)]
 pub(crate) struct DumpBuffer(Box<[u8]>);
 

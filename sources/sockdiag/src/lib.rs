@@ -1,8 +1,8 @@
-//! The kernel's socket tables over netlink `sock_diag` (sock_diag(7)), of every network namespace
-//! that can be entered. Reading rows is all it does: who holds a socket is `sources/procfs`.
+//! The kernel's socket tables over netlink `sock_diag` (sock_diag(7)), of every network namespace that can be
+//! entered. Owners of sockets come from `sources/procfs`.
 //!
-//! The one idea: kernels answer shorter and longer, so everything is read by length, and what went
-//! wrong in a dump is retried, then counted.
+//! Kernel versions differ in the length of their structures, so everything is read by length. A failed dump is
+//! retried; what remains missing is a loss.
 
 mod dump;
 mod mptcp;
@@ -23,8 +23,8 @@ use dump::{DiagSocket, DumpBuffer, DumpOutcome, Table};
 use mptcp::MptcpTables;
 pub use row::RowReader;
 
-/// How often a dump is tried that was interrupted or overran.
-const ATTEMPTS: u32 = 3;
+/// Attempts at a dump that is interrupted or overruns.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// A namespace with its socket.
 struct Tables {
@@ -87,12 +87,12 @@ impl SocketSource for SockDiag {
         let mut first_failure = None;
         for inode in chosen {
             let Some(entered) = self.namespaces.get_mut(inode) else {
-                continue; // could not be entered, and that is among the losses
+                continue; // it could not be entered, which `refresh` has reported as a loss
             };
             let first_row = sockets.len();
             for table in tables(scope) {
                 let rows = sockets.get(first_row..).unwrap_or_default();
-                if table.protocol == Protocol::Mptcp && scope.tcp && entered.mptcp.may_rest(rows) {
+                if table.protocol == Protocol::Mptcp && scope.tcp && entered.mptcp.may_skip(rows) {
                     continue;
                 }
                 match read_table(entered, table, scope, &mut self.buffer, &mut sockets, &mut losses)
@@ -105,9 +105,9 @@ impl SocketSource for SockDiag {
                     }
                 }
             }
-            // Asked for one without the other, nothing can be concluded for the next time.
+            // The next dump can only be skipped on the evidence of both tables.
             if scope.tcp && scope.mptcp {
-                entered.mptcp.looked(sockets.get(first_row..).unwrap_or_default());
+                entered.mptcp.observe(sockets.get(first_row..).unwrap_or_default());
             }
         }
         if let (0, Some(cause)) = (tables_read, first_failure) {
@@ -148,13 +148,13 @@ fn tables(scope: &Scope) -> Vec<Table> {
     tables
 }
 
-/// A kernel without MPTCP (`ENOENT`, or `EINVAL` before 5.9) has no such connections: no loss.
+/// A kernel without MPTCP answers `ENOENT`, or `EINVAL` before 5.9. It has no such connections, so this is no loss.
 fn is_absent_mptcp(table: Table, cause: &io::Error) -> bool {
     let number = cause.raw_os_error().map(Errno::from_raw_os_error);
     table.protocol == Protocol::Mptcp && matches!(number, Some(Errno::NOENT | Errno::INVAL))
 }
 
-/// Dumps one table, again if the kernel says the dump is not whole, and counts what stays lost.
+/// Dumps one table, again while the kernel reports it as incomplete; what remains missing is a loss.
 fn read_table(
     entered: &mut Tables,
     table: Table,
@@ -166,7 +166,7 @@ fn read_table(
     let before = sockets.len();
     let Tables { socket, rows, .. } = entered;
     let mut outcome = DumpOutcome::default();
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_ATTEMPTS {
         sockets.truncate(before);
         outcome = socket.dump(table, scope.states, buffer, |payload| {
             sockets.push(SocketSample::from(rows.read(table.protocol, payload)?));
@@ -176,14 +176,13 @@ fn read_table(
             break;
         }
     }
-    let place = place(entered, table);
-    let table: Box<str> = place.into();
+    let table: Box<str> = describe(entered, table).into();
     let mut lose = |cause, count| losses.extend(Loss::counted(Source::SockDiag, cause, count));
     if outcome.interrupted {
-        lose(LossCause::DumpInterrupted { table: table.clone(), attempts: ATTEMPTS }, 1);
+        lose(LossCause::DumpInterrupted { table: table.clone(), attempts: MAX_ATTEMPTS }, 1);
     }
     if outcome.overran {
-        lose(LossCause::DumpOverrun { table: table.clone(), attempts: ATTEMPTS }, 1);
+        lose(LossCause::DumpOverrun { table: table.clone(), attempts: MAX_ATTEMPTS }, 1);
     }
     if let Some(malformed) = outcome.last_refusal {
         let last = malformed.to_string().into();
@@ -193,10 +192,10 @@ fn read_table(
 }
 
 fn unreadable(entered: &Tables, table: Table, cause: &io::Error) -> Loss {
-    let place = place(entered, table);
+    let table = describe(entered, table).into();
     let number = cause.raw_os_error().map(Errno::from_raw_os_error);
     let cause = LossCause::TableUnreadable {
-        table: place.into(),
+        table,
         error: cause.to_string().into(),
         needs_modules: number == Some(Errno::NOENT),
     };
@@ -204,7 +203,7 @@ fn unreadable(entered: &Tables, table: Table, cause: &io::Error) -> Loss {
 }
 
 /// "TCP over IPv4 in network namespace blue".
-fn place(entered: &Tables, table: Table) -> String {
+fn describe(entered: &Tables, table: Table) -> String {
     let netns = &entered.netns;
     match &netns.label {
         Some(label) if !netns.is_own => {

@@ -1,35 +1,32 @@
-//! When the MPTCP tables of a namespace are worth reading.
-//!
-//! The one idea: a dump of them walks a hash table as large as the machine's memory suggests, to
-//! find nothing almost everywhere. Where neither they nor the TCP table showed MPTCP, they are read
-//! now and then only.
+//! Decides when the MPTCP tables of a namespace are read. A dump of them iterates over a hash table sized by the
+//! machine's memory, and almost everywhere finds nothing. So while neither they nor the TCP table show MPTCP, they
+//! are only read now and then.
 
 use conns_core::model::SocketSample;
 
-/// So many looks the tables may rest. The TCP table shows subflows by themselves, but to
-/// `CAP_NET_ADMIN` only; without it an MPTCP connection may be seen so many looks late, its
-/// subflows at once.
-const LOOKS_RESTED: u8 = 9;
+/// Samples for which the tables may be skipped. The TCP table shows subflows at once, but only to `CAP_NET_ADMIN`;
+/// without it an MPTCP connection may appear this many samples late.
+const MAX_SKIPPED_SAMPLES: u8 = 9;
 
 /// What is known of the MPTCP tables of one namespace.
 #[derive(Debug, Default)]
 pub(crate) struct MptcpTables {
-    /// Looks until they are read again; 0 is with the next.
-    rest: u8,
+    /// Samples left to skip.
+    skips: u8,
 }
 
 impl MptcpTables {
-    /// Whether they need not be read, given the rows read so far in this look.
-    pub(crate) fn may_rest(&self, rows: &[SocketSample]) -> bool {
-        self.rest > 0 && !rows.iter().any(|row| row.is_mptcp())
+    /// Whether the tables may be skipped, given the rows of this sample so far.
+    pub(crate) fn may_skip(&self, rows: &[SocketSample]) -> bool {
+        self.skips > 0 && !rows.iter().any(|row| row.is_mptcp())
     }
 
-    /// Told all rows of a look.
-    pub(crate) fn looked(&mut self, rows: &[SocketSample]) {
+    /// Takes note of all rows of a sample.
+    pub(crate) fn observe(&mut self, rows: &[SocketSample]) {
         let is_in_use = rows.iter().any(|row| row.is_mptcp());
-        self.rest = match self.rest {
+        self.skips = match self.skips {
             _ if is_in_use => 0,
-            0 => LOOKS_RESTED,
+            0 => MAX_SKIPPED_SAMPLES,
             left => left - 1,
         };
     }

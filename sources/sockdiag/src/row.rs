@@ -1,11 +1,10 @@
-//! One row: `struct inet_diag_msg` and its attributes (`linux/inet_diag.h`) become a [`Socket`].
-//!
-//! The one idea: the fixed 72 bytes must be there, everything after is read by length.
+//! Converts a row, `struct inet_diag_msg` and its attributes (`linux/inet_diag.h`), to a [`Socket`]. The fixed 72
+//! bytes are required; the attributes are read by length.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use conns_contract::cookie::of_shared_cookie;
 use conns_core::model::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, DctcpState, Endpoint, Family, Known,
     MptcpState, Netns, Protocol, Queues, Socket, SocketId, SocketMemory, Source, State, TcpInfo,
@@ -34,28 +33,20 @@ const INET_DIAG_CGROUP_ID: u16 = 21;
 /// Nested in `INET_DIAG_ULP_INFO`: the name.
 const INET_ULP_INFO_NAME: u16 = 1;
 
-/// `idiag_ext`: asks for every attribute that has a bit there but `INET_DIAG_MEMINFO`, all of which
-/// is in `INET_DIAG_SKMEMINFO` too.
-pub(crate) const WANTED_EXTENSIONS: u8 = 0xfe;
+/// `idiag_ext`: all attributes that have a bit there, except `INET_DIAG_MEMINFO`, which `INET_DIAG_SKMEMINFO`
+/// contains.
+pub(crate) const REQUESTED_EXTENSIONS: u8 = 0xfe;
 
-/// Turns rows of one namespace into sockets.
+/// Converts rows of one namespace.
 #[derive(Debug)]
 pub struct RowReader {
     netns: Arc<Netns>,
-    /// Names of algorithms and upper layers seen, each kept once.
+    /// Cached names of algorithms and upper layers.
     names: Vec<Arc<str>>,
 }
 
-/// Tells apart the connections of an MPTCP listener, which all have its cookie (see [`SocketId`]).
-/// Keys are fixed, so a connection keeps its number.
-fn digest(cookie: u64, local: Endpoint, remote: Endpoint) -> u64 {
-    let mut digest = DefaultHasher::new();
-    (cookie, local, remote).hash(&mut digest);
-    digest.finish()
-}
-
-/// Most names kept apart; the kernel has about twenty algorithms. Others are still read, not kept.
-const NAMES_KEPT: usize = 64;
+/// Most cached names; the kernel has about twenty algorithms. Further names are read but not cached.
+const MAX_NAMES: usize = 64;
 
 impl RowReader {
     /// A reader of rows of `netns`.
@@ -93,34 +84,34 @@ impl RowReader {
             other => return Err(Malformed::Family(other)),
         };
         let state = match State::from_kernel(state).ok_or(Malformed::State(state))? {
-            // Asked for bound sockets, the kernel answers with the state they are in: closed. No
-            // other closed TCP socket is in its tables.
+            // The kernel reports bound sockets in their state, closed. No other closed TCP sockets are in its
+            // tables.
             State::Close if protocol != Protocol::Udp => State::BoundInactive,
             state => state,
         };
         let local = Endpoint { address: local, port: be16(4) };
         let remote = Endpoint { address: remote, port: be16(6) };
-        let says = Source::SockDiag;
+        let source = Source::SockDiag;
         let cookie = u64::from(ne32(44)) | u64::from(ne32(48)) << 32;
         let remote = (!remote.is_unspecified()).then_some(remote);
         let cookie = match remote {
-            Some(remote) if protocol == Protocol::Mptcp => digest(cookie, local, remote),
+            // All connections of an MPTCP listener have its cookie (see [`SocketId`]).
+            Some(remote) if protocol == Protocol::Mptcp => of_shared_cookie(cookie, local, remote),
             _ => cookie,
         };
         let (rqueue, wqueue, inode) = (ne32(56), ne32(60), u64::from(ne32(68)));
         let listens = state == State::Listen;
-        // The kernel keeps a stub of a handshake, and of a closed connection nobody holds, which may
-        // still be in FIN-WAIT-2. Of a stub it tells the ends and the timer; the rest it sets to zero
-        // (`inet_req_diag_fill`, `inet_twsk_diag_fill` in net/ipv4).
-        let is_stub = matches!(state, State::SynReceived | State::TimeWait)
+        // Request and TIME-WAIT minisocks, the latter also in FIN-WAIT-2. The kernel fills in their endpoints and timer
+        // and sets the rest to zero (`inet_req_diag_fill`, `inet_twsk_diag_fill` in net/ipv4).
+        let is_minisock = matches!(state, State::SynReceived | State::TimeWait)
             || TimerKind::from_kernel(timer) == Some(TimerKind::TimeWait);
-        let carries_data = state.carries_data() && !is_stub;
+        let carries_data = state.carries_data() && !is_minisock;
         let is_tcp_stream = protocol == Protocol::Tcp && carries_data;
         let is_full_socket = carries_data || listens || state == State::BoundInactive;
-        let not_told = Unknown::KernelDoesNotTell;
+        let unknown = Unknown::KernelDoesNotTell;
         Ok(Socket {
             id: SocketId { netns: self.netns.inode, cookie },
-            source: says,
+            source,
             netns: Arc::clone(&self.netns),
             protocol,
             family,
@@ -128,37 +119,38 @@ impl RowReader {
             local,
             remote,
             interface: ne32(40),
-            inode: if inode == 0 { Known::NotApplicable } else { Known::Value(inode, says) },
-            uid: if is_stub { Known::NotApplicable } else { Known::Value(ne32(64), says) },
+            inode: if inode == 0 { Known::NotApplicable } else { Known::Value(inode, source) },
+            uid: if is_minisock { Known::NotApplicable } else { Known::Value(ne32(64), source) },
             queues: if carries_data {
-                Known::Value(Queues { receive_bytes: rqueue, send_bytes: wqueue }, says)
+                Known::Value(Queues { receive_bytes: rqueue, send_bytes: wqueue }, source)
             } else {
                 Known::NotApplicable
             },
             accept_queue: if listens {
-                Known::Value(AcceptQueue { length: rqueue, limit: wqueue }, says)
+                Known::Value(AcceptQueue { length: rqueue, limit: wqueue }, source)
             } else {
                 Known::NotApplicable
             },
             timer: match TimerKind::from_kernel(timer) {
                 None => Known::NotApplicable,
-                Some(kind) => Known::Value(Timer { kind, expires_ms: ne32(52), retransmits }, says),
+                Some(kind) => {
+                    Known::Value(Timer { kind, expires_ms: ne32(52), retransmits }, source)
+                }
             },
-            memory: missing(is_full_socket, not_told),
-            congestion: missing(is_tcp_stream, not_told),
-            tos: missing(is_full_socket, not_told),
+            memory: missing(is_full_socket, unknown),
+            congestion: missing(is_tcp_stream, unknown),
+            tos: missing(is_full_socket, unknown),
             mark: missing(is_full_socket, Unknown::NotPrivileged),
-            cgroup_id: missing(is_full_socket, not_told),
-            shutdown: missing(carries_data, not_told),
+            cgroup_id: missing(is_full_socket, unknown),
+            shutdown: missing(carries_data, unknown),
             upper_layer: Known::NotApplicable,
-            tcp: missing(is_tcp_stream, not_told),
-            mptcp: missing(protocol == Protocol::Mptcp && carries_data, not_told),
-            udp: missing(protocol == Protocol::Udp, not_told),
+            tcp: missing(is_tcp_stream, unknown),
+            mptcp: missing(protocol == Protocol::Mptcp && carries_data, unknown),
+            udp: missing(protocol == Protocol::Udp, unknown),
         })
     }
 
-    /// Takes over every attribute that applies to the socket; an attribute the kernel did not send
-    /// stays unknown.
+    /// Fills in the attributes that apply to the socket; what the kernel did not send stays unknown.
     fn attributes(&mut self, socket: &mut Socket, bytes: &[u8]) {
         let mut algorithm = None;
         let mut detail = CongestionDetail::None;
@@ -185,7 +177,7 @@ impl RowReader {
                     );
                 }
                 INET_DIAG_ULP_INFO => {
-                    let name = attributes_of(payload, INET_ULP_INFO_NAME).and_then(text);
+                    let name = attribute(payload, INET_ULP_INFO_NAME).and_then(text);
                     if let Some(name) = name {
                         socket.upper_layer = Known::Value(self.name(name), Source::SockDiag);
                     }
@@ -204,7 +196,7 @@ impl RowReader {
             return Arc::clone(known);
         }
         let new: Arc<str> = name.into();
-        if self.names.len() < NAMES_KEPT {
+        if self.names.len() < MAX_NAMES {
             self.names.push(Arc::clone(&new));
         }
         new
@@ -216,14 +208,14 @@ fn missing<T>(applies: bool, why: Unknown) -> Known<T> {
     if applies { Known::Unknown(why) } else { Known::NotApplicable }
 }
 
-/// Sets a value that applies and that the kernel told; what does not apply stays so.
+/// Sets a value, if it applies and the kernel sent it.
 fn fill<T>(known: &mut Known<T>, value: Option<T>) {
     if let (Known::Unknown(_), Some(value)) = (&*known, value) {
         *known = Known::Value(value, Source::SockDiag);
     }
 }
 
-/// `N` bytes of the fixed part from `at`; the callers' places are within its 72 bytes.
+/// `N` bytes of the fixed part from `at`, which is within its 72 bytes.
 fn part<const N: usize>(bytes: &[u8; ROW_BYTES], at: usize) -> [u8; N] {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
 }
@@ -247,11 +239,11 @@ fn text(bytes: &[u8]) -> Option<&str> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
 }
 
-fn attributes_of(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
-    attributes(bytes).find(|(kind, _)| *kind == wanted).map(|(_, payload)| payload)
+fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    attributes(bytes).find(|(found, _)| *found == kind).map(|(_, payload)| payload)
 }
 
-/// `SK_MEMINFO_*` of `linux/sock_diag.h`, in their order there.
+/// `SK_MEMINFO_*` of `linux/sock_diag.h`, in order.
 fn memory(bytes: &[u8]) -> Option<SocketMemory> {
     let at = |index: usize| u32_at(bytes, index * 4);
     Some(SocketMemory {

@@ -1,5 +1,5 @@
-//! The netlink envelope: messages within a datagram, attributes within a message (RFC 3549,
-//! `linux/netlink.h`). Purely bytes in, slices out; nothing here trusts a length it was given.
+//! The netlink format: messages in a datagram, attributes in a message (RFC 3549, `linux/netlink.h`). Lengths in the
+//! input are never trusted.
 
 /// Bytes of `struct nlmsghdr`.
 const HEADER_BYTES: usize = 16;
@@ -10,17 +10,17 @@ const ALIGNMENT: usize = 4;
 /// `NLA_TYPE_MASK`: the upper two bits of an attribute's type are flags.
 const ATTRIBUTE_TYPE_MASK: u16 = 0x3fff;
 
-/// `NLMSG_ERROR`: the kernel refuses or acknowledges.
+/// `NLMSG_ERROR`: an error or an acknowledgement.
 pub const NLMSG_ERROR: u16 = 2;
 /// `NLMSG_DONE`: end of a dump.
 pub const NLMSG_DONE: u16 = 3;
-/// `NLM_F_DUMP_INTR`: the table changed under the dump.
+/// `NLM_F_DUMP_INTR`: the table changed during the dump.
 pub const NLM_F_DUMP_INTR: u16 = 0x10;
 
 /// Bytes that break the netlink format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// A message header gives a length that cannot be.
+    /// The length in a message header is impossible.
     #[error("message of {claimed} bytes where {available} are left")]
     MessageLength {
         /// `nlmsg_len`.
@@ -40,7 +40,7 @@ pub enum Malformed {
         /// Bytes in the row.
         available: usize,
     },
-    /// An address family that was not asked for.
+    /// An address family that was not requested.
     #[error("row of address family {0}, neither AF_INET nor AF_INET6")]
     Family(u8),
     /// A state `tcp_states.h` does not have.
@@ -55,7 +55,7 @@ pub struct Message<'a> {
     pub kind: u16,
     /// `nlmsg_flags`.
     pub flags: u16,
-    /// `nlmsg_seq`, as in the request it answers.
+    /// `nlmsg_seq`, equal to that of the request.
     pub sequence: u32,
     /// What follows the header.
     pub payload: &'a [u8],
@@ -109,8 +109,8 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-/// The attributes in `bytes`: type and payload. Stops where the format breaks: what stood before
-/// is good, and an attribute that is missing is unknown anyway.
+/// The attributes in `bytes`: type and payload. Ends at the first malformed one: attributes that are missing are
+/// unknown anyway.
 #[must_use]
 pub fn attributes(bytes: &[u8]) -> Attributes<'_> {
     Attributes { rest: bytes }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_follow_each_other_at_aligned_places() {
+    fn messages_follow_each_other_at_aligned_offsets() {
         let datagram = [message(20, b"abc"), message(NLMSG_DONE, &[0; 4])].concat();
         let all: Vec<_> = messages(&datagram).map(Result::unwrap).collect();
         assert_eq!(all.len(), 2);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_cannot_be_ends_the_datagram_with_an_error() {
+    fn an_impossible_length_ends_the_datagram_with_an_error() {
         for claimed in [0_u32, 15, 21, u32::MAX] {
             let mut datagram = message(20, b"abcd");
             datagram[..4].copy_from_slice(&claimed.to_ne_bytes());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_stop_where_a_length_breaks() {
+    fn attributes_end_at_an_impossible_length() {
         let mut bytes = vec![5, 0, 8, 0, 3, 0, 0, 0];
         bytes.extend([200, 0, 9, 0, 1]);
         let all: Vec<_> = attributes(&bytes).collect();

@@ -1,4 +1,4 @@
-//! Rows as kernels really send them, from `corpus/sockdiag`: whole, cut, lengthened and damaged.
+//! Recorded rows from `corpus/sockdiag`: complete, cut, lengthened and damaged.
 
 #![allow(
     clippy::expect_used,
@@ -57,13 +57,13 @@ fn every_recorded_message_is_read() {
 }
 
 #[test]
-fn a_file_named_after_a_state_holds_only_that_state() {
+fn a_file_named_after_a_state_contains_only_that_state() {
     let mut seen = HashSet::new();
     for state in State::ALL {
         let name = match state {
             State::Established => "established",
             State::SynReceived => "syn-recv",
-            // Asked for sockets that are bound and no more, the kernel says they are closed.
+            // The kernel reports bound sockets as closed.
             State::BoundInactive | State::Close => continue,
             other => &other.name().to_ascii_lowercase(),
         };
@@ -93,7 +93,7 @@ fn listeners_have_the_backlog_they_were_given() {
 }
 
 #[test]
-fn congestion_control_is_told_with_its_state() {
+fn congestion_control_has_its_state() {
     let bbr = one("tcp-established", |s| s.remote.is_some_and(|end| end.port == 8010));
     let congestion = bbr.congestion.value().unwrap();
     let CongestionDetail::Bbr(state) = congestion.detail else { panic!("{congestion:?}") };
@@ -152,30 +152,33 @@ fn a_handshake_without_answer_has_its_retransmissions() {
     assert_eq!(half_open.timer.get().map(|timer| timer.kind), Some(TimerKind::Retransmit));
 }
 
-/// The kernel writes zero where a stub has nothing, which is neither root nor an empty queue.
+/// The kernel writes zero for what a minisock does not have; that is neither root nor an empty queue.
 #[test]
-fn what_a_stub_cannot_have_does_not_apply() {
-    let is_stub = |s: &Socket| s.timer.get().is_some_and(|t| t.kind == TimerKind::TimeWait);
+fn fields_that_a_minisock_lacks_do_not_apply() {
+    let is_minisock = |s: &Socket| s.timer.get().is_some_and(|t| t.kind == TimerKind::TimeWait);
     let half_closed = in_file("tcp-fin-wait-2");
-    assert_eq!(half_closed.iter().filter(|s| is_stub(s)).count(), 1);
-    let whole = half_closed.iter().find(|s| !is_stub(s)).unwrap();
+    assert_eq!(half_closed.iter().filter(|s| is_minisock(s)).count(), 1);
+    let whole = half_closed.iter().find(|s| !is_minisock(s)).unwrap();
     assert_eq!(whole.uid.get(), Some(1000));
     assert!(whole.tcp.value().is_some());
-    let mut stubs: Vec<Socket> = half_closed.into_iter().filter(is_stub).collect();
-    stubs.extend(in_file("tcp-time-wait"));
-    stubs.extend(in_file("tcp-syn-recv"));
-    for stub in &stubs {
-        assert_eq!(stub.uid, Known::NotApplicable, "{stub:?}");
-        assert_eq!((stub.inode, stub.mark), (Known::NotApplicable, Known::NotApplicable));
-        assert_eq!((stub.queues, stub.memory), (Known::NotApplicable, Known::NotApplicable));
-        assert_eq!(stub.tcp, Known::NotApplicable);
-        assert!(stub.id.cookie != 0 && stub.remote.is_some());
+    let mut minisocks: Vec<Socket> = half_closed.into_iter().filter(is_minisock).collect();
+    minisocks.extend(in_file("tcp-time-wait"));
+    minisocks.extend(in_file("tcp-syn-recv"));
+    for minisock in &minisocks {
+        assert_eq!(minisock.uid, Known::NotApplicable, "{minisock:?}");
+        assert_eq!((minisock.inode, minisock.mark), (Known::NotApplicable, Known::NotApplicable));
+        assert_eq!(
+            (minisock.queues, minisock.memory),
+            (Known::NotApplicable, Known::NotApplicable)
+        );
+        assert_eq!(minisock.tcp, Known::NotApplicable);
+        assert!(minisock.id.cookie != 0 && minisock.remote.is_some());
     }
-    assert!(stubs.len() >= 4);
+    assert!(minisocks.len() >= 4);
 }
 
 #[test]
-fn the_peers_end_counts_as_a_byte_that_waits() {
+fn the_fin_of_the_peer_counts_as_an_unread_byte() {
     for socket in in_file("tcp-close-wait") {
         let queues = Some(Queues { receive_bytes: 1, send_bytes: 0 });
         assert_eq!(socket.queues.get(), queues);
@@ -204,7 +207,7 @@ fn multipath_connections_count_their_payload() {
         assert!(state.token.is_some_and(|token| token != 0));
         let listener = one(file, |s| s.state == State::Listen);
         assert_eq!(listener.mptcp, Known::NotApplicable);
-        // The subflow is a TCP connection of its own, and says what it is part of.
+        // The subflow is a TCP connection of its own, with the upper layer mptcp.
         let subflow = one("tcp-established", |s| {
             s.remote.is_some_and(|end| end.port == port) && s.upper_layer.value().is_some()
         });
@@ -213,7 +216,7 @@ fn multipath_connections_count_their_payload() {
 }
 
 #[test]
-fn a_row_cut_anywhere_tells_less_but_nothing_else() {
+fn a_cut_row_has_fewer_fields_but_no_other_values() {
     for recorded in all() {
         for payload in payloads(&recorded.datagram) {
             let whole = read(recorded.protocol, payload).unwrap();
@@ -231,12 +234,12 @@ fn a_row_cut_anywhere_tells_less_but_nothing_else() {
     }
 }
 
-/// The fixed part is the same, and of the rest what is known is the same.
+/// The fixed part is equal, and so is what is known of the rest.
 fn assert_is_less(cut: &Socket, whole: &Socket) {
     fn same<T: PartialEq + std::fmt::Debug>(cut: &Known<T>, whole: &Known<T>) {
         match cut {
             Known::Unknown(_) => {}
-            // An upper layer that is not told of is none.
+            // A missing upper layer means none.
             Known::NotApplicable => {}
             Known::Value(..) => assert_eq!(cut, whole),
         }
@@ -261,7 +264,7 @@ fn assert_is_less(cut: &Socket, whole: &Socket) {
 }
 
 #[test]
-fn an_older_kernels_shorter_answer_tells_the_fields_within_it() {
+fn a_shorter_tcp_info_has_the_fields_within_it() {
     let (payload, info) = tcp_row();
     let whole = TcpInfo::new(&info);
     for length in 0..=info.len() {
@@ -274,7 +277,7 @@ fn an_older_kernels_shorter_answer_tells_the_fields_within_it() {
             assert!(value.is_none() || value == (field.read)(&whole), "{} at {length}", field.name);
             known += usize::from(value.is_some());
         }
-        // One byte is in no field, then every field in its turn.
+        // A single byte has no field; then every field in turn.
         assert!(known <= length && (known > 0 || length < 2), "{known} fields in {length} bytes");
         assert_eq!(
             known == TCP_INFO_FIELDS.len(),
@@ -285,7 +288,7 @@ fn an_older_kernels_shorter_answer_tells_the_fields_within_it() {
 }
 
 #[test]
-fn a_newer_kernels_longer_answer_tells_the_same() {
+fn a_longer_tcp_info_has_the_same_fields() {
     for recorded in all() {
         for payload in payloads(&recorded.datagram) {
             let plain = format!("{:?}", read(recorded.protocol, payload).unwrap());
@@ -304,7 +307,7 @@ fn a_newer_kernels_longer_answer_tells_the_same() {
     }
 }
 
-/// An established TCP row of the longest `tcp_info` there is, and that `tcp_info`.
+/// An established TCP row with the longest `tcp_info`, and that `tcp_info`.
 fn tcp_row() -> (Vec<u8>, Vec<u8>) {
     let rows = all().into_iter().filter(|file| file.name.starts_with("tcp-established-"));
     let infos = rows.flat_map(|file| {
@@ -320,11 +323,11 @@ fn tcp_row() -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn what_is_made_of_recorded_rows_has_its_values_and_sentences() {
+fn connections_of_recorded_rows_have_values_and_sentences() {
     let mut connections = Vec::new();
     for recorded in all() {
         let sockets = sockets(recorded.protocol, &recorded.datagram);
-        connections.extend(look_at(sockets));
+        connections.extend(read_all(sockets));
     }
     assert!(connections.len() > 100);
     let opened = |port: u16, direction| {
@@ -340,14 +343,14 @@ fn what_is_made_of_recorded_rows_has_its_values_and_sentences() {
     }
 }
 
-/// Found by the fuzz target: counters no kernel sends, but a sum of which must not break.
+/// Found by the fuzz target: counters whose sum overflows.
 #[test]
-fn what_once_broke_is_read() {
+fn inputs_that_once_crashed_are_read() {
     let found = recorded::found();
     assert!(!found.is_empty());
     for datagram in found {
         for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Mptcp] {
-            look_at(sockets(protocol, &datagram));
+            read_all(sockets(protocol, &datagram));
         }
     }
 }
@@ -356,8 +359,8 @@ fn sockets(protocol: Protocol, datagram: &[u8]) -> Vec<SocketSample> {
     payloads(datagram).filter_map(|row| read(protocol, row).ok()).map(SocketSample::from).collect()
 }
 
-/// Folds them as a watching `conns` does, twice, and reads everything a surface may read.
-fn look_at(sockets: Vec<SocketSample>) -> Vec<Connection> {
+/// Folds them twice into a tracker, and reads everything that a surface may read.
+fn read_all(sockets: Vec<SocketSample>) -> Vec<Connection> {
     let observation = |sockets, monotonic_us| {
         let at = Moment { monotonic_us, wall_us: 0 };
         Observation::new(Source::SockDiag, at).with_sockets(sockets)
@@ -379,7 +382,7 @@ fn look_at(sockets: Vec<SocketSample>) -> Vec<Connection> {
     connections
 }
 
-/// What may happen to a datagram.
+/// A change of a datagram.
 #[derive(Debug, Clone)]
 enum Damage {
     Set(usize, u8),
@@ -434,7 +437,7 @@ proptest! {
             damage.apply(&mut datagram);
         }
         for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Mptcp] {
-            look_at(sockets(protocol, &datagram));
+            read_all(sockets(protocol, &datagram));
         }
     }
 }

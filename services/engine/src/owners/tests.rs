@@ -44,7 +44,7 @@ impl Stage {
         held.set(|held| {
             held.changes = Some(1);
             held.told.tasks = vec![task(10, "server")];
-            held.told.held = vec![hold(0, 1, 3)];
+            held.told.entries = vec![hold(0, 1, 3)];
         });
         Self { owners: Owners::default(), sources, table, held, read, procfs }
     }
@@ -84,7 +84,7 @@ fn nothing_is_walked_until_a_change_is_told_and_the_answer_stays_the_very_same()
     assert_eq!(stage.walks(), 2);
     stage.held.set(|held| {
         held.changes = Some(3);
-        held.told.held.push(hold(0, 1, 9));
+        held.told.entries.push(hold(0, 1, 9));
     });
     assert_eq!(stage.look(51).entries.len(), 2);
     assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (3, 0));
@@ -112,7 +112,7 @@ fn what_was_not_told_is_found_by_the_reconciliation_and_counted() {
     stage.look(0);
     stage.held.set(|held| {
         held.told.tasks.push(task(11, "worker"));
-        held.told.held = vec![hold(0, 1, 5), hold(1, 1, 3)];
+        held.told.entries = vec![hold(0, 1, 5), hold(1, 1, 3)];
     });
     assert_eq!(stage.look(59).entries.len(), 1);
     assert_eq!(stage.look(60).entries.len(), 2);
@@ -129,7 +129,7 @@ fn what_was_told_is_no_correction_however_late_it_is_looked_for() {
     stage.look(0);
     stage.held.set(|held| {
         held.changes = Some(2);
-        held.told.held = Vec::new();
+        held.told.entries = Vec::new();
     });
     assert_eq!(stage.look(500).entries, []);
     assert_eq!(stage.owners.reconciliation_differences(), 0);
@@ -146,7 +146,7 @@ fn without_word_of_changes_it_is_walked_for_new_sockets_and_once_in_a_while() {
     stage.show(vec![socket(1), socket(2)]);
     stage.look(29);
     assert_eq!(stage.walks(), 2);
-    stage.held.set(|held| held.told.held = Vec::new());
+    stage.held.set(|held| held.told.entries = Vec::new());
     assert_eq!(stage.look(59).entries, []);
     assert_eq!((stage.walks(), stage.owners.reconciliation_differences()), (3, 0));
 }

@@ -43,7 +43,7 @@ const UNSHARE: Need = Need::Program("unshare", "util-linux");
 struct Every;
 
 impl InodeFilter for Every {
-    fn wants(&self, _: u64) -> bool {
+    fn contains(&self, _: u64) -> bool {
         true
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use conns_contract::{DescriptorSource, EventSource, Scope};
 use conns_core::model::Moment;
-use conns_ebpf::{Opened, Wanted};
+use conns_ebpf::{Features, Opened};
 
 use crate::stage::{Case, Need, shrunk};
 
@@ -16,7 +16,7 @@ pub(crate) const TESTS: &[Case] = &[Case(
     programs,
 )];
 
-const ALL: Wanted = Wanted { tables: false, watch: true, descriptors: true, events: true };
+const ALL: Features = Features { tables: false, sampling: true, descriptors: true, events: true };
 
 fn programs() -> Result<()> {
     let Opened { tables, descriptors, events, abilities } = conns_ebpf::open(ALL);

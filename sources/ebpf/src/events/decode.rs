@@ -1,4 +1,4 @@
-//! What an event of the programs means.
+//! Interprets events of the programs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +9,14 @@ use conns_core::model::{
 };
 use foldhash::fast::RandomState;
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use zerocopy::FromBytes;
 
+use crate::layout::{
+    EVENT_ACCEPTED, EVENT_CLOSED, EVENT_FAILED, EVENT_OPENED, Event, FLAG_FIN_RECEIVED,
+    FLAG_INBOUND, FLAG_LOCAL_FIRST, FLAG_ORPHAN, FLAG_OUTBOUND, FLAG_REMOTE_FIRST,
+    FLAG_RST_RECEIVED, SocketHeader, TcpRow, text,
+};
 use crate::row::{RowReader, value};
-use crate::wire::{Bytes, EVENT_BYTES, Ends, LONG_EVENT_BYTES, SHORT_EVENT_BYTES};
-
-/// `enum event_flags` of `bpf/shared.h`.
-const OUTBOUND: u8 = 1;
-const INBOUND: u8 = 2;
-const LOCAL_FIRST: u8 = 4;
-const REMOTE_FIRST: u8 = 8;
-const RST_RECEIVED: u8 = 16;
-const FIN_RECEIVED: u8 = 32;
-const ORPHAN: u8 = 64;
 
 // errno.h
 const ENETUNREACH: u16 = 101;
@@ -28,26 +24,18 @@ const ETIMEDOUT: u16 = 110;
 const ECONNREFUSED: u16 = 111;
 const EHOSTUNREACH: u16 = 113;
 
-/// Most processes shared between events, about 200 bytes each; beyond, all are forgotten.
-const PROCESSES_KEPT: usize = 4096;
+/// Most cached processes, about 200 bytes each; beyond, the cache is cleared.
+const MAX_PROCESSES: usize = 4096;
 
-/// Reads events.
+/// Decodes events; shares equal processes between them.
 pub(crate) struct Decoder {
     rows: RowReader,
     processes: HashMap<(u32, u64, [u8; 16]), Arc<Process>, RandomState>,
     now: Moment,
-    /// The kernel's clock at `now`.
+    /// `CLOCK_MONOTONIC` at `now`.
     kernel_now_ns: u64,
-    /// When the machine was started.
+    /// The wall clock at boot.
     boot_wall_us: i64,
-}
-
-/// `struct event`, and what of it is asked more than once.
-#[derive(Clone, Copy)]
-pub(super) struct Told {
-    pub(super) flags: u8,
-    pub(super) last_state: Option<State>,
-    pub(super) error: u16,
 }
 
 impl Decoder {
@@ -61,56 +49,54 @@ impl Decoder {
         }
     }
 
-    /// The events that follow are read at `now`.
+    /// Sets the time at which the following events are read.
     pub(crate) fn begin(&mut self, now: Moment) {
         self.now = now;
         self.kernel_now_ns = ns(clock_gettime(ClockId::Monotonic));
         let since_boot = ns(clock_gettime(ClockId::Boottime)) / 1000;
-        // Found once: every process keeps the start it was given first.
+        // Computed once, so that a process always has the same start time.
         if self.boot_wall_us == 0 {
             self.boot_wall_us = now.wall_us.saturating_sub_unsigned(since_boot);
         }
     }
 
-    /// One event; `None` if it is of a kind this version does not know.
+    /// Decodes one event; `None` if it is cut, or of a kind that this version does not know.
     pub(crate) fn read(&mut self, record: &[u8]) -> Option<LifecycleEvent> {
-        let b = Bytes(record);
-        let kind = match b.u8(64) {
-            1 => EventKind::Opened,
-            2 => EventKind::Accepted,
-            3 => EventKind::Closed,
-            4 => EventKind::Failed,
+        let (event, rest) = Event::ref_from_prefix(record).ok()?;
+        let kind = match event.kind {
+            EVENT_OPENED => EventKind::Opened,
+            EVENT_ACCEPTED => EventKind::Accepted,
+            EVENT_CLOSED => EventKind::Closed,
+            EVENT_FAILED => EventKind::Failed,
             _ => return None,
         };
-        let told =
-            Told { flags: b.u8(65), last_state: State::from_kernel(b.u8(66)), error: b.u16(68) };
         let socket = if kind == EventKind::Closed {
-            let row = record.get(EVENT_BYTES..LONG_EVENT_BYTES)?;
-            self.rows.closed(row)?
+            self.rows.closed(rest.get(..size_of::<TcpRow>())?)?
         } else {
-            let ends = Ends(Bytes(record.get(EVENT_BYTES..SHORT_EVENT_BYTES)?));
-            let mut socket = SocketSample::from(self.rows.ends(ends)?);
+            let (header, _) = SocketHeader::ref_from_prefix(rest).ok()?;
+            let mut socket = SocketSample::from(self.rows.header(header)?);
             if kind == EventKind::Failed {
                 socket.state = State::Close;
             }
             socket
         };
-        let at = self.moment(b.u64(0));
+        let at = self.moment(event.at_ns.get());
         Some(LifecycleEvent {
             at,
             kind,
             socket,
-            direction: direction(told.flags),
-            opened: self.opened(b, kind, told.flags),
+            direction: direction(event.flags),
+            opened: self.opened(event, kind),
             closed: match kind {
-                EventKind::Closed | EventKind::Failed => value(self.closed(b, at, kind, told)),
+                EventKind::Closed | EventKind::Failed => value(self.closed(event, at, kind)),
                 EventKind::Opened | EventKind::Accepted => Known::NotApplicable,
             },
         })
     }
 
-    fn opened(&mut self, b: Bytes<'_>, kind: EventKind, flags: u8) -> Known<Arc<Opened>> {
-        let (connect, opened, accepted) = (b.u64(8), b.u64(16), b.u64(24));
+    fn opened(&mut self, event: &Event, kind: EventKind) -> Known<Arc<Opened>> {
+        let [connect, opened, accepted] =
+            [event.connect_ns, event.opened_ns, event.accepted_ns].map(|ns| ns.get());
         let began = if opened == 0 { connect } else { opened };
         if began == 0 {
             return Known::Unknown(Unknown::BeganBefore);
@@ -120,8 +106,8 @@ impl Decoder {
             let us = span.map(|ns| ns / 1000);
             Known::from_option(us, Source::Ebpf, Unknown::NothingMeasured)
         };
-        let is_inbound = flags & INBOUND != 0;
-        let by = self.process(b);
+        let is_inbound = event.flags & FLAG_INBOUND != 0;
+        let by = self.process(event);
         value(Arc::new(Opened {
             at: self.moment(began),
             handshake_us: match is_inbound {
@@ -137,56 +123,48 @@ impl Decoder {
         }))
     }
 
-    fn closed(&self, b: Bytes<'_>, at: Moment, kind: EventKind, told: Told) -> Closed {
+    fn closed(&self, event: &Event, at: Moment, kind: EventKind) -> Closed {
         let began = match kind {
-            EventKind::Failed => b.u64(8),
-            _ => b.u64(16),
+            EventKind::Failed => event.connect_ns.get(),
+            _ => event.opened_ns.get(),
         };
-        let lived = b.u64(0).checked_sub(began).filter(|_| began > 0).map(|ns| ns / 1000);
-        let how = if kind == EventKind::Failed { how_failed(told) } else { how_closed(told) };
+        let lived_ns = event.at_ns.get().checked_sub(began).filter(|_| began > 0);
+        let lived = lived_ns.map(|ns| ns / 1000);
+        let how = if kind == EventKind::Failed { how_failed(event) } else { how_closed(event) };
         Closed {
             at,
             duration_us: Known::from_option(lived, Source::Ebpf, Unknown::BeganBefore),
             how,
-            first_closer: first_closer(told, how),
-            fin_received: told.flags & FIN_RECEIVED != 0,
+            first_closer: first_closer(event, how),
+            fin_received: event.flags & FLAG_FIN_RECEIVED != 0,
         }
     }
 
-    /// The process the event names; `None` if it names none.
-    fn process(&mut self, b: Bytes<'_>) -> Option<Arc<Process>> {
-        let (pid, uid, started) = (b.u32(40), b.u32(44), b.u64(32));
+    /// The process of the event, if it has one.
+    fn process(&mut self, event: &Event) -> Option<Arc<Process>> {
+        let (pid, uid, started) = (event.pid.get(), event.uid.get(), event.started_boot_ns.get());
         if pid == 0 {
             return None;
         }
-        let (name, end) = b.text::<16>(48);
-        let key = (pid, started, name);
+        let key = (pid, started, event.name);
         if let Some(known) = self.processes.get(&key) {
             return Some(Arc::clone(known));
         }
-        let untold = Unknown::SourceCannotTell;
+        let name = String::from_utf8_lossy(text(&event.name));
         let started_us = i64::try_from(started / 1000).unwrap_or(i64::MAX);
         let new = Arc::new(Process {
-            pid,
-            name: String::from_utf8_lossy(name.get(..end)?).into(),
-            executable: Known::Unknown(untold),
-            command_line: Known::Unknown(untold),
             uid: value(uid),
-            user: Known::Unknown(untold),
             started_wall_us: value(self.boot_wall_us.saturating_add(started_us)),
-            parent_pid: Known::Unknown(untold),
-            cgroup: Known::Unknown(untold),
-            container_id: Known::Unknown(untold),
-            systemd_unit: Known::Unknown(untold),
+            ..Process::bare(pid, name, Unknown::SourceCannotTell)
         });
-        if self.processes.len() >= PROCESSES_KEPT {
+        if self.processes.len() >= MAX_PROCESSES {
             self.processes.clear();
         }
         self.processes.insert(key, Arc::clone(&new));
         Some(new)
     }
 
-    /// A moment of the kernel's monotonic clock by the clocks of `now`.
+    /// Converts `CLOCK_MONOTONIC` by the clocks of `now`.
     fn moment(&self, kernel_ns: u64) -> Moment {
         let ago_us = self.kernel_now_ns.saturating_sub(kernel_ns) / 1000;
         Moment {
@@ -202,7 +180,7 @@ fn ns(time: Timespec) -> u64 {
 }
 
 fn direction(flags: u8) -> Known<Direction> {
-    match (flags & OUTBOUND != 0, flags & INBOUND != 0) {
+    match (flags & FLAG_OUTBOUND != 0, flags & FLAG_INBOUND != 0) {
         (true, _) => value(Direction::Outbound),
         (false, true) => value(Direction::Inbound),
         (false, false) => Known::Unknown(Unknown::BeganBefore),
@@ -210,9 +188,9 @@ fn direction(flags: u8) -> Known<Direction> {
 }
 
 /// Why `connect` failed.
-pub(super) fn how_failed(told: Told) -> CloseReason {
-    match told.error {
-        _ if told.flags & RST_RECEIVED != 0 => CloseReason::Refused,
+fn how_failed(event: &Event) -> CloseReason {
+    match event.error.get() {
+        _ if event.flags & FLAG_RST_RECEIVED != 0 => CloseReason::Refused,
         0 => CloseReason::GivenUp,
         ECONNREFUSED => CloseReason::Refused,
         other => by_error(other),
@@ -227,38 +205,40 @@ fn by_error(error: u16) -> CloseReason {
     }
 }
 
-/// How a connection that was there ended.
-pub(super) fn how_closed(told: Told) -> CloseReason {
-    let fin_received = told.flags & FIN_RECEIVED != 0;
-    match (told.error, told.last_state) {
-        _ if told.flags & RST_RECEIVED != 0 => CloseReason::ResetReceived,
+/// Why an established connection was closed.
+fn how_closed(event: &Event) -> CloseReason {
+    let fin_received = event.flags & FLAG_FIN_RECEIVED != 0;
+    match (event.error.get(), State::from_kernel(event.last_state)) {
+        _ if event.flags & FLAG_RST_RECEIVED != 0 => CloseReason::ResetReceived,
         (error @ (ETIMEDOUT | EHOSTUNREACH | ENETUNREACH), _) => by_error(error),
         (_, Some(State::LastAck | State::Closing | State::TimeWait)) => CloseReason::Fin,
-        // Our FIN is out and theirs is in; or nobody holds the socket any more, and a stub waits
-        // in its place for theirs (`tcp_time_wait`).
-        (0, Some(State::FinWait2)) if fin_received || told.flags & ORPHAN != 0 => CloseReason::Fin,
+        // Both FINs were exchanged; or the socket is an orphan, and a minisock waits for the peer's FIN in its
+        // place (`tcp_time_wait`).
+        (0, Some(State::FinWait2)) if fin_received || event.flags & FLAG_ORPHAN != 0 => {
+            CloseReason::Fin
+        }
         (0, Some(State::FinWait1)) if fin_received => CloseReason::Fin,
-        // From any other state a socket is closed at once only by aborting: unread data at `close`,
-        // `SO_LINGER` of 0, data after `close`, or an administrator.
+        // Other states lead to CLOSE only by an abort: unread data at `close`, `SO_LINGER` of 0, data received after
+        // `close`, or `ss --kill`.
         _ => CloseReason::ResetSent,
     }
 }
 
-/// Who closed first.
-pub(super) fn first_closer(told: Told, how: CloseReason) -> Known<Closer> {
-    let said = match (told.flags & LOCAL_FIRST != 0, told.flags & REMOTE_FIRST != 0) {
+/// Which side closed first.
+fn first_closer(event: &Event, how: CloseReason) -> Known<Closer> {
+    let seen = match (event.flags & FLAG_LOCAL_FIRST != 0, event.flags & FLAG_REMOTE_FIRST != 0) {
         (true, true) => Some(Closer::Both),
         (true, false) => Some(Closer::Local),
         (false, true) => Some(Closer::Remote),
         (false, false) => None,
     };
-    value(said.unwrap_or(match (how, told.last_state) {
+    value(seen.unwrap_or(match (how, State::from_kernel(event.last_state)) {
         (CloseReason::ResetReceived | CloseReason::Refused, _) => Closer::Remote,
         (CloseReason::TimedOut | CloseReason::Unreachable | CloseReason::Error(_), _) => {
             Closer::Neither
         }
         (CloseReason::ResetSent | CloseReason::GivenUp, _) => Closer::Local,
-        // It was closing before it was watched; the last state still tells.
+        // It was closing before the programs were attached; infer it from the last state.
         (CloseReason::Fin, Some(State::LastAck | State::CloseWait)) => Closer::Remote,
         (CloseReason::Fin, Some(State::Closing)) => Closer::Both,
         (CloseReason::Fin, _) => Closer::Local,

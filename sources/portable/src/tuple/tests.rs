@@ -7,12 +7,11 @@ use netsock::{family::AddressFamilyFlags, iter_sockets, protocol::ProtocolFlags}
 
 use super::*;
 
-/// A row as the crate tells it. Some of its fields exist on Linux only, so a row of the running
-/// system is taken, once, and changed.
-fn told(what: ProtocolSocketInfo, pids: &[u32]) -> SocketInfo {
+/// A row of the crate. Some of its fields exist on Linux only, so it is a modified row of the running system.
+fn row(what: ProtocolSocketInfo, pids: &[u32]) -> SocketInfo {
     static REAL: OnceLock<SocketInfo> = OnceLock::new();
     let real = REAL.get_or_init(|| {
-        let _held = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let _socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut rows = iter_sockets(AddressFamilyFlags::IPV4, ProtocolFlags::UDP).unwrap();
         rows.next().unwrap().unwrap()
     });
@@ -40,23 +39,23 @@ fn sockets(rows: &[SocketInfo]) -> Vec<(Socket, Vec<u32>)> {
         tuples.add(row).unwrap();
     }
     let netns = Arc::new(Netns::only());
-    let (sockets, holds) = tuples.into_sockets(&netns, States::all());
-    assert!(sockets.iter().zip(&holds).all(|(socket, hold)| socket.id == hold.0));
-    sockets.into_iter().zip(holds.into_iter().map(|hold| hold.1.into_iter().collect())).collect()
+    let (sockets, owners) = tuples.into_sockets(&netns, States::all());
+    assert!(sockets.iter().zip(&owners).all(|(socket, owner)| socket.id == owner.0));
+    sockets.into_iter().zip(owners.into_iter().map(|owner| owner.1.into_iter().collect())).collect()
 }
 
 #[test]
-fn rows_of_one_tuple_are_one_socket_with_all_holders() {
+fn rows_of_one_tuple_are_one_socket_with_all_owners() {
     let what = || tcp("10.0.0.1:80", "10.0.0.2:5000", TcpState::Established);
-    let found = sockets(&[told(what(), &[7]), told(what(), &[9, 7]), told(what(), &[])]);
+    let found = sockets(&[row(what(), &[7]), row(what(), &[9, 7]), row(what(), &[])]);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].1, [7, 9]);
 }
 
 #[test]
 fn a_listener_is_not_hidden_by_a_bound_socket_beside_it() {
-    let bound = told(tcp("10.0.0.1:80", "0.0.0.0:0", TcpState::Closed), &[1]);
-    let listener = told(tcp("10.0.0.1:80", "0.0.0.0:0", TcpState::Listen), &[2]);
+    let bound = row(tcp("10.0.0.1:80", "0.0.0.0:0", TcpState::Closed), &[1]);
+    let listener = row(tcp("10.0.0.1:80", "0.0.0.0:0", TcpState::Listen), &[2]);
     for rows in [[bound.clone(), listener.clone()], [listener, bound]] {
         let found = sockets(&rows);
         assert_eq!((found.len(), found[0].0.state), (1, State::Listen));
@@ -64,31 +63,31 @@ fn a_listener_is_not_hidden_by_a_bound_socket_beside_it() {
 }
 
 #[test]
-fn a_listener_has_no_peer_whatever_the_system_left_there() {
-    let found = sockets(&[told(tcp("0.0.0.0:80", "0.0.0.0:51234", TcpState::Listen), &[1])]);
+fn a_listener_has_no_peer_even_if_the_row_has_one() {
+    let found = sockets(&[row(tcp("0.0.0.0:80", "0.0.0.0:51234", TcpState::Listen), &[1])]);
     assert_eq!(found[0].0.remote, None);
 }
 
 #[test]
-fn pid_zero_and_unbound_sockets_are_not_told() {
+fn pid_zero_and_unbound_sockets_are_dropped() {
     let unbound = ProtocolSocketInfo::Udp(UdpSocketInfo {
         local_addr: Ipv6Addr::UNSPECIFIED.into(),
         local_port: 0,
     });
     let past = tcp("10.0.0.1:80", "10.0.0.2:5000", TcpState::TimeWait);
-    let found = sockets(&[told(unbound, &[5]), told(past, &[0])]);
+    let found = sockets(&[row(unbound, &[5]), row(past, &[0])]);
     assert_eq!((found.len(), found[0].1.as_slice()), (1, &[][..]));
 }
 
 #[test]
-fn an_unknown_state_is_refused_not_guessed() {
-    let row = told(tcp("10.0.0.1:80", "10.0.0.2:5000", TcpState::Unknown), &[1]);
+fn an_unknown_state_is_refused() {
+    let row = self::row(tcp("10.0.0.1:80", "10.0.0.2:5000", TcpState::Unknown), &[1]);
     assert_eq!(Tuples::default().add(&row), None);
 }
 
 #[test]
-fn compatible_addresses_are_mended_to_mapped_ones() {
-    for (told, meant) in [
+fn compatible_addresses_become_mapped_ones() {
+    for (reported, expected) in [
         ("::127.0.0.1", "::ffff:127.0.0.1"),
         ("::", "::"),
         ("::1", "::1"),
@@ -96,13 +95,17 @@ fn compatible_addresses_are_mended_to_mapped_ones() {
         ("fe80::1", "fe80::1"),
         ("10.0.0.1", "10.0.0.1"),
     ] {
-        assert_eq!(mapped(told.parse().unwrap()), meant.parse::<IpAddr>().unwrap(), "{told}");
+        assert_eq!(
+            mapped(reported.parse().unwrap()),
+            expected.parse::<IpAddr>().unwrap(),
+            "{reported}"
+        );
     }
 }
 
 #[test]
-fn what_the_source_cannot_tell_is_unknown_never_zero() {
-    let row = told(tcp("10.0.0.1:80", "10.0.0.2:5000", TcpState::Established), &[1]);
+fn values_that_the_source_does_not_report_are_unknown_not_zero() {
+    let row = self::row(tcp("10.0.0.1:80", "10.0.0.2:5000", TcpState::Established), &[1]);
     let (socket, _) = sockets(&[row]).remove(0);
     let unknown = Unknown::SourceCannotTell;
     assert_eq!(socket.queues, Known::Unknown(unknown));

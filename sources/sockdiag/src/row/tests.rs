@@ -1,4 +1,4 @@
-//! Rows as kernels send them: recorded ones from the corpus, shortened and lengthened ones.
+//! Rows made by hand: complete, shortened and lengthened.
 
 use super::*;
 
@@ -58,7 +58,7 @@ fn attributes_are_read_by_length() {
         reader.read(Protocol::Tcp, &with_attribute(row(), INET_DIAG_SKMEMINFO, &eight)).unwrap();
     let memory = socket.memory.get().unwrap();
     assert_eq!((memory.send_limit_bytes, memory.backlog_bytes, memory.drops), (4, 8, None));
-    // Seven of the eight every kernel sends: then nothing is known, rather than some of it zero.
+    // Seven of the eight that every kernel sends: unknown, not partly zero.
     let socket = reader
         .read(Protocol::Tcp, &with_attribute(row(), INET_DIAG_SKMEMINFO, &eight[..28]))
         .unwrap();
@@ -90,7 +90,7 @@ fn a_listener_has_an_accept_queue_and_no_data_queues() {
 }
 
 #[test]
-fn nonsense_is_refused_by_name() {
+fn invalid_rows_are_refused_with_the_reason() {
     let mut reader = RowReader::new(netns());
     let short = &row()[..71];
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The datagrams of `corpus/sockdiag`. A corpus that is not there fails every test that asks for it.
+//! The datagrams of `corpus/sockdiag`. A missing corpus fails every test.
 
 use std::fs;
 use std::path::Path;
@@ -8,18 +8,18 @@ use conns_core::model::{Netns, Protocol, Socket};
 use conns_sockdiag::RowReader;
 use conns_sockdiag::wire::{Malformed, messages};
 
-/// The recording that tests ask for figures.
+/// The recording that tests take figures from.
 pub(crate) const FIGURES_OF: &str = "linux-6.18";
 const ROW_KINDS: [u16; 2] = [20, 18];
 
-/// What one recv(2) returned.
+/// A datagram that one recv(2) returned.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
     /// The folder: the kernel that sent it.
     pub(crate) kernel: String,
     /// The file.
     pub(crate) name: String,
-    /// What was asked for, as the file's name says.
+    /// The protocol, from the file's name.
     pub(crate) protocol: Protocol,
     pub(crate) datagram: Vec<u8>,
 }
@@ -43,7 +43,7 @@ pub(crate) fn all() -> Vec<Recorded> {
     files
 }
 
-/// Datagrams the fuzz target found something with.
+/// Datagrams that once failed the fuzz target.
 pub(crate) fn found() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/found/netlink");
     let read = |name: &String| fs::read(folder.join(name)).expect("a file of the corpus");
@@ -59,7 +59,7 @@ fn entries(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The rows in a datagram, as far as its envelope is sound.
+/// The rows in a datagram, up to the first malformed message.
 pub(crate) fn payloads(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
     messages(datagram).flatten().filter(|m| ROW_KINDS.contains(&m.kind)).map(|m| m.payload)
 }
@@ -85,9 +85,9 @@ pub(crate) fn in_file(name: &str) -> Vec<Socket> {
     rows
 }
 
-/// The one socket there that is wanted.
-pub(crate) fn one(name: &str, wanted: impl Fn(&Socket) -> bool) -> Socket {
-    let mut found: Vec<Socket> = in_file(name).into_iter().filter(wanted).collect();
+/// The only socket that matches.
+pub(crate) fn one(name: &str, condition: impl Fn(&Socket) -> bool) -> Socket {
+    let mut found: Vec<Socket> = in_file(name).into_iter().filter(condition).collect();
     assert_eq!(found.len(), 1, "in {name}: {found:?}");
     found.remove(0)
 }

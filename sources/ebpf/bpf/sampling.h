@@ -1,0 +1,205 @@
+/* Samples the sockets of all network namespaces without entering any: each socket gets a storage entry when it is
+ * created, and a pass over the storage map emits a full row only for sockets that changed since the last pass.
+ * Storage entries are freed with their sockets, so nothing needs cleaning. */
+#pragma once
+#include "flows.h"
+#include "storage.h"
+
+/* Records of a pass: a cookie alone (8 bytes) for an unchanged socket, a row for a changed one. */
+struct {
+	__uint(type, MAP_RINGBUF);
+	__uint(max_entries, 4 * 1024 * 1024);
+} samples SEC(".maps");
+
+/* By enum counter; user space adds up the CPUs. */
+struct {
+	__uint(type, MAP_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, u32);
+	__type(value, u64);
+} counters SEC(".maps");
+
+INLINE void increment(u32 counter)
+{
+	u64 *count = map_lookup(&counters, &counter);
+	if (count)
+		(*count)++;
+}
+
+/* Creates the storage entry of a socket. */
+INLINE void track(void *sk)
+{
+	if (!sk_storage_get(&storage, sk, 0, STORAGE_CREATE))
+		increment(COUNT_NO_MEMORY);
+}
+
+/* Track the existing sockets of the namespace that the iterator was opened in. */
+SEC("iter/tcp")
+int track_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	if (!common)
+		return 0;
+	struct tcp_sock *tp = to_tcp_sock(common);
+	if (tp)
+		track(tp);
+	return 0;
+}
+
+SEC("iter/udp")
+int track_udp(struct bpf_iter__udp *ctx)
+{
+	if (ctx->udp_sk)
+		track(ctx->udp_sk);
+	return 0;
+}
+
+/* Bound sockets that neither listen nor connect are in no table an iterator shows, only behind descriptors. */
+SEC("iter/task_file")
+int track_descriptors(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	if (!file)
+		return 0;
+	struct sock *sk = sock_of(file);
+	if (sk && (sk->sk_protocol == IPPROTO_TCP || sk->sk_protocol == IPPROTO_UDP))
+		track(sk);
+	return 0;
+}
+
+/* A TCP socket is tracked when it listens, connects, or comes from a listener. */
+INLINE bool starts_tracking(int after)
+{
+	return after == TCP_LISTEN || after == TCP_SYN_SENT || after == TCP_ESTABLISHED;
+}
+
+INLINE bool may_leave_time_wait(int before, int after)
+{
+	return after == TCP_CLOSE && before != TCP_SYN_SENT && before != TCP_LISTEN;
+}
+
+/* struct bpf_sock, include/uapi/linux/bpf.h: the context of cgroup/sock_create. */
+struct bpf_sock {
+	u32 bound_dev_if, family, type, protocol;
+};
+
+/* A new UDP socket, or a TCP socket that may be bound without listening or connecting. */
+SEC("cgroup/sock_create")
+int track_new(struct bpf_sock *sk)
+{
+	if (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_UDP)
+		track(sk);
+	return 1;
+}
+
+INLINE void emit_unchanged(struct sock *sk)
+{
+	u64 cookie = cookie_of(&sk->__sk_common);
+	if (ringbuf_output(&samples, &cookie, sizeof(cookie), NO_WAKEUP))
+		increment(COUNT_RING_FULL);
+}
+
+INLINE void emit_row(struct last_sample *last, const u32 *now, void *row, u32 size)
+{
+	last->is_valid = 0;
+	if (ringbuf_output(&samples, row, size, NO_WAKEUP)) {
+		increment(COUNT_RING_FULL);
+		return;
+	}
+	copy_words(last->words, now, SAMPLE_WORDS);
+	last->is_valid = 1;
+}
+
+/* Whether a socket is as it was emitted last. User space advances times by itself. */
+INLINE bool is_unchanged(const struct last_sample *last, const u32 *now)
+{
+	bool same = last->is_valid;
+#pragma unroll
+	for (u32 i = 0; i < SAMPLE_WORDS; i++)
+		same &= last->words[i] == now[i];
+	return same;
+}
+
+/* Each cache line that is read costs more than everything else here. So a number that only changes together with
+ * another one is not compared: retransmits change segs_out, and TCP counts drops in one place only. */
+INLINE void sample_tcp(struct sock *sk, struct last_sample *last, struct tcp_row *row)
+{
+	struct tcp_sock *tp = to_tcp_sock(sk);
+	if (!tp)
+		return;
+	const struct inet_connection_sock *icsk = &tp->inet_conn;
+	u8 state = sk->__sk_common.skc_state;
+	if (state == TCP_CLOSE && !sk->__sk_common.skc_num)
+		return;
+	if (state == TCP_LISTEN && icsk->icsk_accept_queue.qlen.counter > 0)
+		increment(COUNT_HANDSHAKES);
+	u8 pending = icsk->icsk_pending;
+	u32 now[SAMPLE_WORDS] = {
+		state | sk->sk_shutdown << 8 | pending << 16,
+		tp->segs_in,
+		tp->segs_out,
+		tp->copied_seq,
+		tp->write_seq,
+		tp->snd_una,
+		tp->rcv_nxt,
+		/* Only shown for listeners. */
+		state == TCP_LISTEN ? sk->sk_ack_backlog : 0,
+		sk->sk_drops.counter,
+		sk->sk_rcvbuf,
+		sk->sk_sndbuf,
+		inode_of(sk),
+	};
+	/* While data is in flight or probed for, timers run and measures change with them. */
+	if (!pending && !tp->packets_out && is_unchanged(last, now)) {
+		emit_unchanged(sk);
+		return;
+	}
+	fill_tcp_row(row, sk, tp);
+	emit_row(last, now, row, sizeof(*row));
+}
+
+INLINE void sample_udp(struct sock *sk, struct last_sample *last, struct row *row)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	if (!common->skc_num)
+		return;
+	struct flow *total = sk_storage_get(&flow_totals, sk, 0, 0);
+	u64 out = total ? total->bytes_out : 0, in = total ? total->bytes_in : 0;
+	u32 now[SAMPLE_WORDS] = {
+		common->skc_state | sk->sk_shutdown << 8 | common->skc_num << 16,
+		sk->sk_backlog.rmem_alloc.counter,
+		sk->sk_wmem_alloc.refs.counter,
+		drops_of(sk),
+		out,
+		in,
+		common->skc_dport,
+		common->skc_daddr ^ common->skc_v6_daddr.in6_u.u6_addr32[3],
+		common->skc_rcv_saddr ^ common->skc_v6_rcv_saddr.in6_u.u6_addr32[3],
+		sk->sk_rcvbuf,
+		sk->sk_sndbuf,
+		inode_of(sk),
+	};
+	if (is_unchanged(last, now)) {
+		emit_unchanged(sk);
+		return;
+	}
+	fill_udp_row(row, sk);
+	row->detail.udp.bytes_out = out;
+	row->detail.udp.bytes_in = in;
+	emit_row(last, now, row, sizeof(*row));
+}
+
+SEC("iter/bpf_sk_storage_map")
+int sample(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct socket_storage *stored = ctx->value;
+	struct tcp_row *row = scratch_row();
+	if (!sk || !stored || !row)
+		return 0;
+	if (sk->sk_protocol == IPPROTO_TCP)
+		sample_tcp(sk, &stored->sample, row);
+	else if (sk->sk_protocol == IPPROTO_UDP)
+		sample_udp(sk, &stored->sample, &row->row);
+	return 0;
+}

@@ -1,0 +1,67 @@
+/* The socket storage (BPF_MAP_TYPE_SK_STORAGE): the last sample of a socket and the lifecycle of its connection.
+ * Sampler and events share one entry, because allocating and freeing it is most of the cost of a short connection.
+ * With the kernel's own header an entry is 192 bytes; the words that a sample compares are in one cache line. */
+#pragma once
+#include "row.h"
+
+/* What this object is loaded for; set by the loader. */
+CONSTANT u32 SAMPLES_SOCKETS = 0;
+CONSTANT u32 EMITS_EVENTS = 0;
+
+/* The last sample that was emitted: one word changes whenever anything in the row changes, times excepted. */
+#define SAMPLE_WORDS 12
+struct last_sample {
+	u32 words[SAMPLE_WORDS];
+	u32 is_valid;
+};
+
+/* What is known of a TCP connection. */
+struct lifecycle {
+	u64 connect_ns;
+	u64 opened_ns;
+	u64 accepted_ns;
+	u64 started_boot_ns;
+	u32 pid;
+	u32 uid;
+	char name[16];
+	/* 1 from the handshake until a process uses the socket; several may race, one wins. */
+	u32 is_unused;
+	/* These three are written while the socket is locked. */
+	u8 flags; /* enum event_flags */
+	u8 rst_received;
+	u8 emitted_state; /* SYN_SENT, ESTABLISHED or CLOSE: the last one handled */
+	u8 pad;
+};
+
+struct socket_storage {
+	struct last_sample sample;
+	struct lifecycle lifecycle;
+};
+_Static_assert(sizeof(struct socket_storage) == 120, "struct socket_storage");
+
+struct {
+	__uint(type, MAP_SK_STORAGE);
+	__uint(map_flags, MAP_NO_PREALLOC);
+	__type(key, s32);
+	__type(value, struct socket_storage);
+} storage SEC(".maps");
+
+/* State of each CPU. */
+struct cpu_state {
+	struct sock *sk; /* socket of the last change that change_state_1 saw, until change_state_2 has seen it */
+	u32 change;
+	u32 records; /* written to the ring of events */
+};
+
+struct {
+	__uint(type, MAP_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_state);
+} cpu_states SEC(".maps");
+
+INLINE struct cpu_state *cpu_state(void)
+{
+	u32 zero = 0;
+	return map_lookup(&cpu_states, &zero);
+}

@@ -1,0 +1,256 @@
+//! Samples the sockets of all network namespaces without entering any. The programs of `bpf/sampling.h` emit full
+//! rows only for sockets that changed since the last sample; the rows of the others are cached here, and their
+//! times advanced.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::programs::{CgroupAttachMode, CgroupSock};
+use aya::{Btf, Ebpf};
+use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
+use conns_core::model::{Loss, LossCause, Moment, Netns, Observation, SocketSample, Source, State};
+use conns_namespaces::NamespaceSet;
+use foldhash::fast::RandomState;
+use zerocopy::FromBytes;
+
+use crate::call::open_iterator;
+use crate::flows::{Flows, Peers};
+use crate::iterate::RecordReader;
+use crate::layout::{COUNT_HANDSHAKES, COUNT_NO_MEMORY, COUNT_RING_FULL, COUNT_TIME_WAITS};
+use crate::object::{self, split, why_not_program};
+use crate::row::RowReader;
+use crate::shared_object::{self, SharedObject};
+use crate::tables::{add_peers, is_in_scope, unavailable};
+
+/// Most passes over the sockets in one sample. A pass ends early when the ring is full; 64 passes read half a million
+/// changed sockets, and the next sample reads the rest.
+const MAX_PASSES: u32 = 64;
+/// States of a TIME-WAIT minisock: until the peer's FIN arrives, it is in FIN-WAIT-2.
+const MINISOCK_STATES: [State; 2] = [State::TimeWait, State::FinWait2];
+
+/// The source of socket rows for repeated samples.
+pub struct SampledTables {
+    _programs: SharedObject,
+    pass: OwnedFd,
+    /// Keeps the map that the iterator reads.
+    _storage: MapData,
+    ring: RingBuf<MapData>,
+    counters: PerCpuArray<MapData, u64>,
+    reader: RecordReader,
+    rows: RowReader,
+    flows: Option<Flows>,
+    /// Whether sockets are tracked from their creation; if not, UDP and bound sockets are delegated.
+    tracks_new: bool,
+    /// By cookie.
+    cache: HashMap<u64, CachedRow, RandomState>,
+    passes: u32,
+    untracked: u64,
+    handshakes: u64,
+    time_waits: u64,
+    /// Whether there may be TIME-WAIT minisocks, which are delegated.
+    may_have_minisocks: bool,
+    delegated: Vec<Scope>,
+    /// Namespaces whose existing sockets could not be tracked.
+    permanent_losses: Vec<Loss>,
+}
+
+/// The last row of a socket.
+struct CachedRow {
+    row: SocketSample,
+    read_at: Moment,
+    /// The last pass that saw the socket.
+    pass: u32,
+}
+
+impl SampledTables {
+    /// Attaches the programs; also returns why there are no peers of UDP sockets, if there are none.
+    pub(crate) fn open(
+        shared: &SharedObject,
+        types: &Btf,
+    ) -> Result<(Self, Option<Box<str>>), Box<str>> {
+        let mut programs = shared_object::lock(shared);
+        let ring = object::map(&mut programs, "samples")?;
+        let counters = object::map(&mut programs, "counters")?;
+        let storage = object::iterated_map(&mut programs, "storage")?;
+        let tracks_new = attach_track_new(&mut programs).is_ok();
+        let (flows, no_flows) = split(Flows::open(&mut programs, types));
+        let target = "bpf_sk_storage_map";
+        let pass = object::iterator(&mut programs, "sample", target, types, Some(&storage))?;
+        // After the programs that track new sockets, so that none is missed in between.
+        let permanent_losses = track_existing(&mut programs, types)?;
+        let tables = Self {
+            _programs: Arc::clone(shared),
+            pass,
+            _storage: storage,
+            ring,
+            counters,
+            reader: RecordReader::new(),
+            rows: RowReader::new(),
+            flows,
+            tracks_new,
+            cache: HashMap::default(),
+            passes: 0,
+            untracked: 0,
+            handshakes: 0,
+            time_waits: 0,
+            may_have_minisocks: true,
+            delegated: Vec::new(),
+            permanent_losses,
+        };
+        Ok((tables, no_flows))
+    }
+
+    /// A counter of the programs, summed over CPUs.
+    fn count(&self, counter: u32) -> u64 {
+        self.counters.get(&counter, 0).map_or(0, |counts| counts.iter().sum())
+    }
+
+    /// Makes one pass over the tracked sockets; false if the ring was full.
+    fn pass(&mut self, now: Moment, peers: Option<&Peers>) -> io::Result<bool> {
+        let full_before = self.count(COUNT_RING_FULL);
+        self.passes = self.passes.wrapping_add(1);
+        let mut file = open_iterator(self.pass.as_fd())?;
+        // Reading the file runs the program, which writes to the ring.
+        self.reader.read(&mut file, |rest| Some(rest.len()))?;
+        while let Some(record) = self.ring.next() {
+            // Both kinds of records begin with the cookie.
+            let Ok((cookie, rest)) = u64::read_from_prefix(&record) else { continue };
+            if rest.is_empty() {
+                if let Some(cached) = self.cache.get_mut(&cookie) {
+                    cached.pass = self.passes;
+                }
+                continue;
+            }
+            if let Some(mut row) = self.rows.row(&record) {
+                add_peers(&mut row, &record, peers);
+                self.cache.insert(cookie, CachedRow { row, read_at: now, pass: self.passes });
+            }
+        }
+        Ok(self.count(COUNT_RING_FULL) == full_before)
+    }
+
+    /// Updates the cache; false if no pass was complete.
+    fn sample(&mut self, now: Moment) -> io::Result<bool> {
+        let peers = self.flows.as_ref().map(|flows| flows.read(&mut self.reader)).transpose()?;
+        for _ in 0..MAX_PASSES {
+            if self.pass(now, peers.as_ref())? {
+                let pass = self.passes;
+                self.cache.retain(|_, cached| cached.pass == pass);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Finds what another source has to read.
+    fn find_delegated(&mut self, scope: &Scope, sockets: &[SocketSample]) {
+        self.delegated.clear();
+        let mut others = Vec::new();
+        let handshakes = self.count(COUNT_HANDSHAKES);
+        if std::mem::replace(&mut self.handshakes, handshakes) != handshakes {
+            others.push(State::SynReceived);
+        }
+        // The kernel counts after the minisock is in its table, so one that the other source misses is counted later.
+        let time_waits = self.count(COUNT_TIME_WAITS);
+        self.may_have_minisocks |=
+            std::mem::replace(&mut self.time_waits, time_waits) != time_waits;
+        if self.may_have_minisocks {
+            others.extend(MINISOCK_STATES);
+        }
+        if !self.tracks_new {
+            others.push(State::BoundInactive);
+        }
+        others.retain(|state| scope.states.contains(*state));
+        let only = |tcp, udp, mptcp| Scope { tcp, udp, mptcp, ..scope.clone() };
+        if scope.tcp && !others.is_empty() {
+            let states = States::of(&others);
+            self.delegated.push(Scope { states, ..only(true, false, false) });
+        }
+        if scope.udp && !self.tracks_new {
+            self.delegated.push(only(false, true, false));
+        }
+        if scope.mptcp && sockets.iter().any(|socket| socket.is_subflow()) {
+            self.delegated.push(only(false, false, true));
+        }
+    }
+
+    fn losses(&mut self, is_whole: bool) -> Vec<Loss> {
+        let mut losses = self.permanent_losses.clone();
+        if !is_whole {
+            let cause = LossCause::ChangesRingFull { passes: MAX_PASSES };
+            losses.push(Loss::one(Source::Ebpf, cause));
+        }
+        let untracked = self.count(COUNT_NO_MEMORY);
+        let new = untracked.saturating_sub(std::mem::replace(&mut self.untracked, untracked));
+        losses.extend(Loss::counted(Source::Ebpf, LossCause::SocketsNotMarked, new));
+        losses
+    }
+}
+
+impl SocketSource for SampledTables {
+    fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
+        let is_whole =
+            self.sample(now).map_err(|cause| unavailable("sample the tracked sockets", cause))?;
+        let chosen = self.cache.values().filter(|cached| is_in_scope(scope, &cached.row));
+        let sockets: Vec<_> = chosen.map(|cached| cached.at(now)).collect();
+        self.find_delegated(scope, &sockets);
+        let losses = self.losses(is_whole);
+        Ok(Observation::new(Source::Ebpf, now).with_sockets(sockets).with_losses(losses))
+    }
+
+    fn delegated(&self) -> Vec<Scope> {
+        self.delegated.clone()
+    }
+
+    fn apply_delegated(&mut self, scope: &Scope, fallback: &Observation) {
+        let mut rows = fallback.rows().iter();
+        if scope.tcp && scope.states.contains(State::TimeWait) && fallback.losses.is_empty() {
+            self.may_have_minisocks = rows.any(|row| MINISOCK_STATES.contains(&row.state));
+        }
+    }
+}
+
+impl CachedRow {
+    /// The row at `now`: only times have changed since it was read.
+    fn at(&self, now: Moment) -> SocketSample {
+        let passed_ms = u32::try_from(now.since(self.read_at).as_millis()).unwrap_or(u32::MAX);
+        let mut row = self.row.clone();
+        row.advance(passed_ms);
+        row
+    }
+}
+
+/// Tracks sockets from their creation, in the root cgroup.
+fn attach_track_new(programs: &mut Ebpf) -> Result<(), Box<str>> {
+    let group = object::open_cgroup_root()?;
+    let program: &mut CgroupSock = object::program(programs, "track_new")?;
+    program.load().map_err(|error| why_not_program(&error))?;
+    program
+        .attach(&group, CgroupAttachMode::Single)
+        .map(drop)
+        .map_err(|error| why_not_program(&error))
+}
+
+/// Tracks existing sockets, in every namespace that can be entered; returns the others as losses.
+fn track_existing(programs: &mut Ebpf, types: &Btf) -> Result<Vec<Loss>, Box<str>> {
+    let failed = |error: &dyn Display| format!("cannot track the existing sockets: {error}");
+    let read = |link: &OwnedFd| {
+        let mut file = open_iterator(link.as_fd())?;
+        RecordReader::new().read(&mut file, |rest| Some(rest.len()))
+    };
+    let mut linked = |name, target| object::iterator(programs, name, target, types, None);
+    let descriptors = linked("track_descriptors", "task_file")?;
+    let links = [linked("track_tcp", "tcp")?, linked("track_udp", "udp")?];
+    read(&descriptors).map_err(|error| failed(&error))?;
+    let opener = move |netns: Arc<Netns>| links.iter().try_for_each(read).map(|()| netns);
+    let mut losses = Vec::new();
+    NamespaceSet::open(Source::Ebpf, Box::new(opener))
+        .map_err(|error| failed(&error))?
+        .refresh(&Namespaces::All, &mut losses)
+        .map_err(|error| failed(&error))?;
+    Ok(losses)
+}

@@ -1,0 +1,99 @@
+//! Every program loads, attaches and reads what this process does. Needs the right to load programs; without it, the
+//! test is listed as ignored.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test panics on failure")]
+
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+
+use conns_contract::{DescriptorSource, EventSource, Scope, SocketSource};
+use conns_core::model::{EventKind, Moment, Protocol, State};
+use conns_ebpf::{Features, Opened};
+use libtest_mimic::{Arguments, Failed, Trial, run};
+
+fn main() -> ExitCode {
+    let is_possible = conns_ebpf::are_possible();
+    let tests = [
+        ("an_iterator_reads_a_listener_of_this_process", tables as fn() -> Result<(), Failed>),
+        ("a_second_sample_still_has_an_unchanged_listener", sampling),
+        ("descriptors_name_this_process_as_an_owner", descriptors),
+        ("a_connection_is_opened_and_closed", events),
+    ];
+    let tests = tests
+        .into_iter()
+        .map(|(name, test)| Trial::test(name, test).with_ignored_flag(!is_possible))
+        .collect();
+    run(&Arguments::from_args(), tests).exit_code()
+}
+
+const NONE: Features =
+    Features { tables: false, sampling: false, descriptors: false, events: false };
+
+/// Fails if a feature is missing.
+fn open(features: Features) -> Opened {
+    let opened = conns_ebpf::open(features);
+    let missing: Vec<_> =
+        opened.abilities.iter().filter(|ability| ability.missing.is_some()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    opened
+}
+
+fn now() -> Moment {
+    Moment { monotonic_us: 1_000_000, wall_us: 1_700_000_000_000_000 }
+}
+
+fn has_listener(tables: &mut dyn SocketSource, port: u16) -> bool {
+    let observation = tables.observe(&Scope::everything(), now()).unwrap();
+    observation.rows().iter().any(|row| {
+        row.protocol == Protocol::Tcp && row.state == State::Listen && row.local.port == port
+    })
+}
+
+fn tables() -> Result<(), Failed> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut tables = open(Features { tables: true, ..NONE }).tables.unwrap();
+    assert!(has_listener(&mut *tables, listener.local_addr()?.port()));
+    Ok(())
+}
+
+fn sampling() -> Result<(), Failed> {
+    let before = TcpListener::bind("127.0.0.1:0")?;
+    let mut tables = open(Features { sampling: true, events: true, ..NONE }).tables.unwrap();
+    let after = TcpListener::bind("[::1]:0")?;
+    for listener in [&before, &after, &before, &after] {
+        assert!(has_listener(&mut *tables, listener.local_addr()?.port()));
+    }
+    let port = after.local_addr()?.port();
+    drop(after);
+    assert!(!has_listener(&mut *tables, port));
+    Ok(())
+}
+
+fn descriptors() -> Result<(), Failed> {
+    let _listener = TcpListener::bind("127.0.0.1:0")?;
+    let features = Features { sampling: true, descriptors: true, ..NONE };
+    let mut source = open(features).descriptors.unwrap();
+    let found = source.observe()?;
+    assert!(found.tasks.iter().any(|task| task.pid == std::process::id()));
+    assert!(source.changes().is_some());
+    Ok(())
+}
+
+fn events() -> Result<(), Failed> {
+    let mut events = open(Features { events: true, ..NONE }).events.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let client = TcpStream::connect(address)?;
+    let local = client.local_addr()?;
+    drop(client);
+    let observation = events.observe(now());
+    let kinds: Vec<_> = observation
+        .events()
+        .iter()
+        .filter(|event| event.socket.local.port == local.port())
+        .map(|event| event.kind)
+        .collect();
+    assert_eq!(kinds.first(), Some(&EventKind::Opened), "{kinds:?}");
+    Ok(())
+}
