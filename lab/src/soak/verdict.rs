@@ -22,7 +22,7 @@ const RESIDENT_MOST: u64 =
     STATE + ON_THEIR_WAY + BODIES + BUFFERS + STREAMS + SHELF + BEING_WRITTEN;
 /// The agent itself, with its state of ten thousand sockets and of those that closed lately.
 const STATE: u64 = 80 * MIB;
-/// `HELD_BYTES`, and one list of ten thousand rows beyond it, which may always be sent.
+/// `IN_FLIGHT_BYTES`, and one list of ten thousand rows beyond it, which may always be sent.
 const ON_THEIR_WAY: u64 = (64 + 24) * MIB;
 /// `BODIES_BYTES`.
 const BODIES: u64 = 32 * MIB;
