@@ -10,7 +10,7 @@ mod closed;
 mod cost;
 mod differences;
 mod ears;
-mod event_log;
+mod event_buffer;
 #[cfg(test)]
 #[path = "../tests/stage/fakes.rs"]
 mod fakes;

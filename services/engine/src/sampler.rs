@@ -11,11 +11,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conns_contract::{Scope, SourceError};
-use conns_core::model::{Cost, Event, Health, Loss, LossTotals, Moment, Snapshot, Update};
+use conns_core::model::{
+    Cost, Event, EventLog, Health, Loss, LossTotals, Moment, Snapshot, Update,
+};
 use tokio::sync::watch;
 
 use crate::closed::ClosedLog;
-use crate::event_log::EventLog;
+use crate::event_buffer::EventBuffer;
 use crate::{Clock, Engine, cost};
 
 /// Shortest time between two looks: below, looking would be most of what the machine does.
@@ -34,6 +36,7 @@ pub struct Sampler {
     clock: Clock,
     /// What the thread will be given.
     idle: Option<(Heart, watch::Sender<Arc<Update>>)>,
+    event_logs: watch::Receiver<Arc<EventLog>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -63,12 +66,17 @@ impl Sampler {
             interval_us: AtomicU64::new(micros(every)),
             stop: AtomicBool::new(false),
         });
+        let instance = fresh_instance();
+        let events = EventBuffer::new(instance);
+        let (event_sender, event_logs) = watch::channel(Arc::clone(events.published()));
         let mut heart = Heart {
             health: Health { started: first.at, samples: 1, ..Health::default() },
             closed: ClosedLog::since(first.sequence),
-            events: EventLog::default(),
+            events,
+            event_sender,
+            recent_events: Arc::default(),
             lost: LossTotals::default(),
-            instance: fresh_instance(),
+            instance,
             latest: first,
             reins: Arc::clone(&reins),
             engine,
@@ -76,7 +84,7 @@ impl Sampler {
         };
         heart.note(heard);
         let (publish, feed) = watch::channel(heart.update(Duration::ZERO));
-        Ok(Self { feed, reins, clock, idle: Some((heart, publish)), thread: None })
+        Ok(Self { feed, reins, clock, idle: Some((heart, publish)), event_logs, thread: None })
     }
 
     /// Starts the thread; the second look is made one interval later.
@@ -95,6 +103,13 @@ impl Sampler {
     #[must_use]
     pub fn feed(&self) -> watch::Receiver<Arc<Update>> {
         self.feed.clone()
+    }
+
+    /// The latest events. A new log is published at most 50 ms after the source reported an event,
+    /// at any sample interval and also while samples fail.
+    #[must_use]
+    pub fn events(&self) -> watch::Receiver<Arc<EventLog>> {
+        self.event_logs.clone()
     }
 
     /// The clock its snapshots are dated with.
@@ -132,7 +147,10 @@ struct Heart {
     instance: u64,
     latest: Arc<Snapshot>,
     closed: ClosedLog,
-    events: EventLog,
+    events: EventBuffer,
+    event_sender: watch::Sender<Arc<EventLog>>,
+    /// The events of the log published last, for updates.
+    recent_events: Arc<[Arc<Event>]>,
     /// What the source of events lost.
     lost: LossTotals,
     health: Health,
@@ -195,6 +213,22 @@ impl Heart {
     fn note(&mut self, (events, losses): (Vec<Arc<Event>>, Vec<Loss>)) {
         self.events.add(events);
         self.lost.add(losses);
+        self.publish_events();
+    }
+
+    /// Publishes the events if any are new.
+    fn publish_events(&mut self) {
+        let interval = Duration::from_micros(self.reins.interval_us.load(Ordering::Relaxed));
+        let losses = self.event_losses();
+        let now = self.engine.clock.now();
+        if let Some(log) = self.events.publish(now, interval * 2, &losses) {
+            self.event_sender.send_replace(log);
+        }
+    }
+
+    fn event_losses(&self) -> Vec<Loss> {
+        let of_source = self.lost.losses().chain(self.engine.coarse().cloned());
+        self.events.loss().into_iter().chain(of_source).collect()
     }
 
     fn look(&mut self, slip: Duration) -> Arc<Update> {
@@ -220,23 +254,30 @@ impl Heart {
     }
 
     fn update(&mut self, cpu: Duration) -> Arc<Update> {
+        self.publish_events();
+        let event_losses = self.event_losses();
+        let log = self.events.published();
+        let first = self.recent_events.first().map(|event| event.serial);
+        let last = self.recent_events.last().map(|event| event.serial);
+        if (first, last)
+            != (log.iter().next().map(|e| e.serial), log.iter().next_back().map(|e| e.serial))
+        {
+            self.recent_events = log.iter().cloned().collect();
+        }
         let Health { interval_us, abilities, reconciliation_differences, losses, cost, .. } =
             &mut self.health;
         *interval_us = self.reins.interval_us.load(Ordering::Relaxed);
         *abilities = self.engine.abilities();
         *reconciliation_differences = self.engine.reconciliation_differences();
-        let (events, events_complete_since) = self.events.publish();
-        let of_bounds = self.closed.loss().into_iter().chain(self.events.loss());
-        let of_events = self.lost.losses().chain(self.engine.coarse().cloned());
-        *losses = of_bounds.chain(of_events).collect();
+        *losses = self.closed.loss().into_iter().chain(event_losses).collect();
         *cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
         Arc::new(Update {
             instance: self.instance,
             snapshot: Arc::clone(&self.latest),
             closed: self.closed.shared(),
             closed_complete_since: self.closed.complete_since,
-            events,
-            events_complete_since,
+            events: Arc::clone(&self.recent_events),
+            events_complete_since: log.complete_since(),
             transfers: Arc::default(),
             files: Arc::default(),
             health: self.health.clone(),
