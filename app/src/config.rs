@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use conns_core::query::Filter;
 use conns_dialects::monero::Era;
-use conns_server::{Limits, Place, TokenHash, Wanted};
+use conns_server::{Limits, ListenAddress, ListenSpec, TokenHash};
 
 use crate::flags::SourceChoice;
 use crate::flags::serve::ServeFlags;
@@ -50,7 +50,7 @@ pub(crate) struct Config {
     /// Who to be once everything is open; `None` is for the program to choose.
     pub(crate) user: Option<UserName>,
     /// What is spoken where.
-    pub(crate) listen: Vec<Wanted>,
+    pub(crate) listen: Vec<ListenSpec>,
     /// Others may read without TLS and token.
     pub(crate) insecure: bool,
     /// Names accepted in `Host` besides addresses and `localhost`.
@@ -278,7 +278,7 @@ impl Config {
         }
         for (index, one) in self.listen.iter().enumerate() {
             // Port 0 is whichever is free, another one each time.
-            let is_any = matches!(&one.place, Place::Tcp(address) if address.port() == 0);
+            let is_any = matches!(&one.place, ListenAddress::Tcp(address) if address.port() == 0);
             let is_again = self.listen.iter().take(index).any(|other| other.place == one.place);
             if is_again && !is_any {
                 let what = format!("`listen` names {} twice", one.place);

@@ -17,8 +17,8 @@ use conns_core::track::Retention;
 use conns_engine::{Engine, Purpose, Sampler};
 use conns_privileges::{Confinement, Keep, becomes, shrink};
 use conns_server::{
-    About, Access, BindError, Gate, Listener, Place, Plan, Protocol, Refusals, runtime,
-    tls_from_files,
+    About, Access, AccessConfig, BindError, ListenAddress, Listener, Plan, Protocol, Refusals,
+    runtime, tls_from_files,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -76,7 +76,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     })
     .map_err(no_answer)?;
     let spoken = Spoken::new(&config).map_err(no_answer)?;
-    let gate = Arc::new(Gate::new(access));
+    let gate = Arc::new(AccessConfig::new(access));
     for (listener, wanted) in listeners.iter().zip(&config.listen) {
         eprintln!("conns: {} on {}", wanted.protocol, listener.shown());
     }
@@ -152,8 +152,8 @@ fn keep(flags: &ServeFlags, config: &Config) -> Keep {
 
 fn socket_folders(config: &Config) -> impl Iterator<Item = &Path> {
     config.listen.iter().filter_map(|wanted| match &wanted.place {
-        Place::Unix(path) => path.parent(),
-        Place::Tcp(_) => None,
+        ListenAddress::Unix(path) => path.parent(),
+        ListenAddress::Tcp(_) => None,
     })
 }
 
@@ -183,7 +183,7 @@ struct Running<'a> {
     flags: &'a ServeFlags,
     config: Config,
     sampler: Sampler,
-    gate: Arc<Gate>,
+    gate: Arc<AccessConfig>,
     spoken: Spoken,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use conns_core::query::Filter;
 use conns_dialects::monero::Era;
-use conns_server::{TokenHash, Wanted};
+use conns_server::{ListenSpec, TokenHash};
 
 use super::Value;
 use crate::flags::SourceChoice;
@@ -64,7 +64,7 @@ impl FromText for Filter {
     }
 }
 
-impl FromText for Wanted {
+impl FromText for ListenSpec {
     fn from_text(text: &str) -> Result<Self, String> {
         Self::from_str(text).map_err(|error| error.to_string())
     }

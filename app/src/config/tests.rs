@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use conns_core::query::Filter;
 use conns_dialects::monero::Era;
-use conns_server::{Limits, Wanted};
+use conns_server::{Limits, ListenSpec};
 
 use super::*;
 use crate::flags::serve::{ExplainFormat, ServeFlags};
@@ -41,7 +41,7 @@ fn refusal(result: Result<Config, ConfigErrors>) -> String {
     result.unwrap_err().to_string()
 }
 
-fn wanted(texts: &[&str]) -> Vec<Wanted> {
+fn wanted(texts: &[&str]) -> Vec<ListenSpec> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
@@ -154,7 +154,7 @@ fn every_kind_is_read_from_every_layer() {
         monero.login = "u:00112233445566778899AABBCCDDEEFF"
         limits.clients = 0x10
         limits.head_bytes = 16_384
-        limits.held_bytes = "2MiB"
+        limits.in_flight_bytes = "2MiB"
     "#;
     let env: Vec<(String, &str)> = [
         ("interval", "500ms"),
@@ -170,7 +170,7 @@ fn every_kind_is_read_from_every_layer() {
         ("monero.login", "u:00112233445566778899AABBCCDDEEFF"),
         ("limits.clients", "16"),
         ("limits.head_bytes", "16384"),
-        ("limits.held_bytes", "2 MiB"),
+        ("limits.in_flight_bytes", "2 MiB"),
     ]
     .map(|(key, value)| (Setting::of_key(key).unwrap().variable(), value))
     .to_vec();
@@ -190,7 +190,7 @@ fn every_kind_is_read_from_every_layer() {
         "--monero-login=u:00112233445566778899AABBCCDDEEFF",
         "--limits-clients=16",
         "--limits-head-bytes=16384",
-        "--limits-held-bytes=2MiB",
+        "--limits-in-flight-bytes=2MiB",
     ];
     for config in [file(text), layers("", &env, &[]), layers("", &[], &typed)] {
         let config = config.unwrap();
@@ -208,7 +208,7 @@ fn every_kind_is_read_from_every_layer() {
         assert_eq!((&*login.user, &*login.ha1), ("u", "00112233445566778899aabbccddeeff"));
         assert!(!format!("{login:?}").contains("aabb"));
         assert_eq!(config.limits.clients, 16);
-        assert_eq!((config.limits.head_bytes, config.limits.held_bytes), (16_384, 2 << 20));
+        assert_eq!((config.limits.head_bytes, config.limits.in_flight_bytes), (16_384, 2 << 20));
     }
 }
 
@@ -383,7 +383,7 @@ fn the_file_with_defaults_changes_nothing_and_neither_does_it_taken_up() {
 #[test]
 fn explain_tells_value_and_origin_and_no_secret() {
     let text = "[monero]\nlogin = 'u:00112233445566778899aabbccddeeff'\n";
-    let env = [("CONNS_LIMITS_HELD_BYTES", "3MiB")];
+    let env = [("CONNS_LIMITS_IN_FLIGHT_BYTES", "3MiB")];
     let config = layers(text, &env, &["--interval", "1500ms"]).unwrap();
     let table = explain(&config, ExplainFormat::Text);
     let line = |key: &str| {
@@ -395,8 +395,8 @@ fn explain_tells_value_and_origin_and_no_secret() {
     assert_eq!(line("window"), ["window", "\"5s\"", "default"]);
     assert_eq!(line("user"), ["user", "-", "default"]);
     assert_eq!(
-        line("limits.held_bytes"),
-        ["limits.held_bytes", "\"3MiB\"", "CONNS_LIMITS_HELD_BYTES"]
+        line("limits.in_flight_bytes"),
+        ["limits.in_flight_bytes", "\"3MiB\"", "CONNS_LIMITS_IN_FLIGHT_BYTES"]
     );
     let from_file = format!("{USUAL_FILE}:2");
     assert_eq!(line("monero.login"), ["monero.login", "\"u:…\"", &*from_file]);
@@ -411,7 +411,7 @@ fn explain_tells_value_and_origin_and_no_secret() {
         (&of("interval")["value"], &of("interval")["unit"]),
         (&1_500_000.into(), &"us".into())
     );
-    assert_eq!(of("limits.held_bytes")["value"], 3 << 20);
+    assert_eq!(of("limits.in_flight_bytes")["value"], 3 << 20);
     let login = serde_json::json!({ "layer": "file", "file": USUAL_FILE, "line": 2 });
     assert_eq!(of("monero.login")["from"], login);
     assert_eq!(of("user")["value"], serde_json::Value::Null);

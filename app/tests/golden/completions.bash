@@ -345,7 +345,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__config__subcmd__explain)
-            opts="-o -h --config --interval --window --source --follow-namespaces --user --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-held-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --output --agent --token-file --agent-ca --help"
+            opts="-o -h --config --interval --window --source --follow-namespaces --user --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --output --agent --token-file --agent-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -455,7 +455,7 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --limits-held-bytes)
+                --limits-in-flight-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -889,7 +889,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__serve)
-            opts="-h --config --interval --window --source --follow-namespaces --user --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-held-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --agent --token-file --agent-ca --help"
+            opts="-h --config --interval --window --source --follow-namespaces --user --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --agent --token-file --agent-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -999,7 +999,7 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --limits-held-bytes)
+                --limits-in-flight-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

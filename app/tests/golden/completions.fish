@@ -171,10 +171,10 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l metrics-top -d 'Ho
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients -d 'Clients connected at once [default: 3072]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients-per-listener -d 'Clients connected at once to one listener [default: 2560]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients-per-address -d 'Clients connected at once from one address (IPv6: one /64); loopback is not counted [default: 256]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-streams -d 'Streams of events at once [default: 256]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-streams -d 'Streams of events at once [default: 32]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-head-bytes -d 'Longest head of an HTTP request [default: 16KiB]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-bodies-bytes -d 'Request bodies and unfinished lines held at once, over all clients [default: 32MiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-held-bytes -d 'Answers on their way held at once, over all clients [default: 64MiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-in-flight-bytes -d 'Answers on their way held at once, over all clients [default: 64MiB]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-idle-time -d 'Longest time between two requests of an HTTP client [default: 75s]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-line-idle-time -d 'Longest time between two lines of a client that speaks in lines [default: 10m]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-head-time -d 'Longest time for the head of a request, or a TLS handshake [default: 10s]' -r
@@ -226,10 +226,10 @@ complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subc
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients -d 'Clients connected at once [default: 3072]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients-per-listener -d 'Clients connected at once to one listener [default: 2560]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients-per-address -d 'Clients connected at once from one address (IPv6: one /64); loopback is not counted [default: 256]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-streams -d 'Streams of events at once [default: 256]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-streams -d 'Streams of events at once [default: 32]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-head-bytes -d 'Longest head of an HTTP request [default: 16KiB]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-bodies-bytes -d 'Request bodies and unfinished lines held at once, over all clients [default: 32MiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-held-bytes -d 'Answers on their way held at once, over all clients [default: 64MiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-in-flight-bytes -d 'Answers on their way held at once, over all clients [default: 64MiB]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-idle-time -d 'Longest time between two requests of an HTTP client [default: 75s]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-line-idle-time -d 'Longest time between two lines of a client that speaks in lines [default: 10m]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-head-time -d 'Longest time for the head of a request, or a TLS handshake [default: 10s]' -r

@@ -227,7 +227,7 @@ _arguments "${_arguments_options[@]}" : \
 '--limits-streams=[Streams of events at once \[default\: 256\]]:N:_default' \
 '--limits-head-bytes=[Longest head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
 '--limits-bodies-bytes=[Request bodies and unfinished lines held at once, over all clients \[default\: 32MiB\]]:SIZE:_default' \
-'--limits-held-bytes=[Answers on their way held at once, over all clients \[default\: 64MiB\]]:SIZE:_default' \
+'--limits-in-flight-bytes=[Answers on their way held at once, over all clients \[default\: 64MiB\]]:SIZE:_default' \
 '--limits-idle-time=[Longest time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
 '--limits-line-idle-time=[Longest time between two lines of a client that speaks in lines \[default\: 10m\]]:TIME:_default' \
 '--limits-head-time=[Longest time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \
@@ -289,7 +289,7 @@ _arguments "${_arguments_options[@]}" : \
 '--limits-streams=[Streams of events at once \[default\: 256\]]:N:_default' \
 '--limits-head-bytes=[Longest head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
 '--limits-bodies-bytes=[Request bodies and unfinished lines held at once, over all clients \[default\: 32MiB\]]:SIZE:_default' \
-'--limits-held-bytes=[Answers on their way held at once, over all clients \[default\: 64MiB\]]:SIZE:_default' \
+'--limits-in-flight-bytes=[Answers on their way held at once, over all clients \[default\: 64MiB\]]:SIZE:_default' \
 '--limits-idle-time=[Longest time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
 '--limits-line-idle-time=[Longest time between two lines of a client that speaks in lines \[default\: 10m\]]:TIME:_default' \
 '--limits-head-time=[Longest time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \

@@ -1,9 +1,17 @@
-//! What a surface may ask.
+//! The contract of an agent, which a local machine and a remote agent both implement: updates at the
+//! sample rate, events on a channel of their own, and abilities. Everything else a command needs is a
+//! function over these.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_core::model::{Ability, Connection, Event, Loss, Snapshot};
+use conns_core::model::{Ability, Connection, Event, Loss, Snapshot, Update};
+
+/// [`next_update`] asks again after this long without an update.
+const UPDATE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Most batches that [`kept_events`] reads: an agent that always has more is read to here.
+const MAX_BATCHES: usize = 64;
 
 /// Which connections a list is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,68 +67,158 @@ impl Default for Ask {
     }
 }
 
-/// Why a question has no answer.
+/// Why an agent does not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The machine cannot be read.
     #[error("{0}")]
     Unavailable(String),
-    /// The question names something that is not there.
+    /// The query names something that does not exist.
     #[error("{0}")]
     NotThere(String),
 }
 
-/// What happened.
+/// How updates are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pace {
+    /// Time between two samples. A remote agent samples at its own interval.
+    pub interval: Duration,
+    /// The first update comes when the machine was observed for this long, and its verdicts are
+    /// about it. Zero is at once.
+    pub span: Duration,
+}
+
+impl Pace {
+    /// Every update, from the first sample on.
+    #[must_use]
+    pub fn every(interval: Duration) -> Self {
+        Self { interval, span: Duration::ZERO }
+    }
+}
+
+/// Where events begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the next event.
+    Now,
+    /// With the oldest event that the agent has buffered. A local machine has none.
+    Oldest,
+}
+
+/// Events, and what was lost of them.
 #[derive(Debug, Clone, Default)]
 pub struct EventBatch {
     /// The events, oldest first.
     pub events: Vec<Arc<Event>>,
-    /// What was lost since the question before.
+    /// What was lost since the batch before.
     pub losses: Vec<Loss>,
+    /// Whether more is available already.
+    pub has_more: bool,
 }
 
-/// An agent, here or elsewhere, of which one can ask what the machine is connected to.
+/// A channel of updates.
 ///
-/// Snapshots hold more than the view asked for (a direction needs the listening sockets too);
-/// surfaces show those that [`View::contains`].
+/// A snapshot may have more connections than the view (a direction needs the listening sockets too);
+/// a reader shows those that [`View::contains`].
+pub trait Updates {
+    /// The next update; `None` if there is none within `at_most`. A sample, or a [`Pace::span`], that
+    /// has begun is not cut short.
+    ///
+    /// # Errors
+    /// [`AgentError`] if there is no update at all; what is merely missing from it is among the
+    /// losses of its snapshot.
+    fn next(&mut self, at_most: Duration) -> Result<Option<Arc<Update>>, AgentError>;
+}
+
+/// A channel of events.
+pub trait Events {
+    /// The events since the last call. Waits until there are some, but at most `at_most`.
+    ///
+    /// # Errors
+    /// As [`Updates::next`].
+    fn next(&mut self, at_most: Duration) -> Result<EventBatch, AgentError>;
+}
+
+/// A machine that is observed, here or elsewhere. Its channels are independent of each other.
 pub trait Agent {
-    /// One look at the machine.
+    /// Updates about what is asked for.
     ///
     /// # Errors
-    /// [`AgentError`] if there is no answer at all; what is merely missing from it is among its
-    /// losses.
-    fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, AgentError>;
+    /// [`AgentError`] if it cannot be asked.
+    fn updates(&mut self, ask: &Ask, pace: Pace) -> Result<Box<dyn Updates>, AgentError>;
 
-    /// Looks `every` so often for `span`, and answers with the last look, whose verdicts are about
-    /// the whole span.
+    /// Events about what is asked for, whatever its view.
     ///
     /// # Errors
-    /// As [`Agent::look`].
-    fn watch(
-        &mut self,
-        ask: &Ask,
-        span: Duration,
-        every: Duration,
-    ) -> Result<Arc<Snapshot>, AgentError>;
-
-    /// What has happened since this was asked before (at first: since now). Waits for something to
-    /// happen, but not much longer than `at_most`. Events are about what `ask` means, whatever its
-    /// view.
-    ///
-    /// # Errors
-    /// As [`Agent::look`].
-    fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<EventBatch, AgentError>;
-
-    /// What is kept of what happened before; [`Agent::follow`] goes on behind it. Whoever only begins
-    /// to watch keeps nothing.
-    ///
-    /// # Errors
-    /// As [`Agent::look`].
-    fn recall(&mut self, ask: &Ask) -> Result<EventBatch, AgentError>;
+    /// As [`Agent::updates`].
+    fn events(&mut self, ask: &Ask, start: Start) -> Result<Box<dyn Events>, AgentError>;
 
     /// What can be done there, and what not, and why.
     ///
     /// # Errors
-    /// As [`Agent::look`].
+    /// As [`Agent::updates`].
     fn abilities(&mut self) -> Result<Vec<Ability>, AgentError>;
+}
+
+/// The next update.
+///
+/// # Errors
+/// As [`Updates::next`].
+pub fn next_update(updates: &mut dyn Updates) -> Result<Arc<Update>, AgentError> {
+    loop {
+        if let Some(update) = updates.next(UPDATE_TIMEOUT)? {
+            return Ok(update);
+        }
+    }
+}
+
+/// One snapshot.
+///
+/// # Errors
+/// As [`Updates::next`].
+pub fn sample_once(agent: &mut dyn Agent, ask: &Ask) -> Result<Arc<Snapshot>, AgentError> {
+    let mut updates = agent.updates(ask, Pace::default())?;
+    Ok(Arc::clone(&next_update(&mut *updates)?.snapshot))
+}
+
+/// A snapshot whose verdicts are about at least `span`, sampled every `interval`.
+///
+/// # Errors
+/// As [`Updates::next`].
+pub fn observe(
+    agent: &mut dyn Agent,
+    ask: &Ask,
+    span: Duration,
+    interval: Duration,
+) -> Result<Arc<Snapshot>, AgentError> {
+    let mut updates = agent.updates(ask, Pace { interval, span })?;
+    Ok(Arc::clone(&next_update(&mut *updates)?.snapshot))
+}
+
+/// How long the machine was observed when `update` was made; zero before the second sample, without
+/// which no verdict is about a span.
+#[must_use]
+pub fn observed(update: &Update) -> Duration {
+    match update.health.samples {
+        0 | 1 => Duration::ZERO,
+        _ => update.snapshot.at.since(update.health.started),
+    }
+}
+
+/// The events that the agent has buffered.
+///
+/// # Errors
+/// As [`Events::next`].
+pub fn kept_events(agent: &mut dyn Agent, ask: &Ask) -> Result<EventBatch, AgentError> {
+    let mut events = agent.events(ask, Start::Oldest)?;
+    let mut all = EventBatch::default();
+    for _ in 0..MAX_BATCHES {
+        let batch = events.next(Duration::ZERO)?;
+        all.events.extend(batch.events);
+        all.losses.extend(batch.losses);
+        if !batch.has_more {
+            break;
+        }
+    }
+    Ok(all)
 }

@@ -1,22 +1,28 @@
-//! The public contract: what can be asked of an agent (the [`Agent`]), and the shapes it answers
-//! in. Every surface is handed a `Agent`, never an engine, so that a remote agent can stand behind it.
+//! The public contract: what can be asked of an agent (the [`Agent`] trait), and the shapes it answers
+//! in. A command is handed an `Agent`, never an engine, so that it works with a remote agent as well;
+//! a server in the agent's own process is handed the receivers of its channels.
 
 mod agent;
 mod answer;
 mod event;
 mod record;
+mod resume;
 mod updates;
 mod usual;
 mod wire;
 
-pub use agent::{Agent, AgentError, Ask, EventBatch, View};
+pub use agent::{
+    Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates, View, kept_events,
+    next_update, observe, observed, sample_once,
+};
 pub use answer::{AbilityShapes, Answer, GROUP_KEYS, GroupShape, group_figures};
 pub use event::{EventRecords, is_of_end, usual_event_fields};
 pub use record::RecordWriter;
-pub use updates::UpdateReceiver;
+pub use resume::{ResumeId, ResumeIdError};
+pub use updates::{EventReceiver, UpdateReceiver};
 pub use usual::{field_reference, is_of_interest, urgency};
 pub use wire::{
-    BODY_BYTES_MAX, CONNECTIONS_MAX, EVENTS_PATH, EVENTS_TOLD, EVENTS_TYPE, EventMark,
-    EventsQuestion, FORMAT, From, Happened, Interned, Mark, Question, QuestionError, SNAPSHOT_PATH,
-    SNAPSHOT_TYPE, SnapshotDelta, WireError, event_losses, tell, tell_events,
+    Decoder, EVENTS_PATH, EVENTS_TYPE, EventsAnswer, EventsFrom, EventsQuery, MAX_BODY_BYTES,
+    MAX_CONNECTIONS, MAX_EVENTS_PER_ANSWER, QueryError, SNAPSHOT_PATH, SNAPSHOT_TYPE, UpdateDelta,
+    UpdateQuery, VersionRange, WireError, encode_events, encode_update, event_losses,
 };

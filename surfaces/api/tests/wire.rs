@@ -1,5 +1,5 @@
 //! What crosses between an agent and its clients: nothing is lost on the way, changes lead to the
-//! same state as everything does, and no bytes whatsoever do harm.
+//! same state as everything does, and no bytes do harm.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,23 +11,41 @@
 mod events;
 #[path = "wire/sample.rs"]
 mod sample;
+#[path = "wire/versions.rs"]
+mod versions;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use conns_api::{AgentError, Answer, Ask, FORMAT, Interned, Mark, Question, View, WireError, tell};
+use conns_api::{
+    AgentError, Answer, Ask, Decoder, ResumeId, UpdateDelta, UpdateQuery, View, WireError, encode_update,
+};
 use conns_core::model::{Connection, Known, Snapshot, TcpInfo, Update};
 use conns_core::query::{Field, catalogue};
 use proptest::prelude::*;
-use sample::{Agent, listener, machine, socket, udp};
+use sample::{Agent, everything, listener, machine, socket, udp};
 
-fn question(view: View) -> Question {
-    Question { ask: Ask { view, ..Ask::default() }, ..Question::default() }
+pub(crate) fn query(view: View) -> UpdateQuery {
+    UpdateQuery { ask: Ask { view, ..Ask::default() }, ..UpdateQuery::default() }
 }
 
-fn told(update: &Update, question: &Question) -> Snapshot {
-    let bytes = tell(update, question).unwrap();
-    Interned::default().decode(&bytes).unwrap().onto(None).unwrap()
+fn behind(update: &Update) -> Option<ResumeId> {
+    Some(ResumeId::new(update, 0))
+}
+
+fn encode(update: &Update, query: &UpdateQuery) -> Result<Vec<u8>, AgentError> {
+    encode_update(update, 0, query)
+}
+
+fn decode(bytes: &[u8]) -> Result<UpdateDelta, WireError> {
+    Decoder::default().decode_update(bytes)
+}
+
+fn received(update: &Update, query: &UpdateQuery) -> Update {
+    decode(&encode(update, query).unwrap()).unwrap().apply(None).unwrap()
+}
+
+fn received_snapshot(update: &Update, query: &UpdateQuery) -> Arc<Snapshot> {
+    received(update, query).snapshot
 }
 
 /// Everything that is shown of connections, ordered by their cookie.
@@ -51,15 +69,19 @@ fn ports(snapshot: &Snapshot) -> Vec<u64> {
 
 #[test]
 fn everything_arrives() {
-    let update = machine();
-    let there = told(&update, &question(View::All));
-    assert_eq!(format!("{there:?}"), format!("{:?}", *update.snapshot));
+    let update = everything();
+    let all = received(&update, &query(View::All));
+    let there = &all.snapshot;
+    assert_eq!(format!("{there:?}"), format!("{:?}", update.snapshot));
+    assert_eq!(all.transfers, update.transfers);
+    assert_eq!(all.files, update.files);
+    assert_eq!(format!("{:?}", all.health), format!("{:?}", update.health));
     assert_eq!(shown(&there.connections), shown(&update.snapshot.connections));
 }
 
 #[test]
 fn one_process_is_one_again() {
-    let there = told(&machine(), &question(View::All));
+    let there = received_snapshot(&machine(), &query(View::All));
     let process = |at: usize| &there.connections[at].owners.value().unwrap()[0].process;
     assert!(Arc::ptr_eq(process(0), process(1)));
     assert!(Arc::ptr_eq(process(0), process(2)));
@@ -73,12 +95,12 @@ fn one_process_is_one_again() {
 #[test]
 fn only_what_was_asked_for_crosses() {
     let update = machine();
-    assert_eq!(ports(&told(&update, &question(View::Connections))), [1, 2, 5, 6]);
-    assert_eq!(ports(&told(&update, &question(View::Listening))), [3, 4]);
+    assert_eq!(ports(&received_snapshot(&update, &query(View::Connections))), [1, 2, 5, 6]);
+    assert_eq!(ports(&received_snapshot(&update, &query(View::Listening))), [3, 4]);
     let asked = |change: fn(&mut Ask)| {
-        let mut question = question(View::All);
-        change(&mut question.ask);
-        ports(&told(&update, &question))
+        let mut query = query(View::All);
+        change(&mut query.ask);
+        ports(&received_snapshot(&update, &query))
     };
     assert_eq!(asked(|ask| ask.tcp = false), [4]);
     assert_eq!(asked(|ask| ask.udp = false), [1, 2, 3, 5, 6]);
@@ -93,18 +115,18 @@ fn only_what_was_asked_for_crosses() {
         ("net:[4026531840]", &[1, 2, 3, 4, 6]),
         ("100", &[1, 2, 3, 4, 6]),
     ] {
-        let mut question = question(View::All);
-        question.ask.namespaces.push(name.to_owned());
-        assert_eq!(ports(&told(&update, &question)), expected, "{name}");
+        let mut query = query(View::All);
+        query.ask.namespaces.push(name.to_owned());
+        assert_eq!(ports(&received_snapshot(&update, &query)), expected, "{name}");
     }
 }
 
 #[test]
 fn a_namespace_that_is_not_there_is_refused_by_name() {
     for (name, reason) in [("red", "of that name"), ("999", "of such a process")] {
-        let mut question = question(View::All);
-        question.ask.namespaces = vec!["blue".to_owned(), name.to_owned()];
-        let Err(AgentError::NotThere(message)) = tell(&machine(), &question) else {
+        let mut query = query(View::All);
+        query.ask.namespaces = vec!["blue".to_owned(), name.to_owned()];
+        let Err(AgentError::NotThere(message)) = encode(&machine(), &query) else {
             panic!("{name} was found");
         };
         assert!(message.contains(&format!("`{name}`")) && message.contains(reason), "{message}");
@@ -115,15 +137,15 @@ fn a_namespace_that_is_not_there_is_refused_by_name() {
         socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000),
         socket(5, "[2001:db8::1]:22", "[2001:db8::2]:40000", 5),
     ];
-    let update = Agent::new().look(sockets, &[(9, 1), (9, 5)]);
-    let mut question = question(View::All);
-    question.ask.namespaces.push("9".to_owned());
-    let refused = tell(&update, &question).unwrap_err().to_string();
+    let update = Agent::new().update(sockets, &[(9, 1), (9, 5)]);
+    let mut query = query(View::All);
+    query.ask.namespaces.push("9".to_owned());
+    let refused = encode(&update, &query).unwrap_err().to_string();
     assert!(refused.contains("several namespaces"), "{refused}");
 }
 
-/// The looks of an agent while connections come, change, leave the view, and go.
-fn looks() -> Vec<Update> {
+/// The updates of an agent while connections come, change, leave the view, and go.
+fn updates() -> Vec<Update> {
     let web = |bytes| socket(1, "10.0.0.5:443", "192.0.2.7:51000", bytes);
     let quiet = || socket(2, "10.0.0.5:443", "192.0.2.7:51001", 7);
     let mut closing = quiet();
@@ -131,30 +153,30 @@ fn looks() -> Vec<Update> {
     let mut agent = Agent::new();
     let held = &[(100, 1), (100, 2), (100, 3), (200, 4)];
     vec![
-        agent.look(vec![web(1), quiet(), listener(3, "0.0.0.0:443")], held),
-        agent.look(vec![web(1), quiet(), listener(3, "0.0.0.0:443")], held),
-        agent.look(vec![web(9), quiet(), udp(4, "10.0.0.5:53")], held),
-        agent.look(vec![socket(6, "10.0.0.5:1", "192.0.2.9:80", 5), web(9), closing], held),
-        agent.look(vec![socket(6, "10.0.0.5:1", "192.0.2.9:80", 5)], &[(100, 6)]),
+        agent.update(vec![web(1), quiet(), listener(3, "0.0.0.0:443")], held),
+        agent.update(vec![web(1), quiet(), listener(3, "0.0.0.0:443")], held),
+        agent.update(vec![web(9), quiet(), udp(4, "10.0.0.5:53")], held),
+        agent.update(vec![socket(6, "10.0.0.5:1", "192.0.2.9:80", 5), web(9), closing], held),
+        agent.update(vec![socket(6, "10.0.0.5:1", "192.0.2.9:80", 5)], &[(100, 6)]),
     ]
 }
 
 #[test]
 fn changes_lead_where_everything_does() {
-    let looks = looks();
+    let updates = updates();
     for view in [View::All, View::Connections, View::Listening] {
-        for (i, first) in looks.iter().enumerate() {
-            for update in &looks[i..] {
-                let mut interned = Interned::default();
-                let all = question(view);
-                let before = interned.decode(&tell(first, &all).unwrap()).unwrap();
-                let before = Arc::new(before.onto(None).unwrap());
-                let after = Question { after: Some(Mark::of(first)), ..all.clone() };
-                let delta = interned.decode(&tell(update, &after).unwrap()).unwrap();
+        for (i, first) in updates.iter().enumerate() {
+            for update in &updates[i..] {
+                let mut decoder = Decoder::default();
+                let all = query(view);
+                let before = decoder.decode_update(&encode(first, &all).unwrap()).unwrap();
+                let before = Arc::new(before.apply(None).unwrap());
+                let after = UpdateQuery { after: behind(first), ..all.clone() };
+                let delta = decoder.decode_update(&encode(update, &after).unwrap()).unwrap();
                 assert_eq!(delta.since, Some(first.snapshot.sequence));
-                assert_eq!(delta.mark, Mark::of(update));
-                let now = delta.onto(Some(before)).unwrap();
-                let whole = told(update, &all);
+                assert_eq!(delta.id, ResumeId::new(update, 0));
+                let now = delta.apply(Some(before)).unwrap().snapshot;
+                let whole = received_snapshot(update, &all);
                 let ids = |snapshot: &Snapshot| {
                     let mut ids = ports(snapshot);
                     ids.sort_unstable();
@@ -180,33 +202,33 @@ fn changes_lead_where_everything_does() {
 
 #[test]
 fn changes_are_smaller_and_share_processes_with_what_was_there() {
-    let looks = looks();
-    let mut interned = Interned::default();
-    let all = question(View::All);
-    let everything = tell(&looks[0], &all).unwrap();
-    let before = Arc::new(interned.decode(&everything).unwrap().onto(None).unwrap());
-    let mark = Some(Mark::of(&looks[1]));
-    let nothing = tell(&looks[1], &Question { after: mark, ..all.clone() }).unwrap();
+    let updates = updates();
+    let mut decoder = Decoder::default();
+    let all = query(View::All);
+    let everything = encode(&updates[0], &all).unwrap();
+    let before = Arc::new(decoder.decode_update(&everything).unwrap().apply(None).unwrap());
+    let after = behind(&updates[1]);
+    let nothing = encode(&updates[1], &UpdateQuery { after, ..all.clone() }).unwrap();
     assert!(nothing.len() * 5 < everything.len(), "{} {}", nothing.len(), everything.len());
-    let after = Question { after: Some(Mark::of(&looks[0])), ..all };
-    let update = interned.decode(&tell(&looks[2], &after).unwrap()).unwrap();
-    let now = update.onto(Some(Arc::clone(&before))).unwrap();
+    let after = UpdateQuery { after: behind(&updates[0]), ..all };
+    let update = decoder.decode_update(&encode(&updates[2], &after).unwrap()).unwrap();
+    let now = update.apply(Some(Arc::clone(&before))).unwrap().snapshot;
     let process = |c: &Connection| Arc::clone(&c.owners.value().unwrap()[0].process);
-    assert!(Arc::ptr_eq(&process(&now.connections[0]), &process(&before.connections[0])));
+    assert!(Arc::ptr_eq(&process(&now.connections[0]), &process(&before.snapshot.connections[0])));
 }
 
 #[test]
 fn time_passes_for_what_did_not_change() {
-    let looks = looks();
-    let before = Arc::new(told(&looks[1], &question(View::All)));
-    let after = Question { after: Some(Mark::of(&looks[1])), ..question(View::All) };
-    let update = Interned::default().decode(&tell(&looks[2], &after).unwrap()).unwrap();
+    let updates = updates();
+    let before = Arc::new(received(&updates[1], &query(View::All)));
+    let after = UpdateQuery { after: behind(&updates[1]), ..query(View::All) };
+    let update = decode(&encode(&updates[2], &after).unwrap()).unwrap();
     assert_eq!(update.connections.iter().map(|c| c.socket.id.cookie).collect::<Vec<_>>(), [1, 4]);
-    let now = update.onto(Some(Arc::clone(&before))).unwrap();
+    let now = update.apply(Some(Arc::clone(&before))).unwrap().snapshot;
     let quiet = |snapshot: &Snapshot| {
         snapshot.connections.iter().find(|c| c.socket.id.cookie == 2).unwrap().clone()
     };
-    let (then, now) = (quiet(&before), quiet(&now));
+    let (then, now) = (quiet(&before.snapshot), quiet(&now));
     let ms = |connection: &Connection| {
         let (sent, received) = (TcpInfo::last_data_sent, TcpInfo::last_data_recv);
         [sent, received, TcpInfo::last_ack_recv].map(|read| connection.socket.since(read).unwrap())
@@ -219,13 +241,13 @@ fn time_passes_for_what_did_not_change() {
 }
 
 #[test]
-fn whoever_is_too_late_or_elsewhere_gets_everything() {
-    let mut update = looks().remove(4);
+fn a_client_that_is_late_or_of_another_instance_gets_everything() {
+    let mut update = updates().remove(4);
     update.closed_complete_since = 3;
     let since = |instance, sequence| {
-        let after = Some(Mark { instance, sequence });
-        let bytes = tell(&update, &Question { after, ..question(View::All) }).unwrap();
-        Interned::default().decode(&bytes).unwrap().since
+        let after = Some(ResumeId { instance, sequence, serial: 9 });
+        let bytes = encode(&update, &UpdateQuery { after, ..query(View::All) }).unwrap();
+        decode(&bytes).unwrap().since
     };
     assert_eq!(since(77, 4), Some(4));
     assert_eq!(since(77, 3), Some(3));
@@ -236,85 +258,79 @@ fn whoever_is_too_late_or_elsewhere_gets_everything() {
 
 #[test]
 fn changes_of_another_snapshot_are_refused() {
-    let looks = looks();
-    let after = Question { after: Some(Mark::of(&looks[1])), ..question(View::All) };
-    let update = Interned::default().decode(&tell(&looks[2], &after).unwrap()).unwrap();
-    let other = Arc::new(told(&looks[0], &question(View::All)));
-    assert_eq!(update.clone().onto(Some(other)).unwrap_err(), WireError::OtherSnapshot);
-    assert_eq!(update.onto(None).unwrap_err(), WireError::OtherSnapshot);
+    let updates = updates();
+    let after = UpdateQuery { after: behind(&updates[1]), ..query(View::All) };
+    let update = decode(&encode(&updates[2], &after).unwrap()).unwrap();
+    let other = Arc::new(received(&updates[0], &query(View::All)));
+    assert_eq!(update.clone().apply(Some(other)).unwrap_err(), WireError::OtherSnapshot);
+    assert_eq!(update.apply(None).unwrap_err(), WireError::OtherSnapshot);
 }
 
 #[test]
-fn a_question_is_due_when_it_is() {
-    let looks = looks();
-    let mut question = question(View::All);
-    assert!(question.is_due(&looks[0]));
-    question.after = Some(Mark::of(&looks[0]));
-    assert!(!question.is_due(&looks[0]));
-    assert!(question.is_due(&looks[1]));
-    question = Question { span: Duration::from_secs(2), after: None, ..question };
-    assert_eq!(
-        looks.iter().map(|b| question.is_due(b)).collect::<Vec<_>>(),
-        [false, false, true, true, true]
-    );
-    question.span = Duration::from_nanos(1);
-    assert!(!question.is_due(&looks[0]), "one look shows no stretch of time");
+fn a_query_is_due_when_there_is_a_newer_snapshot() {
+    let updates = updates();
+    let mut query = query(View::All);
+    assert!(query.is_due(&updates[0]));
+    query.after = behind(&updates[0]);
+    assert!(!query.is_due(&updates[0]));
+    assert!(query.is_due(&updates[1]));
+    assert!(query.is_due(&Update { instance: 78, ..updates[0].clone() }));
 }
 
 #[test]
-fn an_agent_that_cannot_look_says_so() {
+fn an_update_tells_how_long_the_machine_was_observed() {
+    let seconds = |update: &Update| {
+        conns_api::observed(&received(update, &query(View::All))).as_secs()
+    };
+    assert_eq!(updates().iter().map(seconds).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn what_closed_is_sent_with_its_last_state_and_what_left_the_view_by_its_id() {
+    let updates = updates();
+    let delta = |view| {
+        let after = UpdateQuery { after: behind(&updates[2]), ..query(view) };
+        decode(&encode(&updates[3], &after).unwrap()).unwrap()
+    };
+    let closed = |delta: &UpdateDelta| -> Vec<u64> {
+        delta.closed.iter().map(|closed| closed.connection.socket.id.cookie).collect()
+    };
+    let removed = |delta: &UpdateDelta| -> Vec<u64> {
+        delta.removed.iter().map(|id| id.socket.cookie).collect()
+    };
+    let all = delta(View::All);
+    assert_eq!((closed(&all), removed(&all)), (vec![4], vec![]));
+    let connections = delta(View::Connections);
+    assert_eq!((closed(&connections), removed(&connections)), (vec![], vec![2, 4]));
+    let update = all.apply(Some(Arc::new(received(&updates[2], &query(View::All))))).unwrap();
+    let sequence = updates[2].snapshot.sequence;
+    let changes = update.changes_since(sequence).unwrap();
+    assert_eq!((changes.opened.len(), changes.closed.len()), (1, 1));
+}
+
+#[test]
+fn a_failing_agent_is_a_loss() {
     let mut update = machine();
     update.health.failing = Some("netlink: out of memory".into());
-    let losses = told(&update, &question(View::All)).losses;
+    let losses = received_snapshot(&update, &query(View::All)).losses.clone();
     assert_eq!(losses.len(), 2);
     assert!(losses[1].to_string().contains("netlink: out of memory"), "{}", losses[1]);
 }
 
+/// Bytes that announce more than follows.
 #[test]
-fn another_format_is_named() {
-    let mut bytes = tell(&machine(), &question(View::All)).unwrap();
-    bytes[0] = 9;
-    let error = Interned::default().decode(&bytes).unwrap_err();
-    assert_eq!(error, WireError::Format { theirs: 9 });
-    assert_eq!(
-        error.to_string(),
-        format!("the agent speaks format 9, this conns {FORMAT}; use the same release")
-    );
-    bytes[0] = FORMAT as u8;
-    bytes[1] = u8::from(cfg!(target_endian = "big"));
-    assert_eq!(Interned::default().decode(&bytes).unwrap_err(), WireError::ByteOrder);
-}
-
-/// Whoever changes what is sent changes these bytes, and must count `FORMAT` up. Then
-/// `CONNS_UPDATE_GOLDEN=1 cargo nextest run -p conns-api` writes them anew.
-#[test]
-#[cfg(target_endian = "little")]
-fn the_format_is_what_its_number_says() {
-    let snapshot = tell(&machine(), &question(View::All)).unwrap();
-    for (name, bytes) in [("snapshot", snapshot), ("events", events::told_whole())] {
-        let path = format!("{}/tests/golden/{name}.format-{FORMAT}", env!("CARGO_MANIFEST_DIR"));
-        if std::env::var_os("CONNS_UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, &bytes).unwrap();
-        }
-        let kept = std::fs::read(&path).unwrap();
-        assert!(kept == bytes, "the format of {name} changed: count FORMAT up");
-    }
-}
-
-/// Bytes that say there are a million of something, and then end.
-#[test]
-fn what_is_announced_and_does_not_come_costs_nothing() {
-    let whole = tell(&machine(), &question(View::All)).unwrap();
+fn what_is_announced_and_does_not_follow_is_refused() {
+    let whole = encode(&everything(), &query(View::All)).unwrap();
     for length in 0..whole.len() {
-        assert!(Interned::default().decode(&whole[..length]).is_err(), "{length}");
+        assert!(decode(&whole[..length]).is_err(), "{length}");
         // The largest number a varint of ten bytes can hold, as the length of whatever is next.
         let mut bytes = whole[..length].to_vec();
         bytes.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
-        assert!(Interned::default().decode(&bytes).is_err(), "{length}");
+        assert!(decode(&bytes).is_err(), "{length}");
     }
     let mut longer = whole;
     longer.push(0);
-    let error = Interned::default().decode(&longer).unwrap_err();
+    let error = decode(&longer).unwrap_err();
     assert!(error.to_string().contains("1 bytes follow it"), "{error}");
 }
 
@@ -325,17 +341,17 @@ fn a_rate_that_is_no_number_is_refused() {
         let mut snapshot = Snapshot::clone(&update.snapshot);
         snapshot.connections[1].stats.peaks.in_bytes_per_s = rate;
         update.snapshot = Arc::new(snapshot);
-        let bytes = tell(&update, &question(View::All)).unwrap();
-        let error = Interned::default().decode(&bytes).unwrap_err();
+        let bytes = encode(&update, &query(View::All)).unwrap();
+        let error = decode(&bytes).unwrap_err();
         assert!(matches!(error, WireError::Malformed { place: 2, .. }), "{error}");
     }
 }
 
-/// Whatever arrives is refused, or can be shown and worked with.
+/// Bytes are refused, or become something that can be shown and worked with.
 fn survives(bytes: &[u8]) {
-    let Ok(update) = Interned::default().decode(bytes) else { return };
-    let before = update.since.map(|_| Arc::new(told(&looks()[0], &question(View::All))));
-    let Ok(snapshot) = update.onto(before) else { return };
+    let Ok(update) = decode(bytes) else { return };
+    let before = update.since.map(|_| Arc::new(received(&updates()[0], &query(View::All))));
+    let Ok(Update { snapshot, .. }) = update.apply(before) else { return };
     let connections: Vec<&Connection> = snapshot.connections.iter().collect();
     assert!(!write(&connections).is_empty());
 }
@@ -349,12 +365,12 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
-        let looks = looks();
-        let after = is_delta.then(|| Mark::of(&looks[0]));
-        let mut bytes = tell(&looks[2], &Question { after, ..question(View::All) }).unwrap();
-        // Behind the format and byte order, which would refuse everything else.
+        let updates = updates();
+        let after = is_delta.then(|| ResumeId::new(&updates[0], 0));
+        let mut bytes = encode(&updates[2], &UpdateQuery { after, ..query(View::All) }).unwrap();
+        // Behind the versions and the byte order, which would refuse everything else.
         for (place, byte) in changes {
-            let place = 2 + place.index(bytes.len() - 2);
+            let place = 3 + place.index(bytes.len() - 3);
             bytes[place] = byte;
         }
         if let Some(cut) = cut {
@@ -365,7 +381,7 @@ proptest! {
 
     #[test]
     fn noise_does_no_harm(noise in prop::collection::vec(any::<u8>(), 0..400)) {
-        let mut bytes = vec![FORMAT as u8, u8::from(cfg!(target_endian = "little"))];
+        let mut bytes = vec![1, 0, u8::from(cfg!(target_endian = "little"))];
         bytes.extend(noise);
         survives(&bytes);
         events::survives(&bytes);
@@ -376,8 +392,8 @@ proptest! {
 fn unknown_stays_unknown() {
     let mut socket = socket(1, "10.0.0.5:443", "192.0.2.7:51000", 0);
     socket.tcp = Known::Unknown(conns_core::model::Unknown::KernelDoesNotTell);
-    let update = Agent::new().look(vec![socket], &[]);
-    let there = told(&update, &question(View::All));
+    let update = Agent::new().update(vec![socket], &[]);
+    let there = received_snapshot(&update, &query(View::All));
     assert_eq!(there.connections[0].owners, update.snapshot.connections[0].owners);
     assert!(matches!(there.connections[0].owners, Known::Unknown(_)));
     assert_eq!(there.connections[0].rtt_us(), update.snapshot.connections[0].rtt_us());

@@ -1,20 +1,21 @@
-//! One published look, with the lists that were already written out for it.
+//! One published update, with the lists that were already written from it.
 //!
-//! The one idea: a beat never changes, so a list written from it is the same for whoever asks
-//! before the next beat; ten thousand rows are written once a second, not once an answer.
+//! Invariant: an update never changes, so a list written from it is the same for every client until
+//! the next update; a list of ten thousand rows is written once per update, not once per answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use conns_core::model::{Snapshot, Update};
+use tokio::sync::OnceCell;
 
-/// Most lists kept for one beat; the dialects have fewer kinds. What is beyond is written anew.
-const LISTS_KEPT: usize = 32;
+/// Lists cached per update; the dialects have fewer kinds. Lists beyond are written per answer.
+const MAX_LISTS: usize = 32;
 
-type Slot = Arc<OnceLock<Bytes>>;
+type Slot = Arc<OnceCell<Bytes>>;
 
-/// A beat and what was written from it.
+/// An update and the lists written from it.
 #[derive(Debug)]
 pub struct ResponseCache {
     update: Arc<Update>,
@@ -22,31 +23,53 @@ pub struct ResponseCache {
 }
 
 impl ResponseCache {
-    /// Nothing is written yet.
+    /// An empty cache of this update.
     #[must_use]
     pub fn new(update: Arc<Update>) -> Self {
         Self { update, lists: Mutex::default() }
     }
 
-    /// The beat.
+    /// The update.
     #[must_use]
     pub fn update(&self) -> &Update {
         &self.update
     }
 
-    /// What is connected.
+    /// The snapshot of the update.
     #[must_use]
     pub fn snapshot(&self) -> &Snapshot {
         &self.update.snapshot
     }
 
-    /// The list of this name, written by `write` unless somebody already asked for it. Whatever
-    /// `write` depends on besides the beat must be in the name.
+    /// The cached list of this name, or the one that `write` makes. Everything `write` depends on
+    /// besides the update must be in the name.
+    ///
+    /// Never waits: while another thread writes the same list, this call writes it too, and both
+    /// return the one that was done first. The server avoids that by running one answer per dialect
+    /// at a time.
     pub fn list(&self, name: &str, write: impl FnOnce(&Snapshot) -> Vec<u8>) -> Bytes {
+        let Some(slot) = self.slot(name) else { return write(self.snapshot()).into() };
+        if let Some(list) = slot.get() {
+            return list.clone();
+        }
+        let list: Bytes = write(self.snapshot()).into();
+        // Refused if another call has set it or is about to; both lists are equal.
+        let _ = slot.set(list.clone());
+        slot.get().cloned().unwrap_or(list)
+    }
+
+    /// The cached list of this name, or the one that `write` resolves to. Calls made while it is
+    /// written await that list. After an error the next call writes.
+    ///
+    /// # Errors
+    /// The error of `write`.
+    pub async fn list_once<F, E>(&self, name: &str, write: impl FnOnce() -> F) -> Result<Bytes, E>
+    where
+        F: Future<Output = Result<Bytes, E>>,
+    {
         match self.slot(name) {
-            // Whoever comes while it is being written waits for it, off the lock.
-            Some(slot) => slot.get_or_init(|| write(self.snapshot()).into()).clone(),
-            None => write(self.snapshot()).into(),
+            Some(slot) => slot.get_or_try_init(write).await.cloned(),
+            None => write().await,
         }
     }
 
@@ -55,7 +78,7 @@ impl ResponseCache {
         if let Some(slot) = lists.get(name) {
             return Some(Arc::clone(slot));
         }
-        let has_room = lists.len() < LISTS_KEPT;
+        let has_room = lists.len() < MAX_LISTS;
         has_room.then(|| Arc::clone(lists.entry(name.to_owned()).or_default()))
     }
 }

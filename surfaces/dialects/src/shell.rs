@@ -1,7 +1,7 @@
-//! What a serving shell needs to know of a dialect, so that the shell knows no dialect.
+//! The traits by which a server runs a dialect without knowing which one it is.
 //!
-//! The one idea: an answer is pieces of bytes, the large one of them shared with every other
-//! answer of the same second; nothing is copied on the way to the socket.
+//! An answer is a list of byte chunks. The large chunk is shared with every other answer from the
+//! same update; nothing is copied on the way to the socket.
 
 use bytes::Bytes;
 use conns_core::model::Update;
@@ -9,37 +9,38 @@ use http::{Request, Response};
 
 use crate::cache::ResponseCache;
 
-/// A body in pieces, sent one after the other.
+/// A body in chunks, sent in order.
 pub type Pieces = Vec<Bytes>;
 
-/// What becomes of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub enum HttpOutcome {
-    /// This answer. `Content-Length` is the shell's business unless the dialect sets it.
+    /// A response. The server sets `Content-Length` unless the dialect does.
     Answer(Response<Pieces>),
-    /// The connection is closed without a word, as the real system does.
+    /// The connection is closed without a response, as the real system does.
     Hangup,
 }
 
-/// A dialect spoken over HTTP. The path of a request is the one the real system would see: whatever
-/// prefix it has on the agent's own port is taken off.
+/// A dialect over HTTP. The request's path is the one the real system would see: its prefix on the
+/// agent's own port is removed.
 pub trait HttpDialect: Send + Sync {
-    /// Answers one request. Must not block and must not panic, whatever it is sent.
+    /// Answers one request. The server calls it on a blocking thread, one answer per dialect at a
+    /// time. Must not wait for other requests and must not panic on any input.
     fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome;
 
-    /// Longest body read, bytes; of a longer one [`HttpDialect::body_too_long`] decides.
+    /// Maximum body length, bytes; [`HttpDialect::body_too_long`] answers longer ones.
     fn longest_body(&self) -> usize;
 
-    /// What becomes of a request whose body is longer than that.
+    /// The result of a request whose body is too long.
     fn body_too_long(&self) -> HttpOutcome {
         HttpOutcome::Hangup
     }
 
-    /// Told each beat, also when nobody asks; for dialects that keep marks of their own.
+    /// Called for each update, also without clients; for dialects that keep counters.
     fn on_update(&self, _update: &Update) {}
 }
 
-/// What becomes of a line.
+/// The result of a line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LineOutcome {
     /// Bytes to send; nothing is sent if empty.
@@ -48,21 +49,22 @@ pub struct LineOutcome {
     pub close: bool,
 }
 
-/// A dialect spoken in lines over TCP.
+/// A dialect in lines over TCP.
 pub trait LineDialect: Send + Sync {
     /// Whether this byte ends a line.
     fn ends_line(&self, byte: u8) -> bool;
 
-    /// Longest line read, bytes, without its end.
+    /// Maximum line length, bytes, without its terminator.
     fn longest_line(&self) -> usize;
 
-    /// Answers one line, given without the byte that ended it; empty lines are given too. Must not
-    /// block and must not panic, whatever it is sent.
+    /// Answers one line, without its terminator; empty lines are passed too. The server calls it on
+    /// a blocking thread, one answer per dialect at a time. Must not wait for other requests and
+    /// must not panic on any input.
     fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome;
 
-    /// What becomes of a line that is longer than that.
+    /// The result of a line that is too long.
     fn line_too_long(&self) -> LineOutcome;
 
-    /// Told each beat, also when nobody asks; for dialects that keep marks of their own.
+    /// Called for each update, also without clients; for dialects that keep counters.
     fn on_update(&self, _update: &Update) {}
 }

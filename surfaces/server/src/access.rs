@@ -1,4 +1,4 @@
-//! Who may come in, and within which limits; replaced as a whole when the configuration is read anew.
+//! The access configuration: tokens, hosts, TLS and limits; replaced as a whole on reload.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,40 +10,41 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::limits::Limits;
 use crate::token::TokenHash;
 
-/// Who may come in, and within which limits.
+/// Tokens, hosts, TLS and limits.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// If there are any, whoever comes over TCP to a guarded listener needs one.
+    /// If there are any, requests over TCP to a guarded listener need one.
     pub tokens: Vec<TokenHash>,
-    /// Names and addresses clients may call this agent by, besides those of loopback and the address
-    /// they reached it at; without a port.
+    /// Accepted names and addresses in `Host`, without a port, besides those of loopback and the local
+    /// address of the connection.
     pub hosts: Vec<Box<str>>,
-    /// For the listeners that speak TLS.
+    /// For listeners with TLS.
     pub tls: Option<Arc<ServerConfig>>,
-    /// The bounds.
+    /// Limits on clients.
     pub limits: Limits,
 }
 
-/// The access that holds now. Clients that are connected keep the limits they came in with.
+/// The current [`Access`]. Connected clients keep the limits they connected with, except
+/// `limits.streams`.
 #[derive(Debug, Default)]
-pub struct Gate(RwLock<Arc<Access>>);
+pub struct AccessConfig(RwLock<Arc<Access>>);
 
-impl Gate {
-    /// A gate where this access holds.
+impl AccessConfig {
+    /// Starts with this access.
     #[must_use]
     pub fn new(access: Access) -> Self {
         Self(RwLock::new(Arc::new(access)))
     }
 
-    /// From now on this one holds: tokens and hosts from the next request, TLS and limits from the
-    /// next client.
+    /// Replaces it: tokens, hosts and the limit on streams apply from the next request, TLS and the
+    /// other limits from the next client.
     pub fn replace(&self, access: Access) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
     }
 
-    /// The one that holds.
+    /// The current access.
     #[must_use]
-    pub fn access(&self) -> Arc<Access> {
+    pub fn current(&self) -> Arc<Access> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -59,12 +60,12 @@ pub enum TlsError {
         /// Why.
         error: std::io::Error,
     },
-    /// Not PEM, or without what it should hold.
+    /// Not PEM, or without the expected item.
     #[error("no {what} found in {place}: {error}; expected PEM (-----BEGIN ...-----)")]
     NoPem {
         /// Certificate or private key.
         what: &'static str,
-        /// Where it was looked for.
+        /// Where it was expected.
         place: String,
         /// Why.
         error: rustls::pki_types::pem::Error,

@@ -1,36 +1,46 @@
-//! The agent's ways out over the network: HTTP, events, metrics, and the ports of the dialects.
+//! The agent's server: HTTP, events, metrics, and the ports of the dialects.
 //!
-//! Nothing here measures: it is handed a feed of beats and answers from the latest one. The one
-//! idea: whoever connects holds a seat, a seat says when its client must have moved on, and one
-//! sweeper closes what did not; so no client can cost more than the limits say.
+//! It measures nothing: it receives updates and answers from the latest one. Each client has a slot
+//! with a deadline, and one sweeper closes the clients past theirs, so that no client costs more than
+//! the limits allow.
 
 mod about;
 mod access;
-mod answer;
+mod blocking;
 mod budget;
 mod caches;
-mod door;
-mod held;
+mod client_socket;
+mod connection_table;
+mod context;
+mod dialect_runner;
+mod http_client;
+mod http_connection;
+mod in_flight;
 mod limits;
-mod lines;
+mod line_connection;
 mod listen;
+mod listen_spec;
 mod native;
+mod problem;
 mod refusals;
+mod request_guard;
+mod response;
+mod response_body;
+mod routing;
 mod runtime;
-mod seats;
 mod serve;
 mod snapshot;
+mod stream_slots;
 mod token;
-mod wanted;
-mod web;
-mod wire;
 
 pub use about::About;
-pub use access::{Access, Gate, TlsError, tls_from_files, tls_from_pem};
+pub use access::{Access, AccessConfig, TlsError, tls_from_files, tls_from_pem};
 pub use limits::Limits;
 pub use listen::{BindError, Listener, Socket};
+pub use listen_spec::{
+    ListenAddress, ListenSpec, ListenSpecError, Protocol, UnsafeListener, check,
+};
 pub use refusals::Refusals;
 pub use runtime::runtime;
 pub use serve::{Dialects, Plan, ServeError, serve};
 pub use token::{TokenError, TokenHash, new_token};
-pub use wanted::{Place, Protocol, Refusal, Wanted, WantedError, check};

@@ -19,7 +19,7 @@ pub struct Limits {
     /// Request bodies and unfinished lines held at once, over all clients, bytes.
     pub bodies_bytes: usize,
     /// Answers on their way held at once, over all clients, bytes; shared pieces count once.
-    pub held_bytes: usize,
+    pub in_flight_bytes: usize,
     /// Between two requests of an HTTP client.
     pub idle_time: Duration,
     /// Between two lines of a client that speaks in lines; those stay connected for long.
@@ -47,14 +47,14 @@ impl Limits {
     pub const CLIENTS_PER_LISTENER: usize = 2560;
     /// A machine that watches ours needs few; behind one address may be several.
     pub const CLIENTS_PER_ADDRESS: usize = 256;
-    /// Pages and remote watchers; each is written to every second.
-    pub const STREAMS: usize = 256;
+    /// A slow reader of a stream keeps three batches of 256 KiB: 24 MiB in all.
+    pub const STREAMS: usize = 32;
     /// The most common bound of servers is 8 to 16 KiB.
     pub const HEAD_BYTES: usize = 16 << 10;
     /// Thirty of the longest body a dialect takes (1 MiB).
     pub const BODIES_BYTES: usize = 32 << 20;
     /// Eight lists of ten thousand rows, of eight different seconds or kinds.
-    pub const HELD_BYTES: usize = 64 << 20;
+    pub const IN_FLIGHT_BYTES: usize = 64 << 20;
     /// Longer than the usual scrape interval of a minute.
     pub const IDLE_TIME: Duration = Duration::from_secs(75);
     /// Longer than the usual poll of five minutes.
@@ -84,7 +84,7 @@ impl Default for Limits {
             streams: Self::STREAMS,
             head_bytes: Self::HEAD_BYTES,
             bodies_bytes: Self::BODIES_BYTES,
-            held_bytes: Self::HELD_BYTES,
+            in_flight_bytes: Self::IN_FLIGHT_BYTES,
             idle_time: Self::IDLE_TIME,
             line_idle_time: Self::LINE_IDLE_TIME,
             head_time: Self::HEAD_TIME,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Type};
 
-use crate::wanted::{Place, Protocol, Wanted};
+use crate::listen_spec::{ListenAddress, ListenSpec, Protocol};
 
 /// Clients that wait to be accepted; the kernel caps it at net.core.somaxconn (listen(2)).
 const BACKLOG: i32 = 1024;
@@ -52,7 +52,7 @@ pub enum BindError {
     #[error("cannot listen on {place}: {error}{hint}")]
     Refused {
         /// Where.
-        place: Place,
+        place: ListenAddress,
         /// What the system said.
         error: io::Error,
         /// What the user can do.
@@ -71,7 +71,7 @@ impl Listener {
     ///
     /// # Errors
     /// If the port or file is taken or not allowed.
-    pub fn bind(wanted: &Wanted, tls: bool) -> Result<Self, BindError> {
+    pub fn bind(wanted: &ListenSpec, tls: bool) -> Result<Self, BindError> {
         let refused = |error: io::Error| {
             let hint = match error.kind() {
                 io::ErrorKind::AddrInUse => "; stop whoever listens there or choose another port",
@@ -86,8 +86,8 @@ impl Listener {
         };
         let protocol = wanted.protocol;
         let (socket, file) = match &wanted.place {
-            Place::Tcp(address) => (Socket::Tcp(tcp(*address).map_err(refused)?), None),
-            Place::Unix(path) => {
+            ListenAddress::Tcp(address) => (Socket::Tcp(tcp(*address).map_err(refused)?), None),
+            ListenAddress::Unix(path) => {
                 make_way(path)?;
                 let socket = unix(path).map_err(refused)?;
                 let file = SocketFile::at(path).map_err(refused)?;

@@ -1,22 +1,22 @@
-//! The agent's own API: connections, verdicts, processes, changes, events, health, metrics, and the document
-//! that describes them (docs/api.md). Not: listening, TLS, tokens, limits on clients; that is the
-//! shell's.
+//! The agent's own API: connections, verdicts, processes, changes, events, health, metrics, and the
+//! document that describes them (docs/api.md).
 //!
-//! The one idea: one table ([`routes::ROUTES`]) declares each route with its parameters and answers;
-//! routing, checking of parameters and the OpenAPI document all come from it.
+//! Invariant: one table ([`routes::ROUTES`]) declares each route with its parameters and responses;
+//! routing, parsing of parameters and the OpenAPI document all derive from it.
 
-mod answers;
+mod accept;
 mod changes;
+mod context;
 mod cursor;
 mod events;
 mod health;
 mod list;
 mod metrics;
+mod metrics_counts;
 mod one;
 mod openapi;
 mod pages;
 mod parameters;
-mod problem;
 mod processes;
 mod routes;
 mod selection;
@@ -25,96 +25,33 @@ mod streams;
 mod tests;
 mod walks;
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
-use conns_core::model::Moment;
-use http::{HeaderMap, Uri};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use bytes::Bytes;
+use http::Uri;
 
-pub(crate) use self::metrics::EventCounts;
+use self::context::{Asked, Handler, Native, Route, Write, WriteBody};
 use self::parameters::Query;
-use self::problem::Problem;
-use self::routes::{ROUTES, Route, Work};
-use self::walks::Walks;
-use crate::caches::ResponseCaches;
-use crate::refusals::Refusals;
+use self::routes::ROUTES;
+use crate::blocking::Work;
+use crate::problem::Problem;
+use crate::response::{EVENTS, set_common_headers, whole};
 use crate::snapshot;
 
-/// So many answers are written at once; the others wait for their turn. The watcher and the dialects
-/// need the machine too, and two keep two cores busy.
-const WRITTEN_AT_ONCE: usize = 2;
+pub(crate) use self::context::Shared;
+pub(crate) use self::metrics_counts::EventCounts;
 
-/// Most streams of changes and events at once. Each costs a pass over all connections a beat, and if its client is
-/// slow three pieces of [`streams::PIECE_BYTES`]: one being sent, one waiting, one being written.
-const STREAMS: usize = 32;
-
-/// What the API tells of the agent it is part of.
-#[derive(Clone)]
-pub(crate) struct About {
-    /// Version of the program, for `/api/v1/health` and `/metrics`.
-    pub(crate) version: String,
-    /// How many processes and listeners have metrics of their own; the others are summed as `other`.
-    /// At most [`metrics::TOP_MAX`].
-    pub(crate) metrics_top: usize,
-    /// Which privileges the agent holds and which it dropped; told by `/api/v1/health` as it is.
-    pub(crate) privileges: serde_json::Value,
-    /// The clock by which snapshots are dated: the engine's.
-    pub(crate) now: Arc<dyn Fn() -> Moment + Send + Sync>,
-    /// Clients connected just now, over all ports; counted by the shell.
-    pub(crate) clients: Arc<AtomicUsize>,
-    /// What the shell refused to clients.
-    pub(crate) refusals: Arc<Refusals>,
-    /// How many events there were since the start; told of each beat by the shell.
-    pub(crate) counts: Arc<EventCounts>,
-}
-
-impl fmt::Debug for About {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("About").field("version", &self.version).finish_non_exhaustive()
-    }
-}
-
-/// What all routes share.
-#[derive(Debug)]
-struct Native {
-    caches: Arc<ResponseCaches>,
-    about: About,
-    written: Arc<Semaphore>,
-    /// The turn of the streams, so that lists do not keep them waiting.
-    told: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
-    walks: Walks,
-}
-
-/// One request, checked against its route's declaration.
-#[derive(Debug)]
-struct Asked {
-    query: Query,
-    /// What stands for `{id}` in the path; empty where the path has none.
-    id: String,
-    headers: HeaderMap,
-}
-
-/// The routes of the native API, with its answer to paths and methods that nothing answers.
-pub(crate) fn router(caches: Arc<ResponseCaches>, about: About) -> Router {
-    let native = Arc::new(Native {
-        caches: Arc::clone(&caches),
-        about,
-        written: Arc::new(Semaphore::new(WRITTEN_AT_ONCE)),
-        told: Arc::new(Semaphore::new(1)),
-        streams: Arc::new(Semaphore::new(STREAMS)),
-        walks: Walks::default(),
-    });
-    let mut router = snapshot::routes().with_state(caches);
-    for route in ROUTES.iter().filter(|route| !matches!(route.work, Work::Elsewhere)) {
+/// The routes of the API, with its response to unknown paths and methods.
+pub(crate) fn router(shared: Shared) -> Router {
+    let mut router =
+        snapshot::routes(Arc::clone(&shared.pool)).with_state(Arc::clone(&shared.caches));
+    let native = Arc::new(Native::new(shared, ROUTES));
+    for route in ROUTES.iter().filter(|route| !matches!(route.handler, Handler::Elsewhere)) {
         let native = Arc::clone(&native);
         let answer = move |request: Request| {
             let native = Arc::clone(&native);
@@ -125,7 +62,7 @@ pub(crate) fn router(caches: Arc<ResponseCaches>, about: About) -> Router {
     router
         .method_not_allowed_fallback(async || Problem::method().answer())
         .fallback(async |uri: Uri| Problem::path(uri.path()).answer())
-        .layer(map_response(guarded))
+        .layer(map_response(common_headers))
 }
 
 async fn answer(
@@ -133,37 +70,65 @@ async fn answer(
     route: &'static Route,
     request: Request,
 ) -> Result<Response, Problem> {
-    let is_stream = match route.work {
-        Work::Either(..) => events::is_stream(request.headers()),
+    let is_stream = match route.handler {
+        Handler::Either(..) => events::is_stream(request.headers()),
         _ => false,
     };
-    answers::accepted(request.headers(), if is_stream { answers::EVENTS } else { route.media })?;
+    accept::accepted(request.headers(), if is_stream { EVENTS } else { route.media })?;
     let asked = Asked {
         query: Query::read(route.parameters, request.uri())?,
         id: route.id_in(request.uri().path()).to_owned(),
         headers: request.headers().clone(),
     };
-    match route.work {
-        Work::Light(write) => write(&native, &asked),
-        Work::Either(_, open) if is_stream => open(&native, &asked),
-        Work::Stream(open) => open(&native, &asked),
-        Work::Elsewhere => Err(Problem::path(route.path)),
-        Work::Heavy(write) | Work::Either(write, _) => {
-            let turn = Arc::clone(&native.written).acquire_owned().await;
-            let turn = turn.map_err(|_| Problem::closed())?;
-            let written = spawn_blocking(move || {
-                let answer = write(&native, &asked);
-                drop(turn);
-                answer
-            });
-            // Only a panic or the end of the runtime ends it without an answer.
-            written.await.map_err(|_| Problem::closed())?
+    match route.handler {
+        Handler::Light(write) => write(&native, &asked),
+        Handler::Either(_, open) if is_stream => open(&native, &asked),
+        Handler::Stream(open) => open(&native, &asked),
+        Handler::Elsewhere => Err(Problem::path(route.path)),
+        Handler::Heavy(write) | Handler::Either(write, _) => {
+            blocking(native, Work::Answer, write, asked).await
         }
+        Handler::Metrics(write) => blocking(native, Work::Metrics, write, asked).await,
+        Handler::Cached(write) => cached(native, route, write, asked).await,
     }
 }
 
-/// Headers every answer has: nothing is kept by anybody, guessed, framed or run.
-async fn guarded(mut response: Response) -> Response {
-    answers::guard(response.headers_mut());
+async fn blocking(
+    native: Arc<Native>,
+    work: Work,
+    write: Write,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let pool = Arc::clone(&native.pool);
+    pool.run(work, move || write(&native, &asked)).await.map_err(|_| Problem::closed())?
+}
+
+/// The body from the latest update; without parameters from the response cache.
+async fn cached(
+    native: Arc<Native>,
+    route: &'static Route,
+    write: WriteBody,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let cache = native.caches.latest();
+    let is_plain = asked.query.is_plain();
+    let write = || {
+        let (native, cache) = (Arc::clone(&native), Arc::clone(&cache));
+        async move {
+            let pool = Arc::clone(&native.pool);
+            let written = pool.run(Work::Answer, move || write(&native, cache.update(), &asked));
+            written.await.map_err(|_| Problem::closed())?.map(Bytes::from)
+        }
+    };
+    let body = match is_plain {
+        true => cache.list_once(route.path, write).await?,
+        false => write().await?,
+    };
+    Ok(whole(route.media, body))
+}
+
+/// Headers of every response: not cached, not sniffed, not framed, without scripts.
+async fn common_headers(mut response: Response) -> Response {
+    set_common_headers(response.headers_mut());
     response
 }

@@ -47,7 +47,7 @@ refusals! {
     BodyTime = "body-too-slow",
     WorkTime = "answer-took-too-long",
     ReadTime = "reader-too-slow",
-    HeldFull = "reader-held-too-much",
+    InFlightFull = "in-flight-full",
 }
 
 impl Refusals {

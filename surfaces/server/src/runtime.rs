@@ -4,11 +4,11 @@ use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::blocking::BLOCKING_THREADS;
+
 /// How much less urgent than the watcher a serving thread is, in steps of nice(2): at 5 the
 /// scheduler gives it a third of what the watcher gets, if both want the same core.
 const NICER: i32 = 5;
-/// Threads for work that blocks; answers that take long are written there.
-const BLOCKING_THREADS: usize = 4;
 /// What an answer needs of stack is little; idle threads should not cost more.
 const STACK_BYTES: usize = 1 << 20;
 

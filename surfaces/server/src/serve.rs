@@ -1,49 +1,53 @@
-//! Listening, accepting, and ending: what holds all conversations together.
+//! Listening, accepting and shutdown.
 
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use axum::Router;
 use conns_api::UpdateReceiver;
 use conns_core::model::Update;
 use conns_dialects::{HttpDialect, LineDialect};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::about::About;
-use crate::access::Gate;
-use crate::budget::Budget;
+use crate::access::AccessConfig;
+use crate::blocking::{BlockingPool, Work};
 use crate::caches::ResponseCaches;
-use crate::door::Entrance;
-use crate::held::Ledger;
+use crate::client_socket::ClientSocket;
+use crate::connection_table::{ClientSlot, ConnectionTable, Phase, SlotGuard};
+use crate::context::{LineService, LineServices, Port, ServerContext};
+use crate::dialect_runner::DialectRunner;
+use crate::http_client::HttpClient;
+use crate::http_connection;
+use crate::in_flight::InFlightBytes;
 use crate::limits::Limits;
-use crate::lines::{self, LineClient};
+use crate::line_connection::{self, LineClient};
 use crate::listen::{Listener, Socket};
+use crate::listen_spec::Protocol;
 use crate::native;
-use crate::refusals::{Refusals, Refused};
-use crate::seats::{Held, Seat, Seats, Stage};
-use crate::wanted::Protocol;
-use crate::web::{self, WebClient, stopped};
-use crate::wire::Wire;
+use crate::refusals::Refused;
+use crate::request_guard::Ingress;
+use crate::routing::{self, HttpService, HttpServices};
+use crate::stream_slots::StreamSlots;
 
-/// After an error of accept that will not pass by itself, as when descriptors run out.
+/// Pause after an error of accept that persists, such as running out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// The sweeper looks at least so often, and so many times within the shortest time it enforces.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-const SWEEPS_PER_TIME: u32 = 4;
-/// More often would cost more than it gives.
-const SWEEP_LEAST: Duration = Duration::from_millis(10);
-/// For connections to be closed that were told to.
-const CLOSING_TIME: Duration = Duration::from_secs(1);
+/// The sweeper runs this many times within the shortest time limit, within these bounds.
+const SWEEPS_PER_LIMIT: u32 = 4;
+const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+const MAX_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// For connections to end after they were asked to close.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What clients of other systems are answered by.
+/// The dialects to serve.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "dialects are functions")]
 pub struct Dialects {
@@ -63,28 +67,28 @@ pub struct Dialects {
     pub jetstream_lines: Arc<dyn LineDialect>,
 }
 
-/// What to serve, where, and to whom.
+/// What to serve, on which listeners, under which access configuration.
 #[expect(missing_debug_implementations, reason = "dialects are functions")]
 pub struct Plan {
-    /// Where.
+    /// The open listeners.
     pub listeners: Vec<Listener>,
-    /// To whom; may be replaced while serving.
-    pub access: Arc<Gate>,
+    /// The access configuration; may be replaced while serving.
+    pub access: Arc<AccessConfig>,
     /// The dialects.
     pub dialects: Dialects,
-    /// What the agent says of itself.
+    /// The agent's description of itself.
     pub about: About,
 }
 
-/// Why nothing is served.
+/// Why serving does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// An open listener cannot be waited on.
+    /// An open listener cannot be registered with the runtime.
     #[error("cannot serve on {protocol}: {error}")]
     Adopt {
-        /// What was to be spoken.
+        /// Its protocol.
         protocol: Protocol,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// TLS without a certificate.
@@ -92,150 +96,161 @@ pub enum ServeError {
         "cannot serve {protocol} over TLS: there is no certificate; configure one with its key"
     )]
     NoCertificate {
-        /// What was to be spoken.
+        /// Its protocol.
         protocol: Protocol,
     },
 }
 
-/// What all conversations share.
-pub(crate) struct House {
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) dialects: Dialects,
-    pub(crate) router: Router,
-    pub(crate) caches: Arc<ResponseCaches>,
-    pub(crate) seats: Arc<Seats>,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) bodies: Arc<Budget>,
-    pub(crate) refusals: Arc<Refusals>,
-}
-
-/// What a conversation knows of the listener it came through.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Port {
-    index: usize,
-    pub(crate) protocol: Protocol,
-    tls: bool,
-    guarded: bool,
-}
-
-/// Serves until `stop` ends; then requests under way have [`Limits::stop_time`] to end.
+/// Serves until `stop` resolves; then requests in progress have [`Limits::stop_time`] to end.
 ///
 /// # Errors
-/// If a listener cannot be served at all. What goes wrong with one client ends that client.
+/// If a listener cannot be served at all. An error of one client ends that client only.
 pub async fn serve(
     plan: Plan,
-    feed: UpdateReceiver,
+    updates: UpdateReceiver,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let Plan { listeners, access, dialects, about } = plan;
-    let caches = Arc::new(ResponseCaches::new(feed.clone()));
-    let refusals = Arc::clone(&about.refusals);
-    let clients = Arc::new(AtomicUsize::new(0));
+    let stopping = CancellationToken::new();
+    // Also if this future is dropped.
+    let _stop_on_drop = stopping.clone().drop_guard();
+    let pool = Arc::new(BlockingPool::default());
     let counts = Arc::new(native::EventCounts::default());
-    let house = Arc::new(House {
-        router: native::router(Arc::clone(&caches), native_about(about, &clients, &counts)),
-        gate: access,
-        dialects: dialects.clone(),
-        caches,
-        seats: Arc::new(Seats::new(Arc::clone(&refusals), clients)),
-        ledger: Arc::new(Ledger::new(Arc::clone(&refusals))),
-        bodies: Arc::default(),
-        refusals,
-    });
-    let (stopping, _) = watch::channel(false);
-    // Each conversation has a sender; the receiver ends with the last of them.
-    let (alive, mut ended) = mpsc::channel::<()>(1);
-    // All of these end with this function, also if it is dropped.
-    let mut tasks = JoinSet::new();
+    let context = context(access, &dialects, about, &updates, &pool, &counts, &stopping);
+    let mut background = JoinSet::new();
     let mut files = Vec::new();
     let mut accepting = Vec::new();
     for (index, listener) in listeners.into_iter().enumerate() {
         let Listener { protocol, socket, tls, guarded, file } = listener;
-        if tls && house.gate.access().tls.is_none() {
+        if tls && context.access.current().tls.is_none() {
             return Err(ServeError::NoCertificate { protocol });
         }
         let open = Open::adopt(socket).map_err(|error| ServeError::Adopt { protocol, error })?;
         files.push(file);
         accepting.push((open, Port { index, protocol, tls, guarded }));
     }
-    tasks.spawn(tell_beats(feed, dialects, counts));
-    tasks.spawn(sweep(Arc::clone(&house)));
+    background.spawn(count_updates(updates, dialects, counts, pool));
+    background.spawn(sweep(Arc::clone(&context)));
+    let clients = TaskTracker::new();
     let mut acceptors = JoinSet::new();
     for (open, port) in accepting {
-        let stopping = stopping.subscribe();
-        acceptors.spawn(accept(Arc::clone(&house), open, port, stopping, alive.clone()));
+        acceptors.spawn(accept(Arc::clone(&context), open, port, clients.clone()));
     }
-    drop(alive);
     stop.await;
-    stopping.send_replace(true);
-    // Listeners are closed first, so that a new agent can take their place.
+    stopping.cancel();
+    // Listeners close first, so that a new agent can bind their addresses.
     while acceptors.join_next().await.is_some() {}
     drop(files);
-    let stop_time = house.gate.access().limits.stop_time;
-    if timeout(stop_time, ended.recv()).await.is_err() {
-        house.seats.clear();
-        let _ = timeout(CLOSING_TIME, ended.recv()).await;
+    clients.close();
+    let stop_time = context.access.current().limits.stop_time;
+    if timeout(stop_time, clients.wait()).await.is_err() {
+        context.connections.close_all();
+        let _ = timeout(CLOSING_TIMEOUT, clients.wait()).await;
     }
     Ok(())
 }
 
-fn native_about(
+fn context(
+    access: Arc<AccessConfig>,
+    dialects: &Dialects,
     about: About,
-    clients: &Arc<AtomicUsize>,
+    updates: &UpdateReceiver,
+    pool: &Arc<BlockingPool>,
     counts: &Arc<native::EventCounts>,
-) -> native::About {
-    native::About {
-        version: about.version,
-        metrics_top: about.metrics_top,
-        privileges: about.privileges,
-        now: about.now,
-        clients: Arc::clone(clients),
-        refusals: about.refusals,
+    stopping: &CancellationToken,
+) -> Arc<ServerContext> {
+    let caches = Arc::new(ResponseCaches::new(updates.clone()));
+    let refusals = Arc::clone(&about.refusals);
+    let clients = Arc::new(AtomicUsize::new(0));
+    let streams = Arc::new(StreamSlots::new(Arc::clone(&access), Arc::clone(&refusals)));
+    let runner = || DialectRunner::new(&caches, pool);
+    // The interfaces of one system share its lists, so they share a runner.
+    let (ems, jetstream) = (runner(), runner());
+    let http = |dialect: &Arc<dyn HttpDialect>, runner| HttpService {
+        dialect: Arc::clone(dialect),
+        runner,
+    };
+    let line = |dialect: &Arc<dyn LineDialect>, runner: &DialectRunner| LineService {
+        dialect: Arc::clone(dialect),
+        runner: runner.clone(),
+    };
+    let lines = LineServices {
+        ems_json: line(&dialects.ems_json, &ems),
+        ems_ascii: line(&dialects.ems_ascii, &ems),
+        jetstream: line(&dialects.jetstream_lines, &jetstream),
+    };
+    let services = HttpServices {
+        one_e: http(&dialects.one_e, runner()),
+        monero: http(&dialects.monero, runner()),
+        ems_http: http(&dialects.ems_http, ems),
+        jetstream: http(&dialects.jetstream_http, jetstream),
+    };
+    let api = native::router(native::Shared {
+        caches,
+        about,
+        clients: Arc::clone(&clients),
         counts: Arc::clone(counts),
-    }
+        pool: Arc::clone(pool),
+        streams,
+    });
+    Arc::new(ServerContext {
+        routers: routing::routers(api, services),
+        lines,
+        access,
+        connections: Arc::new(ConnectionTable::new(Arc::clone(&refusals), clients)),
+        in_flight: Arc::new(InFlightBytes::new(Arc::clone(&refusals))),
+        bodies: Arc::default(),
+        refusals,
+        stopping: stopping.clone(),
+    })
 }
 
-async fn tell_beats(
-    mut feed: UpdateReceiver,
+/// Passes each update to the counters of events and of the dialects.
+async fn count_updates(
+    mut updates: UpdateReceiver,
     dialects: Dialects,
     counts: Arc<native::EventCounts>,
+    pool: Arc<BlockingPool>,
 ) {
     loop {
-        let update: Arc<Update> = Arc::clone(&feed.borrow_and_update());
-        counts.note(&update);
-        let Dialects {
-            one_e,
-            monero,
-            ems_http,
-            ems_json,
-            ems_ascii,
-            jetstream_http,
-            jetstream_lines,
-        } = &dialects;
-        for dialect in [one_e, monero, ems_http, jetstream_http] {
-            dialect.on_update(&update);
-        }
-        for dialect in [ems_json, ems_ascii, jetstream_lines] {
-            dialect.on_update(&update);
-        }
-        drop(update);
-        // Without the watcher the last beat stays.
-        if feed.changed().await.is_err() {
+        let update: Arc<Update> = Arc::clone(&updates.borrow_and_update());
+        let (dialects, counts) = (dialects.clone(), Arc::clone(&counts));
+        let count = move || {
+            counts.note(&update);
+            dialects.on_update(&update);
+        };
+        // Without a sampler, or while the runtime shuts down, the last update stays.
+        if pool.run(Work::Update, count).await.is_err() || updates.changed().await.is_err() {
             return;
         }
     }
 }
 
-async fn sweep(house: Arc<House>) {
+impl Dialects {
+    fn on_update(&self, update: &Update) {
+        let Self { one_e, monero, ems_http, ems_json, ems_ascii, jetstream_http, jetstream_lines } =
+            self;
+        for dialect in [one_e, monero, ems_http, jetstream_http] {
+            dialect.on_update(update);
+        }
+        for dialect in [ems_json, ems_ascii, jetstream_lines] {
+            dialect.on_update(update);
+        }
+    }
+}
+
+/// Closes the clients past their deadlines, several times within the shortest time limit.
+async fn sweep(context: Arc<ServerContext>) {
     loop {
         let Limits { idle_time, line_idle_time, head_time, body_time, line_time, .. } =
-            house.gate.access().limits;
-        let Limits { work_time, write_time, .. } = house.gate.access().limits;
+            context.access.current().limits;
+        let Limits { work_time, write_time, .. } = context.access.current().limits;
         let times =
             [idle_time, line_idle_time, head_time, body_time, line_time, work_time, write_time];
-        let shortest = times.into_iter().min().unwrap_or(SWEEP_EVERY);
-        sleep((shortest / SWEEPS_PER_TIME).clamp(SWEEP_LEAST, SWEEP_EVERY)).await;
-        house.seats.sweep();
+        let shortest = times.into_iter().min().unwrap_or(MAX_SWEEP_INTERVAL);
+        let interval = shortest / SWEEPS_PER_LIMIT;
+        sleep(interval.clamp(MIN_SWEEP_INTERVAL, MAX_SWEEP_INTERVAL)).await;
+        context.connections.sweep();
     }
 }
 
@@ -278,7 +293,7 @@ enum Stream {
 }
 
 impl Stream {
-    /// Says that there is no room, as far as the socket takes it at once.
+    /// Sends a refusal, as far as the socket takes it without waiting.
     fn refuse(&self, port: Port) {
         const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
             Content-Type: text/plain\r\nContent-Length: 47\r\n\r\n\
@@ -293,45 +308,39 @@ impl Stream {
         };
     }
 
-    fn wire(self, seat: Arc<Seat>) -> Wire {
+    fn socket(self, slot: Arc<ClientSlot>) -> ClientSocket {
         match self {
-            Self::Tcp(stream) => Wire::tcp(stream, seat),
-            Self::Unix(stream) => Wire::unix(stream, seat),
+            Self::Tcp(stream) => ClientSocket::tcp(stream, slot),
+            Self::Unix(stream) => ClientSocket::unix(stream, slot),
         }
     }
 }
 
-async fn accept(
-    house: Arc<House>,
-    open: Open,
-    port: Port,
-    mut stopping: watch::Receiver<bool>,
-    alive: mpsc::Sender<()>,
-) {
+async fn accept(context: Arc<ServerContext>, open: Open, port: Port, clients: TaskTracker) {
     loop {
         let accepted = tokio::select! {
             accepted = open.accept() => accepted,
-            () = stopped(&mut stopping) => return,
+            () = context.stopping.cancelled() => return,
         };
         match accepted {
             Ok((stream, from)) => {
-                match house.seats.take(port.index, from, &house.gate.access().limits) {
-                    Ok(held) => {
-                        let (house, stopping) = (Arc::clone(&house), stopping.clone());
-                        tokio::spawn(host(house, port, stream, held, stopping, alive.clone()));
+                let limits = context.access.current().limits;
+                match context.connections.take(port.index, from, &limits) {
+                    Ok(guard) => {
+                        clients.spawn(serve_client(Arc::clone(&context), port, stream, guard));
                     }
                     Err(why) => {
-                        house.refusals.count(why);
+                        context.refusals.count(why);
                         stream.refuse(port);
                     }
                 }
             }
-            // The client went before it was its turn (accept(2)).
+            // The client closed before it was accepted (accept(2)).
             Err(error) if is_about_the_client(&error) => {}
             Err(_) => {
-                house.refusals.count(Refused::Accept);
-                // Most likely descriptors ran out: whoever does nothing gives one back.
-                house.seats.evict_one();
+                context.refusals.count(Refused::Accept);
+                // Most likely descriptors ran out: closing an idle client frees one.
+                context.connections.evict_one();
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -343,80 +352,67 @@ fn is_about_the_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// One client, from its first byte to its last.
-async fn host(
-    house: Arc<House>,
-    port: Port,
-    stream: Stream,
-    held: Held,
-    mut stopping: watch::Receiver<bool>,
-    alive: mpsc::Sender<()>,
-) {
-    let seat = Arc::clone(&held.seat);
-    let wire = stream.wire(Arc::clone(&seat));
-    let conversation = async {
-        // A client that says nothing costs a socket and this.
+/// Serves one client from its first byte to its last.
+async fn serve_client(context: Arc<ServerContext>, port: Port, stream: Stream, guard: SlotGuard) {
+    let slot = Arc::clone(&guard.slot);
+    let socket = stream.socket(Arc::clone(&slot));
+    let connection = async {
+        // A client that sends nothing costs a socket and this future.
         let readable = tokio::select! {
-            readable = wire.readable() => readable.is_ok(),
-            () = stopped(&mut stopping) => false,
+            readable = socket.readable() => readable.is_ok(),
+            () = context.stopping.cancelled() => false,
         };
         if readable {
-            Box::pin(converse(house, port, wire, &held, &mut stopping)).await;
+            let slot = Arc::clone(&slot);
+            Box::pin(serve_protocol(Arc::clone(&context), port, socket, slot)).await;
         }
     };
     tokio::select! {
-        () = conversation => {}
-        () = seat.asked_to_leave() => {}
+        () = connection => {}
+        () = slot.close_requested() => {}
     }
-    drop((held, alive));
+    drop(guard);
 }
 
-async fn converse(
-    house: Arc<House>,
+/// Serves one client in the protocol of its port.
+async fn serve_protocol(
+    context: Arc<ServerContext>,
     port: Port,
-    mut wire: Wire,
-    held: &Held,
-    stopping: &mut watch::Receiver<bool>,
+    mut socket: ClientSocket,
+    slot: Arc<ClientSlot>,
 ) {
-    let dialects = &house.dialects;
     let lines = match port.protocol {
-        Protocol::EmsJson => Some(&dialects.ems_json),
-        Protocol::EmsAscii => Some(&dialects.ems_ascii),
-        Protocol::JetStream => match wire.peek().await {
-            // No JSON begins with a letter that is a request, and every method of HTTP does.
-            Ok(Some(first)) => (!first.is_ascii_alphabetic()).then_some(&dialects.jetstream_lines),
+        Protocol::EmsJson => Some(&context.lines.ems_json),
+        Protocol::EmsAscii => Some(&context.lines.ems_ascii),
+        Protocol::JetStream => match socket.peek().await {
+            // Every HTTP method begins with a letter, and no JSON-RPC message does.
+            Ok(Some(first)) => (!first.is_ascii_alphabetic()).then_some(&context.lines.jetstream),
             Ok(None) | Err(_) => return,
         },
         Protocol::Http | Protocol::OneE | Protocol::Monero | Protocol::EmsHttp => None,
     };
-    let seat = Arc::clone(&held.seat);
-    if let Some(dialect) = lines {
-        let client = LineClient { dialect: Arc::clone(dialect), house: Arc::clone(&house), seat };
-        // Whatever went wrong with the socket, the client is gone.
-        let _ = Box::pin(lines::converse(client, wire, stopping)).await;
+    if let Some(service) = lines {
+        let service = service.clone();
+        let client = LineClient { context: Arc::clone(&context), service, slot };
+        // An error of the socket ends the connection.
+        let _ = Box::pin(line_connection::serve(client, socket)).await;
         return;
     }
-    let entrance = Entrance { local: wire.local_ip(), guarded: port.guarded };
-    if wire.is_tcp() && entrance.local.is_none() {
-        // Gone already; and it must not pass for a client of a socket file.
+    let ingress = Ingress { local: socket.local_ip(), guarded: port.guarded };
+    if socket.is_tcp() && ingress.local.is_none() {
+        // Already closed; without an address it would count as a client of a unix socket.
         return;
     }
-    let client = WebClient {
-        house: Arc::clone(&house),
-        port,
-        seat: Arc::clone(&seat),
-        entrance,
-        keeps: AtomicBool::new(false),
-    };
+    let client = HttpClient::new(Arc::clone(&context), port, Arc::clone(&slot), ingress);
     if !port.tls {
-        return web::converse(client, wire, stopping).await;
+        return http_connection::serve(client, socket).await;
     }
-    let Some(tls) = house.gate.access().tls.clone() else { return };
-    match Box::pin(TlsAcceptor::from(tls).accept(wire)).await {
+    let Some(tls) = context.access.current().tls.clone() else { return };
+    match Box::pin(TlsAcceptor::from(tls).accept(socket)).await {
         Ok(stream) => {
-            seat.enter(Stage::Idle);
-            Box::pin(web::converse_encrypted(client, stream, stopping)).await;
+            slot.enter(Phase::Idle);
+            Box::pin(http_connection::serve_tls(client, stream)).await;
         }
-        Err(_) => house.refusals.count(Refused::Tls),
+        Err(_) => context.refusals.count(Refused::Tls),
     }
 }

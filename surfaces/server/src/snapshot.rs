@@ -18,28 +18,21 @@ use conns_api::{
 };
 use conns_core::model::Update;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::blocking::{BlockingPool, Work};
 use crate::caches::ResponseCaches;
+use crate::problem::Problem;
 
 /// Longest wait for the snapshot that is asked for; then the latest is told, and whoever wants to
 /// wait on asks again. Below the time a request may take in all (`Limits::WORK_TIME`).
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// Answers that are encoded at once; each is a copy of the whole state, and takes a core for a while.
-const ENCODED_AT_ONCE: usize = 4;
-
-/// Longest wait for one's turn to be among them.
-const LONGEST_QUEUE: Duration = Duration::from_secs(5);
-
 /// The routes.
-pub(crate) fn routes() -> Router<Arc<ResponseCaches>> {
-    let turns = Arc::new(Semaphore::new(ENCODED_AT_ONCE));
-    let also = Arc::clone(&turns);
+pub(crate) fn routes(pool: Arc<BlockingPool>) -> Router<Arc<ResponseCaches>> {
+    let also = Arc::clone(&pool);
     Router::new()
-        .route(SNAPSHOT_PATH, get(|State(caches), RawQuery(query)| answer(caches, query, turns)))
+        .route(SNAPSHOT_PATH, get(|State(caches), RawQuery(query)| answer(caches, query, pool)))
         .route(
             EVENTS_PATH,
             get(|State(caches), RawQuery(query)| answer_events(caches, query, also)),
@@ -49,20 +42,20 @@ pub(crate) fn routes() -> Router<Arc<ResponseCaches>> {
 async fn answer(
     caches: Arc<ResponseCaches>,
     query: Option<String>,
-    turns: Arc<Semaphore>,
+    pool: Arc<BlockingPool>,
 ) -> Response {
     let question = match Question::from_query(query.as_deref().unwrap_or_default()) {
         Ok(question) => question,
         Err(error) => return no_question(&error, "/api/v1/connections"),
     };
     let update = awaited(caches.feed(), LONGEST_WAIT, |update| question.is_due(update)).await;
-    encoded(turns, SNAPSHOT_TYPE, move || told(&caches, &update, &question)).await
+    encoded(pool, SNAPSHOT_TYPE, move || told(&caches, &update, &question)).await
 }
 
 async fn answer_events(
     caches: Arc<ResponseCaches>,
     query: Option<String>,
-    turns: Arc<Semaphore>,
+    pool: Arc<BlockingPool>,
 ) -> Response {
     let question = match EventsQuestion::from_query(query.as_deref().unwrap_or_default()) {
         Ok(question) => question,
@@ -74,25 +67,16 @@ async fn answer_events(
     let wait = question.wait.min(LONGEST_WAIT);
     let update = awaited(feed, wait, |update| question.is_due(update, latest)).await;
     let work = move || tell_events(&update, &question, latest).map(Into::into);
-    encoded(turns, EVENTS_TYPE, work).await
+    encoded(pool, EVENTS_TYPE, work).await
 }
 
-/// The answer that `work` makes, on a thread for such work, when it is its turn.
+/// The response that `work` makes on a blocking thread.
 async fn encoded(
-    turns: Arc<Semaphore>,
+    pool: Arc<BlockingPool>,
     media_type: &'static str,
     work: impl FnOnce() -> Result<Bytes, AgentError> + Send + 'static,
 ) -> Response {
-    let Ok(Ok(turn)) = timeout(LONGEST_QUEUE, turns.acquire_owned()).await else {
-        let message = "too many clients ask for whole snapshots at once";
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, "busy", message, "ask again in a second");
-    };
-    // Long enough to keep other answers waiting, were it done here.
-    let told = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        work()
-    });
-    match told.await {
+    match pool.run(Work::Answer, work).await {
         Ok(Ok(body)) => {
             let mut response = Response::new(Body::from(body));
             let headers = response.headers_mut();
@@ -102,7 +86,7 @@ async fn encoded(
         }
         Ok(Err(AgentError::NotThere(message))) => {
             let hint = "name a namespace, its inode, or a process with sockets in it";
-            refusal(StatusCode::NOT_FOUND, "no-such-namespace", &message, hint)
+            Problem::new(StatusCode::NOT_FOUND, "no-such-namespace", message, hint).answer()
         }
         Ok(Err(AgentError::Unavailable(message))) => internal(&message),
         Err(_) => internal("the answer could not be made"),
@@ -111,7 +95,7 @@ async fn encoded(
 
 fn no_question(error: &QuestionError, json_path: &str) -> Response {
     let hint = format!("`conns --agent URL` asks in this way; for JSON see {json_path}");
-    refusal(StatusCode::BAD_REQUEST, "bad-question", &error.to_string(), &hint)
+    Problem::bad("bad-question", error.to_string(), hint).answer()
 }
 
 /// The first beat that is what the question waits for, or the latest when waiting has an end.
@@ -167,20 +151,7 @@ fn told(
 
 fn internal(message: &str) -> Response {
     let hint = "the agent's log and /health may say more";
-    refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", message, hint)
-}
-
-/// In the shape of all refusals of the native API.
-fn refusal(status: StatusCode, code: &str, message: &str, hint: &str) -> Response {
-    let shape = json!({ "error": { "code": code, "message": message, "hint": hint } });
-    let mut response = Response::new(Body::from(format!("{shape}\n")));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message, hint).answer()
 }
 
 #[cfg(test)]

@@ -11,16 +11,18 @@
 
 #[path = "serving/agent.rs"]
 mod agent;
+#[path = "serving/blocking.rs"]
+mod blocking;
 #[path = "serving/bounds.rs"]
 mod bounds;
 #[path = "serving/client.rs"]
 mod client;
-#[path = "serving/door.rs"]
-mod door;
 #[path = "serving/http.rs"]
 mod http;
 #[path = "serving/lines.rs"]
 mod lines;
+#[path = "serving/request_guard.rs"]
+mod request_guard;
 #[path = "serving/stop.rs"]
 mod stop;
 #[path = "serving/tls.rs"]

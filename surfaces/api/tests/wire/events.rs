@@ -1,44 +1,47 @@
-//! Events on the wire: all of them and no others arrive, what is missing is told, and whatever arrives
-//! does no harm.
+//! Events on the wire: all of them and no others arrive, what is missing is a loss, and no bytes do
+//! harm.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use conns_api::{
-    AgentError, Ask, EVENTS_TOLD, EventMark, EventRecords, EventsQuestion, From, Happened,
-    Interned, View, WireError, tell_events,
+    AgentError, Ask, Decoder, EventRecords, EventsAnswer, EventsFrom, EventsQuery,
+    MAX_EVENTS_PER_ANSWER, ResumeId, VersionRange, View, WireError, encode_events,
 };
-use conns_core::model::{DroppedEvents, Known, Loss, LossCause, Source, Update};
+use conns_core::model::{DroppedEvents, Known, Loss, LossCause, Source};
 use proptest::prelude::*;
 
-use super::sample::eventful;
+use super::sample::{Eventful, eventful};
 
 fn ask() -> Ask {
     Ask { view: View::All, ..Ask::default() }
 }
 
-fn question(from: From) -> EventsQuestion {
-    EventsQuestion { ask: ask(), from, wait: Duration::ZERO }
+fn query(from: EventsFrom) -> EventsQuery {
+    EventsQuery { ask: ask(), from, ..EventsQuery::default() }
 }
 
-fn after(serial: u64) -> From {
-    From::After(EventMark { instance: 77, serial })
+fn after(serial: u64) -> EventsFrom {
+    EventsFrom::After(ResumeId { instance: 77, sequence: 0, serial })
 }
 
-fn told(update: &Update, question: &EventsQuestion) -> Happened {
-    let bytes = tell_events(update, question, EventMark::of(update)).unwrap();
-    Interned::default().decode_events(&bytes).unwrap()
+fn encode(agent: &Eventful, query: &EventsQuery) -> Result<Vec<u8>, AgentError> {
+    encode_events(&agent.log, &agent.update, query, agent.log.last_serial())
 }
 
-fn serials(happened: &Happened) -> Vec<u64> {
-    happened.events.iter().map(|event| event.serial).collect()
+fn received(agent: &Eventful, query: &EventsQuery) -> EventsAnswer {
+    Decoder::default().decode_events(&encode(agent, query).unwrap()).unwrap()
+}
+
+fn serials(answer: &EventsAnswer) -> Vec<u64> {
+    answer.events.iter().map(|event| event.serial).collect()
 }
 
 /// An answer with something of everything.
-pub(crate) fn told_whole() -> Vec<u8> {
+pub(crate) fn encoded_whole() -> Vec<u8> {
     let mut update = eventful(3..=8);
-    update.health.losses.push(dropped(3));
-    tell_events(&update, &question(after(0)), EventMark::of(&update)).unwrap()
+    update.add_loss(dropped(3));
+    encode(&update, &query(after(0))).unwrap()
 }
 
 fn dropped(count: u64) -> Loss {
@@ -52,10 +55,10 @@ fn dropped(count: u64) -> Loss {
 #[test]
 fn events_arrive_as_they_are() {
     let update = eventful(1..=8);
-    let happened = told(&update, &question(From::Kept));
-    assert_eq!(format!("{:?}", happened.events), format!("{:?}", update.events));
-    assert_eq!(happened.mark, EventMark { instance: 77, serial: 8 });
-    assert!(!happened.has_more && happened.losses.is_empty() && happened.counted.is_empty());
+    let answer = received(&update, &query(EventsFrom::Oldest));
+    assert_eq!(format!("{:?}", answer.events), format!("{:?}", update.events()));
+    assert_eq!(answer.id, ResumeId { instance: 77, sequence: 1, serial: 8 });
+    assert!(!answer.has_more && answer.losses.is_empty() && answer.loss_totals.is_empty());
     // As JSON they are the same too.
     let json = |events: &[Arc<conns_core::model::Event>]| {
         let mut records = EventRecords::new(None);
@@ -66,27 +69,27 @@ fn events_arrive_as_they_are() {
         }
         String::from_utf8(out).unwrap()
     };
-    let text = json(&happened.events);
-    assert_eq!(text, json(&update.events));
+    let text = json(&answer.events);
+    assert_eq!(text, json(&update.events()));
     let start = r#"{"id":"4026531840-1","event":"closed","at_us":1700000000002000,"serial":2,"proto":"tcp","#;
     assert!(text.lines().any(|line| line.starts_with(start)), "{text}");
 }
 
 #[test]
 fn the_opener_is_one_process_and_not_the_one_of_proc() {
-    let mut interned = Interned::default();
+    let mut decoder = Decoder::default();
     let update = eventful(1..=8);
     let mut decoded = || {
-        let bytes = tell_events(&update, &question(From::Kept), EventMark::of(&update)).unwrap();
-        interned.decode_events(&bytes).unwrap()
+        let bytes = encode(&update, &query(EventsFrom::Oldest)).unwrap();
+        decoder.decode_events(&bytes).unwrap()
     };
     let (first, second) = (decoded(), decoded());
-    let opener = |happened: &Happened, at: usize| {
-        let opened = happened.events[at].connection.opened.value().unwrap().clone();
+    let opener = |answer: &EventsAnswer, at: usize| {
+        let opened = answer.events[at].connection.opened.value().unwrap().clone();
         Arc::clone(opened.by.value().unwrap())
     };
-    let owner = |happened: &Happened, at: usize| {
-        Arc::clone(&happened.events[at].connection.owners.value().unwrap()[0].process)
+    let owner = |answer: &EventsAnswer, at: usize| {
+        Arc::clone(&answer.events[at].connection.owners.value().unwrap()[0].process)
     };
     // Of the connection with cookie 1, which process 100 holds as well.
     let one = first.events.iter().position(|e| e.connection.socket.id.cookie == 1).unwrap();
@@ -98,97 +101,97 @@ fn the_opener_is_one_process_and_not_the_one_of_proc() {
 }
 
 #[test]
-fn whoever_asks_again_is_told_what_came_since() {
+fn a_later_query_gets_what_came_since() {
     let update = eventful(1..=8);
-    assert_eq!(serials(&told(&update, &question(after(5)))), [6, 7, 8]);
-    assert_eq!(serials(&told(&update, &question(after(8)))), [0; 0]);
-    assert_eq!(serials(&told(&update, &question(From::Now))), [0; 0]);
+    assert_eq!(serials(&received(&update, &query(after(5)))), [6, 7, 8]);
+    assert_eq!(serials(&received(&update, &query(after(8)))), [0; 0]);
+    assert_eq!(serials(&received(&update, &query(EventsFrom::Now))), [0; 0]);
     // Asked when the fifth was the latest.
-    let then = EventMark { instance: 77, serial: 5 };
-    let now = question(From::Now);
-    let bytes = tell_events(&update, &now, then).unwrap();
-    assert_eq!(serials(&Interned::default().decode_events(&bytes).unwrap()), [6, 7, 8]);
-    assert!(now.is_due(&update, then));
-    assert!(!now.is_due(&update, EventMark::of(&update)));
-    assert!(question(From::Kept).is_due(&update, EventMark::of(&update)));
-    assert!(question(after(7)).is_due(&update, EventMark::of(&update)));
-    assert!(!question(after(8)).is_due(&update, EventMark::of(&update)));
+    let then = 5;
+    let now = query(EventsFrom::Now);
+    let bytes = encode_events(&update.log, &update.update, &now, then).unwrap();
+    assert_eq!(serials(&Decoder::default().decode_events(&bytes).unwrap()), [6, 7, 8]);
+    assert!(now.is_due(&update.log, then));
+    assert!(!now.is_due(&update.log, 8));
+    assert!(query(EventsFrom::Oldest).is_due(&update.log, 8));
+    assert!(query(after(7)).is_due(&update.log, 8));
+    assert!(!query(after(8)).is_due(&update.log, 8));
 }
 
 #[test]
-fn what_is_not_kept_is_told_as_a_loss_of_so_many() {
+fn events_that_are_not_buffered_are_a_counted_loss() {
     let update = eventful(101..=108);
-    let late = told(&update, &question(after(40)));
+    let late = received(&update, &query(after(40)));
     assert_eq!(serials(&late), (101..=108).collect::<Vec<_>>());
     assert_eq!((late.losses.len(), late.losses[0].count), (1, 60));
-    assert!(late.losses[0].to_string().starts_with("60 events are not told"), "{:?}", late.losses);
-    assert!(told(&update, &question(after(100))).losses.is_empty());
-    assert!(told(&update, &question(From::Kept)).losses.is_empty());
-    let elsewhere = From::After(EventMark { instance: 78, serial: 104 });
-    let anew = told(&update, &question(elsewhere));
+    assert!(late.losses[0].to_string().starts_with("60 events are missing"), "{:?}", late.losses);
+    assert!(received(&update, &query(after(100))).losses.is_empty());
+    assert!(received(&update, &query(EventsFrom::Oldest)).losses.is_empty());
+    let elsewhere = EventsFrom::After(ResumeId { instance: 78, sequence: 1, serial: 104 });
+    let anew = received(&update, &query(elsewhere));
     assert_eq!(anew.events.len(), 8);
-    assert!(anew.losses[0].to_string().contains("started anew"), "{:?}", anew.losses);
-    assert_eq!(anew.mark.instance, 77);
+    assert!(anew.losses[0].to_string().contains("restarted"), "{:?}", anew.losses);
+    assert_eq!(anew.id.instance, 77);
 }
 
 #[test]
 fn an_answer_is_bounded_and_says_that_there_is_more() {
-    let update = eventful(1..=EVENTS_TOLD as u64 + 5);
-    let first = told(&update, &question(From::Kept));
-    assert_eq!((first.events.len(), first.has_more), (EVENTS_TOLD, true));
-    let second = told(&update, &question(From::After(first.mark)));
+    let update = eventful(1..=MAX_EVENTS_PER_ANSWER as u64 + 5);
+    let first = received(&update, &query(EventsFrom::Oldest));
+    assert_eq!((first.events.len(), first.has_more), (MAX_EVENTS_PER_ANSWER, true));
+    let second = received(&update, &query(EventsFrom::After(first.id)));
     assert_eq!((second.events.len(), second.has_more), (5, false));
-    assert_eq!(second.mark, EventMark::of(&update));
+    assert_eq!(second.id.serial, update.log.last_serial());
 }
 
 #[test]
 fn only_what_was_asked_for_crosses() {
     let update = eventful(1..=8);
     let asked = |change: fn(&mut Ask)| {
-        let mut question = question(From::Kept);
-        change(&mut question.ask);
-        let happened = told(&update, &question);
-        assert_eq!(happened.mark.serial, 8, "what is not told is passed by");
-        serials(&happened)
+        let mut asked = query(EventsFrom::Oldest);
+        change(&mut asked.ask);
+        let answer = received(&update, &asked);
+        assert_eq!(answer.id.serial, 8, "events that do not match are passed by");
+        serials(&answer)
     };
     // Whatever the view: what is closed is in none.
     assert_eq!(asked(|ask| ask.view = View::Listening).len(), 8);
     assert_eq!(asked(|ask| ask.ipv4 = false), [1, 3, 5, 7]);
     assert_eq!(asked(|ask| ask.tcp = false), [0; 0]);
     assert_eq!(asked(|ask| ask.namespaces.push("blue".to_owned())), [1, 3, 5, 7]);
-    let mut question = question(From::Kept);
-    question.ask.namespaces.push("red".to_owned());
-    let refused = tell_events(&update, &question, EventMark::of(&update));
+    let mut asked = query(EventsFrom::Oldest);
+    asked.ask.namespaces.push("red".to_owned());
+    let refused = encode(&update, &asked);
     assert!(matches!(refused, Err(AgentError::NotThere(_))));
     // It was there when it was asked for first, or else that would have been said.
-    question.from = after(3);
-    assert_eq!(serials(&told(&update, &question)), [0; 0]);
+    asked.from = after(3);
+    assert_eq!(serials(&received(&update, &asked)), [0; 0]);
 }
 
 #[test]
-fn an_agent_without_events_says_so_once_and_its_losses_each_time() {
+fn the_polling_fallback_is_a_loss_once_and_totals_are_in_each_answer() {
     let mut update = eventful(1..=2);
-    update.health.losses.push(dropped(3));
+    update.add_loss(dropped(3));
     let cause = LossCause::PollingFallback { interval_us: 1, reason: "there is no BTF".into() };
-    update.health.losses.push(Loss { cause, ..dropped(1) });
+    update.add_loss(Loss { cause, ..dropped(1) });
     let cause = LossCause::EventsNotPublished { capacity: 1 };
-    update.health.losses.push(Loss { source: Source::Derived, cause, count: 7 });
-    let first = told(&update, &question(From::Now));
+    update.add_loss(Loss { source: Source::Derived, cause, count: 7 });
+    let first = received(&update, &query(EventsFrom::Now));
     assert!(first.losses[0].to_string().contains("no BTF"), "{:?}", first.losses);
-    assert_eq!((first.losses.len(), &first.counted), (1, &vec![dropped(3)]));
-    let next = told(&update, &question(after(2)));
-    assert_eq!((next.losses.len(), next.counted), (0, vec![dropped(3)]));
+    assert_eq!((first.losses.len(), &first.loss_totals), (1, &vec![dropped(3)]));
+    let next = received(&update, &query(after(2)));
+    assert_eq!((next.losses.len(), next.loss_totals), (0, vec![dropped(3)]));
 }
 
 #[test]
-fn what_is_announced_and_does_not_come_costs_nothing() {
-    let whole = told_whole();
-    assert!(Interned::default().decode_events(&whole).is_ok());
+fn what_is_announced_and_does_not_follow_is_refused() {
+    let whole = encoded_whole();
+    assert!(Decoder::default().decode_events(&whole).is_ok());
     for length in 0..whole.len() {
-        assert!(Interned::default().decode_events(&whole[..length]).is_err(), "{length}");
+        assert!(Decoder::default().decode_events(&whole[..length]).is_err(), "{length}");
         let mut bytes = whole[..length].to_vec();
         bytes.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
-        assert!(Interned::default().decode_events(&bytes).is_err(), "{length}");
+        assert!(Decoder::default().decode_events(&bytes).is_err(), "{length}");
     }
 }
 
@@ -196,20 +199,20 @@ fn what_is_announced_and_does_not_come_costs_nothing() {
 fn more_events_than_an_answer_has_are_refused() {
     // One more than the bound is announced behind empty tables.
     let update = eventful(1..=1);
-    let bytes = tell_events(&update, &question(From::Now), EventMark::of(&update)).unwrap();
+    let bytes = encode(&update, &query(EventsFrom::Now)).unwrap();
     // Behind them: no namespaces, processes, events, losses and counts.
     let mut bytes = bytes[..bytes.len() - 3].to_vec();
-    bytes.extend(postcard::to_allocvec(&(EVENTS_TOLD + 1)).unwrap());
-    let error = Interned::default().decode_events(&bytes).unwrap_err();
+    bytes.extend(postcard::to_allocvec(&(MAX_EVENTS_PER_ANSWER + 1)).unwrap());
+    let error = Decoder::default().decode_events(&bytes).unwrap_err();
     assert!(matches!(error, WireError::TooMany { subject: "events", .. }), "{error}");
 }
 
-/// Whatever arrives is refused, or can be shown.
+/// Bytes are refused, or can be shown.
 pub(crate) fn survives(bytes: &[u8]) {
-    let Ok(happened) = Interned::default().decode_events(bytes) else { return };
+    let Ok(answer) = Decoder::default().decode_events(bytes) else { return };
     let mut records = EventRecords::new(None);
     let mut out = Vec::new();
-    happened.events.iter().for_each(|event| records.append(&mut out, event));
+    answer.events.iter().for_each(|event| records.append(&mut out, event));
 }
 
 proptest! {
@@ -220,9 +223,9 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
-        let mut bytes = told_whole();
+        let mut bytes = encoded_whole();
         for (place, byte) in changes {
-            let place = 2 + place.index(bytes.len() - 2);
+            let place = 3 + place.index(bytes.len() - 3);
             bytes[place] = byte;
         }
         if let Some(cut) = cut {
@@ -232,24 +235,36 @@ proptest! {
     }
 
     #[test]
-    fn a_question_survives_its_query(
+    fn a_query_is_read_from_its_text(
         udp in any::<bool>(),
         namespaces in prop::collection::vec(".{0,12}", 0..4),
         from in prop_oneof![
-            Just(From::Now),
-            Just(From::Kept),
-            any::<(u64, u64)>()
-                .prop_map(|(instance, serial)| From::After(EventMark { instance, serial })),
+            Just(EventsFrom::Now),
+            Just(EventsFrom::Oldest),
+            any::<(u64, u64, u64)>().prop_map(|(instance, sequence, serial)| {
+                EventsFrom::After(ResumeId { instance, sequence, serial })
+            }),
         ],
         wait_us in any::<u64>(),
     ) {
-        let question = EventsQuestion {
+        let query = EventsQuery {
             ask: Ask { udp, namespaces, ..ask() },
             from,
             wait: Duration::from_micros(wait_us),
+            versions: VersionRange::new(1, 7).unwrap(),
         };
-        let query = question.to_query();
-        prop_assert!(query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
-        prop_assert_eq!(EventsQuestion::from_query(&query), Ok(question));
+        let text = query.to_query();
+        prop_assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
+        prop_assert_eq!(EventsQuery::from_query(&text), Ok(query));
     }
+}
+
+/// The answer that was decoded, encoded again.
+pub(crate) fn encode_again(answer: &EventsAnswer) -> Vec<u8> {
+    let mut agent = eventful(1..=1);
+    let first = answer.events.first().unwrap().serial;
+    agent.log = conns_core::model::EventLog::after(answer.id.instance, first - 1);
+    agent.log.append(answer.events.iter().cloned());
+    agent.log.losses = answer.loss_totals.clone().into();
+    encode(&agent, &query(after(0))).unwrap()
 }

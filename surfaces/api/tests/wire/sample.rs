@@ -1,14 +1,16 @@
-//! A machine that is looked at again and again, and the beats an agent makes of it.
+//! A machine that is sampled again and again, and the updates an agent makes of it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conns_core::model::{
-    AcceptQueue, CloseReason, Closed, ClosedConnection, Congestion, CongestionDetail, Connection,
-    Endpoint, Event, EventKind, Family, Health, Known, Loss, LossCause, Moment, Netns, Observation,
-    Opened, OwnerEntry, OwnerTable, Process, Protocol, Queues, Socket, SocketId, SocketMemory,
-    SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind, UdpPeer, UdpTraffic, Unknown,
-    Update,
+    Ability, AbilityKind, AcceptQueue, Application, BbrState, CapturedEnd, Certainty, CloseReason,
+    Closed, ClosedConnection, Congestion, CongestionDetail, Connection, Cost, DroppedEvents,
+    EncryptionState, Endpoint, Event, EventKind, EventLog, Fallback, Family, Flow, FlowKey, Health,
+    Known, Layer, LayerOrigin, Loss, LossCause, LossKind, Machine, Missing, Moment, Netns,
+    Observation, OpenFile, Opened, OwnerEntry, OwnerTable, PortableFault, Process, Protocol, Queues,
+    Record, Scalar, Socket, SocketId, SocketMemory, SocketSample, Source, State, Subject, TcpInfo,
+    Timer, TimerKind, Transfer, TransferError, UdpPeer, UdpTraffic, Unknown, Update,
 };
 use conns_core::track::{Retention, Tracker};
 
@@ -109,7 +111,7 @@ pub(crate) fn process(pid: u32, name: &str) -> Arc<Process> {
     })
 }
 
-/// An agent that looks once a second at what it is told is there.
+/// An agent that samples these sockets once a second.
 pub(crate) struct Agent {
     tracker: Tracker,
     latest: Option<Update>,
@@ -123,12 +125,12 @@ impl Agent {
         }
     }
 
-    /// One more look. `holds` are pid and inode; processes are named after their pid.
-    pub(crate) fn look(&mut self, sockets: Vec<SocketSample>, holds: &[(u32, u64)]) -> Update {
+    /// One more update. `owners` are pid and inode; processes are named after their pid.
+    pub(crate) fn update(&mut self, sockets: Vec<SocketSample>, owners: &[(u32, u64)]) -> Update {
         let updates = self.latest.as_ref().map_or(0, |update| update.health.samples);
         let us = (100 + updates) * SECOND_US;
         let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };
-        let mut pids: Vec<u32> = holds.iter().map(|(pid, _)| *pid).collect();
+        let mut pids: Vec<u32> = owners.iter().map(|(pid, _)| *pid).collect();
         pids.dedup();
         let held = |(pid, inode): &(u32, u64)| OwnerEntry {
             subject: Subject::Inode(*inode),
@@ -136,7 +138,7 @@ impl Agent {
             descriptor: Some(7),
         };
         let owner_table = OwnerTable {
-            entries: holds.iter().map(held).collect(),
+            entries: owners.iter().map(held).collect(),
             processes: pids.iter().map(|pid| process(*pid, &format!("p{pid}"))).collect(),
             unreadable_processes: 0,
         };
@@ -148,7 +150,7 @@ impl Agent {
                 .with_owners(owner_table.into())
                 .with_losses(vec![loss]),
         ]);
-        // Nobody told of beginnings and ends.
+        // No event source.
         for connection in &mut snapshot.connections {
             connection.opened = Known::NotApplicable;
             connection.closed = Known::NotApplicable;
@@ -175,8 +177,6 @@ impl Agent {
             snapshot,
             closed: closed.into(),
             closed_complete_since: 1,
-            events: Arc::default(),
-            events_complete_since: 0,
             health: Health { started, samples: updates + 1, ..Health::default() },
             ..Update::default()
         };
@@ -185,9 +185,9 @@ impl Agent {
     }
 }
 
-/// One look at a machine with one socket of each kind; of the last it was told how it was opened.
+/// The first update of a machine with one socket of each kind; an event opened the last.
 pub(crate) fn machine() -> Update {
-    let mut update = Agent::new().look(
+    let mut update = Agent::new().update(
         vec![
             socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000),
             socket(2, "10.0.0.5:443", "192.0.2.7:51001", 0),
@@ -205,12 +205,12 @@ pub(crate) fn machine() -> Update {
     update
 }
 
-/// The connection as it was opened by process 100, of which looks know more.
+/// The connection as it was opened by process 100, of which samples know more.
 pub(crate) fn opened(mut connection: Connection) -> Connection {
-    let untold = Unknown::SourceCannotTell;
+    let unreported = Unknown::SourceCannotTell;
     let opener = Process {
-        executable: Known::Unknown(untold),
-        command_line: Known::Unknown(untold),
+        executable: Known::Unknown(unreported),
+        command_line: Known::Unknown(unreported),
         ..Process::clone(&process(100, "p100"))
     };
     let moment = Moment { monotonic_us: 5_000_000, wall_us: 1_700_000_005_000_000 };
@@ -242,10 +242,213 @@ pub(crate) fn closed(connection: Connection) -> Connection {
     connection
 }
 
-/// The machine, of which these events are kept: the connections with cookies 1 and 5 open and close,
-/// again and again.
-pub(crate) fn eventful(serials: std::ops::RangeInclusive<u64>) -> Update {
+/// An update with something of everything that can be in one.
+pub(crate) fn everything() -> Update {
     let mut update = machine();
+    let snapshot = Arc::make_mut(&mut update.snapshot);
+    snapshot.machine = Arc::new(Machine {
+        machine_id: Known::Value("0123456789abcdef0123456789abcdef".into(), Source::Procfs),
+        boot_id: Known::Unknown(Unknown::SourceFailed),
+        host: Known::Value("reykjavík".into(), Source::Procfs),
+    });
+    let since = Moment { monotonic_us: 7, wall_us: -7 };
+    let value = |scalar| Known::Value(scalar, Source::Wire);
+    let record = |name: &str, bytes| Record {
+        values: [value(Scalar::Text(name.into())), value(Scalar::Bytes(bytes))].into(),
+    };
+    let tls = Layer {
+        protocol: "tls".into(),
+        certainty: Certainty::Certain,
+        origin: LayerOrigin::Seen,
+        since,
+        gap_bytes: 0,
+        values: [
+            value(Scalar::Text("example.org".into())),
+            Known::Unknown(Unknown::BeganBefore),
+            Known::NotApplicable,
+            value(Scalar::Count(3)),
+            value(Scalar::Port(443)),
+            value(Scalar::BytesPerSecond(12.5)),
+            value(Scalar::Micros(u64::MAX)),
+            value(Scalar::Percent(0.25)),
+        ]
+        .into(),
+    };
+    let media = Layer {
+        protocol: "media".into(),
+        certainty: Certainty::Likely,
+        origin: LayerOrigin::Reported,
+        since,
+        gap_bytes: 99,
+        values: [
+            value(Scalar::Address([192, 0, 2, 1].into())),
+            value(Scalar::Endpoint(endpoint("[2001:db8::7]:8333"))),
+            value(Scalar::Bool(true)),
+            value(Scalar::Time(-1)),
+            value(Scalar::List([record("video", 1 << 40), record("audio", 0)].into())),
+        ]
+        .into(),
+    };
+    let application = Arc::new(Application { layers: [tls, media].into() });
+    let web = &mut snapshot.connections[0];
+    web.application = Known::Value(Arc::clone(&application), Source::Wire);
+    web.socket.congestion = known(Congestion {
+        algorithm: "bbr".into(),
+        detail: CongestionDetail::Bbr(BbrState {
+            bandwidth_bytes_per_s: 1 << 33,
+            min_rtt_us: 7,
+            pacing_gain_256: 739,
+            cwnd_gain_256: 512,
+        }),
+    });
+    web.closed = Known::Unknown(Unknown::NotPrivileged);
+    let flow = |key, local: &str, remote: &str| {
+        let (local, remote) = (endpoint(local), endpoint(remote));
+        Some(Arc::new(Flow { key, local, remote, bytes_out: 5, bytes_in: 6 }))
+    };
+    let peer = FlowKey::Peer(endpoint("192.0.2.53:53"));
+    snapshot.connections[3].flow = flow(peer, "127.0.0.53:53", "192.0.2.53:53");
+    let quic = FlowKey::Quic([7; 20], 8);
+    snapshot.connections[4].flow = flow(quic, "[2001:db8::1]:22", "[2001:db8::2]:4");
+    let captured = FlowKey::Captured(CapturedEnd::Second);
+    snapshot.connections[5].flow = flow(captured, "10.0.0.5:1", "192.0.2.9:80");
+    let owner = snapshot.connections[0].owners.value().unwrap()[0].process.clone();
+    snapshot.losses.extend(losses());
+    update.transfers = Arc::new([transfer()]);
+    update.files = Arc::new([OpenFile {
+        path: "/srv/recordings/ä.mp4".into(),
+        owner: Known::Value(owner, Source::Procfs),
+        first_seen: since,
+        size_bytes: Known::Value(1 << 34, Source::Procfs),
+        application: Known::Value(application, Source::Wire),
+    }]);
+    let missing = Some(Missing::Loss(losses().remove(0)));
+    update.health = Health {
+        interval_us: 333_333,
+        lateness_us: 1,
+        lateness_max_us: 2,
+        samples_skipped: 3,
+        failing: None,
+        abilities: vec![
+            Ability { kind: AbilityKind::KernelTables, missing: None },
+            Ability { kind: AbilityKind::Owners, missing },
+            Ability::tried(AbilityKind::EbpfEvents, Some("no BTF".into())),
+            Ability::tried(AbilityKind::named("tea", "makes tea"), None),
+        ],
+        reconciliation_differences: 4,
+        losses: losses(),
+        cost: Cost {
+            cpu_us: 5,
+            sample_cpu_us: 6,
+            resident_bytes: 7,
+            resident_peak_bytes: u64::MAX,
+        },
+        ..update.health
+    };
+    update
+}
+
+/// A loss of each cause.
+pub(crate) fn losses() -> Vec<Loss> {
+    let (table, error) = (|| "TCP over IPv4".into(), || "Operation not permitted".into());
+    let events = DroppedEvents::WithoutStorage;
+    [
+        LossCause::DumpInterrupted { table: table(), attempts: 5 },
+        LossCause::DumpOverrun { table: table(), attempts: 5 },
+        LossCause::DumpMessagesRefused { table: table(), last: error() },
+        LossCause::TableUnreadable { table: table(), error: error(), needs_modules: true },
+        LossCause::SourceUnavailable { error: error(), fallback: Fallback::Procfs },
+        LossCause::NamespacesNotListed { error: error(), out_of_files: true },
+        LossCause::NamespaceNotEntered {
+            inode: 4_026_531_840,
+            name: Some("blue".into()),
+            error: error(),
+            not_permitted: true,
+        },
+        LossCause::NamespacesBeyondBound { bound: 4096 },
+        LossCause::ProcessesNotPermitted,
+        LossCause::ProcessesUnreadable { last: "/proc/7/fd".into(), error: error() },
+        LossCause::RingFull { events: DroppedEvents::Closed, ring_bytes: 1 << 20 },
+        LossCause::StorageFull { events },
+        LossCause::ChangesRingFull { passes: 3 },
+        LossCause::SocketsNotMarked,
+        LossCause::RecordsUnknown { are_events: true },
+        LossCause::PortableStopped { failures: 9 },
+        LossCause::PortableRow { fault: PortableFault::StateUnknown, first: error() },
+        LossCause::HistoryFull { bound: 10 },
+        LossCause::PendingFull { bound: 11 },
+        LossCause::FinalMeasuresFull { bound: 12 },
+        LossCause::EventsNotPublished { capacity: 13 },
+        LossCause::ClosedForgotten { capacity: 14 },
+        LossCause::OtherCauses { bound: 64 },
+        LossCause::PollingFallback { interval_us: 1_000_000, reason: "no BTF".into() },
+        LossCause::AgentFailing { error: error() },
+        LossCause::AnswerTruncated { connections: 1, descriptors: 2 },
+        LossCause::AgentRestarted,
+        LossCause::EventsForgotten,
+        LossCause::ClosedListFull { bound: 15 },
+        LossCause::PayloadDropped,
+        LossCause::Reported { kind: LossKind::MapFull, template: "{count} maps".into() },
+    ]
+    .into_iter()
+    .zip(1..)
+    .map(|(cause, count)| Loss { source: Source::Ebpf, cause, count })
+    .collect()
+}
+
+fn transfer() -> Transfer {
+    Transfer {
+        connection_id: "{7}".into(),
+        destination_ip: [192, 0, 2, 9].into(),
+        destination_port: 7000,
+        destination_public_key: Some("key".into()),
+        encrypted_connection_state: EncryptionState::Negotiating,
+        encryption_enabled: true,
+        last_destination_server_id: None,
+        last_destination_server_uid: Some("uid".into()),
+        last_error: Some(TransferError::Relay),
+        last_error_message: Some("no relay".into()),
+        last_received_wall_us: Some(-1),
+        last_sent_wall_us: None,
+        transfers_queued: 3,
+        rate_controller_active: true,
+        rate_control_method: "delay".into(),
+        relay_ip: Some(std::net::Ipv6Addr::LOCALHOST.into()),
+        relay_port: Some(9),
+        round_trip_time_ms: Some(0.25),
+        sender_ip: None,
+        sender_port: Some(1),
+        send_rate_kbit_per_s: 100,
+        send_rate_average_kbit_per_s: Some(99.5),
+        send_rate_recent_kbit_per_s: None,
+        send_rate_max_kbit_per_s: Some(u64::MAX),
+        send_rate_min_kbit_per_s: 1,
+        at_wall_us: 1_700_000_000_000_000,
+        socket_receive_buffer_bytes: Some(212_992),
+        socket_send_buffer_bytes: None,
+    }
+}
+
+/// An agent with buffered events.
+pub(crate) struct Eventful {
+    pub(crate) update: Update,
+    pub(crate) log: EventLog,
+}
+
+impl Eventful {
+    pub(crate) fn add_loss(&mut self, loss: Loss) {
+        self.log.losses = self.log.losses.iter().cloned().chain([loss]).collect();
+    }
+
+    pub(crate) fn events(&self) -> Vec<Arc<Event>> {
+        self.log.iter().cloned().collect()
+    }
+}
+
+/// The machine, of which these events are buffered: the connections with cookies 1 and 5 open and
+/// close, again and again.
+pub(crate) fn eventful(serials: std::ops::RangeInclusive<u64>) -> Eventful {
+    let update = machine();
     let of = |cookie: u64| {
         let mut there = update.snapshot.connections.iter();
         there.find(|connection| connection.socket.id.cookie == cookie).unwrap().clone()
@@ -262,7 +465,7 @@ pub(crate) fn eventful(serials: std::ops::RangeInclusive<u64>) -> Update {
         let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };
         Arc::new(Event { serial, at, kind, connection })
     };
-    update.events_complete_since = serials.start() - 1;
-    update.events = serials.map(event).collect();
-    update
+    let mut log = EventLog::after(update.instance, serials.start() - 1);
+    log.append(serials.map(event));
+    Eventful { update, log }
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use axum::response::Response;
 use conns_api::{Answer, View};
 
-use super::problem::Problem;
+use super::context::{Asked, Native};
 use super::selection::{Scope, Selection};
-use super::{Asked, Native, events, list, streams};
+use super::{events, list, streams};
+use crate::problem::Problem;
 use telling::{ChangesTelling, Wanted};
 
 /// `GET /api/v1/changes`.

@@ -14,13 +14,15 @@ use conns_core::query::{Field, parse_columns};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::answers::{EVENTS, JSON, is_named, whole};
+use super::accept::is_named;
+use super::context::{Asked, Native};
+use super::list;
+use super::parameters::LIMIT;
 use super::parameters::Query;
-use super::problem::{Problem, repeated};
-use super::routes::LIMIT;
 use super::selection::{Scope, Selection};
 use super::streams::{self, parse_instance, parse_number};
-use super::{Asked, Native, list};
+use crate::problem::{Problem, repeated};
+use crate::response::{EVENTS, JSON, whole};
 use telling::EventsTelling;
 
 /// Behind which event a client begins.

@@ -8,9 +8,10 @@ use conns_core::model::{Health, Loss, Moment};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::answers::{JSON, whole};
-use super::problem::Problem;
-use super::{Asked, Native, STREAMS, list};
+use super::context::{Asked, Native};
+use super::list;
+use crate::problem::Problem;
+use crate::response::{JSON, whole};
 
 /// A look that is so many intervals old says nothing of now.
 const STALE_AFTER_INTERVALS: u64 = 3;
@@ -72,8 +73,8 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
             "resident_peak_bytes": cost.resident_peak_bytes,
         },
         "readers": {
-            "clients": about.clients.load(Ordering::Relaxed),
-            "streams": native.streams_open(),
+            "clients": native.clients.load(Ordering::Relaxed),
+            "streams": native.streams.open(),
             "refused": refused,
         },
         "privileges": about.privileges,
@@ -93,11 +94,4 @@ fn losses(losses: &[Loss]) -> Vec<Value> {
         })
     };
     losses.iter().map(shape).collect()
-}
-
-impl Native {
-    /// Streams of changes and events that are open.
-    pub(super) fn streams_open(&self) -> usize {
-        STREAMS.saturating_sub(self.streams.available_permits())
-    }
 }

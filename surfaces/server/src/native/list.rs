@@ -12,13 +12,13 @@ use conns_core::model::{Connection, Update};
 use conns_core::query::{Field, SortKey, field_named, group, parse_columns, sort};
 use serde_json::{Value, json};
 
-use super::answers::{JSON, whole};
+use super::context::{Asked, Native};
 use super::cursor::{Context, Place, expired};
+use super::parameters::LIMIT;
 use super::parameters::Query;
-use super::problem::Problem;
-use super::routes::LIMIT;
 use super::selection::{Scope, Selection};
-use super::{Asked, Native};
+use crate::problem::Problem;
+use crate::response::{JSON, whole};
 
 /// The fields asked for.
 pub(super) fn fields(query: &Query, answer: Answer) -> Result<Vec<&'static Field>, Problem> {
@@ -30,41 +30,44 @@ pub(super) fn fields(query: &Query, answer: Answer) -> Result<Vec<&'static Field
 }
 
 /// `GET /api/v1/connections`.
-pub(super) fn connections(native: &Native, asked: &Asked) -> Result<Response, Problem> {
-    answer(native, asked, Answer::Connections, Scope::View(View::Connections), "connections")
+pub(super) fn connections(
+    native: &Native,
+    update: &Update,
+    asked: &Asked,
+) -> Result<Vec<u8>, Problem> {
+    let scope = Scope::View(View::Connections);
+    body(native, update, asked, Answer::Connections, scope, "connections")
 }
 
 /// `GET /api/v1/listeners`.
-pub(super) fn listeners(native: &Native, asked: &Asked) -> Result<Response, Problem> {
-    answer(native, asked, Answer::Connections, Scope::View(View::Listening), "listeners")
-}
-
-/// `GET /api/v1/verdicts`.
-pub(super) fn verdicts(native: &Native, asked: &Asked) -> Result<Response, Problem> {
-    answer(native, asked, Answer::Verdicts, Scope::OfInterest, "verdicts")
-}
-
-fn answer(
+pub(super) fn listeners(
     native: &Native,
+    update: &Update,
+    asked: &Asked,
+) -> Result<Vec<u8>, Problem> {
+    let scope = Scope::View(View::Listening);
+    body(native, update, asked, Answer::Connections, scope, "listeners")
+}
+
+/// `GET /api/v1/verdicts`. Not cached: its cursor names an order that is kept for one client.
+pub(super) fn verdicts(native: &Native, asked: &Asked) -> Result<Response, Problem> {
+    let cache = native.caches.latest();
+    let scope = Scope::OfInterest;
+    let body = body(native, cache.update(), asked, Answer::Verdicts, scope, "verdicts")?;
+    Ok(whole(JSON, body.into()))
+}
+
+fn body(
+    native: &Native,
+    update: &Update,
     asked: &Asked,
     shape: Answer,
     usual: Scope,
     path: &str,
-) -> Result<Response, Problem> {
+) -> Result<Vec<u8>, Problem> {
     let plan = Plan::read(&asked.query, shape, usual)?;
-    let cache = native.caches.latest();
-    let update = cache.update();
     let place = Context::new(update.instance, path, &asked.query);
-    // What most ask for is written once a beat. Its cursor is the same for all of them: only lists in
-    // the order of serial numbers have cursors that name nothing that is kept.
-    let is_shared = asked.query.is_plain() && shape == Answer::Connections;
-    let body = if is_shared {
-        let write = |_: &_| plan.write(native, update, place, None).unwrap_or_default();
-        cache.list(&format!("native/{path}"), write)
-    } else {
-        plan.write(native, update, place, place.read(&asked.query)?)?.into()
-    };
-    Ok(whole(JSON, body))
+    plan.write(native, update, place, place.read(&asked.query)?)
 }
 
 /// What is asked of a list, checked.

@@ -3,7 +3,6 @@
 //! The one idea: the number of series does not depend on the machine. Labels are words of this program,
 //! or the names of the first few processes and listeners; all others are summed as `other`.
 
-mod counts;
 mod tops;
 
 use std::collections::BTreeMap;
@@ -18,10 +17,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-use super::answers::{OPENMETRICS, whole};
-use super::problem::Problem;
-use super::{Asked, Native, health};
-pub(crate) use counts::EventCounts;
+use super::context::{Asked, Native};
+use super::health;
+use crate::problem::Problem;
+use crate::response::{OPENMETRICS, whole};
 use tops::{listeners, processes};
 
 /// Most processes and listeners with metrics of their own.
@@ -48,18 +47,18 @@ type Labels = Vec<(&'static str, String)>;
 pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
     let cache = native.caches.latest();
     let top = native.about.metrics_top.min(TOP_MAX);
-    let of_beat = cache.list("native/metrics", |snapshot| of_beat(snapshot, top).into_bytes());
+    let of_update = cache.list("native/metrics", |snapshot| of_update(snapshot, top).into_bytes());
     let mut registry = Registry::with_prefix("conns");
     agent(&mut registry, native, cache.update());
     let mut of_agent = String::new();
     // Writing to memory does not fail.
     let _ = encode_registry(&mut of_agent, &registry).and_then(|()| encode_eof(&mut of_agent));
-    let body = [&*of_beat, of_agent.as_bytes()].concat();
+    let body = [&*of_update, of_agent.as_bytes()].concat();
     Ok(whole(OPENMETRICS, body.into()))
 }
 
-/// What does not change until the next beat.
-fn of_beat(snapshot: &Snapshot, top: usize) -> String {
+/// The part that does not change until the next update.
+fn of_update(snapshot: &Snapshot, top: usize) -> String {
     let mut registry = Registry::with_prefix("conns");
     let connections: Vec<&Connection> = snapshot.connections.iter().collect();
     totals(&mut registry, &connections);
@@ -233,9 +232,9 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
             "agent_clients",
             "Clients connected",
             None,
-            about.clients.load(std::sync::atomic::Ordering::Relaxed) as f64,
+            native.clients.load(std::sync::atomic::Ordering::Relaxed) as f64,
         ),
-        ("agent_streams", "Streams of changes and events open", None, native.streams_open() as f64),
+        ("agent_streams", "Streams of changes and events open", None, native.streams.open() as f64),
         ("snapshot_sequence", "Number of the snapshot", None, update.snapshot.sequence as f64),
         ("agent_series_max", "Most series there can be here", None, most as f64),
     ];
@@ -256,11 +255,11 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
     for (name, help, unit, value) in counted {
         counter(registry, (name, help, unit), value);
     }
-    about.counts.note(update);
+    native.counts.note(update);
     counters(
         registry,
         ("events", "What happened to connections since the start, by kind", None),
-        about.counts.list().into_iter().map(|(kind, count)| (label("kind", kind), count as f64)),
+        native.counts.list().into_iter().map(|(kind, count)| (label("kind", kind), count as f64)),
     );
     let by_kind = |losses: &[Loss]| {
         let shape = |loss: &Loss| (label("kind", loss.kind().name()), loss.count as f64);

@@ -6,9 +6,10 @@ use conns_core::model::{ClosedConnection, Connection, SocketId, Update};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answers::{JSON, whole};
-use super::problem::{Problem, repeated};
-use super::{Asked, Native, list};
+use super::context::{Asked, Native};
+use super::list;
+use crate::problem::{Problem, repeated};
+use crate::response::{JSON, whole};
 
 /// `GET /api/v1/connections/{id}`.
 pub(super) fn connection(native: &Native, asked: &Asked) -> Result<Response, Problem> {

@@ -2,7 +2,7 @@
 
 mod schemas;
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -15,26 +15,26 @@ use utoipa::openapi::{
     RefOr, Required, ResponseBuilder, Schema, Type,
 };
 
-use super::answers::{EVENTS, JSON, whole};
+use super::context::{Asked, Handler, Native, Outcome, Route};
 use super::parameters::{self, Kind};
-use super::problem::Problem;
-use super::routes::{Outcome, ROUTES, Route, Work};
-use super::{Asked, Native};
+use crate::problem::Problem;
+use crate::response::{EVENTS, JSON, whole};
 
 /// `GET /openapi.json`.
-pub(super) fn answer(_: &Native, _: &Asked) -> Result<Response, Problem> {
-    static TEXT: LazyLock<Bytes> = LazyLock::new(|| text().into());
-    Ok(whole(JSON, TEXT.clone()))
+pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
+    // There is one table of routes.
+    static TEXT: OnceLock<Bytes> = OnceLock::new();
+    Ok(whole(JSON, TEXT.get_or_init(|| text(native.routes).into()).clone()))
 }
 
 /// The document as it is checked in, `docs/openapi.json`.
-pub(super) fn text() -> String {
-    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
+pub(super) fn text(routes: &[Route]) -> String {
+    let mut text = serde_json::to_string_pretty(&document(routes)).unwrap_or_default();
     text.push('\n');
     text
 }
 
-fn document() -> OpenApi {
+fn document(routes: &[Route]) -> OpenApi {
     let mut info = Info::new("conns", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "What a machine is connected to, and why it is slow. Everything is read with GET. An agent \
@@ -42,7 +42,7 @@ fn document() -> OpenApi {
             .to_owned(),
     );
     let mut paths = Paths::new();
-    for route in ROUTES {
+    for route in routes {
         paths.paths.insert(route.path.to_owned(), PathItem::new(HttpMethod::Get, operation(route)));
     }
     let mut components = Components::new();
@@ -83,7 +83,7 @@ fn response(route: &Route, outcome: &Outcome) -> RefOr<utoipa::openapi::Response
     let media = media.split(';').next().unwrap_or(media);
     let content = Content::new(Some(schema));
     let mut response = ResponseBuilder::new().description(outcome.about).content(media, content);
-    if matches!(route.work, Work::Either(..)) && outcome.status == 200 {
+    if matches!(route.handler, Handler::Either(..)) && outcome.status == 200 {
         let text = Schema::from(ObjectBuilder::new().schema_type(Type::String));
         response = response.content(EVENTS, Content::new(Some(RefOr::T(text))));
     }

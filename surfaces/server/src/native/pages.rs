@@ -14,10 +14,9 @@ use conns_api::field_reference;
 use http::{HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 
-use super::answers::{HTML, JSON, whole};
-use super::problem::Problem;
-use super::routes::ROUTES;
-use super::{Asked, Native};
+use super::context::{Asked, Native};
+use crate::problem::Problem;
+use crate::response::{HTML, JSON, whole};
 
 const DOCS: &str = include_str!("docs.html");
 
@@ -44,11 +43,11 @@ pub(super) fn docs(_: &Native, _: &Asked) -> Result<Response, Problem> {
 }
 
 /// `GET /`.
-pub(super) fn index(_: &Native, _: &Asked) -> Result<Response, Problem> {
+pub(super) fn index(native: &Native, _: &Asked) -> Result<Response, Problem> {
     let mut page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>conns</title>\n\
                     <h1>conns</h1>\n<p>What this machine is connected to, and why it is slow.</p>\n<ul>\n"
         .to_owned();
-    for route in ROUTES.iter().filter(|route| route.path != "/") {
+    for route in native.routes.iter().filter(|route| route.path != "/") {
         let (path, summary) = (route.path, route.summary);
         // Writing to memory does not fail.
         let _ = if path.contains('{') {

@@ -1,4 +1,4 @@
-//! Query parameters: each declared once, read and refused by that declaration.
+//! Query parameters: each declared once, and parsed by that declaration.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,20 @@ use axum::extract::Query as Pairs;
 use conns_core::query::nearest;
 use http::Uri;
 
-use super::problem::{Problem, repeated};
-use super::routes::LIMIT;
+use crate::problem::{Problem, repeated};
 
-/// Longest query of a request, bytes: more than the shell takes as the whole head of a request.
-const QUERY_BYTES: usize = 32 * 1024;
+/// Maximum length of a query, bytes: more than the server takes as a whole request head.
+const MAX_QUERY_BYTES: usize = 32 * 1024;
 
-/// What may stand behind a name.
+/// Maximum rows of one response. Ten thousand with all fields are 20 MB.
+const MAX_ROWS: usize = 10_000;
+/// Rows of one response without `limit`.
+const DEFAULT_ROWS: usize = 1000;
+
+/// The values of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Any text; checked by whoever uses it.
+    /// Any text; checked by the handler.
     Text,
     /// A whole number from 1 to `most`.
     Whole { usual: usize, most: usize },
@@ -35,6 +39,98 @@ pub(super) struct Parameter {
     pub(super) example: &'static str,
 }
 
+const fn text(name: &'static str, example: &'static str, about: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Text, repeats: false, about, example }
+}
+
+const fn word(
+    name: &'static str,
+    words: &'static [&'static str],
+    example: &'static str,
+    about: &'static str,
+) -> Parameter {
+    Parameter { name, kind: Kind::Word(words), repeats: false, about, example }
+}
+
+pub(super) static FILTER: Parameter = text(
+    "filter",
+    "process == nginx and rtt > 50ms",
+    "Only connections that match: the language of the command line (docs/filter.md).",
+);
+pub(super) static VIEW: Parameter = word(
+    "view",
+    &["connections", "listening", "all"],
+    "all",
+    "Which states: established TCP and connected UDP, listening endpoints, or everything.",
+);
+pub(super) static PROTO: Parameter =
+    word("proto", &["tcp", "udp"], "tcp", "Only this protocol; tcp includes MPTCP.");
+pub(super) static FAMILY: Parameter =
+    word("family", &["ipv4", "ipv6"], "ipv4", "Only sockets of this address family.");
+pub(super) static NETNS: Parameter = Parameter {
+    repeats: true,
+    ..text(
+        "netns",
+        "4026531840",
+        "Only this network namespace: its name under /run/netns or its inode. May be repeated.",
+    )
+};
+pub(super) static FIELDS: Parameter = text(
+    "fields",
+    "process,local_port,remote,rtt",
+    "Fields of a record, by name; `+name` and `-name` change the usual ones, `all` is every field. \
+     The `id` is always there.",
+);
+pub(super) static SORT: Parameter = text(
+    "sort",
+    "-rtt,process",
+    "Sort by these fields, `-name` descending. Without it the order is that in which the agent met \
+     the connections.",
+);
+pub(super) static GROUP_BY: Parameter = text(
+    "group_by",
+    "process",
+    "Groups by the value of this field with sums, instead of connections. Does not go with sort, \
+     fields and cursor.",
+);
+pub(super) static LIMIT: Parameter = Parameter {
+    name: "limit",
+    kind: Kind::Whole { usual: DEFAULT_ROWS, most: MAX_ROWS },
+    repeats: false,
+    about: "At most so many rows.",
+    example: "100",
+};
+pub(super) static CURSOR: Parameter =
+    text("cursor", "", "`next_cursor` of the page before, with the same question.");
+pub(super) static SINCE: Parameter = text(
+    "since",
+    "",
+    "Resume behind this event: the `id` of a `update` event. `Last-Event-ID` goes before it.",
+);
+pub(super) static EVENTS_TOO: Parameter =
+    word("events", &["true", "false"], "false", "`false` leaves out what happened.");
+pub(super) static SINCE_EVENT: Parameter = text(
+    "since",
+    "0",
+    "Behind the event with this serial number, or with this `id`. `Last-Event-ID` goes before it. Without \
+     it a list has everything that is kept, and a stream what happens from now on.",
+);
+pub(super) static EVENT: Parameter = Parameter {
+    repeats: true,
+    ..word(
+        "event",
+        &["opened", "accepted", "closed", "failed"],
+        "closed",
+        "Only events of this kind. May be repeated.",
+    )
+};
+pub(super) static UPDATES: Parameter = word(
+    "updates",
+    &["true", "false"],
+    "false",
+    "`false` leaves out connections that were there and changed.",
+);
+
 /// The parameters of one request.
 #[derive(Debug, Default)]
 pub(super) struct Query {
@@ -44,8 +140,8 @@ pub(super) struct Query {
 impl Query {
     /// Reads the query of `uri`.
     pub(super) fn read(known: &[&'static Parameter], uri: &Uri) -> Result<Self, Problem> {
-        if uri.query().is_some_and(|query| query.len() > QUERY_BYTES) {
-            let message = format!("the query is longer than {QUERY_BYTES} bytes");
+        if uri.query().is_some_and(|query| query.len() > MAX_QUERY_BYTES) {
+            let message = format!("the query is longer than {MAX_QUERY_BYTES} bytes");
             return Err(Problem::bad("query-too-long", message, "ask for less at once"));
         }
         let Ok(Pairs(pairs)) = Pairs::<Vec<(String, String)>>::try_from_uri(uri) else {
@@ -91,7 +187,7 @@ impl Query {
         self.get(parameter.name).and_then(|value| value.parse().ok()).unwrap_or(usual)
     }
 
-    /// Whether nothing at all is asked but what is usual.
+    /// Whether every parameter has its default.
     pub(super) fn is_plain(&self) -> bool {
         let is_usual = |(name, value): &(&'static str, String)| match LIMIT.kind {
             Kind::Whole { usual, .. } => *name == LIMIT.name && value.parse() == Ok(usual),
@@ -105,8 +201,7 @@ impl Query {
         names.iter().copied().find(|name| self.get(name).is_some())
     }
 
-    /// What is asked apart from which page of it: parameters that may differ from page to page are
-    /// left out.
+    /// The parameters but those that may differ from page to page.
     pub(super) fn without_paging(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let is_paging = |name: &str| matches!(name, "cursor" | "limit" | "fields");
         self.given

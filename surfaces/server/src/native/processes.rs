@@ -6,40 +6,30 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::response::Response;
 use conns_api::View;
 use conns_core::model::{Connection, Known, Process, Update};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
 
-use super::answers::{JSON, whole};
+use super::context::{Asked, Native};
 use super::cursor::{Context, Place};
 use super::list::end;
+use super::parameters::LIMIT;
 use super::parameters::Query;
-use super::problem::Problem;
-use super::routes::LIMIT;
 use super::selection::{Scope, Selection};
-use super::{Asked, Native};
+use crate::problem::Problem;
 
 /// `GET /api/v1/processes`.
-pub(super) fn answer(native: &Native, asked: &Asked) -> Result<Response, Problem> {
+pub(super) fn answer(_: &Native, update: &Update, asked: &Asked) -> Result<Vec<u8>, Problem> {
     let selection = Selection::read(&asked.query, Scope::View(View::All))?;
-    let cache = native.caches.latest();
-    let update = cache.update();
     let context = Context::new(update.instance, "processes", &asked.query);
     let after = match context.read(&asked.query)? {
         Some(Place::Pid { after }) => Some(after),
-        // The cursor of this question never names another place unless it is forged.
+        // A cursor of this request names another place only if it is forged.
         _ => None,
     };
-    let write = || page(update, &selection, &asked.query, context, after);
-    let body = if asked.query.is_plain() {
-        cache.list("native/processes", |_| write())
-    } else {
-        write().into()
-    };
-    Ok(whole(JSON, body))
+    Ok(page(update, &selection, &asked.query, context, after))
 }
 
 fn page(

@@ -1,163 +1,14 @@
-//! The table of routes: path, parameters, answers and the words for them, each declared once.
+//! The table of routes: path, parameters, responses and handler, each declared once.
 
-use std::sync::Arc;
-
-use axum::response::Response;
 use conns_api::{EVENTS_PATH, EVENTS_TYPE, SNAPSHOT_PATH, SNAPSHOT_TYPE};
 
-use super::answers::{EVENTS, HTML, JSON, OPENMETRICS};
-use super::parameters::{Kind, Parameter};
-use super::problem::Problem;
-use super::{
-    Asked, Native, changes, events, health, list, metrics, one, openapi, pages, processes,
+use super::context::{Handler, Outcome, Route};
+use super::parameters::{
+    CURSOR, EVENT, EVENTS_TOO, FAMILY, FIELDS, FILTER, GROUP_BY, LIMIT, NETNS, PROTO, SINCE,
+    SINCE_EVENT, SORT, UPDATES, VIEW,
 };
-
-/// Most rows of one answer. Ten thousand with all fields are 20 MB.
-const ROWS_MAX: usize = 10_000;
-/// Rows of one answer if nothing is said.
-const ROWS: usize = 1000;
-
-/// Answers a request.
-type Write = fn(&Native, &Asked) -> Result<Response, Problem>;
-
-/// Begins an answer without an end.
-type Open = fn(&Arc<Native>, &Asked) -> Result<Response, Problem>;
-
-/// How a route's answer comes about.
-#[derive(Clone, Copy)]
-pub(super) enum Work {
-    /// In microseconds: where the request is.
-    Light(Write),
-    /// By a pass over all connections: on a thread for such work, few at a time.
-    Heavy(Write),
-    /// By a router of its own, which is only told of here.
-    Elsewhere,
-    /// Without an end.
-    Stream(Open),
-    /// As [`Work::Heavy`], or without an end for clients that ask for server-sent events.
-    Either(Write, Open),
-}
-
-/// One answer of a route, for the OpenAPI document.
-pub(super) struct Outcome {
-    pub(super) status: u16,
-    pub(super) about: &'static str,
-    /// Schema of the body, if it is JSON.
-    pub(super) schema: Option<&'static str>,
-}
-
-/// One route; all are read with GET.
-pub(super) struct Route {
-    pub(super) path: &'static str,
-    /// Unique name, for programs that make clients of the OpenAPI document.
-    pub(super) name: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) about: &'static str,
-    pub(super) parameters: &'static [&'static Parameter],
-    pub(super) media: &'static str,
-    pub(super) work: Work,
-    pub(super) outcomes: &'static [Outcome],
-}
-
-impl Route {
-    /// What stands in `path` where the template has `{id}`; empty if it has none.
-    pub(super) fn id_in<'p>(&self, path: &'p str) -> &'p str {
-        let at = self.path.split('/').position(|part| part == "{id}");
-        at.and_then(|at| path.split('/').nth(at)).unwrap_or_default()
-    }
-}
-
-const fn text(name: &'static str, example: &'static str, about: &'static str) -> Parameter {
-    Parameter { name, kind: Kind::Text, repeats: false, about, example }
-}
-
-const fn word(
-    name: &'static str,
-    words: &'static [&'static str],
-    example: &'static str,
-    about: &'static str,
-) -> Parameter {
-    Parameter { name, kind: Kind::Word(words), repeats: false, about, example }
-}
-
-static FILTER: Parameter = text(
-    "filter",
-    "process == nginx and rtt > 50ms",
-    "Only connections that match: the language of the command line (docs/filter.md).",
-);
-static VIEW: Parameter = word(
-    "view",
-    &["connections", "listening", "all"],
-    "all",
-    "Which states: established TCP and connected UDP, listening endpoints, or everything.",
-);
-static PROTO: Parameter =
-    word("proto", &["tcp", "udp"], "tcp", "Only this protocol; tcp includes MPTCP.");
-static FAMILY: Parameter =
-    word("family", &["ipv4", "ipv6"], "ipv4", "Only sockets of this address family.");
-static NETNS: Parameter = Parameter {
-    repeats: true,
-    ..text(
-        "netns",
-        "4026531840",
-        "Only this network namespace: its name under /run/netns or its inode. May be repeated.",
-    )
-};
-static FIELDS: Parameter = text(
-    "fields",
-    "process,local_port,remote,rtt",
-    "Fields of a record, by name; `+name` and `-name` change the usual ones, `all` is every field. \
-     The `id` is always there.",
-);
-static SORT: Parameter = text(
-    "sort",
-    "-rtt,process",
-    "Sort by these fields, `-name` descending. Without it the order is that in which the agent met \
-     the connections.",
-);
-static GROUP_BY: Parameter = text(
-    "group_by",
-    "process",
-    "Groups by the value of this field with sums, instead of connections. Does not go with sort, \
-     fields and cursor.",
-);
-pub(super) static LIMIT: Parameter = Parameter {
-    name: "limit",
-    kind: Kind::Whole { usual: ROWS, most: ROWS_MAX },
-    repeats: false,
-    about: "At most so many rows.",
-    example: "100",
-};
-static CURSOR: Parameter =
-    text("cursor", "", "`next_cursor` of the page before, with the same question.");
-static SINCE: Parameter = text(
-    "since",
-    "",
-    "Resume behind this event: the `id` of a `update` event. `Last-Event-ID` goes before it.",
-);
-static EVENTS_TOO: Parameter =
-    word("events", &["true", "false"], "false", "`false` leaves out what happened.");
-static SINCE_EVENT: Parameter = text(
-    "since",
-    "0",
-    "Behind the event with this serial number, or with this `id`. `Last-Event-ID` goes before it. Without \
-     it a list has everything that is kept, and a stream what happens from now on.",
-);
-static EVENT: Parameter = Parameter {
-    repeats: true,
-    ..word(
-        "event",
-        &["opened", "accepted", "closed", "failed"],
-        "closed",
-        "Only events of this kind. May be repeated.",
-    )
-};
-static UPDATES: Parameter = word(
-    "updates",
-    &["true", "false"],
-    "false",
-    "`false` leaves out connections that were there and changed.",
-);
+use super::{changes, events, health, list, metrics, one, openapi, pages, processes};
+use crate::response::{EVENTS, HTML, JSON, OPENMETRICS};
 
 const fn ok(schema: &'static str, about: &'static str) -> Outcome {
     Outcome { status: 200, about, schema: Some(schema) }
@@ -192,7 +43,7 @@ pub(super) static ROUTES: &[Route] = &[
             &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &GROUP_BY, &LIMIT, &CURSOR,
         ],
         media: JSON,
-        work: Work::Heavy(list::connections),
+        handler: Handler::Cached(list::connections),
         outcomes: &[ok("ConnectionsOrGroups", "Connections, or groups of them."), BAD, EXPIRED],
     },
     Route {
@@ -202,7 +53,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "One connection with every field.",
         parameters: &[],
         media: JSON,
-        work: Work::Light(one::connection),
+        handler: Handler::Heavy(one::connection),
         outcomes: &[
             ok("OneConnection", "The connection."),
             NOT_THERE,
@@ -221,7 +72,7 @@ pub(super) static ROUTES: &[Route] = &[
                 sentence, what to do, and the evidence (docs/verdict.md).",
         parameters: &[],
         media: JSON,
-        work: Work::Light(one::verdict),
+        handler: Handler::Heavy(one::verdict),
         outcomes: &[
             ok("OneVerdict", "The verdict."),
             NOT_THERE,
@@ -239,7 +90,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "TCP listeners, and UDP sockets without a peer; as `conns -l -o json`.",
         parameters: &[&FILTER, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &GROUP_BY, &LIMIT, &CURSOR],
         media: JSON,
-        work: Work::Heavy(list::listeners),
+        handler: Handler::Cached(list::listeners),
         outcomes: &[
             ok("ConnectionsOrGroups", "Listening endpoints, or groups of them."),
             BAD,
@@ -255,7 +106,7 @@ pub(super) static ROUTES: &[Route] = &[
                 trouble.",
         parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &LIMIT, &CURSOR],
         media: JSON,
-        work: Work::Heavy(list::verdicts),
+        handler: Handler::Heavy(list::verdicts),
         outcomes: &[ok("Verdicts", "Verdicts."), BAD, EXPIRED],
     },
     Route {
@@ -266,7 +117,7 @@ pub(super) static ROUTES: &[Route] = &[
                 of pid. A socket held by several processes counts for each.",
         parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &LIMIT, &CURSOR],
         media: JSON,
-        work: Work::Heavy(processes::answer),
+        handler: Handler::Cached(processes::answer),
         outcomes: &[ok("Processes", "Processes."), BAD, EXPIRED],
     },
     Route {
@@ -277,7 +128,7 @@ pub(super) static ROUTES: &[Route] = &[
                 records; as `conns fields -o json`.",
         parameters: &[],
         media: JSON,
-        work: Work::Light(pages::fields),
+        handler: Handler::Light(pages::fields),
         outcomes: &[ok("Fields", "Fields.")],
     },
     Route {
@@ -303,7 +154,7 @@ pub(super) static ROUTES: &[Route] = &[
             &SINCE,
         ],
         media: EVENTS,
-        work: Work::Stream(changes::answer),
+        handler: Handler::Stream(changes::answer),
         outcomes: &[
             plain("Events; the data of each is a JSON object (docs/api.md)."),
             BAD,
@@ -321,7 +172,7 @@ pub(super) static ROUTES: &[Route] = &[
                 happen, each with an `id` to resume at; `reset` where some are not kept any more.",
         parameters: &[&FILTER, &EVENT, &PROTO, &FAMILY, &NETNS, &FIELDS, &SINCE_EVENT, &LIMIT],
         media: JSON,
-        work: Work::Either(events::answer, events::stream),
+        handler: Handler::Either(events::answer, events::stream),
         outcomes: &[
             ok("Events", "Events, oldest first."),
             BAD,
@@ -340,7 +191,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "Abilities, losses, own cost, lateness, readers and privileges.",
         parameters: &[],
         media: JSON,
-        work: Work::Light(health::answer),
+        handler: Handler::Light(health::answer),
         outcomes: HEALTH,
     },
     Route {
@@ -350,7 +201,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "As /api/v1/health.",
         parameters: &[],
         media: JSON,
-        work: Work::Light(health::answer),
+        handler: Handler::Light(health::answer),
         outcomes: HEALTH,
     },
     Route {
@@ -361,7 +212,7 @@ pub(super) static ROUTES: &[Route] = &[
                 programs, which find the same in the connections and changes.",
         parameters: &[],
         media: SNAPSHOT_TYPE,
-        work: Work::Elsewhere,
+        handler: Handler::Elsewhere,
         outcomes: &[plain("The snapshot.")],
     },
     Route {
@@ -372,7 +223,7 @@ pub(super) static ROUTES: &[Route] = &[
                 /api/v1/events.",
         parameters: &[],
         media: EVENTS_TYPE,
-        work: Work::Elsewhere,
+        handler: Handler::Elsewhere,
         outcomes: &[plain("What happened.")],
     },
     Route {
@@ -383,7 +234,7 @@ pub(super) static ROUTES: &[Route] = &[
                 the most are told by name, the others as `other` (docs/api.md).",
         parameters: &[],
         media: OPENMETRICS,
-        work: Work::Heavy(metrics::answer),
+        handler: Handler::Metrics(metrics::answer),
         outcomes: &[plain("The metrics of the latest update.")],
     },
     Route {
@@ -393,7 +244,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "OpenAPI 3.1, made from the table that also makes the routes.",
         parameters: &[],
         media: JSON,
-        work: Work::Light(openapi::answer),
+        handler: Handler::Light(openapi::answer),
         outcomes: &[ok("OpenApi", "The document.")],
     },
     Route {
@@ -403,7 +254,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "A page that shows /openapi.json; it needs nothing from elsewhere.",
         parameters: &[],
         media: HTML,
-        work: Work::Light(pages::docs),
+        handler: Handler::Light(pages::docs),
         outcomes: &[plain("The page.")],
     },
     Route {
@@ -413,7 +264,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "A page of links.",
         parameters: &[],
         media: HTML,
-        work: Work::Light(pages::index),
+        handler: Handler::Light(pages::index),
         outcomes: &[plain("The page.")],
     },
 ];

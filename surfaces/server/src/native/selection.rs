@@ -5,7 +5,7 @@ use conns_core::model::{Connection, Family, Netns, Protocol};
 use conns_core::query::Filter;
 
 use super::parameters::Query;
-use super::problem::Problem;
+use crate::problem::Problem;
 
 /// Which states are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

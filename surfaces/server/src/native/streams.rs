@@ -17,13 +17,15 @@ use bytes::Bytes;
 use conns_core::model::Update;
 use hyper::body::{Body as HttpBody, Frame};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-use super::answers::{EVENTS, with_body};
-use super::problem::{Problem, repeated};
-use super::{Asked, Native, STREAMS, list};
+use super::context::{Asked, Native};
+use super::list;
+use crate::problem::{Problem, repeated};
+use crate::response::{EVENTS, with_body};
+use crate::stream_slots::StreamSlot;
 
 /// A piece is handed on when it has so many bytes; one record more may be in it.
 pub(super) const PIECE_BYTES: usize = 256 * 1024;
@@ -43,8 +45,8 @@ pub(super) trait Telling: Send + 'static {
 
 /// Begins a stream, if there is room for one.
 pub(super) fn open(native: &Arc<Native>, telling: impl Telling) -> Result<Response, Problem> {
-    let place = Arc::clone(&native.streams).try_acquire_owned().map_err(|_| {
-        Problem::busy("too-many-streams", format!("{STREAMS} streams are open already"))
+    let place = native.streams.take().map_err(|limit| {
+        Problem::busy("too-many-streams", format!("all {limit} streams of limits.streams are open"))
     })?;
     let (pieces, taken) = mpsc::channel(1);
     tokio::spawn(tell(Arc::clone(native), telling, pieces, place));
@@ -123,7 +125,7 @@ async fn tell(
     native: Arc<Native>,
     mut telling: impl Telling,
     pieces: mpsc::Sender<Bytes>,
-    _place: OwnedSemaphorePermit,
+    _place: StreamSlot,
 ) {
     let mut feed = native.caches.feed();
     if pieces.send(Bytes::from_static(RETRY.as_bytes())).await.is_err() {

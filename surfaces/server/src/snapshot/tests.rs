@@ -40,7 +40,10 @@ struct Agent {
 impl Agent {
     fn new() -> Self {
         let (updates, feed) = watch::channel(update(1, None));
-        Self { router: routes().with_state(Arc::new(ResponseCaches::new(feed))), updates }
+        Self {
+            router: routes(Arc::default()).with_state(Arc::new(ResponseCaches::new(feed))),
+            updates,
+        }
     }
 
     async fn ask(&self, query: &str) -> Response<Body> {

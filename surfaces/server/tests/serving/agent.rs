@@ -1,8 +1,9 @@
 //! An agent that serves made-up dialects on ports of the kernel's choice.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use conns_core::model::{Health, Moment, Snapshot, Update};
 use conns_dialects::monero::ReasonPhrase;
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use conns_server::{
-    About, Access, Dialects, Gate, Limits, Listener, Plan, Refusals, Wanted, serve,
+    About, Access, AccessConfig, Dialects, Limits, ListenSpec, Listener, Plan, Refusals, serve,
 };
 use http::{Request, Response};
 use tokio::sync::{oneshot, watch};
@@ -32,16 +33,54 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Says what it was asked.
+/// A list whose writing waits for the test: `/gated` over HTTP, `gated` in lines.
+pub(crate) struct Gated {
+    /// Receives the name of the dialect that began to write.
+    pub(crate) begun: mpsc::Receiver<&'static str>,
+    /// Lets one writer go on.
+    pub(crate) go_on: mpsc::Sender<()>,
+    /// Requests and lines that reached a dialect.
+    pub(crate) requests: Arc<AtomicUsize>,
+}
+
+/// The writers' ends of [`Gated`].
+struct GatedWriters {
+    begin: mpsc::Sender<&'static str>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl GatedWriters {
+    fn new() -> (Arc<Self>, Gated) {
+        let (begin, begun) = mpsc::channel();
+        let (sender, go_on) = mpsc::channel();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let writers = Self { begin, go_on: Mutex::new(go_on), requests: Arc::clone(&requests) };
+        (Arc::new(writers), Gated { begun, go_on: sender, requests })
+    }
+
+    fn write(&self, name: &'static str) -> Vec<u8> {
+        let _ = self.begin.send(name);
+        // An error means that the test has ended.
+        let _ = self.go_on.lock().unwrap().recv();
+        format!("{name} gated\n").into_bytes()
+    }
+}
+
+/// Answers with its request.
 pub(crate) struct Echo {
     name: &'static str,
     updates: Arc<AtomicUsize>,
+    gated: Arc<GatedWriters>,
 }
 
 impl HttpDialect for Echo {
     fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
         let pieces = match request.uri().path() {
             "/hang" => return HttpOutcome::Hangup,
+            "/gated" => {
+                vec![cache.list(&format!("{} gated", self.name), |_| self.gated.write(self.name))]
+            }
             "/huge" => vec![
                 Bytes::from_static(b"["),
                 cache.list("huge", |_| vec![b'h'; HUGE]),
@@ -68,6 +107,8 @@ impl HttpDialect for Echo {
     }
 
     fn longest_body(&self) -> usize {
+        // The server asks this of each request it has read.
+        self.gated.requests.fetch_add(1, Relaxed);
         LONGEST
     }
 
@@ -89,6 +130,7 @@ impl LineDialect for Echo {
     }
 
     fn longest_line(&self) -> usize {
+        self.gated.requests.fetch_add(1, Relaxed);
         LONGEST
     }
 
@@ -96,6 +138,11 @@ impl LineDialect for Echo {
         match line {
             b"" => LineOutcome::default(),
             b"quit" => LineOutcome { pieces: vec![Bytes::from_static(b"bye\n")], close: true },
+            b"gated" => {
+                let name = format!("{} gated", self.name);
+                let list = cache.list(&name, |_| self.gated.write(self.name));
+                LineOutcome { pieces: vec![list], close: false }
+            }
             b"huge" => {
                 let huge = cache.list("huge", |_| vec![b'h'; HUGE]);
                 LineOutcome { pieces: vec![huge, Bytes::from_static(b"\n")], close: false }
@@ -142,10 +189,11 @@ pub(crate) fn update(sequence: u64) -> Arc<Update> {
 /// An agent that runs until dropped.
 pub(crate) struct Agent {
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) access: Arc<AccessConfig>,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) updates: Arc<AtomicUsize>,
     pub(crate) feed: watch::Sender<Arc<Update>>,
+    pub(crate) gated: Gated,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -166,20 +214,24 @@ impl Agent {
         change: impl Fn(&mut Listener),
     ) -> Self {
         let open = |text: &&str| {
-            let wanted: Wanted = text.parse().unwrap();
+            let wanted: ListenSpec = text.parse().unwrap();
             let mut listener = Listener::bind(&wanted, wanted.https).unwrap();
             change(&mut listener);
             listener
         };
         let listeners: Vec<_> = wanted.iter().map(open).collect();
         let addresses = listeners.iter().filter_map(Listener::address).collect();
-        let gate = Arc::new(Gate::new(access));
+        let access = Arc::new(AccessConfig::new(access));
         let updates = Arc::new(AtomicUsize::new(0));
-        let echo = |name| Arc::new(Echo { name, updates: Arc::clone(&updates) });
+        let (writers, gated) = GatedWriters::new();
+        let echo = |name| {
+            let (updates, gated) = (Arc::clone(&updates), Arc::clone(&writers));
+            Arc::new(Echo { name, updates, gated })
+        };
         let refusals = Arc::new(Refusals::default());
         let plan = Plan {
             listeners,
-            access: Arc::clone(&gate),
+            access: Arc::clone(&access),
             dialects: Dialects {
                 one_e: echo("1e"),
                 monero: echo("monero"),
@@ -206,7 +258,8 @@ impl Agent {
             };
             runtime.block_on(serve(plan, reader, stop)).unwrap();
         });
-        Self { addresses, gate, refusals, updates, feed, stop: Some(stop), thread: Some(thread) }
+        let (stop, thread) = (Some(stop), Some(thread));
+        Self { addresses, access, refusals, updates, feed, gated, stop, thread }
     }
 
     /// The first address.

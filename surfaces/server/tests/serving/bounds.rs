@@ -93,14 +93,14 @@ fn a_reader_that_sips_is_dropped() {
 
 #[test]
 fn slow_readers_of_old_lists_make_room_for_others() {
-    let limits = Limits { held_bytes: HUGE + 1, ..Limits::default() };
+    let limits = Limits { in_flight_bytes: HUGE + 1, ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0"], limits);
     let mut first = Client::with_small_buffer(agent.address());
     first.ask("GET /huge/other", "");
     assert!(first.head().starts_with("HTTP/1.1 200"));
     let mut second = Client::connect(agent.address());
     assert_eq!(second.get("/huge/other").body.len(), HUGE);
-    agent.eventually_refused("reader-held-too-much", 1);
+    agent.eventually_refused("in-flight-full", 1);
     assert!(first.rest() < HUGE);
     still_serves(&agent);
 }

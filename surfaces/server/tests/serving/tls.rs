@@ -72,7 +72,7 @@ fn a_new_certificate_is_shown_to_the_next_client() {
     let agent = Agent::start(&["https=:0"], Access { tls: Some(old.tls()), ..Access::default() });
     let mut stays = old.client(&agent);
     assert_eq!(stays.get("/1e").status(), 200);
-    agent.gate.replace(Access { tls: Some(new.tls()), ..Access::default() });
+    agent.access.replace(Access { tls: Some(new.tls()), ..Access::default() });
     assert_eq!(new.client(&agent).get("/1e").status(), 200);
     assert_eq!(stays.get("/1e").status(), 200);
 }

@@ -22,8 +22,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
+use crate::about::About;
 use crate::caches::ResponseCaches;
-use crate::native::{About, router};
+use crate::native::{Shared, router};
+use crate::stream_slots::StreamSlots;
 
 pub(super) const NETNS: u64 = 4_026_531_840;
 pub(super) const INSTANCE: u64 = 0xfeed_0000_0000_0001;
@@ -365,11 +367,17 @@ impl Machine {
                 monotonic_us: now_us.load(Ordering::Relaxed),
                 wall_us: 0,
             }),
-            clients: Arc::new(AtomicUsize::new(5)),
             refusals: Arc::default(),
-            counts: Arc::default(),
         };
-        Client(router(Arc::clone(&self.caches), about))
+        let refusals = Arc::clone(&about.refusals);
+        Client(router(Shared {
+            caches: Arc::clone(&self.caches),
+            about,
+            clients: Arc::new(AtomicUsize::new(5)),
+            counts: Arc::default(),
+            pool: Arc::default(),
+            streams: Arc::new(StreamSlots::new(Arc::default(), refusals)),
+        }))
     }
 
     /// The id of this cookie's connection.

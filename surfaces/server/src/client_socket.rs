@@ -1,7 +1,5 @@
-//! The socket of a client, as its conversation reads and writes it.
-//!
-//! The one idea: every byte passes here, so this is the place that knows whether a client has
-//! begun to say something and whether it takes what it is sent; its seat is told.
+//! The socket of a client. All its bytes pass here, so it records in the client's slot whether a
+//! request has begun and whether the client reads its response.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -16,7 +14,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::seats::{Seat, Stage};
+use crate::connection_table::{ClientSlot, Phase};
 
 #[derive(Debug)]
 enum Stream {
@@ -26,42 +24,41 @@ enum Stream {
 
 /// A connected client.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct ClientSocket {
     stream: Stream,
-    seat: Arc<Seat>,
-    /// What was read already and is to be read again.
+    slot: Arc<ClientSlot>,
+    /// Bytes that are read first: read before, and put back.
     early: Bytes,
 }
 
-/// A client that is gone without a word is noticed after so long: what was sent to it is not
-/// acknowledged (`TCP_USER_TIMEOUT`), or, if nothing was, neither are probes. Several
-/// retransmissions, and less than an idle client may stay.
-const ABSENCE: Duration = Duration::from_secs(30);
-const PROBED_EVERY: Duration = Duration::from_secs(10);
+/// Time without an acknowledgement of data (`TCP_USER_TIMEOUT`) or, without data, of probes, after
+/// which the kernel closes a connection. Several retransmissions, and less than `idle_time`.
+const PEER_TIMEOUT: Duration = Duration::from_secs(30);
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Makes the kernel end connections to clients that are gone, which would keep what was sent to
-/// them in its memory. Where it cannot, the seat's own times hold.
-fn notice_absence(stream: &TcpStream) {
+/// Makes the kernel close connections to vanished clients, whose unsent data it would keep. Where it
+/// refuses, the slot's deadlines apply.
+fn set_peer_timeout(stream: &TcpStream) {
     let socket = SockRef::from(stream);
-    let probes = socket2::TcpKeepalive::new().with_time(ABSENCE).with_interval(PROBED_EVERY);
+    let probes = socket2::TcpKeepalive::new().with_time(PEER_TIMEOUT).with_interval(PROBE_INTERVAL);
     let _ = socket.set_tcp_keepalive(&probes);
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(ABSENCE));
+    let _ = socket.set_tcp_user_timeout(Some(PEER_TIMEOUT));
 }
 
-impl Wire {
-    pub(crate) fn tcp(stream: TcpStream, seat: Arc<Seat>) -> Self {
-        // Small answers must not wait for an acknowledgement. Without it they only come later.
+impl ClientSocket {
+    pub(crate) fn tcp(stream: TcpStream, slot: Arc<ClientSlot>) -> Self {
+        // Small responses must not wait for an acknowledgement (Nagle).
         let _ = stream.set_nodelay(true);
-        notice_absence(&stream);
-        Self { stream: Stream::Tcp(stream), seat, early: Bytes::new() }
+        set_peer_timeout(&stream);
+        Self { stream: Stream::Tcp(stream), slot, early: Bytes::new() }
     }
 
-    pub(crate) fn unix(stream: UnixStream, seat: Arc<Seat>) -> Self {
-        Self { stream: Stream::Unix(stream), seat, early: Bytes::new() }
+    pub(crate) fn unix(stream: UnixStream, slot: Arc<ClientSlot>) -> Self {
+        Self { stream: Stream::Unix(stream), slot, early: Bytes::new() }
     }
 
-    /// The address the client reached us at.
+    /// The local address of the connection.
     pub(crate) fn local_ip(&self) -> Option<IpAddr> {
         match &self.stream {
             Stream::Tcp(stream) => stream.local_addr().ok().map(|local| local.ip().to_canonical()),
@@ -73,12 +70,12 @@ impl Wire {
         matches!(self.stream, Stream::Tcp(_))
     }
 
-    /// Waits until the client has said something or has gone. Takes no memory for it.
+    /// Resolves when there are bytes to read or the client closed. Allocates nothing.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         if !self.early.is_empty() {
             return Ok(());
         }
-        // A socket may be called ready when it is not; only the kernel knows.
+        // Readiness may be spurious; the peek asks the kernel.
         let mut first = [MaybeUninit::uninit()];
         loop {
             let peeked = match &self.stream {
@@ -100,16 +97,16 @@ impl Wire {
         }
     }
 
-    /// The first byte, which will be read again; `None` if the client has gone.
+    /// The first byte, which stays unread; `None` if the client closed.
     pub(crate) async fn peek(&mut self) -> io::Result<Option<u8>> {
         let mut first = BytesMut::with_capacity(1);
         self.read_buf(&mut first).await?;
-        self.read_again(first.freeze());
+        self.unread(first.freeze());
         Ok(self.early.first().copied())
     }
 
-    /// These bytes, read before, come first when it is read again.
-    pub(crate) fn read_again(&mut self, bytes: Bytes) {
+    /// Puts back bytes that were read.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
         self.early = match self.early.is_empty() {
             true => bytes,
             false => [bytes, self.early.clone()].concat().into(),
@@ -118,14 +115,14 @@ impl Wire {
 
     fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &outcome {
-            Poll::Pending => self.seat.blocked(),
-            Poll::Ready(_) => self.seat.moved(),
+            Poll::Pending => self.slot.set_blocked(),
+            Poll::Ready(_) => self.slot.set_writable(),
         }
         outcome
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ClientSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -142,14 +139,14 @@ impl AsyncRead for Wire {
             into.put_slice(&self.early.split_to(taken));
             Poll::Ready(Ok(()))
         };
-        if into.filled().len() > before && self.seat.stage() == Stage::Idle {
-            self.seat.enter(Stage::Head);
+        if into.filled().len() > before && self.slot.phase() == Phase::Idle {
+            self.slot.enter(Phase::Head);
         }
         outcome
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ClientSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -165,11 +162,11 @@ impl AsyncWrite for Wire {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
+        chunks: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
-            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, chunks),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, chunks),
         };
         self.wrote(outcome)
     }
@@ -179,9 +176,9 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Sockets have nothing to flush; it is asked for when all above has been written.
-        if self.seat.stage() == Stage::Rest {
-            self.seat.enter(Stage::Idle);
+        // Sockets have nothing to flush; hyper flushes when all of a response is written.
+        if self.slot.phase() == Phase::Flush {
+            self.slot.enter(Phase::Idle);
         }
         Poll::Ready(Ok(()))
     }
@@ -194,11 +191,10 @@ impl AsyncWrite for Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for ClientSocket {
     fn drop(&mut self) {
-        if let (Stream::Tcp(stream), true) = (&self.stream, self.seat.is_cut_off()) {
-            // The kernel would keep what this reader did not take for minutes. If that cannot be
-            // said it does.
+        if let (Stream::Tcp(stream), true) = (&self.stream, self.slot.is_cut_off()) {
+            // Otherwise the kernel keeps the unread response for minutes.
             let _ = stream.set_zero_linger();
         }
     }

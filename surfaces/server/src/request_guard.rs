@@ -1,8 +1,8 @@
-//! Whether a request may be answered at all, judged by its head alone.
+//! The request guard: whether a request may be answered, by its head alone.
 //!
-//! Two kinds of stranger are kept out. A program elsewhere has no token. A page in a browser on this very
-//! machine has all of its user's rights, so the one idea: a browser always says whose page asks and what
-//! name it dialled, and neither may be anybody else's than ours.
+//! It refuses programs without a token, and pages in browsers. A page runs with all rights of its
+//! user, also on this machine; a browser states the page's origin and the name it resolved, and both
+//! must be the agent's own.
 
 use std::net::IpAddr;
 
@@ -14,57 +14,57 @@ use crate::access::Access;
 use crate::refusals::Refused;
 use crate::token::TokenHash;
 
-/// From which site a browser asks, and for what (Fetch Metadata Request Headers, W3C).
+/// Fetch Metadata Request Headers (W3C): the site a browser requests from, and its mode.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// How a client came in.
+/// How a client reached the agent.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Entrance {
-    /// Over TCP, at this address of ours; `None` is a socket file, whose mode is the guard.
+pub(crate) struct Ingress {
+    /// The local address of a TCP connection; `None` for a unix socket, which its file mode guards.
     pub(crate) local: Option<IpAddr>,
-    /// Whether a token is asked for, if there is any.
+    /// Whether a token is required, if any is configured.
     pub(crate) guarded: bool,
 }
 
-/// A refusal, as it is said to the client.
+/// The refusal of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Shut {
+pub(crate) struct Rejection {
     pub(crate) status: StatusCode,
     pub(crate) why: Refused,
     pub(crate) text: &'static str,
 }
 
-const NO_HOST: Shut = Shut {
+const NO_HOST: Rejection = Rejection {
     status: StatusCode::BAD_REQUEST,
     why: Refused::Malformed,
-    text: "This request has no Host header, or more than one, or one that is no name.\n",
+    text: "The request has no Host header, more than one, or a malformed one.\n",
 };
-const OTHER_HOST: Shut = Shut {
+const OTHER_HOST: Rejection = Rejection {
     status: StatusCode::MISDIRECTED_REQUEST,
     why: Refused::Host,
-    text: "This agent is not called by the name in the Host header. Ask for localhost or its address, \
-           or add the name to `hosts` in its configuration.\n",
+    text: "The Host header does not name this agent. Use localhost or its address, or add the name to \
+           `hosts` in its configuration.\n",
 };
-const OTHER_SITE: Shut = Shut {
+const OTHER_SITE: Rejection = Rejection {
     status: StatusCode::FORBIDDEN,
     why: Refused::CrossSite,
-    text: "A page of another site may not ask this agent.\n",
+    text: "Requests from pages of other sites are refused.\n",
 };
-const NO_TOKEN: Shut = Shut {
+const NO_TOKEN: Rejection = Rejection {
     status: StatusCode::UNAUTHORIZED,
     why: Refused::Token,
-    text: "This agent wants a token: Authorization: Bearer TOKEN. `conns token` makes one.\n",
+    text: "This agent requires a token: Authorization: Bearer TOKEN. `conns token` makes one.\n",
 };
 
 /// Whether this request may be answered.
 pub(crate) fn check(
     head: &request::Parts,
-    entrance: Entrance,
+    ingress: Ingress,
     access: &Access,
-) -> Result<(), Shut> {
-    let host = host(head, entrance)?;
-    if let (Some(local), Some(host)) = (entrance.local, &host) {
+) -> Result<(), Rejection> {
+    let host = host(head, ingress)?;
+    if let (Some(local), Some(host)) = (ingress.local, &host) {
         let dialled = head.uri.authority().is_none_or(|dialled| is_ours(dialled, local, access));
         if !dialled || !is_ours(host, local, access) {
             return Err(OTHER_HOST);
@@ -73,21 +73,21 @@ pub(crate) fn check(
     if is_cross_site(head, host.as_ref()) {
         return Err(OTHER_SITE);
     }
-    let wants_token = entrance.guarded && entrance.local.is_some() && !access.tokens.is_empty();
+    let wants_token = ingress.guarded && ingress.local.is_some() && !access.tokens.is_empty();
     if wants_token && !has_token(&head.headers, &access.tokens) {
         return Err(NO_TOKEN);
     }
     Ok(())
 }
 
-/// RFC 9112 section 3.2. Clients of HTTP/1.0 may say none; no browser is one.
-fn host(head: &request::Parts, entrance: Entrance) -> Result<Option<Authority>, Shut> {
+/// The host of a request (RFC 9112 section 3.2). HTTP/1.0 allows none; browsers send one.
+fn host(head: &request::Parts, ingress: Ingress) -> Result<Option<Authority>, Rejection> {
     let mut all = head.headers.get_all(HOST).iter();
     match (all.next(), all.next()) {
-        (None, _) if head.version < Version::HTTP_11 || entrance.local.is_none() => Ok(None),
+        (None, _) if head.version < Version::HTTP_11 || ingress.local.is_none() => Ok(None),
         (Some(host), None) => match Authority::try_from(host.as_bytes()) {
             Ok(host) if !host.as_str().contains('@') => Ok(Some(host)),
-            _ if entrance.local.is_none() => Ok(None),
+            _ if ingress.local.is_none() => Ok(None),
             _ => Err(NO_HOST),
         },
         _ => Err(NO_HOST),
@@ -99,7 +99,7 @@ fn is_ours(name: &Authority, local: IpAddr, access: &Access) -> bool {
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     if let Ok(ip) = bare.parse::<IpAddr>() {
         let ip = ip.to_canonical();
-        // Nobody can make a name of theirs out of an address; still only ours are taken.
+        // DNS rebinding needs a name; addresses are still restricted to local ones.
         let known = |host: &str| host.parse().is_ok_and(|host: IpAddr| host.to_canonical() == ip);
         return ip == IpAddr::from([127, 0, 0, 1])
             || ip == IpAddr::from(std::net::Ipv6Addr::LOCALHOST)
@@ -116,7 +116,7 @@ fn is_cross_site(head: &request::Parts, host: Option<&Authority>) -> bool {
         return false;
     }
     let site = head.headers.get_all(FETCH_SITE).iter();
-    // "same-site" is another port of this machine: not us.
+    // "same-site" is another port of this machine.
     if site.map(|site| site.as_bytes()).any(|site| site != b"same-origin" && site != b"none") {
         return true;
     }
@@ -129,7 +129,7 @@ fn is_cross_site(head: &request::Parts, host: Option<&Authority>) -> bool {
     !head.headers.get_all(ORIGIN).iter().all(|origin| same(origin.as_bytes()))
 }
 
-/// Whether somebody follows a link to the page, which asks for nothing and changes nothing.
+/// Whether this is a navigation to a page, which reads no data and changes nothing.
 fn is_visit(head: &request::Parts) -> bool {
     let path = head.uri.path();
     let is_page = path == "/" || path == "/docs" || path.starts_with("/docs/");
@@ -152,27 +152,27 @@ mod tests {
 
     use super::*;
 
-    const TCP: Entrance =
-        Entrance { local: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))), guarded: true };
-    const UNIX: Entrance = Entrance { local: None, guarded: false };
+    const TCP: Ingress =
+        Ingress { local: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))), guarded: true };
+    const UNIX: Ingress = Ingress { local: None, guarded: false };
 
-    fn shut_with(access: &Access, entrance: Entrance, uri: &str, headers: &[(&str, &str)]) -> u16 {
+    fn status_with(access: &Access, ingress: Ingress, uri: &str, headers: &[(&str, &str)]) -> u16 {
         let mut request = http::Request::get(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let head = request.body(()).unwrap().into_parts().0;
-        check(&head, entrance, access).map_or_else(|shut| shut.status.as_u16(), |()| 200)
+        check(&head, ingress, access).map_or_else(|status_of| status_of.status.as_u16(), |()| 200)
     }
 
-    fn shut(uri: &str, headers: &[(&str, &str)]) -> u16 {
+    fn status_of(uri: &str, headers: &[(&str, &str)]) -> u16 {
         let access =
             Access { hosts: vec!["Agent.example".into(), "10.9.9.9".into()], ..Access::default() };
-        shut_with(&access, TCP, uri, headers)
+        status_with(&access, TCP, uri, headers)
     }
 
     #[test]
-    fn only_our_own_names_are_answered() {
+    fn only_names_of_the_agent_are_accepted() {
         let ours = [
             "localhost",
             "LOCALHOST:80",
@@ -187,7 +187,7 @@ mod tests {
             "10.9.9.9",
         ];
         for host in ours {
-            assert_eq!(shut("/", &[("host", host)]), 200, "{host}");
+            assert_eq!(status_of("/", &[("host", host)]), 200, "{host}");
         }
         let others = [
             "evil.example",
@@ -201,64 +201,64 @@ mod tests {
             "2130706433",
         ];
         for host in others {
-            assert_eq!(shut("/", &[("host", host)]), 421, "{host}");
+            assert_eq!(status_of("/", &[("host", host)]), 421, "{host}");
         }
         for host in ["", "a b", "user@localhost", "localhost:x y"] {
-            assert_eq!(shut("/", &[("host", host)]), 400, "{host}");
+            assert_eq!(status_of("/", &[("host", host)]), 400, "{host}");
         }
-        assert_eq!(shut("/", &[]), 400);
-        assert_eq!(shut("/", &[("host", "localhost"), ("host", "evil.example")]), 400);
-        assert_eq!(shut("http://evil.example/", &[("host", "localhost")]), 421);
-        assert_eq!(shut("http://localhost/", &[("host", "localhost")]), 200);
+        assert_eq!(status_of("/", &[]), 400);
+        assert_eq!(status_of("/", &[("host", "localhost"), ("host", "evil.example")]), 400);
+        assert_eq!(status_of("http://evil.example/", &[("host", "localhost")]), 421);
+        assert_eq!(status_of("http://localhost/", &[("host", "localhost")]), 200);
         let access = Access::default();
         for host in ["evil.example", ""] {
-            assert_eq!(shut_with(&access, UNIX, "/", &[("host", host)]), 200);
+            assert_eq!(status_with(&access, UNIX, "/", &[("host", host)]), 200);
         }
-        assert_eq!(shut_with(&access, UNIX, "/", &[]), 200);
+        assert_eq!(status_with(&access, UNIX, "/", &[]), 200);
     }
 
     #[test]
     fn pages_of_other_sites_are_refused() {
         let host = ("host", "localhost:80");
         for site in ["cross-site", "same-site", "whatever"] {
-            assert_eq!(shut("/api", &[host, ("sec-fetch-site", site)]), 403, "{site}");
-            assert_eq!(shut("/", &[host, ("sec-fetch-site", site)]), 403, "{site}");
+            assert_eq!(status_of("/api", &[host, ("sec-fetch-site", site)]), 403, "{site}");
+            assert_eq!(status_of("/", &[host, ("sec-fetch-site", site)]), 403, "{site}");
         }
         for site in ["same-origin", "none"] {
-            assert_eq!(shut("/api", &[host, ("sec-fetch-site", site)]), 200, "{site}");
+            assert_eq!(status_of("/api", &[host, ("sec-fetch-site", site)]), 200, "{site}");
         }
-        assert_eq!(shut("/api", &[host, ("origin", "http://LOCALHOST:80")]), 200);
+        assert_eq!(status_of("/api", &[host, ("origin", "http://LOCALHOST:80")]), 200);
         for origin in ["null", "http://evil.example", "http://localhost:81", "http://localhost", ""]
         {
-            assert_eq!(shut("/api", &[host, ("origin", origin)]), 403, "{origin}");
+            assert_eq!(status_of("/api", &[host, ("origin", origin)]), 403, "{origin}");
         }
         let visit = [host, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         for page in ["/", "/docs", "/docs/x"] {
-            assert_eq!(shut(page, &visit), 200, "{page}");
+            assert_eq!(status_of(page, &visit), 200, "{page}");
         }
         for page in ["/ems/resetMaxFdCounters", "/api/v1/connections", "/docsx"] {
-            assert_eq!(shut(page, &visit), 403, "{page}");
+            assert_eq!(status_of(page, &visit), 403, "{page}");
         }
         let access = Access::default();
-        assert_eq!(shut_with(&access, UNIX, "/api", &[("origin", "http://a")]), 403);
+        assert_eq!(status_with(&access, UNIX, "/api", &[("origin", "http://a")]), 403);
     }
 
     #[test]
-    fn a_token_is_wanted_over_tcp_once_there_is_any() {
+    fn a_token_is_required_over_tcp_if_any_is_configured() {
         let tokens = vec![TokenHash::of(b"one"), TokenHash::of(b"two")];
         let access = Access { tokens, ..Access::default() };
         let host = ("host", "localhost");
         for given in ["Bearer one", "bearer two", "BEARER  two "] {
-            assert_eq!(shut_with(&access, TCP, "/", &[host, ("authorization", given)]), 200);
+            assert_eq!(status_with(&access, TCP, "/", &[host, ("authorization", given)]), 200);
         }
         for given in ["Bearer three", "Bearer", "Bearer ", "one", "Basic one", "Bearer one two", ""]
         {
-            assert_eq!(shut_with(&access, TCP, "/", &[host, ("authorization", given)]), 401);
+            assert_eq!(status_with(&access, TCP, "/", &[host, ("authorization", given)]), 401);
         }
-        assert_eq!(shut_with(&access, TCP, "/", &[host]), 401);
-        assert_eq!(shut_with(&access, UNIX, "/", &[host]), 200);
-        let open = Entrance { guarded: false, ..TCP };
-        assert_eq!(shut_with(&access, open, "/", &[host]), 200);
-        assert_eq!(shut_with(&Access::default(), TCP, "/", &[host]), 200);
+        assert_eq!(status_with(&access, TCP, "/", &[host]), 401);
+        assert_eq!(status_with(&access, UNIX, "/", &[host]), 200);
+        let open = Ingress { guarded: false, ..TCP };
+        assert_eq!(status_with(&access, open, "/", &[host]), 200);
+        assert_eq!(status_with(&Access::default(), TCP, "/", &[host]), 200);
     }
 }

@@ -1,53 +1,53 @@
-//! Which connections a question is about.
+//! Which connections a query is about.
 //!
-//! The one idea: an agent answers from what it has seen, so the namespaces it knows are those in
-//! which it sees sockets; it enters none because somebody asks.
+//! An agent answers from its snapshot, so the namespaces it knows are those in which it sees sockets.
+//! A query makes it enter none.
 
 use std::collections::{BTreeMap, HashSet};
 
 use conns_core::model::{Connection, Family, Netns, Protocol};
 
-use super::holders_of;
+use super::owners_of;
 use crate::agent::{AgentError, Ask};
 
 /// Most namespaces named in a message.
-const NAMES_SAID: usize = 20;
+const MAX_NAMES_LISTED: usize = 20;
 
 /// Which connections an `Ask` means, once its namespaces are known.
-pub(super) struct Wanted<'a> {
+pub(super) struct Selector<'a> {
     ask: &'a Ask,
     /// Inodes; `None` is all.
     namespaces: Option<HashSet<u64>>,
 }
 
-impl<'a> Wanted<'a> {
-    /// Finds the namespaces that `ask` names among those of the connections that are `there`.
+impl<'a> Selector<'a> {
+    /// Finds the namespaces that `ask` names among those of `all` connections.
     pub(super) fn new<'c, I: Iterator<Item = &'c Connection>>(
         ask: &'a Ask,
-        there: impl Fn() -> I,
+        all: impl Fn() -> I,
     ) -> Result<Self, AgentError> {
         if ask.namespaces.is_empty() {
             return Ok(Self { ask, namespaces: None });
         }
         let mut known: BTreeMap<u64, &Netns> = BTreeMap::new();
-        for connection in there() {
+        for connection in all() {
             known.entry(connection.socket.netns.inode).or_insert(&connection.socket.netns);
         }
-        let chosen = ask.namespaces.iter().map(|name| choose(name, &known, &there));
+        let chosen = ask.namespaces.iter().map(|name| choose(name, &known, &all));
         Ok(Self { ask, namespaces: Some(chosen.collect::<Result<_, _>>()?) })
     }
 
-    /// What has no connection in any namespace.
+    /// Selects no connection.
     pub(super) fn nothing(ask: &'a Ask) -> Self {
         Self { ask, namespaces: Some(HashSet::new()) }
     }
 
-    /// Whether this is one of them.
+    /// Whether it selects `connection`.
     pub(super) fn contains(&self, connection: &Connection) -> bool {
         self.ask.view.contains(connection) && self.contains_in_any_state(connection)
     }
 
-    /// Whether it is one of them but for its state.
+    /// Whether it selects `connection`, whatever its state.
     pub(super) fn contains_in_any_state(&self, connection: &Connection) -> bool {
         let socket = &connection.socket;
         let is_protocol = match socket.protocol {
@@ -60,51 +60,51 @@ impl<'a> Wanted<'a> {
         };
         is_protocol
             && is_family
-            && self.namespaces.as_ref().is_none_or(|all| all.contains(&socket.netns.inode))
+            && self.namespaces.as_ref().is_none_or(|inodes| inodes.contains(&socket.netns.inode))
     }
 }
 
 /// The namespace meant by a name, an inode, `net:[inode]`, a pid, or a path under `/run/netns` or
 /// `/proc`; in the same order as without an agent.
 fn choose<'c, I: Iterator<Item = &'c Connection>>(
-    wanted: &str,
+    name_or_number: &str,
     known: &BTreeMap<u64, &Netns>,
-    there: &impl Fn() -> I,
+    all: &impl Fn() -> I,
 ) -> Result<u64, AgentError> {
-    let name = wanted.strip_prefix("/run/netns/").or(wanted.strip_prefix("/var/run/netns/"));
-    let name = name.unwrap_or(wanted);
+    let name = name_or_number.strip_prefix("/run/netns/").or(name_or_number.strip_prefix("/var/run/netns/"));
+    let name = name.unwrap_or(name_or_number);
     if let Some(inode) = known.values().find(|netns| netns.label.as_deref() == Some(name)) {
         return Ok(inode.inode);
     }
-    if let Some(inode) = wanted.parse().ok().filter(|inode| known.contains_key(inode)) {
+    if let Some(inode) = name_or_number.parse().ok().filter(|inode| known.contains_key(inode)) {
         return Ok(inode);
     }
-    let path = wanted.strip_prefix("/proc/").and_then(|rest| rest.strip_suffix("/ns/net"));
-    let reason = match path.unwrap_or(wanted).parse() {
-        Ok(pid) => match namespaces_of(pid, there()).as_slice() {
+    let path = name_or_number.strip_prefix("/proc/").and_then(|rest| rest.strip_suffix("/ns/net"));
+    let reason = match path.unwrap_or(name_or_number).parse() {
+        Ok(pid) => match namespaces_of(pid, all()).as_slice() {
             [inode] => return Ok(*inode),
             [] => "the agent sees no socket in such a namespace or of such a process",
-            _ => "that process holds sockets of several namespaces; name one of them",
+            _ => "that process has sockets in several namespaces; name one of them",
         },
         Err(_) => "the agent sees no socket in a namespace of that name",
     };
     let names = known.values().filter_map(|netns| netns.label.as_deref());
-    let mut said = names.clone().take(NAMES_SAID).collect::<Vec<_>>().join(", ");
-    if names.count() > NAMES_SAID {
-        said.push_str(", …");
+    let mut listed = names.clone().take(MAX_NAMES_LISTED).collect::<Vec<_>>().join(", ");
+    if names.count() > MAX_NAMES_LISTED {
+        listed.push_str(", …");
     }
     Err(AgentError::NotThere(format!(
-        "no network namespace `{wanted}`: {reason}. Known to the agent: {said}"
+        "no network namespace `{name_or_number}`: {reason}. Known to the agent: {listed}"
     )))
 }
 
-/// The namespaces of the sockets that this process holds.
-fn namespaces_of<'c>(pid: u32, there: impl Iterator<Item = &'c Connection>) -> Vec<u64> {
+/// The namespaces of the sockets that this process owns.
+fn namespaces_of<'c>(pid: u32, connections: impl Iterator<Item = &'c Connection>) -> Vec<u64> {
     let mut inodes: Vec<u64> = Vec::new();
-    for connection in there {
+    for connection in connections {
         let inode = connection.socket.netns.inode;
-        let mut held = holders_of(connection).iter();
-        if !inodes.contains(&inode) && held.any(|owner| owner.process.pid == pid) {
+        let mut owners = owners_of(connection).iter();
+        if !inodes.contains(&inode) && owners.any(|owner| owner.process.pid == pid) {
             inodes.push(inode);
         }
     }

@@ -54,14 +54,14 @@ impl fmt::Display for Protocol {
 
 /// Where a listener is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ListenAddress {
     /// A TCP port.
     Tcp(SocketAddr),
     /// A socket file.
     Unix(PathBuf),
 }
 
-impl Place {
+impl ListenAddress {
     /// Whether only this machine can reach it.
     #[must_use]
     pub fn is_local(&self) -> bool {
@@ -72,7 +72,7 @@ impl Place {
     }
 }
 
-impl Place {
+impl ListenAddress {
     /// The port, if it is one.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
@@ -83,7 +83,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -96,21 +96,21 @@ impl fmt::Display for Place {
 /// over TLS. A place is `unix:/PATH`, `ADDRESS:PORT`, `localhost:PORT`, `:PORT` (127.0.0.1) or
 /// `*:PORT` (every address, IPv4 and IPv6).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ListenSpec {
     /// What is spoken.
     pub protocol: Protocol,
     /// Where.
-    pub place: Place,
+    pub place: ListenAddress,
     /// Whether TLS is spoken also where nobody else could listen in; elsewhere it is whenever there
     /// is a certificate.
     pub https: bool,
 }
 
-impl Wanted {
+impl ListenSpec {
     /// Whether this listener speaks TLS, if there is a certificate.
     #[must_use]
     pub fn speaks_tls(&self, has_tls: bool) -> bool {
-        let may = !self.protocol.takes_lines() && matches!(self.place, Place::Tcp(_));
+        let may = !self.protocol.takes_lines() && matches!(self.place, ListenAddress::Tcp(_));
         self.https || (may && has_tls && !self.place.is_local())
     }
 }
@@ -120,16 +120,16 @@ impl Wanted {
 #[error(
     "cannot listen on {given:?}: {why}; expected [PROTOCOL=]ADDRESS:PORT, [PROTOCOL=]:PORT or unix:/PATH, with PROTOCOL one of http, https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream"
 )]
-pub struct WantedError {
+pub struct ListenSpecError {
     given: String,
     why: &'static str,
 }
 
-impl FromStr for Wanted {
-    type Err = WantedError;
+impl FromStr for ListenSpec {
+    type Err = ListenSpecError;
 
-    fn from_str(text: &str) -> Result<Self, WantedError> {
-        let refused = |why| WantedError { given: text.to_owned(), why };
+    fn from_str(text: &str) -> Result<Self, ListenSpecError> {
+        let refused = |why| ListenSpecError { given: text.to_owned(), why };
         let (name, place) = match text.split_once('=') {
             // A path may hold a = of its own.
             Some((name, place)) if !name.contains(['/', ':']) => (name, place),
@@ -144,8 +144,8 @@ impl FromStr for Wanted {
         let place = match place.strip_prefix("unix:") {
             Some("") => return Err(refused("the path is missing")),
             Some(_) if https => return Err(refused("a unix socket does not speak TLS")),
-            Some(path) => Place::Unix(PathBuf::from(path)),
-            None => Place::Tcp(tcp(place).ok_or_else(|| refused("that is no address"))?),
+            Some(path) => ListenAddress::Unix(PathBuf::from(path)),
+            None => ListenAddress::Tcp(tcp(place).ok_or_else(|| refused("that is no address"))?),
         };
         Ok(Self { protocol, place, https })
     }
@@ -163,7 +163,7 @@ fn tcp(text: &str) -> Option<SocketAddr> {
 
 /// Why a listener is not opened.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Refusal {
+pub enum UnsafeListener {
     /// A line protocol, for others than this machine.
     #[error(
         "refusing to listen on {protocol}={place}: anybody who reaches it could read this machine's connections, and the protocol has room neither for a token nor for TLS. Listen on 127.0.0.1 and let clients come through an SSH tunnel, or give --insecure if the network itself is trusted"
@@ -172,7 +172,7 @@ pub enum Refusal {
         /// What was to be spoken.
         protocol: Protocol,
         /// Where.
-        place: Place,
+        place: ListenAddress,
     },
     /// HTTP for others than this machine, without what protects it.
     #[error(
@@ -182,7 +182,7 @@ pub enum Refusal {
         /// What was to be spoken.
         protocol: Protocol,
         /// Where.
-        place: Place,
+        place: ListenAddress,
         /// What there is none of.
         missing: &'static str,
     },
@@ -192,7 +192,7 @@ pub enum Refusal {
     )]
     NoCertificate {
         /// Where.
-        place: Place,
+        place: ListenAddress,
     },
 }
 
@@ -202,29 +202,29 @@ pub enum Refusal {
 /// # Errors
 /// The first that may not, and what to do.
 pub fn check(
-    wanted: &[Wanted],
+    wanted: &[ListenSpec],
     insecure: bool,
     has_tls: bool,
     has_tokens: bool,
-) -> Result<(), Refusal> {
+) -> Result<(), UnsafeListener> {
     wanted.iter().try_for_each(|one| check_one(one, insecure, has_tls, has_tokens))
 }
 
 fn check_one(
-    wanted: &Wanted,
+    wanted: &ListenSpec,
     insecure: bool,
     has_tls: bool,
     has_tokens: bool,
-) -> Result<(), Refusal> {
+) -> Result<(), UnsafeListener> {
     let (protocol, place) = (wanted.protocol, wanted.place.clone());
     if wanted.https && !has_tls {
-        return Err(Refusal::NoCertificate { place });
+        return Err(UnsafeListener::NoCertificate { place });
     }
     if insecure || place.is_local() {
         return Ok(());
     }
     if protocol.takes_lines() {
-        return Err(Refusal::Lines { protocol, place });
+        return Err(UnsafeListener::Lines { protocol, place });
     }
     let missing = match (has_tls, has_tokens) {
         (true, true) => return Ok(()),
@@ -232,27 +232,27 @@ fn check_one(
         (true, false) => "no token",
         (false, false) => "neither a TLS certificate nor a token",
     };
-    Err(Refusal::Open { protocol, place, missing })
+    Err(UnsafeListener::Open { protocol, place, missing })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn wanted(text: &str) -> Wanted {
+    fn wanted(text: &str) -> ListenSpec {
         text.parse().unwrap()
     }
 
     #[test]
     fn places_are_read() {
-        let tcp = |text: &str| Place::Tcp(text.parse().unwrap());
+        let tcp = |text: &str| ListenAddress::Tcp(text.parse().unwrap());
         let read = |text: &str| (wanted(text).protocol, wanted(text).place);
         assert_eq!(read("monero=127.0.0.1:18081"), (Protocol::Monero, tcp("127.0.0.1:18081")));
         assert_eq!(read("ems-json=:1112"), (Protocol::EmsJson, tcp("127.0.0.1:1112")));
         assert_eq!(read("localhost:80"), (Protocol::Http, tcp("127.0.0.1:80")));
         assert_eq!(read("1e=*:80"), (Protocol::OneE, tcp("[::]:80")));
         assert_eq!(read("[fd00::1]:8"), (Protocol::Http, tcp("[fd00::1]:8")));
-        let path = Place::Unix("/run/a=b".into());
+        let path = ListenAddress::Unix("/run/a=b".into());
         assert_eq!(read("unix:/run/a=b"), (Protocol::Http, path.clone()));
         assert_eq!(read("http=unix:/run/a=b"), (Protocol::Http, path));
         assert!(wanted("https=:443").https && !wanted("http=:80").https);
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn what_is_no_place_is_refused_with_what_is_expected() {
         for text in ["", "80", "ftp=:21", "monero=", "unix:", "https=unix:/a", ":99999", "a:80"] {
-            let error = text.parse::<Wanted>().unwrap_err().to_string();
+            let error = text.parse::<ListenSpec>().unwrap_err().to_string();
             assert!(
                 error.contains(&format!("{text:?}")) && error.contains("unix:/PATH"),
                 "{error}"
@@ -298,7 +298,7 @@ mod tests {
     fn line_ports_for_others_need_the_operators_word_always() {
         for text in ["ems-json=*:1", "ems-ascii=0.0.0.0:1", "jetstream=10.0.0.1:1"] {
             let refused = check(&[wanted(text)], false, true, true).unwrap_err();
-            assert!(matches!(refused, Refusal::Lines { .. }), "{refused}");
+            assert!(matches!(refused, UnsafeListener::Lines { .. }), "{refused}");
             assert!(refused.to_string().contains("--insecure"));
             assert_eq!(check(&[wanted(text)], true, false, false), Ok(()));
             assert!(!wanted(text).speaks_tls(true));
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn https_without_a_certificate_is_never_served_plain() {
         let refused = check(&[wanted("https=:443")], true, false, true).unwrap_err();
-        assert!(matches!(refused, Refusal::NoCertificate { .. }));
+        assert!(matches!(refused, UnsafeListener::NoCertificate { .. }));
         assert_eq!(check(&[wanted("https=:443")], false, true, false), Ok(()));
         assert!(wanted("https=:443").speaks_tls(true) && !wanted(":80").speaks_tls(true));
     }

@@ -1,32 +1,31 @@
-//! What is answered where there is no answer: one shape for all,
-//! `{"error":{"code":…,"message":…,"hint":…}}`.
+//! Errors of the agent's own API, in one shape: `{"error":{"code":…,"message":…,"hint":…}}`.
 
 use axum::response::Response;
 use conns_core::query::FilterError;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use super::answers;
+use crate::response::{JSON, whole};
 
-/// A refusal, for programs (`code`) and for people (`message`, `hint`).
+/// An error, for programs (`code`) and for people (`message`, `hint`).
 #[derive(Debug, Clone)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
     hint: String,
-    /// Where in the filter the fault is: first byte and the one behind the last.
+    /// The span of the fault in the filter: first byte, and the one after the last.
     place: Option<(usize, usize)>,
-    /// What stands beside `error`.
+    /// Entries beside `error`.
     beside: Map<String, Value>,
 }
 
-/// Longest piece of a request that is repeated in a message, characters.
-const REPEATED: usize = 80;
+/// Maximum length of a quote from a request in a message, characters.
+const MAX_REPEATED: usize = 80;
 
-/// The beginning of what a client sent, for a message.
-pub(super) fn repeated(text: &str) -> String {
-    let mut short: String = text.chars().take(REPEATED).collect();
+/// A quote from a request, shortened for a message.
+pub(crate) fn repeated(text: &str) -> String {
+    let mut short: String = text.chars().take(MAX_REPEATED).collect();
     if short.len() < text.len() {
         short.push('…');
     }
@@ -34,7 +33,7 @@ pub(super) fn repeated(text: &str) -> String {
 }
 
 impl Problem {
-    pub(super) fn new(
+    pub(crate) fn new(
         status: StatusCode,
         code: &'static str,
         message: impl Into<String>,
@@ -44,8 +43,8 @@ impl Problem {
         Self { status, code, message, hint, place: None, beside: Map::new() }
     }
 
-    /// 400: the request is at fault.
-    pub(super) fn bad(
+    /// 400: the request is invalid.
+    pub(crate) fn bad(
         code: &'static str,
         message: impl Into<String>,
         hint: impl Into<String>,
@@ -53,8 +52,8 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, message, hint)
     }
 
-    /// 400: the filter is none.
-    pub(super) fn filter(error: &FilterError) -> Self {
+    /// 400: the filter does not parse.
+    pub(crate) fn filter(error: &FilterError) -> Self {
         let hint = match error.fault().nearest() {
             Some(nearest) => format!("did you mean `{nearest}`? /api/v1/fields lists the fields"),
             None => "the language is described in docs/filter.md".to_owned(),
@@ -65,38 +64,38 @@ impl Problem {
     }
 
     /// 404: no such path.
-    pub(super) fn path(path: &str) -> Self {
-        let message = format!("nothing is at {}", repeated(path));
-        Self::new(StatusCode::NOT_FOUND, "no-such-path", message, "/ lists what there is")
+    pub(crate) fn path(path: &str) -> Self {
+        let message = format!("there is no path {}", repeated(path));
+        Self::new(StatusCode::NOT_FOUND, "no-such-path", message, "/ lists the paths")
     }
 
-    /// 405: everything here is read only.
-    pub(super) fn method() -> Self {
-        let hint = "everything here is read with GET";
-        let message = "this method does not work here";
+    /// 405: all paths are read only.
+    pub(crate) fn method() -> Self {
+        let hint = "use GET";
+        let message = "this method is not supported";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", message, hint)
     }
 
-    /// 503: the agent is about to end.
-    pub(super) fn closed() -> Self {
-        let (message, hint) = ("the agent is ending", "ask again when it is back");
+    /// 503: the agent is shutting down.
+    pub(crate) fn closed() -> Self {
+        let (message, hint) = ("the agent is shutting down", "retry when it is back");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "ending", message, hint)
     }
 
-    /// 503: a bound is reached.
-    pub(super) fn busy(code: &'static str, message: String) -> Self {
-        let hint = "ask again in a second";
+    /// 503: a limit is reached.
+    pub(crate) fn busy(code: &'static str, message: String) -> Self {
+        let hint = "retry in a second";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, hint)
     }
 
     /// The same with one more entry beside `error`.
-    pub(super) fn beside(mut self, key: &str, value: Value) -> Self {
+    pub(crate) fn beside(mut self, key: &str, value: Value) -> Self {
         self.beside.insert(key.to_owned(), value);
         self
     }
 
-    /// The refusal as a response.
-    pub(super) fn answer(self) -> Response {
+    /// The error as a response.
+    pub(crate) fn answer(self) -> Response {
         let mut error = json!({
             "code": self.code, "message": self.message, "hint": self.hint,
         });
@@ -107,7 +106,7 @@ impl Problem {
         shape.insert("error".to_owned(), error);
         let mut body = Value::Object(shape).to_string().into_bytes();
         body.push(b'\n');
-        let mut response = answers::whole(answers::JSON, body.into());
+        let mut response = whole(JSON, body.into());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         match self.status {

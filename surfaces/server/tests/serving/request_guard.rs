@@ -73,13 +73,13 @@ fn a_token_is_wanted_until_the_configuration_says_otherwise() {
     // A port where lines need none.
     assert_eq!(Client::connect(agent.addresses[1]).get("/").status(), 200);
     // Read anew: another token, also for those who are connected.
-    agent.gate.replace(Access { tokens: vec![TokenHash::of(b"new")], ..Access::default() });
+    agent.access.replace(Access { tokens: vec![TokenHash::of(b"new")], ..Access::default() });
     client.ask("GET /1e", &right);
     assert_eq!(client.answer().status(), 401);
     let mut client = Client::connect(agent.address());
     client.ask("GET /1e", "Authorization: Bearer new\r\n");
     assert_eq!(client.answer().status(), 200);
-    agent.gate.replace(Access::default());
+    agent.access.replace(Access::default());
     assert_eq!(client.get("/1e").status(), 200);
 }
 

@@ -1,0 +1,140 @@
+//! What handlers work with: the API's state, a request, and the declaration of a route.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use axum::response::Response;
+use conns_core::model::Update;
+use http::HeaderMap;
+use tokio::sync::Semaphore;
+
+use super::metrics_counts::EventCounts;
+use super::parameters::{Parameter, Query};
+use super::walks::Walks;
+use crate::about::About;
+use crate::blocking::{BlockingPool, STREAM_THREADS};
+use crate::caches::ResponseCaches;
+use crate::problem::Problem;
+use crate::stream_slots::StreamSlots;
+
+/// What the server provides to the API.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) caches: Arc<ResponseCaches>,
+    pub(crate) about: About,
+    /// Clients connected now, over all ports.
+    pub(crate) clients: Arc<AtomicUsize>,
+    /// Events since the start, by kind.
+    pub(crate) counts: Arc<EventCounts>,
+    pub(crate) pool: Arc<BlockingPool>,
+    pub(crate) streams: Arc<StreamSlots>,
+}
+
+/// The state of the API.
+#[derive(Debug)]
+pub(super) struct Native {
+    pub(super) caches: Arc<ResponseCaches>,
+    pub(super) about: About,
+    pub(super) clients: Arc<AtomicUsize>,
+    pub(super) counts: Arc<EventCounts>,
+    pub(super) pool: Arc<BlockingPool>,
+    pub(super) streams: Arc<StreamSlots>,
+    /// Admission of streams to their blocking threads.
+    pub(super) told: Arc<Semaphore>,
+    pub(super) walks: Walks,
+    /// All routes, for the pages that list them.
+    pub(super) routes: &'static [Route],
+}
+
+impl Native {
+    pub(super) fn new(shared: Shared, routes: &'static [Route]) -> Self {
+        let Shared { caches, about, clients, counts, pool, streams } = shared;
+        let told = Arc::new(Semaphore::new(STREAM_THREADS));
+        let walks = Walks::default();
+        Self { caches, about, clients, counts, pool, streams, told, walks, routes }
+    }
+}
+
+/// One request, checked against its route's declaration.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) query: Query,
+    /// The part of the path that the route names `{id}`; empty if it has none.
+    pub(super) id: String,
+    pub(super) headers: HeaderMap,
+}
+
+/// Makes a response.
+pub(super) type Write = fn(&Native, &Asked) -> Result<Response, Problem>;
+
+/// Writes a body from an update.
+pub(super) type WriteBody = fn(&Native, &Update, &Asked) -> Result<Vec<u8>, Problem>;
+
+/// Begins a response without an end.
+pub(super) type Open = fn(&Arc<Native>, &Asked) -> Result<Response, Problem>;
+
+/// How a route's response is made, and on which thread.
+#[derive(Clone, Copy)]
+pub(super) enum Handler {
+    /// In microseconds, on the serving thread.
+    Light(Write),
+    /// With a pass over all connections, on a blocking thread.
+    Heavy(Write),
+    /// As [`Handler::Heavy`]; the response to the request without parameters is written once per
+    /// update, and requests made meanwhile await it.
+    Cached(WriteBody),
+    /// As [`Handler::Heavy`], on a thread of its own: metrics do not queue behind lists.
+    Metrics(Write),
+    /// By another router; declared for the document only.
+    Elsewhere,
+    /// Without an end.
+    Stream(Open),
+    /// As [`Handler::Heavy`], or without an end for clients that accept server-sent events.
+    Either(Write, Open),
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Light(_) => "Light",
+            Self::Heavy(_) => "Heavy",
+            Self::Cached(_) => "Cached",
+            Self::Metrics(_) => "Metrics",
+            Self::Elsewhere => "Elsewhere",
+            Self::Stream(_) => "Stream",
+            Self::Either(..) => "Either",
+        })
+    }
+}
+
+/// One response of a route, for the OpenAPI document.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) status: u16,
+    pub(super) about: &'static str,
+    /// Schema of the body, if it is JSON.
+    pub(super) schema: Option<&'static str>,
+}
+
+/// One route; all are GET.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    /// Unique operation name, for client generators.
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) about: &'static str,
+    pub(super) parameters: &'static [&'static Parameter],
+    pub(super) media: &'static str,
+    pub(super) handler: Handler,
+    pub(super) outcomes: &'static [Outcome],
+}
+
+impl Route {
+    /// The part of `path` that the template names `{id}`; empty if it has none.
+    pub(super) fn id_in<'p>(&self, path: &'p str) -> &'p str {
+        let at = self.path.split('/').position(|part| part == "{id}");
+        at.and_then(|at| path.split('/').nth(at)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,126 @@
+//! The routers: the agent's own API with each dialect under a prefix, and one router per classic
+//! port.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use conns_dialects::monero::ReasonPhrase;
+use conns_dialects::{HttpDialect, HttpOutcome, Pieces};
+use http::Method;
+use http::header::CONTENT_LENGTH;
+use hyper::body::Body as _;
+use tower::Service;
+
+use crate::context::Routers;
+use crate::dialect_runner::DialectRunner;
+use crate::http_client::{BodyError, HttpClient, hangup};
+use crate::response_body::Chunks;
+
+/// Maximum body length of a request to the API, bytes; its content is ignored.
+const MAX_API_BODY: usize = 64 << 10;
+
+/// A dialect over HTTP, and where it runs.
+pub(crate) struct HttpService {
+    pub(crate) dialect: Arc<dyn HttpDialect>,
+    pub(crate) runner: DialectRunner,
+}
+
+/// The dialects over HTTP.
+pub(crate) struct HttpServices {
+    pub(crate) one_e: HttpService,
+    pub(crate) monero: HttpService,
+    pub(crate) ems_http: HttpService,
+    pub(crate) jetstream: HttpService,
+}
+
+/// The router of each kind of port; `api` is that of the agent's own API.
+pub(crate) fn routers(api: Router, services: HttpServices) -> Routers {
+    let HttpServices { one_e, monero, ems_http, jetstream } = services;
+    let (one_e, monero) = (one_e.service(), monero.service());
+    let (ems_http, jetstream) = (ems_http.service(), jetstream.service());
+    Routers {
+        http: api
+            .layer(from_fn(skip_body))
+            .nest_service("/1e", one_e.clone())
+            .nest_service("/monero", monero.clone())
+            .nest_service("/ems", ems_http.clone())
+            .nest_service("/jetstream", jetstream.clone()),
+        one_e: Router::new().fallback_service(one_e),
+        monero: Router::new().fallback_service(monero),
+        ems_http: Router::new().fallback_service(ems_http),
+        jetstream: Router::new().fallback_service(jetstream),
+    }
+}
+
+/// Reads the body of a request to the API, which has no use for it.
+async fn skip_body(mut request: Request, next: Next) -> Response {
+    let Some(client) = client(&mut request) else { return hangup() };
+    let body = std::mem::take(request.body_mut());
+    match client.read_body(body, MAX_API_BODY).await {
+        Ok(_) => next.run(request).await,
+        Err(error) => error.response(),
+    }
+}
+
+/// The client of a request; every connection sets it.
+fn client(request: &mut Request) -> Option<Arc<HttpClient>> {
+    request.extensions_mut().remove()
+}
+
+impl HttpService {
+    /// The dialect as a service of a router.
+    fn service(
+        self,
+    ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static {
+        let service = Arc::new(self);
+        tower::service_fn(move |request: Request| {
+            let service = Arc::clone(&service);
+            async move { Ok(Box::pin(service.respond(request)).await) }
+        })
+    }
+
+    async fn respond(&self, mut request: Request) -> Response {
+        let Some(client) = client(&mut request) else { return hangup() };
+        let (head, body) = request.into_parts();
+        let method = head.method.clone();
+        let body = match client.read_body(body, self.dialect.longest_body()).await {
+            Ok(body) => body,
+            Err(BodyError::TooLong) => return response(self.dialect.body_too_long(), &method),
+            Err(error) => return error.response(),
+        };
+        let request = http::Request::from_parts(head, body.bytes.clone());
+        let dialect = Arc::clone(&self.dialect);
+        match self.runner.run(move |cache| dialect.answer(&request, cache)).await {
+            Ok(outcome) => response(outcome, &method),
+            Err(_) => hangup(),
+        }
+    }
+}
+
+/// The response of an outcome.
+fn response(outcome: HttpOutcome, method: &Method) -> Response {
+    let HttpOutcome::Answer(answer) = outcome else { return hangup() };
+    let mut answer: Response = answer.map(|pieces: Pieces| Body::new(Chunks::new(pieces)));
+    let length = answer.body().size_hint().exact();
+    let stated = answer.headers().get(CONTENT_LENGTH);
+    let is_wrong = stated.is_some_and(|stated| {
+        stated.to_str().ok().and_then(|stated| stated.parse().ok()) != length
+    });
+    if is_wrong && method != Method::HEAD {
+        answer.headers_mut().remove(CONTENT_LENGTH);
+    }
+    if let Some(reason) = answer.extensions_mut().remove::<ReasonPhrase>() {
+        let reason = hyper::ext::ReasonPhrase::from_static(reason.0.as_bytes());
+        answer.extensions_mut().insert(reason);
+    }
+    answer
+}
