@@ -17,7 +17,8 @@ mod versions;
 use std::sync::Arc;
 
 use conns_api::{
-    AgentError, Answer, Ask, Decoder, ResumeId, UpdateDelta, UpdateQuery, View, WireError, encode_update,
+    AgentError, Answer, Ask, Decoder, ResumeId, UpdateDelta, UpdateQuery, View, WireError,
+    encode_update,
 };
 use conns_core::model::{Connection, Known, Snapshot, TcpInfo, Update};
 use conns_core::query::{Field, catalogue};
@@ -279,9 +280,8 @@ fn a_query_is_due_when_there_is_a_newer_snapshot() {
 
 #[test]
 fn an_update_tells_how_long_the_machine_was_observed() {
-    let seconds = |update: &Update| {
-        conns_api::observed(&received(update, &query(View::All))).as_secs()
-    };
+    let seconds =
+        |update: &Update| conns_api::observed(&received(update, &query(View::All))).as_secs();
     assert_eq!(updates().iter().map(seconds).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
 

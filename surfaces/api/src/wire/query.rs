@@ -15,8 +15,7 @@ use crate::agent::{Ask, View};
 const MAX_NAMESPACES: usize = 256;
 
 /// Everything but the unreserved characters (RFC 3986 section 2.3).
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a client asks about connections.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -71,7 +71,9 @@ fn choose<'c, I: Iterator<Item = &'c Connection>>(
     known: &BTreeMap<u64, &Netns>,
     all: &impl Fn() -> I,
 ) -> Result<u64, AgentError> {
-    let name = name_or_number.strip_prefix("/run/netns/").or(name_or_number.strip_prefix("/var/run/netns/"));
+    let name = name_or_number
+        .strip_prefix("/run/netns/")
+        .or(name_or_number.strip_prefix("/var/run/netns/"));
     let name = name.unwrap_or(name_or_number);
     if let Some(inode) = known.values().find(|netns| netns.label.as_deref() == Some(name)) {
         return Ok(inode.inode);

@@ -8,9 +8,9 @@ use conns_core::model::{
     Closed, ClosedConnection, Congestion, CongestionDetail, Connection, Cost, DroppedEvents,
     EncryptionState, Endpoint, Event, EventKind, EventLog, Fallback, Family, Flow, FlowKey, Health,
     Known, Layer, LayerOrigin, Loss, LossCause, LossKind, Machine, Missing, Moment, Netns,
-    Observation, OpenFile, Opened, OwnerEntry, OwnerTable, PortableFault, Process, Protocol, Queues,
-    Record, Scalar, Socket, SocketId, SocketMemory, SocketSample, Source, State, Subject, TcpInfo,
-    Timer, TimerKind, Transfer, TransferError, UdpPeer, UdpTraffic, Unknown, Update,
+    Observation, OpenFile, Opened, OwnerEntry, OwnerTable, PortableFault, Process, Protocol,
+    Queues, Record, Scalar, Socket, SocketId, SocketMemory, SocketSample, Source, State, Subject,
+    TcpInfo, Timer, TimerKind, Transfer, TransferError, UdpPeer, UdpTraffic, Unknown, Update,
 };
 use conns_core::track::{Retention, Tracker};
 

@@ -72,10 +72,7 @@ impl Application<'static> {
 
 impl Application<'_> {
     /// The layers that this version can show. `share` makes one string of equal names.
-    pub(super) fn to_model(
-        &self,
-        mut share: impl FnMut(&str) -> Arc<str>,
-    ) -> model::Application {
+    pub(super) fn to_model(&self, mut share: impl FnMut(&str) -> Arc<str>) -> model::Application {
         let layer = |bytes: &Bytes<'_>| {
             let layer: Layer<'_> = bytes.read()?;
             Some(model::Layer {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use conns_core::model;
 use serde::{Deserialize, Serialize};
 
+use super::super::owners_of;
 use super::application::Application;
 use super::basic::{Endpoint, Known, Moment, UnknownCode, codes, mirror};
 use super::socket::{Socket, SocketId};
 use super::tables::Tables;
-use super::super::owners_of;
 
 codes!(Direction: model::Direction {
     0 = model::Direction::Inbound,
@@ -59,6 +59,24 @@ mirror!(Peaks: model::Peaks {
     receive_queue_bytes: u32,
     rtt_us: u32,
 });
+mirror!(Totals: model::Totals { segments_out: u64, segments_lost: u64, drops: u64 });
+
+/// Widened counters, where the kernel's own have wrapped.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct WrappedTotals(Option<Totals>);
+
+impl From<Option<model::Totals>> for WrappedTotals {
+    fn from(totals: Option<model::Totals>) -> Self {
+        Self(totals.map(Totals::from))
+    }
+}
+
+impl From<WrappedTotals> for Option<model::Totals> {
+    fn from(WrappedTotals(totals): WrappedTotals) -> Self {
+        totals.map(model::Totals::from)
+    }
+}
+
 mirror!(Stats: model::Stats {
     serial: u64,
     first_sequence: u64,
@@ -68,20 +86,21 @@ mirror!(Stats: model::Stats {
     rates: Known<Rates>,
     slot_rates: Known<Rates>,
     peaks: Peaks,
+    totals: WrappedTotals,
 });
 mirror!(Evidence: model::Evidence {
     basis: Basis,
     samples: u32,
     bytes_out: u64,
     bytes_in: u64,
-    segments_out: u32,
-    segments_in: u32,
-    segments_lost: u32,
-    timeouts: u16,
+    segments_out: u64,
+    segments_in: u64,
+    segments_lost: u64,
+    timeouts: u32,
     busy_us: u64,
     rwnd_limited_us: u64,
     sndbuf_limited_us: u64,
-    drops: u32,
+    drops: u64,
     rtt_us: u32,
     min_rtt_us: u32,
     samples_reader_behind: u32,
@@ -248,7 +267,10 @@ impl TryFrom<ConnectionId> for model::ConnectionId {
     type Error = UnknownCode;
 
     fn try_from(shape: ConnectionId) -> Result<Self, UnknownCode> {
-        Ok(Self { socket: shape.socket.into(), flow: shape.flow.map(TryInto::try_into).transpose()? })
+        Ok(Self {
+            socket: shape.socket.into(),
+            flow: shape.flow.map(TryInto::try_into).transpose()?,
+        })
     }
 }
 

@@ -64,22 +64,24 @@ impl Decoder {
                 Arc::new(ClosedConnection { sequence, at: at.into(), connection })
             }))
         })?;
-        let removed = reader.list("ids", MAX_CONNECTIONS, |_, id: ConnectionId| Ok(id.try_into()))?;
+        let removed =
+            reader.list("ids", MAX_CONNECTIONS, |_, id: ConnectionId| Ok(id.try_into()))?;
         let mut losses = losses(&mut reader, "losses")?;
-        let transfers = reader.list("transfers", MAX_CONNECTIONS, |place, shape: Transfer<'_>| {
-            match shape.try_into() {
+        let transfers =
+            reader.list("transfers", MAX_CONNECTIONS, |place, shape: Transfer<'_>| match shape
+                .try_into()
+            {
                 Ok(transfer) if !has_plain_rates(&transfer) => {
                     Err(place.malformed("a rate is no number"))
                 }
                 transfer => Ok(transfer),
-            }
-        })?;
+            })?;
         let files = reader.list("files", MAX_CONNECTIONS, |place, shape: OpenFile<'_>| {
             let owner = shape.owner().map(|at| tables.process(place, at)).transpose()?;
             Ok(shape.into_model(owner, &mut |name: &str| self.share(name)))
         })?;
-        let abilities =
-            reader.list("abilities", MAX_ABILITIES, |_, shape: Ability<'_>| Ok(Ok(shape.into())))?;
+        let abilities = reader
+            .list("abilities", MAX_ABILITIES, |_, shape: Ability<'_>| Ok(Ok(shape.into())))?;
         let health_losses = self::losses(&mut reader, "losses of the agent")?;
         losses.extend(skipped(&reader, false));
         reader.end()?;

@@ -118,6 +118,7 @@ causes! {
     28 = EventsForgotten {}
     29 = ClosedListFull { bound: u64 }
     30 = PayloadDropped {}
+    31 = ApplicationsFull { bound: u64 }
 }
 
 impl<'a> Loss<'a> {
