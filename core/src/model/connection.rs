@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Closed, ConnectionId, Endpoint, Flow, Known, Opened, Owner, Process, Protocol,
-    Rates, SocketSample, State, Stats, TcpInfo, Unknown, Verdict,
+    Application, Closed, ConnectionId, Endpoint, Flow, Known, Opened, Owner, Part, Process,
+    Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Unknown, Verdict,
 };
 
 /// Which end opened a connection.
@@ -58,6 +58,31 @@ impl Connection {
     pub fn id(&self) -> ConnectionId {
         let flow = self.flow.as_ref().map(|flow| flow.key);
         ConnectionId { socket: self.socket.id, flow }
+    }
+
+    /// The source of a part of it; `None` if the part is unknown or does not apply.
+    #[must_use]
+    pub fn source_of(&self, part: Part) -> Option<Source> {
+        let socket = &self.socket;
+        match part {
+            Part::Socket => Some(socket.source),
+            Part::Direction => self.direction.source(),
+            Part::Owners => self.owners.source(),
+            Part::Tcp => socket.tcp.source(),
+            Part::Bytes => self.bytes_in().source(),
+            Part::Queues => socket.queues.source(),
+            Part::AcceptQueue => socket.accept_queue.source(),
+            Part::Memory => socket.memory.source(),
+            Part::Timer => socket.timer.source(),
+            Part::Congestion => socket.congestion.source(),
+            Part::Mptcp => socket.mptcp.source(),
+            Part::Udp => socket.udp.source(),
+            Part::Opened => self.opened.source(),
+            Part::Closed => self.closed.source(),
+            Part::Age => self.stats.age_us.source(),
+            Part::Application => self.application.source(),
+            Part::Derived => Some(Source::Derived),
+        }
     }
 
     /// This machine's end: the flow's, or else the socket's.

@@ -152,6 +152,45 @@ pub enum Words {
     List(&'static [&'static str]),
 }
 
+/// The part of a connection that a field is read from; each part has a source of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The row of the socket table.
+    Socket,
+    /// The direction.
+    Direction,
+    /// The processes that own the socket.
+    Owners,
+    /// `tcp_info`.
+    Tcp,
+    /// Payload counters.
+    Bytes,
+    /// Send and receive queues.
+    Queues,
+    /// The accept queue.
+    AcceptQueue,
+    /// The memory of the socket.
+    Memory,
+    /// The pending timer.
+    Timer,
+    /// Congestion control.
+    Congestion,
+    /// MPTCP's state.
+    Mptcp,
+    /// Traffic of UDP.
+    Udp,
+    /// The opening.
+    Opened,
+    /// The close.
+    Closed,
+    /// The age.
+    Age,
+    /// Application layers.
+    Application,
+    /// Computed here.
+    Derived,
+}
+
 /// The declaration of a field.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldSpec {
@@ -165,6 +204,8 @@ pub struct FieldSpec {
     pub meaning: &'static str,
     /// Where it comes from: a kernel structure, a file, an RFC.
     pub origin: &'static str,
+    /// The part of a connection that it is read from.
+    pub part: Part,
     /// From when on it can be known.
     pub phase: Phase,
     /// Whether it is known wherever it applies, so that it is never `null`.
@@ -200,6 +241,7 @@ impl FieldSpec {
             kind,
             meaning,
             origin,
+            part: Part::Socket,
             phase: Phase::Measured,
             is_always_known: false,
             identifies: false,
@@ -215,6 +257,12 @@ impl FieldSpec {
     #[must_use]
     pub const fn aliases(self, aliases: &'static [&'static str]) -> Self {
         Self { aliases, ..self }
+    }
+
+    /// Read from this part of a connection.
+    #[must_use]
+    pub const fn part(self, part: Part) -> Self {
+        Self { part, ..self }
     }
 
     /// Known from the opening of a connection.

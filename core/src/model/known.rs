@@ -100,6 +100,14 @@ impl<T> Known<T> {
         }
     }
 
+    /// The source of the value, if it is known.
+    pub fn source(&self) -> Option<Source> {
+        match self {
+            Self::Value(_, source) => Some(*source),
+            Self::Unknown(_) | Self::NotApplicable => None,
+        }
+    }
+
     /// A reference to what is inside, with the same source or reason.
     pub fn as_ref(&self) -> Known<&T> {
         match self {

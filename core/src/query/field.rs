@@ -2,7 +2,9 @@
 
 use std::ops::Deref;
 
-use crate::model::{Connection, FieldSpec, Kind, Known, TcpInfoField, TcpInfoUnit, Unknown};
+use crate::model::{
+    Connection, FieldSpec, Kind, Known, Source, TcpInfoField, TcpInfoUnit, Unknown,
+};
 
 use super::Value;
 
@@ -49,6 +51,19 @@ impl Field {
         match self.read {
             Read::TcpInfo(field) => Some(field),
             Read::Connection(_) | Read::Layer { .. } => None,
+        }
+    }
+
+    /// The source of this field's value of `connection`; `None` if there is no value.
+    #[must_use]
+    pub fn source(&self, connection: &Connection) -> Option<Source> {
+        match self.read {
+            Read::TcpInfo(_) => connection.socket.tcp.source(),
+            Read::Connection(_) => connection.source_of(self.part),
+            Read::Layer { protocol, index } => {
+                let application = connection.application.value()?;
+                application.layer(protocol)?.values.get(index)?.source()
+            }
         }
     }
 

@@ -15,6 +15,8 @@ use serde::Serialize;
 
 /// Writes records of one set of fields.
 pub struct RecordWriter<'a> {
+    /// Whether records end with `explain`.
+    explains: bool,
     fields: Vec<(&'a Field, Key)>,
     /// What was written for a run of fields of processes, by process and place of the run, to be
     /// copied for their other sockets. A process stays where it is as long as its snapshot, and so
@@ -60,7 +62,42 @@ impl<'a> RecordWriter<'a> {
         Self {
             fields: fields.iter().map(|field| (*field, Key::of(field))).collect(),
             written: HashMap::new(),
+            explains: false,
         }
+    }
+
+    /// The same, whose records end with `explain`: the source of each value, and the reason of each
+    /// that is unknown.
+    #[must_use]
+    pub fn explaining(self, explains: bool) -> Self {
+        Self { explains, ..self }
+    }
+
+    fn explain(&self, out: &mut Vec<u8>, connection: &Connection) {
+        out.extend_from_slice(b",\"explain\":{\"sources\":");
+        let mut unknown = Vec::new();
+        let mut start = out.len();
+        out.push(b'{');
+        for (field, _) in &self.fields {
+            let value = field.value(connection);
+            let (to, text) = match value {
+                Value::NotApplicable => continue,
+                Value::Unknown(why) => (&mut unknown, why.to_string()),
+                _ => match field.source(connection) {
+                    Some(source) => (&mut *out, source.to_string()),
+                    None => continue,
+                },
+            };
+            entry(to, &field.key, &text);
+        }
+        // The first comma becomes part of nothing: it is removed.
+        start += 1;
+        if out.get(start) == Some(&b',') {
+            out.remove(start);
+        }
+        out.extend_from_slice(b"},\"unknown\":{");
+        out.extend_from_slice(unknown.get(1..).unwrap_or_default());
+        out.extend_from_slice(b"}}");
     }
 
     /// Forgets what was written of processes. To be called before the connections of a process go
@@ -129,6 +166,9 @@ impl<'a> RecordWriter<'a> {
             }
             write_field(out, key, field, connection);
             rest = after;
+        }
+        if self.explains {
+            self.explain(out, connection);
         }
         more(out);
         // The comma before the first key becomes the brace that opens the object.

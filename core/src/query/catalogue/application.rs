@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decode::registry;
-use crate::model::{Connection, FieldSpec, Kind, Known, Layer, Record};
+use crate::model::{Connection, FieldSpec, Kind, Known, Layer, Part, Record};
 use crate::query::field::{Field, Read};
 use crate::query::{Records, Value};
 
@@ -17,6 +17,7 @@ pub(super) const ROWS: &[Row] = &[
             "The protocols it carries, outermost first; filters match any.",
             "payload, or reported",
         )
+        .part(Part::Application)
         .aliases(&["application"])
         .cut(9, 8),
         |c| {
@@ -36,7 +37,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Text,
             "How certain the innermost protocol is: certain or likely.",
             "payload",
-        ),
+        )
+        .part(Part::Application),
         |c| innermost(c, |layer| Value::text(layer.certainty.name())),
     ),
     (
@@ -45,7 +47,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Text,
             "Whether the innermost protocol was seen on the wire or reported by the owner.",
             "payload, or reported",
-        ),
+        )
+        .part(Part::Application),
         |c| innermost(c, |layer| Value::text(layer.origin.name())),
     ),
     (
@@ -54,7 +57,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Time,
             "When the innermost protocol was recognised.",
             "payload",
-        ),
+        )
+        .part(Part::Application),
         |c| innermost(c, |layer| Value::Time(layer.since.wall_us)),
     ),
     (
@@ -63,7 +67,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Payload bytes that the decoder of the innermost protocol did not get.",
             "payload",
-        ),
+        )
+        .part(Part::Application),
         |c| innermost(c, |layer| Value::Bytes(layer.gap_bytes)),
     ),
 ];

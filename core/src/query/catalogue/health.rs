@@ -1,6 +1,6 @@
 //! Fields that tell how the connection does.
 
-use crate::model::{FieldSpec, Kind, Words};
+use crate::model::{FieldSpec, Kind, Part, Words};
 use crate::query::Value;
 
 use super::{Row, memory};
@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "Smoothed round trip time (RFC 6298).",
             "tcp_info.tcpi_rtt",
-        )
+        ).part(Part::Tcp)
         .aliases(&["latency", "srtt"])
         .drop_rank(20),
         |c| Value::known(c.rtt_us(), |us| Value::Micros(u64::from(us))),
@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Percent,
             "Data segments lost of those sent, over the connection's life: (total_retrans - dsack_dups) / data_segs_out.",
             "derived from tcp_info",
-        )
+        ).part(Part::Tcp)
         .aliases(&["packet_loss"])
         .drop_rank(17),
         |c| Value::known(c.loss_percent(), Value::Percent),
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Payload bytes sent, retransmissions not counted.",
             "derived from tcp_info: bytes_sent - bytes_retrans; UDP: since it was watched, eBPF",
-        )
+        ).part(Part::Bytes)
         .aliases(&["sent"])
         .drop_rank(16),
         |c| Value::known(c.bytes_out(), Value::Bytes),
@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Payload bytes received, of TCP in order.",
             "derived from tcp_info: bytes_received, less the peer's FIN; UDP: since it was watched, eBPF",
-        )
+        ).part(Part::Bytes)
         .aliases(&["received"])
         .drop_rank(15),
         |c| Value::known(c.bytes_in(), Value::Bytes),
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Payload sent a second since the last observation.",
             "derived",
-        )
+        ).part(Part::Derived)
         .aliases(&["send_rate"])
         .after_two_samples(),
         |c| Value::known(c.stats.rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
@@ -67,7 +67,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Payload received a second since the last observation.",
             "derived",
-        )
+        ).part(Part::Derived)
         .aliases(&["recv_rate"])
         .after_two_samples(),
         |c| Value::known(c.stats.rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
@@ -78,7 +78,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "Time since payload last went either way.",
             "derived from tcp_info: last_data_sent, last_data_recv",
-        )
+        ).part(Part::Tcp)
         .drop_rank(9),
         |c| Value::known(c.idle_us(), Value::Micros),
     ),
@@ -88,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Bytes received and not read by the application.",
             "idiag_rqueue",
-        )
+        ).part(Part::Queues)
         .aliases(&["recvq"]),
         |c| Value::known(c.socket.queues, |q| Value::Bytes(u64::from(q.receive_bytes))),
     ),
@@ -98,7 +98,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Bytes written by the application and not acknowledged.",
             "idiag_wqueue",
-        )
+        ).part(Part::Queues)
         .aliases(&["sendq"]),
         |c| Value::known(c.socket.queues, |q| Value::Bytes(u64::from(q.send_bytes))),
     ),
@@ -108,7 +108,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Connections waiting for accept, of a listener.",
             "idiag_rqueue",
-        )
+        ).part(Part::AcceptQueue)
         .drop_rank(18),
         |c| Value::known(c.socket.accept_queue, |q| Value::Count(u64::from(q.length))),
     ),
@@ -118,7 +118,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Most connections that may wait for accept.",
             "idiag_wqueue",
-        )
+        ).part(Part::AcceptQueue)
         .drop_rank(14),
         |c| Value::known(c.socket.accept_queue, |q| Value::Count(u64::from(q.limit))),
     ),
@@ -128,7 +128,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Connections a listener dropped, since it listens.",
             "sk_drops of INET_DIAG_SKMEMINFO",
-        )
+        ).part(Part::Memory)
         .drop_rank(19),
         |c| Value::known(c.overflows(), Value::Count),
     ),
@@ -138,7 +138,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Packets (on a listener: connections) the socket dropped.",
             "sk_drops of INET_DIAG_SKMEMINFO",
-        ),
+        ).part(Part::Memory),
         |c| memory(c, |m| m.drops.map(|n| Value::Count(u64::from(n)))),
     ),
     (
@@ -147,7 +147,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Text,
             "What keeps it from being faster, in a word.",
             "derived, docs/verdict.md",
-        )
+        ).part(Part::Derived)
         .always_known()
         .words(Words::Class),
         |c| Value::text(c.verdict.class.name()),
@@ -158,7 +158,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Percent,
             "How sure the verdict is.",
             "derived, docs/verdict.md",
-        )
+        ).part(Part::Derived)
         .always_known()
         .drop_rank(3),
         |c| Value::Percent(f64::from(c.verdict.confidence_percent)),
@@ -169,7 +169,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Text,
             "The verdict in a sentence.",
             "derived, docs/verdict.md",
-        )
+        ).part(Part::Derived)
         .always_known()
         .on_request()
         .cut(4, 20),

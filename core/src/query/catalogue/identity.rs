@@ -1,7 +1,7 @@
 //! Fields that tell who is connected, and where.
 
 use crate::model::{Connection, Endpoint};
-use crate::model::{FieldSpec, Kind, Words};
+use crate::model::{FieldSpec, Kind, Part, Words};
 use crate::query::Value;
 
 use super::Row;
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Text,
             "Who opened it: inbound or outbound.",
             "eBPF events; else derived from the byte counters and the listening sockets",
-        )
+        ).part(Part::Direction)
         .aliases(&["dir"])
         .at_opening()
         .identifies()

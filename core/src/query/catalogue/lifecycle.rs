@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{CloseReason, Closed, Connection, Known, Opened, Process, UdpPeer};
-use crate::model::{FieldSpec, Kind, ListColumn, ListSpec, Words};
+use crate::model::{FieldSpec, Kind, ListColumn, ListSpec, Part, Words};
 use crate::query::{List, Records, Value};
 
 use super::Row;
@@ -58,7 +58,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Time,
             "When its handshake was complete; of one that failed: when it began.",
             EVENTS,
-        )
+        ).part(Part::Opened)
         .at_opening(),
         |c| opened(c, |opened| Value::Time(opened.at.wall_us)),
     ),
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "From our SYN to the end of the handshake, of connections opened here.",
             EVENTS,
-        )
+        ).part(Part::Opened)
         .aliases(&["connect_time"])
         .at_opening(),
         |c| opened(c, |opened| Value::known(opened.handshake_us, Value::Micros)),
@@ -79,7 +79,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "How long it waited in the accept queue, of accepted connections.",
             EVENTS,
-        )
+        ).part(Part::Opened)
         .at_opening(),
         |c| opened(c, |opened| Value::known(opened.accept_wait_us, Value::Micros)),
     ),
@@ -89,7 +89,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Text,
             "Name of the process that called connect or accept.",
             EVENTS,
-        )
+        ).part(Part::Opened)
         .aliases(&["opened_by"])
         .at_opening(),
         |c| opener(c, |process| Value::text(&process.name)),
@@ -100,7 +100,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Process id of the process that called connect or accept.",
             EVENTS,
-        )
+        ).part(Part::Opened)
         .at_opening(),
         |c| opener(c, |process| Value::Count(u64::from(process.pid))),
     ),
@@ -110,7 +110,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "From the end of the handshake to its end; of one that failed: from its SYN; of one that has not ended: its age.",
             "eBPF events; else as age",
-        )
+        ).part(Part::Age)
         .at_opening(),
         duration,
     ),
@@ -120,7 +120,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Time,
             "When it ended.",
             EVENTS,
-        )
+        ).part(Part::Closed)
         .aliases(&["ended_at"])
         .at_opening(),
         |c| {
@@ -133,7 +133,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Text,
             "Who closed first: local, remote, both at once, or neither.",
             EVENTS,
-        )
+        ).part(Part::Closed)
         .at_opening()
         .words(Words::Closer),
         |c| closed(c, |closed| Value::known(closed.first_closer, |by| Value::text(by.name()))),
@@ -144,7 +144,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Text,
             "How it ended: fin, rst-in, rst-out, timed-out, refused, unreachable, given-up or error.",
             EVENTS,
-        )
+        ).part(Part::Closed)
         .at_opening()
         .words(Words::CloseReason),
         |c| closed(c, |closed| Value::text(closed.how.name())),
@@ -155,7 +155,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Number of that error in errno.h, where ended is error.",
             EVENTS,
-        )
+        ).part(Part::Closed)
         .at_opening(),
         |c| {
             closed(c, |closed| match closed.how {
@@ -170,7 +170,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::List(&PEERS),
             "Peers of a UDP socket, since it was watched; the most bytes first.",
             "eBPF",
-        ),
+        ).part(Part::Udp),
         |c| Value::known(c.socket.udp.as_ref(), |udp| Value::List(List(&udp.peers))),
     ),
 ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{Connection, Known, Owner, Process};
-use crate::model::{FieldSpec, Kind, ListColumn, ListSpec};
+use crate::model::{FieldSpec, Kind, ListColumn, ListSpec, Part};
 use crate::query::{List, Records, Value};
 
 use super::Row;
@@ -34,6 +34,7 @@ pub(super) const ROWS: &[Row] = &[
             "Process id of the holder; of several, filters match any.",
             "/proc/PID/fd",
         )
+        .part(Part::Owners)
         .at_opening()
         .identifies()
         .of_process()
@@ -42,6 +43,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         FieldSpec::new("process", Kind::Text, "Name of the holding process.", "/proc/PID/stat")
+            .part(Part::Owners)
             .aliases(&["comm", "name"])
             .at_opening()
             .identifies()
@@ -51,6 +53,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         FieldSpec::new("exe", Kind::Text, "Path of its executable.", "/proc/PID/exe")
+            .part(Part::Owners)
             .aliases(&["executable"])
             .at_opening()
             .of_process()
@@ -64,6 +67,7 @@ pub(super) const ROWS: &[Row] = &[
             "Its arguments, joined by spaces.",
             "/proc/PID/cmdline",
         )
+        .part(Part::Owners)
         .aliases(&["command"])
         .at_opening()
         .of_process()
@@ -78,6 +82,7 @@ pub(super) const ROWS: &[Row] = &[
             "Name of the user it runs as.",
             "/proc/PID/status, user database",
         )
+        .part(Part::Owners)
         .at_opening()
         .of_process()
         .drop_rank(7),
@@ -90,12 +95,14 @@ pub(super) const ROWS: &[Row] = &[
             "Effective user id it runs as.",
             "/proc/PID/status",
         )
+        .part(Part::Owners)
         .at_opening()
         .of_process(),
         |c| owners(c, |p| Value::known(p.uid, |uid| Value::Count(u64::from(uid)))),
     ),
     (
         FieldSpec::new("started", Kind::Time, "When it started.", "/proc/PID/stat")
+            .part(Part::Owners)
             .aliases(&["start_time"])
             .at_opening()
             .of_process(),
@@ -103,6 +110,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         FieldSpec::new("ppid", Kind::Count, "Process id of its parent.", "/proc/PID/stat")
+            .part(Part::Owners)
             .aliases(&["parent"])
             .at_opening()
             .of_process(),
@@ -110,6 +118,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         FieldSpec::new("cgroup", Kind::Text, "Its control group.", "/proc/PID/cgroup")
+            .part(Part::Owners)
             .at_opening()
             .of_process()
             .cut(2, 12),
@@ -122,6 +131,7 @@ pub(super) const ROWS: &[Row] = &[
             "Container id found in its control group.",
             "/proc/PID/cgroup",
         )
+        .part(Part::Owners)
         .aliases(&["container_id"])
         .at_opening()
         .of_process()
@@ -135,6 +145,7 @@ pub(super) const ROWS: &[Row] = &[
             "systemd unit found in its control group.",
             "/proc/PID/cgroup",
         )
+        .part(Part::Owners)
         .aliases(&["systemd_unit", "service_unit"])
         .at_opening()
         .of_process()
@@ -148,6 +159,7 @@ pub(super) const ROWS: &[Row] = &[
             "Every process and descriptor that holds the socket.",
             "/proc/PID/fd",
         )
+        .part(Part::Owners)
         .aliases(&["holders"])
         .at_opening()
         .identifies()

@@ -1,7 +1,7 @@
 //! Fields of the socket itself: its algorithm, timers, buffers and marks.
 
 use crate::model::{BbrState, CongestionDetail, Connection, TcpInfo, Unknown};
-use crate::model::{FieldSpec, Kind};
+use crate::model::{FieldSpec, Kind, Part};
 use crate::query::Value;
 
 use super::{Row, memory};
@@ -9,6 +9,7 @@ use super::{Row, memory};
 pub(super) const ROWS: &[Row] = &[
     (
         FieldSpec::new("congestion", Kind::Text, "Congestion control algorithm.", "INET_DIAG_CONG")
+            .part(Part::Congestion)
             .aliases(&["cc"]),
         |c| Value::known(c.socket.congestion.as_ref(), |cc| Value::text(&cc.algorithm)),
     ),
@@ -18,7 +19,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Highest delivery rate BBR has seen lately.",
             "tcp_bbr_info",
-        ),
+        )
+        .part(Part::Congestion),
         |c| bbr(c, |b| Value::BytesPerSecond(b.bandwidth_bytes_per_s as f64)),
     ),
     (
@@ -27,22 +29,28 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "Lowest round trip BBR has seen lately.",
             "tcp_bbr_info",
-        ),
+        )
+        .part(Part::Congestion),
         |c| bbr(c, |b| Value::Micros(u64::from(b.min_rtt_us))),
     ),
-    (FieldSpec::new("bbr_pacing_gain", Kind::Percent, "BBR's pacing gain.", "tcp_bbr_info"), |c| {
-        bbr(c, |b| Value::Percent(f64::from(b.pacing_gain_256) / 2.56))
-    }),
-    (FieldSpec::new("bbr_cwnd_gain", Kind::Percent, "BBR's window gain.", "tcp_bbr_info"), |c| {
-        bbr(c, |b| Value::Percent(f64::from(b.cwnd_gain_256) / 2.56))
-    }),
+    (
+        FieldSpec::new("bbr_pacing_gain", Kind::Percent, "BBR's pacing gain.", "tcp_bbr_info")
+            .part(Part::Congestion),
+        |c| bbr(c, |b| Value::Percent(f64::from(b.pacing_gain_256) / 2.56)),
+    ),
+    (
+        FieldSpec::new("bbr_cwnd_gain", Kind::Percent, "BBR's window gain.", "tcp_bbr_info")
+            .part(Part::Congestion),
+        |c| bbr(c, |b| Value::Percent(f64::from(b.cwnd_gain_256) / 2.56)),
+    ),
     (
         FieldSpec::new(
             "dctcp_alpha",
             Kind::Percent,
             "Share of bytes DCTCP saw marked.",
             "tcp_dctcp_info",
-        ),
+        )
+        .part(Part::Congestion),
         |c| {
             Value::known(c.socket.congestion.as_ref(), |cc| match cc.detail {
                 CongestionDetail::Dctcp(d) => Value::Percent(f64::from(d.alpha_1024) / 10.24),
@@ -56,7 +64,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Shift of the window the peer offers.",
             "tcp_info.tcpi_snd_wscale",
-        ),
+        )
+        .part(Part::Tcp),
         |c| tcp_count(c, |t| t.snd_wscale()),
     ),
     (
@@ -65,7 +74,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Shift of the window offered to the peer.",
             "tcp_info.tcpi_rcv_wscale",
-        ),
+        )
+        .part(Part::Tcp),
         |c| tcp_count(c, |t| t.rcv_wscale()),
     ),
     (
@@ -74,7 +84,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bool,
             "Whether the latest delivery rate was limited by the application.",
             "tcp_info.tcpi_delivery_rate_app_limited, Linux 4.9",
-        ),
+        )
+        .part(Part::Tcp),
         |c| {
             if !c.socket.state.carries_data() {
                 Value::NotApplicable
@@ -96,6 +107,7 @@ pub(super) const ROWS: &[Row] = &[
             "Pending timer: on, keepalive, timewait, persist.",
             "idiag_timer",
         )
+        .part(Part::Timer)
         .drop_rank(4),
         |c| Value::known(c.socket.timer, |t| Value::text(t.kind.name())),
     ),
@@ -105,7 +117,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "Time until that timer fires.",
             "idiag_expires",
-        ),
+        )
+        .part(Part::Timer),
         |c| Value::known(c.socket.timer_now(), |t| Value::Micros(u64::from(t.expires_ms) * 1000)),
     ),
     (
@@ -114,11 +127,13 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Retransmissions or probes in a row so far.",
             "idiag_retrans",
-        ),
+        )
+        .part(Part::Timer),
         |c| Value::known(c.socket.timer, |t| Value::Count(u64::from(t.retransmits))),
     ),
     (
-        FieldSpec::new("rcvbuf", Kind::Bytes, "Receive buffer (SO_RCVBUF).", "SK_MEMINFO_RCVBUF"),
+        FieldSpec::new("rcvbuf", Kind::Bytes, "Receive buffer (SO_RCVBUF).", "SK_MEMINFO_RCVBUF")
+            .part(Part::Memory),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.receive_limit_bytes)))),
     ),
     (
@@ -127,19 +142,23 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Receive memory in use, bookkeeping included.",
             "SK_MEMINFO_RMEM_ALLOC",
-        ),
+        )
+        .part(Part::Memory),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.receive_bytes)))),
     ),
-    (FieldSpec::new("sndbuf", Kind::Bytes, "Send buffer (SO_SNDBUF).", "SK_MEMINFO_SNDBUF"), |c| {
-        memory(c, |m| Some(Value::Bytes(u64::from(m.send_limit_bytes))))
-    }),
+    (
+        FieldSpec::new("sndbuf", Kind::Bytes, "Send buffer (SO_SNDBUF).", "SK_MEMINFO_SNDBUF")
+            .part(Part::Memory),
+        |c| memory(c, |m| Some(Value::Bytes(u64::from(m.send_limit_bytes)))),
+    ),
     (
         FieldSpec::new(
             "sndbuf_used",
             Kind::Bytes,
             "Send memory in use, bookkeeping included.",
             "SK_MEMINFO_WMEM_QUEUED",
-        ),
+        )
+        .part(Part::Memory),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.queued_bytes)))),
     ),
     (
@@ -148,7 +167,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Send memory handed to the network and not freed.",
             "SK_MEMINFO_WMEM_ALLOC",
-        ),
+        )
+        .part(Part::Memory),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.send_bytes)))),
     ),
     (
@@ -157,11 +177,13 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Socket memory reserved and not used.",
             "SK_MEMINFO_FWD_ALLOC",
-        ),
+        )
+        .part(Part::Memory),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.forward_bytes)))),
     ),
     (
-        FieldSpec::new("option_mem", Kind::Bytes, "Memory of socket options.", "SK_MEMINFO_OPTMEM"),
+        FieldSpec::new("option_mem", Kind::Bytes, "Memory of socket options.", "SK_MEMINFO_OPTMEM")
+            .part(Part::Memory),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.option_bytes)))),
     ),
     (
@@ -170,7 +192,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Memory of packets that came while the application had the socket locked.",
             "SK_MEMINFO_BACKLOG",
-        ),
+        )
+        .part(Part::Memory),
         |c| memory(c, |m| Some(Value::Bytes(u64::from(m.backlog_bytes)))),
     ),
     (FieldSpec::new("uid", Kind::Count, "User id of the socket's creator.", "idiag_uid"), |c| {
@@ -247,7 +270,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Subflows of an MPTCP connection beyond the first.",
             "mptcp_info.mptcpi_subflows",
-        ),
+        )
+        .part(Part::Mptcp),
         |c| Value::known(c.socket.mptcp, |m| Value::Count(u64::from(m.extra_subflows))),
     ),
     (
@@ -256,7 +280,8 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Token of an MPTCP connection (RFC 8684).",
             "mptcp_info.mptcpi_token",
-        ),
+        )
+        .part(Part::Mptcp),
         |c| {
             Value::known(c.socket.mptcp, |m| {
                 m.token.map_or(Value::Unknown(Unknown::KernelDoesNotTell), |t| {

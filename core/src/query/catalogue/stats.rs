@@ -1,7 +1,7 @@
 //! Fields that an agent, or `--watch`, comes to know by looking more than once.
 
 use crate::model::{Connection, Known, Peaks, Unknown};
-use crate::model::{FieldSpec, Kind};
+use crate::model::{FieldSpec, Kind, Part};
 use crate::query::Value;
 
 use super::Row;
@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "Time since it was established: told by the kernel until payload went both ways, else known if it was seen to come.",
             "eBPF events; else derived from tcp_info: last_data_sent, last_data_recv",
-        ),
+        ).part(Part::Age),
         |c| Value::known(c.stats.age_us, Value::Micros),
     ),
     (
@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Time,
             "When it was first seen: it is at least that old.",
             "derived",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| Value::Time(c.stats.first_seen.wall_us),
     ),
@@ -32,7 +32,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Count,
             "Number in the order in which connections were met, from 1; never given twice.",
             "derived",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| watched(c, Value::Count(c.stats.serial)),
     ),
@@ -42,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "Time since payload was last sent; unknown before the first.",
             "tcp_info.tcpi_last_data_sent",
-        ),
+        ).part(Part::Tcp),
         |c| Value::known(c.last_sent_us(), Value::Micros),
     ),
     (
@@ -51,7 +51,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "Time since payload last arrived; unknown before the first.",
             "tcp_info.tcpi_last_data_recv",
-        ),
+        ).part(Part::Tcp),
         |c| Value::known(c.last_received_us(), Value::Micros),
     ),
     (
@@ -60,7 +60,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Payload sent a second over its whole life, where its age is known.",
             "derived",
-        ),
+        ).part(Part::Derived),
         |c| Value::known(c.average_rates(), |r| Value::BytesPerSecond(r.out_bytes_per_s)),
     ),
     (
@@ -69,7 +69,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Payload received a second over its whole life, where its age is known.",
             "derived",
-        ),
+        ).part(Part::Derived),
         |c| Value::known(c.average_rates(), |r| Value::BytesPerSecond(r.in_bytes_per_s)),
     ),
     (
@@ -78,7 +78,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Payload sent a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
             "derived",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| Value::known(c.stats.slot_rates, |r| Value::BytesPerSecond(r.out_bytes_per_s)),
     ),
@@ -88,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Payload received a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
             "derived",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| Value::known(c.stats.slot_rates, |r| Value::BytesPerSecond(r.in_bytes_per_s)),
     ),
@@ -98,7 +98,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Most payload sent a second between two looks.",
             "derived",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| peak(c, |p| Value::BytesPerSecond(p.out_bytes_per_s)),
     ),
@@ -108,7 +108,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::BytesPerSecond,
             "Most payload received a second between two looks.",
             "derived",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| peak(c, |p| Value::BytesPerSecond(p.in_bytes_per_s)),
     ),
@@ -118,7 +118,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Most bytes written and not acknowledged at any look.",
             "derived from idiag_wqueue",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| peak(c, |p| Value::Bytes(u64::from(p.send_queue_bytes))),
     ),
@@ -128,7 +128,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Bytes,
             "Most bytes received and not read at any look.",
             "derived from idiag_rqueue",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| peak(c, |p| Value::Bytes(u64::from(p.receive_queue_bytes))),
     ),
@@ -138,7 +138,7 @@ pub(super) const ROWS: &[Row] = &[
             Kind::Duration,
             "Highest smoothed round trip at any look.",
             "derived from tcp_info.tcpi_rtt",
-        )
+        ).part(Part::Derived)
         .after_two_samples(),
         |c| peak(c, |p| Value::Micros(u64::from(p.rtt_us))),
     ),
