@@ -92,8 +92,7 @@ impl Verdict {
                 bytes(socket.queues.get().map_or(0, |q| u64::from(q.send_bytes)))
             ),
             Class::HandshakeFailing if socket.state == State::Close => {
-                "The handshake did not complete: no answer until the kernel gave up."
-                    .to_owned()
+                "The handshake did not complete: no answer until the kernel gave up.".to_owned()
             }
             Class::HandshakeFailing => {
                 let sent = socket.timer.get().map_or(0, |t| t.retransmits);
