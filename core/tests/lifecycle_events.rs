@@ -342,7 +342,7 @@ fn a_failed_attempt_has_an_end_and_no_age_and_only_silence_is_judged() {
     assert_eq!(refused.closed.get().unwrap().how, CloseReason::Refused);
     assert_eq!(refused.verdict.class, Class::Unknown);
     assert_eq!(silent.verdict.class, Class::HandshakeFailing);
-    assert!(silent.verdict.why(&silent.socket).contains("nothing answered"));
+    assert!(silent.verdict.why(&silent.socket).contains("no answer until"));
     look(&mut tracker, vec![], ms(130_500));
     assert_eq!(tracker.removed()[0].closed.get().unwrap().how, CloseReason::Refused);
 }

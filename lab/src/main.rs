@@ -35,6 +35,9 @@ enum Action {
         /// Do not run conns; print what `ss` shows of the expected sockets during the same window.
         #[arg(long)]
         ss: bool,
+        /// Write the evidence of each case into this folder, as in corpus/verdict.
+        #[arg(long, conflicts_with = "ss")]
+        record: Option<PathBuf>,
     },
     /// Open and close very many connections in a namespace of their own.
     Storm(storm::Standalone),
@@ -47,7 +50,10 @@ enum Action {
 fn main() -> Result<ExitCode> {
     match Arguments::parse().action {
         Action::Peer { role } => role.run().map(|()| ExitCode::SUCCESS),
-        Action::Matrix { conns, only, jobs, ss } => {
+        Action::Matrix { conns, only, jobs, ss, record } => {
+            if let Some(folder) = record {
+                matrix::record_into(folder);
+            }
             let judge = if ss {
                 matrix::Judge::Ss
             } else {

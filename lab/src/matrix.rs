@@ -1,5 +1,6 @@
 //! The matrix: every case of every scenario is caused, `conns why` is asked, and its answers are counted against the truth.
 
+mod record;
 mod report;
 mod run;
 
@@ -12,6 +13,7 @@ use anyhow::{Result, bail};
 
 use crate::conns::Conns;
 use crate::scenario::{Case, read_folder};
+pub use record::record_into;
 pub use report::Outcome;
 
 /// Four paths at a time leave two cores enough time that delays stay exact; `tests/truth` checks that.

@@ -10,7 +10,7 @@ const COUNT: &str = "{count}";
 
 impl Loss {
     /// The sentence with [`COUNT`] in the place of the count: the same for every occurrence of one
-    /// cause, but for details of the last one.
+    /// cause, apart from details of the last one.
     #[must_use]
     pub fn template(&self) -> String {
         self.cause.template()

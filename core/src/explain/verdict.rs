@@ -4,8 +4,7 @@ use crate::human::{bytes, duration, percent};
 use crate::model::{Basis, Class, Evidence, Protocol, Socket, SocketSample, State, Verdict};
 
 impl Verdict {
-    /// One sentence an engineer would say, with the numbers it rests on. `socket` is the one the
-    /// verdict is about.
+    /// One sentence with the numbers behind the verdict. `socket` is the sample it is about.
     #[must_use]
     pub fn why(&self, socket: &SocketSample) -> String {
         let e = &self.evidence;
@@ -15,11 +14,11 @@ impl Verdict {
                 let queue = socket.accept_queue.get();
                 let (length, limit) = queue.map_or((0, 0), |q| (q.length, q.limit));
                 format!(
-                    "Accepting: {length} of {limit} places in the accept queue are taken and nothing was dropped {time}."
+                    "Accepting: {length} of {limit} places in the accept queue are used and no connection was dropped {time}."
                 )
             }
             Class::Healthy => format!(
-                "Nothing holds it back: {} sent and {} received {time}, {} of segments lost{}.",
+                "No limit found: {} sent and {} received {time}, {} of segments lost{}.",
                 bytes(e.bytes_out),
                 bytes(e.bytes_in),
                 percent(e.loss_percent()),
@@ -27,10 +26,10 @@ impl Verdict {
             ),
             Class::Idle => match socket.state {
                 State::Established => format!("Nothing to send and nothing received {time}."),
-                state => format!("Closed or closing ({}); nothing moves any more.", state.name()),
+                state => format!("Closed or closing ({}); no more data moves.", state.name()),
             },
             Class::AppLimited if e.basis == Basis::Lifetime => format!(
-                "The application here supplies less than the path could carry: what was sent last was all there was ({} since it began).",
+                "The application here supplies less than the path could carry: the last data sent was all it had ({} since it began).",
                 bytes(e.bytes_out)
             ),
             Class::AppLimited => format!(
@@ -57,7 +56,7 @@ impl Verdict {
                 let how_long = if e.samples_sndbuf_full > 0 {
                     format!("was full at {} of {} samples {time}", e.samples_sndbuf_full, e.samples)
                 } else {
-                    format!("held the sender back {}", share(e, e.sndbuf_limited_us))
+                    format!("limited the sender {}", share(e, e.sndbuf_limited_us))
                 };
                 let size = buffer(socket, |m| m.send_limit_bytes);
                 format!("The send buffer is too small for the path: it {how_long}{size}{}.", rtt(e))
@@ -93,8 +92,7 @@ impl Verdict {
                 bytes(socket.queues.get().map_or(0, |q| u64::from(q.send_bytes)))
             ),
             Class::HandshakeFailing if socket.state == State::Close => {
-                "The handshake did not complete: nothing answered until the kernel gave up."
-                    .to_owned()
+                "The handshake did not complete: no answer until the kernel gave up.".to_owned()
             }
             Class::HandshakeFailing => {
                 let sent = socket.timer.get().map_or(0, |t| t.retransmits);
@@ -108,36 +106,36 @@ impl Verdict {
                 let queue = socket.accept_queue.get();
                 let (length, limit) = queue.map_or((0, 0), |q| (q.length, q.limit));
                 format!(
-                    "Connections are dropped because nobody accepts them: {} dropped {time}, {length} wait in an accept queue of {limit}.",
+                    "Connections are dropped because the application does not accept them: {} dropped {time}, {length} wait in an accept queue of {limit}.",
                     e.drops
                 )
             }
             Class::Unknown => match socket.protocol {
                 Protocol::Udp => {
-                    "UDP tells the kernel nothing about the path, and its queues show no trouble."
+                    "The kernel measures no path for UDP, and the queues show no problem."
                         .to_owned()
                 }
                 Protocol::Mptcp => {
-                    "Look at its subflows: the kernel measures the paths there.".to_owned()
+                    "See its subflows: the kernel measures the paths there.".to_owned()
                 }
-                Protocol::Tcp => "Not enough is known to tell.".to_owned(),
+                Protocol::Tcp => "The evidence is not sufficient.".to_owned(),
             },
         }
     }
 
-    /// What the user can do about it; empty where nothing needs doing.
+    /// What the user can do about it; empty where there is nothing to do.
     #[must_use]
     pub fn advice(&self, socket: &Socket) -> &'static str {
         match self.class {
             Class::Healthy | Class::Idle => "",
             Class::AppLimited => {
-                "To go faster, the sending application must supply more at once: look at its CPU, disk or upstream, not at the network."
+                "To go faster, the sending application must supply more at once: check its CPU, disk or upstream, not the network."
             }
             Class::SlowReaderLocal => {
-                "Look at why the process that holds this socket does not read: CPU, a lock, a blocked disk, or back-pressure from what it writes to."
+                "Find out why the process that owns this socket does not read: CPU, a lock, a blocked disk, or back-pressure from what it writes to."
             }
             Class::SlowReaderRemote => {
-                "Look at the receiving process on the other end; if it does read promptly, its receive buffer (SO_RCVBUF, net.ipv4.tcp_rmem) is too small for this path."
+                "Check the receiving process on the other end; if it does read promptly, its receive buffer (SO_RCVBUF, net.ipv4.tcp_rmem) is too small for this path."
             }
             Class::SndbufLimited => {
                 "Do not set SO_SNDBUF in the sending application, or set it above rate times round trip; raise net.ipv4.tcp_wmem's maximum if it is the limit."
@@ -152,26 +150,26 @@ impl Verdict {
                 "The window is still growing or was cut by loss: let it run, reuse connections, raise the initial window (ip route … initcwnd), or use BBR; check for a cwnd clamp on the route."
             }
             Class::Stalled => {
-                "The peer or the path is gone: check reachability and firewalls' connection tracking; the kernel gives up after net.ipv4.tcp_retries2."
+                "The peer or the path does not respond: check reachability and firewalls' connection tracking; the kernel gives up after net.ipv4.tcp_retries2."
             }
             Class::HandshakeFailing if socket.state == State::SynReceived => {
                 "The client does not answer our SYN-ACK: check the way back and firewalls; many of these at once are a SYN flood."
             }
             Class::HandshakeFailing => {
-                "Nothing answers there: check address and port, firewalls that drop silently, and the listener's accept queue on the other end."
+                "No answer from there: check address and port, firewalls that drop silently, and the listener's accept queue on the other end."
             }
             Class::AcceptOverflow => {
                 "The listening process must accept faster; a longer queue (listen backlog, net.core.somaxconn) only helps against bursts."
             }
             Class::Unknown => match socket.protocol {
-                Protocol::Udp => "Look at what the application says about its traffic.",
-                Protocol::Tcp | Protocol::Mptcp => "Watch it longer: `conns why --for 10s`.",
+                Protocol::Udp => "Check what the application reports about its traffic.",
+                Protocol::Tcp | Protocol::Mptcp => "Sample it longer: `conns why --for 10s`.",
             },
         }
     }
 }
 
-/// "in the last 10 s" or "in its life".
+/// "in the last 10 s" or "since it began".
 struct Time<'a>(&'a Evidence);
 
 impl std::fmt::Display for Time<'_> {
@@ -183,7 +181,7 @@ impl std::fmt::Display for Time<'_> {
     }
 }
 
-/// A part of the time: "71% of the last 5s". Of a life only the busy time is known.
+/// A part of the time: "71% of the last 5s". For a whole life only the busy time is known.
 fn share(e: &Evidence, us: u64) -> String {
     let share = percent(e.share_of_time(us) * 100.0);
     match e.basis {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Judge;
+use super::record::record;
 use super::report::{Answer, Outcome};
 use crate::netns::Namespace;
 use crate::oracle::{SsRow, ss};
@@ -105,6 +106,7 @@ fn run_case(case: &Case, judge: &Judge, outcome: &mut Outcome) -> Result<()> {
     let after = Shown::of(&network)?;
     for expect in &case.expect {
         let rows = picked(&rows, &expect.pick, &network);
+        record(judge, case, expect, &rows)?;
         let shown = [before.of_pick(&expect.pick), after.of_pick(&expect.pick)].concat();
         outcome.answers.push(Answer::of(expect, &rows, shown));
     }

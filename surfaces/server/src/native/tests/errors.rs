@@ -116,7 +116,7 @@ async fn a_closed_connection_is_410_with_what_was_last_seen() {
     let path = format!("/api/v1/connections/{}", Machine::id(cookie));
     let one = machine.client().json(&path).await;
     assert_eq!(one["connection"]["local_port"], 1000);
-    assert!(one["connection"]["why"].as_str().unwrap().contains("Nothing holds it back"));
+    assert!(one["connection"]["why"].as_str().unwrap().contains("No limit found"));
     machine.close(cookie);
     machine.update();
     refused(&machine, &path, 410, "closed").await;
