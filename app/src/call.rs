@@ -39,7 +39,7 @@ pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure
     let mut ask = request.ask();
     ask.namespaces.clone_from(&flags.netns);
     let host_name = (!face::is_elsewhere(agent, flags.source)).then(host_name).flatten();
-    let mut face = face::open(agent, flags.source, Retention::None, Purpose::Look)?;
+    let mut face = face::open(agent, flags.source, Retention::None, Purpose::Sample)?;
     let snapshot = face.look(&ask)?;
     let mut out = terminal::stdout();
     match &request {

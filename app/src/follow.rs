@@ -1,4 +1,4 @@
-//! Watching what happens, until the time is up, a signal comes, or nobody reads any more.
+//! Follows events until the time is up, a signal comes, or the reader of the output has gone away.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -16,17 +16,17 @@ use crate::flags::Among;
 use crate::losses::Losses;
 use crate::terminal;
 
-/// Longest wait in one go: so soon a signal, or that nobody reads any more, is noticed.
-const STEP: Duration = Duration::from_millis(250);
+/// Longest wait in one call: so late a signal or a closed output is noticed.
+const MAX_WAIT: Duration = Duration::from_millis(250);
 
-/// The question about what happens, if it can be asked.
+/// The request for events, if the selection has any.
 pub(crate) fn ask(among: &Among) -> Result<Ask, Failure> {
     let ask = among.ask(View::All);
     match ask.tcp {
         true => Ok(ask),
-        false => Err(Failure::Usage(
-            "nothing is told of UDP alone: only TCP connections open and close".to_owned(),
-        )),
+        false => {
+            Err(Failure::Usage("UDP has no events: only TCP connections open and close".to_owned()))
+        }
     }
 }
 
@@ -34,8 +34,7 @@ pub(crate) fn ask(among: &Among) -> Result<Ask, Failure> {
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From now on the first signal is for this; the second ends the program at once, for those who do
-    /// not want to wait.
+    /// Handles signals from now on: the first raises this, the second ends the program at once.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
@@ -51,8 +50,7 @@ impl Stop {
     }
 }
 
-/// Hands what happens to `take`, as it happens, for `span` or until it is told to stop. What is lost is
-/// said as `losses` sees fit.
+/// Passes events to `take` as they come, for `span` or until `stop` is raised. Losses go to `losses`.
 pub(crate) fn follow(
     face: &mut dyn Agent,
     ask: &Ask,
@@ -62,11 +60,11 @@ pub(crate) fn follow(
 ) -> Result<(), Failure> {
     let start = Instant::now();
     loop {
-        let left = span.map_or(STEP, |span| span.saturating_sub(start.elapsed()));
+        let left = span.map_or(MAX_WAIT, |span| span.saturating_sub(start.elapsed()));
         if left.is_zero() || stop.is_raised() || terminal::is_reader_gone() {
             return Ok(());
         }
-        let followed = face.follow(ask, left.min(STEP))?;
+        let followed = face.follow(ask, left.min(MAX_WAIT))?;
         losses.add(followed.losses);
         losses.say_what_is_due();
         if take(&followed.events)?.is_break() {

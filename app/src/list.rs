@@ -37,7 +37,7 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
         None => Retention::None,
         Some(_) => Retention::Window(Duration::from_secs(5)),
     };
-    let mut face = face::open(agent, flags.selection.among.source, memory, Purpose::Look)?;
+    let mut face = face::open(agent, flags.selection.among.source, memory, Purpose::Sample)?;
     let Some(every) = plan.every else {
         let snapshot = face.look(&plan.ask)?;
         plan.print(plan.choose(&snapshot), &snapshot.losses)?;

@@ -1,62 +1,65 @@
-//! The `Agent` of this machine: an engine, asked in the words of the api.
+//! The `Agent` of this machine: an engine in this process.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use conns_api::{Agent, AgentError, Ask, EventBatch, View};
-use conns_contract::{Namespaces, Scope, SourceError, States};
+use conns_contract::{Namespaces, Scope, SourceError, States, SystemClock};
 use conns_core::model::{Ability, Snapshot, State};
 use conns_core::track::Retention;
-use conns_engine::{Choice, Engine, Purpose};
+use conns_engine::{Choice, Engine, Follower, Purpose};
 
 use crate::flags::SourceChoice;
 
 /// This machine.
-pub(crate) struct Local(Engine);
+pub(crate) struct Local(Follower);
 
 impl Local {
     pub(crate) fn open(
         source: SourceChoice,
-        memory: Retention,
+        retention: Retention,
         purpose: Purpose,
     ) -> Result<Self, AgentError> {
-        Engine::open(choice(source), memory, purpose).map(Self).map_err(face_error)
+        let clock = Arc::new(SystemClock::start());
+        let engine = Engine::open(choice(source), retention, purpose, clock);
+        engine.map(|engine| Self(Follower::new(engine))).map_err(agent_error)
     }
 }
 
 impl Agent for Local {
     fn look(&mut self, ask: &Ask) -> Result<Arc<Snapshot>, AgentError> {
-        self.0.look(&scope(ask)).map_err(face_error)
+        self.0.engine().sample_once(&scope(ask)).map_err(agent_error)
     }
 
     fn watch(
         &mut self,
         ask: &Ask,
         span: Duration,
-        every: Duration,
+        interval: Duration,
     ) -> Result<Arc<Snapshot>, AgentError> {
-        self.0.watch(&scope(ask), span, every).map_err(face_error)
+        self.0.engine().sample_over(&scope(ask), span, interval).map_err(agent_error)
     }
 
     fn follow(&mut self, ask: &Ask, at_most: Duration) -> Result<EventBatch, AgentError> {
-        let followed = self.0.follow(&scope(ask), at_most).map_err(face_error)?;
-        let events = followed.events.into_iter().map(Arc::new).collect();
-        Ok(EventBatch { events, losses: followed.losses })
+        let batch = self.0.follow(&scope(ask), at_most).map_err(agent_error)?;
+        let events = batch.events.into_iter().map(Arc::new).collect();
+        Ok(EventBatch { events, losses: batch.losses })
     }
 
-    /// Nothing happened before this began to watch.
+    /// An engine that has just been opened has no earlier events.
     fn recall(&mut self, _: &Ask) -> Result<EventBatch, AgentError> {
         Ok(EventBatch::default())
     }
 
-    /// A look shows what the sources cannot do that open.
+    /// A sample shows what sources cannot do although they open.
     fn abilities(&mut self) -> Result<Vec<Ability>, AgentError> {
-        self.0.look(&Scope::everything()).map_err(face_error)?;
-        Ok(self.0.abilities())
+        let engine = self.0.engine();
+        engine.sample_once(&Scope::everything()).map_err(agent_error)?;
+        Ok(engine.abilities())
     }
 }
 
-/// The engine's word for what was typed.
+/// The engine's choice for this flag.
 pub(crate) fn choice(source: SourceChoice) -> Choice {
     match source {
         SourceChoice::Auto => Choice::Auto,
@@ -69,7 +72,7 @@ pub(crate) fn choice(source: SourceChoice) -> Choice {
 fn scope(ask: &Ask) -> Scope {
     let states = match ask.view {
         View::All => States::all(),
-        // Whoever listens on a port tells who opened the connections of that port.
+        // A listener shows which connections of its port are inbound.
         View::Connections => States::of(&[State::Established, State::Listen, State::Close]),
         View::Listening => States::of(&[State::Listen, State::Close]),
     };
@@ -78,11 +81,11 @@ fn scope(ask: &Ask) -> Scope {
         names => Namespaces::These(names.to_vec()),
     };
     let Ask { tcp, udp, ipv4, ipv6, .. } = *ask;
-    // To whoever uses it, MPTCP is TCP.
+    // To the user, MPTCP is TCP.
     Scope { tcp, mptcp: tcp, udp, ipv4, ipv6, states, namespaces }
 }
 
-fn face_error(error: SourceError) -> AgentError {
+fn agent_error(error: SourceError) -> AgentError {
     match error {
         SourceError::NoSuchNamespace { .. } => AgentError::NotThere(error.to_string()),
         SourceError::Unavailable { .. } | SourceError::Both { .. } => {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use conns_api::UpdateReceiver;
+use conns_contract::SystemClock;
 use conns_core::track::Retention;
 use conns_engine::{Engine, Purpose, Sampler};
 use conns_privileges::{Confinement, Keep, becomes, shrink};
@@ -62,7 +63,9 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         .collect::<Result<Vec<_>, BindError>>()
         .map_err(no_answer)?;
     let memory = Retention::Window(config.window);
-    let engine = Engine::open(choice(config.source), memory, Purpose::Agent).map_err(no_answer)?;
+    let clock = Arc::new(SystemClock::start());
+    let engine = Engine::open(choice(config.source), memory, Purpose::Agent, clock);
+    let engine = engine.map_err(no_answer)?;
     let mut sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
     // Before this line nothing of what strangers send was read; after it nothing can be won back.
     let report = shrink(&keep).map_err(no_answer)?;
@@ -94,7 +97,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
             refusals: Arc::new(Refusals::default()),
         },
     };
-    let feed = sampler.feed();
+    let feed = sampler.updates();
     let mut running = Running { flags, config, sampler, gate, spoken };
     // This thread alone may still read files and keeps the signals.
     runtime.block_on(async {

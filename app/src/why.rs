@@ -29,7 +29,7 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
     }
     // The window never turns over within the span.
     let (source, memory) = (flags.selection.among.source, Retention::Window(flags.span * 2));
-    let mut face = face::open(agent, source, memory, Purpose::Look)?;
+    let mut face = face::open(agent, source, memory, Purpose::Sample)?;
     let snapshot = face.watch(&ask, flags.span, EVERY.min(flags.span / 2))?;
     let mut chosen: Vec<&Connection> = snapshot
         .connections

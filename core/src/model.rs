@@ -51,5 +51,5 @@ pub use stats::{Peaks, Rates, Stats, Totals};
 pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoField, TcpInfoUnit};
 pub use time::Moment;
 pub use transfer::{EncryptionState, Transfer, TransferError};
-pub use update::{Changes, ClosedConnection, Cost, Health, Update};
+pub use update::{ChangeIndex, Changes, ClosedConnection, Cost, Health, Update};
 pub use verdict::{Basis, Class, Evidence, Verdict};

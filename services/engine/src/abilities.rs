@@ -1,8 +1,8 @@
-//! What works here, as far as the losses of a sample show.
+//! The abilities that the losses of a sample show.
 
 use conns_core::model::{Ability, AbilityKind, Loss, LossKind, Missing, Source};
 
-/// The abilities that every system has a source for. Where eBPF watches sockets (`is_watched`), a
+/// The abilities that do not depend on eBPF. Where eBPF tracks all sockets (`is_watched`), a
 /// namespace that netlink may not enter hides none.
 pub(crate) fn of_losses(losses: &[Loss], is_watched: bool) -> Vec<Ability> {
     let first = |sources: &[Source], kinds: &[LossKind]| {

@@ -1,34 +1,34 @@
-//! Which source is used where. The only place that knows the operating system.
+//! Chooses the sources. The only module that depends on the operating system.
 
 use conns_contract::{Namespaces, SourceError};
 use conns_core::model::Loss;
 use conns_portable::Portable;
 
-use crate::Sources;
+use crate::sources::Sources;
 
-/// Which source the user wants.
+/// The source the user chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice {
-    /// The kernel's own tables where they can be read, else the portable source; with our own
-    /// programs in the kernel (eBPF) where they work and are worth loading.
+    /// The kernel's tables where they can be read, else the portable source; with eBPF programs where
+    /// they work and are worth loading.
     #[default]
     Auto,
-    /// `sock_diag` and procfs, or an error; never our own programs.
+    /// `sock_diag` and procfs, or an error; without eBPF.
     Kernel,
-    /// The tables by our own programs in the kernel, or an error.
+    /// The tables by eBPF programs, or an error.
     Ebpf,
     /// The portable source.
     Portable,
 }
 
-/// What an engine is opened for: which of our programs in the kernel are worth loading.
+/// What an engine is used for, which decides which eBPF programs are worth loading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Looks at the tables and no more.
-    Look,
-    /// What happens to connections ([`Engine::follow`](crate::Engine::follow)).
+    /// One sample of the tables.
+    Sample,
+    /// Lifecycle events ([`Follower`](crate::Follower)).
     Follow,
-    /// Everything, for long.
+    /// All of it, for a long time.
     Agent,
 }
 
@@ -40,25 +40,24 @@ pub(crate) fn open(choice: Choice, purpose: Purpose) -> Result<Sources, SourceEr
         Choice::Ebpf => kernel::open_ebpf(purpose),
         Choice::Auto => match kernel::open() {
             Ok(sources) => Ok(kernel::with_ebpf(sources, purpose)),
-            Err(error) => Ok(in_place_of(&error)),
+            Err(error) => Ok(portable_instead(&error)),
         },
     }
 }
 
-/// Opens the sources of `choice` anew that may have broken; none of our own programs, which are
-/// not loaded again.
+/// Opens the sources of `choice` again, without eBPF programs, which are not loaded again.
 pub(crate) fn open_again(choice: Choice) -> Option<Sources> {
     match choice {
         Choice::Portable => Some(portable()),
         Choice::Kernel => kernel::open().ok(),
         Choice::Ebpf => None,
-        Choice::Auto => Some(kernel::open().unwrap_or_else(|error| in_place_of(&error))),
+        Choice::Auto => Some(kernel::open().unwrap_or_else(|error| portable_instead(&error))),
     }
 }
 
-/// The inodes of the network namespaces that are wanted; `None` for all of them.
-pub(crate) fn namespaces(wanted: &Namespaces) -> Result<Option<Vec<u64>>, SourceError> {
-    match wanted {
+/// The inodes of these network namespaces; `None` for all of them.
+pub(crate) fn namespaces(names: &Namespaces) -> Result<Option<Vec<u64>>, SourceError> {
+    match names {
         Namespaces::All => Ok(None),
         some => kernel::namespaces(some).map(Some),
     }
@@ -68,8 +67,8 @@ fn portable() -> Sources {
     Sources::of(Box::new(Portable::new()))
 }
 
-fn in_place_of(error: &SourceError) -> Sources {
-    let losses: Vec<Loss> = kernel::missing(error).into_iter().collect();
+fn portable_instead(error: &SourceError) -> Sources {
+    let losses: Vec<Loss> = kernel::unavailable(error).into_iter().collect();
     let second_choice = losses.first().map(|loss| loss.to_string().into());
     Sources { losses, second_choice, ..portable() }
 }
@@ -90,7 +89,7 @@ mod kernel {
     use crate::sources::{self, ProcessSource, Sources, is_of_tables};
     use crate::table_size;
 
-    /// From so many sockets on, loading our programs for one look costs less than they save.
+    /// From this many sockets on, loading eBPF programs for one sample costs less than they save.
     const LARGE_TABLE: u64 = 5_000;
 
     impl ProcessSource for Procfs {
@@ -105,17 +104,17 @@ mod kernel {
         Ok(sources)
     }
 
-    /// What is loaded of our programs where they are only an improvement.
+    /// Adds eBPF programs where they are an improvement.
     pub(super) fn with_ebpf(netlink: Sources, purpose: Purpose) -> Sources {
         let is_worth_it = match purpose {
-            Purpose::Look => table_size::sockets() >= LARGE_TABLE,
+            Purpose::Sample => table_size::sockets() >= LARGE_TABLE,
             Purpose::Follow | Purpose::Agent => true,
         };
         if !is_worth_it {
             return netlink;
         }
-        // To follow takes a look a minute: no reason to load programs for the tables.
-        let tables = purpose == Purpose::Look;
+        // A follower samples once a minute: no reason to load programs for the tables.
+        let tables = purpose == Purpose::Sample;
         joined(netlink, conns_ebpf::open(features(purpose, tables)))
     }
 
@@ -123,7 +122,7 @@ mod kernel {
         let opened = conns_ebpf::open(features(purpose, purpose != Purpose::Agent));
         if opened.tables.is_some() {
             let mut sources = joined(open()?, opened);
-            sources.takes_over = false;
+            sources.has_fallback = false;
             return Ok(sources);
         }
         let of_tables = opened.abilities.iter().find(|ability| is_of_tables(ability));
@@ -141,11 +140,11 @@ mod kernel {
             tables,
             sampling: purpose == Purpose::Agent,
             descriptors: true,
-            events: purpose != Purpose::Look,
+            events: purpose != Purpose::Sample,
         }
     }
 
-    /// What was opened in the place of what netlink and procfs tell, which stand by.
+    /// Puts eBPF in the place of netlink and procfs, which become the fallback.
     fn joined(mut sources: Sources, opened: conns_ebpf::Opened) -> Sources {
         let conns_ebpf::Opened { tables, descriptors, events, abilities } = opened;
         if let Some(tables) = tables {
@@ -162,7 +161,7 @@ mod kernel {
         sources
     }
 
-    pub(super) fn namespaces(wanted: &Namespaces) -> Result<Vec<u64>, SourceError> {
+    pub(super) fn namespaces(names: &Namespaces) -> Result<Vec<u64>, SourceError> {
         let opened = NamespaceSet::open(Source::Ebpf, Box::new(Ok));
         let mut named = opened.map_err(|cause| SourceError::Unavailable {
             source_name: Source::Ebpf,
@@ -170,12 +169,12 @@ mod kernel {
             cause,
             remedy: "Mount procfs on /proc",
         })?;
-        named.refresh(wanted, &mut Vec::new())
+        named.refresh(names, &mut Vec::new())
     }
 
-    /// What it means to do without.
-    pub(super) fn missing(error: &SourceError) -> Option<Loss> {
-        Some(sources::missing(Source::SockDiag, error, Fallback::Portable))
+    /// The loss that netlink is unavailable.
+    pub(super) fn unavailable(error: &SourceError) -> Option<Loss> {
+        Some(sources::source_unavailable(Source::SockDiag, error, Fallback::Portable))
     }
 }
 
@@ -214,8 +213,8 @@ mod kernel {
         }
     }
 
-    /// Elsewhere the portable source is the source: nothing is missing.
-    pub(super) fn missing(_: &SourceError) -> Option<Loss> {
+    /// On other systems the portable source is the first choice: nothing is lost.
+    pub(super) fn unavailable(_: &SourceError) -> Option<Loss> {
         None
     }
 }

@@ -1,4 +1,4 @@
-//! What has closed lately, kept in bounded space.
+//! Recently closed connections, within a bound.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,80 +9,80 @@ use conns_core::model::{
 use conns_core::track::Removed;
 use foldhash::fast::RandomState;
 
-/// Most closed connections kept, about 1.5 kB each. Whoever asks for changes since a time when more
-/// than so many have closed is told to read the whole state.
-pub(crate) const CLOSED_KEPT: usize = 4096;
+/// Most buffered closed connections, about 1.5 kB each. A reader that is further behind has to read
+/// the whole state.
+pub(crate) const CLOSED_CAPACITY: usize = 4096;
 
 /// The closed connections, oldest first.
 #[derive(Default)]
 pub(crate) struct ClosedLog {
-    kept: VecDeque<Arc<ClosedConnection>>,
+    closed: VecDeque<Arc<ClosedConnection>>,
     shared: Arc<[Arc<ClosedConnection>]>,
     /// See `Update::closed_complete_since`.
     pub(crate) complete_since: u64,
-    forgotten: u64,
+    dropped: u64,
 }
 
 impl ClosedLog {
-    /// An empty log that misses nothing since this snapshot.
+    /// An empty log that is complete since this snapshot.
     pub(crate) fn since(sequence: u64) -> Self {
         Self { complete_since: sequence, ..Self::default() }
     }
 
-    /// Notes that those of `gone` that `before` has are not in `now` any more. One whose end was
-    /// told is kept as it was then, with its final measures.
-    pub(crate) fn add(&mut self, before: &Snapshot, now: &Snapshot, gone: &[Removed]) {
-        if gone.is_empty() {
+    /// Adds the connections of `before` that `now` removed. One with a closed event is stored as it
+    /// was then, with its final counters.
+    pub(crate) fn add(&mut self, before: &Snapshot, now: &Snapshot, removed: &[Removed]) {
+        if removed.is_empty() {
             return;
         }
-        let gone: HashMap<SocketId, &Removed, RandomState> =
-            gone.iter().map(|gone| (gone.id, gone)).collect();
-        let of_gone = before.connections.iter().filter_map(|connection| {
-            gone.get(&connection.socket.id).map(|gone| (connection, *gone))
+        let removed: HashMap<SocketId, &Removed, RandomState> =
+            removed.iter().map(|removed| (removed.id, removed)).collect();
+        let closed = before.connections.iter().filter_map(|connection| {
+            removed.get(&connection.socket.id).map(|removed| (connection, *removed))
         });
-        // Those that would be forgotten at once are not copied.
-        let beyond = of_gone.clone().count().saturating_sub(CLOSED_KEPT);
+        // Those that would be dropped at once are not copied.
+        let beyond = closed.clone().count().saturating_sub(CLOSED_CAPACITY);
         if beyond > 0 {
-            self.forgotten += (self.kept.len() + beyond) as u64;
-            self.kept.clear();
+            self.dropped += (self.closed.len() + beyond) as u64;
+            self.closed.clear();
             self.complete_since = now.sequence;
         }
-        for (connection, gone) in of_gone.skip(beyond) {
-            if self.kept.len() == CLOSED_KEPT
-                && let Some(oldest) = self.kept.pop_front()
+        for (connection, removed) in closed.skip(beyond) {
+            if self.closed.len() == CLOSED_CAPACITY
+                && let Some(oldest) = self.closed.pop_front()
             {
                 self.complete_since = oldest.sequence;
-                self.forgotten += 1;
+                self.dropped += 1;
             }
-            self.kept.push_back(Arc::new(ClosedConnection {
+            self.closed.push_back(Arc::new(ClosedConnection {
                 sequence: now.sequence,
                 at: now.at,
-                connection: at_its_end(connection, gone),
+                connection: last_state(connection, removed),
             }));
         }
-        self.shared = self.kept.iter().cloned().collect();
+        self.shared = self.closed.iter().cloned().collect();
     }
 
-    /// All that are kept, shared with every reader.
+    /// All of them, shared with every reader.
     pub(crate) fn shared(&self) -> Arc<[Arc<ClosedConnection>]> {
         Arc::clone(&self.shared)
     }
 
-    /// What the bound made the agent forget.
+    /// How many the bound dropped.
     pub(crate) fn loss(&self) -> Option<Loss> {
-        let cause = LossCause::ClosedForgotten { capacity: CLOSED_KEPT as u64 };
-        Loss::counted(Source::Derived, cause, self.forgotten)
+        let cause = LossCause::ClosedForgotten { capacity: CLOSED_CAPACITY as u64 };
+        Loss::counted(Source::Derived, cause, self.dropped)
     }
 }
 
-/// The connection as it was when it ended, or else when it was last seen.
-fn at_its_end(seen: &Connection, gone: &Removed) -> Connection {
-    let mut connection = match &gone.final_event {
-        Some(told) => told.connection.clone(),
-        None => seen.clone(),
+/// The connection as it was when it closed, or else in the last sample.
+fn last_state(sampled: &Connection, removed: &Removed) -> Connection {
+    let mut connection = match &removed.final_event {
+        Some(event) => event.connection.clone(),
+        None => sampled.clone(),
     };
-    if gone.final_event.is_none() && gone.closed.value().is_some() {
-        connection.closed = gone.closed;
+    if removed.final_event.is_none() && removed.closed.value().is_some() {
+        connection.closed = removed.closed;
     }
     connection
 }

@@ -1,4 +1,4 @@
-//! What this process uses, by the kernel's own accounts.
+//! The resources this process uses, as the kernel accounts them.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ mod linux {
         read(ClockId::ProcessCPUTime)
     }
 
-    /// Resident memory now and at most, bytes: `VmRSS` and `VmHWM` (proc_pid_status(5)).
+    /// Resident memory and its peak, bytes: `VmRSS` and `VmHWM` (proc_pid_status(5)).
     pub(super) fn resident() -> (u64, u64) {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let bytes_of = |key: &str| {
@@ -57,7 +57,7 @@ pub(crate) fn thread_cpu() -> Duration {
     linux::thread_cpu()
 }
 
-/// What the process used so far; the look's own part is filled in by the watcher.
+/// The resources used so far; the sampler fills in those of the sample.
 pub(crate) fn of_process() -> Cost {
     let (resident_bytes, resident_peak_bytes) = linux::resident();
     Cost {

@@ -1,8 +1,6 @@
-//! Events as looks show them, where nobody tells of them when they happen: what is new in a look has
-//! opened, what is gone or in TIME-WAIT has closed.
-//!
-//! The one idea: it is the same log, only coarser. What opened and closed between two looks is in
-//! none of them, and how a connection ended no look tells; so both are said to be unknown.
+//! Events derived from samples, where no source reports them: what is new in a sample has opened,
+//! what is removed or in TIME-WAIT has closed. Connections that open and close between two samples
+//! are missed, and how a connection closed is unknown.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,38 +11,38 @@ use conns_core::model::{
 use conns_core::track::Removed;
 use foldhash::fast::RandomState;
 
-/// Most connections followed, about 32 bytes each; of what is beyond, nothing is told.
-const FOLLOWED_MOST: usize = 1_000_000;
+/// Most connections tracked, about 32 bytes each; those beyond have no events.
+const MAX_TRACKED: usize = 1_000_000;
 
-/// How far a connection has come.
+/// The phase of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Handshake,
     Open,
-    Over,
+    Closed,
 }
 
-/// What the looks so far have shown.
+/// The phases that the samples so far have shown.
 #[derive(Default)]
 pub(crate) struct Differences {
     phases: HashMap<SocketId, Phase, RandomState>,
     serial: u64,
-    /// Whether there was a look to differ from.
-    has_begun: bool,
+    /// Whether there was a sample to compare with.
+    has_first: bool,
 }
 
 impl Differences {
-    /// What has happened between the looks `before` and `now`, of which the second does not show
-    /// `gone` any more. `before` is `None` the first time.
-    pub(crate) fn tell(
+    /// The events between the samples `before` and `now`, the second of which removed `removed`.
+    /// `before` is `None` the first time.
+    pub(crate) fn events(
         &mut self,
         before: Option<&Snapshot>,
         now: &Snapshot,
-        gone: &[Removed],
+        removed: &[Removed],
     ) -> Vec<Arc<Event>> {
         let mut events = Vec::new();
-        let is_first = !std::mem::replace(&mut self.has_begun, true);
-        let ids = gone.iter().map(|gone| gone.id);
+        let is_first = !std::mem::replace(&mut self.has_first, true);
+        let ids = removed.iter().map(|removed| removed.id);
         let were_open = ids.filter(|id| self.phases.remove(id) == Some(Phase::Open));
         let closed: std::collections::HashSet<_, RandomState> = were_open.collect();
         if !closed.is_empty() {
@@ -59,7 +57,7 @@ impl Differences {
             let Some(phase) = phase(connection) else { continue };
             let id = connection.socket.id;
             let earlier = self.phases.get(&id).copied();
-            if earlier.is_none() && self.phases.len() >= FOLLOWED_MOST {
+            if earlier.is_none() && self.phases.len() >= MAX_TRACKED {
                 continue;
             }
             self.phases.insert(id, phase);
@@ -69,7 +67,7 @@ impl Differences {
             if phase > Phase::Handshake && earlier.is_none_or(|earlier| earlier < Phase::Open) {
                 self.push(&mut events, EventKind::Opened, now.at, connection);
             }
-            if phase == Phase::Over && earlier != Some(Phase::Over) {
+            if phase == Phase::Closed && earlier != Some(Phase::Closed) {
                 self.push(&mut events, EventKind::Closed, now.at, connection);
             }
         }
@@ -93,7 +91,7 @@ impl Differences {
     }
 }
 
-/// `None` of what is no connection over TCP.
+/// `None` if it is no TCP connection.
 fn phase(connection: &Connection) -> Option<Phase> {
     if connection.socket.protocol != Protocol::Tcp {
         return None;
@@ -101,7 +99,7 @@ fn phase(connection: &Connection) -> Option<Phase> {
     match connection.socket.state {
         State::Listen | State::Close | State::BoundInactive => None,
         State::SynSent | State::SynReceived => Some(Phase::Handshake),
-        State::TimeWait => Some(Phase::Over),
+        State::TimeWait => Some(Phase::Closed),
         State::Established
         | State::FinWait1
         | State::FinWait2

@@ -1,151 +1,198 @@
-//! What happens, told as it happens to one who waits for it.
+//! Events for one caller that waits for them.
 //!
-//! The one idea: the events tell everything of connections that open from now on; one look to begin
-//! with, and one a minute, tells of those that were there already.
+//! Events report everything of connections that open from now on. One sample at the start, and one
+//! a minute, show those that were open before.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use conns_contract::{Namespaces, Scope, SourceError, States};
-use conns_core::model::{Connection, Event, Family, Loss, Protocol, Snapshot};
+use conns_contract::{Namespaces, Scope, SourceError, States, after};
+use conns_core::model::{Connection, Event, Family, Loss, Moment, Protocol, Snapshot};
 
-use crate::{Engine, choice};
+use crate::choice;
+use crate::engine::Engine;
+use crate::event_drain::EventSink;
 
-/// How often it is looked for what events cannot tell: who holds connections that were there
-/// already, and which of them are gone without word.
-const LOOKED_EVERY: Duration = Duration::from_secs(60);
-/// How often is looked where looks are all there is.
-const LOOKED_INSTEAD_EVERY: Duration = Duration::from_secs(1);
-/// Shortest time between two answers while much happens: a few events at a time would cost most of
-/// what a thousand do. The first after a quiet time comes at once.
-const GATHERED_FOR: Duration = Duration::from_millis(50);
+/// How often a sample shows what events cannot: owners of connections that were open before, and
+/// connections whose closed event was lost.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
+/// The sample interval where events are derived from samples.
+const POLLING_INTERVAL: Duration = Duration::from_secs(1);
+/// Shortest time between two answers with events: a few events at a time cost nearly as much as a
+/// thousand. The first after a quiet time comes at once.
+const GATHER_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What happened lately.
+/// Recent events.
 #[derive(Debug, Clone, Default)]
 pub struct EventBatch {
     /// The events, oldest first.
     pub events: Vec<Event>,
-    /// What was lost since the last call; what is lost all the time is said the first time only.
+    /// What was lost since the last call; standing losses are reported the first time only.
     pub losses: Vec<Loss>,
 }
 
-/// What following needs from call to call.
-#[derive(Default)]
-pub(crate) struct Following {
-    looked: Option<Instant>,
-    heard: Option<Instant>,
+/// Follows the events of an engine.
+pub struct Follower {
+    engine: Engine,
+    sampled: Option<Moment>,
+    /// The last drain that found events.
+    drained: Option<Moment>,
     latest: Option<Arc<Snapshot>>,
-    /// How many of the standing losses were said.
-    said: usize,
-    within: Option<(Namespaces, Option<Vec<u64>>)>,
+    /// How many of the standing losses were reported.
+    reported: usize,
+    /// The namespaces of the last scope, and their inodes.
+    namespaces: Option<(Namespaces, Option<Vec<u64>>)>,
 }
 
-impl Engine {
-    /// Waits for events at most so long, and returns what happened: as soon as there is something.
-    /// Without a source of events, looks once a second stand in for it, and a loss says what that
-    /// misses.
-    ///
-    /// # Errors
-    /// [`SourceError`] if `scope` names what is not there; without a source of events also as
-    /// [`Engine::look`].
-    pub fn follow(&mut self, scope: &Scope, at_most: Duration) -> Result<EventBatch, SourceError> {
-        let deadline = Instant::now() + at_most;
-        let mut followed = match self.hears() {
-            true => self.follow_events(scope, deadline)?,
-            false => self.follow_looks(scope, deadline)?,
-        };
-        let standing = self.sources.losses.iter().chain(&self.coarse);
-        followed.losses.extend(standing.clone().skip(self.following.said).cloned());
-        self.following.said = standing.count();
-        Ok(followed)
+/// Events and losses of the running call.
+#[derive(Default)]
+struct Collected {
+    events: Vec<Arc<Event>>,
+    losses: Vec<Loss>,
+}
+
+impl EventSink for Collected {
+    fn add(&mut self, events: Vec<Arc<Event>>, losses: Vec<Loss>) {
+        self.events.extend(events);
+        self.losses.extend(losses);
+    }
+}
+
+impl Follower {
+    /// A follower of this engine.
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, sampled: None, drained: None, latest: None, reported: 0, namespaces: None }
     }
 
-    fn follow_events(
+    /// The engine.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// Returns the events since the last call as soon as there are some, after `at_most` at the
+    /// latest. Without an event source they are derived from a sample each second, and a loss
+    /// reports what that misses.
+    ///
+    /// # Errors
+    /// [`SourceError`] if `scope` names a namespace that does not exist; without an event source
+    /// also as [`Engine::sample_once`].
+    pub fn follow(&mut self, scope: &Scope, at_most: Duration) -> Result<EventBatch, SourceError> {
+        let deadline_us = after(self.now(), at_most);
+        let mut batch = match self.engine.has_events() {
+            true => self.follow_source(scope, deadline_us)?,
+            false => self.follow_samples(scope, deadline_us)?,
+        };
+        let standing = self.engine.standing_losses();
+        let count = standing.clone().count();
+        batch.losses.extend(standing.skip(self.reported).cloned());
+        self.reported = count;
+        Ok(batch)
+    }
+
+    fn now(&self) -> Moment {
+        self.engine.clock().now()
+    }
+
+    fn time_until(&self, deadline_us: u64) -> Duration {
+        Duration::from_micros(deadline_us.saturating_sub(self.now().monotonic_us))
+    }
+
+    fn sleep_until(&self, deadline_us: u64) {
+        self.engine.clock().sleep(self.time_until(deadline_us));
+    }
+
+    fn follow_source(
         &mut self,
         scope: &Scope,
-        deadline: Instant,
+        deadline_us: u64,
     ) -> Result<EventBatch, SourceError> {
         self.choose_namespaces(scope)?;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if let Some(heard) = self.following.heard {
-                thread::sleep(GATHERED_FOR.saturating_sub(heard.elapsed()).min(left));
+            if let Some(drained) = self.drained {
+                self.sleep_until(after(drained, GATHER_INTERVAL).min(deadline_us));
             }
-            let (events, mut losses) = self.hear();
-            self.following.heard = (!events.is_empty()).then(Instant::now);
-            self.look_at_the_rest(scope);
-            // No look will show them any more.
-            self.tracker.forget_closed();
-            losses.extend(self.tracker.take_refusals());
-            let events =
-                events.into_iter().filter(|event| self.is_wanted(scope, &event.connection));
+            let mut collected = Collected::default();
+            let has_more = self.engine.drain_batch(&mut collected);
+            self.sample_if_due(scope, &mut collected);
+            let has_paused = !has_more && !collected.events.is_empty();
+            self.drained = has_paused.then(|| self.now());
+            // No sample needs them any more.
+            self.engine.forget_closed();
+            let Collected { events, mut losses } = collected;
+            losses.extend(self.engine.take_refusals());
+            let is_in_scope = |event: &Arc<Event>| self.is_in_scope(scope, &event.connection);
+            let events = events.into_iter().filter(is_in_scope);
             let events: Vec<_> = events.map(Arc::unwrap_or_clone).collect();
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = self.time_until(deadline_us);
             if !events.is_empty() || !losses.is_empty() || left.is_zero() {
                 return Ok(EventBatch { events, losses });
             }
-            self.sources.wait(left);
+            if !has_more {
+                self.engine.wait_for_events(left);
+            }
         }
     }
 
-    /// A look at what was there before, to know it when it is told of. That it fails is no reason
-    /// not to tell.
-    fn look_at_the_rest(&mut self, scope: &Scope) {
-        if self.following.looked.is_none_or(|looked| looked.elapsed() >= LOOKED_EVERY) {
-            let _ = self.look_again(&in_all_states(scope));
-            self.following.looked = Some(Instant::now());
+    /// Samples the connections that were open before. Events are reported also if that fails.
+    fn sample_if_due(&mut self, scope: &Scope, sink: &mut dyn EventSink) {
+        let now = self.now();
+        if self.sampled.is_none_or(|sampled| now.since(sampled) >= SAMPLE_INTERVAL) {
+            let _ = self.engine.sample(&in_all_states(scope), sink);
+            self.sampled = Some(self.now());
         }
     }
 
-    fn follow_looks(
+    fn follow_samples(
         &mut self,
         scope: &Scope,
-        deadline: Instant,
+        deadline_us: u64,
     ) -> Result<EventBatch, SourceError> {
-        self.tell_by_looks(LOOKED_INSTEAD_EVERY);
+        self.engine.use_polling_fallback(POLLING_INTERVAL);
         loop {
-            let now = Instant::now();
-            let due = self.following.looked.map_or(now, |looked| looked + LOOKED_INSTEAD_EVERY);
-            thread::sleep(due.min(deadline).saturating_duration_since(now));
-            if due > deadline {
+            let now_us = self.now().monotonic_us;
+            let due_us = self.sampled.map_or(now_us, |sampled| after(sampled, POLLING_INTERVAL));
+            self.sleep_until(due_us.min(deadline_us));
+            if due_us > deadline_us {
                 return Ok(EventBatch::default());
             }
-            let snapshot = self.look_again(&in_all_states(scope))?;
-            self.following.looked = Some(Instant::now());
-            let before = self.following.latest.replace(Arc::clone(&snapshot));
-            let events = self.seen_by_looks(before.as_deref(), &snapshot);
+            // Without an event source the sample has no events.
+            let mut none = Collected::default();
+            let snapshot = self.engine.sample(&in_all_states(scope), &mut none)?;
+            self.sampled = Some(self.now());
+            let before = self.latest.replace(Arc::clone(&snapshot));
+            let events = self.engine.derived_events(before.as_deref(), &snapshot);
             let events: Vec<_> = events.into_iter().map(Arc::unwrap_or_clone).collect();
-            if !events.is_empty() || before.is_none() || Instant::now() >= deadline {
+            if !events.is_empty() || before.is_none() || self.time_until(deadline_us).is_zero() {
                 return Ok(EventBatch { events, losses: Vec::new() });
             }
         }
     }
 
     fn choose_namespaces(&mut self, scope: &Scope) -> Result<(), SourceError> {
-        let wanted = &scope.namespaces;
-        if !matches!(&self.following.within, Some((chosen, _)) if chosen == wanted) {
-            self.following.within = Some((wanted.clone(), choice::namespaces(wanted)?));
+        let named = &scope.namespaces;
+        if !matches!(&self.namespaces, Some((chosen, _)) if chosen == named) {
+            self.namespaces = Some((named.clone(), choice::namespaces(named)?));
         }
         Ok(())
     }
 
-    fn is_wanted(&self, scope: &Scope, connection: &Connection) -> bool {
+    fn is_in_scope(&self, scope: &Scope, connection: &Connection) -> bool {
         let socket = &connection.socket;
-        let is_of_protocol = match socket.protocol {
+        let has_protocol = match socket.protocol {
             Protocol::Tcp => scope.tcp,
             Protocol::Mptcp => scope.mptcp,
             Protocol::Udp => scope.udp,
         };
-        let is_of_family = match socket.family {
+        let has_family = match socket.family {
             Family::Ipv4 => scope.ipv4,
             Family::Ipv6 => scope.ipv6,
         };
-        let is_within = match &self.following.within {
+        let has_namespace = match &self.namespaces {
             Some((_, Some(inodes))) => inodes.contains(&socket.id.netns),
             Some((_, None)) | None => true,
         };
-        is_of_protocol && is_of_family && is_within
+        has_protocol && has_family && has_namespace
     }
 }
 

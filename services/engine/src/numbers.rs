@@ -1,8 +1,5 @@
-//! A set of numbers that the kernel counts up, inodes or cookies of sockets: asked once for every
-//! socket or descriptor of the machine.
-//!
-//! The one idea: those alive lie close together and fit a bit each; only where they do not are
-//! they hashed.
+//! A set of inodes or cookies of sockets. The kernel counts both up, so those alive lie close
+//! together: a bitmap has a bit for each. Numbers too far apart are hashed.
 
 use std::collections::HashSet;
 
@@ -10,8 +7,8 @@ use conns_contract::InodeFilter;
 use conns_core::model::{Known, Observation, Socket};
 use foldhash::fast::RandomState;
 
-/// Most bits kept: 8 MiB.
-const BITS: u64 = 64 * 1024 * 1024;
+/// Largest bitmap: 8 MiB.
+const MAX_BITS: u64 = 64 * 1024 * 1024;
 
 /// A set of numbers.
 pub(crate) enum Numbers {
@@ -32,20 +29,20 @@ impl Numbers {
         Self::of(|| sockets(observations).filter_map(|socket| socket.inode.get()))
     }
 
-    /// The cookies of all sockets in `observations` that a descriptor can refer to.
+    /// The cookies of all sockets in `observations` that can have an owner.
     pub(crate) fn cookies(observations: &[Observation]) -> Self {
-        Self::of(|| sockets(observations).filter(|s| can_be_held(s)).map(|s| s.id.cookie))
+        Self::of(|| sockets(observations).filter(|s| can_have_owner(s)).map(|s| s.id.cookie))
     }
 
     fn of<I: Iterator<Item = u64>>(numbers: impl Fn() -> I) -> Self {
         let first = numbers().min().unwrap_or(0);
         let span = numbers().max().unwrap_or(0) - first;
-        if span >= BITS {
+        if span >= MAX_BITS {
             return Self::Hashed(numbers().collect());
         }
         let mut words = vec![0_u64; usize::try_from(span / 64 + 1).unwrap_or(0)];
         for number in numbers() {
-            if let Some(word) = Self::place(first, number).and_then(|at| words.get_mut(at)) {
+            if let Some(word) = Self::word_index(first, number).and_then(|at| words.get_mut(at)) {
                 *word |= 1 << ((number - first) % 64);
             }
         }
@@ -56,14 +53,14 @@ impl Numbers {
     pub(crate) fn contains(&self, number: u64) -> bool {
         match self {
             Self::Bits { first, words } => {
-                let word = Self::place(*first, number).and_then(|at| words.get(at));
+                let word = Self::word_index(*first, number).and_then(|at| words.get(at));
                 word.is_some_and(|word| word >> ((number - first) % 64) & 1 == 1)
             }
             Self::Hashed(numbers) => numbers.contains(&number),
         }
     }
 
-    fn place(first: u64, number: u64) -> Option<usize> {
+    fn word_index(first: u64, number: u64) -> Option<usize> {
         usize::try_from(number.checked_sub(first)? / 64).ok()
     }
 }
@@ -79,8 +76,7 @@ pub(crate) fn sockets(observations: &[Observation]) -> impl Iterator<Item = &Soc
     observations.iter().flat_map(Observation::rows).map(|row| &**row)
 }
 
-/// Whether a descriptor can refer to it: the kernel alone holds what waits for `accept`, or is
-/// closed and not done with.
-pub(crate) fn can_be_held(socket: &Socket) -> bool {
+/// Whether a descriptor can refer to it. None does while it is in the accept queue, or in TIME-WAIT.
+pub(crate) fn can_have_owner(socket: &Socket) -> bool {
     !matches!(socket.inode, Known::NotApplicable)
 }

@@ -1,279 +1,318 @@
-//! The agent's heart: one thread that looks again and again, and publishes a beat each time.
+//! The sampler thread: takes a sample at each interval and publishes it as an update.
 //!
-//! The one idea: readers get a beat by counting one more reader of it; the watcher never waits for
-//! anybody, and what took too long is left out and counted, not made up for. Events are heard at
-//! all times, and published with the next beat.
+//! Updates and events are published on channels that keep the latest value, so no reader delays the
+//! sampler. Samples that fall into a longer one are skipped and counted. Events are drained and
+//! published at all times, also while a sample lasts and while samples fail.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use conns_contract::{Scope, SourceError};
+use conns_contract::{Clock, Scope, SourceError, after};
 use conns_core::model::{
-    Cost, Event, EventLog, Health, Loss, LossTotals, Moment, Snapshot, Update,
+    ChangeIndex, Cost, Event, EventLog, Health, Loss, LossTotals, Snapshot, Update,
 };
 use tokio::sync::watch;
 
 use crate::closed::ClosedLog;
+use crate::cost;
+use crate::engine::Engine;
 use crate::event_buffer::EventBuffer;
-use crate::{Clock, Engine, cost};
+use crate::event_drain::EventSink;
 
-/// Shortest time between two looks: below, looking would be most of what the machine does.
+/// Shortest sample interval: below, sampling would take most of the machine.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// While it waits for events, the thread hears so late that it is to stop, or to look more often.
-const WOKEN_EVERY: Duration = Duration::from_millis(250);
-/// Shortest time between two takings of events: in it, the worst storm fills a part of the kernel's
-/// ring.
-const HEARD_EVERY: Duration = Duration::from_millis(50);
+/// Longest wait for events: so late the thread notices that it is to stop or that the interval is
+/// shorter.
+const WAKE_INTERVAL: Duration = Duration::from_millis(250);
+/// Shortest time between two drains, and so the longest time that an event waits to be published:
+/// in it, the worst storm fills a part of the kernel's ring.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Looks at the machine until it is dropped; from [`Sampler::start`] on in a thread of its own.
+/// Samples the machine until it is dropped; from [`Sampler::start`] on in a thread of its own.
 pub struct Sampler {
-    feed: watch::Receiver<Arc<Update>>,
-    reins: Arc<Reins>,
-    clock: Clock,
+    updates: watch::Receiver<Arc<Update>>,
+    events: watch::Receiver<Arc<EventLog>>,
+    control: Arc<Control>,
+    clock: Arc<dyn Clock>,
     /// What the thread will be given.
-    idle: Option<(Heart, watch::Sender<Arc<Update>>)>,
-    event_logs: watch::Receiver<Arc<EventLog>>,
+    idle: Option<(SamplerThread, watch::Sender<Arc<Update>>)>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What others may tell the thread.
-struct Reins {
+/// The interval and the stop flag, shared with the thread.
+struct Control {
     interval_us: AtomicU64,
     stop: AtomicBool,
+    /// Set with each change, so that a waiting thread reads the others.
+    is_changed: AtomicBool,
+}
+
+impl Control {
+    fn interval(&self) -> Duration {
+        Duration::from_micros(self.interval_us.load(Ordering::Relaxed))
+    }
 }
 
 impl Sampler {
-    /// Looks once, so that everything the sources need is open, and starts no thread yet: whoever
-    /// gives up privileges does so now.
+    /// Takes the first sample, so that everything the sources need is open, and starts no thread
+    /// yet: the caller can give up privileges in between.
     ///
     /// # Errors
-    /// [`SourceError`] if the first look shows nothing at all.
-    pub fn open(mut engine: Engine, every: Duration) -> Result<Self, SourceError> {
+    /// [`SourceError`] if the first sample fails.
+    pub fn open(mut engine: Engine, interval: Duration) -> Result<Self, SourceError> {
         let scope = Scope::everything();
-        let clock = engine.clock;
-        let every = every.max(MIN_INTERVAL);
-        if !engine.hears() {
-            engine.tell_by_looks(every);
+        let clock = Arc::clone(engine.clock());
+        let interval = interval.max(MIN_INTERVAL);
+        if !engine.has_events() {
+            engine.use_polling_fallback(interval);
         }
-        let heard = engine.hear();
-        let first = engine.look_again(&scope)?;
-        engine.seen_by_looks(None, &first);
-        let reins = Arc::new(Reins {
-            interval_us: AtomicU64::new(micros(every)),
+        let control = Arc::new(Control {
+            interval_us: AtomicU64::new(micros(interval)),
             stop: AtomicBool::new(false),
+            is_changed: AtomicBool::new(false),
         });
-        let instance = fresh_instance();
-        let events = EventBuffer::new(instance);
-        let (event_sender, event_logs) = watch::channel(Arc::clone(events.published()));
-        let mut heart = Heart {
+        let instance = fresh_instance(&*clock);
+        let (mut publisher, events) = EventPublisher::new(instance, &clock, &control, &engine);
+        engine.drain_events(&mut publisher);
+        let first = engine.sample(&scope, &mut publisher)?;
+        engine.derived_events(None, &first);
+        let mut thread = SamplerThread {
             health: Health { started: first.at, samples: 1, ..Health::default() },
             closed: ClosedLog::since(first.sequence),
-            events,
-            event_sender,
+            publisher,
             recent_events: Arc::default(),
-            lost: LossTotals::default(),
             instance,
             latest: first,
-            reins: Arc::clone(&reins),
+            changes: Arc::default(),
+            control: Arc::clone(&control),
+            clock: Arc::clone(&clock),
             engine,
             scope,
         };
-        heart.note(heard);
-        let (publish, feed) = watch::channel(heart.update(Duration::ZERO));
-        Ok(Self { feed, reins, clock, idle: Some((heart, publish)), event_logs, thread: None })
+        let (sender, updates) = watch::channel(thread.update(Duration::ZERO));
+        Ok(Self { updates, events, control, clock, idle: Some((thread, sender)), thread: None })
     }
 
-    /// Starts the thread; the second look is made one interval later.
+    /// Starts the thread; it takes the second sample one interval later.
     ///
     /// # Errors
     /// What the system says if it gives no thread.
     pub fn start(&mut self) -> io::Result<()> {
-        if let Some((mut heart, publish)) = self.idle.take() {
-            let thread = thread::Builder::new().name("watcher".to_owned());
-            self.thread = Some(thread.spawn(move || heart.run(&publish))?);
+        if let Some((mut sampler, sender)) = self.idle.take() {
+            let thread = thread::Builder::new().name("sampler".to_owned());
+            self.thread = Some(thread.spawn(move || sampler.run(&sender))?);
         }
         Ok(())
     }
 
-    /// The latest beat, and word of each new one.
+    /// The latest update.
     #[must_use]
-    pub fn feed(&self) -> watch::Receiver<Arc<Update>> {
-        self.feed.clone()
+    pub fn updates(&self) -> watch::Receiver<Arc<Update>> {
+        self.updates.clone()
     }
 
     /// The latest events. A new log is published at most 50 ms after the source reported an event,
     /// at any sample interval and also while samples fail.
     #[must_use]
     pub fn events(&self) -> watch::Receiver<Arc<EventLog>> {
-        self.event_logs.clone()
+        self.events.clone()
     }
 
-    /// The clock its snapshots are dated with.
+    /// The clock that dates its snapshots.
     #[must_use]
-    pub fn clock(&self) -> Clock {
-        self.clock
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
-    /// Looks so often from now on.
-    pub fn set_interval(&self, every: Duration) {
-        self.reins.interval_us.store(micros(every.max(MIN_INTERVAL)), Ordering::Relaxed);
+    /// Sets the sample interval.
+    pub fn set_interval(&self, interval: Duration) {
+        self.control.interval_us.store(micros(interval.max(MIN_INTERVAL)), Ordering::Relaxed);
         self.wake();
     }
 
     fn wake(&self) {
-        if let Some(thread) = &self.thread {
-            thread.thread().unpark();
-        }
+        self.control.is_changed.store(true, Ordering::Release);
+        self.clock.wake();
     }
 }
 
 impl Drop for Sampler {
     fn drop(&mut self) {
-        self.reins.stop.store(true, Ordering::Relaxed);
+        self.control.stop.store(true, Ordering::Relaxed);
         self.wake();
-        // A panic was reported when it happened, and whoever reads the feed has seen it end.
+        // A panic of the thread was reported when it happened, and closed the channels.
         drop(self.thread.take().map(JoinHandle::join));
     }
 }
 
-/// What the thread has.
-struct Heart {
+/// Buffers events, and publishes them on their channel.
+struct EventPublisher {
+    buffer: EventBuffer,
+    sender: watch::Sender<Arc<EventLog>>,
+    /// What the event source lost.
+    lost: LossTotals,
+    polling_fallback: Option<Loss>,
+    clock: Arc<dyn Clock>,
+    control: Arc<Control>,
+}
+
+impl EventPublisher {
+    fn new(
+        instance: u64,
+        clock: &Arc<dyn Clock>,
+        control: &Arc<Control>,
+        engine: &Engine,
+    ) -> (Self, watch::Receiver<Arc<EventLog>>) {
+        let buffer = EventBuffer::new(instance);
+        let (sender, receiver) = watch::channel(Arc::clone(buffer.published()));
+        let publisher = Self {
+            buffer,
+            sender,
+            lost: LossTotals::default(),
+            polling_fallback: engine.polling_fallback().cloned(),
+            clock: Arc::clone(clock),
+            control: Arc::clone(control),
+        };
+        (publisher, receiver)
+    }
+
+    /// What is missing from the events.
+    fn losses(&self) -> Vec<Loss> {
+        let of_source = self.lost.losses().chain(self.polling_fallback.clone());
+        self.buffer.loss().into_iter().chain(of_source).collect()
+    }
+}
+
+impl EventSink for EventPublisher {
+    fn add(&mut self, events: Vec<Arc<Event>>, losses: Vec<Loss>) {
+        self.buffer.add(events);
+        self.lost.add(losses);
+    }
+
+    /// Publishes the log if anything in it is new.
+    fn flush(&mut self) {
+        let retention = self.control.interval() * 2;
+        if let Some(log) = self.buffer.publish(self.clock.now(), retention, &self.losses()) {
+            self.sender.send_replace(log);
+        }
+    }
+}
+
+/// What the thread owns.
+struct SamplerThread {
     engine: Engine,
+    clock: Arc<dyn Clock>,
     scope: Scope,
     instance: u64,
     latest: Arc<Snapshot>,
+    changes: Arc<ChangeIndex>,
     closed: ClosedLog,
-    events: EventBuffer,
-    event_sender: watch::Sender<Arc<EventLog>>,
+    publisher: EventPublisher,
     /// The events of the log published last, for updates.
     recent_events: Arc<[Arc<Event>]>,
-    /// What the source of events lost.
-    lost: LossTotals,
     health: Health,
-    reins: Arc<Reins>,
+    control: Arc<Control>,
 }
 
-impl Heart {
-    fn run(&mut self, publish: &watch::Sender<Arc<Update>>) {
-        let mut due = Instant::now();
-        while let Some(every) = self.wait(&mut due) {
-            let slip = due.elapsed();
-            let update = self.look(slip);
-            publish.send_replace(update);
-            // A look that took longer than its turn is not made up for, only counted.
-            let missed = due.elapsed().as_micros() / every.as_micros().max(1);
-            if let Ok(missed @ 1..) = u32::try_from(missed) {
-                self.health.samples_skipped += u64::from(missed);
-                due += every * missed;
-            }
+impl SamplerThread {
+    fn run(&mut self, sender: &watch::Sender<Arc<Update>>) {
+        let mut due_us = self.now_us();
+        while let Some(interval) = self.wait(&mut due_us) {
+            let update = self.sample(self.now_us().saturating_sub(due_us));
+            sender.send_replace(update);
+            // Samples missed by one that took longer than the interval are skipped, and counted.
+            let interval_us = micros(interval).max(1);
+            let missed = self.now_us().saturating_sub(due_us) / interval_us;
+            self.health.samples_skipped += missed;
+            due_us += interval_us * missed;
         }
     }
 
-    /// Waits until the next look is due, hearing events meanwhile, and returns the interval; `None`
-    /// when told to stop.
-    fn wait(&mut self, due: &mut Instant) -> Option<Duration> {
-        let last = *due;
+    fn now_us(&self) -> u64 {
+        self.clock.now().monotonic_us
+    }
+
+    /// Waits until the next sample is due, draining events meanwhile, and returns the interval;
+    /// `None` if the thread is to stop.
+    fn wait(&mut self, due_us: &mut u64) -> Option<Duration> {
+        let last_us = *due_us;
         loop {
-            if self.reins.stop.load(Ordering::Relaxed) {
+            self.control.is_changed.swap(false, Ordering::Acquire);
+            if self.control.stop.load(Ordering::Relaxed) {
                 return None;
             }
-            let every = Duration::from_micros(self.reins.interval_us.load(Ordering::Relaxed));
-            *due = last + every;
-            let left = due.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Some(every);
+            let interval = self.control.interval();
+            *due_us = last_us + micros(interval);
+            if self.now_us() >= *due_us {
+                return Some(interval);
             }
-            if self.engine.hears() {
-                self.wait_for_events(left);
+            if self.engine.has_events() {
+                self.wait_for_events(*due_us);
             } else {
-                thread::park_timeout(left);
+                self.clock.wait_until(*due_us, &self.control.is_changed);
             }
         }
     }
 
-    /// Takes what is told, so that the kernel always has room for more.
-    fn wait_for_events(&mut self, left: Duration) {
-        let (start, at_most) = (Instant::now(), left.min(WOKEN_EVERY));
-        self.engine.wait(at_most);
-        if start.elapsed() < at_most {
-            self.hear();
-            thread::park_timeout(HEARD_EVERY.min(left.saturating_sub(start.elapsed())));
+    /// Waits for events, and drains and publishes them.
+    fn wait_for_events(&mut self, due_us: u64) {
+        let deadline_us = due_us.min(after(self.clock.now(), WAKE_INTERVAL));
+        let at_most = Duration::from_micros(deadline_us.saturating_sub(self.now_us()));
+        self.engine.wait_for_events(at_most);
+        if self.now_us() < deadline_us {
+            self.engine.drain_events(&mut self.publisher);
+            let pause_us = due_us.min(after(self.clock.now(), DRAIN_INTERVAL));
+            self.clock.wait_until(pause_us, &self.control.is_changed);
         }
     }
 
-    fn hear(&mut self) {
-        let heard = self.engine.hear();
-        self.note(heard);
-    }
-
-    fn note(&mut self, (events, losses): (Vec<Arc<Event>>, Vec<Loss>)) {
-        self.events.add(events);
-        self.lost.add(losses);
-        self.publish_events();
-    }
-
-    /// Publishes the events if any are new.
-    fn publish_events(&mut self) {
-        let interval = Duration::from_micros(self.reins.interval_us.load(Ordering::Relaxed));
-        let losses = self.event_losses();
-        let now = self.engine.clock.now();
-        if let Some(log) = self.events.publish(now, interval * 2, &losses) {
-            self.event_sender.send_replace(log);
-        }
-    }
-
-    fn event_losses(&self) -> Vec<Loss> {
-        let of_source = self.lost.losses().chain(self.engine.coarse().cloned());
-        self.events.loss().into_iter().chain(of_source).collect()
-    }
-
-    fn look(&mut self, slip: Duration) -> Arc<Update> {
+    fn sample(&mut self, lateness_us: u64) -> Arc<Update> {
         let before = cost::thread_cpu();
-        self.hear();
-        match self.engine.look_again(&self.scope) {
+        self.engine.drain_events(&mut self.publisher);
+        match self.engine.sample(&self.scope, &mut self.publisher) {
             Ok(snapshot) => {
-                self.closed.add(&self.latest, &snapshot, self.engine.gone());
-                self.events.add(self.engine.seen_by_looks(Some(&self.latest), &snapshot));
-                self.latest = snapshot;
+                self.closed.add(&self.latest, &snapshot, self.engine.removed());
+                let events = self.engine.derived_events(Some(&self.latest), &snapshot);
+                self.publisher.add(events, Vec::new());
+                (self.latest, self.changes) = (snapshot, Arc::default());
                 self.health.failing = None;
             }
             Err(error) => {
                 self.health.failing = Some(error.to_string().into());
-                // A socket may be broken for good; a new one may work.
+                // The socket may be broken for good; a new one may work.
                 self.engine.reopen();
             }
         }
         self.health.samples += 1;
-        self.health.lateness_us = micros(slip);
-        self.health.lateness_max_us = self.health.lateness_max_us.max(micros(slip));
+        self.health.lateness_us = lateness_us;
+        self.health.lateness_max_us = self.health.lateness_max_us.max(lateness_us);
         self.update(cost::thread_cpu().saturating_sub(before))
     }
 
     fn update(&mut self, cpu: Duration) -> Arc<Update> {
-        self.publish_events();
-        let event_losses = self.event_losses();
-        let log = self.events.published();
-        let first = self.recent_events.first().map(|event| event.serial);
-        let last = self.recent_events.last().map(|event| event.serial);
-        if (first, last)
-            != (log.iter().next().map(|e| e.serial), log.iter().next_back().map(|e| e.serial))
-        {
+        self.publisher.flush();
+        let log = self.publisher.buffer.published();
+        let ends = |first: Option<&Arc<Event>>, last: Option<&Arc<Event>>| {
+            (first.map(|event| event.serial), last.map(|event| event.serial))
+        };
+        let recent = &self.recent_events;
+        if ends(recent.first(), recent.last()) != ends(log.iter().next(), log.iter().next_back()) {
             self.recent_events = log.iter().cloned().collect();
         }
-        let Health { interval_us, abilities, reconciliation_differences, losses, cost, .. } =
-            &mut self.health;
-        *interval_us = self.reins.interval_us.load(Ordering::Relaxed);
-        *abilities = self.engine.abilities();
-        *reconciliation_differences = self.engine.reconciliation_differences();
-        *losses = self.closed.loss().into_iter().chain(event_losses).collect();
-        *cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
+        let health = &mut self.health;
+        health.interval_us = self.control.interval_us.load(Ordering::Relaxed);
+        health.abilities = self.engine.abilities();
+        health.reconciliation_differences = self.engine.reconciliation_differences();
+        health.losses = self.closed.loss().into_iter().chain(self.publisher.losses()).collect();
+        health.cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
         Arc::new(Update {
             instance: self.instance,
             snapshot: Arc::clone(&self.latest),
+            changes: Arc::clone(&self.changes),
             closed: self.closed.shared(),
             closed_complete_since: self.closed.complete_since,
             events: Arc::clone(&self.recent_events),
@@ -289,11 +328,8 @@ fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A number no earlier start of the agent had.
-fn fresh_instance() -> u64 {
-    // Without random numbers the time will do: it tells starts apart, and that is all it is for.
-    getrandom::u64().unwrap_or_else(|_| {
-        let Moment { wall_us, .. } = crate::Clock::start().now();
-        wall_us.unsigned_abs()
-    })
+/// A number that no earlier start of the agent had.
+fn fresh_instance(clock: &dyn Clock) -> u64 {
+    // Without random numbers the time tells starts apart.
+    getrandom::u64().unwrap_or_else(|_| clock.now().wall_us.unsigned_abs())
 }

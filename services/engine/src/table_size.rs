@@ -3,7 +3,7 @@
 
 use std::fs;
 
-/// About how many internet sockets this machine has; 0 where it does not tell.
+/// About how many internet sockets this machine has; 0 where that is unknown.
 pub(crate) fn sockets() -> u64 {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     count(&read("/proc/self/net/sockstat"), &read("/proc/self/net/sockstat6"))

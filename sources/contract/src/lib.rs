@@ -4,12 +4,17 @@
 //! Invariant: a failure that concerns one process, namespace or message is a [`Loss`](conns_core::model::Loss) in the
 //! observation; a source returns an error only if it read nothing at all.
 
+mod clock;
 pub mod cookie;
+mod payload;
 
 use std::io;
 use std::time::Duration;
 
 use conns_core::model::{Moment, Observation, OwnerEntry, Source, State};
+
+pub use clock::{Clock, ReplayClock, SystemClock, after};
+pub use payload::{Chunk, PayloadSource, ReplaySource, Side, Want};
 
 /// Which sockets to read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::*;
-use crate::fakes;
+use crate::fixture;
 use conns_core::model::LossKind;
 use conns_core::track::{Retention, Tracker};
 
@@ -12,7 +12,7 @@ fn second(second: u64) -> Moment {
 /// Events with these serial numbers, at this second.
 fn events(serials: Range<u64>, at: u64) -> Vec<Arc<Event>> {
     let mut tracker = Tracker::new(Retention::None);
-    tracker.apply_events(vec![fakes::opened(1)]);
+    tracker.apply_events(vec![fixture::opened(1)]);
     let one = Event { at: second(at), ..Event::clone(&tracker.take_events()[0]) };
     serials.map(|serial| Arc::new(Event { serial, ..one.clone() })).collect()
 }

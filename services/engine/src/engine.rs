@@ -1,0 +1,303 @@
+//! Takes samples: reads the sources, and lets the tracker join what they read.
+
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use conns_contract::{Clock, Scope, SourceError};
+use conns_core::model::{
+    Ability, AbilityKind, Event, Loss, LossCause, Machine, Observation, Snapshot, Source,
+};
+use conns_core::track::{Removed, Retention, Tracker};
+
+use crate::choice::{self, Choice, Purpose};
+use crate::differences::Differences;
+use crate::event_drain::{self, EventSink};
+use crate::owners::CachedOwners;
+use crate::sources::Sources;
+use crate::{abilities, machine};
+
+/// How far back the history reaches that events need.
+const FOLLOW_WINDOW: Duration = Duration::from_secs(5);
+/// A batch of at least this many events means that the source may have more.
+const BIG_BATCH: usize = 8192;
+/// Most batches drained in a row: a source that reports faster than it is drained must not stop all
+/// else.
+const MAX_BATCHES: usize = 16;
+
+/// Samples the machine on request, and drains the events of its connections.
+pub struct Engine {
+    sources: Sources,
+    owners: CachedOwners,
+    tracker: Tracker,
+    clock: Arc<dyn Clock>,
+    machine: Arc<Machine>,
+    /// `None` where the caller chose the sources.
+    choice: Option<Choice>,
+    /// The losses of the last sample, or before it those of the choice of sources.
+    lost: Vec<Loss>,
+    /// Events derived from samples, where no source reports them.
+    differences: Option<Differences>,
+    polling_fallback: Option<Loss>,
+}
+
+impl Engine {
+    /// Opens the sources of `choice` for `purpose`; `retention` is for how the snapshots are used.
+    /// `clock` dates the observations; it must be older than the sources.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the chosen source does not work here, or, for [`Choice::Auto`], none does.
+    pub fn open(
+        choice: Choice,
+        retention: Retention,
+        purpose: Purpose,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SourceError> {
+        let retention = match (purpose, retention) {
+            // Removed connections are known only from a history.
+            (Purpose::Follow, Retention::None) => Retention::Window(FOLLOW_WINDOW),
+            (_, retention) => retention,
+        };
+        let sources = choice::open(choice, purpose)?;
+        Ok(Self { choice: Some(choice), ..Self::new(sources, retention, clock) })
+    }
+
+    /// An engine with these sources.
+    #[must_use]
+    pub fn new(sources: Sources, retention: Retention, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            owners: CachedOwners::default(),
+            tracker: Tracker::new(retention),
+            clock,
+            machine: Arc::new(machine::read()),
+            choice: None,
+            lost: sources.losses.clone(),
+            differences: None,
+            polling_fallback: None,
+            sources,
+        }
+    }
+
+    /// The clock that dates the observations.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Takes one sample of `scope`, and searches all owners.
+    ///
+    /// # Errors
+    /// [`SourceError`] if no socket table could be read. A failure to find owners is a loss in the
+    /// snapshot.
+    pub fn sample_once(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
+        self.owners.clear();
+        self.sample_without_events(scope)
+    }
+
+    /// Takes one sample of many: like [`Engine::sample_once`], but owners are searched only where
+    /// the cached ones may be outdated. Events are drained meanwhile.
+    ///
+    /// # Errors
+    /// As [`Engine::sample_once`].
+    pub(crate) fn sample(
+        &mut self,
+        scope: &Scope,
+        sink: &mut dyn EventSink,
+    ) -> Result<Arc<Snapshot>, SourceError> {
+        let Some(mut events) = self.sources.events.take() else {
+            return self.sample_without_events(scope);
+        };
+        let Self { sources, owners, tracker, clock, .. } = self;
+        let tracker = Mutex::new(tracker);
+        let (snapshot, rest) = event_drain::during(&mut *events, &tracker, &**clock, sink, || {
+            let observations = read(sources, owners, scope, &**clock)?;
+            let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(tracker.apply(observations))
+        });
+        self.sources.events = Some(events);
+        self.sources.buffered.extend(rest);
+        Ok(self.completed(snapshot?))
+    }
+
+    fn sample_without_events(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
+        let Self { sources, owners, clock, .. } = self;
+        let observations = read(sources, owners, scope, &**clock)?;
+        let snapshot = self.tracker.apply(observations);
+        Ok(self.completed(snapshot))
+    }
+
+    /// Adds what the tracker does not know.
+    fn completed(&mut self, mut snapshot: Snapshot) -> Arc<Snapshot> {
+        snapshot.machine = Arc::clone(&self.machine);
+        snapshot.losses.extend(self.sources.losses.iter().cloned());
+        self.lost.clone_from(&snapshot.losses);
+        Arc::new(snapshot)
+    }
+
+    /// Samples at `interval` for `span`, and returns the last sample, the only one for which owners
+    /// are searched. At least two samples are taken.
+    ///
+    /// # Errors
+    /// As [`Engine::sample_once`].
+    pub fn sample_over(
+        &mut self,
+        scope: &Scope,
+        span: Duration,
+        interval: Duration,
+    ) -> Result<Arc<Snapshot>, SourceError> {
+        let start = self.clock.now();
+        let mut due = Duration::ZERO;
+        self.sample_sockets(scope)?;
+        loop {
+            due = (due + interval).min(span);
+            self.clock.sleep(due.saturating_sub(self.clock.now().since(start)));
+            if due >= span {
+                return self.sample_once(scope);
+            }
+            self.sample_sockets(scope)?;
+            // Samples missed by one that took longer than the interval are skipped.
+            due = due.max(self.clock.now().since(start).min(span));
+        }
+    }
+
+    /// Samples the sockets alone, for the history.
+    fn sample_sockets(&mut self, scope: &Scope) -> Result<(), SourceError> {
+        let observations = self.sources.sockets(scope, self.clock.now())?;
+        self.tracker.apply(observations);
+        Ok(())
+    }
+
+    /// What works here and what does not, as far as the last sample shows.
+    #[must_use]
+    pub fn abilities(&self) -> Vec<Ability> {
+        let is_watched = self
+            .sources
+            .abilities
+            .iter()
+            .any(|ability| ability.kind == AbilityKind::EbpfWatch && ability.is_available());
+        let mut abilities = abilities::of_losses(&self.lost, is_watched);
+        abilities.extend(self.sources.abilities.iter().cloned());
+        abilities
+    }
+
+    /// Whether a source reports events.
+    pub(crate) fn has_events(&self) -> bool {
+        self.sources.events.is_some()
+    }
+
+    /// Waits until there are events to drain, at most for `at_most`.
+    pub(crate) fn wait_for_events(&mut self, at_most: Duration) {
+        self.sources.wait(at_most, &*self.clock);
+    }
+
+    /// Owners that a reconciliation found to differ from the cached ones.
+    pub(crate) fn reconciliation_differences(&self) -> u64 {
+        self.owners.reconciliation_differences()
+    }
+
+    /// Drains one batch of events, and returns whether the source may have more.
+    pub(crate) fn drain_batch(&mut self, sink: &mut dyn EventSink) -> bool {
+        for observation in mem::take(&mut self.sources.buffered) {
+            event_drain::apply(&mut self.tracker, observation, sink);
+        }
+        let Some(events) = &mut self.sources.events else { return false };
+        let observation = events.observe(self.clock.now());
+        let is_big = observation.events().len() >= BIG_BATCH;
+        event_drain::apply(&mut self.tracker, observation, sink);
+        is_big
+    }
+
+    /// Drains the event source. Called before a sample, no row is older than the events applied to
+    /// it.
+    pub(crate) fn drain_events(&mut self, sink: &mut dyn EventSink) {
+        let _is_limited = (0..MAX_BATCHES).all(|_| self.drain_batch(sink));
+        sink.flush();
+    }
+
+    /// Removes closed connections from the history, for a caller that needs no further samples of
+    /// them.
+    pub(crate) fn forget_closed(&mut self) {
+        self.tracker.forget_closed();
+    }
+
+    /// What bounds of the tracker refused since the last call or sample.
+    pub(crate) fn take_refusals(&mut self) -> Vec<Loss> {
+        self.tracker.take_refusals()
+    }
+
+    /// Derives events from samples taken at `interval` from now on.
+    pub(crate) fn use_polling_fallback(&mut self, interval: Duration) {
+        if self.differences.is_some() {
+            return;
+        }
+        self.differences = Some(Differences::default());
+        let abilities = &self.sources.abilities;
+        let of_events = abilities.iter().find(|ability| ability.kind == AbilityKind::EbpfEvents);
+        let missing = of_events.and_then(|ability| ability.missing.as_ref());
+        let reason = match (missing, self.choice) {
+            (Some(missing), _) => missing.to_string().into(),
+            (None, Some(Choice::Kernel | Choice::Portable)) => {
+                "the chosen source does not report them".into()
+            }
+            (None, _) => "no source reports them".into(),
+        };
+        let interval_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+        let cause = LossCause::PollingFallback { interval_us, reason };
+        self.polling_fallback = Some(Loss::one(Source::Ebpf, cause));
+    }
+
+    /// What deriving events from samples misses, if they are derived.
+    pub(crate) fn polling_fallback(&self) -> Option<&Loss> {
+        self.polling_fallback.as_ref()
+    }
+
+    /// The losses of the choice of sources and of their failures.
+    pub(crate) fn standing_losses(&self) -> impl Iterator<Item = &Loss> + Clone {
+        self.sources.losses.iter().chain(&self.polling_fallback)
+    }
+
+    /// The events between two samples, if events are derived from samples.
+    pub(crate) fn derived_events(
+        &mut self,
+        before: Option<&Snapshot>,
+        now: &Snapshot,
+    ) -> Vec<Arc<Event>> {
+        let removed = self.tracker.removed();
+        self.differences.as_mut().map_or_else(Vec::new, |d| d.events(before, now, removed))
+    }
+
+    /// The connections that the last sample removed.
+    pub(crate) fn removed(&self) -> &[Removed] {
+        self.tracker.removed()
+    }
+
+    /// Opens the socket tables and the owner source again; those in use are kept if that fails.
+    pub(crate) fn reopen(&mut self) {
+        let Some(Sources { tables, owners, losses, second_choice, .. }) =
+            self.choice.and_then(choice::open_again)
+        else {
+            return;
+        };
+        let sources = &mut self.sources;
+        (sources.tables, sources.owners) = (tables, owners);
+        // eBPF programs are not loaded again, so their losses stand.
+        sources.losses.retain(|loss| loss.source == Source::Ebpf);
+        sources.losses.extend(losses);
+        sources.second_choice = second_choice.or(sources.second_choice.take());
+        self.owners.clear();
+    }
+}
+
+/// Reads the sockets of `scope`, and then their owners, so that every socket that is still there
+/// finds its owner.
+fn read(
+    sources: &mut Sources,
+    owners: &mut CachedOwners,
+    scope: &Scope,
+    clock: &dyn Clock,
+) -> Result<Vec<Observation>, SourceError> {
+    let mut observations = sources.sockets(scope, clock.now())?;
+    let owners = owners.read(sources, &observations, clock.now());
+    observations.extend(owners);
+    Ok(observations)
+}

@@ -1,0 +1,102 @@
+//! Drains the event source while a sample is taken.
+//!
+//! The ring in the kernel has room for a fraction of a second of a storm, and a sample may take
+//! longer. So a thread drains it meanwhile. While the sample only reads, the tracker is free, and
+//! events are published at once. While the sample joins the rows, they are buffered, up to a bound;
+//! beyond it they stay in the ring, and the source counts what that loses.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use conns_contract::{Clock, EventSource, after};
+use conns_core::model::{Event, Loss, Observation};
+use conns_core::track::Tracker;
+
+/// The name of the thread.
+pub(crate) const THREAD: &str = "event-drain";
+/// Most events buffered while the tracker is busy, about 1.2 kB each: a second at 65 000 a second.
+pub(crate) const MAX_BUFFERED_EVENTS: usize = 65_536;
+/// Time between two drains: the ring has room for ten times the events of it.
+pub(crate) const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Where events go.
+pub(crate) trait EventSink: Send {
+    /// Takes a batch of events, and what the source lost.
+    fn add(&mut self, events: Vec<Arc<Event>>, losses: Vec<Loss>);
+
+    /// No more batches follow for now.
+    fn flush(&mut self) {}
+}
+
+/// Applies what the source reported to the tracker, and hands the events on.
+pub(crate) fn apply(tracker: &mut Tracker, observation: Observation, sink: &mut dyn EventSink) {
+    tracker.apply_events(observation.lifecycle.unwrap_or_default());
+    sink.add(tracker.take_events(), observation.losses);
+}
+
+/// Does `work` while a thread drains `source`. Returns what it drained and could not apply, because
+/// `work` had locked the tracker. If the system gives no thread, the events stay in the ring.
+pub(crate) fn during<R>(
+    source: &mut dyn EventSource,
+    tracker: &Mutex<&mut Tracker>,
+    clock: &dyn Clock,
+    sink: &mut dyn EventSink,
+    work: impl FnOnce() -> R,
+) -> (R, VecDeque<Observation>) {
+    let done = Done { is_done: AtomicBool::new(false), clock };
+    let mut buffered = VecDeque::new();
+    let drain = || {
+        loop {
+            // Before the first drain: most work is done sooner.
+            clock.wait_until(after(clock.now(), DRAIN_INTERVAL), &done.is_done);
+            if done.is_done.load(Ordering::Acquire) {
+                return;
+            }
+            let count: usize = buffered.iter().map(|o: &Observation| o.events().len()).sum();
+            if count < MAX_BUFFERED_EVENTS {
+                let observation = source.observe(clock.now());
+                if !observation.events().is_empty() || !observation.losses.is_empty() {
+                    buffered.push_back(observation);
+                }
+            }
+            if !buffered.is_empty()
+                && let Ok(mut tracker) = tracker.try_lock()
+            {
+                for observation in buffered.drain(..) {
+                    apply(&mut tracker, observation, sink);
+                }
+                sink.flush();
+            }
+        }
+    };
+    let result = thread::scope(|scope| {
+        // Without a thread the events wait in the ring.
+        let _ = thread::Builder::new().name(THREAD.to_owned()).spawn_scoped(scope, drain);
+        let _done = Finish(&done);
+        work()
+    });
+    (result, buffered)
+}
+
+/// Whether the work is done.
+struct Done<'a> {
+    is_done: AtomicBool,
+    clock: &'a dyn Clock,
+}
+
+/// Ends the thread, also where the work panics: the scope waits for it.
+struct Finish<'a>(&'a Done<'a>);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.is_done.store(true, Ordering::Release);
+        self.0.clock.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests;
