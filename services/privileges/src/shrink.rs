@@ -10,7 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
-use crate::account::{switch_to, becomes, name_of};
+use crate::account::{becomes, name_of, switch_to};
 use crate::capabilities::{NAMESPACES, OWNERS, empty_bounding_set, keep_only, keepable, names};
 use crate::report::{Missing, Report, Seccomp, ThreadGroup};
 use crate::serving;

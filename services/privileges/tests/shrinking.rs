@@ -7,6 +7,9 @@
 #[path = "shrinking/denied.rs"]
 mod denied;
 #[cfg(target_os = "linux")]
+#[path = "shrinking/harness.rs"]
+mod harness;
+#[cfg(target_os = "linux")]
 #[path = "shrinking/kept.rs"]
 mod kept;
 #[cfg(target_os = "linux")]
@@ -15,9 +18,6 @@ mod landlock;
 #[cfg(target_os = "linux")]
 #[path = "shrinking/programs.rs"]
 mod programs;
-#[cfg(target_os = "linux")]
-#[path = "shrinking/harness.rs"]
-mod harness;
 #[cfg(target_os = "linux")]
 #[path = "shrinking/unit.rs"]
 mod unit;

@@ -15,7 +15,9 @@ use nix::unistd::{
 };
 use rustix::thread::CapabilitySet;
 
-use crate::harness::{Case, UNPRIVILEGED, Need, unprivileged, refused, same, shrunk, started_as, status};
+use crate::harness::{
+    Case, Need, UNPRIVILEGED, refused, same, shrunk, started_as, status, unprivileged,
+};
 
 pub(crate) const TESTS: &[Case] = &[
     Case("root_becomes_the_account", &[Need::Root], account),

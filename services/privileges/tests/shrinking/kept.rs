@@ -22,7 +22,8 @@ use rustix::time::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{
-    Case, UNPRIVILEGED, Need, OTHER_USER, OtherProcess, answering, unprivileged, same, shrunk, started_as, status,
+    Case, Need, OTHER_USER, OtherProcess, UNPRIVILEGED, answering, same, shrunk, started_as,
+    status, unprivileged,
 };
 
 pub(crate) const TESTS: &[Case] = &[

@@ -11,7 +11,7 @@ use landlock::{
     ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, path_beneath_rules,
 };
 
-use crate::harness::{Case, Need, OtherProcess, unprivileged, same, shrunk, status};
+use crate::harness::{Case, Need, OtherProcess, same, shrunk, status, unprivileged};
 
 pub(crate) const TESTS: &[Case] = &[
     Case("landlock_would_hide_the_owners", &[Need::Root, Need::Landlock], hides),
