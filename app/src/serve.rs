@@ -53,7 +53,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         .listen
         .iter()
         .map(|wanted| {
-            let mut listener = Listener::bind(wanted, wanted.speaks_tls(has_tls))?;
+            let mut listener = Listener::bind(wanted, wanted.uses_tls(has_tls))?;
             // Clients written for other systems know no tokens of ours. Where only this machine
             // reaches a port of theirs, or it was said that it is meant, none is asked for.
             let is_ours = wanted.protocol == Protocol::Http;

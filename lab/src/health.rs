@@ -40,10 +40,10 @@ pub struct Schedule {
 impl Schedule {
     /// Reads it from the document.
     pub fn read(health: &Value) -> Result<Self> {
-        let lateness = number(health, "/beats/slip_us")?;
-        let lateness_max = number(health, "/beats/slip_max_us")?;
+        let lateness = number(health, "/samples/lateness_us")?;
+        let lateness_max = number(health, "/samples/lateness_max_us")?;
         Ok(Self {
-            skipped: number(health, "/beats/missed")?,
+            skipped: number(health, "/samples/skipped")?,
             lateness: Duration::from_micros(lateness),
             lateness_max: Duration::from_micros(lateness_max),
         })
@@ -52,7 +52,7 @@ impl Schedule {
 
 /// Owners that a scan of `/proc` found otherwise than the events had reported them.
 pub fn reconciliation_differences(health: &Value) -> Result<u64> {
-    number(health, "/corrections")
+    number(health, "/reconciliation_differences")
 }
 
 fn number(health: &Value, pointer: &str) -> Result<u64> {

@@ -1,4 +1,4 @@
-//! The account a process that was started as root becomes.
+//! The account that a process started as root switches to.
 
 use std::io;
 
@@ -8,11 +8,10 @@ use rustix::thread::set_keep_capabilities;
 
 use crate::{Keep, PrivilegeError};
 
-/// The account made for the agent.
+/// The agent's own account.
 const OWN: &str = "conns";
-/// The account that owns nothing, and its number where there is no list of accounts: the kernel's
-/// own for ids it cannot name (`overflowuid`).
-const NOBODY: (&str, u32) = ("nobody", 65534);
+/// The fallback account, and its number without a user database: the kernel's `overflowuid`.
+const FALLBACK: (&str, u32) = ("nobody", 65534);
 
 /// An account of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +24,11 @@ pub struct Account {
     pub gid: u32,
 }
 
-/// The account that [`shrink`](crate::shrink) will become; `None` if this process was not started
-/// as root and keeps its own. Folders that the agent will want to write into later belong to it.
+/// The account that [`shrink`](crate::shrink) switches to; `None` if this process was not started
+/// as root and keeps its own. Folders that the agent writes into later must belong to it.
 ///
 /// # Errors
-/// [`PrivilegeError`] if the account asked for does not exist, or the list cannot be read.
+/// [`PrivilegeError`] if the configured account does not exist, or the user database cannot be read.
 pub fn becomes(keep: &Keep) -> Result<Option<Account>, PrivilegeError> {
     if !Uid::effective().is_root() {
         return Ok(None);
@@ -47,7 +46,7 @@ pub fn becomes(keep: &Keep) -> Result<Option<Account>, PrivilegeError> {
     if let Some(account) = named(OWN)? {
         return Ok(Some(account));
     }
-    let (name, uid) = NOBODY;
+    let (name, uid) = FALLBACK;
     let unlisted = Account { name: name.to_owned(), uid, gid: uid };
     Ok(Some(named(name)?.unwrap_or(unlisted)))
 }
@@ -61,7 +60,7 @@ fn numbered(uid: u32) -> Result<Account, PrivilegeError> {
     Ok(user.map_or_else(|| Account { name: uid.to_string(), uid, gid: uid }, account))
 }
 
-/// The name of a user id, if the list of accounts has one.
+/// The name of a user id, if the user database has one.
 pub(crate) fn name_of(uid: u32) -> Option<String> {
     User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
 }
@@ -74,14 +73,15 @@ fn unlisted(of: impl std::fmt::Display, cause: Errno) -> PrivilegeError {
     PrivilegeError::Refused {
         attempted: format!("look up user `{of}`"),
         cause: cause.into(),
-        remedy: "See whether `getent passwd` works here",
+        remedy: "Check that `getent passwd` works",
     }
 }
 
-/// Becomes `account`, in all four ids and without further groups, and keeps permitted capabilities.
-pub(crate) fn become_it(account: &Account) -> Result<(), PrivilegeError> {
+/// Switches to `account`, in all four ids and without supplementary groups; keeps permitted
+/// capabilities.
+pub(crate) fn switch_to(account: &Account) -> Result<(), PrivilegeError> {
     let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
-    // The groups first: without the user id of root they could not be changed any more.
+    // The groups first: changing them requires the user id of root.
     let steps = || -> io::Result<()> {
         set_keep_capabilities(true)?;
         setgroups(&[])?;
@@ -90,9 +90,9 @@ pub(crate) fn become_it(account: &Account) -> Result<(), PrivilegeError> {
         Ok(set_keep_capabilities(false)?)
     };
     steps().map_err(|cause| PrivilegeError::Refused {
-        attempted: format!("become user `{}` ({}:{})", account.name, account.uid, account.gid),
+        attempted: format!("switch to user `{}` ({}:{})", account.name, account.uid, account.gid),
         cause,
-        remedy: "Started as root it needs CAP_SETUID and CAP_SETGID and an account that exists in \
-                 this user namespace; start it as that user, or name `root` as its user to stay",
+        remedy: "A start as root needs CAP_SETUID and CAP_SETGID and an account that exists in this \
+                 user namespace; start it as that user, or set `user` to `root` to stay root",
     })
 }

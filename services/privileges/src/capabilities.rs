@@ -1,4 +1,4 @@
-//! The capabilities (capabilities(7)): which the agent keeps, how the rest goes, what they are called.
+//! Capabilities (capabilities(7)): those the agent keeps, dropping the others, and their names.
 
 use std::io;
 
@@ -7,39 +7,39 @@ use rustix::thread::{
     clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
 };
 
-/// Both are needed to see what other users' processes hold: `/proc/PID/fd` may be opened by its
-/// owner only (`DAC_READ_SEARCH`), and its links, as those of `/proc/PID/ns`, may be read by who may
-/// trace the process only (`SYS_PTRACE`).
+/// Needed to read the descriptors of other users' processes: opening `/proc/PID/fd` requires its
+/// owner or `DAC_READ_SEARCH`; reading its links, and those of `/proc/PID/ns`, requires ptrace access
+/// (`SYS_PTRACE`).
 pub(crate) const OWNERS: CapabilitySet =
     CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
 
-/// setns(2) into a network namespace wants it there and in the own user namespace.
+/// setns(2) into a network namespace requires it there and in the own user namespace.
 pub(crate) const NAMESPACES: CapabilitySet = CapabilitySet::SYS_ADMIN;
 
 /// Capabilities have numbers below this: a set is a `u64`.
 const NUMBERS: u32 = u64::BITS;
 
-/// What may be kept.
-pub(crate) fn wanted(follow_namespaces: bool) -> CapabilitySet {
+/// The capabilities that are kept if present.
+pub(crate) fn keepable(follow_namespaces: bool) -> CapabilitySet {
     if follow_namespaces { OWNERS | NAMESPACES } else { OWNERS }
 }
 
-/// Takes every capability out of the bounding set, so that no program that was started could get
-/// one back. Needs `CAP_SETPCAP`; without it the set stays, and the report shows it.
+/// Empties the bounding set, so that no executed program can regain a capability. Requires
+/// `CAP_SETPCAP`; without it the set stays, and the report shows it.
 pub(crate) fn empty_bounding_set() {
     for number in 0..NUMBERS {
         let one = CapabilitySet::from_bits_retain(1 << number);
         match capability_is_in_bounding_set(one) {
             Ok(true) if remove_capability_from_bounding_set(one).is_err() => return,
             Ok(_) => {}
-            Err(_) => return, // the kernel knows no capability of that number
+            Err(_) => return, // the kernel has no capability of that number
         }
     }
 }
 
-/// Leaves the calling thread those of `wanted` that it has, and returns them.
-pub(crate) fn keep_only(wanted: CapabilitySet) -> io::Result<CapabilitySet> {
-    let kept = capabilities(None)?.permitted & wanted;
+/// Restricts the calling thread to those of `allowed` that it has, and returns them.
+pub(crate) fn keep_only(allowed: CapabilitySet) -> io::Result<CapabilitySet> {
+    let kept = capabilities(None)?.permitted & allowed;
     clear_ambient_capability_set()?;
     set_capabilities(
         None,

@@ -1,23 +1,23 @@
-//! Why privileges could not be given up.
+//! Errors of dropping privileges.
 
 use std::io;
 
-/// Why privileges could not be given up. The process may have given up some; it must not go on.
+/// Why privileges could not be dropped. Some may be dropped already; the process must exit.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivilegeError {
-    /// Threads that exist would keep theirs.
+    /// Other threads would keep theirs.
     #[error(
-        "cannot give up privileges: {count} threads run already and all but one would keep them. \
-         This is a fault of the program: it must be done before threads are started"
+        "cannot drop privileges: {count} threads run already and all but one would keep theirs. \
+         This is a bug: privileges must be dropped before threads are started"
     )]
     Threads {
-        /// How many there are.
+        /// Number of threads.
         count: usize,
     },
     /// There is no such account.
-    #[error("cannot become user `{name}`: there is no such account. Make it, or name another")]
+    #[error("cannot switch to user `{name}`: there is no such account. Create it, or name another")]
     NoSuchAccount {
-        /// What was asked for.
+        /// The configured name.
         name: String,
     },
     /// The system refused.
@@ -28,19 +28,19 @@ pub enum PrivilegeError {
         /// Why it failed.
         #[source]
         cause: io::Error,
-        /// What the user can do, as a sentence.
+        /// What to do, as a sentence.
         remedy: &'static str,
     },
-    /// Every call succeeded, and yet the kernel says otherwise.
+    /// Every call succeeded, but the kernel reports another state.
     #[error(
-        "gave up privileges, but the kernel says of {what}: {found}; it should be {wanted}. \
-         The agent does not run like this; please report it with the kernel's version"
+        "dropped privileges, but the kernel reports {what} as {found} in place of {expected}. \
+         The agent does not start; please report this with the kernel's version"
     )]
-    DoesNotHold {
+    NotApplied {
         /// What was read back.
         what: &'static str,
         /// What it should be.
-        wanted: String,
+        expected: String,
         /// What it is.
         found: String,
     },

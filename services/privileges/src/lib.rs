@@ -1,8 +1,8 @@
-//! Privileges only shrink: what the agent keeps once everything is open, and proof of what holds.
-//! Not here: what is opened before. Why each thing is kept or refused is in `docs/privileges.md`.
+//! Drops privileges once everything is open, and reports the result. `docs/privileges.md` gives the
+//! reason for each privilege that is kept or dropped.
 //!
-//! The one idea: all of it is done while the process has one thread, so that every later thread
-//! inherits it, and what is said about it is read back from the kernel, never assumed.
+//! Invariant: privileges are dropped while the process has one thread, so that later threads inherit
+//! the result, and the report is read back from the kernel.
 
 #[cfg(target_os = "linux")]
 mod account;
@@ -30,16 +30,16 @@ pub use serving::Confinement;
 #[cfg(target_os = "linux")]
 pub use shrink::shrink;
 
-/// What the agent needs after the start.
+/// The privileges the agent needs after the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keep {
-    /// The account to become when started as root: a name or a number. Without one it is `conns`
+    /// The account to switch to when started as root: a name or a number. The default is `conns`
     /// if there is such an account, else `nobody`. `root` stays root, without its capabilities.
-    /// A process that was not started as root keeps its account.
+    /// A process not started as root keeps its account.
     pub user: Option<String>,
-    /// Keeps `CAP_SYS_ADMIN`, without which network namespaces made later cannot be entered.
+    /// Keeps `CAP_SYS_ADMIN`, which entering network namespaces created later requires.
     pub follow_namespaces: bool,
-    /// Folders in which files are removed at the end: those of unix sockets.
+    /// Folders of unix sockets, whose files are removed on shutdown.
     pub writable: Vec<PathBuf>,
     /// Files read again later: the configuration, the certificate and its key.
     pub readable: Vec<PathBuf>,

@@ -1,47 +1,45 @@
-//! What holds, as `/health` shows it.
-//!
-//! The one idea: each line was read back from the kernel, and each thing that is missing says what
-//! it costs.
+//! The privileges of the process, as `/health` reports them: read back from the kernel, with the
+//! effect of each missing one.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-/// What this process is and may do.
+/// The privileges of this process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// User id of the process.
     pub uid: u32,
     /// Group id of the process.
     pub gid: u32,
-    /// Further groups.
+    /// Supplementary groups.
     pub groups: Vec<u32>,
     /// The name of `uid`, if the list of accounts has one.
     pub user: Option<String>,
     /// Capabilities it has, as in capabilities(7).
     pub capabilities: Vec<String>,
-    /// Capabilities a program could get that it started; it cannot start one where
+    /// The bounding set: capabilities a program it executes could get. It cannot execute any if
     /// `seccomp.mode` is 2.
     pub bounding: Vec<String>,
-    /// Whether nothing it starts can have more privileges than it (`PR_SET_NO_NEW_PRIVS`).
+    /// Whether programs it executes get no further privileges (`PR_SET_NO_NEW_PRIVS`).
     pub no_new_privs: bool,
-    /// Whether others of the same user may read its memory, and a crash writes it to a file
+    /// Whether other processes of the user may read its memory, and a crash dumps it
     /// (`PR_SET_DUMPABLE`).
     pub dumpable: bool,
-    /// System calls it may not make.
+    /// System calls it must not make.
     pub seccomp: Seccomp,
-    /// Files and ports it may not reach whatever its user may.
+    /// Files and ports it must not access.
     pub landlock: Landlock,
-    /// The same of all threads: those that hold the same are one row.
+    /// Privileges of all threads; threads with equal ones are one row.
     pub threads: Vec<ThreadGroup>,
-    /// What it does not have, and what that costs.
+    /// Missing privileges and protections, and their effects.
     pub missing: Vec<Missing>,
 }
 
-/// System calls it may not make (seccomp(2)).
+/// System calls it must not make (seccomp(2)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seccomp {
-    /// As the kernel says: 0 none, 1 strict, 2 a filter. `None`: this kernel has no seccomp.
+    /// The kernel's mode: 0 none, 1 strict, 2 a filter. `None`: this kernel has no seccomp.
     pub mode: Option<u32>,
     /// Calls that are refused.
     pub refused: Vec<String>,
@@ -49,51 +47,51 @@ pub struct Seccomp {
     pub reason: Option<String>,
 }
 
-/// Files and ports it may not reach (landlock(7)).
+/// Files and ports it must not access (landlock(7)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Landlock {
     /// Of the process as a whole, and so of the thread that reads `/proc`.
     pub process: LandlockState,
     /// Why so.
     pub reason: String,
-    /// Of the threads that talk to the network.
+    /// Of the serving threads.
     pub serving: Serving,
 }
 
-/// How much of it holds.
+/// How much of it the kernel enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LandlockState {
     /// Nothing.
     #[default]
     NotEnforced,
-    /// What this kernel knows of it.
+    /// The rights this kernel supports.
     PartlyEnforced,
     /// All.
     FullyEnforced,
 }
 
-/// The threads that talk to the network.
+/// The serving threads.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Serving {
     /// The version of Landlock the kernel has; `None` if it has none or no thread is confined yet.
     pub abi: Option<i32>,
-    /// The least that holds of any of them.
+    /// The weakest state of any of them.
     pub landlock: LandlockState,
     /// Threads confined since the start.
     pub confined: u64,
     /// Threads that could not be confined.
     pub failed: u64,
-    /// Why, of the last.
+    /// The error of the last one.
     pub failure: Option<String>,
 }
 
-/// Threads that hold the same.
+/// Threads with equal privileges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ThreadGroup {
-    /// How many.
+    /// Number of threads.
     pub threads: usize,
-    /// What they are called.
+    /// Their names.
     pub names: BTreeSet<String>,
     /// Effective user id.
     pub uid: u32,
@@ -105,11 +103,11 @@ pub struct ThreadGroup {
     pub seccomp: Option<u32>,
 }
 
-/// Something that is not there.
+/// A missing privilege or protection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Missing {
-    /// What.
+    /// Its name.
     pub what: String,
-    /// What it costs, in a sentence.
+    /// Its effect, in a sentence.
     pub costs: String,
 }

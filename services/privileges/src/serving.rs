@@ -1,9 +1,8 @@
-//! What the threads that talk to the network give up on top: every capability, and with Landlock
-//! (landlock(7)) nearly all files and all new TCP connections and ports.
+//! Confinement of the serving threads: they drop every capability and, with Landlock (landlock(7)),
+//! access to nearly all files, new TCP connections and ports.
 //!
-//! The one idea: both are kept by the kernel for each thread. The thread that reads `/proc` cannot
-//! be in a Landlock domain, which would hide all other processes from it; those that read what
-//! strangers send can.
+//! Capabilities and Landlock domains belong to a thread. The thread that reads `/proc` cannot be in a
+//! domain, which would hide all other processes from it; the threads that read client input can.
 
 use std::fs::File;
 use std::io;
@@ -19,10 +18,10 @@ use crate::capabilities::keep_only;
 use crate::report::{Landlock, LandlockState, Serving};
 use crate::{Keep, PrivilegeError};
 
-/// The newest version whose rights are asked for; an older kernel enforces what it knows of them.
+/// The newest version whose rights are requested; an older kernel enforces those it supports.
 const NEWEST: ABI = ABI::V6;
 
-/// The rules for threads that talk to the network.
+/// The rules for serving threads.
 #[derive(Debug, Clone)]
 pub struct Confinement {
     inner: Arc<Inner>,
@@ -44,26 +43,26 @@ struct Outcome {
 }
 
 impl Confinement {
-    /// Makes the rules; no thread is confined yet. Of `keep`, files that are to be read may be
-    /// read, and files removed from folders that are to be written; paths that do not exist are left out.
+    /// Creates the rules; no thread is confined yet. They allow reading `keep.readable`, and removing
+    /// files in `keep.writable`; paths that do not exist are skipped.
     ///
     /// # Errors
     /// [`PrivilegeError`] if the kernel has Landlock and refuses the rules.
     pub fn prepare(keep: &Keep) -> Result<Self, PrivilegeError> {
         let rules = rules(keep).map_err(|error| PrivilegeError::Refused {
-            attempted: "make rules for threads that talk to the network (Landlock)".to_owned(),
+            attempted: "create Landlock rules for serving threads".to_owned(),
             cause: io::Error::other(error.to_string()),
             remedy: "Allow the agent landlock_create_ruleset(2) and landlock_add_rule(2)",
         })?;
         Ok(Self { inner: Arc::new(Inner { rules, outcome: Mutex::default() }) })
     }
 
-    /// Confines the calling thread and all it starts, for good. Its outcome is also in
+    /// Confines the calling thread and all threads it starts. The outcome is also in
     /// [`Confinement::serving`].
     ///
     /// # Errors
-    /// [`PrivilegeError`] if it still has capabilities or files it should not; where the kernel
-    /// has no Landlock that is no error, but in the outcome.
+    /// [`PrivilegeError`] if the thread still has capabilities or access to files. A kernel without
+    /// Landlock is no error; the outcome names it.
     pub fn confine_thread(&self) -> Result<(), PrivilegeError> {
         let outcome = self.confine();
         let mut sum = self.inner.outcome.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +82,7 @@ impl Confinement {
 
     fn confine(&self) -> Result<(LandlockState, Option<i32>), PrivilegeError> {
         let refused = |attempted: &str, cause| PrivilegeError::Refused {
-            attempted: format!("{attempted} in a thread that talks to the network"),
+            attempted: format!("{attempted} in a serving thread"),
             cause,
             remedy: "Allow the agent capset(2) and landlock_restrict_self(2)",
         };
@@ -103,24 +102,24 @@ impl Confinement {
             RulesetStatus::PartiallyEnforced => LandlockState::PartlyEnforced,
             RulesetStatus::NotEnforced => return Ok((LandlockState::NotEnforced, abi)),
         };
-        // Read back: there is no file that shows it, but what is refused shows.
+        // Read back by an attempt: no file shows the domain.
         match File::open("/") {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok((state, abi)),
-            found => Err(PrivilegeError::DoesNotHold {
+            found => Err(PrivilegeError::NotApplied {
                 what: "Landlock, when the thread opens /",
-                wanted: "refused".to_owned(),
+                expected: "refused".to_owned(),
                 found: found.map_or_else(|error| error.to_string(), |_| "opened".to_owned()),
             }),
         }
     }
 
-    /// What holds of the threads confined so far.
+    /// The state of the threads confined so far.
     #[must_use]
     pub fn serving(&self) -> Serving {
         let sum = self.inner.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         Serving {
             abi: sum.abi,
-            // A thread that could not be confined is the least.
+            // A thread that could not be confined has the weakest state.
             landlock: sum.least.filter(|_| sum.failed == 0).unwrap_or_default(),
             confined: sum.confined,
             failed: sum.failed,
@@ -133,23 +132,22 @@ fn rules(keep: &Keep) -> Result<RulesetCreated, RulesetError> {
     Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
-        // Not signals: before Linux 6.15 that also keeps threads of one process from each other.
+        // Not signals: before Linux 6.15 that also separates threads of one process.
         .scope(Scope::AbstractUnixSocket)?
         .create()?
-        // `/health` tells what holds of the threads. Without capabilities the rest of `/proc` shows
-        // what it shows everybody.
+        // `/health` reports the threads from `/proc`. Without capabilities it has only public entries.
         .add_rules(path_beneath_rules(["/proc"], AccessFs::ReadFile | AccessFs::ReadDir))?
         .add_rules(path_beneath_rules(&keep.readable, AccessFs::ReadFile | AccessFs::ReadDir))?
         .add_rules(path_beneath_rules(&keep.writable, AccessFs::RemoveFile))
 }
 
-/// What there is to say of the process as a whole.
+/// The state of the process as a whole.
 pub(crate) fn of_process() -> Landlock {
     Landlock {
         process: LandlockState::NotEnforced,
-        reason: "files stay within reach of the thread that reads /proc, as far as its user and \
-                 capabilities go: Landlock would hide from it what other processes hold, whatever \
-                 its capabilities"
+        reason: "the thread that reads /proc can access files as its user and capabilities allow: \
+                 Landlock would hide the sockets of other processes from it, regardless of its \
+                 capabilities"
             .to_owned(),
         serving: Serving::default(),
     }

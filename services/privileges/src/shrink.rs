@@ -1,4 +1,4 @@
-//! Giving up, in the only order that works, and reading back.
+//! Drops privileges, in the order the kernel requires, and reads back the result.
 
 use std::fs;
 use std::io;
@@ -10,35 +10,34 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
-use crate::account::{become_it, becomes, name_of};
-use crate::capabilities::{NAMESPACES, OWNERS, empty_bounding_set, keep_only, names, wanted};
+use crate::account::{becomes, name_of, switch_to};
+use crate::capabilities::{NAMESPACES, OWNERS, empty_bounding_set, keep_only, keepable, names};
 use crate::report::{Missing, Report, Seccomp, ThreadGroup};
 use crate::serving;
 use crate::status::Status;
 use crate::{Keep, PrivilegeError, syscalls};
 
-/// How long a thread that was joined may still be listed: the kernel wakes who waits for it a
-/// moment before it takes it off the list.
-const LINGERING: Duration = Duration::from_secs(1);
-/// Time between two looks at the list.
-const AGAIN: Duration = Duration::from_millis(1);
+/// Maximum time that a joined thread stays listed: the kernel wakes the joiner before it removes the
+/// thread.
+const THREAD_EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time between two reads of the list.
+const THREAD_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Gives up whatever `keep` does not name, for this process and all its later threads, and says
-/// what holds. To be called once, while there is one thread, when everything is open.
+/// Drops all privileges that `keep` does not name, for this process and all its later threads, and
+/// reports the result. Call it once, while there is one thread, when everything is open.
 ///
 /// # Errors
-/// [`PrivilegeError`] if there are other threads, the account cannot be become, or the kernel
-/// says afterwards that something does not hold. What a kernel does not have (seccomp) is no error, but
-/// in the report.
+/// [`PrivilegeError`] if there are other threads, switching to the account fails, or the state read
+/// back differs. A kernel without a feature (seccomp) is no error; the report names it.
 pub fn shrink(keep: &Keep) -> Result<Report, PrivilegeError> {
     one_thread()?;
     let account = becomes(keep)?;
     empty_bounding_set();
     if let Some(account) = &account {
-        become_it(account)?;
+        switch_to(account)?;
     }
-    let kept = keep_only(wanted(keep.follow_namespaces))
-        .map_err(|cause| refused("give up capabilities", cause, "Allow the agent capset(2)"))?;
+    let kept = keep_only(keepable(keep.follow_namespaces))
+        .map_err(|cause| refused("drop capabilities", cause, "Allow the agent capset(2)"))?;
     set_no_new_privs(true).map_err(|cause| {
         refused("set no-new-privileges", cause.into(), "Linux 3.5 or later has it")
     })?;
@@ -61,11 +60,11 @@ fn refused(attempted: &str, cause: io::Error, remedy: &'static str) -> Privilege
 }
 
 fn unreadable(cause: io::Error) -> PrivilegeError {
-    refused("read what holds in /proc/self", cause, "Mount procfs on /proc")
+    refused("read credentials in /proc/self", cause, "Mount procfs on /proc")
 }
 
 fn one_thread() -> Result<(), PrivilegeError> {
-    let deadline = Instant::now() + LINGERING;
+    let deadline = Instant::now() + THREAD_EXIT_TIMEOUT;
     loop {
         let count = fs::read_dir("/proc/self/task").map_err(unreadable)?.count();
         if count == 1 {
@@ -74,11 +73,11 @@ fn one_thread() -> Result<(), PrivilegeError> {
         if Instant::now() > deadline {
             return Err(PrivilegeError::Threads { count });
         }
-        thread::sleep(AGAIN);
+        thread::sleep(THREAD_POLL_INTERVAL);
     }
 }
 
-/// Whether what was given up is gone.
+/// Whether the dropped privileges are absent.
 fn check(uid: u32, kept: CapabilitySet) -> Result<(), PrivilegeError> {
     let now = Status::of_process().map_err(unreadable)?;
     let sets = [
@@ -87,22 +86,22 @@ fn check(uid: u32, kept: CapabilitySet) -> Result<(), PrivilegeError> {
         ("inheritable capabilities", now.inheritable, CapabilitySet::empty()),
         ("ambient capabilities", now.ambient, CapabilitySet::empty()),
     ];
-    for (what, found, wanted) in sets {
-        holds(what, names(wanted), names(found))?;
+    for (what, found, expected) in sets {
+        expect(what, names(expected), names(found))?;
     }
-    holds("user ids", [uid; 4], now.uids)?;
-    holds("no-new-privileges", true, now.no_new_privs)
+    expect("user ids", [uid; 4], now.uids)?;
+    expect("no-new-privileges", true, now.no_new_privs)
 }
 
-fn holds<T>(what: &'static str, wanted: T, found: T) -> Result<(), PrivilegeError>
+fn expect<T>(what: &'static str, expected: T, found: T) -> Result<(), PrivilegeError>
 where
     T: PartialEq + std::fmt::Debug,
 {
-    if found == wanted {
+    if found == expected {
         return Ok(());
     }
-    let (wanted, found) = (format!("{wanted:?}"), format!("{found:?}"));
-    Err(PrivilegeError::DoesNotHold { what, wanted, found })
+    let (expected, found) = (format!("{expected:?}"), format!("{found:?}"));
+    Err(PrivilegeError::NotApplied { what, expected, found })
 }
 
 fn read_back(keep: &Keep, filter: io::Result<()>) -> Result<Report, PrivilegeError> {
@@ -134,7 +133,7 @@ fn read_back(keep: &Keep, filter: io::Result<()>) -> Result<Report, PrivilegeErr
 }
 
 impl Report {
-    /// The report with what may have changed since: which threads there are, and what holds of them.
+    /// The report with the current threads.
     #[must_use]
     pub fn renewed(&self, confinement: Option<&crate::Confinement>) -> Self {
         let mut report = self.clone();
@@ -146,7 +145,7 @@ impl Report {
     }
 }
 
-/// What holds of the threads, as far as it can be read.
+/// The privileges of the threads, as far as readable.
 fn threads() -> Vec<ThreadGroup> {
     let mut groups: Vec<ThreadGroup> = Vec::new();
     for status in Status::of_threads().unwrap_or_default() {
@@ -176,12 +175,12 @@ fn threads() -> Vec<ThreadGroup> {
     groups
 }
 
-/// What is not there, and what that costs.
+/// Missing privileges and protections, and their effects.
 fn missing(keep: &Keep, now: &Status, report: &Report) -> Vec<Missing> {
     let mut missing = Vec::new();
     let mut costs = |what: String, costs: &str| missing.push(Missing { what, costs: costs.into() });
     for name in names(OWNERS - now.effective) {
-        costs(name, "which process holds a socket is known of this user's processes only");
+        costs(name, "owners are known for sockets of this user's processes only");
     }
     if !now.effective.contains(NAMESPACES) {
         costs(
@@ -193,11 +192,11 @@ fn missing(keep: &Keep, now: &Status, report: &Report) -> Vec<Missing> {
     if !now.effective.contains(CapabilitySet::NET_ADMIN) {
         costs(
             "CAP_NET_ADMIN".into(),
-            "the kernel tells nobody else the mark of a socket, so `mark` is unknown",
+            "the kernel reports the mark of a socket only with it, so `mark` is unknown",
         );
     }
     if report.uid == 0 {
-        costs("a user of its own".into(), "files of root can be written: the agent still is root");
+        costs("a user of its own".into(), "files of root can be written: the agent is still root");
     }
     if let Some(reason) = &report.seccomp.reason {
         costs(format!("seccomp ({reason})"), "system calls the agent never makes are not refused");
@@ -206,19 +205,19 @@ fn missing(keep: &Keep, now: &Status, report: &Report) -> Vec<Missing> {
     for path in keep.readable.iter().filter(|path| !may(path, Access::READ_OK)) {
         costs(
             format!("reading {}", path.display()),
-            "it cannot be read again at SIGHUP; what was read at the start stays in use",
+            "it cannot be read again at SIGHUP; the version read at the start stays in use",
         );
     }
     for path in keep.writable.iter().filter(|path| !may(path, Access::WRITE_OK)) {
         costs(
             format!("writing in {}", path.display()),
-            "the file of a unix socket in it stays behind at the end",
+            "the file of a unix socket in it remains after the end",
         );
     }
     missing
 }
 
-/// Whether the process as it now is may do that.
+/// Whether the process has this access.
 fn may(path: &Path, access: Access) -> bool {
     accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
 }

@@ -1,6 +1,4 @@
-//! One thread's credentials as the kernel tells them: `/proc/PID/status` (proc_pid_status(5)).
-//!
-//! The one idea: what holds is read here, after the fact, and nowhere else.
+//! Credentials of a thread, read from `/proc/PID/status` (proc_pid_status(5)).
 
 use std::fs;
 use std::io;
@@ -8,7 +6,7 @@ use std::path::Path;
 
 use rustix::thread::CapabilitySet;
 
-/// What one thread is and may do.
+/// Credentials of one thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) name: String,
@@ -28,18 +26,18 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// Of this process's first thread, by whichever thread it is asked.
+    /// Of the first thread of this process, from any thread.
     pub(crate) fn of_process() -> io::Result<Self> {
         Self::read("/proc/self/status".as_ref())
     }
 
-    /// Of each thread of this process; one that ends meanwhile is left out.
+    /// Of each thread of this process, without those that exit meanwhile.
     pub(crate) fn of_threads() -> io::Result<Vec<Self>> {
         let mut all = Vec::new();
         for entry in fs::read_dir("/proc/self/task")? {
             match Self::read(&entry?.path().join("status")) {
                 Ok(status) => all.push(status),
-                Err(error) if is_gone(&error) => {}
+                Err(error) if has_exited(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -84,9 +82,9 @@ impl Status {
     }
 }
 
-/// Whether this is how a thread that ended answers.
-fn is_gone(error: &io::Error) -> bool {
-    // The file is gone, or was open and reading it found nobody (ESRCH).
+/// Whether a read failed because its thread has exited.
+fn has_exited(error: &io::Error) -> bool {
+    // The file is removed, or reading the open file finds no thread (ESRCH).
     error.kind() == io::ErrorKind::NotFound
         || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::SRCH)
 }
@@ -116,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_without_seccomp_does_not_say_0() {
+    fn without_seccomp_the_mode_is_unknown() {
         let text = TEXT.replace("Seccomp:\t2\n", "");
         assert_eq!(Status::parse(&text).unwrap().seccomp, None);
     }
 
     #[test]
-    fn a_missing_line_is_no_empty_set() {
+    fn a_missing_line_is_an_error() {
         for key in ["Uid", "Groups", "CapEff", "CapBnd", "NoNewPrivs"] {
             let text = TEXT.replace(&format!("\n{key}:"), "\nOther:");
             assert_eq!(Status::parse(&text), None, "{key}");

@@ -1,8 +1,7 @@
-//! System calls the agent never makes, and therefore may not (seccomp(2)).
+//! The seccomp(2) filter: refuses system calls that the agent never makes and an attacker needs.
 //!
-//! The one idea: a list of what is refused, not of what is allowed. The second is tighter, but a new
-//! allocator, libc or kernel would make the agent fail on somebody's machine; what is refused here
-//! is what a break-in would need and no version of the agent does.
+//! It is a deny list. An allow list is tighter, but a new allocator, libc or kernel would make the
+//! agent fail.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +21,7 @@ macro_rules! calls {
     };
 }
 
-/// Refused whatever the arguments.
+/// Refused with any arguments.
 const REFUSED: &[Call] = calls![
     // Other programs, other processes.
     execve SYS_execve, execveat SYS_execveat,
@@ -37,7 +36,7 @@ const REFUSED: &[Call] = calls![
     setuid SYS_setuid, setgid SYS_setgid, setreuid SYS_setreuid, setregid SYS_setregid,
     setresuid SYS_setresuid, setresgid SYS_setresgid, setfsuid SYS_setfsuid,
     setfsgid SYS_setfsgid, setgroups SYS_setgroups, personality SYS_personality,
-    // Another view of the files; files by handle, which CAP_DAC_READ_SEARCH allows to escape a container.
+    // Mounts and roots; files by handle, which CAP_DAC_READ_SEARCH allows to escape a container.
     mount SYS_mount, umount2 SYS_umount2, pivot_root SYS_pivot_root, chroot SYS_chroot,
     move_mount SYS_move_mount, open_tree SYS_open_tree, fsopen SYS_fsopen, fsmount SYS_fsmount,
     fsconfig SYS_fsconfig, fspick SYS_fspick, mount_setattr SYS_mount_setattr,
@@ -46,7 +45,7 @@ const REFUSED: &[Call] = calls![
     swapoff SYS_swapoff,
     #[cfg(target_arch = "x86_64")] mknod SYS_mknod,
     mknodat SYS_mknodat,
-    // The kernel itself, and those of its parts most flaws were found in.
+    // The kernel, and its parts with the most flaws.
     init_module SYS_init_module, finit_module SYS_finit_module,
     delete_module SYS_delete_module, kexec_load SYS_kexec_load,
     #[cfg(target_arch = "x86_64")] kexec_file_load SYS_kexec_file_load,
@@ -59,25 +58,24 @@ const REFUSED: &[Call] = calls![
     settimeofday SYS_settimeofday, clock_settime SYS_clock_settime, adjtimex SYS_adjtimex,
     clock_adjtime SYS_clock_adjtime, sethostname SYS_sethostname,
     setdomainname SYS_setdomainname,
-    // Work that other filters do not see.
+    // Work that a filter does not see.
     io_uring_setup SYS_io_uring_setup, io_uring_enter SYS_io_uring_enter,
     io_uring_register SYS_io_uring_register,
 ];
 
-/// Of `bpf`, what a program needs that has its maps and iterators open (`enum bpf_cmd`): looking up,
-/// updating and deleting an element of a map, and reading an iterator once more. None of it makes
-/// or loads anything.
+/// Allowed commands of `bpf` (`enum bpf_cmd`): looking up, updating and deleting an element of an open
+/// map, and reading an open iterator again. None of them creates or loads an object.
 const BPF_ALLOWED: [libc::c_int; 4] = [1, 2, 3, 33];
 
-/// The bit that marks calls of the x32 ABI (`asm/unistd.h`): the same kernel under other numbers,
-/// which a list of numbers would not meet.
+/// The bit of x32 system calls (`asm/unistd.h`): the same calls under other numbers, which a list of
+/// numbers does not match.
 #[cfg(target_arch = "x86_64")]
 const X32: u32 = 0x4000_0000;
 
 /// Refuses the calls from now on, for the calling thread and all it starts. Sets no-new-privileges.
 ///
 /// # Errors
-/// What the kernel says if it has no filters, or why none can be made for this processor.
+/// The kernel's error if it has no filters, or why none can be built for this processor.
 pub(crate) fn refuse(follow_namespaces: bool) -> io::Result<()> {
     for program in [refusing(follow_namespaces)?, absent()] {
         apply_filter(&program).map_err(|error| match error {
@@ -88,12 +86,12 @@ pub(crate) fn refuse(follow_namespaces: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// What is refused, in words.
+/// The refused calls, for the report.
 pub(crate) fn refused(follow_namespaces: bool) -> Vec<String> {
     let plain = REFUSED.iter().map(|(name, _)| (*name).to_owned());
-    let setns = if follow_namespaces { "setns (other than network)" } else { "setns" };
-    let bpf = "bpf (other than on open maps and iterators)";
-    let argued = ["clone (other than threads)", "clone3", setns, bpf].map(str::to_owned);
+    let setns = if follow_namespaces { "setns (except network)" } else { "setns" };
+    let bpf = "bpf (except on open maps and iterators)";
+    let argued = ["clone (except threads)", "clone3", setns, bpf].map(str::to_owned);
     plain.chain(argued).collect()
 }
 
@@ -179,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_built_and_leaves_room_to_the_kernels_bound() {
+    fn a_filter_is_shorter_than_the_kernels_limit() {
         for follow in [false, true] {
             let length = refusing(follow).unwrap().len();
             assert!((REFUSED.len()..4096).contains(&length), "{length} instructions");
         }
     }
 
-    /// Runs a program on a call, as `linux/filter.h` says; only the codes that `absent` uses.
+    /// Runs a filter on a call (`linux/filter.h`); only the codes that `absent` uses.
     fn answer(program: &[sock_filter], call: u32) -> u32 {
         let mut at = 0;
         loop {

@@ -1,11 +1,14 @@
-//! Shrinking, each time in a process of its own: this program, started again, gives up what it has
-//! and then shows that it is gone and that everything the agent does still works.
+//! Dropping privileges. Each test runs in a process of its own: this program executes itself, drops
+//! its privileges, and asserts that they are absent and that the agent's operations work.
 //!
-//! A test that needs what this machine lacks is listed as ignored, by name; none passes silently.
+//! A test whose requirements this machine lacks is listed as ignored, by name.
 
 #[cfg(target_os = "linux")]
 #[path = "shrinking/denied.rs"]
 mod denied;
+#[cfg(target_os = "linux")]
+#[path = "shrinking/harness.rs"]
+mod harness;
 #[cfg(target_os = "linux")]
 #[path = "shrinking/kept.rs"]
 mod kept;
@@ -16,15 +19,12 @@ mod landlock;
 #[path = "shrinking/programs.rs"]
 mod programs;
 #[cfg(target_os = "linux")]
-#[path = "shrinking/stage.rs"]
-mod stage;
-#[cfg(target_os = "linux")]
 #[path = "shrinking/unit.rs"]
 mod unit;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    stage::main(&[denied::TESTS, kept::TESTS, landlock::TESTS, programs::TESTS, unit::TESTS])
+    harness::main(&[denied::TESTS, kept::TESTS, landlock::TESTS, programs::TESTS, unit::TESTS])
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,4 +1,4 @@
-//! What the agent can say of itself besides what the beat knows.
+//! The agent's description of itself, besides the health in the update.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use conns_core::model::Moment;
 
 use crate::refusals::Refusals;
 
-/// What an agent is called, and what its bounds have refused.
+/// The agent's version, privileges, clock and refusals.
 #[derive(Clone)]
 pub struct About {
     /// The version of the program.
     pub version: String,
-    /// How many processes and listeners have metrics of their own; the others are summed.
+    /// Number of processes and listeners with metrics of their own; the others are summed.
     pub metrics_top: usize,
-    /// Which privileges the agent holds and which it dropped; `/api/v1/health` tells it as it is.
+    /// The privileges the agent kept and dropped, as `/api/v1/health` reports them.
     pub privileges: serde_json::Value,
-    /// The clock by which snapshots are dated: the engine's.
+    /// The engine's clock, which dates snapshots.
     pub now: Arc<dyn Fn() -> Moment + Send + Sync>,
-    /// What was refused to clients since the start; counted while serving.
+    /// Refusals to clients since the start; counted while serving.
     pub refusals: Arc<Refusals>,
 }
 

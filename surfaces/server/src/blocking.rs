@@ -3,7 +3,7 @@
 //! Invariant: serving threads only wait for sockets and timers. Work that passes over all
 //! connections runs on blocking threads, each kind within its own share, so that no kind waits for
 //! another: long lists do not delay metrics or streams, and clients that wait for an update (streams,
-//! long polls) hold no thread meanwhile.
+//! long polls) occupy no thread meanwhile.
 
 use std::sync::Arc;
 

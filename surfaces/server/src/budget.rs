@@ -1,13 +1,13 @@
-//! Bytes that clients make the agent hold, counted over all of them.
+//! The byte budget of requests: bodies and unfinished lines, over all clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Bytes held at once.
+/// Bytes buffered now.
 #[derive(Debug, Default)]
 pub(crate) struct Budget(AtomicUsize);
 
-/// A part of the budget, given back when dropped.
+/// A share of the budget; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Grant {
     budget: Arc<Budget>,
@@ -21,12 +21,12 @@ impl Budget {
 }
 
 impl Grant {
-    /// Makes it `bytes` in all, less or more than before; `false`, and no change, if that would be
-    /// more than `most` over everybody.
+    /// Sets the share to `bytes`; `false`, and no change, if all shares together would grow beyond
+    /// `most`.
     pub(crate) fn resize(&mut self, bytes: usize, most: usize) -> bool {
-        let change = |held: usize| {
-            let held = held.saturating_sub(self.bytes).saturating_add(bytes);
-            (held <= most || bytes <= self.bytes).then_some(held)
+        let change = |buffered: usize| {
+            let buffered = buffered.saturating_sub(self.bytes).saturating_add(bytes);
+            (buffered <= most || bytes <= self.bytes).then_some(buffered)
         };
         let changed = self.budget.0.fetch_update(Relaxed, Relaxed, change).is_ok();
         if changed {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_held_than_the_budget_and_all_is_given_back() {
+    fn shares_never_exceed_the_budget_and_are_returned() {
         let budget = Arc::new(Budget::default());
         let (mut one, mut other) = (budget.grant(), budget.grant());
         assert!(one.resize(60, 100));
@@ -55,7 +55,7 @@ mod tests {
         assert!(other.resize(40, 100));
         assert!(!one.resize(61, 100));
         assert!(one.resize(10, 100) && other.resize(90, 100));
-        // A smaller budget after a reload still lets everybody give back.
+        // A share can shrink also under a budget that a reload made smaller.
         assert!(other.resize(80, 5));
         drop((one, other));
         assert_eq!(budget.0.load(Relaxed), 0);

@@ -1,4 +1,4 @@
-//! The shelf of the latest beat, shared by everything that answers.
+//! The response cache of the latest update, shared by all requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,33 +6,33 @@ use conns_api::UpdateReceiver;
 use conns_core::model::Update;
 use conns_dialects::ResponseCache;
 
-/// Where answers are taken from: one shelf a beat, put up by whoever first asks after it.
+/// One response cache per update, created by the first request after it.
 #[derive(Debug)]
 pub(crate) struct ResponseCaches {
-    feed: UpdateReceiver,
+    updates: UpdateReceiver,
     latest: Mutex<Arc<ResponseCache>>,
 }
 
 impl ResponseCaches {
-    /// ResponseCaches of this feed.
-    pub(crate) fn new(feed: UpdateReceiver) -> Self {
-        let update = Arc::clone(&feed.borrow());
-        Self { feed, latest: Mutex::new(Arc::new(ResponseCache::new(update))) }
+    /// The caches of these updates.
+    pub(crate) fn new(updates: UpdateReceiver) -> Self {
+        let update = Arc::clone(&updates.borrow());
+        Self { updates, latest: Mutex::new(Arc::new(ResponseCache::new(update))) }
     }
 
-    /// The shelf of the latest beat.
+    /// The cache of the latest update.
     pub(crate) fn latest(&self) -> Arc<ResponseCache> {
-        let update: Arc<Update> = Arc::clone(&self.feed.borrow());
+        let update: Arc<Update> = Arc::clone(&self.updates.borrow());
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        // A beat at which the sources failed carries the snapshot of the one before.
+        // By identity: an update made while the sources fail has the snapshot of the one before.
         if !std::ptr::eq(latest.update(), &raw const *update) {
             *latest = Arc::new(ResponseCache::new(update));
         }
         Arc::clone(&latest)
     }
 
-    /// A receiver of its own, for a reader that waits for beats.
+    /// A receiver of its own, for a client that waits for updates.
     pub(crate) fn feed(&self) -> UpdateReceiver {
-        self.feed.clone()
+        self.updates.clone()
     }
 }

@@ -441,8 +441,8 @@ mod tests {
             ..Limits::default()
         };
         let names = ["idle-too-long", "head-too-slow", "body-too-slow", "answer-took-too-long"];
-        let stages = [Phase::Idle, Phase::Head, Phase::Body, Phase::Work];
-        for (phase, name) in stages.into_iter().zip(names) {
+        let phases = [Phase::Idle, Phase::Head, Phase::Body, Phase::Work];
+        for (phase, name) in phases.into_iter().zip(names) {
             let guard = connections.take(0, None, &limits).unwrap();
             guard.slot.enter(phase);
             assert_eq!(guard.slot.overdue(guard.slot.now()), None);

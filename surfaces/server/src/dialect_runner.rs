@@ -1,6 +1,6 @@
 //! Runs the answers of one dialect on blocking threads, one at a time.
 //!
-//! Invariant: two requests for the same list never hold two threads. The second awaits the first
+//! Invariant: two requests for the same list never occupy two threads. The second awaits the first
 //! here, off the blocking threads, and then finds the list in the response cache.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl DialectRunner {
         let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|_| Aborted)?;
         let caches = Arc::clone(&self.caches);
         let work = move || {
-            // Owned by the work, which goes on if the client leaves.
+            // Owned by the work, which continues if the client leaves.
             let _turn = turn;
             answer(&caches.latest())
         };

@@ -27,7 +27,7 @@ pub(crate) struct HttpClient {
     unread: AtomicUsize,
 }
 
-/// Marks a response in place of which the connection is closed.
+/// Extension of a response in place of which the connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hangup;
 
@@ -62,7 +62,7 @@ impl HttpClient {
         self.unread.fetch_add(1, Relaxed);
     }
 
-    /// Whether hyper holds nothing of this connection: every request is read to its end, answered,
+    /// Whether hyper has no state of this connection: every request is read to its end, answered,
     /// and the answer sent. Only then is a connection taken from hyper at the start of a request.
     pub(crate) fn may_release_buffers(&self) -> bool {
         self.slot.is_idle() && self.unread.load(Relaxed) == 0

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{CONTENT_LENGTH, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -114,7 +114,7 @@ async fn respond(
     let context = Arc::clone(&client.context);
     let (mut head, body) = request.into_parts();
     let admitted = request_guard::check(&head, client.ingress, &context.access.current());
-    let response = match admitted {
+    let mut response = match admitted {
         Err(rejection) => {
             context.refusals.count(rejection.why);
             rejected(&rejection)
@@ -129,6 +129,10 @@ async fn respond(
     };
     if response.extensions().get::<Hangup>().is_some() {
         return Err(HungUp);
+    }
+    if response.status() == StatusCode::NO_CONTENT {
+        // RFC 9110 section 8.6 forbids it here; the router sets it on every response.
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
     Ok(response.map(|body| ResponseBody::new(body, &client.slot, &context.in_flight)))
 }

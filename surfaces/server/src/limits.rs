@@ -1,28 +1,28 @@
-//! What a client may take, as numbers; `docs/agent-safety.md` is the table of them.
+//! Limits on clients; `docs/agent-safety.md` is the table of them.
 
 use std::time::Duration;
 
-/// Bounds of the serving shell. The defaults fit a machine that has other things to do.
+/// Limits on clients. The defaults suit a machine with other work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Clients connected at once, over all listeners.
     pub clients: usize,
     /// Clients connected at once to one listener.
     pub clients_per_listener: usize,
-    /// Clients connected at once from one address (IPv6: one /64); loopback and unix sockets are not
-    /// counted so, as all local users share them.
+    /// Clients connected at once from one address (IPv6: one /64). Loopback and unix sockets are
+    /// exempt, as all local users share them.
     pub clients_per_address: usize,
-    /// Answers without an end (events) at once.
+    /// Responses without an end (changes, events) at once, over all clients.
     pub streams: usize,
-    /// Longest head of an HTTP request, bytes; hyper takes no less than 8192.
+    /// Maximum length of an HTTP request head, bytes; hyper's minimum is 8192.
     pub head_bytes: usize,
-    /// Request bodies and unfinished lines held at once, over all clients, bytes.
+    /// Request bodies and unfinished lines buffered at once, over all clients, bytes.
     pub bodies_bytes: usize,
-    /// Answers on their way held at once, over all clients, bytes; shared pieces count once.
+    /// Bytes of responses in flight, over all clients; shared chunks count once.
     pub in_flight_bytes: usize,
     /// Between two requests of an HTTP client.
     pub idle_time: Duration,
-    /// Between two lines of a client that speaks in lines; those stay connected for long.
+    /// Between two lines on a line connection.
     pub line_idle_time: Duration,
     /// From the first byte of a request or TLS handshake to its last byte before the body.
     pub head_time: Duration,
@@ -30,22 +30,22 @@ pub struct Limits {
     pub body_time: Duration,
     /// From the first byte of a line to its end; people type them.
     pub line_time: Duration,
-    /// From the end of a request to the beginning of its answer.
+    /// From the end of a request to the start of its response.
     pub work_time: Duration,
-    /// A reader that takes nothing at all for so long is dropped.
+    /// Time without a byte read after which a reader is closed.
     pub write_time: Duration,
-    /// A reader of an answer of known length must be at least so fast over all of it, bytes a second.
+    /// Minimum mean rate of a reader of a response of known length, bytes per second.
     pub answer_rate: u64,
-    /// Time for requests under way to end once the agent is asked to stop.
+    /// Time for requests in progress to end once the agent is asked to stop.
     pub stop_time: Duration,
 }
 
 impl Limits {
-    /// Room for 2 000 idle clients and some at work; under it the open files of one process.
+    /// 2 000 idle clients and some active ones, below the usual limit of open files.
     pub const CLIENTS: usize = 3072;
-    /// One busy listener leaves seats for the others.
+    /// One busy listener leaves slots for the others.
     pub const CLIENTS_PER_LISTENER: usize = 2560;
-    /// A machine that watches ours needs few; behind one address may be several.
+    /// One monitoring host needs few; one address may be several hosts.
     pub const CLIENTS_PER_ADDRESS: usize = 256;
     /// A slow reader of a stream keeps three batches of 256 KiB: 24 MiB in all.
     pub const STREAMS: usize = 32;
@@ -53,7 +53,7 @@ impl Limits {
     pub const HEAD_BYTES: usize = 16 << 10;
     /// Thirty of the longest body a dialect takes (1 MiB).
     pub const BODIES_BYTES: usize = 32 << 20;
-    /// Eight lists of ten thousand rows, of eight different seconds or kinds.
+    /// Eight lists of ten thousand rows, of different updates or kinds.
     pub const IN_FLIGHT_BYTES: usize = 64 << 20;
     /// Longer than the usual scrape interval of a minute.
     pub const IDLE_TIME: Duration = Duration::from_secs(75);
@@ -65,7 +65,7 @@ impl Limits {
     pub const BODY_TIME: Duration = Duration::from_secs(10);
     /// For a line typed by hand.
     pub const LINE_TIME: Duration = Duration::from_secs(120);
-    /// Any answer takes milliseconds; this is for a machine that swaps.
+    /// A response takes milliseconds; this is for a machine that swaps.
     pub const WORK_TIME: Duration = Duration::from_secs(30);
     /// Several retransmissions.
     pub const WRITE_TIME: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
-//! Opened listeners, before privileges are dropped and before any thread.
+//! Open listeners, bound before privileges are dropped and before any thread starts.
 //!
-//! The one idea: a socket file never exists with a wider mode than 0660, and a file that is
-//! there already is removed only if it is a socket nobody answers on.
+//! Invariant: a socket file never has a wider mode than 0660, and an existing file is removed only if
+//! it is a socket without a listener.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -15,7 +15,7 @@ use socket2::{Domain, SockAddr, Type};
 
 use crate::listen_spec::{ListenAddress, ListenSpec, Protocol};
 
-/// Clients that wait to be accepted; the kernel caps it at net.core.somaxconn (listen(2)).
+/// The accept queue; the kernel caps it at net.core.somaxconn (listen(2)).
 const BACKLOG: i32 = 1024;
 /// Owner and group may connect, which takes the right to write (unix(7)).
 const SOCKET_MODE: u32 = 0o660;
@@ -32,49 +32,51 @@ pub enum Socket {
 /// A listener, ready to be served.
 #[derive(Debug)]
 pub struct Listener {
-    /// What is spoken.
+    /// Its protocol.
     pub protocol: Protocol,
     /// The open socket; does not block.
     pub socket: Socket,
-    /// Whether TLS is spoken.
+    /// Whether it uses TLS.
     pub tls: bool,
-    /// Whether a token is asked for, if any is configured. Ours is `true` where a token fits into
-    /// what clients say over TCP; the mode of a socket file is a guard of its own.
+    /// Whether a token is required, if any is configured: over TCP, unless the protocol has no room
+    /// for one. The file mode guards a unix socket.
     pub guarded: bool,
-    /// Removes the socket file in the end.
+    /// Removes the socket file when dropped.
     pub(crate) file: Option<SocketFile>,
 }
 
 /// Why a listener was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The port or the file cannot be had.
+    /// The port or file cannot be bound.
     #[error("cannot listen on {place}: {error}{hint}")]
     Refused {
         /// Where.
         place: ListenAddress,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
-        /// What the user can do.
+        /// What to do.
         hint: &'static str,
     },
     /// The file is something else.
-    #[error("cannot listen on unix:{}: there is a file that is no socket; remove it or choose another path", .0.display())]
+    #[error("cannot listen on unix:{}: a file that is not a socket exists there; remove it or choose another path", .0.display())]
     NotASocket(PathBuf),
-    /// Somebody answers there.
-    #[error("cannot listen on unix:{}: somebody already does; stop that agent or choose another path", .0.display())]
+    /// Another process listens there.
+    #[error("cannot listen on unix:{}: another process listens there; stop it or choose another path", .0.display())]
     InUse(PathBuf),
 }
 
 impl Listener {
-    /// Opens a listener. To be called before there are threads and while privileges last.
+    /// Opens a listener. Call it before any thread starts and before privileges are dropped.
     ///
     /// # Errors
     /// If the port or file is taken or not allowed.
-    pub fn bind(wanted: &ListenSpec, tls: bool) -> Result<Self, BindError> {
+    pub fn bind(spec: &ListenSpec, tls: bool) -> Result<Self, BindError> {
         let refused = |error: io::Error| {
             let hint = match error.kind() {
-                io::ErrorKind::AddrInUse => "; stop whoever listens there or choose another port",
+                io::ErrorKind::AddrInUse => {
+                    "; stop the process that listens there or choose another port"
+                }
                 io::ErrorKind::PermissionDenied => {
                     "; ports below 1024 and system folders need root, choose another"
                 }
@@ -82,13 +84,13 @@ impl Listener {
                 io::ErrorKind::NotFound => "; the folder must exist",
                 _ => "",
             };
-            BindError::Refused { place: wanted.place.clone(), error, hint }
+            BindError::Refused { place: spec.place.clone(), error, hint }
         };
-        let protocol = wanted.protocol;
-        let (socket, file) = match &wanted.place {
+        let protocol = spec.protocol;
+        let (socket, file) = match &spec.place {
             ListenAddress::Tcp(address) => (Socket::Tcp(tcp(*address).map_err(refused)?), None),
             ListenAddress::Unix(path) => {
-                make_way(path)?;
+                remove_stale(path)?;
                 let socket = unix(path).map_err(refused)?;
                 let file = SocketFile::at(path).map_err(refused)?;
                 (Socket::Unix(socket), Some(file))
@@ -98,7 +100,7 @@ impl Listener {
         Ok(Self { protocol, socket, tls, guarded, file })
     }
 
-    /// Where it listens, as clients are told: with the port the kernel chose if 0 was asked for.
+    /// Its address for messages, with the port the kernel chose for port 0.
     #[must_use]
     pub fn shown(&self) -> String {
         match (&self.socket, self.address()) {
@@ -116,8 +118,8 @@ impl Listener {
         }
     }
 
-    /// The address it is bound to, with the port the kernel chose if 0 was asked for; `None` for a
-    /// socket file.
+    /// The address it is bound to, with the port the kernel chose for port 0; `None` for a unix
+    /// socket.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.socket {
@@ -129,7 +131,7 @@ impl Listener {
 
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // A restart must not wait for connections of the last run to time out.
+    // A restart must not wait for connections of the previous run to time out.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         // `[::]` takes IPv4 too, whatever the system's default is.
@@ -141,9 +143,9 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Removes a socket file nobody answers on.
-fn make_way(path: &Path) -> Result<(), BindError> {
-    // What cannot be looked at will be said by bind.
+/// Removes a socket file without a listener.
+fn remove_stale(path: &Path) -> Result<(), BindError> {
+    // If it cannot be examined, bind reports why.
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     if !found.file_type().is_socket() {
         return Err(BindError::NotASocket(path.to_owned()));
@@ -152,12 +154,12 @@ fn make_way(path: &Path) -> Result<(), BindError> {
     if !is_stale {
         return Err(BindError::InUse(path.to_owned()));
     }
-    // If this fails bind says that the address is in use.
+    // If this fails, bind reports that the address is in use.
     let _ = fs::remove_file(path);
     Ok(())
 }
 
-/// Connects without waiting: a listener whose backlog is full is still somebody.
+/// Connects without waiting; a listener whose backlog is full counts as one.
 fn probe(path: &Path) -> io::Result<()> {
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -176,13 +178,13 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
     if cfg!(target_os = "linux") {
         narrowed?;
     }
-    // The umask may have made it narrower; nobody can connect before listen.
+    // The umask may have made it narrower; connecting is impossible before listen.
     fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
-/// The file of a socket of ours. Removed when dropped, if it still is the one we made.
+/// The file of a unix socket. Removed when dropped, if it is still the one that was bound.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
@@ -202,7 +204,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
-            // Without the right to do so it stays, and the next start sees that it is stale.
+            // Without permission it stays, and the next start removes it as stale.
             let _ = fs::remove_file(&self.path);
         }
     }

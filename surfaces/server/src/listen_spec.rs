@@ -1,19 +1,18 @@
-//! What `--listen` asks for, and whether that is safe to open; nothing is opened here.
+//! Parsing of `--listen`, and whether such a listener is safe to open; nothing is opened here.
 //!
-//! The one idea: what is not loopback needs an answer to "who may read this": TLS and a token, or
-//! the operator's own word that it is meant.
+//! Invariant: a listener that is not on loopback needs TLS and a token, or `--insecure`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// What is spoken on a listener.
+/// The protocol of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Everything the agent says over HTTP: its own API, and each dialect under its path.
+    /// The agent's own API, and each dialect under its prefix.
     Http,
-    /// 1E's calls, posted.
+    /// 1E's calls over HTTP.
     OneE,
     /// A Monero node's JSON-RPC.
     Monero,
@@ -23,7 +22,7 @@ pub enum Protocol {
     EmsAscii,
     /// EMS's commands over HTTP.
     EmsHttp,
-    /// JSON-RPC over HTTP or in lines; the first byte tells which.
+    /// JSON-RPC over HTTP or in lines; the first byte decides.
     JetStream,
 }
 
@@ -38,7 +37,7 @@ impl Protocol {
         ("jetstream", Self::JetStream),
     ];
 
-    /// Whether clients can speak to it in plain lines, in which no token fits.
+    /// Whether it takes plain lines, which have no room for a token.
     #[must_use]
     pub const fn takes_lines(self) -> bool {
         matches!(self, Self::EmsJson | Self::EmsAscii | Self::JetStream)
@@ -52,12 +51,12 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Where a listener is.
+/// The address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
     /// A TCP port.
     Tcp(SocketAddr),
-    /// A socket file.
+    /// A unix socket.
     Unix(PathBuf),
 }
 
@@ -92,30 +91,29 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// A listener that is asked for: `[PROTOCOL=]PLACE`. Without a protocol it is `http`; `https` is `http`
-/// over TLS. A place is `unix:/PATH`, `ADDRESS:PORT`, `localhost:PORT`, `:PORT` (127.0.0.1) or
+/// The specification of a listener: `[PROTOCOL=]ADDRESS`. Without a protocol it is `http`; `https` is `http`
+/// over TLS. An address is `unix:/PATH`, `ADDRESS:PORT`, `localhost:PORT`, `:PORT` (127.0.0.1) or
 /// `*:PORT` (every address, IPv4 and IPv6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenSpec {
-    /// What is spoken.
+    /// Its protocol.
     pub protocol: Protocol,
-    /// Where.
+    /// Its address.
     pub place: ListenAddress,
-    /// Whether TLS is spoken also where nobody else could listen in; elsewhere it is whenever there
-    /// is a certificate.
+    /// Whether TLS is used on loopback too; elsewhere it is used whenever there is a certificate.
     pub https: bool,
 }
 
 impl ListenSpec {
-    /// Whether this listener speaks TLS, if there is a certificate.
+    /// Whether this listener uses TLS; `has_tls`: there is a certificate.
     #[must_use]
-    pub fn speaks_tls(&self, has_tls: bool) -> bool {
+    pub fn uses_tls(&self, has_tls: bool) -> bool {
         let may = !self.protocol.takes_lines() && matches!(self.place, ListenAddress::Tcp(_));
         self.https || (may && has_tls && !self.place.is_local())
     }
 }
 
-/// Why a `--listen` is not understood.
+/// Why a `--listen` does not parse.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "cannot listen on {given:?}: {why}; expected [PROTOCOL=]ADDRESS:PORT, [PROTOCOL=]:PORT or unix:/PATH, with PROTOCOL one of http, https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream"
@@ -131,7 +129,7 @@ impl FromStr for ListenSpec {
     fn from_str(text: &str) -> Result<Self, ListenSpecError> {
         let refused = |why| ListenSpecError { given: text.to_owned(), why };
         let (name, place) = match text.split_once('=') {
-            // A path may hold a = of its own.
+            // A path may contain =.
             Some((name, place)) if !name.contains(['/', ':']) => (name, place),
             _ => ("http", text),
         };
@@ -140,12 +138,12 @@ impl FromStr for ListenSpec {
             .iter()
             .find(|(known, _)| *known == name || (https && *known == "http"))
             .map(|(_, protocol)| *protocol)
-            .ok_or_else(|| refused("there is no such protocol"))?;
+            .ok_or_else(|| refused("unknown protocol"))?;
         let place = match place.strip_prefix("unix:") {
             Some("") => return Err(refused("the path is missing")),
-            Some(_) if https => return Err(refused("a unix socket does not speak TLS")),
+            Some(_) if https => return Err(refused("a unix socket does not use TLS")),
             Some(path) => ListenAddress::Unix(PathBuf::from(path)),
-            None => ListenAddress::Tcp(tcp(place).ok_or_else(|| refused("that is no address"))?),
+            None => ListenAddress::Tcp(tcp(place).ok_or_else(|| refused("not an address"))?),
         };
         Ok(Self { protocol, place, https })
     }
@@ -161,63 +159,63 @@ fn tcp(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port.parse().ok()?))
 }
 
-/// Why a listener is not opened.
+/// Why a listener is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnsafeListener {
-    /// A line protocol, for others than this machine.
+    /// A line protocol that other machines could reach.
     #[error(
-        "refusing to listen on {protocol}={place}: anybody who reaches it could read this machine's connections, and the protocol has room neither for a token nor for TLS. Listen on 127.0.0.1 and let clients come through an SSH tunnel, or give --insecure if the network itself is trusted"
+        "refusing to listen on {protocol}={place}: every client that reaches it could read this machine's connections, and the protocol has room neither for a token nor for TLS. Listen on 127.0.0.1 and connect clients through an SSH tunnel, or give --insecure if the network itself is trusted"
     )]
     Lines {
-        /// What was to be spoken.
+        /// Its protocol.
         protocol: Protocol,
-        /// Where.
+        /// Its address.
         place: ListenAddress,
     },
-    /// HTTP for others than this machine, without what protects it.
+    /// HTTP that other machines could reach, without TLS or a token.
     #[error(
         "refusing to listen on {protocol}={place}: it is not a loopback address, and there is {missing}. Configure a certificate with its key, and a token (`conns token` makes one); or listen on 127.0.0.1; or give --insecure if the network itself is trusted"
     )]
     Open {
-        /// What was to be spoken.
+        /// Its protocol.
         protocol: Protocol,
-        /// Where.
+        /// Its address.
         place: ListenAddress,
-        /// What there is none of.
+        /// The missing protection.
         missing: &'static str,
     },
-    /// TLS was asked for, and there is no certificate.
+    /// TLS without a certificate.
     #[error(
         "cannot listen on https={place}: there is no certificate. Configure a certificate with its key, or use http= on a loopback address"
     )]
     NoCertificate {
-        /// Where.
+        /// Its address.
         place: ListenAddress,
     },
 }
 
-/// Whether these may be opened. `insecure`: the operator said that it is meant; `has_tls`: there is a
-/// certificate; `has_tokens`: at least one token is required of whoever comes.
+/// Whether these may be opened. `insecure`: the operator accepts unprotected listeners; `has_tls`:
+/// there is a certificate; `has_tokens`: at least one token is configured.
 ///
 /// # Errors
-/// The first that may not, and what to do.
+/// The first that is refused, and what to do.
 pub fn check(
-    wanted: &[ListenSpec],
+    specs: &[ListenSpec],
     insecure: bool,
     has_tls: bool,
     has_tokens: bool,
 ) -> Result<(), UnsafeListener> {
-    wanted.iter().try_for_each(|one| check_one(one, insecure, has_tls, has_tokens))
+    specs.iter().try_for_each(|one| check_one(one, insecure, has_tls, has_tokens))
 }
 
 fn check_one(
-    wanted: &ListenSpec,
+    spec: &ListenSpec,
     insecure: bool,
     has_tls: bool,
     has_tokens: bool,
 ) -> Result<(), UnsafeListener> {
-    let (protocol, place) = (wanted.protocol, wanted.place.clone());
-    if wanted.https && !has_tls {
+    let (protocol, place) = (spec.protocol, spec.place.clone());
+    if spec.https && !has_tls {
         return Err(UnsafeListener::NoCertificate { place });
     }
     if insecure || place.is_local() {
@@ -239,14 +237,14 @@ fn check_one(
 mod tests {
     use super::*;
 
-    fn wanted(text: &str) -> ListenSpec {
+    fn spec(text: &str) -> ListenSpec {
         text.parse().unwrap()
     }
 
     #[test]
-    fn places_are_read() {
+    fn addresses_are_parsed() {
         let tcp = |text: &str| ListenAddress::Tcp(text.parse().unwrap());
-        let read = |text: &str| (wanted(text).protocol, wanted(text).place);
+        let read = |text: &str| (spec(text).protocol, spec(text).place);
         assert_eq!(read("monero=127.0.0.1:18081"), (Protocol::Monero, tcp("127.0.0.1:18081")));
         assert_eq!(read("ems-json=:1112"), (Protocol::EmsJson, tcp("127.0.0.1:1112")));
         assert_eq!(read("localhost:80"), (Protocol::Http, tcp("127.0.0.1:80")));
@@ -255,11 +253,11 @@ mod tests {
         let path = ListenAddress::Unix("/run/a=b".into());
         assert_eq!(read("unix:/run/a=b"), (Protocol::Http, path.clone()));
         assert_eq!(read("http=unix:/run/a=b"), (Protocol::Http, path));
-        assert!(wanted("https=:443").https && !wanted("http=:80").https);
+        assert!(spec("https=:443").https && !spec("http=:80").https);
     }
 
     #[test]
-    fn what_is_no_place_is_refused_with_what_is_expected() {
+    fn invalid_addresses_are_refused_with_the_expected_form() {
         for text in ["", "80", "ftp=:21", "monero=", "unix:", "https=unix:/a", ":99999", "a:80"] {
             let error = text.parse::<ListenSpec>().unwrap_err().to_string();
             assert!(
@@ -272,44 +270,47 @@ mod tests {
     #[test]
     fn loopback_and_unix_need_nothing() {
         for text in [":80", "http=[::1]:80", "unix:/a", "ems-ascii=127.9.9.9:1", "jetstream=:1"] {
-            assert_eq!(check(&[wanted(text)], false, false, false), Ok(()), "{text}");
+            assert_eq!(check(&[spec(text)], false, false, false), Ok(()), "{text}");
         }
-        let mapped = wanted("[::ffff:127.0.0.1]:80");
+        let mapped = spec("[::ffff:127.0.0.1]:80");
         assert_eq!(check(&[mapped], false, false, false), Ok(()));
     }
 
     #[test]
-    fn others_need_tls_and_a_token_or_the_operators_word() {
+    fn other_addresses_need_tls_and_a_token_or_insecure() {
         for text in ["*:80", "0.0.0.0:80", "http=10.0.0.1:80", "monero=[fd00::1]:80", "1e=*:1"] {
             for (tls, token) in [(false, false), (false, true), (true, false)] {
                 // A safe one before it does not hide it.
-                let both = [wanted(":80"), wanted(text)];
+                let both = [spec(":80"), spec(text)];
                 let refused = check(&both, false, tls, token).unwrap_err();
-                let said = refused.to_string();
-                assert!(said.contains("--insecure") && said.contains("conns token"), "{said}");
+                let message = refused.to_string();
+                assert!(
+                    message.contains("--insecure") && message.contains("conns token"),
+                    "{message}"
+                );
                 assert_eq!(check(&both, true, tls, token), Ok(()));
             }
-            assert_eq!(check(&[wanted(text)], false, true, true), Ok(()));
-            assert!(wanted(text).speaks_tls(true));
+            assert_eq!(check(&[spec(text)], false, true, true), Ok(()));
+            assert!(spec(text).uses_tls(true));
         }
     }
 
     #[test]
-    fn line_ports_for_others_need_the_operators_word_always() {
+    fn line_ports_on_other_addresses_need_insecure() {
         for text in ["ems-json=*:1", "ems-ascii=0.0.0.0:1", "jetstream=10.0.0.1:1"] {
-            let refused = check(&[wanted(text)], false, true, true).unwrap_err();
+            let refused = check(&[spec(text)], false, true, true).unwrap_err();
             assert!(matches!(refused, UnsafeListener::Lines { .. }), "{refused}");
             assert!(refused.to_string().contains("--insecure"));
-            assert_eq!(check(&[wanted(text)], true, false, false), Ok(()));
-            assert!(!wanted(text).speaks_tls(true));
+            assert_eq!(check(&[spec(text)], true, false, false), Ok(()));
+            assert!(!spec(text).uses_tls(true));
         }
     }
 
     #[test]
-    fn https_without_a_certificate_is_never_served_plain() {
-        let refused = check(&[wanted("https=:443")], true, false, true).unwrap_err();
+    fn https_without_a_certificate_is_refused() {
+        let refused = check(&[spec("https=:443")], true, false, true).unwrap_err();
         assert!(matches!(refused, UnsafeListener::NoCertificate { .. }));
-        assert_eq!(check(&[wanted("https=:443")], false, true, false), Ok(()));
-        assert!(wanted("https=:443").speaks_tls(true) && !wanted(":80").speaks_tls(true));
+        assert_eq!(check(&[spec("https=:443")], false, true, false), Ok(()));
+        assert!(spec("https=:443").uses_tls(true) && !spec(":80").uses_tls(true));
     }
 }

@@ -1,10 +1,10 @@
-//! Counters of whatever was refused to a client, so that every bound shows when it bites.
+//! Counters of refusals to clients, one per limit.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! refusals {
     ($($name:ident = $text:literal,)*) => {
-        /// Why a client did not get what it came for.
+        /// Why a client was refused or closed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         pub(crate) enum Refused { $($name,)* }
@@ -17,18 +17,18 @@ macro_rules! refusals {
             }
         }
 
-        /// How often each bound of the serving shell has refused something.
+        /// Refusals by limit.
         #[derive(Debug, Default)]
         pub struct Refusals([AtomicU64; { [$($text,)*].len() }]);
     };
 }
 
 refusals! {
-    // A new client, because all seats were taken by clients at work.
+    // A new client: all slots are taken by active clients.
     ClientsFull = "clients-full",
     ListenerFull = "listener-clients-full",
     AddressFull = "address-clients-full",
-    // An idle client, because somebody else needed the seat or the descriptor.
+    // An idle client: another client needed its slot or descriptor.
     IdleEvicted = "idle-client-evicted",
     Accept = "accept-failed",
     Tls = "tls-failed",
@@ -57,7 +57,7 @@ impl Refusals {
         }
     }
 
-    /// Each bound by its name, in lower case with dashes, and how often it refused since the start.
+    /// Each limit by its name, in lower case with dashes, and its refusals since the start.
     #[must_use]
     pub fn list(&self) -> Vec<(&'static str, u64)> {
         let counts = self.0.iter().map(|count| count.load(Relaxed));

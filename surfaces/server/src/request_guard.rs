@@ -122,9 +122,9 @@ fn is_cross_site(head: &request::Parts, host: Option<&Authority>) -> bool {
     }
     let same = |origin: &[u8]| {
         let origin = std::str::from_utf8(origin).ok();
-        let said = origin.and_then(|origin| origin.split_once("://")).map(|(_, said)| said);
+        let site = origin.and_then(|origin| origin.split_once("://")).map(|(_, site)| site);
         let host = host.map(Authority::as_str);
-        said.zip(host).is_some_and(|(said, host)| said.eq_ignore_ascii_case(host))
+        site.zip(host).is_some_and(|(site, host)| site.eq_ignore_ascii_case(host))
     };
     !head.headers.get_all(ORIGIN).iter().all(|origin| same(origin.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! The threads that answer: fewer and less urgent than the one that watches.
+//! The serving threads: few, and of lower priority than the sampler.
 
 use std::io;
 
@@ -6,15 +6,14 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::blocking::BLOCKING_THREADS;
 
-/// How much less urgent than the watcher a serving thread is, in steps of nice(2): at 5 the
-/// scheduler gives it a third of what the watcher gets, if both want the same core.
+/// Niceness of a serving thread relative to the sampler (nice(2)): at 5 the scheduler gives it a
+/// third of the sampler's share of a contended core.
 const NICER: i32 = 5;
-/// What an answer needs of stack is little; idle threads should not cost more.
+/// Responses need little stack.
 const STACK_BYTES: usize = 1 << 20;
 
-/// A runtime with so many workers (at least one), all of them of lower priority than the thread that
-/// called this; on Linux priority belongs to a thread (setpriority(2)). Where it cannot be lowered
-/// it stays. Each of them first runs `also`, for what the caller wants of its threads.
+/// A runtime with this number of workers (at least one) of lower priority than the calling thread; on
+/// Linux, priority belongs to a thread (setpriority(2)). Each thread first runs `also`.
 ///
 /// # Errors
 /// If the system gives no threads or no epoll.
@@ -36,7 +35,7 @@ fn be_nice() {
     #[cfg(target_os = "linux")]
     {
         let now = rustix::process::getpriority_process(None).unwrap_or(0);
-        // Refused only by a sandbox; then the watcher shares, which the slip in /health shows.
+        // Refused only by a sandbox; the lateness in /health shows the effect.
         let _ = rustix::process::setpriority_process(None, now.saturating_add(NICER));
     }
 }
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serving_threads_are_nicer_than_their_maker() {
+    fn serving_threads_have_lower_priority_than_their_creator() {
         let mine = rustix::process::getpriority_process(None).unwrap();
         let runtime = runtime(1, || {}).unwrap();
         let of_worker = runtime.block_on(async {

@@ -1,7 +1,7 @@
-//! Bearer tokens: made, kept as a hash, and compared (RFC 6750).
+//! Bearer tokens (RFC 6750): generated, stored as a hash, compared in constant time.
 //!
-//! The one idea: a token is 256 random bits, so one round of SHA-256 is enough to keep it; who reads the
-//! configuration learns no token, and who measures the answer's time learns nothing.
+//! A token is 256 random bits, so one SHA-256 suffices: the configuration reveals no token, and the
+//! time of a comparison reveals nothing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,20 +11,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// What a token begins with, so that scanners for leaked secrets find it.
+/// Prefix of a token, for scanners of leaked secrets.
 const TOKEN_PREFIX: &str = "conns_";
 /// Random bytes in a token: as many as the hash has.
 const TOKEN_RANDOM: usize = 32;
-/// What a kept hash begins with.
+/// Prefix of a stored hash.
 const HASH_PREFIX: &str = "sha256:";
 
-/// Why there is no token, or no hash of one.
+/// Why a token or its hash is not available.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TokenError {
     /// The kernel gave no random bytes.
     #[error("cannot make a token: the system gave no random bytes ({0})")]
     NoRandom(getrandom::Error),
-    /// Not what `conns token` prints.
+    /// Not a hash as `conns token` prints it.
     #[error(
         "{0:?} is not the hash of a token: expected sha256: and 64 hexadecimal digits, as `conns token` prints it"
     )]
@@ -105,12 +105,12 @@ mod tests {
         assert_eq!(token.len(), TOKEN_PREFIX.len() + 43);
         let kept: TokenHash = hash.to_string().parse().unwrap();
         assert_eq!(kept, hash);
-        // Wherever it stands among the kept ones.
+        // At any position.
         assert!(TokenHash::any_matches(&[kept, other_hash], token.as_bytes()));
         assert!(TokenHash::any_matches(&[other_hash, kept], token.as_bytes()));
         assert!(!TokenHash::any_matches(&[other_hash], token.as_bytes()));
         assert!(!TokenHash::any_matches(&[], token.as_bytes()));
-        // Knowing the hash is not knowing the token.
+        // The hash itself is no token.
         assert!(!TokenHash::any_matches(&[hash], hash.to_string().as_bytes()));
     }
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hash_is_refused() {
+    fn malformed_hashes_are_refused() {
         for text in ["", "sha256:", "sha256:00", "md5:00", &"0".repeat(64)] {
             assert!(text.parse::<TokenHash>().is_err(), "{text}");
         }

@@ -1,13 +1,8 @@
-//! The serving shell over real sockets: what clients get, and what they cannot do.
+//! The server over real sockets.
 //!
-//! The dialects here are made up, so that a test says all it depends on.
+//! The dialects are test doubles, so that a test shows all it depends on.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on says why"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests panic")]
 
 #[path = "serving/agent.rs"]
 mod agent;

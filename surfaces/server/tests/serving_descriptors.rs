@@ -1,12 +1,7 @@
 //! What happens when the process runs out of descriptors. Alone in its file: the limit is that of
 //! the whole process.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on says why"
-)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests panic")]
 
 #[path = "serving/agent.rs"]
 #[expect(dead_code, reason = "shared with the other tests")]

@@ -1,4 +1,4 @@
-//! What is gone.
+//! Operations that are refused.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -15,39 +15,41 @@ use nix::unistd::{
 };
 use rustix::thread::CapabilitySet;
 
-use crate::stage::{Case, NOBODY, Need, as_nobody, refused, same, shrunk, started_as, status};
+use crate::harness::{
+    Case, Need, UNPRIVILEGED, refused, same, shrunk, started_as, status, unprivileged,
+};
 
 pub(crate) const TESTS: &[Case] = &[
     Case("root_becomes_the_account", &[Need::Root], account),
-    Case("root_cannot_be_had_back", &[Need::Root], no_way_back),
+    Case("root_cannot_be_regained", &[Need::Root], no_way_back),
     Case("capabilities_are_exactly_the_kept", &[Need::Root], || capabilities(false)),
     Case("following_namespaces_keeps_one_more", &[Need::Root], || capabilities(true)),
     Case("later_threads_have_no_more", &[Need::Root], threads),
     Case("no_program_can_be_started", &[], programs),
-    Case("calls_of_break_ins_are_refused", &[], calls),
+    Case("calls_of_attackers_are_refused", &[], calls),
     Case("files_of_others_cannot_be_written", &[Need::Root], writing),
-    Case("a_plain_user_gives_up_what_it_can", &[Need::Root], plain_user),
+    Case("a_plain_user_drops_what_it_can", &[Need::Root], plain_user),
     Case("capabilities_from_systemd_are_cut_to_the_kept", &[Need::Root], ambient),
     Case("root_that_stays_root_has_no_more_capabilities", &[Need::Root], stays_root),
-    Case("an_unknown_account_is_refused_before_anything_is_given_up", &[Need::Root], unknown),
+    Case("an_unknown_account_is_refused_before_anything_is_dropped", &[Need::Root], unknown),
     Case("a_second_thread_is_refused", &[], second_thread),
     Case("a_thread_that_was_joined_is_none", &[], joined_thread),
-    Case("unreadable_files_are_said", &[Need::Root], unreadable),
+    Case("unreadable_files_are_reported", &[Need::Root], unreadable),
 ];
 
 fn account() -> Result<()> {
-    same("the account", becomes(&as_nobody())?.map(|account| account.uid), Some(NOBODY))?;
+    same("the account", becomes(&unprivileged())?.map(|account| account.uid), Some(UNPRIVILEGED))?;
     setgroups(&[Gid::from_raw(0), Gid::from_raw(4)])?;
     let report = shrunk(false)?;
     let (uids, gids) = (getresuid()?, getresgid()?);
     for uid in [uids.real, uids.effective, uids.saved] {
-        same("the user id", uid.as_raw(), NOBODY)?;
+        same("the user id", uid.as_raw(), UNPRIVILEGED)?;
     }
     for gid in [gids.real, gids.effective, gids.saved] {
-        same("the group id", gid.as_raw(), NOBODY)?;
+        same("the group id", gid.as_raw(), UNPRIVILEGED)?;
     }
     same("the groups", getgroups()?, vec![])?;
-    same("the report's user", (report.uid, report.gid), (NOBODY, NOBODY))?;
+    same("the report's user", (report.uid, report.gid), (UNPRIVILEGED, UNPRIVILEGED))?;
     let json = serde_json::to_value(&report)?;
     same("the groups in JSON", &json["groups"], &serde_json::json!([]))?;
     same("Landlock in JSON", &json["landlock"]["process"], &serde_json::json!("not-enforced"))?;
@@ -79,16 +81,16 @@ const FOLLOWING: u64 = KEPT | 1 << 21;
 fn capabilities(follow: bool) -> Result<()> {
     let report = shrunk(follow)?;
     let kept = if follow { FOLLOWING } else { KEPT };
-    for (key, wanted) in
+    for (key, expected) in
         [("CapPrm", kept), ("CapEff", kept), ("CapInh", 0), ("CapAmb", 0), ("CapBnd", 0)]
     {
-        same(key, status(key)?, format!("{wanted:016x}"))?;
+        same(key, status(key)?, format!("{expected:016x}"))?;
     }
     let mut names = vec!["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"];
     names.extend(follow.then_some("CAP_SYS_ADMIN"));
     same("the report's capabilities", &report.capabilities, &names)?;
     same("the report's bounding set", report.bounding.len(), 0)?;
-    same("whether namespaces are said to be missing", lacks(&report, "CAP_SYS_ADMIN"), !follow)
+    same("whether namespaces are reported as missing", lacks(&report, "CAP_SYS_ADMIN"), !follow)
 }
 
 fn lacks(report: &Report, what: &str) -> bool {
@@ -97,7 +99,7 @@ fn lacks(report: &Report, what: &str) -> bool {
 
 fn threads() -> Result<()> {
     let report = shrunk(false)?;
-    let told = thread::spawn(move || -> Result<_> {
+    let text = thread::spawn(move || -> Result<_> {
         let nested = thread::spawn(|| status("CapPrm"));
         let keys = ["Uid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"];
         let found = keys.map(status).into_iter().collect::<Result<Vec<_>>>()?;
@@ -105,9 +107,9 @@ fn threads() -> Result<()> {
         Ok((found, nested, report.renewed(None)))
     });
     let (found, nested, renewed) =
-        told.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+        text.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
     let kept = format!("{KEPT:016x}");
-    let uids = [NOBODY; 4].map(|uid| uid.to_string()).join("\t");
+    let uids = [UNPRIVILEGED; 4].map(|uid| uid.to_string()).join("\t");
     same(
         "a thread",
         found,
@@ -115,19 +117,19 @@ fn threads() -> Result<()> {
     )?;
     same("a thread of a thread", nested, kept)?;
     let [all] = &*renewed.threads else { anyhow::bail!("not all the same: {:?}", renewed.threads) };
-    ensure!(all.threads >= 2 && all.no_new_privs && all.uid == NOBODY, "{all:?}");
+    ensure!(all.threads >= 2 && all.no_new_privs && all.uid == UNPRIVILEGED, "{all:?}");
     same("the filter of all", all.seccomp, Some(2))
 }
 
 fn programs() -> Result<()> {
     same("before", Command::new("true").status()?.success(), true)?;
-    let report = shrink(&as_nobody())?;
+    let report = shrink(&unprivileged())?;
     same("no-new-privileges", status("NoNewPrivs")?, "1")?;
     same("seccomp", status("Seccomp")?, "2")?;
     ensure!(report.no_new_privs && report.seccomp.mode == Some(2), "{report:?}");
     refused("spawn", Command::new("true").status())?;
     // Another way to the same: fork by hand before exec.
-    refused("spawn with a user", Command::new("true").current_dir("/").uid(NOBODY).status())?;
+    refused("spawn with a user", Command::new("true").current_dir("/").uid(UNPRIVILEGED).status())?;
     refused("exec", Err::<(), _>(Command::new("true").exec()))
 }
 
@@ -138,7 +140,7 @@ fn calls() -> Result<()> {
     thread::spawn(|| unshare(CloneFlags::CLONE_FS))
         .join()
         .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-    let report = shrink(&as_nobody())?;
+    let report = shrink(&unprivileged())?;
     refused("personality", personality::get())?;
     refused("kill", signal::kill(Pid::this(), None))?;
     refused("unshare", unshare(CloneFlags::CLONE_FS))?;
@@ -160,7 +162,7 @@ fn writing() -> Result<()> {
         File::create(place.join("new")).map(drop),
         std::fs::remove_file(&file),
         std::fs::set_permissions(&file, std::fs::metadata(&file)?.permissions()),
-        std::os::unix::fs::chown(&file, Some(NOBODY), None),
+        std::os::unix::fs::chown(&file, Some(UNPRIVILEGED), None),
     ];
     for (number, outcome) in outcomes.into_iter().enumerate() {
         let kind = outcome.map_err(|error| error.kind());
@@ -170,16 +172,16 @@ fn writing() -> Result<()> {
 }
 
 fn plain_user() -> Result<()> {
-    started_as(NOBODY, CapabilitySet::empty())?;
+    started_as(UNPRIVILEGED, CapabilitySet::empty())?;
     same("the account", becomes(&Keep::default())?, None)?;
-    // Asked for, but it is not root's to give.
+    // Configured, but a plain user cannot switch.
     let report = shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?;
-    same("the user", report.uid, NOBODY)?;
+    same("the user", report.uid, UNPRIVILEGED)?;
     same("its capabilities", &report.capabilities, &Vec::<String>::new())?;
     same("seccomp", status("Seccomp")?, "2")?;
     same("no-new-privileges", status("NoNewPrivs")?, "1")?;
     for what in ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYS_ADMIN", "CAP_NET_ADMIN"] {
-        ensure!(lacks(&report, what), "{what} is not said to be missing: {:?}", report.missing);
+        ensure!(lacks(&report, what), "{what} is not reported as missing: {:?}", report.missing);
     }
     // Without CAP_SETPCAP the bounding set stays; it is shown and not passed over.
     ensure!(!report.bounding.is_empty() && status("CapBnd")? != format!("{:016x}", 0));
@@ -191,11 +193,11 @@ fn ambient() -> Result<()> {
         | CapabilitySet::DAC_READ_SEARCH
         | CapabilitySet::NET_BIND_SERVICE
         | CapabilitySet::SYS_ADMIN;
-    started_as(NOBODY, given)?;
+    started_as(UNPRIVILEGED, given)?;
     let report = shrink(&Keep::default())?;
-    same("the user", report.uid, NOBODY)?;
-    for (key, wanted) in [("CapPrm", KEPT), ("CapEff", KEPT), ("CapInh", 0), ("CapAmb", 0)] {
-        same(key, status(key)?, format!("{wanted:016x}"))?;
+    same("the user", report.uid, UNPRIVILEGED)?;
+    for (key, expected) in [("CapPrm", KEPT), ("CapEff", KEPT), ("CapInh", 0), ("CapAmb", 0)] {
+        same(key, status(key)?, format!("{expected:016x}"))?;
     }
     Ok(())
 }
@@ -205,8 +207,8 @@ fn stays_root() -> Result<()> {
     same("the user", report.uid, 0)?;
     same("CapEff", status("CapEff")?, format!("{KEPT:016x}"))?;
     ensure!(lacks(&report, "a user of its own"), "{:?}", report.missing);
-    // Root without capabilities owns its own files, and no more.
-    refused("setuid", nix::unistd::setuid(Uid::from_raw(NOBODY)))
+    // Root without capabilities can access its own files only.
+    refused("setuid", nix::unistd::setuid(Uid::from_raw(UNPRIVILEGED)))
 }
 
 fn unknown() -> Result<()> {
@@ -221,20 +223,20 @@ fn unknown() -> Result<()> {
 fn second_thread() -> Result<()> {
     let (stay, until) = mpsc::channel::<()>();
     let other = thread::spawn(move || until.recv());
-    let error = shrink(&as_nobody()).err();
+    let error = shrink(&unprivileged()).err();
     ensure!(matches!(error, Some(PrivilegeError::Threads { count: 2 })), "{error:?}");
     same("seccomp", status("Seccomp")?, "0")?;
     drop(stay);
-    ensure!(other.join().is_ok_and(|told| told.is_err()), "the thread ended before");
+    ensure!(other.join().is_ok_and(|text| text.is_err()), "the thread ended before");
     Ok(())
 }
 
-/// The kernel lists a thread for a moment longer than a join waits; looks at the machine leave such.
+/// The kernel may list a thread for a moment after its join; sampling threads leave such.
 fn joined_thread() -> Result<()> {
     for _ in 0..100 {
         ensure!(thread::spawn(|| ()).join().is_ok(), "a thread panicked");
     }
-    shrink(&as_nobody())?;
+    shrink(&unprivileged())?;
     Ok(())
 }
 
@@ -243,10 +245,10 @@ fn unreadable() -> Result<()> {
     let keep = Keep {
         readable: vec!["/etc/shadow".into(), absent.clone()],
         writable: vec!["/etc".into(), std::env::temp_dir()],
-        ..as_nobody()
+        ..unprivileged()
     };
     let report = shrink(&keep)?;
-    // CAP_DAC_READ_SEARCH reads everybody's files: said in docs/privileges.md.
+    // CAP_DAC_READ_SEARCH reads all files: docs/privileges.md.
     ensure!(!lacks(&report, "reading /etc/shadow"), "{:?}", report.missing);
     ensure!(lacks(&report, &format!("reading {}", absent.display())), "{:?}", report.missing);
     ensure!(lacks(&report, "writing in /etc"), "{:?}", report.missing);

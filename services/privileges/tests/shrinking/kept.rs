@@ -1,4 +1,4 @@
-//! What still works: the sources, and a server on sockets that were opened before.
+//! Operations that still work: the sources, and a server on sockets opened before.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -21,8 +21,9 @@ use rustix::time::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::stage::{
-    Case, NOBODY, Need, STRANGER, Stranger, answering, as_nobody, same, shrunk, started_as, status,
+use crate::harness::{
+    Case, Need, OTHER_USER, OtherProcess, UNPRIVILEGED, answering, same, shrunk, started_as,
+    status, unprivileged,
 };
 
 pub(crate) const TESTS: &[Case] = &[
@@ -53,7 +54,7 @@ fn on_port(observation: &Observation, port: u16) -> Option<&Socket> {
     observation.rows().iter().map(|socket| &**socket).find(|socket| socket.local.port == port)
 }
 
-/// Who holds the socket that listens on `port`, and how many processes could not be looked into.
+/// The owner of the socket that listens on `port`, and the number of processes not inspected.
 fn owner(diag: &mut SockDiag, port: u16) -> Result<(Option<Process>, u64)> {
     let scope = Scope { namespaces: Namespaces::Own, ..Scope::everything() };
     let seen = diag.observe(&scope, Moment::default())?;
@@ -61,60 +62,60 @@ fn owner(diag: &mut SockDiag, port: u16) -> Result<(Option<Process>, u64)> {
     let inode = inode.context("it has no inode")?;
     let seen = Procfs::at("/proc").observe(&Every, Moment::default())?;
     let owner_table = seen.owners.context("no owners")?;
-    let mut held = owner_table.entries.iter();
+    let mut entries = owner_table.entries.iter();
     let of_it = |subject| matches!(subject, conns_core::model::Subject::Inode(i) if i == inode);
-    let process = held.find(|owner_entry| of_it(owner_entry.subject)).map(|owner_entry| {
+    let process = entries.find(|owner_entry| of_it(owner_entry.subject)).map(|owner_entry| {
         let at = usize::try_from(owner_entry.process).unwrap_or(usize::MAX);
         owner_table.processes.get(at).map(|process| Process::clone(process))
     });
     Ok((process.flatten(), owner_table.unreadable_processes))
 }
 
-/// Returns how many processes could not be looked into: there are machines that hide some from root.
-fn is_seen(diag: &mut SockDiag, stranger: &Stranger) -> Result<u64> {
-    let (process, unreadable) = owner(diag, stranger.port)?;
+/// The number of processes not inspected: some machines hide some from root.
+fn is_seen(diag: &mut SockDiag, other: &OtherProcess) -> Result<u64> {
+    let (process, unreadable) = owner(diag, other.port)?;
     let process = process.context("it has no owner")?;
-    same("the pid", process.pid, stranger.child.id())?;
+    same("the pid", process.pid, other.child.id())?;
     same("the name", &*process.name, "cat")?;
-    same("the user", process.uid.get(), Some(STRANGER))?;
+    same("the user", process.uid.get(), Some(OTHER_USER))?;
     ensure!(process.executable.value().is_some(), "its executable is {:?}", process.executable);
     Ok(unreadable)
 }
 
 fn owners_as_root() -> Result<()> {
-    let stranger = Stranger::start()?;
+    let other = OtherProcess::start()?;
     let mut diag = SockDiag::open()?;
-    let hidden = is_seen(&mut diag, &stranger)?;
+    let hidden = is_seen(&mut diag, &other)?;
     shrunk(false)?;
-    same("the user", nix::unistd::geteuid().as_raw(), NOBODY)?;
-    same("processes not looked into", is_seen(&mut diag, &stranger)?, hidden)?;
-    // And from a thread, with sockets opened by then.
-    let later = std::thread::spawn(move || is_seen(&mut SockDiag::open()?, &stranger));
+    same("the user", nix::unistd::geteuid().as_raw(), UNPRIVILEGED)?;
+    same("processes not inspected", is_seen(&mut diag, &other)?, hidden)?;
+    // And from a later thread.
+    let later = std::thread::spawn(move || is_seen(&mut SockDiag::open()?, &other));
     let later = later.join().map_err(|_| anyhow!("the thread panicked"))??;
-    same("processes the thread could not look into", later, hidden)
+    same("processes the thread did not inspect", later, hidden)
 }
 
 fn owners_from_systemd() -> Result<()> {
     use rustix::thread::CapabilitySet as Set;
-    let stranger = Stranger::start()?;
-    let hidden = is_seen(&mut SockDiag::open()?, &stranger)?;
-    started_as(NOBODY, Set::SYS_PTRACE | Set::DAC_READ_SEARCH)?;
+    let other = OtherProcess::start()?;
+    let hidden = is_seen(&mut SockDiag::open()?, &other)?;
+    started_as(UNPRIVILEGED, Set::SYS_PTRACE | Set::DAC_READ_SEARCH)?;
     shrink(&Keep::default())?;
-    let found = is_seen(&mut SockDiag::open()?, &stranger)?;
-    same("processes not looked into", found, hidden)
+    let found = is_seen(&mut SockDiag::open()?, &other)?;
+    same("processes not inspected", found, hidden)
 }
 
-/// What the report says of missing capabilities is true, and they are needed.
+/// The missing capabilities are reported, and needed.
 fn owners_without() -> Result<()> {
     use rustix::thread::CapabilitySet as Set;
-    let stranger = Stranger::start()?;
+    let other = OtherProcess::start()?;
     let mine = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    started_as(NOBODY, Set::empty())?;
+    started_as(UNPRIVILEGED, Set::empty())?;
     shrink(&Keep::default())?;
     let mut diag = SockDiag::open()?;
-    let (process, unreadable) = owner(&mut diag, stranger.port)?;
+    let (process, unreadable) = owner(&mut diag, other.port)?;
     same("the owner", process.map(|process| process.pid), None)?;
-    ensure!(unreadable > 1, "all processes could be looked into");
+    ensure!(unreadable > 1, "all processes were inspected");
     let (process, _) = owner(&mut diag, mine.local_addr()?.port())?;
     same("the owner of its own", process.map(|process| process.pid), Some(std::process::id()))
 }
@@ -129,8 +130,8 @@ fn elsewhere() -> Result<(Child, u64)> {
     Ok((child, inode))
 }
 
-/// Whether sockets of a namespace could be listed, and what was said of namespaces that could not.
-fn look_everywhere(diag: &mut SockDiag) -> Result<Vec<String>> {
+/// Lists the sockets of all namespaces; returns the losses of those not entered.
+fn list_all_namespaces(diag: &mut SockDiag) -> Result<Vec<String>> {
     let seen = diag.observe(&Scope::everything(), Moment::default())?;
     let losses = seen.losses.iter().filter(|loss| loss.kind() == LossKind::NotPermitted);
     Ok(losses.map(|loss| loss.to_string()).collect())
@@ -143,40 +144,40 @@ fn not_entered(losses: &[String], inode: u64) -> bool {
 fn entered_before() -> Result<()> {
     let (_child, inode) = elsewhere()?;
     let mut diag = SockDiag::open()?;
-    let before = look_everywhere(&mut diag)?;
+    let before = list_all_namespaces(&mut diag)?;
     ensure!(!not_entered(&before, inode), "{before:?}");
     shrunk(false)?;
-    let after = look_everywhere(&mut diag)?;
+    let after = list_all_namespaces(&mut diag)?;
     ensure!(!not_entered(&after, inode), "{after:?}");
     Ok(())
 }
 
-/// Both are made before, and met first after.
+/// Both are created before, and first listed after.
 fn followed() -> Result<()> {
     let (_child, inode) = elsewhere()?;
     let mut diag = SockDiag::open()?;
     shrunk(true)?;
-    let losses = look_everywhere(&mut diag)?;
+    let losses = list_all_namespaces(&mut diag)?;
     ensure!(!not_entered(&losses, inode), "{losses:?}");
-    // That it is the network namespaces that are let through, and no others.
+    // Network namespaces only.
     let own = fs::File::open("/proc/self/ns/uts")?;
     use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
     let kind = Some(LinkNameSpaceType::HostNameAndNISDomainName);
     let other = move_into_link_name_space(std::os::fd::AsFd::as_fd(&own), kind);
-    crate::stage::refused("setns into another kind", other)
+    crate::harness::refused("setns into another kind", other)
 }
 
 fn not_followed() -> Result<()> {
     let (_child, inode) = elsewhere()?;
     let mut diag = SockDiag::open()?;
     shrunk(false)?;
-    let losses = look_everywhere(&mut diag)?;
+    let losses = list_all_namespaces(&mut diag)?;
     ensure!(not_entered(&losses, inode), "it was entered, or not found: {losses:?}");
     Ok(())
 }
 
 fn events() -> Result<()> {
-    shrink(&as_nobody())?;
+    shrink(&unprivileged())?;
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let event = eventfd(0, EventfdFlags::CLOEXEC)?;
     let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
@@ -244,7 +245,7 @@ fn serve(confinement: Option<Confinement>) -> Result<()> {
         stream.read_exact(&mut byte).await?;
         stream.write_all(&byte).await
     });
-    let told = {
+    let text = {
         use std::io::{Read, Write};
         let limit = Some(Duration::from_secs(10));
         pair.0.set_read_timeout(limit)?;
@@ -253,13 +254,13 @@ fn serve(confinement: Option<Confinement>) -> Result<()> {
         let mut byte = [0];
         pair.0.read_exact(&mut byte)?;
         same("the echo", byte, *b"?")?;
-        let mut told = String::new();
-        pair.1.read_to_string(&mut told)?;
-        told
+        let mut text = String::new();
+        pair.1.read_to_string(&mut text)?;
+        text
     };
     runtime.block_on(async { anyhow::Ok((by_tcp.await??, by_unix.await??)) })?;
     let kept: u64 = if confinement.is_some() { 0 } else { 1 << 2 | 1 << 19 };
-    same("capabilities of the thread that answered", told, format!("{kept:016x}"))?;
+    same("capabilities of the thread that answered", text, format!("{kept:016x}"))?;
     // One thread may have answered both before the other has even begun.
     let start = std::time::Instant::now();
     while confinement.as_ref().is_some_and(|confinement| confinement.serving().confined < 2)
@@ -278,12 +279,12 @@ fn serve(confinement: Option<Confinement>) -> Result<()> {
 fn removes() -> Result<()> {
     let folder = std::env::temp_dir().join("run");
     fs::create_dir(&folder)?;
-    std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY))?;
+    std::os::unix::fs::chown(&folder, Some(UNPRIVILEGED), Some(UNPRIVILEGED))?;
     let place = folder.join("socket");
     let _listener = UnixListener::bind(&place)?;
-    let report = shrink(&Keep { writable: vec![folder.clone()], ..as_nobody() })?;
+    let report = shrink(&Keep { writable: vec![folder.clone()], ..unprivileged() })?;
     let about = |missing: &&conns_privileges::Missing| missing.what.starts_with("writing");
-    same("what is said", report.missing.iter().find(about), None)?;
+    same("the missing privilege", report.missing.iter().find(about), None)?;
     fs::remove_file(&place)?;
     same("whether it is there", place.exists(), false)
 }

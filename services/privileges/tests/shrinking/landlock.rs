@@ -1,4 +1,4 @@
-//! Why the process as a whole has no Landlock, and what the threads have that talk to the network.
+//! Landlock: not for the process as a whole, but for its serving threads.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use landlock::{
     ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, path_beneath_rules,
 };
 
-use crate::stage::{Case, Need, Stranger, as_nobody, same, shrunk, status};
+use crate::harness::{Case, Need, OtherProcess, same, shrunk, status, unprivileged};
 
 pub(crate) const TESTS: &[Case] = &[
     Case("landlock_would_hide_the_owners", &[Need::Root, Need::Landlock], hides),
@@ -25,11 +25,11 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| scope.spawn(work).join().map_err(|_| anyhow!("the thread panicked"))?)
 }
 
-/// The day this fails, a kernel lets a sandboxed process look at others, and the whole agent can be
-/// in a domain.
+/// If this fails, the kernel lets a sandboxed process inspect others, and the whole agent can be in a
+/// domain.
 fn hides() -> Result<()> {
-    let stranger = Stranger::start()?;
-    let link = format!("/proc/{}/fd/2", stranger.child.id());
+    let other = OtherProcess::start()?;
+    let link = format!("/proc/{}/fd/2", other.child.id());
     let read = || fs::read_link(&link).map(drop).map_err(|error| error.kind());
     same("before", read(), Ok(()))?;
     on_a_thread(|| {
@@ -45,7 +45,7 @@ fn hides() -> Result<()> {
 fn files() -> Result<()> {
     let readable = std::env::temp_dir().join("readable");
     fs::write(&readable, "text")?;
-    let keep = Keep { readable: vec![readable.clone()], ..as_nobody() };
+    let keep = Keep { readable: vec![readable.clone()], ..unprivileged() };
     shrunk(false)?;
     let confinement = Confinement::prepare(&keep)?;
     on_a_thread(|| {
@@ -65,7 +65,7 @@ fn files() -> Result<()> {
     same("how many", (serving.confined, serving.failed), (1, 0))
 }
 
-/// TCP rules came with version 4 (Linux 6.7); before, they are said to be enforced in part.
+/// TCP rules came with version 4 (Linux 6.7); before, enforcement is partial.
 fn ports() -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let to = listener.local_addr()?;
@@ -99,10 +99,10 @@ fn bare() -> Result<()> {
     })
 }
 
-/// The thread that reads `/proc` goes on seeing whatever it saw.
+/// The thread that reads `/proc` still sees all processes.
 fn others() -> Result<()> {
-    let stranger = Stranger::start()?;
-    let link = format!("/proc/{}/fd/2", stranger.child.id());
+    let other = OtherProcess::start()?;
+    let link = format!("/proc/{}/fd/2", other.child.id());
     shrunk(false)?;
     let confinement = Confinement::prepare(&Keep::default())?;
     on_a_thread(|| {

@@ -1,4 +1,4 @@
-//! Our programs in the kernel: those loaded before go on telling, and no more can be loaded.
+//! eBPF: programs loaded before continue to report, and no more can be loaded.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use conns_contract::{DescriptorSource, EventSource, Scope};
 use conns_core::model::Moment;
 use conns_ebpf::{Features, Opened};
 
-use crate::stage::{Case, Need, shrunk};
+use crate::harness::{Case, Need, shrunk};
 
 pub(crate) const TESTS: &[Case] = &[Case(
     "programs_in_the_kernel_go_on_and_no_more_are_loaded",
@@ -27,7 +27,7 @@ fn programs() -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     drop(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?);
-    // Told once a connection is there; it need not be the first that is told.
+    // Told once a connection is there; it need not be the first that is text.
     let start = Instant::now();
     let is_told = loop {
         let seen = events.observe(Moment::default());
@@ -43,11 +43,11 @@ fn programs() -> Result<()> {
     let seen = tables.observe(&Scope::everything(), Moment::default())?;
     let listens = seen.rows().iter().any(|socket| socket.local.port == port);
     ensure!(listens, "the listener made after the start is not in the table");
-    let held = descriptors.observe()?;
+    let owners = descriptors.observe()?;
     let own = std::process::id();
     ensure!(
-        held.tasks.iter().any(|task| task.pid == own),
-        "this process holds sockets, but is not told"
+        owners.tasks.iter().any(|task| task.pid == own),
+        "this process owns sockets, but is not reported"
     );
     let again = conns_ebpf::open(ALL);
     ensure!(
@@ -57,7 +57,7 @@ fn programs() -> Result<()> {
     let reasons =
         again.abilities.iter().map(|ability| ability.missing.as_ref().map(ToString::to_string));
     for reason in reasons {
-        let reason = reason.context("an ability is said to be there")?;
+        let reason = reason.context("an ability is reported as available")?;
         ensure!(reason.contains("not permitted"), "the reason is `{reason}`");
     }
     Ok(())

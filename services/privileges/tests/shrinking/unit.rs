@@ -1,5 +1,5 @@
-//! The systemd unit: that systemd understands it, and that it gives the agent what the agent keeps.
-//! That the agent runs under it is not tested: it takes a machine that was started by systemd.
+//! The systemd unit: it is valid, and grants what the agent keeps. Running it is not tested: that takes
+//! a machine with systemd.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::stage::{Case, Need, same, shrunk};
+use crate::harness::{Case, Need, same, shrunk};
 
 pub(crate) const TESTS: &[Case] = &[
-    Case("the_unit_is_valid_and_as_tight_as_said", &[ANALYZE], valid),
+    Case("the_unit_is_valid_and_as_tight_as_documented", &[ANALYZE], valid),
     Case("the_unit_gives_what_is_kept", &[Need::Root], || gives(false)),
     Case("the_drop_in_gives_what_following_keeps", &[Need::Root], || gives(true)),
 ];
@@ -24,14 +24,14 @@ fn folder() -> PathBuf {
 
 fn valid() -> Result<()> {
     let output = Command::new("sh").arg(folder().join("check.sh")).output()?;
-    let told = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}: {told}{errors}", output.status);
-    // The page names what the tool says.
+    ensure!(output.status.success(), "{}: {text}{errors}", output.status);
+    // The page quotes the tool.
     let page = fs::read_to_string(folder().join("../../docs/privileges.md"))?;
-    let levels = told.lines().filter_map(|line| line.strip_prefix("→ Overall exposure level for "));
+    let levels = text.lines().filter_map(|line| line.strip_prefix("→ Overall exposure level for "));
     let levels: Vec<_> = levels.filter_map(|line| line.split_whitespace().nth(1)).collect();
-    same("how many levels were told", levels.len(), 2)?;
+    same("number of levels", levels.len(), 2)?;
     for level in levels {
         ensure!(page.contains(level), "docs/privileges.md does not name the level {level}");
     }

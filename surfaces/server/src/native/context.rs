@@ -41,7 +41,7 @@ pub(super) struct Native {
     pub(super) pool: Arc<BlockingPool>,
     pub(super) streams: Arc<StreamSlots>,
     /// Admission of streams to their blocking threads.
-    pub(super) told: Arc<Semaphore>,
+    pub(super) stream_turn: Arc<Semaphore>,
     pub(super) walks: Walks,
     /// All routes, for the pages that list them.
     pub(super) routes: &'static [Route],
@@ -50,9 +50,9 @@ pub(super) struct Native {
 impl Native {
     pub(super) fn new(shared: Shared, routes: &'static [Route]) -> Self {
         let Shared { caches, about, clients, counts, pool, streams } = shared;
-        let told = Arc::new(Semaphore::new(STREAM_THREADS));
+        let stream_turn = Arc::new(Semaphore::new(STREAM_THREADS));
         let walks = Walks::default();
-        Self { caches, about, clients, counts, pool, streams, told, walks, routes }
+        Self { caches, about, clients, counts, pool, streams, stream_turn, walks, routes }
     }
 }
 

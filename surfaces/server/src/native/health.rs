@@ -1,4 +1,4 @@
-//! How the agent does: `GET /api/v1/health` and `/health`.
+//! Health of the agent: `GET /api/v1/health` and `/health`.
 
 use std::sync::atomic::Ordering;
 
@@ -13,20 +13,20 @@ use super::list;
 use crate::problem::Problem;
 use crate::response::{JSON, whole};
 
-/// A look that is so many intervals old says nothing of now.
+/// Age in intervals from which a snapshot is stale.
 const STALE_AFTER_INTERVALS: u64 = 3;
 
-/// Whether there is no fresh look, and why.
+/// Why there is no fresh snapshot; `None` if there is one.
 pub(super) fn trouble(health: &Health, at: Moment, now: Moment) -> Option<String> {
     if let Some(why) = &health.failing {
         return Some(why.to_string());
     }
     let age_us = now.monotonic_us.saturating_sub(at.monotonic_us);
     let is_stale = age_us > health.interval_us.saturating_mul(STALE_AFTER_INTERVALS);
-    is_stale.then(|| format!("the last look began {} ms ago", age_us / 1000))
+    is_stale.then(|| format!("the last sample began {} ms ago", age_us / 1000))
 }
 
-/// `GET /api/v1/health`: 200, or 503 if there is no fresh look.
+/// `GET /api/v1/health`: 200, or 503 if there is no fresh snapshot.
 pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
     let cache = native.caches.latest();
     let (update, about) = (cache.update(), &native.about);
@@ -58,17 +58,17 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
         "started_us": health.started.wall_us,
         "interval_us": health.interval_us,
         "sockets": update.snapshot.connections.len(),
-        "beats": {
-            "done": health.samples, "missed": health.samples_skipped,
-            "slip_us": health.lateness_us, "slip_max_us": health.lateness_max_us,
+        "samples": {
+            "done": health.samples, "skipped": health.samples_skipped,
+            "lateness_us": health.lateness_us, "lateness_max_us": health.lateness_max_us,
         },
         "abilities": AbilityShapes(&health.abilities),
-        "corrections": health.reconciliation_differences,
+        "reconciliation_differences": health.reconciliation_differences,
         "losses": {
             "snapshot": losses(&update.snapshot.losses), "agent": losses(&health.losses),
         },
         "cost": {
-            "cpu_us": cost.cpu_us, "beat_cpu_us": cost.sample_cpu_us,
+            "cpu_us": cost.cpu_us, "sample_cpu_us": cost.sample_cpu_us,
             "resident_bytes": cost.resident_bytes,
             "resident_peak_bytes": cost.resident_peak_bytes,
         },

@@ -1,8 +1,8 @@
-//! Lists of connections, listeners and verdicts: chosen, ordered, cut into pages, written.
+//! Lists of connections, listeners and verdicts: selected, ordered, paged, written.
 //!
-//! The one idea: a page shows the latest beat, but which connections are on it is decided by an order
-//! that does not move: that of their serial numbers, or the one the first page was sorted in. So a
-//! connection that lives through the paging is on exactly one page.
+//! Invariant: a page shows the latest update, and its rows are decided by an order that does not
+//! change: that of serial numbers, or that of the first page. So a connection that exists during all
+//! of the paging is on exactly one page.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use super::selection::{Scope, Selection};
 use crate::problem::Problem;
 use crate::response::{JSON, whole};
 
-/// The fields asked for.
+/// The requested fields.
 pub(super) fn fields(query: &Query, answer: Answer) -> Result<Vec<&'static Field>, Problem> {
     let usual = answer.usual_fields();
     let Some(text) = query.get("fields") else { return Ok(usual) };
@@ -70,7 +70,7 @@ fn body(
     plan.write(native, update, place, place.read(&asked.query)?)
 }
 
-/// What is asked of a list, checked.
+/// The parameters of a list, parsed.
 struct Plan {
     shape: Answer,
     selection: Selection,
@@ -86,7 +86,7 @@ enum Order {
     Urgency,
 }
 
-/// One page: what is on it, and where the next one begins.
+/// One page, and the start of the next.
 struct Page<'a> {
     connections: Vec<&'a Connection>,
     next: Option<Place>,
@@ -152,7 +152,7 @@ impl Plan {
         Ok(out)
     }
 
-    /// Connections in the order in which the tracker met them.
+    /// Connections in the order in which they were first seen.
     fn by_serial<'a>(
         &self,
         update: &'a Update,
@@ -201,7 +201,9 @@ impl Plan {
         };
         let Place::Walk { number, at } = place else { return Err(misplaced()) };
         let order = native.walks.find(number).ok_or_else(|| {
-            expired("the order of this list was forgotten: too many other sorted lists were paged")
+            expired(
+                "the order of this list is no longer kept: too many other sorted lists were paged",
+            )
         })?;
         let by_serial: HashMap<u64, &Connection> =
             chosen.into_iter().map(|c| (c.stats.serial, c)).collect();
@@ -233,13 +235,13 @@ impl Plan {
     }
 }
 
-/// A cursor of this question that names a place of another kind: nobody was given it.
+/// A cursor of this request that names a place of another kind: it is forged.
 fn misplaced() -> Problem {
     let hint = "give `next_cursor` of the page before, as it is";
     Problem::bad("bad-cursor", "this is no cursor of this list", hint)
 }
 
-/// Ends an answer: what is missing from it, what else is to say, and which snapshot it is of.
+/// Ends a response: its losses, further entries, and its snapshot.
 pub(super) fn end(out: &mut Vec<u8>, update: &Update, more: &[(&str, Value)]) {
     Answer::append_losses(out, &update.snapshot.losses);
     out.extend_from_slice(format!(",\"snapshot\":{}", snapshot(update)).as_bytes());

@@ -1,6 +1,6 @@
-//! Metrics of the latest beat in OpenMetrics 1.0: `GET /metrics`.
+//! Metrics of the latest update in OpenMetrics 1.0: `GET /metrics`.
 //!
-//! The one idea: the number of series does not depend on the machine. Labels are words of this program,
+//! Invariant: the number of series does not depend on the machine. Labels are words of this program,
 //! or the names of the first few processes and listeners; all others are summed as `other`.
 
 mod tops;
@@ -23,13 +23,12 @@ use crate::problem::Problem;
 use crate::response::{OPENMETRICS, whole};
 use tops::{listeners, processes};
 
-/// Most processes and listeners with metrics of their own.
-pub(super) const TOP_MAX: usize = 200;
+/// Maximum number of processes and listeners with metrics of their own.
+pub(super) const MAX_TOP: usize = 200;
 
 /// Series that are there whatever the machine does: 3 protocols by 12 states, 3 directions, 13 verdicts,
 /// 2 ways of bytes and 2 of rates, retransmissions, 10 kinds of loss twice, 4 kinds of events and those of
-/// which it is not known, and 16 of the agent itself. Those of what the shell refused come on top, one
-/// each bound of it.
+/// unknown kind, and 16 of the agent itself. Refusals add one per limit.
 const FIXED: usize = 3 * 12 + 3 + 13 + 2 + 2 + 1 + 2 * 10 + 5 + 16;
 
 /// Series of each process (connections, two rates, retransmissions) and of each listener (backlog, its
@@ -46,7 +45,7 @@ type Labels = Vec<(&'static str, String)>;
 /// `GET /metrics`.
 pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
     let cache = native.caches.latest();
-    let top = native.about.metrics_top.min(TOP_MAX);
+    let top = native.about.metrics_top.min(MAX_TOP);
     let of_update = cache.list("native/metrics", |snapshot| of_update(snapshot, top).into_bytes());
     let mut registry = Registry::with_prefix("conns");
     agent(&mut registry, native, cache.update());
@@ -174,7 +173,7 @@ fn totals(registry: &mut Registry, connections: &[&Connection]) {
     );
     gauges(
         registry,
-        ("payload_rate", "Payload moved between the last two looks", Some(rate_unit())),
+        ("payload_rate", "Payload transferred between the last two samples", Some(rate_unit())),
         ways(rate_out, rate_in),
     );
     let head = ("retransmitted_segments", "Segments sent again by the sockets open now", None);
@@ -194,37 +193,42 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
     registry.register("agent_build", "The program", version);
     let trouble = health::trouble(health, update.snapshot.at, (about.now)());
     let cost = health.cost;
-    let most = series_bound(about.metrics_top.min(TOP_MAX), about.refusals.list().len());
+    let most = series_bound(about.metrics_top.min(MAX_TOP), about.refusals.list().len());
     let plain: [(&str, &str, Option<Unit>, f64); 11] = [
         (
             "agent_failing",
-            "1 if there is no fresh look",
+            "1 if there is no fresh snapshot",
             None,
             f64::from(u8::from(trouble.is_some())),
         ),
-        ("agent_interval", "Between two looks", Some(Unit::Seconds), seconds(health.interval_us)),
         (
-            "agent_slip",
-            "How late the last look began",
+            "agent_interval",
+            "Time between two samples",
+            Some(Unit::Seconds),
+            seconds(health.interval_us),
+        ),
+        (
+            "agent_lateness",
+            "Delay of the last sample behind its schedule",
             Some(Unit::Seconds),
             seconds(health.lateness_us),
         ),
         (
-            "agent_slip_max",
-            "The latest any look began",
+            "agent_lateness_max",
+            "Maximum delay of a sample behind its schedule",
             Some(Unit::Seconds),
             seconds(health.lateness_max_us),
         ),
         (
-            "agent_beat_cpu",
-            "CPU time of the last look",
+            "agent_sample_cpu",
+            "CPU time of the last sample",
             Some(Unit::Seconds),
             seconds(cost.sample_cpu_us),
         ),
         ("agent_resident", "Resident memory", Some(Unit::Bytes), cost.resident_bytes as f64),
         (
             "agent_resident_peak",
-            "The most resident memory was",
+            "Peak resident memory",
             Some(Unit::Bytes),
             cost.resident_peak_bytes as f64,
         ),
@@ -236,17 +240,17 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
         ),
         ("agent_streams", "Streams of changes and events open", None, native.streams.open() as f64),
         ("snapshot_sequence", "Number of the snapshot", None, update.snapshot.sequence as f64),
-        ("agent_series_max", "Most series there can be here", None, most as f64),
+        ("agent_series_max", "Maximum number of series", None, most as f64),
     ];
     for (name, help, unit, value) in plain {
         gauge(registry, (name, help, unit), value);
     }
     let counted: [(&str, &str, Option<Unit>, f64); 4] = [
-        ("agent_beats", "Looks made", None, health.samples as f64),
-        ("agent_beats_missed", "Looks left out", None, health.samples_skipped as f64),
+        ("agent_samples", "Samples taken", None, health.samples as f64),
+        ("agent_samples_skipped", "Samples skipped", None, health.samples_skipped as f64),
         (
-            "agent_corrections",
-            "Holders found to be others than the changes had told",
+            "agent_reconciliation_differences",
+            "Cached owners that a full scan found to be outdated",
             None,
             health.reconciliation_differences as f64,
         ),
@@ -258,7 +262,7 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
     native.counts.note(update);
     counters(
         registry,
-        ("events", "What happened to connections since the start, by kind", None),
+        ("events", "Events of connections since the start, by kind", None),
         native.counts.list().into_iter().map(|(kind, count)| (label("kind", kind), count as f64)),
     );
     let by_kind = |losses: &[Loss]| {
@@ -272,12 +276,12 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
     );
     counters(
         registry,
-        ("agent_losses", "What the agent's bounds refused or forgot, by kind", None),
+        ("agent_losses", "Losses of the agent since the start, by kind", None),
         by_kind(&health.losses),
     );
     counters(
         registry,
-        ("agent_refusals", "What was refused to clients, by bound", None),
+        ("agent_refusals", "Refusals to clients, by limit", None),
         about.refusals.list().into_iter().map(|(name, count)| (label("bound", name), count as f64)),
     );
 }

@@ -1,10 +1,10 @@
-//! How many events there were, by kind, counted beat by beat: a beat keeps the latest only.
+//! Event counts by kind, accumulated per update: an update keeps the latest events only.
 
 use std::sync::{Mutex, PoisonError};
 
 use conns_core::model::{EventKind, Update};
 
-/// Events that were not kept any more when somebody came to count them.
+/// Events that were evicted before they were counted.
 const UNKNOWN: &str = "unknown";
 
 /// Counts since the agent started.
@@ -20,10 +20,10 @@ struct Counted {
 }
 
 impl EventCounts {
-    /// Counts what `update` has that was not counted yet.
+    /// Counts the events of `update` that are not counted yet.
     pub(crate) fn note(&self, update: &Update) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever counts at the same time may have seen a later beat.
+        // A concurrent call may have counted a later update.
         if update.last_event() <= counted.serial {
             return;
         }
@@ -39,7 +39,7 @@ impl EventCounts {
         counted.serial = update.last_event();
     }
 
-    /// Each kind by its name, and how many there were.
+    /// Each kind by its name, and its count.
     pub(super) fn list(&self) -> Vec<(&'static str, u64)> {
         let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kinds = EventKind::ALL.iter().map(|kind| kind.name()).zip(counted.kinds);

@@ -32,14 +32,14 @@ fn one(native: &Native, asked: &Asked, shape: Answer) -> Result<Response, Proble
         out.extend_from_slice(format!(",\"snapshot\":{}}}\n", list::snapshot(update)).as_bytes());
         return Ok(whole(JSON, out.into()));
     }
-    // The latest, as an id may come back where a socket was missed for a moment.
+    // The latest: an id may reappear if a sample missed its socket.
     match update.closed.iter().rev().find(|closed| closed.connection.socket.id == id) {
-        Some(closed) => Err(gone(update, closed, shape)),
+        Some(closed) => Err(closed_lately(update, closed, shape)),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,
             "no-such-connection",
             format!("no connection has the id {}", asked.id),
-            "it was never there or closed long ago; /api/v1/connections?view=all lists the ids",
+            "it never existed or closed long ago; /api/v1/connections?view=all lists the ids",
         )),
     }
 }
@@ -51,7 +51,7 @@ fn keyed(shape: Answer) -> &'static [u8] {
     }
 }
 
-/// The record with everything that is known.
+/// The record with every field.
 fn record(out: &mut Vec<u8>, shape: Answer, connection: &Connection) {
     let fields = match shape {
         Answer::Connections => conns_core::query::catalogue().iter().collect(),
@@ -60,8 +60,8 @@ fn record(out: &mut Vec<u8>, shape: Answer, connection: &Connection) {
     shape.append(out, &mut RecordWriter::new(&fields), connection);
 }
 
-/// 410: it closed lately, and this is what was last seen of it.
-fn gone(update: &Update, closed: &ClosedConnection, shape: Answer) -> Problem {
+/// 410: it closed recently; its last record is beside the error.
+fn closed_lately(update: &Update, closed: &ClosedConnection, shape: Answer) -> Problem {
     let mut last = Vec::new();
     record(&mut last, shape, &closed.connection);
     let key = match shape {
@@ -69,7 +69,7 @@ fn gone(update: &Update, closed: &ClosedConnection, shape: Answer) -> Problem {
         Answer::Verdicts => "verdict",
     };
     let message = "the connection has closed";
-    let hint = "what was last seen of it stands beside this error";
+    let hint = "its last record is beside this error";
     Problem::new(StatusCode::GONE, "closed", message, hint)
         .beside(key, serde_json::from_slice(&last).unwrap_or(Value::Null))
         .beside("closed", json!({ "sequence": closed.sequence, "at_us": closed.at.wall_us }))
@@ -90,7 +90,7 @@ fn parse(text: &str) -> Result<SocketId, Problem> {
         Problem::new(
             StatusCode::NOT_FOUND,
             "no-such-connection",
-            format!("`{}` is no id of a connection", repeated(text)),
+            format!("`{}` is not the id of a connection", repeated(text)),
             "an id is `<inode of the network namespace>-<cookie>`, as in the key `id` of a list",
         )
     })

@@ -37,8 +37,8 @@ pub(super) fn text(routes: &[Route]) -> String {
 fn document(routes: &[Route]) -> OpenApi {
     let mut info = Info::new("conns", env!("CARGO_PKG_VERSION"));
     info.description = Some(
-        "What a machine is connected to, and why it is slow. Everything is read with GET. An agent \
-         on anything but loopback and its unix socket wants `Authorization: Bearer TOKEN`."
+        "What a machine is connected to, and why it is slow. All paths are GET. An agent \
+         on an address that is not loopback requires `Authorization: Bearer TOKEN`."
             .to_owned(),
     );
     let mut paths = Paths::new();
@@ -66,8 +66,8 @@ fn operation(route: &Route) -> Operation {
     }
     let refused = Outcome {
         status: 0,
-        about: "Refused: 405 for another method, 406 for another type, 503 if a bound is reached. What is \
-                refused before the path is read (401 without a token, for one) is said in plain text.",
+        about: "Refused: 405 for another method, 406 for another type, 503 if a limit is reached. Refusals \
+                before the path is read (such as 401 without a token) are plain text.",
         schema: Some("Problem"),
     };
     operation.response("default", response(route, &refused)).build()

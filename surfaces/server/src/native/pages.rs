@@ -1,7 +1,7 @@
 //! Pages for people, and the list of fields.
 //!
-//! The one idea: a page is one file, and its policy names the one script and the one style in it by
-//! their digests; so whatever else finds its way into it does not run.
+//! Invariant: a page is one file, and its content security policy names its one script and style by
+//! their digests, so no injected script runs.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;

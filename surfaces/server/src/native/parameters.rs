@@ -84,36 +84,36 @@ pub(super) static FIELDS: Parameter = text(
 pub(super) static SORT: Parameter = text(
     "sort",
     "-rtt,process",
-    "Sort by these fields, `-name` descending. Without it the order is that in which the agent met \
-     the connections.",
+    "Sort by these fields, `-name` descending. Without it connections are in the order in which \
+     they were first seen.",
 );
 pub(super) static GROUP_BY: Parameter = text(
     "group_by",
     "process",
-    "Groups by the value of this field with sums, instead of connections. Does not go with sort, \
-     fields and cursor.",
+    "Groups by the value of this field with sums, instead of connections. Excludes sort, fields and \
+     cursor.",
 );
 pub(super) static LIMIT: Parameter = Parameter {
     name: "limit",
     kind: Kind::Whole { usual: DEFAULT_ROWS, most: MAX_ROWS },
     repeats: false,
-    about: "At most so many rows.",
+    about: "Maximum number of rows.",
     example: "100",
 };
 pub(super) static CURSOR: Parameter =
-    text("cursor", "", "`next_cursor` of the page before, with the same question.");
+    text("cursor", "", "`next_cursor` of the previous page, with the same parameters.");
 pub(super) static SINCE: Parameter = text(
     "since",
     "",
-    "Resume behind this event: the `id` of a `update` event. `Last-Event-ID` goes before it.",
+    "Resume after this event: the `id` of an `update` event. `Last-Event-ID` takes precedence.",
 );
 pub(super) static EVENTS_TOO: Parameter =
-    word("events", &["true", "false"], "false", "`false` leaves out what happened.");
+    word("events", &["true", "false"], "false", "`false` omits events.");
 pub(super) static SINCE_EVENT: Parameter = text(
     "since",
     "0",
-    "Behind the event with this serial number, or with this `id`. `Last-Event-ID` goes before it. Without \
-     it a list has everything that is kept, and a stream what happens from now on.",
+    "After the event with this serial number or `id`. `Last-Event-ID` takes precedence. Without it a list \
+     has all events that are kept, and a stream the events from now on.",
 );
 pub(super) static EVENT: Parameter = Parameter {
     repeats: true,
@@ -124,12 +124,8 @@ pub(super) static EVENT: Parameter = Parameter {
         "Only events of this kind. May be repeated.",
     )
 };
-pub(super) static UPDATES: Parameter = word(
-    "updates",
-    &["true", "false"],
-    "false",
-    "`false` leaves out connections that were there and changed.",
-);
+pub(super) static UPDATES: Parameter =
+    word("updates", &["true", "false"], "false", "`false` omits changes of open connections.");
 
 /// The parameters of one request.
 #[derive(Debug, Default)]
@@ -234,7 +230,7 @@ fn unknown(name: &str, known: &[&'static Parameter]) -> Problem {
     let names = || known.iter().map(|parameter| parameter.name);
     let hint = match nearest(name, names().collect::<BTreeSet<_>>()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
-        None if known.is_empty() => "this path takes no parameters".to_owned(),
+        None if known.is_empty() => "this path has no parameters".to_owned(),
         None => format!("known are {}", names().collect::<Vec<_>>().join(", ")),
     };
     let message = format!("unknown parameter `{}`", repeated(name));

@@ -1,7 +1,7 @@
-//! Processes and what they are connected to: one entry for each process that holds a socket.
+//! Processes and their connections: one entry per process that owns a socket.
 //!
-//! A socket that several processes hold counts for each of them, so sums over processes may be more
-//! than there is; what no known process holds is counted apart.
+//! A socket with several owners counts for each of them, so sums over processes may exceed the
+//! totals; sockets without a known owner are counted apart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,12 +42,12 @@ fn page(
     let mut by_pid: BTreeMap<u32, (&Arc<Process>, Sums)> = BTreeMap::new();
     let mut without = Sums::default();
     for connection in update.snapshot.connections.iter().filter(|c| selection.matches(c)) {
-        let held = connection.owners.value().map(|held| &**held).unwrap_or_default();
-        if held.is_empty() {
+        let owners = connection.owners.value().map(|owners| &**owners).unwrap_or_default();
+        if owners.is_empty() {
             without.add(connection);
         }
-        // Owners are in order of pid, so one process's descriptors stand together.
-        for of_one in held.chunk_by(|a, b| a.process.pid == b.process.pid) {
+        // Owners are in order of pid, so the descriptors of one process are adjacent.
+        for of_one in owners.chunk_by(|a, b| a.process.pid == b.process.pid) {
             if let Some(first) = of_one.first() {
                 let entry = by_pid.entry(first.process.pid);
                 entry.or_insert_with(|| (&first.process, Sums::default())).1.add(connection);
@@ -73,7 +73,7 @@ fn page(
     out
 }
 
-/// What is summed over connections. Sums of what nobody told are `null`.
+/// Sums over connections; `null` where no value is known.
 #[derive(Debug, Default)]
 struct Sums {
     connections: u64,
@@ -141,22 +141,22 @@ impl Serialize for Entry<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("pid", pid)?;
         map.serialize_entry("process", name)?;
-        told(&mut map, "exe", executable)?;
-        told(&mut map, "cmdline", command_line)?;
-        told(&mut map, "user", user)?;
-        told(&mut map, "process_uid", uid)?;
-        told(&mut map, "started_us", started_wall_us)?;
-        told(&mut map, "ppid", parent_pid)?;
-        told(&mut map, "cgroup", cgroup)?;
-        told(&mut map, "container", container_id)?;
-        told(&mut map, "unit", systemd_unit)?;
+        entry(&mut map, "exe", executable)?;
+        entry(&mut map, "cmdline", command_line)?;
+        entry(&mut map, "user", user)?;
+        entry(&mut map, "process_uid", uid)?;
+        entry(&mut map, "started_us", started_wall_us)?;
+        entry(&mut map, "ppid", parent_pid)?;
+        entry(&mut map, "cgroup", cgroup)?;
+        entry(&mut map, "container", container_id)?;
+        entry(&mut map, "unit", systemd_unit)?;
         self.sums.entries(&mut map)?;
         map.end()
     }
 }
 
 /// A key that is absent does not apply, and one that is `null` is unknown.
-fn told<M: SerializeMap, T: Serialize>(
+fn entry<M: SerializeMap, T: Serialize>(
     map: &mut M,
     key: &str,
     value: &Known<T>,

@@ -24,9 +24,9 @@ const fn error(status: u16, about: &'static str) -> Outcome {
 
 const BAD: Outcome = error(
     400,
-    "A parameter is unknown, or its value is: the message says which, the hint what to do.",
+    "A parameter or its value is invalid: the message names it, the hint says what to do.",
 );
-const EXPIRED: Outcome = error(410, "The place the cursor names is gone: begin anew.");
+const EXPIRED: Outcome = error(410, "The cursor has expired: start again.");
 const NOT_THERE: Outcome = error(404, "No connection has this id.");
 
 /// All of them.
@@ -36,8 +36,8 @@ pub(super) static ROUTES: &[Route] = &[
         name: "listConnections",
         summary: "Connections",
         about: "What the machine is connected to, with the keys of `conns -o json`. A key that is \
-                absent does not apply, one that is null is unknown, and none is 0 because nobody \
-                knew. With `group_by` the answer is groups. A connection that lives through the \
+                absent does not apply, and one that is null is unknown; unknown is never 0. With \
+                `group_by` the response is groups. A connection that exists during all of the \
                 paging is on exactly one page.",
         parameters: &[
             &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &GROUP_BY, &LIMIT, &CURSOR,
@@ -59,7 +59,7 @@ pub(super) static ROUTES: &[Route] = &[
             NOT_THERE,
             Outcome {
                 status: 410,
-                about: "It closed lately; what was last seen of it is beside the error.",
+                about: "It closed recently; its last record is beside the error.",
                 schema: Some("ClosedConnection"),
             },
         ],
@@ -68,8 +68,8 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/api/v1/connections/{id}/verdict",
         name: "getVerdict",
         summary: "The verdict on one connection",
-        about: "What keeps the connection from being faster: the class, how sure, why in a \
-                sentence, what to do, and the evidence (docs/verdict.md).",
+        about: "What limits the connection: the class, the confidence, why in a sentence, what to do, \
+                and the evidence (docs/verdict.md).",
         parameters: &[],
         media: JSON,
         handler: Handler::Heavy(one::verdict),
@@ -78,7 +78,7 @@ pub(super) static ROUTES: &[Route] = &[
             NOT_THERE,
             Outcome {
                 status: 410,
-                about: "It closed lately; the last verdict is beside the error.",
+                about: "It closed recently; the last verdict is beside the error.",
                 schema: Some("ClosedVerdict"),
             },
         ],
@@ -101,7 +101,7 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/api/v1/verdicts",
         name: "listVerdicts",
         summary: "Verdicts",
-        about: "What keeps each connection from being faster, worst first, as `conns why -o json`. \
+        about: "What limits each connection, worst first, as `conns why -o json`. \
                 Without `view`: connections, those about to be or just closed, and listeners in \
                 trouble.",
         parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &LIMIT, &CURSOR],
@@ -113,8 +113,8 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/api/v1/processes",
         name: "listProcesses",
         summary: "Processes",
-        about: "Each process that holds a socket, with counts and sums over its sockets, in order \
-                of pid. A socket held by several processes counts for each.",
+        about: "Each process that owns a socket, with counts and sums over its sockets, in order of \
+                pid. A socket with several owners counts for each.",
         parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &LIMIT, &CURSOR],
         media: JSON,
         handler: Handler::Cached(processes::answer),
@@ -158,7 +158,7 @@ pub(super) static ROUTES: &[Route] = &[
         outcomes: &[
             plain("Events; the data of each is a JSON object (docs/api.md)."),
             BAD,
-            error(503, "So many streams are open already."),
+            error(503, "All streams of limits.streams are open."),
         ],
     },
     Route {
@@ -181,13 +181,13 @@ pub(super) static ROUTES: &[Route] = &[
                 about: "What followed is not kept any more, or the agent was started anew: begin anew.",
                 schema: Some("ExpiredEvents"),
             },
-            error(503, "So many streams are open already."),
+            error(503, "All streams of limits.streams are open."),
         ],
     },
     Route {
         path: "/api/v1/health",
         name: "getHealth",
-        summary: "How the agent does",
+        summary: "Health of the agent",
         about: "Abilities, losses, own cost, lateness, readers and privileges.",
         parameters: &[],
         media: JSON,
@@ -197,7 +197,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/health",
         name: "getHealthShort",
-        summary: "The same, where probes look for it",
+        summary: "Health at the path of probes",
         about: "As /api/v1/health.",
         parameters: &[],
         media: JSON,
@@ -208,8 +208,8 @@ pub(super) static ROUTES: &[Route] = &[
         path: SNAPSHOT_PATH,
         name: "getSnapshot",
         summary: "The snapshot, for `conns --agent`",
-        about: "The whole state or what changed, in the format of one release of conns: not for other \
-                programs, which find the same in the connections and changes.",
+        about: "The whole state or what changed, in the format of one release of conns; other programs use \
+                the connections and changes.",
         parameters: &[],
         media: SNAPSHOT_TYPE,
         handler: Handler::Elsewhere,
@@ -219,8 +219,7 @@ pub(super) static ROUTES: &[Route] = &[
         path: EVENTS_PATH,
         name: "getSnapshotEvents",
         summary: "What happened, for `conns --agent`",
-        about: "In the format of one release of conns: not for other programs, which find the same in \
-                /api/v1/events.",
+        about: "In the format of one release of conns; other programs use /api/v1/events.",
         parameters: &[],
         media: EVENTS_TYPE,
         handler: Handler::Elsewhere,
@@ -231,7 +230,7 @@ pub(super) static ROUTES: &[Route] = &[
         name: "getMetrics",
         summary: "Metrics",
         about: "OpenMetrics 1.0, with a bounded number of series: the processes and listeners with \
-                the most are told by name, the others as `other` (docs/api.md).",
+                the most are named, the others are `other` (docs/api.md).",
         parameters: &[],
         media: OPENMETRICS,
         handler: Handler::Metrics(metrics::answer),
@@ -250,7 +249,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/docs",
         name: "getDocs",
-        summary: "This document, to be read",
+        summary: "This document, as a page",
         about: "A page that shows /openapi.json; it needs nothing from elsewhere.",
         parameters: &[],
         media: HTML,
@@ -260,7 +259,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/",
         name: "getIndex",
-        summary: "What there is",
+        summary: "Paths",
         about: "A page of links.",
         parameters: &[],
         media: HTML,
@@ -270,10 +269,10 @@ pub(super) static ROUTES: &[Route] = &[
 ];
 
 const HEALTH: &[Outcome] = &[
-    ok("Health", "The agent looks and answers; `status` says whether anything is missing."),
+    ok("Health", "The agent samples; `status` says whether anything is missing."),
     Outcome {
         status: 503,
-        about: "The sources fail, or the last look is older than three intervals.",
+        about: "The sources fail, or the last sample is older than three intervals.",
         schema: Some("Health"),
     },
 ];

@@ -1,4 +1,4 @@
-//! Which connections are meant: what the CLI says with `-l`, `-a`, `-t`, `-4`, `--netns` and a filter.
+//! The selection of connections: the CLI's `-l`, `-a`, `-t`, `-4`, `--netns` and filter.
 
 use conns_api::{View, is_of_interest};
 use conns_core::model::{Connection, Family, Netns, Protocol};
@@ -80,7 +80,7 @@ impl Selection {
     pub(super) fn matches_in_any_state(&self, connection: &Connection) -> bool {
         let socket = &connection.socket;
         let is_protocol = match self.protocol {
-            // MPTCP is TCP to whoever uses it.
+            // MPTCP is TCP to its applications.
             Some(Protocol::Tcp | Protocol::Mptcp) => socket.protocol != Protocol::Udp,
             Some(Protocol::Udp) => socket.protocol == Protocol::Udp,
             None => true,

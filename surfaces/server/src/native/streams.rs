@@ -137,7 +137,7 @@ async fn tell(
         feed.mark_unchanged();
         loop {
             let turn = tokio::select! {
-                turn = Arc::clone(&native.told).acquire_owned() => turn,
+                turn = Arc::clone(&native.stream_turn).acquire_owned() => turn,
                 () = pieces.closed() => return,
             };
             let Ok(turn) = turn else { return };

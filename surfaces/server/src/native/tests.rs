@@ -1,4 +1,4 @@
-//! Tests of the native API: requests to the router, answered from beats made up here.
+//! Tests of the native API: requests to the router, answered from simulated updates.
 
 mod changes;
 mod document;

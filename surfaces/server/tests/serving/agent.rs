@@ -1,4 +1,4 @@
-//! An agent that serves made-up dialects on ports of the kernel's choice.
+//! An agent that serves test dialects on ephemeral ports.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -17,9 +17,9 @@ use conns_server::{
 use http::{Request, Response};
 use tokio::sync::{oneshot, watch};
 
-/// Nothing here takes so long unless it hangs.
+/// Time after which a test counts as hung.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// Of the made-up dialects, bytes.
+/// Maximum body and line length of the test dialects, bytes.
 pub(crate) const LONGEST: usize = 64 << 10;
 /// More than the kernel buffers for a reader on loopback (net.ipv4.tcp_wmem and tcp_rmem).
 pub(crate) const HUGE: usize = 48 << 20;
@@ -78,6 +78,10 @@ impl HttpDialect for Echo {
     fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
         let pieces = match request.uri().path() {
             "/hang" => return HttpOutcome::Hangup,
+            "/empty" => {
+                let answer = Response::builder().status(204);
+                return HttpOutcome::Answer(answer.body(Vec::new()).unwrap());
+            }
             "/gated" => {
                 vec![cache.list(&format!("{} gated", self.name), |_| self.gated.write(self.name))]
             }
@@ -86,7 +90,7 @@ impl HttpDialect for Echo {
                 cache.list("huge", |_| vec![b'h'; HUGE]),
                 Bytes::from_static(b"]"),
             ],
-            // As of another second each time.
+            // A new list each time, as from another update.
             "/huge/other" => vec![vec![b'o'; HUGE].into()],
             "/liar" => {
                 let answer = Response::builder().header("content-length", "5");
@@ -149,8 +153,8 @@ impl LineDialect for Echo {
             }
             _ => {
                 let line = String::from_utf8_lossy(line);
-                let said = format!("{} {line}\n", self.name);
-                LineOutcome { pieces: vec![said.into()], close: false }
+                let text = format!("{} {line}\n", self.name);
+                LineOutcome { pieces: vec![text.into()], close: false }
             }
         }
     }
@@ -164,7 +168,7 @@ impl LineDialect for Echo {
     }
 }
 
-/// A beat in which nothing is connected.
+/// An update without connections.
 pub(crate) fn update(sequence: u64) -> Arc<Update> {
     let at = Moment { monotonic_us: 1, wall_us: 1 };
     let snapshot = Snapshot {
@@ -192,34 +196,34 @@ pub(crate) struct Agent {
     pub(crate) access: Arc<AccessConfig>,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) updates: Arc<AtomicUsize>,
-    pub(crate) feed: watch::Sender<Arc<Update>>,
+    pub(crate) publish: watch::Sender<Arc<Update>>,
     pub(crate) gated: Gated,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Agent {
-    /// Listens on these; whoever wants TLS gets it.
-    pub(crate) fn start(wanted: &[&str], access: Access) -> Self {
-        Self::start_with(wanted, access, |_| {})
+    /// Listens on these, with TLS where the specification says https.
+    pub(crate) fn start(specs: &[&str], access: Access) -> Self {
+        Self::start_with(specs, access, |_| {})
     }
 
-    pub(crate) fn with_limits(wanted: &[&str], limits: Limits) -> Self {
-        Self::start(wanted, Access { limits, ..Access::default() })
+    pub(crate) fn with_limits(specs: &[&str], limits: Limits) -> Self {
+        Self::start(specs, Access { limits, ..Access::default() })
     }
 
     pub(crate) fn start_with(
-        wanted: &[&str],
+        specs: &[&str],
         access: Access,
         change: impl Fn(&mut Listener),
     ) -> Self {
         let open = |text: &&str| {
-            let wanted: ListenSpec = text.parse().unwrap();
-            let mut listener = Listener::bind(&wanted, wanted.https).unwrap();
+            let spec: ListenSpec = text.parse().unwrap();
+            let mut listener = Listener::bind(&spec, spec.https).unwrap();
             change(&mut listener);
             listener
         };
-        let listeners: Vec<_> = wanted.iter().map(open).collect();
+        let listeners: Vec<_> = specs.iter().map(open).collect();
         let addresses = listeners.iter().filter_map(Listener::address).collect();
         let access = Arc::new(AccessConfig::new(access));
         let updates = Arc::new(AtomicUsize::new(0));
@@ -249,7 +253,7 @@ impl Agent {
                 refusals: Arc::clone(&refusals),
             },
         };
-        let (feed, reader) = watch::channel(update(1));
+        let (publish, reader) = watch::channel(update(1));
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = conns_server::runtime(2, || {}).unwrap();
@@ -259,7 +263,7 @@ impl Agent {
             runtime.block_on(serve(plan, reader, stop)).unwrap();
         });
         let (stop, thread) = (Some(stop), Some(thread));
-        Self { addresses, access, refusals, updates, feed, gated, stop, thread }
+        Self { addresses, access, refusals, updates, publish, gated, stop, thread }
     }
 
     /// The first address.
@@ -267,13 +271,13 @@ impl Agent {
         self.addresses[0]
     }
 
-    /// How often this was refused.
+    /// Number of refusals of this kind.
     pub(crate) fn refused(&self, name: &str) -> u64 {
         let all = self.refusals.list();
         all.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
     }
 
-    /// Waits until this was refused so often, and not more often.
+    /// Waits until this was refused that many times, and asserts that it was not refused more.
     pub(crate) fn eventually_refused(&self, name: &str, times: u64) {
         eventually(name, || self.refused(name) >= times);
         assert_eq!(self.refused(name), times, "{name}");

@@ -1,4 +1,4 @@
-//! What no client can do, however it behaves.
+//! Limits on clients.
 
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use crate::client::Client;
 
 const SHORT: Duration = Duration::from_millis(200);
 
-/// The service is there for others.
+/// Other clients are served.
 fn still_serves(agent: &Agent) {
     assert_eq!(Client::connect(agent.address()).get("/a").status(), 200);
 }
 
 #[test]
-fn a_head_that_comes_too_slowly_is_not_waited_for() {
+fn a_slow_head_is_not_waited_for() {
     let agent = Agent::with_limits(&["1e=:0"], Limits { head_time: SHORT, ..Limits::default() });
     let mut client = Client::connect(agent.address());
     // A byte now and then does not help.
@@ -38,7 +38,7 @@ fn a_head_that_comes_too_slowly_is_not_waited_for() {
 }
 
 #[test]
-fn a_body_that_comes_too_slowly_is_not_waited_for() {
+fn a_slow_body_is_not_waited_for() {
     let agent = Agent::with_limits(&["1e=:0"], Limits { body_time: SHORT, ..Limits::default() });
     let mut client = Client::connect(agent.address());
     client.ask("POST /a", "Content-Length: 10\r\n");
@@ -49,7 +49,7 @@ fn a_body_that_comes_too_slowly_is_not_waited_for() {
 }
 
 #[test]
-fn idle_clients_are_let_go() {
+fn idle_clients_are_closed() {
     let limits = Limits { idle_time: SHORT, ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0"], limits);
     let mut silent = Client::connect(agent.address());
@@ -61,7 +61,7 @@ fn idle_clients_are_let_go() {
 }
 
 #[test]
-fn a_reader_that_takes_nothing_is_dropped() {
+fn a_reader_that_reads_nothing_is_closed() {
     let limits = Limits { write_time: SHORT, answer_rate: 1, ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0", "ems-json=:0"], limits);
     let mut stuck = Client::with_small_buffer(agent.address());
@@ -70,13 +70,13 @@ fn a_reader_that_takes_nothing_is_dropped() {
     lines.send("huge\n");
     agent.eventually_refused("reader-too-slow", 2);
     assert!(stuck.rest() < HUGE && lines.rest() < HUGE);
-    // Who reads gets it all.
+    // A client that reads gets all of it.
     assert_eq!(Client::connect(agent.address()).get("/huge").body.len(), HUGE + 2);
     assert_eq!(agent.refused("reader-too-slow"), 2);
 }
 
 #[test]
-fn a_reader_that_sips_is_dropped() {
+fn a_reader_below_the_minimum_rate_is_closed() {
     // Time enough for a reader of 100 MB/s.
     let limits = Limits { write_time: SHORT, answer_rate: 100 << 20, ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0"], limits);
@@ -92,7 +92,7 @@ fn a_reader_that_sips_is_dropped() {
 }
 
 #[test]
-fn slow_readers_of_old_lists_make_room_for_others() {
+fn slow_readers_of_old_lists_are_closed_over_the_budget() {
     let limits = Limits { in_flight_bytes: HUGE + 1, ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0"], limits);
     let mut first = Client::with_small_buffer(agent.address());
@@ -106,9 +106,9 @@ fn slow_readers_of_old_lists_make_room_for_others() {
 }
 
 #[test]
-fn bodies_too_long_are_not_read() {
+fn bodies_that_are_too_long_are_not_read() {
     let agent = Agent::with_limits(&["1e=:0", "monero=:0", ":0"], Limits::default());
-    // What becomes of them is the dialect's business.
+    // The dialect decides the response.
     let announced = format!("Content-Length: {}\r\n", LONGEST + 1);
     let mut client = Client::connect(agent.address());
     client.ask("POST /a", &announced);
@@ -129,7 +129,7 @@ fn bodies_too_long_are_not_read() {
 }
 
 #[test]
-fn all_bodies_together_are_bounded() {
+fn all_bodies_together_are_limited() {
     let limits = Limits { bodies_bytes: 1000, ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0"], limits);
     let post = || {
@@ -154,7 +154,7 @@ fn all_bodies_together_are_bounded() {
 }
 
 #[test]
-fn heads_too_long_are_refused() {
+fn heads_that_are_too_long_are_refused() {
     let agent = Agent::with_limits(&["1e=:0"], Limits::default());
     let long = format!("X: {}\r\n", "x".repeat(Limits::HEAD_BYTES));
     let many = "X: y\r\n".repeat(200);
@@ -171,7 +171,7 @@ fn heads_too_long_are_refused() {
 }
 
 #[test]
-fn when_all_seats_are_taken_idle_clients_make_room() {
+fn when_all_slots_are_taken_the_longest_idle_client_is_evicted() {
     let agent = Agent::with_limits(&["1e=:0"], Limits { clients: 3, ..Limits::default() });
     let mut clients: Vec<_> = (0..3)
         .map(|_| {
@@ -180,7 +180,7 @@ fn when_all_seats_are_taken_idle_clients_make_room() {
             client
         })
         .collect();
-    // The first has been used since; so it is the second that goes.
+    // The first was used since, so the second is evicted.
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(clients[0].get("/a").status(), 200);
     let mut fourth = Client::connect(agent.address());
@@ -192,7 +192,7 @@ fn when_all_seats_are_taken_idle_clients_make_room() {
 }
 
 #[test]
-fn when_all_seats_are_taken_by_clients_at_work_new_ones_are_refused() {
+fn when_all_slots_are_taken_by_active_clients_new_ones_are_refused() {
     let limits = Limits { clients_per_listener: 2, ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0", "1e=:0", "ems-json=:0"], limits);
     let mut busy: Vec<_> = (0..2)
@@ -207,7 +207,7 @@ fn when_all_seats_are_taken_by_clients_at_work_new_ones_are_refused() {
     assert_eq!(refused.answer().status(), 503);
     assert_eq!(refused.rest(), 0);
     agent.eventually_refused("listener-clients-full", 1);
-    // Other listeners have seats of their own.
+    // Other listeners have slots of their own.
     assert_eq!(Client::connect(agent.addresses[1]).get("/a").status(), 200);
     for client in &mut busy {
         client.send("x");
@@ -217,11 +217,11 @@ fn when_all_seats_are_taken_by_clients_at_work_new_ones_are_refused() {
 }
 
 #[test]
-fn streams_have_seats_of_their_own_and_end_with_the_agent() {
+fn streams_are_limited_by_the_setting_and_end_with_the_agent() {
     let limits = Limits {
         streams: 2,
         stop_time: Duration::from_millis(300),
-        // None of these holds for a stream that goes on.
+        // None of these applies to an active stream.
         idle_time: SHORT,
         work_time: SHORT,
         write_time: SHORT,
@@ -242,10 +242,10 @@ fn streams_have_seats_of_their_own_and_end_with_the_agent() {
     assert_eq!(agent.refused("streams-full"), 1);
     drop(first);
     let mut sequence = 1;
-    eventually("its seat is free", || {
-        // That it has gone shows when it is written to.
+    eventually("its slot is free", || {
+        // A write shows that the client has left.
         sequence += 1;
-        agent.feed.send(crate::agent::update(sequence)).unwrap();
+        agent.publish.send(crate::agent::update(sequence)).unwrap();
         open().1.starts_with("HTTP/1.1 200")
     });
     std::thread::sleep(4 * SHORT);
@@ -256,7 +256,7 @@ fn streams_have_seats_of_their_own_and_end_with_the_agent() {
 }
 
 #[test]
-fn clients_that_vanish_leave_nothing_behind() {
+fn vanished_clients_free_their_slots() {
     let limits = Limits { clients: 20, idle_time: Duration::from_secs(60), ..Limits::default() };
     let agent = Agent::with_limits(&["1e=:0"], limits);
     for at in 0..200 {
@@ -274,7 +274,7 @@ fn clients_that_vanish_leave_nothing_behind() {
                 .unwrap();
         }
     }
-    // With any of these seats lost there would be no room for so many.
+    // Had any of these slots leaked, there would be no room for twenty.
     eventually("room for twenty at work", || {
         let mut clients: Vec<_> = (0..20).map(|_| Client::connect(agent.address())).collect();
         clients.iter_mut().all(|client| {

@@ -1,4 +1,4 @@
-//! A client that sends just the bytes it is told to.
+//! A client that sends exactly the given bytes.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -43,7 +43,7 @@ impl Client {
         Self::over(stream)
     }
 
-    /// One whose kernel takes little for it.
+    /// A client with a small receive buffer.
     pub(crate) fn with_small_buffer(address: SocketAddr) -> Self {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
@@ -58,7 +58,7 @@ impl Client {
         Self::over(stream)
     }
 
-    /// Says that it will send no more.
+    /// Shuts down its sending side.
     pub(crate) fn half_close(&self) {
         self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
     }
@@ -106,7 +106,7 @@ impl<S: Read + Write> Client<S> {
         line
     }
 
-    /// Reads to the end, and says how much came before it; a reset is an end too.
+    /// Reads to the end or a reset; returns the number of bytes.
     pub(crate) fn rest(&mut self) -> usize {
         let (mut rest, mut chunk) = (0, vec![0; 1 << 20]);
         loop {

@@ -1,4 +1,4 @@
-//! What clients of HTTP get.
+//! HTTP.
 
 use std::io::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,7 +13,7 @@ use crate::client::Client;
 fn one_port_has_everything_by_its_path() {
     let agent = Agent::start(&[":0"], Access::default());
     let mut client = Client::connect(agent.address());
-    for (path, said) in [
+    for (path, text) in [
         ("/1e", "1e GET / 0 false"),
         ("/1e/", "1e GET / 0 false"),
         ("/1e?a=b", "1e GET /?a=b 0 false"),
@@ -21,7 +21,7 @@ fn one_port_has_everything_by_its_path() {
         ("/ems/listConnections?params=YQ==", "ems-http GET /listConnections?params=YQ== 0 false"),
         ("/jetstream", "jetstream-http GET / 0 false"),
     ] {
-        assert_eq!(client.get(path).text(), said);
+        assert_eq!(client.get(path).text(), text);
     }
     for path in ["/1ex", "/monerox/json_rpc", "/nothing"] {
         assert_eq!(client.get(path).status(), 404, "{path}");
@@ -30,8 +30,8 @@ fn one_port_has_everything_by_its_path() {
 
 #[test]
 fn classic_ports_have_one_dialect_each() {
-    let wanted = ["1e=:0", "monero=:0", "ems-http=:0", "jetstream=:0"];
-    let agent = Agent::start(&wanted, Access::default());
+    let specs = ["1e=:0", "monero=:0", "ems-http=:0", "jetstream=:0"];
+    let agent = Agent::start(&specs, Access::default());
     let names = ["1e", "monero", "ems-http", "jetstream-http"];
     for (address, name) in agent.addresses.iter().zip(names) {
         let mut client = Client::connect(*address);
@@ -46,12 +46,12 @@ fn classic_ports_have_one_dialect_each() {
 fn classic_ports_write_heads_as_the_real_systems_do() {
     let agent = Agent::start(&["monero=:0", "ems-http=:0", ":0"], Access::default());
     let head = |at: usize, path| Client::connect(agent.addresses[at]).get(path).head;
-    let said = head(0, "/json_rpc");
-    assert_eq!(said, "HTTP/1.1 200 Ok\r\nContent-Length: 28\r\n\r\n");
+    let text = head(0, "/json_rpc");
+    assert_eq!(text, "HTTP/1.1 200 Ok\r\nContent-Length: 28\r\n\r\n");
     assert_eq!(head(1, "/x"), "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n");
-    let said = head(2, "/monero/x");
-    assert!(said.starts_with("HTTP/1.1 200 Ok\r\n"), "{said}");
-    assert!(!said.to_lowercase().contains("access-control"), "{said}");
+    let text = head(2, "/monero/x");
+    assert!(text.starts_with("HTTP/1.1 200 Ok\r\n"), "{text}");
+    assert!(!text.to_lowercase().contains("access-control"), "{text}");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn any_verb_and_any_body_reach_the_dialect() {
 }
 
 #[test]
-fn curl_is_told_to_go_on_with_its_body() {
+fn expect_continue_is_answered() {
     let agent = Agent::start(&["1e=:0"], Access::default());
     let mut client = Client::connect(agent.address());
     client.ask("POST /a", "Content-Length: 3\r\nExpect: 100-continue\r\n");
@@ -108,7 +108,7 @@ fn pipelined_requests_are_answered_in_their_order() {
 }
 
 #[test]
-fn connections_stay_unless_the_client_says_otherwise() {
+fn connections_are_kept_alive_unless_the_client_closes() {
     let agent = Agent::start(&[":0"], Access::default());
     let mut client = Client::connect(agent.address());
     client.ask("GET /1e", "Connection: close\r\n");
@@ -122,7 +122,7 @@ fn connections_stay_unless_the_client_says_otherwise() {
 }
 
 #[test]
-fn who_has_said_all_still_gets_the_answer() {
+fn a_half_closed_client_still_gets_its_answer() {
     let agent = Agent::start(&["monero=:0"], Access::default());
     let mut client = Client::connect(agent.address());
     client.ask("GET /huge", "");
@@ -132,9 +132,9 @@ fn who_has_said_all_still_gets_the_answer() {
 }
 
 #[test]
-fn who_was_quiet_for_a_while_goes_on_where_it_was() {
+fn a_connection_continues_after_its_buffers_were_released() {
     let agent = Agent::start(&["1e=:0", "ems-json=:0"], Access::default());
-    // The sweeper takes the buffers of whoever was quiet for a second or two.
+    // The sweeper releases the buffers of clients that were idle for two seconds.
     let quiet = Duration::from_millis(3500);
     let mut asked = Client::connect(agent.address());
     assert_eq!(asked.get("/a").status(), 200);
@@ -168,7 +168,7 @@ fn who_was_quiet_for_a_while_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_hang_up_is_without_a_word() {
+fn a_hangup_sends_nothing() {
     let agent = Agent::start(&["monero=:0"], Access::default());
     let mut client = Client::connect(agent.address());
     assert_eq!(client.get("/a").status(), 200);
@@ -204,11 +204,23 @@ fn a_length_that_is_wrong_is_not_sent() {
 }
 
 #[test]
-fn every_dialect_is_told_of_every_beat() {
+fn an_answer_without_content_has_no_length() {
+    let agent = Agent::start(&["jetstream=:0", ":0"], Access::default());
+    for (address, path) in agent.addresses.iter().zip(["/empty", "/jetstream/empty"]) {
+        let mut client = Client::connect(*address);
+        client.ask(&format!("GET {path}"), "");
+        let head = client.head().to_lowercase();
+        assert!(head.starts_with("http/1.1 204 ") && !head.contains("content-length"), "{head}");
+        assert_eq!(client.get(path.strip_suffix("empty").unwrap()).status(), 200);
+    }
+}
+
+#[test]
+fn every_dialect_receives_every_update() {
     let agent = Agent::start(&[":0"], Access::default());
-    eventually("told of the first beat", || agent.updates.load(Relaxed) == 7);
-    agent.feed.send(update(2)).unwrap();
-    eventually("told of the second beat", || agent.updates.load(Relaxed) == 14);
+    eventually("the first update is counted", || agent.updates.load(Relaxed) == 7);
+    agent.publish.send(update(2)).unwrap();
+    eventually("the second update is counted", || agent.updates.load(Relaxed) == 14);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Dialects that speak in lines.
+//! Dialects in lines.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn lines_are_answered_one_by_one_and_the_connection_stays() {
 }
 
 #[test]
-fn who_has_said_all_still_gets_the_answers() {
+fn a_half_closed_client_still_gets_its_answers() {
     let agent = Agent::start(&["ems-json=:0"], Access::default());
     let mut client = Client::connect(agent.address());
     client.send("a\nhuge\nno end");
@@ -40,7 +40,7 @@ fn who_has_said_all_still_gets_the_answers() {
 }
 
 #[test]
-fn the_first_byte_tells_what_is_spoken_to_jetstream() {
+fn the_first_byte_decides_the_protocol_of_jetstream() {
     let agent = Agent::start(&["jetstream=:0"], Access::default());
     for begin in ["{", "[", " {", "1", "\"", "\n{", "\0"] {
         let mut client = Client::connect(agent.address());
@@ -61,7 +61,7 @@ fn the_first_byte_tells_what_is_spoken_to_jetstream() {
 }
 
 #[test]
-fn lines_too_long_are_refused_and_skipped() {
+fn lines_that_are_too_long_are_refused_and_skipped() {
     let agent = Agent::start(&["ems-json=:0"], Access::default());
     let mut client = Client::connect(agent.address());
     let longest = "x".repeat(LONGEST);
@@ -76,7 +76,7 @@ fn lines_too_long_are_refused_and_skipped() {
 }
 
 #[test]
-fn a_page_in_a_browser_cannot_speak_lines() {
+fn a_page_in_a_browser_cannot_send_lines() {
     let agent = Agent::start(&["ems-json=:0", "ems-ascii=:0"], Access::default());
     for address in &agent.addresses {
         let mut client = Client::connect(*address);
@@ -91,12 +91,12 @@ fn a_page_in_a_browser_cannot_speak_lines() {
 }
 
 #[test]
-fn silent_and_slow_clients_are_let_go_in_their_own_time() {
+fn line_clients_have_time_limits_of_their_own() {
     let short = Duration::from_millis(200);
     let limits = Limits {
         line_idle_time: short,
         line_time: short * 2,
-        // Not the times of those who speak HTTP.
+        // The limits of HTTP do not apply.
         idle_time: Duration::from_secs(60),
         head_time: Duration::from_secs(60),
         ..Limits::default()
@@ -113,12 +113,12 @@ fn silent_and_slow_clients_are_let_go_in_their_own_time() {
 }
 
 #[test]
-fn random_bytes_end_nothing_but_their_own_connection() {
-    let wanted = ["ems-json=:0", "ems-ascii=:0", "jetstream=:0", "monero=:0"];
-    let agent = Agent::start(&wanted, Access::default());
+fn random_bytes_end_only_their_own_connection() {
+    let specs = ["ems-json=:0", "ems-ascii=:0", "jetstream=:0", "monero=:0"];
+    let agent = Agent::start(&specs, Access::default());
     let mut state = 1_u64;
     for at in 0..200 {
-        let mut client = Client::connect(agent.addresses[at % wanted.len()]);
+        let mut client = Client::connect(agent.addresses[at % specs.len()]);
         let bytes: Vec<u8> = (0..4096)
             .map(|_| {
                 // xorshift64 (Marsaglia 2003): the same bytes in each run.

@@ -1,4 +1,4 @@
-//! Who is let in over TCP.
+//! The request guard over TCP.
 
 use conns_server::{Access, TokenHash, new_token};
 
@@ -13,10 +13,10 @@ fn status(agent: &Agent, at: usize, head: &str) -> u16 {
 
 #[test]
 fn strangers_names_and_sites_are_refused_on_every_port() {
-    let wanted = [":0", "monero=:0", "ems-http=:0", "jetstream=:0", "1e=:0"];
+    let specs = [":0", "monero=:0", "ems-http=:0", "jetstream=:0", "1e=:0"];
     let access = Access { hosts: vec!["agent.example".into()], ..Access::default() };
-    let agent = Agent::start(&wanted, access);
-    for at in 0..wanted.len() {
+    let agent = Agent::start(&specs, access);
+    for at in 0..specs.len() {
         let ask = |headers: &str| status(&agent, at, &format!("GET /ems/x HTTP/1.1\r\n{headers}"));
         let port = agent.addresses[at].port();
         assert_eq!(ask("Host: localhost"), 200);
@@ -72,7 +72,7 @@ fn a_token_is_wanted_until_the_configuration_says_otherwise() {
     assert_eq!(agent.refused("token-missing-or-wrong"), 3);
     // A port where lines need none.
     assert_eq!(Client::connect(agent.addresses[1]).get("/").status(), 200);
-    // Read anew: another token, also for those who are connected.
+    // A reload replaces the token also for connected clients.
     agent.access.replace(Access { tokens: vec![TokenHash::of(b"new")], ..Access::default() });
     client.ask("GET /1e", &right);
     assert_eq!(client.answer().status(), 401);

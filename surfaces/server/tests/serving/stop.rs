@@ -1,4 +1,4 @@
-//! How it ends.
+//! Shutdown.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::agent::{Agent, HUGE, eventually};
 use crate::client::Client;
 
 #[test]
-fn requests_under_way_are_finished_and_others_let_go() {
+fn requests_in_progress_finish_and_idle_clients_are_closed() {
     let mut agent = Agent::start(&["1e=:0", "ems-json=:0"], Access::default());
     let mut silent = Client::connect(agent.address());
     let mut idle = Client::connect(agent.address());
@@ -26,7 +26,7 @@ fn requests_under_way_are_finished_and_others_let_go() {
     agent.stop();
     assert_eq!((silent.rest(), idle.rest(), lines.rest()), (0, 0, 0));
     let address = agent.address();
-    eventually("nobody else is let in", || TcpStream::connect(address).is_err());
+    eventually("new clients are refused", || TcpStream::connect(address).is_err());
     asks.send("abc");
     assert_eq!(asks.answer().text(), "1e POST /a 3 false");
     assert_eq!(asks.rest(), 0);
@@ -36,7 +36,7 @@ fn requests_under_way_are_finished_and_others_let_go() {
 }
 
 #[test]
-fn who_does_not_finish_is_not_waited_for() {
+fn requests_beyond_the_stop_time_are_closed() {
     let stop_time = Duration::from_millis(300);
     let limits = Limits { stop_time, ..Limits::default() };
     let mut agent = Agent::with_limits(&["1e=:0"], limits);
@@ -55,7 +55,7 @@ fn who_does_not_finish_is_not_waited_for() {
 }
 
 #[test]
-fn its_port_is_free_at_once() {
+fn its_port_is_free_after_shutdown() {
     let mut agent = Agent::start(&["1e=:0"], Access::default());
     let mut client = Client::connect(agent.address());
     assert_eq!(client.get("/a").status(), 200);

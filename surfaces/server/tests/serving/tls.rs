@@ -117,8 +117,8 @@ fn files_that_are_no_certificate_are_named() {
     std::fs::create_dir_all(&folder).unwrap();
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&certificate, &mine.certificate).unwrap();
-    let said = tls_from_files(&certificate, &key).unwrap_err().to_string();
-    assert!(said.contains("key.pem"), "{said}");
+    let error = tls_from_files(&certificate, &key).unwrap_err().to_string();
+    assert!(error.contains("key.pem"), "{error}");
     std::fs::write(&key, &mine.key).unwrap();
     assert!(tls_from_files(&certificate, &key).is_ok());
     let swapped = tls_from_files(&key, &certificate).unwrap_err();

@@ -23,12 +23,12 @@ impl Folder {
         self.0.join("agent.sock")
     }
 
-    fn wanted(&self) -> String {
+    fn specs(&self) -> String {
         format!("unix:{}", self.socket().display())
     }
 
     fn bind(&self) -> Result<Listener, BindError> {
-        Listener::bind(&self.wanted().parse().unwrap(), false)
+        Listener::bind(&self.specs().parse().unwrap(), false)
     }
 }
 
@@ -42,7 +42,7 @@ impl Drop for Folder {
 fn owner_and_group_come_in_without_a_token_and_the_file_goes_with_the_agent() {
     let folder = Folder::new("unix");
     let access = Access { tokens: vec![TokenHash::of(b"a")], ..Access::default() };
-    let mut agent = Agent::start(&[&folder.wanted()], access);
+    let mut agent = Agent::start(&[&folder.specs()], access);
     let found = fs::symlink_metadata(folder.socket()).unwrap();
     assert!(found.file_type().is_socket());
     assert_eq!(found.permissions().mode() & 0o7777, 0o660);
@@ -62,7 +62,7 @@ fn a_file_left_by_a_crash_is_replaced() {
     let folder = Folder::new("stale");
     drop(UnixListener::bind(folder.socket()).unwrap());
     assert!(folder.socket().exists());
-    let agent = Agent::start(&[&folder.wanted()], Access::default());
+    let agent = Agent::start(&[&folder.specs()], Access::default());
     assert_eq!(
         Client::over(UnixStream::connect(folder.socket()).unwrap()).get("/1e").status(),
         200
@@ -74,18 +74,18 @@ fn a_file_left_by_a_crash_is_replaced() {
 fn nothing_of_anybody_else_is_removed() {
     let folder = Folder::new("others");
     fs::write(folder.socket(), "precious").unwrap();
-    let said = folder.bind().unwrap_err();
-    assert!(matches!(said, BindError::NotASocket(_)), "{said}");
+    let error = folder.bind().unwrap_err();
+    assert!(matches!(error, BindError::NotASocket(_)), "{error}");
     assert_eq!(fs::read(folder.socket()).unwrap(), b"precious");
     fs::remove_file(folder.socket()).unwrap();
 
     let lives = UnixListener::bind(folder.socket()).unwrap();
-    let said = folder.bind().unwrap_err();
-    assert!(matches!(said, BindError::InUse(_)), "{said}");
+    let error = folder.bind().unwrap_err();
+    assert!(matches!(error, BindError::InUse(_)), "{error}");
     assert!(folder.socket().exists());
     drop(lives);
 
-    // A link to somebody's live socket is not followed.
+    // A link to a live socket is not followed.
     fs::remove_file(folder.socket()).unwrap();
     let elsewhere = folder.0.join("elsewhere");
     let _lives = UnixListener::bind(&elsewhere).unwrap();
@@ -106,10 +106,10 @@ fn nothing_of_anybody_else_is_removed() {
 #[test]
 fn errors_say_where_and_what_to_do() {
     let missing = "unix:/nowhere/at/all.sock".parse().unwrap();
-    let said = Listener::bind(&missing, false).unwrap_err().to_string();
-    assert!(said.contains("unix:/nowhere/at/all.sock") && said.contains("folder"), "{said}");
+    let error = Listener::bind(&missing, false).unwrap_err().to_string();
+    assert!(error.contains("unix:/nowhere/at/all.sock") && error.contains("folder"), "{error}");
     let first = Listener::bind(&":0".parse().unwrap(), false).unwrap();
     let taken = first.address().unwrap().to_string();
-    let said = Listener::bind(&taken.parse().unwrap(), false).unwrap_err().to_string();
-    assert!(said.contains(&taken) && said.contains("another port"), "{said}");
+    let error = Listener::bind(&taken.parse().unwrap(), false).unwrap_err().to_string();
+    assert!(error.contains(&taken) && error.contains("another port"), "{error}");
 }

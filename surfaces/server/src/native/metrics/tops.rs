@@ -8,8 +8,8 @@ use prometheus_client::registry::Registry;
 
 use super::{gauges, label, rate_unit, retransmitted};
 
-/// Longest label, characters: where many processes hold a socket, their names together are longer.
-const LABEL_CHARS: usize = 100;
+/// Maximum length of a label, characters; the names of many owners together are longer.
+const MAX_LABEL_CHARS: usize = 100;
 
 /// What is summed for one name.
 type Figures = [f64; 4];
@@ -29,7 +29,7 @@ fn top<K: Eq + Hash + Ord>(
     let others = rows.split_off(top.min(rows.len()));
     let mut named: Vec<(String, Figures)> = rows
         .into_iter()
-        .map(|(key, figures)| (text(key).chars().take(LABEL_CHARS).collect(), figures))
+        .map(|(key, figures)| (text(key).chars().take(MAX_LABEL_CHARS).collect(), figures))
         .collect();
     if !others.is_empty() {
         let mut sum = Figures::default();
@@ -49,12 +49,12 @@ fn add(to: &mut Figures, figures: Figures) {
     }
 }
 
-/// The name of whoever holds it. By name and not by pid, so that a service that starts anew stays the
-/// same series.
+/// The names of its owners. By name and not by pid, so that a restarted service stays the same
+/// series.
 fn owner(connection: &Connection) -> String {
     match connection.owners.value() {
-        Some(held) => {
-            let mut names: Vec<&str> = held.iter().map(|owner| &*owner.process.name).collect();
+        Some(owners) => {
+            let mut names: Vec<&str> = owners.iter().map(|owner| &*owner.process.name).collect();
             names.sort_unstable();
             names.dedup();
             names.join(", ")

@@ -1,5 +1,5 @@
-//! The shapes of answers as JSON schemas; that of a connection from the catalogue of fields. Tests hold
-//! every answer against them, and an answer with a key that is not here fails.
+//! The JSON schemas of responses; that of a connection comes from the catalogue of fields. Tests
+//! validate every response against them, and a response with an undeclared key fails.
 
 mod events;
 
@@ -196,7 +196,7 @@ fn groups() -> Shape {
     ])
 }
 
-/// A group: the key of the field grouped by holds its value as text.
+/// A group: the key of the field grouped by has its value as text.
 fn group() -> Shape {
     let number = |about| nullable(Type::Number, about);
     let figures = [
@@ -237,7 +237,7 @@ fn verdict() -> Shape {
         &[
             ("id", id()),
             ("verdict", words(classes, "The class.")),
-            ("confidence_percent", whole("How sure.")),
+            ("confidence_percent", whole("Confidence.")),
             ("why", text("A sentence with the numbers it rests on.")),
             ("advice", text("What to do; empty where nothing needs doing.")),
             ("evidence", reference("Evidence")),
@@ -248,7 +248,7 @@ fn verdict() -> Shape {
 
 fn evidence() -> Shape {
     const NUMBERS: [(&str, &str); 23] = [
-        ("looks", "Looks it rests on."),
+        ("looks", "Samples it rests on."),
         ("bytes_out", "Payload bytes sent."),
         ("bytes_in", "Payload bytes received."),
         ("segments_out", "Data segments sent."),
@@ -262,7 +262,7 @@ fn evidence() -> Shape {
         ("rtt_us", "Mean round trip; 0 if unmeasured."),
         ("min_rtt_us", "Lowest round trip; 0 if unmeasured."),
         ("samples_unread", "Samples in which anything was unread."),
-        ("unread_max_bytes", "Most bytes unread at any look."),
+        ("unread_max_bytes", "Most bytes unread in a sample."),
         ("samples_sndbuf_full", "Samples in which the send buffer was full."),
         ("samples_reader_behind", "Samples in which the receive queue was at least half full."),
         ("samples_window_closed", "Samples in which the peer's window had no room."),
@@ -320,10 +320,10 @@ fn sums() -> Vec<(&'static str, Shape)> {
         ("connections", whole("Established connections.")),
         ("listeners", whole("Listening endpoints.")),
         ("sockets", whole("All sockets.")),
-        ("bytes_out", bytes("Payload bytes sent; null if nobody knows.")),
-        ("bytes_in", bytes("Payload bytes received; null if nobody knows.")),
-        ("rate_out_bytes_per_s", rate("Payload sent a second; null if nobody knows.")),
-        ("rate_in_bytes_per_s", rate("Payload received a second; null if nobody knows.")),
+        ("bytes_out", bytes("Payload bytes sent; null if unknown.")),
+        ("bytes_in", bytes("Payload bytes received; null if unknown.")),
+        ("rate_out_bytes_per_s", rate("Payload sent a second; null if unknown.")),
+        ("rate_in_bytes_per_s", rate("Payload received a second; null if unknown.")),
         ("verdicts", verdict_counts()),
     ]
 }
@@ -355,7 +355,7 @@ fn processes() -> Shape {
 
 fn snapshot() -> Shape {
     exact(&[
-        ("instance", text("Drawn anew at each start of the agent: 16 hexadecimal digits.")),
+        ("instance", text("Random, new at each start of the agent: 16 hexadecimal digits.")),
         ("sequence", whole("Counts up by one with each snapshot, from 1.")),
         ("at_us", whole("When it was made: microseconds since 1970-01-01 UTC.")),
     ])
@@ -375,9 +375,9 @@ fn loss() -> Shape {
         LossKind::BoundReached,
     ];
     exact(&[
-        ("kind", words(KINDS.map(LossKind::name), "What could not be seen.")),
+        ("kind", words(KINDS.map(LossKind::name), "The kind of loss.")),
         ("count", whole("How many.")),
-        ("source", text("Who lost it.")),
+        ("source", text("The source that lost it.")),
         ("message", text("For people: what was attempted, why it failed, what to do.")),
     ])
 }
@@ -396,11 +396,11 @@ fn field() -> Shape {
 
 fn health() -> Shape {
     let us = |about| whole(about);
-    let updates = exact(&[
-        ("done", whole("Looks made.")),
-        ("missed", whole("Looks left out because an earlier one took too long.")),
-        ("slip_us", us("How late the last look began.")),
-        ("slip_max_us", us("The latest any look began.")),
+    let samples = exact(&[
+        ("done", whole("Samples taken.")),
+        ("skipped", whole("Samples skipped because an earlier one took too long.")),
+        ("lateness_us", us("Delay of the last sample behind its schedule.")),
+        ("lateness_max_us", us("Maximum delay of a sample behind its schedule.")),
     ]);
     let ability = exact(&[
         ("name", text("A short name.")),
@@ -411,34 +411,34 @@ fn health() -> Shape {
         exact(&[("snapshot", list(reference("Loss"))), ("agent", list(reference("Loss")))]);
     let cost = exact(&[
         ("cpu_us", us("CPU time since the start.")),
-        ("beat_cpu_us", us("CPU time of the last look.")),
+        ("sample_cpu_us", us("CPU time of the last sample.")),
         ("resident_bytes", whole("Resident memory.")),
-        ("resident_peak_bytes", whole("The most it was.")),
+        ("resident_peak_bytes", whole("Its peak.")),
     ]);
     let readers = exact(&[
         ("clients", whole("Clients connected.")),
         ("streams", whole("Streams of changes and events open.")),
-        ("refused", map(whole("How often."), "What bounds refused to clients, by bound.")),
+        ("refused", map(whole("How often."), "Refusals to clients, by limit.")),
     ]);
     exact(&[
-        ("status", words(["ok", "degraded", "failing"], "In a word.")),
-        ("failing", nullable(Type::String, "Why there is no fresh look; null if there is.")),
+        ("status", words(["ok", "degraded", "failing"], "Summary.")),
+        ("failing", nullable(Type::String, "Why there is no fresh snapshot; null if there is.")),
         ("version", text("Version of the agent.")),
         ("snapshot", reference("Snapshot")),
         ("age_us", us("Age of the snapshot.")),
         ("started_us", whole("When the agent started: microseconds since 1970-01-01 UTC.")),
-        ("interval_us", us("Time between two looks.")),
+        ("interval_us", us("Time between two samples.")),
         ("sockets", whole("Sockets in the snapshot.")),
-        ("beats", updates),
+        ("samples", samples),
         ("abilities", list(ability)),
         (
-            "corrections",
-            whole("Holders that a full look found to be others than the changes had told."),
+            "reconciliation_differences",
+            whole("Cached owners that a full scan found to be outdated."),
         ),
         ("losses", losses),
         ("cost", cost),
         ("readers", readers),
-        ("privileges", anything("What the agent may do, and what it gave up.")),
+        ("privileges", anything("The privileges the agent kept and dropped.")),
     ])
 }
 

@@ -34,7 +34,7 @@ fn the_document_is_the_one_checked_in() {
     let differs = made.lines().zip(kept.lines()).position(|(made, kept)| made != kept);
     assert!(
         made == kept,
-        "docs/openapi.json differs from line {differs:?} on; CONNS_UPDATE_GOLDEN=1 writes it anew"
+        "docs/openapi.json differs from line {differs:?} on; CONNS_UPDATE_GOLDEN=1 rewrites it"
     );
 }
 
@@ -157,8 +157,8 @@ async fn every_documented_path_answers_as_documented() {
             assert!(documented.is_object(), "{path} answers {status}, which is not documented");
             let (media, content) =
                 documented["content"].as_object().unwrap().iter().next().unwrap();
-            let said = response.headers()["content-type"].to_str().unwrap().to_owned();
-            assert!(said.starts_with(media), "{path} is {said}");
+            let found = response.headers()["content-type"].to_str().unwrap().to_owned();
+            assert!(found.starts_with(media), "{path} is {found}");
             if matches!(route.handler, Handler::Stream(_) | Handler::Elsewhere) {
                 continue;
             }

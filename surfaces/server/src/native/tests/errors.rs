@@ -120,11 +120,11 @@ async fn a_closed_connection_is_410_with_what_was_last_seen() {
     machine.close(cookie);
     machine.update();
     refused(&machine, &path, 410, "closed").await;
-    let gone = machine.client().get(&path).await.json();
-    assert_eq!(gone["connection"]["process"], "nginx");
-    assert_eq!(gone["closed"]["sequence"], 3);
-    let gone = machine.client().get(&format!("{path}/verdict")).await.json();
-    assert_eq!(gone["verdict"]["verdict"], "healthy");
+    let closed = machine.client().get(&path).await.json();
+    assert_eq!(closed["connection"]["process"], "nginx");
+    assert_eq!(closed["closed"]["sequence"], 3);
+    let closed = machine.client().get(&format!("{path}/verdict")).await.json();
+    assert_eq!(closed["verdict"]["verdict"], "healthy");
     machine.closed_kept = 0;
     let next = machine.open(established(1001, 10, "nginx"));
     machine.update();

@@ -1,4 +1,4 @@
-//! Health: what it says, and when it is 503.
+//! Health: its content, and when it is 503.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use axum::extract::Request;
 use super::scene::{Machine, established};
 
 #[tokio::test]
-async fn it_tells_abilities_losses_cost_and_readers() {
+async fn it_has_abilities_losses_cost_and_readers() {
     let mut machine = Machine::new();
     machine.open(established(1000, 10, "nginx"));
     machine.update();
@@ -20,8 +20,8 @@ async fn it_tells_abilities_losses_cost_and_readers() {
     assert_eq!(health["version"], "1.2.3-test");
     assert_eq!(health["snapshot"]["sequence"], 2);
     assert_eq!(health["snapshot"]["instance"], "feed000000000001");
-    assert_eq!(health["beats"]["done"], 2);
-    assert_eq!(health["beats"]["slip_max_us"], 2500);
+    assert_eq!(health["samples"]["done"], 2);
+    assert_eq!(health["samples"]["lateness_max_us"], 2500);
     assert_eq!(health["abilities"][0]["missing"], "no CAP_NET_ADMIN");
     assert_eq!(health["losses"]["agent"][0]["kind"], "bound-reached");
     assert_eq!(health["losses"]["snapshot"], serde_json::json!([]));
@@ -34,7 +34,7 @@ async fn it_tells_abilities_losses_cost_and_readers() {
 }
 
 #[tokio::test]
-async fn it_is_503_if_the_sources_fail_or_the_last_look_is_old() {
+async fn it_is_503_if_the_sources_fail_or_the_last_sample_is_old() {
     let mut machine = Machine::new();
     let client = machine.client();
     machine.pass(Duration::from_secs(3));
@@ -43,7 +43,7 @@ async fn it_is_503_if_the_sources_fail_or_the_last_look_is_old() {
     let answer = client.get("/health").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["status"], "failing");
-    assert_eq!(answer.json()["failing"], "the last look began 3001 ms ago");
+    assert_eq!(answer.json()["failing"], "the last sample began 3001 ms ago");
     machine.update();
     assert_eq!(client.get("/api/v1/health").await.status, 200);
     machine.failing = Some("sock_diag: permission denied".into());
@@ -51,7 +51,7 @@ async fn it_is_503_if_the_sources_fail_or_the_last_look_is_old() {
     let answer = client.get("/api/v1/health").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["failing"], "sock_diag: permission denied");
-    // What was seen last is still told.
+    // The last snapshot is still served.
     assert_eq!(client.get("/api/v1/connections").await.status, 200);
     assert!(client.get("/metrics").await.text().contains("\nconns_agent_failing 1.0\n"));
 }

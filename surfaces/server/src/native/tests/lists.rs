@@ -1,4 +1,4 @@
-//! Lists: who is on them, with which keys, in which order.
+//! Lists: their rows, keys and order.
 
 use conns_core::model::Class;
 use conns_core::model::{Known, Protocol, Source, State, Unknown};

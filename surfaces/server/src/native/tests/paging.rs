@@ -56,8 +56,8 @@ async fn page(client: &Client, base: &str, limit: usize, cursor: Option<&str>) -
     client.json(&format!("{base}{join}limit={limit}{cursor}")).await
 }
 
-/// Pages to the end, with something happening between; how often each connection was on a page.
-async fn walk(
+/// Pages to the end, with changes between; the number of pages each connection was on.
+async fn page_through(
     machine: &mut Machine,
     base: &str,
     limit: usize,
@@ -67,7 +67,7 @@ async fn walk(
     let mut seen = BTreeMap::new();
     let mut cursor: Option<String> = None;
     let mut lifecycle_events = between.iter();
-    // Nothing that opens meanwhile makes the walk longer.
+    // Connections opened meanwhile do not extend the paging.
     for _ in 0..=machine.there.len() {
         let list = page(&client, base, limit, cursor.as_deref()).await;
         let rows = list["connections"].as_array().or(list["verdicts"].as_array()).unwrap();
@@ -112,7 +112,7 @@ proptest! {
             }
             machine.update();
             let before = cookies(&machine);
-            let seen = walk(&mut machine, base, limit, &between).await;
+            let seen = page_through(&mut machine, base, limit, &between).await;
             let after = cookies(&machine);
             for cookie in before.iter().filter(|cookie| after.contains(cookie)) {
                 assert_eq!(seen.get(cookie), Some(&1), "{cookie} in {seen:?}");
@@ -135,7 +135,7 @@ proptest! {
     }
 }
 
-/// A machine with so many connections, and the first cursor of a list.
+/// A machine with this number of connections, and the first cursor of a list.
 async fn begun(base: &str) -> (Machine, String) {
     let mut machine = Machine::new();
     for number in 0..20_u16 {

@@ -1,4 +1,4 @@
-//! A machine made up: connections come, change and go, and a beat is published when told so.
+//! A simulated machine: connections open, change and close, and updates are published on request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -149,13 +149,13 @@ impl Sketch {
         let seen = Tracker::new(Retention::None).apply(vec![observation]);
         let mut made = seen.connections.into_iter().next().expect("one connection");
         made.owners = match self.owners.clone() {
-            Known::Value(held, source) => {
+            Known::Value(owners, source) => {
                 let owner = |(pid, name): (u32, String)| Owner {
                     process: process(pid, &name),
                     descriptor: Some(3),
                 };
-                let held: Vec<Owner> = held.into_iter().map(owner).collect();
-                Known::Value(held.into(), source)
+                let owners: Vec<Owner> = owners.into_iter().map(owner).collect();
+                Known::Value(owners.into(), source)
             }
             Known::Unknown(why) => Known::Unknown(why),
             Known::NotApplicable => Known::NotApplicable,
@@ -190,9 +190,9 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// An agent that has looked once and seen nothing.
+    /// An agent whose first sample was empty.
     pub(super) fn new() -> Self {
-        let (publish, feed) = watch::channel(Arc::new(Update {
+        let (publish, updates) = watch::channel(Arc::new(Update {
             instance: INSTANCE,
             snapshot: Arc::new(Snapshot::default()),
             closed: Arc::from([]),
@@ -204,7 +204,7 @@ impl Machine {
         }));
         let mut machine = Self {
             publish,
-            caches: Arc::new(ResponseCaches::new(feed)),
+            caches: Arc::new(ResponseCaches::new(updates)),
             instance: INSTANCE,
             sequence: 0,
             serial: 0,
@@ -223,7 +223,7 @@ impl Machine {
         machine
     }
 
-    /// A connection comes with the next beat; returns its cookie.
+    /// A connection opens with the next update; returns its cookie.
     pub(super) fn open(&mut self, sketch: Sketch) -> u64 {
         self.serial += 1;
         let cookie = self.serial + 1000;
@@ -236,7 +236,7 @@ impl Machine {
         cookie
     }
 
-    /// Something of it is new with the next beat.
+    /// It changes with the next update.
     pub(super) fn change(&mut self, cookie: u64, change: impl FnOnce(&mut Sketch)) {
         let next = self.sequence + 1;
         let place = self.there.iter_mut().find(|(_, c)| c.socket.id.cookie == cookie);
@@ -248,7 +248,7 @@ impl Machine {
         connection.stats.rates = sketch.rates.map_or(stats.rates, known);
     }
 
-    /// It is gone with the next beat.
+    /// It closes with the next update.
     pub(super) fn close(&mut self, cookie: u64) {
         let at = self.there.iter().position(|(_, c)| c.socket.id.cookie == cookie);
         let (_, connection) = self.there.remove(at.expect("it is there"));
@@ -260,7 +260,7 @@ impl Machine {
         }
     }
 
-    /// Something happens to a connection, which is told with the next beat; returns its number.
+    /// An event, published with the next update; returns its serial number.
     pub(super) fn happen(&mut self, kind: EventKind, sketch: &Sketch) -> u64 {
         let serial = self.last_event() + 1;
         let at = self.at(self.sequence + 1);
@@ -288,7 +288,7 @@ impl Machine {
         Moment { monotonic_us: us, wall_us: 1_800_000_000_000_000 + i64::try_from(us).unwrap() }
     }
 
-    /// Publishes the next beat.
+    /// Publishes the next update.
     pub(super) fn update(&mut self) {
         self.sequence += 1;
         let forgotten = self.events.len().saturating_sub(self.events_kept);
@@ -298,7 +298,7 @@ impl Machine {
         self.publish();
     }
 
-    /// Publishes what is, as a beat without a new look.
+    /// Publishes the current state, as an update without a new sample.
     pub(super) fn publish(&self) {
         let connections = self.there.iter().map(|(_, connection)| connection.clone()).collect();
         let at = self.at(self.sequence);
@@ -350,7 +350,7 @@ impl Machine {
         }));
     }
 
-    /// Time passes without a look.
+    /// Time passes without a sample.
     pub(super) fn pass(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap();
         self.now_us.fetch_add(us, Ordering::Relaxed);

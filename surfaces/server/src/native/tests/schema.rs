@@ -1,4 +1,4 @@
-//! Holds values against the schemas of the OpenAPI document: as much of JSON Schema as it uses.
+//! Validates values against the schemas of the OpenAPI document: as much of JSON Schema as it uses.
 
 use serde_json::Value;
 

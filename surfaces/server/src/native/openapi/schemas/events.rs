@@ -39,7 +39,7 @@ pub(super) fn events() -> Shape {
 pub(super) fn expired_events() -> Shape {
     exact(&[
         ("error", error()),
-        ("missed", nullable(Type::Integer, "How many events; null if nobody knows.")),
+        ("missed", nullable(Type::Integer, "How many events; null if unknown.")),
         ("complete_since", complete_since()),
         ("last", last_event()),
         ("snapshot", reference("Snapshot")),

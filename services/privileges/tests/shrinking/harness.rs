@@ -1,4 +1,4 @@
-//! How a test is run in a process of its own, and what it may need of the machine.
+//! Runs each test in a process of its own, and checks its requirements.
 
 use std::fs;
 use std::io::Write;
@@ -17,13 +17,13 @@ use rustix::thread::{
     set_keep_capabilities,
 };
 
-/// Names the test that the process started again is to do.
+/// Names the test that the child process runs.
 const ACT: &str = "CONNS_PRIVILEGES_TEST";
 
-/// A user without rights that owns the processes the agent looks at; no account needs to exist.
-pub(crate) const STRANGER: u32 = 1;
-/// Whom the tests become: on every Debian, and not the owner of what they look at.
-pub(crate) const NOBODY: u32 = 65534;
+/// The unprivileged user of the inspected processes; no account needs to exist.
+pub(crate) const OTHER_USER: u32 = 1;
+/// The user that tests switch to: it exists on every Debian, and does not own the inspected processes.
+pub(crate) const UNPRIVILEGED: u32 = 65534;
 
 /// A test: its name, what it needs, and what it does.
 pub(crate) struct Case(
@@ -32,14 +32,14 @@ pub(crate) struct Case(
     pub(crate) fn() -> Result<()>,
 );
 
-/// What a test cannot do without.
+/// A requirement of a test.
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
     /// Root, with the capabilities the agent keeps.
     Root,
     /// A kernel with Landlock.
     Landlock,
-    /// A kernel that takes programs (eBPF).
+    /// A kernel with eBPF.
     Programs,
     /// A program, and the Debian package it is in.
     Program(&'static str, &'static str),
@@ -68,7 +68,7 @@ impl Need {
     }
 }
 
-/// What the agent keeps, and what it takes to become another user. Root in a container may lack them.
+/// The kept capabilities, and those for switching users. Root in a container may lack them.
 const ROOTS: CapabilitySet = CapabilitySet::SYS_PTRACE
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::SYS_ADMIN)
@@ -89,11 +89,11 @@ fn has_landlock() -> bool {
 
 pub(crate) fn main(suites: &[&'static [Case]]) -> ExitCode {
     let cases = || suites.iter().flat_map(|suite| *suite);
-    if let Some(wanted) = std::env::var_os(ACT) {
-        // On the first thread, where the agent shrinks as well.
-        let outcome = match cases().find(|Case(name, ..)| *name == wanted) {
+    if let Some(expected) = std::env::var_os(ACT) {
+        // On the first thread, as in the agent.
+        let outcome = match cases().find(|Case(name, ..)| *name == expected) {
             Some(Case(_, _, act)) => act(),
-            None => Err(anyhow::anyhow!("there is no test {}", wanted.display())),
+            None => Err(anyhow::anyhow!("there is no test {}", expected.display())),
         };
         return match outcome {
             Ok(()) => ExitCode::SUCCESS,
@@ -114,7 +114,7 @@ pub(crate) fn main(suites: &[&'static [Case]]) -> ExitCode {
 }
 
 fn in_its_own_process(name: &str) -> Result<(), Failed> {
-    // Its temporary folder, which everybody may write to; it could not clean up after itself.
+    // A world-writable temporary folder; the child cannot remove it.
     let folder = std::env::temp_dir().join(format!("conns-{name}-{}", std::process::id()));
     fs::create_dir(&folder)?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
@@ -123,25 +123,25 @@ fn in_its_own_process(name: &str) -> Result<(), Failed> {
     let output = command.output();
     fs::remove_dir_all(&folder)?;
     let output = output?;
-    let told = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
         true => Ok(()),
-        false => Err(format!("{}: {}", output.status, told.trim()).into()),
+        false => Err(format!("{}: {}", output.status, text.trim()).into()),
     }
 }
 
-/// Shrinks as the agent does when it is started as root.
+/// Drops privileges as the agent does when started as root.
 pub(crate) fn shrunk(follow_namespaces: bool) -> Result<Report> {
-    Ok(shrink(&Keep { follow_namespaces, ..as_nobody() })?)
+    Ok(shrink(&Keep { follow_namespaces, ..unprivileged() })?)
 }
 
-/// Without the account `conns`, whether or not it exists here.
-pub(crate) fn as_nobody() -> Keep {
-    Keep { user: Some(NOBODY.to_string()), ..Keep::default() }
+/// Without the account `conns`, which may exist here.
+pub(crate) fn unprivileged() -> Keep {
+    Keep { user: Some(UNPRIVILEGED.to_string()), ..Keep::default() }
 }
 
-/// Becomes a user with these capabilities alone, as systemd does for `User=` and
-/// `AmbientCapabilities=`, before the program begins.
+/// Switches to a user with these capabilities alone, as systemd does for `User=` and
+/// `AmbientCapabilities=`.
 pub(crate) fn started_as(uid: u32, capabilities: CapabilitySet) -> Result<()> {
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
     set_keep_capabilities(true)?;
@@ -168,13 +168,13 @@ pub(crate) fn status(key: &str) -> Result<String> {
     Ok(line.with_context(|| format!("no line {key} in {text}"))?.1.trim().to_owned())
 }
 
-/// Whether two are the same.
-pub(crate) fn same<A, B>(what: &str, found: A, wanted: B) -> Result<()>
+/// Asserts that both are equal.
+pub(crate) fn same<A, B>(what: &str, found: A, expected: B) -> Result<()>
 where
     A: PartialEq<B> + std::fmt::Debug,
     B: std::fmt::Debug,
 {
-    ensure!(found == wanted, "{what}: {found:?}, not {wanted:?}");
+    ensure!(found == expected, "{what}: {found:?}, not {expected:?}");
     Ok(())
 }
 
@@ -189,26 +189,26 @@ pub(crate) fn refused<T: std::fmt::Debug>(
     Ok(())
 }
 
-/// A process of another user that holds a listening socket; it ends with this one.
+/// A process of another user that owns a listening socket; it ends with this one.
 #[derive(Debug)]
-pub(crate) struct Stranger {
+pub(crate) struct OtherProcess {
     pub(crate) child: Child,
     pub(crate) port: u16,
 }
 
-impl Stranger {
-    /// `cat` ends when its input does, and holds the socket as its standard error.
+impl OtherProcess {
+    /// `cat` ends with its input, and owns the socket as its standard error.
     pub(crate) fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let mut command = Command::new("cat");
-        command.uid(STRANGER).gid(STRANGER).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.uid(OTHER_USER).gid(OTHER_USER).stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.stderr(OwnedFd::from(listener)).spawn().context("starting cat")?;
         Ok(Self { child: answering(child)?, port })
     }
 }
 
-/// `cat` once it is running: it sent back what it was sent.
+/// `cat` once it is running: it has echoed a byte.
 pub(crate) fn answering(mut child: Child) -> Result<Child> {
     use std::io::Read;
     child.stdin.as_mut().context("no input")?.write_all(b"!")?;
