@@ -1,4 +1,7 @@
-//! `conns call`: the answers of 1E's methods, about sockets the test knows; docs/dialects/1e.md is the promise.
+//! `conns call`: the answers to the calls of other systems, about sockets the test knows;
+//! docs/dialects/ specifies them.
+
+mod ports;
 
 use std::collections::BTreeSet;
 
@@ -15,8 +18,11 @@ pub(crate) const TESTS: &[Case] = &[
     Case("call_get_connections_has_exactly_1es_keys_and_types", &[], get_connections),
     Case("call_get_listening_endpoints_has_its_keys_and_types", &[], get_listening_endpoints),
     Case("call_rows_are_the_same_in_every_format", &[], formats),
-    Case("call_has_a_row_for_each_process_that_holds_a_socket", &[], each_holder),
+    Case("call_has_a_row_for_each_owner_of_a_socket", &[], each_owner),
     Case("call_may_be_written_in_several_ways", &[], spellings),
+    Case("call_prints_what_the_port_of_each_system_sends", &[], ports::equal),
+    Case("call_has_the_options_of_the_monero_dialect", &[], monero_options),
+    Case("calls_unknown_or_in_another_format_are_refused", &[], refusals),
 ];
 
 /// The columns in 1E's order, and what may stand in them.
@@ -171,7 +177,7 @@ fn formats() -> Result<()> {
     Ok(())
 }
 
-fn each_holder() -> Result<()> {
+fn each_owner() -> Result<()> {
     let stage = Stage::new()?;
     let listener = stage.listen("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
@@ -187,7 +193,7 @@ fn each_holder() -> Result<()> {
         .collect();
     let mut wanted = [Value::from(std::process::id()), child.pid().into()];
     wanted.sort_by_key(Value::as_u64);
-    same("the holders", pids, wanted.iter().collect())
+    same("the owners", pids, wanted.iter().collect())
 }
 
 fn spellings() -> Result<()> {
@@ -200,6 +206,39 @@ fn spellings() -> Result<()> {
     ] {
         let ran = call(&scene.stage, &[call_text])?;
         ensure!(ran.good()?.json()?.is_array(), "{call_text:?}: no array");
+    }
+    Ok(())
+}
+
+fn monero_options() -> Result<()> {
+    let scene = Scene::new()?;
+    let peers = format!("local_port == {}", scene.listener.local_addr()?.port());
+    let get = |flags: &[&str]| -> Result<Value> {
+        let words = [&["get_connections", "--monero-peers", &peers], flags].concat();
+        call(&scene.stage, &words)?.good()?.json()
+    };
+    let state = |answer: Value| answer["result"]["connections"][0]["state"].clone();
+    same("the state", state(get(&[])?), "before_handshake".into())?;
+    let old = get(&["--monero-era", "0.11"])?;
+    same("the state in 0.11", state(old), "state_before_handshake".into())?;
+    let none = get(&["--monero-node", "local_port == 1"])?;
+    same("connections of another node", &none["result"]["connections"], &Value::Null)?;
+    let error = get(&["--monero-restricted"])?;
+    same("the error of a restricted node", &error["error"]["code"], &(-32601).into())
+}
+
+fn refusals() -> Result<()> {
+    let stage = Stage::new()?;
+    for (words, parts) in [
+        (&["get_conections"][..], &["unknown call `get_conections`", "`get_connections`?"][..]),
+        (&["listConections"], &["did you mean `listConnections`?", "Network.GetConnections();"]),
+        (&["{\"method\":\"getConections\"}"], &["did you mean `getConnections`?"]),
+        (&["frobnicate"], &["unknown call `frobnicate`", "send.getConnections"]),
+        (&["get_connections", "-o", "csv"], &["--output", "JSON"]),
+        (&["get_connections", "--monero-peers", "frob == 1"], &["--monero-peers", "`frob`"]),
+        (&["help", "--ems-length-prefix"], &["--ems-length-prefix"]),
+    ] {
+        call(&stage, words)?.refused(parts)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The EMS dialect: held to answers of a real server, to EvoStream's page, and to hostile lines.
+//! The EMS dialect against answers of a real server, EvoStream's page and hostile lines.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
 #![allow(clippy::panic, reason = "a test that cannot go on says why")]

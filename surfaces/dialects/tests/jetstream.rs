@@ -1,4 +1,4 @@
-//! The JetStream dialect: held to JetStream's own page, to JSON-RPC 2.0, and to hostile requests.
+//! The JetStream dialect against JetStream's own page, JSON-RPC 2.0 and hostile requests.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
 
@@ -55,7 +55,7 @@ fn the_page_has_28_fields() {
 }
 
 #[test]
-fn connections_are_answered_as_written_by_hand() {
+fn connections_equal_the_golden_file() {
     let server = sample::server(&[sample::full("a"), sample::bare("b")]);
     let answer = sample::line(&server, r#"{"jsonrpc":"2.0","method":"getConnections","id":1}"#);
     let written = include_str!("fixtures/jetstream/connections.json");
@@ -174,7 +174,7 @@ fn one_connection_is_its_record_of_the_list() {
 }
 
 #[test]
-fn pages_put_together_are_the_list() {
+fn all_pages_together_are_the_list() {
     let ids: Vec<String> = (0..25).map(|n| format!("{n:02}")).collect();
     let connections: Vec<_> = ids.iter().map(|id| sample::full(id)).collect();
     let server = sample::server(&connections);
@@ -194,7 +194,7 @@ fn pages_put_together_are_the_list() {
         }
         assert_eq!(Value::from(found), all, "{limit}");
     }
-    // The one after which a page begins may be gone.
+    // The record before the page may be removed meanwhile.
     let page = call(&server, "getConnections", &json!({"after": "03x", "limit": 1}));
     assert_eq!(page[0]["connectionId"], "04");
     assert_eq!(call(&server, "getConnections", &json!(["23"])).as_array().map(Vec::len), Some(1));
@@ -202,9 +202,9 @@ fn pages_put_together_are_the_list() {
 }
 
 #[test]
-fn wrong_parameters_are_told() {
+fn wrong_parameters_are_refused_with_the_reason() {
     let server = sample::server(&[sample::full("a")]);
-    for (method, params, told) in [
+    for (method, params, expected) in [
         ("getConnection", json!({}), "missing field `connectionId`"),
         ("getConnection", json!([]), "the parameter connectionId"),
         (
@@ -233,16 +233,16 @@ fn wrong_parameters_are_told() {
         let error = call(&server, method, &params);
         assert_eq!(error["code"], -32602, "{method} {params}");
         let data = error["data"].as_str().expect("a text");
-        assert!(data.contains(told), "{method} {params}: {data}");
+        assert!(data.contains(expected), "{method} {params}: {data}");
     }
     let missing = r#"{"jsonrpc":"2.0","method":"getConnection","id":1}"#;
     assert!(sample::line(&server, missing).contains("missing field `connectionId`"));
 }
 
 #[test]
-fn a_method_almost_written_is_named() {
+fn the_nearest_method_is_suggested() {
     let server = sample::server(&[]);
-    for (method, told) in [
+    for (method, expected) in [
         ("getconnections", "did you mean `getConnections`?"),
         ("send.GetConnection", "did you mean `send.getConnection`?"),
         ("getServerInfos", "did you mean `getServerInfo`?"),
@@ -253,12 +253,12 @@ fn a_method_almost_written_is_named() {
         let error = call(&server, method, &json!({}));
         assert_eq!(error["code"], -32601);
         let data = error["data"].as_str().expect("a text");
-        assert!(data.starts_with(told) || data.contains(&format!("; {told}")), "{data}");
+        assert!(data.starts_with(expected) || data.contains(&format!("; {expected}")), "{data}");
     }
 }
 
 #[test]
-fn the_server_says_what_is_true_of_it() {
+fn server_information_has_the_options() {
     let server = call(&sample::server(&[]), "getServerInfo", &json!([]));
     let expected = json!({
         "allowRemoteControl": false, "apiControlPort": 8886, "APITokensAvailable": false,
@@ -292,7 +292,7 @@ fn the_server_says_what_is_true_of_it() {
     assert_eq!((&server["hostName"], &server["apiControlPort"]), (&Value::Null, &Value::Null));
 }
 
-/// The list is written once a beat, and a page is cut out of it: same bytes, same place in memory.
+/// The list is written once per update, and a page is a slice of it: the same bytes in memory.
 #[test]
 fn pages_are_slices_of_one_list() {
     let connections: Vec<_> = ["a", "b", "c"].map(sample::full).into();

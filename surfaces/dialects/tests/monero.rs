@@ -1,5 +1,5 @@
-//! The Monero dialect: held to the page of the method, to recorded answers of real nodes, and to
-//! hostile requests.
+//! The Monero dialect against the page of the method, recorded answers of real nodes and hostile
+//! requests.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 

@@ -1,4 +1,4 @@
-//! The 1E dialect: held to 1E's own page, to hand-written answers, and to hostile calls.
+//! The 1E dialect against 1E's own page, golden files and hostile calls.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
 
@@ -38,13 +38,13 @@ fn columns_of_the_page() -> Vec<(&'static str, &'static str, &'static str)> {
 }
 
 #[test]
-fn connections_are_answered_as_written_by_hand() {
+fn connections_equal_the_golden_file() {
     let table = answer(Method::GetConnections, &sample::machine());
     assert_eq!(lines(&table), include_str!("fixtures/1e/get-connections.json"));
 }
 
 #[test]
-fn listening_endpoints_are_answered_as_written_by_hand() {
+fn listening_endpoints_equal_the_golden_file() {
     let table = answer(Method::GetListeningEndpoints, &sample::machine());
     assert_eq!(lines(&table), include_str!("fixtures/1e/get-listening-endpoints.json"));
 }
@@ -78,7 +78,7 @@ fn columns_have_the_names_types_and_order_of_the_page() {
 /// The page says `null` of four columns. Of the process it says nothing; it is not always known,
 /// and unknown is never zero.
 #[test]
-fn columns_are_null_where_the_page_says_so_and_where_the_process_is_unknown() {
+fn columns_are_nullable_as_on_the_page_and_for_an_unknown_process() {
     for (column, (name, _, text)) in
         Method::GetConnections.columns().iter().zip(columns_of_the_page())
     {
@@ -99,7 +99,7 @@ fn the_call_of_the_page_is_understood() {
 }
 
 #[test]
-fn both_methods_tell_the_columns_they_share_alike() {
+fn shared_columns_have_the_same_type_in_both_methods() {
     for column in Method::GetListeningEndpoints.columns() {
         let same = |other: &&Column| other.name == column.name;
         if let Some(other) = Method::GetConnections.columns().iter().find(same) {
@@ -129,7 +129,7 @@ fn the_documentation_lists_every_column_as_it_is() {
 }
 
 #[test]
-fn what_is_asked_of_the_face_is_what_the_answer_needs() {
+fn a_method_asks_for_what_its_table_needs() {
     let ask = Method::GetConnections.ask();
     assert_eq!((ask.view, ask.tcp, ask.udp), (conns_api::View::Connections, true, false));
     assert!(ask.ipv4 && ask.ipv6 && ask.namespaces.is_empty());
@@ -137,7 +137,7 @@ fn what_is_asked_of_the_face_is_what_the_answer_needs() {
     assert_eq!((ask.view, ask.tcp, ask.udp), (conns_api::View::Listening, true, true));
 }
 
-/// Any socket a source could tell of, and any measure.
+/// Any socket a source could report, and any measure.
 fn any_connection() -> impl Strategy<Value = conns_core::model::Connection> {
     let ends = prop::sample::select(vec![
         "0.0.0.0:0",
@@ -185,11 +185,11 @@ proptest! {
     }
 
     #[test]
-    fn every_socket_meant_has_as_many_rows_as_processes_and_one_without_any(
+    fn a_socket_has_one_row_for_each_process_or_one_without_any(
         connection in any_connection()
     ) {
         let mut pids: Vec<u32> = match &connection.owners {
-            Known::Value(held, _) => held.iter().map(|owner| owner.process.pid).collect(),
+            Known::Value(owners, _) => owners.iter().map(|owner| owner.process.pid).collect(),
             Known::Unknown(_) | Known::NotApplicable => Vec::new(),
         };
         pids.sort_unstable();

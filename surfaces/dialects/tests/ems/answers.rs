@@ -4,7 +4,7 @@
 use conns_core::model::{Known, Protocol, Source, State};
 use proptest::prelude::*;
 
-use crate::sample::{cache, held_by, json, socket, stream};
+use crate::sample::{cache, json, owned_by, socket, stream};
 
 const INFO: &str = include_str!("../fixtures/ems/01-getConnectionInfo.json");
 const LIST: &str = include_str!("../fixtures/ems/01-rtmp-publisher-and-player.json");
@@ -23,7 +23,7 @@ fn publisher() -> conns_core::model::Connection {
     publisher
 }
 
-/// The sample of it, as it is without what only a decoder of RTMP could tell: the second element of
+/// The sample of it, without the values that need a decoder of RTMP: the second element of
 /// the stack. A time of the kernel has microseconds, so the fourth decimal is 0. The id of the TCP
 /// element is ours.
 fn publisher_as_sampled() -> String {
@@ -69,10 +69,10 @@ fn keys_and_texts_are_those_of_the_page() {
     for (object, text) in
         [(&value["data"][0]["carrier"], carrier), (&value["data"][0]["stack"][0], stack)]
     {
-        for (key, told) in object.as_object().expect("an object") {
+        for (key, written) in object.as_object().expect("an object") {
             assert!(text.contains(&format!("\"{key}\":")), "{key}");
-            if told.is_string() && key == "type" {
-                assert!(text.contains(&format!("\"type\":{told}")), "{told}");
+            if written.is_string() && key == "type" {
+                assert!(text.contains(&format!("\"type\":{written}")), "{written}");
             }
         }
     }
@@ -188,7 +188,7 @@ fn counters_have_the_real_servers_layout() {
 }
 
 #[test]
-fn what_fails_is_said_in_the_real_servers_words() {
+fn failures_have_the_descriptions_of_the_real_server() {
     let cases = [
         ("Version now", "command version not known. Type help for list of commands"),
         ("getConnectionInfo", "Syntax error. No parameters provided"),
@@ -216,17 +216,17 @@ fn what_fails_is_said_in_the_real_servers_words() {
 }
 
 #[test]
-fn only_what_the_filter_means_is_told() {
+fn only_matching_sockets_are_listed() {
     let near = "192.0.2.1:";
     let far = "198.51.100.7:40000";
     let on = |serial, port: u16| stream(serial, &format!("{near}{port}"), far, (0, 0));
     let cache = cache(vec![
         on(1, 1935),
         on(2, 443),
-        held_by(on(3, 443), "nginx"),
-        held_by(on(4, 443), "EvoStreamMS"),
+        owned_by(on(3, 443), "nginx"),
+        owned_by(on(4, 443), "EvoStreamMS"),
         // Its own command line.
-        held_by(on(5, 1112), "evostreamms"),
+        owned_by(on(5, 1112), "evostreamms"),
         // It plays from a server elsewhere.
         stream(6, "192.0.2.1:50000", "198.51.100.8:1935", (0, 0)),
         socket(7, Protocol::Mptcp, State::Established, "192.0.2.1:1935", Some(far)),
@@ -239,7 +239,7 @@ fn only_what_the_filter_means_is_told() {
 }
 
 #[test]
-fn help_tells_every_command_as_the_real_server_tells_its_own() {
+fn help_has_the_shape_of_the_real_server() {
     let answer = json("help", &cache(vec![]));
     let value: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     assert_eq!(value["description"], "Available commands");

@@ -1,4 +1,4 @@
-//! The counters over beats: what comes, goes, closes, moves, is missed and is reset.
+//! The counters over several updates.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use conns_dialects::{LineDialect, ResponseCache};
 use serde_json::{Value, json};
 
 use crate::sample::{
-    cache, held_by, server, socket, stream, told, update, with_closed, with_rates,
+    cache, owned_by, reply, server, socket, stream, update, with_closed, with_rates,
 };
 
 fn counters(server: &Server, update: &Update) -> Value {
     let cache = ResponseCache::new(Arc::new(update.clone()));
-    let answer = told(&server.json_cli(), "getExtendedConnectionCounters", &cache).0;
+    let answer = reply(&server.json_cli(), "getExtendedConnectionCounters", &cache).0;
     let value: Value = serde_json::from_str(&answer).expect("JSON");
     value["data"].clone()
 }
@@ -56,7 +56,7 @@ fn each_socket_is_counted_by_its_role() {
             with_rates(player(3, (1, 2)), 4.5, 8.25),
             connector(4, State::SynSent),
             socket(5, Protocol::Udp, State::Close, "0.0.0.0:9999", None),
-            // None of these: not accepted yet, over, the kernel's other half, somebody else's.
+            // None of these: not accepted yet, closed, MPTCP, another port.
             socket(6, Protocol::Tcp, State::SynReceived, "192.0.2.1:1935", Some("192.0.2.2:1")),
             socket(7, Protocol::Tcp, State::TimeWait, "192.0.2.1:1935", Some("192.0.2.2:2")),
             socket(8, Protocol::Mptcp, State::Established, "192.0.2.1:1935", Some("192.0.2.2:3")),
@@ -80,7 +80,7 @@ fn each_socket_is_counted_by_its_role() {
 }
 
 #[test]
-fn a_beat_counts_once_and_an_older_one_not_at_all() {
+fn an_update_counts_once_and_an_older_one_not_at_all() {
     let server = server();
     let (first, second) = (update(1, vec![player(2, (5, 5))]), update(2, vec![player(3, (7, 7))]));
     for update in [&first, &first, &second, &first, &second] {
@@ -92,7 +92,7 @@ fn a_beat_counts_once_and_an_older_one_not_at_all() {
     assert_eq!(bytes(&counted, "managedTcp"), [12, 12]);
 }
 
-/// The second of the interfaces that are told.
+/// The second interface that receives the update.
 trait HttpNote {
     fn http_note(&self, update: &Update);
 }
@@ -104,20 +104,20 @@ impl HttpNote for Server {
 }
 
 #[test]
-fn bytes_add_up_whoever_stays_and_goes() {
+fn bytes_of_open_and_closed_sockets_add_up() {
     let server = server();
     note(&server, &update(1, vec![player(2, (100, 10)), player(3, (1, 1))]));
     note(&server, &update(2, vec![player(2, (150, 10)), player(3, (2, 2))]));
     // Number 2 had three more bytes when it was last seen.
-    let gone = vec![(3, player(2, (153, 10)))];
-    let last = with_closed(update(3, vec![player(3, (2, 3))]), gone);
+    let closed = vec![(3, player(2, (153, 10)))];
+    let last = with_closed(update(3, vec![player(3, (2, 3))]), closed);
     let counted = counters(&server, &last);
     assert_eq!(counts(&counted, "managedTcp"), [1, 2, 2]);
     assert_eq!(bytes(&counted, "managedTcp"), [155, 13]);
 }
 
 #[test]
-fn missed_beats_lose_nothing_that_the_next_one_tells() {
+fn missed_updates_lose_nothing_the_next_one_has() {
     let server = server();
     note(&server, &update(1, vec![player(2, (1, 0))]));
     let update = with_closed(
@@ -130,7 +130,7 @@ fn missed_beats_lose_nothing_that_the_next_one_tells() {
             ],
         ),
         vec![
-            // Closed before the first beat: counted by nobody.
+            // Closed before the first update: not counted.
             (1, player(1, (9000, 0))),
             (3, player(2, (4, 0))),
             // Came and went in between; the second ended as a ghost of which nothing is known.
@@ -143,10 +143,10 @@ fn missed_beats_lose_nothing_that_the_next_one_tells() {
     let counted = counters(&server, &update);
     assert_eq!(counts(&counted, "managedTcp"), [1, 1, 5]);
     assert_eq!(bytes(&counted, "managedTcp"), [4 + 200 + 30, 0]);
-    // What was over is not counted again when it is gone.
-    let gone = socket(5, Protocol::Tcp, State::TimeWait, "192.0.2.1:1935", Some("192.0.2.2:2"));
+    // A socket in TIME-WAIT is not counted again when it closes.
+    let closed = socket(5, Protocol::Tcp, State::TimeWait, "192.0.2.1:1935", Some("192.0.2.2:2"));
     let counted =
-        counters(&server, &with_closed(crate::sample::update(10, vec![]), vec![(10, gone)]));
+        counters(&server, &with_closed(crate::sample::update(10, vec![]), vec![(10, closed)]));
     assert_eq!(counts(&counted, "managedTcp"), [0, 1, 5]);
 }
 
@@ -161,19 +161,19 @@ fn a_connector_that_connects_is_a_new_carrier() {
 }
 
 #[test]
-fn a_holder_that_is_lost_sight_of_makes_no_new_connection() {
+fn a_socket_whose_owner_becomes_unknown_is_not_counted_again() {
     let server = server();
     let web = |bytes| stream(2, "192.0.2.1:8081", "198.51.100.7:1", (bytes, 0));
-    note(&server, &update(1, vec![held_by(web(100), "rms")]));
+    note(&server, &update(1, vec![owned_by(web(100), "rms")]));
     let unseen = counters(&server, &update(2, vec![web(150)]));
     assert_eq!(counts(&unseen, "managedTcp"), [0, 1, 1]);
-    let again = counters(&server, &update(3, vec![held_by(web(170), "rms")]));
+    let again = counters(&server, &update(3, vec![owned_by(web(170), "rms")]));
     assert_eq!(counts(&again, "managedTcp"), [1, 1, 1]);
     assert_eq!(bytes(&again, "managedTcp"), [170, 0]);
 }
 
 #[test]
-fn another_instance_starts_its_serials_anew() {
+fn serial_numbers_of_another_instance_are_of_other_sockets() {
     let server = server();
     note(&server, &update(50, vec![player(2, (10, 0)), player(3, (10, 0))]));
     let mut other = update(1, vec![player(2, (10, 0))]);
@@ -184,22 +184,22 @@ fn another_instance_starts_its_serials_anew() {
 }
 
 #[test]
-fn marks_are_reset_to_what_there_is() {
+fn counters_are_reset_to_the_current_counts() {
     let server = server();
     note(&server, &update(1, vec![listener(), player(2, (10, 0)), player(3, (10, 0))]));
     let now = update(2, vec![listener(), player(3, (10, 0))]);
     let cache = ResponseCache::new(Arc::new(now.clone()));
-    let told = |line| told(&server.json_cli(), line, &cache).0;
+    let answer = |line| reply(&server.json_cli(), line, &cache).0;
     assert_eq!(counts(&counters(&server, &now), "grandTotal"), [2, 3, 3]);
     let cleared = |what| {
         format!(
             "{{\"data\":null,\"description\":\"{what} counters are cleared\",\"status\":\"SUCCESS\"}}\r\n\r\n"
         )
     };
-    assert_eq!(told("resetMaxFdCounters"), cleared("Max"));
+    assert_eq!(answer("resetMaxFdCounters"), cleared("Max"));
     assert_eq!(counts(&counters(&server, &now), "grandTotal"), [2, 2, 3]);
     assert_eq!(counts(&counters(&server, &now), "managedTcp"), [1, 1, 2]);
-    assert_eq!(told("resetTotalFdCounters"), cleared("Total"));
+    assert_eq!(answer("resetTotalFdCounters"), cleared("Total"));
     assert_eq!(counts(&counters(&server, &now), "grandTotal"), [2, 2, 2]);
     assert_eq!(counts(&counters(&server, &now), "managedTcpAcceptors"), [1, 1, 1]);
     // Bytes are not a mark.

@@ -4,7 +4,7 @@ use conns_core::model::{Known, Source};
 use conns_dialects::ems::{DEFAULT_STREAMS, LONGEST_LINE, Server};
 use conns_dialects::{HttpDialect, LineDialect, LineOutcome};
 
-use crate::sample::{asked, cache, json, options, server, stream, text, told};
+use crate::sample::{asked, cache, json, options, reply, server, stream, text};
 
 #[test]
 fn lines_end_at_cr_and_at_lf_and_empty_ones_ask_nothing() {
@@ -33,18 +33,18 @@ fn the_length_counts_the_answer_and_its_trailer() {
 #[test]
 fn quit_says_goodbye_and_closes() {
     let cache = cache(vec![]);
-    let (answer, close) = told(&server().json_cli(), "quit", &cache);
+    let (answer, close) = reply(&server().json_cli(), "quit", &cache);
     assert_eq!(answer, "{\"data\":null,\"description\":\"Bye!\",\"status\":\"SUCCESS\"}\r\n\r\n");
     assert!(close);
-    let (answer, close) = told(&server().ascii_cli(), "QUIT commandId=3", &cache);
+    let (answer, close) = reply(&server().ascii_cli(), "QUIT commandId=3", &cache);
     assert_eq!(answer, "Command entered successfully!\n\rBye!\n\r\n\r\n\r\n");
     assert!(close);
-    assert!(!told(&server().json_cli(), "listConnections", &cache).1);
-    assert!(!told(&server().ascii_cli(), "nonsense", &cache).1);
+    assert!(!reply(&server().json_cli(), "listConnections", &cache).1);
+    assert!(!reply(&server().ascii_cli(), "nonsense", &cache).1);
 }
 
 #[test]
-fn people_are_told_in_lines() {
+fn the_ascii_interface_answers_in_lines() {
     let mut publisher = stream(46, "127.0.0.1:1935", "127.0.0.1:37442", (2_755_898, 37_079));
     publisher.stats.age_us = Known::Value(78_918_451, Source::Derived);
     let expected = "Command entered successfully!\n\r\
@@ -157,12 +157,12 @@ fn the_three_interfaces_are_of_one_server_and_outlive_its_handle() {
     ascii.on_update(&later);
     let later = conns_dialects::ResponseCache::new(later);
     let max = "\"max\":2,\"outBytes\":0,\"outSpeed\":0.0000,\"total\":2}";
-    assert!(told(&*json, "getExtendedConnectionCounters", &later).0.contains(max));
-    told(&*ascii, "resetMaxFdCounters", &later);
+    assert!(reply(&*json, "getExtendedConnectionCounters", &later).0.contains(max));
+    reply(&*ascii, "resetMaxFdCounters", &later);
     let reset = max.replace("\"max\":2", "\"max\":0");
-    assert!(told(&*json, "getExtendedConnectionCounters", &later).0.contains(&reset));
+    assert!(reply(&*json, "getExtendedConnectionCounters", &later).0.contains(&reset));
     let request = http::Request::post("/x/resetTotalFdCounters").body(bytes::Bytes::new());
     http.answer(&request.expect("a request"), &later);
     let reset = reset.replace("\"total\":2", "\"total\":0");
-    assert!(told(&*json, "getExtendedConnectionCounters", &later).0.contains(&reset));
+    assert!(reply(&*json, "getExtendedConnectionCounters", &later).0.contains(&reset));
 }

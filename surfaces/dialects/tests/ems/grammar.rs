@@ -86,7 +86,7 @@ fn escaped(given: &str) -> String {
 proptest! {
     /// What is escaped comes back as it was; only tabs at an end are white space.
     #[test]
-    fn what_is_escaped_is_what_is_meant(
+    fn escaped_letters_are_read_literally(
         command in "[a-z]{1,9}",
         given in prop::collection::vec(("[^\t\u{b}\u{c}]{1,9}", "[^\t\u{b}\u{c}]{0,9}"), 0..5),
     ) {

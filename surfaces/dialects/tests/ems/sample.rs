@@ -1,4 +1,4 @@
-//! Sockets of a media server, and the beats that tell of them.
+//! Sockets of a media server, and updates with them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -77,14 +77,14 @@ pub(crate) fn socket(
     made
 }
 
-/// An established TCP connection that has received and sent so many bytes.
+/// An established TCP connection with these bytes received and sent.
 pub(crate) fn stream(serial: u64, near: &str, far: &str, bytes: (u64, u64)) -> Connection {
     let mut made = socket(serial, Protocol::Tcp, State::Established, near, Some(far));
     made.socket.tcp = tcp_info(bytes);
     made
 }
 
-/// `tcp_info` that tells bytes received and sent.
+/// `tcp_info` with bytes received and sent.
 pub(crate) fn tcp_info((received, sent): (u64, u64)) -> Known<TcpInfo> {
     let mut bytes = [0_u8; 232];
     for (at, value) in [(128, received), (200, sent)] {
@@ -98,7 +98,7 @@ pub(crate) fn with_rates(mut connection: Connection, received: f64, sent: f64) -
     connection
 }
 
-pub(crate) fn held_by(mut connection: Connection, process: &str) -> Connection {
+pub(crate) fn owned_by(mut connection: Connection, process: &str) -> Connection {
     let process = Arc::new(Process {
         pid: 100,
         name: process.into(),
@@ -116,7 +116,7 @@ pub(crate) fn held_by(mut connection: Connection, process: &str) -> Connection {
     connection
 }
 
-/// The beat of this number with these connections.
+/// The update of this number with these connections.
 pub(crate) fn update(sequence: u64, connections: Vec<Connection>) -> Update {
     Update {
         instance: 1,
@@ -163,7 +163,7 @@ pub(crate) fn server() -> Server {
 }
 
 /// What a line is answered, as text, and whether the connection is closed.
-pub(crate) fn told(
+pub(crate) fn reply(
     dialect: &impl LineDialect,
     line: &str,
     cache: &ResponseCache,
@@ -174,12 +174,12 @@ pub(crate) fn told(
 
 /// What the JSON interface answers a fresh server's caller.
 pub(crate) fn json(line: &str, cache: &ResponseCache) -> String {
-    told(&server().json_cli(), line, cache).0
+    reply(&server().json_cli(), line, cache).0
 }
 
 /// What the interface for people answers.
 pub(crate) fn text(line: &str, cache: &ResponseCache) -> String {
-    told(&server().ascii_cli(), line, cache).0
+    reply(&server().ascii_cli(), line, cache).0
 }
 
 /// What a request is answered; `None` if the connection is closed without a word.

@@ -35,7 +35,7 @@ const ANSWERED: &[(&str, &str)] = &[
     (r#"{"jsonrpc":"2.0","method":"getConnections"}"#, ""),
     (r#"{"jsonrpc":"2.0","method":"nothing like it"}"#, ""),
     (r#"{"jsonrpc":"2.0","method":"getConnections","params":[1,2,3]}"#, ""),
-    // Members nobody knows are passed over, a null of params is none.
+    // Unknown members are ignored, a null of params counts as absent.
     (
         r#"{"jsonrpc":"2.0","method":"getConnections","params":null,"id":1,"auth":{"a":[]}}"#,
         r#"{"jsonrpc":"2.0","result":[],"id":1}"#,
@@ -74,7 +74,7 @@ const ANSWERED: &[(&str, &str)] = &[
         r#"[{"jsonrpc":"2.0","method":"getConnections","id":2},{"jsonrpc":"2.0","method":"x"},{"jsonrpc":"2.0","method":"send.getConnections","id":"1"}]"#,
         r#"[{"jsonrpc":"2.0","result":[],"id":2},{"jsonrpc":"2.0","result":[],"id":"1"}]"#,
     ),
-    // No request: the id is told if there is one.
+    // No request: the error has the id if there is one.
     (
         r#"{"method":"getConnections","id":5}"#,
         r#"{"jsonrpc":"2.0","error":{"code":-32600,"message":"Invalid Request","data":"`jsonrpc` must be \"2.0\""},"id":5}"#,
@@ -112,7 +112,7 @@ const ANSWERED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn requests_are_answered_as_the_specification_says() {
+fn requests_are_answered_as_specified() {
     let server = sample::server(&[]);
     for (sent, expected) in ANSWERED {
         let answer = sample::line(&server, sent);
@@ -176,7 +176,7 @@ fn a_batch_has_its_bound() {
 }
 
 #[test]
-fn what_is_too_long_is_said_so() {
+fn a_message_that_is_too_long_is_refused() {
     let server = sample::server(&[]);
     assert_eq!(
         (server.service.lines().longest_line(), server.service.http().longest_body()),

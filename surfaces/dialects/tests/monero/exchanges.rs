@@ -115,7 +115,7 @@ fn every_recorded_exchange_is_answered_alike() {
 }
 
 #[test]
-fn the_date_of_the_last_change_is_that_of_the_look() {
+fn last_modified_is_the_time_of_the_sample() {
     let node = Node::new(options());
     let response = ask(&node, &crate::sample::post("{}"), &cache(&[])).expect("an answer");
     assert_eq!(response.headers()["last-modified"], "Thu, 20 Aug 2026 12:00:00 GMT");

@@ -1,4 +1,4 @@
-//! Bytes nobody should send: answered within bounds, and never with a panic.
+//! Hostile bytes: answered within bounds and without a panic.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ fn nesting_and_repetition_stay_within_bounds() {
     }
 }
 
-/// The words requests are made of, so that made-up ones go deep.
+/// Fragments of requests, so that generated ones reach deep.
 fn fragments() -> impl Strategy<Value = Vec<u8>> {
     let words = [
         "{",

@@ -7,7 +7,7 @@ use conns_dialects::monero::{Login, Node, Options};
 use http::Request;
 use md5::{Digest, Md5};
 
-use crate::sample::{CALL, NOW, ask, cache, options, shelf_at};
+use crate::sample::{CALL, NOW, ask, cache, cache_at, options};
 
 fn md5(text: &str) -> String {
     Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -102,7 +102,7 @@ fn nonce(node: &Node, cache: &ResponseCache) -> String {
 }
 
 #[test]
-fn who_knows_the_password_is_let_in_by_any_algorithm_offered() {
+fn the_right_password_is_accepted_with_every_algorithm() {
     let (node, cache) = (node(), cache(&[]));
     for algorithm in ["MD5", "MD5-sess", "md5-SESS", ""] {
         for qop in ["auth", ""] {
@@ -123,7 +123,7 @@ fn the_path_may_have_a_prefix_but_must_be_that_of_the_request() {
 }
 
 #[test]
-fn who_does_not_is_not() {
+fn a_wrong_password_is_refused() {
     let (node, cache) = (node(), cache(&[]));
     let right = Attempt::new(&nonce(&node, &cache));
     let wrong = [
@@ -165,7 +165,7 @@ fn a_nonce_grows_stale_and_one_not_made_here_is_none() {
     let attempt = Attempt::new(&nonce(&node, &cache));
     let after = |s: u64| {
         let monotonic_us = NOW.monotonic_us + s * 1_000_000;
-        shelf_at(&[], Moment { monotonic_us, ..NOW })
+        cache_at(&[], Moment { monotonic_us, ..NOW })
     };
     assert_eq!(attempt.refused(&node, &after(301)), Some(true));
     assert_eq!(attempt.refused(&node, &after(300)), None);

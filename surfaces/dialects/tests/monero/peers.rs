@@ -1,5 +1,5 @@
 //! Which connections are listed by default, and answers of real nodes made from what the kernel
-//! told at the same time.
+//! reported at the same time.
 
 use conns_core::model::Direction::{Inbound, Outbound};
 use conns_core::model::{Direction, State};
@@ -49,7 +49,7 @@ fn a_node_filter_only_narrows() {
     assert_eq!(listed(Options { node, ..default_options() }, &peers), 1);
 }
 
-/// What ss told of a peer of a recorded node, and the times the node told, which the kernel does
+/// What `ss` reported of a peer of a recorded node, and the times the node reported, which the kernel does
 /// not know.
 fn peer(kernel: &Value, row: &Value) -> Peer {
     let number = |key: &str| kernel[key].as_u64().expect("a number");
@@ -77,7 +77,7 @@ fn peer(kernel: &Value, row: &Value) -> Peer {
     }
 }
 
-/// The keys that only the wire tells, and what is sent instead.
+/// The keys that need decoded payload, and their constants.
 fn without_the_wire(line: &str) -> String {
     let Some((key, value)) = line.split_once(": ") else { return line.to_owned() };
     let instead = match key.trim() {
@@ -91,7 +91,7 @@ fn without_the_wire(line: &str) -> String {
 }
 
 #[test]
-fn answers_of_real_nodes_come_out_of_what_the_kernel_told_then() {
+fn answers_equal_those_of_real_nodes_for_the_recorded_sockets() {
     let mut rows = 0;
     for line in CONNECTIONS.lines() {
         let record: Value = serde_json::from_str(line).expect("a line of JSON");

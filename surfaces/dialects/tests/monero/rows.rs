@@ -4,11 +4,11 @@ use conns_core::model::{Direction, Moment, Protocol, State};
 use conns_dialects::monero::{Era, Node, Options};
 use serde_json::Value;
 
-use crate::sample::{CALL, NOW, Peer, ask, body, cache, options, post, shelf_at};
+use crate::sample::{CALL, NOW, Peer, ask, body, cache, cache_at, options, post};
 
 const PAGE: &str = include_str!("../fixtures/monero/get_connections.md");
 
-/// The peer of the page's example, as the kernel would have told of it. Eight seconds before, all
+/// The peer of the page's example, as the kernel would have reported it. Eight seconds before, all
 /// of its bytes went: sent and not counted as idle since.
 fn peer_of_the_page() -> Peer {
     Peer {
@@ -37,7 +37,7 @@ fn row(peer: &Peer) -> Value {
     answer["result"]["connections"][0].clone()
 }
 
-/// But for what only the wire tells, and the id, which is the node's own invention.
+/// Except the keys that need decoded payload, and the id, which is random.
 #[test]
 fn the_example_of_the_page_comes_out_byte_by_byte() {
     let era = Options { era: Era::V0_11, ..options() };
@@ -139,7 +139,7 @@ fn no_peers_are_no_key_and_two_share_a_line() {
 }
 
 #[test]
-fn addresses_are_told_as_the_node_tells_them() {
+fn addresses_are_written_as_the_node_writes_them() {
     // Remote end, address, host, type, localhost, local_ip.
     let cases = [
         ("127.8.9.1:5", "127.8.9.1:5", "127.8.9.1", 1, true, false),
@@ -179,18 +179,18 @@ fn bytes_are_those_the_process_has_read_and_written() {
         direction: Some(Direction::Outbound),
         ..Peer::default()
     };
-    let told = row(&waiting);
-    assert_eq!((&told["send_count"], &told["recv_count"]), (&870.into(), &30.into()));
-    assert_eq!((&told["incoming"], &told["state"]), (&false.into(), &"normal".into()));
+    let written = row(&waiting);
+    assert_eq!((&written["send_count"], &written["recv_count"]), (&870.into(), &30.into()));
+    assert_eq!((&written["incoming"], &written["state"]), (&false.into(), &"normal".into()));
     // Linux 4.18 does not count what it sends: 192 bytes of the structure.
     let old = Peer { tcp_info_bytes: 192, ..waiting };
     assert_eq!(row(&old)["send_count"], 870);
     let accepted = Peer { direction: Some(Direction::Inbound), ..old };
     assert_eq!(row(&accepted)["send_count"], 871);
-    // A kernel that tells nothing at all, and more waiting than was counted.
+    // A kernel that reports nothing, and more queued than counted.
     let blind = Peer { tcp_info_bytes: 0, receive_queue: 5, ..Peer::default() };
-    let told = row(&blind);
-    assert_eq!((&told["send_count"], &told["recv_count"]), (&0.into(), &0.into()));
+    let written = row(&blind);
+    assert_eq!((&written["send_count"], &written["recv_count"]), (&0.into(), &0.into()));
 }
 
 #[test]
@@ -225,26 +225,26 @@ fn times_are_whole_seconds_and_averages_are_divided_twice() {
         slot_rates: (2047.9, 1024.0),
         ..Peer::default()
     };
-    let told = row(&peer);
-    let number = |key: &str| told[key].as_u64().expect("a number");
+    let written = row(&peer);
+    let number = |key: &str| written[key].as_u64().expect("a number");
     assert_eq!(number("live_time"), 10);
     assert_eq!((number("send_idle_time"), number("recv_idle_time")), (1, 2));
     assert_eq!((number("avg_upload"), number("avg_download")), (3, 0));
     assert_eq!((number("current_upload"), number("current_download")), (1, 1));
-    // Nothing has gone yet: idle as long as it lives.
+    // Nothing was sent yet: idle for its whole lifetime.
     let mute = Peer { age_us: 7_500_000, last_sent_ms: 7_500, ..Peer::default() };
-    let told = row(&mute);
-    assert_eq!((&told["send_idle_time"], &told["recv_idle_time"]), (&7.into(), &7.into()));
+    let written = row(&mute);
+    assert_eq!((&written["send_idle_time"], &written["recv_idle_time"]), (&7.into(), &7.into()));
     // In its first second it has no average.
     let young = Peer { age_us: 999_999, bytes_sent: 1 << 20, ..Peer::default() };
     assert_eq!(row(&young)["avg_upload"], 0);
     // First seen just now, but its last byte is a minute old.
     let old = Peer { bytes_sent: 61 * 1024, last_sent_ms: 61_000, ..Peer::default() };
-    let told = row(&old);
-    assert_eq!((&told["live_time"], &told["avg_upload"]), (&61.into(), &1.into()));
+    let written = row(&old);
+    assert_eq!((&written["live_time"], &written["avg_upload"]), (&61.into(), &1.into()));
     for rate in [f64::NAN, -1.0, f64::INFINITY] {
-        let told = row(&Peer { slot_rates: (rate, rate), ..Peer::default() });
-        assert!(told["current_upload"].is_u64(), "{rate}");
+        let written = row(&Peer { slot_rates: (rate, rate), ..Peer::default() });
+        assert!(written["current_upload"].is_u64(), "{rate}");
     }
 }
 
@@ -269,7 +269,7 @@ fn only_established_tcp_is_listed_and_an_unknown_direction_is_not_incoming() {
 #[test]
 fn an_id_is_the_connections_own_and_stays() {
     let id = |options: Options, peer: &Peer, at: Moment| {
-        let cache = shelf_at(std::slice::from_ref(peer), at);
+        let cache = cache_at(std::slice::from_ref(peer), at);
         let answer: Value = serde_json::from_str(&body(options, &cache)).expect("JSON");
         answer["result"]["connections"][0]["connection_id"].as_str().expect("an id").to_owned()
     };
@@ -285,9 +285,9 @@ fn an_id_is_the_connections_own_and_stays() {
     assert_ne!(id(Options { secret: [0; 16], ..options() }, &peer, NOW), first);
 }
 
-/// Two kinds of answers from one shelf do not take each other's list.
+/// Nodes with different options do not share a list of one cache.
 #[test]
-fn a_shelf_keeps_eras_and_filters_apart() {
+fn a_response_cache_separates_eras_and_filters() {
     let cache = cache(&[Peer::default()]);
     let nodes = [
         options(),

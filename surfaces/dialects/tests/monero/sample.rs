@@ -21,7 +21,7 @@ pub(crate) const NOW: Moment =
 
 pub(crate) const CALL: &str = r#"{"jsonrpc":"2.0","id":"0","method":"get_connections"}"#;
 
-/// What the kernel tells of a connection, and what came of looking more than once.
+/// A connection as the kernel reports it, with the rates of several samples.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) protocol: Protocol,
@@ -43,7 +43,7 @@ pub(crate) struct Peer {
     pub(crate) last_received_ms: u32,
     /// Out, in.
     pub(crate) slot_rates: (f64, f64),
-    /// How much of `tcp_info` the kernel tells.
+    /// How much of `tcp_info` the kernel fills.
     pub(crate) tcp_info_bytes: usize,
 }
 
@@ -174,10 +174,10 @@ fn owner(name: &str) -> Owner {
 
 /// These peers, at [`NOW`].
 pub(crate) fn cache(peers: &[Peer]) -> ResponseCache {
-    shelf_at(peers, NOW)
+    cache_at(peers, NOW)
 }
 
-pub(crate) fn shelf_at(peers: &[Peer], at: Moment) -> ResponseCache {
+pub(crate) fn cache_at(peers: &[Peer], at: Moment) -> ResponseCache {
     let connections = peers.iter().map(Peer::connection).collect();
     let snapshot =
         Snapshot { sequence: 1, at, connections, losses: Vec::new(), ..Snapshot::default() };

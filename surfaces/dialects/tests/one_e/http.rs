@@ -68,7 +68,7 @@ fn a_call_may_stand_in_the_query() {
         let response = get(&format!("/?{query}"));
         assert_eq!((response.status(), text(&response)), (StatusCode::OK, expected.clone()));
     }
-    for (query, told) in [
+    for (query, expected) in [
         ("", "expected a module and a method, found the end"),
         ("?", "expected a module and a method, found the end"),
         ("?method=Network.GetConnections", "expected a module and a method, found the end"),
@@ -80,7 +80,7 @@ fn a_call_may_stand_in_the_query() {
         let response = get(&format!("/{query}"));
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{query}");
         let refusal: Value = serde_json::from_str(&text(&response)).expect("JSON");
-        assert_eq!(refusal["error"], told, "{query}");
+        assert_eq!(refusal["error"], expected, "{query}");
     }
 }
 
@@ -227,7 +227,7 @@ fn other_verbs_and_paths_are_refused() {
 }
 
 #[test]
-fn a_table_is_written_once_a_beat() {
+fn a_table_is_written_once_per_update() {
     let cache = cache();
     let place = || {
         let request = Request::post("/").body(Bytes::from_static(b"Network.GetConnections"));

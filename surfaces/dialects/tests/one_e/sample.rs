@@ -88,7 +88,7 @@ pub(crate) fn owner(pid: u32, name: &str, descriptor: u32) -> Owner {
 }
 
 /// `tcp_info` with these measures: round trip, data segments sent, retransmitted, reported as
-/// duplicates. `length` is how much of the structure the kernel tells.
+/// duplicates. `length` is how much of the structure the kernel fills.
 pub(crate) fn tcp_info(
     rtt_us: u32,
     sent: u32,
@@ -114,7 +114,7 @@ pub(crate) fn machine() -> Snapshot {
     web.socket.tcp = tcp_info(80_400, 1000, 20, 0, 232);
     web.owners = known([owner(100, "nginx", 9)].into());
 
-    // An IPv6 socket that speaks IPv4; a round trip of half a millisecond, nothing lost.
+    // An IPv6 socket with an IPv4 peer; a round trip of half a millisecond, nothing lost.
     let mut mapped = established("[::ffff:10.0.0.5]:22", "[::ffff:10.1.2.3]:40000");
     mapped.socket.tcp = tcp_info(500, 10, 0, 0, 232);
     mapped.owners = known([owner(200, "sshd-session", 4)].into());
@@ -124,14 +124,14 @@ pub(crate) fn machine() -> Snapshot {
     fresh.socket.tcp = tcp_info(0, 0, 0, 0, 232);
     fresh.owners = known([owner(300, "Web Content", 50)].into());
 
-    // Two of three retransmissions were needless: one of 200 is lost, 0.5 %. Held by two
+    // Two of three retransmissions were needless: one of 200 is lost, 0.5 %. Owned by two
     // processes, one of them by two descriptors.
     let mut shared = established("[2001:db8::1]:8080", "[2001:db8::2]:41000");
     shared.socket.tcp = tcp_info(12_600, 200, 3, 2, 232);
-    let held = [owner(98, "master", 7), owner(98, "master", 8), owner(99, "worker", 7)];
-    shared.owners = known(held.into());
+    let owners = [owner(98, "master", 7), owner(98, "master", 8), owner(99, "worker", 7)];
+    shared.owners = known(owners.into());
 
-    // Linux 3.10 tells 104 bytes: the round trip, but not how many segments were sent.
+    // Linux 3.10 fills 104 bytes: the round trip, but not how many segments were sent.
     let mut old_kernel = established("127.0.0.1:6379", "127.0.0.1:40002");
     old_kernel.socket.tcp = tcp_info(42, 0, 1, 0, 104);
     old_kernel.owners = Known::Unknown(Unknown::NotPrivileged);
