@@ -79,8 +79,8 @@ struct EventState {
     pending: PendingConnections,
     /// The final events of closed connections that are not removed yet.
     final_events: HashMap<SocketId, Arc<Event>, RandomState>,
-    /// Connections that closed since the last sample.
-    closed: Vec<SocketId>,
+    /// Connections that closed since the last sample began, and when.
+    closed: Vec<(SocketId, Moment)>,
     /// Connections whose socket was reused for another connection since the last sample.
     replaced: Vec<Removed>,
     /// Final events that the bound refused since that was last reported.
@@ -240,15 +240,15 @@ impl Tracker {
                 refused += 1;
             }
         }
-        self.remove_absent(sampled);
+        self.remove_absent(sampled, context.at);
         let cause = LossCause::HistoryFull { bound: MAX_HISTORIES as u64 };
         losses.extend(Loss::counted(Source::Derived, cause, refused));
         connections
     }
 
     /// Removes what is kept of connections that the sample did not have. `sampled` is how many of the
-    /// histories it had.
-    fn remove_absent(&mut self, sampled: usize) {
+    /// histories it had; it began at `at`.
+    fn remove_absent(&mut self, sampled: usize, at: Moment) {
         self.removed.clear();
         self.removed.append(&mut self.events.replaced);
         // Most samples have all of them, and need not search.
@@ -266,7 +266,11 @@ impl Tracker {
                 is_sampled
             });
         }
-        for id in std::mem::take(&mut self.events.closed) {
+        // The next sample may show in TIME-WAIT what closed after this one began.
+        let is_earlier =
+            |(_, closed): &mut (SocketId, Moment)| closed.monotonic_us <= at.monotonic_us;
+        let closed: Vec<_> = self.events.closed.extract_if(.., is_earlier).collect();
+        for (id, _) in closed {
             self.remove_closed(id);
         }
         self.events.pending.remove_absent(self.sequence);
@@ -300,7 +304,7 @@ impl Tracker {
     /// Removes what is kept of closed connections, for a caller that takes no samples. Otherwise the
     /// next sample does it, which may still show them in TIME-WAIT.
     pub fn forget_closed(&mut self) {
-        for id in std::mem::take(&mut self.events.closed) {
+        for (id, _) in std::mem::take(&mut self.events.closed) {
             if self.histories.get(&id).is_some_and(History::is_closed) {
                 self.histories.remove(&id);
             }
@@ -351,7 +355,7 @@ impl Tracker {
         let application = self.applications.get(ConnectionId::of_socket(id));
         let event = Arc::new(event(lifecycle_event, serial, past, application));
         if is_kept && matches!(kind, EventKind::Closed | EventKind::Failed) {
-            self.events.closed.push(id);
+            self.events.closed.push((id, event.at));
             if self.events.final_events.len() < MAX_FINAL_EVENTS {
                 self.events.final_events.insert(id, Arc::clone(&event));
             } else {

@@ -210,6 +210,30 @@ fn events_are_published_while_a_sample_lasts() {
 }
 
 #[test]
+fn a_connection_that_opens_and_closes_while_a_sample_lasts_is_known_to_the_next() {
+    let fixture = Fixture::new();
+    let running = fixture.start(fixture.engine(), MIN_INTERVAL);
+    let (clock, ring) = (Arc::clone(&fixture.clock), fixture.ring.clone());
+    let mut is_first = true;
+    fixture.table.set(|table| {
+        table.during = Some(Box::new(move || {
+            if std::mem::take(&mut is_first) {
+                ring.fill(|ring| ring.lifecycle_events.extend([opened(1), closed(1)]));
+                clock.run(DRAIN, ms(20));
+            }
+        }));
+    });
+    running.run(MIN_INTERVAL);
+    assert_eq!(running.log().last_serial(), 2);
+    assert!(running.update().snapshot.connections.is_empty());
+    fixture.show(vec![unowned(1, State::TimeWait)]);
+    running.run(MIN_INTERVAL);
+    let connection = running.update().snapshot.connections[0].clone();
+    assert_eq!(connection.closed.get().unwrap().duration_us.get(), Some(5));
+    assert_eq!(connection.stats.serial, 1);
+}
+
+#[test]
 fn every_event_is_published_once_and_in_order() {
     let fixture = Fixture::new();
     let running = fixture.start(fixture.engine(), MIN_INTERVAL);
