@@ -122,7 +122,7 @@ mod kernel {
         let opened = conns_ebpf::open(features(purpose, purpose != Purpose::Agent));
         if opened.tables.is_some() {
             let mut sources = joined(open()?, opened);
-            sources.has_fallback = false;
+            sources.falls_back = false;
             return Ok(sources);
         }
         let of_tables = opened.abilities.iter().find(|ability| is_of_tables(ability));

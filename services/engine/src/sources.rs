@@ -39,7 +39,7 @@ pub struct Sources {
     /// The abilities that were tried.
     pub abilities: Vec<Ability>,
     /// Whether `fallback` replaces `tables` when they fail.
-    pub(crate) has_fallback: bool,
+    pub(crate) falls_back: bool,
     /// The losses of the choice of sources and of their failures, for every snapshot.
     pub(crate) losses: Vec<Loss>,
     /// Why the tables in use are not the first choice, if they are not.
@@ -59,7 +59,7 @@ impl Sources {
             events: None,
             buffered: VecDeque::new(),
             abilities: Vec::new(),
-            has_fallback: true,
+            falls_back: true,
             losses: Vec::new(),
             second_choice: None,
         }
@@ -71,7 +71,7 @@ impl Sources {
         scope: &Scope,
         now: Moment,
     ) -> Result<Vec<Observation>, SourceError> {
-        let can_replace = self.has_fallback && self.fallback.is_some();
+        let can_replace = self.falls_back && self.fallback.is_some();
         let first = match (self.tables.observe(scope, now), can_replace) {
             (Ok(first), _) => first,
             (Err(error @ SourceError::NoSuchNamespace { .. }), _) => return Err(error),
