@@ -32,11 +32,7 @@ pub use application::{Application, Certainty, Layer, LayerOrigin, Record, Scalar
 pub use connection::{Connection, Direction};
 pub use event::{CloseReason, Closed, Closer, Event, EventKind, LifecycleEvent, Opened};
 pub use event_log::EventLog;
-<<<<<<< HEAD
 pub use field_spec::{FieldSpec, Kind, ListColumn, ListSpec, Part, Phase, Words};
-=======
-pub use field_spec::{FieldSpec, Kind, ListColumn, ListSpec, Phase, Words};
->>>>>>> fc671b7 (Connections that close while a sample lasts stay known to the next sample)
 pub use id::{CapturedEnd, ConnectionId, Flow, FlowKey};
 pub use known::{Known, Source, Unknown};
 pub use loss::{DroppedEvents, Fallback, Loss, LossCause, LossKind, PortableFault};
