@@ -61,6 +61,7 @@ bench: bench-packages
 	$(CARGO) build --release --locked -p conns -p conns-bench
 	target/release/conns-bench run
 	target/release/conns-bench agent
+	target/release/conns-bench blocking
 	target/release/conns-bench overhead
 	target/release/conns-bench short
 

@@ -4,11 +4,11 @@
 //! nginx takes turns with the agent, round by round, over the same loopback and under the same load generator.
 
 mod cost;
-mod dialect;
+pub(crate) mod dialect;
 mod load;
 mod nginx;
 mod report;
-mod served;
+pub(crate) mod served;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -114,7 +114,7 @@ fn count(mut bytes: &[u8], tally: &mut Tally) -> anyhow::Result<bool> {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         ensure!(
             (HEADER_BYTES..=bytes.len()).contains(&length),
-            "cannot walk the dump: a message claims {length} bytes where {} are left",
+            "cannot parse the dump: a message claims {length} bytes where {} are left",
             bytes.len()
         );
         match u16::from_ne_bytes([header[4], header[5]]) {

@@ -4,6 +4,7 @@
 //! Nothing here is shipped; every number comes from the kernel's own accounting of a finished process.
 
 mod agent;
+mod blocking;
 mod drain;
 mod fixture;
 mod inside;
@@ -34,6 +35,8 @@ enum Task {
     Run(run::Plan),
     /// Measure a running agent: its own cost, and its answers against nginx serving the same bytes.
     Agent(agent::Plan),
+    /// Measure how long /health takes while other clients request long lists.
+    Blocking(blocking::Plan),
     /// Measure which share of very many short connections each of several watchers sees.
     Short(short::Plan),
     /// Measure what the agent's programs in the kernel cost the monitored processes.
@@ -86,6 +89,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Run(plan) => run::run(&plan),
         Task::Agent(plan) => agent::run(&plan),
+        Task::Blocking(plan) => blocking::run(&plan),
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
         Task::Fixture(size) => fixture::run(&size),

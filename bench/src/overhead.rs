@@ -46,7 +46,7 @@ pub(crate) struct Plan {
 pub(crate) enum Work {
     /// Connect, accept and close, one after the other, in one thread.
     Connects,
-    /// One stream over loopback, as fast as it goes.
+    /// One stream over loopback, as fast as possible.
     Bulk,
 }
 

@@ -1,5 +1,5 @@
 //! The short form of `make soak`: a real agent with its default limits is attacked for some seconds, and everything
-//! it promises must hold. The long form is `conns-lab soak --for 8h`.
+//! it promises must be kept. The long form is `conns-lab soak --for 8h`.
 //!
 //! Without root it is listed as ignored, by name.
 

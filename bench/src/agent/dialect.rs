@@ -1,15 +1,16 @@
 //! The table of requests. Each lists all open sockets, where the dialect has such a list.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use conns_lab::agent::HttpAnswer;
 
 use super::served::PORT;
 
-/// For an answer of ten megabytes to come.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// For an answer of tens of megabytes.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One request over HTTP.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub(crate) struct Dialect {
     pub(crate) body: Option<&'static str>,
     /// What its answer has once for each connection it lists.
     row: Option<&'static str>,
-    /// Most rows; `None` is all.
-    most: Option<u32>,
+    /// The most rows; `None` is all.
+    max: Option<u32>,
 }
 
 /// All of them.
@@ -33,41 +34,67 @@ pub(crate) static DIALECTS: [Dialect; 5] = [
         path: "/monero/json_rpc",
         body: Some(r#"{"jsonrpc":"2.0","id":"0","method":"get_connections"}"#),
         row: Some("\"connection_id\""),
-        most: None,
+        max: None,
     },
     Dialect {
         name: "ems",
         path: "/ems/listConnections",
         body: None,
         row: Some("\"carrier\""),
-        most: None,
+        max: None,
     },
     Dialect {
         name: "1e",
         path: "/1e",
         body: Some("Network.GetConnections();"),
         row: Some("\"RemoteAddress\""),
-        most: None,
+        max: None,
     },
     Dialect {
         name: "jetstream",
         path: "/jetstream",
         body: Some(r#"{"jsonrpc":"2.0","method":"getConnections","id":1}"#),
         row: None,
-        most: None,
+        max: None,
     },
     Dialect {
         name: "native",
         path: "/api/v1/connections?limit=1000",
         body: None,
         row: Some("\"id\":\""),
-        most: Some(1000),
+        max: Some(1000),
+    },
+];
+
+/// Lists of all sockets, and the longest list of the native API.
+pub(crate) static LONG_LISTS: [Dialect; 4] = [
+    Dialect {
+        name: "native",
+        path: "/api/v1/connections?view=all&limit=10000",
+        body: None,
+        row: Some("\"id\":\""),
+        max: Some(10_000),
+    },
+    Dialect { name: "snapshot", path: "/api/v1/snapshot", body: None, row: None, max: None },
+    Dialect {
+        name: "monero",
+        path: "/monero/json_rpc",
+        body: Some(r#"{"jsonrpc":"2.0","id":"0","method":"get_connections"}"#),
+        row: Some("\"connection_id\""),
+        max: None,
+    },
+    Dialect {
+        name: "1e",
+        path: "/1e",
+        body: Some("Network.GetConnections();"),
+        row: Some("\"RemoteAddress\""),
+        max: None,
     },
 ];
 
 /// The agent's state.
 pub(crate) static HEALTH: Dialect =
-    Dialect { name: "health", path: "/health", body: None, row: None, most: None };
+    Dialect { name: "health", path: "/health", body: None, row: None, max: None };
 
 impl Dialect {
     /// The answer as it is now.
@@ -84,7 +111,8 @@ impl Dialect {
             .with_context(|| format!("cannot ask the agent in the dialect {}", self.name))
     }
 
-    fn ask(&self) -> anyhow::Result<Vec<u8>> {
+    /// Asks from the namespace of the calling thread.
+    pub(crate) fn ask(&self) -> anyhow::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)))?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let body = self.body.unwrap_or_default();
@@ -95,15 +123,15 @@ impl Dialect {
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let end =
-            answer.windows(4).position(|four| four == b"\r\n\r\n").context("no end of headers")?;
-        let body = answer.split_off(end + 4);
-        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
-        ensure!(head.starts_with("http/1.1 200 "), "it answered {head}");
-        let length = format!("content-length: {}\r\n", body.len());
-        ensure!(head.contains(&length), "{} bytes came with the head {head}", body.len());
+        let HttpAnswer { status, head, body } = HttpAnswer::read(&mut stream)?;
+        ensure!(status == 200, "it answered {head}");
+        let head = head.to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        ensure!(
+            length.is_none_or(|length| length.parse() == Ok(body.len())),
+            "{} bytes came with the head {head}",
+            body.len()
+        );
         Ok(body)
     }
 
@@ -111,7 +139,7 @@ impl Dialect {
     pub(crate) fn check(&self, body: &[u8], sockets: u32) -> anyhow::Result<()> {
         let Some(row) = self.row else { return Ok(()) };
         let rows = body.windows(row.len()).filter(|window| *window == row.as_bytes()).count();
-        let expected = self.most.unwrap_or(sockets).min(sockets) as usize;
+        let expected = self.max.unwrap_or(sockets).min(sockets) as usize;
         ensure!(
             rows >= expected,
             "the answer in the dialect {} lists {rows} connections where {expected} are open: {}",

@@ -96,7 +96,7 @@ impl Nginx {
         }
     }
 
-    /// Ends it; its folder goes with it.
+    /// Stops it and removes its folder.
     pub(crate) fn end(mut self) -> anyhow::Result<()> {
         if let Some(mut child) = self.child.take() {
             end(&child)?;

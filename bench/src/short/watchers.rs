@@ -46,7 +46,7 @@ pub(super) static WATCHERS: [Sampler; 8] = [
         arguments: &["events", "-o", "jsonl", "--columns", "{fields}"],
         reports_in_file: false,
         parse: conns,
-        reports: "both ends, owner, exact bytes, beginning and end",
+        reports: "both ends, owner, exact bytes, open and close",
     },
     Sampler {
         label: "ss -tn, again and again",

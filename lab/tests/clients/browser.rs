@@ -131,7 +131,7 @@ pub(crate) fn rebound_name() -> Result<()> {
 /// How many requests the agent refused for this reason.
 fn refusals(agent: &Agent, namespace: &Namespace, why: &str) -> Result<u64> {
     let health = agent.health(Some(namespace))?;
-    // What never happened is not reported.
+    // Refusals that did not occur have no entry.
     match find(&health, why) {
         None => Ok(0),
         Some(count) => count.as_u64().with_context(|| format!("{why} is {count}")),

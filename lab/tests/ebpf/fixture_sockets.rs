@@ -1,7 +1,7 @@
 //! Sockets of every kind and state, which do not change while they are compared.
 //!
 //! Three pairs of namespaces: one whose path carries, one whose answers are swallowed, so that handshakes stay half
-//! open, and one that goes black once its connections stand, so that ends stay half done. And one with loopback alone.
+//! open, and one that goes black once its connections are open, so that they stay half closed. And one with loopback alone.
 
 use std::io::{IoSlice, Write};
 use std::mem::MaybeUninit;

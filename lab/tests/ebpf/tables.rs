@@ -243,7 +243,7 @@ pub(crate) fn of_an_agent() -> Result<()> {
 /// Whether an agent knows this field otherwise than one reading by netlink.
 fn is_known_otherwise(field: &str, what: &Difference) -> bool {
     let is_null = |value: &Option<Value>| value.as_ref().is_none_or(Value::is_null);
-    // The agent was reported what a single sample cannot know.
+    // Events report to the agent what a single sample cannot know.
     let is_more = is_null(&what.before) && is_null(&what.after) && OF_EVENTS.contains(&field);
     // Netlink, which lists MPTCP, reports the mark to CAP_NET_ADMIN, which an agent gives up.
     let is_kept_back = field == "mark" && is_null(&what.tested) && what.socket.starts_with("mptcp");

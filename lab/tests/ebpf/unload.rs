@@ -87,7 +87,7 @@ fn connect(namespace: &Namespace) -> Result<(SocketAddr, SocketAddr)> {
     })?
 }
 
-/// Whether an agent reports this connection of the namespace `of`: both ends, from beginning to end, each event once. Other
+/// Whether an agent reports this connection of the namespace `of`: both ends, from open to close, each event once. Other
 /// tests may have connections with the same ends in their own namespaces.
 fn reports(
     agent: &Agent,
