@@ -63,7 +63,7 @@ impl CachedOwners {
         now: Moment,
     ) -> Option<Observation> {
         if sources.descriptors.is_some() {
-            match self.from_descriptors(sources, observations, now) {
+            match self.scan_descriptors(sources, observations, now) {
                 Ok(owners) => return owners,
                 Err(error) => {
                     sources.drop_descriptors(&error);
@@ -95,7 +95,7 @@ impl CachedOwners {
         Some(observation)
     }
 
-    fn from_descriptors(
+    fn scan_descriptors(
         &mut self,
         sources: &mut Sources,
         observations: &[Observation],
