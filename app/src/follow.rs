@@ -1,4 +1,4 @@
-//! Follows events until the time is up, a signal comes, or the reader of the output has gone away.
+//! Follows events until the time is up, a signal comes, or the output is closed.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -52,7 +52,7 @@ impl Stop {
 
 /// Passes events to `take` as they come, for `span` or until `stop` is raised. Losses go to `losses`.
 pub(crate) fn follow(
-    face: &mut dyn Agent,
+    agent: &mut dyn Agent,
     ask: &Ask,
     (span, stop): (Option<Duration>, &Stop),
     losses: &mut Losses,
@@ -64,10 +64,10 @@ pub(crate) fn follow(
         if left.is_zero() || stop.is_raised() || terminal::is_reader_gone() {
             return Ok(());
         }
-        let followed = face.follow(ask, left.min(MAX_WAIT))?;
-        losses.add(followed.losses);
+        let batch = agent.follow(ask, left.min(MAX_WAIT))?;
+        losses.add(batch.losses);
         losses.say_what_is_due();
-        if take(&followed.events)?.is_break() {
+        if take(&batch.events)?.is_break() {
             return Ok(());
         }
     }

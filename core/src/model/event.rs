@@ -1,7 +1,5 @@
-//! What happened to a connection, told by the kernel at the moment it happened.
-//!
-//! The one idea: a look sees states, an event sees what came between two looks. A connection that
-//! lived a millisecond was in no look, but it is in three events.
+//! Lifecycle events, which the kernel reports as they happen. A connection of a millisecond is in no
+//! sample, but it has three events.
 
 use std::sync::Arc;
 
@@ -9,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Connection, Direction, Known, Moment, Process, SocketSample};
 
-/// What happened.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventKind {
     /// The handshake is complete.
@@ -18,7 +16,7 @@ pub enum EventKind {
     Accepted,
     /// It is closed: the kernel will move no more data on it.
     Closed,
-    /// `connect` did not lead to a connection.
+    /// A connection attempt failed.
     Failed,
 }
 
@@ -38,16 +36,16 @@ impl EventKind {
     }
 }
 
-/// How a connection came to be.
+/// How a connection opened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Opened {
     /// When the handshake was complete; of a failed one: when it began.
     pub at: Moment,
     /// From our SYN to the end of the handshake, microseconds; does not apply to accepted ones.
     pub handshake_us: Known<u64>,
-    /// How long it waited in the accept queue, microseconds; does not apply to ones opened here.
+    /// How long it waited in the accept queue, microseconds; does not apply to outbound ones.
     pub accept_wait_us: Known<u64>,
-    /// The process that called `connect`, or `accept`, seen while it was doing so.
+    /// The process that called `connect`, or `accept`, as it was then.
     pub by: Known<Arc<Process>>,
 }
 
@@ -77,7 +75,7 @@ impl Closer {
     }
 }
 
-/// How a connection, or the attempt at one, ended.
+/// Why a connection closed, or why an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CloseReason {
     /// By FIN.
@@ -86,11 +84,11 @@ pub enum CloseReason {
     ResetReceived,
     /// This machine sent RST: data was unread at `close`, or `SO_LINGER` was 0, or it was aborted.
     ResetSent,
-    /// Nothing came back for too long (`ETIMEDOUT`).
+    /// No answer in time (`ETIMEDOUT`).
     TimedOut,
     /// The peer answered the SYN with RST (`ECONNREFUSED`).
     Refused,
-    /// The network said there is no way there (`EHOSTUNREACH`, `ENETUNREACH`).
+    /// The network has no route (`EHOSTUNREACH`, `ENETUNREACH`).
     Unreachable,
     /// The caller gave up before the handshake was complete.
     GivenUp,
@@ -115,47 +113,47 @@ impl CloseReason {
     }
 }
 
-/// How a connection ended.
+/// How a connection closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     /// When.
     pub at: Moment,
     /// From the end of the handshake until then, microseconds; of a failed one: from its SYN.
-    /// Unknown if it was there before anybody listened to events.
+    /// Unknown if it opened before events were read.
     pub duration_us: Known<u64>,
-    /// How.
+    /// Why.
     pub how: CloseReason,
-    /// Who closed first; unknown if it was closing before anybody listened to events.
+    /// The end that closed first; unknown if it was closing before events were read.
     pub first_closer: Known<Closer>,
     /// Whether the peer's FIN came. The kernel counts it as one received byte.
     pub fin_received: bool,
 }
 
-/// One event as a source tells it.
+/// An event as a source reports it.
 #[derive(Debug, Clone)]
 pub struct LifecycleEvent {
     /// When.
     pub at: Moment,
-    /// What.
+    /// Its kind.
     pub kind: EventKind,
-    /// The socket as it was then: its ends, and of a closed one its final measures.
+    /// The socket as it was then; of a closed one with its final counters.
     pub socket: SocketSample,
-    /// Who opened the connection.
+    /// The end that opened the connection.
     pub direction: Known<Direction>,
-    /// How it came to be, as far as it has.
+    /// How it opened, as far as it has.
     pub opened: Known<Arc<Opened>>,
-    /// How it ended, of closed and failed ones.
+    /// How it closed; applies to closed and failed events.
     pub closed: Known<Closed>,
 }
 
-/// One event as it is published.
+/// An event as it is published.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
     /// Counts up by one with each event of an agent, from 1.
     pub serial: u64,
     /// When.
     pub at: Moment,
-    /// What.
+    /// Its kind.
     pub kind: EventKind,
     /// The connection as it was then.
     pub connection: Connection,

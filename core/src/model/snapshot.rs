@@ -1,12 +1,12 @@
-//! What the machine was connected to at one moment.
-
-use serde::{Deserialize, Serialize};
+//! The connections of the machine at one moment.
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Connection, Loss, Machine, Moment};
 
-/// All connections at one moment, and what could not be seen. Never changed once made.
+/// All connections at one moment, and what could not be read. Immutable.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Counts up by one with each snapshot of a tracker, from 1.
@@ -15,7 +15,7 @@ pub struct Snapshot {
     pub machine: Arc<Machine>,
     /// When the sockets were read.
     pub at: Moment,
-    /// Every socket seen, in the order the sources told them.
+    /// Every connection, in the order of the sources.
     pub connections: Vec<Connection>,
     /// What is missing from `connections`, and why.
     pub losses: Vec<Loss>,

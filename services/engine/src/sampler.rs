@@ -100,7 +100,7 @@ impl Sampler {
     /// Starts the thread; it takes the second sample one interval later.
     ///
     /// # Errors
-    /// What the system says if it gives no thread.
+    /// The error of the system if it gives no thread.
     pub fn start(&mut self) -> io::Result<()> {
         if let Some((mut sampler, sender)) = self.idle.take() {
             let thread = thread::Builder::new().name("sampler".to_owned());
@@ -330,6 +330,6 @@ fn micros(span: Duration) -> u64 {
 
 /// A number that no earlier start of the agent had.
 fn fresh_instance(clock: &dyn Clock) -> u64 {
-    // Without random numbers the time tells starts apart.
+    // Without random numbers the time distinguishes starts.
     getrandom::u64().unwrap_or_else(|_| clock.now().wall_us.unsigned_abs())
 }

@@ -251,7 +251,7 @@ fn every_event_is_published_once_and_in_order() {
     }
     assert!(running.log().since(seen + 1).is_none());
     assert_eq!(running.update().health.losses, []);
-    // After the retention, a late reader finds the last ones, and is told that they are not all.
+    // After the retention, a late reader finds the last ones, and sees that they are not all.
     running.run(Duration::from_secs(3));
     let log = running.log();
     assert!((4096..4096 + 1024).contains(&log.len()));

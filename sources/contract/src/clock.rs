@@ -82,7 +82,7 @@ impl Clock for SystemClock {
     }
 
     fn wake(&self) {
-        // A thread that has read its interrupt holds the lock until it waits.
+        // A thread that has read its interrupt keeps the lock until it waits.
         drop(self.waiting.lock());
         self.woken.notify_all();
     }

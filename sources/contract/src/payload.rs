@@ -49,7 +49,7 @@ pub trait PayloadSource: Send {
     /// lost. Returns what was lost since the last call.
     fn drain(&mut self, now: Moment, sink: &mut dyn FnMut(Chunk<'_>)) -> Vec<Loss>;
 
-    /// Applies wants, the later ones over the earlier. They hold from the next
+    /// Applies wants, the later ones over the earlier. They apply from the next
     /// [`PayloadSource::drain`] on.
     fn steer(&mut self, wants: &[(ConnectionId, Side, Want)]);
 }

@@ -28,7 +28,7 @@ pub struct ReplayClock {
 struct State {
     now: Moment,
     /// Counts up with each move and each wake: a thread that waits since an earlier one has not
-    /// looked at its deadline and its interrupt yet.
+    /// checked its deadline and its interrupt yet.
     epoch: u64,
     waiting: Vec<Waiting>,
     /// By the moment and the order of scheduling.
