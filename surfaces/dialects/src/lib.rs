@@ -1,7 +1,7 @@
-//! The shapes other vendors' tools ask for, answered from the same snapshot as everything else.
+//! Dialects: compatibility APIs in the formats of other vendors' tools, answered from snapshots.
 //!
-//! One room for each vendor; the rooms do not know each other. A dialect translates and judges
-//! nothing: what it cannot say in its own shape, its page in `docs/dialects/` says.
+//! One module per vendor, independent of the others. A dialect only translates; its page in
+//! `docs/dialects/` lists the facts its format has no place for.
 
 mod cache;
 pub mod ems;

@@ -27,7 +27,7 @@ fn programs() -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     drop(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?);
-    // Told once a connection is there; it need not be the first that is text.
+    // Reported once a connection exists; it need not be the first report.
     let start = Instant::now();
     let is_told = loop {
         let seen = events.observe(Moment::default());

@@ -157,7 +157,7 @@ fn totals(registry: &mut Registry, connections: &[&Connection]) {
     );
     gauges(
         registry,
-        ("connections", "Established connections by who opened them", None),
+        ("connections", "Established connections by direction", None),
         directions.into_iter().map(|(direction, count)| (label("direction", direction), count)),
     );
     gauges(

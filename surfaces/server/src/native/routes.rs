@@ -134,14 +134,13 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/api/v1/changes",
         name: "watchChanges",
-        summary: "Changes, as they happen",
-        about: "Server-sent events. First `snapshot`, then the whole state as `opened`; from then on, \
-                for each update, `closed`, `left` (does not match any more), `opened` and `updated` in \
-                this order, as far as there are any, then `events` with what happened, also to connections no \
-                look saw, and always a `update` that ends it. Only `update` has \
-                an `id`: resume there by `Last-Event-ID` or `since`. What cannot be resumed begins \
-                with `reset`, then `snapshot`. A slow reader gets several updates as one. Without \
-                `view` everything is told.",
+        summary: "Changes, as a stream",
+        about: "Server-sent events. First `snapshot`, then the whole state as `opened`; then, per \
+                update, `closed`, `left` (matches no longer), `opened` and `updated` in this order, \
+                where there are any, then `events`, also of connections in no sample, and always \
+                an `update` that ends it. An `id` is a position to resume at by `Last-Event-ID` or \
+                `since`. A stream that cannot be resumed begins with `reset`, then `snapshot`. A \
+                slow reader gets several updates as one. The default `view` is all.",
         parameters: &[
             &FILTER,
             &VIEW,
@@ -164,12 +163,12 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: "/api/v1/events",
         name: "listEvents",
-        summary: "What happened, as a list or as it happens",
-        about: "Every connection opened, accepted and closed, and every connect that failed, told by the \
-                kernel at that moment, oldest first; also of those that lived shorter than the time \
-                between two looks. As a list: `next_since` is the `since` of the next question. With \
-                `Accept: text/event-stream` server-sent events: first `begin`, then `events` as they \
-                happen, each with an `id` to resume at; `reset` where some are not kept any more.",
+        summary: "Events, as a list or a stream",
+        about: "Every connection opened, accepted and closed, and every connect that failed, as the \
+                kernel reports it, oldest first; also of connections shorter than the sample \
+                interval. As a list: `next_since` is the `since` of the next request. With `Accept: \
+                text/event-stream` server-sent events: first `begin`, then `events`, each with an \
+                `id` to resume at; `reset` where events were evicted.",
         parameters: &[&FILTER, &EVENT, &PROTO, &FAMILY, &NETNS, &FIELDS, &SINCE_EVENT, &LIMIT],
         media: JSON,
         handler: Handler::Either(events::answer, events::stream),
@@ -178,7 +177,7 @@ pub(super) static ROUTES: &[Route] = &[
             BAD,
             Outcome {
                 status: 410,
-                about: "What followed is not kept any more, or the agent was started anew: begin anew.",
+                about: "The events after `since` were evicted, or the agent was restarted: start again.",
                 schema: Some("ExpiredEvents"),
             },
             error(503, "All streams of limits.streams are open."),
@@ -218,12 +217,12 @@ pub(super) static ROUTES: &[Route] = &[
     Route {
         path: EVENTS_PATH,
         name: "getSnapshotEvents",
-        summary: "What happened, for `conns --agent`",
+        summary: "Events, for `conns --agent`",
         about: "In the format of one release of conns; other programs use /api/v1/events.",
         parameters: &[],
         media: EVENTS_TYPE,
         handler: Handler::Elsewhere,
-        outcomes: &[plain("What happened.")],
+        outcomes: &[plain("The events.")],
     },
     Route {
         path: "/metrics",

@@ -178,7 +178,7 @@ fn a_hangup_sends_nothing() {
 }
 
 #[test]
-fn a_large_answer_comes_whole_to_many_at_once() {
+fn a_large_answer_reaches_many_clients_whole() {
     let agent = Agent::start(&["monero=:0"], Access::default());
     let address = agent.address();
     let read = move || {

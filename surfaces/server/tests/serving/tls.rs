@@ -49,7 +49,7 @@ impl Identity {
 }
 
 #[test]
-fn the_same_answers_come_encrypted_to_who_has_the_token() {
+fn answers_over_tls_need_the_token() {
     let mine = identity();
     let tokens = vec![TokenHash::of(b"secret")];
     let agent =
@@ -78,7 +78,7 @@ fn a_new_certificate_is_shown_to_the_next_client() {
 }
 
 #[test]
-fn what_is_no_tls_is_closed() {
+fn connections_without_tls_are_closed() {
     let mine = identity();
     let limits = Limits { head_time: Duration::from_millis(200), ..Limits::default() };
     let access = Access { tls: Some(mine.tls()), limits, ..Access::default() };

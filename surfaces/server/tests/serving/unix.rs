@@ -39,7 +39,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn owner_and_group_come_in_without_a_token_and_the_file_goes_with_the_agent() {
+fn owner_and_group_need_no_token_and_the_file_is_removed_on_shutdown() {
     let folder = Folder::new("unix");
     let access = Access { tokens: vec![TokenHash::of(b"a")], ..Access::default() };
     let mut agent = Agent::start(&[&folder.specs()], access);
@@ -104,7 +104,7 @@ fn nothing_of_anybody_else_is_removed() {
 }
 
 #[test]
-fn errors_say_where_and_what_to_do() {
+fn errors_name_the_address_and_a_remedy() {
     let missing = "unix:/nowhere/at/all.sock".parse().unwrap();
     let error = Listener::bind(&missing, false).unwrap_err().to_string();
     assert!(error.contains("unix:/nowhere/at/all.sock") && error.contains("folder"), "{error}");

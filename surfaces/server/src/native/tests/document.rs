@@ -39,7 +39,7 @@ fn the_document_is_the_one_checked_in() {
 }
 
 #[tokio::test]
-async fn what_is_served_is_the_document() {
+async fn the_served_document_is_the_checked_in_one() {
     let machine = Machine::new();
     let answer = machine.client().get("/openapi.json").await;
     assert_eq!(answer.text(), text());
@@ -174,7 +174,7 @@ async fn every_documented_path_answers_as_documented() {
 }
 
 #[tokio::test]
-async fn peers_of_udp_are_told_as_documented() {
+async fn peers_of_udp_are_as_documented() {
     let (machine, _) = full();
     let list = machine.client().json("/api/v1/connections?proto=udp&fields=peers,bytes_in").await;
     let record = &list["connections"][0];
@@ -200,7 +200,7 @@ async fn an_answer_that_is_not_documented_is_noticed() {
 }
 
 #[test]
-fn what_is_never_null_is_never_unknown() {
+fn fields_documented_as_never_null_are_never_unknown() {
     let (machine, _) = full();
     for (_, connection) in &machine.there {
         for field in catalogue().iter().filter(|field| field.is_always_known) {

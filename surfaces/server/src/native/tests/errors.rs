@@ -87,7 +87,7 @@ async fn bad_values_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404_and_other_methods_are_405() {
+async fn unknown_paths_are_404_and_other_methods_are_405() {
     let machine = Machine::new();
     for path in ["/api/v1/nothing", "/api/v2/connections", "/api/v1/connections/", "/API/v1/fields"]
     {

@@ -159,7 +159,7 @@ async fn verdicts_are_worst_first_and_of_those_of_interest() {
 }
 
 #[tokio::test]
-async fn processes_are_counted_and_what_nobody_holds_apart() {
+async fn processes_are_counted_and_sockets_without_owner_apart() {
     let mut machine = machine();
     let shared = Sketch {
         owners: Known::Value(

@@ -91,7 +91,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn whoever_lives_through_the_paging_is_on_exactly_one_page(
+    fn a_connection_open_during_all_of_the_paging_is_on_exactly_one_page(
         at_first in 0..40_usize,
         limit in 1..12_usize,
         between in vec(vec(event(), 0..6), 0..12),
