@@ -1,5 +1,5 @@
-//! The tracker with a clock of our own: joins, directions, rates, windows. Whether the verdicts are
-//! right is measured by the lab, on a real kernel.
+//! The tracker with moments made by the tests: owners, directions, rates, windows. The lab measures on a
+//! real kernel whether the verdicts are right.
 
 #[cfg(test)]
 #[path = "query/sample.rs"]
@@ -21,7 +21,7 @@ fn at(seconds: u64) -> Moment {
     Moment { monotonic_us: seconds * 1_000_000, wall_us: 0 }
 }
 
-/// An established socket with this cookie (and inode), that has sent and received so much.
+/// An established socket with this cookie (and inode), and payload bytes sent and received.
 fn socket(cookie: u64, sent: u64, received: u64) -> SocketSample {
     let mut socket = connection("10.0.0.1:443", "10.0.0.2:50000").socket;
     socket.id.cookie = cookie;
@@ -34,7 +34,7 @@ fn sockets(sockets: Vec<SocketSample>, now: Moment) -> Observation {
     Observation::new(Source::SockDiag, now).with_sockets(sockets)
 }
 
-fn fold_one(tracker: &mut Tracker, socket: SocketSample, now: Moment) -> Connection {
+fn sample_one(tracker: &mut Tracker, socket: SocketSample, now: Moment) -> Connection {
     let Snapshot { mut connections, .. } = tracker.apply(vec![sockets(vec![socket], now)]);
     assert_eq!(connections.len(), 1);
     connections.remove(0)
@@ -43,24 +43,24 @@ fn fold_one(tracker: &mut Tracker, socket: SocketSample, now: Moment) -> Connect
 #[test]
 fn rates_are_what_was_added_and_a_counter_that_went_back_added_nothing() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
-    let first = fold_one(&mut tracker, socket(1, 1_000, 500), at(10));
+    let first = sample_one(&mut tracker, socket(1, 1_000, 500), at(10));
     assert_eq!(first.stats.rates, Known::Unknown(Unknown::NeedsTwoObservations));
-    let second = fold_one(&mut tracker, socket(1, 5_000, 500), at(12));
+    let second = sample_one(&mut tracker, socket(1, 5_000, 500), at(12));
     let rates = second.stats.rates.get().unwrap();
     assert_eq!((rates.out_bytes_per_s, rates.in_bytes_per_s), (2_000.0, 0.0));
     assert_eq!(second.stats.first_seen, at(10));
-    let third = fold_one(&mut tracker, socket(1, 0, 1_500), at(13));
+    let third = sample_one(&mut tracker, socket(1, 0, 1_500), at(13));
     let rates = third.stats.rates.get().unwrap();
     assert_eq!((rates.out_bytes_per_s, rates.in_bytes_per_s), (0.0, 1_000.0));
     // The same moment twice: no time, no rate, and no division by it.
-    let again = fold_one(&mut tracker, socket(1, 9_000, 1_500), at(13));
+    let again = sample_one(&mut tracker, socket(1, 9_000, 1_500), at(13));
     assert_eq!(again.stats.rates, Known::Unknown(Unknown::NeedsTwoObservations));
 }
 
 #[test]
-fn a_row_that_did_not_change_is_shared_and_shows_the_time_that_has_passed() {
-    let mut told = socket(1, 1_000, 500);
-    told.timer = known(Timer { kind: TimerKind::KeepAlive, expires_ms: 7_000, retransmits: 0 });
+fn an_unchanged_row_is_shared_and_shows_the_time_that_has_passed() {
+    let mut reported = socket(1, 1_000, 500);
+    reported.timer = known(Timer { kind: TimerKind::KeepAlive, expires_ms: 7_000, retransmits: 0 });
     let field = |connection: &Connection, name| {
         format!("{:?}", find_field(name).unwrap().value(connection))
     };
@@ -70,20 +70,23 @@ fn a_row_that_did_not_change_is_shared_and_shows_the_time_that_has_passed() {
         let names = ["idle", "last_ack_recv", "last_data_sent", "timer_expires", "rtt"];
         names.map(|name| field(&connections[0], name))
     };
-    let mut later = told.clone();
+    let mut later = reported.clone();
     later.advance(1_000);
     later.advance(500);
-    assert!(std::ptr::eq::<Socket>(&*told, &*later));
-    // Written down, it is as a row that was told now.
+    assert!(std::ptr::eq::<Socket>(&*reported, &*later));
+    // Converted, it is equal to a row that is reported now.
     let now = SocketSample::from(later.to_socket());
     assert_eq!(now.age_ms(), 0);
     assert_eq!(shown(&later), shown(&now));
-    let changed: Vec<bool> =
-        shown(&told).iter().zip(shown(&later)).map(|(told, later)| *told != later).collect();
+    let changed: Vec<bool> = shown(&reported)
+        .iter()
+        .zip(shown(&later))
+        .map(|(before, later)| *before != later)
+        .collect();
     assert_eq!(changed, [true, true, true, true, false], "{:?}", shown(&later));
-    // Whoever changes it changes their own.
+    // A change clones it.
     later.state = State::CloseWait;
-    assert_eq!((told.state, later.age_ms()), (State::Established, 1_500));
+    assert_eq!((reported.state, later.age_ms()), (State::Established, 1_500));
     later.advance(u32::MAX);
     assert_eq!(later.timer_now().get().unwrap().expires_ms, 0);
 }
@@ -91,10 +94,10 @@ fn a_row_that_did_not_change_is_shared_and_shows_the_time_that_has_passed() {
 #[test]
 fn a_reused_tuple_is_another_connection() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
-    fold_one(&mut tracker, socket(1, 1_000, 0), at(1));
-    let other = fold_one(&mut tracker, socket(2, 9_000, 0), at(2));
+    sample_one(&mut tracker, socket(1, 1_000, 0), at(1));
+    let other = sample_one(&mut tracker, socket(2, 9_000, 0), at(2));
     assert_eq!(other.stats.first_seen, at(2));
-    // It was not there a second ago, so all its bytes moved since.
+    // The sample a second ago did not have it, so all its bytes moved since.
     let second = Rates { out_bytes_per_s: 9000.0, in_bytes_per_s: 0.0 };
     assert_eq!(other.stats.rates.get(), Some(second));
 }
@@ -103,7 +106,7 @@ fn a_reused_tuple_is_another_connection() {
 fn a_window_covers_at_least_its_half_and_at_most_twice_that() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     for second in 0..60 {
-        let seen = fold_one(&mut tracker, socket(1, second * 100, 0), at(second));
+        let seen = sample_one(&mut tracker, socket(1, second * 100, 0), at(second));
         match seen.verdict.evidence.basis {
             Basis::Lifetime => assert_eq!(second, 0),
             Basis::Window { us } => {
@@ -117,7 +120,7 @@ fn a_window_covers_at_least_its_half_and_at_most_twice_that() {
 }
 
 #[test]
-fn a_socket_met_twice_in_one_pass_is_one_connection() {
+fn a_socket_listed_twice_in_one_sample_is_one_connection() {
     let mut moved = socket(7, 0, 0);
     moved.state = State::CloseWait;
     let mut tracker = Tracker::new(Retention::None);
@@ -129,29 +132,30 @@ fn a_socket_met_twice_in_one_pass_is_one_connection() {
 }
 
 #[test]
-fn every_holder_is_named_and_none_where_none_was_found() {
+fn all_owners_are_named_and_none_where_none_was_found() {
     let (a, b) = (owner(20, "server", "www").process, owner(21, "worker", "www").process);
-    let hold = |inode, process, fd| OwnerEntry {
+    let entry = |inode, process, fd| OwnerEntry {
         subject: Subject::Inode(inode),
         process,
         descriptor: Some(fd),
     };
-    let held = vec![hold(1, 1, 4), hold(1, 0, 9), hold(1, 0, 3), hold(1, 0, 3), hold(5, 0, 6)];
+    let entries =
+        vec![entry(1, 1, 4), entry(1, 0, 9), entry(1, 0, 3), entry(1, 0, 3), entry(5, 0, 6)];
     let owners = |unreadable_processes| {
         Observation::new(Source::Procfs, at(1)).with_owners(
             OwnerTable {
                 processes: vec![a.clone(), b.clone()],
-                entries: held.clone(),
+                entries: entries.clone(),
                 unreadable_processes,
             }
             .into(),
         )
     };
-    let fold = |unreadable| {
+    let sampled = |unreadable| {
         let rows = sockets(vec![socket(1, 0, 0), socket(2, 0, 0)], at(1));
         Tracker::new(Retention::None).apply(vec![rows, owners(unreadable)]).connections
     };
-    let found = fold(0);
+    let found = sampled(0);
     let named: Vec<_> = found[0]
         .owners
         .value()
@@ -161,12 +165,12 @@ fn every_holder_is_named_and_none_where_none_was_found() {
         .collect();
     assert_eq!(named, [(20, Some(3)), (20, Some(9)), (21, Some(4))]);
     assert_eq!(found[1].owners, Known::Unknown(Unknown::NoOwnerFound));
-    assert_eq!(fold(3)[1].owners, Known::Unknown(Unknown::NotPrivileged));
+    assert_eq!(sampled(3)[1].owners, Known::Unknown(Unknown::NotPrivileged));
     let alone = Tracker::new(Retention::None).apply(vec![sockets(vec![socket(1, 0, 0)], at(1))]);
     assert_eq!(alone.connections[0].owners, Known::Unknown(Unknown::SourceFailed));
 }
 
-/// `tcp_info` of a connection that sent 1000 bytes, of which so many count as acknowledged.
+/// `tcp_info` of a connection that sent 1000 bytes, with this count of acknowledged ones.
 fn acknowledged(bytes_acked: u64) -> Known<TcpInfo> {
     let mut bytes = [0_u8; 248];
     bytes[120..128].copy_from_slice(&bytes_acked.to_ne_bytes());
@@ -175,7 +179,7 @@ fn acknowledged(bytes_acked: u64) -> Known<TcpInfo> {
 }
 
 #[test]
-fn whoever_sent_the_syn_has_one_more_byte_acknowledged() {
+fn the_end_that_sent_the_syn_has_one_more_byte_acknowledged() {
     let direction = |acked, queued, listening: bool| {
         let mut one = socket(1, 0, 0);
         one.tcp = acknowledged(acked);
@@ -205,69 +209,69 @@ fn whoever_sent_the_syn_has_one_more_byte_acknowledged() {
 
 #[test]
 fn a_wall_clock_that_is_set_changes_dates_and_nothing_else() {
-    let told = |wall_steps: [i64; 3]| {
+    let stats = |wall_steps: [i64; 3]| {
         let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
-        let looks = [(10, 0), (11, 4_000), (12, 9_000)];
-        let lives = looks.into_iter().zip(wall_steps).map(|((second, sent), wall_us)| {
+        let samples = [(10, 0), (11, 4_000), (12, 9_000)];
+        let lives = samples.into_iter().zip(wall_steps).map(|((second, sent), wall_us)| {
             let now = Moment { wall_us, ..at(second) };
-            fold_one(&mut tracker, socket(1, sent, 0), now).stats
+            sample_one(&mut tracker, socket(1, sent, 0), now).stats
         });
         let mut last = lives.last().unwrap();
         last.first_seen.wall_us = 0;
         last
     };
     let hour = 3_600_000_000;
-    let steady = told([0, 1_000_000, 2_000_000]);
+    let steady = stats([0, 1_000_000, 2_000_000]);
     assert_eq!(steady.rates.get().unwrap().out_bytes_per_s, 5_000.0);
-    assert_eq!(told([0, -hour, hour]), steady);
+    assert_eq!(stats([0, -hour, hour]), steady);
 }
 
 #[test]
-fn marks_are_the_highest_of_all_looks_and_slots_stay_while_nothing_moves() {
+fn peaks_are_the_highest_of_all_samples_and_slot_rates_stay_while_no_bytes_move() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
-    fold_one(&mut tracker, socket(1, 0, 0), at(100));
-    let fast = fold_one(&mut tracker, socket(1, 90_000, 0), at(101)).stats;
-    let slow = fold_one(&mut tracker, socket(1, 90_900, 0), at(102)).stats;
+    sample_one(&mut tracker, socket(1, 0, 0), at(100));
+    let fast = sample_one(&mut tracker, socket(1, 90_000, 0), at(101)).stats;
+    let slow = sample_one(&mut tracker, socket(1, 90_900, 0), at(102)).stats;
     assert_eq!(slow.peaks.out_bytes_per_s, 90_000.0);
     assert_eq!(fast.slot_rates.get().unwrap().out_bytes_per_s, 10_000.0);
     assert_eq!(slow.slot_rates.get().unwrap().out_bytes_per_s, 10_100.0);
-    // Long after the slots have passed: reckoned anew only when bytes move again.
-    let idle = fold_one(&mut tracker, socket(1, 90_900, 0), at(150)).stats;
+    // Long after the slots: computed again only when bytes move.
+    let idle = sample_one(&mut tracker, socket(1, 90_900, 0), at(150)).stats;
     assert_eq!((idle.slot_rates, idle.rates.get()), (slow.slot_rates, Some(Rates::ZERO)));
-    let again = fold_one(&mut tracker, socket(1, 91_800, 0), at(151)).stats;
+    let again = sample_one(&mut tracker, socket(1, 91_800, 0), at(151)).stats;
     assert_eq!(again.slot_rates.get().unwrap().out_bytes_per_s, 100.0);
 }
 
 #[test]
-fn a_serial_is_given_once_and_what_is_gone_is_named() {
+fn a_serial_is_given_once_and_removed_connections_are_listed() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
-    let first = fold_one(&mut tracker, socket(7, 0, 0), at(1));
+    let first = sample_one(&mut tracker, socket(7, 0, 0), at(1));
     assert!(tracker.removed().is_empty());
-    let second = fold_one(&mut tracker, socket(8, 0, 0), at(2));
-    let gone: Vec<_> = tracker.removed().iter().map(|gone| gone.id).collect();
-    assert_eq!(gone, [first.socket.id]);
+    let second = sample_one(&mut tracker, socket(8, 0, 0), at(2));
+    let removed: Vec<_> = tracker.removed().iter().map(|removed| removed.id).collect();
+    assert_eq!(removed, [first.socket.id]);
     assert!(
         tracker.removed()[0].closed.value().is_none() && tracker.removed()[0].final_event.is_none()
     );
-    let back = fold_one(&mut tracker, socket(7, 0, 0), at(3));
+    let back = sample_one(&mut tracker, socket(7, 0, 0), at(3));
     let serials = [first, second, back].map(|connection| connection.stats.serial);
     assert_eq!(serials, [1, 2, 3]);
 }
 
 #[test]
-fn age_is_known_of_what_was_seen_to_come_and_of_nothing_else_the_kernel_does_not_tell() {
+fn age_is_known_if_the_kernel_reports_it_or_an_earlier_sample_lacked_the_connection() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
-    // Both ends have talked, so the kernel does not tell the age of either.
-    let old = fold_one(&mut tracker, socket(1, 10, 10), at(1));
+    // Both ends have sent data, so the kernel does not report the age.
+    let old = sample_one(&mut tracker, socket(1, 10, 10), at(1));
     assert_eq!(old.stats.age_us, Known::Unknown(Unknown::KernelDoesNotTell));
     assert_eq!(old.stats.least_age_us(at(4)), 3_000_000);
-    fold_one(&mut tracker, socket(2, 10, 10), at(2));
-    let later = fold_one(&mut tracker, socket(2, 10, 10), at(9));
+    sample_one(&mut tracker, socket(2, 10, 10), at(2));
+    let later = sample_one(&mut tracker, socket(2, 10, 10), at(9));
     assert_eq!(later.stats.age_us, Known::Value(7_000_000, Source::Derived));
 }
 
 #[test]
-fn whatever_comes_and_goes_in_whatever_order_each_keeps_its_number_while_it_is_there() {
+fn each_connection_keeps_its_serial_in_any_order_of_samples() {
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     let mut serials = std::collections::HashMap::new();
     let mut dice = 1_u64;
@@ -286,12 +290,13 @@ fn whatever_comes_and_goes_in_whatever_order_each_keeps_its_number_while_it_is_t
         }
         let rows = cookies.iter().map(|cookie| socket(*cookie, 0, 0)).collect();
         let snapshot = tracker.apply(vec![sockets(rows, at(second))]);
-        let mut gone: Vec<u64> = tracker.removed().iter().map(|gone| gone.id.cookie).collect();
+        let mut removed: Vec<u64> =
+            tracker.removed().iter().map(|removed| removed.id.cookie).collect();
         let mut expected: Vec<u64> =
             serials.keys().copied().filter(|cookie| !cookies.contains(cookie)).collect();
-        gone.sort_unstable();
+        removed.sort_unstable();
         expected.sort_unstable();
-        assert_eq!(gone, expected);
+        assert_eq!(removed, expected);
         serials.retain(|cookie, _| cookies.contains(cookie));
         for (cookie, seen) in cookies.iter().zip(&snapshot.connections) {
             assert_eq!(seen.socket.id.cookie, *cookie);

@@ -65,7 +65,7 @@ struct Model {
     state: State,
     bytes: u64,
     segments: u64,
-    /// Segments since the last sample: the tracker can tell a wrap only below 2^31.
+    /// Segments since the last sample: the tracker recognises a wrap only below 2^31.
     unsampled: u64,
     owner: Option<u32>,
     opened_at: Moment,
@@ -295,16 +295,16 @@ impl Machine {
         }
         let serials: BTreeSet<u64> = shown.values().map(|(serial, _)| *serial).collect();
         assert_eq!(serials.len(), shown.len(), "no serial is used twice");
-        let mut gone: Vec<u64> = self
+        let mut ended: Vec<u64> = self
             .last
             .iter()
             .filter(|(_, (serial, _))| !serials.contains(serial))
             .map(|(cookie, _)| *cookie)
             .collect();
         let mut removed: Vec<u64> = self.tracker.removed().iter().map(|r| r.id.cookie).collect();
-        gone.sort_unstable();
+        ended.sort_unstable();
         removed.sort_unstable();
-        assert_eq!(removed, gone, "each connection is removed once");
+        assert_eq!(removed, ended, "each connection is removed once");
         self.used.extend(serials);
         self.last = shown;
         for one in self.sockets.values_mut() {
@@ -341,7 +341,7 @@ impl Machine {
         }
         if state == State::Established && !one.is_ambiguous {
             assert_eq!(seen.closed, Known::NotApplicable);
-            let widened = stats.totals.map(|totals| totals.segments_out);
+            let widened = seen.totals.map(|totals| totals.segments_out);
             let kernel = u64::from(seen.tcp().unwrap().data_segs_out().unwrap());
             assert_eq!(widened.unwrap_or(kernel), one.segments);
             assert!(seen.verdict.evidence.segments_out <= one.segments);

@@ -338,9 +338,9 @@ tcp_info_fields! {
     rwnd_limited: u64 at 176, Micros, since "4.10";
     "Part of busy_time limited by the send buffer."
     sndbuf_limited: u64 at 184, Micros, since "4.10";
-    "Segments delivered, as far as acknowledgements tell."
+    "Segments delivered, as far as acknowledged."
     delivered: u32 at 192, Count, since "4.18";
-    "Segments of them that met congestion marks (ECN)."
+    "Segments of them with congestion marks (ECN)."
     delivered_ce: u32 at 196, Count, since "4.18";
     "Payload bytes sent, retransmissions included."
     bytes_sent: u64 at 200, Bytes, since "4.19";

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The classes a connection can be in. The order is that of the tables in `docs/verdict.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
-    /// Data moves, and nothing below holds.
+    /// Data moves, and no condition below is true.
     Healthy,
     /// Nothing was sent or received.
     Idle,
@@ -30,7 +30,7 @@ pub enum Class {
     HandshakeFailing,
     /// A listener drops connections because its accept queue is full.
     AcceptOverflow,
-    /// The evidence does not tell.
+    /// The evidence is not sufficient.
     Unknown,
 }
 

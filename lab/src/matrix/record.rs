@@ -35,9 +35,11 @@ pub(super) fn record(judge: &Judge, case: &Case, expect: &Expect, rows: &[&Value
     };
     let mut socket: Map<String, Value> = socket.as_object().cloned().unwrap_or_default();
     socket.retain(|name, value| !value.is_null() && name != "cookie");
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let version = kernel.trim().split('-').next();
     let recorded = json!({
         "case": case.name,
-        "kernel": std::fs::read_to_string("/proc/sys/kernel/osrelease")?.trim(),
+        "kernel": version,
         "class": verdict["verdict"],
         "confidence_percent": verdict["confidence_percent"],
         "socket": socket,

@@ -391,6 +391,8 @@ impl<'a> Connection<'a> {
             opened,
             closed: self.closed.try_map(TryInto::try_into)?,
             stats: self.stats.into(),
+            // Version 1 has the counters of the kernel only.
+            totals: None,
             flow: flow.transpose()?,
             application: self.application.try_map(|shape| Ok(shape.to_model(share).into()))?,
             verdict: self.verdict.into(),
