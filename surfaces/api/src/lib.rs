@@ -4,6 +4,7 @@
 
 mod agent;
 mod answer;
+mod cursor;
 mod event;
 mod record;
 mod resume;
@@ -16,6 +17,7 @@ pub use agent::{
     next_update, observe, observed, sample_once,
 };
 pub use answer::{AbilityShapes, Answer, GROUP_KEYS, GroupShape, group_figures};
+pub use cursor::{Cursor, CursorError, PagePlace};
 pub use event::{EventRecords, is_of_end, usual_event_fields};
 pub use record::RecordWriter;
 pub use resume::{ResumeId, ResumeIdError};

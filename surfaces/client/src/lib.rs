@@ -1,14 +1,20 @@
-//! A `Agent` of an agent elsewhere: asks over HTTP what a `Agent` here would look at itself.
-//!
-//! The one idea: the state is fetched once, and after that only what changed; whoever asks cannot
-//! tell the agent's answers from those of this machine.
+//! A remote agent: an [`Agent`](conns_api::Agent) over HTTP. The state is fetched once, and after that
+//! only what changed.
 
-mod carrier;
+mod abilities;
+mod connection;
 mod error;
+mod events;
+mod media;
+mod refusal;
 mod remote;
+mod session;
 mod target;
+mod timeouts;
 mod tls;
+mod updates;
 
 pub use error::RemoteError;
-pub use remote::{Patience, Remote};
+pub use remote::Remote;
 pub use target::Target;
+pub use timeouts::Timeouts;

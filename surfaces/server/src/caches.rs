@@ -1,38 +1,49 @@
-//! The response cache of the latest update, shared by all requests.
+//! The response cache of the latest update, and the latest events, shared by all responses.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use conns_api::UpdateReceiver;
-use conns_core::model::Update;
+use conns_api::{EventReceiver, UpdateReceiver};
+use conns_core::model::{EventLog, Update};
 use conns_dialects::ResponseCache;
 
-/// One response cache per update, created by the first request after it.
+/// What responses are written from: one cache per update, made by the first response after it.
 #[derive(Debug)]
 pub(crate) struct ResponseCaches {
     updates: UpdateReceiver,
+    events: EventReceiver,
     latest: Mutex<Arc<ResponseCache>>,
 }
 
 impl ResponseCaches {
-    /// The caches of these updates.
-    pub(crate) fn new(updates: UpdateReceiver) -> Self {
+    /// Caches of these updates, and these events.
+    pub(crate) fn new(updates: UpdateReceiver, events: EventReceiver) -> Self {
         let update = Arc::clone(&updates.borrow());
-        Self { updates, latest: Mutex::new(Arc::new(ResponseCache::new(update))) }
+        Self { updates, events, latest: Mutex::new(Arc::new(ResponseCache::new(update))) }
     }
 
     /// The cache of the latest update.
     pub(crate) fn latest(&self) -> Arc<ResponseCache> {
         let update: Arc<Update> = Arc::clone(&self.updates.borrow());
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        // By identity: an update made while the sources fail has the snapshot of the one before.
+        // While sources fail, an update has the snapshot of the one before.
         if !std::ptr::eq(latest.update(), &raw const *update) {
             *latest = Arc::new(ResponseCache::new(update));
         }
         Arc::clone(&latest)
     }
 
-    /// A receiver of its own, for a client that waits for updates.
-    pub(crate) fn feed(&self) -> UpdateReceiver {
+    /// The latest events.
+    pub(crate) fn event_log(&self) -> Arc<EventLog> {
+        Arc::clone(&self.events.borrow())
+    }
+
+    /// A receiver for a reader that waits for updates.
+    pub(crate) fn updates(&self) -> UpdateReceiver {
         self.updates.clone()
+    }
+
+    /// A receiver for a reader that waits for events.
+    pub(crate) fn events(&self) -> EventReceiver {
+        self.events.clone()
     }
 }

@@ -20,10 +20,10 @@ mod parameters;
 mod processes;
 mod routes;
 mod selection;
+mod sorted_orders;
 mod streams;
 #[cfg(test)]
 mod tests;
-mod walks;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use conns_api::UpdateReceiver;
+use conns_api::{EventReceiver, UpdateReceiver};
 use conns_core::model::Update;
 use conns_dialects::{HttpDialect, LineDialect};
 use tokio::net::{TcpListener, UnixListener};
@@ -107,7 +107,7 @@ pub enum ServeError {
 /// If a listener cannot be served at all. An error of one client ends that client only.
 pub async fn serve(
     plan: Plan,
-    updates: UpdateReceiver,
+    (updates, events): (UpdateReceiver, EventReceiver),
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let Plan { listeners, access, dialects, about } = plan;
@@ -116,7 +116,8 @@ pub async fn serve(
     let _stop_on_drop = stopping.clone().drop_guard();
     let pool = Arc::new(BlockingPool::default());
     let counts = Arc::new(native::EventCounts::default());
-    let context = context(access, &dialects, about, &updates, &pool, &counts, &stopping);
+    let caches = Arc::new(ResponseCaches::new(updates.clone(), events.clone()));
+    let context = context(access, &dialects, about, caches, &pool, &counts, &stopping);
     let mut background = JoinSet::new();
     let mut files = Vec::new();
     let mut accepting = Vec::new();
@@ -129,7 +130,7 @@ pub async fn serve(
         files.push(file);
         accepting.push((open, Port { index, protocol, tls, guarded }));
     }
-    background.spawn(count_updates(updates, dialects, counts, pool));
+    background.spawn(count_updates((updates, events), dialects, counts, pool));
     background.spawn(sweep(Arc::clone(&context)));
     let clients = TaskTracker::new();
     let mut acceptors = JoinSet::new();
@@ -154,12 +155,11 @@ fn context(
     access: Arc<AccessConfig>,
     dialects: &Dialects,
     about: About,
-    updates: &UpdateReceiver,
+    caches: Arc<ResponseCaches>,
     pool: &Arc<BlockingPool>,
     counts: &Arc<native::EventCounts>,
     stopping: &CancellationToken,
 ) -> Arc<ServerContext> {
-    let caches = Arc::new(ResponseCaches::new(updates.clone()));
     let refusals = Arc::clone(&about.refusals);
     let clients = Arc::new(AtomicUsize::new(0));
     let streams = Arc::new(StreamSlots::new(Arc::clone(&access), Arc::clone(&refusals)));
@@ -207,16 +207,17 @@ fn context(
 
 /// Passes each update to the counters of events and of the dialects.
 async fn count_updates(
-    mut updates: UpdateReceiver,
+    (mut updates, events): (UpdateReceiver, EventReceiver),
     dialects: Dialects,
     counts: Arc<native::EventCounts>,
     pool: Arc<BlockingPool>,
 ) {
     loop {
         let update: Arc<Update> = Arc::clone(&updates.borrow_and_update());
+        let log = Arc::clone(&events.borrow());
         let (dialects, counts) = (dialects.clone(), Arc::clone(&counts));
         let count = move || {
-            counts.note(&update);
+            counts.note(&log);
             dialects.on_update(&update);
         };
         // Without a sampler, or while the runtime shuts down, the last update stays.

@@ -1,7 +1,8 @@
-//! `GET /api/v1/snapshot` and `/api/v1/snapshot/events`: what `conns --agent` reads, in the format of one release.
+//! `GET /api/v1/snapshot` and `/api/v1/snapshot/events`: updates and events for `conns --agent`, in a
+//! versioned binary format.
 //!
-//! Not for other programs: `/api/v1/connections` and `/api/v1/events` say the same in JSON, and stay as they
-//! are. The one idea: a client says what it has, waits here for the next, and is told what is new.
+//! A client names what it has, its request waits for something newer, and the response has what
+//! changed. Other programs find the same in `/api/v1/changes` and `/api/v1/events`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +14,21 @@ use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use conns_api::{
-    AgentError, Ask, EVENTS_PATH, EVENTS_TYPE, EventMark, EventsQuestion, Question, QuestionError,
-    SNAPSHOT_PATH, SNAPSHOT_TYPE, UpdateReceiver, tell, tell_events,
+    AgentError, Ask, EVENTS_PATH, EVENTS_TYPE, EventsQuery, QueryError, SNAPSHOT_PATH,
+    SNAPSHOT_TYPE, UpdateQuery, VersionRange, encode_events, encode_update,
 };
 use conns_core::model::Update;
 use http::{HeaderValue, StatusCode, header};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::blocking::{BlockingPool, Work};
 use crate::caches::ResponseCaches;
 use crate::problem::Problem;
 
-/// Longest wait for the snapshot that is asked for; then the latest is told, and whoever wants to
-/// wait on asks again. Below the time a request may take in all (`Limits::WORK_TIME`).
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// Longest wait for what is asked for; then the latest is sent, and the client asks again. Below the
+/// time a request may take in all (`Limits::WORK_TIME`).
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// The routes.
 pub(crate) fn routes(pool: Arc<BlockingPool>) -> Router<Arc<ResponseCaches>> {
@@ -44,12 +46,19 @@ async fn answer(
     query: Option<String>,
     pool: Arc<BlockingPool>,
 ) -> Response {
-    let question = match Question::from_query(query.as_deref().unwrap_or_default()) {
-        Ok(question) => question,
-        Err(error) => return no_question(&error, "/api/v1/connections"),
+    let query = match UpdateQuery::from_query(query.as_deref().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(error) => return bad_query(&error, "/api/v1/connections"),
     };
-    let update = awaited(caches.feed(), LONGEST_WAIT, |update| question.is_due(update)).await;
-    encoded(pool, SNAPSHOT_TYPE, move || told(&caches, &update, &question)).await
+    if let Some(refusal) = no_common_version(query.versions) {
+        return refusal;
+    }
+    // While sources fail there is no new snapshot, only the news of that.
+    let is_due = |update: &Update, is_first: bool| {
+        query.is_due(update) || !is_first && update.health.failing.is_some()
+    };
+    let update = newest(caches.updates(), MAX_WAIT, is_due).await;
+    encoded(pool, SNAPSHOT_TYPE, move || update_body(&caches, &update, &query)).await
 }
 
 async fn answer_events(
@@ -57,17 +66,34 @@ async fn answer_events(
     query: Option<String>,
     pool: Arc<BlockingPool>,
 ) -> Response {
-    let question = match EventsQuestion::from_query(query.as_deref().unwrap_or_default()) {
-        Ok(question) => question,
-        Err(error) => return no_question(&error, "/api/v1/events"),
+    let query = match EventsQuery::from_query(query.as_deref().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(error) => return bad_query(&error, "/api/v1/events"),
     };
-    let feed = caches.feed();
-    // From now on means from when it is asked, not from when the waiting ends.
-    let latest = EventMark::of(&feed.borrow());
-    let wait = question.wait.min(LONGEST_WAIT);
-    let update = awaited(feed, wait, |update| question.is_due(update, latest)).await;
-    let work = move || tell_events(&update, &question, latest).map(Into::into);
+    if let Some(refusal) = no_common_version(query.versions) {
+        return refusal;
+    }
+    // `now` is when the request arrives, not when the wait ends.
+    let latest = caches.event_log().last_serial();
+    let wait = query.wait.min(MAX_WAIT);
+    let log = newest(caches.events(), wait, |log, _| query.is_due(log, latest)).await;
+    let work = move || {
+        let cache = caches.latest();
+        encode_events(&log, cache.update(), &query, latest).map(Into::into)
+    };
     encoded(pool, EVENTS_TYPE, work).await
+}
+
+/// The refusal of a client that reads no version which this agent writes.
+fn no_common_version(theirs: VersionRange) -> Option<Response> {
+    let ours = VersionRange::SUPPORTED;
+    if ours.newest_common(theirs).is_some() {
+        return None;
+    }
+    let message = format!("the client reads version {theirs} of the format, the agent writes {ours}");
+    let hint = "upgrade the older of the two";
+    let status = StatusCode::NOT_ACCEPTABLE;
+    Some(Problem::new(status, "no-common-version", message, hint).answer())
 }
 
 /// The response that `work` makes on a blocking thread.
@@ -93,57 +119,56 @@ async fn encoded(
     }
 }
 
-fn no_question(error: &QuestionError, json_path: &str) -> Response {
+fn bad_query(error: &QueryError, json_path: &str) -> Response {
     let hint = format!("`conns --agent URL` asks in this way; for JSON see {json_path}");
-    Problem::bad("bad-question", error.to_string(), hint).answer()
+    Problem::bad("bad-query", error.to_string(), hint).answer()
 }
 
-/// The first beat that is what the question waits for, or the latest when waiting has an end.
-async fn awaited(
-    mut feed: UpdateReceiver,
+/// The first value that is due, or the latest when the wait or the agent ends. `is_due` is given
+/// whether the value is the first.
+async fn newest<T>(
+    mut receiver: watch::Receiver<Arc<T>>,
     at_most: Duration,
-    is_due: impl Fn(&Update) -> bool,
-) -> Arc<Update> {
+    is_due: impl Fn(&T, bool) -> bool,
+) -> Arc<T> {
     let wait = async {
+        let mut is_first = true;
         loop {
-            let update = Arc::clone(&feed.borrow_and_update());
-            // An agent whose sources fail has no new snapshot, only news of that.
-            let is_failing = update.health.failing.is_some();
-            // The agent ends: there will be no other.
-            let is_last = feed.has_changed().is_err();
-            if is_due(&update) || is_last || feed.changed().await.is_err() || is_failing {
+            let value = Arc::clone(&receiver.borrow_and_update());
+            if is_due(&value, is_first) || receiver.changed().await.is_err() {
                 return;
             }
+            is_first = false;
         }
     };
-    // Whether it is due or the time is up, the latest one is told.
     let _ = timeout(at_most, wait).await;
-    Arc::clone(&feed.borrow())
+    Arc::clone(&receiver.borrow())
 }
 
-/// The answer; the plain whole state is encoded once a beat, however many ask for it.
-fn told(
+/// The body; the whole state of a view is encoded once per update.
+fn update_body(
     caches: &ResponseCaches,
     update: &Update,
-    question: &Question,
+    query: &UpdateQuery,
 ) -> Result<Bytes, AgentError> {
-    let view = question.ask.view;
-    let is_plain = question.after.is_none() && question.ask == Ask { view, ..Ask::default() };
+    let view = query.ask.view;
+    let is_plain = query.after.is_none() && query.ask == Ask { view, ..Ask::default() };
     let cache = caches.latest();
+    let last_serial = caches.event_log().last_serial();
     if !is_plain || !std::ptr::eq(cache.update(), update) {
-        return tell(update, question).map(Into::into);
+        return encode_update(update, last_serial, query).map(Into::into);
     }
     let mut failure = None;
     let name = format!("snapshot {view:?}");
     let body = cache.list(&name, |_| {
-        tell(update, question).unwrap_or_else(|error| {
+        encode_update(update, last_serial, query).unwrap_or_else(|error| {
             failure = Some(error);
             Vec::new()
         })
     });
     match failure {
         Some(error) => Err(error),
-        // Somebody else was told of the failure.
+        // The error is that of the response that wrote it.
         None if body.is_empty() => Err(AgentError::Unavailable("cannot encode it".to_owned())),
         None => Ok(body),
     }

@@ -1,7 +1,7 @@
 //! Changes as server-sent events: `GET /api/v1/changes`.
 
-mod lists;
-mod telling;
+mod delta_stream;
+mod record_lists;
 
 use std::sync::Arc;
 
@@ -12,21 +12,20 @@ use super::context::{Asked, Native};
 use super::selection::{Scope, Selection};
 use super::{events, list, streams};
 use crate::problem::Problem;
-use telling::{ChangesTelling, Wanted};
+use delta_stream::{DeltaStream, Parts};
 
 /// `GET /api/v1/changes`.
 pub(super) fn answer(native: &Arc<Native>, asked: &Asked) -> Result<Response, Problem> {
     let query = &asked.query;
-    let hint = "give the id of a `beat` event: instance, dash, sequence, dash, serial";
-    let telling = ChangesTelling::new(
+    let stream = DeltaStream::new(
         Selection::read(query, Scope::View(View::All))?,
         list::fields(query, Answer::Connections)?,
-        Wanted {
+        Parts {
             updates: query.is_true("updates", true),
             events: query.is_true("events", true),
             event_fields: events::fields(query)?,
         },
-        streams::left(asked, telling::parse_id, hint)?,
+        streams::resume(asked)?,
     );
-    streams::open(native, telling)
+    streams::open(native, stream)
 }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::metrics_counts::EventCounts;
 use super::parameters::{Parameter, Query};
-use super::walks::Walks;
+use super::sorted_orders::SortedOrders;
 use crate::about::About;
 use crate::blocking::{BlockingPool, STREAM_THREADS};
 use crate::caches::ResponseCaches;
@@ -41,8 +41,8 @@ pub(super) struct Native {
     pub(super) pool: Arc<BlockingPool>,
     pub(super) streams: Arc<StreamSlots>,
     /// Admission of streams to their blocking threads.
-    pub(super) stream_turn: Arc<Semaphore>,
-    pub(super) walks: Walks,
+    pub(super) stream_threads: Arc<Semaphore>,
+    pub(super) orders: SortedOrders,
     /// All routes, for the pages that list them.
     pub(super) routes: &'static [Route],
 }
@@ -50,9 +50,9 @@ pub(super) struct Native {
 impl Native {
     pub(super) fn new(shared: Shared, routes: &'static [Route]) -> Self {
         let Shared { caches, about, clients, counts, pool, streams } = shared;
-        let stream_turn = Arc::new(Semaphore::new(STREAM_THREADS));
-        let walks = Walks::default();
-        Self { caches, about, clients, counts, pool, streams, stream_turn, walks, routes }
+        let stream_threads = Arc::new(Semaphore::new(STREAM_THREADS));
+        let orders = SortedOrders::default();
+        Self { caches, about, clients, counts, pool, streams, stream_threads, orders, routes }
     }
 }
 

@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 
 use axum::response::Response;
-use conns_api::{Answer, RecordWriter, View, urgency};
+use conns_api::{Answer, PagePlace, RecordWriter, View, urgency};
 use conns_core::model::{Connection, Update};
 use conns_core::query::{Field, SortKey, field_named, group, parse_columns, sort};
 use serde_json::{Value, json};
 
 use super::context::{Asked, Native};
-use super::cursor::{Context, Place, expired};
+use super::cursor::{Context, expired};
 use super::parameters::LIMIT;
 use super::parameters::Query;
 use super::selection::{Scope, Selection};
@@ -89,7 +89,7 @@ enum Order {
 /// One page, and the start of the next.
 struct Page<'a> {
     connections: Vec<&'a Connection>,
-    next: Option<Place>,
+    next: Option<PagePlace>,
 }
 
 impl Plan {
@@ -128,7 +128,7 @@ impl Plan {
         native: &Native,
         update: &Update,
         context: Context,
-        place: Option<Place>,
+        place: Option<PagePlace>,
     ) -> Result<Vec<u8>, Problem> {
         let all = &update.snapshot.connections;
         let chosen: Vec<&Connection> = all.iter().filter(|c| self.selection.matches(c)).collect();
@@ -157,10 +157,10 @@ impl Plan {
         &self,
         update: &'a Update,
         mut chosen: Vec<&'a Connection>,
-        place: Option<Place>,
+        place: Option<PagePlace>,
     ) -> Result<Page<'a>, Problem> {
         let (after, newest) = match place {
-            Some(Place::Serial { after, newest }) => (after, newest),
+            Some(PagePlace::Serial { after, newest }) => (after, newest),
             Some(_) => return Err(misplaced()),
             None => {
                 let serials = update.snapshot.connections.iter().map(|c| c.stats.serial);
@@ -175,7 +175,7 @@ impl Plan {
         }
         chosen.sort_unstable_by_key(|c| c.stats.serial);
         let last = chosen.last().filter(|_| has_more).map(|c| c.stats.serial);
-        let next = last.map(|after| Place::Serial { after, newest });
+        let next = last.map(|after| PagePlace::Serial { after, newest });
         Ok(Page { connections: chosen, next })
     }
 
@@ -184,7 +184,7 @@ impl Plan {
         &self,
         native: &Native,
         mut chosen: Vec<&'a Connection>,
-        place: Option<Place>,
+        place: Option<PagePlace>,
     ) -> Result<Page<'a>, Problem> {
         let Some(place) = place else {
             match &self.order {
@@ -194,13 +194,13 @@ impl Plan {
             let rest = chosen.get(self.limit..).unwrap_or_default();
             let next = (!rest.is_empty()).then(|| {
                 let order = rest.iter().map(|c| c.stats.serial).collect();
-                Place::Walk { number: native.walks.keep(order), at: 0 }
+                PagePlace::Order { number: native.orders.keep(order), at: 0 }
             });
             chosen.truncate(self.limit);
             return Ok(Page { connections: chosen, next });
         };
-        let Place::Walk { number, at } = place else { return Err(misplaced()) };
-        let order = native.walks.find(number).ok_or_else(|| {
+        let PagePlace::Order { number, at } = place else { return Err(misplaced()) };
+        let order = native.orders.find(number).ok_or_else(|| {
             expired(
                 "the order of this list is no longer kept: too many other sorted lists were paged",
             )
@@ -213,7 +213,7 @@ impl Plan {
             there.by_ref().filter_map(|(at, serial)| Some((at, *by_serial.get(serial)?)));
         let connections: Vec<&Connection> =
             still.by_ref().take(self.limit).map(|(_, connection)| connection).collect();
-        let next = still.next().map(|(at, _)| Place::Walk { number, at });
+        let next = still.next().map(|(at, _)| PagePlace::Order { number, at });
         Ok(Page { connections, next })
     }
 

@@ -259,7 +259,7 @@ fn agent(registry: &mut Registry, native: &Native, update: &Update) {
     for (name, help, unit, value) in counted {
         counter(registry, (name, help, unit), value);
     }
-    native.counts.note(update);
+    native.counts.note(&native.caches.event_log());
     counters(
         registry,
         ("events", "Events of connections since the start, by kind", None),

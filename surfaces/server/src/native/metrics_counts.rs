@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use conns_core::model::{EventKind, Update};
+use conns_core::model::{EventKind, EventLog};
 
 /// Events that were evicted before they were counted.
 const UNKNOWN: &str = "unknown";
@@ -20,23 +20,23 @@ struct Counted {
 }
 
 impl EventCounts {
-    /// Counts the events of `update` that are not counted yet.
-    pub(crate) fn note(&self, update: &Update) {
+    /// Counts what `log` has that was not counted yet.
+    pub(crate) fn note(&self, log: &EventLog) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A concurrent call may have counted a later update.
-        if update.last_event() <= counted.serial {
+        // Another thread may have counted a later log.
+        if log.last_serial() <= counted.serial {
             return;
         }
-        let missed = update.events_complete_since.saturating_sub(counted.serial);
+        let missed = log.complete_since().saturating_sub(counted.serial);
         counted.unknown += missed;
         counted.serial += missed;
-        for event in update.events_since(counted.serial).unwrap_or_default() {
+        for event in log.buffered_after(counted.serial) {
             let at = EventKind::ALL.iter().position(|kind| *kind == event.kind);
             if let Some(count) = at.and_then(|at| counted.kinds.get_mut(at)) {
                 *count += 1;
             }
         }
-        counted.serial = update.last_event();
+        counted.serial = log.last_serial();
     }
 
     /// Each kind by its name, and its count.

@@ -105,15 +105,16 @@ pub(super) static CURSOR: Parameter =
 pub(super) static SINCE: Parameter = text(
     "since",
     "",
-    "Resume after this event: the `id` of an `update` event. `Last-Event-ID` takes precedence.",
+    "Resume behind this place: the `id` of an event of the stream. `Last-Event-ID` takes precedence.",
 );
 pub(super) static EVENTS_TOO: Parameter =
     word("events", &["true", "false"], "false", "`false` omits events.");
 pub(super) static SINCE_EVENT: Parameter = text(
     "since",
-    "0",
-    "After the event with this serial number or `id`. `Last-Event-ID` takes precedence. Without it a list \
-     has all events that are kept, and a stream the events from now on.",
+    "",
+    "Behind this place: `next_since` of a list, or the `id` of an event of the stream. `Last-Event-ID` \
+     takes precedence. Without it a list has everything that is kept, and a stream begins with the next \
+     event.",
 );
 pub(super) static EVENT: Parameter = Parameter {
     repeats: true,

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use conns_api::View;
+use conns_api::{PagePlace, View};
 use conns_core::model::{Connection, Known, Process, Update};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::json;
 
 use super::context::{Asked, Native};
-use super::cursor::{Context, Place};
+use super::cursor::Context;
 use super::list::end;
 use super::parameters::LIMIT;
 use super::parameters::Query;
@@ -25,7 +25,7 @@ pub(super) fn answer(_: &Native, update: &Update, asked: &Asked) -> Result<Vec<u
     let selection = Selection::read(&asked.query, Scope::View(View::All))?;
     let context = Context::new(update.instance, "processes", &asked.query);
     let after = match context.read(&asked.query)? {
-        Some(Place::Pid { after }) => Some(after),
+        Some(PagePlace::Pid { after }) => Some(after),
         // A cursor of this request names another place only if it is forged.
         _ => None,
     };
@@ -68,7 +68,7 @@ fn page(
     }
     out.extend_from_slice(b"\n],\"without_process\":");
     drop(serde_json::to_writer(&mut out, &without));
-    let next = rest.next().and(last).map(|after| context.write(Place::Pid { after }));
+    let next = rest.next().and(last).map(|after| context.write(PagePlace::Pid { after }));
     end(&mut out, update, &[("total", json!(total)), ("next_cursor", json!(next))]);
     out
 }

@@ -62,6 +62,11 @@ impl Selection {
             && self.filter.is_none()
     }
 
+    /// Whether it has a filter, which may match others as time passes.
+    pub(super) fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
     /// Whether it is about nothing but listening endpoints.
     pub(super) fn is_of_listeners(&self) -> bool {
         self.scope == Scope::View(View::Listening)

@@ -1,9 +1,9 @@
-//! Answers without an end: server-sent events (HTML standard, section 9.2), for as long as the client
+//! Responses without an end: server-sent events (HTML standard, section 9.2), for as long as the client
 //! reads.
 //!
-//! The one idea: nothing is queued for a client. Each stream keeps the place it has reached and, when its
-//! client has taken the last piece, writes the next one from whatever beat is the latest by then. So
-//! a slow client gets many beats as one, keeps no old beat in memory, and delays nobody.
+//! Invariant: nothing is queued for a client. Each stream keeps the place it has reached and, when its
+//! client has taken the last chunk, writes the next one from the latest update and event log. So a slow
+//! client gets many updates as one, keeps no old update in memory, and delays no other.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,7 +14,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use conns_core::model::Update;
+use conns_api::ResumeId;
+use conns_core::model::{EventLog, Update};
+use conns_dialects::ResponseCache;
 use hyper::body::{Body as HttpBody, Frame};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -22,81 +24,96 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
 use super::context::{Asked, Native};
-use super::list;
 use crate::problem::{Problem, repeated};
 use crate::response::{EVENTS, with_body};
 use crate::stream_slots::StreamSlot;
 
-/// A piece is handed on when it has so many bytes; one record more may be in it.
-pub(super) const PIECE_BYTES: usize = 256 * 1024;
+/// A chunk is sent when it has this many bytes; one record more may be in it.
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 
-/// A comment is sent after so long without an event, so that a client and whatever is between see
-/// that the stream lives. Shorter than the idle time of most proxies, which is a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Interval of comments on a stream without events, which show the client and proxies that it lives.
+/// Shorter than the idle timeout of most proxies, which is a minute.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// What a client is told first: to come again after two seconds if the stream ends.
+/// The first lines of a stream: the client reconnects two seconds after it ends.
 const RETRY: &str = "retry: 2000\n\n";
 
-/// What one client was told, and what to tell it next. Pure: beats in, text out.
-pub(super) trait Telling: Send + 'static {
-    /// Appends the next piece, if there is anything to tell; whether there is more after it.
-    fn write(&mut self, update: &Update, out: &mut Vec<u8>) -> bool;
+/// What a chunk is written from.
+pub(super) struct Latest<'a> {
+    /// The latest update, and what was written from it already.
+    pub(super) cache: &'a ResponseCache,
+    /// The latest events.
+    pub(super) log: &'a EventLog,
 }
 
-/// Begins a stream, if there is room for one.
-pub(super) fn open(native: &Arc<Native>, telling: impl Telling) -> Result<Response, Problem> {
-    let place = native.streams.take().map_err(|limit| {
+impl Latest<'_> {
+    pub(super) fn update(&self) -> &Update {
+        self.cache.update()
+    }
+}
+
+/// Which channels a stream is written from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Channels {
+    pub(super) updates: bool,
+    pub(super) events: bool,
+}
+
+/// The state of one client's stream. It does no input or output of its own.
+pub(super) trait StreamEncoder: Send + 'static {
+    /// The channels whose publications have something for it.
+    fn channels(&self) -> Channels;
+
+    /// Appends the next chunk, if there is anything to send; whether there is more after it.
+    fn write(&mut self, latest: &Latest<'_>, out: &mut Vec<u8>) -> bool;
+}
+
+/// Begins a stream, if there is a slot for one.
+pub(super) fn open(
+    native: &Arc<Native>,
+    encoder: impl StreamEncoder,
+) -> Result<Response, Problem> {
+    let slot = native.streams.take().map_err(|limit| {
         Problem::busy("too-many-streams", format!("all {limit} streams of limits.streams are open"))
     })?;
-    let (pieces, taken) = mpsc::channel(1);
-    tokio::spawn(tell(Arc::clone(native), telling, pieces, place));
-    Ok(with_body(EVENTS, Body::new(Taken(taken))))
+    let (chunks, body) = mpsc::channel(1);
+    tokio::spawn(send(Arc::clone(native), encoder, chunks, slot));
+    Ok(with_body(EVENTS, Body::new(ChunkBody(body))))
 }
 
-/// Where a client says it left off.
+/// Where a client resumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left<P> {
+pub(super) enum Resume {
     /// It has nothing.
-    Nothing,
+    New,
     /// Behind this place.
-    At(P),
-    /// Behind something that is not ours.
-    Elsewhere,
+    After(ResumeId),
+    /// Behind an id that is none.
+    Invalid,
 }
 
-/// Where the client left off, by its header or else the parameter `since`; `read` makes a place of an
-/// id, which is of what `hint` says.
-pub(super) fn left<P>(
-    asked: &Asked,
-    read: impl Fn(&str) -> Option<P>,
-    hint: &str,
-) -> Result<Left<P>, Problem> {
-    // A browser that reconnects repeats the query of the first time; its header is newer.
+/// The hint to what `since` is.
+pub(super) const RESUME_HINT: &str = "give the `id` of an event of the stream, or `next_since` of a \
+                                      list: instance, dash, sequence, dash, serial";
+
+/// Where the client resumes, by its header or else the parameter `since`.
+pub(super) fn resume(asked: &Asked) -> Result<Resume, Problem> {
+    // A browser that reconnects repeats the query of the first request; its header is newer.
     if let Some(header) = asked.headers.get("last-event-id") {
-        // Refusing would make a browser give up for good.
-        let text = String::from_utf8_lossy(header.as_bytes());
-        return Ok(read(&text).map_or(Left::Elsewhere, Left::At));
+        // A refusal would make a browser give up for good.
+        let id = header.to_str().ok().and_then(|text| text.parse().ok());
+        return Ok(id.map_or(Resume::Invalid, Resume::After));
     }
-    let Some(since) = asked.query.get("since") else { return Ok(Left::Nothing) };
-    match read(since) {
-        Some(place) => Ok(Left::At(place)),
-        None => {
-            let message = format!("`since` cannot be `{}`", repeated(since));
-            Err(Problem::bad("bad-parameter", message, hint))
-        }
-    }
+    Ok(since(asked)?.map_or(Resume::New, Resume::After))
 }
 
-/// The instance of an agent as ids have it: 16 hexadecimal digits.
-pub(super) fn parse_instance(text: &str) -> Option<u64> {
-    let is_plain = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_plain.then(|| u64::from_str_radix(text, 16).ok())?
-}
-
-/// A whole number without a sign.
-pub(super) fn parse_number(text: &str) -> Option<u64> {
-    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_plain.then(|| text.parse().ok())?
+/// The parameter `since`.
+pub(super) fn since(asked: &Asked) -> Result<Option<ResumeId>, Problem> {
+    let Some(since) = asked.query.get("since") else { return Ok(None) };
+    since.parse().map(Some).map_err(|_| {
+        let message = format!("`since` cannot be `{}`", repeated(since));
+        Problem::bad("bad-parameter", message, RESUME_HINT)
+    })
 }
 
 /// Appends an event without an id.
@@ -104,57 +121,51 @@ pub(super) fn event(out: &mut Vec<u8>, name: &str, data: &Value) {
     out.extend_from_slice(format!("event: {name}\ndata: {data}\n\n").as_bytes());
 }
 
-/// Appends an event behind which a client may resume: its id is that of the agent's start, and these
-/// numbers.
-pub(super) fn event_with_id(
-    out: &mut Vec<u8>,
-    name: &str,
-    instance: u64,
-    numbers: &[u64],
-    data: &Value,
-) {
-    let mut id = list::instance(instance);
-    for number in numbers {
-        id.push_str(&format!("-{number}"));
-    }
+/// Appends an event at which a client may resume.
+pub(super) fn event_with_id(out: &mut Vec<u8>, name: &str, id: ResumeId, data: &Value) {
     out.extend_from_slice(format!("event: {name}\nid: {id}\ndata: {data}\n\n").as_bytes());
 }
 
-/// Tells a client until it goes or the agent ends.
-async fn tell(
+/// Sends a client its chunks until it disconnects or the agent ends.
+async fn send(
     native: Arc<Native>,
-    mut telling: impl Telling,
-    pieces: mpsc::Sender<Bytes>,
-    _place: StreamSlot,
+    mut encoder: impl StreamEncoder,
+    chunks: mpsc::Sender<Bytes>,
+    _slot: StreamSlot,
 ) {
-    let mut feed = native.caches.feed();
-    if pieces.send(Bytes::from_static(RETRY.as_bytes())).await.is_err() {
+    let channels = encoder.channels();
+    let (mut updates, mut events) = (native.caches.updates(), native.caches.events());
+    if chunks.send(Bytes::from_static(RETRY.as_bytes())).await.is_err() {
         return;
     }
-    let mut told = Instant::now();
+    let mut sent = Instant::now();
     loop {
-        // Whatever is published from here on wakes this stream again.
-        feed.mark_unchanged();
+        // A publication from here on wakes this stream again.
+        updates.mark_unchanged();
+        events.mark_unchanged();
         loop {
             let turn = tokio::select! {
-                turn = Arc::clone(&native.stream_turn).acquire_owned() => turn,
-                () = pieces.closed() => return,
+                turn = Arc::clone(&native.stream_threads).acquire_owned() => turn,
+                () = chunks.closed() => return,
             };
             let Ok(turn) = turn else { return };
             let native = Arc::clone(&native);
             let written = spawn_blocking(move || {
-                let mut piece = Vec::new();
-                let has_more = telling.write(native.caches.latest().update(), &mut piece);
+                let mut chunk = Vec::new();
+                // In this order: no update is newer than the events that are sent before it.
+                let cache = native.caches.latest();
+                let log = native.caches.event_log();
+                let has_more = encoder.write(&Latest { cache: &cache, log: &log }, &mut chunk);
                 drop(turn);
-                (telling, Bytes::from(piece), has_more)
+                (encoder, Bytes::from(chunk), has_more)
             });
-            let Ok((back, piece, has_more)) = written.await else { return };
-            telling = back;
-            if !piece.is_empty() {
-                if pieces.send(piece).await.is_err() {
+            let Ok((back, chunk, has_more)) = written.await else { return };
+            encoder = back;
+            if !chunk.is_empty() {
+                if chunks.send(chunk).await.is_err() {
                     return;
                 }
-                told = Instant::now();
+                sent = Instant::now();
             }
             if !has_more {
                 break;
@@ -162,27 +173,33 @@ async fn tell(
         }
         loop {
             tokio::select! {
-                changed = feed.changed() => match changed {
-                    Ok(()) => break,
+                changed = updates.changed() => match changed {
+                    Ok(()) if channels.updates => break,
+                    Ok(()) => {}
                     Err(_) => return,
                 },
-                // Counted from what was last told: beats that bring nothing new do not put it off.
-                () = sleep_until(told + KEEP_ALIVE) => {
-                    if pieces.send(Bytes::from_static(b":\n\n")).await.is_err() {
+                changed = events.changed() => match changed {
+                    Ok(()) if channels.events => break,
+                    Ok(()) => {}
+                    Err(_) => return,
+                },
+                // From the last chunk on: publications without anything to send do not delay it.
+                () = sleep_until(sent + KEEP_ALIVE_INTERVAL) => {
+                    if chunks.send(Bytes::from_static(b":\n\n")).await.is_err() {
                         return;
                     }
-                    told = Instant::now();
+                    sent = Instant::now();
                 }
-                () = pieces.closed() => return,
+                () = chunks.closed() => return,
             }
         }
     }
 }
 
 /// The body of a stream.
-struct Taken(mpsc::Receiver<Bytes>);
+struct ChunkBody(mpsc::Receiver<Bytes>);
 
-impl HttpBody for Taken {
+impl HttpBody for ChunkBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -190,6 +207,6 @@ impl HttpBody for Taken {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+        self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 }

@@ -4,7 +4,9 @@ use conns_core::model::EventKind;
 use conns_core::query::catalogue;
 use utoipa::openapi::Type;
 
-use super::{Shape, error, exact, id, list, nullable, object, of_field, reference, whole, words};
+use super::{
+    Shape, error, exact, id, list, nullable, object, of_field, reference, text, whole, words,
+};
 
 /// A record with what happened in front; the serial number is that of the event.
 pub(super) fn event() -> Shape {
@@ -32,7 +34,7 @@ pub(super) fn events() -> Shape {
         ("snapshot", reference("Snapshot")),
         ("complete_since", complete_since()),
         ("last", last_event()),
-        ("next_since", whole("`since` of the next question.")),
+        ("next_since", text("`since` of the next request.")),
     ])
 }
 

@@ -1,7 +1,7 @@
-//! One HTTP connection to an agent, opened anew when it has gone.
+//! One HTTP connection to an agent, opened again when it was closed.
 //!
-//! The one idea: no client of general use (no redirects, proxies, cookies or pool), so that a
-//! question goes to the agent that was named or nowhere, and each wait has an end.
+//! It follows no redirects and uses no proxies, cookies or pool: a request goes to the agent that was
+//! named or nowhere, and each wait has an end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use conns_api::{BODY_BYTES_MAX, EVENTS_TYPE, SNAPSHOT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -23,47 +22,30 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::error::RemoteError;
-use crate::remote::Patience;
+use crate::media::Media;
 use crate::target::Address;
+use crate::timeouts::Timeouts;
 
-/// Who asks, as HTTP tells it.
+/// The `User-Agent` header.
 const USER_AGENT: &str = concat!("conns/", env!("CARGO_PKG_VERSION"));
 
-/// So much of a refusal is read, bytes; the agent's own are shorter.
-const REFUSAL_BYTES: usize = 16 * 1024;
+/// Most of a refusal that is read, bytes; the agent's own are shorter.
+const MAX_REFUSAL_BYTES: usize = 16 * 1024;
 
 type Sender = SendRequest<Empty<Bytes>>;
 
-/// A kind of answer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Kind {
-    /// Its media type.
-    pub(crate) media_type: &'static str,
-    /// Longest one that is read, bytes.
-    most: usize,
-}
-
-impl Kind {
-    /// The state, or what changed.
-    pub(crate) const SNAPSHOT: Self = Self { media_type: SNAPSHOT_TYPE, most: BODY_BYTES_MAX };
-    /// What happened.
-    pub(crate) const EVENTS: Self = Self { media_type: EVENTS_TYPE, most: BODY_BYTES_MAX };
-    /// What the agent says of itself; some kilobytes.
-    pub(crate) const HEALTH: Self = Self { media_type: "application/json", most: 1024 * 1024 };
-}
-
-/// A way to an agent.
-pub(crate) struct Carrier {
+/// A connection to an agent.
+pub(crate) struct AgentConnection {
     address: Address,
     /// The agent, as messages name it.
     pub(crate) agent: String,
     token: Option<HeaderValue>,
     tls: Option<Arc<ClientConfig>>,
-    patience: Patience,
+    timeouts: Timeouts,
     sender: Option<Sender>,
 }
 
-/// What was answered.
+/// An answer.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     /// The media type, without parameters.
@@ -71,36 +53,36 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
-impl Carrier {
+impl AgentConnection {
     pub(crate) fn new(
         address: Address,
         token: Option<HeaderValue>,
         tls: Option<Arc<ClientConfig>>,
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> Self {
         let agent = address.to_string();
-        Self { address, agent, token, tls, patience, sender: None }
+        Self { address, agent, token, tls, timeouts, sender: None }
     }
 
-    /// Whether a token is shown to the agent.
-    pub(crate) fn shows_token(&self) -> bool {
+    /// Whether a token is sent to the agent.
+    pub(crate) fn sends_token(&self) -> bool {
         self.token.is_some()
     }
 
-    /// Opens the connection, so that a wrong address is found before anything is asked.
+    /// Opens the connection, so that a wrong address is found before the first request.
     pub(crate) async fn connect(&mut self) -> Result<(), RemoteError> {
-        let limit = self.patience.connect;
+        let limit = self.timeouts.connect;
         let opened = timeout(limit, self.open()).await;
-        self.sender = Some(opened.map_err(|_| self.too_slow("take the connection", limit))??);
+        self.sender = Some(opened.map_err(|_| self.too_slow("accept the connection", limit))??);
         Ok(())
     }
 
-    /// Asks for what is at `path`.
-    pub(crate) async fn get(&mut self, kind: Kind, path: &str) -> Result<Reply, RemoteError> {
-        // An agent closes connections on which nothing was asked for a while. That shows only when
-        // something is asked, and then it is asked once more.
+    /// Requests `path`.
+    pub(crate) async fn get(&mut self, media: Media, path: &str) -> Result<Reply, RemoteError> {
+        // An agent closes idle connections, which shows only at the next request. That one is sent
+        // once more.
         if let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed())
-            && let Ok(reply) = self.ask(sender, kind, path).await?
+            && let Ok(reply) = self.send(sender, media, path).await?
         {
             return Ok(reply);
         }
@@ -108,65 +90,65 @@ impl Carrier {
         let Some(sender) = self.sender.take() else {
             return Err(self.broken_off("there is no connection"));
         };
-        self.ask(sender, kind, path).await?.map_err(|error| self.not_answered(&error))
+        self.send(sender, media, path).await?.map_err(|error| self.not_answered(&error))
     }
 
-    /// The inner error is that of a connection which ended before an answer began.
-    async fn ask(
+    /// The inner error is that of a connection that was closed before an answer began.
+    async fn send(
         &mut self,
         mut sender: Sender,
-        kind: Kind,
+        media: Media,
         path: &str,
     ) -> Result<Result<Reply, hyper::Error>, RemoteError> {
-        let limit = self.patience.answer;
+        let limit = self.timeouts.answer;
         let mut request = Request::get(path)
             .header(header::HOST, self.address.authority())
             .header(header::USER_AGENT, USER_AGENT)
-            .header(header::ACCEPT, kind.media_type);
+            .header(header::ACCEPT, media.media_type);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token.clone());
         }
         let request = request
             .body(Empty::new())
-            .map_err(|error| self.broken_off(&format!("it cannot be asked: {error}")))?;
+            .map_err(|error| self.broken_off(&format!("the request cannot be made: {error}")))?;
         let exchange = async {
             match sender.send_request(request).await {
-                Ok(response) => self.read(response, kind).await.map(Ok),
+                Ok(response) => self.read(response, media).await.map(Ok),
                 Err(error) => Ok(Err(error)),
             }
         };
         let reply = timeout(limit, exchange).await;
         let reply = reply.map_err(|_| self.too_slow("answer", limit))??;
-        // Of a refusal the rest may be unread: the next question is asked on a new connection.
+        // The rest of a refusal may be unread: the next request is sent on a new connection.
         if reply.as_ref().is_ok_and(|reply| reply.status == StatusCode::OK) {
             self.sender = Some(sender);
         }
         Ok(reply)
     }
 
-    async fn read(&self, response: Response<Incoming>, kind: Kind) -> Result<Reply, RemoteError> {
+    async fn read(&self, response: Response<Incoming>, media: Media) -> Result<Reply, RemoteError> {
         let status = response.status();
         let media_type = response.headers().get(header::CONTENT_TYPE);
         let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media_type = media_type.split(';').next().unwrap_or_default().trim();
         let media_type = media_type.to_ascii_lowercase();
-        let is_answer = status == StatusCode::OK && media_type == kind.media_type;
-        let most = if is_answer { kind.most } else { REFUSAL_BYTES };
+        let is_answer = status == StatusCode::OK && media_type == media.media_type;
+        let max_bytes = if is_answer { media.max_bytes } else { MAX_REFUSAL_BYTES };
         let mut body = response.into_body();
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        if is_answer && announced > most {
-            return Err(self.too_long(most));
+        if is_answer && announced > max_bytes {
+            return Err(self.too_long(max_bytes));
         }
-        // It is announced, but has not come yet.
+        // It is announced, but has not arrived yet.
         let mut bytes = Vec::with_capacity(announced.min(1024 * 1024));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| self.not_answered(&error))?;
             let Ok(data) = frame.into_data() else { continue };
-            let room = most - bytes.len();
+            let room = max_bytes - bytes.len();
             if data.len() <= room {
                 bytes.extend_from_slice(&data);
             } else if is_answer {
-                return Err(self.too_long(most));
+                return Err(self.too_long(max_bytes));
             } else {
                 bytes.extend_from_slice(data.get(..room).unwrap_or_default());
                 break;
@@ -178,10 +160,10 @@ impl Carrier {
     async fn open(&self) -> Result<Sender, RemoteError> {
         match &self.address {
             Address::Host { host, port, tls: _ } => {
-                let stream = self.reach(host, *port).await?;
-                // Questions are small and wait for nothing.
+                let stream = self.connect_to(host, *port).await?;
+                // Requests are small and are sent at once.
                 let _ = stream.set_nodelay(true);
-                let Some(tls) = &self.tls else { return self.shake_hands(stream).await };
+                let Some(tls) = &self.tls else { return self.handshake(stream).await };
                 let name =
                     ServerName::try_from(host.clone()).map_err(|_| RemoteError::Address {
                         address: self.agent.clone(),
@@ -190,12 +172,12 @@ impl Carrier {
                 let secured = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
                 let stream =
                     secured.map_err(|error| crate::tls::handshake_failed(&self.agent, error))?;
-                self.shake_hands(stream).await
+                self.handshake(stream).await
             }
             #[cfg(unix)]
             Address::File(path) => {
                 let stream = tokio::net::UnixStream::connect(path).await;
-                self.shake_hands(stream.map_err(|cause| self.unreachable(cause))?).await
+                self.handshake(stream.map_err(|cause| self.unreachable(cause))?).await
             }
             #[cfg(not(unix))]
             Address::File(_) => Err(self.unreachable(io::ErrorKind::Unsupported.into())),
@@ -203,7 +185,7 @@ impl Carrier {
     }
 
     /// Tries the addresses of `host` in turn, each for its share of the time.
-    async fn reach(&self, host: &str, port: u16) -> Result<TcpStream, RemoteError> {
+    async fn connect_to(&self, host: &str, port: u16) -> Result<TcpStream, RemoteError> {
         let start = Instant::now();
         let found = tokio::net::lookup_host((host, port)).await;
         let addresses: Vec<SocketAddr> = found.map_err(|cause| self.unknown(cause))?.collect();
@@ -212,29 +194,29 @@ impl Carrier {
         }
         let mut last = None;
         for (i, address) in addresses.iter().enumerate() {
-            if self.token.is_some() && self.tls.is_none() && !is_of_this_machine(*address) {
+            if self.token.is_some() && self.tls.is_none() && !is_loopback(*address) {
                 return Err(RemoteError::TokenInClear { agent: self.agent.clone() });
             }
-            let left = self.patience.connect.saturating_sub(start.elapsed());
+            let left = self.timeouts.connect.saturating_sub(start.elapsed());
             let share = left / u32::try_from(addresses.len() - i).unwrap_or(u32::MAX);
             match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(cause)) => last = Some(self.unreachable(cause)),
                 Err(_) => {
-                    last = Some(self.too_slow("take the connection", self.patience.connect));
+                    last = Some(self.too_slow("accept the connection", self.timeouts.connect));
                 }
             }
         }
         Err(last.unwrap_or_else(|| self.unreachable(io::ErrorKind::NotFound.into())))
     }
 
-    async fn shake_hands<S>(&self, stream: S) -> Result<Sender, RemoteError>
+    async fn handshake<S>(&self, stream: S) -> Result<Sender, RemoteError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let hands = handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = hands.map_err(|error| self.not_answered(&error))?;
-        // It moves while something is asked; how it ended, the question learns.
+        let opened = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = opened.map_err(|error| self.not_answered(&error))?;
+        // It is driven while a request waits; its error is that of the request.
         tokio::spawn(connection);
         Ok(sender)
     }
@@ -273,15 +255,14 @@ impl Carrier {
     }
 
     fn not_answered(&self, error: &hyper::Error) -> RemoteError {
-        let mut said = error.to_string();
+        let mut reason = error.to_string();
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
-            said = error.to_string();
+            reason = error.to_string();
             cause = error.source();
         }
-        // Whoever speaks first, before anything was asked, is no HTTP server; of this hyper tells
-        // only in words.
-        if error.is_parse() || said.contains("unexpected message") {
+        // A server that sends before the request is no HTTP server; hyper has only a text for this.
+        if error.is_parse() || reason.contains("unexpected message") {
             let reason = match self.tls {
                 Some(_) => "what it sends is not HTTP",
                 None => "what it sends is not HTTP; if it serves TLS, use https://",
@@ -289,10 +270,10 @@ impl Carrier {
             let (agent, reason) = (self.agent.clone(), reason.to_owned());
             return RemoteError::NotAnAgent { agent, reason };
         }
-        self.broken_off(&said)
+        self.broken_off(&reason)
     }
 }
 
-fn is_of_this_machine(address: SocketAddr) -> bool {
+fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }

@@ -3,10 +3,10 @@
 use conns_core::model::SocketId;
 
 /// Most records of one event: few enough that a client parses it in a millisecond.
-const RECORDS: usize = 256;
+const MAX_RECORDS: usize = 256;
 
-/// Events of one kind whose data is a list, begun anew whenever it is long enough.
-pub(super) struct Lists {
+/// Events of one kind whose data is a list. A new event begins when the list is full.
+pub(super) struct RecordLists {
     name: &'static str,
     key: &'static str,
     sequence: u64,
@@ -14,8 +14,8 @@ pub(super) struct Lists {
     in_last: usize,
 }
 
-impl Lists {
-    /// Events called `name` about `sequence`, with their list under `key`.
+impl RecordLists {
+    /// Events called `name` about the snapshot `sequence`, with their list under `key`.
     pub(super) fn new(name: &'static str, key: &'static str, sequence: u64) -> Self {
         Self { name, key, sequence, text: Vec::new(), in_last: 0 }
     }
@@ -27,7 +27,7 @@ impl Lists {
 
     /// Adds what `write` appends.
     pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.make_room();
+        self.begin_record();
         write(&mut self.text);
     }
 
@@ -38,8 +38,8 @@ impl Lists {
         });
     }
 
-    fn make_room(&mut self) {
-        if self.in_last == RECORDS {
+    fn begin_record(&mut self) {
+        if self.in_last == MAX_RECORDS {
             self.text.extend_from_slice(b"]}\n\n");
             self.in_last = 0;
         }
