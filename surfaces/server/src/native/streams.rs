@@ -152,7 +152,7 @@ async fn send(
             let native = Arc::clone(&native);
             let written = spawn_blocking(move || {
                 let mut chunk = Vec::new();
-                // In this order: no update is newer than the events that are sent before it.
+                // In this order, so that the log has every event that was published before the update.
                 let cache = native.caches.latest();
                 let log = native.caches.event_log();
                 let has_more = encoder.write(&Latest { cache: &cache, log: &log }, &mut chunk);
