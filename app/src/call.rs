@@ -40,7 +40,7 @@ pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure
     ask.namespaces.clone_from(&flags.netns);
     let host_name = (!face::is_elsewhere(agent, flags.source)).then(host_name).flatten();
     let mut face = face::open(agent, flags.source, Retention::None, Purpose::Sample)?;
-    let snapshot = face.look(&ask)?;
+    let snapshot = conns_api::sample_once(&mut *face, &ask)?;
     let mut out = terminal::stdout();
     match &request {
         Request::OneE(method) if flags.output != Format::Json => {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::is_of_end;
+use conns_api::{is_of_end, kept_events};
 use conns_core::model::{Connection, Event, Loss, LossCause, Source};
 use conns_core::track::Retention;
 use conns_engine::Purpose;
@@ -32,7 +32,7 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
     let mut held = Held { plan: &plan, ended: Vec::new(), refused: 0, room: plan.limit() };
     if flags.span.is_none() && face::is_elsewhere(agent, source) {
         // It has been watching all along.
-        let kept = face.recall(&plan.ask)?;
+        let kept = kept_events(&mut *face, &plan.ask)?;
         losses.add(kept.losses);
         let _ = held.take(&kept.events)?;
     } else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use conns_api::{Agent, Ask, View};
+use conns_api::{Agent, Ask, Start, View};
 use conns_core::model::Event;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -59,12 +59,13 @@ pub(crate) fn follow(
     mut take: impl FnMut(&[Arc<Event>]) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     let start = Instant::now();
+    let mut events = face.events(ask, Start::Now)?;
     loop {
         let left = span.map_or(MAX_WAIT, |span| span.saturating_sub(start.elapsed()));
         if left.is_zero() || stop.is_raised() || terminal::is_reader_gone() {
             return Ok(());
         }
-        let batch = agent.follow(ask, left.min(MAX_WAIT))?;
+        let batch = events.next(left.min(MAX_WAIT))?;
         losses.add(batch.losses);
         losses.say_what_is_due();
         if take(&batch.events)?.is_break() {

@@ -1,10 +1,11 @@
 //! `conns`: the list, once or again and again.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conns_api::{Answer, Ask};
+use conns_api::{Answer, Ask, Pace, next_update, sample_once};
 use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{Field, Filter, SortKey, field_named, group, parse_columns, sort};
 use conns_core::track::Retention;
@@ -39,7 +40,7 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
     };
     let mut face = face::open(agent, flags.selection.among.source, memory, Purpose::Sample)?;
     let Some(every) = plan.every else {
-        let snapshot = face.look(&plan.ask)?;
+        let snapshot = sample_once(&mut *face, &plan.ask)?;
         plan.print(plan.choose(&snapshot), &snapshot.losses)?;
         let lost = report_losses(&snapshot.losses);
         // The program ends here, which frees everything at once.
@@ -48,11 +49,12 @@ pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure
     };
     // Rates need two looks, so the first one is not shown.
     let mut due = Instant::now();
-    face.look(&plan.ask)?;
+    let mut updates = face.updates(&plan.ask, Pace::every(every))?;
+    next_update(&mut *updates)?;
     loop {
         due += every;
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let snapshot = face.look(&plan.ask)?;
+        let snapshot = Arc::clone(&next_update(&mut *updates)?.snapshot);
         plan.print_again(&snapshot)?;
         report_losses(&snapshot.losses);
         due = due.max(Instant::now() - every);

@@ -97,13 +97,13 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
             refusals: Arc::new(Refusals::default()),
         },
     };
-    let feed = sampler.updates();
+    let (feed, events) = (sampler.updates(), sampler.events());
     let mut running = Running { flags, config, sampler, gate, spoken };
     // This thread alone may still read files and keeps the signals.
     runtime.block_on(async {
         let signals = Signals::open().map_err(no_answer)?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = tokio::spawn(conns_server::serve(plan, feed.clone(), async {
+        let serving = tokio::spawn(conns_server::serve(plan, (feed.clone(), events), async {
             // Dropped or told, it is over.
             let _ = stopped.await;
         }));

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use conns_api::{Answer, View, is_of_interest, urgency};
+use conns_api::{Answer, View, is_of_interest, observe, urgency};
 use conns_core::model::Basis;
 use conns_core::model::Connection;
 use conns_core::track::Retention;
@@ -30,7 +30,7 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
     // The window never turns over within the span.
     let (source, memory) = (flags.selection.among.source, Retention::Window(flags.span * 2));
     let mut face = face::open(agent, source, memory, Purpose::Sample)?;
-    let snapshot = face.watch(&ask, flags.span, EVERY.min(flags.span / 2))?;
+    let snapshot = observe(&mut *face, &ask, flags.span, EVERY.min(flags.span / 2))?;
     let mut chosen: Vec<&Connection> = snapshot
         .connections
         .iter()

@@ -1,5 +1,5 @@
-//! The `Agent` of an agent elsewhere, held to what goes over the wire: what it asks, how it keeps up,
-//! and what it says of whatever else may answer there.
+//! The remote agent by what goes over the wire: what it asks, how changes are applied, and its errors
+//! for whatever else may answer there.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,76 +17,88 @@ mod refusals;
 mod sample;
 #[path = "remote/secure.rs"]
 mod secure;
-#[path = "remote/stage.rs"]
-mod stage;
+#[path = "remote/fixture.rs"]
+mod fixture;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::{Agent, AgentError, Ask, Mark, Question, View};
-use conns_client::{Patience, Remote, RemoteError, Target};
+use conns_api::{
+    Agent, AgentError, Ask, Pace, ResumeId, UpdateQuery, Updates, View, next_update, observe,
+    sample_once,
+};
+use conns_client::{Remote, RemoteError, Target, Timeouts};
 use conns_core::model::{Snapshot, Update};
 use sample::{Agent as SampleAgent, listener, socket};
-use stage::{Act, Stage, told};
+use fixture::{Act, Fixture, answered};
 
 fn target(url: impl Into<String>) -> Target {
     Target { url: url.into(), ..Target::default() }
 }
 
-fn all() -> Question {
-    Question { ask: Ask { view: View::All, ..Ask::default() }, ..Question::default() }
+fn all() -> UpdateQuery {
+    UpdateQuery { ask: Ask { view: View::All, ..Ask::default() }, ..UpdateQuery::default() }
 }
 
-fn after(update: &Update) -> Question {
-    Question { after: Some(Mark::of(update)), ..all() }
+fn updates(remote: &mut Remote) -> Box<dyn Updates> {
+    remote.updates(&all().ask, Pace::default()).unwrap()
+}
+
+fn next(updates: &mut Box<dyn Updates>) -> Arc<Snapshot> {
+    Arc::clone(&next_update(&mut **updates).unwrap().snapshot)
+}
+
+fn after(update: &Update) -> UpdateQuery {
+    UpdateQuery { after: Some(ResumeId::new(update, 0)), ..all() }
 }
 
 fn cookies(snapshot: &Snapshot) -> Vec<u64> {
     snapshot.connections.iter().map(|connection| connection.socket.id.cookie).collect()
 }
 
-/// Three looks: a connection more, and one less.
-fn looks() -> [Update; 3] {
+/// Three updates: a connection more, and one less.
+fn samples() -> [Update; 3] {
     let web = || socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000);
     let late = || socket(2, "10.0.0.5:443", "192.0.2.7:51001", 7);
     let listener = || listener(3, "0.0.0.0:443");
     let mut agent = SampleAgent::new();
     let held = &[(100, 1), (100, 2), (100, 3)];
     [
-        agent.look(vec![web(), listener()], held),
-        agent.look(vec![web(), late(), listener()], held),
-        agent.look(vec![late(), listener()], held),
+        agent.update(vec![web(), listener()], held),
+        agent.update(vec![web(), late(), listener()], held),
+        agent.update(vec![late(), listener()], held),
     ]
 }
 
 #[test]
-fn the_state_is_fetched_once_and_then_what_changed() {
-    let [one, two, three] = looks();
-    let stage = Stage::open(vec![Act::Answer(vec![
-        told(&one, &all()),
-        told(&two, &after(&one)),
-        told(&three, &after(&two)),
+fn the_state_is_fetched_once_and_then_the_changes() {
+    let [one, two, three] = samples();
+    let fixture = Fixture::open(vec![Act::Answer(vec![
+        answered(&one, &all()),
+        answered(&two, &after(&one)),
+        answered(&three, &after(&two)),
     ])]);
-    let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    let first = remote.look(&all().ask).unwrap();
+    let mut remote = Remote::connect(&target(fixture.url())).unwrap();
+    let mut updates = updates(&mut remote);
+    let first = next(&mut updates);
     assert_eq!(cookies(&first), [1, 3]);
-    assert_eq!(cookies(&remote.look(&all().ask).unwrap()), [1, 3, 2]);
-    assert_eq!(cookies(&remote.look(&all().ask).unwrap()), [3, 2]);
+    assert_eq!(cookies(&next(&mut updates)), [1, 3, 2]);
+    assert_eq!(cookies(&next(&mut updates)), [3, 2]);
     // What was handed out stays as it was.
     assert_eq!(cookies(&first), [1, 3]);
 
-    let head = stage.asked();
+    let head = fixture.asked();
     let lines: Vec<&str> = head.lines().collect();
-    assert_eq!(lines[0], "GET /api/v1/snapshot?view=all HTTP/1.1");
-    assert!(lines.contains(&&*format!("host: {}", stage.address)), "{head}");
+    assert_eq!(lines[0], "GET /api/v1/snapshot?view=all&versions=1 HTTP/1.1");
+    assert!(lines.contains(&&*format!("host: {}", fixture.address)), "{head}");
     assert!(!head.to_ascii_lowercase().contains("authorization"), "{head}");
-    assert!(stage.asked().starts_with("GET /api/v1/snapshot?view=all&after=77-1 "));
-    assert!(stage.asked().starts_with("GET /api/v1/snapshot?view=all&after=77-2 "));
+    assert!(fixture.asked().starts_with("GET /api/v1/snapshot?view=all&after=000000000000004d-1-0&versions=1 "));
+    assert!(fixture.asked().starts_with("GET /api/v1/snapshot?view=all&after=000000000000004d-2-0&versions=1 "));
 }
 
 #[test]
-fn everything_in_the_question_crosses() {
-    let stage = Stage::open(vec![Act::Answer(vec![told(&looks()[0], &all())])]);
+fn everything_in_the_query_crosses() {
+    let fixture = Fixture::open(vec![Act::Answer(vec![answered(&samples()[0], &all())])]);
     let ask = Ask {
         view: View::Listening,
         udp: false,
@@ -94,80 +106,90 @@ fn everything_in_the_question_crosses() {
         namespaces: vec!["blue & red".to_owned(), "net:[7]".to_owned()],
         ..Ask::default()
     };
-    Remote::connect(&target(stage.url())).unwrap().look(&ask).unwrap();
-    let head = stage.asked();
+    let mut remote = Remote::connect(&target(fixture.url())).unwrap();
+    sample_once(&mut remote, &ask).unwrap();
+    let head = fixture.asked();
     let query = head.split([' ', '?']).nth(2).unwrap();
-    assert_eq!(Question::from_query(query).unwrap(), Question { ask, ..Question::default() });
+    assert_eq!(UpdateQuery::from_query(query).unwrap(), UpdateQuery { ask, ..UpdateQuery::default() });
 }
 
 #[test]
-fn another_question_starts_from_nothing() {
-    let [one, two, _] = looks();
-    let answers = vec![told(&one, &all()), told(&two, &Question::default())];
-    let stage = Stage::open(vec![Act::Answer(answers)]);
-    let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    remote.look(&all().ask).unwrap();
-    assert_eq!(cookies(&remote.look(&Ask::default()).unwrap()), [1, 2]);
-    stage.asked();
-    assert!(stage.asked().starts_with("GET /api/v1/snapshot?view=connections "));
+fn another_channel_starts_from_nothing() {
+    let [one, two, _] = samples();
+    let answers = vec![answered(&one, &all()), answered(&two, &UpdateQuery::default())];
+    let acts = answers.into_iter().map(|answer| Act::Answer(vec![answer])).collect();
+    let fixture = Fixture::open(acts);
+    let mut remote = Remote::connect(&target(fixture.url())).unwrap();
+    let mut first = updates(&mut remote);
+    next(&mut first);
+    // A channel of its own, on a connection of its own.
+    assert_eq!(cookies(&sample_once(&mut remote, &Ask::default()).unwrap()), [1, 2]);
+    fixture.asked();
+    assert!(fixture.asked().starts_with("GET /api/v1/snapshot?view=connections&versions=1 "));
 }
 
 #[test]
-fn a_connection_that_was_closed_meanwhile_is_opened_anew() {
-    let [one, two, _] = looks();
-    let stage = Stage::open(vec![
-        Act::Answer(vec![told(&one, &all())]),
-        Act::Answer(vec![told(&two, &after(&one))]),
+fn a_connection_that_was_closed_is_opened_again() {
+    let [one, two, _] = samples();
+    let fixture = Fixture::open(vec![
+        Act::Answer(vec![answered(&one, &all())]),
+        Act::Answer(vec![answered(&two, &after(&one))]),
     ]);
-    let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    remote.look(&all().ask).unwrap();
-    assert_eq!(cookies(&remote.look(&all().ask).unwrap()), [1, 3, 2]);
+    let mut remote = Remote::connect(&target(fixture.url())).unwrap();
+    let mut updates = updates(&mut remote);
+    next(&mut updates);
+    assert_eq!(cookies(&next(&mut updates)), [1, 3, 2]);
 }
 
 #[test]
-fn an_agent_that_was_started_anew_tells_everything() {
-    let [one, mut two, _] = looks();
+fn a_restarted_agent_sends_everything() {
+    let [one, mut two, _] = samples();
     two.instance = 78;
-    let stage = Stage::open(vec![Act::Answer(vec![told(&one, &all()), told(&two, &after(&one))])]);
-    let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    remote.look(&all().ask).unwrap();
-    assert_eq!(cookies(&remote.look(&all().ask).unwrap()), [1, 2, 3]);
+    let fixture = Fixture::open(vec![Act::Answer(vec![answered(&one, &all()), answered(&two, &after(&one))])]);
+    let mut remote = Remote::connect(&target(fixture.url())).unwrap();
+    let mut updates = updates(&mut remote);
+    next(&mut updates);
+    assert_eq!(cookies(&next(&mut updates)), [1, 2, 3]);
 }
 
 #[test]
-fn changes_nobody_asked_for_are_refused_and_forgotten() {
-    let [one, two, three] = looks();
-    let stage = Stage::open(vec![Act::Answer(vec![
-        told(&one, &all()),
-        told(&three, &after(&two)),
-        told(&three, &all()),
+fn changes_that_were_not_asked_for_are_refused_and_the_state_is_fetched_again() {
+    let [one, two, three] = samples();
+    let fixture = Fixture::open(vec![Act::Answer(vec![
+        answered(&one, &all()),
+        answered(&three, &after(&two)),
+        answered(&three, &all()),
     ])]);
-    let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    remote.look(&all().ask).unwrap();
-    let error = remote.look(&all().ask).unwrap_err().to_string();
+    let mut remote = Remote::connect(&target(fixture.url())).unwrap();
+    let mut updates = updates(&mut remote);
+    next(&mut updates);
+    let error = next_update(&mut *updates).unwrap_err().to_string();
     assert!(error.contains("was not asked about"), "{error}");
-    assert_eq!(cookies(&remote.look(&all().ask).unwrap()), [2, 3]);
+    assert_eq!(cookies(&next(&mut updates)), [2, 3]);
     for _ in 0..2 {
-        stage.asked();
+        fixture.asked();
     }
-    assert!(!stage.asked().contains("after="));
+    assert!(!fixture.asked().contains("after="));
 }
 
 #[test]
-fn a_span_the_agent_has_watched_is_answered_at_once_and_another_awaited() {
-    let looks = looks();
-    let span = Duration::from_secs(2);
-    let question = Question { span, ..all() };
-    // The first two of these have not watched for so long: the agent let the time run out.
-    let answers = looks.iter().map(|update| told(update, &question)).collect();
-    let stage = Stage::open(vec![Act::Answer(answers)]);
-    let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    let snapshot = remote.watch(&all().ask, span, Duration::from_millis(100)).unwrap();
+fn a_span_that_the_agent_has_observed_is_answered_at_once_and_another_awaited() {
+    let [one, two, three] = samples();
+    // The first two of these were made before the span was over.
+    let answers = vec![
+        answered(&one, &all()),
+        answered(&two, &after(&one)),
+        answered(&three, &after(&two)),
+    ];
+    let fixture = Fixture::open(vec![Act::Answer(answers)]);
+    let mut remote = Remote::connect(&target(fixture.url())).unwrap();
+    let (span, interval) = (Duration::from_secs(2), Duration::from_millis(100));
+    let snapshot = observe(&mut remote, &all().ask, span, interval).unwrap();
     assert_eq!(snapshot.sequence, 3);
     for _ in 0..3 {
-        assert!(stage.asked().contains("?view=all&span_us=2000000 "));
+        fixture.asked();
     }
-    assert!(stage.was_asked_no_more());
+    assert!(fixture.was_asked_no_more());
 }
 
 #[test]
@@ -179,18 +201,18 @@ fn a_socket_file_is_an_agent_too() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("agent.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let answer = told(&looks()[0], &all());
+    let answer = answered(&samples()[0], &all());
     let serving = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(stage::DEADLINE)).unwrap();
+        stream.set_read_timeout(Some(fixture::DEADLINE)).unwrap();
         let (asked, heads) = std::sync::mpsc::channel();
-        stage::play(stream, Act::Answer(vec![answer]), |head| asked.send(head).unwrap());
+        fixture::play(stream, Act::Answer(vec![answer]), |head| asked.send(head).unwrap());
         heads.recv().unwrap()
     });
     let url = format!("unix:{}", path.display());
     let token = Some("conns_x".to_owned());
     let mut remote = Remote::connect(&Target { url, token, ca: None }).unwrap();
-    assert_eq!(cookies(&remote.look(&all().ask).unwrap()), [1, 3]);
+    assert_eq!(cookies(&sample_once(&mut remote, &all().ask).unwrap()), [1, 3]);
     let head = serving.join().unwrap();
     assert!(head.contains("\r\nhost: localhost\r\n"), "{head}");
     assert!(head.contains("\r\nauthorization: Bearer conns_x\r\n"), "{head}");
@@ -208,20 +230,12 @@ fn a_socket_file_is_an_agent_too() {
 }
 
 #[test]
-fn what_was_handed_out_is_shared_not_copied() {
-    let stage = Stage::open(vec![Act::Answer(vec![told(&looks()[0], &all())])]);
-    let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    let snapshot = remote.look(&all().ask).unwrap();
-    assert_eq!(Arc::strong_count(&snapshot), 2);
-}
-
-#[test]
-fn a_namespace_that_is_not_there_is_the_askers_fault() {
+fn an_unknown_namespace_is_an_error_of_the_query() {
     let body = br#"{"error":{"code":"no-such-namespace","message":"no network namespace `red`"}}"#;
-    let answer = stage::answer("404 Not Found", "application/json", body);
-    let stage = Stage::open(vec![Act::Answer(vec![answer])]);
-    let mut remote = Remote::connect(&target(stage.url())).unwrap();
-    match remote.look(&all().ask) {
+    let answer = fixture::answer("404 Not Found", "application/json", body);
+    let fixture = Fixture::open(vec![Act::Answer(vec![answer])]);
+    let mut remote = Remote::connect(&target(fixture.url())).unwrap();
+    match sample_once(&mut remote, &all().ask) {
         Err(AgentError::NotThere(message)) => assert_eq!(message, "no network namespace `red`"),
         other => panic!("{other:?}"),
     }
@@ -229,22 +243,22 @@ fn a_namespace_that_is_not_there_is_the_askers_fault() {
 
 #[test]
 fn waiting_has_an_end() {
-    let patience = Patience { connect: stage::DEADLINE, answer: Duration::from_millis(100) };
+    let timeouts = Timeouts { connect: fixture::DEADLINE, answer: Duration::from_millis(100) };
     // Nothing, a head that never ends, a body that never comes.
-    let partial = stage::answer("200 OK", conns_api::SNAPSHOT_TYPE, &[1; 100]);
+    let partial = fixture::answer("200 OK", conns_api::SNAPSHOT_TYPE, &[1; 100]);
     for act in [
         Act::Silence,
         Act::Say(b"HTTP/1.1 200 OK\r\nx: ".to_vec()),
         Act::Say(partial[..partial.len() - 1].to_vec()),
     ] {
-        let stage = Stage::open(vec![act]);
-        let mut remote = Remote::connect_within(&target(stage.url()), patience).unwrap();
-        let error = remote.look(&all().ask).unwrap_err().to_string();
+        let fixture = Fixture::open(vec![act]);
+        let mut remote = Remote::connect_within(&target(fixture.url()), timeouts).unwrap();
+        let error = sample_once(&mut remote, &all().ask).unwrap_err().to_string();
         assert!(error.contains("did not answer within 0.1 s"), "{error}");
     }
-    let patience = Patience { connect: Duration::from_millis(100), answer: stage::DEADLINE };
-    let stage = Stage::open(vec![Act::Silence]);
-    let url = format!("https://{}", stage.address);
-    let error = Remote::connect_within(&target(url), patience).err().unwrap();
+    let timeouts = Timeouts { connect: Duration::from_millis(100), answer: fixture::DEADLINE };
+    let fixture = Fixture::open(vec![Act::Silence]);
+    let url = format!("https://{}", fixture.address);
+    let error = Remote::connect_within(&target(url), timeouts).err().unwrap();
     assert!(matches!(error, RemoteError::TooSlow { .. }), "{error}");
 }

@@ -9,11 +9,11 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::stage::{Act, Stage, told};
-use crate::{all, cookies, looks, target};
+use crate::fixture::{Act, Fixture, answered};
+use crate::{all, cookies, samples, target};
 
-/// A stage whose certificate is for `name`, and a file of the certificate it was issued by.
-fn stage(name: &str, acts: Vec<Act>) -> (Stage, PathBuf) {
+/// A fixture whose certificate is for `name`, and a file of the certificate it was issued by.
+fn fixture(name: &str, acts: Vec<Act>) -> (Fixture, PathBuf) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -36,11 +36,11 @@ fn stage(name: &str, acts: Vec<Act>) -> (Stage, PathBuf) {
         let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
         Some(StreamOwned::new(connection, stream))
     };
-    (Stage::over(acts, wrap), file)
+    (Fixture::over(acts, wrap), file)
 }
 
-fn url(stage: &Stage) -> String {
-    format!("https://{}", stage.address)
+fn url(fixture: &Fixture) -> String {
+    format!("https://{}", fixture.address)
 }
 
 /// Why the agent is not trusted.
@@ -52,29 +52,29 @@ fn distrusted(target: &Target) -> String {
 
 #[test]
 fn whoever_is_vouched_for_is_trusted_and_gets_the_token() {
-    let acts = vec![Act::Answer(vec![told(&looks()[0], &all())])];
-    let (stage, ca) = stage("127.0.0.1", acts);
+    let acts = vec![Act::Answer(vec![answered(&samples()[0], &all())])];
+    let (fixture, ca) = fixture("127.0.0.1", acts);
     let token = Some("conns_x".to_owned());
     let mut remote =
-        Remote::connect(&Target { url: url(&stage), token, ca: Some(ca.clone()) }).unwrap();
-    assert_eq!(cookies(&remote.look(&all().ask).unwrap()), [1, 3]);
-    let head = stage.asked();
+        Remote::connect(&Target { url: url(&fixture), token, ca: Some(ca.clone()) }).unwrap();
+    assert_eq!(cookies(&sample_once(&mut remote, &all().ask).unwrap()), [1, 3]);
+    let head = fixture.asked();
     assert!(head.contains("\r\nauthorization: Bearer conns_x\r\n"), "{head}");
     std::fs::remove_file(ca).unwrap();
 }
 
 #[test]
 fn whoever_is_not_vouched_for_gets_nothing() {
-    let (stage, ca) = stage("localhost", vec![Act::Silence, Act::Silence]);
-    let port = stage.address.port();
-    let (_, other) = self::stage("other.example", Vec::new());
+    let (fixture, ca) = fixture("localhost", vec![Act::Silence, Act::Silence]);
+    let port = fixture.address.port();
+    let (_, other) = self::fixture("other.example", Vec::new());
     let stranger =
         Target { ca: Some(other.clone()), ..target(format!("https://localhost:{port}")) };
     let message = distrusted(&stranger);
     assert!(message.contains("nobody this machine trusts vouches for"), "{message}");
     assert!(message.contains("--agent-ca FILE"), "{message}");
     // The certificate is for `localhost`, not for its address.
-    let message = distrusted(&Target { ca: Some(ca.clone()), ..target(url(&stage)) });
+    let message = distrusted(&Target { ca: Some(ca.clone()), ..target(url(&fixture)) });
     assert!(message.contains("its certificate is for another name"), "{message}");
     std::fs::remove_file(ca).unwrap();
     std::fs::remove_file(other).unwrap();
@@ -82,9 +82,9 @@ fn whoever_is_not_vouched_for_gets_nothing() {
 
 #[test]
 fn an_agent_without_tls_is_told_from_one_that_is_not_trusted() {
-    let stage = Stage::open(vec![Act::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())]);
-    let (_, ca) = self::stage("plain.example", Vec::new());
-    let message = distrusted(&Target { ca: Some(ca.clone()), ..target(url(&stage)) });
+    let fixture = Fixture::open(vec![Act::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())]);
+    let (_, ca) = self::fixture("plain.example", Vec::new());
+    let message = distrusted(&Target { ca: Some(ca.clone()), ..target(url(&fixture)) });
     assert!(message.ends_with("Use http:// for an agent without TLS"), "{message}");
     std::fs::remove_file(ca).unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use conns_api::{Question, SNAPSHOT_TYPE, tell};
+use conns_api::{SNAPSHOT_TYPE, UpdateQuery, encode_update};
 use conns_core::model::Update;
 
 /// Nothing here takes so long; a test that would hang fails.
@@ -15,9 +15,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// What is done with one connection.
 #[derive(Clone)]
 pub(crate) enum Act {
-    /// After each question, the next of these bytes.
+    /// After each request, the next of these bytes.
     Answer(Vec<Vec<u8>>),
-    /// These bytes at once, whatever is asked.
+    /// These bytes at once, whatever the request.
     Say(Vec<u8>),
     /// Nothing, until the client goes.
     Silence,
@@ -34,19 +34,19 @@ pub(crate) fn answer(status: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What an agent answers to the whole question.
-pub(crate) fn told(update: &Update, question: &Question) -> Vec<u8> {
-    answer("200 OK", SNAPSHOT_TYPE, &tell(update, question).unwrap())
+/// What an agent answers to this query.
+pub(crate) fn answered(update: &Update, query: &UpdateQuery) -> Vec<u8> {
+    answer("200 OK", SNAPSHOT_TYPE, &encode_update(update, 0, query).unwrap())
 }
 
-/// A stage, and what was asked on it.
-pub(crate) struct Stage {
+/// A listener with prepared answers, and the requests it got.
+pub(crate) struct Fixture {
     pub(crate) address: SocketAddr,
     heads: Receiver<String>,
 }
 
-impl Stage {
-    /// Each connection gets the next act; behind the last nobody is let in.
+impl Fixture {
+    /// Each connection gets the next act; after the last no connection is accepted.
     pub(crate) fn open(acts: Vec<Act>) -> Self {
         Self::over(acts, Some)
     }
@@ -75,7 +75,7 @@ impl Stage {
         format!("http://{}", self.address)
     }
 
-    /// The head of the next question.
+    /// The head of the next request.
     pub(crate) fn asked(&self) -> String {
         self.heads.recv_timeout(DEADLINE).unwrap()
     }
