@@ -260,7 +260,8 @@ impl Agent {
             let stop = async {
                 let _ = stopped.await;
             };
-            runtime.block_on(serve(plan, reader, stop)).unwrap();
+            let (_events, event_logs) = watch::channel(Arc::default());
+            runtime.block_on(serve(plan, (reader, event_logs), stop)).unwrap();
         });
         let (stop, thread) = (Some(stop), Some(thread));
         Self { addresses, access, refusals, updates, publish, gated, stop, thread }

@@ -1,6 +1,6 @@
-//! Changes: what is told, resumed, coalesced, and what a slow reader costs.
+//! Changes: what is sent, resumed and coalesced, and what a slow reader costs.
 
-mod happened;
+mod events;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,7 +33,7 @@ struct Reader {
     there: BTreeMap<String, Value>,
     id: Option<String>,
     comments: usize,
-    heard: Vec<Value>,
+    events: Vec<Value>,
 }
 
 impl Reader {
@@ -46,7 +46,7 @@ impl Reader {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let (text, there) = (String::new(), BTreeMap::new());
-        Self { body: response.into_body(), text, there, id: None, comments: 0, heard: Vec::new() }
+        Self { body: response.into_body(), text, there, id: None, comments: 0, events: Vec::new() }
     }
 
     /// The next event, as a browser would read it; `None` at the end of the stream.
@@ -92,30 +92,30 @@ impl Reader {
                     self.there.remove(&id(&row));
                 }
             }
-            "left" => {
+            "removed" => {
                 for id in list("ids") {
                     self.there.remove(id.as_str().unwrap());
                 }
             }
-            "beat" => self.id.clone_from(&event.id),
+            "update" => self.id.clone_from(&event.id),
             "reset" | "missed" => {}
-            "events" => self.heard.extend(list("events")),
+            "events" => self.events.extend(list("events")),
             other => panic!("unknown event {other}"),
         }
-        assert_eq!(event.id.is_some(), event.name == "beat", "only beats can be resumed at");
+        assert_eq!(event.id.is_some(), matches!(&*event.name, "update" | "events"), "{event:?}");
     }
 
-    /// Reads up to the beat that ends this snapshot; names of the events and their rows.
+    /// Reads up to the update of this snapshot; names of the events and their rows.
     async fn up_to(&mut self, sequence: u64) -> Vec<(String, usize)> {
-        let mut told = Vec::new();
+        let mut names = Vec::new();
         loop {
             let event = self.next().await.expect("the stream goes on");
             self.apply(&event);
             let rows =
                 ["connections", "ids", "events"].iter().find_map(|key| event.data[key].as_array());
-            told.push((event.name.clone(), rows.map_or(0, Vec::len)));
-            if event.name == "beat" && event.data["sequence"].as_u64() >= Some(sequence) {
-                return told;
+            names.push((event.name.clone(), rows.map_or(0, Vec::len)));
+            if event.name == "update" && event.data["sequence"].as_u64() >= Some(sequence) {
+                return names;
             }
         }
     }
@@ -125,7 +125,7 @@ impl Reader {
     }
 }
 
-fn told(events: &[(&str, usize)]) -> Vec<(String, usize)> {
+fn rows(events: &[(&str, usize)]) -> Vec<(String, usize)> {
     events.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect()
 }
 
@@ -134,24 +134,24 @@ fn all_ids(machine: &Machine) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_whole_state_comes_first_then_each_beat() {
+async fn the_whole_state_comes_first_then_each_update() {
     let mut machine = Machine::new();
     let first = machine.open(established(1, 10, "nginx"));
     let second = machine.open(established(2, 10, "nginx"));
     machine.update();
     let mut reader = Reader::open(&machine.client(), "", None).await;
-    assert_eq!(reader.up_to(2).await, told(&[("snapshot", 0), ("opened", 2), ("beat", 0)]));
+    assert_eq!(reader.up_to(2).await, rows(&[("snapshot", 0), ("opened", 2), ("update", 0)]));
     assert_eq!(reader.id.as_deref(), Some("feed000000000001-2-0"));
     machine.change(first, |sketch| sketch.sent = Some(4096));
     machine.close(second);
     machine.open(established(3, 11, "curl"));
     machine.update();
     let events = reader.up_to(3).await;
-    assert_eq!(events, told(&[("closed", 1), ("opened", 1), ("updated", 1), ("beat", 0)]));
+    assert_eq!(events, rows(&[("closed", 1), ("opened", 1), ("updated", 1), ("update", 0)]));
     assert_eq!(reader.there[&Machine::id(first)]["bytes_out"], 4096);
     assert_eq!(reader.ids(), all_ids(&machine));
     machine.update();
-    assert_eq!(reader.up_to(4).await, told(&[("beat", 0)]));
+    assert_eq!(reader.up_to(4).await, rows(&[("update", 0)]));
 }
 
 #[tokio::test]
@@ -165,10 +165,10 @@ async fn fields_and_updates_are_as_asked() {
     assert_eq!(reader.there[&Machine::id(one)], row);
     machine.change(one, |sketch| sketch.sent = Some(1));
     machine.update();
-    assert_eq!(reader.up_to(3).await, told(&[("beat", 0)]));
+    assert_eq!(reader.up_to(3).await, rows(&[("update", 0)]));
     machine.close(one);
     machine.update();
-    assert_eq!(reader.up_to(4).await, told(&[("closed", 1), ("beat", 0)]));
+    assert_eq!(reader.up_to(4).await, rows(&[("closed", 1), ("update", 0)]));
 }
 
 #[tokio::test]
@@ -192,20 +192,18 @@ async fn a_stream_resumes_where_it_left_off() {
         (String::new(), Some(id.as_str())),
         (format!("?since={id}"), None),
         // A browser that reconnects sends both: what it read last counts.
-        (format!("?since={}", id.replace("-2", "-1")), Some(id.as_str())),
-        // An id as it was before there were events.
-        (String::new(), id.strip_suffix("-0")),
+        (format!("?since={}", id.replace("-2-", "-1-")), Some(id.as_str())),
     ] {
         let mut again = Reader::open(&client, &query, header).await;
         again.there.clone_from(&there);
         let events = again.up_to(4).await;
-        assert_eq!(events, told(&[("closed", 1), ("opened", 1), ("beat", 0)]), "{query}");
+        assert_eq!(events, rows(&[("closed", 1), ("opened", 1), ("update", 0)]), "{query}");
         assert_eq!(again.ids(), all_ids(&machine));
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_resumed_begins_anew() {
+async fn a_stream_that_cannot_resume_starts_from_nothing() {
     let mut machine = Machine::new();
     machine.closed_kept = 1;
     let cookies: Vec<u64> = (1..=3).map(|port| machine.open(established(port, 1, "a"))).collect();
@@ -216,28 +214,28 @@ async fn what_cannot_be_resumed_begins_anew() {
     }
     let client = machine.client();
     for (last, why) in [
-        ("feed000000000001-2", "too long ago"),
-        ("feed000000000001-99", "not been yet"),
-        ("feed000000000002-4", "started anew"),
-        ("nonsense", "none of this agent's"),
-        ("feed000000000001-", "none of this agent's"),
-        ("+eed000000000001-4", "none of this agent's"),
+        ("feed000000000001-2-0", "too old"),
+        ("feed000000000001-99-0", "does not exist yet"),
+        ("feed000000000002-4-0", "restarted"),
+        ("nonsense", "no id of an agent"),
+        ("feed000000000001-4", "no id of an agent"),
+        ("+eed000000000001-4-0", "no id of an agent"),
     ] {
         let mut reader = Reader::open(&client, "", Some(last)).await;
         let reset = reader.next().await.unwrap();
         assert_eq!(reset.name, "reset");
         assert!(reset.data["reason"].as_str().unwrap().contains(why), "{last}: {}", reset.data);
         let events = reader.up_to(4).await;
-        assert_eq!(events, told(&[("snapshot", 0), ("opened", 1), ("beat", 0)]), "{last}");
+        assert_eq!(events, rows(&[("snapshot", 0), ("opened", 1), ("update", 0)]), "{last}");
     }
     // What is kept suffices for this one, and nothing is new.
-    let mut reader = Reader::open(&client, "", Some("feed000000000001-4")).await;
+    let mut reader = Reader::open(&client, "", Some("feed000000000001-4-0")).await;
     machine.update();
-    assert_eq!(reader.up_to(5).await, told(&[("beat", 0)]));
+    assert_eq!(reader.up_to(5).await, rows(&[("update", 0)]));
 }
 
 #[tokio::test]
-async fn a_connection_that_stops_matching_has_left() {
+async fn a_connection_that_stops_matching_is_removed() {
     let mut machine = Machine::new();
     let one = machine.open(established(1, 10, "nginx"));
     let other = machine.open(established(2, 11, "curl"));
@@ -245,17 +243,17 @@ async fn a_connection_that_stops_matching_has_left() {
     let client = machine.client();
     let filter = "?filter=bytes_out%20%3E%3D%201000B%20and%20nginx";
     let mut reader = Reader::open(&client, filter, None).await;
-    assert_eq!(reader.up_to(2).await, told(&[("snapshot", 0), ("opened", 1), ("beat", 0)]));
+    assert_eq!(reader.up_to(2).await, rows(&[("snapshot", 0), ("opened", 1), ("update", 0)]));
     machine.change(one, |sketch| sketch.sent = Some(10));
     machine.change(other, |sketch| sketch.sent = Some(10));
     machine.update();
-    assert_eq!(reader.up_to(3).await, told(&[("left", 1), ("beat", 0)]));
+    assert_eq!(reader.up_to(3).await, rows(&[("removed", 1), ("update", 0)]));
     machine.change(one, |sketch| sketch.sent = Some(2000));
     machine.update();
-    assert_eq!(reader.up_to(4).await, told(&[("opened", 1), ("beat", 0)]));
+    assert_eq!(reader.up_to(4).await, rows(&[("opened", 1), ("update", 0)]));
     let id = reader.id.clone();
     drop(reader);
-    // It stops matching while nobody reads: whoever resumes hears of it.
+    // It stops matching while no stream is open: a client that resumes is sent that.
     machine.change(one, |sketch| sketch.sent = Some(10));
     machine.update();
     let mut again = Reader::open(&client, filter, id.as_deref()).await;
@@ -265,11 +263,11 @@ async fn a_connection_that_stops_matching_has_left() {
     machine.close(one);
     machine.close(other);
     machine.update();
-    assert_eq!(again.up_to(6).await, told(&[("beat", 0)]));
+    assert_eq!(again.up_to(6).await, rows(&[("update", 0)]));
 }
 
 #[tokio::test]
-async fn a_slow_reader_gets_many_beats_as_one_and_holds_up_nobody() {
+async fn a_slow_reader_gets_many_updates_as_one_and_delays_no_other() {
     let mut machine = Machine::new();
     machine.closed_kept = 100_000;
     for number in 0..3000_u32 {
@@ -280,7 +278,7 @@ async fn a_slow_reader_gets_many_beats_as_one_and_holds_up_nobody() {
     let mut slow = Reader::open(&client, "", None).await;
     let mut quick = Reader::open(&client, "?updates=false", None).await;
     quick.up_to(2).await;
-    // One piece is taken, then nothing for forty beats.
+    // One chunk is read, then nothing for forty updates.
     assert_eq!(slow.next().await.unwrap().name, "snapshot");
     for round in 0..40_u64 {
         let cookies: Vec<u64> =
@@ -295,8 +293,8 @@ async fn a_slow_reader_gets_many_beats_as_one_and_holds_up_nobody() {
     }
     assert_eq!(quick.ids(), all_ids(&machine));
     let events = slow.up_to(machine.sequence).await;
-    let updates = events.iter().filter(|(name, _)| name == "beat").count();
-    assert!(updates <= 3, "{updates} rounds for 41 beats: {events:?}");
+    let updates = events.iter().filter(|(name, _)| name == "update").count();
+    assert!(updates <= 3, "{updates} batches for 41 updates: {events:?}");
     assert!(events.iter().all(|(_, rows)| *rows <= 256), "{events:?}");
     assert_eq!(slow.ids(), all_ids(&machine));
     for (_, connection) in &machine.there {
@@ -340,7 +338,7 @@ async fn a_quiet_stream_is_kept_alive() {
     let mut reader = Reader::open(&machine.client(), "", None).await;
     reader.up_to(1).await;
     let waited = tokio::time::Instant::now();
-    // The clock of the test moves on when nothing else does; no beat comes.
+    // The clock of the test moves on when nothing else does; no update comes.
     while reader.comments < 3 {
         let frame = timeout(DEADLINE, reader.body.frame()).await.expect("a comment in time");
         let text = frame.unwrap().unwrap().into_data().unwrap();
@@ -349,7 +347,7 @@ async fn a_quiet_stream_is_kept_alive() {
     }
     assert_eq!(waited.elapsed().as_secs(), 45);
     machine.update();
-    assert_eq!(reader.up_to(2).await, told(&[("beat", 0)]));
+    assert_eq!(reader.up_to(2).await, rows(&[("update", 0)]));
 }
 
 #[derive(Debug, Clone)]

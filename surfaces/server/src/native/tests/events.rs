@@ -25,34 +25,40 @@ fn eventful(count: u16) -> Machine {
     machine
 }
 
+/// The id behind an event, after this snapshot.
+fn id(sequence: u64, serial: u64) -> String {
+    format!("feed000000000001-{sequence}-{serial}")
+}
+
 fn serials(list: &Value) -> Vec<u64> {
     let events = list["events"].as_array().unwrap();
     events.iter().map(|event| event["serial"].as_u64().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn a_list_goes_on_where_the_one_before_ended() {
+async fn a_list_continues_where_the_one_before_ended() {
     let machine = eventful(10);
     let client = machine.client();
     let all = client.json("/api/v1/events").await;
     assert_eq!(serials(&all), (1..=10).collect::<Vec<_>>());
     assert_eq!(
         (&all["complete_since"], &all["last"], &all["next_since"]),
-        (&0.into(), &10.into(), &10.into())
+        (&0.into(), &10.into(), &id(2, 10).into())
     );
     let first = &all["events"][0];
     assert_eq!((&first["event"], &first["closed_by"]), (&"closed".into(), &"remote".into()));
     assert_eq!(first["at_us"], first["closed_at_us"]);
-    let page = client.json("/api/v1/events?limit=4&since=3").await;
-    assert_eq!((serials(&page), &page["next_since"]), (vec![4, 5, 6, 7], &7.into()));
-    let none = client.json("/api/v1/events?since=10").await;
-    assert_eq!((serials(&none), &none["next_since"]), (vec![], &10.into()));
-    let by_id = client.json("/api/v1/events?since=feed000000000001-8").await;
-    assert_eq!(serials(&by_id), [9, 10]);
+    let page = client.json(&format!("/api/v1/events?limit=4&since={}", id(2, 3))).await;
+    assert_eq!((serials(&page), &page["next_since"]), (vec![4, 5, 6, 7], &id(2, 7).into()));
+    let none = client.json(&format!("/api/v1/events?since={}", id(2, 10))).await;
+    assert_eq!((serials(&none), &none["next_since"]), (vec![], &id(2, 10).into()));
+    // The snapshot of the id does not matter.
+    let other = client.json(&format!("/api/v1/events?since={}", id(0, 8))).await;
+    assert_eq!(serials(&other), [9, 10]);
 }
 
 #[tokio::test]
-async fn what_does_not_match_is_passed_by() {
+async fn events_that_do_not_match_are_passed_by() {
     let mut machine = eventful(10);
     machine.happen(EventKind::Failed, &established(1, 10, "nginx"));
     machine.update();
@@ -60,19 +66,19 @@ async fn what_does_not_match_is_passed_by() {
     let filter = escaped("nginx and ended == rst-in");
     let path = format!("/api/v1/events?filter={filter}&limit=3&fields=process,serial");
     let page = client.json(&path).await;
-    assert_eq!((serials(&page), &page["next_since"]), (vec![1, 3, 5], &5.into()));
+    assert_eq!((serials(&page), &page["next_since"]), (vec![1, 3, 5], &id(3, 5).into()));
     let keys: Vec<&String> = page["events"][0].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["at_us", "event", "id", "process", "serial"]);
-    let rest = client.json(&format!("{path}&since=5")).await;
-    assert_eq!((serials(&rest), &rest["next_since"]), (vec![7, 9, 11], &11.into()));
+    let rest = client.json(&format!("{path}&since={}", id(3, 5))).await;
+    assert_eq!((serials(&rest), &rest["next_since"]), (vec![7, 9, 11], &id(3, 11).into()));
     let failed = client.json("/api/v1/events?event=failed&event=opened").await;
-    assert_eq!((serials(&failed), &failed["next_since"]), (vec![11], &11.into()));
+    assert_eq!((serials(&failed), &failed["next_since"]), (vec![11], &id(3, 11).into()));
     let udp = client.json("/api/v1/events?proto=udp").await;
-    assert_eq!((serials(&udp), &udp["next_since"]), (vec![], &11.into()));
+    assert_eq!((serials(&udp), &udp["next_since"]), (vec![], &id(3, 11).into()));
 }
 
 #[tokio::test]
-async fn what_is_not_kept_is_gone_and_what_was_lost_is_said() {
+async fn events_that_are_not_buffered_are_gone_and_losses_are_listed() {
     let mut machine = eventful(10);
     machine.events_kept = 4;
     machine.events_lost.push(Loss {
@@ -86,12 +92,12 @@ async fn what_is_not_kept_is_gone_and_what_was_lost_is_said() {
     assert_eq!((serials(&kept), &kept["complete_since"]), (vec![7, 8, 9, 10], &6.into()));
     assert_eq!(kept["losses"][0]["kind"], "event-dropped");
     assert_eq!(kept["losses"].as_array().unwrap().len(), 1, "of events alone");
-    assert_eq!(serials(&client.json("/api/v1/events?since=6").await), [7, 8, 9, 10]);
+    assert_eq!(serials(&client.json(&format!("/api/v1/events?since={}", id(2, 6))).await), [7, 8, 9, 10]);
     for (since, missed, why) in [
-        ("5", Some(1), "not kept"),
-        ("0", Some(6), "not kept"),
-        ("11", None, "has not been yet"),
-        ("feed000000000002-8", None, "started anew"),
+        (id(2, 5), Some(1), "not kept"),
+        (id(2, 0), Some(6), "not kept"),
+        (id(2, 11), None, "does not exist yet"),
+        ("feed000000000002-2-8".to_owned(), None, "restarted"),
     ] {
         let answer = client.get(&format!("/api/v1/events?since={since}")).await;
         let shape = answer.json();
@@ -110,6 +116,7 @@ async fn parameters_are_checked() {
     let client = machine.client();
     for (query, code) in [
         ("since=x", "bad-parameter"),
+        ("since=7", "bad-parameter"),
         ("since=-1", "bad-parameter"),
         ("since=feed-1", "bad-parameter"),
         ("event=updated", "bad-parameter"),
@@ -199,23 +206,23 @@ impl Reader {
 
     /// The serial numbers of the next events, up to this one.
     async fn up_to(&mut self, serial: u64) -> Vec<u64> {
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         loop {
             let (name, data) = self.next().await;
             assert_eq!(name, "events", "{data}");
             let these = serials(&data);
             assert!(these.len() <= 256);
-            assert_eq!(self.id, format!("feed000000000001-{}", data["serial"]));
-            told.extend(these);
+            assert!(self.id.ends_with(&format!("-{}", data["serial"])), "{}", self.id);
+            sent.extend(these);
             if data["serial"].as_u64() >= Some(serial) {
-                return told;
+                return sent;
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_stream_tells_what_happens_from_now_on() {
+async fn a_stream_begins_with_the_next_event() {
     let mut machine = eventful(10);
     let client = machine.client();
     let mut reader = Reader::open(&client, "", None).await;
@@ -223,12 +230,12 @@ async fn a_stream_tells_what_happens_from_now_on() {
     for reader in [&mut reader, &mut curl] {
         let (name, data) = reader.next().await;
         assert_eq!((&*name, &data["serial"]), ("begin", &10.into()));
-        assert_eq!(reader.id, "feed000000000001-10");
+        assert_eq!(reader.id, id(2, 10));
     }
     machine.happen(EventKind::Opened, &established(1, 10, "nginx"));
     machine.update();
     assert_eq!(reader.up_to(11).await, [11]);
-    // Nothing for this one, but it need not be told again.
+    // None matches, but the client need not be sent it again.
     assert_eq!(curl.up_to(11).await, [0; 0]);
     for port in 0..1000 {
         machine.happen(EventKind::Closed, &established(port, 10, "curl"));
@@ -239,25 +246,41 @@ async fn a_stream_tells_what_happens_from_now_on() {
     assert_eq!(curl.up_to(1011).await, wanted);
 }
 
+/// An event published between two updates reaches a reader at once.
 #[tokio::test]
-async fn a_stream_resumes_or_says_what_is_missing() {
+async fn an_event_is_sent_without_an_update() {
+    let mut machine = eventful(1);
+    let mut reader = Reader::open(&machine.client(), "", None).await;
+    assert_eq!(reader.next().await.0, "begin");
+    let sequence = machine.sequence;
+    machine.happen(EventKind::Opened, &established(1, 10, "nginx"));
+    machine.publish_events();
+    assert_eq!(reader.up_to(2).await, [2]);
+    assert_eq!((machine.sequence, reader.id), (sequence, id(2, 2)));
+    let list = machine.client().json("/api/v1/events").await;
+    assert_eq!(serials(&list), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_stream_resumes_or_reports_what_is_missing() {
     let mut machine = eventful(10);
     let client = machine.client();
-    for (query, header) in [("", Some("feed000000000001-7")), ("?since=7", None)] {
-        let mut reader = Reader::open(&client, query, header).await;
+    let since = id(2, 7);
+    for (query, header) in [(String::new(), Some(&*since)), (format!("?since={since}"), None)] {
+        let mut reader = Reader::open(&client, &query, header).await;
         assert_eq!(reader.next().await.1["serial"], 7);
         assert_eq!(reader.up_to(10).await, [8, 9, 10], "{query}");
     }
-    let mut whole = Reader::open(&client, "?since=0", None).await;
+    let mut whole = Reader::open(&client, &format!("?since={}", id(0, 0)), None).await;
     whole.next().await;
     assert_eq!(whole.up_to(10).await.len(), 10);
     machine.events_kept = 4;
     machine.update();
     for (last, missed, why) in [
-        ("feed000000000001-3", Some(3), "not kept"),
-        ("feed000000000001-30", None, "has not been yet"),
-        ("feed000000000002-8", None, "started anew"),
-        ("nonsense", None, "none of this agent's"),
+        (&*id(2, 3), Some(3), "not kept"),
+        (&*id(2, 30), None, "does not exist yet"),
+        ("feed000000000002-2-8", None, "restarted"),
+        ("nonsense", None, "no id of an agent"),
     ] {
         let mut reader = Reader::open(&client, "", Some(last)).await;
         let (name, data) = reader.next().await;
@@ -269,7 +292,7 @@ async fn a_stream_resumes_or_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_is_told_how_much_it_missed() {
+async fn a_slow_reader_gets_the_number_of_events_it_missed() {
     let mut machine = eventful(3);
     machine.events_kept = 2000;
     let client = machine.client();
@@ -284,17 +307,17 @@ async fn a_slow_reader_is_told_how_much_it_missed() {
         machine.update();
         tokio::task::yield_now().await;
     }
-    let (mut told, mut missed) = (BTreeSet::new(), 0);
-    while !told.contains(&last) {
+    let (mut sent, mut missed) = (BTreeSet::new(), 0);
+    while !sent.contains(&last) {
         let (name, data) = slow.next().await;
         match &*name {
-            "events" => told.extend(serials(&data)),
+            "events" => sent.extend(serials(&data)),
             "reset" => missed += data["missed"].as_u64().unwrap(),
             other => panic!("{other}"),
         }
     }
     assert!(missed > 0, "it was slow");
-    assert_eq!(told.len() as u64 + missed, last - 3, "each is told, or counted as missed");
+    assert_eq!(sent.len() as u64 + missed, last - 3, "each is sent, or counted as missed");
 }
 
 #[tokio::test]

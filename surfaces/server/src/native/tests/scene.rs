@@ -1,4 +1,4 @@
-//! A simulated machine: connections open, change and close, and updates are published on request.
+//! A made-up machine: connections open, change and close, and the test publishes each update.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axum::extract::Request;
 use conns_core::model::Class;
 use conns_core::model::{
     Ability, AbilityKind, AcceptQueue, CloseReason, Closed, ClosedConnection, Closer, Connection,
-    Cost, Direction, Endpoint, Event, EventKind, Family, Health, Known, Loss, LossCause, Moment,
+    Cost, Direction, Endpoint, Event, EventKind, EventLog, Family, Health, Known, Loss, LossCause, Moment,
     Netns, Observation, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketMemory,
     SocketSample, Source, State, Stats, TcpInfo, Unknown, Update,
 };
@@ -170,6 +170,7 @@ impl Sketch {
 /// The machine and its agent.
 pub(super) struct Machine {
     publish: watch::Sender<Arc<Update>>,
+    publish_events: watch::Sender<Arc<EventLog>>,
     caches: Arc<ResponseCaches>,
     pub(super) instance: u64,
     pub(super) sequence: u64,
@@ -180,7 +181,7 @@ pub(super) struct Machine {
     pub(super) closed_kept: usize,
     complete_since: u64,
     events: Vec<Arc<Event>>,
-    /// Most of what happened that is kept.
+    /// Most events kept.
     pub(super) events_kept: usize,
     /// What was lost of events since the start.
     pub(super) events_lost: Vec<Loss>,
@@ -190,21 +191,22 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// An agent whose first sample was empty.
+    /// An agent that has sampled once and seen nothing.
     pub(super) fn new() -> Self {
         let (publish, updates) = watch::channel(Arc::new(Update {
             instance: INSTANCE,
             snapshot: Arc::new(Snapshot::default()),
             closed: Arc::from([]),
             closed_complete_since: 0,
-            events: Arc::default(),
-            events_complete_since: 0,
             health: Health::default(),
             ..Update::default()
         }));
+        let log = Arc::new(EventLog::after(INSTANCE, 0));
+        let (publish_events, event_logs) = watch::channel(log);
         let mut machine = Self {
             publish,
-            caches: Arc::new(ResponseCaches::new(updates)),
+            publish_events,
+            caches: Arc::new(ResponseCaches::new(feed, event_logs)),
             instance: INSTANCE,
             sequence: 0,
             serial: 0,
@@ -260,7 +262,8 @@ impl Machine {
         }
     }
 
-    /// An event, published with the next update; returns its serial number.
+    /// An event of a connection, published with the next update or by `publish_events`; returns its
+    /// serial number.
     pub(super) fn happen(&mut self, kind: EventKind, sketch: &Sketch) -> u64 {
         let serial = self.last_event() + 1;
         let at = self.at(self.sequence + 1);
@@ -295,10 +298,20 @@ impl Machine {
         self.events.drain(..forgotten);
         let at = self.at(self.sequence);
         self.now_us.store(at.monotonic_us, Ordering::Relaxed);
+        self.publish_events();
         self.publish();
     }
 
-    /// Publishes the current state, as an update without a new sample.
+    /// Publishes the events so far, without an update.
+    pub(super) fn publish_events(&self) {
+        let dropped = self.events.first().map_or(0, |event| event.serial - 1);
+        let mut log = EventLog::after(self.instance, dropped);
+        log.append(self.events.iter().cloned());
+        log.losses = self.events_lost.clone().into();
+        self.publish_events.send_replace(Arc::new(log));
+    }
+
+    /// Publishes the state as an update without a new sample.
     pub(super) fn publish(&self) {
         let connections = self.there.iter().map(|(_, connection)| connection.clone()).collect();
         let at = self.at(self.sequence);
@@ -315,8 +328,6 @@ impl Machine {
             snapshot: Arc::new(snapshot),
             closed: self.closed.clone().into(),
             closed_complete_since: self.complete_since,
-            events: self.events.clone().into(),
-            events_complete_since: self.events.first().map_or(0, |event| event.serial - 1),
             health: Health {
                 started: self.at(0),
                 interval_us: SECOND_US,
