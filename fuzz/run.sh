@@ -10,7 +10,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs filter monero ems jetstream one_e
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs filter monero ems jetstream one_e resume cursor wire
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -33,6 +33,15 @@ seeds() {
     btf) find "$corpus/btf" -type f ;;
     procfs) find "$corpus/procfs" -type f ;;
     monero | ems | jetstream | one_e) find "$corpus/$1" -type f ;;
+    resume) split --lines=1 --suffix-length=4 "$corpus/resume/ids.txt" "$folder/ids-" ;;
+    cursor) split --lines=1 --suffix-length=4 "$corpus/cursor/cursors.txt" "$folder/cursors-" ;;
+    wire) find "$corpus/wire" -name '*.bin' | while read -r file; do
+            echo "$file"
+            # Beginnings of an answer, so that each list is the last one in some seed.
+            for bytes in 64 256 1024 2048; do
+                head -c "$bytes" "$file" >"$folder/$(basename "$file")-$bytes"
+            done
+        done ;;
     filter) split --lines=1 --suffix-length=4 "$corpus/filter/accepted.txt" "$folder/accepted-" &&
         split --lines=1 --suffix-length=4 "$corpus/filter/refused.txt" "$folder/refused-" ;;
     esac >"$scratch/$1.list"
@@ -53,8 +62,10 @@ for target in "$@"; do
     echo "== $target, $seconds s =="
     # The second folder is read only, so that what has crashed once is tried first.
     mkdir -p "artifacts/$target"
+    # A whole update is longer than an input of the others.
+    case $target in wire) max_len=16384 ;; *) max_len=4096 ;; esac
     cargo fuzz run --fuzz-dir . --target-dir "$build" --sanitizer none "$target" "$scratch/$target" "artifacts/$target" -- \
-        -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        -max_total_time="$seconds" -max_len="$max_len" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
         >"$scratch/$target.log" 2>&1 || failed="$failed $target"
     grep -E '^#[0-9]+.*(INITED|DONE)|^stat::|panicked|^thread|ERROR|Test unit written' "$scratch/$target.log" || true
     case $failed in *" $target") tail -n 40 "$scratch/$target.log" ;; esac

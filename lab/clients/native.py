@@ -55,7 +55,7 @@ def events(url, mean, update):
     start = until(received, update)
     step("start", start)
     step("opened", until(received, "opened"))
-    removed = until(received, "closed", "left")
+    removed = until(received, "closed", "removed")
     resumed = until(stream(url, mean, **{"Last-Event-ID": start[-1]["id"]}), update)
     return {"removed": removed, "resumed": resumed}
 

@@ -1,4 +1,4 @@
-//! Why an agent elsewhere gives no answer, and what to do about it.
+//! Why a remote agent gives no answer, and what to do about it.
 
 use std::io;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub enum RemoteError {
     /// A token that no header can carry.
     #[error("that is no token: {0}. `conns token` makes one")]
     Token(&'static str),
-    /// Whoever is on the way could read the token.
+    /// The token could be read on the way.
     #[error(
         "{agent} is reached in clear text over the network, where the token could be read on the \
          way; it was not sent. Serve the agent with TLS and use https://, or reach it through a \
@@ -41,7 +41,7 @@ pub enum RemoteError {
         /// Why not.
         reason: String,
     },
-    /// Nobody answers there.
+    /// Nothing answers there.
     #[error("cannot reach the agent {agent}: {cause}. {remedy}")]
     Unreachable {
         /// The agent.
@@ -91,7 +91,7 @@ pub enum RemoteError {
         agent: String,
         /// The HTTP status.
         status: u16,
-        /// Its words, or ours.
+        /// Its message, or ours.
         reason: String,
     },
     /// Something answered, but no agent.
@@ -110,16 +110,16 @@ pub enum RemoteError {
         /// Why not.
         error: WireError,
     },
-    /// The question names something that is not there.
+    /// The query names something that does not exist.
     #[error("{0}")]
     NotThere(String),
-    /// This machine has no means to ask.
-    #[error("cannot start the means to ask the agent: {0}")]
-    NoMeans(io::Error),
+    /// The runtime cannot be started.
+    #[error("cannot start the client of the agent: {0}")]
+    NoRuntime(io::Error),
 }
 
 impl RemoteError {
-    /// Whether the question or the way it was to be asked is at fault, not the agent.
+    /// Whether the command line is at fault, not the agent.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(

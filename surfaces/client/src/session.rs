@@ -50,7 +50,7 @@ impl Session {
         let SessionConfig { address, token, tls, timeouts } = config;
         let runtime = Builder::new_current_thread().enable_io().enable_time().build();
         let mut session = Self {
-            runtime: Some(runtime.map_err(RemoteError::NoMeans)?),
+            runtime: Some(runtime.map_err(RemoteError::NoRuntime)?),
             connection: AgentConnection::new(address, token, tls, timeouts),
         };
         session.run(async |connection| connection.connect().await)?;
@@ -88,7 +88,7 @@ impl Session {
     ) -> Result<T, RemoteError> {
         match &self.runtime {
             Some(runtime) => runtime.block_on(work(&mut self.connection)),
-            None => Err(RemoteError::NoMeans(std::io::ErrorKind::NotConnected.into())),
+            None => Err(RemoteError::NoRuntime(std::io::ErrorKind::NotConnected.into())),
         }
     }
 }

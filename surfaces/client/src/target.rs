@@ -1,4 +1,4 @@
-//! Which agent: an address as people write it, a token, and whom to trust.
+//! The target: the address of an agent as users write it, a token, and trusted certificates.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use http::uri::Scheme;
 use crate::error::RemoteError;
 
 /// Longest token, bytes; one made by `conns token` has 49.
-const TOKEN_BYTES_MAX: usize = 4096;
+const MAX_TOKEN_BYTES: usize = 4096;
 
-/// An agent, and how to be let in.
+/// An agent, and how to authenticate.
 #[derive(Clone, Default)]
 pub struct Target {
     /// `http://host:port`, `https://host[:port]`, `host:port` (http), or `unix:/path`.
     pub url: String,
-    /// The token, if the agent wants one.
+    /// The token, if the agent requires one.
     pub token: Option<String>,
     /// A file of the certificates (PEM) that are trusted instead of the system's own.
     pub ca: Option<PathBuf>,
@@ -61,7 +61,7 @@ impl Address {
         };
         let authority = uri.authority().ok_or_else(|| refused("it names no host"))?;
         if authority.as_str().contains('@') {
-            return Err(refused("it holds a user or password; a token goes into a file"));
+            return Err(refused("it has a user or password; a token goes into a file"));
         }
         if uri.path_and_query().is_some_and(|rest| !matches!(rest.as_str(), "" | "/")) {
             return Err(refused("an agent has no path of its own"));
@@ -84,12 +84,12 @@ impl Address {
         Ok(Self::Host { host: host.to_owned(), port, tls })
     }
 
-    /// What the `Host` header says.
+    /// The `Host` header.
     pub(crate) fn authority(&self) -> String {
         match self {
             Self::Host { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
             Self::Host { host, port, .. } => format!("{host}:{port}"),
-            // Whoever may open the file is on the same machine.
+            // A client that can open the file is on the same machine.
             Self::File(_) => "localhost".to_owned(),
         }
     }
@@ -107,16 +107,16 @@ impl fmt::Display for Address {
     }
 }
 
-/// The value of the header that shows `token` (RFC 6750 section 2.1).
+/// The value of the header with `token` (RFC 6750 section 2.1).
 pub(crate) fn bearer(token: &str) -> Result<http::HeaderValue, RemoteError> {
     if token.is_empty() {
         return Err(RemoteError::Token("it is empty"));
     }
-    if token.len() > TOKEN_BYTES_MAX {
+    if token.len() > MAX_TOKEN_BYTES {
         return Err(RemoteError::Token("it is longer than 4096 bytes"));
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(RemoteError::Token("it holds blanks or other than ASCII characters"));
+        return Err(RemoteError::Token("it has blanks or characters that are not ASCII"));
     }
     let mut value = http::HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| RemoteError::Token("no header can carry it"))?;

@@ -1,4 +1,4 @@
-//! Whom to trust, and what to say when an agent is not to be trusted.
+//! Trusted certificates, and the errors of agents that are not trusted.
 
 use std::io;
 use std::path::Path;
@@ -75,7 +75,7 @@ fn refused(agent: &str, error: &rustls::Error) -> RemoteError {
     let (reason, remedy) = match error {
         rustls::Error::InvalidCertificate(why) => match why {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => (
-                "nobody this machine trusts vouches for its certificate".to_owned(),
+                "its certificate is not issued by an authority that this machine trusts".to_owned(),
                 "Name the certificate it was issued by with --agent-ca FILE",
             ),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

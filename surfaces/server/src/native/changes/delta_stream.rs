@@ -70,8 +70,8 @@ struct Batch {
     closed: usize,
     /// Connections up to this serial number are sent.
     serial: u64,
-    /// The newest connection when the batch began; later ones are of the next batch.
-    newest: u64,
+    /// The newest connection when the first of them were sent; later ones are of the next batch.
+    newest: Option<u64>,
     /// Whether connections that did not change may have to be sent: all are new to the client, or a
     /// filter matches others as time passes.
     includes_unchanged: bool,
@@ -100,7 +100,6 @@ impl DeltaStream {
     /// The next batch; `None` if there is nothing new.
     fn begin(&mut self, update: &Update, out: &mut Vec<u8>) -> Option<Batch> {
         let now = update.snapshot.sequence;
-        let mut changes = None;
         match self.from {
             Resume::New => {}
             Resume::Invalid => self.reset("the last event id is no id of an agent", out),
@@ -108,13 +107,13 @@ impl DeltaStream {
                 self.reset("the agent was restarted", out);
             }
             Resume::After(ResumeId { sequence, .. }) if sequence == now => return None,
-            Resume::After(ResumeId { sequence, .. }) => {
-                changes = update.changes_since(sequence);
-                if changes.is_none() {
-                    let why = if sequence > now { "does not exist yet" } else { "is too old" };
-                    self.reset(&format!("the snapshot {sequence} {why}"), out);
-                }
+            Resume::After(ResumeId { sequence, .. }) if sequence > now => {
+                self.reset(&format!("the snapshot {sequence} does not exist yet"), out);
             }
+            Resume::After(ResumeId { sequence, .. }) if sequence < update.closed_complete_since => {
+                self.reset(&format!("the snapshot {sequence} is too old"), out);
+            }
+            Resume::After(_) => {}
         }
         let since = match self.from {
             Resume::After(id) => Some(id.sequence),
@@ -141,17 +140,13 @@ impl DeltaStream {
         let includes_unchanged = since.is_none()
             || self.client_has.is_some() && (self.is_resumed || self.selection.has_filter());
         self.is_resumed = false;
-        let newest = match changes.filter(|_| !includes_unchanged) {
-            Some(changes) => changed(&changes).map(|c| c.stats.serial).max(),
-            None => update.snapshot.connections.iter().map(|c| c.stats.serial).max(),
-        };
         Some(Batch {
             since,
             target: now,
             at_us: update.snapshot.at.wall_us,
             closed: 0,
             serial: 0,
-            newest: newest.unwrap_or(0),
+            newest: None,
             includes_unchanged,
         })
     }
@@ -234,7 +229,9 @@ impl DeltaStream {
             Some(changes) => changed(changes).collect(),
             None => update.snapshot.connections.iter().collect(),
         };
-        open.retain(|c| batch.serial < c.stats.serial && c.stats.serial <= batch.newest);
+        let newest = open.iter().map(|c| c.stats.serial).max().unwrap_or(0);
+        let newest = *batch.newest.get_or_insert(newest);
+        open.retain(|c| batch.serial < c.stats.serial && c.stats.serial <= newest);
         open.sort_unstable_by_key(|connection| connection.stats.serial);
         let lists = |name| RecordLists::new(name, "connections", batch.target);
         let (mut opened, mut updated) = (lists("opened"), lists("updated"));
