@@ -69,6 +69,7 @@ struct Model {
     unsampled: u64,
     owner: Option<u32>,
     opened_at: Moment,
+    is_sampled: bool,
     /// Whether the tracker has seen it open, by a sample or an event.
     is_known: bool,
     /// The tracker cannot know that it is another connection than the one before on its socket.
@@ -168,6 +169,7 @@ impl Machine {
             unsampled: 0,
             owner: None,
             opened_at: self.now(),
+            is_sampled: false,
             is_known: reported,
             is_ambiguous: self.unfinished.contains_key(&cookie),
             was_closed_by_event: false,
@@ -265,6 +267,10 @@ impl Machine {
     fn sample(&mut self, doubled: bool) {
         // Events are read before each sample.
         self.deliver();
+        // Wraps before the first sample are not recognisable.
+        for one in self.sockets.values_mut().filter(|one| !one.is_sampled) {
+            one.segments %= 1 << 32;
+        }
         let mut rows: Vec<SocketSample> =
             self.sockets.iter().map(|(cookie, one)| row(*cookie, one)).collect();
         if doubled {
@@ -309,7 +315,7 @@ impl Machine {
         self.last = shown;
         for one in self.sockets.values_mut() {
             one.unsampled = 0;
-            one.is_known = true;
+            (one.is_sampled, one.is_known) = (true, true);
         }
         // Connections that only events reported are kept for some samples.
         let (sockets, sequence) = (&self.sockets, self.sequence);
@@ -370,6 +376,7 @@ impl Machine {
                 unsampled: 0,
                 owner: None,
                 opened_at: self.now(),
+                is_sampled: false,
                 is_known: false,
                 is_ambiguous: false,
                 was_closed_by_event: true,
