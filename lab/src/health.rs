@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// The name of the event by which `/api/v1/changes` reports each update.
-pub const UPDATE_EVENT: &str = "beat";
+pub const UPDATE_EVENT: &str = "update";
 
 /// Number and wall-clock time of the snapshot that the document describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
