@@ -69,11 +69,11 @@ def network():
     for address in ("192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::1/128", "2001:db8::2/128"):
         ip("address", "add", address, "dev", "lo", *(["nodad"] if ":" in address else []))
     # A neighbour that does not exist: packets to it are lost.
-    ip("link", "add", "gone", "type", "veth", "peer", "name", "gone-peer")
-    ip("link", "set", "gone", "up")
-    ip("link", "set", "gone-peer", "up")
-    ip("route", "add", "198.51.100.0/24", "dev", "gone", "src", "192.0.2.1")
-    ip("neighbour", "add", "198.51.100.1", "lladdr", "02:00:00:00:00:99", "dev", "gone", "nud", "permanent")
+    ip("link", "add", "vanished", "type", "veth", "peer", "name", "vanished-peer")
+    ip("link", "set", "vanished", "up")
+    ip("link", "set", "vanished-peer", "up")
+    ip("route", "add", "198.51.100.0/24", "dev", "vanished", "src", "192.0.2.1")
+    ip("neighbour", "add", "198.51.100.1", "lladdr", "02:00:00:00:00:99", "dev", "vanished", "nud", "permanent")
     attempt("MPTCP limits", lambda: ip("mptcp", "limits", "set", "subflows", "4", "add_addr_accepted", "4"))
     attempt("MPTCP address", lambda: ip("mptcp", "endpoint", "add", "192.0.2.3", "id", "3", "signal"))
 
