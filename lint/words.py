@@ -13,7 +13,7 @@ WORDS = {
     r'shelf|shelves': 'response cache',
     r'happenings?': 'lifecycle event',
     r'(?<!of )courses?': 'lifecycle',
-    r'openings?': 'opened',
+    r'openings': 'opened',
     r'(?<!line )endings?': 'closed',
     r'look(s|ed|ing)?(?! ?up\b)': 'sample, read, search',
     r'glances?': 'sample',
@@ -60,7 +60,7 @@ WORDS = {
 # Names of constants.
 CONSTANTS = {r'[A-Z0-9_]+_MOST': 'MAX_…', r'([A-Z0-9_]+_)?EVERY': '…_INTERVAL'}
 # The user of that name, and names in quotes that others chose.
-ALLOWED = re.compile(r'(?<=["\'`=])nobody(?=["\'`:\s])|root,nobody|nobody:nogroup')
+ALLOWED = re.compile(r'(?<=["\'`=])nobody(?=["\'`:\s])|root,nobody|nobody:nogroup|temporal::Pieces|Pieces::parse')
 SKIPPED = re.compile(r'(corpus|bench/runs|target|fuzz/corpus)/|.*/target/|(.*/)?Cargo\.lock$|LICENSE|CHANGELOG\.md$|docs/words\.md$|lint/words\.py$')
 
 WORD = re.compile('|'.join(rf'\b(?P<w{n}>{word})\b' for n, word in enumerate(WORDS)))
