@@ -26,9 +26,12 @@ test-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(TEST_PACKAGES); fi
 	sh lab/clients/install.sh
 
+## Format, clippy, no module cycles, no private words
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	python3 lint/module-cycles.py
+	python3 lint/words.py
 
 ## The core has no clock, file, socket, thread: shown by a copy of it that does, and must be refused
 purity:

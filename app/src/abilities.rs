@@ -1,4 +1,4 @@
-//! `conns abilities`: what can be done here, or where an agent runs, and what not and why.
+//! `conns abilities`: what is available on this machine or on an agent's, and why the rest is not.
 
 use std::io::{self, Write};
 
@@ -8,14 +8,14 @@ use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::{Layout, plain_table, printable};
 
-use crate::face;
+use crate::agent;
 use crate::failure::Failure;
 use crate::flags::{AbilitiesFlags, AbilitiesFormat, AgentFlags, Colour};
 use crate::terminal;
 
-/// Runs `abilities`: tries everything once.
-pub(crate) fn run(flags: &AbilitiesFlags, agent: &AgentFlags) -> Result<(), Failure> {
-    let abilities = face::open(agent, None, Retention::None, Purpose::Agent)?.abilities()?;
+/// Runs `abilities`: probes everything once.
+pub(crate) fn run(flags: &AbilitiesFlags, agent_flags: &AgentFlags) -> Result<(), Failure> {
+    let abilities = agent::open(agent_flags, None, Retention::None, Purpose::Agent)?.abilities()?;
     let mut out = terminal::stdout();
     match flags.output {
         AbilitiesFormat::Table => print(&mut out, &abilities)?,
@@ -30,18 +30,23 @@ pub(crate) fn run(flags: &AbilitiesFlags, agent: &AgentFlags) -> Result<(), Fail
 
 fn print(out: &mut impl Write, abilities: &[Ability]) -> Result<(), Failure> {
     let palette = terminal::palette(Colour::Auto);
-    // Reasons are sentences, and are not cut.
+    // Reasons are sentences, and are not truncated.
     let layout = Layout { width: None, header: true, palette };
-    // What an agent says may hold anything.
+    // Texts of a remote agent can contain control characters.
     let plain = |text: &str| printable(text.into()).into_owned();
     let rows: Vec<Vec<String>> = abilities
         .iter()
         .map(|ability| {
-            let (there, why) = match &ability.missing {
+            let (available, why) = match &ability.missing {
                 None => ("yes", "-".to_owned()),
                 Some(why) => ("no", plain(&why.to_string())),
             };
-            vec![plain(ability.kind.name()), there.to_owned(), plain(ability.kind.meaning()), why]
+            vec![
+                plain(ability.kind.name()),
+                available.to_owned(),
+                plain(ability.kind.meaning()),
+                why,
+            ]
         })
         .collect();
     let titles = ["ABILITY", "AVAILABLE", "GIVES", "WHY NOT"];

@@ -18,9 +18,9 @@ use conns_engine::Purpose;
 use conns_print::{Layout, plain_table, printable};
 use http::header::ACCEPT;
 
+use crate::agent;
 use crate::config::{self, Config};
 use crate::dialects::{ems_server, host_name, monero_node, secret};
-use crate::face;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, CallFlags, Colour, Format};
 use crate::terminal;
@@ -38,9 +38,9 @@ pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure
     let config = read_config(flags)?;
     let mut ask = request.ask();
     ask.namespaces.clone_from(&flags.netns);
-    let host_name = (!face::is_elsewhere(agent, flags.source)).then(host_name).flatten();
-    let mut face = face::open(agent, flags.source, Retention::None, Purpose::Sample)?;
-    let snapshot = conns_api::sample_once(&mut *face, &ask)?;
+    let host_name = (!agent::is_remote(agent, flags.source)).then(host_name).flatten();
+    let mut agent = agent::open(agent, flags.source, Retention::None, Purpose::Sample)?;
+    let snapshot = conns_api::sample_once(&mut *agent, &ask)?;
     let mut out = terminal::stdout();
     match &request {
         Request::OneE(method) if flags.output != Format::Json => {
@@ -56,6 +56,7 @@ pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure
 fn read_config(flags: &CallFlags) -> Result<Config, Failure> {
     let missing = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
     config::load(&flags.dialects.as_serve(), |_| None, missing)
+        .map(|loaded| loaded.config)
         .map_err(|errors| Failure::Usage(errors.to_string()))
 }
 

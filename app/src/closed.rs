@@ -1,4 +1,5 @@
-//! `conns --closed`: watches for a while, then lists what has closed or failed; in lines, as it happens.
+//! `conns --closed`: follows events for a span, then lists the connections that closed or failed; with
+//! `-o jsonl` as they close.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,53 +10,53 @@ use conns_core::model::{Connection, Event, Loss, LossCause, Source};
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 
-use crate::face;
+use crate::agent;
 use crate::failure::Failure;
 use crate::flags::{AgentFlags, ListFlags};
 use crate::follow::{Stop, follow};
 use crate::list::Plan;
 use crate::losses::Losses;
 
-/// How long is watched if nothing is said.
-const USUAL_SPAN: Duration = Duration::from_secs(10);
+/// The span if `--for` is not given.
+const DEFAULT_SPAN: Duration = Duration::from_secs(10);
 
-/// Most connections held until they are printed, about 1.5 kB each. Lines are printed at once.
-const HELD_MOST: usize = 200_000;
+/// Maximum connections buffered until they are printed, about 1.5 kB each. Lines are not buffered.
+const MAX_BUFFERED: usize = 200_000;
 
-/// Runs the list of what closed; true if some were lost.
-pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure> {
+/// Runs the list of closed connections; true if some were lost.
+pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
     let plan = Plan::new(flags)?;
     let source = flags.selection.among.source;
     let stop = Stop::on_signals()?;
-    let mut face = face::open(agent, source, Retention::None, Purpose::Follow)?;
+    let mut agent = agent::open(agent_flags, source, Retention::None, Purpose::Follow)?;
     let mut losses = Losses::default();
-    let mut held = Held { plan: &plan, ended: Vec::new(), refused: 0, room: plan.limit() };
-    if flags.span.is_none() && face::is_elsewhere(agent, source) {
-        // It has been watching all along.
-        let kept = kept_events(&mut *face, &plan.ask)?;
-        losses.add(kept.losses);
-        let _ = held.take(&kept.events)?;
+    let mut list = Ended { plan: &plan, ended: Vec::new(), dropped: 0, room: plan.limit() };
+    if flags.span.is_none() && agent::is_remote(agent_flags, source) {
+        // A remote agent has recorded events before.
+        let recorded = kept_events(&mut *agent, &plan.ask)?;
+        losses.add(recorded.losses);
+        let _ = list.take(&recorded.events)?;
     } else {
-        let span = Some(flags.span.unwrap_or(USUAL_SPAN));
-        follow(&mut *face, &plan.ask, (span, &stop), &mut losses, |events| held.take(events))?;
+        let span = Some(flags.span.unwrap_or(DEFAULT_SPAN));
+        follow(&mut *agent, &plan.ask, (span, &stop), &mut losses, |events| list.take(events))?;
     }
-    losses.add(held.loss().into_iter().collect());
-    held.print(&losses.all())?;
-    Ok(losses.say_the_rest())
+    losses.add(list.loss().into_iter().collect());
+    list.print(&losses.all())?;
+    Ok(losses.report_rest())
 }
 
-/// What has ended so far.
-struct Held<'a> {
+/// The connections that ended so far.
+struct Ended<'a> {
     plan: &'a Plan<'a>,
     ended: Vec<Arc<Event>>,
-    /// How many were beyond the bound.
-    refused: u64,
-    /// How many lines more may be printed.
+    /// Number of connections beyond [`MAX_BUFFERED`].
+    dropped: u64,
+    /// Number of lines that may still be printed.
     room: usize,
 }
 
-impl Held<'_> {
-    /// Prints what of this has ended, or holds it.
+impl Ended<'_> {
+    /// Prints the connections that ended, or buffers them.
     fn take(&mut self, events: &[Arc<Event>]) -> Result<ControlFlow<()>, Failure> {
         let is_meant =
             |event: &&Arc<Event>| is_of_end(event.kind) && self.plan.matches(&event.connection);
@@ -69,18 +70,18 @@ impl Held<'_> {
             return Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
         }
         for event in ended {
-            if self.ended.len() < HELD_MOST {
+            if self.ended.len() < MAX_BUFFERED {
                 self.ended.push(Arc::clone(event));
             } else {
-                self.refused += 1;
+                self.dropped += 1;
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
     fn loss(&self) -> Option<Loss> {
-        let cause = LossCause::ClosedListFull { bound: HELD_MOST as u64 };
-        Loss::counted(Source::Derived, cause, self.refused)
+        let cause = LossCause::ClosedListFull { bound: MAX_BUFFERED as u64 };
+        Loss::counted(Source::Derived, cause, self.dropped)
     }
 
     fn print(&self, losses: &[Loss]) -> Result<(), Failure> {

@@ -1,98 +1,32 @@
-//! What the agent is told to do: every setting, from the built-in default, the file, the environment
-//! or a flag, each over the ones before it. Reads nothing by itself: it is handed the readers.
-//!
-//! The one idea: a setting is one row of `settings.rs`; its flag, its variable, its key, its help,
-//! its page and the way into `Config` all come from that row.
+//! The configuration of the agent: every setting from its default, the file, the environment or a
+//! flag; each of these layers overrides the ones before it. Readers are passed in.
 
 mod error;
 mod explain;
 mod file;
-mod kind;
-mod read;
-mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use conns_core::query::Filter;
-use conns_dialects::monero::Era;
-use conns_server::{Limits, ListenAddress, ListenSpec, TokenHash};
+use conns_server::ListenAddress;
 
-use crate::flags::SourceChoice;
 use crate::flags::serve::ServeFlags;
+use crate::settings::{DEFAULT_FILE, FILE_VARIABLE, Kind, SETTINGS, Setting, Value};
 
+pub(crate) use crate::settings::Config;
 pub(crate) use error::{ConfigError, ConfigErrors, Origin};
 pub(crate) use explain::{default_file, explain, markdown};
-pub(crate) use kind::{Kind, Value};
-pub(crate) use read::{HostName, Login, UserName};
-pub(crate) use settings::{SETTINGS, Setting};
 
-/// Read if neither `--config` nor `CONNS_CONFIG` names another; the only one that may be missing.
-pub(crate) const USUAL_FILE: &str = "/etc/conns/conns.toml";
-
-/// The variable that names the file.
-pub(crate) const FILE_VARIABLE: &str = "CONNS_CONFIG";
-
-/// Everything the agent is told.
-#[derive(Debug, Clone)]
-pub(crate) struct Config {
-    /// Time between two looks.
-    pub(crate) interval: Duration,
-    /// Half of the time a verdict looks back; at least two intervals, whatever was set.
-    pub(crate) window: Duration,
-    /// Where connections are read from.
-    pub(crate) source: SourceChoice,
-    /// Whether namespaces that appear later are followed, which keeps `CAP_SYS_ADMIN`.
-    pub(crate) follow_namespaces: bool,
-    /// Who to be once everything is open; `None` is for the program to choose.
-    pub(crate) user: Option<UserName>,
-    /// What is spoken where.
-    pub(crate) listen: Vec<ListenSpec>,
-    /// Others may read without TLS and token.
-    pub(crate) insecure: bool,
-    /// Names accepted in `Host` besides addresses and `localhost`.
-    pub(crate) hosts: Vec<HostName>,
-    /// Hashes of the bearer tokens that are let in; everybody if there is none.
-    pub(crate) tokens: Vec<TokenHash>,
-    /// Certificate and key.
-    pub(crate) tls: Tls,
-    /// Bounds of what clients may cost.
-    pub(crate) limits: Limits,
-    /// The Monero dialect.
-    pub(crate) monero: Monero,
-    /// The EMS dialect.
-    pub(crate) ems: Ems,
-    /// Most processes and remote addresses with series of their own.
-    pub(crate) metrics_top: usize,
+/// A configuration as it was loaded: the values, and where each comes from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
     settled: Vec<Settled>,
 }
 
-/// PEM files; both or none.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Tls {
-    pub(crate) certificate: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Monero {
-    pub(crate) peers: Filter,
-    pub(crate) node: Option<Filter>,
-    pub(crate) era: Era,
-    pub(crate) restricted: bool,
-    pub(crate) login: Option<Login>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Ems {
-    pub(crate) streams: Filter,
-    pub(crate) length_prefix: bool,
-}
-
-/// The value that won.
+/// A setting with its effective value.
 #[derive(Debug, Clone)]
 struct Settled {
     setting: &'static Setting,
@@ -100,20 +34,20 @@ struct Settled {
     origin: Origin,
 }
 
-/// Reads the configuration: `flags` over what `env` tells of a variable (an empty one is none) over
-/// the file that `read` reads over the defaults. Touches nothing itself.
+/// Loads the configuration: `flags` override the variables that `env` returns (an empty one counts
+/// as unset), these override the file that `read` reads, and that overrides the defaults.
 ///
 /// # Errors
-/// Everything that is wrong, in every layer, also in those that another one is over.
+/// Every error in every layer, overridden values included.
 pub(crate) fn load(
     flags: &ServeFlags,
     env: impl Fn(&str) -> Option<String>,
     read: impl Fn(&Path) -> io::Result<String>,
-) -> Result<Config, ConfigErrors> {
+) -> Result<Loaded, ConfigErrors> {
     let env = |name: &str| env(name).filter(|value| !value.is_empty());
     let mut wrong = Vec::new();
-    let mut config = match Config::with_defaults(&env, &mut wrong) {
-        Ok(config) => config,
+    let mut loaded = match Loaded::with_defaults(&env, &mut wrong) {
+        Ok(loaded) => loaded,
         Err(what) => return Err(ConfigErrors(vec![ConfigError::new(Origin::Default, what)])),
     };
     let given = from_file(flags, &env, read, &mut wrong)
@@ -121,16 +55,16 @@ pub(crate) fn load(
         .chain(from_environment(&env, &mut wrong))
         .chain(from_flags(flags, &mut wrong));
     for (setting, value, origin) in given.collect::<Vec<_>>() {
-        config.set(setting, value, origin, &mut wrong);
+        loaded.set(setting, value, origin, &mut wrong);
     }
-    // What hangs together is weighed only when each for itself is right.
+    // Combinations are checked only if every single value is valid.
     if wrong.is_empty() {
-        config.weigh(&mut wrong);
+        loaded.check_combinations(&mut wrong);
     }
     if wrong.is_empty() {
-        return Ok(config);
+        return Ok(loaded);
     }
-    wrong.sort_by_key(|error| error.at.place());
+    wrong.sort_by_key(|error| error.at.order());
     Err(ConfigErrors(wrong))
 }
 
@@ -145,7 +79,7 @@ fn from_file(
     let (path, named_by) = match (&flags.config, env(FILE_VARIABLE)) {
         (Some(path), _) => (path.clone(), Some(Origin::Flag("config"))),
         (None, Some(path)) => (path.into(), Some(Origin::Environment(FILE_VARIABLE.to_owned()))),
-        (None, None) => (USUAL_FILE.into(), None),
+        (None, None) => (DEFAULT_FILE.into(), None),
     };
     match read(&path) {
         Ok(text) => file::read(&path, &text, wrong),
@@ -192,52 +126,24 @@ fn from_flags(flags: &ServeFlags, wrong: &mut Vec<ConfigError>) -> Vec<Given> {
     given
 }
 
-impl Config {
+impl Loaded {
     fn with_defaults(
         env: &impl Fn(&str) -> Option<String>,
         wrong: &mut Vec<ConfigError>,
     ) -> Result<Self, String> {
-        let mut config = Self::blank()?;
+        let mut loaded = Self { config: Config::blank()?, settled: Vec::new() };
         for setting in SETTINGS {
-            config.settled.push(Settled { setting, value: None, origin: Origin::Default });
+            loaded.settled.push(Settled { setting, value: None, origin: Origin::Default });
             let text = setting.default_in(env);
             if text.is_empty() {
                 continue;
             }
             match setting.kind.value_of(&text) {
-                Ok(value) => config.set(setting, value, Origin::Default, wrong),
+                Ok(value) => loaded.set(setting, value, Origin::Default, wrong),
                 Err(what) => wrong.push(ConfigError::of(setting, Origin::Default, what)),
             }
         }
-        Ok(config)
-    }
-
-    /// What the defaults are written over.
-    fn blank() -> Result<Self, String> {
-        let all = Filter::parse("").map_err(|error| error.message())?;
-        Ok(Self {
-            interval: Duration::ZERO,
-            window: Duration::ZERO,
-            source: SourceChoice::Auto,
-            follow_namespaces: false,
-            user: None,
-            listen: Vec::new(),
-            insecure: false,
-            hosts: Vec::new(),
-            tokens: Vec::new(),
-            tls: Tls::default(),
-            limits: Limits::default(),
-            monero: Monero {
-                peers: all.clone(),
-                node: None,
-                era: Era::default(),
-                restricted: false,
-                login: None,
-            },
-            ems: Ems { streams: all, length_prefix: false },
-            metrics_top: 0,
-            settled: Vec::new(),
-        })
+        Ok(loaded)
     }
 
     fn set(
@@ -248,7 +154,7 @@ impl Config {
         wrong: &mut Vec<ConfigError>,
     ) {
         let set = setting.field.0;
-        if let Err(what) = set(self, &value) {
+        if let Err(what) = set(&mut self.config, &value) {
             wrong.push(ConfigError::of(setting, origin, what));
             return;
         }
@@ -258,9 +164,9 @@ impl Config {
         }
     }
 
-    /// What several settings together must be.
-    fn weigh(&mut self, wrong: &mut Vec<ConfigError>) {
-        let has_tls = match (&self.tls.certificate, &self.tls.key) {
+    /// Checks settings that depend on each other.
+    fn check_combinations(&mut self, wrong: &mut Vec<ConfigError>) {
+        let has_tls = match (&self.config.tls.certificate, &self.config.tls.key) {
             (Some(_), None) => {
                 wrong.push(self.one_of_two("tls.certificate", "tls.key"));
                 false
@@ -271,22 +177,22 @@ impl Config {
             }
             (certificate, _) => certificate.is_some(),
         };
-        let safe =
-            conns_server::check(&self.listen, self.insecure, has_tls, !self.tokens.is_empty());
+        let Config { listen, insecure, tokens, .. } = &self.config;
+        let safe = conns_server::check(listen, *insecure, has_tls, !tokens.is_empty());
         if let Err(refusal) = safe {
             wrong.push(ConfigError::new(self.origin("listen"), refusal.to_string()));
         }
-        for (index, one) in self.listen.iter().enumerate() {
-            // Port 0 is whichever is free, another one each time.
+        for (index, one) in listen.iter().enumerate() {
+            // Port 0 is any free port, a different one each time.
             let is_any = matches!(&one.place, ListenAddress::Tcp(address) if address.port() == 0);
-            let is_again = self.listen.iter().take(index).any(|other| other.place == one.place);
+            let is_again = listen.iter().take(index).any(|other| other.place == one.place);
             if is_again && !is_any {
                 let what = format!("`listen` names {} twice", one.place);
                 wrong.push(ConfigError::new(self.origin("listen"), what));
             }
         }
-        // One look says nothing about change.
-        self.window = self.window.max(self.interval * 2);
+        // A verdict needs two samples.
+        self.config.window = self.config.window.max(self.config.interval * 2);
     }
 
     fn one_of_two(&self, given: &str, missing: &str) -> ConfigError {
@@ -298,11 +204,11 @@ impl Config {
         let settled = self.settled.iter().find(|settled| settled.setting.key == key);
         settled.map_or(Origin::Default, |settled| settled.origin.clone())
     }
+}
 
-    /// The keys in which `new` differs and which only a restart changes: those that need what the
-    /// agent gave up after it had started. All others can be taken over while it runs.
-    pub(crate) fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
-        let differs = |setting: &&Setting| setting.restart && (setting.field.1)(self, new);
-        SETTINGS.iter().filter(differs).map(|setting| setting.key).collect()
-    }
+/// The keys that differ in `new` and that only a restart can change, because the agent has dropped
+/// the privileges for them.
+pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let differs = |setting: &&Setting| setting.restart && (setting.field.1)(old, new);
+    SETTINGS.iter().filter(differs).map(|setting| setting.key).collect()
 }

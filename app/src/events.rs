@@ -1,4 +1,4 @@
-//! `conns events`: a live log of what happens to connections.
+//! `conns events`: a live log of lifecycle events.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::{Palette, event_line};
 
-use crate::face;
+use crate::agent;
 use crate::failure::Failure;
 use crate::flags::{AgentFlags, EventsFlags, EventsFormat};
 use crate::follow::{Stop, ask, follow};
@@ -20,28 +20,28 @@ use crate::losses::Losses;
 use crate::terminal;
 
 /// Runs `events`; true if some were lost.
-pub(crate) fn run(flags: &EventsFlags, agent: &AgentFlags) -> Result<bool, Failure> {
+pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
     let filter = parse_filter(&flags.among.filter)?;
     let mut log = Log::new(flags)?;
     let ask = ask(&flags.among)?;
     let stop = Stop::on_signals()?;
-    let mut face = face::open(agent, flags.among.source, Retention::None, Purpose::Follow)?;
+    let mut agent = agent::open(agent_flags, flags.among.source, Retention::None, Purpose::Follow)?;
     let mut losses = Losses::default();
     let mut out = terminal::stdout();
     let mut chosen: Vec<Arc<Event>> = Vec::new();
-    let written = follow(&mut *face, &ask, (flags.span, &stop), &mut losses, |events| {
+    let followed = follow(&mut *agent, &ask, (flags.span, &stop), &mut losses, |events| {
         let is_meant = |event: &&Arc<Event>| {
             filter.as_ref().is_none_or(|filter| filter.matches(&event.connection))
         };
         chosen.extend(events.iter().filter(is_meant).cloned());
         log.write(&mut out, &chosen)?;
         chosen.clear();
-        // There may be none for a while.
+        // The next event may be far away.
         out.flush()?;
         Ok(ControlFlow::Continue(()))
     });
-    let is_any_lost = losses.say_the_rest();
-    written?;
+    let is_any_lost = losses.report_rest();
+    followed?;
     Ok(is_any_lost)
 }
 
@@ -58,9 +58,9 @@ impl<'a> Log<'a> {
             (EventsFormat::Text, None) => {
                 Ok(Self::Text { flags, palette: terminal::palette(flags.among.color) })
             }
-            (EventsFormat::Text, Some(_)) => Err(Failure::Usage(
-                "--columns is for `-o jsonl`; a line of text has no columns".into(),
-            )),
+            (EventsFormat::Text, Some(_)) => {
+                Err(Failure::Usage("--columns needs `-o jsonl`; text lines have no columns".into()))
+            }
             (EventsFormat::Jsonl, columns) => {
                 let named =
                     columns.as_deref().map(|text| parse_columns(text, &usual)).transpose()?;

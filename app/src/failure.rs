@@ -1,4 +1,4 @@
-//! How a command ends: the exit code, and what is said on standard error.
+//! Exit codes of commands, and messages on standard error.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -8,10 +8,10 @@ use conns_core::model::{Loss, LossKind};
 use conns_core::query::{ColumnError, FilterError, SortError, UnknownField};
 use conns_dialects::one_e::CallError;
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// A filter, column or other text that cannot be understood.
+    /// An invalid filter, column or other argument.
     #[error("{0}")]
     Usage(String),
     /// There is no answer.
@@ -22,7 +22,7 @@ pub(crate) enum Failure {
     Write(#[from] io::Error),
 }
 
-/// Every way to misunderstand a text is a usage error with its own words.
+/// Parse errors are usage errors.
 macro_rules! usage_errors {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {
@@ -44,23 +44,23 @@ impl From<AgentError> for Failure {
 }
 
 impl Failure {
-    /// Says it, and gives the exit code of `--help`'s list.
+    /// Prints the message, and returns the exit code that `--help` lists.
     pub(crate) fn report(&self) -> ExitCode {
         let code = match self {
-            // Whoever read the answer has read enough.
+            // The reader of the output closed the pipe.
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
             }
             Self::Usage(_) => 2,
             Self::NoAnswer(_) | Self::Write(_) => 1,
         };
-        // With standard error closed there is nobody to tell.
+        // Errors of standard error cannot be reported.
         let _ = writeln!(io::stderr(), "conns: {}", presentable(&self.to_string()));
         ExitCode::from(code)
     }
 }
 
-/// Says what is wrong with the flags, or what `--help` and `--version` ask for.
+/// Prints an error of the flags, or the output of `--help` and `--version`.
 pub(crate) fn report_flags(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let text = error.render().to_string();
@@ -73,33 +73,33 @@ pub(crate) fn report_flags(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Longest message, in characters; whoever typed more knows it.
-const MESSAGE_CHARACTERS: usize = 2000;
+/// Maximum length of a message, in characters; it can repeat a long argument.
+const MAX_MESSAGE_CHARACTERS: usize = 2000;
 
-/// A message that may repeat what was typed: without control characters but line ends, and cut.
+/// The message without control characters except line ends, truncated.
 fn presentable(message: &str) -> String {
     let mut text: String = message
         .split('\n')
         .map(|line| conns_print::printable(line.into()).into_owned())
         .collect::<Vec<_>>()
         .join("\n");
-    if let Some((cut, _)) = text.char_indices().nth(MESSAGE_CHARACTERS) {
-        text.truncate(cut);
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE_CHARACTERS) {
+        text.truncate(end);
         text.push_str("…\n");
     }
     text
 }
 
-/// Says what is missing, one line each (what only privileges would add: one line in all), and
-/// whether anything was lost that privileges would not have brought.
+/// Prints losses, one per line, and those for lack of privileges on one line. Returns whether there are
+/// losses for other reasons.
 pub(crate) fn report_losses(losses: &[Loss]) -> bool {
     let (not_permitted, lost): (Vec<&Loss>, Vec<&Loss>) =
         losses.iter().partition(|loss| loss.kind() == LossKind::NotPermitted);
-    let add = not_permitted.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let joined = not_permitted.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let mut stderr = io::stderr().lock();
-    let lines = lost.iter().map(ToString::to_string).chain([add]);
+    let lines = lost.iter().map(ToString::to_string).chain([joined]);
     for line in lines.filter(|line| !line.is_empty()) {
-        // The words may come from an agent elsewhere.
+        // The text can come from a remote agent.
         let _ = writeln!(stderr, "conns: {}", presentable(&line));
     }
     !lost.is_empty()

@@ -42,7 +42,7 @@ fn row(field: &Field) -> Vec<String> {
     ]
 }
 
-/// The other names of a field, its key among them where it differs.
+/// The other names of a field, its key included if it differs.
 fn also(field: &Field) -> String {
     let key = (field.key != field.name).then_some(&*field.key);
     key.into_iter().chain(field.aliases.iter().copied()).collect::<Vec<_>>().join(", ")
@@ -52,10 +52,10 @@ fn markdown(out: &mut impl Write) -> Result<(), Failure> {
     writeln!(
         out,
         "# Fields\n\n\
-         Made by `conns fields -o markdown`; a test compares. Every field can be filtered, sorted, \
+         The output of `conns fields -o markdown`. Every field can be filtered, sorted, \
          grouped and shown.\n\
-         Machine-read output uses the first name under *also* where it carries the unit, else the \
-         field's name.\n\n\
+         Machine-readable output uses the first name under *also* if it contains the unit, else the \
+         name of the field.\n\n\
          | field | type | unit | also | meaning | source |\n\
          | --- | --- | --- | --- | --- | --- |"
     )?;

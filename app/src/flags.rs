@@ -1,8 +1,9 @@
-//! The command line: what can be typed. Parser, `--help`, man page and completions all come from
-//! these declarations.
+//! The command line. Parser, `--help`, man page and completions are generated from these
+//! declarations.
 
 pub(crate) mod dialects;
 pub(crate) mod serve;
+mod source;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +12,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use conns_api::{Ask, View};
-use jiff::SignedDuration;
+use conns_core::units;
+
+pub(crate) use source::SourceChoice;
 
 /// What is this machine connected to: every connection with its process, its health, and why it is slow
 #[derive(Debug, Parser)]
@@ -32,14 +35,14 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// Reads the command line.
+    /// Parses the command line.
     pub(crate) fn read() -> Result<Self, clap::Error> {
         Self::try_parse_from(command_first(std::env::args_os().collect()))
     }
 }
 
-/// What names an agent may stand before the command: `conns --agent URL why 443`. A flag before a
-/// word would make that word one of the filter, so these are moved behind it.
+/// Moves flags of the agent behind the command: in `conns --agent URL why 443` the flag would make
+/// `why` a word of the filter.
 fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
     const MOVED: [&str; 3] = ["--agent", "--token-file", "--agent-ca"];
     let mut at = 1;
@@ -59,27 +62,27 @@ fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// Which agent is asked, if not this program itself. In place of a flag the environment does.
+/// Which remote agent to query; the environment is the default.
 #[derive(Debug, Args)]
 pub(crate) struct AgentFlags {
-    /// Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of
-    /// looking here [env: CONNS_AGENT]
+    /// Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of
+    /// this machine [env: CONNS_AGENT]
     #[arg(long, global = true, value_name = "URL", help_heading = AGENT)]
     pub(crate) agent: Option<String>,
-    /// Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]
+    /// Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]
     #[arg(long, global = true, value_name = "FILE", help_heading = AGENT)]
     pub(crate) token_file: Option<PathBuf>,
-    /// Trust the certificates in FILE (PEM), not those the system trusts
+    /// Trust the CA certificates in FILE (PEM) instead of those of the system
     #[arg(long, global = true, value_name = "FILE", help_heading = AGENT)]
     pub(crate) agent_ca: Option<PathBuf>,
 }
 
-/// Where the help lists the flags that name an agent.
-const AGENT: &str = "Agent elsewhere";
+/// The help heading of the flags of the agent.
+const AGENT: &str = "Remote agent";
 
 const AFTER_HELP: &str = "\
 Filters: a bare word matches process, address, port or service; `process == nginx and rtt > 50ms`
-compares fields (`conns fields` lists them), docs/filter.md has it all.
+compares fields (`conns fields` lists them); docs/filter.md is the reference.
 
 Examples:
   conns                                    established connections
@@ -87,32 +90,32 @@ Examples:
   conns nginx --sort -rtt --limit 10       nginx's ten slowest
   conns 'remote in 10.0.0.0/8 and loss > 1%'
   conns --group-by process --watch         bytes a second by process
-  conns why 443                            what holds each connection of port 443 back
+  conns why 443                            what limits each connection of port 443
   conns --closed --for 30s --sort -duration
-                                           what closes or fails within 30 s, the longest first
-  conns events refused or rst-in           who is refused and reset, as it happens
+                                           connections that close or fail within 30 s, longest first
+  conns events refused or rst-in           refused and reset connections, live
   conns --agent http://10.0.0.5:7979 -l    listening endpoints of another machine
 
-Exit codes: 0 answered; 1 no answer; 2 wrong flag, filter or column; 3 answered, but a part could
-not be read (standard error says which).";
+Exit codes: 0 success; 1 failure; 2 invalid flag, filter or column; 3 incomplete output (standard
+error lists what is missing).";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say why each connection is as fast as it is, with evidence and advice
+    /// Explain what limits each connection, with evidence and advice
     Why(WhyFlags),
-    /// Tell what happens to TCP connections as it happens: opened, accepted, closed, failed
+    /// Print TCP connection events live: opened, accepted, closed, failed
     Events(EventsFlags),
     /// List every field: type, unit, meaning, source
     Fields(FieldsFlags),
-    /// List what can be done here, and what not and why
+    /// List which abilities are available here, and why others are not
     Abilities(AbilitiesFlags),
-    /// Answer a call in the exact shape of another system
+    /// Answer a call in the exact format of another system
     Call(CallFlags),
-    /// Watch this machine and answer over HTTP and in the dialects of other systems
+    /// Run the agent: sample this machine, serve HTTP and the APIs of other systems
     Serve(serve::ServeFlags),
-    /// Show what `conns serve` is told, and from where
+    /// Show the configuration of `conns serve`, and where each value comes from
     Config(serve::ConfigFlags),
-    /// Make a token for an agent, and the hash of it for its configuration
+    /// Generate a token for clients, and its hash for the configuration of the agent
     Token,
     /// Print the man page
     Man,
@@ -137,7 +140,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// The question these flags ask.
+    /// The query of these flags.
     pub(crate) fn ask(&self) -> Ask {
         self.among.ask(match (self.listening, self.all) {
             (true, _) => View::Listening,
@@ -147,7 +150,7 @@ impl Selection {
     }
 }
 
-/// Which connections, whatever their state, and how they are shown.
+/// Which connections, in any state, and how they are printed.
 #[derive(Debug, Args)]
 pub(crate) struct Among {
     /// Words of one filter: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`
@@ -179,7 +182,7 @@ pub(crate) struct Among {
 }
 
 impl Among {
-    /// The question these flags ask.
+    /// The query of these flags.
     pub(crate) fn ask(&self, view: View) -> Ask {
         Ask {
             view,
@@ -196,7 +199,7 @@ impl Among {
 pub(crate) struct ListFlags {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// Columns by name; `+name` and `-name` change the usual ones, `all` is every field
+    /// Columns by name; `+name` and `-name` change the default, `all` is every field
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) columns: Option<String>,
     /// Sort by these fields; `-name` is descending
@@ -205,22 +208,22 @@ pub(crate) struct ListFlags {
     /// One row for each value of a field, with sums
     #[arg(long, value_name = "FIELD")]
     pub(crate) group_by: Option<String>,
-    /// At most so many rows
+    /// Maximum number of rows
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
-    /// Leave out the line with the names of the columns
+    /// Omit the line with the column names
     #[arg(long)]
     pub(crate) no_header: bool,
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// Look again every SECS seconds (2 if left out), and show rates
+    /// Repeat every SECS seconds (default 2), and show rates
     #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2")]
     pub(crate) watch: Option<String>,
-    /// List what closes or fails from now on, not what is there; an agent tells at once what it keeps
+    /// List connections that close or fail from now on; a remote agent lists those it has recorded
     #[arg(long, conflicts_with_all = ["listening", "all", "watch"])]
     pub(crate) closed: bool,
-    /// Watch so long for what closes [default: 10s]; Ctrl-C ends it before
+    /// How long to wait for connections to close [default: 10s]; Ctrl-C stops earlier
     #[arg(long = "for", value_name = "TIME", value_parser = parse_span, requires = "closed")]
     pub(crate) span: Option<Duration>,
 }
@@ -229,20 +232,20 @@ pub(crate) struct ListFlags {
 pub(crate) struct EventsFlags {
     #[command(flatten)]
     pub(crate) among: Among,
-    /// End after so long [default: on Ctrl-C]
+    /// Stop after this time [default: on Ctrl-C]
     #[arg(long = "for", value_name = "TIME", value_parser = parse_span)]
     pub(crate) span: Option<Duration>,
-    /// Fields of jsonl by name; `+name` and `-name` change the usual ones, `all` is every field
+    /// Fields of jsonl by name; `+name` and `-name` change the default, `all` is every field
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) columns: Option<String>,
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = EventsFormat::Text, value_name = "FORMAT")]
     pub(crate) output: EventsFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct AbilitiesFlags {
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = AbilitiesFormat::Table, value_name = "FORMAT")]
     pub(crate) output: AbilitiesFormat,
 }
@@ -251,17 +254,17 @@ pub(crate) struct AbilitiesFlags {
 pub(crate) struct WhyFlags {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// How long to watch before judging; an agent judges its own window of the last seconds
+    /// How long to sample before the verdict; a remote agent uses its own window
     #[arg(long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span)]
     pub(crate) span: Duration,
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = WhyFormat::Text, value_name = "FORMAT")]
     pub(crate) output: WhyFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FieldsFlags {
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = FieldsFormat::Table, value_name = "FORMAT")]
     pub(crate) output: FieldsFormat,
 }
@@ -288,7 +291,7 @@ pub(crate) struct CallFlags {
     /// Only this network namespace; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) netns: Vec<String>,
-    /// Omit the line with the names of the columns
+    /// Omit the line with the column names
     #[arg(long)]
     pub(crate) no_header: bool,
     #[command(flatten)]
@@ -297,13 +300,13 @@ pub(crate) struct CallFlags {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people, made to fit the terminal
+    /// A table that fits the terminal
     Table,
-    /// For people, more columns, nothing cut
+    /// A table with more columns, not truncated
     Wide,
     /// One JSON object
     Json,
-    /// One JSON object a line for each connection
+    /// One JSON object per line and connection
     Jsonl,
     /// Comma-separated values
     Csv,
@@ -315,21 +318,21 @@ pub(crate) enum WhyFormat {
     Text,
     /// One JSON object
     Json,
-    /// One JSON object a line for each connection
+    /// One JSON object per line and connection
     Jsonl,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EventsFormat {
-    /// One line for each event
+    /// One line per event
     Text,
-    /// One JSON object a line for each event
+    /// One JSON object per line and event
     Jsonl,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AbilitiesFormat {
-    /// For people
+    /// A table
     Table,
     /// One JSON object
     Json,
@@ -337,24 +340,12 @@ pub(crate) enum AbilitiesFormat {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FieldsFormat {
-    /// For people
+    /// A table
     Table,
     /// The page docs/fields.md
     Markdown,
     /// One JSON object
     Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SourceChoice {
-    /// The kernel's tables where they can be read, else portable
-    Auto,
-    /// sock_diag and procfs (Linux)
-    Kernel,
-    /// Own programs in the kernel (Linux), or an error where they do not work
-    Ebpf,
-    /// The operating system's common interfaces: no latency, loss or bytes
-    Portable,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -367,23 +358,18 @@ pub(crate) enum Colour {
     Never,
 }
 
-/// Longest time to watch in one go: a day.
-const LONGEST_SPAN: Duration = Duration::from_secs(24 * 3600);
+/// Longest span of a flag: a day.
+const MAX_SPAN: Duration = Duration::from_secs(24 * 3600);
 
 /// A span of time: `5`, `5s`, `500ms`, `2m`; a bare number is seconds.
 pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
-    let expected = || format!("expected a time such as 5s, 500ms or 2m, not `{text}`");
-    let span = match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| expected())?,
-        Err(_) => {
-            let signed: SignedDuration = text.parse().map_err(|_| expected())?;
-            Duration::try_from(signed).map_err(|_| expected())?
+    match units::parse_span(text) {
+        None => Err(format!("expected a time such as 5s, 500ms or 2m, found `{text}`")),
+        Some(span) if span.is_zero() || span > MAX_SPAN => {
+            Err(format!("expected a time above 0 and at most a day, found `{text}`"))
         }
-    };
-    if span.is_zero() || span > LONGEST_SPAN {
-        return Err(format!("expected more than nothing and at most a day, not `{text}`"));
+        Some(span) => Ok(span),
     }
-    Ok(span)
 }
 
 #[cfg(test)]
@@ -391,7 +377,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_names_an_agent_may_stand_before_the_command() {
+    fn flags_of_the_agent_may_precede_the_command() {
         for (typed, read) in [
             ("conns --agent u why 443", "conns why --agent u 443"),
             ("conns --agent=u --token-file f why", "conns why --agent=u --token-file f"),

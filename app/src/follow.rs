@@ -62,12 +62,12 @@ pub(crate) fn follow(
     let mut events = face.events(ask, Start::Now)?;
     loop {
         let left = span.map_or(MAX_WAIT, |span| span.saturating_sub(start.elapsed()));
-        if left.is_zero() || stop.is_raised() || terminal::is_reader_gone() {
+        if left.is_zero() || stop.is_raised() || terminal::is_reader_closed() {
             return Ok(());
         }
         let batch = events.next(left.min(MAX_WAIT))?;
         losses.add(batch.losses);
-        losses.say_what_is_due();
+        losses.report_due();
         if take(&batch.events)?.is_break() {
             return Ok(());
         }

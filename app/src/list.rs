@@ -1,4 +1,4 @@
-//! `conns`: the list, once or again and again.
+//! `conns`: the list, once or repeatedly.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,61 +12,62 @@ use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::{Layout, closed_columns, default_columns};
 
-use crate::face;
+use crate::agent;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, Format, ListFlags, parse_span};
 use crate::follow;
 use crate::terminal;
 
-/// A table is in this order if the user names none; machine-read output in the kernel's.
+/// The default order of a table; machine-readable output is in the order of the kernel.
 const TABLE_ORDER: &str = "process,pid,local,remote";
 
-/// What the flags mean, checked before anything is read.
+/// The parsed flags, validated before anything is sampled.
 pub(crate) struct Plan<'a> {
     flags: &'a ListFlags,
     pub(crate) ask: Ask,
     filter: Option<Filter>,
     sort: Vec<SortKey>,
     group_by: Option<&'static Field>,
-    every: Option<Duration>,
+    interval: Option<Duration>,
 }
 
-/// Runs the list; true if a part of it was lost.
-pub(crate) fn run(flags: &ListFlags, agent: &AgentFlags) -> Result<bool, Failure> {
+/// Runs the list; true if it is incomplete.
+pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
     let plan = Plan::new(flags)?;
-    let memory = match plan.every {
+    let memory = match plan.interval {
         None => Retention::None,
         Some(_) => Retention::Window(Duration::from_secs(5)),
     };
-    let mut face = face::open(agent, flags.selection.among.source, memory, Purpose::Sample)?;
-    let Some(every) = plan.every else {
-        let snapshot = sample_once(&mut *face, &plan.ask)?;
+    let mut agent =
+        agent::open(agent_flags, flags.selection.among.source, memory, Purpose::Sample)?;
+    let Some(interval) = plan.interval else {
+        let snapshot = sample_once(&mut *agent, &plan.ask)?;
         plan.print(plan.choose(&snapshot), &snapshot.losses)?;
         let lost = report_losses(&snapshot.losses);
-        // The program ends here, which frees everything at once.
+        // The program exits next, which frees the memory at once.
         std::mem::forget(snapshot);
         return Ok(lost);
     };
-    // Rates need two looks, so the first one is not shown.
+    // Rates need two samples, so the first one is not shown.
     let mut due = Instant::now();
-    let mut updates = face.updates(&plan.ask, Pace::every(every))?;
+    let mut updates = agent.updates(&plan.ask, Pace::every(interval))?;
     next_update(&mut *updates)?;
     loop {
-        due += every;
+        due += interval;
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let snapshot = Arc::clone(&next_update(&mut *updates)?.snapshot);
-        plan.print_again(&snapshot)?;
+        plan.print_next(&snapshot)?;
         report_losses(&snapshot.losses);
-        due = due.max(Instant::now() - every);
+        due = due.max(Instant::now() - interval);
     }
 }
 
 impl<'a> Plan<'a> {
     pub(crate) fn new(flags: &'a ListFlags) -> Result<Self, Failure> {
         let mut words = flags.selection.among.filter.clone();
-        let every = match flags.watch.as_deref() {
+        let interval = match flags.watch.as_deref() {
             None => None,
-            // `--watch nginx`: a word that is no time belongs to the filter.
+            // `--watch nginx`: a word that is not a time belongs to the filter.
             Some(word) => match parse_span(word) {
                 Ok(span) => Some(span),
                 Err(_) if word.starts_with(|c: char| c.is_alphabetic()) => {
@@ -77,9 +78,9 @@ impl<'a> Plan<'a> {
             },
         };
         let is_table = matches!(flags.output, Format::Table | Format::Wide);
-        // What closes stands in the order in which it does.
-        let usual = (is_table && !flags.closed).then_some(TABLE_ORDER);
-        let order = flags.sort.as_deref().or(usual);
+        // Closed connections are in the order of their end.
+        let default = (is_table && !flags.closed).then_some(TABLE_ORDER);
+        let order = flags.sort.as_deref().or(default);
         let plan = Self {
             flags,
             ask: match flags.closed {
@@ -89,7 +90,7 @@ impl<'a> Plan<'a> {
             filter: parse_filter(&words)?,
             sort: order.map(SortKey::parse).transpose()?.unwrap_or_default(),
             group_by: flags.group_by.as_deref().map(field_named).transpose()?,
-            every,
+            interval,
         };
         plan.columns(&[])?;
         Ok(plan)
@@ -97,32 +98,35 @@ impl<'a> Plan<'a> {
 
     fn columns(&self, connections: &[&Connection]) -> Result<Vec<&'static Field>, Failure> {
         let (view, is_wide) = (self.ask.view, self.flags.output == Format::Wide);
-        let usual = match self.flags.closed {
+        let default = match self.flags.closed {
             true => closed_columns(is_wide, connections),
             false => default_columns(view, is_wide, connections),
         };
         Ok(match (&self.flags.columns, self.flags.output) {
-            (Some(columns), _) => parse_columns(columns, &usual)?,
+            (Some(columns), _) => parse_columns(columns, &default)?,
             (None, Format::Json | Format::Jsonl) => Answer::Connections.usual_fields(),
-            (None, _) => usual,
+            (None, _) => default,
         })
     }
 
-    /// The connections the user asked for, in the order asked for.
+    /// The selected connections, arranged.
     fn choose<'s>(&self, snapshot: &'s Snapshot) -> Vec<&'s Connection> {
-        let there = snapshot.connections.iter();
-        let chosen = there.filter(|c| self.ask.view.contains(c) && self.matches(c)).collect();
+        let chosen = snapshot
+            .connections
+            .iter()
+            .filter(|c| self.ask.view.contains(c) && self.matches(c))
+            .collect();
         self.arranged(chosen)
     }
 
-    /// Whether the filter, if there is one, lets it pass.
+    /// Whether it matches the filter, if there is one.
     pub(crate) fn matches(&self, connection: &Connection) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.matches(connection))
     }
 
-    /// In the order asked for, and no more of them.
+    /// Sorts and limits connections.
     pub(crate) fn arranged<'s>(&self, mut chosen: Vec<&'s Connection>) -> Vec<&'s Connection> {
-        // Groups have their own order, and their sums are over everything chosen.
+        // Groups have their own order, and their sums cover all chosen connections.
         if self.group_by.is_none() {
             sort(&mut chosen, &self.sort);
             chosen.truncate(self.limit());
@@ -140,17 +144,17 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Most rows asked for.
+    /// Maximum rows.
     pub(crate) fn limit(&self) -> usize {
         self.flags.limit.unwrap_or(usize::MAX)
     }
 
-    /// Whether nothing is to be ordered or summed, so that lines can be printed one by one.
+    /// Whether lines can be printed one by one, without sorting or grouping.
     pub(crate) fn is_in_lines(&self) -> bool {
         self.flags.output == Format::Jsonl && self.sort.is_empty() && self.group_by.is_none()
     }
 
-    /// Prints connections that were chosen and arranged.
+    /// Prints chosen and arranged connections.
     pub(crate) fn print(&self, chosen: Vec<&Connection>, losses: &[Loss]) -> Result<(), Failure> {
         let mut out = terminal::stdout();
         self.write(&mut out, &chosen, losses)?;
@@ -191,11 +195,13 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// What a terminal shows in place of no rows.
+    /// What a terminal shows if there are no rows.
     fn nothing(&self) -> &'static str {
         match self.flags.closed {
-            true => "Nothing that matches has closed or failed.",
-            false => "Nothing matches; `conns -l` lists what listens, `conns -a` everything.",
+            true => "No matching connection closed or failed.",
+            false => {
+                "No matching connections; `conns -l` lists listening endpoints, `conns -a` all states."
+            }
         }
     }
 
@@ -218,15 +224,15 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// One more look: on a terminal in place of the last one, elsewhere below it.
-    fn print_again(&self, snapshot: &Snapshot) -> Result<(), Failure> {
+    /// Prints the next snapshot: on a terminal in place of the previous one, else below it.
+    fn print_next(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let is_table = matches!(self.flags.output, Format::Table | Format::Wide);
         match terminal::size().filter(|_| is_table) {
             Some((_, height)) => {
                 let mut text = Vec::new();
                 self.write(&mut text, &self.choose(snapshot), &snapshot.losses)?;
                 let mut out = terminal::stdout();
-                // Home, then clear to the end: no flicker of an empty screen.
+                // Cursor home, then clear to the end, without the flicker of an empty screen.
                 write!(out, "\x1b[H\x1b[J")?;
                 for line in
                     text.split_inclusive(|byte| *byte == b'\n').take(height.saturating_sub(1))
@@ -248,7 +254,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The filter that `words` are, if there are any.
+/// Parses the words of a filter, if there are any.
 pub(crate) fn parse_filter(words: &[String]) -> Result<Option<Filter>, Failure> {
     let text = words.join(" ");
     if text.trim().is_empty() {

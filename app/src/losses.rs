@@ -1,7 +1,6 @@
-//! What is lost while something is watched: said when it is first lost, and then once in a while.
+//! Losses while following events: reported at the first occurrence, then at most once per interval.
 //!
-//! The one idea: the same is lost again and again, each time with another count; so what differs in its
-//! numbers alone is added up.
+//! Losses with the same cause differ in their count; their counts are added up.
 
 use std::time::{Duration, Instant};
 
@@ -9,66 +8,70 @@ use conns_core::model::{Loss, LossKind};
 
 use crate::failure::report_losses;
 
-/// The same is said again after so long at the earliest.
-const SAID_EVERY: Duration = Duration::from_secs(10);
+/// Minimum time between two reports of the same cause.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Most causes told apart; there are a dozen. Those of the rest are said at once and forgotten.
-const CAUSES_KEPT: usize = 64;
+/// Maximum causes counted; there are a dozen. Losses of further causes are reported at once.
+const MAX_CAUSES: usize = 64;
 
 /// The losses of one run.
 #[derive(Default)]
 pub(crate) struct Losses {
-    causes: Vec<Known>,
+    causes: Vec<Cause>,
     is_any: bool,
 }
 
-struct Known {
-    /// With the count of all occurrences.
+struct Cause {
+    /// The last loss, with the sum of all counts.
     loss: Loss,
-    /// How many times it was met since it was said.
-    unsaid: u64,
-    said: Option<Instant>,
+    /// Number of losses since the last report.
+    unreported: u64,
+    reported: Option<Instant>,
 }
 
 impl Losses {
-    /// Adds these.
+    /// Adds losses.
     pub(crate) fn add(&mut self, losses: Vec<Loss>) {
         for loss in losses {
-            // What only privileges would bring is no part of the answer.
+            // A lack of privileges does not make the answer incomplete.
             self.is_any |= loss.kind() != LossKind::NotPermitted;
-            if let Some(known) = self.causes.iter_mut().find(|k| k.loss.is_same_cause(&loss)) {
-                let count = known.loss.count.saturating_add(loss.count);
-                known.loss = Loss { count, ..loss };
-                known.unsaid += 1;
-            } else if self.causes.len() < CAUSES_KEPT {
-                self.causes.push(Known { loss, unsaid: 1, said: None });
+            if let Some(cause) =
+                self.causes.iter_mut().find(|cause| cause.loss.is_same_cause(&loss))
+            {
+                let count = cause.loss.count.saturating_add(loss.count);
+                cause.loss = Loss { count, ..loss };
+                cause.unreported += 1;
+            } else if self.causes.len() < MAX_CAUSES {
+                self.causes.push(Cause { loss, unreported: 1, reported: None });
             } else {
                 report_losses(&[loss]);
             }
         }
     }
 
-    /// Says what was not said yet, unless the same was said a moment ago.
-    pub(crate) fn say_what_is_due(&mut self) {
-        self.say(|known| known.said.is_none_or(|said| said.elapsed() >= SAID_EVERY));
+    /// Reports new losses, unless their cause was reported within [`REPORT_INTERVAL`].
+    pub(crate) fn report_due(&mut self) {
+        self.report(|cause| {
+            cause.reported.is_none_or(|reported| reported.elapsed() >= REPORT_INTERVAL)
+        });
     }
 
-    /// Says what was not said yet, and whether anything was lost at all.
-    pub(crate) fn say_the_rest(&mut self) -> bool {
-        self.say(|_| true);
+    /// Reports the remaining losses, and returns whether anything was lost.
+    pub(crate) fn report_rest(&mut self) -> bool {
+        self.report(|_| true);
         self.is_any
     }
 
-    /// All of them, added up.
+    /// All losses, added up.
     pub(crate) fn all(&self) -> Vec<Loss> {
-        self.causes.iter().map(|known| known.loss.clone()).collect()
+        self.causes.iter().map(|cause| cause.loss.clone()).collect()
     }
 
-    fn say(&mut self, is_due: impl Fn(&Known) -> bool) {
+    fn report(&mut self, is_due: impl Fn(&Cause) -> bool) {
         let mut due = Vec::new();
-        for known in self.causes.iter_mut().filter(|known| known.unsaid > 0 && is_due(known)) {
-            due.push(known.loss.clone());
-            (known.unsaid, known.said) = (0, Some(Instant::now()));
+        for cause in self.causes.iter_mut().filter(|cause| cause.unreported > 0 && is_due(cause)) {
+            due.push(cause.loss.clone());
+            (cause.unreported, cause.reported) = (0, Some(Instant::now()));
         }
         report_losses(&due);
     }
@@ -96,22 +99,22 @@ mod tests {
         losses.add(vec![dropped(3), full(1)]);
         losses.add(vec![dropped(39)]);
         assert_eq!(losses.all(), [dropped(42), full(1)]);
-        losses.say_what_is_due();
-        assert!(losses.causes.iter().all(|known| known.unsaid == 0));
+        losses.report_due();
+        assert!(losses.causes.iter().all(|cause| cause.unreported == 0));
         losses.add(vec![dropped(1)]);
-        losses.say_what_is_due();
-        assert_eq!(losses.causes.iter().map(|known| known.unsaid).max(), Some(1), "too early");
-        assert!(losses.say_the_rest());
-        assert!(losses.causes.iter().all(|known| known.unsaid == 0));
+        losses.report_due();
+        assert_eq!(losses.causes.iter().map(|cause| cause.unreported).max(), Some(1), "too early");
+        assert!(losses.report_rest());
+        assert!(losses.causes.iter().all(|cause| cause.unreported == 0));
     }
 
     #[test]
     fn missing_privileges_are_no_loss_and_causes_are_bounded() {
         let mut losses = Losses::default();
         losses.add(vec![Loss::one(Source::Procfs, LossCause::ProcessesNotPermitted)]);
-        assert!(!losses.say_the_rest());
+        assert!(!losses.report_rest());
         losses.add((0..200).map(full).collect());
-        assert_eq!(losses.all().len(), CAUSES_KEPT);
-        assert!(losses.say_the_rest());
+        assert_eq!(losses.all().len(), MAX_CAUSES);
+        assert!(losses.report_rest());
     }
 }

@@ -1,12 +1,12 @@
-//! The program `conns`: reads the flags, asks a `Agent`, and hands the answer to a surface.
+//! The program `conns`: parses the flags, queries an [`Agent`](conns_api::Agent) and prints the answer.
 
 mod abilities;
+mod agent;
 mod call;
 mod closed;
 mod config;
 mod dialects;
 mod events;
-mod face;
 mod failure;
 mod fields;
 mod flags;
@@ -15,6 +15,7 @@ mod list;
 mod local;
 mod losses;
 mod serve;
+mod settings;
 mod terminal;
 mod why;
 
@@ -27,7 +28,7 @@ use failure::Failure;
 use flags::serve::{ConfigCommand, DefaultFormat};
 use flags::{Command, Flags};
 
-/// The answer is there, but a part of it could not be read.
+/// Exit code of an incomplete answer.
 const INCOMPLETE: u8 = 3;
 
 fn main() -> ExitCode {
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the command; true if a part of the answer was lost.
+/// Runs the command; true if the answer is incomplete.
 fn run(flags: &Flags) -> Result<bool, Failure> {
     match &flags.command {
         None if flags.list.closed => return closed::run(&flags.list, &flags.agent),
@@ -65,7 +66,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
             write(&page)?;
         }
         Some(Command::Completions { shell }) => {
-            // The generator panics where writing fails, so it writes to memory.
+            // The generator panics if writing fails, so it writes to memory.
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Flags::command(), "conns", &mut script);
             write(&script)?;
@@ -74,11 +75,11 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// What `conns config` prints.
+/// The output of `conns config`.
 fn explained(command: &ConfigCommand) -> Result<String, Failure> {
     Ok(match command {
         ConfigCommand::Explain(explain) => {
-            config::explain(&serve::read_config(&explain.serve)?, explain.output)
+            config::explain(&serve::load_config(&explain.serve)?, explain.output)
         }
         ConfigCommand::Default(default) => match default.output {
             DefaultFormat::Toml => config::default_file(),

@@ -1,8 +1,7 @@
-//! `conns serve`: the agent. Opens everything, gives up what it needs no more, then watches and
-//! answers until it is told to stop.
+//! `conns serve`: the agent. It samples the machine and serves clients until a signal stops it.
 //!
-//! The one idea is the order: configuration, ports, sources and the first look; then privileges
-//! are dropped for good; only then threads are started, and strangers listened to.
+//! Invariant: configuration, ports, sources and the first sample come first; then privileges are
+//! dropped for good; only then threads start and clients are accepted.
 
 mod dialects;
 mod swap;
@@ -24,18 +23,19 @@ use conns_server::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Config, FILE_VARIABLE, USUAL_FILE, load};
+use crate::config::{Config, Loaded, load, needs_restart};
 use crate::failure::Failure;
 use crate::flags::serve::ServeFlags;
 use crate::local::choice;
+use crate::settings::{DEFAULT_FILE, FILE_VARIABLE};
 use dialects::Spoken;
 
-/// Threads that answer. Two, so that a long answer does not keep a short one waiting; more would
-/// only compete with what the machine is there for.
+/// Threads that serve clients. Two, so that a long answer does not delay a short one; more would
+/// compete with the workload of the machine.
 const SERVING_THREADS: usize = 2;
 
-/// Lets this process have as many files open as it may: each client is one, and a login usually
-/// starts with 1024. Where that is refused, fewer clients have room.
+/// Raises the soft limit of open files to the hard limit: each client needs one, and the soft limit
+/// is usually 1024. If that fails, fewer clients can connect.
 fn raise_open_files() {
     let limits = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits });
@@ -44,20 +44,20 @@ fn raise_open_files() {
 /// Runs the agent until SIGTERM or SIGINT.
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     raise_open_files();
-    let config = read_config(flags)?;
+    let config = load_config(flags)?.config;
     let access = access(&config)?;
     let has_tls = access.tls.is_some();
     let keep = keep(flags, &config);
-    make_socket_folders(&config, &keep)?;
+    create_socket_directories(&config, &keep)?;
     let listeners = config
         .listen
         .iter()
-        .map(|wanted| {
-            let mut listener = Listener::bind(wanted, wanted.uses_tls(has_tls))?;
-            // Clients written for other systems know no tokens of ours. Where only this machine
-            // reaches a port of theirs, or it was said that it is meant, none is asked for.
-            let is_ours = wanted.protocol == Protocol::Http;
-            listener.guarded &= is_ours || !(wanted.place.is_local() || config.insecure);
+        .map(|spec| {
+            let mut listener = Listener::bind(spec, spec.uses_tls(has_tls))?;
+            // Clients of other systems send no tokens of this agent. Their ports require none if
+            // only this machine can connect, or with `insecure`.
+            let is_native = spec.protocol == Protocol::Http;
+            listener.guarded &= is_native || !(spec.place.is_local() || config.insecure);
             Ok(listener)
         })
         .collect::<Result<Vec<_>, BindError>>()
@@ -67,7 +67,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let engine = Engine::open(choice(config.source), memory, Purpose::Agent, clock);
     let engine = engine.map_err(no_answer)?;
     let mut sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
-    // Before this line nothing of what strangers send was read; after it nothing can be won back.
+    // No byte of a client is read before this line; no privilege can be regained after it.
     let report = shrink(&keep).map_err(no_answer)?;
     let confinement = Confinement::prepare(&keep).map_err(no_answer)?;
     sampler.start().map_err(no_answer)?;
@@ -79,14 +79,14 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     })
     .map_err(no_answer)?;
     let spoken = Spoken::new(&config).map_err(no_answer)?;
-    let gate = Arc::new(AccessConfig::new(access));
-    for (listener, wanted) in listeners.iter().zip(&config.listen) {
-        eprintln!("conns: {} on {}", wanted.protocol, listener.shown());
+    let access_config = Arc::new(AccessConfig::new(access));
+    for (listener, spec) in listeners.iter().zip(&config.listen) {
+        eprintln!("conns: {} on {}", spec.protocol, listener.shown());
     }
     let clock = sampler.clock();
     let plan = Plan {
         listeners,
-        access: Arc::clone(&gate),
+        access: Arc::clone(&access_config),
         dialects: spoken.dialects(),
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -97,18 +97,18 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
             refusals: Arc::new(Refusals::default()),
         },
     };
-    let (feed, events) = (sampler.updates(), sampler.events());
-    let mut running = Running { flags, config, sampler, gate, spoken };
-    // This thread alone may still read files and keeps the signals.
+    let (updates, events) = (sampler.updates(), sampler.events());
+    let mut running = Running { flags, config, sampler, access_config, spoken };
+    // Only this thread may still read files, and it handles the signals.
     runtime.block_on(async {
         let signals = Signals::open().map_err(no_answer)?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = tokio::spawn(conns_server::serve(plan, (feed.clone(), events), async {
-            // Dropped or told, it is over.
+        let serving = tokio::spawn(conns_server::serve(plan, (updates.clone(), events), async {
+            // Dropping the sender stops the server too.
             let _ = stopped.await;
         }));
         eprintln!("conns: ready");
-        let why = running.until_told(signals, feed).await;
+        let why = running.until_stopped(signals, updates).await;
         drop(stop);
         serving.await.map_err(no_answer)?.map_err(no_answer)?;
         why
@@ -119,8 +119,8 @@ fn no_answer(error: impl std::fmt::Display) -> Failure {
     Failure::NoAnswer(error.to_string())
 }
 
-/// The configuration of these flags, this process's environment and the file they name.
-pub(crate) fn read_config(flags: &ServeFlags) -> Result<Config, Failure> {
+/// Loads the configuration of these flags, the environment of this process and the file.
+pub(crate) fn load_config(flags: &ServeFlags) -> Result<Loaded, Failure> {
     let env = |name: &str| std::env::var(name).ok();
     let read = |path: &Path| fs::read_to_string(path);
     load(flags, env, read).map_err(|errors| Failure::Usage(errors.to_string()))
@@ -143,50 +143,51 @@ fn access(config: &Config) -> Result<Access, Failure> {
 
 fn keep(flags: &ServeFlags, config: &Config) -> Keep {
     let named = flags.config.clone().or_else(|| std::env::var_os(FILE_VARIABLE).map(Into::into));
-    let file = named.unwrap_or_else(|| PathBuf::from(USUAL_FILE));
-    let of_tls = [&config.tls.certificate, &config.tls.key].into_iter().flatten().cloned();
+    let file = named.unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    let tls_files = [&config.tls.certificate, &config.tls.key].into_iter().flatten().cloned();
     Keep {
         user: config.user.as_ref().map(|user| user.0.clone()),
         follow_namespaces: config.follow_namespaces,
-        writable: socket_folders(config).map(Path::to_owned).collect(),
-        readable: [file].into_iter().filter(|file| file.exists()).chain(of_tls).collect(),
+        writable: socket_directories(config).map(Path::to_owned).collect(),
+        readable: [file].into_iter().filter(|file| file.exists()).chain(tls_files).collect(),
     }
 }
 
-fn socket_folders(config: &Config) -> impl Iterator<Item = &Path> {
-    config.listen.iter().filter_map(|wanted| match &wanted.place {
+fn socket_directories(config: &Config) -> impl Iterator<Item = &Path> {
+    config.listen.iter().filter_map(|spec| match &spec.place {
         ListenAddress::Unix(path) => path.parent(),
         ListenAddress::Tcp(_) => None,
     })
 }
 
-/// Makes the folders of unix sockets that are not there, for the account the agent will become, so
-/// that it can remove its sockets at the end.
-fn make_socket_folders(config: &Config, keep: &Keep) -> Result<(), Failure> {
-    let missing: Vec<&Path> = socket_folders(config).filter(|folder| !folder.exists()).collect();
+/// Creates missing directories of unix sockets, owned by the account that the agent switches to, so
+/// that it can remove its sockets when it stops.
+fn create_socket_directories(config: &Config, keep: &Keep) -> Result<(), Failure> {
+    let missing: Vec<&Path> =
+        socket_directories(config).filter(|directory| !directory.exists()).collect();
     let account = becomes(keep).map_err(no_answer)?;
-    for folder in missing {
+    for directory in missing {
         let failed = |error: io::Error| {
             no_answer(format!(
-                "cannot make {}, the folder of a unix socket: {error}",
-                folder.display()
+                "cannot create {}, the directory of a unix socket: {error}",
+                directory.display()
             ))
         };
-        fs::create_dir(folder).map_err(failed)?;
+        fs::create_dir(directory).map_err(failed)?;
         if let Some(account) = &account {
             let (uid, gid) = (Some(account.uid), Some(account.gid));
-            std::os::unix::fs::chown(folder, uid, gid).map_err(failed)?;
+            std::os::unix::fs::chown(directory, uid, gid).map_err(failed)?;
         }
     }
     Ok(())
 }
 
-/// What the running agent can still be told.
+/// The parts of the running agent that a signal affects.
 struct Running<'a> {
     flags: &'a ServeFlags,
     config: Config,
     sampler: Sampler,
-    gate: Arc<AccessConfig>,
+    access_config: Arc<AccessConfig>,
     spoken: Spoken,
 }
 
@@ -207,52 +208,53 @@ impl Signals {
 }
 
 impl Running<'_> {
-    /// Runs until told to end by a signal; an error if nobody watches any more.
-    async fn until_told(
+    /// Runs until SIGTERM or SIGINT; fails if the sampler thread ended.
+    async fn until_stopped(
         &mut self,
         mut signals: Signals,
-        mut feed: UpdateReceiver,
+        mut updates: UpdateReceiver,
     ) -> Result<(), Failure> {
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(()),
                 _ = signals.interrupt.recv() => return Ok(()),
                 _ = signals.hang_up.recv() => self.reload(),
-                update = feed.changed() => if update.is_err() {
-                    return Err(no_answer("the thread that watches has ended; see the message before this one"));
+                update = updates.changed() => if update.is_err() {
+                    return Err(no_answer("the sampler thread ended; see the message before this one"));
                 },
             }
         }
     }
 
-    /// Reads the configuration anew and lets hold what may change while running; what is wrong in
-    /// it is said, and then everything stays as it is.
+    /// Loads the configuration again and applies the settings that need no restart. If it is invalid,
+    /// logs the errors and changes nothing.
     fn reload(&mut self) {
-        let read = read_config(self.flags).and_then(|config| Ok((access(&config)?, config)));
-        let (access, mut config) = match read {
-            Ok(read) => read,
+        let loaded =
+            load_config(self.flags).and_then(|loaded| Ok((access(&loaded.config)?, loaded.config)));
+        let (access, mut config) = match loaded {
+            Ok(loaded) => loaded,
             Err(failure) => {
-                eprintln!("conns: the configuration stays as it was: {failure}");
+                eprintln!("conns: configuration not reloaded: {failure}");
                 return;
             }
         };
-        let keys = self.config.needs_restart(&config);
+        let keys = needs_restart(&self.config, &config);
         if !keys.is_empty() {
-            eprintln!("conns: takes a restart to change: {}", keys.join(", "));
+            eprintln!("conns: changed settings that need a restart: {}", keys.join(", "));
         }
-        // Where it listens is as before, so what protects that must not become less.
+        // The addresses stay the same, so their protection must not become weaker.
         config.listen.clone_from(&self.config.listen);
         let (has_tls, has_tokens) = (access.tls.is_some(), !access.tokens.is_empty());
         if let Err(refusal) =
             conns_server::check(&config.listen, config.insecure, has_tls, has_tokens)
         {
-            eprintln!("conns: the configuration stays as it was: {refusal}");
+            eprintln!("conns: configuration not reloaded: {refusal}");
             return;
         }
-        self.gate.replace(access);
+        self.access_config.replace(access);
         self.sampler.set_interval(config.interval);
         self.spoken.change(&self.config, &config);
         self.config = config;
-        eprintln!("conns: configuration read again");
+        eprintln!("conns: configuration reloaded");
     }
 }

@@ -1,4 +1,4 @@
-//! What standard output is: a terminal of some width and colours, or a pipe.
+//! Properties of standard output: terminal or pipe, size and colours.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufWriter, IsTerminal, StdoutLock};
@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::flags::Colour;
 
-/// Large enough that a hundred thousand rows are written in few calls.
+/// Buffer size of standard output: a long list needs few system calls.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Standard output, buffered.
@@ -20,7 +20,7 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(WRITE_BUFFER_BYTES, io::stdout().lock())
 }
 
-/// Width and height of the terminal that standard output is; `None` if it is none.
+/// Width and height of the terminal; `None` if standard output is not a terminal.
 pub(crate) fn size() -> Option<(usize, usize)> {
     if !io::stdout().is_terminal() {
         return None;
@@ -29,19 +29,19 @@ pub(crate) fn size() -> Option<(usize, usize)> {
     Some((width.0.into(), height.0.into()))
 }
 
-/// Whether standard output is a pipe or terminal of which the other end is closed. Writing would tell
-/// it too, but there may be nothing to write for long.
-pub(crate) fn is_reader_gone() -> bool {
+/// Whether the reader of standard output closed its end. A write would fail as well, but there may be
+/// nothing to write for a long time.
+pub(crate) fn is_reader_closed() -> bool {
     let stdout = io::stdout();
-    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // What cannot be asked is taken to be there.
-    let asked = poll(&mut watched, Some(&at_once)).is_ok();
-    let [watched] = watched;
-    asked && watched.revents().intersects(PollFlags::ERR | PollFlags::HUP)
+    // If the poll fails, the reader counts as open.
+    let answered = poll(&mut polled, Some(&at_once)).is_ok();
+    let [polled] = polled;
+    answered && polled.revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
-/// Colours as asked for, or as fits; <https://no-color.org>.
+/// Colours as requested, or by default; <https://no-color.org>.
 pub(crate) fn palette(colour: Colour) -> Palette {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -52,14 +52,14 @@ pub(crate) fn palette(colour: Colour) -> Palette {
     })
 }
 
-/// Host names are asked for by so many at a time.
+/// Number of threads that resolve host names.
 const RESOLVERS: usize = 16;
-/// Most addresses that are asked for; the rest stay numbers.
-const RESOLVED_ADDRESSES: usize = 1024;
+/// Maximum addresses to resolve; the rest stay numbers.
+const MAX_RESOLVED: usize = 1024;
 
-/// The names of the remote ends of `connections`, and of services, if `wanted`.
-pub(crate) fn names(wanted: bool, connections: &[&Connection]) -> Names {
-    if !wanted {
+/// The names of the ends of `connections` and of services, if `resolve`.
+pub(crate) fn names(resolve: bool, connections: &[&Connection]) -> Names {
+    if !resolve {
         return Names::default();
     }
     let addresses: BTreeSet<IpAddr> = connections
@@ -68,19 +68,19 @@ pub(crate) fn names(wanted: bool, connections: &[&Connection]) -> Names {
         .flatten()
         .filter(|address| !address.is_unspecified())
         .collect();
-    let queue = Mutex::new(addresses.into_iter().take(RESOLVED_ADDRESSES));
+    let queue = Mutex::new(addresses.into_iter().take(MAX_RESOLVED));
     let next = || queue.lock().map_or(None, |mut queue| queue.next());
     let hosts = thread::scope(|scope| {
-        let resolve = || {
+        let worker = || {
             let mut found = Vec::new();
             while let Some(address) = next() {
-                // getnameinfo answers with the number itself where there is no name.
+                // getnameinfo returns the number itself if there is no name.
                 let name = dns_lookup::lookup_addr(&address).ok();
                 found.extend(name.filter(|n| n.parse::<IpAddr>().is_err()).map(|n| (address, n)));
             }
             found
         };
-        let resolvers: Vec<_> = (0..RESOLVERS).map(|_| scope.spawn(resolve)).collect();
+        let resolvers: Vec<_> = (0..RESOLVERS).map(|_| scope.spawn(worker)).collect();
         let answers = resolvers.into_iter().filter_map(|resolver| resolver.join().ok());
         answers.flatten().collect::<HashMap<_, _>>()
     });

@@ -1,4 +1,4 @@
-//! `conns why`: watches for a while, then says of each connection what holds it back.
+//! `conns why`: samples for a span, then explains what limits each connection.
 
 use std::io::Write;
 use std::time::Duration;
@@ -9,28 +9,29 @@ use conns_core::model::Connection;
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 
-use crate::face;
+use crate::agent;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, WhyFlags, WhyFormat};
 use crate::list::parse_filter;
 use crate::terminal;
 
-/// How often the sockets are looked at while watching.
-const EVERY: Duration = Duration::from_millis(100);
+/// Time between two samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `why`; true if a part of the answer was lost.
-pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure> {
+/// Runs `why`; true if the answer is incomplete.
+pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
     let filter = parse_filter(&flags.selection.among.filter)?;
     let mut ask = flags.selection.ask();
     let is_plain = ask.view == View::Connections;
     if is_plain {
-        // What is stuck before or after it is established is slow as well.
+        // Connections in other states can be stuck too.
         ask.view = View::All;
     }
-    // The window never turns over within the span.
+    // The window is not rotated within the span.
     let (source, memory) = (flags.selection.among.source, Retention::Window(flags.span * 2));
-    let mut face = face::open(agent, source, memory, Purpose::Sample)?;
-    let snapshot = observe(&mut *face, &ask, flags.span, EVERY.min(flags.span / 2))?;
+    let mut agent = agent::open(agent_flags, source, memory, Purpose::Sample)?;
+    let interval = SAMPLE_INTERVAL.min(flags.span / 2);
+    let snapshot = observe(&mut *agent, &ask, flags.span, interval)?;
     let mut chosen: Vec<&Connection> = snapshot
         .connections
         .iter()
@@ -55,13 +56,13 @@ pub(crate) fn run(flags: &WhyFlags, agent: &AgentFlags) -> Result<bool, Failure>
         WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, &fields, &chosen)?,
     }
     out.flush()?;
-    if face::is_elsewhere(agent, flags.selection.among.source) {
+    if agent::is_remote(agent_flags, flags.selection.among.source) {
         note_window(&chosen);
     }
     Ok(report_losses(&snapshot.losses))
 }
 
-/// An agent has been watching all along: what its verdicts are about, it decides, not `--for`.
+/// Prints the window of the verdicts: a remote agent uses its own, not `--for`.
 fn note_window(chosen: &[&Connection]) {
     let windows = chosen.iter().filter_map(|connection| match connection.verdict.evidence.basis {
         Basis::Window { us } => Some(us),
@@ -69,10 +70,10 @@ fn note_window(chosen: &[&Connection]) {
     });
     if let Some(us) = windows.max() {
         let seconds = us as f64 / 1e6;
-        // With standard error closed there is nobody to tell.
+        // Errors of standard error cannot be reported.
         let _ = writeln!(
             std::io::stderr(),
-            "conns: the agent's own window is judged: the last {seconds:.1} s"
+            "conns: the verdicts cover the agent's own window, the last {seconds:.1} s"
         );
     }
 }

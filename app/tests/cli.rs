@@ -1,7 +1,6 @@
-//! The program as its users meet it: what it prints, what it refuses, how it ends. What it says of
-//! a connection's health is judged in `lab/`.
+//! Tests of the program: output, errors and exit codes. Its verdicts are tested in `lab/`.
 //!
-//! A test that needs what this machine lacks is listed as ignored, by name; none passes silently.
+//! A test whose requirements are missing on this machine is listed as ignored, by name.
 //! `CONNS_UPDATE_GOLDEN=1 cargo test -p conns --test cli golden` rewrites the golden files and docs/fields.md.
 
 #[cfg(target_os = "linux")]
@@ -12,7 +11,6 @@ mod cli {
     pub(crate) mod choosing;
     pub(crate) mod closed;
     pub(crate) mod degraded;
-    pub(crate) mod endings;
     pub(crate) mod events;
     pub(crate) mod follower;
     pub(crate) mod formats;
@@ -20,13 +18,14 @@ mod cli {
     pub(crate) mod groups;
     pub(crate) mod hostile;
     pub(crate) mod namespaces;
+    pub(crate) mod output_errors;
     pub(crate) mod owner;
     pub(crate) mod portable;
     pub(crate) mod privileges;
     pub(crate) mod program;
+    pub(crate) mod sandbox;
     pub(crate) mod scene;
     pub(crate) mod screen;
-    pub(crate) mod stage;
     pub(crate) mod terminal;
     pub(crate) mod watch;
 }
@@ -37,12 +36,12 @@ pub(crate) use cli::*;
 fn main() -> std::process::ExitCode {
     use libtest_mimic::{Arguments, Trial, run};
 
-    if owner::hold_if_asked() {
+    if owner::run_if_asked() {
         return std::process::ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();
-    // One at a time: a process that is being started has, until it runs its own program, copies of
-    // all descriptors of this one, and would be a second owner of another test's sockets.
+    // One at a time: between fork and exec a child has copies of all descriptors, and would be a
+    // second owner of another test's sockets.
     arguments.test_threads = Some(1);
     let suites = [
         golden::TESTS,
@@ -53,7 +52,7 @@ fn main() -> std::process::ExitCode {
         screen::TESTS,
         watch::TESTS,
         bad_input::TESTS,
-        endings::TESTS,
+        output_errors::TESTS,
         hostile::TESTS,
         degraded::TESTS,
         privileges::TESTS,
@@ -63,10 +62,10 @@ fn main() -> std::process::ExitCode {
         closed::TESTS,
         abilities::TESTS,
     ];
-    // What only a user without rights can test, root tests by becoming nobody.
-    let by_root = |needs: &[Need]| needs.iter().any(|need| matches!(need, Need::OtherThanRoot));
+    // Root runs the tests of unprivileged users as another user instead.
+    let unprivileged = |needs: &[Need]| needs.iter().any(|need| matches!(need, Need::Unprivileged));
     let cases = suites.into_iter().flatten();
-    let cases = cases.filter(|Case(_, needs, _)| !(stage::is_root() && by_root(needs)));
+    let cases = cases.filter(|Case(_, needs, _)| !(sandbox::is_root() && unprivileged(needs)));
     let trials = cases.map(|Case(name, needs, test)| {
         let missing: Vec<_> = needs.iter().filter_map(|need| need.missing()).collect();
         if !missing.is_empty() {
@@ -87,14 +86,14 @@ fn main() {
 #[cfg(target_os = "linux")]
 pub(crate) struct Case(&'static str, &'static [Need], fn() -> anyhow::Result<()>);
 
-/// What a test cannot do without.
+/// A requirement of a test.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy)]
 pub(crate) enum Need {
     /// Root, and `ip` to make network namespaces.
     Root,
-    /// A user other than root.
-    OtherThanRoot,
+    /// An unprivileged user.
+    Unprivileged,
     /// A program, and the Debian package it is in.
     Program(&'static str, &'static str),
     /// IPv6 on loopback.
@@ -109,7 +108,7 @@ impl Need {
             std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
         };
         match self {
-            Self::Root if !stage::is_root() => Some("it needs root".to_owned()),
+            Self::Root if !sandbox::is_root() => Some("it needs root".to_owned()),
             Self::Root if !has("ip") => Some("it needs `ip` (Debian: iproute2)".to_owned()),
             Self::Program(name, package) if !has(name) => {
                 Some(format!("it needs `{name}` (Debian: {package})"))

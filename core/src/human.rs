@@ -1,4 +1,4 @@
-//! Quantities as people read them: three digits and a unit. Machine-read output never uses these.
+//! Formats quantities with three digits and a unit, for tables and messages; machine-readable output uses base units.
 
 /// A time span given in microseconds: `85us`, `1.24ms`, `310ms`, `2.5s`, `3m20s`, `5h12m`, `12d3h`.
 #[must_use]

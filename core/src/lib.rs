@@ -8,3 +8,4 @@ pub mod human;
 pub mod model;
 pub mod query;
 pub mod track;
+pub mod units;

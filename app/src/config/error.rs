@@ -1,31 +1,31 @@
-//! Where a setting came from, and what is wrong with it: all of it at once, a line each.
+//! The origin of a setting, and the errors of a configuration: all at once, one per line.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Setting;
+use crate::settings::Setting;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Built in.
+    /// The built-in default.
     Default,
-    /// The configuration file; without a line if it could not be read at all.
+    /// The configuration file; without a line if it could not be read.
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// Counted from 1.
         line: Option<usize>,
     },
-    /// This variable.
+    /// This environment variable.
     Environment(String),
     /// This flag, without its dashes.
     Flag(&'static str),
 }
 
 impl Origin {
-    /// What errors are sorted by: the layer, and the line.
-    pub(super) fn place(&self) -> (u8, usize) {
+    /// The sort key of errors: the layer, and the line.
+    pub(super) fn order(&self) -> (u8, usize) {
         match self {
             Self::Default => (0, 0),
             Self::File { line, .. } => (1, line.unwrap_or(0)),
@@ -47,13 +47,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong.
+/// One error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {what}")]
 pub(crate) struct ConfigError {
-    /// Where.
+    /// The origin of the value.
     pub(crate) at: Origin,
-    /// What, and what was expected.
+    /// What is wrong, and what was expected.
     pub(crate) what: String,
 }
 
@@ -62,7 +62,7 @@ impl ConfigError {
         Self { at, what: what.into() }
     }
 
-    /// Names the key too, where its place does not.
+    /// Names the key too, unless the origin does.
     pub(super) fn of(setting: &Setting, at: Origin, what: String) -> Self {
         match at {
             Origin::File { .. } | Origin::Default => {
@@ -73,7 +73,7 @@ impl ConfigError {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of its layers; never empty.
+/// All errors of a configuration, in the order of its layers; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigErrors(pub(crate) Vec<ConfigError>);
 
@@ -81,8 +81,8 @@ impl std::error::Error for ConfigErrors {}
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, error) in self.0.iter().enumerate() {
-            let between = if place == 0 { "" } else { "\n" };
+        for (index, error) in self.0.iter().enumerate() {
+            let between = if index == 0 { "" } else { "\n" };
             write!(f, "{between}{error}")?;
         }
         Ok(())

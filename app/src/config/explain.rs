@@ -1,38 +1,39 @@
-//! What is told of the settings: where each value comes from, a file with all defaults, the page
-//! docs/config.md. All three from the table.
+//! Documents generated from the settings: the origin of each value, a file with all defaults, and
+//! docs/config.md.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use super::{Config, FILE_VARIABLE, Kind, Origin, SETTINGS, Setting, Settled, USUAL_FILE, Value};
+use super::{Loaded, Origin, Settled};
 use crate::flags::serve::ExplainFormat;
+use crate::settings::{DEFAULT_FILE, FILE_VARIABLE, Kind, SETTINGS, Setting, Value};
 
-/// Widest comment of the file with defaults.
-const WIDTH: usize = 100;
+/// Maximum width of a comment in the file with defaults.
+const MAX_WIDTH: usize = 100;
 
-/// Widest value in the table for people; the rest of a longer one is in JSON.
-const VALUE_WIDTH: usize = 48;
+/// Maximum width of a value in the text table; JSON has the whole value.
+const MAX_VALUE_WIDTH: usize = 48;
 
-/// Every setting of `config`: its value, where that comes from, what it means.
-pub(crate) fn explain(config: &Config, format: ExplainFormat) -> String {
+/// Every setting: its value, where that comes from, and what it means.
+pub(crate) fn explain(loaded: &Loaded, format: ExplainFormat) -> String {
     match format {
         ExplainFormat::Json => {
-            let all: Vec<Json> = config.settled.iter().map(record).collect();
+            let all: Vec<Json> = loaded.settled.iter().map(record).collect();
             format!("{:#}\n", json!({ "settings": all }))
         }
-        ExplainFormat::Text => table(config),
+        ExplainFormat::Text => table(loaded),
     }
 }
 
-fn table(config: &Config) -> String {
+fn table(loaded: &Loaded) -> String {
     let row = |settled: &Settled| {
-        let value = told(settled).map_or("-".to_owned(), |value| value.to_string());
+        let value = shown(settled).map_or("-".to_owned(), |value| value.to_string());
         let origin = settled.origin.to_string();
         [settled.setting.key.to_owned(), cut(&value), origin, settled.setting.meaning.to_owned()]
     };
     let titles = ["KEY", "VALUE", "FROM", "MEANING"].map(str::to_owned);
-    let rows: Vec<_> = [titles].into_iter().chain(config.settled.iter().map(row)).collect();
+    let rows: Vec<_> = [titles].into_iter().chain(loaded.settled.iter().map(row)).collect();
     let mut widths = [0; 3];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -51,14 +52,14 @@ fn table(config: &Config) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(VALUE_WIDTH) {
+    match text.char_indices().nth(MAX_VALUE_WIDTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
 }
 
-/// The value as it may be shown.
-fn told(settled: &Settled) -> Option<Value> {
+/// The value without secrets.
+fn shown(settled: &Settled) -> Option<Value> {
     match settled.value.clone()? {
         Value::Text(text) if text.is_empty() => None,
         Value::Text(text) if settled.setting.is_secret() => {
@@ -83,7 +84,7 @@ fn record(settled: &Settled) -> Json {
     };
     json!({
         "key": setting.key,
-        "value": told(settled).map_or(Json::Null, as_json),
+        "value": shown(settled).map_or(Json::Null, as_json),
         "unit": match setting.kind {
             Kind::Span(..) => Some("us"),
             Kind::Size(..) => Some("bytes"),
@@ -97,7 +98,7 @@ fn record(settled: &Settled) -> Json {
     })
 }
 
-/// Spans are microseconds, as everywhere in JSON; sizes bytes.
+/// Spans in microseconds, as everywhere in JSON; sizes in bytes.
 fn as_json(value: Value) -> Json {
     match value {
         Value::Switch(is) => json!(is),
@@ -108,7 +109,7 @@ fn as_json(value: Value) -> Json {
     }
 }
 
-/// The default as it stands in a file; empty where there is none.
+/// The default as written in a file; empty if there is none.
 fn default(setting: &Setting) -> String {
     let written = match (setting.kind, setting.default) {
         (Kind::Texts, _) => setting.kind.value_of(setting.default),
@@ -118,18 +119,19 @@ fn default(setting: &Setting) -> String {
     written.map_or_else(|wrong| wrong, |value| value.to_string())
 }
 
-/// The table a setting stands in, and its name there.
+/// The table of a setting, and its name in the table.
 fn place(setting: &Setting) -> (&'static str, &'static str) {
     setting.key.split_once('.').unwrap_or(("", setting.key))
 }
 
 /// A configuration file that changes nothing: every setting with its meaning and its default, as a
-/// comment to be taken up.
+/// comment.
 pub(crate) fn default_file() -> String {
     let mut text = format!(
-        "# The agent's configuration, read from {USUAL_FILE} or where --config or {FILE_VARIABLE}\n\
-         # says. Each setting below has its default; take the # off to change it. Variables are\n\
-         # over this file, and flags over both. `conns config explain` shows what holds.\n"
+        "# The configuration of `conns serve`, read from {DEFAULT_FILE} or from the file that\n\
+         # --config or {FILE_VARIABLE} names. Each setting below has its default; uncomment it to\n\
+         # change it. Variables override this file, and flags override both.\n\
+         # `conns config explain` prints the effective values.\n"
     );
     let mut current = "";
     for setting in SETTINGS {
@@ -138,7 +140,7 @@ pub(crate) fn default_file() -> String {
             let _ = write!(text, "\n[{table}]\n");
             current = table;
         }
-        let restart = if setting.restart { ". A change takes a restart" } else { "" };
+        let restart = if setting.restart { ". A change needs a restart" } else { "" };
         text.push('\n');
         for line in wrapped(&format!("{}{restart}.", setting.meaning)) {
             let _ = writeln!(text, "# {line}");
@@ -150,13 +152,13 @@ pub(crate) fn default_file() -> String {
     text
 }
 
-/// Lines of at most [`WIDTH`] characters with the `# ` before them, broken between words.
+/// Lines of at most [`MAX_WIDTH`] characters, the `# ` before them included, broken between words.
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + word.chars().count() + 3 <= WIDTH => {
+            Some(line) if line.chars().count() + word.chars().count() + 3 <= MAX_WIDTH => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -170,18 +172,17 @@ fn wrapped(text: &str) -> Vec<String> {
 pub(crate) fn markdown() -> String {
     let mut text = format!(
         "# Configuration\n\n\
-         What `conns serve` can be told. This page is printed by `conns config default -o markdown`.\n\n\
-         Each setting has a key in a TOML file, a variable and a flag. Where several say something, the flag holds, then the\n\
-         variable, then the file, then the default. The file is `{USUAL_FILE}`, unless `--config` or `{FILE_VARIABLE}` names another one.\n\n\
-         - `conns config explain` prints what holds, and where each value comes from; give it the flags of `conns serve`.\n\
+         The settings of `conns serve`. This page is the output of `conns config default -o markdown`.\n\n\
+         Each setting has a key in a TOML file, an environment variable and a flag. A flag overrides the variable, the variable overrides the\n\
+         file, and the file overrides the default. The file is `{DEFAULT_FILE}`, unless `--config` or `{FILE_VARIABLE}` names another one.\n\n\
+         - `conns config explain` prints the effective values and where each comes from; it takes the flags of `conns serve`.\n\
          - `conns config default` prints a file with every setting and its default.\n\n\
-         An unknown key, a wrong type and a value out of its bounds are errors, all of them told at once, with file and line. What\n\
-         cannot be read or understood stops the start; at a reload (SIGHUP) it is said, and the old configuration stays.\n\n\
+         An unknown key, a wrong type or a value outside its limits is an error. All errors are reported at once, with file and line. With an\n\
+         invalid configuration the agent does not start; at a reload (SIGHUP) it logs the errors and keeps the old configuration.\n\n\
          A **list** is `[\"…\", \"…\"]` in the file, separated by commas in a variable, and a repeated flag; a layer replaces the list of the\n\
-         one below it. **true** may be left out of a flag: `--insecure`. **Times** have a unit (`ms`, `s`, `m`, `h`), **sizes** are bytes or\n\
-         have one (`KiB`, `MiB`, `GiB`). An empty variable is none. Filters are described in [filter.md](filter.md).\n\n\
-         Settings marked **restart** need what the agent gives up once it has started, and a reload leaves them as they are; all others are\n\
-         taken over.\n"
+         layer below it. A flag can omit **true**: `--insecure`. **Times** have a unit (`ms`, `s`, `m`, `h`), **sizes** are bytes or have a\n\
+         unit (`KiB`, `MiB`, `GiB`). An empty variable counts as unset. Filters are described in [filter.md](filter.md).\n\n\
+         A reload applies all settings except those marked **restart**: the agent drops the privileges for them at the start.\n"
     );
     let mut current = None;
     for setting in SETTINGS {

@@ -1,22 +1,21 @@
-//! The configuration file: TOML with known keys, every refusal with its line.
+//! The configuration file: TOML with known keys.
 //!
-//! The one idea: the text is read into values with places, not into a struct, so that all that is
-//! wrong can be said at once and of each the line is known.
+//! The text is parsed into values with spans instead of a struct, so that all errors are reported at
+//! once, each with its line.
 
 use std::ops::Range;
 use std::path::Path;
 
+use conns_core::query;
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, Given, Kind, Origin, SETTINGS, Setting, Value};
+use super::{ConfigError, Given, Origin};
+use crate::settings::{Kind, SETTINGS, Setting, Value};
 
-/// More mistakes of grammar follow from the first ones.
-const MOST_SYNTAX_ERRORS: usize = 5;
+/// Maximum syntax errors reported; later ones mostly follow from the first.
+const MAX_SYNTAX_ERRORS: usize = 5;
 
-/// Longest key a nearest one is looked for; the distance costs the product of both lengths.
-const LONGEST_COMPARED: usize = 64;
-
-/// What the file of this text gives; what is wrong goes into `wrong`.
+/// The settings in the text of a file; errors are added to `wrong`.
 pub(super) fn read(path: &Path, text: &str, wrong: &mut Vec<ConfigError>) -> Vec<Given> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut file = File { path, text, given: Vec::new(), wrong };
@@ -24,7 +23,7 @@ pub(super) fn read(path: &Path, text: &str, wrong: &mut Vec<ConfigError>) -> Vec
         file.table("", table.get_ref());
         return file.given;
     }
-    for error in errors.iter().take(MOST_SYNTAX_ERRORS) {
+    for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
         let at = error.span().unwrap_or_default();
         file.refuse(at, format!("not TOML: {}", error.message()));
     }
@@ -45,7 +44,7 @@ impl File<'_> {
                 "" => name.get_ref().to_string(),
                 prefix => format!("{prefix}.{}", name.get_ref()),
             };
-            let is_table_of_ours = SETTINGS.iter().any(|setting| is_in(setting, &key));
+            let is_known_table = SETTINGS.iter().any(|setting| is_in(setting, &key));
             match (Setting::of_key(&key), value.get_ref()) {
                 (Some(setting), found) => match value_of(setting.kind, found) {
                     Ok(value_of) => {
@@ -54,10 +53,10 @@ impl File<'_> {
                     }
                     Err(what) => self.refuse(value.span(), format!("`{key}`: {what}")),
                 },
-                (None, DeValue::Table(inner)) if is_table_of_ours || !inner.is_empty() => {
+                (None, DeValue::Table(inner)) if is_known_table || !inner.is_empty() => {
                     self.table(&key, inner);
                 }
-                (None, found) if is_table_of_ours => {
+                (None, found) if is_known_table => {
                     let what = format!("`{key}` is a table: write [{key}], not {}", shown(found));
                     self.refuse(value.span(), what);
                 }
@@ -90,30 +89,21 @@ fn unknown(key: &str) -> String {
     format!("there is no key `{key}`; {hint}`conns config explain` lists all")
 }
 
-/// The known key with the fewest typing mistakes, or the one of that name in another table.
+/// The known key that was probably meant: a similar name in the same table, a similar key, or the
+/// same name in another table.
 fn nearest(key: &str) -> Option<&'static str> {
-    if key.len() > LONGEST_COMPARED {
-        return None;
-    }
-    // Mistakes in the name count for themselves: a table says little about what is in it.
-    let distance = |known: &str| match (split(key), split(known)) {
-        ((table, name), (known_table, known_name)) if table == known_table => {
-            (strsim::osa_distance(name, known_name), name.chars().count())
-        }
-        _ => (strsim::osa_distance(key, known), key.chars().count()),
-    };
-    // One mistake in three letters is still a typing mistake; more is another word.
-    let near = SETTINGS.iter().filter_map(|setting| {
-        let (mistakes, letters) = distance(setting.key);
-        (mistakes <= (letters / 3).max(1)).then_some((mistakes, setting.key))
-    });
-    let elsewhere = SETTINGS.iter().find(|setting| split(setting.key).1 == split(key).1);
-    near.min_by_key(|(mistakes, _)| *mistakes)
-        .map(|(_, key)| key)
-        .or(elsewhere.map(|setting| setting.key))
+    let (table, name) = split(key);
+    let keys = || SETTINGS.iter().map(|setting| setting.key);
+    let is_in_table = |known: &&str| split(known).0 == table;
+    let in_table = || keys().filter(is_in_table);
+    let by_name = query::nearest(name, in_table().map(|known| split(known).1))
+        .and_then(|name| in_table().find(|known| split(known).1 == name));
+    by_name
+        .or_else(|| query::nearest(key, keys().filter(|known| !is_in_table(known))))
+        .or_else(|| keys().find(|known| split(known).1 == name))
 }
 
-/// The table of a key, and its name there.
+/// The table of a key, and its name in the table.
 fn split(key: &str) -> (&str, &str) {
     key.rsplit_once('.').unwrap_or(("", key))
 }
@@ -124,7 +114,7 @@ fn value_of(kind: Kind, found: &DeValue<'_>) -> Result<Value, String> {
         (Kind::Switch, DeValue::Boolean(is)) => Value::Switch(*is),
         (Kind::Count(..), _) => Value::Count(whole(found).ok_or_else(refused)?),
         (Kind::Size(..), DeValue::Integer(_)) => Value::Size(whole(found).ok_or_else(refused)?),
-        // A number alone would leave the unit open.
+        // A number without a unit is rejected.
         (Kind::Size(..) | Kind::Span(..), DeValue::String(text))
             if text.ends_with(|c: char| c.is_ascii_alphabetic()) =>
         {
@@ -137,7 +127,7 @@ fn value_of(kind: Kind, found: &DeValue<'_>) -> Result<Value, String> {
         }
         _ => return Err(refused()),
     };
-    if kind.holds(&value) { Ok(value) } else { Err(refused()) }
+    if kind.accepts(&value) { Ok(value) } else { Err(refused()) }
 }
 
 fn whole(found: &DeValue<'_>) -> Option<u64> {
@@ -145,7 +135,7 @@ fn whole(found: &DeValue<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// What was found, for messages.
+/// A value as written, for messages.
 fn shown(found: &DeValue<'_>) -> String {
     match found {
         DeValue::String(text) => Value::Text(text.to_string()).to_string(),

@@ -1,4 +1,4 @@
-//! The layers, what is refused in each, and what is made of the table of settings.
+//! The layers of the configuration, their errors, and the documents generated from the settings.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,10 +8,12 @@ use std::time::Duration;
 use clap::Parser;
 use conns_core::query::Filter;
 use conns_dialects::monero::Era;
-use conns_server::{Limits, ListenSpec};
+use conns_server::{Limits, ListenSpec, TokenHash};
 
 use super::*;
+use crate::flags::SourceChoice;
 use crate::flags::serve::{ExplainFormat, ServeFlags};
+use crate::settings::UserName;
 
 #[derive(Debug, Parser)]
 struct Typed {
@@ -23,30 +25,34 @@ fn flags(typed: &[&str]) -> ServeFlags {
     Typed::try_parse_from([&["serve"], typed].concat()).unwrap().serve
 }
 
-/// Loads these layers; the file is the one at the usual place.
-fn layers(file: &str, env: &[(&str, &str)], typed: &[&str]) -> Result<Config, ConfigErrors> {
+/// Loads these layers; `file` is the text of the default file.
+fn load_layers(file: &str, env: &[(&str, &str)], typed: &[&str]) -> Result<Loaded, ConfigErrors> {
     let env: HashMap<_, _> = env.iter().copied().collect();
     let read = |path: &Path| {
-        assert_eq!(path, Path::new(USUAL_FILE));
+        assert_eq!(path, Path::new(DEFAULT_FILE));
         Ok(file.to_owned())
     };
     load(&flags(typed), |name| env.get(name).map(|value| (*value).to_owned()), read)
+}
+
+fn layers(file: &str, env: &[(&str, &str)], typed: &[&str]) -> Result<Config, ConfigErrors> {
+    load_layers(file, env, typed).map(|loaded| loaded.config)
 }
 
 fn file(text: &str) -> Result<Config, ConfigErrors> {
     layers(text, &[], &[])
 }
 
-fn refusal(result: Result<Config, ConfigErrors>) -> String {
+fn refusal<T: std::fmt::Debug>(result: Result<T, ConfigErrors>) -> String {
     result.unwrap_err().to_string()
 }
 
-fn wanted(texts: &[&str]) -> Vec<ListenSpec> {
+fn listen(texts: &[&str]) -> Vec<ListenSpec> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
 #[test]
-fn every_setting_has_names_of_its_own_and_a_default_that_holds() {
+fn settings_have_distinct_names_and_valid_defaults() {
     for (place, setting) in SETTINGS.iter().enumerate() {
         let others = SETTINGS.iter().skip(place + 1);
         for other in others {
@@ -59,7 +65,7 @@ fn every_setting_has_names_of_its_own_and_a_default_that_holds() {
         assert!(!setting.meaning.ends_with('.'), "{}", setting.key);
         if !setting.default.is_empty() {
             let value = setting.kind.value_of(setting.default).unwrap();
-            assert!(setting.kind.holds(&value), "{}", setting.key);
+            assert!(setting.kind.accepts(&value), "{}", setting.key);
         }
     }
     let tables: Vec<&str> =
@@ -68,15 +74,17 @@ fn every_setting_has_names_of_its_own_and_a_default_that_holds() {
     let runs = changes.len();
     changes.sort_unstable();
     changes.dedup();
-    assert_eq!(runs, changes.len(), "the settings of one table stand together");
+    assert_eq!(runs, changes.len(), "the settings of one table are adjacent");
 }
 
 #[test]
-fn nothing_said_is_the_defaults() {
-    let config = file("").unwrap();
+fn without_any_layer_the_defaults_apply() {
+    let loaded = load_layers("", &[], &[]).unwrap();
+    assert!(loaded.settled.iter().all(|settled| settled.origin == Origin::Default));
+    let config = loaded.config;
     assert_eq!((config.interval, config.window), (Duration::from_secs(1), Duration::from_secs(5)));
     assert_eq!(config.source, SourceChoice::Auto);
-    assert_eq!(config.listen, wanted(&["http=127.0.0.1:7979", "unix:/run/conns/conns.sock"]));
+    assert_eq!(config.listen, listen(&["http=127.0.0.1:7979", "unix:/run/conns/conns.sock"]));
     assert_eq!(config.limits, Limits::default());
     assert!(!config.insecure && !config.follow_namespaces && !config.monero.restricted);
     assert!(config.user.is_none() && config.tokens.is_empty() && config.hosts.is_empty());
@@ -89,11 +97,10 @@ fn nothing_said_is_the_defaults() {
     assert_eq!(config.ems.streams, streams);
     assert!(config.ems.length_prefix);
     assert_eq!(config.metrics_top, 20);
-    assert!(config.settled.iter().all(|settled| settled.origin == Origin::Default));
 }
 
 #[test]
-fn the_socket_file_stands_in_the_folder_for_it() {
+fn the_socket_file_is_in_the_runtime_directory() {
     for (env, path) in [
         (&[][..], "/run/conns/conns.sock"),
         (&[("XDG_RUNTIME_DIR", "/run/user/7")], "/run/user/7/conns.sock"),
@@ -110,20 +117,21 @@ fn the_socket_file_stands_in_the_folder_for_it() {
 }
 
 #[test]
-fn each_layer_is_over_the_ones_before() {
+fn each_layer_overrides_the_ones_before() {
     let text = "# first\ninterval = '2s'\n[metrics]\ntop = 2\n";
     let env = [("CONNS_INTERVAL", "3s"), ("CONNS_METRICS_TOP", "")];
-    let from_file = Origin::File { path: USUAL_FILE.into(), line: Some(2) };
+    let from_file = Origin::File { path: DEFAULT_FILE.into(), line: Some(2) };
     for (env, typed, seconds, origin) in [
         (&[][..], &[][..], 2, from_file),
         (&env, &[], 3, Origin::Environment("CONNS_INTERVAL".to_owned())),
         (&env, &["--interval", "4s"], 4, Origin::Flag("interval")),
         (&[], &["--interval=5"], 5, Origin::Flag("interval")),
     ] {
-        let config = layers(text, env, typed).unwrap();
+        let loaded = load_layers(text, env, typed).unwrap();
+        assert_eq!(loaded.origin("interval"), origin);
+        let config = loaded.config;
         assert_eq!(config.interval, Duration::from_secs(seconds));
-        assert_eq!(config.origin("interval"), origin);
-        // An empty variable is none.
+        // An empty variable counts as unset.
         assert_eq!(config.metrics_top, 2);
     }
 }
@@ -140,7 +148,7 @@ fn a_layer_replaces_a_list_as_a_whole() {
 }
 
 #[test]
-fn every_kind_is_read_from_every_layer() {
+fn every_kind_is_parsed_in_every_layer() {
     let text = r#"
         interval = "500ms"
         source = "portable"
@@ -198,7 +206,7 @@ fn every_kind_is_read_from_every_layer() {
         assert_eq!(config.source, SourceChoice::Portable);
         assert!(config.follow_namespaces);
         assert_eq!(config.user, Some(UserName("nobody".to_owned())));
-        assert_eq!(config.listen, wanted(&["ems-json=127.0.0.1:1112", "unix:/run/a.sock"]));
+        assert_eq!(config.listen, listen(&["ems-json=127.0.0.1:1112", "unix:/run/a.sock"]));
         assert_eq!(config.tokens, [TokenHash::of(b"abc")]);
         assert_eq!(config.tls.certificate.as_deref(), Some(Path::new("/c.pem")));
         assert_eq!(config.tls.key.as_deref(), Some(Path::new("/k.pem")));
@@ -213,7 +221,7 @@ fn every_kind_is_read_from_every_layer() {
 }
 
 #[test]
-fn what_is_wrong_in_a_file_is_told_at_once_with_its_line() {
+fn all_errors_in_a_file_are_reported_with_their_lines() {
     let text = r#"interval = 5
 intervall = "2s"
 clients = 4
@@ -246,39 +254,42 @@ streams = 4
 10: `limits.body_time`: expected a time from "100ms" to "10m", found `1x`
 12: `monero.era`: expected one of current, 0.11, found "0.18"
 13: `monero.node`: not a filter: unknown field `prt` at column 1; `conns fields` lists all
-14: `monero.login`: expected USER:DIGEST, the digest being what this prints: printf %s USER:monero-rpc:PASSWORD | md5sum
+14: `monero.login`: expected USER:DIGEST, the digest being the output of: printf %s USER:monero-rpc:PASSWORD | md5sum
 15: `monero.restricted`: expected true or false, found "yes"
 16: there is no key `monero.tls`; `conns config explain` lists all
 18: there is no key `limit.streams`; did you mean `limits.streams`? `conns config explain` lists all
 19: there is no key `nothing`; `conns config explain` lists all
 20: `tokens`: expected a list of texts: ["…", "…"], found [a table]"#;
-    let told = refusal(file(text));
-    assert_eq!(told.replace(&format!("{USUAL_FILE}:"), ""), expected);
-    assert_eq!(told.lines().count(), told.matches(USUAL_FILE).count());
+    let message = refusal(file(text));
+    assert_eq!(message.replace(&format!("{DEFAULT_FILE}:"), ""), expected);
+    assert_eq!(message.lines().count(), message.matches(DEFAULT_FILE).count());
 }
 
 #[test]
-fn what_is_no_table_and_what_is_no_toml_is_told() {
+fn values_in_place_of_tables_and_syntax_errors_are_reported() {
     assert_eq!(
         refusal(file("\nlimits = 5")),
-        format!("{USUAL_FILE}:2: `limits` is a table: write [limits], not 5")
+        format!("{DEFAULT_FILE}:2: `limits` is a table: write [limits], not 5")
     );
-    let told = refusal(file("a = 1\nb = \"x\n[c"));
-    assert!(told.starts_with(&format!("{USUAL_FILE}:2: not TOML: ")), "{told}");
-    assert_eq!(told.lines().count(), 2, "{told}");
-    let told = refusal(file(&"=\n".repeat(100)));
-    assert_eq!(told.lines().count(), 5, "{told}");
-    let told = refusal(file("interval = '2s'\ninterval = '3s'"));
-    assert!(told.starts_with(&format!("{USUAL_FILE}:2: not TOML: duplicate key")), "{told}");
+    let message = refusal(file("a = 1\nb = \"x\n[c"));
+    assert!(message.starts_with(&format!("{DEFAULT_FILE}:2: not TOML: ")), "{message}");
+    assert_eq!(message.lines().count(), 2, "{message}");
+    let message = refusal(file(&"=\n".repeat(100)));
+    assert_eq!(message.lines().count(), 5, "{message}");
+    let message = refusal(file("interval = '2s'\ninterval = '3s'"));
+    assert!(
+        message.starts_with(&format!("{DEFAULT_FILE}:2: not TOML: duplicate key")),
+        "{message}"
+    );
 }
 
 #[test]
-fn what_is_wrong_in_the_other_layers_names_them_and_hides_nothing_below() {
+fn errors_in_variables_and_flags_are_reported_with_those_of_lower_layers() {
     let env = [("CONNS_INTERVAL", "0.01s"), ("CONNS_INSECURE", "yes"), ("CONNS_TOKENS", "x")];
     let typed = ["--metrics-top=-1", "--monero-node", "(", "--interval=1s"];
-    let told = refusal(layers("source = 'ktap'", &env, &typed));
+    let message = refusal(layers("source = 'ktap'", &env, &typed));
     let expected = format!(
-        "{USUAL_FILE}:1: `source`: expected one of auto, kernel, ebpf, portable, found \"ktap\"\n\
+        "{DEFAULT_FILE}:1: `source`: expected one of auto, kernel, ebpf, portable, found \"ktap\"\n\
          CONNS_INTERVAL: expected a time from \"100ms\" to \"1m\", found `0.01s`\n\
          CONNS_INSECURE: expected true or false, found `yes`\n\
          CONNS_TOKENS: \"x\" is not the hash of a token: expected sha256: and 64 hexadecimal digits, \
@@ -286,58 +297,61 @@ fn what_is_wrong_in_the_other_layers_names_them_and_hides_nothing_below() {
          --metrics-top: expected a whole number from 0 to 1000, found `-1`\n\
          --monero-node: not a filter: "
     );
-    assert!(told.starts_with(&expected), "{told}\n{expected}");
+    assert!(message.starts_with(&expected), "{message}\n{expected}");
 }
 
 #[test]
 fn names_of_hosts_and_users_are_checked() {
-    for wrong in ["hosts = ['a:80']", "hosts = ['']", "hosts = ['a b']", "user = 'a b'"] {
-        assert!(refusal(file(wrong)).contains(":1: `"), "{wrong}");
+    for invalid in ["hosts = ['a:80']", "hosts = ['']", "hosts = ['a b']", "user = 'a b'"] {
+        assert!(refusal(file(invalid)).contains(":1: `"), "{invalid}");
     }
-    for wrong in
+    for invalid in
         ["u", "u:12", ":00112233445566778899aabbccddeeff", "u:secretsecretsecretsecretsecretse"]
     {
-        let told = refusal(file(&format!("monero.login = '{wrong}'")));
-        assert!(told.contains("expected USER:DIGEST") && !told.contains("secretse"), "{told}");
+        let message = refusal(file(&format!("monero.login = '{invalid}'")));
+        assert!(
+            message.contains("expected USER:DIGEST") && !message.contains("secretse"),
+            "{message}"
+        );
     }
 }
 
 #[test]
-fn only_the_usual_file_may_be_missing() {
+fn only_the_default_file_may_be_missing() {
     let load_with = |typed: &[&str], env: Option<&str>, kind: io::ErrorKind| {
         let env = |name: &str| env.filter(|_| name == FILE_VARIABLE).map(str::to_owned);
         load(&flags(typed), env, |_| Err(kind.into()))
     };
     let missing = io::ErrorKind::NotFound;
     assert!(load_with(&[], None, missing).is_ok());
-    let told = refusal(load_with(&["--config", "/a"], Some("/b"), missing));
-    assert!(told.starts_with("--config: cannot read /a: "), "{told}");
-    let told = refusal(load_with(&[], Some("/b"), missing));
-    assert!(told.starts_with("CONNS_CONFIG: cannot read /b: "), "{told}");
-    let told = refusal(load_with(&[], None, io::ErrorKind::PermissionDenied));
-    let expected = format!("{USUAL_FILE}: cannot read {USUAL_FILE}: ");
-    assert!(told.starts_with(&expected), "{told}");
+    let message = refusal(load_with(&["--config", "/a"], Some("/b"), missing));
+    assert!(message.starts_with("--config: cannot read /a: "), "{message}");
+    let message = refusal(load_with(&[], Some("/b"), missing));
+    assert!(message.starts_with("CONNS_CONFIG: cannot read /b: "), "{message}");
+    let message = refusal(load_with(&[], None, io::ErrorKind::PermissionDenied));
+    let expected = format!("{DEFAULT_FILE}: cannot read {DEFAULT_FILE}: ");
+    assert!(message.starts_with(&expected), "{message}");
 }
 
 #[test]
-fn what_does_not_hang_together_is_refused() {
-    let told = refusal(file("\n[tls]\ncertificate = 'c'"));
+fn invalid_combinations_are_refused() {
+    let message = refusal(file("\n[tls]\ncertificate = 'c'"));
     let what = "`tls.certificate` is set and `tls.key` is not; give both or none";
-    assert_eq!(told, format!("{USUAL_FILE}:3: {what}"));
-    let told = refusal(layers("", &[], &["--listen=http=*:80"]));
-    assert!(told.starts_with("--listen: refusing to listen on http=[::]:80: "), "{told}");
+    assert_eq!(message, format!("{DEFAULT_FILE}:3: {what}"));
+    let message = refusal(layers("", &[], &["--listen=http=*:80"]));
+    assert!(message.starts_with("--listen: refusing to listen on http=[::]:80: "), "{message}");
     assert!(layers("", &[], &["--listen=http=*:80", "--insecure"]).is_ok());
-    let told = refusal(layers("", &[("CONNS_LISTEN", "1e=:80,http=localhost:80")], &[]));
-    assert_eq!(told, "CONNS_LISTEN: `listen` names 127.0.0.1:80 twice");
+    let message = refusal(layers("", &[("CONNS_LISTEN", "1e=:80,http=localhost:80")], &[]));
+    assert_eq!(message, "CONNS_LISTEN: `listen` names 127.0.0.1:80 twice");
     assert!(layers("", &[], &["--listen=http=:0", "--listen=1e=:0"]).is_ok());
-    // What a lower layer says can be taken back.
+    // A higher layer can clear a value.
     let env = [("CONNS_TLS_CERTIFICATE", "c"), ("CONNS_INSECURE", "true")];
     assert!(layers("", &env, &["--tls-cert="]).unwrap().tls.certificate.is_none());
     assert!(!layers("", &env, &["--tls-cert=", "--insecure=false"]).unwrap().insecure);
 }
 
 #[test]
-fn a_window_has_at_least_two_looks() {
+fn a_window_has_at_least_two_intervals() {
     let window = |typed: &[&str]| layers("", &[], typed).unwrap().window;
     assert_eq!(window(&["--interval=2s"]), Duration::from_secs(5));
     assert_eq!(window(&["--interval=60s"]), Duration::from_secs(120));
@@ -345,47 +359,48 @@ fn a_window_has_at_least_two_looks() {
 }
 
 #[test]
-fn a_reload_tells_what_it_cannot_change() {
+fn settings_that_need_a_restart_are_found() {
     let before = file("").unwrap();
-    assert_eq!(before.needs_restart(&file("").unwrap()), Vec::<&str>::new());
+    assert_eq!(needs_restart(&before, &file("").unwrap()), Vec::<&str>::new());
     let text = "source = 'kernel'\nfollow_namespaces = true\nuser = 'a'\nlisten = [':1']\n\
                 interval = '2s'\ninsecure = true\nhosts = ['a']\nems.length_prefix = false\n\
                 tokens = ['sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad']\n\
                 tls = { certificate = 'c', key = 'k' }\nmetrics.top = 1\nlimits.clients = 1";
     let after = file(text).unwrap();
     let expected = ["source", "follow_namespaces", "user", "listen"];
-    assert_eq!(before.needs_restart(&after), expected);
-    assert_eq!(after.needs_restart(&before), expected);
-    // The same in other words is the same.
-    let said = file("listen = ['http=:7979', 'http=unix:/run/conns/conns.sock']").unwrap();
-    assert_eq!(before.needs_restart(&said), Vec::<&str>::new());
+    assert_eq!(needs_restart(&before, &after), expected);
+    assert_eq!(needs_restart(&after, &before), expected);
+    // Another spelling of the same addresses is no change.
+    let respelt = file("listen = ['http=:7979', 'http=unix:/run/conns/conns.sock']").unwrap();
+    assert_eq!(needs_restart(&before, &respelt), Vec::<&str>::new());
 }
 
 #[test]
-fn the_file_with_defaults_changes_nothing_and_neither_does_it_taken_up() {
+fn the_file_with_defaults_changes_nothing_commented_or_not() {
     let text = default_file();
     assert!(text.lines().all(|line| line.starts_with('#') && !line.ends_with(' ')
         || line.is_empty()
         || line.starts_with('[')));
-    let commented = file(&text).unwrap();
+    let commented = load_layers(&text, &[], &[]).unwrap();
     assert!(commented.settled.iter().all(|settled| settled.origin == Origin::Default));
     let settings = text.lines().map(|line| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') => setting,
         _ => line,
     });
-    let taken_up = file(&settings.collect::<Vec<_>>().join("\n")).unwrap();
-    for (setting, settled) in SETTINGS.iter().zip(&taken_up.settled) {
+    let uncommented = settings.collect::<Vec<_>>().join("\n");
+    let uncommented = load_layers(&uncommented, &[], &[]).unwrap();
+    for (setting, settled) in SETTINGS.iter().zip(&uncommented.settled) {
         assert!(matches!(settled.origin, Origin::File { .. }), "{}", setting.key);
-        assert!(!(setting.field.1)(&commented, &taken_up), "{}", setting.key);
+        assert!(!(setting.field.1)(&commented.config, &uncommented.config), "{}", setting.key);
     }
 }
 
 #[test]
-fn explain_tells_value_and_origin_and_no_secret() {
+fn explain_shows_values_and_origins_and_no_secret() {
     let text = "[monero]\nlogin = 'u:00112233445566778899aabbccddeeff'\n";
     let env = [("CONNS_LIMITS_IN_FLIGHT_BYTES", "3MiB")];
-    let config = layers(text, &env, &["--interval", "1500ms"]).unwrap();
-    let table = explain(&config, ExplainFormat::Text);
+    let loaded = load_layers(text, &env, &["--interval", "1500ms"]).unwrap();
+    let table = explain(&loaded, ExplainFormat::Text);
     let line = |key: &str| {
         let line = table.lines().find(|line| line.split(' ').next() == Some(key)).unwrap();
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).take(3).collect::<Vec<_>>()
@@ -398,10 +413,10 @@ fn explain_tells_value_and_origin_and_no_secret() {
         line("limits.in_flight_bytes"),
         ["limits.in_flight_bytes", "\"3MiB\"", "CONNS_LIMITS_IN_FLIGHT_BYTES"]
     );
-    let from_file = format!("{USUAL_FILE}:2");
+    let from_file = format!("{DEFAULT_FILE}:2");
     assert_eq!(line("monero.login"), ["monero.login", "\"u:…\"", &*from_file]);
 
-    let json = explain(&config, ExplainFormat::Json);
+    let json = explain(&loaded, ExplainFormat::Json);
     assert!(!json.contains("aabbcc") && !table.contains("aabbcc"));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let settings = json["settings"].as_array().unwrap();
@@ -412,20 +427,20 @@ fn explain_tells_value_and_origin_and_no_secret() {
         (&1_500_000.into(), &"us".into())
     );
     assert_eq!(of("limits.in_flight_bytes")["value"], 3 << 20);
-    let login = serde_json::json!({ "layer": "file", "file": USUAL_FILE, "line": 2 });
+    let login = serde_json::json!({ "layer": "file", "file": DEFAULT_FILE, "line": 2 });
     assert_eq!(of("monero.login")["from"], login);
     assert_eq!(of("user")["value"], serde_json::Value::Null);
     assert_eq!(of("insecure")["value"], false);
 }
 
 #[test]
-fn the_page_is_that_of_the_table() {
+fn the_page_is_generated_from_the_settings() {
     let page = include_str!("../../../docs/config.md");
-    assert!(page == markdown(), "write it anew: conns config default -o markdown >docs/config.md");
+    assert!(page == markdown(), "regenerate it: conns config default -o markdown >docs/config.md");
 }
 
 #[test]
-fn values_are_written_as_they_are_read() {
+fn values_are_written_in_exact_units() {
     for (kind, text, written) in [
         (Kind::Span(1, u64::MAX), "90s", "\"90s\""),
         (Kind::Span(1, u64::MAX), "120", "\"2m\""),
@@ -454,14 +469,14 @@ fn values_are_written_as_they_are_read() {
 }
 
 #[test]
-fn flags_come_from_the_table() {
+fn flags_are_generated_from_the_settings() {
     let typed = flags(&["--insecure", "--listen=:1", "--listen", ":2", "--config=/a"]);
     assert_eq!(typed.config.as_deref(), Some(Path::new("/a")));
     let given: Vec<_> = typed.given.iter().map(|(setting, all)| (setting.key, &**all)).collect();
     let listens = [":1".to_owned(), ":2".to_owned()];
     assert_eq!(given, [("listen", &listens[..]), ("insecure", &["true".to_owned()][..])]);
-    for wrong in ["--insecure=maybe", "--source=ktap", "--monero-era=0.18", "--nothing"] {
-        assert!(Typed::try_parse_from(["serve", wrong]).is_err(), "{wrong}");
+    for invalid in ["--insecure=maybe", "--source=ktap", "--monero-era=0.18", "--nothing"] {
+        assert!(Typed::try_parse_from(["serve", invalid]).is_err(), "{invalid}");
     }
     // A value does not belong to a switch unless it is joined to it.
     assert!(Typed::try_parse_from(["serve", "--insecure", "false"]).is_err());

@@ -3,13 +3,13 @@
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::serve::{ServeFlags, argument};
-use crate::config::Setting;
+use crate::settings::Setting;
 
 /// The keys of these settings. A call has no login and no length prefix.
 const KEYS: [&str; 5] =
     ["monero.peers", "monero.node", "monero.era", "monero.restricted", "ems.streams"];
 
-/// Where the help lists these flags.
+/// The help heading of these flags.
 const HEADING: &str = "Dialects, as in conns serve";
 
 /// The settings given, each with its values.

@@ -1,19 +1,18 @@
-//! The flags of `conns serve` and `conns config`. Those of settings are not written here: they come
-//! from the table of settings.
+//! The flags of `conns serve` and `conns config`. Those of settings are generated from [`SETTINGS`].
 
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 
-use crate::config::{Kind, SETTINGS, Setting, USUAL_FILE};
+use crate::settings::{DEFAULT_FILE, Kind, SETTINGS, Setting};
 
-/// What `conns serve` was told: texts, to be understood with those of the other layers.
+/// The flags of `conns serve`: texts, which the configuration parses with those of the other layers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServeFlags {
-    /// The file to read.
+    /// The configuration file.
     pub(crate) config: Option<PathBuf>,
-    /// The settings that were given, each with its values.
+    /// The settings given as flags, each with its values.
     pub(crate) given: Vec<(&'static Setting, Vec<String>)>,
 }
 
@@ -25,7 +24,7 @@ impl Args for ServeFlags {
             .long(CONFIG)
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
-            .help(format!("Read this file instead of {USUAL_FILE}"));
+            .help(format!("Read this file instead of {DEFAULT_FILE}"));
         SETTINGS.iter().fold(command.arg(file), |command, setting| command.arg(argument(setting)))
     }
 
@@ -71,7 +70,7 @@ pub(super) fn argument(setting: &'static Setting) -> Arg {
         .long(setting.flag)
         .value_name(setting.placeholder)
         .help(help)
-        // What few people need is in --help only.
+        // Limits are in --help only.
         .hide_short_help(setting.key.starts_with("limits."));
     match setting.kind {
         Kind::Texts => argument.action(ArgAction::Append),
@@ -98,7 +97,7 @@ pub(crate) struct ConfigFlags {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print every setting as `conns serve` with the same flags would have it, and where it comes from
+    /// Print every setting as `conns serve` with the same flags would use it, and where it comes from
     Explain(ExplainFlags),
     /// Print a configuration file with every setting and its default
     Default(DefaultFlags),
@@ -108,21 +107,21 @@ pub(crate) enum ConfigCommand {
 pub(crate) struct ExplainFlags {
     #[command(flatten)]
     pub(crate) serve: ServeFlags,
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = ExplainFormat::Text, value_name = "FORMAT")]
     pub(crate) output: ExplainFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DefaultFlags {
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = DefaultFormat::Toml, value_name = "FORMAT")]
     pub(crate) output: DefaultFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExplainFormat {
-    /// For people
+    /// A table
     Text,
     /// One JSON object
     Json,

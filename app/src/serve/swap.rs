@@ -1,4 +1,4 @@
-//! A dialect that can be exchanged while it is spoken, when the configuration is read anew.
+//! A dialect that a reload of the configuration can replace.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,8 +8,8 @@ use conns_core::model::Update;
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use http::Request;
 
-/// The dialect that is spoken now. It is told of beats from the first question on: marks that
-/// nobody asks for are not kept.
+/// The current dialect. It receives updates after the first request only, so that an unused dialect
+/// keeps no counters.
 pub(super) struct Swap<D: ?Sized> {
     dialect: RwLock<Arc<D>>,
     was_asked: AtomicBool,
@@ -20,7 +20,7 @@ impl<D: ?Sized> Swap<D> {
         Arc::new(Self { dialect: RwLock::new(dialect), was_asked: AtomicBool::new(false) })
     }
 
-    /// From the next request on this one answers.
+    /// Replaces the dialect, from the next request on.
     pub(super) fn put(&self, dialect: Arc<D>) {
         *self.dialect.write().unwrap_or_else(PoisonError::into_inner) = dialect;
     }

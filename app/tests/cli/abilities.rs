@@ -1,4 +1,4 @@
-//! `conns abilities`, here and of an agent; and what an agent tells of what happens.
+//! `conns abilities`, local and of a remote agent; and events of a remote agent.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -14,13 +14,13 @@ use serde_json::Value;
 use crate::Case;
 use crate::follower::Follower;
 use crate::program::{Ran, SOON, conns, run};
+use crate::sandbox::Sandbox;
 use crate::scene::{each, same};
-use crate::stage::Stage;
 
 pub(crate) const TESTS: &[Case] = &[
-    Case("abilities_are_told_with_what_they_give_and_why_not", &[], local),
+    Case("abilities_are_listed_with_meaning_and_reason", &[], local),
     Case("abilities_are_the_same_in_a_table", &[], table),
-    Case("an_agent_tells_its_abilities_and_what_happens", &[], of_an_agent),
+    Case("a_remote_agent_reports_its_abilities_and_events", &[], of_an_agent),
 ];
 
 fn listed(ran: &Ran) -> Result<Vec<Value>> {
@@ -61,21 +61,21 @@ fn table() -> Result<()> {
     Ok(())
 }
 
-/// An agent in a stage; ended when dropped.
+/// An agent in a sandbox; ended when dropped.
 struct Agent {
     child: Child,
     address: SocketAddr,
 }
 
 impl Agent {
-    fn start(stage: &Stage) -> Result<Self> {
+    fn start(sandbox: &Sandbox) -> Result<Self> {
         let mut command = conns(["serve", "--listen", "http=127.0.0.1:0", "--interval", "0.5s"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = stage.spawn(&mut command)?;
-        let said = child.stderr.take().context("its standard error is no pipe")?;
+        let mut child = sandbox.spawn(&mut command)?;
+        let stderr = child.stderr.take().context("its standard error is no pipe")?;
         let (send, lines) = channel();
         thread::spawn(move || {
-            for line in BufReader::new(said).lines().map_while(Result::ok) {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let _ = send.send(line);
             }
         });
@@ -88,7 +88,7 @@ impl Agent {
                 address = Some(place.trim_end_matches('/').parse()?);
             }
             if line == "conns: ready" {
-                let address = address.context("it does not say where it listens")?;
+                let address = address.context("it does not print its address")?;
                 return Ok(Self { child, address });
             }
         }
@@ -110,18 +110,18 @@ impl Drop for Agent {
 }
 
 fn of_an_agent() -> Result<()> {
-    let stage = Stage::new()?;
-    let agent = Agent::start(&stage)?;
-    check(&listed(&stage.finish(&mut agent.conns(&["abilities", "-o", "json"]))?)?)?;
-    let listener = stage.listen("127.0.0.1:0")?;
+    let sandbox = Sandbox::new()?;
+    let agent = Agent::start(&sandbox)?;
+    check(&listed(&sandbox.finish(&mut agent.conns(&["abilities", "-o", "json"]))?)?)?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
     let at = listener.local_addr()?;
     // The agent sees the whole machine, where other tests have the same ports in their own namespaces.
-    let filter = format!("netns_inode == {} and port == {}", stage.inode()?, at.port());
-    let follower = Follower::start(&stage, agent.conns(&["events", "-o", "jsonl", &filter]))?;
+    let filter = format!("netns_inode == {} and port == {}", sandbox.inode()?, at.port());
+    let follower = Follower::start(&sandbox, agent.conns(&["events", "-o", "jsonl", &filter]))?;
     let until = Instant::now() + SOON;
     let closed = loop {
-        // Whether it follows already shows when something is told.
-        let pair = stage.connect(at, &listener)?;
+        // The first event shows that it follows.
+        let pair = sandbox.connect(at, &listener)?;
         let port = pair.0.local_addr()?.port();
         sleep(Duration::from_secs(2));
         drop(pair);
@@ -129,13 +129,13 @@ fn of_an_agent() -> Result<()> {
         if let Some(closed) = follower.record(Duration::from_secs(5), is_it)? {
             break closed;
         }
-        ensure!(Instant::now() < until, "nothing is told within {SOON:?}");
+        ensure!(Instant::now() < until, "no event within {SOON:?}");
     };
     ensure!(closed["serial"].as_u64() > Some(0), "{closed}");
     follower.signal(Signal::INT)?;
     follower.end()?.good()?;
     // What it keeps is answered at once, with that one in it.
-    let ran = stage.finish(&mut agent.conns(&["--closed", "-o", "json", &filter]))?;
+    let ran = sandbox.finish(&mut agent.conns(&["--closed", "-o", "json", &filter]))?;
     ensure!(matches!(ran.code, Some(0 | 3)), "{:?}: {}", ran.code, ran.err);
     let json = ran.json()?;
     let mut kept = json["connections"].as_array().into_iter().flatten();

@@ -24,7 +24,7 @@ pub(crate) const TESTS: &[Case] = &[
     Case("arguments_that_are_no_text_are_refused", &[], no_text),
 ];
 
-/// A command line, and what must be said of it.
+/// A command line, and the expected parts of the message.
 type Refusal = (&'static [&'static str], &'static [&'static str]);
 
 const FLAGS: &[Refusal] = &[
@@ -56,7 +56,7 @@ const FLAGS: &[Refusal] = &[
     (&["abilities", "-o", "text"], &["text", "json"]),
 ];
 
-/// A filter, the part under which the carets stand, and what else is said.
+/// A filter, the part under which the carets stand, and what else is stderr.
 type BadFilter = (&'static str, &'static str, &'static str);
 
 const FILTERS: &[BadFilter] = &[
@@ -123,13 +123,13 @@ const CALLS: &[Refusal] = &[
 ];
 
 fn refused(cases: &[Refusal]) -> Result<()> {
-    each(cases, |(words, saying)| run(words)?.refused(saying))
+    each(cases, |(words, expected)| run(words)?.refused(expected))
 }
 
 fn refused_with_place(cases: &[BadFilter], before: &[&str]) -> Result<()> {
-    each(cases, |(filter, place, saying)| {
+    each(cases, |(filter, place, expected)| {
         let ran = run(&[before, &[filter]].concat())?;
-        ran.refused(&[saying, "column"])?;
+        ran.refused(&[expected, "column"])?;
         // The last two lines are the filter and carets under the place.
         let lines: Vec<&str> = ran.err.lines().collect();
         let [.., shown, carets] = &*lines else { anyhow::bail!("{filter}: only {lines:?}") };
@@ -200,10 +200,10 @@ fn long_arguments() -> Result<()> {
     each(cases, |words| {
         let ran = run(words)?;
         ran.refused(&[])?;
-        ensure!(!ran.err.is_empty(), "nothing is said of {:.20} …", words.join(" "));
+        ensure!(!ran.err.is_empty(), "no message about {:.20} …", words.join(" "));
         ensure!(
             ran.err.len() <= BRIEF_BYTES,
-            "{} bytes are said of {:.20} …",
+            "{} bytes of messages about {:.20} …",
             ran.err.len(),
             words.join(" ")
         );

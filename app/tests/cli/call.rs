@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::Case;
 use crate::owner::Owner;
 use crate::program::{Ran, conns};
+use crate::sandbox::Sandbox;
 use crate::scene::{Scene, same};
-use crate::stage::Stage;
 
 pub(crate) const TESTS: &[Case] = &[
     Case("call_get_connections_has_exactly_1es_keys_and_types", &[], get_connections),
@@ -72,37 +72,37 @@ impl Type {
     }
 }
 
-fn call(stage: &Stage, words: &[&str]) -> Result<Ran> {
+fn call(sandbox: &Sandbox, words: &[&str]) -> Result<Ran> {
     let mut command = conns([&["call"], words].concat());
-    command.args(stage.netns()?);
-    stage.finish(&mut command)
+    command.args(sandbox.netns()?);
+    sandbox.finish(&mut command)
 }
 
 /// The rows of an answer, each checked against the columns; of them those of this process.
-fn rows(stage: &Stage, method: &str, columns: &[(&str, Type)]) -> Result<Vec<Value>> {
-    let json = call(stage, &[method])?.good()?.json()?;
+fn rows(sandbox: &Sandbox, method: &str, columns: &[(&str, Type)]) -> Result<Vec<Value>> {
+    let json = call(sandbox, &[method])?.good()?.json()?;
     let rows = json.as_array().context("the answer is no array")?;
     for row in rows {
         let keys: Vec<&str> =
             row.as_object().context("a row is no object")?.keys().map(|key| &**key).collect();
-        let wanted: BTreeSet<&str> = columns.iter().map(|(name, _)| *name).collect();
-        same("the keys", keys, wanted.into_iter().collect::<Vec<_>>())?;
+        let expected: BTreeSet<&str> = columns.iter().map(|(name, _)| *name).collect();
+        same("the keys", keys, expected.into_iter().collect::<Vec<_>>())?;
         for (name, ty) in columns {
             ensure!(ty.fits(&row[*name]), "{name} is {}, not {ty:?}", row[*name]);
         }
     }
-    Ok(rows.iter().filter(|row| is_mine(stage, row)).cloned().collect())
+    Ok(rows.iter().filter(|row| is_mine(sandbox, row)).cloned().collect())
 }
 
 /// Other tests of this process may have sockets at the same time.
-fn is_mine(stage: &Stage, row: &Value) -> bool {
-    let is_here = stage.owns(&row["LocalPort"]) || stage.owns(&row["RemotePort"]);
+fn is_mine(sandbox: &Sandbox, row: &Value) -> bool {
+    let is_here = sandbox.owns(&row["LocalPort"]) || sandbox.owns(&row["RemotePort"]);
     is_here && row["ProcessId"] == std::process::id()
 }
 
 fn get_connections() -> Result<()> {
     let scene = Scene::new()?;
-    let rows = rows(&scene.stage, "Network.GetConnections", &CONNECTIONS)?;
+    let rows = rows(&scene.sandbox, "Network.GetConnections", &CONNECTIONS)?;
     let (listener, client) = (scene.listener.local_addr()?, scene.client.local_addr()?);
     let find = |local: u16| rows.iter().find(|row| row["LocalPort"] == local).context("no row");
     let (out, inward) = (find(client.port())?, find(listener.port())?);
@@ -123,7 +123,7 @@ fn get_connections() -> Result<()> {
 
 fn get_listening_endpoints() -> Result<()> {
     let scene = Scene::new()?;
-    let rows = rows(&scene.stage, "Network.GetListeningEndpoints();", &LISTENING)?;
+    let rows = rows(&scene.sandbox, "Network.GetListeningEndpoints();", &LISTENING)?;
     let has = |protocol: &str, port: u16| {
         rows.iter().filter(|row| row["Protocol"] == protocol && row["LocalPort"] == port).count()
     };
@@ -139,13 +139,13 @@ fn formats() -> Result<()> {
         ("Network.GetConnections", &CONNECTIONS[..]),
         ("Network.GetListeningEndpoints", &LISTENING[..]),
     ] {
-        let mine = rows(&scene.stage, method, columns)?;
+        let mine = rows(&scene.sandbox, method, columns)?;
         ensure!(mine.len() >= 2, "only {mine:?}");
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let is_mine = |row: &Value| is_mine(&scene.stage, row);
-        let lines = call(&scene.stage, &[method, "-o", "jsonl"])?.good()?.lines_of_json()?;
+        let is_mine = |row: &Value| is_mine(&scene.sandbox, row);
+        let lines = call(&scene.sandbox, &[method, "-o", "jsonl"])?.good()?.lines_of_json()?;
         same("jsonl", &lines.into_iter().filter(is_mine).collect::<Vec<_>>(), &mine)?;
-        let ran = call(&scene.stage, &[method, "-o", "csv"])?;
+        let ran = call(&scene.sandbox, &[method, "-o", "csv"])?;
         let (header, cells) = ran.good()?.csv()?;
         same("the header of csv", header.iter().map(|h| &**h).collect::<Vec<_>>(), names.clone())?;
         let text = |value: &Value| match value {
@@ -153,19 +153,19 @@ fn formats() -> Result<()> {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let wanted: Vec<Vec<String>> =
+        let expected: Vec<Vec<String>> =
             mine.iter().map(|row| names.iter().map(|name| text(&row[*name])).collect()).collect();
-        for row in &wanted {
+        for row in &expected {
             ensure!(cells.contains(row), "no {row:?} in csv");
         }
-        let ran = call(&scene.stage, &[method, "-o", "table"])?;
+        let ran = call(&scene.sandbox, &[method, "-o", "table"])?;
         let table = ran.good()?.text()?;
         let titles: Vec<&str> =
             table.lines().next().context("no header")?.split_whitespace().collect();
         same("the titles of the table", titles, names)?;
-        let bare = call(&scene.stage, &[method, "-o", "table", "--no-header"])?;
+        let bare = call(&scene.sandbox, &[method, "-o", "table", "--no-header"])?;
         ensure!(!bare.good()?.text()?.contains("LocalAddress"), "a header with --no-header");
-        let order = call(&scene.stage, &[method, "-o", "jsonl"])?;
+        let order = call(&scene.sandbox, &[method, "-o", "jsonl"])?;
         let first = order.good()?.text()?.lines().next().context("no line")?.to_owned();
         let places: Vec<_> =
             columns.iter().map(|(name, _)| first.find(&format!("\"{name}\":"))).collect();
@@ -178,12 +178,12 @@ fn formats() -> Result<()> {
 }
 
 fn each_owner() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     let _same_process = listener.try_clone()?;
     let child = Owner::start(b"second", &[], listener.try_clone()?, None)?;
-    let json = call(&stage, &["Network.GetListeningEndpoints"])?.good()?.json()?;
+    let json = call(&sandbox, &["Network.GetListeningEndpoints"])?.good()?.json()?;
     let pids: Vec<&Value> = json
         .as_array()
         .into_iter()
@@ -191,9 +191,9 @@ fn each_owner() -> Result<()> {
         .filter(|row| row["LocalPort"] == port && row["Protocol"] == "TCP")
         .map(|row| &row["ProcessId"])
         .collect();
-    let mut wanted = [Value::from(std::process::id()), child.pid().into()];
-    wanted.sort_by_key(Value::as_u64);
-    same("the owners", pids, wanted.iter().collect())
+    let mut expected = [Value::from(std::process::id()), child.pid().into()];
+    expected.sort_by_key(Value::as_u64);
+    same("the owners", pids, expected.iter().collect())
 }
 
 fn spellings() -> Result<()> {
@@ -204,7 +204,7 @@ fn spellings() -> Result<()> {
         "Network.GetConnections();",
         " Network . GetConnections ( ) ; ",
     ] {
-        let ran = call(&scene.stage, &[call_text])?;
+        let ran = call(&scene.sandbox, &[call_text])?;
         ensure!(ran.good()?.json()?.is_array(), "{call_text:?}: no array");
     }
     Ok(())
@@ -215,7 +215,7 @@ fn monero_options() -> Result<()> {
     let peers = format!("local_port == {}", scene.listener.local_addr()?.port());
     let get = |flags: &[&str]| -> Result<Value> {
         let words = [&["get_connections", "--monero-peers", &peers], flags].concat();
-        call(&scene.stage, &words)?.good()?.json()
+        call(&scene.sandbox, &words)?.good()?.json()
     };
     let state = |answer: Value| answer["result"]["connections"][0]["state"].clone();
     same("the state", state(get(&[])?), "before_handshake".into())?;
@@ -228,7 +228,7 @@ fn monero_options() -> Result<()> {
 }
 
 fn refusals() -> Result<()> {
-    let stage = Stage::new()?;
+    let sandbox = Sandbox::new()?;
     for (words, parts) in [
         (&["get_conections"][..], &["unknown call `get_conections`", "`get_connections`?"][..]),
         (&["listConections"], &["did you mean `listConnections`?", "Network.GetConnections();"]),
@@ -238,7 +238,7 @@ fn refusals() -> Result<()> {
         (&["get_connections", "--monero-peers", "frob == 1"], &["--monero-peers", "`frob`"]),
         (&["help", "--ems-length-prefix"], &["--ems-length-prefix"]),
     ] {
-        call(&stage, words)?.refused(parts)?;
+        call(&sandbox, words)?.refused(parts)?;
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::net::TcpListener;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::sandbox::Sandbox;
 use crate::scene::{Scene, all_ends, ends, same};
-use crate::stage::Stage;
 use crate::{Case, Need};
 
 pub(crate) const TESTS: &[Case] = &[
@@ -46,19 +46,19 @@ fn views() -> Result<()> {
         (&["-a", "-t"], [&tcp[..], &[tcp_listening]].concat()),
         (&["--all", "--udp"], [&udp[..], &[udp_listening]].concat()),
     ];
-    for (words, wanted) in cases {
-        let seen = all_ends(&scene.stage.records(words, "")?)?;
-        same(&format!("{words:?}"), seen, wanted.into_iter().collect())?;
+    for (words, expected) in cases {
+        let seen = all_ends(&scene.sandbox.records(words, "")?)?;
+        same(&format!("{words:?}"), seen, expected.into_iter().collect())?;
     }
     Ok(())
 }
 
 fn families() -> Result<()> {
-    let stage = Stage::new()?;
-    let both = stage.listen("[::]:0")?;
+    let sandbox = Sandbox::new()?;
+    let both = sandbox.listen("[::]:0")?;
     let port = both.local_addr()?.port();
-    let (old, old_server) = stage.connect(([127, 0, 0, 1], port).into(), &both)?;
-    let (new, new_server) = stage.connect((std::net::Ipv6Addr::LOCALHOST, port).into(), &both)?;
+    let (old, old_server) = sandbox.connect(([127, 0, 0, 1], port).into(), &both)?;
+    let (new, new_server) = sandbox.connect((std::net::Ipv6Addr::LOCALHOST, port).into(), &both)?;
     let four = [ends("tcp", "ESTAB", old.local_addr()?, Some(old.peer_addr()?))];
     let six = [
         ends("tcp", "LISTEN", both.local_addr()?, None),
@@ -68,14 +68,14 @@ fn families() -> Result<()> {
     ];
     ensure!(six[3].2.contains("::ffff:127.0.0.1"), "the system maps no addresses: {six:?}");
     let both: Vec<_> = four.iter().chain(&six).cloned().collect();
-    for (words, wanted, family) in [
+    for (words, expected, family) in [
         (&["-a", "-4"][..], four.to_vec(), Some("IPv4")),
         (&["-a", "-6"], six.to_vec(), Some("IPv6")),
         (&["-a", "-4", "-6"], both.clone(), None),
         (&["-a"], both, None),
     ] {
-        let records = stage.records(words, "")?;
-        same(&format!("{words:?}"), all_ends(&records)?, wanted.into_iter().collect())?;
+        let records = sandbox.records(words, "")?;
+        same(&format!("{words:?}"), all_ends(&records)?, expected.into_iter().collect())?;
         for record in records {
             ensure!(
                 family.is_none_or(|family| record["family"] == family),
@@ -85,25 +85,25 @@ fn families() -> Result<()> {
     }
     // Both ways to write the address find both ends.
     for filter in ["remote == 127.0.0.1", "remote == ::ffff:127.0.0.1"] {
-        same(filter, stage.records(&["-t"], filter)?.len(), 2)?;
+        same(filter, sandbox.records(&["-t"], filter)?.len(), 2)?;
     }
     Ok(())
 }
 
 /// The header of CSV with these columns.
 fn header(scene: &Scene, columns: &str) -> Result<String> {
-    let ran = scene.stage.run(&["-a", "-o", "csv", "--columns", columns], "")?;
+    let ran = scene.sandbox.run(&["-a", "-o", "csv", "--columns", columns], "")?;
     Ok(ran.good()?.csv()?.0.join(","))
 }
 
 fn columns() -> Result<()> {
     let scene = Scene::new()?;
     same("columns", header(&scene, "state,local_port,rtt")?, "state,local_port,rtt_us".into())?;
-    let ran = scene.stage.run(&["-a", "--columns", "state, local_port"], "")?;
+    let ran = scene.sandbox.run(&["-a", "--columns", "state, local_port"], "")?;
     let first: Vec<&str> =
         ran.good()?.text()?.lines().next().context("no header")?.split_whitespace().collect();
     same("titles of a table", first, vec!["STATE", "LOCAL-PORT"])?;
-    for record in scene.stage.records(&["-a", "--columns", "state,local_port"], "")? {
+    for record in scene.sandbox.records(&["-a", "--columns", "state,local_port"], "")? {
         let keys: BTreeSet<&str> =
             record.as_object().context("no object")?.keys().map(|k| &**k).collect();
         same("keys of JSON", keys, BTreeSet::from(["state", "local_port"]))?;
@@ -113,16 +113,16 @@ fn columns() -> Result<()> {
 
 fn column_changes() -> Result<()> {
     let scene = Scene::new()?;
-    let plain = scene.stage.run(&["-a", "-o", "csv"], "")?.good()?.csv()?.0;
+    let plain = scene.sandbox.run(&["-a", "-o", "csv"], "")?.good()?.csv()?.0;
     let with = header(&scene, "+snd_cwnd,-rtt")?;
-    let wanted: Vec<&str> = plain
+    let expected: Vec<&str> = plain
         .iter()
         .map(String::as_str)
         .filter(|key| *key != "rtt_us")
         .chain(["snd_cwnd"])
         .collect();
-    same("+snd_cwnd,-rtt", with, wanted.join(","))?;
-    let sentences = scene.stage.records(&["-a", "--columns", "+why"], "")?;
+    same("+snd_cwnd,-rtt", with, expected.join(","))?;
+    let sentences = scene.sandbox.records(&["-a", "--columns", "+why"], "")?;
     ensure!(sentences.iter().all(|record| record["why"].is_string()), "no `why` in {sentences:?}");
     Ok(())
 }
@@ -134,49 +134,49 @@ fn column_names() -> Result<()> {
 }
 
 /// The local ports in the order `--sort` gives.
-fn order(stage: &Stage, sort: &str, column: &str) -> Result<Vec<String>> {
-    let ran = stage.run(&["-a", "-t", "-o", "csv", "--sort", sort, "--columns", column], "")?;
+fn order(sandbox: &Sandbox, sort: &str, column: &str) -> Result<Vec<String>> {
+    let ran = sandbox.run(&["-a", "-t", "-o", "csv", "--sort", sort, "--columns", column], "")?;
     Ok(ran.good()?.csv()?.1.into_iter().flatten().collect())
 }
 
 fn sort() -> Result<()> {
-    let stage = Stage::new()?;
+    let sandbox = Sandbox::new()?;
     let listeners: Vec<TcpListener> =
-        (0..4).map(|_| stage.listen("127.0.0.1:0")).collect::<Result<_>>()?;
+        (0..4).map(|_| sandbox.listen("127.0.0.1:0")).collect::<Result<_>>()?;
     let mut ports: Vec<u16> =
         listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect::<Result<_>>()?;
     ports.sort_unstable();
     let up: Vec<String> = ports.iter().map(u16::to_string).collect();
     let down: Vec<String> = up.iter().rev().cloned().collect();
-    same("local_port", order(&stage, "local_port", "local_port")?, up.clone())?;
-    same("-local_port", order(&stage, "-local_port", "local_port")?, down.clone())?;
+    same("local_port", order(&sandbox, "local_port", "local_port")?, up.clone())?;
+    same("-local_port", order(&sandbox, "-local_port", "local_port")?, down.clone())?;
     // All have one state: the second key decides.
-    same("state,-sport", order(&stage, "state,-sport", "local_port")?, down)?;
-    same("the order of a table", order(&stage, "process,pid,local,remote", "local_port")?, up)
+    same("state,-sport", order(&sandbox, "state,-sport", "local_port")?, down)?;
+    same("the order of a table", order(&sandbox, "process,pid,local,remote", "local_port")?, up)
 }
 
 fn sort_unknown() -> Result<()> {
     let scene = Scene::new()?;
     for sort in ["rtt", "-rtt"] {
-        let rtts = order(&scene.stage, sort, "rtt")?;
+        let rtts = order(&scene.sandbox, sort, "rtt")?;
         same("rows", rtts.len(), 3)?;
         ensure!(rtts[2].is_empty() && !rtts[0].is_empty(), "--sort {sort} gives {rtts:?}");
     }
-    let rows = order(&scene.stage, "-bytes_out", "bytes_out")?;
+    let rows = order(&scene.sandbox, "-bytes_out", "bytes_out")?;
     same("-bytes_out", rows, vec!["1000".into(), "0".into(), String::new()])
 }
 
 fn limit() -> Result<()> {
-    let stage = Stage::new()?;
+    let sandbox = Sandbox::new()?;
     let listeners: Vec<TcpListener> =
-        (0..4).map(|_| stage.listen("127.0.0.1:0")).collect::<Result<_>>()?;
+        (0..4).map(|_| sandbox.listen("127.0.0.1:0")).collect::<Result<_>>()?;
     let mut ports: Vec<u16> =
         listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect::<Result<_>>()?;
     ports.sort_unstable();
-    for (limit, wanted) in [("0", 0), ("1", 1), ("3", 3), ("99", 4)] {
+    for (limit, expected) in [("0", 0), ("1", 1), ("3", 3), ("99", 4)] {
         let words = ["-l", "-o", "csv", "--columns", "sport", "--sort", "sport", "--limit", limit];
-        let rows = stage.run(&words, "")?.good()?.csv()?.1.concat();
-        let first: Vec<String> = ports.iter().take(wanted).map(u16::to_string).collect();
+        let rows = sandbox.run(&words, "")?.good()?.csv()?.1.concat();
+        let first: Vec<String> = ports.iter().take(expected).map(u16::to_string).collect();
         same(&format!("--limit {limit}"), rows, first)?;
     }
     Ok(())
@@ -188,8 +188,8 @@ fn filter_words() -> Result<()> {
     let pid = std::process::id().to_string();
     let mut command = crate::program::conns(["-a", "-o", "jsonl", "pid", "==", &*pid, "and"]);
     command.args(["local_port", "==", &*port, "and", "state", "==", "LISTEN"]);
-    command.args(scene.stage.netns()?);
-    let found = scene.stage.finish(&mut command)?;
+    command.args(scene.sandbox.netns()?);
+    let found = scene.sandbox.finish(&mut command)?;
     same("rows", found.good()?.lines_of_json()?.len(), 1)
 }
 
@@ -204,24 +204,24 @@ fn resolve() -> Result<()> {
     let name = lines
         .find_map(|mut words| (words.next() == Some("127.0.0.1")).then(|| words.next()).flatten());
     let name = name.context("/etc/hosts has no name for 127.0.0.1")?;
-    let stage = Stage::new()?;
+    let sandbox = Sandbox::new()?;
     let bound = SERVICES.iter().find_map(|(port, service)| {
-        stage.listen(&format!("127.0.0.1:{port}")).ok().map(|listener| (listener, service))
+        sandbox.listen(&format!("127.0.0.1:{port}")).ok().map(|listener| (listener, service))
     });
     let (listener, service) = bound.context("every port of a service is in use")?;
-    let (mut client, _server) = stage.connect(listener.local_addr()?, &listener)?;
+    let (mut client, _server) = sandbox.connect(listener.local_addr()?, &listener)?;
     client.write_all(b"x")?;
-    let ran = stage.run(&["-r", "-t", "--columns", "direction,remote"], "")?;
+    let ran = sandbox.run(&["-r", "-t", "--columns", "direction,remote"], "")?;
     let end = format!("{name}:{service}");
     let text = ran.good()?.text()?.to_owned();
     ensure!(
         text.lines().any(|line| line.starts_with("outbound") && line.ends_with(&end)),
         "no {end} in {text:?}"
     );
-    let plain = stage.run(&["-t", "--columns", "direction,remote"], "")?;
+    let plain = sandbox.run(&["-t", "--columns", "direction,remote"], "")?;
     ensure!(!plain.good()?.text()?.contains(name), "names without -r");
     // Machine-read output keeps numbers.
-    let json = stage.run(&["-r", "-t", "-o", "json"], "")?;
+    let json = sandbox.run(&["-r", "-t", "-o", "json"], "")?;
     ensure!(!json.good()?.text()?.contains(&format!("\"{name}\"")), "names in JSON");
     Ok(())
 }

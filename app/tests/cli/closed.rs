@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::Case;
 use crate::follower::{Ended, Follower};
 use crate::program::first_line;
+use crate::sandbox::Sandbox;
 use crate::scene::same;
-use crate::stage::Stage;
 
 pub(crate) const TESTS: &[Case] = &[
     Case("closed_lists_what_closed_in_every_format", &[], formats),
@@ -22,8 +22,8 @@ pub(crate) const TESTS: &[Case] = &[
     Case("closed_after_head_is_a_good_end", &[], head),
 ];
 
-/// How long a connection lives here; where looks stand in for events they are a second apart. Longer
-/// each time, for a machine that has much to do.
+/// Lifetimes of the connections, longer at each attempt for a loaded machine. Without events samples
+/// are a second apart.
 const LIVES: [Duration; 4] = [
     Duration::from_millis(2200),
     Duration::from_secs(5),
@@ -33,8 +33,8 @@ const LIVES: [Duration; 4] = [
 
 /// Opens a connection that lives for a while, closes it, and lets so much time pass again; the port of its
 /// client.
-fn live(stage: &Stage, listener: &TcpListener, life: Duration) -> Result<u16> {
-    let (client, server) = stage.connect(listener.local_addr()?, listener)?;
+fn live(sandbox: &Sandbox, listener: &TcpListener, life: Duration) -> Result<u16> {
+    let (client, server) = sandbox.connect(listener.local_addr()?, listener)?;
     let port = client.local_addr()?.port();
     sleep(life);
     drop((client, server));
@@ -43,8 +43,8 @@ fn live(stage: &Stage, listener: &TcpListener, life: Duration) -> Result<u16> {
 }
 
 fn formats() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
     let mut seen = String::new();
     for life in LIVES {
         let columns = "process,local_port,remote_port,ended,duration";
@@ -59,10 +59,10 @@ fn formats() -> Result<()> {
             .iter()
             .map(|words| {
                 let words = [&["--closed", "--for", "10m"], *words].concat();
-                Follower::start(&stage, stage.conns(&words, "")?)
+                Follower::start(&sandbox, sandbox.conns(&words, "")?)
             })
             .collect::<Result<_>>()?;
-        let port = live(&stage, &listener, life)?;
+        let port = live(&sandbox, &listener, life)?;
         let ended: Vec<Ended> = watching
             .into_iter()
             .map(|follower| {
@@ -101,25 +101,25 @@ fn check_json(ended: &Ended, port: u16) -> Result<()> {
         (of("local_port"), of("remote_port")),
         (1, 1),
     )?;
-    let is_by_looks = !ended.err.is_empty();
+    let is_polling = !ended.err.is_empty();
     for record in records.iter().filter(|r| r["local_port"] == port || r["remote_port"] == port) {
         ensure!(record.get("ended").is_some(), "{record}");
         same(
             "how it ended",
             &record["ended"],
-            &if is_by_looks { Value::Null } else { "fin".into() },
+            &if is_polling { Value::Null } else { "fin".into() },
         )?;
     }
-    same("losses", json["losses"].as_array().map(Vec::is_empty), Some(!is_by_looks))
+    same("losses", json["losses"].as_array().map(Vec::is_empty), Some(!is_polling))
 }
 
 fn lines() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
     let words = ["--closed", "--for", "10m", "-o", "jsonl"];
-    let follower = Follower::start(&stage, stage.conns(&words, "")?)?;
+    let follower = Follower::start(&sandbox, sandbox.conns(&words, "")?)?;
     for life in LIVES {
-        let port = live(&stage, &listener, life)?;
+        let port = live(&sandbox, &listener, life)?;
         let is_it = |record: &Value| record["local_port"] == port;
         if let Some(record) = follower.record(life, is_it)? {
             ensure!(
@@ -136,10 +136,10 @@ fn lines() -> Result<()> {
 }
 
 fn empty() -> Result<()> {
-    let stage = Stage::new()?;
+    let sandbox = Sandbox::new()?;
     let run = |format: &str| {
         let words = ["--closed", "--for", "0.3s", "-o", format];
-        let ended = Follower::start(&stage, stage.conns(&words, "pid == 0")?)?.end()?;
+        let ended = Follower::start(&sandbox, sandbox.conns(&words, "pid == 0")?)?.end()?;
         ended.good()?;
         Ok::<_, anyhow::Error>(ended.rest)
     };
@@ -153,22 +153,22 @@ fn empty() -> Result<()> {
 }
 
 fn head() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
     for life in LIVES {
-        let mut command = stage.conns(&["--closed", "--for", "10m", "-o", "jsonl"], "")?;
+        let mut command = sandbox.conns(&["--closed", "--for", "10m", "-o", "jsonl"], "")?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = stage.spawn(&mut command)?;
+        let mut child = sandbox.spawn(&mut command)?;
         let first = std::thread::scope(|scope| {
             let reading = scope.spawn(|| first_line(&mut child));
             while !reading.is_finished() {
-                live(&stage, &listener, life)?;
+                live(&sandbox, &listener, life)?;
             }
             reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?
         });
         let Ok(first) = first else { continue };
         ensure!(first.starts_with('{'), "the first line was {first:?}");
-        let ran = stage.collect(child, "conns --closed | head -1")?;
+        let ran = sandbox.collect(child, "conns --closed | head -1")?;
         ensure!(matches!(ran.code, Some(0 | 3)), "{:?}: {}", ran.code, ran.err);
         return Ok(());
     }

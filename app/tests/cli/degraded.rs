@@ -1,4 +1,4 @@
-//! Machines on which something is missing: what is left is listed, and what is missing is said.
+//! Machines on which something is missing: the rest is listed, and what is missing is reported.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -25,21 +25,21 @@ pub(crate) const TESTS: &[Case] = &[
         || without_proc("umount -l /proc"),
     ),
     Case("netlink_refused_is_an_error_of_source_kernel", &[], netlink_refused),
-    Case("netlink_refused_makes_auto_portable_and_says_so", &[], netlink_refused_auto),
-    Case("few_descriptors_are_enough_or_told", &[Need::Program("sh", "dash")], few_descriptors),
+    Case("netlink_refused_makes_auto_portable_with_a_message", &[], netlink_refused_auto),
+    Case("few_descriptors_are_enough_or_reported", &[Need::Program("sh", "dash")], few_descriptors),
     Case("vanishing_namespaces_and_processes_are_no_loss", &[Need::Root, UNSHARE], vanishing),
 ];
 
-/// Runs in a mount namespace of its own in which `/proc` is gone.
+/// Runs in a mount namespace of its own without `/proc`.
 fn without_proc(how: &str) -> Result<()> {
     let scene = Scene::new()?;
-    // Names of namespaces are gone as well, so that other tests' are not listed.
+    // Without names of namespaces those of other tests are not listed.
     let script = format!("{how} && mount -t tmpfs none /run/netns && exec \"$0\" \"$@\"");
     for format in ["jsonl", "json"] {
         let mut command = Command::new("unshare");
         plain_surroundings(&mut command);
         command.args(["--mount", "sh", "-c", &script, CONNS, "-a", "-o", format]);
-        let ran = scene.stage.finish(&mut command)?;
+        let ran = scene.sandbox.finish(&mut command)?;
         let records = match format {
             "json" => ran.json()?["connections"].as_array().cloned().context("no connections")?,
             _ => ran.lines_of_json()?,
@@ -51,11 +51,11 @@ fn without_proc(how: &str) -> Result<()> {
             ensure!(record["pid"].is_null(), "an owner without /proc: {record}");
             ensure!(record.get("pid").is_some(), "`pid` is absent, as if no process could hold it");
         }
-        let said =
+        let stderr =
             if format == "json" { ran.json()?["losses"].to_string() } else { ran.err.clone() };
         ensure!(
-            said.contains("/proc"),
-            "/proc is gone, and {format} says {said:?} with exit code {:?}",
+            stderr.contains("/proc"),
+            "without /proc {format} prints {stderr:?} with exit code {:?}",
             ran.code
         );
         ran.code(3)?;
@@ -101,7 +101,7 @@ fn netlink_refused() -> Result<()> {
     let scene = Scene::new()?;
     for words in [&["-a"][..], &["-a", "-o", "json"], &["why", "--for", "0.1"]] {
         let mut command = conns([words, &["--source", "kernel"]].concat());
-        let ran = scene.stage.inside(|| without_netlink(&mut command))?;
+        let ran = scene.sandbox.inside(|| without_netlink(&mut command))?;
         ran.code(1)?;
         ensure!(ran.out.is_empty(), "{} prints {:?}", ran.shown, ran.text()?);
         for part in
@@ -117,7 +117,7 @@ fn netlink_refused() -> Result<()> {
 fn netlink_refused_auto() -> Result<()> {
     let scene = Scene::new()?;
     let mut command = conns(["-a", "-o", "jsonl"]);
-    let ran = scene.stage.inside(|| without_netlink(&mut command))?;
+    let ran = scene.sandbox.inside(|| without_netlink(&mut command))?;
     ensure!(ran.err.contains("portable"), "nothing of the portable source in {:?}", ran.err);
     ensure!(
         ran.err.contains("NETLINK_SOCK_DIAG"),
@@ -139,36 +139,38 @@ fn netlink_refused_auto() -> Result<()> {
             ensure!(ran.out.is_empty(), "no answer, and it prints {:?}", ran.text()?);
             Ok(())
         }
-        other => anyhow::bail!("exit code {other:?} without netlink; it said {:?}", ran.err),
+        other => {
+            anyhow::bail!("exit code {other:?} without netlink; its standard error: {:?}", ran.err)
+        }
     }
 }
 
-/// With ever fewer descriptors the answer is whole, or its gaps are told, and no row is wrong.
+/// With fewer and fewer descriptors the answer is complete, or its gaps are reported, and no row is wrong.
 fn few_descriptors() -> Result<()> {
     let scene = Scene::new()?;
     let pid = std::process::id();
     let mut codes = BTreeMap::new();
     for limit in [4, 5, 6, 7, 8, 9, 10, 12, 64] {
-        let list = scene.stage.conns(&["-a", "-o", "jsonl"], "")?;
+        let list = scene.sandbox.conns(&["-a", "-o", "jsonl"], "")?;
         let mut command = Command::new("sh");
         plain_surroundings(&mut command);
         command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]);
         command.arg(list.get_program()).args(list.get_args());
-        let ran = scene.stage.finish(&mut command)?;
+        let ran = scene.sandbox.finish(&mut command)?;
         codes.insert(limit, ran.code);
-        let told = ran.err.contains("Too many open files");
+        let reported = ran.err.contains("Too many open files");
         match ran.code {
             Some(0) => {
                 let records = ran.lines_of_json()?;
                 same(&format!("the sockets with {limit}"), all_ends(&records)?, scene.sockets()?)?;
                 ensure!(
                     records.iter().all(|record| record["pid"] == pid),
-                    "owners missing with {limit}, untold"
+                    "owners missing with {limit}, not reported"
                 );
             }
-            Some(1) => ensure!(told && ran.out.is_empty(), "with {limit}: {:?}", ran.err),
+            Some(1) => ensure!(reported && ran.out.is_empty(), "with {limit}: {:?}", ran.err),
             Some(3) => {
-                ensure!(told, "with {limit} descriptors nothing is told of them: {:?}", ran.err);
+                ensure!(reported, "with {limit} descriptors they are not reported: {:?}", ran.err);
                 ensure!(
                     !ran.err.contains("Mount procfs"),
                     "/proc is mounted, and the advice is {:?}",
@@ -193,10 +195,10 @@ fn vanishing() -> Result<()> {
         while [ $ran -lt 50 ]; do
             "$0" -a -o jsonl >/dev/null
             code=$?
-            [ $code = 0 ] || { echo "look $ran ended with $code" >&2; exit 1; }
+            [ $code = 0 ] || { echo "run $ran ended with $code" >&2; exit 1; }
             ran=$((ran + 1))
         done
-        echo "$ran looks"
+        echo "$ran runs"
     "#;
     let mut command = Command::new("unshare");
     plain_surroundings(&mut command);
@@ -214,5 +216,5 @@ fn vanishing() -> Result<()> {
     ]);
     let ran = finish(&mut command)?;
     ran.good()?;
-    same("the script", ran.text()?, "50 looks\n")
+    same("the script", ran.text()?, "50 runs\n")
 }

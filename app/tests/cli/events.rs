@@ -1,5 +1,4 @@
-//! `conns events`: what happens, told with or without our own programs in the kernel. What only those
-//! can tell is judged in `lab/`.
+//! `conns events`, with and without eBPF. What needs eBPF is tested in `lab/`.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
@@ -12,32 +11,36 @@ use serde_json::Value;
 use crate::Case;
 use crate::follower::Follower;
 use crate::program::{SOON, first_line};
+use crate::sandbox::Sandbox;
 use crate::scene::same;
-use crate::stage::Stage;
 
 pub(crate) const TESTS: &[Case] = &[
-    Case("events_tell_a_connection_from_its_opening_to_its_end", &[], from_first_to_last),
+    Case("events_report_a_connection_from_opened_to_closed", &[], from_first_to_last),
     Case("events_as_text_are_one_line_each", &[], text),
     Case("events_end_on_either_signal", &[], signals),
     Case("events_end_when_their_time_is_up", &[], in_time),
-    Case("events_end_when_their_reader_is_gone_and_nothing_happens", &[], reader_gone),
+    Case("events_end_without_an_event_when_their_reader_closes", &[], reader_closed),
     Case("events_after_head_are_a_good_end", &[], head),
     Case("events_have_the_columns_asked_for", &[], columns),
 ];
 
-/// Longest time that without events a look takes to show what is there; generous.
-const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+/// Maximum time until a sample shows a connection, without eBPF; generous.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that is there.
 pub(crate) type Pair = (TcpStream, TcpStream);
 
-/// Opens connections, one after the other, until `follower` tells that one of them has opened: it may
-/// not have begun to watch when the first one did. That one, and the record of its client's end.
-fn told_open(stage: &Stage, listener: &TcpListener, follower: &Follower) -> Result<(Pair, Value)> {
+/// Opens connections one by one until `follower` reports one of them as opened; it may not follow yet
+/// when the first one opens. Returns that connection, and the record of its client.
+fn open_until_reported(
+    sandbox: &Sandbox,
+    listener: &TcpListener,
+    follower: &Follower,
+) -> Result<(Pair, Value)> {
     let until = Instant::now() + SOON;
     let mut there: Vec<Pair> = Vec::new();
     while Instant::now() < until {
-        there.push(stage.connect(listener.local_addr()?, listener)?);
+        there.push(sandbox.connect(listener.local_addr()?, listener)?);
         let ports: Vec<u16> = there
             .iter()
             .map(|(client, _)| Ok(client.local_addr()?.port()))
@@ -45,20 +48,20 @@ fn told_open(stage: &Stage, listener: &TcpListener, follower: &Follower) -> Resu
         let is_it = |record: &Value| {
             record["event"] == "opened" && ports.iter().any(|port| record["local_port"] == *port)
         };
-        if let Some(record) = follower.record(SHOWN_WITHIN, is_it)? {
+        if let Some(record) = follower.record(POLL_TIMEOUT, is_it)? {
             let at = ports.iter().position(|port| record["local_port"] == *port);
             let pair = at.map(|at| there.swap_remove(at)).context("it is there")?;
             return Ok((pair, record));
         }
     }
-    bail!("no opening was told within {SOON:?}")
+    bail!("no opened event within {SOON:?}")
 }
 
 fn from_first_to_last() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
-    let follower = Follower::start(&stage, stage.conns(&["events", "-o", "jsonl"], "")?)?;
-    let ((client, server), opened) = told_open(&stage, &listener, &follower)?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
+    let follower = Follower::start(&sandbox, sandbox.conns(&["events", "-o", "jsonl"], "")?)?;
+    let ((client, server), opened) = open_until_reported(&sandbox, &listener, &follower)?;
     let keys: Vec<&str> =
         opened.as_object().context("no object")?.keys().map(|key| &**key).collect();
     for key in ["event", "at_us", "serial", "local_addr", "remote_port", "process", "opened_at_us"]
@@ -70,11 +73,11 @@ fn from_first_to_last() -> Result<()> {
     drop(client);
     drop(server);
     let is_end = |record: &Value| record["event"] == "closed" && record["local_port"] == port;
-    let closed = follower.record(SOON, is_end)?.context("the end of the client is not told")?;
+    let closed = follower.record(SOON, is_end)?.context("no closed event of the client")?;
     let number = |record: &Value, key: &str| record[key].as_u64().context(key.to_owned());
     ensure!(number(&closed, "serial")? > number(&opened, "serial")?, "{closed} after {opened}");
     ensure!(number(&closed, "at_us")? >= number(&opened, "at_us")?, "{closed} after {opened}");
-    // Known to whoever is told at that moment, and to nobody else.
+    // Known with eBPF only.
     match &closed["ended"] {
         Value::Null => same("who closed first", &closed["closed_by"], &Value::Null)?,
         ended => {
@@ -89,18 +92,18 @@ fn from_first_to_last() -> Result<()> {
 }
 
 fn text() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
-    let lines = Follower::start(&stage, stage.conns(&["events"], "")?)?;
-    let witness = Follower::start(&stage, stage.conns(&["events", "-o", "jsonl"], "")?)?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
+    let lines = Follower::start(&sandbox, sandbox.conns(&["events"], "")?)?;
+    let witness = Follower::start(&sandbox, sandbox.conns(&["events", "-o", "jsonl"], "")?)?;
     let until = Instant::now() + SOON;
     let mut there = Vec::new();
     loop {
         // The witness may have begun before the other.
-        let ((client, server), _) = told_open(&stage, &listener, &witness)?;
+        let ((client, server), _) = open_until_reported(&sandbox, &listener, &witness)?;
         let ends = format!("{} ", client.local_addr()?);
         there.push((client, server));
-        while let Some(line) = lines.line(SHOWN_WITHIN)? {
+        while let Some(line) = lines.line(POLL_TIMEOUT)? {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [time, kind, _, local, arrow, remote, ..] = &*words else {
                 bail!("a line is {line:?}")
@@ -123,14 +126,14 @@ fn text() -> Result<()> {
 }
 
 fn signals() -> Result<()> {
-    let stage = Stage::new()?;
+    let sandbox = Sandbox::new()?;
     for (signal, format) in [(Signal::INT, "text"), (Signal::TERM, "jsonl")] {
         let follower =
-            Follower::start(&stage, stage.conns(&["events", "-o", format], "pid == 0")?)?;
-        // A signal before it listens to signals ends it another way: it has to have looked.
-        let listener = stage.listen("127.0.0.1:0")?;
-        let witness = Follower::start(&stage, stage.conns(&["events", "-o", "jsonl"], "")?)?;
-        told_open(&stage, &listener, &witness)?;
+            Follower::start(&sandbox, sandbox.conns(&["events", "-o", format], "pid == 0")?)?;
+        // A signal before its handlers are installed kills it: wait for a sample.
+        let listener = sandbox.listen("127.0.0.1:0")?;
+        let witness = Follower::start(&sandbox, sandbox.conns(&["events", "-o", "jsonl"], "")?)?;
+        open_until_reported(&sandbox, &listener, &witness)?;
         follower.signal(signal)?;
         let ended = follower.end()?;
         ended.good()?;
@@ -140,57 +143,57 @@ fn signals() -> Result<()> {
 }
 
 fn in_time() -> Result<()> {
-    let stage = Stage::new()?;
+    let sandbox = Sandbox::new()?;
     let start = Instant::now();
     let words = ["events", "-o", "jsonl", "--for", "1.5s"];
-    let ended = Follower::start(&stage, stage.conns(&words, "pid == 0")?)?.end()?;
+    let ended = Follower::start(&sandbox, sandbox.conns(&words, "pid == 0")?)?.end()?;
     ended.good()?;
     ensure!(start.elapsed() >= Duration::from_millis(1500), "it ended after {:?}", start.elapsed());
     same("what it printed", ended.rest, Vec::new())
 }
 
-fn reader_gone() -> Result<()> {
-    let stage = Stage::new()?;
-    let mut command = stage.conns(&["events"], "pid == 0")?;
+fn reader_closed() -> Result<()> {
+    let sandbox = Sandbox::new()?;
+    let mut command = sandbox.conns(&["events"], "pid == 0")?;
     let (reader, writer) = std::io::pipe()?;
     command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
-    let child = stage.spawn(&mut command)?;
+    let child = sandbox.spawn(&mut command)?;
     // The command has a copy of the writing end.
     command.stdout(Stdio::null());
     drop(reader);
-    let ran = stage.collect(child, "conns events >&- ")?;
+    let ran = sandbox.collect(child, "conns events >&- ")?;
     ensure!(matches!(ran.code, Some(0 | 3)), "{:?}: {}", ran.code, ran.err);
     Ok(())
 }
 
 fn head() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
-    let mut command = stage.conns(&["events", "-o", "jsonl"], "")?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
+    let mut command = sandbox.conns(&["events", "-o", "jsonl"], "")?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = stage.spawn(&mut command)?;
-    let witness = Follower::start(&stage, stage.conns(&["events", "-o", "jsonl"], "")?)?;
+    let mut child = sandbox.spawn(&mut command)?;
+    let witness = Follower::start(&sandbox, sandbox.conns(&["events", "-o", "jsonl"], "")?)?;
     let first = std::thread::scope(|scope| {
         let reading = scope.spawn(|| first_line(&mut child));
         let mut there = Vec::new();
         while !reading.is_finished() {
-            there.push(told_open(&stage, &listener, &witness)?.0);
+            there.push(open_until_reported(&sandbox, &listener, &witness)?.0);
         }
         reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?
     })?;
     let event: Value = serde_json::from_str(&first)?;
     ensure!(event["serial"].is_u64(), "{event}");
-    let ran = stage.collect(child, "conns events | head -1")?;
+    let ran = sandbox.collect(child, "conns events | head -1")?;
     ensure!(matches!(ran.code, Some(0 | 3)), "{:?}: {}", ran.code, ran.err);
     Ok(())
 }
 
 fn columns() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
     let words = ["events", "-o", "jsonl", "--columns", "local_port,ended,serial"];
-    let follower = Follower::start(&stage, stage.conns(&words, "")?)?;
-    let (_pair, opened) = told_open(&stage, &listener, &follower)?;
+    let follower = Follower::start(&sandbox, sandbox.conns(&words, "")?)?;
+    let (_pair, opened) = open_until_reported(&sandbox, &listener, &follower)?;
     let keys: Vec<&str> =
         opened.as_object().context("no object")?.keys().map(|key| &**key).collect();
     same("the keys", keys, vec!["at_us", "event", "local_port", "serial"])

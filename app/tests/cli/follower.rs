@@ -1,4 +1,4 @@
-//! A `conns` that watches until it is told to stop, and the lines it has written so far.
+//! A `conns` that runs until a signal, and the lines it has written so far.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -11,9 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::program::{SOON, is_about_privileges, short};
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
-/// It watches; ended when dropped.
+/// A running `conns`; killed when dropped.
 pub(crate) struct Follower {
     shown: String,
     child: Child,
@@ -21,23 +21,23 @@ pub(crate) struct Follower {
     err: Option<JoinHandle<String>>,
 }
 
-/// What is said where looks stand in for events; then one that ended does so with 3.
-const BY_LOOKS: &str = "events are told as looks show them";
+/// The message if events are derived from samples; then the exit code is 3.
+const POLLING: &str = "events are derived from samples";
 
 /// How it ended.
 pub(crate) struct Ended {
     pub(crate) shown: String,
     pub(crate) code: Option<i32>,
-    /// All lines nobody has read before.
+    /// All lines not read before.
     pub(crate) rest: Vec<String>,
     pub(crate) err: String,
 }
 
 impl Follower {
-    pub(crate) fn start(stage: &Stage, mut command: Command) -> Result<Self> {
+    pub(crate) fn start(sandbox: &Sandbox, mut command: Command) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let shown = short(&command);
-        let mut child = stage.spawn(&mut command)?;
+        let mut child = sandbox.spawn(&mut command)?;
         let out = child.stdout.take().context("its output is no pipe")?;
         let mut err = child.stderr.take().context("its standard error is no pipe")?;
         let (send, lines) = channel();
@@ -49,10 +49,10 @@ impl Follower {
             }
         });
         let err = thread::spawn(move || {
-            let mut said = String::new();
-            // What broke off is judged by what came.
-            let _ = err.read_to_string(&mut said);
-            said
+            let mut stderr = String::new();
+            // A partial text is checked as it is.
+            let _ = err.read_to_string(&mut stderr);
+            stderr
         });
         Ok(Self { shown, child, lines, err: Some(err) })
     }
@@ -113,15 +113,15 @@ impl Drop for Follower {
 }
 
 impl Ended {
-    /// Fails unless it ended well: with 0 and without complaint, or, where looks stand in for events,
-    /// with 3 and that said once and nothing else.
+    /// Fails unless it exited with 0 and without messages, or, if events are derived from samples, with
+    /// 3 and that message alone.
     pub(crate) fn good(&self) -> Result<&Self> {
         let complaints: Vec<&str> =
             self.err.lines().filter(|line| !is_about_privileges(line)).collect();
-        let is_by_looks = complaints.iter().all(|line| line.contains(BY_LOOKS));
-        let (shown, wanted) = (&self.shown, if complaints.is_empty() { 0 } else { 3 });
-        ensure!(is_by_looks && complaints.len() < 2, "{shown} complains: {complaints:?}");
-        ensure!(self.code == Some(wanted), "{shown}: {:?} instead of {wanted}", self.code);
+        let is_polling = complaints.iter().all(|line| line.contains(POLLING));
+        let (shown, expected) = (&self.shown, if complaints.is_empty() { 0 } else { 3 });
+        ensure!(is_polling && complaints.len() < 2, "{shown} complains: {complaints:?}");
+        ensure!(self.code == Some(expected), "{shown}: {:?} instead of {expected}", self.code);
         Ok(self)
     }
 }

@@ -13,8 +13,8 @@ use crate::scene::{READ, SENT, Scene, all_ends, ends_of, same};
 pub(crate) const TESTS: &[Case] = &[
     Case("json_has_every_socket_once_with_its_owner", &[], json_is_true),
     Case("json_leaves_out_what_does_not_apply", &[], absent_keys),
-    Case("json_tells_the_unknown_as_null", &[], null_values),
-    Case("json_values_are_of_the_types_the_field_reference_says", &[], types),
+    Case("unknown_values_are_null_in_json", &[], null_values),
+    Case("json_values_have_the_types_of_the_field_reference", &[], types),
     Case("json_has_connections_and_losses_as_lists", &[], frame),
     Case("jsonl_is_one_record_a_line", &[], lines),
     Case("csv_has_keys_as_header_and_the_values_of_json", &[], csv),
@@ -27,29 +27,29 @@ pub(crate) const TESTS: &[Case] = &[
 
 fn json_is_true() -> Result<()> {
     let scene = Scene::new()?;
-    let records = scene.stage.records(&["-a"], "")?;
+    let records = scene.sandbox.records(&["-a"], "")?;
     same("the sockets", all_ends(&records)?, scene.sockets()?)?;
     let name = fs::read_to_string("/proc/self/comm")?.trim_end().to_owned();
     for record in &records {
         same("the pid", &record["pid"], &Value::from(std::process::id()))?;
         same("the process", &record["process"], &Value::from(&*name))?;
         same("the owner", &record["owners"][0]["pid"], &Value::from(std::process::id()))?;
-        same("the namespace", &record["netns_inode"], &Value::from(scene.stage.inode()?))?;
+        same("the namespace", &record["netns_inode"], &Value::from(scene.sandbox.inode()?))?;
         same("the family", &record["family"], &Value::from("IPv4"))?;
     }
     let server = scene.record(&records, scene.listener.local_addr()?)?;
     let client = scene.record(&records, scene.client.local_addr()?)?;
     same("bytes out of the client", &client["bytes_out"], &Value::from(SENT))?;
     same("bytes into the server", &server["bytes_in"], &Value::from(SENT))?;
-    same("bytes nobody read", &server["recv_queue_bytes"], &Value::from(SENT - READ))?;
+    same("unread bytes", &server["recv_queue_bytes"], &Value::from(SENT - READ))?;
     same("the server's direction", &server["direction"], &Value::from("inbound"))?;
     same("the client's direction", &client["direction"], &Value::from("outbound"))
 }
 
-/// Keys of a kind of socket, by what the field reference says of them.
+/// Keys of a kind of socket, according to the field reference.
 fn absent_keys() -> Result<()> {
     let scene = Scene::new()?;
-    for record in scene.stage.records(&["-a"], "")? {
+    for record in scene.sandbox.records(&["-a"], "")? {
         let (proto, state, ..) = ends_of(&record);
         let (absent, there): (&[&str], &[&str]) = match (&*proto, &*state) {
             ("tcp", "LISTEN") => (
@@ -88,7 +88,7 @@ fn absent_keys() -> Result<()> {
         for key in there {
             ensure!(record.get(key).is_some(), "{proto} {state} has no `{key}`");
         }
-        // A list leaves these out (the ends are told in parts, the sentence by `why`).
+        // A list omits these (the ends are in separate fields, the sentence is printed by `why`).
         for key in ["local", "remote", "why"] {
             ensure!(record.get(key).is_none(), "`{key}` is in the JSON of a list");
         }
@@ -98,17 +98,17 @@ fn absent_keys() -> Result<()> {
 
 fn null_values() -> Result<()> {
     let scene = Scene::new()?;
-    let records = scene.stage.records(&["-a"], "")?;
+    let records = scene.sandbox.records(&["-a"], "")?;
     let server = scene.record(&records, scene.listener.local_addr()?)?;
     // It has sent no data segment, so that there is no share of lost ones.
     same("loss of a mere receiver", server.get("loss_percent"), Some(&Value::Null))?;
-    // One look knows no rates.
-    same("a rate after one look", server.get("rate_out_bytes_per_s"), Some(&Value::Null))?;
+    // One sample has no rates.
+    same("a rate after one sample", server.get("rate_out_bytes_per_s"), Some(&Value::Null))?;
     let udp = scene.record(&records, scene.udp_connected.local_addr()?)?;
     same("bytes of UDP, which the kernel does not count", udp.get("bytes_out"), Some(&Value::Null))
 }
 
-/// Keys and kinds as `conns fields -o json` tells them.
+/// Keys and kinds of `conns fields -o json`.
 fn kinds() -> Result<BTreeMap<String, String>> {
     let json = run(&["fields", "-o", "json"])?.code(0)?.json()?;
     let fields = json["fields"].as_array().context("no list of fields")?;
@@ -121,7 +121,7 @@ fn kinds() -> Result<BTreeMap<String, String>> {
 fn types() -> Result<()> {
     let scene = Scene::new()?;
     let kinds = kinds()?;
-    let records = scene.stage.records(&["-a"], "")?;
+    let records = scene.sandbox.records(&["-a"], "")?;
     let mut seen = BTreeSet::new();
     for (key, value) in records.iter().filter_map(Value::as_object).flatten() {
         let kind =
@@ -148,7 +148,7 @@ fn types() -> Result<()> {
 
 fn frame() -> Result<()> {
     let scene = Scene::new()?;
-    let ran = scene.stage.run(&["-a", "-o", "json"], "")?;
+    let ran = scene.sandbox.run(&["-a", "-o", "json"], "")?;
     let json = ran.good()?.json()?;
     let keys: Vec<&str> = json.as_object().context("no object")?.keys().map(|key| &**key).collect();
     same("the keys", keys, vec!["connections", "losses"])?;
@@ -164,11 +164,11 @@ fn frame() -> Result<()> {
 
 fn lines() -> Result<()> {
     let scene = Scene::new()?;
-    let ran = scene.stage.run(&["-a", "-o", "jsonl"], "")?;
+    let ran = scene.sandbox.run(&["-a", "-o", "jsonl"], "")?;
     let records = ran.good()?.lines_of_json()?;
     same("the sockets", all_ends(&records)?, scene.sockets()?)?;
     ensure!(ran.out.ends_with(b"}\n"), "the last line has no end");
-    let of_json = scene.stage.records(&["-a"], "")?;
+    let of_json = scene.sandbox.records(&["-a"], "")?;
     let keys = |records: &[Value]| -> BTreeMap<_, BTreeSet<String>> {
         let keys =
             |r: &Value| r.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
@@ -180,7 +180,7 @@ fn lines() -> Result<()> {
 fn csv() -> Result<()> {
     let scene = Scene::new()?;
     let columns = "proto,state,local_addr,local_port,remote_addr,remote_port,pid,process,bytes_out,recv_queue,rtt";
-    let ran = scene.stage.run(&["-a", "-o", "csv", "--columns", columns], "")?;
+    let ran = scene.sandbox.run(&["-a", "-o", "csv", "--columns", columns], "")?;
     let (header, rows) = ran.good()?.csv()?;
     let keys = "proto,state,local_addr,local_port,remote_addr,remote_port,pid,process,bytes_out,recv_queue_bytes,rtt_us";
     same("the header", header.join(","), keys.to_owned())?;
@@ -189,7 +189,7 @@ fn csv() -> Result<()> {
     let cell = |record: &Value, key| {
         record.get(key).filter(|v| !v.is_null()).map(text).unwrap_or_default()
     };
-    let from_json = scene.stage.records(&["-a"], "")?;
+    let from_json = scene.sandbox.records(&["-a"], "")?;
     let from_json: BTreeSet<Vec<String>> = from_json
         .iter()
         .map(|r| keys.split(',').take(10).map(|key| cell(r, key)).collect())
@@ -199,7 +199,7 @@ fn csv() -> Result<()> {
 
 fn csv_of_all() -> Result<()> {
     let scene = Scene::new()?;
-    let ran = scene.stage.run(&["-a", "-o", "csv", "--columns", "all"], "")?;
+    let ran = scene.sandbox.run(&["-a", "-o", "csv", "--columns", "all"], "")?;
     let (header, rows) = ran.good()?.csv()?;
     let header: BTreeSet<String> = header.into_iter().collect();
     same("the header", header, kinds()?.into_keys().collect())?;
@@ -208,7 +208,7 @@ fn csv_of_all() -> Result<()> {
 
 fn table() -> Result<()> {
     let scene = Scene::new()?;
-    let ran = scene.stage.run(&["-a"], "")?;
+    let ran = scene.sandbox.run(&["-a"], "")?;
     let lines: Vec<&str> = ran.good()?.text()?.lines().collect();
     let titles =
         "PROCESS PID PROTO STATE DIRECTION LOCAL REMOTE RTT LOSS BYTES-OUT BYTES-IN IDLE VERDICT";
@@ -231,7 +231,7 @@ fn table() -> Result<()> {
 
 fn wide() -> Result<()> {
     let scene = Scene::new()?;
-    let ran = scene.stage.run(&["-a", "-o", "wide"], "")?;
+    let ran = scene.sandbox.run(&["-a", "-o", "wide"], "")?;
     let header = ran.good()?.text()?.lines().next().context("no header")?;
     for title in ["USER", "RECV-QUEUE", "SND-CWND", "CONGESTION", "CONFIDENCE", "CMDLINE"] {
         ensure!(header.split_whitespace().any(|word| word == title), "no {title} in {header:?}");
@@ -248,7 +248,7 @@ fn wide() -> Result<()> {
 fn no_header() -> Result<()> {
     let scene = Scene::new()?;
     for format in ["table", "wide", "csv"] {
-        // Columns that do not change from one look to the next.
+        // Columns that do not change from one sample to the next.
         let words = [
             "-a",
             "-o",
@@ -258,8 +258,8 @@ fn no_header() -> Result<()> {
             "--sort",
             "local,remote",
         ];
-        let with = scene.stage.run(&words, "")?;
-        let without = scene.stage.run(&[&words[..], &["--no-header"]].concat(), "")?;
+        let with = scene.sandbox.run(&words, "")?;
+        let without = scene.sandbox.run(&[&words[..], &["--no-header"]].concat(), "")?;
         let rest: Vec<&str> = with.good()?.text()?.lines().skip(1).collect();
         same(format, without.good()?.text()?.lines().collect(), rest)?;
     }
@@ -269,7 +269,7 @@ fn no_header() -> Result<()> {
 fn empty() -> Result<()> {
     let scene = Scene::new()?;
     let filter = "pid == 0";
-    let run = |format| scene.stage.run(&["-a", "-o", format], filter);
+    let run = |format| scene.sandbox.run(&["-a", "-o", format], filter);
     let json = run("json")?.good()?.json()?;
     same("json", &json["connections"], &Value::Array(Vec::new()))?;
     same("jsonl", run("jsonl")?.good()?.text()?, "")?;

@@ -21,7 +21,7 @@ const SUMS: [&str; 4] = ["bytes_out", "bytes_in", "recv_queue_bytes", "send_queu
 
 /// The groups of all sockets by a field.
 fn groups(scene: &Scene, field: &str) -> Result<Vec<Value>> {
-    let ran = scene.stage.run(&["-a", "--group-by", field, "-o", "json"], "")?;
+    let ran = scene.sandbox.run(&["-a", "--group-by", field, "-o", "json"], "")?;
     let json = ran.good()?.json()?;
     json["groups"].as_array().cloned().context("no list of groups")
 }
@@ -32,10 +32,10 @@ type Expected = BTreeMap<String, (u64, [Option<u64>; 4])>;
 
 fn adds_up(field: &str, key: &str) -> Result<()> {
     let scene = Scene::new()?;
-    let mut wanted = Expected::new();
-    for record in scene.stage.records(&["-a"], "")? {
+    let mut expected = Expected::new();
+    for record in scene.sandbox.records(&["-a"], "")? {
         let value = record[key].as_str().unwrap_or_default().to_owned();
-        let (count, sums) = wanted.entry(value).or_default();
+        let (count, sums) = expected.entry(value).or_default();
         *count += 1;
         for (sum, key) in sums.iter_mut().zip(SUMS) {
             if let Some(number) = record[key].as_u64() {
@@ -54,8 +54,8 @@ fn adds_up(field: &str, key: &str) -> Result<()> {
             )
         })
         .collect();
-    same("the groups", &seen, &wanted)?;
-    same("each value once", groups.len(), wanted.len())?;
+    same("the groups", &seen, &expected)?;
+    same("each value once", groups.len(), expected.len())?;
     same("all sockets", seen.values().map(|(count, _)| count).sum(), 5)?;
     same("all bytes", seen.values().filter_map(|(_, sums)| sums[0]).sum(), SENT)?;
     for group in groups {
@@ -73,7 +73,7 @@ fn formats() -> Result<()> {
     };
     let json: Vec<_> = groups(&scene, "state")?.iter().map(count).collect();
     same("json", json.len(), 3)?;
-    let run = |format| scene.stage.run(&["-a", "--group-by", "state", "-o", format], "");
+    let run = |format| scene.sandbox.run(&["-a", "--group-by", "state", "-o", format], "");
     let lines: Vec<_> = run("jsonl")?.good()?.lines_of_json()?.iter().map(count).collect();
     same("jsonl", &lines, &json)?;
     let (header, rows) = run("csv")?.good()?.csv()?;
@@ -104,7 +104,8 @@ fn formats() -> Result<()> {
 
 fn limit() -> Result<()> {
     let scene = Scene::new()?;
-    let ran = scene.stage.run(&["-a", "--group-by", "state", "--limit", "1", "-o", "jsonl"], "")?;
+    let ran =
+        scene.sandbox.run(&["-a", "--group-by", "state", "--limit", "1", "-o", "jsonl"], "")?;
     let rows = ran.good()?.lines_of_json()?;
     same("groups", rows.len(), 1)?;
     // Its sums are over all of its sockets, not over the first one.

@@ -1,5 +1,5 @@
 //! A process may call itself anything. Whatever it is, a terminal gets no control characters, and
-//! machine-read output says it exactly.
+//! machine-readable output has it exactly.
 
 use std::fs;
 use std::net::TcpListener;
@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use crate::Case;
 use crate::owner::Owner;
 use crate::program::Ran;
+use crate::sandbox::Sandbox;
 use crate::scene::same;
-use crate::stage::Stage;
 
 pub(crate) const TESTS: &[Case] = &[
     Case("hostile_names_do_not_reach_a_terminal_raw", &[], not_raw),
@@ -29,16 +29,16 @@ const ARGUMENT: &str = "\u{1b}]0;pwned\u{7}\r\n\t\u{202e}";
 
 /// A listener held by a process of that name.
 struct Hostile {
-    stage: Stage,
+    sandbox: Sandbox,
     owner: Owner,
 }
 
 impl Hostile {
     fn new(arguments: &[&str]) -> Result<Self> {
-        let stage = Stage::new()?;
-        let listener: TcpListener = stage.listen("127.0.0.1:0")?;
+        let sandbox = Sandbox::new()?;
+        let listener: TcpListener = sandbox.listen("127.0.0.1:0")?;
         let owner = Owner::start(NAME, arguments, listener, None)?;
-        Ok(Self { stage, owner })
+        Ok(Self { sandbox, owner })
     }
 }
 
@@ -61,7 +61,7 @@ fn not_raw() -> Result<()> {
         &["-a", "--group-by", "owners"],
         &["why", "-a", "--for", "0.1"],
     ] {
-        let ran = hostile.stage.run(words, "")?;
+        let ran = hostile.sandbox.run(words, "")?;
         no_controls(ran.good()?)?;
         let is_grouped = words.contains(&"--group-by");
         ensure!(
@@ -74,8 +74,8 @@ fn not_raw() -> Result<()> {
     }
     let mut command =
         crate::program::conns(["call", "Network.GetListeningEndpoints", "-o", "table"]);
-    command.args(hostile.stage.netns()?);
-    let ran = hostile.stage.finish(&mut command)?;
+    command.args(hostile.sandbox.netns()?);
+    let ran = hostile.sandbox.finish(&mut command)?;
     no_controls(ran.good()?)?;
     ensure!(ran.text()?.contains(&pid), "the call does not show the process");
     Ok(())
@@ -90,7 +90,7 @@ fn exact_in_json() -> Result<()> {
         &["-a", "-o", "jsonl"],
         &["why", "-a", "--for", "0.1", "-o", "json"],
     ] {
-        let ran = hostile.stage.run(words, "")?;
+        let ran = hostile.sandbox.run(words, "")?;
         // RFC 8259 section 7 has these escaped; the newline stands between records.
         let raw = ran.good()?.text()?.chars().find(|c| *c < ' ' && *c != '\n');
         ensure!(raw.is_none(), "{} has {raw:?}", ran.shown);
@@ -102,7 +102,7 @@ fn exact_in_json() -> Result<()> {
         same("the name", record["process"].as_str(), Some(&*name))?;
         same("the owner's name", record["owners"][0]["process"].as_str(), Some(&*name))?;
     }
-    let records = hostile.stage.records(&["-a"], "")?;
+    let records = hostile.sandbox.records(&["-a"], "")?;
     let line = records[0]["cmdline"].as_str().context("no command line")?;
     ensure!(line.ends_with(ARGUMENT), "the command line is {line:?}");
     Ok(())
@@ -110,10 +110,10 @@ fn exact_in_json() -> Result<()> {
 
 fn exact_in_csv() -> Result<()> {
     let hostile = Hostile::new(&[])?;
-    let ran = hostile.stage.run(&["-a", "-o", "csv", "--columns", "pid,process,state"], "")?;
+    let ran = hostile.sandbox.run(&["-a", "-o", "csv", "--columns", "pid,process,state"], "")?;
     let (_, rows) = ran.good()?.csv()?;
-    let wanted = [hostile.owner.pid().to_string(), hostile.owner.name()?, "LISTEN".to_owned()];
-    same("the rows", rows, vec![wanted.to_vec()])?;
+    let expected = [hostile.owner.pid().to_string(), hostile.owner.name()?, "LISTEN".to_owned()];
+    same("the rows", rows, vec![expected.to_vec()])?;
     ensure!(
         ran.text()?.contains("\"\""),
         "the quote in the name is not doubled: {:?}",
@@ -124,9 +124,9 @@ fn exact_in_csv() -> Result<()> {
 
 fn filtered() -> Result<()> {
     let hostile = Hostile::new(&[])?;
-    let found = hostile.stage.records(&["-a"], "process contains \"31mE\"")?;
+    let found = hostile.sandbox.records(&["-a"], "process contains \"31mE\"")?;
     same("found by name", found.len(), 1)?;
-    let ran = hostile.stage.run(&["-a", "--group-by", "process", "-o", "jsonl"], "")?;
+    let ran = hostile.sandbox.run(&["-a", "--group-by", "process", "-o", "jsonl"], "")?;
     let groups = ran.good()?.lines_of_json()?;
     same("the group", groups[0]["process"].as_str(), Some(&*hostile.owner.name()?))
 }
@@ -138,19 +138,19 @@ fn long_command_line() -> Result<()> {
     let argument = "y".repeat(LONG);
     let hostile = Hostile::new(&[&argument, &argument])?;
     let kernel = fs::read(format!("/proc/{}/cmdline", hostile.owner.pid()))?;
-    ensure!(kernel.len() > 2 * LONG, "the kernel tells only {} bytes", kernel.len());
-    let records = hostile.stage.records(&["-a"], "")?;
+    ensure!(kernel.len() > 2 * LONG, "the kernel returns only {} bytes", kernel.len());
+    let records = hostile.sandbox.records(&["-a"], "")?;
     let line = records[0]["cmdline"].as_str().context("no command line")?;
     ensure!(line.contains(&argument[..1000]), "the command line is {:.100}", line);
     // Other columns do not suffer.
     same("the pid", &records[0]["pid"], &hostile.owner.pid().into())?;
-    let ran = hostile.stage.run(&["-a", "-o", "wide"], "")?;
+    let ran = hostile.sandbox.run(&["-a", "-o", "wide"], "")?;
     same("lines", ran.good()?.text()?.lines().count(), 2)
 }
 
 fn odd_command_lines() -> Result<()> {
     let hostile = Hostile::new(&["", "two  blanks", ""])?;
-    let records = hostile.stage.records(&["-a"], "")?;
+    let records = hostile.sandbox.records(&["-a"], "")?;
     let line = records[0]["cmdline"].as_str().context("no command line")?;
     ensure!(line.contains("two  blanks"), "the command line is {line:?}");
     Ok(())

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::program::{conns, finish, run};
+use crate::sandbox::Sandbox;
 use crate::scene::{all_ends, each, ends, same};
-use crate::stage::Stage;
 use crate::{Case, Need};
 
 pub(crate) const TESTS: &[Case] = &[
@@ -21,31 +21,31 @@ pub(crate) const TESTS: &[Case] = &[
     Case("no_netns_lists_all_namespaces", &[Need::Root], all),
 ];
 
-/// A stage with one listener, and its end.
-fn listening() -> Result<(Stage, TcpListener)> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
-    Ok((stage, listener))
+/// A sandbox with one listener, and its end.
+fn listening() -> Result<(Sandbox, TcpListener)> {
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
+    Ok((sandbox, listener))
 }
 
-/// Runs `conns` outside of the stage's namespace.
+/// Runs `conns` outside of the sandbox's namespace.
 fn listed(words: &[&str]) -> Result<BTreeSet<crate::scene::Ends>> {
     let ran = run(&[words, &["-l", "-o", "jsonl"]].concat())?;
     all_ends(&ran.good()?.lines_of_json()?)
 }
 
 fn every_way() -> Result<()> {
-    let (stage, listener) = listening()?;
-    let wanted = BTreeSet::from([ends("tcp", "LISTEN", listener.local_addr()?, None)]);
+    let (sandbox, listener) = listening()?;
+    let expected = BTreeSet::from([ends("tcp", "LISTEN", listener.local_addr()?, None)]);
     // A process in there, for its pid; `cat` ends with its input.
-    let mut inhabitant = stage.spawn(Command::new("cat").stdin(Stdio::piped()))?;
-    let inode = stage.inode()?;
+    let mut inhabitant = sandbox.spawn(Command::new("cat").stdin(Stdio::piped()))?;
+    let inode = sandbox.inode()?;
     let ways = [
-        stage.name()?.to_owned(),
+        sandbox.name()?.to_owned(),
         inode.to_string(),
         format!("net:[{inode}]"),
         inhabitant.id().to_string(),
-        format!("/run/netns/{}", stage.name()?),
+        format!("/run/netns/{}", sandbox.name()?),
         format!("/proc/{}/ns/net", inhabitant.id()),
     ];
     let seen: Result<Vec<_>> =
@@ -53,24 +53,24 @@ fn every_way() -> Result<()> {
     drop(inhabitant.stdin.take());
     inhabitant.wait()?;
     for (way, seen) in seen? {
-        same(&format!("--netns {way}"), seen, wanted.clone())?;
+        same(&format!("--netns {way}"), seen, expected.clone())?;
     }
     Ok(())
 }
 
 fn column() -> Result<()> {
-    let (stage, _listener) = listening()?;
-    let outside = run(&["-l", "--netns", stage.name()?])?;
+    let (sandbox, _listener) = listening()?;
+    let outside = run(&["-l", "--netns", sandbox.name()?])?;
     let text = outside.good()?.text()?;
     let mut lines = text.lines();
     ensure!(lines.next().is_some_and(|line| line.contains(" NETNS ")), "no NETNS in {text:?}");
     ensure!(
-        lines.next().is_some_and(|line| line.contains(stage.name().unwrap_or("?"))),
+        lines.next().is_some_and(|line| line.contains(sandbox.name().unwrap_or("?"))),
         "no name in {text:?}"
     );
-    let json = run(&["-l", "-o", "jsonl", "--netns", stage.name()?])?.good()?.lines_of_json()?;
-    same("the name in JSON", &json[0]["netns"], &stage.name()?.into())?;
-    let inside = stage.run(&["-l"], "")?;
+    let json = run(&["-l", "-o", "jsonl", "--netns", sandbox.name()?])?.good()?.lines_of_json()?;
+    same("the name in JSON", &json[0]["netns"], &sandbox.name()?.into())?;
+    let inside = sandbox.run(&["-l"], "")?;
     ensure!(
         !inside.good()?.text()?.contains("NETNS"),
         "NETNS is shown where there is only one's own"
@@ -82,22 +82,22 @@ fn repeated() -> Result<()> {
     let (one, first) = listening()?;
     let (two, second) = listening()?;
     let (_third, _third_listener) = listening()?;
-    let wanted = [&first, &second].map(|l| Ok(ends("tcp", "LISTEN", l.local_addr()?, None)));
-    let wanted: BTreeSet<_> = wanted.into_iter().collect::<Result<_>>()?;
+    let expected = [&first, &second].map(|l| Ok(ends("tcp", "LISTEN", l.local_addr()?, None)));
+    let expected: BTreeSet<_> = expected.into_iter().collect::<Result<_>>()?;
     let inode = one.inode()?.to_string();
     // The first one is named twice, by name and by inode.
     let seen = listed(&["--netns", one.name()?, "--netns", two.name()?, "--netns", &inode])?;
-    same("the sockets of both", seen, wanted)
+    same("the sockets of both", seen, expected)
 }
 
 fn own() -> Result<()> {
-    let (stage, listener) = listening()?;
+    let (sandbox, listener) = listening()?;
     let port = listener.local_addr()?.port();
-    let inode = stage.inode()?.to_string();
+    let inode = sandbox.inode()?.to_string();
     for way in [&*inode, "/proc/self/ns/net"] {
         let mut command = conns(["-l", "-o", "jsonl", "--netns", way]);
         command.arg(format!("tcp and local_port == {port} and pid == {}", std::process::id()));
-        let ran = stage.finish(&mut command)?;
+        let ran = sandbox.finish(&mut command)?;
         let seen = all_ends(&ran.good()?.lines_of_json()?)?;
         same(way, seen, BTreeSet::from([ends("tcp", "LISTEN", listener.local_addr()?, None)]))?;
     }
@@ -105,22 +105,23 @@ fn own() -> Result<()> {
 }
 
 fn unknown() -> Result<()> {
-    let stage = Stage::new()?;
+    let sandbox = Sandbox::new()?;
     let own = std::fs::read_link("/proc/self/ns/net")?;
     let own = own.to_str().context("a link that is no text")?;
-    for wanted in ["no-such-namespace", "/no/such/file", "4294967294", "net:[1]", ""] {
-        let ran = run(&["-a", "--netns", wanted])?;
-        ran.refused(&[&format!("`{wanted}`"), own])?;
+    for expected in ["no-such-namespace", "/no/such/file", "4294967294", "net:[1]", ""] {
+        let ran = run(&["-a", "--netns", expected])?;
+        ran.refused(&[&format!("`{expected}`"), own])?;
         // Also beside one that is there.
-        let inode = stage.inode()?.to_string();
-        run(&["-a", "--netns", &inode, "--netns", wanted])?.refused(&[&format!("`{wanted}`")])?;
+        let inode = sandbox.inode()?.to_string();
+        run(&["-a", "--netns", &inode, "--netns", expected])?
+            .refused(&[&format!("`{expected}`")])?;
     }
     Ok(())
 }
 
 fn no_namespace() -> Result<()> {
-    each(["/etc/passwd", "/dev/null", "/proc/self/ns/mnt"], |wanted| {
-        run(&["-a", "--netns", wanted])?.refused(&[wanted])
+    each(["/etc/passwd", "/dev/null", "/proc/self/ns/mnt"], |expected| {
+        run(&["-a", "--netns", expected])?.refused(&[expected])
     })
 }
 
@@ -131,6 +132,6 @@ fn all() -> Result<()> {
     let ran = finish(&mut conns(["-l", "-o", "jsonl", &*filter]))?;
     let ports: BTreeSet<_> =
         ran.lines_of_json()?.iter().map(|r| r["local_port"].to_string()).collect();
-    let wanted = [&first, &second].map(|l| Ok(l.local_addr()?.port().to_string()));
-    same("the ports", ports, wanted.into_iter().collect::<Result<_>>()?)
+    let expected = [&first, &second].map(|l| Ok(l.local_addr()?.port().to_string()));
+    same("the ports", ports, expected.into_iter().collect::<Result<_>>()?)
 }

@@ -20,15 +20,15 @@ const HOLD: &str = "CONNS_TEST_HOLD";
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// If this process was started to hold a socket, does so until standard input ends.
-pub(crate) fn hold_if_asked() -> bool {
-    let is_holder = std::env::var_os(HOLD).is_some();
-    if is_holder {
+pub(crate) fn run_if_asked() -> bool {
+    let is_owner = std::env::var_os(HOLD).is_some();
+    if is_owner {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
     }
-    is_holder
+    is_owner
 }
 
-/// A folder that everybody can read, removed when dropped.
+/// A directory readable by all users, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
@@ -61,7 +61,7 @@ impl Drop for Folder {
     }
 }
 
-/// A running holder; ended when dropped.
+/// A running owner; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Owner {
     child: Child,
@@ -89,11 +89,11 @@ impl Owner {
         if let Some(user) = user {
             command.uid(user).gid(user);
         }
-        let child = command.spawn().context("starting a holder")?;
+        let child = command.spawn().context("starting an owner")?;
         let owner = Self { child, _folder: folder };
         // The kernel wakes the parent before it has given the child its new name and arguments.
         let read = |file| fs::read(format!("/proc/{}/{file}", owner.pid()));
-        wait_for("the holder's name and arguments", || {
+        wait_for("the owner's name and arguments", || {
             Ok((read("comm")?.strip_suffix(b"\n") == Some(name) && !read("cmdline")?.is_empty())
                 .then_some(()))
         })?;

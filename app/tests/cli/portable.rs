@@ -7,45 +7,46 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::program::{Ran, conns, wait_for};
+use crate::sandbox::Sandbox;
 use crate::scene::{ends_of, same};
-use crate::stage::Stage;
 use crate::{Case, Need};
 
 pub(crate) const TESTS: &[Case] = &[
     Case("portable_lists_the_tcp_sockets_the_kernel_lists", &[Need::Ipv6], same_sockets),
-    Case("portable_tells_no_latency_and_no_verdict_on_it", &[], no_measures),
+    Case("portable_has_no_latency_and_no_verdict_on_it", &[], no_measures),
     Case("portable_refuses_to_name_namespaces", &[], no_namespaces),
 ];
 
 /// Runs with a source; the portable one sees the namespace it runs in and no other.
-fn listed(stage: &Stage, source: &str, words: &[&str]) -> Result<Vec<Value>> {
+fn listed(sandbox: &Sandbox, source: &str, words: &[&str]) -> Result<Vec<Value>> {
     let mut command = conns([words, &["--source", source, "-o", "jsonl"]].concat());
-    if source == "kernel" || stage.name().is_err() {
-        command.args(stage.narrowed("")?);
+    if source == "kernel" || sandbox.name().is_err() {
+        command.args(sandbox.narrowed("")?);
     }
-    let ran: Ran = stage.finish(&mut command)?;
+    let ran: Ran = sandbox.finish(&mut command)?;
     ran.good()?.lines_of_json()
 }
 
 fn same_sockets() -> Result<()> {
-    let stage = Stage::new()?;
-    let four = stage.listen("127.0.0.1:0")?;
-    let six = stage.listen("[::]:0")?;
+    let sandbox = Sandbox::new()?;
+    let four = sandbox.listen("127.0.0.1:0")?;
+    let six = sandbox.listen("[::]:0")?;
     let port = six.local_addr()?.port();
-    let (_client, _server) = stage.connect(four.local_addr()?, &four)?;
-    let (_mapped, _mapped_server) = stage.connect(([127, 0, 0, 1], port).into(), &six)?;
-    let (_client6, _server6) = stage.connect((std::net::Ipv6Addr::LOCALHOST, port).into(), &six)?;
-    let (half, waiting) = stage.connect(four.local_addr()?, &four)?;
+    let (_client, _server) = sandbox.connect(four.local_addr()?, &four)?;
+    let (_mapped, _mapped_server) = sandbox.connect(([127, 0, 0, 1], port).into(), &six)?;
+    let (_client6, _server6) =
+        sandbox.connect((std::net::Ipv6Addr::LOCALHOST, port).into(), &six)?;
+    let (half, waiting) = sandbox.connect(four.local_addr()?, &four)?;
     half.shutdown(Shutdown::Write)?;
-    let (over, gone) = stage.connect(four.local_addr()?, &four)?;
+    let (over, closed) = sandbox.connect(four.local_addr()?, &four)?;
     drop(over);
-    drop(gone);
+    drop(closed);
     let keys = |records: Vec<Value>| -> BTreeSet<_> {
         records.iter().map(|record| (ends_of(record), record["pid"].to_string())).collect()
     };
     // Closing takes the two ends through some states; then they stay.
     let kernel = wait_for("CLOSE-WAIT, FIN-WAIT-2 and TIME-WAIT", || {
-        let kernel = keys(listed(&stage, "kernel", &["-a", "-t"])?);
+        let kernel = keys(listed(&sandbox, "kernel", &["-a", "-t"])?);
         let states: BTreeSet<String> =
             kernel.iter().map(|((_, state, ..), _)| state.clone()).collect();
         Ok(["CLOSE-WAIT", "FIN-WAIT-2", "TIME-WAIT"]
@@ -53,7 +54,7 @@ fn same_sockets() -> Result<()> {
             .all(|s| states.contains(*s))
             .then_some(kernel))
     })?;
-    let portable = keys(listed(&stage, "portable", &["-a", "-t"])?);
+    let portable = keys(listed(&sandbox, "portable", &["-a", "-t"])?);
     drop(waiting);
     let only =
         |a: &BTreeSet<_>, b: &BTreeSet<_>| format!("{:?}", a.difference(b).collect::<Vec<_>>());
@@ -68,14 +69,14 @@ fn same_sockets() -> Result<()> {
 }
 
 fn no_measures() -> Result<()> {
-    let stage = Stage::new()?;
-    let listener = stage.listen("127.0.0.1:0")?;
-    let (_client, _server) = stage.connect(listener.local_addr()?, &listener)?;
-    let records = listed(&stage, "portable", &["-t"])?;
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
+    let (_client, _server) = sandbox.connect(listener.local_addr()?, &listener)?;
+    let records = listed(&sandbox, "portable", &["-t"])?;
     same("connections", records.len(), 2)?;
     for record in records {
         for key in ["rtt_us", "loss_percent", "bytes_out", "bytes_in", "idle_us"] {
-            // Unknown: there is a latency, only this source cannot tell it.
+            // Unknown: there is a latency, but this source does not measure it.
             same(key, record.get(key), Some(&Value::Null))?;
         }
         same("the verdict", &record["verdict"], &"unknown".into())?;
@@ -84,8 +85,8 @@ fn no_measures() -> Result<()> {
 }
 
 fn no_namespaces() -> Result<()> {
-    let stage = Stage::new()?;
-    let inode = stage.inode()?.to_string();
+    let sandbox = Sandbox::new()?;
+    let inode = sandbox.inode()?.to_string();
     let mut command = conns(["-a", "--source", "portable", "--netns", &inode]);
-    stage.finish(&mut command)?.refused(&[&format!("`{inode}`"), "portable"])
+    sandbox.finish(&mut command)?.refused(&[&format!("`{inode}`"), "portable"])
 }

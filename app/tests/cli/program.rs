@@ -1,4 +1,4 @@
-//! The program under test: started, waited for with a deadline, and what it said.
+//! Runs the program under test with a deadline, and checks its output.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -77,8 +77,7 @@ pub(crate) fn collect(mut child: Child, shown: String) -> Result<Ran> {
         gathered.join().map_err(|_| anyhow::anyhow!("reading the output of {shown} panicked"))
     };
     let (out, err) = (joined(out)?, joined(err)?);
-    let err =
-        String::from_utf8(err).with_context(|| format!("what {shown} says on standard error"))?;
+    let err = String::from_utf8(err).with_context(|| format!("standard error of {shown}"))?;
     Ok(Ran { shown: shown.clone(), code: status.code(), out, err })
 }
 
@@ -114,11 +113,11 @@ pub(crate) fn short(command: &Command) -> String {
 
 impl Ran {
     /// Fails unless it ended with this exit code.
-    pub(crate) fn code(&self, wanted: i32) -> Result<&Self> {
+    pub(crate) fn code(&self, expected: i32) -> Result<&Self> {
         let (shown, code, err) = (&self.shown, self.code, self.err.trim());
         ensure!(
-            code == Some(wanted),
-            "{shown}: exit code {code:?} instead of {wanted}; it said {err:?}"
+            code == Some(expected),
+            "{shown}: exit code {code:?} instead of {expected}; its standard error: {err:?}"
         );
         Ok(self)
     }
@@ -151,13 +150,13 @@ impl Ran {
         Ok((header, rows))
     }
 
-    /// What it said on standard error, without what only privileges would add: that depends on the
-    /// machine, and has tests of its own.
+    /// Lines on standard error, without those about privileges, which depend on the machine and have
+    /// tests of their own.
     pub(crate) fn complaints(&self) -> Vec<&str> {
         self.err.lines().filter(|line| !is_about_privileges(line)).collect()
     }
 
-    /// Fails unless it ended well and complained of nothing.
+    /// Fails unless it exited with 0 and without messages.
     pub(crate) fn good(&self) -> Result<&Self> {
         self.code(0)?;
         ensure!(self.complaints().is_empty(), "{} complains: {:?}", self.shown, self.complaints());
@@ -166,19 +165,19 @@ impl Ran {
 
     /// Fails unless it refused the command line: exit code 2, nothing on standard output, and all
     /// of these on standard error.
-    pub(crate) fn refused(&self, saying: &[&str]) -> Result<()> {
+    pub(crate) fn refused(&self, expected: &[&str]) -> Result<()> {
         self.code(2)?;
         ensure!(self.out.is_empty(), "{} is refused and still prints", self.shown);
-        for part in saying {
+        for part in expected {
             ensure!(self.err.contains(part), "{}: {part:?} is not in {:?}", self.shown, self.err);
         }
         Ok(())
     }
 }
 
-/// Whether a line only says what privileges would add.
+/// Whether a line is about missing privileges.
 pub(crate) fn is_about_privileges(line: &str) -> bool {
-    line.contains("may not be looked into")
+    line.contains("cannot be inspected by this user")
 }
 
 /// Waits until `condition` gives a value.

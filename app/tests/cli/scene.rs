@@ -1,4 +1,4 @@
-//! The sockets most tests look at, with every number of them known to the test.
+//! The sockets of most tests, with known numbers.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
 /// Bytes the client has sent.
 pub(crate) const SENT: u64 = 1000;
@@ -16,7 +16,7 @@ pub(crate) const READ: u64 = 400;
 
 /// A listener, a connection over it with bytes on it, an unconnected and a connected UDP socket.
 pub(crate) struct Scene {
-    pub(crate) stage: Stage,
+    pub(crate) sandbox: Sandbox,
     pub(crate) listener: TcpListener,
     pub(crate) client: TcpStream,
     /// The end the listener accepted; it has to stay open.
@@ -27,16 +27,16 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Result<Self> {
-        let stage = Stage::new()?;
-        let listener = stage.listen("127.0.0.1:0")?;
-        let (mut client, mut server) = stage.connect(listener.local_addr()?, &listener)?;
+        let sandbox = Sandbox::new()?;
+        let listener = sandbox.listen("127.0.0.1:0")?;
+        let (mut client, mut server) = sandbox.connect(listener.local_addr()?, &listener)?;
         client.write_all(&vec![b'x'; SENT as usize])?;
         server.read_exact(&mut vec![0; READ as usize])?;
-        let udp = stage.udp("127.0.0.1:0")?;
-        let udp_connected = stage.udp("127.0.0.1:0")?;
+        let udp = sandbox.udp("127.0.0.1:0")?;
+        let udp_connected = sandbox.udp("127.0.0.1:0")?;
         udp_connected.connect(udp.local_addr()?)?;
-        stage.settle()?;
-        Ok(Self { stage, listener, client, _server: server, udp, udp_connected })
+        sandbox.settle()?;
+        Ok(Self { sandbox, listener, client, _server: server, udp, udp_connected })
     }
 
     /// The five sockets as protocol, state, local and remote end.
@@ -114,8 +114,8 @@ pub(crate) fn each<T>(
     Ok(())
 }
 
-/// Fails unless both are equal, and says in what they differ.
-pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, wanted: T) -> Result<()> {
-    ensure!(seen == wanted, "{what}: {seen:?} instead of {wanted:?}");
+/// Fails unless both are equal, and shows the difference.
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> Result<()> {
+    ensure!(seen == expected, "{what}: {seen:?} instead of {expected:?}");
     Ok(())
 }

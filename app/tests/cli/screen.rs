@@ -1,4 +1,4 @@
-//! A table on a terminal: as wide as the terminal at most, and coloured where that is wanted.
+//! A table on a terminal: as wide as the terminal at most, and coloured where that is expected.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -41,9 +41,9 @@ fn no_wider(what: &str, text: &str, columns: u16) -> Result<()> {
 /// Ends with long addresses, held by a process with a long name and a long command line.
 fn fits(columns: u16) -> Result<()> {
     let scene = Scene::new()?;
-    let stage = &scene.stage;
-    let listener = stage.listen("[::1]:0")?;
-    let (client, _server): (TcpStream, _) = stage.connect(listener.local_addr()?, &listener)?;
+    let sandbox = &scene.sandbox;
+    let listener = sandbox.listen("[::1]:0")?;
+    let (client, _server): (TcpStream, _) = sandbox.connect(listener.local_addr()?, &listener)?;
     let _long = Owner::start(b"fifteen-letters", &[&"long".repeat(100)], client, None)?;
     let cases = [
         &[][..],
@@ -55,7 +55,7 @@ fn fits(columns: u16) -> Result<()> {
         &["-a", "--columns", "process,cmdline,exe,remote"],
     ];
     each(cases, |words| {
-        let text = on_terminal(stage, stage.conns(words, "")?, columns)?;
+        let text = on_terminal(sandbox, sandbox.conns(words, "")?, columns)?;
         no_wider(&format!("conns {}", words.join(" ")), &text, columns)
     })
 }
@@ -64,8 +64,8 @@ fn groups_fit(columns: u16) -> Result<()> {
     let scene = Scene::new()?;
     each(["process", "remote", "state", "cmdline"], |field| {
         let text = on_terminal(
-            &scene.stage,
-            scene.stage.conns(&["-a", "--group-by", field], "")?,
+            &scene.sandbox,
+            scene.sandbox.conns(&["-a", "--group-by", field], "")?,
             columns,
         )?;
         no_wider(&format!("--group-by {field}"), &text, columns)
@@ -74,7 +74,7 @@ fn groups_fit(columns: u16) -> Result<()> {
 
 fn keeps() -> Result<()> {
     let scene = Scene::new()?;
-    let text = without_escapes(&on_terminal(&scene.stage, scene.stage.conns(&[], "")?, 80)?);
+    let text = without_escapes(&on_terminal(&scene.sandbox, scene.sandbox.conns(&[], "")?, 80)?);
     let header: Vec<&str> = text.lines().next().context("no header")?.split_whitespace().collect();
     for title in ["PROCESS", "REMOTE", "VERDICT"] {
         ensure!(header.contains(&title), "no {title} at 80 columns: {header:?}");
@@ -86,8 +86,8 @@ fn keeps() -> Result<()> {
 
 fn pipe() -> Result<()> {
     let scene = Scene::new()?;
-    let mut command = scene.stage.conns(&["-a", "--columns", "+cmdline"], "")?;
-    let ran = scene.stage.finish(command.env("COLUMNS", "60"))?;
+    let mut command = scene.sandbox.conns(&["-a", "--columns", "+cmdline"], "")?;
+    let ran = scene.sandbox.finish(command.env("COLUMNS", "60"))?;
     let program = std::env::current_exe()?;
     ensure!(
         ran.good()?.text()?.contains(&*program.to_string_lossy()),
@@ -98,9 +98,9 @@ fn pipe() -> Result<()> {
 
 /// What `conns` writes to a terminal, with the environment changed.
 fn written(scene: &Scene, words: &[&str], change: impl FnOnce(&mut Command)) -> Result<String> {
-    let mut command = scene.stage.conns(words, "")?;
+    let mut command = scene.sandbox.conns(words, "")?;
     change(&mut command);
-    on_terminal(&scene.stage, command, 200)
+    on_terminal(&scene.sandbox, command, 200)
 }
 
 fn has_escapes(text: &str) -> bool {
@@ -114,14 +114,14 @@ fn terminals_only() -> Result<()> {
     // Colours change nothing else.
     let columns = ["-a", "--columns", "proto,state,local,remote,pid"];
     let coloured = written(&scene, &columns, |_| {})?;
-    let piped = scene.stage.run(&columns, "")?;
+    let piped = scene.sandbox.run(&columns, "")?;
     ensure!(!has_escapes(piped.good()?.text()?), "colours in a pipe");
     same("the text", without_escapes(&coloured).as_str(), piped.text()?)?;
     let call = ["call", "Network.GetListeningEndpoints", "-o", "table"].map(str::to_owned);
-    for words in [vec!["fields".to_owned()], [&call[..], &scene.stage.netns()?].concat()] {
-        let piped = scene.stage.finish(&mut conns(&words))?;
+    for words in [vec!["fields".to_owned()], [&call[..], &scene.sandbox.netns()?].concat()] {
+        let piped = scene.sandbox.finish(&mut conns(&words))?;
         ensure!(!has_escapes(piped.good()?.text()?), "colours in a pipe of {words:?}");
-        let shown = on_terminal(&scene.stage, conns(&words), 200)?;
+        let shown = on_terminal(&scene.sandbox, conns(&words), 200)?;
         ensure!(has_escapes(&shown), "no colours of {words:?}");
     }
     Ok(())
@@ -147,8 +147,8 @@ fn respected() -> Result<()> {
 
 fn overruled() -> Result<()> {
     let scene = Scene::new()?;
-    let mut command = scene.stage.conns(&["-a", "--color", "always"], "")?;
-    let ran = scene.stage.finish(command.env("NO_COLOR", "1").env("TERM", "dumb"))?;
+    let mut command = scene.sandbox.conns(&["-a", "--color", "always"], "")?;
+    let ran = scene.sandbox.finish(command.env("NO_COLOR", "1").env("TERM", "dumb"))?;
     ensure!(has_escapes(ran.good()?.text()?), "--color always is not respected");
     let text = written(&scene, &["-a", "--color", "never"], |_| {})?;
     ensure!(!has_escapes(&text), "--color never is not respected");
@@ -156,9 +156,9 @@ fn overruled() -> Result<()> {
 }
 
 fn machine_read() -> Result<()> {
-    let stage = Scene::new()?;
+    let sandbox = Scene::new()?;
     for format in ["json", "jsonl", "csv"] {
-        let text = written(&stage, &["-a", "--color", "always", "-o", format], |_| {})?;
+        let text = written(&sandbox, &["-a", "--color", "always", "-o", format], |_| {})?;
         ensure!(!has_escapes(&text), "colours in {format}");
     }
     Ok(())

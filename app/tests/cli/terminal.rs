@@ -13,7 +13,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::program::SOON;
-use crate::stage::Stage;
+use crate::sandbox::Sandbox;
 
 /// Clears the screen from its first line on; a redraw begins with it.
 pub(crate) const HOME_AND_CLEAR: &str = "\u{1b}[H\u{1b}[J";
@@ -22,14 +22,14 @@ pub(crate) const HOME_AND_CLEAR: &str = "\u{1b}[H\u{1b}[J";
 #[derive(Debug)]
 pub(crate) struct OnTerminal {
     child: Child,
-    pieces: Receiver<Vec<u8>>,
+    chunks: Receiver<Vec<u8>>,
     seen: Vec<u8>,
 }
 
 impl OnTerminal {
-    /// Starts `command` on the stage with a terminal for input and output; standard error is a pipe.
+    /// Starts `command` on the sandbox with a terminal for input and output; standard error is a pipe.
     pub(crate) fn start(
-        stage: &Stage,
+        sandbox: &Sandbox,
         mut command: Command,
         columns: u16,
         rows: u16,
@@ -45,21 +45,21 @@ impl OnTerminal {
             Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 },
         )?;
         command.stdin(slave.try_clone()?).stdout(slave).stderr(Stdio::piped());
-        let child = stage.spawn(&mut command)?;
+        let child = sandbox.spawn(&mut command)?;
         // The reader sees the end only when the last copy of the other end is closed.
         drop(command);
         let mut master = File::from(master);
-        let (send, pieces) = channel();
+        let (send, chunks) = channel();
         thread::spawn(move || {
-            let mut piece = vec![0; 64 * 1024];
+            let mut chunk = vec![0; 64 * 1024];
             // A terminal whose other end is closed reports EIO: the end.
-            while let Ok(length @ 1..) = master.read(&mut piece) {
-                if send.send(piece[..length].to_vec()).is_err() {
+            while let Ok(length @ 1..) = master.read(&mut chunk) {
+                if send.send(chunk[..length].to_vec()).is_err() {
                     break;
                 }
             }
         });
-        Ok(Self { child, pieces, seen: Vec::new() })
+        Ok(Self { child, chunks, seen: Vec::new() })
     }
 
     /// What was written until the program ended, and its exit code.
@@ -81,8 +81,8 @@ impl OnTerminal {
     fn read_until(&mut self, what: &str, enough: impl Fn(&str) -> bool) -> Result<bool> {
         let until = Instant::now() + SOON;
         while !enough(&self.text()) {
-            match self.pieces.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(piece) => self.seen.extend(piece),
+            match self.chunks.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(chunk) => self.seen.extend(chunk),
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
                 Err(RecvTimeoutError::Timeout) => {
                     bail!("waited {SOON:?} in vain for {what}; it wrote {:?}", self.text())
@@ -106,10 +106,10 @@ impl Drop for OnTerminal {
     }
 }
 
-/// What `command` writes to a terminal of so many columns; it must end with exit code 0.
-pub(crate) fn on_terminal(stage: &Stage, command: Command, columns: u16) -> Result<String> {
+/// The output of `command` on a terminal with this many columns; the exit code must be 0.
+pub(crate) fn on_terminal(sandbox: &Sandbox, command: Command, columns: u16) -> Result<String> {
     let shown = crate::program::short(&command);
-    let (text, code) = OnTerminal::start(stage, command, columns, 50)?.finish()?;
+    let (text, code) = OnTerminal::start(sandbox, command, columns, 50)?.finish()?;
     (code == Some(0)).then_some(text).with_context(|| format!("{shown}: exit code {code:?}"))
 }
 

@@ -32,30 +32,30 @@ fn screens(text: &str) -> Vec<String> {
 
 fn redraws() -> Result<()> {
     let scene = Scene::new()?;
-    let command = scene.stage.conns(&["--watch", "0.2"], "")?;
-    let mut watch = OnTerminal::start(&scene.stage, command, 200, 50)?;
+    let command = scene.sandbox.conns(&["--watch", "0.2"], "")?;
+    let mut watch = OnTerminal::start(&scene.sandbox, command, 200, 50)?;
     let text = watch.wait("three screens", |text| screens(text).len() >= 3)?;
     ensure!(text.starts_with(HOME_AND_CLEAR), "the first screen is not cleared: {text:?}");
     for screen in screens(&text) {
         ensure!(screen.starts_with("PROCESS "), "a screen without header: {screen:?}");
         ensure!(screen.contains("RATE-OUT"), "a screen without rates: {screen:?}");
     }
-    let (client, server) = scene.stage.connect(scene.listener.local_addr()?, &scene.listener)?;
+    let (client, server) = scene.sandbox.connect(scene.listener.local_addr()?, &scene.listener)?;
     let end = format!(" {} ", client.local_addr()?);
     let shows = |text: &str| screens(text).last().is_some_and(|screen| screen.contains(&end));
     watch.wait("a new connection to be shown", shows)?;
     drop((client, server));
-    watch.wait("a closed connection to be gone", |text| !shows(text))?;
+    watch.wait("a closed connection to disappear", |text| !shows(text))?;
     Ok(())
 }
 
 fn never_scrolls() -> Result<()> {
     let scene = Scene::new()?;
     let more: Vec<_> = (0..20)
-        .map(|_| scene.stage.connect(scene.listener.local_addr()?, &scene.listener))
+        .map(|_| scene.sandbox.connect(scene.listener.local_addr()?, &scene.listener))
         .collect::<Result<_>>()?;
-    let command = scene.stage.conns(&["-a", "--watch", "0.2"], "")?;
-    let mut watch = OnTerminal::start(&scene.stage, command, 100, 10)?;
+    let command = scene.sandbox.conns(&["-a", "--watch", "0.2"], "")?;
+    let mut watch = OnTerminal::start(&scene.sandbox, command, 100, 10)?;
     let text = watch.wait("three screens", |text| screens(text).len() >= 3)?;
     for screen in screens(&text) {
         // The cursor stands in the line after the last one.
@@ -78,7 +78,7 @@ struct Lines {
 impl Lines {
     fn start(scene: &Scene, mut command: Command) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = scene.stage.spawn(&mut command)?;
+        let mut child = scene.sandbox.spawn(&mut command)?;
         let output = child.stdout.take().context("no output")?;
         let (send, lines) = channel();
         thread::spawn(move || {
@@ -109,7 +109,7 @@ fn rates() -> Result<()> {
     let mut scene = Scene::new()?;
     let port = scene.client.local_addr()?.port();
     let filter = format!("local_port == {port} and tcp");
-    let command = scene.stage.conns(&["--watch", "0.2", "-o", "jsonl"], &filter)?;
+    let command = scene.sandbox.conns(&["--watch", "0.2", "-o", "jsonl"], &filter)?;
     let lines = Lines::start(&scene, command)?;
     let until = Instant::now() + SOON;
     let mut sent = scene.sockets()?.len() as u64; // anything; what counts is that it grows
@@ -129,7 +129,7 @@ fn rates() -> Result<()> {
 
 fn separates() -> Result<()> {
     let scene = Scene::new()?;
-    let lines = Lines::start(&scene, scene.stage.conns(&["-a", "-t", "--watch", "0.2"], "")?)?;
+    let lines = Lines::start(&scene, scene.sandbox.conns(&["-a", "-t", "--watch", "0.2"], "")?)?;
     let until = Instant::now() + SOON;
     for _ in 0..3 {
         let header = lines.next(until)?;
@@ -148,7 +148,7 @@ fn word() -> Result<()> {
     // Only the namespace or the ports narrow it further, so the word must be part of a filter.
     let mut command = crate::program::conns(["-o", "jsonl", "--watch", "udp", "and"]);
     command.arg(format!("port == {}", scene.udp.local_addr()?.port()));
-    command.args(scene.stage.netns()?);
+    command.args(scene.sandbox.netns()?);
     let line = Lines::start(&scene, command)?.next(Instant::now() + SOON)?;
     let record: Value =
         serde_json::from_str(&line).with_context(|| format!("the line {line:?}"))?;
@@ -157,12 +157,12 @@ fn word() -> Result<()> {
 
 fn reader_ends() -> Result<()> {
     let scene = Scene::new()?;
-    let mut command = scene.stage.conns(&["-a", "-o", "jsonl", "--watch", "0.1"], "")?;
+    let mut command = scene.sandbox.conns(&["-a", "-o", "jsonl", "--watch", "0.1"], "")?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = scene.stage.spawn(&mut command)?;
+    let mut child = scene.sandbox.spawn(&mut command)?;
     let first = first_line(&mut child)?;
-    // The reader is gone; the next look has nobody to tell.
-    let ran = scene.stage.collect(child, "conns --watch | head -1")?;
+    // The reader closed its end; the next write fails.
+    let ran = scene.sandbox.collect(child, "conns --watch | head -1")?;
     ran.good()?;
     ensure!(first.starts_with('{'), "the first line was {first:?}");
     Ok(())

@@ -1,34 +1,33 @@
-//! Which fields to show: `process,rtt`, `all`, or changes to a list such as `+cc,-process`.
+//! Parses lists of columns: `process,rtt`, `all`, or changes to the default such as `+cc,-process`.
 
 use super::nearest::UnknownField;
 use super::{Field, catalogue, field_named};
 
-/// A text that is no list of columns.
+/// An invalid list of columns.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnError {
     /// No field has this name.
     #[error(transparent)]
     UnknownField(#[from] UnknownField),
-    /// There is nothing between two commas, or behind a sign.
+    /// A name is empty.
     #[error("column name missing in `{list}`")]
     NameMissing {
         /// The whole list.
         list: String,
     },
-    /// No column is left.
-    #[error("no columns left by `{list}`")]
+    /// The list is empty.
+    #[error("`{list}` leaves no columns")]
     NoneLeft {
         /// The whole list.
         list: String,
     },
 }
 
-/// Reads a list of columns. Names alone are the list; if every name has a sign, `+` adds to
-/// `default` and `-` takes from it. `all` is every field. A field is shown once, where it was
-/// first named.
+/// Parses a list of columns. If every name has a sign, `+` adds to `default` and `-` removes from it.
+/// `all` is every field. A field appears once, at its first position.
 ///
 /// # Errors
-/// If a name is no field, or nothing is left to show.
+/// If a name is not a field, or no columns remain.
 pub fn parse_columns(
     text: &str,
     default: &[&'static Field],

@@ -1,8 +1,7 @@
-//! The filter language, in the manner of Wireshark's display filters, `ss` and SQL's `WHERE`;
-//! described in `docs/filter.md`.
+//! The filter language, similar to Wireshark's display filters, `ss` and SQL's `WHERE`; described in
+//! `docs/filter.md`.
 //!
-//! The one idea: a filter is compiled once, and refused there with the place of the fault. What
-//! compiles cannot fail on a row.
+//! Invariant: all errors are found when a filter is parsed. Evaluation cannot fail.
 
 mod date;
 mod error;
@@ -14,6 +13,7 @@ mod place;
 mod print;
 mod text;
 mod tree;
+mod truth;
 mod word;
 mod words;
 
@@ -25,21 +25,21 @@ pub use error::{Fault, FilterError};
 use crate::model::Connection;
 use tree::Node;
 
-/// Longest filter in bytes. People write hundreds; programs that list every pid of a service
-/// write thousands.
+/// Maximum length of a filter in bytes. Filters typed by hand have hundreds; generated ones that list
+/// every pid of a service have thousands.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// Deepest nesting of parentheses and `not`. Parsing, evaluating and dropping are recursive, and
-/// this keeps them on any thread's stack.
+/// Maximum nesting of parentheses and `not`. Parsing, evaluation and drop are recursive; the limit
+/// bounds their use of the stack.
 pub const MAX_DEPTH: usize = 64;
-/// Most regular expressions in one filter: each takes memory, and time on every row.
+/// Maximum regular expressions in one filter: each takes memory, and time per row.
 pub const MAX_PATTERNS: usize = 32;
 
-/// A condition on connections, ready to be asked of many.
+/// A compiled condition on connections.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
-    /// As it was written, to be printed.
+    /// In the order as written, for printing.
     root: Node,
-    /// As it is evaluated.
+    /// In the order of evaluation.
     plan: Node,
 }
 
@@ -47,21 +47,21 @@ impl Filter {
     /// Compiles a filter. The empty filter matches everything.
     ///
     /// # Errors
-    /// If `text` is no filter; the error says where and what was expected.
+    /// If `text` is not a filter; the error contains the position and what was expected.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let root = parse::parse(text)?;
         let plan = root.planned();
         Ok(Self { root, plan })
     }
 
-    /// Whether `connection` is certainly meant: a comparison with an unknown value is not true,
+    /// Whether `connection` certainly matches: a comparison with an unknown value is not true,
     /// and neither is its negation.
     #[must_use]
     pub fn matches(&self, connection: &Connection) -> bool {
         self.evaluate(connection) == Some(true)
     }
 
-    /// The same with its third answer: `None` where what is asked is not known.
+    /// The three-valued answer: `None` if it depends on an unknown value.
     #[must_use]
     pub fn evaluate(&self, connection: &Connection) -> Option<bool> {
         self.plan.evaluate(connection)
@@ -76,8 +76,7 @@ impl FromStr for Filter {
     }
 }
 
-/// One spelling for each meaning. It parses to the same filter, unless that spelling is longer than
-/// [`MAX_BYTES`].
+/// The canonical spelling. It parses to the same filter, unless it is longer than [`MAX_BYTES`].
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.root.fmt(f)

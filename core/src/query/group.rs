@@ -1,7 +1,7 @@
-//! Connections counted and summed by the value of a field.
+//! Groups connections by the value of a field, with counts and sums.
 //!
-//! The one idea: each connection is in exactly one group, so that the groups' sums add up to the
-//! whole. One that several processes hold is in the group of all their names together.
+//! Invariant: each connection is in exactly one group, so that the sums of all groups add up to the
+//! whole. A connection of several processes is in the group of all their names.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,14 +13,14 @@ use super::{Field, Value};
 use crate::model::Class;
 use crate::model::{Connection, Known, unmapped};
 
-/// What the connections of a group have in common.
+/// The value that the connections of a group share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupKey {
     /// This value, as text.
     Value(String),
     /// The value is not known.
     Unknown,
-    /// There is no such value.
+    /// The field does not apply.
     NotApplicable,
 }
 
@@ -45,19 +45,19 @@ impl fmt::Display for GroupKey {
     }
 }
 
-/// A sum over the connections of a group whose value is known.
+/// A sum over the known values of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sum<T> {
     /// The sum over those that are known.
     pub total: T,
-    /// How many were added up; if none, `total` says nothing.
+    /// Number of values in `total`.
     pub known: usize,
-    /// How many are not known and therefore missing.
+    /// Number of unknown values, which are missing in `total`.
     pub unknown: usize,
 }
 
 impl<T> Sum<T> {
-    /// The sum, if anything was added up.
+    /// The sum, unless no value is known.
     pub fn known_total(self) -> Option<T> {
         (self.known > 0).then_some(self.total)
     }
@@ -74,12 +74,12 @@ impl<T> Sum<T> {
     }
 }
 
-/// Lowest, middle and highest of the known values.
+/// Minimum, median and maximum of the known values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
     /// The lowest.
     pub min: u32,
-    /// The middle one; of an even number the lower of the two in the middle, a value that occurred.
+    /// The median; of an even number the lower one of the two in the middle.
     pub median: u32,
     /// The highest.
     pub max: u32,
@@ -90,7 +90,7 @@ pub struct Spread {
 pub struct Group {
     /// The value they share.
     pub key: GroupKey,
-    /// How many they are.
+    /// Number of connections.
     pub count: usize,
     /// Payload bytes sent.
     pub bytes_out: Sum<u64>,
@@ -108,7 +108,7 @@ pub struct Group {
     pub rtt_us: Option<Spread>,
     /// The highest loss in percent; `None` if none is known.
     pub worst_loss_percent: Option<f64>,
-    /// How many connections have which verdict, the most frequent first.
+    /// Number of connections per verdict, the most frequent first.
     pub verdicts: Vec<(Class, usize)>,
 }
 
@@ -138,7 +138,7 @@ pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
     groups
 }
 
-/// A [`GroupKey`] that borrows where it can: most rows belong to a group that is there already.
+/// A [`GroupKey`] that borrows if possible: most rows belong to an existing group.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
     Value(Cow<'a, str>),
@@ -176,7 +176,7 @@ fn key_of(value: Value<'_>) -> Key<'_> {
     Key::Value(Cow::Owned(text))
 }
 
-/// All distinct values in order; one value if they are all the same.
+/// All distinct values in order.
 fn key_of_several(values: Vec<Value<'_>>) -> Key<'_> {
     let keys: Vec<Key<'_>> = values.into_iter().map(key_of).collect();
     let mut texts: Vec<Cow<'_, str>> = Vec::new();
@@ -201,7 +201,7 @@ fn key_of_several(values: Vec<Value<'_>>) -> Key<'_> {
     }
 }
 
-/// A group while connections are added to it.
+/// A group that connections are added to.
 struct Gathered {
     group: Group,
     rtts_us: Vec<u32>,
@@ -269,7 +269,7 @@ impl Gathered {
         };
         self.group.verdicts =
             Class::ALL.into_iter().zip(self.classes).filter(|(_, count)| *count > 0).collect();
-        // Stable, so that equals stand in the order of the classes.
+        // Stable: equal counts stay in the order of the classes.
         self.group.verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         self.group
     }

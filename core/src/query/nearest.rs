@@ -1,18 +1,21 @@
-//! Names people almost wrote: the nearest known name, for messages.
+//! Suggestions for misspelt names.
 
 use super::{Field, catalogue, find_field};
 
-/// A name that is no field.
+/// An unknown field name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown field `{name}`; {}", field_hint(*nearest))]
 pub struct UnknownField {
-    /// What was written.
+    /// The name.
     pub name: String,
-    /// The field it may have been meant to be.
+    /// The most similar field.
     pub nearest: Option<&'static str>,
 }
 
-/// The field of this name, alias or key, or which it may have been meant to be.
+/// The field with this name, alias or key.
+///
+/// # Errors
+/// If there is none; the error contains the most similar field.
 pub fn field_named(name: &str) -> Result<&'static Field, UnknownField> {
     find_field(name)
         .ok_or_else(|| UnknownField { name: name.to_owned(), nearest: nearest_field(name) })
@@ -32,16 +35,16 @@ pub(super) fn nearest_field(name: &str) -> Option<&'static str> {
     nearest(name, names)
 }
 
-/// The known name with the fewest typing mistakes to `name`, in any case, the first of several;
-/// `None` if that would be a guess.
+/// The known name with the smallest edit distance to `name`, ignoring case, the first of several;
+/// `None` if none is similar.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Names longer than this are not compared: the distance costs their product.
-    const LONGEST_COMPARED: usize = 64;
-    if name.len() > LONGEST_COMPARED {
+    /// Longer names are not compared: the cost is the product of both lengths.
+    const MAX_COMPARED: usize = 64;
+    if name.len() > MAX_COMPARED {
         return None;
     }
     let name = name.to_lowercase();
-    // One mistake in three letters is still a typing mistake; more is another word.
+    // More than one edit in three letters is another word.
     let allowed = (name.chars().count() / 3).max(1);
     known
         .into_iter()

@@ -1,19 +1,14 @@
-//! Ports and the services behind them: the names operators meet, as IANA registers them, and a few
-//! that are in wide use without registration (marked so in the table).
-//!
-//! A name says what a port is registered for, not what speaks on it.
-
-mod table;
+//! Ports and the services registered at them: a name is what a port is registered for, not what
+//! listens on it. The table is `services/table.tsv`.
 
 use std::sync::LazyLock;
 
 use crate::model::Protocol;
-use table::{ALIASES, TABLE};
 
-/// Which transport protocols a service is registered for.
+/// The transport protocols of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// TCP (and MPTCP, which looks the same to applications).
+    /// TCP, and MPTCP, which has the same interface for applications.
     Tcp,
     /// UDP.
     Udp,
@@ -40,7 +35,7 @@ pub struct Service {
     pub name: &'static str,
     /// The port.
     pub port: u16,
-    /// Over which protocols.
+    /// Its transport protocols.
     pub transport: Transport,
 }
 
@@ -57,44 +52,92 @@ pub fn service_name(port: u16, protocol: Protocol) -> Option<&'static str> {
         .map(|service| service.name)
 }
 
-/// The ports of the service called `name`, in any case; `None` if no such service is known.
+/// The ports of the service called `name`, in any case; `None` if no service has this name.
 #[must_use]
 pub fn service_port(name: &str) -> Option<&'static [Service]> {
     let name = name.to_ascii_lowercase();
-    let name =
-        ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name.as_str(), |(_, name)| name);
+    let name = SERVICES
+        .aliases
+        .iter()
+        .find(|(alias, _)| *alias == name)
+        .map_or(name.as_str(), |(_, name)| name);
     let from = SERVICES.by_name.partition_point(|service| service.name < name);
     let found = SERVICES.by_name.get(from..)?;
     let count = found.partition_point(|service| service.name == name);
     found.get(..count).filter(|ports| !ports.is_empty())
 }
 
-/// Every name a service may be asked for by, for messages.
+/// Every name and alias, for messages.
 pub(super) fn service_names() -> impl Iterator<Item = &'static str> {
-    let aliases = ALIASES.iter().map(|(alias, _)| *alias);
-    TABLE.iter().map(|row| row.name).chain(aliases)
+    let aliases = SERVICES.aliases.iter().map(|(alias, _)| *alias);
+    SERVICES.by_name.iter().map(|service| service.name).chain(aliases)
 }
 
 struct Index {
     by_port: Vec<Service>,
     by_name: Vec<Service>,
+    /// Alias and name.
+    aliases: Vec<(&'static str, &'static str)>,
 }
 
+static TABLE: &str = include_str!("services/table.tsv");
+
 static SERVICES: LazyLock<Index> = LazyLock::new(|| {
-    let mut by_port = TABLE.to_vec();
+    let rows: Vec<Row> = rows().filter_map(Row::parse).collect();
+    let mut by_port: Vec<Service> = rows.iter().map(|row| row.service).collect();
+    let mut by_name = by_port.clone();
     by_port.sort_by_key(|service| service.port);
-    let mut by_name = TABLE.to_vec();
     by_name.sort_by_key(|service| (service.name, service.port));
-    Index { by_port, by_name }
+    let aliases =
+        rows.iter().flat_map(|row| row.aliases.iter().map(|alias| (*alias, row.service.name)));
+    Index { by_port, by_name, aliases: aliases.collect() }
 });
+
+/// The lines of the table.
+fn rows() -> impl Iterator<Item = &'static str> {
+    TABLE.lines().filter(|line| !line.starts_with('#'))
+}
+
+/// A parsed line of the table.
+struct Row {
+    service: Service,
+    aliases: Vec<&'static str>,
+}
+
+impl Row {
+    /// `None` if the line is malformed; a test parses all of them.
+    fn parse(line: &'static str) -> Option<Self> {
+        let mut cells = line.split('\t');
+        let (name, port) = (cells.next()?, cells.next()?.parse().ok()?);
+        let transport = match cells.next()? {
+            "tcp" => Transport::Tcp,
+            "udp" => Transport::Udp,
+            "tcp,udp" => Transport::Both,
+            _ => return None,
+        };
+        let aliases = cells.next().map_or_else(Vec::new, |aliases| aliases.split(',').collect());
+        cells
+            .next()
+            .is_none()
+            .then_some(Self { service: Service { name, port, transport }, aliases })
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn every_line_of_the_table_is_parsed() {
+        assert!(rows().count() > 150);
+        for line in rows() {
+            assert!(Row::parse(line).is_some(), "{line}");
+        }
+    }
+
+    #[test]
     fn a_name_leads_to_its_port_and_back() {
-        for service in TABLE {
+        for service in &SERVICES.by_name {
             let ports = service_port(service.name).expect(service.name);
             assert!(ports.contains(service));
             let protocol =
@@ -106,7 +149,8 @@ mod tests {
     #[test]
     fn no_port_has_two_names_for_one_protocol() {
         for protocol in [Protocol::Tcp, Protocol::Udp] {
-            let mut ports: Vec<u16> = TABLE
+            let mut ports: Vec<u16> = SERVICES
+                .by_port
                 .iter()
                 .filter(|service| service.transport.includes(protocol))
                 .map(|service| service.port)
@@ -120,17 +164,17 @@ mod tests {
 
     #[test]
     fn names_are_lower_case_and_aliases_are_not_names() {
-        for service in TABLE {
+        for service in &SERVICES.by_name {
             assert_eq!(service.name, service.name.to_ascii_lowercase());
         }
-        for (alias, name) in ALIASES {
-            assert!(TABLE.iter().all(|service| service.name != *alias), "{alias}");
+        for (alias, name) in &SERVICES.aliases {
+            assert!(SERVICES.by_name.iter().all(|service| service.name != *alias), "{alias}");
             assert!(service_port(name).is_some(), "{alias} means {name}");
         }
     }
 
     #[test]
-    fn protocols_are_told_apart() {
+    fn one_port_has_a_service_for_each_protocol() {
         assert_eq!(service_name(514, Protocol::Udp), Some("syslog"));
         assert_eq!(service_name(514, Protocol::Tcp), Some("shell"));
         assert_eq!(service_name(443, Protocol::Mptcp), Some("https"));

@@ -1,5 +1,6 @@
-//! Sorting connections by fields. The one idea: a row's values are read once, not once for each
-//! comparison; and what is not known comes last, whichever way round.
+//! Sorts connections by fields.
+//!
+//! Each value is read once, not once per comparison. Unknown values come last in both directions.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -17,13 +18,13 @@ pub struct SortKey {
     pub descending: bool,
 }
 
-/// A text that is no list of sort keys.
+/// An invalid list of sort keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SortError {
     /// No field has this name.
     #[error(transparent)]
     UnknownField(#[from] UnknownField),
-    /// There is nothing between two commas, or behind a sign.
+    /// A name is empty.
     #[error("sort field missing in `{list}`")]
     NameMissing {
         /// The whole list.
@@ -32,10 +33,10 @@ pub enum SortError {
 }
 
 impl SortKey {
-    /// Reads keys such as `-rtt,process`: the first decides, `-` is largest first.
+    /// Parses keys such as `-rtt,process`; `-` is descending.
     ///
     /// # Errors
-    /// If a name is no field.
+    /// If a name is not a field.
     pub fn parse(text: &str) -> Result<Vec<Self>, SortError> {
         text.split(',')
             .map(str::trim)
@@ -62,7 +63,7 @@ impl std::fmt::Debug for SortKey {
     }
 }
 
-/// Sorts by the first key, then the second among equals, and so on; equals keep their order.
+/// Sorts by all keys, the first one first; stable.
 pub fn sort(connections: &mut [&Connection], keys: &[SortKey]) {
     if keys.is_empty() {
         return;
@@ -92,12 +93,12 @@ fn compare(a: &Value<'_>, b: &Value<'_>, descending: bool) -> Ordering {
         (true, true) => known_order(a, b),
         (true, false) => Ordering::Less,
         (false, true) => Ordering::Greater,
-        // A value that is missing stands before one that cannot be.
+        // Unknown comes before not applicable.
         (false, false) => matches!(a, Value::NotApplicable).cmp(&matches!(b, Value::NotApplicable)),
     }
 }
 
-/// Of several holders' values the first that is known, as it is the one shown first.
+/// The first known one of several values.
 fn first<'v, 'a>(value: &'v Value<'a>) -> &'v Value<'a> {
     match value {
         Value::Several(values) => {
@@ -131,14 +132,14 @@ fn known_order(a: &Value<'_>, b: &Value<'_>) -> Ordering {
     }
 }
 
-/// Without regard to case; with it where only that differs, so that the order is the same each time.
+/// Ignores case, unless only case differs, so that the order is deterministic.
 fn text_order(a: &str, b: &str) -> Ordering {
     let lower = |b: u8| b.to_ascii_lowercase();
     let folded = a.bytes().map(lower).cmp(b.bytes().map(lower));
     folded.then_with(|| a.cmp(b))
 }
 
-/// IPv4 before IPv6, an IPv4-mapped address where the IPv4 address it means would stand.
+/// IPv4 before IPv6; an IPv4-mapped address sorts as its IPv4 address.
 fn address_order(a: IpAddr, b: IpAddr) -> Ordering {
     unmapped(a).cmp(&unmapped(b)).then(a.cmp(&b))
 }

@@ -98,7 +98,7 @@ pub(crate) fn changes() -> Result<()> {
     ensure!(scene.interval_us(&old)? == 1_000_000, "the file's interval is not in force");
     scene.wait_peers(&old, NODES[0].1)?;
 
-    scene.reload(&scene.file("250ms", &new_hash, NODES[1].0)?, "configuration read again")?;
+    scene.reload(&scene.file("250ms", &new_hash, NODES[1].0)?, "configuration reloaded")?;
     scene.ask(401, &old, "/health", &[])?;
     wait_for("the new interval", TIMEOUT, || {
         Ok((scene.interval_us(&new)? == 250_000).then_some(()))
@@ -110,7 +110,7 @@ pub(crate) fn changes() -> Result<()> {
 pub(crate) fn broken() -> Result<()> {
     let (token, hash) = token()?;
     let scene = Scene::set("500ms", &hash, NODES[0].0)?;
-    let stays = "the configuration stays as it was";
+    let stays = "configuration not reloaded";
     for (text, expected) in [
         ("interval = \n".to_owned(), "conns.toml:1"),
         (scene.file("1y", &hash, 1)?, "conns.toml:1"),
@@ -148,6 +148,6 @@ pub(crate) fn broken() -> Result<()> {
             .then_some(()))
     })?;
     ensure!(scene.interval_us(&token)? == 500_000, "a missing file changed the interval");
-    scene.reload(&scene.file("300ms", &hash, NODES[1].0)?, "configuration read again")?;
+    scene.reload(&scene.file("300ms", &hash, NODES[1].0)?, "configuration reloaded")?;
     scene.wait_peers(&token, NODES[1].1)
 }

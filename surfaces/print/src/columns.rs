@@ -1,4 +1,4 @@
-//! Which columns a list has when the user names none.
+//! The default columns of a list.
 
 use conns_api::View;
 use conns_core::model::{Connection, Known};
@@ -35,7 +35,7 @@ const LISTENING: &[&str] = &[
     "verdict",
 ];
 
-/// Columns of the list of what closed.
+/// Columns of the list of closed connections.
 const CLOSED: &[&str] = &[
     "process",
     "pid",
@@ -50,7 +50,7 @@ const CLOSED: &[&str] = &[
     "ended",
 ];
 
-/// Further columns of that list with `-o wide`.
+/// Additional columns of that list with `-o wide`.
 const CLOSED_WIDE: &[&str] = &[
     "closed_at",
     "opened_at",
@@ -70,7 +70,7 @@ const CLOSED_WIDE: &[&str] = &[
     "cmdline",
 ];
 
-/// Further columns of `-o wide`.
+/// Additional columns with `-o wide`.
 const WIDE: &[&str] = &[
     "user",
     "recv_queue",
@@ -88,8 +88,8 @@ const WIDE: &[&str] = &[
     "cmdline",
 ];
 
-/// The columns that show `connections`: the namespace only where there are several, rates only
-/// once they are known.
+/// The default columns for `connections`: the namespace only if there are several, rates only if
+/// they are known.
 #[must_use]
 pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> Vec<&'static Field> {
     let mut names: Vec<&str> = match view {
@@ -109,7 +109,7 @@ pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> V
     names.into_iter().filter_map(find_field).collect()
 }
 
-/// The columns that show what closed, where the user names none.
+/// The default columns for closed connections.
 #[must_use]
 pub fn closed_columns(wide: bool, connections: &[&Connection]) -> Vec<&'static Field> {
     let mut names = CLOSED.to_vec();
@@ -120,7 +120,7 @@ pub fn closed_columns(wide: bool, connections: &[&Connection]) -> Vec<&'static F
     names.into_iter().filter_map(find_field).collect()
 }
 
-/// The namespace, where there are several or it is another one.
+/// Adds the namespace if there are several, or if it is not the own one.
 fn add_netns(names: &mut Vec<&str>, connections: &[&Connection]) {
     let mut namespaces = connections.iter().map(|c| c.socket.id.netns);
     let first = namespaces.next();

@@ -1,4 +1,4 @@
-//! CSV (RFC 4180, but with plain line ends): the keys of JSON as the first line, the same values, empty where there is none.
+//! CSV (RFC 4180, but with LF line ends): the keys of JSON as the header, the same values, empty if there is none.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use conns_core::query::Field;
 /// Writes connections as CSV.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn csv(
     out: &mut impl Write,
     header: bool,
@@ -23,7 +23,7 @@ pub fn csv(
 /// Writes rows of text as CSV.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn csv_table<'a>(
     out: &mut impl Write,
     header: bool,

@@ -1,4 +1,4 @@
-//! Events as lines of a log: when, what, who, the two ends, and what matters of that kind.
+//! Events as log lines: time, kind, process, both ends, and details of the kind.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use crate::text::printable;
 /// Writes one event as one line.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn event_line(
     out: &mut impl Write,
     palette: Palette,
@@ -39,29 +39,29 @@ pub fn event_line(
     {
         write!(out, " in {}", printable(label.as_ref().into()))?;
     }
-    let told = match kind {
+    let details = match kind {
         EventKind::Opened => opened(connection),
         EventKind::Accepted => accepted(connection),
         EventKind::Closed => closed(connection),
         EventKind::Failed => failed(connection),
     };
-    match told.is_empty() {
+    match details.is_empty() {
         true => writeln!(out),
-        false => writeln!(out, " {told}"),
+        false => writeln!(out, " {details}"),
     }
 }
 
-/// With microseconds: many things happen in one millisecond.
+/// With microseconds: a millisecond can contain many events.
 fn time(us: i64) -> String {
     let timestamp = Timestamp::from_microsecond(us);
     timestamp.map_or_else(|_| us.to_string(), |timestamp| format!("{timestamp:.6}"))
 }
 
-/// The first process that holds it, and how many more do.
+/// The first owner, and the number of further processes.
 fn owner(connection: &Connection) -> String {
-    let Some(held) = connection.owners.value() else { return "?".to_owned() };
-    let mut processes = held.chunk_by(|a, b| a.process.pid == b.process.pid);
-    let Some(first) = processes.next().and_then(|holds| holds.first()) else {
+    let Some(owners) = connection.owners.value() else { return "?".to_owned() };
+    let mut processes = owners.chunk_by(|a, b| a.process.pid == b.process.pid);
+    let Some(first) = processes.next().and_then(|owners| owners.first()) else {
         return "?".to_owned();
     };
     let process = &first.process;
@@ -99,7 +99,7 @@ fn closed(connection: &Connection) -> String {
             let by = closed.first_closer.get().map_or("?", |by| by.name());
             vec![format!("by {by}"), how(closed)]
         }
-        Known::Unknown(_) | Known::NotApplicable => vec!["how is not known".to_owned()],
+        Known::Unknown(_) | Known::NotApplicable => vec!["close reason unknown".to_owned()],
     };
     parts.push(format!("{} out", bytes(connection.bytes_out())));
     parts.push(format!("{} in", bytes(connection.bytes_in())));
@@ -116,7 +116,7 @@ fn closed(connection: &Connection) -> String {
 
 fn failed(connection: &Connection) -> String {
     let Known::Value(closed, _) = &connection.closed else {
-        return "why is not known".to_owned();
+        return "reason unknown".to_owned();
     };
     match closed.duration_us.get() {
         Some(us) => format!("{} after {}", how(closed), human::duration(us)),

@@ -13,7 +13,7 @@ use crate::text::printable;
 /// Writes groups as a table.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn groups(
     out: &mut impl Write,
     layout: Layout,
@@ -68,7 +68,7 @@ fn key_text(key: &GroupKey) -> String {
 /// Writes groups as CSV.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn groups_csv(
     out: &mut impl Write,
     header: bool,
@@ -84,10 +84,10 @@ pub fn groups_csv(
     csv_table(out, header, keys, rows)
 }
 
-/// Writes groups as one JSON object, or one object a line if `lines`.
+/// Writes groups as one JSON object, or as one object per line if `lines`.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn groups_json(
     out: &mut impl Write,
     lines: bool,

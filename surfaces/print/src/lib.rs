@@ -1,5 +1,5 @@
-//! Snapshots and events on a terminal or in a pipe: tables, CSV, JSON, sentences and lines. Everything is written
-//! row by row to the writer it is given; what a line means was decided below.
+//! Formats snapshots and events as tables, CSV, JSON, sentences and log lines. Output is written row by row to the
+//! given writer.
 
 mod columns;
 mod delimited;

@@ -1,5 +1,5 @@
-//! Names instead of numbers, where the user asked for them: services from the catalogue, hosts
-//! from whoever the caller asks.
+//! Names instead of numbers (`--resolve`): services from the table of services, hosts as resolved by the
+//! caller.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use conns_core::model::{Endpoint, Protocol};
 use conns_core::query::service_name;
 
-/// Host names that were looked up; empty means numbers everywhere.
+/// Resolved names; if empty, numbers are shown.
 #[derive(Debug, Default)]
 pub struct Names {
     /// Whether ports are shown as service names.
@@ -17,7 +17,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// `endpoint` with what names are known for it. The wildcard address is `*`.
+    /// `endpoint` with its names, if known. The wildcard address is `*`.
     pub(crate) fn endpoint(&self, endpoint: Endpoint, protocol: Protocol) -> String {
         let host = self.hosts.get(&endpoint.address);
         let service = self.services.then(|| service_name(endpoint.port, protocol)).flatten();

@@ -1,7 +1,7 @@
-//! The table: columns as wide as what stands in them, made to fit a terminal.
+//! Tables whose columns fit their content and the terminal.
 //!
-//! The one idea: widths are measured in a first pass and rows written in a second, so that a
-//! hundred thousand rows are never held as text.
+//! A first pass measures the widths and a second pass writes the rows, so that large tables are not
+//! buffered as text.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -14,10 +14,10 @@ use crate::names::Names;
 use crate::palette::Palette;
 use crate::text::field_text;
 
-/// How a table is laid out.
+/// The layout of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
-    /// Columns of the terminal; `None` for output that has no width.
+    /// Columns of the terminal; `None` if the output is not a terminal.
     pub width: Option<usize>,
     /// Whether the first line names the columns.
     pub header: bool,
@@ -25,10 +25,10 @@ pub struct Layout {
     pub palette: Palette,
 }
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// What any column keeps before whole columns are dropped from the right.
-const LEAST_WIDTH: usize = 8;
+/// Minimum width of any column before whole columns are dropped from the right.
+const MIN_WIDTH: usize = 8;
 
 /// One column while a table is laid out.
 struct Column<'a> {
@@ -46,7 +46,7 @@ impl Column<'_> {
 /// Writes `connections` as a table with these columns.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn list(
     out: &mut impl Write,
     layout: Layout,
@@ -93,23 +93,23 @@ fn line<'a, 'b: 'a>(
     style_of: impl Fn(&Column<'_>) -> Option<anstyle::Style>,
 ) -> io::Result<()> {
     // Padding is written before the next cell, so that lines do not end in spaces.
-    let mut owed = 0;
+    let mut pending = 0;
     for (text, column) in cells {
-        let text = cut(text, column.width);
+        let text = truncate(text, column.width);
         let pad = column.width.saturating_sub(text.width());
         let (before, after) = if column.is_right_aligned() { (pad, 0) } else { (0, pad) };
-        write!(out, "{:owed$}{:before$}", "", "")?;
+        write!(out, "{:pending$}{:before$}", "", "")?;
         match style_of(column) {
             Some(style) => write!(out, "{style}{text}{style:#}")?,
             None => write!(out, "{text}")?,
         }
-        owed = after + GAP;
+        pending = after + GAP;
     }
     Ok(())
 }
 
-/// The text, or its beginning and an ellipsis.
-fn cut(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
+/// The text, or its start and an ellipsis.
+fn truncate(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return text;
     }
@@ -124,7 +124,7 @@ fn cut(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
     kept.into()
 }
 
-/// Makes the columns fit: cuts what may be cut, then drops what is missed least.
+/// Makes the columns fit: truncates columns, then drops the least important ones.
 fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
     let total = |columns: &[Column<'_>]| {
         columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP)
@@ -150,7 +150,7 @@ fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
         columns.retain(|column| column.field.drop_rank != Some(rank));
     }
     for column in columns.iter_mut().rev() {
-        column.width = column.width.min(LEAST_WIDTH.max(column.title.len()));
+        column.width = column.width.min(MIN_WIDTH.max(column.title.len()));
     }
     while total(columns) > available && columns.len() > 1 {
         columns.pop();
@@ -160,11 +160,11 @@ fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
     }
 }
 
-/// Writes rows of text under titles; `right` tells which columns hold numbers. Where it does not
-/// fit, the last column is cut and those before it are dropped from the right.
+/// Writes rows of text under titles; `right` marks right-aligned columns. If the table does not
+/// fit, the last column is truncated, and those before it are dropped from the right.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn plain_table(
     out: &mut impl Write,
     layout: Layout,
@@ -176,21 +176,21 @@ pub fn plain_table(
         let cells = rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.width());
         cells.max().unwrap_or(0).max(title.width())
     };
-    // Which columns are shown, and how wide.
+    // Index and width of the columns that are shown.
     let mut shown: Vec<(usize, usize)> =
         titles.iter().enumerate().map(|(i, title)| (i, width(i, title))).collect();
     if let Some(available) = layout.width {
         fit_plain(&mut shown, available);
     }
     let write_row = |out: &mut dyn Write, cell: &dyn Fn(usize) -> Cow<'static, str>| {
-        let mut owed = 0;
+        let mut pending = 0;
         for (i, width) in &shown {
-            let cell = cut(cell(*i), *width);
+            let cell = truncate(cell(*i), *width);
             let pad = width.saturating_sub(cell.width());
             let is_right = right.get(*i).copied().unwrap_or(false);
             let (before, after) = if is_right { (pad, 0) } else { (0, pad) };
-            write!(out, "{:owed$}{:before$}{cell}", "", "")?;
-            owed = after + GAP;
+            write!(out, "{:pending$}{:before$}{cell}", "", "")?;
+            pending = after + GAP;
         }
         Ok::<(), io::Error>(())
     };
@@ -218,16 +218,16 @@ fn fit_plain(shown: &mut Vec<(usize, usize)>, available: usize) {
             return;
         }
         if let Some((_, last)) = shown.last_mut() {
-            *last = last.saturating_sub(over).max(LEAST_WIDTH.min(*last));
+            *last = last.saturating_sub(over).max(MIN_WIDTH.min(*last));
         }
         if total(shown) <= available + GAP {
             return;
         }
         match shown.len() {
-            // Only the key and the last column are left.
+            // Only the key and the last column remain.
             0..=2 => {
                 if let Some((_, first)) = shown.first_mut() {
-                    *first = (*first).min(LEAST_WIDTH);
+                    *first = (*first).min(MIN_WIDTH);
                 }
                 return;
             }

@@ -1,4 +1,4 @@
-//! A value as people read it in a table. Unknown is `?`, not applicable is `-`.
+//! Values in tables: unknown is `?`, not applicable is `-`.
 
 use std::borrow::Cow;
 
@@ -64,13 +64,13 @@ fn list_text(field: &Field, list: List<'_>) -> String {
 }
 
 fn time(us: i64) -> String {
-    // Seconds are enough for people.
+    // Tables show whole seconds.
     let seconds = Timestamp::from_second(us.div_euclid(1_000_000));
     seconds.map_or_else(|_| us.to_string(), |timestamp| timestamp.to_string())
 }
 
-/// Text as it may go to a terminal: a process may call itself anything, control sequences and
-/// characters that turn the reading direction included.
+/// Text that is safe for a terminal: the name of a process can contain control sequences and
+/// characters that change the reading direction.
 #[must_use]
 pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
     if !text.chars().any(is_harmful) {

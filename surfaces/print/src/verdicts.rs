@@ -9,10 +9,10 @@ use crate::names::Names;
 use crate::palette::Palette;
 use crate::text::field_text;
 
-/// Writes for each connection who it is, the verdict in a word, the sentence and the advice.
+/// Writes for each connection its process and ends, the class of the verdict, the explanation and the advice.
 ///
 /// # Errors
-/// What the writer says.
+/// If writing fails.
 pub fn verdicts(
     out: &mut impl Write,
     palette: Palette,

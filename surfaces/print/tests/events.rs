@@ -1,10 +1,10 @@
-//! Lines of the live log, and the columns of what closed.
+//! Lines of the event log, and the columns of closed connections.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test says by panicking what went wrong"
+    reason = "a test fails by panicking"
 )]
 
 #[allow(dead_code, reason = "a machine for the tests of the wire; some of it is enough here")]
@@ -38,7 +38,7 @@ fn change_opened(connection: &mut Connection, change: impl FnOnce(&mut Opened)) 
 }
 
 #[test]
-fn each_kind_says_what_matters_of_it() {
+fn each_kind_has_its_own_details() {
     let mut opened = event(EventKind::Opened);
     opened.connection.direction = known(Direction::Outbound);
     assert_eq!(
@@ -71,7 +71,7 @@ fn each_kind_says_what_matters_of_it() {
 }
 
 #[test]
-fn what_is_not_known_is_said_or_left_out() {
+fn unknown_details_are_marked_or_omitted() {
     let mut opened = event(EventKind::Opened);
     change_opened(&mut opened.connection, |opened| {
         opened.handshake_us = Known::Unknown(Unknown::SourceCannotTell);
@@ -81,7 +81,7 @@ fn what_is_not_known_is_said_or_left_out() {
     assert!(line(&opened).contains(" opened   ? 10.0.0.5:443 "), "{}", line(&opened));
     let mut closed = event(EventKind::Closed);
     closed.connection.closed = Known::Unknown(Unknown::SourceCannotTell);
-    assert!(line(&closed).contains(" how is not known, 1kB out, "), "{}", line(&closed));
+    assert!(line(&closed).contains(" close reason unknown, 1kB out, "), "{}", line(&closed));
     closed.connection.socket.tcp = Known::Unknown(Unknown::SourceCannotTell);
     assert!(line(&closed).ends_with(" ? out, ? in\n"), "{}", line(&closed));
 }
@@ -89,8 +89,8 @@ fn what_is_not_known_is_said_or_left_out() {
 #[test]
 fn a_name_with_control_characters_cannot_forge_a_line() {
     let mut opened = event(EventKind::Opened);
-    let Known::Value(held, _) = &opened.connection.owners else { panic!("it is held") };
-    let mut owner = held[0].clone();
+    let Known::Value(owners, _) = &opened.connection.owners else { panic!("it has owners") };
+    let mut owner = owners[0].clone();
     Arc::make_mut(&mut owner.process).name = "a\n\u{1b}[31mb".into();
     opened.connection.owners = known(vec![owner].into());
     let line = line(&opened);
@@ -98,7 +98,7 @@ fn a_name_with_control_characters_cannot_forge_a_line() {
 }
 
 #[test]
-fn the_list_of_what_closed_has_its_own_columns() {
+fn closed_connections_have_their_own_columns() {
     let update = eventful(1..=4);
     let closed: Vec<&Connection> = update
         .events

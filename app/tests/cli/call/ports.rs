@@ -12,8 +12,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::program::{SOON, conns};
+use crate::sandbox::Sandbox;
 use crate::scene::{Scene, same};
-use crate::stage::Stage;
 
 /// The protocols of the agent under test.
 const PROTOCOLS: [&str; 5] = ["http", "1e", "monero", "ems-http", "jetstream"];
@@ -36,14 +36,14 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(stage: &Stage, flags: &[String]) -> Result<Self> {
+    fn start(sandbox: &Sandbox, flags: &[String]) -> Result<Self> {
         let mut command = conns(["serve", "--interval", "0.5s"]);
         for protocol in PROTOCOLS {
             command.args(["--listen", &format!("{protocol}=127.0.0.1:0")]);
         }
         command.args(flags);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut agent = Self { child: stage.spawn(&mut command)?, ports: HashMap::new() };
+        let mut agent = Self { child: sandbox.spawn(&mut command)?, ports: HashMap::new() };
         let messages = agent.child.stderr.take().context("its standard error is no pipe")?;
         let (send, lines) = channel();
         thread::spawn(move || {
@@ -79,9 +79,9 @@ impl Agent {
     }
 
     /// The body of the response to a request.
-    fn http(&self, stage: &Stage, protocol: &str, start: &str, body: &str) -> Result<Vec<u8>> {
+    fn http(&self, sandbox: &Sandbox, protocol: &str, start: &str, body: &str) -> Result<Vec<u8>> {
         let address = self.port(protocol)?;
-        let mut stream = stage.inside(|| Ok(TcpStream::connect(address)?))?;
+        let mut stream = sandbox.inside(|| Ok(TcpStream::connect(address)?))?;
         stream.set_read_timeout(Some(SOON))?;
         write!(
             stream,
@@ -124,13 +124,13 @@ fn masked(answer: &[u8]) -> Result<String> {
 }
 
 /// One call, here and over the agent, compared with the answer of a port.
-fn compare(stage: &Stage, agent: &Agent, words: &[String], port: &[u8]) -> Result<()> {
+fn compare(sandbox: &Sandbox, agent: &Agent, words: &[String], port: &[u8]) -> Result<()> {
     ensure!(!port.is_empty(), "{words:?}: the port sends nothing");
     let expected = masked(port)?;
     for place in [vec![], vec!["--agent".to_owned(), agent.url()?]] {
         let mut command = conns(["call"]);
         command.args(words).args(&place);
-        let ran = stage.finish(&mut command)?;
+        let ran = sandbox.finish(&mut command)?;
         ran.good()?;
         let answer = masked(&ran.out)?;
         // A line end is added where the port sends none.
@@ -143,22 +143,27 @@ fn compare(stage: &Stage, agent: &Agent, words: &[String], port: &[u8]) -> Resul
 
 pub(super) fn equal() -> Result<()> {
     let scene = Scene::new()?;
-    let stage = &scene.stage;
-    let (port, netns) = (scene.listener.local_addr()?.port(), stage.inode()?);
+    let sandbox = &scene.sandbox;
+    let (port, netns) = (scene.listener.local_addr()?.port(), sandbox.inode()?);
     let filter = format!("local_port == {port} and netns_inode == {netns}");
     let flags = |names: &[&str]| -> Vec<String> {
         names.iter().flat_map(|name| [(*name).to_owned(), filter.clone()]).collect()
     };
-    let agent = Agent::start(stage, &flags(&["--monero-peers", "--ems-streams"]))?;
+    let agent = Agent::start(sandbox, &flags(&["--monero-peers", "--ems-streams"]))?;
     let call = |text: &str, names: &[&str]| [vec![text.to_owned()], flags(names)].concat();
 
     let request = r#"{"jsonrpc":"2.0","id":"0","method":"get_connections"}"#;
-    let sent = agent.http(stage, "monero", "POST /json_rpc", request)?;
+    let sent = agent.http(sandbox, "monero", "POST /json_rpc", request)?;
     let text = std::str::from_utf8(&sent)?;
     ensure!(text.contains("\"recv_count\": 400,\r\n"), "no peer in {text}");
-    compare(stage, &agent, &call("get_connections", &["--monero-peers"]), &sent)?;
-    compare(stage, &agent, &call(request, &["--monero-peers"]), &sent)?;
-    compare(stage, &agent, &call("get_connections", &["--monero-peers", "--monero-node"]), &sent)?;
+    compare(sandbox, &agent, &call("get_connections", &["--monero-peers"]), &sent)?;
+    compare(sandbox, &agent, &call(request, &["--monero-peers"]), &sent)?;
+    compare(
+        sandbox,
+        &agent,
+        &call("get_connections", &["--monero-peers", "--monero-node"]),
+        &sent,
+    )?;
 
     for (line, target) in [
         (
@@ -169,8 +174,8 @@ pub(super) fn equal() -> Result<()> {
         ("getConnectionInfo id=5", "/getConnectionInfo?params=aWQ9NQ=="),
         ("help", "/help"),
     ] {
-        let sent = agent.http(stage, "ems-http", &format!("GET {target}"), "")?;
-        compare(stage, &agent, &call(line, &["--ems-streams"]), &sent)?;
+        let sent = agent.http(sandbox, "ems-http", &format!("GET {target}"), "")?;
+        compare(sandbox, &agent, &call(line, &["--ems-streams"]), &sent)?;
     }
 
     for (text, request) in [
@@ -180,25 +185,26 @@ pub(super) fn equal() -> Result<()> {
             r#"{"jsonrpc":"2.0","method":"send.getConnection","params":["a"],"id":1}"#,
         ),
     ] {
-        let sent = agent.http(stage, "jetstream", "POST /", request)?;
-        compare(stage, &agent, &call(text, &[]), &sent)?;
-        compare(stage, &agent, &call(request, &[]), &sent)?;
+        let sent = agent.http(sandbox, "jetstream", "POST /", request)?;
+        compare(sandbox, &agent, &call(text, &[]), &sent)?;
+        compare(sandbox, &agent, &call(request, &[]), &sent)?;
     }
     one_e(&scene, &agent)
 }
 
 /// The agent sees all namespaces, so that only the rows of this test are compared.
 fn one_e(scene: &Scene, agent: &Agent) -> Result<()> {
-    let stage = &scene.stage;
+    let sandbox = &scene.sandbox;
     for method in ["Network.GetConnections();", "Network.GetListeningEndpoints();"] {
         let sent: serde_json::Value =
-            serde_json::from_slice(&agent.http(stage, "1e", "POST /", method)?)?;
+            serde_json::from_slice(&agent.http(sandbox, "1e", "POST /", method)?)?;
         let mut command = conns(["call", method]);
-        command.args(["--agent", &agent.url()?]).args(stage.netns()?);
-        let called = stage.finish(&mut command)?.good()?.json()?;
+        command.args(["--agent", &agent.url()?]).args(sandbox.netns()?);
+        let called = sandbox.finish(&mut command)?.good()?.json()?;
         let mine = |table: &serde_json::Value| -> Vec<serde_json::Value> {
             let rows = table.as_array().into_iter().flatten();
-            let mut mine: Vec<_> = rows.filter(|row| super::is_mine(stage, row)).cloned().collect();
+            let mut mine: Vec<_> =
+                rows.filter(|row| super::is_mine(sandbox, row)).cloned().collect();
             mine.sort_by_key(ToString::to_string);
             mine
         };

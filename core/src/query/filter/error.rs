@@ -1,4 +1,4 @@
-//! Why a text is no filter: where, what was found, what was expected, and what was perhaps meant.
+//! Errors of filters: position, what was found, what was expected, and a suggestion.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,8 +7,8 @@ use super::super::Kind;
 use super::super::nearest::field_hint;
 use super::number::unit_names;
 
-/// A text that is no filter, with the place that shows it. Printed as three lines: the message,
-/// the filter, and a caret under the place.
+/// A syntax error of a filter. Printed as three lines: the message, the filter, and carets under the
+/// position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Report(self))]
 pub struct FilterError {
@@ -29,33 +29,33 @@ pub enum Fault {
     TooManyPatterns,
     /// A quote is opened and not closed.
     UnclosedQuote,
-    /// Something else had to stand here.
+    /// Another token was expected here.
     Unexpected {
-        /// What stands here; empty at the end.
+        /// The token found; empty at the end.
         found: String,
-        /// What had to.
+        /// What was expected.
         expected: &'static str,
     },
     /// No field has this name.
     UnknownField {
         /// The name.
         found: String,
-        /// The field it may have been meant to be.
+        /// The most similar field.
         nearest: Option<&'static str>,
     },
     /// There is no such operator.
     UnknownOperator {
-        /// What stands where an operator had to.
+        /// What was found in place of an operator.
         found: String,
-        /// The operator it may have been meant to be.
+        /// The most similar operator.
         nearest: Option<&'static str>,
     },
-    /// A field that is neither true nor false stands alone.
+    /// A field that is not a bool has no comparison.
     FieldAlone {
         /// The field.
         field: &'static str,
     },
-    /// The operator means nothing for this field.
+    /// The operator does not apply to this field.
     UnfitOperator {
         /// The operator.
         found: &'static str,
@@ -72,10 +72,10 @@ pub enum Fault {
         field: &'static str,
         /// Its kind.
         kind: Kind,
-        /// The service it may have been meant to be, for ports.
+        /// The most similar service, for ports.
         nearest: Option<&'static str>,
     },
-    /// A number stands where it needs a unit.
+    /// A number has no unit where one is required.
     UnitMissing {
         /// The number.
         found: String,
@@ -93,38 +93,38 @@ pub enum Fault {
         /// Its kind.
         kind: Kind,
     },
-    /// `Mb` may be megabit or megabyte.
+    /// `Mb` can be megabit or megabyte.
     AmbiguousUnit {
         /// The unit.
         found: String,
     },
-    /// The number is larger than anything that is counted.
+    /// The number is 2^64 or more.
     TooLarge {
         /// The number.
         found: String,
     },
-    /// A range ends before it begins.
+    /// The end of a range is below its start.
     BackwardRange {
         /// The range.
         found: String,
     },
-    /// The field knows a list of words, and this is none of them.
+    /// The word is not one of the fixed list of the field.
     UnknownWord {
         /// The word.
         found: String,
         /// The field.
         field: &'static str,
-        /// The word it may have been meant to be.
+        /// The most similar word.
         nearest: Option<&'static str>,
         /// All of them.
         known: Vec<&'static str>,
     },
-    /// The pattern is no regular expression.
+    /// The pattern is not a regular expression.
     BadPattern {
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// The pattern has characters that end it unless it is quoted.
+    /// The pattern contains characters that must be quoted.
     UnquotedPattern,
 }
 
@@ -133,13 +133,13 @@ impl FilterError {
         Self { text: text.into(), span, fault: Box::new(fault) }
     }
 
-    /// The place in the filter's text, in bytes.
+    /// The position in the text of the filter, in bytes.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// The place's first column, counted in characters from 1.
+    /// The first column of the position, counted in characters from 1.
     #[must_use]
     pub fn column(&self) -> usize {
         self.chars_before(self.span.start) + 1
@@ -151,12 +151,12 @@ impl FilterError {
         &self.fault
     }
 
-    /// The message alone: what is wrong, where, and what to do.
+    /// The message alone: what is wrong, where, and a hint.
     #[must_use]
     pub fn message(&self) -> String {
         let (what, hint) = (self.fault.what(), self.fault.hint());
         let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
-        // What came from the filter may hold characters that act on a terminal.
+        // The text of the filter can contain control characters.
         let line = format!("{what} at column {}{hint}", self.column());
         line.chars().map(printable).collect()
     }
@@ -172,7 +172,7 @@ struct Report<'a>(&'a FilterError);
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.0;
-        /// Characters of a long filter shown before the place and after its beginning.
+        /// Characters of a long filter shown before and after the start of the position.
         const AROUND: usize = 60;
         writeln!(f, "{}", error.message())?;
         let first = error.chars_before(error.span.start);
@@ -194,17 +194,17 @@ fn printable(c: char) -> char {
     if c.is_control() { ' ' } else { c }
 }
 
-/// A found text, not longer than a message can bear.
+/// A found text, truncated for messages.
 fn short(found: &str) -> String {
-    const LONGEST: usize = 60;
-    if found.chars().count() <= LONGEST {
+    const MAX_CHARACTERS: usize = 60;
+    if found.chars().count() <= MAX_CHARACTERS {
         return found.to_owned();
     }
-    found.chars().take(LONGEST).chain(['…']).collect()
+    found.chars().take(MAX_CHARACTERS).chain(['…']).collect()
 }
 
 impl Fault {
-    /// What is wrong, without the place.
+    /// What is wrong, without the position.
     fn what(&self) -> String {
         match self {
             Self::TooLong => format!("filter longer than {} bytes", super::MAX_BYTES),
@@ -234,17 +234,17 @@ impl Fault {
                 format!("`{}` needs a unit for `{field}`", short(found))
             }
             Self::UnfitUnit { found, kind, .. } => {
-                format!("`{}` is no unit of {}", short(found), article(*kind))
+                format!("`{}` is not a unit of {}", short(found), article(*kind))
             }
-            Self::AmbiguousUnit { found } => format!("`{}` may be bits or bytes", short(found)),
+            Self::AmbiguousUnit { found } => format!("`{}` can be bits or bytes", short(found)),
             Self::TooLarge { found } => format!("number `{}` too large", short(found)),
             Self::BackwardRange { found } => {
                 format!("range `{}` ends before it begins", short(found))
             }
             Self::UnknownWord { found, field, .. } => {
-                format!("`{}` is no {field}", short(found))
+                format!("`{}` is not a {field}", short(found))
             }
-            Self::BadPattern { reason } => format!("no regular expression ({})", short(reason)),
+            Self::BadPattern { reason } => format!("not a regular expression ({})", short(reason)),
             Self::UnquotedPattern => "pattern ends here".to_owned(),
         }
     }
@@ -257,7 +257,7 @@ impl Fault {
                 None => "operators are == != < <= > >= ~ !~ in contains is".to_owned(),
             },
             Self::FieldAlone { field } => {
-                format!("write `{field} == …`, or \"{field}\" in quotes to look for the word")
+                format!("write `{field} == …`, or \"{field}\" in quotes to search for the word")
             }
             Self::UnfitOperator { kind, .. } => format!("it takes {}", operators(*kind)),
             Self::UnfitValue { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
@@ -275,7 +275,7 @@ impl Fault {
         })
     }
 
-    /// The field, operator or word that was perhaps meant.
+    /// The most similar field, operator or word.
     #[must_use]
     pub fn nearest(&self) -> Option<&'static str> {
         match self {

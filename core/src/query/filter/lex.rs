@@ -1,5 +1,5 @@
-//! Text to tokens, each with its place. Keywords are still words here: whether `in` is an
-//! operator or somebody's process is decided where its neighbours are known.
+//! Splits the text into tokens with spans. Keywords are words here: the parser decides whether `in`
+//! is an operator or the name of a process.
 
 use std::iter::Peekable;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::str::CharIndices;
 
 use super::error::Fault;
 
-/// What a comparison asks.
+/// The comparison of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Equal,
@@ -38,7 +38,7 @@ impl Verb {
     }
 }
 
-/// An operator: what is asked, and whether the answer is turned round.
+/// An operator: a comparison, possibly negated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Operator {
     pub(super) verb: Verb,
@@ -49,7 +49,7 @@ pub(super) struct Operator {
 pub(super) enum Lexeme {
     /// A word, a number, an address: anything unquoted.
     Word,
-    /// What stood between quotes, escapes resolved.
+    /// The text between quotes, escapes resolved.
     Quoted(String),
     Open(char),
     Close(char),
@@ -66,7 +66,7 @@ pub(super) struct Token {
     pub(super) span: Range<usize>,
 }
 
-/// Cuts `text` into tokens.
+/// Splits `text` into tokens.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, (Range<usize>, Fault)> {
     let mut tokens = Vec::new();
     let mut chars = text.char_indices().peekable();
@@ -128,8 +128,8 @@ fn operator(chars: &mut Peekable<CharIndices<'_>>, first: char) -> Lexeme {
 
 /// The text up to the closing quote; `None` if there is none.
 ///
-/// Between `"`, a backslash escapes a quote or a backslash and is itself before anything else, so
-/// that `"\d+"` is the regex it looks like. Between `'` nothing is special but `''`, as in SQL.
+/// Between `"`, a backslash escapes a quote or a backslash and is literal before any other character, so
+/// that `"\d+"` is the regular expression `\d+`. Between `'` only `''` is special, as in SQL.
 fn quoted(chars: &mut Peekable<CharIndices<'_>>, quote: char) -> Option<String> {
     let mut text = String::new();
     loop {

@@ -1,17 +1,17 @@
-//! The value side of a comparison: what a text means for a field of a kind.
+//! The value of a comparison: parses a text for the kind of a field.
 
 use super::super::Kind;
 use super::super::nearest::nearest;
 use super::super::services::service_names;
 use super::date;
 use super::error::Fault;
-use super::number::{self, Number, Refusal};
+use super::number::{self, Number, UnitError};
 use super::place::{Place, parse_ports};
 use super::text::Folded;
 use super::tree::{Operand, Subject};
 
-/// What `text` means for `subject`; several operands where a name stands for several ports.
-/// `bare` says that a number without unit is in the base unit.
+/// Parses `text` for `subject`; several operands if a name stands for several ports.
+/// With `bare` a number without a unit is in the base unit.
 pub(super) fn operands(subject: &Subject, bare: bool, text: &str) -> Result<Vec<Operand>, Fault> {
     let kind = subject.kind();
     match kind {
@@ -65,7 +65,7 @@ fn bool_operand(subject: &Subject, text: &str) -> Result<Operand, Fault> {
     truth(text).map(Operand::Bool).ok_or_else(|| unfit(subject, text))
 }
 
-/// The truth value a word means.
+/// Parses a boolean.
 pub(super) fn truth(word: &str) -> Option<bool> {
     let same = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
     if same(&["true", "yes", "1"]) {
@@ -120,7 +120,7 @@ fn place_operands(subject: &Subject, text: &str) -> Result<Vec<Operand>, Fault> 
     Ok(places.into_iter().map(Operand::Place).collect())
 }
 
-/// The ends of `8000-9000` or `8000..9000`; dates have dashes of their own.
+/// The ends of `8000-9000` or `8000..9000`; dates contain dashes.
 fn split_range(kind: Kind, text: &str) -> Option<(&str, &str)> {
     let ends = text.split_once("..").or_else(|| match kind {
         Kind::Time => None,
@@ -132,7 +132,7 @@ fn split_range(kind: Kind, text: &str) -> Option<(&str, &str)> {
 
 /// The low end of a range, with the unit of the high end if it has none: `10-50ms`.
 fn low_end(kind: Kind, bare: bool, low: &str, high: &str) -> String {
-    if number::parse(low, kind, bare) == Err(Refusal::UnitMissing)
+    if number::parse(low, kind, bare) == Err(UnitError::UnitMissing)
         || number::is_plain_number(low) && !number::suffix(high).is_empty()
     {
         format!("{low}{}", number::suffix(high))
@@ -149,7 +149,7 @@ fn range(low: Number, high: Number, text: &str) -> Result<Operand, Fault> {
     }
 }
 
-/// One number of the subject's kind, as `<` and the like compare with.
+/// One number of the subject's kind, for `<` and similar operators.
 pub(super) fn number(subject: &Subject, bare: bool, text: &str) -> Result<Number, Fault> {
     let kind = subject.kind();
     match kind {
@@ -159,7 +159,7 @@ pub(super) fn number(subject: &Subject, bare: bool, text: &str) -> Result<Number
         },
         Kind::Time => time(subject, bare, text),
         _ => {
-            // Rates and durations have no unit that goes without saying.
+            // Rates and durations have no default unit.
             let bare = bare || !matches!(kind, Kind::Duration | Kind::BytesPerSecond);
             number::parse(text, kind, bare).map_err(|refusal| refused(subject, text, refusal))
         }
@@ -176,13 +176,13 @@ fn time(subject: &Subject, bare: bool, text: &str) -> Result<Number, Fault> {
     }
 }
 
-fn refused(subject: &Subject, text: &str, refusal: Refusal) -> Fault {
+fn refused(subject: &Subject, text: &str, refusal: UnitError) -> Fault {
     let (field, kind) = (subject.name, subject.kind());
     match refusal {
-        Refusal::NotANumber => unfit(subject, text),
-        Refusal::UnitMissing => Fault::UnitMissing { found: text.to_owned(), field, kind },
-        Refusal::UnitUnfit(unit) => Fault::UnfitUnit { found: unit, field, kind },
-        Refusal::UnitAmbiguous(unit) => Fault::AmbiguousUnit { found: unit },
-        Refusal::TooLarge => Fault::TooLarge { found: text.to_owned() },
+        UnitError::NotANumber => unfit(subject, text),
+        UnitError::UnitMissing => Fault::UnitMissing { found: text.to_owned(), field, kind },
+        UnitError::UnitUnfit(unit) => Fault::UnfitUnit { found: unit, field, kind },
+        UnitError::UnitAmbiguous(unit) => Fault::AmbiguousUnit { found: unit },
+        UnitError::TooLarge => Fault::TooLarge { found: text.to_owned() },
     }
 }

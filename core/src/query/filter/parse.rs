@@ -1,5 +1,5 @@
-//! Tokens to a compiled filter, by recursive descent: `or` over `and` over `not` over one test.
-//! Fields, addresses and patterns are resolved here, so that a filter that parses also runs.
+//! Recursive descent parser: `or` over `and` over `not` over one test. Fields, addresses and patterns
+//! are resolved here, so that evaluation cannot fail.
 
 mod comparison;
 
@@ -14,7 +14,7 @@ use super::word::Word;
 use super::{MAX_BYTES, MAX_DEPTH};
 use comparison::{Named, OPERATOR_WORDS};
 
-/// The place and the fault; the text is added where the error leaves this module.
+/// The span and the fault; the text is added at the boundary of this module.
 type Failure = (Range<usize>, Fault);
 
 pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
@@ -55,7 +55,7 @@ impl<'a> Parser<'a> {
         self.tokens.get(self.at + ahead).map(|token| &token.lexeme)
     }
 
-    /// The place of the next token; the end of the text after the last.
+    /// The span of the next token; the end of the text after the last.
     fn span(&self) -> Range<usize> {
         self.tokens
             .get(self.at)
@@ -71,15 +71,15 @@ impl<'a> Parser<'a> {
         (token.lexeme == Lexeme::Word).then(|| self.source(token.span.clone()))
     }
 
-    /// The next token if it is a word and this one.
-    fn take_word(&mut self, wanted: &str) -> bool {
-        let found = self.word_at(0).is_some_and(|word| word.eq_ignore_ascii_case(wanted));
+    /// Consumes the next token if it is this word.
+    fn take_word(&mut self, expected: &str) -> bool {
+        let found = self.word_at(0).is_some_and(|word| word.eq_ignore_ascii_case(expected));
         self.at += usize::from(found);
         found
     }
 
-    fn take(&mut self, wanted: &Lexeme) -> bool {
-        let found = self.peek() == Some(wanted);
+    fn take(&mut self, expected: &Lexeme) -> bool {
+        let found = self.peek() == Some(expected);
         self.at += usize::from(found);
         found
     }
@@ -186,7 +186,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What is left over where a filter could have ended.
+    /// The error for a token after a complete filter.
     fn stray(&self) -> Failure {
         const EXPECTED: &str = "`and`, `or` or the end";
         // `process like x` read so far as `process == like`, and `proces nginx` as a word.
@@ -225,7 +225,7 @@ fn is_connective(word: &str) -> bool {
     ["and", "or", "not"].iter().any(|connective| connective.eq_ignore_ascii_case(word))
 }
 
-/// The field called `name`, or both ends' where it says no end; and whether `name` is its key.
+/// The field called `name`, or the fields of both ends if it names no end; and whether `name` is its key.
 fn subject(name: &str) -> Option<(Subject, bool)> {
     if let Some(field) = find_field(name) {
         let subject = Subject { name: field.name, field, other_end: None };
@@ -261,7 +261,7 @@ fn bare_word(text: &str, span: Range<usize>) -> Result<Node, Failure> {
     Ok(Node::Word(word))
 }
 
-/// The one part, or all of them joined.
+/// The single part, or all parts joined.
 fn single(mut parts: Vec<Node>, join: fn(Vec<Node>) -> Node) -> Node {
     match parts.pop() {
         Some(part) if parts.is_empty() => part,

@@ -1,5 +1,7 @@
-//! Addresses, networks and ports as filters name them. The one idea: an IPv4-mapped IPv6 address
-//! and the IPv4 address it means match each other, and so do their networks.
+//! Addresses, networks and ports in filters.
+//!
+//! Invariant: an IPv4-mapped IPv6 address and its IPv4 address match each other, and so do their
+//! networks.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,17 +11,17 @@ use ipnet::{IpNet, Ipv4Net};
 use super::super::services::service_port;
 use crate::model::{Endpoint, unmapped};
 
-/// Ports from the first to the second, both included.
+/// A range of ports, both ends included.
 pub(super) type Ports = (u16, u16);
 
-/// Where an end of a connection may be: in a network, at some ports, or both.
+/// A condition on one end of a connection: a network, a range of ports, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     net: Option<Net>,
     pub(super) ports: Option<Ports>,
 }
 
-/// A network as it was written and, if that is IPv4-mapped, as the IPv4 network it means.
+/// A network as written and, if that is IPv4-mapped, as the IPv4 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Net {
     written: IpNet,
@@ -39,7 +41,7 @@ impl Net {
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let length = u8::try_from(length.unwrap_or(longest)).ok()?;
         let written = IpNet::new(address, length).ok()?.trunc();
-        /// Bits in front of the IPv4 address in an IPv4-mapped one (RFC 4291 section 2.5.5.2).
+        /// Prefix length of IPv4-mapped addresses (RFC 4291 section 2.5.5.2).
         const MAPPED_BITS: u8 = 96;
         let plain = match (unmapped(written.addr()), length.checked_sub(MAPPED_BITS)) {
             (IpAddr::V4(v4), Some(length)) if address.is_ipv6() => {
@@ -60,13 +62,13 @@ impl Net {
 }
 
 fn decimal(text: &str) -> Option<u32> {
-    // `parse` alone takes a sign.
+    // `str::parse` accepts a sign.
     if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 impl Place {
-    /// Reads an address, a network, either with `:port`, or `:port` alone. More than one where a
-    /// service has several ports; none where `text` is nothing of the kind.
+    /// Reads an address, a network, either with `:port`, or `:port` alone. More than one if a
+    /// service has several ports; none if `text` is not a place.
     pub(super) fn parse(text: &str) -> Vec<Self> {
         if let Some(net) = Net::parse(text) {
             return vec![Self { net: Some(net), ports: None }];
@@ -77,7 +79,7 @@ impl Place {
         let net = match head {
             "" | "*" => None,
             head => match Net::parse(head) {
-                // Without brackets the last group of an IPv6 address and a port look the same.
+                // Without brackets a port cannot be distinguished from the last group of an IPv6 address.
                 Some(net) if net.written.addr().is_ipv4() || head.contains(['[', '/']) => Some(net),
                 _ => return Vec::new(),
             },
@@ -85,19 +87,19 @@ impl Place {
         parse_ports(tail).into_iter().map(|ports| Self { net, ports: Some(ports) }).collect()
     }
 
-    /// Whether an end with this address is here, whatever its port.
+    /// Whether the address matches, with any port.
     pub(super) fn contains_address(&self, address: IpAddr) -> bool {
         self.net.is_none_or(|net| net.contains(address))
     }
 
-    /// Whether an end is here.
+    /// Whether an end matches.
     pub(super) fn contains(&self, end: Endpoint) -> bool {
         self.ports.is_none_or(|(low, high)| (low..=high).contains(&end.port))
             && self.contains_address(end.address)
     }
 }
 
-/// A port, a range of them, or those of a service; none if `text` is nothing of the kind.
+/// A port, a range of them, or those of a service; none if `text` is none of these.
 pub(super) fn parse_ports(text: &str) -> Vec<Ports> {
     if let Some(port) = decimal(text).and_then(|port| u16::try_from(port).ok()) {
         return vec![(port, port)];

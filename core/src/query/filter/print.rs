@@ -1,11 +1,11 @@
-//! A filter in its canonical form: one spelling for each meaning, which parses to the same filter.
+//! The canonical spelling of a filter, which parses to the same filter.
 
 use std::fmt::{self, Display};
 
 use super::super::Kind;
 use super::date;
 use super::lex::quote;
-use super::number::Number;
+use super::number::{self, Number};
 use super::tree::{Check, Node, Operand, Presence, Test};
 use super::word::Word;
 
@@ -30,7 +30,7 @@ fn joined(f: &mut fmt::Formatter<'_>, parts: &[Node], between: &str) -> fmt::Res
         if index > 0 {
             f.write_str(between)?;
         }
-        // `and` binds tighter, and would not need them below `or`; readers do.
+        // Parentheses around `and` below `or` are redundant, but easier to read.
         part(f, node)?;
     }
     Ok(())
@@ -101,6 +101,6 @@ fn operand(operand: &Operand, kind: Kind) -> String {
 fn number_text(number: Number, kind: Kind) -> String {
     match (kind, number) {
         (Kind::Time, Number::Whole(micros)) => date::text(micros),
-        _ => number.text(kind),
+        _ => number::text(number, kind),
     }
 }

@@ -1,9 +1,9 @@
-//! Text compared without regard to case, and patterns. Prepared once, so that a row costs no
-//! allocation.
+//! Case-insensitive text comparison and patterns, prepared once, so that evaluation does not
+//! allocate.
 
 use regex_lite::{Regex, RegexBuilder};
 
-/// Text to be compared with, in lower case too.
+/// Text to compare with, and its lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Folded {
     pub(super) text: Box<str>,
@@ -15,7 +15,7 @@ impl Folded {
         Self { text: text.into(), lower: text.to_lowercase().into() }
     }
 
-    /// Whether `value` is this text.
+    /// Whether `value` equals this text.
     pub(super) fn equals(&self, value: &str) -> bool {
         if value.is_ascii() {
             return value.eq_ignore_ascii_case(&self.lower);
@@ -23,22 +23,22 @@ impl Folded {
         value.chars().flat_map(char::to_lowercase).eq(self.lower.chars())
     }
 
-    /// Whether this text stands somewhere in `value`.
+    /// Whether `value` contains this text.
     pub(super) fn is_in(&self, value: &str) -> bool {
         if !value.is_ascii() {
             return value.to_lowercase().contains(&*self.lower);
         }
-        let wanted = self.lower.as_bytes();
-        wanted.is_empty()
-            || value.as_bytes().windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted))
+        let lower = self.lower.as_bytes();
+        lower.is_empty()
+            || value.as_bytes().windows(lower.len()).any(|part| part.eq_ignore_ascii_case(lower))
     }
 }
 
-/// A regular expression; equal to another if it was written the same.
+/// A regular expression; equal to another with the same text.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     regex: Regex,
-    /// The pattern as plain text, where it is no more than that: found many times faster.
+    /// The pattern as plain text, if it has no special characters: many times faster.
     plain: Option<Folded>,
 }
 
@@ -48,19 +48,18 @@ impl PartialEq for Pattern {
     }
 }
 
-/// Most memory one compiled pattern may take: hundreds of times what patterns over names need, and
-/// with [`MAX_PATTERNS`](super::MAX_PATTERNS) of them a filter stays small.
-const PATTERN_BYTES: usize = 256 * 1024;
-/// Deepest nesting within a pattern; its compiler is recursive.
-const PATTERN_DEPTH: u32 = 32;
+/// Maximum memory of one compiled pattern: hundreds of times what patterns for names need.
+const MAX_PATTERN_BYTES: usize = 256 * 1024;
+/// Maximum nesting within a pattern; its compiler is recursive.
+const MAX_PATTERN_DEPTH: u32 = 32;
 
 impl Pattern {
-    /// Compiles `text`; the reason in words if it is no pattern.
+    /// Compiles `text`; the error is the reason.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let regex = RegexBuilder::new(text)
             .case_insensitive(!has_upper_case(text))
-            .size_limit(PATTERN_BYTES)
-            .nest_limit(PATTERN_DEPTH)
+            .size_limit(MAX_PATTERN_BYTES)
+            .nest_limit(MAX_PATTERN_DEPTH)
             .build()
             .map_err(|error| error.to_string())?;
         let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_/ ".contains(&b);
@@ -80,7 +79,7 @@ impl Pattern {
     }
 }
 
-/// Whether a letter of the pattern is in upper case; letters of classes such as `\S` do not count.
+/// Whether the pattern contains an upper-case letter; letters of classes such as `\S` do not count.
 fn has_upper_case(pattern: &str) -> bool {
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {

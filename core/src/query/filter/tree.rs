@@ -1,6 +1,7 @@
-//! A compiled filter and its evaluation. The one idea: three-valued logic, as SQL has it. A
-//! comparison with a value that is not known is `None`: neither true nor false, and neither is its
-//! negation.
+//! A compiled filter and its evaluation.
+//!
+//! Invariant: three-valued logic as in SQL. A comparison with an unknown value is `None`, neither true
+//! nor false, and so is its negation.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,6 +11,7 @@ use super::lex::Verb;
 use super::number::Number;
 use super::place::Place;
 use super::text::{Folded, Pattern};
+use super::truth::{any, not};
 use super::word::Word;
 use crate::model::Connection;
 
@@ -17,7 +19,7 @@ use crate::model::Connection;
 pub(super) enum Node {
     /// The empty filter.
     Everything,
-    /// Never nested in another `And`, and of two at least; the same for `Or`.
+    /// Never nested in another `And`, and at least two; the same for `Or`.
     And(Vec<Node>),
     Or(Vec<Node>),
     /// Never nested in another `Not`.
@@ -90,11 +92,11 @@ pub(super) enum Operand {
 }
 
 impl Node {
-    /// `None` where what is asked is not known.
+    /// `None` if the answer depends on an unknown value.
     pub(super) fn evaluate(&self, connection: &Connection) -> Option<bool> {
         match self {
             Self::Everything => Some(true),
-            Self::And(parts) => any(parts.iter().map(|part| part.refuted(connection))).map(not),
+            Self::And(parts) => not(any(parts.iter().map(|part| part.refuted(connection)))),
             Self::Or(parts) => any(parts.iter().map(|part| part.evaluate(connection))),
             Self::Not(part) => part.refuted(connection),
             Self::Test(test) => test.evaluate(connection),
@@ -102,8 +104,8 @@ impl Node {
         }
     }
 
-    /// The same filter with the cheap tests first: whatever the order, the answer is the same, and
-    /// most rows are decided before the far memory of their processes is read.
+    /// The same filter with the cheap tests first: the order does not change the answer, and most rows
+    /// are decided before the memory of their processes is read.
     pub(super) fn planned(&self) -> Self {
         let in_order = |parts: &[Self]| {
             let mut parts: Vec<Self> = parts.iter().map(Self::planned).collect();
@@ -118,7 +120,7 @@ impl Node {
         }
     }
 
-    /// Roughly what one evaluation costs, in comparisons of two numbers.
+    /// The approximate cost of one evaluation, in comparisons of two numbers.
     fn cost(&self) -> usize {
         match self {
             Self::Everything => 0,
@@ -130,30 +132,13 @@ impl Node {
     }
 
     fn refuted(&self, connection: &Connection) -> Option<bool> {
-        self.evaluate(connection).map(not)
+        not(self.evaluate(connection))
     }
-}
-
-fn not(answer: bool) -> bool {
-    !answer
-}
-
-/// True if any is; else unknown if any is; else false.
-pub(super) fn any(answers: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
-    let mut result = Some(false);
-    for answer in answers {
-        match answer {
-            Some(true) => return Some(true),
-            Some(false) => {}
-            None => result = None,
-        }
-    }
-    result
 }
 
 impl Test {
     fn cost(&self) -> usize {
-        // Fields of processes are behind two pointers, and there may be several.
+        // Fields of processes are behind two pointers, and can have several values.
         let read = if self.subject.field.of_process { 8 } else { 1 };
         read + match &self.check {
             Check::Any(operands) => operands.len(),
@@ -168,7 +153,7 @@ impl Test {
         let answer = match self.subject.other_end {
             None => self.check.holds(&value),
             Some(field) => match (value, field.value(connection)) {
-                // A listener has one end; that the other is not there does not make it unknown.
+                // A listener has one end; the missing one does not make the answer unknown.
                 (value, Value::NotApplicable) | (Value::NotApplicable, value) => {
                     self.check.holds(&value)
                 }
@@ -192,13 +177,13 @@ impl Check {
             (Self::Order(verb, number), value) => Some(in_order(*verb, order(value, *number)?)),
             (Self::Contains(part), Value::Text(text)) => Some(part.is_in(text)),
             (Self::Matches(pattern), Value::Text(text)) => Some(pattern.is_in(text)),
-            // The parser lets no check pass that does not fit the field's kind.
+            // Unreachable: the parser rejects checks that do not fit the kind of the field.
             (Self::Contains(_) | Self::Matches(_), _) => None,
         }
     }
 
-    /// Owners to which the field does not apply cannot have the value; if it applies to none of
-    /// them, nothing can be said.
+    /// Owners to which the field does not apply cannot match; if it applies to none of them, the
+    /// answer is unknown.
     fn any_holds(&self, values: &[Value<'_>]) -> Option<bool> {
         let mut applicable =
             values.iter().filter(|value| !matches!(value, Value::NotApplicable)).peekable();
@@ -225,10 +210,10 @@ impl Operand {
                 order(value, *low).is_some_and(Ordering::is_ge)
                     && order(value, *high).is_some_and(Ordering::is_le)
             }
-            (Self::Text(wanted), Value::Text(text)) => wanted.equals(text),
+            (Self::Text(expected), Value::Text(text)) => expected.equals(text),
             (Self::Place(place), Value::Endpoint(end)) => place.contains(*end),
             (Self::Place(place), Value::Address(address)) => place.contains_address(*address),
-            (Self::Bool(wanted), Value::Bool(truth)) => wanted == truth,
+            (Self::Bool(expected), Value::Bool(truth)) => expected == truth,
             _ => false,
         }
     }
@@ -244,7 +229,7 @@ fn in_order(verb: Verb, order: Ordering) -> bool {
     }
 }
 
-/// How the value stands to the number; `None` if it is no quantity.
+/// The order of the value relative to the number; `None` if it is not a quantity.
 fn order(value: &Value<'_>, number: Number) -> Option<Ordering> {
     match value {
         Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => Some(number.order_of(*n)),
@@ -252,7 +237,7 @@ fn order(value: &Value<'_>, number: Number) -> Option<Ordering> {
         Value::BytesPerSecond(real) | Value::Percent(real) => Some(number.order_of_real(*real)),
         Value::Time(micros) => Some(match u64::try_from(*micros) {
             Ok(micros) => number.order_of(micros),
-            // Before 1970, and so before every date a filter can name.
+            // Before 1970, which is before every date of a filter.
             Err(_) => Ordering::Less,
         }),
         _ => None,

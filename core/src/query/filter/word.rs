@@ -1,17 +1,17 @@
-//! A bare word, without field or operator: whatever it may be the name of.
+//! A bare word without field or operator: matches everything that it can name.
 
 use super::place::{Place, Ports, parse_ports};
 use super::text::Folded;
-use super::tree::any;
+use super::truth::any;
 use super::words;
 use crate::model::Class;
 use crate::model::{Connection, Direction, Endpoint, Family, Known, Protocol, State};
 
-/// Everything a word may mean; a connection matches if it is any of it.
+/// All meanings of a word; a connection matches if one of them applies.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Word {
     pub(super) text: Box<str>,
-    /// Part of a process name; not of what can only be an address or a port.
+    /// Part of a process name; `None` if the word can only be an address or a port.
     process: Option<Folded>,
     places: Vec<Place>,
     ports: Vec<Ports>,
@@ -24,12 +24,12 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// Makes out what `text` may mean. In quotes a number is text and not a port.
+    /// Finds the meanings of `text`. In quotes a number is text and not a port.
     pub(super) fn new(text: &str, is_quoted: bool) -> Self {
         let is_number = is_number(text);
         let places = Place::parse(text);
         let ports = if is_quoted && is_number { Vec::new() } else { parse_ports(text) };
-        // Digits alone are a name for an address family only where one is asked for.
+        // `4` and `6` are address families only as a value of `family`.
         let named = |word| if is_number { None } else { Some(word) };
         let is_other = !places.is_empty() || is_number && !is_quoted;
         Self {
@@ -46,12 +46,12 @@ impl Word {
         }
     }
 
-    /// Whether it is a number or a range of numbers that can be no port.
+    /// Whether it is a number or a range of numbers that cannot be a port.
     pub(super) fn is_no_port(&self) -> bool {
         self.process.is_none() && self.places.is_empty() && self.ports.is_empty()
     }
 
-    /// Whether it stands for ports as a number, and so must stay unquoted.
+    /// Whether it is a numeric port, which must be printed without quotes.
     pub(super) fn is_number(&self) -> bool {
         self.process.is_none() && self.places.is_empty()
     }
@@ -68,7 +68,7 @@ impl Word {
         let direction = match (self.direction, &connection.direction) {
             (None, _) | (_, Known::NotApplicable) => Some(false),
             (Some(_), Known::Unknown(_)) => None,
-            (Some(wanted), Known::Value(direction, _)) => Some(wanted == *direction),
+            (Some(direction_is), Known::Value(direction, _)) => Some(direction_is == *direction),
         };
         any([
             Some(self.state == Some(socket.state)),
@@ -91,7 +91,7 @@ impl Word {
         match (self.ended, &connection.closed) {
             (None, _) | (_, Known::NotApplicable) => Some(false),
             (Some(_), Known::Unknown(_)) => None,
-            (Some(wanted), Known::Value(closed, _)) => Some(wanted == closed.how.name()),
+            (Some(reason), Known::Value(closed, _)) => Some(reason == closed.how.name()),
         }
     }
 
@@ -100,15 +100,15 @@ impl Word {
             return Some(false);
         };
         match &connection.owners {
-            Known::Value(held, _) if !held.is_empty() => {
-                Some(held.iter().any(|owner| name.is_in(&owner.process.name)))
+            Known::Value(owners, _) if !owners.is_empty() => {
+                Some(owners.iter().any(|owner| name.is_in(&owner.process.name)))
             }
-            // Whoever opened it may not hold it any more.
+            // The process that opened it may have closed it.
             Known::Value(..) | Known::Unknown(_) => {
                 let opener = connection.opened.value().and_then(|opened| opened.by.value());
                 opener.is_some_and(|opener| name.is_in(&opener.name)).then_some(true)
             }
-            // What no process can hold has no process name.
+            // Without an owner there is no process name.
             Known::NotApplicable => Some(false),
         }
     }

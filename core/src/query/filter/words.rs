@@ -1,10 +1,10 @@
-//! The fields whose values are words of a fixed list, so that any spelling of a word is understood
-//! and a misspelt one is an error instead of a filter that never matches.
+//! Fields whose values are words of a fixed list: all spellings of a word are accepted, and an unknown
+//! word is an error instead of a filter that never matches.
 
 use crate::model::{Class, CloseReason, Closer, Direction, Family, Protocol, State, Words};
 
 impl Words {
-    /// The word as the field's value has it, from any spelling.
+    /// The canonical spelling of a word.
     pub(super) fn canonical(self, word: &str) -> Option<&'static str> {
         match self {
             Self::State => State::from_name(word).map(State::name),
@@ -34,7 +34,7 @@ impl Words {
         }
     }
 
-    /// Words that are not printed but meant, to compare a misspelt one with.
+    /// Words and accepted spellings, for suggestions.
     pub(super) fn spellings(self) -> Vec<&'static str> {
         let mut words = self.words();
         if self == Self::State {
@@ -85,7 +85,7 @@ pub(super) fn direction(word: &str) -> Option<Direction> {
     }
 }
 
-/// With `_` and spaces as good as `-`.
+/// `_` and spaces count as `-`.
 pub(super) fn class(word: &str) -> Option<Class> {
     let word = word.replace(['_', ' '], "-");
     Class::ALL.into_iter().find(|class| class.name().eq_ignore_ascii_case(&word))
@@ -95,7 +95,7 @@ fn closer(word: &str) -> Option<Closer> {
     CLOSERS.into_iter().find(|closer| closer.name().eq_ignore_ascii_case(word))
 }
 
-/// How a connection ended, by its name; with `_` and spaces as good as `-`.
+/// A close reason by its name; `_` and spaces count as `-`.
 pub(super) fn ended(word: &str) -> Option<&'static str> {
     let word = word.replace(['_', ' '], "-");
     ENDS.map(CloseReason::name).into_iter().find(|name| name.eq_ignore_ascii_case(&word))

@@ -1,4 +1,4 @@
-//! One comparison: a field, an operator, and a value that suits both.
+//! Parses one comparison: a field, an operator and a value.
 
 use std::ops::Range;
 
@@ -13,16 +13,16 @@ use super::super::tree::{Check, Node, Operand, Presence, Subject, Test};
 use super::super::word::Word;
 use super::{Failure, Parser, is_connective};
 
-/// A field name, and what stands at its place.
+/// A field name, and its span.
 pub(super) struct Named {
     pub(super) subject: Subject,
-    /// Named by its key, which says the unit.
+    /// Named by its key, which implies the unit.
     pub(super) by_key: bool,
     pub(super) span: Range<usize>,
 }
 
 impl Parser<'_> {
-    /// Whether an operator comes next, so that what stood before must have been a field.
+    /// Whether an operator follows, so that the previous word must be a field.
     pub(super) fn operator_ahead(&self) -> bool {
         match self.peek() {
             Some(Lexeme::Operator(_)) => true,
@@ -63,7 +63,7 @@ impl Parser<'_> {
         let kind = subject.kind();
         let fits = match operator.verb {
             Verb::Is => true,
-            // `owners == unknown` says something, `owners == 5` is refused with its value.
+            // `owners == unknown` is valid; `owners == 5` is refused with its value.
             Verb::Equal => true,
             Verb::In => kind != Kind::Bool && !kind.is_list(),
             Verb::Less | Verb::AtMost | Verb::Greater | Verb::AtLeast => has_order(kind),
@@ -117,7 +117,7 @@ impl Parser<'_> {
         Ok(Node::Test(Test { subject: *subject, check, negated: false }))
     }
 
-    /// `known`, `unknown` or `n/a`, unquoted, unless the field has such a word itself.
+    /// `known`, `unknown` or `n/a`, unquoted, unless it is a value of the field.
     fn presence(&mut self, subject: &Subject) -> Option<Presence> {
         let word = self.word_at(0)?;
         let presence = [
@@ -161,7 +161,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A word or a quoted text, and its place.
+    /// A word or a quoted text, and its span.
     fn plain_value(&mut self) -> Result<(String, Range<usize>), Failure> {
         let span = self.span();
         let text = match self.peek() {
@@ -173,7 +173,7 @@ impl Parser<'_> {
         Ok((text, span))
     }
 
-    /// The same, where the unit may stand apart from its number: `50 ms`.
+    /// A value whose unit may be separated by a space: `50 ms`.
     fn quantity(&mut self, kind: Kind) -> Result<(String, Range<usize>), Failure> {
         let (mut text, mut span) = self.plain_value()?;
         let takes_unit = kind.is_quantity() && is_plain_number(&text);
@@ -205,7 +205,7 @@ impl Parser<'_> {
     }
 }
 
-/// The words of operators, for messages.
+/// Operators that are words, for messages.
 pub(super) const OPERATOR_WORDS: [&str; 10] =
     ["in", "contains", "matches", "is", "eq", "ne", "lt", "le", "gt", "ge"];
 
@@ -226,7 +226,7 @@ fn operator_word(word: &str) -> Option<Operator> {
     Some(Operator { verb, negated })
 }
 
-/// Whether the word is an operator that `not` may stand before.
+/// Whether the word is an operator that `not` can precede.
 fn is_negatable(word: &str) -> bool {
     ["in", "contains", "matches"].iter().any(|operator| operator.eq_ignore_ascii_case(word))
 }

@@ -301,6 +301,7 @@ pub(super) struct Connection<'a> {
     opened: Known<Opened>,
     closed: Known<Closed>,
     stats: Stats,
+    totals: WrappedTotals,
     verdict: Verdict,
     flow: Option<Flow>,
     #[serde(borrow)]
@@ -340,6 +341,7 @@ impl<'a> Connection<'a> {
             opened: opened.into(),
             closed: connection.closed.into(),
             stats: connection.stats.into(),
+            totals: connection.totals.into(),
             verdict: connection.verdict.into(),
             flow: connection.flow.as_deref().map(|flow| Flow {
                 key: flow.key.into(),
@@ -391,8 +393,7 @@ impl<'a> Connection<'a> {
             opened,
             closed: self.closed.try_map(TryInto::try_into)?,
             stats: self.stats.into(),
-            // Version 1 has the counters of the kernel only.
-            totals: None,
+            totals: self.totals.into(),
             flow: flow.transpose()?,
             application: self.application.try_map(|shape| Ok(shape.to_model(share).into()))?,
             verdict: self.verdict.into(),

@@ -1,4 +1,4 @@
-//! Who is asked: this machine, or an agent elsewhere. Behind the `Agent` no command knows which.
+//! Opens the [`Agent`] that the flags or the environment name: this machine, or a remote agent.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,58 +13,59 @@ use crate::failure::Failure;
 use crate::flags::{AgentFlags, SourceChoice};
 use crate::local::Local;
 
-/// The agent, where no flag names one.
+/// The agent's URL if `--agent` is not given.
 const AGENT_VARIABLE: &str = "CONNS_AGENT";
-/// The token, where no flag names a file with it.
+/// The token if `--token-file` is not given.
 const TOKEN_VARIABLE: &str = "CONNS_TOKEN";
 
-/// Longest file of a token that is read, bytes; a token has about 50.
-const TOKEN_FILE_BYTES: u64 = 4096;
+/// Longest token file that is read, in bytes; a token has about 50.
+const MAX_TOKEN_FILE_BYTES: u64 = 4096;
 
-/// The `Agent` that the flags mean, or else the environment. `memory` and
-/// `purpose` are for what looks at this machine will be used; an agent has its own.
+/// Opens the agent of `flags`, else that of the environment, else this machine. `memory` and
+/// `purpose` configure the local engine; a remote agent has its own.
 pub(crate) fn open(
-    agent: &AgentFlags,
+    flags: &AgentFlags,
     source: Option<SourceChoice>,
     memory: Retention,
     purpose: Purpose,
 ) -> Result<Box<dyn Agent>, Failure> {
-    let Some(url) = url(agent, source)? else {
-        let useless = [("--token-file", &agent.token_file), ("--agent-ca", &agent.agent_ca)];
-        if let Some((flag, _)) = useless.iter().find(|(_, path)| path.is_some()) {
-            return Err(Failure::Usage(format!("{flag} is of use only with --agent URL")));
+    let Some(url) = url(flags, source)? else {
+        let unused = [("--token-file", &flags.token_file), ("--agent-ca", &flags.agent_ca)];
+        if let Some((flag, _)) = unused.iter().find(|(_, path)| path.is_some()) {
+            return Err(Failure::Usage(format!("{flag} needs --agent URL")));
         }
         let source = source.unwrap_or(SourceChoice::Auto);
         return Ok(Box::new(Local::open(source, memory, purpose)?));
     };
-    let token = match &agent.token_file {
+    let token = match &flags.token_file {
         Some(path) => Some(token_in(path)?),
         None => variable(TOKEN_VARIABLE)?,
     };
-    let target = Target { url, token, ca: agent.agent_ca.clone() };
+    let target = Target { url, token, ca: flags.agent_ca.clone() };
     Ok(Box::new(Remote::connect(&target)?))
 }
 
-/// Whether [`open`] asks an agent elsewhere.
-pub(crate) fn is_elsewhere(agent: &AgentFlags, source: Option<SourceChoice>) -> bool {
-    url(agent, source).is_ok_and(|url| url.is_some())
+/// Whether [`open`] connects to a remote agent.
+pub(crate) fn is_remote(flags: &AgentFlags, source: Option<SourceChoice>) -> bool {
+    url(flags, source).is_ok_and(|url| url.is_some())
 }
 
-/// The flag goes before everything; `--source` goes before the environment, as it is about this
-/// machine.
-fn url(agent: &AgentFlags, source: Option<SourceChoice>) -> Result<Option<String>, Failure> {
-    match (&agent.agent, source) {
+/// The URL of the remote agent: `--agent` first, then the environment. `--source` overrides the
+/// environment, because it selects a source of this machine.
+fn url(flags: &AgentFlags, source: Option<SourceChoice>) -> Result<Option<String>, Failure> {
+    match (&flags.agent, source) {
         (Some(url), _) => Ok(Some(url.clone())),
         (None, Some(_)) => Ok(None),
         (None, None) => variable(AGENT_VARIABLE),
     }
 }
 
-/// The variable, if it is set to anything.
+/// The value of an environment variable; an empty one counts as unset.
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var_os(name) {
         Some(value) if !value.is_empty() => {
-            let not_text = |_| Failure::Usage(format!("the variable {name} is not UTF-8"));
+            let not_text =
+                |_| Failure::Usage(format!("the environment variable {name} is not UTF-8"));
             value.into_string().map(Some).map_err(not_text)
         }
         _ => Ok(None),
@@ -73,13 +74,13 @@ fn variable(name: &str) -> Result<Option<String>, Failure> {
 
 fn token_in(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
-    let read =
-        File::open(path).and_then(|file| file.take(TOKEN_FILE_BYTES + 1).read_to_string(&mut text));
+    let read = File::open(path)
+        .and_then(|file| file.take(MAX_TOKEN_FILE_BYTES + 1).read_to_string(&mut text));
     match read {
-        Ok(bytes) if bytes as u64 > TOKEN_FILE_BYTES => {
+        Ok(bytes) if bytes as u64 > MAX_TOKEN_FILE_BYTES => {
             let path = path.display();
             Err(Failure::Usage(format!(
-                "{path} holds more than a token: it is longer than {TOKEN_FILE_BYTES} bytes"
+                "{path} is not a token file: it is longer than {MAX_TOKEN_FILE_BYTES} bytes"
             )))
         }
         Ok(_) => Ok(text.trim().to_owned()),

@@ -1,26 +1,26 @@
-//! What a setting can hold: the kinds of values, how a text becomes one, and how one is written.
+//! Kinds of settings and their values: how a text is parsed, and how a value is written in a file.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::flags::parse_span;
+use conns_core::units::{bytes_text, parse_bytes, parse_span, span_text};
 
-/// The kind of a setting's value, with its bounds.
+/// The kind of a setting's value, with its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// True or false.
     Switch,
-    /// A whole number within these.
+    /// A whole number within these limits.
     Count(u64, u64),
-    /// A number of bytes within these.
+    /// A number of bytes within these limits.
     Size(u64, u64),
-    /// A span of time within these, in milliseconds.
+    /// A span of time within these limits, in milliseconds.
     Span(u64, u64),
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A text.
     Text,
-    /// Any number of texts; a flag is repeated for them, in a variable commas stand between them.
+    /// A list of texts: a repeated flag; separated by commas in a variable.
     Texts,
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum Value {
 }
 
 impl Kind {
-    /// The value a text of the environment or of a flag stands for.
+    /// Parses the text of a variable or a flag.
     pub(crate) fn value_of(self, text: &str) -> Result<Value, String> {
         let refused = || format!("expected {}, found `{text}`", self.expected());
         let value = match self {
@@ -48,19 +48,19 @@ impl Kind {
                 _ => return Err(refused()),
             }),
             Self::Count(..) => Value::Count(text.parse().map_err(|_| refused())?),
-            Self::Size(..) => Value::Size(bytes(text).ok_or_else(refused)?),
-            Self::Span(..) => Value::Span(parse_span(text).map_err(|_| refused())?),
+            Self::Size(..) => Value::Size(parse_bytes(text).ok_or_else(refused)?),
+            Self::Span(..) => Value::Span(parse_span(text).ok_or_else(refused)?),
             Self::Choice(_) | Self::Text => Value::Text(text.to_owned()),
             Self::Texts => {
                 let all = text.split(',').map(str::trim).filter(|one| !one.is_empty());
                 Value::Texts(all.map(str::to_owned).collect())
             }
         };
-        if self.holds(&value) { Ok(value) } else { Err(refused()) }
+        if self.accepts(&value) { Ok(value) } else { Err(refused()) }
     }
 
-    /// Whether `value` is of this kind and within its bounds.
-    pub(crate) fn holds(self, value: &Value) -> bool {
+    /// Whether `value` is of this kind and within its limits.
+    pub(crate) fn accepts(self, value: &Value) -> bool {
         match (self, value) {
             (Self::Switch, Value::Switch(_))
             | (Self::Text, Value::Text(_))
@@ -95,33 +95,14 @@ impl Kind {
     }
 }
 
-/// Units of bytes, the largest first.
-const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-
-fn bytes(text: &str) -> Option<u64> {
-    let found = UNITS.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)));
-    let (number, size) = found.unwrap_or((text, &1));
-    number.trim_end().parse::<u64>().ok()?.checked_mul(*size)
-}
-
-/// As in a configuration file.
+/// As written in a configuration file.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Switch(is) => is.fmt(f),
             Self::Count(count) => count.fmt(f),
-            Self::Size(size) => {
-                let exact = UNITS.iter().find(|(_, unit)| *size > 0 && size % unit == 0);
-                let (name, unit) = exact.unwrap_or(&("B", 1));
-                write!(f, "\"{}{name}\"", size / unit)
-            }
-            Self::Span(span) => {
-                let ms = span.as_millis();
-                let units = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-                let exact = units.iter().find(|(_, unit)| ms > 0 && ms % unit == 0);
-                let (name, unit) = exact.unwrap_or(&("ms", 1));
-                write!(f, "\"{}{name}\"", ms / unit)
-            }
+            Self::Size(size) => write!(f, "\"{}\"", bytes_text(*size)),
+            Self::Span(span) => write!(f, "\"{}\"", span_text(*span)),
             Self::Text(text) => f.write_str(&quoted(text)),
             Self::Texts(all) => {
                 write!(f, "[{}]", all.iter().map(|one| quoted(one)).collect::<Vec<_>>().join(", "))
@@ -130,7 +111,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// A basic string of TOML, which a JSON string is too.
+/// A basic string of TOML; every JSON string is one.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,5 +1,5 @@
-//! Where a test has its sockets: as root a network namespace of its own, removed when dropped; else
-//! this machine's loopback, of which only the test's own ports are asked for.
+//! The sandbox of a test: as root a network namespace, removed when dropped; else the loopback of this
+//! machine, of which only the ports of the test are listed.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -25,11 +25,11 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A place for sockets.
+/// An isolated place for sockets.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct Sandbox {
     namespace: Option<Namespace>,
-    /// Ports of the test's sockets, by protocol; they stand in for the namespace where there is none.
+    /// Ports of the test's sockets, by protocol; they replace the namespace if there is none.
     ports: Mutex<Vec<(&'static str, u16)>>,
 }
 
@@ -43,7 +43,7 @@ struct Namespace {
 impl Namespace {
     fn create() -> Result<Self> {
         SWEPT.call_once(sweep_leftovers);
-        // The maker's pid in the name tells the next run what a killed one left behind.
+        // The pid in the name lets the next run remove leftovers of a killed one.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("conns-cli-{}-{number}", std::process::id());
         ip(&["netns", "add", &name])?;
@@ -83,7 +83,7 @@ fn sweep_leftovers() {
     }
 }
 
-impl Stage {
+impl Sandbox {
     pub(crate) fn new() -> Result<Self> {
         let namespace = is_root().then(Namespace::create).transpose()?;
         Ok(Self { namespace, ports: Mutex::default() })
@@ -126,7 +126,7 @@ impl Stage {
         self.inside(|| finish(command))
     }
 
-    /// Arguments that narrow anything to this stage's namespace; none where there is none.
+    /// Arguments that narrow anything to this sandbox's namespace; none where there is none.
     pub(crate) fn netns(&self) -> Result<Vec<String>> {
         match &self.namespace {
             Some(_) => Ok(vec!["--netns".to_owned(), self.inode()?.to_string()]),
@@ -139,7 +139,7 @@ impl Stage {
         self.ports.lock().is_ok_and(|ports| ports.iter().any(|(_, own)| port == *own))
     }
 
-    /// Arguments that narrow a list to this stage and, if it is not empty, a filter.
+    /// Arguments that narrow a list to this sandbox and, if it is not empty, a filter.
     pub(crate) fn narrowed(&self, filter: &str) -> Result<Vec<String>> {
         let filter = filter.to_owned();
         if self.namespace.is_some() {
@@ -156,7 +156,7 @@ impl Stage {
         Ok(vec![if filter.is_empty() { mine } else { format!("({filter}) and ({mine})") }])
     }
 
-    /// `conns` with these arguments, narrowed to this stage.
+    /// `conns` with these arguments, narrowed to this sandbox.
     pub(crate) fn conns(&self, words: &[&str], filter: &str) -> Result<Command> {
         let mut command = conns(words);
         command.args(self.narrowed(filter)?);

@@ -1,4 +1,4 @@
-//! From values to types: what stands in `Config` was understood here, or refused with a reason.
+//! Converts the values of settings to the types of `Config`, or explains what is wrong with them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,15 +10,15 @@ use conns_core::query::Filter;
 use conns_dialects::monero::Era;
 use conns_server::{ListenSpec, TokenHash};
 
-use super::Value;
+use super::kind::Value;
 use crate::flags::SourceChoice;
 
-/// A text that stands for something.
+/// A type that is parsed from the text of a setting.
 pub(super) trait FromText: Sized {
     fn from_text(text: &str) -> Result<Self, String>;
 }
 
-/// Never seen: the kind of a setting is checked before it is read.
+/// Unreachable: the kind of a value is checked before it is converted.
 fn other(value: &Value) -> String {
     format!("{value} is of another kind")
 }
@@ -27,7 +27,7 @@ pub(super) fn switch(value: &Value) -> Result<bool, String> {
     if let Value::Switch(is) = value { Ok(*is) } else { Err(other(value)) }
 }
 
-/// Numbers and bytes, as any type of numbers that has room for them.
+/// A count or a size, as any integer type that can represent it.
 pub(super) fn number<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
     match value {
         Value::Count(count) | Value::Size(count) => T::try_from(*count).map_err(|_| other(value)),
@@ -43,7 +43,7 @@ pub(super) fn text<T: FromText>(value: &Value) -> Result<T, String> {
     if let Value::Text(text) = value { T::from_text(text) } else { Err(other(value)) }
 }
 
-/// A text that may be left out; an empty one takes back what a lower layer says.
+/// An optional text; an empty one clears the value of a lower layer.
 pub(super) fn maybe<T: FromText>(value: &Value) -> Result<Option<T>, String> {
     match value {
         Value::Text(text) if text.is_empty() => Ok(None),
@@ -95,13 +95,13 @@ impl FromText for Era {
     }
 }
 
-/// A name that may stand in a `Host` header, in lower case and without a port.
+/// A host name as in a `Host` header, in lower case and without a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostName(pub(crate) String);
 
 impl FromText for HostName {
     fn from_text(text: &str) -> Result<Self, String> {
-        // RFC 1123 section 2.1, and the underscore that people use all the same.
+        // RFC 1123 section 2.1, and the underscore, which is in common use.
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         if text.is_empty() || text.len() > 253 || !text.chars().all(fits) {
             let example = "host7.example.org";
@@ -127,7 +127,7 @@ impl FromText for UserName {
     }
 }
 
-/// A user of the Monero dialect, and the digest that stands for the password (RFC 7616 section
+/// A user of the Monero API, and the digest of the password (RFC 7616 section
 /// 3.4.2: MD5 of `USER:monero-rpc:PASSWORD`).
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Login {
@@ -142,9 +142,9 @@ impl FromText for Login {
             let is_digest = ha1.len() == 32 && ha1.bytes().all(|byte| byte.is_ascii_hexdigit());
             !user.is_empty() && !user.contains(':') && is_digest
         });
-        // What was given is a secret, or nearly one, and not repeated.
+        // The text is a secret, or nearly one: the message does not repeat it.
         let (user, ha1) = parts.ok_or_else(|| {
-            "expected USER:DIGEST, the digest being what this prints: \
+            "expected USER:DIGEST, the digest being the output of: \
              printf %s USER:monero-rpc:PASSWORD | md5sum"
                 .to_owned()
         })?;
@@ -152,7 +152,7 @@ impl FromText for Login {
     }
 }
 
-/// Without the digest: with it one can log in.
+/// Omits the digest: it is sufficient to log in.
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Output that nobody reads, or that cannot be written.
+//! Output whose reader closed, or that cannot be written.
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
@@ -13,8 +13,8 @@ pub(crate) const TESTS: &[Case] = &[
     Case("a_closed_pipe_is_a_good_end_for_lists", &[], || lists(closed_pipe, reader_had_enough)),
     Case("a_closed_pipe_is_a_good_end_for_pages", &[], || pages(closed_pipe, reader_had_enough)),
     Case("head_of_a_long_list_is_a_good_end", &[], head),
-    Case("a_full_disk_is_told_by_lists", &[], || lists(full_disk, is_told)),
-    Case("a_full_disk_is_told_by_pages", &[], || pages(full_disk, is_told)),
+    Case("a_full_disk_is_reported_by_lists", &[], || lists(full_disk, is_reported)),
+    Case("a_full_disk_is_reported_by_pages", &[], || pages(full_disk, is_reported)),
     Case("help_on_a_full_disk_is_no_success", &[], help_on_a_full_disk),
     Case("closed_standard_error_changes_no_answer", &[Need::Program("sh", "dash")], no_stderr),
 ];
@@ -47,8 +47,8 @@ type Judge = fn(&Ran) -> Result<()>;
 fn lists(run: Run, judge: Judge) -> Result<()> {
     let scene = Scene::new()?;
     each(LISTS, |words| {
-        let mut command = scene.stage.conns(words, "")?;
-        judge(&scene.stage.inside(|| run(&mut command))?)
+        let mut command = scene.sandbox.conns(words, "")?;
+        judge(&scene.sandbox.inside(|| run(&mut command))?)
     })
 }
 
@@ -56,7 +56,7 @@ fn pages(run: Run, judge: Judge) -> Result<()> {
     each(PAGES, |words| judge(&run(&mut conns(*words))?))
 }
 
-/// Runs with an output whose reader is gone before anything is written.
+/// Runs with an output whose reader closes before anything is written.
 fn closed_pipe(command: &mut Command) -> Result<Ran> {
     let (reader, writer) = std::io::pipe()?;
     drop(reader);
@@ -80,11 +80,11 @@ fn reader_had_enough(ran: &Ran) -> Result<()> {
     ran.good().map(|_| ())
 }
 
-fn is_told(ran: &Ran) -> Result<()> {
+fn is_reported(ran: &Ran) -> Result<()> {
     ran.code(1)?;
-    let said = ran.complaints();
-    let [line] = &*said else { anyhow::bail!("{} says {said:?}, not one line", ran.shown) };
-    ensure!(line.contains("No space left on device"), "{} says {line:?}", ran.shown);
+    let stderr = ran.complaints();
+    let [line] = &*stderr else { anyhow::bail!("{} prints {stderr:?}, not one line", ran.shown) };
+    ensure!(line.contains("No space left on device"), "{} prints {line:?}", ran.shown);
     Ok(())
 }
 
@@ -92,14 +92,14 @@ fn is_told(ran: &Ran) -> Result<()> {
 fn head() -> Result<()> {
     let scene = Scene::new()?;
     let pairs: Vec<_> = (0..50)
-        .map(|_| scene.stage.connect(scene.listener.local_addr()?, &scene.listener))
+        .map(|_| scene.sandbox.connect(scene.listener.local_addr()?, &scene.listener))
         .collect::<Result<_>>()?;
-    let mut command = scene.stage.conns(&["-a", "-o", "jsonl", "--columns", "all"], "")?;
+    let mut command = scene.sandbox.conns(&["-a", "-o", "jsonl", "--columns", "all"], "")?;
     let mut child = scene
-        .stage
+        .sandbox
         .spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let line = first_line(&mut child)?;
-    scene.stage.collect(child, "conns | head -1")?.good()?;
+    scene.sandbox.collect(child, "conns | head -1")?.good()?;
     ensure!(line.len() * pairs.len() * 2 > 64 * 1024, "the output would fit a pipe");
     Ok(())
 }
@@ -114,10 +114,10 @@ fn help_on_a_full_disk() -> Result<()> {
 
 fn no_stderr() -> Result<()> {
     let scene = Scene::new()?;
-    let list = scene.stage.conns(&["-a", "-o", "jsonl"], "")?;
+    let list = scene.sandbox.conns(&["-a", "-o", "jsonl"], "")?;
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$0\" \"$@\" 2>&-"]).arg(list.get_program()).args(list.get_args());
-    let ran = scene.stage.finish(&mut command)?;
+    let ran = scene.sandbox.finish(&mut command)?;
     ensure!(ran.code(0)?.lines_of_json()?.len() == 5, "{} lines", ran.lines_of_json()?.len());
     Ok(())
 }

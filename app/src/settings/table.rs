@@ -1,38 +1,39 @@
 //! Every setting, declared once.
 //!
-//! The one idea: add a row here and a field in `Config`, and there is a flag, a variable, a key in
-//! the file, help, a line in docs/config.md and in `conns config explain`.
+//! Invariant: a row here and a field in `Config` are all that a setting needs. Flag, variable, key,
+//! help, docs/config.md and `conns config explain` are generated from the row.
 
 use conns_dialects::ems::DEFAULT_STREAMS;
 use conns_dialects::monero::DEFAULT_PEERS;
 
-use super::Kind::{self, Choice, Count, Size, Span, Switch, Text, Texts};
-use super::read::{maybe, number, span, switch, text, texts};
-use super::{Config, Value};
+use super::config::Config;
+use super::kind::Kind::{self, Choice, Count, Size, Span, Switch, Text, Texts};
+use super::kind::Value;
+use super::parse::{maybe, number, span, switch, text, texts};
 
 /// One setting.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    /// Its key in the file, with the table it stands in.
+    /// Its key in the file, with its table.
     pub(crate) key: &'static str,
     /// Its flag, without the dashes.
     pub(crate) flag: &'static str,
-    /// What its value is called in help.
+    /// The placeholder of its value in help.
     pub(crate) placeholder: &'static str,
-    /// What it holds.
+    /// The kind of its value.
     pub(crate) kind: Kind,
-    /// What it is if nothing is said, as a variable would say it; empty if nothing.
+    /// The default, as in a variable; empty if there is none.
     pub(crate) default: &'static str,
-    /// What it means, in a phrase.
+    /// What it means, for help.
     pub(crate) meaning: &'static str,
-    /// Whether a change takes a restart: what it needs is given up after the start.
+    /// Whether a change needs a restart, because the agent drops the privileges for it at the start.
     pub(crate) restart: bool,
-    /// How it gets into `Config`, and whether two differ in it.
-    pub(super) field: (Set, Differs),
+    /// Stores a value in `Config`, and compares two of them.
+    pub(crate) field: (Set, Differs),
 }
 
-pub(super) type Set = fn(&mut Config, &Value) -> Result<(), String>;
-pub(super) type Differs = fn(&Config, &Config) -> bool;
+pub(crate) type Set = fn(&mut Config, &Value) -> Result<(), String>;
+pub(crate) type Differs = fn(&Config, &Config) -> bool;
 
 macro_rules! field {
     ($($path:ident).+ = $read:expr) => {
@@ -52,14 +53,14 @@ impl Setting {
         format!("CONNS_{}", self.key.replace('.', "_").to_ascii_uppercase())
     }
 
-    /// Whether its value lets somebody in, and is not to be shown.
+    /// Whether its value grants access, so that it is not printed.
     pub(crate) fn is_secret(&self) -> bool {
         self.key == "monero.login"
     }
 
-    /// The default where `env` tells variables: the socket file stands in the folder for such files,
-    /// that of the service (systemd.exec(5), `RUNTIME_DIRECTORY`) or of the user.
-    pub(super) fn default_in(&self, env: &impl Fn(&str) -> Option<String>) -> String {
+    /// The default in the environment `env`: the socket file is in the runtime directory of the
+    /// service (systemd.exec(5), `RUNTIME_DIRECTORY`) or of the user.
+    pub(crate) fn default_in(&self, env: &impl Fn(&str) -> Option<String>) -> String {
         let first = |name| Some(env(name)?.split(':').next()?.to_owned());
         let folder = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"].into_iter().find_map(first);
         match folder.filter(|folder| !folder.contains(',')) {
@@ -68,13 +69,13 @@ impl Setting {
         }
     }
 
-    /// The setting of this key.
+    /// The setting with this key.
     pub(crate) fn of_key(key: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.key == key)
     }
 }
 
-/// The socket file where no folder is named.
+/// The socket file if the environment names no runtime directory.
 const SOCKET: &str = "unix:/run/conns/conns.sock";
 
 const KIB: u64 = 1 << 10;
@@ -84,7 +85,7 @@ const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
-/// All of them; those of one table stand together.
+/// All settings; those of one table are adjacent.
 pub(crate) static SETTINGS: &[Setting] = &[
     Setting {
         key: "interval",
@@ -92,7 +93,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(100, MINUTE),
         default: "1s",
-        meaning: "Time between two looks at the machine",
+        meaning: "Time between two samples of the machine",
         restart: false,
         field: field!(interval = span),
     },
@@ -102,7 +103,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(SECOND, MINUTE),
         default: "5s",
-        meaning: "A verdict looks back once to twice so long; at least two intervals",
+        meaning: "A verdict covers one to two windows of this length; at least two intervals",
         restart: true,
         field: field!(window = span),
     },
@@ -122,7 +123,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "BOOL",
         kind: Switch,
         default: "false",
-        meaning: "Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it",
+        meaning: "Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it",
         restart: true,
         field: field!(follow_namespaces = switch),
     },
@@ -132,7 +133,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "NAME",
         kind: Text,
         default: "",
-        meaning: "Become this user once everything is open",
+        meaning: "Run as this user once everything is open",
         restart: true,
         field: field!(user = maybe),
     },
@@ -142,7 +143,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "WHERE",
         kind: Texts,
         default: "http=127.0.0.1:7979,unix:/run/conns/conns.sock",
-        meaning: "What is spoken where: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. \
+        meaning: "Where to listen: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. \
                   Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream",
         restart: true,
         field: field!(listen = texts),
@@ -153,7 +154,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "BOOL",
         kind: Switch,
         default: "false",
-        meaning: "Let other machines read without TLS and token",
+        meaning: "Serve other machines without TLS and token",
         restart: false,
         field: field!(insecure = switch),
     },
@@ -163,7 +164,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "NAME",
         kind: Texts,
         default: "",
-        meaning: "Names this machine is called by, accepted in the Host header besides addresses and localhost",
+        meaning: "Names of this machine, accepted in the Host header besides addresses and localhost",
         restart: false,
         field: field!(hosts = texts),
     },
@@ -173,7 +174,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "HASH",
         kind: Texts,
         default: "",
-        meaning: "Hashes (sha256:…) of the bearer tokens that are let in over TCP; `conns token` makes one",
+        meaning: "Hashes (sha256:…) of the bearer tokens accepted over TCP; `conns token` generates one",
         restart: false,
         field: field!(tokens = texts),
     },
@@ -183,7 +184,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "FILE",
         kind: Text,
         default: "",
-        meaning: "PEM file with the certificate and those it hangs on",
+        meaning: "PEM file with the certificate and its chain",
         restart: false,
         field: field!(tls.certificate = maybe),
     },
@@ -213,7 +214,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "FILTER",
         kind: Text,
         default: "",
-        meaning: "Which of them are those of the node to speak for, where several run",
+        meaning: "Which of them belong to the node to report, if several run",
         restart: false,
         field: field!(monero.node = maybe),
     },
@@ -223,7 +224,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "ERA",
         kind: Choice(&["current", "0.11"]),
         default: "current",
-        meaning: "The release of Monero whose shape is answered",
+        meaning: "The release of Monero whose response format is used",
         restart: false,
         field: field!(monero.era = text),
     },
@@ -233,7 +234,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "BOOL",
         kind: Switch,
         default: "false",
-        meaning: "Answer as a node's restricted port does, which does not know the method",
+        meaning: "Answer as the restricted RPC port of a node, which does not know the method",
         restart: false,
         field: field!(monero.restricted = switch),
     },
@@ -243,8 +244,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "USER:DIGEST",
         kind: Text,
         default: "",
-        meaning: "Who may ask the Monero dialect; the digest is what `printf %s USER:monero-rpc:PASSWORD | md5sum` prints. \
-                  Better kept in the file: flags and variables can be seen by others",
+        meaning: "Login of the Monero API; the digest is the output of `printf %s USER:monero-rpc:PASSWORD | md5sum`. \
+                  Prefer the file: other users can read flags and variables",
         restart: false,
         field: field!(monero.login = maybe),
     },
@@ -254,7 +255,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "FILTER",
         kind: Text,
         default: DEFAULT_STREAMS,
-        meaning: "Which connections are those of a media server",
+        meaning: "Which connections belong to a media server",
         restart: false,
         field: field!(ems.streams = text),
     },
@@ -264,7 +265,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "BOOL",
         kind: Switch,
         default: "true",
-        meaning: "Send four bytes with its length before each answer in JSON over TCP, as EMS does",
+        meaning: "Send a four-byte length before each JSON answer over TCP, as EMS does",
         restart: false,
         field: field!(ems.length_prefix = switch),
     },
@@ -274,7 +275,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "N",
         kind: Count(0, 1000),
         default: "20",
-        meaning: "How many of the largest have series of their own in /metrics; the others are summed up",
+        meaning: "How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed",
         restart: false,
         field: field!(metrics_top = number),
     },
@@ -284,7 +285,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "N",
         kind: Count(1, 1_000_000),
         default: "3072",
-        meaning: "Clients connected at once",
+        meaning: "Maximum clients connected at once",
         restart: false,
         field: field!(limits.clients = number),
     },
@@ -294,7 +295,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "N",
         kind: Count(1, 1_000_000),
         default: "2560",
-        meaning: "Clients connected at once to one listener",
+        meaning: "Maximum clients connected at once to one listener",
         restart: false,
         field: field!(limits.clients_per_listener = number),
     },
@@ -304,7 +305,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "N",
         kind: Count(1, 1_000_000),
         default: "256",
-        meaning: "Clients connected at once from one address (IPv6: one /64); loopback is not counted",
+        meaning: "Maximum clients connected at once from one address (IPv6: one /64); loopback is not counted",
         restart: false,
         field: field!(limits.clients_per_address = number),
     },
@@ -314,7 +315,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "N",
         kind: Count(0, 100_000),
         default: "32",
-        meaning: "Streams of events at once",
+        meaning: "Maximum event streams at once",
         restart: false,
         field: field!(limits.streams = number),
     },
@@ -324,7 +325,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "SIZE",
         kind: Size(8 * KIB, MIB),
         default: "16KiB",
-        meaning: "Longest head of an HTTP request",
+        meaning: "Maximum size of the head of an HTTP request",
         restart: false,
         field: field!(limits.head_bytes = number),
     },
@@ -334,7 +335,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "SIZE",
         kind: Size(MIB, GIB),
         default: "32MiB",
-        meaning: "Request bodies and unfinished lines held at once, over all clients",
+        meaning: "Maximum bytes of request bodies and incomplete lines, over all clients",
         restart: false,
         field: field!(limits.bodies_bytes = number),
     },
@@ -344,7 +345,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "SIZE",
         kind: Size(MIB, 4 * GIB),
         default: "64MiB",
-        meaning: "Answers on their way held at once, over all clients",
+        meaning: "Maximum bytes of answers in flight, over all clients",
         restart: false,
         field: field!(limits.in_flight_bytes = number),
     },
@@ -354,7 +355,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(SECOND, HOUR),
         default: "75s",
-        meaning: "Longest time between two requests of an HTTP client",
+        meaning: "Maximum time between two requests of an HTTP client",
         restart: false,
         field: field!(limits.idle_time = span),
     },
@@ -364,7 +365,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(SECOND, 24 * HOUR),
         default: "10m",
-        meaning: "Longest time between two lines of a client that speaks in lines",
+        meaning: "Maximum time between two requests of a client of a line protocol",
         restart: false,
         field: field!(limits.line_idle_time = span),
     },
@@ -374,7 +375,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(100, 10 * MINUTE),
         default: "10s",
-        meaning: "Longest time for the head of a request, or a TLS handshake",
+        meaning: "Maximum time for the head of a request, or a TLS handshake",
         restart: false,
         field: field!(limits.head_time = span),
     },
@@ -384,7 +385,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(100, 10 * MINUTE),
         default: "10s",
-        meaning: "Longest time for the body of a request",
+        meaning: "Maximum time for the body of a request",
         restart: false,
         field: field!(limits.body_time = span),
     },
@@ -394,7 +395,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(100, HOUR),
         default: "2m",
-        meaning: "Longest time for a line, from its first byte to its end",
+        meaning: "Maximum time for a line, from its first byte to its end",
         restart: false,
         field: field!(limits.line_time = span),
     },
@@ -404,7 +405,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(100, 10 * MINUTE),
         default: "30s",
-        meaning: "Longest time to make an answer",
+        meaning: "Maximum time to generate an answer",
         restart: false,
         field: field!(limits.work_time = span),
     },
@@ -414,7 +415,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(100, 10 * MINUTE),
         default: "10s",
-        meaning: "A reader that takes nothing at all for so long is dropped",
+        meaning: "A client that reads nothing for this long is disconnected",
         restart: false,
         field: field!(limits.write_time = span),
     },
@@ -424,7 +425,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "SIZE",
         kind: Size(0, GIB),
         default: "64KiB",
-        meaning: "A reader slower than this each second, over a whole answer, is dropped",
+        meaning: "A client that reads less than this per second, averaged over an answer, is disconnected",
         restart: false,
         field: field!(limits.answer_rate = number),
     },
@@ -434,7 +435,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "TIME",
         kind: Span(100, 10 * MINUTE),
         default: "5s",
-        meaning: "Time for requests under way to end once the agent is asked to stop",
+        meaning: "Time for requests in progress to finish when the agent stops",
         restart: false,
         field: field!(limits.stop_time = span),
     },

@@ -1,0 +1,19 @@
+//! The settings of the agent: one row of [`SETTINGS`] declares the key, flag, variable, kind, default
+//! and help of each, and how it is stored in [`Config`].
+
+mod config;
+mod kind;
+mod parse;
+mod table;
+
+pub(crate) use config::Config;
+pub(crate) use kind::{Kind, Value};
+#[cfg(test)]
+pub(crate) use parse::UserName;
+pub(crate) use table::{SETTINGS, Setting};
+
+/// The configuration file if neither `--config` nor `CONNS_CONFIG` names one; it may be missing.
+pub(crate) const DEFAULT_FILE: &str = "/etc/conns/conns.toml";
+
+/// The environment variable with the path of the configuration file.
+pub(crate) const FILE_VARIABLE: &str = "CONNS_CONFIG";
