@@ -206,7 +206,7 @@ impl Machine {
         let mut machine = Self {
             publish,
             publish_events,
-            caches: Arc::new(ResponseCaches::new(feed, event_logs)),
+            caches: Arc::new(ResponseCaches::new(updates, event_logs)),
             instance: INSTANCE,
             sequence: 0,
             serial: 0,
