@@ -86,7 +86,6 @@ mirror!(Stats: model::Stats {
     rates: Known<Rates>,
     slot_rates: Known<Rates>,
     peaks: Peaks,
-    totals: WrappedTotals,
 });
 mirror!(Evidence: model::Evidence {
     basis: Basis,
