@@ -59,7 +59,7 @@ pub(crate) fn follow(
     mut take: impl FnMut(&[Arc<Event>]) -> Result<ControlFlow<()>, Failure>,
 ) -> Result<(), Failure> {
     let start = Instant::now();
-    let mut events = face.events(ask, Start::Now)?;
+    let mut events = agent.events(ask, Start::Now)?;
     loop {
         let left = span.map_or(MAX_WAIT, |span| span.saturating_sub(start.elapsed()));
         if left.is_zero() || stop.is_raised() || terminal::is_reader_closed() {

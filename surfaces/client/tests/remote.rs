@@ -10,6 +10,8 @@
 
 #[path = "remote/events.rs"]
 mod events;
+#[path = "remote/fixture.rs"]
+mod fixture;
 #[path = "remote/refusals.rs"]
 mod refusals;
 #[allow(dead_code, reason = "a machine for the tests of the wire; some of it is enough here")]
@@ -17,8 +19,6 @@ mod refusals;
 mod sample;
 #[path = "remote/secure.rs"]
 mod secure;
-#[path = "remote/fixture.rs"]
-mod fixture;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +29,8 @@ use conns_api::{
 };
 use conns_client::{Remote, RemoteError, Target, Timeouts};
 use conns_core::model::{Snapshot, Update};
-use sample::{Agent as SampleAgent, listener, socket};
 use fixture::{Act, Fixture, answered};
+use sample::{Agent as SampleAgent, listener, socket};
 
 fn target(url: impl Into<String>) -> Target {
     Target { url: url.into(), ..Target::default() }
@@ -92,8 +92,16 @@ fn the_state_is_fetched_once_and_then_the_changes() {
     assert_eq!(lines[0], "GET /api/v1/snapshot?view=all&versions=1 HTTP/1.1");
     assert!(lines.contains(&&*format!("host: {}", fixture.address)), "{head}");
     assert!(!head.to_ascii_lowercase().contains("authorization"), "{head}");
-    assert!(fixture.asked().starts_with("GET /api/v1/snapshot?view=all&after=000000000000004d-1-0&versions=1 "));
-    assert!(fixture.asked().starts_with("GET /api/v1/snapshot?view=all&after=000000000000004d-2-0&versions=1 "));
+    assert!(
+        fixture
+            .asked()
+            .starts_with("GET /api/v1/snapshot?view=all&after=000000000000004d-1-0&versions=1 ")
+    );
+    assert!(
+        fixture
+            .asked()
+            .starts_with("GET /api/v1/snapshot?view=all&after=000000000000004d-2-0&versions=1 ")
+    );
 }
 
 #[test]
@@ -110,7 +118,10 @@ fn everything_in_the_query_crosses() {
     sample_once(&mut remote, &ask).unwrap();
     let head = fixture.asked();
     let query = head.split([' ', '?']).nth(2).unwrap();
-    assert_eq!(UpdateQuery::from_query(query).unwrap(), UpdateQuery { ask, ..UpdateQuery::default() });
+    assert_eq!(
+        UpdateQuery::from_query(query).unwrap(),
+        UpdateQuery { ask, ..UpdateQuery::default() }
+    );
 }
 
 #[test]
@@ -145,7 +156,10 @@ fn a_connection_that_was_closed_is_opened_again() {
 fn a_restarted_agent_sends_everything() {
     let [one, mut two, _] = samples();
     two.instance = 78;
-    let fixture = Fixture::open(vec![Act::Answer(vec![answered(&one, &all()), answered(&two, &after(&one))])]);
+    let fixture = Fixture::open(vec![Act::Answer(vec![
+        answered(&one, &all()),
+        answered(&two, &after(&one)),
+    ])]);
     let mut remote = Remote::connect(&target(fixture.url())).unwrap();
     let mut updates = updates(&mut remote);
     next(&mut updates);
@@ -176,11 +190,8 @@ fn changes_that_were_not_asked_for_are_refused_and_the_state_is_fetched_again() 
 fn a_span_that_the_agent_has_observed_is_answered_at_once_and_another_awaited() {
     let [one, two, three] = samples();
     // The first two of these were made before the span was over.
-    let answers = vec![
-        answered(&one, &all()),
-        answered(&two, &after(&one)),
-        answered(&three, &after(&two)),
-    ];
+    let answers =
+        vec![answered(&one, &all()), answered(&two, &after(&one)), answered(&three, &after(&two))];
     let fixture = Fixture::open(vec![Act::Answer(answers)]);
     let mut remote = Remote::connect(&target(fixture.url())).unwrap();
     let (span, interval) = (Duration::from_secs(2), Duration::from_millis(100));

@@ -90,7 +90,8 @@ fn no_common_version(theirs: VersionRange) -> Option<Response> {
     if ours.newest_common(theirs).is_some() {
         return None;
     }
-    let message = format!("the client reads version {theirs} of the format, the agent writes {ours}");
+    let message =
+        format!("the client reads version {theirs} of the format, the agent writes {ours}");
     let hint = "upgrade the older of the two";
     let status = StatusCode::NOT_ACCEPTABLE;
     Some(Problem::new(status, "no-common-version", message, hint).answer())

@@ -8,9 +8,10 @@ use conns_core::model::{
     Closed, ClosedConnection, Congestion, CongestionDetail, Connection, Cost, DroppedEvents,
     EncryptionState, Endpoint, Event, EventKind, EventLog, Fallback, Family, Flow, FlowKey, Health,
     Known, Layer, LayerOrigin, Loss, LossCause, LossKind, Machine, Missing, Moment, Netns,
-    Observation, OpenFile, Opened, OwnerEntry, OwnerTable, PortableFault, Process, Protocol, Queues,
-    Record, Scalar, Socket, SocketId, SocketMemory, SocketSample, Source, State, Subject, TcpInfo,
-    Timer, TimerKind, Totals, Transfer, TransferError, UdpPeer, UdpTraffic, Unknown, Update,
+    Observation, OpenFile, Opened, OwnerEntry, OwnerTable, PortableFault, Process, Protocol,
+    Queues, Record, Scalar, Socket, SocketId, SocketMemory, SocketSample, Source, State, Subject,
+    TcpInfo, Timer, TimerKind, Totals, Transfer, TransferError, UdpPeer, UdpTraffic, Unknown,
+    Update,
 };
 use conns_core::track::{Retention, Tracker};
 
@@ -301,7 +302,7 @@ pub(crate) fn everything() -> Update {
             cwnd_gain_256: 512,
         }),
     });
-    web.stats.totals = Some(Totals { segments_out: 1 << 40, segments_lost: 2, drops: 3 });
+    web.totals = Some(Totals { segments_out: 1 << 40, segments_lost: 2, drops: 3 });
     web.closed = Known::Unknown(Unknown::NotPrivileged);
     let flow = |key, local: &str, remote: &str| {
         let (local, remote) = (endpoint(local), endpoint(remote));

@@ -9,8 +9,8 @@ use conns_api::{
 use conns_client::Remote;
 use conns_core::model::{DroppedEvents, Loss, LossCause, Source};
 
-use super::sample::{Eventful, eventful};
 use super::fixture::{Act, Fixture, answer};
+use super::sample::{Eventful, eventful};
 use super::target;
 
 const WAIT: Duration = Duration::from_millis(250);
@@ -64,7 +64,11 @@ fn each_event_is_received_once() {
     let first = "GET /api/v1/snapshot/events?view=all&after=now&wait_us=250000&versions=1 HTTP/1.1";
     assert_eq!(fixture.asked().lines().next(), Some(first));
     for _ in 0..2 {
-        assert!(fixture.asked().contains("?view=all&after=000000000000004d-1-8&wait_us=250000&versions=1 "));
+        assert!(
+            fixture
+                .asked()
+                .contains("?view=all&after=000000000000004d-1-8&wait_us=250000&versions=1 ")
+        );
     }
 }
 
@@ -133,8 +137,10 @@ fn losses_are_those_since_the_answer_before() {
 #[test]
 fn events_that_are_not_buffered_are_a_loss() {
     let (one, late) = (eventful(1..=2), eventful(51..=53));
-    let fixture =
-        Fixture::open(vec![Act::Answer(vec![answered(&one, EventsFrom::Now, 2), answered(&late, after(2), 53)])]);
+    let fixture = Fixture::open(vec![Act::Answer(vec![
+        answered(&one, EventsFrom::Now, 2),
+        answered(&late, after(2), 53),
+    ])]);
     let mut events = events(&fixture, Start::Now);
     events.next(WAIT).unwrap();
     let followed = events.next(WAIT).unwrap();
@@ -189,6 +195,7 @@ fn abilities_are_those_of_the_health_of_an_agent_also_if_it_fails() {
     }
     let given = answer("200 OK", "text/html", b"<html>");
     let fixture = Fixture::open(vec![Act::Answer(vec![given])]);
-    let error = Remote::connect(&target(fixture.url())).unwrap().abilities().unwrap_err().to_string();
+    let error =
+        Remote::connect(&target(fixture.url())).unwrap().abilities().unwrap_err().to_string();
     assert!(error.contains("is no conns agent"), "{error}");
 }

@@ -45,13 +45,21 @@ fn a_refusal_is_explained() {
         format!(r#"{{"error":{{"code":"x","message":{}}}}}"#, serde_json::json!(message))
     };
     for (status, body, parts) in [
-        ("401 Unauthorized", json("show a token"), vec!["--token-file", "Its message: show a token"]),
+        (
+            "401 Unauthorized",
+            json("show a token"),
+            vec!["--token-file", "Its message: show a token"],
+        ),
         ("403 Forbidden", json("host"), vec!["not known by that name", "the agent's hosts"]),
         ("421 Misdirected Request", String::new(), vec!["not known by that name"]),
         ("404 Not Found", "nothing".to_owned(), vec!["is no conns agent", "/api/v1/snapshot"]),
         ("404 Not Found", json("nothing is at"), vec!["upgrade the older"]),
         ("400 Bad Request", json("no parameter"), vec!["upgrade the older", "no parameter"]),
-        ("406 Not Acceptable", r#"{"error":{"code":"no-common-version","message":"1"}}"#.to_owned(), vec!["no version of the format in common"]),
+        (
+            "406 Not Acceptable",
+            r#"{"error":{"code":"no-common-version","message":"1"}}"#.to_owned(),
+            vec!["no version of the format in common"],
+        ),
         ("503 Service Unavailable", json("full"), vec!["busy", "full"]),
         ("500 Internal Server Error", String::new(), vec!["(500)", "log"]),
         ("302 Found", String::new(), vec!["redirects", "not followed"]),

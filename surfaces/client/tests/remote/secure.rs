@@ -71,7 +71,10 @@ fn whoever_is_not_vouched_for_gets_nothing() {
     let stranger =
         Target { ca: Some(other.clone()), ..target(format!("https://localhost:{port}")) };
     let message = distrusted(&stranger);
-    assert!(message.contains("is not issued by an authority that this machine trusts"), "{message}");
+    assert!(
+        message.contains("is not issued by an authority that this machine trusts"),
+        "{message}"
+    );
     assert!(message.contains("--agent-ca FILE"), "{message}");
     // The certificate is for `localhost`, not for its address.
     let message = distrusted(&Target { ca: Some(ca.clone()), ..target(url(&fixture)) });

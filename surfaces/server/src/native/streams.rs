@@ -69,10 +69,7 @@ pub(super) trait StreamEncoder: Send + 'static {
 }
 
 /// Begins a stream, if there is a slot for one.
-pub(super) fn open(
-    native: &Arc<Native>,
-    encoder: impl StreamEncoder,
-) -> Result<Response, Problem> {
+pub(super) fn open(native: &Arc<Native>, encoder: impl StreamEncoder) -> Result<Response, Problem> {
     let slot = native.streams.take().map_err(|limit| {
         Problem::busy("too-many-streams", format!("all {limit} streams of limits.streams are open"))
     })?;

@@ -89,7 +89,10 @@ fn with_an_id_the_next_snapshot_is_waited_for() {
             // The question waits by now: this runs only when it does.
             agent.updates.send_replace(update(2, None));
         });
-        assert_eq!((update.id, update.since), (ResumeId { instance: 7, sequence: 2, serial: 0 }, Some(1)));
+        assert_eq!(
+            (update.id, update.since),
+            (ResumeId { instance: 7, sequence: 2, serial: 0 }, Some(1))
+        );
         // It is there already.
         let update = agent.updated("after=0000000000000007-1-0").await;
         assert_eq!(update.since, Some(1));
@@ -167,9 +170,13 @@ fn events_are_waited_for_as_long_as_asked() {
         // At once, even if there is none.
         assert_eq!(events(&agent, "").await.id.to_string(), id(1, 5));
         assert_eq!(events(&agent, "after=oldest&wait_us=10000000").await.id.serial, 5);
-        assert_eq!(events(&agent, &format!("after={}&wait_us=10000000", id(0, 4))).await.losses[0].count, 1);
+        assert_eq!(
+            events(&agent, &format!("after={}&wait_us=10000000", id(0, 4))).await.losses[0].count,
+            1
+        );
         // An update, or a log without new events, does not end the wait.
-        for query in ["wait_us=10000000".to_owned(), format!("after={}&wait_us=10000000", id(1, 5))] {
+        for query in ["wait_us=10000000".to_owned(), format!("after={}&wait_us=10000000", id(1, 5))]
+        {
             agent.events.send_replace(log(5));
             let (answer, ()) = tokio::join!(events(&agent, &query), async {
                 agent.updates.send_replace(update(2, None));

@@ -92,7 +92,10 @@ async fn events_that_are_not_buffered_are_gone_and_losses_are_listed() {
     assert_eq!((serials(&kept), &kept["complete_since"]), (vec![7, 8, 9, 10], &6.into()));
     assert_eq!(kept["losses"][0]["kind"], "event-dropped");
     assert_eq!(kept["losses"].as_array().unwrap().len(), 1, "of events alone");
-    assert_eq!(serials(&client.json(&format!("/api/v1/events?since={}", id(2, 6))).await), [7, 8, 9, 10]);
+    assert_eq!(
+        serials(&client.json(&format!("/api/v1/events?since={}", id(2, 6))).await),
+        [7, 8, 9, 10]
+    );
     for (since, missed, why) in [
         (id(2, 5), Some(1), "not kept"),
         (id(2, 0), Some(6), "not kept"),

@@ -11,9 +11,9 @@ use axum::extract::Request;
 use conns_core::model::Class;
 use conns_core::model::{
     Ability, AbilityKind, AcceptQueue, CloseReason, Closed, ClosedConnection, Closer, Connection,
-    Cost, Direction, Endpoint, Event, EventKind, EventLog, Family, Health, Known, Loss, LossCause, Moment,
-    Netns, Observation, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketMemory,
-    SocketSample, Source, State, Stats, TcpInfo, Unknown, Update,
+    Cost, Direction, Endpoint, Event, EventKind, EventLog, Family, Health, Known, Loss, LossCause,
+    Moment, Netns, Observation, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId,
+    SocketMemory, SocketSample, Source, State, Stats, TcpInfo, Unknown, Update,
 };
 use conns_core::track::{Retention, Tracker};
 use http::{HeaderMap, StatusCode};
@@ -206,7 +206,7 @@ impl Machine {
         let mut machine = Self {
             publish,
             publish_events,
-            caches: Arc::new(ResponseCaches::new(feed, event_logs)),
+            caches: Arc::new(ResponseCaches::new(updates, event_logs)),
             instance: INSTANCE,
             sequence: 0,
             serial: 0,
