@@ -28,8 +28,8 @@ fn line(event: &Event) -> String {
 /// The event of this kind of the connection with cookie 1 or 5.
 fn event(kind: EventKind) -> Event {
     let update = eventful(1..=4);
-    let event = update.events.iter().find(|event| event.kind == kind).unwrap();
-    Event::clone(event)
+    let event = update.events().into_iter().find(|event| event.kind == kind).unwrap();
+    Event::clone(&event)
 }
 
 fn change_opened(connection: &mut Connection, change: impl FnOnce(&mut Opened)) {
@@ -100,8 +100,8 @@ fn a_name_with_control_characters_cannot_forge_a_line() {
 #[test]
 fn closed_connections_have_their_own_columns() {
     let update = eventful(1..=4);
-    let closed: Vec<&Connection> = update
-        .events
+    let events = update.events();
+    let closed: Vec<&Connection> = events
         .iter()
         .filter(|event| event.kind == EventKind::Closed)
         .map(|event| &event.connection)
