@@ -49,7 +49,7 @@ fn id(cookie: u64) -> SocketId {
 }
 
 fn curl() -> Arc<Process> {
-    let uid = Known::Unknown(Unknown::SourceCannotTell);
+    let uid = Known::Unknown(Unknown::SourceDoesNotReport);
     Arc::new(Process { uid, ..Process::clone(&owner(77, "curl", "alice").process) })
 }
 
@@ -71,14 +71,14 @@ fn opened(cookie: u64, at: Moment) -> LifecycleEvent {
 
 /// The closed event of a connection; `from` is when it was opened, if an event reported that.
 fn closed(cookie: u64, from: Option<Moment>, at: Moment, sent: u64) -> LifecycleEvent {
-    let unknown = Known::Unknown(Unknown::SourceCannotTell);
+    let unknown = Known::Unknown(Unknown::SourceDoesNotReport);
     let duration = from.map(|from| reported(at.monotonic_us - from.monotonic_us));
     LifecycleEvent {
         at,
         kind: EventKind::Closed,
         socket: socket(cookie, State::Close, sent),
         direction: from.map_or(unknown, |_| reported(Direction::Inbound)),
-        opened: from.map_or(Known::Unknown(Unknown::SourceCannotTell), |from| {
+        opened: from.map_or(Known::Unknown(Unknown::SourceDoesNotReport), |from| {
             opened_details(from, reported(curl()))
         }),
         closed: ended(at, duration, CloseReason::Fin),
@@ -86,7 +86,7 @@ fn closed(cookie: u64, from: Option<Moment>, at: Moment, sent: u64) -> Lifecycle
 }
 
 fn ended(at: Moment, duration: Option<Known<u64>>, how: CloseReason) -> Known<Closed> {
-    let duration_us = duration.unwrap_or(Known::Unknown(Unknown::SourceCannotTell));
+    let duration_us = duration.unwrap_or(Known::Unknown(Unknown::SourceDoesNotReport));
     let first_closer = reported(Closer::Local);
     reported(Closed { at, duration_us, how, first_closer, fin_received: true })
 }
@@ -219,8 +219,8 @@ fn a_connection_without_time_wait_is_not_kept_after_it_closed() {
 #[test]
 fn time_wait_without_events_closed_for_an_unknown_reason() {
     let row = sample_of(&mut tracker(), vec![socket(1, State::TimeWait, 0)], ms(0));
-    assert_eq!(only(&row).closed, Known::Unknown(Unknown::SourceCannotTell));
-    assert_eq!(only(&row).opened, Known::Unknown(Unknown::SourceCannotTell));
+    assert_eq!(only(&row).closed, Known::Unknown(Unknown::SourceDoesNotReport));
+    assert_eq!(only(&row).opened, Known::Unknown(Unknown::SourceDoesNotReport));
     let mut listener = socket(2, State::Listen, 0);
     listener.remote = None;
     let row = sample_of(&mut tracker(), vec![listener], ms(0));
@@ -258,7 +258,7 @@ fn the_closed_event_of_an_older_connection_has_the_sampled_owners() {
     let events = apply_events(&mut tracker, vec![closed(1, None, ms(900), 20)]);
     let c = &events[0].connection;
     assert_eq!(owners_of(c), Some(vec![(20, Some(4))]));
-    assert_eq!(c.opened, Known::Unknown(Unknown::SourceCannotTell));
+    assert_eq!(c.opened, Known::Unknown(Unknown::SourceDoesNotReport));
     assert_eq!(c.stats.serial, only(&before).stats.serial);
     assert_eq!(c.closed.get().unwrap().duration_us.get(), None);
     // The direction that the samples inferred.

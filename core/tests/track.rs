@@ -263,7 +263,7 @@ fn age_is_known_if_the_kernel_reports_it_or_an_earlier_sample_lacked_the_connect
     let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
     // Both ends have sent data, so the kernel does not report the age.
     let old = sample_one(&mut tracker, socket(1, 10, 10), at(1));
-    assert_eq!(old.stats.age_us, Known::Unknown(Unknown::KernelDoesNotTell));
+    assert_eq!(old.stats.age_us, Known::Unknown(Unknown::KernelDoesNotReport));
     assert_eq!(old.stats.least_age_us(at(4)), 3_000_000);
     sample_one(&mut tracker, socket(2, 10, 10), at(2));
     let later = sample_one(&mut tracker, socket(2, 10, 10), at(9));

@@ -335,7 +335,7 @@ fn application_layers_stay_until_the_connection_is_removed() {
         tracker.apply(vec![Observation::new(Source::SockDiag, at(second)).with_sockets(vec![])]);
     }
     let again = sample(&mut tracker, idle(), at(10));
-    assert_eq!(again.application, Known::Unknown(Unknown::SourceCannotTell));
+    assert_eq!(again.application, Known::Unknown(Unknown::SourceDoesNotReport));
 }
 
 fn rows(row: SocketSample, now: Moment) -> Observation {
@@ -389,7 +389,7 @@ fn two_rows_of_one_socket_complete_each_other_by_precedence() {
         let mut row = idle();
         row.source = Source::Ebpf;
         row.queues = Known::Value(Queues { receive_bytes: 2, send_bytes: 2 }, Source::Ebpf);
-        row.tcp = Known::Unknown(Unknown::KernelDoesNotTell);
+        row.tcp = Known::Unknown(Unknown::KernelDoesNotReport);
         row
     };
     let other = socket(2, Measures::default());
@@ -419,7 +419,7 @@ fn two_rows_of_one_socket_complete_each_other_by_precedence() {
     let tables = vec![table(Source::SockDiag, vec![moved]), table(Source::Ebpf, vec![ebpf])];
     let connections = Tracker::new(Retention::None).apply(tables).connections;
     assert_eq!((connections.len(), connections[0].socket.state), (1, State::Established));
-    assert_eq!(connections[0].socket.tcp, Known::Unknown(Unknown::KernelDoesNotTell));
+    assert_eq!(connections[0].socket.tcp, Known::Unknown(Unknown::KernelDoesNotReport));
 }
 
 #[test]

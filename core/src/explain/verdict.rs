@@ -141,7 +141,7 @@ impl Verdict {
                 "Do not set SO_SNDBUF in the sending application, or set it above rate times round trip; raise net.ipv4.tcp_wmem's maximum if it is the limit."
             }
             Class::PathLoss => {
-                "Look for a bad link, Wi-Fi, a policer or a full queue on the way (mtr, interface errors); BBR suffers less from random loss than CUBIC."
+                "Check for a bad link, Wi-Fi, a policer or a full queue on the way (mtr, interface errors); BBR suffers less from random loss than CUBIC."
             }
             Class::Bufferbloat => {
                 "Shorten the queue at the bottleneck (fq_codel, CAKE, a smaller ring or modem buffer), or use BBR at the sender."

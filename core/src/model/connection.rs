@@ -5,29 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Closed, ConnectionId, Endpoint, Flow, Known, Opened, Owner, Part, Process,
-    Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Totals, Unknown, Verdict,
+    Application, Closed, ConnectionId, Direction, Endpoint, Flow, Known, Opened, Owner, Part,
+    Process, Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Totals, Unknown,
+    Verdict,
 };
-
-/// Which end opened a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Direction {
-    /// The remote end connected to this machine.
-    Inbound,
-    /// This machine connected to the remote end.
-    Outbound,
-}
-
-impl Direction {
-    /// `inbound` or `outbound`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        }
-    }
-}
 
 /// One connection (or listening endpoint) at one moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -155,7 +136,7 @@ impl Connection {
             return Known::NotApplicable;
         }
         let (Some(retransmitted), Some(sent)) = (tcp.total_retrans(), tcp.data_segs_out()) else {
-            return Known::Unknown(Unknown::KernelDoesNotTell);
+            return Known::Unknown(Unknown::KernelDoesNotReport);
         };
         let lost = retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0));
         let (lost, sent) = self.totals.map_or((lost.into(), sent.into()), |totals| {
@@ -226,7 +207,7 @@ impl Connection {
             return Known::Unknown(Unknown::NothingMeasured);
         }
         let tcp = self.socket.tcp.as_ref();
-        tcp.and_then(Unknown::KernelDoesNotTell, |_| {
+        tcp.and_then(Unknown::KernelDoesNotReport, |_| {
             Some(u64::from(self.socket.since(read)?) * 1000)
         })
     }
@@ -255,7 +236,7 @@ impl Connection {
         self.socket
             .memory
             .map(|memory| memory.drops)
-            .and_then(Unknown::KernelDoesNotTell, |drops| drops.map(u64::from))
+            .and_then(Unknown::KernelDoesNotReport, |drops| drops.map(u64::from))
             .map(|drops| widened.unwrap_or(drops))
     }
 }

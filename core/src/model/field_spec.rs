@@ -91,7 +91,7 @@ impl Kind {
         }
     }
 
-    /// The ending of machine-read names, so that they carry their unit.
+    /// The suffix of machine-read names, so that they carry their unit.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {

@@ -23,7 +23,7 @@ impl ConnectionId {
     }
 }
 
-/// Tells the flows of one socket apart.
+/// Distinguishes the flows of one socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum FlowKey {
     /// By the remote end: a peer of an unconnected UDP socket.

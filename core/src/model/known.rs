@@ -44,9 +44,9 @@ pub enum Unknown {
     /// This user may not read it.
     NotPrivileged,
     /// The kernel's answer ends before the field, or lacks the attribute.
-    KernelDoesNotTell,
+    KernelDoesNotReport,
     /// The source in use has no way to learn it.
-    SourceCannotTell,
+    SourceDoesNotReport,
     /// It takes a second observation, and there is one so far.
     NeedsTwoObservations,
     /// Nothing has happened yet that could be measured.
@@ -67,8 +67,8 @@ impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotPrivileged => "not permitted to read it",
-            Self::KernelDoesNotTell => "this kernel does not report it",
-            Self::SourceCannotTell => "the source in use does not report it",
+            Self::KernelDoesNotReport => "this kernel does not report it",
+            Self::SourceDoesNotReport => "the source in use does not report it",
             Self::NeedsTwoObservations => "needs a second observation",
             Self::NothingMeasured => "nothing measured yet",
             Self::Ambiguous => "ambiguous",

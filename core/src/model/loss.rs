@@ -36,7 +36,7 @@ impl Loss {
     }
 
     /// Whether both are of one cause, so that their counts add up. Details of a single occurrence
-    /// (the last error, the last path) do not tell causes apart.
+    /// (the last error, the last path) do not distinguish causes.
     #[must_use]
     pub fn is_same_cause(&self, other: &Self) -> bool {
         self.source == other.source && self.cause.is_same(&other.cause)
@@ -225,12 +225,12 @@ pub enum LossCause {
         /// The first such error.
         first: Box<str>,
     },
-    /// Connections shown without rates, because the tracker remembers no more.
+    /// Connections shown without rates, because the history of the tracker is full.
     HistoryFull {
         /// The bound.
         bound: u64,
     },
-    /// Events of connections beyond what is remembered between events.
+    /// Events of connections beyond the history kept between events.
     PendingFull {
         /// The bound.
         bound: u64,
@@ -255,7 +255,7 @@ pub enum LossCause {
         /// How many are kept.
         capacity: u64,
     },
-    /// Losses of more causes than are told apart.
+    /// Losses of more causes than are distinguished.
     OtherCauses {
         /// The bound.
         bound: u64,

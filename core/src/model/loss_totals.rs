@@ -2,7 +2,7 @@
 
 use super::{Loss, LossCause, Source};
 
-/// Most causes told apart; there are about two dozen.
+/// Most causes distinguished; there are about two dozen.
 const MAX_CAUSES: usize = 64;
 
 /// The losses so far.

@@ -1,4 +1,4 @@
-//! Which machine a snapshot is of, so that rows of several machines and boots can be told apart.
+//! Which machine a snapshot is of, so that rows of several machines and boots can be distinguished.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct Machine {
 
 impl Default for Machine {
     fn default() -> Self {
-        let unread = || Known::Unknown(Unknown::SourceCannotTell);
+        let unread = || Known::Unknown(Unknown::SourceDoesNotReport);
         Self { machine_id: unread(), boot_id: unread(), host: unread() }
     }
 }

@@ -88,7 +88,7 @@ pub struct OwnerTable {
     pub processes: Vec<Arc<Process>>,
     /// One entry for each descriptor of each process.
     pub entries: Vec<OwnerEntry>,
-    /// How many processes could not be looked into; then a socket without a holder may have one.
+    /// How many processes could not be inspected; then a socket without an owner may have one.
     pub unreadable_processes: u64,
 }
 

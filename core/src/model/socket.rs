@@ -541,7 +541,7 @@ impl Socket {
         }
         self.tcp
             .as_ref()
-            .and_then(Unknown::KernelDoesNotTell, |tcp| tcp.rtt())
+            .and_then(Unknown::KernelDoesNotReport, |tcp| tcp.rtt())
             .and_then(Unknown::NothingMeasured, |us| (us > 0).then_some(us))
     }
 
@@ -549,12 +549,12 @@ impl Socket {
     #[must_use]
     pub fn bytes_out(&self) -> Known<u64> {
         if let Known::Value(mptcp, source) = self.mptcp {
-            return Known::from_option(mptcp.bytes_sent, source, Unknown::KernelDoesNotTell);
+            return Known::from_option(mptcp.bytes_sent, source, Unknown::KernelDoesNotReport);
         }
         if self.protocol == Protocol::Udp {
             return self.udp.as_ref().map(|udp| udp.bytes_out);
         }
-        self.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, TcpInfo::payload_sent)
+        self.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, TcpInfo::payload_sent)
     }
 
     /// Payload bytes received in order. The kernel counts the peer's FIN as one byte (`rcv_nxt`
@@ -562,14 +562,14 @@ impl Socket {
     #[must_use]
     pub fn bytes_in(&self, fin_received: bool) -> Known<u64> {
         if let Known::Value(mptcp, source) = self.mptcp {
-            return Known::from_option(mptcp.bytes_received, source, Unknown::KernelDoesNotTell);
+            return Known::from_option(mptcp.bytes_received, source, Unknown::KernelDoesNotReport);
         }
         if self.protocol == Protocol::Udp {
             return self.udp.as_ref().map(|udp| udp.bytes_in);
         }
         let fin = u64::from(fin_received);
         let read = |tcp: &TcpInfo| Some(tcp.bytes_received()?.saturating_sub(fin));
-        self.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, read)
+        self.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, read)
     }
 
     /// Whether it carries a part of an MPTCP connection (RFC 8684): a TCP socket with that upper

@@ -42,7 +42,7 @@ impl SocketSample {
         if !self.state.carries_data() {
             return Known::NotApplicable;
         }
-        self.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, |_| {
+        self.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, |_| {
             let sent = self.since(TcpInfo::last_data_sent)?;
             let received = self.since(TcpInfo::last_data_recv)?;
             Some(u64::from(sent.min(received)) * 1000)

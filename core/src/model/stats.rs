@@ -79,7 +79,7 @@ impl Stats {
             first_sequence: sequence,
             changed_sequence: sequence,
             first_seen: at,
-            age_us: Known::Unknown(Unknown::KernelDoesNotTell),
+            age_us: Known::Unknown(Unknown::KernelDoesNotReport),
             rates: Known::Unknown(Unknown::NeedsTwoObservations),
             slot_rates: Known::Unknown(Unknown::NeedsTwoObservations),
             peaks: Peaks::default(),

@@ -1,9 +1,9 @@
-//! A moment as the caller's clock told it. The core never reads a clock itself.
+//! A moment read from the caller's clock. The core never reads a clock itself.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// One moment, told by two clocks: rates and ages use the monotonic one, dates the wall clock.
+/// One moment, read from two clocks: rates and ages use the monotonic one, dates the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Moment {
     /// Microseconds of a clock that is never set back; only differences mean anything.

@@ -31,7 +31,7 @@ pub struct Transfer {
     pub last_error_message: Option<String>,
     /// When something was last received; `None` if never.
     pub last_received_wall_us: Option<i64>,
-    /// When something was last sent; `None` if never. The page says "receive", a slip.
+    /// When something was last sent; `None` if never. The page has "receive" here, an error.
     pub last_sent_wall_us: Option<i64>,
     /// Transfers that wait for this destination.
     pub transfers_queued: u64,
@@ -61,9 +61,9 @@ pub struct Transfer {
     pub send_rate_min_kbit_per_s: u64,
     /// When this was recorded.
     pub at_wall_us: i64,
-    /// The socket's receive buffer, bytes; `None` if the system does not tell.
+    /// The socket's receive buffer, bytes; `None` if the system does not report it.
     pub socket_receive_buffer_bytes: Option<u64>,
-    /// The socket's send buffer, bytes; `None` if the system does not tell.
+    /// The socket's send buffer, bytes; `None` if the system does not report it.
     pub socket_send_buffer_bytes: Option<u64>,
 }
 
@@ -86,7 +86,7 @@ impl EncryptionState {
 /// Why a destination cannot be reached. No page lists JetStream's; these are ours, closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TransferError {
-    /// The network says that it cannot be reached (ICMP, or no route here).
+    /// The network reports that it cannot be reached (ICMP, or no route here).
     Unreachable,
     /// Nothing came back.
     Timeout,
@@ -94,7 +94,7 @@ pub enum TransferError {
     NotAuthorized,
     /// Encryption could not be agreed on.
     Encryption,
-    /// It speaks no version that is spoken here.
+    /// It supports no version that this server supports.
     Version,
     /// The relay cannot be reached or refuses.
     Relay,

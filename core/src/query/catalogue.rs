@@ -78,9 +78,9 @@ fn spec_of(tcp: &'static TcpInfoField) -> FieldSpec {
     FieldSpec { drop_rank, ..FieldSpec::new(tcp.name, kind, tcp.meaning, origin) }
 }
 
-/// A figure of the socket's memory, where the kernel told it.
+/// A figure of the socket's memory, where the kernel reports it.
 fn memory<'a>(c: &Connection, read: impl FnOnce(&SocketMemory) -> Option<Value<'a>>) -> Value<'a> {
     Value::known(c.socket.memory, |memory| {
-        read(&memory).unwrap_or(Value::Unknown(Unknown::KernelDoesNotTell))
+        read(&memory).unwrap_or(Value::Unknown(Unknown::KernelDoesNotReport))
     })
 }

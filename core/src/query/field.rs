@@ -88,7 +88,7 @@ fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value
         return Value::NotApplicable;
     }
     let Some(raw) = field.scaled(tcp, connection.socket.age_ms()) else {
-        return Value::Unknown(Unknown::KernelDoesNotTell);
+        return Value::Unknown(Unknown::KernelDoesNotReport);
     };
     match field.unit {
         TcpInfoUnit::Count => Value::Count(raw),
@@ -99,7 +99,7 @@ fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value
     }
 }
 
-/// The name with the ending of its unit, unless it has it.
+/// The name with the suffix of its unit, unless it has it.
 fn key_of(name: &str, kind: Kind) -> String {
     let suffix = kind.suffix();
     if name.contains("bytes") || suffix.is_empty() || name.ends_with(suffix) {
@@ -119,6 +119,6 @@ fn layer_value<'a>(connection: &'a Connection, protocol: &str, index: usize) -> 
     let Some(layer) = application.layer(protocol) else { return Value::NotApplicable };
     match layer.values.get(index) {
         Some(value) => Value::known(value.as_ref(), Value::of_scalar),
-        None => Value::Unknown(Unknown::SourceCannotTell),
+        None => Value::Unknown(Unknown::SourceDoesNotReport),
     }
 }

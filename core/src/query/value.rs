@@ -33,7 +33,7 @@ pub enum Value<'a> {
     Time(i64),
     /// Records: owners, peers, streams.
     List(List<'a>),
-    /// Several values, of several holders; none of them is the only one. Never empty.
+    /// Several values, of several owners; none of them is the only one. Never empty.
     Several(Vec<Value<'a>>),
     /// There is a value, but it is not known.
     Unknown(Unknown),

@@ -101,7 +101,7 @@ pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
     let application = application.unwrap_or(if sample.state == State::Listen {
         Known::NotApplicable
     } else {
-        Known::Unknown(Unknown::SourceCannotTell)
+        Known::Unknown(Unknown::SourceDoesNotReport)
     });
     let mut connection = Connection {
         socket: sample,

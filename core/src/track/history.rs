@@ -194,7 +194,7 @@ impl History {
     pub(super) fn closed(&self) -> Known<Closed> {
         match &self.lifecycle {
             Some(lifecycle) if lifecycle.is_closed() => lifecycle.closed(),
-            _ => Known::Unknown(Unknown::SourceCannotTell),
+            _ => Known::Unknown(Unknown::SourceDoesNotReport),
         }
     }
 }

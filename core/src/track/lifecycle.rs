@@ -111,7 +111,7 @@ pub(super) fn lifecycle_of(
     if !is_connection(socket) {
         return (Known::NotApplicable, Known::NotApplicable);
     }
-    let why = if has_events { Unknown::BeganBefore } else { Unknown::SourceCannotTell };
+    let why = if has_events { Unknown::BeganBefore } else { Unknown::SourceDoesNotReport };
     let opened = lifecycle.map_or(Known::Unknown(why), |lifecycle| lifecycle.opened().clone());
     // A sample that shows the connection alive is older than the event that closed it.
     let closed = match lifecycle {

@@ -49,7 +49,7 @@ impl Shown {
             && self.sample.shows_the_same(&connection.socket)
     }
 
-    /// Takes over the shared parts of a connection that is shown the same, so that older ones are
+    /// Adopts the shared parts of a connection that is shown the same, so that older ones are
     /// freed and the next comparison finds the same pointers.
     pub(super) fn refresh(&mut self, connection: &Connection) {
         self.sample = connection.socket.clone();

@@ -119,7 +119,7 @@ impl StatsHistory {
             Some(Established::Event(then)) => known_age(now, then, Source::Ebpf),
             Some(Established::Kernel(then, source)) => known_age(now, then, source),
             Some(Established::FirstSample(then)) => known_age(now, then, Source::Derived),
-            None => Known::Unknown(Unknown::KernelDoesNotTell),
+            None => Known::Unknown(Unknown::KernelDoesNotReport),
         }
     }
 

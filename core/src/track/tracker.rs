@@ -110,7 +110,7 @@ impl Tracker {
         &self.removed
     }
 
-    /// Joins what the sources report of one moment. [`PRECEDENCE`] says which source wins where two
+    /// Joins what the sources report of one moment. [`PRECEDENCE`] lists which source wins where two
     /// report the same socket. Events are applied before rows, in any order of the observations.
     ///
     /// [`PRECEDENCE`]: super::PRECEDENCE

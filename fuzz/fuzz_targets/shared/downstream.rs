@@ -59,7 +59,7 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
         executable: Known::Unknown(Unknown::NotPrivileged),
         command_line: Known::Value(name.into(), Source::Procfs),
         uid: Known::Value(pid, Source::Procfs),
-        user: Known::Unknown(Unknown::SourceCannotTell),
+        user: Known::Unknown(Unknown::SourceDoesNotReport),
         started_wall_us: Known::Value(0, Source::Procfs),
         parent_pid: Known::Value(1, Source::Procfs),
         cgroup: Known::Unknown(Unknown::Vanished),

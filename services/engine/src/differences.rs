@@ -84,7 +84,7 @@ impl Differences {
         self.serial += 1;
         let mut connection = connection.clone();
         connection.closed = match kind {
-            EventKind::Closed => Known::Unknown(Unknown::SourceCannotTell),
+            EventKind::Closed => Known::Unknown(Unknown::SourceDoesNotReport),
             _ => Known::NotApplicable,
         };
         events.push(Arc::new(Event { serial: self.serial, at, kind, connection }));

@@ -31,7 +31,7 @@ fn text(read: io::Result<String>, source: Source) -> Known<Box<str>> {
     match read {
         Ok(text) => Known::Value(text.trim().into(), source),
         Err(error) => Known::Unknown(match error.kind() {
-            io::ErrorKind::NotFound => Unknown::SourceCannotTell,
+            io::ErrorKind::NotFound => Unknown::SourceDoesNotReport,
             io::ErrorKind::PermissionDenied => Unknown::NotPrivileged,
             _ => Unknown::SourceFailed,
         }),
@@ -48,12 +48,12 @@ fn host() -> Known<Box<str>> {
     let uname = rustix::system::uname();
     let name = uname.nodename().to_string_lossy();
     let name = (!name.is_empty()).then(|| name.into());
-    Known::from_option(name, Source::Portable, Unknown::SourceCannotTell)
+    Known::from_option(name, Source::Portable, Unknown::SourceDoesNotReport)
 }
 
 #[cfg(not(unix))]
 fn host() -> Known<Box<str>> {
-    Known::Unknown(Unknown::SourceCannotTell)
+    Known::Unknown(Unknown::SourceDoesNotReport)
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn an_unreadable_file_is_unknown_with_its_reason() {
         let unknown = |kind: io::ErrorKind| text(Err(kind.into()), Source::Procfs);
-        assert_eq!(unknown(io::ErrorKind::NotFound), Known::Unknown(Unknown::SourceCannotTell));
+        assert_eq!(unknown(io::ErrorKind::NotFound), Known::Unknown(Unknown::SourceDoesNotReport));
         let denied = unknown(io::ErrorKind::PermissionDenied);
         assert_eq!(denied, Known::Unknown(Unknown::NotPrivileged));
         assert_eq!(unknown(io::ErrorKind::TimedOut), Known::Unknown(Unknown::SourceFailed));

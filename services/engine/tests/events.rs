@@ -351,7 +351,7 @@ fn without_an_event_source_events_are_derived_from_samples_and_a_loss_reports_it
         ]
     );
     let closed = &log.iter().next().unwrap().connection.closed;
-    assert_eq!(*closed, Known::Unknown(Unknown::SourceCannotTell));
+    assert_eq!(*closed, Known::Unknown(Unknown::SourceDoesNotReport));
     let update = running.update();
     let [loss] = &update.health.losses[..] else { panic!("{:?}", update.health.losses) };
     assert!(loss.to_string().contains("this test has none"), "{loss}");

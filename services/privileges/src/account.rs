@@ -6,7 +6,8 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
 use rustix::thread::set_keep_capabilities;
 
-use crate::{Keep, PrivilegeError};
+use crate::error::PrivilegeError;
+use crate::keep::Keep;
 
 /// The agent's own account.
 const OWN: &str = "conns";

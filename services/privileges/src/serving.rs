@@ -15,8 +15,9 @@ use landlock::{
 use rustix::thread::CapabilitySet;
 
 use crate::capabilities::keep_only;
+use crate::error::PrivilegeError;
+use crate::keep::Keep;
 use crate::report::{Landlock, LandlockState, Serving};
-use crate::{Keep, PrivilegeError};
 
 /// The newest version whose rights are requested; an older kernel enforces those it supports.
 const NEWEST: ABI = ABI::V6;

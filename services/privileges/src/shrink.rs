@@ -12,10 +12,12 @@ use rustix::thread::{CapabilitySet, set_no_new_privs};
 
 use crate::account::{becomes, name_of, switch_to};
 use crate::capabilities::{NAMESPACES, OWNERS, empty_bounding_set, keep_only, keepable, names};
+use crate::error::PrivilegeError;
+use crate::keep::Keep;
 use crate::report::{Missing, Report, Seccomp, ThreadGroup};
 use crate::serving;
 use crate::status::Status;
-use crate::{Keep, PrivilegeError, syscalls};
+use crate::syscalls;
 
 /// Maximum time that a joined thread stays listed: the kernel wakes the joiner before it removes the
 /// thread.

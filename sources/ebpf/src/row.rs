@@ -54,7 +54,7 @@ impl RowReader {
         let carries_data = state.carries_data() && !is_minisock;
         let is_tcp_stream = protocol == Protocol::Tcp && carries_data;
         let is_full = carries_data || state == State::Listen || state == State::BoundInactive;
-        let unknown = Unknown::SourceCannotTell;
+        let unknown = Unknown::SourceDoesNotReport;
         let remote = header.remote();
         let netns: Arc<Netns> = self.namespaces.get(u64::from(header.netns.get()));
         Some(Socket {

@@ -62,9 +62,9 @@ fn process(pid: u32, seen: &sysinfo::Process, users: Option<&Users>) -> Process 
         user: known(user_name),
         started_wall_us: known(microseconds(seen.start_time())),
         parent_pid: known(seen.parent().map(Pid::as_u32)),
-        cgroup: Known::Unknown(Unknown::SourceCannotTell),
-        container_id: Known::Unknown(Unknown::SourceCannotTell),
-        systemd_unit: Known::Unknown(Unknown::SourceCannotTell),
+        cgroup: Known::Unknown(Unknown::SourceDoesNotReport),
+        container_id: Known::Unknown(Unknown::SourceDoesNotReport),
+        systemd_unit: Known::Unknown(Unknown::SourceDoesNotReport),
     }
 }
 
@@ -74,5 +74,5 @@ fn microseconds(start_s: u64) -> Option<i64> {
 }
 
 fn known<T>(value: Option<T>) -> Known<T> {
-    Known::from_option(value, Source::Portable, Unknown::SourceCannotTell)
+    Known::from_option(value, Source::Portable, Unknown::SourceDoesNotReport)
 }

@@ -127,7 +127,7 @@ fn socket(tuple: Tuple, state: State, netns: &Arc<Netns>) -> Socket {
 
 /// A value that this source does not report, if it applies.
 fn unknown<T>(applies: bool) -> Known<T> {
-    if applies { Known::Unknown(Unknown::SourceCannotTell) } else { Known::NotApplicable }
+    if applies { Known::Unknown(Unknown::SourceDoesNotReport) } else { Known::NotApplicable }
 }
 
 fn tcp_state(state: TcpState) -> Option<State> {

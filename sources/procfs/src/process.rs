@@ -62,7 +62,7 @@ pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Read {
         executable,
         command_line: from_file(folder, "cmdline", parse::command_line),
         uid,
-        user: uid.and_then(Unknown::SourceCannotTell, |uid| {
+        user: uid.and_then(Unknown::SourceDoesNotReport, |uid| {
             let user = machine.users.get_user_by_uid(uid)?;
             Some(user.name().to_string_lossy().into())
         }),
@@ -114,7 +114,7 @@ fn file(folder: impl AsFd, name: &str) -> rustix::io::Result<Vec<u8>> {
 }
 
 fn known<T>(value: Option<T>) -> Known<T> {
-    Known::from_option(value, Source::Procfs, Unknown::SourceCannotTell)
+    Known::from_option(value, Source::Procfs, Unknown::SourceDoesNotReport)
 }
 
 /// A process outside any container or unit has none, which is known.

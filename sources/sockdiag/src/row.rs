@@ -108,7 +108,7 @@ impl RowReader {
         let carries_data = state.carries_data() && !is_minisock;
         let is_tcp_stream = protocol == Protocol::Tcp && carries_data;
         let is_full_socket = carries_data || listens || state == State::BoundInactive;
-        let unknown = Unknown::KernelDoesNotTell;
+        let unknown = Unknown::KernelDoesNotReport;
         Ok(Socket {
             id: SocketId { netns: self.netns.inode, cookie },
             source,

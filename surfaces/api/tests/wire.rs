@@ -391,7 +391,7 @@ proptest! {
 #[test]
 fn unknown_stays_unknown() {
     let mut socket = socket(1, "10.0.0.5:443", "192.0.2.7:51000", 0);
-    socket.tcp = Known::Unknown(conns_core::model::Unknown::KernelDoesNotTell);
+    socket.tcp = Known::Unknown(conns_core::model::Unknown::KernelDoesNotReport);
     let update = Agent::new().update(vec![socket], &[]);
     let there = received_snapshot(&update, &query(View::All));
     assert_eq!(there.connections[0].owners, update.snapshot.connections[0].owners);

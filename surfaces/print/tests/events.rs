@@ -74,15 +74,15 @@ fn each_kind_has_its_own_details() {
 fn unknown_details_are_marked_or_omitted() {
     let mut opened = event(EventKind::Opened);
     change_opened(&mut opened.connection, |opened| {
-        opened.handshake_us = Known::Unknown(Unknown::SourceCannotTell);
+        opened.handshake_us = Known::Unknown(Unknown::SourceDoesNotReport);
     });
     opened.connection.owners = Known::Unknown(Unknown::NoOwnerFound);
     assert!(line(&opened).ends_with(" 192.0.2.7:51000\n"), "{}", line(&opened));
     assert!(line(&opened).contains(" opened   ? 10.0.0.5:443 "), "{}", line(&opened));
     let mut closed = event(EventKind::Closed);
-    closed.connection.closed = Known::Unknown(Unknown::SourceCannotTell);
+    closed.connection.closed = Known::Unknown(Unknown::SourceDoesNotReport);
     assert!(line(&closed).contains(" close reason unknown, 1kB out, "), "{}", line(&closed));
-    closed.connection.socket.tcp = Known::Unknown(Unknown::SourceCannotTell);
+    closed.connection.socket.tcp = Known::Unknown(Unknown::SourceDoesNotReport);
     assert!(line(&closed).ends_with(" ? out, ? in\n"), "{}", line(&closed));
 }
 

@@ -1,4 +1,4 @@
-//! Fields that tell how the connection does.
+//! Fields of the health of a connection.
 
 use crate::model::{FieldSpec, Kind, Part, Words};
 use crate::query::Value;

@@ -1,4 +1,4 @@
-//! Fields that tell who is connected, and where.
+//! Fields of the identity of a connection: protocol, state, ends, namespace.
 
 use crate::model::{Connection, Endpoint};
 use crate::model::{FieldSpec, Kind, Part, Words};

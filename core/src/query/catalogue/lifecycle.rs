@@ -8,7 +8,7 @@ use crate::query::{List, Records, Value};
 
 use super::Row;
 
-/// Who tells all of these but the ages that stand in for durations.
+/// The source of all of these, except for ages that stand in for durations.
 const EVENTS: &str = "eBPF events";
 
 static PEERS: ListSpec = ListSpec {
@@ -221,7 +221,7 @@ impl Records for Arc<[UdpPeer]> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking")]
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
     use super::*;
     use crate::model::{
@@ -242,7 +242,7 @@ mod tests {
 
     /// A connection of which only the ends are known.
     fn connection() -> Connection {
-        let untold = Unknown::SourceCannotTell;
+        let why = Unknown::SourceDoesNotReport;
         let socket = Socket {
             id: SocketId { netns: 1, cookie: 2 },
             source: Source::Ebpf,
@@ -254,18 +254,18 @@ mod tests {
             remote: Some(at("192.0.2.7:443")),
             interface: 0,
             inode: Known::NotApplicable,
-            uid: Known::Unknown(untold),
-            queues: Known::Unknown(untold),
+            uid: Known::Unknown(why),
+            queues: Known::Unknown(why),
             accept_queue: Known::NotApplicable,
             timer: Known::NotApplicable,
-            memory: Known::Unknown(untold),
-            congestion: Known::Unknown(untold),
-            tos: Known::Unknown(untold),
-            mark: Known::Unknown(untold),
-            cgroup_id: Known::Unknown(untold),
-            shutdown: Known::Unknown(untold),
+            memory: Known::Unknown(why),
+            congestion: Known::Unknown(why),
+            tos: Known::Unknown(why),
+            mark: Known::Unknown(why),
+            cgroup_id: Known::Unknown(why),
+            shutdown: Known::Unknown(why),
             upper_layer: Known::NotApplicable,
-            tcp: Known::Unknown(untold),
+            tcp: Known::Unknown(why),
             mptcp: Known::NotApplicable,
             udp: Known::NotApplicable,
         };
@@ -279,19 +279,19 @@ mod tests {
     }
 
     fn process(pid: u32, name: &str) -> Arc<Process> {
-        let untold = Unknown::SourceCannotTell;
+        let why = Unknown::SourceDoesNotReport;
         Arc::new(Process {
             pid,
             name: name.into(),
-            executable: Known::Unknown(untold),
-            command_line: Known::Unknown(untold),
+            executable: Known::Unknown(why),
+            command_line: Known::Unknown(why),
             uid: known(0),
-            user: Known::Unknown(untold),
-            started_wall_us: Known::Unknown(untold),
-            parent_pid: Known::Unknown(untold),
-            cgroup: Known::Unknown(untold),
-            container_id: Known::Unknown(untold),
-            systemd_unit: Known::Unknown(untold),
+            user: Known::Unknown(why),
+            started_wall_us: Known::Unknown(why),
+            parent_pid: Known::Unknown(why),
+            cgroup: Known::Unknown(why),
+            container_id: Known::Unknown(why),
+            systemd_unit: Known::Unknown(why),
         })
     }
 
@@ -344,13 +344,13 @@ mod tests {
     }
 
     #[test]
-    fn the_duration_of_what_goes_on_is_its_age_and_of_an_untold_end_unknown() {
+    fn the_duration_of_an_open_connection_is_its_age_and_of_an_unreported_close_unknown() {
         let mut made = connection();
         made.stats.age_us = known(5);
         assert_eq!(value("duration", &made), Value::Micros(5));
         assert_eq!(value("ended", &made), Value::NotApplicable);
-        made.closed = Known::Unknown(Unknown::SourceCannotTell);
-        assert_eq!(value("duration", &made), Value::Unknown(Unknown::SourceCannotTell));
+        made.closed = Known::Unknown(Unknown::SourceDoesNotReport);
+        assert_eq!(value("duration", &made), Value::Unknown(Unknown::SourceDoesNotReport));
     }
 
     #[test]
@@ -364,7 +364,7 @@ mod tests {
             "ended in (timed_out, refused)",
             "duration < 1ms",
             "opener == curl and opener_pid == 7",
-            // It holds nothing any more, but it is how people would look for it.
+            // The name of the opener matches too.
             "curl",
             "handshake is unknown",
             "closed_at > 1970-01-01",

@@ -1,4 +1,4 @@
-//! Fields that tell who holds the socket; all but the list itself depend on the process alone.
+//! Fields of the owners of a socket; all but the list depend on the process alone.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "pid",
             Kind::Count,
-            "Process id of the holder; of several, filters match any.",
+            "Process id of the owner; of several, filters match any.",
             "/proc/PID/fd",
         )
         .part(Part::Owners)
@@ -42,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
         |c| owners(c, |p| Value::Count(u64::from(p.pid))),
     ),
     (
-        FieldSpec::new("process", Kind::Text, "Name of the holding process.", "/proc/PID/stat")
+        FieldSpec::new("process", Kind::Text, "Name of the owning process.", "/proc/PID/stat")
             .part(Part::Owners)
             .aliases(&["comm", "name"])
             .at_opening()
@@ -156,11 +156,10 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "owners",
             Kind::List(&OWNERS),
-            "Every process and descriptor that holds the socket.",
+            "Every process that has the socket open, and its descriptor.",
             "/proc/PID/fd",
         )
         .part(Part::Owners)
-        .aliases(&["holders"])
         .at_opening()
         .identifies()
         .cut(3, 16),
@@ -168,7 +167,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
-/// The value of each holding process: a plain value where one process holds the socket.
+/// The value of each owning process: a plain value where one process alone owns the socket.
 fn owners<'a>(c: &'a Connection, read: fn(&'a Process) -> Value<'a>) -> Value<'a> {
     if let Some(process) = c.only_process() {
         return read(process);

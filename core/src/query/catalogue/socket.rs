@@ -94,7 +94,7 @@ pub(super) const ROWS: &[Row] = &[
                     c.socket
                         .tcp
                         .as_ref()
-                        .and_then(Unknown::KernelDoesNotTell, |t| t.is_app_limited()),
+                        .and_then(Unknown::KernelDoesNotReport, |t| t.is_app_limited()),
                     Value::Bool,
                 )
             }
@@ -213,7 +213,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "mark",
             Kind::Count,
-            "Firewall mark (SO_MARK); told to CAP_NET_ADMIN.",
+            "Firewall mark (SO_MARK); readable with CAP_NET_ADMIN.",
             "INET_DIAG_MARK",
         )
         .aliases(&["fwmark"]),
@@ -284,7 +284,7 @@ pub(super) const ROWS: &[Row] = &[
         .part(Part::Mptcp),
         |c| {
             Value::known(c.socket.mptcp, |m| {
-                m.token.map_or(Value::Unknown(Unknown::KernelDoesNotTell), |t| {
+                m.token.map_or(Value::Unknown(Unknown::KernelDoesNotReport), |t| {
                     Value::Count(u64::from(t))
                 })
             })
@@ -296,7 +296,7 @@ fn tcp_count(c: &Connection, read: fn(&TcpInfo) -> Option<u8>) -> Value<'_> {
     if !c.socket.state.carries_data() {
         return Value::NotApplicable;
     }
-    let known = c.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotTell, read);
+    let known = c.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, read);
     Value::known(known, |count| Value::Count(u64::from(count)))
 }
 

@@ -1,4 +1,4 @@
-//! Fields that an agent, or `--watch`, comes to know by looking more than once.
+//! Fields that an agent, or `--watch`, derives from more than one sample.
 
 use crate::model::{Connection, Known, Peaks, Unknown};
 use crate::model::{FieldSpec, Kind, Part};
@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "age",
             Kind::Duration,
-            "Time since it was established: told by the kernel until payload went both ways, else known if it was seen to come.",
+            "Time since it was established: reported by the kernel until payload went both ways, else known if it was seen to come.",
             "eBPF events; else derived from tcp_info: last_data_sent, last_data_recv",
         ).part(Part::Age),
         |c| Value::known(c.stats.age_us, Value::Micros),
@@ -76,7 +76,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "slot_rate_out",
             Kind::BytesPerSecond,
-            "Payload sent a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
+            "Payload sent a second over nine one-second slots, as monerod computes: stays what it was while idle.",
             "derived",
         ).part(Part::Derived)
         .after_two_samples(),
@@ -86,7 +86,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "slot_rate_in",
             Kind::BytesPerSecond,
-            "Payload received a second over nine one-second slots, as monerod reckons: stays what it was while idle.",
+            "Payload received a second over nine one-second slots, as monerod computes: stays what it was while idle.",
             "derived",
         ).part(Part::Derived)
         .after_two_samples(),
@@ -96,7 +96,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "peak_rate_out",
             Kind::BytesPerSecond,
-            "Most payload sent a second between two looks.",
+            "Most payload sent a second between two samples.",
             "derived",
         ).part(Part::Derived)
         .after_two_samples(),
@@ -106,7 +106,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "peak_rate_in",
             Kind::BytesPerSecond,
-            "Most payload received a second between two looks.",
+            "Most payload received a second between two samples.",
             "derived",
         ).part(Part::Derived)
         .after_two_samples(),
@@ -116,7 +116,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "peak_send_queue",
             Kind::Bytes,
-            "Most bytes written and not acknowledged at any look.",
+            "Most bytes written and not acknowledged in any sample.",
             "derived from idiag_wqueue",
         ).part(Part::Derived)
         .after_two_samples(),
@@ -126,7 +126,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "peak_recv_queue",
             Kind::Bytes,
-            "Most bytes received and not read at any look.",
+            "Most bytes received and not read in any sample.",
             "derived from idiag_rqueue",
         ).part(Part::Derived)
         .after_two_samples(),
@@ -136,7 +136,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "peak_rtt",
             Kind::Duration,
-            "Highest smoothed round trip at any look.",
+            "Highest smoothed round trip in any sample.",
             "derived from tcp_info.tcpi_rtt",
         ).part(Part::Derived)
         .after_two_samples(),
@@ -144,7 +144,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
-/// A high-water mark: there is one once the connection was looked at twice.
+/// A high-water mark: there is one once the connection was sampled twice.
 fn peak(c: &Connection, read: impl FnOnce(&Peaks) -> Value<'static>) -> Value<'static> {
     match c.stats.rates {
         Known::Value(..) => read(&c.stats.peaks),

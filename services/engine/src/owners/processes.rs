@@ -87,5 +87,5 @@ fn key(task: &Task) -> (u32, u64) {
 
 /// A process of which only what the kernel's task has is known.
 fn bare(task: &Task) -> Arc<Process> {
-    Arc::new(Process::bare(task.pid, task.name.clone(), Unknown::SourceCannotTell))
+    Arc::new(Process::bare(task.pid, task.name.clone(), Unknown::SourceDoesNotReport))
 }

@@ -155,7 +155,7 @@ impl Decoder {
         let new = Arc::new(Process {
             uid: value(uid),
             started_wall_us: value(self.boot_wall_us.saturating_add(started_us)),
-            ..Process::bare(pid, name, Unknown::SourceCannotTell)
+            ..Process::bare(pid, name, Unknown::SourceDoesNotReport)
         });
         if self.processes.len() >= MAX_PROCESSES {
             self.processes.clear();

@@ -107,7 +107,7 @@ fn compatible_addresses_become_mapped_ones() {
 fn values_that_the_source_does_not_report_are_unknown_not_zero() {
     let row = self::row(tcp("10.0.0.1:80", "10.0.0.2:5000", TcpState::Established), &[1]);
     let (socket, _) = sockets(&[row]).remove(0);
-    let unknown = Unknown::SourceCannotTell;
+    let unknown = Unknown::SourceDoesNotReport;
     assert_eq!(socket.queues, Known::Unknown(unknown));
     assert_eq!(socket.tcp, Known::Unknown(unknown));
     assert_eq!(socket.memory, Known::Unknown(unknown));

@@ -44,9 +44,9 @@ fn the_fixed_part_is_read_and_what_was_not_sent_stays_unknown() {
     assert_eq!(socket.queues.get(), Some(Queues { receive_bytes: 5, send_bytes: 6 }));
     assert_eq!(socket.timer, Known::NotApplicable);
     assert_eq!(socket.accept_queue, Known::NotApplicable);
-    assert_eq!(socket.memory, Known::Unknown(Unknown::KernelDoesNotTell));
+    assert_eq!(socket.memory, Known::Unknown(Unknown::KernelDoesNotReport));
     assert_eq!(socket.mark, Known::Unknown(Unknown::NotPrivileged));
-    assert_eq!(socket.tcp, Known::Unknown(Unknown::KernelDoesNotTell));
+    assert_eq!(socket.tcp, Known::Unknown(Unknown::KernelDoesNotReport));
     assert_eq!(socket.mptcp, Known::NotApplicable);
 }
 
@@ -62,7 +62,7 @@ fn attributes_are_read_by_length() {
     let socket = reader
         .read(Protocol::Tcp, &with_attribute(row(), INET_DIAG_SKMEMINFO, &eight[..28]))
         .unwrap();
-    assert_eq!(socket.memory, Known::Unknown(Unknown::KernelDoesNotTell));
+    assert_eq!(socket.memory, Known::Unknown(Unknown::KernelDoesNotReport));
 
     let bytes = with_attribute(row(), INET_DIAG_CONG, b"bbr\0");
     let bbr: Vec<u8> = [9_u32, 1, 80, 739, 512].into_iter().flat_map(u32::to_ne_bytes).collect();

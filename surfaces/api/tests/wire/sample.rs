@@ -208,7 +208,7 @@ pub(crate) fn machine() -> Update {
 
 /// The connection as it was opened by process 100, of which samples know more.
 pub(crate) fn opened(mut connection: Connection) -> Connection {
-    let unreported = Unknown::SourceCannotTell;
+    let unreported = Unknown::SourceDoesNotReport;
     let opener = Process {
         executable: Known::Unknown(unreported),
         command_line: Known::Unknown(unreported),

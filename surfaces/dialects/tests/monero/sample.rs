@@ -85,7 +85,7 @@ fn endpoint(text: &str) -> Endpoint {
 impl Peer {
     pub(crate) fn connection(&self) -> Connection {
         let local = endpoint(self.local);
-        let not_told = Unknown::KernelDoesNotTell;
+        let not_told = Unknown::KernelDoesNotReport;
         let socket = Socket {
             id: SocketId { netns: 4_026_531_840, cookie: self.cookie },
             source: Source::SockDiag,

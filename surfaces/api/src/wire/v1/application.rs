@@ -125,7 +125,7 @@ fn to_values(values: Vec<Known<Scalar<'_>>>, depth: usize) -> Box<[model::Known<
     let value = |value: Known<Scalar<'_>>| {
         value
             .try_map(|scalar| scalar.to_model(depth).ok_or(UnknownCode))
-            .unwrap_or(model::Known::Unknown(Unknown::SourceCannotTell))
+            .unwrap_or(model::Known::Unknown(Unknown::SourceDoesNotReport))
     };
     values.into_iter().map(value).collect()
 }

@@ -92,8 +92,8 @@ codes!(SourceCode: model::Source {
 
 codes!(UnknownReason: model::Unknown {
     0 = model::Unknown::NotPrivileged,
-    1 = model::Unknown::KernelDoesNotTell,
-    2 = model::Unknown::SourceCannotTell,
+    1 = model::Unknown::KernelDoesNotReport,
+    2 = model::Unknown::SourceDoesNotReport,
     3 = model::Unknown::NeedsTwoObservations,
     4 = model::Unknown::NothingMeasured,
     5 = model::Unknown::Ambiguous,
@@ -101,7 +101,7 @@ codes!(UnknownReason: model::Unknown {
     7 = model::Unknown::Vanished,
     8 = model::Unknown::SourceFailed,
     9 = model::Unknown::BeganBefore,
-} else model::Unknown::SourceCannotTell);
+} else model::Unknown::SourceDoesNotReport);
 
 /// A value and its source, or why there is none.
 #[derive(Clone, Copy, Serialize, Deserialize)]

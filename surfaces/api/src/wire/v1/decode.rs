@@ -171,7 +171,7 @@ impl Decoder {
     }
 
     fn process(&mut self, process: Process) -> Arc<Process> {
-        let is_of_event = process.executable == Known::Unknown(Unknown::SourceCannotTell);
+        let is_of_event = process.executable == Known::Unknown(Unknown::SourceDoesNotReport);
         let key = (process.pid, is_of_event);
         match self.processes.get(&key) {
             Some(known) if **known == process => Arc::clone(known),

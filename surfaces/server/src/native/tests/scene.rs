@@ -100,7 +100,7 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
 
 impl Sketch {
     pub(super) fn make(&self, cookie: u64) -> Connection {
-        let not_told = Unknown::KernelDoesNotTell;
+        let not_told = Unknown::KernelDoesNotReport;
         let local = endpoint(&self.local);
         let tcp = self.sent.map(|sent| {
             let mut bytes = [0_u8; 232];
