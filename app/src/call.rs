@@ -80,7 +80,7 @@ fn respond(
             let mut config = config.clone();
             config.ems.length_prefix = false;
             let outcome = ems_server(&config).json_cli().answer(line.as_bytes(), &cache(snapshot)?);
-            Ok(outcome.pieces)
+            Ok(outcome.chunks)
         }
         Request::JetStream(message) => {
             let service = Service::new(jetstream::Options { host_name, ..Default::default() });
@@ -129,7 +129,7 @@ fn write_body(out: &mut impl Write, body: &[Bytes]) -> io::Result<()> {
     }
 }
 
-/// Prints a table of 1E in a format other than JSON.
+/// Prints a table of 1E in any format except JSON.
 fn print_table(
     out: &mut impl Write,
     flags: &CallFlags,

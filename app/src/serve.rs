@@ -28,7 +28,7 @@ use crate::failure::Failure;
 use crate::flags::serve::ServeFlags;
 use crate::local::choice;
 use crate::settings::{DEFAULT_FILE, FILE_VARIABLE};
-use dialects::Spoken;
+use dialects::Served;
 
 /// Threads that serve clients. Two, so that a long answer does not delay a short one; more would
 /// compete with the workload of the machine.
@@ -78,7 +78,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         }
     })
     .map_err(no_answer)?;
-    let spoken = Spoken::new(&config).map_err(no_answer)?;
+    let spoken = Served::new(&config).map_err(no_answer)?;
     let access_config = Arc::new(AccessConfig::new(access));
     for (listener, spec) in listeners.iter().zip(&config.listen) {
         eprintln!("conns: {} on {}", spec.protocol, listener.shown());
@@ -188,7 +188,7 @@ struct Running<'a> {
     config: Config,
     sampler: Sampler,
     access_config: Arc<AccessConfig>,
-    spoken: Spoken,
+    spoken: Served,
 }
 
 struct Signals {

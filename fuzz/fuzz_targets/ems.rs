@@ -59,8 +59,8 @@ fn lines(dialect: &impl LineDialect, bytes: &[u8], check: impl Fn(&[u8])) {
                 assert!(dialect.line_too_long().close);
                 break;
             }
-            let LineOutcome { pieces, close } = dialect.answer(line, cache);
-            let answer = pieces.concat();
+            let LineOutcome { chunks, close } = dialect.answer(line, cache);
+            let answer = chunks.concat();
             assert_eq!(answer.is_empty(), line.is_empty());
             if !answer.is_empty() {
                 check(&answer);

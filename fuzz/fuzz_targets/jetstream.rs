@@ -20,7 +20,7 @@ const LONGEST_ANSWER_BUT_TEXTS: usize = MAX_BATCH * (4096 + 512);
 fuzz_target!(|bytes: &[u8]| {
     let line = LINES.answer(bytes, &CACHE);
     assert!(!line.close);
-    let line = line.pieces.concat();
+    let line = line.chunks.concat();
     check(bytes, &line);
 
     let request = Request::post("/").body(Bytes::copy_from_slice(bytes)).expect("a request");
@@ -45,7 +45,7 @@ fn check(sent: &[u8], answer: &[u8]) {
     assert!(answer.len() <= 12 * sent.len() + LONGEST_ANSWER_BUT_TEXTS, "{} bytes", answer.len());
     // An answer is no request, but JSON it is.
     if answer.len() <= MAX_BYTES {
-        let again = LINES.answer(answer, &CACHE).pieces.concat();
+        let again = LINES.answer(answer, &CACHE).chunks.concat();
         assert!(!again.windows(6).any(|six| six == b"-32700"), "not JSON");
     }
 }

@@ -143,7 +143,7 @@ fn repeated(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic, reason = "a test that cannot go on says why")]
+#[allow(clippy::panic, reason = "a test that cannot continue fails with the reason")]
 mod tests {
     use super::*;
 

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::dialects::{ems_server, host_name, monero_node, secret};
 
 /// All dialects; those with settings can be replaced while they are served.
-pub(super) struct Spoken {
+pub(super) struct Served {
     secret: [u8; 16],
     monero: Arc<Swap<dyn HttpDialect>>,
     ems_http: Arc<Swap<dyn HttpDialect>>,
@@ -20,7 +20,7 @@ pub(super) struct Spoken {
     jetstream: Service,
 }
 
-impl Spoken {
+impl Served {
     pub(super) fn new(config: &Config) -> Result<Self, getrandom::Error> {
         let secret = secret()?;
         let ems = ems_server(config);

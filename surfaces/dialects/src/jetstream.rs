@@ -19,7 +19,7 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::cache::ResponseCache;
-use crate::shell::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces};
+use crate::shell::{BodyChunks, HttpDialect, HttpOutcome, LineDialect, LineOutcome};
 
 pub use methods::METHODS;
 pub use options::Options;
@@ -59,7 +59,7 @@ impl Service {
         Lines(self.clone())
     }
 
-    fn answer(&self, message: &[u8], cache: &ResponseCache) -> Pieces {
+    fn answer(&self, message: &[u8], cache: &ResponseCache) -> BodyChunks {
         let State { options, list } = &*self.0;
         let context = Context { options, list, update: cache.update() };
         rpc::answer(message, &|method, params| methods::call(&context, method, params))
@@ -76,10 +76,10 @@ impl HttpDialect for Http {
         if request.method() != Method::POST {
             return refusal(StatusCode::METHOD_NOT_ALLOWED, "a call is the body of a POST");
         }
-        let pieces = self.0.answer(request.body(), cache);
+        let chunks = self.0.answer(request.body(), cache);
         // An error of JSON-RPC is in the body of a 200.
-        let status = if pieces.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
-        reply(status, pieces)
+        let status = if chunks.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
+        reply(status, chunks)
     }
 
     fn longest_body(&self) -> usize {
@@ -99,13 +99,13 @@ fn refusal(status: StatusCode, reason: &'static str) -> HttpOutcome {
     HttpOutcome::Answer(response)
 }
 
-fn reply(status: StatusCode, pieces: Pieces) -> HttpOutcome {
-    HttpOutcome::Answer(with_json(status, pieces))
+fn reply(status: StatusCode, chunks: BodyChunks) -> HttpOutcome {
+    HttpOutcome::Answer(with_json(status, chunks))
 }
 
-fn with_json(status: StatusCode, pieces: Pieces) -> Response<Pieces> {
-    let has_body = !pieces.is_empty();
-    let mut response = Response::new(pieces);
+fn with_json(status: StatusCode, chunks: BodyChunks) -> Response<BodyChunks> {
+    let has_body = !chunks.is_empty();
+    let mut response = Response::new(chunks);
     *response.status_mut() = status;
     if has_body {
         let json = HeaderValue::from_static("application/json");
@@ -129,18 +129,18 @@ impl LineDialect for Lines {
         if line.trim_ascii().is_empty() {
             return LineOutcome::default();
         }
-        LineOutcome { pieces: ended(self.0.answer(line, cache)), close: false }
+        LineOutcome { chunks: ended(self.0.answer(line, cache)), close: false }
     }
 
     fn line_too_long(&self) -> LineOutcome {
-        LineOutcome { pieces: ended(rpc::too_long()), close: true }
+        LineOutcome { chunks: ended(rpc::too_long()), close: true }
     }
 }
 
 /// The answer as a line; an empty answer is no line.
-fn ended(mut pieces: Pieces) -> Pieces {
-    if !pieces.is_empty() {
-        pieces.push(Bytes::from_static(b"\n"));
+fn ended(mut chunks: BodyChunks) -> BodyChunks {
+    if !chunks.is_empty() {
+        chunks.push(Bytes::from_static(b"\n"));
     }
-    pieces
+    chunks
 }

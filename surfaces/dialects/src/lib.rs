@@ -1,7 +1,8 @@
-//! Dialects: compatibility APIs in the formats of other vendors' tools, answered from snapshots.
+//! The dialects: compatibility APIs in the shapes that tools of other vendors request, answered from
+//! the same snapshot as everything else.
 //!
-//! One module per vendor, independent of the others. A dialect only translates; its page in
-//! `docs/dialects/` lists the facts its format has no place for.
+//! Invariant: one module for each vendor, and none depends on another. What a shape cannot express is
+//! on its page in `docs/dialects/`.
 
 mod cache;
 pub mod ems;
@@ -11,4 +12,4 @@ pub mod one_e;
 mod shell;
 
 pub use cache::ResponseCache;
-pub use shell::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces};
+pub use shell::{BodyChunks, HttpDialect, HttpOutcome, LineDialect, LineOutcome};

@@ -89,8 +89,8 @@ impl HttpDialect for Node {
         let body = if is_chunked { &[] } else { request.body().as_ref() };
         match call::read(body, self.options.restricted) {
             Outcome::Connections { id } => {
-                let pieces = call::result(&id, self.connections(cache), self.options.era);
-                respond::json(at, is_head, pieces)
+                let chunks = call::result(&id, self.connections(cache), self.options.era);
+                respond::json(at, is_head, chunks)
             }
             Outcome::Error(error) => respond::json(at, is_head, vec![error.into()]),
             Outcome::Failure => respond::failure(at),

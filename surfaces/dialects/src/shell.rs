@@ -10,13 +10,13 @@ use http::{Request, Response};
 use crate::cache::ResponseCache;
 
 /// A body in chunks, sent in order.
-pub type Pieces = Vec<Bytes>;
+pub type BodyChunks = Vec<Bytes>;
 
 /// The result of a request.
 #[derive(Debug)]
 pub enum HttpOutcome {
     /// A response. The server sets `Content-Length` unless the dialect does.
-    Answer(Response<Pieces>),
+    Answer(Response<BodyChunks>),
     /// The connection is closed without a response, as the real system does.
     Hangup,
 }
@@ -44,7 +44,7 @@ pub trait HttpDialect: Send + Sync {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LineOutcome {
     /// Bytes to send; nothing is sent if empty.
-    pub pieces: Pieces,
+    pub chunks: BodyChunks,
     /// Whether the connection is closed after that.
     pub close: bool,
 }

@@ -1,7 +1,7 @@
 //! The EMS dialect against answers of a real server, EvoStream's page and hostile lines.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
-#![allow(clippy::panic, reason = "a test that cannot go on says why")]
+#![allow(clippy::expect_used, reason = "a test that cannot continue fails with the reason")]
+#![allow(clippy::panic, reason = "a test that cannot continue fails with the reason")]
 
 #[path = "ems/answers.rs"]
 mod answers;

@@ -1,6 +1,6 @@
 //! The JetStream dialect against JetStream's own page, JSON-RPC 2.0 and hostile requests.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
+#![allow(clippy::expect_used, reason = "a test that cannot continue fails with the reason")]
 
 #[path = "jetstream/envelope.rs"]
 mod envelope;
@@ -300,8 +300,8 @@ fn pages_are_slices_of_one_list() {
     let rows = |params: &str| {
         let sent =
             format!(r#"{{"jsonrpc":"2.0","method":"getConnections","params":{params},"id":1}}"#);
-        let pieces = server.service.lines().answer(sent.as_bytes(), &server.cache).pieces;
-        pieces.into_iter().max_by_key(bytes::Bytes::len).expect("rows")
+        let chunks = server.service.lines().answer(sent.as_bytes(), &server.cache).chunks;
+        chunks.into_iter().max_by_key(bytes::Bytes::len).expect("rows")
     };
     let all = rows("{}");
     let second = rows(r#"{"after":"a","limit":1}"#);

@@ -1,7 +1,11 @@
 //! The Monero dialect against the page of the method, recorded answers of real nodes and hostile
 //! requests.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot continue fails with the reason"
+)]
 
 #[path = "monero/exchanges.rs"]
 mod exchanges;

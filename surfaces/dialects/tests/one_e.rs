@@ -1,6 +1,6 @@
 //! The 1E dialect against 1E's own page, golden files and hostile calls.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
+#![allow(clippy::expect_used, reason = "a test that cannot continue fails with the reason")]
 
 #[path = "one_e/calls.rs"]
 mod calls;
@@ -75,7 +75,7 @@ fn columns_have_the_names_types_and_order_of_the_page() {
     assert_eq!(ours, theirs);
 }
 
-/// The page says `null` of four columns. Of the process it says nothing; it is not always known,
+/// The page has `null` for four columns and none for the process, which is not always known,
 /// and unknown is never zero.
 #[test]
 fn columns_are_nullable_as_on_the_page_and_for_an_unknown_process() {

@@ -138,11 +138,11 @@ impl LineClient {
     }
 
     async fn send(&self, outcome: LineOutcome, socket: &mut ClientSocket) -> io::Result<Next> {
-        if !outcome.pieces.is_empty() {
-            let bytes = outcome.pieces.iter().map(|chunk| chunk.len() as u64).sum();
+        if !outcome.chunks.is_empty() {
+            let bytes = outcome.chunks.iter().map(|chunk| chunk.len() as u64).sum();
             self.slot.enter_answer(bytes);
             let track = |chunk| self.context.in_flight.track(chunk, &self.slot);
-            write_all(socket, outcome.pieces.into_iter().map(track).collect()).await?;
+            write_all(socket, outcome.chunks.into_iter().map(track).collect()).await?;
         }
         // Part of the next line may be buffered; its deadline starts now.
         self.slot.enter(Phase::Head);

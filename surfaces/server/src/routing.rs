@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use conns_dialects::monero::ReasonPhrase;
-use conns_dialects::{HttpDialect, HttpOutcome, Pieces};
+use conns_dialects::{BodyChunks, HttpDialect, HttpOutcome};
 use http::Method;
 use http::header::CONTENT_LENGTH;
 use hyper::body::Body as _;
@@ -109,7 +109,7 @@ impl HttpService {
 /// The response of an outcome.
 fn response(outcome: HttpOutcome, method: &Method) -> Response {
     let HttpOutcome::Answer(answer) = outcome else { return hangup() };
-    let mut answer: Response = answer.map(|pieces: Pieces| Body::new(Chunks::new(pieces)));
+    let mut answer: Response = answer.map(|chunks: BodyChunks| Body::new(Chunks::new(chunks)));
     let length = answer.body().size_hint().exact();
     let stated = answer.headers().get(CONTENT_LENGTH);
     let is_wrong = stated.is_some_and(|stated| {

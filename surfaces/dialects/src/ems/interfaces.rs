@@ -17,7 +17,7 @@ use super::line::{Call, LONGEST_LINE};
 use super::print::{Form, LINE_END, escape};
 use super::state::State;
 use crate::cache::ResponseCache;
-use crate::shell::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, Pieces};
+use crate::shell::{BodyChunks, HttpDialect, HttpOutcome, LineDialect, LineOutcome};
 
 /// Ends an answer in JSON.
 const TRAILER: &[u8] = b"\r\n\r\n";
@@ -41,7 +41,7 @@ fn ends_line(byte: u8) -> bool {
 
 /// RMS closes the connection on a line that is too long, without a reply.
 fn line_too_long() -> LineOutcome {
-    LineOutcome { pieces: Vec::new(), close: true }
+    LineOutcome { chunks: Vec::new(), close: true }
 }
 
 /// The JSON interface over TCP.
@@ -64,13 +64,13 @@ impl LineDialect for JsonCli {
         let call = Call::parse(line);
         let reply = answer(&self.0, &call, cache, Form::Json);
         let close = reply.closes;
-        let mut pieces = json(reply, &call);
+        let mut chunks = json(reply, &call);
         if self.0.options.length_prefix {
             // A list is far from 4 GiB.
-            let length = u32::try_from(length(&pieces)).unwrap_or(u32::MAX);
-            pieces.insert(0, Bytes::copy_from_slice(&length.to_be_bytes()));
+            let length = u32::try_from(length(&chunks)).unwrap_or(u32::MAX);
+            chunks.insert(0, Bytes::copy_from_slice(&length.to_be_bytes()));
         }
-        LineOutcome { pieces, close }
+        LineOutcome { chunks, close }
     }
 
     fn line_too_long(&self) -> LineOutcome {
@@ -100,7 +100,7 @@ impl LineDialect for AsciiCli {
             return LineOutcome::default();
         }
         let reply = answer(&self.0, &Call::parse(line), cache, Form::Dump);
-        LineOutcome { close: reply.closes, pieces: text(reply) }
+        LineOutcome { close: reply.closes, chunks: text(reply) }
     }
 
     fn line_too_long(&self) -> LineOutcome {
@@ -124,9 +124,9 @@ impl HttpDialect for Http {
             return HttpOutcome::Hangup;
         }
         let call = Call::parse(&line);
-        let pieces = json(answer(&self.0, &call, cache, Form::Json), &call);
-        let length = HeaderValue::from(length(&pieces));
-        let mut response = Response::new(pieces);
+        let chunks = json(answer(&self.0, &call, cache, Form::Json), &call);
+        let length = HeaderValue::from(length(&chunks));
+        let mut response = Response::new(chunks);
         let banner = &self.0.banner;
         for (name, value) in [
             (CONNECTION, HeaderValue::from_static("close")),
@@ -170,7 +170,7 @@ fn command_line(uri: &http::Uri) -> Vec<u8> {
 }
 
 /// A reply as JSON with its trailer; keys in ASCII order.
-fn json(reply: Reply, call: &Call) -> Pieces {
+fn json(reply: Reply, call: &Call) -> BodyChunks {
     let mut tail = Vec::with_capacity(128);
     tail.extend_from_slice(b",\"description\":\"");
     escape(&reply.description, &mut tail);
@@ -186,7 +186,7 @@ fn json(reply: Reply, call: &Call) -> Pieces {
 }
 
 /// A reply of the ASCII interface.
-fn text(reply: Reply) -> Pieces {
+fn text(reply: Reply) -> BodyChunks {
     let result: &[u8] =
         if reply.is_success { b"Command entered successfully!" } else { b"Command failed!" };
     let head = [result, LINE_END, reply.description.as_bytes(), LINE_END].concat();
@@ -198,8 +198,8 @@ fn text(reply: Reply) -> Pieces {
     }
 }
 
-fn length(pieces: &Pieces) -> usize {
-    pieces.iter().map(Bytes::len).sum()
+fn length(chunks: &BodyChunks) -> usize {
+    chunks.iter().map(Bytes::len).sum()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::shell::Pieces;
+use crate::shell::BodyChunks;
 
 /// Longest request, bytes: an HTTP body or a line. A full batch of the longest calls of the methods
 /// here has a quarter of it.
@@ -19,7 +19,7 @@ pub const MAX_BYTES: usize = 64 * 1024;
 pub const MAX_BATCH: usize = 100;
 
 /// Runs a method with its parameters.
-type Dispatch<'d> = dyn Fn(&str, Option<&RawValue>) -> Result<Pieces, Fault> + 'd;
+type Dispatch<'d> = dyn Fn(&str, Option<&RawValue>) -> Result<BodyChunks, Fault> + 'd;
 
 /// Why a request has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Fault {
 }
 
 /// The answer to a message; empty if it has only notifications.
-pub(super) fn answer(message: &[u8], dispatch: &Dispatch<'_>) -> Pieces {
+pub(super) fn answer(message: &[u8], dispatch: &Dispatch<'_>) -> BodyChunks {
     let message = match serde_json::from_slice::<&RawValue>(message) {
         Ok(message) => message,
         Err(error) => return failed("null", &Fault::Parse(error.to_string())),
@@ -79,12 +79,12 @@ pub(super) fn answer(message: &[u8], dispatch: &Dispatch<'_>) -> Pieces {
 }
 
 /// The answer to a body or line that is too long.
-pub(super) fn too_long() -> Pieces {
+pub(super) fn too_long() -> BodyChunks {
     failed("null", &invalid(format!("longer than {MAX_BYTES} bytes; send smaller batches")))
 }
 
 /// The answer to a request that is refused unread.
-pub(super) fn refused(reason: &str) -> Pieces {
+pub(super) fn refused(reason: &str) -> BodyChunks {
     failed("null", &invalid(reason))
 }
 
@@ -92,7 +92,7 @@ fn invalid(reason: impl Into<String>) -> Fault {
     Fault::InvalidRequest(reason.into())
 }
 
-fn batch(message: &RawValue, dispatch: &Dispatch<'_>) -> Pieces {
+fn batch(message: &RawValue, dispatch: &Dispatch<'_>) -> BodyChunks {
     let requests: Vec<&RawValue> = match serde_json::from_str(message.get()) {
         Ok(requests) => requests,
         Err(error) => return failed("null", &Fault::Parse(error.to_string())),
@@ -104,22 +104,22 @@ fn batch(message: &RawValue, dispatch: &Dispatch<'_>) -> Pieces {
         let reason = format!("{} requests in a batch, at most {MAX_BATCH}", requests.len());
         return failed("null", &invalid(reason));
     }
-    let mut pieces = Pieces::new();
+    let mut chunks = BodyChunks::new();
     for request in requests {
         let answer = one(request, dispatch);
         if !answer.is_empty() {
-            let before: &[u8] = if pieces.is_empty() { b"[" } else { b"," };
-            pieces.push(Bytes::from_static(before));
-            pieces.extend(answer);
+            let before: &[u8] = if chunks.is_empty() { b"[" } else { b"," };
+            chunks.push(Bytes::from_static(before));
+            chunks.extend(answer);
         }
     }
-    if !pieces.is_empty() {
-        pieces.push(Bytes::from_static(b"]"));
+    if !chunks.is_empty() {
+        chunks.push(Bytes::from_static(b"]"));
     }
-    pieces
+    chunks
 }
 
-fn one(request: &RawValue, dispatch: &Dispatch<'_>) -> Pieces {
+fn one(request: &RawValue, dispatch: &Dispatch<'_>) -> BodyChunks {
     let call = match Call::read(request) {
         Ok(call) => call,
         Err((id, reason)) => return failed(id, &invalid(reason)),
@@ -127,7 +127,7 @@ fn one(request: &RawValue, dispatch: &Dispatch<'_>) -> Pieces {
     let result = dispatch(&call.method, call.params);
     match (call.id, result) {
         // A notification is not answered, not even that it failed (section 4.1).
-        (None, _) => Pieces::new(),
+        (None, _) => BodyChunks::new(),
         (Some(id), Ok(result)) => succeeded(id, result),
         (Some(id), Err(fault)) => failed(id, &fault),
     }
@@ -201,14 +201,14 @@ fn is_id(id: &str) -> bool {
     }
 }
 
-fn succeeded(id: &str, result: Pieces) -> Pieces {
-    let mut pieces = vec![Bytes::from_static(br#"{"jsonrpc":"2.0","result":"#)];
-    pieces.extend(result);
-    pieces.push(format!(r#","id":{id}}}"#).into());
-    pieces
+fn succeeded(id: &str, result: BodyChunks) -> BodyChunks {
+    let mut chunks = vec![Bytes::from_static(br#"{"jsonrpc":"2.0","result":"#)];
+    chunks.extend(result);
+    chunks.push(format!(r#","id":{id}}}"#).into());
+    chunks
 }
 
-fn failed(id: &str, fault: &Fault) -> Pieces {
+fn failed(id: &str, fault: &Fault) -> BodyChunks {
     let (code, message) = fault.code_and_message();
     let detail = serde_json::Value::from(fault.detail());
     let answer = format!(

@@ -7,7 +7,7 @@ use conns_core::query::Filter;
 use super::login::Login;
 
 /// The default for [`Options::peers`]: connections of `monerod` or `cuprated` that are outbound, or
-/// inbound on a default port of the main, test or stage network. Outbound ones include connections
+/// inbound on a default port of mainnet, testnet or stagenet. Outbound ones include connections
 /// to a proxy or a bootstrap daemon.
 pub const DEFAULT_PEERS: &str = "proto == tcp and state == established \
     and process in (monerod, cuprated) \

@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 
-use crate::shell::{HttpOutcome, Pieces};
+use crate::shell::{BodyChunks, HttpOutcome};
 
 /// The reason phrase of the status line, in the extensions of an answer. It differs from
 /// [`StatusCode::canonical_reason`]; a server that can send it should.
@@ -30,34 +30,34 @@ pub(super) fn request_length(request: &Request<Bytes>) -> usize {
 }
 
 /// A JSON answer; to a HEAD only its head.
-pub(super) fn json(at: Moment, is_head: bool, pieces: Pieces) -> HttpOutcome {
-    let length = pieces.iter().map(Bytes::len).sum();
-    let body = if is_head { Pieces::new() } else { pieces };
+pub(super) fn json(at: Moment, is_head: bool, chunks: BodyChunks) -> HttpOutcome {
+    let length = chunks.iter().map(Bytes::len).sum();
+    let body = if is_head { BodyChunks::new() } else { chunks };
     answer(OK, Some("application/json"), at, length, body)
 }
 
 /// The answer to OPTIONS on any path.
 pub(super) fn options(at: Moment) -> HttpOutcome {
-    answer((StatusCode::OK, ReasonPhrase("OK")), None, at, 0, Pieces::new())
+    answer((StatusCode::OK, ReasonPhrase("OK")), None, at, 0, BodyChunks::new())
 }
 
 /// The answer on an unknown path.
 pub(super) fn not_found(at: Moment) -> HttpOutcome {
     let status = (StatusCode::NOT_FOUND, ReasonPhrase("Not found"));
-    answer(status, Some("text/plain"), at, 0, Pieces::new())
+    answer(status, Some("text/plain"), at, 0, BodyChunks::new())
 }
 
 /// The answer to an error the node does not handle.
 pub(super) fn failure(at: Moment) -> HttpOutcome {
     let status = (StatusCode::INTERNAL_SERVER_ERROR, ReasonPhrase("Internal Server Error"));
-    answer(status, Some("application/json"), at, 0, Pieces::new())
+    answer(status, Some("application/json"), at, 0, BodyChunks::new())
 }
 
 /// The answer without a valid login, with one challenge for each algorithm.
 pub(super) fn unauthorized(at: Moment, is_head: bool, challenges: &[String; 2]) -> HttpOutcome {
     const BODY: &[u8] = b"<html><head><title>Unauthorized Access</title></head><body>\
         <h1>401 Unauthorized</h1></body></html>";
-    let body = if is_head { Pieces::new() } else { vec![Bytes::from_static(BODY)] };
+    let body = if is_head { BodyChunks::new() } else { vec![Bytes::from_static(BODY)] };
     let status = (StatusCode::UNAUTHORIZED, ReasonPhrase("Unauthorized"));
     let mut outcome = answer(status, Some("text/html"), at, BODY.len(), body);
     if let HttpOutcome::Answer(response) = &mut outcome {
@@ -73,7 +73,7 @@ fn answer(
     content_type: Option<&'static str>,
     at: Moment,
     length: usize,
-    body: Pieces,
+    body: BodyChunks,
 ) -> HttpOutcome {
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -13,7 +13,7 @@ use super::error::{CallError, CallFault};
 use super::method::Method;
 use super::table::{Cell, Table};
 use crate::cache::ResponseCache;
-use crate::shell::{HttpDialect, HttpOutcome, Pieces};
+use crate::shell::{BodyChunks, HttpDialect, HttpOutcome};
 
 /// The dialect: a call as the body of a POST, or as `?call=` of a GET.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,7 +50,7 @@ impl HttpDialect for OneE {
 }
 
 /// The answer to a call.
-fn called(text: &str, headers: &HeaderMap, cache: &ResponseCache) -> Response<Pieces> {
+fn called(text: &str, headers: &HeaderMap, cache: &ResponseCache) -> Response<BodyChunks> {
     match Method::parse(text) {
         Ok(method) => table(method, Form::accepted(headers), cache),
         Err(error) => refused(text, &error),
@@ -116,7 +116,7 @@ impl Form {
 }
 
 /// The table of `method`, written once per update.
-fn table(method: Method, form: Form, cache: &ResponseCache) -> Response<Pieces> {
+fn table(method: Method, form: Form, cache: &ResponseCache) -> Response<BodyChunks> {
     let written = cache.list(&format!("1e/{method}.{}", form.name()), |snapshot| {
         let table = answer(method, snapshot);
         match form {
@@ -193,7 +193,7 @@ impl Refusal<'_> {
         Self { error: error.into(), hint: hint.into(), place: None }
     }
 
-    fn response(&self, status: StatusCode) -> Response<Pieces> {
+    fn response(&self, status: StatusCode) -> Response<BodyChunks> {
         let mut response = Response::new(vec![json(self).into()]);
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, Form::Json.media_type());
@@ -201,7 +201,7 @@ impl Refusal<'_> {
     }
 }
 
-fn refused(text: &str, error: &CallError) -> Response<Pieces> {
+fn refused(text: &str, error: &CallError) -> Response<BodyChunks> {
     let fault = error.fault();
     let status = match fault {
         CallFault::UnknownModule { .. } | CallFault::UnknownMethod { .. } => StatusCode::NOT_FOUND,
@@ -216,7 +216,7 @@ fn refused(text: &str, error: &CallError) -> Response<Pieces> {
     refusal.response(status)
 }
 
-fn method_not_allowed() -> Response<Pieces> {
+fn method_not_allowed() -> Response<BodyChunks> {
     let hint = "a call is the body of a POST, or `?call=` of a GET";
     let refusal = Refusal::new("method not allowed", hint);
     let mut response = refusal.response(StatusCode::METHOD_NOT_ALLOWED);

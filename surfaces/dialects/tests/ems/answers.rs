@@ -51,7 +51,7 @@ fn the_list_is_the_entries_in_an_array() {
     for line in [
         "listConnections",
         "listConnections excludeNonNetworkProtocols=0",
-        // As the page has it: everything here is carried by a socket, so nothing is left out.
+        // As the page has it: everything here is carried by a socket, so nothing is excluded.
         "listConnections excludeNonNetworkProtocols=1",
         "LISTCONNECTIONS EXCLUDENONNETWORKPROTOCOLS=true",
     ] {

@@ -13,7 +13,7 @@ fn lines_end_at_cr_and_at_lf_and_empty_ones_ask_nothing() {
         assert_eq!(ends, *b"\n\r");
         assert_eq!(dialect.answer(b"", &cache(vec![])), LineOutcome::default());
         assert_eq!(dialect.longest_line(), LONGEST_LINE);
-        assert_eq!(dialect.line_too_long(), LineOutcome { pieces: vec![], close: true });
+        assert_eq!(dialect.line_too_long(), LineOutcome { chunks: vec![], close: true });
     }
     check(&server().json_cli());
     check(&server().ascii_cli());
@@ -24,14 +24,14 @@ fn the_length_counts_the_answer_and_its_trailer() {
     let padded = Server::new(options(DEFAULT_STREAMS, true)).json_cli();
     let cache = cache(vec![]);
     // The empty list of a real server is preceded by 74 here.
-    let answer = padded.answer(b"listConnections", &cache).pieces.concat();
+    let answer = padded.answer(b"listConnections", &cache).chunks.concat();
     assert_eq!(answer[..4], [0, 0, 0, 0x4A]);
     assert_eq!(answer[4..], *json("listConnections", &cache).as_bytes());
     assert_eq!(answer.len(), 4 + 74);
 }
 
 #[test]
-fn quit_says_goodbye_and_closes() {
+fn quit_replies_and_closes() {
     let cache = cache(vec![]);
     let (answer, close) = reply(&server().json_cli(), "quit", &cache);
     assert_eq!(answer, "{\"data\":null,\"description\":\"Bye!\",\"status\":\"SUCCESS\"}\r\n\r\n");

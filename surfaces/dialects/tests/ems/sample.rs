@@ -37,7 +37,7 @@ pub(crate) fn socket(
     far: Option<&str>,
 ) -> Connection {
     let local = endpoint(near);
-    let not_told = Unknown::KernelDoesNotReport;
+    let unreported = Unknown::KernelDoesNotTell;
     let socket = Socket {
         id: SocketId { netns: 1, cookie: serial },
         source: Source::SockDiag,
@@ -50,18 +50,18 @@ pub(crate) fn socket(
         interface: 0,
         inode: known(7),
         uid: known(0),
-        queues: Known::Unknown(not_told),
+        queues: Known::Unknown(unreported),
         accept_queue: Known::NotApplicable,
         timer: Known::NotApplicable,
-        memory: Known::Unknown(not_told),
-        congestion: Known::Unknown(not_told),
-        tos: Known::Unknown(not_told),
+        memory: Known::Unknown(unreported),
+        congestion: Known::Unknown(unreported),
+        tos: Known::Unknown(unreported),
         mark: Known::Unknown(Unknown::NotPrivileged),
-        cgroup_id: Known::Unknown(not_told),
-        shutdown: Known::Unknown(not_told),
+        cgroup_id: Known::Unknown(unreported),
+        shutdown: Known::Unknown(unreported),
         upper_layer: Known::NotApplicable,
         tcp: match protocol {
-            Protocol::Tcp => Known::Unknown(not_told),
+            Protocol::Tcp => Known::Unknown(unreported),
             Protocol::Udp | Protocol::Mptcp => Known::NotApplicable,
         },
         mptcp: Known::NotApplicable,
@@ -136,7 +136,7 @@ pub(crate) fn update(sequence: u64, connections: Vec<Connection>) -> Update {
     }
 }
 
-/// The same, telling of connections that closed, each with the first snapshot without it.
+/// The same with connections that closed, each with the first snapshot without it.
 pub(crate) fn with_closed(mut update: Update, closed: Vec<(u64, Connection)>) -> Update {
     let at = update.snapshot.at;
     update.closed = closed
@@ -168,8 +168,8 @@ pub(crate) fn reply(
     line: &str,
     cache: &ResponseCache,
 ) -> (String, bool) {
-    let LineOutcome { pieces, close } = dialect.answer(line.as_bytes(), cache);
-    (String::from_utf8(pieces.concat()).expect("text"), close)
+    let LineOutcome { chunks, close } = dialect.answer(line.as_bytes(), cache);
+    (String::from_utf8(chunks.concat()).expect("text"), close)
 }
 
 /// What the JSON interface answers a fresh server's caller.
@@ -187,7 +187,7 @@ pub(crate) fn asked(method: &str, uri: &str, cache: &ResponseCache) -> Option<Re
     let request = Request::builder().method(method).uri(uri).body(Bytes::new()).expect("a request");
     match server().http().answer(&request, cache) {
         HttpOutcome::Answer(response) => {
-            Some(response.map(|pieces| String::from_utf8(pieces.concat()).expect("text")))
+            Some(response.map(|chunks| String::from_utf8(chunks.concat()).expect("text")))
         }
         HttpOutcome::Hangup => None,
     }

@@ -187,7 +187,7 @@ fn a_message_that_is_too_long_is_refused() {
     assert!(outcome.close);
     let expected = "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"Invalid Request\",\
                     \"data\":\"longer than 65536 bytes; send smaller batches\"},\"id\":null}\n";
-    assert_eq!(sample::joined(&outcome.pieces), expected);
+    assert_eq!(sample::joined(&outcome.chunks), expected);
     let HttpOutcome::Answer(response) = server.service.http().body_too_long() else {
         unreachable!("this dialect never hangs up")
     };
@@ -218,7 +218,7 @@ fn the_deepest_nesting_of_a_line_is_answered() {
 fn bytes_that_are_no_text_are_no_json() {
     let server = sample::server(&[]);
     let outcome = server.service.lines().answer(b"{\"jsonrpc\":\"\xff\"}", &server.cache);
-    assert!(sample::joined(&outcome.pieces).contains("-32700"));
+    assert!(sample::joined(&outcome.chunks).contains("-32700"));
 }
 
 proptest! {

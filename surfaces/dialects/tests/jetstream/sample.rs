@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conns_core::model::{EncryptionState, Snapshot, Transfer, TransferError, Update};
 use conns_dialects::jetstream::{Options, Service};
-use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, Pieces, ResponseCache};
+use conns_dialects::{BodyChunks, HttpDialect, HttpOutcome, LineDialect, ResponseCache};
 use http::{Request, Response};
 
 /// A service and an update with transfers.
@@ -106,21 +106,21 @@ pub(crate) fn record(transfer: Transfer) -> String {
     record.strip_suffix(r#"],"id":1}"#).expect("its end").to_owned()
 }
 
-pub(crate) fn joined(pieces: &Pieces) -> String {
-    String::from_utf8(pieces.concat()).expect("an answer is UTF-8")
+pub(crate) fn joined(chunks: &BodyChunks) -> String {
+    String::from_utf8(chunks.concat()).expect("an answer is UTF-8")
 }
 
 /// The answer to a line, without its end.
 pub(crate) fn line(server: &Server, sent: &str) -> String {
     let outcome = server.service.lines().answer(sent.as_bytes(), &server.cache);
     assert!(!outcome.close, "{sent}");
-    let answer = joined(&outcome.pieces);
+    let answer = joined(&outcome.chunks);
     assert_eq!(answer.matches('\n').count(), usize::from(!answer.is_empty()), "{answer}");
     answer.trim_end_matches('\n').to_owned()
 }
 
 /// The answer to a request.
-pub(crate) fn http(server: &Server, request: Request<&str>) -> Response<Pieces> {
+pub(crate) fn http(server: &Server, request: Request<&str>) -> Response<BodyChunks> {
     let request = request.map(|body| Bytes::from(body.to_owned()));
     match server.service.http().answer(&request, &server.cache) {
         HttpOutcome::Answer(response) => response,

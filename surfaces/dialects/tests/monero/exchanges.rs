@@ -10,7 +10,7 @@ use crate::sample::{ask, cache, options};
 const RECORDED: &str = include_str!("../fixtures/monero/recorded.jsonl");
 
 /// What differs on purpose or cannot be asked here, each with its reason.
-const LEFT_OUT: &[(&str, &str)] = &[
+const EXCLUDED: &[(&str, &str)] = &[
     ("path /json_rpc#x", "the http crate takes fragments off, as RFC 9112 has no room for them"),
     ("verb CONNECT", "the http crate refuses this target for it, and so does the shell"),
     ("verb CONNECT without a body", "likewise"),
@@ -40,7 +40,7 @@ fn request(exchange: &Value) -> Request<Bytes> {
 }
 
 /// The answer as text, its head one line each, names of headers in lower case. What differs from
-/// time to time is made alike, and what is the shell's is left out.
+/// time to time is replaced, and headers of the server are removed.
 fn plain(status: &str, headers: Vec<(String, String)>, body: &[u8]) -> String {
     let mut text = format!("{status}\n");
     for (name, value) in headers {
@@ -95,7 +95,7 @@ fn every_recorded_exchange_is_answered_alike() {
     for line in RECORDED.lines() {
         let exchange: Value = serde_json::from_str(line).expect("a line of JSON");
         let name = exchange["name"].as_str().expect("a name");
-        if LEFT_OUT.iter().any(|(delegated, _)| *delegated == name) {
+        if EXCLUDED.iter().any(|(delegated, _)| *delegated == name) {
             continue;
         }
         let node = match exchange["node"].as_str() {
@@ -111,7 +111,7 @@ fn every_recorded_exchange_is_answered_alike() {
         replayed += 1;
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
-    assert_eq!(replayed, RECORDED.lines().count() - LEFT_OUT.len());
+    assert_eq!(replayed, RECORDED.lines().count() - EXCLUDED.len());
 }
 
 #[test]

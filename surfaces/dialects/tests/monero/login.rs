@@ -66,7 +66,7 @@ impl Attempt {
         )
     }
 
-    /// `None` if let in, else whether the nonce is said to be stale.
+    /// `None` if authorized, else the value of `stale`.
     fn refused(&self, node: &Node, cache: &ResponseCache) -> Option<bool> {
         refused(node, &self.header(), cache)
     }

@@ -85,7 +85,7 @@ fn endpoint(text: &str) -> Endpoint {
 impl Peer {
     pub(crate) fn connection(&self) -> Connection {
         let local = endpoint(self.local);
-        let not_told = Unknown::KernelDoesNotReport;
+        let unreported = Unknown::KernelDoesNotTell;
         let socket = Socket {
             id: SocketId { netns: 4_026_531_840, cookie: self.cookie },
             source: Source::SockDiag,
@@ -104,12 +104,12 @@ impl Peer {
             }),
             accept_queue: Known::NotApplicable,
             timer: Known::NotApplicable,
-            memory: Known::Unknown(not_told),
-            congestion: Known::Unknown(not_told),
-            tos: Known::Unknown(not_told),
+            memory: Known::Unknown(unreported),
+            congestion: Known::Unknown(unreported),
+            tos: Known::Unknown(unreported),
             mark: Known::Unknown(Unknown::NotPrivileged),
-            cgroup_id: Known::Unknown(not_told),
-            shutdown: Known::Unknown(not_told),
+            cgroup_id: Known::Unknown(unreported),
+            shutdown: Known::Unknown(unreported),
             upper_layer: Known::NotApplicable,
             tcp: self.tcp_info(),
             mptcp: Known::NotApplicable,
@@ -120,9 +120,9 @@ impl Peer {
         let seen = Tracker::new(Retention::None).apply(vec![observation]);
         let mut made = seen.connections.into_iter().next().expect("one connection");
         made.owners = known([owner(self.process)].into());
-        made.direction = self
-            .direction
-            .map_or(Known::Unknown(not_told), |direction| Known::Value(direction, Source::Derived));
+        made.direction = self.direction.map_or(Known::Unknown(unreported), |direction| {
+            Known::Value(direction, Source::Derived)
+        });
         made.stats.first_seen = NOW;
         made.stats.age_us = known(self.age_us);
         let (out_bytes_per_s, in_bytes_per_s) = self.slot_rates;
@@ -227,7 +227,7 @@ pub(crate) fn ask(
     cache: &ResponseCache,
 ) -> Option<Response<Bytes>> {
     match node.answer(request, cache) {
-        HttpOutcome::Answer(response) => Some(response.map(|pieces| pieces.concat().into())),
+        HttpOutcome::Answer(response) => Some(response.map(|chunks| chunks.concat().into())),
         HttpOutcome::Hangup => None,
     }
 }

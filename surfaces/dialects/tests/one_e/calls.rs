@@ -1,10 +1,10 @@
-//! What is a call, what is none, and what its error says.
+//! Valid and invalid calls, and their errors.
 
 use conns_dialects::one_e::{CallFault, MAX_BYTES, Method};
 use proptest::prelude::*;
 
 #[test]
-fn calls_are_understood_with_and_without_their_ending_and_in_any_spacing() {
+fn calls_are_read_with_and_without_parentheses_and_in_any_spacing() {
     for method in Method::ALL {
         for closed in ["", "()", "();", ";", "( )", " ( ) ; ", "\n(\t)\r\n;\n"] {
             let text = format!("{method}{closed}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conns_core::model::{Health, Update};
 use conns_dialects::one_e::{MAX_BYTES, Method, OneE, answer};
-use conns_dialects::{HttpDialect, HttpOutcome, Pieces, ResponseCache};
+use conns_dialects::{BodyChunks, HttpDialect, HttpOutcome, ResponseCache};
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -25,22 +25,22 @@ fn cache() -> ResponseCache {
     }))
 }
 
-fn ask(request: Request<&[u8]>) -> Response<Pieces> {
+fn ask(request: Request<&[u8]>) -> Response<BodyChunks> {
     match OneE.answer(&request.map(Bytes::copy_from_slice), &cache()) {
         HttpOutcome::Answer(response) => response,
         HttpOutcome::Hangup => unreachable!("this dialect never hangs up"),
     }
 }
 
-fn text(response: &Response<Pieces>) -> String {
+fn text(response: &Response<BodyChunks>) -> String {
     String::from_utf8(response.body().concat()).expect("an answer is UTF-8")
 }
 
-fn post(call: &str) -> Response<Pieces> {
+fn post(call: &str) -> Response<BodyChunks> {
     ask(Request::post("/").body(call.as_bytes()).expect("a request"))
 }
 
-fn get(uri: &str) -> Response<Pieces> {
+fn get(uri: &str) -> Response<BodyChunks> {
     ask(Request::get(uri).body(&b""[..]).expect("a request"))
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn socket(
     remote: Option<&str>,
 ) -> Connection {
     let local = endpoint(local);
-    let not_told = Unknown::KernelDoesNotReport;
+    let unreported = Unknown::KernelDoesNotTell;
     let socket = Socket {
         id: SocketId { netns: 1, cookie: 1 },
         source: Source::SockDiag,
@@ -39,18 +39,18 @@ pub(crate) fn socket(
         interface: 0,
         inode: known(7),
         uid: known(0),
-        queues: Known::Unknown(not_told),
+        queues: Known::Unknown(unreported),
         accept_queue: Known::NotApplicable,
         timer: Known::NotApplicable,
-        memory: Known::Unknown(not_told),
-        congestion: Known::Unknown(not_told),
-        tos: Known::Unknown(not_told),
+        memory: Known::Unknown(unreported),
+        congestion: Known::Unknown(unreported),
+        tos: Known::Unknown(unreported),
         mark: Known::Unknown(Unknown::NotPrivileged),
-        cgroup_id: Known::Unknown(not_told),
-        shutdown: Known::Unknown(not_told),
+        cgroup_id: Known::Unknown(unreported),
+        shutdown: Known::Unknown(unreported),
         upper_layer: Known::NotApplicable,
         tcp: match protocol {
-            Protocol::Tcp => Known::Unknown(not_told),
+            Protocol::Tcp => Known::Unknown(unreported),
             Protocol::Udp | Protocol::Mptcp => Known::NotApplicable,
         },
         mptcp: Known::NotApplicable,
@@ -136,7 +136,7 @@ pub(crate) fn machine() -> Snapshot {
     old_kernel.socket.tcp = tcp_info(42, 0, 1, 0, 104);
     old_kernel.owners = Known::Unknown(Unknown::NotPrivileged);
 
-    // Neither measures nor holder, and a link-local peer.
+    // Neither measures nor owner, and a link-local peer.
     let blind = established("[fe80::1]:179", "[fe80::2]:33333");
 
     // Three SYNs were sent again before the one data segment: no 300 %.

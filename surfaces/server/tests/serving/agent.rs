@@ -76,7 +76,7 @@ pub(crate) struct Echo {
 
 impl HttpDialect for Echo {
     fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
-        let pieces = match request.uri().path() {
+        let chunks = match request.uri().path() {
             "/hang" => return HttpOutcome::Hangup,
             "/empty" => {
                 let answer = Response::builder().status(204);
@@ -103,7 +103,7 @@ impl HttpDialect for Echo {
                 vec![format!("{name} {method} {uri} {length} {chunked}").into()]
             }
         };
-        let mut answer = Response::new(pieces);
+        let mut answer = Response::new(chunks);
         if self.name == "monero" {
             answer.extensions_mut().insert(ReasonPhrase("Ok"));
         }
@@ -141,26 +141,26 @@ impl LineDialect for Echo {
     fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome {
         match line {
             b"" => LineOutcome::default(),
-            b"quit" => LineOutcome { pieces: vec![Bytes::from_static(b"bye\n")], close: true },
+            b"quit" => LineOutcome { chunks: vec![Bytes::from_static(b"bye\n")], close: true },
             b"gated" => {
                 let name = format!("{} gated", self.name);
                 let list = cache.list(&name, |_| self.gated.write(self.name));
-                LineOutcome { pieces: vec![list], close: false }
+                LineOutcome { chunks: vec![list], close: false }
             }
             b"huge" => {
                 let huge = cache.list("huge", |_| vec![b'h'; HUGE]);
-                LineOutcome { pieces: vec![huge, Bytes::from_static(b"\n")], close: false }
+                LineOutcome { chunks: vec![huge, Bytes::from_static(b"\n")], close: false }
             }
             _ => {
                 let line = String::from_utf8_lossy(line);
                 let text = format!("{} {line}\n", self.name);
-                LineOutcome { pieces: vec![text.into()], close: false }
+                LineOutcome { chunks: vec![text.into()], close: false }
             }
         }
     }
 
     fn line_too_long(&self) -> LineOutcome {
-        LineOutcome { pieces: vec![Bytes::from_static(b"too long\n")], close: false }
+        LineOutcome { chunks: vec![Bytes::from_static(b"too long\n")], close: false }
     }
 
     fn on_update(&self, _update: &Update) {

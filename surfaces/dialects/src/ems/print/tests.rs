@@ -1,4 +1,4 @@
-//! The printer against answers of a real server: read value by value and told to it, each comes
+//! The printer against answers of a real server: read value by value and printed, each comes
 //! out as it was, byte for byte.
 
 use super::{Form, Printer};
@@ -15,9 +15,9 @@ const SAMPLES: [&str; 9] = [
     include_str!("../../../tests/fixtures/ems/01-rtmp-publisher-and-player.json"),
 ];
 
-/// Tells the value that `json` begins with, and returns what follows it. It knows just enough JSON
+/// Prints the value that `json` starts with, and returns the rest. It knows just enough JSON
 /// for the samples, and wants the keys in ASCII order.
-fn tell<'a>(json: &'a str, printer: &mut Printer) -> &'a str {
+fn print<'a>(json: &'a str, printer: &mut Printer) -> &'a str {
     let mut rest = json;
     match json.as_bytes()[0] {
         b'{' => printer.object(|printer| {
@@ -26,7 +26,7 @@ fn tell<'a>(json: &'a str, printer: &mut Printer) -> &'a str {
                 let (key, after) = string(&rest[1..]);
                 assert!(last < key, "{key} comes before {last}");
                 printer.key(Box::leak(key.clone().into_boxed_str()));
-                rest = tell(after.strip_prefix(':').expect("a colon"), printer);
+                rest = print(after.strip_prefix(':').expect("a colon"), printer);
                 last = key;
                 if !rest.starts_with(',') {
                     break;
@@ -35,7 +35,7 @@ fn tell<'a>(json: &'a str, printer: &mut Printer) -> &'a str {
         }),
         b'[' => printer.array(|printer| {
             loop {
-                rest = tell(&rest[1..], printer);
+                rest = print(&rest[1..], printer);
                 if !rest.starts_with(',') {
                     break;
                 }
@@ -73,7 +73,7 @@ fn string(json: &str) -> (String, &str) {
 fn every_answer_of_a_real_server_is_written_byte_for_byte() {
     for sample in SAMPLES {
         let mut printer = Printer::new(Form::Json, 0);
-        let rest = tell(sample, &mut printer);
+        let rest = print(sample, &mut printer);
         assert_eq!(rest, "\r\n\r\n");
         let written = String::from_utf8(printer.into_bytes()).expect("text");
         assert_eq!(format!("{written}{rest}"), sample);
