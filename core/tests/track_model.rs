@@ -1,5 +1,12 @@
 //! Random interleavings of samples and events, against a simple model of the sockets of a machine.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only the functions marked #[test] as tests"
+)]
+
 #[cfg(test)]
 #[path = "query/sample.rs"]
 mod sample;
@@ -347,7 +354,7 @@ impl Machine {
         }
         if state == State::Established && !one.is_ambiguous {
             assert_eq!(seen.closed, Known::NotApplicable);
-            let widened = seen.totals.map(|totals| totals.segments_out);
+            let widened = stats.totals.map(|totals| totals.segments_out);
             let kernel = u64::from(seen.tcp().unwrap().data_segs_out().unwrap());
             assert_eq!(widened.unwrap_or(kernel), one.segments);
             assert!(seen.verdict.evidence.segments_out <= one.segments);

@@ -120,7 +120,6 @@ impl History {
             closed,
             application,
             stats: self.stats.stats(),
-            totals: counters.totals(),
             evidence,
         }
     }
