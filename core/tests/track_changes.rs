@@ -110,12 +110,12 @@ fn a_counter_that_wraps_between_samples_goes_on_in_evidence_and_loss() {
         sent: 1,
     };
     let first = sample(&mut tracker, socket(1, before), at(1));
-    assert_eq!(first.stats.totals, None);
+    assert_eq!(first.totals, None);
     let after = Measures { segments_out: 90, segments_in: 6, retransmitted: 3, ..before };
     let second = sample(&mut tracker, socket(1, after), at(2));
     let evidence = second.verdict.evidence;
     assert_eq!((evidence.segments_out, evidence.segments_in, evidence.segments_lost), (100, 7, 5));
-    let totals = second.stats.totals.unwrap();
+    let totals = second.totals.unwrap();
     let range = 1_u64 << 32;
     assert_eq!((totals.segments_out, totals.segments_lost), (range + 90, range + 2));
     let loss = second.loss_percent().get().unwrap();
@@ -128,7 +128,7 @@ fn a_counter_that_wraps_between_samples_goes_on_in_evidence_and_loss() {
     tracker.apply_events(vec![event(EventKind::Closed, row, at(3))]);
     let closed = &tracker.take_events()[0].connection;
     assert_eq!(closed.verdict.evidence.segments_out, range + 190);
-    assert_eq!(closed.stats.totals.unwrap().segments_out, range + 190);
+    assert_eq!(closed.totals.unwrap().segments_out, range + 190);
     assert!(closed.loss_percent().get().unwrap() < 100.0);
 }
 
@@ -141,16 +141,16 @@ fn a_counter_that_goes_back_a_little_adds_nothing_and_is_no_wrap() {
     let late = Measures { duplicates: 2, ..before };
     let second = sample(&mut tracker, socket(1, late), at(2));
     assert_eq!(second.verdict.evidence.segments_lost, 0);
-    assert_eq!(second.stats.totals, None);
+    assert_eq!(second.totals, None);
     assert_eq!(second.loss_percent().get(), Some(10.0));
     // More duplicates than retransmissions: 0, and not nearly 2^32.
     let more = Measures { duplicates: 15, ..before };
     let third = sample(&mut tracker, socket(1, more), at(3));
-    assert_eq!((third.verdict.evidence.segments_lost, third.stats.totals), (0, None));
+    assert_eq!((third.verdict.evidence.segments_lost, third.totals), (0, None));
     let again = Measures { segments_out: 200, retransmitted: 20, ..more };
     let fourth = sample(&mut tracker, socket(1, again), at(4));
     assert_eq!(fourth.verdict.evidence.segments_out, 100);
-    assert_eq!(fourth.stats.totals, None);
+    assert_eq!(fourth.totals, None);
 }
 
 #[test]

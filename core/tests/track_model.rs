@@ -354,7 +354,7 @@ impl Machine {
         }
         if state == State::Established && !one.is_ambiguous {
             assert_eq!(seen.closed, Known::NotApplicable);
-            let widened = stats.totals.map(|totals| totals.segments_out);
+            let widened = seen.totals.map(|totals| totals.segments_out);
             let kernel = u64::from(seen.tcp().unwrap().data_segs_out().unwrap());
             assert_eq!(widened.unwrap_or(kernel), one.segments);
             assert!(seen.verdict.evidence.segments_out <= one.segments);

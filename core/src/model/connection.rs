@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Application, Closed, ConnectionId, Endpoint, Flow, Known, Opened, Owner, Part, Process,
-    Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Unknown, Verdict,
+    Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Totals, Unknown, Verdict,
 };
 
 /// Which end opened a connection.
@@ -44,6 +44,9 @@ pub struct Connection {
     pub closed: Known<Closed>,
     /// What was derived from more than one sample.
     pub stats: Stats,
+    /// The widened counters, once one of the kernel's 32-bit counters has wrapped between two
+    /// samples; `None` while the kernel's own are right.
+    pub totals: Option<Totals>,
     /// The flow below the socket that this connection is; `None` if it is the socket itself.
     pub flow: Option<Arc<Flow>>,
     /// What it carries; not applicable to listeners.
@@ -155,7 +158,7 @@ impl Connection {
             return Known::Unknown(Unknown::KernelDoesNotTell);
         };
         let lost = retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0));
-        let (lost, sent) = self.stats.totals.map_or((lost.into(), sent.into()), |totals| {
+        let (lost, sent) = self.totals.map_or((lost.into(), sent.into()), |totals| {
             (totals.segments_lost, totals.segments_out)
         });
         if sent == 0 {
@@ -248,7 +251,7 @@ impl Connection {
         if self.socket.state != State::Listen {
             return Known::NotApplicable;
         }
-        let widened = self.stats.totals.map(|totals| totals.drops);
+        let widened = self.totals.map(|totals| totals.drops);
         self.socket
             .memory
             .map(|memory| memory.drops)

@@ -68,9 +68,6 @@ pub struct Stats {
     pub slot_rates: Known<Rates>,
     /// High-water marks.
     pub peaks: Peaks,
-    /// The widened counters, once one of the kernel's 32-bit counters has wrapped between two
-    /// samples; `None` while the kernel's own are right.
-    pub totals: Option<Totals>,
 }
 
 impl Stats {
@@ -86,7 +83,6 @@ impl Stats {
             rates: Known::Unknown(Unknown::NeedsTwoObservations),
             slot_rates: Known::Unknown(Unknown::NeedsTwoObservations),
             peaks: Peaks::default(),
-            totals: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Application, Closed, Connection, Direction, EventKind, Evidence, Known, Moment, Opened, Owner,
-    Socket, SocketSample, State, Stats, Unknown, Verdict,
+    Socket, SocketSample, State, Stats, Totals, Unknown, Verdict,
 };
 
 use super::counters::Counters;
@@ -42,6 +42,7 @@ pub(super) struct Facts<'a> {
     pub(super) closed: Known<Closed>,
     pub(super) application: Option<Known<Arc<Application>>>,
     pub(super) stats: Stats,
+    pub(super) totals: Option<Totals>,
     pub(super) evidence: Evidence,
 }
 
@@ -79,6 +80,7 @@ impl Facts<'_> {
             closed,
             application,
             stats,
+            totals: None,
             evidence,
         }
     }
@@ -86,7 +88,8 @@ impl Facts<'_> {
 
 /// The connection of a sample.
 pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
-    let Facts { occasion, owners, direction, opened, closed, application, stats, evidence } = facts;
+    let Facts { occasion, owners, direction, opened, closed, application, stats, totals, evidence } =
+        facts;
     let verdict = match occasion {
         Occasion::Sample { .. } => judge(&sample, evidence),
         Occasion::Event(kind @ (EventKind::Closed | EventKind::Failed)) => {
@@ -107,6 +110,7 @@ pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
         opened,
         closed,
         stats,
+        totals,
         flow: None,
         application,
         verdict,

@@ -38,7 +38,6 @@ pub(super) fn event(
         None => Counters::of(&socket, fin),
     };
     let mut stats = without_rates(past.stats, &socket, fin);
-    stats.totals = counters.totals();
     if kind == EventKind::Failed {
         stats.age_us = Known::NotApplicable;
     }
@@ -50,6 +49,7 @@ pub(super) fn event(
         closed: past.closed,
         application,
         stats,
+        totals: counters.totals(),
         evidence: evidence_of_life(&socket, counters, Gauges::of(&socket)),
     };
     Event { serial, at, kind, connection: assemble(socket, facts) }

@@ -120,6 +120,7 @@ impl History {
             closed,
             application,
             stats: self.stats.stats(),
+            totals: counters.totals(),
             evidence,
         }
     }

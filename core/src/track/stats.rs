@@ -77,7 +77,6 @@ impl StatsHistory {
         self.apply_to_slots(bytes, (then, earlier), (at, counters));
         self.apply_to_age(sample, fin_received, at);
         self.apply_to_peaks(sample);
-        self.stats.totals = counters.totals();
         self.last = Some((at, counters));
         before != (self.stats.rates, self.stats.slot_rates)
     }
