@@ -1,6 +1,13 @@
 //! What the tracker derives from several samples and sources: widened counters, marks of change,
 //! precedence of sources, application layers.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only the functions marked #[test] as tests"
+)]
+
 #[cfg(test)]
 #[path = "query/sample.rs"]
 mod sample;
@@ -226,7 +233,8 @@ fn exec_and_further_owners_mark_a_connection_changed() {
 
 #[test]
 fn every_value_of_the_socket_marks_a_connection_changed() {
-    let changes: [(&str, fn(&mut SocketSample)); 10] = [
+    type Change = fn(&mut SocketSample);
+    let changes: [(&str, Change); 10] = [
         ("state", |row| row.state = State::CloseWait),
         ("queues", |row| row.queues = known(Queues { receive_bytes: 1, send_bytes: 0 })),
         ("timer", |row| {

@@ -1,5 +1,12 @@
 //! Random interleavings of samples and events, against a simple model of the sockets of a machine.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only the functions marked #[test] as tests"
+)]
+
 #[cfg(test)]
 #[path = "query/sample.rs"]
 mod sample;

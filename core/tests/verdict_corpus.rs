@@ -2,6 +2,15 @@
 //! the class. The files name fields as `conns fields` and `conns why -o json` do, so they do not
 //! depend on types of the model.
 
+#![allow(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only the functions marked #[test] as tests; this one reads files"
+)]
+
 #[cfg(test)]
 #[path = "query/sample.rs"]
 mod sample;
