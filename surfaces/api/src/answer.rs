@@ -1,4 +1,4 @@
-//! Whole answers: connections or verdicts, and what is missing from them. Written piece by piece,
+//! Whole answers: connections or verdicts, and what is missing from them. Written chunk by chunk,
 //! so that an answer of any length needs little memory.
 
 mod groups;
@@ -15,9 +15,9 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::record::{RecordWriter, entry, whole};
 
-/// So much is collected before it is written; larger than a writer's own buffer, so that it is not
+/// Bytes that are collected before they are written; larger than a writer's own buffer, so that they are not
 /// copied there.
-const PIECE_BYTES: usize = 256 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Which answer a list of connections is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Answer {
     /// Writes the answer as one JSON object, each connection on a line of its own.
     ///
     /// # Errors
-    /// What the writer says.
+    /// The error of the writer.
     pub fn write(
         self,
         out: &mut impl Write,
@@ -45,7 +45,7 @@ impl Answer {
             Self::Verdicts => b"{\"verdicts\":[\n",
         };
         out.write_all(key)?;
-        self.pieces(out, fields, connections, b",\n")?;
+        self.write_chunks(out, fields, connections, b",\n")?;
         let mut end = b"\n]".to_vec();
         Self::append_losses(&mut end, losses);
         end.extend_from_slice(b"}\n");
@@ -71,18 +71,18 @@ impl Answer {
     /// Writes one object a line for each connection.
     ///
     /// # Errors
-    /// What the writer says.
+    /// The error of the writer.
     pub fn write_lines(
         self,
         out: &mut impl Write,
         fields: &[&Field],
         connections: &[&Connection],
     ) -> io::Result<()> {
-        self.pieces(out, fields, connections, b"\n")?;
+        self.write_chunks(out, fields, connections, b"\n")?;
         if connections.is_empty() { Ok(()) } else { out.write_all(b"\n") }
     }
 
-    fn pieces(
+    fn write_chunks(
         self,
         out: &mut impl Write,
         fields: &[&Field],
@@ -90,18 +90,18 @@ impl Answer {
         between: &[u8],
     ) -> io::Result<()> {
         let mut records = RecordWriter::new(fields);
-        let mut piece = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         for (i, connection) in connections.iter().enumerate() {
             if i > 0 {
-                piece.extend_from_slice(between);
+                chunk.extend_from_slice(between);
             }
-            self.record(&mut piece, &mut records, connection);
-            if piece.len() >= PIECE_BYTES {
-                out.write_all(&piece)?;
-                piece.clear();
+            self.record(&mut chunk, &mut records, connection);
+            if chunk.len() >= CHUNK_BYTES {
+                out.write_all(&chunk)?;
+                chunk.clear();
             }
         }
-        out.write_all(&piece)
+        out.write_all(&chunk)
     }
 
     fn record(self, out: &mut Vec<u8>, records: &mut RecordWriter<'_>, one: &Connection) {
@@ -138,7 +138,7 @@ impl Serialize for EvidenceShape<'_> {
         let e = self.0;
         let mut map = serializer.serialize_map(None)?;
         match e.basis {
-            // How long a life has been, nobody knows.
+            // The length of a lifetime is unknown.
             Basis::Lifetime => map.serialize_entry("window_us", &())?,
             Basis::Window { us } => map.serialize_entry("window_us", &us)?,
         }

@@ -7,6 +7,7 @@
 mod delta;
 mod error;
 mod events;
+mod events_answer;
 mod query;
 mod selector;
 mod updates;
@@ -19,7 +20,8 @@ use conns_core::model::{Connection, Owner, Process};
 
 pub use delta::UpdateDelta;
 pub use error::WireError;
-pub use events::{EventsAnswer, encode_events, event_losses};
+pub use events::{encode_events, event_losses};
+pub use events_answer::EventsAnswer;
 pub use query::{EventsFrom, EventsQuery, QueryError, UpdateQuery};
 pub use updates::encode_update;
 pub use v1::Decoder;
@@ -39,7 +41,7 @@ pub const EVENTS_PATH: &str = "/api/v1/snapshot/events";
 /// The media type of the answer.
 pub const EVENTS_TYPE: &str = "application/vnd.conns.events";
 
-/// Most connections in one answer, as many as a tracker remembers.
+/// Most connections in one answer, as many as the tracker has history for.
 pub const MAX_CONNECTIONS: usize = 1_000_000;
 
 /// Longest answer that is read, bytes: [`MAX_CONNECTIONS`] connections of 500 bytes, about what a

@@ -1,11 +1,7 @@
 //! What crosses between an agent and its clients: nothing is lost on the way, changes lead to the
 //! same state as everything does, and no bytes do harm.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test says by panicking what went wrong"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "wire/events.rs"]
 mod events;

@@ -251,7 +251,7 @@ impl AgentConnection {
 
     fn broken_off(&self, reason: &str) -> RemoteError {
         let (agent, reason) = (self.agent.clone(), reason.to_owned());
-        RemoteError::BrokenOff { agent, reason, remedy: "Its log may say why" }
+        RemoteError::BrokenOff { agent, reason, remedy: "Its log may have the reason" }
     }
 
     fn not_answered(&self, error: &hyper::Error) -> RemoteError {

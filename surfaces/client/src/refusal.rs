@@ -1,4 +1,4 @@
-//! Why an agent refuses, in words that say what to do.
+//! Why an agent refuses, in words that name the remedy.
 
 use http::StatusCode;
 
@@ -51,7 +51,7 @@ pub(crate) fn refusal(agent: String, sends_token: bool, place: &str, reply: &Rep
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
             format!("it is busy; try again in a moment{message}")
         }
-        _ => format!("its log may say why{message}"),
+        _ => format!("its log may have the reason{message}"),
     };
     RemoteError::Refused { agent, status: status.as_u16(), reason }
 }

@@ -5,7 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test says by panicking what went wrong"
+    reason = "a test fails by panicking"
 )]
 
 #[path = "remote/events.rs"]
@@ -228,7 +228,7 @@ fn a_socket_file_is_an_agent_too() {
     assert!(head.contains("\r\nhost: localhost\r\n"), "{head}");
     assert!(head.contains("\r\nauthorization: Bearer conns_x\r\n"), "{head}");
 
-    // Now there is a file, but nobody behind it; then no file.
+    // Now there is a file, but no listener behind it; then no file.
     let refused = |url: String| Remote::connect(&target(url)).err().unwrap().to_string();
     let url = format!("unix:{}", path.display());
     assert!(refused(url.clone()).contains("Is it running? Start it there with `conns serve`"));

@@ -14,21 +14,6 @@ use super::selector::Selector;
 use super::{MAX_EVENTS_PER_ANSWER, MAX_LOSSES, v1};
 use crate::agent::AgentError;
 
-/// What an agent answers to an [`EventsQuery`].
-#[derive(Debug, Clone)]
-pub struct EventsAnswer {
-    /// Every event up to here is in the answer, or does not match; and the latest snapshot.
-    pub id: ResumeId,
-    /// Whether the agent has more already.
-    pub has_more: bool,
-    /// The events asked for, oldest first.
-    pub events: Vec<Arc<Event>>,
-    /// What was lost on the way to this answer.
-    pub losses: Vec<Loss>,
-    /// What the agent lost of events since it started.
-    pub loss_totals: Vec<Loss>,
-}
-
 /// The answer to `query`, taken from `log`; it came when `latest` was the serial number of the
 /// latest event. Namespaces are looked up among the connections of `update` as well.
 ///

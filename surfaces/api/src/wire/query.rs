@@ -187,7 +187,7 @@ fn versions(text: &str) -> Result<VersionRange, QueryError> {
     text.parse().map_err(|_| QueryError::Versions)
 }
 
-/// The parameters that say which connections are asked about.
+/// The parameters for the connections asked about.
 fn write_ask(ask: &Ask) -> String {
     let Ask { view, tcp, udp, ipv4, ipv6, namespaces } = ask;
     let mut query = format!("view={}", view_name(*view));

@@ -135,7 +135,7 @@ fn events_that_are_not_buffered_are_a_counted_loss() {
 }
 
 #[test]
-fn an_answer_is_bounded_and_says_that_there_is_more() {
+fn an_answer_is_bounded_and_reports_that_there_is_more() {
     let update = eventful(1..=MAX_EVENTS_PER_ANSWER as u64 + 5);
     let first = received(&update, &query(EventsFrom::Oldest));
     assert_eq!((first.events.len(), first.has_more), (MAX_EVENTS_PER_ANSWER, true));
@@ -163,7 +163,7 @@ fn only_what_was_asked_for_crosses() {
     asked.ask.namespaces.push("red".to_owned());
     let refused = encode(&update, &asked);
     assert!(matches!(refused, Err(AgentError::NotThere(_))));
-    // It was there when it was asked for first, or else that would have been said.
+    // The first query found it, or else it would have been refused.
     asked.from = after(3);
     assert_eq!(serials(&received(&update, &asked)), [0; 0]);
 }

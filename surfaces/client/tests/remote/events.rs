@@ -183,7 +183,7 @@ fn abilities_are_those_of_the_health_of_an_agent_also_if_it_fails() {
             .iter()
             .map(|a| (a.kind.name().to_owned(), a.missing.as_ref().map(ToString::to_string)))
             .collect();
-        // What it says goes to a terminal.
+        // Its text goes to a terminal.
         assert_eq!(
             listed,
             [

@@ -206,7 +206,7 @@ impl TryFrom<Closed> for model::Closed {
     }
 }
 
-/// Tells the flows of one socket apart. `kind` says which of the others is the key: 0 the peer, 1 a
+/// Distinguishes the flows of one socket. `kind` names the key: 0 the peer, 1 a
 /// QUIC connection id, 2 an end of a captured connection.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct FlowKey {

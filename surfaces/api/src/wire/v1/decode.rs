@@ -10,7 +10,7 @@ use conns_core::model::{
 
 use super::super::delta::UpdateDelta;
 use super::super::error::WireError;
-use super::super::events::EventsAnswer;
+use super::super::events_answer::EventsAnswer;
 use super::super::resume::ResumeId;
 use super::super::{
     MAX_CONNECTIONS, MAX_EVENTS_PER_ANSWER, MAX_LOSSES, MAX_NAMESPACES, MAX_OWNERS, MAX_PROCESSES,

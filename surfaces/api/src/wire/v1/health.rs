@@ -67,7 +67,7 @@ impl Health<'_> {
     }
 }
 
-/// An ability. `missing` says why it is missing: kind 1 is a [`Loss`], kind 2 an error message.
+/// An ability. `missing` is the reason why it is missing: kind 1 is a [`Loss`], kind 2 an error message.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Ability<'a> {
     name: &'a str,
