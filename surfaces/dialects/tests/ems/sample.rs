@@ -37,7 +37,7 @@ pub(crate) fn socket(
     far: Option<&str>,
 ) -> Connection {
     let local = endpoint(near);
-    let unreported = Unknown::KernelDoesNotTell;
+    let unreported = Unknown::KernelDoesNotReport;
     let socket = Socket {
         id: SocketId { netns: 1, cookie: serial },
         source: Source::SockDiag,

@@ -85,7 +85,7 @@ fn endpoint(text: &str) -> Endpoint {
 impl Peer {
     pub(crate) fn connection(&self) -> Connection {
         let local = endpoint(self.local);
-        let unreported = Unknown::KernelDoesNotTell;
+        let unreported = Unknown::KernelDoesNotReport;
         let socket = Socket {
             id: SocketId { netns: 4_026_531_840, cookie: self.cookie },
             source: Source::SockDiag,

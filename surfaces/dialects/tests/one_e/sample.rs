@@ -26,7 +26,7 @@ pub(crate) fn socket(
     remote: Option<&str>,
 ) -> Connection {
     let local = endpoint(local);
-    let unreported = Unknown::KernelDoesNotTell;
+    let unreported = Unknown::KernelDoesNotReport;
     let socket = Socket {
         id: SocketId { netns: 1, cookie: 1 },
         source: Source::SockDiag,
