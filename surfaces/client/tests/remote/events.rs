@@ -123,7 +123,7 @@ fn losses_are_those_since_the_answer_before() {
     assert_eq!(losses(), [] as [(u64, String); 0]);
     let missing = |count: u64| {
         let message = format!(
-            "{count} accepted events are missing: the kernel's ring of 1 MiB was full, because it was \
+            "{count} accepted events are missing: the kernel's ring of 1.05MB was full, because it was \
              not drained fast enough"
         );
         (count, message)

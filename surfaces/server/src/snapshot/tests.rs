@@ -213,7 +213,7 @@ fn a_bad_query_for_events_is_refused() {
         let agent = Agent::new();
         for (query, part) in [
             ("after=x", "after is now, oldest or INSTANCE-SEQUENCE-SERIAL"),
-            ("wait_us=1s", "whole numbers of microseconds"),
+            ("wait_us=1s", "whole number of microseconds"),
             ("span_us=1", "no parameter `span_us`"),
         ] {
             let response = agent.ask_at(EVENTS_PATH, query).await;
