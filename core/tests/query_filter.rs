@@ -292,19 +292,19 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "rtt > 50MB",
-        "`MB` is no unit of a duration at column 7; units are ns, us, ms, s, min, h, d\n  \
+        "`MB` is not a unit of a duration at column 7; units are ns, us, ms, s, min, h, d\n  \
          rtt > 50MB\n        \
          ^^^^",
     ),
     (
         "rtt > 50msec",
-        "`msec` is no unit of a duration at column 7; units are ns, us, ms, s, min, h, d\n  \
+        "`msec` is not a unit of a duration at column 7; units are ns, us, ms, s, min, h, d\n  \
          rtt > 50msec\n        \
          ^^^^^^",
     ),
     (
         "rate_out > 5Mb/s",
-        "`Mb/s` may be bits or bytes at column 12; write MB or Mbit, MB/s or Mbit/s\n  \
+        "`Mb/s` can be bits or bytes at column 12; write MB or Mbit, MB/s or Mbit/s\n  \
          rate_out > 5Mb/s\n             \
          ^^^^^",
     ),
@@ -329,13 +329,13 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "state == ESTABLISHD",
-        "`ESTABLISHD` is no state at column 10; did you mean `established`?\n  \
+        "`ESTABLISHD` is not a state at column 10; did you mean `established`?\n  \
          state == ESTABLISHD\n           \
          ^^^^^^^^^^",
     ),
     (
         "proto == icmp",
-        "`icmp` is no proto at column 10; known are tcp udp mptcp\n  \
+        "`icmp` is not a proto at column 10; known are tcp udp mptcp\n  \
          proto == icmp\n           \
          ^^^^",
     ),
@@ -360,7 +360,7 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "rtt",
         "field `rtt` compared with nothing at column 1; \
-         write `rtt == …`, or \"rtt\" in quotes to look for the word\n  \
+         write `rtt == …`, or \"rtt\" in quotes to search for the word\n  \
          rtt\n  \
          ^^^",
     ),

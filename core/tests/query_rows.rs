@@ -99,7 +99,7 @@ fn columns_that_are_none_are_refused() {
         "unknown field `remote_adr`; did you mean `remote_addr`? (`conns fields` lists all)"
     );
     assert_eq!(refused("process,"), "column name missing in `process,`");
-    assert_eq!(refused("-process"), "no columns left by `-process`");
+    assert_eq!(refused("-process"), "`-process` leaves no columns");
     assert!(matches!(parse_columns("", &default), Err(ColumnError::NameMissing { .. })));
 }
 

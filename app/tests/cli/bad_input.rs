@@ -81,7 +81,7 @@ const FIELDS: &[Refusal] = &[
     (&["--columns", "+proces"], &["`proces`", "`process`"]),
     (&["--columns", "pid,,rtt"], &["column name missing"]),
     (&["--columns", "-pid,-zzzzzzzzz"], &["`zzzzzzzzz`", "conns fields"]),
-    (&["--columns", "-all"], &["no columns left"]),
+    (&["--columns", "-all"], &["leaves no columns"]),
     (&["--columns="], &["column name missing"]),
     (&["--sort", "rttt"], &["`rttt`", "`rtt`"]),
     (&["--sort", "rtt,"], &["sort field missing"]),
