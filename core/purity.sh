@@ -14,11 +14,11 @@ sed '/^members = \[/,/^\]/c members = ["core"]' Cargo.toml |
 
 check() {
     CARGO_TARGET_DIR=target/purity cargo clippy --quiet --manifest-path "$copy/core/Cargo.toml" \
-        --lib -- -D clippy::disallowed_methods -D clippy::disallowed_macros 2>"$copy/said"
+        --lib -- -D clippy::disallowed_methods -D clippy::disallowed_macros 2>"$copy/messages"
 }
 
 if ! check; then
-    cat "$copy/said" >&2
+    cat "$copy/messages" >&2
     echo "purity: the core itself is refused" >&2
     exit 1
 fi
@@ -30,7 +30,7 @@ while IFS= read -r impure; do
         echo "purity: NOT refused in the core: $impure" >&2
         exit 1
     fi
-    grep -q "use of a disallowed" "$copy/said" || { cat "$copy/said" >&2; exit 1; }
+    grep -q "use of a disallowed" "$copy/messages" || { cat "$copy/messages" >&2; exit 1; }
     refused=$((refused + 1))
 done <<'END'
 let _ = std::time::Instant::now();

@@ -78,7 +78,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         }
     })
     .map_err(no_answer)?;
-    let spoken = Served::new(&config).map_err(no_answer)?;
+    let served = Served::new(&config).map_err(no_answer)?;
     let access_config = Arc::new(AccessConfig::new(access));
     for (listener, spec) in listeners.iter().zip(&config.listen) {
         eprintln!("conns: {} on {}", spec.protocol, listener.shown());
@@ -87,7 +87,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let plan = Plan {
         listeners,
         access: Arc::clone(&access_config),
-        dialects: spoken.dialects(),
+        dialects: served.dialects(),
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             metrics_top: config.metrics_top,
@@ -98,7 +98,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         },
     };
     let (updates, events) = (sampler.updates(), sampler.events());
-    let mut running = Running { flags, config, sampler, access_config, spoken };
+    let mut running = Running { flags, config, sampler, access_config, served };
     // Only this thread may still read files, and it handles the signals.
     runtime.block_on(async {
         let signals = Signals::open().map_err(no_answer)?;
@@ -188,7 +188,7 @@ struct Running<'a> {
     config: Config,
     sampler: Sampler,
     access_config: Arc<AccessConfig>,
-    spoken: Served,
+    served: Served,
 }
 
 struct Signals {
@@ -253,7 +253,7 @@ impl Running<'_> {
         }
         self.access_config.replace(access);
         self.sampler.set_interval(config.interval);
-        self.spoken.change(&self.config, &config);
+        self.served.change(&self.config, &config);
         self.config = config;
         eprintln!("conns: configuration reloaded");
     }

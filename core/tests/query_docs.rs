@@ -1,4 +1,4 @@
-//! The page about filters says what is so.
+//! The page about filters is true.
 
 #![allow(
     clippy::expect_used,

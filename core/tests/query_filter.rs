@@ -211,7 +211,7 @@ const CASES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn filters_match_what_they_say() {
+fn filters_match_as_documented() {
     let wrong: Vec<String> = CASES
         .iter()
         .filter(|(filter, expected)| matched(filter) != *expected)
@@ -258,7 +258,7 @@ fn there_is_one_spelling_for_one_meaning() {
     }
 }
 
-/// Filters that are none, and the three lines that say so.
+/// Invalid filters, and the three lines of their messages.
 const REFUSED: &[(&str, &str)] = &[
     (
         "proces == \"nginx\"",
@@ -428,7 +428,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_refusal_says_where_and_what_was_expected() {
+fn a_refusal_names_the_place_and_what_was_expected() {
     for (filter, expected) in REFUSED {
         let error = Filter::parse(filter).expect_err(filter);
         assert_eq!(error.to_string(), *expected, "\n{error}\n");

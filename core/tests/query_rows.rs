@@ -36,7 +36,7 @@ fn rows_are_sorted_with_the_unknown_last() {
         ("rtt", "swdflre"),
         ("-rtt", "wsdflre"),
         ("+rtt_us", "swdflre"),
-        // Names without regard to case; the listener by its first holder.
+        // Names without regard to case; the listener by its first owner.
         ("process", "rwldsfe"),
         ("-process", "sdwlrfe"),
         ("proto,-local_port", "fdwlesr"),

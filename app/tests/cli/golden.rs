@@ -46,7 +46,7 @@ pub(crate) const TESTS: &[Case] = &[
     Case("every_flag_is_in_the_man_page", &[], man_page_is_whole),
 ];
 
-/// Fails unless `conns` with these words prints what the file holds; rewrites the file if told to.
+/// Fails unless `conns` with these words prints what the file holds; rewrites the file on request.
 fn golden(words: &[&str], file: &str) -> Result<()> {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     let ran = run(words)?;
@@ -88,7 +88,7 @@ fn accepted(shell: &str, check: &[&str]) -> Result<()> {
     let place = written(&folder, &["completions", shell])?;
     let ran = finish(Command::new(shell).args(check).arg(place))?;
     ran.code(0)?;
-    ensure!(ran.err.is_empty(), "{shell} says {:?}", ran.err);
+    ensure!(ran.err.is_empty(), "{shell} printed {:?}", ran.err);
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn man_page_formats() -> Result<()> {
             .env("MANWIDTH", "80"),
     )?;
     ran.code(0)?;
-    ensure!(ran.err.is_empty(), "man says {:?}", ran.err);
+    ensure!(ran.err.is_empty(), "man printed {:?}", ran.err);
     ensure!(ran.text()?.contains("NAME"), "man shows no page");
     Ok(())
 }

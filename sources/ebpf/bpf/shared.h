@@ -126,7 +126,7 @@ enum event_flags {
 	FLAG_ORPHAN = 64,       /* SOCK_DEAD: no descriptor refers to it any more */
 };
 
-/* A lifecycle event. All times are CLOCK_MONOTONIC unless the name says otherwise; 0 if not seen. */
+/* A lifecycle event. All times are CLOCK_MONOTONIC unless the name has another clock; 0 if not seen. */
 struct event {
 	u64 at_ns;
 	u64 connect_ns; /* our SYN */

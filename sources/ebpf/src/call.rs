@@ -1,7 +1,7 @@
 //! The two `bpf(2)` calls that aya does not make: it cannot link an iterator over a map, and it gives a link
 //! away with its first use.
 //!
-//! Invariant: the only file of this crate with `unsafe`; each block says why it is sound.
+//! Invariant: the only file of this crate with `unsafe`; each block has the reason why it is sound.
 #![allow(unsafe_code, reason = "bpf(2) has no safe wrapper")]
 
 use std::fs::File;

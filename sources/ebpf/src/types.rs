@@ -52,7 +52,7 @@ pub fn trim_btf(btf: &[u8], names: &[&[u8]]) -> Option<Vec<u8>> {
     }
 }
 
-/// The names of all structures and unions in `btf`, without the `___` suffix that tells variants apart.
+/// The names of all structures and unions in `btf`, without the `___` suffix that distinguishes variants.
 fn composite_names(btf: &[u8]) -> Vec<&[u8]> {
     let Some(parts) = Parts::of(btf) else { return Vec::new() };
     let composites = parts.entries().known.into_iter().filter(Entry::is_composite);

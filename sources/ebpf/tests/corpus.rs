@@ -1,4 +1,4 @@
-//! Records and types from `corpus/ebpf` and `corpus/btf`: each is parsed as its name says; cut records are refused.
+//! Records and types from `corpus/ebpf` and `corpus/btf`: each is parsed as its name states; cut records are refused.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test panics on failure")]
@@ -25,7 +25,7 @@ fn reader() -> Records {
 }
 
 #[test]
-fn each_record_is_parsed_as_its_name_says() {
+fn each_record_is_parsed_as_its_name_states() {
     let (mut rows, mut events) = (0, 0);
     for (name, bytes) in all() {
         let mut reader = reader();

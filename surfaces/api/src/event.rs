@@ -33,7 +33,7 @@ pub struct EventRecords<'a> {
 
 impl<'a> EventRecords<'a> {
     /// A writer of records with these fields, in their order; if none are named, with those that are
-    /// told of each kind.
+    /// usual for each kind.
     #[must_use]
     pub fn new(fields: Option<&[&'a Field]>) -> Self {
         let (beginnings, closed) = match fields {

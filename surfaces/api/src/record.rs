@@ -1,7 +1,7 @@
 //! A connection as a JSON object: the keys of the catalogue's fields and their values.
 //!
-//! The one idea: a key that is absent does not apply, a key that is `null` is unknown, and no key
-//! is ever 0 because nobody knew. Keys and punctuation are prepared once, because a list has a
+//! Invariant: a key that is absent does not apply, a key that is `null` is unknown, and no key
+//! is ever 0 for a value that is unknown. Keys and punctuation are prepared once, because a list has a
 //! hundred thousand records of a hundred keys (docs/decisions/json-records.md has the profile).
 
 use std::collections::HashMap;
@@ -225,7 +225,7 @@ fn write_value(out: &mut Vec<u8>, kind: Kind, value: &Value<'_>) {
         Value::Count(n) | Value::Bytes(n) | Value::Micros(n) => unsigned(out, *n),
         Value::Port(port) => whole(out, *port),
         Value::BytesPerSecond(n) if *n >= 100.0 => {
-            // Large rates are told as whole bytes a second; `as` saturates, so that the kernel's
+            // Large rates are written as whole bytes a second; `as` saturates, so that the kernel's
             // "no limit" stays the largest number.
             whole(out, n.round() as u64);
         }
@@ -240,7 +240,7 @@ fn write_value(out: &mut Vec<u8>, kind: Kind, value: &Value<'_>) {
             Kind::List(spec) => records(out, spec.columns, *list),
             _ => out.extend_from_slice(b"null"),
         },
-        // The type of a key does not depend on how many hold the socket: the first is told here,
+        // The type of a key does not depend on how many processes own the socket: the first is written here,
         // all of them under `owners`.
         Value::Several(values) => match values.first() {
             Some(first) => write_value(out, kind, first),

@@ -1,4 +1,4 @@
-//! What an answer holds if nobody says otherwise, the same on the command line and over HTTP.
+//! The fields of an answer by default, the same on the command line and over HTTP.
 
 use std::cmp::Reverse;
 

@@ -275,7 +275,7 @@ fn a_query_is_due_when_there_is_a_newer_snapshot() {
 }
 
 #[test]
-fn an_update_tells_how_long_the_machine_was_observed() {
+fn an_update_has_how_long_the_machine_was_observed() {
     let seconds =
         |update: &Update| conns_api::observed(&received(update, &query(View::All))).as_secs();
     assert_eq!(updates().iter().map(seconds).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);

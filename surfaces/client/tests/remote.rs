@@ -259,8 +259,8 @@ fn waiting_has_an_end() {
     let partial = fixture::answer("200 OK", conns_api::SNAPSHOT_TYPE, &[1; 100]);
     for act in [
         Act::Silence,
-        Act::Say(b"HTTP/1.1 200 OK\r\nx: ".to_vec()),
-        Act::Say(partial[..partial.len() - 1].to_vec()),
+        Act::Send(b"HTTP/1.1 200 OK\r\nx: ".to_vec()),
+        Act::Send(partial[..partial.len() - 1].to_vec()),
     ] {
         let fixture = Fixture::open(vec![act]);
         let mut remote = Remote::connect_within(&target(fixture.url()), timeouts).unwrap();

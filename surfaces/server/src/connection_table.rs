@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_takes_no_seat_of_another() {
+    fn one_address_takes_no_slot_of_another() {
         let (connections, refusals) = connections();
         let limits = Limits { clients_per_address: 2, ..Limits::default() };
         let first = connections.take(0, ip("10.0.0.1"), &limits).unwrap();
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn each_stage_is_overdue_by_its_own_name() {
+    fn each_phase_is_overdue_by_its_own_name() {
         let (connections, refusals) = connections();
         let none = Duration::ZERO;
         let limits = Limits {

@@ -40,6 +40,7 @@ pub use listen::{BindError, Listener, Socket};
 pub use listen_spec::{
     ListenAddress, ListenSpec, ListenSpecError, Protocol, UnsafeListener, check,
 };
+pub use native::openapi_document;
 pub use refusals::Refusals;
 pub use runtime::runtime;
 pub use serve::{Dialects, Plan, ServeError, serve};

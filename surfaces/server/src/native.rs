@@ -43,6 +43,12 @@ use crate::problem::Problem;
 use crate::response::{EVENTS, set_common_headers, whole};
 use crate::snapshot;
 
+/// The OpenAPI document, as `/api/v1/openapi.json` serves it.
+#[must_use]
+pub fn openapi_document() -> String {
+    openapi::text(routes::ROUTES)
+}
+
 pub(crate) use self::context::Shared;
 pub(crate) use self::metrics_counts::EventCounts;
 

@@ -79,7 +79,7 @@ impl Problem {
     /// 503: the agent is shutting down.
     pub(crate) fn closed() -> Self {
         let (message, hint) = ("the agent is shutting down", "retry when it is back");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ending", message, hint)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting-down", message, hint)
     }
 
     /// 503: a limit is reached.

@@ -176,7 +176,7 @@ fn update_body(
 }
 
 fn internal(message: &str) -> Response {
-    let hint = "the agent's log and /health may say more";
+    let hint = "the agent's log and /health may have more";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message, hint).answer()
 }
 

@@ -29,7 +29,7 @@ fn programs() -> Result<()> {
     drop(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?);
     // Reported once a connection exists; it need not be the first report.
     let start = Instant::now();
-    let is_told = loop {
+    let is_reported = loop {
         let seen = events.observe(Moment::default());
         if seen.events().iter().any(|event| event.socket.local.port == port) {
             break true;
@@ -39,7 +39,7 @@ fn programs() -> Result<()> {
         }
         events.wait(Duration::from_millis(100))?;
     };
-    ensure!(is_told, "no event of a connection to port {port} in 10 s");
+    ensure!(is_reported, "no event of a connection to port {port} in 10 s");
     let seen = tables.observe(&Scope::everything(), Moment::default())?;
     let listens = seen.rows().iter().any(|socket| socket.local.port == port);
     ensure!(listens, "the listener made after the start is not in the table");

@@ -70,7 +70,7 @@ impl Serialize for GroupShape<'_> {
         }
         for (key, number) in GROUP_KEYS.into_iter().zip(group_figures(group)) {
             match number {
-                // Whole numbers are told as such.
+                // Whole numbers are written as such.
                 Some(n) if n.fract() == 0.0 => map.serialize_entry(key, &(n as u64))?,
                 number => map.serialize_entry(key, &number)?,
             }

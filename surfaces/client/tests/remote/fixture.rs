@@ -9,7 +9,7 @@ use std::time::Duration;
 use conns_api::{SNAPSHOT_TYPE, UpdateQuery, encode_update};
 use conns_core::model::Update;
 
-/// Nothing here takes so long; a test that would hang fails.
+/// A bound that no test reaches; a test that would hang fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What is done with one connection.
@@ -18,7 +18,7 @@ pub(crate) enum Act {
     /// After each request, the next of these bytes.
     Answer(Vec<Vec<u8>>),
     /// These bytes at once, whatever the request.
-    Say(Vec<u8>),
+    Send(Vec<u8>),
     /// Nothing, until the client goes.
     Silence,
 }
@@ -94,7 +94,7 @@ pub(crate) fn play<S: Read + Write>(mut stream: S, act: Act, asked: impl Fn(Stri
                 let _ = stream.write_all(&answer).and_then(|()| stream.flush());
             }
         }
-        Act::Say(bytes) => {
+        Act::Send(bytes) => {
             let _ = stream.write_all(&bytes).and_then(|()| stream.flush());
             wait_for_end(&mut stream);
         }

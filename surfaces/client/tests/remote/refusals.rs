@@ -96,10 +96,10 @@ fn a_redirect_is_not_followed() {
 fn something_else_answers() {
     let message = message_for("200 OK", "text/html; charset=utf-8", "<html>");
     assert!(message.contains("is no conns agent: it answers with `text/html`"), "{message}");
-    let message = message_of(Act::Say(b"220 mail.example ESMTP\r\n".to_vec()), None);
+    let message = message_of(Act::Send(b"220 mail.example ESMTP\r\n".to_vec()), None);
     assert!(message.contains("not HTTP; if it serves TLS, use https://"), "{message}");
     // An alert of TLS 1.2: "unexpected message".
-    let message = message_of(Act::Say(vec![0x15, 3, 3, 0, 2, 2, 10]), None);
+    let message = message_of(Act::Send(vec![0x15, 3, 3, 0, 2, 2, 10]), None);
     assert!(message.contains("use https://"), "{message}");
 }
 
@@ -125,7 +125,7 @@ fn an_answer_that_cannot_be_read() {
     // A head without an end.
     let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
     head.extend(b"x: y\r\n".repeat(1_000_000));
-    message_of(Act::Say(head), None);
+    message_of(Act::Send(head), None);
 }
 
 #[test]

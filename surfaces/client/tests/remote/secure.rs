@@ -51,7 +51,7 @@ fn distrusted(target: &Target) -> String {
 }
 
 #[test]
-fn whoever_is_vouched_for_is_trusted_and_gets_the_token() {
+fn an_agent_with_a_trusted_certificate_gets_the_token() {
     let acts = vec![Act::Answer(vec![answered(&samples()[0], &all())])];
     let (fixture, ca) = fixture("127.0.0.1", acts);
     let token = Some("conns_x".to_owned());
@@ -64,13 +64,13 @@ fn whoever_is_vouched_for_is_trusted_and_gets_the_token() {
 }
 
 #[test]
-fn whoever_is_not_vouched_for_gets_nothing() {
+fn an_agent_without_a_trusted_certificate_gets_nothing() {
     let (fixture, ca) = fixture("localhost", vec![Act::Silence, Act::Silence]);
     let port = fixture.address.port();
     let (_, other) = self::fixture("other.example", Vec::new());
-    let stranger =
+    let untrusted =
         Target { ca: Some(other.clone()), ..target(format!("https://localhost:{port}")) };
-    let message = distrusted(&stranger);
+    let message = distrusted(&untrusted);
     assert!(
         message.contains("is not issued by an authority that this machine trusts"),
         "{message}"
@@ -84,8 +84,8 @@ fn whoever_is_not_vouched_for_gets_nothing() {
 }
 
 #[test]
-fn an_agent_without_tls_is_told_from_one_that_is_not_trusted() {
-    let fixture = Fixture::open(vec![Act::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())]);
+fn an_agent_without_tls_has_another_message_than_an_untrusted_one() {
+    let fixture = Fixture::open(vec![Act::Send(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())]);
     let (_, ca) = self::fixture("plain.example", Vec::new());
     let message = distrusted(&Target { ca: Some(ca.clone()), ..target(url(&fixture)) });
     assert!(message.ends_with("Use http:// for an agent without TLS"), "{message}");

@@ -78,6 +78,8 @@ struct Plan {
     order: Order,
     group_by: Option<&'static Field>,
     limit: usize,
+    /// Whether records end with `explain`.
+    explains: bool,
 }
 
 enum Order {
@@ -120,6 +122,7 @@ impl Plan {
             order,
             group_by,
             limit: query.whole(&LIMIT),
+            explains: query.get("explain") == Some("1"),
         })
     }
 
@@ -223,7 +226,7 @@ impl Plan {
             Answer::Connections => b"{\"connections\":[\n".to_vec(),
             Answer::Verdicts => b"{\"verdicts\":[\n".to_vec(),
         };
-        let mut records = RecordWriter::new(&self.fields);
+        let mut records = RecordWriter::new(&self.fields).explaining(self.explains);
         for (i, connection) in connections.iter().enumerate() {
             if i > 0 {
                 out.extend_from_slice(b",\n");
@@ -253,7 +256,7 @@ pub(super) fn end(out: &mut Vec<u8>, update: &Update, more: &[(&str, Value)]) {
 }
 
 /// Which snapshot an answer is of. The instance is text: it may be larger than numbers of JavaScript
-/// can tell apart.
+/// can distinguish.
 pub(super) fn snapshot(update: &Update) -> Value {
     json!({
         "instance": instance(update.instance),

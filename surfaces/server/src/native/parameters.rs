@@ -125,6 +125,12 @@ pub(super) static EVENT: Parameter = Parameter {
         "Only events of this kind. May be repeated.",
     )
 };
+pub(super) static EXPLAIN: Parameter = word(
+    "explain",
+    &["1", "0"],
+    "1",
+    "`1` adds `explain` to each record: the source of each value and the reason of each unknown one.",
+);
 pub(super) static UPDATES: Parameter =
     word("updates", &["true", "false"], "false", "`false` omits changes of open connections.");
 

@@ -4,8 +4,8 @@ use conns_api::{EVENTS_PATH, EVENTS_TYPE, SNAPSHOT_PATH, SNAPSHOT_TYPE};
 
 use super::context::{Handler, Outcome, Route};
 use super::parameters::{
-    CURSOR, EVENT, EVENTS_TOO, FAMILY, FIELDS, FILTER, GROUP_BY, LIMIT, NETNS, PROTO, SINCE,
-    SINCE_EVENT, SORT, UPDATES, VIEW,
+    CURSOR, EVENT, EVENTS_TOO, EXPLAIN, FAMILY, FIELDS, FILTER, GROUP_BY, LIMIT, NETNS, PROTO,
+    SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
 };
 use super::{changes, events, health, list, metrics, one, openapi, pages, processes};
 use crate::response::{EVENTS, HTML, JSON, OPENMETRICS};
@@ -24,7 +24,7 @@ const fn error(status: u16, about: &'static str) -> Outcome {
 
 const BAD: Outcome = error(
     400,
-    "A parameter or its value is invalid: the message names it, the hint says what to do.",
+    "A parameter or its value is invalid: the message names it, the hint is what to do.",
 );
 const EXPIRED: Outcome = error(410, "The cursor has expired: start again.");
 const NOT_THERE: Outcome = error(404, "No connection has this id.");
@@ -40,7 +40,8 @@ pub(super) static ROUTES: &[Route] = &[
                 `group_by` the response is groups. A connection that exists during all of the \
                 paging is on exactly one page.",
         parameters: &[
-            &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &GROUP_BY, &LIMIT, &CURSOR,
+            &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &GROUP_BY, &LIMIT,
+            &CURSOR,
         ],
         media: JSON,
         handler: Handler::Cached(list::connections),
@@ -88,7 +89,9 @@ pub(super) static ROUTES: &[Route] = &[
         name: "listListeners",
         summary: "Listening endpoints",
         about: "TCP listeners, and UDP sockets without a peer; as `conns -l -o json`.",
-        parameters: &[&FILTER, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &GROUP_BY, &LIMIT, &CURSOR],
+        parameters: &[
+            &FILTER, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &GROUP_BY, &LIMIT, &CURSOR,
+        ],
         media: JSON,
         handler: Handler::Cached(list::listeners),
         outcomes: &[
@@ -104,7 +107,9 @@ pub(super) static ROUTES: &[Route] = &[
         about: "What limits each connection, worst first, as `conns why -o json`. \
                 Without `view`: connections, those about to be or just closed, and listeners in \
                 trouble.",
-        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &LIMIT, &CURSOR],
+        parameters: &[
+            &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &LIMIT, &CURSOR,
+        ],
         media: JSON,
         handler: Handler::Heavy(list::verdicts),
         outcomes: &[ok("Verdicts", "Verdicts."), BAD, EXPIRED],
@@ -268,7 +273,7 @@ pub(super) static ROUTES: &[Route] = &[
 ];
 
 const HEALTH: &[Outcome] = &[
-    ok("Health", "The agent samples; `status` says whether anything is missing."),
+    ok("Health", "The agent samples; `status` reports whether anything is missing."),
     Outcome {
         status: 503,
         about: "The sources fail, or the last sample is older than three intervals.",

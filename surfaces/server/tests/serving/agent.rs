@@ -203,7 +203,7 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Listens on these, with TLS where the specification says https.
+    /// Listens on these, with TLS where the specification is https.
     pub(crate) fn start(specs: &[&str], access: Access) -> Self {
         Self::start_with(specs, access, |_| {})
     }

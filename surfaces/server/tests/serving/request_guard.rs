@@ -12,7 +12,7 @@ fn status(agent: &Agent, at: usize, head: &str) -> u16 {
 }
 
 #[test]
-fn strangers_names_and_sites_are_refused_on_every_port() {
+fn foreign_names_and_sites_are_refused_on_every_port() {
     let specs = [":0", "monero=:0", "ems-http=:0", "jetstream=:0", "1e=:0"];
     let access = Access { hosts: vec!["agent.example".into()], ..Access::default() };
     let agent = Agent::start(&specs, access);
@@ -48,7 +48,7 @@ fn a_refusal_ends_the_connection_and_allows_no_other_site() {
 }
 
 #[test]
-fn a_token_is_wanted_until_the_configuration_says_otherwise() {
+fn a_token_is_required_unless_the_configuration_allows_none() {
     let (token, hash) = new_token().unwrap();
     let access = Access { tokens: vec![TokenHash::of(b"other"), hash], ..Access::default() };
     let agent = Agent::start(&[":0", "jetstream=:0"], access);

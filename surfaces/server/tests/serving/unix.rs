@@ -71,7 +71,7 @@ fn a_file_left_by_a_crash_is_replaced() {
 }
 
 #[test]
-fn nothing_of_anybody_else_is_removed() {
+fn no_socket_of_another_process_is_removed() {
     let folder = Folder::new("others");
     fs::write(folder.socket(), "precious").unwrap();
     let error = folder.bind().unwrap_err();

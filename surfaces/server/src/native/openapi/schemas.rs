@@ -145,9 +145,18 @@ fn id() -> Shape {
 
 /// A record: every field of the catalogue, of which those asked for are there.
 fn connection() -> Shape {
-    let properties: Vec<(&str, Shape)> =
+    let mut properties: Vec<(&str, Shape)> =
         catalogue().iter().map(|field| (&*field.key, of_field(field))).collect();
+    properties.push(("explain", explain()));
     object(&[("id", id())], &properties)
+}
+
+/// What `explain=1` adds to a record.
+fn explain() -> Shape {
+    exact(&[
+        ("sources", open("The source of each value, by key.")),
+        ("unknown", open("The reason of each unknown value, by key.")),
+    ])
 }
 
 /// The shape of a field's value.
@@ -231,6 +240,7 @@ fn verdict() -> Shape {
             field.name != "verdict" && field.name != "confidence" && field.name != "why"
         })
         .map(|field| (&*field.key, of_field(field)))
+        .chain([("explain", explain())])
         .collect();
     let classes = Class::ALL.iter().map(|class| class.name());
     object(
@@ -248,7 +258,7 @@ fn verdict() -> Shape {
 
 fn evidence() -> Shape {
     const NUMBERS: [(&str, &str); 23] = [
-        ("looks", "Samples it rests on."),
+        ("samples", "Samples it rests on."),
         ("bytes_out", "Payload bytes sent."),
         ("bytes_in", "Payload bytes received."),
         ("segments_out", "Data segments sent."),

@@ -26,7 +26,7 @@ struct Event {
     data: Value,
 }
 
-/// A client that reads events, and keeps what they say is there.
+/// A client that reads events, and keeps what they list.
 struct Reader {
     body: Body,
     text: String,
@@ -376,7 +376,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever happens, whoever applies the events has exactly what matches.
+    /// Whatever happens, a client that applies the events has exactly what matches.
     #[test]
     fn events_add_up_to_the_state(
         steps in vec(step(), 1..60),

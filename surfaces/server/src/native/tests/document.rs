@@ -96,7 +96,7 @@ fn full() -> (Machine, u64) {
     machine.open(blind);
     let mut shared = established(1003, 11, "curl");
     shared.owners = Known::Value(
-        vec![(11, "curl".to_owned()), (12, "say \"hi\"\\\n".to_owned())],
+        vec![(11, "curl".to_owned()), (12, "a \"hi\"\\\n".to_owned())],
         Source::Procfs,
     );
     machine.open(shared);

@@ -14,7 +14,7 @@ use super::scene::{Client, Machine, Whole, escaped, established};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A machine on which so many connections closed, of nginx and curl in turn.
+/// A machine on which this number of connections closed, of nginx and curl in turn.
 fn eventful(count: u16) -> Machine {
     let mut machine = Machine::new();
     for port in 0..count {
@@ -78,7 +78,7 @@ async fn events_that_do_not_match_are_passed_by() {
 }
 
 #[tokio::test]
-async fn events_that_are_not_buffered_are_gone_and_losses_are_listed() {
+async fn events_that_are_not_buffered_are_missing_and_losses_are_listed() {
     let mut machine = eventful(10);
     machine.events_kept = 4;
     machine.events_lost.push(Loss {
@@ -121,7 +121,7 @@ async fn parameters_are_checked() {
         ("since=x", "bad-parameter"),
         ("since=7", "bad-parameter"),
         ("since=-1", "bad-parameter"),
-        ("since=feed-1", "bad-parameter"),
+        ("since=cafe-1", "bad-parameter"),
         ("event=updated", "bad-parameter"),
         ("view=all", "unknown-parameter"),
         ("fields=rtx", "bad-fields"),
@@ -169,7 +169,7 @@ struct Reader {
 }
 
 /// Name and data of an event.
-type Said = (String, Value);
+type Received = (String, Value);
 
 impl Reader {
     async fn open(client: &Client, query: &str, last: Option<&str>) -> Self {
@@ -183,7 +183,7 @@ impl Reader {
         Self { body: response.into_body(), text: String::new(), id: String::new() }
     }
 
-    async fn next(&mut self) -> Said {
+    async fn next(&mut self) -> Received {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());

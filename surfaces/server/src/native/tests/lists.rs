@@ -147,7 +147,7 @@ async fn verdicts_are_worst_first_and_of_those_of_interest() {
     assert_eq!(worst["verdict"], "path-loss");
     assert_eq!(worst["confidence_percent"], 80);
     assert!(worst["why"].as_str().unwrap().contains("loses segments"));
-    assert!(worst["advice"].is_string() && worst["evidence"]["looks"].is_u64());
+    assert!(worst["advice"].is_string() && worst["evidence"]["samples"].is_u64());
     let id = worst["id"].as_str().unwrap();
     let one = client.json(&format!("/api/v1/connections/{id}/verdict")).await;
     assert_eq!(&one["verdict"], worst);
@@ -191,7 +191,7 @@ async fn processes_are_counted_and_sockets_without_owner_apart() {
 }
 
 #[tokio::test]
-async fn the_usual_list_is_written_once_a_beat() {
+async fn the_usual_list_is_written_once_per_update() {
     let mut machine = machine();
     let client = machine.client();
     let first = client.get("/api/v1/connections").await.body;
@@ -202,4 +202,24 @@ async fn the_usual_list_is_written_once_a_beat() {
     machine.update();
     let list = client.json("/api/v1/connections").await;
     assert_eq!(ports(&list, "connections"), [1000, 1001, 5000, 2000]);
+}
+
+#[tokio::test]
+async fn explain_has_the_source_of_each_value_and_the_reason_of_each_unknown_one() {
+    let machine = machine();
+    let client = machine.client();
+    let plain = client.json("/api/v1/connections?limit=1").await;
+    assert_eq!(plain["connections"][0].get("explain"), None);
+    let explained = client.json("/api/v1/connections?limit=1&explain=1").await;
+    let record = &explained["connections"][0];
+    let (sources, unknown) = (&record["explain"]["sources"], &record["explain"]["unknown"]);
+    assert_eq!(sources["state"], "sock_diag");
+    let fields = record.as_object().unwrap();
+    let nulls: Vec<&String> =
+        fields.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key).collect();
+    assert!(!nulls.is_empty());
+    for key in nulls {
+        assert!(unknown[key].as_str().is_some_and(|why| !why.is_empty()), "{key}: {unknown}");
+        assert_eq!(sources.get(key), None);
+    }
 }

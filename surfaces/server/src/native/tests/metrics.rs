@@ -59,7 +59,7 @@ async fn ten_thousand_processes_and_listeners_stay_within_the_bound() {
 #[tokio::test]
 async fn figures_are_right_and_the_format_is_kept() {
     let mut machine = Machine::new();
-    let mut hostile = established(1000, 10, "say \"hi\"\\\n");
+    let mut hostile = established(1000, 10, "a \"hi\"\\\n");
     hostile.rates = Some(Rates { out_bytes_per_s: 2.5, in_bytes_per_s: 7.0 });
     machine.open(hostile);
     machine.open(established(1001, 11, "other"));
@@ -78,7 +78,7 @@ async fn figures_are_right_and_the_format_is_kept() {
         "conns_payload_rate_bytes_per_second{way=\"sent\"} 13.0",
         "conns_payload_rate_bytes_per_second{way=\"received\"} 7.0",
         "conns_retransmitted_segments 6.0",
-        "conns_process_connections{process=\"say \\\"hi\\\"\\\\\\n\"} 1.0",
+        "conns_process_connections{process=\"a \\\"hi\\\"\\\\\\n\"} 1.0",
         "conns_process_connections{process=\"other\"} 1.0",
         "conns_listener_backlog_max{listener=\"[::1]:443\"} 128.0",
         "conns_agent_build_info{version=\"1.2.3-test\"} 1",

@@ -100,7 +100,7 @@ fn process(pid: u32, name: &str) -> Arc<Process> {
 
 impl Sketch {
     pub(super) fn make(&self, cookie: u64) -> Connection {
-        let not_told = Unknown::KernelDoesNotReport;
+        let unreported = Unknown::KernelDoesNotReport;
         let local = endpoint(&self.local);
         let tcp = self.sent.map(|sent| {
             let mut bytes = [0_u8; 232];
@@ -122,7 +122,7 @@ impl Sketch {
             interface: 0,
             inode: known(cookie + 100),
             uid: known(0),
-            queues: Known::Unknown(not_told),
+            queues: Known::Unknown(unreported),
             accept_queue: match self.queue {
                 Some((length, limit, _)) => known(AcceptQueue { length, limit }),
                 None => Known::NotApplicable,
@@ -132,15 +132,15 @@ impl Sketch {
                 Some((_, _, drops)) => {
                     known(SocketMemory { drops: Some(drops), ..SocketMemory::default() })
                 }
-                None => Known::Unknown(not_told),
+                None => Known::Unknown(unreported),
             },
-            congestion: Known::Unknown(not_told),
-            tos: Known::Unknown(not_told),
+            congestion: Known::Unknown(unreported),
+            tos: Known::Unknown(unreported),
             mark: Known::Unknown(Unknown::NotPrivileged),
-            cgroup_id: Known::Unknown(not_told),
-            shutdown: Known::Unknown(not_told),
+            cgroup_id: Known::Unknown(unreported),
+            shutdown: Known::Unknown(unreported),
             upper_layer: Known::NotApplicable,
-            tcp: tcp.map_or(Known::Unknown(not_told), known),
+            tcp: tcp.map_or(Known::Unknown(unreported), known),
             mptcp: Known::NotApplicable,
             udp: Known::NotApplicable,
         };
