@@ -51,7 +51,7 @@ fn table() -> Result<()> {
     let ran = run(&["abilities"])?;
     let mut lines = ran.code(0)?.text()?.lines();
     let header: Vec<&str> = lines.next().context("no header")?.split_whitespace().collect();
-    same("the titles", header, vec!["ABILITY", "THERE", "GIVES", "WHY", "NOT"])?;
+    same("the titles", header, vec!["ABILITY", "AVAILABLE", "GIVES", "WHY", "NOT"])?;
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split_whitespace().collect()).collect();
     same("the number of rows", rows.len(), abilities.len())?;
     for (row, ability) in rows.iter().zip(&abilities) {

@@ -217,7 +217,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__call)
-            opts="-o -h --output --source --netns --no-header --agent --token-file --agent-ca --help"
+            opts="-o -h --output --source --netns --no-header --monero-peers --monero-node --monero-era --monero-restricted --ems-streams --agent --token-file --agent-ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -236,6 +236,26 @@ _conns() {
                     return 0
                     ;;
                 --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --monero-peers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --monero-node)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --monero-era)
+                    COMPREPLY=($(compgen -W "current 0.11" -- "${cur}"))
+                    return 0
+                    ;;
+                --monero-restricted)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --ems-streams)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -24,28 +24,28 @@ function __fish_conns_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c conns -n "__fish_conns_needs_command" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_needs_command" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_needs_command" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_needs_command" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_needs_command" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_needs_command" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_needs_command" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
-complete -c conns -n "__fish_conns_needs_command" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables where they can be read, else portable'
+complete -c conns -n "__fish_conns_needs_command" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
-ebpf\t'Own programs in the kernel (Linux), or an error where they do not work'
+ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_needs_command" -l color -d 'Colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c conns -n "__fish_conns_needs_command" -l columns -d 'Columns by name; `+name` and `-name` change the usual ones, `all` is every field' -r
+complete -c conns -n "__fish_conns_needs_command" -l columns -d 'Columns by name; `+name` and `-name` change the default, `all` is every field' -r
 complete -c conns -n "__fish_conns_needs_command" -l sort -d 'Sort by these fields; `-name` is descending' -r
 complete -c conns -n "__fish_conns_needs_command" -l group-by -d 'One row for each value of a field, with sums' -r
-complete -c conns -n "__fish_conns_needs_command" -l limit -d 'At most so many rows' -r
-complete -c conns -n "__fish_conns_needs_command" -s o -l output -d 'How to print' -r -f -a "table\t'For people, made to fit the terminal'
-wide\t'For people, more columns, nothing cut'
+complete -c conns -n "__fish_conns_needs_command" -l limit -d 'Maximum number of rows' -r
+complete -c conns -n "__fish_conns_needs_command" -s o -l output -d 'Output format' -r -f -a "table\t'A table that fits the terminal'
+wide\t'A table with more columns, not truncated'
 json\t'One JSON object'
-jsonl\t'One JSON object a line for each connection'
+jsonl\t'One JSON object per line and connection'
 csv\t'Comma-separated values'"
-complete -c conns -n "__fish_conns_needs_command" -l watch -d 'Look again every SECS seconds (2 if left out), and show rates' -r
-complete -c conns -n "__fish_conns_needs_command" -l for -d 'Watch so long for what closes [default: 10s]; Ctrl-C ends it before' -r
+complete -c conns -n "__fish_conns_needs_command" -l watch -d 'Repeat every SECS seconds (default 2), and show rates' -r
+complete -c conns -n "__fish_conns_needs_command" -l for -d 'How long to wait for connections to close [default: 10s]; Ctrl-C stops earlier' -r
 complete -c conns -n "__fish_conns_needs_command" -s l -l listening -d 'Listening endpoints: TCP listeners, and UDP sockets without a peer'
 complete -c conns -n "__fish_conns_needs_command" -s a -l all -d 'All states, and unconnected UDP'
 complete -c conns -n "__fish_conns_needs_command" -s t -l tcp -d 'TCP only, MPTCP included'
@@ -53,36 +53,36 @@ complete -c conns -n "__fish_conns_needs_command" -s u -l udp -d 'UDP only'
 complete -c conns -n "__fish_conns_needs_command" -s 4 -l ipv4 -d 'IPv4 sockets only'
 complete -c conns -n "__fish_conns_needs_command" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_needs_command" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
-complete -c conns -n "__fish_conns_needs_command" -l no-header -d 'Leave out the line with the names of the columns'
-complete -c conns -n "__fish_conns_needs_command" -l closed -d 'List what closes or fails from now on, not what is there; an agent tells at once what it keeps'
+complete -c conns -n "__fish_conns_needs_command" -l no-header -d 'Omit the line with the column names'
+complete -c conns -n "__fish_conns_needs_command" -l closed -d 'List connections that close or fail from now on; a remote agent lists those it has recorded'
 complete -c conns -n "__fish_conns_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_needs_command" -s V -l version -d 'Print version'
-complete -c conns -n "__fish_conns_needs_command" -a "why" -d 'Say why each connection is as fast as it is, with evidence and advice'
-complete -c conns -n "__fish_conns_needs_command" -a "events" -d 'Tell what happens to TCP connections as it happens: opened, accepted, closed, failed'
+complete -c conns -n "__fish_conns_needs_command" -a "why" -d 'Explain what limits each connection, with evidence and advice'
+complete -c conns -n "__fish_conns_needs_command" -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
 complete -c conns -n "__fish_conns_needs_command" -a "fields" -d 'List every field: type, unit, meaning, source'
-complete -c conns -n "__fish_conns_needs_command" -a "abilities" -d 'List what can be done here, and what not and why'
-complete -c conns -n "__fish_conns_needs_command" -a "call" -d 'Answer a call in the exact shape of another system'
-complete -c conns -n "__fish_conns_needs_command" -a "serve" -d 'Watch this machine and answer over HTTP and in the dialects of other systems'
-complete -c conns -n "__fish_conns_needs_command" -a "config" -d 'Show what `conns serve` is told, and from where'
-complete -c conns -n "__fish_conns_needs_command" -a "token" -d 'Make a token for an agent, and the hash of it for its configuration'
+complete -c conns -n "__fish_conns_needs_command" -a "abilities" -d 'List which abilities are available here, and why others are not'
+complete -c conns -n "__fish_conns_needs_command" -a "call" -d 'Answer a call in the exact format of another system'
+complete -c conns -n "__fish_conns_needs_command" -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
+complete -c conns -n "__fish_conns_needs_command" -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
+complete -c conns -n "__fish_conns_needs_command" -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
 complete -c conns -n "__fish_conns_needs_command" -a "man" -d 'Print the man page'
 complete -c conns -n "__fish_conns_needs_command" -a "completions" -d 'Print completions for a shell'
 complete -c conns -n "__fish_conns_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c conns -n "__fish_conns_using_subcommand why" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand why" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables where they can be read, else portable'
+complete -c conns -n "__fish_conns_using_subcommand why" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
-ebpf\t'Own programs in the kernel (Linux), or an error where they do not work'
+ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_using_subcommand why" -l color -d 'Colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c conns -n "__fish_conns_using_subcommand why" -l for -d 'How long to watch before judging; an agent judges its own window of the last seconds' -r
-complete -c conns -n "__fish_conns_using_subcommand why" -s o -l output -d 'How to print' -r -f -a "text\t'Sentences'
+complete -c conns -n "__fish_conns_using_subcommand why" -l for -d 'How long to sample before the verdict; a remote agent uses its own window' -r
+complete -c conns -n "__fish_conns_using_subcommand why" -s o -l output -d 'Output format' -r -f -a "text\t'Sentences'
 json\t'One JSON object'
-jsonl\t'One JSON object a line for each connection'"
-complete -c conns -n "__fish_conns_using_subcommand why" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand why" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand why" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+jsonl\t'One JSON object per line and connection'"
+complete -c conns -n "__fish_conns_using_subcommand why" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand why" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand why" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand why" -s l -l listening -d 'Listening endpoints: TCP listeners, and UDP sockets without a peer'
 complete -c conns -n "__fish_conns_using_subcommand why" -s a -l all -d 'All states, and unconnected UDP'
 complete -c conns -n "__fish_conns_using_subcommand why" -s t -l tcp -d 'TCP only, MPTCP included'
@@ -92,190 +92,197 @@ complete -c conns -n "__fish_conns_using_subcommand why" -s 6 -l ipv6 -d 'IPv6 s
 complete -c conns -n "__fish_conns_using_subcommand why" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
 complete -c conns -n "__fish_conns_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand events" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand events" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables where they can be read, else portable'
+complete -c conns -n "__fish_conns_using_subcommand events" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
-ebpf\t'Own programs in the kernel (Linux), or an error where they do not work'
+ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_using_subcommand events" -l color -d 'Colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c conns -n "__fish_conns_using_subcommand events" -l for -d 'End after so long [default: on Ctrl-C]' -r
-complete -c conns -n "__fish_conns_using_subcommand events" -l columns -d 'Fields of jsonl by name; `+name` and `-name` change the usual ones, `all` is every field' -r
-complete -c conns -n "__fish_conns_using_subcommand events" -s o -l output -d 'How to print' -r -f -a "text\t'One line for each event'
-jsonl\t'One JSON object a line for each event'"
-complete -c conns -n "__fish_conns_using_subcommand events" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand events" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand events" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand events" -l for -d 'Stop after this time [default: on Ctrl-C]' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -l columns -d 'Fields of jsonl by name; `+name` and `-name` change the default, `all` is every field' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -s o -l output -d 'Output format' -r -f -a "text\t'One line per event'
+jsonl\t'One JSON object per line and event'"
+complete -c conns -n "__fish_conns_using_subcommand events" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand events" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand events" -s t -l tcp -d 'TCP only, MPTCP included'
 complete -c conns -n "__fish_conns_using_subcommand events" -s u -l udp -d 'UDP only'
 complete -c conns -n "__fish_conns_using_subcommand events" -s 4 -l ipv4 -d 'IPv4 sockets only'
 complete -c conns -n "__fish_conns_using_subcommand events" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_using_subcommand events" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
 complete -c conns -n "__fish_conns_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand fields" -s o -l output -d 'How to print' -r -f -a "table\t'For people'
+complete -c conns -n "__fish_conns_using_subcommand fields" -s o -l output -d 'Output format' -r -f -a "table\t'A table'
 markdown\t'The page docs/fields.md'
 json\t'One JSON object'"
-complete -c conns -n "__fish_conns_using_subcommand fields" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand fields" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand fields" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand fields" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand fields" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand fields" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand fields" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand abilities" -s o -l output -d 'How to print' -r -f -a "table\t'For people'
+complete -c conns -n "__fish_conns_using_subcommand abilities" -s o -l output -d 'Output format' -r -f -a "table\t'A table'
 json\t'One JSON object'"
-complete -c conns -n "__fish_conns_using_subcommand abilities" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand abilities" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand abilities" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand abilities" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand abilities" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand abilities" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand abilities" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand call" -s o -l output -d 'How to print' -r -f -a "table\t'For people, made to fit the terminal'
-wide\t'For people, more columns, nothing cut'
+complete -c conns -n "__fish_conns_using_subcommand call" -s o -l output -d 'How to print a table of 1E; the other systems answer in JSON only' -r -f -a "table\t'A table that fits the terminal'
+wide\t'A table with more columns, not truncated'
 json\t'One JSON object'
-jsonl\t'One JSON object a line for each connection'
+jsonl\t'One JSON object per line and connection'
 csv\t'Comma-separated values'"
-complete -c conns -n "__fish_conns_using_subcommand call" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables where they can be read, else portable'
+complete -c conns -n "__fish_conns_using_subcommand call" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
-ebpf\t'Own programs in the kernel (Linux), or an error where they do not work'
+ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_using_subcommand call" -l netns -d 'Only this network namespace; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand call" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand call" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand call" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
-complete -c conns -n "__fish_conns_using_subcommand call" -l no-header -d 'Leave out the line with the names of the columns'
+complete -c conns -n "__fish_conns_using_subcommand call" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))]' -r
+complete -c conns -n "__fish_conns_using_subcommand call" -l monero-node -d 'Which of them belong to the node to report, if several run' -r
+complete -c conns -n "__fish_conns_using_subcommand call" -l monero-era -d 'The release of Monero whose response format is used [default: current]' -r -f -a "current\t''
+0.11\t''"
+complete -c conns -n "__fish_conns_using_subcommand call" -l monero-restricted -d 'Answer as the restricted RPC port of a node, which does not know the method' -r -f -a "true\t''
+false\t''"
+complete -c conns -n "__fish_conns_using_subcommand call" -l ems-streams -d 'Which connections belong to a media server [default: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)]' -r
+complete -c conns -n "__fish_conns_using_subcommand call" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand call" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand call" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand call" -l no-header -d 'Omit the line with the column names'
 complete -c conns -n "__fish_conns_using_subcommand call" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand serve" -l config -d 'Read this file instead of /etc/conns/conns.toml' -r -F
-complete -c conns -n "__fish_conns_using_subcommand serve" -l interval -d 'Time between two looks at the machine [default: 1s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l window -d 'A verdict looks back once to twice so long; at least two intervals [default: 5s]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l interval -d 'Time between two samples of the machine [default: 1s]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l window -d 'A verdict covers one to two windows of this length; at least two intervals [default: 5s]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l source -d 'Where connections are read from [default: auto]' -r -f -a "auto\t''
 kernel\t''
 ebpf\t''
 portable\t''"
-complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serve" -l user -d 'Become this user once everything is open' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l listen -d 'What is spoken where: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns/conns.sock]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l insecure -d 'Let other machines read without TLS and token' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand serve" -l user -d 'Run as this user once everything is open' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l listen -d 'Where to listen: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns/conns.sock]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l insecure -d 'Serve other machines without TLS and token' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serve" -l host -d 'Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l token-hash -d 'Hashes (sha256:…) of the bearer tokens that are let in over TCP; `conns token` makes one; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l tls-cert -d 'PEM file with the certificate and those it hangs on' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l host -d 'Names of this machine, accepted in the Host header besides addresses and localhost; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l token-hash -d 'Hashes (sha256:…) of the bearer tokens accepted over TCP; `conns token` generates one; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l tls-cert -d 'PEM file with the certificate and its chain' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l tls-key -d 'PEM file with the private key' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-node -d 'Which of them are those of the node to speak for, where several run' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-era -d 'The release of Monero whose shape is answered [default: current]' -r -f -a "current\t''
+complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-node -d 'Which of them belong to the node to report, if several run' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-era -d 'The release of Monero whose response format is used [default: current]' -r -f -a "current\t''
 0.11\t''"
-complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-restricted -d 'Answer as a node\'s restricted port does, which does not know the method' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-restricted -d 'Answer as the restricted RPC port of a node, which does not know the method' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-login -d 'Who may ask the Monero dialect; the digest is what `printf %s USER:monero-rpc:PASSWORD | md5sum` prints. Better kept in the file: flags and variables can be seen by others' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l ems-streams -d 'Which connections are those of a media server [default: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l ems-length-prefix -d 'Send four bytes with its length before each answer in JSON over TCP, as EMS does [default: true]' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-login -d 'Login of the Monero API; the digest is the output of `printf %s USER:monero-rpc:PASSWORD | md5sum`. Prefer the file: other users can read flags and variables' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l ems-streams -d 'Which connections belong to a media server [default: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l ems-length-prefix -d 'Send a four-byte length before each JSON answer over TCP, as EMS does [default: true]' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serve" -l metrics-top -d 'How many of the largest have series of their own in /metrics; the others are summed up [default: 20]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients -d 'Clients connected at once [default: 3072]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients-per-listener -d 'Clients connected at once to one listener [default: 2560]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients-per-address -d 'Clients connected at once from one address (IPv6: one /64); loopback is not counted [default: 256]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-streams -d 'Streams of events at once [default: 32]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-head-bytes -d 'Longest head of an HTTP request [default: 16KiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-bodies-bytes -d 'Request bodies and unfinished lines held at once, over all clients [default: 32MiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-in-flight-bytes -d 'Answers on their way held at once, over all clients [default: 64MiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-idle-time -d 'Longest time between two requests of an HTTP client [default: 75s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-line-idle-time -d 'Longest time between two lines of a client that speaks in lines [default: 10m]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-head-time -d 'Longest time for the head of a request, or a TLS handshake [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-body-time -d 'Longest time for the body of a request [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-line-time -d 'Longest time for a line, from its first byte to its end [default: 2m]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-work-time -d 'Longest time to make an answer [default: 30s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-write-time -d 'A reader that takes nothing at all for so long is dropped [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-answer-rate -d 'A reader slower than this each second, over a whole answer, is dropped [default: 64KiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-stop-time -d 'Time for requests under way to end once the agent is asked to stop [default: 5s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand serve" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand serve" -l metrics-top -d 'How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed [default: 20]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients -d 'Maximum clients connected at once [default: 3072]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients-per-listener -d 'Maximum clients connected at once to one listener [default: 2560]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients-per-address -d 'Maximum clients connected at once from one address (IPv6: one /64); loopback is not counted [default: 256]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-streams -d 'Maximum event streams at once [default: 32]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-head-bytes -d 'Maximum size of the head of an HTTP request [default: 16KiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-bodies-bytes -d 'Maximum bytes of request bodies and incomplete lines, over all clients [default: 32MiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-in-flight-bytes -d 'Maximum bytes of answers in flight, over all clients [default: 64MiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-idle-time -d 'Maximum time between two requests of an HTTP client [default: 75s]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-line-idle-time -d 'Maximum time between two requests of a client of a line protocol [default: 10m]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-head-time -d 'Maximum time for the head of a request, or a TLS handshake [default: 10s]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-body-time -d 'Maximum time for the body of a request [default: 10s]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-line-time -d 'Maximum time for a line, from its first byte to its end [default: 2m]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-work-time -d 'Maximum time to generate an answer [default: 30s]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-write-time -d 'A client that reads nothing for this long is disconnected [default: 10s]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-answer-rate -d 'A client that reads less than this per second, averaged over an answer, is disconnected [default: 64KiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-stop-time -d 'Time for requests in progress to finish when the agent stops [default: 5s]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand serve" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -s h -l help -d 'Print help'
-complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would have it, and where it comes from'
+complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would use it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -f -a "default" -d 'Print a configuration file with every setting and its default'
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l config -d 'Read this file instead of /etc/conns/conns.toml' -r -F
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l interval -d 'Time between two looks at the machine [default: 1s]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l window -d 'A verdict looks back once to twice so long; at least two intervals [default: 5s]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l interval -d 'Time between two samples of the machine [default: 1s]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l window -d 'A verdict covers one to two windows of this length; at least two intervals [default: 5s]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l source -d 'Where connections are read from [default: auto]' -r -f -a "auto\t''
 kernel\t''
 ebpf\t''
 portable\t''"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l user -d 'Become this user once everything is open' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l listen -d 'What is spoken where: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns/conns.sock]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l insecure -d 'Let other machines read without TLS and token' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l user -d 'Run as this user once everything is open' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l listen -d 'Where to listen: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns/conns.sock]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l insecure -d 'Serve other machines without TLS and token' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l host -d 'Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l token-hash -d 'Hashes (sha256:…) of the bearer tokens that are let in over TCP; `conns token` makes one; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tls-cert -d 'PEM file with the certificate and those it hangs on' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l host -d 'Names of this machine, accepted in the Host header besides addresses and localhost; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l token-hash -d 'Hashes (sha256:…) of the bearer tokens accepted over TCP; `conns token` generates one; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tls-cert -d 'PEM file with the certificate and its chain' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tls-key -d 'PEM file with the private key' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-node -d 'Which of them are those of the node to speak for, where several run' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-era -d 'The release of Monero whose shape is answered [default: current]' -r -f -a "current\t''
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-node -d 'Which of them belong to the node to report, if several run' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-era -d 'The release of Monero whose response format is used [default: current]' -r -f -a "current\t''
 0.11\t''"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-restricted -d 'Answer as a node\'s restricted port does, which does not know the method' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-restricted -d 'Answer as the restricted RPC port of a node, which does not know the method' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-login -d 'Who may ask the Monero dialect; the digest is what `printf %s USER:monero-rpc:PASSWORD | md5sum` prints. Better kept in the file: flags and variables can be seen by others' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ems-streams -d 'Which connections are those of a media server [default: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ems-length-prefix -d 'Send four bytes with its length before each answer in JSON over TCP, as EMS does [default: true]' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-login -d 'Login of the Monero API; the digest is the output of `printf %s USER:monero-rpc:PASSWORD | md5sum`. Prefer the file: other users can read flags and variables' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ems-streams -d 'Which connections belong to a media server [default: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ems-length-prefix -d 'Send a four-byte length before each JSON answer over TCP, as EMS does [default: true]' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l metrics-top -d 'How many of the largest have series of their own in /metrics; the others are summed up [default: 20]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients -d 'Clients connected at once [default: 3072]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients-per-listener -d 'Clients connected at once to one listener [default: 2560]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients-per-address -d 'Clients connected at once from one address (IPv6: one /64); loopback is not counted [default: 256]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-streams -d 'Streams of events at once [default: 32]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-head-bytes -d 'Longest head of an HTTP request [default: 16KiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-bodies-bytes -d 'Request bodies and unfinished lines held at once, over all clients [default: 32MiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-in-flight-bytes -d 'Answers on their way held at once, over all clients [default: 64MiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-idle-time -d 'Longest time between two requests of an HTTP client [default: 75s]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-line-idle-time -d 'Longest time between two lines of a client that speaks in lines [default: 10m]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-head-time -d 'Longest time for the head of a request, or a TLS handshake [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-body-time -d 'Longest time for the body of a request [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-line-time -d 'Longest time for a line, from its first byte to its end [default: 2m]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-work-time -d 'Longest time to make an answer [default: 30s]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-write-time -d 'A reader that takes nothing at all for so long is dropped [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-answer-rate -d 'A reader slower than this each second, over a whole answer, is dropped [default: 64KiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-stop-time -d 'Time for requests under way to end once the agent is asked to stop [default: 5s]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -s o -l output -d 'How to print' -r -f -a "text\t'For people'
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l metrics-top -d 'How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed [default: 20]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients -d 'Maximum clients connected at once [default: 3072]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients-per-listener -d 'Maximum clients connected at once to one listener [default: 2560]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients-per-address -d 'Maximum clients connected at once from one address (IPv6: one /64); loopback is not counted [default: 256]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-streams -d 'Maximum event streams at once [default: 32]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-head-bytes -d 'Maximum size of the head of an HTTP request [default: 16KiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-bodies-bytes -d 'Maximum bytes of request bodies and incomplete lines, over all clients [default: 32MiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-in-flight-bytes -d 'Maximum bytes of answers in flight, over all clients [default: 64MiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-idle-time -d 'Maximum time between two requests of an HTTP client [default: 75s]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-line-idle-time -d 'Maximum time between two requests of a client of a line protocol [default: 10m]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-head-time -d 'Maximum time for the head of a request, or a TLS handshake [default: 10s]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-body-time -d 'Maximum time for the body of a request [default: 10s]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-line-time -d 'Maximum time for a line, from its first byte to its end [default: 2m]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-work-time -d 'Maximum time to generate an answer [default: 30s]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-write-time -d 'A client that reads nothing for this long is disconnected [default: 10s]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-answer-rate -d 'A client that reads less than this per second, averaged over an answer, is disconnected [default: 64KiB]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-stop-time -d 'Time for requests in progress to finish when the agent stops [default: 5s]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -s o -l output -d 'Output format' -r -f -a "text\t'A table'
 json\t'One JSON object'"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -s o -l output -d 'How to print' -r -f -a "toml\t'A configuration file'
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -s o -l output -d 'Output format' -r -f -a "toml\t'A configuration file'
 markdown\t'The page docs/config.md'"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would have it, and where it comes from'
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would use it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "default" -d 'Print a configuration file with every setting and its default'
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c conns -n "__fish_conns_using_subcommand token" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand token" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand token" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand token" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand token" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand token" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand token" -s h -l help -d 'Print help'
-complete -c conns -n "__fish_conns_using_subcommand man" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand man" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand man" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand man" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand man" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand man" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand man" -s h -l help -d 'Print help'
-complete -c conns -n "__fish_conns_using_subcommand completions" -l agent -d 'Ask the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of looking here [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand completions" -l token-file -d 'Show the agent the token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand completions" -l agent-ca -d 'Trust the certificates in FILE (PEM), not those the system trusts' -r -F
+complete -c conns -n "__fish_conns_using_subcommand completions" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand completions" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand completions" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "why" -d 'Say why each connection is as fast as it is, with evidence and advice'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "events" -d 'Tell what happens to TCP connections as it happens: opened, accepted, closed, failed'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "why" -d 'Explain what limits each connection, with evidence and advice'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
 complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "abilities" -d 'List what can be done here, and what not and why'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "call" -d 'Answer a call in the exact shape of another system'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "serve" -d 'Watch this machine and answer over HTTP and in the dialects of other systems'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "config" -d 'Show what `conns serve` is told, and from where'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "token" -d 'Make a token for an agent, and the hash of it for its configuration'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "abilities" -d 'List which abilities are available here, and why others are not'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "call" -d 'Answer a call in the exact format of another system'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
 complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "man" -d 'Print the man page'
 complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "completions" -d 'Print completions for a shell'
 complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would have it, and where it comes from'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would use it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "default" -d 'Print a configuration file with every setting and its default'

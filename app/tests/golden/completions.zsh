@@ -15,33 +15,33 @@ _conns() {
 
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
-'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
+'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
-ebpf\:"Own programs in the kernel (Linux), or an error where they do not work"
+ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
 never\:"Never"))' \
-'--columns=[Columns by name; \`+name\` and \`-name\` change the usual ones, \`all\` is every field]:LIST:_default' \
+'--columns=[Columns by name; \`+name\` and \`-name\` change the default, \`all\` is every field]:LIST:_default' \
 '--sort=[Sort by these fields; \`-name\` is descending]:LIST:_default' \
 '--group-by=[One row for each value of a field, with sums]:FIELD:_default' \
-'--limit=[At most so many rows]:N:_default' \
-'-o+[How to print]:FORMAT:((table\:"For people, made to fit the terminal"
-wide\:"For people, more columns, nothing cut"
+'--limit=[Maximum number of rows]:N:_default' \
+'-o+[Output format]:FORMAT:((table\:"A table that fits the terminal"
+wide\:"A table with more columns, not truncated"
 json\:"One JSON object"
-jsonl\:"One JSON object a line for each connection"
+jsonl\:"One JSON object per line and connection"
 csv\:"Comma-separated values"))' \
-'--output=[How to print]:FORMAT:((table\:"For people, made to fit the terminal"
-wide\:"For people, more columns, nothing cut"
+'--output=[Output format]:FORMAT:((table\:"A table that fits the terminal"
+wide\:"A table with more columns, not truncated"
 json\:"One JSON object"
-jsonl\:"One JSON object a line for each connection"
+jsonl\:"One JSON object per line and connection"
 csv\:"Comma-separated values"))' \
-'--watch=[Look again every SECS seconds (2 if left out), and show rates]::SECS:_default' \
-'--for=[Watch so long for what closes \[default\: 10s\]; Ctrl-C ends it before]:TIME:_default' \
+'--watch=[Repeat every SECS seconds (default 2), and show rates]::SECS:_default' \
+'--for=[How long to wait for connections to close \[default\: 10s\]; Ctrl-C stops earlier]:TIME:_default' \
 '(-a --all)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '(-a --all)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '-a[All states, and unconnected UDP]' \
@@ -56,8 +56,8 @@ csv\:"Comma-separated values"))' \
 '--ipv6[IPv6 sockets only]' \
 '-r[Show host and service names instead of numbers (asks the resolver)]' \
 '--resolve[Show host and service names instead of numbers (asks the resolver)]' \
-'--no-header[Leave out the line with the names of the columns]' \
-'(-l --listening -a --all --watch)--closed[List what closes or fails from now on, not what is there; an agent tells at once what it keeps]' \
+'--no-header[Omit the line with the column names]' \
+'(-l --listening -a --all --watch)--closed[List connections that close or fail from now on; a remote agent lists those it has recorded]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
@@ -75,23 +75,23 @@ csv\:"Comma-separated values"))' \
             (why)
 _arguments "${_arguments_options[@]}" : \
 '*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
-'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
+'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
-ebpf\:"Own programs in the kernel (Linux), or an error where they do not work"
+ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
 never\:"Never"))' \
-'--for=[How long to watch before judging; an agent judges its own window of the last seconds]:TIME:_default' \
-'-o+[How to print]:FORMAT:((text\:"Sentences"
+'--for=[How long to sample before the verdict; a remote agent uses its own window]:TIME:_default' \
+'-o+[Output format]:FORMAT:((text\:"Sentences"
 json\:"One JSON object"
-jsonl\:"One JSON object a line for each connection"))' \
-'--output=[How to print]:FORMAT:((text\:"Sentences"
+jsonl\:"One JSON object per line and connection"))' \
+'--output=[Output format]:FORMAT:((text\:"Sentences"
 json\:"One JSON object"
-jsonl\:"One JSON object a line for each connection"))' \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+jsonl\:"One JSON object per line and connection"))' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '(-a --all)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '(-a --all)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '-a[All states, and unconnected UDP]' \
@@ -114,22 +114,22 @@ jsonl\:"One JSON object a line for each connection"))' \
 (events)
 _arguments "${_arguments_options[@]}" : \
 '*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
-'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
+'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
-ebpf\:"Own programs in the kernel (Linux), or an error where they do not work"
+ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
 never\:"Never"))' \
-'--for=[End after so long \[default\: on Ctrl-C\]]:TIME:_default' \
-'--columns=[Fields of jsonl by name; \`+name\` and \`-name\` change the usual ones, \`all\` is every field]:LIST:_default' \
-'-o+[How to print]:FORMAT:((text\:"One line for each event"
-jsonl\:"One JSON object a line for each event"))' \
-'--output=[How to print]:FORMAT:((text\:"One line for each event"
-jsonl\:"One JSON object a line for each event"))' \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--for=[Stop after this time \[default\: on Ctrl-C\]]:TIME:_default' \
+'--columns=[Fields of jsonl by name; \`+name\` and \`-name\` change the default, \`all\` is every field]:LIST:_default' \
+'-o+[Output format]:FORMAT:((text\:"One line per event"
+jsonl\:"One JSON object per line and event"))' \
+'--output=[Output format]:FORMAT:((text\:"One line per event"
+jsonl\:"One JSON object per line and event"))' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-t[TCP only, MPTCP included]' \
 '--tcp[TCP only, MPTCP included]' \
 '-u[UDP only]' \
@@ -147,108 +147,113 @@ jsonl\:"One JSON object a line for each event"))' \
 ;;
 (fields)
 _arguments "${_arguments_options[@]}" : \
-'-o+[How to print]:FORMAT:((table\:"For people"
+'-o+[Output format]:FORMAT:((table\:"A table"
 markdown\:"The page docs/fields.md"
 json\:"One JSON object"))' \
-'--output=[How to print]:FORMAT:((table\:"For people"
+'--output=[Output format]:FORMAT:((table\:"A table"
 markdown\:"The page docs/fields.md"
 json\:"One JSON object"))' \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (abilities)
 _arguments "${_arguments_options[@]}" : \
-'-o+[How to print]:FORMAT:((table\:"For people"
+'-o+[Output format]:FORMAT:((table\:"A table"
 json\:"One JSON object"))' \
-'--output=[How to print]:FORMAT:((table\:"For people"
+'--output=[Output format]:FORMAT:((table\:"A table"
 json\:"One JSON object"))' \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (call)
 _arguments "${_arguments_options[@]}" : \
-'-o+[How to print]:FORMAT:((table\:"For people, made to fit the terminal"
-wide\:"For people, more columns, nothing cut"
+'-o+[How to print a table of 1E; the other systems answer in JSON only]:FORMAT:((table\:"A table that fits the terminal"
+wide\:"A table with more columns, not truncated"
 json\:"One JSON object"
-jsonl\:"One JSON object a line for each connection"
+jsonl\:"One JSON object per line and connection"
 csv\:"Comma-separated values"))' \
-'--output=[How to print]:FORMAT:((table\:"For people, made to fit the terminal"
-wide\:"For people, more columns, nothing cut"
+'--output=[How to print a table of 1E; the other systems answer in JSON only]:FORMAT:((table\:"A table that fits the terminal"
+wide\:"A table with more columns, not truncated"
 json\:"One JSON object"
-jsonl\:"One JSON object a line for each connection"
+jsonl\:"One JSON object per line and connection"
 csv\:"Comma-separated values"))' \
-'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables where they can be read, else portable"
+'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
-ebpf\:"Own programs in the kernel (Linux), or an error where they do not work"
+ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '*--netns=[Only this network namespace; repeatable]:NAME:_default' \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
-'--no-header[Leave out the line with the names of the columns]' \
+'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
+'--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
+'--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
+'--monero-restricted=[Answer as the restricted RPC port of a node, which does not know the method]::BOOL:(true false)' \
+'--ems-streams=[Which connections belong to a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'--no-header[Omit the line with the column names]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':call -- The call, such as `Network.GetConnections`:_default' \
+':call -- The call, as a client of that system writes it:_default' \
 && ret=0
 ;;
 (serve)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Read this file instead of /etc/conns/conns.toml]:FILE:_files' \
-'--interval=[Time between two looks at the machine \[default\: 1s\]]:TIME:_default' \
-'--window=[A verdict looks back once to twice so long; at least two intervals \[default\: 5s\]]:TIME:_default' \
+'--interval=[Time between two samples of the machine \[default\: 1s\]]:TIME:_default' \
+'--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
-'--follow-namespaces=[Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
-'--user=[Become this user once everything is open]:NAME:_default' \
-'*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
-'--insecure=[Let other machines read without TLS and token]::BOOL:(true false)' \
-'*--host=[Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
-'*--token-hash=[Hashes (sha256\:…) of the bearer tokens that are let in over TCP; \`conns token\` makes one; repeatable]:HASH:_default' \
-'--tls-cert=[PEM file with the certificate and those it hangs on]:FILE:_default' \
+'--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
+'--user=[Run as this user once everything is open]:NAME:_default' \
+'*--listen=[Where to listen\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
+'--insecure=[Serve other machines without TLS and token]::BOOL:(true false)' \
+'*--host=[Names of this machine, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
+'*--token-hash=[Hashes (sha256\:…) of the bearer tokens accepted over TCP; \`conns token\` generates one; repeatable]:HASH:_default' \
+'--tls-cert=[PEM file with the certificate and its chain]:FILE:_default' \
 '--tls-key=[PEM file with the private key]:FILE:_default' \
 '--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
-'--monero-node=[Which of them are those of the node to speak for, where several run]:FILTER:_default' \
-'--monero-era=[The release of Monero whose shape is answered \[default\: current\]]:ERA:(current 0.11)' \
-'--monero-restricted=[Answer as a node'\''s restricted port does, which does not know the method]::BOOL:(true false)' \
-'--monero-login=[Who may ask the Monero dialect; the digest is what \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\` prints. Better kept in the file\: flags and variables can be seen by others]:USER:DIGEST:_default' \
-'--ems-streams=[Which connections are those of a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
-'--ems-length-prefix=[Send four bytes with its length before each answer in JSON over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
-'--metrics-top=[How many of the largest have series of their own in /metrics; the others are summed up \[default\: 20\]]:N:_default' \
-'--limits-clients=[Clients connected at once \[default\: 3072\]]:N:_default' \
-'--limits-clients-per-listener=[Clients connected at once to one listener \[default\: 2560\]]:N:_default' \
-'--limits-clients-per-address=[Clients connected at once from one address (IPv6\: one /64); loopback is not counted \[default\: 256\]]:N:_default' \
-'--limits-streams=[Streams of events at once \[default\: 256\]]:N:_default' \
-'--limits-head-bytes=[Longest head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
-'--limits-bodies-bytes=[Request bodies and unfinished lines held at once, over all clients \[default\: 32MiB\]]:SIZE:_default' \
-'--limits-in-flight-bytes=[Answers on their way held at once, over all clients \[default\: 64MiB\]]:SIZE:_default' \
-'--limits-idle-time=[Longest time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
-'--limits-line-idle-time=[Longest time between two lines of a client that speaks in lines \[default\: 10m\]]:TIME:_default' \
-'--limits-head-time=[Longest time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \
-'--limits-body-time=[Longest time for the body of a request \[default\: 10s\]]:TIME:_default' \
-'--limits-line-time=[Longest time for a line, from its first byte to its end \[default\: 2m\]]:TIME:_default' \
-'--limits-work-time=[Longest time to make an answer \[default\: 30s\]]:TIME:_default' \
-'--limits-write-time=[A reader that takes nothing at all for so long is dropped \[default\: 10s\]]:TIME:_default' \
-'--limits-answer-rate=[A reader slower than this each second, over a whole answer, is dropped \[default\: 64KiB\]]:SIZE:_default' \
-'--limits-stop-time=[Time for requests under way to end once the agent is asked to stop \[default\: 5s\]]:TIME:_default' \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
+'--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
+'--monero-restricted=[Answer as the restricted RPC port of a node, which does not know the method]::BOOL:(true false)' \
+'--monero-login=[Login of the Monero API; the digest is the output of \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\`. Prefer the file\: other users can read flags and variables]:USER:DIGEST:_default' \
+'--ems-streams=[Which connections belong to a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
+'--ems-length-prefix=[Send a four-byte length before each JSON answer over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
+'--metrics-top=[How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed \[default\: 20\]]:N:_default' \
+'--limits-clients=[Maximum clients connected at once \[default\: 3072\]]:N:_default' \
+'--limits-clients-per-listener=[Maximum clients connected at once to one listener \[default\: 2560\]]:N:_default' \
+'--limits-clients-per-address=[Maximum clients connected at once from one address (IPv6\: one /64); loopback is not counted \[default\: 256\]]:N:_default' \
+'--limits-streams=[Maximum event streams at once \[default\: 32\]]:N:_default' \
+'--limits-head-bytes=[Maximum size of the head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
+'--limits-bodies-bytes=[Maximum bytes of request bodies and incomplete lines, over all clients \[default\: 32MiB\]]:SIZE:_default' \
+'--limits-in-flight-bytes=[Maximum bytes of answers in flight, over all clients \[default\: 64MiB\]]:SIZE:_default' \
+'--limits-idle-time=[Maximum time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
+'--limits-line-idle-time=[Maximum time between two requests of a client of a line protocol \[default\: 10m\]]:TIME:_default' \
+'--limits-head-time=[Maximum time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \
+'--limits-body-time=[Maximum time for the body of a request \[default\: 10s\]]:TIME:_default' \
+'--limits-line-time=[Maximum time for a line, from its first byte to its end \[default\: 2m\]]:TIME:_default' \
+'--limits-work-time=[Maximum time to generate an answer \[default\: 30s\]]:TIME:_default' \
+'--limits-write-time=[A client that reads nothing for this long is disconnected \[default\: 10s\]]:TIME:_default' \
+'--limits-answer-rate=[A client that reads less than this per second, averaged over an answer, is disconnected \[default\: 64KiB\]]:SIZE:_default' \
+'--limits-stop-time=[Time for requests in progress to finish when the agent stops \[default\: 5s\]]:TIME:_default' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (config)
 _arguments "${_arguments_options[@]}" : \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_conns__subcmd__config_commands" \
@@ -264,61 +269,61 @@ _arguments "${_arguments_options[@]}" : \
             (explain)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Read this file instead of /etc/conns/conns.toml]:FILE:_files' \
-'--interval=[Time between two looks at the machine \[default\: 1s\]]:TIME:_default' \
-'--window=[A verdict looks back once to twice so long; at least two intervals \[default\: 5s\]]:TIME:_default' \
+'--interval=[Time between two samples of the machine \[default\: 1s\]]:TIME:_default' \
+'--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
-'--follow-namespaces=[Watch network namespaces that appear after the start too; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
-'--user=[Become this user once everything is open]:NAME:_default' \
-'*--listen=[What is spoken where\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
-'--insecure=[Let other machines read without TLS and token]::BOOL:(true false)' \
-'*--host=[Names this machine is called by, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
-'*--token-hash=[Hashes (sha256\:…) of the bearer tokens that are let in over TCP; \`conns token\` makes one; repeatable]:HASH:_default' \
-'--tls-cert=[PEM file with the certificate and those it hangs on]:FILE:_default' \
+'--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
+'--user=[Run as this user once everything is open]:NAME:_default' \
+'*--listen=[Where to listen\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
+'--insecure=[Serve other machines without TLS and token]::BOOL:(true false)' \
+'*--host=[Names of this machine, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
+'*--token-hash=[Hashes (sha256\:…) of the bearer tokens accepted over TCP; \`conns token\` generates one; repeatable]:HASH:_default' \
+'--tls-cert=[PEM file with the certificate and its chain]:FILE:_default' \
 '--tls-key=[PEM file with the private key]:FILE:_default' \
 '--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
-'--monero-node=[Which of them are those of the node to speak for, where several run]:FILTER:_default' \
-'--monero-era=[The release of Monero whose shape is answered \[default\: current\]]:ERA:(current 0.11)' \
-'--monero-restricted=[Answer as a node'\''s restricted port does, which does not know the method]::BOOL:(true false)' \
-'--monero-login=[Who may ask the Monero dialect; the digest is what \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\` prints. Better kept in the file\: flags and variables can be seen by others]:USER:DIGEST:_default' \
-'--ems-streams=[Which connections are those of a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
-'--ems-length-prefix=[Send four bytes with its length before each answer in JSON over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
-'--metrics-top=[How many of the largest have series of their own in /metrics; the others are summed up \[default\: 20\]]:N:_default' \
-'--limits-clients=[Clients connected at once \[default\: 3072\]]:N:_default' \
-'--limits-clients-per-listener=[Clients connected at once to one listener \[default\: 2560\]]:N:_default' \
-'--limits-clients-per-address=[Clients connected at once from one address (IPv6\: one /64); loopback is not counted \[default\: 256\]]:N:_default' \
-'--limits-streams=[Streams of events at once \[default\: 256\]]:N:_default' \
-'--limits-head-bytes=[Longest head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
-'--limits-bodies-bytes=[Request bodies and unfinished lines held at once, over all clients \[default\: 32MiB\]]:SIZE:_default' \
-'--limits-in-flight-bytes=[Answers on their way held at once, over all clients \[default\: 64MiB\]]:SIZE:_default' \
-'--limits-idle-time=[Longest time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
-'--limits-line-idle-time=[Longest time between two lines of a client that speaks in lines \[default\: 10m\]]:TIME:_default' \
-'--limits-head-time=[Longest time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \
-'--limits-body-time=[Longest time for the body of a request \[default\: 10s\]]:TIME:_default' \
-'--limits-line-time=[Longest time for a line, from its first byte to its end \[default\: 2m\]]:TIME:_default' \
-'--limits-work-time=[Longest time to make an answer \[default\: 30s\]]:TIME:_default' \
-'--limits-write-time=[A reader that takes nothing at all for so long is dropped \[default\: 10s\]]:TIME:_default' \
-'--limits-answer-rate=[A reader slower than this each second, over a whole answer, is dropped \[default\: 64KiB\]]:SIZE:_default' \
-'--limits-stop-time=[Time for requests under way to end once the agent is asked to stop \[default\: 5s\]]:TIME:_default' \
-'-o+[How to print]:FORMAT:((text\:"For people"
+'--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
+'--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
+'--monero-restricted=[Answer as the restricted RPC port of a node, which does not know the method]::BOOL:(true false)' \
+'--monero-login=[Login of the Monero API; the digest is the output of \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\`. Prefer the file\: other users can read flags and variables]:USER:DIGEST:_default' \
+'--ems-streams=[Which connections belong to a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
+'--ems-length-prefix=[Send a four-byte length before each JSON answer over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
+'--metrics-top=[How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed \[default\: 20\]]:N:_default' \
+'--limits-clients=[Maximum clients connected at once \[default\: 3072\]]:N:_default' \
+'--limits-clients-per-listener=[Maximum clients connected at once to one listener \[default\: 2560\]]:N:_default' \
+'--limits-clients-per-address=[Maximum clients connected at once from one address (IPv6\: one /64); loopback is not counted \[default\: 256\]]:N:_default' \
+'--limits-streams=[Maximum event streams at once \[default\: 32\]]:N:_default' \
+'--limits-head-bytes=[Maximum size of the head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
+'--limits-bodies-bytes=[Maximum bytes of request bodies and incomplete lines, over all clients \[default\: 32MiB\]]:SIZE:_default' \
+'--limits-in-flight-bytes=[Maximum bytes of answers in flight, over all clients \[default\: 64MiB\]]:SIZE:_default' \
+'--limits-idle-time=[Maximum time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
+'--limits-line-idle-time=[Maximum time between two requests of a client of a line protocol \[default\: 10m\]]:TIME:_default' \
+'--limits-head-time=[Maximum time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \
+'--limits-body-time=[Maximum time for the body of a request \[default\: 10s\]]:TIME:_default' \
+'--limits-line-time=[Maximum time for a line, from its first byte to its end \[default\: 2m\]]:TIME:_default' \
+'--limits-work-time=[Maximum time to generate an answer \[default\: 30s\]]:TIME:_default' \
+'--limits-write-time=[A client that reads nothing for this long is disconnected \[default\: 10s\]]:TIME:_default' \
+'--limits-answer-rate=[A client that reads less than this per second, averaged over an answer, is disconnected \[default\: 64KiB\]]:SIZE:_default' \
+'--limits-stop-time=[Time for requests in progress to finish when the agent stops \[default\: 5s\]]:TIME:_default' \
+'-o+[Output format]:FORMAT:((text\:"A table"
 json\:"One JSON object"))' \
-'--output=[How to print]:FORMAT:((text\:"For people"
+'--output=[Output format]:FORMAT:((text\:"A table"
 json\:"One JSON object"))' \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (default)
 _arguments "${_arguments_options[@]}" : \
-'-o+[How to print]:FORMAT:((toml\:"A configuration file"
+'-o+[Output format]:FORMAT:((toml\:"A configuration file"
 markdown\:"The page docs/config.md"))' \
-'--output=[How to print]:FORMAT:((toml\:"A configuration file"
+'--output=[Output format]:FORMAT:((toml\:"A configuration file"
 markdown\:"The page docs/config.md"))' \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -357,27 +362,27 @@ esac
 ;;
 (token)
 _arguments "${_arguments_options[@]}" : \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (man)
 _arguments "${_arguments_options[@]}" : \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
-'--agent=[Ask the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of looking here \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Show the agent the token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the certificates in FILE (PEM), not those the system trusts]:FILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':shell -- The shell:(bash elvish fish powershell zsh)' \
@@ -471,14 +476,14 @@ esac
 (( $+functions[_conns_commands] )) ||
 _conns_commands() {
     local commands; commands=(
-'why:Say why each connection is as fast as it is, with evidence and advice' \
-'events:Tell what happens to TCP connections as it happens\: opened, accepted, closed, failed' \
+'why:Explain what limits each connection, with evidence and advice' \
+'events:Print TCP connection events live\: opened, accepted, closed, failed' \
 'fields:List every field\: type, unit, meaning, source' \
-'abilities:List what can be done here, and what not and why' \
-'call:Answer a call in the exact shape of another system' \
-'serve:Watch this machine and answer over HTTP and in the dialects of other systems' \
-'config:Show what \`conns serve\` is told, and from where' \
-'token:Make a token for an agent, and the hash of it for its configuration' \
+'abilities:List which abilities are available here, and why others are not' \
+'call:Answer a call in the exact format of another system' \
+'serve:Run the agent\: sample this machine, serve HTTP and the APIs of other systems' \
+'config:Show the configuration of \`conns serve\`, and where each value comes from' \
+'token:Generate a token for clients, and its hash for the configuration of the agent' \
 'man:Print the man page' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -503,7 +508,7 @@ _conns__subcmd__completions_commands() {
 (( $+functions[_conns__subcmd__config_commands] )) ||
 _conns__subcmd__config_commands() {
     local commands; commands=(
-'explain:Print every setting as \`conns serve\` with the same flags would have it, and where it comes from' \
+'explain:Print every setting as \`conns serve\` with the same flags would use it, and where it comes from' \
 'default:Print a configuration file with every setting and its default' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -522,7 +527,7 @@ _conns__subcmd__config__subcmd__explain_commands() {
 (( $+functions[_conns__subcmd__config__subcmd__help_commands] )) ||
 _conns__subcmd__config__subcmd__help_commands() {
     local commands; commands=(
-'explain:Print every setting as \`conns serve\` with the same flags would have it, and where it comes from' \
+'explain:Print every setting as \`conns serve\` with the same flags would use it, and where it comes from' \
 'default:Print a configuration file with every setting and its default' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -556,14 +561,14 @@ _conns__subcmd__fields_commands() {
 (( $+functions[_conns__subcmd__help_commands] )) ||
 _conns__subcmd__help_commands() {
     local commands; commands=(
-'why:Say why each connection is as fast as it is, with evidence and advice' \
-'events:Tell what happens to TCP connections as it happens\: opened, accepted, closed, failed' \
+'why:Explain what limits each connection, with evidence and advice' \
+'events:Print TCP connection events live\: opened, accepted, closed, failed' \
 'fields:List every field\: type, unit, meaning, source' \
-'abilities:List what can be done here, and what not and why' \
-'call:Answer a call in the exact shape of another system' \
-'serve:Watch this machine and answer over HTTP and in the dialects of other systems' \
-'config:Show what \`conns serve\` is told, and from where' \
-'token:Make a token for an agent, and the hash of it for its configuration' \
+'abilities:List which abilities are available here, and why others are not' \
+'call:Answer a call in the exact format of another system' \
+'serve:Run the agent\: sample this machine, serve HTTP and the APIs of other systems' \
+'config:Show the configuration of \`conns serve\`, and where each value comes from' \
+'token:Generate a token for clients, and its hash for the configuration of the agent' \
 'man:Print the man page' \
 'completions:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -588,7 +593,7 @@ _conns__subcmd__help__subcmd__completions_commands() {
 (( $+functions[_conns__subcmd__help__subcmd__config_commands] )) ||
 _conns__subcmd__help__subcmd__config_commands() {
     local commands; commands=(
-'explain:Print every setting as \`conns serve\` with the same flags would have it, and where it comes from' \
+'explain:Print every setting as \`conns serve\` with the same flags would use it, and where it comes from' \
 'default:Print a configuration file with every setting and its default' \
     )
     _describe -t commands 'conns help config commands' commands "$@"

@@ -92,7 +92,8 @@ fn field(name: &str) -> &'static Field {
 
 #[test]
 fn fields_of_a_registered_protocol_are_in_every_surface() {
-    decode::register(&[&SEMAPHORE]).expect("the registry was not read before");
+    static PROTOCOLS: [&ProtocolSpec; 1] = [&SEMAPHORE];
+    decode::register(&PROTOCOLS).expect("the registry was not read before");
     assert!(decode::register(&[]).is_err(), "the registry is fixed");
     let snapshot = snapshot();
     let mut all: Vec<&Connection> = snapshot.connections.iter().collect();

@@ -323,12 +323,16 @@ fn example(kind: Kind) -> &'static str {
     }
 }
 
-fn operators(kind: Kind) -> &'static str {
-    match kind {
+fn operators(kind: Kind) -> String {
+    let all = match kind {
+        Kind::List(list) => {
+            let instead = list.compare_instead;
+            return format!("`is known` and `is unknown`; compare {instead} instead");
+        }
         Kind::Text => "== != ~ !~ in contains is",
         Kind::Address | Kind::Endpoint => "== != in is",
         Kind::Bool => "== != is",
-        Kind::List(_) => "is",
         _ => "== != < <= > >= in is",
-    }
+    };
+    all.to_owned()
 }
