@@ -1,4 +1,4 @@
-# The doors of the project. `make run` and `make test` are all a newcomer needs.
+# The targets of the project. `make run` and `make test` are all a newcomer needs.
 
 CARGO ?= cargo
 # All of it, tests included: another choice of packages would turn on other features of the crates below, and build them anew.
