@@ -56,7 +56,9 @@ fn events_again(bytes: &[u8]) -> Vec<u8> {
 #[cfg(target_endian = "little")]
 fn the_checked_in_bytes_are_read_and_written_as_they_are() {
     let whole = encode(&everything(), &query(View::All)).unwrap();
-    let fixtures: [(&str, Vec<u8>, fn(&[u8]) -> Vec<u8>); 3] = [
+    /// Decodes bytes, and encodes what they mean again.
+    type Again = fn(&[u8]) -> Vec<u8>;
+    let fixtures: [(&str, Vec<u8>, Again); 3] = [
         ("update", whole, update_again),
         ("delta", delta(), delta_again),
         ("events", events::encoded_whole(), events_again),

@@ -86,7 +86,7 @@ impl DeltaStream {
     ) -> Self {
         let client_has = (!selection.is_everything()).then(HashSet::new);
         let is_resumed = matches!(from, Resume::After(_));
-        let names: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
+        let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
         let shape = format!("{} {}", parts.updates, names.join(","));
         let (serial, batch) = (None, None);
         Self { selection, fields, shape, parts, from, serial, client_has, is_resumed, batch }
