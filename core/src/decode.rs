@@ -2,7 +2,7 @@
 //! fields appear in filters, columns, sorting, JSON, CSV, the API's schemas and the field
 //! reference.
 //!
-//! A protocol adds a folder here and a line in [`BUILT_IN`].
+//! A protocol adds a folder here and a line in `BUILT_IN`.
 
 use std::sync::OnceLock;
 

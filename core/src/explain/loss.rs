@@ -9,7 +9,7 @@ use crate::model::{DroppedEvents, Fallback, Loss, LossCause, PortableFault};
 const COUNT: &str = "{count}";
 
 impl Loss {
-    /// The sentence with [`COUNT`] in the place of the count: the same for every occurrence of one
+    /// The sentence with `{count}` in the place of the count: the same for every occurrence of one
     /// cause, apart from details of the last one.
     #[must_use]
     pub fn template(&self) -> String {
