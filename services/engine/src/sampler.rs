@@ -25,9 +25,9 @@ use crate::event_drain::EventSink;
 /// Shortest sample interval: below, sampling would take most of the machine.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Longest wait for events: so late the thread notices that it is to stop or that the interval is
-/// shorter.
-const WAKE_INTERVAL: Duration = Duration::from_millis(250);
+/// Longest wait for events. The programs in the kernel wake no reader for a few events, so this bounds
+/// how long such events wait, and how late the thread notices a stop or a shorter interval.
+const WAKE_INTERVAL: Duration = Duration::from_millis(50);
 /// Shortest time between two drains, and so the longest time that an event waits to be published:
 /// in it, the worst storm fills a part of the kernel's ring.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
