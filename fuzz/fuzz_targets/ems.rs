@@ -146,7 +146,5 @@ fn cache() -> ResponseCache {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 0,
-        events: Arc::default(),
-        events_complete_since: 0,
         health: Health::default(), ..Update::default() }))
 }

@@ -100,7 +100,5 @@ static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 1,
-        events: Arc::default(),
-        events_complete_since: 0,
         health: Health::default(), ..Update::default() }))
 });

@@ -73,7 +73,5 @@ static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
         snapshot: Arc::default(),
         closed: Arc::default(),
         closed_complete_since: 0,
-        events: Arc::default(),
-        events_complete_since: 0,
         health: Health::default(), ..Update::default() }))
 });

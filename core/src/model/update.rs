@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ability, Connection, Event, Loss, Moment, OpenFile, Snapshot, Transfer};
+use super::{Ability, Connection, Loss, Moment, OpenFile, Snapshot, Transfer};
 
 /// A connection that was removed from the snapshot, as it was when last seen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,10 +34,6 @@ pub struct Update {
     pub closed: Arc<[Arc<ClosedConnection>]>,
     /// Every connection that closed in a later snapshot than this one is in `closed`.
     pub closed_complete_since: u64,
-    /// Recent events, oldest first, also of connections no sample saw.
-    pub events: Arc<[Arc<Event>]>,
-    /// Every event with a higher serial number than this is in `events`.
-    pub events_complete_since: u64,
     /// The connections of the transfer service, sorted by `connection_id`.
     pub transfers: Arc<[Transfer]>,
     /// Files that servers on this machine have open for their clients.
@@ -111,23 +107,6 @@ impl Update {
         let first = self.closed.partition_point(|closed| closed.sequence <= sequence);
         changes.closed = self.closed.iter().skip(first).map(AsRef::as_ref).collect();
         Some(changes)
-    }
-
-    /// The events after `serial`, oldest first; `None` if some are not buffered any more, or if
-    /// `serial` is not reached yet.
-    #[must_use]
-    pub fn events_since(&self, serial: u64) -> Option<&[Arc<Event>]> {
-        if serial < self.events_complete_since || serial > self.last_event() {
-            return None;
-        }
-        let first = self.events.partition_point(|event| event.serial <= serial);
-        self.events.get(first..)
-    }
-
-    /// The serial number of the latest event; 0 before the first.
-    #[must_use]
-    pub fn last_event(&self) -> u64 {
-        self.events.last().map_or(self.events_complete_since, |event| event.serial)
     }
 }
 

@@ -84,7 +84,6 @@ impl Sampler {
             health: Health { started: first.at, samples: 1, ..Health::default() },
             closed: ClosedLog::since(first.sequence),
             publisher,
-            recent_events: Arc::default(),
             instance,
             latest: first,
             changes: Arc::default(),
@@ -212,8 +211,6 @@ struct SamplerThread {
     changes: Arc<ChangeIndex>,
     closed: ClosedLog,
     publisher: EventPublisher,
-    /// The events of the log published last, for updates.
-    recent_events: Arc<[Arc<Event>]>,
     health: Health,
     control: Arc<Control>,
 }
@@ -295,14 +292,6 @@ impl SamplerThread {
 
     fn update(&mut self, cpu: Duration) -> Arc<Update> {
         self.publisher.flush();
-        let log = self.publisher.buffer.published();
-        let ends = |first: Option<&Arc<Event>>, last: Option<&Arc<Event>>| {
-            (first.map(|event| event.serial), last.map(|event| event.serial))
-        };
-        let recent = &self.recent_events;
-        if ends(recent.first(), recent.last()) != ends(log.iter().next(), log.iter().next_back()) {
-            self.recent_events = log.iter().cloned().collect();
-        }
         let health = &mut self.health;
         health.interval_us = self.control.interval_us.load(Ordering::Relaxed);
         health.abilities = self.engine.abilities();
@@ -315,8 +304,6 @@ impl SamplerThread {
             changes: Arc::clone(&self.changes),
             closed: self.closed.shared(),
             closed_complete_since: self.closed.complete_since,
-            events: Arc::clone(&self.recent_events),
-            events_complete_since: log.complete_since(),
             transfers: Arc::default(),
             files: Arc::default(),
             health: self.health.clone(),

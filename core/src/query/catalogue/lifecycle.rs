@@ -225,8 +225,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Closer, Endpoint, Family, Moment, Netns, Observation, Protocol, Socket, SocketId,
-        SocketSample, Source, State, UdpPeer, UdpTraffic, Unknown,
+        Closer, Endpoint, Moment, Netns, Observation, Protocol, Socket, SocketId, SocketSample,
+        Source, State, UdpPeer, UdpTraffic, Unknown,
     };
     use crate::query::{Filter, find_field};
     use crate::track::{Retention, Tracker};
@@ -243,32 +243,12 @@ mod tests {
     /// A connection of which only the ends are known.
     fn connection() -> Connection {
         let why = Unknown::SourceDoesNotReport;
-        let socket = Socket {
-            id: SocketId { netns: 1, cookie: 2 },
-            source: Source::Ebpf,
-            netns: Arc::new(Netns::new(1, None, true)),
-            protocol: Protocol::Tcp,
-            family: Family::Ipv4,
-            state: State::Close,
-            local: at("10.0.0.5:40000"),
-            remote: Some(at("192.0.2.7:443")),
-            interface: 0,
-            inode: Known::NotApplicable,
-            uid: Known::Unknown(why),
-            queues: Known::Unknown(why),
-            accept_queue: Known::NotApplicable,
-            timer: Known::NotApplicable,
-            memory: Known::Unknown(why),
-            congestion: Known::Unknown(why),
-            tos: Known::Unknown(why),
-            mark: Known::Unknown(why),
-            cgroup_id: Known::Unknown(why),
-            shutdown: Known::Unknown(why),
-            upper_layer: Known::NotApplicable,
-            tcp: Known::Unknown(why),
-            mptcp: Known::NotApplicable,
-            udp: Known::NotApplicable,
-        };
+        let id = SocketId { netns: 1, cookie: 2 };
+        let netns = Arc::new(Netns::new(1, None, true));
+        let local = at("10.0.0.5:40000");
+        let socket = Socket::new(id, Source::Ebpf, netns, Protocol::Tcp, State::Close, local, why);
+        let remote = Some(at("192.0.2.7:443"));
+        let socket = Socket { remote, inode: Known::NotApplicable, ..socket };
         let observation = Observation::new(Source::Ebpf, Moment::default())
             .with_sockets(vec![SocketSample::from(socket)]);
         let snapshot = Tracker::new(Retention::None).apply(vec![observation]);
@@ -280,19 +260,7 @@ mod tests {
 
     fn process(pid: u32, name: &str) -> Arc<Process> {
         let why = Unknown::SourceDoesNotReport;
-        Arc::new(Process {
-            pid,
-            name: name.into(),
-            executable: Known::Unknown(why),
-            command_line: Known::Unknown(why),
-            uid: known(0),
-            user: Known::Unknown(why),
-            started_wall_us: Known::Unknown(why),
-            parent_pid: Known::Unknown(why),
-            cgroup: Known::Unknown(why),
-            container_id: Known::Unknown(why),
-            systemd_unit: Known::Unknown(why),
-        })
+        Arc::new(Process { uid: known(0), ..Process::bare(pid, name, why) })
     }
 
     fn refused() -> Connection {

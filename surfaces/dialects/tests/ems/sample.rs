@@ -129,8 +129,6 @@ pub(crate) fn update(sequence: u64, connections: Vec<Connection>) -> Update {
         }),
         closed: Arc::new([]),
         closed_complete_since: 0,
-        events: Arc::default(),
-        events_complete_since: 0,
         health: Health::default(),
         ..Update::default()
     }

@@ -186,8 +186,6 @@ pub(crate) fn cache_at(peers: &[Peer], at: Moment) -> ResponseCache {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 1,
-        events: Arc::default(),
-        events_complete_since: 0,
         health: Health::default(),
         ..Update::default()
     }))

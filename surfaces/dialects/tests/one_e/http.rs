@@ -18,8 +18,6 @@ fn cache() -> ResponseCache {
         snapshot: Arc::new(sample::machine()),
         closed: Arc::default(),
         closed_complete_since: 1,
-        events: Arc::default(),
-        events_complete_since: 0,
         health: Health::default(),
         ..Update::default()
     }))
@@ -123,8 +121,6 @@ fn csv_has_the_cells_of_the_table_and_quotes_what_would_break_it() {
         snapshot: Arc::new(sample::snapshot(vec![connection, blind])),
         closed: Arc::default(),
         closed_complete_since: 1,
-        events: Arc::default(),
-        events_complete_since: 0,
         health: Health::default(),
         ..Update::default()
     }));

@@ -183,8 +183,6 @@ pub(crate) fn update(sequence: u64) -> Arc<Update> {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 0,
-        events: Arc::default(),
-        events_complete_since: 0,
         health: Health::default(),
         ..Update::default()
     })
