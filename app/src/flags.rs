@@ -217,6 +217,10 @@ pub(crate) struct ListFlags {
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) output: Format,
+    /// Show the source of each value and the reason of each unknown one: below the table, or as
+    /// `explain` in each JSON record
+    #[arg(long, conflicts_with = "group_by")]
+    pub(crate) explain: bool,
     /// Repeat every SECS seconds (default 2), and show rates
     #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2")]
     pub(crate) watch: Option<String>,
@@ -260,6 +264,9 @@ pub(crate) struct WhyFlags {
     /// Output format
     #[arg(short, long, value_enum, default_value_t = WhyFormat::Text, value_name = "FORMAT")]
     pub(crate) output: WhyFormat,
+    /// Add the source of each value and the reason of each unknown one to JSON records
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conns_api::{Answer, Ask, Pace, next_update, sample_once};
+use conns_api::{Answer, Ask, Pace, RecordWriter, next_update, sample_once};
 use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{Field, Filter, SortKey, field_named, group, parse_columns, sort};
 use conns_core::track::Retention;
@@ -77,6 +77,10 @@ impl<'a> Plan<'a> {
                 Err(error) => return Err(Failure::Usage(format!("--watch: {error}"))),
             },
         };
+        if flags.explain && flags.output == Format::Csv {
+            let remedy = "use -o table, wide, json or jsonl";
+            return Err(Failure::Usage(format!("--explain does not go with -o csv: {remedy}")));
+        }
         let is_table = matches!(flags.output, Format::Table | Format::Wide);
         // Closed connections are in the order of their end.
         let default = (is_table && !flags.closed).then_some(TABLE_ORDER);
@@ -187,12 +191,23 @@ impl<'a> Plan<'a> {
                 if chosen.is_empty() && terminal::size().is_some() {
                     writeln!(out, "{}", self.nothing())?;
                 }
+                if self.flags.explain {
+                    writeln!(out)?;
+                    conns_print::explanation(out, self.layout(), &fields, chosen)?;
+                }
             }
-            Format::Json => Answer::Connections.write(out, &fields, chosen, losses)?,
-            Format::Jsonl => Answer::Connections.write_lines(out, &fields, chosen)?,
+            Format::Json => {
+                Answer::Connections.write(out, self.records(&fields), chosen, losses)?
+            }
+            Format::Jsonl => Answer::Connections.write_lines(out, self.records(&fields), chosen)?,
             Format::Csv => conns_print::csv(out, !self.flags.no_header, &fields, chosen)?,
         }
         Ok(())
+    }
+
+    /// A writer of JSON records.
+    fn records<'f>(&self, fields: &[&'f Field]) -> RecordWriter<'f> {
+        RecordWriter::new(fields).explaining(self.flags.explain)
     }
 
     /// What a terminal shows if there are no rows.

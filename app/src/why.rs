@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use conns_api::{Answer, View, is_of_interest, observe, urgency};
+use conns_api::{Answer, RecordWriter, View, is_of_interest, observe, urgency};
 use conns_core::model::Basis;
 use conns_core::model::Connection;
 use conns_core::track::Retention;
@@ -20,6 +20,10 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs `why`; true if the answer is incomplete.
 pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
+    if flags.explain && flags.output == WhyFormat::Text {
+        let remedy = "add -o json or -o jsonl, or use --explain with the list";
+        return Err(Failure::Usage(format!("--explain does not go with -o text: {remedy}")));
+    }
     let filter = parse_filter(&flags.selection.among.filter)?;
     let mut ask = flags.selection.ask();
     let is_plain = ask.view == View::Connections;
@@ -41,6 +45,7 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
     chosen.sort_by_key(|c| urgency(c));
     let mut out = terminal::stdout();
     let fields = Answer::Verdicts.usual_fields();
+    let records = RecordWriter::new(&fields).explaining(flags.explain);
     match flags.output {
         WhyFormat::Text => {
             let names = terminal::names(flags.selection.among.resolve, &chosen);
@@ -51,9 +56,9 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
             }
         }
         WhyFormat::Json => {
-            Answer::Verdicts.write(&mut out, &fields, &chosen, &snapshot.losses)?;
+            Answer::Verdicts.write(&mut out, records, &chosen, &snapshot.losses)?;
         }
-        WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, &fields, &chosen)?,
+        WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, records, &chosen)?,
     }
     out.flush()?;
     if agent::is_remote(agent_flags, flags.selection.among.source) {

@@ -22,6 +22,8 @@ pub(crate) const TESTS: &[Case] = &[
     Case("table_has_a_row_for_each_socket", &[], table),
     Case("wide_has_more_columns_and_cuts_nothing", &[], wide),
     Case("no_header_leaves_out_one_line", &[], no_header),
+    Case("explain_gives_each_value_its_source_and_each_unknown_one_its_reason", &[], explained),
+    Case("explain_of_a_table_counts_sources_and_reasons", &[], explained_table),
     Case("an_empty_answer_is_valid_in_every_format", &[], empty),
 ];
 
@@ -106,6 +108,50 @@ fn null_values() -> Result<()> {
     same("a rate after one sample", server.get("rate_out_bytes_per_s"), Some(&Value::Null))?;
     let udp = scene.record(&records, scene.udp_connected.local_addr()?)?;
     same("bytes of UDP, which the kernel does not count", udp.get("bytes_out"), Some(&Value::Null))
+}
+
+/// Of JSON, JSON lines and the verdicts.
+fn explained() -> Result<()> {
+    let scene = Scene::new()?;
+    let run = |words: &[&str]| scene.sandbox.run(&[words, &["--explain"]].concat(), "");
+    let list = scene.sandbox.records(&["-a", "--explain"], "")?;
+    let lines = run(&["-a", "-o", "jsonl"])?.good()?.lines_of_json()?;
+    let why = run(&["why", "-a", "-o", "json", "--for", "0.2"])?.good()?.json()?;
+    let why = why["verdicts"].as_array().cloned().context("no verdicts")?;
+    for records in [list, lines, why] {
+        same("the number of records", records.len(), 5)?;
+        for record in records {
+            let (sources, unknown) = (&record["explain"]["sources"], &record["explain"]["unknown"]);
+            same("the source of the state", &sources["state"], &Value::from("sock_diag"))?;
+            for (key, value) in record.as_object().context("no object")? {
+                let reason = unknown.get(key).and_then(Value::as_str).unwrap_or_default();
+                ensure!(value.is_null() != reason.is_empty(), "{key} is {value}: {unknown}");
+                ensure!(!value.is_null() || sources.get(key).is_none(), "{key}: {sources}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Of five sockets two are connected over TCP; one sample has no rates, and the kernel counts no bytes of UDP.
+fn explained_table() -> Result<()> {
+    let scene = Scene::new()?;
+    let words = ["-a", "--explain", "--columns", "state,rtt,rate_out"];
+    let ran = scene.sandbox.run(&words, "")?;
+    let (_, below) = ran.good()?.text()?.split_once("\n\n").context("nothing below the table")?;
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = [
+        "COLUMN ROWS SOURCE",
+        "state 5 from sock_diag",
+        "rtt 2 from sock_diag",
+        "rate_out 2 unknown: this kernel does not report it",
+        "rate_out 2 unknown: needs a second observation",
+    ];
+    same(
+        "the lines",
+        below.lines().map(words).collect::<Vec<_>>(),
+        expected.map(str::to_owned).to_vec(),
+    )
 }
 
 /// Keys and kinds of `conns fields -o json`.

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_conns_global_optspecs
-    string join \n agent= token-file= agent-ca= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= no-header o/output= watch= closed for= h/help V/version
+    string join \n agent= token-file= agent-ca= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= no-header o/output= explain watch= closed for= h/help V/version
 end
 
 function __fish_conns_needs_command
@@ -54,6 +54,7 @@ complete -c conns -n "__fish_conns_needs_command" -s 4 -l ipv4 -d 'IPv4 sockets 
 complete -c conns -n "__fish_conns_needs_command" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_needs_command" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
 complete -c conns -n "__fish_conns_needs_command" -l no-header -d 'Omit the line with the column names'
+complete -c conns -n "__fish_conns_needs_command" -l explain -d 'Show the source of each value and the reason of each unknown one: below the table, or as `explain` in each JSON record'
 complete -c conns -n "__fish_conns_needs_command" -l closed -d 'List connections that close or fail from now on; a remote agent lists those it has recorded'
 complete -c conns -n "__fish_conns_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_needs_command" -s V -l version -d 'Print version'
@@ -90,6 +91,7 @@ complete -c conns -n "__fish_conns_using_subcommand why" -s u -l udp -d 'UDP onl
 complete -c conns -n "__fish_conns_using_subcommand why" -s 4 -l ipv4 -d 'IPv4 sockets only'
 complete -c conns -n "__fish_conns_using_subcommand why" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_using_subcommand why" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
+complete -c conns -n "__fish_conns_using_subcommand why" -l explain -d 'Add the source of each value and the reason of each unknown one to JSON records'
 complete -c conns -n "__fish_conns_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand events" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand events" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'

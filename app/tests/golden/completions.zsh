@@ -57,6 +57,7 @@ csv\:"Comma-separated values"))' \
 '-r[Show host and service names instead of numbers (asks the resolver)]' \
 '--resolve[Show host and service names instead of numbers (asks the resolver)]' \
 '--no-header[Omit the line with the column names]' \
+'(--group-by)--explain[Show the source of each value and the reason of each unknown one\: below the table, or as \`explain\` in each JSON record]' \
 '(-l --listening -a --all --watch)--closed[List connections that close or fail from now on; a remote agent lists those it has recorded]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -106,6 +107,7 @@ jsonl\:"One JSON object per line and connection"))' \
 '--ipv6[IPv6 sockets only]' \
 '-r[Show host and service names instead of numbers (asks the resolver)]' \
 '--resolve[Show host and service names instead of numbers (asks the resolver)]' \
+'--explain[Add the source of each value and the reason of each unknown one to JSON records]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::filter -- Words of one filter\: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`:_default' \

@@ -9,7 +9,6 @@ use std::io::{self, Write};
 
 use conns_core::model::{Ability, Connection, Loss, SocketId};
 use conns_core::model::{Basis, Evidence};
-use conns_core::query::Field;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -29,14 +28,15 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Writes the answer as one JSON object, each connection on a line of its own.
+    /// Writes the answer as one JSON object, each connection on a line of its own. `records`
+    /// decides the fields.
     ///
     /// # Errors
     /// The error of the writer.
     pub fn write(
         self,
         out: &mut impl Write,
-        fields: &[&Field],
+        records: RecordWriter<'_>,
         connections: &[&Connection],
         losses: &[Loss],
     ) -> io::Result<()> {
@@ -45,7 +45,7 @@ impl Answer {
             Self::Verdicts => b"{\"verdicts\":[\n",
         };
         out.write_all(key)?;
-        self.write_chunks(out, fields, connections, b",\n")?;
+        self.write_chunks(out, records, connections, b",\n")?;
         let mut end = b"\n]".to_vec();
         Self::append_losses(&mut end, losses);
         end.extend_from_slice(b"}\n");
@@ -75,21 +75,20 @@ impl Answer {
     pub fn write_lines(
         self,
         out: &mut impl Write,
-        fields: &[&Field],
+        records: RecordWriter<'_>,
         connections: &[&Connection],
     ) -> io::Result<()> {
-        self.write_chunks(out, fields, connections, b"\n")?;
+        self.write_chunks(out, records, connections, b"\n")?;
         if connections.is_empty() { Ok(()) } else { out.write_all(b"\n") }
     }
 
     fn write_chunks(
         self,
         out: &mut impl Write,
-        fields: &[&Field],
+        mut records: RecordWriter<'_>,
         connections: &[&Connection],
         between: &[u8],
     ) -> io::Result<()> {
-        let mut records = RecordWriter::new(fields);
         let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         for (i, connection) in connections.iter().enumerate() {
             if i > 0 {

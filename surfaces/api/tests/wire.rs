@@ -13,8 +13,8 @@ mod versions;
 use std::sync::Arc;
 
 use conns_api::{
-    AgentError, Answer, Ask, Decoder, ResumeId, UpdateDelta, UpdateQuery, View, WireError,
-    encode_update,
+    AgentError, Answer, Ask, Decoder, RecordWriter, ResumeId, UpdateDelta, UpdateQuery, View,
+    WireError, encode_update,
 };
 use conns_core::model::{Connection, Known, Snapshot, TcpInfo, Update};
 use conns_core::query::{Field, catalogue};
@@ -55,8 +55,8 @@ fn shown<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> String {
 fn write(connections: &[&Connection]) -> String {
     let fields: Vec<&Field> = catalogue().iter().collect();
     let mut out = Vec::new();
-    Answer::Connections.write_lines(&mut out, &fields, connections).unwrap();
-    Answer::Verdicts.write(&mut out, &fields, connections, &[]).unwrap();
+    Answer::Connections.write_lines(&mut out, RecordWriter::new(&fields), connections).unwrap();
+    Answer::Verdicts.write(&mut out, RecordWriter::new(&fields), connections, &[]).unwrap();
     String::from_utf8(out).unwrap()
 }
 

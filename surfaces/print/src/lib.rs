@@ -4,6 +4,7 @@
 mod columns;
 mod delimited;
 mod events;
+mod explanation;
 mod groups;
 mod names;
 mod palette;
@@ -14,6 +15,7 @@ mod verdicts;
 pub use columns::{closed_columns, default_columns};
 pub use delimited::{csv, csv_table};
 pub use events::event_line;
+pub use explanation::explanation;
 pub use groups::{groups, groups_csv, groups_json};
 pub use names::Names;
 pub use palette::Palette;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_api::{Answer, field_reference};
+use conns_api::{Answer, RecordWriter, field_reference};
 use conns_core::decode::{self, ProtocolSpec};
 use conns_core::model::{
     Application, Certainty, Connection, ConnectionId, Endpoint, FieldSpec, Kind, Known, Layer,
@@ -131,7 +131,9 @@ fn fields_of_a_registered_protocol_are_in_every_surface() {
     assert_eq!(csv, "semaphore.arms,semaphore.delay_us,semaphore.relays\n8,,Lille\n");
 
     let mut json = Vec::new();
-    Answer::Connections.write_lines(&mut json, &columns, &all[..1]).expect("in memory");
+    Answer::Connections
+        .write_lines(&mut json, RecordWriter::new(&columns), &all[..1])
+        .expect("in memory");
     let record: Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(record["semaphore.arms"], 8);
     assert_eq!(record["semaphore.delay_us"], Value::Null);

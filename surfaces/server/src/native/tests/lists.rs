@@ -83,7 +83,8 @@ async fn a_record_has_the_keys_of_the_command_line_and_an_id() {
         .filter(|field| !["local", "remote", "why"].contains(&field.name))
         .collect();
     let mut printed = Vec::new();
-    conns_api::Answer::Connections.write(&mut printed, &fields, &chosen, &[]).unwrap();
+    let records = conns_api::RecordWriter::new(&fields);
+    conns_api::Answer::Connections.write(&mut printed, records, &chosen, &[]).unwrap();
     let printed: Value = serde_json::from_slice(&printed).unwrap();
     for (row, record) in list["connections"]
         .as_array()

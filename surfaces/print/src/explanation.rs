@@ -1,0 +1,64 @@
+//! Below a table: where the values of each column come from, and why others are unknown.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use conns_core::model::{Connection, Source, Unknown};
+use conns_core::query::{Field, Value};
+
+use crate::table::{Layout, plain_table};
+
+/// What is known of a value: its source, or why it is unknown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Source(Source),
+    Unknown(Unknown),
+}
+
+impl Origin {
+    /// `None` for a value that does not apply, and for one of no source.
+    fn of(field: &Field, connection: &Connection) -> Option<Self> {
+        match field.value(connection) {
+            Value::NotApplicable => None,
+            Value::Unknown(why) => Some(Self::Unknown(why)),
+            _ => field.source(connection).map(Self::Source),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(source) => write!(f, "from {source}"),
+            Self::Unknown(why) => write!(f, "unknown: {why}"),
+        }
+    }
+}
+
+/// Writes one line for each column and source or reason, with the number of connections. Columns
+/// that apply to no connection are omitted.
+///
+/// # Errors
+/// The error of the writer.
+pub fn explanation(
+    out: &mut impl Write,
+    layout: Layout,
+    fields: &[&Field],
+    connections: &[&Connection],
+) -> io::Result<()> {
+    let mut rows = Vec::new();
+    for field in fields {
+        // In the order of their first row; few, so a list is searched.
+        let mut counts: Vec<(Origin, u64)> = Vec::new();
+        for origin in connections.iter().filter_map(|c| Origin::of(field, c)) {
+            match counts.iter_mut().find(|(known, _)| *known == origin) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((origin, 1)),
+            }
+        }
+        rows.extend(counts.iter().map(|(origin, count)| {
+            vec![field.name.to_owned(), count.to_string(), origin.to_string()]
+        }));
+    }
+    plain_table(out, layout, &["COLUMN", "ROWS", "SOURCE"], &[false, true, false], &rows)
+}
