@@ -10,6 +10,8 @@ mod closed;
 mod failed;
 #[path = "events/fixture.rs"]
 mod fixture;
+#[path = "events/latency.rs"]
+mod latency;
 #[path = "events/opened.rs"]
 mod opened;
 #[path = "events/owners.rs"]
@@ -50,6 +52,7 @@ const TESTS: &[(&str, &[Requirement], Test)] = &[
     ("a_connection_that_times_out", &[Requirement::Tun], resets::user_timeout),
     ("connect_latency_of_an_80_ms_path", &[Requirement::Tun], opened::latency),
     ("wait_in_the_accept_queue", &[], opened::accept_wait),
+    ("events_between_samples_arrive_within_100_ms", &[], latency::at_most_100_ms_between_samples),
     ("ipv6_and_mapped_addresses", &[], opened::families),
     ("a_socket_that_connects_twice", &[], opened::twice),
     ("owners_of_both_sides", &[], owners::both_sides),

@@ -144,8 +144,8 @@ fn explained_table() -> Result<()> {
         "COLUMN ROWS SOURCE",
         "state 5 from sock_diag",
         "rtt 2 from sock_diag",
-        "rate_out 2 unknown: this kernel does not report it",
         "rate_out 2 unknown: needs a second observation",
+        "rate_out 2 unknown: this kernel does not report it",
     ];
     same(
         "the lines",

@@ -35,7 +35,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Writes one line for each column and source or reason, with the number of connections. Columns
+/// Writes one line for each column and source or reason, with the number of connections, most first. Columns
 /// that apply to no connection are omitted.
 ///
 /// # Errors
@@ -48,7 +48,7 @@ pub fn explanation(
 ) -> io::Result<()> {
     let mut rows = Vec::new();
     for field in fields {
-        // In the order of their first row; few, so a list is searched.
+        // Few, so a list is searched.
         let mut counts: Vec<(Origin, u64)> = Vec::new();
         for origin in connections.iter().filter_map(|c| Origin::of(field, c)) {
             match counts.iter_mut().find(|(known, _)| *known == origin) {
@@ -56,9 +56,14 @@ pub fn explanation(
                 None => counts.push((origin, 1)),
             }
         }
-        rows.extend(counts.iter().map(|(origin, count)| {
-            vec![field.name.to_owned(), count.to_string(), origin.to_string()]
-        }));
+        let mut counts: Vec<(u64, String)> =
+            counts.into_iter().map(|(origin, count)| (count, origin.to_string())).collect();
+        counts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        rows.extend(
+            counts
+                .into_iter()
+                .map(|(count, origin)| vec![field.name.to_owned(), count.to_string(), origin]),
+        );
     }
     plain_table(out, layout, &["COLUMN", "ROWS", "SOURCE"], &[false, true, false], &rows)
 }
