@@ -1,5 +1,6 @@
 //! Exit codes of commands, and messages on standard error.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -58,6 +59,12 @@ impl Failure {
         let _ = writeln!(io::stderr(), "conns: {}", presentable(&self.to_string()));
         ExitCode::from(code)
     }
+}
+
+/// Writes a line to standard error, the log of the agent. A log that cannot be written (its disk is
+/// full, its reader is gone) does not stop the agent.
+pub(crate) fn log(message: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "conns: {message}");
 }
 
 /// Prints an error of the flags, or the output of `--help` and `--version`.

@@ -15,16 +15,18 @@ use conns_api::UpdateReceiver;
 use conns_contract::SystemClock;
 use conns_core::track::Retention;
 use conns_engine::{Engine, Purpose, Sampler};
-use conns_privileges::{Confinement, Keep, becomes, shrink};
+use conns_privileges::{Account, Confinement, Keep, Privileges, becomes, shrink};
 use conns_server::{
     About, Access, AccessConfig, BindError, ListenAddress, Listener, Plan, Protocol, Refusals,
     runtime, tls_from_files,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::fs::{Mode, OFlags, fstat, open};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Loaded, load, needs_restart};
-use crate::failure::Failure;
+use crate::failure::{Failure, log};
 use crate::flags::serve::ServeFlags;
 use crate::local::choice;
 use crate::settings::{DEFAULT_FILE, FILE_VARIABLE};
@@ -68,20 +70,14 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let engine = engine.map_err(no_answer)?;
     let mut sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
     // No byte of a client is read before this line; no privilege can be regained after it.
-    let report = shrink(&keep).map_err(no_answer)?;
+    let privileges = shrink(&keep).map_err(no_answer)?;
     let confinement = Confinement::prepare(&keep).map_err(no_answer)?;
     sampler.start().map_err(no_answer)?;
-    let confined = confinement.clone();
-    let runtime = runtime(SERVING_THREADS, move || {
-        if let Err(error) = confined.confine_thread() {
-            eprintln!("conns: {error}");
-        }
-    })
-    .map_err(no_answer)?;
+    let runtime = confined_runtime(&confinement)?;
     let served = Served::new(&config).map_err(no_answer)?;
     let access_config = Arc::new(AccessConfig::new(access));
     for (listener, spec) in listeners.iter().zip(&config.listen) {
-        eprintln!("conns: {} on {}", spec.protocol, listener.shown());
+        log(format_args!("{} on {}", spec.protocol, listener.shown()));
     }
     let clock = sampler.clock();
     let plan = Plan {
@@ -91,8 +87,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             metrics_top: config.metrics_top,
-            privileges: serde_json::to_value(report.renewed(Some(&confinement)))
-                .unwrap_or_default(),
+            privileges: privileges_reader(privileges, confinement),
             now: Arc::new(move || clock.now()),
             refusals: Arc::new(Refusals::default()),
         },
@@ -107,11 +102,35 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
             // Dropping the sender stops the server too.
             let _ = stopped.await;
         }));
-        eprintln!("conns: ready");
+        log("ready");
         let why = running.until_stopped(signals, updates).await;
         drop(stop);
         serving.await.map_err(no_answer)?.map_err(no_answer)?;
         why
+    })
+}
+
+/// The runtime that serves. The process ends if one of its threads cannot be confined: such a thread
+/// would read what clients send with the privileges of the whole process.
+fn confined_runtime(confinement: &Confinement) -> Result<Runtime, Failure> {
+    let confined = confinement.clone();
+    let confine = move || {
+        if let Err(error) = confined.confine_thread() {
+            log(format_args!("{error}. No thread serves without confinement: the agent ends"));
+            std::process::exit(1);
+        }
+    };
+    runtime(SERVING_THREADS, confine).map_err(no_answer)
+}
+
+/// Reads the privileges from the kernel at each call.
+fn privileges_reader(
+    privileges: Privileges,
+    confinement: Confinement,
+) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    Arc::new(move || match privileges.report(Some(&confinement)) {
+        Ok(report) => serde_json::to_value(report).unwrap_or_default(),
+        Err(error) => serde_json::json!({ "unreadable": error.to_string() }),
     })
 }
 
@@ -175,11 +194,24 @@ fn create_socket_directories(config: &Config, keep: &Keep) -> Result<(), Failure
         };
         fs::create_dir(directory).map_err(failed)?;
         if let Some(account) = &account {
-            let (uid, gid) = (Some(account.uid), Some(account.gid));
-            std::os::unix::fs::chown(directory, uid, gid).map_err(failed)?;
+            give_directory(directory, account).map_err(failed)?;
         }
     }
     Ok(())
+}
+
+/// Makes `account` the owner of a directory just created, also where others may write in its parent:
+/// a symbolic link and a directory of another user are refused.
+fn give_directory(directory: &Path, account: &Account) -> io::Result<()> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = open(directory, flags, Mode::empty())?;
+    if fstat(&opened)?.st_uid != geteuid().as_raw() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "another user has exchanged it",
+        ));
+    }
+    std::os::unix::fs::fchown(&opened, Some(account.uid), Some(account.gid))
 }
 
 /// The parts of the running agent that a signal affects.
@@ -234,13 +266,13 @@ impl Running<'_> {
         let (access, mut config) = match loaded {
             Ok(loaded) => loaded,
             Err(failure) => {
-                eprintln!("conns: configuration not reloaded: {failure}");
+                log(format_args!("configuration not reloaded: {failure}"));
                 return;
             }
         };
         let keys = needs_restart(&self.config, &config);
         if !keys.is_empty() {
-            eprintln!("conns: changed settings that need a restart: {}", keys.join(", "));
+            log(format_args!("changed settings that need a restart: {}", keys.join(", ")));
         }
         // The addresses stay the same, so their protection must not become weaker.
         config.listen.clone_from(&self.config.listen);
@@ -248,13 +280,13 @@ impl Running<'_> {
         if let Err(refusal) =
             conns_server::check(&config.listen, config.insecure, has_tls, has_tokens)
         {
-            eprintln!("conns: configuration not reloaded: {refusal}");
+            log(format_args!("configuration not reloaded: {refusal}"));
             return;
         }
         self.access_config.replace(access);
         self.sampler.set_interval(config.interval);
         self.served.change(&self.config, &config);
         self.config = config;
-        eprintln!("conns: configuration reloaded");
+        log("configuration reloaded");
     }
 }

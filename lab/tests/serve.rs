@@ -35,6 +35,8 @@ const TESTS: &[(&str, &[&str], Test)] = &[
     ("tls_and_a_token_let_others_in", &["curl", "openssl"], access::tls_and_token),
     ("the_host_header_is_checked", &["curl"], access::host),
     ("the_socket_file_is_for_owner_and_group", &["curl"], access::socket_file),
+    ("a_log_that_cannot_be_written_ends_nothing", &["curl", "ss", "setsid"], lifecycle::broken_log),
+    ("with_too_few_descriptors_no_thread_serves_unconfined", &[], privileges::few_descriptors),
     ("privileges_are_dropped_and_reported", &[], privileges::dropped),
     ("owners_of_other_users_are_known_after_the_drop", &[], privileges::owners),
     ("a_namespace_made_later_is_a_stated_loss", &[], privileges::later_namespace),

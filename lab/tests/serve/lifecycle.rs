@@ -1,6 +1,7 @@
 //! Start, stop, restart.
 
 use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -8,10 +9,10 @@ use conns_lab::agent::Agent;
 use conns_lab::health::{Schedule, Snapshot};
 use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
-use crate::fixture::{Folder, HTTP, STOP_TIMEOUT, TIMEOUT, agent, failing_start};
+use crate::fixture::{Folder, HTTP, STOP_TIMEOUT, TIMEOUT, agent, conns, curl, failing_start};
 
 /// With an idle client, one in the middle of a request and a subscriber it ends, and leaves nothing behind.
 pub(crate) fn sigterm() -> Result<()> {
@@ -54,6 +55,41 @@ pub(crate) fn sigint() -> Result<()> {
     ensure!(status.code() == Some(0), "it ended with {status}: {:?}", agent.stderr_lines());
     let took = reported.elapsed();
     ensure!(took < Duration::from_secs(3), "without clients it took {took:?}");
+    Ok(())
+}
+
+/// `SIGHUP` writes to the log: with a full disk from the start, and after the reader of a pipe is gone.
+pub(crate) fn broken_log() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    for script in [
+        "exec \"$0\" serve --listen http=127.0.0.1:7979 2>/dev/full",
+        "\"$0\" serve --listen http=127.0.0.1:7979 2>&1 >/dev/null | head -n 1",
+    ] {
+        let mut command = Command::new("setsid");
+        command.args(["sh", "-c", script]).arg(conns()?).stdout(Stdio::null());
+        let mut child = namespace.spawn(&mut command)?;
+        let outcome = survives(&namespace);
+        let group = Pid::from_child(&child);
+        kill_process_group(group, Signal::TERM)?;
+        child.wait()?;
+        outcome.with_context(|| script.to_owned())?;
+    }
+    Ok(())
+}
+
+/// The agent answers, also after two reloads.
+fn survives(namespace: &Namespace) -> Result<()> {
+    let answers = || curl(namespace, &["http://127.0.0.1:7979/health"]);
+    wait_for("an answer", TIMEOUT, || Ok(answers().ok().filter(|(status, _)| *status == 200)))?;
+    for _ in 0..2 {
+        let listing = namespace.output("ss", &["-Htlnp", "sport = :7979"])?;
+        let pid = listing.split("pid=").nth(1).and_then(|rest| rest.split(',').next());
+        let pid: i32 = pid.with_context(|| format!("no agent in {listing}"))?.parse()?;
+        let pid = Pid::from_raw(pid).context("no pid")?;
+        kill_process(pid, Signal::HUP)?;
+        let (status, body) = answers()?;
+        ensure!(status == 200, "{status}: {body}");
+    }
     Ok(())
 }
 

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::fixture::{HTTP, TIMEOUT, agent, peer, rows};
+use crate::fixture::{HTTP, TIMEOUT, agent, conns, peer, rows};
 
 /// Bits of capabilities(7) that the agent may keep.
 const KEPT: [(&str, u32); 3] =
@@ -55,11 +58,19 @@ fn dropped_with(more: &[&str], kept: &[&str]) -> Result<()> {
     ensure!(field(&status, "NoNewPrivs")? == "1" && reported["no_new_privs"] == true, "{reported}");
     let mode = reported["seccomp"]["mode"].to_string();
     ensure!(field(&status, "Seccomp")? == mode && mode == "2", "seccomp: {reported}");
-    serving_threads_have_nothing(agent.pid())
+    serving_threads_have_nothing(agent.pid(), &reported)
 }
 
 /// Threads that read what clients send have no capabilities.
-fn serving_threads_have_nothing(pid: u32) -> Result<()> {
+fn serving_threads_have_nothing(pid: u32, reported: &Value) -> Result<()> {
+    let serving = serving_threads(pid)?;
+    let confined = &reported["landlock"]["serving"]["confined"];
+    ensure!(serving >= 2 && *confined == serving, "{serving} threads serve, confined: {confined}");
+    Ok(())
+}
+
+/// How many threads serve; fails if one has capabilities.
+fn serving_threads(pid: u32) -> Result<u32> {
     let mut serving = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let status = fs::read_to_string(task?.path().join("status"))?;
@@ -68,7 +79,35 @@ fn serving_threads_have_nothing(pid: u32) -> Result<()> {
             ensure!(hexadecimal(&status, "CapEff")? == 0, "a serving thread can do more: {status}");
         }
     }
-    ensure!(serving >= 2, "only {serving} threads serve");
+    Ok(serving)
+}
+
+/// With too few descriptors to share the rules of Landlock it does not start; where they suffice, all threads that serve
+/// are confined.
+pub(crate) fn few_descriptors() -> Result<()> {
+    let namespace = Namespace::create("serve")?;
+    let (mut started, mut refused) = (0, 0);
+    for descriptors in (20..120).step_by(4) {
+        let script =
+            format!("ulimit -n {descriptors}; exec \"$0\" serve --listen http=127.0.0.1:7979");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(conns()?).stderr(Stdio::piped());
+        let mut child = namespace.spawn(&mut command)?;
+        let mut stderr = String::new();
+        let mut lines = BufReader::new(child.stderr.take().context("no standard error")?);
+        while !stderr.ends_with("conns: ready\n") && lines.read_line(&mut stderr)? > 0 {}
+        let is_ready = stderr.ends_with("conns: ready\n");
+        let threads = serving_threads(child.id());
+        kill_process(Pid::from_child(&child), Signal::TERM)?;
+        let status = child.wait()?;
+        if is_ready {
+            ensure!(threads? >= 2 && !stderr.contains("serving thread"), "{descriptors}: {stderr}");
+        } else {
+            ensure!(status.code() == Some(1), "{descriptors}: {status}: {stderr}");
+        }
+        (started, refused) = (started + u32::from(is_ready), refused + u32::from(!is_ready));
+    }
+    ensure!(started > 0 && refused > 0, "{started} started, {refused} did not");
     Ok(())
 }
 

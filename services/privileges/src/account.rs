@@ -1,6 +1,11 @@
 //! The account that a process started as root switches to.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
@@ -11,8 +16,10 @@ use crate::keep::Keep;
 
 /// The agent's own account.
 const OWN: &str = "conns";
-/// The fallback account, and its number without a user database: the kernel's `overflowuid`.
-const FALLBACK: (&str, u32) = ("nobody", 65534);
+/// The numbers without an account that systemd reserves for services
+/// (<https://systemd.io/UIDS-GIDS/>, `DynamicUser`). Unlike `nobody`, a free one of them has no
+/// processes, which could signal and trace the agent.
+const UNLISTED: RangeInclusive<u32> = 61_184..=65_519;
 
 /// An account of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +54,21 @@ pub fn becomes(keep: &Keep) -> Result<Option<Account>, PrivilegeError> {
     if let Some(account) = named(OWN)? {
         return Ok(Some(account));
     }
-    let (name, uid) = FALLBACK;
-    let unlisted = Account { name: name.to_owned(), uid, gid: uid };
-    Ok(Some(named(name)?.unwrap_or(unlisted)))
+    let used = used_by_processes();
+    for uid in UNLISTED.filter(|uid| !used.contains(uid)) {
+        if name_of(uid).is_none() {
+            return Ok(Some(Account { name: uid.to_string(), uid, gid: uid }));
+        }
+    }
+    Err(PrivilegeError::NoSuchAccount { name: OWN.to_owned() })
+}
+
+/// The users of all processes, as far as `/proc` shows them.
+fn used_by_processes() -> BTreeSet<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let is_process = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let processes = entries.filter(|entry| is_process(&entry.file_name()));
+    processes.filter_map(|entry| entry.metadata().ok()).map(|found| found.uid()).collect()
 }
 
 fn named(name: &str) -> Result<Option<Account>, PrivilegeError> {

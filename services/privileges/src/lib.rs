@@ -28,4 +28,4 @@ pub use report::{Landlock, LandlockState, Missing, Report, Seccomp, Serving, Thr
 #[cfg(target_os = "linux")]
 pub use serving::Confinement;
 #[cfg(target_os = "linux")]
-pub use shrink::shrink;
+pub use shrink::{Privileges, shrink};

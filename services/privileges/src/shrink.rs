@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
-use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
 use crate::account::{becomes, name_of, switch_to};
@@ -25,13 +25,12 @@ const THREAD_EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time between two reads of the list.
 const THREAD_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Drops all privileges that `keep` does not name, for this process and all its later threads, and
-/// reports the result. Call it once, while there is one thread, when everything is open.
+/// Drops all privileges that `keep` does not name, for this process and all its later threads. Call it once, while there is one thread, when everything is open.
 ///
 /// # Errors
 /// [`PrivilegeError`] if there are other threads, switching to the account fails, or the state read
 /// back differs. A kernel without a feature (seccomp) is no error; the report names it.
-pub fn shrink(keep: &Keep) -> Result<Report, PrivilegeError> {
+pub fn shrink(keep: &Keep) -> Result<Privileges, PrivilegeError> {
     one_thread()?;
     let account = becomes(keep)?;
     empty_bounding_set();
@@ -50,11 +49,11 @@ pub fn shrink(keep: &Keep) -> Result<Report, PrivilegeError> {
             "Allow the agent prctl(2)",
         )
     })?;
-    let filter = syscalls::refuse(keep.follow_namespaces);
-    let report = read_back(keep, filter)?;
-    let uid = account.map_or(report.uid, |account| account.uid);
+    let filter = syscalls::refuse(keep.follow_namespaces).map_err(|cause| cause.to_string());
+    let privileges = Privileges { keep: keep.clone(), filter };
+    let uid = account.map_or(geteuid().as_raw(), |account| account.uid);
     check(uid, kept)?;
-    Ok(report)
+    Ok(privileges)
 }
 
 fn refused(attempted: &str, cause: io::Error, remedy: &'static str) -> PrivilegeError {
@@ -106,51 +105,60 @@ where
     Err(PrivilegeError::NotApplied { what, expected, found })
 }
 
-fn read_back(keep: &Keep, filter: io::Result<()>) -> Result<Report, PrivilegeError> {
-    let now = Status::of_process().map_err(unreadable)?;
-    let [_, uid, ..] = now.uids;
-    let [_, gid, ..] = now.gids;
-    let refused =
-        if filter.is_ok() { syscalls::refused(keep.follow_namespaces) } else { Vec::new() };
-    let mut report = Report {
-        uid,
-        gid,
-        groups: now.groups.clone(),
-        user: name_of(uid),
-        capabilities: names(now.effective),
-        bounding: names(now.bounding),
-        no_new_privs: now.no_new_privs,
-        dumpable: dumpable_behavior().ok() != Some(DumpableBehavior::NotDumpable),
-        seccomp: Seccomp {
-            mode: now.seccomp,
-            refused,
-            reason: filter.err().map(|cause| cause.to_string()),
-        },
-        landlock: serving::of_process(),
-        threads: threads(),
-        missing: Vec::new(),
-    };
-    report.missing = missing(keep, &now, &report);
-    Ok(report)
+/// What was dropped and kept; reads the result from the kernel.
+#[derive(Debug, Clone)]
+pub struct Privileges {
+    keep: Keep,
+    /// Whether there is a seccomp filter, else why not.
+    filter: Result<(), String>,
 }
 
-impl Report {
-    /// The report with the current threads.
-    #[must_use]
-    pub fn renewed(&self, confinement: Option<&crate::Confinement>) -> Self {
-        let mut report = self.clone();
-        report.threads = threads();
+impl Privileges {
+    /// The privileges now, with all threads that exist.
+    ///
+    /// # Errors
+    /// [`PrivilegeError::Refused`] if `/proc/self` cannot be read.
+    pub fn report(
+        &self,
+        confinement: Option<&crate::Confinement>,
+    ) -> Result<Report, PrivilegeError> {
+        let now = Status::of_process().map_err(unreadable)?;
+        let [_, uid, ..] = now.uids;
+        let [_, gid, ..] = now.gids;
+        let follows = self.keep.follow_namespaces;
+        let mut report = Report {
+            uid,
+            gid,
+            groups: now.groups.clone(),
+            user: name_of(uid),
+            capabilities: names(now.effective),
+            bounding: names(now.bounding),
+            no_new_privs: now.no_new_privs,
+            dumpable: dumpable_behavior().ok() != Some(DumpableBehavior::NotDumpable),
+            seccomp: Seccomp {
+                mode: now.seccomp,
+                refused: self
+                    .filter
+                    .as_ref()
+                    .map_or_else(|_| Vec::new(), |()| syscalls::refused(follows)),
+                reason: self.filter.clone().err(),
+            },
+            landlock: serving::of_process(),
+            threads: threads().map_err(unreadable)?,
+            missing: Vec::new(),
+        };
         if let Some(confinement) = confinement {
             report.landlock.serving = confinement.serving();
         }
-        report
+        report.missing = missing(&self.keep, &now, &report);
+        Ok(report)
     }
 }
 
-/// The privileges of the threads, as far as readable.
-fn threads() -> Vec<ThreadGroup> {
+/// The privileges of the threads.
+fn threads() -> io::Result<Vec<ThreadGroup>> {
     let mut groups: Vec<ThreadGroup> = Vec::new();
-    for status in Status::of_threads().unwrap_or_default() {
+    for status in Status::of_threads()? {
         let [_, uid, ..] = status.uids;
         let capabilities = names(status.effective);
         let same = groups.iter_mut().find(|group| {
@@ -174,7 +182,7 @@ fn threads() -> Vec<ThreadGroup> {
             }),
         }
     }
-    groups
+    Ok(groups)
 }
 
 /// Missing privileges and protections, and their effects.

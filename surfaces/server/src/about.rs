@@ -14,8 +14,8 @@ pub struct About {
     pub version: String,
     /// Number of processes and listeners with metrics of their own; the others are summed.
     pub metrics_top: usize,
-    /// The privileges the agent kept and dropped, as `/api/v1/health` reports them.
-    pub privileges: serde_json::Value,
+    /// Reads the privileges the agent has, as `/api/v1/health` reports them.
+    pub privileges: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// The engine's clock, which dates snapshots.
     pub now: Arc<dyn Fn() -> Moment + Send + Sync>,
     /// Refusals to clients since the start; counted while serving.

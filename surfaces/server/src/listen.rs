@@ -6,7 +6,7 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -179,9 +179,35 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
         narrowed?;
     }
     // The umask may have made it narrower; connecting is impossible before listen.
-    fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))?;
+    set_mode(path)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Sets the mode of the socket file just bound. The folder may belong to the account that the agent
+/// becomes, which can exchange the file in between: neither a symbolic link, nor a file of another
+/// user, nor one with a second name is changed.
+#[cfg(target_os = "linux")]
+fn set_mode(path: &Path) -> io::Result<()> {
+    use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+    let file = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let found = fstat(&file)?;
+    let is_ours = FileType::from_raw_mode(found.st_mode) == FileType::Socket
+        && found.st_uid == rustix::process::geteuid().as_raw()
+        && found.st_nlink == 1;
+    if !is_ours {
+        let message =
+            "another process has exchanged the socket file; is its folder writable for others?";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    // A descriptor of O_PATH is changed by its link in /proc only (open(2)).
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs::set_permissions(link, Permissions::from_mode(SOCKET_MODE))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_mode(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))
 }
 
 /// The file of a unix socket. Removed when dropped, if it is still the one that was bound.
@@ -207,5 +233,31 @@ impl Drop for SocketFile {
             // Without permission it stays, and the next start removes it as stale.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// What an account that owns the folder can put in place of the socket between bind and the mode.
+    #[test]
+    fn the_mode_of_an_exchanged_file_is_not_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mode = |path: &Path| fs::symlink_metadata(path).unwrap().mode() & 0o7777;
+        fs::write(at("secret"), "").unwrap();
+        fs::set_permissions(at("secret"), Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(at("secret"), at("link")).unwrap();
+        let _other = UnixListener::bind(at("other")).unwrap();
+        fs::set_permissions(at("other"), Permissions::from_mode(0o600)).unwrap();
+        fs::hard_link(at("other"), at("second-name")).unwrap();
+        for exchanged in ["link", "secret", "second-name", "absent"] {
+            set_mode(&at(exchanged)).expect_err(exchanged);
+        }
+        assert_eq!((mode(&at("secret")), mode(&at("other"))), (0o600, 0o600));
+        fs::remove_file(at("second-name")).unwrap();
+        set_mode(&at("other")).unwrap();
+        assert_eq!(mode(&at("other")), SOCKET_MODE);
     }
 }

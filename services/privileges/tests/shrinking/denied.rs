@@ -98,15 +98,15 @@ fn lacks(report: &Report, what: &str) -> bool {
 }
 
 fn threads() -> Result<()> {
-    let report = shrunk(false)?;
+    let privileges = shrink(&unprivileged())?;
     let text = thread::spawn(move || -> Result<_> {
         let nested = thread::spawn(|| status("CapPrm"));
         let keys = ["Uid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"];
         let found = keys.map(status).into_iter().collect::<Result<Vec<_>>>()?;
         let nested = nested.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-        Ok((found, nested, report.renewed(None)))
+        Ok((found, nested, privileges.report(None)?))
     });
-    let (found, nested, renewed) =
+    let (found, nested, report) =
         text.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
     let kept = format!("{KEPT:016x}");
     let uids = [UNPRIVILEGED; 4].map(|uid| uid.to_string()).join("\t");
@@ -116,14 +116,14 @@ fn threads() -> Result<()> {
         vec![uids, kept.clone(), format!("{:016x}", 0), "1".into(), "2".into()],
     )?;
     same("a thread of a thread", nested, kept)?;
-    let [all] = &*renewed.threads else { anyhow::bail!("not all the same: {:?}", renewed.threads) };
+    let [all] = &*report.threads else { anyhow::bail!("not all the same: {:?}", report.threads) };
     ensure!(all.threads >= 2 && all.no_new_privs && all.uid == UNPRIVILEGED, "{all:?}");
     same("the filter of all", all.seccomp, Some(2))
 }
 
 fn programs() -> Result<()> {
     same("before", Command::new("true").status()?.success(), true)?;
-    let report = shrink(&unprivileged())?;
+    let report = shrink(&unprivileged())?.report(None)?;
     same("no-new-privileges", status("NoNewPrivs")?, "1")?;
     same("seccomp", status("Seccomp")?, "2")?;
     ensure!(report.no_new_privs && report.seccomp.mode == Some(2), "{report:?}");
@@ -140,7 +140,7 @@ fn calls() -> Result<()> {
     thread::spawn(|| unshare(CloneFlags::CLONE_FS))
         .join()
         .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-    let report = shrink(&unprivileged())?;
+    let report = shrink(&unprivileged())?.report(None)?;
     refused("personality", personality::get())?;
     refused("kill", signal::kill(Pid::this(), None))?;
     refused("unshare", unshare(CloneFlags::CLONE_FS))?;
@@ -175,7 +175,8 @@ fn plain_user() -> Result<()> {
     started_as(UNPRIVILEGED, CapabilitySet::empty())?;
     same("the account", becomes(&Keep::default())?, None)?;
     // Configured, but a plain user cannot switch.
-    let report = shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?;
+    let report =
+        shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?.report(None)?;
     same("the user", report.uid, UNPRIVILEGED)?;
     same("its capabilities", &report.capabilities, &Vec::<String>::new())?;
     same("seccomp", status("Seccomp")?, "2")?;
@@ -194,7 +195,7 @@ fn ambient() -> Result<()> {
         | CapabilitySet::NET_BIND_SERVICE
         | CapabilitySet::SYS_ADMIN;
     started_as(UNPRIVILEGED, given)?;
-    let report = shrink(&Keep::default())?;
+    let report = shrink(&Keep::default())?.report(None)?;
     same("the user", report.uid, UNPRIVILEGED)?;
     for (key, expected) in [("CapPrm", KEPT), ("CapEff", KEPT), ("CapInh", 0), ("CapAmb", 0)] {
         same(key, status(key)?, format!("{expected:016x}"))?;
@@ -203,7 +204,8 @@ fn ambient() -> Result<()> {
 }
 
 fn stays_root() -> Result<()> {
-    let report = shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?;
+    let report =
+        shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?.report(None)?;
     same("the user", report.uid, 0)?;
     same("CapEff", status("CapEff")?, format!("{KEPT:016x}"))?;
     ensure!(lacks(&report, "a user of its own"), "{:?}", report.missing);
@@ -247,7 +249,7 @@ fn unreadable() -> Result<()> {
         writable: vec!["/etc".into(), std::env::temp_dir()],
         ..unprivileged()
     };
-    let report = shrink(&keep)?;
+    let report = shrink(&keep)?.report(None)?;
     // CAP_DAC_READ_SEARCH reads all files: docs/privileges.md.
     ensure!(!lacks(&report, "reading /etc/shadow"), "{:?}", report.missing);
     ensure!(lacks(&report, &format!("reading {}", absent.display())), "{:?}", report.missing);

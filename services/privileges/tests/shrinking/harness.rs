@@ -132,7 +132,7 @@ fn in_its_own_process(name: &str) -> Result<(), Failed> {
 
 /// Drops privileges as the agent does when started as root.
 pub(crate) fn shrunk(follow_namespaces: bool) -> Result<Report> {
-    Ok(shrink(&Keep { follow_namespaces, ..unprivileged() })?)
+    Ok(shrink(&Keep { follow_namespaces, ..unprivileged() })?.report(None)?)
 }
 
 /// Without the account `conns`, which may exist here.

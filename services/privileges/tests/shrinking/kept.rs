@@ -224,7 +224,7 @@ fn serve(confinement: Option<Confinement>) -> Result<()> {
     fs::remove_file(&place)?;
     tcp.set_nonblocking(true)?;
     unix.set_nonblocking(true)?;
-    let report = shrunk(false)?;
+    let privileges = shrink(&unprivileged())?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(confinement) = confinement.clone() {
         runtime.on_thread_start(move || drop(confinement.confine_thread()));
@@ -268,10 +268,10 @@ fn serve(confinement: Option<Confinement>) -> Result<()> {
     {
         std::thread::yield_now();
     }
-    let renewed = report.renewed(confinement.as_ref());
-    let bare = renewed.threads.iter().filter(|group| group.capabilities.is_empty());
+    let report = privileges.report(confinement.as_ref())?;
+    let bare = report.threads.iter().filter(|group| group.capabilities.is_empty());
     let bare: usize = bare.map(|group| group.threads).sum();
-    ensure!((bare >= 2) == confinement.is_some(), "{:?}", renewed.threads);
+    ensure!((bare >= 2) == confinement.is_some(), "{:?}", report.threads);
     Ok(())
 }
 
@@ -282,7 +282,8 @@ fn removes() -> Result<()> {
     std::os::unix::fs::chown(&folder, Some(UNPRIVILEGED), Some(UNPRIVILEGED))?;
     let place = folder.join("socket");
     let _listener = UnixListener::bind(&place)?;
-    let report = shrink(&Keep { writable: vec![folder.clone()], ..unprivileged() })?;
+    let report =
+        shrink(&Keep { writable: vec![folder.clone()], ..unprivileged() })?.report(None)?;
     let about = |missing: &&conns_privileges::Missing| missing.what.starts_with("writing");
     same("the missing privilege", report.missing.iter().find(about), None)?;
     fs::remove_file(&place)?;

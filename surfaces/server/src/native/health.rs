@@ -77,7 +77,7 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
             "streams": native.streams.open(),
             "refused": refused,
         },
-        "privileges": about.privileges,
+        "privileges": (about.privileges)(),
     });
     let mut response = whole(JSON, format!("{body}\n").into());
     if trouble.is_some() {

@@ -373,7 +373,7 @@ impl Machine {
         let about = About {
             version: "1.2.3-test".to_owned(),
             metrics_top: 10,
-            privileges: json!({ "uid": 65534 }),
+            privileges: Arc::new(|| json!({ "uid": 65534 })),
             now: Arc::new(move || Moment {
                 monotonic_us: now_us.load(Ordering::Relaxed),
                 wall_us: 0,
