@@ -54,8 +54,8 @@ fn curl() -> Arc<Process> {
 }
 
 fn opened_details(at: Moment, by: Known<Arc<Process>>) -> Known<Arc<Opened>> {
-    let (handshake_us, accept_wait_us) = (reported(900), Known::Unknown(Unknown::NothingMeasured));
-    reported(Arc::new(Opened { at, handshake_us, accept_wait_us, by }))
+    let (handshake_us, first_use_us) = (reported(900), Known::Unknown(Unknown::NothingMeasured));
+    reported(Arc::new(Opened { at, handshake_us, first_use_us, by }))
 }
 
 fn opened(cookie: u64, at: Moment) -> LifecycleEvent {
@@ -283,7 +283,7 @@ fn the_process_that_accepted_is_the_owner_from_then_on() {
         opened: reported(Arc::new(Opened {
             at: ms(100),
             handshake_us: Known::NotApplicable,
-            accept_wait_us: reported(200_000),
+            first_use_us: reported(200_000),
             by: reported(curl()),
         })),
         ..arrived.clone()
@@ -298,7 +298,7 @@ fn the_process_that_accepted_is_the_owner_from_then_on() {
     let row = sample_of(&mut before, vec![socket(1, State::Established, 0)], ms(1000));
     assert_eq!(owners_of(only(&row)), Some(vec![(77, None)]));
     assert_eq!(only(&row).stats.age_us, reported(900_000));
-    assert_eq!(only(&row).opened.value().unwrap().accept_wait_us, reported(200_000));
+    assert_eq!(only(&row).opened.value().unwrap().first_use_us, reported(200_000));
 
     let mut after = tracker();
     apply_events(&mut after, vec![arrived]);
@@ -317,7 +317,7 @@ fn the_process_that_accepted_is_the_owner_from_then_on() {
         LifecycleEvent { opened: opened_details(ms(100), unknown), ..closed(1, None, ms(1500), 0) };
     let events = apply_events(&mut after, vec![end]);
     let kept = events[0].connection.opened.value().unwrap();
-    assert_eq!((kept.by.value().unwrap().pid, kept.accept_wait_us), (77, reported(200_000)));
+    assert_eq!((kept.by.value().unwrap().pid, kept.first_use_us), (77, reported(200_000)));
 }
 
 fn failed(cookie: u64, from: Moment, at: Moment, how: CloseReason) -> LifecycleEvent {

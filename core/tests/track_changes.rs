@@ -78,7 +78,7 @@ fn sample(tracker: &mut Tracker, row: SocketSample, now: Moment) -> Connection {
 fn event(kind: EventKind, row: SocketSample, now: Moment) -> LifecycleEvent {
     let by = Known::Value(owner(77, "curl", "alice").process, Source::Ebpf);
     let not_known = Known::Unknown(Unknown::NothingMeasured);
-    let opened = Opened { at: at(1), handshake_us: not_known, accept_wait_us: not_known, by };
+    let opened = Opened { at: at(1), handshake_us: not_known, first_use_us: not_known, by };
     let closed = Closed {
         at: now,
         duration_us: Known::Unknown(Unknown::BeganBefore),

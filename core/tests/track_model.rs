@@ -419,7 +419,7 @@ fn check_values(seen: &Connection) {
 fn opened(at: Moment) -> Known<Arc<Opened>> {
     let unknown = Known::Unknown(Unknown::NothingMeasured);
     let by = Known::Value(owner(77, "curl", "alice").process, Source::Ebpf);
-    let opened = Opened { at, handshake_us: unknown, accept_wait_us: unknown, by };
+    let opened = Opened { at, handshake_us: unknown, first_use_us: unknown, by };
     Known::Value(Arc::new(opened), Source::Ebpf)
 }
 

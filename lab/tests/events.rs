@@ -51,7 +51,7 @@ const TESTS: &[(&str, &[Requirement], Test)] = &[
     ("never_accepted", &[], resets::never_accepted),
     ("a_connection_that_times_out", &[Requirement::Tun], resets::user_timeout),
     ("connect_latency_of_an_80_ms_path", &[Requirement::Tun], opened::latency),
-    ("wait_in_the_accept_queue", &[], opened::accept_wait),
+    ("time_to_the_first_use", &[], opened::first_use),
     ("events_between_samples_arrive_within_100_ms", &[], latency::at_most_100_ms_between_samples),
     ("ipv6_and_mapped_addresses", &[], opened::families),
     ("a_socket_that_connects_twice", &[], opened::twice),

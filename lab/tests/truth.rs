@@ -22,6 +22,8 @@ mod owners;
 mod quality;
 #[path = "common/trials.rs"]
 mod trials;
+#[path = "truth/unmeasured.rs"]
+mod unmeasured;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,8 @@ const TESTS: &[(&str, Test)] = &[
     ("mptcp_connection_is_shown", kinds::mptcp),
     ("every_mptcp_connection_of_a_listener_is_shown", kinds::several_mptcp),
     ("listen_backlog_and_overflows", listeners::backlog),
+    ("what_a_syn_sent_socket_has_not_measured_is_unknown", unmeasured::syn_sent),
+    ("queues_have_no_syn_and_no_fin", unmeasured::queues),
     ("each_namespace_under_its_name", namespaces::each_once),
     ("a_namespace_that_vanishes_is_no_crash", namespaces::vanishing),
 ];

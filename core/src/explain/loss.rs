@@ -104,6 +104,9 @@ impl LossCause {
             Self::SocketsNotMarked => {
                 format!("{COUNT} sockets are missing: the kernel had no memory to mark them")
             }
+            Self::UdpPeersEvicted { capacity } => format!(
+                "{COUNT} peers of UDP sockets are not listed: the table of peers in the kernel has room for {capacity}"
+            ),
             Self::RecordsUnknown { are_events } => format!(
                 "{COUNT} {} are of a kind this version does not know",
                 if *are_events { "events" } else { "rows" }

@@ -61,6 +61,8 @@ pub enum Unknown {
     SourceFailed,
     /// It began before events were recorded.
     BeganBefore,
+    /// There is no limit, and so no number.
+    Unlimited,
 }
 
 impl fmt::Display for Unknown {
@@ -76,6 +78,7 @@ impl fmt::Display for Unknown {
             Self::Vanished => "the process ended while it was read",
             Self::SourceFailed => "the source could not be read",
             Self::BeganBefore => "it began before events were recorded",
+            Self::Unlimited => "there is no limit",
         })
     }
 }

@@ -31,7 +31,7 @@ impl Direction {
 pub enum EventKind {
     /// The handshake is complete.
     Opened,
-    /// A process took it from the accept queue.
+    /// A process read, wrote or closed it for the first time after it was accepted.
     Accepted,
     /// It is closed: the kernel will move no more data on it.
     Closed,
@@ -62,9 +62,10 @@ pub struct Opened {
     pub at: Moment,
     /// From our SYN to the end of the handshake, microseconds; does not apply to accepted ones.
     pub handshake_us: Known<u64>,
-    /// How long it waited in the accept queue, microseconds; does not apply to outbound ones.
-    pub accept_wait_us: Known<u64>,
-    /// The process that called `connect`, or `accept`, as it was then.
+    /// From the handshake to the first read, write or close by a process, microseconds; does not apply
+    /// to outbound ones. The return of `accept`, which is earlier, has no tracepoint.
+    pub first_use_us: Known<u64>,
+    /// The process that called `connect`, or was the first to use the accepted socket, as it was then.
     pub by: Known<Arc<Process>>,
 }
 

@@ -208,6 +208,11 @@ pub enum LossCause {
     },
     /// The kernel had no memory to mark sockets for the sampler.
     SocketsNotMarked,
+    /// Peers of UDP sockets that the table of peers in the kernel has evicted.
+    UdpPeersEvicted {
+        /// Peers that the table has room for.
+        capacity: u64,
+    },
     /// Records of the kernel programs of a kind this version does not know.
     RecordsUnknown {
         /// Whether they are events; else they are rows of a table.
@@ -350,7 +355,9 @@ impl LossCause {
             | Self::ChangesRingFull { .. }
             | Self::AgentRestarted
             | Self::PayloadDropped => LossKind::EventDropped,
-            Self::StorageFull { .. } | Self::SocketsNotMarked => LossKind::MapFull,
+            Self::StorageFull { .. } | Self::SocketsNotMarked | Self::UdpPeersEvicted { .. } => {
+                LossKind::MapFull
+            }
             Self::PortableRow { fault, .. } => match fault {
                 PortableFault::SocketVanished | PortableFault::OwnerVanished => {
                     LossKind::FileUnreadable

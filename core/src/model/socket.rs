@@ -213,6 +213,28 @@ pub struct Queues {
     pub send_bytes: u32,
 }
 
+impl Queues {
+    /// The queues of a TCP socket from differences of sequence numbers (`rcv_nxt - copied_seq`,
+    /// `write_seq - snd_una`; `idiag_rqueue`, `idiag_wqueue`). SYN and FIN occupy a sequence number each
+    /// (RFC 9293 3.4) and are no bytes of the application.
+    #[must_use]
+    pub fn of_tcp(state: State, receive: u32, send: u32, tcp: Option<&TcpInfo>) -> Self {
+        // A FIN that was read, too, is no longer between the two.
+        let fin_in = u32::from(matches!(state, State::CloseWait | State::LastAck | State::Closing));
+        let flags_out = u32::from(matches!(
+            state,
+            State::SynSent | State::FinWait1 | State::LastAck | State::Closing
+        ));
+        // With TCP_FASTOPEN_CONNECT the SYN waits for the first write, and `snd_una` is not set yet.
+        let has_sent = tcp.and_then(TcpInfo::segs_out) != Some(0);
+        let is_deferred = state == State::SynSent && !has_sent;
+        Self {
+            receive_bytes: receive.saturating_sub(fin_in),
+            send_bytes: if is_deferred { 0 } else { send.saturating_sub(flags_out) },
+        }
+    }
+}
+
 /// The accept queue of a listening socket (`sk_ack_backlog`, `sk_max_ack_backlog`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptQueue {
@@ -381,8 +403,11 @@ pub struct UdpTraffic {
     pub bytes_out: u64,
     /// Payload bytes received, from all peers.
     pub bytes_in: u64,
-    /// The peers, most bytes first; bounded, so the least recent ones may be missing.
+    /// The peers with the most bytes, most first; bounded.
     pub peers: Arc<[UdpPeer]>,
+    /// Peers beyond the bound of `peers`, and entries that the table in the kernel evicted; a peer that
+    /// was evicted and came again counts twice.
+    pub peers_omitted: u64,
 }
 
 /// One socket as a source reported it.

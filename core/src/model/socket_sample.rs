@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Known, Socket, TcpInfo, Timer, Unknown};
+use super::{Known, Socket, State, TcpInfo, Timer, Unknown};
 
 /// A shared [`Socket`], and the time since it was reported. Dereferences to the socket as it was
 /// reported; a mutable dereference clones it if it is shared.
@@ -36,11 +36,15 @@ impl SocketSample {
         Some(read(self.tcp.value()?)?.saturating_add(self.age_ms))
     }
 
-    /// Microseconds since payload was last sent or received.
+    /// Microseconds since payload was last sent or received, before the first since the handshake.
     #[must_use]
     pub fn idle_us(&self) -> Known<u64> {
         if !self.state.carries_data() {
             return Known::NotApplicable;
+        }
+        // Before the handshake the kernel counts from the boot.
+        if self.state == State::SynSent {
+            return Known::Unknown(Unknown::NothingMeasured);
         }
         self.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, |_| {
             let sent = self.since(TcpInfo::last_data_sent)?;

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::Unknown;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
@@ -40,6 +41,53 @@ pub struct TcpInfoField {
     pub read: fn(&TcpInfo) -> Option<u64>,
     /// Whether it grows with time alone.
     is_since_last: bool,
+    absence: Absence,
+}
+
+/// How the kernel writes that there is no value yet, or no bound (`net/ipv4/tcp.c`, `tcp_get_info`).
+#[derive(Debug, Clone, Copy)]
+enum Absence {
+    /// Every number is a value.
+    Never,
+    /// This number is none.
+    At(u64, Unknown),
+    /// There is no value before the first round trip was measured.
+    WithoutRoundTrip,
+    /// There is no value while this counter is 0: the time is then since the handshake, or, before it,
+    /// since the machine was booted.
+    Without(fn(&TcpInfo) -> Option<u32>),
+}
+
+impl Absence {
+    const fn at(offset: usize) -> Self {
+        /// `TCP_INFINITE_SSTHRESH` of `net/tcp.h`.
+        const INFINITE_SSTHRESH: u64 = 0x7fff_ffff;
+        match offset {
+            44 => Self::Without(TcpInfo::data_segs_out),
+            52 => Self::Without(TcpInfo::data_segs_in),
+            56 => Self::Without(TcpInfo::segs_in),
+            60 | 92 | 160 => Self::At(0, Unknown::NothingMeasured),
+            68 | 72 => Self::WithoutRoundTrip,
+            76 => Self::At(INFINITE_SSTHRESH, Unknown::Unlimited),
+            104 | 112 => Self::At(u64::MAX, Unknown::Unlimited),
+            148 => Self::At(u32::MAX as u64, Unknown::NothingMeasured),
+            _ => Self::Never,
+        }
+    }
+
+    fn reason(self, tcp: &TcpInfo, raw: u64) -> Option<Unknown> {
+        let has_no_round_trip = || tcp.rtt() == Some(0);
+        match self {
+            Self::Never => None,
+            Self::At(none, why) => (raw == none).then_some(why),
+            Self::WithoutRoundTrip => has_no_round_trip().then_some(Unknown::NothingMeasured),
+            Self::Without(count) => {
+                // Before Linux 4.6 there are no such counters.
+                let is_none = count(tcp).map_or_else(has_no_round_trip, |count| count == 0);
+                is_none.then_some(Unknown::NothingMeasured)
+            }
+        }
+    }
 }
 
 /// The fields that are milliseconds since something last happened: `tcpi_last_data_sent`,
@@ -75,12 +123,18 @@ impl Applies {
 
 impl TcpInfoField {
     /// The value, times in microseconds, of a socket that was reported `age_ms` ago and has not changed
-    /// since; `None` if this kernel's answer ends before it.
-    #[must_use]
-    pub fn scaled(&self, tcp: &TcpInfo, age_ms: u32) -> Option<u64> {
-        let raw = (self.read)(tcp)?;
+    /// since.
+    ///
+    /// # Errors
+    /// Why there is none: this kernel's answer ends before it, nothing was measured yet, or there is no
+    /// limit.
+    pub fn scaled(&self, tcp: &TcpInfo, age_ms: u32) -> Result<u64, Unknown> {
+        let raw = (self.read)(tcp).ok_or(Unknown::KernelDoesNotReport)?;
+        if let Some(why) = self.absence.reason(tcp, raw) {
+            return Err(why);
+        }
         let ms = if self.is_since_last { u64::from(age_ms) } else { 0 };
-        Some(match self.unit {
+        Ok(match self.unit {
             TcpInfoUnit::Millis => raw.saturating_add(ms).saturating_mul(1000),
             _ => raw,
         })
@@ -246,6 +300,7 @@ macro_rules! tcp_info_fields {
                 meaning: $meaning,
                 read: |tcp| tcp.$name().map(u64::from),
                 is_since_last: is_since_last($offset),
+                absence: Absence::at($offset),
             },)*
         ];
     };
@@ -312,7 +367,7 @@ tcp_info_fields! {
     total_retrans: u32 at 100, Count, since "2.6.13";
     "Rate at which segments are paced out."
     pacing_rate: u64 at 104, BytesPerSecond, since "3.15";
-    "Most that pacing may reach; all ones is no limit."
+    "Most that pacing may reach (SO_MAX_PACING_RATE)."
     max_pacing_rate: u64 at 112, BytesPerSecond, since "3.15";
     "Bytes acknowledged by the peer; one more on the side that sent the SYN."
     bytes_acked: u64 at 120, Bytes, since "4.1";
@@ -387,6 +442,52 @@ tcp_info_fields! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The numbers of a socket in SYN-SENT of Linux 6.18, and those of an ordinary one.
+    #[test]
+    fn numbers_of_the_kernel_that_are_none_are_unknown() {
+        let field = |name: &str| TCP_INFO_FIELDS.iter().find(|f| f.name == name).unwrap();
+        let mut bytes = [0_u8; MAX_BYTES];
+        let mut set = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        for (at, value) in [(44, 14_685_976), (52, 14_685_976), (56, 14_685_976), (72, 250_000)] {
+            set(at, &u32::to_ne_bytes(value));
+        }
+        set(76, &0x7fff_ffff_u32.to_ne_bytes());
+        set(148, &u32::MAX.to_ne_bytes());
+        set(104, &[u8::MAX; 16]);
+        let unmeasured = TcpInfo::new(&bytes);
+        for (name, why) in [
+            ("last_data_sent", Unknown::NothingMeasured),
+            ("last_data_recv", Unknown::NothingMeasured),
+            ("last_ack_recv", Unknown::NothingMeasured),
+            ("rtt", Unknown::NothingMeasured),
+            ("rttvar", Unknown::NothingMeasured),
+            ("min_rtt", Unknown::NothingMeasured),
+            ("rcv_rtt", Unknown::NothingMeasured),
+            ("delivery_rate", Unknown::NothingMeasured),
+            ("snd_ssthresh", Unknown::Unlimited),
+            ("pacing_rate", Unknown::Unlimited),
+            ("max_pacing_rate", Unknown::Unlimited),
+        ] {
+            assert_eq!(field(name).scaled(&unmeasured, 0), Err(why), "{name}");
+        }
+        for at in [68, 76, 92, 140, 148, 152, 156] {
+            bytes[at..at + 4].copy_from_slice(&1_u32.to_ne_bytes());
+        }
+        for at in [104, 112, 160] {
+            bytes[at..at + 8].copy_from_slice(&1_u64.to_ne_bytes());
+        }
+        let measured = TcpInfo::new(&bytes);
+        assert_eq!(field("last_data_sent").scaled(&measured, 1), Ok(14_685_977_000));
+        for name in ["rtt", "snd_ssthresh", "min_rtt", "pacing_rate", "delivery_rate"] {
+            assert_eq!(field(name).scaled(&measured, 1), Ok(1), "{name}");
+        }
+        // Linux 3.10 has no counters of segments: before the first round trip there is no value.
+        let mut old = bytes[..104].to_vec();
+        assert!(field("last_data_sent").scaled(&TcpInfo::new(&old), 0).is_ok());
+        old[68..72].fill(0);
+        assert!(field("last_data_sent").scaled(&TcpInfo::new(&old), 0).is_err());
+    }
 
     #[test]
     fn a_short_answer_has_the_fields_it_reaches_and_no_more() {

@@ -87,8 +87,9 @@ fn tcp_info_value<'a>(connection: &'a Connection, field: &TcpInfoField) -> Value
     if !field.applies_to(tcp) {
         return Value::NotApplicable;
     }
-    let Some(raw) = field.scaled(tcp, connection.socket.age_ms()) else {
-        return Value::Unknown(Unknown::KernelDoesNotReport);
+    let raw = match field.scaled(tcp, connection.socket.age_ms()) {
+        Ok(raw) => raw,
+        Err(why) => return Value::Unknown(why),
     };
     match field.unit {
         TcpInfoUnit::Count => Value::Count(raw),

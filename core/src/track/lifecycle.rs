@@ -57,11 +57,15 @@ impl Lifecycle {
         if !lacks_process {
             return Arc::clone(opened);
         }
-        let accept_wait_us = match opened.accept_wait_us {
-            Known::Unknown(_) => before.accept_wait_us,
+        let keeping = |new: Known<u64>, before: Known<u64>| match new {
+            Known::Unknown(_) => before,
             known => known,
         };
-        Arc::new(Opened { by: before.by.clone(), accept_wait_us, ..Opened::clone(opened) })
+        Arc::new(Opened {
+            by: before.by.clone(),
+            first_use_us: keeping(opened.first_use_us, before.first_use_us),
+            ..Opened::clone(opened)
+        })
     }
 
     /// How it was opened.

@@ -181,7 +181,7 @@ const OF_EVENTS: [&str; 15] = [
     "duration_us",
     "opened_at_us",
     "handshake_us",
-    "accept_wait_us",
+    "first_use_us",
     "opener",
     "opener_pid",
     "closed_at_us",

@@ -49,7 +49,7 @@ fn fails(
     shows(event, expected)?;
     shows(event, &by_us()?)?;
     shows(event, &json!({"direction": "outbound", "state": "UNCONN", "handshake_us": null}))?;
-    lacks(event, &["accept_wait_us", "errno"])?;
+    lacks(event, &["first_use_us", "errno"])?;
     same_time(event, took)?;
     Ok(took)
 }

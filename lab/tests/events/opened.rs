@@ -41,7 +41,7 @@ pub(crate) fn latency() -> Result<()> {
         // Between the end of the handshake and that of the call one thread wakes up, which a busy machine delays.
         late.push(took - handshake);
         shows(opened, &by_us()?)?;
-        lacks(opened, &["accept_wait_us", "ended", "closed_by"])?;
+        lacks(opened, &["first_use_us", "ended", "closed_by"])?;
     }
     late.sort_unstable();
     ensure!(
@@ -52,7 +52,7 @@ pub(crate) fn latency() -> Result<()> {
 }
 
 /// From the end of the handshake until the process uses what it accepted, here at once.
-pub(crate) fn accept_wait() -> Result<()> {
+pub(crate) fn first_use() -> Result<()> {
     const WAIT: Duration = Duration::from_millis(300);
     let namespace = Namespace::create("a")?;
     let mut follower = follower()?;
@@ -71,11 +71,11 @@ pub(crate) fn accept_wait() -> Result<()> {
     follower.catch_up()?;
     let reported = follower.of(&namespace, ends.server, ends.client);
     story(&reported, &["opened", "accepted"])?;
-    shows(&reported[0], &json!({"accept_wait_us": null}))?;
-    let waited = time(&reported[1], "accept_wait_us")?;
+    shows(&reported[0], &json!({"first_use_us": null}))?;
+    let waited = time(&reported[1], "first_use_us")?;
     ensure!(
         waited >= least && waited <= most,
-        "{waited:?} in the accept queue is reported, where it was {least:?} to {most:?}"
+        "{waited:?} to the first use is reported, where it was {least:?} to {most:?}"
     );
     lacks(&reported[1], &["handshake_us"])
 }

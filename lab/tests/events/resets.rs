@@ -102,7 +102,7 @@ pub(crate) fn never_accepted() -> Result<()> {
     shows(&server[1], &ended("rst-out", "local", 0, 50))?;
     let no_process = json!({"pid": null, "process": null, "opener_pid": null, "opener": null});
     server.iter().try_for_each(|event| shows(event, &no_process))?;
-    shows(&server[1], &json!({"accept_wait_us": null, "direction": "inbound"}))
+    shows(&server[1], &json!({"first_use_us": null, "direction": "inbound"}))
 }
 
 /// Nothing comes back for longer than the socket will wait (TCP_USER_TIMEOUT).

@@ -7,6 +7,8 @@
 mod clock;
 pub mod cookie;
 mod payload;
+#[cfg(target_os = "linux")]
+mod time_namespace;
 
 use std::io;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use conns_core::model::{Moment, Observation, OwnerEntry, Source, State};
 
 pub use clock::{Clock, ReplayClock, SystemClock, after};
 pub use payload::{Chunk, PayloadSource, ReplaySource, Side, Want};
+#[cfg(target_os = "linux")]
+pub use time_namespace::ClockOffsets;
 
 /// Which sockets to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +143,7 @@ pub struct Task {
     pub pid: u32,
     /// Its `comm`.
     pub name: Box<str>,
-    /// Its start: nanoseconds since boot (`task_struct.start_boottime`). Unique together with the pid until reboot.
+    /// Its start: nanoseconds since boot (`task_struct.start_boottime`) in the time namespace of this process. Unique together with the pid until reboot.
     pub started_boot_ns: u64,
 }
 

@@ -130,6 +130,37 @@ INLINE void emit_accepted_once(struct sock *sk, struct lifecycle *lifecycle)
 	emit_short(sk, lifecycle, EVENT_ACCEPTED, LOST_ACCEPTED, now, 0);
 }
 
+/* A connection closed by `close` without having been read or written, with unread data or SO_LINGER of 0: it goes from
+ * its state to CLOSE at once. `close` shuts down both directions first (__tcp_close). */
+INLINE bool is_closed_by_process(const struct sock *sk, const struct lifecycle *lifecycle)
+{
+	return (sk->sk_shutdown & 3) == 3 && sk->sk_socket && !lifecycle->rst_received;
+}
+
+/* The end of a handshake by `connect`. With TCP_FASTOPEN_CONNECT the SYN waits for the first write, long after the state
+ * changed: without retransmissions the handshake took the one round trip that was measured. A socket in repair
+ * (TCP_REPAIR) is established without any packet. */
+#define MAX_DEFERRED_NS 1000000
+INLINE void correct_connect_time(struct sock *sk, struct lifecycle *lifecycle, u64 now)
+{
+	const struct tcp_sock *tp = to_tcp_sock(sk);
+	if (!tp)
+		return;
+	u64 round_trip_ns = (tp->srtt_us >> 3) * 1000ULL;
+	if (!tp->segs_out)
+		lifecycle->connect_ns = 0;
+	else if (round_trip_ns && !tp->total_retrans &&
+		 now - lifecycle->connect_ns > round_trip_ns + MAX_DEFERRED_NS)
+		lifecycle->connect_ns = now - round_trip_ns;
+}
+
+/* Whether a socket in SYN-SENT is closed before its SYN was sent (TCP_FASTOPEN_CONNECT): nothing was attempted. */
+INLINE bool is_unsent(struct sock *sk)
+{
+	const struct tcp_sock *tp = to_tcp_sock(sk);
+	return tp && !tp->segs_out && (sk->sk_shutdown & 3) == 3;
+}
+
 /* Whether a change of state belongs to the lifecycle of a connection. */
 INLINE bool is_lifecycle_change(int before, int after)
 {
@@ -176,15 +207,21 @@ INLINE void emit_change(struct sock *sk, struct lifecycle *lifecycle, int before
 		if (before == TCP_SYN_RECV && !(lifecycle->flags & FLAG_OUTBOUND)) {
 			lifecycle->flags |= FLAG_INBOUND;
 			lifecycle->is_unused = 1;
+		} else {
+			correct_connect_time(sk, lifecycle, now);
 		}
 		lifecycle->opened_ns = now;
 		emit_short(sk, lifecycle, EVENT_OPENED, LOST_OPENED, now, 0);
 		break;
 	case TCP_CLOSE:
-		if (before == TCP_SYN_SENT)
-			emit_short(sk, lifecycle, EVENT_FAILED, LOST_FAILED, now, sk->sk_err);
-		else
-			emit_closed(sk, lifecycle, before, now);
+		if (before == TCP_SYN_SENT) {
+			if (!is_unsent(sk))
+				emit_short(sk, lifecycle, EVENT_FAILED, LOST_FAILED, now, sk->sk_err);
+			break;
+		}
+		if (is_closed_by_process(sk, lifecycle))
+			emit_accepted_once(sk, lifecycle);
+		emit_closed(sk, lifecycle, before, now);
 		break;
 	}
 	lifecycle->emitted_state = after;
@@ -205,8 +242,8 @@ int receive_reset(u64 *ctx)
 	return 0;
 }
 
-/* accept has no tracepoint. The first read, write or close of the new socket runs in the process that accepted it;
- * these two tracepoints cover read and write. Linux 6.3. */
+/* accept has no tracepoint. The first read, write or close of the new socket runs in a process that has it; these two
+ * tracepoints cover read and write. Linux 6.3. */
 INLINE int use_socket(struct sock *sk)
 {
 	if (sk->sk_protocol != IPPROTO_TCP)

@@ -3,7 +3,8 @@
 #pragma once
 #include "row.h"
 
-/* Most pairs of socket and peer; the least recently used is evicted. */
+/* Most pairs of socket and peer; the least recently used is evicted. User space compares the entries of a
+ * socket with how many were made for it. */
 #define MAX_FLOWS 16384
 
 struct flow_key {
@@ -29,12 +30,17 @@ struct {
 	__type(value, struct flow);
 } flows SEC(".maps");
 
+struct flow_total {
+	struct flow flow;
+	u64 peers; /* entries of `flows` made, evicted ones included */
+};
+
 /* Total of a socket; freed with it. */
 struct {
 	__uint(type, MAP_SK_STORAGE);
 	__uint(map_flags, MAP_NO_PREALLOC);
 	__type(key, s32);
-	__type(value, struct flow);
+	__type(value, struct flow_total);
 } flow_totals SEC(".maps");
 
 /* The context of cgroup_skb programs (include/uapi/linux/bpf.h). */
@@ -103,15 +109,16 @@ INLINE int packet(struct __sk_buff *skb, bool is_out)
 	if (!sk)
 		return 1;
 	u64 bytes = length - header - UDP_HEADER;
-	struct flow *total = sk_storage_get(&flow_totals, sk, 0, STORAGE_CREATE);
+	struct flow_total *total = sk_storage_get(&flow_totals, sk, 0, STORAGE_CREATE);
 	if (total)
-		count(total, is_out, bytes);
+		count(&total->flow, is_out, bytes);
 	key.cookie = socket_cookie(skb);
 	key.remote_port = __builtin_bswap16(port);
 	struct flow *flow = map_lookup(&flows, &key);
 	if (!flow) {
 		struct flow none = {};
-		map_update(&flows, &key, &none, 1 /* BPF_NOEXIST */);
+		if (!map_update(&flows, &key, &none, 1 /* BPF_NOEXIST */) && total)
+			__sync_fetch_and_add(&total->peers, 1);
 		flow = map_lookup(&flows, &key);
 	}
 	if (flow)

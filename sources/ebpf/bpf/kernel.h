@@ -129,6 +129,7 @@ struct request_sock_queue {
 	atomic_t qlen;
 } CORE;
 struct tcp_congestion_ops {
+	u32 key; /* a hash of the name */
 	char name[16];
 } CORE;
 struct tcp_ulp_ops {

@@ -40,12 +40,12 @@ INLINE struct tcp_row *scratch_row(void)
 
 INLINE u32 ticks_to_ms(u32 ticks)
 {
-	return HZ <= 1000 ? ticks * (1000 / HZ) : ticks / (HZ / 1000);
+	return (u64)ticks * 1000 / HZ;
 }
 
 INLINE u64 ticks_to_us(u64 ticks)
 {
-	return ticks * (1000000 / HZ);
+	return ticks * 1000000 / HZ;
 }
 
 /* Milliseconds until `expires` (in ticks); 0 if it has passed. */
@@ -182,7 +182,7 @@ INLINE void fill_udp_row(struct row *row, struct sock *sk)
 	read_kernel(&deficit, sizeof(deficit), &udp->forward_deficit);
 	row->receive_queue = row->memory[0] - deficit;
 	row->send_queue = row->memory[2];
-	row->detail.udp.bytes_out = row->detail.udp.bytes_in = 0;
+	row->detail.udp.bytes_out = row->detail.udp.bytes_in = row->detail.udp.peers = 0;
 }
 
 /* ICSK_TIME_*, include/net/inet_connection_sock.h */

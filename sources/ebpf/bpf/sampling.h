@@ -120,6 +120,28 @@ INLINE bool is_unchanged(const struct last_sample *last, const u32 *now)
 	return same;
 }
 
+/* Options that a process may set at any time, mixed into one number. */
+INLINE u32 options_of(const struct sock *sk)
+{
+	return sk->sk_mark * 0x9e3779b1 + sk->__sk_common.skc_bound_dev_if * 0x27d4eb2f;
+}
+
+INLINE u32 algorithm_of(const struct inet_connection_sock *icsk)
+{
+	const struct tcp_congestion_ops *ops = icsk->icsk_ca_ops;
+	return ops ? ops->key : 0;
+}
+
+INLINE u32 tos_of(const struct tcp_sock *tp)
+{
+	const struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+	const struct ipv6_pinfo *inet6 = inet->pinet6;
+	u8 tclass = 0;
+	if (inet6 && inet->sk.__sk_common.skc_family == AF_INET6)
+		tclass = inet6->tclass;
+	return (inet->tos | tclass << 8) * 0x165667b1;
+}
+
 /* Each cache line that is read costs more than everything else here. So a number that only changes together with
  * another one is not compared: retransmits change segs_out, and TCP counts drops in one place only. */
 INLINE void sample_tcp(struct sock *sk, struct last_sample *last, struct tcp_row *row)
@@ -142,8 +164,9 @@ INLINE void sample_tcp(struct sock *sk, struct last_sample *last, struct tcp_row
 		tp->write_seq,
 		tp->snd_una,
 		tp->rcv_nxt,
-		/* Only shown for listeners. */
-		state == TCP_LISTEN ? sk->sk_ack_backlog : 0,
+		options_of(sk) + algorithm_of(icsk) * 0x85ebca6b + tos_of(tp) +
+			/* Only shown for listeners. */
+			(state == TCP_LISTEN ? sk->sk_ack_backlog + sk->sk_max_ack_backlog * 0xc2b2ae35 : 0),
 		sk->sk_drops.counter,
 		sk->sk_rcvbuf,
 		sk->sk_sndbuf,
@@ -163,8 +186,11 @@ INLINE void sample_udp(struct sock *sk, struct last_sample *last, struct row *ro
 	const struct sock_common *common = &sk->__sk_common;
 	if (!common->skc_num)
 		return;
-	struct flow *total = sk_storage_get(&flow_totals, sk, 0, 0);
-	u64 out = total ? total->bytes_out : 0, in = total ? total->bytes_in : 0;
+	struct flow_total *total = sk_storage_get(&flow_totals, sk, 0, 0);
+	u64 out = total ? total->flow.bytes_out : 0, in = total ? total->flow.bytes_in : 0;
+	const struct inet_sock *inet = &((const struct udp_sock *)sk)->inet;
+	u8 tos = 0;
+	read_kernel(&tos, 1, &inet->tos);
 	u32 now[SAMPLE_WORDS] = {
 		common->skc_state | sk->sk_shutdown << 8 | common->skc_num << 16,
 		sk->sk_backlog.rmem_alloc.counter,
@@ -172,7 +198,7 @@ INLINE void sample_udp(struct sock *sk, struct last_sample *last, struct row *ro
 		drops_of(sk),
 		out,
 		in,
-		common->skc_dport,
+		common->skc_dport + options_of(sk) + tos * 0x165667b1,
 		common->skc_daddr ^ common->skc_v6_daddr.in6_u.u6_addr32[3],
 		common->skc_rcv_saddr ^ common->skc_v6_rcv_saddr.in6_u.u6_addr32[3],
 		sk->sk_rcvbuf,
@@ -186,6 +212,7 @@ INLINE void sample_udp(struct sock *sk, struct last_sample *last, struct row *ro
 	fill_udp_row(row, sk);
 	row->detail.udp.bytes_out = out;
 	row->detail.udp.bytes_in = in;
+	row->detail.udp.peers = total ? total->peers : 0;
 	emit_row(last, now, row, sizeof(*row));
 }
 

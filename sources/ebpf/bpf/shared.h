@@ -44,7 +44,7 @@ _Static_assert(sizeof(struct bbr_detail) == 24, "struct bbr_detail");
 struct udp_totals {
 	u64 bytes_out;
 	u64 bytes_in;
-	u64 pad;
+	u64 peers; /* entries of `flows` made for the socket, evicted ones included */
 };
 _Static_assert(sizeof(struct udp_totals) == 24, "struct udp_totals");
 
@@ -131,7 +131,7 @@ struct event {
 	u64 at_ns;
 	u64 connect_ns; /* our SYN */
 	u64 opened_ns;  /* end of the handshake */
-	u64 accepted_ns;
+	u64 accepted_ns; /* the first read, write or close by a process */
 	u64 started_boot_ns; /* of the process, CLOCK_BOOTTIME */
 	u32 pid;
 	u32 uid;

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 
 use aya::maps::{Array, HashMap as KernelMap, MapData};
 use aya::{Btf, Ebpf};
-use conns_contract::{DescriptorSource, Descriptors, SourceError, Task};
+use conns_contract::{ClockOffsets, DescriptorSource, Descriptors, SourceError, Task};
 use conns_core::model::{OwnerEntry, SocketId, Source, Subject};
 use foldhash::fast::RandomState;
 use zerocopy::FromBytes;
@@ -24,6 +24,7 @@ pub struct ProcessDescriptors {
     link: OwnedFd,
     reader: RecordReader,
     changes: Option<Changes>,
+    offsets: ClockOffsets,
 }
 
 /// The counter of owner changes.
@@ -132,19 +133,23 @@ impl ProcessDescriptors {
         let constants = [("PID_LEVEL", pid_level)];
         let mut programs = object::load(object::compiled!("descriptors"), types, &constants)?;
         let link = object::iterator(&mut programs, "descriptors", "task_file", types, None)?;
-        Ok(Self { _programs: programs, link, reader: RecordReader::new(), changes })
+        let (reader, offsets) = (RecordReader::new(), ClockOffsets::of_process());
+        Ok(Self { _programs: programs, link, reader, changes, offsets })
     }
 
     fn scan(&mut self) -> io::Result<Descriptors> {
         let mut file = open_iterator(self.link.as_fd())?;
         let mut found = Descriptors::default();
         let mut machine_pids = Vec::new();
-        let mut last = None;
+        let (mut last, offsets) = (None, self.offsets);
         // task_file visits threads that share descriptors once, as one process; a thread with descriptors of its own
         // repeats the process.
         self.reader.read(&mut file, |rest| {
             let (record, _) = Descriptor::ref_from_prefix(rest).ok()?;
-            let (pid, started) = (record.pid.get(), record.started_boot_ns.get());
+            let pid = record.pid.get();
+            let started = record.started_boot_ns.get();
+            // As /proc/PID/stat shows it in this time namespace.
+            let started = started.saturating_add_signed(offsets.boottime_ns);
             // 0 is a process of another pid namespace, which has no id in this one.
             if pid == 0 {
                 return Some(size_of::<Descriptor>());

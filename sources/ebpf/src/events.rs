@@ -22,8 +22,8 @@ const RING_BYTES: u32 = 8 * 1024 * 1024;
 /// Most events in one observation, about 1.5 kB each; the rest stays in the ring.
 const MAX_BATCH: usize = 32_768;
 
-/// Programs and tracepoints that find the process of an accepted connection; Linux 6.3.
-const ACCEPT_PROGRAMS: [(&str, &str); 2] =
+/// Programs and tracepoints that find the process of an accepted connection by its first use; Linux 6.3.
+const FIRST_USE_PROGRAMS: [(&str, &str); 2] =
     [("socket_read", "sock_recv_length"), ("socket_write", "sock_send_length")];
 
 /// By `enum loss` of `bpf/shared.h`.
@@ -55,7 +55,7 @@ impl Events {
         let ring = object::map(&mut programs, "ring")?;
         let lost = object::map(&mut programs, "losses")?;
         attach(&mut programs, "receive_reset", "tcp_receive_reset", types)?;
-        let no_accepts = ACCEPT_PROGRAMS
+        let no_accepts = FIRST_USE_PROGRAMS
             .into_iter()
             .try_for_each(|(program, tracepoint)| attach(&mut programs, program, tracepoint, types))
             .err();

@@ -18,8 +18,10 @@ use crate::iterate::RecordReader;
 use crate::layout::Peer;
 use crate::object::{self, why_not_program};
 
-/// Most peers reported of one socket, those with the most bytes: a resolver or a game server has thousands.
-const MAX_PEERS: usize = 64;
+/// Most peers listed of one socket, those with the most bytes: a resolver or a game server has thousands.
+const MAX_PEERS: usize = 256;
+/// Entries of the map `flows`, as in `bpf/flows.h`.
+pub(crate) const MAX_FLOWS: u64 = 16_384;
 
 /// The attached programs; they count until this is dropped.
 pub(crate) struct Flows {
@@ -29,7 +31,16 @@ pub(crate) struct Flows {
 }
 
 /// Peers by the cookie of their socket.
-pub(crate) type Peers = HashMap<u64, Vec<UdpPeer>, RandomState>;
+pub(crate) type Peers = HashMap<u64, SocketPeers, RandomState>;
+
+/// The peers of one socket.
+#[derive(Default)]
+pub(crate) struct SocketPeers {
+    /// Those with the most bytes.
+    pub(crate) listed: Vec<UdpPeer>,
+    /// How many the map has.
+    pub(crate) in_map: u64,
+}
 
 impl Flows {
     /// Attaches the programs to the root cgroup.
@@ -57,7 +68,7 @@ impl Flows {
         let mut peers = Peers::default();
         reader.read(&mut file, |rest| {
             let (peer, _) = Peer::ref_from_prefix(rest).ok()?;
-            peers.entry(peer.cookie.get()).or_default().push(UdpPeer {
+            peers.entry(peer.cookie.get()).or_default().listed.push(UdpPeer {
                 remote: peer.endpoint(),
                 bytes_out: peer.bytes_out.get(),
                 bytes_in: peer.bytes_in.get(),
@@ -67,8 +78,10 @@ impl Flows {
             Some(size_of::<Peer>())
         })?;
         for of_socket in peers.values_mut() {
-            of_socket.sort_by_key(|peer| Reverse(peer.bytes_out.saturating_add(peer.bytes_in)));
-            of_socket.truncate(MAX_PEERS);
+            let bytes = |peer: &UdpPeer| peer.bytes_out.saturating_add(peer.bytes_in);
+            of_socket.in_map = u64::try_from(of_socket.listed.len()).unwrap_or(u64::MAX);
+            of_socket.listed.sort_by_key(|peer| Reverse(bytes(peer)));
+            of_socket.listed.truncate(MAX_PEERS);
         }
         Ok(peers)
     }

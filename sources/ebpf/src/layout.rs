@@ -75,7 +75,7 @@ records! {
     struct UdpTotals = "udp_totals" {
         bytes_out: U64,
         bytes_in: U64,
-        pad: U64,
+        peers: U64,
     }
 
     /// A socket without `tcp_info`.

@@ -123,12 +123,18 @@ pub(crate) fn ticks_per_second() -> u32 {
 pub(crate) fn why_not_program(error: &ProgramError) -> Box<str> {
     // The reason is in the last line of the verifier's log.
     if let ProgramError::LoadError { io_error, verifier_log } = error {
-        if is_permission_error(io_error) {
+        let log = verifier_log.to_string();
+        let is_statistics = |line: &&str| {
+            ["processed", "stack depth", "verification time"]
+                .iter()
+                .any(|text| line.starts_with(text))
+        };
+        let lines = log.lines().rev().filter(|line| !line.is_empty());
+        let last_line = lines.skip_while(is_statistics).next();
+        // The verifier answers EACCES as well, and always writes why.
+        if last_line.is_none() && is_permission_error(io_error) {
             return not_permitted();
         }
-        let log = verifier_log.to_string();
-        let last_line =
-            log.lines().rev().find(|line| !line.is_empty() && !line.starts_with("processed"));
         return format!(
             "the kernel's verifier rejected the program: {io_error}{}",
             last_line.map(|line| format!(" ({line})")).unwrap_or_default()

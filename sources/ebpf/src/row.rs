@@ -120,6 +120,9 @@ impl RowReader {
             socket.upper_layer = value(name);
         }
         fill(&mut socket.tcp, || TcpInfo::new(tcp_info));
+        if let Known::Value(queues, _) = &mut socket.queues {
+            *queues = Queues::of_tcp(socket.state, receive, send, socket.tcp.value());
+        }
         Some(SocketSample::from(socket))
     }
 
@@ -150,12 +153,13 @@ impl RowReader {
     }
 }
 
-/// The bytes that a UDP socket sent and received, without peers.
-pub(crate) fn udp_totals(record: &[u8]) -> Option<UdpTraffic> {
+/// The bytes that a UDP socket sent and received, without peers, and how many peers were counted.
+pub(crate) fn udp_totals(record: &[u8]) -> Option<(UdpTraffic, u64)> {
     let (row, _) = split(record)?;
     let totals = row.udp_totals()?;
     let (bytes_out, bytes_in) = (totals.bytes_out.get(), totals.bytes_in.get());
-    Some(UdpTraffic { bytes_out, bytes_in, peers: Arc::default() })
+    let traffic = UdpTraffic { bytes_out, bytes_in, peers: Arc::default(), peers_omitted: 0 };
+    Some((traffic, totals.peers.get()))
 }
 
 /// The row, and as much of the `tcp_info` behind it as this kernel has.

@@ -18,7 +18,7 @@ use foldhash::fast::RandomState;
 use zerocopy::FromBytes;
 
 use crate::call::open_iterator;
-use crate::flows::{Flows, Peers};
+use crate::flows::{Flows, MAX_FLOWS, Peers};
 use crate::iterate::RecordReader;
 use crate::layout::{COUNT_HANDSHAKES, COUNT_NO_MEMORY, COUNT_RING_FULL, COUNT_TIME_WAITS};
 use crate::object::{self, split, why_not_program};
@@ -64,6 +64,8 @@ struct CachedRow {
     read_at: Moment,
     /// The last pass that saw the socket.
     pass: u32,
+    /// Peers of the socket that the kernel's table has evicted.
+    evicted_peers: u64,
 }
 
 impl SampledTables {
@@ -126,8 +128,9 @@ impl SampledTables {
                 continue;
             }
             if let Some(mut row) = self.rows.row(&record) {
-                add_peers(&mut row, &record, peers);
-                self.cache.insert(cookie, CachedRow { row, read_at: now, pass: self.passes });
+                let evicted_peers = add_peers(&mut row, &record, peers);
+                let cached = CachedRow { row, read_at: now, pass: self.passes, evicted_peers };
+                self.cache.insert(cookie, cached);
             }
         }
         Ok(self.count(COUNT_RING_FULL) == full_before)
@@ -185,6 +188,9 @@ impl SampledTables {
             losses.push(Loss::one(Source::Ebpf, cause));
         }
         let untracked = self.count(COUNT_NO_MEMORY);
+        let evicted = self.cache.values().map(|cached| cached.evicted_peers).sum();
+        let cause = LossCause::UdpPeersEvicted { capacity: MAX_FLOWS };
+        losses.extend(Loss::counted(Source::Ebpf, cause, evicted));
         let new = untracked.saturating_sub(std::mem::replace(&mut self.untracked, untracked));
         losses.extend(Loss::counted(Source::Ebpf, LossCause::SocketsNotMarked, new));
         losses

@@ -172,13 +172,18 @@ pub(crate) fn is_in_scope(scope: &Scope, socket: &Socket) -> bool {
     is_family && scope.states.contains(socket.state)
 }
 
-/// Sets the traffic of a UDP socket, if it is counted.
-pub(crate) fn add_peers(socket: &mut Socket, record: &[u8], peers: Option<&Peers>) {
-    if let (Protocol::Udp, Some(peers)) = (socket.protocol, peers) {
-        let Some(mut traffic) = udp_totals(record) else { return };
-        if let Some(of_socket) = peers.get(&socket.id.cookie) {
-            traffic.peers = of_socket.as_slice().into();
-        }
-        socket.udp = value(traffic);
+/// Sets the traffic of a UDP socket, if it is counted. Returns how many of its peers the map has evicted.
+pub(crate) fn add_peers(socket: &mut Socket, record: &[u8], peers: Option<&Peers>) -> u64 {
+    let (Protocol::Udp, Some(peers)) = (socket.protocol, peers) else { return 0 };
+    let Some((mut traffic, made)) = udp_totals(record) else { return 0 };
+    let (mut listed, mut in_map) = (0, 0);
+    if let Some(of_socket) = peers.get(&socket.id.cookie) {
+        traffic.peers = of_socket.listed.as_slice().into();
+        listed = u64::try_from(traffic.peers.len()).unwrap_or(u64::MAX);
+        in_map = of_socket.in_map;
     }
+    // An entry may be made between the two reads.
+    traffic.peers_omitted = made.max(in_map).saturating_sub(listed);
+    socket.udp = value(traffic);
+    made.saturating_sub(in_map)
 }

@@ -62,9 +62,10 @@ pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Read {
         executable,
         command_line: from_file(folder, "cmdline", parse::command_line),
         uid,
-        user: uid.and_then(Unknown::SourceDoesNotReport, |uid| {
-            let user = machine.users.get_user_by_uid(uid)?;
-            Some(user.name().to_string_lossy().into())
+        // A user without an account has its number for a name, as in ps(1).
+        user: uid.map(|uid| match machine.users.get_user_by_uid(uid) {
+            Some(user) => user.name().to_string_lossy().into(),
+            None => uid.to_string().into(),
         }),
         started_wall_us: started,
         parent_pid,

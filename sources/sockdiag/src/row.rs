@@ -65,6 +65,10 @@ impl RowReader {
             payload.split_first_chunk::<ROW_BYTES>().ok_or(Malformed::RowLength { available })?;
         let mut socket = self.fixed_part(protocol, fixed)?;
         self.attributes(&mut socket, rest);
+        if let (Protocol::Tcp, Known::Value(queues, _)) = (protocol, &mut socket.queues) {
+            let Queues { receive_bytes, send_bytes } = *queues;
+            *queues = Queues::of_tcp(socket.state, receive_bytes, send_bytes, socket.tcp.value());
+        }
         Ok(socket)
     }
 

@@ -187,8 +187,8 @@ fn write_field(out: &mut Vec<u8>, key: &Key, field: &Field, connection: &Connect
         if number.applies_to(tcp) {
             key.append_to(out);
             match number.scaled(tcp, connection.socket.age_ms()) {
-                Some(value) => unsigned(out, value),
-                None => out.extend_from_slice(b"null"),
+                Ok(value) => unsigned(out, value),
+                Err(_) => out.extend_from_slice(b"null"),
             }
         }
         return;

@@ -55,7 +55,7 @@ const CLOSED_WIDE: &[&str] = &[
     "closed_at",
     "opened_at",
     "handshake",
-    "accept_wait",
+    "first_use",
     "opener",
     "opener_pid",
     "errno",

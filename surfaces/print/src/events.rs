@@ -87,9 +87,10 @@ fn opened(connection: &Connection) -> String {
 }
 
 fn accepted(connection: &Connection) -> String {
-    let waited = |opened: &Opened| opened.accept_wait_us.get();
-    let us = connection.opened.value().and_then(|opened| waited(opened));
-    us.map(|us| format!("waited {} in the accept queue", human::duration(us))).unwrap_or_default()
+    let first_use = |opened: &Opened| opened.first_use_us.get();
+    let us = connection.opened.value().and_then(|opened| first_use(opened));
+    us.map(|us| format!("first used {} after the handshake", human::duration(us)))
+        .unwrap_or_default()
 }
 
 fn closed(connection: &Connection) -> String {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use conns_core::human;
-use conns_core::model::Connection;
+use conns_core::model::{Connection, Unknown};
 use conns_core::query::{Field, Kind, List, Value};
 use jiff::Timestamp;
 
@@ -25,7 +25,6 @@ fn text<'a>(field: &Field, value: Value<'a>) -> Cow<'a, str> {
         Value::Count(n) => n.to_string().into(),
         Value::Port(port) => port.to_string().into(),
         Value::Bytes(n) => human::bytes(n).into(),
-        Value::BytesPerSecond(n) if n >= u64::MAX as f64 => "unlimited".into(),
         Value::BytesPerSecond(n) => human::rate(n).into(),
         Value::Micros(us) => human::duration(us).into(),
         Value::Percent(n) => human::percent(n).into(),
@@ -35,6 +34,7 @@ fn text<'a>(field: &Field, value: Value<'a>) -> Cow<'a, str> {
         Value::Time(us) => time(us).into(),
         Value::List(list) => list_text(field, list).into(),
         Value::Several(values) => several(field, values).into(),
+        Value::Unknown(Unknown::Unlimited) => "unlimited".into(),
         Value::Unknown(_) => "?".into(),
         Value::NotApplicable => "-".into(),
     }

@@ -49,12 +49,12 @@ fn each_kind_has_its_own_details() {
     let mut accepted = event(EventKind::Accepted);
     accepted.connection.direction = known(Direction::Inbound);
     accepted.connection.socket.netns = Arc::new(Netns::new(7, Some("blue"), false));
-    change_opened(&mut accepted.connection, |opened| opened.accept_wait_us = known(3000));
+    change_opened(&mut accepted.connection, |opened| opened.first_use_us = known(3000));
     assert_eq!(
         line(&accepted),
         "2023-11-14T22:13:20.001000Z accepted p300(300) [2001:db8::1]:22 <- [2001:db8::2]:40000 in \
          blue \
-         waited 3ms in the accept queue\n"
+         first used 3ms after the handshake\n"
     );
     let mut closed = event(EventKind::Closed);
     closed.connection.direction = Known::Unknown(Unknown::Ambiguous);

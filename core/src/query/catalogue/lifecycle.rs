@@ -75,19 +75,19 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         FieldSpec::new(
-            "accept_wait",
+            "first_use",
             Kind::Duration,
-            "How long it waited in the accept queue, of accepted connections.",
+            "From the handshake to the first read, write or close by a process, of accepted connections.",
             EVENTS,
         ).part(Part::Opened)
         .at_opening(),
-        |c| opened(c, |opened| Value::known(opened.accept_wait_us, Value::Micros)),
+        |c| opened(c, |opened| Value::known(opened.first_use_us, Value::Micros)),
     ),
     (
         FieldSpec::new(
             "opener",
             Kind::Text,
-            "Name of the process that called connect or accept.",
+            "Name of the process that called connect, or was the first to use an accepted connection.",
             EVENTS,
         ).part(Part::Opened)
         .aliases(&["opened_by"])
@@ -172,6 +172,15 @@ pub(super) const ROWS: &[Row] = &[
             "eBPF",
         ).part(Part::Udp),
         |c| Value::known(c.socket.udp.as_ref(), |udp| Value::List(List(&udp.peers))),
+    ),
+    (
+        FieldSpec::new(
+            "peers_omitted",
+            Kind::Count,
+            "Peers of a UDP socket that `peers` does not list: beyond the 256 with the most bytes, or evicted from the kernel's table of 16384.",
+            "eBPF",
+        ).part(Part::Udp),
+        |c| Value::known(c.socket.udp.as_ref(), |udp| Value::Count(udp.peers_omitted)),
     ),
 ];
 
@@ -269,7 +278,7 @@ mod tests {
         made.opened = known(Arc::new(Opened {
             at: moment(100),
             handshake_us: Known::Unknown(Unknown::NothingMeasured),
-            accept_wait_us: Known::NotApplicable,
+            first_use_us: Known::NotApplicable,
             by: known(process(7, "curl")),
         }));
         made.closed = known(Closed {
@@ -292,7 +301,7 @@ mod tests {
         for (name, wanted) in [
             ("opened_at", Value::Time(1_000_100)),
             ("handshake", Value::Unknown(Unknown::NothingMeasured)),
-            ("accept_wait", Value::NotApplicable),
+            ("first_use", Value::NotApplicable),
             ("opener", Value::text("curl")),
             ("opener_pid", Value::Count(7)),
             ("duration", Value::Micros(300)),
@@ -365,9 +374,14 @@ mod tests {
             datagrams_in: 2,
         };
         let peers: Arc<[UdpPeer]> = vec![peer].into();
-        made.socket.udp =
-            known(UdpTraffic { bytes_out: 10, bytes_in: 20, peers: Arc::clone(&peers) });
+        made.socket.udp = known(UdpTraffic {
+            bytes_out: 10,
+            bytes_in: 20,
+            peers: Arc::clone(&peers),
+            peers_omitted: 3,
+        });
         assert_eq!(value("peers", &made), Value::List(List(&peers)));
+        assert_eq!(value("peers_omitted", &made), Value::Count(3));
         made.socket.protocol = Protocol::Udp;
         assert_eq!(value("bytes_in", &made), Value::Bytes(20));
     }

@@ -31,7 +31,13 @@ pub(super) const ROWS: &[Row] = &[
             "tcp_bbr_info",
         )
         .part(Part::Congestion),
-        |c| bbr(c, |b| Value::Micros(u64::from(b.min_rtt_us))),
+        // `bbr_init` begins with the largest number (net/ipv4/tcp_bbr.c).
+        |c| {
+            bbr(c, |b| match b.min_rtt_us {
+                u32::MAX => Value::Unknown(Unknown::NothingMeasured),
+                us => Value::Micros(us.into()),
+            })
+        },
     ),
     (
         FieldSpec::new("bbr_pacing_gain", Kind::Percent, "BBR's pacing gain.", "tcp_bbr_info")

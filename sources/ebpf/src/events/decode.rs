@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use conns_contract::ClockOffsets;
 use conns_core::model::{
     CloseReason, Closed, Closer, Direction, EventKind, Known, LifecycleEvent, Moment, Opened,
     Process, SocketSample, Source, State, Unknown,
@@ -32,8 +33,10 @@ pub(crate) struct Decoder {
     rows: RowReader,
     processes: HashMap<(u32, u64, [u8; 16]), Arc<Process>, RandomState>,
     now: Moment,
-    /// `CLOCK_MONOTONIC` at `now`.
+    /// `CLOCK_MONOTONIC` of the machine at `now`.
     kernel_now_ns: u64,
+    /// The clocks of this process differ from those of the machine.
+    offsets: ClockOffsets,
     /// The wall clock at boot.
     boot_wall_us: i64,
 }
@@ -45,6 +48,7 @@ impl Decoder {
             processes: HashMap::default(),
             now: Moment::default(),
             kernel_now_ns: 0,
+            offsets: ClockOffsets::of_process(),
             boot_wall_us: 0,
         }
     }
@@ -52,8 +56,10 @@ impl Decoder {
     /// Sets the time at which the following events are read.
     pub(crate) fn begin(&mut self, now: Moment) {
         self.now = now;
-        self.kernel_now_ns = ns(clock_gettime(ClockId::Monotonic));
-        let since_boot = ns(clock_gettime(ClockId::Boottime)) / 1000;
+        let of_machine =
+            |clock, offset_ns| ns(clock_gettime(clock)).saturating_sub_signed(offset_ns);
+        self.kernel_now_ns = of_machine(ClockId::Monotonic, self.offsets.monotonic_ns);
+        let since_boot = of_machine(ClockId::Boottime, self.offsets.boottime_ns) / 1000;
         // Computed once, so that a process always has the same start time.
         if self.boot_wall_us == 0 {
             self.boot_wall_us = now.wall_us.saturating_sub_unsigned(since_boot);
@@ -115,7 +121,7 @@ impl Decoder {
                 false if kind == EventKind::Failed => Known::Unknown(Unknown::NothingMeasured),
                 false => measured(span(connect, opened)),
             },
-            accept_wait_us: match is_inbound {
+            first_use_us: match is_inbound {
                 true => measured(span(opened, accepted)),
                 false => Known::NotApplicable,
             },

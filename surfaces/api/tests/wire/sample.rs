@@ -91,7 +91,8 @@ pub(crate) fn udp(cookie: u64, local: &str) -> SocketSample {
         datagrams_out: 1,
         datagrams_in: 2,
     };
-    let traffic = UdpTraffic { bytes_out: 41, bytes_in: 400, peers: Arc::new([peer]) };
+    let traffic =
+        UdpTraffic { bytes_out: 41, bytes_in: 400, peers: Arc::new([peer]), peers_omitted: 2 };
     socket.udp = Known::Value(traffic, Source::Ebpf);
     socket
 }
@@ -219,7 +220,7 @@ pub(crate) fn opened(mut connection: Connection) -> Connection {
         Arc::new(Opened {
             at: moment,
             handshake_us: Known::Value(1200, Source::Ebpf),
-            accept_wait_us: Known::NotApplicable,
+            first_use_us: Known::NotApplicable,
             by: Known::Value(Arc::new(opener), Source::Ebpf),
         }),
         Source::Ebpf,
@@ -391,6 +392,7 @@ pub(crate) fn losses() -> Vec<Loss> {
         LossCause::ClosedListFull { bound: 15 },
         LossCause::PayloadDropped,
         LossCause::ApplicationsFull { bound: 16 },
+        LossCause::UdpPeersEvicted { capacity: 17 },
         LossCause::Reported { kind: LossKind::MapFull, template: "{count} maps".into() },
     ]
     .into_iter()

@@ -115,13 +115,13 @@ fn times_become_spans_and_moments() {
     assert_eq!(opened.direction.get(), Some(Direction::Outbound));
     let opened = opened.opened.value().unwrap();
     assert_eq!(opened.handshake_us.get(), Some(1000));
-    assert_eq!(opened.accept_wait_us, Known::NotApplicable);
+    assert_eq!(opened.first_use_us, Known::NotApplicable);
     assert_eq!(&*opened.by.value().unwrap().name, "curl");
 
-    let accepted =
+    let used =
         record(EVENT_ACCEPTED, FLAG_INBOUND, [8_600_000_000, 0, 8_500_000_000, 8_600_000_000]);
-    let opened = decoder.read(&accepted).unwrap().opened;
-    assert_eq!(opened.value().unwrap().accept_wait_us.get(), Some(100_000));
+    let opened = decoder.read(&used).unwrap().opened;
+    assert_eq!(opened.value().unwrap().first_use_us.get(), Some(100_000));
 
     let closed = record(
         EVENT_CLOSED,

@@ -101,6 +101,7 @@ codes!(UnknownReason: model::Unknown {
     7 = model::Unknown::Vanished,
     8 = model::Unknown::SourceFailed,
     9 = model::Unknown::BeganBefore,
+    10 = model::Unknown::Unlimited,
 } else model::Unknown::SourceDoesNotReport);
 
 /// A value and its source, or why there is none.

@@ -284,7 +284,7 @@ pub(super) struct Owner {
 pub(super) struct Opened {
     at: Moment,
     handshake_us: Known<u64>,
-    accept_wait_us: Known<u64>,
+    first_use_us: Known<u64>,
     /// The place of the process.
     by: Known<u32>,
 }
@@ -329,7 +329,7 @@ impl<'a> Connection<'a> {
         let opened = connection.opened.as_ref().map(|opened| Opened {
             at: opened.at.into(),
             handshake_us: opened.handshake_us.into(),
-            accept_wait_us: opened.accept_wait_us.into(),
+            first_use_us: opened.first_use_us.into(),
             by: opened.by.as_ref().map(|process| tables.place_of(process)).into(),
         });
         Ok(Self {
@@ -372,7 +372,7 @@ impl<'a> Connection<'a> {
             Ok(Arc::new(model::Opened {
                 at: opened.at.into(),
                 handshake_us: opened.handshake_us.into(),
-                accept_wait_us: opened.accept_wait_us.into(),
+                first_use_us: opened.first_use_us.into(),
                 by,
             }))
         })?;

@@ -119,6 +119,7 @@ causes! {
     29 = ClosedListFull { bound: u64 }
     30 = PayloadDropped {}
     31 = ApplicationsFull { bound: u64 }
+    32 = UdpPeersEvicted { capacity: u64 }
 }
 
 impl<'a> Loss<'a> {

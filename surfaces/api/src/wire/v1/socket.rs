@@ -141,6 +141,7 @@ struct UdpTraffic {
     bytes_out: u64,
     bytes_in: u64,
     peers: Vec<UdpPeer>,
+    peers_omitted: u64,
 }
 
 /// A socket without its namespace, which is a place in a table.
@@ -197,6 +198,7 @@ impl<'a> Socket<'a> {
             bytes_out: traffic.bytes_out,
             bytes_in: traffic.bytes_in,
             peers: traffic.peers.iter().map(|peer| (*peer).into()).collect(),
+            peers_omitted: traffic.peers_omitted,
         });
         Ok(Self {
             id: socket.id.into(),
@@ -240,6 +242,7 @@ impl<'a> Socket<'a> {
                 bytes_out: traffic.bytes_out,
                 bytes_in: traffic.bytes_in,
                 peers: traffic.peers.into_iter().map(Into::into).collect(),
+                peers_omitted: traffic.peers_omitted,
             })
         })?;
         Ok(ModelSocket {

@@ -112,7 +112,8 @@ fn full() -> (Machine, u64) {
         datagrams_in: 2,
     };
     if let Some((_, connection)) = machine.there.last_mut() {
-        let traffic = UdpTraffic { bytes_out: 40, bytes_in: 400, peers: [peer].into() };
+        let traffic =
+            UdpTraffic { bytes_out: 40, bytes_in: 400, peers: [peer].into(), peers_omitted: 0 };
         connection.socket.udp = known(traffic);
     }
     machine.losses.push(Loss {
