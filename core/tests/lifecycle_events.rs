@@ -1,47 +1,31 @@
 //! Lifecycle events in the tracker, with moments made by the tests: what it publishes, and what later
 //! samples show of them.
 
-#[cfg(test)]
-#[path = "query/sample.rs"]
-mod sample;
-
 use std::sync::Arc;
-use std::time::Duration;
 
-use conns_core::model::Class;
 use conns_core::model::{
-    CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, Known, LifecycleEvent,
-    Moment, Observation, Opened, OwnerEntry, OwnerTable, Process, Snapshot, SocketId, SocketSample,
-    Source, State, Subject, Unknown,
+    Class, CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, Known,
+    LifecycleEvent, Moment, Observation, Opened, Process, Snapshot, SocketId, SocketSample, Source,
+    State, Subject, Unknown,
 };
-use conns_core::track::{Retention, Tracker};
-
-use sample::{Tcp, connection, known, owner};
-
-fn ms(ms: u64) -> Moment {
-    Moment { monotonic_us: ms * 1000, wall_us: 0 }
-}
+use conns_core::track::Tracker;
+use conns_fixtures::{Tcp, established, ms, owner_table, process, tracker, with_cookie};
 
 fn reported<T>(value: T) -> Known<T> {
     Known::Value(value, Source::Ebpf)
 }
 
-fn tracker() -> Tracker {
-    Tracker::new(Retention::Window(Duration::from_secs(5)))
-}
-
 /// A socket with this cookie (and inode), and payload bytes sent.
 fn socket(cookie: u64, state: State, sent: u64) -> SocketSample {
-    let mut socket = connection("10.0.0.1:40000", "10.0.0.2:443").socket;
-    socket.id.cookie = cookie;
-    socket.state = state;
-    socket.inode = known(cookie);
-    socket.tcp = Tcp { rtt_us: 1000, segs: 10, retrans: 0, sent, received: 1 }.known();
+    let (bytes_sent, bytes_received) = (sent, 1);
+    let tcp = Tcp { rtt_us: 1000, data_segs_out: 10, bytes_sent, bytes_received, ..Tcp::ZERO };
+    let mut socket = with_cookie(cookie, established("10.0.0.1:40000", "10.0.0.2:443"));
+    (socket.state, socket.tcp) = (state, Tcp { is_app_limited: true, ..tcp }.known());
     if state == State::TimeWait {
         socket.inode = Known::NotApplicable;
         socket.tcp = Known::NotApplicable;
     }
-    socket
+    socket.into()
 }
 
 fn id(cookie: u64) -> SocketId {
@@ -50,7 +34,7 @@ fn id(cookie: u64) -> SocketId {
 
 fn curl() -> Arc<Process> {
     let uid = Known::Unknown(Unknown::SourceDoesNotReport);
-    Arc::new(Process { uid, ..Process::clone(&owner(77, "curl", "alice").process) })
+    Arc::new(Process { uid, ..process(77, "curl") })
 }
 
 fn opened_details(at: Moment, by: Known<Arc<Process>>) -> Known<Arc<Opened>> {
@@ -237,18 +221,10 @@ fn time_wait_without_events_closed_for_an_unknown_reason() {
 #[test]
 fn the_closed_event_of_an_older_connection_has_the_sampled_owners() {
     let mut tracker = tracker();
-    let owner_table = OwnerTable {
-        processes: vec![owner(20, "server", "www").process],
-        entries: vec![OwnerEntry {
-            subject: Subject::Socket(id(1)),
-            process: 0,
-            descriptor: Some(4),
-        }],
-        unreadable_processes: 0,
-    };
+    let server = process(20, "server");
     let of_all = Observation::new(Source::Ebpf, ms(0))
         .with_sockets(vec![socket(1, State::Established, 10)])
-        .with_owners(owner_table.into());
+        .with_owners(owner_table([(Subject::Socket(id(1)), server, 4)]));
     let before = tracker.apply(vec![of_all]);
     assert_eq!(owners_of(only(&before)), Some(vec![(20, Some(4))]));
     // The process has closed it and the kernel has not: the sample has no owner.
@@ -424,16 +400,7 @@ fn an_inferred_direction_stays_when_the_listener_closes() {
 fn owners_by_descriptor_win_against_the_process_that_opened_it() {
     let mut tracker = tracker();
     apply_events(&mut tracker, vec![opened(1, ms(1)), opened(2, ms(2))]);
-    let owner_table: Arc<OwnerTable> = OwnerTable {
-        processes: vec![owner(20, "worker", "www").process],
-        entries: vec![OwnerEntry {
-            subject: Subject::Socket(id(1)),
-            process: 0,
-            descriptor: Some(9),
-        }],
-        unreadable_processes: 0,
-    }
-    .into();
+    let owner_table = owner_table([(Subject::Socket(id(1)), process(20, "worker"), 9)]);
     // Twice: the second time the index of owners is reused.
     for second in 1..3 {
         let rows = vec![

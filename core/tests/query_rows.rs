@@ -16,7 +16,8 @@ use conns_core::query::{
     ColumnError, Field, Filter, Group, GroupKey, SortError, SortKey, Spread, catalogue, find_field,
     group, parse_columns, sort,
 };
-use sample::{Tcp, connection, judge, known, owner, sample};
+use conns_fixtures::{Tcp, known};
+use sample::{connection, judge, owner, sample, tcp};
 
 /// The letters of the sample connections in the order of these keys.
 fn sorted(keys: &str) -> String {
@@ -112,9 +113,9 @@ fn keys(groups: &[Group]) -> Vec<(String, usize)> {
     groups.iter().map(|group| (group.key.to_string(), group.count)).collect()
 }
 
-fn busy(remote: &str, rtt_us: u32, sent: u64, retrans: u32) -> Connection {
+fn busy(remote: &str, rtt_us: u32, sent: u64, total_retrans: u32) -> Connection {
     let mut made = connection("10.0.0.5:443", remote);
-    made.socket.tcp = Tcp { rtt_us, segs: 100, retrans, sent, received: sent / 2 }.known();
+    made.socket.tcp = Tcp { total_retrans, ..tcp(rtt_us, 100, sent, sent / 2) }.known();
     made.socket.queues = known(Queues { receive_bytes: 1, send_bytes: 2 });
     made.stats.rates = known(Rates { out_bytes_per_s: 10.0, in_bytes_per_s: 2.5 });
     judge(&mut made, Class::Healthy, 80);

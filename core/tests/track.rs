@@ -1,33 +1,23 @@
 //! The tracker with moments made by the tests: owners, directions, rates, windows. The lab measures on a
 //! real kernel whether the verdicts are right.
 
-#[cfg(test)]
-#[path = "query/sample.rs"]
-mod sample;
-
-use std::time::Duration;
-
-use conns_core::model::Basis;
 use conns_core::model::{
-    Connection, Direction, Known, Moment, Observation, OwnerEntry, OwnerTable, Queues, Rates,
-    Snapshot, Socket, SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind, Unknown,
+    Basis, Connection, Direction, Known, Moment, Observation, OwnerTable, Queues, Rates, Snapshot,
+    Socket, SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind, Unknown,
 };
 use conns_core::query::find_field;
 use conns_core::track::{Retention, Tracker};
-
-use sample::{Tcp, connection, endpoint, known, owner};
-
-fn at(seconds: u64) -> Moment {
-    Moment { monotonic_us: seconds * 1_000_000, wall_us: 0 }
-}
+use conns_fixtures::{
+    Tcp, at, endpoint, established, known, owner_table, process, tracker, with_cookie,
+};
 
 /// An established socket with this cookie (and inode), and payload bytes sent and received.
 fn socket(cookie: u64, sent: u64, received: u64) -> SocketSample {
-    let mut socket = connection("10.0.0.1:443", "10.0.0.2:50000").socket;
-    socket.id.cookie = cookie;
-    socket.inode = known(cookie);
-    socket.tcp = Tcp { rtt_us: 1000, segs: 10, retrans: 0, sent, received }.known();
-    socket
+    let (bytes_sent, bytes_received) = (sent, received);
+    let segments = Tcp { segs_in: 10, data_segs_in: 10, data_segs_out: 10, ..Tcp::ZERO };
+    let tcp = Tcp { rtt_us: 1000, bytes_sent, bytes_received, ..segments };
+    let socket = with_cookie(cookie, established("10.0.0.1:443", "10.0.0.2:50000"));
+    Socket { tcp: Tcp { is_app_limited: true, ..tcp }.known(), ..socket }.into()
 }
 
 fn sockets(sockets: Vec<SocketSample>, now: Moment) -> Observation {
@@ -42,7 +32,7 @@ fn sample_one(tracker: &mut Tracker, socket: SocketSample, now: Moment) -> Conne
 
 #[test]
 fn rates_are_what_was_added_and_a_counter_that_went_back_added_nothing() {
-    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
+    let mut tracker = tracker();
     let first = sample_one(&mut tracker, socket(1, 1_000, 500), at(10));
     assert_eq!(first.stats.rates, Known::Unknown(Unknown::NeedsTwoObservations));
     let second = sample_one(&mut tracker, socket(1, 5_000, 500), at(12));
@@ -93,7 +83,7 @@ fn an_unchanged_row_is_shared_and_shows_the_time_that_has_passed() {
 
 #[test]
 fn a_reused_tuple_is_another_connection() {
-    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
+    let mut tracker = tracker();
     sample_one(&mut tracker, socket(1, 1_000, 0), at(1));
     let other = sample_one(&mut tracker, socket(2, 9_000, 0), at(2));
     assert_eq!(other.stats.first_seen, at(2));
@@ -104,7 +94,7 @@ fn a_reused_tuple_is_another_connection() {
 
 #[test]
 fn a_window_covers_at_least_its_half_and_at_most_twice_that() {
-    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
+    let mut tracker = tracker();
     for second in 0..60 {
         let seen = sample_one(&mut tracker, socket(1, second * 100, 0), at(second));
         match seen.verdict.evidence.basis {
@@ -133,23 +123,13 @@ fn a_socket_listed_twice_in_one_sample_is_one_connection() {
 
 #[test]
 fn all_owners_are_named_and_none_where_none_was_found() {
-    let (a, b) = (owner(20, "server", "www").process, owner(21, "worker", "www").process);
-    let entry = |inode, process, fd| OwnerEntry {
-        subject: Subject::Inode(inode),
-        process,
-        descriptor: Some(fd),
-    };
-    let entries =
-        vec![entry(1, 1, 4), entry(1, 0, 9), entry(1, 0, 3), entry(1, 0, 3), entry(5, 0, 6)];
+    let entries = [(5, 20, 6), (1, 21, 4), (1, 20, 9), (1, 20, 3), (1, 20, 3)];
+    let table = owner_table(entries.map(|(inode, pid, descriptor)| {
+        (Subject::Inode(inode), process(pid, "server"), descriptor)
+    }));
     let owners = |unreadable_processes| {
-        Observation::new(Source::Procfs, at(1)).with_owners(
-            OwnerTable {
-                processes: vec![a.clone(), b.clone()],
-                entries: entries.clone(),
-                unreadable_processes,
-            }
-            .into(),
-        )
+        let table = OwnerTable { unreadable_processes, ..OwnerTable::clone(&table) };
+        Observation::new(Source::Procfs, at(1)).with_owners(table.into())
     };
     let sampled = |unreadable| {
         let rows = sockets(vec![socket(1, 0, 0), socket(2, 0, 0)], at(1));
@@ -172,10 +152,7 @@ fn all_owners_are_named_and_none_where_none_was_found() {
 
 /// `tcp_info` of a connection that sent 1000 bytes, with this count of acknowledged ones.
 fn acknowledged(bytes_acked: u64) -> Known<TcpInfo> {
-    let mut bytes = [0_u8; 248];
-    bytes[120..128].copy_from_slice(&bytes_acked.to_ne_bytes());
-    bytes[200..208].copy_from_slice(&1_000_u64.to_ne_bytes());
-    known(TcpInfo::new(&bytes))
+    Tcp { bytes_acked, bytes_sent: 1_000, length: 248, ..Tcp::ZERO }.known()
 }
 
 #[test]
@@ -210,7 +187,7 @@ fn the_end_that_sent_the_syn_has_one_more_byte_acknowledged() {
 #[test]
 fn a_wall_clock_that_is_set_changes_dates_and_nothing_else() {
     let stats = |wall_steps: [i64; 3]| {
-        let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
+        let mut tracker = tracker();
         let samples = [(10, 0), (11, 4_000), (12, 9_000)];
         let lives = samples.into_iter().zip(wall_steps).map(|((second, sent), wall_us)| {
             let now = Moment { wall_us, ..at(second) };
@@ -228,7 +205,7 @@ fn a_wall_clock_that_is_set_changes_dates_and_nothing_else() {
 
 #[test]
 fn peaks_are_the_highest_of_all_samples_and_slot_rates_stay_while_no_bytes_move() {
-    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
+    let mut tracker = tracker();
     sample_one(&mut tracker, socket(1, 0, 0), at(100));
     let fast = sample_one(&mut tracker, socket(1, 90_000, 0), at(101)).stats;
     let slow = sample_one(&mut tracker, socket(1, 90_900, 0), at(102)).stats;
@@ -244,7 +221,7 @@ fn peaks_are_the_highest_of_all_samples_and_slot_rates_stay_while_no_bytes_move(
 
 #[test]
 fn a_serial_is_given_once_and_removed_connections_are_listed() {
-    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
+    let mut tracker = tracker();
     let first = sample_one(&mut tracker, socket(7, 0, 0), at(1));
     assert!(tracker.removed().is_empty());
     let second = sample_one(&mut tracker, socket(8, 0, 0), at(2));
@@ -260,7 +237,7 @@ fn a_serial_is_given_once_and_removed_connections_are_listed() {
 
 #[test]
 fn age_is_known_if_the_kernel_reports_it_or_an_earlier_sample_lacked_the_connection() {
-    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
+    let mut tracker = tracker();
     // Both ends have sent data, so the kernel does not report the age.
     let old = sample_one(&mut tracker, socket(1, 10, 10), at(1));
     assert_eq!(old.stats.age_us, Known::Unknown(Unknown::KernelDoesNotReport));
@@ -272,7 +249,7 @@ fn age_is_known_if_the_kernel_reports_it_or_an_earlier_sample_lacked_the_connect
 
 #[test]
 fn each_connection_keeps_its_serial_in_any_order_of_samples() {
-    let mut tracker = Tracker::new(Retention::Window(Duration::from_secs(5)));
+    let mut tracker = tracker();
     let mut serials = std::collections::HashMap::new();
     let mut dice = 1_u64;
     let mut given = std::collections::HashSet::new();

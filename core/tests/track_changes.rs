@@ -8,61 +8,35 @@
     reason = "clippy knows only the functions marked #[test] as tests"
 )]
 
-#[cfg(test)]
-#[path = "query/sample.rs"]
-mod sample;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use conns_core::model::{
     Application, Certainty, CloseReason, Closed, Closer, Congestion, CongestionDetail, Connection,
     ConnectionId, Direction, EventKind, Known, Layer, LayerOrigin, LifecycleEvent, LossCause,
-    Moment, Observation, Opened, OwnerEntry, OwnerTable, Process, Queues, Snapshot, SocketMemory,
-    SocketSample, Source, State, Subject, TcpInfo, Timer, TimerKind, Unknown,
+    Moment, Observation, Opened, Process, Queues, Snapshot, Socket, SocketMemory, SocketSample,
+    Source, State, Subject, Timer, TimerKind, Unknown,
 };
 use conns_core::track::{FieldGroup, PRECEDENCE, Retention, Tracker, outranks};
+use conns_fixtures::{
+    Tcp, at, endpoint, established, known, owner_table, process, tracker, with_cookie,
+};
 
-use sample::{connection, endpoint, known, owner};
+/// No measures, of Linux 6.7.
+const IDLE: Tcp = Tcp { length: 248, ..Tcp::ZERO };
 
-fn at(seconds: u64) -> Moment {
-    Moment { monotonic_us: seconds * 1_000_000, wall_us: 0 }
-}
-
-fn tracker() -> Tracker {
-    Tracker::new(Retention::Window(Duration::from_secs(5)))
-}
-
-#[derive(Clone, Copy, Default)]
-struct Measures {
-    retransmitted: u32,
-    duplicates: u32,
-    segments_out: u32,
-    segments_in: u32,
-    sent: u64,
-}
-
-fn tcp(measures: Measures) -> Known<TcpInfo> {
-    let mut bytes = [0_u8; 248];
-    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-    put(100, &measures.retransmitted.to_ne_bytes());
-    put(152, &measures.segments_in.to_ne_bytes());
-    put(156, &measures.segments_out.to_ne_bytes());
-    put(200, &measures.sent.to_ne_bytes());
-    put(216, &measures.duplicates.to_ne_bytes());
-    known(TcpInfo::new(&bytes))
-}
-
-fn socket(cookie: u64, measures: Measures) -> SocketSample {
-    let mut socket = connection("10.0.0.1:443", "10.0.0.2:50000").socket;
-    socket.id.cookie = cookie;
-    socket.inode = known(cookie);
-    socket.tcp = tcp(measures);
-    socket
+fn socket(cookie: u64, measures: Tcp) -> SocketSample {
+    let socket = with_cookie(cookie, established("10.0.0.1:443", "10.0.0.2:50000"));
+    Socket { tcp: measures.known(), ..socket }.into()
 }
 
 fn idle() -> SocketSample {
-    socket(1, Measures::default())
+    socket(1, IDLE)
+}
+
+/// The process owns the idle socket by this descriptor.
+fn owned_by(pid: u32, name: &str, descriptor: u32) -> (Subject, Process, u32) {
+    (Subject::Socket(idle().id), process(pid, name), descriptor)
 }
 
 fn sample_with(tracker: &mut Tracker, observation: Observation) -> Connection {
@@ -76,7 +50,7 @@ fn sample(tracker: &mut Tracker, row: SocketSample, now: Moment) -> Connection {
 }
 
 fn event(kind: EventKind, row: SocketSample, now: Moment) -> LifecycleEvent {
-    let by = Known::Value(owner(77, "curl", "alice").process, Source::Ebpf);
+    let by = Known::Value(Arc::new(process(77, "curl")), Source::Ebpf);
     let not_known = Known::Unknown(Unknown::NothingMeasured);
     let opened = Opened { at: at(1), handshake_us: not_known, first_use_us: not_known, by };
     let closed = Closed {
@@ -102,16 +76,17 @@ fn event(kind: EventKind, row: SocketSample, now: Moment) -> LifecycleEvent {
 #[test]
 fn a_counter_that_wraps_between_samples_goes_on_in_evidence_and_loss() {
     let mut tracker = tracker();
-    let before = Measures {
-        segments_out: u32::MAX - 9,
-        segments_in: u32::MAX,
-        retransmitted: u32::MAX - 1,
-        duplicates: 1,
-        sent: 1,
+    let before = Tcp {
+        data_segs_out: u32::MAX - 9,
+        data_segs_in: u32::MAX,
+        total_retrans: u32::MAX - 1,
+        dsack_dups: 1,
+        bytes_sent: 1,
+        ..IDLE
     };
     let first = sample(&mut tracker, socket(1, before), at(1));
     assert_eq!(first.totals, None);
-    let after = Measures { segments_out: 90, segments_in: 6, retransmitted: 3, ..before };
+    let after = Tcp { data_segs_out: 90, data_segs_in: 6, total_retrans: 3, ..before };
     let second = sample(&mut tracker, socket(1, after), at(2));
     let evidence = second.verdict.evidence;
     assert_eq!((evidence.segments_out, evidence.segments_in, evidence.segments_lost), (100, 7, 5));
@@ -122,7 +97,7 @@ fn a_counter_that_wraps_between_samples_goes_on_in_evidence_and_loss() {
     assert!((loss - 100.0 * (range + 2) as f64 / (range + 90) as f64).abs() < 1e-9, "{loss}");
 
     // The final event continues from there.
-    let last = Measures { segments_out: 190, ..after };
+    let last = Tcp { data_segs_out: 190, ..after };
     let mut row = socket(1, last);
     row.state = State::Close;
     tracker.apply_events(vec![event(EventKind::Closed, row, at(3))]);
@@ -135,19 +110,19 @@ fn a_counter_that_wraps_between_samples_goes_on_in_evidence_and_loss() {
 #[test]
 fn a_counter_that_goes_back_a_little_adds_nothing_and_is_no_wrap() {
     let mut tracker = tracker();
-    let before = Measures { segments_out: 100, retransmitted: 12, ..Measures::default() };
+    let before = Tcp { data_segs_out: 100, total_retrans: 12, ..IDLE };
     sample(&mut tracker, socket(1, before), at(1));
     // Two duplicates are reported late.
-    let late = Measures { duplicates: 2, ..before };
+    let late = Tcp { dsack_dups: 2, ..before };
     let second = sample(&mut tracker, socket(1, late), at(2));
     assert_eq!(second.verdict.evidence.segments_lost, 0);
     assert_eq!(second.totals, None);
     assert_eq!(second.loss_percent().get(), Some(10.0));
     // More duplicates than retransmissions: 0, and not nearly 2^32.
-    let more = Measures { duplicates: 15, ..before };
+    let more = Tcp { dsack_dups: 15, ..before };
     let third = sample(&mut tracker, socket(1, more), at(3));
     assert_eq!((third.verdict.evidence.segments_lost, third.totals), (0, None));
-    let again = Measures { segments_out: 200, retransmitted: 20, ..more };
+    let again = Tcp { data_segs_out: 200, total_retrans: 20, ..more };
     let fourth = sample(&mut tracker, socket(1, again), at(4));
     assert_eq!(fourth.verdict.evidence.segments_out, 100);
     assert_eq!(fourth.totals, None);
@@ -171,7 +146,7 @@ fn drops_of_a_listener_are_widened() {
 /// Whether an idle connection of 20 samples is marked changed by one that `change` made.
 fn is_marked(change: impl FnOnce(&mut Tracker, &mut Observation)) -> bool {
     let mut tracker = tracker();
-    let owners = owner_table(&[(owner(20, "python3", "www").process, 3)]);
+    let owners = owner_table([owned_by(20, "python3", 3)]);
     let observe = |second| {
         Observation::new(Source::SockDiag, at(second))
             .with_sockets(vec![idle()])
@@ -187,19 +162,6 @@ fn is_marked(change: impl FnOnce(&mut Tracker, &mut Observation)) -> bool {
     sample_with(&mut tracker, observation).stats.changed_sequence == 21
 }
 
-fn owner_table(owners: &[(Arc<Process>, u32)]) -> Arc<OwnerTable> {
-    let entry = |(process, (_, descriptor)): (u32, &(_, u32))| OwnerEntry {
-        subject: Subject::Socket(idle().id),
-        process,
-        descriptor: Some(*descriptor),
-    };
-    Arc::new(OwnerTable {
-        processes: owners.iter().map(|(process, _)| Arc::clone(process)).collect(),
-        entries: (0..).zip(owners).map(entry).collect(),
-        unreadable_processes: 0,
-    })
-}
-
 fn row(observation: &mut Observation) -> &mut SocketSample {
     &mut observation.sockets.as_mut().unwrap()[0]
 }
@@ -210,25 +172,23 @@ fn an_idle_connection_is_not_marked_changed() {
     // Nor by the time that passes, nor by an equal table of owners.
     assert!(!is_marked(|_, observation| row(observation).advance(333)));
     assert!(!is_marked(|_, observation| {
-        let same = Process::clone(&owner(20, "python3", "www").process);
-        observation.owners = Some(owner_table(&[(Arc::new(same), 3)]));
+        observation.owners = Some(owner_table([owned_by(20, "python3", 3)]));
     }));
 }
 
 #[test]
 fn exec_and_further_owners_mark_a_connection_changed() {
-    let python = || owner(20, "python3", "www").process;
     assert!(is_marked(|_, observation| {
-        observation.owners = Some(owner_table(&[(owner(20, "sleep", "www").process, 3)]));
-    }));
-    let nginx = owner(21, "nginx", "www").process;
-    assert!(is_marked(|_, observation| {
-        observation.owners = Some(owner_table(&[(python(), 3), (Arc::clone(&nginx), 4)]));
+        observation.owners = Some(owner_table([owned_by(20, "sleep", 3)]));
     }));
     assert!(is_marked(|_, observation| {
-        observation.owners = Some(owner_table(&[(python(), 5)]));
+        let both = [owned_by(20, "python3", 3), owned_by(21, "nginx", 4)];
+        observation.owners = Some(owner_table(both));
     }));
-    assert!(is_marked(|_, observation| observation.owners = Some(owner_table(&[]))));
+    assert!(is_marked(|_, observation| {
+        observation.owners = Some(owner_table([owned_by(20, "python3", 5)]));
+    }));
+    assert!(is_marked(|_, observation| observation.owners = Some(Arc::default())));
 }
 
 #[test]
@@ -240,8 +200,8 @@ fn every_value_of_the_socket_marks_a_connection_changed() {
         ("timer", |row| {
             row.timer = known(Timer { kind: TimerKind::KeepAlive, expires_ms: 9, retransmits: 0 });
         }),
-        ("bytes", |row| row.tcp = tcp(Measures { sent: 1, ..Measures::default() })),
-        ("loss", |row| row.tcp = tcp(Measures { retransmitted: 1, ..Measures::default() })),
+        ("bytes", |row| row.tcp = Tcp { bytes_sent: 1, ..IDLE }.known()),
+        ("loss", |row| row.tcp = Tcp { total_retrans: 1, ..IDLE }.known()),
         ("congestion control", |row| {
             let (algorithm, detail) = ("bbr".into(), CongestionDetail::None);
             row.congestion = known(Congestion { algorithm, detail });
@@ -355,7 +315,7 @@ fn application_layers_beyond_the_bound_are_counted() {
     let mut tracker = tracker();
     let bound = 262_144;
     let application = layers("tls");
-    let id = |cookie| ConnectionId::of_socket(socket(cookie, Measures::default()).id);
+    let id = |cookie| ConnectionId::of_socket(socket(cookie, IDLE).id);
     let first = id(0);
     let many = (0..bound + 3).map(|cookie| {
         let mut id = first;
@@ -400,7 +360,7 @@ fn two_rows_of_one_socket_complete_each_other_by_precedence() {
         row.tcp = Known::Unknown(Unknown::KernelDoesNotReport);
         row
     };
-    let other = socket(2, Measures::default());
+    let other = socket(2, IDLE);
     let table = |source, rows| Observation::new(source, at(1)).with_sockets(rows);
     for retention in [Retention::None, Retention::Window(Duration::from_secs(5))] {
         for swapped in [false, true] {
@@ -433,8 +393,7 @@ fn two_rows_of_one_socket_complete_each_other_by_precedence() {
 #[test]
 fn owners_of_the_winning_source_are_joined_in_any_order() {
     let owners = |source, pid, name| {
-        let table = owner_table(&[(owner(pid, name, "www").process, 3)]);
-        Observation::new(source, at(1)).with_owners(table)
+        Observation::new(source, at(1)).with_owners(owner_table([owned_by(pid, name, 3)]))
     };
     for swapped in [false, true] {
         let mut all = vec![owners(Source::Ebpf, 1, "ebpf"), owners(Source::Procfs, 2, "procfs")];

@@ -7,23 +7,16 @@
     reason = "clippy knows only the functions marked #[test] as tests"
 )]
 
-#[cfg(test)]
-#[path = "query/sample.rs"]
-mod sample;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use conns_core::model::{
     CloseReason, Closed, Closer, Connection, Direction, EventKind, Known, LifecycleEvent, Moment,
-    Observation, Opened, OwnerEntry, OwnerTable, SocketSample, Source, State, Subject, TcpInfo,
-    Unknown,
+    Observation, Opened, OwnerTable, SocketSample, Source, State, Subject, Unknown,
 };
-use conns_core::track::{Retention, Tracker};
+use conns_core::track::Tracker;
+use conns_fixtures::{Tcp, established, known, owner_table, process, tracker, with_cookie};
 use proptest::prelude::*;
-
-use sample::{connection, known, owner};
 
 /// Cookies that are used; few, so that they are reused often.
 const COOKIES: u64 = 5;
@@ -109,7 +102,7 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         Self {
-            tracker: Tracker::new(Retention::Window(Duration::from_secs(5))),
+            tracker: tracker(),
             now_us: 1_000_000,
             numbers: 0,
             sockets: BTreeMap::new(),
@@ -149,7 +142,7 @@ impl Machine {
                     && one.state == State::Established
                 {
                     one.owner = Some(pid);
-                    self.owners = Arc::new(self.owner_table());
+                    self.owners = self.owner_table();
                 }
             }
             Step::Close { cookie, waits, reported } => self.close(cookie, waits, reported, now),
@@ -231,22 +224,14 @@ impl Machine {
         } else {
             self.sockets.remove(&cookie);
         }
-        self.owners = Arc::new(self.owner_table());
+        self.owners = self.owner_table();
     }
 
-    fn owner_table(&self) -> OwnerTable {
-        let owned: Vec<_> =
-            self.sockets.iter().filter_map(|(cookie, one)| Some((*cookie, one.owner?))).collect();
-        let entry = |(process, (cookie, _)): (u32, &(u64, u32))| OwnerEntry {
-            subject: Subject::Socket(id(*cookie)),
-            process,
-            descriptor: Some(3),
-        };
-        OwnerTable {
-            processes: owned.iter().map(|(_, pid)| owner(*pid, "server", "www").process).collect(),
-            entries: (0..).zip(&owned).map(entry).collect(),
-            unreadable_processes: 0,
-        }
+    fn owner_table(&self) -> Arc<OwnerTable> {
+        owner_table(self.sockets.iter().filter_map(|(cookie, one)| {
+            let id = row(*cookie, one).id;
+            Some((Subject::Socket(id), process(one.owner?, "server"), 3))
+        }))
     }
 
     /// Applies the events, and checks what is published of them.
@@ -418,37 +403,23 @@ fn check_values(seen: &Connection) {
 
 fn opened(at: Moment) -> Known<Arc<Opened>> {
     let unknown = Known::Unknown(Unknown::NothingMeasured);
-    let by = Known::Value(owner(77, "curl", "alice").process, Source::Ebpf);
+    let by = Known::Value(Arc::new(process(77, "curl")), Source::Ebpf);
     let opened = Opened { at, handshake_us: unknown, first_use_us: unknown, by };
     Known::Value(Arc::new(opened), Source::Ebpf)
 }
 
-fn id(cookie: u64) -> conns_core::model::SocketId {
-    conns_core::model::SocketId { netns: 1, cookie }
-}
-
 fn row(cookie: u64, one: &Model) -> SocketSample {
-    thread_local! {
-        static TEMPLATE: SocketSample = connection("10.0.0.1:443", "10.0.0.2:50000").socket;
-    }
-    let mut row = TEMPLATE.with(Clone::clone);
-    row.id = id(cookie);
-    row.source = Source::Ebpf;
-    row.state = one.state;
-    row.inode = known(cookie);
-    row.tcp = if one.state == State::TimeWait {
-        Known::NotApplicable
+    let mut row = with_cookie(cookie, established("10.0.0.1:443", "10.0.0.2:50000"));
+    (row.source, row.state) = (Source::Ebpf, one.state);
+    (row.inode, row.tcp) = if one.state == State::TimeWait {
+        (Known::NotApplicable, Known::NotApplicable)
     } else {
-        let mut bytes = [0_u8; 248];
         // The kernel's counter has 32 bits.
-        bytes[156..160].copy_from_slice(&(one.segments as u32).to_ne_bytes());
-        bytes[200..208].copy_from_slice(&one.bytes.to_ne_bytes());
-        known(TcpInfo::new(&bytes))
+        let data_segs_out = one.segments as u32;
+        let tcp = Tcp { data_segs_out, bytes_sent: one.bytes, length: 248, ..Tcp::ZERO };
+        (known(cookie), tcp.known())
     };
-    if one.state == State::TimeWait {
-        row.inode = Known::NotApplicable;
-    }
-    row
+    row.into()
 }
 
 proptest! {

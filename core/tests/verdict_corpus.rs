@@ -11,10 +11,6 @@
     reason = "clippy knows only the functions marked #[test] as tests; this one reads files"
 )]
 
-#[cfg(test)]
-#[path = "query/sample.rs"]
-mod sample;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,9 +20,8 @@ use conns_core::model::{
     SocketMemory, SocketSample, State, TcpInfo, Timer, TimerKind, Verdict,
 };
 use conns_core::track::{judge, judge_closed};
+use conns_fixtures::{Tcp, established, known};
 use serde_json::Value;
-
-use sample::{connection, known};
 
 /// One file.
 struct Recorded {
@@ -88,7 +83,7 @@ impl Recorded {
     }
 
     fn socket(&self) -> SocketSample {
-        let mut socket = connection("10.0.0.1:443", "10.0.0.2:50000").socket;
+        let mut socket = established("10.0.0.1:443", "10.0.0.2:50000");
         socket.protocol = match self.text("proto").unwrap() {
             "tcp" => Protocol::Tcp,
             "udp" => Protocol::Udp,
@@ -129,7 +124,7 @@ impl Recorded {
             socket.timer = known(Timer { kind, expires_ms, retransmits });
         }
         socket.tcp = self.tcp();
-        socket
+        socket.into()
     }
 
     /// `tcp_info`, of sockets that have a congestion window.
@@ -137,20 +132,21 @@ impl Recorded {
         if self.number("snd_cwnd").is_none() {
             return Known::NotApplicable;
         }
-        let mut bytes = [0_u8; 248];
-        let mut put = |offset: usize, key: &str, divisor: u64| {
-            let number = u32::try_from(self.number(key).unwrap_or(0) / divisor).unwrap();
-            bytes[offset..offset + 4].copy_from_slice(&number.to_ne_bytes());
-        };
-        put(16, "snd_mss_bytes", 1);
-        put(24, "unacked", 1);
-        put(44, "last_data_sent_us", 1000);
-        put(52, "last_data_recv_us", 1000);
-        put(68, "rtt_us", 1);
-        put(80, "snd_cwnd", 1);
-        put(144, "notsent_bytes", 1);
-        put(228, "snd_wnd_bytes", 1);
-        known(TcpInfo::new(&bytes))
+        let number = |key: &str| self.number_32(key).unwrap_or(0);
+        let ms = |key: &str| u32::try_from(self.number(key).unwrap_or(0) / 1000).unwrap();
+        Tcp {
+            snd_mss_bytes: number("snd_mss_bytes"),
+            unacked: number("unacked"),
+            last_data_sent_ms: ms("last_data_sent_us"),
+            last_data_recv_ms: ms("last_data_recv_us"),
+            rtt_us: number("rtt_us"),
+            snd_cwnd: number("snd_cwnd"),
+            notsent_bytes: number("notsent_bytes"),
+            snd_wnd_bytes: number("snd_wnd_bytes"),
+            length: 248,
+            ..Tcp::ZERO
+        }
+        .known()
     }
 
     fn evidence(&self) -> Evidence {

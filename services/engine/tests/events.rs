@@ -12,7 +12,7 @@ use std::time::Duration;
 use conns_contract::{Clock, Namespaces, ReplayClock, Scope};
 use conns_core::model::{
     Ability, AbilityKind, DroppedEvents, EventKind, EventLog, Known, LifecycleEvent, Loss,
-    LossCause, Moment, SocketSample, Source, State, Unknown, Update,
+    LossCause, SocketSample, Source, State, Unknown, Update,
 };
 use conns_core::track::Retention;
 use conns_engine::{Engine, Follower, MIN_INTERVAL, Sampler, Sources};
@@ -68,7 +68,7 @@ impl Running<'_> {
 
 impl Fixture {
     fn new() -> Self {
-        let clock = Arc::new(ReplayClock::at(Moment { monotonic_us: 1_000_000, wall_us: 0 }));
+        let clock = Arc::new(ReplayClock::at(conns_fixtures::at(1)));
         let ring = Shared::<Ring>::default();
         ring.set(|ring| ring.clock = Some(Arc::clone(&clock)));
         Self { clock, table: Shared::default(), fallback: Shared::default(), ring }

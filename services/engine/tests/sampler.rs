@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conns_contract::{Clock, ReplayClock, Scope};
-use conns_core::model::{Connection, Moment, Snapshot, Update};
+use conns_core::model::{Connection, Snapshot, Update};
 use conns_core::track::Retention;
 use conns_engine::{Choice, Engine, MIN_INTERVAL, Purpose, Sampler};
 
@@ -28,7 +28,7 @@ fn engine(clock: &Arc<ReplayClock>) -> Engine {
 }
 
 fn clock() -> Arc<ReplayClock> {
-    Arc::new(ReplayClock::at(Moment { monotonic_us: 1_000_000, wall_us: 0 }))
+    Arc::new(ReplayClock::at(conns_fixtures::at(1)))
 }
 
 fn start() -> Running {

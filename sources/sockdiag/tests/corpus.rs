@@ -178,9 +178,9 @@ fn fields_that_a_minisock_lacks_do_not_apply() {
 }
 
 #[test]
-fn the_fin_of_the_peer_counts_as_an_unread_byte() {
+fn the_fin_of_the_peer_is_no_unread_byte() {
     for socket in in_file("tcp-close-wait") {
-        let queues = Some(Queues { receive_bytes: 1, send_bytes: 0 });
+        let queues = Some(Queues { receive_bytes: 0, send_bytes: 0 });
         assert_eq!(socket.queues.get(), queues);
         assert_eq!(socket.tcp.value().and_then(TcpInfo::bytes_received), Some(1));
     }

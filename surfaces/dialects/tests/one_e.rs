@@ -11,6 +11,7 @@ mod sample;
 
 use conns_core::model::{Known, Protocol, State};
 use conns_dialects::one_e::{Cell, Column, ColumnType, Method, Table, answer};
+use conns_fixtures::{at, known, owner, snapshot};
 use proptest::prelude::*;
 
 const PAGE: &str = include_str!("fixtures/1e/network-getconnections.txt");
@@ -58,7 +59,7 @@ fn a_table_is_the_array_of_its_records() {
         .map(|record| serde_json::to_string(&record).expect("a JSON object"))
         .collect();
     assert_eq!(whole, format!("[{}]", records.join(",")));
-    let nothing = answer(Method::GetConnections, &sample::snapshot(Vec::new()));
+    let nothing = answer(Method::GetConnections, &snapshot(1, at(0), Vec::new()));
     assert_eq!(serde_json::to_string(&nothing).expect("a JSON array"), "[]");
 }
 
@@ -153,8 +154,7 @@ fn any_connection() -> impl Strategy<Value = conns_core::model::Connection> {
     (protocol, state, ends.clone(), prop::option::of(ends), pids, prop::option::of(measures))
         .prop_map(|(protocol, state, local, remote, pids, measures)| {
             let mut connection = sample::socket(protocol, state, local, remote);
-            connection.owners =
-                sample::known(pids.into_iter().map(|pid| sample::owner(pid, "p", 3)).collect());
+            connection.owners = known(pids.into_iter().map(|pid| owner(pid, "p", 3)).collect());
             if let Some((rtt, sent, again, twice, length)) = measures {
                 connection.socket.tcp = sample::tcp_info(rtt, sent, again, twice, length);
             }
@@ -167,7 +167,7 @@ proptest! {
     fn every_cell_is_of_its_columns_type_and_null_only_where_it_may_be(
         connections in prop::collection::vec(any_connection(), 0..8)
     ) {
-        let snapshot = sample::snapshot(connections);
+        let snapshot = snapshot(1, at(0), connections);
         for method in Method::ALL {
             let table = answer(method, &snapshot);
             for record in table.records() {
@@ -195,7 +195,7 @@ proptest! {
         pids.sort_unstable();
         pids.dedup();
         let is_meant = connection.socket.protocol == Protocol::Tcp && connection.is_established();
-        let table = answer(Method::GetConnections, &sample::snapshot(vec![connection]));
+        let table = answer(Method::GetConnections, &snapshot(1, at(0), vec![connection]));
         prop_assert_eq!(table.rows.len(), if is_meant { pids.len().max(1) } else { 0 });
     }
 }

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use conns_core::model::{
     CloseReason, Closer, Connection, Direction, Event, EventKind, Known, Netns, Opened, Unknown,
 };
+use conns_fixtures::known;
 use conns_print::{Layout, Names, Palette, closed_columns, event_line, list};
-use sample::{eventful, known};
+use sample::eventful;
 
 fn line(event: &Event) -> String {
     let mut out = Vec::new();

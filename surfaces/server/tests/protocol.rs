@@ -4,17 +4,16 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests panic")]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use conns_api::{Answer, RecordWriter, field_reference};
 use conns_core::decode::{self, ProtocolSpec};
 use conns_core::model::{
-    Application, Certainty, Connection, ConnectionId, Endpoint, FieldSpec, Kind, Known, Layer,
-    LayerOrigin, ListColumn, ListSpec, Moment, Netns, Observation, Protocol, Record, Scalar,
-    Snapshot, Socket, SocketId, SocketSample, Source, State, Unknown,
+    Application, Certainty, Connection, ConnectionId, FieldSpec, Kind, Known, Layer, LayerOrigin,
+    ListColumn, ListSpec, Moment, Observation, Record, Scalar, Snapshot, SocketSample, Source,
+    Unknown,
 };
 use conns_core::query::{Field, Filter, SortKey, find_field, group, sort};
-use conns_core::track::{Retention, Tracker};
+use conns_fixtures::{established, tracker, with_cookie};
 use conns_print::{Layout, Names, Palette};
 use serde_json::Value;
 
@@ -57,29 +56,16 @@ fn known<T>(value: T) -> Known<T> {
     Known::Value(value, Source::Wire)
 }
 
-fn endpoint(port: u16) -> Endpoint {
-    Endpoint { address: [127, 0, 0, 1].into(), port }
-}
-
 fn snapshot() -> Snapshot {
-    let id = |cookie| SocketId { netns: 1, cookie };
-    let socket = |cookie: u64| {
-        let netns = Arc::new(Netns::new(1, None, true));
-        let why = Unknown::SourceDoesNotReport;
-        let local = endpoint(1000 + cookie as u16);
-        let (protocol, state) = (Protocol::Tcp, State::Established);
-        let socket = Socket::new(id(cookie), Source::SockDiag, netns, protocol, state, local, why);
-        SocketSample::from(Socket { remote: Some(endpoint(80)), ..socket })
-    };
-    let mut observation = Observation::new(Source::SockDiag, Moment::default()).with_sockets(vec![
-        socket(1),
-        socket(2),
-        socket(3),
-    ]);
-    observation.applications = [(1, 3), (2, 8)]
-        .map(|(cookie, arms)| (ConnectionId::of_socket(id(cookie)), Arc::new(application(arms))))
-        .to_vec();
-    Tracker::new(Retention::Window(Duration::from_secs(5))).apply(vec![observation])
+    let sockets = [1, 2, 3].map(|cookie| {
+        with_cookie(cookie, established(&format!("127.0.0.1:{}", 1000 + cookie), "127.0.0.1:80"))
+    });
+    let applications = [(&sockets[0], 3), (&sockets[1], 8)]
+        .map(|(socket, arms)| (ConnectionId::of_socket(socket.id), Arc::new(application(arms))));
+    let mut observation = Observation::new(Source::SockDiag, Moment::default())
+        .with_sockets(sockets.clone().map(SocketSample::from).into());
+    observation.applications = applications.into();
+    tracker().apply(vec![observation])
 }
 
 fn cookies(connections: &[&Connection]) -> Vec<u64> {

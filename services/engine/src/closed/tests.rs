@@ -1,7 +1,6 @@
-use std::time::Duration;
-
 use conns_core::model::{Moment, Observation, SocketSample, Source, State};
-use conns_core::track::{Retention, Tracker};
+use conns_core::track::Tracker;
+use conns_fixtures::tracker;
 
 use super::*;
 use crate::fixture;
@@ -14,9 +13,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let memory = Retention::Window(Duration::from_secs(5));
-        let (tracker, latest) = (Tracker::new(memory), Snapshot::default());
-        Self { tracker, log: ClosedLog::since(1), latest }
+        Self { tracker: tracker(), log: ClosedLog::since(1), latest: Snapshot::default() }
     }
 
     fn sample(&mut self, sockets: Vec<SocketSample>) {

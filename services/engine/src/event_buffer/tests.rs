@@ -4,22 +4,19 @@ use super::*;
 use crate::fixture;
 use conns_core::model::LossKind;
 use conns_core::track::{Retention, Tracker};
-
-fn second(second: u64) -> Moment {
-    Moment { monotonic_us: second * 1_000_000, wall_us: 0 }
-}
+use conns_fixtures::at;
 
 /// Events with these serial numbers, at this second.
-fn events(serials: Range<u64>, at: u64) -> Vec<Arc<Event>> {
+fn events(serials: Range<u64>, second: u64) -> Vec<Arc<Event>> {
     let mut tracker = Tracker::new(Retention::None);
     tracker.apply_events(vec![fixture::opened(1)]);
-    let one = Event { at: second(at), ..Event::clone(&tracker.take_events()[0]) };
+    let one = Event { at: at(second), ..Event::clone(&tracker.take_events()[0]) };
     serials.map(|serial| Arc::new(Event { serial, ..one.clone() })).collect()
 }
 
 /// The first and last serial number that is published, and since when the log is complete.
 fn publish(buffer: &mut EventBuffer, now: u64) -> (u64, u64, u64) {
-    buffer.publish(second(now), Duration::ZERO, &[]);
+    buffer.publish(at(now), Duration::ZERO, &[]);
     let log = buffer.published();
     let serials: Vec<u64> = log.iter().map(|event| event.serial).collect();
     assert!(serials.iter().copied().eq(log.complete_since() + 1..=log.last_serial()));
@@ -35,7 +32,7 @@ fn few_events_are_buffered_at_any_age_and_an_unchanged_log_is_not_published_agai
     for now in 0..9 {
         assert_eq!(publish(&mut buffer, now * 1000), (1, 100, 0));
     }
-    assert!(buffer.publish(second(9000), Duration::ZERO, &[]).is_none());
+    assert!(buffer.publish(at(9000), Duration::ZERO, &[]).is_none());
     assert_eq!((buffer.loss(), buffer.published().instance), (None, 7));
 }
 
@@ -59,7 +56,7 @@ fn events_are_buffered_for_the_retention_and_the_minimum_beyond_it() {
 fn a_longer_retention_is_honoured() {
     let mut buffer = EventBuffer::new(7);
     buffer.add(events(1..20_001, 0));
-    buffer.publish(second(40), Duration::from_secs(40), &[]);
+    buffer.publish(at(40), Duration::from_secs(40), &[]);
     assert_eq!(buffer.published().len(), 20_000);
 }
 

@@ -56,7 +56,7 @@ impl Fixture {
 
     /// The owners at this second.
     fn read(&mut self, second: u64) -> Arc<OwnerTable> {
-        let now = Moment { monotonic_us: second * 1_000_000, wall_us: 0 };
+        let now = conns_fixtures::at(second);
         let scope = conns_contract::Scope::everything();
         let seen = self.table.observe(&scope, now).unwrap();
         let owners = self.owners.read(&mut self.sources, &[seen], now).unwrap();

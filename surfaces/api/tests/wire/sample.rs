@@ -1,74 +1,57 @@
 //! A machine that is sampled again and again, and the updates an agent makes of it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use conns_core::model::{
     Ability, AbilityKind, AcceptQueue, Application, BbrState, CapturedEnd, Certainty, CloseReason,
     Closed, ClosedConnection, Congestion, CongestionDetail, Connection, Cost, DroppedEvents,
-    EncryptionState, Endpoint, Event, EventKind, EventLog, Fallback, Family, Flow, FlowKey, Health,
-    Known, Layer, LayerOrigin, Loss, LossCause, LossKind, Machine, Missing, Moment, Netns,
-    Observation, OpenFile, Opened, OwnerEntry, OwnerTable, PortableFault, Process, Protocol,
-    Queues, Record, Scalar, Socket, SocketId, SocketMemory, SocketSample, Source, State, Subject,
-    TcpInfo, Timer, TimerKind, Totals, Transfer, TransferError, UdpPeer, UdpTraffic, Unknown,
-    Update,
+    EncryptionState, Event, EventKind, EventLog, Fallback, Family, Flow, FlowKey, Health, Known,
+    Layer, LayerOrigin, Loss, LossCause, LossKind, Machine, Missing, Moment, Netns, Observation,
+    OpenFile, Opened, PortableFault, Process, Protocol, Queues, Record, Scalar, Socket, SocketId,
+    SocketMemory, SocketSample, Source, State, Subject, Timer, TimerKind, Totals, Transfer,
+    TransferError, UdpPeer, UdpTraffic, Unknown, Update,
 };
-use conns_core::track::{Retention, Tracker};
+use conns_core::track::Tracker;
+use conns_fixtures::{NETNS, Tcp, endpoint, established, known, owner_table, tracker};
 
 const SECOND_US: u64 = 1_000_000;
-
-pub(crate) fn known<T>(value: T) -> Known<T> {
-    Known::Value(value, Source::SockDiag)
-}
-
-fn endpoint(text: &str) -> Endpoint {
-    let end: SocketAddr = text.parse().expect("an address with port");
-    Endpoint { address: end.ip(), port: end.port() }
-}
 
 /// The namespaces: the agent's own, and one with a name.
 pub(crate) fn namespaces() -> [Arc<Netns>; 2] {
     [
-        Arc::new(Netns::new(4_026_531_840, None, true)),
+        Arc::new(Netns::new(NETNS, None, true)),
         Arc::new(Netns::new(4_026_532_999, Some("blue"), false)),
     ]
 }
 
 /// An established TCP connection with every kind of value in it; its inode is its cookie.
 pub(crate) fn socket(cookie: u64, local: &str, remote: &str, bytes: u32) -> SocketSample {
-    let local = endpoint(local);
-    let netns = Arc::clone(&namespaces()[usize::from(local.address.is_ipv6())]);
-    let mut tcp = [0_u8; 280];
-    for (at, value) in [(44, 1500), (52, 2500), (56, 900), (68, 40_000), (120, bytes), (200, bytes)]
-    {
-        tcp[at..at + 4].copy_from_slice(&u32::to_ne_bytes(value));
-    }
+    let socket = established(local, remote);
+    let netns = Arc::clone(&namespaces()[usize::from(socket.family == Family::Ipv6)]);
+    let tcp = Tcp {
+        last_data_sent_ms: 1500,
+        last_data_recv_ms: 2500,
+        last_ack_recv_ms: 900,
+        rtt_us: 40_000,
+        bytes_acked: bytes.into(),
+        bytes_sent: bytes.into(),
+        length: 280,
+        ..Tcp::ZERO
+    };
     let timer = Timer { kind: TimerKind::Other(9), expires_ms: 1000, retransmits: 0 };
     SocketSample::from(Socket {
         id: SocketId { netns: netns.inode, cookie },
-        source: Source::SockDiag,
         netns,
-        protocol: Protocol::Tcp,
-        family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
-        state: State::Established,
-        local,
-        remote: Some(endpoint(remote)),
-        interface: 0,
         inode: known(cookie),
-        uid: known(0),
         queues: known(Queues { receive_bytes: 1, send_bytes: 2 }),
-        accept_queue: Known::NotApplicable,
         timer: known(timer),
         memory: known(SocketMemory { drops: Some(3), ..SocketMemory::default() }),
         congestion: known(Congestion { algorithm: "cubic".into(), detail: CongestionDetail::None }),
         tos: known(0x10),
-        mark: Known::Unknown(Unknown::NotPrivileged),
         cgroup_id: known(u64::MAX),
         shutdown: known(0),
-        upper_layer: Known::NotApplicable,
-        tcp: known(TcpInfo::new(&tcp)),
-        mptcp: Known::NotApplicable,
-        udp: Known::NotApplicable,
+        tcp: tcp.known(),
+        ..socket
     })
 }
 
@@ -99,17 +82,12 @@ pub(crate) fn udp(cookie: u64, local: &str) -> SocketSample {
 
 pub(crate) fn process(pid: u32, name: &str) -> Arc<Process> {
     Arc::new(Process {
-        pid,
-        name: name.into(),
         executable: known(format!("/usr/sbin/{name}").into()),
         command_line: known(format!("{name} -D --with \"quotes\" and päckchen").into()),
-        uid: known(0),
-        user: known("root".into()),
         started_wall_us: known(1_700_000_000_000_000),
-        parent_pid: known(1),
         cgroup: known("/system.slice".into()),
-        container_id: Known::NotApplicable,
         systemd_unit: Known::Unknown(Unknown::NotPrivileged),
+        ..conns_fixtures::process(pid, name)
     })
 }
 
@@ -121,10 +99,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn new() -> Self {
-        Self {
-            tracker: Tracker::new(Retention::Window(std::time::Duration::from_secs(5))),
-            latest: None,
-        }
+        Self { tracker: tracker(), latest: None }
     }
 
     /// One more update. `owners` are pid and inode; processes are named after their pid.
@@ -132,24 +107,15 @@ impl Agent {
         let updates = self.latest.as_ref().map_or(0, |update| update.health.samples);
         let us = (100 + updates) * SECOND_US;
         let at = Moment { monotonic_us: us, wall_us: 1_700_000_000_000_000 + us as i64 };
-        let mut pids: Vec<u32> = owners.iter().map(|(pid, _)| *pid).collect();
-        pids.dedup();
-        let held = |(pid, inode): &(u32, u64)| OwnerEntry {
-            subject: Subject::Inode(*inode),
-            process: pids.iter().position(|known| known == pid).unwrap() as u32,
-            descriptor: Some(7),
-        };
-        let owner_table = OwnerTable {
-            entries: owners.iter().map(held).collect(),
-            processes: pids.iter().map(|pid| process(*pid, &format!("p{pid}"))).collect(),
-            unreadable_processes: 0,
+        let owner = |(pid, inode): &(u32, u64)| {
+            (Subject::Inode(*inode), process(*pid, &format!("p{pid}")), 7)
         };
         let loss =
             Loss { source: Source::Procfs, cause: LossCause::ProcessesNotPermitted, count: 3 };
         let mut snapshot = self.tracker.apply(vec![
             Observation::new(Source::SockDiag, at).with_sockets(sockets),
             Observation::new(Source::Procfs, at)
-                .with_owners(owner_table.into())
+                .with_owners(owner_table(owners.iter().map(owner)))
                 .with_losses(vec![loss]),
         ]);
         // No event source.

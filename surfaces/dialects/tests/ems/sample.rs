@@ -1,32 +1,20 @@
 //! Sockets of a media server, and updates with them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use conns_core::model::{
-    ClosedConnection, Connection, Endpoint, Family, Health, Known, Moment, Netns, Observation,
-    Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId, SocketSample, Source, State,
-    TcpInfo, Unknown, Update,
+    ClosedConnection, Connection, Known, Moment, Protocol, Rates, State, TcpInfo, Update,
 };
 use conns_core::query::Filter;
-use conns_core::track::{Retention, Tracker};
 use conns_dialects::ems::{DEFAULT_STREAMS, Options, Server};
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
+use conns_fixtures::{Tcp, known, with_cookie};
 use http::{Request, Response};
 
 /// When the samples were taken, in microseconds: 1795314225419.738 ms.
 pub(crate) const NOW: Moment =
     Moment { monotonic_us: 5_000_000_000, wall_us: 1_795_314_225_419_738 };
-
-pub(crate) fn known<T>(value: T) -> Known<T> {
-    Known::Value(value, Source::SockDiag)
-}
-
-fn endpoint(text: &str) -> Endpoint {
-    let end: SocketAddr = text.parse().expect("an address with port");
-    Endpoint { address: end.ip(), port: end.port() }
-}
 
 /// A socket, seen for the first time just now, of which only protocol, state and ends are known.
 pub(crate) fn socket(
@@ -36,42 +24,8 @@ pub(crate) fn socket(
     near: &str,
     far: Option<&str>,
 ) -> Connection {
-    let local = endpoint(near);
-    let unreported = Unknown::KernelDoesNotReport;
-    let socket = Socket {
-        id: SocketId { netns: 1, cookie: serial },
-        source: Source::SockDiag,
-        netns: Arc::new(Netns::new(4_026_531_840, None, true)),
-        protocol,
-        family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
-        state,
-        local,
-        remote: far.map(endpoint),
-        interface: 0,
-        inode: known(7),
-        uid: known(0),
-        queues: Known::Unknown(unreported),
-        accept_queue: Known::NotApplicable,
-        timer: Known::NotApplicable,
-        memory: Known::Unknown(unreported),
-        congestion: Known::Unknown(unreported),
-        tos: Known::Unknown(unreported),
-        mark: Known::Unknown(Unknown::NotPrivileged),
-        cgroup_id: Known::Unknown(unreported),
-        shutdown: Known::Unknown(unreported),
-        upper_layer: Known::NotApplicable,
-        tcp: match protocol {
-            Protocol::Tcp => Known::Unknown(unreported),
-            Protocol::Udp | Protocol::Mptcp => Known::NotApplicable,
-        },
-        mptcp: Known::NotApplicable,
-        udp: Known::NotApplicable,
-    };
-    let observation = Observation::new(Source::SockDiag, Moment::default())
-        .with_sockets(vec![SocketSample::from(socket)]);
-    let seen = Tracker::new(Retention::None).apply(vec![observation]);
-    let mut made = seen.connections.into_iter().next().expect("one connection");
-    made.owners = Known::Unknown(Unknown::NoOwnerFound);
+    let socket = conns_fixtures::socket(protocol, state, near, far);
+    let mut made = conns_fixtures::connection(with_cookie(serial, socket));
     made.stats.serial = serial;
     made.stats.first_seen = NOW;
     made
@@ -85,12 +39,8 @@ pub(crate) fn stream(serial: u64, near: &str, far: &str, bytes: (u64, u64)) -> C
 }
 
 /// `tcp_info` with bytes received and sent.
-pub(crate) fn tcp_info((received, sent): (u64, u64)) -> Known<TcpInfo> {
-    let mut bytes = [0_u8; 232];
-    for (at, value) in [(128, received), (200, sent)] {
-        bytes[at..at + 8].copy_from_slice(&value.to_ne_bytes());
-    }
-    known(TcpInfo::new(&bytes))
+pub(crate) fn tcp_info((bytes_received, bytes_sent): (u64, u64)) -> Known<TcpInfo> {
+    Tcp { bytes_received, bytes_sent, ..Tcp::ZERO }.known()
 }
 
 pub(crate) fn with_rates(mut connection: Connection, received: f64, sent: f64) -> Connection {
@@ -99,39 +49,13 @@ pub(crate) fn with_rates(mut connection: Connection, received: f64, sent: f64) -
 }
 
 pub(crate) fn owned_by(mut connection: Connection, process: &str) -> Connection {
-    let process = Arc::new(Process {
-        pid: 100,
-        name: process.into(),
-        executable: Known::Unknown(Unknown::NotPrivileged),
-        command_line: Known::Unknown(Unknown::NotPrivileged),
-        uid: known(0),
-        user: known("root".into()),
-        started_wall_us: Known::Unknown(Unknown::NotPrivileged),
-        parent_pid: known(1),
-        cgroup: Known::Unknown(Unknown::NotPrivileged),
-        container_id: Known::NotApplicable,
-        systemd_unit: Known::NotApplicable,
-    });
-    connection.owners = known([Owner { process, descriptor: Some(9) }].into());
+    connection.owners = known([conns_fixtures::owner(100, process, 9)].into());
     connection
 }
 
 /// The update of this number with these connections.
 pub(crate) fn update(sequence: u64, connections: Vec<Connection>) -> Update {
-    Update {
-        instance: 1,
-        snapshot: Arc::new(Snapshot {
-            sequence,
-            at: NOW,
-            connections,
-            losses: Vec::new(),
-            ..Snapshot::default()
-        }),
-        closed: Arc::new([]),
-        closed_complete_since: 0,
-        health: Health::default(),
-        ..Update::default()
-    }
+    conns_fixtures::update(conns_fixtures::snapshot(sequence, NOW, connections))
 }
 
 /// The same with connections that closed, each with the first snapshot without it.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conns_core::model::{EncryptionState, Snapshot, Transfer, TransferError, Update};
+use conns_core::model::{EncryptionState, Transfer, TransferError, Update};
 use conns_dialects::jetstream::{Options, Service};
 use conns_dialects::{BodyChunks, HttpDialect, HttpOutcome, LineDialect, ResponseCache};
+use conns_fixtures::{at, snapshot, update};
 use http::{Request, Response};
 
 /// A service and an update with transfers.
@@ -91,10 +92,8 @@ pub(crate) fn options() -> Options {
 pub(crate) fn server(transfers: &[Transfer]) -> Server {
     let update = Update {
         instance: 0xfe,
-        snapshot: Arc::new(Snapshot { sequence: 1, ..Snapshot::default() }),
-        closed_complete_since: 1,
         transfers: transfers.into(),
-        ..Update::default()
+        ..update(snapshot(1, at(0), Vec::new()))
     };
     Server { service: Service::new(options()), cache: ResponseCache::new(Arc::new(update)) }
 }

@@ -1,18 +1,16 @@
 //! Peers, and how to ask for them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use conns_core::model::{
-    Connection, Direction, Endpoint, Family, Health, Known, Moment, Netns, Observation, Owner,
-    Process, Protocol, Queues, Rates, Snapshot, Socket, SocketId, SocketSample, Source, State,
-    TcpInfo, Unknown, Update,
+    Connection, Direction, Known, Moment, Protocol, Queues, Rates, Socket, Source, State, TcpInfo,
+    Unknown,
 };
 use conns_core::query::Filter;
-use conns_core::track::{Retention, Tracker};
 use conns_dialects::monero::{DEFAULT_PEERS, Era, Node, Options};
 use conns_dialects::{HttpDialect, HttpOutcome, ResponseCache};
+use conns_fixtures::{Tcp, known, owner, snapshot, update, with_cookie};
 use http::{Request, Response};
 
 /// 2026-08-20T12:00:00Z, an hour after the monotonic clock began.
@@ -73,56 +71,21 @@ impl Default for Peer {
     }
 }
 
-fn known<T>(value: T) -> Known<T> {
-    Known::Value(value, Source::SockDiag)
-}
-
-fn endpoint(text: &str) -> Endpoint {
-    let end: SocketAddr = text.parse().expect("an address with port");
-    Endpoint { address: end.ip(), port: end.port() }
-}
-
 impl Peer {
     pub(crate) fn connection(&self) -> Connection {
-        let local = endpoint(self.local);
-        let unreported = Unknown::KernelDoesNotReport;
-        let socket = Socket {
-            id: SocketId { netns: 4_026_531_840, cookie: self.cookie },
-            source: Source::SockDiag,
-            netns: Arc::new(Netns::new(4_026_531_840, None, true)),
-            protocol: self.protocol,
-            family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
-            state: self.state,
-            local,
-            remote: (self.state != State::Listen).then(|| endpoint(&self.remote)),
-            interface: 0,
-            inode: known(7),
-            uid: known(0),
-            queues: known(Queues {
-                receive_bytes: self.receive_queue,
-                send_bytes: self.send_queue,
-            }),
-            accept_queue: Known::NotApplicable,
-            timer: Known::NotApplicable,
-            memory: Known::Unknown(unreported),
-            congestion: Known::Unknown(unreported),
-            tos: Known::Unknown(unreported),
-            mark: Known::Unknown(Unknown::NotPrivileged),
-            cgroup_id: Known::Unknown(unreported),
-            shutdown: Known::Unknown(unreported),
-            upper_layer: Known::NotApplicable,
+        let remote = (self.state != State::Listen).then_some(&*self.remote);
+        let socket = conns_fixtures::socket(self.protocol, self.state, self.local, remote);
+        let (receive_bytes, send_bytes) = (self.receive_queue, self.send_queue);
+        let mut made = conns_fixtures::connection(Socket {
+            queues: known(Queues { receive_bytes, send_bytes }),
             tcp: self.tcp_info(),
-            mptcp: Known::NotApplicable,
-            udp: Known::NotApplicable,
-        };
-        let observation =
-            Observation::new(Source::SockDiag, NOW).with_sockets(vec![SocketSample::from(socket)]);
-        let seen = Tracker::new(Retention::None).apply(vec![observation]);
-        let mut made = seen.connections.into_iter().next().expect("one connection");
-        made.owners = known([owner(self.process)].into());
-        made.direction = self.direction.map_or(Known::Unknown(unreported), |direction| {
-            Known::Value(direction, Source::Derived)
+            ..with_cookie(self.cookie, socket)
         });
+        made.owners = known([owner(100, self.process, 9)].into());
+        made.direction =
+            self.direction.map_or(Known::Unknown(Unknown::KernelDoesNotReport), |direction| {
+                Known::Value(direction, Source::Derived)
+            });
         made.stats.first_seen = NOW;
         made.stats.age_us = known(self.age_us);
         let (out_bytes_per_s, in_bytes_per_s) = self.slot_rates;
@@ -134,41 +97,18 @@ impl Peer {
         if self.protocol != Protocol::Tcp {
             return Known::NotApplicable;
         }
-        let mut bytes = [0_u8; 232];
-        let narrow =
-            [(44, self.last_sent_ms), (52, self.last_received_ms), (144, self.notsent_bytes)];
-        for (at, value) in narrow {
-            bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        Tcp {
+            last_data_sent_ms: self.last_sent_ms,
+            last_data_recv_ms: self.last_received_ms,
+            bytes_acked: self.bytes_acked,
+            bytes_received: self.bytes_received,
+            notsent_bytes: self.notsent_bytes,
+            bytes_sent: self.bytes_sent,
+            bytes_retrans: self.bytes_retrans,
+            length: self.tcp_info_bytes,
+            ..Tcp::ZERO
         }
-        let wide = [
-            (120, self.bytes_acked),
-            (128, self.bytes_received),
-            (200, self.bytes_sent),
-            (208, self.bytes_retrans),
-        ];
-        for (at, value) in wide {
-            bytes[at..at + 8].copy_from_slice(&value.to_ne_bytes());
-        }
-        known(TcpInfo::new(&bytes[..self.tcp_info_bytes]))
-    }
-}
-
-fn owner(name: &str) -> Owner {
-    Owner {
-        process: Arc::new(Process {
-            pid: 100,
-            name: name.into(),
-            executable: Known::Unknown(Unknown::NotPrivileged),
-            command_line: Known::Unknown(Unknown::NotPrivileged),
-            uid: known(0),
-            user: known("root".into()),
-            started_wall_us: Known::Unknown(Unknown::NotPrivileged),
-            parent_pid: known(1),
-            cgroup: Known::Unknown(Unknown::NotPrivileged),
-            container_id: Known::NotApplicable,
-            systemd_unit: Known::NotApplicable,
-        }),
-        descriptor: Some(9),
+        .known()
     }
 }
 
@@ -179,16 +119,7 @@ pub(crate) fn cache(peers: &[Peer]) -> ResponseCache {
 
 pub(crate) fn cache_at(peers: &[Peer], at: Moment) -> ResponseCache {
     let connections = peers.iter().map(Peer::connection).collect();
-    let snapshot =
-        Snapshot { sequence: 1, at, connections, losses: Vec::new(), ..Snapshot::default() };
-    ResponseCache::new(Arc::new(Update {
-        instance: 5,
-        snapshot: Arc::new(snapshot),
-        closed: Arc::new([]),
-        closed_complete_since: 1,
-        health: Health::default(),
-        ..Update::default()
-    }))
+    ResponseCache::new(Arc::new(update(snapshot(1, at, connections))))
 }
 
 /// Every connection is a peer, nothing is asked for.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conns_core::model::{Health, Update};
 use conns_dialects::one_e::{MAX_BYTES, Method, OneE, answer};
 use conns_dialects::{BodyChunks, HttpDialect, HttpOutcome, ResponseCache};
+use conns_fixtures::{at, known, owner, snapshot, update};
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,14 +13,7 @@ use serde_json::{Value, json};
 use crate::sample;
 
 fn cache() -> ResponseCache {
-    ResponseCache::new(Arc::new(Update {
-        instance: 1,
-        snapshot: Arc::new(sample::machine()),
-        closed: Arc::default(),
-        closed_complete_since: 1,
-        health: Health::default(),
-        ..Update::default()
-    }))
+    ResponseCache::new(Arc::new(update(sample::machine())))
 }
 
 fn ask(request: Request<&[u8]>) -> Response<BodyChunks> {
@@ -112,18 +105,11 @@ fn csv_is_answered_where_it_is_accepted() {
 #[test]
 fn csv_has_the_cells_of_the_table_and_quotes_what_would_break_it() {
     let mut connection = sample::established("10.0.0.5:443", "192.0.2.7:51000");
-    connection.owners =
-        sample::known([sample::owner(7, "a \"b\", c\nd", 3), sample::owner(8, "=1+1", 3)].into());
+    connection.owners = known([owner(7, "a \"b\", c\nd", 3), owner(8, "=1+1", 3)].into());
     let mut blind = sample::established("[fe80::1]:179", "[fe80::2]:33333");
     blind.socket.tcp = sample::tcp_info(80_400, 1000, 20, 0, 232);
-    let cache = ResponseCache::new(Arc::new(Update {
-        instance: 1,
-        snapshot: Arc::new(sample::snapshot(vec![connection, blind])),
-        closed: Arc::default(),
-        closed_complete_since: 1,
-        health: Health::default(),
-        ..Update::default()
-    }));
+    let snapshot = snapshot(1, at(0), vec![connection, blind]);
+    let cache = ResponseCache::new(Arc::new(update(snapshot)));
     let request = Request::post("/").header("accept", "text/csv");
     let request = request.body(Bytes::from_static(b"Network.GetConnections")).expect("a request");
     let HttpOutcome::Answer(response) = OneE.answer(&request, &cache) else {

@@ -1,22 +1,7 @@
 //! A machine to ask: each of its sockets stands for one rule of the dialect.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use conns_core::model::{
-    Connection, Endpoint, Family, Known, Moment, Netns, Observation, Owner, Process, Protocol,
-    Snapshot, Socket, SocketId, SocketSample, Source, State, TcpInfo, Unknown,
-};
-use conns_core::track::{Retention, Tracker};
-
-pub(crate) fn known<T>(value: T) -> Known<T> {
-    Known::Value(value, Source::SockDiag)
-}
-
-fn endpoint(text: &str) -> Endpoint {
-    let end: SocketAddr = text.parse().expect("an address with port");
-    Endpoint { address: end.ip(), port: end.port() }
-}
+use conns_core::model::{Connection, Known, Protocol, Snapshot, State, TcpInfo, Unknown};
+use conns_fixtures::{Tcp, at, known, owner, snapshot};
 
 /// A socket of which only protocol, state and ends are known.
 pub(crate) fn socket(
@@ -25,86 +10,23 @@ pub(crate) fn socket(
     local: &str,
     remote: Option<&str>,
 ) -> Connection {
-    let local = endpoint(local);
-    let unreported = Unknown::KernelDoesNotReport;
-    let socket = Socket {
-        id: SocketId { netns: 1, cookie: 1 },
-        source: Source::SockDiag,
-        netns: Arc::new(Netns::new(4_026_531_840, None, true)),
-        protocol,
-        family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
-        state,
-        local,
-        remote: remote.map(endpoint),
-        interface: 0,
-        inode: known(7),
-        uid: known(0),
-        queues: Known::Unknown(unreported),
-        accept_queue: Known::NotApplicable,
-        timer: Known::NotApplicable,
-        memory: Known::Unknown(unreported),
-        congestion: Known::Unknown(unreported),
-        tos: Known::Unknown(unreported),
-        mark: Known::Unknown(Unknown::NotPrivileged),
-        cgroup_id: Known::Unknown(unreported),
-        shutdown: Known::Unknown(unreported),
-        upper_layer: Known::NotApplicable,
-        tcp: match protocol {
-            Protocol::Tcp => Known::Unknown(unreported),
-            Protocol::Udp | Protocol::Mptcp => Known::NotApplicable,
-        },
-        mptcp: Known::NotApplicable,
-        udp: Known::NotApplicable,
-    };
-    let observation = Observation::new(Source::SockDiag, Moment::default())
-        .with_sockets(vec![SocketSample::from(socket)]);
-    let seen = Tracker::new(Retention::None).apply(vec![observation]);
-    let mut made = seen.connections.into_iter().next().expect("one connection");
-    made.owners = Known::Unknown(Unknown::NoOwnerFound);
-    made
+    conns_fixtures::connection(conns_fixtures::socket(protocol, state, local, remote))
 }
 
 pub(crate) fn established(local: &str, remote: &str) -> Connection {
-    socket(Protocol::Tcp, State::Established, local, Some(remote))
-}
-
-pub(crate) fn owner(pid: u32, name: &str, descriptor: u32) -> Owner {
-    Owner {
-        process: Arc::new(Process {
-            pid,
-            name: name.into(),
-            executable: Known::Unknown(Unknown::NotPrivileged),
-            command_line: Known::Unknown(Unknown::NotPrivileged),
-            uid: known(0),
-            user: known("root".into()),
-            started_wall_us: Known::Unknown(Unknown::NotPrivileged),
-            parent_pid: known(1),
-            cgroup: Known::Unknown(Unknown::NotPrivileged),
-            container_id: Known::NotApplicable,
-            systemd_unit: Known::NotApplicable,
-        }),
-        descriptor: Some(descriptor),
-    }
+    conns_fixtures::connection(conns_fixtures::established(local, remote))
 }
 
 /// `tcp_info` with these measures: round trip, data segments sent, retransmitted, reported as
 /// duplicates. `length` is how much of the structure the kernel fills.
 pub(crate) fn tcp_info(
     rtt_us: u32,
-    sent: u32,
-    again: u32,
-    twice: u32,
+    data_segs_out: u32,
+    total_retrans: u32,
+    dsack_dups: u32,
     length: usize,
 ) -> Known<TcpInfo> {
-    let mut bytes = [0_u8; 232];
-    for (at, value) in [(68, rtt_us), (100, again), (156, sent), (216, twice)] {
-        bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
-    }
-    known(TcpInfo::new(&bytes[..length.min(232)]))
-}
-
-pub(crate) fn snapshot(connections: Vec<Connection>) -> Snapshot {
-    Snapshot { sequence: 1, connections, ..Snapshot::default() }
+    Tcp { rtt_us, data_segs_out, total_retrans, dsack_dups, length, ..Tcp::ZERO }.known()
 }
 
 /// The machine.
@@ -153,7 +75,7 @@ pub(crate) fn machine() -> Snapshot {
     let wireguard = socket(Protocol::Udp, State::Close, "[::ffff:10.0.0.5]:51820", None);
 
     let peer = Some("192.0.2.1:1000");
-    snapshot(vec![
+    let connections = vec![
         web,
         listener,
         mapped,
@@ -174,5 +96,6 @@ pub(crate) fn machine() -> Snapshot {
         socket(Protocol::Mptcp, State::Listen, "0.0.0.0:6", None),
         socket(Protocol::Tcp, State::BoundInactive, "0.0.0.0:7", None),
         socket(Protocol::Udp, State::Close, "0.0.0.0:0", None),
-    ])
+    ];
+    snapshot(1, at(0), connections)
 }

@@ -1,7 +1,8 @@
 //! Responses to `conns --agent`: when a request waits, for what, and what is refused.
 
 use conns_api::{Decoder, EventsAnswer, ResumeId, UpdateDelta};
-use conns_core::model::{EventLog, Health, Moment, Snapshot};
+use conns_core::model::{EventLog, Health};
+use conns_fixtures::{at, snapshot};
 use http::Request;
 use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
@@ -12,21 +13,16 @@ use super::*;
 
 /// The update of this second, which is its sequence number.
 fn update(second: u64, failing: Option<&str>) -> Arc<Update> {
-    let at = Moment { monotonic_us: second * 1_000_000, wall_us: 0 };
-    let snapshot = Snapshot { sequence: second, at, ..Snapshot::default() };
     let health = Health {
-        started: Moment { monotonic_us: 1_000_000, wall_us: 0 },
+        started: at(1),
         samples: second,
         failing: failing.map(Into::into),
         ..Health::default()
     };
     Arc::new(Update {
         instance: 7,
-        snapshot: Arc::new(snapshot),
-        closed: Arc::default(),
-        closed_complete_since: 0,
         health,
-        ..Update::default()
+        ..conns_fixtures::update(snapshot(second, at(second), Vec::new()))
     })
 }
 

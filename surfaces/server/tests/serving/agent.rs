@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use conns_core::model::{Health, Moment, Snapshot, Update};
+use conns_core::model::{Moment, Update};
 use conns_dialects::monero::ReasonPhrase;
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, LineOutcome, ResponseCache};
 use conns_server::{
@@ -171,21 +171,7 @@ impl LineDialect for Echo {
 /// An update without connections.
 pub(crate) fn update(sequence: u64) -> Arc<Update> {
     let at = Moment { monotonic_us: 1, wall_us: 1 };
-    let snapshot = Snapshot {
-        sequence,
-        at,
-        connections: Vec::new(),
-        losses: Vec::new(),
-        ..Snapshot::default()
-    };
-    Arc::new(Update {
-        instance: 1,
-        snapshot: Arc::new(snapshot),
-        closed: Arc::new([]),
-        closed_complete_since: 0,
-        health: Health::default(),
-        ..Update::default()
-    })
+    Arc::new(conns_fixtures::update(conns_fixtures::snapshot(sequence, at, Vec::new())))
 }
 
 /// An agent that runs until dropped.

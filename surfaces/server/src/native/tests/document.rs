@@ -9,10 +9,11 @@ use conns_core::model::{
     EventKind, Known, Loss, LossCause, Protocol, Source, UdpPeer, UdpTraffic, Unknown,
 };
 use conns_core::query::{Value as FieldValue, catalogue};
+use conns_fixtures::{endpoint, known};
 use http::StatusCode;
 use serde_json::Value;
 
-use super::scene::{Machine, endpoint, escaped, established, known, listener};
+use super::scene::{Machine, escaped, established, listener};
 use super::schema::faults;
 use crate::native::context::Handler;
 use crate::native::openapi;

@@ -3,9 +3,10 @@
 use conns_core::model::Class;
 use conns_core::model::{Known, Protocol, Source, State, Unknown};
 use conns_core::query::{catalogue, find_field, group};
+use conns_fixtures::NETNS;
 use serde_json::Value;
 
-use super::scene::{Machine, NETNS, Sketch, escaped, established, listener};
+use super::scene::{Machine, Sketch, escaped, established, listener};
 
 /// nginx with two connections and a listener, curl on IPv6, a resolver on UDP, and one that closes.
 fn machine() -> Machine {

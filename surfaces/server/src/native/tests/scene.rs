@@ -1,6 +1,5 @@
 //! A made-up machine: connections open, change and close, and the test publishes each update.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,14 +7,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use conns_core::model::Class;
 use conns_core::model::{
-    Ability, AbilityKind, AcceptQueue, CloseReason, Closed, ClosedConnection, Closer, Connection,
-    Cost, Direction, Endpoint, Event, EventKind, EventLog, Family, Health, Known, Loss, LossCause,
-    Moment, Netns, Observation, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketId,
-    SocketMemory, SocketSample, Source, State, Stats, TcpInfo, Unknown, Update,
+    Ability, AbilityKind, AcceptQueue, Class, CloseReason, Closed, ClosedConnection, Closer,
+    Connection, Cost, Direction, Event, EventKind, EventLog, Health, Known, Loss, LossCause,
+    Moment, Owner, Process, Protocol, Rates, Snapshot, Socket, SocketMemory, Source, State, Stats,
+    Unknown, Update,
 };
-use conns_core::track::{Retention, Tracker};
+use conns_fixtures::{NETNS, Tcp, known, snapshot, with_cookie};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -27,18 +25,8 @@ use crate::caches::ResponseCaches;
 use crate::native::{Shared, router};
 use crate::stream_slots::StreamSlots;
 
-pub(super) const NETNS: u64 = 4_026_531_840;
 pub(super) const INSTANCE: u64 = 0xfeed_0000_0000_0001;
 const SECOND_US: u64 = 1_000_000;
-
-pub(super) fn known<T>(value: T) -> Known<T> {
-    Known::Value(value, Source::SockDiag)
-}
-
-pub(super) fn endpoint(text: &str) -> Endpoint {
-    let end: SocketAddr = text.parse().expect("an address with port");
-    Endpoint { address: end.ip(), port: end.port() }
-}
 
 /// A socket to be made.
 #[derive(Clone)]
@@ -82,78 +70,36 @@ pub(super) fn listener(local: &str, queue: (u32, u32, u32), pid: u32, process: &
     }
 }
 
-fn process(pid: u32, name: &str) -> Arc<Process> {
-    Arc::new(Process {
-        pid,
-        name: name.into(),
-        executable: Known::Unknown(Unknown::NotPrivileged),
+fn owner((pid, name): (u32, String)) -> Owner {
+    let process = Process {
         command_line: known(format!("{name} --serve").into()),
-        uid: known(0),
-        user: known("root".into()),
         started_wall_us: known(1_769_860_800_000_000),
-        parent_pid: known(1),
-        cgroup: Known::Unknown(Unknown::NotPrivileged),
-        container_id: Known::NotApplicable,
         systemd_unit: known(format!("{name}.service").into()),
-    })
+        ..conns_fixtures::process(pid, &name)
+    };
+    Owner { process: Arc::new(process), descriptor: Some(3) }
 }
 
 impl Sketch {
     pub(super) fn make(&self, cookie: u64) -> Connection {
-        let unreported = Unknown::KernelDoesNotReport;
-        let local = endpoint(&self.local);
-        let tcp = self.sent.map(|sent| {
-            let mut bytes = [0_u8; 232];
-            bytes[68..72].copy_from_slice(&50_000_u32.to_ne_bytes());
-            bytes[100..104].copy_from_slice(&3_u32.to_ne_bytes());
-            bytes[156..160].copy_from_slice(&100_u32.to_ne_bytes());
-            bytes[200..208].copy_from_slice(&sent.to_ne_bytes());
-            TcpInfo::new(&bytes)
-        });
-        let socket = Socket {
-            id: SocketId { netns: NETNS, cookie },
-            source: Source::SockDiag,
-            netns: Arc::new(Netns::new(NETNS, None, true)),
-            protocol: self.protocol,
-            family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
-            state: self.state,
-            local,
-            remote: self.remote.as_deref().map(endpoint),
-            interface: 0,
-            inode: known(cookie + 100),
-            uid: known(0),
-            queues: Known::Unknown(unreported),
-            accept_queue: match self.queue {
-                Some((length, limit, _)) => known(AcceptQueue { length, limit }),
-                None => Known::NotApplicable,
-            },
-            timer: Known::NotApplicable,
-            memory: match self.queue {
-                Some((_, _, drops)) => {
-                    known(SocketMemory { drops: Some(drops), ..SocketMemory::default() })
-                }
-                None => Known::Unknown(unreported),
-            },
-            congestion: Known::Unknown(unreported),
-            tos: Known::Unknown(unreported),
-            mark: Known::Unknown(Unknown::NotPrivileged),
-            cgroup_id: Known::Unknown(unreported),
-            shutdown: Known::Unknown(unreported),
-            upper_layer: Known::NotApplicable,
-            tcp: tcp.map_or(Known::Unknown(unreported), known),
-            mptcp: Known::NotApplicable,
-            udp: Known::NotApplicable,
+        let remote = self.remote.as_deref();
+        let socket = conns_fixtures::socket(self.protocol, self.state, &self.local, remote);
+        let tcp = |bytes_sent| {
+            let (total_retrans, data_segs_out) = (3, 100);
+            Tcp { rtt_us: 50_000, total_retrans, data_segs_out, bytes_sent, ..Tcp::ZERO }.known()
         };
-        let observation = Observation::new(Source::SockDiag, Moment::default())
-            .with_sockets(vec![SocketSample::from(socket)]);
-        let seen = Tracker::new(Retention::None).apply(vec![observation]);
-        let mut made = seen.connections.into_iter().next().expect("one connection");
+        let mut socket = Socket {
+            inode: known(cookie + 100),
+            tcp: self.sent.map_or(Known::Unknown(Unknown::KernelDoesNotReport), tcp),
+            ..with_cookie(cookie, socket)
+        };
+        if let Some((length, limit, drops)) = self.queue {
+            socket.accept_queue = known(AcceptQueue { length, limit });
+            socket.memory = known(SocketMemory { drops: Some(drops), ..SocketMemory::default() });
+        }
+        let mut made = conns_fixtures::connection(socket);
         made.owners = match self.owners.clone() {
             Known::Value(owners, source) => {
-                let owner = |(pid, name): (u32, String)| Owner {
-                    process: process(pid, &name),
-                    descriptor: Some(3),
-                };
                 let owners: Vec<Owner> = owners.into_iter().map(owner).collect();
                 Known::Value(owners.into(), source)
             }
@@ -193,14 +139,8 @@ pub(super) struct Machine {
 impl Machine {
     /// An agent that has sampled once and seen nothing.
     pub(super) fn new() -> Self {
-        let (publish, updates) = watch::channel(Arc::new(Update {
-            instance: INSTANCE,
-            snapshot: Arc::new(Snapshot::default()),
-            closed: Arc::from([]),
-            closed_complete_since: 0,
-            health: Health::default(),
-            ..Update::default()
-        }));
+        let (publish, updates) =
+            watch::channel(Arc::new(Update { instance: INSTANCE, ..Update::default() }));
         let log = Arc::new(EventLog::after(INSTANCE, 0));
         let (publish_events, event_logs) = watch::channel(log);
         let mut machine = Self {
@@ -314,13 +254,9 @@ impl Machine {
     /// Publishes the state as an update without a new sample.
     pub(super) fn publish(&self) {
         let connections = self.there.iter().map(|(_, connection)| connection.clone()).collect();
-        let at = self.at(self.sequence);
         let snapshot = Snapshot {
-            sequence: self.sequence,
-            at,
-            connections,
             losses: self.losses.clone(),
-            ..Snapshot::default()
+            ..snapshot(self.sequence, self.at(self.sequence), connections)
         };
         let missing = Some("no CAP_NET_ADMIN".into());
         self.publish.send_replace(Arc::new(Update {

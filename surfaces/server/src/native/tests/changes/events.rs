@@ -1,8 +1,9 @@
 //! Events in the stream of changes.
 
 use conns_core::model::EventKind;
+use conns_fixtures::NETNS;
 
-use super::super::scene::{Machine, NETNS, established};
+use super::super::scene::{Machine, established};
 use super::{Reader, rows};
 
 #[tokio::test]
