@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use conns_api::AbilityShapes;
+use conns_api::AbilityShape;
 use conns_core::model::Ability;
 use conns_core::track::Retention;
 use conns_engine::Purpose;
@@ -21,7 +21,8 @@ pub(crate) fn run(flags: &AbilitiesFlags, agent_flags: &AgentFlags) -> Result<()
         AbilitiesFormat::Table => print(&mut out, &abilities)?,
         AbilitiesFormat::Json => {
             write!(out, "{{\"abilities\":")?;
-            serde_json::to_writer(&mut out, &AbilityShapes(&abilities)).map_err(io::Error::from)?;
+            serde_json::to_writer(&mut out, &AbilityShape::all(&abilities))
+                .map_err(io::Error::from)?;
             writeln!(out, "}}")?;
         }
     }

@@ -1,8 +1,8 @@
 //! `conns fields`: the field reference, from the catalogue.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use conns_api::field_reference;
+use conns_api::FieldsShape;
 use conns_core::query::{Field, catalogue};
 use conns_print::{Layout, plain_table};
 
@@ -23,7 +23,9 @@ pub(crate) fn run(format: FieldsFormat) -> Result<(), Failure> {
         }
         FieldsFormat::Markdown => markdown(&mut out)?,
         FieldsFormat::Json => {
-            writeln!(out, "{}", field_reference())?;
+            serde_json::to_writer(&mut out, &FieldsShape::of_catalogue())
+                .map_err(io::Error::from)?;
+            writeln!(out)?;
         }
     }
     Ok(out.flush()?)

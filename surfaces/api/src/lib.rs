@@ -8,6 +8,7 @@ mod cursor;
 mod event;
 mod record;
 mod resume;
+mod shapes;
 mod updates;
 mod usual;
 mod wire;
@@ -16,13 +17,17 @@ pub use agent::{
     Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates, View, kept_events,
     next_update, observe, observed, sample_once,
 };
-pub use answer::{AbilityShapes, Answer, GROUP_KEYS, GroupShape, group_figures};
+pub use answer::{Answer, GROUP_KEYS, GroupShape, group_figures};
 pub use cursor::{Cursor, CursorError, PagePlace};
 pub use event::{EventRecords, is_of_end, usual_event_fields};
 pub use record::RecordWriter;
 pub use resume::{ResumeId, ResumeIdError};
+pub use shapes::{
+    AbilityShape, ClassWord, EventShape, EventWord, EvidenceShape, ExplainShape, FieldShape,
+    FieldsShape, LossShape, LossWord, RecordShape, VerdictShape,
+};
 pub use updates::{EventReceiver, UpdateReceiver};
-pub use usual::{field_reference, is_of_interest, urgency};
+pub use usual::{is_of_interest, urgency};
 pub use wire::{
     Decoder, EVENTS_PATH, EVENTS_TYPE, EventsAnswer, EventsFrom, EventsQuery, MAX_BODY_BYTES,
     MAX_CONNECTIONS, MAX_EVENTS_PER_ANSWER, QueryError, SNAPSHOT_PATH, SNAPSHOT_TYPE, UpdateDelta,

@@ -13,6 +13,8 @@ use conns_core::model::{Connection, Endpoint, ListColumn, Process};
 use conns_core::query::{Field, Kind, List, Value};
 use serde::Serialize;
 
+use crate::shapes::ExplainShape;
+
 /// Writes records of one set of fields.
 pub struct RecordWriter<'a> {
     /// Whether records end with `explain`.
@@ -74,30 +76,18 @@ impl<'a> RecordWriter<'a> {
     }
 
     fn explain(&self, out: &mut Vec<u8>, connection: &Connection) {
-        out.extend_from_slice(b",\"explain\":{\"sources\":");
-        let mut unknown = Vec::new();
-        let mut start = out.len();
-        out.push(b'{');
+        let mut explain = ExplainShape::default();
         for (field, _) in &self.fields {
-            let value = field.value(connection);
-            let (to, text) = match value {
-                Value::NotApplicable => continue,
-                Value::Unknown(why) => (&mut unknown, why.to_string()),
-                _ => match field.source(connection) {
-                    Some(source) => (&mut *out, source.to_string()),
-                    None => continue,
-                },
-            };
-            entry(to, &field.key, &text);
+            match field.value(connection) {
+                Value::NotApplicable => {}
+                Value::Unknown(why) => explain.unknown.push((&field.key, why.to_string())),
+                _ => {
+                    let source = field.source(connection);
+                    explain.sources.extend(source.map(|source| (&*field.key, source.to_string())));
+                }
+            }
         }
-        // The first comma becomes part of nothing: it is removed.
-        start += 1;
-        if out.get(start) == Some(&b',') {
-            out.remove(start);
-        }
-        out.extend_from_slice(b"},\"unknown\":{");
-        out.extend_from_slice(unknown.get(1..).unwrap_or_default());
-        out.extend_from_slice(b"}}");
+        entry(out, "explain", &explain);
     }
 
     /// Forgets what was written of processes. To be called before the connections of a process go
@@ -208,6 +198,17 @@ pub(crate) fn entry(out: &mut Vec<u8>, key: &str, value: &impl Serialize) {
     json(out, key);
     out.push(b':');
     json(out, value);
+}
+
+/// Appends the entries of a shape to an object that is being written.
+pub(crate) fn entries(out: &mut Vec<u8>, shape: &impl Serialize) {
+    let start = out.len();
+    json(out, shape);
+    // The shape's own brace becomes the comma.
+    if let Some(brace) = out.get_mut(start) {
+        *brace = b',';
+    }
+    out.pop();
 }
 
 /// Appends anything as JSON.

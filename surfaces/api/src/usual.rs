@@ -5,7 +5,6 @@ use std::cmp::Reverse;
 use conns_core::model::Class;
 use conns_core::model::{Connection, State};
 use conns_core::query::{Field, catalogue};
-use serde_json::{Value, json};
 
 use crate::Answer;
 
@@ -49,17 +48,4 @@ pub fn urgency(connection: &Connection) -> (u8, Reverse<u8>) {
         Class::Idle => 5,
     };
     (rank, Reverse(connection.verdict.confidence_percent))
-}
-
-/// The field reference, as JSON.
-#[must_use]
-pub fn field_reference() -> Value {
-    let field = |field: &Field| {
-        json!({
-            "name": field.name, "key": field.key, "aliases": field.aliases,
-            "type": field.kind.name(), "unit": field.kind.unit(),
-            "meaning": field.meaning, "source": field.origin,
-        })
-    };
-    json!({ "fields": catalogue().iter().map(field).collect::<Vec<_>>() })
 }

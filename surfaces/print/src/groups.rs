@@ -95,7 +95,7 @@ pub fn groups_json(
     groups: &[Group],
 ) -> io::Result<()> {
     let shapes: Vec<GroupShape<'_>> =
-        groups.iter().map(|group| GroupShape { field, group }).collect();
+        groups.iter().map(|group| GroupShape::new(field, group)).collect();
     if lines {
         for shape in &shapes {
             serde_json::to_writer(&mut *out, shape)?;

@@ -20,6 +20,7 @@ mod parameters;
 mod processes;
 mod routes;
 mod selection;
+mod shapes;
 mod sorted_orders;
 mod streams;
 #[cfg(test)]

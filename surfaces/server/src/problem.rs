@@ -3,21 +3,52 @@
 use axum::response::Response;
 use conns_core::query::FilterError;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::response::{JSON, whole};
+use crate::response::{JSON, json, whole};
 
-/// An error, for programs (`code`) and for people (`message`, `hint`).
+/// An error, and its response.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     status: StatusCode,
+    error: ErrorShape,
+    /// The body, if it has more than the error.
+    body: Option<Vec<u8>>,
+}
+
+/// What is wrong with a request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct ErrorShape {
+    /// For programs: lower case with dashes.
     code: &'static str,
+    /// For people: what is wrong.
     message: String,
+    /// What to do about it.
     hint: String,
-    /// The span of the fault in the filter: first byte, and the one after the last.
-    place: Option<(usize, usize)>,
-    /// Entries beside `error`.
-    beside: Map<String, Value>,
+    /// Where it is, if it is in the filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = PlaceShape, required = false)]
+    place: Option<PlaceShape>,
+}
+
+/// A span of bytes.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = Place)]
+pub(crate) struct PlaceShape {
+    /// First byte of the fault in the filter.
+    start: usize,
+    /// The byte behind it.
+    end: usize,
+}
+
+/// A response to a request that is refused.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemShape {
+    /// What is wrong.
+    error: ErrorShape,
 }
 
 /// Maximum length of a quote from a request in a message, characters.
@@ -39,8 +70,8 @@ impl Problem {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        let (message, hint) = (message.into(), hint.into());
-        Self { status, code, message, hint, place: None, beside: Map::new() }
+        let error = ErrorShape { code, message: message.into(), hint: hint.into(), place: None };
+        Self { status, error, body: None }
     }
 
     /// 400: the request is invalid.
@@ -59,8 +90,9 @@ impl Problem {
             None => "the language is described in docs/filter.md".to_owned(),
         };
         let span = error.span();
-        let place = Some((span.start, span.end));
-        Self { place, ..Self::bad("bad-filter", error.message(), hint) }
+        let mut problem = Self::bad("bad-filter", error.message(), hint);
+        problem.error.place = Some(PlaceShape { start: span.start, end: span.end });
+        problem
     }
 
     /// 404: no such path.
@@ -88,24 +120,15 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, hint)
     }
 
-    /// The same with one more entry beside `error`.
-    pub(crate) fn beside(mut self, key: &str, value: Value) -> Self {
-        self.beside.insert(key.to_owned(), value);
+    /// The same with a body that has more than the error: the shape that `body` makes of it.
+    pub(crate) fn within<T: Serialize>(mut self, body: impl FnOnce(ErrorShape) -> T) -> Self {
+        self.body = Some(json(&body(self.error.clone())));
         self
     }
 
     /// The error as a response.
     pub(crate) fn answer(self) -> Response {
-        let mut error = json!({
-            "code": self.code, "message": self.message, "hint": self.hint,
-        });
-        if let (Some((start, end)), Some(error)) = (self.place, error.as_object_mut()) {
-            error.insert("place".to_owned(), json!({ "start": start, "end": end }));
-        }
-        let mut shape = self.beside;
-        shape.insert("error".to_owned(), error);
-        let mut body = Value::Object(shape).to_string().into_bytes();
-        body.push(b'\n');
+        let body = self.body.unwrap_or_else(|| json(&ProblemShape { error: self.error }));
         let mut response = whole(JSON, body.into());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

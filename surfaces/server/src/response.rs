@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::Serialize;
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
@@ -21,6 +22,14 @@ pub(crate) fn with_body(media: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response
+}
+
+/// A body of one JSON value on one line.
+pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
+    // Shapes have keys that are text, and writing to memory does not fail.
+    let mut body = serde_json::to_vec(value).unwrap_or_default();
+    body.push(b'\n');
+    body
 }
 
 /// Sets the headers that are the same for every response, where the response has not set its own.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use conns_api::{Answer, RecordWriter, field_reference};
+use conns_api::{Answer, FieldsShape, RecordWriter};
 use conns_core::decode::{self, ProtocolSpec};
 use conns_core::model::{
     Application, Certainty, Connection, ConnectionId, FieldSpec, Kind, Known, Layer, LayerOrigin,
@@ -125,7 +125,7 @@ fn fields_of_a_registered_protocol_are_in_every_surface() {
     assert_eq!(record["semaphore.delay_us"], Value::Null);
     assert_eq!(record["semaphore.relays"][0]["tower"], "Lille");
 
-    let reference = field_reference();
+    let reference = serde_json::to_value(FieldsShape::of_catalogue()).unwrap();
     let names: Vec<&str> = reference["fields"]
         .as_array()
         .expect("a list")

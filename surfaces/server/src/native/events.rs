@@ -9,20 +9,21 @@ mod event_stream;
 use std::sync::Arc;
 
 use axum::response::Response;
-use conns_api::{Answer, EventRecords, ResumeId, View, event_losses, usual_event_fields};
+use conns_api::{EventRecords, LossShape, ResumeId, View, event_losses, usual_event_fields};
 use conns_core::model::{Event, EventKind, EventLog, Update};
 use conns_core::query::{Field, parse_columns};
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::accept::is_named;
 use super::context::{Asked, Native};
-use super::list;
 use super::parameters::LIMIT;
 use super::parameters::Query;
 use super::selection::{Scope, Selection};
+use super::shapes::{EventRecord, ListWriter, SnapshotShape};
 use super::streams;
-use crate::problem::Problem;
+use crate::problem::{ErrorShape, Problem};
 use crate::response::{EVENTS, JSON, whole};
 pub(super) use event_lists::EventLists;
 use event_stream::EventStream;
@@ -114,45 +115,73 @@ impl EventSelection {
     /// The events of `log` behind `serial`, at most `limit`.
     fn list(&self, update: &Update, log: &EventLog, serial: u64, limit: usize) -> Vec<u8> {
         let mut selected = log.buffered_after(serial).filter(|event| self.matches(event));
-        let mut out = b"{\"events\":[\n".to_vec();
-        let mut records = EventRecords::new(self.fields.as_deref());
-        let mut last = None;
-        for event in selected.by_ref().take(limit) {
-            if last.is_some() {
-                out.extend_from_slice(b",\n");
-            }
-            records.append_with_id(&mut out, event);
-            last = Some(event.serial);
-        }
+        let events: Vec<&Arc<Event>> = selected.by_ref().take(limit).collect();
         // Events that do not match behind the last one are passed by.
         let next = match selected.next() {
-            Some(_) => last.unwrap_or(serial),
+            Some(_) => events.last().map_or(serial, |event| event.serial),
             None => log.last_serial(),
         };
-        let next = ResumeId::new(update, next).to_string();
-        out.extend_from_slice(b"\n]");
-        Answer::append_losses(&mut out, &event_losses(log));
-        for (key, value) in [
-            ("snapshot", list::snapshot(update)),
-            ("complete_since", json!(log.complete_since())),
-            ("last", json!(log.last_serial())),
-            ("next_since", json!(next)),
-        ] {
-            out.extend_from_slice(format!(",\"{key}\":{value}").as_bytes());
+        let mut list = ListWriter::new(&EventsShape {
+            events: Vec::new(),
+            losses: LossShape::all(&event_losses(log)),
+            snapshot: SnapshotShape::from(update),
+            complete_since: log.complete_since(),
+            last: log.last_serial(),
+            next_since: ResumeId::new(update, next).to_string(),
+        });
+        let mut records = EventRecords::new(self.fields.as_deref());
+        for event in events {
+            list.add(|out| records.append_with_id(out, event));
         }
-        out.extend_from_slice(b"}\n");
-        out
+        list.finish()
     }
+}
+
+/// Events, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Events)]
+pub(super) struct EventsShape {
+    /// The events.
+    events: Vec<EventRecord>,
+    /// What the agent lost of events.
+    losses: Vec<LossShape>,
+    /// The latest snapshot.
+    snapshot: SnapshotShape,
+    /// Every event with a higher serial number is kept.
+    complete_since: u64,
+    /// The serial number of the latest event; 0 before the first.
+    last: u64,
+    /// `since` of the next request.
+    next_since: String,
+}
+
+/// That the events after `since` are not kept, beside the error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ExpiredEvents {
+    /// Why not.
+    error: ErrorShape,
+    /// How many events; null if unknown.
+    #[schema(required)]
+    missed: Option<u64>,
+    /// Every event with a higher serial number is kept.
+    complete_since: u64,
+    /// The serial number of the latest event; 0 before the first.
+    last: u64,
+    /// The latest snapshot.
+    snapshot: SnapshotShape,
 }
 
 /// 410: events are not buffered any more.
 fn problem(update: &Update, log: &EventLog, expired: Expired) -> Problem {
     let hint = "begin again: without `since` the list has everything that is kept";
-    Problem::new(StatusCode::GONE, "events-expired", expired.reason, hint)
-        .beside("missed", json!(expired.missed))
-        .beside("complete_since", json!(log.complete_since()))
-        .beside("last", json!(log.last_serial()))
-        .beside("snapshot", list::snapshot(update))
+    let problem = Problem::new(StatusCode::GONE, "events-expired", expired.reason, hint);
+    problem.within(|error| ExpiredEvents {
+        error,
+        missed: expired.missed,
+        complete_since: log.complete_since(),
+        last: log.last_serial(),
+        snapshot: SnapshotShape::from(update),
+    })
 }
 
 /// `GET /api/v1/events` for a stream.

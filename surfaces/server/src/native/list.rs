@@ -7,16 +7,18 @@
 use std::collections::HashMap;
 
 use axum::response::Response;
-use conns_api::{Answer, PagePlace, RecordWriter, View, urgency};
+use conns_api::{Answer, GroupShape, LossShape, PagePlace, RecordWriter, View, urgency};
 use conns_core::model::{Connection, Update};
 use conns_core::query::{Field, SortKey, field_named, group, parse_columns, sort};
-use serde_json::{Value, json};
 
 use super::context::{Asked, Native};
 use super::cursor::{Context, expired};
 use super::parameters::LIMIT;
 use super::parameters::Query;
 use super::selection::{Scope, Selection};
+use super::shapes::{
+    Connections, ConnectionsOrGroups, Groups, ListWriter, PageEnd, SnapshotShape, Verdicts,
+};
 use crate::problem::Problem;
 use crate::response::{JSON, whole};
 
@@ -136,23 +138,25 @@ impl Plan {
         let all = &update.snapshot.connections;
         let chosen: Vec<&Connection> = all.iter().filter(|c| self.selection.matches(c)).collect();
         let total = chosen.len();
+        let losses = LossShape::all(&update.snapshot.losses);
+        let snapshot = SnapshotShape::from(update);
         if let Some(field) = self.group_by {
-            let mut out = Vec::new();
-            let mut groups = group(&chosen, field);
-            let count = groups.len();
-            groups.truncate(self.limit);
-            Answer::append_groups(&mut out, field, &groups);
-            end(&mut out, update, &[("total", json!(count))]);
-            return Ok(out);
+            let groups = group(&chosen, field);
+            let total = groups.len();
+            let empty = Groups { groups: Vec::new(), losses, snapshot, total };
+            let mut list = ListWriter::new(&ConnectionsOrGroups::Groups(empty));
+            groups.iter().take(self.limit).for_each(|group| {
+                list.add_shape(&GroupShape::new(field, group));
+            });
+            return Ok(list.finish());
         }
         let page = match self.order {
             Order::Serial => self.by_serial(update, chosen, place)?,
             Order::Fields(_) | Order::Urgency => self.by_order(native, chosen, place)?,
         };
-        let next = page.next.map(|place| context.write(place));
-        let mut out = self.page(&page.connections);
-        end(&mut out, update, &[("total", json!(total)), ("next_cursor", json!(next))]);
-        Ok(out)
+        let next_cursor = page.next.map(|place| context.write(place));
+        let end = PageEnd { losses, snapshot, total, next_cursor };
+        Ok(self.page(&page.connections, end))
     }
 
     /// Connections in the order in which they were first seen.
@@ -220,21 +224,20 @@ impl Plan {
         Ok(Page { connections, next })
     }
 
-    /// The rows of a page, without the end of the object.
-    fn page(&self, connections: &[&Connection]) -> Vec<u8> {
-        let mut out = match self.shape {
-            Answer::Connections => b"{\"connections\":[\n".to_vec(),
-            Answer::Verdicts => b"{\"verdicts\":[\n".to_vec(),
+    /// The answer with the rows of a page.
+    fn page(&self, rows: &[&Connection], end: PageEnd) -> Vec<u8> {
+        let mut list = match self.shape {
+            Answer::Connections => {
+                let empty = Connections { connections: Vec::new(), end };
+                ListWriter::new(&ConnectionsOrGroups::Connections(empty))
+            }
+            Answer::Verdicts => ListWriter::new(&Verdicts { verdicts: Vec::new(), end }),
         };
         let mut records = RecordWriter::new(&self.fields).explaining(self.explains);
-        for (i, connection) in connections.iter().enumerate() {
-            if i > 0 {
-                out.extend_from_slice(b",\n");
-            }
-            self.shape.append(&mut out, &mut records, connection);
+        for connection in rows {
+            list.add(|out| self.shape.append(out, &mut records, connection));
         }
-        out.extend_from_slice(b"\n]");
-        out
+        list.finish()
     }
 }
 
@@ -242,30 +245,4 @@ impl Plan {
 fn misplaced() -> Problem {
     let hint = "give `next_cursor` of the page before, as it is";
     Problem::bad("bad-cursor", "this is no cursor of this list", hint)
-}
-
-/// Ends a response: its losses, further entries, and its snapshot.
-pub(super) fn end(out: &mut Vec<u8>, update: &Update, more: &[(&str, Value)]) {
-    Answer::append_losses(out, &update.snapshot.losses);
-    out.extend_from_slice(format!(",\"snapshot\":{}", snapshot(update)).as_bytes());
-    for (key, value) in more {
-        out.extend_from_slice(format!(",\"{key}\":{value}").as_bytes());
-    }
-    out.extend_from_slice(b"}\n");
-    out.shrink_to_fit();
-}
-
-/// Which snapshot an answer is of. The instance is text: it may be larger than numbers of JavaScript
-/// can distinguish.
-pub(super) fn snapshot(update: &Update) -> Value {
-    json!({
-        "instance": instance(update.instance),
-        "sequence": update.snapshot.sequence,
-        "at_us": update.snapshot.at.wall_us,
-    })
-}
-
-/// An instance as it is written everywhere: 16 hexadecimal digits.
-pub(super) fn instance(instance: u64) -> String {
-    format!("{instance:016x}")
 }

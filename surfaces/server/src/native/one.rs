@@ -1,15 +1,16 @@
 //! One connection, and the verdict on it.
 
 use axum::response::Response;
-use conns_api::{Answer, RecordWriter};
-use conns_core::model::{ClosedConnection, Connection, SocketId, Update};
+use conns_api::Answer;
+use conns_core::model::{self, SocketId, Update};
 use http::StatusCode;
-use serde_json::{Value, json};
 
 use super::context::{Asked, Native};
-use super::list;
+use super::shapes::{
+    ClosedConnection, ClosedShape, ClosedVerdict, OneConnection, OneVerdict, SnapshotShape,
+};
 use crate::problem::{Problem, repeated};
-use crate::response::{JSON, whole};
+use crate::response::{JSON, json, whole};
 
 /// `GET /api/v1/connections/{id}`.
 pub(super) fn connection(native: &Native, asked: &Asked) -> Result<Response, Problem> {
@@ -27,10 +28,12 @@ fn one(native: &Native, asked: &Asked, shape: Answer) -> Result<Response, Proble
     let update = cache.update();
     let there = update.snapshot.connections.iter().find(|c| c.socket.id == id);
     if let Some(there) = there {
-        let mut out = keyed(shape).to_vec();
-        record(&mut out, shape, there);
-        out.extend_from_slice(format!(",\"snapshot\":{}}}\n", list::snapshot(update)).as_bytes());
-        return Ok(whole(JSON, out.into()));
+        let snapshot = SnapshotShape::from(update);
+        let body = match shape {
+            Answer::Connections => json(&OneConnection { connection: there.into(), snapshot }),
+            Answer::Verdicts => json(&OneVerdict { verdict: there.into(), snapshot }),
+        };
+        return Ok(whole(JSON, body.into()));
     }
     // The latest: an id may reappear if a sample missed its socket.
     match update.closed.iter().rev().find(|closed| closed.connection.socket.id == id) {
@@ -44,36 +47,24 @@ fn one(native: &Native, asked: &Asked, shape: Answer) -> Result<Response, Proble
     }
 }
 
-fn keyed(shape: Answer) -> &'static [u8] {
-    match shape {
-        Answer::Connections => b"{\"connection\":",
-        Answer::Verdicts => b"{\"verdict\":",
-    }
-}
-
-/// The record with every field.
-fn record(out: &mut Vec<u8>, shape: Answer, connection: &Connection) {
-    let fields = match shape {
-        Answer::Connections => conns_core::query::catalogue().iter().collect(),
-        Answer::Verdicts => shape.usual_fields(),
-    };
-    shape.append(out, &mut RecordWriter::new(&fields), connection);
-}
-
 /// 410: it closed recently; its last record is beside the error.
-fn closed_lately(update: &Update, closed: &ClosedConnection, shape: Answer) -> Problem {
-    let mut last = Vec::new();
-    record(&mut last, shape, &closed.connection);
-    let key = match shape {
-        Answer::Connections => "connection",
-        Answer::Verdicts => "verdict",
-    };
+fn closed_lately(update: &Update, closed: &model::ClosedConnection, shape: Answer) -> Problem {
     let message = "the connection has closed";
     let hint = "its last record is beside this error";
-    Problem::new(StatusCode::GONE, "closed", message, hint)
-        .beside(key, serde_json::from_slice(&last).unwrap_or(Value::Null))
-        .beside("closed", json!({ "sequence": closed.sequence, "at_us": closed.at.wall_us }))
-        .beside("snapshot", list::snapshot(update))
+    let problem = Problem::new(StatusCode::GONE, "closed", message, hint);
+    let (last, closed) = (&closed.connection, ClosedShape::from(closed));
+    let snapshot = SnapshotShape::from(update);
+    match shape {
+        Answer::Connections => problem.within(|error| ClosedConnection {
+            error,
+            closed,
+            snapshot,
+            connection: last.into(),
+        }),
+        Answer::Verdicts => {
+            problem.within(|error| ClosedVerdict { error, closed, snapshot, verdict: last.into() })
+        }
+    }
 }
 
 /// An id: `<inode of the network namespace>-<cookie>`, both decimal.

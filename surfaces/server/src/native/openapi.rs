@@ -1,4 +1,5 @@
-//! The OpenAPI 3.1 document, made from the table of routes and the catalogue of fields.
+//! The OpenAPI 3.1 document, made from the table of routes, the types of the answers and the catalogue of
+//! fields.
 
 mod schemas;
 
@@ -46,7 +47,7 @@ fn document(routes: &[Route]) -> OpenApi {
         paths.paths.insert(route.path.to_owned(), PathItem::new(HttpMethod::Get, operation(route)));
     }
     let mut components = Components::new();
-    components.schemas = schemas::all().into_iter().collect();
+    components.schemas = schemas::all();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
 }
 

@@ -10,13 +10,13 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use conns_api::field_reference;
+use conns_api::FieldsShape;
 use http::{HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 
 use super::context::{Asked, Native};
 use crate::problem::Problem;
-use crate::response::{HTML, JSON, whole};
+use crate::response::{HTML, JSON, json, whole};
 
 const DOCS: &str = include_str!("docs.html");
 
@@ -62,6 +62,6 @@ pub(super) fn index(native: &Native, _: &Asked) -> Result<Response, Problem> {
 
 /// `GET /api/v1/fields`.
 pub(super) fn fields(_: &Native, _: &Asked) -> Result<Response, Problem> {
-    static FIELDS: LazyLock<Bytes> = LazyLock::new(|| format!("{}\n", field_reference()).into());
+    static FIELDS: LazyLock<Bytes> = LazyLock::new(|| json(&FieldsShape::of_catalogue()).into());
     Ok(whole(JSON, FIELDS.clone()))
 }

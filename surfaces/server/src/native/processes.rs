@@ -6,18 +6,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use conns_api::{PagePlace, View};
+use conns_api::{LossShape, PagePlace, View};
 use conns_core::model::{Connection, Known, Process, Update};
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
-use serde_json::json;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::context::{Asked, Native};
 use super::cursor::Context;
-use super::list::end;
 use super::parameters::LIMIT;
 use super::parameters::Query;
 use super::selection::{Scope, Selection};
+use super::shapes::{ListWriter, PageEnd, SnapshotShape};
 use crate::problem::Problem;
 
 /// `GET /api/v1/processes`.
@@ -58,32 +57,66 @@ fn page(
     let limit = query.whole(&LIMIT);
     let mut rest =
         by_pid.into_iter().filter(|(pid, _)| after.is_none_or(|after| u64::from(*pid) > after));
-    let mut out = b"{\"processes\":[".to_vec();
-    let mut last = None;
-    for (i, (pid, (process, sums))) in rest.by_ref().take(limit).enumerate() {
-        out.extend_from_slice(if i == 0 { b"\n" } else { b",\n" });
-        // Writing to memory does not fail, and all keys are text.
-        drop(serde_json::to_writer(&mut out, &Entry { process, sums }));
-        last = Some(u64::from(pid));
+    let shown: Vec<_> = rest.by_ref().take(limit).collect();
+    let last = shown.last().filter(|_| rest.next().is_some()).map(|(pid, _)| u64::from(*pid));
+    let mut list = ListWriter::new(&Processes {
+        processes: Vec::new(),
+        without_process: without,
+        end: PageEnd {
+            losses: LossShape::all(&update.snapshot.losses),
+            snapshot: SnapshotShape::from(update),
+            total,
+            next_cursor: last.map(|after| context.write(PagePlace::Pid { after })),
+        },
+    });
+    for (_, (process, sums)) in shown {
+        list.add_shape(&ProcessShape::new(process, sums));
     }
-    out.extend_from_slice(b"\n],\"without_process\":");
-    drop(serde_json::to_writer(&mut out, &without));
-    let next = rest.next().and(last).map(|after| context.write(PagePlace::Pid { after }));
-    end(&mut out, update, &[("total", json!(total)), ("next_cursor", json!(next))]);
-    out
+    list.finish()
 }
 
-/// Sums over connections; `null` where no value is known.
-#[derive(Debug, Default)]
+/// A page of processes, in order of pid.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Processes<'a> {
+    /// The processes of the page.
+    processes: Vec<ProcessShape<'a>>,
+    /// Sums over the sockets without a known process.
+    without_process: Sums,
+    #[serde(flatten)]
+    #[schema(inline)]
+    end: PageEnd,
+}
+
+/// Sums over connections.
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct Sums {
+    /// Established connections.
     connections: u64,
+    /// Listening endpoints.
     listeners: u64,
+    /// All sockets.
     sockets: u64,
+    /// Payload bytes sent; null if unknown.
+    #[schema(required)]
     bytes_out: Option<u64>,
+    /// Payload bytes received; null if unknown.
+    #[schema(required)]
     bytes_in: Option<u64>,
+    /// Payload sent a second; null if unknown.
+    #[serde(rename = "rate_out_bytes_per_s", serialize_with = "thousandths")]
+    #[schema(required)]
     rate_out: Option<f64>,
+    /// Payload received a second; null if unknown.
+    #[serde(rename = "rate_in_bytes_per_s", serialize_with = "thousandths")]
+    #[schema(required)]
     rate_in: Option<f64>,
+    /// Connections by verdict.
     verdicts: BTreeMap<&'static str, u64>,
+}
+
+#[expect(clippy::ref_option, reason = "the signature of serde")]
+fn thousandths<S: Serializer>(rate: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    rate.map(|rate| (rate * 1e3).round() / 1e3).serialize(to)
 }
 
 impl Sums {
@@ -105,64 +138,68 @@ impl Sums {
         }
         *self.verdicts.entry(connection.verdict.class.name()).or_default() += 1;
     }
-
-    fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let thousandths = |rate: Option<f64>| rate.map(|rate| (rate * 1e3).round() / 1e3);
-        map.serialize_entry("connections", &self.connections)?;
-        map.serialize_entry("listeners", &self.listeners)?;
-        map.serialize_entry("sockets", &self.sockets)?;
-        map.serialize_entry("bytes_out", &self.bytes_out)?;
-        map.serialize_entry("bytes_in", &self.bytes_in)?;
-        map.serialize_entry("rate_out_bytes_per_s", &thousandths(self.rate_out))?;
-        map.serialize_entry("rate_in_bytes_per_s", &thousandths(self.rate_in))?;
-        map.serialize_entry("verdicts", &self.verdicts)
-    }
 }
 
-impl Serialize for Sums {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.entries(&mut map)?;
-        map.end()
-    }
-}
-
-/// A process under the keys of the catalogue's fields, then its sums.
-struct Entry<'a> {
-    process: &'a Process,
+/// A process, with sums over its sockets. A key that is absent does not apply, and one that is null is unknown.
+// Keys without a comment are fields of the catalogue, where the document takes their meaning from.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Process)]
+struct ProcessShape<'a> {
+    /// Process id.
+    pid: u32,
+    /// Name of the process.
+    process: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exe: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmdline: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process_uid: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_us: Option<Option<i64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ppid: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<Option<&'a str>>,
+    #[serde(flatten)]
+    #[schema(inline)]
     sums: Sums,
 }
 
-impl Serialize for Entry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Process { pid, name, executable, command_line, uid, user, .. } = self.process;
-        let Process { started_wall_us, parent_pid, cgroup, container_id, systemd_unit, .. } =
-            self.process;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("pid", pid)?;
-        map.serialize_entry("process", name)?;
-        entry(&mut map, "exe", executable)?;
-        entry(&mut map, "cmdline", command_line)?;
-        entry(&mut map, "user", user)?;
-        entry(&mut map, "process_uid", uid)?;
-        entry(&mut map, "started_us", started_wall_us)?;
-        entry(&mut map, "ppid", parent_pid)?;
-        entry(&mut map, "cgroup", cgroup)?;
-        entry(&mut map, "container", container_id)?;
-        entry(&mut map, "unit", systemd_unit)?;
-        self.sums.entries(&mut map)?;
-        map.end()
+impl<'a> ProcessShape<'a> {
+    fn new(process: &'a Process, sums: Sums) -> Self {
+        Self {
+            pid: process.pid,
+            process: &process.name,
+            exe: text(&process.executable),
+            cmdline: text(&process.command_line),
+            user: text(&process.user),
+            process_uid: entry(process.uid),
+            started_us: entry(process.started_wall_us),
+            ppid: entry(process.parent_pid),
+            cgroup: text(&process.cgroup),
+            container: text(&process.container_id),
+            unit: text(&process.systemd_unit),
+            sums,
+        }
     }
 }
 
-/// A key that is absent does not apply, and one that is `null` is unknown.
-fn entry<M: SerializeMap, T: Serialize>(
-    map: &mut M,
-    key: &str,
-    value: &Known<T>,
-) -> Result<(), M::Error> {
+fn text(value: &Known<Box<str>>) -> Option<Option<&str>> {
+    entry(value.as_ref()).map(|text| text.map(|text| &**text))
+}
+
+/// `None` if it does not apply, and `Some(None)` if it is unknown.
+fn entry<T>(value: Known<T>) -> Option<Option<T>> {
     match value {
-        Known::NotApplicable => Ok(()),
-        value => map.serialize_entry(key, &value.value()),
+        Known::NotApplicable => None,
+        Known::Unknown(_) => Some(None),
+        Known::Value(value, _) => Some(Some(value)),
     }
 }

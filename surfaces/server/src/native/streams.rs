@@ -18,14 +18,14 @@ use conns_api::ResumeId;
 use conns_core::model::{EventLog, Update};
 use conns_dialects::ResponseCache;
 use hyper::body::{Body as HttpBody, Frame};
-use serde_json::Value;
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
 use super::context::{Asked, Native};
 use crate::problem::{Problem, repeated};
-use crate::response::{EVENTS, with_body};
+use crate::response::{EVENTS, json, with_body};
 use crate::stream_slots::StreamSlot;
 
 /// A chunk is sent when it has this many bytes; one record more may be in it.
@@ -114,13 +114,21 @@ pub(super) fn since(asked: &Asked) -> Result<Option<ResumeId>, Problem> {
 }
 
 /// Appends an event without an id.
-pub(super) fn event(out: &mut Vec<u8>, name: &str, data: &Value) {
-    out.extend_from_slice(format!("event: {name}\ndata: {data}\n\n").as_bytes());
+pub(super) fn event(out: &mut Vec<u8>, name: &str, data: &impl Serialize) {
+    out.extend_from_slice(format!("event: {name}\ndata: ").as_bytes());
+    append_data(out, data);
 }
 
 /// Appends an event at which a client may resume.
-pub(super) fn event_with_id(out: &mut Vec<u8>, name: &str, id: ResumeId, data: &Value) {
-    out.extend_from_slice(format!("event: {name}\nid: {id}\ndata: {data}\n\n").as_bytes());
+pub(super) fn event_with_id(out: &mut Vec<u8>, name: &str, id: ResumeId, data: &impl Serialize) {
+    out.extend_from_slice(format!("event: {name}\nid: {id}\ndata: ").as_bytes());
+    append_data(out, data);
+}
+
+fn append_data(out: &mut Vec<u8>, data: &impl Serialize) {
+    // JSON has an end of line at its end; a second one ends the event.
+    out.extend_from_slice(&json(data));
+    out.push(b'\n');
 }
 
 /// Sends a client its chunks until it disconnects or the agent ends.

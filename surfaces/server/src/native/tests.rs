@@ -1,6 +1,7 @@
 //! Tests of the native API: requests to the router, answered from simulated updates.
 
 mod changes;
+mod derived;
 mod document;
 mod errors;
 mod events;

@@ -17,8 +17,8 @@ use conns_dialects::ResponseCache;
 use serde_json::json;
 
 use super::super::events::{EventLists, gap};
-use super::super::list::snapshot;
 use super::super::selection::Selection;
+use super::super::shapes::SnapshotShape;
 use super::super::streams::{
     CHUNK_BYTES, Channels, Latest, Resume, StreamEncoder, event, event_with_id,
 };
@@ -124,7 +124,7 @@ impl DeltaStream {
                 if let Some(client_has) = client_has {
                     client_has.clear();
                 }
-                event(out, "snapshot", &snapshot(update));
+                event(out, "snapshot", &SnapshotShape::from(update));
             }
             // It may have any that existed then. Those that do not match are sent as removed.
             (Some(since), Some(client_has)) if self.is_resumed => {

@@ -4,7 +4,7 @@ use conns_api::{EventRecords, ResumeId};
 use conns_core::model::{EventLog, Update};
 use serde_json::json;
 
-use super::super::list;
+use super::super::shapes;
 use super::super::streams::{
     CHUNK_BYTES, Channels, Latest, Resume, StreamEncoder, event, event_with_id,
 };
@@ -42,7 +42,7 @@ impl EventStream {
             reset(out, expired);
         }
         let data = json!({
-            "instance": list::instance(update.instance), "serial": serial,
+            "instance": shapes::instance(update.instance), "serial": serial,
             "at_us": update.snapshot.at.wall_us,
         });
         event_with_id(out, "begin", ResumeId::new(update, serial), &data);

@@ -86,6 +86,35 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
     }
 }
 
+#[test]
+fn every_object_declares_all_its_keys_and_describes_each() {
+    fn check(value: &Value, at: &str) -> usize {
+        let children = match value {
+            Value::Object(object) => {
+                object.iter().map(|(key, value)| (key.clone(), value)).collect()
+            }
+            Value::Array(values) => values.iter().map(|value| ("[]".to_owned(), value)).collect(),
+            _ => Vec::new(),
+        };
+        let mut objects = 0;
+        if let Some(properties) = value.get("properties").and_then(Value::as_object) {
+            assert!(value.get("additionalProperties").is_some(), "{at} is open");
+            for (key, property) in properties {
+                let is_described = property.get("description").is_some();
+                assert!(is_described, "{at}.{key} has no description");
+            }
+            objects += 1;
+        }
+        let inside = children.iter().map(|(key, value)| check(value, &format!("{at}.{key}")));
+        objects + inside.sum::<usize>()
+    }
+    let document: Value = serde_json::from_str(&text()).unwrap();
+    let objects = check(&document["components"]["schemas"], "schemas");
+    assert!(objects > 30, "only {objects} objects");
+    let group = &document["components"]["schemas"]["Group"]["additionalProperties"];
+    assert_eq!(group["type"], serde_json::json!(["string", "null"]));
+}
+
 /// A machine with something of every kind, and much unknown.
 fn full() -> (Machine, u64) {
     let mut machine = Machine::new();
