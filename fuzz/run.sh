@@ -23,6 +23,16 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+# lines FILE FOLDER: writes each line of FILE, without its end, into a file of FOLDER.
+lines() {
+    name=$(basename "$1" .txt)
+    number=0
+    while IFS= read -r line; do
+        number=$((number + 1))
+        printf '%s' "$line" >"$2/$name-$number"
+    done <"$1"
+}
+
 # seeds TARGET: prints the folder of its starting inputs.
 seeds() {
     folder=$scratch/$1
@@ -33,8 +43,8 @@ seeds() {
     btf) find "$corpus/btf" -type f ;;
     procfs) find "$corpus/procfs" -type f ;;
     monero | ems | jetstream | one_e) find "$corpus/$1" -type f ;;
-    resume) split --lines=1 --suffix-length=4 "$corpus/resume/ids.txt" "$folder/ids-" ;;
-    cursor) split --lines=1 --suffix-length=4 "$corpus/cursor/cursors.txt" "$folder/cursors-" ;;
+    resume) lines "$corpus/resume/ids.txt" "$folder" ;;
+    cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
     wire) find "$corpus/wire" -name '*.bin' | while read -r file; do
             echo "$file"
             # Beginnings of an answer, so that each list is the last one in some seed.
@@ -42,8 +52,10 @@ seeds() {
                 head -c "$bytes" "$file" >"$folder/$(basename "$file")-$bytes"
             done
         done ;;
-    filter) split --lines=1 --suffix-length=4 "$corpus/filter/accepted.txt" "$folder/accepted-" &&
-        split --lines=1 --suffix-length=4 "$corpus/filter/refused.txt" "$folder/refused-" ;;
+    filter)
+        lines "$corpus/filter/accepted.txt" "$folder"
+        lines "$corpus/filter/refused.txt" "$folder"
+        ;;
     esac >"$scratch/$1.list"
     # What has broken once is tried each time.
     [ ! -d "$corpus/found/$1" ] || find "$corpus/found/$1" -type f >>"$scratch/$1.list"
@@ -67,7 +79,13 @@ for target in "$@"; do
     cargo fuzz run --fuzz-dir . --target-dir "$build" --sanitizer none "$target" "$scratch/$target" "artifacts/$target" -- \
         -max_total_time="$seconds" -max_len="$max_len" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
         >"$scratch/$target.log" 2>&1 || failed="$failed $target"
-    grep -E '^#[0-9]+.*(INITED|DONE)|^stat::|panicked|^thread|ERROR|Test unit written' "$scratch/$target.log" || true
-    case $failed in *" $target") tail -n 40 "$scratch/$target.log" ;; esac
+    grep -aE '^#[0-9]+.*(INITED|DONE)|^stat::|ERROR|Test unit written' "$scratch/$target.log" || true
+    case $failed in
+    *" $target")
+        # The message is on the lines behind; both sides of an assertion may be long.
+        grep -a -A 3 'panicked at' "$scratch/$target.log" | cut -c 1-1000 || true
+        tail -n 40 "$scratch/$target.log"
+        ;;
+    esac
 done
 [ -z "$failed" ] || { echo "fuzz/run.sh: crashed:$failed; see fuzz/artifacts" >&2; exit 1; }

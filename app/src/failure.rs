@@ -62,7 +62,7 @@ impl Failure {
 }
 
 /// Writes a line to standard error, the log of the agent. A log that cannot be written (its disk is
-/// full, its reader is gone) does not stop the agent.
+/// full, its reader has closed it) does not stop the agent.
 pub(crate) fn log(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "conns: {message}");
 }

@@ -6,12 +6,15 @@
 
 #[path = "shared/downstream.rs"]
 mod downstream;
+#[path = "shared/read.rs"]
+mod read;
 
 use conns_core::model::{Observation, Source};
 use conns_core::track::{Retention, Tracker};
 use conns_ebpf::Records;
-use downstream::{at, downstream, read_all};
+use downstream::{at, downstream};
 use libfuzzer_sys::fuzz_target;
+use read::read_all;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut records = Records::new(at(1_000_000));
@@ -20,8 +23,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     // The same connection may have several events, and be in tables before, between and after them.
     let halves = bytes.split_at(bytes.len() / 2);
-    let events: Vec<_> =
-        [bytes, halves.0, halves.1, bytes].iter().filter_map(|record| records.event(record)).collect();
+    let events: Vec<_> = [bytes, halves.0, halves.1, bytes]
+        .iter()
+        .filter_map(|record| records.event(record))
+        .collect();
     if events.is_empty() {
         return;
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use conns_core::model::{
-    Update, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
+    Health, Moment, Netns, Observation, Protocol, SocketSample, Source, Update,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Retention, Tracker};
@@ -146,5 +146,7 @@ fn cache() -> ResponseCache {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 0,
-        health: Health::default(), ..Update::default() }))
+        health: Health::default(),
+        ..Update::default()
+    }))
 }

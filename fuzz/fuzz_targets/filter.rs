@@ -5,9 +5,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use conns_core::model::{
-    Connection, Moment, Netns, Observation, Protocol, SocketSample, Source,
-};
+use conns_core::model::{Connection, Moment, Netns, Observation, Protocol, SocketSample, Source};
 use conns_core::query::Filter;
 use conns_core::query::filter::MAX_BYTES;
 use conns_core::track::{Retention, Tracker};

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use conns_core::model::{
-    Update, Health, Moment, Netns, Observation, Protocol, SocketSample, Source,
+    Health, Moment, Netns, Observation, Protocol, SocketSample, Source, Update,
 };
 use conns_core::query::Filter;
 use conns_core::track::{Retention, Tracker};
@@ -92,7 +92,8 @@ static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
     let datagram = include_bytes!("../../corpus/sockdiag/linux-6.18/tcp-established-0.bin");
     let messages = wire::messages(datagram).flatten();
     let sockets = messages.flat_map(|message| reader.read(Protocol::Tcp, message.payload));
-    let observation = Observation::new(Source::SockDiag, Moment::default()).with_sockets(sockets.map(SocketSample::from).collect());
+    let observation = Observation::new(Source::SockDiag, Moment::default())
+        .with_sockets(sockets.map(SocketSample::from).collect());
     let snapshot = Tracker::new(Retention::None).apply(vec![observation]);
     assert!(!snapshot.connections.is_empty(), "the corpus has connections");
     ResponseCache::new(Arc::new(Update {
@@ -100,5 +101,7 @@ static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
         snapshot: Arc::new(snapshot),
         closed: Arc::new([]),
         closed_complete_since: 1,
-        health: Health::default(), ..Update::default() }))
+        health: Health::default(),
+        ..Update::default()
+    }))
 });

@@ -4,6 +4,8 @@
 
 #[path = "shared/downstream.rs"]
 mod downstream;
+#[path = "shared/read.rs"]
+mod read;
 
 use std::sync::Arc;
 

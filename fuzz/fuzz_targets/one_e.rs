@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use conns_core::model::{Update, Health};
+use conns_core::model::{Health, Update};
 use conns_dialects::one_e::{Method, OneE};
 use conns_dialects::{HttpDialect, HttpOutcome, ResponseCache};
 use http::{Request, Response, StatusCode};
@@ -73,5 +73,7 @@ static CACHE: LazyLock<ResponseCache> = LazyLock::new(|| {
         snapshot: Arc::default(),
         closed: Arc::default(),
         closed_complete_since: 0,
-        health: Health::default(), ..Update::default() }))
+        health: Health::default(),
+        ..Update::default()
+    }))
 });

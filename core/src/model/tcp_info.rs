@@ -133,9 +133,14 @@ impl TcpInfoField {
         if let Some(why) = self.absence.reason(tcp, raw) {
             return Err(why);
         }
-        let ms = if self.is_since_last { u64::from(age_ms) } else { 0 };
+        // As [`TcpInfo::advance`] adds it: the kernel's fields have 32 bits.
+        let raw = if self.is_since_last {
+            raw.saturating_add(age_ms.into()).min(u32::MAX.into())
+        } else {
+            raw
+        };
         Ok(match self.unit {
-            TcpInfoUnit::Millis => raw.saturating_add(ms).saturating_mul(1000),
+            TcpInfoUnit::Millis => raw.saturating_mul(1000),
             _ => raw,
         })
     }
@@ -502,6 +507,27 @@ mod tests {
         // Half a field is no field.
         assert_eq!(TcpInfo::new(&bytes[..70]).rtt(), None);
         assert_eq!(TcpInfo::new(&[]).ca_state(), None);
+    }
+
+    #[test]
+    fn the_age_of_a_sample_may_be_beside_the_fields_or_in_them() {
+        for (ms, age_ms) in [(0, 0), (5, 7), (u32::MAX - 1, 1), (u32::MAX - 1, 2), (7, u32::MAX)] {
+            let mut bytes = [1; MAX_BYTES];
+            for offset in SINCE_LAST {
+                bytes[offset..offset + 4].copy_from_slice(&ms.to_ne_bytes());
+            }
+            let tcp = TcpInfo::new(&bytes);
+            let mut advanced = tcp.clone();
+            advanced.advance(age_ms);
+            for field in TCP_INFO_FIELDS {
+                assert_eq!(
+                    field.scaled(&tcp, age_ms),
+                    field.scaled(&advanced, 0),
+                    "{}",
+                    field.name
+                );
+            }
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) fn sigint() -> Result<()> {
     Ok(())
 }
 
-/// `SIGHUP` writes to the log: with a full disk from the start, and after the reader of a pipe is gone.
+/// `SIGHUP` writes to the log: with a full disk from the start, and after the reader of a pipe has closed it.
 pub(crate) fn broken_log() -> Result<()> {
     let namespace = Namespace::create("serve")?;
     for script in [

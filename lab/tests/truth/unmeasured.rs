@@ -100,7 +100,7 @@ pub(crate) fn queues() -> Result<()> {
             ensure!(row["recv_queue_bytes"] == unread, "{source}: FIONREAD is {unread}: {row}");
             ensure!(row["bytes_in"] == 300, "{source}: {row}");
         }
-        // Its FIN stays without an answer, because the client's end is gone; until the reset comes it is queued.
+        // Its FIN stays without an answer, because the client has no socket any more; until the reset comes it is queued.
         server.shutdown(std::net::Shutdown::Write)?;
         for source in SOURCES {
             let words = ["-a", "--netns", namespace.name(), "--source", source, &*filter];

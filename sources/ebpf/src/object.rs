@@ -129,8 +129,8 @@ pub(crate) fn why_not_program(error: &ProgramError) -> Box<str> {
                 .iter()
                 .any(|text| line.starts_with(text))
         };
-        let lines = log.lines().rev().filter(|line| !line.is_empty());
-        let last_line = lines.skip_while(is_statistics).next();
+        let mut lines = log.lines().rev().filter(|line| !line.is_empty());
+        let last_line = lines.find(|line| !is_statistics(line));
         // The verifier answers EACCES as well, and always writes why.
         if last_line.is_none() && is_permission_error(io_error) {
             return not_permitted();

@@ -343,6 +343,20 @@ fn a_rate_that_is_no_number_is_refused() {
     }
 }
 
+#[test]
+fn a_confidence_above_100_percent_is_refused() {
+    let with_confidence = |percent| {
+        let mut update = machine();
+        let mut snapshot = Snapshot::clone(&update.snapshot);
+        snapshot.connections[1].verdict.confidence_percent = percent;
+        update.snapshot = Arc::new(snapshot);
+        decode(&encode(&update, &query(View::All)).unwrap())
+    };
+    assert!(with_confidence(100).is_ok());
+    let error = with_confidence(101).unwrap_err();
+    assert!(matches!(error, WireError::Malformed { place: 2, .. }), "{error}");
+}
+
 /// Bytes are refused, or become something that can be shown and worked with.
 fn survives(bytes: &[u8]) {
     let Ok(update) = decode(bytes) else { return };

@@ -166,6 +166,9 @@ impl Decoder {
             Ok(connection) if !has_plain_numbers(&connection) => {
                 Err(place.malformed("a rate is no number"))
             }
+            Ok(connection) if connection.verdict.confidence_percent > 100 => {
+                Err(place.malformed("a confidence is above 100 percent"))
+            }
             connection => Ok(connection),
         }
     }
