@@ -72,7 +72,8 @@ impl LossCause {
             Self::NamespaceNotEntered { inode, name, error, not_permitted } => {
                 let name = name.as_deref().unwrap_or("without a name");
                 let remedy = if *not_permitted {
-                    "root (CAP_SYS_ADMIN) could"
+                    "run as root (CAP_SYS_ADMIN); an agent enters namespaces made after its start \
+                     if it is started with --follow-namespaces"
                 } else {
                     "its sockets are missing here"
                 };
@@ -86,6 +87,17 @@ impl LossCause {
                  owner, and network namespaces only they use are missing; run as root \
                  (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)"
             ),
+            Self::ProcessesHidden { by_pid_namespace } => {
+                let (hidden, remedy) = match by_pid_namespace {
+                    true => {
+                        ("outside of this pid namespace", "run in that of the host (--pid=host)")
+                    }
+                    false => {
+                        ("by the mount option hidepid of /proc", "run as root (CAP_SYS_PTRACE)")
+                    }
+                };
+                format!("{COUNT} sockets show ? as owner: processes are hidden {hidden}; {remedy}")
+            }
             Self::ProcessesUnreadable { last, error } => format!(
                 "the descriptors of {COUNT} processes could not be read, last {last}: {error}; \
                  their sockets may show ? as owner"
@@ -143,10 +155,6 @@ impl LossCause {
             Self::EventsNotPublished { capacity } => format!(
                 "{COUNT} events were dropped before they were published: at most {capacity} are \
                  buffered"
-            ),
-            Self::ClosedForgotten { capacity } => format!(
-                "{COUNT} closed connections are forgotten: the last {capacity} are kept for slow \
-                 readers of changes"
             ),
             Self::OtherCauses { bound } => {
                 format!("{COUNT} more were lost, of causes beyond the {bound} listed")

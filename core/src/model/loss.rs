@@ -182,6 +182,11 @@ pub enum LossCause {
     },
     /// Processes that this user may not inspect.
     ProcessesNotPermitted,
+    /// Sockets without an owner, where `/proc` does not show every process.
+    ProcessesHidden {
+        /// By a pid namespace; else by the mount option `hidepid` (proc(5)).
+        by_pid_namespace: bool,
+    },
     /// Processes whose descriptors could not be read.
     ProcessesUnreadable {
         /// The last folder that could not be read.
@@ -253,11 +258,6 @@ pub enum LossCause {
     /// Events dropped before they were published.
     EventsNotPublished {
         /// How many are buffered at most.
-        capacity: u64,
-    },
-    /// Closed connections dropped from the log.
-    ClosedForgotten {
-        /// How many are kept.
         capacity: u64,
     },
     /// Losses of more causes than are distinguished.
@@ -344,9 +344,9 @@ impl LossCause {
             | Self::SourceUnavailable { .. }
             | Self::PollingFallback { .. }
             | Self::AgentFailing { .. } => LossKind::TableUnreadable,
-            Self::NamespaceNotEntered { not_permitted: true, .. } | Self::ProcessesNotPermitted => {
-                LossKind::NotPermitted
-            }
+            Self::NamespaceNotEntered { not_permitted: true, .. }
+            | Self::ProcessesNotPermitted
+            | Self::ProcessesHidden { .. } => LossKind::NotPermitted,
             Self::NamespacesNotListed { .. } | Self::NamespaceNotEntered { .. } => {
                 LossKind::NamespaceUnreadable
             }
@@ -372,7 +372,6 @@ impl LossCause {
             | Self::FinalMeasuresFull { .. }
             | Self::ApplicationsFull { .. }
             | Self::EventsNotPublished { .. }
-            | Self::ClosedForgotten { .. }
             | Self::OtherCauses { .. }
             | Self::AnswerTruncated { .. }
             | Self::EventsForgotten

@@ -134,6 +134,8 @@ pub struct Health {
     pub reconciliation_differences: u64,
     /// Losses of the agent itself and of its event source, one entry for each cause, since the start.
     pub losses: Vec<Loss>,
+    /// When the event source lost something last, of an agent in this process.
+    pub lost_at: Option<Moment>,
     /// The resources the agent uses.
     pub cost: Cost,
 }

@@ -3,14 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use conns_core::model::{
-    ClosedConnection, Connection, Loss, LossCause, Snapshot, SocketId, Source,
-};
+use conns_core::model::{ClosedConnection, Connection, Snapshot, SocketId};
 use conns_core::track::Removed;
 use foldhash::fast::RandomState;
 
 /// Most buffered closed connections, about 1.5 kB each. A reader that is further behind has to read
-/// the whole state.
+/// the whole state, and finds that by `complete_since`; for others the bound hides nothing.
 pub(crate) const CLOSED_CAPACITY: usize = 4096;
 
 /// The closed connections, oldest first.
@@ -20,7 +18,6 @@ pub(crate) struct ClosedLog {
     shared: Arc<[Arc<ClosedConnection>]>,
     /// See `Update::closed_complete_since`.
     pub(crate) complete_since: u64,
-    dropped: u64,
 }
 
 impl ClosedLog {
@@ -43,7 +40,6 @@ impl ClosedLog {
         // Those that would be dropped at once are not copied.
         let beyond = closed.clone().count().saturating_sub(CLOSED_CAPACITY);
         if beyond > 0 {
-            self.dropped += (self.closed.len() + beyond) as u64;
             self.closed.clear();
             self.complete_since = now.sequence;
         }
@@ -52,7 +48,6 @@ impl ClosedLog {
                 && let Some(oldest) = self.closed.pop_front()
             {
                 self.complete_since = oldest.sequence;
-                self.dropped += 1;
             }
             self.closed.push_back(Arc::new(ClosedConnection {
                 sequence: now.sequence,
@@ -66,12 +61,6 @@ impl ClosedLog {
     /// All of them, shared with every reader.
     pub(crate) fn shared(&self) -> Arc<[Arc<ClosedConnection>]> {
         Arc::clone(&self.shared)
-    }
-
-    /// How many the bound dropped.
-    pub(crate) fn loss(&self) -> Option<Loss> {
-        let cause = LossCause::ClosedForgotten { capacity: CLOSED_CAPACITY as u64 };
-        Loss::counted(Source::Derived, cause, self.dropped)
     }
 }
 

@@ -69,6 +69,13 @@ impl InodeFilter for Numbers {
     fn contains(&self, inode: u64) -> bool {
         self.contains(inode)
     }
+
+    fn count(&self) -> u64 {
+        match self {
+            Self::Bits { words, .. } => words.iter().map(|word| u64::from(word.count_ones())).sum(),
+            Self::Hashed(numbers) => u64::try_from(numbers.len()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// All sockets in `observations`.

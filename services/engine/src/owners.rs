@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_contract::{Descriptors, SourceError};
-use conns_core::model::{Fallback, Moment, Observation, OwnerEntry, OwnerTable, Source, Subject};
+use conns_core::model::{
+    Fallback, Loss, LossCause, Moment, Observation, OwnerEntry, OwnerTable, Source, Subject,
+};
 
 use crate::numbers::{Numbers, can_have_owner, sockets};
 use crate::sources::{Sources, lost_source, source_unavailable};
@@ -115,7 +117,7 @@ impl CachedOwners {
                 return Ok(Some(last.observation.clone()));
             }
         }
-        let Descriptors { tasks, entries } = descriptors.observe()?;
+        let Descriptors { tasks, entries, hidden } = descriptors.observe()?;
         let is_unchanged = is_unchanged && changes.is_some() && descriptors.changes() == changes;
         let processes = self.processes.of(&tasks, sources.processes.as_deref_mut(), now, is_due);
         let tasks: Vec<_> = tasks.iter().map(|task| (task.pid, task.started_boot_ns)).collect();
@@ -130,7 +132,11 @@ impl CachedOwners {
                 owner_table = Arc::clone(earlier);
             }
         }
-        let observation = Observation::new(Source::Ebpf, now).with_owners(Arc::clone(&owner_table));
+        let cause = LossCause::ProcessesHidden { by_pid_namespace: true };
+        let hidden = Loss::counted(Source::Procfs, cause, hidden).into_iter().collect();
+        let observation = Observation::new(Source::Ebpf, now)
+            .with_owners(Arc::clone(&owner_table))
+            .with_losses(hidden);
         self.last = Some(Scan {
             at: now,
             changes,

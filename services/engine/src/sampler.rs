@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use conns_contract::{Clock, Scope, SourceError, after};
 use conns_core::model::{
-    ChangeIndex, Cost, Event, EventLog, Health, Loss, LossTotals, Snapshot, Update,
+    ChangeIndex, Cost, Event, EventLog, Health, Loss, LossTotals, Moment, Snapshot, Update,
 };
 use tokio::sync::watch;
 
@@ -154,6 +154,8 @@ struct EventPublisher {
     sender: watch::Sender<Arc<EventLog>>,
     /// What the event source lost.
     lost: LossTotals,
+    /// When it lost something last.
+    lost_at: Option<Moment>,
     polling_fallback: Option<Loss>,
     clock: Arc<dyn Clock>,
     control: Arc<Control>,
@@ -172,6 +174,7 @@ impl EventPublisher {
             buffer,
             sender,
             lost: LossTotals::default(),
+            lost_at: None,
             polling_fallback: engine.polling_fallback().cloned(),
             clock: Arc::clone(clock),
             control: Arc::clone(control),
@@ -188,7 +191,11 @@ impl EventPublisher {
 
 impl EventSink for EventPublisher {
     fn add(&mut self, events: Vec<Arc<Event>>, losses: Vec<Loss>) {
+        let unpublished = self.buffer.loss();
         self.buffer.add(events);
+        if !losses.is_empty() || self.buffer.loss() != unpublished {
+            self.lost_at = Some(self.clock.now());
+        }
         self.lost.add(losses);
     }
 
@@ -296,7 +303,8 @@ impl SamplerThread {
         health.interval_us = self.control.interval_us.load(Ordering::Relaxed);
         health.abilities = self.engine.abilities();
         health.reconciliation_differences = self.engine.reconciliation_differences();
-        health.losses = self.closed.loss().into_iter().chain(self.publisher.losses()).collect();
+        health.losses = self.publisher.losses();
+        health.lost_at = self.publisher.lost_at;
         health.cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
         Arc::new(Update {
             instance: self.instance,

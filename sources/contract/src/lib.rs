@@ -102,6 +102,9 @@ pub enum Namespaces {
 pub trait InodeFilter {
     /// Whether the socket with this inode is in the set.
     fn contains(&self, inode: u64) -> bool;
+
+    /// How many there are.
+    fn count(&self) -> u64;
 }
 
 /// A source of socket rows.
@@ -154,6 +157,8 @@ pub struct Descriptors {
     pub tasks: Vec<Task>,
     /// One entry for each descriptor; the subject is the socket's identity.
     pub entries: Vec<OwnerEntry>,
+    /// Descriptors of processes that have no id in the pid namespace of this process.
+    pub hidden: u64,
 }
 
 /// A source of descriptors. Of processes it knows only pid, name and start.

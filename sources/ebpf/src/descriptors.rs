@@ -152,6 +152,7 @@ impl ProcessDescriptors {
             let started = started.saturating_add_signed(offsets.boottime_ns);
             // 0 is a process of another pid namespace, which has no id in this one.
             if pid == 0 {
+                found.hidden += 1;
                 return Some(size_of::<Descriptor>());
             }
             if last != Some((pid, started)) {

@@ -1,24 +1,32 @@
-//! Names of network namespaces (ip-netns(8)) by inode, looked up once for each namespace.
+//! Names of network namespaces (ip-netns(8)) by inode. The kernel gives the inode of a removed namespace to a new one,
+//! and a namespace may be named long after its first socket: so names are read again when they may have changed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use conns_core::model::Netns;
 use foldhash::fast::RandomState;
 
 /// Most cached namespaces, about 100 bytes each; beyond, the cache is cleared.
 const MAX_NAMESPACES: usize = 4096;
+/// How long after a change of the directory its names are read again: ip-netns(8) creates a file first, and mounts the
+/// namespace on it later, which does not change the directory.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
 
 /// The namespaces seen so far.
 #[derive(Debug)]
 pub(crate) struct NamespaceNames {
     own: Option<u64>,
     known: HashMap<u64, Arc<Netns>, RandomState>,
+    /// When the directory of names had changed last, as of the last refresh.
+    changed: Option<SystemTime>,
 }
 
 impl NamespaceNames {
     pub(crate) fn new() -> Self {
-        Self { own: conns_namespaces::own(), known: HashMap::default() }
+        let changed = conns_namespaces::names_changed();
+        Self { own: conns_namespaces::own(), known: HashMap::default(), changed }
     }
 
     /// The namespace with this inode.
@@ -39,5 +47,25 @@ impl NamespaceNames {
             self.known.clear();
         }
         self.known.insert(netns.inode, netns);
+    }
+
+    /// Reads the names again if they may have changed; returns whether one has.
+    pub(crate) fn refresh(&mut self) -> bool {
+        let changed = conns_namespaces::names_changed();
+        let is_settled = changed.is_none_or(|at| at.elapsed().is_ok_and(|age| age > SETTLE_TIME));
+        if std::mem::replace(&mut self.changed, changed) == changed && is_settled {
+            return false;
+        }
+        let named: Vec<_> = conns_namespaces::named().collect();
+        let mut is_renamed = false;
+        for netns in self.known.values_mut() {
+            let name = named.iter().find(|named| named.inode == netns.inode);
+            let new = Netns::new(netns.inode, name.map(|named| &*named.name), netns.is_own);
+            if **netns != new {
+                *netns = Arc::new(new);
+                is_renamed = true;
+            }
+        }
+        is_renamed
     }
 }

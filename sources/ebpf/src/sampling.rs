@@ -149,6 +149,19 @@ impl SampledTables {
         Ok(false)
     }
 
+    /// Renames the namespaces of cached rows.
+    fn refresh_names(&mut self) {
+        if !self.rows.namespaces.refresh() {
+            return;
+        }
+        for cached in self.cache.values_mut() {
+            let netns = self.rows.namespaces.get(cached.row.netns.inode);
+            if !Arc::ptr_eq(&cached.row.netns, &netns) {
+                cached.row.netns = netns;
+            }
+        }
+    }
+
     /// Finds what another source has to read.
     fn find_delegated(&mut self, scope: &Scope, sockets: &[SocketSample]) {
         self.delegated.clear();
@@ -199,6 +212,7 @@ impl SampledTables {
 
 impl SocketSource for SampledTables {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
+        self.refresh_names();
         let is_whole =
             self.sample(now).map_err(|cause| unavailable("sample the tracked sockets", cause))?;
         let chosen = self.cache.values().filter(|cached| is_in_scope(scope, &cached.row));

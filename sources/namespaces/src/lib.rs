@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use conns_contract::{Namespaces, SourceError};
 use conns_core::model::{Loss, LossCause, Netns, Source};
@@ -143,7 +144,7 @@ impl<T: Entered> NamespaceSet<T> {
         self.entered.get_mut(&inode)
     }
 
-    /// Every namespace of a process or with a name.
+    /// Every namespace of a process or thread, and every one with a name or mounted elsewhere.
     fn find(&self, losses: &mut Vec<Loss>) -> BTreeMap<u64, Found> {
         let mut found = BTreeMap::from([(self.own, Found::default())]);
         let mut cannot_list = |cause: io::Error| {
@@ -162,16 +163,15 @@ impl<T: Entered> NamespaceSet<T> {
                     if !name.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
                         continue;
                     }
-                    // This fails for processes that ended or belong to another user. Their namespace is found by
-                    // another process or not at all; procfs counts the unreadable ones.
-                    let path = entry.path().join("ns/net");
-                    if let Some(inode) = fs::read_link(&path).ok().and_then(|to| linked_inode(&to))
-                    {
-                        found.entry(inode).or_default().add(path);
-                    }
+                    let folder = entry.path();
+                    let of_first = add_link(&mut found, folder.join("ns/net"));
+                    add_threads(&mut found, &folder, of_first);
                 }
             }
             Err(cause) => cannot_list(cause),
+        }
+        for (inode, path) in mounted() {
+            found.entry(inode).or_default().add(path);
         }
         for Named { inode, name, path } in named() {
             let entry = found.entry(inode).or_default();
@@ -227,6 +227,65 @@ impl<T: Entered> NamespaceSet<T> {
     }
 }
 
+/// Adds the namespace that a link in `/proc` leads to. It fails for processes that ended or belong to another user: their
+/// namespace is found by another process or not at all; procfs counts the unreadable ones.
+fn add_link(found: &mut BTreeMap<u64, Found>, path: PathBuf) -> Option<u64> {
+    let inode = fs::read_link(&path).ok().and_then(|to| linked_inode(&to))?;
+    found.entry(inode).or_default().add(path);
+    Some(inode)
+}
+
+/// Adds the namespaces of threads that are in another one than the first thread of their process (setns(2) moves one
+/// thread), or whose first thread has exited.
+fn add_threads(found: &mut BTreeMap<u64, Found>, process: &Path, of_first: Option<u64>) {
+    // The directory has a link for itself, its parent and each thread.
+    let tasks = process.join("task");
+    if of_first.is_some() && fs::metadata(&tasks).is_ok_and(|tasks| tasks.nlink() <= 3) {
+        return;
+    }
+    for task in fs::read_dir(tasks).into_iter().flatten().flatten() {
+        let path = task.path().join("ns/net");
+        let inode = fs::read_link(&path).ok().and_then(|to| linked_inode(&to));
+        if let Some(inode) = inode.filter(|inode| Some(*inode) != of_first) {
+            found.entry(inode).or_default().add(path);
+        }
+    }
+}
+
+/// Network namespaces bind-mounted anywhere in this mount namespace, by `/proc/self/mountinfo` (proc(5)): of type nsfs,
+/// with the root `net:[INODE]`.
+fn mounted() -> Vec<(u64, PathBuf)> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let is_nsfs = |line: &&str| line.contains(" - nsfs ");
+    text.lines().filter(is_nsfs).filter_map(mount).collect()
+}
+
+/// A line of mountinfo: ID, parent, device, root, mount point.
+fn mount(line: &str) -> Option<(u64, PathBuf)> {
+    let mut words = line.split(' ').skip(3);
+    let inode = linked_inode(Path::new(words.next()?))?;
+    Some((inode, PathBuf::from(unescaped(words.next()?))))
+}
+
+/// Replaces `\040` and the like: three octal digits for a space, a tab, a line end and a backslash.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(part.get(3..).unwrap_or_default());
+            }
+            None => {
+                plain.push('\\');
+                plain.push_str(part);
+            }
+        }
+    }
+    plain
+}
+
 /// A named namespace.
 pub struct Named {
     /// Its inode.
@@ -246,6 +305,12 @@ pub fn named() -> impl Iterator<Item = Named> {
         let inode = inode_of(&path).filter(|_| is_in_nsfs(&path))?;
         Some(Named { inode, name, path })
     })
+}
+
+/// When a name was added or removed last; `None` without the directory of names.
+#[must_use]
+pub fn names_changed() -> Option<SystemTime> {
+    fs::metadata(NAMED).and_then(|found| found.modified()).ok()
 }
 
 /// The inode of the calling thread's own namespace; `None` without `/proc`.
@@ -389,4 +454,18 @@ fn is_in_nsfs(path: &Path) -> bool {
 
 fn inode_of(path: impl AsRef<Path>) -> Option<u64> {
     fs::metadata(path).ok().map(|metadata| metadata.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounted_namespaces_are_found() {
+        let line = r"41 29 0:4 net:[4026532177] /srv/my\040ns\134x rw shared:20 - nsfs nsfs rw";
+        assert_eq!(mount(line), Some((4_026_532_177, PathBuf::from(r"/srv/my ns\x"))));
+        assert_eq!(mount("42 29 0:4 mnt:[4026532178] /srv/m rw - nsfs nsfs rw"), None);
+        assert_eq!(mount("43 29 0:4 net:[1"), None);
+        assert_eq!(unescaped(r"a\9\04"), r"a\9\04");
+    }
 }

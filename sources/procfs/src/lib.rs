@@ -4,10 +4,12 @@
 pub mod parse;
 mod process;
 
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use conns_contract::{InodeFilter, OwnerSource, SourceError, Task};
 use conns_core::model::{
     Loss, LossCause, Moment, Observation, OwnerEntry, OwnerTable, Process, Source, Subject,
 };
-use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
+use rustix::fs::{CWD, Mode, OFlags, RawDir, fstat, openat, readlinkat_raw};
 use rustix::io::Errno;
 
 use process::Machine;
@@ -58,7 +60,9 @@ impl OwnerSource for Procfs {
         let machine = self.machine();
         let mut owner_table = OwnerTable::default();
         let mut unread = Unread::default();
-        for pid in self.pids(&root)? {
+        let pids = self.pids(&root)?;
+        let hidden_by = self.hides_processes(&pids);
+        for pid in pids {
             match self.one_process(&root, pid, sockets, &machine, &mut owner_table) {
                 Ok(()) | Err(Errno::NOENT | Errno::SRCH) => {} // it ended
                 Err(Errno::ACCESS | Errno::PERM) => unread.not_permitted += 1,
@@ -69,7 +73,15 @@ impl OwnerSource for Procfs {
             }
         }
         owner_table.unreadable_processes = unread.not_permitted + unread.failed;
-        let losses = self.losses(&unread);
+        let mut losses = self.losses(&unread);
+        if let Some(by_pid_namespace) = hidden_by {
+            let owned: HashSet<Subject> =
+                owner_table.entries.iter().map(|entry| entry.subject).collect();
+            let owned = u64::try_from(owned.len()).unwrap_or(u64::MAX);
+            let cause = LossCause::ProcessesHidden { by_pid_namespace };
+            let count = sockets.count().saturating_sub(owned);
+            losses.extend(Loss::counted(Source::Procfs, cause, count));
+        }
         Ok(Observation::new(Source::Procfs, now)
             .with_owners(owner_table.into())
             .with_losses(losses))
@@ -129,6 +141,18 @@ impl Procfs {
         }
     }
 
+    /// Whether processes are missing from the listing: by a pid namespace other than the initial one
+    /// (`true`), or by the mount option `hidepid`, which hides process 1 from others than root.
+    fn hides_processes(&self, pids: &[u32]) -> Option<bool> {
+        // `PROC_PID_INIT_INO`, linux/proc_ns.h.
+        const INITIAL: u64 = 0xefff_fffc;
+        let own = std::fs::metadata(self.root.join("self/ns/pid")).ok().map(|found| found.ino());
+        match own {
+            Some(own) if own != INITIAL => Some(true),
+            _ => (pids.first() != Some(&1)).then_some(false),
+        }
+    }
+
     /// Every process id, in ascending order.
     fn pids(&mut self, root: &OwnedFd) -> Result<Vec<u32>, SourceError> {
         let mut pids = Vec::new();
@@ -159,9 +183,19 @@ impl Procfs {
         owner_table: &mut OwnerTable,
     ) -> rustix::io::Result<()> {
         let folder = open_folder(root, pid.to_string())?;
-        let descriptors = open_folder(&folder, c"fd")?;
         let before = owner_table.entries.len();
-        let read = self.descriptors(&descriptors, sockets, owner_table);
+        let mut read = Ok(());
+        let tables = tables(&folder)?;
+        for descriptors in &tables {
+            read = read.and(self.descriptors(descriptors, sockets, owner_table));
+        }
+        if tables.len() > 1 {
+            // A table of a thread begins as a copy of another.
+            let mut found = owner_table.entries.split_off(before);
+            found.sort_unstable_by_key(|entry| (entry.subject, entry.descriptor));
+            found.dedup();
+            owner_table.entries.append(&mut found);
+        }
         // Also after an error: the entries before it belong to this process.
         if owner_table.entries.len() > before {
             owner_table.processes.push(Arc::new(process::read(pid, &folder, machine).process));
@@ -207,6 +241,38 @@ impl Procfs {
         }
         losses
     }
+}
+
+/// The descriptor tables of a process: that of its first thread, and those of threads with one of their own
+/// (unshare(2), CLONE_FILES), or of any thread once the first has exited.
+fn tables(process: &OwnedFd) -> rustix::io::Result<Vec<OwnedFd>> {
+    let first = open_folder(process, c"fd")?;
+    // Since Linux 6.2 the size is the number of descriptors; a first thread that has exited has none.
+    let size = |folder: &OwnedFd| fstat(folder).map_or(0, |found| found.st_size);
+    let of_first = size(&first);
+    let mut tables = vec![first];
+    let Ok(tasks) = open_folder(process, c"task") else { return Ok(tables) };
+    // The directory has a link for itself, its parent and each thread.
+    if fstat(&tasks).is_ok_and(|found| found.st_nlink <= 3) {
+        return Ok(tables);
+    }
+    let mut sizes = vec![of_first];
+    let mut room = [MaybeUninit::uninit(); 4096];
+    let mut listing = RawDir::new(&tasks, &mut room);
+    while let Some(Ok(task)) = listing.next() {
+        if parse::decimal(task.file_name().to_bytes()).is_none() {
+            continue;
+        }
+        let folder = open_folder(&tasks, task.file_name());
+        let Ok(table) = folder.and_then(|folder| open_folder(&folder, c"fd")) else { continue };
+        // Threads that share a table have one size. Of two tables of equal size, one may be missed.
+        let size = size(&table);
+        if !sizes.contains(&size) {
+            sizes.push(size);
+            tables.push(table);
+        }
+    }
+    Ok(tables)
 }
 
 /// The inode of the socket that a descriptor refers to; `None` for other and for closed descriptors.

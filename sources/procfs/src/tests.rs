@@ -14,12 +14,20 @@ impl InodeFilter for All {
     fn contains(&self, _: u64) -> bool {
         true
     }
+
+    fn count(&self) -> u64 {
+        0
+    }
 }
 
 struct Only(u64);
 impl InodeFilter for Only {
     fn contains(&self, inode: u64) -> bool {
         inode == self.0
+    }
+
+    fn count(&self) -> u64 {
+        0
     }
 }
 

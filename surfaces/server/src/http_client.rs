@@ -1,5 +1,6 @@
 //! One client over HTTP, as services see it: its limits, and the body of its request.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -42,8 +43,27 @@ pub(crate) enum BodyError {
     TooLong,
     /// All bodies together are too long.
     NoRoom,
-    /// The client left, or its framing is malformed.
-    Broken,
+    /// Its chunked framing is malformed (RFC 9112 section 7.1).
+    Malformed,
+    /// The client left.
+    Closed,
+}
+
+impl BodyError {
+    /// hyper reports malformed chunks as [`std::io::Error`]s of these kinds, and a connection that ended as
+    /// others.
+    fn of(error: &axum::Error) -> Self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<std::io::Error>()
+                && matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData)
+            {
+                return Self::Malformed;
+            }
+            cause = error.source();
+        }
+        Self::Closed
+    }
 }
 
 impl HttpClient {
@@ -83,7 +103,8 @@ impl HttpClient {
             }
             Err(BodyError::TooLong) => self.context.refusals.count(Refused::BodyTooLong),
             Err(BodyError::NoRoom) => self.context.refusals.count(Refused::BodiesFull),
-            Err(BodyError::Broken) => {}
+            Err(BodyError::Malformed) => self.context.refusals.count(Refused::Malformed),
+            Err(BodyError::Closed) => {}
         }
         read.map(|bytes| RequestBody { bytes, _grant: grant })
     }
@@ -101,7 +122,10 @@ impl BodyError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too many request bodies are being read; try again in a second.\n",
             ),
-            Self::Broken => hangup(),
+            Self::Malformed => {
+                plain(StatusCode::BAD_REQUEST, "The chunks of the request body are malformed.\n")
+            }
+            Self::Closed => hangup(),
         }
     }
 }
@@ -137,7 +161,7 @@ async fn read(
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return Err(BodyError::Broken) };
+        let frame = frame.map_err(|error| BodyError::of(&error))?;
         // Trailers are ignored.
         let Ok(data) = frame.into_data() else { continue };
         let length = whole.len() + data.len();

@@ -40,7 +40,7 @@ fn a_removed_connection_is_kept_as_its_closed_event_or_else_the_last_sample_show
     assert!(kept[0].connection.closed.value().is_some());
     assert!(kept[1].connection.closed.value().is_none());
     assert!(kept.iter().all(|closed| closed.sequence == 2));
-    assert_eq!((samples.log.complete_since, samples.log.loss()), (1, None));
+    assert_eq!(samples.log.complete_since, 1);
 }
 
 #[test]
@@ -57,5 +57,4 @@ fn closed_connections_are_kept_until_the_capacity() {
     assert_eq!(ends, [20_100, 20_099 + kept]);
     // More closed in the last sample than are kept: the log is not complete for it.
     assert_eq!(samples.log.complete_since, 4);
-    assert_eq!(samples.log.loss().unwrap().count, 10 + (kept - 5) + 100);
 }

@@ -47,6 +47,10 @@ impl InodeFilter for Every {
     fn contains(&self, _: u64) -> bool {
         true
     }
+
+    fn count(&self) -> u64 {
+        0
+    }
 }
 
 /// The socket that listens on a port.

@@ -56,6 +56,7 @@ impl Decoder {
     /// Sets the time at which the following events are read.
     pub(crate) fn begin(&mut self, now: Moment) {
         self.now = now;
+        self.rows.namespaces.refresh();
         let of_machine =
             |clock, offset_ns| ns(clock_gettime(clock)).saturating_sub_signed(offset_ns);
         self.kernel_now_ns = of_machine(ClockId::Monotonic, self.offsets.monotonic_ns);

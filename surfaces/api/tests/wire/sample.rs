@@ -306,6 +306,7 @@ pub(crate) fn everything() -> Update {
         ],
         reconciliation_differences: 4,
         losses: losses(),
+        lost_at: None,
         cost: Cost {
             cpu_us: 5,
             sample_cpu_us: 6,
@@ -348,7 +349,6 @@ pub(crate) fn losses() -> Vec<Loss> {
         LossCause::PendingFull { bound: 11 },
         LossCause::FinalMeasuresFull { bound: 12 },
         LossCause::EventsNotPublished { capacity: 13 },
-        LossCause::ClosedForgotten { capacity: 14 },
         LossCause::OtherCauses { bound: 64 },
         LossCause::PollingFallback { interval_us: 1_000_000, reason: "no BTF".into() },
         LossCause::AgentFailing { error: error() },
@@ -359,6 +359,7 @@ pub(crate) fn losses() -> Vec<Loss> {
         LossCause::PayloadDropped,
         LossCause::ApplicationsFull { bound: 16 },
         LossCause::UdpPeersEvicted { capacity: 17 },
+        LossCause::ProcessesHidden { by_pid_namespace: true },
         LossCause::Reported { kind: LossKind::MapFull, template: "{count} maps".into() },
     ]
     .into_iter()

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::response::Response;
 use conns_api::{AbilityShape, LossShape};
-use conns_core::model::{Health, Moment};
+use conns_core::model::{Health, Loss, LossCause, Moment};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -28,6 +29,17 @@ pub(super) fn trouble(health: &Health, at: Moment, now: Moment) -> Option<String
     is_stale.then(|| format!("the last sample began {} ms ago", age_us / 1000))
 }
 
+/// How long a loss of events counts as one of the present.
+const RECENT: Duration = Duration::from_secs(60);
+
+/// Whether the agent misses events now, or has lost some lately: readers are informed of each loss when it
+/// happens, and one of the past says nothing of what they see now.
+pub(super) fn loses(health: &Health, now: Moment) -> bool {
+    let is_condition = |loss: &Loss| matches!(loss.cause, LossCause::PollingFallback { .. });
+    let is_recent = health.lost_at.is_some_and(|at| now.since(at) < RECENT);
+    is_recent || health.losses.iter().any(is_condition)
+}
+
 /// `GET /api/v1/health`: 200, or 503 if there is no fresh snapshot.
 pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
     let cache = native.caches.latest();
@@ -36,7 +48,7 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
     let now = (about.now)();
     let trouble = trouble(health, at, now);
     let is_whole = update.snapshot.losses.is_empty()
-        && health.losses.is_empty()
+        && !loses(health, now)
         && health.abilities.iter().all(|ability| ability.missing.is_none());
     let status = match (&trouble, is_whole) {
         (Some(_), _) => Status::Failing,

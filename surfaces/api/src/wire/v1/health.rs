@@ -62,6 +62,7 @@ impl Health<'_> {
             abilities,
             reconciliation_differences: self.reconciliation_differences,
             losses,
+            lost_at: None,
             cost: self.cost.into(),
         }
     }

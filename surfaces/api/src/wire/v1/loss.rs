@@ -109,7 +109,6 @@ causes! {
     19 = PendingFull { bound: u64 }
     20 = FinalMeasuresFull { bound: u64 }
     21 = EventsNotPublished { capacity: u64 }
-    22 = ClosedForgotten { capacity: u64 }
     23 = OtherCauses { bound: u64 }
     24 = PollingFallback { interval_us: u64, reason: Box<str> }
     25 = AgentFailing { error: Box<str> }
@@ -120,6 +119,7 @@ causes! {
     30 = PayloadDropped {}
     31 = ApplicationsFull { bound: u64 }
     32 = UdpPeersEvicted { capacity: u64 }
+    33 = ProcessesHidden { by_pid_namespace: bool }
 }
 
 impl<'a> Loss<'a> {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 
+use conns_core::model::{Health, Loss, LossCause, Moment, Source};
+
 use super::scene::{Machine, established};
+use crate::native::health::loses;
 
 #[tokio::test]
 async fn it_has_abilities_losses_cost_and_readers() {
@@ -31,6 +34,19 @@ async fn it_has_abilities_losses_cost_and_readers() {
     assert_eq!(health["privileges"]["uid"], 65534);
     drop(stream);
     assert_eq!(client.json("/health").await["sockets"], 1);
+}
+
+#[test]
+fn a_loss_of_events_a_minute_ago_is_no_present_one() {
+    let at = |seconds: u64| Moment { monotonic_us: seconds * 1_000_000, wall_us: 0 };
+    let lost = |cause| vec![Loss { source: Source::Ebpf, cause, count: 3 }];
+    let full = LossCause::EventsNotPublished { capacity: 1 };
+    let mut health = Health { losses: lost(full), lost_at: Some(at(1)), ..Health::default() };
+    assert_eq!([1, 60, 61].map(|now| loses(&health, at(now))), [true, true, false]);
+    let reason = "no BTF".into();
+    health.losses = lost(LossCause::PollingFallback { interval_us: 1_000_000, reason });
+    assert!(loses(&health, at(1000)));
+    assert!(!loses(&Health::default(), at(0)));
 }
 
 #[tokio::test]

@@ -281,11 +281,12 @@ impl Machine {
                     &self.events_lost[..],
                     &[Loss {
                         source: Source::Derived,
-                        cause: LossCause::ClosedForgotten { capacity: 4096 },
+                        cause: LossCause::EventsNotPublished { capacity: 4096 },
                         count: 4,
                     }],
                 ]
                 .concat(),
+                lost_at: None,
                 cost: Cost {
                     cpu_us: 2_000_000,
                     sample_cpu_us: 3000,
