@@ -38,7 +38,7 @@ seeds() {
     folder=$scratch/$1
     mkdir -p "$folder"
     case $1 in
-    netlink) find "$corpus/sockdiag" -name '*.bin' ;;
+    netlink) find "$corpus/sockdiag" "$corpus/netlink" -name '*.bin' ;;
     ebpf) find "$corpus/ebpf" -type f ;;
     btf) find "$corpus/btf" -type f ;;
     procfs) find "$corpus/procfs" -type f ;;

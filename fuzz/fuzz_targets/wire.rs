@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use conns_api::{
-    Answer, Ask, Decoder, EventRecords, EventsAnswer, EventsFrom, EventsQuery, RecordWriter,
+    Answer, Ask, Decoder, EventRecords, EventsAnswer, EventsFrom, EventsQuery, RecordWriter, ResumeId,
     UpdateDelta, UpdateQuery, View, encode_events, encode_update,
 };
 use conns_core::model::{Connection, Event, EventLog, Snapshot, Update};
@@ -21,9 +21,13 @@ use read::{arrange, read_all};
 fuzz_target!(|bytes: &[u8]| {
     let mut decoder = Decoder::default();
     if let Ok(delta) = decoder.decode_update(bytes) {
-        let update = apply(delta);
+        let before = before(&delta);
+        let update = apply(delta, before.clone());
         write(&update);
         encode_update_again(&update);
+        if let Some(before) = before {
+            encode_changes_again(&update, before);
+        }
     }
     if let Ok(answer) = decoder.decode_events(bytes) {
         let mut out = Vec::new();
@@ -36,25 +40,29 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The update that a client has after `delta`; before changes it has connections that close, that change and that do
-/// not.
-fn apply(delta: UpdateDelta) -> Update {
-    let before = delta.since.map(|sequence| {
+/// The update that `delta` has the changes since; `None` if it has everything. Of its connections some close, some
+/// change, and some do not.
+fn before(delta: &UpdateDelta) -> Option<Arc<Update>> {
+    delta.since.map(|sequence| {
         let closed = delta.closed.iter().map(|closed| &closed.connection);
         let connections = BEFORE.connections.iter().chain(&delta.connections).chain(closed);
         let snapshot =
             Snapshot { sequence, connections: connections.cloned().collect(), ..BEFORE.clone() };
         let instance = delta.id.instance;
         Arc::new(Update { instance, snapshot: Arc::new(snapshot), ..Update::default() })
-    });
+    })
+}
+
+/// The update that a client has after `delta`.
+fn apply(delta: UpdateDelta, before: Option<Arc<Update>>) -> Update {
     let kept: HashSet<_> = delta.connections.iter().map(Connection::id).collect();
     let closed = delta.closed.iter().map(|closed| closed.connection.id());
     let removed: HashSet<_> = delta.removed.iter().copied().chain(closed).collect();
-    let is_delta = before.is_some();
+    let has_changes = before.is_some();
     let update = delta.apply(before).unwrap_or_else(|error| panic!("{error}"));
     let ids: HashSet<_> = update.snapshot.connections.iter().map(Connection::id).collect();
     assert!(kept.is_subset(&ids));
-    assert!(!is_delta || ids.iter().all(|id| kept.contains(id) || !removed.contains(id)));
+    assert!(!has_changes || ids.iter().all(|id| kept.contains(id) || !removed.contains(id)));
     update
 }
 
@@ -84,6 +92,21 @@ fn encode_update_again(update: &Update) {
     let again = delta.apply(None).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(again.instance, update.instance);
     assert_eq!(shown(&again), shown(&update));
+}
+
+/// The changes since `before` may be others than those that were received, whose numbers may be wrong; they are
+/// changes again, which can be applied.
+fn encode_changes_again(update: &Update, before: Arc<Update>) {
+    let query = UpdateQuery {
+        after: Some(ResumeId::new(&before, 0)),
+        ask: all(),
+        ..UpdateQuery::default()
+    };
+    let encoded = encode_update(update, 7, &query).unwrap_or_else(|error| panic!("{error}"));
+    let delta = Decoder::default().decode_update(&encoded).unwrap_or_else(|e| panic!("{e}"));
+    let has_changes = before.snapshot.sequence <= update.snapshot.sequence;
+    assert_eq!(delta.since, has_changes.then_some(before.snapshot.sequence));
+    apply(delta, has_changes.then_some(before));
 }
 
 /// Everything that surfaces show of an update. Times that have passed since a sample may be in the sample or beside it.

@@ -44,7 +44,7 @@ impl Slots {
         }
         while start < until.monotonic_us {
             let second = start / SECOND_US;
-            let end = ((second + 1) * SECOND_US).min(until.monotonic_us);
+            let end = (second + 1).saturating_mul(SECOND_US).min(until.monotonic_us);
             let is_last = end == until.monotonic_us;
             // The last slot gets the remainder of the rounding, so that no byte is lost.
             let out = if is_last { rest_out } else { share(bytes_out, end - start, span) };
@@ -131,6 +131,15 @@ mod tests {
         }
         assert_eq!(slots.out.iter().sum::<u64>(), 7007);
         assert_eq!(slots.received.iter().sum::<u64>(), 49);
+    }
+
+    #[test]
+    fn the_last_second_of_the_clock_is_a_slot() {
+        let mut slots = Slots::default();
+        let end = Moment { monotonic_us: u64::MAX, wall_us: 0 };
+        let begin = Moment { monotonic_us: u64::MAX - 100, wall_us: 0 };
+        let rates = slots.add(begin, end, 900, 9).unwrap();
+        assert_eq!(rates, Rates { out_bytes_per_s: 100.0, in_bytes_per_s: 1.0 });
     }
 
     #[test]
