@@ -36,16 +36,27 @@ use dialects::Served;
 /// compete with the workload of the machine.
 const SERVING_THREADS: usize = 2;
 
+/// Fewest open files to start with: sources, listeners and the runtime need half of them.
+const MIN_OPEN_FILES: u64 = 128;
+
 /// Raises the soft limit of open files to the hard limit: each client needs one, and the soft limit
-/// is usually 1024. If that fails, fewer clients can connect.
-fn raise_open_files() {
+/// is usually 1024. If that fails, fewer clients can connect; with less than [`MIN_OPEN_FILES`] the
+/// agent does not start.
+fn raise_open_files() -> Result<(), Failure> {
     let limits = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits });
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if limit < MIN_OPEN_FILES => Err(no_answer(format!(
+            "cannot start with a limit of {limit} open files: the agent needs at least \
+             {MIN_OPEN_FILES}; raise it (ulimit -n, or LimitNOFILE= of systemd)"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Runs the agent until SIGTERM or SIGINT.
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
-    raise_open_files();
+    raise_open_files()?;
     let config = load_config(flags)?.config;
     let access = access(&config)?;
     let has_tls = access.tls.is_some();

@@ -15,7 +15,7 @@ use crate::scene::same;
 pub(crate) const TESTS: &[Case] = &[
     Case("hostile_names_do_not_reach_a_terminal_raw", &[], not_raw),
     Case("hostile_names_are_exact_in_json", &[], exact_in_json),
-    Case("hostile_names_are_exact_in_csv", &[], exact_in_csv),
+    Case("hostile_names_are_escaped_in_csv_as_in_tables", &[], escaped_in_csv),
     Case("hostile_names_can_be_filtered_and_grouped", &[], filtered),
     Case("a_very_long_command_line_is_listed", &[], long_command_line),
     Case("empty_arguments_are_listed", &[], odd_command_lines),
@@ -108,11 +108,17 @@ fn exact_in_json() -> Result<()> {
     Ok(())
 }
 
-fn exact_in_csv() -> Result<()> {
+fn escaped_in_csv() -> Result<()> {
     let hostile = Hostile::new(&[])?;
     let ran = hostile.sandbox.run(&["-a", "-o", "csv", "--columns", "pid,process,state"], "")?;
     let (_, rows) = ran.good()?.csv()?;
-    let expected = [hostile.owner.pid().to_string(), hostile.owner.name()?, "LISTEN".to_owned()];
+    let name = hostile.owner.name()?;
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    let name: String = name.chars().map(escape).collect();
+    let expected = [hostile.owner.pid().to_string(), name, "LISTEN".to_owned()];
     same("the rows", rows, vec![expected.to_vec()])?;
     ensure!(
         ran.text()?.contains("\"\""),

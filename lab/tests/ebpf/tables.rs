@@ -177,7 +177,7 @@ const OF_MEMORY: [&str; 20] = [
     "direction",
 ];
 /// Fields of events, and counts of UDP sockets, which a single sample lacks.
-const OF_EVENTS: [&str; 15] = [
+const OF_EVENTS: [&str; 16] = [
     "duration_us",
     "opened_at_us",
     "handshake_us",
@@ -193,6 +193,7 @@ const OF_EVENTS: [&str; 15] = [
     "last_received_us",
     "last_sent_us",
     "peers",
+    "peers_omitted",
 ];
 
 /// The agent's list after two more samples.

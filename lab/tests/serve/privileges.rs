@@ -87,7 +87,7 @@ fn serving_threads(pid: u32) -> Result<u32> {
 pub(crate) fn few_descriptors() -> Result<()> {
     let namespace = Namespace::create("serve")?;
     let (mut started, mut refused) = (0, 0);
-    for descriptors in (20..120).step_by(4) {
+    for descriptors in (20..180).step_by(10) {
         let script =
             format!("ulimit -n {descriptors}; exec \"$0\" serve --listen http=127.0.0.1:7979");
         let mut command = Command::new("sh");

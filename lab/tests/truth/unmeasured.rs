@@ -68,7 +68,8 @@ pub(crate) fn syn_sent() -> Result<()> {
             ensure!(row.get(key) == Some(&Value::Null), "{source}: {key} is {:?}", row.get(key));
         }
         ensure!(row["send_queue_bytes"] == 0, "{source}: the SYN is in the queue: {row}");
-        for question in ["idle > 1m", "min_rtt > 1s", "pacing_rate > 1G", "snd_ssthresh > 1000"] {
+        for question in ["idle > 1m", "min_rtt > 1s", "pacing_rate > 1GB/s", "snd_ssthresh > 1000"]
+        {
             let filter = format!("{filter} and {question}");
             let words = ["-a", "--netns", namespace.name(), "--source", source, &filter];
             ensure!(conns()?.records(&words)?.is_empty(), "{source}: {question} finds it");

@@ -141,7 +141,7 @@ impl Procfs {
         }
     }
 
-    /// Whether processes are missing from the listing: by a pid namespace other than the initial one
+    /// Whether processes are missing from the listing: by a pid namespace that is not the initial one
     /// (`true`), or by the mount option `hidepid`, which hides process 1 from others than root.
     fn hides_processes(&self, pids: &[u32]) -> Option<bool> {
         // `PROC_PID_INIT_INO`, linux/proc_ns.h.

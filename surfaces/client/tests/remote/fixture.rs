@@ -17,7 +17,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) enum Act {
     /// After each request, the next of these bytes.
     Answer(Vec<Vec<u8>>),
-    /// These bytes at once, whatever the request.
+    /// These bytes once a request begins, whatever it is: bytes before it make the client connect again.
     Send(Vec<u8>),
     /// Nothing, until the client goes.
     Silence,
@@ -95,6 +95,7 @@ pub(crate) fn play<S: Read + Write>(mut stream: S, act: Act, asked: impl Fn(Stri
             }
         }
         Act::Send(bytes) => {
+            let _ = stream.read_exact(&mut [0]);
             let _ = stream.write_all(&bytes).and_then(|()| stream.flush());
             wait_for_end(&mut stream);
         }

@@ -33,7 +33,7 @@ pub(super) fn trouble(health: &Health, at: Moment, now: Moment) -> Option<String
 const RECENT: Duration = Duration::from_secs(60);
 
 /// Whether the agent misses events now, or has lost some lately: readers are informed of each loss when it
-/// happens, and one of the past says nothing of what they see now.
+/// happens, and an earlier one does not affect what they read now.
 pub(super) fn loses(health: &Health, now: Moment) -> bool {
     let is_condition = |loss: &Loss| matches!(loss.cause, LossCause::PollingFallback { .. });
     let is_recent = health.lost_at.is_some_and(|at| now.since(at) < RECENT);
