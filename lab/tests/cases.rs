@@ -1,0 +1,67 @@
+//! Each script of `lab/cases` causes one condition, asks `conns` ($CONNS), compares the answer with an oracle of its own,
+//! and ends with 0 if it is right. What is right is at its top.
+//!
+//! They run alone: some start an agent that sees the whole machine. One whose needs are not met is listed as ignored, by
+//! name and with the reason; none passes silently.
+
+#[path = "common/trials.rs"]
+mod trials;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use conns_lab::conns::Conns;
+use conns_lab::netns::Namespace;
+use conns_lab::process::is_installed;
+
+/// Runs a script in a network namespace of its own, with the interpreter of its name.
+macro_rules! case {
+    ($name:literal) => {
+        ($name, || run($name))
+    };
+}
+
+type Case = (&'static str, fn() -> Result<()>);
+
+const CASES: &[Case] = &[
+    case!("accept_wait_is_not_first_read.py"),
+    case!("broken_chunks_get_400.sh"),
+    case!("csv_is_safe.sh"),
+    case!("descriptors_of_a_thread.py"),
+    case!("hidden_processes_are_reported.sh"),
+    case!("name_of_a_new_namespace.py"),
+    case!("nothing_measured_yet_is_unknown.py"),
+    case!("queues_without_syn_and_fin.py"),
+    case!("udp_peers_are_all_or_counted.py"),
+    case!("udp_peers_flood.sh"),
+];
+
+/// The programs that the scripts use.
+const PROGRAMS: [&str; 6] = ["bash", "curl", "ip", "python3", "setpriv", "unshare"];
+
+fn missing() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("it needs root, to make namespaces and load programs".to_owned());
+    }
+    let lacks = PROGRAMS.iter().find(|program| !is_installed(program));
+    lacks.map(|program| format!("there is no {program}"))
+}
+
+fn run(name: &str) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(name);
+    let interpreter = if name.ends_with(".py") { "python3" } else { "bash" };
+    let mut command = Command::new(interpreter);
+    command.arg(&script).env("CONNS", Conns::find(None)?.path());
+    let output = Namespace::create("case")?.inside(|| command.output())?.context("running it")?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (printed, errors) = (text(&output.stdout), text(&output.stderr));
+    ensure!(output.status.success(), "{}: {printed}\n{errors}", output.status);
+    ensure!(!printed.contains("skipped"), "it was skipped: {printed}");
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let missing = missing();
+    trials::run_all(CASES.iter().map(|(name, test)| (*name, missing.clone(), *test)))
+}
