@@ -60,8 +60,11 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let config = load_config(flags)?.config;
     let access = access(&config)?;
     let has_tls = access.tls.is_some();
-    let keep = keep(flags, &config);
-    create_socket_directories(&config, &keep)?;
+    let mut keep = keep(flags, &config);
+    let account = becomes(&keep).map_err(no_answer)?;
+    create_socket_directories(&config, account.as_ref())?;
+    // Decided once: a number without an account that is free now may be used by another agent later.
+    keep.user = account.map(|account| account.uid.to_string()).or(keep.user);
     let listeners = config
         .listen
         .iter()
@@ -192,10 +195,9 @@ fn socket_directories(config: &Config) -> impl Iterator<Item = &Path> {
 
 /// Creates missing directories of unix sockets, owned by the account that the agent switches to, so
 /// that it can remove its sockets when it stops.
-fn create_socket_directories(config: &Config, keep: &Keep) -> Result<(), Failure> {
+fn create_socket_directories(config: &Config, account: Option<&Account>) -> Result<(), Failure> {
     let missing: Vec<&Path> =
         socket_directories(config).filter(|directory| !directory.exists()).collect();
-    let account = becomes(keep).map_err(no_answer)?;
     for directory in missing {
         let failed = |error: io::Error| {
             no_answer(format!(
@@ -204,7 +206,7 @@ fn create_socket_directories(config: &Config, keep: &Keep) -> Result<(), Failure
             ))
         };
         fs::create_dir(directory).map_err(failed)?;
-        if let Some(account) = &account {
+        if let Some(account) = account {
             give_directory(directory, account).map_err(failed)?;
         }
     }
