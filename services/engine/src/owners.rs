@@ -6,13 +6,16 @@
 
 mod processes;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_contract::{Descriptors, SourceError};
+use conns_contract::{Descriptors, InodeFilter, SourceError};
 use conns_core::model::{
     Fallback, Loss, LossCause, Moment, Observation, OwnerEntry, OwnerTable, Source, Subject,
 };
+
+use foldhash::fast::RandomState;
 
 use crate::numbers::{Numbers, can_have_owner, sockets};
 use crate::sources::{Sources, lost_source, source_unavailable};
@@ -117,7 +120,7 @@ impl CachedOwners {
                 return Ok(Some(last.observation.clone()));
             }
         }
-        let Descriptors { tasks, entries, hidden } = descriptors.observe()?;
+        let Descriptors { tasks, entries, is_partial } = descriptors.observe()?;
         let is_unchanged = is_unchanged && changes.is_some() && descriptors.changes() == changes;
         let processes = self.processes.of(&tasks, sources.processes.as_deref_mut(), now, is_due);
         let tasks: Vec<_> = tasks.iter().map(|task| (task.pid, task.started_boot_ns)).collect();
@@ -132,21 +135,33 @@ impl CachedOwners {
                 owner_table = Arc::clone(earlier);
             }
         }
-        let cause = LossCause::ProcessesHidden { by_pid_namespace: true };
-        let hidden = Loss::counted(Source::Procfs, cause, hidden).into_iter().collect();
+        let known = Numbers::cookies(observations);
+        let hidden = is_partial.then(|| hidden(&known, &owner_table)).flatten();
         let observation = Observation::new(Source::Ebpf, now)
             .with_owners(Arc::clone(&owner_table))
-            .with_losses(hidden);
+            .with_losses(hidden.into_iter().collect());
         self.last = Some(Scan {
             at: now,
             changes,
-            known: Numbers::cookies(observations),
+            known,
             tasks,
             owner_table: Some(owner_table),
             observation: observation.clone(),
         });
         Ok(Some(observation))
     }
+}
+
+/// The sockets among `known` that no process of this pid namespace owns.
+fn hidden(known: &Numbers, owner_table: &OwnerTable) -> Option<Loss> {
+    let owned = |entry: &OwnerEntry| match entry.subject {
+        Subject::Socket(id) if known.contains(id.cookie) => Some(id.cookie),
+        _ => None,
+    };
+    let owned: HashSet<u64, RandomState> = owner_table.entries.iter().filter_map(owned).collect();
+    let owned = u64::try_from(owned.len()).unwrap_or(u64::MAX);
+    let cause = LossCause::ProcessesHidden { by_pid_namespace: true };
+    Loss::counted(Source::Procfs, cause, known.count().saturating_sub(owned))
 }
 
 /// Whether both have the same entries of the same processes.

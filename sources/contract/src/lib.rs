@@ -157,8 +157,8 @@ pub struct Descriptors {
     pub tasks: Vec<Task>,
     /// One entry for each descriptor; the subject is the socket's identity.
     pub entries: Vec<OwnerEntry>,
-    /// Descriptors of processes that have no id in the pid namespace of this process.
-    pub hidden: u64,
+    /// Whether processes outside of the pid namespace of this process are missing.
+    pub is_partial: bool,
 }
 
 /// A source of descriptors. Of processes it knows only pid, name and start.

@@ -25,6 +25,8 @@ pub struct ProcessDescriptors {
     reader: RecordReader,
     changes: Option<Changes>,
     offsets: ClockOffsets,
+    /// Whether this process is in another pid namespace than the initial one.
+    is_partial: bool,
 }
 
 /// The counter of owner changes.
@@ -134,12 +136,13 @@ impl ProcessDescriptors {
         let mut programs = object::load(object::compiled!("descriptors"), types, &constants)?;
         let link = object::iterator(&mut programs, "descriptors", "task_file", types, None)?;
         let (reader, offsets) = (RecordReader::new(), ClockOffsets::of_process());
-        Ok(Self { _programs: programs, link, reader, changes, offsets })
+        Ok(Self { _programs: programs, link, reader, changes, offsets, is_partial: pid_level > 0 })
     }
 
     fn scan(&mut self) -> io::Result<Descriptors> {
         let mut file = open_iterator(self.link.as_fd())?;
-        let mut found = Descriptors::default();
+        // The iterator visits the tasks of the pid namespace that it is opened in.
+        let mut found = Descriptors { is_partial: self.is_partial, ..Descriptors::default() };
         let mut machine_pids = Vec::new();
         let (mut last, offsets) = (None, self.offsets);
         // task_file visits threads that share descriptors once, as one process; a thread with descriptors of its own
@@ -152,7 +155,6 @@ impl ProcessDescriptors {
             let started = started.saturating_add_signed(offsets.boottime_ns);
             // 0 is a process of another pid namespace, which has no id in this one.
             if pid == 0 {
-                found.hidden += 1;
                 return Some(size_of::<Descriptor>());
             }
             if last != Some((pid, started)) {

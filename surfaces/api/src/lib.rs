@@ -6,6 +6,7 @@ mod agent;
 mod answer;
 mod cursor;
 mod event;
+mod plain_text;
 mod record;
 mod resume;
 mod shapes;
@@ -20,6 +21,7 @@ pub use agent::{
 pub use answer::{Answer, GROUP_KEYS, GroupShape, group_figures};
 pub use cursor::{Cursor, CursorError, PagePlace};
 pub use event::{EventRecords, is_of_end, usual_event_fields};
+pub use plain_text::{csv_cell, printable};
 pub use record::RecordWriter;
 pub use resume::{ResumeId, ResumeIdError};
 pub use shapes::{

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::names::Names;
 use crate::palette::Palette;
-use crate::text::printable;
+use conns_api::printable;
 
 /// Writes one event as one line.
 ///

@@ -8,7 +8,7 @@ use conns_core::query::{Field, Group, GroupKey, Sum};
 
 use crate::delimited::csv_table;
 use crate::table::{Layout, plain_table};
-use crate::text::printable;
+use conns_api::printable;
 
 /// Writes groups as a table.
 ///

@@ -13,6 +13,7 @@ mod text;
 mod verdicts;
 
 pub use columns::{closed_columns, default_columns};
+pub use conns_api::printable;
 pub use delimited::{csv, csv_table};
 pub use events::event_line;
 pub use explanation::explanation;
@@ -20,5 +21,5 @@ pub use groups::{groups, groups_csv, groups_json};
 pub use names::Names;
 pub use palette::Palette;
 pub use table::{Layout, list, plain_table};
-pub use text::{field_text, printable};
+pub use text::field_text;
 pub use verdicts::verdicts;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use conns_api::printable;
 use conns_core::human;
 use conns_core::model::{Connection, Unknown};
 use conns_core::query::{Field, Kind, List, Value};
@@ -67,29 +68,4 @@ fn time(us: i64) -> String {
     // Tables show whole seconds.
     let seconds = Timestamp::from_second(us.div_euclid(1_000_000));
     seconds.map_or_else(|_| us.to_string(), |timestamp| timestamp.to_string())
-}
-
-/// Text that is safe for a terminal: the name of a process can contain control sequences and
-/// characters that change the reading direction.
-#[must_use]
-pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.chars().any(is_harmful) {
-        return text;
-    }
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_harmful(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown.into()
-}
-
-/// Control characters, and those of the Unicode bidirectional algorithm (UAX 9).
-fn is_harmful(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || turns
 }

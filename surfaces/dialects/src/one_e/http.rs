@@ -3,6 +3,7 @@
 //! these responses.
 
 use bytes::Bytes;
+use conns_api::csv_cell;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
@@ -149,7 +150,7 @@ fn csv(table: &Table) -> Vec<u8> {
                 bytes.push(b',');
             }
             match cell {
-                Cell::Text(text) => push_quoted(&mut bytes, &text),
+                Cell::Text(text) => push_quoted(&mut bytes, &csv_cell(text.into())),
                 Cell::Int(number) => {
                     bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
                 }
