@@ -117,8 +117,8 @@ fn csv_has_the_cells_of_the_table_and_quotes_what_would_break_it() {
     };
     let expected = "Class,LatencyMs,LocalAddress,LocalPort,PacketLossPercent,ProcessId,ProcessName,\
                     RemoteAddress,RemotePort\n\
-                    IPv4,,10.0.0.5,443,,7,\"a \"\"b\"\", c\nd\",192.0.2.7,51000\n\
-                    IPv4,,10.0.0.5,443,,8,=1+1,192.0.2.7,51000\n\
+                    IPv4,,10.0.0.5,443,,7,\"a \"\"b\"\", c\\nd\",192.0.2.7,51000\n\
+                    IPv4,,10.0.0.5,443,,8,'=1+1,192.0.2.7,51000\n\
                     IPv6,80,fe80::1,179,2,,,fe80::2,33333\n";
     assert_eq!(text(&response), expected);
 }
