@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use conns_lab::netns::Namespace;
@@ -13,11 +14,14 @@ use crate::owners::pids_of;
 
 const CHURN_PORT: u16 = 7020;
 const STABLE: usize = 200;
+/// Fewest samples.
 const ROUNDS: usize = 5;
+/// Shortest time of all samples together, for a thousand connections and more.
+const MIN_CHURN_TIME: Duration = Duration::from_secs(2);
 
 type Key = (SocketAddr, SocketAddr);
 
-/// Five samples under churn, each between two samples of the oracles.
+/// Samples under churn, each between two samples of the oracles.
 pub(crate) fn under_churn() -> Result<()> {
     let namespace = Namespace::create("a")?;
     let _server = peer(&namespace, &format!("listen --at [::]:{CHURN_PORT} --do answer:16:16"))?;
@@ -25,8 +29,11 @@ pub(crate) fn under_churn() -> Result<()> {
         peer(&namespace, &format!("connect --to [::1]:{CHURN_PORT} --count 20 --do ignore"))?;
     let run = format!("churn --to 127.0.0.1:{CHURN_PORT} --per-second 1000 --stable {STABLE}");
     let mut churn = peer(&namespace, &run)?;
-    for round in 0..ROUNDS {
+    // A fast machine makes the rounds before enough connections have come and ended.
+    let (mut round, start) = (0, Instant::now());
+    while round < ROUNDS || start.elapsed() < MIN_CHURN_TIME {
         sample(&namespace).with_context(|| format!("in round {round}"))?;
+        round += 1;
     }
     churn.send("report")?;
     let exchanged =
