@@ -1,5 +1,6 @@
 //! What a source read: when, what, and what it could not see.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
@@ -90,6 +91,16 @@ pub struct OwnerTable {
     pub entries: Vec<OwnerEntry>,
     /// How many processes could not be inspected; then a socket without an owner may have one.
     pub unreadable_processes: u64,
+}
+
+impl OwnerTable {
+    /// How many sockets have an owner, of those that `is_counted`; one with several counts once.
+    #[must_use]
+    pub fn owned(&self, is_counted: impl Fn(Subject) -> bool) -> u64 {
+        let subjects = self.entries.iter().map(|entry| entry.subject);
+        let owned: HashSet<Subject> = subjects.filter(|subject| is_counted(*subject)).collect();
+        u64::try_from(owned.len()).unwrap_or(u64::MAX)
+    }
 }
 
 /// One descriptor of one process.

@@ -220,7 +220,7 @@ impl Queues {
     #[must_use]
     pub fn of_tcp(state: State, receive: u32, send: u32, tcp: Option<&TcpInfo>) -> Self {
         // A FIN that was read, too, is no longer between the two.
-        let fin_in = u32::from(matches!(state, State::CloseWait | State::LastAck | State::Closing));
+        let fin_in = u32::from(state.has_received_fin());
         let flags_out = u32::from(matches!(
             state,
             State::SynSent | State::FinWait1 | State::LastAck | State::Closing

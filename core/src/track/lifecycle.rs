@@ -57,15 +57,11 @@ impl Lifecycle {
         if !lacks_process {
             return Arc::clone(opened);
         }
-        let keeping = |new: Known<u64>, before: Known<u64>| match new {
-            Known::Unknown(_) => before,
+        let first_use_us = match opened.first_use_us {
+            Known::Unknown(_) => before.first_use_us,
             known => known,
         };
-        Arc::new(Opened {
-            by: before.by.clone(),
-            first_use_us: keeping(opened.first_use_us, before.first_use_us),
-            ..Opened::clone(opened)
-        })
+        Arc::new(Opened { by: before.by.clone(), first_use_us, ..Opened::clone(opened) })
     }
 
     /// How it was opened.

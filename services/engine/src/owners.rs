@@ -6,7 +6,6 @@
 
 mod processes;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +13,6 @@ use conns_contract::{Descriptors, InodeFilter, SourceError};
 use conns_core::model::{
     Fallback, Loss, LossCause, Moment, Observation, OwnerEntry, OwnerTable, Source, Subject,
 };
-
-use foldhash::fast::RandomState;
 
 use crate::numbers::{Numbers, can_have_owner, sockets};
 use crate::sources::{Sources, lost_source, source_unavailable};
@@ -154,12 +151,8 @@ impl CachedOwners {
 
 /// The sockets among `known` that no process of this pid namespace owns.
 fn hidden(known: &Numbers, owner_table: &OwnerTable) -> Option<Loss> {
-    let owned = |entry: &OwnerEntry| match entry.subject {
-        Subject::Socket(id) if known.contains(id.cookie) => Some(id.cookie),
-        _ => None,
-    };
-    let owned: HashSet<u64, RandomState> = owner_table.entries.iter().filter_map(owned).collect();
-    let owned = u64::try_from(owned.len()).unwrap_or(u64::MAX);
+    let is_known = |subject| matches!(subject, Subject::Socket(id) if known.contains(id.cookie));
+    let owned = owner_table.owned(is_known);
     let cause = LossCause::ProcessesHidden { by_pid_namespace: true };
     Loss::counted(Source::Procfs, cause, known.count().saturating_sub(owned))
 }

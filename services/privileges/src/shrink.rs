@@ -25,7 +25,8 @@ const THREAD_EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time between two reads of the list.
 const THREAD_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Drops all privileges that `keep` does not name, for this process and all its later threads. Call it once, while there is one thread, when everything is open.
+/// Drops all privileges that `keep` does not name, for this process and all its later threads. Call
+/// it once, while there is one thread, when everything is open.
 ///
 /// # Errors
 /// [`PrivilegeError`] if there are other threads, switching to the account fails, or the state read

@@ -68,6 +68,11 @@ const REFUSED: &[Call] = calls![
 /// open_tree_attr(2), for which libc has no number yet.
 const OPEN_TREE_ATTR: Call = ("open_tree_attr", 467);
 
+/// The calls that are refused with any arguments.
+fn refused_always() -> impl Iterator<Item = Call> {
+    REFUSED.iter().copied().chain([OPEN_TREE_ATTR])
+}
+
 /// The newest system call this list was compared with: `file_setattr` of Linux 6.17
 /// (`asm-generic/unistd.h`; from 424 on the numbers are the same on every architecture). What later ones
 /// do is unknown here, so they are absent.
@@ -93,7 +98,7 @@ pub(crate) fn refuse(follow_namespaces: bool) -> io::Result<()> {
 
 /// The refused calls, for the report.
 pub(crate) fn refused(follow_namespaces: bool) -> Vec<String> {
-    let plain = REFUSED.iter().chain([&OPEN_TREE_ATTR]).map(|(name, _)| (*name).to_owned());
+    let plain = refused_always().map(|(name, _)| name.to_owned());
     let setns = if follow_namespaces { "setns (except network)" } else { "setns" };
     let bpf = "bpf (except on open maps and iterators)";
     let tgkill = "tgkill (except of this process)";
@@ -106,7 +111,7 @@ pub(crate) fn refused(follow_namespaces: bool) -> Vec<String> {
 fn refusing(follow_namespaces: bool) -> io::Result<BpfProgram> {
     let invalid = |error: seccompiler::BackendError| io::Error::other(error.to_string());
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        REFUSED.iter().chain([&OPEN_TREE_ATTR]).map(|(_, number)| (*number, Vec::new())).collect();
+        refused_always().map(|(_, number)| (number, Vec::new())).collect();
     let condition = |argument, operation, value: libc::c_int| {
         let value = u64::try_from(value).map_err(io::Error::other)?;
         let length = SeccompCmpArgLen::Dword;

@@ -146,7 +146,8 @@ pub struct Task {
     pub pid: u32,
     /// Its `comm`.
     pub name: Box<str>,
-    /// Its start: nanoseconds since boot (`task_struct.start_boottime`) in the time namespace of this process. Unique together with the pid until reboot.
+    /// Its start: nanoseconds since boot (`task_struct.start_boottime`) in the time namespace of this process. Unique
+    /// together with the pid until reboot.
     pub started_boot_ns: u64,
 }
 

@@ -100,7 +100,6 @@ impl RowReader {
             return Some(SocketSample::from(socket));
         }
         let (receive, send) = (row.receive_queue.get(), row.send_queue.get());
-        fill(&mut socket.queues, || Queues { receive_bytes: receive, send_bytes: send });
         fill(&mut socket.accept_queue, || AcceptQueue { length: receive, limit: send });
         fill(&mut socket.memory, || memory(row));
         fill(&mut socket.tos, || row.tos);
@@ -108,6 +107,7 @@ impl RowReader {
         fill(&mut socket.cgroup_id, || row.cgroup_id.get());
         fill(&mut socket.shutdown, || row.shutdown);
         if socket.protocol == Protocol::Udp {
+            fill(&mut socket.queues, || Queues { receive_bytes: receive, send_bytes: send });
             return Some(SocketSample::from(socket));
         }
         let detail = row.bbr().map_or(CongestionDetail::None, bbr);
@@ -120,9 +120,8 @@ impl RowReader {
             socket.upper_layer = value(name);
         }
         fill(&mut socket.tcp, || TcpInfo::new(tcp_info));
-        if let Known::Value(queues, _) = &mut socket.queues {
-            *queues = Queues::of_tcp(socket.state, receive, send, socket.tcp.value());
-        }
+        let queues = Queues::of_tcp(socket.state, receive, send, socket.tcp.value());
+        fill(&mut socket.queues, || queues);
         Some(SocketSample::from(socket))
     }
 

@@ -200,10 +200,10 @@ impl SampledTables {
             let cause = LossCause::ChangesRingFull { passes: MAX_PASSES };
             losses.push(Loss::one(Source::Ebpf, cause));
         }
-        let untracked = self.count(COUNT_NO_MEMORY);
         let evicted = self.cache.values().map(|cached| cached.evicted_peers).sum();
         let cause = LossCause::UdpPeersEvicted { capacity: MAX_FLOWS };
         losses.extend(Loss::counted(Source::Ebpf, cause, evicted));
+        let untracked = self.count(COUNT_NO_MEMORY);
         let new = untracked.saturating_sub(std::mem::replace(&mut self.untracked, untracked));
         losses.extend(Loss::counted(Source::Ebpf, LossCause::SocketsNotMarked, new));
         losses

@@ -230,9 +230,13 @@ impl<T: Entered> NamespaceSet<T> {
 /// Adds the namespace that a link in `/proc` leads to. It fails for processes that ended or belong to another user: their
 /// namespace is found by another process or not at all; procfs counts the unreadable ones.
 fn add_link(found: &mut BTreeMap<u64, Found>, path: PathBuf) -> Option<u64> {
-    let inode = fs::read_link(&path).ok().and_then(|to| linked_inode(&to))?;
+    let inode = inode_of_link(&path)?;
     found.entry(inode).or_default().add(path);
     Some(inode)
+}
+
+fn inode_of_link(path: &Path) -> Option<u64> {
+    linked_inode(&fs::read_link(path).ok()?)
 }
 
 /// Adds the namespaces of threads that are in another one than the first thread of their process (setns(2) moves one
@@ -245,8 +249,7 @@ fn add_threads(found: &mut BTreeMap<u64, Found>, process: &Path, of_first: Optio
     }
     for task in fs::read_dir(tasks).into_iter().flatten().flatten() {
         let path = task.path().join("ns/net");
-        let inode = fs::read_link(&path).ok().and_then(|to| linked_inode(&to));
-        if let Some(inode) = inode.filter(|inode| Some(*inode) != of_first) {
+        if let Some(inode) = inode_of_link(&path).filter(|inode| Some(*inode) != of_first) {
             found.entry(inode).or_default().add(path);
         }
     }

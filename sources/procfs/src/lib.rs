@@ -4,7 +4,6 @@
 pub mod parse;
 mod process;
 
-use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,7 +16,7 @@ use conns_contract::{InodeFilter, OwnerSource, SourceError, Task};
 use conns_core::model::{
     Loss, LossCause, Moment, Observation, OwnerEntry, OwnerTable, Process, Source, Subject,
 };
-use rustix::fs::{CWD, Mode, OFlags, RawDir, fstat, openat, readlinkat_raw};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
 use process::Machine;
@@ -75,11 +74,8 @@ impl OwnerSource for Procfs {
         owner_table.unreadable_processes = unread.not_permitted + unread.failed;
         let mut losses = self.losses(&unread);
         if let Some(by_pid_namespace) = hidden_by {
-            let owned: HashSet<Subject> =
-                owner_table.entries.iter().map(|entry| entry.subject).collect();
-            let owned = u64::try_from(owned.len()).unwrap_or(u64::MAX);
             let cause = LossCause::ProcessesHidden { by_pid_namespace };
-            let count = sockets.count().saturating_sub(owned);
+            let count = sockets.count().saturating_sub(owner_table.owned(|_| true));
             losses.extend(Loss::counted(Source::Procfs, cause, count));
         }
         Ok(Observation::new(Source::Procfs, now)
@@ -249,14 +245,13 @@ fn tables(process: &OwnedFd) -> rustix::io::Result<Vec<OwnedFd>> {
     let first = open_folder(process, c"fd")?;
     // Since Linux 6.2 the size is the number of descriptors; a first thread that has exited has none.
     let size = |folder: &OwnedFd| fstat(folder).map_or(0, |found| found.st_size);
-    let of_first = size(&first);
+    let mut sizes = vec![size(&first)];
     let mut tables = vec![first];
-    let Ok(tasks) = open_folder(process, c"task") else { return Ok(tables) };
-    // The directory has a link for itself, its parent and each thread.
-    if fstat(&tasks).is_ok_and(|found| found.st_nlink <= 3) {
+    // The directory has a link for itself, its parent and each thread. Most processes have one thread.
+    if statat(process, c"task", AtFlags::empty()).is_ok_and(|found| found.st_nlink <= 3) {
         return Ok(tables);
     }
-    let mut sizes = vec![of_first];
+    let Ok(tasks) = open_folder(process, c"task") else { return Ok(tables) };
     let mut room = [MaybeUninit::uninit(); 4096];
     let mut listing = RawDir::new(&tasks, &mut room);
     while let Some(Ok(task)) = listing.next() {
