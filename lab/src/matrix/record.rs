@@ -45,8 +45,10 @@ pub(super) fn record(judge: &Judge, case: &Case, expect: &Expect, rows: &[&Value
         "socket": socket,
         "evidence": verdict["evidence"],
     });
+    // Both ends of a connection may be expected on one side.
+    let end = expect.pick.remote_port.map_or(String::new(), |port| format!("-to-{port}"));
     let side = format!("{:?}", expect.pick.side).to_lowercase();
-    write(folder, &format!("{}-{side}-{}", case.name, expect.class), &recorded)
+    write(folder, &format!("{}-{side}{end}-{}", case.name, expect.class), &recorded)
 }
 
 fn write(folder: &Path, name: &str, recorded: &Value) -> Result<()> {

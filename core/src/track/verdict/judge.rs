@@ -23,6 +23,9 @@ const QUEUE_US: u32 = 25_000;
 const QUEUE_FACTOR: u32 = 3;
 /// A path long enough for its window to matter, microseconds.
 const LONG_PATH_US: u32 = 15_000;
+/// A path so short that its round trip fills no time: data is in flight only while one of the two hosts
+/// processes it, microseconds.
+const SHORT_PATH_US: u32 = 1_000;
 /// Without data for this time, a connection sampled once counts as idle, microseconds.
 const QUIET_US: u64 = 1_000_000;
 /// A stream is one-way if it sends more than this many times what it receives.
@@ -280,7 +283,10 @@ fn is_app_limited(e: &Evidence) -> bool {
     let never_waits = e.samples >= MIN_SAMPLES
         && e.samples_unsent == 0
         && e.share_of_samples(e.samples_cwnd_full) < MOSTLY;
-    let has_nothing_more = reported || is_often_idle || never_waits;
+    // A fast reader empties the queue between two samples although the application writes without a pause:
+    // on a short path the busy time shows that, the samples do not.
+    let busy_time_decides = is_window(e) && (1..SHORT_PATH_US).contains(&e.min_rtt_us);
+    let has_nothing_more = is_often_idle || (!busy_time_decides && (reported || never_waits));
     more_out && is_unrequested(e) && has_nothing_waiting && has_nothing_more
 }
 
