@@ -10,6 +10,9 @@ if [ "$(id -u)" != 0 ]; then
     echo "These Debian packages are missing, and installing them needs root: apt-get install$missing" >&2
     exit 1
 fi
-apt-get update -q
-# shellcheck disable=SC2086  # one word a package
-DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+# A machine that was just set up may hold the lock of the packages for its own updates.
+wait_for_lock="-o DPkg::Lock::Timeout=600"
+# shellcheck disable=SC2086  # two words
+apt-get $wait_for_lock update -q
+# shellcheck disable=SC2086  # one word a package, two of the option
+DEBIAN_FRONTEND=noninteractive apt-get $wait_for_lock install -q -y --no-install-recommends $missing
