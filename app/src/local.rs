@@ -149,7 +149,7 @@ fn scope(ask: &Ask) -> Scope {
     };
     let Ask { tcp, udp, ipv4, ipv6, .. } = *ask;
     // To the user, MPTCP is TCP.
-    Scope { tcp, mptcp: tcp, udp, ipv4, ipv6, states, namespaces }
+    Scope { tcp, mptcp: tcp, udp, ipv4, ipv6, states, namespaces, max_sockets: usize::MAX }
 }
 
 fn agent_error(error: SourceError) -> AgentError {

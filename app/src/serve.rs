@@ -14,7 +14,7 @@ use std::sync::Arc;
 use conns_api::UpdateReceiver;
 use conns_contract::SystemClock;
 use conns_core::track::Retention;
-use conns_engine::{Engine, Purpose, Sampler};
+use conns_engine::{Engine, MemoryBounds, Purpose, Sampler, memory_limit};
 use conns_privileges::{Account, Confinement, Keep, Privileges, becomes, shrink};
 use conns_server::{
     About, Access, AccessConfig, BindError, ListenAddress, Listener, Plan, Protocol, Refusals,
@@ -81,7 +81,15 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let memory = Retention::Window(config.window);
     let clock = Arc::new(SystemClock::start());
     let engine = Engine::open(choice(config.source), memory, Purpose::Agent, clock);
-    let engine = engine.map_err(no_answer)?;
+    let mut engine = engine.map_err(no_answer)?;
+    if let Some(limit) = memory_limit() {
+        let bounds = MemoryBounds::within(limit);
+        let sockets = bounds.sockets;
+        log(format_args!(
+            "memory is limited to {limit} bytes: at most {sockets} sockets are listed"
+        ));
+        engine.set_bounds(bounds);
+    }
     let mut sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
     // No byte of a client is read before this line; no privilege can be regained after it.
     let privileges = shrink(&keep).map_err(no_answer)?;
@@ -170,7 +178,7 @@ fn access(config: &Config) -> Result<Access, Failure> {
         tokens: config.tokens.clone(),
         hosts: config.hosts.iter().map(|name| name.0.as_str().into()).collect(),
         tls,
-        limits: config.limits,
+        limits: memory_limit().map_or(config.limits, |limit| config.limits.within(limit)),
     })
 }
 

@@ -15,6 +15,7 @@ mod event;
 mod gauges;
 mod history;
 mod lifecycle;
+mod listeners;
 mod owners;
 mod pending;
 mod precedence;
@@ -27,5 +28,5 @@ mod verdict;
 mod window;
 
 pub use precedence::{FieldGroup, PRECEDENCE, outranks};
-pub use tracker::{Removed, Retention, Tracker};
+pub use tracker::{Removed, Retention, Tracker, TrackerBounds};
 pub use verdict::{judge, judge_closed};

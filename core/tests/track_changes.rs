@@ -128,21 +128,6 @@ fn a_counter_that_goes_back_a_little_adds_nothing_and_is_no_wrap() {
     assert_eq!(fourth.totals, None);
 }
 
-#[test]
-fn drops_of_a_listener_are_widened() {
-    let listener = |drops| {
-        let mut row = idle();
-        (row.state, row.remote, row.tcp) = (State::Listen, None, Known::NotApplicable);
-        row.memory = known(SocketMemory { drops: Some(drops), ..SocketMemory::default() });
-        row
-    };
-    let mut tracker = tracker();
-    sample(&mut tracker, listener(u32::MAX), at(1));
-    let second = sample(&mut tracker, listener(4), at(2));
-    assert_eq!(second.verdict.evidence.drops, 5);
-    assert_eq!(second.overflows().get(), Some((1 << 32) + 4));
-}
-
 /// Whether an idle connection of 20 samples is marked changed by one that `change` made.
 fn is_marked(change: impl FnOnce(&mut Tracker, &mut Observation)) -> bool {
     let mut tracker = tracker();

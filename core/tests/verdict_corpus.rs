@@ -183,6 +183,9 @@ impl Recorded {
             samples_app_limited: small("samples_app_limited"),
             samples_timed_out: small("samples_timed_out"),
             samples_accept_full: small("samples_accept_full"),
+            samples_overflowed: small("samples_overflowed"),
+            samples_overflows_unread: small("samples_overflows_unread"),
+            samples_syn_queue_full: small("samples_syn_queue_full"),
         }
     }
 }

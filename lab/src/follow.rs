@@ -40,7 +40,7 @@ impl Follower {
             .spawn()
             .with_context(|| format!("starting {}", conns.display()))?;
         let output = child.stdout.take().context("conns has no standard output")?;
-        let mut complaints = child.stderr.take().context("conns has no standard error")?;
+        let complaints = child.stderr.take().context("conns has no standard error")?;
         let reported: Arc<Mutex<Vec<Value>>> = Arc::default();
         let stderr: Arc<Mutex<String>> = Arc::default();
         let (lines, text_of_stderr) = (Arc::clone(&reported), Arc::clone(&stderr));
@@ -52,10 +52,12 @@ impl Follower {
             }
         });
         std::thread::spawn(move || {
-            let mut text = String::new();
             // Standard error is for messages of failures only.
-            let _ = complaints.read_to_string(&mut text);
-            *text_of_stderr.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            for line in BufReader::new(complaints).lines().map_while(std::result::Result::ok) {
+                let mut text = text_of_stderr.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&line);
+                text.push('\n');
+            }
         });
         let mut follower = Self { child, reported, stderr, canary };
         wait_for("conns events to report a connection", READY_TIMEOUT, || {
@@ -125,6 +127,19 @@ impl Follower {
     /// All events of this namespace so far, in order.
     pub fn all(&self, namespace: &Namespace) -> Vec<Value> {
         self.lock().iter().filter(|event| event["netns"] == namespace.name()).cloned().collect()
+    }
+
+    /// What it reported last, of any namespace, and its messages, to explain a missing event.
+    pub fn describe(&self) -> String {
+        let reported = self.lock();
+        let last = reported.iter().rev().take(12).rev().map(|event| {
+            let of = |key: &str| event[key].to_string();
+            let keys = ["event", "netns", "local", "local_port", "remote", "remote_port"];
+            keys.map(of).join(" ")
+        });
+        let last: Vec<String> = last.collect();
+        let stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        format!("{} events, the last of them {last:#?}; messages: {stderr:?}", reported.len())
     }
 
     /// Kills it by SIGKILL, so that it cannot clean up.

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use crate::path::{Queue, Shape};
 
 /// Every class a verdict can name, in the order of the contract.
-pub const CLASSES: [&str; 12] = [
+pub const CLASSES: [&str; 13] = [
     "healthy",
     "idle",
     "app-limited",
@@ -26,6 +26,7 @@ pub const CLASSES: [&str; 12] = [
     "stalled",
     "handshake-failing",
     "accept-overflow",
+    "syn-queue-full",
 ];
 /// The class for evidence that does not suffice.
 pub const UNKNOWN: &str = "unknown";

@@ -30,6 +30,7 @@ const CASES: &[Case] = &[
     case!("csv_is_safe.sh"),
     case!("descriptors_of_a_thread.py"),
     case!("hidden_processes_are_reported.sh"),
+    case!("listener_drops_are_no_overflow.py"),
     case!("name_of_a_new_namespace.py"),
     case!("nothing_measured_yet_is_unknown.py"),
     case!("queues_without_syn_and_fin.py"),

@@ -150,10 +150,12 @@ impl Ran {
         Ok((header, rows))
     }
 
-    /// Lines on standard error, without those about privileges, which depend on the machine and have
-    /// tests of their own.
+    /// Lines on standard error, without those about privileges and other tests, which depend on the machine
+    /// and have tests of their own.
     pub(crate) fn complaints(&self) -> Vec<&str> {
-        self.err.lines().filter(|line| !is_about_privileges(line)).collect()
+        let depends_on_machine =
+            |line: &&str| is_about_privileges(line) || is_of_another_test(line);
+        self.err.lines().filter(|line| !depends_on_machine(line)).collect()
     }
 
     /// Fails unless it exited with 0 and without messages.
@@ -178,6 +180,13 @@ impl Ran {
 /// Whether a line is about missing privileges.
 pub(crate) fn is_about_privileges(line: &str) -> bool {
     line.contains("cannot be inspected by this user")
+}
+
+/// Whether a line is about a namespace that a test made after the agent of another test started.
+fn is_of_another_test(line: &str) -> bool {
+    ["conns-cli-", "lab-"]
+        .iter()
+        .any(|prefix| line.contains(&format!("cannot enter network namespace {prefix}")))
 }
 
 /// Waits until `condition` gives a value.

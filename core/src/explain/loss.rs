@@ -137,6 +137,10 @@ impl LossCause {
                 };
                 format!("{COUNT} {what}; the first: {first}")
             }
+            Self::SocketsBeyondBound { bound } => format!(
+                "{COUNT} sockets beyond {bound} are not listed: the memory limit of this service (MemoryMax=) \
+                 has room for no more; raise it"
+            ),
             Self::HistoryFull { bound } => {
                 format!("{COUNT} connections beyond the bound of {bound} are shown without rates")
             }

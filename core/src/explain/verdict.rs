@@ -13,8 +13,14 @@ impl Verdict {
             Class::Healthy if socket.state == State::Listen => {
                 let queue = socket.accept_queue.get();
                 let (length, limit) = queue.map_or((0, 0), |q| (q.length, q.limit));
+                let dropped = match e.drops {
+                    0 => format!("no connection was dropped {time}"),
+                    drops => format!(
+                        "{drops} SYNs or packets were dropped {time}, for another reason than a full queue (a filter, IP_MINTTL, memory)"
+                    ),
+                };
                 format!(
-                    "Accepting: {length} of {limit} places in the accept queue are used and no connection was dropped {time}."
+                    "Accepting: {length} of {limit} places in the accept queue are used, and {dropped}."
                 )
             }
             Class::Healthy => format!(
@@ -110,6 +116,15 @@ impl Verdict {
                     e.drops
                 )
             }
+            Class::SynQueueFull => format!(
+                "The SYN queue is full: more handshakes wait for the client's last ACK than it holds ({}), so that the kernel drops SYNs or answers with cookies; {} dropped {time}.",
+                socket.accept_queue.get().map_or(0, |queue| queue.limit),
+                e.drops
+            ),
+            Class::Unknown if socket.state == State::Listen => format!(
+                "{} connections were dropped {time}, and the kernel's reason (ListenOverflows of its network namespace) could not be read.",
+                e.drops
+            ),
             Class::Unknown => match socket.protocol {
                 Protocol::Udp => {
                     "The kernel measures no path for UDP, and the queues show no problem."
@@ -160,6 +175,12 @@ impl Verdict {
             }
             Class::AcceptOverflow => {
                 "The listening process must accept faster; a longer queue (listen backlog, net.core.somaxconn) only helps against bursts."
+            }
+            Class::SynQueueFull => {
+                "The clients' last ACK does not arrive: a SYN flood, or a loss on the way back. Keep net.ipv4.tcp_syncookies on; a longer queue (listen backlog, net.core.somaxconn) helps slow clients."
+            }
+            Class::Unknown if socket.state == State::Listen => {
+                "Compare `nstat -az TcpExtListenOverflows` in its network namespace before and after."
             }
             Class::Unknown => match socket.protocol {
                 Protocol::Udp => "Check what the application reports about its traffic.",

@@ -15,8 +15,11 @@ use super::{
 pub struct Connection {
     /// The socket as the kernel reports it.
     pub socket: SocketSample,
-    /// Every descriptor that refers to it; several where one was inherited or passed on.
+    /// The descriptors that refer to it; several where one was inherited or passed on. At most
+    /// [`MAX_OWNERS`](super::MAX_OWNERS).
     pub owners: Known<Arc<[Owner]>>,
+    /// How many descriptors there are beyond these.
+    pub owners_omitted: u32,
     /// Which end opened it.
     pub direction: Known<Direction>,
     /// How it was opened, where an event reported it; not applicable to listeners.
@@ -28,6 +31,8 @@ pub struct Connection {
     /// The widened counters, once one of the kernel's 32-bit counters has wrapped between two
     /// samples; `None` while the kernel's own are right.
     pub totals: Option<Totals>,
+    /// Connections that a listener dropped because its accept queue was full, since it listens.
+    pub overflows: Known<u64>,
     /// The flow below the socket that this connection is; `None` if it is the socket itself.
     pub flow: Option<Arc<Flow>>,
     /// What it carries; not applicable to listeners.
@@ -86,6 +91,12 @@ impl Connection {
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpInfo> {
         self.socket.tcp.value()
+    }
+
+    /// The owners in the list, none if they are unknown.
+    #[must_use]
+    pub fn listed_owners(&self) -> &[Owner] {
+        self.owners.value().map_or(&[], |owners| owners)
     }
 
     /// The first owner: lowest pid, then lowest descriptor.
@@ -224,19 +235,5 @@ impl Connection {
                 in_bytes_per_s: per_second(received),
             })
         })
-    }
-
-    /// Connections that this listener dropped because its accept queue was full.
-    #[must_use]
-    pub fn overflows(&self) -> Known<u64> {
-        if self.socket.state != State::Listen {
-            return Known::NotApplicable;
-        }
-        let widened = self.totals.map(|totals| totals.drops);
-        self.socket
-            .memory
-            .map(|memory| memory.drops)
-            .and_then(Unknown::KernelDoesNotReport, |drops| drops.map(u64::from))
-            .map(|drops| widened.unwrap_or(drops))
     }
 }

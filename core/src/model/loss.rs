@@ -235,6 +235,11 @@ pub enum LossCause {
         /// The first such error.
         first: Box<str>,
     },
+    /// Sockets that are not listed, because memory is limited.
+    SocketsBeyondBound {
+        /// The bound.
+        bound: u64,
+    },
     /// Connections shown without rates, because the history of the tracker is full.
     HistoryFull {
         /// The bound.
@@ -367,6 +372,7 @@ impl LossCause {
             },
             Self::NamespacesBeyondBound { .. }
             | Self::PortableStopped { .. }
+            | Self::SocketsBeyondBound { .. }
             | Self::HistoryFull { .. }
             | Self::PendingFull { .. }
             | Self::FinalMeasuresFull { .. }

@@ -1,11 +1,10 @@
 //! What a source read: when, what, and what it could not see.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, ConnectionId, LifecycleEvent, Loss, Moment, Process, SocketId, SocketSample,
-    Source,
+    Application, ConnectionId, LifecycleEvent, ListenCounters, Loss, Moment, OwnerTable,
+    SocketSample, Source,
 };
 
 /// What one source read in one pass over the machine. Parts that a source does not read stay empty;
@@ -26,6 +25,8 @@ pub struct Observation {
     pub lifecycle: Option<Vec<LifecycleEvent>>,
     /// Application layers decoded since the source was last read.
     pub applications: Vec<(ConnectionId, Arc<Application>)>,
+    /// Counters of listeners, by the inode of their network namespace.
+    pub listen_counters: Vec<(u64, ListenCounters)>,
     /// What this pass could not read.
     pub losses: Vec<Loss>,
 }
@@ -41,6 +42,7 @@ impl Observation {
             owners: None,
             lifecycle: None,
             applications: Vec::new(),
+            listen_counters: Vec::new(),
             losses: Vec::new(),
         }
     }
@@ -75,50 +77,15 @@ impl Observation {
         Self { lifecycle: Some(lifecycle), ..self }
     }
 
+    /// The same with these counters of network namespaces.
+    #[must_use]
+    pub fn with_listen_counters(self, listen_counters: Vec<(u64, ListenCounters)>) -> Self {
+        Self { listen_counters, ..self }
+    }
+
     /// The same with these losses.
     #[must_use]
     pub fn with_losses(self, losses: Vec<Loss>) -> Self {
         Self { losses, ..self }
     }
-}
-
-/// Which process owns which sockets.
-#[derive(Debug, Clone, Default)]
-pub struct OwnerTable {
-    /// The processes that [`OwnerEntry::process`] points into.
-    pub processes: Vec<Arc<Process>>,
-    /// One entry for each descriptor of each process.
-    pub entries: Vec<OwnerEntry>,
-    /// How many processes could not be inspected; then a socket without an owner may have one.
-    pub unreadable_processes: u64,
-}
-
-impl OwnerTable {
-    /// How many sockets have an owner, of those that `is_counted`; one with several counts once.
-    #[must_use]
-    pub fn owned(&self, is_counted: impl Fn(Subject) -> bool) -> u64 {
-        let subjects = self.entries.iter().map(|entry| entry.subject);
-        let owned: HashSet<Subject> = subjects.filter(|subject| is_counted(*subject)).collect();
-        u64::try_from(owned.len()).unwrap_or(u64::MAX)
-    }
-}
-
-/// One descriptor of one process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OwnerEntry {
-    /// The socket it refers to.
-    pub subject: Subject,
-    /// Index into [`OwnerTable::processes`].
-    pub process: u32,
-    /// The descriptor's number, where it has one.
-    pub descriptor: Option<u32>,
-}
-
-/// The name by which a source knows a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
-    /// Its inode in the kernel's socket file system.
-    Inode(u64),
-    /// Its identity.
-    Socket(SocketId),
 }

@@ -30,13 +30,15 @@ pub enum Class {
     HandshakeFailing,
     /// A listener drops connections because its accept queue is full.
     AcceptOverflow,
+    /// More handshakes wait for the client's ACK than the SYN queue of a listener holds.
+    SynQueueFull,
     /// The evidence is not sufficient.
     Unknown,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Healthy,
         Self::Idle,
         Self::AppLimited,
@@ -49,6 +51,7 @@ impl Class {
         Self::Stalled,
         Self::HandshakeFailing,
         Self::AcceptOverflow,
+        Self::SynQueueFull,
         Self::Unknown,
     ];
 
@@ -68,6 +71,7 @@ impl Class {
             Self::Stalled => "stalled",
             Self::HandshakeFailing => "handshake-failing",
             Self::AcceptOverflow => "accept-overflow",
+            Self::SynQueueFull => "syn-queue-full",
             Self::Unknown => "unknown",
         }
     }
@@ -153,6 +157,13 @@ pub struct Evidence {
     pub samples_timed_out: u32,
     /// Samples in which the accept queue was full.
     pub samples_accept_full: u32,
+    /// Samples since whose predecessor an accept queue of the listener's network namespace overflowed
+    /// (`ListenOverflows`); for a whole life, 1 if any did.
+    pub samples_overflowed: u32,
+    /// Samples of a listener for which these overflows could not be read.
+    pub samples_overflows_unread: u32,
+    /// Samples in which the SYN queue was full and the kernel dropped SYNs or answered with cookies.
+    pub samples_syn_queue_full: u32,
 }
 
 impl Evidence {
@@ -182,6 +193,9 @@ impl Evidence {
         samples_app_limited: 0,
         samples_timed_out: 0,
         samples_accept_full: 0,
+        samples_overflowed: 0,
+        samples_overflows_unread: 0,
+        samples_syn_queue_full: 0,
     };
 
     /// `us` as a part of the window, or of the busy time of a whole life; 0 to 1.

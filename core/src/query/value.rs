@@ -115,6 +115,11 @@ pub trait Records {
 
     /// The record `row` in a few characters, for tables and groups.
     fn brief(&self, row: usize) -> String;
+
+    /// How many more there are, which a bound omits.
+    fn omitted(&self) -> u32 {
+        0
+    }
 }
 
 /// A list of records.
@@ -140,9 +145,11 @@ impl<'a> List<'a> {
         self.0.value(row, column)
     }
 
-    /// Each record in a few characters.
+    /// Each record in a few characters, and how many more a bound omits.
     pub fn briefs(self) -> impl Iterator<Item = String> + 'a {
-        (0..self.len()).map(move |row| self.0.brief(row))
+        let omitted = Some(self.0.omitted()).filter(|omitted| *omitted > 0);
+        let more = omitted.map(|omitted| format!("+{omitted} more"));
+        (0..self.len()).map(move |row| self.0.brief(row)).chain(more)
     }
 }
 

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Application, Closed, Connection, Direction, EventKind, Evidence, Known, Moment, Opened, Owner,
-    Socket, SocketSample, State, Stats, Totals, Unknown, Verdict,
+    Application, Closed, Connection, Direction, EventKind, Evidence, Known, Moment, Opened, Socket,
+    SocketSample, State, Stats, Totals, Unknown, Verdict,
 };
 
 use super::counters::Counters;
 use super::direction::{InferredDirection, Listeners};
 use super::gauges::Gauges;
 use super::lifecycle::lifecycle_of;
+use super::listeners::ListenStates;
+use super::owners::OwnersOfSocket;
 use super::shown::Shown;
 use super::stats::kernel_age_us;
 use super::verdict::{evidence_of_life, judge, judge_closed};
@@ -36,13 +38,14 @@ pub(super) enum Occasion<'a> {
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) occasion: Occasion<'a>,
-    pub(super) owners: Known<Arc<[Owner]>>,
+    pub(super) owners: OwnersOfSocket,
     pub(super) direction: Known<Direction>,
     pub(super) opened: Known<Arc<Opened>>,
     pub(super) closed: Known<Closed>,
     pub(super) application: Option<Known<Arc<Application>>>,
     pub(super) stats: Stats,
     pub(super) totals: Option<Totals>,
+    pub(super) overflows: Known<u64>,
     pub(super) evidence: Evidence,
 }
 
@@ -59,9 +62,10 @@ impl Facts<'_> {
     /// The facts of a connection without history.
     pub(super) fn of_single_sample(
         sample: &SocketSample,
-        owners: Known<Arc<[Owner]>>,
+        owners: OwnersOfSocket,
         application: Option<Known<Arc<Application>>>,
         listeners: &Listeners,
+        listen_states: &ListenStates,
         SampleContext { sequence, at, has_events }: SampleContext,
     ) -> Self {
         let (opened, closed) = lifecycle_of(None, sample, has_events);
@@ -70,7 +74,9 @@ impl Facts<'_> {
         if let Some(age) = kernel_age_us(sample, fin) {
             stats.age_us = Known::Value(age, sample.source);
         }
-        let evidence = evidence_of_life(sample, Counters::of(sample, fin), Gauges::of(sample));
+        let listener = listen_states.of(sample);
+        let gauges = Gauges::of(sample).with_queues(listener.map(|listener| listener.ever));
+        let evidence = evidence_of_life(sample, Counters::of(sample, fin), gauges);
         let mut direction = InferredDirection::UNKNOWN;
         Self {
             occasion: Occasion::Sample { sequence, shown: None, rates_changed: false },
@@ -81,6 +87,7 @@ impl Facts<'_> {
             application,
             stats,
             totals: None,
+            overflows: listener.map_or(Known::NotApplicable, |listener| listener.overflows),
             evidence,
         }
     }
@@ -88,8 +95,18 @@ impl Facts<'_> {
 
 /// The connection of a sample.
 pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
-    let Facts { occasion, owners, direction, opened, closed, application, stats, totals, evidence } =
-        facts;
+    let Facts {
+        occasion,
+        owners,
+        direction,
+        opened,
+        closed,
+        application,
+        stats,
+        totals,
+        overflows,
+        evidence,
+    } = facts;
     let verdict = match occasion {
         Occasion::Sample { .. } => judge(&sample, evidence),
         Occasion::Event(kind @ (EventKind::Closed | EventKind::Failed)) => {
@@ -105,12 +122,14 @@ pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
     });
     let mut connection = Connection {
         socket: sample,
-        owners,
+        owners: owners.listed,
+        owners_omitted: owners.omitted,
         direction,
         opened,
         closed,
         stats,
         totals,
+        overflows,
         flow: None,
         application,
         verdict,

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Application, Closed, Direction, Event, EventKind, Known, LifecycleEvent, Opened, Owner, Stats,
-    Unknown,
+    Application, Closed, Direction, Event, EventKind, Known, LifecycleEvent, Opened, Stats, Unknown,
 };
 
 use super::assemble::{Facts, Occasion, assemble, fin_received, without_rates};
 use super::counters::Counters;
 use super::gauges::Gauges;
+use super::owners::OwnersOfSocket;
 use super::verdict::evidence_of_life;
 
 /// What is known of a connection when an event of it is published, the event included.
 #[derive(Debug)]
 pub(super) struct Past {
-    pub(super) owners: Option<Known<Arc<[Owner]>>>,
+    pub(super) owners: Option<OwnersOfSocket>,
     pub(super) direction: Known<Direction>,
     pub(super) opened: Known<Arc<Opened>>,
     pub(super) closed: Known<Closed>,
@@ -43,13 +43,14 @@ pub(super) fn event(
     }
     let facts = Facts {
         occasion: Occasion::Event(kind),
-        owners: past.owners.unwrap_or(Known::Unknown(Unknown::NoOwnerFound)),
+        owners: past.owners.unwrap_or(Known::Unknown(Unknown::NoOwnerFound).into()),
         direction: if past.direction.value().is_some() { past.direction } else { reported },
         opened: past.opened,
         closed: past.closed,
         application,
         stats,
         totals: counters.totals(),
+        overflows: Known::NotApplicable,
         evidence: evidence_of_life(&socket, counters, Gauges::of(&socket)),
     };
     Event { serial, at, kind, connection: assemble(socket, facts) }

@@ -2,6 +2,8 @@
 
 use crate::model::{Protocol, Socket, State, TcpInfo, TimerKind};
 
+use super::listeners::QueueFacts;
+
 /// In how many samples of a window each condition was true, and the extremes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Gauges {
@@ -20,6 +22,12 @@ pub(super) struct Gauges {
     pub(super) timed_out: u32,
     /// The accept queue was full.
     pub(super) accept_full: u32,
+    /// An accept queue of the namespace has overflowed since the sample before.
+    pub(super) overflowed: u32,
+    /// These overflows could not be read.
+    pub(super) overflows_unread: u32,
+    /// The SYN queue was full, and the kernel dropped SYNs or answered with cookies.
+    pub(super) syn_queue_full: u32,
     /// The receive queue was not empty.
     pub(super) unread: u32,
     /// Most bytes unread in any sample.
@@ -67,6 +75,17 @@ impl Gauges {
         gauges
     }
 
+    /// The same of a listener, with what is known of its queues besides its row.
+    pub(super) fn with_queues(self, queues: Option<QueueFacts>) -> Self {
+        let Some(queues) = queues else { return self };
+        Self {
+            overflowed: u32::from(queues.has_overflowed == Some(true)),
+            overflows_unread: u32::from(queues.has_overflowed.is_none()),
+            syn_queue_full: u32::from(queues.syn_queue_is_full),
+            ..self
+        }
+    }
+
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
             samples: self.samples.saturating_add(other.samples),
@@ -77,6 +96,9 @@ impl Gauges {
             app_limited: self.app_limited.saturating_add(other.app_limited),
             timed_out: self.timed_out.saturating_add(other.timed_out),
             accept_full: self.accept_full.saturating_add(other.accept_full),
+            overflowed: self.overflowed.saturating_add(other.overflowed),
+            overflows_unread: self.overflows_unread.saturating_add(other.overflows_unread),
+            syn_queue_full: self.syn_queue_full.saturating_add(other.syn_queue_full),
             unread: self.unread.saturating_add(other.unread),
             unread_max_bytes: self.unread_max_bytes.max(other.unread_max_bytes),
             sndbuf_full: self.sndbuf_full.saturating_add(other.sndbuf_full),

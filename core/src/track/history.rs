@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Application, Closed, Connection, EventKind, Known, LifecycleEvent, Moment, Owner, Socket,
+    Application, Closed, Connection, EventKind, Known, LifecycleEvent, Moment, Socket,
     SocketSample, Stats, Unknown,
 };
 
@@ -14,7 +14,8 @@ use super::direction::{InferredDirection, Listeners};
 use super::event::Past;
 use super::gauges::Gauges;
 use super::lifecycle::{Lifecycle, lifecycle_of};
-use super::owners::OwnerIndex;
+use super::listeners::ListenStates;
+use super::owners::{OwnerIndex, OwnersOfSocket};
 use super::pending::Pending;
 use super::shown::Shown;
 use super::stats::StatsHistory;
@@ -27,7 +28,7 @@ pub(super) struct History {
     /// The snapshot that had it last.
     sampled_in: u64,
     /// Its owners when they were last known.
-    owners: Option<Known<Arc<[Owner]>>>,
+    owners: Option<OwnersOfSocket>,
     /// Whether these are the owners by the current owner table.
     owners_are_current: bool,
     direction: InferredDirection,
@@ -48,6 +49,7 @@ pub(super) struct SampleInputs<'a> {
     /// Whether `owners` is the index of the sample before.
     pub(super) owners_unchanged: bool,
     pub(super) listeners: &'a Listeners,
+    pub(super) listen_states: &'a ListenStates,
     /// Half of the window that verdicts are about.
     pub(super) half_window: Duration,
 }
@@ -97,7 +99,8 @@ impl History {
         let direction = self.direction.apply_sample(sample, inputs.listeners);
         let (opened, closed) = lifecycle_of(self.lifecycle.as_deref(), sample, has_events);
         let fin = fin_received(closed, sample);
-        let gauges = Gauges::of(sample);
+        let listener = inputs.listen_states.of(sample);
+        let gauges = Gauges::of(sample).with_queues(listener.map(|listener| listener.lately));
         let (counters, evidence) = match (&mut self.window, self.stats.last()) {
             (Some(window), Some(last)) => {
                 let counters = Counters::continuing(sample, fin, &last.1);
@@ -107,6 +110,7 @@ impl History {
             (window, _) => {
                 let counters = Counters::of(sample, fin);
                 *window = Some(Window::new(at, counters, gauges));
+                let gauges = gauges.with_queues(listener.map(|listener| listener.ever));
                 (counters, evidence_of_life(sample, counters, gauges))
             }
         };
@@ -121,6 +125,9 @@ impl History {
             application,
             stats: self.stats.stats(),
             totals: counters.totals(),
+            overflows: listener.map_or(Known::NotApplicable, |listener| {
+                listener.widened_overflows(counters.totals())
+            }),
             evidence,
         }
     }
@@ -140,21 +147,21 @@ impl History {
         socket: &Socket,
         index: &OwnerIndex,
         is_unchanged: bool,
-    ) -> Known<Arc<[Owner]>> {
+    ) -> OwnersOfSocket {
         if let Some(before) = &self.owners
             && is_unchanged
             && self.owners_are_current
         {
             return before.clone();
         }
-        let owners = match index.of(socket) {
+        let mut owners = index.of(socket);
+        if let Known::Unknown(_) = owners.listed
             // No descriptor is known, but an event reported the process that opened it.
-            unknown @ Known::Unknown(_) => {
-                self.lifecycle.as_ref().and_then(|lifecycle| lifecycle.opener()).unwrap_or(unknown)
-            }
-            owners => owners,
-        };
-        self.owners_are_current = owners.value().is_some();
+            && let Some(opener) = self.lifecycle.as_ref().and_then(|lifecycle| lifecycle.opener())
+        {
+            owners = opener.into();
+        }
+        self.owners_are_current = owners.listed.value().is_some();
         if self.owners_are_current {
             self.owners = Some(owners.clone());
         }
@@ -171,7 +178,7 @@ impl History {
         // The next sample joins the process that accepted it.
         self.owners_are_current &= event.kind != EventKind::Accepted;
         Past {
-            owners: self.owners.clone().or_else(|| lifecycle.opener()),
+            owners: self.owners.clone().or_else(|| lifecycle.opener().map(Into::into)),
             direction: self.direction.apply_event(event.direction),
             opened: lifecycle.opened().clone(),
             closed: lifecycle.closed(),

@@ -6,7 +6,24 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Known, Owner, OwnerEntry, OwnerTable, Socket, Source, Subject, Unknown};
+use crate::model::{
+    Known, MAX_OWNERS, Owner, OwnerEntry, OwnerTable, Socket, Source, Subject, Unknown,
+};
+
+/// The owners of one socket.
+#[derive(Debug, Clone)]
+pub(super) struct OwnersOfSocket {
+    /// At most [`MAX_OWNERS`].
+    pub(super) listed: Known<Arc<[Owner]>>,
+    /// How many there are beyond these.
+    pub(super) omitted: u32,
+}
+
+impl From<Known<Arc<[Owner]>>> for OwnersOfSocket {
+    fn from(listed: Known<Arc<[Owner]>>) -> Self {
+        Self { listed, omitted: 0 }
+    }
+}
 
 /// An owner table, indexed by socket.
 #[derive(Debug, Default)]
@@ -26,7 +43,7 @@ impl OwnerIndex {
     /// The index of `table`, as `source` reported it.
     pub(super) fn new(table: Arc<OwnerTable>, source: Source) -> Self {
         let entry = |place: u32| table.entries.get(usize::try_from(place).ok()?);
-        let mut order: Vec<u32> = (0..).zip(&table.entries).map(|(place, _)| place).collect();
+        let mut order: Vec<u32> = (0..).zip(&*table.entries).map(|(place, _)| place).collect();
         order.sort_unstable_by_key(|place| entry(*place));
         order.dedup_by_key(|place| entry(*place));
         let mut starts = HashMap::default();
@@ -49,7 +66,13 @@ impl OwnerIndex {
     }
 
     /// The owners of `socket`.
-    pub(super) fn of(&self, socket: &Socket) -> Known<Arc<[Owner]>> {
+    pub(super) fn of(&self, socket: &Socket) -> OwnersOfSocket {
+        let mut omitted = 0;
+        let listed = self.listed(socket, &mut omitted);
+        OwnersOfSocket { listed, omitted }
+    }
+
+    fn listed(&self, socket: &Socket, omitted: &mut u32) -> Known<Arc<[Owner]>> {
         let Some((table, source)) = &self.table else {
             return Known::Unknown(Unknown::SourceFailed);
         };
@@ -62,8 +85,11 @@ impl OwnerIndex {
             }
             Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.id),
         };
+        let mut entries = self.entries_of(table, subject);
         let owners: Vec<Owner> =
-            self.entries_of(table, subject).filter_map(|entry| owner(table, entry)).collect();
+            entries.by_ref().filter_map(|entry| owner(table, entry)).take(MAX_OWNERS).collect();
+        let rest = u32::try_from(entries.count()).unwrap_or(u32::MAX);
+        *omitted = table.entries.omitted(subject).saturating_add(rest);
         if !owners.is_empty() {
             return Known::Value(owners.into(), *source);
         }

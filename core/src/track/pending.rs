@@ -14,9 +14,6 @@ use super::direction::InferredDirection;
 use super::event::Past;
 use super::lifecycle::Lifecycle;
 
-/// Most pending connections, about 200 bytes each: two seconds of 130 000 connections a second.
-/// Beyond it, each event is published as if it were the first of its connection.
-pub(super) const MAX_PENDING: usize = 262_144;
 /// A connection that this many samples after its first event do not show is closed, and its closed
 /// event was lost.
 const MAX_ABSENT_SAMPLES: u64 = 2;
@@ -50,7 +47,7 @@ impl Pending {
             stats.age_us = Known::Value(since, Source::Ebpf);
         }
         Past {
-            owners: lifecycle.opener(),
+            owners: lifecycle.opener().map(Into::into),
             direction: self.direction.apply_event(event.direction),
             opened: lifecycle.opened().clone(),
             closed: lifecycle.closed(),
@@ -70,14 +67,25 @@ impl Pending {
 }
 
 /// All pending connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PendingConnections {
+    /// Most connections. Beyond it, each event is published as if it were the first of its connection.
+    bound: usize,
     by_id: HashMap<SocketId, Pending, RandomState>,
     /// How many the bound refused since that was last reported.
     refused: u64,
 }
 
 impl PendingConnections {
+    /// Stores at most `bound`.
+    pub(super) fn new(bound: usize) -> Self {
+        Self { bound, by_id: HashMap::default(), refused: 0 }
+    }
+
+    pub(super) fn set_bound(&mut self, bound: usize) {
+        self.bound = bound;
+    }
+
     /// Takes out the connection of this socket.
     pub(super) fn take(&mut self, id: &SocketId) -> Option<Pending> {
         self.by_id.remove(id)
@@ -94,7 +102,7 @@ impl PendingConnections {
     /// Stores a connection, and returns whether there is room. `is_new` is whether it was not stored
     /// before.
     pub(super) fn store(&mut self, id: SocketId, pending: Pending, is_new: bool) -> bool {
-        let has_room = self.by_id.len() < MAX_PENDING;
+        let has_room = self.by_id.len() < self.bound;
         if has_room {
             self.by_id.insert(id, pending);
         } else if is_new {

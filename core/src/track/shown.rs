@@ -12,6 +12,7 @@ const MIN_CONFIDENCE_CHANGE_PERCENT: u8 = 10;
 pub(super) struct Shown {
     sample: SocketSample,
     owners: Known<Arc<[Owner]>>,
+    owners_omitted: u32,
     direction: Known<Direction>,
     opened: Known<Arc<Opened>>,
     /// When it closed, by the monotonic clock.
@@ -27,6 +28,7 @@ impl Shown {
         Self {
             sample: connection.socket.clone(),
             owners: connection.owners.clone(),
+            owners_omitted: connection.owners_omitted,
             direction: connection.direction,
             opened: connection.opened.clone(),
             closed_us: connection.closed.map(|closed| closed.at.monotonic_us),
@@ -43,6 +45,7 @@ impl Shown {
             && self.confidence_percent.abs_diff(confidence) < MIN_CONFIDENCE_CHANGE_PERCENT
             && self.direction == connection.direction
             && self.closed_us == connection.closed.map(|closed| closed.at.monotonic_us)
+            && self.owners_omitted == connection.owners_omitted
             && same_owners(&self.owners, &connection.owners)
             && same_shared(&self.opened, &connection.opened)
             && same_shared(&self.application, &connection.application)

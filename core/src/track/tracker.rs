@@ -16,17 +16,30 @@ use super::assemble::{Facts, SampleContext, assemble};
 use super::direction::Listeners;
 use super::event::event;
 use super::history::{History, SampleInputs};
+use super::listeners::ListenStates;
 use super::owners::OwnerIndex;
-use super::pending::{MAX_PENDING, Pending, PendingConnections, may_be_sampled};
+use super::pending::{Pending, PendingConnections, may_be_sampled};
 use super::precedence::{FieldGroup, merged, outranks};
 use super::slab::Slab;
 
-/// Most connections whose history is kept, about 600 bytes each. Beyond it, connections are listed
-/// without rates, and counted as a loss.
-const MAX_HISTORIES: usize = 1_000_000;
-/// Most final events kept until the connection is removed, about 1.5 kB each: a minute of TIME-WAIT at
-/// 270 closed connections a second. Beyond it, a connection is removed as it was last sampled.
-const MAX_FINAL_EVENTS: usize = 16_384;
+/// Most that a tracker keeps. What is beyond a bound is counted as a loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrackerBounds {
+    /// Connections whose history is kept, about 600 bytes each. Others are listed without rates.
+    pub histories: usize,
+    /// Connections with events that no sample has shown yet, about 300 bytes each.
+    pub pending: usize,
+    /// Final events kept until the connection is removed, about 1.5 kB each: by default a minute of
+    /// TIME-WAIT at 270 closed connections a second. Other connections are removed as they were last
+    /// sampled.
+    pub final_events: usize,
+}
+
+impl Default for TrackerBounds {
+    fn default() -> Self {
+        Self { histories: 1_000_000, pending: 262_144, final_events: 16_384 }
+    }
+}
 
 /// What a tracker keeps between samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +65,7 @@ pub struct Removed {
 #[derive(Debug)]
 pub struct Tracker {
     retention: Retention,
+    bounds: TrackerBounds,
     /// By the last owner table.
     owners: OwnerIndex,
     sequence: u64,
@@ -64,11 +78,12 @@ pub struct Tracker {
     /// one of them was opened since.
     complete: (Moment, HashSet<u64, RandomState>),
     applications: Applications,
+    listen_states: ListenStates,
     events: EventState,
 }
 
 /// What is kept of events, for all connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct EventState {
     /// Whether a source reports events.
     has_source: bool,
@@ -87,12 +102,29 @@ struct EventState {
     refused: u64,
 }
 
+impl EventState {
+    fn new(bounds: TrackerBounds) -> Self {
+        Self {
+            has_source: false,
+            serial: 0,
+            untaken: Vec::new(),
+            pending: PendingConnections::new(bounds.pending),
+            final_events: HashMap::default(),
+            closed: Vec::new(),
+            replaced: Vec::new(),
+            refused: 0,
+        }
+    }
+}
+
 impl Tracker {
     /// A tracker without samples.
     #[must_use]
     pub fn new(retention: Retention) -> Self {
+        let bounds = TrackerBounds::default();
         Self {
             retention,
+            bounds,
             owners: OwnerIndex::default(),
             sequence: 0,
             serial: 0,
@@ -100,8 +132,15 @@ impl Tracker {
             removed: Vec::new(),
             complete: (Moment::default(), HashSet::default()),
             applications: Applications::default(),
-            events: EventState::default(),
+            listen_states: ListenStates::default(),
+            events: EventState::new(bounds),
         }
+    }
+
+    /// Sets what it keeps at most from now on.
+    pub fn set_bounds(&mut self, bounds: TrackerBounds) {
+        self.bounds = bounds;
+        self.events.pending.set_bound(bounds.pending);
     }
 
     /// The connections that an earlier sample had and the last one had not.
@@ -119,9 +158,11 @@ impl Tracker {
         let mut tables: Vec<Vec<SocketSample>> = Vec::new();
         let mut owners: Option<(Arc<OwnerTable>, Source)> = None;
         let mut losses = Vec::new();
+        let mut listen_counters = Vec::new();
         for observation in observations {
             let source = observation.source;
             losses.extend(observation.losses);
+            listen_counters.extend(observation.listen_counters);
             for (id, application) in observation.applications {
                 self.applications.apply(id, application, source, self.sequence);
             }
@@ -148,6 +189,7 @@ impl Tracker {
         }
         self.sequence += 1;
         let rows = merged(tables);
+        self.listen_states.apply(&rows, listen_counters);
         let complete = complete_namespaces(&rows, &losses);
         let has_events = self.events.has_source;
         let context = SampleContext { sequence: self.sequence, at, has_events };
@@ -178,7 +220,14 @@ impl Tracker {
             let owners = self.owners.of(&sample);
             let id = ConnectionId::of_socket(sample.id);
             let application = self.applications.sampled(id, context.sequence);
-            let facts = Facts::of_single_sample(&sample, owners, application, &listeners, context);
+            let facts = Facts::of_single_sample(
+                &sample,
+                owners,
+                application,
+                &listeners,
+                &self.listen_states,
+                context,
+            );
             connections.push(assemble(sample, facts));
         }
         connections
@@ -215,6 +264,7 @@ impl Tracker {
                 owners: &self.owners,
                 owners_unchanged,
                 listeners: &listeners,
+                listen_states: &self.listen_states,
                 half_window,
             };
             let apply = |history: &mut History, sample: SocketSample| {
@@ -233,7 +283,7 @@ impl Tracker {
             let pending = take_pending(&mut self.events, &mut self.serial, &sample, context);
             let mut history = History::new(pending, absent_at, context);
             apply(&mut history, sample);
-            if self.histories.len() < MAX_HISTORIES {
+            if self.histories.len() < self.bounds.histories {
                 self.histories.insert(id, history);
                 sampled += 1;
             } else {
@@ -241,7 +291,7 @@ impl Tracker {
             }
         }
         self.remove_absent(sampled, context.at);
-        let cause = LossCause::HistoryFull { bound: MAX_HISTORIES as u64 };
+        let cause = LossCause::HistoryFull { bound: self.bounds.histories as u64 };
         losses.extend(Loss::counted(Source::Derived, cause, refused));
         connections
     }
@@ -314,8 +364,8 @@ impl Tracker {
 
     /// What bounds refused since the last call. A snapshot has it among its losses.
     pub fn take_refusals(&mut self) -> Vec<Loss> {
-        let pending = LossCause::PendingFull { bound: MAX_PENDING as u64 };
-        let final_events = LossCause::FinalMeasuresFull { bound: MAX_FINAL_EVENTS as u64 };
+        let pending = LossCause::PendingFull { bound: self.bounds.pending as u64 };
+        let final_events = LossCause::FinalMeasuresFull { bound: self.bounds.final_events as u64 };
         let applications = LossCause::ApplicationsFull { bound: MAX_APPLICATIONS as u64 };
         let refused = [
             (pending, self.events.pending.take_refused()),
@@ -356,7 +406,7 @@ impl Tracker {
         let event = Arc::new(event(lifecycle_event, serial, past, application));
         if is_kept && matches!(kind, EventKind::Closed | EventKind::Failed) {
             self.events.closed.push((id, event.at));
-            if self.events.final_events.len() < MAX_FINAL_EVENTS {
+            if self.events.final_events.len() < self.bounds.final_events {
                 self.events.final_events.insert(id, Arc::clone(&event));
             } else {
                 self.events.refused += 1;

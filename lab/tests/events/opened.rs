@@ -32,7 +32,7 @@ pub(crate) fn latency() -> Result<()> {
         let local = client.local_addr()?;
         follower.catch_up()?;
         let reported = follower.of(path.a(), local, server);
-        let opened = only(&reported, "opened")?;
+        let opened = only(&reported, "opened").with_context(|| follower.describe())?;
         let handshake = time(opened, "handshake_us")?;
         ensure!(
             handshake >= RTT && handshake <= took,

@@ -79,14 +79,14 @@ mod kernel {
     use std::sync::Arc;
 
     use conns_contract::{Namespaces, SourceError, Task};
-    use conns_core::model::{Fallback, Loss, Process, Source};
+    use conns_core::model::{Fallback, Loss, Moment, Observation, Process, SocketSample, Source};
     use conns_ebpf::Features;
-    use conns_namespaces::NamespaceSet;
+    use conns_namespaces::{NamespaceSet, NetstatReader};
     use conns_procfs::Procfs;
     use conns_sockdiag::SockDiag;
 
     use super::Purpose;
-    use crate::sources::{self, ProcessSource, Sources, is_of_tables};
+    use crate::sources::{self, ListenCounterSource, ProcessSource, Sources, is_of_tables};
     use crate::table_size;
 
     /// From this many sockets on, loading eBPF programs for one sample costs less than they save.
@@ -98,9 +98,16 @@ mod kernel {
         }
     }
 
+    impl ListenCounterSource for NetstatReader {
+        fn observe(&mut self, rows: &[&SocketSample], now: Moment) -> Observation {
+            NetstatReader::observe(self, rows, now)
+        }
+    }
+
     pub(super) fn open() -> Result<Sources, SourceError> {
         let mut sources = Sources::of(Box::new(SockDiag::open()?));
         sources.owners = Some(Box::new(Procfs::at("/proc")));
+        sources.listen_counters = Some(Box::new(NetstatReader::default()));
         Ok(sources)
     }
 

@@ -13,6 +13,7 @@ use conns_core::track::{Removed, Retention, Tracker};
 use crate::choice::{self, Choice, Purpose};
 use crate::differences::Differences;
 use crate::event_drain::{self, EventSink};
+use crate::memory::MemoryBounds;
 use crate::owners::CachedOwners;
 use crate::sources::Sources;
 use crate::{abilities, machine};
@@ -30,6 +31,7 @@ pub struct Engine {
     sources: Sources,
     owners: CachedOwners,
     tracker: Tracker,
+    bounds: MemoryBounds,
     clock: Arc<dyn Clock>,
     machine: Arc<Machine>,
     /// `None` where the caller chose the sources.
@@ -68,6 +70,7 @@ impl Engine {
         Self {
             owners: CachedOwners::default(),
             tracker: Tracker::new(retention),
+            bounds: MemoryBounds::default(),
             clock,
             machine: Arc::new(machine::read()),
             choice: None,
@@ -76,6 +79,18 @@ impl Engine {
             polling_fallback: None,
             sources,
         }
+    }
+
+    /// Sets what it keeps at most, before its first sample.
+    pub fn set_bounds(&mut self, bounds: MemoryBounds) {
+        self.tracker.set_bounds(bounds.tracker);
+        self.bounds = bounds;
+    }
+
+    /// What it keeps at most.
+    #[must_use]
+    pub fn bounds(&self) -> &MemoryBounds {
+        &self.bounds
     }
 
     /// The clock that dates the observations.
@@ -107,13 +122,15 @@ impl Engine {
         let Some(mut events) = self.sources.events.take() else {
             return self.sample_without_events(scope);
         };
-        let Self { sources, owners, tracker, clock, .. } = self;
+        let Self { sources, owners, tracker, clock, bounds, .. } = self;
+        let bound = bounds.buffered_events;
         let tracker = Mutex::new(tracker);
-        let (snapshot, rest) = event_drain::during(&mut *events, &tracker, &**clock, sink, || {
-            let observations = read(sources, owners, scope, &**clock)?;
-            let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(tracker.apply(observations))
-        });
+        let (snapshot, rest) =
+            event_drain::during(&mut *events, &tracker, bound, &**clock, sink, || {
+                let observations = read(sources, owners, scope, &**clock)?;
+                let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(tracker.apply(observations))
+            });
         self.sources.events = Some(events);
         self.sources.buffered.extend(rest);
         Ok(self.completed(snapshot?))

@@ -1,14 +1,15 @@
 //! Bounds the published [`EventLog`].
 //!
 //! Invariant: a reader that reads every publication of the last [`MIN_RETENTION`] or of the last
-//! two samples, whichever is longer, misses nothing unless [`MAX_EVENTS`] is reached.
+//! two samples, whichever is longer, misses nothing unless the bound is reached.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use conns_core::model::{Event, EventLog, Loss, LossCause, Moment, Source};
 
-/// Most buffered events, about 1.5 kB each: three seconds at 40 000 events a second.
+/// Most buffered events where memory is not limited, about 1.5 kB each: three seconds at 40 000 events a
+/// second.
 pub(crate) const MAX_EVENTS: usize = 131_072;
 /// Events buffered regardless of their age.
 pub(crate) const MIN_EVENTS: usize = 4096;
@@ -17,6 +18,8 @@ pub(crate) const MIN_RETENTION: Duration = Duration::from_secs(2);
 
 /// The log that the next publication shares.
 pub(crate) struct EventBuffer {
+    /// Most events.
+    bound: usize,
     log: EventLog,
     /// The log published last.
     published: Arc<EventLog>,
@@ -25,16 +28,16 @@ pub(crate) struct EventBuffer {
 }
 
 impl EventBuffer {
-    /// An empty buffer of the agent `instance`.
-    pub(crate) fn new(instance: u64) -> Self {
+    /// An empty buffer of the agent `instance`, for at most `bound` events.
+    pub(crate) fn new(instance: u64, bound: usize) -> Self {
         let log = EventLog::after(instance, 0);
-        Self { published: Arc::new(log.clone()), log, dropped: 0 }
+        Self { bound, published: Arc::new(log.clone()), log, dropped: 0 }
     }
 
-    /// Appends events, and drops the oldest beyond [`MAX_EVENTS`].
+    /// Appends events, and drops the oldest beyond the bound.
     pub(crate) fn add(&mut self, events: impl IntoIterator<Item = Arc<Event>>) {
         self.log.append(events);
-        while self.log.len() > MAX_EVENTS
+        while self.log.len() > self.bound
             && let Some(removed) = self.log.remove_oldest()
         {
             let published = self.published.last_serial();
@@ -82,7 +85,7 @@ impl EventBuffer {
 
     /// The events that were dropped before they were published.
     pub(crate) fn loss(&self) -> Option<Loss> {
-        let cause = LossCause::EventsNotPublished { capacity: MAX_EVENTS as u64 };
+        let cause = LossCause::EventsNotPublished { capacity: self.bound as u64 };
         Loss::counted(Source::Derived, cause, self.dropped)
     }
 }

@@ -18,7 +18,8 @@ use conns_core::track::Tracker;
 
 /// The name of the thread.
 pub(crate) const THREAD: &str = "event-drain";
-/// Most events buffered while the tracker is busy, about 1.2 kB each: a second at 65 000 a second.
+/// Most events buffered while the tracker is busy where memory is not limited, about 1.2 kB each: a second
+/// at 65 000 a second.
 pub(crate) const MAX_BUFFERED_EVENTS: usize = 65_536;
 /// Time between two drains: the ring has room for ten times the events of it.
 pub(crate) const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
@@ -39,10 +40,11 @@ pub(crate) fn apply(tracker: &mut Tracker, observation: Observation, sink: &mut 
 }
 
 /// Does `work` while a thread drains `source`. Returns what it drained and could not apply, because
-/// `work` had locked the tracker. If the system gives no thread, the events stay in the ring.
+/// `work` had locked the tracker; it stops draining at `bound` of those. If the system gives no thread, the events stay in the ring.
 pub(crate) fn during<R>(
     source: &mut dyn EventSource,
     tracker: &Mutex<&mut Tracker>,
+    bound: usize,
     clock: &dyn Clock,
     sink: &mut dyn EventSink,
     work: impl FnOnce() -> R,
@@ -57,7 +59,7 @@ pub(crate) fn during<R>(
                 return;
             }
             let count: usize = buffered.iter().map(|o: &Observation| o.events().len()).sum();
-            if count < MAX_BUFFERED_EVENTS {
+            if count < bound {
                 let observation = source.observe(clock.now());
                 if !observation.events().is_empty() || !observation.losses.is_empty() {
                     buffered.push_back(observation);

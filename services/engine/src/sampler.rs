@@ -64,7 +64,8 @@ impl Sampler {
     /// # Errors
     /// [`SourceError`] if the first sample fails.
     pub fn open(mut engine: Engine, interval: Duration) -> Result<Self, SourceError> {
-        let scope = Scope::everything();
+        let max_sockets = engine.bounds().sockets;
+        let scope = Scope { max_sockets, ..Scope::everything() };
         let clock = Arc::clone(engine.clock());
         let interval = interval.max(MIN_INTERVAL);
         if !engine.has_events() {
@@ -168,7 +169,7 @@ impl EventPublisher {
         control: &Arc<Control>,
         engine: &Engine,
     ) -> (Self, watch::Receiver<Arc<EventLog>>) {
-        let buffer = EventBuffer::new(instance);
+        let buffer = EventBuffer::new(instance, engine.bounds().events);
         let (sender, receiver) = watch::channel(Arc::clone(buffer.published()));
         let publisher = Self {
             buffer,

@@ -11,13 +11,20 @@ use conns_contract::{
     Clock, DescriptorSource, EventSource, OwnerSource, Scope, SocketSource, SourceError, Task,
 };
 use conns_core::model::{
-    Ability, AbilityKind, Fallback, Loss, LossCause, Missing, Moment, Observation, Process, Source,
+    Ability, AbilityKind, Fallback, Loss, LossCause, Missing, Moment, Observation, Process,
+    SocketSample, Source,
 };
 
 /// Reads the details of processes.
 pub trait ProcessSource: Send {
     /// The details of these processes, in their order; only pid and name of one that has ended.
     fn processes(&mut self, tasks: &[Task]) -> Vec<Arc<Process>>;
+}
+
+/// Reads the counters of listeners, which the kernel has for each network namespace.
+pub trait ListenCounterSource: Send {
+    /// An observation with the counters of the namespaces that have a listener among `rows`.
+    fn observe(&mut self, rows: &[&SocketSample], now: Moment) -> Observation;
 }
 
 /// The sources of an engine.
@@ -32,6 +39,8 @@ pub struct Sources {
     pub descriptors: Option<Box<dyn DescriptorSource>>,
     /// The details of the processes that own the descriptors.
     pub processes: Option<Box<dyn ProcessSource>>,
+    /// The counters of listeners.
+    pub listen_counters: Option<Box<dyn ListenCounterSource>>,
     /// Lifecycle events.
     pub events: Option<Box<dyn EventSource>>,
     /// What was drained from `events` and is not applied yet.
@@ -56,6 +65,7 @@ impl Sources {
             owners: None,
             descriptors: None,
             processes: None,
+            listen_counters: None,
             events: None,
             buffered: VecDeque::new(),
             abilities: Vec::new(),
@@ -84,7 +94,9 @@ impl Sources {
         let delegated = self.tables.delegated();
         let mut observations = vec![first];
         if let Some(fallback) = &mut self.fallback {
-            for scope in delegated {
+            for mut scope in delegated {
+                let listed: usize = observations.iter().map(|o: &Observation| o.rows().len()).sum();
+                scope.max_sockets = scope.max_sockets.saturating_sub(listed);
                 let mut rest = fallback.observe(&scope, now).unwrap_or_else(|error| {
                     let source = source_of(&error);
                     lost_source(now, source_unavailable(source, &error, Fallback::None))
@@ -97,6 +109,11 @@ impl Sources {
                 rest.losses.retain(|loss| !is_reported(loss));
                 observations.push(rest);
             }
+        }
+        if let Some(counters) = &mut self.listen_counters {
+            let rows: Vec<_> = observations.iter().flat_map(Observation::rows).collect();
+            let counters = counters.observe(&rows, now);
+            observations.push(counters);
         }
         Ok(observations)
     }

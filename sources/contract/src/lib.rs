@@ -13,7 +13,7 @@ mod time_namespace;
 use std::io;
 use std::time::Duration;
 
-use conns_core::model::{Moment, Observation, OwnerEntry, Source, State};
+use conns_core::model::{Moment, Observation, OwnerEntries, Source, State};
 
 pub use clock::{Clock, ReplayClock, SystemClock, after};
 pub use payload::{Chunk, PayloadSource, ReplaySource, Side, Want};
@@ -37,6 +37,8 @@ pub struct Scope {
     pub states: States,
     /// In these network namespaces.
     pub namespaces: Namespaces,
+    /// At most this many. The others are a loss.
+    pub max_sockets: usize,
 }
 
 impl Scope {
@@ -51,6 +53,7 @@ impl Scope {
             ipv6: true,
             states: States::all(),
             namespaces: Namespaces::All,
+            max_sockets: usize::MAX,
         }
     }
 }
@@ -157,7 +160,7 @@ pub struct Descriptors {
     /// The processes that [`OwnerEntry::process`] points into, by ascending pid.
     pub tasks: Vec<Task>,
     /// One entry for each descriptor; the subject is the socket's identity.
-    pub entries: Vec<OwnerEntry>,
+    pub entries: OwnerEntries,
     /// Whether processes outside of the pid namespace of this process are missing.
     pub is_partial: bool,
 }

@@ -19,6 +19,22 @@ struct {
 	__type(value, u64);
 } counters SEC(".maps");
 
+/* User space increases it to get the rows of unchanged sockets, too. */
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} generation SEC(".maps");
+
+/* Never 0, which is the number of a row that was not emitted. */
+INLINE u32 current_generation(void)
+{
+	u32 key = 0;
+	u32 *now = map_lookup(&generation, &key);
+	return now ? *now % 0xffffffff + 1 : 1;
+}
+
 INLINE void increment(u32 counter)
 {
 	u64 *count = map_lookup(&counters, &counter);
@@ -101,19 +117,19 @@ INLINE void emit_unchanged(struct sock *sk)
 
 INLINE void emit_row(struct last_sample *last, const u32 *now, void *row, u32 size)
 {
-	last->is_valid = 0;
+	last->generation = 0;
 	if (ringbuf_output(&samples, row, size, NO_WAKEUP)) {
 		increment(COUNT_RING_FULL);
 		return;
 	}
 	copy_words(last->words, now, SAMPLE_WORDS);
-	last->is_valid = 1;
+	last->generation = current_generation();
 }
 
 /* Whether a socket is as it was emitted last. User space advances times by itself. */
 INLINE bool is_unchanged(const struct last_sample *last, const u32 *now)
 {
-	bool same = last->is_valid;
+	bool same = last->generation == current_generation();
 #pragma unroll
 	for (u32 i = 0; i < SAMPLE_WORDS; i++)
 		same &= last->words[i] == now[i];

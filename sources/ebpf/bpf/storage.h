@@ -12,7 +12,8 @@ CONSTANT u32 EMITS_EVENTS = 0;
 #define SAMPLE_WORDS 12
 struct last_sample {
 	u32 words[SAMPLE_WORDS];
-	u32 is_valid;
+	/* 0 if none was. */
+	u32 generation;
 };
 
 /* What is known of a TCP connection. */

@@ -195,7 +195,7 @@ fn shared(found: &Descriptors, machine_pids: &[u32]) -> HashSet<u64, RandomState
         let pid = machine_pids.get(process)?;
         Some(u64::from(*pid) << 32 | u64::from(owner_entry.descriptor?))
     };
-    for owner_entry in &found.entries {
+    for owner_entry in &*found.entries {
         match first.entry(owner_entry.subject) {
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(owner_entry);

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSock};
 use aya::{Btf, Ebpf};
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
@@ -48,6 +48,10 @@ pub struct SampledTables {
     /// By cookie.
     cache: HashMap<u64, CachedRow, RandomState>,
     passes: u32,
+    /// Sockets that the last pass found and the cache has no room for.
+    omitted: u64,
+    /// A number that rows were emitted with; a new one makes the next pass emit all rows.
+    generation: Array<MapData, u32>,
     untracked: u64,
     handshakes: u64,
     time_waits: u64,
@@ -77,6 +81,7 @@ impl SampledTables {
         let mut programs = shared_object::lock(shared);
         let ring = object::map(&mut programs, "samples")?;
         let counters = object::map(&mut programs, "counters")?;
+        let generation = object::map(&mut programs, "generation")?;
         let storage = object::iterated_map(&mut programs, "storage")?;
         let tracks_new = attach_track_new(&mut programs).is_ok();
         let (flows, no_flows) = split(Flows::open(&mut programs, types));
@@ -96,6 +101,8 @@ impl SampledTables {
             tracks_new,
             cache: HashMap::default(),
             passes: 0,
+            omitted: 0,
+            generation,
             untracked: 0,
             handshakes: 0,
             time_waits: 0,
@@ -112,15 +119,21 @@ impl SampledTables {
     }
 
     /// Makes one pass over the tracked sockets; false if the ring was full.
-    fn pass(&mut self, now: Moment, peers: Option<&Peers>) -> io::Result<bool> {
+    fn pass(&mut self, now: Moment, peers: Option<&Peers>, max_sockets: usize) -> io::Result<bool> {
         let full_before = self.count(COUNT_RING_FULL);
         self.passes = self.passes.wrapping_add(1);
+        self.omitted = 0;
         let mut file = open_iterator(self.pass.as_fd())?;
         // Reading the file runs the program, which writes to the ring.
         self.reader.read(&mut file, |rest| Some(rest.len()))?;
         while let Some(record) = self.ring.next() {
             // Both kinds of records begin with the cookie.
             let Ok((cookie, rest)) = u64::read_from_prefix(&record) else { continue };
+            let cached = self.cache.get_mut(&cookie);
+            if cached.is_none() && self.cache.len() >= max_sockets {
+                self.omitted += 1;
+                continue;
+            }
             if rest.is_empty() {
                 if let Some(cached) = self.cache.get_mut(&cookie) {
                     cached.pass = self.passes;
@@ -137,16 +150,26 @@ impl SampledTables {
     }
 
     /// Updates the cache; false if no pass was complete.
-    fn sample(&mut self, now: Moment) -> io::Result<bool> {
+    fn sample(&mut self, now: Moment, max_sockets: usize) -> io::Result<bool> {
         let peers = self.flows.as_ref().map(|flows| flows.read(&mut self.reader)).transpose()?;
         for _ in 0..MAX_PASSES {
-            if self.pass(now, peers.as_ref())? {
+            if self.pass(now, peers.as_ref(), max_sockets)? {
                 let pass = self.passes;
                 self.cache.retain(|_, cached| cached.pass == pass);
+                if self.omitted > 0 && self.cache.len() < max_sockets {
+                    self.emit_all_rows();
+                }
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Makes the next pass emit the rows of unchanged sockets, too: some that were omitted fit now.
+    fn emit_all_rows(&mut self) {
+        let generation = self.generation.get(&0, 0).unwrap_or(0);
+        // If that fails, they appear with their next change.
+        let _ = self.generation.set(0, generation.wrapping_add(1), 0);
     }
 
     /// Renames the namespaces of cached rows.
@@ -194,8 +217,10 @@ impl SampledTables {
         }
     }
 
-    fn losses(&mut self, is_whole: bool) -> Vec<Loss> {
+    fn losses(&mut self, is_whole: bool, max_sockets: usize) -> Vec<Loss> {
         let mut losses = self.permanent_losses.clone();
+        let bound = LossCause::SocketsBeyondBound { bound: max_sockets as u64 };
+        losses.extend(Loss::counted(Source::Ebpf, bound, self.omitted));
         if !is_whole {
             let cause = LossCause::ChangesRingFull { passes: MAX_PASSES };
             losses.push(Loss::one(Source::Ebpf, cause));
@@ -213,12 +238,13 @@ impl SampledTables {
 impl SocketSource for SampledTables {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
         self.refresh_names();
-        let is_whole =
-            self.sample(now).map_err(|cause| unavailable("sample the tracked sockets", cause))?;
+        let is_whole = self
+            .sample(now, scope.max_sockets)
+            .map_err(|cause| unavailable("sample the tracked sockets", cause))?;
         let chosen = self.cache.values().filter(|cached| is_in_scope(scope, &cached.row));
         let sockets: Vec<_> = chosen.map(|cached| cached.at(now)).collect();
         self.find_delegated(scope, &sockets);
-        let losses = self.losses(is_whole);
+        let losses = self.losses(is_whole, scope.max_sockets);
         Ok(Observation::new(Source::Ebpf, now).with_sockets(sockets).with_losses(losses))
     }
 

@@ -3,6 +3,8 @@
 //! Invariant: a resource stays in the namespace it was opened in, so each namespace is entered once, by a thread made
 //! for it; the calling thread never changes its namespace.
 
+mod netstat;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -16,6 +18,8 @@ use conns_contract::{Namespaces, SourceError};
 use conns_core::model::{Loss, LossCause, Netns, Source};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+pub use netstat::{NetstatReader, listen_counters};
 
 /// Directory of the names of ip-netns(8).
 const NAMED: &str = "/run/netns";
@@ -154,18 +158,12 @@ impl<T: Entered> NamespaceSet<T> {
             let cause = LossCause::NamespacesNotListed { error, out_of_files };
             losses.push(Loss::one(self.source, cause));
         };
-        match fs::read_dir("/proc") {
+        match find_processes() {
             // This process is not in it, so it is no procfs.
             Ok(_) if self.own == 0 => cannot_list(io::ErrorKind::NotFound.into()),
-            Ok(folder) => {
-                for entry in folder.flatten() {
-                    let name = entry.file_name();
-                    if !name.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
-                        continue;
-                    }
-                    let folder = entry.path();
-                    let of_first = add_link(&mut found, folder.join("ns/net"));
-                    add_threads(&mut found, &folder, of_first);
+            Ok(of_processes) => {
+                for (inode, of_processes) in of_processes {
+                    found.entry(inode).or_default().paths.extend(of_processes.paths);
                 }
             }
             Err(cause) => cannot_list(cause),
@@ -225,6 +223,28 @@ impl<T: Entered> NamespaceSet<T> {
         }
         failures
     }
+}
+
+/// The namespaces of all processes and threads.
+fn find_processes() -> io::Result<BTreeMap<u64, Found>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        if entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
+            let folder = entry.path();
+            let of_first = add_link(&mut found, folder.join("ns/net"));
+            add_threads(&mut found, &folder, of_first);
+        }
+    }
+    Ok(found)
+}
+
+/// A folder of `/proc` of a process or thread in each namespace that has one.
+fn processes() -> impl Iterator<Item = (u64, PathBuf)> {
+    let found = find_processes().unwrap_or_default();
+    found.into_iter().filter_map(|(inode, found)| {
+        let link = found.paths.first()?;
+        Some((inode, link.parent()?.parent()?.to_owned()))
+    })
 }
 
 /// Adds the namespace that a link in `/proc` leads to. It fails for processes that ended or belong to another user: their

@@ -38,11 +38,10 @@ pub(crate) fn look_up(owners: &Owners) -> (OwnerTable, Vec<u32>) {
     }
     for (socket, pids) in owners {
         let found = pids.iter().filter_map(|pid| indices.get(pid).copied().flatten());
-        owner_table.entries.extend(found.map(|process| OwnerEntry {
-            subject: Subject::Socket(*socket),
-            process,
-            descriptor: None,
-        }));
+        let subject = Subject::Socket(*socket);
+        for process in found {
+            owner_table.entries.push(OwnerEntry { subject, process, descriptor: None });
+        }
     }
     (owner_table, vanished)
 }

@@ -179,34 +179,35 @@ impl Procfs {
         owner_table: &mut OwnerTable,
     ) -> rustix::io::Result<()> {
         let folder = open_folder(root, pid.to_string())?;
-        let before = owner_table.entries.len();
+        let mut found = Vec::new();
         let mut read = Ok(());
         let tables = tables(&folder)?;
         for descriptors in &tables {
-            read = read.and(self.descriptors(descriptors, sockets, owner_table));
+            read = read.and(self.descriptors(descriptors, sockets, &mut found));
         }
         if tables.len() > 1 {
             // A table of a thread begins as a copy of another.
-            let mut found = owner_table.entries.split_off(before);
-            found.sort_unstable_by_key(|entry| (entry.subject, entry.descriptor));
+            found.sort_unstable();
             found.dedup();
-            owner_table.entries.append(&mut found);
         }
         // Also after an error: the entries before it belong to this process.
-        if owner_table.entries.len() > before {
+        if !found.is_empty() {
+            let process = u32::try_from(owner_table.processes.len()).unwrap_or(u32::MAX);
+            for (subject, descriptor) in found {
+                owner_table.entries.push(OwnerEntry { subject, process, descriptor });
+            }
             owner_table.processes.push(Arc::new(process::read(pid, &folder, machine).process));
         }
         read
     }
 
-    /// Adds the requested sockets among `descriptors` as owned by the next process.
+    /// Adds the requested sockets among `descriptors`.
     fn descriptors(
         &mut self,
         descriptors: &OwnedFd,
         sockets: &dyn InodeFilter,
-        owner_table: &mut OwnerTable,
+        found: &mut Vec<(Subject, Option<u32>)>,
     ) -> rustix::io::Result<()> {
-        let process = u32::try_from(owner_table.processes.len()).unwrap_or(u32::MAX);
         let mut listing = RawDir::new(descriptors, &mut self.listing);
         while let Some(entry) = listing.next() {
             let entry = entry?;
@@ -214,11 +215,7 @@ impl Procfs {
             let Some(descriptor) = parse::decimal(name.to_bytes()) else { continue };
             let Some(inode) = link_inode(descriptors, name)? else { continue };
             if sockets.contains(inode) {
-                owner_table.entries.push(OwnerEntry {
-                    subject: Subject::Inode(inode),
-                    process,
-                    descriptor: u32::try_from(descriptor).ok(),
-                });
+                found.push((Subject::Inode(inode), u32::try_from(descriptor).ok()));
             }
         }
         Ok(())

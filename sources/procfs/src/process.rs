@@ -10,8 +10,11 @@ use uzers::Users;
 
 use crate::parse;
 
-/// Most bytes read of one file of a process; longer command lines are cut.
+/// Most bytes read of one file of a process.
 const MAX_FILE_BYTES: usize = 16 * 1024;
+/// Longest text of a process, in bytes of JSON. A process chooses its arguments and paths itself, and they are
+/// repeated in each of its connections.
+const MAX_TEXT_BYTES: usize = 2048;
 
 /// What all processes of one scan share.
 pub(crate) struct Machine {
@@ -46,21 +49,21 @@ pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Read {
     let cgroup = file(folder, "cgroup").map(|bytes| parse::cgroup(&bytes));
     let (cgroup, container_id, systemd_unit) = match cgroup {
         Ok(cgroup) => (
-            known(cgroup.path),
+            known(cgroup.path.map(bounded)),
             known_or_none(cgroup.container_id),
             known_or_none(cgroup.systemd_unit),
         ),
         Err(error) => (unknown(why(error)), unknown(why(error)), unknown(why(error))),
     };
     let executable = match readlinkat(folder, "exe", Vec::with_capacity(128)) {
-        Ok(path) => Known::Value(path.to_string_lossy().into(), Source::Procfs),
+        Ok(path) => Known::Value(bounded(path.to_string_lossy().into()), Source::Procfs),
         Err(error) => unknown(why(error)),
     };
     let process = Process {
         pid,
         name,
         executable,
-        command_line: from_file(folder, "cmdline", parse::command_line),
+        command_line: from_file(folder, "cmdline", parse::command_line).map(bounded),
         uid,
         // A user without an account has its number for a name, as in ps(1).
         user: uid.map(|uid| match machine.users.get_user_by_uid(uid) {
@@ -95,6 +98,23 @@ fn from_file<T>(folder: &OwnedFd, name: &str, parse: impl FnOnce(&[u8]) -> Optio
         Ok(bytes) => known(parse(&bytes)),
         Err(error) => unknown(why(error)),
     }
+}
+
+/// The text, cut at [`MAX_TEXT_BYTES`] and ended by how many bytes are missing: `…(+14336 bytes)`.
+fn bounded(text: Box<str>) -> Box<str> {
+    let escaped_bytes = |character: char| match character {
+        '"' | '\\' => 2,
+        character if character.is_control() => 6,
+        character => character.len_utf8(),
+    };
+    let mut length = 0;
+    let is_beyond = |(_, character): &(usize, char)| {
+        length += escaped_bytes(*character);
+        length > MAX_TEXT_BYTES
+    };
+    let Some((end, _)) = text.char_indices().find(is_beyond) else { return text };
+    let (kept, cut) = text.split_at(end);
+    format!("{kept}…(+{} bytes)", cut.len()).into()
 }
 
 /// The first [`MAX_FILE_BYTES`] of a file in `folder`.
@@ -133,5 +153,22 @@ pub(crate) fn why(error: Errno) -> Unknown {
         // A process without an executable (a kernel thread, a zombie) answers ENOENT as well.
         Errno::NOENT | Errno::SRCH => Unknown::Vanished,
         _ => Unknown::SourceFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_by_their_length_in_json() {
+        let plain = "a".repeat(MAX_TEXT_BYTES);
+        assert_eq!(*bounded(plain.clone().into()), *plain);
+        assert_eq!(*bounded(format!("{plain}bcd").into()), format!("{plain}…(+3 bytes)"));
+        let kept = MAX_TEXT_BYTES / 6;
+        let hostile = bounded("\u{1}".repeat(1000).into());
+        assert_eq!(*hostile, format!("{}…(+{} bytes)", "\u{1}".repeat(kept), 1000 - kept));
+        let wide = bounded("é".repeat(MAX_TEXT_BYTES).into());
+        assert_eq!(*wide, format!("{}…(+{MAX_TEXT_BYTES} bytes)", "é".repeat(MAX_TEXT_BYTES / 2)));
     }
 }

@@ -49,8 +49,8 @@ fn a_process_with_readable_descriptors_only_is_still_an_owner() {
     fs::create_dir_all(root.path().join("14")).unwrap(); // its descriptors vanished
     let (owner_table, losses) = owner_table(&mut Procfs::at(root.path()), &All);
     assert_eq!(
-        owner_table.entries,
-        [OwnerEntry { subject: Subject::Inode(777), process: 0, descriptor: Some(5) }]
+        owner_table.entries[..],
+        [OwnerEntry { subject: Subject::Inode(777), process: 0, descriptor: Some(5) }][..]
     );
     assert_eq!(owner_table.processes.len(), 1);
     let process = &owner_table.processes[0];

@@ -83,7 +83,7 @@ impl SocketSource for SockDiag {
         let mut losses = Vec::new();
         let mut sockets = Vec::new();
         let chosen = self.namespaces.refresh(&scope.namespaces, &mut losses)?;
-        let mut tables_read = 0;
+        let (mut tables_read, mut beyond_bound) = (0, 0);
         let mut first_failure = None;
         for inode in chosen {
             let Some(entered) = self.namespaces.get_mut(inode) else {
@@ -97,7 +97,10 @@ impl SocketSource for SockDiag {
                 }
                 match read_table(entered, table, scope, &mut self.buffer, &mut sockets, &mut losses)
                 {
-                    Ok(()) => tables_read += 1,
+                    Ok(omitted) => {
+                        tables_read += 1;
+                        beyond_bound += omitted;
+                    }
                     Err(cause) if is_absent_mptcp(table, &cause) => {}
                     Err(cause) => {
                         losses.push(unreadable(entered, table, &cause));
@@ -119,6 +122,8 @@ impl SocketSource for SockDiag {
                          `--source portable` lists without it, but knows no latency",
             });
         }
+        let bound = LossCause::SocketsBeyondBound { bound: scope.max_sockets as u64 };
+        losses.extend(Loss::counted(Source::SockDiag, bound, beyond_bound));
         Ok(Observation::new(Source::SockDiag, now).with_sockets(sockets).with_losses(losses))
     }
 }
@@ -154,7 +159,8 @@ fn is_absent_mptcp(table: Table, cause: &io::Error) -> bool {
     table.protocol == Protocol::Mptcp && matches!(number, Some(Errno::NOENT | Errno::INVAL))
 }
 
-/// Dumps one table, again while the kernel reports it as incomplete; what remains missing is a loss.
+/// Dumps one table, again while the kernel reports it as incomplete; what remains missing is a loss. Returns how many
+/// sockets are beyond the bound of the scope.
 fn read_table(
     entered: &mut Tables,
     table: Table,
@@ -162,13 +168,19 @@ fn read_table(
     buffer: &mut DumpBuffer,
     sockets: &mut Vec<SocketSample>,
     losses: &mut Vec<Loss>,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let before = sockets.len();
     let Tables { socket, rows, .. } = entered;
     let mut outcome = DumpOutcome::default();
+    let mut beyond_bound = 0;
     for _ in 0..MAX_ATTEMPTS {
         sockets.truncate(before);
+        beyond_bound = 0;
         outcome = socket.dump(table, scope.states, buffer, |payload| {
+            if sockets.len() >= scope.max_sockets {
+                beyond_bound += 1;
+                return Ok(());
+            }
             sockets.push(SocketSample::from(rows.read(table.protocol, payload)?));
             Ok(())
         })?;
@@ -188,7 +200,7 @@ fn read_table(
         let last = malformed.to_string().into();
         lose(LossCause::DumpMessagesRefused { table, last }, outcome.refused);
     }
-    Ok(())
+    Ok(beyond_bound)
 }
 
 fn unreadable(entered: &Tables, table: Table, cause: &io::Error) -> Loss {

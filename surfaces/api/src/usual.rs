@@ -35,7 +35,7 @@ pub fn is_of_interest(connection: &Connection) -> bool {
 #[must_use]
 pub fn urgency(connection: &Connection) -> (u8, Reverse<u8>) {
     let rank = match connection.verdict.class {
-        Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow => 0,
+        Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow | Class::SynQueueFull => 0,
         Class::SlowReaderLocal
         | Class::SlowReaderRemote
         | Class::SndbufLimited

@@ -49,7 +49,10 @@ impl Palette {
             | Class::PathLoss
             | Class::Bufferbloat
             | Class::CwndLimited => AnsiColor::Yellow,
-            Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow => AnsiColor::Red,
+            Class::Stalled
+            | Class::HandshakeFailing
+            | Class::AcceptOverflow
+            | Class::SynQueueFull => AnsiColor::Red,
         };
         self.pick(colour.on_default())
     }

@@ -75,6 +75,28 @@ impl Limits {
     pub const STOP_TIME: Duration = Duration::from_secs(5);
 }
 
+impl Limits {
+    /// The same, reduced so that what clients occupy at once is at most a quarter of `memory_bytes`.
+    #[must_use]
+    pub fn within(self, memory_bytes: u64) -> Self {
+        /// Buffers of a client with a request, bytes.
+        const CLIENT_BYTES: u64 = 32 << 10;
+        /// Batches of a slow reader of a stream, bytes.
+        const STREAM_BYTES: u64 = 768 << 10;
+        let part = |share: u64, each: u64, limit: usize| {
+            limit.min(usize::try_from(memory_bytes / share / each).unwrap_or(usize::MAX).max(1))
+        };
+        Self {
+            clients: part(10, CLIENT_BYTES, self.clients),
+            clients_per_listener: part(12, CLIENT_BYTES, self.clients_per_listener),
+            streams: part(40, STREAM_BYTES, self.streams),
+            bodies_bytes: part(32, 1, self.bodies_bytes),
+            in_flight_bytes: part(16, 1, self.in_flight_bytes),
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

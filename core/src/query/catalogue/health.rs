@@ -126,11 +126,11 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "overflows",
             Kind::Count,
-            "Connections a listener dropped, since it listens.",
-            "sk_drops of INET_DIAG_SKMEMINFO",
+            "Connections a listener dropped because its accept queue was full, since it listens; drops for another reason are in drops. Unknown where its namespace had both.",
+            "sk_drops of INET_DIAG_SKMEMINFO, as far as ListenOverflows of /proc/net/netstat accounts for them",
         ).part(Part::Memory)
         .drop_rank(19),
-        |c| Value::known(c.overflows(), Value::Count),
+        |c| Value::known(c.overflows, Value::Count),
     ),
     (
         FieldSpec::new(

@@ -1,7 +1,5 @@
 //! Fields of the owners of a socket; all but the list depend on the process alone.
 
-use std::sync::Arc;
-
 use crate::model::{Connection, Known, Owner, Process};
 use crate::model::{FieldSpec, Kind, ListColumn, ListSpec, Part};
 use crate::query::{List, Records, Value};
@@ -156,14 +154,25 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "owners",
             Kind::List(&OWNERS),
-            "Every process that has the socket open, and its descriptor.",
+            "Every process that has the socket open, and its descriptor; at most 16, owners_omitted counts the others.",
             "/proc/PID/fd",
         )
         .part(Part::Owners)
         .at_opening()
         .identifies()
         .cut(3, 16),
-        |c| Value::known(c.owners.as_ref(), |owners| Value::List(List(owners))),
+        |c| Value::known(c.owners.as_ref(), |_| Value::List(List(c))),
+    ),
+    (
+        FieldSpec::new(
+            "owners_omitted",
+            Kind::Count,
+            "Descriptors of the socket beyond those in owners.",
+            "/proc/PID/fd",
+        )
+        .part(Part::Owners)
+        .at_opening(),
+        |c| Value::known(c.owners.as_ref(), |_| Value::Count(c.owners_omitted.into())),
     ),
 ];
 
@@ -184,13 +193,18 @@ fn text(known: &Known<Box<str>>) -> Value<'_> {
     Value::known(known.as_ref(), |text| Value::text(text))
 }
 
-impl Records for Arc<[Owner]> {
+/// The owners of the socket.
+impl Records for Connection {
     fn count(&self) -> usize {
-        self.len()
+        self.listed_owners().len()
+    }
+
+    fn omitted(&self) -> u32 {
+        self.owners_omitted
     }
 
     fn value(&self, row: usize, column: usize) -> Value<'_> {
-        let Some(owner) = self.get(row) else { return Value::NotApplicable };
+        let Some(owner) = self.listed_owners().get(row) else { return Value::NotApplicable };
         match column {
             0 => Value::Count(owner.process.pid.into()),
             1 => Value::text(&owner.process.name),
@@ -201,7 +215,9 @@ impl Records for Arc<[Owner]> {
     }
 
     fn brief(&self, row: usize) -> String {
-        let Some(Owner { process, descriptor }) = self.get(row) else { return String::new() };
+        let Some(Owner { process, descriptor }) = self.listed_owners().get(row) else {
+            return String::new();
+        };
         let descriptor = descriptor.map(|fd| format!("fd{fd}")).unwrap_or_default();
         format!("{}({}){descriptor}", process.name, process.pid)
     }

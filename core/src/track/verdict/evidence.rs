@@ -54,5 +54,8 @@ fn evidence(socket: &Socket, basis: Basis, counters: Counters, gauges: Gauges) -
         samples_app_limited: gauges.app_limited,
         samples_timed_out: gauges.timed_out,
         samples_accept_full: gauges.accept_full,
+        samples_overflowed: gauges.overflowed,
+        samples_overflows_unread: gauges.overflows_unread,
+        samples_syn_queue_full: gauges.syn_queue_full,
     }
 }

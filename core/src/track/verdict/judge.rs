@@ -110,12 +110,21 @@ fn whole_life(socket: &SocketSample, e: &Evidence) -> (Class, f64) {
 }
 
 fn listener(evidence: &Evidence) -> (Class, f64) {
-    let is_full = evidence.share_of_samples(evidence.samples_accept_full) > 0.0;
-    match (evidence.basis, evidence.drops, is_full) {
-        (_, 1.., true) => (Class::AcceptOverflow, 0.98),
+    let Evidence { drops, samples_accept_full, .. } = *evidence;
+    let (overflowed, unread) = (evidence.samples_overflowed, evidence.samples_overflows_unread);
+    // `sk_drops` also counts what IP_MINTTL, a filter or a lack of memory drops.
+    let may_have_overflowed = overflowed > 0 || unread > 0;
+    if drops > 0 && samples_accept_full > 0 && may_have_overflowed {
+        return (Class::AcceptOverflow, 0.98);
+    }
+    if evidence.samples_syn_queue_full > 0 {
+        return (Class::SynQueueFull, 0.9);
+    }
+    match evidence.basis {
+        Basis::Window { .. } if drops > 0 && overflowed > 0 => (Class::AcceptOverflow, 0.7),
+        Basis::Window { .. } if drops > 0 && unread > 0 => (Class::Unknown, 0.0),
         // It dropped connections some time in its life, but has room now.
-        (Basis::Lifetime, 1.., false) | (_, 0, _) => (Class::Healthy, 0.9),
-        (Basis::Window { .. }, 1.., false) => (Class::AcceptOverflow, 0.7),
+        Basis::Window { .. } | Basis::Lifetime => (Class::Healthy, 0.9),
     }
 }
 

@@ -26,7 +26,7 @@ fn publish(buffer: &mut EventBuffer, now: u64) -> (u64, u64, u64) {
 
 #[test]
 fn few_events_are_buffered_at_any_age_and_an_unchanged_log_is_not_published_again() {
-    let mut buffer = EventBuffer::new(7);
+    let mut buffer = EventBuffer::new(7, MAX_EVENTS);
     assert_eq!(publish(&mut buffer, 0), (0, 0, 0));
     buffer.add(events(1..101, 0));
     for now in 0..9 {
@@ -38,7 +38,7 @@ fn few_events_are_buffered_at_any_age_and_an_unchanged_log_is_not_published_agai
 
 #[test]
 fn events_are_buffered_for_the_retention_and_the_minimum_beyond_it() {
-    let mut buffer = EventBuffer::new(7);
+    let mut buffer = EventBuffer::new(7, MAX_EVENTS);
     buffer.add(events(1..20_001, 0));
     assert_eq!(publish(&mut buffer, 0), (1, 20_000, 0));
     buffer.add(events(20_001..30_001, 2));
@@ -54,7 +54,7 @@ fn events_are_buffered_for_the_retention_and_the_minimum_beyond_it() {
 
 #[test]
 fn a_longer_retention_is_honoured() {
-    let mut buffer = EventBuffer::new(7);
+    let mut buffer = EventBuffer::new(7, MAX_EVENTS);
     buffer.add(events(1..20_001, 0));
     buffer.publish(at(40), Duration::from_secs(40), &[]);
     assert_eq!(buffer.published().len(), 20_000);
@@ -63,7 +63,7 @@ fn a_longer_retention_is_honoured() {
 #[test]
 fn events_dropped_before_publication_are_a_loss_and_later_ones_are_not() {
     let max = MAX_EVENTS as u64;
-    let mut buffer = EventBuffer::new(7);
+    let mut buffer = EventBuffer::new(7, MAX_EVENTS);
     buffer.add(events(1..max + 1, 0));
     assert_eq!(publish(&mut buffer, 0), (1, max, 0));
     // The first chunk was published.
@@ -79,7 +79,7 @@ fn events_dropped_before_publication_are_a_loss_and_later_ones_are_not() {
 
 #[test]
 fn a_storm_is_buffered_within_the_bound_batch_by_batch() {
-    let mut buffer = EventBuffer::new(7);
+    let mut buffer = EventBuffer::new(7, MAX_EVENTS);
     let template = events(0..1, 0).remove(0);
     for batch in 0..16_u64 {
         let serials = batch * 32_768 + 1..(batch + 1) * 32_768 + 1;
@@ -91,7 +91,7 @@ fn a_storm_is_buffered_within_the_bound_batch_by_batch() {
 
 #[test]
 fn publications_share_their_events_and_stay_as_they_were() {
-    let mut buffer = EventBuffer::new(7);
+    let mut buffer = EventBuffer::new(7, MAX_EVENTS);
     buffer.add(events(1..2001, 0));
     publish(&mut buffer, 0);
     let earlier = Arc::clone(buffer.published());

@@ -45,7 +45,7 @@ impl Fixture {
         descriptors.set(|table| {
             table.changes = Some(1);
             table.content.tasks = vec![task(10, "server")];
-            table.content.entries = vec![owner(0, 1, 3)];
+            table.content.entries = vec![owner(0, 1, 3)].into();
         });
         Self { owners: CachedOwners::default(), sources, table, descriptors, read, procfs }
     }
@@ -113,7 +113,7 @@ fn the_reconciliation_finds_and_counts_changes_that_the_counter_missed() {
     fixture.read(0);
     fixture.descriptors.set(|table| {
         table.content.tasks.push(task(11, "worker"));
-        table.content.entries = vec![owner(0, 1, 5), owner(1, 1, 3)];
+        table.content.entries = vec![owner(0, 1, 5), owner(1, 1, 3)].into();
     });
     assert_eq!(fixture.read(59).entries.len(), 1);
     assert_eq!(fixture.read(60).entries.len(), 2);
@@ -130,9 +130,9 @@ fn a_change_that_the_counter_shows_is_no_difference_at_any_time() {
     fixture.read(0);
     fixture.descriptors.set(|table| {
         table.changes = Some(2);
-        table.content.entries = Vec::new();
+        table.content.entries = Vec::new().into();
     });
-    assert_eq!(fixture.read(500).entries, []);
+    assert_eq!(fixture.read(500).entries[..], []);
     assert_eq!(fixture.owners.reconciliation_differences(), 0);
 }
 
@@ -147,8 +147,8 @@ fn without_a_change_counter_owners_are_scanned_for_new_sockets_and_at_an_interva
     fixture.show(vec![socket(1), socket(2)]);
     fixture.read(29);
     assert_eq!(fixture.scans(), 2);
-    fixture.descriptors.set(|table| table.content.entries = Vec::new());
-    assert_eq!(fixture.read(59).entries, []);
+    fixture.descriptors.set(|table| table.content.entries = Vec::new().into());
+    assert_eq!(fixture.read(59).entries[..], []);
     assert_eq!((fixture.scans(), fixture.owners.reconciliation_differences()), (3, 0));
 }
 
@@ -188,7 +188,7 @@ fn descriptors_that_fail_are_replaced_for_good_and_a_loss_reports_it() {
     fixture.read(0);
     fixture.descriptors.set(|table| (table.fails, table.changes) = (true, Some(2)));
     for second in 1..5 {
-        assert_eq!(fixture.read(second).entries, []);
+        assert_eq!(fixture.read(second).entries[..], []);
     }
     assert_eq!((fixture.scans(), *fixture.procfs.lock()), (2, 1));
     let [loss] = &fixture.sources.losses[..] else { panic!("{:?}", fixture.sources.losses) };

@@ -78,4 +78,10 @@ evidence! {
     samples_timed_out: u32,
     /// Samples in which the accept queue was full.
     samples_accept_full: u32,
+    /// Samples since whose predecessor an accept queue of the network namespace overflowed.
+    samples_overflowed: u32,
+    /// Samples of a listener for which these overflows could not be read.
+    samples_overflows_unread: u32,
+    /// Samples in which the SYN queue was full, and SYNs were dropped or answered with cookies.
+    samples_syn_queue_full: u32,
 }

@@ -346,6 +346,7 @@ pub(crate) fn losses() -> Vec<Loss> {
         LossCause::PortableStopped { failures: 9 },
         LossCause::PortableRow { fault: PortableFault::StateUnknown, first: error() },
         LossCause::HistoryFull { bound: 10 },
+        LossCause::SocketsBeyondBound { bound: 12 },
         LossCause::PendingFull { bound: 11 },
         LossCause::FinalMeasuresFull { bound: 12 },
         LossCause::EventsNotPublished { capacity: 13 },

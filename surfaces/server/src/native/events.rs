@@ -21,7 +21,7 @@ use super::context::{Asked, Native};
 use super::parameters::LIMIT;
 use super::parameters::Query;
 use super::selection::{Scope, Selection};
-use super::shapes::{EventRecord, ListWriter, SnapshotShape};
+use super::shapes::{EventRecord, Records, SnapshotShape};
 use super::streams;
 use crate::problem::{ErrorShape, Problem};
 use crate::response::{EVENTS, JSON, whole};
@@ -115,25 +115,26 @@ impl EventSelection {
     /// The events of `log` behind `serial`, at most `limit`.
     fn list(&self, update: &Update, log: &EventLog, serial: u64, limit: usize) -> Vec<u8> {
         let mut selected = log.buffered_after(serial).filter(|event| self.matches(event));
-        let events: Vec<&Arc<Event>> = selected.by_ref().take(limit).collect();
+        let mut records = Records::default();
+        let mut writer = EventRecords::new(self.fields.as_deref());
+        let mut last = serial;
+        for event in selected.by_ref().take(limit) {
+            records.add(|out| writer.append_with_id(out, event));
+            last = event.serial;
+            if records.is_full() {
+                break;
+            }
+        }
         // Events that do not match behind the last one are passed by.
-        let next = match selected.next() {
-            Some(_) => events.last().map_or(serial, |event| event.serial),
-            None => log.last_serial(),
-        };
-        let mut list = ListWriter::new(&EventsShape {
+        let next = selected.next().map_or(log.last_serial(), |_| last);
+        records.into_answer(&EventsShape {
             events: Vec::new(),
             losses: LossShape::all(&event_losses(log)),
             snapshot: SnapshotShape::from(update),
             complete_since: log.complete_since(),
             last: log.last_serial(),
             next_since: ResumeId::new(update, next).to_string(),
-        });
-        let mut records = EventRecords::new(self.fields.as_deref());
-        for event in events {
-            list.add(|out| records.append_with_id(out, event));
-        }
-        list.finish()
+        })
     }
 }
 

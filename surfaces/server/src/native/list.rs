@@ -5,6 +5,7 @@
 //! of the paging is on exactly one page.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::response::Response;
 use conns_api::{Answer, GroupShape, LossShape, PagePlace, RecordWriter, View, urgency};
@@ -17,7 +18,7 @@ use super::parameters::LIMIT;
 use super::parameters::Query;
 use super::selection::{Scope, Selection};
 use super::shapes::{
-    Connections, ConnectionsOrGroups, Groups, ListWriter, PageEnd, SnapshotShape, Verdicts,
+    Connections, ConnectionsOrGroups, Groups, PageEnd, Records, SnapshotShape, Verdicts,
 };
 use crate::problem::Problem;
 use crate::response::{JSON, whole};
@@ -90,10 +91,45 @@ enum Order {
     Urgency,
 }
 
-/// One page, and the start of the next.
+/// The rows of a page, and how to name the first one that does not fit.
 struct Page<'a> {
     connections: Vec<&'a Connection>,
-    next: Option<PagePlace>,
+    rest: Rest<'a>,
+}
+
+/// What follows the rows of a page.
+enum Rest<'a> {
+    /// In order of serial number up to the newest of the first page.
+    Serial { newest: u64, has_more: bool },
+    /// The first page of an order: rows beyond its limit.
+    NewOrder(Vec<&'a Connection>),
+    /// A later page: the place of each row in the order, and of the first beyond the limit.
+    Order { number: u64, places: Vec<u64>, next: Option<u64> },
+}
+
+impl Page<'_> {
+    /// The place of the next page, if this one ends after `written` rows; `None` if there are no more.
+    fn next(&self, native: &Native, written: usize) -> Option<PagePlace> {
+        let unwritten = self.connections.get(written..).unwrap_or_default();
+        match &self.rest {
+            Rest::Serial { newest, has_more } => {
+                let last = written.checked_sub(1).and_then(|last| self.connections.get(last))?;
+                let is_last = unwritten.is_empty() && !has_more;
+                (!is_last)
+                    .then_some(PagePlace::Serial { after: last.stats.serial, newest: *newest })
+            }
+            Rest::NewOrder(rest) => {
+                let order: Arc<[u64]> =
+                    unwritten.iter().chain(rest).map(|c| c.stats.serial).collect();
+                (!order.is_empty())
+                    .then(|| PagePlace::Order { number: native.orders.keep(order), at: 0 })
+            }
+            Rest::Order { number, places, next } => {
+                let at = places.get(written).copied().or(*next)?;
+                Some(PagePlace::Order { number: *number, at })
+            }
+        }
+    }
 }
 
 impl Plan {
@@ -143,20 +179,20 @@ impl Plan {
         if let Some(field) = self.group_by {
             let groups = group(&chosen, field);
             let total = groups.len();
+            let mut records = Records::default();
+            for group in groups.iter().take(self.limit) {
+                records.add_shape(&GroupShape::new(field, group));
+            }
             let empty = Groups { groups: Vec::new(), losses, snapshot, total };
-            let mut list = ListWriter::new(&ConnectionsOrGroups::Groups(empty));
-            groups.iter().take(self.limit).for_each(|group| {
-                list.add_shape(&GroupShape::new(field, group));
-            });
-            return Ok(list.finish());
+            return Ok(records.into_answer(&ConnectionsOrGroups::Groups(empty)));
         }
         let page = match self.order {
             Order::Serial => self.by_serial(update, chosen, place)?,
             Order::Fields(_) | Order::Urgency => self.by_order(native, chosen, place)?,
         };
-        let next_cursor = page.next.map(|place| context.write(place));
-        let end = PageEnd { losses, snapshot, total, next_cursor };
-        Ok(self.page(&page.connections, end))
+        let (records, written) = self.records(&page.connections);
+        let next_cursor = page.next(native, written).map(|place| context.write(place));
+        Ok(self.answer(records, PageEnd { losses, snapshot, total, next_cursor }))
     }
 
     /// Connections in the order in which they were first seen.
@@ -181,9 +217,7 @@ impl Plan {
             chosen.truncate(self.limit);
         }
         chosen.sort_unstable_by_key(|c| c.stats.serial);
-        let last = chosen.last().filter(|_| has_more).map(|c| c.stats.serial);
-        let next = last.map(|after| PagePlace::Serial { after, newest });
-        Ok(Page { connections: chosen, next })
+        Ok(Page { connections: chosen, rest: Rest::Serial { newest, has_more } })
     }
 
     /// Connections in the order of the first page.
@@ -198,13 +232,8 @@ impl Plan {
                 Order::Fields(keys) => sort(&mut chosen, keys),
                 _ => chosen.sort_by_key(|c| urgency(c)),
             }
-            let rest = chosen.get(self.limit..).unwrap_or_default();
-            let next = (!rest.is_empty()).then(|| {
-                let order = rest.iter().map(|c| c.stats.serial).collect();
-                PagePlace::Order { number: native.orders.keep(order), at: 0 }
-            });
-            chosen.truncate(self.limit);
-            return Ok(Page { connections: chosen, next });
+            let rest = chosen.split_off(self.limit.min(chosen.len()));
+            return Ok(Page { connections: chosen, rest: Rest::NewOrder(rest) });
         };
         let PagePlace::Order { number, at } = place else { return Err(misplaced()) };
         let order = native.orders.find(number).ok_or_else(|| {
@@ -218,26 +247,35 @@ impl Plan {
         let mut there = (at..).zip(order.get(start..).unwrap_or_default().iter());
         let mut still =
             there.by_ref().filter_map(|(at, serial)| Some((at, *by_serial.get(serial)?)));
-        let connections: Vec<&Connection> =
-            still.by_ref().take(self.limit).map(|(_, connection)| connection).collect();
-        let next = still.next().map(|(at, _)| PagePlace::Order { number, at });
-        Ok(Page { connections, next })
+        let (places, connections) = still.by_ref().take(self.limit).unzip();
+        let next = still.next().map(|(at, _)| at);
+        Ok(Page { connections, rest: Rest::Order { number, places, next } })
     }
 
-    /// The answer with the rows of a page.
-    fn page(&self, rows: &[&Connection], end: PageEnd) -> Vec<u8> {
-        let mut list = match self.shape {
+    /// The records of the rows that fit into an answer, and how many these are: at least one, if there is one.
+    fn records(&self, rows: &[&Connection]) -> (Records, usize) {
+        let mut list = Records::default();
+        let mut writer = RecordWriter::new(&self.fields).explaining(self.explains);
+        let mut written = 0;
+        for connection in rows {
+            if list.is_full() {
+                break;
+            }
+            list.add(|out| self.shape.append(out, &mut writer, connection));
+            written += 1;
+        }
+        (list, written)
+    }
+
+    /// The answer with these records.
+    fn answer(&self, records: Records, end: PageEnd) -> Vec<u8> {
+        match self.shape {
             Answer::Connections => {
                 let empty = Connections { connections: Vec::new(), end };
-                ListWriter::new(&ConnectionsOrGroups::Connections(empty))
+                records.into_answer(&ConnectionsOrGroups::Connections(empty))
             }
-            Answer::Verdicts => ListWriter::new(&Verdicts { verdicts: Vec::new(), end }),
-        };
-        let mut records = RecordWriter::new(&self.fields).explaining(self.explains);
-        for connection in rows {
-            list.add(|out| self.shape.append(out, &mut records, connection));
+            Answer::Verdicts => records.into_answer(&Verdicts { verdicts: Vec::new(), end }),
         }
-        list.finish()
     }
 }
 

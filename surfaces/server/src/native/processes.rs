@@ -16,7 +16,7 @@ use super::cursor::Context;
 use super::parameters::LIMIT;
 use super::parameters::Query;
 use super::selection::{Scope, Selection};
-use super::shapes::{ListWriter, PageEnd, SnapshotShape};
+use super::shapes::{PageEnd, Records, SnapshotShape};
 use crate::problem::Problem;
 
 /// `GET /api/v1/processes`.
@@ -59,7 +59,11 @@ fn page(
         by_pid.into_iter().filter(|(pid, _)| after.is_none_or(|after| u64::from(*pid) > after));
     let shown: Vec<_> = rest.by_ref().take(limit).collect();
     let last = shown.last().filter(|_| rest.next().is_some()).map(|(pid, _)| u64::from(*pid));
-    let mut list = ListWriter::new(&Processes {
+    let mut records = Records::default();
+    for (_, (process, sums)) in shown {
+        records.add_shape(&ProcessShape::new(process, sums));
+    }
+    records.into_answer(&Processes {
         processes: Vec::new(),
         without_process: without,
         end: PageEnd {
@@ -68,11 +72,7 @@ fn page(
             total,
             next_cursor: last.map(|after| context.write(PagePlace::Pid { after })),
         },
-    });
-    for (_, (process, sums)) in shown {
-        list.add_shape(&ProcessShape::new(process, sums));
-    }
-    list.finish()
+    })
 }
 
 /// A page of processes, in order of pid.

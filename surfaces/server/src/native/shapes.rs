@@ -3,7 +3,7 @@
 
 mod lists;
 
-pub(super) use lists::{Connections, ConnectionsOrGroups, Groups, ListWriter, PageEnd, Verdicts};
+pub(super) use lists::{Connections, ConnectionsOrGroups, Groups, PageEnd, Records, Verdicts};
 
 use conns_api::{Answer, RecordWriter};
 use conns_core::model::{self, Connection, Update};

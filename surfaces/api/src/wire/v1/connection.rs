@@ -42,6 +42,7 @@ codes!(Class: model::Class {
     10 = model::Class::HandshakeFailing,
     11 = model::Class::AcceptOverflow,
     12 = model::Class::Unknown,
+    13 = model::Class::SynQueueFull,
 } else model::Class::Unknown);
 
 codes!(EventKind: model::EventKind {
@@ -112,6 +113,9 @@ mirror!(Evidence: model::Evidence {
     samples_app_limited: u32,
     samples_timed_out: u32,
     samples_accept_full: u32,
+    samples_overflowed: u32,
+    samples_overflows_unread: u32,
+    samples_syn_queue_full: u32,
 });
 mirror!(Verdict: model::Verdict { class: Class, confidence_percent: u8, evidence: Evidence });
 
@@ -294,6 +298,7 @@ pub(super) struct Opened {
 pub(super) struct Connection<'a> {
     pub(super) netns: u32,
     pub(super) owners: Known<Vec<Owner>>,
+    owners_omitted: u32,
     #[serde(borrow)]
     socket: Socket<'a>,
     direction: Known<Direction>,
@@ -301,6 +306,7 @@ pub(super) struct Connection<'a> {
     closed: Known<Closed>,
     stats: Stats,
     totals: WrappedTotals,
+    overflows: Known<u64>,
     verdict: Verdict,
     flow: Option<Flow>,
     #[serde(borrow)]
@@ -335,12 +341,14 @@ impl<'a> Connection<'a> {
         Ok(Self {
             netns: tables.place_of_netns(&connection.socket.netns),
             owners: owners.into(),
+            owners_omitted: connection.owners_omitted,
             socket: Socket::new(&connection.socket)?,
             direction: connection.direction.into(),
             opened: opened.into(),
             closed: connection.closed.into(),
             stats: connection.stats.into(),
             totals: connection.totals.into(),
+            overflows: connection.overflows.into(),
             verdict: connection.verdict.into(),
             flow: connection.flow.as_deref().map(|flow| Flow {
                 key: flow.key.into(),
@@ -388,11 +396,13 @@ impl<'a> Connection<'a> {
         Ok(model::Connection {
             socket: self.socket.into_model(netns, &mut *share)?.into(),
             owners,
+            owners_omitted: self.owners_omitted,
             direction: self.direction.try_map(TryInto::try_into)?,
             opened,
             closed: self.closed.try_map(TryInto::try_into)?,
             stats: self.stats.into(),
             totals: self.totals.into(),
+            overflows: self.overflows.into(),
             flow: flow.transpose()?,
             application: self.application.try_map(|shape| Ok(shape.to_model(share).into()))?,
             verdict: self.verdict.into(),

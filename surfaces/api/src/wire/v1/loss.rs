@@ -120,6 +120,7 @@ causes! {
     31 = ApplicationsFull { bound: u64 }
     32 = UdpPeersEvicted { capacity: u64 }
     33 = ProcessesHidden { by_pid_namespace: bool }
+    34 = SocketsBeyondBound { bound: u64 }
 }
 
 impl<'a> Loss<'a> {

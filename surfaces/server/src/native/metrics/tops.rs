@@ -100,7 +100,7 @@ pub(super) fn listeners(registry: &mut Registry, connections: &[&Connection], mo
     let mut by_end: HashMap<_, Figures> = HashMap::new();
     for connection in connections {
         let Some(queue) = connection.socket.accept_queue.get() else { continue };
-        let overflows = connection.overflows().get().unwrap_or(0) as f64;
+        let overflows = connection.overflows.get().unwrap_or(0) as f64;
         let figures = [overflows, f64::from(queue.length), f64::from(queue.limit), 0.0];
         let socket = &connection.socket;
         add(by_end.entry((socket.netns.inode, socket.local)).or_default(), figures);

@@ -65,40 +65,42 @@ pub(in super::super) enum ConnectionsOrGroups<'a> {
     Groups(Groups<'a>),
 }
 
-/// Writes an answer that begins with a list, each entry on a line of its own.
-pub(in super::super) struct ListWriter {
+/// From this length on, an answer gets no further record. A record has bounded texts and lists, but no fixed length,
+/// so a page ends before its limit where they are long.
+const MAX_RECORDS_BYTES: usize = 32 << 20;
+
+/// The records of a list, each on a line of its own.
+#[derive(Debug, Default)]
+pub(in super::super) struct Records {
     out: Vec<u8>,
-    /// What follows the entries.
-    end: Vec<u8>,
-    has_entries: bool,
 }
 
-impl ListWriter {
-    /// Begins `answer`, whose first key is an empty list.
-    pub(in super::super) fn new(answer: &impl Serialize) -> Self {
-        let mut out = json(answer);
-        let start = out.iter().position(|byte| *byte == b'[').map_or(out.len(), |at| at + 1);
-        let end = out.split_off(start);
-        Self { out, end, has_entries: false }
+impl Records {
+    /// Whether no further record fits.
+    pub(in super::super) fn is_full(&self) -> bool {
+        self.out.len() >= MAX_RECORDS_BYTES
     }
 
-    /// Adds the entry that `write` appends.
+    /// Adds the record that `write` appends.
     pub(in super::super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.out.extend_from_slice(if self.has_entries { b",\n" } else { b"\n" });
-        self.has_entries = true;
+        self.out.extend_from_slice(if self.out.is_empty() { b"\n" } else { b",\n" });
         write(&mut self.out);
     }
 
-    /// Adds an entry that is derived.
-    pub(in super::super) fn add_shape(&mut self, entry: &impl Serialize) {
+    /// Adds a record that is derived.
+    pub(in super::super) fn add_shape(&mut self, record: &impl Serialize) {
         // Writing to memory does not fail, and all keys are text.
-        self.add(|out| drop(serde_json::to_writer(out, entry)));
+        self.add(|out| drop(serde_json::to_writer(out, record)));
     }
 
-    /// Ends the answer.
-    pub(in super::super) fn finish(mut self) -> Vec<u8> {
+    /// `answer`, whose first key is an empty list, with these records in it.
+    pub(in super::super) fn into_answer(mut self, answer: &impl Serialize) -> Vec<u8> {
+        let around = json(answer);
+        let start = around.iter().position(|byte| *byte == b'[').map_or(around.len(), |at| at + 1);
+        let (begin, end) = around.split_at(start);
         self.out.push(b'\n');
-        self.out.extend_from_slice(&self.end);
+        self.out.extend_from_slice(end);
+        self.out.splice(..0, begin.iter().copied());
         self.out.shrink_to_fit();
         self.out
     }

@@ -4,7 +4,7 @@ use conns_api::{Answer, EventRecords, EventShape, ExplainShape, RecordShape, Rec
 use conns_core::model::{Event, EventKind, Moment, Update};
 
 use super::scene::{Machine, established, listener};
-use crate::native::shapes::{Connections, ListWriter, PageEnd, SnapshotShape};
+use crate::native::shapes::{Connections, PageEnd, Records, SnapshotShape};
 use crate::response::json;
 
 fn machine() -> Machine {
@@ -58,9 +58,9 @@ fn a_list_written_entry_by_entry_is_as_derived() {
             },
         };
         let derived = answer(count);
-        let mut list = ListWriter::new(&answer(0));
-        derived.connections.iter().for_each(|record| list.add_shape(record));
-        let mut written = list.finish();
+        let mut records = Records::default();
+        derived.connections.iter().for_each(|record| records.add_shape(record));
+        let mut written = records.into_answer(&answer(0));
         assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), count + 2);
         written.retain(|byte| *byte != b'\n');
         written.push(b'\n');

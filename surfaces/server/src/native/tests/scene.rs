@@ -106,6 +106,8 @@ impl Sketch {
             Known::Unknown(why) => Known::Unknown(why),
             Known::NotApplicable => Known::NotApplicable,
         };
+        made.overflows =
+            self.queue.map_or(Known::NotApplicable, |(_, _, drops)| known(drops.into()));
         made.direction = known(Direction::Outbound);
         made.verdict.class = self.class;
         made.verdict.confidence_percent = 80;
