@@ -26,16 +26,19 @@ type Case = (&'static str, fn() -> Result<()>);
 
 const CASES: &[Case] = &[
     case!("accept_wait_is_not_first_read.py"),
+    case!("answer_size_is_bounded.sh"),
     case!("broken_chunks_get_400.sh"),
     case!("csv_is_safe.sh"),
     case!("descriptors_of_a_thread.py"),
     case!("hidden_processes_are_reported.sh"),
     case!("listener_drops_are_no_overflow.py"),
+    case!("memory_after_a_peak.sh"),
     case!("name_of_a_new_namespace.py"),
     case!("nothing_measured_yet_is_unknown.py"),
     case!("queues_without_syn_and_fin.py"),
     case!("udp_peers_are_all_or_counted.py"),
     case!("udp_peers_flood.sh"),
+    case!("unit_memory.sh"),
 ];
 
 /// The programs that the scripts use.

@@ -93,6 +93,14 @@ impl Connection {
         self.socket.tcp.value()
     }
 
+    /// A copy that shares neither its socket nor its list of owners.
+    #[must_use]
+    pub fn unshared(&self) -> Self {
+        let owners = self.owners.as_ref().map(|owners| Arc::from(owners.to_vec()));
+        let opened = self.opened.as_ref().map(|opened| Arc::new(Opened::clone(opened)));
+        Self { socket: self.socket.unshared(), owners, opened, ..self.clone() }
+    }
+
     /// The owners in the list, none if they are unknown.
     #[must_use]
     pub fn listed_owners(&self) -> &[Owner] {

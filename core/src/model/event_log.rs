@@ -45,6 +45,17 @@ impl EventLog {
         }
     }
 
+    /// Copies its events, which makes them lie together in memory.
+    pub fn copy_events(&mut self) {
+        let copy = |event: &Arc<Event>| {
+            let event = Event { connection: event.connection.unshared(), ..Event::clone(event) };
+            Arc::new(event)
+        };
+        for chunk in &mut self.chunks {
+            *chunk = chunk.iter().map(copy).collect();
+        }
+    }
+
     /// The oldest events, which [`EventLog::remove_oldest`] removes; empty if there are none.
     #[must_use]
     pub fn oldest(&self) -> &[Arc<Event>] {

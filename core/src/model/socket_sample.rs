@@ -25,6 +25,12 @@ impl SocketSample {
         self.age_ms
     }
 
+    /// A copy that shares no socket.
+    #[must_use]
+    pub fn unshared(&self) -> Self {
+        Self { socket: Arc::new(Socket::clone(&self.socket)), age_ms: self.age_ms }
+    }
+
     /// Adds milliseconds in which the socket did not change.
     pub fn advance(&mut self, ms: u32) {
         self.age_ms = self.age_ms.saturating_add(ms);

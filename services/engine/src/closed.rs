@@ -11,6 +11,9 @@ use foldhash::fast::RandomState;
 /// the whole state, and finds that by `complete_since`; for others the bound hides nothing.
 pub(crate) const CLOSED_CAPACITY: usize = 4096;
 
+/// How many are still buffered once a peak of connections is over.
+const AFTER_PEAK: usize = 1024;
+
 /// The closed connections, oldest first.
 #[derive(Default)]
 pub(crate) struct ClosedLog {
@@ -24,6 +27,25 @@ impl ClosedLog {
     /// An empty log that is complete since this snapshot.
     pub(crate) fn since(sequence: u64) -> Self {
         Self { complete_since: sequence, ..Self::default() }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.closed.len()
+    }
+
+    /// Removes all but the last [`AFTER_PEAK`], and copies these to other memory, so that what lies around them
+    /// can be given back.
+    pub(crate) fn shrink_after_peak(&mut self) {
+        let beyond = self.closed.len().saturating_sub(AFTER_PEAK);
+        if let Some(oldest) = self.closed.drain(..beyond).next_back() {
+            self.complete_since = oldest.sequence;
+        }
+        for closed in &mut self.closed {
+            let connection = closed.connection.unshared();
+            *closed = Arc::new(ClosedConnection { connection, ..ClosedConnection::clone(closed) });
+        }
+        self.shared = self.closed.iter().cloned().collect();
     }
 
     /// Adds the connections of `before` that `now` removed. One with a closed event is stored as it

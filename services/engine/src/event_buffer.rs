@@ -12,7 +12,7 @@ use conns_core::model::{Event, EventLog, Loss, LossCause, Moment, Source};
 /// second.
 pub(crate) const MAX_EVENTS: usize = 131_072;
 /// Events buffered regardless of their age.
-pub(crate) const MIN_EVENTS: usize = 4096;
+pub(crate) const MIN_EVENTS: usize = 1024;
 /// Shortest time an event stays buffered.
 pub(crate) const MIN_RETENTION: Duration = Duration::from_secs(2);
 
@@ -76,6 +76,17 @@ impl EventBuffer {
         }
         self.published = Arc::new(self.log.clone());
         Some(Arc::clone(&self.published))
+    }
+
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Copies the events to other memory, so that what lies around them can be given back.
+    pub(crate) fn copy_events(&mut self) {
+        self.log.copy_events();
+        self.published = Arc::new(self.log.clone());
     }
 
     /// The log published last.

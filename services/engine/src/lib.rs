@@ -13,6 +13,7 @@ mod event_drain;
 #[path = "../tests/fixture/sources.rs"]
 mod fixture;
 mod follow;
+mod heap;
 mod machine;
 mod memory;
 mod numbers;

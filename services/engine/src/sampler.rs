@@ -21,6 +21,7 @@ use crate::cost;
 use crate::engine::Engine;
 use crate::event_buffer::EventBuffer;
 use crate::event_drain::EventSink;
+use crate::heap::{self, Peak};
 
 /// Shortest sample interval: below, sampling would take most of the machine.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -90,9 +91,13 @@ impl Sampler {
             changes: Arc::default(),
             control: Arc::clone(&control),
             clock: Arc::clone(&clock),
+            peak: Peak::default(),
+            was_copied: false,
             engine,
             scope,
         };
+        // Opening the sources takes memory for a moment.
+        heap::give_back();
         let (sender, updates) = watch::channel(thread.update(Duration::ZERO));
         Ok(Self { updates, events, control, clock, idle: Some((thread, sender)), thread: None })
     }
@@ -221,6 +226,9 @@ struct SamplerThread {
     publisher: EventPublisher,
     health: Health,
     control: Arc<Control>,
+    peak: Peak,
+    /// Whether the closed connections and events were copied after the last update.
+    was_copied: bool,
 }
 
 impl SamplerThread {
@@ -229,11 +237,27 @@ impl SamplerThread {
         while let Some(interval) = self.wait(&mut due_us) {
             let update = self.sample(self.now_us().saturating_sub(due_us));
             sender.send_replace(update);
+            self.give_back_memory();
             // Samples missed by one that took longer than the interval are skipped, and counted.
             let interval_us = micros(interval).max(1);
             let missed = self.now_us().saturating_sub(due_us) / interval_us;
             self.health.samples_skipped += missed;
             due_us += interval_us * missed;
+        }
+    }
+
+    /// Gives memory back to the system after a peak. What was copied is held by the update before it, so that
+    /// comes one update later.
+    fn give_back_memory(&mut self) {
+        if std::mem::take(&mut self.was_copied) {
+            heap::give_back();
+        }
+        let events = self.publisher.buffer.len();
+        let records = self.latest.connections.len() + self.closed.len() + events;
+        if self.peak.is_over(records, self.clock.now()) {
+            self.closed.shrink_after_peak();
+            self.publisher.buffer.copy_events();
+            self.was_copied = true;
         }
     }
 
