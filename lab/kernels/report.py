@@ -10,8 +10,8 @@ BEGIN, END = '<!-- kernels: begin -->', '<!-- kernels: end -->'
 # Since which version each ability must be available: the table "Requirements and fallbacks" of docs/ebpf.md.
 SINCE = {
     'kernel-tables': (4, 19), 'all-namespaces': (4, 19), 'owners': (4, 19), 'owners-of-others': (4, 19),
-    'ebpf-udp-peers': (5, 8), 'ebpf-owner-changes': (5, 11), 'ebpf-events': (5, 11), 'ebpf-tables': (5, 12), 'ebpf-watch': (5, 12),
-    'ebpf-owners': (5, 12), 'ebpf-accepts': (6, 3),
+    'ebpf-owner-changes': (5, 11), 'ebpf-udp-peers': (5, 12), 'ebpf-events': (5, 12), 'ebpf-watch': (5, 12), 'ebpf-owners': (5, 12),
+    'ebpf-accepts': (6, 3),
 }
 # Kernel features that tests need, and since when Debian's kernels have them.
 NEEDS = {'mptcp_connection_is_shown': (5, 16), 'every_mptcp_connection_of_a_listener_is_shown': (5, 16)}
@@ -21,7 +21,8 @@ def read(folder):
     """The report of a kernel; what is absent stays empty, so that it is found wanting."""
     folder = pathlib.Path(folder)
     result = folder / 'result.log'
-    lines = result.read_text(errors='replace').splitlines() if result.exists() else []
+    text = result.read_text(errors='replace') if result.exists() else ''
+    lines = re.sub(r'\x1b\[[0-9;]*m', '', text).replace('\r', '').splitlines()
     report = {'kernel': '', 'abilities': [], 'modules': {}, 'tests': [], 'is_done': False, 'run': (folder / 'run').read_text().split()}
     output = []
     for line in lines:

@@ -36,11 +36,14 @@ sites() {
 }
 MAIN=$(sites | grep -v security | head -n 1)
 [ -n "$MAIN" ] || { echo "apt has no Debian archive configured" >&2; exit 1; }
+SECURITY=$(sites | grep security | head -n 1)
 mkdir -p "$WORK/apt/lists/partial" "$WORK/apt/cache/archives/partial" "$WORK/debs"
 : > "$WORK/apt/sources.list"
 KEYS=$(ls /usr/share/keyrings/debian-archive-keyring.* | head -n 1)
 for suite in $(printf '%s\n' $KERNELS | cut -d: -f2 | sort -u); do
     echo "deb [signed-by=$KEYS] $MAIN $suite main" >> "$WORK/apt/sources.list"
+    case $suite in *-backports) continue ;; esac
+    [ -z "$SECURITY" ] || echo "deb [signed-by=$KEYS] $SECURITY $suite-security main" >> "$WORK/apt/sources.list"
 done
 private() {
     tool=$1
@@ -92,7 +95,7 @@ cp "$HERE/tests.txt" "$BASE/tests/list"
 unpack() { # series suite: prints the folder
     names=$(private apt-cache search --names-only "^linux-image-$1[.][0-9.]*[^ ]*-cloud-amd64\$" | cut -d' ' -f1)
     newest=$(for name in $names; do
-        private apt-cache madison "$name" | awk -F'|' -v suite="$2/main" '{gsub(/ /, "", $1); gsub(/ /, "", $2)} index($3, " " suite " ") {print $2, $1}'
+        private apt-cache madison "$name" | awk -F'|' -v suite=" $2(-security)?/main " '$3 ~ suite {gsub(/ /, "", $1); gsub(/ /, "", $2); print $2, $1}'
     done | sort -V | tail -n 1)
     [ -n "$newest" ] || { echo "no package of Linux $1 in $2" >&2; return 1; }
     version=${newest%% *} package=${newest#* }
