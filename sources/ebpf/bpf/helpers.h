@@ -39,12 +39,14 @@ enum {
 #define size_of_type(type) __builtin_preserve_type_info(*(type *)0, 1)
 #define has_type(type) __builtin_preserve_type_info(*(type *)0, 0)
 
-/* Reads a bit field: loads its storage unit, then shifts left and right. */
+/* Reads a bit field, or a field that is one in some kernels only: loads its storage unit, then shifts left and right. The
+ * empty assembly keeps the offset out of the load instructions, whose sizes the loader would have to adapt. */
 #define bits(source, field)                                                                      \
 	({                                                                                       \
 		const char *address = (const char *)(source) +                                     \
 				    __builtin_preserve_field_info((source)->field, 0);           \
 		u64 value = 0;                                                                   \
+		asm volatile("" : "+r"(address));                                                \
 		switch (__builtin_preserve_field_info((source)->field, 1)) {                     \
 		case 1:                                                                          \
 			value = *(const u8 *)address;                                              \

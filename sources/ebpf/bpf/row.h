@@ -290,12 +290,12 @@ INLINE void fill_chrono(struct info *info, const struct tcp_sock *tp, u32 now)
 {
 	u64 busy = tp->chrono_stat[0], window = tp->chrono_stat[1], buffer = tp->chrono_stat[2];
 	u32 running = now - tp->chrono_start;
-	u8 type = tp->chrono_type;
-	if ((type & 3) == 1)
+	u8 type = bits(tp, chrono_type);
+	if (type == 1)
 		busy += running;
-	else if ((type & 3) == 2)
+	else if (type == 2)
 		window += running;
-	else if ((type & 3) == 3)
+	else if (type == 3)
 		buffer += running;
 	info->busy_time = ticks_to_us(busy + window + buffer);
 	info->rwnd_limited = ticks_to_us(window);

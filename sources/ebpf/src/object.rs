@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use aya::maps::{Map, MapData, MapError};
 use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
@@ -54,7 +55,11 @@ pub(crate) fn load_with_sizes(
     for (name, max_entries) in sizes {
         loader.map_max_entries(name, *max_entries);
     }
-    loader.load(object).map_err(|error| reason(&error))
+    // aya panics where a field is a bit field in the kernel and none in the program, or the other way round. That costs the
+    // feature, not the process.
+    catch_unwind(AssertUnwindSafe(|| loader.load(object)))
+        .map_err(|_| "the loader (aya) cannot adapt the program to the types of this kernel")?
+        .map_err(|error| reason(&error))
 }
 
 /// A map of an object, by name.
