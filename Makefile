@@ -91,7 +91,7 @@ windows: cross-packages
 windows-test: windows
 	python3 lab/windows/run.py $(WINDOWS_EXE)
 
-## Type-checks for macOS what can be checked off a Mac, and names the rest
+## Type-checks the program for macOS; nothing is linked or run
 macos-check: cross-packages
 	sh lab/windows/macos-check.sh
 

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,8 @@ pub(crate) fn path_of(listener: &StdListener) -> Option<PathBuf> {
 /// user, nor one with a second name is changed.
 #[cfg(target_os = "linux")]
 fn set_mode(path: &Path) -> io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+
     use rustix::fs::{FileType, Mode, OFlags, fstat, open};
     let file = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     let found = fstat(&file)?;
