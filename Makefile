@@ -10,7 +10,12 @@ TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh f
 	netcat-openbsd openssl systemd clang llvm bpftool
 BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev
 
-.PHONY: run test lint purity unit lab kernels bench soak fuzz bpf docs install test-packages bench-packages
+# Debian's compiler with the sources of its standard library: rustup's toolchain has Linux only. wine runs what was built.
+CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine64 clang python3
+WINDOWS_EXE := target/cross/x86_64-pc-windows-gnu/release/conns.exe
+
+.PHONY: run test lint purity unit lab kernels bench soak fuzz bpf docs install test-packages bench-packages cross-packages \
+	windows windows-test macos-check
 
 ## Build, and list this machine's connections
 run:
@@ -80,6 +85,22 @@ SOAK_TIME ?= 60s
 soak:
 	$(BUILD_ALL)
 	target/debug/conns-lab soak --for $(SOAK_TIME)
+
+## Builds conns.exe on Linux
+windows: cross-packages
+	sh lab/windows/cargo.sh x86_64-pc-windows-gnu build --release
+	@echo $(WINDOWS_EXE)
+
+## Runs conns.exe in wine against sockets that test programs open there. Before a release: it takes longer than `make test` may.
+windows-test: windows
+	python3 lab/windows/run.py $(WINDOWS_EXE)
+
+## Type-checks the program for macOS; nothing is linked or run
+macos-check: cross-packages
+	sh lab/windows/macos-check.sh
+
+cross-packages:
+	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(CROSS_PACKAGES); fi
 
 ## Compiles the programs that run in the kernel; the result is committed, so that no build needs clang
 bpf:

@@ -5,6 +5,7 @@
 
 mod dialects;
 mod swap;
+mod system;
 
 use std::fs;
 use std::io;
@@ -20,10 +21,7 @@ use conns_server::{
     About, Access, AccessConfig, BindError, ListenAddress, Listener, Plan, Protocol, Refusals,
     runtime, tls_from_files,
 };
-use rustix::fs::{Mode, OFlags, fstat, open};
-use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Loaded, load, needs_restart};
 use crate::failure::{Failure, log};
@@ -31,32 +29,15 @@ use crate::flags::serve::ServeFlags;
 use crate::local::choice;
 use crate::settings::{DEFAULT_FILE, FILE_VARIABLE};
 use dialects::Served;
+use system::{Signal, Signals};
 
 /// Threads that serve clients. Two, so that a long answer does not delay a short one; more would
 /// compete with the workload of the machine.
 const SERVING_THREADS: usize = 2;
 
-/// Fewest open files to start with: sources, listeners and the runtime need half of them.
-const MIN_OPEN_FILES: u64 = 128;
-
-/// Raises the soft limit of open files to the hard limit: each client needs one, and the soft limit
-/// is usually 1024. If that fails, fewer clients can connect; with less than [`MIN_OPEN_FILES`] the
-/// agent does not start.
-fn raise_open_files() -> Result<(), Failure> {
-    let limits = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits });
-    match getrlimit(Resource::Nofile).current {
-        Some(limit) if limit < MIN_OPEN_FILES => Err(no_answer(format!(
-            "cannot start with a limit of {limit} open files: the agent needs at least \
-             {MIN_OPEN_FILES}; raise it (ulimit -n, or LimitNOFILE= of systemd)"
-        ))),
-        _ => Ok(()),
-    }
-}
-
 /// Runs the agent until SIGTERM or SIGINT.
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
-    raise_open_files()?;
+    system::raise_open_files().map_err(no_answer)?;
     let config = load_config(flags)?.config;
     let access = access(&config)?;
     let has_tls = access.tls.is_some();
@@ -93,6 +74,9 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let mut sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
     // No byte of a client is read before this line; no privilege can be regained after it.
     let privileges = shrink(&keep).map_err(no_answer)?;
+    if let Err(kept) = privileges.report(None) {
+        log(&kept);
+    }
     let confinement = Confinement::prepare(&keep).map_err(no_answer)?;
     sampler.start().map_err(no_answer)?;
     let runtime = confined_runtime(&confinement)?;
@@ -215,24 +199,10 @@ fn create_socket_directories(config: &Config, account: Option<&Account>) -> Resu
         };
         fs::create_dir(directory).map_err(failed)?;
         if let Some(account) = account {
-            give_directory(directory, account).map_err(failed)?;
+            system::give_directory(directory, account).map_err(failed)?;
         }
     }
     Ok(())
-}
-
-/// Makes `account` the owner of a directory just created, also where others may write in its parent:
-/// a symbolic link and a directory of another user are refused.
-fn give_directory(directory: &Path, account: &Account) -> io::Result<()> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = open(directory, flags, Mode::empty())?;
-    if fstat(&opened)?.st_uid != geteuid().as_raw() {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "another user has exchanged it",
-        ));
-    }
-    std::os::unix::fs::fchown(&opened, Some(account.uid), Some(account.gid))
 }
 
 /// The parts of the running agent that a signal affects.
@@ -244,22 +214,6 @@ struct Running<'a> {
     served: Served,
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn open() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
 impl Running<'_> {
     /// Runs until SIGTERM or SIGINT; fails if the sampler thread ended.
     async fn until_stopped(
@@ -269,9 +223,10 @@ impl Running<'_> {
     ) -> Result<(), Failure> {
         loop {
             tokio::select! {
-                _ = signals.terminate.recv() => return Ok(()),
-                _ = signals.interrupt.recv() => return Ok(()),
-                _ = signals.hang_up.recv() => self.reload(),
+                signal = signals.next() => match signal {
+                    Signal::Stop => return Ok(()),
+                    Signal::Reload => self.reload(),
+                },
                 update = updates.changed() => if update.is_err() {
                     return Err(no_answer("the sampler thread ended; see the message before this one"));
                 },

@@ -8,7 +8,6 @@ use std::thread;
 
 use conns_core::model::Connection;
 use conns_print::{Names, Palette};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::flags::Colour;
 
@@ -31,7 +30,9 @@ pub(crate) fn size() -> Option<(usize, usize)> {
 
 /// Whether the reader of standard output closed its end. A write would fail as well, but there may be
 /// nothing to write for a long time.
+#[cfg(unix)]
 pub(crate) fn is_reader_closed() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdout = io::stdout();
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -39,6 +40,12 @@ pub(crate) fn is_reader_closed() -> bool {
     let answered = poll(&mut polled, Some(&at_once)).is_ok();
     let [polled] = polled;
     answered && polled.revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+/// Not known on this system until a write fails.
+#[cfg(not(unix))]
+pub(crate) fn is_reader_closed() -> bool {
+    false
 }
 
 /// Colours as requested, or by default; <https://no-color.org>.

@@ -59,8 +59,11 @@ impl Setting {
     }
 
     /// The default in the environment `env`: the socket file is in the runtime directory of the
-    /// service (systemd.exec(5), `RUNTIME_DIRECTORY`) or of the user.
+    /// service (systemd.exec(5), `RUNTIME_DIRECTORY`) or of the user. Without unix sockets there is none.
     pub(crate) fn default_in(&self, env: &impl Fn(&str) -> Option<String>) -> String {
+        if !cfg!(unix) {
+            return self.default.replace(&format!(",{SOCKET}"), "");
+        }
         let first = |name| Some(env(name)?.split(':').next()?.to_owned());
         let folder = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"].into_iter().find_map(first);
         match folder.filter(|folder| !folder.contains(',')) {

@@ -20,6 +20,12 @@ pub enum PrivilegeError {
         /// The configured name.
         name: String,
     },
+    /// Another system than Linux.
+    #[error("privileges are not dropped on this system, only on Linux: {consequence}")]
+    NotOnThisSystem {
+        /// What follows, as a sentence without its end.
+        consequence: &'static str,
+    },
     /// The system refused.
     #[error("cannot {attempted}: {cause}. {remedy}")]
     Refused {

@@ -8,6 +8,8 @@
 mod account;
 #[cfg(target_os = "linux")]
 mod capabilities;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod error;
 mod keep;
 mod report;
@@ -22,6 +24,8 @@ mod syscalls;
 
 #[cfg(target_os = "linux")]
 pub use account::{Account, becomes};
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Account, Confinement, Privileges, becomes, shrink};
 pub use error::PrivilegeError;
 pub use keep::Keep;
 pub use report::{Landlock, LandlockState, Missing, Report, Seccomp, Serving, ThreadGroup};

@@ -18,7 +18,9 @@ pub(crate) fn look_up(owners: &Owners) -> (OwnerTable, Vec<u32>) {
     let mut vanished = Vec::new();
     // A new table each time, so that nothing of an earlier process with the same pid remains.
     let mut system = System::new().ok();
-    let users = Users::new_with_refreshed_list().ok();
+    // On Windows the crate reads the list through a pointer that may be null (it is in wine): undefined behaviour, and
+    // an abort in debug builds. User names are unknown there.
+    let users = if cfg!(windows) { None } else { Users::new_with_refreshed_list().ok() };
     if let Some(system) = &mut system {
         let pids: Vec<Pid> = indices.keys().map(|pid| Pid::from_u32(*pid)).collect();
         let details = ProcessRefreshKind::nothing()

@@ -6,6 +6,7 @@
 
 mod about;
 mod access;
+mod bind_error;
 mod blocking;
 mod budget;
 mod caches;
@@ -32,11 +33,13 @@ mod serve;
 mod snapshot;
 mod stream_slots;
 mod token;
+mod unix_socket;
 
 pub use about::About;
 pub use access::{Access, AccessConfig, TlsError, tls_from_files, tls_from_pem};
+pub use bind_error::BindError;
 pub use limits::Limits;
-pub use listen::{BindError, Listener, Socket};
+pub use listen::{Listener, Socket};
 pub use listen_spec::{
     ListenAddress, ListenSpec, ListenSpecError, Protocol, UnsafeListener, check,
 };

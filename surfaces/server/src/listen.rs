@@ -1,24 +1,17 @@
 //! Open listeners, bound before privileges are dropped and before any thread starts.
-//!
-//! Invariant: a socket file never has a wider mode than 0660, and an existing file is removed only if
-//! it is a socket without a listener.
 
-use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use socket2::{Domain, SockAddr, Type};
+use socket2::{Domain, Type};
 
+use crate::bind_error::BindError;
 use crate::listen_spec::{ListenAddress, ListenSpec, Protocol};
+use crate::unix_socket::{self, SocketFile, StdListener};
 
 /// The accept queue; the kernel caps it at net.core.somaxconn (listen(2)).
 const BACKLOG: i32 = 1024;
-/// Owner and group may connect, which takes the right to write (unix(7)).
-const SOCKET_MODE: u32 = 0o660;
 
 /// An open listening socket.
 #[derive(Debug)]
@@ -26,7 +19,7 @@ pub enum Socket {
     /// A TCP port.
     Tcp(TcpListener),
     /// A socket file.
-    Unix(UnixListener),
+    Unix(StdListener),
 }
 
 /// A listener, ready to be served.
@@ -45,27 +38,6 @@ pub struct Listener {
     pub(crate) file: Option<SocketFile>,
 }
 
-/// Why a listener was not opened.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The port or file cannot be bound.
-    #[error("cannot listen on {place}: {error}{hint}")]
-    Refused {
-        /// Where.
-        place: ListenAddress,
-        /// The system's error.
-        error: io::Error,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// The file is something else.
-    #[error("cannot listen on unix:{}: a file that is not a socket exists there; remove it or choose another path", .0.display())]
-    NotASocket(PathBuf),
-    /// Another process listens there.
-    #[error("cannot listen on unix:{}: another process listens there; stop it or choose another path", .0.display())]
-    InUse(PathBuf),
-}
-
 impl Listener {
     /// Opens a listener. Call it before any thread starts and before privileges are dropped.
     ///
@@ -82,6 +54,7 @@ impl Listener {
                 }
                 io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
                 io::ErrorKind::NotFound => "; the folder must exist",
+                io::ErrorKind::Unsupported => "; listen on an address and port",
                 _ => "",
             };
             BindError::Refused { place: spec.place.clone(), error, hint }
@@ -90,8 +63,8 @@ impl Listener {
         let (socket, file) = match &spec.place {
             ListenAddress::Tcp(address) => (Socket::Tcp(tcp(*address).map_err(refused)?), None),
             ListenAddress::Unix(path) => {
-                remove_stale(path)?;
-                let socket = unix(path).map_err(refused)?;
+                unix_socket::remove_stale(path)?;
+                let socket = unix_socket::bind(path, BACKLOG).map_err(refused)?;
                 let file = SocketFile::at(path).map_err(refused)?;
                 (Socket::Unix(socket), Some(file))
             }
@@ -111,9 +84,8 @@ impl Listener {
                 address.map_or_else(|| "?".to_owned(), |address| address.to_string())
             }
             (Socket::Unix(socket), _) => {
-                let path = socket.local_addr().ok();
-                let path = path.as_ref().and_then(|address| address.as_pathname());
-                format!("unix:{}", path.unwrap_or(Path::new("?")).display())
+                let path = unix_socket::path_of(socket);
+                format!("unix:{}", path.as_deref().unwrap_or(Path::new("?")).display())
             }
         }
     }
@@ -131,8 +103,11 @@ impl Listener {
 
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // A restart must not wait for connections of the previous run to time out.
-    socket.set_reuse_address(true)?;
+    // A restart must not wait for connections of the previous run to time out. On Windows it does not, and the option
+    // would let another process bind the same port.
+    if cfg!(unix) {
+        socket.set_reuse_address(true)?;
+    }
     if address.is_ipv6() {
         // `[::]` takes IPv4 too, whatever the system's default is.
         socket.set_only_v6(false)?;
@@ -141,123 +116,4 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
-}
-
-/// Removes a socket file without a listener.
-fn remove_stale(path: &Path) -> Result<(), BindError> {
-    // If it cannot be examined, bind reports why.
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !found.file_type().is_socket() {
-        return Err(BindError::NotASocket(path.to_owned()));
-    }
-    let is_stale = probe(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    if !is_stale {
-        return Err(BindError::InUse(path.to_owned()));
-    }
-    // If this fails, bind reports that the address is in use.
-    let _ = fs::remove_file(path);
-    Ok(())
-}
-
-/// Connects without waiting; a listener whose backlog is full counts as one.
-fn probe(path: &Path) -> io::Result<()> {
-    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.connect(&SockAddr::unix(path)?)
-}
-
-fn unix(path: &Path) -> io::Result<UnixListener> {
-    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    // Linux gives the file the mode of the socket less the umask, so it is never wider than this; a
-    // change of the umask would be seen by the whole process.
-    let socket = File::from(OwnedFd::from(socket));
-    let narrowed = socket.set_permissions(Permissions::from_mode(SOCKET_MODE));
-    let socket = socket2::Socket::from(OwnedFd::from(socket));
-    socket.bind(&SockAddr::unix(path)?)?;
-    if cfg!(target_os = "linux") {
-        narrowed?;
-    }
-    // The umask may have made it narrower; connecting is impossible before listen.
-    set_mode(path)?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// Sets the mode of the socket file just bound. The folder may belong to the account that the agent
-/// becomes, which can exchange the file in between: neither a symbolic link, nor a file of another
-/// user, nor one with a second name is changed.
-#[cfg(target_os = "linux")]
-fn set_mode(path: &Path) -> io::Result<()> {
-    use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-    let file = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    let found = fstat(&file)?;
-    let is_ours = FileType::from_raw_mode(found.st_mode) == FileType::Socket
-        && found.st_uid == rustix::process::geteuid().as_raw()
-        && found.st_nlink == 1;
-    if !is_ours {
-        let message =
-            "another process has exchanged the socket file; is its folder writable for others?";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-    }
-    // A descriptor of O_PATH is changed by its link in /proc only (open(2)).
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    fs::set_permissions(link, Permissions::from_mode(SOCKET_MODE))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn set_mode(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))
-}
-
-/// The file of a unix socket. Removed when dropped, if it is still the one that was bound.
-#[derive(Debug)]
-pub(crate) struct SocketFile {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity(path)? })
-    }
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|found| found == self.identity) {
-            // Without permission it stays, and the next start removes it as stale.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    /// What an account that owns the folder can put in place of the socket between bind and the mode.
-    #[test]
-    fn the_mode_of_an_exchanged_file_is_not_changed() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let mode = |path: &Path| fs::symlink_metadata(path).unwrap().mode() & 0o7777;
-        fs::write(at("secret"), "").unwrap();
-        fs::set_permissions(at("secret"), Permissions::from_mode(0o600)).unwrap();
-        std::os::unix::fs::symlink(at("secret"), at("link")).unwrap();
-        let _other = UnixListener::bind(at("other")).unwrap();
-        fs::set_permissions(at("other"), Permissions::from_mode(0o600)).unwrap();
-        fs::hard_link(at("other"), at("second-name")).unwrap();
-        for exchanged in ["link", "secret", "second-name", "absent"] {
-            set_mode(&at(exchanged)).expect_err(exchanged);
-        }
-        assert_eq!((mode(&at("secret")), mode(&at("other"))), (0o600, 0o600));
-        fs::remove_file(at("second-name")).unwrap();
-        set_mode(&at("other")).unwrap();
-        assert_eq!(mode(&at("other")), SOCKET_MODE);
-    }
 }

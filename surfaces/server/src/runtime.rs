@@ -10,6 +10,7 @@ use crate::blocking::BLOCKING_THREADS;
 
 /// Niceness of a serving thread relative to the sampler (nice(2)): at 5 the scheduler gives it a
 /// third of the sampler's share of a contended core.
+#[cfg(target_os = "linux")]
 const NICER: i32 = 5;
 /// Responses need little stack.
 const STACK_BYTES: usize = 1 << 20;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use conns_api::{EventReceiver, UpdateReceiver};
 use conns_core::model::Update;
 use conns_dialects::{HttpDialect, LineDialect};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -37,6 +37,7 @@ use crate::refusals::Refused;
 use crate::request_guard::Ingress;
 use crate::routing::{self, HttpService, HttpServices};
 use crate::stream_slots::StreamSlots;
+use crate::unix_socket::{UnixListener, UnixStream};
 
 /// Pause after an error of accept that persists, such as running out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -290,7 +291,7 @@ impl Open {
 
 enum Stream {
     Tcp(tokio::net::TcpStream),
-    Unix(tokio::net::UnixStream),
+    Unix(UnixStream),
 }
 
 impl Stream {
