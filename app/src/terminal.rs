@@ -3,12 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufWriter, IsTerminal, StdoutLock};
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use conns_core::model::Connection;
 use conns_print::{Names, Palette};
 
+use crate::failure;
 use crate::flags::Colour;
 
 /// Buffer size of standard output: a long list needs few system calls.
@@ -63,8 +66,13 @@ pub(crate) fn palette(colour: Colour) -> Palette {
 const RESOLVERS: usize = 16;
 /// Maximum addresses to resolve; the rest stay numbers.
 const MAX_RESOLVED: usize = 1024;
+/// Longest time to resolve all of them: a name server that does not answer takes ten seconds for each.
+const RESOLVE_TIME: Duration = Duration::from_secs(5);
+/// Whether that time has passed once. Then names are not resolved again, so that `--watch` and `events` go on.
+static HAS_GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
-/// The names of the ends of `connections` and of services, if `resolve`.
+/// The names of the ends of `connections` and of services, if `resolve`. What is not resolved in time is
+/// reported on standard error.
 pub(crate) fn names(resolve: bool, connections: &[&Connection]) -> Names {
     if !resolve {
         return Names::default();
@@ -75,21 +83,77 @@ pub(crate) fn names(resolve: bool, connections: &[&Connection]) -> Names {
         .flatten()
         .filter(|address| !address.is_unspecified())
         .collect();
-    let queue = Mutex::new(addresses.into_iter().take(MAX_RESOLVED));
-    let next = || queue.lock().map_or(None, |mut queue| queue.next());
-    let hosts = thread::scope(|scope| {
-        let worker = || {
-            let mut found = Vec::new();
-            while let Some(address) = next() {
-                // getnameinfo returns the number itself if there is no name.
-                let name = dns_lookup::lookup_addr(&address).ok();
-                found.extend(name.filter(|n| n.parse::<IpAddr>().is_err()).map(|n| (address, n)));
-            }
-            found
-        };
-        let resolvers: Vec<_> = (0..RESOLVERS).map(|_| scope.spawn(worker)).collect();
-        let answers = resolvers.into_iter().filter_map(|resolver| resolver.join().ok());
-        answers.flatten().collect::<HashMap<_, _>>()
+    let total = addresses.len();
+    if HAS_GIVEN_UP.load(Ordering::Relaxed) {
+        return Names { services: true, hosts: HashMap::new() };
+    }
+    let (hosts, answered) = resolved_within(RESOLVE_TIME, addresses, |address| {
+        // getnameinfo returns the number itself if there is no name.
+        let name = dns_lookup::lookup_addr(&address).ok();
+        name.filter(|name| name.parse::<IpAddr>().is_err())
     });
+    if answered < total {
+        HAS_GIVEN_UP.store(true, Ordering::Relaxed);
+        let seconds = RESOLVE_TIME.as_secs();
+        failure::log(format_args!(
+            "{} of {total} addresses are shown as numbers: their names were not found in {seconds} s \
+             (at most {MAX_RESOLVED} are resolved); does the name server answer?",
+            total - answered
+        ));
+    }
     Names { services: true, hosts }
+}
+
+/// The names that `look_up` finds within `time`, and for how many addresses it answered. Threads that still wait
+/// then end with the process.
+fn resolved_within(
+    time: Duration,
+    addresses: BTreeSet<IpAddr>,
+    look_up: impl Fn(IpAddr) -> Option<String> + Clone + Send + 'static,
+) -> (HashMap<IpAddr, String>, usize) {
+    let until = Instant::now() + time;
+    let queue = Arc::new(Mutex::new(addresses.into_iter().take(MAX_RESOLVED)));
+    let (sender, answers) = mpsc::channel();
+    for _ in 0..RESOLVERS {
+        let (queue, sender, look_up) = (Arc::clone(&queue), sender.clone(), look_up.clone());
+        let next = move || queue.lock().map_or(None, |mut queue| queue.next());
+        thread::spawn(move || {
+            while let Some(address) = next()
+                && sender.send((address, look_up(address))).is_ok()
+            {}
+        });
+    }
+    drop(sender);
+    let (mut hosts, mut answered) = (HashMap::new(), 0);
+    while let Ok((address, name)) =
+        answers.recv_timeout(until.saturating_duration_since(Instant::now()))
+    {
+        answered += 1;
+        hosts.extend(name.map(|name| (address, name)));
+    }
+    (hosts, answered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_server_that_does_not_answer_takes_a_bounded_time() {
+        let address = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let addresses: BTreeSet<IpAddr> = (0..60).map(address).collect();
+        // Those below 10 have a name, for the next ten the server does not answer, the others have none.
+        let (hosts, answered) = resolved_within(Duration::from_secs(2), addresses, |address| {
+            let IpAddr::V4(v4) = address else { return None };
+            match v4.octets()[3] {
+                0..10 => Some(format!("host-{address}")),
+                10..20 => loop {
+                    thread::park();
+                },
+                _ => None,
+            }
+        });
+        assert_eq!((hosts.len(), answered), (10, 50));
+        assert_eq!(hosts[&address(3)], "host-192.0.2.3");
+    }
 }

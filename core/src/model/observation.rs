@@ -27,6 +27,9 @@ pub struct Observation {
     pub applications: Vec<(ConnectionId, Arc<Application>)>,
     /// Counters of listeners, by the inode of their network namespace.
     pub listen_counters: Vec<(u64, ListenCounters)>,
+    /// Descriptors (process id, number) that may lead to a namespace of which no table was read: of a
+    /// namespace, or of a TCP or UDP socket that is in no table.
+    pub unlisted: Vec<(u32, u32)>,
     /// What this pass could not read.
     pub losses: Vec<Loss>,
 }
@@ -43,6 +46,7 @@ impl Observation {
             lifecycle: None,
             applications: Vec::new(),
             listen_counters: Vec::new(),
+            unlisted: Vec::new(),
             losses: Vec::new(),
         }
     }

@@ -75,10 +75,24 @@ impl OwnerEntries {
         }
     }
 
+    /// Counts entries of a socket that the source did not report one by one.
+    pub fn omit(&mut self, subject: Subject, count: u32) {
+        if count > 0 {
+            *self.omitted.entry(subject).or_default() += count;
+        }
+    }
+
     /// How many entries of this socket were removed.
     #[must_use]
     pub fn omitted(&self, subject: Subject) -> u32 {
         self.omitted.get(&subject).copied().unwrap_or(0)
+    }
+
+    /// How many descriptors there are, those that were removed included.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.entries.len() as u64
+            + self.omitted.values().map(|count| u64::from(*count)).sum::<u64>()
     }
 
     /// Removes the entries beyond the bound: those of the highest places in the table of processes.

@@ -63,6 +63,15 @@ pub(crate) fn namespaces(names: &Namespaces) -> Result<Option<Vec<u64>>, SourceE
     }
 }
 
+/// The namespaces behind these descriptors that are not known, and a path to each that is valid while the value
+/// is held.
+pub(crate) fn hidden_namespaces(
+    descriptors: &[(u32, u32)],
+    is_known: impl Fn(u64) -> bool,
+) -> kernel::Hidden {
+    kernel::hidden_namespaces(descriptors, is_known)
+}
+
 fn portable() -> Sources {
     Sources::of(Box::new(Portable::new()))
 }
@@ -76,6 +85,7 @@ fn portable_instead(error: &SourceError) -> Sources {
 #[cfg(target_os = "linux")]
 mod kernel {
     use std::io;
+    use std::os::fd::{AsRawFd, OwnedFd};
     use std::sync::Arc;
 
     use conns_contract::{Namespaces, SourceError, Task};
@@ -179,6 +189,23 @@ mod kernel {
         named.refresh(names, &mut Vec::new())
     }
 
+    /// Open namespaces.
+    pub(crate) struct Hidden(Vec<OwnedFd>);
+
+    impl Hidden {
+        /// A path to each.
+        pub(crate) fn paths(&self) -> Vec<String> {
+            self.0.iter().map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd())).collect()
+        }
+    }
+
+    pub(super) fn hidden_namespaces(
+        descriptors: &[(u32, u32)],
+        is_known: impl Fn(u64) -> bool,
+    ) -> Hidden {
+        Hidden(conns_namespaces::behind(descriptors, is_known).into_values().collect())
+    }
+
     /// The loss that netlink is unavailable.
     pub(super) fn unavailable(error: &SourceError) -> Option<Loss> {
         Some(sources::source_unavailable(Source::SockDiag, error, Fallback::Portable))
@@ -209,6 +236,20 @@ mod kernel {
 
     pub(super) fn namespaces(_: &Namespaces) -> Result<Vec<u64>, SourceError> {
         Err(not_linux(Source::Ebpf, "find network namespaces"))
+    }
+
+    /// None.
+    pub(crate) struct Hidden;
+
+    impl Hidden {
+        /// None.
+        pub(crate) fn paths(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn hidden_namespaces(_: &[(u32, u32)], _: impl Fn(u64) -> bool) -> Hidden {
+        Hidden
     }
 
     fn not_linux(source_name: Source, attempted: &str) -> SourceError {

@@ -1,10 +1,11 @@
 //! Takes samples: reads the sources, and lets the tracker join what they read.
 
+use std::collections::HashSet;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use conns_contract::{Clock, Scope, SourceError};
+use conns_contract::{Clock, Namespaces, Scope, SourceError};
 use conns_core::model::{
     Ability, AbilityKind, Event, Loss, LossCause, Machine, Observation, Snapshot, Source,
 };
@@ -187,11 +188,7 @@ impl Engine {
     /// What works here and what does not, as far as the last sample shows.
     #[must_use]
     pub fn abilities(&self) -> Vec<Ability> {
-        let is_watched = self
-            .sources
-            .abilities
-            .iter()
-            .any(|ability| ability.kind == AbilityKind::EbpfWatch && ability.is_available());
+        let is_watched = self.sources.are_tables_watched();
         let mut abilities = abilities::of_losses(&self.lost, is_watched);
         abilities.extend(self.sources.abilities.iter().cloned());
         abilities
@@ -306,7 +303,8 @@ impl Engine {
 }
 
 /// Reads the sockets of `scope`, and then their owners, so that every socket that is still there
-/// finds its owner.
+/// finds its owner. Descriptors of sockets in no table lead to namespaces that no process is in; these are
+/// read as well.
 fn read(
     sources: &mut Sources,
     owners: &mut CachedOwners,
@@ -314,7 +312,20 @@ fn read(
     clock: &dyn Clock,
 ) -> Result<Vec<Observation>, SourceError> {
     let mut observations = sources.sockets(scope, clock.now())?;
-    let owners = owners.read(sources, &observations, clock.now());
-    observations.extend(owners);
+    let mut found = owners.read(sources, &observations, clock.now());
+    let unlisted = found.as_ref().map_or(&[][..], |found| &found.unlisted);
+    if scope.namespaces == Namespaces::All && !unlisted.is_empty() {
+        let known: HashSet<u64> =
+            observations.iter().flat_map(Observation::rows).map(|row| row.id.netns).collect();
+        let hidden = choice::hidden_namespaces(unlisted, |inode| known.contains(&inode));
+        let paths = hidden.paths();
+        if !paths.is_empty() {
+            let there = Scope { namespaces: Namespaces::These(paths), ..scope.clone() };
+            observations.extend(sources.sockets(&there, clock.now())?);
+            owners.clear();
+            found = owners.read(sources, &observations, clock.now());
+        }
+    }
+    observations.extend(found);
     Ok(observations)
 }

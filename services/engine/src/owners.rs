@@ -4,8 +4,10 @@
 //! seldom change. So they are scanned when the change counter of the source moved or an unknown
 //! socket appeared, and otherwise once in a while, to find what the counter missed.
 
+mod background;
 mod processes;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use conns_core::model::{
 
 use crate::numbers::{Numbers, can_have_owner, sockets};
 use crate::sources::{Sources, lost_source, source_unavailable};
+use background::BackgroundScan;
 use processes::Processes;
 
 /// Without a change counter, owners are scanned again after this time even if no socket is new: so
@@ -24,11 +27,16 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(30);
 /// With a change counter, owners are scanned again after this time, to correct what it missed.
 const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
 
+/// From this many descriptors on, the next scan is in a thread of its own: this one took about 100 ms.
+const MANY_DESCRIPTORS: u64 = 300_000;
+
 /// The owners found last, and the processes they refer to.
 #[derive(Default)]
 pub(crate) struct CachedOwners {
     last: Option<Scan>,
     processes: Processes,
+    /// The scan in progress, if there are very many descriptors. It has the source of descriptors.
+    background: Option<BackgroundScan>,
     reconciliation_differences: u64,
 }
 
@@ -64,7 +72,7 @@ impl CachedOwners {
         observations: &[Observation],
         now: Moment,
     ) -> Option<Observation> {
-        if sources.descriptors.is_some() {
+        if sources.descriptors.is_some() || self.background.is_some() {
             match self.scan_descriptors(sources, observations, now) {
                 Ok(owners) => return owners,
                 Err(error) => {
@@ -103,22 +111,70 @@ impl CachedOwners {
         observations: &[Observation],
         now: Moment,
     ) -> Result<Option<Observation>, SourceError> {
-        let Some(descriptors) = &mut sources.descriptors else { return Ok(None) };
+        if let Some(running) = self.background.take_if(|running| running.is_finished()) {
+            let (changes, is_unchanged) = (running.changes, running.is_unchanged);
+            let Some((source, scanned)) = running.finish() else { return Ok(None) };
+            sources.descriptors = Some(source);
+            let scanned = scanned?;
+            return Ok(Some(self.apply_scan(
+                sources,
+                observations,
+                scanned,
+                (changes, is_unchanged),
+                now,
+            )));
+        }
+        let Some(descriptors) = &mut sources.descriptors else {
+            return Ok(self.last.as_ref().map(|last| last.observation.clone()));
+        };
         // Before the scan: a change during it causes another scan.
         let changes = descriptors.changes();
         let interval = changes.map_or(SCAN_INTERVAL, |_| RECONCILE_INTERVAL);
-        let (mut is_unchanged, mut is_due) = (false, true);
+        let mut is_unchanged = false;
         if let Some(last) = &self.last {
             let mut owned = sockets(observations).filter(|socket| can_have_owner(socket));
             is_unchanged = last.changes == changes
                 && owned.all(|socket| last.known.contains(socket.id.cookie));
-            is_due = now.since(last.at) >= interval;
-            if is_unchanged && !is_due {
+            if is_unchanged && now.since(last.at) < interval {
                 return Ok(Some(last.observation.clone()));
             }
         }
-        let Descriptors { tasks, entries, is_partial } = descriptors.observe()?;
-        let is_unchanged = is_unchanged && changes.is_some() && descriptors.changes() == changes;
+        let has_many = |scan: &Scan| {
+            let total = scan.owner_table.as_ref().map(|owners| owners.entries.total());
+            total >= Some(MANY_DESCRIPTORS)
+        };
+        if let Some(last) = self.last.as_ref().filter(|last| has_many(last))
+            && let Some(source) = sources.descriptors.take()
+        {
+            match BackgroundScan::start(source, changes, is_unchanged) {
+                Ok(running) => {
+                    self.background = Some(running);
+                    return Ok(Some(last.observation.clone()));
+                }
+                Err(source) => sources.descriptors = Some(source),
+            }
+        }
+        let Some(descriptors) = &mut sources.descriptors else { return Ok(None) };
+        let scanned = descriptors.observe()?;
+        Ok(Some(self.apply_scan(sources, observations, scanned, (changes, is_unchanged), now)))
+    }
+
+    /// Makes an observation of what a scan found. `since` are the change counter before the scan, and whether
+    /// nothing had changed since the scan before.
+    fn apply_scan(
+        &mut self,
+        sources: &mut Sources,
+        observations: &[Observation],
+        scanned: Descriptors,
+        since: (Option<u64>, bool),
+        now: Moment,
+    ) -> Observation {
+        let (changes, is_unchanged) = since;
+        let Descriptors { tasks, entries, is_partial } = scanned;
+        let interval = changes.map_or(SCAN_INTERVAL, |_| RECONCILE_INTERVAL);
+        let is_due = self.last.as_ref().is_none_or(|last| now.since(last.at) >= interval);
+        let changes_now = sources.descriptors.as_mut().and_then(|source| source.changes());
+        let is_unchanged = is_unchanged && changes.is_some() && changes_now == changes;
         let processes = self.processes.of(&tasks, sources.processes.as_deref_mut(), now, is_due);
         let tasks: Vec<_> = tasks.iter().map(|task| (task.pid, task.started_boot_ns)).collect();
         let mut owner_table = Arc::new(OwnerTable { processes, entries, unreadable_processes: 0 });
@@ -137,6 +193,13 @@ impl CachedOwners {
         let observation = Observation::new(Source::Ebpf, now)
             .with_owners(Arc::clone(&owner_table))
             .with_losses(hidden.into_iter().collect());
+        // Tables that are watched have the sockets of all namespaces.
+        let unlisted = if sources.are_tables_watched() {
+            Vec::new()
+        } else {
+            in_unlisted_namespaces(observations, &owner_table)
+        };
+        let observation = Observation { unlisted, ..observation };
         self.last = Some(Scan {
             at: now,
             changes,
@@ -145,8 +208,22 @@ impl CachedOwners {
             owner_table: Some(owner_table),
             observation: observation.clone(),
         });
-        Ok(Some(observation))
+        observation
     }
+}
+
+/// One descriptor for each namespace of which there is no row.
+fn in_unlisted_namespaces(
+    observations: &[Observation],
+    owner_table: &OwnerTable,
+) -> Vec<(u32, u32)> {
+    let mut known: HashSet<u64> = sockets(observations).map(|socket| socket.id.netns).collect();
+    let unlisted = owner_table.entries.iter().filter_map(|entry| {
+        let Subject::Socket(id) = entry.subject else { return None };
+        let process = owner_table.processes.get(usize::try_from(entry.process).ok()?)?;
+        known.insert(id.netns).then_some((process.pid, entry.descriptor?))
+    });
+    unlisted.collect()
 }
 
 /// The sockets among `known` that no process of this pid namespace owns.

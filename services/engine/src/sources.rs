@@ -118,6 +118,12 @@ impl Sources {
         Ok(observations)
     }
 
+    /// Whether programs in the kernel watch the sockets of all namespaces.
+    pub(crate) fn are_tables_watched(&self) -> bool {
+        let is_watch = |ability: &Ability| ability.kind == AbilityKind::EbpfWatch;
+        self.abilities.iter().any(|ability| is_watch(ability) && ability.is_available())
+    }
+
     fn use_fallback(&mut self, error: &SourceError) {
         let Some(fallback) = self.fallback.take() else { return };
         self.tables = fallback;

@@ -6,6 +6,46 @@
 #define AF_INET6 10
 #define IPPROTO_MPTCP 262
 
+/* Descriptors of one socket beyond this number are counted, and not emitted. */
+#define MAX_EMITTED 16
+
+/* Sockets that more descriptors refer to, as those of a server that forked many processes; by file. User space removes
+ * the entries after each scan. */
+struct shared_socket {
+	u64 cookie;
+	u32 netns;
+	u32 count;
+};
+struct {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, MAP_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct shared_socket);
+} shared_sockets SEC(".maps");
+
+INLINE s64 references(const struct file *file)
+{
+	if (has_field(file->f_ref))
+		return file->f_ref.refcnt.counter + 1;
+	return file->f_count.counter;
+}
+
+/* Counts a descriptor of a socket, and returns whether it is emitted. */
+INLINE bool is_emitted(const struct file *file, struct sock *sk)
+{
+	u64 key = (u64)file;
+	struct shared_socket *shared = map_lookup(&shared_sockets, &key);
+	if (shared)
+		return ++shared->count <= MAX_EMITTED;
+	struct shared_socket first = {};
+	first.cookie = socket_cookie(sk);
+	first.netns = sk->__sk_common.skc_net.net->ns.inum;
+	first.count = 1;
+	map_update(&shared_sockets, &key, &first, 0);
+	return true;
+}
+
 SEC("iter/task_file")
 int descriptors(struct bpf_iter__task_file *ctx)
 {
@@ -18,6 +58,8 @@ int descriptors(struct bpf_iter__task_file *ctx)
 		return 0;
 	u16 family = sk->__sk_common.skc_family;
 	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	if (references(file) > MAX_EMITTED && sk->sk_protocol != IPPROTO_MPTCP && !is_emitted(file, sk))
 		return 0;
 	struct descriptor record = {};
 	record.cookie = socket_cookie(sk);

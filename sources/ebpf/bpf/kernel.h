@@ -70,6 +70,14 @@ struct inode {
 } CORE;
 struct file {
 	struct inode *f_inode;
+	struct {
+		s64 counter;
+	} f_count; /* until Linux 6.12 */
+	struct {
+		struct {
+			s64 counter;
+		} refcnt;
+	} f_ref; /* Linux 6.13; 0 is one reference */
 } CORE;
 struct sock;
 struct socket {

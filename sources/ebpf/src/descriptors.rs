@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use aya::maps::{Array, HashMap as KernelMap, MapData};
 use aya::{Btf, Ebpf};
 use conns_contract::{ClockOffsets, DescriptorSource, Descriptors, SourceError, Task};
-use conns_core::model::{OwnerEntry, SocketId, Source, Subject};
+use conns_core::model::{MAX_OWNERS, OwnerEntry, SocketId, Source, Subject};
 use foldhash::fast::RandomState;
 use zerocopy::FromBytes;
 
@@ -18,10 +18,17 @@ use crate::iterate::RecordReader;
 use crate::layout::{Descriptor, text};
 use crate::object::{self, attach};
 
+/// `MAX_EMITTED` of `bpf/descriptors.bpf.c`: descriptors of one socket beyond it are counted, and not emitted.
+const MAX_EMITTED: u32 = 16;
+const _: () = assert!(MAX_EMITTED as usize >= MAX_OWNERS);
+
 /// The source of descriptors.
 pub struct ProcessDescriptors {
     _programs: Ebpf,
     link: OwnedFd,
+    /// Sockets with very many descriptors, by address of their file: cookie, then inode of the network namespace and
+    /// number of descriptors.
+    shared_sockets: KernelMap<MapData, u64, [u64; 2]>,
     reader: RecordReader,
     changes: Option<Changes>,
     offsets: ClockOffsets,
@@ -135,8 +142,28 @@ impl ProcessDescriptors {
         let constants = [("PID_LEVEL", pid_level)];
         let mut programs = object::load(object::compiled!("descriptors"), types, &constants)?;
         let link = object::iterator(&mut programs, "descriptors", "task_file", types, None)?;
-        let (reader, offsets) = (RecordReader::new(), ClockOffsets::of_process());
-        Ok(Self { _programs: programs, link, reader, changes, offsets, is_partial: pid_level > 0 })
+        let shared_sockets = object::map(&mut programs, "shared_sockets")?;
+        Ok(Self {
+            _programs: programs,
+            link,
+            shared_sockets,
+            reader: RecordReader::new(),
+            changes,
+            offsets: ClockOffsets::of_process(),
+            is_partial: pid_level > 0,
+        })
+    }
+
+    /// Counts the descriptors that were not emitted, and prepares the next scan.
+    fn take_omitted(&mut self, found: &mut Descriptors) {
+        let shared: Vec<_> = self.shared_sockets.iter().filter_map(Result::ok).collect();
+        for (key, [cookie, packed]) in shared {
+            let (netns, count) = (packed & u64::from(u32::MAX), (packed >> 32) as u32);
+            let id = SocketId { netns, cookie };
+            found.entries.omit(Subject::Socket(id), count.saturating_sub(MAX_EMITTED));
+            // It may have been removed already.
+            let _ = self.shared_sockets.remove(&key);
+        }
     }
 
     fn scan(&mut self) -> io::Result<Descriptors> {
@@ -177,6 +204,7 @@ impl ProcessDescriptors {
             found.entries.push(OwnerEntry { subject, process, descriptor });
             Some(size_of::<Descriptor>())
         })?;
+        self.take_omitted(&mut found);
         if let Some(changes) = &mut self.changes {
             let shared = shared(&found, &machine_pids);
             changes.store(machine_pids.into_iter().collect(), shared);

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use aya::maps::{Map, MapData, MapError};
@@ -183,6 +184,14 @@ fn not_permitted() -> Box<str> {
 
 /// The root of the first cgroup2 mount.
 pub(crate) fn open_cgroup_root() -> Result<File, Box<str>> {
+    // `PROC_CGROUP_INIT_INO`, linux/proc_ns.h. In another namespace the root is that of the container: programs
+    // there see no socket that was made outside.
+    const INITIAL: u64 = 0xefff_fffb;
+    if fs::metadata("/proc/self/ns/cgroup").is_ok_and(|namespace| namespace.ino() != INITIAL) {
+        return Err("this process is in a cgroup namespace of its own, and sockets made outside of it are not seen; \
+                    start the container with --cgroupns=host"
+            .into());
+    }
     let mounts = fs::read_to_string("/proc/self/mountinfo")
         .map_err(|error| format!("cannot read /proc/self/mountinfo: {error}"))?;
     let line = mounts.lines().find(|line| line.contains(" - cgroup2 "));

@@ -3,6 +3,7 @@
 //! Invariant: a resource stays in the namespace it was opened in, so each namespace is entered once, by a thread made
 //! for it; the calling thread never changes its namespace.
 
+mod hidden;
 mod netstat;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use conns_core::model::{Loss, LossCause, Netns, Source};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+pub use hidden::behind;
 pub use netstat::{NetstatReader, listen_counters};
 
 /// Directory of the names of ip-netns(8).

@@ -16,7 +16,9 @@ use conns_contract::{InodeFilter, OwnerSource, SourceError, Task};
 use conns_core::model::{
     Loss, LossCause, Moment, Observation, OwnerEntry, OwnerTable, Process, Source, Subject,
 };
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fstat, openat, readlinkat_raw, statat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RawDir, fstat, getxattr, openat, readlinkat_raw, statat,
+};
 use rustix::io::Errno;
 
 use process::Machine;
@@ -26,10 +28,15 @@ const LISTING_BYTES: usize = 32 * 1024;
 /// Longer than any `socket:[…]`; a longer link target is cut, and is no socket.
 const LINK_BYTES: usize = 40;
 
+/// Most descriptors reported in [`Observation::unlisted`].
+const MAX_UNLISTED: usize = 4096;
+
 /// The source that reads `/proc`.
 #[derive(Debug)]
 pub struct Procfs {
     root: PathBuf,
+    /// See [`Observation::unlisted`]; of the scan in progress.
+    unlisted: Vec<(u32, u32)>,
     listing: Box<[MaybeUninit<u8>]>,
 }
 
@@ -37,7 +44,11 @@ impl Procfs {
     /// Reads processes below `root`, which is `/proc` on a real machine.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), listing: vec![MaybeUninit::uninit(); LISTING_BYTES].into() }
+        Self {
+            root: root.into(),
+            unlisted: Vec::new(),
+            listing: vec![MaybeUninit::uninit(); LISTING_BYTES].into(),
+        }
     }
 }
 
@@ -78,9 +89,10 @@ impl OwnerSource for Procfs {
             let count = sockets.count().saturating_sub(owner_table.owned(|_| true));
             losses.extend(Loss::counted(Source::Procfs, cause, count));
         }
-        Ok(Observation::new(Source::Procfs, now)
+        let observation = Observation::new(Source::Procfs, now)
             .with_owners(owner_table.into())
-            .with_losses(losses))
+            .with_losses(losses);
+        Ok(Observation { unlisted: std::mem::take(&mut self.unlisted), ..observation })
     }
 }
 
@@ -183,7 +195,7 @@ impl Procfs {
         let mut read = Ok(());
         let tables = tables(&folder)?;
         for descriptors in &tables {
-            read = read.and(self.descriptors(descriptors, sockets, &mut found));
+            read = read.and(self.descriptors(pid, descriptors, sockets, &mut found));
         }
         if tables.len() > 1 {
             // A table of a thread begins as a copy of another.
@@ -201,9 +213,10 @@ impl Procfs {
         read
     }
 
-    /// Adds the requested sockets among `descriptors`.
+    /// Adds the requested sockets among the `descriptors` of a process.
     fn descriptors(
         &mut self,
+        pid: u32,
         descriptors: &OwnedFd,
         sockets: &dyn InodeFilter,
         found: &mut Vec<(Subject, Option<u32>)>,
@@ -213,9 +226,18 @@ impl Procfs {
             let entry = entry?;
             let name = entry.file_name();
             let Some(descriptor) = parse::decimal(name.to_bytes()) else { continue };
-            let Some(inode) = link_inode(descriptors, name)? else { continue };
-            if sockets.contains(inode) {
-                found.push((Subject::Inode(inode), u32::try_from(descriptor).ok()));
+            match link(descriptors, name)? {
+                Link::Socket(inode) if sockets.contains(inode) => {
+                    found.push((Subject::Inode(inode), u32::try_from(descriptor).ok()));
+                }
+                Link::Socket(_) if !is_internet_socket(pid, descriptor) => {}
+                Link::Socket(_) | Link::Namespace => {
+                    let descriptor = u32::try_from(descriptor).unwrap_or(u32::MAX);
+                    if self.unlisted.len() < MAX_UNLISTED {
+                        self.unlisted.push((pid, descriptor));
+                    }
+                }
+                Link::Other => {}
             }
         }
         Ok(())
@@ -267,19 +289,40 @@ fn tables(process: &OwnedFd) -> rustix::io::Result<Vec<OwnedFd>> {
     Ok(tables)
 }
 
-/// The inode of the socket that a descriptor refers to; `None` for other and for closed descriptors.
-fn link_inode(descriptors: &OwnedFd, name: &CStr) -> rustix::io::Result<Option<u64>> {
+/// What a descriptor refers to.
+enum Link {
+    Socket(u64),
+    /// A network namespace.
+    Namespace,
+    Other,
+}
+
+/// What the descriptor `name` refers to; [`Link::Other`] if it was closed.
+fn link(descriptors: &OwnedFd, name: &CStr) -> rustix::io::Result<Link> {
     let read = || {
         let mut target = [MaybeUninit::uninit(); LINK_BYTES];
         let (target, _) = readlinkat_raw(descriptors, name, &mut target)?;
-        Ok(parse::socket_inode(target))
+        Ok(match parse::socket_inode(target) {
+            Some(inode) => Link::Socket(inode),
+            None if target.starts_with(b"net:[") => Link::Namespace,
+            None => Link::Other,
+        })
     };
     // If the process ends between lookup and readlink, the kernel returns EACCES (`proc_pid_readlink`,
     // `fs/proc/base.c`); a second call returns ENOENT.
     match read().or_else(|error| if error == Errno::ACCESS { read() } else { Err(error) }) {
-        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::NOENT) => Ok(Link::Other),
         outcome => outcome,
     }
+}
+
+/// Whether a descriptor is a TCP or UDP socket, by the name of its protocol in the kernel (`sockfs_xattr_get`,
+/// `net/socket.c`).
+fn is_internet_socket(pid: u32, descriptor: u64) -> bool {
+    let mut name = [0; 16];
+    let path = format!("/proc/{pid}/fd/{descriptor}");
+    getxattr(path, c"system.sockprotoname", &mut name[..])
+        .is_ok_and(|_| [&b"TCP"[..], b"UDP", b"MPTCP"].iter().any(|known| name.starts_with(known)))
 }
 
 fn open_folder(

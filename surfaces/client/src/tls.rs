@@ -71,6 +71,19 @@ pub(crate) fn handshake_failed(agent: &str, error: io::Error) -> RemoteError {
     }
 }
 
+/// Causes that rustls has no name for.
+fn other_cause(error: &CertificateError) -> Option<(&'static str, &'static str)> {
+    let CertificateError::Other(cause) = error else { return None };
+    match cause.0.downcast_ref::<webpki::Error>()? {
+        webpki::Error::CaUsedAsEndEntity => Some((
+            "its certificate is that of an authority (basicConstraints CA:TRUE), which no server may use",
+            "Make one for a server: openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+             -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:NAME …",
+        )),
+        _ => None,
+    }
+}
+
 fn refused(agent: &str, error: &rustls::Error) -> RemoteError {
     let (reason, remedy) = match error {
         rustls::Error::InvalidCertificate(why) => match why {
@@ -91,7 +104,10 @@ fn refused(agent: &str, error: &rustls::Error) -> RemoteError {
                 "its certificate is not valid yet".to_owned(),
                 "Are the clocks of both machines right?",
             ),
-            other => (format!("its certificate is refused ({other})"), "Renew it"),
+            other => match other_cause(other) {
+                Some((reason, remedy)) => (reason.to_owned(), remedy),
+                None => (format!("its certificate is refused ({other})"), "Renew it"),
+            },
         },
         rustls::Error::InvalidMessage(_) => {
             ("it does not speak TLS".to_owned(), "Use http:// for an agent without TLS")

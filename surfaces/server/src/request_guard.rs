@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, REFERER};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version, request};
 
@@ -126,15 +126,27 @@ fn is_cross_site(head: &request::Parts, host: Option<&Authority>) -> bool {
         let host = host.map(Authority::as_str);
         site.zip(host).is_some_and(|(site, host)| site.eq_ignore_ascii_case(host))
     };
-    !head.headers.get_all(ORIGIN).iter().all(|origin| same(origin.as_bytes()))
+    if !head.headers.get_all(ORIGIN).iter().all(|origin| same(origin.as_bytes())) {
+        return true;
+    }
+    // Without TLS, on another address than loopback, browsers send no fetch metadata, and no Origin with a GET.
+    let same_page = |referer: &[u8]| {
+        let end = referer.iter().enumerate().filter(|(_, byte)| **byte == b'/').nth(2);
+        same(referer.get(..end.map_or(referer.len(), |(at, _)| at)).unwrap_or_default())
+    };
+    let is_read = !(is_page(head) && head.method == Method::GET);
+    is_read && !head.headers.get_all(REFERER).iter().all(|referer| same_page(referer.as_bytes()))
 }
 
 /// Whether this is a navigation to a page, which reads no data and changes nothing.
 fn is_visit(head: &request::Parts) -> bool {
-    let path = head.uri.path();
-    let is_page = path == "/" || path == "/docs" || path.starts_with("/docs/");
     let navigates = head.headers.get(FETCH_MODE).is_some_and(|mode| mode == "navigate");
-    head.method == Method::GET && is_page && navigates
+    head.method == Method::GET && is_page(head) && navigates
+}
+
+fn is_page(head: &request::Parts) -> bool {
+    let path = head.uri.path();
+    path == "/" || path == "/docs" || path.starts_with("/docs/")
 }
 
 fn has_token(headers: &HeaderMap, tokens: &[TokenHash]) -> bool {
@@ -169,6 +181,30 @@ mod tests {
         let access =
             Access { hosts: vec!["Agent.example".into(), "10.9.9.9".into()], ..Access::default() };
         status_with(&access, TCP, uri, headers)
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_refused_by_their_referer_where_there_is_nothing_else() {
+        let of = |path: &str, referer: &str| {
+            status_of(path, &[("host", "10.0.0.7:7979"), ("referer", referer)])
+        };
+        let list = "/api/v1/connections";
+        for ours in
+            ["http://10.0.0.7:7979/", "http://10.0.0.7:7979/docs?a=/b", "http://10.0.0.7:7979"]
+        {
+            assert_eq!(of(list, ours), 200, "{ours}");
+        }
+        for other in [
+            "http://evil.example/",
+            "http://10.0.0.7/",
+            "http://10.0.0.7:7979.evil.example/a",
+            "",
+            "x",
+        ] {
+            assert_eq!(of(list, other), 403, "{other}");
+            // A link to the page itself.
+            assert_eq!(of("/", other), 200, "{other}");
+        }
     }
 
     #[test]

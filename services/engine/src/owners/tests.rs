@@ -195,3 +195,36 @@ fn descriptors_that_fail_are_replaced_for_good_and_a_loss_reports_it() {
     assert!(loss.to_string().contains("/proc from now on"), "{loss}");
     assert!(matches!(socket(1).inode, Known::Value(..)));
 }
+
+#[test]
+fn a_scan_of_very_many_descriptors_runs_beside_the_samples() {
+    let mut fixture = Fixture::new();
+    fixture.descriptors.set(|table| {
+        table.content.entries.omit(Subject::Inode(9), u32::try_from(MANY_DESCRIPTORS).unwrap());
+    });
+    fixture.read(1);
+    assert_eq!(fixture.scans(), 1);
+    let two = vec![owner(0, 1, 3), owner(0, 1, 9)];
+    fixture.descriptors.set(|table| {
+        table.changes = Some(2);
+        table.content.entries = two.into();
+    });
+    // The sample that starts the scan has the owners of the last one, as have those during it.
+    assert_eq!(fixture.read(2).entries.len(), 1);
+    assert!(fixture.sources.descriptors.is_none());
+    let mut samples = 0;
+    while fixture.read(3).entries.len() == 1 {
+        samples += 1;
+        assert!(samples < 10_000_000, "the scan does not end");
+        std::thread::yield_now();
+    }
+    assert_eq!(fixture.scans(), 2);
+    assert!(fixture.sources.descriptors.is_some());
+    // There are few again: the next change is scanned at once.
+    fixture.descriptors.set(|table| {
+        table.changes = Some(3);
+        table.content.entries = vec![owner(0, 1, 3)].into();
+    });
+    assert_eq!(fixture.read(4).entries.len(), 1);
+    assert_eq!(fixture.scans(), 3);
+}
