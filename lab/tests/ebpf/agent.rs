@@ -17,7 +17,7 @@ use crate::fixture::{TIMEOUT, conns, peer};
 use crate::loaded::number;
 
 /// Longer than the sample interval of a second, and shorter than the interval of reconciliation.
-const NEXT_SAMPLE: Duration = Duration::from_secs(5);
+const NEXT_SAMPLE: Duration = Duration::from_secs(20);
 
 fn start(home: &Namespace) -> Result<Agent> {
     Agent::start(conns()?.path(), Some(home), &["--listen", "http=127.0.0.1:0"])

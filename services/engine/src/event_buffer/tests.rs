@@ -46,8 +46,8 @@ fn events_are_buffered_for_the_retention_and_the_minimum_beyond_it() {
     // At second 3 the first 20 000 are too old: whole chunks of 1024 are removed.
     let first = 19 * 1024;
     assert_eq!(publish(&mut buffer, 3), (first + 1, 30_000, first));
-    // 4400 are left: one chunk less were fewer than the minimum.
-    let first = 25 * 1024;
+    // 1328 are left: one chunk less were fewer than the minimum.
+    let first = 28 * 1024;
     assert_eq!(publish(&mut buffer, 9), (first + 1, 30_000, first));
     assert_eq!(buffer.loss(), None);
 }
