@@ -10,11 +10,12 @@ BEGIN, END = '<!-- kernels: begin -->', '<!-- kernels: end -->'
 # Since which version each ability must be available: the table "Requirements and fallbacks" of docs/ebpf.md.
 SINCE = {
     'kernel-tables': (4, 19), 'all-namespaces': (4, 19), 'owners': (4, 19), 'owners-of-others': (4, 19),
-    'ebpf-owner-changes': (5, 11), 'ebpf-udp-peers': (5, 12), 'ebpf-events': (5, 12), 'ebpf-watch': (5, 12), 'ebpf-owners': (5, 12),
+    'ebpf-owner-changes': (5, 12), 'ebpf-udp-peers': (5, 12), 'ebpf-events': (5, 12), 'ebpf-watch': (5, 12), 'ebpf-owners': (5, 12),
     'ebpf-accepts': (6, 3),
 }
-# Kernel features that tests need, and since when Debian's kernels have them.
-NEEDS = {'mptcp_connection_is_shown': (5, 16), 'every_mptcp_connection_of_a_listener_is_shown': (5, 16)}
+# Since when Debian's kernels have MPTCP; before, a test of it fails as `socket` does.
+MPTCP_SINCE = (5, 16)
+NO_MPTCP = 'the kernel has no MPTCP'
 
 
 def read(folder):
@@ -49,6 +50,10 @@ def read(folder):
                                     'seconds': int(words[3]), 'output': output})
         elif what == 'done':
             report['is_done'] = True
+    for test in report['tests']:
+        if has_no_mptcp(report, test):
+            test['outcome'] = 'ignored'
+            test['output'].append(f"{test['name']} is ignored: {NO_MPTCP}")
     return report
 
 
@@ -62,6 +67,10 @@ def outcome(code, output):
     if 'running 0 tests' in text:
         return 'unknown'
     return 'failed'
+
+
+def has_no_mptcp(report, test):
+    return 'mptcp' in test['name'] and version(report) < MPTCP_SINCE and 'Protocol not supported' in '\n'.join(test['output'])
 
 
 def version(report):
@@ -94,10 +103,10 @@ def faults(report, listed):
         if state == 'failed':
             yield f'the module {module} could not be loaded'
     for test in report['tests']:
-        name, shown = test['name'], f"{test['program']} {test['name']}"
-        if test['outcome'] == 'ignored' and 'by eBPF here: ' not in why_ignored(test):
+        shown = f"{test['program']} {test['name']}"
+        if test['outcome'] == 'ignored' and 'by eBPF here: ' not in why_ignored(test) and why_ignored(test) != NO_MPTCP:
             yield f'{shown} was skipped: {why_ignored(test)}'
-        elif test['outcome'] in ('failed', 'unknown') and version(report) >= NEEDS.get(name, (0, 0)):
+        elif test['outcome'] in ('failed', 'unknown'):
             yield f"{shown}: {test['outcome']}\n    " + '\n    '.join(test['output'][-12:])
 
 
@@ -138,8 +147,8 @@ def table(page, folders):
             number = notes.setdefault(sentence(why), len(notes) + 1)
             cells.append(f'`{name}` ({number})')
         date, package, accelerator = report['run']
-        if version(report) < (5, 16):
-            cells.append('MPTCP in the list (no `mptcp_diag`)')
+        if version(report) < MPTCP_SINCE:
+            cells.append('MPTCP (the kernel has none)')
         lines.append(f"| {report['kernel']} | {package} | {date}, {'software' if accelerator == 'tcg' else accelerator} | "
                      f"{count(report, 'passed')} | {count(report, 'ignored')} | {', '.join(cells) or 'nothing'} |")
     lines.append('')

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -82,9 +83,17 @@ impl Conns {
         }
     }
 
-    /// Why an ability is missing here, from `conns abilities`; `None` if it is available.
+    /// Why an ability is missing here, from `conns abilities`; `None` if it is available. It is run once: on a slow machine the
+    /// kernel verifies programs for seconds.
     pub fn missing(&self, ability: &str) -> Result<Option<String>> {
-        let abilities = self.array(&["abilities"], "abilities")?;
+        static ABILITIES: OnceLock<Vec<Value>> = OnceLock::new();
+        let abilities = match ABILITIES.get() {
+            Some(abilities) => abilities,
+            None => {
+                let read = self.array(&["abilities"], "abilities")?;
+                ABILITIES.get_or_init(|| read)
+            }
+        };
         let found = abilities.iter().find(|one| one["name"] == ability);
         let found = found.with_context(|| format!("conns abilities has no `{ability}`"))?;
         Ok(found["missing"].as_str().map(str::to_owned))

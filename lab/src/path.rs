@@ -29,7 +29,8 @@ pub const B6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2));
 
 const DEVICE: &str = "lab0";
 /// The TUN device must never be the place where packets are lost: the lane's queue is the only bottleneck.
-const DEVICE_QUEUE_PACKETS: &str = "100000";
+/// Some kernels accept only a shorter one.
+const DEVICE_QUEUE_PACKETS: [&str; 2] = ["100000", "10000"];
 
 /// Two namespaces and the link between them; dropping it stops the carriers and removes the namespaces.
 #[derive(Debug)]
@@ -98,8 +99,11 @@ fn device(namespace: &Namespace, v4: IpAddr, v6: IpAddr) -> Result<SyncDevice> {
         || format!("cannot open /dev/net/tun for {}; is the tun module there?", namespace.name()),
     )?;
     tun.set_nonblocking(true).context("making the TUN device non-blocking")?;
-    let up = ["mtu", "1500", "txqueuelen", DEVICE_QUEUE_PACKETS, "addrgenmode", "none", "up"];
-    namespace.ip(&[&["link", "set", DEVICE][..], &up[..]].concat())?;
+    let [long, short] = DEVICE_QUEUE_PACKETS;
+    namespace
+        .ip(&["link", "set", DEVICE, "txqueuelen", long])
+        .or_else(|_| namespace.ip(&["link", "set", DEVICE, "txqueuelen", short]))?;
+    namespace.ip(&["link", "set", DEVICE, "mtu", "1500", "addrgenmode", "none", "up"])?;
     namespace.ip(&["addr", "add", &format!("{v4}/24"), "dev", DEVICE])?;
     namespace.ip(&["addr", "add", &format!("{v6}/64"), "dev", DEVICE, "nodad"])?;
     Ok(tun)

@@ -103,9 +103,12 @@ pub fn open(features: Features) -> Opened {
         let descriptors =
             types.clone().and_then(|types| ProcessDescriptors::open(types, pid_level?, changes));
         let (descriptors, missing) = split(descriptors);
+        // Only the program that reads descriptors asks for changes.
+        let unused =
+            missing.as_ref().map(|why| format!("owners are read from /proc: {why}").into());
         tried(AbilityKind::EbpfOwners, missing);
         if let Some(no_changes) = no_changes {
-            tried(AbilityKind::EbpfOwnerChanges, no_changes);
+            tried(AbilityKind::EbpfOwnerChanges, no_changes.or(unused));
         }
         opened.descriptors = descriptors;
     }
