@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
     case!("cgroup_namespace.py"),
     case!("csv_is_safe.sh"),
     case!("descriptors_of_a_thread.py"),
+    case!("fast_open_and_repair.py"),
     case!("hidden_processes_are_reported.sh"),
     case!("listener_drops_are_no_overflow.py"),
     case!("memory_after_a_peak.sh"),

@@ -85,7 +85,7 @@ impl LossCause {
             Self::ProcessesNotPermitted => format!(
                 "{COUNT} processes cannot be inspected by this user, so their sockets show ? as \
                  owner, and network namespaces only they use are missing; run as root \
-                 (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)"
+                 with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, which the root of a container may lack"
             ),
             Self::ProcessesHidden { by_pid_namespace } => {
                 let (hidden, remedy) = match by_pid_namespace {
