@@ -27,6 +27,12 @@ pub struct Peer {
     ready: Value,
 }
 
+/// By how much longer the lab waits for anything, from `LAB_SLOWNESS`: a virtual machine without help of the processor is many times
+/// slower.
+fn slowness() -> u32 {
+    std::env::var("LAB_SLOWNESS").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 impl Peer {
     /// Starts `lab peer <arguments>` (split at spaces) inside the namespace and waits until it is ready.
     pub fn start(lab: &Path, namespace: &Namespace, arguments: &str) -> Result<Self> {
@@ -72,6 +78,7 @@ impl Peer {
 
     /// Waits for the next event of this name; others are passed over.
     pub fn wait(&mut self, event: &str, within: Duration) -> Result<Value> {
+        let within = within * slowness();
         let until = Instant::now() + within;
         loop {
             match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -126,6 +133,7 @@ pub fn wait_for<T>(
     within: Duration,
     mut condition: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
+    let within = within * slowness();
     let until = Instant::now() + within;
     loop {
         if let Some(value) = condition()? {

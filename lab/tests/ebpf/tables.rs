@@ -1,6 +1,7 @@
 //! The tables and owners by eBPF are those by sock_diag and `/proc`, field by field, while others come and go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -248,7 +249,20 @@ fn is_known_otherwise(field: &str, what: &Difference) -> bool {
     let is_more = is_null(&what.before) && is_null(&what.after) && OF_EVENTS.contains(&field);
     // Netlink, which lists MPTCP, reports the mark to CAP_NET_ADMIN, which an agent gives up.
     let is_kept_back = field == "mark" && is_null(&what.tested) && what.socket.starts_with("mptcp");
-    is_more || is_kept_back || OF_MEMORY.contains(&field)
+    // A minisock has no inode, by which `/proc` joins; a process may still have the descriptor, and that is joined by cookie.
+    let is_minisock =
+        is_null(&what.before) && is_null(&what.after) && what.socket.contains("TIME-WAIT");
+    is_more
+        || is_kept_back
+        || is_minisock
+        || is_of_bbr_module(field, what)
+        || OF_MEMORY.contains(&field)
+}
+
+/// The kernel describes the types of a module apart from its own, and programs read only those (docs/ebpf.md).
+fn is_of_bbr_module(field: &str, what: &Difference) -> bool {
+    let is_module = Path::new("/sys/module/tcp_bbr/initstate").exists();
+    field.starts_with("bbr_") && what.tested.as_ref().is_none_or(Value::is_null) && is_module
 }
 
 /// The sets of owners, and that there are sockets with one, several and none.

@@ -108,6 +108,7 @@ struct sock {
 	s32 sk_wmem_queued;
 	refcount_t sk_wmem_alloc;
 	struct timer_list sk_timer;
+	struct timer_list tcp_retransmit_timer; /* Linux 6.19; earlier: icsk_retransmit_timer */
 	unsigned long sk_pacing_rate;
 	unsigned long sk_max_pacing_rate;
 	u32 sk_mark;
@@ -149,6 +150,7 @@ struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
 	unsigned long icsk_timeout; /* before Linux 6.18; later: icsk_retransmit_timer */
 	struct timer_list icsk_retransmit_timer;
+	struct timer_list icsk_keepalive_timer; /* Linux 6.19, also in later 6.12; earlier: sk_timer */
 	u32 icsk_rto;
 	u32 icsk_delack_max;
 	u32 icsk_pmtu_cookie;

@@ -194,11 +194,21 @@ INLINE void fill_udp_row(struct row *row, struct sock *sk)
 INLINE void fill_timer(struct row *row, const struct sock *sk, const struct inet_connection_sock *icsk)
 {
 	u8 pending = icsk->icsk_pending;
-	u64 expires;
+	u64 expires, keepalive_expires;
+	bool keeps_alive;
 	if (has_field(icsk->icsk_timeout))
 		expires = icsk->icsk_timeout;
-	else
+	else if (has_field(icsk->icsk_retransmit_timer))
 		expires = icsk->icsk_retransmit_timer.expires;
+	else
+		expires = sk->tcp_retransmit_timer.expires;
+	if (has_field(icsk->icsk_keepalive_timer)) {
+		keeps_alive = icsk->icsk_keepalive_timer.entry.pprev;
+		keepalive_expires = icsk->icsk_keepalive_timer.expires;
+	} else {
+		keeps_alive = sk->sk_timer.entry.pprev;
+		keepalive_expires = sk->sk_timer.expires;
+	}
 	if (pending == TIME_RETRANS || pending == TIME_REO_TIMEOUT || pending == TIME_LOSS_PROBE) {
 		row->timer = 1;
 		row->retransmits = icsk->icsk_retransmits;
@@ -207,10 +217,10 @@ INLINE void fill_timer(struct row *row, const struct sock *sk, const struct inet
 		row->timer = 4;
 		row->retransmits = icsk->icsk_probes_out;
 		row->timer_expires_ms = ms_until(expires);
-	} else if (sk->sk_timer.entry.pprev) {
+	} else if (keeps_alive) {
 		row->timer = 2;
 		row->retransmits = icsk->icsk_probes_out;
-		row->timer_expires_ms = ms_until(sk->sk_timer.expires);
+		row->timer_expires_ms = ms_until(keepalive_expires);
 	}
 }
 

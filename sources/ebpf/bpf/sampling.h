@@ -65,8 +65,10 @@ int track_tcp(struct bpf_iter__tcp *ctx)
 SEC("iter/udp")
 int track_udp(struct bpf_iter__udp *ctx)
 {
-	if (ctx->udp_sk)
-		track(ctx->udp_sk);
+	/* Read once: some verifiers forget that it is not null when it is read again. */
+	struct udp_sock *udp = ctx->udp_sk;
+	if (udp)
+		track(udp);
 	return 0;
 }
 
