@@ -78,9 +78,9 @@ fn refused_always() -> impl Iterator<Item = Call> {
 /// do is unknown here, so they are absent.
 const NEWEST: u32 = 469;
 
-/// Allowed commands of `bpf` (`enum bpf_cmd`): looking up, updating and deleting an element of an open
+/// Allowed commands of `bpf` (`enum bpf_cmd`): looking up, updating, deleting and listing elements of an open
 /// map, and reading an open iterator again. None of them creates or loads an object.
-const BPF_ALLOWED: [libc::c_int; 4] = [1, 2, 3, 33];
+const BPF_ALLOWED: [libc::c_int; 5] = [1, 2, 3, 4, 33];
 
 /// Refuses the calls from now on, for the calling thread and all it starts. Sets no-new-privileges.
 ///

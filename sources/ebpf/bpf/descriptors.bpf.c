@@ -46,6 +46,15 @@ INLINE bool is_emitted(const struct file *file, struct sock *sk)
 	return true;
 }
 
+/* The descriptor is visited again, as its record did not fit into the buffer. */
+INLINE void uncount(const struct file *file)
+{
+	u64 key = (u64)file;
+	struct shared_socket *shared = map_lookup(&shared_sockets, &key);
+	if (shared && shared->count)
+		shared->count--;
+}
+
 SEC("iter/task_file")
 int descriptors(struct bpf_iter__task_file *ctx)
 {
@@ -59,7 +68,8 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	u16 family = sk->__sk_common.skc_family;
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	if (references(file) > MAX_EMITTED && sk->sk_protocol != IPPROTO_MPTCP && !is_emitted(file, sk))
+	bool is_shared = references(file) > MAX_EMITTED && sk->sk_protocol != IPPROTO_MPTCP;
+	if (is_shared && !is_emitted(file, sk))
 		return 0;
 	struct descriptor record = {};
 	record.cookie = socket_cookie(sk);
@@ -72,7 +82,8 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	if (sk->sk_protocol == IPPROTO_MPTCP)
 		record.mptcp_inode = file->f_inode->i_ino;
 	copy_words(record.name, leader->comm, 4);
-	seq_write(ctx->meta->seq, &record, sizeof(record));
+	if (seq_write(ctx->meta->seq, &record, sizeof(record)) && is_shared)
+		uncount(file);
 	return 0;
 }
 

@@ -155,15 +155,16 @@ impl ProcessDescriptors {
     }
 
     /// Counts the descriptors that were not emitted, and prepares the next scan.
-    fn take_omitted(&mut self, found: &mut Descriptors) {
-        let shared: Vec<_> = self.shared_sockets.iter().filter_map(Result::ok).collect();
-        for (key, [cookie, packed]) in shared {
+    fn take_omitted(&mut self, found: &mut Descriptors) -> io::Result<()> {
+        let shared: Result<Vec<_>, _> = self.shared_sockets.iter().collect();
+        for (key, [cookie, packed]) in shared.map_err(io::Error::other)? {
             let (netns, count) = (packed & u64::from(u32::MAX), (packed >> 32) as u32);
             let id = SocketId { netns, cookie };
             found.entries.omit(Subject::Socket(id), count.saturating_sub(MAX_EMITTED));
             // It may have been removed already.
             let _ = self.shared_sockets.remove(&key);
         }
+        Ok(())
     }
 
     fn scan(&mut self) -> io::Result<Descriptors> {
@@ -204,7 +205,7 @@ impl ProcessDescriptors {
             found.entries.push(OwnerEntry { subject, process, descriptor });
             Some(size_of::<Descriptor>())
         })?;
-        self.take_omitted(&mut found);
+        self.take_omitted(&mut found)?;
         if let Some(changes) = &mut self.changes {
             let shared = shared(&found, &machine_pids);
             changes.store(machine_pids.into_iter().collect(), shared);
