@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use conns_lab::agent::Agent;
-use conns_lab::compare::{Difference, Key, Reading, differences, keyed, read};
+use conns_lab::compare::{Difference, Key, Reading, WHOLE, differences, keyed, read};
 use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
@@ -242,6 +242,20 @@ pub(crate) fn of_an_agent() -> Result<()> {
     Ok(())
 }
 
+/// What an owner gives a row.
+const OF_OWNERS: [&str; 10] = [
+    "owners",
+    "pid",
+    "ppid",
+    "process",
+    "process_uid",
+    "exe",
+    "cmdline",
+    "cgroup",
+    "started_us",
+    "user",
+];
+
 /// Whether an agent knows this field otherwise than one reading by netlink.
 fn is_known_otherwise(field: &str, what: &Difference) -> bool {
     let is_null = |value: &Option<Value>| value.as_ref().is_none_or(Value::is_null);
@@ -250,12 +264,15 @@ fn is_known_otherwise(field: &str, what: &Difference) -> bool {
     // Netlink, which lists MPTCP, reports the mark to CAP_NET_ADMIN, which an agent gives up.
     let is_kept_back = field == "mark" && is_null(&what.tested) && what.socket.starts_with("mptcp");
     // A minisock has no inode, by which `/proc` joins; a process may still have the descriptor, and that is joined by cookie.
-    let is_minisock =
-        is_null(&what.before) && is_null(&what.after) && what.socket.contains("TIME-WAIT");
+    let is_minisock = is_null(&what.before)
+        && is_null(&what.after)
+        && what.socket.starts_with("tcp TIME-WAIT")
+        && OF_OWNERS.contains(&field);
     is_more
         || is_kept_back
         || is_minisock
         || is_of_bbr_module(field, what)
+        || is_bound_and_unlisted(field, what)
         || OF_MEMORY.contains(&field)
 }
 
@@ -263,6 +280,15 @@ fn is_known_otherwise(field: &str, what: &Difference) -> bool {
 fn is_of_bbr_module(field: &str, what: &Difference) -> bool {
     let is_module = Path::new("/sys/module/tcp_bbr/initstate").exists();
     field.starts_with("bbr_") && what.tested.as_ref().is_none_or(Value::is_null) && is_module
+}
+
+/// Netlink lists bound sockets that neither listen nor connect since Linux 6.8 (`TCPF_BOUND_INACTIVE`).
+fn is_bound_and_unlisted(field: &str, what: &Difference) -> bool {
+    let is_unlisted = what.before.is_none() && what.after.is_none();
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split('.').map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(u32::MAX), numbers.next().unwrap_or(u32::MAX));
+    field == WHOLE && is_unlisted && what.socket.starts_with("tcp BOUND") && version < (6, 8)
 }
 
 /// The sets of owners, and that there are sockets with one, several and none.

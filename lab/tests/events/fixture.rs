@@ -25,6 +25,8 @@ pub(crate) enum Requirement {
     Python,
     /// unshare(1).
     Unshare,
+    /// The ability to report who uses an accepted connection first.
+    Accepts,
 }
 
 /// Why there are no events here; `None` if there are.
@@ -47,6 +49,12 @@ pub(crate) fn missing(needs: &[Requirement]) -> Option<String> {
         Requirement::Unshare if !is_installed("unshare") => {
             Some("there is no unshare; install util-linux".to_owned())
         }
+        // If `conns abilities` fails, the test is not ignored and fails.
+        Requirement::Accepts => conns()
+            .and_then(|conns| conns.missing("ebpf-accepts"))
+            .ok()
+            .flatten()
+            .map(|why| format!("no accepts by eBPF here: {why}")),
         _ => None,
     })
 }
