@@ -188,6 +188,12 @@ impl EventPublisher {
         (publisher, receiver)
     }
 
+    /// Copies the events to other memory, and publishes the copies, so that no reader holds the originals.
+    fn copy_events(&mut self) {
+        self.buffer.copy_events();
+        self.sender.send_replace(Arc::clone(self.buffer.published()));
+    }
+
     /// What is missing from the events.
     fn losses(&self) -> Vec<Loss> {
         let of_source = self.lost.losses().chain(self.polling_fallback.clone());
@@ -256,7 +262,7 @@ impl SamplerThread {
         let records = self.latest.connections.len() + self.closed.len() + events;
         if self.peak.is_over(records, self.clock.now()) {
             self.closed.shrink_after_peak();
-            self.publisher.buffer.copy_events();
+            self.publisher.copy_events();
             self.was_copied = true;
         }
     }
