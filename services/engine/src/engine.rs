@@ -82,6 +82,11 @@ impl Engine {
         }
     }
 
+    /// Makes the next sample search the owners, which replaces a table of sockets that are closed.
+    pub(crate) fn clear_owners(&mut self) {
+        self.owners.clear();
+    }
+
     /// Sets what it keeps at most, before its first sample.
     pub fn set_bounds(&mut self, bounds: MemoryBounds) {
         self.tracker.set_bounds(bounds.tracker);

@@ -23,6 +23,9 @@ use crate::event_buffer::EventBuffer;
 use crate::event_drain::EventSink;
 use crate::heap::{self, Peak};
 
+/// How often what is kept is copied after a peak.
+const COPIES: u8 = 3;
+
 /// Shortest sample interval: below, sampling would take most of the machine.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -92,7 +95,7 @@ impl Sampler {
             control: Arc::clone(&control),
             clock: Arc::clone(&clock),
             peak: Peak::default(),
-            was_copied: false,
+            copies_left: 0,
             engine,
             scope,
         };
@@ -233,8 +236,8 @@ struct SamplerThread {
     health: Health,
     control: Arc<Control>,
     peak: Peak,
-    /// Whether the closed connections and events were copied after the last update.
-    was_copied: bool,
+    /// How often the closed connections and events are still copied, once with each update.
+    copies_left: u8,
 }
 
 impl SamplerThread {
@@ -253,17 +256,21 @@ impl SamplerThread {
     }
 
     /// Gives memory back to the system after a peak. What was copied is held by the update before it, so that
-    /// comes one update later.
+    /// comes one update later; and again, as a copy may lie in a page that others have left since.
     fn give_back_memory(&mut self) {
-        if std::mem::take(&mut self.was_copied) {
+        if self.copies_left > 0 {
             heap::give_back();
         }
         let events = self.publisher.buffer.len();
         let records = self.latest.connections.len() + self.closed.len() + events;
         if self.peak.is_over(records, self.clock.now()) {
+            self.copies_left = COPIES + 1;
+            self.engine.clear_owners();
+        }
+        self.copies_left = self.copies_left.saturating_sub(1);
+        if self.copies_left > 0 {
             self.closed.shrink_after_peak();
             self.publisher.copy_events();
-            self.was_copied = true;
         }
     }
 
