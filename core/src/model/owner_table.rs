@@ -54,7 +54,7 @@ pub enum Subject {
 
 /// Entries of an owner table.
 ///
-/// Invariant: there are at most `2 * MAX_OWNERS` entries for each socket, or [`MIN_COMPACTED`] in all, however
+/// Invariant: there are at most `2 * MAX_OWNERS` entries for each socket, or 65 536 in all, however
 /// many processes share the sockets. The others are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnerEntries {

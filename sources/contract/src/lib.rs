@@ -157,7 +157,8 @@ pub struct Task {
 /// Every descriptor of every process that refers to an internet socket.
 #[derive(Debug, Clone, Default)]
 pub struct Descriptors {
-    /// The processes that [`OwnerEntry::process`] points into, by ascending pid.
+    /// The processes that [`OwnerEntry::process`](conns_core::model::OwnerEntry::process) points into, by ascending
+    /// pid.
     pub tasks: Vec<Task>,
     /// One entry for each descriptor; the subject is the socket's identity.
     pub entries: OwnerEntries,
