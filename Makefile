@@ -10,7 +10,7 @@ TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh f
 	netcat-openbsd openssl systemd clang llvm bpftool
 BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev
 
-.PHONY: run test lint purity unit lab kernels bench soak fuzz bpf docs install test-packages bench-packages
+.PHONY: run test lint purity unit lab kernels arm64 bench soak fuzz bpf docs install test-packages bench-packages
 
 ## Build, and list this machine's connections
 run:
@@ -62,6 +62,10 @@ lab:
 ## Before a release: the release binary and tests of the lab on Debian's kernels in qemu; writes the table of docs/ebpf.md
 kernels:
 	sh lab/kernels/run.sh
+
+## The binary for arm64, its version, and the tests of recorded netlink, /proc and BTF, under qemu-user
+arm64:
+	sh lab/kernels/arm64.sh
 
 ## conns against ss, lsof, netstat and a bare drain (root); results go to bench/runs
 bench: bench-packages
