@@ -14,7 +14,7 @@ BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk bpfcc-tools libbpf-too
 CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine64 clang python3
 WINDOWS_EXE := target/cross/x86_64-pc-windows-gnu/release/conns.exe
 
-.PHONY: run test lint purity unit lab kernels bench soak fuzz bpf docs install test-packages bench-packages cross-packages \
+.PHONY: run test lint purity unit lab kernels arm64 bench soak fuzz bpf docs install test-packages bench-packages cross-packages \
 	windows windows-test macos-check
 
 ## Build, and list this machine's connections
@@ -67,6 +67,10 @@ lab:
 ## Before a release: the release binary and tests of the lab on Debian's kernels in qemu; writes the table of docs/ebpf.md
 kernels:
 	sh lab/kernels/run.sh
+
+## The binary for arm64, its version, and the tests of recorded netlink, /proc and BTF, under qemu-user
+arm64:
+	sh lab/kernels/arm64.sh
 
 ## conns against ss, lsof, netstat and a bare drain (root); results go to bench/runs
 bench: bench-packages
