@@ -39,7 +39,9 @@ const SERVING_THREADS: usize = 2;
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     system::raise_open_files().map_err(no_answer)?;
     let config = load_config(flags)?.config;
-    let access = access(&config)?;
+    // Read once: after the drop of privileges the file may be out of reach.
+    let memory_limit = memory_limit();
+    let access = access(&config, memory_limit)?;
     let has_tls = access.tls.is_some();
     let mut keep = keep(flags, &config);
     let account = becomes(&keep).map_err(no_answer)?;
@@ -63,7 +65,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let clock = Arc::new(SystemClock::start());
     let engine = Engine::open(choice(config.source), memory, Purpose::Agent, clock);
     let mut engine = engine.map_err(no_answer)?;
-    if let Some(limit) = memory_limit() {
+    if let Some(limit) = memory_limit {
         let bounds = MemoryBounds::within(limit);
         let sockets = bounds.sockets;
         log(format_args!(
@@ -99,7 +101,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         },
     };
     let (updates, events) = (sampler.updates(), sampler.events());
-    let mut running = Running { flags, config, sampler, access_config, served };
+    let mut running = Running { flags, config, sampler, access_config, served, memory_limit };
     // Only this thread may still read files, and it handles the signals.
     runtime.block_on(async {
         let signals = Signals::open().map_err(no_answer)?;
@@ -151,7 +153,8 @@ pub(crate) fn load_config(flags: &ServeFlags) -> Result<Loaded, Failure> {
     load(flags, env, read).map_err(|errors| Failure::Usage(errors.to_string()))
 }
 
-fn access(config: &Config) -> Result<Access, Failure> {
+/// The rules for clients; `memory_limit` is in bytes.
+fn access(config: &Config, memory_limit: Option<u64>) -> Result<Access, Failure> {
     let tls = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => {
             Some(tls_from_files(certificate, key).map_err(no_answer)?)
@@ -162,7 +165,7 @@ fn access(config: &Config) -> Result<Access, Failure> {
         tokens: config.tokens.clone(),
         hosts: config.hosts.iter().map(|name| name.0.as_str().into()).collect(),
         tls,
-        limits: memory_limit().map_or(config.limits, |limit| config.limits.within(limit)),
+        limits: memory_limit.map_or(config.limits, |limit| config.limits.within(limit)),
     })
 }
 
@@ -212,6 +215,7 @@ struct Running<'a> {
     sampler: Sampler,
     access_config: Arc<AccessConfig>,
     served: Served,
+    memory_limit: Option<u64>,
 }
 
 impl Running<'_> {
@@ -237,8 +241,8 @@ impl Running<'_> {
     /// Loads the configuration again and applies the settings that need no restart. If it is invalid,
     /// logs the errors and changes nothing.
     fn reload(&mut self) {
-        let loaded =
-            load_config(self.flags).and_then(|loaded| Ok((access(&loaded.config)?, loaded.config)));
+        let loaded = load_config(self.flags)
+            .and_then(|loaded| Ok((access(&loaded.config, self.memory_limit)?, loaded.config)));
         let (access, mut config) = match loaded {
             Ok(loaded) => loaded,
             Err(failure) => {

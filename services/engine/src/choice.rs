@@ -109,7 +109,11 @@ mod kernel {
     }
 
     impl ListenCounterSource for NetstatReader {
-        fn observe(&mut self, rows: &[&SocketSample], now: Moment) -> Observation {
+        fn observe(
+            &mut self,
+            rows: &mut dyn Iterator<Item = &SocketSample>,
+            now: Moment,
+        ) -> Observation {
             NetstatReader::observe(self, rows, now)
         }
     }

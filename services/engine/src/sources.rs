@@ -24,7 +24,11 @@ pub trait ProcessSource: Send {
 /// Reads the counters of listeners, which the kernel has for each network namespace.
 pub trait ListenCounterSource: Send {
     /// An observation with the counters of the namespaces that have a listener among `rows`.
-    fn observe(&mut self, rows: &[&SocketSample], now: Moment) -> Observation;
+    fn observe(
+        &mut self,
+        rows: &mut dyn Iterator<Item = &SocketSample>,
+        now: Moment,
+    ) -> Observation;
 }
 
 /// The sources of an engine.
@@ -111,8 +115,8 @@ impl Sources {
             }
         }
         if let Some(counters) = &mut self.listen_counters {
-            let rows: Vec<_> = observations.iter().flat_map(Observation::rows).collect();
-            let counters = counters.observe(&rows, now);
+            let mut rows = observations.iter().flat_map(Observation::rows);
+            let counters = counters.observe(&mut rows, now);
             observations.push(counters);
         }
         Ok(observations)

@@ -42,7 +42,11 @@ impl Default for NetstatReader {
 
 impl NetstatReader {
     /// An observation with the counters of the namespaces that have a listener among `rows`.
-    pub fn observe(&mut self, rows: &[&SocketSample], now: Moment) -> Observation {
+    pub fn observe(
+        &mut self,
+        rows: &mut dyn Iterator<Item = &SocketSample>,
+        now: Moment,
+    ) -> Observation {
         let outdated = self.outdated(rows);
         self.find_folders(&outdated, now);
         for inode in outdated {
@@ -58,11 +62,11 @@ impl NetstatReader {
     }
 
     /// The namespaces to read; those without listeners are forgotten.
-    fn outdated(&mut self, rows: &[&SocketSample]) -> HashSet<u64> {
+    fn outdated(&mut self, rows: &mut dyn Iterator<Item = &SocketSample>) -> HashSet<u64> {
         let mut outdated = HashSet::new();
         let mut present = HashSet::new();
         let mut drops = HashMap::new();
-        for row in rows.iter().filter(|row| row.protocol != Protocol::Udp) {
+        for row in rows.filter(|row| row.protocol != Protocol::Udp) {
             match row.state {
                 State::Listen => {
                     present.insert(row.id.netns);

@@ -16,7 +16,7 @@ mod version;
 
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Owner, Process};
+use conns_core::model::{Connection, Process};
 
 pub use delta::UpdateDelta;
 pub use error::WireError;
@@ -66,9 +66,4 @@ const MAX_LOSSES: usize = 65_536;
 /// The process that opened a connection, where that is known.
 fn opener_of(connection: &Connection) -> Option<&Arc<Process>> {
     connection.opened.value()?.by.value()
-}
-
-/// The owners of a connection, as far as they are known.
-fn owners_of(connection: &Connection) -> &[Owner] {
-    connection.owners.value().map(AsRef::as_ref).unwrap_or_default()
 }

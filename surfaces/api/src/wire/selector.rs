@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use conns_core::model::{Connection, Family, Netns, Protocol};
 
-use super::owners_of;
 use crate::agent::{AgentError, Ask};
 
 /// Most namespaces named in a message.
@@ -105,7 +104,7 @@ fn namespaces_of<'c>(pid: u32, connections: impl Iterator<Item = &'c Connection>
     let mut inodes: Vec<u64> = Vec::new();
     for connection in connections {
         let inode = connection.socket.netns.inode;
-        let mut owners = owners_of(connection).iter();
+        let mut owners = connection.listed_owners().iter();
         if !inodes.contains(&inode) && owners.any(|owner| owner.process.pid == pid) {
             inodes.push(inode);
         }

@@ -82,7 +82,7 @@ fn losses(update: &Update) -> Vec<Loss> {
 fn truncate(connections: &mut Vec<&Connection>, losses: &mut Vec<Loss>) {
     let mut owners = 0;
     let fits = connections.iter().take_while(|connection| {
-        owners += connection.owners.value().map_or(0, |owners| owners.len());
+        owners += connection.listed_owners().len();
         owners <= MAX_OWNERS
     });
     let fit = fits.count().min(MAX_CONNECTIONS);

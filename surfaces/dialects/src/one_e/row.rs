@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use conns_core::model::{Connection, Endpoint, Family, Owner, Process, Protocol, unmapped};
+use conns_core::model::{Connection, Endpoint, Family, Process, Protocol, unmapped};
 
 /// One row of a table, typed; columns read cells from it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +49,8 @@ pub(super) fn push_rows(rows: &mut Vec<Row>, connection: &Connection) {
 
 /// The processes that own it, by pid; each once, however many descriptors it has.
 fn processes(connection: &Connection) -> Vec<&Arc<Process>> {
-    let owners: &[Owner] = connection.owners.value().map_or(&[], |owners| owners);
-    let mut processes: Vec<_> = owners.iter().map(|owner| &owner.process).collect();
+    let mut processes: Vec<_> =
+        connection.listed_owners().iter().map(|owner| &owner.process).collect();
     processes.sort_by_key(|process| process.pid);
     processes.dedup_by_key(|process| process.pid);
     processes

@@ -41,7 +41,7 @@ fn page(
     let mut by_pid: BTreeMap<u32, (&Arc<Process>, Sums)> = BTreeMap::new();
     let mut without = Sums::default();
     for connection in update.snapshot.connections.iter().filter(|c| selection.matches(c)) {
-        let owners = connection.owners.value().map(|owners| &**owners).unwrap_or_default();
+        let owners = connection.listed_owners();
         if owners.is_empty() {
             without.add(connection);
         }

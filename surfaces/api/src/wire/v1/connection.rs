@@ -5,7 +5,6 @@ use std::sync::Arc;
 use conns_core::model;
 use serde::{Deserialize, Serialize};
 
-use super::super::owners_of;
 use super::application::Application;
 use super::basic::{Endpoint, Known, Moment, UnknownCode, codes, mirror};
 use super::socket::{Socket, SocketId};
@@ -330,7 +329,7 @@ impl<'a> Connection<'a> {
                 process: tables.place_of(&owner.process),
                 descriptor: owner.descriptor,
             };
-            owners_of(connection).iter().map(owner).collect::<Vec<_>>()
+            connection.listed_owners().iter().map(owner).collect::<Vec<_>>()
         });
         let opened = connection.opened.as_ref().map(|opened| Opened {
             at: opened.at.into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use conns_core::model::{Connection, Netns, OpenFile, Process};
 
-use super::super::{opener_of, owners_of};
+use super::super::opener_of;
 use super::frame::Writer;
 use super::process;
 
@@ -27,7 +27,7 @@ impl<'a> Tables<'a> {
             self.namespaces.push(netns);
             place_of_last(self.namespaces.len())
         });
-        let owners = owners_of(connection).iter().map(|owner| &owner.process);
+        let owners = connection.listed_owners().iter().map(|owner| &owner.process);
         for process in owners.chain(opener_of(connection)) {
             self.add_process(process);
         }
