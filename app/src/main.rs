@@ -54,6 +54,8 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
         Some(Command::Serve(serve)) => serve::run(serve)?,
+        #[cfg(target_os = "linux")]
+        Some(Command::ServingProcess(serve)) => serve::serving_process::run(serve)?,
         Some(Command::Config(config)) => write(explained(&config.command)?.as_bytes())?,
         Some(Command::Token) => {
             let (token, hash) =

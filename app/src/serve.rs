@@ -1,9 +1,16 @@
 //! `conns serve`: the agent. It samples the machine and serves clients until a signal stops it.
 //!
-//! Invariant: configuration, ports, sources and the first sample come first; then privileges are
-//! dropped for good; only then threads start and clients are accepted.
+//! Invariant: configuration, ports and sources come first; then privileges are dropped for good; only then
+//! threads start and clients are accepted. What serves clients is threads of this process, or a process of its
+//! own.
 
+#[cfg(target_os = "linux")]
+mod collector;
 mod dialects;
+mod files;
+mod one_process;
+#[cfg(target_os = "linux")]
+pub(crate) mod serving_process;
 mod swap;
 mod system;
 
@@ -12,24 +19,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use conns_api::UpdateReceiver;
 use conns_contract::SystemClock;
 use conns_core::track::Retention;
 use conns_engine::{Engine, MemoryBounds, Purpose, Sampler, memory_limit};
-use conns_privileges::{Account, Confinement, Keep, Privileges, becomes, shrink};
+use conns_privileges::{Account, Keep, Privileges, ServedBy, becomes};
 use conns_server::{
-    About, Access, AccessConfig, BindError, ListenAddress, Listener, Plan, Protocol, Refusals,
-    runtime, tls_from_files,
+    Access, BindError, Limits, ListenAddress, ListenSpec, Listener, Protocol, tls_from_files,
 };
-use tokio::runtime::Runtime;
 
-use crate::config::{Config, Loaded, load, needs_restart};
+use crate::config::{self, Config, load, needs_restart};
 use crate::failure::{Failure, log};
 use crate::flags::serve::ServeFlags;
 use crate::local::choice;
-use crate::settings::{DEFAULT_FILE, FILE_VARIABLE};
-use dialects::Served;
-use system::{Signal, Signals};
+use crate::settings::{DEFAULT_FILE, FILE_VARIABLE, ServingProcess};
+use files::FileContents;
 
 /// Threads that serve clients. Two, so that a long answer does not delay a short one; more would
 /// compete with the workload of the machine.
@@ -38,25 +41,62 @@ const SERVING_THREADS: usize = 2;
 /// Runs the agent until SIGTERM or SIGINT.
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     system::raise_open_files().map_err(no_answer)?;
-    let config = load_config(flags)?.config;
+    let prepared = prepare(flags)?;
+    #[cfg(target_os = "linux")]
+    if has_serving_process(&prepared.settings.config) {
+        return collector::run(prepared);
+    }
+    one_process::run(prepared)
+}
+
+/// Whether a process of its own serves clients.
+fn has_serving_process(config: &Config) -> bool {
+    match config.serving_process {
+        ServingProcess::Auto if cfg!(target_os = "linux") => {
+            config.listen.iter().any(|spec| !spec.place.is_local())
+        }
+        ServingProcess::Auto | ServingProcess::No => false,
+        ServingProcess::Yes => true,
+    }
+}
+
+/// Everything that is open before privileges are dropped.
+struct Prepared<'a> {
+    settings: Settings<'a>,
+    /// The files that the configuration was read from.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for a serving process"))]
+    files: FileContents,
+    access: Access,
+    keep: Keep,
+    /// The account that the process is to become.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for a serving process"))]
+    account: Option<Account>,
+    listeners: Vec<Listener>,
+    sampler: Sampler,
+}
+
+fn prepare(flags: &ServeFlags) -> Result<Prepared<'_>, Failure> {
     // Read once: after the drop of privileges the file may be out of reach.
     let memory_limit = memory_limit();
-    let access = access(&config, memory_limit)?;
-    let has_tls = access.tls.is_some();
+    let files = FileContents::default();
+    let Loaded { config, access } = load_with(flags, |path| files.read(path), memory_limit)?;
+    if config.serving_process == ServingProcess::Yes && cfg!(not(target_os = "linux")) {
+        return Err(no_answer(
+            "there is no serving process on this system, only on Linux: omit the setting \
+             `serving_process`",
+        ));
+    }
     let mut keep = keep(flags, &config);
     let account = becomes(&keep).map_err(no_answer)?;
     create_socket_directories(&config, account.as_ref())?;
     // Decided once: a number without an account that is free now may be used by another agent later.
-    keep.user = account.map(|account| account.uid.to_string()).or(keep.user);
+    keep.user = account.as_ref().map(|account| account.uid.to_string()).or(keep.user);
     let listeners = config
         .listen
         .iter()
         .map(|spec| {
-            let mut listener = Listener::bind(spec, spec.uses_tls(has_tls))?;
-            // Clients of other systems send no tokens of this agent. Their ports require none if
-            // only this machine can connect, or with `insecure`.
-            let is_native = spec.protocol == Protocol::Http;
-            listener.guarded &= is_native || !(spec.place.is_local() || config.insecure);
+            let mut listener = Listener::bind(spec, spec.uses_tls(access.tls.is_some()))?;
+            listener.guarded &= is_guarded(spec, &config);
             Ok(listener)
         })
         .collect::<Result<Vec<_>, BindError>>()
@@ -66,80 +106,48 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let engine = Engine::open(choice(config.source), memory, Purpose::Agent, clock);
     let mut engine = engine.map_err(no_answer)?;
     if let Some(limit) = memory_limit {
-        let bounds = MemoryBounds::within(limit);
+        let bounds = MemoryBounds::within(limit, has_serving_process(&config));
         let sockets = bounds.sockets;
         log(format_args!(
             "memory is limited to {limit} bytes: at most {sockets} sockets are listed"
         ));
         engine.set_bounds(bounds);
     }
-    let mut sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
-    // No byte of a client is read before this line; no privilege can be regained after it.
-    let privileges = shrink(&keep).map_err(no_answer)?;
-    if let Err(kept) = privileges.report(None) {
-        log(&kept);
-    }
-    let confinement = Confinement::prepare(&keep).map_err(no_answer)?;
-    sampler.start().map_err(no_answer)?;
-    let runtime = confined_runtime(&confinement)?;
-    let served = Served::new(&config).map_err(no_answer)?;
-    let access_config = Arc::new(AccessConfig::new(access));
+    let sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
+    let settings = Settings { flags, config, memory_limit };
+    Ok(Prepared { settings, files, access, keep, account, listeners, sampler })
+}
+
+/// Whether a port asks for a token, if any is configured. Clients of other systems send no tokens of this
+/// agent: their ports require none if only this machine can connect, or with `insecure`.
+fn is_guarded(spec: &ListenSpec, config: &Config) -> bool {
+    spec.protocol == Protocol::Http || !(spec.place.is_local() || config.insecure)
+}
+
+/// Logs where it listens.
+fn report_listeners(listeners: &[Listener], config: &Config) {
     for (listener, spec) in listeners.iter().zip(&config.listen) {
         log(format_args!("{} on {}", spec.protocol, listener.shown()));
     }
-    let clock = sampler.clock();
-    let plan = Plan {
-        listeners,
-        access: Arc::clone(&access_config),
-        dialects: served.dialects(),
-        about: About {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            metrics_top: config.metrics_top,
-            privileges: privileges_reader(privileges, confinement),
-            now: Arc::new(move || clock.now()),
-            refusals: Arc::new(Refusals::default()),
-        },
-    };
-    let (updates, events) = (sampler.updates(), sampler.events());
-    let mut running = Running { flags, config, sampler, access_config, served, memory_limit };
-    // Only this thread may still read files, and it handles the signals.
-    runtime.block_on(async {
-        let signals = Signals::open().map_err(no_answer)?;
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = tokio::spawn(conns_server::serve(plan, (updates.clone(), events), async {
-            // Dropping the sender stops the server too.
-            let _ = stopped.await;
-        }));
-        log("ready");
-        let why = running.until_stopped(signals, updates).await;
-        drop(stop);
-        serving.await.map_err(no_answer)?.map_err(no_answer)?;
-        why
-    })
 }
 
-/// The runtime that serves. The process ends if one of its threads cannot be confined: such a thread
-/// would read what clients send with the privileges of the whole process.
-fn confined_runtime(confinement: &Confinement) -> Result<Runtime, Failure> {
-    let confined = confinement.clone();
-    let confine = move || {
-        if let Err(error) = confined.confine_thread() {
-            log(format_args!("{error}. No thread serves without confinement: the agent ends"));
-            std::process::exit(1);
-        }
-    };
-    runtime(SERVING_THREADS, confine).map_err(no_answer)
+/// Logs that no privilege was dropped, where that is so.
+fn report_kept(privileges: &Privileges) {
+    if let Err(kept) = privileges.report(&ServedBy::Nothing) {
+        log(&kept);
+    }
 }
 
-/// Reads the privileges from the kernel at each call.
-fn privileges_reader(
-    privileges: Privileges,
-    confinement: Confinement,
-) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
-    Arc::new(move || match privileges.report(Some(&confinement)) {
+/// The privileges as the kernel has them now.
+fn privileges_report(privileges: &Privileges, served_by: &ServedBy) -> serde_json::Value {
+    match privileges.report(served_by) {
         Ok(report) => serde_json::to_value(report).unwrap_or_default(),
         Err(error) => serde_json::json!({ "unreadable": error.to_string() }),
-    })
+    }
+}
+
+fn sampler_ended() -> Failure {
+    no_answer("the sampler thread ended; see the message before this one")
 }
 
 fn no_answer(error: impl std::fmt::Display) -> Failure {
@@ -147,26 +155,49 @@ fn no_answer(error: impl std::fmt::Display) -> Failure {
 }
 
 /// Loads the configuration of these flags, the environment of this process and the file.
-pub(crate) fn load_config(flags: &ServeFlags) -> Result<Loaded, Failure> {
-    let env = |name: &str| std::env::var(name).ok();
-    let read = |path: &Path| fs::read_to_string(path);
-    load(flags, env, read).map_err(|errors| Failure::Usage(errors.to_string()))
+pub(crate) fn load_config(flags: &ServeFlags) -> Result<config::Loaded, Failure> {
+    load_config_with(flags, |path| fs::read(path))
 }
 
-/// The rules for clients; `memory_limit` is in bytes.
-fn access(config: &Config, memory_limit: Option<u64>) -> Result<Access, Failure> {
+fn load_config_with(
+    flags: &ServeFlags,
+    read: impl Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<config::Loaded, Failure> {
+    let env = |name: &str| std::env::var(name).ok();
+    load(flags, env, |path| files::text(read(path)))
+        .map_err(|errors| Failure::Usage(errors.to_string()))
+}
+
+/// A configuration, and the rules for clients that follow from it.
+struct Loaded {
+    config: Config,
+    access: Access,
+}
+
+/// Loads the configuration from files that `read` reads; `memory_limit` is in bytes.
+fn load_with(
+    flags: &ServeFlags,
+    read: impl Fn(&Path) -> io::Result<Vec<u8>>,
+    memory_limit: Option<u64>,
+) -> Result<Loaded, Failure> {
+    let config = load_config_with(flags, &read)?.config;
     let tls = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => {
-            Some(tls_from_files(certificate, key).map_err(no_answer)?)
+            Some(tls_from_files(certificate, key, read).map_err(no_answer)?)
         }
         _ => None,
     };
-    Ok(Access {
+    let access = Access {
         tokens: config.tokens.clone(),
         hosts: config.hosts.iter().map(|name| name.0.as_str().into()).collect(),
         tls,
-        limits: memory_limit.map_or(config.limits, |limit| config.limits.within(limit)),
-    })
+        limits: limits(&config, memory_limit),
+    };
+    Ok(Loaded { config, access })
+}
+
+fn limits(config: &Config, memory_limit: Option<u64>) -> Limits {
+    memory_limit.map_or(config.limits, |limit| config.limits.within(limit))
 }
 
 fn keep(flags: &ServeFlags, config: &Config) -> Keep {
@@ -208,46 +239,39 @@ fn create_socket_directories(config: &Config, account: Option<&Account>) -> Resu
     Ok(())
 }
 
-/// The parts of the running agent that a signal affects.
-struct Running<'a> {
+/// The configuration in force.
+struct Settings<'a> {
     flags: &'a ServeFlags,
     config: Config,
-    sampler: Sampler,
-    access_config: Arc<AccessConfig>,
-    served: Served,
     memory_limit: Option<u64>,
 }
 
-impl Running<'_> {
-    /// Runs until SIGTERM or SIGINT; fails if the sampler thread ended.
-    async fn until_stopped(
-        &mut self,
-        mut signals: Signals,
-        mut updates: UpdateReceiver,
-    ) -> Result<(), Failure> {
-        loop {
-            tokio::select! {
-                signal = signals.next() => match signal {
-                    Signal::Stop => return Ok(()),
-                    Signal::Reload => self.reload(),
-                },
-                update = updates.changed() => if update.is_err() {
-                    return Err(no_answer("the sampler thread ended; see the message before this one"));
-                },
-            }
-        }
+/// A configuration that was loaded again, as far as it is not in [`Settings`].
+struct Reloaded {
+    /// The configuration before.
+    before: Config,
+    access: Access,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for a serving process"))]
+    files: FileContents,
+}
+
+impl Settings<'_> {
+    /// The limits on clients.
+    #[cfg(target_os = "linux")]
+    fn limits(&self) -> Limits {
+        limits(&self.config, self.memory_limit)
     }
 
-    /// Loads the configuration again and applies the settings that need no restart. If it is invalid,
-    /// logs the errors and changes nothing.
-    fn reload(&mut self) {
-        let loaded = load_config(self.flags)
-            .and_then(|loaded| Ok((access(&loaded.config, self.memory_limit)?, loaded.config)));
-        let (access, mut config) = match loaded {
+    /// Loads the configuration again, and keeps what needs a restart as it is. If it is invalid, logs the
+    /// errors and changes nothing.
+    fn reload(&mut self) -> Option<Reloaded> {
+        let files = FileContents::default();
+        let loaded = load_with(self.flags, |path| files.read(path), self.memory_limit);
+        let Loaded { mut config, access } = match loaded {
             Ok(loaded) => loaded,
             Err(failure) => {
                 log(format_args!("configuration not reloaded: {failure}"));
-                return;
+                return None;
             }
         };
         let keys = needs_restart(&self.config, &config);
@@ -261,12 +285,9 @@ impl Running<'_> {
             conns_server::check(&config.listen, config.insecure, has_tls, has_tokens)
         {
             log(format_args!("configuration not reloaded: {refusal}"));
-            return;
+            return None;
         }
-        self.access_config.replace(access);
-        self.sampler.set_interval(config.interval);
-        self.served.change(&self.config, &config);
-        self.config = config;
-        log("configuration reloaded");
+        let before = std::mem::replace(&mut self.config, config);
+        Some(Reloaded { before, access, files })
     }
 }

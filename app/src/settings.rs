@@ -8,6 +8,7 @@ mod table;
 
 pub(crate) use config::Config;
 pub(crate) use kind::{Kind, Value};
+pub(crate) use parse::ServingProcess;
 #[cfg(test)]
 pub(crate) use parse::UserName;
 pub(crate) use table::{SETTINGS, Setting};

@@ -13,6 +13,8 @@ mod lifecycle;
 mod privileges;
 #[path = "serve/reload.rs"]
 mod reload;
+#[path = "serve/serving_process.rs"]
+mod serving_process;
 #[path = "common/trials.rs"]
 mod trials;
 
@@ -41,6 +43,12 @@ const TESTS: &[(&str, &[&str], Test)] = &[
     ("owners_of_other_users_are_known_after_the_drop", &[], privileges::owners),
     ("a_namespace_made_later_is_a_stated_loss", &[], privileges::later_namespace),
     ("followed_namespaces_are_seen", &[], privileges::followed_namespace),
+    ("a_serving_process_has_no_privilege_and_the_port", &[], serving_process::confined),
+    ("a_serving_process_answers_in_every_way", &["curl"], serving_process::answers),
+    ("a_serving_process_misses_no_change", &[], serving_process::changes),
+    ("a_serving_process_gets_a_new_configuration", &["curl"], serving_process::reload),
+    ("collector_and_serving_process_end_together", &[], serving_process::ends),
+    ("a_serving_process_is_the_default_where_others_can_connect", &[], serving_process::default),
 ];
 
 fn main() -> ExitCode {

@@ -1,5 +1,7 @@
 //! The flags of `conns serve` and `conns config`. Those of settings are generated from [`SETTINGS`].
 
+#[cfg(target_os = "linux")]
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -17,6 +19,22 @@ pub(crate) struct ServeFlags {
 }
 
 const CONFIG: &str = "config";
+
+impl ServeFlags {
+    /// The arguments that these flags are parsed from.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let file = self.config.as_ref().map(|file| {
+            let mut argument = OsString::from(format!("--{CONFIG}="));
+            argument.push(file);
+            argument
+        });
+        let given = self.given.iter().flat_map(|(setting, values)| {
+            values.iter().map(|value| format!("--{}={value}", setting.flag).into())
+        });
+        file.into_iter().chain(given).collect()
+    }
+}
 
 impl Args for ServeFlags {
     fn augment_args(command: Command) -> Command {

@@ -7,7 +7,7 @@ use conns_core::query::Filter;
 use conns_dialects::monero::Era;
 use conns_server::{Limits, ListenSpec, TokenHash};
 
-use super::parse::{HostName, Login, UserName};
+use super::parse::{HostName, Login, ServingProcess, UserName};
 use crate::flags::SourceChoice;
 
 /// The configuration of the agent.
@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) follow_namespaces: bool,
     /// The account to run as once everything is open; `None` selects the default of the privileges.
     pub(crate) user: Option<UserName>,
+    /// When clients are served from a process of its own.
+    pub(crate) serving_process: ServingProcess,
     /// Protocols and addresses to listen on.
     pub(crate) listen: Vec<ListenSpec>,
     /// Whether other machines are served without TLS and token.
@@ -77,6 +79,7 @@ impl Config {
             source: SourceChoice::Auto,
             follow_namespaces: false,
             user: None,
+            serving_process: ServingProcess::Auto,
             listen: Vec::new(),
             insecure: false,
             hosts: Vec::new(),

@@ -88,6 +88,28 @@ impl FromText for SourceChoice {
     }
 }
 
+/// When clients are served from a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServingProcess {
+    /// Where other machines can connect.
+    Auto,
+    /// Always.
+    Yes,
+    /// Never.
+    No,
+}
+
+impl FromText for ServingProcess {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "yes" => Ok(Self::Yes),
+            "no" => Ok(Self::No),
+            _ => Err(format!("expected auto, yes or no, found `{text}`")),
+        }
+    }
+}
+
 impl FromText for Era {
     fn from_text(text: &str) -> Result<Self, String> {
         let all = [Self::Current, Self::V0_11];

@@ -141,6 +141,17 @@ pub(crate) static SETTINGS: &[Setting] = &[
         field: field!(user = maybe),
     },
     Setting {
+        key: "serving_process",
+        flag: "serving-process",
+        placeholder: "WHEN",
+        kind: Choice(&["auto", "yes", "no"]),
+        default: "auto",
+        meaning: "Serve clients from a process of its own, without any privilege: auto is yes where other machines can \
+                  connect (Linux only)",
+        restart: true,
+        field: field!(serving_process = text),
+    },
+    Setting {
         key: "listen",
         flag: "listen",
         placeholder: "WHERE",

@@ -16,7 +16,7 @@ const MIN_FREED: usize = 2048;
 
 /// Finds out when much was freed.
 #[derive(Debug, Default)]
-pub(crate) struct Peak {
+pub struct Peak {
     /// Most records that were kept since the memory was given back last.
     records: usize,
     given_back: Option<Moment>,
@@ -25,7 +25,7 @@ pub(crate) struct Peak {
 impl Peak {
     /// Notes how many records are kept: connections, closed ones and events. Returns whether memory should be
     /// given back, as far fewer are kept than before.
-    pub(crate) fn is_over(&mut self, records: usize, now: Moment) -> bool {
+    pub fn is_over(&mut self, records: usize, now: Moment) -> bool {
         self.records = self.records.max(records);
         let is_recent = self.given_back.is_some_and(|then| now.since(then) < MIN_INTERVAL);
         let is_over = !is_recent && self.records > records + records / 2 + MIN_FREED;
@@ -37,7 +37,7 @@ impl Peak {
 }
 
 /// Gives free pages of the heap back to the system, where its allocator can.
-pub(crate) fn give_back() {
+pub fn give_back() {
     // SAFETY: it takes a number, and has no preconditions (malloc_trim(3)); it is safe in any thread.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {

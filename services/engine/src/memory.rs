@@ -17,6 +17,10 @@ const MIN_GROWING_BYTES: u64 = 24 << 20;
 /// One socket in two snapshots, with its history, its owners and its row in the cache of the source, and
 /// what the programs in the kernel store of it; bytes.
 const SOCKET_BYTES: u64 = 4600;
+/// One socket in two snapshots of the serving process.
+const COPIED_SOCKET_BYTES: u64 = 2600;
+/// A serving process without sockets, events and clients.
+const SERVING_PROCESS_BYTES: u64 = 16 << 20;
 /// One event, published or not.
 const EVENT_BYTES: u64 = 1600;
 /// One connection that no sample has shown yet.
@@ -48,17 +52,22 @@ impl Default for MemoryBounds {
 
 impl MemoryBounds {
     /// Bounds with which the sampler takes at most about `limit_bytes`, less a quarter that is left to
-    /// clients and their answers.
+    /// clients and their answers. A process of its own that serves them has copies of sockets and events
+    /// (`is_copied`), within the same limit.
     #[must_use]
-    pub fn within(limit_bytes: u64) -> Self {
+    pub fn within(limit_bytes: u64, is_copied: bool) -> Self {
         let most = Self::default();
-        let growing = (limit_bytes / 4 * 3).saturating_sub(FIXED_BYTES).max(MIN_GROWING_BYTES);
+        let copied = |bytes| if is_copied { bytes } else { 0 };
+        let fixed = FIXED_BYTES + copied(SERVING_PROCESS_BYTES);
+        let socket_bytes = SOCKET_BYTES + copied(COPIED_SOCKET_BYTES);
+        let event_bytes = EVENT_BYTES + copied(EVENT_BYTES);
+        let growing = (limit_bytes / 4 * 3).saturating_sub(fixed).max(MIN_GROWING_BYTES);
         let places = |percent: u64, bytes_each: u64| {
             usize::try_from(growing / 100 * percent / bytes_each).unwrap_or(usize::MAX)
         };
-        let (events, pending) = (places(20, EVENT_BYTES), places(5, PENDING_BYTES));
+        let (events, pending) = (places(20, event_bytes), places(5, PENDING_BYTES));
         Self {
-            sockets: places(60, SOCKET_BYTES),
+            sockets: places(60, socket_bytes),
             events: events.min(most.events),
             buffered_events: places(10, EVENT_BYTES).min(most.buffered_events),
             tracker: TrackerBounds {
@@ -125,27 +134,33 @@ mod tests {
 
     #[test]
     fn bounds_grow_with_the_limit_up_to_the_defaults() {
-        let small = MemoryBounds::within(256 << 20);
-        let large = MemoryBounds::within(1 << 30);
+        let small = MemoryBounds::within(256 << 20, false);
+        let large = MemoryBounds::within(1 << 30, false);
         assert!(small.sockets > 10_000 && small.sockets < large.sockets, "{small:?} {large:?}");
         assert!(large.sockets > 80_000, "{large:?}");
-        let none = MemoryBounds::within(u64::MAX);
+        let none = MemoryBounds::within(u64::MAX, false);
         assert_eq!((none.events, none.tracker), (MAX_EVENTS, TrackerBounds::default()));
-        assert!(MemoryBounds::within(0).sockets > 1000);
+        assert!(MemoryBounds::within(0, false).sockets > 1000);
     }
 
     /// The parts add up to less than the limit.
     #[test]
     fn the_parts_fit_into_the_limit() {
         for limit in [192_u64 << 20, 256 << 20, 512 << 20, 1 << 30] {
-            let bounds = MemoryBounds::within(limit);
-            let bytes = |count: usize, each: u64| count as u64 * each;
-            let sum = FIXED_BYTES
-                + bytes(bounds.sockets, SOCKET_BYTES)
-                + bytes(bounds.events + bounds.buffered_events, EVENT_BYTES)
-                + bytes(bounds.tracker.final_events, EVENT_BYTES)
-                + bytes(bounds.tracker.pending, PENDING_BYTES);
-            assert!(sum <= limit / 4 * 3, "{limit}: {sum}");
+            for is_copied in [false, true] {
+                let bounds = MemoryBounds::within(limit, is_copied);
+                let bytes = |count: usize, each: u64| count as u64 * each;
+                let sum = FIXED_BYTES
+                    + bytes(bounds.sockets, SOCKET_BYTES)
+                    + bytes(bounds.events + bounds.buffered_events, EVENT_BYTES)
+                    + bytes(bounds.tracker.final_events, EVENT_BYTES)
+                    + bytes(bounds.tracker.pending, PENDING_BYTES);
+                let copies = SERVING_PROCESS_BYTES
+                    + bytes(bounds.sockets, COPIED_SOCKET_BYTES)
+                    + bytes(bounds.events, EVENT_BYTES);
+                let sum = sum + if is_copied { copies } else { 0 };
+                assert!(sum <= limit / 4 * 3, "{limit} {is_copied}: {sum}");
+            }
         }
     }
 }

@@ -54,13 +54,44 @@ pub fn becomes(keep: &Keep) -> Result<Option<Account>, PrivilegeError> {
     if let Some(account) = named(OWN)? {
         return Ok(Some(account));
     }
-    let used = used_by_processes();
-    for uid in UNLISTED.filter(|uid| !used.contains(uid)) {
-        if name_of(uid).is_none() {
-            return Ok(Some(Account { name: uid.to_string(), uid, gid: uid }));
-        }
+    let free = unused(None).ok_or(PrivilegeError::NoSuchAccount { name: OWN.to_owned() })?;
+    Ok(Some(free))
+}
+
+/// The account of the serving process of an agent that becomes `agent`: a number that no account and no
+/// process has, so that the two cannot signal or trace each other. `None` if this process was not
+/// started as root, or its user namespace has no such number: then both have one account.
+#[must_use]
+pub fn serving_account(agent: Option<&Account>) -> Option<Account> {
+    if !Uid::effective().is_root() {
+        return None;
     }
-    Err(PrivilegeError::NoSuchAccount { name: OWN.to_owned() })
+    unused(agent.map(|agent| agent.uid))
+}
+
+/// An account whose number no account, no process and not the agent has.
+fn unused(agent: Option<u32>) -> Option<Account> {
+    let used = used_by_processes();
+    let mapped = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let is_free = |uid: &u32| {
+        agent != Some(*uid)
+            && !used.contains(uid)
+            && is_mapped(&mapped, *uid)
+            && name_of(*uid).is_none()
+    };
+    let uid = UNLISTED.into_iter().find(is_free)?;
+    Some(Account { name: uid.to_string(), uid, gid: uid })
+}
+
+/// Whether a user namespace with this `uid_map` has the user id (user_namespaces(7)).
+fn is_mapped(map: &str, uid: u32) -> bool {
+    let has = |line: &str| -> Option<bool> {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        let (first, _, count) =
+            (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some((first..first.saturating_add(count)).contains(&u64::from(uid)))
+    };
+    map.lines().any(|line| has(line) == Some(true))
 }
 
 /// The users of all processes, as far as `/proc` shows them.
@@ -115,4 +146,19 @@ pub(crate) fn switch_to(account: &Account) -> Result<(), PrivilegeError> {
         remedy: "A start as root needs CAP_SETUID and CAP_SETGID and an account that exists in this \
                  user namespace; start it as that user, or set `user` to `root` to stay root",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_namespace_has_the_numbers_of_its_map() {
+        let whole = "         0          0 4294967295\n";
+        assert!(is_mapped(whole, 0) && is_mapped(whole, 61_184));
+        let container = "0 100000 1000\n61184 200000 2\n";
+        assert!(is_mapped(container, 999) && is_mapped(container, 61_185));
+        assert!(!is_mapped(container, 1000) && !is_mapped(container, 61_186));
+        assert!(!is_mapped("", 0) && !is_mapped("0 0", 0) && !is_mapped("a b c", 0));
+    }
 }

@@ -48,9 +48,18 @@ impl Privileges {
     ///
     /// # Errors
     /// Always [`PrivilegeError::NotOnThisSystem`], for a reader to show.
-    pub fn report(&self, _: Option<&Confinement>) -> Result<Report, PrivilegeError> {
+    pub fn report(&self, _: &ServedBy) -> Result<Report, PrivilegeError> {
         Err(KEPT)
     }
+}
+
+/// What reads the bytes of clients.
+#[derive(Debug, Clone)]
+pub enum ServedBy {
+    /// Nothing yet.
+    Nothing,
+    /// Threads of this process.
+    Threads(Confinement),
 }
 
 /// No thread is confined on this system.

@@ -16,6 +16,8 @@ mod report;
 #[cfg(target_os = "linux")]
 mod serving;
 #[cfg(target_os = "linux")]
+mod serving_process;
+#[cfg(target_os = "linux")]
 mod shrink;
 #[cfg(target_os = "linux")]
 mod status;
@@ -23,13 +25,17 @@ mod status;
 mod syscalls;
 
 #[cfg(target_os = "linux")]
-pub use account::{Account, becomes};
+pub use account::{Account, becomes, serving_account};
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Account, Confinement, Privileges, becomes, shrink};
+pub use elsewhere::{Account, Confinement, Privileges, ServedBy, becomes, shrink};
 pub use error::PrivilegeError;
 pub use keep::Keep;
-pub use report::{Landlock, LandlockState, Missing, Report, Seccomp, Serving, ThreadGroup};
+pub use report::{
+    Landlock, LandlockState, Missing, Report, Seccomp, Serving, ServingProcess, ThreadGroup,
+};
 #[cfg(target_os = "linux")]
 pub use serving::Confinement;
 #[cfg(target_os = "linux")]
-pub use shrink::{Privileges, shrink};
+pub use serving_process::confine_process;
+#[cfg(target_os = "linux")]
+pub use shrink::{Privileges, ServedBy, shrink};

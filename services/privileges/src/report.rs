@@ -32,6 +32,8 @@ pub struct Report {
     pub landlock: Landlock,
     /// Privileges of all threads; threads with equal ones are one row.
     pub threads: Vec<ThreadGroup>,
+    /// The process that serves clients, where it is one of its own.
+    pub serving_process: Option<ServingProcess>,
     /// Missing privileges and protections, and their effects.
     pub missing: Vec<Missing>,
 }
@@ -84,6 +86,29 @@ pub struct Serving {
     pub failed: u64,
     /// The error of the last one.
     pub failure: Option<String>,
+}
+
+/// The process that serves clients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServingProcess {
+    /// Its process id.
+    pub pid: u32,
+    /// Its user id.
+    pub uid: u32,
+    /// Its group id.
+    pub gid: u32,
+    /// Capabilities it has or could take.
+    pub capabilities: Vec<String>,
+    /// As in [`Report::no_new_privs`].
+    pub no_new_privs: bool,
+    /// As in [`Seccomp::mode`].
+    pub seccomp: Option<u32>,
+    /// The system calls it may make; all others are absent.
+    pub allowed: Vec<String>,
+    /// Whether it opens any file or port.
+    pub landlock: LandlockState,
+    /// Its threads, as in [`Report::threads`].
+    pub threads: Vec<ThreadGroup>,
 }
 
 /// Threads with equal privileges.

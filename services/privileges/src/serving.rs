@@ -20,7 +20,7 @@ use crate::keep::Keep;
 use crate::report::{Landlock, LandlockState, Serving};
 
 /// The newest version whose rights are requested; an older kernel enforces those it supports.
-const NEWEST: ABI = ABI::V6;
+pub(crate) const NEWEST: ABI = ABI::V6;
 
 /// The rules for serving threads.
 #[derive(Debug, Clone)]

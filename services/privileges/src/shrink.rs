@@ -14,8 +14,10 @@ use crate::account::{becomes, name_of, switch_to};
 use crate::capabilities::{NAMESPACES, OWNERS, empty_bounding_set, keep_only, keepable, names};
 use crate::error::PrivilegeError;
 use crate::keep::Keep;
-use crate::report::{Missing, Report, Seccomp, ThreadGroup};
-use crate::serving;
+use crate::report::{
+    LandlockState, Missing, Report, Seccomp, Serving, ServingProcess, ThreadGroup,
+};
+use crate::serving::{self, Confinement};
 use crate::status::Status;
 use crate::syscalls;
 
@@ -57,15 +59,15 @@ pub fn shrink(keep: &Keep) -> Result<Privileges, PrivilegeError> {
     Ok(privileges)
 }
 
-fn refused(attempted: &str, cause: io::Error, remedy: &'static str) -> PrivilegeError {
+pub(crate) fn refused(attempted: &str, cause: io::Error, remedy: &'static str) -> PrivilegeError {
     PrivilegeError::Refused { attempted: attempted.to_owned(), cause, remedy }
 }
 
-fn unreadable(cause: io::Error) -> PrivilegeError {
-    refused("read credentials in /proc/self", cause, "Mount procfs on /proc")
+pub(crate) fn unreadable(cause: io::Error) -> PrivilegeError {
+    refused("read credentials in /proc", cause, "Mount procfs on /proc")
 }
 
-fn one_thread() -> Result<(), PrivilegeError> {
+pub(crate) fn one_thread() -> Result<(), PrivilegeError> {
     let deadline = Instant::now() + THREAD_EXIT_TIMEOUT;
     loop {
         let count = fs::read_dir("/proc/self/task").map_err(unreadable)?.count();
@@ -80,8 +82,8 @@ fn one_thread() -> Result<(), PrivilegeError> {
 }
 
 /// Whether the dropped privileges are absent.
-fn check(uid: u32, kept: CapabilitySet) -> Result<(), PrivilegeError> {
-    let now = Status::of_process().map_err(unreadable)?;
+pub(crate) fn check(uid: u32, kept: CapabilitySet) -> Result<(), PrivilegeError> {
+    let now = Status::of_process("self").map_err(unreadable)?;
     let sets = [
         ("permitted capabilities", now.permitted, kept),
         ("effective capabilities", now.effective, kept),
@@ -115,15 +117,12 @@ pub struct Privileges {
 }
 
 impl Privileges {
-    /// The privileges now, with all threads that exist.
+    /// The privileges now, with all threads that exist, and those of what serves.
     ///
     /// # Errors
-    /// [`PrivilegeError::Refused`] if `/proc/self` cannot be read.
-    pub fn report(
-        &self,
-        confinement: Option<&crate::Confinement>,
-    ) -> Result<Report, PrivilegeError> {
-        let now = Status::of_process().map_err(unreadable)?;
+    /// [`PrivilegeError::Refused`] if `/proc` cannot be read.
+    pub fn report(&self, serving: &ServedBy) -> Result<Report, PrivilegeError> {
+        let now = Status::of_process("self").map_err(unreadable)?;
         let [_, uid, ..] = now.uids;
         let [_, gid, ..] = now.gids;
         let follows = self.keep.follow_namespaces;
@@ -145,21 +144,30 @@ impl Privileges {
                 reason: self.filter.clone().err(),
             },
             landlock: serving::of_process(),
-            threads: threads().map_err(unreadable)?,
+            threads: thread_groups("self").map_err(unreadable)?,
+            serving_process: None,
             missing: Vec::new(),
         };
-        if let Some(confinement) = confinement {
-            report.landlock.serving = confinement.serving();
+        match serving {
+            ServedBy::Nothing => {}
+            ServedBy::Threads(confinement) => report.landlock.serving = confinement.serving(),
+            ServedBy::Process { pid, landlock } => {
+                let process = ServingProcess::read(*pid, *landlock)?;
+                let confined = process.threads.iter().map(|group| group.threads as u64).sum();
+                report.landlock.serving =
+                    Serving { landlock: *landlock, confined, ..Serving::default() };
+                report.serving_process = Some(process);
+            }
         }
         report.missing = missing(&self.keep, &now, &report);
         Ok(report)
     }
 }
 
-/// The privileges of the threads.
-fn threads() -> io::Result<Vec<ThreadGroup>> {
+/// The privileges of the threads of a process: its pid, or `self`.
+pub(crate) fn thread_groups(process: &str) -> io::Result<Vec<ThreadGroup>> {
     let mut groups: Vec<ThreadGroup> = Vec::new();
-    for status in Status::of_threads()? {
+    for status in Status::of_threads(process)? {
         let [_, uid, ..] = status.uids;
         let capabilities = names(status.effective);
         let same = groups.iter_mut().find(|group| {
@@ -184,6 +192,22 @@ fn threads() -> io::Result<Vec<ThreadGroup>> {
         }
     }
     Ok(groups)
+}
+
+/// What reads the bytes of clients.
+#[derive(Debug, Clone)]
+pub enum ServedBy {
+    /// Nothing yet.
+    Nothing,
+    /// Threads of this process.
+    Threads(Confinement),
+    /// A process of its own.
+    Process {
+        /// Its process id.
+        pid: u32,
+        /// The outcome of [`confine_process`](crate::confine_process) there.
+        landlock: LandlockState,
+    },
 }
 
 /// Missing privileges and protections, and their effects.
@@ -213,6 +237,19 @@ fn missing(keep: &Keep, now: &Status, report: &Report) -> Vec<Missing> {
         costs(format!("seccomp ({reason})"), "system calls the agent never makes are not refused");
     }
     costs("Landlock for the whole process".into(), &report.landlock.reason);
+    match &report.serving_process {
+        None => costs(
+            "a serving process".into(),
+            "clients are served by threads that share the memory of the thread that reads /proc; set \
+             `serving_process` to `yes` to separate them",
+        ),
+        Some(serving) if serving.uid == report.uid => costs(
+            "a user of its own for the serving process".into(),
+            "it has the user of the collector, which only a start as root changes; both refuse to be \
+             traced, and it can send no signal",
+        ),
+        Some(_) => {}
+    }
     for path in keep.readable.iter().filter(|path| !may(path, Access::READ_OK)) {
         costs(
             format!("reading {}", path.display()),

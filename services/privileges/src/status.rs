@@ -26,15 +26,15 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// Of the first thread of this process, from any thread.
-    pub(crate) fn of_process() -> io::Result<Self> {
-        Self::read("/proc/self/status".as_ref())
+    /// Of the first thread of a process: its pid, or `self`.
+    pub(crate) fn of_process(process: &str) -> io::Result<Self> {
+        Self::read(format!("/proc/{process}/status").as_ref())
     }
 
-    /// Of each thread of this process, without those that exit meanwhile.
-    pub(crate) fn of_threads() -> io::Result<Vec<Self>> {
+    /// Of each thread of a process, its pid or `self`, without those that exit meanwhile.
+    pub(crate) fn of_threads(process: &str) -> io::Result<Vec<Self>> {
         let mut all = Vec::new();
-        for entry in fs::read_dir("/proc/self/task")? {
+        for entry in fs::read_dir(format!("/proc/{process}/task"))? {
             match Self::read(&entry?.path().join("status")) {
                 Ok(status) => all.push(status),
                 Err(error) if has_exited(&error) => {}

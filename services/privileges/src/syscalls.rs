@@ -1,7 +1,10 @@
-//! The seccomp(2) filter: refuses system calls that the agent never makes and an attacker needs.
+//! The seccomp(2) filter of the collector, and of an agent in one process: refuses system calls that it
+//! never makes and an attacker needs.
 //!
-//! It is a deny list. An allow list is tighter, but a new allocator, libc or kernel would make the
-//! agent fail.
+//! It is a deny list: the collector reads the kernel, not what clients send, and a new allocator, libc
+//! or kernel would make it fail with an allow list. The serving process has one.
+
+mod allowed;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,6 +23,9 @@ macro_rules! calls {
         &[$($(#[$only])? (stringify!($name), libc::$number)),*]
     };
 }
+use calls;
+
+pub(crate) use allowed::{allow_listed, allowed};
 
 /// Refused with any arguments.
 const REFUSED: &[Call] = calls![
@@ -87,13 +93,15 @@ const BPF_ALLOWED: [libc::c_int; 5] = [1, 2, 3, 4, 33];
 /// # Errors
 /// The kernel's error if it has no filters, or why none can be built for this processor.
 pub(crate) fn refuse(follow_namespaces: bool) -> io::Result<()> {
-    for program in [refusing(follow_namespaces)?, absent()] {
-        apply_filter(&program).map_err(|error| match error {
-            seccompiler::Error::Prctl(cause) | seccompiler::Error::Seccomp(cause) => cause,
-            other => io::Error::other(other.to_string()),
-        })?;
-    }
-    Ok(())
+    apply(&refusing(follow_namespaces)?)?;
+    apply(&absent())
+}
+
+fn apply(program: &BpfProgram) -> io::Result<()> {
+    apply_filter(program).map_err(|error| match error {
+        seccompiler::Error::Prctl(cause) | seccompiler::Error::Seccomp(cause) => cause,
+        other => io::Error::other(other.to_string()),
+    })
 }
 
 /// The refused calls, for the report.
@@ -109,15 +117,8 @@ pub(crate) fn refused(follow_namespaces: bool) -> Vec<String> {
 
 /// The filter that answers `EPERM`. Calls for another architecture (int 0x80) end the process.
 fn refusing(follow_namespaces: bool) -> io::Result<BpfProgram> {
-    let invalid = |error: seccompiler::BackendError| io::Error::other(error.to_string());
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         refused_always().map(|(_, number)| (number, Vec::new())).collect();
-    let condition = |argument, operation, value: libc::c_int| {
-        let value = u64::try_from(value).map_err(io::Error::other)?;
-        let length = SeccompCmpArgLen::Dword;
-        SeccompCondition::new(argument, length, operation, value).map_err(invalid)
-    };
-    let all = |conditions| Ok::<_, io::Error>(vec![SeccompRule::new(conditions).map_err(invalid)?]);
     let when = |argument, operation, value| all(vec![condition(argument, operation, value)?]);
     let thread = u64::try_from(libc::CLONE_THREAD).map_err(io::Error::other)?;
     rules.insert(libc::SYS_clone, when(0, SeccompCmpOp::MaskedEq(thread), 0)?);
@@ -154,6 +155,25 @@ fn absent() -> BpfProgram {
     let clone3 = libc::SYS_clone3 as u32;
     let questions = vec![is(libc::BPF_JEQ, clone3, 2), is(libc::BPF_JGT, NEWEST, 1)];
     [vec![load], questions, vec![answer(libc::SECCOMP_RET_ALLOW), enosys]].concat()
+}
+
+fn invalid(error: seccompiler::BackendError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+/// Compares the low half of an argument.
+fn condition(
+    argument: u8,
+    operation: SeccompCmpOp,
+    value: libc::c_int,
+) -> io::Result<SeccompCondition> {
+    let value = u64::try_from(value).map_err(io::Error::other)?;
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operation, value).map_err(invalid)
+}
+
+/// The rule that holds where all conditions do.
+fn all(conditions: Vec<SeccompCondition>) -> io::Result<Vec<SeccompRule>> {
+    Ok(vec![SeccompRule::new(conditions).map_err(invalid)?])
 }
 
 fn statement(code: u32, k: u32) -> sock_filter {
@@ -196,16 +216,18 @@ mod tests {
         }
     }
 
-    /// Runs a filter on a call with this first argument, as classic BPF of `struct seccomp_data`
+    /// Runs a filter on a call with these arguments, as classic BPF of `struct seccomp_data`
     /// (`linux/filter.h`, `linux/seccomp.h`).
-    fn answer_to(program: &[sock_filter], call: u32, first_argument: u64) -> u32 {
+    pub(super) fn answer_with(program: &[sock_filter], call: i64, arguments: [u64; 4]) -> u32 {
         const NATIVE: &[(&str, u32)] = &[("x86_64", 0xc000_003e), ("aarch64", 0xc000_00b7)];
         let arch = NATIVE.iter().find(|(name, _)| *name == std::env::consts::ARCH).unwrap().1;
-        let load = |offset| match offset {
-            0 => call,
+        let load = |offset: u32| match offset {
+            0 => call as u32,
             4 => arch,
-            16 => (first_argument & u64::from(u32::MAX)) as u32,
-            20 => (first_argument >> 32) as u32,
+            16..48 => {
+                let argument = arguments[(offset as usize - 16) / 8];
+                (if offset.is_multiple_of(8) { argument } else { argument >> 32 }) as u32
+            }
             other => panic!("offset {other}"),
         };
         let (mut at, mut loaded) = (0, 0);
@@ -228,6 +250,10 @@ mod tests {
                 other => panic!("code {other:#x}"),
             };
         }
+    }
+
+    fn answer_to(program: &[sock_filter], call: u32, first_argument: u64) -> u32 {
+        answer_with(program, i64::from(call), [first_argument, 0, 0, 0])
     }
 
     fn answer(program: &[sock_filter], call: u32) -> u32 {

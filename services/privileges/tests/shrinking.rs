@@ -19,12 +19,22 @@ mod landlock;
 #[path = "shrinking/programs.rs"]
 mod programs;
 #[cfg(target_os = "linux")]
+#[path = "shrinking/serving_process.rs"]
+mod serving_process;
+#[cfg(target_os = "linux")]
 #[path = "shrinking/unit.rs"]
 mod unit;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    harness::main(&[denied::TESTS, kept::TESTS, landlock::TESTS, programs::TESTS, unit::TESTS])
+    harness::main(&[
+        denied::TESTS,
+        kept::TESTS,
+        landlock::TESTS,
+        programs::TESTS,
+        serving_process::TESTS,
+        unit::TESTS,
+    ])
 }
 
 #[cfg(not(target_os = "linux"))]

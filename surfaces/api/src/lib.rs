@@ -8,6 +8,7 @@ mod cursor;
 mod event;
 mod plain_text;
 mod record;
+mod replica;
 mod resume;
 mod shapes;
 mod updates;
@@ -23,6 +24,7 @@ pub use cursor::{Cursor, CursorError, PagePlace};
 pub use event::{EventRecords, is_of_end, usual_event_fields};
 pub use plain_text::{csv_cell, printable};
 pub use record::RecordWriter;
+pub use replica::{Replica, ReplicaChange, ReplicaError, ReplicaWriter};
 pub use resume::{ResumeId, ResumeIdError};
 pub use shapes::{
     AbilityShape, ClassWord, EventShape, EventWord, EvidenceShape, ExplainShape, FieldShape,

@@ -5,6 +5,8 @@
 
 #[path = "wire/events.rs"]
 mod events;
+#[path = "wire/replica.rs"]
+mod replica;
 #[path = "wire/sample.rs"]
 mod sample;
 #[path = "wire/versions.rs"]

@@ -1,5 +1,6 @@
 //! The access configuration: tokens, hosts, TLS and limits; replaced as a whole on reload.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -75,14 +76,19 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
-/// TLS with the certificates (PEM, the server's own first) and the private key of these files.
+/// TLS with the certificates (PEM, the server's own first) and the private key of these files, which
+/// `read` reads.
 ///
 /// # Errors
 /// If a file cannot be read or the two cannot be used together.
-pub fn tls_from_files(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn tls_from_files(
+    certificates: &Path,
+    key: &Path,
+    read: impl Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let read = |path: &Path| {
         let unreadable = |error| TlsError::Unreadable { file: path.display().to_string(), error };
-        std::fs::read(path).map_err(unreadable)
+        read(path).map_err(unreadable)
     };
     from_pem(
         (&read(certificates)?, &certificates.display().to_string()),

@@ -48,3 +48,4 @@ pub use refusals::Refusals;
 pub use runtime::runtime;
 pub use serve::{Dialects, Plan, ServeError, serve};
 pub use token::{TokenError, TokenHash, new_token};
+pub use unix_socket::SocketFile;

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use socket2::{Domain, Type};
@@ -71,6 +73,30 @@ impl Listener {
         };
         let guarded = file.is_none() && !protocol.takes_lines();
         Ok(Self { protocol, socket, tls, guarded, file })
+    }
+
+    /// The listener of `spec` whose socket another process has opened with [`Listener::bind`]; that process
+    /// keeps its file.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn from_open(spec: &ListenSpec, tls: bool, socket: OwnedFd) -> Self {
+        let (protocol, is_file) = (spec.protocol, matches!(spec.place, ListenAddress::Unix(_)));
+        let socket = match is_file {
+            true => Socket::Unix(socket.into()),
+            false => Socket::Tcp(socket.into()),
+        };
+        Self { protocol, socket, tls, guarded: !is_file && !protocol.takes_lines(), file: None }
+    }
+
+    /// Its socket, for another process, and what removes its file in the end.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn into_parts(self) -> (OwnedFd, Option<SocketFile>) {
+        let socket = match self.socket {
+            Socket::Tcp(socket) => socket.into(),
+            Socket::Unix(socket) => socket.into(),
+        };
+        (socket, self.file)
     }
 
     /// Its address for messages, with the port the kernel chose for port 0.

@@ -11,8 +11,10 @@ pub(crate) use std::os::unix::net::UnixListener as StdListener;
 pub(crate) use tokio::net::{UnixListener, UnixStream};
 
 #[cfg(not(unix))]
-pub(crate) use absent::{
-    SocketFile, StdListener, UnixListener, UnixStream, bind, path_of, remove_stale,
-};
+pub use absent::SocketFile;
+#[cfg(not(unix))]
+pub(crate) use absent::{StdListener, UnixListener, UnixStream, bind, path_of, remove_stale};
 #[cfg(unix)]
-pub(crate) use files::{SocketFile, bind, path_of, remove_stale};
+pub use files::SocketFile;
+#[cfg(unix)]
+pub(crate) use files::{bind, path_of, remove_stale};

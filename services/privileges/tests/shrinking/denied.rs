@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Result, ensure};
-use conns_privileges::{Keep, PrivilegeError, Report, becomes, shrink};
+use conns_privileges::{Keep, PrivilegeError, Report, ServedBy, becomes, shrink};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::{personality, ptrace, signal};
 use nix::unistd::{
@@ -104,7 +104,7 @@ fn threads() -> Result<()> {
         let keys = ["Uid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"];
         let found = keys.map(status).into_iter().collect::<Result<Vec<_>>>()?;
         let nested = nested.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-        Ok((found, nested, privileges.report(None)?))
+        Ok((found, nested, privileges.report(&ServedBy::Nothing)?))
     });
     let (found, nested, report) =
         text.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
@@ -123,7 +123,7 @@ fn threads() -> Result<()> {
 
 fn programs() -> Result<()> {
     same("before", Command::new("true").status()?.success(), true)?;
-    let report = shrink(&unprivileged())?.report(None)?;
+    let report = shrink(&unprivileged())?.report(&ServedBy::Nothing)?;
     same("no-new-privileges", status("NoNewPrivs")?, "1")?;
     same("seccomp", status("Seccomp")?, "2")?;
     ensure!(report.no_new_privs && report.seccomp.mode == Some(2), "{report:?}");
@@ -140,7 +140,7 @@ fn calls() -> Result<()> {
     thread::spawn(|| unshare(CloneFlags::CLONE_FS))
         .join()
         .map_err(|_| anyhow::anyhow!("a thread panicked"))??;
-    let report = shrink(&unprivileged())?.report(None)?;
+    let report = shrink(&unprivileged())?.report(&ServedBy::Nothing)?;
     refused("personality", personality::get())?;
     refused("kill", signal::kill(Pid::this(), None))?;
     refused("unshare", unshare(CloneFlags::CLONE_FS))?;
@@ -175,8 +175,8 @@ fn plain_user() -> Result<()> {
     started_as(UNPRIVILEGED, CapabilitySet::empty())?;
     same("the account", becomes(&Keep::default())?, None)?;
     // Configured, but a plain user cannot switch.
-    let report =
-        shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?.report(None)?;
+    let report = shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?
+        .report(&ServedBy::Nothing)?;
     same("the user", report.uid, UNPRIVILEGED)?;
     same("its capabilities", &report.capabilities, &Vec::<String>::new())?;
     same("seccomp", status("Seccomp")?, "2")?;
@@ -195,7 +195,7 @@ fn ambient() -> Result<()> {
         | CapabilitySet::NET_BIND_SERVICE
         | CapabilitySet::SYS_ADMIN;
     started_as(UNPRIVILEGED, given)?;
-    let report = shrink(&Keep::default())?.report(None)?;
+    let report = shrink(&Keep::default())?.report(&ServedBy::Nothing)?;
     same("the user", report.uid, UNPRIVILEGED)?;
     for (key, expected) in [("CapPrm", KEPT), ("CapEff", KEPT), ("CapInh", 0), ("CapAmb", 0)] {
         same(key, status(key)?, format!("{expected:016x}"))?;
@@ -204,8 +204,8 @@ fn ambient() -> Result<()> {
 }
 
 fn stays_root() -> Result<()> {
-    let report =
-        shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?.report(None)?;
+    let report = shrink(&Keep { user: Some("root".to_owned()), ..Keep::default() })?
+        .report(&ServedBy::Nothing)?;
     same("the user", report.uid, 0)?;
     same("CapEff", status("CapEff")?, format!("{KEPT:016x}"))?;
     ensure!(lacks(&report, "a user of its own"), "{:?}", report.missing);
@@ -249,7 +249,7 @@ fn unreadable() -> Result<()> {
         writable: vec!["/etc".into(), std::env::temp_dir()],
         ..unprivileged()
     };
-    let report = shrink(&keep)?.report(None)?;
+    let report = shrink(&keep)?.report(&ServedBy::Nothing)?;
     // CAP_DAC_READ_SEARCH reads all files: docs/privileges.md.
     ensure!(!lacks(&report, "reading /etc/shadow"), "{:?}", report.missing);
     ensure!(lacks(&report, &format!("reading {}", absent.display())), "{:?}", report.missing);

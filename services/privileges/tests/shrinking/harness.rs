@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use conns_privileges::{Keep, Report, shrink};
+use conns_privileges::{Keep, Report, ServedBy, shrink};
 use libtest_mimic::{Arguments, Failed, Trial, run};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use rustix::thread::{
@@ -132,7 +132,7 @@ fn in_its_own_process(name: &str) -> Result<(), Failed> {
 
 /// Drops privileges as the agent does when started as root.
 pub(crate) fn shrunk(follow_namespaces: bool) -> Result<Report> {
-    Ok(shrink(&Keep { follow_namespaces, ..unprivileged() })?.report(None)?)
+    Ok(shrink(&Keep { follow_namespaces, ..unprivileged() })?.report(&ServedBy::Nothing)?)
 }
 
 /// Without the account `conns`, which may exist here.

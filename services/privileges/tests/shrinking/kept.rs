@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use conns_contract::{InodeFilter, Namespaces, OwnerSource, Scope, SocketSource};
 use conns_core::model::{LossKind, Moment, Observation, Process, Socket};
-use conns_privileges::{Confinement, Keep, shrink};
+use conns_privileges::{Confinement, Keep, ServedBy, shrink};
 use conns_procfs::Procfs;
 use conns_sockdiag::SockDiag;
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -272,10 +272,12 @@ fn serve(confinement: Option<Confinement>) -> Result<()> {
     {
         std::thread::yield_now();
     }
-    let report = privileges.report(confinement.as_ref())?;
+    let served_by = confinement.map_or(ServedBy::Nothing, ServedBy::Threads);
+    let is_confined = matches!(served_by, ServedBy::Threads(_));
+    let report = privileges.report(&served_by)?;
     let bare = report.threads.iter().filter(|group| group.capabilities.is_empty());
     let bare: usize = bare.map(|group| group.threads).sum();
-    ensure!((bare >= 2) == confinement.is_some(), "{:?}", report.threads);
+    ensure!((bare >= 2) == is_confined, "{:?}", report.threads);
     Ok(())
 }
 
@@ -286,8 +288,8 @@ fn removes() -> Result<()> {
     std::os::unix::fs::chown(&folder, Some(UNPRIVILEGED), Some(UNPRIVILEGED))?;
     let place = folder.join("socket");
     let _listener = UnixListener::bind(&place)?;
-    let report =
-        shrink(&Keep { writable: vec![folder.clone()], ..unprivileged() })?.report(None)?;
+    let report = shrink(&Keep { writable: vec![folder.clone()], ..unprivileged() })?
+        .report(&ServedBy::Nothing)?;
     let about = |missing: &&conns_privileges::Missing| missing.what.starts_with("writing");
     same("the missing privilege", report.missing.iter().find(about), None)?;
     fs::remove_file(&place)?;

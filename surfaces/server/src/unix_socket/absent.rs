@@ -24,7 +24,7 @@ pub(crate) enum UnixStream {}
 
 /// A socket file that does not exist.
 #[derive(Debug)]
-pub(crate) enum SocketFile {}
+pub enum SocketFile {}
 
 /// No file is stale.
 pub(crate) fn remove_stale(_: &Path) -> Result<(), BindError> {

@@ -95,7 +95,7 @@ fn set_mode(path: &Path) -> io::Result<()> {
 
 /// The file of a unix socket. Removed when dropped, if it is still the one that was bound.
 #[derive(Debug)]
-pub(crate) struct SocketFile {
+pub struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
 }

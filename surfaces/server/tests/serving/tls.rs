@@ -117,11 +117,12 @@ fn files_that_are_no_certificate_are_named() {
     std::fs::create_dir_all(&folder).unwrap();
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&certificate, &mine.certificate).unwrap();
-    let error = tls_from_files(&certificate, &key).unwrap_err().to_string();
+    let error =
+        tls_from_files(&certificate, &key, |path| std::fs::read(path)).unwrap_err().to_string();
     assert!(error.contains("key.pem"), "{error}");
     std::fs::write(&key, &mine.key).unwrap();
-    assert!(tls_from_files(&certificate, &key).is_ok());
-    let swapped = tls_from_files(&key, &certificate).unwrap_err();
+    assert!(tls_from_files(&certificate, &key, |path| std::fs::read(path)).is_ok());
+    let swapped = tls_from_files(&key, &certificate, |path| std::fs::read(path)).unwrap_err();
     assert!(matches!(swapped, TlsError::NoPem { what: "certificate", .. }), "{swapped}");
     let foreign = tls_from_pem(mine.certificate.as_bytes(), identity().key.as_bytes());
     assert!(matches!(foreign.unwrap_err(), TlsError::Unusable(_)));
