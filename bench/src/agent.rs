@@ -23,8 +23,21 @@ use load::Load;
 use nginx::Nginx;
 use served::Served;
 
-/// The default, which is eBPF where that works, and netlink with `/proc` alone.
-const SOURCES: [&str; 2] = ["auto", "kernel"];
+/// How an agent is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mode {
+    /// `--source`.
+    pub(crate) source: &'static str,
+    /// Whether a process of its own serves clients.
+    pub(crate) has_serving_process: bool,
+}
+
+/// The default on loopback, which is eBPF where that works.
+pub(crate) const DEFAULT: Mode = Mode { source: "auto", has_serving_process: false };
+
+/// The default, with a serving process, and netlink with `/proc` alone.
+const MODES: [Mode; 3] =
+    [DEFAULT, Mode { has_serving_process: true, ..DEFAULT }, Mode { source: "kernel", ..DEFAULT }];
 
 /// What to measure.
 #[derive(Args, Clone, Debug)]
@@ -74,15 +87,15 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     for sockets in &plan.sizes {
         eprintln!("{sockets} sockets: setting up");
         let fixture = Fixture::start(*sockets, plan.processes)?;
-        for source in SOURCES {
-            let served = Served::start(&plan.conns, fixture.netns(), source)?;
-            eprintln!("{sockets} sockets: watching the agent ({source}) for {} s", plan.watch);
+        for mode in MODES {
+            let served = Served::start(&plan.conns, fixture.netns(), mode)?;
+            eprintln!("{sockets} sockets: watching the agent ({mode:?}) for {} s", plan.watch);
             costs.push(cost::watch(&served, &fixture, Duration::from_secs(plan.watch.into()))?);
             served.end()?;
         }
         // Last: what asked and was answered stays in TIME-WAIT for a minute.
         if sockets == last {
-            let served = Served::start(&plan.conns, fixture.netns(), SOURCES[0])?;
+            let served = Served::start(&plan.conns, fixture.netns(), DEFAULT)?;
             races = race(plan, &served, &fixture)?;
             served.end()?;
         }

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
 use clap::Args;
+use conns_lab::agent::HttpAnswer;
 
+use crate::agent::DEFAULT;
 use crate::agent::dialect::{Dialect, HEALTH, LONG_LISTS};
 use crate::agent::served::Served;
 use crate::run::fixture::Fixture;
@@ -20,6 +22,8 @@ use crate::run::machine::{Machine, ask};
 
 /// Clients that request the list.
 const LIST_CLIENTS: usize = 2;
+/// Longest wait for the first sample with all sockets.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What to measure.
 #[derive(Args, Clone, Debug)]
@@ -56,6 +60,8 @@ struct Turn {
     bytes: usize,
     /// How long each answer to /health took.
     health: Vec<Duration>,
+    /// How many of these said that the last sample began more than three intervals ago (503).
+    stale: usize,
     /// How long each list took.
     lists: Vec<Duration>,
 }
@@ -70,7 +76,8 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     ];
     eprintln!("{} sockets: setting up", plan.sockets);
     let fixture = Fixture::start(plan.sockets, plan.processes)?;
-    let served = Served::start(&plan.conns, fixture.netns(), "auto")?;
+    let served = Served::start(&plan.conns, fixture.netns(), DEFAULT)?;
+    wait_until_fresh(fixture.netns())?;
     let is_chosen =
         |list: &&Dialect| plan.only.as_deref().is_none_or(|only| list.name.contains(only));
     let mut turns = vec![measure(plan, None, &fixture)?];
@@ -112,10 +119,10 @@ fn measure(plan: &Plan, list: Option<&'static Dialect>, fixture: &Fixture) -> an
         for client in clients {
             lists.extend(joined(client)?);
         }
-        let health = joined(health)?;
+        let (health, stale) = joined(health)?;
         ensure!(!health.is_empty(), "/health was never answered");
         ensure!(list.is_none() || !lists.is_empty(), "no list was answered");
-        Ok(Turn { list, bytes, health, lists })
+        Ok(Turn { list, bytes, health, stale, lists })
     })
 }
 
@@ -135,21 +142,37 @@ fn request_until(stop: &AtomicBool, netns: &str, list: &Dialect) -> anyhow::Resu
     Ok(took)
 }
 
-/// Requests /health at the interval, and returns how long each answer took. A request that is due while another waits is
-/// skipped.
-fn request_health(plan: &Plan, stop: &AtomicBool, netns: &str) -> anyhow::Result<Vec<Duration>> {
+/// Waits until the agent has looked behind all descriptors once, which its first samples wait for.
+fn wait_until_fresh(netns: &str) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while HEALTH.fetch(netns).is_err() {
+        ensure!(began.elapsed() < START_TIMEOUT, "no fresh sample within {START_TIMEOUT:?}");
+        thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
+}
+
+/// Requests /health at the interval, and returns how long each answer took, and how many reported a late sample. A request
+/// that is due while another waits is skipped.
+fn request_health(
+    plan: &Plan,
+    stop: &AtomicBool,
+    netns: &str,
+) -> anyhow::Result<(Vec<Duration>, usize)> {
     crate::inside::enter(netns)?;
     let interval = Duration::from_millis(plan.interval_ms.into());
-    let mut took = Vec::new();
+    let (mut took, mut stale) = (Vec::new(), 0);
     let mut due = Instant::now();
     while !stop.load(Relaxed) {
         let started = Instant::now();
-        HEALTH.ask().context("cannot request /health")?;
+        let HttpAnswer { status, head, .. } = HEALTH.answer().context("cannot request /health")?;
+        ensure!(matches!(status, 200 | 503), "/health answered {head}");
+        stale += usize::from(status == 503);
         took.push(started.elapsed());
         while due <= Instant::now() {
             due += interval;
         }
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }
-    Ok(took)
+    Ok((took, stale))
 }

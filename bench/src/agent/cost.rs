@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::run::fixture::Fixture;
 use crate::run::measure_in;
 
+use super::Mode;
 use super::dialect::HEALTH;
 use super::served::Served;
 
@@ -23,8 +24,8 @@ const EBPF: &str = "ebpf-watch";
 /// What was measured at one size.
 #[derive(Clone, Debug)]
 pub(crate) struct Cost {
-    /// The `--source` it was started with.
-    pub(crate) source: &'static str,
+    /// How it was started.
+    pub(crate) mode: Mode,
     /// Whether it reads the tables by eBPF, as `/health` reports.
     pub(crate) is_by_ebpf: bool,
     /// Established sockets, both ends counted.
@@ -37,7 +38,7 @@ pub(crate) struct Cost {
     pub(crate) cpu: Duration,
     /// CPU that a drain each second used in that time.
     pub(crate) drain: Duration,
-    /// Resident, MB.
+    /// Resident, MB; of two processes the sum, in which the program that both run counts twice.
     pub(crate) resident_mb: f64,
     /// Its peak, MB.
     pub(crate) peak_mb: f64,
@@ -73,7 +74,7 @@ pub(crate) fn watch(served: &Served, fixture: &Fixture, time: Duration) -> anyho
     let abilities = health["abilities"].as_array().map_or(&[][..], Vec::as_slice);
     let is_by_ebpf = abilities.iter().any(|one| one["name"] == EBPF && one["missing"].is_null());
     Ok(Cost {
-        source: served.source(),
+        mode: served.mode(),
         is_by_ebpf,
         sockets: fixture.sockets(),
         seen: health["sockets"].as_u64().context("/health reports no sockets")?,

@@ -113,6 +113,20 @@ impl Dialect {
 
     /// Asks from the namespace of the calling thread.
     pub(crate) fn ask(&self) -> anyhow::Result<Vec<u8>> {
+        let HttpAnswer { status, head, body } = self.answer()?;
+        ensure!(status == 200, "it answered {head}");
+        let head = head.to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        ensure!(
+            length.is_none_or(|length| length.parse() == Ok(body.len())),
+            "{} bytes came with the head {head}",
+            body.len()
+        );
+        Ok(body)
+    }
+
+    /// The answer of whatever status, from the namespace of the calling thread.
+    pub(crate) fn answer(&self) -> anyhow::Result<HttpAnswer> {
         let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)))?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let body = self.body.unwrap_or_default();
@@ -123,16 +137,7 @@ impl Dialect {
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )?;
-        let HttpAnswer { status, head, body } = HttpAnswer::read(&mut stream)?;
-        ensure!(status == 200, "it answered {head}");
-        let head = head.to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        ensure!(
-            length.is_none_or(|length| length.parse() == Ok(body.len())),
-            "{} bytes came with the head {head}",
-            body.len()
-        );
-        Ok(body)
+        HttpAnswer::read(&mut stream)
     }
 
     /// Fails unless it lists what is open: a fast answer that is too short is none.

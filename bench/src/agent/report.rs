@@ -35,7 +35,9 @@ pub(crate) fn markdown(
 
 fn goals(text: &mut String, costs: &[Cost], races: &[Race]) {
     let _ = writeln!(text, "## Goals\n");
-    let cost = costs.iter().find(|cost| cost.sockets == GOAL_SOCKETS && cost.is_by_ebpf);
+    let cost = costs.iter().find(|cost| {
+        cost.sockets == GOAL_SOCKETS && cost.is_by_ebpf && !cost.mode.has_serving_process
+    });
     let percent = cost.map(|cost| cost.percent(cost.cpu));
     let _ = writeln!(
         text,
@@ -73,16 +75,17 @@ fn of_costs(text: &mut String, costs: &[Cost]) {
     let _ = writeln!(text, "\n## Its own cost, without clients\n");
     let _ = writeln!(
         text,
-        "| sockets open | tables by | seen in all | watched s | CPU, % of a core | a drain each second, % | ÷ | resident MB | peak MB |"
+        "| sockets open | tables by | serving process | seen in all | watched s | CPU, % of a core | a drain each second, % | ÷ | resident MB | peak MB |"
     );
-    let _ = writeln!(text, "|--:|---|--:|--:|--:|--:|--:|--:|--:|");
+    let _ = writeln!(text, "|--:|---|---|--:|--:|--:|--:|--:|--:|--:|");
     for cost in costs {
         let (ours, drain) = (cost.percent(cost.cpu), cost.percent(cost.drain));
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.0} | {ours:.2} | {drain:.2} | {:.1} | {:.1} | {:.1} |",
+            "| {} | {} | {} | {} | {:.0} | {ours:.2} | {drain:.2} | {:.1} | {:.1} | {:.1} |",
             cost.sockets,
             if cost.is_by_ebpf { "eBPF" } else { "netlink" },
+            if cost.mode.has_serving_process { "yes" } else { "no" },
             cost.seen,
             cost.watched.as_secs_f64(),
             ours / drain.max(f64::MIN_POSITIVE),
@@ -145,14 +148,15 @@ fn digits(value: f64) -> String {
 /// Every turn, one a line, and before them every size.
 pub(crate) fn csv(costs: &[Cost], races: &[Race]) -> String {
     let mut text = String::from(
-        "sockets,source,by_ebpf,seen,watched_s,cpu_s,drain_cpu_s,resident_mb,peak_mb\n",
+        "sockets,source,serving_process,by_ebpf,seen,watched_s,cpu_s,drain_cpu_s,resident_mb,peak_mb\n",
     );
     for cost in costs {
         let _ = writeln!(
             text,
-            "{},{},{},{},{:.3},{:.3},{:.3},{:.1},{:.1}",
+            "{},{},{},{},{},{:.3},{:.3},{:.3},{:.1},{:.1}",
             cost.sockets,
-            cost.source,
+            cost.mode.source,
+            cost.mode.has_serving_process,
             cost.is_by_ebpf,
             cost.seen,
             cost.watched.as_secs_f64(),

@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::Mode;
+
 /// Where it answers.
 pub(crate) const PORT: u16 = 7979;
 /// Which connections are listed as peers and as streams: those of the fixture in its namespace, by the ports it listens on.
@@ -30,17 +32,18 @@ const UTIME_AFTER_NAME: usize = 11;
 pub(crate) struct Served {
     child: Child,
     stderr: Receiver<String>,
-    source: &'static str,
+    mode: Mode,
 }
 
 impl Served {
     /// Starts it and waits until it is ready.
-    pub(crate) fn start(conns: &Path, netns: &str, source: &'static str) -> anyhow::Result<Self> {
+    pub(crate) fn start(conns: &Path, netns: &str, mode: Mode) -> anyhow::Result<Self> {
         let filter = fixture_filter(netns);
         let mut child = Command::new(crate::own::program()?)
             .args(["inside", "--netns", netns, "--"])
             .arg(conns)
-            .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}"), "--source", source])
+            .args(["serve", "--listen", &format!("http=127.0.0.1:{PORT}"), "--source", mode.source])
+            .args(mode.has_serving_process.then_some("--serving-process=yes"))
             .args(["--monero-peers", &filter, "--ems-streams", &filter])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -55,7 +58,7 @@ impl Served {
                 }
             }
         });
-        let served = Self { child, stderr, source };
+        let served = Self { child, stderr, mode };
         let mut lines = Vec::new();
         while let Ok(line) = served.stderr.recv_timeout(READY_TIMEOUT) {
             if line == "conns: ready" {
@@ -66,32 +69,51 @@ impl Served {
         bail!("the agent did not get ready: {}", lines.join("\n"))
     }
 
-    /// The `--source` it was started with.
-    pub(crate) fn source(&self) -> &'static str {
-        self.source
+    /// How it was started.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
     }
 
-    fn file(&self, name: &str) -> anyhow::Result<String> {
-        let place = format!("/proc/{}/{name}", self.child.id());
-        read_to_string(&place).with_context(|| format!("cannot read {place}: has the agent ended?"))
+    /// A file in `/proc` of each of its processes: its own, and that which serves clients.
+    fn files(&self, name: &str) -> anyhow::Result<Vec<String>> {
+        let read = |process: &str| {
+            let place = format!("/proc/{process}/{name}");
+            let ended = || format!("cannot read {place}: has the agent ended?");
+            read_to_string(&place).with_context(ended)
+        };
+        let own = self.child.id().to_string();
+        let children = read_to_string(format!("/proc/{own}/task/{own}/children"))
+            .context("cannot read the children of the agent")?;
+        let files: Vec<String> = [&*own]
+            .into_iter()
+            .chain(children.split_whitespace())
+            .map(read)
+            .collect::<Result<_, _>>()?;
+        let expected = if self.mode.has_serving_process { 2 } else { 1 };
+        ensure!(files.len() == expected, "the agent has {} processes", files.len());
+        Ok(files)
     }
 
     /// CPU time it used so far.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = self.file("stat")?;
-        let ticks =
-            ticks(&stat).with_context(|| format!("cannot read the CPU time in {stat:?}"))?;
+        let of_process = |stat: &String| {
+            ticks(stat).with_context(|| format!("cannot read the CPU time in {stat:?}"))
+        };
+        let ticks: u64 = self.files("stat")?.iter().map(of_process).sum::<anyhow::Result<u64>>()?;
         Ok(Duration::from_millis(ticks * 1000 / USER_HZ))
     }
 
     /// A line of its status, in MB.
     pub(crate) fn megabytes(&self, key: &str) -> anyhow::Result<f64> {
-        let status = self.file("status")?;
-        let kilobytes = status
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(':')?.trim().strip_suffix(" kB"));
+        let of_process = |status: &String| -> anyhow::Result<f64> {
+            let kilobytes = status.lines().find_map(|line| {
+                line.strip_prefix(key)?.strip_prefix(':')?.trim().strip_suffix(" kB")
+            });
+            let missing = || format!("no {key} in the status of the agent");
+            Ok(kilobytes.with_context(missing)?.parse()?)
+        };
         let kilobytes: f64 =
-            kilobytes.with_context(|| format!("no {key} in the status of the agent"))?.parse()?;
+            self.files("status")?.iter().map(of_process).sum::<anyhow::Result<f64>>()?;
         Ok(kilobytes * 1024.0 / 1e6)
     }
 
