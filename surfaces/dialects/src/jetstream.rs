@@ -15,6 +15,7 @@ mod server;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use conns_core::model::Update;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
@@ -29,6 +30,11 @@ pub use server::API_VERSION;
 
 use list::LatestList;
 use methods::Context;
+
+/// A message with a few calls, bytes.
+const BRIEF_MESSAGE_BYTES: usize = 1024;
+/// Transfers whose list is written in a few microseconds each.
+const BRIEF_TRANSFERS: usize = 16;
 
 /// The dialect, served over HTTP and in lines.
 #[derive(Debug, Clone)]
@@ -59,6 +65,11 @@ impl Service {
         Lines(self.clone())
     }
 
+    /// Whether a message of this length has few calls, each of few transfers.
+    fn is_brief(message_bytes: usize, update: &Update) -> bool {
+        message_bytes <= BRIEF_MESSAGE_BYTES && update.transfers.len() <= BRIEF_TRANSFERS
+    }
+
     fn answer(&self, message: &[u8], cache: &ResponseCache) -> BodyChunks {
         let State { options, list } = &*self.0;
         let context = Context { options, list, update: cache.update() };
@@ -69,6 +80,10 @@ impl Service {
 struct Http(Service);
 
 impl HttpDialect for Http {
+    fn is_brief(&self, body_bytes: usize, update: &Update) -> bool {
+        Service::is_brief(body_bytes, update)
+    }
+
     fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
         if !matches!(request.uri().path(), "" | "/") {
             return refusal(StatusCode::NOT_FOUND, "nothing is at this path; POST to its root");
@@ -117,6 +132,10 @@ fn with_json(status: StatusCode, chunks: BodyChunks) -> Response<BodyChunks> {
 struct Lines(Service);
 
 impl LineDialect for Lines {
+    fn is_brief(&self, line_bytes: usize, update: &Update) -> bool {
+        Service::is_brief(line_bytes, update)
+    }
+
     fn ends_line(&self, byte: u8) -> bool {
         byte == b'\n'
     }

@@ -8,6 +8,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use conns_core::model::Update;
 use conns_dialects::LineOutcome;
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -125,7 +126,9 @@ impl LineClient {
         }
         self.slot.enter(Phase::Work);
         let dialect = Arc::clone(&self.service.dialect);
-        let answer = self.service.runner.run(move |cache| dialect.answer(&line, cache));
+        let length = line.len();
+        let is_brief = |update: &Update| self.service.dialect.is_brief(length, update);
+        let answer = self.service.runner.run(is_brief, move |cache| dialect.answer(&line, cache));
         match answer.await {
             Ok(outcome) => self.send(outcome, socket).await,
             Err(_) => Ok(Next::Close),

@@ -9,8 +9,9 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use conns_core::model::Update;
 use conns_dialects::monero::ReasonPhrase;
-use conns_dialects::{BodyChunks, HttpDialect, HttpOutcome};
+use conns_dialects::{BodyChunks, HttpDialect, HttpOutcome, ResponseCache};
 use http::Method;
 use http::header::CONTENT_LENGTH;
 use hyper::body::Body as _;
@@ -99,7 +100,10 @@ impl HttpService {
         };
         let request = http::Request::from_parts(head, body.bytes.clone());
         let dialect = Arc::clone(&self.dialect);
-        match self.runner.run(move |cache| dialect.answer(&request, cache)).await {
+        let length = body.bytes.len();
+        let is_brief = |update: &Update| self.dialect.is_brief(length, update);
+        let answer = move |cache: &ResponseCache| dialect.answer(&request, cache);
+        match self.runner.run(is_brief, answer).await {
             Ok(outcome) => response(outcome, &method),
             Err(_) => hangup(),
         }
