@@ -31,10 +31,11 @@ test-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(TEST_PACKAGES); fi
 	sh lab/clients/install.sh
 
-## Format, clippy, no module cycles, no private words
+## Format, clippy, no module cycles, no private words; the fuzz targets, which are a workspace of their own, are type-checked
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) check --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --locked
 	python3 lint/module-cycles.py
 	python3 lint/words.py
 
@@ -110,7 +111,7 @@ cross-packages:
 bpf:
 	sh sources/ebpf/build.sh
 
-## Each fuzz target for a minute
+## Each fuzz target for a minute; before a release for ten: sh fuzz/run.sh 600
 fuzz:
 	sh fuzz/run.sh 60
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes every target for SECONDS each (60 by default), from the recorded corpus. Fails on a crash, and prints how to
+# Fuzzes every target for SECONDS each (60 by default), one on each processor, from the recorded corpus. Fails on a crash, and prints how to
 # see it again. Works on stable Rust without RUSTC_BOOTSTRAP: coverage needs no unstable flag. A sanitizer would, and
 # would find nothing, since our code forbids `unsafe`; overflows and broken assertions are found all the same.
 #
@@ -10,7 +10,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs filter monero ems jetstream one_e resume cursor wire
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -42,6 +42,7 @@ seeds() {
     ebpf) find "$corpus/ebpf" -type f ;;
     btf) find "$corpus/btf" -type f ;;
     procfs) find "$corpus/procfs" -type f ;;
+    netstat) find "$corpus/netstat" -type f ;;
     monero | ems | jetstream | one_e) find "$corpus/$1" -type f ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
     cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
@@ -68,24 +69,43 @@ seeds() {
 
 cd "$here"
 cargo fuzz build --fuzz-dir . --target-dir "$build" --sanitizer none
-failed=
-for target in "$@"; do
-    seeds "$target"
-    echo "== $target, $seconds s =="
+
+# fuzz TARGET: runs it, and prints its figures, or how it failed.
+fuzz() {
     # The second folder is read only, so that what has crashed once is tried first.
-    mkdir -p "artifacts/$target"
+    mkdir -p "artifacts/$1"
     # A whole update is longer than an input of the others.
-    case $target in wire) max_len=16384 ;; *) max_len=4096 ;; esac
-    cargo fuzz run --fuzz-dir . --target-dir "$build" --sanitizer none "$target" "$scratch/$target" "artifacts/$target" -- \
+    case $1 in wire) max_len=16384 ;; *) max_len=4096 ;; esac
+    log=$scratch/$1.log
+    if cargo fuzz run --fuzz-dir . --target-dir "$build" --sanitizer none "$1" "$scratch/$1" "artifacts/$1" -- \
         -max_total_time="$seconds" -max_len="$max_len" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-        >"$scratch/$target.log" 2>&1 || failed="$failed $target"
-    grep -aE '^#[0-9]+.*(INITED|DONE)|^stat::|ERROR|Test unit written' "$scratch/$target.log" || true
-    case $failed in
-    *" $target")
-        # The message is on the lines behind; both sides of an assertion may be long.
-        grep -a -A 3 'panicked at' "$scratch/$target.log" | cut -c 1-1000 || true
-        tail -n 40 "$scratch/$target.log"
-        ;;
-    esac
+        >"$log" 2>&1; then
+        stat() { sed -n "s/^stat::$1: *//p" "$log"; }
+        echo "$1: $(stat number_of_executed_units) executions in $seconds s, $(stat peak_rss_mb) MB at most, no finding"
+        return
+    fi
+    echo "$1" >>"$scratch/failed"
+    echo "$1: FAILED"
+    grep -aE 'ERROR|Test unit written' "$log" || true
+    # The message is on the lines behind; both sides of an assertion may be long.
+    grep -a -A 3 'panicked at' "$log" | cut -c 1-1000 || true
+    tail -n 40 "$log"
+}
+
+# One after the other on each processor.
+jobs=$(nproc)
+for target in "$@"; do seeds "$target"; done
+for job in $(seq "$jobs"); do
+    (
+        number=0
+        for target in "$@"; do
+            number=$((number + 1))
+            [ $((number % jobs + 1)) -ne "$job" ] || fuzz "$target"
+        done
+    ) &
 done
-[ -z "$failed" ] || { echo "fuzz/run.sh: crashed:$failed; see fuzz/artifacts" >&2; exit 1; }
+wait
+[ ! -s "$scratch/failed" ] || {
+    echo "fuzz/run.sh: crashed: $(tr '\n' ' ' <"$scratch/failed"); see fuzz/artifacts" >&2
+    exit 1
+}

@@ -39,9 +39,11 @@ const CASES: &[Case] = &[
     case!("namespaces_no_first_thread_is_in.py"),
     case!("nothing_measured_yet_is_unknown.py"),
     case!("queues_without_syn_and_fin.py"),
+    case!("time_namespace.py"),
     case!("udp_peers_are_all_or_counted.py"),
     case!("udp_peers_flood.sh"),
     case!("unit_memory.sh"),
+    case!("user_namespace.py"),
 ];
 
 /// The programs that the scripts use.

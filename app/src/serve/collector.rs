@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use conns_api::{EventReceiver, ReplicaError, ReplicaWriter, UpdateReceiver};
 use conns_contract::Clock;
+use conns_core::model::Moment;
 use conns_engine::{Sampler, cost_of};
 use conns_privileges::{LandlockState, Privileges, ServedBy, serving_account, shrink};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -28,6 +29,8 @@ use crate::flags::serve::ServeFlags;
 
 /// Beyond the time that requests in progress have, the serving process has this long to end.
 const STOP_GRACE: Duration = Duration::from_secs(2);
+/// Privileges are read from `/proc` at this interval, which takes a file of each thread.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Runs the agent as two processes until a signal stops it.
 pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
@@ -64,7 +67,13 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
         updates: sampler.updates(),
         events: sampler.events(),
         queue,
-        privileges: ReportedPrivileges { privileges, pid, landlock: None, sent: None },
+        privileges: ReportedPrivileges {
+            privileges,
+            pid,
+            landlock: None,
+            sent: None,
+            read_at: None,
+        },
     };
     spawn("conns-updates", move || updates.run(confined))?;
     let (ended, mut end) = oneshot::channel();
@@ -193,8 +202,13 @@ impl UpdateWriter {
     fn write_update(&mut self) -> Result<(), ReplicaError> {
         let update = Arc::clone(&self.updates.borrow_and_update());
         let readers = cost_of(self.privileges.pid);
-        self.writer.update(&update, self.clock.now(), readers)?;
-        self.write_privileges()
+        let now = self.clock.now();
+        self.writer.update(&update, now, readers)?;
+        if self.privileges.read_at.is_none_or(|then| now.since(then) >= REPORT_INTERVAL) {
+            self.privileges.read_at = Some(now);
+            self.write_privileges()?;
+        }
+        Ok(())
     }
 
     fn write_events(&mut self) -> Result<(), ReplicaError> {
@@ -219,6 +233,7 @@ struct ReportedPrivileges {
     /// How it is confined, once that is known.
     landlock: Option<LandlockState>,
     sent: Option<serde_json::Value>,
+    read_at: Option<Moment>,
 }
 
 impl ReportedPrivileges {

@@ -46,7 +46,7 @@ fn observations(sockets: Vec<SocketSample>, at: Moment) -> Vec<Observation> {
         }
     }
     let processes = vec![process(7, "a"), process(8, "b) (\n")];
-    let owner_table = OwnerTable { processes, entries, unreadable_processes: 0 };
+    let owner_table = OwnerTable { processes, entries: entries.into(), unreadable_processes: 0 };
     vec![
         Observation::new(Source::SockDiag, at).with_sockets(sockets),
         Observation::new(Source::Procfs, at).with_owners(owner_table.into()),

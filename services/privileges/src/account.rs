@@ -7,6 +7,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 
+use conns_contract::is_mapped;
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, User, setgroups, setresgid, setresuid};
 use rustix::thread::set_keep_capabilities;
@@ -83,17 +84,6 @@ fn unused(agent: Option<u32>) -> Option<Account> {
     Some(Account { name: uid.to_string(), uid, gid: uid })
 }
 
-/// Whether a user namespace with this `uid_map` has the user id (user_namespaces(7)).
-fn is_mapped(map: &str, uid: u32) -> bool {
-    let has = |line: &str| -> Option<bool> {
-        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
-        let (first, _, count) =
-            (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-        Some((first..first.saturating_add(count)).contains(&u64::from(uid)))
-    };
-    map.lines().any(|line| has(line) == Some(true))
-}
-
 /// The users of all processes, as far as `/proc` shows them.
 fn used_by_processes() -> BTreeSet<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -146,19 +136,4 @@ pub(crate) fn switch_to(account: &Account) -> Result<(), PrivilegeError> {
         remedy: "A start as root needs CAP_SETUID and CAP_SETGID and an account that exists in this \
                  user namespace; start it as that user, or set `user` to `root` to stay root",
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_namespace_has_the_numbers_of_its_map() {
-        let whole = "         0          0 4294967295\n";
-        assert!(is_mapped(whole, 0) && is_mapped(whole, 61_184));
-        let container = "0 100000 1000\n61184 200000 2\n";
-        assert!(is_mapped(container, 999) && is_mapped(container, 61_185));
-        assert!(!is_mapped(container, 1000) && !is_mapped(container, 61_186));
-        assert!(!is_mapped("", 0) && !is_mapped("0 0", 0) && !is_mapped("a b c", 0));
-    }
 }

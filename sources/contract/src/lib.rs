@@ -9,6 +9,8 @@ pub mod cookie;
 mod payload;
 #[cfg(target_os = "linux")]
 mod time_namespace;
+#[cfg(target_os = "linux")]
+mod user_namespace;
 
 use std::io;
 use std::time::Duration;
@@ -19,6 +21,8 @@ pub use clock::{Clock, ReplayClock, SystemClock, after};
 pub use payload::{Chunk, PayloadSource, ReplaySource, Side, Want};
 #[cfg(target_os = "linux")]
 pub use time_namespace::ClockOffsets;
+#[cfg(target_os = "linux")]
+pub use user_namespace::{is_mapped, user_id};
 
 /// Which sockets to read.
 #[derive(Debug, Clone, PartialEq, Eq)]

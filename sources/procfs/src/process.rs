@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use conns_contract::user_id;
 use conns_core::model::{Known, Process, Source, Unknown};
 use rustix::fs::{Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
@@ -45,7 +46,10 @@ pub(crate) fn read(pid: u32, folder: &OwnedFd, machine: &Machine) -> Read {
         Ok(None) => ("?".into(), unknown(Unknown::SourceFailed), unknown(Unknown::SourceFailed)),
         Err(error) => ("?".into(), unknown(why(error)), unknown(why(error))),
     };
-    let uid = from_file(folder, "status", parse::effective_uid);
+    let uid = match from_file(folder, "status", parse::effective_uid) {
+        Known::Value(uid, source) => user_id(uid, source),
+        unknown => unknown,
+    };
     let cgroup = file(folder, "cgroup").map(|bytes| parse::cgroup(&bytes));
     let (cgroup, container_id, systemd_unit) = match cgroup {
         Ok(cgroup) => (

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use conns_contract::cookie::of_shared_cookie;
+use conns_contract::user_id;
 use conns_core::model::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, DctcpState, Endpoint, Family, Known,
     MptcpState, Netns, Protocol, Queues, Socket, SocketId, SocketMemory, Source, State, TcpInfo,
@@ -124,7 +125,7 @@ impl RowReader {
             remote,
             interface: ne32(40),
             inode: if inode == 0 { Known::NotApplicable } else { Known::Value(inode, source) },
-            uid: if is_minisock { Known::NotApplicable } else { Known::Value(ne32(64), source) },
+            uid: if is_minisock { Known::NotApplicable } else { user_id(ne32(64), source) },
             queues: if carries_data {
                 Known::Value(Queues { receive_bytes: rqueue, send_bytes: wqueue }, source)
             } else {

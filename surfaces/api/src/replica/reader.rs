@@ -92,16 +92,11 @@ impl Replica {
         let delta = self.decoder.decode_update(body)?;
         let before = self.update.take();
         let id = delta.id;
-        let is_same = |before: &&Arc<Update>| {
-            // The whole state of the snapshot that is known, or what changed since.
-            let is_known = id.sequence == before.snapshot.sequence || delta.since.is_some();
-            before.instance == id.instance && is_known
-        };
-        let (closed, complete_since) = match before.as_ref().filter(is_same) {
+        let before = before.filter(|_| delta.since.is_some());
+        let (closed, complete_since) = match &before {
             Some(before) => kept_closed(before, &delta.closed),
             None => (Vec::new(), id.sequence),
         };
-        let before = before.filter(|_| delta.since.is_some());
         let mut update = delta.apply(before)?;
         let mut snapshot = Arc::unwrap_or_clone(update.snapshot);
         snapshot.losses = head.losses;

@@ -1,17 +1,16 @@
 //! The end that has the updates.
 
 use std::io::Write;
-use std::time::Duration;
 
-use conns_core::model::{Cost, EventLog, Health, Moment, Update};
+use conns_core::model::{Connection, Cost, EventLog, Health, Moment, Update};
 
 use super::{EventsFrame, ReplicaError, UpdateFrame, added, all, frame, kind};
 use crate::resume::ResumeId;
-use crate::wire::{EventsFrom, EventsQuery, UpdateQuery, encode_events, encode_update};
+use crate::wire::{EventsFrom, EventsQuery, UpdateQuery, encode_events, encode_update_with};
 
-/// The whole state is written at this interval. Changes are about what a reader sees change; other values (a timer, the
-/// evidence of a verdict that stays the same) are at most this old.
-const WHOLE_INTERVAL: Duration = Duration::from_secs(10);
+/// Each connection is written once in this number of seconds, also if it has not changed. Changes are about what a reader
+/// sees change; other values (a timer, the evidence of a verdict that stays the same) are at most this old.
+const REFRESH_SECONDS: u64 = 30;
 
 /// Writes updates and events to a stream, each as what changed since the one before.
 #[derive(Debug)]
@@ -19,8 +18,8 @@ pub struct ReplicaWriter<W> {
     to: W,
     /// The update written last.
     update: Option<ResumeId>,
-    /// When the whole state was written last.
-    whole_at: Moment,
+    /// The second, by the clock of the snapshots, whose share of connections was written last.
+    refreshed_second: u64,
     /// The last event that was written.
     serial: u64,
 }
@@ -28,7 +27,7 @@ pub struct ReplicaWriter<W> {
 impl<W: Write> ReplicaWriter<W> {
     /// A writer to a stream that has nothing yet.
     pub fn new(to: W) -> Self {
-        Self { to, update: None, whole_at: Moment::default(), serial: 0 }
+        Self { to, update: None, refreshed_second: 0, serial: 0 }
     }
 
     /// Writes `update`. `now` is the present by the clock of its snapshots; `readers` the resources that the
@@ -45,28 +44,19 @@ impl<W: Write> ReplicaWriter<W> {
     ) -> Result<(), ReplicaError> {
         let health = Health { cost: added(update.health.cost, readers), ..update.health.clone() };
         let head = UpdateFrame { at: now, health, losses: update.snapshot.losses.clone() };
-        let before = self.update.replace(ResumeId::new(update, self.serial));
-        if before.is_some() {
-            self.write_update(update, &head, before)?;
-        }
-        if before.is_none() || now.since(self.whole_at) >= WHOLE_INTERVAL {
-            self.whole_at = now;
-            // After the changes, so that no reader misses what closed.
-            self.write_update(update, &head, None)?;
-        }
-        Ok(())
-    }
-
-    fn write_update(
-        &mut self,
-        update: &Update,
-        head: &UpdateFrame,
-        after: Option<ResumeId>,
-    ) -> Result<(), ReplicaError> {
+        let after = self.update.replace(ResumeId::new(update, self.serial));
+        let second = now.monotonic_us / 1_000_000;
+        let before = std::mem::replace(&mut self.refreshed_second, second);
+        // Whether a second since then is that of the connection.
+        let passed = second.saturating_sub(before);
+        let is_refreshed = |connection: &Connection| {
+            (second + REFRESH_SECONDS - connection.stats.serial % REFRESH_SECONDS) % REFRESH_SECONDS
+                < passed
+        };
         let query = UpdateQuery { ask: all(), after, ..UpdateQuery::default() };
-        let body = encode_update(update, self.serial, &query)
+        let body = encode_update_with(update, self.serial, &query, is_refreshed)
             .map_err(|error| ReplicaError::Unwritable(error.to_string()))?;
-        frame::write(&mut self.to, kind::UPDATE, head, &body)
+        frame::write(&mut self.to, kind::UPDATE, &head, &body)
     }
 
     /// Writes the events of `log` behind the last that was written. `update` is the latest.

@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use conns_core::model::{
     ClosedConnection, Connection, ConnectionId, Health, Known, Loss, Machine, Moment, OpenFile,
     Snapshot, Transfer, Update,
@@ -88,8 +90,9 @@ fn merge(
 ) -> Result<Vec<Connection>, WireError> {
     let passed = at.since(before.at);
     let closed = closed.iter().map(|closed| closed.connection.id());
-    let removed: HashSet<ConnectionId> = removed.into_iter().chain(closed).collect();
-    let mut changed: HashMap<ConnectionId, usize> = HashMap::with_capacity(connections.len());
+    let removed: HashSet<ConnectionId, RandomState> = removed.into_iter().chain(closed).collect();
+    let mut changed: HashMap<ConnectionId, usize, RandomState> =
+        HashMap::with_capacity_and_hasher(connections.len(), RandomState::default());
     let mut connections: Vec<Option<Connection>> = connections.into_iter().map(Some).collect();
     for (i, connection) in connections.iter().flatten().enumerate() {
         changed.insert(connection.id(), i);

@@ -21,6 +21,16 @@ pub fn encode_update(
     last_serial: u64,
     query: &UpdateQuery,
 ) -> Result<Vec<u8>, AgentError> {
+    encode_update_with(update, last_serial, query, |_| false)
+}
+
+/// As [`encode_update`]; where the answer is what changed, also with the connections that `is_refreshed`.
+pub(crate) fn encode_update_with(
+    update: &Update,
+    last_serial: u64,
+    query: &UpdateQuery,
+    is_refreshed: impl Fn(&Connection) -> bool,
+) -> Result<Vec<u8>, AgentError> {
     let selector = Selector::new(&query.ask, || update.snapshot.connections.iter())?;
     let since = query.after.filter(|id| !id.is_of_other_instance(update));
     let changes = since.and_then(|id| Some((id.sequence, update.changes_since(id.sequence)?)));
@@ -43,6 +53,11 @@ pub fn encode_update(
             });
             let mut changed: Vec<_> = updated.collect();
             changed.extend(changes.opened.into_iter().filter(|opened| selector.contains(opened)));
+            let unchanged = update.snapshot.connections.iter().filter(|connection| {
+                let is_unchanged = connection.stats.changed_sequence <= sequence;
+                is_unchanged && is_refreshed(connection) && selector.contains(connection)
+            });
+            changed.extend(unchanged);
             // The reader has the last state of what it was not sent as closed.
             closed.retain(|closed| {
                 let is_selected = selector.contains(&closed.connection);

@@ -4,11 +4,11 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use conns_api::{Replica, ReplicaChange, ReplicaError, ReplicaWriter};
-use conns_core::model::{Cost, EventLog, Moment, Update};
+use conns_core::model::{Connection, Cost, EventLog, Moment, Update};
 use proptest::prelude::*;
 
 use super::sample::{eventful, everything};
-use super::{shown, updates};
+use super::updates;
 
 /// All that is read from `bytes`.
 fn read(bytes: &[u8]) -> Result<Vec<ReplicaChange>, ReplicaError> {
@@ -65,31 +65,26 @@ fn an_update_arrives_with_all_that_an_answer_to_a_remote_client_leaves_out() {
     assert_eq!((&there.transfers, &there.files), (&update.transfers, &update.files));
 }
 
-/// `/changes` of the second process must not miss what closed, also where the whole state was written in
-/// between.
+/// `/changes` of the second process must not miss what closed.
 #[test]
 fn each_update_leads_where_it_leads_in_the_first_process() {
     let updates = updates();
     let mut bytes = Vec::new();
     let mut writer = ReplicaWriter::new(&mut bytes);
-    for (seconds, update) in [100, 101, 111, 112, 113].into_iter().zip(&updates) {
+    for (seconds, update) in (100..).zip(&updates) {
         writer.update(update, at(seconds), Cost::default()).unwrap();
     }
     let there = read_updates(&bytes);
-    // The third is written as changes and as a whole.
-    assert_eq!(there.len(), updates.len() + 1);
-    for now in &there {
-        let then = &updates[usize::try_from(now.snapshot.sequence).unwrap() - 1];
-        let ids = |update: &Update| {
-            let mut ids: Vec<u64> =
-                update.snapshot.connections.iter().map(|c| c.socket.id.cookie).collect();
-            ids.sort_unstable();
-            ids
-        };
+    assert_eq!(there.len(), updates.len());
+    let ids = |update: &Update| {
+        let mut ids: Vec<u64> =
+            update.snapshot.connections.iter().map(|c| c.socket.id.cookie).collect();
+        ids.sort_unstable();
+        ids
+    };
+    for (now, then) in there.iter().zip(&updates) {
         assert_eq!(ids(now), ids(then));
     }
-    let whole = |update: &Update| shown(&update.snapshot.connections);
-    assert_eq!(whole(&there[3]), whole(&updates[2]));
     let (now, then) = (there.last().unwrap(), updates.last().unwrap());
     for sequence in 1..=then.snapshot.sequence {
         let closed = |update: &Update| {
@@ -98,6 +93,40 @@ fn each_update_leads_where_it_leads_in_the_first_process() {
         };
         assert_eq!(closed(now), closed(then), "since {sequence}");
     }
+}
+
+/// What is no change of a connection arrives within half a minute.
+#[test]
+fn each_connection_is_refreshed_once_in_thirty_seconds() {
+    let mut update = updates().remove(1);
+    let snapshot = Arc::make_mut(&mut update.snapshot);
+    let template = snapshot.connections.remove(0);
+    snapshot.connections = (0..90)
+        .map(|serial| {
+            let mut connection = template.clone();
+            connection.socket.id.cookie = serial;
+            connection.stats.serial = serial;
+            connection
+        })
+        .collect();
+    let mut bytes = Vec::new();
+    let mut writer = ReplicaWriter::new(&mut bytes);
+    writer.update(&update, at(100), Cost::default()).unwrap();
+    let confidences = |update: &Update| {
+        let new = |c: &&Connection| c.verdict.confidence_percent == 77;
+        update.snapshot.connections.iter().filter(new).count()
+    };
+    for connection in &mut Arc::make_mut(&mut update.snapshot).connections {
+        connection.verdict.confidence_percent = 77;
+    }
+    // Two in one second, and a pause of 9 s.
+    for seconds in [100, 101, 102, 103, 112, 113, 129, 130] {
+        Arc::make_mut(&mut update.snapshot).sequence += 1;
+        writer.update(&update, at(seconds), Cost::default()).unwrap();
+    }
+    let refreshed: Vec<usize> =
+        read_updates(&bytes).iter().map(|there| confidences(there)).collect();
+    assert_eq!(refreshed, [0, 0, 3, 6, 9, 36, 39, 87, 90]);
 }
 
 #[test]
