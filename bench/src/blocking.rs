@@ -64,6 +64,9 @@ struct Turn {
     stale: usize,
     /// How long each list took.
     lists: Vec<Duration>,
+    /// Lists that were refused or cut, because their readers together are beyond a bound of the agent
+    /// (docs/agent-safety.md).
+    cut: usize,
 }
 
 /// Runs the plan and writes `<UTC>-blocking.md` and `.csv`.
@@ -115,14 +118,16 @@ fn measure(plan: &Plan, list: Option<&'static Dialect>, fixture: &Fixture) -> an
         let health = scope.spawn(|| request_health(plan, stop, netns));
         thread::sleep(Duration::from_secs(plan.turn.into()));
         stop.store(true, Relaxed);
-        let mut lists = Vec::new();
+        let (mut lists, mut cut) = (Vec::new(), 0);
         for client in clients {
-            lists.extend(joined(client)?);
+            let (took, failed) = joined(client)?;
+            lists.extend(took);
+            cut += failed;
         }
         let (health, stale) = joined(health)?;
         ensure!(!health.is_empty(), "/health was never answered");
         ensure!(list.is_none() || !lists.is_empty(), "no list was answered");
-        Ok(Turn { list, bytes, health, stale, lists })
+        Ok(Turn { list, bytes, health, stale, lists, cut })
     })
 }
 
@@ -130,16 +135,22 @@ fn joined<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>) -> anyhow::Result<
     thread.join().map_err(|_| anyhow!("a thread of a client panicked: see above"))?
 }
 
-/// Requests the list again and again, and returns how long each answer took.
-fn request_until(stop: &AtomicBool, netns: &str, list: &Dialect) -> anyhow::Result<Vec<Duration>> {
+/// Requests the list again and again, and returns how long each answer took, and how many were cut.
+fn request_until(
+    stop: &AtomicBool,
+    netns: &str,
+    list: &Dialect,
+) -> anyhow::Result<(Vec<Duration>, usize)> {
     crate::inside::enter(netns)?;
-    let mut took = Vec::new();
+    let (mut took, mut cut) = (Vec::new(), 0);
     while !stop.load(Relaxed) {
         let started = Instant::now();
-        list.ask().with_context(|| format!("cannot request the list {}", list.name))?;
-        took.push(started.elapsed());
+        match list.ask() {
+            Ok(_) => took.push(started.elapsed()),
+            Err(_) => cut += 1,
+        }
     }
-    Ok(took)
+    Ok((took, cut))
 }
 
 /// Waits until the agent has looked behind all descriptors once, which its first samples wait for.

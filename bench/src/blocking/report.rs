@@ -15,17 +15,18 @@ pub(super) fn markdown(machine: &Machine, plan: &Plan, turns: &[Turn], took: Dur
     );
     let mut text = machine.heading("Bench of blocking", &how, took);
     text.push_str(
-        "| list | MB a list | lists | median s | /health | median ms | slowest ms | sample late |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| list | MB a list | lists | cut | median s | /health | median ms | slowest ms | sample late |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for turn in turns {
         let (lists, health) = (spread(&turn.lists), spread(&turn.health));
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             name(turn),
             turn.list.map_or("–".to_owned(), |_| format!("{:.1}", turn.bytes as f64 / 1e6)),
             turn.lists.len(),
+            turn.cut,
             lists.map_or("–".to_owned(), |spread| format!("{:.2}", spread.median / 1e3)),
             turn.health.len(),
             health.map_or("–".to_owned(), |spread| format!("{:.2}", spread.median)),
@@ -35,7 +36,7 @@ pub(super) fn markdown(machine: &Machine, plan: &Plan, turns: &[Turn], took: Dur
     }
     text.push_str(
         "\nA time is from the connect to the last byte of the answer. The clients run on the same machine as the agent. A late sample is\n\
-         an answer (503) that the last sample began more than three intervals ago.\n",
+         an answer (503) that the last sample began more than three intervals ago. Lists are cut where those in flight are beyond a bound of the agent.\n",
     );
     text
 }
@@ -69,7 +70,8 @@ mod tests {
     #[test]
     fn every_answer_is_a_line() {
         let times = [5, 7].map(Duration::from_micros).to_vec();
-        let turn = Turn { list: None, bytes: 0, health: times, stale: 0, lists: Vec::new() };
+        let turn =
+            Turn { list: None, bytes: 0, health: times, stale: 0, lists: Vec::new(), cut: 0 };
         assert_eq!(csv(&[turn]), "list,request,took_us\nnone,health,5\nnone,health,7\n");
     }
 }
