@@ -60,7 +60,7 @@ struct Turn {
     bytes: usize,
     /// How long each answer to /health took.
     health: Vec<Duration>,
-    /// How many of these said that the last sample began more than three intervals ago (503).
+    /// How many of these reported that the last sample began more than three intervals ago (503).
     stale: usize,
     /// How long each list took.
     lists: Vec<Duration>,
@@ -153,7 +153,7 @@ fn request_until(
     Ok((took, cut))
 }
 
-/// Waits until the agent has looked behind all descriptors once, which its first samples wait for.
+/// Waits until the agent has read the owners of all descriptors once, which its first samples wait for.
 fn wait_until_fresh(netns: &str) -> anyhow::Result<()> {
     let began = Instant::now();
     while HEALTH.fetch(netns).is_err() {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""In a user namespace of its own conns says what it cannot see, and shows no number of the kernel for what has none.
+"""In a user namespace of its own conns reports what it cannot see, and shows no number of the kernel for what has none.
 
 Causes: `unshare --user --map-root-user`, as rootless containers have it, (a) beside the host's processes and network, (b) with a pid
 namespace, (c) with a network namespace; a listener here of a user that has no number there.
 Oracle: the listener, which is this process.
-Right: in (a) and (b) it is listed, its owner and its user are unknown (not the overflow user, 65534), and standard error says
-that owners are missing; `conns abilities` does not answer yes for owners-of-others. In (c) it is not listed, and standard error says
+Right: in (a) and (b) it is listed, its owner and its user are unknown (not the overflow user, 65534), and standard error reports
+that owners are missing; `conns abilities` does not answer yes for owners-of-others. In (c) it is not listed, and standard error reports
 that other network namespaces are not seen.
 """
 import json, os, socket, subprocess, sys
