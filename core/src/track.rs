@@ -27,6 +27,7 @@ mod tracker;
 mod verdict;
 mod window;
 
+pub use owners::kernel_owner;
 pub use precedence::{FieldGroup, PRECEDENCE, outranks};
 pub use tracker::{Removed, Retention, Tracker, TrackerBounds};
 pub use verdict::{judge, judge_closed};

@@ -461,6 +461,8 @@ pub struct Socket {
     pub mptcp: Known<MptcpState>,
     /// Traffic of a UDP socket; the kernel itself counts none.
     pub udp: Known<UdpTraffic>,
+    /// Whether the kernel has made it for itself, as vxlan and WireGuard do. Only programs in the kernel report it.
+    pub held_by_kernel: bool,
 }
 
 impl Socket {
@@ -502,6 +504,7 @@ impl Socket {
             tcp: Known::Unknown(why),
             mptcp: Known::NotApplicable,
             udp: Known::NotApplicable,
+            held_by_kernel: false,
         }
     }
 
@@ -534,6 +537,7 @@ impl Socket {
             tcp,
             mptcp,
             udp,
+            held_by_kernel,
         } = self;
         let shown = |timer: Known<Timer>| timer.map(|timer| (timer.kind, timer.retransmits));
         let same_tcp = match (tcp, &other.tcp) {
@@ -556,6 +560,7 @@ impl Socket {
             && (*cgroup_id, *shutdown) == (other.cgroup_id, other.shutdown)
             && *upper_layer == other.upper_layer
             && *netns == other.netns
+            && *held_by_kernel == other.held_by_kernel
     }
 
     /// Smoothed round trip time in microseconds (RFC 6298 SRTT); unknown before the first sample.

@@ -2,13 +2,35 @@
 //! of owners uses it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Known, MAX_OWNERS, Owner, OwnerEntry, OwnerTable, Socket, Source, Subject, Unknown,
+    Known, MAX_OWNERS, Owner, OwnerEntry, OwnerTable, Process, Socket, Source, Subject, Unknown,
 };
+
+/// The owner of a socket that the kernel has made for itself: process 0, as the kernel numbers its own.
+#[must_use]
+pub fn kernel_owner() -> Arc<[Owner]> {
+    Arc::clone(&KERNEL)
+}
+
+static KERNEL: LazyLock<Arc<[Owner]>> = LazyLock::new(|| {
+    let process = Process {
+        executable: Known::NotApplicable,
+        command_line: Known::NotApplicable,
+        uid: Known::NotApplicable,
+        user: Known::NotApplicable,
+        started_wall_us: Known::NotApplicable,
+        parent_pid: Known::NotApplicable,
+        cgroup: Known::NotApplicable,
+        container_id: Known::NotApplicable,
+        systemd_unit: Known::NotApplicable,
+        ..Process::bare(0, "kernel", Unknown::SourceDoesNotReport)
+    };
+    Arc::new([Owner { process: Arc::new(process), descriptor: None }])
+});
 
 /// The owners of one socket.
 #[derive(Debug, Clone)]
@@ -73,6 +95,9 @@ impl OwnerIndex {
     }
 
     fn listed(&self, socket: &Socket, omitted: &mut u32) -> Known<Arc<[Owner]>> {
+        if socket.held_by_kernel {
+            return Known::Value(kernel_owner(), socket.source);
+        }
         let Some((table, source)) = &self.table else {
             return Known::Unknown(Unknown::SourceFailed);
         };

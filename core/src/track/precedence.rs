@@ -134,6 +134,7 @@ fn combined(one: &SocketSample, other: &SocketSample) -> SocketSample {
         cgroup_id: known_of(first.cgroup_id, second.cgroup_id, options),
         upper_layer: known_of(first.upper_layer, second.upper_layer, options),
         udp: known_of(first.udp, second.udp, traffic),
+        held_by_kernel: first.held_by_kernel || second.held_by_kernel,
         ..first
     };
     combined.into()

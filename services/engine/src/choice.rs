@@ -1,7 +1,9 @@
 //! Chooses the sources. The only module that depends on the operating system.
 
-use conns_contract::{Namespaces, SourceError};
-use conns_core::model::Loss;
+use std::collections::HashSet;
+
+use conns_contract::{Namespaces, Scope, SourceError};
+use conns_core::model::{Loss, Moment, SocketId};
 use conns_portable::Portable;
 
 use crate::sources::Sources;
@@ -72,6 +74,12 @@ pub(crate) fn hidden_namespaces(
     kernel::hidden_namespaces(descriptors, is_known)
 }
 
+/// The sockets of `scope` that the kernel has made for itself, where programs in the kernel can be loaded to find
+/// them, which takes a tenth of a second; no other source reports it.
+pub(crate) fn held_by_kernel(scope: &Scope, now: Moment) -> HashSet<SocketId> {
+    kernel::held_by_kernel(scope, now)
+}
+
 fn portable() -> Sources {
     Sources::of(Box::new(Portable::new()))
 }
@@ -84,12 +92,15 @@ fn portable_instead(error: &SourceError) -> Sources {
 
 #[cfg(target_os = "linux")]
 mod kernel {
+    use std::collections::HashSet;
     use std::io;
     use std::os::fd::{AsRawFd, OwnedFd};
     use std::sync::Arc;
 
-    use conns_contract::{Namespaces, SourceError, Task};
-    use conns_core::model::{Fallback, Loss, Moment, Observation, Process, SocketSample, Source};
+    use conns_contract::{Namespaces, Scope, SourceError, Task};
+    use conns_core::model::{
+        Fallback, Loss, Moment, Observation, Process, SocketId, SocketSample, Source,
+    };
     use conns_ebpf::Features;
     use conns_namespaces::{NamespaceSet, NetstatReader};
     use conns_procfs::Procfs;
@@ -182,6 +193,14 @@ mod kernel {
         sources
     }
 
+    pub(super) fn held_by_kernel(scope: &Scope, now: Moment) -> HashSet<SocketId> {
+        let features = Features { descriptors: false, ..features(Purpose::Sample, true) };
+        let tables = conns_ebpf::open(features).tables;
+        let observed = tables.and_then(|mut tables| tables.observe(scope, now).ok());
+        let rows = observed.and_then(|observation| observation.sockets).unwrap_or_default();
+        rows.iter().filter(|row| row.held_by_kernel).map(|row| row.id).collect()
+    }
+
     pub(super) fn namespaces(names: &Namespaces) -> Result<Vec<u64>, SourceError> {
         let opened = NamespaceSet::open(Source::Ebpf, Box::new(Ok));
         let mut named = opened.map_err(|cause| SourceError::Unavailable {
@@ -218,10 +237,11 @@ mod kernel {
 
 #[cfg(not(target_os = "linux"))]
 mod kernel {
+    use std::collections::HashSet;
     use std::io;
 
-    use conns_contract::{Namespaces, SourceError};
-    use conns_core::model::{Loss, Source};
+    use conns_contract::{Namespaces, Scope, SourceError};
+    use conns_core::model::{Loss, Moment, SocketId, Source};
 
     use super::Purpose;
     use crate::sources::Sources;
@@ -236,6 +256,10 @@ mod kernel {
 
     pub(super) fn with_ebpf(sources: Sources, _: Purpose) -> Sources {
         sources
+    }
+
+    pub(super) fn held_by_kernel(_: &Scope, _: Moment) -> HashSet<SocketId> {
+        HashSet::new()
     }
 
     pub(super) fn namespaces(_: &Namespaces) -> Result<Vec<u64>, SourceError> {

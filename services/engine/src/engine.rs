@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use conns_contract::{Clock, Namespaces, Scope, SourceError};
 use conns_core::model::{
-    Ability, AbilityKind, Event, Loss, LossCause, Machine, Observation, Snapshot, Source,
+    Ability, AbilityKind, Connection, Event, Known, Loss, LossCause, Machine, Observation,
+    Snapshot, Source, Unknown,
 };
-use conns_core::track::{Removed, Retention, Tracker};
+use conns_core::track::{Removed, Retention, Tracker, kernel_owner};
 
 use crate::choice::{self, Choice, Purpose};
 use crate::differences::Differences;
@@ -112,7 +113,36 @@ impl Engine {
     /// snapshot.
     pub fn sample_once(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
         self.owners.clear();
-        self.sample_without_events(scope)
+        let mut snapshot = self.sample_without_events(scope)?;
+        self.identify_kernel_sockets(&mut snapshot, scope);
+        Ok(snapshot)
+    }
+
+    /// Where a socket of root has no known owner, finds out whether the kernel has made it for itself.
+    fn identify_kernel_sockets(&self, snapshot: &mut Arc<Snapshot>, scope: &Scope) {
+        let is_without_owner = |connection: &Connection| {
+            let reason = match connection.owners {
+                Known::Unknown(reason) => reason,
+                Known::Value(..) | Known::NotApplicable => return false,
+            };
+            matches!(reason, Unknown::NoOwnerFound | Unknown::NotPrivileged)
+                && connection.socket.uid.get() == Some(0)
+                && connection.socket.inode.value().is_some()
+        };
+        // Programs that are loaded have reported it.
+        let is_reported = self.choice != Some(Choice::Auto) || self.sources.fallback.is_some();
+        if is_reported || !snapshot.connections.iter().any(is_without_owner) {
+            return;
+        }
+        let held = choice::held_by_kernel(scope, self.clock.now());
+        if held.is_empty() {
+            return;
+        }
+        for connection in &mut Arc::make_mut(snapshot).connections {
+            if is_without_owner(connection) && held.contains(&connection.socket.id) {
+                connection.owners = Known::Value(kernel_owner(), Source::Ebpf);
+            }
+        }
     }
 
     /// Takes one sample of many: like [`Engine::sample_once`], but owners are searched only where

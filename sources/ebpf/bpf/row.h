@@ -91,7 +91,7 @@ INLINE void fill_common(struct socket_header *header, struct sock_common *common
 	header->interface = common->skc_bound_dev_if;
 	header->state = common->skc_state;
 	header->kind = kind;
-	header->pad[0] = header->pad[1] = header->pad[2] = 0;
+	header->held_by_kernel = header->pad[0] = header->pad[1] = 0;
 	header->inode = 0;
 	fill_addresses(header, common);
 }
@@ -109,9 +109,21 @@ INLINE u64 inode_of(const struct sock *sk)
 	return inode;
 }
 
+/* Whether no file refers to the socket: the kernel has made it for itself (sock_create_kern), as vxlan and WireGuard
+ * do. A connection that no process has accepted has no `struct socket` at all. */
+INLINE bool is_held_by_kernel(const struct sock *sk)
+{
+	struct socket *socket = sk->sk_socket;
+	struct file *file = 0;
+	if (!socket || read_kernel(&file, sizeof(file), &socket->file))
+		return false;
+	return !file;
+}
+
 INLINE void fill_header(struct socket_header *header, struct sock *sk, u16 protocol)
 {
 	fill_common(header, &sk->__sk_common, ROW_FULL);
+	header->held_by_kernel = is_held_by_kernel(sk);
 	header->protocol = protocol;
 	header->uid = sk->sk_uid.val;
 	header->inode = inode_of(sk);

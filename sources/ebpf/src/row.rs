@@ -84,6 +84,7 @@ impl RowReader {
             upper_layer: Known::NotApplicable,
             tcp: missing(is_tcp_stream, unknown),
             mptcp: Known::NotApplicable,
+            held_by_kernel: header.held_by_kernel != 0,
             udp: missing(protocol == Protocol::Udp, unknown),
         })
     }

@@ -122,6 +122,7 @@ fn socket(tuple: Tuple, state: State, netns: &Arc<Netns>) -> Socket {
         tcp: unknown(is_tcp_stream),
         mptcp: Known::NotApplicable,
         udp: Known::NotApplicable,
+        held_by_kernel: false,
     }
 }
 

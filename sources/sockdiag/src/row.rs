@@ -152,6 +152,7 @@ impl RowReader {
             tcp: missing(is_tcp_stream, unknown),
             mptcp: missing(protocol == Protocol::Mptcp && carries_data, unknown),
             udp: missing(protocol == Protocol::Udp, unknown),
+            held_by_kernel: false,
         })
     }
 

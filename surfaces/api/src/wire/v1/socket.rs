@@ -270,6 +270,8 @@ impl<'a> Socket<'a> {
             tcp: self.tcp.try_map(|bytes| Ok(TcpInfo::new(&bytes.0)))?,
             mptcp: self.mptcp.into(),
             udp,
+            // Its owner is that of the connection.
+            held_by_kernel: false,
         })
     }
 }
