@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::memory_group::MemoryGroup;
 use crate::netns::Namespace;
 use crate::process::{READY_TIMEOUT, wait_for};
 
@@ -40,7 +41,26 @@ impl Agent {
     /// Starts `conns serve` with these arguments, in `namespace` or in the caller's, and waits until it is
     /// ready. `arguments` name its configuration files; those named in the environment are not read.
     pub fn start(conns: &Path, namespace: Option<&Namespace>, arguments: &[&str]) -> Result<Self> {
-        let mut command = Command::new(conns);
+        Self::start_in(None, conns, namespace, arguments)
+    }
+
+    /// As [`Agent::start`], in a control group.
+    pub fn start_in(
+        group: Option<&MemoryGroup>,
+        conns: &Path,
+        namespace: Option<&Namespace>,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let mut command = match group {
+            None => Command::new(conns),
+            Some(group) => {
+                // Enters the group before the agent reads its limit, under the same pid.
+                let mut command = Command::new("sh");
+                command.args(["-c", "echo $$ >\"$0\" && exec \"$@\""]);
+                command.arg(group.processes()).arg(conns);
+                command
+            }
+        };
         command.arg("serve").args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
         for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CONNS_"))
         {
@@ -80,6 +100,16 @@ impl Agent {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The ids of its processes: its own, and that which serves clients, if it is another.
+    pub fn pids(&self) -> Result<Vec<u32>> {
+        let pid = self.pid();
+        let place = format!("/proc/{pid}/task/{pid}/children");
+        let children = std::fs::read_to_string(&place)
+            .with_context(|| format!("reading {place}: has the agent ended?"))?;
+        let children = children.split_whitespace().map(|child| Ok(child.parse()?));
+        std::iter::once(Ok(pid)).chain(children).collect()
     }
 
     /// All lines of its standard error so far.

@@ -9,6 +9,7 @@ pub mod conns;
 pub mod follow;
 pub mod health;
 pub mod matrix;
+pub mod memory_group;
 pub mod netns;
 pub mod oracle;
 pub mod path;

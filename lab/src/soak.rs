@@ -28,6 +28,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::agent::Agent;
 use crate::conns::Conns;
+use crate::memory_group::MemoryGroup;
 use crate::netns::Namespace;
 use crate::process::wait_for;
 
@@ -74,6 +75,12 @@ pub struct Options {
     /// Clients that connect and send nothing.
     #[arg(long, default_value_t = 2000)]
     pub idle: usize,
+    /// Memory that the control group of the agent has, MiB; 0 for no limit. The unit in `packaging/systemd` has 1024.
+    #[arg(long, default_value_t = 1024)]
+    pub memory_mib: u64,
+    /// Whether a process of its own serves clients.
+    #[arg(long)]
+    pub serving_process: bool,
 }
 
 impl Options {
@@ -90,21 +97,24 @@ pub fn run(options: &Options, print: impl Fn(&str) + Sync) -> Result<Verdict> {
     raise_descriptors()?;
     let namespace = Namespace::create("soak")?;
     namespace.set("net/ipv4/tcp_max_tw_buckets", MAX_TIME_WAIT)?;
-    let mut agent = start(conns.path(), &namespace)?;
-    let before = gauge::descriptors(agent.pid())?;
+    let limit = options.memory_mib << 20;
+    let group = (limit > 0).then(|| MemoryGroup::create("conns-soak", limit)).transpose()?;
+    let mut agent = start(options, group.as_ref(), conns.path(), &namespace)?;
+    let before = gauge::descriptors(&agent)?;
     print(&format!(
-        "soak: {:?}, seed {}, {} idle connections, {} idle clients, agent {} with {before} descriptors",
+        "soak: {:?}, seed {}, {} idle connections, {} idle clients, {} MiB, agent {} with {before} descriptors",
         options.attack,
         options.seed,
         options.idle_connections,
         options.idle,
+        options.memory_mib,
         agent.pid()
     ));
     let gauge = namespace.inside(|| attack(options, &agent, &namespace, &print))??;
     let mut after = 0;
     // The verdict judges whether they were closed.
     let _ = wait_for("descriptors to be closed", options.cleanup_timeout(), || {
-        after = gauge::descriptors(agent.pid())?;
+        after = gauge::descriptors(&agent)?;
         Ok((after <= before).then_some(()))
     });
     let last = agent.health(Some(&namespace)).context("asking for its health after the attack")?;
@@ -120,8 +130,14 @@ pub fn run(options: &Options, print: impl Fn(&str) + Sync) -> Result<Verdict> {
 }
 
 /// The agent with its default limits, and every classic port.
-fn start(conns: &Path, namespace: &Namespace) -> Result<Agent> {
-    let mut arguments = Vec::new();
+fn start(
+    options: &Options,
+    group: Option<&MemoryGroup>,
+    conns: &Path,
+    namespace: &Namespace,
+) -> Result<Agent> {
+    let serving_process = if options.serving_process { "yes" } else { "no" };
+    let mut arguments = vec![format!("--serving-process={serving_process}")];
     for (protocol, port) in PORTS {
         arguments.push("--listen".to_owned());
         arguments.push(format!("{protocol}=127.0.0.1:{port}"));
@@ -131,7 +147,7 @@ fn start(conns: &Path, namespace: &Namespace) -> Result<Agent> {
         arguments.push(idle_load::filter());
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    Agent::start(conns, Some(namespace), &arguments)
+    Agent::start_in(group, conns, Some(namespace), &arguments)
 }
 
 fn attack(

@@ -18,12 +18,32 @@ const ATTACK: Duration = Duration::from_secs(6);
 fn main() -> ExitCode {
     let is_root = rustix::process::geteuid().is_root();
     let missing = (!is_root).then(|| "it needs root, to make a network namespace".to_owned());
-    trials::run_all([("everything_holds_under_attack", missing, attack as fn() -> _)])
+    trials::run_all([
+        ("everything_holds_under_attack", missing.clone(), one_process as fn() -> _),
+        ("a_serving_process_holds_under_attack", missing, serving_process),
+    ])
 }
 
-fn attack() -> anyhow::Result<()> {
-    let options =
-        Options { attack: ATTACK, conns: None, seed: 1, idle_connections: 2000, idle: 2000 };
+fn one_process() -> anyhow::Result<()> {
+    attack(false)
+}
+
+fn serving_process() -> anyhow::Result<()> {
+    attack(true)
+}
+
+/// With the memory of the unit.
+fn attack(serving_process: bool) -> anyhow::Result<()> {
+    let (idle_connections, idle, memory_mib) = (2000, 2000, 1024);
+    let options = Options {
+        attack: ATTACK,
+        conns: None,
+        seed: 1,
+        idle_connections,
+        idle,
+        memory_mib,
+        serving_process,
+    };
     let verdict = soak(&options, |line| eprintln!("{line}"))?;
     ensure!(verdict.is_ok(), "{}", verdict.lines().join("\n"));
     Ok(())

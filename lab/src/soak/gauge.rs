@@ -182,11 +182,16 @@ impl Gauge {
             self.lock().has_exited = true;
             return Ok(());
         }
-        let descriptors = descriptors(agent.pid())?;
+        let descriptors = descriptors(agent)?;
+        let (mut resident, mut resident_peak) = (0, 0);
+        for pid in agent.pids()? {
+            let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+            resident += kilobytes(&status, "VmRSS:")? << 10;
+            resident_peak += kilobytes(&status, "VmHWM:")? << 10;
+        }
         {
             let mut readings = self.lock();
-            readings.resident = kilobytes(&status, "VmRSS:")? << 10;
-            readings.resident_peak = kilobytes(&status, "VmHWM:")? << 10;
+            (readings.resident, readings.resident_peak) = (resident, resident_peak);
             readings.descriptors = descriptors;
         }
         match agent.health(None) {
@@ -249,11 +254,14 @@ fn snapshot() -> Result<(u64, i64)> {
     Ok((snapshot.sequence, snapshot.at_us))
 }
 
-/// Open descriptors of a process.
-pub(super) fn descriptors(pid: u32) -> Result<usize> {
-    let place = format!("/proc/{pid}/fd");
-    let count = fs::read_dir(&place).with_context(|| format!("reading {place}"))?.count();
-    Ok(count)
+/// Open descriptors of the agent.
+pub(super) fn descriptors(agent: &Agent) -> Result<usize> {
+    let of_process = |pid: u32| {
+        let place = format!("/proc/{pid}/fd");
+        let entries = fs::read_dir(&place).with_context(|| format!("reading {place}"))?;
+        Ok(entries.count())
+    };
+    agent.pids()?.into_iter().map(of_process).sum()
 }
 
 fn kilobytes(status: &str, key: &str) -> Result<u64> {
