@@ -113,10 +113,6 @@ pub(crate) enum Command {
     Call(CallFlags),
     /// Run the agent: sample this machine, serve HTTP and the APIs of other systems
     Serve(serve::ServeFlags),
-    /// Serve the clients of `conns serve`, which starts this
-    #[cfg(target_os = "linux")]
-    #[command(hide = true)]
-    ServingProcess(serve::ServeFlags),
     /// Show the configuration of `conns serve`, and where each value comes from
     Config(serve::ConfigFlags),
     /// Generate a token for clients, and its hash for the configuration of the agent

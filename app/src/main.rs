@@ -32,6 +32,14 @@ use flags::{Command, Flags};
 const INCOMPLETE: u8 = 3;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if let Some(flags) = flags::serve::of_serving_process() {
+        return match flags.map(|flags| serve::serving_process::run(&flags)) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(failure)) => failure.report(),
+            Err(error) => failure::report_flags(&error),
+        };
+    }
     let flags = match Flags::read() {
         Ok(flags) => flags,
         Err(error) => return failure::report_flags(&error),
@@ -54,8 +62,6 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
         Some(Command::Serve(serve)) => serve::run(serve)?,
-        #[cfg(target_os = "linux")]
-        Some(Command::ServingProcess(serve)) => serve::serving_process::run(serve)?,
         Some(Command::Config(config)) => write(explained(&config.command)?.as_bytes())?,
         Some(Command::Token) => {
             let (token, hash) =

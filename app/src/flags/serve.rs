@@ -20,6 +20,22 @@ pub(crate) struct ServeFlags {
 
 const CONFIG: &str = "config";
 
+/// The first argument of the process that serves the clients of `conns serve`, which starts it. It is no command
+/// of a user, so neither help nor completions have it.
+#[cfg(target_os = "linux")]
+pub(crate) const SERVING_PROCESS: &str = "serving-process";
+
+/// The flags of the agent, if this is its serving process.
+#[cfg(target_os = "linux")]
+pub(crate) fn of_serving_process() -> Option<Result<ServeFlags, clap::Error>> {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next();
+    arguments.next().filter(|first| first == SERVING_PROCESS)?;
+    let command = ServeFlags::augment_args(Command::new("conns serving-process"));
+    let matches = command.try_get_matches_from(program.into_iter().chain(arguments));
+    Some(matches.and_then(|matches| ServeFlags::from_arg_matches(&matches)))
+}
+
 impl ServeFlags {
     /// The arguments that these flags are parsed from.
     #[cfg(target_os = "linux")]

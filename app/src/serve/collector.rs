@@ -25,7 +25,7 @@ use super::serving_process::{Message, Start, landlock_of};
 use super::system::{Signal, Signals};
 use super::{Prepared, Settings, no_answer, report_kept, report_listeners};
 use crate::failure::{Failure, log};
-use crate::flags::serve::ServeFlags;
+use crate::flags::serve::{SERVING_PROCESS, ServeFlags};
 
 /// Beyond the time that requests in progress have, the serving process has this long to end.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -101,7 +101,7 @@ fn start(flags: &ServeFlags) -> io::Result<(UnixStream, Child)> {
     // The program that runs, also where its file was replaced since.
     let child = Command::new("/proc/self/exe")
         .arg0("conns")
-        .arg("serving-process")
+        .arg(SERVING_PROCESS)
         .args(flags.arguments())
         .stdin(OwnedFd::from(theirs))
         .spawn()?;

@@ -64,7 +64,6 @@ complete -c conns -n "__fish_conns_needs_command" -a "fields" -d 'List every fie
 complete -c conns -n "__fish_conns_needs_command" -a "abilities" -d 'List which abilities are available here, and why others are not'
 complete -c conns -n "__fish_conns_needs_command" -a "call" -d 'Answer a call in the exact format of another system'
 complete -c conns -n "__fish_conns_needs_command" -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
-complete -c conns -n "__fish_conns_needs_command" -a "serving-process" -d 'Serve the clients of `conns serve`, which starts this'
 complete -c conns -n "__fish_conns_needs_command" -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
 complete -c conns -n "__fish_conns_needs_command" -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
 complete -c conns -n "__fish_conns_needs_command" -a "man" -d 'Print the man page'
@@ -201,57 +200,6 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l agent -d 'Query th
 complete -c conns -n "__fish_conns_using_subcommand serve" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand serve" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l config -d 'Read this file instead of /etc/conns/conns.toml' -r -F
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l interval -d 'Time between two samples of the machine [default: 1s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l window -d 'A verdict covers one to two windows of this length; at least two intervals [default: 5s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l source -d 'Where connections are read from [default: auto]' -r -f -a "auto\t''
-kernel\t''
-ebpf\t''
-portable\t''"
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
-false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l user -d 'Run as this user once everything is open' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l serving-process -d 'Serve clients from a process of its own, without any privilege: auto is yes where other machines can connect (Linux only) [default: auto]' -r -f -a "auto\t''
-yes\t''
-no\t''"
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l listen -d 'Where to listen: [PROTOCOL=]ADDRESS:PORT, an empty address is 127.0.0.1; or unix:/PATH. Protocols: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable [default: http=127.0.0.1:7979 unix:/run/conns/conns.sock]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l insecure -d 'Serve other machines without TLS and token' -r -f -a "true\t''
-false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l host -d 'Names of this machine, accepted in the Host header besides addresses and localhost; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l token-hash -d 'Hashes (sha256:…) of the bearer tokens accepted over TCP; `conns token` generates one; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l tls-cert -d 'PEM file with the certificate and its chain' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l tls-key -d 'PEM file with the private key' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l monero-node -d 'Which of them belong to the node to report, if several run' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l monero-era -d 'The release of Monero whose response format is used [default: current]' -r -f -a "current\t''
-0.11\t''"
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l monero-restricted -d 'Answer as the restricted RPC port of a node, which does not know the method' -r -f -a "true\t''
-false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l monero-login -d 'Login of the Monero API; the digest is the output of `printf %s USER:monero-rpc:PASSWORD | md5sum`. Prefer the file: other users can read flags and variables' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l ems-streams -d 'Which connections belong to a media server [default: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l ems-length-prefix -d 'Send a four-byte length before each JSON answer over TCP, as EMS does [default: true]' -r -f -a "true\t''
-false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l metrics-top -d 'How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed [default: 20]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-clients -d 'Maximum clients connected at once [default: 3072]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-clients-per-listener -d 'Maximum clients connected at once to one listener [default: 2560]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-clients-per-address -d 'Maximum clients connected at once from one address (IPv6: one /64); loopback is not counted [default: 256]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-streams -d 'Maximum event streams at once [default: 32]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-head-bytes -d 'Maximum size of the head of an HTTP request [default: 16KiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-bodies-bytes -d 'Maximum bytes of request bodies and incomplete lines, over all clients [default: 32MiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-in-flight-bytes -d 'Maximum bytes of answers in flight, over all clients [default: 64MiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-idle-time -d 'Maximum time between two requests of an HTTP client [default: 75s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-line-idle-time -d 'Maximum time between two requests of a client of a line protocol [default: 10m]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-head-time -d 'Maximum time for the head of a request, or a TLS handshake [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-body-time -d 'Maximum time for the body of a request [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-line-time -d 'Maximum time for a line, from its first byte to its end [default: 2m]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-work-time -d 'Maximum time to generate an answer [default: 30s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-write-time -d 'A client that reads nothing for this long is disconnected [default: 10s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-answer-rate -d 'A client that reads less than this per second, averaged over an answer, is disconnected [default: 64KiB]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l limits-stop-time -d 'Time for requests in progress to finish when the agent stops [default: 5s]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
-complete -c conns -n "__fish_conns_using_subcommand serving-process" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
@@ -333,17 +281,16 @@ complete -c conns -n "__fish_conns_using_subcommand completions" -l agent -d 'Qu
 complete -c conns -n "__fish_conns_using_subcommand completions" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand completions" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "why" -d 'Explain what limits each connection, with evidence and advice'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "abilities" -d 'List which abilities are available here, and why others are not'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "call" -d 'Answer a call in the exact format of another system'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "serving-process" -d 'Serve the clients of `conns serve`, which starts this'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "man" -d 'Print the man page'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "completions" -d 'Print completions for a shell'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve serving-process config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "why" -d 'Explain what limits each connection, with evidence and advice'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "abilities" -d 'List which abilities are available here, and why others are not'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "call" -d 'Answer a call in the exact format of another system'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "man" -d 'Print the man page'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "completions" -d 'Print completions for a shell'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would use it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "default" -d 'Print a configuration file with every setting and its default'

@@ -252,52 +252,6 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
-(serving-process)
-_arguments "${_arguments_options[@]}" : \
-'--config=[Read this file instead of /etc/conns/conns.toml]:FILE:_files' \
-'--interval=[Time between two samples of the machine \[default\: 1s\]]:TIME:_default' \
-'--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
-'--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
-'--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
-'--user=[Run as this user once everything is open]:NAME:_default' \
-'--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
-'*--listen=[Where to listen\: \[PROTOCOL=\]ADDRESS\:PORT, an empty address is 127.0.0.1; or unix\:/PATH. Protocols\: http (all of them, each under its path), https, 1e, monero, ems-json, ems-ascii, ems-http, jetstream; repeatable \[default\: http=127.0.0.1\:7979 unix\:/run/conns/conns.sock\]]:WHERE:_default' \
-'--insecure=[Serve other machines without TLS and token]::BOOL:(true false)' \
-'*--host=[Names of this machine, accepted in the Host header besides addresses and localhost; repeatable]:NAME:_default' \
-'*--token-hash=[Hashes (sha256\:…) of the bearer tokens accepted over TCP; \`conns token\` generates one; repeatable]:HASH:_default' \
-'--tls-cert=[PEM file with the certificate and its chain]:FILE:_default' \
-'--tls-key=[PEM file with the private key]:FILE:_default' \
-'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
-'--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
-'--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
-'--monero-restricted=[Answer as the restricted RPC port of a node, which does not know the method]::BOOL:(true false)' \
-'--monero-login=[Login of the Monero API; the digest is the output of \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\`. Prefer the file\: other users can read flags and variables]:USER:DIGEST:_default' \
-'--ems-streams=[Which connections belong to a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
-'--ems-length-prefix=[Send a four-byte length before each JSON answer over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
-'--metrics-top=[How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed \[default\: 20\]]:N:_default' \
-'--limits-clients=[Maximum clients connected at once \[default\: 3072\]]:N:_default' \
-'--limits-clients-per-listener=[Maximum clients connected at once to one listener \[default\: 2560\]]:N:_default' \
-'--limits-clients-per-address=[Maximum clients connected at once from one address (IPv6\: one /64); loopback is not counted \[default\: 256\]]:N:_default' \
-'--limits-streams=[Maximum event streams at once \[default\: 32\]]:N:_default' \
-'--limits-head-bytes=[Maximum size of the head of an HTTP request \[default\: 16KiB\]]:SIZE:_default' \
-'--limits-bodies-bytes=[Maximum bytes of request bodies and incomplete lines, over all clients \[default\: 32MiB\]]:SIZE:_default' \
-'--limits-in-flight-bytes=[Maximum bytes of answers in flight, over all clients \[default\: 64MiB\]]:SIZE:_default' \
-'--limits-idle-time=[Maximum time between two requests of an HTTP client \[default\: 75s\]]:TIME:_default' \
-'--limits-line-idle-time=[Maximum time between two requests of a client of a line protocol \[default\: 10m\]]:TIME:_default' \
-'--limits-head-time=[Maximum time for the head of a request, or a TLS handshake \[default\: 10s\]]:TIME:_default' \
-'--limits-body-time=[Maximum time for the body of a request \[default\: 10s\]]:TIME:_default' \
-'--limits-line-time=[Maximum time for a line, from its first byte to its end \[default\: 2m\]]:TIME:_default' \
-'--limits-work-time=[Maximum time to generate an answer \[default\: 30s\]]:TIME:_default' \
-'--limits-write-time=[A client that reads nothing for this long is disconnected \[default\: 10s\]]:TIME:_default' \
-'--limits-answer-rate=[A client that reads less than this per second, averaged over an answer, is disconnected \[default\: 64KiB\]]:SIZE:_default' \
-'--limits-stop-time=[Time for requests in progress to finish when the agent stops \[default\: 5s\]]:TIME:_default' \
-'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
-'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
-'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-&& ret=0
-;;
 (config)
 _arguments "${_arguments_options[@]}" : \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
@@ -474,10 +428,6 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
-(serving-process)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
 (config)
 _arguments "${_arguments_options[@]}" : \
 ":: :_conns__subcmd__help__subcmd__config_commands" \
@@ -536,7 +486,6 @@ _conns_commands() {
 'abilities:List which abilities are available here, and why others are not' \
 'call:Answer a call in the exact format of another system' \
 'serve:Run the agent\: sample this machine, serve HTTP and the APIs of other systems' \
-'serving-process:Serve the clients of \`conns serve\`, which starts this' \
 'config:Show the configuration of \`conns serve\`, and where each value comes from' \
 'token:Generate a token for clients, and its hash for the configuration of the agent' \
 'man:Print the man page' \
@@ -622,7 +571,6 @@ _conns__subcmd__help_commands() {
 'abilities:List which abilities are available here, and why others are not' \
 'call:Answer a call in the exact format of another system' \
 'serve:Run the agent\: sample this machine, serve HTTP and the APIs of other systems' \
-'serving-process:Serve the clients of \`conns serve\`, which starts this' \
 'config:Show the configuration of \`conns serve\`, and where each value comes from' \
 'token:Generate a token for clients, and its hash for the configuration of the agent' \
 'man:Print the man page' \
@@ -689,11 +637,6 @@ _conns__subcmd__help__subcmd__serve_commands() {
     local commands; commands=()
     _describe -t commands 'conns help serve commands' commands "$@"
 }
-(( $+functions[_conns__subcmd__help__subcmd__serving-process_commands] )) ||
-_conns__subcmd__help__subcmd__serving-process_commands() {
-    local commands; commands=()
-    _describe -t commands 'conns help serving-process commands' commands "$@"
-}
 (( $+functions[_conns__subcmd__help__subcmd__token_commands] )) ||
 _conns__subcmd__help__subcmd__token_commands() {
     local commands; commands=()
@@ -713,11 +656,6 @@ _conns__subcmd__man_commands() {
 _conns__subcmd__serve_commands() {
     local commands; commands=()
     _describe -t commands 'conns serve commands' commands "$@"
-}
-(( $+functions[_conns__subcmd__serving-process_commands] )) ||
-_conns__subcmd__serving-process_commands() {
-    local commands; commands=()
-    _describe -t commands 'conns serving-process commands' commands "$@"
 }
 (( $+functions[_conns__subcmd__token_commands] )) ||
 _conns__subcmd__token_commands() {
