@@ -10,7 +10,8 @@ mount -t tmpfs none /run; ip link set lo up
 DIR=$(mktemp -d); : >"$DIR/empty.toml"
 "$CONNS" serve --config "$DIR/empty.toml" --source kernel --listen http=127.0.0.1:7979 2>/dev/null &
 AGENT=$!
-rss() { awk '/VmRSS/ {print int($2 / 1000)}' /proc/$AGENT/status; }
+# Of a serving process too.
+rss() { for P in $AGENT $(cat /proc/$AGENT/task/$AGENT/children); do cat /proc/$P/status; done | awk '/VmRSS/ {sum += $2} END {print int(sum / 1000)}'; }
 sleep 4; BEFORE=$(rss)
 for I in 1 2 3 4; do
     python3 -c "

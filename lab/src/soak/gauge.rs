@@ -50,6 +50,8 @@ pub(super) struct Readings {
     /// From `/proc`.
     pub(super) resident: u64,
     pub(super) resident_peak: u64,
+    /// How many processes the agent has.
+    pub(super) processes: usize,
     pub(super) descriptors: usize,
     /// Requests of the probe client.
     pub(super) answers: u64,
@@ -184,7 +186,8 @@ impl Gauge {
         }
         let descriptors = descriptors(agent)?;
         let (mut resident, mut resident_peak) = (0, 0);
-        for pid in agent.pids()? {
+        let pids = agent.pids()?;
+        for pid in &pids {
             let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
             resident += kilobytes(&status, "VmRSS:")? << 10;
             resident_peak += kilobytes(&status, "VmHWM:")? << 10;
@@ -192,6 +195,7 @@ impl Gauge {
         {
             let mut readings = self.lock();
             (readings.resident, readings.resident_peak) = (resident, resident_peak);
+            readings.processes = pids.len();
             readings.descriptors = descriptors;
         }
         match agent.health(None) {

@@ -16,7 +16,7 @@ const MIN_FREED: usize = 2048;
 
 /// Finds out when much was freed.
 #[derive(Debug, Default)]
-pub struct Peak {
+pub(crate) struct Peak {
     /// Most records that were kept since the memory was given back last.
     records: usize,
     given_back: Option<Moment>,
@@ -25,7 +25,7 @@ pub struct Peak {
 impl Peak {
     /// Notes how many records are kept: connections, closed ones and events. Returns whether memory should be
     /// given back, as far fewer are kept than before.
-    pub fn is_over(&mut self, records: usize, now: Moment) -> bool {
+    pub(crate) fn is_over(&mut self, records: usize, now: Moment) -> bool {
         self.records = self.records.max(records);
         let is_recent = self.given_back.is_some_and(|then| now.since(then) < MIN_INTERVAL);
         let is_over = !is_recent && self.records > records + records / 2 + MIN_FREED;
@@ -33,6 +33,30 @@ impl Peak {
             (self.records, self.given_back) = (records, Some(now));
         }
         is_over
+    }
+}
+
+/// Gives memory back after a peak, for a thread that does not sample: after several updates, as others hold the ones
+/// before for a while.
+#[derive(Debug, Default)]
+pub struct MemoryReturn {
+    peak: Peak,
+    /// After how many more updates memory is given back.
+    left: u8,
+}
+
+/// After how many updates memory is given back.
+const RETURNS: u8 = 6;
+
+impl MemoryReturn {
+    /// Notes how many records there are with an update. Returns whether memory should be given back now.
+    pub fn is_due(&mut self, records: usize, now: Moment) -> bool {
+        if self.peak.is_over(records, now) {
+            self.left = RETURNS;
+        }
+        let is_due = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        is_due
     }
 }
 
@@ -67,5 +91,16 @@ mod tests {
         assert!(!is_over(10, 60));
         // Little was freed.
         assert!(!is_over(2_000, 61) && !is_over(10, 70));
+    }
+
+    #[test]
+    fn memory_is_given_back_after_the_updates_that_follow_a_peak() {
+        let mut memory = MemoryReturn::default();
+        let due: Vec<bool> = [10, 60_000, 50_000, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000]
+            .into_iter()
+            .zip(1..)
+            .map(|(records, second)| memory.is_due(records, at(second)))
+            .collect();
+        assert_eq!(due, [[false; 3].as_slice(), &[true; 6], &[false]].concat());
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conns_api::{Replica, ReplicaChange};
 use conns_core::model::{EventLog, Moment, Update};
-use conns_engine::{Peak, give_back};
+use conns_engine::{MemoryReturn, give_back};
 use conns_server::AccessConfig;
 use tokio::sync::{oneshot, watch};
 
@@ -39,7 +39,7 @@ pub(super) struct Updates {
 impl Updates {
     /// Reads until the stream ends.
     pub(super) fn read(mut self) {
-        let mut peak = Peak::default();
+        let mut memory = MemoryReturn::default();
         loop {
             match self.replica.next(&mut self.stream) {
                 Ok(None) => return,
@@ -47,7 +47,7 @@ impl Updates {
                 Ok(Some(ReplicaChange::Update { update, at })) => {
                     self.clock.set(at);
                     self.updates.send_replace(update);
-                    if peak.is_over(self.replica.records(), at) {
+                    if memory.is_due(self.replica.records(), at) {
                         self.replica.copy_kept();
                         give_back();
                     }
