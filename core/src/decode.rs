@@ -4,6 +4,8 @@
 //!
 //! A protocol adds a folder here and a line in `BUILT_IN`.
 
+pub mod assembly;
+
 use std::sync::OnceLock;
 
 use crate::model::FieldSpec;
