@@ -78,6 +78,12 @@ impl Assembler {
         self.is_ended
     }
 
+    /// The sequence number of the next byte; `None` before the first segment.
+    #[must_use]
+    pub fn next_sequence(&self) -> Option<u32> {
+        self.next.map(|next| next.sequence)
+    }
+
     /// Bytes held back behind a gap, overhead included.
     #[must_use]
     pub fn pending_bytes(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! What goes into an assembler, what comes out, and what it counts.
 
+use std::ops::AddAssign;
+
 /// A TCP segment of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Segment<'a> {
@@ -58,4 +60,16 @@ pub struct AssemblyCounts {
     pub implausible_segments: u64,
     /// Bytes behind the FIN.
     pub bytes_after_end: u64,
+}
+
+impl AddAssign for AssemblyCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.repeated_bytes += other.repeated_bytes;
+        self.conflicts += other.conflicts;
+        self.gap_bytes += other.gap_bytes;
+        self.gaps_given_up += other.gaps_given_up;
+        self.skipped_bytes += other.skipped_bytes;
+        self.implausible_segments += other.implausible_segments;
+        self.bytes_after_end += other.bytes_after_end;
+    }
 }
