@@ -8,6 +8,7 @@
 pub mod assembly;
 mod budget;
 mod decoder;
+mod levin;
 mod recognition;
 mod side;
 mod stream;
@@ -38,7 +39,7 @@ pub struct ProtocolSpec {
 }
 
 /// The protocols of this crate.
-const BUILT_IN: &[&ProtocolSpec] = &[];
+const BUILT_IN: &[&ProtocolSpec] = &[&levin::LEVIN];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();
 

@@ -1,6 +1,6 @@
 //! The contract of decoders, by a made-up protocol that writes down what it is handed.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests panic")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests panic")]
 
 use conns_core::decode::assembly::Segment;
 use conns_core::decode::{
@@ -81,7 +81,7 @@ impl Decoder for Log {
         self.want
     }
 
-    fn values(&self, seen_from: Side) -> Box<[Known<Scalar>]> {
+    fn values(&self, seen_from: Side, _now: Moment) -> Box<[Known<Scalar>]> {
         let text = format!("{} ({seen_from:?})", self.log);
         Box::new([Known::Value(Scalar::Text(text.into()), Source::Wire)])
     }
@@ -147,7 +147,7 @@ impl Run {
     }
 
     fn log(&self) -> Option<String> {
-        let application = self.streams.application(1, Side::Sent)?;
+        let application = self.streams.application(1, Side::Sent, Moment::default())?;
         let Known::Value(Scalar::Text(log), Source::Wire) = &application.layers[0].values[0] else {
             panic!("{application:?}")
         };
@@ -161,7 +161,8 @@ fn the_first_bytes_are_handed_over_in_the_order_in_which_they_came() {
     run.received("D").received("E").sent("hello").received("MO...").sent("more");
     let log = "first received 3<D 4<E 5>hello 6<MO... 7>more";
     assert_eq!(run.log().as_deref(), Some(log));
-    let application = run.streams.application(1, Side::Received).expect("recognised");
+    let application =
+        run.streams.application(1, Side::Received, Moment::default()).expect("recognised");
     let layer = &application.layers[0];
     assert_eq!(
         (&*layer.protocol, layer.certainty, layer.gap_bytes),
@@ -197,7 +198,7 @@ fn a_possible_protocol_is_chosen_when_none_is_certain() {
     run.received("xyz");
     let log = run.log().expect("likely");
     assert!(log.ends_with("x 4<x 4<yz"), "{log}");
-    let layers = run.streams.application(1, Side::Sent).expect("recognised");
+    let layers = run.streams.application(1, Side::Sent, Moment::default()).expect("recognised");
     assert_eq!(layers.layers[0].certainty, Certainty::Likely);
 }
 
@@ -231,7 +232,8 @@ fn gaps_are_reported_to_the_decoder_and_counted() {
     run.sent("DEMO").lose(Side::Sent, 7).sent("behind");
     run.streams.lost(1, Side::Sent, None, Moment::default());
     assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO gap 7 0>behind"));
-    let application = run.streams.application(1, Side::Sent).expect("recognised");
+    let application =
+        run.streams.application(1, Side::Sent, Moment::default()).expect("recognised");
     assert_eq!(application.layers[0].gap_bytes, 7);
     run.lose(Side::Sent, 2).sent("x").streams.close(1, Moment::default());
     assert!(run.log().expect("kept").ends_with(" gap 2 0>x end> end<"));
@@ -267,7 +269,8 @@ fn a_gap_among_the_first_bytes_makes_the_rest_a_late_begin() {
 fn layers_of_inner_protocols_follow_the_outer_one() {
     let mut run = Run::new().with_syns();
     run.sent("DEMO@");
-    let application = run.streams.application(1, Side::Sent).expect("recognised");
+    let application =
+        run.streams.application(1, Side::Sent, Moment::default()).expect("recognised");
     let names = application.layers.iter().map(|layer| &*layer.protocol).collect::<Vec<_>>();
     assert_eq!(names, ["demo", "possible"]);
 }

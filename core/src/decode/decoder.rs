@@ -97,8 +97,8 @@ pub trait Decoder: fmt::Debug + Send {
     fn want(&self, side: Side) -> Want;
 
     /// The values of the protocol's fields, in their order, as the end that sends `seen_from` has
-    /// them.
-    fn values(&self, seen_from: Side) -> Box<[Known<Scalar>]>;
+    /// them at the moment `now`.
+    fn values(&self, seen_from: Side, now: Moment) -> Box<[Known<Scalar>]>;
 
     /// Bytes held on the heap.
     fn memory(&self) -> u64;

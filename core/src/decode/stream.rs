@@ -146,8 +146,8 @@ impl Stream {
     }
 
     /// The layers as the end that sends `seen_from` has them; `None` if no protocol is recognised.
-    pub(super) fn application(&self, seen_from: Side) -> Option<Arc<Application>> {
-        self.flow.application(seen_from)
+    pub(super) fn application(&self, seen_from: Side, now: Moment) -> Option<Arc<Application>> {
+        self.flow.application(seen_from, now)
     }
 
     /// Releases everything that is charged, and returns what the assemblers counted.

@@ -142,11 +142,11 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         }
     }
 
-    /// The layers of a connection as the end that sends `seen_from` has them; `None` if no protocol
-    /// is recognised.
+    /// The layers of a connection as the end that sends `seen_from` has them at the moment `now`;
+    /// `None` if no protocol is recognised.
     #[must_use]
-    pub fn application(&self, key: K, seen_from: Side) -> Option<Arc<Application>> {
-        self.by_key.get(&key)?.application(seen_from)
+    pub fn application(&self, key: K, seen_from: Side, now: Moment) -> Option<Arc<Application>> {
+        self.by_key.get(&key)?.application(seen_from, now)
     }
 
     /// The connections whose layers may have changed since the last call.

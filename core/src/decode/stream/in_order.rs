@@ -207,7 +207,7 @@ impl InOrder {
         if skipped >= min { skipped } else { 0 }
     }
 
-    pub(super) fn application(&self, seen_from: Side) -> Option<Arc<Application>> {
+    pub(super) fn application(&self, seen_from: Side, now: Moment) -> Option<Arc<Application>> {
         let Phase::Decoding(Decoding { protocol, certainty, since, decoder }) = &self.phase else {
             return None;
         };
@@ -220,7 +220,7 @@ impl InOrder {
             origin: LayerOrigin::Seen,
             since: layer.since,
             gap_bytes: self.gap_bytes,
-            values: layer.decoder.values(seen_from),
+            values: layer.decoder.values(seen_from, now),
         });
         Some(Arc::new(Application { layers: layers.collect() }))
     }
