@@ -1,8 +1,24 @@
-//! Application protocols: each is declared once, with its fields, and from the declaration its
-//! fields appear in filters, columns, sorting, JSON, CSV, the API's schemas and the field
-//! reference.
+//! Application protocols: each is declared once, with its fields and how it is recognised and decoded.
+//! From the declaration its fields appear in filters, columns, sorting, JSON, CSV, the API's schemas
+//! and the field reference.
 //!
-//! A protocol adds a folder here and a line in `BUILT_IN`.
+//! A protocol adds a folder here and a line in `BUILT_IN`. [`Streams`] drives them: it gets what a
+//! source sees of each connection, and holds every bound.
+
+pub mod assembly;
+mod budget;
+mod decoder;
+mod levin;
+mod recognition;
+mod side;
+mod stream;
+mod streams;
+
+pub use budget::DecodeCounts;
+pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
+pub use recognition::MAX_PREFIX_BYTES;
+pub use side::{BothSides, Side, Want};
+pub use streams::{Limits, MAX_STREAMS, MAX_TOTAL_MEMORY, Steering, Streams};
 
 use std::sync::OnceLock;
 
@@ -18,10 +34,12 @@ pub struct ProtocolSpec {
     /// Its fields, in the order of [`Layer::values`](crate::model::Layer::values). Their names are
     /// qualified: `levin.height`.
     pub fields: &'static [FieldSpec],
+    /// How it is recognised and decoded over TCP; `None` if it is only reported.
+    pub stream: Option<StreamProtocol>,
 }
 
 /// The protocols of this crate.
-const BUILT_IN: &[&ProtocolSpec] = &[];
+const BUILT_IN: &[&ProtocolSpec] = &[&levin::LEVIN];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();
 

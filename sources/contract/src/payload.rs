@@ -4,16 +4,8 @@ mod replay;
 
 use conns_core::model::{ConnectionId, Loss, Moment};
 
+pub use conns_core::decode::{Side, Want};
 pub use replay::ReplaySource;
-
-/// One direction of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Side {
-    /// Payload this machine sent, or the first end of a captured connection.
-    Sent,
-    /// Payload this machine received.
-    Received,
-}
 
 /// Consecutive payload bytes of one side of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,18 +22,6 @@ pub struct Chunk<'a> {
     pub at: Moment,
 }
 
-/// What a consumer wants of one side of a connection. A side without a want is not handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Want {
-    /// Every byte from now on.
-    Whole,
-    /// Every byte but the next ones, as many as given, counted from the end of the chunk handed
-    /// over last.
-    Skip(u64),
-    /// Nothing more.
-    NoMore,
-}
-
 /// A source of payload.
 pub trait PayloadSource: Send {
     /// Hands over the chunks that arrived since the last call and that are wanted, in the order of
@@ -49,7 +29,8 @@ pub trait PayloadSource: Send {
     /// lost. Returns what was lost since the last call.
     fn drain(&mut self, now: Moment, sink: &mut dyn FnMut(Chunk<'_>)) -> Vec<Loss>;
 
-    /// Applies wants, the later ones over the earlier. They apply from the next
+    /// Applies wants, the later ones over the earlier; a side without one is not handed over. A skip is
+    /// counted from the end of the chunk handed over last. They apply from the next
     /// [`PayloadSource::drain`] on.
     fn steer(&mut self, wants: &[(ConnectionId, Side, Want)]);
 }
