@@ -140,6 +140,17 @@ fn gaps_are_given_up_when_the_source_reports_them() {
 }
 
 #[test]
+fn a_fin_of_an_earlier_connection_ends_nothing() {
+    let mut run = Run::default();
+    run.push(syn(9)).push(data(10, "hello"));
+    run.push(Segment { fin: true, ..data(12, "") }).push(data(15, " world"));
+    assert_eq!(run.output.text(), "hello world");
+    assert_eq!((run.output.ended_at, run.counts().conflicts), (None, 1));
+    run.push(Segment { fin: true, ..data(21, "") });
+    assert_eq!(run.output.ended_at, Some(11));
+}
+
+#[test]
 fn a_fin_behind_a_gap_ends_the_stream_once_the_gap_is_given_up() {
     let mut run = Run::default();
     run.push(syn(9)).push(Segment { fin: true, ..data(13, "d") }).push(data(14, "behind"));
@@ -297,8 +308,9 @@ proptest! {
         }
         run.give_up();
         let seen = model.iter().rposition(|slot| *slot != Slot::Empty).map_or(0, |last| last + 1);
-        // What was handed over stays; what is held back behind the end does not.
-        let seen = end.map_or(seen, |end| end.max(ready));
+        // An end before what was handed over is refused. What is held back behind the end is dropped.
+        let end = end.filter(|end| *end >= ready);
+        let seen = end.unwrap_or(seen);
         prop_assert_eq!(run.output.ended_at, end.map(|_| seen as u64));
         let expected: Vec<Option<u8>> = model[..seen]
             .iter()

@@ -18,7 +18,7 @@ mod made;
 use std::collections::{BTreeMap, HashSet};
 
 use capture::{Key, Player, corpus, packets};
-use conns_core::decode::{Side, registry};
+use conns_core::decode::{LEVIN, Side};
 use conns_core::model::{Application, Known, Layer, Moment, Scalar, Unknown};
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ const COMPARED: [(&str, &str); 7] = [
 
 /// The value of a field of a layer.
 fn value(layer: &Layer, name: &str) -> Known<Scalar> {
-    let spec = registry().find(|protocol| protocol.name == "levin").expect("registered");
+    let spec = &LEVIN;
     assert_eq!(spec.fields.len(), layer.values.len());
     let index = spec.fields.iter().position(|field| field.name == name).expect(name);
     layer.values[index].clone()
@@ -81,7 +81,7 @@ fn listed(player: &Player, node: usize, now: Moment) -> BTreeMap<u16, Layer> {
 fn every_value_is_what_the_node_itself_answered() {
     let packets = packets("levin/session.pcap");
     let answers = std::fs::read_to_string(corpus("levin/answers.jsonl")).expect("answers");
-    let mut player = Player::default();
+    let mut player = Player::of(vec![&LEVIN]);
     let mut next = packets.iter().peekable();
     let (mut compared, mut equal, mut seen) = (0, BTreeMap::new(), HashSet::new());
     let mut differences = Vec::new();
@@ -149,7 +149,7 @@ fn a_session_that_began_before_has_heights_after_the_next_timed_sync() {
     let packets = packets("levin/session.pcap");
     let (first, last) = (packets[0].at, packets[packets.len() - 1].at);
     let middle = first.wall_us + (last.wall_us - first.wall_us) / 3;
-    let mut player = Player::default();
+    let mut player = Player::of(vec![&LEVIN]);
     packets
         .iter()
         .filter(|packet| packet.at.wall_us > middle)
@@ -173,7 +173,7 @@ fn a_session_that_began_before_has_heights_after_the_next_timed_sync() {
 
 #[test]
 fn the_messages_of_the_session_are_all_counted() {
-    let mut player = Player::default();
+    let mut player = Player::of(vec![&LEVIN]);
     let packets = packets("levin/session.pcap");
     packets.iter().for_each(|packet| player.play(packet));
     let now = packets[packets.len() - 1].at;

@@ -100,6 +100,8 @@ impl Assembler {
         let Some(mut range) = self.locate(&segment, length) else { return };
         if segment.fin {
             match self.end {
+                // Of an earlier connection between these ports, or forged: bytes behind it were handed over.
+                _ if self.is_before_next(&segment, length) => self.counts.conflicts += 1,
                 None => self.set_end(range.end(), room),
                 Some(end) if end != range.end() => self.counts.conflicts += 1,
                 Some(_) => {}
@@ -182,6 +184,13 @@ impl Assembler {
         }
         self.stray = None;
         Some(range)
+    }
+
+    /// Whether the segment ends before the next byte.
+    fn is_before_next(&self, segment: &Segment<'_>, length: u64) -> bool {
+        // Sequence numbers are modulo 2^32.
+        let end = segment.sequence.wrapping_add(u32::from(segment.syn)).wrapping_add(length as u32);
+        self.next.is_some_and(|next| end.wrapping_sub(next.sequence).cast_signed() < 0)
     }
 
     /// Notes where the direction ends. What is held back behind it is dropped.

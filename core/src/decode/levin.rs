@@ -17,7 +17,7 @@ use super::{Opening, Prefix, Probe, ProtocolSpec, Side, StreamProtocol};
 use header::{HEADER_BYTES, Header, SIGNATURE};
 
 /// The declaration of the protocol.
-pub(super) static LEVIN: ProtocolSpec = ProtocolSpec {
+pub static LEVIN: ProtocolSpec = ProtocolSpec {
     name: "levin",
     meaning: "peers of Monero nodes",
     fields: fields::FIELDS,

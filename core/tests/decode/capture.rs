@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use conns_core::decode::assembly::Segment;
-use conns_core::decode::{Ends, Side, Streams};
+use conns_core::decode::{Ends, Limits, ProtocolSpec, Side, Streams};
 use conns_core::model::{Endpoint, Moment};
 
 /// A TCP packet.
@@ -68,7 +68,7 @@ fn read(ip: &[u8], at: Moment) -> Packet {
 pub(crate) type Key = (Endpoint, Endpoint);
 
 /// Hands packets to decoders.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Player {
     pub(crate) streams: Streams<Key>,
     /// The connections that are open, with the moment of their first packet.
@@ -76,6 +76,11 @@ pub(crate) struct Player {
 }
 
 impl Player {
+    /// Of these protocols.
+    pub(crate) fn of(protocols: Vec<&'static ProtocolSpec>) -> Self {
+        Self { streams: Streams::new(protocols, Limits::default()), open: HashMap::new() }
+    }
+
     pub(crate) fn play(&mut self, packet: &Packet) {
         let Packet { at, from, to, sequence, flags, ref payload } = *packet;
         let (key, side) = if self.open.contains_key(&(to, from)) {

@@ -1,6 +1,6 @@
 //! Messages made by hand, for what the recorded session does not have.
 
-use conns_core::decode::{Ends, Limits, Side, Streams, registry};
+use conns_core::decode::{Ends, LEVIN, Limits, Side, Streams};
 use conns_core::model::{Known, Moment, Scalar};
 use proptest::prelude::*;
 
@@ -85,7 +85,7 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let protocols = registry().filter(|protocol| protocol.name == "levin").collect();
+        let protocols = vec![&LEVIN];
         let mut streams = Streams::new(protocols, Limits::default());
         assert!(streams.open(0, Ends::default()));
         Self { streams, positions: [0; 2], now: Moment::default() }
@@ -417,7 +417,7 @@ proptest! {
 
 /// Every value of every connection of the session, seen from both ends.
 fn play(packets: &[super::capture::Packet], now: Moment) -> Vec<String> {
-    let mut player = Player::default();
+    let mut player = Player::of(vec![&LEVIN]);
     packets.iter().for_each(|packet| player.play(packet));
     let keys: Vec<_> = player.open.keys().copied().collect();
     for key in &keys {
