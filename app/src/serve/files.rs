@@ -25,6 +25,7 @@ impl FileContents {
     }
 
     /// The contents of a file that was kept.
+    #[cfg(target_os = "linux")]
     pub(crate) fn kept(&self, path: &Path) -> io::Result<Vec<u8>> {
         let found = self.0.borrow().get(path).cloned().flatten();
         found.map(String::into_bytes).ok_or_else(|| io::ErrorKind::NotFound.into())

@@ -222,9 +222,7 @@ pub(crate) fn default() -> Result<()> {
         (&["--listen", HTTP, SEPARATE], 1),
     ] {
         let agent = agent(&namespace, arguments)?;
-        let pid = agent.pid();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-        let found = children.split_whitespace().count();
+        let found = agent.pids()?.len() - 1;
         ensure!(found == expected, "{arguments:?}: {found} processes besides it");
     }
     Ok(())

@@ -92,6 +92,7 @@ pub fn cost_of(process: u32) -> Cost {
     Cost { cpu_us, sample_cpu_us: 0, resident_bytes, resident_peak_bytes }
 }
 
-fn micros(span: Duration) -> u64 {
+/// Whole microseconds.
+pub(crate) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }

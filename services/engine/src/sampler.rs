@@ -17,7 +17,7 @@ use conns_core::model::{
 use tokio::sync::watch;
 
 use crate::closed::ClosedLog;
-use crate::cost;
+use crate::cost::{self, micros};
 use crate::engine::Engine;
 use crate::event_buffer::EventBuffer;
 use crate::event_drain::EventSink;
@@ -355,10 +355,6 @@ impl SamplerThread {
             health: self.health.clone(),
         })
     }
-}
-
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A number that no earlier start of the agent had.

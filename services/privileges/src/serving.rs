@@ -98,20 +98,7 @@ impl Confinement {
             }
             LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => None,
         };
-        let state = match status.ruleset {
-            RulesetStatus::FullyEnforced => LandlockState::FullyEnforced,
-            RulesetStatus::PartiallyEnforced => LandlockState::PartlyEnforced,
-            RulesetStatus::NotEnforced => return Ok((LandlockState::NotEnforced, abi)),
-        };
-        // Read back by an attempt: no file shows the domain.
-        match File::open("/") {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok((state, abi)),
-            found => Err(PrivilegeError::NotApplied {
-                what: "Landlock, when the thread opens /",
-                expected: "refused".to_owned(),
-                found: found.map_or_else(|error| error.to_string(), |_| "opened".to_owned()),
-            }),
-        }
+        Ok((enforced(status.ruleset, "Landlock, when the thread opens /")?, abi))
     }
 
     /// The state of the threads confined so far.
@@ -126,6 +113,27 @@ impl Confinement {
             failed: sum.failed,
             failure: sum.failure.clone(),
         }
+    }
+}
+
+/// How much the kernel enforces of rules that allow no access to `/`, read back by an attempt, as no file shows the domain.
+/// `what` names the attempt.
+pub(crate) fn enforced(
+    ruleset: RulesetStatus,
+    what: &'static str,
+) -> Result<LandlockState, PrivilegeError> {
+    let state = match ruleset {
+        RulesetStatus::FullyEnforced => LandlockState::FullyEnforced,
+        RulesetStatus::PartiallyEnforced => LandlockState::PartlyEnforced,
+        RulesetStatus::NotEnforced => return Ok(LandlockState::NotEnforced),
+    };
+    match File::open("/") {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(state),
+        found => Err(PrivilegeError::NotApplied {
+            what,
+            expected: "refused".to_owned(),
+            found: found.map_or_else(|error| error.to_string(), |_| "opened".to_owned()),
+        }),
     }
 }
 

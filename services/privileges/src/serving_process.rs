@@ -4,24 +4,20 @@
 //! Unlike a serving thread it shares no memory with the thread that reads `/proc`, and as a whole it is in a
 //! Landlock domain: it reads no other process.
 
-use std::fs;
 use std::io;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr, RulesetError,
-    RulesetStatus, Scope,
+    Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope,
 };
-use rustix::process::{
-    DumpableBehavior, Signal, geteuid, set_dumpable_behavior, set_parent_process_death_signal,
-};
-use rustix::thread::{CapabilitySet, set_no_new_privs};
+use rustix::process::{Signal, geteuid, set_parent_process_death_signal};
+use rustix::thread::CapabilitySet;
 
-use crate::account::{Account, switch_to};
-use crate::capabilities::{empty_bounding_set, keep_only, names};
+use crate::account::Account;
+use crate::capabilities::names;
 use crate::error::PrivilegeError;
 use crate::report::{LandlockState, ServingProcess};
-use crate::serving::NEWEST;
-use crate::shrink::{check, one_thread, refused, thread_groups, unreadable};
+use crate::serving::{NEWEST, enforced};
+use crate::shrink::{check, one_thread, reduce_to, refused, thread_groups, unreadable};
 use crate::status::Status;
 use crate::syscalls::{allow_listed, allowed};
 
@@ -36,39 +32,21 @@ use crate::syscalls::{allow_listed, allowed};
 /// differs. A kernel without Landlock is no error: the result names it. One without seccomp is.
 pub fn confine_process(account: Option<&Account>) -> Result<LandlockState, PrivilegeError> {
     one_thread()?;
-    empty_bounding_set();
-    if let Some(account) = account {
-        switch_to(account)?;
-    }
-    keep_only(CapabilitySet::empty())
-        .map_err(|cause| refused("drop capabilities", cause, "Allow the agent capset(2)"))?;
-    let prctl = |attempted, cause: rustix::io::Errno| {
-        refused(attempted, cause.into(), "Allow the agent prctl(2)")
-    };
-    set_no_new_privs(true).map_err(|cause| prctl("set no-new-privileges", cause))?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|cause| {
-        prctl("keep other processes out of the agent's memory (PR_SET_DUMPABLE)", cause)
-    })?;
+    let none = reduce_to(account, CapabilitySet::empty())?;
     // A change of the account clears it, so it comes last (PR_SET_PDEATHSIG(2const)).
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|cause| prctl("end with the collector (PR_SET_PDEATHSIG)", cause))?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|cause| {
+        let attempted = "end with the collector (PR_SET_PDEATHSIG)";
+        refused(attempted, cause.into(), "Allow the agent prctl(2)")
+    })?;
     let uid = account.map_or(geteuid().as_raw(), |account| account.uid);
-    check(uid, CapabilitySet::empty())?;
-    let landlock = no_files().map_err(|error| PrivilegeError::Refused {
+    check(uid, none)?;
+    let ruleset = no_files().map_err(|error| PrivilegeError::Refused {
         attempted: "apply Landlock to the serving process".to_owned(),
         cause: io::Error::other(error.to_string()),
         remedy: "Allow the agent landlock_create_ruleset(2) and landlock_restrict_self(2)",
     })?;
-    // Read back by an attempt, as no file shows the domain, and before the filter refuses every attempt.
-    if landlock != LandlockState::NotEnforced
-        && let Ok(_) = fs::File::open("/")
-    {
-        return Err(PrivilegeError::NotApplied {
-            what: "Landlock, when the serving process opens /",
-            expected: "refused".to_owned(),
-            found: "opened".to_owned(),
-        });
-    }
+    // Before the filter, which refuses every attempt.
+    let landlock = enforced(ruleset, "Landlock, when the serving process opens /")?;
     allow_listed().map_err(|cause| {
         let remedy = "Allow the agent seccomp(2), or set `serving_process` to `no`";
         refused("restrict the system calls of the serving process", cause, remedy)
@@ -78,22 +56,14 @@ pub fn confine_process(account: Option<&Account>) -> Result<LandlockState, Privi
 
 /// A Landlock domain without a rule: no file, no TCP port or connection, no abstract unix socket and no
 /// signal outside of it.
-fn no_files() -> Result<LandlockState, RulesetError> {
+fn no_files() -> Result<RulesetStatus, RulesetError> {
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
-        .scope(Scope::from_all(ABI::V6))?
+        .scope(Scope::from_all(NEWEST))?
         .create()?
         .restrict_self()?;
-    Ok(match (status.landlock, status.ruleset) {
-        (LandlockStatus::Available { .. }, RulesetStatus::FullyEnforced) => {
-            LandlockState::FullyEnforced
-        }
-        (LandlockStatus::Available { .. }, RulesetStatus::PartiallyEnforced) => {
-            LandlockState::PartlyEnforced
-        }
-        _ => LandlockState::NotEnforced,
-    })
+    Ok(status.ruleset)
 }
 
 impl ServingProcess {

@@ -10,7 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid, set_dumpable_behavior};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
-use crate::account::{becomes, name_of, switch_to};
+use crate::account::{Account, becomes, name_of, switch_to};
 use crate::capabilities::{NAMESPACES, OWNERS, empty_bounding_set, keep_only, keepable, names};
 use crate::error::PrivilegeError;
 use crate::keep::Keep;
@@ -36,11 +36,25 @@ const THREAD_POLL_INTERVAL: Duration = Duration::from_millis(1);
 pub fn shrink(keep: &Keep) -> Result<Privileges, PrivilegeError> {
     one_thread()?;
     let account = becomes(keep)?;
+    let kept = reduce_to(account.as_ref(), keepable(keep.follow_namespaces))?;
+    let filter = syscalls::refuse(keep.follow_namespaces).map_err(|cause| cause.to_string());
+    let privileges = Privileges { keep: keep.clone(), filter };
+    let uid = account.map_or(geteuid().as_raw(), |account| account.uid);
+    check(uid, kept)?;
+    Ok(privileges)
+}
+
+/// Makes the process that of `account`, with at most these capabilities, and closes its memory to others; it and what
+/// it executes gain no privilege again. Returns the capabilities it has.
+pub(crate) fn reduce_to(
+    account: Option<&Account>,
+    capabilities: CapabilitySet,
+) -> Result<CapabilitySet, PrivilegeError> {
     empty_bounding_set();
-    if let Some(account) = &account {
+    if let Some(account) = account {
         switch_to(account)?;
     }
-    let kept = keep_only(keepable(keep.follow_namespaces))
+    let kept = keep_only(capabilities)
         .map_err(|cause| refused("drop capabilities", cause, "Allow the agent capset(2)"))?;
     set_no_new_privs(true).map_err(|cause| {
         refused("set no-new-privileges", cause.into(), "Linux 3.5 or later has it")
@@ -52,11 +66,7 @@ pub fn shrink(keep: &Keep) -> Result<Privileges, PrivilegeError> {
             "Allow the agent prctl(2)",
         )
     })?;
-    let filter = syscalls::refuse(keep.follow_namespaces).map_err(|cause| cause.to_string());
-    let privileges = Privileges { keep: keep.clone(), filter };
-    let uid = account.map_or(geteuid().as_raw(), |account| account.uid);
-    check(uid, kept)?;
-    Ok(privileges)
+    Ok(kept)
 }
 
 pub(crate) fn refused(attempted: &str, cause: io::Error, remedy: &'static str) -> PrivilegeError {

@@ -61,7 +61,6 @@ impl Listener {
             };
             BindError::Refused { place: spec.place.clone(), error, hint }
         };
-        let protocol = spec.protocol;
         let (socket, file) = match &spec.place {
             ListenAddress::Tcp(address) => (Socket::Tcp(tcp(*address).map_err(refused)?), None),
             ListenAddress::Unix(path) => {
@@ -71,8 +70,13 @@ impl Listener {
                 (Socket::Unix(socket), Some(file))
             }
         };
-        let guarded = file.is_none() && !protocol.takes_lines();
-        Ok(Self { protocol, socket, tls, guarded, file })
+        Ok(Self::new(spec, tls, socket, file))
+    }
+
+    fn new(spec: &ListenSpec, tls: bool, socket: Socket, file: Option<SocketFile>) -> Self {
+        let protocol = spec.protocol;
+        let guarded = matches!(socket, Socket::Tcp(_)) && !protocol.takes_lines();
+        Self { protocol, socket, tls, guarded, file }
     }
 
     /// The listener of `spec` whose socket another process has opened with [`Listener::bind`]; that process
@@ -80,12 +84,11 @@ impl Listener {
     #[cfg(unix)]
     #[must_use]
     pub fn from_open(spec: &ListenSpec, tls: bool, socket: OwnedFd) -> Self {
-        let (protocol, is_file) = (spec.protocol, matches!(spec.place, ListenAddress::Unix(_)));
-        let socket = match is_file {
-            true => Socket::Unix(socket.into()),
-            false => Socket::Tcp(socket.into()),
+        let socket = match spec.place {
+            ListenAddress::Unix(_) => Socket::Unix(socket.into()),
+            ListenAddress::Tcp(_) => Socket::Tcp(socket.into()),
         };
-        Self { protocol, socket, tls, guarded: !is_file && !protocol.takes_lines(), file: None }
+        Self::new(spec, tls, socket, None)
     }
 
     /// Its socket, for another process, and what removes its file in the end.

@@ -113,7 +113,7 @@ impl Replica {
         let (head, body): (EventsFrame, _) = frame.open()?;
         let EventsAnswer { id, events, .. } = self.events_decoder.decode_events(body)?;
         let mut log = EventLog::clone(&self.log);
-        let first = events.first().map_or(id.serial, |event| event.serial - 1);
+        let first = events.first().map_or(id.serial, |event| event.serial.saturating_sub(1));
         if log.instance != id.instance || log.last_serial() != first {
             // Events were dropped before they could be written: the numbers show how many.
             log = EventLog::after(id.instance, first);
