@@ -101,7 +101,7 @@ fn an_unknown_socket_causes_one_scan_unless_it_can_have_no_owner() {
     fixture.read(1);
     assert_eq!(fixture.scans(), 1);
     let mut of_kernel = socket(5);
-    of_kernel.made_by_kernel = Known::Value(true, Source::Ebpf);
+    of_kernel.held_by_kernel = true;
     fixture.show(vec![socket(1), of_kernel.clone()]);
     fixture.read(2);
     assert_eq!(fixture.scans(), 1);
