@@ -4,6 +4,8 @@
 //! Each test has network namespaces of its own. One whose needs are not met is listed as ignored, by name and with the
 //! reason; none passes silently.
 
+#[path = "events/burst.rs"]
+mod burst;
 #[path = "events/closed.rs"]
 mod closed;
 #[path = "events/failed.rs"]
@@ -34,6 +36,7 @@ const TESTS: &[(&str, &[Requirement], Test)] = &[
     ("a_storm_is_reported_by_closed", &[], storm::closed),
     ("a_storm_is_reported_by_events", &[], storm::events),
     ("a_storm_is_reported_by_an_agent", &[], storm::agent),
+    ("an_agent_keeps_its_bounds_in_a_burst", &[], burst::bounds),
     ("refused", &[], failed::refused),
     ("timed_out", &[Requirement::Tun], failed::timed_out),
     ("unreachable_by_icmp_of_a_router", &[Requirement::Tun], failed::unreachable),

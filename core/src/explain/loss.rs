@@ -83,7 +83,7 @@ impl LossCause {
                 format!("{COUNT} network namespaces beyond the bound of {bound} are not listed")
             }
             Self::ProcessesNotPermitted => format!(
-                "{COUNT} processes cannot be inspected by this user, so their sockets show ? as \
+                "processes that cannot be inspected by this user: {COUNT}, so their sockets show ? as \
                  owner, and network namespaces only they use are missing; run as root \
                  with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, which the root of a container may lack"
             ),
@@ -99,7 +99,7 @@ impl LossCause {
                 format!("{COUNT} sockets show ? as owner: processes are hidden {hidden}; {remedy}")
             }
             Self::ProcessesUnreadable { last, error } => format!(
-                "the descriptors of {COUNT} processes could not be read, last {last}: {error}; \
+                "processes whose descriptors could not be read: {COUNT}, the last {last}: {error}; \
                  their sockets may show ? as owner"
             ),
             Self::RingFull { events, ring_bytes } => format!(
@@ -221,6 +221,17 @@ mod tests {
         };
         let loss = Loss { source: Source::Ebpf, cause: reported, count: 40 };
         assert_eq!(loss.to_string(), "12 of 40 maps are full");
+    }
+
+    #[test]
+    fn one_process_and_several_are_both_grammatical() {
+        let sentence = |count| {
+            Loss { source: Source::Procfs, cause: LossCause::ProcessesNotPermitted, count }
+                .to_string()
+        };
+        let start = "processes that cannot be inspected by this user: ";
+        assert!(sentence(1).starts_with(&format!("{start}1, so")), "{}", sentence(1));
+        assert!(sentence(7).starts_with(&format!("{start}7, so")), "{}", sentence(7));
     }
 
     #[test]

@@ -203,6 +203,11 @@ impl Served {
         &self.agent
     }
 
+    /// The `/health` document of the agent.
+    pub fn health(&self) -> Result<Value> {
+        self.agent.health(Some(&self.home))
+    }
+
     /// Waits until all is reported, and compares it with the records of `namespace`.
     pub fn finish(self, done: &Done, namespace: &Namespace) -> Result<Report> {
         self.wait_until_all_is_reported()?;

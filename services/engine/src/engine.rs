@@ -359,6 +359,8 @@ fn read(
             observations.extend(sources.sockets(&there, clock.now())?);
             owners.clear();
             found = owners.read(sources, &observations, clock.now());
+        } else {
+            owners.forget_unlisted();
         }
     }
     observations.extend(found);

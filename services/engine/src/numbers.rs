@@ -83,7 +83,8 @@ pub(crate) fn sockets(observations: &[Observation]) -> impl Iterator<Item = &Soc
     observations.iter().flat_map(Observation::rows).map(|row| &**row)
 }
 
-/// Whether a descriptor can refer to it. None does while it is in the accept queue, or in TIME-WAIT.
+/// Whether a descriptor can refer to it. None does while it is in the accept queue, or in TIME-WAIT, or if the kernel has
+/// made it for itself.
 pub(crate) fn can_have_owner(socket: &Socket) -> bool {
-    !matches!(socket.inode, Known::NotApplicable)
+    !matches!(socket.inode, Known::NotApplicable) && !socket.held_by_kernel
 }

@@ -64,6 +64,14 @@ impl CachedOwners {
         self.last = None;
     }
 
+    /// No descriptor of the last scan leads to a namespace that is not listed: they need not be followed again before the
+    /// next scan.
+    pub(crate) fn forget_unlisted(&mut self) {
+        if let Some(last) = &mut self.last {
+            last.observation.unlisted.clear();
+        }
+    }
+
     /// The owners of the sockets in `observations`, scanned if the cached ones may be outdated;
     /// `None` if no source has owners.
     pub(crate) fn read(

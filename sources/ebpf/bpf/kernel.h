@@ -113,6 +113,7 @@ struct sock {
 	unsigned long sk_max_pacing_rate;
 	u32 sk_mark;
 	kuid_t sk_uid;
+	u8 sk_kern_sock : 1;
 	u16 sk_protocol;
 	u16 sk_type;
 	s32 sk_sndbuf;

@@ -109,13 +109,14 @@ INLINE u64 inode_of(const struct sock *sk)
 	return inode;
 }
 
-/* Whether no file refers to the socket: the kernel has made it for itself (sock_create_kern), as vxlan and WireGuard
- * do. A connection that no process has accepted has no `struct socket` at all. */
+/* Whether the kernel has made the socket for itself (sock_create_kern), as vxlan and WireGuard do, and no file refers to
+ * it. A connection that no process has accepted has no `struct socket` at all; one that a process just makes has no file
+ * yet, and a subflow of MPTCP has that of its connection. */
 INLINE bool is_held_by_kernel(const struct sock *sk)
 {
 	struct socket *socket = sk->sk_socket;
 	struct file *file = 0;
-	if (!socket || read_kernel(&file, sizeof(file), &socket->file))
+	if (!bits(sk, sk_kern_sock) || !socket || read_kernel(&file, sizeof(file), &socket->file))
 		return false;
 	return !file;
 }

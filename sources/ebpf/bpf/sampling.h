@@ -110,6 +110,24 @@ int track_new(struct bpf_sock *sk)
 	return 1;
 }
 
+/* sock_create does not run for a socket that the kernel makes for itself (inet_create, net/ipv4/af_inet.c), as for a vxlan
+ * device. Those of UDP are bound by udp_sock_create (net/ipv4/udp_tunnel_core.c). */
+SEC("cgroup/post_bind4")
+int track_bound_4(struct bpf_sock *sk)
+{
+	if (sk->protocol == IPPROTO_UDP)
+		track(sk);
+	return 1;
+}
+
+SEC("cgroup/post_bind6")
+int track_bound_6(struct bpf_sock *sk)
+{
+	if (sk->protocol == IPPROTO_UDP)
+		track(sk);
+	return 1;
+}
+
 INLINE void emit_unchanged(struct sock *sk)
 {
 	u64 cookie = cookie_of(&sk->__sk_common);

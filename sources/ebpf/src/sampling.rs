@@ -43,7 +43,7 @@ pub struct SampledTables {
     reader: RecordReader,
     rows: RowReader,
     flows: Option<Flows>,
-    /// Whether sockets are tracked from their creation; if not, UDP and bound sockets are delegated.
+    /// Whether sockets are tracked from their creation, those of the kernel, too; if not, UDP and bound sockets are delegated.
     tracks_new: bool,
     /// By cookie.
     cache: HashMap<u64, CachedRow, RandomState>,
@@ -273,12 +273,13 @@ impl CachedRow {
 /// Tracks sockets from their creation, in the root cgroup.
 fn attach_track_new(programs: &mut Ebpf) -> Result<(), Box<str>> {
     let group = object::open_cgroup_root()?;
-    let program: &mut CgroupSock = object::program(programs, "track_new")?;
-    program.load().map_err(|error| why_not_program(&error))?;
-    program
-        .attach(&group, CgroupAttachMode::Single)
-        .map(drop)
-        .map_err(|error| why_not_program(&error))
+    for name in ["track_new", "track_bound_4", "track_bound_6"] {
+        let program: &mut CgroupSock = object::program(programs, name)?;
+        program.load().map_err(|error| why_not_program(&error))?;
+        let attached = program.attach(&group, CgroupAttachMode::Single);
+        attached.map_err(|error| why_not_program(&error))?;
+    }
+    Ok(())
 }
 
 /// Tracks existing sockets, in every namespace that can be entered; returns the others as losses.

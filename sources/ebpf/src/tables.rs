@@ -175,6 +175,11 @@ pub(crate) fn is_in_scope(scope: &Scope, socket: &Socket) -> bool {
 /// Sets the traffic of a UDP socket, if it is counted. Returns how many of its peers the map has evicted.
 pub(crate) fn add_peers(socket: &mut Socket, record: &[u8], peers: Option<&Peers>) -> u64 {
     let (Protocol::Udp, Some(peers)) = (socket.protocol, peers) else { return 0 };
+    // Packets of a tunnel pass neither program: they are received before ingress (encap_rcv, net/ipv4/udp.c) and sent with
+    // the socket of the inner packet.
+    if socket.held_by_kernel {
+        return 0;
+    }
     let Some((mut traffic, made)) = udp_totals(record) else { return 0 };
     let (mut listed, mut in_map) = (0, 0);
     if let Some(of_socket) = peers.get(&socket.id.cookie) {

@@ -18,7 +18,8 @@ struct CountedOwners(Shared<u64>);
 impl conns_contract::OwnerSource for CountedOwners {
     fn observe(&mut self, _: &dyn InodeFilter, at: Moment) -> Result<Observation, SourceError> {
         *self.0.lock() += 1;
-        Ok(Observation::new(Source::Procfs, at).with_owners(Arc::default()))
+        let observation = Observation::new(Source::Procfs, at).with_owners(Arc::default());
+        Ok(Observation { unlisted: vec![(10, 3)], ..observation })
     }
 }
 
@@ -99,12 +100,34 @@ fn an_unknown_socket_causes_one_scan_unless_it_can_have_no_owner() {
     fixture.show(vec![socket(1), unowned(2, State::Established), unowned(3, State::TimeWait)]);
     fixture.read(1);
     assert_eq!(fixture.scans(), 1);
+    let mut of_kernel = socket(5);
+    of_kernel.held_by_kernel = true;
+    fixture.show(vec![socket(1), of_kernel.clone()]);
+    fixture.read(2);
+    assert_eq!(fixture.scans(), 1);
     // Accepted; and one of the kernel, which never has an owner.
-    fixture.show(vec![socket(1), socket(2), socket(4)]);
-    for second in 2..9 {
+    fixture.show(vec![socket(1), socket(2), socket(4), of_kernel]);
+    for second in 3..9 {
         fixture.read(second);
     }
     assert_eq!(fixture.scans(), 2);
+}
+
+#[test]
+fn unlisted_descriptors_are_followed_once_for_each_scan() {
+    let mut fixture = Fixture::new();
+    fixture.sources.descriptors = None;
+    let mut unlisted = |second| {
+        let now = conns_fixtures::at(second);
+        let seen = fixture.table.observe(&conns_contract::Scope::everything(), now).unwrap();
+        let read = fixture.owners.read(&mut fixture.sources, &[seen], now).unwrap();
+        fixture.owners.forget_unlisted();
+        read.unlisted.len()
+    };
+    assert_eq!(
+        (0..31).map(&mut unlisted).collect::<Vec<_>>(),
+        [vec![1], vec![0; 29], vec![1]].concat()
+    );
 }
 
 #[test]
