@@ -11,8 +11,10 @@ mod decoder;
 mod levin;
 mod recognition;
 mod side;
+mod ssh;
 mod stream;
 mod streams;
+mod tls;
 
 pub use budget::DecodeCounts;
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
@@ -39,7 +41,7 @@ pub struct ProtocolSpec {
 }
 
 /// The protocols of this crate.
-const BUILT_IN: &[&ProtocolSpec] = &[&levin::LEVIN];
+const BUILT_IN: &[&ProtocolSpec] = &[&levin::LEVIN, &tls::TLS, &ssh::SSH];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();
 
