@@ -11,8 +11,10 @@ mod decoder;
 mod levin;
 mod recognition;
 mod side;
+mod ssh;
 mod stream;
 mod streams;
+mod tls;
 
 pub use budget::DecodeCounts;
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
@@ -39,9 +41,8 @@ pub struct ProtocolSpec {
     pub stream: Option<StreamProtocol>,
 }
 
-/// The protocols of this crate that are shown. [`LEVIN`] is not among them until a source hands over payload: filters
-/// and the field reference would have fields without a value.
-const BUILT_IN: &[&ProtocolSpec] = &[];
+/// The protocols of this crate.
+const BUILT_IN: &[&ProtocolSpec] = &[&levin::LEVIN, &tls::TLS, &ssh::SSH];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();
 

@@ -323,6 +323,11 @@ proptest! {
         prop_assert_eq!(run.counts().gaps_given_up, 0);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     /// A stream of 64 KiB blocks that is sent from any number on, with losses that are sent again, is
     /// assembled whole; with skips, each byte is handed over or skipped once.
     #[test]

@@ -7,7 +7,8 @@ address of the machine gets in. Needs monerod (Debian package monero) and iprout
 Three nodes: 0 listens and announces a restricted RPC port, 1 dials 0 and has a pruned chain, 2 joins later, dials both and
 is rate-limited, so that it is seen synchronizing. Then a client that never sends anything connects to 0. `session.pcap`
 has every TCP packet between their P2P ports, once (raw IP, microseconds). `answers.jsonl` has the rows of `get_connections`
-of each node, with the wall clock before and after each call, microseconds; rows equal to those before are omitted.
+of each node, with the wall clock before and after each call, microseconds; rows equal to those before are omitted. `seeds/` has the payload of each connection,
+whole and its first packets, as `fuzz/fuzz_targets/levin.rs` reads it; `--seeds` makes only these, from `session.pcap`.
 """
 
 import json
@@ -37,13 +38,16 @@ SETTLED_S = 75
 
 
 def main():
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../corpus/levin")
+    arguments = [argument for argument in sys.argv[1:] if argument != "--seeds"]
+    folder = arguments[0] if arguments else os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../corpus/levin")
+    if "--seeds" in sys.argv:
+        return seeds(folder)
     if os.environ.get(INSIDE) is None:
         os.execvpe("unshare", ["unshare", "--net", sys.executable, os.path.abspath(__file__), folder], {**os.environ, INSIDE: "1"})
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     os.makedirs(folder, exist_ok=True)
     scratch = tempfile.mkdtemp()
-    capture, recorder, nodes = Capture(os.path.join(folder, "session.pcap")), Answers(), []
+    capture, recorder, nodes = Capture(os.path.join(folder, "session.pcap"), P2P), Answers(), []
     try:
         to = lambda *others: [word for other in others for word in ("--add-exclusive-node", f"127.0.0.1:{P2P[other]}")]
         nodes.append(node(scratch, 0, "--out-peers", "0", *to(1), "--public-node", "--rpc-restricted-bind-ip", "127.0.0.1",
@@ -68,6 +72,7 @@ def main():
         capture.stop()
         shutil.rmtree(scratch)
     recorder.write(os.path.join(folder, "answers.jsonl"))
+    seeds(folder)
 
 
 def node(scratch, number, *more):
@@ -86,7 +91,7 @@ def until(what, condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            sys.exit(f"levin.py: waited {seconds} s in vain until {what}")
+            sys.exit(f"waited {seconds} s in vain until {what}")
         time.sleep(0.1)
 
 
@@ -115,6 +120,30 @@ def generate(blocks):
         until("a block is made", lambda: call(0, "generateblocks", amount_of_blocks=1, wallet_address=WALLET,
                                               starting_nonce=0).get("result", {}).get("status") == "OK")
         time.sleep(0.5)
+
+
+def seeds(folder):
+    with open(os.path.join(folder, "session.pcap"), "rb") as file:
+        rest = file.read()[24:]
+    connections = {}
+    while rest:
+        length = struct.unpack_from("<IIII", rest)[2]
+        packet, rest = rest[16:16 + length], rest[16 + length:]
+        header = (packet[0] & 15) * 4
+        end = struct.unpack_from("!H", packet, 2)[0]
+        source, target = struct.unpack_from("!HH", packet, header)
+        payload = packet[header + (packet[header + 12] >> 4) * 4:end]
+        key, side = ((target, source), 1) if (target, source) in connections else ((source, target), 0)
+        steps = connections.setdefault(key, [])
+        if payload:
+            steps.append(struct.pack("<BH", side, len(payload)) + payload)
+    os.makedirs(os.path.join(folder, "seeds"), exist_ok=True)
+    for number, steps in enumerate(steps for steps in connections.values() if steps):
+        for name, count in (("whole", None), ("2", 2), ("4", 4), ("8", 8)):
+            # 1: from the begin; 0: from the middle.
+            for first in (1, 0):
+                with open(os.path.join(folder, "seeds", f"{number}-{name}-{('middle', 'begin')[first]}.bin"), "wb") as out:
+                    out.write(bytes([first]) + b"".join(steps[:count]))
 
 
 class Answers:
@@ -153,9 +182,10 @@ class Answers:
 
 
 class Capture:
-    """Writes TCP packets of the P2P ports into a capture file."""
+    """Writes TCP packets of these ports into a capture file."""
 
-    def __init__(self, path):
+    def __init__(self, path, ports):
+        self.ports = set(ports)
         self.packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
         self.packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
         self.packets.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -178,7 +208,7 @@ class Capture:
                 if kind == SOL_PACKET_OUTGOING or packet[9] != socket.IPPROTO_TCP:
                     continue
                 header = (packet[0] & 15) * 4
-                if not set(struct.unpack_from("!HH", packet, header)) & set(P2P):
+                if not set(struct.unpack_from("!HH", packet, header)) & self.ports:
                     continue
                 seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
                 out.write(struct.pack("<IIII", seconds, nanoseconds // 1000, len(packet), len(packet)) + packet)

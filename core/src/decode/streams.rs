@@ -174,7 +174,13 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     /// Bytes held: behind gaps, first bytes, decoders.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        self.shared.room.used() + self.shared.common.budget.used()
+        self.shared.room.used() + self.decoding_memory()
+    }
+
+    /// Bytes held by first bytes and decoders, without what is behind gaps.
+    #[must_use]
+    pub fn decoding_memory(&self) -> u64 {
+        self.shared.common.budget.used()
     }
 
     /// How many connections there are.
