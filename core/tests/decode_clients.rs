@@ -19,7 +19,7 @@ use conns_core::model::{Known, Scalar, Unknown};
 /// The named values of each connection of a session, in the order in which they were opened, as the end
 /// that opened them has them; `?` is unknown and `-` is not applicable.
 fn values(packets: &[Packet], protocol: &str, names: &[&str]) -> Vec<String> {
-    let mut player = Player::default();
+    let mut player = Player::of(registry().collect());
     let mut keys: Vec<Key> = Vec::new();
     let mut shown = Vec::new();
     for packet in packets {
