@@ -2,7 +2,7 @@
 //!
 //! The allocator of glibc keeps what was freed, unless it is at the end of the heap. What is kept of closed
 //! connections lies scattered between what was freed, and each of them holds a page: so it is copied first. The allocator
-//! also touches free pages again that it has given back; so from time to time they are looked for.
+//! also touches free pages again that it has given back; so from time to time they are searched for.
 
 #![allow(unsafe_code, reason = "malloc_trim(3), mallinfo(3) and mallopt(3) have no safe wrapper")]
 
@@ -44,13 +44,13 @@ pub struct MemoryReturn {
     /// With how many more updates what is kept is copied: others hold the updates before for a while, and a copy may lie
     /// in a page that others have left since.
     copies_left: u8,
-    looked: Option<Moment>,
+    checked: Option<Moment>,
 }
 
 /// With how many updates after a peak what is kept is copied.
 const COPIES: u8 = 6;
-/// How often a thread looks for free memory that no peak explains, such as that of a long answer.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a thread checks for free memory that no peak explains, such as that of a long answer.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// Less free memory is not worth a call.
 const MIN_FREE_BYTES: usize = 8 << 20;
 
@@ -61,8 +61,8 @@ impl MemoryReturn {
         if self.is_copy_due(records, now) {
             copy();
             give_back();
-        } else if self.looked.is_none_or(|then| now.since(then) >= LOOK_INTERVAL) {
-            self.looked = Some(now);
+        } else if self.checked.is_none_or(|then| now.since(then) >= CHECK_INTERVAL) {
+            self.checked = Some(now);
             if free_bytes() >= MIN_FREE_BYTES {
                 give_back();
             }
