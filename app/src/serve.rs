@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use conns_contract::SystemClock;
 use conns_core::track::Retention;
-use conns_engine::{Engine, MemoryBounds, Purpose, Sampler, memory_limit};
+use conns_engine::{Engine, MemoryBounds, Purpose, Sampler, memory_limit, share_heap};
 use conns_privileges::{Account, Keep, Privileges, ServedBy, becomes};
 use conns_server::{
     Access, BindError, Limits, ListenAddress, ListenSpec, Listener, Protocol, tls_from_files,
@@ -40,6 +40,7 @@ const SERVING_THREADS: usize = 2;
 
 /// Runs the agent until SIGTERM or SIGINT.
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+    share_heap();
     system::raise_open_files().map_err(no_answer)?;
     let prepared = prepare(flags)?;
     #[cfg(target_os = "linux")]

@@ -17,6 +17,8 @@ use super::lifecycle::Lifecycle;
 /// A connection that this many samples after its first event do not show is closed, and its closed
 /// event was lost.
 const MAX_ABSENT_SAMPLES: u64 = 2;
+/// Room for fewer connections than this is not worth giving back.
+const MAX_FREE: usize = 1024;
 
 /// A connection that no sample has shown.
 #[derive(Debug)]
@@ -121,6 +123,9 @@ impl PendingConnections {
     /// Removes connections that the samples up to this snapshot should have shown.
     pub(super) fn remove_absent(&mut self, sequence: u64) {
         self.by_id.retain(|_, pending| pending.since_sequence + MAX_ABSENT_SAMPLES >= sequence);
+        if self.by_id.capacity() > MAX_FREE.max(4 * self.by_id.len()) {
+            self.by_id.shrink_to(2 * self.by_id.len());
+        }
     }
 
     /// How many the bound refused since the last call.

@@ -299,8 +299,8 @@ impl Tracker {
     /// Removes what is kept of connections that the sample did not have. `sampled` is how many of the
     /// histories it had; it began at `at`.
     fn remove_absent(&mut self, sampled: usize, at: Moment) {
-        self.removed.clear();
-        self.removed.append(&mut self.events.replaced);
+        // Without the room that a peak has taken.
+        self.removed = std::mem::take(&mut self.events.replaced);
         // Most samples have all of them, and need not search.
         if sampled < self.histories.len() {
             let sequence = self.sequence;

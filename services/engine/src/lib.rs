@@ -27,7 +27,7 @@ pub use choice::{Choice, Purpose};
 pub use cost::cost_of;
 pub use engine::Engine;
 pub use follow::{EventBatch, Follower};
-pub use heap::{MemoryReturn, give_back};
+pub use heap::{MemoryReturn, share_heap};
 pub use memory::{MemoryBounds, memory_limit};
 pub use sampler::{MIN_INTERVAL, Sampler};
 pub use sources::{ListenCounterSource, ProcessSource, Sources};
