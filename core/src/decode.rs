@@ -7,6 +7,7 @@
 
 pub mod assembly;
 mod budget;
+mod datagram;
 mod decoder;
 mod levin;
 mod recognition;
@@ -17,11 +18,15 @@ mod streams;
 mod tls;
 
 pub use budget::DecodeCounts;
+pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
 pub use levin::LEVIN;
 pub use recognition::MAX_PREFIX_BYTES;
 pub use side::{BothSides, Side, Want};
-pub use streams::{Limits, MAX_STREAMS, MAX_TOTAL_MEMORY, Steering, Streams};
+pub use streams::{
+    Limits, MAX_DECODER_MEMORY, MAX_RECOGNITION_MEMORY, MAX_STREAMS, MAX_UNTAKEN_NAMES, Steering,
+    Streams,
+};
 
 use std::sync::OnceLock;
 
@@ -37,8 +42,10 @@ pub struct ProtocolSpec {
     /// Its fields, in the order of [`Layer::values`](crate::model::Layer::values). Their names are
     /// qualified: `levin.height`.
     pub fields: &'static [FieldSpec],
-    /// How it is recognised and decoded over TCP; `None` if it is only reported.
+    /// How it is recognised and decoded over TCP; `None` if it is not, or only reported.
     pub stream: Option<StreamProtocol>,
+    /// How it is recognised and decoded over UDP; `None` if it is not.
+    pub datagram: Option<DatagramProtocol>,
 }
 
 /// The protocols of this crate.

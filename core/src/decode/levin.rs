@@ -26,6 +26,7 @@ pub static LEVIN: ProtocolSpec = ProtocolSpec {
         decoder: |opening| Box::new(session::Session::new(opening)),
         max_memory: MAX_MEMORY,
     }),
+    datagram: None,
 };
 
 /// A decoder has a fixed size: both sides within a storage within fragments.

@@ -44,7 +44,12 @@ struct KeptChunk {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Undecided,
-    Recognised { protocol: &'static ProtocolSpec, certainty: Certainty, decoder: Box<dyn Decoder> },
+    Recognised {
+        protocol: &'static ProtocolSpec,
+        certainty: Certainty,
+        decoder: Box<dyn Decoder>,
+        max_memory: u64,
+    },
     Unrecognised,
 }
 
@@ -116,6 +121,7 @@ impl Recognition {
                 protocol,
                 certainty,
                 decoder: (stream.decoder)(&opening),
+                max_memory: stream.max_memory,
             };
             match (stream.probe)(&opening) {
                 Probe::Certain => return recognised(Certainty::Certain),
@@ -134,6 +140,7 @@ impl Recognition {
                 protocol,
                 certainty: Certainty::Likely,
                 decoder: (stream.decoder)(&opening),
+                max_memory: stream.max_memory,
             },
             None => Outcome::Unrecognised,
         };

@@ -17,6 +17,7 @@ pub(super) static SSH: ProtocolSpec = ProtocolSpec {
         decoder: |_| Box::new(Session::default()),
         max_memory: 4096,
     }),
+    datagram: None,
 };
 
 static FIELDS: &[FieldSpec] = &[

@@ -18,6 +18,7 @@ pub(super) static TLS: ProtocolSpec = ProtocolSpec {
         // A hello of each side, whose buffer may have grown to twice of what it needs, and what it states.
         max_memory: 4 * MAX_HELLO as u64 + 8192,
     }),
+    datagram: None,
 };
 
 static FIELDS: &[FieldSpec] = &[

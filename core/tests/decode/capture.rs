@@ -15,6 +15,7 @@ pub(crate) struct Packet {
     pub(crate) from: Endpoint,
     pub(crate) to: Endpoint,
     pub(crate) sequence: u32,
+    pub(crate) ack: u32,
     pub(crate) flags: u8,
     pub(crate) payload: Vec<u8>,
 }
@@ -59,6 +60,7 @@ fn read(ip: &[u8], at: Moment) -> Packet {
         from: end(12, 0),
         to: end(16, 2),
         sequence: u32::from_be_bytes(tcp[4..8].try_into().expect("four bytes")),
+        ack: u32::from_be_bytes(tcp[8..12].try_into().expect("four bytes")),
         flags: tcp[13],
         payload: payload.into(),
     }
@@ -82,7 +84,7 @@ impl Player {
     }
 
     pub(crate) fn play(&mut self, packet: &Packet) {
-        let Packet { at, from, to, sequence, flags, ref payload } = *packet;
+        let Packet { at, from, to, sequence, ack, flags, ref payload } = *packet;
         let (key, side) = if self.open.contains_key(&(to, from)) {
             ((to, from), Side::Received)
         } else {
@@ -103,7 +105,8 @@ impl Player {
             return;
         }
         let (syn, fin) = (flags & SYN != 0, flags & FIN != 0);
-        let segment = Segment { sequence, syn, fin, bytes: payload, cut: 0 };
+        let ack = (flags & ACK != 0).then_some(ack);
+        let segment = Segment { sequence, syn, fin, ack, bytes: payload, cut: 0 };
         self.streams.segment(key, side, segment, at);
     }
 }

@@ -34,6 +34,7 @@ static SEMAPHORE: ProtocolSpec = ProtocolSpec {
         FieldSpec::new("semaphore.relays", Kind::List(&RELAYS), "Relays on the line.", "made up"),
     ],
     stream: None,
+    datagram: None,
 };
 
 fn application(arms: u64) -> Application {
