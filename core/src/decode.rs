@@ -6,16 +6,32 @@
 //! source sees of each connection, and holds every bound.
 
 pub mod assembly;
+mod banner;
+mod bittorrent;
 mod budget;
 mod datagram;
 mod decoder;
+mod dns;
+mod first_words;
+mod ftp;
+mod http;
+mod http2;
 mod levin;
+mod mqtt;
+mod mysql;
+mod named;
+mod postgresql;
+mod quic;
 mod recognition;
+mod redis;
 mod side;
+mod smtp;
 mod ssh;
 mod stream;
 mod streams;
+mod text;
 mod tls;
+mod websocket;
 
 pub use budget::DecodeCounts;
 pub use datagram::{Datagram, DatagramProtocol};
@@ -42,6 +58,9 @@ pub struct ProtocolSpec {
     /// Its fields, in the order of [`Layer::values`](crate::model::Layer::values). Their names are
     /// qualified: `levin.height`.
     pub fields: &'static [FieldSpec],
+    /// Ports of its servers, by which connections are named that began before they were seen. Empty if
+    /// others use them too.
+    pub ports: &'static [u16],
     /// How it is recognised and decoded over TCP; `None` if it is not, or only reported.
     pub stream: Option<StreamProtocol>,
     /// How it is recognised and decoded over UDP; `None` if it is not.
@@ -49,7 +68,24 @@ pub struct ProtocolSpec {
 }
 
 /// The protocols of this crate.
-const BUILT_IN: &[&ProtocolSpec] = &[&levin::LEVIN, &tls::TLS, &ssh::SSH];
+const BUILT_IN: &[&ProtocolSpec] = &[
+    &levin::LEVIN,
+    &tls::TLS,
+    &quic::QUIC,
+    &http::HTTP,
+    &http2::HTTP2,
+    &websocket::WEBSOCKET,
+    &ssh::SSH,
+    &dns::DNS,
+    &postgresql::POSTGRESQL,
+    &mysql::MYSQL,
+    &redis::REDIS,
+    &mqtt::MQTT,
+    &smtp::SMTP,
+    &ftp::FTP,
+    &bittorrent::BITTORRENT,
+    &bittorrent::DHT,
+];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();
 

@@ -75,6 +75,25 @@ pub struct Ends {
     pub opener: Option<Side>,
 }
 
+impl Ends {
+    /// The protocol whose servers use the port of the end that did not open it; of either end, if it is not
+    /// known which opened it.
+    pub(super) fn protocol_of_port(
+        &self,
+        protocols: &[&'static ProtocolSpec],
+    ) -> Option<&'static ProtocolSpec> {
+        let servers = match self.opener {
+            Some(Side::Sent) => [None, self.remote],
+            Some(Side::Received) => [self.local, None],
+            None => [self.local, self.remote],
+        };
+        let uses = |protocol: &&ProtocolSpec| {
+            servers.iter().flatten().any(|end| protocol.ports.contains(&end.port))
+        };
+        protocols.iter().copied().find(uses)
+    }
+}
+
 /// Decodes one connection.
 ///
 /// Nothing in the bytes may make it panic, and it allocates nothing by a length the peer names.

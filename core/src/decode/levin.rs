@@ -21,6 +21,7 @@ pub static LEVIN: ProtocolSpec = ProtocolSpec {
     name: "levin",
     meaning: "peers of Monero nodes",
     fields: fields::FIELDS,
+    ports: &[],
     stream: Some(StreamProtocol {
         probe,
         decoder: |opening| Box::new(session::Session::new(opening)),

@@ -155,12 +155,15 @@ impl Recognition {
         if is_complete || is_full { outcome } else { Outcome::Undecided }
     }
 
+    /// Whether a side was not seen from its begin without gap.
+    pub(super) fn is_late(&self) -> bool {
+        self.kept.sent.began_late || self.kept.received.began_late || self.is_interrupted
+    }
+
     /// Begins anew with the bytes that follow, if a side was not seen from its begin without gap;
     /// `false` if it was, or if that was done [`MAX_LATE_WINDOWS`] times.
     pub(super) fn restart(&mut self) -> bool {
-        let began_late = self.kept.sent.began_late || self.kept.received.began_late;
-        let is_late = began_late || self.is_interrupted;
-        if !is_late || self.late_windows >= MAX_LATE_WINDOWS {
+        if !self.is_late() || self.late_windows >= MAX_LATE_WINDOWS {
             return false;
         }
         self.late_windows += 1;

@@ -12,6 +12,7 @@ pub(super) static SSH: ProtocolSpec = ProtocolSpec {
     name: "ssh",
     meaning: "secure shell",
     fields: FIELDS,
+    ports: &[22],
     stream: Some(StreamProtocol {
         probe,
         decoder: |_| Box::new(Session::default()),

@@ -11,6 +11,7 @@ pub(crate) static DEMO: ProtocolSpec = ProtocolSpec {
     name: "demo",
     meaning: "made up",
     fields: &[FieldSpec::new("demo.log", Kind::Text, "What it was handed.", "made up")],
+    ports: &[7],
     stream: Some(StreamProtocol { probe, decoder, max_memory: 10_000 }),
     datagram: Some(DatagramProtocol {
         probe: |datagram| match datagram.bytes {
@@ -27,6 +28,7 @@ pub(crate) static POSSIBLE: ProtocolSpec = ProtocolSpec {
     name: "possible",
     meaning: "never certain",
     fields: &[],
+    ports: &[],
     stream: Some(StreamProtocol { probe: |_| Probe::Maybe, decoder, max_memory: 10_000 }),
     datagram: None,
 };

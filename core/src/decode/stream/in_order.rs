@@ -8,7 +8,7 @@ use crate::decode::budget::Charge;
 use crate::decode::datagram::{Datagram, recognise};
 use crate::decode::recognition::{Outcome, Recognition};
 use crate::decode::{BothSides, Decoder, Ends, Inner, ProtocolSpec, Side, Want};
-use crate::model::{Application, Certainty, Layer, LayerOrigin, Moment};
+use crate::model::{Application, Certainty, Known, Layer, LayerOrigin, Moment, Unknown};
 
 use super::Common;
 
@@ -22,6 +22,8 @@ const MAX_PROBED_DATAGRAMS: u8 = 8;
 pub(super) struct InOrder {
     ends: Ends,
     phase: Phase,
+    /// The protocol of the server's port, once the begin was missed.
+    by_port: Option<(&'static ProtocolSpec, Moment)>,
     gap_bytes: u64,
     /// Charged to the budgets.
     charge: Charge,
@@ -73,6 +75,7 @@ impl InOrder {
         Self {
             ends,
             phase: Phase::Recognising(Box::default()),
+            by_port: None,
             gap_bytes: 0,
             charge: Charge::default(),
             no_more: BothSides::default(),
@@ -226,6 +229,10 @@ impl InOrder {
                 self.phase = Phase::Decoding(decoding);
             }
             Outcome::Unrecognised => {
+                if self.by_port.is_none() && recognition.is_late() {
+                    let protocol = self.ends.protocol_of_port(&common.protocols);
+                    self.by_port = protocol.map(|protocol| (protocol, at));
+                }
                 if !recognition.restart() {
                     common.counts.unrecognised += 1;
                     self.phase = Phase::Ignored;
@@ -284,7 +291,7 @@ impl InOrder {
     }
 
     pub(super) fn application(&self, seen_from: Side, now: Moment) -> Option<Arc<Application>> {
-        let Phase::Decoding(decoding) = &self.phase else { return None };
+        let Phase::Decoding(decoding) = &self.phase else { return self.application_by_port() };
         let Decoding { protocol, certainty, since, decoder, max_memory: _ } = decoding;
         let outermost =
             Inner { protocol, certainty: *certainty, since: *since, decoder: decoder.as_ref() };
@@ -298,5 +305,19 @@ impl InOrder {
             values: layer.decoder.values(seen_from, now),
         });
         Some(Arc::new(Application { layers: layers.collect() }))
+    }
+
+    /// The layer of the server's port.
+    fn application_by_port(&self) -> Option<Arc<Application>> {
+        let (protocol, since) = self.by_port?;
+        let layer = Layer {
+            protocol: protocol.name.into(),
+            certainty: Certainty::Port,
+            origin: LayerOrigin::Seen,
+            since,
+            gap_bytes: self.gap_bytes,
+            values: vec![Known::Unknown(Unknown::BeganBefore); protocol.fields.len()].into(),
+        };
+        Some(Arc::new(Application { layers: Box::new([layer]) }))
     }
 }
