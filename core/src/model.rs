@@ -19,6 +19,7 @@ mod observation;
 mod open_file;
 mod owner;
 mod owner_table;
+mod resolved_name;
 mod snapshot;
 mod socket;
 mod socket_sample;
@@ -47,6 +48,7 @@ pub use observation::Observation;
 pub use open_file::OpenFile;
 pub use owner::{Owner, Process};
 pub use owner_table::{MAX_OWNERS, OwnerEntries, OwnerEntry, OwnerTable, Subject};
+pub use resolved_name::ResolvedName;
 pub use snapshot::Snapshot;
 pub use socket::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, DctcpState, Family, MptcpState, Netns,
