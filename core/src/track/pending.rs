@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    CloseReason, Closed, Closer, EventKind, Known, LifecycleEvent, Moment, Socket, SocketId,
-    Source, Stats,
+    CloseReason, Closed, Closer, EventKind, Known, LifecycleEvent, Moment, Socket, SocketId, Stats,
 };
 
 use super::direction::InferredDirection;
@@ -44,9 +43,9 @@ impl Pending {
         let lifecycle = self.lifecycle.get_or_insert_with(Lifecycle::unreported);
         lifecycle.apply(event);
         let mut stats = Stats::new(self.serial, sequence, self.first_seen);
-        if let Some(then) = lifecycle.established_at() {
+        if let Some((then, source)) = lifecycle.established_at() {
             let since = event.at.monotonic_us.saturating_sub(then.monotonic_us);
-            stats.age_us = Known::Value(since, Source::Ebpf);
+            stats.age_us = Known::Value(since, source);
         }
         Past {
             owners: lifecycle.opener().map(Into::into),

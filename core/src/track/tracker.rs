@@ -7,8 +7,8 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss, LossCause,
-    LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
+    Application, Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss,
+    LossCause, LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
 };
 
 use super::applications::{Applications, MAX_APPLICATIONS};
@@ -163,9 +163,7 @@ impl Tracker {
             let source = observation.source;
             losses.extend(observation.losses);
             listen_counters.extend(observation.listen_counters);
-            for (id, application) in observation.applications {
-                self.applications.apply(id, application, source, self.sequence);
-            }
+            self.apply_applications(source, observation.applications);
             if let Some(rows) = observation.sockets {
                 at = at.max(observation.at);
                 tables.push(rows);
@@ -346,6 +344,17 @@ impl Tracker {
         }
     }
 
+    /// Applies application layers, before the events of their connections.
+    pub fn apply_applications(
+        &mut self,
+        source: Source,
+        applications: Vec<(ConnectionId, Arc<Application>)>,
+    ) {
+        for (id, application) in applications {
+            self.applications.apply(id, application, source, self.sequence);
+        }
+    }
+
     /// The events since the last call, oldest first; numbered from 1.
     pub fn take_events(&mut self) -> Vec<Arc<Event>> {
         std::mem::take(&mut self.events.untaken)
@@ -359,6 +368,7 @@ impl Tracker {
                 self.histories.remove(&id);
             }
             self.remove_closed(id);
+            self.applications.forget(ConnectionId::of_socket(id));
         }
     }
 
@@ -456,6 +466,10 @@ fn complete_namespaces(rows: &[SocketSample], losses: &[Loss]) -> HashSet<u64, R
     let mut complete = HashSet::default();
     let mut last = None;
     for row in rows {
+        // A capture file shows a connection with its first packet, however old it is.
+        if row.source == Source::Capture {
+            continue;
+        }
         // Most rows follow one of the same namespace.
         if last.replace(row.id.netns) != Some(row.id.netns) {
             complete.insert(row.id.netns);

@@ -35,6 +35,7 @@ pub(crate) trait EventSink: Send {
 
 /// Applies what the source reported to the tracker, and hands the events on.
 pub(crate) fn apply(tracker: &mut Tracker, observation: Observation, sink: &mut dyn EventSink) {
+    tracker.apply_applications(observation.source, observation.applications);
     tracker.apply_events(observation.lifecycle.unwrap_or_default());
     sink.add(tracker.take_events(), observation.losses);
 }
