@@ -18,7 +18,7 @@ mod tls;
 
 pub use budget::DecodeCounts;
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
-pub use levin::LEVIN;
+pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
 pub use recognition::MAX_PREFIX_BYTES;
 pub use side::{BothSides, Side, Want};
 pub use streams::{Limits, MAX_STREAMS, MAX_TOTAL_MEMORY, Steering, Streams};

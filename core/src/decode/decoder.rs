@@ -92,6 +92,10 @@ pub trait Decoder: fmt::Debug + Send {
     /// A side ended, by FIN or RST.
     fn end(&mut self, _side: Side, _at: Moment) {}
 
+    /// The process that owns this machine's end, which sends [`Side::Sent`], has read: that many bytes
+    /// of the other side since the connection began. Bytes arrive before they are read.
+    fn read_by_process(&mut self, _bytes_total: u64, _at: Moment) {}
+
     /// What is wanted of a side from now on. A decoder must not rely on it: it may be handed what it
     /// does not want.
     fn want(&self, side: Side) -> Want;
