@@ -103,7 +103,8 @@ fn prepare(flags: &ServeFlags) -> Result<Prepared<'_>, Failure> {
         .map_err(no_answer)?;
     let memory = Retention::Window(config.window);
     let clock = Arc::new(SystemClock::start());
-    let engine = Engine::open(choice(config.source), memory, Purpose::Agent, clock);
+    let purpose = Purpose::Agent { tap: config.tap };
+    let engine = Engine::open(choice(config.source), memory, purpose, clock);
     let mut engine = engine.map_err(no_answer)?;
     if let Some(limit) = memory_limit {
         let bounds = MemoryBounds::within(limit, has_serving_process(&config));

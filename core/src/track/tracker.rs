@@ -7,8 +7,8 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss, LossCause,
-    LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
+    Application, Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss,
+    LossCause, LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
 };
 
 use super::applications::{Applications, MAX_APPLICATIONS};
@@ -163,9 +163,7 @@ impl Tracker {
             let source = observation.source;
             losses.extend(observation.losses);
             listen_counters.extend(observation.listen_counters);
-            for (id, application) in observation.applications {
-                self.applications.apply(id, application, source, self.sequence);
-            }
+            self.apply_applications(source, observation.applications);
             if let Some(rows) = observation.sockets {
                 at = at.max(observation.at);
                 tables.push(rows);
@@ -333,6 +331,17 @@ impl Tracker {
             let final_event = self.events.final_events.remove(&id);
             self.events.replaced.push(Removed { id, closed: history.closed(), final_event });
             self.applications.remove(ConnectionId::of_socket(id), last_sequence);
+        }
+    }
+
+    /// Applies layers that `source` decoded, for the snapshots and events from now on.
+    pub fn apply_applications(
+        &mut self,
+        source: Source,
+        applications: Vec<(ConnectionId, Arc<Application>)>,
+    ) {
+        for (id, application) in applications {
+            self.applications.apply(id, application, source, self.sequence);
         }
     }
 

@@ -30,16 +30,25 @@ pub enum Payload<'a> {
     },
 }
 
+/// What was drained, besides the payload.
+#[derive(Debug, Clone, Default)]
+pub struct PayloadBatch {
+    /// What was lost since the last call.
+    pub losses: Vec<Loss>,
+    /// Whether the bound of a batch was reached, so that more is there already.
+    pub has_more: bool,
+}
+
 /// A source of payload.
 pub trait PayloadSource: Send {
     /// Hands over what arrived since the last call and is wanted, in the order of its arrival, with
-    /// the connection and the time at which it was sent, received or read. Returns what was lost
-    /// since the last call. A batch is bounded: what does not fit comes with the next one.
+    /// the connection and the time at which it was sent, received or read. A batch is bounded, so that
+    /// payload does not delay events.
     fn drain(
         &mut self,
         now: Moment,
         sink: &mut dyn FnMut(ConnectionId, Moment, Payload<'_>),
-    ) -> Vec<Loss>;
+    ) -> PayloadBatch;
 
     /// Applies what is wanted, the later over the earlier. Of a connection that was not steered the first
     /// bytes of each side are handed over ([`MAX_PREFIX_BYTES`](conns_core::decode::MAX_PREFIX_BYTES)).

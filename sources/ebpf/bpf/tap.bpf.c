@@ -76,7 +76,7 @@ struct {
 /* A ring of its own: payload displaces no events. */
 struct {
 	__uint(type, MAP_RINGBUF);
-	__uint(max_entries, 16 * 1024 * 1024);
+	__uint(max_entries, 8 * 1024 * 1024);
 } payload SEC(".maps");
 
 struct {

@@ -15,11 +15,7 @@ pub(crate) struct KernelClock {
 
 impl KernelClock {
     pub(crate) fn new() -> Self {
-        Self {
-            now: Moment::default(),
-            kernel_now_ns: 0,
-            offsets: ClockOffsets::of_process(),
-        }
+        Self { now: Moment::default(), kernel_now_ns: 0, offsets: ClockOffsets::of_process() }
     }
 
     /// Sets the time at which records are read.

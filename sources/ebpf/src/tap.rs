@@ -7,7 +7,7 @@ mod wants;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
 use aya::{Btf, Ebpf};
-use conns_contract::{Ends, Payload, PayloadSource, Side, Steering};
+use conns_contract::{Ends, Payload, PayloadBatch, PayloadSource, Side, Steering};
 use conns_core::decode::LEVIN_SIGNATURE;
 use conns_core::decode::assembly::Segment;
 use conns_core::model::{ConnectionId, Loss, LossCause, Moment, SocketId, Source};
@@ -23,8 +23,8 @@ use crate::object::{self, attach, compiled, why_not_program};
 use early::EarlySegments;
 use wants::Wants;
 
-/// Most bytes of records in one batch: as many as the ring of `bpf/tap.bpf.c` holds.
-const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// Most bytes of records in one batch, an eighth of the ring of `bpf/tap.bpf.c`: a few milliseconds of decoding.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// Receives what was handed over.
 type Sink<'a> = &'a mut dyn FnMut(ConnectionId, Moment, Payload<'_>);
@@ -79,7 +79,7 @@ impl Tap {
 }
 
 impl PayloadSource for Tap {
-    fn drain(&mut self, now: Moment, sink: Sink<'_>) -> Vec<Loss> {
+    fn drain(&mut self, now: Moment, sink: Sink<'_>) -> PayloadBatch {
         self.records.begin(now);
         let (mut read, mut unknown) = (0, 0_u64);
         while read < MAX_BATCH_BYTES
@@ -97,7 +97,11 @@ impl PayloadSource for Tap {
         let new = new + self.records.early.take_refused();
         let dropped = Loss::counted(Source::Wire, LossCause::PayloadDropped, new);
         let cause = LossCause::RecordsUnknown { are_events: true };
-        dropped.into_iter().chain(Loss::counted(Source::Wire, cause, unknown)).collect()
+        let unknown = Loss::counted(Source::Wire, cause, unknown);
+        PayloadBatch {
+            losses: dropped.into_iter().chain(unknown).collect(),
+            has_more: read >= MAX_BATCH_BYTES,
+        }
     }
 
     fn steer(&mut self, steering: &[Steering<ConnectionId>]) {

@@ -116,7 +116,7 @@ fn payload() -> Result<(), Failed> {
     client.read_exact(&mut [0; 6])?;
     let mut openers = HashMap::new();
     let mut texts = HashMap::<_, Vec<u8>>::new();
-    let losses = tap.drain(now(), &mut |id, _, payload| match payload {
+    let batch = tap.drain(now(), &mut |id, _, payload| match payload {
         Payload::Opened { ends } => {
             let remote = ends.remote.unwrap().port;
             if remote == port || ends.local.unwrap().port == port {
@@ -128,7 +128,7 @@ fn payload() -> Result<(), Failed> {
         }
         Payload::Read { .. } => {}
     });
-    assert!(losses.is_empty(), "{losses:?}");
+    assert!(batch.losses.is_empty(), "{batch:?}");
     assert_eq!(openers.len(), 2, "{openers:?}");
     for (id, (is_client, opener)) in openers {
         assert_eq!(opener, if is_client { Side::Sent } else { Side::Received });

@@ -54,10 +54,7 @@ impl EarlySegments {
             bytes: bytes.into(),
             at,
         };
-        self.by_ends
-            .entry((netns, header.local(), header.remote()))
-            .or_default()
-            .push(segment);
+        self.by_ends.entry((netns, header.local(), header.remote())).or_default().push(segment);
     }
 
     /// Hands over the segments of the connection that begins with this record.
