@@ -105,12 +105,13 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
         })
         .collect::<Result<Vec<_>, BindError>>()
         .map_err(no_answer)?;
-    let mut engine = match file::engine(read, Purpose::Agent)? {
+    let mut engine = match file::engine(read, Purpose::Agent { tap: false })? {
         Some(engine) => engine.into_engine(),
         None => {
             let memory = Retention::Window(config.window);
             let clock = Arc::new(SystemClock::start());
-            let engine = Engine::open(choice(config.source), memory, Purpose::Agent, clock);
+            let purpose = Purpose::Agent { tap: config.tap };
+            let engine = Engine::open(choice(config.source), memory, purpose, clock);
             engine.map_err(no_answer)?
         }
     };

@@ -73,8 +73,13 @@ fn what_is_skipped_is_steered_if_it_is_long() {
     let log = "first sent 3>DEMO+4 skipped 4 4>efg 5>+100000 skipped 100000 6>z";
     assert_eq!(run.log().as_deref(), Some(log));
     let want = Want::Skip(100_000);
-    let steering = Steering { key: 1, side: Side::Sent, want, resume_at: Some(100_121) };
-    assert_eq!(run.streams.take_steering(), [steering]);
+    let steering = |side, want, resume_at| Steering { key: 1, side, want, resume_at };
+    let all = [
+        steering(Side::Sent, Want::Whole, Some(111)),
+        steering(Side::Received, Want::Whole, Some(101)),
+        steering(Side::Sent, want, Some(100_121)),
+    ];
+    assert_eq!(run.streams.take_steering(), all);
     run.sent("!").sent("unwanted").received("unwanted");
     assert!(run.log().expect("kept").ends_with("7>!"));
     let wants = run.streams.take_steering().iter().map(|new| new.want).collect::<Vec<_>>();

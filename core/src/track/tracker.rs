@@ -334,17 +334,7 @@ impl Tracker {
         }
     }
 
-    /// Applies lifecycle events, oldest first. [`Tracker::take_events`] returns what is published.
-    pub fn apply_events(&mut self, events: Vec<LifecycleEvent>) {
-        self.events.has_source = true;
-        self.events.untaken.reserve(events.len());
-        for event in events {
-            let event = self.apply_event(event);
-            self.events.untaken.push(event);
-        }
-    }
-
-    /// Applies application layers, before the events of their connections.
+    /// Applies layers that `source` decoded, for the snapshots and events from now on.
     pub fn apply_applications(
         &mut self,
         source: Source,
@@ -352,6 +342,16 @@ impl Tracker {
     ) {
         for (id, application) in applications {
             self.applications.apply(id, application, source, self.sequence);
+        }
+    }
+
+    /// Applies lifecycle events, oldest first. [`Tracker::take_events`] returns what is published.
+    pub fn apply_events(&mut self, events: Vec<LifecycleEvent>) {
+        self.events.has_source = true;
+        self.events.untaken.reserve(events.len());
+        for event in events {
+            let event = self.apply_event(event);
+            self.events.untaken.push(event);
         }
     }
 

@@ -23,6 +23,7 @@ mod sampler;
 mod sources;
 #[cfg(target_os = "linux")]
 mod table_size;
+mod tap;
 
 pub use choice::{Choice, Purpose};
 pub use cost::cost_of;

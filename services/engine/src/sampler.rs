@@ -278,7 +278,7 @@ impl SamplerThread {
             if self.now_us() >= *due_us {
                 return Some(interval);
             }
-            if self.engine.has_events() {
+            if self.engine.is_drained() {
                 self.wait_for_events(*due_us);
             } else {
                 self.clock.wait_until(*due_us, &self.control.is_changed);
@@ -328,6 +328,7 @@ impl SamplerThread {
         health.abilities = self.engine.abilities();
         health.reconciliation_differences = self.engine.reconciliation_differences();
         health.losses = self.publisher.losses();
+        health.losses.extend(self.engine.payload_losses());
         health.lost_at = self.publisher.lost_at;
         health.cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
         Arc::new(Update {

@@ -1,6 +1,6 @@
 //! What a capture file does not have, and what was not read of it, as losses.
 
-use conns_core::decode::{DecodeCounts, MAX_TOTAL_MEMORY};
+use conns_core::decode::{DecodeCounts, MAX_DECODER_MEMORY};
 use conns_core::human;
 use conns_core::model::{CaptureFault, Loss, LossCause, Source};
 
@@ -37,7 +37,7 @@ impl Counts {
         let link = format!("link type {}", self.unsupported_link);
         let (packets, connections) =
             (fragments::MAX_PACKETS.to_string(), table::MAX_CONNECTIONS.to_string());
-        let memory = human::bytes(MAX_TOTAL_MEMORY);
+        let memory = human::bytes(MAX_DECODER_MEMORY);
         let counted = [
             (CaptureFault::PacketsCut, self.cut, ""),
             (CaptureFault::PacketsRepeated, self.repeated, ""),

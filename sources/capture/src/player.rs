@@ -341,7 +341,8 @@ impl Connections {
         counts: &mut Counts,
     ) {
         let key = Key::of(source, destination, false);
-        if self.table.get_mut(&key).is_none() {
+        let is_new = self.table.get_mut(&key).is_none();
+        if is_new {
             self.make_room(now);
             let flow = Flow::new(source, destination, now);
             if self.table.insert(key, Content::Udp(flow.into())).is_none() {
@@ -353,8 +354,14 @@ impl Connections {
         let Content::Udp(flow) = &mut entry.content else { return };
         if !flow.apply(side, datagram, ip_id, now) {
             counts.repeated += 1;
+            return;
         }
-        // The place at which decoders of datagrams get `datagram.payload`.
+        if is_new {
+            let ends = Ends { local: Some(source), remote: Some(destination), opener: Some(side) };
+            self.streams.open(entry.serial, ends);
+        }
+        let cut = datagram.payload_bytes.saturating_sub(datagram.payload.len() as u32);
+        self.streams.datagram(entry.serial, side, datagram.payload, cut, now);
     }
 
     fn sweep(&mut self, now: Moment) {
@@ -387,13 +394,13 @@ impl Connections {
                 }
                 let id: SocketId = sample.id;
                 samples.push(sample);
-                if let Content::Tcp(connection) = &entry.content {
-                    let application = connection.last_application.of(side).clone();
-                    let application =
-                        application.or_else(|| streams.application(entry.serial, side, now));
-                    let id = ConnectionId::of_socket(id);
-                    observation.applications.extend(application.map(|layers| (id, layers)));
-                }
+                let last = match &entry.content {
+                    Content::Tcp(connection) => connection.last_application.of(side).clone(),
+                    Content::Udp(_) => None,
+                };
+                let application = last.or_else(|| streams.application(entry.serial, side, now));
+                let id = ConnectionId::of_socket(id);
+                observation.applications.extend(application.map(|layers| (id, layers)));
                 lifecycle.extend(unreported(entry, side, rows, now));
             }
         }
@@ -429,6 +436,7 @@ fn decode(
         fin: segment.has(FIN),
         bytes: segment.payload,
         cut: segment.cut,
+        ack: segment.has(ACK).then_some(segment.acknowledgement),
     };
     streams.segment(serial, side, segment, now);
 }

@@ -100,6 +100,18 @@ impl InOrder {
         }
     }
 
+    /// Whether the protocol is not decided yet.
+    pub(super) fn is_recognising(&self) -> bool {
+        matches!(self.phase, Phase::Recognising(_))
+    }
+
+    /// The process has read that many bytes since the connection began.
+    pub(super) fn read_by_process(&mut self, bytes_total: u64, at: Moment) {
+        if let Phase::Decoding(decoding) = &mut self.phase {
+            decoding.decoder.read_by_process(bytes_total, at);
+        }
+    }
+
     /// Takes what follows in order; returns how many bytes after it are not wanted. `is_late` is
     /// whether the begin of the side was not seen.
     pub(super) fn apply(
