@@ -74,7 +74,9 @@ impl Tap {
                     streams.lost(id, side, Some(before), at);
                     streams.segment(id, side, segment, at);
                 }
-                Payload::Read { bytes_total } => streams.read_by_process(id, bytes_total, at),
+                Payload::Moved { side, bytes_total } => {
+                    streams.moved_by_process(id, side, bytes_total, at);
+                }
             });
         self.lost.add(losses);
         let steering = streams.take_steering();
