@@ -13,8 +13,9 @@
 #define LATE_BYTES (17 * FIRST_BYTES)
 /* Most connections that user space steers: as many as core/decode reads (MAX_STREAMS). */
 #define MAX_WANTS 262144
-/* Most records of one segment, so that segments up to 64 KiB are handed over; of larger ones (BIG TCP) the rest is cut. */
-#define MAX_RECORDS 5
+/* Most records of one segment: over loopback one has up to 128 KiB (two of the largest size, tcp_min_tso_segs). What is behind
+ * is lost, which only BIG TCP sends. The verifier follows each of them. */
+#define MAX_RECORDS 9
 
 /* Connections that begin with these eight bytes are handed over until user space steers them; 0 for none. */
 CONSTANT u32 SIGNATURE_LOW = 0;
