@@ -6,22 +6,43 @@
 //! source sees of each connection, and holds every bound.
 
 pub mod assembly;
+mod banner;
+mod bittorrent;
 mod budget;
+mod datagram;
 mod decoder;
+mod dns;
+mod first_words;
+mod ftp;
+mod http;
+mod http2;
 mod levin;
+mod mqtt;
+mod mysql;
+mod named;
+mod postgresql;
+mod quic;
 mod recognition;
+mod redis;
 mod side;
+mod smtp;
 mod ssh;
 mod stream;
 mod streams;
+mod text;
 mod tls;
+mod websocket;
 
 pub use budget::DecodeCounts;
+pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
 pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
 pub use recognition::MAX_PREFIX_BYTES;
 pub use side::{BothSides, Side, Want};
-pub use streams::{Limits, MAX_STREAMS, MAX_TOTAL_MEMORY, Steering, Streams};
+pub use streams::{
+    Limits, MAX_DECODER_MEMORY, MAX_RECOGNITION_MEMORY, MAX_STREAMS, MAX_UNTAKEN_NAMES, Steering,
+    Streams,
+};
 
 use std::sync::OnceLock;
 
@@ -37,12 +58,34 @@ pub struct ProtocolSpec {
     /// Its fields, in the order of [`Layer::values`](crate::model::Layer::values). Their names are
     /// qualified: `levin.height`.
     pub fields: &'static [FieldSpec],
-    /// How it is recognised and decoded over TCP; `None` if it is only reported.
+    /// Ports of its servers, by which connections are named that began before they were seen. Empty if
+    /// others use them too.
+    pub ports: &'static [u16],
+    /// How it is recognised and decoded over TCP; `None` if it is not, or only reported.
     pub stream: Option<StreamProtocol>,
+    /// How it is recognised and decoded over UDP; `None` if it is not.
+    pub datagram: Option<DatagramProtocol>,
 }
 
 /// The protocols of this crate.
-const BUILT_IN: &[&ProtocolSpec] = &[&levin::LEVIN, &tls::TLS, &ssh::SSH];
+const BUILT_IN: &[&ProtocolSpec] = &[
+    &levin::LEVIN,
+    &tls::TLS,
+    &quic::QUIC,
+    &http::HTTP,
+    &http2::HTTP2,
+    &websocket::WEBSOCKET,
+    &ssh::SSH,
+    &dns::DNS,
+    &postgresql::POSTGRESQL,
+    &mysql::MYSQL,
+    &redis::REDIS,
+    &mqtt::MQTT,
+    &smtp::SMTP,
+    &ftp::FTP,
+    &bittorrent::BITTORRENT,
+    &bittorrent::DHT,
+];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();
 

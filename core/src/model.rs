@@ -19,6 +19,7 @@ mod observation;
 mod open_file;
 mod owner;
 mod owner_table;
+mod resolved_name;
 mod snapshot;
 mod socket;
 mod socket_sample;
@@ -40,13 +41,14 @@ pub use id::{CapturedEnd, ConnectionId, Flow, FlowKey};
 pub use known::{Known, Source, Unknown};
 pub use lifecycle::{CloseReason, Closed, Closer, Direction, EventKind, LifecycleEvent, Opened};
 pub use listener::ListenCounters;
-pub use loss::{DroppedEvents, Fallback, Loss, LossCause, LossKind, PortableFault};
+pub use loss::{CaptureFault, DroppedEvents, Fallback, Loss, LossCause, LossKind, PortableFault};
 pub use loss_totals::LossTotals;
 pub use machine::Machine;
 pub use observation::Observation;
 pub use open_file::OpenFile;
 pub use owner::{Owner, Process};
 pub use owner_table::{MAX_OWNERS, OwnerEntries, OwnerEntry, OwnerTable, Subject};
+pub use resolved_name::ResolvedName;
 pub use snapshot::Snapshot;
 pub use socket::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, DctcpState, Family, MptcpState, Netns,
@@ -54,7 +56,7 @@ pub use socket::{
 };
 pub use socket_sample::SocketSample;
 pub use stats::{Peaks, Rates, Stats, Totals};
-pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoField, TcpInfoUnit};
+pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoBuilder, TcpInfoField, TcpInfoUnit};
 pub use time::Moment;
 pub use transfer::{EncryptionState, Transfer, TransferError};
 pub use update::{ChangeIndex, Changes, ClosedConnection, Cost, Health, Update};

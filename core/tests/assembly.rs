@@ -233,13 +233,89 @@ fn a_segment_far_ahead_is_refused_unless_another_one_follows_it() {
     let far = 10 + MAX_AHEAD as u32 + 7;
     run.push(syn(9)).data(10, "a").data(far, "forged").data(11, "b");
     assert_eq!((run.output.text().as_str(), run.counts().implausible_segments), ("ab", 1));
-    let mut last = 0;
+    let mut gap = None;
     for bytes in ["x", "y"] {
         let sequence = far + u32::from(bytes == "y");
-        run.assembler.push(data(sequence, bytes), &mut run.room, &mut |_| 0);
-        last = run.assembler.pending_bytes();
+        run.assembler.push(data(sequence, bytes), &mut run.room, &mut |assembled| {
+            match assembled {
+                Assembled::Gap { bytes, .. } => gap = Some(bytes),
+                other => assert!(matches!(other, Assembled::Data { bytes: b"y", .. })),
+            }
+            0
+        });
     }
-    assert!(last > 0, "the second one is held back behind a gap");
+    assert_eq!(gap, Some(MAX_AHEAD + 6));
+}
+
+#[test]
+fn a_loss_of_gigabytes_is_one_gap() {
+    for gibibytes in [1.1, 1.9, 2.1, 3.0, 3.9] {
+        let lost = (gibibytes * f64::from(1 << 30)) as u32;
+        let mut run = Run::default();
+        run.push(syn(9)).data(10, "a");
+        let mut text = String::new();
+        let mut gaps = 0;
+        for (offset, bytes) in [(0, "missed"), (6, "seen"), (10, "too")] {
+            let sequence = 11_u32.wrapping_add(lost).wrapping_add(offset);
+            run.assembler.push(data(sequence, bytes), &mut run.room, &mut |assembled| {
+                match assembled {
+                    Assembled::Data { bytes, .. } => text += &String::from_utf8_lossy(bytes),
+                    Assembled::Gap { bytes, .. } => gaps += bytes,
+                    Assembled::End { .. } => panic!("no end"),
+                }
+                0
+            });
+        }
+        assert_eq!((text.as_str(), gaps), ("seentoo", u64::from(lost) + 6), "{gibibytes}");
+        assert_eq!(run.counts().repeated_bytes, 0);
+    }
+}
+
+fn acking(sequence: u32, bytes: &str) -> Segment<'_> {
+    Segment { ack: Some(1), ..data(sequence, bytes) }
+}
+
+#[test]
+fn a_stream_joined_in_the_middle_begins_with_the_lowest_of_several_segments() {
+    let mut run = Run::default();
+    run.push(acking(104, "ef")).push(acking(102, "cd")).push(acking(100, "ab"));
+    assert_eq!((run.output.text().as_str(), run.assembler.next_sequence()), ("", None));
+    run.push(acking(106, "gh"));
+    assert_eq!(run.output.text(), "abcdefgh");
+    assert_eq!(run.assembler.next_sequence(), Some(108));
+    run.data(108, "i").data(98, "..");
+    assert_eq!((run.output.text().as_str(), run.counts().repeated_bytes), ("abcdefghi", 2));
+
+    // The receiver has what lies before.
+    let mut run = Run::default();
+    run.push(acking(102, "cd"));
+    let output = &mut run.output;
+    for ack in [102, 103] {
+        assert_eq!(output.text(), "");
+        run.assembler.acknowledged(ack, 0, &mut run.room, &mut |assembled| {
+            output.add(assembled);
+            0
+        });
+    }
+    assert_eq!(run.output.text(), "cd");
+
+    // The SYN was overtaken.
+    let mut run = Run::default();
+    run.push(acking(102, "cd")).push(syn(99)).push(acking(100, "ab"));
+    assert_eq!(run.output.text(), "abcd");
+    assert!(run.assembler.began_at_syn());
+
+    // It ends before.
+    let mut run = Run::default();
+    run.push(acking(102, "cd")).push(Segment { fin: true, ..acking(104, "") }).give_up();
+    assert_eq!((run.output.text().as_str(), run.output.ended_at), ("cd", Some(2)));
+}
+
+#[test]
+fn a_keep_alive_is_not_the_first_byte() {
+    let mut run = Run::default();
+    run.data(99, "?").data(100, "ab").data(99, "?").data(102, "c");
+    assert_eq!((run.output.text().as_str(), run.counts().repeated_bytes), ("abc", 2));
 }
 
 /// One segment of a generated stream: begin, length, whether its bytes are others than the stream's.

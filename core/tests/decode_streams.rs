@@ -2,158 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests panic")]
 
-use conns_core::decode::assembly::Segment;
-use conns_core::decode::{
-    Decoder, Ends, Inner, Limits, MAX_PREFIX_BYTES, Opening, Probe, ProtocolSpec, Side, Steering,
-    StreamProtocol, Streams, Want,
-};
-use conns_core::model::{Certainty, FieldSpec, Kind, Known, Moment, Scalar, Source};
+#[path = "decode/demo.rs"]
+mod demo;
 
-static DEMO: ProtocolSpec = ProtocolSpec {
-    name: "demo",
-    meaning: "made up",
-    fields: &[FieldSpec::new("demo.log", Kind::Text, "What it was handed.", "made up")],
-    stream: Some(StreamProtocol { probe, decoder, max_memory: 10_000 }),
-};
-
-static POSSIBLE: ProtocolSpec = ProtocolSpec {
-    name: "possible",
-    meaning: "never certain",
-    fields: &[],
-    stream: Some(StreamProtocol { probe: |_| Probe::Maybe, decoder, max_memory: 10_000 }),
-};
-
-/// DEMO at the begin, or anywhere if the begin was not seen.
-fn probe(opening: &Opening<'_>) -> Probe {
-    let prefix = opening.of(opening.first);
-    let begins = prefix.bytes.starts_with(b"DEMO");
-    if begins || !prefix.is_from_start && prefix.bytes.windows(4).any(|four| four == b"DEMO") {
-        Probe::Certain
-    } else if b"DEMO".starts_with(prefix.bytes) || !prefix.is_from_start {
-        Probe::NeedMore
-    } else {
-        Probe::NotMine
-    }
-}
-
-fn decoder(opening: &Opening<'_>) -> Box<dyn Decoder> {
-    let log = if opening.first == Side::Sent { "first sent" } else { "first received" };
-    Box::new(Log { log: log.into(), want: Want::Whole, inner: None })
-}
-
-/// `+9` asks to skip nine bytes, `!` wants no more, `@` begins an inner protocol.
-#[derive(Debug)]
-struct Log {
-    log: String,
-    want: Want,
-    inner: Option<Box<Self>>,
-}
-
-impl Decoder for Log {
-    fn data(&mut self, side: Side, bytes: &[u8], at: Moment) {
-        let arrow = if side == Side::Sent { '>' } else { '<' };
-        let text = String::from_utf8_lossy(bytes);
-        self.log.push_str(&format!(" {}{arrow}{text}", at.monotonic_us));
-        if let Some((_, count)) = text.rsplit_once('+') {
-            self.want = Want::Skip(count.parse().expect("a number"));
-        } else if text.ends_with('!') {
-            self.want = Want::NoMore;
-        } else if text.ends_with('@') {
-            let inner = Self { log: "inner".into(), want: Want::Whole, inner: None };
-            self.inner = Some(Box::new(inner));
-        }
-    }
-
-    fn skipped(&mut self, _side: Side, bytes: u64, _at: Moment) {
-        self.log.push_str(&format!(" skipped {bytes}"));
-        self.want = Want::Whole;
-    }
-
-    fn gap(&mut self, _side: Side, bytes: u64, _at: Moment) {
-        self.log.push_str(&format!(" gap {bytes}"));
-    }
-
-    fn end(&mut self, side: Side, _at: Moment) {
-        self.log.push_str(if side == Side::Sent { " end>" } else { " end<" });
-    }
-
-    fn want(&self, _side: Side) -> Want {
-        self.want
-    }
-
-    fn values(&self, seen_from: Side, _now: Moment) -> Box<[Known<Scalar>]> {
-        let text = format!("{} ({seen_from:?})", self.log);
-        Box::new([Known::Value(Scalar::Text(text.into()), Source::Wire)])
-    }
-
-    fn memory(&self) -> u64 {
-        self.log.len() as u64
-    }
-
-    fn inner(&self) -> Option<Inner<'_>> {
-        let decoder = self.inner.as_deref()?;
-        let (protocol, since) = (&POSSIBLE, Moment::default());
-        Some(Inner { protocol, certainty: Certainty::Likely, since, decoder })
-    }
-}
-
-/// One connection of a source, key 1.
-struct Run {
-    streams: Streams<u8>,
-    next: [u32; 2],
-    now: u64,
-}
-
-impl Run {
-    fn new() -> Self {
-        Self::of(vec![&DEMO], Limits::default())
-    }
-
-    fn of(protocols: Vec<&'static ProtocolSpec>, limits: Limits) -> Self {
-        let mut run = Self { streams: Streams::new(protocols, limits), next: [100; 2], now: 0 };
-        assert!(run.streams.open(1, Ends::default()));
-        run
-    }
-
-    fn with_syns(mut self) -> Self {
-        for side in Side::ALL {
-            self.segment(side, Segment { syn: true, ..Segment::default() });
-        }
-        self
-    }
-
-    /// A segment that follows the one before; one microsecond later.
-    fn segment(&mut self, side: Side, segment: Segment<'_>) {
-        self.now += 1;
-        let at = Moment { monotonic_us: self.now, wall_us: 0 };
-        let next = &mut self.next[usize::from(side == Side::Received)];
-        self.streams.segment(1, side, Segment { sequence: *next, ..segment }, at);
-        *next += segment.bytes.len() as u32 + u32::from(segment.syn);
-    }
-
-    fn sent(&mut self, text: &str) -> &mut Self {
-        self.segment(Side::Sent, Segment { bytes: text.as_bytes(), ..Segment::default() });
-        self
-    }
-
-    fn received(&mut self, text: &str) -> &mut Self {
-        self.segment(Side::Received, Segment { bytes: text.as_bytes(), ..Segment::default() });
-        self
-    }
-
-    fn lose(&mut self, side: Side, bytes: u32) -> &mut Self {
-        self.next[usize::from(side == Side::Received)] += bytes;
-        self
-    }
-
-    fn log(&self) -> Option<String> {
-        let application = self.streams.application(1, Side::Sent, Moment::default())?;
-        let Known::Value(Scalar::Text(log), Source::Wire) = &application.layers[0].values[0] else {
-            panic!("{application:?}")
-        };
-        Some(log.strip_suffix(" (Sent)").expect("seen from the end that sends").to_owned())
-    }
-}
+use conns_core::decode::assembly::{MAX_AHEAD, MAX_GAP_SEGMENTS, MAX_GAP_WAIT_US, Segment};
+use conns_core::decode::{Ends, Limits, MAX_PREFIX_BYTES, Side, Steering, Want};
+use conns_core::model::{Certainty, Moment};
+use demo::{DEMO, POSSIBLE, Run};
 
 #[test]
 fn the_first_bytes_are_handed_over_in_the_order_in_which_they_came() {
@@ -298,7 +153,8 @@ fn every_bound_refuses_and_counts() {
     assert!(!run.streams.open(2, Ends::default()));
     assert_eq!(run.streams.counts().streams_refused, 1);
 
-    let mut run = Run::of(vec![&DEMO], Limits { memory: 10, ..Limits::default() }).with_syns();
+    let mut run =
+        Run::of(vec![&DEMO], Limits { recognition_bytes: 10, ..Limits::default() }).with_syns();
     run.sent("D");
     assert_eq!(run.streams.counts().recognitions_dropped, 1);
     assert_eq!(run.streams.memory(), 0);
@@ -312,4 +168,172 @@ fn every_bound_refuses_and_counts() {
     run.segment(Side::Sent, Segment { syn: true, ..Segment::default() });
     run.sent("DEMO").lose(Side::Sent, 3).sent("behind");
     assert_eq!(run.log().as_deref(), Some("first sent 2>DEMO gap 3 3>behind"));
+}
+
+#[test]
+fn datagrams_are_recognised_one_by_one_and_decoded_whole() {
+    let mut run = Run::of(vec![&POSSIBLE, &DEMO], Limits::default());
+    let at = |monotonic_us| Moment { monotonic_us, wall_us: 0 };
+    run.streams.datagram(1, Side::Sent, b"nothing", 0, at(1));
+    run.streams.datagram(1, Side::Received, b"D", 0, at(2));
+    assert_eq!(run.log(), None);
+    run.streams.datagram(1, Side::Received, b"DEMO", 0, at(3));
+    run.streams.datagram(1, Side::Sent, b"", 0, at(4));
+    run.streams.datagram(1, Side::Sent, b"cut", 9, at(5));
+    run.streams.datagram(1, Side::Sent, b"last!", 0, at(6));
+    run.streams.datagram(1, Side::Sent, b"unwanted", 0, at(7));
+    assert_eq!(run.log().as_deref(), Some("flow 3<DEMO 4> 5>cut gap 9 6>last!"));
+    assert_eq!(run.streams.take_changed(), [1]);
+    let wants = run.streams.take_steering().iter().map(|new| new.want).collect::<Vec<_>>();
+    assert_eq!(wants, [Want::NoMore; 2]);
+    assert!(run.streams.decoding_memory() > 0);
+    run.streams.remove(1);
+    assert_eq!(run.streams.memory(), 0);
+
+    let mut run = Run::new();
+    for _ in 0..100 {
+        run.streams.datagram(1, Side::Sent, b"encrypted", 0, at(1));
+    }
+    assert_eq!((run.log(), run.streams.counts().unrecognised_flows), (None, 1));
+    let wants = run.streams.take_steering().iter().map(|new| new.want).collect::<Vec<_>>();
+    assert_eq!(wants, [Want::NoMore; 2]);
+}
+
+#[test]
+fn the_end_of_an_unwanted_side_is_reported() {
+    let mut run = Run::new().with_syns();
+    run.sent("DEMO!").sent("unwanted");
+    run.segment(Side::Received, Segment { fin: true, ..Segment::default() });
+    run.segment(Side::Sent, Segment { fin: true, bytes: b"x", ..Segment::default() });
+    run.streams.close(1, Moment::default());
+    assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO! end< end>"));
+
+    // Behind a gap when the side becomes unwanted.
+    let mut run = Run::new().with_syns();
+    run.sent("DEMO").lose(Side::Sent, 1);
+    run.segment(Side::Sent, Segment { fin: true, ..Segment::default() });
+    assert!(!run.log().expect("recognised").contains("end"));
+    run.received("!");
+    assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO 5<! end>"));
+}
+
+#[test]
+fn a_skip_longer_than_the_largest_window_goes_on() {
+    let mut run = Run::new().with_syns();
+    // 3 GiB, of which the source hands over the first byte behind each GiB.
+    run.sent("DEMO+3221225472");
+    for _ in 0..3 {
+        let steering = run.streams.take_steering();
+        let [Steering { want: Want::Skip(bytes), resume_at: Some(at), .. }] = steering[..] else {
+            panic!("{steering:?}")
+        };
+        assert!((MAX_AHEAD - 2..=MAX_AHEAD).contains(&bytes));
+        run.next[0] = at;
+        run.sent("x");
+    }
+    run.sent("y");
+    let log = run.log().expect("recognised");
+    let skipped = log
+        .split(" skipped ")
+        .skip(1)
+        .map(|text| text.split(' ').next().expect("a number").parse::<u64>().expect("a number"));
+    assert_eq!(skipped.sum::<u64>(), 3 << 30);
+    assert!(log.ends_with(" 6>x 7>y"), "{log}");
+}
+
+#[test]
+fn a_skip_begins_behind_what_the_source_has_handed_over_already() {
+    let mut run = Run::new().with_syns();
+    run.sent("DEMO").lose(Side::Sent, 7);
+    // Behind the gap, and part of what is skipped.
+    for _ in 0..10 {
+        run.sent(&"x".repeat(5000));
+    }
+    run.next[0] -= 50_007;
+    run.sent("+100000");
+    run.next[0] += 50_000;
+    let want = Want::Skip(50_000);
+    let steering = Steering { key: 1, side: Side::Sent, want, resume_at: Some(100_112) };
+    assert_eq!(run.streams.take_steering(), [steering]);
+}
+
+#[test]
+fn a_decoder_resumes_once_the_receiver_acknowledged_what_was_lost() {
+    let lossy = || {
+        let mut run = Run::new().with_syns();
+        run.sent("DEMO").lose(Side::Sent, 7).sent("behind").acknowledge(Side::Received);
+        assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO"));
+        run
+    };
+    // By time.
+    let mut run = lossy();
+    run.now += MAX_GAP_WAIT_US;
+    run.acknowledge(Side::Received);
+    let log = format!("first sent 3>DEMO gap 7 {0}>behind", run.now);
+    assert_eq!(run.log(), Some(log));
+    run.streams.remove(1);
+    let counts = run.streams.counts().assembly;
+    assert_eq!((counts.gaps_acknowledged, counts.gaps_given_up, counts.gap_bytes), (1, 0, 7));
+    // By segments.
+    let mut run = lossy();
+    for _ in 0..MAX_GAP_SEGMENTS - 1 {
+        run.acknowledge(Side::Received);
+    }
+    assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO"));
+    run.received("x");
+    assert!(run.log().expect("kept").contains(" gap 7 "));
+    // What comes late within that time is in order.
+    let mut run = lossy();
+    run.next[0] -= 13;
+    run.sent("1234567");
+    assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO 6>1234567 6>behind"));
+    // What the receiver did not acknowledge is waited for.
+    let mut run = Run::new().with_syns();
+    run.sent("DEMO").acknowledge(Side::Received).lose(Side::Sent, 7).sent("behind");
+    for _ in 0..2 * MAX_GAP_SEGMENTS {
+        run.now += MAX_GAP_WAIT_US;
+        run.received("");
+    }
+    assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO"));
+}
+
+#[test]
+fn connections_with_gaps_leave_room_for_others() {
+    let mut run = Run::of(vec![&DEMO], Limits { pending_bytes: 4 << 20, ..Limits::default() });
+    let at = Moment::default();
+    let block = [0; 1 << 16];
+    for key in 2..100 {
+        run.streams.open(key, Ends::default());
+        run.streams.segment(key, Side::Sent, Segment { syn: true, ..Segment::default() }, at);
+        let demo = Segment { sequence: 1, bytes: b"DEMO", ..Segment::default() };
+        run.streams.segment(key, Side::Sent, demo, at);
+        for number in 0..12 {
+            let sequence = 100 + (number << 16);
+            let segment = Segment { sequence, bytes: &block, ..Segment::default() };
+            run.streams.segment(key, Side::Sent, segment, at);
+        }
+    }
+    let mut run = run.with_syns();
+    run.sent("DEMO").lose(Side::Sent, 7).sent("behind");
+    run.next[0] -= 13;
+    run.sent("1234567");
+    assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO 5>1234567 5>behind"));
+}
+
+#[test]
+fn recognition_takes_no_room_of_decoders() {
+    let limits = Limits { recognition_bytes: 20_000, ..Limits::default() };
+    let mut run = Run::of(vec![&DEMO], limits).with_syns();
+    run.sent("DEMO");
+    let at = Moment::default();
+    for key in 2..200 {
+        run.streams.open(key, Ends::default());
+        run.streams.segment(key, Side::Sent, Segment { syn: true, ..Segment::default() }, at);
+        let begin = Segment { sequence: 1, bytes: b"DEM", ..Segment::default() };
+        run.streams.segment(key, Side::Sent, begin, at);
+    }
+    let counts = run.streams.counts();
+    assert!(counts.recognitions_dropped > 0 && counts.decoders_dropped == 0);
+    run.sent("more");
+    assert_eq!(run.log().as_deref(), Some("first sent 3>DEMO 4>more"));
 }

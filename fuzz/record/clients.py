@@ -1,35 +1,46 @@
 #!/usr/bin/env python3
-"""Records corpus/tls, corpus/http and corpus/ssh: sessions of real clients and servers on loopback.
+"""Records sessions of real clients and servers on loopback: corpus/tls, http, ssh, http2, dns, quic and those of servers.py.
 
-Run as root: `python3 fuzz/record/clients.py [CORPUS]`. It starts itself again in a fresh network namespace. Needs openssl,
-curl, ssh and sshd (Debian packages; SSHD names sshd if it is elsewhere). Each `session.pcap` has the TCP packets of one port.
+Run as root: `python3 fuzz/record/clients.py [CORPUS [NAME...]]`. It starts itself again in a fresh network namespace. Needs
+Debian's openssl, curl, ssh and sshd (SSHD names sshd if it is elsewhere), nghttp2-server, dnsmasq-base, bind9-dnsutils, aioquic
+of PyPI, and what servers.py names. Each `session.pcap` has the packets of one port.
 """
 
+import base64
 import http.server
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+import quic_ends
+import servers
 from levin import Capture, until
+from servers import listens, quiet, serve
 
 INSIDE = "recorder-inside"
-TLS, HTTP, SSH = 8443, 8080, 8022
+TLS, HTTP, SSH, PROXY, HTTP2, DNS, QUIC = 8443, 8080, 8022, 8081, 8082, 53, 8444
+UDP = (socket.IPPROTO_TCP, socket.IPPROTO_UDP)
 
 
 def main():
     corpus = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../corpus")
     if os.environ.get(INSIDE) is None:
-        os.execvpe("unshare", ["unshare", "--net", "--mount", sys.executable, os.path.abspath(__file__), corpus], {**os.environ, INSIDE: "1"})
+        os.execvpe("unshare", ["unshare", "--net", "--mount", sys.executable, os.path.abspath(__file__), corpus, *sys.argv[2:]], {**os.environ, INSIDE: "1"})
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     scratch = tempfile.mkdtemp()
     try:
-        for name, port, session in (("tls", TLS, tls), ("http", HTTP, http1), ("ssh", SSH, ssh)):
+        sessions = [("tls", TLS, tls), ("http", HTTP, http1), ("ssh", SSH, ssh), ("http-tunnel", PROXY, tunnel), ("http2", HTTP2, http2),
+                    ("dns", DNS, dns), ("quic", QUIC, quic_ends.record), *servers.SESSIONS]
+        for name, port, session in sessions:
+            if sys.argv[2:] and name not in sys.argv[2:]:
+                continue
             os.makedirs(os.path.join(corpus, name), exist_ok=True)
-            capture = Capture(os.path.join(corpus, name, "session.pcap"), [port])
+            capture = Capture(os.path.join(corpus, name, "session.pcap"), [port], UDP)
             try:
                 session(scratch)
                 time.sleep(0.5)
@@ -39,25 +50,15 @@ def main():
         shutil.rmtree(scratch)
 
 
-def quiet(*command, **more):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
-
-
-def listens(port):
-    return f":{port} " in subprocess.check_output(["ss", "-Htln"], text=True)
-
-
-def serve(port, *command):
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(f"{command[0]} listens", lambda: listens(port))
-    return server
-
-
-def tls(scratch):
+def tls_server(scratch):
     key, certificate = f"{scratch}/key.pem", f"{scratch}/certificate.pem"
     quiet("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "36500", "-subj",
           "/CN=server.example", "-keyout", key, "-out", certificate, check=True)
-    server = serve(TLS, "openssl", "s_server", "-accept", str(TLS), "-key", key, "-cert", certificate, "-alpn", "h2,http/1.1", "-www")
+    return serve(TLS, "openssl", "s_server", "-accept", str(TLS), "-key", key, "-cert", certificate, "-alpn", "h2,http/1.1", "-www")
+
+
+def tls(scratch):
+    server = tls_server(scratch)
     try:
         client = ["openssl", "s_client", "-connect", f"127.0.0.1:{TLS}", "-servername"]
         quiet(*client, "thirteen.example", "-tls1_3", "-alpn", "h2,http/1.1")
@@ -77,6 +78,15 @@ class Pages(http.server.BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self):
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            self.send_response(101)
+            self.send_header("Upgrade", "websocket")
+            self.send_header("Connection", "Upgrade")
+            self.end_headers()
+            # A text frame, then a close frame (RFC 6455).
+            self.wfile.write(b"\x81\x05hello\x88\x02\x03\xe8")
+            self.close_connection = True
+            return
         body = b"x" * 40_000 if self.path == "/long" else b"hello\n"
         self.send_response(404 if self.path == "/missing" else 200)
         if self.path == "/chunked":
@@ -113,9 +123,89 @@ def http1(_scratch):
         quiet(*resolve, "-H", "Expect:", "--data", "a=b" * 1000, f"{url}/")
         # curl waits for 100 Continue with bodies above 1 MiB.
         quiet(*resolve, "-H", "Expect: 100-continue", "--data", "a=b", f"{url}/")
+        quiet(*resolve, "-m", "5", "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13",
+              "-H", "Sec-WebSocket-Key: " + base64.b64encode(bytes(16)).decode(), f"{url}/socket")
+        # curl does not pipeline.
+        with socket.create_connection(("127.0.0.1", HTTP)) as client:
+            client.sendall(b"".join(b"GET /%s HTTP/1.1\r\nHost: pipelined.example\r\n\r\n" % path for path in (b"", b"long", b"missing")))
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(1 << 16):
+                pass
     finally:
         server.shutdown()
         server.server_close()
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """Connects every tunnel to the TLS server."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_CONNECT(self):
+        with socket.create_connection(("127.0.0.1", TLS)) as server:
+            self.send_response(200, "Connection established")
+            self.end_headers()
+            other = threading.Thread(target=pump, args=(server, self.connection))
+            other.start()
+            pump(self.connection, server)
+            other.join()
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+def pump(source, target):
+    try:
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def tunnel(scratch):
+    server = tls_server(scratch)
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", PROXY), Proxy)
+    threading.Thread(target=proxy.serve_forever).start()
+    try:
+        quiet("curl", "-sk", "-m", "5", "-x", f"http://127.0.0.1:{PROXY}", f"https://tunnel.example:{TLS}/")
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+        server.terminate()
+        server.wait()
+
+
+def http2(scratch):
+    with open(f"{scratch}/index.html", "w") as page:
+        page.write("hello\n")
+    server = serve(HTTP2, "nghttpd", "--no-tls", "-d", scratch, str(HTTP2))
+    try:
+        quiet("curl", "-s", "-m", "5", "--http2-prior-knowledge", f"http://127.0.0.1:{HTTP2}/index.html")
+        quiet("nghttp", "-u", f"http://127.0.0.1:{HTTP2}/index.html")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def dns(_scratch):
+    server = serve(DNS, "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--listen-address=127.0.0.1", "--bind-interfaces",
+                   "--host-record=www.example,192.0.2.1,2001:db8::1", "--host-record=www.example,192.0.2.2", "--cname=alias.example,www.example",
+                   "--txt-record=www.example,text", "--local=/example/", "--user=root", "--pid-file")
+    ask = ["dig", "@127.0.0.1", "+tries=1", "+time=2"]
+    try:
+        quiet(*ask, "www.example", "A")
+        quiet(*ask, "www.example", "AAAA")
+        quiet(*ask, "Alias.Example", "A")
+        quiet(*ask, "missing.example", "A")
+        quiet(*ask, "www.example", "TXT")
+        quiet(*ask, "+tcp", "+keepopen", "www.example", "A", "missing.example", "A")
+        # Not answered by this server.
+        quiet(*ask, "elsewhere.test", "A")
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def ssh(scratch):

@@ -182,10 +182,11 @@ class Answers:
 
 
 class Capture:
-    """Writes TCP packets of these ports into a capture file."""
+    """Writes TCP packets of these ports into a capture file, UDP ones too if asked for."""
 
-    def __init__(self, path, ports):
+    def __init__(self, path, ports, protocols=(socket.IPPROTO_TCP,)):
         self.ports = set(ports)
+        self.protocols = protocols
         self.packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
         self.packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
         self.packets.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -205,7 +206,7 @@ class Capture:
                 except TimeoutError:
                     continue
                 # On lo each packet is seen twice, once as sent.
-                if kind == SOL_PACKET_OUTGOING or packet[9] != socket.IPPROTO_TCP:
+                if kind == SOL_PACKET_OUTGOING or packet[9] not in self.protocols:
                     continue
                 header = (packet[0] & 15) * 4
                 if not set(struct.unpack_from("!HH", packet, header)) & self.ports:

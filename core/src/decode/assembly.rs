@@ -1,18 +1,30 @@
 //! In-order assembly of one direction of a TCP connection (RFC 9293 section 3.10.7.4) from its
 //! segments, as they are seen on the wire: reordered, repeated, overlapping, lost, cut by the capture.
 //!
+//! A direction that is joined in the middle begins with the first byte of several segments: the first
+//! one seen may be out of order. A gap is filled by a retransmission, or given up: the acknowledgements
+//! of the receiver show that its bytes will not be sent again.
+//!
 //! Positions are 64 bits wide and count payload bytes: 0 is the byte after the SYN, or the first byte
 //! seen if the SYN was not. Each byte is handed over once, or is part of one gap, or is skipped. Bytes
 //! seen first win over later ones at the same position.
 
 mod pending;
+mod range;
 mod room;
 mod segment;
+mod start;
+mod wait;
 
 pub use room::Room;
 pub use segment::{Assembled, AssemblyCounts, Segment};
 
+pub use wait::{MAX_GAP_SEGMENTS, MAX_GAP_WAIT_US};
+
 use pending::{Held, Part, Pending};
+use range::Range;
+use start::Start;
+use wait::Wait;
 
 /// Most bytes held back in one direction until a gap before them is filled, overhead included. Above
 /// it the gap is given up. TCP windows are of this size on paths where loss is rare.
@@ -23,6 +35,9 @@ pub const MAX_TOTAL_PENDING_BYTES: u64 = 64 << 20;
 /// A segment further ahead is not of this connection: the largest window (RFC 7323 section 2.3).
 /// More is not skipped at once, so that 32-bit distances stay unambiguous.
 pub const MAX_AHEAD: u64 = 1 << 30;
+/// A segment further behind is no retransmission: what a sender may send again is what its buffer
+/// holds (`tcp_wmem`), a few MiB by default. The sequence numbers have wrapped since.
+pub const MAX_BEHIND: u64 = 64 << 20;
 
 /// Receives what was assembled. The result is how many bytes after it are not wanted, at most
 /// [`MAX_AHEAD`].
@@ -39,6 +54,12 @@ pub struct Assembler {
     end: Option<u64>,
     is_ended: bool,
     began_at_syn: bool,
+    /// While segments are collected to find the first byte; positions are provisional until then.
+    start: Option<Start>,
+    /// What the receiver acknowledged and the source has not handed over.
+    wait: Wait,
+    /// The highest position seen.
+    highest: u64,
     /// Where the last implausible segment ended.
     stray: Option<u32>,
     counts: AssemblyCounts,
@@ -78,10 +99,22 @@ impl Assembler {
         self.is_ended
     }
 
-    /// The sequence number of the next byte; `None` before the first segment.
+    /// The sequence number of the next byte; `None` before the first one is known.
     #[must_use]
     pub fn next_sequence(&self) -> Option<u32> {
-        self.next.map(|next| next.sequence)
+        self.next.filter(|_| self.start.is_none()).map(|next| next.sequence)
+    }
+
+    /// How far the next byte is beyond the highest one seen: what a source need not hand over.
+    #[must_use]
+    pub fn bytes_to_come(&self) -> u64 {
+        self.position().saturating_sub(self.highest)
+    }
+
+    /// Whether a FIN was seen, be it that bytes before it are missing.
+    #[must_use]
+    pub fn has_fin(&self) -> bool {
+        self.end.is_some()
     }
 
     /// Bytes held back behind a gap, overhead included.
@@ -97,7 +130,13 @@ impl Assembler {
             self.counts.bytes_after_end += length;
             return;
         }
-        let Some(mut range) = self.locate(&segment, length) else { return };
+        self.continue_start(&segment, room, sink);
+        let waits = self.next.is_some() || self.can_wait(&segment, room);
+        let Some(mut range) = self.locate(&segment, length, waits) else { return };
+        if range.position - self.position() > MAX_AHEAD {
+            // What lies between was lost by the source.
+            self.give_up_to(range.position, room, sink);
+        }
         if segment.fin {
             match self.end {
                 // Of an earlier connection between these ports, or forged: bytes behind it were handed over.
@@ -110,15 +149,47 @@ impl Assembler {
         if let Some(end) = self.end {
             self.counts.bytes_after_end += range.clip(end);
         }
+        self.highest = self.highest.max(range.end());
         let behind = range.position + range.bytes.len() as u64;
         self.place(range.position, Part::Bytes(range.bytes), room, sink);
         self.place(behind, Part::Cut(range.cut), room, sink);
+        if self.start.is_some_and(Start::is_over) {
+            self.begin(room, sink);
+        }
+        self.end_if_reached(sink);
+    }
+
+    /// Notes that the receiver acknowledged everything before this sequence number, which shows at
+    /// the latest what the first byte is.
+    pub fn acknowledged(&mut self, ack: u32, at_us: u64, room: &mut Room, sink: Sink<'_>) {
+        if self.start.is_some_and(|start| start.is_acknowledged(ack)) {
+            self.begin(room, sink);
+            self.end_if_reached(sink);
+        }
+        let Some(next) = self.next.filter(|_| self.start.is_none()) else { return };
+        let ahead = u64::from(ack.wrapping_sub(next.sequence));
+        if ahead <= MAX_AHEAD && !self.is_ended {
+            self.wait.note(next.position, next.position + ahead, at_us);
+        }
+    }
+
+    /// Notes that a segment of either direction was seen, and gives up the bytes that the receiver
+    /// acknowledged [`MAX_GAP_WAIT_US`] or [`MAX_GAP_SEGMENTS`] ago.
+    pub fn give_up_acknowledged(&mut self, at_us: u64, room: &mut Room, sink: Sink<'_>) {
+        let Some(until) = self.wait.expired(self.position(), at_us) else { return };
+        let until = until.min(self.end.unwrap_or(u64::MAX));
+        if until > self.position() {
+            self.counts.gaps_acknowledged += 1;
+            self.give_up_to(until, room, sink);
+        }
+        self.wait.renew(self.position(), at_us);
         self.end_if_reached(sink);
     }
 
     /// Gives up every gap: what is held back is handed over with the gaps before it. For the end of
     /// a connection, or a source that knows that the missing segments will not come.
     pub fn give_up(&mut self, room: &mut Room, sink: Sink<'_>) {
+        self.begin(room, sink);
         while let Some(first) = self.pending.first() {
             self.gap_to(first, room, sink);
         }
@@ -128,26 +199,37 @@ impl Assembler {
         self.end_if_reached(sink);
     }
 
+    /// Gives up every gap because the room of all directions is needed for others.
+    pub fn make_room(&mut self, room: &mut Room, sink: Sink<'_>) {
+        self.counts.gaps_given_up += u64::from(!self.pending.is_empty());
+        self.give_up(room, sink);
+    }
+
     /// Gives up the bytes before this sequence number, which a source knows to be lost. Without effect
     /// before the first segment, or if the number is implausible.
     pub fn give_up_before(&mut self, sequence: u32, room: &mut Room, sink: Sink<'_>) {
+        self.begin(room, sink);
         let Some(next) = self.next else { return };
         let ahead = u64::from(sequence.wrapping_sub(next.sequence));
         if ahead > MAX_AHEAD {
             return;
         }
-        let target = (next.position + ahead).min(self.end.unwrap_or(u64::MAX));
+        self.give_up_to((next.position + ahead).min(self.end.unwrap_or(u64::MAX)), room, sink);
+        self.end_if_reached(sink);
+    }
+
+    fn give_up_to(&mut self, target: u64, room: &mut Room, sink: Sink<'_>) {
         while self.position() < target {
             let first = self.pending.first().unwrap_or(target);
             self.gap_to(first.min(target), room, sink);
         }
-        self.end_if_reached(sink);
     }
 
     /// Passes over the next bytes without handing them over, and hands over what follows if it is
     /// held back. Returns how many were passed over: at most [`MAX_AHEAD`], none before the first
     /// segment, and none behind the FIN.
     pub fn skip(&mut self, bytes: u64, room: &mut Room, sink: Sink<'_>) -> u64 {
+        self.begin(room, sink);
         let skipped = self.pass_over(bytes, room);
         self.drain(room, sink);
         self.end_if_reached(sink);
@@ -160,8 +242,9 @@ impl Assembler {
         room.release(self.pending.clear());
     }
 
-    /// Where the segment belongs; `None` if nothing of it does.
-    fn locate<'a>(&mut self, segment: &Segment<'a>, length: u64) -> Option<Range<'a>> {
+    /// Where the segment belongs; `None` if nothing of it does. `waits` is whether it may be held back
+    /// until it is known whether it is the first one.
+    fn locate<'a>(&mut self, segment: &Segment<'a>, length: u64, waits: bool) -> Option<Range<'a>> {
         let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
         if self.next.is_none() {
             if !segment.syn && !segment.fin && length == 0 {
@@ -169,18 +252,27 @@ impl Assembler {
                 return None;
             }
             self.began_at_syn = segment.syn;
+            if !segment.syn && !segment.fin && length == 1 {
+                // Either a keep-alive (RFC 9293 section 3.8.4), whose byte was sent before or never, or
+                // one byte in the middle of a stream: the next one follows it.
+                self.next = Some(Next { sequence: sequence.wrapping_add(1), position: 0 });
+                self.counts.repeated_bytes += 1;
+                return None;
+            }
+            let sequence = if waits { self.provisional(segment, length) } else { sequence };
+            self.next = Some(Next { sequence, position: 0 });
         }
-        let next = *self.next.get_or_insert(Next { sequence, position: 0 });
+        let next = self.next?;
         let mut range = Range { position: next.position, bytes: segment.bytes, cut: segment.cut };
-        // Distances are signed: what is not ahead was seen before.
-        let distance = sequence.wrapping_sub(next.sequence).cast_signed();
-        let magnitude = u64::from(distance.unsigned_abs());
-        if distance < 0 {
-            self.counts.repeated_bytes += range.trim(magnitude);
-        } else if magnitude > MAX_AHEAD && !self.is_resumed(sequence, length) {
-            return None;
+        // Distances are modulo 2^32: what is a little behind was seen before.
+        let ahead = sequence.wrapping_sub(next.sequence);
+        let behind = u64::from(ahead.wrapping_neg());
+        if ahead > 0 && behind <= MAX_BEHIND {
+            self.counts.repeated_bytes += range.trim(behind);
+        } else if u64::from(ahead) <= MAX_AHEAD || self.is_resumed(sequence, length) {
+            range.position += u64::from(ahead);
         } else {
-            range.position += magnitude;
+            return None;
         }
         self.stray = None;
         Some(range)
@@ -202,7 +294,7 @@ impl Assembler {
     }
 
     /// Whether an implausible segment begins where another one ended: then the source lost more than
-    /// [`MAX_AHEAD`] bytes.
+    /// [`MAX_AHEAD`] bytes, up to 4 GiB.
     fn is_resumed(&mut self, sequence: u32, length: u64) -> bool {
         let is_resumed = length > 0 && self.stray == Some(sequence);
         if length > 0 && !is_resumed {
@@ -309,39 +401,5 @@ impl Assembler {
 
     fn position(&self) -> u64 {
         self.next.map_or(0, |next| next.position)
-    }
-}
-
-/// What of a segment is new, and where it belongs.
-#[derive(Debug, Clone, Copy)]
-struct Range<'a> {
-    position: u64,
-    bytes: &'a [u8],
-    cut: u32,
-}
-
-impl Range<'_> {
-    fn end(&self) -> u64 {
-        self.position + self.bytes.len() as u64 + u64::from(self.cut)
-    }
-
-    /// Removes up to `bytes` from its begin, the position unchanged; returns how many there were.
-    fn trim(&mut self, bytes: u64) -> u64 {
-        let of_bytes = bytes.min(self.bytes.len() as u64);
-        let of_cut = (bytes - of_bytes).min(self.cut.into());
-        self.bytes = self.bytes.get(of_bytes as usize..).unwrap_or_default();
-        self.cut -= of_cut as u32;
-        of_bytes + of_cut
-    }
-
-    /// Removes what is at `end` or behind; returns how many bytes that are.
-    fn clip(&mut self, end: u64) -> u64 {
-        let behind = self.end().saturating_sub(end);
-        let of_cut = behind.min(self.cut.into());
-        let of_bytes = (behind - of_cut).min(self.bytes.len() as u64);
-        self.cut -= of_cut as u32;
-        let kept = self.bytes.len() - of_bytes as usize;
-        self.bytes = self.bytes.get(..kept).unwrap_or_default();
-        of_cut + of_bytes
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::model::{Certainty, Endpoint, Known, Moment, Scalar};
+use crate::model::{Certainty, Endpoint, Known, Moment, ResolvedName, Scalar};
 
 use super::{BothSides, ProtocolSpec, Side, Want};
 
@@ -75,12 +75,32 @@ pub struct Ends {
     pub opener: Option<Side>,
 }
 
+impl Ends {
+    /// The protocol whose servers use the port of the end that did not open it; of either end, if it is not
+    /// known which opened it.
+    pub(super) fn protocol_of_port(
+        &self,
+        protocols: &[&'static ProtocolSpec],
+    ) -> Option<&'static ProtocolSpec> {
+        let servers = match self.opener {
+            Some(Side::Sent) => [None, self.remote],
+            Some(Side::Received) => [self.local, None],
+            None => [self.local, self.remote],
+        };
+        let uses = |protocol: &&ProtocolSpec| {
+            servers.iter().flatten().any(|end| protocol.ports.contains(&end.port))
+        };
+        protocols.iter().copied().find(uses)
+    }
+}
+
 /// Decodes one connection.
 ///
 /// Nothing in the bytes may make it panic, and it allocates nothing by a length the peer names.
 pub trait Decoder: fmt::Debug + Send {
-    /// Reads bytes of a side, which follow those before unless [`Decoder::gap`] or
-    /// [`Decoder::skipped`] was called in between. `at` is the moment at which they were in order.
+    /// Reads bytes of a side, or one datagram of a flow. Bytes of a stream follow those before unless
+    /// [`Decoder::gap`] or [`Decoder::skipped`] was called in between; after a datagram that was cut,
+    /// `gap` is. `at` is the moment at which they were in order.
     fn data(&mut self, side: Side, bytes: &[u8], at: Moment);
 
     /// That many bytes were passed over because [`Decoder::want`] did not want them.
@@ -89,15 +109,15 @@ pub trait Decoder: fmt::Debug + Send {
     /// That many bytes of a side are missing. A protocol that can find the next message does.
     fn gap(&mut self, side: Side, bytes: u64, at: Moment);
 
-    /// A side ended, by FIN or RST.
+    /// A side ended, by FIN or RST. Of a side of which nothing more is wanted, too.
     fn end(&mut self, _side: Side, _at: Moment) {}
 
     /// The process that owns this machine's end, which sends [`Side::Sent`], has read: that many bytes
     /// of the other side since the connection began. Bytes arrive before they are read.
     fn read_by_process(&mut self, _bytes_total: u64, _at: Moment) {}
 
-    /// What is wanted of a side from now on. A decoder must not rely on it: it may be handed what it
-    /// does not want.
+    /// What is wanted of a side from now on. A decoder must not rely on it: the first bytes are handed over
+    /// whole. [`Want::NoMore`] is final.
     fn want(&self, side: Side) -> Want;
 
     /// The values of the protocol's fields, in their order, as the end that sends `seen_from` has
@@ -106,6 +126,11 @@ pub trait Decoder: fmt::Debug + Send {
 
     /// Bytes held on the heap.
     fn memory(&self) -> u64;
+
+    /// Names of addresses read since the last call.
+    fn take_names(&mut self) -> Vec<ResolvedName> {
+        Vec::new()
+    }
 
     /// The protocol inside this one, once it is known: HTTP upgraded to another protocol, a tunnel.
     fn inner(&self) -> Option<Inner<'_>> {

@@ -22,11 +22,13 @@ pub static LEVIN: ProtocolSpec = ProtocolSpec {
     name: "levin",
     meaning: "peers of Monero nodes",
     fields: fields::FIELDS,
+    ports: &[],
     stream: Some(StreamProtocol {
         probe,
         decoder: |opening| Box::new(session::Session::new(opening)),
         max_memory: MAX_MEMORY,
     }),
+    datagram: None,
 };
 
 /// A decoder has a fixed size: both sides within a storage within fragments.

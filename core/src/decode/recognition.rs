@@ -44,7 +44,12 @@ struct KeptChunk {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Undecided,
-    Recognised { protocol: &'static ProtocolSpec, certainty: Certainty, decoder: Box<dyn Decoder> },
+    Recognised {
+        protocol: &'static ProtocolSpec,
+        certainty: Certainty,
+        decoder: Box<dyn Decoder>,
+        max_memory: u64,
+    },
     Unrecognised,
 }
 
@@ -116,6 +121,7 @@ impl Recognition {
                 protocol,
                 certainty,
                 decoder: (stream.decoder)(&opening),
+                max_memory: stream.max_memory,
             };
             match (stream.probe)(&opening) {
                 Probe::Certain => return recognised(Certainty::Certain),
@@ -134,6 +140,7 @@ impl Recognition {
                 protocol,
                 certainty: Certainty::Likely,
                 decoder: (stream.decoder)(&opening),
+                max_memory: stream.max_memory,
             },
             None => Outcome::Unrecognised,
         };
@@ -148,12 +155,15 @@ impl Recognition {
         if is_complete || is_full { outcome } else { Outcome::Undecided }
     }
 
+    /// Whether a side was not seen from its begin without gap.
+    pub(super) fn is_late(&self) -> bool {
+        self.kept.sent.began_late || self.kept.received.began_late || self.is_interrupted
+    }
+
     /// Begins anew with the bytes that follow, if a side was not seen from its begin without gap;
     /// `false` if it was, or if that was done [`MAX_LATE_WINDOWS`] times.
     pub(super) fn restart(&mut self) -> bool {
-        let began_late = self.kept.sent.began_late || self.kept.received.began_late;
-        let is_late = began_late || self.is_interrupted;
-        if !is_late || self.late_windows >= MAX_LATE_WINDOWS {
+        if !self.is_late() || self.late_windows >= MAX_LATE_WINDOWS {
             return false;
         }
         self.late_windows += 1;

@@ -12,11 +12,13 @@ pub(super) static SSH: ProtocolSpec = ProtocolSpec {
     name: "ssh",
     meaning: "secure shell",
     fields: FIELDS,
+    ports: &[22],
     stream: Some(StreamProtocol {
         probe,
         decoder: |_| Box::new(Session::default()),
         max_memory: 4096,
     }),
+    datagram: None,
 };
 
 static FIELDS: &[FieldSpec] = &[

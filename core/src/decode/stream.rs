@@ -1,14 +1,13 @@
-//! One connection over TCP: assembles its sides, recognises its protocol, and hands the bytes to the
-//! decoder.
+//! One connection: assembles its sides, recognises its protocol, and hands the bytes to the decoder.
 
 mod in_order;
 
 use std::sync::Arc;
 
-use crate::model::{Application, Moment};
+use crate::model::{Application, Moment, ResolvedName};
 
 use super::assembly::{Assembled, Assembler, AssemblyCounts, Room, Segment};
-use super::budget::{Budget, DecodeCounts};
+use super::budget::{Budgets, DecodeCounts};
 use super::{BothSides, Ends, ProtocolSpec, Side, Want};
 
 use in_order::InOrder;
@@ -29,8 +28,10 @@ pub(super) struct Shared {
 pub(super) struct Common {
     pub(super) protocols: Vec<&'static ProtocolSpec>,
     /// For first bytes and decoders.
-    pub(super) budget: Budget,
+    pub(super) budgets: Budgets,
     pub(super) counts: DecodeCounts,
+    /// Names that decoders read since a stream was last changed.
+    pub(super) names: Vec<ResolvedName>,
 }
 
 /// One connection.
@@ -62,10 +63,27 @@ impl Stream {
         at: Moment,
         shared: &mut Shared,
     ) {
-        let is_late = !segment.syn && !self.assemblers.of(side).began_at_syn();
-        self.assemble(side, is_late, at, shared, |assembler, room, sink| {
-            assembler.push(segment, room, sink);
-        });
+        if self.flow.want(side) == Want::NoMore {
+            // Nothing of it is assembled any more: its end is when the FIN is seen.
+            if segment.fin {
+                self.flow.end(side, at, &mut shared.common);
+            }
+        } else {
+            let begins_at_syn = segment.syn || self.assemblers.of(side).began_at_syn();
+            self.assemble(side, !begins_at_syn, at, shared, |assembler, room, sink| {
+                assembler.push(segment, room, sink);
+            });
+        }
+        let at_us = at.monotonic_us;
+        for (side, ack) in [(side, None), (side.other(), segment.ack)] {
+            let is_late = !self.assemblers.of(side).began_at_syn();
+            self.assemble(side, is_late, at, shared, |assembler, room, sink| {
+                if let Some(ack) = ack {
+                    assembler.acknowledged(ack, at_us, room, sink);
+                }
+                assembler.give_up_acknowledged(at_us, room, sink);
+            });
+        }
     }
 
     /// Adds bytes of a side that the source has put in order. Positions ascend; missing ones are a gap.
@@ -85,18 +103,45 @@ impl Stream {
             let bytes = position - expected;
             self.flow.apply(side, Assembled::Gap { position: expected, bytes }, false, at, common);
         }
+        // What is not wanted behind the gap may reach into the bytes.
+        let begin = position.max(expected);
+        let unwanted = self.flow.position(side).saturating_sub(begin);
+        let bytes = usize::try_from(unwanted).ok().and_then(|n| bytes.get(n..)).unwrap_or_default();
         if !bytes.is_empty() {
-            let position = position.max(expected);
+            let position = begin + unwanted;
             self.flow.apply(side, Assembled::Data { position, bytes }, false, at, common);
         }
     }
 
+    /// Adds a datagram of a side, `cut` bytes of which were not captured.
+    pub(super) fn datagram(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        cut: u32,
+        at: Moment,
+        shared: &mut Shared,
+    ) {
+        self.flow.datagram(side, bytes, cut, at, &mut shared.common);
+    }
+
     /// The source lost segments of a side: those before `until`, or an unknown number.
     pub(super) fn lost(&mut self, side: Side, until: Option<u32>, at: Moment, shared: &mut Shared) {
-        self.assemble(side, false, at, shared, |assembler, room, sink| match until {
+        let is_late = !self.assemblers.of(side).began_at_syn();
+        self.assemble(side, is_late, at, shared, |assembler, room, sink| match until {
             Some(sequence) => assembler.give_up_before(sequence, room, sink),
             None => assembler.give_up(room, sink),
         });
+    }
+
+    /// Gives up what waits behind gaps, because the room is needed for others.
+    pub(super) fn make_room(&mut self, at: Moment, shared: &mut Shared) {
+        for side in Side::ALL {
+            let is_late = !self.assemblers.of(side).began_at_syn();
+            self.assemble(side, is_late, at, shared, |assembler, room, sink| {
+                assembler.make_room(room, sink);
+            });
+        }
     }
 
     /// The process has read that many bytes since the connection began.
@@ -129,9 +174,18 @@ impl Stream {
         }
         for side in Side::ALL {
             if flow.want(side) == Want::NoMore {
-                assemblers.of_mut(side).clear(room);
+                let assembler = assemblers.of_mut(side);
+                assembler.clear(room);
+                if assembler.has_fin() {
+                    flow.end(side, at, common);
+                }
             }
         }
+    }
+
+    /// Bytes held back behind gaps.
+    pub(super) fn pending_bytes(&self) -> u64 {
+        self.assemblers.sent.pending_bytes() + self.assemblers.received.pending_bytes()
     }
 
     /// What the source must be steered to, and the sequence number from which on bytes are wanted.
@@ -139,10 +193,16 @@ impl Stream {
         if self.flow.is_recognising() {
             return None;
         }
-        let skipped = self.flow.take_skipped(side, MIN_STEERED_SKIP);
+        let assembler = self.assemblers.of(side);
+        let resume_at = assembler.next_sequence();
+        let mut skipped = self.flow.take_skipped(side);
+        if resume_at.is_some() {
+            // Segments that waited behind a gap are part of what is skipped.
+            skipped = skipped.min(assembler.bytes_to_come());
+        }
         let want = match self.flow.want(side) {
             Want::NoMore => Want::NoMore,
-            Want::Whole | Want::Skip(_) if skipped > 0 => Want::Skip(skipped),
+            Want::Whole | Want::Skip(_) if skipped >= MIN_STEERED_SKIP => Want::Skip(skipped),
             Want::Whole | Want::Skip(_) => Want::Whole,
         };
         let steered = self.steered.of_mut(side);
@@ -150,7 +210,7 @@ impl Stream {
         let after = if want == Want::NoMore { Want::NoMore } else { Want::Whole };
         let is_new = Some(want) != *steered;
         *steered = Some(after);
-        is_new.then(|| (want, self.assemblers.of(side).next_sequence()))
+        is_new.then_some((want, resume_at))
     }
 
     /// The layers as the end that sends `seen_from` has them; `None` if no protocol is recognised.

@@ -1,23 +1,28 @@
-//! All TCP connections of a payload source: each is assembled, recognised and decoded; what changed,
-//! and what the source is to hand over from now on, is taken from here.
+//! All TCP connections and UDP flows of a payload source: each is assembled, recognised and decoded;
+//! what changed, and what the source is to hand over from now on, is taken from here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Application, Moment};
+use crate::model::{Application, Moment, ResolvedName};
 
 use super::assembly::{MAX_TOTAL_PENDING_BYTES, Room, Segment};
-use super::budget::{Budget, DecodeCounts};
+use super::budget::{Budget, Budgets, DecodeCounts};
 use super::stream::{Common, Shared, Stream};
 use super::{Ends, ProtocolSpec, Side, Want, registry};
 
 /// Most connections that are read at a time: as many as the tracker keeps layers of.
 pub const MAX_STREAMS: usize = 262_144;
-/// Most bytes that first bytes and decoders hold together: 1 KiB for each of 131 072 connections.
-pub const MAX_TOTAL_MEMORY: u64 = 128 << 20;
+/// Most first bytes that are held together: 8192 connections that sent as much as is kept, and no
+/// protocol that is known.
+pub const MAX_RECOGNITION_MEMORY: u64 = 64 << 20;
+/// Most bytes that decoders hold together: 512 bytes for each of 131 072 connections.
+pub const MAX_DECODER_MEMORY: u64 = 64 << 20;
+/// Most names that are kept until they are taken: a resolver's answers of a second.
+pub const MAX_UNTAKEN_NAMES: usize = 16_384;
 
 /// The bounds of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +31,10 @@ pub struct Limits {
     pub streams: usize,
     /// Bytes held back behind gaps, all connections together.
     pub pending_bytes: u64,
-    /// Bytes held by first bytes and decoders, all connections together.
-    pub memory: u64,
+    /// First bytes held, all connections together.
+    pub recognition_bytes: u64,
+    /// Bytes held by decoders, all connections together.
+    pub decoder_bytes: u64,
 }
 
 impl Default for Limits {
@@ -35,7 +42,8 @@ impl Default for Limits {
         Self {
             streams: MAX_STREAMS,
             pending_bytes: MAX_TOTAL_PENDING_BYTES,
-            memory: MAX_TOTAL_MEMORY,
+            recognition_bytes: MAX_RECOGNITION_MEMORY,
+            decoder_bytes: MAX_DECODER_MEMORY,
         }
     }
 }
@@ -57,11 +65,24 @@ pub struct Steering<K> {
 /// The connections of a source, by a key of its choice.
 #[derive(Debug)]
 pub struct Streams<K> {
-    by_key: HashMap<K, Stream, RandomState>,
+    by_key: HashMap<K, Entry, RandomState>,
+    /// Those that hold back bytes behind gaps, by how many and by number.
+    waiting: BTreeMap<(u64, u64), K>,
+    /// The number of the last connection.
+    last_number: u64,
     max_streams: usize,
     shared: Shared,
     changed: Vec<K>,
     steering: Vec<Steering<K>>,
+    names: Vec<(K, ResolvedName)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    stream: Stream,
+    number: u64,
+    /// As in the list of those that wait.
+    pending_bytes: u64,
 }
 
 impl<K: Copy + Eq + Hash> Default for Streams<K> {
@@ -76,32 +97,48 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     pub fn new(protocols: Vec<&'static ProtocolSpec>, limits: Limits) -> Self {
         let common = Common {
             protocols,
-            budget: Budget::new(limits.memory),
+            budgets: Budgets {
+                recognition: Budget::new(limits.recognition_bytes),
+                decoders: Budget::new(limits.decoder_bytes),
+            },
             counts: DecodeCounts::default(),
+            names: Vec::new(),
         };
         Self {
             by_key: HashMap::default(),
+            waiting: BTreeMap::new(),
+            last_number: 0,
             max_streams: limits.streams,
             shared: Shared { room: Room::new(limits.pending_bytes), common },
             changed: Vec::new(),
             steering: Vec::new(),
+            names: Vec::new(),
         }
     }
 
-    /// Begins a connection, or one anew that has this key. `false` if there are too many.
+    /// Begins a connection or a flow, or one anew that has this key. `false` if there are too many.
     pub fn open(&mut self, key: K, ends: Ends) -> bool {
         self.remove(key);
         if self.by_key.len() >= self.max_streams {
             self.shared.common.counts.streams_refused += 1;
             return false;
         }
-        self.by_key.insert(key, Stream::new(ends));
+        self.last_number += 1;
+        let (stream, number) = (Stream::new(ends), self.last_number);
+        self.by_key.insert(key, Entry { stream, number, pending_bytes: 0 });
         true
     }
 
     /// Adds a segment of a connection. Without effect if that was not begun.
     pub fn segment(&mut self, key: K, side: Side, segment: Segment<'_>, at: Moment) {
+        self.make_room(key, segment.bytes.len() as u64, at);
         self.change(key, |stream, shared| stream.segment(side, segment, at, shared));
+    }
+
+    /// Adds a datagram of a flow, `cut` bytes of which were not captured. Without effect if the flow was
+    /// not begun.
+    pub fn datagram(&mut self, key: K, side: Side, bytes: &[u8], cut: u32, at: Moment) {
+        self.change(key, |stream, shared| stream.datagram(side, bytes, cut, at, shared));
     }
 
     /// Adds bytes of a connection that the source has put in order; `position` is that of the first
@@ -129,15 +166,46 @@ impl<K: Copy + Eq + Hash> Streams<K> {
 
     /// Removes a connection.
     pub fn remove(&mut self, key: K) {
-        if let Some(stream) = self.by_key.remove(&key) {
+        if let Some(Entry { stream, number, pending_bytes }) = self.by_key.remove(&key) {
+            self.waiting.remove(&(pending_bytes, number));
             let counts = stream.remove(&mut self.shared);
             self.shared.common.counts.assembly += counts;
         }
     }
 
+    /// Gives up the gaps of those that hold back most, until there is room for as many bytes, or `key`
+    /// itself holds back most: none has more than its share when there are many.
+    fn make_room(&mut self, key: K, bytes: u64, at: Moment) {
+        // Each part of a segment that overlaps others costs more than its bytes.
+        let wanted = 2 * bytes + 1024;
+        while !self.shared.room.has_room(wanted)
+            && let Some((_, largest)) = self.waiting.last_key_value()
+            && *largest != key
+        {
+            let largest = *largest;
+            self.change(largest, |stream, shared| stream.make_room(at, shared));
+        }
+    }
+
     fn change(&mut self, key: K, step: impl FnOnce(&mut Stream, &mut Shared)) {
-        let Some(stream) = self.by_key.get_mut(&key) else { return };
+        let Some(entry) = self.by_key.get_mut(&key) else { return };
+        let Entry { stream, number, pending_bytes } = entry;
         step(stream, &mut self.shared);
+        let pending = stream.pending_bytes();
+        if pending != *pending_bytes {
+            self.waiting.remove(&(*pending_bytes, *number));
+            if pending > 0 {
+                self.waiting.insert((pending, *number), key);
+            }
+            *pending_bytes = pending;
+        }
+        for name in self.shared.common.names.drain(..) {
+            if self.names.len() < MAX_UNTAKEN_NAMES {
+                self.names.push((key, name));
+            } else {
+                self.shared.common.counts.names_refused += 1;
+            }
+        }
         if !std::mem::replace(&mut stream.is_listed, true) {
             self.changed.push(key);
         }
@@ -152,15 +220,15 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     /// `None` if no protocol is recognised.
     #[must_use]
     pub fn application(&self, key: K, seen_from: Side, now: Moment) -> Option<Arc<Application>> {
-        self.by_key.get(&key)?.application(seen_from, now)
+        self.by_key.get(&key)?.stream.application(seen_from, now)
     }
 
     /// The connections whose layers may have changed since the last call.
     pub fn take_changed(&mut self) -> Vec<K> {
         let mut changed = std::mem::take(&mut self.changed);
         changed.retain(|key| {
-            let stream = self.by_key.get_mut(key);
-            stream.is_some_and(|stream| std::mem::take(&mut stream.is_listed))
+            let entry = self.by_key.get_mut(key);
+            entry.is_some_and(|entry| std::mem::take(&mut entry.stream.is_listed))
         });
         changed
     }
@@ -169,6 +237,12 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     /// first.
     pub fn take_steering(&mut self) -> Vec<Steering<K>> {
         std::mem::take(&mut self.steering)
+    }
+
+    /// The names of addresses that were read since the last call, with the connection that they were
+    /// read on, oldest first.
+    pub fn take_names(&mut self) -> Vec<(K, ResolvedName)> {
+        std::mem::take(&mut self.names)
     }
 
     /// What happened so far.
@@ -186,7 +260,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     /// Bytes held by first bytes and decoders, without what is behind gaps.
     #[must_use]
     pub fn decoding_memory(&self) -> u64 {
-        self.shared.common.budget.used()
+        self.shared.common.budgets.used()
     }
 
     /// How many connections there are.

@@ -1,32 +1,39 @@
-//! TLS (RFC 8446, RFC 5246): what the hellos state in clear. The rest is not read.
+//! TLS (RFC 8446, RFC 5246): what the handshake has in clear. The rest is not read.
 
-mod hello;
+mod handshake;
+pub(super) mod hello;
+mod records;
+mod session;
 
-use crate::model::{FieldSpec, Kind, Known, Moment, Part, Scalar, Source, Unknown};
+use crate::model::{FieldSpec, Kind, Part};
 
-use super::{BothSides, Decoder, Opening, Probe, ProtocolSpec, Side, StreamProtocol, Want};
-use hello::{Begin, ClientHello, Hello, MAX_HELLO, ServerHello};
+use super::{Decoder, Opening, Probe, ProtocolSpec, StreamProtocol};
+use hello::{Begin, MAX_HELLO};
+use session::Session;
+
+/// What one decoder holds at most: a message of each side, whose buffer may have grown to twice of what it
+/// needs, and what they state.
+pub(super) const MAX_MEMORY: u64 = 4 * MAX_HELLO as u64 + 8192;
 
 /// The declaration of the protocol.
 pub(super) static TLS: ProtocolSpec = ProtocolSpec {
     name: "tls",
     meaning: "transport layer security",
     fields: FIELDS,
-    stream: Some(StreamProtocol {
-        probe,
-        decoder: |_| Box::new(Session::default()),
-        // A hello of each side, whose buffer may have grown to twice of what it needs, and what it states.
-        max_memory: 4 * MAX_HELLO as u64 + 8192,
-    }),
+    ports: &[443, 465, 636, 853, 993, 995],
+    stream: Some(StreamProtocol { probe, decoder: |_| decoder(), max_memory: MAX_MEMORY }),
+    datagram: None,
 };
 
+/// In the order of [`Session::values`](Decoder::values).
 static FIELDS: &[FieldSpec] = &[
     field(
         "tls.sni",
         Kind::Text,
         "Name of the server that the client asks for.",
         "server_name, RFC 6066 section 3",
-    ),
+    )
+    .names_server(),
     field("tls.version", Kind::Text, "Version that the server chose.", "ServerHello"),
     field(
         "tls.cipher",
@@ -55,8 +62,20 @@ static FIELDS: &[FieldSpec] = &[
     field(
         "tls.alert",
         Kind::Count,
-        "Number of the alert that was sent in place of a hello.",
+        "Number of the first alert in clear.",
         "Alert, RFC 8446 section 6",
+    ),
+    field(
+        "tls.certificate_subject",
+        Kind::Text,
+        "Subject of the server's certificate; encrypted in TLS 1.3.",
+        "Certificate, RFC 5246 section 7.4.2",
+    ),
+    field(
+        "tls.handshake_time",
+        Kind::Duration,
+        "From the client's hello to the last message of the handshake.",
+        "ClientHello, Finished",
     ),
 ];
 
@@ -81,99 +100,12 @@ fn probe(opening: &Opening<'_>) -> Probe {
     }
 }
 
-/// One connection.
-#[derive(Debug, Default)]
-struct Session {
-    sides: BothSides<Reading>,
-    client: Option<(Box<ClientHello>, Moment)>,
-    server: Option<(Box<ServerHello>, Moment)>,
-    alert: Option<u8>,
+/// Whether a client begins with these bytes; false if they are too few.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    matches!(hello::begin(bytes), Begin::ClientHello)
 }
 
-/// The first message of a side.
-#[derive(Debug, Default)]
-struct Reading {
-    bytes: Vec<u8>,
-    is_done: bool,
-    is_missed: bool,
-}
-
-impl Decoder for Session {
-    fn data(&mut self, side: Side, bytes: &[u8], at: Moment) {
-        let reading = self.sides.of_mut(side);
-        if reading.is_done {
-            return;
-        }
-        let room = MAX_HELLO.saturating_sub(reading.bytes.len());
-        reading.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        match hello::read(&reading.bytes) {
-            Hello::NeedMore if reading.bytes.len() < MAX_HELLO => return,
-            Hello::NeedMore | Hello::Other => reading.is_missed = true,
-            Hello::Client(hello) => self.client = Some((Box::new(hello), at)),
-            Hello::Server(hello) => self.server = Some((Box::new(hello), at)),
-            Hello::Alert(description) => self.alert = Some(description),
-        }
-        reading.is_done = true;
-        reading.bytes = Vec::new();
-    }
-
-    fn skipped(&mut self, _side: Side, _bytes: u64, _at: Moment) {}
-
-    fn gap(&mut self, side: Side, _bytes: u64, _at: Moment) {
-        let reading = self.sides.of_mut(side);
-        if !reading.is_done {
-            *reading = Reading { bytes: Vec::new(), is_done: true, is_missed: true };
-        }
-    }
-
-    fn want(&self, side: Side) -> Want {
-        if self.sides.of(side).is_done { Want::NoMore } else { Want::Whole }
-    }
-
-    fn values(&self, _seen_from: Side, _now: Moment) -> Box<[Known<Scalar>]> {
-        let is_missed = self.sides.sent.is_missed || self.sides.received.is_missed;
-        let missing =
-            if is_missed { Unknown::SourceDoesNotReport } else { Unknown::NothingMeasured };
-        let known = |scalar| Known::Value(scalar, Source::Wire);
-        // What a hello may lack does not apply if it does.
-        let optional = |hello: bool, value: Option<Scalar>| match (hello, value) {
-            (_, Some(scalar)) => known(scalar),
-            (true, None) => Known::NotApplicable,
-            (false, None) => Known::Unknown(missing),
-        };
-        let client = self.client.as_ref().map(|(hello, _)| hello);
-        let server = self.server.as_ref().map(|(hello, _)| hello);
-        let text = |text: &String| Scalar::Text(text.as_str().into());
-        let alpn = match server {
-            Some(server) if server.encrypts_extensions => {
-                Known::Unknown(Unknown::SourceDoesNotReport)
-            }
-            server => {
-                optional(server.is_some(), server.and_then(|hello| hello.alpn.as_ref()).map(text))
-            }
-        };
-        let hello_time = match (&self.client, &self.server) {
-            (Some((_, asked)), Some((_, answered))) => {
-                let micros = answered.monotonic_us.saturating_sub(asked.monotonic_us);
-                Known::Value(Scalar::Micros(micros), Source::Derived)
-            }
-            _ => Known::Unknown(missing),
-        };
-        Box::new([
-            optional(client.is_some(), client.and_then(|hello| hello.sni.as_ref()).map(text)),
-            optional(false, server.map(|hello| text(&hello.version))),
-            optional(false, server.map(|hello| text(&hello.cipher))),
-            alpn,
-            optional(client.is_some(), client.and_then(|hello| hello.alpn.as_ref()).map(text)),
-            hello_time,
-            optional(server.is_some(), self.alert.map(|number| Scalar::Count(number.into()))),
-        ])
-    }
-
-    fn memory(&self) -> u64 {
-        let buffers = self.sides.sent.bytes.capacity() + self.sides.received.bytes.capacity();
-        let client = self.client.as_ref().map_or(0, |(hello, _)| hello.memory());
-        let server = self.server.as_ref().map_or(0, |(hello, _)| hello.memory());
-        (size_of::<Self>() + buffers + client + server) as u64
-    }
+/// A decoder for a connection inside of another protocol.
+pub(super) fn decoder() -> Box<dyn Decoder> {
+    Box::new(Session::default())
 }

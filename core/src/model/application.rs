@@ -51,17 +51,20 @@ pub struct Layer {
 pub enum Certainty {
     /// The bytes can be of no other protocol known here.
     Certain,
-    /// The bytes, or the port, make it likely.
+    /// The bytes make it likely.
     Likely,
+    /// Nothing but the port of the server speaks for it: the connection began before it was seen.
+    Port,
 }
 
 impl Certainty {
-    /// `certain` or `likely`.
+    /// `certain`, `likely` or `port`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Certain => "certain",
             Self::Likely => "likely",
+            Self::Port => "port",
         }
     }
 }

@@ -216,6 +216,9 @@ pub struct FieldSpec {
     pub is_default: bool,
     /// The words its values are from, if they are from a closed list.
     pub words: Option<Words>,
+    /// Whether it is the name of the server, so that it names the remote end of a connection that was opened
+    /// here.
+    pub names_server: bool,
     /// Whether it depends on nothing but the process that owns the socket.
     pub of_process: bool,
     /// Where a table drops columns to fit a terminal: lower ranks first; `None` is never dropped
@@ -247,6 +250,7 @@ impl FieldSpec {
             identifies: false,
             is_default: true,
             words: None,
+            names_server: false,
             of_process: false,
             drop_rank: None,
             cut: None,
@@ -299,6 +303,12 @@ impl FieldSpec {
     #[must_use]
     pub const fn words(self, words: Words) -> Self {
         Self { words: Some(words), ..self }
+    }
+
+    /// The name of the server.
+    #[must_use]
+    pub const fn names_server(self) -> Self {
+        Self { names_server: true, ..self }
     }
 
     /// Depends on nothing but the process that owns the socket.

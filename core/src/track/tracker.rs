@@ -297,8 +297,8 @@ impl Tracker {
     /// Removes what is kept of connections that the sample did not have. `sampled` is how many of the
     /// histories it had; it began at `at`.
     fn remove_absent(&mut self, sampled: usize, at: Moment) {
-        self.removed.clear();
-        self.removed.append(&mut self.events.replaced);
+        // Without the room that a peak has taken.
+        self.removed = std::mem::take(&mut self.events.replaced);
         // Most samples have all of them, and need not search.
         if sampled < self.histories.len() {
             let sequence = self.sequence;
@@ -368,6 +368,7 @@ impl Tracker {
                 self.histories.remove(&id);
             }
             self.remove_closed(id);
+            self.applications.forget(ConnectionId::of_socket(id));
         }
     }
 
@@ -465,6 +466,10 @@ fn complete_namespaces(rows: &[SocketSample], losses: &[Loss]) -> HashSet<u64, R
     let mut complete = HashSet::default();
     let mut last = None;
     for row in rows {
+        // A capture file shows a connection with its first packet, however old it is.
+        if row.source == Source::Capture {
+            continue;
+        }
         // Most rows follow one of the same namespace.
         if last.replace(row.id.netns) != Some(row.id.netns) {
             complete.insert(row.id.netns);

@@ -1,5 +1,5 @@
-//! Reads the capture files of the corpus (pcap, microseconds, raw IPv4 without options to TCP), and
-//! hands their segments to decoders. Not for any other file.
+//! Reads the capture files of the corpus (pcap, microseconds, raw IPv4 without fragments), and hands
+//! their segments and datagrams to decoders. Not for any other file.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -8,17 +8,20 @@ use conns_core::decode::assembly::Segment;
 use conns_core::decode::{Ends, Limits, ProtocolSpec, Side, Streams};
 use conns_core::model::{Endpoint, Moment};
 
-/// A TCP packet.
+/// A TCP or UDP packet.
 #[derive(Debug, Clone)]
 pub(crate) struct Packet {
     pub(crate) at: Moment,
+    pub(crate) is_udp: bool,
     pub(crate) from: Endpoint,
     pub(crate) to: Endpoint,
     pub(crate) sequence: u32,
+    pub(crate) ack: u32,
     pub(crate) flags: u8,
     pub(crate) payload: Vec<u8>,
 }
 
+const UDP: u8 = 17;
 const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
@@ -53,12 +56,19 @@ fn read(ip: &[u8], at: Moment) -> Packet {
         address: <[u8; 4]>::try_from(&header[address..address + 4]).expect("four bytes").into(),
         port: short(tcp, port),
     };
+    if header[9] == UDP {
+        let (from, to) = (end(12, 0), end(16, 2));
+        let payload = tcp[8..].into();
+        return Packet { at, is_udp: true, from, to, sequence: 0, ack: 0, flags: 0, payload };
+    }
     let payload = &tcp[usize::from(tcp[12] >> 4) * 4..];
     Packet {
         at,
+        is_udp: false,
         from: end(12, 0),
         to: end(16, 2),
         sequence: u32::from_be_bytes(tcp[4..8].try_into().expect("four bytes")),
+        ack: u32::from_be_bytes(tcp[8..12].try_into().expect("four bytes")),
         flags: tcp[13],
         payload: payload.into(),
     }
@@ -82,7 +92,7 @@ impl Player {
     }
 
     pub(crate) fn play(&mut self, packet: &Packet) {
-        let Packet { at, from, to, sequence, flags, ref payload } = *packet;
+        let Packet { at, is_udp, from, to, sequence, ack, flags, ref payload } = *packet;
         let (key, side) = if self.open.contains_key(&(to, from)) {
             ((to, from), Side::Received)
         } else {
@@ -97,13 +107,17 @@ impl Player {
             assert!(self.streams.open(key, ends));
             self.open.insert(key, at);
         }
+        if is_udp {
+            return self.streams.datagram(key, side, payload, 0, at);
+        }
         if flags & RST != 0 {
             self.streams.close(key, at);
             self.open.remove(&key);
             return;
         }
         let (syn, fin) = (flags & SYN != 0, flags & FIN != 0);
-        let segment = Segment { sequence, syn, fin, bytes: payload, cut: 0 };
+        let ack = (flags & ACK != 0).then_some(ack);
+        let segment = Segment { sequence, syn, fin, ack, bytes: payload, cut: 0 };
         self.streams.segment(key, side, segment, at);
     }
 }

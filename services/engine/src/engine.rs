@@ -41,6 +41,8 @@ pub struct Engine {
     /// Events derived from samples, where no source reports them.
     differences: Option<Differences>,
     polling_fallback: Option<Loss>,
+    /// Whether it reads a recording, and nothing of this machine.
+    is_replaying: bool,
     /// `None` where no source hands over payload.
     tap: Option<Tap>,
 }
@@ -80,8 +82,14 @@ impl Engine {
             lost: sources.losses.clone(),
             differences: None,
             polling_fallback: None,
+            is_replaying: false,
             sources,
         }
+    }
+
+    /// An engine with sources that replay what another machine recorded.
+    pub(crate) fn replaying(sources: Sources, retention: Retention, clock: Arc<dyn Clock>) -> Self {
+        Self { machine: Arc::default(), is_replaying: true, ..Self::new(sources, retention, clock) }
     }
 
     /// Makes the next sample search the owners, which replaces a table of sockets that are closed.
@@ -248,6 +256,9 @@ impl Engine {
     /// What works here and what does not, as far as the last sample shows.
     #[must_use]
     pub fn abilities(&self) -> Vec<Ability> {
+        if self.is_replaying {
+            return Vec::new();
+        }
         let is_watched = self.sources.are_tables_watched();
         let mut abilities = abilities::of_losses(&self.lost, is_watched);
         abilities.extend(self.sources.abilities.iter().cloned());

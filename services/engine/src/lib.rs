@@ -9,6 +9,7 @@ mod differences;
 mod engine;
 mod event_buffer;
 mod event_drain;
+mod file;
 #[cfg(test)]
 #[path = "../tests/fixture/sources.rs"]
 mod fixture;
@@ -27,8 +28,9 @@ mod tap;
 pub use choice::{Choice, Purpose};
 pub use cost::cost_of;
 pub use engine::Engine;
+pub use file::FileEngine;
 pub use follow::{EventBatch, Follower};
-pub use heap::{MemoryReturn, give_back};
+pub use heap::{MemoryReturn, share_heap};
 pub use memory::{MemoryBounds, memory_limit};
 pub use sampler::{MIN_INTERVAL, Sampler};
 pub use sources::{ListenCounterSource, ProcessSource, Sources};

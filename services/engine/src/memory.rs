@@ -76,7 +76,8 @@ impl MemoryBounds {
                 streams: sockets.min(most.decode.streams),
                 // A third for what is behind gaps.
                 pending_bytes: (growing / 100 * 2).min(most.decode.pending_bytes),
-                memory: (growing / 100 * 4).min(most.decode.memory),
+                recognition_bytes: (growing / 100 * 2).min(most.decode.recognition_bytes),
+                decoder_bytes: (growing / 100 * 2).min(most.decode.decoder_bytes),
             },
             sockets,
             events: events.min(most.events),

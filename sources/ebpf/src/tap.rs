@@ -191,6 +191,8 @@ impl PayloadRecords {
             fin: header.has(PAYLOAD_FIN),
             bytes,
             cut: header.cut.get(),
+            // The record names the bytes that were missed.
+            ack: None,
         };
         sink(id, at, Payload::Segment { side, segment, before: header.before.get() });
         match header.has(PAYLOAD_OPENS) && header.has(PAYLOAD_WHOLE) {

@@ -33,7 +33,9 @@ static SEMAPHORE: ProtocolSpec = ProtocolSpec {
         FieldSpec::new("semaphore.delay", Kind::Duration, "Time for a sign.", "made up"),
         FieldSpec::new("semaphore.relays", Kind::List(&RELAYS), "Relays on the line.", "made up"),
     ],
+    ports: &[],
     stream: None,
+    datagram: None,
 };
 
 fn application(arms: u64) -> Application {

@@ -138,6 +138,12 @@ impl Pending {
         dropped
     }
 
+    /// Subtracts `offset`, at most the position of the first range, from all positions.
+    pub(super) fn rebase(&mut self, offset: u64) {
+        let ranges = std::mem::take(&mut self.ranges);
+        self.ranges = ranges.into_iter().map(|(at, held)| (at - offset, held)).collect();
+    }
+
     /// Removes everything; returns the charge that is released.
     pub(super) fn clear(&mut self) -> u64 {
         self.ranges.clear();

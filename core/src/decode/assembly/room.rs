@@ -35,9 +35,15 @@ impl Room {
         self.refused
     }
 
+    /// Whether there is room for `bytes`.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.used.saturating_add(bytes) <= self.limit
+    }
+
     /// Takes `bytes`, if there is room for them.
     pub(super) fn take(&mut self, bytes: u64) -> bool {
-        let has_room = self.used.saturating_add(bytes) <= self.limit;
+        let has_room = self.has_room(bytes);
         if has_room {
             self.used += bytes;
         } else {

@@ -11,6 +11,9 @@ pub struct Segment<'a> {
     pub syn: bool,
     /// Whether it has a FIN, which follows its payload.
     pub fin: bool,
+    /// What it acknowledges: the sequence number that its sender expects next of the other direction;
+    /// `None` without the flag ACK, or if the source does not report it.
+    pub ack: Option<u32>,
     /// Its payload as captured.
     pub bytes: &'a [u8],
     /// Payload bytes that followed on the wire and were not captured (snaplen).
@@ -54,6 +57,9 @@ pub struct AssemblyCounts {
     pub gap_bytes: u64,
     /// Gaps given up because a bound was reached.
     pub gaps_given_up: u64,
+    /// Gaps given up because the receiver acknowledged their bytes, and the source did not hand them
+    /// over.
+    pub gaps_acknowledged: u64,
     /// Bytes passed over because they were not wanted.
     pub skipped_bytes: u64,
     /// Segments refused because they are too far ahead.
@@ -68,6 +74,7 @@ impl AddAssign for AssemblyCounts {
         self.conflicts += other.conflicts;
         self.gap_bytes += other.gap_bytes;
         self.gaps_given_up += other.gaps_given_up;
+        self.gaps_acknowledged += other.gaps_acknowledged;
         self.skipped_bytes += other.skipped_bytes;
         self.implausible_segments += other.implausible_segments;
         self.bytes_after_end += other.bytes_after_end;

@@ -1,24 +1,34 @@
-//! The part of a stream that gets its bytes in order: recognition first, then the decoder.
+//! The part of a stream that gets its bytes in order, or its datagrams: recognition first, then the
+//! decoder.
 
 use std::sync::Arc;
 
 use crate::decode::assembly::{Assembled, MAX_AHEAD};
+use crate::decode::budget::Charge;
+use crate::decode::datagram::{Datagram, recognise};
 use crate::decode::recognition::{Outcome, Recognition};
 use crate::decode::{BothSides, Decoder, Ends, Inner, ProtocolSpec, Side, Want};
-use crate::model::{Application, Certainty, Layer, LayerOrigin, Moment};
+use crate::model::{Application, Certainty, Known, Layer, LayerOrigin, Moment, Unknown};
 
 use super::Common;
 
 /// Most protocols inside each other: TLS, HTTP, a tunnel, and what it carries.
 const MAX_LAYERS: usize = 4;
+/// How many datagrams of a flow are shown to the protocols: those of a protocol that is joined in the
+/// middle may be encrypted, and then all are.
+const MAX_PROBED_DATAGRAMS: u8 = 8;
 
 #[derive(Debug)]
 pub(super) struct InOrder {
     ends: Ends,
     phase: Phase,
+    /// The protocol of the server's port, once the begin was missed.
+    by_port: Option<(&'static ProtocolSpec, Moment)>,
     gap_bytes: u64,
-    /// Charged to the budget.
-    charge: u64,
+    /// Charged to the budgets.
+    charge: Charge,
+    /// The sides of which nothing more was wanted once: the source does not hand them over any more.
+    no_more: BothSides<bool>,
     /// Passed over since the source was last steered.
     skipped: BothSides<u64>,
     /// Position of the next byte.
@@ -29,6 +39,8 @@ pub(super) struct InOrder {
 #[derive(Debug)]
 enum Phase {
     Recognising(Box<Recognition>),
+    /// Of datagrams, as many of which were tried.
+    Probing(u8),
     Decoding(Decoding),
     /// Not recognised, or the decoder was dropped.
     Ignored,
@@ -40,6 +52,22 @@ struct Decoding {
     certainty: Certainty,
     since: Moment,
     decoder: Box<dyn Decoder>,
+    max_memory: u64,
+}
+
+impl Decoding {
+    /// Passes over what follows as far as the decoder wants to skip it; returns how many bytes that are.
+    fn pass_over(&mut self, side: Side, bytes: u64, at: Moment) -> u64 {
+        let mut passed = 0;
+        while let Want::Skip(wanted @ 1..) = self.decoder.want(side)
+            && passed < bytes
+        {
+            let next = wanted.min(bytes - passed);
+            self.decoder.skipped(side, next, at);
+            passed += next;
+        }
+        passed
+    }
 }
 
 impl InOrder {
@@ -47,8 +75,10 @@ impl InOrder {
         Self {
             ends,
             phase: Phase::Recognising(Box::default()),
+            by_port: None,
             gap_bytes: 0,
-            charge: 0,
+            charge: Charge::default(),
+            no_more: BothSides::default(),
             skipped: BothSides::default(),
             positions: BothSides::default(),
             ended: BothSides::default(),
@@ -60,8 +90,11 @@ impl InOrder {
     }
 
     pub(super) fn want(&self, side: Side) -> Want {
+        if *self.no_more.of(side) {
+            return Want::NoMore;
+        }
         match &self.phase {
-            Phase::Recognising(_) => Want::Whole,
+            Phase::Recognising(_) | Phase::Probing(_) => Want::Whole,
             Phase::Decoding(decoding) => decoding.decoder.want(side),
             Phase::Ignored => Want::NoMore,
         }
@@ -106,8 +139,46 @@ impl InOrder {
             }
             Assembled::End { .. } => self.end(side, at, common),
         }
-        self.charge(common);
+        self.finish_step(common);
         self.skip(side, at)
+    }
+
+    /// Takes a datagram, `cut` bytes of which were not captured.
+    pub(super) fn datagram(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        cut: u32,
+        at: Moment,
+        common: &mut Common,
+    ) {
+        if matches!(self.phase, Phase::Recognising(_)) {
+            self.phase = Phase::Probing(0);
+        }
+        if let Phase::Probing(tried) = &mut self.phase {
+            *tried += 1;
+            let datagram = Datagram { bytes, cut, side, ends: self.ends };
+            if let Some((protocol, spec, certainty)) = recognise(&common.protocols, &datagram) {
+                common.counts.recognised += 1;
+                let (decoder, max_memory) = ((spec.decoder)(&datagram), spec.max_memory);
+                let decoding = Decoding { protocol, certainty, since: at, decoder, max_memory };
+                self.phase = Phase::Decoding(decoding);
+            } else if *tried >= MAX_PROBED_DATAGRAMS {
+                common.counts.unrecognised_flows += 1;
+                self.phase = Phase::Ignored;
+            }
+        }
+        let is_wanted = self.want(side) != Want::NoMore;
+        if let Phase::Decoding(decoding) = &mut self.phase
+            && is_wanted
+        {
+            decoding.decoder.data(side, bytes, at);
+            if cut > 0 {
+                self.gap_bytes += u64::from(cut);
+                decoding.decoder.gap(side, cut.into(), at);
+            }
+        }
+        self.finish_step(common);
     }
 
     fn data(&mut self, side: Side, bytes: &[u8], at: Moment, common: &mut Common) {
@@ -117,22 +188,27 @@ impl InOrder {
             rest = bytes.get(kept..).unwrap_or_default();
             self.decide(at, common);
         }
-        if let Phase::Decoding(decoding) = &mut self.phase
-            && !rest.is_empty()
-        {
+        let Phase::Decoding(decoding) = &mut self.phase else { return };
+        let passed = decoding.pass_over(side, rest.len() as u64, at) as usize;
+        let rest = rest.get(passed..).unwrap_or_default();
+        if !rest.is_empty() && !*self.no_more.of(side) {
             decoding.decoder.data(side, rest, at);
         }
     }
 
     fn gap(&mut self, side: Side, bytes: u64, at: Moment, common: &mut Common) {
-        self.gap_bytes += bytes;
         if let Phase::Recognising(recognition) = &mut self.phase {
             recognition.interrupt(side);
             self.decide(at, common);
         }
+        let mut missing = bytes;
         if let Phase::Decoding(decoding) = &mut self.phase {
-            decoding.decoder.gap(side, bytes, at);
+            missing -= decoding.pass_over(side, bytes, at);
+            if missing > 0 {
+                decoding.decoder.gap(side, missing, at);
+            }
         }
+        self.gap_bytes += missing;
     }
 
     /// A side ended.
@@ -146,24 +222,29 @@ impl InOrder {
                 self.decide(at, common);
             }
             Phase::Decoding(decoding) => decoding.decoder.end(side, at),
-            Phase::Ignored => {}
+            Phase::Probing(_) | Phase::Ignored => {}
         }
-        self.charge(common);
+        self.finish_step(common);
     }
 
     fn decide(&mut self, at: Moment, common: &mut Common) {
         let Phase::Recognising(recognition) = &mut self.phase else { return };
         match recognition.decide(&common.protocols, self.ends) {
             Outcome::Undecided => {}
-            Outcome::Recognised { protocol, certainty, mut decoder } => {
+            Outcome::Recognised { protocol, certainty, mut decoder, max_memory } => {
                 recognition.replay(&mut *decoder);
                 for side in Side::ALL.into_iter().filter(|side| *self.ended.of(*side)) {
                     decoder.end(side, at);
                 }
                 common.counts.recognised += 1;
-                self.phase = Phase::Decoding(Decoding { protocol, certainty, since: at, decoder });
+                let decoding = Decoding { protocol, certainty, since: at, decoder, max_memory };
+                self.phase = Phase::Decoding(decoding);
             }
             Outcome::Unrecognised => {
+                if self.by_port.is_none() && recognition.is_late() {
+                    let protocol = self.ends.protocol_of_port(&common.protocols);
+                    self.by_port = protocol.map(|protocol| (protocol, at));
+                }
                 if !recognition.restart() {
                     common.counts.unrecognised += 1;
                     self.phase = Phase::Ignored;
@@ -183,26 +264,29 @@ impl InOrder {
         bytes
     }
 
-    /// Charges what is held to the budget, and drops it if that is too much.
-    fn charge(&mut self, common: &mut Common) {
-        let (held, limit) = match &self.phase {
-            Phase::Recognising(recognition) => (recognition.memory(), u64::MAX),
+    /// After bytes were handed over: takes what the decoder read, charges what is held to the budgets, and
+    /// drops it if that is too much.
+    fn finish_step(&mut self, common: &mut Common) {
+        let mut held = Charge::default();
+        let mut is_within = true;
+        match &mut self.phase {
+            Phase::Recognising(recognition) => held.recognition = recognition.memory(),
             Phase::Decoding(decoding) => {
-                let limit = decoding.protocol.stream.as_ref().map_or(0, |stream| stream.max_memory);
-                (decoding.decoder.memory(), limit)
+                common.names.append(&mut decoding.decoder.take_names());
+                held.decoder = decoding.decoder.memory();
+                is_within = held.decoder <= decoding.max_memory;
+                for side in Side::ALL {
+                    *self.no_more.of_mut(side) |= decoding.decoder.want(side) == Want::NoMore;
+                }
             }
-            Phase::Ignored => (0, u64::MAX),
-        };
-        if common.budget.change(self.charge, held) && held <= limit {
-            self.charge = held;
+            Phase::Probing(_) | Phase::Ignored => {}
+        }
+        if common.budgets.change(&mut self.charge, held) && is_within {
             return;
         }
-        self.charge = held;
         match &self.phase {
-            Phase::Recognising(_) => common.counts.recognitions_dropped += 1,
             Phase::Decoding(_) => common.counts.decoders_dropped += 1,
-            // It holds nothing: others exceed the limit.
-            Phase::Ignored => return,
+            _ => common.counts.recognitions_dropped += 1,
         }
         self.release(common);
     }
@@ -210,19 +294,17 @@ impl InOrder {
     /// Drops what is held.
     pub(super) fn release(&mut self, common: &mut Common) {
         self.phase = Phase::Ignored;
-        common.budget.change(std::mem::take(&mut self.charge), 0);
+        common.budgets.change(&mut self.charge, Charge::default());
     }
 
-    /// How many bytes were passed over since the last call, if they are at least `min`.
-    pub(super) fn take_skipped(&mut self, side: Side, min: u64) -> u64 {
-        let skipped = std::mem::take(self.skipped.of_mut(side));
-        if skipped >= min { skipped } else { 0 }
+    /// How many bytes were passed over since the last call.
+    pub(super) fn take_skipped(&mut self, side: Side) -> u64 {
+        std::mem::take(self.skipped.of_mut(side))
     }
 
     pub(super) fn application(&self, seen_from: Side, now: Moment) -> Option<Arc<Application>> {
-        let Phase::Decoding(Decoding { protocol, certainty, since, decoder }) = &self.phase else {
-            return None;
-        };
+        let Phase::Decoding(decoding) = &self.phase else { return self.application_by_port() };
+        let Decoding { protocol, certainty, since, decoder, max_memory: _ } = decoding;
         let outermost =
             Inner { protocol, certainty: *certainty, since: *since, decoder: decoder.as_ref() };
         let chain = std::iter::successors(Some(outermost), |outer| outer.decoder.inner());
@@ -235,5 +317,19 @@ impl InOrder {
             values: layer.decoder.values(seen_from, now),
         });
         Some(Arc::new(Application { layers: layers.collect() }))
+    }
+
+    /// The layer of the server's port.
+    fn application_by_port(&self) -> Option<Arc<Application>> {
+        let (protocol, since) = self.by_port?;
+        let layer = Layer {
+            protocol: protocol.name.into(),
+            certainty: Certainty::Port,
+            origin: LayerOrigin::Seen,
+            since,
+            gap_bytes: self.gap_bytes,
+            values: vec![Known::Unknown(Unknown::BeganBefore); protocol.fields.len()].into(),
+        };
+        Some(Arc::new(Application { layers: Box::new([layer]) }))
     }
 }

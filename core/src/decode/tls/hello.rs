@@ -1,4 +1,4 @@
-//! The first message of each side, out of its records.
+//! The hellos of client and server.
 
 use tls_parser::{
     SNIType, TlsCipherSuiteID, TlsExtension, TlsMessage, TlsMessageHandshake, TlsVersion,
@@ -6,14 +6,13 @@ use tls_parser::{
     parse_tls_server_hello_extensions,
 };
 
-/// Longest hello that is read, its records included, bytes. With post-quantum keys it has 2 KiB; what is
+use crate::decode::text::text;
+
+/// Longest message that is read, bytes. With post-quantum keys it has 2 KiB; what is
 /// longer carries session tickets.
-pub(super) const MAX_HELLO: usize = 16 * 1024;
-/// Longest text that is kept, bytes: a name of a host has 253, a list of protocols is short.
-const MAX_TEXT: usize = 256;
+pub(in crate::decode) const MAX_HELLO: usize = 16 * 1024;
 
 const RECORD_HEADER: usize = 5;
-const RECORD_ALERT: u8 = 21;
 const RECORD_HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
@@ -25,26 +24,32 @@ pub(super) enum Begin {
     Other,
 }
 
-/// What the first message of a side is.
-pub(super) enum Hello {
-    NeedMore,
+/// What a message is.
+#[derive(Debug)]
+pub(in crate::decode) enum Hello {
     Client(ClientHello),
     Server(ServerHello),
-    /// The number of the alert.
-    Alert(u8),
+    /// The server asks for another hello (RFC 8446 section 4.1.4).
+    Retry,
     Other,
 }
 
+/// The random value of a HelloRetryRequest (RFC 8446 section 4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
 /// What the client states.
 #[derive(Debug)]
-pub(super) struct ClientHello {
-    pub(super) sni: Option<String>,
-    pub(super) alpn: Option<String>,
+pub(in crate::decode) struct ClientHello {
+    pub(in crate::decode) sni: Option<String>,
+    pub(in crate::decode) alpn: Option<String>,
 }
 
 /// What the server states.
 #[derive(Debug)]
-pub(super) struct ServerHello {
+pub(in crate::decode) struct ServerHello {
     pub(super) version: String,
     pub(super) cipher: String,
     pub(super) alpn: Option<String>,
@@ -53,13 +58,13 @@ pub(super) struct ServerHello {
 }
 
 impl ClientHello {
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::decode) fn memory(&self) -> usize {
         size_of::<Self>() + length(&self.sni) + length(&self.alpn)
     }
 }
 
 impl ServerHello {
-    pub(super) fn memory(&self) -> usize {
+    pub(in crate::decode) fn memory(&self) -> usize {
         size_of::<Self>() + self.version.len() + self.cipher.len() + length(&self.alpn)
     }
 }
@@ -84,33 +89,8 @@ pub(super) fn begin(bytes: &[u8]) -> Begin {
     }
 }
 
-/// Reads the first message out of the bytes of a side.
-pub(super) fn read(bytes: &[u8]) -> Hello {
-    let mut message = Vec::new();
-    let mut rest = bytes;
-    while let Some((&[kind, 3, _, high, low], behind)) = rest.split_first_chunk() {
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let body = behind.get(..length).unwrap_or(behind);
-        match (kind, body) {
-            (RECORD_ALERT, [_level, description, ..]) => return Hello::Alert(*description),
-            (RECORD_ALERT, _) => return Hello::NeedMore,
-            (RECORD_HANDSHAKE, _) => message.extend_from_slice(body),
-            _ => return Hello::Other,
-        }
-        if let Some([_, length @ ..]) = message.first_chunk::<4>() {
-            let [high, middle, low] = *length;
-            let length = usize::from(high) << 16 | usize::from(u16::from_be_bytes([middle, low]));
-            if let Some(message) = message.get(..4 + length) {
-                return parse(message);
-            }
-        }
-        rest = behind.get(length..).unwrap_or_default();
-    }
-    if rest.len() >= RECORD_HEADER { Hello::Other } else { Hello::NeedMore }
-}
-
 /// Reads one message of the handshake.
-fn parse(message: &[u8]) -> Hello {
+pub(in crate::decode) fn parse(message: &[u8]) -> Hello {
     if !matches!(message, [CLIENT_HELLO | SERVER_HELLO, ..]) {
         return Hello::Other;
     }
@@ -133,6 +113,11 @@ fn parse(message: &[u8]) -> Hello {
                 }
             }
             Hello::Client(client)
+        }
+        Ok((_, TlsMessage::Handshake(TlsMessageHandshake::ServerHello(hello))))
+            if hello.random == RETRY =>
+        {
+            Hello::Retry
         }
         Ok((_, TlsMessage::Handshake(TlsMessageHandshake::ServerHello(hello)))) => {
             let extensions = hello.ext.map(parse_tls_server_hello_extensions);
@@ -173,9 +158,4 @@ fn version_name(version: TlsVersion) -> String {
 
 fn cipher_name(cipher: TlsCipherSuiteID) -> String {
     cipher.get_ciphersuite().map_or_else(|| format!("{:#06x}", cipher.0), |suite| suite.name.into())
-}
-
-/// Bytes of the peer as text of bounded length.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes.get(..MAX_TEXT).unwrap_or(bytes)).into_owned()
 }

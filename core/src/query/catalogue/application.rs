@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "app_certainty",
             Kind::Text,
-            "How certain the innermost protocol is: certain or likely.",
+            "How certain the innermost protocol is: certain, likely, or by the port alone.",
             "payload",
         )
         .part(Part::Application),

@@ -70,7 +70,7 @@ impl EarlySegments {
         for EarlySegment { sequence, fin, cut, bytes, at } in &segments {
             self.bytes -= SEGMENT_BYTES + bytes.len();
             let (sequence, fin, cut) = (*sequence, *fin, *cut);
-            let segment = Segment { sequence, syn: false, fin, bytes, cut };
+            let segment = Segment { sequence, syn: false, fin, bytes, cut, ack: None };
             let before = sequence;
             sink(id, *at, Payload::Segment { side: Side::Received, segment, before });
         }

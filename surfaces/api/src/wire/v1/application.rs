@@ -15,6 +15,7 @@ const MAX_LIST_DEPTH: usize = 4;
 codes!(Certainty: model::Certainty {
     0 = model::Certainty::Certain,
     1 = model::Certainty::Likely,
+    2 = model::Certainty::Port,
 });
 
 codes!(LayerOrigin: model::LayerOrigin {

@@ -1,0 +1,134 @@
+//! The head of a message: its first line and its header fields.
+
+use crate::decode::text::{host_name, text};
+
+/// Longest head that is read, bytes: servers accept 8 to 16 KiB.
+pub(super) const MAX_HEAD: usize = 16 * 1024;
+/// Most header fields of a head: servers accept 100.
+const MAX_FIELDS: usize = 128;
+/// Longest method that is registered has 17 letters (IANA HTTP method registry).
+const MAX_METHOD: usize = 20;
+
+/// What bytes begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    Request,
+    Answer,
+    NeedMore,
+    Other,
+}
+
+/// The head of a request.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) method: Box<str>,
+    pub(super) host: Option<Box<str>>,
+    pub(super) body: Body,
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) server: Option<Box<str>>,
+    pub(super) upgrade: Option<Box<str>>,
+    pub(super) body: Body,
+}
+
+/// How long the body is, as far as the head states it (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    Length(u64),
+    Chunked,
+    /// Neither is stated: none of a request, up to the close of an answer.
+    Unstated,
+}
+
+/// What a head is.
+#[derive(Debug)]
+pub(super) enum Head {
+    Request(Request),
+    Answer(Answer),
+    Malformed,
+}
+
+/// Whether a message begins here.
+pub(super) fn begin(bytes: &[u8]) -> Begin {
+    const VERSION: &[u8] = b"HTTP/1.";
+    if bytes.starts_with(VERSION) {
+        return Begin::Answer;
+    }
+    // An upper-case word, a target that is a path, an absolute address or `*`, and the version.
+    let method =
+        bytes.iter().take_while(|byte| byte.is_ascii_uppercase() || **byte == b'-').count();
+    let could_be_version = VERSION.starts_with(bytes);
+    match bytes.get(method) {
+        None if method <= MAX_METHOD => return Begin::NeedMore,
+        _ if could_be_version => return Begin::NeedMore,
+        Some(b' ') if (3..=MAX_METHOD).contains(&method) => {}
+        _ => return Begin::Other,
+    }
+    let target = bytes.get(method + 1..).unwrap_or_default();
+    let Some(length) = target.iter().position(|byte| *byte == b' ') else {
+        let is_target = target.iter().all(u8::is_ascii_graphic) && bytes.len() < MAX_HEAD;
+        return if is_target { Begin::NeedMore } else { Begin::Other };
+    };
+    let version = target.get(length + 1..).unwrap_or_default();
+    if version.starts_with(VERSION) {
+        Begin::Request
+    } else if VERSION.starts_with(version) {
+        Begin::NeedMore
+    } else {
+        Begin::Other
+    }
+}
+
+/// Reads a complete head.
+pub(super) fn read(bytes: &[u8]) -> Head {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    if bytes.starts_with(b"HTTP/") {
+        let mut answer = httparse::Response::new(&mut fields);
+        let Ok(httparse::Status::Complete(_)) = answer.parse(bytes) else { return Head::Malformed };
+        let fields = Fields(answer.headers);
+        return Head::Answer(Answer {
+            status: answer.code.unwrap_or(0),
+            server: fields.get("server").map(|value| text(value).into()),
+            upgrade: fields.get("upgrade").map(|value| text(value).to_ascii_lowercase().into()),
+            body: fields.body(),
+        });
+    }
+    let mut request = httparse::Request::new(&mut fields);
+    let Ok(httparse::Status::Complete(_)) = request.parse(bytes) else { return Head::Malformed };
+    let fields = Fields(request.headers);
+    Head::Request(Request {
+        method: text(request.method.unwrap_or_default().as_bytes()).into(),
+        host: fields.get("host").and_then(host_name).map(Into::into),
+        body: fields.body(),
+    })
+}
+
+/// Header fields.
+struct Fields<'a>(&'a [httparse::Header<'a>]);
+
+impl Fields<'_> {
+    /// The first value of this name.
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        let field = self.0.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        field.map(|field| field.value)
+    }
+
+    fn body(&self) -> Body {
+        let is_chunked = |value: &[u8]| {
+            let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+            last.trim_ascii().eq_ignore_ascii_case(b"chunked")
+        };
+        if self.get("transfer-encoding").is_some_and(is_chunked) {
+            return Body::Chunked;
+        }
+        let length = self.get("content-length").and_then(|value| std::str::from_utf8(value).ok());
+        match length.and_then(|value| value.trim().parse().ok()) {
+            Some(length) => Body::Length(length),
+            None => Body::Unstated,
+        }
+    }
+}
