@@ -47,6 +47,7 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("what_nobody_wants_is_not_copied", &["ebpf-tap"], &[], payload::unwanted),
     ("what_is_skipped_is_not_copied", &["ebpf-tap"], &[], payload::skipped),
     ("pressure_drops_payload_and_counts_it", &["ebpf-tap"], &[], payload::pressure),
+    ("datagrams_are_handed_over", &["ebpf-tap"], &[], payload::datagrams),
     ("payload_of_earlier_connections", &["ebpf-tap", "ebpf-reads"], &[], payload::late_start),
     ("kill_9_of_an_agent_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::agent),
     ("kill_9_of_events_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::events),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ static HASHED: ProtocolSpec = ProtocolSpec {
         decoder: |_: &Opening<'_>| Box::new(Hashed::default()),
         max_memory: 1 << 20,
     }),
+    datagram: None,
+    ports: &[],
 };
 
 #[derive(Debug, Default)]
@@ -127,6 +129,7 @@ struct Collector {
     by_ends: HashMap<(Endpoint, Endpoint), ConnectionId>,
     start: Instant,
     lost_bytes: u64,
+    datagrams: HashMap<(ConnectionId, Side), Vec<Vec<u8>>>,
 }
 
 const NONE: Features =
@@ -145,6 +148,7 @@ impl Collector {
             by_ends: HashMap::new(),
             start: Instant::now(),
             lost_bytes: 0,
+            datagrams: HashMap::new(),
         })
     }
 
@@ -153,7 +157,7 @@ impl Collector {
         loop {
             let elapsed = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
             let now = Moment { monotonic_us: elapsed, wall_us: 0 };
-            let Self { tap, streams, netns, by_ends, .. } = self;
+            let Self { tap, streams, netns, by_ends, datagrams, .. } = self;
             let batch = tap.drain(now, &mut |id, at, payload| {
                 if id.socket.netns != *netns {
                     return;
@@ -168,6 +172,10 @@ impl Collector {
                     Payload::Segment { side, segment, before } => {
                         streams.lost(id, side, Some(before), at);
                         streams.segment(id, side, segment, at);
+                    }
+                    Payload::Datagram { side, bytes, cut } => {
+                        streams.datagram(id, side, bytes, cut, at);
+                        datagrams.entry((id, side)).or_default().push(bytes.to_vec());
                     }
                     Payload::Read { bytes_total } => streams.read_by_process(id, bytes_total, at),
                 }
@@ -568,6 +576,40 @@ pub(crate) fn pressure() -> Result<()> {
         "{missed} bytes are missing, {} are counted",
         collector.lost_bytes
     );
+    Ok(())
+}
+
+/// Datagrams of connected sockets, and none of others; of a flow that nobody wants only the first bytes.
+pub(crate) fn datagrams() -> Result<()> {
+    let home = Namespace::create("home")?;
+    let mut collector = Collector::of(&home, vec![])?;
+    for host in ["127.0.0.1", "::1"] {
+        let host: IpAddr = host.parse()?;
+        let bind = || home.inside(|| UdpSocket::bind((host, 0)));
+        let (client, server) = (bind()??, bind()??);
+        let (here, there) = (client.local_addr()?, server.local_addr()?);
+        client.connect(there)?;
+        let mut buffer = [0; 2000];
+        let all = pattern(8000);
+        for datagram in all.chunks(1000) {
+            client.send(datagram)?;
+            let (length, from) = server.recv_from(&mut buffer)?;
+            server.send_to(&buffer[..length / 2], from)?;
+            client.recv(&mut buffer)?;
+        }
+        collector.drain();
+        let ends = |address: SocketAddr| Endpoint { address: address.ip(), port: address.port() };
+        let id = collector.by_ends.get(&(ends(here), ends(there)));
+        let id = *id.with_context(|| format!("no socket of {here} to {there}"))?;
+        let other = collector.by_ends.get(&(ends(there), ends(here)));
+        ensure!(other.is_none(), "the socket without a peer was opened: {other:?}");
+        let expected: Vec<&[u8]> = all.chunks(1000).take(5).collect();
+        let sent = collector.datagrams.remove(&(id, Side::Sent)).unwrap_or_default();
+        ensure!(sent == expected, "of 8 datagrams {} are there over {host}", sent.len());
+        let expected: Vec<&[u8]> = all.chunks(1000).map(|datagram| &datagram[..500]).collect();
+        let received = collector.datagrams.remove(&(id, Side::Received)).unwrap_or_default();
+        ensure!(received == expected, "of 8 answers {} are there over {host}", received.len());
+    }
     Ok(())
 }
 

@@ -74,6 +74,9 @@ impl Tap {
                     streams.lost(id, side, Some(before), at);
                     streams.segment(id, side, segment, at);
                 }
+                Payload::Datagram { side, bytes, cut } => {
+                    streams.datagram(id, side, bytes, cut, at)
+                }
                 Payload::Read { bytes_total } => streams.read_by_process(id, bytes_total, at),
             });
         self.lost.add(losses);

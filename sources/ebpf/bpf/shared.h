@@ -181,6 +181,7 @@ enum payload_kind {
 	PAYLOAD_SEGMENT = 1,  /* of a connection */
 	PAYLOAD_LISTENER = 2, /* received before there was a socket of the connection; cookie is the listener's */
 	PAYLOAD_READ = 3,     /* the process has read */
+	PAYLOAD_DATAGRAM = 4, /* of UDP */
 };
 
 enum payload_flags {

@@ -229,6 +229,7 @@ enumerations! {
         PAYLOAD_SEGMENT = 1,
         PAYLOAD_LISTENER = 2,
         PAYLOAD_READ = 3,
+        PAYLOAD_DATAGRAM = 4,
     }
     enum "payload_flags": u8 {
         PAYLOAD_RECEIVED = 1,

@@ -4,7 +4,7 @@ use crate::decode::{Decoder, Side, Want};
 use crate::model::{Known, Moment, Scalar};
 
 use super::fields;
-use super::session::Session;
+use super::session::{Reads, Session};
 
 impl Decoder for Session {
     fn data(&mut self, side: Side, bytes: &[u8], at: Moment) {
@@ -17,6 +17,10 @@ impl Decoder for Session {
 
     fn gap(&mut self, side: Side, bytes: u64, at: Moment) {
         self.apply(side, at, |frames, sink| frames.gap(bytes, sink));
+    }
+
+    fn read_by_process(&mut self, bytes_total: u64, at: Moment) {
+        self.reads = Some(Reads { bytes: bytes_total, at });
     }
 
     fn want(&self, side: Side) -> Want {

@@ -129,6 +129,18 @@ pub(super) static FIELDS: &[FieldSpec] = &[
         "Headers and bodies of both ends that a node refuses.",
         "headers out of bounds, malformed storages"
     ),
+    field!(
+        "bytes_read",
+        Kind::Bytes,
+        "Payload that this node has read from the connection; what waits in the queue is not.",
+        "reads of the process (eBPF, Linux 6.3)"
+    ),
+    field!(
+        "last_read",
+        Kind::Time,
+        "When this node last read from the connection.",
+        "reads of the process (eBPF, Linux 6.3)"
+    ),
 ];
 
 /// The network ids (`cryptonote_config.h`) differ in the last byte.
@@ -153,6 +165,11 @@ pub(super) fn values(session: &Session, own: Side, now: Moment) -> Box<[Known<Sc
     let state = view.state(now).map(|state| Scalar::Text(state.name().into()));
     let total = |side| session.messages.of(side).iter().sum();
     let known = |scalar| Known::Value(scalar, Source::Wire);
+    // Only the process of this machine's end is seen.
+    let reads = session.reads.filter(|_| own == Side::Sent);
+    let of_reads = |value: Option<Scalar>| {
+        Known::from_option(value, Source::Ebpf, Unknown::SourceDoesNotReport)
+    };
     Box::new([
         of_handshake(peer_id.map(|id| Scalar::Text(format!("{id:016x}").into()))),
         of_sync(view.height.map(Scalar::Count)),
@@ -177,6 +194,8 @@ pub(super) fn values(session: &Session, own: Side, now: Moment) -> Box<[Known<Sc
         known(Scalar::Count(total(own.other()))),
         known(Scalar::List(messages(session, own))),
         known(Scalar::Count(session.frames.sent.refused + session.frames.received.refused)),
+        of_reads(reads.map(|reads| Scalar::Bytes(reads.bytes))),
+        of_reads(reads.map(|reads| Scalar::Time(reads.at.wall_us))),
     ])
 }
 

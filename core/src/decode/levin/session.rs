@@ -20,6 +20,15 @@ pub(super) struct Session {
     pub(super) handshake_at: Option<Moment>,
     /// Whether the connection was seen from its begin.
     pub(super) is_from_start: bool,
+    /// What the process of this machine's end has read, and when it did last.
+    pub(super) reads: Option<Reads>,
+}
+
+/// Reads of the payload that [`Side::Received`] carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reads {
+    pub(super) bytes: u64,
+    pub(super) at: Moment,
 }
 
 impl Session {
@@ -38,6 +47,7 @@ impl Session {
             messages: BothSides::default(),
             handshake_at: None,
             is_from_start: is_whole,
+            reads: None,
         }
     }
 
