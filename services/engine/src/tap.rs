@@ -74,6 +74,9 @@ impl Tap {
                     streams.lost(id, side, Some(before), at);
                     streams.segment(id, side, segment, at);
                 }
+                Payload::Datagram { side, bytes, cut } => {
+                    streams.datagram(id, side, bytes, cut, at);
+                }
                 Payload::Moved { side, bytes_total } => {
                     streams.moved_by_process(id, side, bytes_total, at);
                 }

@@ -23,6 +23,15 @@ pub enum Payload<'a> {
         /// were not wanted, or were lost.
         before: u32,
     },
+    /// A datagram of a connected UDP socket.
+    Datagram {
+        /// Which side sent it.
+        side: Side,
+        /// Its payload as far as it was handed over.
+        bytes: &'a [u8],
+        /// How many bytes of it follow.
+        cut: u32,
+    },
     /// The process that owns the socket has written payload of [`Side::Sent`], or read payload of
     /// [`Side::Received`].
     Moved {

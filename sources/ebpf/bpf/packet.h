@@ -13,6 +13,13 @@ struct __sk_buff {
 	void *sk;
 };
 
+/* The context of cgroup/sock programs, and the socket of a packet (include/uapi/linux/bpf.h). */
+struct bpf_sock {
+	u32 bound_dev_if, family, type, protocol, mark, priority, src_ip4, src_ip6[4], src_port;
+	u16 dst_port, pad;
+	u32 dst_ip4, dst_ip6[4], state;
+};
+
 static void *(*const sk_fullsock)(void *sk) = (void *)95;
 
 #define UDP_HEADER 8

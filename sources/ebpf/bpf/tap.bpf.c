@@ -1,4 +1,4 @@
-/* Payload of TCP connections, copied where packets pass between a cgroup and the network: of each side the first bytes, then
+/* Payload of TCP connections and of connected UDP sockets, copied where packets pass between a cgroup and the network: of each side the first bytes, then
  * what user space wants. A connection that nobody wants costs a look into its storage.
  *
  * A byte is handed over once: of what is sent all before the highest byte sent, of what is received all before rcv_nxt has
@@ -13,8 +13,9 @@
 #define LATE_BYTES (17 * FIRST_BYTES)
 /* Most connections that user space steers: as many as core/decode reads (MAX_STREAMS). */
 #define MAX_WANTS 262144
-/* Most records of one segment, so that segments up to 64 KiB are handed over; of larger ones (BIG TCP) the rest is cut. */
-#define MAX_RECORDS 5
+/* Most records of one segment: over loopback one has up to 128 KiB (two of the largest size, tcp_min_tso_segs). What is behind
+ * is lost, which only BIG TCP sends. The verifier follows each of them. */
+#define MAX_RECORDS 9
 
 /* Connections that begin with these eight bytes are handed over until user space steers them; 0 for none. */
 CONSTANT u32 SIGNATURE_LOW = 0;
@@ -43,7 +44,7 @@ struct tap_state {
 	u32 generation; /* of the wants that were applied */
 	u32 serial;     /* of the want that was applied; 0 for none */
 	struct tap_side sides[2];
-	u64 read_bytes;
+	u64 moved_bytes[2]; /* by the process: written, read */
 	u8 flags;     /* enum tap_flags */
 	u8 direction; /* PAYLOAD_OUTBOUND, PAYLOAD_INBOUND, PAYLOAD_WHOLE */
 	u8 pad[6];
@@ -218,22 +219,25 @@ INLINE void fill_ends(struct payload *head, const struct sock_common *common)
 	}
 }
 
-/* The ends of a packet that was received. */
-INLINE void fill_packet_ends(struct __sk_buff *skb, struct payload *head, u32 tcp)
+/* The ends of a packet, by its IP header and the ports at `ports_at`. */
+INLINE void fill_packet_ends(struct __sk_buff *skb, struct payload *head, u32 ports_at, u32 side)
 {
 	u16 ports[2] = {};
+	u8 *from = side == SENT ? head->local : head->remote;
+	u8 *to = side == SENT ? head->remote : head->local;
 	if (skb->protocol == __builtin_bswap16(0x0800)) {
 		head->family = AF_INET;
-		skb_load_bytes(skb, 12, head->remote, 4);
-		skb_load_bytes(skb, 16, head->local, 4);
+		skb_load_bytes(skb, 12, from, 4);
+		skb_load_bytes(skb, 16, to, 4);
 	} else {
 		head->family = AF_INET6;
-		skb_load_bytes(skb, 8, head->remote, 16);
-		skb_load_bytes(skb, 24, head->local, 16);
+		skb_load_bytes(skb, 8, from, 16);
+		skb_load_bytes(skb, 24, to, 16);
 	}
-	skb_load_bytes(skb, tcp, ports, 4);
-	head->remote_port = __builtin_bswap16(ports[0]);
-	head->local_port = __builtin_bswap16(ports[1]);
+	skb_load_bytes(skb, ports_at, ports, 4);
+	u16 source = __builtin_bswap16(ports[0]), destination = __builtin_bswap16(ports[1]);
+	head->local_port = side == SENT ? source : destination;
+	head->remote_port = side == SENT ? destination : source;
 }
 
 /* Data with a SYN (fast open) or with the last segment of the handshake comes to the listener: the socket of the
@@ -245,7 +249,7 @@ NOINLINE int of_listener(struct __sk_buff *skb, const struct segment *segment, u
 	head.flags = PAYLOAD_RECEIVED | PAYLOAD_INBOUND | (segment->flags & TCP_FIN ? PAYLOAD_FIN : 0);
 	head.sequence = head.before = head.start = segment->sequence;
 	head.cut = segment->length - length;
-	fill_packet_ends(skb, &head, segment->tcp);
+	fill_packet_ends(skb, &head, segment->tcp, RECEIVED);
 	if (emit(skb, &head, segment->at, length))
 		count(PAYLOAD_COPIED_BYTES, length);
 	else
@@ -426,9 +430,91 @@ NOINLINE int hand_over(struct __sk_buff *skb, const struct segment *segment, u32
 	return 0;
 }
 
+/* The inode of a socket's network namespace. The verifier knows a socket of UDP over IPv4 by no type of the kernel, so its
+ * address is taken from the stack. */
+INLINE u32 namespace_of(void *sk)
+{
+	void *slot = sk;
+	u64 address = 0;
+	struct net *net = 0;
+	u32 inode = 0;
+	read_kernel(&address, sizeof(address), &slot);
+	const struct sock_common *common = (const struct sock_common *)address;
+	read_kernel(&net, sizeof(net), &common->skc_net.net);
+	if (net)
+		read_kernel(&inode, sizeof(inode), &net->ns.inum);
+	return inode;
+}
+
+/* Hands over a datagram of a connected socket: of each side the first bytes, then what is wanted. `start` counts what was
+ * handed over. */
+NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side, u32 current)
+{
+	if (!skb->sk || side > RECEIVED)
+		return 0;
+	struct bpf_sock *sk = sk_fullsock(skb->sk);
+	if (!sk || sk->protocol != IPPROTO_UDP)
+		return 0;
+	bool is_connected = sk->state == TCP_ESTABLISHED;
+	struct tap_state *state = sk_storage_get(&taps, sk, 0, is_connected ? STORAGE_CREATE : 0);
+	if (!state)
+		return 0;
+	u32 whole = skb->len;
+	u32 at = header + UDP_HEADER;
+	if (whole <= at)
+		return 0;
+	u32 length = whole - at;
+	struct tap_side *of = &state->sides[side];
+	if ((of->flags & (IS_OVER | IS_WANTED)) == IS_OVER && state->generation == current)
+		return 0;
+	u64 cookie = socket_cookie(skb);
+	apply_want(state, cookie, current);
+	if (!(of->flags & IS_WANTED)) {
+		if (of->flags & IS_OVER)
+			return 0;
+		of->start += length;
+		if (of->start >= FIRST_BYTES)
+			of->flags |= IS_OVER;
+	}
+	struct payload head = { .cookie = cookie, .kind = PAYLOAD_DATAGRAM, .at_ns = ktime_ns() };
+	head.netns = namespace_of(sk);
+	fill_packet_ends(skb, &head, header, side);
+	head.flags = side == RECEIVED ? PAYLOAD_RECEIVED : 0;
+	if (!(state->flags & IS_OPENED))
+		head.flags |= PAYLOAD_OPENS;
+	u32 copied = length > MAX_RECORD_PAYLOAD ? MAX_RECORD_PAYLOAD : length;
+	head.cut = length - copied;
+	if (emit(skb, &head, at, copied)) {
+		state->flags |= IS_OPENED;
+		count(PAYLOAD_COPIED_BYTES, copied);
+	} else {
+		count(LOST_PAYLOAD_BYTES, length);
+	}
+	return 0;
+}
+
+/* Offset of the UDP header; 0 for other packets. Datagrams behind extension headers are not handed over. */
+INLINE u32 udp_header(struct __sk_buff *skb)
+{
+	const u8 *start = (const u8 *)(unsigned long)skb->data;
+	if (start + 20 > (const u8 *)(unsigned long)skb->data_end)
+		return 0;
+	if (start[0] >> 4 == 4)
+		return start[9] == IPPROTO_UDP ? (start[0] & 15) * 4 : 0;
+	return start[6] == IPPROTO_UDP ? 40 : 0;
+}
+
 INLINE int pass(struct __sk_buff *skb, u32 side)
 {
 	struct segment segment;
+	u32 header = udp_header(skb);
+	if (header) {
+		u32 none = 0;
+		const u32 *generation_now = map_lookup(&generation, &none);
+		if (generation_now)
+			pass_datagram(skb, header, side, *generation_now);
+		return 1;
+	}
 	/* Most packets are acknowledgements. */
 	if (!read_segment(skb, &segment) || !segment.length && !(segment.flags & (TCP_FIN | TCP_SYN)) || !skb->sk)
 		return 1;
@@ -464,25 +550,24 @@ int payload_in(struct __sk_buff *skb)
 
 #define MSG_PEEK 2
 
-/* A process has read from a socket. Linux 6.3. */
-SEC("tp_btf/sock_recv_length")
-int payload_read(u64 *ctx)
+/* A process has written or read bytes. The first time the kernel's counts give the sum: what was sent once and what waits to be
+ * sent, or what was received less what waits to be read. From then on bytes are added. */
+INLINE int note_moved(struct sock *sk, s32 bytes, u32 side)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	s32 bytes = ctx[1];
-	if (bytes <= 0 || ctx[2] & MSG_PEEK || sk->sk_protocol != IPPROTO_TCP)
+	if (bytes <= 0 || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	struct tap_state *state = sk_storage_get(&taps, sk, 0, 0);
-	if (!state || !(state->sides[RECEIVED].flags & IS_WANTED))
+	if (!state || !(state->sides[side].flags & IS_WANTED))
 		return 0;
 	const struct tcp_sock *tp = to_tcp_sock(sk);
 	if (!tp)
 		return 0;
-	/* The kernel's count of what was received, less what is still in the queue; from then on what is read is added. */
-	if (!state->read_bytes)
-		state->read_bytes = tp->bytes_received - (tp->rcv_nxt - tp->copied_seq);
+	if (state->moved_bytes[side])
+		state->moved_bytes[side] += bytes;
+	else if (side == SENT)
+		state->moved_bytes[side] = tp->bytes_sent - tp->bytes_retrans + (tp->write_seq - tp->snd_nxt);
 	else
-		state->read_bytes += bytes;
+		state->moved_bytes[side] = tp->bytes_received - (tp->rcv_nxt - tp->copied_seq);
 	struct payload *record = ringbuf_reserve(&payload, sizeof(*record), 0);
 	/* The next record has the sum. */
 	if (!record)
@@ -491,8 +576,23 @@ int payload_read(u64 *ctx)
 	record->cookie = sk->__sk_common.skc_cookie.counter;
 	record->netns = sk->__sk_common.skc_net.net->ns.inum;
 	record->at_ns = ktime_ns();
-	record->kind = PAYLOAD_READ;
-	record->read_bytes = state->read_bytes;
+	record->kind = PAYLOAD_MOVED;
+	record->flags = side == RECEIVED ? PAYLOAD_RECEIVED : 0;
+	record->moved_bytes = state->moved_bytes[side];
 	ringbuf_submit(record, NO_WAKEUP);
 	return 0;
+}
+
+/* A process has read from a socket. Linux 6.3. */
+SEC("tp_btf/sock_recv_length")
+int payload_read(u64 *ctx)
+{
+	return ctx[2] & MSG_PEEK ? 0 : note_moved((struct sock *)ctx[0], ctx[1], RECEIVED);
+}
+
+/* A process has written to a socket. Linux 6.3. */
+SEC("tp_btf/sock_send_length")
+int payload_written(u64 *ctx)
+{
+	return note_moved((struct sock *)ctx[0], ctx[1], SENT);
 }

@@ -1,4 +1,4 @@
-//! Payload of TCP connections, read from the ring buffer that the programs of `bpf/tap.bpf.c` write, and what they are
+//! Payload of TCP connections and connected UDP sockets, read from the ring buffer that the programs of `bpf/tap.bpf.c` write, and what they are
 //! told to copy. They copy the first bytes of each side by themselves, then what has an entry in the map of wants.
 
 mod early;
@@ -15,9 +15,9 @@ use zerocopy::FromBytes;
 
 use crate::kernel_clock::KernelClock;
 use crate::layout::{
-    LOST_PAYLOAD_BYTES, PAYLOAD_BEGINS, PAYLOAD_COPIED_BYTES, PAYLOAD_FIN, PAYLOAD_INBOUND,
-    PAYLOAD_LISTENER, PAYLOAD_OPENS, PAYLOAD_OUTBOUND, PAYLOAD_READ, PAYLOAD_RECEIVED,
-    PAYLOAD_SEGMENT, PAYLOAD_WHOLE, PayloadHeader,
+    LOST_PAYLOAD_BYTES, PAYLOAD_BEGINS, PAYLOAD_COPIED_BYTES, PAYLOAD_DATAGRAM, PAYLOAD_FIN,
+    PAYLOAD_INBOUND, PAYLOAD_LISTENER, PAYLOAD_MOVED, PAYLOAD_OPENS, PAYLOAD_OUTBOUND,
+    PAYLOAD_RECEIVED, PAYLOAD_SEGMENT, PAYLOAD_WHOLE, PayloadHeader,
 };
 use crate::object::{self, attach, compiled, why_not_program};
 use early::EarlySegments;
@@ -60,7 +60,10 @@ impl Tap {
             let attached = program.attach(&group, direction, CgroupAttachMode::Single);
             attached.map_err(|error| why_not_program(&error))?;
         }
-        let no_reads = attach(&mut programs, "payload_read", "sock_recv_length", types).err();
+        let no_reads =
+            [("payload_read", "sock_recv_length"), ("payload_written", "sock_send_length")]
+                .into_iter()
+                .find_map(|(program, point)| attach(&mut programs, program, point, types).err());
         let records = PayloadRecords::default();
         let tap = Self { _programs: programs, ring, counters, wants, records, lost_before: 0 };
         Ok((tap, no_reads))
@@ -161,8 +164,17 @@ impl PayloadRecords {
                 self.early.add(netns, header, bytes, at);
                 Some(Whole::No)
             }
-            PAYLOAD_READ => {
-                sink(id, at, Payload::Read { bytes_total: header.read_bytes.get() });
+            PAYLOAD_DATAGRAM => {
+                let side = side(header);
+                if header.has(PAYLOAD_OPENS) {
+                    sink(id, at, Payload::Opened { ends: ends(header) });
+                }
+                sink(id, at, Payload::Datagram { side, bytes, cut: header.cut.get() });
+                Some(Whole::No)
+            }
+            PAYLOAD_MOVED => {
+                let bytes_total = header.moved_bytes.get();
+                sink(id, at, Payload::Moved { side: side(header), bytes_total });
                 Some(Whole::No)
             }
             _ => None,
@@ -177,7 +189,7 @@ impl PayloadRecords {
         at: Moment,
         sink: Sink<'_>,
     ) -> Whole {
-        let side = if header.has(PAYLOAD_RECEIVED) { Side::Received } else { Side::Sent };
+        let side = side(header);
         if header.has(PAYLOAD_OPENS) {
             sink(id, at, Payload::Opened { ends: ends(header) });
             self.early.hand_over(header, id, sink);
@@ -200,6 +212,10 @@ impl PayloadRecords {
             false => Whole::No,
         }
     }
+}
+
+fn side(header: &PayloadHeader) -> Side {
+    if header.has(PAYLOAD_RECEIVED) { Side::Received } else { Side::Sent }
 }
 
 /// A SYN before the byte with this sequence number.
