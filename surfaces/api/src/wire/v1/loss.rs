@@ -121,6 +121,7 @@ causes! {
     32 = UdpPeersEvicted { capacity: u64 }
     33 = ProcessesHidden { by_pid_namespace: bool }
     34 = SocketsBeyondBound { bound: u64 }
+    40 = NamesFull { bound: u64 }
 }
 
 impl<'a> Loss<'a> {
