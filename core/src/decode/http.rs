@@ -37,8 +37,8 @@ static FIELDS: &[FieldSpec] = &[
     .names_server(),
     field("http.status", Kind::Count, "Status of the last answer.", "status line"),
     field("http.server", Kind::Text, "Software that the server names.", "Server"),
-    field("http.requests", Kind::Count, "Requests, of which those seen are counted.", "heads"),
-    field("http.answers", Kind::Count, "Answers to them.", "heads"),
+    field("http.requests", Kind::Count, "Requests that were seen.", "heads"),
+    field("http.answers", Kind::Count, "Answers that were seen.", "heads"),
     field(
         "http.first_byte_time",
         Kind::Duration,
