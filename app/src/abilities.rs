@@ -15,7 +15,8 @@ use crate::terminal;
 
 /// Runs `abilities`: probes everything once.
 pub(crate) fn run(flags: &AbilitiesFlags, agent_flags: &AgentFlags) -> Result<(), Failure> {
-    let abilities = agent::open(agent_flags, None, Retention::None, Purpose::Agent)?.abilities()?;
+    let abilities = agent::open(agent_flags, None, Retention::None, Purpose::Agent { tap: true })?
+        .abilities()?;
     let mut out = terminal::stdout();
     match flags.output {
         AbilitiesFormat::Table => print(&mut out, &abilities)?,

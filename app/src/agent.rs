@@ -1,4 +1,4 @@
-//! Opens the [`Agent`] that the flags or the environment name: this machine, or a remote agent.
+//! Opens the [`Agent`] that the flags or the environment name: this machine, a capture file, or a remote agent.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,6 +10,7 @@ use conns_core::track::Retention;
 use conns_engine::Purpose;
 
 use crate::failure::Failure;
+use crate::file::{self, FileAgent};
 use crate::flags::{AgentFlags, SourceChoice};
 use crate::local::Local;
 
@@ -21,7 +22,7 @@ const TOKEN_VARIABLE: &str = "CONNS_TOKEN";
 /// Longest token file that is read, in bytes; a token has about 50.
 const MAX_TOKEN_FILE_BYTES: u64 = 4096;
 
-/// Opens the agent of `flags`, else that of the environment, else this machine. `memory` and
+/// Opens the file or the agent of `flags`, else the agent of the environment, else this machine. `memory` and
 /// `purpose` configure the local engine; a remote agent has its own.
 pub(crate) fn open(
     flags: &AgentFlags,
@@ -33,6 +34,9 @@ pub(crate) fn open(
         let unused = [("--token-file", &flags.token_file), ("--agent-ca", &flags.agent_ca)];
         if let Some((flag, _)) = unused.iter().find(|(_, path)| path.is_some()) {
             return Err(Failure::Usage(format!("{flag} needs --agent URL")));
+        }
+        if let Some(engine) = file::engine(&flags.file, purpose)? {
+            return Ok(Box::new(FileAgent::new(engine)));
         }
         let source = source.unwrap_or(SourceChoice::Auto);
         return Ok(Box::new(Local::open(source, memory, purpose)?));
@@ -51,11 +55,12 @@ pub(crate) fn is_remote(flags: &AgentFlags, source: Option<SourceChoice>) -> boo
 }
 
 /// The URL of the remote agent: `--agent` first, then the environment. `--source` overrides the
-/// environment, because it selects a source of this machine.
+/// environment, because it selects a source of this machine, and so does `--read`.
 fn url(flags: &AgentFlags, source: Option<SourceChoice>) -> Result<Option<String>, Failure> {
     match (&flags.agent, source) {
         (Some(url), _) => Ok(Some(url.clone())),
         (None, Some(_)) => Ok(None),
+        (None, None) if flags.file.read.is_some() => Ok(None),
         (None, None) => variable(AGENT_VARIABLE),
     }
 }

@@ -37,7 +37,9 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
         losses.add(recorded.losses);
         let _ = list.take(&recorded.events)?;
     } else {
-        let span = Some(flags.span.unwrap_or(DEFAULT_SPAN));
+        // A capture file has an end.
+        let default = agent_flags.file.read.is_none().then_some(DEFAULT_SPAN);
+        let span = flags.span.or(default);
         follow(&mut *agent, &plan.ask, (span, &stop), &mut losses, |events| list.take(events))?;
     }
     losses.add(list.loss().into_iter().collect());

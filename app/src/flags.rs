@@ -14,7 +14,7 @@ use clap_complete::Shell;
 use conns_api::{Ask, View};
 use conns_core::units;
 
-pub(crate) use source::SourceChoice;
+pub(crate) use source::{ReadFlags, SourceChoice};
 
 /// What is this machine connected to: every connection with its process, its health, and why it is slow
 #[derive(Debug, Parser)]
@@ -41,10 +41,10 @@ impl Flags {
     }
 }
 
-/// Moves flags of the agent behind the command: in `conns --agent URL why 443` the flag would make
+/// Moves flags of the agent or of a capture file behind the command: in `conns --agent URL why 443` the flag would make
 /// `why` a word of the filter.
 fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
-    const MOVED: [&str; 3] = ["--agent", "--token-file", "--agent-ca"];
+    const MOVED: [&str; 5] = ["--agent", "--token-file", "--agent-ca", "--read", "--until"];
     let mut at = 1;
     while let Some(word) = words.get(at).and_then(|word| word.to_str()) {
         let (name, has_value) =
@@ -62,7 +62,7 @@ fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// Which remote agent to query; the environment is the default.
+/// Which remote agent to query, or which file to read; the environment is the default.
 #[derive(Debug, Args)]
 pub(crate) struct AgentFlags {
     /// Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of
@@ -75,6 +75,8 @@ pub(crate) struct AgentFlags {
     /// Trust the CA certificates in FILE (PEM) instead of those of the system
     #[arg(long, global = true, value_name = "FILE", help_heading = AGENT)]
     pub(crate) agent_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) file: ReadFlags,
 }
 
 /// The help heading of the flags of the agent.
@@ -95,6 +97,8 @@ Examples:
                                            connections that close or fail within 30 s, longest first
   conns events refused or rst-in           refused and reset connections, live
   conns --agent http://10.0.0.5:7979 -l    listening endpoints of another machine
+  conns --read web.pcap.gz 'local_port == 443'
+                                           what a capture file shows of the server's ends
 
 Exit codes: 0 success; 1 failure; 2 invalid flag, filter or column; 3 incomplete output (standard
 error lists what is missing).";
@@ -130,7 +134,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Selection {
     /// Listening endpoints: TCP listeners, and UDP sockets without a peer
-    #[arg(short, long, conflicts_with = "all")]
+    #[arg(short, long, conflicts_with_all = ["all", "read"])]
     pub(crate) listening: bool,
     /// All states, and unconnected UDP
     #[arg(short, long)]
@@ -168,10 +172,10 @@ pub(crate) struct Among {
     #[arg(short = '6', long)]
     pub(crate) ipv6: bool,
     /// Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "read")]
     pub(crate) netns: Vec<String>,
     /// Where connections are read from on this machine [default: auto]
-    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with = "agent")]
+    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with_all = ["agent", "read"])]
     pub(crate) source: Option<SourceChoice>,
     /// Show host and service names instead of numbers (asks the resolver)
     #[arg(short, long)]
@@ -222,13 +226,15 @@ pub(crate) struct ListFlags {
     #[arg(long, conflicts_with = "group_by")]
     pub(crate) explain: bool,
     /// Repeat every SECS seconds (default 2), and show rates
-    #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2")]
+    #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2", conflicts_with = "read")]
     pub(crate) watch: Option<String>,
     /// List connections that close or fail from now on; a remote agent lists those it has recorded
     #[arg(long, conflicts_with_all = ["listening", "all", "watch"])]
     pub(crate) closed: bool,
     /// How long to wait for connections to close [default: 10s]; Ctrl-C stops earlier
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_span, requires = "closed")]
+    #[arg(
+        long = "for", value_name = "TIME", value_parser = parse_span, requires = "closed", conflicts_with = "read"
+    )]
     pub(crate) span: Option<Duration>,
 }
 
@@ -237,7 +243,7 @@ pub(crate) struct EventsFlags {
     #[command(flatten)]
     pub(crate) among: Among,
     /// Stop after this time [default: on Ctrl-C]
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_span)]
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_span, conflicts_with = "read")]
     pub(crate) span: Option<Duration>,
     /// Fields of jsonl by name; `+name` and `-name` change the default, `all` is every field
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
@@ -259,7 +265,9 @@ pub(crate) struct WhyFlags {
     #[command(flatten)]
     pub(crate) selection: Selection,
     /// How long to sample before the verdict; a remote agent uses its own window
-    #[arg(long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span)]
+    #[arg(
+        long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span, conflicts_with = "read"
+    )]
     pub(crate) span: Duration,
     /// Output format
     #[arg(short, long, value_enum, default_value_t = WhyFormat::Text, value_name = "FORMAT")]
@@ -293,10 +301,10 @@ pub(crate) struct CallFlags {
     #[arg(short, long, value_enum, default_value_t = Format::Json, value_name = "FORMAT")]
     pub(crate) output: Format,
     /// Where connections are read from on this machine [default: auto]
-    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with = "agent")]
+    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with_all = ["agent", "read"])]
     pub(crate) source: Option<SourceChoice>,
     /// Only this network namespace; repeatable
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "read")]
     pub(crate) netns: Vec<String>,
     /// Omit the line with the column names
     #[arg(long)]

@@ -68,7 +68,7 @@ pub(crate) fn follow(
         let batch = events.next(left.min(MAX_WAIT))?;
         losses.add(batch.losses);
         losses.report_due();
-        if take(&batch.events)?.is_break() {
+        if take(&batch.events)?.is_break() || batch.is_last {
             return Ok(());
         }
     }

@@ -118,7 +118,7 @@ impl Events for LocalEvents {
         let mut follower = self.follower.borrow_mut();
         let batch = follower.follow(&self.scope, at_most).map_err(agent_error)?;
         let events = batch.events.into_iter().map(Arc::new).collect();
-        Ok(EventBatch { events, losses: batch.losses, has_more: false })
+        Ok(EventBatch { events, losses: batch.losses, ..EventBatch::default() })
     }
 }
 
@@ -136,7 +136,8 @@ pub(crate) fn choice(source: SourceChoice) -> Choice {
     }
 }
 
-fn scope(ask: &Ask) -> Scope {
+/// The sockets that are asked for.
+pub(crate) fn scope(ask: &Ask) -> Scope {
     let states = match ask.view {
         View::All => States::all(),
         // A listener shows which connections of its port are inbound.
@@ -152,7 +153,7 @@ fn scope(ask: &Ask) -> Scope {
     Scope { tcp, mptcp: tcp, udp, ipv4, ipv6, states, namespaces, max_sockets: usize::MAX }
 }
 
-fn agent_error(error: SourceError) -> AgentError {
+pub(crate) fn agent_error(error: SourceError) -> AgentError {
     match error {
         SourceError::NoSuchNamespace { .. } => AgentError::NotThere(error.to_string()),
         SourceError::Unavailable { .. } | SourceError::Both { .. } => {

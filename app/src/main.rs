@@ -9,6 +9,7 @@ mod dialects;
 mod events;
 mod failure;
 mod fields;
+mod file;
 mod flags;
 mod follow;
 mod list;
@@ -61,7 +62,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Why(why)) => return why::run(why, &flags.agent),
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
-        Some(Command::Serve(serve)) => serve::run(serve)?,
+        Some(Command::Serve(serve)) => serve::run(serve, &flags.agent.file)?,
         Some(Command::Config(config)) => write(explained(&config.command)?.as_bytes())?,
         Some(Command::Token) => {
             let (token, hash) =

@@ -1,4 +1,5 @@
-//! `conns serve`: the agent. It samples the machine and serves clients until a signal stops it.
+//! `conns serve`: the agent. It samples the machine, or reads a capture file, and serves clients until a signal stops
+//! it.
 //!
 //! Invariant: configuration, ports and sources come first; then privileges are dropped for good; only then
 //! threads start and clients are accepted. What serves clients is threads of this process, or a process of its
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use conns_contract::SystemClock;
 use conns_core::track::Retention;
-use conns_engine::{Engine, MemoryBounds, Purpose, Sampler, memory_limit};
+use conns_engine::{Engine, MemoryBounds, Purpose, Sampler, memory_limit, share_heap};
 use conns_privileges::{Account, Keep, Privileges, ServedBy, becomes};
 use conns_server::{
     Access, BindError, Limits, ListenAddress, ListenSpec, Listener, Protocol, tls_from_files,
@@ -29,6 +30,8 @@ use conns_server::{
 
 use crate::config::{self, Config, load, needs_restart};
 use crate::failure::{Failure, log};
+use crate::file;
+use crate::flags::ReadFlags;
 use crate::flags::serve::ServeFlags;
 use crate::local::choice;
 use crate::settings::{DEFAULT_FILE, FILE_VARIABLE, ServingProcess};
@@ -38,10 +41,11 @@ use files::FileContents;
 /// compete with the workload of the machine.
 const SERVING_THREADS: usize = 2;
 
-/// Runs the agent until SIGTERM or SIGINT.
-pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+/// Runs the agent until SIGTERM or SIGINT; over the file of `read` if that names one.
+pub(crate) fn run(flags: &ServeFlags, read: &ReadFlags) -> Result<(), Failure> {
+    share_heap();
     system::raise_open_files().map_err(no_answer)?;
-    let prepared = prepare(flags)?;
+    let prepared = prepare(flags, read)?;
     #[cfg(target_os = "linux")]
     if has_serving_process(&prepared.settings.config) {
         return collector::run(prepared);
@@ -75,7 +79,7 @@ struct Prepared<'a> {
     sampler: Sampler,
 }
 
-fn prepare(flags: &ServeFlags) -> Result<Prepared<'_>, Failure> {
+fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, Failure> {
     // Read once: after the drop of privileges the file may be out of reach.
     let memory_limit = memory_limit();
     let files = FileContents::default();
@@ -101,10 +105,16 @@ fn prepare(flags: &ServeFlags) -> Result<Prepared<'_>, Failure> {
         })
         .collect::<Result<Vec<_>, BindError>>()
         .map_err(no_answer)?;
-    let memory = Retention::Window(config.window);
-    let clock = Arc::new(SystemClock::start());
-    let engine = Engine::open(choice(config.source), memory, Purpose::Agent, clock);
-    let mut engine = engine.map_err(no_answer)?;
+    let mut engine = match file::engine(read, Purpose::Agent { tap: false })? {
+        Some(engine) => engine.into_engine(),
+        None => {
+            let memory = Retention::Window(config.window);
+            let clock = Arc::new(SystemClock::start());
+            let purpose = Purpose::Agent { tap: config.tap };
+            let engine = Engine::open(choice(config.source), memory, purpose, clock);
+            engine.map_err(no_answer)?
+        }
+    };
     if let Some(limit) = memory_limit {
         let bounds = MemoryBounds::within(limit, has_serving_process(&config));
         let sockets = bounds.sockets;

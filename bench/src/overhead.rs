@@ -1,7 +1,7 @@
 //! What the agent's programs in the kernel cost the monitored processes: connections opened and closed, and bytes moved, with
-//! an agent and without one, in turns.
+//! an agent, with one that does not decode payload, and without one, in turns.
 //!
-//! A pair of turns, one with and one without, is over within seconds, and each pair changes the order; so
+//! The turns of a pair are over within seconds, and each pair changes the order; so
 //! what drifts on the machine hits both. How far two turns without an agent are apart stands beside it: what is smaller
 //! than that is not measured.
 
@@ -46,6 +46,8 @@ pub(crate) struct Plan {
 pub(crate) enum Work {
     /// Connect, accept and close, one after the other, in one thread.
     Connects,
+    /// The same with a request and an answer of 100 bytes each.
+    Exchanges,
     /// One stream over loopback, as fast as possible.
     Bulk,
 }
@@ -55,15 +57,19 @@ impl Work {
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Connects => ("connect, accept, close", "connections"),
+            Self::Exchanges => ("connect, request, answer, close", "connections"),
             Self::Bulk => ("one stream over loopback", "MB"),
         }
     }
 }
 
-/// One pair.
+/// The turns that are compared.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     without: Turn,
+    /// With an agent that decodes no payload.
+    untapped: Turn,
+    /// With an agent that does.
     with: Turn,
 }
 
@@ -85,12 +91,13 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let time = Duration::from_secs(plan.turn.into());
     let work = |work: Work| -> anyhow::Result<Turn> {
         namespace.inside(|| match work {
-            Work::Connects => connects::turn(time),
+            Work::Connects => connects::turn(time, &[]),
+            Work::Exchanges => connects::turn(time, &[7; 100]),
             Work::Bulk => bulk::turn(time),
         })?
     };
     let mut all = Vec::new();
-    for kind in [Work::Connects, Work::Bulk] {
+    for kind in [Work::Connects, Work::Exchanges, Work::Bulk] {
         if plan.only.is_some_and(|only| only != kind) {
             continue;
         }
@@ -99,18 +106,18 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
         let mut series = Series { work: kind, pairs: Vec::new() };
         for pair in 0..plan.pairs {
             eprintln!("{}: pair {} of {}", kind.names().0, pair + 1, plan.pairs);
-            let watched = || -> anyhow::Result<Turn> {
-                let watching = Watching::start(&plan.conns)?;
+            let watched = |tap: bool| -> anyhow::Result<Turn> {
+                let watching = Watching::start(&plan.conns, tap)?;
                 let turn = work(kind)?;
                 watching.end()?;
                 Ok(turn)
             };
             let pair = if pair % 2 == 0 {
-                let without = work(kind)?;
-                Pair { without, with: watched()? }
+                let (without, untapped) = (work(kind)?, watched(false)?);
+                Pair { without, untapped, with: watched(true)? }
             } else {
-                let with = watched()?;
-                Pair { without: work(kind)?, with }
+                let (with, untapped) = (watched(true)?, watched(false)?);
+                Pair { without: work(kind)?, untapped, with }
             };
             series.pairs.push(pair);
         }

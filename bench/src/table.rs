@@ -25,8 +25,13 @@ pub(crate) struct Table {
 impl Table {
     /// Reads TCP of the current namespace and prints one line.
     pub(crate) fn read(self) -> anyhow::Result<()> {
-        let features =
-            Features { tables: true, sampling: false, descriptors: false, events: false };
+        let features = Features {
+            tables: true,
+            sampling: false,
+            descriptors: false,
+            events: false,
+            tap: false,
+        };
         let mut opened = conns_ebpf::open(features);
         let Some(tables) = &mut opened.tables else {
             let why = opened

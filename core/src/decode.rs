@@ -36,7 +36,7 @@ mod websocket;
 pub use budget::DecodeCounts;
 pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
-pub use levin::LEVIN;
+pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
 pub use recognition::MAX_PREFIX_BYTES;
 pub use side::{BothSides, Side, Want};
 pub use streams::{

@@ -41,7 +41,7 @@ pub use id::{CapturedEnd, ConnectionId, Flow, FlowKey};
 pub use known::{Known, Source, Unknown};
 pub use lifecycle::{CloseReason, Closed, Closer, Direction, EventKind, LifecycleEvent, Opened};
 pub use listener::ListenCounters;
-pub use loss::{DroppedEvents, Fallback, Loss, LossCause, LossKind, PortableFault};
+pub use loss::{CaptureFault, DroppedEvents, Fallback, Loss, LossCause, LossKind, PortableFault};
 pub use loss_totals::LossTotals;
 pub use machine::Machine;
 pub use observation::Observation;
@@ -56,7 +56,7 @@ pub use socket::{
 };
 pub use socket_sample::SocketSample;
 pub use stats::{Peaks, Rates, Stats, Totals};
-pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoField, TcpInfoUnit};
+pub use tcp_info::{TCP_INFO_FIELDS, TcpInfo, TcpInfoBuilder, TcpInfoField, TcpInfoUnit};
 pub use time::Moment;
 pub use transfer::{EncryptionState, Transfer, TransferError};
 pub use update::{ChangeIndex, Changes, ClosedConnection, Cost, Health, Update};

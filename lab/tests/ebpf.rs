@@ -11,8 +11,12 @@ mod fixture;
 mod fixture_sockets;
 #[path = "ebpf/loaded.rs"]
 mod loaded;
+#[path = "ebpf/payload.rs"]
+mod payload;
 #[path = "ebpf/tables.rs"]
 mod tables;
+#[path = "ebpf/tap.rs"]
+mod tap;
 #[path = "common/trials.rs"]
 mod trials;
 #[path = "ebpf/unload.rs"]
@@ -32,10 +36,26 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("peers_of_a_udp_socket", &["ebpf-udp-peers"], &[], agent::udp_peers),
     ("an_agent_at_rest_scans_for_no_owners", &["ebpf-owner-changes"], &["bpftool"], agent::at_rest),
     ("changes_of_owners_are_followed", &["ebpf-owner-changes"], &["python3"], agent::owner_changes),
+    ("an_agent_shows_what_real_clients_carry", &["ebpf-tap"], CLIENTS, tap::real_clients),
+    ("so_does_a_serving_process", &["ebpf-tap"], CLIENTS, tap::with_serving_process),
+    ("without_the_tap_none_of_it_is_loaded", &["ebpf-tap"], &["bpftool"], tap::off),
+    ("small_writes_are_handed_over", &["ebpf-tap", "ebpf-reads"], &[], payload::small_writes),
+    ("segments_of_64_kib_are_handed_over", &["ebpf-tap"], &[], payload::large_segments),
+    ("retransmissions_are_handed_over_once", &["ebpf-tap"], &[], payload::lossy_path),
+    ("data_with_a_syn_is_handed_over", &["ebpf-tap"], &["python3"], payload::fast_open),
+    ("extension_headers_are_passed_over", &["ebpf-tap"], &["python3"], payload::extension_headers),
+    ("what_nobody_wants_is_not_copied", &["ebpf-tap"], &[], payload::unwanted),
+    ("what_is_skipped_is_not_copied", &["ebpf-tap"], &[], payload::skipped),
+    ("pressure_drops_payload_and_counts_it", &["ebpf-tap"], &[], payload::pressure),
+    ("datagrams_are_handed_over", &["ebpf-tap"], &[], payload::datagrams),
+    ("payload_of_earlier_connections", &["ebpf-tap", "ebpf-reads"], &[], payload::late_start),
     ("kill_9_of_an_agent_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::agent),
     ("kill_9_of_events_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::events),
     ("two_agents_do_not_disturb_each_other", &["ebpf-events"], &[], unload::two_agents),
 ];
+
+/// Programs whose connections are shown.
+const CLIENTS: &[&str] = &["openssl", "curl", "ssh"];
 
 fn main() -> ExitCode {
     trials::run_all(TESTS.iter().map(|(name, abilities, programs, test)| {

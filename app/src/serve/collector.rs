@@ -14,7 +14,7 @@ use std::time::Duration;
 use conns_api::{EventReceiver, ReplicaError, ReplicaWriter, UpdateReceiver};
 use conns_contract::Clock;
 use conns_core::model::Moment;
-use conns_engine::{MemoryReturn, Sampler, cost_of, give_back};
+use conns_engine::{Sampler, cost_of};
 use conns_privileges::{LandlockState, Privileges, ServedBy, serving_account, shrink};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::runtime::Builder;
@@ -74,7 +74,6 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
             sent: None,
             read_at: None,
         },
-        memory: MemoryReturn::default(),
     };
     spawn("conns-updates", move || updates.run(confined))?;
     let (ended, mut end) = oneshot::channel();
@@ -155,7 +154,6 @@ struct UpdateWriter {
     events: EventReceiver,
     queue: mpsc::UnboundedReceiver<Message>,
     privileges: ReportedPrivileges,
-    memory: MemoryReturn,
 }
 
 impl UpdateWriter {
@@ -206,11 +204,6 @@ impl UpdateWriter {
         let readers = cost_of(self.privileges.pid);
         let now = self.clock.now();
         self.writer.update(&update, now, readers)?;
-        let events = self.events.borrow().len();
-        if self.memory.is_due(update.snapshot.connections.len() + events, now) {
-            drop(update);
-            give_back();
-        }
         if self.privileges.read_at.is_none_or(|then| now.since(then) >= REPORT_INTERVAL) {
             self.privileges.read_at = Some(now);
             self.write_privileges()?;

@@ -31,6 +31,7 @@ use updates::{CollectorClock, Updates};
 
 /// Serves until the collector closes its end.
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+    conns_engine::share_heap();
     let mut stream = collector()?;
     // It was started as /proc/self/exe; `ps` and `conns` show this name.
     rustix::thread::set_name(c"conns").map_err(no_answer)?;

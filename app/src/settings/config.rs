@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) window: Duration,
     /// Where connections are read from.
     pub(crate) source: SourceChoice,
+    /// Whether payload is decoded.
+    pub(crate) tap: bool,
     /// Whether to sample namespaces created after the start, which keeps `CAP_SYS_ADMIN`.
     pub(crate) follow_namespaces: bool,
     /// The account to run as once everything is open; `None` selects the default of the privileges.
@@ -77,6 +79,7 @@ impl Config {
             interval: Duration::ZERO,
             window: Duration::ZERO,
             source: SourceChoice::Auto,
+            tap: false,
             follow_namespaces: false,
             user: None,
             serving_process: ServingProcess::Auto,

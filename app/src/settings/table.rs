@@ -121,6 +121,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
         field: field!(source = text),
     },
     Setting {
+        key: "tap",
+        flag: "tap",
+        placeholder: "BOOL",
+        kind: Switch,
+        default: "true",
+        meaning: "Decode what TCP connections carry, from their payload",
+        restart: true,
+        field: field!(tap = switch),
+    },
+    Setting {
         key: "follow_namespaces",
         flag: "follow-namespaces",
         placeholder: "BOOL",

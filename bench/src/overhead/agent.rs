@@ -21,14 +21,15 @@ pub(super) struct Watching {
 
 impl Watching {
     /// Starts one, in a namespace of its own.
-    pub(super) fn start(conns: &Path) -> anyhow::Result<Self> {
+    pub(super) fn start(conns: &Path, tap: bool) -> anyhow::Result<Self> {
         let home = Namespace::create("agent")?;
         let conns = std::fs::canonicalize(conns).with_context(|| {
             format!("there is no {}: build it, or give --conns", conns.display())
         })?;
-        let agent = Agent::start(&conns, Some(&home), &["--listen", "http=127.0.0.1:0"])?;
+        let tapped = if tap { "--tap=true" } else { "--tap=false" };
+        let agent = Agent::start(&conns, Some(&home), &["--listen", "http=127.0.0.1:0", tapped])?;
         let health = agent.health(Some(&home))?;
-        for ability in ABILITIES {
+        for ability in ABILITIES.into_iter().chain(tap.then_some("ebpf-tap")) {
             let abilities =
                 health["abilities"].as_array().context("the agent reports no abilities")?;
             let found = abilities.iter().find(|one| one["name"] == ability);

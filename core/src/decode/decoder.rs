@@ -112,6 +112,11 @@ pub trait Decoder: fmt::Debug + Send {
     /// A side ended, by FIN or RST. Of a side of which nothing more is wanted, too.
     fn end(&mut self, _side: Side, _at: Moment) {}
 
+    /// The process that owns this machine's end, which sends [`Side::Sent`], has written payload of that
+    /// side, or read payload of [`Side::Received`]: that many bytes since the connection began. Bytes
+    /// are sent after they are written, and arrive before they are read.
+    fn moved_by_process(&mut self, _side: Side, _bytes_total: u64, _at: Moment) {}
+
     /// What is wanted of a side from now on. A decoder must not rely on it: the first bytes are handed over
     /// whole. [`Want::NoMore`] is final.
     fn want(&self, side: Side) -> Want;

@@ -11,10 +11,12 @@ mod fields;
 mod frames;
 mod header;
 mod session;
+mod traffic;
 mod view;
 
 use super::{Opening, Prefix, Probe, ProtocolSpec, Side, StreamProtocol};
-use header::{HEADER_BYTES, Header, SIGNATURE};
+pub use header::SIGNATURE;
+use header::{HEADER_BYTES, Header};
 
 /// The declaration of the protocol.
 pub static LEVIN: ProtocolSpec = ProtocolSpec {

@@ -39,8 +39,8 @@ pub(super) struct Common {
 pub(super) struct Stream {
     assemblers: BothSides<Assembler>,
     flow: InOrder,
-    /// What the source hands over as far as it was steered.
-    steered: BothSides<Want>,
+    /// What the source hands over; `None` before it was steered.
+    steered: BothSides<Option<Want>>,
     /// Whether it is in the list of changed streams.
     pub(super) is_listed: bool,
 }
@@ -50,7 +50,7 @@ impl Stream {
         Self {
             assemblers: BothSides::default(),
             flow: InOrder::new(ends),
-            steered: BothSides { sent: Want::Whole, received: Want::Whole },
+            steered: BothSides::default(),
             is_listed: false,
         }
     }
@@ -144,6 +144,11 @@ impl Stream {
         }
     }
 
+    /// The process has written or read that many bytes of a side since the connection began.
+    pub(super) fn moved_by_process(&mut self, side: Side, bytes_total: u64, at: Moment) {
+        self.flow.moved_by_process(side, bytes_total, at);
+    }
+
     /// Both sides ended.
     pub(super) fn close(&mut self, at: Moment, shared: &mut Shared) {
         for side in Side::ALL {
@@ -185,6 +190,9 @@ impl Stream {
 
     /// What the source must be steered to, and the sequence number from which on bytes are wanted.
     pub(super) fn steering(&mut self, side: Side) -> Option<(Want, Option<u32>)> {
+        if self.flow.is_recognising() {
+            return None;
+        }
         let assembler = self.assemblers.of(side);
         let resume_at = assembler.next_sequence();
         let mut skipped = self.flow.take_skipped(side);
@@ -200,8 +208,8 @@ impl Stream {
         let steered = self.steered.of_mut(side);
         // After a skip the source hands over everything again by itself.
         let after = if want == Want::NoMore { Want::NoMore } else { Want::Whole };
-        let is_new = want != *steered;
-        *steered = after;
+        let is_new = Some(want) != *steered;
+        *steered = Some(after);
         is_new.then_some((want, resume_at))
     }
 

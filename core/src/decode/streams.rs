@@ -55,7 +55,8 @@ pub struct Steering<K> {
     pub key: K,
     /// The side.
     pub side: Side,
-    /// What is wanted of it. Before the first steering every byte is.
+    /// What is wanted of it. Before the first steering it is every byte up to
+    /// [`MAX_PREFIX_BYTES`](super::MAX_PREFIX_BYTES); more does no harm.
     pub want: Want,
     /// The sequence number of the next byte that is wanted, for sources that hand over segments.
     pub resume_at: Option<u32>,
@@ -151,6 +152,12 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     /// number. Gaps before what is held back are given up.
     pub fn lost(&mut self, key: K, side: Side, until: Option<u32>, at: Moment) {
         self.change(key, |stream, shared| stream.lost(side, until, at, shared));
+    }
+
+    /// The process that owns this machine's end has written payload of [`Side::Sent`], or read payload
+    /// of [`Side::Received`]: that many bytes since the connection began.
+    pub fn moved_by_process(&mut self, key: K, side: Side, bytes_total: u64, at: Moment) {
+        self.change(key, |stream, _| stream.moved_by_process(side, bytes_total, at));
     }
 
     /// Ends both sides of a connection. Its layers can be read until it is removed.

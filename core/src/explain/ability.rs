@@ -20,6 +20,8 @@ impl AbilityKind {
             Self::EbpfOwnerChanges => "tracks owner changes without rescanning descriptors",
             Self::EbpfEvents => "every TCP connection opened, closed or failed, however short",
             Self::EbpfAccepts => "the process that uses an accepted connection, however short",
+            Self::EbpfTap => "what a TCP connection carries, decoded from its payload",
+            Self::EbpfReads => "how much of it the process has read, and when",
             Self::Reported { meaning, .. } => meaning,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::human::{bytes, duration};
-use crate::model::{DroppedEvents, Fallback, Loss, LossCause, PortableFault};
+use crate::model::{CaptureFault, DroppedEvents, Fallback, Loss, LossCause, PortableFault};
 
 /// Stands for the count in [`Loss::template`].
 const COUNT: &str = "{count}";
@@ -193,8 +193,61 @@ impl LossCause {
             Self::PayloadDropped => {
                 format!("{COUNT} bytes of payload were not decoded, because of load")
             }
+            Self::Capture { fault, detail } => of_capture(*fault, detail),
             Self::Reported { template, .. } => template.to_string(),
         }
+    }
+}
+
+fn of_capture(fault: CaptureFault, detail: &str) -> String {
+    match fault {
+        CaptureFault::FileCut => format!(
+            "the capture file ends in the middle of a packet, {detail}: it is read up to there"
+        ),
+        CaptureFault::FileCorrupt => format!("the capture file is not read beyond {detail}"),
+        CaptureFault::PacketsCut => format!(
+            "{COUNT} packets were captured in part (snaplen), so that protocols may not be decoded; \
+             capture with `tcpdump -s 0`"
+        ),
+        CaptureFault::PacketsRepeated => {
+            format!("{COUNT} packets were captured more than once, and are counted once")
+        }
+        CaptureFault::PacketsReordered => {
+            format!("{COUNT} segments were captured after later ones of their connection")
+        }
+        CaptureFault::BytesMissing => format!(
+            "{COUNT} bytes of payload are missing from the capture: their receiver acknowledged them"
+        ),
+        CaptureFault::PacketsDropped => {
+            format!("{COUNT} packets are missing: the program that captured dropped them")
+        }
+        CaptureFault::PacketsBackInTime => format!(
+            "{COUNT} packets are dated before the one ahead of them in the file, and are taken as of \
+             the same time"
+        ),
+        CaptureFault::PacketsMalformed => {
+            format!("{COUNT} packets have malformed headers, and are not read")
+        }
+        CaptureFault::LinkTypeUnsupported => {
+            format!("{COUNT} packets are of {detail}, which is not supported, and are not read")
+        }
+        CaptureFault::FragmentsIncomplete => {
+            format!("{COUNT} IP fragments are of packets that were not captured whole")
+        }
+        CaptureFault::FragmentsRefused => {
+            format!("{COUNT} IP fragments beyond the bound of {detail} are not read")
+        }
+        CaptureFault::ConnectionsBeganBefore => format!(
+            "{COUNT} connections began before the capture: by which end and when is unknown, and their \
+             bytes count from its first packet"
+        ),
+        CaptureFault::ConnectionsRefused => {
+            format!("{COUNT} packets of connections beyond the bound of {detail} are not read")
+        }
+        CaptureFault::DecodersRefused => format!(
+            "{COUNT} connections are not decoded to their end: together they would hold more than \
+             {detail}"
+        ),
     }
 }
 

@@ -61,6 +61,10 @@ pub enum AbilityKind {
     EbpfEvents,
     /// The process that uses an accepted connection.
     EbpfAccepts,
+    /// Payload of connections, for the protocols they carry.
+    EbpfTap,
+    /// What processes have read of it, and when.
+    EbpfReads,
     /// One that another version of `conns` reports.
     Reported {
         /// Its name.
@@ -72,7 +76,7 @@ pub enum AbilityKind {
 
 impl AbilityKind {
     /// Every ability this version knows.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::KernelTables,
         Self::AllNamespaces,
         Self::Owners,
@@ -84,6 +88,8 @@ impl AbilityKind {
         Self::EbpfOwnerChanges,
         Self::EbpfEvents,
         Self::EbpfAccepts,
+        Self::EbpfTap,
+        Self::EbpfReads,
     ];
 
     /// A short name in lower case with dashes.
@@ -101,6 +107,8 @@ impl AbilityKind {
             Self::EbpfOwnerChanges => "ebpf-owner-changes",
             Self::EbpfEvents => "ebpf-events",
             Self::EbpfAccepts => "ebpf-accepts",
+            Self::EbpfTap => "ebpf-tap",
+            Self::EbpfReads => "ebpf-reads",
             Self::Reported { name, .. } => name,
         }
     }

@@ -305,6 +305,13 @@ pub enum LossCause {
     },
     /// Payload that the payload source dropped under pressure.
     PayloadDropped,
+    /// Something that a capture file does not have, or that was not read of it.
+    Capture {
+        /// What.
+        fault: CaptureFault,
+        /// Where in the file, of which type, or what bound; empty where there is no more to report.
+        detail: Box<str>,
+    },
     /// A cause reported by another version of `conns`, or by a test.
     Reported {
         /// Its kind.
@@ -312,6 +319,80 @@ pub enum LossCause {
         /// The sentence, with `{count}` where the count belongs.
         template: Box<str>,
     },
+}
+
+/// What a capture file does not have, or what was not read of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CaptureFault {
+    /// The file ends in the middle of a packet.
+    FileCut,
+    /// The file breaks its format, and is not read beyond that.
+    FileCorrupt,
+    /// Packets of which not all bytes were captured (snaplen).
+    PacketsCut,
+    /// Packets that were captured more than once.
+    PacketsRepeated,
+    /// Segments that were captured after later ones.
+    PacketsReordered,
+    /// Bytes that their receiver acknowledged, and that were not captured.
+    BytesMissing,
+    /// Packets that the capturing program counted as dropped (pcapng Interface Statistics Block).
+    PacketsDropped,
+    /// Packets that are dated before the one ahead of them in the file.
+    PacketsBackInTime,
+    /// Packets whose headers break their format.
+    PacketsMalformed,
+    /// Packets of interfaces of a link type that is not supported.
+    LinkTypeUnsupported,
+    /// IP fragments of packets that were not captured whole.
+    FragmentsIncomplete,
+    /// IP fragments beyond the bound.
+    FragmentsRefused,
+    /// Connections whose beginning was not captured.
+    ConnectionsBeganBefore,
+    /// Connections beyond the bound.
+    ConnectionsRefused,
+    /// Connections that were not decoded, or not to their end, because of a bound on memory.
+    DecodersRefused,
+}
+
+impl CaptureFault {
+    /// Every fault.
+    pub const ALL: [Self; 15] = [
+        Self::FileCut,
+        Self::FileCorrupt,
+        Self::PacketsCut,
+        Self::PacketsRepeated,
+        Self::PacketsReordered,
+        Self::BytesMissing,
+        Self::PacketsDropped,
+        Self::PacketsBackInTime,
+        Self::PacketsMalformed,
+        Self::LinkTypeUnsupported,
+        Self::FragmentsIncomplete,
+        Self::FragmentsRefused,
+        Self::ConnectionsBeganBefore,
+        Self::ConnectionsRefused,
+        Self::DecodersRefused,
+    ];
+
+    fn kind(self) -> LossKind {
+        match self {
+            Self::FileCut | Self::FileCorrupt => LossKind::FileUnreadable,
+            Self::PacketsMalformed | Self::LinkTypeUnsupported => LossKind::MessageRefused,
+            Self::FragmentsRefused | Self::ConnectionsRefused | Self::DecodersRefused => {
+                LossKind::BoundReached
+            }
+            Self::PacketsCut
+            | Self::PacketsRepeated
+            | Self::PacketsReordered
+            | Self::BytesMissing
+            | Self::PacketsDropped
+            | Self::PacketsBackInTime
+            | Self::FragmentsIncomplete
+            | Self::ConnectionsBeganBefore => LossKind::EventDropped,
+        }
+    }
 }
 
 /// What is used in the place of a source that does not work.
@@ -388,6 +469,7 @@ impl LossCause {
             | Self::AnswerTruncated { .. }
             | Self::EventsForgotten
             | Self::ClosedListFull { .. } => LossKind::BoundReached,
+            Self::Capture { fault, .. } => fault.kind(),
             Self::Reported { kind, .. } => *kind,
         }
     }
@@ -404,6 +486,7 @@ impl LossCause {
             (Self::PortableRow { fault, .. }, Self::PortableRow { fault: other, .. }) => {
                 fault == other
             }
+            (Self::Capture { fault, .. }, Self::Capture { fault: other, .. }) => fault == other,
             _ => self == other,
         }
     }

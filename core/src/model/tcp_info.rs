@@ -1,7 +1,7 @@
 //! `struct tcp_info` of `linux/tcp.h`, kept as the bytes the kernel sent and read by length.
 //!
 //! Invariant: a field beyond the end of what this kernel sent is unknown, and bytes beyond the fields
-//! known here are ignored. One table declares each field once; accessors and the catalogue of fields
+//! known here are ignored. Of a connection in a capture file, only the fields that packets show are known. One table declares each field once; accessors and the catalogue of fields
 //! are generated from it. Offsets are part of the kernel's stable user interface.
 
 use std::fmt;
@@ -129,7 +129,7 @@ impl TcpInfoField {
     /// Why there is none: this kernel's answer ends before it, nothing was measured yet, or there is no
     /// limit.
     pub fn scaled(&self, tcp: &TcpInfo, age_ms: u32) -> Result<u64, Unknown> {
-        let raw = (self.read)(tcp).ok_or(Unknown::KernelDoesNotReport)?;
+        let raw = (self.read)(tcp).ok_or(tcp.why_absent())?;
         if let Some(why) = self.absence.reason(tcp, raw) {
             return Err(why);
         }
@@ -156,20 +156,63 @@ impl TcpInfoField {
     }
 }
 
-/// The kernel's measures of one TCP socket.
+/// The kernel's measures of one TCP socket, or those of them that packets show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TcpInfo {
-    length: usize,
+    length: u16,
+    /// Which of the bytes are known.
+    known: KnownBytes,
     bytes: [u8; MAX_BYTES],
 }
 
 /// Most bytes stored of one answer; the structure has 280 in Linux 6.18.
 const MAX_BYTES: usize = 280;
 
-/// As the bytes the kernel sent, so that no field is lost.
+/// Which bytes of the structure are known: a bit for each of the first eight, which are fields of one byte,
+/// and then for each group of four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct KnownBytes([u32; 3]);
+
+/// Bytes of [`KnownBytes`] behind those of the structure, where not all are known.
+const KNOWN_BYTES: usize = 12;
+
+impl KnownBytes {
+    const ALL: Self = Self([u32::MAX; 3]);
+    const NONE: Self = Self([0; 3]);
+
+    /// The word and the bit of the byte at `offset`.
+    fn place(offset: usize) -> (usize, u32) {
+        let bit = if offset < 8 { offset } else { 8 + (offset - 8) / 4 };
+        (bit / 32, 1 << (bit % 32))
+    }
+
+    fn contains(self, offset: usize) -> bool {
+        let (word, bit) = Self::place(offset);
+        self.0.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn add(&mut self, offset: usize, width: usize) {
+        for offset in offset..offset + width {
+            let (word, bit) = Self::place(offset);
+            if let Some(bits) = self.0.get_mut(word) {
+                *bits |= bit;
+            }
+        }
+    }
+}
+
+/// As the bytes the kernel sent, so that no field is lost; with the bits of the known ones behind all of the
+/// structure, if not all are known.
 impl Serialize for TcpInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.as_bytes())
+        if !self.is_partial() {
+            return serializer.serialize_bytes(self.as_bytes());
+        }
+        let mut bytes = [0; MAX_BYTES + KNOWN_BYTES];
+        let known = self.known.0.map(u32::to_le_bytes);
+        let all = self.bytes.iter().chain(known.as_flattened());
+        bytes.iter_mut().zip(all).for_each(|(place, byte)| *place = *byte);
+        serializer.serialize_bytes(&bytes)
     }
 }
 
@@ -184,7 +227,15 @@ impl<'de> Deserialize<'de> for TcpInfo {
             }
 
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TcpInfo, E> {
-                Ok(TcpInfo::new(bytes))
+                let mut tcp = TcpInfo::new(bytes);
+                if let Some(known) = bytes.get(MAX_BYTES..).filter(|rest| rest.len() == KNOWN_BYTES)
+                {
+                    let (words, _) = known.as_chunks::<4>();
+                    for (bits, word) in tcp.known.0.iter_mut().zip(words) {
+                        *bits = u32::from_le_bytes(*word);
+                    }
+                }
+                Ok(tcp)
             }
         }
         deserializer.deserialize_bytes(Bytes)
@@ -200,13 +251,26 @@ impl TcpInfo {
         for (kept, sent) in bytes.iter_mut().zip(payload) {
             *kept = *sent;
         }
-        Self { length, bytes }
+        Self { length: length as u16, known: KnownBytes::ALL, bytes }
     }
 
     /// The bytes as the kernel sent them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or(&self.bytes)
+        self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes)
+    }
+
+    /// Whether it is of packets, which show some of the fields.
+    fn is_partial(&self) -> bool {
+        self.known != KnownBytes::ALL
+    }
+
+    /// Why a field is unknown that cannot be read.
+    fn why_absent(&self) -> Unknown {
+        match self.is_partial() {
+            true => Unknown::SourceDoesNotReport,
+            false => Unknown::KernelDoesNotReport,
+        }
     }
 
     /// Adds milliseconds to the times since something last happened.
@@ -228,9 +292,13 @@ impl TcpInfo {
         mine.len() == others.len()
             && mine.get(..before) == others.get(..before)
             && mine.get(after..) == others.get(after..)
+            && self.known == other.known
     }
 
     fn take<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        if !self.known.contains(offset) {
+            return None;
+        }
         self.as_bytes().get(offset..)?.first_chunk().copied()
     }
 
@@ -238,14 +306,14 @@ impl TcpInfo {
     #[must_use]
     pub fn snd_wscale(&self) -> Option<u8> {
         // Bit fields fill from the low end on little endian machines, from the high end on others.
-        let byte = *self.as_bytes().get(6)?;
+        let [byte] = self.take(6)?;
         Some(if cfg!(target_endian = "little") { byte & 15 } else { byte >> 4 })
     }
 
     /// Shift of the window offered to the peer (RFC 7323), 0 to 14.
     #[must_use]
     pub fn rcv_wscale(&self) -> Option<u8> {
-        let byte = *self.as_bytes().get(6)?;
+        let [byte] = self.take(6)?;
         Some(if cfg!(target_endian = "little") { byte >> 4 } else { byte & 15 })
     }
 
@@ -254,7 +322,7 @@ impl TcpInfo {
     pub fn is_app_limited(&self) -> Option<bool> {
         // Before 4.9 the byte was padding; a kernel with the delivery rate has the bit.
         self.delivery_rate()?;
-        let byte = *self.as_bytes().get(7)?;
+        let [byte] = self.take(7)?;
         let bit = if cfg!(target_endian = "little") { 1 } else { 0x80 };
         Some(byte & bit != 0)
     }
@@ -266,6 +334,40 @@ impl TcpInfo {
             (Some(sent), Some(again)) => Some(sent.saturating_sub(again)),
             _ => self.bytes_acked(),
         }
+    }
+}
+
+/// Makes a [`TcpInfo`] of single fields, as packets show them. Fields that are not set are unknown.
+#[derive(Debug, Clone)]
+pub struct TcpInfoBuilder(TcpInfo);
+
+impl Default for TcpInfoBuilder {
+    fn default() -> Self {
+        let length = MAX_BYTES as u16;
+        Self(TcpInfo { length, known: KnownBytes::NONE, bytes: [0; MAX_BYTES] })
+    }
+}
+
+impl TcpInfoBuilder {
+    /// The shifts of the window that the peer offers and of the one that is offered to it (RFC 7323), 0 to
+    /// 14 each.
+    pub fn window_scales(&mut self, snd: u8, rcv: u8) -> &mut Self {
+        let (low, high) = if cfg!(target_endian = "little") { (snd, rcv) } else { (rcv, snd) };
+        self.put(6, [(low & 15) | (high << 4)])
+    }
+
+    /// The fields as they were set.
+    #[must_use]
+    pub fn build(self) -> TcpInfo {
+        self.0
+    }
+
+    fn put<const N: usize>(&mut self, offset: usize, value: [u8; N]) -> &mut Self {
+        if let Some(place) = self.0.bytes.get_mut(offset..offset + N) {
+            place.copy_from_slice(&value);
+            self.0.known.add(offset, N);
+        }
+        self
     }
 }
 
@@ -291,6 +393,17 @@ macro_rules! tcp_info_fields {
                 #[must_use]
                 pub fn $name(&self) -> Option<$width> {
                     self.take($offset).map(<$width>::from_ne_bytes)
+                }
+            )*
+        }
+
+        impl TcpInfoBuilder {
+            $(
+                #[doc = $meaning]
+                ///
+                #[doc = concat!("In the kernel's unit: ", stringify!($unit), ".")]
+                pub fn $name(&mut self, value: $width) -> &mut Self {
+                    self.put($offset, value.to_ne_bytes())
                 }
             )*
         }
@@ -447,6 +560,29 @@ tcp_info_fields! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_that_packets_do_not_show_are_unknown_and_stay_so_in_bytes() {
+        let mut builder = TcpInfoBuilder::default();
+        builder.rtt(700).bytes_sent(5).total_rto(2).window_scales(7, 9);
+        let tcp = builder.build();
+        let copy: TcpInfo = postcard::from_bytes(&postcard::to_allocvec(&tcp).unwrap()).unwrap();
+        for tcp in [tcp, copy] {
+            assert_eq!(
+                (tcp.rtt(), tcp.bytes_sent(), tcp.total_rto()),
+                (Some(700), Some(5), Some(2))
+            );
+            assert_eq!((tcp.snd_wscale(), tcp.rcv_wscale()), (Some(7), Some(9)));
+            assert_eq!((tcp.rttvar(), tcp.bytes_retrans(), tcp.options()), (None, None, None));
+            assert_eq!((tcp.busy_time(), tcp.is_app_limited()), (None, None));
+            let field = TCP_INFO_FIELDS.iter().find(|field| field.name == "snd_cwnd").unwrap();
+            assert_eq!(field.scaled(&tcp, 0), Err(Unknown::SourceDoesNotReport));
+        }
+        let kernel = TcpInfo::new(&[1; 200]);
+        let copy: TcpInfo = postcard::from_bytes(&postcard::to_allocvec(&kernel).unwrap()).unwrap();
+        assert_eq!(kernel, copy);
+        assert!(!copy.is_partial());
+    }
 
     /// The numbers of a socket in SYN-SENT of Linux 6.18, and those of an ordinary one.
     #[test]

@@ -20,6 +20,7 @@ mod words;
 use std::fmt;
 use std::str::FromStr;
 
+pub use date::parse as parse_date;
 pub use error::{Fault, FilterError};
 
 use crate::model::Connection;

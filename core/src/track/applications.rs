@@ -82,6 +82,11 @@ impl Applications {
         }
     }
 
+    /// Removes the layers of a connection that closed.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.by_id.remove(&id);
+    }
+
     /// Removes the layers of connections that the samples up to this snapshot did not show.
     pub(super) fn remove_absent(&mut self, sequence: u64) {
         self.by_id.retain(|_, entry| entry.sampled_in + MAX_ABSENT_SAMPLES >= sequence);

@@ -126,6 +126,8 @@ impl InferredDirection {
                 // Without a listener most connections were opened here, but an accepted one outlives
                 // its listener, and a TIME-WAIT minisock has no counters.
                 None if socket.state == State::TimeWait => Self::UNKNOWN,
+                // Packets show no listener.
+                None if socket.source == Source::Capture => Self::UNKNOWN,
                 None => by(DirectionEvidence::Listeners, Direction::Outbound),
             },
         }

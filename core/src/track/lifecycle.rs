@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Closed, EventKind, Known, LifecycleEvent, Moment, Opened, Owner, Protocol, Socket, State,
-    Unknown,
+    Closed, EventKind, Known, LifecycleEvent, Moment, Opened, Owner, Protocol, Socket, Source,
+    State, Unknown,
 };
 
 use super::precedence::{FieldGroup, outranks};
@@ -69,9 +69,10 @@ impl Lifecycle {
         &self.opened
     }
 
-    /// When it was established, where an event reported it.
-    pub(super) fn established_at(&self) -> Option<Moment> {
-        self.opened.value().filter(|_| self.is_established).map(|opened| opened.at)
+    /// When it was established, and the source, where an event reported it.
+    pub(super) fn established_at(&self) -> Option<(Moment, Source)> {
+        let Known::Value(opened, source) = &self.opened else { return None };
+        self.is_established.then_some((opened.at, *source))
     }
 
     /// How it closed; not applicable before.

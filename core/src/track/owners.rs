@@ -98,6 +98,10 @@ impl OwnerIndex {
         if socket.held_by_kernel {
             return Known::Value(kernel_owner(), socket.source);
         }
+        // Packets name no process of this machine.
+        if socket.source == Source::Capture {
+            return Known::Unknown(Unknown::SourceDoesNotReport);
+        }
         let Some((table, source)) = &self.table else {
             return Known::Unknown(Unknown::SourceFailed);
         };

@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    CloseReason, Closed, Closer, EventKind, Known, LifecycleEvent, Moment, Socket, SocketId,
-    Source, Stats,
+    CloseReason, Closed, Closer, EventKind, Known, LifecycleEvent, Moment, Socket, SocketId, Stats,
 };
 
 use super::direction::InferredDirection;
@@ -17,6 +16,8 @@ use super::lifecycle::Lifecycle;
 /// A connection that this many samples after its first event do not show is closed, and its closed
 /// event was lost.
 const MAX_ABSENT_SAMPLES: u64 = 2;
+/// Room for fewer connections than this is not worth giving back.
+const MAX_FREE: usize = 1024;
 
 /// A connection that no sample has shown.
 #[derive(Debug)]
@@ -42,9 +43,9 @@ impl Pending {
         let lifecycle = self.lifecycle.get_or_insert_with(Lifecycle::unreported);
         lifecycle.apply(event);
         let mut stats = Stats::new(self.serial, sequence, self.first_seen);
-        if let Some(then) = lifecycle.established_at() {
+        if let Some((then, source)) = lifecycle.established_at() {
             let since = event.at.monotonic_us.saturating_sub(then.monotonic_us);
-            stats.age_us = Known::Value(since, Source::Ebpf);
+            stats.age_us = Known::Value(since, source);
         }
         Past {
             owners: lifecycle.opener().map(Into::into),
@@ -121,6 +122,9 @@ impl PendingConnections {
     /// Removes connections that the samples up to this snapshot should have shown.
     pub(super) fn remove_absent(&mut self, sequence: u64) {
         self.by_id.retain(|_, pending| pending.since_sequence + MAX_ABSENT_SAMPLES >= sequence);
+        if self.by_id.capacity() > MAX_FREE.max(4 * self.by_id.len()) {
+            self.by_id.shrink_to(2 * self.by_id.len());
+        }
     }
 
     /// How many the bound refused since the last call.

@@ -5,7 +5,7 @@ use crate::model::{
 };
 
 use super::counters::Counters;
-use super::slots::Slots;
+use crate::slots::Slots;
 
 /// What is kept of a connection between samples to make its [`Stats`].
 #[derive(Debug, Clone)]
@@ -22,8 +22,8 @@ pub(super) struct StatsHistory {
 /// When a connection was established, in microseconds, by decreasing precision.
 #[derive(Debug, Clone, Copy)]
 enum Established {
-    /// By an event.
-    Event(i64),
+    /// By an event of this source.
+    Event(i64, Source),
     /// By the kernel, through this source.
     Kernel(i64, Source),
     /// By the first sample that had it, after one that had not.
@@ -43,8 +43,8 @@ impl StatsHistory {
     }
 
     /// Records when an event reported it established.
-    pub(super) fn set_established(&mut self, at: Moment) {
-        self.established = Some(Established::Event(signed_us(at)));
+    pub(super) fn set_established(&mut self, (at, source): (Moment, Source)) {
+        self.established = Some(Established::Event(signed_us(at), source));
     }
 
     /// The stats as of the last sample.
@@ -104,7 +104,7 @@ impl StatsHistory {
     }
 
     fn apply_to_age(&mut self, sample: &SocketSample, fin_received: bool, at: Moment) {
-        if !matches!(self.established, Some(Established::Event(_) | Established::Kernel(..)))
+        if !matches!(self.established, Some(Established::Event(..) | Established::Kernel(..)))
             && let Some(age) = kernel_age_us(sample, fin_received)
         {
             let established = signed_us(at).saturating_sub_unsigned(age);
@@ -116,7 +116,7 @@ impl StatsHistory {
     fn age_at(&self, at: Moment) -> Known<u64> {
         let now = signed_us(at);
         match self.established {
-            Some(Established::Event(then)) => known_age(now, then, Source::Ebpf),
+            Some(Established::Event(then, source)) => known_age(now, then, source),
             Some(Established::Kernel(then, source)) => known_age(now, then, source),
             Some(Established::FirstSample(then)) => known_age(now, then, Source::Derived),
             None => Known::Unknown(Unknown::KernelDoesNotReport),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss, LossCause,
-    LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
+    Application, Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss,
+    LossCause, LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
 };
 
 use super::applications::{Applications, MAX_APPLICATIONS};
@@ -166,9 +166,7 @@ impl Tracker {
             let source = observation.source;
             losses.extend(observation.losses);
             listen_counters.extend(observation.listen_counters);
-            for (id, application) in observation.applications {
-                self.applications.apply(id, application, source, self.sequence);
-            }
+            self.apply_applications(source, observation.applications);
             for (id, name) in observation.names {
                 self.names.apply(id.socket.netns, name);
             }
@@ -306,8 +304,8 @@ impl Tracker {
     /// Removes what is kept of connections that the sample did not have. `sampled` is how many of the
     /// histories it had; it began at `at`.
     fn remove_absent(&mut self, sampled: usize, at: Moment) {
-        self.removed.clear();
-        self.removed.append(&mut self.events.replaced);
+        // Without the room that a peak has taken.
+        self.removed = std::mem::take(&mut self.events.replaced);
         // Most samples have all of them, and need not search.
         if sampled < self.histories.len() {
             let sequence = self.sequence;
@@ -343,6 +341,17 @@ impl Tracker {
         }
     }
 
+    /// Applies layers that `source` decoded, for the snapshots and events from now on.
+    pub fn apply_applications(
+        &mut self,
+        source: Source,
+        applications: Vec<(ConnectionId, Arc<Application>)>,
+    ) {
+        for (id, application) in applications {
+            self.applications.apply(id, application, source, self.sequence);
+        }
+    }
+
     /// Applies lifecycle events, oldest first. [`Tracker::take_events`] returns what is published.
     pub fn apply_events(&mut self, events: Vec<LifecycleEvent>) {
         self.events.has_source = true;
@@ -366,6 +375,7 @@ impl Tracker {
                 self.histories.remove(&id);
             }
             self.remove_closed(id);
+            self.applications.forget(ConnectionId::of_socket(id));
         }
     }
 
@@ -466,6 +476,10 @@ fn complete_namespaces(rows: &[SocketSample], losses: &[Loss]) -> HashSet<u64, R
     let mut complete = HashSet::default();
     let mut last = None;
     for row in rows {
+        // A capture file shows a connection with its first packet, however old it is.
+        if row.source == Source::Capture {
+            continue;
+        }
         // Most rows follow one of the same namespace.
         if last.replace(row.id.netns) != Some(row.id.netns) {
             complete.insert(row.id.netns);

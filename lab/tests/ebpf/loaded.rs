@@ -95,6 +95,14 @@ pub(crate) fn owned_by(pid: u32) -> Result<Objects> {
     Ok(owned)
 }
 
+/// Names of the programs that the process has loaded.
+pub(crate) fn programs_of(pid: u32) -> Result<Vec<String>> {
+    let owned = described(pid)?;
+    let is_owned = |one: &Value| one["id"].as_u64().is_some_and(|id| owned.contains(&("prog", id)));
+    let names = list("prog")?.into_iter().filter(is_owned);
+    Ok(names.filter_map(|one| Some(one["name"].as_str()?.to_owned())).collect())
+}
+
 /// Objects loaded since `before` without a process that refers to them.
 pub(crate) fn ownerless_since(before: &Objects) -> Result<Objects> {
     // Listed first, so that objects loaded later are not in the list.

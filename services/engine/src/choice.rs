@@ -31,7 +31,10 @@ pub enum Purpose {
     /// Lifecycle events ([`Follower`](crate::Follower)).
     Follow,
     /// All of it, for a long time.
-    Agent,
+    Agent {
+        /// Whether payload is decoded.
+        tap: bool,
+    },
 }
 
 /// Opens the sources of `choice`.
@@ -99,7 +102,8 @@ mod kernel {
 
     use conns_contract::{Namespaces, Scope, SourceError, Task};
     use conns_core::model::{
-        Fallback, Loss, Moment, Observation, Process, SocketId, SocketSample, Source,
+        Ability, AbilityKind, Fallback, Loss, Moment, Observation, Process, SocketId, SocketSample,
+        Source,
     };
     use conns_ebpf::Features;
     use conns_namespaces::{NamespaceSet, NetstatReader};
@@ -140,18 +144,22 @@ mod kernel {
     pub(super) fn with_ebpf(netlink: Sources, purpose: Purpose) -> Sources {
         let is_worth_it = match purpose {
             Purpose::Sample => table_size::sockets() >= LARGE_TABLE,
-            Purpose::Follow | Purpose::Agent => true,
+            Purpose::Follow | Purpose::Agent { .. } => true,
         };
         if !is_worth_it {
             return netlink;
         }
         // A follower samples once a minute: no reason to load programs for the tables.
         let tables = purpose == Purpose::Sample;
-        joined(netlink, conns_ebpf::open(features(purpose, tables)))
+        let mut opened = conns_ebpf::open(features(purpose, tables));
+        note_no_tap(&mut opened, purpose);
+        joined(netlink, opened)
     }
 
     pub(super) fn open_ebpf(purpose: Purpose) -> Result<Sources, SourceError> {
-        let opened = conns_ebpf::open(features(purpose, purpose != Purpose::Agent));
+        let is_agent = matches!(purpose, Purpose::Agent { .. });
+        let mut opened = conns_ebpf::open(features(purpose, !is_agent));
+        note_no_tap(&mut opened, purpose);
         if opened.tables.is_some() {
             let mut sources = joined(open()?, opened);
             sources.falls_back = false;
@@ -170,15 +178,24 @@ mod kernel {
     fn features(purpose: Purpose, tables: bool) -> Features {
         Features {
             tables,
-            sampling: purpose == Purpose::Agent,
+            sampling: matches!(purpose, Purpose::Agent { .. }),
             descriptors: true,
             events: purpose != Purpose::Sample,
+            tap: purpose == Purpose::Agent { tap: true },
+        }
+    }
+
+    /// Reports that payload is not decoded because the user does not want it.
+    fn note_no_tap(opened: &mut conns_ebpf::Opened, purpose: Purpose) {
+        if purpose == (Purpose::Agent { tap: false }) {
+            let error = "the setting `tap` is false".into();
+            opened.abilities.push(Ability::tried(AbilityKind::EbpfTap, Some(error)));
         }
     }
 
     /// Puts eBPF in the place of netlink and procfs, which become the fallback.
     fn joined(mut sources: Sources, opened: conns_ebpf::Opened) -> Sources {
-        let conns_ebpf::Opened { tables, descriptors, events, abilities } = opened;
+        let conns_ebpf::Opened { tables, descriptors, events, tap, abilities } = opened;
         if let Some(tables) = tables {
             sources.fallback = Some(std::mem::replace(&mut sources.tables, tables));
         }
@@ -188,6 +205,9 @@ mod kernel {
         }
         if let Some(events) = events {
             sources.events = Some(Box::new(events));
+        }
+        if let Some(tap) = tap {
+            sources.payload = Some(Box::new(tap));
         }
         sources.abilities = abilities;
         sources

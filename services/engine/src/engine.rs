@@ -7,26 +7,24 @@ use std::time::Duration;
 
 use conns_contract::{Clock, Namespaces, Scope, SourceError};
 use conns_core::model::{
-    Ability, AbilityKind, Connection, Event, Known, Loss, LossCause, Machine, Observation,
-    Snapshot, Source, Unknown,
+    Ability, AbilityKind, Connection, ConnectionId, Event, Known, Loss, LossCause, Machine,
+    Observation, Snapshot, Source, Unknown,
 };
 use conns_core::track::{Removed, Retention, Tracker, kernel_owner};
 
 use crate::choice::{self, Choice, Purpose};
 use crate::differences::Differences;
-use crate::event_drain::{self, EventSink};
+use crate::event_drain::{self, Drained, EventSink, MAX_BATCHES};
 use crate::memory::MemoryBounds;
 use crate::owners::CachedOwners;
 use crate::sources::Sources;
+use crate::tap::Tap;
 use crate::{abilities, machine};
 
 /// How far back the history reaches that events need.
 const FOLLOW_WINDOW: Duration = Duration::from_secs(5);
 /// A batch of at least this many events means that the source may have more.
 const BIG_BATCH: usize = 8192;
-/// Most batches drained in a row: a source that reports faster than it is drained must not stop all
-/// else.
-const MAX_BATCHES: usize = 16;
 
 /// Samples the machine on request, and drains the events of its connections.
 pub struct Engine {
@@ -43,6 +41,10 @@ pub struct Engine {
     /// Events derived from samples, where no source reports them.
     differences: Option<Differences>,
     polling_fallback: Option<Loss>,
+    /// Whether it reads a recording, and nothing of this machine.
+    is_replaying: bool,
+    /// `None` where no source hands over payload.
+    tap: Option<Tap>,
 }
 
 impl Engine {
@@ -68,8 +70,9 @@ impl Engine {
 
     /// An engine with these sources.
     #[must_use]
-    pub fn new(sources: Sources, retention: Retention, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(mut sources: Sources, retention: Retention, clock: Arc<dyn Clock>) -> Self {
         Self {
+            tap: sources.payload.take().map(Tap::new),
             owners: CachedOwners::default(),
             tracker: Tracker::new(retention),
             bounds: MemoryBounds::default(),
@@ -79,8 +82,14 @@ impl Engine {
             lost: sources.losses.clone(),
             differences: None,
             polling_fallback: None,
+            is_replaying: false,
             sources,
         }
+    }
+
+    /// An engine with sources that replay what another machine recorded.
+    pub(crate) fn replaying(sources: Sources, retention: Retention, clock: Arc<dyn Clock>) -> Self {
+        Self { machine: Arc::default(), is_replaying: true, ..Self::new(sources, retention, clock) }
     }
 
     /// Makes the next sample search the owners, which replaces a table of sockets that are closed.
@@ -91,6 +100,9 @@ impl Engine {
     /// Sets what it keeps at most, before its first sample.
     pub fn set_bounds(&mut self, bounds: MemoryBounds) {
         self.tracker.set_bounds(bounds.tracker);
+        if let Some(tap) = &mut self.tap {
+            tap.set_limits(bounds.decode);
+        }
         self.bounds = bounds;
     }
 
@@ -155,21 +167,42 @@ impl Engine {
         scope: &Scope,
         sink: &mut dyn EventSink,
     ) -> Result<Arc<Snapshot>, SourceError> {
+        self.report_layers();
         let Some(mut events) = self.sources.events.take() else {
-            return self.sample_without_events(scope);
+            let snapshot = self.sample_without_events(scope)?;
+            self.remove_absent_payload(&snapshot);
+            return Ok(snapshot);
         };
-        let Self { sources, owners, tracker, clock, bounds, .. } = self;
+        let Self { sources, owners, tracker, clock, bounds, tap, .. } = self;
         let bound = bounds.buffered_events;
+        let mut drained = Drained { events: &mut *events, tap: tap.as_mut() };
         let tracker = Mutex::new(tracker);
         let (snapshot, rest) =
-            event_drain::during(&mut *events, &tracker, bound, &**clock, sink, || {
+            event_drain::during(&mut drained, &tracker, bound, &**clock, sink, || {
                 let observations = read(sources, owners, scope, &**clock)?;
                 let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(tracker.apply(observations))
             });
         self.sources.events = Some(events);
         self.sources.buffered.extend(rest);
-        Ok(self.completed(snapshot?))
+        let snapshot = self.completed(snapshot?);
+        self.remove_absent_payload(&snapshot);
+        Ok(snapshot)
+    }
+
+    /// Hands the layers that changed to the tracker.
+    fn report_layers(&mut self) {
+        let now = self.clock.now();
+        if let Some(observation) = self.tap.as_mut().and_then(|tap| tap.report(now)) {
+            self.tracker.apply_applications(observation.source, observation.applications);
+        }
+    }
+
+    /// Ends the decoding of connections that samples do not show any more.
+    fn remove_absent_payload(&mut self, snapshot: &Snapshot) {
+        let Some(tap) = &mut self.tap else { return };
+        let sockets = snapshot.connections.iter().map(|connection| connection.socket.id);
+        tap.remove_absent(|| sockets.map(ConnectionId::of_socket).collect(), snapshot.at);
     }
 
     fn sample_without_events(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
@@ -223,10 +256,18 @@ impl Engine {
     /// What works here and what does not, as far as the last sample shows.
     #[must_use]
     pub fn abilities(&self) -> Vec<Ability> {
+        if self.is_replaying {
+            return Vec::new();
+        }
         let is_watched = self.sources.are_tables_watched();
         let mut abilities = abilities::of_losses(&self.lost, is_watched);
         abilities.extend(self.sources.abilities.iter().cloned());
         abilities
+    }
+
+    /// Whether there is something to drain between samples.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.has_events() || self.tap.is_some()
     }
 
     /// Whether a source reports events.
@@ -249,11 +290,22 @@ impl Engine {
         for observation in mem::take(&mut self.sources.buffered) {
             event_drain::apply(&mut self.tracker, observation, sink);
         }
-        let Some(events) = &mut self.sources.events else { return false };
-        let observation = events.observe(self.clock.now());
-        let is_big = observation.events().len() >= BIG_BATCH;
-        event_drain::apply(&mut self.tracker, observation, sink);
+        let now = self.clock.now();
+        let Some(events) = &mut self.sources.events else {
+            return self.tap.as_mut().is_some_and(|tap| tap.drain(now));
+        };
+        let mut drained = Drained { events: &mut **events, tap: self.tap.as_mut() };
+        let (observed, mut is_big) = drained.observe(now);
+        for observation in observed.into_iter().flatten() {
+            is_big |= observation.events().len() >= BIG_BATCH;
+            event_drain::apply(&mut self.tracker, observation, sink);
+        }
         is_big
+    }
+
+    /// What was not decoded, since the start.
+    pub(crate) fn payload_losses(&mut self) -> Vec<Loss> {
+        self.tap.as_mut().map_or_else(Vec::new, |tap| tap.losses().collect())
     }
 
     /// Drains the event source. Called before a sample, no row is older than the events applied to

@@ -1,4 +1,4 @@
-//! Drains the event source while a sample is taken.
+//! Drains events and payload while a sample is taken.
 //!
 //! The ring in the kernel has room for a fraction of a second of a storm, and a sample may take
 //! longer. So a thread drains it meanwhile. While the sample only reads, the tracker is free, and
@@ -13,8 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 use conns_contract::{Clock, EventSource, after};
-use conns_core::model::{Event, Loss, Observation};
+use conns_core::model::{Event, Loss, Moment, Observation};
 use conns_core::track::Tracker;
+
+use crate::tap::Tap;
 
 /// The name of the thread.
 pub(crate) const THREAD: &str = "event-drain";
@@ -23,6 +25,10 @@ pub(crate) const THREAD: &str = "event-drain";
 pub(crate) const MAX_BUFFERED_EVENTS: usize = 65_536;
 /// Time between two drains: the ring has room for ten times the events of it.
 pub(crate) const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Most batches drained in a row: a source that reports faster than it is drained must not stop all
+/// else.
+pub(crate) const MAX_BATCHES: usize = 16;
 
 /// Where events go.
 pub(crate) trait EventSink: Send {
@@ -33,16 +39,37 @@ pub(crate) trait EventSink: Send {
     fn flush(&mut self) {}
 }
 
-/// Applies what the source reported to the tracker, and hands the events on.
+/// What is drained: events, and payload, of which the last layers of a connection come with its closed event.
+pub(crate) struct Drained<'a> {
+    pub(crate) events: &'a mut dyn EventSource,
+    pub(crate) tap: Option<&'a mut Tap>,
+}
+
+impl Drained<'_> {
+    /// One batch: layers of closed connections, then the events; and whether there is more payload.
+    pub(crate) fn observe(&mut self, now: Moment) -> ([Option<Observation>; 2], bool) {
+        let events = self.events.observe(now);
+        let Some(tap) = &mut self.tap else { return ([None, Some(events)], false) };
+        // After the events, so that the payload of the connections that they close is there, unless there is
+        // too much of it.
+        let has_more = tap.drain(now);
+        ([tap.close(events.events(), now), Some(events)], has_more)
+    }
+}
+
+/// Applies what a source reported to the tracker, and hands the events on.
 pub(crate) fn apply(tracker: &mut Tracker, observation: Observation, sink: &mut dyn EventSink) {
-    tracker.apply_events(observation.lifecycle.unwrap_or_default());
+    tracker.apply_applications(observation.source, observation.applications);
+    if let Some(lifecycle) = observation.lifecycle {
+        tracker.apply_events(lifecycle);
+    }
     sink.add(tracker.take_events(), observation.losses);
 }
 
-/// Does `work` while a thread drains `source`. Returns what it drained and could not apply, because
+/// Does `work` while a thread drains the sources. Returns what it drained and could not apply, because
 /// `work` had locked the tracker; it stops draining at `bound` of those. If the system gives no thread, the events stay in the ring.
 pub(crate) fn during<R>(
-    source: &mut dyn EventSource,
+    drained: &mut Drained<'_>,
     tracker: &Mutex<&mut Tracker>,
     bound: usize,
     clock: &dyn Clock,
@@ -58,11 +85,15 @@ pub(crate) fn during<R>(
             if done.is_done.load(Ordering::Acquire) {
                 return;
             }
-            let count: usize = buffered.iter().map(|o: &Observation| o.events().len()).sum();
-            if count < bound {
-                let observation = source.observe(clock.now());
-                if !observation.events().is_empty() || !observation.losses.is_empty() {
-                    buffered.push_back(observation);
+            for _ in 0..MAX_BATCHES {
+                let count: usize = buffered.iter().map(|o: &Observation| o.events().len()).sum();
+                if count >= bound {
+                    break;
+                }
+                let (observed, has_more) = drained.observe(clock.now());
+                buffered.extend(observed.into_iter().flatten().filter(has_content));
+                if !has_more || done.is_done.load(Ordering::Acquire) {
+                    break;
                 }
             }
             if !buffered.is_empty()
@@ -82,6 +113,11 @@ pub(crate) fn during<R>(
         work()
     });
     (result, buffered)
+}
+
+fn has_content(observation: &Observation) -> bool {
+    let Observation { losses, applications, .. } = observation;
+    !(observation.events().is_empty() && losses.is_empty() && applications.is_empty())
 }
 
 /// Whether the work is done.

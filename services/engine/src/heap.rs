@@ -1,9 +1,10 @@
 //! Gives memory back to the system after a peak.
 //!
 //! The allocator of glibc keeps what was freed, unless it is at the end of the heap. What is kept of closed
-//! connections lies scattered between what was freed, and each of them holds a page: so it is copied first.
+//! connections lies scattered between what was freed, and each of them holds a page: so it is copied first. The allocator
+//! also touches free pages again that it has given back; so from time to time they are searched for.
 
-#![allow(unsafe_code, reason = "malloc_trim(3) has no safe wrapper")]
+#![allow(unsafe_code, reason = "malloc_trim(3), mallinfo(3) and mallopt(3) have no safe wrapper")]
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const MIN_FREED: usize = 2048;
 
 /// Finds out when much was freed.
 #[derive(Debug, Default)]
-pub(crate) struct Peak {
+struct Peak {
     /// Most records that were kept since the memory was given back last.
     records: usize,
     given_back: Option<Moment>,
@@ -25,7 +26,7 @@ pub(crate) struct Peak {
 impl Peak {
     /// Notes how many records are kept: connections, closed ones and events. Returns whether memory should be
     /// given back, as far fewer are kept than before.
-    pub(crate) fn is_over(&mut self, records: usize, now: Moment) -> bool {
+    fn is_over(&mut self, records: usize, now: Moment) -> bool {
         self.records = self.records.max(records);
         let is_recent = self.given_back.is_some_and(|then| now.since(then) < MIN_INTERVAL);
         let is_over = !is_recent && self.records > records + records / 2 + MIN_FREED;
@@ -36,32 +37,70 @@ impl Peak {
     }
 }
 
-/// Gives memory back after a peak, for a thread that does not sample: after several updates, as others hold the ones
-/// before for a while.
+/// Gives memory back to the system, for a thread that is called with each update.
 #[derive(Debug, Default)]
 pub struct MemoryReturn {
     peak: Peak,
-    /// After how many more updates memory is given back.
-    left: u8,
+    /// With how many more updates what is kept is copied: others hold the updates before for a while, and a copy may lie
+    /// in a page that others have left since.
+    copies_left: u8,
+    checked: Option<Moment>,
 }
 
-/// After how many updates memory is given back.
-const RETURNS: u8 = 6;
+/// With how many updates after a peak what is kept is copied.
+const COPIES: u8 = 6;
+/// How often a thread checks for free memory that no peak explains, such as that of a long answer.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// Less free memory is not worth a call.
+const MIN_FREE_BYTES: usize = 8 << 20;
 
 impl MemoryReturn {
-    /// Notes how many records there are with an update. Returns whether memory should be given back now.
-    pub fn is_due(&mut self, records: usize, now: Moment) -> bool {
-        if self.peak.is_over(records, now) {
-            self.left = RETURNS;
+    /// Notes with an update how many records are kept, and gives memory back if there is any. After a peak `copy`
+    /// copies the records first.
+    pub fn after_update(&mut self, records: usize, now: Moment, copy: impl FnOnce()) {
+        if self.is_copy_due(records, now) {
+            copy();
+            give_back();
+        } else if self.checked.is_none_or(|then| now.since(then) >= CHECK_INTERVAL) {
+            self.checked = Some(now);
+            if free_bytes() >= MIN_FREE_BYTES {
+                give_back();
+            }
         }
-        let is_due = self.left > 0;
-        self.left = self.left.saturating_sub(1);
+    }
+
+    fn is_copy_due(&mut self, records: usize, now: Moment) -> bool {
+        if self.peak.is_over(records, now) {
+            self.copies_left = COPIES;
+        }
+        let is_due = self.copies_left > 0;
+        self.copies_left = self.copies_left.saturating_sub(1);
         is_due
     }
 }
 
+/// Bytes that the allocator holds and that are not in use, whether the system has them back or not.
+fn free_bytes() -> usize {
+    // SAFETY: it takes nothing, and has no preconditions (mallinfo(3)). The numbers wrap at 4 GiB: mallinfo2, which does not,
+    // is missing in the libraries of Debian 11.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    return unsafe { libc::mallinfo() }.fordblks.cast_unsigned() as usize;
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    0
+}
+
+/// Makes all threads of an agent share one heap, before any thread is started. By default glibc has a heap for each thread, and
+/// what is free at the end of any but the first is not given back by [`give_back`]: up to 64 MiB each.
+pub fn share_heap() {
+    // SAFETY: it takes numbers, and has no preconditions (mallopt(3)).
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Gives free pages of the heap back to the system, where its allocator can.
-pub fn give_back() {
+pub(crate) fn give_back() {
     // SAFETY: it takes a number, and has no preconditions (malloc_trim(3)); it is safe in any thread.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
@@ -94,13 +133,26 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_back_after_the_updates_that_follow_a_peak() {
+    fn records_are_copied_with_the_updates_that_follow_a_peak() {
         let mut memory = MemoryReturn::default();
         let due: Vec<bool> = [10, 60_000, 50_000, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000, 9_000]
             .into_iter()
             .zip(1..)
-            .map(|(records, second)| memory.is_due(records, at(second)))
+            .map(|(records, second)| memory.is_copy_due(records, at(second)))
             .collect();
         assert_eq!(due, [[false; 3].as_slice(), &[true; 6], &[false]].concat());
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn what_was_freed_is_found() {
+        let kept: Vec<Box<[u8]>> = (0..20_000).map(|_| vec![1; 1000].into_boxed_slice()).collect();
+        let (freed, kept): (Vec<_>, Vec<_>) =
+            kept.into_iter().enumerate().partition(|(number, _)| number % 2 == 0);
+        let before = free_bytes();
+        drop(freed);
+        // Other tests run in other threads, and need less.
+        assert!(free_bytes() > before + 5_000_000, "{before} {}", free_bytes());
+        drop(kept);
     }
 }

@@ -9,6 +9,7 @@ mod differences;
 mod engine;
 mod event_buffer;
 mod event_drain;
+mod file;
 #[cfg(test)]
 #[path = "../tests/fixture/sources.rs"]
 mod fixture;
@@ -22,12 +23,14 @@ mod sampler;
 mod sources;
 #[cfg(target_os = "linux")]
 mod table_size;
+mod tap;
 
 pub use choice::{Choice, Purpose};
 pub use cost::cost_of;
 pub use engine::Engine;
+pub use file::FileEngine;
 pub use follow::{EventBatch, Follower};
-pub use heap::{MemoryReturn, give_back};
+pub use heap::{MemoryReturn, share_heap};
 pub use memory::{MemoryBounds, memory_limit};
 pub use sampler::{MIN_INTERVAL, Sampler};
 pub use sources::{ListenCounterSource, ProcessSource, Sources};

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conns_core::decode::Limits;
 use conns_core::track::TrackerBounds;
 
 use crate::event_buffer::MAX_EVENTS;
@@ -11,7 +12,7 @@ use crate::event_drain::MAX_BUFFERED_EVENTS;
 
 /// What an agent without sockets, events and clients takes: programs in the kernel and their rings, the
 /// program, its threads.
-const FIXED_BYTES: u64 = 80 << 20;
+const FIXED_BYTES: u64 = 96 << 20;
 /// Least memory for what grows; below it a list would be useless.
 const MIN_GROWING_BYTES: u64 = 24 << 20;
 /// One socket in two snapshots, with its history, its owners and its row in the cache of the source, and
@@ -37,6 +38,8 @@ pub struct MemoryBounds {
     pub(crate) buffered_events: usize,
     /// What the tracker keeps.
     pub(crate) tracker: TrackerBounds,
+    /// What decoding keeps.
+    pub(crate) decode: Limits,
 }
 
 impl Default for MemoryBounds {
@@ -46,6 +49,7 @@ impl Default for MemoryBounds {
             events: MAX_EVENTS,
             buffered_events: MAX_BUFFERED_EVENTS,
             tracker: TrackerBounds::default(),
+            decode: Limits::default(),
         }
     }
 }
@@ -66,8 +70,16 @@ impl MemoryBounds {
             usize::try_from(growing / 100 * percent / bytes_each).unwrap_or(usize::MAX)
         };
         let (events, pending) = (places(20, event_bytes), places(5, PENDING_BYTES));
+        let sockets = places(54, socket_bytes);
         Self {
-            sockets: places(60, socket_bytes),
+            decode: Limits {
+                streams: sockets.min(most.decode.streams),
+                // A third for what is behind gaps.
+                pending_bytes: (growing / 100 * 2).min(most.decode.pending_bytes),
+                recognition_bytes: (growing / 100 * 2).min(most.decode.recognition_bytes),
+                decoder_bytes: (growing / 100 * 2).min(most.decode.decoder_bytes),
+            },
+            sockets,
             events: events.min(most.events),
             buffered_events: places(10, EVENT_BYTES).min(most.buffered_events),
             tracker: TrackerBounds {

@@ -21,10 +21,7 @@ use crate::cost::{self, micros};
 use crate::engine::Engine;
 use crate::event_buffer::EventBuffer;
 use crate::event_drain::EventSink;
-use crate::heap::{self, Peak};
-
-/// How often what is kept is copied after a peak.
-const COPIES: u8 = 3;
+use crate::heap::{self, MemoryReturn};
 
 /// Shortest sample interval: below, sampling would take most of the machine.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -94,8 +91,7 @@ impl Sampler {
             changes: Arc::default(),
             control: Arc::clone(&control),
             clock: Arc::clone(&clock),
-            peak: Peak::default(),
-            copies_left: 0,
+            memory: MemoryReturn::default(),
             engine,
             scope,
         };
@@ -235,9 +231,7 @@ struct SamplerThread {
     publisher: EventPublisher,
     health: Health,
     control: Arc<Control>,
-    peak: Peak,
-    /// How often the closed connections and events are still copied, once with each update.
-    copies_left: u8,
+    memory: MemoryReturn,
 }
 
 impl SamplerThread {
@@ -255,23 +249,15 @@ impl SamplerThread {
         }
     }
 
-    /// Gives memory back to the system after a peak. What was copied is held by the update before it, so that
-    /// comes one update later; and again, as a copy may lie in a page that others have left since.
+    /// Gives memory back to the system. What was copied is held by the update before, so that comes later.
     fn give_back_memory(&mut self) {
-        if self.copies_left > 0 {
-            heap::give_back();
-        }
-        let events = self.publisher.buffer.len();
-        let records = self.latest.connections.len() + self.closed.len() + events;
-        if self.peak.is_over(records, self.clock.now()) {
-            self.copies_left = COPIES + 1;
-            self.engine.clear_owners();
-        }
-        self.copies_left = self.copies_left.saturating_sub(1);
-        if self.copies_left > 0 {
-            self.closed.shrink_after_peak();
-            self.publisher.copy_events();
-        }
+        let Self { memory, closed, publisher, engine, latest, clock, .. } = self;
+        let records = latest.connections.len() + closed.len() + publisher.buffer.len();
+        memory.after_update(records, clock.now(), || {
+            engine.clear_owners();
+            closed.shrink_after_peak();
+            publisher.copy_events();
+        });
     }
 
     fn now_us(&self) -> u64 {
@@ -292,7 +278,7 @@ impl SamplerThread {
             if self.now_us() >= *due_us {
                 return Some(interval);
             }
-            if self.engine.has_events() {
+            if self.engine.is_drained() {
                 self.wait_for_events(*due_us);
             } else {
                 self.clock.wait_until(*due_us, &self.control.is_changed);
@@ -342,6 +328,7 @@ impl SamplerThread {
         health.abilities = self.engine.abilities();
         health.reconciliation_differences = self.engine.reconciliation_differences();
         health.losses = self.publisher.losses();
+        health.losses.extend(self.engine.payload_losses());
         health.lost_at = self.publisher.lost_at;
         health.cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
         Arc::new(Update {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conns_contract::{
-    Clock, DescriptorSource, EventSource, OwnerSource, Scope, SocketSource, SourceError, Task,
+    Clock, DescriptorSource, EventSource, OwnerSource, PayloadSource, Scope, SocketSource,
+    SourceError, Task,
 };
 use conns_core::model::{
     Ability, AbilityKind, Fallback, Loss, LossCause, Missing, Moment, Observation, Process,
@@ -47,6 +48,8 @@ pub struct Sources {
     pub listen_counters: Option<Box<dyn ListenCounterSource>>,
     /// Lifecycle events.
     pub events: Option<Box<dyn EventSource>>,
+    /// Payload of connections.
+    pub payload: Option<Box<dyn PayloadSource>>,
     /// What was drained from `events` and is not applied yet.
     pub(crate) buffered: VecDeque<Observation>,
     /// The abilities that were tried.
@@ -71,6 +74,7 @@ impl Sources {
             processes: None,
             listen_counters: None,
             events: None,
+            payload: None,
             buffered: VecDeque::new(),
             abilities: Vec::new(),
             falls_back: true,

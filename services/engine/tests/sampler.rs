@@ -24,7 +24,7 @@ struct Running {
 fn engine(clock: &Arc<ReplayClock>) -> Engine {
     let retention = Retention::Window(Duration::from_secs(5));
     let clock: Arc<dyn Clock> = clock.clone();
-    Engine::open(Choice::Kernel, retention, Purpose::Agent, clock).unwrap()
+    Engine::open(Choice::Kernel, retention, Purpose::Agent { tap: false }, clock).unwrap()
 }
 
 fn clock() -> Arc<ReplayClock> {

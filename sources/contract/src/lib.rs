@@ -18,7 +18,7 @@ use std::time::Duration;
 use conns_core::model::{Moment, Observation, OwnerEntries, Source, State};
 
 pub use clock::{Clock, ReplayClock, SystemClock, after};
-pub use payload::{Chunk, PayloadSource, ReplaySource, Side, Want};
+pub use payload::{Ends, Payload, PayloadBatch, PayloadSource, Side, Steering, Want};
 #[cfg(target_os = "linux")]
 pub use time_namespace::ClockOffsets;
 #[cfg(target_os = "linux")]

@@ -1,36 +1,71 @@
-//! Payload of connections: sources hand over chunks, and are steered by what decoders still want.
+//! Payload of connections: a source hands over segments, and is steered by what decoders still want.
 
-mod replay;
-
+use conns_core::decode::assembly::Segment;
 use conns_core::model::{ConnectionId, Loss, Moment};
 
-pub use conns_core::decode::{Side, Want};
-pub use replay::ReplaySource;
+pub use conns_core::decode::{Ends, Side, Steering, Want};
 
-/// Consecutive payload bytes of one side of a connection.
+/// What a payload source hands over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunk<'a> {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// The side.
-    pub side: Side,
-    /// Position of the first byte: how many payload bytes the side carried before it.
-    pub position: u64,
-    /// The bytes.
-    pub bytes: &'a [u8],
-    /// When they were sent or received.
-    pub at: Moment,
+pub enum Payload<'a> {
+    /// A connection begins, or is seen for the first time. What follows with the same id belongs to it.
+    Opened {
+        /// Its ends.
+        ends: Ends,
+    },
+    /// A TCP segment, or a part of one. A SYN without payload says where the side begins.
+    Segment {
+        /// Which side sent it.
+        side: Side,
+        /// The segment.
+        segment: Segment<'a>,
+        /// Bytes of the side before this sequence number that were not handed over will not be: they
+        /// were not wanted, or were lost.
+        before: u32,
+    },
+    /// A datagram of a connected UDP socket.
+    Datagram {
+        /// Which side sent it.
+        side: Side,
+        /// Its payload as far as it was handed over.
+        bytes: &'a [u8],
+        /// How many bytes of it follow.
+        cut: u32,
+    },
+    /// The process that owns the socket has written payload of [`Side::Sent`], or read payload of
+    /// [`Side::Received`].
+    Moved {
+        /// Which.
+        side: Side,
+        /// How many bytes it has written or read since the connection began.
+        bytes_total: u64,
+    },
+}
+
+/// What was drained, besides the payload.
+#[derive(Debug, Clone, Default)]
+pub struct PayloadBatch {
+    /// What was lost since the last call.
+    pub losses: Vec<Loss>,
+    /// Whether the bound of a batch was reached, so that more is there already.
+    pub has_more: bool,
 }
 
 /// A source of payload.
 pub trait PayloadSource: Send {
-    /// Hands over the chunks that arrived since the last call and that are wanted, in the order of
-    /// their arrival. Positions of one side ascend; a gap in them is payload that was skipped or
-    /// lost. Returns what was lost since the last call.
-    fn drain(&mut self, now: Moment, sink: &mut dyn FnMut(Chunk<'_>)) -> Vec<Loss>;
+    /// Hands over what arrived since the last call and is wanted, in the order of its arrival, with
+    /// the connection and the time at which it was sent, received, written or read. A batch is bounded, so that
+    /// payload does not delay events.
+    fn drain(
+        &mut self,
+        now: Moment,
+        sink: &mut dyn FnMut(ConnectionId, Moment, Payload<'_>),
+    ) -> PayloadBatch;
 
-    /// Applies wants, the later ones over the earlier; a side without one is not handed over. A skip is
-    /// counted from the end of the chunk handed over last. They apply from the next
-    /// [`PayloadSource::drain`] on.
-    fn steer(&mut self, wants: &[(ConnectionId, Side, Want)]);
+    /// Applies what is wanted, the later over the earlier. Of a connection that was not steered the first
+    /// bytes of each side are handed over ([`MAX_PREFIX_BYTES`](conns_core::decode::MAX_PREFIX_BYTES)).
+    fn steer(&mut self, steering: &[Steering<ConnectionId>]);
+
+    /// Releases what is kept of a connection that is closed.
+    fn close(&mut self, connection: ConnectionId);
 }

@@ -1,6 +1,7 @@
 /* Traffic of UDP sockets by peer, counted where packets pass between a cgroup and the network, from the moment the
  * programs are attached. The kernel itself counts nothing for UDP. */
 #pragma once
+#include "packet.h"
 #include "row.h"
 
 /* Most pairs of socket and peer; the least recently used is evicted. User space compares the entries of a
@@ -43,19 +44,6 @@ struct {
 	__type(value, struct flow_total);
 } flow_totals SEC(".maps");
 
-/* The context of cgroup_skb programs (include/uapi/linux/bpf.h). */
-struct __sk_buff {
-	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority;
-	u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid, data, data_end, napi_id;
-	u32 family, remote_ip4, local_ip4, remote_ip6[4], local_ip6[4], remote_port, local_port;
-	u32 data_meta;
-	u64 flow_keys, tstamp;
-	u32 wire_len, gso_segs;
-	void *sk;
-};
-
-static void *(*const sk_fullsock)(void *sk) = (void *)95;
-
 INLINE void count(struct flow *flow, bool is_out, u64 bytes)
 {
 	if (is_out) {
@@ -66,8 +54,6 @@ INLINE void count(struct flow *flow, bool is_out, u64 bytes)
 		__sync_fetch_and_add(&flow->datagrams_in, 1);
 	}
 }
-
-#define UDP_HEADER 8
 
 INLINE int packet(struct __sk_buff *skb, bool is_out)
 {

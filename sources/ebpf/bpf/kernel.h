@@ -3,6 +3,23 @@
 #pragma once
 #include "helpers.h"
 
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT 2
+#define TCP_SYN_RECV 3
+#define TCP_FIN_WAIT1 4
+#define TCP_FIN_WAIT2 5
+#define TCP_TIME_WAIT 6
+#define TCP_CLOSE 7
+#define TCP_CLOSE_WAIT 8
+#define TCP_LAST_ACK 9
+#define TCP_LISTEN 10
+#define TCP_CLOSING 11
+
 typedef struct {
 	s32 counter;
 } atomic_t;
@@ -355,4 +372,11 @@ INLINE struct sock *sock_of(struct file *file)
 {
 	struct socket *socket = sock_from_file(file);
 	return socket ? socket->sk : 0;
+}
+
+/* The helper generates a cookie; it is only called for sockets without one. */
+INLINE u64 cookie_of(struct sock_common *common)
+{
+	u64 cookie = common->skc_cookie.counter;
+	return cookie ? cookie : socket_cookie(common);
 }

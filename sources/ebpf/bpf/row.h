@@ -4,23 +4,6 @@
 #include "kernel.h"
 #include "shared.h"
 
-#define AF_INET 2
-#define AF_INET6 10
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
-
-#define TCP_ESTABLISHED 1
-#define TCP_SYN_SENT 2
-#define TCP_SYN_RECV 3
-#define TCP_FIN_WAIT1 4
-#define TCP_FIN_WAIT2 5
-#define TCP_TIME_WAIT 6
-#define TCP_CLOSE 7
-#define TCP_CLOSE_WAIT 8
-#define TCP_LAST_ACK 9
-#define TCP_LISTEN 10
-#define TCP_CLOSING 11
-
 /* Ticks per second (CONFIG_HZ); set by the loader. */
 CONSTANT u32 HZ = 250;
 
@@ -73,13 +56,6 @@ INLINE void fill_addresses(struct socket_header *header, const struct sock_commo
 		local[1] = local[2] = local[3] = 0;
 		remote[1] = remote[2] = remote[3] = 0;
 	}
-}
-
-/* The helper generates a cookie; it is only called for sockets without one. */
-INLINE u64 cookie_of(struct sock_common *common)
-{
-	u64 cookie = common->skc_cookie.counter;
-	return cookie ? cookie : socket_cookie(common);
 }
 
 /* What all kinds of sockets have. `common` must be of a type that the cookie helper accepts. */

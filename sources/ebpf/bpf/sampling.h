@@ -96,11 +96,6 @@ INLINE bool may_leave_time_wait(int before, int after)
 	return after == TCP_CLOSE && before != TCP_SYN_SENT && before != TCP_LISTEN;
 }
 
-/* struct bpf_sock, include/uapi/linux/bpf.h: the context of cgroup/sock_create. */
-struct bpf_sock {
-	u32 bound_dev_if, family, type, protocol;
-};
-
 /* A new UDP socket, or a TCP socket that may be bound without listening or connecting. */
 SEC("cgroup/sock_create")
 int track_new(struct bpf_sock *sk)

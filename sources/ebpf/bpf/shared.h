@@ -176,3 +176,59 @@ enum counter {
 	COUNT_TIME_WAITS, /* closed connections that may have left a TIME-WAIT minisock */
 	COUNTERS,
 };
+
+enum payload_kind {
+	PAYLOAD_SEGMENT = 1,  /* of a connection */
+	PAYLOAD_LISTENER = 2, /* received before there was a socket of the connection; cookie is the listener's */
+	PAYLOAD_MOVED = 3,    /* the process has read (PAYLOAD_RECEIVED), or written */
+	PAYLOAD_DATAGRAM = 4, /* of UDP */
+};
+
+enum payload_flags {
+	PAYLOAD_RECEIVED = 1, /* else sent */
+	PAYLOAD_OPENS = 2,    /* the first record of the connection */
+	PAYLOAD_BEGINS = 4,   /* the first record of the side, and `start` is known */
+	PAYLOAD_FIN = 8,      /* a FIN follows the payload */
+	PAYLOAD_OUTBOUND = 16, /* this end called connect */
+	PAYLOAD_INBOUND = 32,  /* the other end did */
+	PAYLOAD_WHOLE = 64,    /* it began with the signature: all of it is handed over until user space steers it */
+};
+
+/* What a record of the ring of payload begins with; `length` bytes follow. Sequence numbers are those of payload, a SYN
+ * not counted. */
+struct payload {
+	u64 cookie;
+	u64 at_ns;
+	u64 moved_bytes; /* PAYLOAD_MOVED: by the process, since the connection began */
+	u32 netns;
+	u32 sequence;
+	u32 before; /* what is before this sequence number and was not handed over will not be */
+	u32 start;  /* sequence number of the first byte of the side */
+	u32 length;
+	u32 cut; /* bytes of the segment behind these that are not handed over */
+	u16 local_port;
+	u16 remote_port;
+	u8 family;
+	u8 kind; /* enum payload_kind */
+	u8 flags; /* enum payload_flags */
+	u8 pad;
+	u8 local[16]; /* IPv4 in the first four bytes */
+	u8 remote[16];
+};
+_Static_assert(sizeof(struct payload) == 88, "struct payload");
+
+/* What user space wants of a connection, both sides in the order sent, received. */
+struct want {
+	u32 serial; /* differs from that of the entry before; never 0 */
+	u32 resume[2]; /* what is before this sequence number is not wanted */
+	u8 is_wanted[2];
+	u8 resumes[2]; /* whether `resume` holds */
+};
+_Static_assert(sizeof(struct want) == 16, "struct want");
+
+/* Index of a counter of the tap. */
+enum payload_loss {
+	LOST_PAYLOAD_BYTES,   /* the ring was full, or there was no memory for socket storage */
+	PAYLOAD_COPIED_BYTES, /* no loss: bytes handed over */
+	PAYLOAD_LOSSES,
+};

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use conns_core::model::{Endpoint, Family};
 use zerocopy::native_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
@@ -24,8 +24,7 @@ macro_rules! records {
     )*) => {
         $(
             $(#[$about])*
-            #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
-            #[cfg_attr(test, derive(zerocopy::IntoBytes))]
+            #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
             #[repr(C)]
             pub(crate) struct $name { $(pub(crate) $field: $type,)* }
         )*
@@ -159,6 +158,35 @@ records! {
         event: Event,
         row: TcpRow,
     }
+
+    /// What a record of payload begins with.
+    struct PayloadHeader = "payload" {
+        cookie: U64,
+        at_ns: U64,
+        moved_bytes: U64,
+        netns: U32,
+        sequence: U32,
+        before: U32,
+        start: U32,
+        length: U32,
+        cut: U32,
+        local_port: U16,
+        remote_port: U16,
+        family: u8,
+        kind: u8,
+        flags: u8,
+        pad: u8,
+        local: [u8; 16],
+        remote: [u8; 16],
+    }
+
+    /// What user space wants of a connection.
+    struct WantEntry = "want" {
+        serial: U32,
+        resume: [U32; 2],
+        is_wanted: [u8; 2],
+        resumes: [u8; 2],
+    }
 }
 
 /// Declares the constants of enumerations, and for the test a list of them.
@@ -196,6 +224,26 @@ enumerations! {
         FLAG_RST_RECEIVED = 16,
         FLAG_FIN_RECEIVED = 32,
         FLAG_ORPHAN = 64,
+    }
+    enum "payload_kind": u8 {
+        PAYLOAD_SEGMENT = 1,
+        PAYLOAD_LISTENER = 2,
+        PAYLOAD_MOVED = 3,
+        PAYLOAD_DATAGRAM = 4,
+    }
+    enum "payload_flags": u8 {
+        PAYLOAD_RECEIVED = 1,
+        PAYLOAD_OPENS = 2,
+        PAYLOAD_BEGINS = 4,
+        PAYLOAD_FIN = 8,
+        PAYLOAD_OUTBOUND = 16,
+        PAYLOAD_INBOUND = 32,
+        PAYLOAD_WHOLE = 64,
+    }
+    enum "payload_loss": u32 {
+        LOST_PAYLOAD_BYTES = 0,
+        PAYLOAD_COPIED_BYTES = 1,
+        PAYLOAD_LOSSES = 2,
     }
     enum "loss": u32 {
         LOST_OPENED = 0,
@@ -243,6 +291,23 @@ impl Row {
     /// Only meaningful for UDP sockets.
     pub(crate) fn udp_totals(&self) -> Option<&UdpTotals> {
         UdpTotals::ref_from_bytes(&self.detail).ok()
+    }
+}
+
+impl PayloadHeader {
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// An address of IPv4 in a socket of IPv6 is one of IPv4.
+    pub(crate) fn local(&self) -> Endpoint {
+        let address = address(self.family == AF_INET6, self.local).to_canonical();
+        Endpoint { address, port: self.local_port.get() }
+    }
+
+    pub(crate) fn remote(&self) -> Endpoint {
+        let address = address(self.family == AF_INET6, self.remote).to_canonical();
+        Endpoint { address, port: self.remote_port.get() }
     }
 }
 

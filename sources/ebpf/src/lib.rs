@@ -10,6 +10,7 @@ mod descriptors;
 mod events;
 mod flows;
 mod iterate;
+mod kernel_clock;
 mod layout;
 mod namespaces;
 mod object;
@@ -18,6 +19,7 @@ mod row;
 mod sampling;
 mod shared_object;
 mod tables;
+mod tap;
 mod types;
 
 use aya::Btf;
@@ -32,12 +34,18 @@ pub use events::Events;
 pub use records::Records;
 pub use sampling::SampledTables;
 pub use tables::Tables;
+pub use tap::Tap;
 #[doc(hidden)]
 pub use types::trim_btf;
 
 /// The objects that are loaded, for the types they name.
-const OBJECTS: [&[u8]; 4] =
-    [compiled!("descriptors"), compiled!("owners"), compiled!("sockets"), compiled!("tables")];
+const OBJECTS: [&[u8]; 5] = [
+    compiled!("descriptors"),
+    compiled!("owners"),
+    compiled!("sockets"),
+    compiled!("tables"),
+    compiled!("tap"),
+];
 
 /// Which features to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +58,8 @@ pub struct Features {
     pub descriptors: bool,
     /// Lifecycle events of TCP connections.
     pub events: bool,
+    /// Payload of TCP connections.
+    pub tap: bool,
 }
 
 /// The features that work here.
@@ -61,6 +71,8 @@ pub struct Opened {
     pub descriptors: Option<ProcessDescriptors>,
     /// Lifecycle events of TCP connections.
     pub events: Option<Events>,
+    /// Payload of TCP connections.
+    pub tap: Option<Tap>,
     /// What was tried, and the errors.
     pub abilities: Vec<Ability>,
 }
@@ -117,6 +129,12 @@ pub fn open(features: Features) -> Opened {
         tried(AbilityKind::EbpfEvents, missing);
         tried(AbilityKind::EbpfAccepts, no_accepts);
         opened.events = events;
+    }
+    if features.tap {
+        let (tap, missing, no_reads) = split_two(types.and_then(Tap::open));
+        tried(AbilityKind::EbpfTap, missing);
+        tried(AbilityKind::EbpfReads, no_reads);
+        opened.tap = tap;
     }
     opened
 }

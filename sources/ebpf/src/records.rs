@@ -1,15 +1,18 @@
 //! Ring-buffer and iterator record parsers, exported for fuzzing.
 
-use conns_core::model::{LifecycleEvent, Moment, SocketSample};
+use conns_contract::Payload;
+use conns_core::model::{ConnectionId, LifecycleEvent, Moment, SocketSample};
 
 use crate::events::Decoder;
 use crate::layout::{Row, TcpRow};
 use crate::row::RowReader;
+use crate::tap::PayloadRecords;
 
 /// Parses records.
 pub struct Records {
     rows: RowReader,
     events: Decoder,
+    payload: PayloadRecords,
 }
 
 impl Records {
@@ -18,7 +21,9 @@ impl Records {
     pub fn new(now: Moment) -> Self {
         let mut events = Decoder::new();
         events.begin(now);
-        Self { rows: RowReader::new(), events }
+        let mut payload = PayloadRecords::default();
+        payload.begin(now);
+        Self { rows: RowReader::new(), events, payload }
     }
 
     /// Parses `struct row` or `struct tcp_row` of `bpf/shared.h`; `None` if `record` is neither.
@@ -30,5 +35,14 @@ impl Records {
     /// Parses `struct short_event` or `struct long_event`; `None` if `record` is neither.
     pub fn event(&mut self, record: &[u8]) -> Option<LifecycleEvent> {
         self.events.read(record)
+    }
+
+    /// Parses `struct payload` with the bytes that follow; whether it was one.
+    pub fn payload(
+        &mut self,
+        record: &[u8],
+        sink: &mut dyn FnMut(ConnectionId, Moment, Payload<'_>),
+    ) -> bool {
+        self.payload.read(record, sink).is_some()
     }
 }

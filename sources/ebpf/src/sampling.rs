@@ -29,6 +29,8 @@ use crate::tables::{add_peers, is_in_scope, unavailable};
 /// Most passes over the sockets in one sample. A pass ends early when the ring is full; 64 passes read half a million
 /// changed sockets, and the next sample reads the rest.
 const MAX_PASSES: u32 = 64;
+/// Room for fewer cached rows than this is not worth giving back.
+const MAX_FREE_ROWS: usize = 1024;
 /// States of a TIME-WAIT minisock: until the peer's FIN arrives, it is in FIN-WAIT-2.
 const MINISOCK_STATES: [State; 2] = [State::TimeWait, State::FinWait2];
 
@@ -156,6 +158,9 @@ impl SampledTables {
             if self.pass(now, peers.as_ref(), max_sockets)? {
                 let pass = self.passes;
                 self.cache.retain(|_, cached| cached.pass == pass);
+                if self.cache.capacity() > MAX_FREE_ROWS.max(4 * self.cache.len()) {
+                    self.cache.shrink_to(2 * self.cache.len());
+                }
                 if self.omitted > 0 && self.cache.len() < max_sockets {
                     self.emit_all_rows();
                 }

@@ -4,10 +4,14 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test panics on failure")]
 
+use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 
-use conns_contract::{DescriptorSource, EventSource, Scope, SocketSource};
+use conns_contract::{
+    DescriptorSource, EventSource, Payload, PayloadSource, Scope, Side, SocketSource,
+};
 use conns_core::model::{EventKind, Moment, Protocol, State};
 use conns_ebpf::{Features, Opened};
 use libtest_mimic::{Arguments, Failed, Trial, run};
@@ -19,6 +23,7 @@ fn main() -> ExitCode {
         ("a_second_sample_still_has_an_unchanged_listener", sampling),
         ("descriptors_name_this_process_as_an_owner", descriptors),
         ("a_connection_is_opened_and_closed", events),
+        ("what_a_connection_carries_is_handed_over", payload),
     ];
     let tests = tests
         .into_iter()
@@ -28,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 const NONE: Features =
-    Features { tables: false, sampling: false, descriptors: false, events: false };
+    Features { tables: false, sampling: false, descriptors: false, events: false, tap: false };
 
 /// Fails if a feature is missing.
 fn open(features: Features) -> Opened {
@@ -95,5 +100,42 @@ fn events() -> Result<(), Failed> {
         .map(|event| event.kind)
         .collect();
     assert_eq!(kinds.first(), Some(&EventKind::Opened), "{kinds:?}");
+    Ok(())
+}
+
+/// Both sockets of a connection over loopback, each with what it sent and received.
+fn payload() -> Result<(), Failed> {
+    let mut tap = open(Features { tap: true, ..NONE }).tap.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let mut client = TcpStream::connect(("127.0.0.1", port))?;
+    let (mut server, _) = listener.accept()?;
+    client.write_all(b"request")?;
+    server.read_exact(&mut [0; 7])?;
+    server.write_all(b"answer")?;
+    client.read_exact(&mut [0; 6])?;
+    let mut openers = HashMap::new();
+    let mut texts = HashMap::<_, Vec<u8>>::new();
+    let batch = tap.drain(now(), &mut |id, _, payload| match payload {
+        Payload::Opened { ends } => {
+            let remote = ends.remote.unwrap().port;
+            if remote == port || ends.local.unwrap().port == port {
+                openers.insert(id, (remote == port, ends.opener.unwrap()));
+            }
+        }
+        Payload::Segment { side, segment, .. } => {
+            texts.entry((id, side)).or_default().extend_from_slice(segment.bytes);
+        }
+        Payload::Read { .. } | Payload::Datagram { .. } => {}
+    });
+    assert!(batch.losses.is_empty(), "{batch:?}");
+    assert_eq!(openers.len(), 2, "{openers:?}");
+    for (id, (is_client, opener)) in openers {
+        assert_eq!(opener, if is_client { Side::Sent } else { Side::Received });
+        let text = |side| String::from_utf8_lossy(&texts[&(id, side)]).into_owned();
+        let [request, answer] =
+            if is_client { [Side::Sent, Side::Received] } else { [Side::Received, Side::Sent] };
+        assert_eq!((&*text(request), &*text(answer)), ("request", "answer"));
+    }
     Ok(())
 }

@@ -114,6 +114,8 @@ pub struct EventBatch {
     pub losses: Vec<Loss>,
     /// Whether more is available already.
     pub has_more: bool,
+    /// Whether none follows: those of a capture file end.
+    pub is_last: bool,
 }
 
 /// A channel of updates.

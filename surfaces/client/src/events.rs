@@ -45,7 +45,7 @@ impl RemoteEvents {
         let is_first = from == EventsFrom::Now;
         losses.extend(self.lost_since(loss_totals, is_first));
         self.from = EventsFrom::After(id);
-        Ok(EventBatch { events, losses, has_more })
+        Ok(EventBatch { events, losses, has_more, is_last: false })
     }
 
     /// What was lost since the answer before, if `totals` are the totals now.

@@ -2,7 +2,7 @@
 //!
 //! A slow reader keeps an old list in memory. The large chunks of responses in flight are counted,
 //! each once however many clients receive it; over the budget, the readers of the oldest chunk are
-//! closed.
+//! closed, but for those of the last [`MIN_CHUNKS`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,10 @@ use crate::refusals::{Refusals, Refused};
 
 /// Minimum length of a counted chunk, bytes: smaller ones are 48 MB at most, one per client.
 const MIN_COUNTED: usize = 16 << 10;
+
+/// The last chunks are sent even if they exceed the budget: a list that is longer than the budget could else never be
+/// sent to two clients that ask by turns, as each list would end the one before.
+const MIN_CHUNKS: usize = 2;
 
 /// The chunks in flight.
 #[derive(Debug, Default)]
@@ -74,15 +78,16 @@ impl InFlightBytes {
         entry.is_dropped = false;
         let more = entry.bytes - counted;
         state.bytes += more;
-        while state.bytes > reader.limits().in_flight_bytes && self.drop_oldest(&mut state, since) {
-        }
+        while state.bytes > reader.limits().in_flight_bytes && self.drop_oldest(&mut state) {}
     }
 
-    /// Drops the readers of the oldest chunk but the one entered last.
-    fn drop_oldest(&self, state: &mut Chunks, last: u64) -> bool {
-        let others =
-            state.chunks.values_mut().filter(|chunk| !chunk.is_dropped && chunk.since != last);
-        let Some(oldest) = others.min_by_key(|chunk| chunk.since) else { return false };
+    /// Drops the readers of the oldest chunk, unless there are few.
+    fn drop_oldest(&self, state: &mut Chunks) -> bool {
+        if state.chunks.values().filter(|chunk| !chunk.is_dropped).count() <= MIN_CHUNKS {
+            return false;
+        }
+        let counted = state.chunks.values_mut().filter(|chunk| !chunk.is_dropped);
+        let Some(oldest) = counted.min_by_key(|chunk| chunk.since) else { return false };
         oldest.is_dropped = true;
         for reader in &oldest.readers {
             if reader.request_close(Refused::InFlightFull) {
@@ -161,11 +166,11 @@ mod tests {
         assert_eq!((in_flight.lock().bytes, dropped()), (60 << 10, 0));
         let small = in_flight.track(chunk(1), reader(0));
         assert_eq!(in_flight.lock().bytes, 60 << 10);
+        // Two may exceed the budget: otherwise long ones could never be sent.
         let third = in_flight.track(chunk(50), reader(2));
-        assert_eq!((in_flight.lock().bytes, dropped()), (50 << 10, 2));
-        // A single chunk may exceed the budget: otherwise it could never be sent.
+        assert_eq!((in_flight.lock().bytes, dropped()), (110 << 10, 0));
         let fourth = in_flight.track(chunk(200), reader(3));
-        assert_eq!((in_flight.lock().bytes, dropped()), (200 << 10, 3));
+        assert_eq!((in_flight.lock().bytes, dropped()), (250 << 10, 2));
         drop((first, second, third, small));
         drop(fourth.clone());
         assert_eq!(in_flight.lock().bytes, 200 << 10);

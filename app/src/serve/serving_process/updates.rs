@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conns_api::{Replica, ReplicaChange};
 use conns_core::model::{EventLog, Moment, Update};
-use conns_engine::{MemoryReturn, give_back};
+use conns_engine::MemoryReturn;
 use conns_server::AccessConfig;
 use tokio::sync::{oneshot, watch};
 
@@ -47,10 +47,7 @@ impl Updates {
                 Ok(Some(ReplicaChange::Update { update, at })) => {
                     self.clock.set(at);
                     self.updates.send_replace(update);
-                    if memory.is_due(self.replica.records(), at) {
-                        self.replica.copy_kept();
-                        give_back();
-                    }
+                    memory.after_update(self.replica.records(), at, || self.replica.copy_kept());
                 }
                 Ok(Some(ReplicaChange::Events(log))) => {
                     self.events.send_replace(log);

@@ -19,6 +19,10 @@ impl Decoder for Session {
         self.apply(side, at, |frames, sink| frames.gap(bytes, sink));
     }
 
+    fn moved_by_process(&mut self, side: Side, bytes_total: u64, at: Moment) {
+        self.traffic.add(side, bytes_total, at);
+    }
+
     fn want(&self, side: Side) -> Want {
         let frames = self.frames.of(side);
         match frames.skippable() {

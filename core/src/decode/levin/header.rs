@@ -1,7 +1,7 @@
 //! The header of a message, and how long bodies may be (`levin_base.h`, `cryptonote_config.h`).
 
 /// Begins each header.
-pub(super) const SIGNATURE: [u8; 8] = [0x01, 0x21, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01];
+pub const SIGNATURE: [u8; 8] = [0x01, 0x21, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01];
 /// Bytes of a header.
 pub(super) const HEADER_BYTES: usize = 33;
 

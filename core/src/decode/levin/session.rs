@@ -5,6 +5,7 @@ use crate::model::Moment;
 
 use super::frames::{Frames, Message};
 use super::header::{COMMANDS, HANDSHAKE};
+use super::traffic::Traffic;
 use super::view::View;
 
 /// A connection between two nodes.
@@ -20,6 +21,8 @@ pub(super) struct Session {
     pub(super) handshake_at: Option<Moment>,
     /// Whether the connection was seen from its begin.
     pub(super) is_from_start: bool,
+    /// Of the process that sends [`Side::Sent`].
+    pub(super) traffic: Traffic,
 }
 
 impl Session {
@@ -38,6 +41,7 @@ impl Session {
             messages: BothSides::default(),
             handshake_at: None,
             is_from_start: is_whole,
+            traffic: Traffic::new(is_whole),
         }
     }
 

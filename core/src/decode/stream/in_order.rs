@@ -100,6 +100,18 @@ impl InOrder {
         }
     }
 
+    /// Whether the protocol is not decided yet.
+    pub(super) fn is_recognising(&self) -> bool {
+        matches!(self.phase, Phase::Recognising(_))
+    }
+
+    /// The process has read that many bytes since the connection began.
+    pub(super) fn moved_by_process(&mut self, side: Side, bytes_total: u64, at: Moment) {
+        if let Phase::Decoding(decoding) = &mut self.phase {
+            decoding.decoder.moved_by_process(side, bytes_total, at);
+        }
+    }
+
     /// Takes what follows in order; returns how many bytes after it are not wanted. `is_late` is
     /// whether the begin of the side was not seen.
     pub(super) fn apply(

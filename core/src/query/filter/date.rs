@@ -6,7 +6,8 @@ use jiff::civil::{DateTime, Time, date};
 use jiff::fmt::temporal::Pieces;
 
 /// Microseconds since 1970-01-01 UTC, of a date from 1970 to 9999; `None` if `text` is not a date.
-pub(super) fn parse(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse(text: &str) -> Option<u64> {
     // ISO 8601 also allows `20260131` and `T12`, which are numbers and words in a filter.
     let (day, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00"));
     let has_dashes = day.len() == 10 && day.split('-').count() == 3;

@@ -48,7 +48,8 @@ impl Fixture {
     ) -> (R, VecDeque<Observation>) {
         let (tracker, clock) = (Mutex::new(&mut self.tracker), &self.clock);
         let mut source = self.ring.clone();
-        during(&mut source, &tracker, MAX_BUFFERED_EVENTS, clock, &mut self.collected, || {
+        let mut drained = Drained { events: &mut source, tap: None };
+        during(&mut drained, &tracker, MAX_BUFFERED_EVENTS, clock, &mut self.collected, || {
             work(clock, &tracker)
         })
     }

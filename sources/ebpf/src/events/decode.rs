@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use conns_contract::ClockOffsets;
 use conns_core::model::{
     CloseReason, Closed, Closer, Direction, EventKind, Known, LifecycleEvent, Moment, Opened,
     Process, SocketSample, Source, State, Unknown,
 };
 use foldhash::fast::RandomState;
-use rustix::time::{ClockId, Timespec, clock_gettime};
 use zerocopy::FromBytes;
 
+use crate::kernel_clock::KernelClock;
 use crate::layout::{
     EVENT_ACCEPTED, EVENT_CLOSED, EVENT_FAILED, EVENT_OPENED, Event, FLAG_FIN_RECEIVED,
     FLAG_INBOUND, FLAG_LOCAL_FIRST, FLAG_ORPHAN, FLAG_OUTBOUND, FLAG_REMOTE_FIRST,
@@ -32,11 +31,7 @@ const MAX_PROCESSES: usize = 4096;
 pub(crate) struct Decoder {
     rows: RowReader,
     processes: HashMap<(u32, u64, [u8; 16]), Arc<Process>, RandomState>,
-    now: Moment,
-    /// `CLOCK_MONOTONIC` of the machine at `now`.
-    kernel_now_ns: u64,
-    /// The clocks of this process differ from those of the machine.
-    offsets: ClockOffsets,
+    clock: KernelClock,
     /// The wall clock at boot.
     boot_wall_us: i64,
 }
@@ -46,21 +41,16 @@ impl Decoder {
         Self {
             rows: RowReader::new(),
             processes: HashMap::default(),
-            now: Moment::default(),
-            kernel_now_ns: 0,
-            offsets: ClockOffsets::of_process(),
+            clock: KernelClock::new(),
             boot_wall_us: 0,
         }
     }
 
     /// Sets the time at which the following events are read.
     pub(crate) fn begin(&mut self, now: Moment) {
-        self.now = now;
+        self.clock.begin(now);
         self.rows.namespaces.refresh();
-        let of_machine =
-            |clock, offset_ns| ns(clock_gettime(clock)).saturating_sub_signed(offset_ns);
-        self.kernel_now_ns = of_machine(ClockId::Monotonic, self.offsets.monotonic_ns);
-        let since_boot = of_machine(ClockId::Boottime, self.offsets.boottime_ns) / 1000;
+        let since_boot = self.clock.since_boot_ns() / 1000;
         // Computed once, so that a process always has the same start time.
         if self.boot_wall_us == 0 {
             self.boot_wall_us = now.wall_us.saturating_sub_unsigned(since_boot);
@@ -87,7 +77,7 @@ impl Decoder {
             }
             socket
         };
-        let at = self.moment(event.at_ns.get());
+        let at = self.clock.moment(event.at_ns.get());
         Some(LifecycleEvent {
             at,
             kind,
@@ -116,7 +106,7 @@ impl Decoder {
         let is_inbound = event.flags & FLAG_INBOUND != 0;
         let by = self.process(event);
         value(Arc::new(Opened {
-            at: self.moment(began),
+            at: self.clock.moment(began),
             handshake_us: match is_inbound {
                 true => Known::NotApplicable,
                 false if kind == EventKind::Failed => Known::Unknown(Unknown::NothingMeasured),
@@ -170,20 +160,6 @@ impl Decoder {
         self.processes.insert(key, Arc::clone(&new));
         Some(new)
     }
-
-    /// Converts `CLOCK_MONOTONIC` by the clocks of `now`.
-    fn moment(&self, kernel_ns: u64) -> Moment {
-        let ago_us = self.kernel_now_ns.saturating_sub(kernel_ns) / 1000;
-        Moment {
-            monotonic_us: self.now.monotonic_us.saturating_sub(ago_us),
-            wall_us: self.now.wall_us.saturating_sub_unsigned(ago_us),
-        }
-    }
-}
-
-fn ns(time: Timespec) -> u64 {
-    let part = |number: i64| u64::try_from(number).unwrap_or(0);
-    part(time.tv_sec).saturating_mul(1_000_000_000).saturating_add(part(time.tv_nsec))
 }
 
 fn direction(flags: u8) -> Known<Direction> {

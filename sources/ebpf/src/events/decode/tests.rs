@@ -95,8 +95,8 @@ fn record(kind: u8, flags: u8, times: [u64; 4]) -> Vec<u8> {
 
 fn decoder() -> Decoder {
     let mut decoder = Decoder::new();
-    decoder.now = Moment { monotonic_us: 1_000_000, wall_us: 50_000_000 };
-    decoder.kernel_now_ns = 9_000_000_000;
+    let now = Moment { monotonic_us: 1_000_000, wall_us: 50_000_000 };
+    decoder.clock.set(now, 9_000_000_000);
     decoder
 }
 

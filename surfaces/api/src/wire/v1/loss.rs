@@ -31,6 +31,24 @@ codes!(PortableFault: model::PortableFault {
     3 = model::PortableFault::OwnerVanished,
 });
 
+codes!(CaptureFault: model::CaptureFault {
+    0 = model::CaptureFault::FileCut,
+    1 = model::CaptureFault::FileCorrupt,
+    2 = model::CaptureFault::PacketsCut,
+    3 = model::CaptureFault::PacketsRepeated,
+    4 = model::CaptureFault::PacketsReordered,
+    5 = model::CaptureFault::BytesMissing,
+    6 = model::CaptureFault::PacketsDropped,
+    7 = model::CaptureFault::PacketsBackInTime,
+    8 = model::CaptureFault::PacketsMalformed,
+    9 = model::CaptureFault::LinkTypeUnsupported,
+    10 = model::CaptureFault::FragmentsIncomplete,
+    11 = model::CaptureFault::FragmentsRefused,
+    12 = model::CaptureFault::ConnectionsBeganBefore,
+    13 = model::CaptureFault::ConnectionsRefused,
+    14 = model::CaptureFault::DecodersRefused,
+});
+
 /// The code of a cause that is known by its sentence alone.
 const REPORTED: u16 = 0;
 
@@ -121,6 +139,7 @@ causes! {
     32 = UdpPeersEvicted { capacity: u64 }
     33 = ProcessesHidden { by_pid_namespace: bool }
     34 = SocketsBeyondBound { bound: u64 }
+    35 = Capture { fault: CaptureFault, detail: Box<str> }
     40 = NamesFull { bound: u64 }
 }
 

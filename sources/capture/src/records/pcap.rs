@@ -1,0 +1,57 @@
+//! The format pcap (draft-ietf-opsawg-pcap): a header, and then records of packets.
+
+use super::record::{Located, Order, Record};
+
+/// Bytes of the header of a file.
+pub(super) const HEADER_BYTES: usize = 24;
+/// Bytes of the header of a record.
+const RECORD_BYTES: usize = 16;
+
+const MICROSECONDS: u32 = 0xa1b2_c3d4;
+const NANOSECONDS: u32 = 0xa1b2_3c4d;
+
+/// The header of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pcap {
+    order: Order,
+    has_nanoseconds: bool,
+    /// The link type of every packet.
+    pub(super) link: u16,
+}
+
+impl Pcap {
+    /// Reads the header; `None` if this is none.
+    pub(super) fn read(header: &[u8]) -> Option<Self> {
+        let order = [false, true].map(|is_big_endian| Order { is_big_endian });
+        let magic = |order: &Order| order.u32(header, 0);
+        let is_known = |order: &Order| matches!(magic(order), Some(MICROSECONDS | NANOSECONDS));
+        let order = order.into_iter().find(is_known)?;
+        // The upper bits are about checksums behind frames, which the IP length leaves out.
+        let link = order.u32(header, 20)? as u16;
+        Some(Self { order, has_nanoseconds: magic(&order) == Some(NANOSECONDS), link })
+    }
+
+    /// The record at the begin of `bytes`.
+    pub(super) fn locate(&self, bytes: &[u8]) -> Located {
+        self.record(bytes).unwrap_or(Located::Needs(RECORD_BYTES))
+    }
+
+    fn record(&self, bytes: &[u8]) -> Option<Located> {
+        let seconds = i64::from(self.order.u32(bytes, 0)?);
+        let fraction = i64::from(self.order.u32(bytes, 4)?);
+        let captured = self.order.length(bytes, 8)?;
+        let original = self.order.length(bytes, 12)?;
+        let length = RECORD_BYTES.saturating_add(captured);
+        if bytes.len() < length {
+            return Some(Located::Needs(length));
+        }
+        let micros = if self.has_nanoseconds { fraction / 1000 } else { fraction };
+        Some(Located::Packet(Record {
+            at_us: Some(seconds * 1_000_000 + micros),
+            link: self.link,
+            cut: u32::try_from(original.saturating_sub(captured)).unwrap_or(u32::MAX),
+            bytes: RECORD_BYTES..length,
+            length,
+        }))
+    }
+}

@@ -1,0 +1,238 @@
+//! Payload of TCP connections and connected UDP sockets, read from the ring buffer that the programs of `bpf/tap.bpf.c` write, and what they are
+//! told to copy. They copy the first bytes of each side by themselves, then what has an entry in the map of wants.
+
+mod early;
+mod wants;
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
+use aya::{Btf, Ebpf};
+use conns_contract::{Ends, Payload, PayloadBatch, PayloadSource, Side, Steering};
+use conns_core::decode::LEVIN_SIGNATURE;
+use conns_core::decode::assembly::Segment;
+use conns_core::model::{ConnectionId, Loss, LossCause, Moment, SocketId, Source};
+use zerocopy::FromBytes;
+
+use crate::kernel_clock::KernelClock;
+use crate::layout::{
+    LOST_PAYLOAD_BYTES, PAYLOAD_BEGINS, PAYLOAD_COPIED_BYTES, PAYLOAD_DATAGRAM, PAYLOAD_FIN,
+    PAYLOAD_INBOUND, PAYLOAD_LISTENER, PAYLOAD_MOVED, PAYLOAD_OPENS, PAYLOAD_OUTBOUND,
+    PAYLOAD_RECEIVED, PAYLOAD_SEGMENT, PAYLOAD_WHOLE, PayloadHeader,
+};
+use crate::object::{self, attach, compiled, why_not_program};
+use early::EarlySegments;
+use wants::Wants;
+
+/// Most bytes of records in one batch, an eighth of the ring of `bpf/tap.bpf.c`: a few milliseconds of decoding.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// Receives what was handed over.
+type Sink<'a> = &'a mut dyn FnMut(ConnectionId, Moment, Payload<'_>);
+
+/// The source of payload.
+pub struct Tap {
+    /// Keeps the programs attached.
+    _programs: Ebpf,
+    ring: RingBuf<MapData>,
+    counters: PerCpuArray<MapData, u64>,
+    wants: Wants,
+    records: PayloadRecords,
+    lost_before: u64,
+}
+
+impl Tap {
+    /// Attaches the programs to the root cgroup; also returns why reads are not seen, if they are not.
+    pub(crate) fn open(types: &Btf) -> Result<(Self, Option<Box<str>>), Box<str>> {
+        let [low, high] = halves(LEVIN_SIGNATURE);
+        let constants = [("SIGNATURE_LOW", low), ("SIGNATURE_HIGH", high)];
+        let mut programs = object::load(compiled!("tap"), types, &constants)?;
+        let wants = Wants::open(&mut programs)?;
+        let ring = object::map(&mut programs, "payload")?;
+        let counters = object::map(&mut programs, "payload_losses")?;
+        let group = object::open_cgroup_root()?;
+        for (name, direction) in [
+            ("payload_out", CgroupSkbAttachType::Egress),
+            ("payload_in", CgroupSkbAttachType::Ingress),
+        ] {
+            let program: &mut CgroupSkb = object::program(&mut programs, name)?;
+            program.load().map_err(|error| why_not_program(&error))?;
+            // Links always allow several programs; the mode is ignored.
+            let attached = program.attach(&group, direction, CgroupAttachMode::Single);
+            attached.map_err(|error| why_not_program(&error))?;
+        }
+        let no_reads =
+            [("payload_read", "sock_recv_length"), ("payload_written", "sock_send_length")]
+                .into_iter()
+                .find_map(|(program, point)| attach(&mut programs, program, point, types).err());
+        let records = PayloadRecords::default();
+        let tap = Self { _programs: programs, ring, counters, wants, records, lost_before: 0 };
+        Ok((tap, no_reads))
+    }
+
+    /// How many bytes of payload the programs copied so far.
+    #[must_use]
+    pub fn copied_bytes(&self) -> u64 {
+        self.count(PAYLOAD_COPIED_BYTES)
+    }
+
+    /// A counter of the programs, summed over CPUs.
+    fn count(&self, counter: u32) -> u64 {
+        self.counters.get(&counter, 0).map_or(0, |counts| counts.iter().sum())
+    }
+}
+
+impl PayloadSource for Tap {
+    fn drain(&mut self, now: Moment, sink: Sink<'_>) -> PayloadBatch {
+        self.records.begin(now);
+        let (mut read, mut unknown) = (0, 0_u64);
+        while read < MAX_BATCH_BYTES
+            && let Some(record) = self.ring.next()
+        {
+            read += record.len();
+            match self.records.read(&record, sink) {
+                Some(Whole::Yes(cookie)) => self.wants.note_whole(cookie),
+                Some(Whole::No) => {}
+                None => unknown += 1,
+            }
+        }
+        let lost = self.count(LOST_PAYLOAD_BYTES);
+        let new = lost.saturating_sub(std::mem::replace(&mut self.lost_before, lost));
+        let new = new + self.records.early.take_refused();
+        let dropped = Loss::counted(Source::Wire, LossCause::PayloadDropped, new);
+        let cause = LossCause::RecordsUnknown { are_events: true };
+        let unknown = Loss::counted(Source::Wire, cause, unknown);
+        PayloadBatch {
+            losses: dropped.into_iter().chain(unknown).collect(),
+            has_more: read >= MAX_BATCH_BYTES,
+        }
+    }
+
+    fn steer(&mut self, steering: &[Steering<ConnectionId>]) {
+        self.wants.steer(steering, self.records.now);
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.wants.close(connection.socket.cookie);
+    }
+}
+
+/// The eight bytes as the two words that the programs compare.
+fn halves(bytes: [u8; 8]) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = bytes;
+    [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
+}
+
+/// Interprets the records of the ring. Public for fuzzing by way of [`crate::Records`].
+pub(crate) struct PayloadRecords {
+    clock: KernelClock,
+    now: Moment,
+    early: EarlySegments,
+}
+
+/// Whether the programs hand over all of a connection without having been told to.
+pub(crate) enum Whole {
+    /// They do, of the socket with this cookie.
+    Yes(u64),
+    No,
+}
+
+impl Default for PayloadRecords {
+    fn default() -> Self {
+        let clock = KernelClock::new();
+        Self { clock, now: Moment::default(), early: EarlySegments::default() }
+    }
+}
+
+impl PayloadRecords {
+    /// Sets the time at which the following records are read.
+    pub(crate) fn begin(&mut self, now: Moment) {
+        self.now = now;
+        self.clock.begin(now);
+        self.early.expire(now);
+    }
+
+    /// Hands over what a record has; `None` if it is cut, or of a kind that this version does not know.
+    pub(crate) fn read(&mut self, record: &[u8], sink: Sink<'_>) -> Option<Whole> {
+        let (header, rest) = PayloadHeader::ref_from_prefix(record).ok()?;
+        let bytes = rest.get(..usize::try_from(header.length.get()).ok()?)?;
+        let (netns, cookie) = (header.netns.get().into(), header.cookie.get());
+        let id = ConnectionId::of_socket(SocketId { netns, cookie });
+        let at = self.clock.moment(header.at_ns.get());
+        match header.kind {
+            PAYLOAD_SEGMENT => Some(self.segment(header, bytes, id, at, sink)),
+            PAYLOAD_LISTENER => {
+                self.early.add(netns, header, bytes, at);
+                Some(Whole::No)
+            }
+            PAYLOAD_DATAGRAM => {
+                let side = side(header);
+                if header.has(PAYLOAD_OPENS) {
+                    sink(id, at, Payload::Opened { ends: ends(header) });
+                }
+                sink(id, at, Payload::Datagram { side, bytes, cut: header.cut.get() });
+                Some(Whole::No)
+            }
+            PAYLOAD_MOVED => {
+                let bytes_total = header.moved_bytes.get();
+                sink(id, at, Payload::Moved { side: side(header), bytes_total });
+                Some(Whole::No)
+            }
+            _ => None,
+        }
+    }
+
+    fn segment(
+        &mut self,
+        header: &PayloadHeader,
+        bytes: &[u8],
+        id: ConnectionId,
+        at: Moment,
+        sink: Sink<'_>,
+    ) -> Whole {
+        let side = side(header);
+        if header.has(PAYLOAD_OPENS) {
+            sink(id, at, Payload::Opened { ends: ends(header) });
+            self.early.hand_over(header, id, sink);
+        }
+        if header.has(PAYLOAD_BEGINS) {
+            sink(id, at, begin_of(side, header.start.get()));
+        }
+        let segment = Segment {
+            sequence: header.sequence.get(),
+            syn: false,
+            fin: header.has(PAYLOAD_FIN),
+            bytes,
+            cut: header.cut.get(),
+            // The record names the bytes that were missed.
+            ack: None,
+        };
+        sink(id, at, Payload::Segment { side, segment, before: header.before.get() });
+        match header.has(PAYLOAD_OPENS) && header.has(PAYLOAD_WHOLE) {
+            true => Whole::Yes(header.cookie.get()),
+            false => Whole::No,
+        }
+    }
+}
+
+fn side(header: &PayloadHeader) -> Side {
+    if header.has(PAYLOAD_RECEIVED) { Side::Received } else { Side::Sent }
+}
+
+/// A SYN before the byte with this sequence number.
+fn begin_of(side: Side, start: u32) -> Payload<'static> {
+    let sequence = start.wrapping_sub(1);
+    let segment = Segment { sequence, syn: true, ..Segment::default() };
+    Payload::Segment { side, segment, before: sequence }
+}
+
+fn ends(header: &PayloadHeader) -> Ends {
+    let opener = match (header.has(PAYLOAD_OUTBOUND), header.has(PAYLOAD_INBOUND)) {
+        (true, _) => Some(Side::Sent),
+        (false, true) => Some(Side::Received),
+        (false, false) => None,
+    };
+    Ends { local: Some(header.local()), remote: Some(header.remote()), opener }
+}
+
+#[cfg(test)]
+mod tests;
