@@ -67,7 +67,7 @@ fuzz_target!(|bytes: &[u8]| {
         let numbers = &mut next[usize::from(key)];
         let ack = acks.then_some(numbers[1 - place]);
         let number = &mut numbers[place];
-        let mut segment = |streams: &mut Streams<u8>, sequence: u32, bytes: &[u8], syn, fin| {
+        let segment = |streams: &mut Streams<u8>, sequence: u32, bytes: &[u8], syn, fin| {
             let segment = Segment { sequence, syn, fin, ack, bytes, cut: 0 };
             streams.segment(key, side, segment, now);
         };
