@@ -1,13 +1,15 @@
 //! The `connections` of an answer: one row for each peer.
 //!
-//! Values are computed by the node's formulas from the kernel's counters of the socket. A value that
-//! needs decoded payload is a documented constant.
+//! Values are those of the decoded payload and of the reads and writes of the process, and computed by the node's
+//! formulas. Where these are not known, the kernel's counters of the socket, or a documented constant, take their place.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use conns_core::decode::LEVIN;
 use conns_core::model::{
-    Connection, Direction, Moment, Protocol, Rates, Snapshot, State, unmapped,
+    Connection, Direction, Layer, Moment, Protocol, Rates, Scalar, Snapshot, State, unmapped,
 };
 
 use super::digest;
@@ -19,10 +21,15 @@ const ROW: usize = 768;
 
 /// The key, its list and the line's end; empty without peers.
 pub(super) fn write(options: &Options, instance: u64, snapshot: &Snapshot) -> Vec<u8> {
+    let is_peer = |connection: &Connection| options.peers.matches(connection);
+    let ports = match options.has_default_peers() {
+        true => p2p_ports(snapshot.connections.iter().filter(|connection| is_peer(connection))),
+        false => HashSet::new(),
+    };
     let is_listed = |connection: &&Connection| {
         connection.socket.protocol == Protocol::Tcp
             && connection.socket.state == State::Established
-            && options.peers.matches(connection)
+            && (is_peer(connection) || is_silent_peer(connection, &ports))
             && options.node.as_ref().is_none_or(|node| node.matches(connection))
     };
     let mut out = Vec::new();
@@ -43,6 +50,77 @@ pub(super) fn write(options: &Options, instance: u64, snapshot: &Snapshot) -> Ve
     out
 }
 
+/// A port of this machine: network namespace, number.
+type Port = (u64, u16);
+
+/// The P2P ports of nodes: where these peers came in, and what their nodes announce.
+fn p2p_ports<'a>(peers: impl Iterator<Item = &'a Connection>) -> HashSet<Port> {
+    let of_peer = |connection: &Connection| {
+        let netns = connection.socket.id.netns;
+        let is_inbound = connection.direction.get() == Some(Direction::Inbound);
+        let levin = Levin::of(connection);
+        let accepted = (is_inbound && levin.is_some()).then_some(connection.socket.local.port);
+        let announced = levin.and_then(|levin| levin.count("levin.node_port"));
+        let announced = announced.and_then(|port| u16::try_from(port).ok());
+        let ports = [accepted, announced.filter(|port| *port != 0)];
+        ports.into_iter().flatten().map(move |port| (netns, port))
+    };
+    peers.flat_map(of_peer).collect()
+}
+
+/// Whether it came in at a P2P port and has not spoken yet: the node lists it from the accept on.
+fn is_silent_peer(connection: &Connection, ports: &HashSet<Port>) -> bool {
+    connection.application.value().is_none()
+        && connection.direction.get() == Some(Direction::Inbound)
+        && ports.contains(&(connection.socket.id.netns, connection.socket.local.port))
+}
+
+/// The layer of the protocol of Monero nodes.
+#[derive(Clone, Copy)]
+struct Levin<'a>(&'a Layer);
+
+impl<'a> Levin<'a> {
+    fn of(connection: &'a Connection) -> Option<Self> {
+        connection.application.value()?.layer(LEVIN.name).map(Self)
+    }
+
+    /// The value of a field; `None` if it is not known.
+    fn value(self, field: &str) -> Option<&'a Scalar> {
+        let at = LEVIN.fields.iter().position(|spec| spec.name == field)?;
+        self.0.values.get(at)?.value()
+    }
+
+    fn count(self, field: &str) -> Option<u64> {
+        match self.value(field)? {
+            Scalar::Count(number) | Scalar::Bytes(number) => Some(*number),
+            Scalar::Port(port) => Some((*port).into()),
+            _ => None,
+        }
+    }
+
+    fn text(self, field: &str) -> Option<&'a str> {
+        match self.value(field)? {
+            Scalar::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn rate(self, field: &str) -> Option<f64> {
+        match self.value(field)? {
+            Scalar::BytesPerSecond(rate) => Some(*rate),
+            _ => None,
+        }
+    }
+
+    /// Microseconds since 1970.
+    fn time(self, field: &str) -> Option<i64> {
+        match self.value(field)? {
+            Scalar::Time(wall_us) => Some(*wall_us),
+            _ => None,
+        }
+    }
+}
+
 /// The id of a connection, stable within one agent instance: the shape of a random UUID (RFC 9562
 /// section 5.4) without dashes.
 fn socket_id(options: &Options, instance: u64, connection: &Connection) -> [u8; 32] {
@@ -56,12 +134,13 @@ fn socket_id(options: &Options, instance: u64, connection: &Connection) -> [u8; 
 }
 
 /// A peer, in the node's units.
-struct Row {
+struct Row<'a> {
     remote: SocketAddr,
     incoming: bool,
     live_s: u64,
     received: Flow,
     sent: Flow,
+    levin: Option<Levin<'a>>,
 }
 
 /// One direction.
@@ -72,37 +151,52 @@ struct Flow {
     current: u64,
 }
 
-impl Row {
+impl<'a> Row<'a> {
     /// The row of a connection; `None` if it has no remote end.
-    fn new(connection: &Connection, now: Moment) -> Option<Self> {
+    fn new(connection: &'a Connection, now: Moment) -> Option<Self> {
         let remote = connection.socket.remote?;
+        let levin = Levin::of(connection);
         let last_sent_us = connection.last_sent_us().get();
         let last_received_us = connection.last_received_us().get();
         // It is at least as old as its last byte, even if it was first sampled later.
         let live_us = connection.stats.least_age_us(now);
         let live_us = live_us.max(last_sent_us.unwrap_or(0)).max(last_received_us.unwrap_or(0));
-        let flow = |bytes, last_us: Option<u64>, rate: fn(Rates) -> f64| Flow {
-            bytes,
-            idle_s: last_us.unwrap_or(live_us) / 1_000_000,
-            current: whole_kib(connection.stats.slot_rates.get().map_or(0.0, rate)),
+        let before = |span_us: u64| now.wall_us.saturating_sub_unsigned(span_us);
+        let started = before(live_us);
+        let flow = |fields: [&str; 3], bytes, last_us: Option<u64>, rate: fn(Rates) -> f64| {
+            let [moved, last, slots] = fields;
+            let last = levin.and_then(|levin| levin.time(last)).or(last_us.map(before));
+            let slots = levin.and_then(|levin| levin.rate(slots));
+            Flow {
+                bytes: levin.and_then(|levin| levin.count(moved)).unwrap_or(bytes),
+                idle_s: seconds_between(last.unwrap_or(started).max(started), now.wall_us),
+                current: whole_kib(
+                    slots.or(connection.stats.slot_rates.get().map(rate)).unwrap_or(0.0),
+                ),
+            }
         };
+        let read = ["levin.bytes_read", "levin.last_read", "levin.read_rate"];
+        let written = ["levin.bytes_written", "levin.last_written", "levin.write_rate"];
         Some(Self {
             remote: SocketAddr::new(unmapped(remote.address), remote.port),
             incoming: connection.direction.get() == Some(Direction::Inbound),
-            live_s: live_us / 1_000_000,
-            received: flow(received(connection), last_received_us, |rates| rates.in_bytes_per_s),
-            sent: flow(sent(connection), last_sent_us, |rates| rates.out_bytes_per_s),
+            live_s: seconds_between(started, now.wall_us),
+            received: flow(read, received(connection), last_received_us, |r| r.in_bytes_per_s),
+            sent: flow(written, sent(connection), last_sent_us, |r| r.out_bytes_per_s),
+            levin,
         })
     }
 
-    fn state(&self, era: Era) -> &'static str {
+    /// As decoded; else by whether both have sent something.
+    fn state(&self) -> &'a str {
+        let decoded = self.levin.and_then(|levin| levin.text("levin.state"));
         let has_talked = self.received.bytes > 0 && self.sent.bytes > 0;
-        match (has_talked, era) {
-            (true, Era::Current) => "normal",
-            (true, Era::V0_11) => "state_normal",
-            (false, Era::Current) => "before_handshake",
-            (false, Era::V0_11) => "state_before_handshake",
-        }
+        decoded.unwrap_or(if has_talked { "normal" } else { "before_handshake" })
+    }
+
+    /// A decoded number; 0 if it is not known.
+    fn count(&self, field: &str) -> u64 {
+        self.levin.and_then(|levin| levin.count(field)).unwrap_or(0)
     }
 
     /// Mean over its lifetime: bytes by whole seconds, then by 1024, both rounded down.
@@ -122,30 +216,38 @@ impl Row {
         keys.text("connection_id", id);
         keys.number("current_download", self.received.current);
         keys.number("current_upload", self.sent.current);
-        keys.number("height", 0);
+        keys.number("height", self.count("levin.height"));
         keys.shown("host", ip);
         keys.truth("incoming", self.incoming);
         keys.shown("ip", ip);
         keys.number("live_time", self.live_s);
         keys.truth("local_ip", is_local(ip));
         keys.truth("localhost", ip.is_loopback());
-        keys.text("peer_id", b"0000000000000000");
+        let peer_id = self.levin.and_then(|levin| levin.text("levin.peer_id"));
+        keys.text("peer_id", peer_id.unwrap_or("0000000000000000").as_bytes());
         keys.shown("port", self.remote.port());
         if is_current {
-            keys.number("pruning_seed", 0);
+            keys.number("pruning_seed", self.count("levin.pruning_seed"));
         }
         keys.number("recv_count", self.received.bytes);
         keys.number("recv_idle_time", self.received.idle_s);
         if is_current {
-            keys.number("rpc_credits_per_hash", 0);
-            keys.number("rpc_port", 0);
+            keys.number("rpc_credits_per_hash", self.count("levin.rpc_credits_per_hash"));
+            keys.number("rpc_port", self.count("levin.rpc_port"));
         }
         keys.number("send_count", self.sent.bytes);
         keys.number("send_idle_time", self.sent.idle_s);
-        keys.text("state", self.state(era).as_bytes());
-        keys.number("support_flags", 0);
+        let prefix = if is_current { "" } else { "state_" };
+        keys.shown("state", format_args!("{prefix}{}", self.state()));
+        keys.number("support_flags", self.count("levin.support_flags"));
         keys.out.extend_from_slice(b"\r\n");
     }
+}
+
+/// As the node counts: it subtracts whole seconds of the wall clock, both in microseconds since 1970.
+fn seconds_between(from_us: i64, until_us: i64) -> u64 {
+    let second = |wall_us: i64| wall_us.div_euclid(1_000_000);
+    u64::try_from(second(until_us) - second(from_us)).unwrap_or(0)
 }
 
 /// Payload the process has read: received, less the receive queue.

@@ -6,12 +6,12 @@ use conns_core::query::Filter;
 
 use super::login::Login;
 
-/// The default for [`Options::peers`]: connections of `monerod` or `cuprated` that are outbound, or
-/// inbound on a default port of mainnet, testnet or stagenet. Outbound ones include connections
-/// to a proxy or a bootstrap daemon.
+/// The default for [`Options::peers`]: connections that carry the protocol of Monero nodes; and, where payload was
+/// not decoded, those of `monerod` or `cuprated` that are outbound, or inbound on a default port of mainnet, testnet or
+/// stagenet. With it, connections that came in at a P2P port of such a node and have not spoken yet are listed too.
 pub const DEFAULT_PEERS: &str = "proto == tcp and state == established \
-    and process in (monerod, cuprated) \
-    and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))";
+    and (app == levin or app is unknown and process in (monerod, cuprated) \
+    and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))";
 
 /// The release of Monero whose shape is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -56,6 +56,13 @@ pub struct Options {
     pub login: Option<Login>,
     /// Random and secret: the key of connection ids and login challenges.
     pub secret: [u8; 16],
+}
+
+impl Options {
+    /// Whether the peers are those of [`DEFAULT_PEERS`].
+    pub(super) fn has_default_peers(&self) -> bool {
+        Filter::parse(DEFAULT_PEERS).is_ok_and(|default| default == self.peers)
+    }
 }
 
 /// Without the secret.

@@ -13,9 +13,10 @@ use conns_dialects::{HttpDialect, HttpOutcome, ResponseCache};
 use conns_fixtures::{Tcp, known, owner, snapshot, update, with_cookie};
 use http::{Request, Response};
 
-/// 2026-08-20T12:00:00Z, an hour after the monotonic clock began.
+/// The last microsecond of 2026-08-20T12:00:00Z, an hour after the monotonic clock began: so that the node, which subtracts
+/// whole seconds, counts the whole seconds of a span.
 pub(crate) const NOW: Moment =
-    Moment { monotonic_us: 3_600_000_000, wall_us: 1_787_227_200_000_000 };
+    Moment { monotonic_us: 3_600_000_000, wall_us: 1_787_227_200_999_999 };
 
 pub(crate) const CALL: &str = r#"{"jsonrpc":"2.0","id":"0","method":"get_connections"}"#;
 
