@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 
 use crate::model::{
     Application, Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss,
-    LossCause, LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
+    LossCause, LossKind, Moment, Observation, OwnerTable, ResolvedName, Snapshot, SocketId,
+    SocketSample, Source,
 };
 
 use super::applications::{Applications, MAX_APPLICATIONS};
@@ -167,9 +168,7 @@ impl Tracker {
             losses.extend(observation.losses);
             listen_counters.extend(observation.listen_counters);
             self.apply_applications(source, observation.applications);
-            for (id, name) in observation.names {
-                self.names.apply(id.socket.netns, name);
-            }
+            self.apply_names(observation.names);
             if let Some(rows) = observation.sockets {
                 at = at.max(observation.at);
                 tables.push(rows);
@@ -349,6 +348,13 @@ impl Tracker {
     ) {
         for (id, application) in applications {
             self.applications.apply(id, application, source, self.sequence);
+        }
+    }
+
+    /// Applies names of addresses at once, so that the connections that are opened after have them.
+    pub fn apply_names(&mut self, names: Vec<(ConnectionId, ResolvedName)>) {
+        for (id, name) in names {
+            self.names.apply(id.socket.netns, name);
         }
     }
 
