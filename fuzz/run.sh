@@ -10,7 +10,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -46,6 +46,7 @@ seeds() {
     monero | ems | jetstream | one_e) find "$corpus/$1" -type f ;;
     # Any bytes are segments.
     assembly | levin) find "$corpus/levin/seeds" -type f ;;
+    decoders) python3 "$here/record/seeds.py" "$folder" ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
     cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
     wire) find "$corpus/wire" -name '*.bin' | while read -r file; do

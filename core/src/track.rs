@@ -16,6 +16,7 @@ mod gauges;
 mod history;
 mod lifecycle;
 mod listeners;
+mod names;
 mod owners;
 mod pending;
 mod precedence;

@@ -12,7 +12,7 @@
 #[path = "decode/capture.rs"]
 mod capture;
 
-use capture::{Key, Packet, Player, packets};
+use capture::{Key, Packet, Player, corpus, packets};
 use conns_core::decode::assembly::Segment;
 use conns_core::decode::{Ends, Side, Streams, registry};
 use conns_core::model::{Certainty, Endpoint, Known, Moment, Scalar, Unknown};
@@ -151,18 +151,19 @@ const HTTP: &[&str] = &[
     "http.answers",
     "http.first_byte_time",
     "http.upgrade",
+    "http.proxied_host",
 ];
 
 #[test]
 fn http_of_curl() {
     let packets = packets("http/session.pcap");
     let expected = [
-        "GET pages.example 404 pages/1 4 4 time -",
-        "HEAD pages.example 200 pages/1 1 1 time -",
-        "POST pages.example 200 pages/1 1 1 time -",
-        "POST pages.example 200 pages/1 1 1 time -",
-        "GET pages.example 101 pages/1 1 1 time websocket",
-        "GET pipelined.example 404 pages/1 3 3 time -",
+        "GET pages.example 404 pages/1 4 4 time - -",
+        "HEAD pages.example 200 pages/1 1 1 time - -",
+        "POST pages.example 200 pages/1 1 1 time - -",
+        "POST pages.example 200 pages/1 1 1 time - -",
+        "GET pages.example 101 pages/1 1 1 time websocket -",
+        "GET pipelined.example 404 pages/1 3 3 time - -",
     ];
     assert_eq!(values(&packets, "http", HTTP), expected);
     assert_eq!(values(&in_bytes(&packets), "http", HTTP), expected);
@@ -173,7 +174,7 @@ fn http_of_curl() {
 fn tls_in_a_tunnel_of_http() {
     let packets = packets("http-tunnel/session.pcap");
     assert_eq!(layers(&packets), ["http tls"]);
-    let expected = ["CONNECT tunnel.example 200 BaseHTTP/0.6 Python/3.11.7 1 1 time connect"];
+    let expected = ["CONNECT - 200 BaseHTTP/0.6 Python/3.11.7 1 1 time connect tunnel.example"];
     assert_eq!(values(&packets, "http", HTTP), expected);
     let names = &["tls.sni", "tls.version", "tls.alpn_offered", "tls.handshake_time"];
     assert_eq!(values(&packets, "tls", names), ["tunnel.example 1.3 h2,http/1.1 time"]);
@@ -294,4 +295,43 @@ fn a_connection_joined_late_is_named_by_the_port_of_its_server() {
     let segment = Segment { sequence: 1, bytes: b"\xff\x01~~", ..Segment::default() };
     streams.segment(1, Side::Sent, segment, at);
     assert_eq!(streams.application(1, Side::Sent, at), None);
+}
+
+/// The value of a field of the connection or flow whose client has this port, as text.
+fn value_of(player: &Player, keys: &[Key], port: u16, field: &str, now: Moment) -> Option<String> {
+    let key = keys.iter().find(|(client, _)| client.port == port)?;
+    let (protocol, _) = field.split_once('.')?;
+    let application = player.streams.application(*key, Side::Sent, now)?;
+    let spec = registry().find(|spec| spec.name == protocol)?;
+    let index = spec.fields.iter().position(|spec| spec.name == field)?;
+    match application.layer(protocol)?.values.get(index)? {
+        Known::Value(Scalar::Text(text), _) => Some(text.to_string()),
+        Known::Value(Scalar::Count(number), _) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// `fuzz/record/tshark.py` has written what tshark reads in the same files.
+#[test]
+fn tshark_reads_the_same() {
+    let opinions = std::fs::read_to_string(corpus("tshark.tsv")).expect("a file");
+    let mut compared = 0;
+    for session in ["tls", "http", "dns", "quic", "ssh"] {
+        let packets = packets(&format!("{session}/session.pcap"));
+        let mut player = Player::of(registry().collect());
+        packets.iter().for_each(|packet| player.play(packet));
+        let keys: Vec<Key> = packets.iter().map(|packet| (packet.from, packet.to)).collect();
+        let now = packets[packets.len() - 1].at;
+        for line in opinions.lines() {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let [of, port, field, expected] = columns[..] else { panic!("{line}") };
+            if of == session {
+                let port = port.parse().expect("a port");
+                let value = value_of(&player, &keys, port, field, now);
+                assert_eq!(value.as_deref(), Some(expected), "{line}");
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, opinions.lines().count());
 }

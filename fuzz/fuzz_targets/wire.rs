@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use conns_api::{
-    Answer, Ask, Decoder, EventRecords, EventsAnswer, EventsFrom, EventsQuery, RecordWriter, ResumeId,
-    UpdateDelta, UpdateQuery, View, encode_events, encode_update,
+    Answer, Ask, Decoder, EventRecords, EventsAnswer, EventsFrom, EventsQuery, RecordWriter,
+    ResumeId, UpdateDelta, UpdateQuery, View, encode_events, encode_update,
 };
 use conns_core::model::{Connection, Event, EventLog, Snapshot, Update};
 use conns_core::query::catalogue;
@@ -74,7 +74,12 @@ fn write(update: &Update) {
     let connections: Vec<&Connection> = snapshot.connections.iter().collect();
     let fields = Answer::Connections.usual_fields();
     let mut out = Vec::new();
-    let written = Answer::Connections.write(&mut out, RecordWriter::new(&fields), &connections, &snapshot.losses);
+    let written = Answer::Connections.write(
+        &mut out,
+        RecordWriter::new(&fields),
+        &connections,
+        &snapshot.losses,
+    );
     assert!(written.is_ok());
 }
 

@@ -28,12 +28,17 @@ pub(super) static HTTP: ProtocolSpec = ProtocolSpec {
 /// In the order of [`Session::values`](super::Decoder::values).
 static FIELDS: &[FieldSpec] = &[
     field("http.method", Kind::Text, "Method of the last request.", "request line"),
-    field("http.host", Kind::Text, "Host that the last request names, without port.", "Host")
-        .names_server(),
+    field(
+        "http.host",
+        Kind::Text,
+        "Host that the last request names the server by, without port.",
+        "Host",
+    )
+    .names_server(),
     field("http.status", Kind::Count, "Status of the last answer.", "status line"),
     field("http.server", Kind::Text, "Software that the server names.", "Server"),
-    field("http.requests", Kind::Count, "Requests, of which those seen are counted.", "heads"),
-    field("http.answers", Kind::Count, "Answers to them.", "heads"),
+    field("http.requests", Kind::Count, "Requests that were seen.", "heads"),
+    field("http.answers", Kind::Count, "Answers that were seen.", "heads"),
     field(
         "http.first_byte_time",
         Kind::Duration,
@@ -45,6 +50,12 @@ static FIELDS: &[FieldSpec] = &[
         Kind::Text,
         "Protocol that it was upgraded to; `connect` for a tunnel.",
         "Upgrade, CONNECT",
+    ),
+    field(
+        "http.proxied_host",
+        Kind::Text,
+        "Host that a proxy is asked to reach, without port.",
+        "Host",
     ),
 ];
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{FieldSpec, Kind, Known, Moment, Part, Scalar, Source, Unknown};
 
+use super::text::text;
 use super::{BothSides, Decoder, Opening, Probe, ProtocolSpec, Side, StreamProtocol, Want};
 
 /// The declaration of the protocol.
@@ -87,9 +88,8 @@ impl Line {
                 continue;
             }
             if line.starts_with(BEGIN) {
-                let text = String::from_utf8_lossy(line);
-                let software = text.trim_end().splitn(3, '-').nth(2).unwrap_or_default();
-                *self = Self::Read(software.into());
+                let software = line.splitn(3, |byte| *byte == b'-').nth(2).unwrap_or_default();
+                *self = Self::Read(text(software).into());
                 return;
             }
             *before += line.len() + 1;

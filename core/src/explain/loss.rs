@@ -156,6 +156,9 @@ impl LossCause {
                 "{COUNT} decoded protocols are of connections beyond the bound of {bound} and are not \
                  shown"
             ),
+            Self::NamesFull { bound } => format!(
+                "{COUNT} names of addresses beyond the bound of {bound} are not shown as remote_name"
+            ),
             Self::EventsNotPublished { capacity } => format!(
                 "{COUNT} events were dropped before they were published: at most {capacity} are \
                  buffered"

@@ -37,6 +37,9 @@ pub struct Connection {
     pub flow: Option<Arc<Flow>>,
     /// What it carries; not applicable to listeners.
     pub application: Known<Arc<Application>>,
+    /// The name of the remote address that was asked for in DNS before it was opened; `None` if none was
+    /// seen.
+    pub resolved_name: Option<Arc<str>>,
     /// What limits it.
     pub verdict: Verdict,
 }
@@ -70,6 +73,10 @@ impl Connection {
             Part::Closed => self.closed.source(),
             Part::Age => self.stats.age_us.source(),
             Part::Application => self.application.source(),
+            Part::RemoteName => {
+                let resolved = self.resolved_name.as_ref().map(|_| Source::Wire);
+                resolved.or(self.application.source())
+            }
             Part::Derived => Some(Source::Derived),
         }
     }

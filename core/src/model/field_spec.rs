@@ -187,6 +187,8 @@ pub enum Part {
     Age,
     /// Application layers.
     Application,
+    /// The name of the remote end.
+    RemoteName,
     /// Computed here.
     Derived,
 }

@@ -260,6 +260,11 @@ pub enum LossCause {
         /// The bound.
         bound: u64,
     },
+    /// Names of addresses beyond what is kept.
+    NamesFull {
+        /// The bound.
+        bound: u64,
+    },
     /// Events dropped before they were published.
     EventsNotPublished {
         /// How many are buffered at most.
@@ -458,6 +463,7 @@ impl LossCause {
             | Self::PendingFull { .. }
             | Self::FinalMeasuresFull { .. }
             | Self::ApplicationsFull { .. }
+            | Self::NamesFull { .. }
             | Self::EventsNotPublished { .. }
             | Self::OtherCauses { .. }
             | Self::AnswerTruncated { .. }

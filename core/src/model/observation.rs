@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Application, ConnectionId, LifecycleEvent, ListenCounters, Loss, Moment, OwnerTable,
-    SocketSample, Source,
+    ResolvedName, SocketSample, Source,
 };
 
 /// What one source read in one pass over the machine. Parts that a source does not read stay empty;
@@ -25,6 +25,8 @@ pub struct Observation {
     pub lifecycle: Option<Vec<LifecycleEvent>>,
     /// Application layers decoded since the source was last read.
     pub applications: Vec<(ConnectionId, Arc<Application>)>,
+    /// Names of addresses that were read since, with the connection that they were read on.
+    pub names: Vec<(ConnectionId, ResolvedName)>,
     /// Counters of listeners, by the inode of their network namespace.
     pub listen_counters: Vec<(u64, ListenCounters)>,
     /// Descriptors (process id, number) that may lead to a namespace of which no table was read: of a
@@ -45,6 +47,7 @@ impl Observation {
             owners: None,
             lifecycle: None,
             applications: Vec::new(),
+            names: Vec::new(),
             listen_counters: Vec::new(),
             unlisted: Vec::new(),
             losses: Vec::new(),

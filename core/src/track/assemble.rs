@@ -43,6 +43,7 @@ pub(super) struct Facts<'a> {
     pub(super) opened: Known<Arc<Opened>>,
     pub(super) closed: Known<Closed>,
     pub(super) application: Option<Known<Arc<Application>>>,
+    pub(super) resolved_name: Option<Arc<str>>,
     pub(super) stats: Stats,
     pub(super) totals: Option<Totals>,
     pub(super) overflows: Known<u64>,
@@ -63,7 +64,7 @@ impl Facts<'_> {
     pub(super) fn of_single_sample(
         sample: &SocketSample,
         owners: OwnersOfSocket,
-        application: Option<Known<Arc<Application>>>,
+        (application, resolved_name): (Option<Known<Arc<Application>>>, Option<Arc<str>>),
         listeners: &Listeners,
         listen_states: &ListenStates,
         SampleContext { sequence, at, has_events }: SampleContext,
@@ -85,6 +86,7 @@ impl Facts<'_> {
             opened,
             closed,
             application,
+            resolved_name,
             stats,
             totals: None,
             overflows: listener.map_or(Known::NotApplicable, |listener| listener.overflows),
@@ -102,6 +104,7 @@ pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
         opened,
         closed,
         application,
+        resolved_name,
         stats,
         totals,
         overflows,
@@ -132,6 +135,7 @@ pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
         overflows,
         flow: None,
         application,
+        resolved_name,
         verdict,
     };
     if let Occasion::Sample { sequence, shown, rates_changed } = occasion {

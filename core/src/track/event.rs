@@ -29,7 +29,7 @@ pub(super) fn event(
     event: LifecycleEvent,
     serial: u64,
     past: Past,
-    application: Option<Known<Arc<Application>>>,
+    (application, resolved_name): (Option<Known<Arc<Application>>>, Option<Arc<str>>),
 ) -> Event {
     let LifecycleEvent { at, kind, socket, direction: reported, .. } = event;
     let fin = fin_received(past.closed, &socket);
@@ -48,6 +48,7 @@ pub(super) fn event(
         opened: past.opened,
         closed: past.closed,
         application,
+        resolved_name,
         stats,
         totals: counters.totals(),
         overflows: Known::NotApplicable,

@@ -15,12 +15,17 @@ use super::event::Past;
 use super::gauges::Gauges;
 use super::lifecycle::{Lifecycle, lifecycle_of};
 use super::listeners::ListenStates;
+use super::names::Names;
 use super::owners::{OwnerIndex, OwnersOfSocket};
 use super::pending::Pending;
 use super::shown::Shown;
 use super::stats::StatsHistory;
 use super::verdict::{evidence_of_life, evidence_of_window};
 use super::window::Window;
+
+/// In how many samples the name of the remote address is searched for: payload is read after the samples, so
+/// that an answer may be known later than the connection.
+const MAX_NAME_SEARCHES: u8 = 3;
 
 /// What is kept of one connection that was in a sample.
 #[derive(Debug, Clone)]
@@ -39,6 +44,10 @@ pub(super) struct History {
     window: Option<Window>,
     /// `None` before the first sample.
     shown: Option<Shown>,
+    /// The name of the remote address when it was opened.
+    resolved_name: Option<Arc<str>>,
+    /// For how many more samples it is searched for.
+    name_searches: u8,
 }
 
 /// The parts of a snapshot that the samples of all connections share.
@@ -50,6 +59,7 @@ pub(super) struct SampleInputs<'a> {
     pub(super) owners_unchanged: bool,
     pub(super) listeners: &'a Listeners,
     pub(super) listen_states: &'a ListenStates,
+    pub(super) names: &'a Names,
     /// Half of the window that verdicts are about.
     pub(super) half_window: Duration,
 }
@@ -78,6 +88,8 @@ impl History {
             stats,
             window: None,
             shown: None,
+            resolved_name: None,
+            name_searches: MAX_NAME_SEARCHES,
         }
     }
 
@@ -115,6 +127,10 @@ impl History {
             }
         };
         let rates_changed = self.stats.apply_sample(sample, fin, at, counters);
+        if self.resolved_name.is_none() && self.name_searches > 0 {
+            self.name_searches -= 1;
+            self.resolved_name = inputs.names.of(sample, self.stats.stats().first_seen);
+        }
         let shown = self.shown.as_ref();
         Facts {
             occasion: Occasion::Sample { sequence, shown, rates_changed },
@@ -123,6 +139,7 @@ impl History {
             opened,
             closed,
             application,
+            resolved_name: self.resolved_name.clone(),
             stats: self.stats.stats(),
             totals: counters.totals(),
             overflows: listener.map_or(Known::NotApplicable, |listener| {

@@ -18,6 +18,7 @@ pub(super) struct Shown {
     /// When it closed, by the monotonic clock.
     closed_us: Known<u64>,
     application: Known<Arc<Application>>,
+    resolved_name: Option<Arc<str>>,
     class: Class,
     confidence_percent: u8,
 }
@@ -33,6 +34,7 @@ impl Shown {
             opened: connection.opened.clone(),
             closed_us: connection.closed.map(|closed| closed.at.monotonic_us),
             application: connection.application.clone(),
+            resolved_name: connection.resolved_name.clone(),
             class: connection.verdict.class,
             confidence_percent: connection.verdict.confidence_percent,
         }
@@ -49,6 +51,7 @@ impl Shown {
             && same_owners(&self.owners, &connection.owners)
             && same_shared(&self.opened, &connection.opened)
             && same_shared(&self.application, &connection.application)
+            && self.resolved_name == connection.resolved_name
             && self.sample.shows_the_same(&connection.socket)
     }
 

@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 
 use crate::model::{
     Application, Closed, Connection, ConnectionId, Event, EventKind, Known, LifecycleEvent, Loss,
-    LossCause, LossKind, Moment, Observation, OwnerTable, Snapshot, SocketId, SocketSample, Source,
+    LossCause, LossKind, Moment, Observation, OwnerTable, ResolvedName, Snapshot, SocketId,
+    SocketSample, Source,
 };
 
 use super::applications::{Applications, MAX_APPLICATIONS};
@@ -17,6 +18,7 @@ use super::direction::Listeners;
 use super::event::event;
 use super::history::{History, SampleInputs};
 use super::listeners::ListenStates;
+use super::names::{MAX_NAMES, Names};
 use super::owners::OwnerIndex;
 use super::pending::{Pending, PendingConnections, may_be_sampled};
 use super::precedence::{FieldGroup, merged, outranks};
@@ -78,6 +80,7 @@ pub struct Tracker {
     /// one of them was opened since.
     complete: (Moment, HashSet<u64, RandomState>),
     applications: Applications,
+    names: Names,
     listen_states: ListenStates,
     events: EventState,
 }
@@ -132,6 +135,7 @@ impl Tracker {
             removed: Vec::new(),
             complete: (Moment::default(), HashSet::default()),
             applications: Applications::default(),
+            names: Names::default(),
             listen_states: ListenStates::default(),
             events: EventState::new(bounds),
         }
@@ -164,6 +168,7 @@ impl Tracker {
             losses.extend(observation.losses);
             listen_counters.extend(observation.listen_counters);
             self.apply_applications(source, observation.applications);
+            self.apply_names(observation.names);
             if let Some(rows) = observation.sockets {
                 at = at.max(observation.at);
                 tables.push(rows);
@@ -221,7 +226,7 @@ impl Tracker {
             let facts = Facts::of_single_sample(
                 &sample,
                 owners,
-                application,
+                (application, self.names.of(&sample, context.at)),
                 &listeners,
                 &self.listen_states,
                 context,
@@ -263,6 +268,7 @@ impl Tracker {
                 owners_unchanged,
                 listeners: &listeners,
                 listen_states: &self.listen_states,
+                names: &self.names,
                 half_window,
             };
             let apply = |history: &mut History, sample: SocketSample| {
@@ -345,6 +351,13 @@ impl Tracker {
         }
     }
 
+    /// Applies names of addresses at once, so that the connections that are opened after have them.
+    pub fn apply_names(&mut self, names: Vec<(ConnectionId, ResolvedName)>) {
+        for (id, name) in names {
+            self.names.apply(id.socket.netns, name);
+        }
+    }
+
     /// Applies lifecycle events, oldest first. [`Tracker::take_events`] returns what is published.
     pub fn apply_events(&mut self, events: Vec<LifecycleEvent>) {
         self.events.has_source = true;
@@ -377,10 +390,12 @@ impl Tracker {
         let pending = LossCause::PendingFull { bound: self.bounds.pending as u64 };
         let final_events = LossCause::FinalMeasuresFull { bound: self.bounds.final_events as u64 };
         let applications = LossCause::ApplicationsFull { bound: MAX_APPLICATIONS as u64 };
+        let names = LossCause::NamesFull { bound: MAX_NAMES as u64 };
         let refused = [
             (pending, self.events.pending.take_refused()),
             (final_events, std::mem::take(&mut self.events.refused)),
             (applications, self.applications.take_refused()),
+            (names, self.names.take_refused()),
         ];
         let loss = |(cause, count)| Loss::counted(Source::Derived, cause, count);
         refused.into_iter().filter_map(loss).collect()
@@ -413,7 +428,8 @@ impl Tracker {
             }
         };
         let application = self.applications.get(ConnectionId::of_socket(id));
-        let event = Arc::new(event(lifecycle_event, serial, past, application));
+        let name = self.names.of(&lifecycle_event.socket, past.stats.first_seen);
+        let event = Arc::new(event(lifecycle_event, serial, past, (application, name)));
         if is_kept && matches!(kind, EventKind::Closed | EventKind::Failed) {
             self.events.closed.push((id, event.at));
             if self.events.final_events.len() < self.bounds.final_events {

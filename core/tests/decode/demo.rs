@@ -2,7 +2,7 @@
 
 use conns_core::decode::assembly::Segment;
 use conns_core::decode::{
-    DatagramProtocol, Decoder, Ends, Inner, Limits, Opening, Probe, ProtocolSpec, Side,
+    DatagramProtocol, Decoder, Ends, Inner, Limits, Opening, Probe, ProtocolSpec, Side, Steering,
     StreamProtocol, Streams, Want,
 };
 use conns_core::model::{Certainty, FieldSpec, Kind, Known, Moment, Scalar, Source};
@@ -164,6 +164,13 @@ impl Run {
     pub(crate) fn lose(&mut self, side: Side, bytes: u32) -> &mut Self {
         self.next[usize::from(side == Side::Received)] += bytes;
         self
+    }
+
+    /// What is new of it, but that everything is wanted.
+    pub(crate) fn steering(&mut self) -> Vec<Steering<u8>> {
+        let mut steering = self.streams.take_steering();
+        steering.retain(|new| new.want != Want::Whole);
+        steering
     }
 
     pub(crate) fn log(&self) -> Option<String> {

@@ -100,6 +100,7 @@ pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> V
     if let Some(at) = names.iter().position(|name| *name == "idle").filter(|_| has_rates) {
         names.splice(at..at, ["rate_out", "rate_in"]);
     }
+    add_application(&mut names, connections);
     add_netns(&mut names, connections);
     if wide {
         names.extend(
@@ -107,6 +108,21 @@ pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> V
         );
     }
     names.into_iter().filter_map(find_field).collect()
+}
+
+/// Adds what connections carry and how their remote ends are called, each behind the remote end if it is
+/// known of any.
+fn add_application(names: &mut Vec<&str>, connections: &[&Connection]) {
+    let Some(at) = names.iter().position(|name| *name == "remote") else { return };
+    let is_known = |name: &&str| {
+        let field = find_field(name);
+        field.is_some_and(|field| {
+            let shows = |c: &&Connection| field.value(c).is_known();
+            connections.iter().any(shows)
+        })
+    };
+    let known: Vec<&str> = ["remote_name", "app"].into_iter().filter(is_known).collect();
+    names.splice(at + 1..at + 1, known);
 }
 
 /// The default columns for closed connections.

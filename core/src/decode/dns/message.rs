@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use simple_dns::rdata::RData;
-use simple_dns::{CLASS, OPCODE, Packet, PacketFlag, QTYPE};
+use simple_dns::{CLASS, OPCODE, Packet, PacketFlag, QTYPE, TYPE};
 
 use crate::decode::text::text;
 
@@ -57,6 +57,8 @@ impl Message {
         }
         let name = text(question.qname.to_string().as_bytes()).to_ascii_lowercase();
         let kind = match question.qtype {
+            // RFC 3597 section 5.
+            QTYPE::TYPE(TYPE::Unknown(number)) => format!("TYPE{number}"),
             QTYPE::TYPE(kind) => format!("{kind:?}"),
             other => format!("{other:?}"),
         };

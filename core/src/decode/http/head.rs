@@ -23,6 +23,8 @@ pub(super) enum Begin {
 pub(super) struct Request {
     pub(super) method: Box<str>,
     pub(super) host: Option<Box<str>>,
+    /// Whether the target has the host, as requests to a proxy have.
+    pub(super) is_absolute: bool,
     pub(super) body: Body,
 }
 
@@ -103,6 +105,9 @@ pub(super) fn read(bytes: &[u8]) -> Head {
     Head::Request(Request {
         method: text(request.method.unwrap_or_default().as_bytes()).into(),
         host: fields.get("host").and_then(host_name).map(Into::into),
+        is_absolute: request
+            .path
+            .is_some_and(|target| !target.starts_with('/') && target.contains("://")),
         body: fields.body(),
     })
 }

@@ -27,6 +27,8 @@ pub(super) struct Session {
     is_unpaired: bool,
     method: Option<Box<str>>,
     host: Option<Box<str>>,
+    /// The host of a request that a proxy is to forward.
+    proxied_host: Option<Box<str>>,
     status: Option<u16>,
     server: Option<Box<str>>,
     requests: u64,
@@ -68,7 +70,9 @@ impl Session {
             _ => Kind::Other,
         };
         self.method = Some(request.method);
-        self.host = request.host;
+        let is_proxied = kind == Kind::Connect || request.is_absolute;
+        (self.host, self.proxied_host) =
+            if is_proxied { (None, request.host) } else { (request.host, None) };
         if self.awaited.len() < MAX_AWAITED {
             self.awaited.push_back(Awaited { kind, at });
         } else {
@@ -199,11 +203,12 @@ impl Decoder for Session {
                 None => Known::Unknown(Unknown::NothingMeasured),
             },
             optional(true, self.upgrade.as_deref().map(text)),
+            optional(requested, self.proxied_host.as_deref().map(text)),
         ])
     }
 
     fn memory(&self) -> u64 {
-        let texts = [&self.method, &self.host, &self.server, &self.upgrade];
+        let texts = [&self.method, &self.host, &self.proxied_host, &self.server, &self.upgrade];
         let texts = texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
         let awaited = self.awaited.capacity() * size_of::<Awaited>();
         let heads = self.sides.sent.memory() + self.sides.received.memory();

@@ -1,9 +1,11 @@
 //! Fields of what a connection carries, and the fields that its protocols declare.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use crate::decode::registry;
-use crate::model::{Connection, FieldSpec, Kind, Known, Layer, Part, Record};
+use crate::decode::{ProtocolSpec, registry};
+use crate::model::{
+    Connection, Direction, FieldSpec, Kind, Known, Layer, Part, Record, Scalar, Unknown,
+};
 use crate::query::field::{Field, Read};
 use crate::query::{Records, Value};
 
@@ -71,7 +73,64 @@ pub(super) const ROWS: &[Row] = &[
         .part(Part::Application),
         |c| innermost(c, |layer| Value::Bytes(layer.gap_bytes)),
     ),
+    (
+        FieldSpec::new(
+            "remote_name",
+            Kind::Text,
+            "Name of the other end: what the connection itself names (SNI, Host), else what was asked for before it was opened (DNS).",
+            "payload",
+        )
+        .part(Part::RemoteName)
+        .aliases(&["peer_name"])
+        .cut(5, 16),
+        |c| remote_name(c, |(name, _)| Value::text(name)),
+    ),
+    (
+        FieldSpec::new(
+            "remote_name_origin",
+            Kind::Text,
+            "Where this name is from: sni, host or dns.",
+            "payload",
+        )
+        .part(Part::RemoteName),
+        |c| remote_name(c, |(_, origin)| Value::text(origin)),
+    ),
 ];
+
+/// The fields that name a server: protocol, position, and the last part of the name.
+static SERVER_NAMES: LazyLock<Vec<(&str, usize, &str)>> = LazyLock::new(|| {
+    let of_protocol = |protocol: &'static ProtocolSpec| {
+        protocol.fields.iter().enumerate().filter(|(_, field)| field.names_server).map(
+            |(index, field)| {
+                let (_, origin) = field.name.rsplit_once('.').unwrap_or(("", field.name));
+                (protocol.name, index, origin)
+            },
+        )
+    };
+    registry().flat_map(of_protocol).collect()
+});
+
+/// What the outermost layer names: what is inside of a tunnel names another end.
+fn named_server(c: &Connection) -> Option<(&str, &'static str)> {
+    let is_client = c.direction.get() == Some(Direction::Outbound);
+    let layer = c.application.value().filter(|_| is_client)?.layers.first()?;
+    let (_, index, origin) =
+        SERVER_NAMES.iter().find(|(protocol, ..)| **protocol == *layer.protocol)?;
+    match layer.values.get(*index)? {
+        Known::Value(Scalar::Text(name), _) => Some((name, origin)),
+        _ => None,
+    }
+}
+
+/// The name of the remote end, and where it is from.
+fn remote_name<'a>(c: &'a Connection, read: fn((&'a str, &'static str)) -> Value<'a>) -> Value<'a> {
+    let resolved = || c.resolved_name.as_deref().map(|name| (name, "dns"));
+    match named_server(c).or_else(resolved) {
+        Some(name) => read(name),
+        None if c.remote().is_none() => Value::NotApplicable,
+        None => Value::Unknown(Unknown::SourceDoesNotReport),
+    }
+}
 
 fn innermost<'a>(c: &'a Connection, read: fn(&'a Layer) -> Value<'a>) -> Value<'a> {
     Value::known(c.application.as_ref(), |application| {

@@ -260,6 +260,7 @@ pub(crate) fn everything() -> Update {
     let application = Arc::new(Application { layers: [tls, media].into() });
     let web = &mut snapshot.connections[0];
     web.application = Known::Value(Arc::clone(&application), Source::Wire);
+    web.resolved_name = Some("www.example".into());
     web.socket.congestion = known(Congestion {
         algorithm: "bbr".into(),
         detail: CongestionDetail::Bbr(BbrState {
@@ -359,6 +360,7 @@ pub(crate) fn losses() -> Vec<Loss> {
         LossCause::ClosedListFull { bound: 15 },
         LossCause::PayloadDropped,
         LossCause::ApplicationsFull { bound: 16 },
+        LossCause::NamesFull { bound: 17 },
         LossCause::UdpPeersEvicted { capacity: 17 },
         LossCause::ProcessesHidden { by_pid_namespace: true },
         LossCause::Reported { kind: LossKind::MapFull, template: "{count} maps".into() },

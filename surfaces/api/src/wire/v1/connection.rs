@@ -310,6 +310,7 @@ pub(super) struct Connection<'a> {
     flow: Option<Flow>,
     #[serde(borrow)]
     application: Known<Application<'a>>,
+    resolved_name: Option<&'a str>,
 }
 
 /// What a connection's places mean in the tables that were read.
@@ -357,6 +358,7 @@ impl<'a> Connection<'a> {
                 bytes_in: flow.bytes_in,
             }),
             application: application(&connection.application)?,
+            resolved_name: connection.resolved_name.as_deref(),
         })
     }
 
@@ -403,6 +405,7 @@ impl<'a> Connection<'a> {
             totals: self.totals.into(),
             overflows: self.overflows.into(),
             flow: flow.transpose()?,
+            resolved_name: self.resolved_name.map(&mut *share),
             application: self.application.try_map(|shape| Ok(shape.to_model(share).into()))?,
             verdict: self.verdict.into(),
         })

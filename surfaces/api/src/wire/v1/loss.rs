@@ -140,6 +140,7 @@ causes! {
     33 = ProcessesHidden { by_pid_namespace: bool }
     34 = SocketsBeyondBound { bound: u64 }
     35 = Capture { fault: CaptureFault, detail: Box<str> }
+    40 = NamesFull { bound: u64 }
 }
 
 impl<'a> Loss<'a> {
