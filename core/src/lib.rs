@@ -7,5 +7,6 @@ pub mod explain;
 pub mod human;
 pub mod model;
 pub mod query;
+mod slots;
 pub mod track;
 pub mod units;

@@ -21,7 +21,6 @@ mod pending;
 mod precedence;
 mod shown;
 mod slab;
-mod slots;
 mod stats;
 mod tracker;
 mod verdict;

@@ -112,9 +112,10 @@ pub trait Decoder: fmt::Debug + Send {
     /// A side ended, by FIN or RST. Of a side of which nothing more is wanted, too.
     fn end(&mut self, _side: Side, _at: Moment) {}
 
-    /// The process that owns this machine's end, which sends [`Side::Sent`], has read: that many bytes
-    /// of the other side since the connection began. Bytes arrive before they are read.
-    fn read_by_process(&mut self, _bytes_total: u64, _at: Moment) {}
+    /// The process that owns this machine's end, which sends [`Side::Sent`], has written payload of that
+    /// side, or read payload of [`Side::Received`]: that many bytes since the connection began. Bytes
+    /// are sent after they are written, and arrive before they are read.
+    fn moved_by_process(&mut self, _side: Side, _bytes_total: u64, _at: Moment) {}
 
     /// What is wanted of a side from now on. A decoder must not rely on it: the first bytes are handed over
     /// whole. [`Want::NoMore`] is final.

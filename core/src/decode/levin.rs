@@ -11,6 +11,7 @@ mod fields;
 mod frames;
 mod header;
 mod session;
+mod traffic;
 mod view;
 
 use super::{Opening, Prefix, Probe, ProtocolSpec, Side, StreamProtocol};

@@ -144,9 +144,9 @@ impl Stream {
         }
     }
 
-    /// The process has read that many bytes since the connection began.
-    pub(super) fn read_by_process(&mut self, bytes_total: u64, at: Moment) {
-        self.flow.read_by_process(bytes_total, at);
+    /// The process has written or read that many bytes of a side since the connection began.
+    pub(super) fn moved_by_process(&mut self, side: Side, bytes_total: u64, at: Moment) {
+        self.flow.moved_by_process(side, bytes_total, at);
     }
 
     /// Both sides ended.

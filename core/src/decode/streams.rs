@@ -154,9 +154,10 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         self.change(key, |stream, shared| stream.lost(side, until, at, shared));
     }
 
-    /// The process that owns this machine's end has read: that many bytes since the connection began.
-    pub fn read_by_process(&mut self, key: K, bytes_total: u64, at: Moment) {
-        self.change(key, |stream, _| stream.read_by_process(bytes_total, at));
+    /// The process that owns this machine's end has written payload of [`Side::Sent`], or read payload
+    /// of [`Side::Received`]: that many bytes since the connection began.
+    pub fn moved_by_process(&mut self, key: K, side: Side, bytes_total: u64, at: Moment) {
+        self.change(key, |stream, _| stream.moved_by_process(side, bytes_total, at));
     }
 
     /// Ends both sides of a connection. Its layers can be read until it is removed.

@@ -5,7 +5,7 @@ use crate::model::{
 };
 
 use super::counters::Counters;
-use super::slots::Slots;
+use crate::slots::Slots;
 
 /// What is kept of a connection between samples to make its [`Stats`].
 #[derive(Debug, Clone)]

@@ -88,8 +88,10 @@ impl Decoder for Hashed {
         self.sides[index(side)].ended = true;
     }
 
-    fn read_by_process(&mut self, bytes_total: u64, _: Moment) {
-        self.reads = Some(bytes_total);
+    fn moved_by_process(&mut self, side: Side, bytes_total: u64, _: Moment) {
+        if side == Side::Received {
+            self.reads = Some(bytes_total);
+        }
     }
 
     fn want(&self, side: Side) -> Want {
@@ -177,7 +179,9 @@ impl Collector {
                         streams.datagram(id, side, bytes, cut, at);
                         datagrams.entry((id, side)).or_default().push(bytes.to_vec());
                     }
-                    Payload::Read { bytes_total } => streams.read_by_process(id, bytes_total, at),
+                    Payload::Moved { side, bytes_total } => {
+                        streams.moved_by_process(id, side, bytes_total, at);
+                    }
                 }
             });
             let steering = self.streams.take_steering();

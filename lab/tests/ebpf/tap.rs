@@ -135,7 +135,7 @@ pub(crate) fn with_serving_process() -> Result<()> {
 }
 
 /// Names of the programs of the tap.
-const PROGRAMS: [&str; 3] = ["payload_in", "payload_out", "payload_read"];
+const PROGRAMS: [&str; 4] = ["payload_in", "payload_out", "payload_read", "payload_written"];
 
 /// With `tap = false` none of its programs is loaded, and the abilities say why.
 pub(crate) fn off() -> Result<()> {

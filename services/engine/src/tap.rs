@@ -75,9 +75,11 @@ impl Tap {
                     streams.segment(id, side, segment, at);
                 }
                 Payload::Datagram { side, bytes, cut } => {
-                    streams.datagram(id, side, bytes, cut, at)
+                    streams.datagram(id, side, bytes, cut, at);
                 }
-                Payload::Read { bytes_total } => streams.read_by_process(id, bytes_total, at),
+                Payload::Moved { side, bytes_total } => {
+                    streams.moved_by_process(id, side, bytes_total, at);
+                }
             });
         self.lost.add(losses);
         let steering = streams.take_steering();

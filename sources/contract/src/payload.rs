@@ -32,9 +32,12 @@ pub enum Payload<'a> {
         /// How many bytes of it follow.
         cut: u32,
     },
-    /// The process that owns the socket has read payload.
-    Read {
-        /// How many bytes it has read since the connection began.
+    /// The process that owns the socket has written payload of [`Side::Sent`], or read payload of
+    /// [`Side::Received`].
+    Moved {
+        /// Which.
+        side: Side,
+        /// How many bytes it has written or read since the connection began.
         bytes_total: u64,
     },
 }
@@ -51,7 +54,7 @@ pub struct PayloadBatch {
 /// A source of payload.
 pub trait PayloadSource: Send {
     /// Hands over what arrived since the last call and is wanted, in the order of its arrival, with
-    /// the connection and the time at which it was sent, received or read. A batch is bounded, so that
+    /// the connection and the time at which it was sent, received, written or read. A batch is bounded, so that
     /// payload does not delay events.
     fn drain(
         &mut self,

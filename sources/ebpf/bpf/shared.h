@@ -180,7 +180,7 @@ enum counter {
 enum payload_kind {
 	PAYLOAD_SEGMENT = 1,  /* of a connection */
 	PAYLOAD_LISTENER = 2, /* received before there was a socket of the connection; cookie is the listener's */
-	PAYLOAD_READ = 3,     /* the process has read */
+	PAYLOAD_MOVED = 3,    /* the process has read (PAYLOAD_RECEIVED), or written */
 	PAYLOAD_DATAGRAM = 4, /* of UDP */
 };
 
@@ -199,7 +199,7 @@ enum payload_flags {
 struct payload {
 	u64 cookie;
 	u64 at_ns;
-	u64 read_bytes; /* PAYLOAD_READ: by the process, since the connection began */
+	u64 moved_bytes; /* PAYLOAD_MOVED: by the process, since the connection began */
 	u32 netns;
 	u32 sequence;
 	u32 before; /* what is before this sequence number and was not handed over will not be */

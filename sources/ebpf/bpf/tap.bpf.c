@@ -44,7 +44,7 @@ struct tap_state {
 	u32 generation; /* of the wants that were applied */
 	u32 serial;     /* of the want that was applied; 0 for none */
 	struct tap_side sides[2];
-	u64 read_bytes;
+	u64 moved_bytes[2]; /* by the process: written, read */
 	u8 flags;     /* enum tap_flags */
 	u8 direction; /* PAYLOAD_OUTBOUND, PAYLOAD_INBOUND, PAYLOAD_WHOLE */
 	u8 pad[6];
@@ -550,25 +550,24 @@ int payload_in(struct __sk_buff *skb)
 
 #define MSG_PEEK 2
 
-/* A process has read from a socket. Linux 6.3. */
-SEC("tp_btf/sock_recv_length")
-int payload_read(u64 *ctx)
+/* A process has written or read bytes. The first time the kernel's counts give the sum: what was sent once and what waits to be
+ * sent, or what was received less what waits to be read. From then on bytes are added. */
+INLINE int note_moved(struct sock *sk, s32 bytes, u32 side)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	s32 bytes = ctx[1];
-	if (bytes <= 0 || ctx[2] & MSG_PEEK || sk->sk_protocol != IPPROTO_TCP)
+	if (bytes <= 0 || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	struct tap_state *state = sk_storage_get(&taps, sk, 0, 0);
-	if (!state || !(state->sides[RECEIVED].flags & IS_WANTED))
+	if (!state || !(state->sides[side].flags & IS_WANTED))
 		return 0;
 	const struct tcp_sock *tp = to_tcp_sock(sk);
 	if (!tp)
 		return 0;
-	/* The kernel's count of what was received, less what is still in the queue; from then on what is read is added. */
-	if (!state->read_bytes)
-		state->read_bytes = tp->bytes_received - (tp->rcv_nxt - tp->copied_seq);
+	if (state->moved_bytes[side])
+		state->moved_bytes[side] += bytes;
+	else if (side == SENT)
+		state->moved_bytes[side] = tp->bytes_sent - tp->bytes_retrans + (tp->write_seq - tp->snd_nxt);
 	else
-		state->read_bytes += bytes;
+		state->moved_bytes[side] = tp->bytes_received - (tp->rcv_nxt - tp->copied_seq);
 	struct payload *record = ringbuf_reserve(&payload, sizeof(*record), 0);
 	/* The next record has the sum. */
 	if (!record)
@@ -577,8 +576,23 @@ int payload_read(u64 *ctx)
 	record->cookie = sk->__sk_common.skc_cookie.counter;
 	record->netns = sk->__sk_common.skc_net.net->ns.inum;
 	record->at_ns = ktime_ns();
-	record->kind = PAYLOAD_READ;
-	record->read_bytes = state->read_bytes;
+	record->kind = PAYLOAD_MOVED;
+	record->flags = side == RECEIVED ? PAYLOAD_RECEIVED : 0;
+	record->moved_bytes = state->moved_bytes[side];
 	ringbuf_submit(record, NO_WAKEUP);
 	return 0;
+}
+
+/* A process has read from a socket. Linux 6.3. */
+SEC("tp_btf/sock_recv_length")
+int payload_read(u64 *ctx)
+{
+	return ctx[2] & MSG_PEEK ? 0 : note_moved((struct sock *)ctx[0], ctx[1], RECEIVED);
+}
+
+/* A process has written to a socket. Linux 6.3. */
+SEC("tp_btf/sock_send_length")
+int payload_written(u64 *ctx)
+{
+	return note_moved((struct sock *)ctx[0], ctx[1], SENT);
 }

@@ -163,7 +163,7 @@ records! {
     struct PayloadHeader = "payload" {
         cookie: U64,
         at_ns: U64,
-        read_bytes: U64,
+        moved_bytes: U64,
         netns: U32,
         sequence: U32,
         before: U32,
@@ -228,7 +228,7 @@ enumerations! {
     enum "payload_kind": u8 {
         PAYLOAD_SEGMENT = 1,
         PAYLOAD_LISTENER = 2,
-        PAYLOAD_READ = 3,
+        PAYLOAD_MOVED = 3,
         PAYLOAD_DATAGRAM = 4,
     }
     enum "payload_flags": u8 {

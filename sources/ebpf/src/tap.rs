@@ -16,7 +16,7 @@ use zerocopy::FromBytes;
 use crate::kernel_clock::KernelClock;
 use crate::layout::{
     LOST_PAYLOAD_BYTES, PAYLOAD_BEGINS, PAYLOAD_COPIED_BYTES, PAYLOAD_DATAGRAM, PAYLOAD_FIN,
-    PAYLOAD_INBOUND, PAYLOAD_LISTENER, PAYLOAD_OPENS, PAYLOAD_OUTBOUND, PAYLOAD_READ,
+    PAYLOAD_INBOUND, PAYLOAD_LISTENER, PAYLOAD_MOVED, PAYLOAD_OPENS, PAYLOAD_OUTBOUND,
     PAYLOAD_RECEIVED, PAYLOAD_SEGMENT, PAYLOAD_WHOLE, PayloadHeader,
 };
 use crate::object::{self, attach, compiled, why_not_program};
@@ -60,7 +60,10 @@ impl Tap {
             let attached = program.attach(&group, direction, CgroupAttachMode::Single);
             attached.map_err(|error| why_not_program(&error))?;
         }
-        let no_reads = attach(&mut programs, "payload_read", "sock_recv_length", types).err();
+        let no_reads =
+            [("payload_read", "sock_recv_length"), ("payload_written", "sock_send_length")]
+                .into_iter()
+                .find_map(|(program, point)| attach(&mut programs, program, point, types).err());
         let records = PayloadRecords::default();
         let tap = Self { _programs: programs, ring, counters, wants, records, lost_before: 0 };
         Ok((tap, no_reads))
@@ -169,8 +172,9 @@ impl PayloadRecords {
                 sink(id, at, Payload::Datagram { side, bytes, cut: header.cut.get() });
                 Some(Whole::No)
             }
-            PAYLOAD_READ => {
-                sink(id, at, Payload::Read { bytes_total: header.read_bytes.get() });
+            PAYLOAD_MOVED => {
+                let bytes_total = header.moved_bytes.get();
+                sink(id, at, Payload::Moved { side: side(header), bytes_total });
                 Some(Whole::No)
             }
             _ => None,

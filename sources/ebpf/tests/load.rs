@@ -126,7 +126,7 @@ fn payload() -> Result<(), Failed> {
         Payload::Segment { side, segment, .. } => {
             texts.entry((id, side)).or_default().extend_from_slice(segment.bytes);
         }
-        Payload::Read { .. } | Payload::Datagram { .. } => {}
+        Payload::Moved { .. } | Payload::Datagram { .. } => {}
     });
     assert!(batch.losses.is_empty(), "{batch:?}");
     assert_eq!(openers.len(), 2, "{openers:?}");

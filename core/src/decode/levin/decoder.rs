@@ -4,7 +4,7 @@ use crate::decode::{Decoder, Side, Want};
 use crate::model::{Known, Moment, Scalar};
 
 use super::fields;
-use super::session::{Reads, Session};
+use super::session::Session;
 
 impl Decoder for Session {
     fn data(&mut self, side: Side, bytes: &[u8], at: Moment) {
@@ -19,8 +19,8 @@ impl Decoder for Session {
         self.apply(side, at, |frames, sink| frames.gap(bytes, sink));
     }
 
-    fn read_by_process(&mut self, bytes_total: u64, at: Moment) {
-        self.reads = Some(Reads { bytes: bytes_total, at });
+    fn moved_by_process(&mut self, side: Side, bytes_total: u64, at: Moment) {
+        self.traffic.add(side, bytes_total, at);
     }
 
     fn want(&self, side: Side) -> Want {

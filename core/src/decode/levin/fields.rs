@@ -124,22 +124,46 @@ pub(super) static FIELDS: &[FieldSpec] = &[
     field!("messages_received", Kind::Count, "Messages this node received.", "complete messages"),
     field!("messages", Kind::List(&MESSAGES), "Messages by command.", "complete messages"),
     field!(
-        "refused",
-        Kind::Count,
-        "Headers and bodies of both ends that a node refuses.",
-        "headers out of bounds, malformed storages"
-    ),
-    field!(
         "bytes_read",
         Kind::Bytes,
-        "Payload that this node has read from the connection; what waits in the queue is not.",
-        "reads of the process (eBPF, Linux 6.3)"
+        "Payload that the node has read.",
+        "reads of its process, sock_recv_length"
+    ),
+    field!(
+        "bytes_written",
+        Kind::Bytes,
+        "Payload that the node has written.",
+        "writes of its process, sock_send_length"
     ),
     field!(
         "last_read",
         Kind::Time,
-        "When this node last read from the connection.",
-        "reads of the process (eBPF, Linux 6.3)"
+        "When the node read payload last.",
+        "reads of its process, sock_recv_length"
+    ),
+    field!(
+        "last_written",
+        Kind::Time,
+        "When the node wrote payload last.",
+        "writes of its process, sock_send_length"
+    ),
+    field!(
+        "read_rate",
+        Kind::BytesPerSecond,
+        "What the node read in nine slots of a second, as of its last read.",
+        "reads of its process, network_throttle of the node"
+    ),
+    field!(
+        "write_rate",
+        Kind::BytesPerSecond,
+        "What the node wrote in nine slots of a second, as of its last write.",
+        "writes of its process, network_throttle of the node"
+    ),
+    field!(
+        "refused",
+        Kind::Count,
+        "Headers and bodies of both ends that a node refuses.",
+        "headers out of bounds, malformed storages"
     ),
 ];
 
@@ -165,10 +189,17 @@ pub(super) fn values(session: &Session, own: Side, now: Moment) -> Box<[Known<Sc
     let state = view.state(now).map(|state| Scalar::Text(state.name().into()));
     let total = |side| session.messages.of(side).iter().sum();
     let known = |scalar| Known::Value(scalar, Source::Wire);
-    // Only the process of this machine's end is seen.
-    let reads = session.reads.filter(|_| own == Side::Sent);
-    let of_reads = |value: Option<Scalar>| {
-        Known::from_option(value, Source::Ebpf, Unknown::SourceDoesNotReport)
+    // Of the other end nobody sees reads and writes.
+    let traffic = (own == Side::Sent).then_some(&session.traffic);
+    let moved = |side| traffic.and_then(|traffic| traffic.moved(side));
+    let not_seen =
+        if traffic.is_some() { Unknown::NothingMeasured } else { Unknown::SourceDoesNotReport };
+    let of_process = |value| Known::from_option(value, Source::Ebpf, not_seen);
+    let bytes = |side| of_process(moved(side).map(|moved| Scalar::Bytes(moved.bytes)));
+    let last = |side| of_process(moved(side).map(|moved| Scalar::Time(moved.last.wall_us)));
+    let rate = |side| {
+        let rate = traffic.and_then(|traffic| traffic.rate(side));
+        of_process(rate.map(Scalar::BytesPerSecond))
     };
     Box::new([
         of_handshake(peer_id.map(|id| Scalar::Text(format!("{id:016x}").into()))),
@@ -193,9 +224,13 @@ pub(super) fn values(session: &Session, own: Side, now: Moment) -> Box<[Known<Sc
         known(Scalar::Count(total(own))),
         known(Scalar::Count(total(own.other()))),
         known(Scalar::List(messages(session, own))),
+        bytes(Side::Received),
+        bytes(Side::Sent),
+        last(Side::Received),
+        last(Side::Sent),
+        rate(Side::Received),
+        rate(Side::Sent),
         known(Scalar::Count(session.frames.sent.refused + session.frames.received.refused)),
-        of_reads(reads.map(|reads| Scalar::Bytes(reads.bytes))),
-        of_reads(reads.map(|reads| Scalar::Time(reads.at.wall_us))),
     ])
 }
 

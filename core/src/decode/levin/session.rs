@@ -5,6 +5,7 @@ use crate::model::Moment;
 
 use super::frames::{Frames, Message};
 use super::header::{COMMANDS, HANDSHAKE};
+use super::traffic::Traffic;
 use super::view::View;
 
 /// A connection between two nodes.
@@ -20,15 +21,8 @@ pub(super) struct Session {
     pub(super) handshake_at: Option<Moment>,
     /// Whether the connection was seen from its begin.
     pub(super) is_from_start: bool,
-    /// What the process of this machine's end has read, and when it did last.
-    pub(super) reads: Option<Reads>,
-}
-
-/// Reads of the payload that [`Side::Received`] carries.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reads {
-    pub(super) bytes: u64,
-    pub(super) at: Moment,
+    /// Of the process that sends [`Side::Sent`].
+    pub(super) traffic: Traffic,
 }
 
 impl Session {
@@ -47,7 +41,7 @@ impl Session {
             messages: BothSides::default(),
             handshake_at: None,
             is_from_start: is_whole,
-            reads: None,
+            traffic: Traffic::new(is_whole),
         }
     }
 

@@ -106,9 +106,9 @@ impl InOrder {
     }
 
     /// The process has read that many bytes since the connection began.
-    pub(super) fn read_by_process(&mut self, bytes_total: u64, at: Moment) {
+    pub(super) fn moved_by_process(&mut self, side: Side, bytes_total: u64, at: Moment) {
         if let Phase::Decoding(decoding) = &mut self.phase {
-            decoding.decoder.read_by_process(bytes_total, at);
+            decoding.decoder.moved_by_process(side, bytes_total, at);
         }
     }
 

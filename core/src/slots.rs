@@ -12,7 +12,7 @@ const SECOND_US: u64 = 1_000_000;
 
 /// Bytes of the newest nine seconds, each way.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     /// The whole second of the newest slot.
     newest: u64,
     out: [u64; SLOTS],
@@ -20,9 +20,14 @@ pub(super) struct Slots {
 }
 
 impl Slots {
+    /// Adds bytes that moved at a moment, and returns the rates; `None` if there are none.
+    pub(crate) fn add_at(&mut self, at: Moment, bytes_out: u64, bytes_in: u64) -> Option<Rates> {
+        self.add(at, at, bytes_out, bytes_in)
+    }
+
     /// Adds bytes that moved between two moments, evenly over the seconds between them, and returns the
     /// rates; `None` if no bytes moved.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         from: Moment,
         until: Moment,
