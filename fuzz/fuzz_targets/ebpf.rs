@@ -34,7 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
                 streams.segment(id, side, segment, at);
             }
             Payload::Datagram { side, bytes, cut } => streams.datagram(id, side, bytes, cut, at),
-            Payload::Read { bytes_total } => streams.read_by_process(id, bytes_total, at),
+            Payload::Moved { side, bytes_total } => {
+                streams.moved_by_process(id, side, bytes_total, at);
+            }
         })
     };
     for part in [bytes, bytes.split_at(bytes.len() / 2).1, bytes] {

@@ -47,7 +47,7 @@ fn read(records: &[Vec<u8>]) -> Vec<String> {
                 Payload::Datagram { side, bytes, cut } => {
                     format!("{side:?} {:?} cut {cut}", String::from_utf8_lossy(bytes))
                 }
-                Payload::Read { bytes_total } => format!("read {bytes_total}"),
+                Payload::Moved { side, bytes_total } => format!("{side:?} moved {bytes_total}"),
             });
         });
         if known.is_none() {
