@@ -9,6 +9,8 @@ mod downstream;
 #[path = "shared/read.rs"]
 mod read;
 
+use conns_contract::Payload;
+use conns_core::decode::Streams;
 use conns_core::model::{Observation, Source};
 use conns_core::track::{Retention, Tracker};
 use conns_ebpf::Records;
@@ -20,6 +22,25 @@ fuzz_target!(|bytes: &[u8]| {
     let mut records = Records::new(at(1_000_000));
     if let Some(row) = records.row(bytes) {
         downstream(&[row]);
+    }
+    let mut streams = Streams::default();
+    let mut payload = |record: &[u8]| {
+        records.payload(record, &mut |id, at, payload| match payload {
+            Payload::Opened { ends } => {
+                streams.open(id, ends);
+            }
+            Payload::Segment { side, segment, before } => {
+                streams.lost(id, side, Some(before), at);
+                streams.segment(id, side, segment, at);
+            }
+            Payload::Datagram { side, bytes, cut } => streams.datagram(id, side, bytes, cut, at),
+            Payload::Moved { side, bytes_total } => {
+                streams.moved_by_process(id, side, bytes_total, at);
+            }
+        })
+    };
+    for part in [bytes, bytes.split_at(bytes.len() / 2).1, bytes] {
+        payload(part);
     }
     // The same connection may have several events, and be in tables before, between and after them.
     let halves = bytes.split_at(bytes.len() / 2);

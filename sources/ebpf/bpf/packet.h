@@ -11,6 +11,7 @@ struct __sk_buff {
 	u64 flow_keys, tstamp;
 	u32 wire_len, gso_segs;
 	void *sk;
+	u32 gso_size;
 };
 
 /* The context of cgroup/sock programs, and the socket of a packet (include/uapi/linux/bpf.h). */

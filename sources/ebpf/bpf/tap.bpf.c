@@ -285,11 +285,12 @@ INLINE void apply_want(struct tap_state *state, u64 cookie, u32 current)
 {
 	if (state->generation == current)
 		return;
-	state->generation = current;
 	const struct want *want = map_lookup(&wants, &cookie);
 	u32 serial = want ? want->serial : 0;
-	if (serial == state->serial)
+	if (serial == state->serial) {
+		state->generation = current;
 		return;
+	}
 	state->serial = serial;
 #pragma unroll
 	for (u32 side = SENT; side <= RECEIVED; side++) {
@@ -301,6 +302,8 @@ INLINE void apply_want(struct tap_state *state, u64 cookie, u32 current)
 		}
 		state->sides[side].flags = flags;
 	}
+	/* Last: another CPU that finds it takes the flags as they are. */
+	state->generation = current;
 }
 
 INLINE bool has_signature(struct __sk_buff *skb, const struct segment *segment)
@@ -463,7 +466,10 @@ NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side, u32 curr
 	u32 at = header + UDP_HEADER;
 	if (whole <= at)
 		return 0;
-	u32 length = whole - at;
+	u32 length = whole - at, datagram = skb->gso_size;
+	/* Several that are sent as one (UDP_SEGMENT), or were received as one: the first. */
+	if (datagram && length > datagram)
+		length = datagram;
 	struct tap_side *of = &state->sides[side];
 	if ((of->flags & (IS_OVER | IS_WANTED)) == IS_OVER && state->generation == current)
 		return 0;
