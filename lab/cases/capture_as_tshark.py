@@ -111,23 +111,10 @@ finally:
     os.waitpid(server, 0)
 
 fields = ["tcp.stream", "ip.src", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.analysis.retransmission", "tcp.analysis.out_of_order",
-          "tcp.flags.reset"]
+          "frame.time_epoch"]
 # Checksums of a packet that this machine sends are not there yet.
 tshark = ["tshark", "-r", capture, "-T", "fields", "-E", "separator=,", *(word for field in fields for word in ("-e", field))]
 packets = list(csv.reader(io.StringIO(subprocess.run(tshark, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout)))
-counted = collections.defaultdict(collections.Counter)
-are_reset = set()
-for stream, address, source, destination, length, again, reordered, is_reset in packets:
-    # What was on its way when a connection was reset is of none.
-    if stream in are_reset:
-        continue
-    if is_reset in ("1", "True"):
-        are_reset.add(stream)
-    way = counted[(address, int(source), int(destination))]
-    way["packets"] += 1
-    way["data"] += int(length) > 0
-    way["again"] += bool(again)
-    way["reordered"] += bool(reordered)
 streams = len({packet[0] for packet in packets})
 
 
@@ -141,6 +128,18 @@ closed, losses = lines("--closed", "--columns", "all")
 # The last acknowledgement of one may have been lost.
 seen = {(row["local_port"], row["remote_port"]) for row in closed}
 rows = closed + [row for row in lines("-a", "--columns", "all")[0] if (row["local_port"], row["remote_port"]) not in seen]
+counted = collections.defaultdict(collections.Counter)
+closed_at = {frozenset([row["local_port"], row["remote_port"]]): row["closed_at_us"] for row in closed}
+for _, address, source, destination, length, again, reordered, at in packets:
+    # A segment that is sent again because the last acknowledgement was lost, or was on its way before a reset, is of no connection.
+    at_us = int(at.replace(".", "")[:16])
+    if at_us > closed_at.get(frozenset([int(source), int(destination)]), at_us):
+        continue
+    way = counted[(address, int(source), int(destination))]
+    way["packets"] += 1
+    way["data"] += int(length) > 0
+    way["again"] += bool(again)
+    way["reordered"] += bool(reordered)
 wrong = 0
 
 
