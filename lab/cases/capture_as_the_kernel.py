@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A capture file shows what the kernel has: ends, state, direction and bytes of the same connections at the same moment.
 
-Cause: curl downloads from nginx, one to its end, one that is stopped in the middle, so that its window is full; a connection that nobody
-closes, one closed by one end, and one that was closed by both. tcpdump captures them on loopback, and Python is the client of the last.
+Cause: curl downloads from nginx, one to its end, one that is stopped in the middle, so that its window is full; a connection that stays open, one
+closed by one end, and one that was closed by both. tcpdump captures them on loopback, and Python is the client of the last.
 Oracle: `conns` of the live kernel, once nothing moves any more.
 Right: each row of the kernel is a row of the file, with the same values, and the file has no others.
 """

@@ -222,7 +222,7 @@ impl Engine {
     }
 
     /// Samples the sockets alone, for the history.
-    fn sample_sockets(&mut self, scope: &Scope) -> Result<(), SourceError> {
+    pub(crate) fn sample_sockets(&mut self, scope: &Scope) -> Result<(), SourceError> {
         let observations = self.sources.sockets(scope, self.clock.now())?;
         self.tracker.apply(observations);
         Ok(())

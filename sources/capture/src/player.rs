@@ -128,16 +128,16 @@ impl Player {
             };
             let (at_us, cut, link) = (record.at_us, record.cut, record.link);
             let at = at_us.map_or(self.now, |at_us| moment(at_us, self.now));
-            if let Some(until_us) = self.until_us.filter(|until_us| at.wall_us > *until_us) {
-                self.end(moment(until_us, self.now));
-                return false;
-            }
             if let Some(to_us) = to_us.filter(|to_us| at.monotonic_us > *to_us) {
                 let us = to_us.saturating_sub(self.now.monotonic_us);
                 self.now = Moment {
                     monotonic_us: self.now.monotonic_us + us,
                     wall_us: self.now.wall_us.saturating_add_unsigned(us),
                 };
+                return false;
+            }
+            if let Some(until_us) = self.until_us.filter(|until_us| at.wall_us > *until_us) {
+                self.end(moment(until_us, self.now));
                 return false;
             }
             self.counts.back_in_time += u64::from(at_us.is_some_and(|us| us < self.now.wall_us));
@@ -220,6 +220,20 @@ impl Player {
         losses.extend(Loss::counted(Source::Capture, cause, events.dropped));
         losses
     }
+}
+
+/// The moment at which a player of `records` ends.
+pub(crate) fn end_of(mut records: Records, until_us: Option<i64>) -> Option<Moment> {
+    let mut now = moment(records.peek()?.at_us.unwrap_or(0), Moment::default());
+    while let Some(record) = records.peek() {
+        let at = record.at_us.map_or(now, |at_us| moment(at_us, now));
+        match until_us {
+            Some(until_us) if at.wall_us > until_us => return Some(moment(until_us, now)),
+            _ => now = at,
+        }
+        records.consume();
+    }
+    Some(now)
 }
 
 /// The moment of a time of the file, not before `now`.
