@@ -25,6 +25,8 @@ use crate::transport::{ACK, Datagram, FIN, RST, SYN, TCP, TcpSegment, UDP};
 
 /// Most events that wait to be taken; older ones are dropped, and counted. Half of what an agent publishes at most.
 const MAX_QUEUED_EVENTS: usize = 65_536;
+/// How often room is searched for in a full table, microseconds of the file's time: it takes a pass over all of it.
+const ROOM_INTERVAL_US: u64 = 1_000_000;
 /// How often connections are removed that are over, microseconds of the file's time.
 const SWEEP_INTERVAL_US: u64 = 10_000_000;
 
@@ -49,6 +51,8 @@ struct Connections {
     events: Events,
     /// What the last packet changed.
     changes: Vec<Change>,
+    /// When room was last searched for.
+    room_searched_us: Option<u64>,
 }
 
 /// Events that were not taken yet.
@@ -81,6 +85,7 @@ impl Player {
             rows: Rows::default(),
             events: Events::default(),
             changes: Vec::new(),
+            room_searched_us: None,
         };
         let player = Self {
             records,
@@ -296,7 +301,7 @@ impl Connections {
             };
             self.streams.open(entry.serial, ends);
         }
-        let Self { table, streams, rows, events, changes } = self;
+        let Self { table, streams, rows, events, changes, .. } = self;
         let Some(entry) = table.get_mut(&key) else { return };
         let (side, serial) = (entry.side(source), entry.serial);
         let Content::Tcp(connection) = &mut entry.content else { return };
@@ -325,7 +330,7 @@ impl Connections {
 
     /// Ends the connection of `key` if a SYN with this sequence number, which `source` sent, begins another one.
     fn replace(&mut self, key: &Key, source: Endpoint, sequence: u32, now: Moment) {
-        let Self { table, streams, rows, events, changes } = self;
+        let Self { table, streams, rows, events, changes, .. } = self;
         let Some(entry) = table.get_mut(key) else { return };
         let (side, serial) = (entry.side(source), entry.serial);
         let Content::Tcp(connection) = &mut entry.content else { return };
@@ -340,7 +345,10 @@ impl Connections {
 
     /// Makes room for another connection, if there is none, where that is possible.
     fn make_room(&mut self, now: Moment) {
-        if self.table.is_full() {
+        let since = |then: u64| now.monotonic_us.saturating_sub(then);
+        let is_due = self.room_searched_us.is_none_or(|then| since(then) >= ROOM_INTERVAL_US);
+        if self.table.is_full() && is_due {
+            self.room_searched_us = Some(now.monotonic_us);
             let streams = &mut self.streams;
             self.table.expire(now, true, |serial| streams.remove(serial));
         }
@@ -372,7 +380,7 @@ impl Connections {
     }
 
     fn sweep(&mut self, now: Moment) {
-        let Self { table, streams, rows, events, changes } = self;
+        let Self { table, streams, rows, events, changes, .. } = self;
         for entry in table.entries_mut() {
             if let Content::Tcp(connection) = &mut entry.content {
                 connection.expire(now, changes);
