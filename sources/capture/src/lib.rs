@@ -5,6 +5,7 @@
 
 mod buffer;
 mod connection;
+mod connections;
 mod counts;
 mod error;
 mod flow;
