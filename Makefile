@@ -4,11 +4,11 @@ CARGO ?= cargo
 # All of it, tests included: another choice of packages would turn on other features of the crates below, and build them anew.
 BUILD_ALL = $(CARGO) build --workspace --all-targets --locked
 # Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with;
-# real clients (a Monero node, curl, a browser); systemd-analyze for the unit; the compiler of the programs in the kernel, and
+# real clients (a Monero node, curl, a browser) and a server; a second opinion on captures; systemd-analyze for the unit; the compiler of the programs in the kernel, and
 # what lists them; and the C++ compiler of libFuzzer, which the fuzz targets are type-checked with.
 TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium \
-	netcat-openbsd openssl systemd clang llvm bpftool g++
-BENCH_PACKAGES := iproute2 lsof net-tools nginx-light wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev
+	netcat-openbsd openssl systemd clang llvm bpftool g++ nginx-light tcpdump tshark zstd
+BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev
 
 # Debian's compiler with the sources of its standard library: rustup's toolchain has Linux only. wine runs what was built.
 CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine64 clang python3
@@ -81,6 +81,7 @@ bench: bench-packages
 	target/release/conns-bench blocking
 	target/release/conns-bench overhead
 	target/release/conns-bench short
+	target/release/conns-bench capture
 
 bench-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi

@@ -10,7 +10,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -47,6 +47,7 @@ seeds() {
     # Any bytes are segments.
     assembly | levin) find "$corpus/levin/seeds" -type f ;;
     decoders) python3 "$here/record/seeds.py" "$folder" ;;
+    capture) find "$corpus/capture/seeds" -type f ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
     cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
     wire) find "$corpus/wire" -name '*.bin' | while read -r file; do
@@ -77,8 +78,8 @@ cargo fuzz build --fuzz-dir . --target-dir "$build" --sanitizer none
 fuzz() {
     # The second folder is read only, so that what has crashed once is tried first.
     mkdir -p "artifacts/$1"
-    # A whole update, or connection, is longer than an input of the others.
-    case $1 in wire | levin) max_len=16384 ;; *) max_len=4096 ;; esac
+    # A whole update, connection or capture file is longer than an input of the others.
+    case $1 in wire | levin | capture) max_len=16384 ;; *) max_len=4096 ;; esac
     log=$scratch/$1.log
     if cargo fuzz run --fuzz-dir . --target-dir "$build" --sanitizer none "$1" "$scratch/$1" "artifacts/$1" -- \
         -max_total_time="$seconds" -max_len="$max_len" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \

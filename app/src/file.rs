@@ -29,10 +29,12 @@ pub(crate) fn engine(flags: &ReadFlags, purpose: Purpose) -> Result<Option<FileE
     let Some(path) = &flags.read else { return Ok(None) };
     let capture = open(path, flags.until)?;
     let mut bar = ProgressBar::of(path, capture.progress().clone());
-    let mut engine = FileEngine::new(capture, RETENTION, purpose);
+    let is_shown_at_end = purpose != Purpose::Follow;
+    let end = is_shown_at_end.then(|| Capture::end_of(path, flags.until)).flatten();
+    let mut engine = FileEngine::new(capture, end, RETENTION, purpose);
     // Events are written as they are read.
-    if purpose != Purpose::Follow {
-        while engine.step() {
+    if is_shown_at_end {
+        while engine.step().map_err(agent_error)? {
             bar.update();
         }
         bar.clear();

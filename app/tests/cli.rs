@@ -8,6 +8,7 @@ mod cli {
     pub(crate) mod abilities;
     pub(crate) mod bad_input;
     pub(crate) mod call;
+    pub(crate) mod capture;
     pub(crate) mod choosing;
     pub(crate) mod closed;
     pub(crate) mod degraded;
@@ -58,6 +59,7 @@ fn main() -> std::process::ExitCode {
         privileges::TESTS,
         portable::TESTS,
         call::TESTS,
+        capture::TESTS,
         events::TESTS,
         closed::TESTS,
         abilities::TESTS,

@@ -5,6 +5,7 @@
 
 mod agent;
 mod blocking;
+mod capture;
 mod drain;
 mod fixture;
 mod inside;
@@ -39,6 +40,8 @@ enum Task {
     Blocking(blocking::Plan),
     /// Measure which share of very many short connections each of several watchers sees.
     Short(short::Plan),
+    /// Measure how fast a capture file is read, beside tshark.
+    Capture(capture::Plan),
     /// Measure what the agent's programs in the kernel cost the monitored processes.
     Overhead(overhead::Plan),
     /// Open established sockets and keep them in a network namespace of their own until stdin closes.
@@ -90,6 +93,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Run(plan) => run::run(&plan),
         Task::Agent(plan) => agent::run(&plan),
         Task::Blocking(plan) => blocking::run(&plan),
+        Task::Capture(plan) => capture::run(&plan),
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
         Task::Fixture(size) => fixture::run(&size),

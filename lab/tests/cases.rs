@@ -28,6 +28,8 @@ const CASES: &[Case] = &[
     case!("accept_wait_is_not_first_read.py"),
     case!("answer_size_is_bounded.sh"),
     case!("broken_chunks_get_400.sh"),
+    case!("capture_as_the_kernel.py"),
+    case!("capture_as_tshark.py"),
     case!("cgroup_namespace.py"),
     case!("csv_is_safe.sh"),
     case!("descriptors_of_a_thread.py"),
@@ -48,7 +50,8 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 6] = ["bash", "curl", "ip", "python3", "setpriv", "unshare"];
+const PROGRAMS: [&str; 9] =
+    ["bash", "curl", "ip", "nginx", "python3", "setpriv", "tcpdump", "tshark", "unshare"];
 
 fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {

@@ -195,6 +195,7 @@ impl Engine {
         let now = self.clock.now();
         if let Some(observation) = self.tap.as_mut().and_then(|tap| tap.report(now)) {
             self.tracker.apply_applications(observation.source, observation.applications);
+            self.tracker.apply_names(observation.names);
         }
     }
 
@@ -247,7 +248,7 @@ impl Engine {
     }
 
     /// Samples the sockets alone, for the history.
-    fn sample_sockets(&mut self, scope: &Scope) -> Result<(), SourceError> {
+    pub(crate) fn sample_sockets(&mut self, scope: &Scope) -> Result<(), SourceError> {
         let observations = self.sources.sockets(scope, self.clock.now())?;
         self.tracker.apply(observations);
         Ok(())

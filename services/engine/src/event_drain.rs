@@ -60,6 +60,7 @@ impl Drained<'_> {
 /// Applies what a source reported to the tracker, and hands the events on.
 pub(crate) fn apply(tracker: &mut Tracker, observation: Observation, sink: &mut dyn EventSink) {
     tracker.apply_applications(observation.source, observation.applications);
+    tracker.apply_names(observation.names);
     if let Some(lifecycle) = observation.lifecycle {
         tracker.apply_events(lifecycle);
     }
@@ -116,8 +117,8 @@ pub(crate) fn during<R>(
 }
 
 fn has_content(observation: &Observation) -> bool {
-    let Observation { losses, applications, .. } = observation;
-    !(observation.events().is_empty() && losses.is_empty() && applications.is_empty())
+    let Observation { losses, applications, names, .. } = observation;
+    !(observation.events().is_empty() && losses.is_empty() && applications.is_empty() && names.is_empty())
 }
 
 /// Whether the work is done.

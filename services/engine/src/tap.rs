@@ -8,7 +8,7 @@ use conns_contract::{Payload, PayloadBatch, PayloadSource, Side};
 use conns_core::decode::{DecodeCounts, Limits, MAX_STREAMS, Streams, registry};
 use conns_core::model::{
     Application, ConnectionId, EventKind, LifecycleEvent, Loss, LossCause, LossTotals, Moment,
-    Observation, Source,
+    Observation, ResolvedName, Source,
 };
 use foldhash::fast::RandomState;
 
@@ -106,7 +106,7 @@ impl Tap {
             self.streams.remove(id);
             self.source.close(id);
         }
-        observation(layers, now)
+        observation(layers, self.streams.take_names(), now)
     }
 
     /// The layers that changed since the last call.
@@ -133,7 +133,7 @@ impl Tap {
             }
             carrier.is_unsettled
         });
-        observation(layers, now)
+        observation(layers, Vec::new(), now)
     }
 
     /// Removes what no sample shows any more; `sampled` has the connections of the last one.
@@ -174,10 +174,12 @@ impl Tap {
 
 fn observation(
     applications: Vec<(ConnectionId, Arc<Application>)>,
+    names: Vec<(ConnectionId, ResolvedName)>,
     now: Moment,
 ) -> Option<Observation> {
     let observation = Observation::new(Source::Wire, now);
-    (!applications.is_empty()).then_some(Observation { applications, ..observation })
+    let is_empty = applications.is_empty() && names.is_empty();
+    (!is_empty).then_some(Observation { applications, names, ..observation })
 }
 
 #[cfg(test)]

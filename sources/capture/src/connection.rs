@@ -65,7 +65,7 @@ pub(crate) enum FinishKind {
     Reset(Side),
     /// The second end answered the SYN with RST.
     Refused,
-    /// Nothing answered the SYN.
+    /// Nothing answered the SYN, or the answer to it.
     Unanswered,
     /// The first end sent RST before the handshake was complete, or opened another connection.
     GivenUp,
@@ -196,7 +196,7 @@ impl Connection {
     }
 
     fn advance_handshake(&mut self, now: Moment, changes: &mut Vec<Change>) {
-        if !self.is_opener_known || self.opened.received.is_some() {
+        if !self.is_opener_known || self.opened.received.is_some() || self.end.is_some() {
             return;
         }
         let received = &self.halves.received;
@@ -268,7 +268,8 @@ impl Connection {
         if self.end.is_some() {
             return;
         }
-        if self.is_unanswered() && us > SYN_TIMEOUT_US {
+        let is_half_open = self.is_opener_known && self.opened.received.is_none();
+        if is_half_open && us > SYN_TIMEOUT_US {
             self.finish(FinishKind::Unanswered, now, changes);
         } else if self.halves.sent.is_finished()
             && self.halves.received.is_finished()
@@ -276,11 +277,6 @@ impl Connection {
         {
             self.finish(FinishKind::Fin, self.last_at, changes);
         }
-    }
-
-    /// Whether it is a SYN that nothing answered.
-    fn is_unanswered(&self) -> bool {
-        self.is_opener_known && self.opened.sent.is_none()
     }
 
     /// Whether it ended at a time from which no late segment of it is expected, nor a row shows it.

@@ -41,6 +41,11 @@ impl Progress {
     }
 }
 
+/// Whether `path` is a file that can be read again.
+pub(crate) fn is_regular(path: &Path) -> bool {
+    path != Path::new(STANDARD_INPUT) && path.is_file()
+}
+
 /// The bytes of a capture file, decompressed.
 pub(crate) struct Input {
     pub(crate) reader: Box<dyn Read + Send>,

@@ -5,6 +5,7 @@
 
 mod buffer;
 mod connection;
+mod connections;
 mod counts;
 mod error;
 mod flow;
@@ -113,9 +114,22 @@ impl Capture {
         self.player().is_ended()
     }
 
-    /// Plays some packets, and returns whether there are more.
-    pub fn step(&self) -> bool {
-        self.player().play(None, STEP_PACKETS)
+    /// Plays some packets, not beyond the monotonic time `to_us` if it is given, and returns whether there are more until
+    /// then.
+    pub fn step(&self, to_us: Option<u64>) -> bool {
+        self.player().play(to_us, STEP_PACKETS)
+    }
+
+    /// When the file `path` ends if it is played until `until_us`: known after reading all of it; `None` if it is no
+    /// regular file, which can be read once only.
+    #[must_use]
+    pub fn end_of(path: &Path, until_us: Option<i64>) -> Option<Moment> {
+        // Opening a pipe takes bytes from it.
+        if !input::is_regular(path) {
+            return None;
+        }
+        let input = Input::open(path).ok()?;
+        player::end_of(Records::open(input, path).ok()?, until_us)
     }
 
     /// All losses so far.

@@ -1,30 +1,16 @@
 //! Plays a capture file: its packets go, in the order of the file, to the connections that they are of. Their time is
 //! the only clock.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
 use conns_contract::Scope;
-use conns_core::decode::assembly::Segment;
-use conns_core::decode::{Ends, Side, Streams, Want};
-use conns_core::model::{
-    Application, ConnectionId, Endpoint, LifecycleEvent, Loss, LossCause, Moment, Observation,
-    SocketId, SocketSample, Source, State,
-};
+use conns_core::model::{ConnectionId, Loss, LossCause, Moment, Observation, Source};
 
-use crate::connection::{Change, Connection, FinishKind, Outcome};
+use crate::connections::{Connections, MAX_QUEUED_EVENTS};
 use crate::counts::Counts;
-use crate::flow::Flow;
 use crate::fragments::Fragments;
 use crate::ip::IpPacket;
 use crate::link::{Frame, Link};
 use crate::records::Records;
-use crate::rows::Rows;
-use crate::table::{Content, Entry, Key, Table};
-use crate::transport::{ACK, Datagram, FIN, RST, SYN, TCP, TcpSegment, UDP};
 
-/// Most events that wait to be taken; older ones are dropped, and counted. Half of what an agent publishes at most.
-const MAX_QUEUED_EVENTS: usize = 65_536;
 /// How often connections are removed that are over, microseconds of the file's time.
 const SWEEP_INTERVAL_US: u64 = 10_000_000;
 
@@ -41,54 +27,18 @@ pub(crate) struct Player {
     swept_us: u64,
 }
 
-/// The connections, and what is reported of them.
-struct Connections {
-    table: Table,
-    streams: Streams<u64>,
-    rows: Rows,
-    events: Events,
-    /// What the last packet changed.
-    changes: Vec<Change>,
-}
-
-/// Events that were not taken yet.
-#[derive(Default)]
-struct Events {
-    /// Whether they are kept at all.
-    are_kept: bool,
-    queue: VecDeque<(LifecycleEvent, Option<Arc<Application>>)>,
-    dropped: u64,
-}
-
-impl Events {
-    fn push(&mut self, event: LifecycleEvent, application: Option<Arc<Application>>) {
-        if self.queue.len() >= MAX_QUEUED_EVENTS {
-            self.queue.pop_front();
-            self.dropped += 1;
-        }
-        self.queue.push_back((event, application));
-    }
-}
-
 impl Player {
     /// Stands before the first packet of `records`, whose time is returned too; `None` if there is none.
     pub(crate) fn new(mut records: Records, until_us: Option<i64>) -> Option<(Self, Moment)> {
         let first_us = records.peek()?.at_us.unwrap_or(0);
         let now = moment(first_us, Moment::default());
-        let connections = Connections {
-            table: Table::default(),
-            streams: Streams::default(),
-            rows: Rows::default(),
-            events: Events::default(),
-            changes: Vec::new(),
-        };
         let player = Self {
             records,
             until_us,
             now,
             is_ended: false,
             fragments: Fragments::default(),
-            connections,
+            connections: Connections::default(),
             counts: Counts::default(),
             swept_us: now.monotonic_us,
         };
@@ -128,16 +78,16 @@ impl Player {
             };
             let (at_us, cut, link) = (record.at_us, record.cut, record.link);
             let at = at_us.map_or(self.now, |at_us| moment(at_us, self.now));
-            if let Some(until_us) = self.until_us.filter(|until_us| at.wall_us > *until_us) {
-                self.end(moment(until_us, self.now));
-                return false;
-            }
             if let Some(to_us) = to_us.filter(|to_us| at.monotonic_us > *to_us) {
                 let us = to_us.saturating_sub(self.now.monotonic_us);
                 self.now = Moment {
                     monotonic_us: self.now.monotonic_us + us,
                     wall_us: self.now.wall_us.saturating_add_unsigned(us),
                 };
+                return false;
+            }
+            if let Some(until_us) = self.until_us.filter(|until_us| at.wall_us > *until_us) {
+                self.end(moment(until_us, self.now));
                 return false;
             }
             self.counts.back_in_time += u64::from(at_us.is_some_and(|us| us < self.now.wall_us));
@@ -222,6 +172,20 @@ impl Player {
     }
 }
 
+/// The moment at which a player of `records` ends.
+pub(crate) fn end_of(mut records: Records, until_us: Option<i64>) -> Option<Moment> {
+    let mut now = moment(records.peek()?.at_us.unwrap_or(0), Moment::default());
+    while let Some(record) = records.peek() {
+        let at = record.at_us.map_or(now, |at_us| moment(at_us, now));
+        match until_us {
+            Some(until_us) if at.wall_us > until_us => return Some(moment(until_us, now)),
+            _ => now = at,
+        }
+        records.consume();
+    }
+    Some(now)
+}
+
 /// The moment of a time of the file, not before `now`.
 fn moment(wall_us: i64, now: Moment) -> Moment {
     if wall_us <= now.wall_us && now != Moment::default() {
@@ -229,292 +193,4 @@ fn moment(wall_us: i64, now: Moment) -> Moment {
     }
     let monotonic_us = u64::try_from(wall_us).unwrap_or(0).max(now.monotonic_us);
     Moment { monotonic_us, wall_us }
-}
-
-impl Connections {
-    fn packet(&mut self, packet: &IpPacket<'_>, now: Moment, counts: &mut Counts) {
-        let ends = |source_port, destination_port| {
-            let source = Endpoint { address: packet.source, port: source_port };
-            (source, Endpoint { address: packet.destination, port: destination_port })
-        };
-        match packet.protocol {
-            TCP => match TcpSegment::read(packet.payload, packet.cut) {
-                Some(segment) => {
-                    let ends = ends(segment.source_port, segment.destination_port);
-                    self.segment(ends, &segment, packet.id, now, counts);
-                }
-                None => counts.malformed += 1,
-            },
-            UDP => match Datagram::read(packet.payload, packet.cut) {
-                Some(datagram) => {
-                    let ends = ends(datagram.source_port, datagram.destination_port);
-                    self.datagram(ends, &datagram, packet.id, now, counts);
-                }
-                None => counts.malformed += 1,
-            },
-            _ => {}
-        }
-    }
-
-    fn segment(
-        &mut self,
-        (source, destination): (Endpoint, Endpoint),
-        segment: &TcpSegment<'_>,
-        ip_id: u32,
-        now: Moment,
-        counts: &mut Counts,
-    ) {
-        let key = Key::of(source, destination, true);
-        if segment.has(SYN) && !segment.has(ACK) {
-            self.replace(&key, source, segment.sequence, now);
-        }
-        if self.table.get_mut(&key).is_none() {
-            // The end of a connection that was never seen is none.
-            if segment.has(RST | FIN) {
-                return;
-            }
-            self.make_room(now);
-            let (connection, _) = Connection::new(source, destination, segment, now);
-            let ends = ends(&connection);
-            counts.began_before += u64::from(!connection.is_opener_known);
-            let Some(entry) = self.table.insert(key, Content::Tcp(connection.into())) else {
-                return;
-            };
-            self.streams.open(entry.serial, ends);
-        }
-        let Self { table, streams, rows, events, changes } = self;
-        let Some(entry) = table.get_mut(&key) else { return };
-        let (side, serial) = (entry.side(source), entry.serial);
-        let Content::Tcp(connection) = &mut entry.content else { return };
-        match connection.apply(side, segment, ip_id, now, changes) {
-            Outcome::Repeated => counts.repeated += 1,
-            Outcome::Stray => {}
-            Outcome::Applied { missing_bytes, is_reordered } => {
-                counts.reordered += u64::from(is_reordered);
-                if missing_bytes > 0 {
-                    counts.missing_bytes += missing_bytes;
-                    streams.lost(serial, side.other(), Some(segment.acknowledgement), now);
-                }
-                let has_content = segment.payload_bytes() > 0 || segment.has(SYN | FIN);
-                if has_content && !segment.has(RST) && !*entry.unwanted.of(side) {
-                    decode(streams, serial, side, segment, now);
-                }
-                for steering in streams.take_steering() {
-                    *entry.unwanted.of_mut(steering.side) = steering.want == Want::NoMore;
-                }
-            }
-        }
-        if !changes.is_empty() {
-            report(entry, changes, streams, rows, events, now);
-        }
-    }
-
-    /// Ends the connection of `key` if a SYN with this sequence number, which `source` sent, begins another one.
-    fn replace(&mut self, key: &Key, source: Endpoint, sequence: u32, now: Moment) {
-        let Self { table, streams, rows, events, changes } = self;
-        let Some(entry) = table.get_mut(key) else { return };
-        let (side, serial) = (entry.side(source), entry.serial);
-        let Content::Tcp(connection) = &mut entry.content else { return };
-        if !connection.halves.of(side).is_other_syn(sequence) {
-            return;
-        }
-        connection.finish(FinishKind::Unseen, now, changes);
-        report(entry, changes, streams, rows, events, now);
-        streams.remove(serial);
-        table.remove(key);
-    }
-
-    /// Makes room for another connection, if there is none, where that is possible.
-    fn make_room(&mut self, now: Moment) {
-        if self.table.is_full() {
-            let streams = &mut self.streams;
-            self.table.expire(now, true, |serial| streams.remove(serial));
-        }
-    }
-
-    fn datagram(
-        &mut self,
-        (source, destination): (Endpoint, Endpoint),
-        datagram: &Datagram<'_>,
-        ip_id: u32,
-        now: Moment,
-        counts: &mut Counts,
-    ) {
-        let key = Key::of(source, destination, false);
-        let is_new = self.table.get_mut(&key).is_none();
-        if is_new {
-            self.make_room(now);
-            let flow = Flow::new(source, destination, now);
-            if self.table.insert(key, Content::Udp(flow.into())).is_none() {
-                return;
-            }
-        }
-        let Some(entry) = self.table.get_mut(&key) else { return };
-        let side = entry.side(source);
-        let Content::Udp(flow) = &mut entry.content else { return };
-        if !flow.apply(side, datagram, ip_id, now) {
-            counts.repeated += 1;
-            return;
-        }
-        if is_new {
-            let ends = Ends { local: Some(source), remote: Some(destination), opener: Some(side) };
-            self.streams.open(entry.serial, ends);
-        }
-        let cut = datagram.payload_bytes.saturating_sub(datagram.payload.len() as u32);
-        self.streams.datagram(entry.serial, side, datagram.payload, cut, now);
-    }
-
-    fn sweep(&mut self, now: Moment) {
-        let Self { table, streams, rows, events, changes } = self;
-        for entry in table.entries_mut() {
-            if let Content::Tcp(connection) = &mut entry.content {
-                connection.expire(now, changes);
-            }
-            if !changes.is_empty() {
-                report(entry, changes, streams, rows, events, now);
-            }
-        }
-        table.expire(now, false, |serial| streams.remove(serial));
-        // A sample reads the layers of every connection.
-        streams.take_changed();
-    }
-
-    fn sample(&mut self, scope: &Scope, now: Moment) -> Observation {
-        let Self { table, streams, rows, .. } = self;
-        let mut observation = Observation::new(Source::Capture, now);
-        let mut samples: Vec<SocketSample> = Vec::new();
-        let mut lifecycle: Vec<LifecycleEvent> = Vec::new();
-        let mut beyond = 0;
-        for entry in table.ordered_mut() {
-            for side in Side::ALL {
-                let Some(sample) = row(entry, side, rows, scope, now) else { continue };
-                if samples.len() >= scope.max_sockets {
-                    beyond += 1;
-                    continue;
-                }
-                let id: SocketId = sample.id;
-                samples.push(sample);
-                let last = match &entry.content {
-                    Content::Tcp(connection) => connection.last_application.of(side).clone(),
-                    Content::Udp(_) => None,
-                };
-                let application = last.or_else(|| streams.application(entry.serial, side, now));
-                let id = ConnectionId::of_socket(id);
-                observation.applications.extend(application.map(|layers| (id, layers)));
-                lifecycle.extend(unreported(entry, side, rows, now));
-            }
-        }
-        lifecycle.sort_by_key(|event| event.at.monotonic_us);
-        observation.sockets = Some(samples);
-        observation.lifecycle = Some(lifecycle);
-        let cause = LossCause::SocketsBeyondBound { bound: scope.max_sockets as u64 };
-        observation.losses.extend(Loss::counted(Source::Capture, cause, beyond));
-        observation
-    }
-}
-
-/// What decoders know of the ends of a connection.
-fn ends(connection: &Connection) -> Ends {
-    Ends {
-        local: Some(connection.ends.sent),
-        remote: Some(connection.ends.received),
-        opener: connection.is_opener_known.then_some(Side::Sent),
-    }
-}
-
-/// Hands a segment to the decoders.
-fn decode(
-    streams: &mut Streams<u64>,
-    serial: u64,
-    side: Side,
-    segment: &TcpSegment<'_>,
-    now: Moment,
-) {
-    let segment = Segment {
-        sequence: segment.sequence,
-        syn: segment.has(SYN),
-        fin: segment.has(FIN),
-        bytes: segment.payload,
-        cut: segment.cut,
-        ack: segment.has(ACK).then_some(segment.acknowledgement),
-    };
-    streams.segment(serial, side, segment, now);
-}
-
-/// Reports what changed of a connection, if events are kept.
-fn report(
-    entry: &mut Entry,
-    changes: &mut Vec<Change>,
-    streams: &mut Streams<u64>,
-    rows: &Rows,
-    events: &mut Events,
-    now: Moment,
-) {
-    let Content::Tcp(connection) = &mut entry.content else { return };
-    for change in changes.drain(..) {
-        match change {
-            Change::Opened(side) => {
-                if events.are_kept {
-                    events.push(rows.opened_event(entry.serial, connection, side, now), None);
-                    *entry.reported.opened.of_mut(side) = true;
-                }
-            }
-            Change::Ended => {
-                streams.close(entry.serial, now);
-                for side in Side::ALL {
-                    let application = streams.application(entry.serial, side, now);
-                    connection.last_application.of_mut(side).clone_from(&application);
-                    let event = rows.end_event(entry.serial, connection, side);
-                    if events.are_kept
-                        && let Some(event) = event
-                    {
-                        events.push(event, application);
-                        *entry.reported.ended.of_mut(side) = true;
-                    }
-                }
-                streams.remove(entry.serial);
-            }
-        }
-    }
-}
-
-/// The events of a row that were not reported.
-fn unreported(
-    entry: &mut Entry,
-    side: Side,
-    rows: &Rows,
-    now: Moment,
-) -> impl Iterator<Item = LifecycleEvent> {
-    let Content::Tcp(connection) = &entry.content else { return None.into_iter().chain(None) };
-    let is_opened = connection.opened.of(side).is_some();
-    let opened = (is_opened && !std::mem::replace(entry.reported.opened.of_mut(side), true))
-        .then(|| rows.opened_event(entry.serial, connection, side, now));
-    let has_ended = connection.end.is_some();
-    let ended = (has_ended && !std::mem::replace(entry.reported.ended.of_mut(side), true))
-        .then(|| rows.end_event(entry.serial, connection, side))
-        .flatten();
-    opened.into_iter().chain(ended)
-}
-
-/// The row of one end, if it has a socket and is in `scope`.
-fn row(entry: &Entry, side: Side, rows: &Rows, scope: &Scope, now: Moment) -> Option<SocketSample> {
-    let (ends, is_wanted) = match &entry.content {
-        Content::Tcp(connection) => (&connection.ends, scope.tcp),
-        Content::Udp(flow) => (&flow.ends, scope.udp),
-    };
-    let is_family_wanted = if ends.sent.address.is_ipv4() { scope.ipv4 } else { scope.ipv6 };
-    if !is_wanted || !is_family_wanted {
-        return None;
-    }
-    match &entry.content {
-        Content::Tcp(connection) => {
-            let state = connection.state(side, now)?;
-            let is_in_scope = scope.states.contains(state);
-            is_in_scope.then(|| rows.tcp(entry.serial, connection, side, state, now))
-        }
-        Content::Udp(flow) => {
-            let is_in_scope = scope.states.contains(State::Established);
-            is_in_scope.then(|| rows.udp(entry.serial, flow, side))
-        }
-    }
 }

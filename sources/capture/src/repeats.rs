@@ -5,7 +5,7 @@
 /// Most packets of one direction that lie between two captures of one.
 const KEPT: usize = 8;
 /// Longest time between them, microseconds: a packet passes the interfaces of one machine in less.
-const WITHIN_US: u64 = 5_000;
+const WITHIN_US: u64 = 1_000;
 
 /// The last packets of one direction.
 #[derive(Debug, Clone, Copy, Default)]

@@ -30,8 +30,7 @@ impl RoundTrip {
 
     /// Everything before `position` is acknowledged.
     pub(crate) fn complete(&mut self, position: i64, now: Moment) {
-        let Some((end, since)) = self.measured.filter(|(end, _)| *end <= position) else { return };
-        let _ = end;
+        let Some((_, since)) = self.measured.filter(|(end, _)| *end <= position) else { return };
         self.measured = None;
         let us = now.monotonic_us.saturating_sub(since.monotonic_us);
         self.estimate = Some(match self.estimate {

@@ -221,9 +221,6 @@ fn add_options(
     state: State,
 ) {
     let are_syns_seen = own.began_at_syn && peer.began_at_syn;
-    if own.began_at_syn {
-        own.mss.map(|mss| tcp.advmss(mss.into()));
-    }
     if !are_syns_seen {
         return;
     }
@@ -240,10 +237,11 @@ fn add_options(
             | bit(scales.is_some(), WINDOW_SCALE)
             | bit(connection.has_ecn, ECN),
     );
-    if let Some(mss) = peer.mss {
-        let options = if has_timestamps { TIMESTAMP_BYTES } else { 0 };
-        tcp.snd_mss(u32::from(mss).saturating_sub(options));
-    }
+    // Linux subtracts the option of each segment, and may then send smaller ones (`tcp_bound_to_half_wnd`).
+    let options = if has_timestamps { TIMESTAMP_BYTES } else { 0 };
+    let without = |mss: u16| u32::from(mss).saturating_sub(options);
+    own.mss.map(|mss| tcp.advmss(without(mss)));
+    peer.mss.map(|mss| tcp.snd_mss(without(mss)));
     let (own_shift, peer_shift) = scales.unwrap_or((0, 0));
     tcp.window_scales(peer_shift, own_shift);
     // The window in a SYN is not scaled.

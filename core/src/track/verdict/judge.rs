@@ -4,7 +4,7 @@
 //! what it recorded.
 
 use crate::model::{
-    Basis, Class, CloseReason, EventKind, Evidence, Protocol, SocketSample, State, TcpInfo,
+    Basis, Class, CloseReason, EventKind, Evidence, Protocol, SocketSample, Source, State, TcpInfo,
     TimerKind, Verdict,
 };
 
@@ -168,11 +168,13 @@ fn stream(socket: &SocketSample, e: &Evidence) -> (Class, f64) {
     if let Some(limit) = path_or_buffer(socket, e) {
         return limit;
     }
-    if is_app_limited(e) {
+    // Packets of a capture file do not show what waits in the sender.
+    let is_replayed = socket.source == Source::Capture;
+    if !is_replayed && is_app_limited(e) {
         let share = e.share_of_samples(e.samples_app_limited);
         return (Class::AppLimited, 0.6 + 0.35 * share);
     }
-    (Class::Healthy, 0.9)
+    (Class::Healthy, if is_replayed { 0.5 } else { 0.9 })
 }
 
 /// A reader, local or remote, that is slower than a prompt one.

@@ -1,0 +1,208 @@
+//! Capture files: how fast is a large one read of which no protocol is decoded, beside tshark with the same question?
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use conns_lab::netns::Namespace;
+
+use crate::measure::Usage;
+use crate::run::figures::Spread;
+use crate::run::machine::Machine;
+use crate::run::{measure_in, write};
+
+/// Payload of a segment, with time stamps in a link of 1500 bytes.
+const SEGMENT: usize = 1448;
+/// Data segments for each acknowledgement.
+const SEGMENTS_ACKED: u64 = 2;
+
+/// What to run.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Plan {
+    /// Size of the file, MB.
+    #[arg(long, default_value_t = 1000)]
+    megabytes: u64,
+    /// Connections in it, which send in turns.
+    #[arg(long, default_value_t = 1000)]
+    connections: u16,
+    /// Turns of each program.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// The conns binary.
+    #[arg(long, default_value = "target/release/conns")]
+    conns: PathBuf,
+    /// Folder of the file, which is removed in the end.
+    #[arg(long, default_value = "/tmp")]
+    scratch: PathBuf,
+    /// Folder of the dated results.
+    #[arg(long, default_value = "bench/runs")]
+    out: PathBuf,
+}
+
+/// A program and what its turns used.
+struct Reader {
+    name: &'static str,
+    command: Vec<String>,
+    turns: Vec<Usage>,
+}
+
+/// Runs the plan and writes `<UTC>-capture.md` and `.csv`.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let machine = Machine::read(&plan.conns);
+    let path = plan.scratch.join(format!("conns-bench-{}.pcap", std::process::id()));
+    let removed = Removed(&path);
+    let bytes = make(&path, plan).with_context(|| format!("cannot write {}", path.display()))?;
+    let file = path.display().to_string();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let conns = plan.conns.display().to_string();
+    let mut readers = [
+        ("conns", words(&[&conns, "--read", &file, "-a", "-o", "json"])),
+        ("tshark", words(&["tshark", "-r", &file, "-q", "-z", "conv,tcp"])),
+    ]
+    .map(|(name, command)| Reader { name, command, turns: Vec::new() });
+    let namespace = Namespace::create("capture")?;
+    for round in 0..plan.rounds {
+        for reader in &mut readers {
+            eprintln!("round {} of {}: {}", round + 1, plan.rounds, reader.name);
+            let usage = measure_in(namespace.name(), &reader.command)?;
+            ensure!(usage.status == 0, "{} ended with {}", reader.name, usage.status);
+            reader.turns.push(usage);
+        }
+    }
+    drop(removed);
+    let text = markdown(&machine, plan, bytes, &readers, started.elapsed());
+    print!("{text}");
+    let stem = plan.out.join(format!("{}-capture", machine.stamp()));
+    write(&stem, &[("md", text), ("csv", csv(&readers))])
+}
+
+/// Removes the file.
+struct Removed<'a>(&'a Path);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0);
+    }
+}
+
+fn markdown(
+    machine: &Machine,
+    plan: &Plan,
+    bytes: u64,
+    readers: &[Reader],
+    took: std::time::Duration,
+) -> String {
+    let how = format!(
+        "{} MB in {} connections, in the page cache, {} turns each. ",
+        bytes / 1_000_000,
+        plan.connections,
+        plan.rounds
+    );
+    let mut text = machine.heading("Bench of a capture file", &how, took);
+    text.push_str("| program | GB/s | CPU s | peak MB |\n|---|--:|--:|--:|\n");
+    for reader in readers {
+        let spread = |figure: &dyn Fn(&Usage) -> f64| {
+            let spread = Spread::of(reader.turns.iter().map(figure));
+            spread.map_or("–".to_owned(), |Spread { min, median, max }| {
+                format!("{median:.2} [{min:.2}–{max:.2}]")
+            })
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            reader.name,
+            spread(&|usage| bytes as f64 / 1e3 / usage.wall_us as f64),
+            spread(&|usage| usage.cpu_us() as f64 / 1e6),
+            spread(&|usage| usage.peak_kib as f64 / 1024.0),
+        );
+    }
+    text.push_str(
+        "\nThe payload is of no known protocol. Each lists every connection of the file with its bytes; conns reads it twice, the first\n\
+         time for its end. Start-up is included.\n",
+    );
+    text
+}
+
+fn csv(readers: &[Reader]) -> String {
+    let mut text = String::from("program,user_us,system_us,wall_us,peak_kib\n");
+    for reader in readers {
+        for turn in &reader.turns {
+            let Usage { user_us, system_us, wall_us, peak_kib, .. } = turn;
+            let _ = writeln!(text, "{},{user_us},{system_us},{wall_us},{peak_kib}", reader.name);
+        }
+    }
+    text
+}
+
+/// Writes a file of Ethernet frames: handshakes, and then data in turns with acknowledgements. Returns its size.
+fn make(path: &Path, plan: &Plan) -> std::io::Result<u64> {
+    let mut file = Frames { out: BufWriter::new(File::create(path)?), micros: 0, bytes: 24 };
+    let header: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1];
+    file.out.write_all(header.map(u32::to_le_bytes).as_flattened())?;
+    for port in 0..plan.connections {
+        file.put(port, true, (0, 0), 2, &[])?;
+        file.put(port, false, (0, 1), 18, &[])?;
+        file.put(port, true, (1, 1), 16, &[])?;
+    }
+    // No protocol begins so, and none is between.
+    let payload: Vec<u8> = (0..SEGMENT).map(|at| (at * 7 + 130) as u8 | 0x80).collect();
+    let mut turn = 0;
+    while file.bytes < plan.megabytes * 1_000_000 {
+        let sent = 1 + (turn * SEGMENT as u64) as u32;
+        for port in 0..plan.connections {
+            file.put(port, true, (sent, 1), 24, &payload)?;
+            if turn % SEGMENTS_ACKED == 1 {
+                file.put(port, false, (1, sent + SEGMENT as u32), 16, &[])?;
+            }
+        }
+        turn += 1;
+    }
+    file.out.flush()?;
+    Ok(file.bytes)
+}
+
+/// A file of frames, a microsecond apart.
+struct Frames {
+    out: BufWriter<File>,
+    micros: u32,
+    bytes: u64,
+}
+
+impl Frames {
+    /// Writes a segment of the client of `port`, or of its server.
+    fn put(
+        &mut self,
+        port: u16,
+        is_of_client: bool,
+        (sequence, acknowledgement): (u32, u32),
+        flags: u8,
+        payload: &[u8],
+    ) -> std::io::Result<()> {
+        self.micros += 1;
+        let (client, server) = ((1_u8, 1024 + port), (2_u8, 443_u16));
+        let (from, to) = if is_of_client { (client, server) } else { (server, client) };
+        let mut frame = Vec::with_capacity(70 + payload.len());
+        frame.extend([0; 12]);
+        frame.extend([8, 0, 0x45, 0]);
+        frame.extend((52 + payload.len() as u16).to_be_bytes());
+        frame.extend((self.micros as u16).to_be_bytes());
+        frame.extend([0x40, 0, 64, 6, 0, 0, 10, 0, 0, from.0, 10, 0, 0, to.0]);
+        frame.extend([from.1, to.1].map(u16::to_be_bytes).as_flattened());
+        frame.extend([sequence, acknowledgement].map(u32::to_be_bytes).as_flattened());
+        frame.extend([0x80, flags, 2, 0, 0, 0, 0, 0, 1, 1, 8, 10]);
+        frame.extend(self.micros.to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        let length = frame.len() as u32;
+        let head =
+            [1_767_225_600 + self.micros / 1_000_000, self.micros % 1_000_000, length, length];
+        self.out.write_all(head.map(u32::to_le_bytes).as_flattened())?;
+        self.bytes += 16 + u64::from(length);
+        self.out.write_all(&frame)
+    }
+}
