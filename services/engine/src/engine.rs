@@ -195,7 +195,6 @@ impl Engine {
         let now = self.clock.now();
         if let Some(observation) = self.tap.as_mut().and_then(|tap| tap.report(now)) {
             self.tracker.apply_applications(observation.source, observation.applications);
-            self.tracker.apply_names(observation.names);
         }
     }
 

@@ -118,7 +118,10 @@ pub(crate) fn during<R>(
 
 fn has_content(observation: &Observation) -> bool {
     let Observation { losses, applications, names, .. } = observation;
-    !(observation.events().is_empty() && losses.is_empty() && applications.is_empty() && names.is_empty())
+    !(observation.events().is_empty()
+        && losses.is_empty()
+        && applications.is_empty()
+        && names.is_empty())
 }
 
 /// Whether the work is done.

@@ -15,7 +15,7 @@ use crate::connection::{Change, Connection, FinishKind, Outcome};
 use crate::counts::Counts;
 use crate::flow::Flow;
 use crate::ip::IpPacket;
-use crate::rows::Rows;
+use crate::rows::{self, Rows};
 use crate::table::{Content, Entry, Key, Table};
 use crate::transport::{ACK, Datagram, FIN, RST, SYN, TCP, TcpSegment, UDP};
 
