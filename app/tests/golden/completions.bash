@@ -113,7 +113,7 @@ _conns() {
 
     case "${cmd}" in
         conns)
-            opts="-l -a -t -u -4 -6 -r -o -h -V --agent --token-file --agent-ca --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --explain --watch --closed --for --help --version why events fields abilities call serve config token man completions help"
+            opts="-l -a -t -u -4 -6 -r -o -h -V --agent --token-file --agent-ca --read --until --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --explain --watch --closed --for --help --version why events fields abilities call serve config token man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -128,6 +128,14 @@ _conns() {
                     return 0
                     ;;
                 --agent-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -183,7 +191,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__abilities)
-            opts="-o -h --output --agent --token-file --agent-ca --help"
+            opts="-o -h --output --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -209,6 +217,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -217,7 +233,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__call)
-            opts="-o -h --output --source --netns --no-header --monero-peers --monero-node --monero-era --monero-restricted --ems-streams --agent --token-file --agent-ca --help"
+            opts="-o -h --output --source --netns --no-header --monero-peers --monero-node --monero-era --monero-restricted --ems-streams --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -271,6 +287,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -279,7 +303,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__completions)
-            opts="-h --agent --token-file --agent-ca --help bash elvish fish powershell zsh"
+            opts="-h --agent --token-file --agent-ca --read --until --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -294,6 +318,14 @@ _conns() {
                     return 0
                     ;;
                 --agent-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -305,7 +337,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__config)
-            opts="-h --agent --token-file --agent-ca --help explain default help"
+            opts="-h --agent --token-file --agent-ca --read --until --help explain default help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -323,6 +355,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -331,7 +371,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__config__subcmd__default)
-            opts="-o -h --output --agent --token-file --agent-ca --help"
+            opts="-o -h --output --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -357,6 +397,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -365,7 +413,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__config__subcmd__explain)
-            opts="-o -h --config --interval --window --source --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --output --agent --token-file --agent-ca --help"
+            opts="-o -h --config --interval --window --source --tap --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --output --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -385,6 +433,10 @@ _conns() {
                     ;;
                 --source)
                     COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
+                    return 0
+                    ;;
+                --tap)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --follow-namespaces)
@@ -539,6 +591,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -603,7 +663,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__events)
-            opts="-t -u -4 -6 -r -o -h --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --for --columns --output --agent --token-file --agent-ca --help"
+            opts="-t -u -4 -6 -r -o -h --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --for --columns --output --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -649,6 +709,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -657,7 +725,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__fields)
-            opts="-o -h --output --agent --token-file --agent-ca --help"
+            opts="-o -h --output --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -680,6 +748,14 @@ _conns() {
                     return 0
                     ;;
                 --agent-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -887,7 +963,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__man)
-            opts="-h --agent --token-file --agent-ca --help"
+            opts="-h --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -905,6 +981,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -913,7 +997,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__serve)
-            opts="-h --config --interval --window --source --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --agent --token-file --agent-ca --help"
+            opts="-h --config --interval --window --source --tap --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -933,6 +1017,10 @@ _conns() {
                     ;;
                 --source)
                     COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
+                    return 0
+                    ;;
+                --tap)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --follow-namespaces)
@@ -1079,6 +1167,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1087,7 +1183,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__token)
-            opts="-h --agent --token-file --agent-ca --help"
+            opts="-h --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1105,6 +1201,14 @@ _conns() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1113,7 +1217,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__why)
-            opts="-l -a -t -u -4 -6 -r -o -h --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --for --output --explain --agent --token-file --agent-ca --help"
+            opts="-l -a -t -u -4 -6 -r -o -h --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --for --output --explain --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1152,6 +1256,14 @@ _conns() {
                     return 0
                     ;;
                 --agent-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_conns_global_optspecs
-    string join \n agent= token-file= agent-ca= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= no-header o/output= explain watch= closed for= h/help V/version
+    string join \n agent= token-file= agent-ca= read= until= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= no-header o/output= explain watch= closed for= h/help V/version
 end
 
 function __fish_conns_needs_command
@@ -27,6 +27,8 @@ end
 complete -c conns -n "__fish_conns_needs_command" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_needs_command" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_needs_command" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_needs_command" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_needs_command" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_needs_command" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_needs_command" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
@@ -84,6 +86,8 @@ jsonl\t'One JSON object per line and connection'"
 complete -c conns -n "__fish_conns_using_subcommand why" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand why" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand why" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand why" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand why" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand why" -s l -l listening -d 'Listening endpoints: TCP listeners, and UDP sockets without a peer'
 complete -c conns -n "__fish_conns_using_subcommand why" -s a -l all -d 'All states, and unconnected UDP'
 complete -c conns -n "__fish_conns_using_subcommand why" -s t -l tcp -d 'TCP only, MPTCP included'
@@ -108,6 +112,8 @@ jsonl\t'One JSON object per line and event'"
 complete -c conns -n "__fish_conns_using_subcommand events" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand events" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand events" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand events" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand events" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand events" -s t -l tcp -d 'TCP only, MPTCP included'
 complete -c conns -n "__fish_conns_using_subcommand events" -s u -l udp -d 'UDP only'
 complete -c conns -n "__fish_conns_using_subcommand events" -s 4 -l ipv4 -d 'IPv4 sockets only'
@@ -120,12 +126,16 @@ json\t'One JSON object'"
 complete -c conns -n "__fish_conns_using_subcommand fields" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand fields" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand fields" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand fields" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand fields" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand fields" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand abilities" -s o -l output -d 'Output format' -r -f -a "table\t'A table'
 json\t'One JSON object'"
 complete -c conns -n "__fish_conns_using_subcommand abilities" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand abilities" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand abilities" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand abilities" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand abilities" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand abilities" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand call" -s o -l output -d 'How to print a table of 1E; the other systems answer in JSON only' -r -f -a "table\t'A table that fits the terminal'
 wide\t'A table with more columns, not truncated'
@@ -147,6 +157,8 @@ complete -c conns -n "__fish_conns_using_subcommand call" -l ems-streams -d 'Whi
 complete -c conns -n "__fish_conns_using_subcommand call" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand call" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand call" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand call" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand call" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand call" -l no-header -d 'Omit the line with the column names'
 complete -c conns -n "__fish_conns_using_subcommand call" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand serve" -l config -d 'Read this file instead of /etc/conns/conns.toml' -r -F
@@ -156,6 +168,8 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l source -d 'Where c
 kernel\t''
 ebpf\t''
 portable\t''"
+complete -c conns -n "__fish_conns_using_subcommand serve" -l tap -d 'Decode what TCP connections carry, from their payload [default: true]' -r -f -a "true\t''
+false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l user -d 'Run as this user once everything is open' -r
@@ -199,10 +213,14 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-stop-time -
 complete -c conns -n "__fish_conns_using_subcommand serve" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand serve" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand serve" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand serve" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -s h -l help -d 'Print help'
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would use it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -f -a "default" -d 'Print a configuration file with every setting and its default'
@@ -214,6 +232,8 @@ complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subc
 kernel\t''
 ebpf\t''
 portable\t''"
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tap -d 'Decode what TCP connections carry, from their payload [default: true]' -r -f -a "true\t''
+false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l user -d 'Run as this user once everything is open' -r
@@ -259,12 +279,16 @@ json\t'One JSON object'"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -s o -l output -d 'Output format' -r -f -a "toml\t'A configuration file'
 markdown\t'The page docs/config.md'"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from default" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would use it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "default" -d 'Print a configuration file with every setting and its default'
@@ -272,14 +296,20 @@ complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subc
 complete -c conns -n "__fish_conns_using_subcommand token" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand token" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand token" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand token" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand token" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand token" -s h -l help -d 'Print help'
 complete -c conns -n "__fish_conns_using_subcommand man" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand man" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand man" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand man" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand man" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand man" -s h -l help -d 'Print help'
 complete -c conns -n "__fish_conns_using_subcommand completions" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand completions" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand completions" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand completions" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand completions" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "why" -d 'Explain what limits each connection, with evidence and advice'
 complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'

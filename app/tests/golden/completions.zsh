@@ -18,8 +18,10 @@ _conns() {
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
-'*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
-'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
@@ -40,10 +42,10 @@ wide\:"A table with more columns, not truncated"
 json\:"One JSON object"
 jsonl\:"One JSON object per line and connection"
 csv\:"Comma-separated values"))' \
-'--watch=[Repeat every SECS seconds (default 2), and show rates]::SECS:_default' \
-'--for=[How long to wait for connections to close \[default\: 10s\]; Ctrl-C stops earlier]:TIME:_default' \
-'(-a --all)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
-'(-a --all)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
+'(--read)--watch=[Repeat every SECS seconds (default 2), and show rates]::SECS:_default' \
+'(--read)--for=[How long to wait for connections to close \[default\: 10s\]; Ctrl-C stops earlier]:TIME:_default' \
+'(-a --all --read)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
+'(-a --all --read)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '-a[All states, and unconnected UDP]' \
 '--all[All states, and unconnected UDP]' \
 '-t[TCP only, MPTCP included]' \
@@ -75,15 +77,15 @@ csv\:"Comma-separated values"))' \
         case $line[2] in
             (why)
 _arguments "${_arguments_options[@]}" : \
-'*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
-'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
+'(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
 never\:"Never"))' \
-'--for=[How long to sample before the verdict; a remote agent uses its own window]:TIME:_default' \
+'(--read)--for=[How long to sample before the verdict; a remote agent uses its own window]:TIME:_default' \
 '-o+[Output format]:FORMAT:((text\:"Sentences"
 json\:"One JSON object"
 jsonl\:"One JSON object per line and connection"))' \
@@ -93,8 +95,10 @@ jsonl\:"One JSON object per line and connection"))' \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
-'(-a --all)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
-'(-a --all)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'(-a --all --read)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
+'(-a --all --read)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '-a[All states, and unconnected UDP]' \
 '--all[All states, and unconnected UDP]' \
 '-t[TCP only, MPTCP included]' \
@@ -115,15 +119,15 @@ jsonl\:"One JSON object per line and connection"))' \
 ;;
 (events)
 _arguments "${_arguments_options[@]}" : \
-'*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
-'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
+'(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
 never\:"Never"))' \
-'--for=[Stop after this time \[default\: on Ctrl-C\]]:TIME:_default' \
+'(--read)--for=[Stop after this time \[default\: on Ctrl-C\]]:TIME:_default' \
 '--columns=[Fields of jsonl by name; \`+name\` and \`-name\` change the default, \`all\` is every field]:LIST:_default' \
 '-o+[Output format]:FORMAT:((text\:"One line per event"
 jsonl\:"One JSON object per line and event"))' \
@@ -132,6 +136,8 @@ jsonl\:"One JSON object per line and event"))' \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-t[TCP only, MPTCP included]' \
 '--tcp[TCP only, MPTCP included]' \
 '-u[UDP only]' \
@@ -158,6 +164,8 @@ json\:"One JSON object"))' \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -171,6 +179,8 @@ json\:"One JSON object"))' \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -187,11 +197,11 @@ wide\:"A table with more columns, not truncated"
 json\:"One JSON object"
 jsonl\:"One JSON object per line and connection"
 csv\:"Comma-separated values"))' \
-'(--agent)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
+'(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
-'*--netns=[Only this network namespace; repeatable]:NAME:_default' \
+'(--read)*--netns=[Only this network namespace; repeatable]:NAME:_default' \
 '--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
 '--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
 '--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
@@ -200,6 +210,8 @@ portable\:"The operating system'\''s common interfaces\: no latency, loss or byt
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '--no-header[Omit the line with the column names]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -212,6 +224,7 @@ _arguments "${_arguments_options[@]}" : \
 '--interval=[Time between two samples of the machine \[default\: 1s\]]:TIME:_default' \
 '--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
+'--tap=[Decode what TCP connections carry, from their payload \[default\: true\]]::BOOL:(true false)' \
 '--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Run as this user once everything is open]:NAME:_default' \
 '--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
@@ -248,6 +261,8 @@ _arguments "${_arguments_options[@]}" : \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -257,6 +272,8 @@ _arguments "${_arguments_options[@]}" : \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_conns__subcmd__config_commands" \
@@ -275,6 +292,7 @@ _arguments "${_arguments_options[@]}" : \
 '--interval=[Time between two samples of the machine \[default\: 1s\]]:TIME:_default' \
 '--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
+'--tap=[Decode what TCP connections carry, from their payload \[default\: true\]]::BOOL:(true false)' \
 '--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Run as this user once everything is open]:NAME:_default' \
 '--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
@@ -315,6 +333,8 @@ json\:"One JSON object"))' \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -328,6 +348,8 @@ markdown\:"The page docs/config.md"))' \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -369,6 +391,8 @@ _arguments "${_arguments_options[@]}" : \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -378,6 +402,8 @@ _arguments "${_arguments_options[@]}" : \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -387,6 +413,8 @@ _arguments "${_arguments_options[@]}" : \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':shell -- The shell:(bash elvish fish powershell zsh)' \

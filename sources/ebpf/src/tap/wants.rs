@@ -37,7 +37,7 @@ pub(super) struct Entry {
 impl Wants {
     pub(super) fn open(programs: &mut Ebpf) -> Result<Self, Box<str>> {
         let map = object::map(programs, "wants")?;
-        let generation = object::map(programs, "generation")?;
+        let generation = object::map(programs, "want_generation")?;
         Ok(Self { map, generation, current: 0, entries: HashMap::default() })
     }
 
@@ -121,7 +121,7 @@ impl Entry {
     }
 }
 
-/// As in `bpf/tap.bpf.c`.
+/// As in `bpf/tap.h`.
 fn index(side: Side) -> usize {
     match side {
         Side::Sent => 0,
