@@ -1,5 +1,5 @@
 /* Payload of TCP connections and of connected UDP sockets, copied where packets pass between a cgroup and the network: of each side the first bytes, then
- * what user space wants. A connection that nobody wants costs a look into its storage.
+ * what user space wants. An unwanted connection costs a search for its storage.
  *
  * A byte is handed over once: of what is sent all before the highest byte sent, of what is received all before rcv_nxt has
  * passed here. A record names the sequence number before which nothing follows, so that user space knows what it missed,
@@ -33,7 +33,7 @@ struct {
 	__type(value, struct want);
 } wants SEC(".maps");
 
-/* Changes with each change of `wants`, so that unwanted sockets look there only then. */
+/* Changes with each change of `wants`, so that unwanted sockets search it only then. */
 struct {
 	__uint(type, MAP_ARRAY);
 	__uint(max_entries, 1);
@@ -238,7 +238,7 @@ INLINE void set_up(struct tap_state *state, const struct tcp_sock *tp, u32 curre
 	bool is_opening = common->skc_state == TCP_SYN_SENT;
 	u64 acked = tp->bytes_acked;
 	state->flags = IS_SET_UP;
-	/* Nobody wants what nobody knows. */
+	/* What has no record yet has no want. */
 	state->generation = current;
 	u64 received = tp->bytes_received;
 	/* The SYN of the end that connects counts as a byte. The other end may have received payload with the handshake. */

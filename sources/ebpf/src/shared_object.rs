@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aya::{Btf, Ebpf};
+use conns_core::decode::LEVIN_SIGNATURE;
 
 use crate::object::{self, attach};
-use crate::tap;
 
 /// The loaded object; its programs are detached when the last user drops it.
 pub(crate) type SharedObject = Arc<Mutex<Ebpf>>;
@@ -38,7 +38,7 @@ pub(crate) fn load(
     has_tap: bool,
     pid_level: u32,
 ) -> Result<SharedObject, Box<str>> {
-    let [low, high] = tap::signature();
+    let [low, high] = signature();
     let constants = [
         ("HZ", object::ticks_per_second()),
         ("PID_LEVEL", pid_level),
@@ -67,4 +67,11 @@ pub(crate) fn load(
 /// The object, to take maps from or to attach more programs.
 pub(crate) fn lock(shared: &SharedObject) -> MutexGuard<'_, Ebpf> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first bytes of connections that are handed over without being steered, as the two words that the programs
+/// compare.
+fn signature() -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = LEVIN_SIGNATURE;
+    [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
 }

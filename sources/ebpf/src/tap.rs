@@ -1,5 +1,5 @@
-//! Payload of TCP connections and connected UDP sockets, read from the ring buffer that the programs of `bpf/tap.h` write, and what they are
-//! told to copy. They copy the first bytes of each side by themselves, then what has an entry in the map of wants.
+//! Payload of TCP connections and connected UDP sockets, read from the ring buffer that the programs of `bpf/tap.h` write, and what they
+//! copy. They copy the first bytes of each side by themselves, then what has an entry in the map of wants.
 
 mod early;
 mod wants;
@@ -10,7 +10,6 @@ use aya::Btf;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
 use conns_contract::{Ends, Payload, PayloadBatch, PayloadSource, Side, Steering};
-use conns_core::decode::LEVIN_SIGNATURE;
 use conns_core::decode::assembly::Segment;
 use conns_core::model::{ConnectionId, Loss, LossCause, Moment, SocketId, Source};
 use zerocopy::FromBytes;
@@ -121,13 +120,6 @@ impl PayloadSource for Tap {
     }
 }
 
-/// The first bytes of connections that are handed over without being steered, as the two words that the programs
-/// compare.
-pub(crate) fn signature() -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = LEVIN_SIGNATURE;
-    [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
-}
-
 /// Interprets the records of the ring. Public for fuzzing by way of [`crate::Records`].
 pub(crate) struct PayloadRecords {
     clock: KernelClock,
@@ -135,7 +127,7 @@ pub(crate) struct PayloadRecords {
     early: EarlySegments,
 }
 
-/// Whether the programs hand over all of a connection without having been told to.
+/// Whether the programs hand over all of a connection without having been steered to.
 pub(crate) enum Whole {
     /// They do, of the socket with this cookie.
     Yes(u64),
