@@ -44,7 +44,7 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("retransmissions_are_handed_over_once", &["ebpf-tap"], &[], payload::lossy_path),
     ("data_with_a_syn_is_handed_over", &["ebpf-tap"], &["python3"], payload::fast_open),
     ("extension_headers_are_passed_over", &["ebpf-tap"], &["python3"], payload::extension_headers),
-    ("what_nobody_wants_is_not_copied", &["ebpf-tap"], &[], payload::unwanted),
+    ("unwanted_payload_is_not_copied", &["ebpf-tap"], &[], payload::unwanted),
     ("what_is_skipped_is_not_copied", &["ebpf-tap"], &[], payload::skipped),
     ("pressure_drops_payload_and_counts_it", &["ebpf-tap"], &[], payload::pressure),
     ("datagrams_are_handed_over", &["ebpf-tap"], &[], payload::datagrams),

@@ -168,6 +168,8 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l source -d 'Where c
 kernel\t''
 ebpf\t''
 portable\t''"
+complete -c conns -n "__fish_conns_using_subcommand serve" -l tap -d 'Decode what TCP connections carry, from their payload [default: true]' -r -f -a "true\t''
+false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l user -d 'Run as this user once everything is open' -r
@@ -230,6 +232,8 @@ complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subc
 kernel\t''
 ebpf\t''
 portable\t''"
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tap -d 'Decode what TCP connections carry, from their payload [default: true]' -r -f -a "true\t''
+false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l user -d 'Run as this user once everything is open' -r

@@ -277,7 +277,7 @@ fn hash(bytes: &[u8]) -> u64 {
     hash.0
 }
 
-/// Reads until the end in a thread; says how many bytes came.
+/// Reads until the end in a thread; returns them.
 fn read_all(mut stream: TcpStream) -> Receiver<Result<Vec<u8>>> {
     let (done, result) = channel();
     std::thread::spawn(move || {
@@ -288,26 +288,26 @@ fn read_all(mut stream: TcpStream) -> Receiver<Result<Vec<u8>>> {
     result
 }
 
-/// Sends `first`, waits until it is recognised, then the rest in these pieces, each once the one before was drained, then a
+/// Sends `first`, waits until it is recognised, then the rest in these chunks, each once the one before was drained, then a
 /// FIN. Both sockets have the same bytes, without a gap.
 fn transfer(
     collector: &mut Collector,
     mut client: TcpStream,
     server: TcpStream,
     pair: Pair,
-    pieces: &[&[u8]],
+    chunks: &[&[u8]],
 ) -> Result<[Report; 2]> {
     let received = read_all(server);
     let (mut sent, mut all) = (0, Vec::new());
-    for (number, piece) in pieces.iter().enumerate() {
-        client.write_all(piece).context("sending")?;
-        sent += piece.len() as u64;
-        all.extend_from_slice(piece);
-        if number + 1 == pieces.len() {
+    for (number, chunk) in chunks.iter().enumerate() {
+        client.write_all(chunk).context("sending")?;
+        sent += chunk.len() as u64;
+        all.extend_from_slice(chunk);
+        if number + 1 == chunks.len() {
             client.shutdown(std::net::Shutdown::Write)?;
         }
         // One that was not recognised yet is not wanted beyond its first bytes.
-        if number == 0 || sent % (256 << 10) < piece.len() as u64 || number + 1 == pieces.len() {
+        if number == 0 || sent % (256 << 10) < chunk.len() as u64 || number + 1 == chunks.len() {
             collector.until("what was sent", &pair, |client, server| {
                 client.sides[0][0] + client.sides[0][2] >= sent
                     && server.sides[1][0] + server.sides[1][2] >= sent
@@ -337,14 +337,14 @@ pub(crate) fn small_writes() -> Result<()> {
     let (client, server, pair) = connect(&home, &home, "127.0.0.1".parse()?)?;
     client.set_nodelay(true)?;
     let all = pattern(50_000);
-    let mut pieces: Vec<&[u8]> = Vec::new();
+    let mut chunks: Vec<&[u8]> = Vec::new();
     let mut rest = all.as_slice();
     while !rest.is_empty() {
-        let (piece, behind) = rest.split_at((pieces.len() % 97 + 1).min(rest.len()));
-        pieces.push(piece);
+        let (chunk, behind) = rest.split_at((chunks.len() % 97 + 1).min(rest.len()));
+        chunks.push(chunk);
         rest = behind;
     }
-    transfer(&mut collector, client, server, pair, &pieces)?;
+    transfer(&mut collector, client, server, pair, &chunks)?;
     let [_, server] =
         collector.until("the reads", &pair, |_, server| server.reads == all.len() as u64)?;
     ensure!(server.reads == all.len() as u64, "{server:?}");
@@ -359,8 +359,8 @@ pub(crate) fn large_segments() -> Result<()> {
     for host in ["127.0.0.1", "::1"] {
         let (client, server, pair) = connect(&home, &home, host.parse()?)?;
         let (first, rest) = all.split_at(8);
-        let pieces: Vec<&[u8]> = [first].into_iter().chain(rest.chunks(256 << 10)).collect();
-        transfer(&mut collector, client, server, pair, &pieces)
+        let chunks: Vec<&[u8]> = [first].into_iter().chain(rest.chunks(256 << 10)).collect();
+        transfer(&mut collector, client, server, pair, &chunks)
             .with_context(|| format!("over {host}"))?;
     }
     Ok(())
@@ -553,7 +553,7 @@ pub(crate) fn skipped() -> Result<()> {
     Ok(())
 }
 
-/// While nobody drains, payload is dropped: the layer knows how many bytes it missed, and they are counted.
+/// While the ring is not drained, payload is dropped: the layer knows how many bytes it missed, and they are counted.
 pub(crate) fn pressure() -> Result<()> {
     const BYTES: usize = 32 << 20;
     let home = Namespace::create("home")?;
@@ -583,7 +583,7 @@ pub(crate) fn pressure() -> Result<()> {
     Ok(())
 }
 
-/// Datagrams of connected sockets, and none of others; of a flow that nobody wants only the first bytes.
+/// Datagrams of connected sockets, and none of others; of an unwanted flow only the first bytes.
 pub(crate) fn datagrams() -> Result<()> {
     let home = Namespace::create("home")?;
     let mut collector = Collector::of(&home, vec![])?;

@@ -21,20 +21,20 @@ fn start(home: &Namespace, more: &[&str]) -> Result<Agent> {
 }
 
 /// Ends the child when dropped.
-struct Ending(Child);
+struct KilledOnDrop(Child);
 
-impl Drop for Ending {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn run(home: &Namespace, command: &str) -> Result<Ending> {
+fn run(home: &Namespace, command: &str) -> Result<KilledOnDrop> {
     let mut words = command.split_whitespace();
     let mut program = Command::new(words.next().context("no program")?);
     program.args(words).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(Ending(home.spawn(&mut program)?))
+    Ok(KilledOnDrop(home.spawn(&mut program)?))
 }
 
 /// A key and a certificate, in a folder that is removed when dropped.
@@ -137,7 +137,7 @@ pub(crate) fn with_serving_process() -> Result<()> {
 /// Names of the programs of the tap.
 const PROGRAMS: [&str; 4] = ["payload_in", "payload_out", "payload_read", "payload_written"];
 
-/// With `tap = false` none of its programs is loaded, and the abilities say why.
+/// With `tap = false` none of its programs is loaded, and the abilities report why.
 pub(crate) fn off() -> Result<()> {
     let home = Namespace::create("home")?;
     for (flag, expected) in [("--tap=true", &PROGRAMS[..]), ("--tap=false", &[])] {

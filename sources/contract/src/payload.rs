@@ -13,7 +13,7 @@ pub enum Payload<'a> {
         /// Its ends.
         ends: Ends,
     },
-    /// A TCP segment, or a part of one. A SYN without payload says where the side begins.
+    /// A TCP segment, or a part of one. A SYN without payload shows where the side begins.
     Segment {
         /// Which side sent it.
         side: Side,

@@ -1,7 +1,8 @@
-/* The object that sampler (sampling.h) and event stream (events.h) share: one change of state is handled once for
+/* The object that sampler (sampling.h), event stream (events.h) and tap (tap.h) share: one change of state is handled once for
  * both. The loader sets which of the two it serves and attaches what that needs. */
 #include "events.h"
 #include "sampling.h"
+#include "tap.h"
 
 /* Filters out other protocols, and those that run over a TCP socket of their own (MPTCP, SMC). */
 INLINE bool is_tcp(const struct sock *sk)

@@ -1,6 +1,6 @@
-/* The socket storage (BPF_MAP_TYPE_SK_STORAGE): the last sample of a socket and the lifecycle of its connection.
- * Sampler and events share one entry, because allocating and freeing it is most of the cost of a short connection.
- * With the kernel's own header an entry is 192 bytes; the words that a sample compares are in one cache line. */
+/* The socket storage (BPF_MAP_TYPE_SK_STORAGE): the last sample of a socket, the lifecycle of its connection, and what of its
+ * payload was handed over. Sampler, events and tap share one entry, because allocating and freeing it is most of the cost of a short connection.
+ * With the kernel's own header an entry is 256 bytes; the words that a sample compares are in one cache line. */
 #pragma once
 #include "row.h"
 
@@ -34,11 +34,40 @@ struct lifecycle {
 	u8 pad;
 };
 
+/* What the tap (tap.h) knows of a side. */
+enum side_flags {
+	HAS_START = 1, /* `start` is set */
+	IS_BEGUN = 2,  /* a record was handed over */
+	IS_OVER = 4,   /* the first bytes were handed over */
+	IS_WANTED = 8,
+	RESUMES = 16,
+};
+
+struct tap_side {
+	u32 start;  /* sequence number of the first byte, or of the first one seen */
+	u32 next;   /* the byte after the last one that was sent */
+	u32 resume; /* while RESUMES: what is before is not wanted */
+	u32 flags;  /* enum side_flags */
+};
+
+enum tap_flags { IS_SET_UP = 1, IS_LATE = 2, IS_OPENED = 4 };
+
+struct tap_state {
+	u32 generation; /* of the wants that were applied */
+	u32 serial;     /* of the want that was applied; 0 for none */
+	struct tap_side sides[2];
+	u64 moved_bytes[2]; /* by the process: written, read */
+	u8 flags;     /* enum tap_flags */
+	u8 direction; /* PAYLOAD_OUTBOUND, PAYLOAD_INBOUND, PAYLOAD_WHOLE */
+	u8 pad[6];
+};
+
 struct socket_storage {
 	struct last_sample sample;
 	struct lifecycle lifecycle;
+	struct tap_state tap;
 };
-_Static_assert(sizeof(struct socket_storage) == 120, "struct socket_storage");
+_Static_assert(sizeof(struct socket_storage) == 184, "struct socket_storage");
 
 struct {
 	__uint(type, MAP_SK_STORAGE);

@@ -27,7 +27,7 @@ use conns_contract::SocketSource;
 use conns_core::model::{Ability, AbilityKind};
 use descriptors::Changes;
 use object::{compiled, split};
-use shared_object::Purpose;
+use shared_object::{Purpose, SharedObject};
 
 pub use descriptors::ProcessDescriptors;
 pub use events::Events;
@@ -39,13 +39,8 @@ pub use tap::Tap;
 pub use types::trim_btf;
 
 /// The objects that are loaded, for the types they name.
-const OBJECTS: [&[u8]; 5] = [
-    compiled!("descriptors"),
-    compiled!("owners"),
-    compiled!("sockets"),
-    compiled!("tables"),
-    compiled!("tap"),
-];
+const OBJECTS: [&[u8]; 4] =
+    [compiled!("descriptors"), compiled!("owners"), compiled!("sockets"), compiled!("tables")];
 
 /// Which features to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,11 +90,13 @@ pub fn open(features: Features) -> Opened {
         tried(AbilityKind::EbpfTables, missing);
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
-    let (sampling, events) = match types {
+    let (sampling, events, tap) = match types {
         Ok(types) => open_sockets(types, &pid_level, features),
-        Err(ref why) => {
-            (features.sampling.then(|| Err(why.clone())), features.events.then(|| Err(why.clone())))
-        }
+        Err(ref why) => (
+            features.sampling.then(|| Err(why.clone())),
+            features.events.then(|| Err(why.clone())),
+            features.tap.then(|| Err(why.clone())),
+        ),
     };
     if let Some(sampling) = sampling {
         let (tables, missing, no_flows) = split_two(sampling);
@@ -130,8 +127,8 @@ pub fn open(features: Features) -> Opened {
         tried(AbilityKind::EbpfAccepts, no_accepts);
         opened.events = events;
     }
-    if features.tap {
-        let (tap, missing, no_reads) = split_two(types.and_then(Tap::open));
+    if let Some(tap) = tap {
+        let (tap, missing, no_reads) = split_two(tap);
         tried(AbilityKind::EbpfTap, missing);
         tried(AbilityKind::EbpfReads, no_reads);
         opened.tap = tap;
@@ -139,36 +136,41 @@ pub fn open(features: Features) -> Opened {
     opened
 }
 
-/// Loads the sampler and the event stream: both from one object, or, if that fails, each from its own, so that
+/// What the object of `bpf/sockets.bpf.c` has, as far as it is asked for.
+type OfSockets = (Option<Outcome<SampledTables>>, Option<Outcome<Events>>, Option<Outcome<Tap>>);
+
+/// Loads the sampler, the event stream and the tap: all from one object, or, if that fails, each from its own, so that
 /// each has an error of its own.
-fn open_sockets(
-    types: &Btf,
-    pid_level: &Result<u32, Box<str>>,
-    features: Features,
-) -> (Option<Outcome<SampledTables>>, Option<Outcome<Events>>) {
+fn open_sockets(types: &Btf, pid_level: &Result<u32, Box<str>>, features: Features) -> OfSockets {
     if features.sampling
         && features.events
         && let Ok(level) = pid_level
-        && let Ok((sampling, events)) = open_both(types, *level)
+        && let Ok((shared, sampling, events)) = open_both(types, features.tap, *level)
     {
-        return (Some(Ok(sampling)), Some(Ok(events)));
+        let tap = features.tap.then(|| Tap::open(&shared, types));
+        return (Some(Ok(sampling)), Some(Ok(events)), tap);
     }
     let sampling = || {
-        let shared = shared_object::load(types, Purpose::Sampling, 0)?;
+        let shared = shared_object::load(types, Purpose::Sampling, false, 0)?;
         SampledTables::open(&shared, types)
     };
     let events = || {
-        let shared = shared_object::load(types, Purpose::Events, pid_level.clone()?)?;
+        let shared = shared_object::load(types, Purpose::Events, false, pid_level.clone()?)?;
         Events::open(&shared, types)
     };
-    (features.sampling.then(sampling), features.events.then(events))
+    let tap = || {
+        let shared = shared_object::load(types, Purpose::Payload, true, 0)?;
+        Tap::open(&shared, types)
+    };
+    (features.sampling.then(sampling), features.events.then(events), features.tap.then(tap))
 }
 
-type Both = ((SampledTables, Option<Box<str>>), (Events, Option<Box<str>>));
+type Both = (SharedObject, (SampledTables, Option<Box<str>>), (Events, Option<Box<str>>));
 
-fn open_both(types: &Btf, pid_level: u32) -> Result<Both, Box<str>> {
-    let shared = shared_object::load(types, Purpose::Both, pid_level)?;
-    Ok((SampledTables::open(&shared, types)?, Events::open(&shared, types)?))
+fn open_both(types: &Btf, has_tap: bool, pid_level: u32) -> Result<Both, Box<str>> {
+    let shared = shared_object::load(types, Purpose::Both, has_tap, pid_level)?;
+    let (sampling, events) = (SampledTables::open(&shared, types)?, Events::open(&shared, types)?);
+    Ok((shared, sampling, events))
 }
 
 /// The feature, its error, and the error of its second feature.

@@ -1,14 +1,15 @@
-//! Payload of TCP connections and connected UDP sockets, read from the ring buffer that the programs of `bpf/tap.bpf.c` write, and what they are
-//! told to copy. They copy the first bytes of each side by themselves, then what has an entry in the map of wants.
+//! Payload of TCP connections and connected UDP sockets, read from the ring buffer that the programs of `bpf/tap.h` write, and what they
+//! copy. They copy the first bytes of each side by themselves, then what has an entry in the map of wants.
 
 mod early;
 mod wants;
 
+use std::sync::Arc;
+
+use aya::Btf;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
-use aya::{Btf, Ebpf};
 use conns_contract::{Ends, Payload, PayloadBatch, PayloadSource, Side, Steering};
-use conns_core::decode::LEVIN_SIGNATURE;
 use conns_core::decode::assembly::Segment;
 use conns_core::model::{ConnectionId, Loss, LossCause, Moment, SocketId, Source};
 use zerocopy::FromBytes;
@@ -19,11 +20,12 @@ use crate::layout::{
     PAYLOAD_INBOUND, PAYLOAD_LISTENER, PAYLOAD_MOVED, PAYLOAD_OPENS, PAYLOAD_OUTBOUND,
     PAYLOAD_RECEIVED, PAYLOAD_SEGMENT, PAYLOAD_WHOLE, PayloadHeader,
 };
-use crate::object::{self, attach, compiled, why_not_program};
+use crate::object::{self, attach, why_not_program};
+use crate::shared_object::{self, SharedObject};
 use early::EarlySegments;
 use wants::Wants;
 
-/// Most bytes of records in one batch, an eighth of the ring of `bpf/tap.bpf.c`: a few milliseconds of decoding.
+/// Most bytes of records in one batch, an eighth of the ring of `bpf/tap.h`: a few milliseconds of decoding.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// Receives what was handed over.
@@ -32,7 +34,7 @@ type Sink<'a> = &'a mut dyn FnMut(ConnectionId, Moment, Payload<'_>);
 /// The source of payload.
 pub struct Tap {
     /// Keeps the programs attached.
-    _programs: Ebpf,
+    _programs: SharedObject,
     ring: RingBuf<MapData>,
     counters: PerCpuArray<MapData, u64>,
     wants: Wants,
@@ -42,10 +44,11 @@ pub struct Tap {
 
 impl Tap {
     /// Attaches the programs to the root cgroup; also returns why reads are not seen, if they are not.
-    pub(crate) fn open(types: &Btf) -> Result<(Self, Option<Box<str>>), Box<str>> {
-        let [low, high] = halves(LEVIN_SIGNATURE);
-        let constants = [("SIGNATURE_LOW", low), ("SIGNATURE_HIGH", high)];
-        let mut programs = object::load(compiled!("tap"), types, &constants)?;
+    pub(crate) fn open(
+        shared: &SharedObject,
+        types: &Btf,
+    ) -> Result<(Self, Option<Box<str>>), Box<str>> {
+        let mut programs = shared_object::lock(shared);
         let wants = Wants::open(&mut programs)?;
         let ring = object::map(&mut programs, "payload")?;
         let counters = object::map(&mut programs, "payload_losses")?;
@@ -65,7 +68,8 @@ impl Tap {
                 .into_iter()
                 .find_map(|(program, point)| attach(&mut programs, program, point, types).err());
         let records = PayloadRecords::default();
-        let tap = Self { _programs: programs, ring, counters, wants, records, lost_before: 0 };
+        let _programs = Arc::clone(shared);
+        let tap = Self { _programs, ring, counters, wants, records, lost_before: 0 };
         Ok((tap, no_reads))
     }
 
@@ -116,12 +120,6 @@ impl PayloadSource for Tap {
     }
 }
 
-/// The eight bytes as the two words that the programs compare.
-fn halves(bytes: [u8; 8]) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = bytes;
-    [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
-}
-
 /// Interprets the records of the ring. Public for fuzzing by way of [`crate::Records`].
 pub(crate) struct PayloadRecords {
     clock: KernelClock,
@@ -129,7 +127,7 @@ pub(crate) struct PayloadRecords {
     early: EarlySegments,
 }
 
-/// Whether the programs hand over all of a connection without having been told to.
+/// Whether the programs hand over all of a connection without having been steered to.
 pub(crate) enum Whole {
     /// They do, of the socket with this cookie.
     Yes(u64),

@@ -11,7 +11,7 @@ use aya_obj::Object;
 use aya_obj::btf::Btf;
 
 /// The objects that are loaded.
-const OBJECTS: &[&str] = &["tables", "sockets", "owners", "descriptors", "tap"];
+const OBJECTS: &[&str] = &["tables", "sockets", "owners", "descriptors"];
 
 #[test]
 fn the_programs_fit_the_types_of_recorded_kernels() {

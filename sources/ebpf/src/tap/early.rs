@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use super::{Sink, begin_of};
 use crate::layout::{PAYLOAD_FIN, PayloadHeader};
 
-/// Most bytes kept: a thousand connections with first bytes each. Anybody can send a SYN with payload.
+/// Most bytes kept: a thousand connections with first bytes each. Any peer can send a SYN with payload.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What each segment takes besides its bytes.
 const SEGMENT_BYTES: usize = 160;

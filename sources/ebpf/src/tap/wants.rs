@@ -1,4 +1,4 @@
-//! What the programs are told to copy: an entry for each connection of which more than the first bytes is wanted.
+//! What the programs are to copy: an entry for each connection of which more than the first bytes is wanted.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(super) struct Entry {
 impl Wants {
     pub(super) fn open(programs: &mut Ebpf) -> Result<Self, Box<str>> {
         let map = object::map(programs, "wants")?;
-        let generation = object::map(programs, "generation")?;
+        let generation = object::map(programs, "want_generation")?;
         Ok(Self { map, generation, current: 0, entries: HashMap::default() })
     }
 
@@ -67,7 +67,7 @@ impl Wants {
         for cookie in &changed {
             let Some(entry) = self.entries.get_mut(cookie) else { continue };
             if !entry.is_known && entry.is_wanted == [false; 2] {
-                // Wanted, and not any more: the programs need not hear of it.
+                // Wanted, and not any more: the programs need no entry.
                 self.entries.remove(cookie);
                 continue;
             }
@@ -121,7 +121,7 @@ impl Entry {
     }
 }
 
-/// As in `bpf/tap.bpf.c`.
+/// As in `bpf/tap.h`.
 fn index(side: Side) -> usize {
     match side {
         Side::Sent => 0,

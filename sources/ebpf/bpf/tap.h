@@ -1,11 +1,12 @@
 /* Payload of TCP connections and of connected UDP sockets, copied where packets pass between a cgroup and the network: of each side the first bytes, then
- * what user space wants. A connection that nobody wants costs a look into its storage.
+ * what user space wants. An unwanted connection costs a search for its storage.
  *
  * A byte is handed over once: of what is sent all before the highest byte sent, of what is received all before rcv_nxt has
  * passed here. A record names the sequence number before which nothing follows, so that user space knows what it missed,
  * whatever the reason. */
+#pragma once
 #include "packet.h"
-#include "shared.h"
+#include "storage.h"
 
 /* First bytes of a side, for recognition; core/decode keeps as many (MAX_PREFIX_BYTES). */
 #define FIRST_BYTES 4096
@@ -23,40 +24,6 @@ CONSTANT u32 SIGNATURE_HIGH = 0;
 
 enum side { SENT, RECEIVED };
 
-enum side_flags {
-	HAS_START = 1, /* `start` is set */
-	IS_BEGUN = 2,  /* a record was handed over */
-	IS_OVER = 4,   /* the first bytes were handed over */
-	IS_WANTED = 8,
-	RESUMES = 16,
-};
-
-struct tap_side {
-	u32 start;  /* sequence number of the first byte, or of the first one seen */
-	u32 next;   /* the byte after the last one that was sent */
-	u32 resume; /* while RESUMES: what is before is not wanted */
-	u32 flags;  /* enum side_flags */
-};
-
-enum tap_flags { IS_SET_UP = 1, IS_LATE = 2, IS_OPENED = 4 };
-
-struct tap_state {
-	u32 generation; /* of the wants that were applied */
-	u32 serial;     /* of the want that was applied; 0 for none */
-	struct tap_side sides[2];
-	u64 moved_bytes[2]; /* by the process: written, read */
-	u8 flags;     /* enum tap_flags */
-	u8 direction; /* PAYLOAD_OUTBOUND, PAYLOAD_INBOUND, PAYLOAD_WHOLE */
-	u8 pad[6];
-};
-
-struct {
-	__uint(type, MAP_SK_STORAGE);
-	__uint(map_flags, MAP_NO_PREALLOC);
-	__type(key, s32);
-	__type(value, struct tap_state);
-} taps SEC(".maps");
-
 /* By socket cookie. What has no entry is not wanted once its first bytes are over. */
 struct {
 	__uint(type, MAP_HASH);
@@ -66,13 +33,13 @@ struct {
 	__type(value, struct want);
 } wants SEC(".maps");
 
-/* Changes with each change of `wants`, so that unwanted sockets look there only then. */
+/* Changes with each change of `wants`, so that unwanted sockets search it only then. */
 struct {
 	__uint(type, MAP_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, u32);
-} generation SEC(".maps");
+} want_generation SEC(".maps");
 
 /* A ring of its own: payload displaces no events. */
 struct {
@@ -87,11 +54,18 @@ struct {
 	__type(value, u64);
 } payload_losses SEC(".maps");
 
-INLINE void count(u32 what, u64 number)
+INLINE void count_payload(u32 what, u64 number)
 {
 	u64 *counter = map_lookup(&payload_losses, &what);
 	if (counter)
 		*counter += number;
+}
+
+/* The state of a socket. */
+INLINE struct tap_state *tap_of(void *sk, u64 flags)
+{
+	struct socket_storage *stored = sk_storage_get(&storage, sk, 0, flags);
+	return stored ? &stored->tap : 0;
 }
 
 INLINE bool is_before(u32 one, u32 other)
@@ -251,9 +225,9 @@ NOINLINE int of_listener(struct __sk_buff *skb, const struct segment *segment, u
 	head.cut = segment->length - length;
 	fill_packet_ends(skb, &head, segment->tcp, RECEIVED);
 	if (emit(skb, &head, segment->at, length))
-		count(PAYLOAD_COPIED_BYTES, length);
+		count_payload(PAYLOAD_COPIED_BYTES, length);
 	else
-		count(LOST_PAYLOAD_BYTES, segment->length);
+		count_payload(LOST_PAYLOAD_BYTES, segment->length);
 	return 0;
 }
 
@@ -264,7 +238,7 @@ INLINE void set_up(struct tap_state *state, const struct tcp_sock *tp, u32 curre
 	bool is_opening = common->skc_state == TCP_SYN_SENT;
 	u64 acked = tp->bytes_acked;
 	state->flags = IS_SET_UP;
-	/* Nobody wants what nobody knows. */
+	/* What has no record yet has no want. */
 	state->generation = current;
 	u64 received = tp->bytes_received;
 	/* The SYN of the end that connects counts as a byte. The other end may have received payload with the handshake. */
@@ -335,10 +309,10 @@ NOINLINE int hand_over(struct __sk_buff *skb, const struct segment *segment, u32
 			of_listener(skb, segment, common->skc_net.net->ns.inum, cookie);
 		return 0;
 	}
-	struct tap_state *state = sk_storage_get(&taps, sk, 0, segment->length ? STORAGE_CREATE : 0);
+	struct tap_state *state = tap_of(sk, segment->length ? STORAGE_CREATE : 0);
 	if (!state) {
 		if (segment->length)
-			count(LOST_PAYLOAD_BYTES, segment->length);
+			count_payload(LOST_PAYLOAD_BYTES, segment->length);
 		return 0;
 	}
 	if (segment->flags & TCP_SYN && side == SENT) {
@@ -420,16 +394,16 @@ NOINLINE int hand_over(struct __sk_buff *skb, const struct segment *segment, u32
 		if (emit(skb, &head, at, length)) {
 			state->flags |= IS_OPENED;
 			of->flags |= IS_BEGUN;
-			count(PAYLOAD_COPIED_BYTES, length);
+			count_payload(PAYLOAD_COPIED_BYTES, length);
 		} else {
-			count(LOST_PAYLOAD_BYTES, length);
+			count_payload(LOST_PAYLOAD_BYTES, length);
 		}
 		if (!left)
 			return 0;
 		from += length;
 		at += length;
 	}
-	count(LOST_PAYLOAD_BYTES, left);
+	count_payload(LOST_PAYLOAD_BYTES, left);
 	return 0;
 }
 
@@ -458,8 +432,9 @@ NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side, u32 curr
 	struct bpf_sock *sk = sk_fullsock(skb->sk);
 	if (!sk || sk->protocol != IPPROTO_UDP)
 		return 0;
-	bool is_connected = sk->state == TCP_ESTABLISHED;
-	struct tap_state *state = sk_storage_get(&taps, sk, 0, is_connected ? STORAGE_CREATE : 0);
+	if (sk->state != TCP_ESTABLISHED)
+		return 0;
+	struct tap_state *state = tap_of(sk, STORAGE_CREATE);
 	if (!state)
 		return 0;
 	u32 whole = skb->len;
@@ -492,9 +467,9 @@ NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side, u32 curr
 	head.cut = length - copied;
 	if (emit(skb, &head, at, copied)) {
 		state->flags |= IS_OPENED;
-		count(PAYLOAD_COPIED_BYTES, copied);
+		count_payload(PAYLOAD_COPIED_BYTES, copied);
 	} else {
-		count(LOST_PAYLOAD_BYTES, length);
+		count_payload(LOST_PAYLOAD_BYTES, length);
 	}
 	return 0;
 }
@@ -510,13 +485,13 @@ INLINE u32 udp_header(struct __sk_buff *skb)
 	return start[6] == IPPROTO_UDP ? 40 : 0;
 }
 
-INLINE int pass(struct __sk_buff *skb, u32 side)
+INLINE int pass_payload(struct __sk_buff *skb, u32 side)
 {
 	struct segment segment;
 	u32 header = udp_header(skb);
 	if (header) {
 		u32 none = 0;
-		const u32 *generation_now = map_lookup(&generation, &none);
+		const u32 *generation_now = map_lookup(&want_generation, &none);
 		if (generation_now)
 			pass_datagram(skb, header, side, *generation_now);
 		return 1;
@@ -526,17 +501,17 @@ INLINE int pass(struct __sk_buff *skb, u32 side)
 		return 1;
 	void *sk = sk_fullsock(skb->sk);
 	u32 zero = 0;
-	u32 *current = map_lookup(&generation, &zero);
+	u32 *current = map_lookup(&want_generation, &zero);
 	if (!sk || !current)
 		return 1;
-	const struct tap_state *state = sk_storage_get(&taps, sk, 0, 0);
+	const struct tap_state *state = tap_of(sk, 0);
 	u32 now = *current;
+	if (!segment.length && !(state && state->flags & IS_SET_UP))
+		return 1;
 	if (state) {
 		u32 flags = state->sides[side].flags;
 		if ((flags & (IS_OVER | IS_WANTED)) == IS_OVER && state->generation == now && !(segment.flags & TCP_SYN))
 			return 1;
-	} else if (!segment.length) {
-		return 1;
 	}
 	hand_over(skb, &segment, side, now);
 	return 1;
@@ -545,13 +520,13 @@ INLINE int pass(struct __sk_buff *skb, u32 side)
 SEC("cgroup_skb/egress")
 int payload_out(struct __sk_buff *skb)
 {
-	return pass(skb, SENT);
+	return pass_payload(skb, SENT);
 }
 
 SEC("cgroup_skb/ingress")
 int payload_in(struct __sk_buff *skb)
 {
-	return pass(skb, RECEIVED);
+	return pass_payload(skb, RECEIVED);
 }
 
 #define MSG_PEEK 2
@@ -562,7 +537,7 @@ INLINE int note_moved(struct sock *sk, s32 bytes, u32 side)
 {
 	if (bytes <= 0 || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	struct tap_state *state = sk_storage_get(&taps, sk, 0, 0);
+	struct tap_state *state = tap_of(sk, 0);
 	if (!state || !(state->sides[side].flags & IS_WANTED))
 		return 0;
 	const struct tcp_sock *tp = to_tcp_sock(sk);
