@@ -38,7 +38,7 @@ TIMES = {"live_time", "recv_idle_time", "send_idle_time"}
 AMOUNTS = TIMES | {"recv_count", "send_count", "avg_download", "avg_upload", "current_download", "current_upload"}
 # Share of the rows that has to be equal, percent; of every other key all.
 GOALS = {"state": 97, "recv_count": 99, "recv_idle_time": 99, "send_count": 99, "send_idle_time": 99, "current_download": 99, "current_upload": 99}
-# What only the handshake, or only the begin, tells.
+# What only the handshake, or only the begin of a connection, shows.
 OF_THE_BEGIN = {"peer_id", "rpc_port", "rpc_credits_per_hash", "support_flags", "live_time", "avg_download", "avg_upload"}
 # Between two answers of the node; the agent samples ten times a second.
 PAUSE_S = 0.25
@@ -121,7 +121,7 @@ def is_equal(key, before, ours, after):
 
 
 def compare(agent, numbers, table, seconds, meanwhile=lambda: None):
-    """Compares until `meanwhile`, which runs beside it, is over, and at least for so long."""
+    """Compares until `meanwhile`, which runs beside it, is over, and at least for this number of seconds."""
     failed = []
     def run():
         try:

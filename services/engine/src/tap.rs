@@ -13,8 +13,8 @@ use conns_core::model::{
 use foldhash::fast::RandomState;
 
 /// How long after its last payload the layers of a connection are computed again: some values depend on the time
-/// alone (a node of Monero that waits for five seconds).
-const SETTLE_TIME: Duration = Duration::from_secs(6);
+/// alone (a node of Monero that waits for two seconds).
+const SETTLE_TIME: Duration = Duration::from_secs(3);
 /// A connection that no sample shows, and that is silent for this long, is closed: its closed event was lost, or there are no
 /// events.
 const ABSENT_TIME: Duration = Duration::from_secs(10);

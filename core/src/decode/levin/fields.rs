@@ -189,7 +189,7 @@ pub(super) fn values(session: &Session, own: Side, now: Moment) -> Box<[Known<Sc
     let state = view.state(now).map(|state| Scalar::Text(state.name().into()));
     let total = |side| session.messages.of(side).iter().sum();
     let known = |scalar| Known::Value(scalar, Source::Wire);
-    // Of the other end nobody sees reads and writes.
+    // Reads and writes of the other end are not visible.
     let traffic = (own == Side::Sent).then_some(&session.traffic);
     let moved = |side| traffic.and_then(|traffic| traffic.moved(side));
     let not_seen =

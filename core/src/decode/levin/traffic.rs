@@ -28,7 +28,7 @@ impl Traffic {
         Self { is_from_start, ..Self::default() }
     }
 
-    /// Notes that so many bytes of a side were written or read since the connection began.
+    /// Notes how many bytes of a side were written or read since the connection began.
     pub(super) fn add(&mut self, side: Side, bytes_total: u64, at: Moment) {
         let moved = self.moved.of_mut(side);
         let before = match moved {

@@ -15,7 +15,7 @@ use super::header::{
 const CONFIRM_US: u64 = 1_000_000;
 /// A node that waits for nothing from this peer and has requested nothing within this time has fetched
 /// the rest from others.
-const FETCHED_US: u64 = 5_000_000;
+const FETCHED_US: u64 = 2_000_000;
 
 /// Where a node is with a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -68,7 +68,7 @@ fn p2p_ports<'a>(peers: impl Iterator<Item = &'a Connection>) -> HashSet<Port> {
     peers.flat_map(of_peer).collect()
 }
 
-/// Whether it came in at a P2P port and has not spoken yet: the node lists it from the accept on.
+/// Whether it came in at a P2P port and sent nothing yet: the node lists it from the accept on.
 fn is_silent_peer(connection: &Connection, ports: &HashSet<Port>) -> bool {
     connection.application.value().is_none()
         && connection.direction.get() == Some(Direction::Inbound)

@@ -8,7 +8,7 @@ use super::login::Login;
 
 /// The default for [`Options::peers`]: connections that carry the protocol of Monero nodes; and, where payload was
 /// not decoded, those of `monerod` or `cuprated` that are outbound, or inbound on a default port of mainnet, testnet or
-/// stagenet. With it, connections that came in at a P2P port of such a node and have not spoken yet are listed too.
+/// stagenet. With it, connections that came in at a P2P port of such a node and sent nothing yet are listed too.
 pub const DEFAULT_PEERS: &str = "proto == tcp and state == established \
     and (app == levin or app is unknown and process in (monerod, cuprated) \
     and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))";
