@@ -175,7 +175,7 @@ def main():
         compare(agent, [0, 1, 2], table, 3, lambda: levin.generate(2))
         with socket.create_connection(("127.0.0.1", levin.P2P[0])):
             time.sleep(0.3)
-            compare(agent, [0, 1, 2], table, options.seconds + 2)
+            compare(agent, [0, 1, 2], table, options.seconds + 10)
         is_right = table.judge()
     finally:
         for process in nodes:

@@ -37,6 +37,7 @@ const CASES: &[Case] = &[
     case!("hidden_processes_are_reported.sh"),
     case!("listener_drops_are_no_overflow.py"),
     case!("memory_after_a_peak.sh"),
+    case!("monero_peers.py"),
     case!("name_of_a_new_namespace.py"),
     case!("namespaces_no_first_thread_is_in.py"),
     case!("nothing_measured_yet_is_unknown.py"),
@@ -50,8 +51,9 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 9] =
-    ["bash", "curl", "ip", "nginx", "python3", "setpriv", "tcpdump", "tshark", "unshare"];
+const PROGRAMS: [&str; 10] = [
+    "bash", "curl", "ip", "monerod", "nginx", "python3", "setpriv", "tcpdump", "tshark", "unshare",
+];
 
 fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {

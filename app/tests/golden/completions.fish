@@ -147,7 +147,7 @@ kernel\t'sock_diag and procfs (Linux)'
 ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_using_subcommand call" -l netns -d 'Only this network namespace; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand call" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))]' -r
+complete -c conns -n "__fish_conns_using_subcommand call" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and (app == levin or app is unknown and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))]' -r
 complete -c conns -n "__fish_conns_using_subcommand call" -l monero-node -d 'Which of them belong to the node to report, if several run' -r
 complete -c conns -n "__fish_conns_using_subcommand call" -l monero-era -d 'The release of Monero whose response format is used [default: current]' -r -f -a "current\t''
 0.11\t''"
@@ -183,7 +183,7 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l host -d 'Names of 
 complete -c conns -n "__fish_conns_using_subcommand serve" -l token-hash -d 'Hashes (sha256:…) of the bearer tokens accepted over TCP; `conns token` generates one; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l tls-cert -d 'PEM file with the certificate and its chain' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l tls-key -d 'PEM file with the private key' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and (app == levin or app is unknown and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-node -d 'Which of them belong to the node to report, if several run' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-era -d 'The release of Monero whose response format is used [default: current]' -r -f -a "current\t''
 0.11\t''"
@@ -247,7 +247,7 @@ complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subc
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l token-hash -d 'Hashes (sha256:…) of the bearer tokens accepted over TCP; `conns token` generates one; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tls-cert -d 'PEM file with the certificate and its chain' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tls-key -d 'PEM file with the private key' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and (app == levin or app is unknown and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-node -d 'Which of them belong to the node to report, if several run' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l monero-era -d 'The release of Monero whose response format is used [default: current]' -r -f -a "current\t''
 0.11\t''"

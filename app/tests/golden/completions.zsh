@@ -202,7 +202,7 @@ kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '(--read)*--netns=[Only this network namespace; repeatable]:NAME:_default' \
-'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
+'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and (app == levin or app is unknown and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))\]]:FILTER:_default' \
 '--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
 '--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
 '--monero-restricted=[Answer as the restricted RPC port of a node, which does not know the method]::BOOL:(true false)' \
@@ -234,7 +234,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--token-hash=[Hashes (sha256\:…) of the bearer tokens accepted over TCP; \`conns token\` generates one; repeatable]:HASH:_default' \
 '--tls-cert=[PEM file with the certificate and its chain]:FILE:_default' \
 '--tls-key=[PEM file with the private key]:FILE:_default' \
-'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
+'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and (app == levin or app is unknown and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))\]]:FILTER:_default' \
 '--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
 '--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
 '--monero-restricted=[Answer as the restricted RPC port of a node, which does not know the method]::BOOL:(true false)' \
@@ -302,7 +302,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--token-hash=[Hashes (sha256\:…) of the bearer tokens accepted over TCP; \`conns token\` generates one; repeatable]:HASH:_default' \
 '--tls-cert=[PEM file with the certificate and its chain]:FILE:_default' \
 '--tls-key=[PEM file with the private key]:FILE:_default' \
-'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080))\]]:FILTER:_default' \
+'--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and (app == levin or app is unknown and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))\]]:FILTER:_default' \
 '--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
 '--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
 '--monero-restricted=[Answer as the restricted RPC port of a node, which does not know the method]::BOOL:(true false)' \
