@@ -90,7 +90,7 @@ fn free_bytes() -> usize {
 }
 
 /// Makes all threads of an agent share one heap, before any thread is started. By default glibc has a heap for each thread, and
-/// what is free at the end of any but the first is not given back by [`give_back`]: up to 64 MiB each.
+/// what is free at the end of any but the first is not given back by `malloc_trim`: up to 64 MiB each.
 pub fn share_heap() {
     // SAFETY: it takes numbers, and has no preconditions (mallopt(3)).
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
