@@ -16,8 +16,8 @@ use crate::fixture::{conns, lab};
 const OPTIONS: Options = Options { rate: 50_000, time: Duration::from_secs(2) };
 const MIB: u64 = 1 << 20;
 /// What the agent may use beyond what it has at rest, by `docs/agent-safety.md`: `MAX_EVENTS`, `MAX_BUFFERED_EVENTS` and the
-/// batch behind them, the rings, which are mapped twice, and the state of the connections.
-const MAX_GROWTH: u64 = (196 + 113 + 2 * 12 + 80) * MIB;
+/// batch behind them, the rings, which are mapped twice, the state of the connections, and first bytes and decoders.
+const MAX_GROWTH: u64 = (196 + 113 + 2 * 20 + 80 + 128) * MIB;
 /// What each socket takes; a connection leaves one in TIME-WAIT for a minute.
 const SOCKET_BYTES: u64 = 4300;
 /// How long `/health` may take while all processors are busy with the burst; lists take longer.

@@ -81,7 +81,7 @@ async fn a_record_has_the_keys_of_the_command_line_and_an_id() {
         machine.there.iter().map(|(_, c)| c).filter(|c| c.is_established()).collect();
     let fields: Vec<_> = catalogue()
         .iter()
-        .filter(|field| !["local", "remote", "why"].contains(&field.name))
+        .filter(|field| !["local", "remote", "why"].contains(&field.name) && field.is_default)
         .collect();
     let mut printed = Vec::new();
     let records = conns_api::RecordWriter::new(&fields);
