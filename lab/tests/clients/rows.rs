@@ -40,7 +40,7 @@ pub(crate) fn as_the_node() -> Result<()> {
     };
     // Before the nodes: then it knows how old their connections are.
     let for_acceptor = speaking_for(&format!("local_port == {LISTENER}"))?;
-    let for_dialler = speaking_for(&format!("remote_port == {LISTENER}"))?;
+    let for_dialler = speaking_for(&format!("remote_port == {LISTENER} and process == monerod"))?;
     let pair = Pair::start(&namespace)?;
     let mut mute = Node::mute_peer(&namespace)?;
     let accepted = Compared { namespace: &namespace, node: &pair.acceptor, agent: &for_acceptor };
