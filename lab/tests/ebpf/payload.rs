@@ -377,7 +377,8 @@ pub(crate) fn lossy_path() -> Result<()> {
         let mut receiver = Collector::of(path.b(), vec![&HASHED])?;
         let (mut client, server, pair) = connect(path.a(), path.b(), host)?;
         ensure!(pair.client.ip() == from, "{pair:?}");
-        let all = pattern(2 << 20);
+        // All of it may wait behind the first lost segment, within MAX_PENDING_BYTES.
+        let all = pattern(900 << 10);
         let received = read_all(server);
         let (first, rest) = all.split_at(100);
         client.write_all(first)?;
