@@ -46,7 +46,7 @@ pub use streams::{
 
 use std::sync::OnceLock;
 
-use crate::model::FieldSpec;
+use crate::model::{FieldSpec, Kind, Part};
 
 /// The declaration of a protocol.
 #[derive(Debug)]
@@ -65,6 +65,16 @@ pub struct ProtocolSpec {
     pub stream: Option<StreamProtocol>,
     /// How it is recognised and decoded over UDP; `None` if it is not.
     pub datagram: Option<DatagramProtocol>,
+}
+
+/// A field of a protocol. Records have it only if it is named: of all connections of other protocols it would be null.
+const fn field(
+    name: &'static str,
+    kind: Kind,
+    meaning: &'static str,
+    origin: &'static str,
+) -> FieldSpec {
+    FieldSpec::new(name, kind, meaning, origin).part(Part::Application).on_request()
 }
 
 /// The protocols of this crate.

@@ -3,9 +3,11 @@
 mod message;
 mod session;
 
-use crate::model::{FieldSpec, Kind, Part};
+use crate::model::{FieldSpec, Kind};
 
-use super::{Datagram, DatagramProtocol, Ends, Opening, Probe, ProtocolSpec, StreamProtocol};
+use super::{
+    Datagram, DatagramProtocol, Ends, Opening, Probe, ProtocolSpec, StreamProtocol, field,
+};
 use message::Message;
 use session::{MAX_MEMORY, Session};
 
@@ -46,15 +48,6 @@ static FIELDS: &[FieldSpec] = &[
         "messages",
     ),
 ];
-
-const fn field(
-    name: &'static str,
-    kind: Kind,
-    meaning: &'static str,
-    origin: &'static str,
-) -> FieldSpec {
-    FieldSpec::new(name, kind, meaning, origin).part(Part::Application).on_request()
-}
 
 const PORT: u16 = 53;
 

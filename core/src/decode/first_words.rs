@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use crate::model::{FieldSpec, Kind, Known, Moment, Part, Scalar, Source, Unknown};
+use crate::model::{FieldSpec, Kind, Known, Moment, Scalar, Source, Unknown};
 
-use super::{BothSides, Decoder, Side, Want};
+use super::{BothSides, Decoder, Side, Want, field};
 
 /// Most bytes of each side that are read.
 pub(super) const MAX_FIRST_BYTES: usize = 2048;
@@ -19,7 +19,7 @@ pub(super) const fn text_field(
     meaning: &'static str,
     origin: &'static str,
 ) -> FieldSpec {
-    FieldSpec::new(name, Kind::Text, meaning, origin).part(Part::Application).on_request()
+    field(name, Kind::Text, meaning, origin)
 }
 
 /// What is read of the first bytes, as the end that sent the first of both has it: a text for each field,

@@ -5,9 +5,9 @@ mod head;
 mod message;
 mod session;
 
-use crate::model::{FieldSpec, Kind, Part};
+use crate::model::{FieldSpec, Kind};
 
-use super::{Opening, Probe, ProtocolSpec, StreamProtocol};
+use super::{Opening, Probe, ProtocolSpec, StreamProtocol, field};
 use head::{Begin, begin};
 use session::{MAX_MEMORY, Session};
 
@@ -58,15 +58,6 @@ static FIELDS: &[FieldSpec] = &[
         "Host",
     ),
 ];
-
-const fn field(
-    name: &'static str,
-    kind: Kind,
-    meaning: &'static str,
-    origin: &'static str,
-) -> FieldSpec {
-    FieldSpec::new(name, kind, meaning, origin).part(Part::Application).on_request()
-}
 
 fn probe(opening: &Opening<'_>) -> Probe {
     // A connection that is joined late may begin with an answer, or within a body.

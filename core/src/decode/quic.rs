@@ -5,9 +5,9 @@ mod keys;
 mod packet;
 mod session;
 
-use crate::model::{FieldSpec, Kind, Part};
+use crate::model::{FieldSpec, Kind};
 
-use super::{Datagram, DatagramProtocol, Probe, ProtocolSpec};
+use super::{Datagram, DatagramProtocol, Probe, ProtocolSpec, field};
 use keys::Keys;
 use packet::{MIN_INITIAL, Packet, Version};
 use session::{MAX_MEMORY, Session};
@@ -54,15 +54,6 @@ static FIELDS: &[FieldSpec] = &[
         "Initial packets",
     ),
 ];
-
-const fn field(
-    name: &'static str,
-    kind: Kind,
-    meaning: &'static str,
-    origin: &'static str,
-) -> FieldSpec {
-    FieldSpec::new(name, kind, meaning, origin).part(Part::Application).on_request()
-}
 
 fn probe(datagram: &Datagram<'_>) -> Probe {
     let bytes = datagram.bytes;

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{FieldSpec, Kind, Known, Moment, Part, Scalar, Source, Unknown};
+use crate::model::{FieldSpec, Known, Moment, Scalar, Source, Unknown};
 
+use super::first_words::text_field;
 use super::text::text;
 use super::{BothSides, Decoder, Opening, Probe, ProtocolSpec, Side, StreamProtocol, Want};
 
@@ -23,14 +24,12 @@ pub(super) static SSH: ProtocolSpec = ProtocolSpec {
 };
 
 static FIELDS: &[FieldSpec] = &[
-    field("ssh.version", "Software that this end names, with its comment."),
-    field("ssh.peer_version", "Software that the peer names, with its comment."),
+    software("ssh.version", "Software that this end names, with its comment."),
+    software("ssh.peer_version", "Software that the peer names, with its comment."),
 ];
 
-const fn field(name: &'static str, meaning: &'static str) -> FieldSpec {
-    FieldSpec::new(name, Kind::Text, meaning, "identification string, RFC 4253 section 4.2")
-        .part(Part::Application)
-        .on_request()
+const fn software(name: &'static str, meaning: &'static str) -> FieldSpec {
+    text_field(name, meaning, "identification string, RFC 4253 section 4.2")
 }
 
 /// Begins an identification string; the version of the protocol and the software follow.

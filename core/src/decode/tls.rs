@@ -5,9 +5,9 @@ pub(super) mod hello;
 mod records;
 mod session;
 
-use crate::model::{FieldSpec, Kind, Part};
+use crate::model::{FieldSpec, Kind};
 
-use super::{Decoder, Opening, Probe, ProtocolSpec, StreamProtocol};
+use super::{Decoder, Opening, Probe, ProtocolSpec, StreamProtocol, field};
 use hello::{Begin, MAX_HELLO};
 use session::Session;
 
@@ -78,15 +78,6 @@ static FIELDS: &[FieldSpec] = &[
         "ClientHello, Finished",
     ),
 ];
-
-const fn field(
-    name: &'static str,
-    kind: Kind,
-    meaning: &'static str,
-    origin: &'static str,
-) -> FieldSpec {
-    FieldSpec::new(name, kind, meaning, origin).part(Part::Application).on_request()
-}
 
 fn probe(opening: &Opening<'_>) -> Probe {
     let prefix = opening.of(opening.first);

@@ -2,22 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::decode::Side;
+use crate::decode::{Side, field};
 use crate::model::{
-    FieldSpec, Kind, Known, ListColumn, ListSpec, Moment, Part, Record, Scalar, Source, Unknown,
-    Words,
+    FieldSpec, Kind, Known, ListColumn, ListSpec, Moment, Record, Scalar, Source, Unknown, Words,
 };
 
 use super::facts::NodeData;
 use super::header::COMMANDS;
 use super::session::Session;
 
-/// A field of the protocol. Records have it only if it is named: of all others it would be null.
+/// A field of the protocol.
 macro_rules! field {
     ($name:literal, $kind:expr, $meaning:literal, $origin:literal) => {
-        FieldSpec::new(concat!("levin.", $name), $kind, $meaning, concat!("Levin: ", $origin))
-            .part(Part::Application)
-            .on_request()
+        field(concat!("levin.", $name), $kind, $meaning, concat!("Levin: ", $origin))
     };
 }
 
