@@ -39,6 +39,20 @@ pub(crate) trait EventSink: Send {
     fn flush(&mut self) {}
 }
 
+/// Collects the events and losses of one call.
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) events: Vec<Arc<Event>>,
+    pub(crate) losses: Vec<Loss>,
+}
+
+impl EventSink for Collected {
+    fn add(&mut self, events: Vec<Arc<Event>>, losses: Vec<Loss>) {
+        self.events.extend(events);
+        self.losses.extend(losses);
+    }
+}
+
 /// What is drained: events, and payload, of which the last layers of a connection come with its closed event.
 pub(crate) struct Drained<'a> {
     pub(crate) events: &'a mut dyn EventSource,

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use conns_capture::Capture;
 use conns_contract::{Clock, ReplayClock, Scope, SourceError};
-use conns_core::model::{Event, Loss, Moment, Snapshot};
+use conns_core::model::{Moment, Snapshot};
 use conns_core::track::Retention;
 
 use crate::choice::Purpose;
 use crate::engine::Engine;
-use crate::event_drain::EventSink;
+use crate::event_drain::Collected;
 use crate::follow::EventBatch;
 use crate::sources::Sources;
 
@@ -39,20 +39,6 @@ fn samples_before(end: Moment, begin: Moment) -> impl Iterator<Item = Moment> {
         wall_us: end.wall_us.saturating_sub_unsigned(count * interval_us),
     };
     (1..=count).rev().map(before).filter(move |at| at.monotonic_us > begin.monotonic_us)
-}
-
-/// Events and losses of one batch.
-#[derive(Default)]
-struct Collected {
-    events: Vec<Arc<Event>>,
-    losses: Vec<Loss>,
-}
-
-impl EventSink for Collected {
-    fn add(&mut self, events: Vec<Arc<Event>>, losses: Vec<Loss>) {
-        self.events.extend(events);
-        self.losses.extend(losses);
-    }
 }
 
 impl FileEngine {

@@ -11,7 +11,7 @@ use conns_core::model::{Connection, Event, Family, Loss, Moment, Protocol, Snaps
 
 use crate::choice;
 use crate::engine::Engine;
-use crate::event_drain::EventSink;
+use crate::event_drain::{Collected, EventSink};
 
 /// How often a sample shows what events cannot: owners of connections that were open before, and
 /// connections whose closed event was lost.
@@ -42,20 +42,6 @@ pub struct Follower {
     reported: usize,
     /// The namespaces of the last scope, and their inodes.
     namespaces: Option<(Namespaces, Option<Vec<u64>>)>,
-}
-
-/// Events and losses of the running call.
-#[derive(Default)]
-struct Collected {
-    events: Vec<Arc<Event>>,
-    losses: Vec<Loss>,
-}
-
-impl EventSink for Collected {
-    fn add(&mut self, events: Vec<Arc<Event>>, losses: Vec<Loss>) {
-        self.events.extend(events);
-        self.losses.extend(losses);
-    }
 }
 
 impl Follower {

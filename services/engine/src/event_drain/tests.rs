@@ -9,12 +9,12 @@ use crate::fixture::{Ring, Shared, opened};
 
 /// The cookies of the events, and how often they were flushed.
 #[derive(Default)]
-struct Collected {
+struct Cookies {
     cookies: Vec<u64>,
     flushes: usize,
 }
 
-impl EventSink for Collected {
+impl EventSink for Cookies {
     fn add(&mut self, events: Vec<Arc<Event>>, _: Vec<Loss>) {
         self.cookies.extend(events.iter().map(|event| event.connection.socket.id.cookie));
     }
@@ -28,7 +28,7 @@ struct Fixture {
     ring: Shared<Ring>,
     tracker: Tracker,
     clock: ReplayClock,
-    collected: Collected,
+    collected: Cookies,
 }
 
 impl Fixture {
@@ -37,7 +37,7 @@ impl Fixture {
             ring: Shared::default(),
             tracker: Tracker::new(Retention::None),
             clock: ReplayClock::at(Moment::default()),
-            collected: Collected::default(),
+            collected: Cookies::default(),
         }
     }
 
