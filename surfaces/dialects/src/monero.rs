@@ -15,6 +15,7 @@ mod reader;
 mod respond;
 
 use bytes::Bytes;
+use conns_core::query::Filter;
 use http::{Method, Request};
 
 pub use call::METHOD;
@@ -34,6 +35,8 @@ const MAX_REQUEST: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Node {
     options: Options,
+    /// Whether peers that sent nothing yet are listed too, as with [`DEFAULT_PEERS`].
+    lists_silent: bool,
     auth: Option<DigestAuth>,
     /// The key of the list in the response cache: all it depends on besides the update.
     list_name: String,
@@ -52,13 +55,17 @@ impl Node {
             options.peers,
             options.node.as_ref().map(ToString::to_string).unwrap_or_default(),
         );
-        Self { options, auth, list_name }
+        let lists_silent =
+            Filter::parse(DEFAULT_PEERS).is_ok_and(|default| default == options.peers);
+        Self { options, lists_silent, auth, list_name }
     }
 
     /// The `connections` of the answer, written once per update; empty if there are none.
     fn connections(&self, cache: &ResponseCache) -> Bytes {
         let instance = cache.update().instance;
-        cache.list(&self.list_name, |snapshot| list::write(&self.options, instance, snapshot))
+        cache.list(&self.list_name, |snapshot| {
+            list::write(&self.options, self.lists_silent, instance, snapshot)
+        })
     }
 }
 

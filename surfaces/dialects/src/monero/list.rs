@@ -19,21 +19,31 @@ use super::options::{Era, Options};
 /// Approximate length of a row, bytes, to allocate once.
 const ROW: usize = 768;
 
-/// The key, its list and the line's end; empty without peers.
-pub(super) fn write(options: &Options, instance: u64, snapshot: &Snapshot) -> Vec<u8> {
-    let is_peer = |connection: &Connection| options.peers.matches(connection);
-    let ports = match options.has_default_peers() {
-        true => p2p_ports(snapshot.connections.iter().filter(|connection| is_peer(connection))),
+/// The key, its list and the line's end; empty without peers. `lists_silent` is whether those are listed too that
+/// came in at a P2P port and sent nothing yet.
+pub(super) fn write(
+    options: &Options,
+    lists_silent: bool,
+    instance: u64,
+    snapshot: &Snapshot,
+) -> Vec<u8> {
+    let connections = || snapshot.connections.iter();
+    let is_established = |connection: &Connection| {
+        connection.socket.protocol == Protocol::Tcp && connection.socket.state == State::Established
+    };
+    let are_peers: Vec<bool> =
+        connections().map(|one| is_established(one) && options.peers.matches(one)).collect();
+    let peers = || connections().zip(&are_peers);
+    let ports = match lists_silent {
+        true => p2p_ports(peers().filter_map(|(one, is_peer)| is_peer.then_some(one))),
         false => HashSet::new(),
     };
-    let is_listed = |connection: &&Connection| {
-        connection.socket.protocol == Protocol::Tcp
-            && connection.socket.state == State::Established
-            && (is_peer(connection) || is_silent_peer(connection, &ports))
+    let is_listed = |(connection, is_peer): &(&Connection, &bool)| {
+        (**is_peer || is_established(connection) && is_silent_peer(connection, &ports))
             && options.node.as_ref().is_none_or(|node| node.matches(connection))
     };
     let mut out = Vec::new();
-    for connection in snapshot.connections.iter().filter(is_listed) {
+    for (connection, _) in peers().filter(is_listed) {
         let Some(row) = Row::new(connection, snapshot.at) else { continue };
         if out.is_empty() {
             out.reserve(ROW * snapshot.connections.len().min(16_384));

@@ -58,13 +58,6 @@ pub struct Options {
     pub secret: [u8; 16],
 }
 
-impl Options {
-    /// Whether the peers are those of [`DEFAULT_PEERS`].
-    pub(super) fn has_default_peers(&self) -> bool {
-        Filter::parse(DEFAULT_PEERS).is_ok_and(|default| default == self.peers)
-    }
-}
-
 /// Without the secret.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
