@@ -150,7 +150,7 @@ def compare(agent, nodes, numbers, table, seconds, meanwhile=lambda: None):
 
 def main():
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    flags.add_argument("--for", dest="seconds", type=float, default=0, help="seconds to compare at rest, at the end")
+    flags.add_argument("--for", dest="seconds", type=float, default=40, help="seconds to compare at rest, at the end")
     flags.add_argument("--late", action="store_true", help="start the agent after the nodes")
     options = flags.parse_args()
     if os.environ.get(INSIDE) is None:
@@ -176,7 +176,7 @@ def main():
         compare(agent, nodes, [0, 1, 2], table, 3, lambda: levin.generate(2))
         with socket.create_connection(("127.0.0.1", levin.P2P[0])):
             time.sleep(0.3)
-            compare(agent, nodes, [0, 1, 2], table, options.seconds + 10)
+            compare(agent, nodes, [0, 1, 2], table, options.seconds)
         is_right = table.judge()
     finally:
         for process in nodes:
