@@ -17,6 +17,7 @@ mod ftp;
 mod http;
 mod http2;
 mod levin;
+mod media;
 mod mqtt;
 mod mysql;
 mod named;
@@ -37,6 +38,7 @@ pub use budget::DecodeCounts;
 pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
 pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
+pub use media::MediaStream;
 pub use recognition::MAX_PREFIX_BYTES;
 pub use side::{BothSides, Side, Want};
 pub use streams::{

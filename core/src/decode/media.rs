@@ -1,0 +1,29 @@
+//! What the media protocols have in common: codecs, the counters of a track, and the record of a stream.
+//!
+//! A stream is one publication or one playback on a connection. RTMP, RTSP, MPEG-TS and FLV list theirs in a
+//! field `streams` of the same columns, which [`MediaStream`] reads.
+
+mod codec;
+mod columns;
+mod rates;
+pub(in crate::decode) mod sps;
+mod track;
+mod view;
+
+pub(in crate::decode) use codec::Codec;
+pub(in crate::decode) use columns::{Role, Stream, Tracks, records};
+pub(in crate::decode) use track::{Counted, Track};
+pub use view::MediaStream;
+
+use crate::model::ListSpec;
+
+use columns::COLUMNS;
+
+/// The list of the streams of a connection.
+pub(in crate::decode) static STREAMS: ListSpec = ListSpec {
+    item: "MediaStreams",
+    meaning: "Media published or played on a connection.",
+    columns: COLUMNS,
+    compare_instead: "app, remote_name",
+    shows_records: false,
+};

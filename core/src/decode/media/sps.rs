@@ -1,0 +1,14 @@
+//! H.264 and H.265 sequence parameter sets (ITU-T H.264 7.3.2.1.1, H.265 7.3.2.2).
+
+/// Size, profile and level of video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::decode) struct VideoFormat {
+    /// Pixels, cropping applied.
+    pub(in crate::decode) width: u32,
+    /// Pixels, cropping applied.
+    pub(in crate::decode) height: u32,
+    /// `profile_idc`.
+    pub(in crate::decode) profile: u8,
+    /// `level_idc`.
+    pub(in crate::decode) level: u8,
+}

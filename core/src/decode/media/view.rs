@@ -1,0 +1,91 @@
+//! Reads the record of a stream.
+
+use crate::model::{Connection, Known, Record, Scalar};
+
+use super::columns::COLUMNS;
+
+/// A stream in the list of a connection, read by column.
+#[derive(Debug, Clone, Copy)]
+pub struct MediaStream<'a>(&'a Record);
+
+impl<'a> MediaStream<'a> {
+    /// The streams of a connection, of all its layers.
+    pub fn of(connection: &'a Connection) -> impl Iterator<Item = Self> {
+        let layers = connection.application.value().into_iter().flat_map(|one| one.layers.iter());
+        let is_streams = |name: &str| name.ends_with(".streams");
+        layers
+            .filter_map(move |layer| {
+                let protocol =
+                    crate::decode::registry().find(|one| *one.name == *layer.protocol)?;
+                let at = protocol.fields.iter().position(|field| is_streams(field.name))?;
+                match layer.values.get(at)? {
+                    Known::Value(Scalar::List(records), _) => Some(records),
+                    _ => None,
+                }
+            })
+            .flat_map(|records| records.iter())
+            .map(Self)
+    }
+
+    fn value(self, key: &str) -> Option<&'a Scalar> {
+        let at = COLUMNS.iter().position(|column| column.key == key)?;
+        self.0.values.get(at)?.value()
+    }
+
+    /// A number, also of bytes; `None` if it is not known.
+    #[must_use]
+    pub fn count(self, key: &str) -> Option<u64> {
+        match self.value(key)? {
+            Scalar::Count(number) | Scalar::Bytes(number) | Scalar::Micros(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// A text; `None` if it is not known.
+    #[must_use]
+    pub fn text(self, key: &str) -> Option<&'a str> {
+        match self.value(key)? {
+            Scalar::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is so; `None` if it is not known.
+    #[must_use]
+    pub fn is(self, key: &str) -> Option<bool> {
+        match self.value(key)? {
+            Scalar::Bool(is) => Some(*is),
+            _ => None,
+        }
+    }
+
+    /// Microseconds since 1970; `None` if it is not known.
+    #[must_use]
+    pub fn time_us(self, key: &str) -> Option<i64> {
+        match self.value(key)? {
+            Scalar::Time(at) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Bytes a second; `None` if it is not known.
+    #[must_use]
+    pub fn rate(self, key: &str) -> Option<f64> {
+        match self.value(key)? {
+            Scalar::BytesPerSecond(rate) => Some(*rate),
+            _ => None,
+        }
+    }
+
+    /// Whether this end sends the media.
+    #[must_use]
+    pub fn is_sent(self) -> bool {
+        self.text("direction") == Some("out")
+    }
+
+    /// Whether the end that opened the connection publishes it.
+    #[must_use]
+    pub fn is_published(self) -> bool {
+        self.text("role") == Some("publish")
+    }
+}
