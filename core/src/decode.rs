@@ -25,6 +25,7 @@ mod postgresql;
 mod quic;
 mod recognition;
 mod redis;
+mod rtmp;
 mod side;
 mod smtp;
 mod ssh;
@@ -38,8 +39,9 @@ pub use budget::DecodeCounts;
 pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
 pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
-pub use media::MediaStream;
+pub use media::{MediaStream, Publications};
 pub use recognition::MAX_PREFIX_BYTES;
+pub use rtmp::RTMP;
 pub use side::{BothSides, Side, Want};
 pub use streams::{
     Limits, MAX_DECODER_MEMORY, MAX_RECOGNITION_MEMORY, MAX_STREAMS, MAX_UNTAKEN_NAMES, Steering,
@@ -84,6 +86,7 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &levin::LEVIN,
     &tls::TLS,
     &quic::QUIC,
+    &rtmp::RTMP,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,

@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::model::{Certainty, Endpoint, Known, Moment, ResolvedName, Scalar};
 
+use super::media::Publications;
 use super::{BothSides, ProtocolSpec, Side, Want};
 
 /// How a protocol over a byte stream (TCP) is recognised and decoded.
@@ -43,6 +44,8 @@ pub struct Opening<'a> {
     pub first: Side,
     /// What is known of the ends.
     pub ends: Ends,
+    /// What is published on other connections.
+    pub publications: &'a Publications,
 }
 
 impl Opening<'_> {

@@ -5,6 +5,8 @@
 
 mod codec;
 mod columns;
+mod flv_tag;
+mod published;
 mod rates;
 pub(in crate::decode) mod sps;
 mod track;
@@ -12,6 +14,9 @@ mod view;
 
 pub(in crate::decode) use codec::Codec;
 pub(in crate::decode) use columns::{Role, Stream, Tracks, records};
+pub(in crate::decode) use flv_tag::FlvTag;
+pub use published::Publications;
+pub(in crate::decode) use published::{Offered, Published, Server};
 pub(in crate::decode) use track::{Counted, Track};
 pub use view::MediaStream;
 

@@ -3,6 +3,7 @@
 
 use crate::model::{Certainty, Moment};
 
+use super::media::Publications;
 use super::{BothSides, Decoder, Ends, Opening, Prefix, Probe, ProtocolSpec, Side};
 
 /// Most first bytes of a side that are kept. A TLS ClientHello with post-quantum keys has 1.8 KiB, and
@@ -99,7 +100,12 @@ impl Recognition {
     }
 
     /// Shows the bytes to the protocols.
-    pub(super) fn decide(&mut self, protocols: &[&'static ProtocolSpec], ends: Ends) -> Outcome {
+    pub(super) fn decide(
+        &mut self,
+        protocols: &[&'static ProtocolSpec],
+        ends: Ends,
+        publications: &Publications,
+    ) -> Outcome {
         let Some(first) = self.chunks.first().map(|chunk| chunk.side) else {
             return self.if_complete(Outcome::Unrecognised);
         };
@@ -112,7 +118,7 @@ impl Recognition {
             Prefix { bytes, is_from_start: !began_late, is_complete }
         };
         let prefixes = BothSides { sent: prefix(Side::Sent), received: prefix(Side::Received) };
-        let opening = Opening { prefixes, first, ends };
+        let opening = Opening { prefixes, first, ends, publications };
         self.refused.resize(protocols.len(), false);
         let mut possible = None;
         for (protocol, refused) in protocols.iter().zip(&mut self.refused) {

@@ -8,6 +8,7 @@ use crate::model::{Application, Moment, ResolvedName};
 
 use super::assembly::{Assembled, Assembler, AssemblyCounts, Room, Segment};
 use super::budget::{Budgets, DecodeCounts};
+use super::media::Publications;
 use super::{BothSides, Ends, ProtocolSpec, Side, Want};
 
 use in_order::InOrder;
@@ -30,6 +31,8 @@ pub(super) struct Common {
     /// For first bytes and decoders.
     pub(super) budgets: Budgets,
     pub(super) counts: DecodeCounts,
+    /// What is published on all connections.
+    pub(super) publications: Publications,
     /// Names that decoders read since a stream was last changed.
     pub(super) names: Vec<ResolvedName>,
 }

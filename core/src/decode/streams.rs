@@ -11,6 +11,7 @@ use crate::model::{Application, Moment, ResolvedName};
 
 use super::assembly::{MAX_TOTAL_PENDING_BYTES, Room, Segment};
 use super::budget::{Budget, Budgets, DecodeCounts};
+use super::media::Publications;
 use super::stream::{Common, Shared, Stream};
 use super::{Ends, ProtocolSpec, Side, Want, registry};
 
@@ -102,6 +103,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
                 decoders: Budget::new(limits.decoder_bytes),
             },
             counts: DecodeCounts::default(),
+            publications: Publications::default(),
             names: Vec::new(),
         };
         Self {

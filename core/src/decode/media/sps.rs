@@ -12,3 +12,13 @@ pub(in crate::decode) struct VideoFormat {
     /// `level_idc`.
     pub(in crate::decode) level: u8,
 }
+
+/// Of an H.264 SPS.
+pub(in crate::decode) fn h264(_nal: &[u8]) -> Option<VideoFormat> {
+    None
+}
+
+/// Of an H.265 SPS.
+pub(in crate::decode) fn h265(_nal: &[u8]) -> Option<VideoFormat> {
+    None
+}

@@ -229,7 +229,7 @@ impl InOrder {
 
     fn decide(&mut self, at: Moment, common: &mut Common) {
         let Phase::Recognising(recognition) = &mut self.phase else { return };
-        match recognition.decide(&common.protocols, self.ends) {
+        match recognition.decide(&common.protocols, self.ends, &common.publications) {
             Outcome::Undecided => {}
             Outcome::Recognised { protocol, certainty, mut decoder, max_memory } => {
                 recognition.replay(&mut *decoder);

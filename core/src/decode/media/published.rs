@@ -1,0 +1,149 @@
+//! What is published, by server and name, so that a playback is compared with what it plays.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::fast::RandomState;
+
+use crate::decode::{Ends, Side};
+
+use super::track::Counted;
+
+/// Most names that are kept. Of more, playbacks are not compared.
+const MAX_NAMES: usize = 16_384;
+/// Most publications of one name, at as many servers.
+const MAX_SAME_NAME: usize = 16;
+
+/// A server of this machine, or another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::decode) struct Server {
+    /// `None` if it is this machine's end.
+    address: Option<IpAddr>,
+    port: u16,
+}
+
+impl Server {
+    /// The end that the side `client` does not send; `None` if its port is not known.
+    pub(in crate::decode) fn of(ends: Ends, client: Side) -> Option<Self> {
+        match client {
+            Side::Received => Some(Self { address: None, port: ends.local?.port }),
+            Side::Sent => {
+                let remote = ends.remote?;
+                Some(Self { address: Some(remote.address), port: remote.port })
+            }
+        }
+    }
+}
+
+/// The counters of a publication, which its connection writes and playbacks read.
+#[derive(Debug, Default)]
+pub(in crate::decode) struct Published {
+    audio: Shared,
+    video: Shared,
+    has_ended: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Shared {
+    fn read(&self) -> Counted {
+        Counted {
+            packets: self.packets.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What was published of each track.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::decode) struct Offered {
+    pub(in crate::decode) audio: Counted,
+    pub(in crate::decode) video: Counted,
+}
+
+impl Published {
+    fn of(&self, is_video: bool) -> &Shared {
+        if is_video { &self.video } else { &self.audio }
+    }
+
+    /// A message began.
+    pub(in crate::decode) fn message(&self, is_video: bool) {
+        self.of(is_video).packets.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many bytes of messages were published.
+    pub(in crate::decode) fn bytes(&self, is_video: bool, bytes: u64) {
+        self.of(is_video).bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// No more is published.
+    pub(in crate::decode) fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(in crate::decode) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::decode) fn offered(&self) -> Offered {
+        Offered { audio: self.audio.read(), video: self.video.read() }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    server: Server,
+    published: Arc<Published>,
+}
+
+/// All publications of the connections of a source.
+#[derive(Debug, Clone, Default)]
+pub struct Publications(Arc<Mutex<HashMap<Arc<str>, Vec<Entry>, RandomState>>>);
+
+impl Publications {
+    /// Begins a publication; one of this name at this server before it is over.
+    pub(in crate::decode) fn begin(&self, server: Server, name: &Arc<str>) -> Arc<Published> {
+        let published = Arc::new(Published::default());
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= MAX_NAMES && !names.contains_key(name) {
+            return published;
+        }
+        let entries = names.entry(Arc::clone(name)).or_default();
+        entries.retain(|entry| entry.server != server && !entry.published.has_ended());
+        if entries.len() < MAX_SAME_NAME {
+            entries.push(Entry { server, published: Arc::clone(&published) });
+        }
+        published
+    }
+
+    /// Ends a publication.
+    pub(in crate::decode) fn end(&self, name: &str, published: &Arc<Published>) {
+        published.end();
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entries) = names.get_mut(name) {
+            entries.retain(|entry| !Arc::ptr_eq(&entry.published, published));
+            if entries.is_empty() {
+                names.remove(name);
+            }
+        }
+    }
+
+    /// The publication of this name at this server; else the only one at its machine, since a server may
+    /// have several ports.
+    pub(in crate::decode) fn find(&self, server: Server, name: &str) -> Option<Arc<Published>> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = names.get(name)?;
+        let exact = entries.iter().find(|entry| entry.server == server);
+        let found = exact.or_else(|| {
+            let mut near = entries.iter().filter(|entry| entry.server.address == server.address);
+            near.next().filter(|_| near.next().is_none())
+        });
+        found.map(|entry| Arc::clone(&entry.published))
+    }
+}

@@ -1,0 +1,260 @@
+//! Commands and metadata: what they open, close and state.
+
+use std::sync::Arc;
+
+use crate::decode::media::{Role, Server, Stream, Tracks};
+use crate::decode::{BothSides, Side};
+use crate::model::Moment;
+
+use super::amf::{self, Value};
+use super::chunks::Header;
+use super::playback::Playback;
+use super::session::{MAX_STREAMS, Session};
+use super::stream::RtmpStream;
+use crate::decode::text::text;
+
+/// Most commands whose result is awaited.
+const MAX_AWAITED: usize = 64;
+
+/// Commands without result yet.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    calls: Vec<Call>,
+    publications: Vec<Publication>,
+    /// Message streams that were created, and when the client got to know.
+    created: Vec<(u32, Moment)>,
+}
+
+/// A call of the client.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    transaction: f64,
+    kind: CallKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CallKind {
+    Connect,
+    CreateStream,
+}
+
+/// A publication that is not accepted yet.
+#[derive(Debug)]
+struct Publication {
+    id: u32,
+    argument: String,
+    at: Moment,
+}
+
+impl Pending {
+    pub(super) fn memory(&self) -> u64 {
+        let arguments: usize = self.publications.iter().map(|one| one.argument.capacity()).sum();
+        let lists = self.calls.capacity() * size_of::<Call>()
+            + self.publications.capacity() * size_of::<Publication>()
+            + self.created.capacity() * size_of::<(u32, Moment)>();
+        (arguments + lists) as u64
+    }
+
+    fn call(&mut self, transaction: Option<f64>, kind: CallKind) {
+        if let Some(transaction) = transaction
+            && self.calls.len() < MAX_AWAITED
+        {
+            self.calls.push(Call { transaction, kind });
+        }
+    }
+
+    fn returned(&mut self, transaction: Option<f64>) -> Option<CallKind> {
+        let at = self.calls.iter().position(|call| Some(call.transaction) == transaction)?;
+        Some(self.calls.swap_remove(at).kind)
+    }
+
+    /// When the client got to know of a message stream.
+    fn created_at(&self, id: u32) -> Option<Moment> {
+        self.created.iter().rev().find(|(created, _)| *created == id).map(|(_, at)| *at)
+    }
+}
+
+impl Session {
+    pub(super) fn command(&mut self, side: Side, header: &Header, bytes: &[u8], at: Moment) {
+        let values = amf::values(bytes);
+        let Some(name) = values.first().and_then(Value::text) else { return };
+        let transaction = values.get(1).and_then(Value::number);
+        let argument = values.get(3);
+        if side == self.client {
+            match name {
+                "connect" => {
+                    self.pending.call(transaction, CallKind::Connect);
+                    self.connect(values.get(2));
+                }
+                "createStream" => self.pending.call(transaction, CallKind::CreateStream),
+                "publish" => self.publish(header.stream, argument, at),
+                "play" | "play2" => self.play(header.stream, argument, at),
+                "closeStream" => self.close(header.stream),
+                "deleteStream" => {
+                    let id = argument.and_then(Value::number).unwrap_or_default();
+                    self.close(id as u32);
+                }
+                _ => {}
+            }
+        } else {
+            match name {
+                "_result" => match self.pending.returned(transaction) {
+                    Some(CallKind::Connect) => {
+                        let version = values.get(2).and_then(|properties| properties.get("fmsVer"));
+                        self.texts.server = kept(version).or(self.texts.server.take());
+                    }
+                    Some(CallKind::CreateStream) => {
+                        let id = argument.and_then(Value::number).unwrap_or_default();
+                        if self.pending.created.len() < MAX_AWAITED {
+                            self.pending.created.push((id as u32, at));
+                        }
+                    }
+                    None => {}
+                },
+                "_error" => {
+                    self.pending.returned(transaction);
+                }
+                "onStatus" => self.status(header.stream, argument, at),
+                _ => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, properties: Option<&Value>) {
+        let property = |name| kept(properties.and_then(|properties| properties.get(name)));
+        let texts = &mut self.texts;
+        texts.app = property("app");
+        texts.tc_url = property("tcUrl");
+        texts.swf_url = property("swfUrl");
+        texts.page_url = property("pageUrl");
+        texts.user_agent = property("flashVer");
+    }
+
+    fn publish(&mut self, id: u32, argument: Option<&Value>, at: Moment) {
+        let Some(argument) = argument.and_then(Value::text) else { return };
+        let publications = &mut self.pending.publications;
+        if publications.len() < MAX_AWAITED {
+            publications.push(Publication { id, argument: text(argument.as_bytes()), at });
+        }
+    }
+
+    fn play(&mut self, id: u32, argument: Option<&Value>, at: Moment) {
+        let Some(name) = argument.and_then(Value::text) else { return };
+        let name: Arc<str> = text(name.as_bytes()).into();
+        self.close(id);
+        let server = self.client.other();
+        // The client creates its stream with the message stream, the server with the command.
+        let mut since = BothSides::default();
+        *since.of_mut(self.client) = Some(self.pending.created_at(id).unwrap_or(at));
+        *since.of_mut(server) = Some(at);
+        let stream = self.new_stream(Role::Play, server, Arc::clone(&name), None, since);
+        let place = Server::of(self.ends, self.client);
+        let playback = Playback::new(self.publications.clone(), place, name);
+        self.add(RtmpStream::played(id, stream, playback));
+    }
+
+    fn new_stream(
+        &mut self,
+        role: Role,
+        sender: Side,
+        name: Arc<str>,
+        ingest_point: Option<Arc<str>>,
+        since: BothSides<Option<Moment>>,
+    ) -> Stream {
+        self.last_number += 1;
+        Stream {
+            number: self.last_number,
+            role,
+            sender,
+            name: Some(name),
+            ingest_point,
+            since,
+            bandwidth_kbit_per_s: 0,
+            tracks: Tracks::default(),
+            is_linked: None,
+        }
+    }
+
+    fn add(&mut self, stream: RtmpStream) {
+        if self.streams.len() < MAX_STREAMS {
+            self.streams.push(stream);
+        } else {
+            self.streams_refused += 1;
+        }
+    }
+
+    /// A status that the server reports of a message stream.
+    fn status(&mut self, id: u32, status: Option<&Value>, at: Moment) {
+        let property = |name| status.and_then(|status| status.get(name));
+        self.texts.client_id = kept(property("clientid")).or(self.texts.client_id.take());
+        let is_error = property("level").and_then(Value::text) == Some("error");
+        match property("code").and_then(Value::text) {
+            Some("NetStream.Publish.Start") => self.published(id, at),
+            Some(code) if is_error && code.starts_with("NetStream.Publish.") => {
+                self.pending.take_publication(id);
+            }
+            Some(code) if is_error && code.starts_with("NetStream.Play.") => self.close(id),
+            _ => {}
+        }
+    }
+
+    /// The server accepted a publication.
+    fn published(&mut self, id: u32, at: Moment) {
+        let Some(Publication { id, argument, at: asked }) = self.pending.take_publication(id)
+        else {
+            return;
+        };
+        self.close(id);
+        let name = argument.split('?').next().unwrap_or_default().trim();
+        let argument: Arc<str> = argument.as_str().into();
+        // The server creates its stream with the command, the client with the answer.
+        let mut since = BothSides::default();
+        *since.of_mut(self.client) = Some(at);
+        *since.of_mut(self.client.other()) = Some(asked);
+        let client = self.client;
+        let point = Some(Arc::clone(&argument));
+        let stream = self.new_stream(Role::Publish, client, name.into(), point, since);
+        for other in &mut self.streams {
+            if other.stream.role == Role::Publish {
+                other.stream.ingest_point = Some(Arc::clone(&argument));
+            }
+        }
+        self.last_published = Some(argument);
+        let server = Server::of(self.ends, client);
+        let stream = RtmpStream::published(id, stream, server, &self.publications);
+        self.add(stream);
+    }
+
+    /// `onMetaData`: the bandwidth that it declares, in numbers only.
+    pub(super) fn metadata(&mut self, side: Side, header: &Header, bytes: &[u8]) {
+        let values = amf::values(bytes);
+        let mut rest = values.iter().skip_while(|value| value.text() == Some("@setDataFrame"));
+        if rest.next().and_then(Value::text) != Some("onMetaData") {
+            return;
+        }
+        let Some(properties) = rest.next() else { return };
+        let number = |name| properties.get(name).and_then(Value::number);
+        let rates =
+            || number("audiodatarate").unwrap_or(0.0) + number("videodatarate").unwrap_or(0.0);
+        let kilobits = number("bandwidth").unwrap_or_else(rates);
+        if let Some(stream) = self.stream(side, header.stream) {
+            stream.stream.bandwidth_kbit_per_s = kilobits.floor().max(0.0) as u64;
+        }
+    }
+}
+
+impl Pending {
+    /// The publication that a status of this message stream is about: a server may report it on message
+    /// stream 0.
+    fn take_publication(&mut self, id: u32) -> Option<Publication> {
+        let same = self.publications.iter().position(|one| one.id == id);
+        let at = same.or((id == 0 && !self.publications.is_empty()).then_some(0))?;
+        Some(self.publications.remove(at))
+    }
+}
+
+/// A text that is shown.
+fn kept(value: Option<&Value>) -> Option<Box<str>> {
+    let value = value?.text()?;
+    Some(text(value.as_bytes()).into())
+}

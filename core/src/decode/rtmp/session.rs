@@ -1,0 +1,211 @@
+//! A connection between client and server: both sides cut into messages, and what these open and close.
+
+use crate::decode::media::Publications;
+use crate::decode::{BothSides, Ends, Opening, Side};
+use crate::model::Moment;
+
+use super::chunks::{self, AGGREGATE, AUDIO, Chunks, Event, Header, VIDEO};
+use super::commands::Pending;
+use super::handshake::{Handshake, Version};
+use super::stream::RtmpStream;
+
+/// Most publications and playbacks that are listed at a time.
+pub(super) const MAX_STREAMS: usize = 64;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) ends: Ends,
+    /// The side that the client sends.
+    pub(super) client: Side,
+    pub(super) handshakes: BothSides<Handshake>,
+    pub(super) handshake_at: Option<Moment>,
+    readers: BothSides<Option<Chunks>>,
+    /// Messages that are neither audio nor video, by the side.
+    pub(super) messages: BothSides<u64>,
+    /// Audio and video messages that were begun, by the side.
+    pub(super) media_messages: BothSides<u64>,
+    pub(super) texts: Texts,
+    pub(super) pending: Pending,
+    pub(super) streams: Vec<RtmpStream>,
+    pub(super) last_number: u64,
+    /// What was accepted for publication last.
+    pub(super) last_published: Option<std::sync::Arc<str>>,
+    /// What the latest metadata declares, and when it came.
+    pub(super) publications: Publications,
+    /// Whether more streams were opened than are listed.
+    pub(super) streams_refused: u64,
+}
+
+/// What commands state.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    pub(super) app: Option<Box<str>>,
+    pub(super) tc_url: Option<Box<str>>,
+    pub(super) swf_url: Option<Box<str>>,
+    pub(super) page_url: Option<Box<str>>,
+    pub(super) user_agent: Option<Box<str>>,
+    pub(super) server: Option<Box<str>>,
+    pub(super) client_id: Option<Box<str>>,
+}
+
+impl Session {
+    pub(super) fn new(opening: &Opening<'_>) -> Self {
+        Self::with(opening.first, opening.ends, opening.publications.clone())
+    }
+
+    pub(super) fn with(client: Side, ends: Ends, publications: Publications) -> Self {
+        Self {
+            ends,
+            client,
+            handshakes: BothSides::default(),
+            handshake_at: None,
+            readers: BothSides::default(),
+            messages: BothSides::default(),
+            media_messages: BothSides::default(),
+            texts: Texts::default(),
+            pending: Pending::default(),
+            streams: Vec::new(),
+            last_number: 0,
+            last_published: None,
+            publications,
+            streams_refused: 0,
+        }
+    }
+
+    /// Whether all behind the handshake is encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        let of = |side| self.handshakes.of(side).version() == Some(Version::Encrypted);
+        of(self.client) || of(self.client.other())
+    }
+
+    /// Whether a side cannot be read any more.
+    pub(super) fn is_lost(&self, side: Side) -> bool {
+        self.readers.of(side).as_ref().is_some_and(Chunks::is_lost)
+    }
+
+    pub(super) fn reader(&self, side: Side) -> Option<&Chunks> {
+        self.readers.of(side).as_ref()
+    }
+
+    pub(super) fn read(&mut self, side: Side, bytes: &[u8], at: Moment) {
+        let handshake = self.handshakes.of_mut(side);
+        let mut rest = bytes;
+        if !handshake.is_complete() {
+            rest = handshake.data(bytes);
+            let are_complete = Side::ALL.iter().all(|side| self.handshakes.of(*side).is_complete());
+            if are_complete && self.handshake_at.is_none() {
+                self.handshake_at = Some(at);
+            }
+        }
+        if !rest.is_empty() && !self.is_encrypted() {
+            self.with_reader(side, at, |reader, sink| reader.data(rest, sink));
+        }
+    }
+
+    pub(super) fn skip(&mut self, side: Side, bytes: u64, at: Moment) {
+        self.with_reader(side, at, |reader, sink| reader.skip(bytes, sink));
+    }
+
+    pub(super) fn lose(&mut self, side: Side, at: Moment) {
+        self.with_reader(side, at, |reader, _| reader.lose());
+    }
+
+    /// Takes the reader of a side out, so that the session can apply what it hands over.
+    fn with_reader(
+        &mut self,
+        side: Side,
+        at: Moment,
+        read: impl FnOnce(&mut Chunks, &mut dyn FnMut(Event<'_>)),
+    ) {
+        let mut reader = self.readers.of_mut(side).take().unwrap_or_else(Chunks::new);
+        read(&mut reader, &mut |event| self.apply(side, event, at));
+        *self.readers.of_mut(side) = Some(reader);
+    }
+
+    fn apply(&mut self, side: Side, event: Event<'_>, at: Moment) {
+        match event {
+            Event::Begun(header) => {
+                if matches!(header.kind, AUDIO | VIDEO) {
+                    *self.media_messages.of_mut(side) += 1;
+                    if let Some(stream) = self.stream(side, header.stream) {
+                        stream.message_begun(header, at);
+                    }
+                }
+            }
+            Event::Chunk { header, is_first, bytes, kept } => {
+                if matches!(header.kind, AUDIO | VIDEO)
+                    && let Some(stream) = self.stream(side, header.stream)
+                {
+                    stream.chunk(header, is_first, bytes, kept, at);
+                }
+            }
+            Event::Message { header, kept } => self.message(side, header, kept, at),
+        }
+    }
+
+    fn message(&mut self, side: Side, header: &Header, kept: &[u8], at: Moment) {
+        let is_whole = kept.len() as u64 == u64::from(header.length);
+        match header.kind {
+            AUDIO | VIDEO => {
+                if is_whole && let Some(stream) = self.stream(side, header.stream) {
+                    stream.message(header, kept);
+                }
+            }
+            AGGREGATE => {
+                *self.media_messages.of_mut(side) += 1;
+                if let Some(stream) = self.stream(side, header.stream) {
+                    stream.aggregate(header, kept, at);
+                }
+            }
+            kind => {
+                *self.messages.of_mut(side) += 1;
+                match kind {
+                    chunks::COMMAND_AMF0 if is_whole => self.command(side, header, kept, at),
+                    // A byte in front of the values says that they are of AMF 0, which may hold AMF 3.
+                    chunks::COMMAND_AMF3 if is_whole => {
+                        self.command(side, header, kept.get(1..).unwrap_or_default(), at);
+                    }
+                    chunks::DATA_AMF0 if is_whole => self.metadata(side, header, kept),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// The stream of a message stream that this side sends.
+    pub(super) fn stream(&mut self, side: Side, id: u32) -> Option<&mut RtmpStream> {
+        self.streams.iter_mut().find(|one| one.id == id && one.stream.sender == side)
+    }
+
+    /// Ends the streams of a message stream.
+    pub(super) fn close(&mut self, id: u32) {
+        self.streams.retain_mut(|stream| {
+            let is_kept = stream.id != id;
+            if !is_kept {
+                stream.end(&self.publications);
+            }
+            is_kept
+        });
+    }
+
+    /// Ends all streams, with the connection.
+    pub(super) fn close_all(&mut self) {
+        for stream in &mut self.streams {
+            stream.end(&self.publications);
+        }
+    }
+
+    pub(super) fn memory(&self) -> u64 {
+        let of = |side| self.reader(side).map_or(0, Chunks::memory);
+        let readers = of(Side::Sent) + of(Side::Received);
+        let streams = self.streams.capacity() * size_of::<RtmpStream>();
+        (size_of::<Self>() + readers + streams) as u64 + self.pending.memory()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.close_all();
+    }
+}
