@@ -80,14 +80,14 @@ impl RtmpStream {
     }
 
     pub(super) fn message_begun(&mut self, header: &Header, at: Moment) {
-        if let Some(published) = &self.published {
-            published.message(header.kind == VIDEO);
-        }
         if let Some(playback) = &mut self.playback {
             playback.follow();
         }
         if header.length == 0 {
             return;
+        }
+        if let Some(published) = &self.published {
+            published.message(header.kind == VIDEO);
         }
         let (track, tag) = self.track(header.kind);
         tag.latest = None;

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use conns_core::model::{Connection, Snapshot};
 
-use super::entry::{Entry, Role, serial_of, write_entries};
+use super::entry::{Entry, Role, write_entries};
 use super::line::Call;
 use super::print::{Form, Printer};
+use super::server;
 use super::state::State;
 use crate::cache::ResponseCache;
 
@@ -194,10 +195,9 @@ fn list_connections(request: &Request<'_>) -> Reply {
     let only_network = request.call.flag("excludeNonNetworkProtocols").unwrap_or(false);
     let name = request.list_name(if only_network { "list of the network" } else { "list" });
     let data = request.cache.list(&name, |snapshot| {
-        let listed = listed(request.state, snapshot);
-        let mut printer = Printer::new(request.form, SHORT + listed.len() * ENTRY);
-        let entries = listed.into_iter().filter_map(|one| Entry::of(one, snapshot.at));
-        write_entries(&mut printer, entries, only_network);
+        let entries = entries(request.state, snapshot);
+        let mut printer = Printer::new(request.form, SHORT + entries.len() * ENTRY);
+        write_entries(&mut printer, &entries, only_network);
         printer.into_bytes()
     });
     Reply::success("Available connections", data)
@@ -205,10 +205,8 @@ fn list_connections(request: &Request<'_>) -> Reply {
 
 fn list_connections_ids(request: &Request<'_>) -> Reply {
     let data = request.cache.list(&request.list_name("ids"), |snapshot| {
-        let entries = listed(request.state, snapshot)
-            .into_iter()
-            .filter_map(|one| Entry::of(one, snapshot.at));
-        let ids: Vec<u64> = entries.filter_map(|entry| entry.last_id()).collect();
+        let entries = entries(request.state, snapshot);
+        let ids: Vec<u64> = entries.iter().filter_map(Entry::last_id).collect();
         let mut printer = Printer::new(request.form, SHORT);
         if ids.is_empty() {
             printer.null();
@@ -227,14 +225,8 @@ fn connection_info(request: &Request<'_>) -> Reply {
     let Some(id) = request.call.text("id").and_then(number) else {
         return Reply::fail("Syntax error. Parameter id is invalid", request.form);
     };
-    let snapshot = request.cache.snapshot();
-    let serial = serial_of(id);
-    let entry = snapshot
-        .connections
-        .iter()
-        .find(|one| one.stats.serial == serial && request.state.options.streams.matches(one))
-        .and_then(|one| Entry::of(one, snapshot.at))
-        .filter(|entry| entry.has(id));
+    let entry =
+        entries(request.state, request.cache.snapshot()).into_iter().find(|one| one.has(id));
     match entry {
         Some(entry) => Reply::success(
             "Connection information",
@@ -334,8 +326,8 @@ impl Parameter {
     }
 }
 
-/// The listed connections, oldest first, which is in ascending order of their ids.
-fn listed<'a>(state: &State, snapshot: &'a Snapshot) -> Vec<&'a Connection> {
+/// The entries of the selected connections, in ascending order of their ids.
+fn entries(state: &State, snapshot: &Snapshot) -> Vec<Entry> {
     let mut listed: Vec<&Connection> = snapshot
         .connections
         .iter()
@@ -343,7 +335,7 @@ fn listed<'a>(state: &State, snapshot: &'a Snapshot) -> Vec<&'a Connection> {
         .filter(|one| state.options.streams.matches(one))
         .collect();
     listed.sort_unstable_by_key(|one| one.stats.serial);
-    listed
+    server::entries(&listed, snapshot.at)
 }
 
 /// An integer in its canonical form: neither `+5` nor `007`. At most `i64::MAX`, because RMS parses
