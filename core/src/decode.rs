@@ -89,6 +89,7 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &tls::TLS,
     &quic::QUIC,
     &rtmp::RTMP,
+    &rtmp::RTMPT,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,

@@ -72,14 +72,11 @@ impl Published {
         if is_video { &self.video } else { &self.audio }
     }
 
-    /// A message began.
-    pub(in crate::decode) fn message(&self, is_video: bool) {
-        self.of(is_video).packets.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// So many bytes of messages were published.
-    pub(in crate::decode) fn bytes(&self, is_video: bool, bytes: u64) {
-        self.of(is_video).bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// A chunk of a message was published; with the first one the message is offered.
+    pub(in crate::decode) fn chunk(&self, is_video: bool, is_first: bool, bytes: u64) {
+        let shared = self.of(is_video);
+        shared.packets.fetch_add(is_first.into(), Ordering::Relaxed);
+        shared.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// No more is published.

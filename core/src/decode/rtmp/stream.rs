@@ -86,9 +86,6 @@ impl RtmpStream {
         if header.length == 0 {
             return;
         }
-        if let Some(published) = &self.published {
-            published.message(header.kind == VIDEO);
-        }
         let (track, tag) = self.track(header.kind);
         tag.latest = None;
         track.sent.add(header.length.into());
@@ -104,8 +101,10 @@ impl RtmpStream {
         kept: &[u8],
         at: Moment,
     ) {
-        if let Some(published) = &self.published {
-            published.bytes(header.kind == VIDEO, bytes.into());
+        if let Some(published) = &self.published
+            && header.length > 0
+        {
+            published.chunk(header.kind == VIDEO, is_first, bytes.into());
         }
         let (track, _) = self.track(header.kind);
         track.received.add(bytes.into());

@@ -1,9 +1,10 @@
 //! The connections of a media server: the entries of their list, and how their streams are linked.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use conns_core::decode::{LayerValues, MediaStream, RTMP};
-use conns_core::model::{Connection, Moment, State, unmapped};
+use conns_core::model::{Connection, Moment, Source, State, unmapped};
 
 use super::entry::{Carrier, Element, Entry, Role, Top};
 use super::settings::{Request, Settings, Uri};
@@ -41,7 +42,15 @@ fn entry(connection: &Connection, stack: Stack, at: Moment) -> Option<Entry> {
             let sent = connection.bytes_out().get().unwrap_or(0);
             (Carrier::Tcp { id: serial, near, far: far?, received, sent }, "TCP")
         }
-        Role::UdpCarrier => (Carrier::Udp { id: serial, near, received }, "UDP"),
+        Role::UdpCarrier => {
+            // EMS lists the address to which it is bound, which packets do not tell.
+            let address = match near.0 {
+                address if socket.source != Source::Capture => address,
+                IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            (Carrier::Udp { id: serial, near: (address, near.1), received }, "UDP")
+        }
         Role::TcpAcceptor | Role::TcpConnector => return None,
     };
     let is_tcp = tag == "TCP";
@@ -81,7 +90,12 @@ fn entry(connection: &Connection, stack: Stack, at: Moment) -> Option<Entry> {
             ends: StreamEnds { near, far: far.filter(|_| is_tcp) },
             process_id: process.map_or(0, |process| process.pid.into()),
             application: text("app").unwrap_or_default(),
-            urls: Urls { tc: text("tc_url"), swf: text("swf_url"), page: text("page_url") },
+            urls: Urls {
+                tc: text("tc_url"),
+                swf: text("swf_url"),
+                // Of an outbound connection it is that of its settings.
+                page: text("page_url").or_else(|| is_outbound.then(String::new)),
+            },
             user_agent: user_agent.clone(),
             server_agent: server_agent.clone(),
             settings: settings.clone(),
@@ -148,7 +162,7 @@ fn settings(
 
 /// Sockets that a capture shows by their peers are one entry a port.
 fn merge_ports(entries: &mut Vec<Entry>) {
-    let mut first: HashMap<(std::net::IpAddr, u16), u64> = HashMap::new();
+    let mut first: HashMap<(IpAddr, u16), u64> = HashMap::new();
     for entry in entries.iter() {
         if let Some(Carrier::Udp { near, received, .. }) = &entry.carrier {
             *first.entry(*near).or_default() += received;
@@ -171,6 +185,7 @@ fn merge_ports(entries: &mut Vec<Entry>) {
 fn link(entries: &mut [Entry]) {
     name_pushes(entries);
     name_pulls(entries);
+    drop_metadata_of_pulls(entries);
     let inputs: HashMap<String, (u64, super::stream::Format)> = streams(entries)
         .filter(|stream| !stream.is_output)
         .map(|stream| (stream.name.clone(), (stream.id, stream.format.clone())))
@@ -196,6 +211,21 @@ fn streams(entries: &[Entry]) -> impl Iterator<Item = &StreamEntry> {
 
 fn streams_mut(entries: &mut [Entry]) -> impl Iterator<Item = &mut StreamEntry> {
     entries.iter_mut().flat_map(|entry| entry.top.streams.iter_mut())
+}
+
+/// EMS files metadata under the message stream that was published last, on any connection: where nobody publishes,
+/// that of a pulled stream is lost.
+fn drop_metadata_of_pulls(entries: &mut [Entry]) {
+    let is_pull = |entry: &Entry| matches!(entry.settings, Some(Settings::Pull(_)));
+    let is_published = |stream: &StreamEntry| stream.kind == "INR";
+    let mut others =
+        entries.iter().filter(|entry| !is_pull(entry)).flat_map(|one| &one.top.streams);
+    if others.any(is_published) {
+        return;
+    }
+    for entry in entries.iter_mut().filter(|entry| is_pull(entry)) {
+        entry.top.streams.iter_mut().for_each(|stream| stream.format.bandwidth = 0);
+    }
 }
 
 /// Names a pushed stream by the only input, or the only one of its format.

@@ -100,7 +100,7 @@ pub(super) struct Format {
     height: u64,
     profile: u64,
     level: u64,
-    bandwidth: u64,
+    pub(super) bandwidth: u64,
 }
 
 impl Format {
