@@ -9,6 +9,7 @@ pub mod assembly;
 mod banner;
 mod bittorrent;
 mod budget;
+mod credentials;
 mod datagram;
 mod decoder;
 mod dns;
@@ -37,6 +38,7 @@ mod tls;
 mod websocket;
 
 pub use budget::DecodeCounts;
+pub use credentials::show_credentials;
 pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
 pub use layer_values::LayerValues;

@@ -192,7 +192,8 @@ fn link(entries: &mut [Entry]) {
         .collect();
     let mut outputs: HashMap<u64, Vec<u64>> = HashMap::new();
     for stream in streams_mut(entries).filter(|stream| stream.is_output) {
-        let input = inputs.get(&stream.name).filter(|_| !stream.is_unlinked).cloned();
+        let name = stream.name.split('?').next().unwrap_or_default();
+        let input = inputs.get(name).filter(|_| !stream.is_unlinked).cloned();
         if let Some((id, _)) = &input {
             outputs.entry(*id).or_default().push(stream.id);
         }
