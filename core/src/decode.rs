@@ -12,6 +12,7 @@ mod budget;
 mod datagram;
 mod decoder;
 mod dns;
+mod expected;
 mod first_words;
 mod ftp;
 mod http;
@@ -26,6 +27,8 @@ mod quic;
 mod recognition;
 mod redis;
 mod rtmp;
+mod rtp;
+mod rtsp;
 mod side;
 mod smtp;
 mod ssh;
@@ -38,6 +41,7 @@ mod websocket;
 pub use budget::DecodeCounts;
 pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
+pub use expected::{ExpectedFlow, FlowEnd};
 pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
 pub use media::{MediaStream, Publications};
 pub use recognition::MAX_PREFIX_BYTES;
@@ -87,6 +91,8 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &tls::TLS,
     &quic::QUIC,
     &rtmp::RTMP,
+    &rtsp::RTSP,
+    &rtp::RTP,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,
