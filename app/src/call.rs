@@ -36,6 +36,9 @@ pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure
         )));
     }
     let config = read_config(flags)?;
+    if config.show_credentials {
+        conns_core::decode::show_credentials();
+    }
     let mut ask = request.ask();
     ask.namespaces.clone_from(&flags.netns);
     let host_name = (!agent::is_remote(agent, flags.source)).then(host_name).flatten();

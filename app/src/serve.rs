@@ -105,6 +105,9 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
         })
         .collect::<Result<Vec<_>, BindError>>()
         .map_err(no_answer)?;
+    if config.show_credentials {
+        conns_core::decode::show_credentials();
+    }
     let mut engine = match file::engine(read, Purpose::Agent { tap: false })? {
         Some(engine) => engine.into_engine(),
         None => {

@@ -9,6 +9,7 @@ pub mod assembly;
 mod banner;
 mod bittorrent;
 mod budget;
+mod credentials;
 mod datagram;
 mod decoder;
 mod dns;
@@ -17,6 +18,7 @@ mod first_words;
 mod ftp;
 mod http;
 mod http2;
+mod layer_values;
 mod levin;
 mod media;
 mod mqtt;
@@ -39,9 +41,11 @@ mod tls;
 mod websocket;
 
 pub use budget::DecodeCounts;
+pub use credentials::show_credentials;
 pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
 pub use expected::{ExpectedFlow, FlowEnd};
+pub use layer_values::LayerValues;
 pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
 pub use media::{MediaStream, Publications};
 pub use recognition::MAX_PREFIX_BYTES;
@@ -91,6 +95,7 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &tls::TLS,
     &quic::QUIC,
     &rtmp::RTMP,
+    &rtmp::RTMPT,
     &rtsp::RTSP,
     &rtp::RTP,
     &http::HTTP,

@@ -6,8 +6,14 @@ use super::serve::{ServeFlags, argument};
 use crate::settings::Setting;
 
 /// The keys of these settings. A call has no login and no length prefix.
-const KEYS: [&str; 5] =
-    ["monero.peers", "monero.node", "monero.era", "monero.restricted", "ems.streams"];
+const KEYS: [&str; 6] = [
+    "show_credentials",
+    "monero.peers",
+    "monero.node",
+    "monero.era",
+    "monero.restricted",
+    "ems.streams",
+];
 
 /// The help heading of these flags.
 const HEADING: &str = "Dialects, as in conns serve";

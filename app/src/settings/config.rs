@@ -21,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) source: SourceChoice,
     /// Whether payload is decoded.
     pub(crate) tap: bool,
+    pub(crate) show_credentials: bool,
     /// Whether to sample namespaces created after the start, which keeps `CAP_SYS_ADMIN`.
     pub(crate) follow_namespaces: bool,
     /// The account to run as once everything is open; `None` selects the default of the privileges.
@@ -80,6 +81,7 @@ impl Config {
             window: Duration::ZERO,
             source: SourceChoice::Auto,
             tap: false,
+            show_credentials: false,
             follow_namespaces: false,
             user: None,
             serving_process: ServingProcess::Auto,

@@ -131,6 +131,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
         field: field!(tap = switch),
     },
     Setting {
+        key: "show_credentials",
+        flag: "show-credentials",
+        placeholder: "BOOL",
+        kind: Switch,
+        default: "false",
+        meaning: "Show passwords and tokens of decoded URIs; else they are replaced by ***",
+        restart: true,
+        field: field!(show_credentials = switch),
+    },
+    Setting {
         key: "follow_namespaces",
         flag: "follow-namespaces",
         placeholder: "BOOL",

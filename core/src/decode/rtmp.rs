@@ -12,11 +12,13 @@ mod handshake;
 mod playback;
 mod session;
 mod stream;
+mod tunnel;
 
 use super::{Decoder, Opening, Probe, ProtocolSpec, StreamProtocol};
 
 use handshake::{HELLO_BYTES, Version};
 use session::Session;
+pub(in crate::decode) use tunnel::RTMPT;
 
 /// RTMP.
 pub static RTMP: ProtocolSpec = ProtocolSpec {

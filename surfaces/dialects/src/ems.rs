@@ -10,7 +10,11 @@ mod entry;
 mod interfaces;
 mod line;
 mod print;
+mod server;
+mod settings;
+mod stack;
 mod state;
+mod stream;
 
 pub use command::command_names;
 pub use line::{Argument, Call, LONGEST_LINE};

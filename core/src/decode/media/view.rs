@@ -1,35 +1,30 @@
 //! Reads the record of a stream.
 
-use crate::model::{Connection, Known, Record, Scalar};
+use crate::decode::layer_values::{LayerValues, value_at};
+use crate::model::{Connection, Record, Scalar};
 
 use super::columns::COLUMNS;
 
 /// A stream in the list of a connection, read by column.
 #[derive(Debug, Clone, Copy)]
-pub struct MediaStream<'a>(&'a Record);
+pub struct MediaStream<'a> {
+    /// The name of the protocol that carries it.
+    pub protocol: &'static str,
+    record: &'a Record,
+}
 
 impl<'a> MediaStream<'a> {
     /// The streams of a connection, of all its layers.
     pub fn of(connection: &'a Connection) -> impl Iterator<Item = Self> {
-        let layers = connection.application.value().into_iter().flat_map(|one| one.layers.iter());
-        let is_streams = |name: &str| name.ends_with(".streams");
-        layers
-            .filter_map(move |layer| {
-                let protocol =
-                    crate::decode::registry().find(|one| *one.name == *layer.protocol)?;
-                let at = protocol.fields.iter().position(|field| is_streams(field.name))?;
-                match layer.values.get(at)? {
-                    Known::Value(Scalar::List(records), _) => Some(records),
-                    _ => None,
-                }
-            })
-            .flat_map(|records| records.iter())
-            .map(Self)
+        LayerValues::all(connection).flat_map(|layer| {
+            let protocol = layer.protocol();
+            layer.records("streams").iter().map(move |record| Self { protocol, record })
+        })
     }
 
     fn value(self, key: &str) -> Option<&'a Scalar> {
         let at = COLUMNS.iter().position(|column| column.key == key)?;
-        self.0.values.get(at)?.value()
+        value_at(self.record, at)
     }
 
     /// A number, also of bytes; `None` if it is not known.

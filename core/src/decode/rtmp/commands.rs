@@ -11,6 +11,7 @@ use super::chunks::Header;
 use super::playback::Playback;
 use super::session::{MAX_STREAMS, Session};
 use super::stream::RtmpStream;
+use crate::decode::credentials::shown;
 use crate::decode::text::text;
 
 /// Most commands whose result is awaited.
@@ -140,7 +141,7 @@ impl Session {
 
     fn play(&mut self, id: u32, argument: Option<&Value>, at: Moment) {
         let Some(name) = argument.and_then(Value::text) else { return };
-        let name: Arc<str> = text(name.as_bytes()).into();
+        let name: Arc<str> = shown(&text(name.as_bytes())).into();
         self.close(id);
         let server = self.client.other();
         // The client creates its stream with the message stream, the server with the command.
@@ -149,7 +150,9 @@ impl Session {
         *since.of_mut(server) = Some(at);
         let stream = self.new_stream(Role::Play, server, Arc::clone(&name), None, since);
         let place = Server::of(self.ends, self.client);
-        let playback = Playback::new(self.publications.clone(), place, name);
+        // Parameters are for the server; publications have none in their names.
+        let published: Arc<str> = name.split('?').next().unwrap_or_default().trim().into();
+        let playback = Playback::new(self.publications.clone(), place, published);
         self.add(RtmpStream::played(id, stream, playback));
     }
 
@@ -206,7 +209,7 @@ impl Session {
         };
         self.close(id);
         let name = argument.split('?').next().unwrap_or_default().trim();
-        let argument: Arc<str> = argument.as_str().into();
+        let argument: Arc<str> = shown(&argument).into();
         // The server creates its stream with the command, the client with the answer.
         let mut since = BothSides::default();
         *since.of_mut(self.client) = Some(at);
@@ -238,7 +241,7 @@ impl Session {
             || number("audiodatarate").unwrap_or(0.0) + number("videodatarate").unwrap_or(0.0);
         let kilobits = number("bandwidth").unwrap_or_else(rates);
         if let Some(stream) = self.stream(side, header.stream) {
-            stream.stream.bandwidth_kbit_per_s = kilobits.floor().max(0.0) as u64;
+            stream.declare(kilobits.floor().max(0.0) as u64);
         }
     }
 }
@@ -255,6 +258,6 @@ impl Pending {
 
 /// A text that is shown.
 fn kept(value: Option<&Value>) -> Option<Box<str>> {
-    let value = value?.text()?;
-    Some(text(value.as_bytes()).into())
+    let value = text(value?.text()?.as_bytes());
+    Some(shown(&value).into())
 }

@@ -71,6 +71,14 @@ impl RtmpStream {
         }
     }
 
+    /// Metadata states the bandwidth, kilobits a second.
+    pub(super) fn declare(&mut self, bandwidth_kbit_per_s: u64) {
+        self.stream.bandwidth_kbit_per_s = bandwidth_kbit_per_s;
+        if let Some(published) = &self.published {
+            published.declare(bandwidth_kbit_per_s);
+        }
+    }
+
     fn track(&mut self, kind: u8) -> (&mut Track, &mut Tag) {
         let tracks = &mut self.stream.tracks;
         match kind {
@@ -80,9 +88,6 @@ impl RtmpStream {
     }
 
     pub(super) fn message_begun(&mut self, header: &Header, at: Moment) {
-        if let Some(published) = &self.published {
-            published.message(header.kind == VIDEO);
-        }
         if let Some(playback) = &mut self.playback {
             playback.follow();
         }
@@ -104,8 +109,10 @@ impl RtmpStream {
         kept: &[u8],
         at: Moment,
     ) {
-        if let Some(published) = &self.published {
-            published.bytes(header.kind == VIDEO, bytes.into());
+        if let Some(published) = &self.published
+            && header.length > 0
+        {
+            published.chunk(header.kind == VIDEO, is_first, bytes.into());
         }
         let (track, _) = self.track(header.kind);
         track.received.add(bytes.into());

@@ -30,9 +30,14 @@ impl Receiver {
         Self { format, clock_hz, sent, received, last_timestamp, ticks, is_key }
     }
 
-    /// Counts a packet.
-    pub(in crate::decode) fn packet(&mut self, packet: &Packet<'_>, track: &mut Track, at: Moment) {
-        let Self { format, .. } = *self;
+    /// Counts a packet; returns how many parameter sets of video were received with it.
+    pub(in crate::decode) fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        track: &mut Track,
+        at: Moment,
+    ) -> u64 {
+        let format = self.format;
         let is_new = self.advance(packet.timestamp);
         let time_ms = self.time_ms();
         track.carried(packet.length, at);
@@ -57,9 +62,15 @@ impl Receiver {
         });
         let is_checked = format != Format::Packets;
         if is_checked && self.received.order(packet.sequence) == Order::BehindGap {
-            return track.dropped.add(packet.length);
+            track.dropped.add(packet.length);
+            return 0;
         }
-        self.received.packet(format, packet, &mut |unit| track.received.add(unit.bytes));
+        let mut parameter_sets = 0;
+        self.received.packet(format, packet, &mut |unit| {
+            track.received.add(unit.bytes);
+            parameter_sets += u64::from(is_parameter_set(format, unit.kind));
+        });
+        parameter_sets
     }
 
     /// Takes the timestamp of a packet; whether it is another one than that before.
@@ -83,6 +94,15 @@ fn is_key(format: Format, payload: &[u8]) -> Option<bool> {
         Format::H264 => Some(kind() == Some(5)),
         Format::H265 => Some(kind().is_some_and(|kind| (16..24).contains(&kind))),
         Format::AccessUnits { .. } | Format::Packets => None,
+    }
+}
+
+/// Whether it is a parameter set of sequences or pictures.
+fn is_parameter_set(format: Format, kind: Option<u8>) -> bool {
+    match format {
+        Format::H264 => matches!(kind, Some(7 | 8)),
+        Format::H265 => matches!(kind, Some(32..=34)),
+        Format::AccessUnits { .. } | Format::Packets => false,
     }
 }
 

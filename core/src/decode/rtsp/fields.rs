@@ -1,6 +1,6 @@
 //! The fields of the protocol, and their values as one end has them.
 
-use crate::decode::media::{Role, STREAMS, records};
+use crate::decode::media::{STREAMS, records};
 use crate::decode::{Side, field};
 use crate::model::{FieldSpec, Kind, Known, Moment, Scalar, Source, Unknown, Words};
 
@@ -75,13 +75,7 @@ pub(super) fn values(session: &Session, own: Side, now: Moment) -> Box<[Known<Sc
     let text = |text: Option<&str>| known(text.map(|text| Scalar::Text(text.into())));
     let count = |count: u64| known(Some(Scalar::Count(count)));
     let is_client = own == session.client;
-    let stream = session.stream.as_ref().map(|stream| {
-        let mut stream = stream.clone();
-        if stream.role == Role::Play {
-            stream.is_linked = session.is_linked();
-        }
-        stream
-    });
+    let stream = session.completed();
     let name = stream.as_ref().and_then(|stream| stream.name.as_deref());
     Box::new([
         text(Some(if is_client { "client" } else { "server" })),

@@ -37,6 +37,8 @@ pub(super) struct Session {
     publications: Publications,
     /// Of a publication: read by playbacks of its name.
     published: Option<(Arc<str>, Arc<Published>)>,
+    /// Of a playback: what it plays, and how many parameter sets had been published before.
+    played: Option<(Arc<Published>, u64)>,
     /// Packets of media by the side that sends them, over the connection and its flows.
     pub(super) packets: BothSides<u64>,
     pub(super) expected: Vec<ExpectedFlow>,
@@ -83,6 +85,7 @@ impl Session {
             last_number: 0,
             publications: opening.publications.clone(),
             published: None,
+            played: None,
             packets: BothSides::default(),
             expected: Vec::new(),
         }
@@ -125,6 +128,7 @@ impl Session {
             }
             HeadKind::Request { .. } | HeadKind::Answer { .. } => {}
         }
+        self.follow();
     }
 
     fn request(&mut self, method: &str, url: &[u8], body: &[u8], at: Moment) -> Request {
@@ -232,7 +236,9 @@ impl Session {
             && let Some(name) = &name
             && let Some(server) = Server::of(self.ends, self.client)
         {
-            self.published = Some((Arc::clone(name), self.publications.begin(server, name)));
+            let published = self.publications.begin(server, name);
+            published.declare(self.bandwidth_kbit_per_s);
+            self.published = Some((Arc::clone(name), published));
         }
         self.stream = Some(Stream {
             number: self.last_number,
@@ -245,21 +251,42 @@ impl Session {
             tracks,
             is_linked: None,
         });
+        self.follow();
     }
 
     /// The stream ends, if there is one.
     pub(super) fn close(&mut self) {
-        self.stream = None;
+        (self.stream, self.played) = (None, None);
         if let Some((name, published)) = self.published.take() {
             self.publications.end(&name, &published);
         }
     }
 
-    /// Of a playback: whether its name is published at the same server; `None` if that was not seen.
-    pub(super) fn is_linked(&self) -> Option<bool> {
-        let name = self.stream.as_ref()?.name.as_deref()?;
-        let server = Server::of(self.ends, self.client)?;
-        self.publications.find(server, name).map(|_| true)
+    /// Links a playback to what it plays, if that is published at the same server.
+    fn follow(&mut self) {
+        let is_over = |(played, _): &(Arc<Published>, u64)| played.has_ended();
+        let is_unlinked = self.played.as_ref().is_none_or(is_over);
+        if let Some(Stream { role: Role::Play, name: Some(name), .. }) = &self.stream
+            && is_unlinked
+            && let Some(server) = Server::of(self.ends, self.client)
+            && let Some(published) = self.publications.find(server, name)
+        {
+            let before = published.parameter_sets_so_far();
+            self.played = Some((published, before));
+        }
+    }
+
+    /// The stream, with what is known of it from what it plays.
+    pub(super) fn completed(&self) -> Option<Stream> {
+        let mut stream = self.stream.clone()?;
+        if let Some((played, before)) = &self.played {
+            stream.is_linked = Some(!played.has_ended());
+            stream.bandwidth_kbit_per_s = played.bandwidth_kbit_per_s();
+            // A media server counts parameter sets between pictures of RTP, which it does not send, as empty.
+            stream.tracks.video.sent.packets +=
+                played.parameter_sets_so_far().saturating_sub(*before);
+        }
+        Some(stream)
     }
 
     fn frame(&mut self, side: Side, channel: u8, bytes: &[u8], cut: u64, at: Moment) {
@@ -303,7 +330,10 @@ impl Session {
             MediaKind::Other => return,
         };
         if let Some(one) = self.media.get_mut(index) {
-            one.receiver.packet(&packet, track, at);
+            let parameter_sets = one.receiver.packet(&packet, track, at);
+            if let Some((_, published)) = &self.published {
+                published.parameter_sets(parameter_sets);
+            }
         }
     }
 

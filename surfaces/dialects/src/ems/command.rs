@@ -6,16 +6,20 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use conns_core::model::{Connection, Snapshot};
 
-use super::entry::{Entry, Role, serial_of, write_entries};
+use super::entry::{Entry, Role, write_entries};
 use super::line::Call;
 use super::print::{Form, Printer};
+use super::server;
 use super::state::State;
+use super::stream::StreamEntry;
 use crate::cache::ResponseCache;
 
 /// Room for a short answer, bytes.
 const SHORT: usize = 256;
 /// Approximate length of an entry as JSON, bytes; a dump is longer.
 const ENTRY: usize = 384;
+/// Approximate length of a stream as JSON, bytes.
+const STREAM: usize = 1024;
 
 /// The reply to a call, before framing.
 #[derive(Debug)]
@@ -63,8 +67,15 @@ const COMMAND_ID: Parameter = Parameter {
     default: DefaultValue::Text("-No default value-"),
 };
 
+/// Internal streams are those between the processes of a cluster; here are none.
+const INTERNAL_STREAMS: Parameter = Parameter {
+    name: "disableInternalStreams",
+    description: "Not 0: without streams between the processes of a cluster",
+    default: DefaultValue::Number(1),
+};
+
 /// The commands, in the order of `help`.
-const COMMANDS: [Command; 10] = [
+const COMMANDS: [Command; 18] = [
     Command {
         name: "help",
         description: "Lists the commands",
@@ -107,6 +118,79 @@ const COMMANDS: [Command; 10] = [
             default: DefaultValue::None,
         }],
         answer: connection_info,
+    },
+    Command {
+        name: "listStreams",
+        description: "Lists each active stream with all details",
+        is_deprecated: false,
+        parameters: &[INTERNAL_STREAMS],
+        answer: |request| list_streams(request, "Available streams", |_| true),
+    },
+    Command {
+        name: "listInboundStreams",
+        description: "Lists each active stream that is received, with all details",
+        is_deprecated: false,
+        parameters: &[INTERNAL_STREAMS],
+        answer: |request| list_streams(request, "Available inbound streams", is_inbound),
+    },
+    Command {
+        name: "listStreamsIds",
+        description: "Lists the id of each active stream",
+        is_deprecated: false,
+        parameters: &[INTERNAL_STREAMS],
+        answer: list_streams_ids,
+    },
+    Command {
+        name: "listInboundStreamNames",
+        description: "Lists the name of each active stream that is received",
+        is_deprecated: false,
+        parameters: &[INTERNAL_STREAMS],
+        answer: list_inbound_stream_names,
+    },
+    Command {
+        name: "getStreamInfo",
+        description: "Returns all details of one stream",
+        is_deprecated: false,
+        parameters: &[
+            Parameter {
+                name: "id",
+                description: "The id of the stream, as in listStreamsIds",
+                default: DefaultValue::Number(0),
+            },
+            Parameter {
+                name: "localStreamName",
+                description: "The name of the stream, if there is no id",
+                default: DefaultValue::Text(""),
+            },
+        ],
+        answer: stream_info,
+    },
+    Command {
+        name: "getStreamsCount",
+        description: "Returns the number of active streams",
+        is_deprecated: false,
+        parameters: &[],
+        answer: |request| streams_count(request, "streamCount", "Active streams count", |_| true),
+    },
+    Command {
+        name: "getInboundStreamsCount",
+        description: "Returns the number of active streams that are received",
+        is_deprecated: false,
+        parameters: &[],
+        answer: |request| {
+            streams_count(request, "inboundStreamsCount", "Active inbound streams", is_inbound)
+        },
+    },
+    Command {
+        name: "clientsConnected",
+        description: "Returns the number of streams that are sent, of all or of one name",
+        is_deprecated: false,
+        parameters: &[Parameter {
+            name: "localStreamName",
+            description: "Only those of the stream of this name",
+            default: DefaultValue::Text(""),
+        }],
+        answer: clients_connected,
     },
     Command {
         name: "getExtendedConnectionCounters",
@@ -194,10 +278,9 @@ fn list_connections(request: &Request<'_>) -> Reply {
     let only_network = request.call.flag("excludeNonNetworkProtocols").unwrap_or(false);
     let name = request.list_name(if only_network { "list of the network" } else { "list" });
     let data = request.cache.list(&name, |snapshot| {
-        let listed = listed(request.state, snapshot);
-        let mut printer = Printer::new(request.form, SHORT + listed.len() * ENTRY);
-        let entries = listed.into_iter().filter_map(|one| Entry::of(one, snapshot.at));
-        write_entries(&mut printer, entries, only_network);
+        let entries = entries(request.state, snapshot);
+        let mut printer = Printer::new(request.form, SHORT + entries.len() * ENTRY);
+        write_entries(&mut printer, &entries, only_network);
         printer.into_bytes()
     });
     Reply::success("Available connections", data)
@@ -205,10 +288,8 @@ fn list_connections(request: &Request<'_>) -> Reply {
 
 fn list_connections_ids(request: &Request<'_>) -> Reply {
     let data = request.cache.list(&request.list_name("ids"), |snapshot| {
-        let entries = listed(request.state, snapshot)
-            .into_iter()
-            .filter_map(|one| Entry::of(one, snapshot.at));
-        let ids: Vec<u64> = entries.filter_map(|entry| entry.last_id()).collect();
+        let entries = entries(request.state, snapshot);
+        let ids: Vec<u64> = entries.iter().filter_map(Entry::last_id).collect();
         let mut printer = Printer::new(request.form, SHORT);
         if ids.is_empty() {
             printer.null();
@@ -227,14 +308,8 @@ fn connection_info(request: &Request<'_>) -> Reply {
     let Some(id) = request.call.text("id").and_then(number) else {
         return Reply::fail("Syntax error. Parameter id is invalid", request.form);
     };
-    let snapshot = request.cache.snapshot();
-    let serial = serial_of(id);
-    let entry = snapshot
-        .connections
-        .iter()
-        .find(|one| one.stats.serial == serial && request.state.options.streams.matches(one))
-        .and_then(|one| Entry::of(one, snapshot.at))
-        .filter(|entry| entry.has(id));
+    let entry =
+        entries(request.state, request.cache.snapshot()).into_iter().find(|one| one.has(id));
     match entry {
         Some(entry) => Reply::success(
             "Connection information",
@@ -248,6 +323,141 @@ fn connection_info(request: &Request<'_>) -> Reply {
     }
 }
 
+fn is_inbound(stream: &StreamEntry) -> bool {
+    !stream.is_output
+}
+
+/// The streams of the selected connections, in ascending order of their ids.
+fn streams(request: &Request<'_>, snapshot: &Snapshot) -> Vec<StreamEntry> {
+    let entries = entries(request.state, snapshot);
+    let mut streams: Vec<StreamEntry> =
+        entries.into_iter().flat_map(|one| one.top.streams).collect();
+    streams.sort_by_key(|stream| stream.id);
+    streams
+}
+
+fn list_streams(
+    request: &Request<'_>,
+    description: &'static str,
+    is_listed: fn(&StreamEntry) -> bool,
+) -> Reply {
+    let data = request.cache.list(&request.list_name(description), |snapshot| {
+        let streams = streams(request, snapshot);
+        let mut listed = streams.iter().filter(|stream| is_listed(stream)).peekable();
+        let mut printer = Printer::new(request.form, SHORT + streams.len() * STREAM);
+        if listed.peek().is_none() {
+            printer.null();
+        } else {
+            printer.array(|printer| {
+                listed.for_each(|stream| stream.write(printer, snapshot.at.wall_us, true));
+            });
+        }
+        printer.into_bytes()
+    });
+    Reply::success(description, data)
+}
+
+fn list_streams_ids(request: &Request<'_>) -> Reply {
+    let data = request.cache.list(&request.list_name("stream ids"), |snapshot| {
+        let streams = streams(request, snapshot);
+        let mut printer = Printer::new(request.form, SHORT);
+        if streams.is_empty() {
+            printer.null();
+        } else {
+            printer.array(|printer| streams.iter().for_each(|stream| printer.unsigned(stream.id)));
+        }
+        printer.into_bytes()
+    });
+    Reply::success("Available stream IDs", data)
+}
+
+fn list_inbound_stream_names(request: &Request<'_>) -> Reply {
+    let data = request.cache.list(&request.list_name("stream names"), |snapshot| {
+        let streams = streams(request, snapshot);
+        let mut listed = streams.iter().filter(|stream| is_inbound(stream)).peekable();
+        let mut printer = Printer::new(request.form, SHORT);
+        if listed.peek().is_none() {
+            printer.null();
+        } else {
+            printer.array(|printer| {
+                for stream in listed {
+                    printer.object(|printer| {
+                        printer.key("name");
+                        printer.text(&stream.name);
+                    });
+                }
+            });
+        }
+        printer.into_bytes()
+    });
+    Reply::success("Inbound local stream names", data)
+}
+
+fn stream_info(request: &Request<'_>) -> Reply {
+    if request.call.arguments.is_empty() {
+        return Reply::fail("Syntax error. No parameters provided", request.form);
+    }
+    let id = match request.call.text("id") {
+        Some(text) => match number(text) {
+            Some(id) => id,
+            None => return Reply::fail("Syntax error. Parameter id is invalid", request.form),
+        },
+        None => 0,
+    };
+    let name = request.call.text("localStreamName");
+    let snapshot = request.cache.snapshot();
+    let is_meant = |stream: &StreamEntry| match id {
+        0 => Some(stream.name.as_str()) == name,
+        id => stream.id == id,
+    };
+    match streams(request, snapshot).into_iter().find(is_meant) {
+        Some(stream) => Reply::success(
+            "Stream information",
+            written(request.form, |printer| stream.write(printer, snapshot.at.wall_us, false)),
+        ),
+        None => {
+            let (edge, id) = (id >> 32, id & u64::from(u32::MAX));
+            Reply::fail(format!("Stream {edge}:{id} not found"), request.form)
+        }
+    }
+}
+
+fn streams_count(
+    request: &Request<'_>,
+    key: &'static str,
+    description: &'static str,
+    is_counted: fn(&StreamEntry) -> bool,
+) -> Reply {
+    let streams = streams(request, request.cache.snapshot());
+    let count = streams.iter().filter(|stream| is_counted(stream)).count() as u64;
+    Reply::success(description, count_of(request.form, key, count))
+}
+
+fn clients_connected(request: &Request<'_>) -> Reply {
+    let name = request.call.text("localStreamName").filter(|name| !name.is_empty());
+    let is_client =
+        |stream: &&StreamEntry| stream.is_output && name.is_none_or(|name| stream.name == name);
+    let streams = streams(request, request.cache.snapshot());
+    let count = streams.iter().filter(is_client).count() as u64;
+    let description = format!("{} outbound client connections count", request.state.options.brand);
+    Reply {
+        is_success: true,
+        description: description.into(),
+        data: count_of(request.form, "outboundCount", count),
+        closes: false,
+    }
+}
+
+/// An object of one number.
+fn count_of(form: Form, key: &'static str, count: u64) -> Bytes {
+    written(form, |printer| {
+        printer.object(|printer| {
+            printer.key(key);
+            printer.unsigned(count);
+        });
+    })
+}
+
 fn extended_counters(request: &Request<'_>) -> Reply {
     let data = request.state.counters(request.cache.update(), |counters| {
         written(request.form, |printer| counters.write(printer))
@@ -257,13 +467,7 @@ fn extended_counters(request: &Request<'_>) -> Reply {
 
 fn connections_count(request: &Request<'_>) -> Reply {
     let count = request.state.counters(request.cache.update(), |counters| counters.carriers_now());
-    let data = written(request.form, |printer| {
-        printer.object(|printer| {
-            printer.key("count");
-            printer.unsigned(count);
-        });
-    });
-    Reply::success("Active connections count", data)
+    Reply::success("Active connections count", count_of(request.form, "count", count))
 }
 
 fn connections_count_limit(request: &Request<'_>) -> Reply {
@@ -334,8 +538,8 @@ impl Parameter {
     }
 }
 
-/// The listed connections, oldest first, which is in ascending order of their ids.
-fn listed<'a>(state: &State, snapshot: &'a Snapshot) -> Vec<&'a Connection> {
+/// The entries of the selected connections, in ascending order of their ids.
+fn entries(state: &State, snapshot: &Snapshot) -> Vec<Entry> {
     let mut listed: Vec<&Connection> = snapshot
         .connections
         .iter()
@@ -343,7 +547,7 @@ fn listed<'a>(state: &State, snapshot: &'a Snapshot) -> Vec<&'a Connection> {
         .filter(|one| state.options.streams.matches(one))
         .collect();
     listed.sort_unstable_by_key(|one| one.stats.serial);
-    listed
+    server::entries(&listed, snapshot.at)
 }
 
 /// An integer in its canonical form: neither `+5` nor `007`. At most `i64::MAX`, because RMS parses

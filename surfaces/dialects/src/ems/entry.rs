@@ -1,17 +1,14 @@
 //! An entry of `listConnections`: the carrier of a connection and its stack of protocols.
 //!
-//! A stack is a list, far end first. It has one element, the transport; decoded protocols are appended
-//! and get the following ids.
+//! A stack is a list, far end first: the transport, then the protocols that were decoded.
 
 use std::net::IpAddr;
 
-use conns_core::model::{Connection, Protocol, State, unmapped};
+use conns_core::model::{Connection, Protocol, State};
 
 use super::print::Printer;
-
-/// Ids reserved for the stack of one connection. The deepest stack of RMS has four (`TCP`, `IHTT`,
-/// `H4C`, `IJSONCLI`).
-const IDS_PER_STACK: u64 = 8;
+use super::settings::Settings;
+use super::stream::StreamEntry;
 
 /// The kind of a socket in EMS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,20 +96,52 @@ impl Carrier {
 
 /// One protocol of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Layer {
-    id: u64,
+pub(super) struct Element {
+    pub(super) id: u64,
     /// EMS's tag of the protocol.
-    tag: &'static str,
+    pub(super) tag: &'static str,
     /// The application it is bound to; 0 is none.
-    application_id: u64,
+    pub(super) application_id: u64,
     /// Microseconds since 1970-01-01 UTC.
-    created_wall_us: i64,
+    pub(super) created_wall_us: i64,
     /// Whether this end has closed it.
-    is_closing: bool,
+    pub(super) is_closing: bool,
 }
 
-impl Layer {
-    fn write(&self, printer: &mut Printer, queried_wall_us: i64) {
+/// What the last protocol of a stack has besides.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Top {
+    /// Messages received and sent that are neither audio nor video.
+    pub(super) invokes: Option<(u64, u64)>,
+    pub(super) user_agent: Option<String>,
+    pub(super) server_agent: Option<String>,
+    /// Whether the list of streams is there without any.
+    pub(super) always_has_streams: bool,
+    /// Whether it has no list, though it has streams.
+    pub(super) hides_streams: bool,
+    pub(super) streams: Vec<StreamEntry>,
+}
+
+impl Top {
+    fn write_streams(&self, printer: &mut Printer, queried_wall_us: i64) {
+        if self.hides_streams || self.streams.is_empty() && !self.always_has_streams {
+            return;
+        }
+        printer.key("streams");
+        printer.array(|printer| {
+            self.streams.iter().for_each(|stream| stream.write(printer, queried_wall_us, false));
+        });
+    }
+}
+
+impl Element {
+    fn write(&self, printer: &mut Printer, queried_wall_us: i64, top: Option<&Top>) {
+        let text = |printer: &mut Printer, key, text: &Option<String>| {
+            if let Some(text) = text {
+                printer.key(key);
+                printer.text(text);
+            }
+        };
         printer.object(|printer| {
             printer.key("applicationId");
             printer.unsigned(self.application_id);
@@ -124,8 +153,23 @@ impl Layer {
             printer.boolean(self.is_closing);
             printer.key("queryTimestamp");
             printer.milliseconds(queried_wall_us);
+            let Some(top) = top else {
+                printer.key("type");
+                return printer.text(self.tag);
+            };
+            if let Some((received, _)) = top.invokes {
+                printer.key("rxInvokes");
+                printer.unsigned(received);
+            }
+            text(printer, "serverAgent", &top.server_agent);
+            top.write_streams(printer, queried_wall_us);
+            if let Some((_, sent)) = top.invokes {
+                printer.key("txInvokes");
+                printer.unsigned(sent);
+            }
             printer.key("type");
             printer.text(self.tag);
+            text(printer, "userAgent", &top.user_agent);
         });
     }
 }
@@ -134,42 +178,17 @@ impl Layer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     /// `None` for a stack without socket, such as a file writer.
-    carrier: Option<Carrier>,
+    pub(super) carrier: Option<Carrier>,
     /// Far end first.
-    stack: Vec<Layer>,
+    pub(super) stack: Vec<Element>,
+    pub(super) top: Top,
+    /// The request that opened it.
+    pub(super) settings: Option<Settings>,
     /// Time of the sample, microseconds since 1970-01-01 UTC.
-    queried_wall_us: i64,
+    pub(super) queried_wall_us: i64,
 }
 
 impl Entry {
-    /// The entry of a connection sampled at `at`; `None` if it is no carrier.
-    pub(super) fn of(connection: &Connection, at: conns_core::model::Moment) -> Option<Self> {
-        let socket = &connection.socket;
-        let id = connection.stats.serial;
-        let near = (unmapped(socket.local.address), socket.local.port);
-        let received = connection.bytes_in().get().unwrap_or(0);
-        let (carrier, tag) = match Role::of(connection)? {
-            Role::TcpCarrier => {
-                let far = socket.remote.map(|end| (unmapped(end.address), end.port))?;
-                let sent = connection.bytes_out().get().unwrap_or(0);
-                (Carrier::Tcp { id, near, far, received, sent }, "TCP")
-            }
-            Role::UdpCarrier => (Carrier::Udp { id, near, received }, "UDP"),
-            Role::TcpAcceptor | Role::TcpConnector => return None,
-        };
-        let layer = Layer {
-            id: first_id(id),
-            tag,
-            application_id: 0,
-            created_wall_us: at.wall_us.saturating_sub_unsigned(connection.stats.least_age_us(at)),
-            is_closing: matches!(
-                socket.state,
-                State::FinWait1 | State::FinWait2 | State::LastAck | State::Closing
-            ),
-        };
-        Some(Self { carrier: Some(carrier), stack: vec![layer], queried_wall_us: at.wall_us })
-    }
-
     /// Whether it has a socket: the entries that `excludeNonNetworkProtocols` keeps.
     pub(super) fn is_of_the_network(&self) -> bool {
         self.carrier.is_some()
@@ -177,12 +196,12 @@ impl Entry {
 
     /// Whether the stack has a protocol of this id.
     pub(super) fn has(&self, id: u64) -> bool {
-        self.stack.iter().any(|layer| layer.id == id)
+        self.stack.iter().any(|element| element.id == id)
     }
 
     /// The id in `listConnectionsIds`: that of the last protocol.
     pub(super) fn last_id(&self) -> Option<u64> {
-        self.stack.last().map(|layer| layer.id)
+        self.stack.last().map(|element| element.id)
     }
 
     /// Writes it as an object.
@@ -193,36 +212,27 @@ impl Entry {
                 Some(carrier) => carrier.write(printer),
                 None => printer.null(),
             }
+            if let Some(settings) = &self.settings {
+                printer.key(settings.key());
+                settings.write(printer, true);
+            }
             printer.key("stack");
             printer.array(|printer| {
-                for layer in &self.stack {
-                    layer.write(printer, self.queried_wall_us);
+                let last = self.stack.len().saturating_sub(1);
+                for (at, element) in self.stack.iter().enumerate() {
+                    let top = (at == last).then_some(&self.top);
+                    element.write(printer, self.queried_wall_us, top);
                 }
             });
         });
     }
 }
 
-/// The id of the first protocol of the connection with this serial number; the others follow. The
-/// serial number itself is the id of the carrier, which EMS numbers separately.
-fn first_id(serial: u64) -> u64 {
-    serial.saturating_mul(IDS_PER_STACK)
-}
-
-/// The serial number of the connection whose stack may have a protocol of this id.
-pub(super) fn serial_of(id: u64) -> u64 {
-    id / IDS_PER_STACK
-}
-
 /// Writes the entries as an array, or `null` if there are none; with `only_network` without entries
 /// that have no socket.
-pub(super) fn write_entries(
-    printer: &mut Printer,
-    entries: impl Iterator<Item = Entry>,
-    only_network: bool,
-) {
+pub(super) fn write_entries(printer: &mut Printer, entries: &[Entry], only_network: bool) {
     let mut selected =
-        entries.filter(|entry| !only_network || entry.is_of_the_network()).peekable();
+        entries.iter().filter(|entry| !only_network || entry.is_of_the_network()).peekable();
     if selected.peek().is_none() {
         return printer.null();
     }
@@ -232,23 +242,29 @@ pub(super) fn write_entries(
 #[cfg(test)]
 mod tests {
     use super::super::print::{Form, Printer};
-    use super::{Entry, Layer, write_entries};
+    use super::{Element, Entry, Top, write_entries};
 
-    /// A file writer has no socket. No source reports one yet.
+    /// A file writer has no socket.
     fn writer() -> Entry {
-        let layer = Layer {
+        let element = Element {
             id: 17,
             tag: "PT",
             application_id: 1,
             created_wall_us: 1_795_314_146_501_301,
             is_closing: false,
         };
-        Entry { carrier: None, stack: vec![layer], queried_wall_us: 1_795_314_225_419_749 }
+        Entry {
+            carrier: None,
+            stack: vec![element],
+            top: Top::default(),
+            settings: None,
+            queried_wall_us: 1_795_314_225_419_749,
+        }
     }
 
-    fn written(entries: Vec<Entry>, only_network: bool) -> String {
+    fn written(entries: &[Entry], only_network: bool) -> String {
         let mut printer = Printer::new(Form::Json, 0);
-        write_entries(&mut printer, entries.into_iter(), only_network);
+        write_entries(&mut printer, entries, only_network);
         String::from_utf8(printer.into_bytes()).expect("text")
     }
 
@@ -258,7 +274,7 @@ mod tests {
             r#"[{"carrier":null,"stack":[{"applicationId":1,"creationTimestamp":1795314146501.3010,"#,
             r#""id":17,"isEnqueueForDelete":false,"queryTimestamp":1795314225419.7490,"type":"PT"}]}]"#,
         );
-        assert_eq!(written(vec![writer()], false), expected);
-        assert_eq!(written(vec![writer()], true), "null");
+        assert_eq!(written(&[writer()], false), expected);
+        assert_eq!(written(&[writer()], true), "null");
     }
 }

@@ -107,6 +107,13 @@ impl Printer {
         self.end_scalar();
     }
 
+    /// A negative integer.
+    pub(super) fn signed(&mut self, number: i64) {
+        self.begin_value();
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        self.end_scalar();
+    }
+
     /// A number with four decimals.
     pub(super) fn double(&mut self, number: f64) {
         self.begin_value();
