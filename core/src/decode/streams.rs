@@ -139,8 +139,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         self.last_number += 1;
         let (stream, number) = (Stream::new(ends), self.last_number);
         let (announced, link) = (Vec::new(), None);
-        let entry =
-            Entry { stream, number, pending_bytes: 0, ends, announced, link, looked_up: 0 };
+        let entry = Entry { stream, number, pending_bytes: 0, ends, announced, link, looked_up: 0 };
         self.by_key.insert(key, entry);
         true
     }
