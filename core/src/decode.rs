@@ -38,6 +38,7 @@ mod stream;
 mod streams;
 mod text;
 mod tls;
+mod ts;
 mod websocket;
 
 pub use budget::DecodeCounts;
@@ -98,6 +99,7 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &rtmp::RTMPT,
     &rtsp::RTSP,
     &rtp::RTP,
+    &ts::TS,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,
