@@ -40,6 +40,7 @@ mod text;
 mod tls;
 mod ts;
 mod websocket;
+mod written_file;
 
 pub use budget::DecodeCounts;
 pub use credentials::show_credentials;
@@ -56,6 +57,8 @@ pub use streams::{
     Limits, MAX_DECODER_MEMORY, MAX_RECOGNITION_MEMORY, MAX_STREAMS, MAX_UNTAKEN_NAMES, Steering,
     Streams,
 };
+
+pub use written_file::{FileFacts, WRITTEN_FILE};
 
 use std::sync::OnceLock;
 
@@ -113,6 +116,7 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &ftp::FTP,
     &bittorrent::BITTORRENT,
     &bittorrent::DHT,
+    &written_file::WRITTEN_FILE,
 ];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();

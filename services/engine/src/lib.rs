@@ -24,6 +24,8 @@ mod sources;
 #[cfg(target_os = "linux")]
 mod table_size;
 mod tap;
+#[cfg(target_os = "linux")]
+mod written_files;
 
 pub use choice::{Choice, Purpose};
 pub use cost::cost_of;

@@ -331,6 +331,7 @@ impl SamplerThread {
         health.losses.extend(self.engine.payload_losses());
         health.lost_at = self.publisher.lost_at;
         health.cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
+        let files = self.engine.written_files(&self.latest);
         Arc::new(Update {
             instance: self.instance,
             snapshot: Arc::clone(&self.latest),
@@ -338,7 +339,7 @@ impl SamplerThread {
             closed: self.closed.shared(),
             closed_complete_since: self.closed.complete_since,
             transfers: Arc::default(),
-            files: Arc::default(),
+            files,
             health: self.health.clone(),
         })
     }
