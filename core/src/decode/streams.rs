@@ -65,7 +65,8 @@ pub struct Steering<K> {
 /// The connections of a source, by a key of its choice.
 #[derive(Debug)]
 pub struct Streams<K> {
-    by_key: HashMap<K, Entry, RandomState>,
+    /// Each on its own, so that the table is small when it grows.
+    by_key: HashMap<K, Box<Entry>, RandomState>,
     /// Those that hold back bytes behind gaps, by how many and by number.
     waiting: BTreeMap<(u64, u64), K>,
     /// The number of the last connection.
@@ -125,7 +126,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         }
         self.last_number += 1;
         let (stream, number) = (Stream::new(ends), self.last_number);
-        self.by_key.insert(key, Entry { stream, number, pending_bytes: 0 });
+        self.by_key.insert(key, Entry { stream, number, pending_bytes: 0 }.into());
         true
     }
 
@@ -133,6 +134,23 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     pub fn segment(&mut self, key: K, side: Side, segment: Segment<'_>, at: Moment) {
         self.make_room(key, segment.bytes.len() as u64, at);
         self.change(key, |stream, shared| stream.segment(side, segment, at, shared));
+    }
+
+    /// The same of a source that knows that what is before the sequence number `before` and was not handed over will
+    /// not be.
+    pub fn segment_after(
+        &mut self,
+        key: K,
+        side: Side,
+        before: u32,
+        segment: Segment<'_>,
+        at: Moment,
+    ) {
+        self.make_room(key, segment.bytes.len() as u64, at);
+        self.change(key, |stream, shared| {
+            stream.lost(side, Some(before), at, shared);
+            stream.segment(side, segment, at, shared);
+        });
     }
 
     /// Adds a datagram of a flow, `cut` bytes of which were not captured. Without effect if the flow was
@@ -167,7 +185,8 @@ impl<K: Copy + Eq + Hash> Streams<K> {
 
     /// Removes a connection.
     pub fn remove(&mut self, key: K) {
-        if let Some(Entry { stream, number, pending_bytes }) = self.by_key.remove(&key) {
+        if let Some(entry) = self.by_key.remove(&key) {
+            let Entry { stream, number, pending_bytes } = *entry;
             self.waiting.remove(&(pending_bytes, number));
             let counts = stream.remove(&mut self.shared);
             self.shared.common.counts.assembly += counts;
@@ -190,7 +209,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
 
     fn change(&mut self, key: K, step: impl FnOnce(&mut Stream, &mut Shared)) {
         let Some(entry) = self.by_key.get_mut(&key) else { return };
-        let Entry { stream, number, pending_bytes } = entry;
+        let Entry { stream, number, pending_bytes } = &mut **entry;
         step(stream, &mut self.shared);
         let pending = stream.pending_bytes();
         if pending != *pending_bytes {
