@@ -36,7 +36,7 @@ mod websocket;
 pub use budget::DecodeCounts;
 pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
-pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
+pub use levin::{LEVIN, ReportedPeer, SIGNATURE as LEVIN_SIGNATURE, is_handshake_missing};
 pub use recognition::MAX_PREFIX_BYTES;
 pub use side::{BothSides, Side, Want};
 pub use streams::{

@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) source: SourceChoice,
     /// Whether payload is decoded.
     pub(crate) tap: bool,
+    /// Whether Monero nodes are asked for what their handshakes before the agent told.
+    pub(crate) ask_daemons: bool,
     /// Whether to sample namespaces created after the start, which keeps `CAP_SYS_ADMIN`.
     pub(crate) follow_namespaces: bool,
     /// The account to run as once everything is open; `None` selects the default of the privileges.
@@ -80,6 +82,7 @@ impl Config {
             window: Duration::ZERO,
             source: SourceChoice::Auto,
             tap: false,
+            ask_daemons: false,
             follow_namespaces: false,
             user: None,
             serving_process: ServingProcess::Auto,
