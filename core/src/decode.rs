@@ -48,7 +48,7 @@ pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
 pub use expected::{ExpectedFlow, FlowEnd};
 pub use layer_values::LayerValues;
-pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
+pub use levin::{LEVIN, ReportedPeer, SIGNATURE as LEVIN_SIGNATURE, is_handshake_missing};
 pub use media::{MEDIA_COLUMNS, MediaStream, Publications};
 pub use recognition::MAX_PREFIX_BYTES;
 pub use rtmp::RTMP;

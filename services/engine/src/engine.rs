@@ -204,6 +204,11 @@ impl Engine {
         }
     }
 
+    /// Hands what processes reported of their connections to the tracker.
+    pub(crate) fn apply_reported(&mut self, observation: Observation) {
+        self.tracker.apply_applications(observation.source, observation.applications);
+    }
+
     /// Ends the decoding of connections that samples do not show any more.
     fn remove_absent_payload(&mut self, snapshot: &Snapshot) {
         let Some(tap) = &mut self.tap else { return };

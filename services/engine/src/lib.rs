@@ -5,6 +5,7 @@ mod abilities;
 mod choice;
 mod closed;
 mod cost;
+mod daemons;
 mod differences;
 mod engine;
 mod event_buffer;
