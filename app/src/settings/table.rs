@@ -141,6 +141,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
         field: field!(show_credentials = switch),
     },
     Setting {
+        key: "files_of",
+        flag: "files-of",
+        placeholder: "PROCESS",
+        kind: Texts,
+        default: "",
+        meaning: "Names of processes besides media servers whose media files are listed",
+        restart: true,
+        field: field!(files_of = texts),
+    },
+    Setting {
         key: "ask_daemons",
         flag: "ask-daemons",
         placeholder: "BOOL",
