@@ -413,7 +413,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__config__subcmd__explain)
-            opts="-o -h --config --interval --window --source --tap --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --output --agent --token-file --agent-ca --read --until --help"
+            opts="-o -h --config --interval --window --source --tap --ask-daemons --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --output --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -436,6 +436,10 @@ _conns() {
                     return 0
                     ;;
                 --tap)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --ask-daemons)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
@@ -997,7 +1001,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__serve)
-            opts="-h --config --interval --window --source --tap --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --agent --token-file --agent-ca --read --until --help"
+            opts="-h --config --interval --window --source --tap --ask-daemons --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1020,6 +1024,10 @@ _conns() {
                     return 0
                     ;;
                 --tap)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --ask-daemons)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
