@@ -21,7 +21,7 @@ pub(crate) struct Config {
     pub(crate) source: SourceChoice,
     /// Whether payload is decoded.
     pub(crate) tap: bool,
-    /// Whether Monero nodes are asked for what their handshakes before the agent told.
+    /// Whether Monero nodes are asked for what their handshakes before the agent announced.
     pub(crate) ask_daemons: bool,
     /// Whether to sample namespaces created after the start, which keeps `CAP_SYS_ADMIN`.
     pub(crate) follow_namespaces: bool,

@@ -170,7 +170,7 @@ ebpf\t''
 portable\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l tap -d 'Decode what TCP connections carry, from their payload [default: true]' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand serve" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand serve" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
@@ -236,7 +236,7 @@ ebpf\t''
 portable\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tap -d 'Decode what TCP connections carry, from their payload [default: true]' -r -f -a "true\t''
 false\t''"
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"

@@ -225,7 +225,7 @@ _arguments "${_arguments_options[@]}" : \
 '--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
 '--tap=[Decode what TCP connections carry, from their payload \[default\: true\]]::BOOL:(true false)' \
-'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told]::BOOL:(true false)' \
+'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced]::BOOL:(true false)' \
 '--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Run as this user once everything is open]:NAME:_default' \
 '--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
@@ -294,7 +294,7 @@ _arguments "${_arguments_options[@]}" : \
 '--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
 '--tap=[Decode what TCP connections carry, from their payload \[default\: true\]]::BOOL:(true false)' \
-'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told]::BOOL:(true false)' \
+'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced]::BOOL:(true false)' \
 '--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Run as this user once everything is open]:NAME:_default' \
 '--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
