@@ -15,6 +15,7 @@ mod decoder;
 mod dns;
 mod expected;
 mod first_words;
+mod flv;
 mod ftp;
 mod http;
 mod http2;
@@ -33,6 +34,7 @@ mod rtp;
 mod rtsp;
 mod side;
 mod smtp;
+mod srt;
 mod ssh;
 mod stream;
 mod streams;
@@ -100,6 +102,8 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &rtsp::RTSP,
     &rtp::RTP,
     &ts::TS,
+    &flv::FLV,
+    &srt::SRT,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,

@@ -197,3 +197,8 @@ fn gaps_in_sequence_numbers_drop_what_the_server_drops() {
 fn transport_streams_are_counted_from_where_all_codecs_are_known() {
     assert_eq!(compare("mpegts", &["INTS"]), 7);
 }
+
+#[test]
+fn tags_of_flv_are_counted_when_they_are_complete() {
+    assert_eq!(compare("liveflv", &["INLFLV"]), 5);
+}
