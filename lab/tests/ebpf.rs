@@ -43,6 +43,7 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("segments_of_64_kib_are_handed_over", &["ebpf-tap"], &[], payload::large_segments),
     ("retransmissions_are_handed_over_once", &["ebpf-tap"], &[], payload::lossy_path),
     ("data_with_a_syn_is_handed_over", &["ebpf-tap"], &["python3"], payload::fast_open),
+    ("a_probe_repeats_no_byte", &["ebpf-tap"], &["python3"], payload::probes_and_ends),
     ("extension_headers_are_passed_over", &["ebpf-tap"], &["python3"], payload::extension_headers),
     ("unwanted_payload_is_not_copied", &["ebpf-tap"], &[], payload::unwanted),
     ("what_is_skipped_is_not_copied", &["ebpf-tap"], &[], payload::skipped),

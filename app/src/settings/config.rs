@@ -21,7 +21,10 @@ pub(crate) struct Config {
     pub(crate) source: SourceChoice,
     /// Whether payload is decoded.
     pub(crate) tap: bool,
+    /// Whether decoded URIs are shown with passwords and tokens.
     pub(crate) show_credentials: bool,
+    /// Whether Monero nodes are asked for what their handshakes before the agent told.
+    pub(crate) ask_daemons: bool,
     /// Whether to sample namespaces created after the start, which keeps `CAP_SYS_ADMIN`.
     pub(crate) follow_namespaces: bool,
     /// The account to run as once everything is open; `None` selects the default of the privileges.
@@ -82,6 +85,7 @@ impl Config {
             source: SourceChoice::Auto,
             tap: false,
             show_credentials: false,
+            ask_daemons: false,
             follow_namespaces: false,
             user: None,
             serving_process: ServingProcess::Auto,

@@ -141,6 +141,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
         field: field!(show_credentials = switch),
     },
     Setting {
+        key: "ask_daemons",
+        flag: "ask-daemons",
+        placeholder: "BOOL",
+        kind: Switch,
+        default: "false",
+        meaning: "Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told",
+        restart: true,
+        field: field!(ask_daemons = switch),
+    },
+    Setting {
         key: "follow_namespaces",
         flag: "follow-namespaces",
         placeholder: "BOOL",

@@ -175,7 +175,18 @@ impl Session {
             bandwidth_kbit_per_s: 0,
             tracks: Tracks::default(),
             is_linked: None,
+            began_before: false,
         }
+    }
+
+    /// Adds the stream of a message stream that was opened before the connection was seen.
+    pub(super) fn add_late(&mut self, sender: Side, id: u32, at: Moment) {
+        let role = if sender == self.client { Role::Publish } else { Role::Play };
+        let since = BothSides { sent: Some(at), received: Some(at) };
+        let mut stream = self.new_stream(role, sender, "".into(), None, since);
+        stream.name = None;
+        stream.began_before = true;
+        self.add(RtmpStream::late(id, stream));
     }
 
     fn add(&mut self, stream: RtmpStream) {
