@@ -16,6 +16,8 @@ pub(super) struct Session {
     ends: Ends,
     pub(super) sender: Side,
     pub(super) tags: Option<Tags>,
+    /// Whether its begin was missed.
+    began_before: bool,
     pub(super) tags_complete: u64,
     pub(super) stream: Option<Stream>,
     publications: Publications,
@@ -33,6 +35,7 @@ impl Session {
             ends,
             sender,
             tags: Some(Tags::new(is_from_start)),
+            began_before: !is_from_start,
             tags_complete: 0,
             stream: None,
             publications,
@@ -99,6 +102,7 @@ impl Session {
             bandwidth_kbit_per_s: 0,
             tracks: Tracks::default(),
             is_linked: None,
+            began_before: self.began_before,
         })
     }
 
