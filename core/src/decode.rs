@@ -16,6 +16,7 @@ mod dns;
 mod ends;
 mod expected;
 mod first_words;
+mod flv;
 mod ftp;
 mod http;
 mod http2;
@@ -34,6 +35,7 @@ mod rtp;
 mod rtsp;
 mod side;
 mod smtp;
+mod srt;
 mod ssh;
 mod stream;
 mod streams;
@@ -105,6 +107,8 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &rtsp::RTSP,
     &rtp::RTP,
     &ts::TS,
+    &flv::FLV,
+    &srt::SRT,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,
