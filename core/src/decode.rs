@@ -13,6 +13,7 @@ mod credentials;
 mod datagram;
 mod decoder;
 mod dns;
+mod expected;
 mod first_words;
 mod ftp;
 mod http;
@@ -28,6 +29,8 @@ mod quic;
 mod recognition;
 mod redis;
 mod rtmp;
+mod rtp;
+mod rtsp;
 mod side;
 mod smtp;
 mod ssh;
@@ -41,6 +44,7 @@ pub use budget::DecodeCounts;
 pub use credentials::show_credentials;
 pub use datagram::{Datagram, DatagramProtocol};
 pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
+pub use expected::{ExpectedFlow, FlowEnd};
 pub use layer_values::LayerValues;
 pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
 pub use media::{MediaStream, Publications};
@@ -92,6 +96,8 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &quic::QUIC,
     &rtmp::RTMP,
     &rtmp::RTMPT,
+    &rtsp::RTSP,
+    &rtp::RTP,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,

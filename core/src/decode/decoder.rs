@@ -9,7 +9,7 @@ use std::fmt;
 use crate::model::{Certainty, Endpoint, Known, Moment, ResolvedName, Scalar};
 
 use super::media::Publications;
-use super::{BothSides, ProtocolSpec, Side, Want};
+use super::{BothSides, ExpectedFlow, ProtocolSpec, Side, Want};
 
 /// How a protocol over a byte stream (TCP) is recognised and decoded.
 #[derive(Debug)]
@@ -135,6 +135,16 @@ pub trait Decoder: fmt::Debug + Send {
     fn take_names(&mut self) -> Vec<ResolvedName> {
         Vec::new()
     }
+
+    /// Flows of datagrams that this connection set up since the last call. Their datagrams are handed over by
+    /// [`Decoder::flow_datagram`] until the connection ends.
+    fn take_expected_flows(&mut self) -> Vec<ExpectedFlow> {
+        Vec::new()
+    }
+
+    /// Reads a datagram of the flow that it expects under `number`; `side` is the side of this connection whose
+    /// end sent it, and `cut` bytes of it were not captured.
+    fn flow_datagram(&mut self, _number: u32, _side: Side, _bytes: &[u8], _cut: u32, _at: Moment) {}
 
     /// The protocol inside this one, once it is known: HTTP upgraded to another protocol, a tunnel.
     fn inner(&self) -> Option<Inner<'_>> {

@@ -9,7 +9,7 @@ use crate::model::{Application, Moment, ResolvedName};
 use super::assembly::{Assembled, Assembler, AssemblyCounts, Room, Segment};
 use super::budget::{Budgets, DecodeCounts};
 use super::media::Publications;
-use super::{BothSides, Ends, ProtocolSpec, Side, Want};
+use super::{BothSides, Ends, ExpectedFlow, ProtocolSpec, Side, Want};
 
 use in_order::InOrder;
 
@@ -35,6 +35,8 @@ pub(super) struct Common {
     pub(super) publications: Publications,
     /// Names that decoders read since a stream was last changed.
     pub(super) names: Vec<ResolvedName>,
+    /// Flows that decoders set up since a stream was last changed.
+    pub(super) expected: Vec<ExpectedFlow>,
 }
 
 /// One connection.
@@ -116,16 +118,31 @@ impl Stream {
         }
     }
 
-    /// Adds a datagram of a side, `cut` bytes of which were not captured.
+    /// Adds a datagram of a side, `cut` bytes of which were not captured. `expected` is the protocol of a flow
+    /// that a connection set up.
     pub(super) fn datagram(
         &mut self,
+        side: Side,
+        bytes: &[u8],
+        cut: u32,
+        expected: Option<&'static ProtocolSpec>,
+        at: Moment,
+        shared: &mut Shared,
+    ) {
+        self.flow.datagram(side, bytes, cut, expected, at, &mut shared.common);
+    }
+
+    /// Adds a datagram of a flow that this connection set up.
+    pub(super) fn flow_datagram(
+        &mut self,
+        number: u32,
         side: Side,
         bytes: &[u8],
         cut: u32,
         at: Moment,
         shared: &mut Shared,
     ) {
-        self.flow.datagram(side, bytes, cut, at, &mut shared.common);
+        self.flow.flow_datagram(number, side, bytes, cut, at, &mut shared.common);
     }
 
     /// The source lost segments of a side: those before `until`, or an unknown number.

@@ -11,6 +11,7 @@ use crate::model::{Application, Moment, ResolvedName};
 
 use super::assembly::{MAX_TOTAL_PENDING_BYTES, Room, Segment};
 use super::budget::{Budget, Budgets, DecodeCounts};
+use super::expected::{ExpectedFlows, Link};
 use super::media::Publications;
 use super::stream::{Common, Shared, Stream};
 use super::{Ends, ProtocolSpec, Side, Want, registry};
@@ -66,7 +67,7 @@ pub struct Steering<K> {
 /// The connections of a source, by a key of its choice.
 #[derive(Debug)]
 pub struct Streams<K> {
-    by_key: HashMap<K, Entry, RandomState>,
+    by_key: HashMap<K, Entry<K>, RandomState>,
     /// Those that hold back bytes behind gaps, by how many and by number.
     waiting: BTreeMap<(u64, u64), K>,
     /// The number of the last connection.
@@ -76,14 +77,22 @@ pub struct Streams<K> {
     changed: Vec<K>,
     steering: Vec<Steering<K>>,
     names: Vec<(K, ResolvedName)>,
+    expected: ExpectedFlows<K>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<K> {
     stream: Stream,
     number: u64,
     /// As in the list of those that wait.
     pending_bytes: u64,
+    ends: Ends,
+    /// Ports of the flows that it expects.
+    announced: Vec<(u16, u16)>,
+    /// Of a flow of datagrams: the connection that set it up.
+    link: Option<Link<K>>,
+    /// How many flows had been expected when that was looked up last.
+    looked_up: u64,
 }
 
 impl<K: Copy + Eq + Hash> Default for Streams<K> {
@@ -105,6 +114,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
             counts: DecodeCounts::default(),
             publications: Publications::default(),
             names: Vec::new(),
+            expected: Vec::new(),
         };
         Self {
             by_key: HashMap::default(),
@@ -115,6 +125,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
             changed: Vec::new(),
             steering: Vec::new(),
             names: Vec::new(),
+            expected: ExpectedFlows::default(),
         }
     }
 
@@ -127,7 +138,10 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         }
         self.last_number += 1;
         let (stream, number) = (Stream::new(ends), self.last_number);
-        self.by_key.insert(key, Entry { stream, number, pending_bytes: 0 });
+        let (announced, link) = (Vec::new(), None);
+        let entry =
+            Entry { stream, number, pending_bytes: 0, ends, announced, link, looked_up: 0 };
+        self.by_key.insert(key, entry);
         true
     }
 
@@ -140,7 +154,27 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     /// Adds a datagram of a flow, `cut` bytes of which were not captured. Without effect if the flow was
     /// not begun.
     pub fn datagram(&mut self, key: K, side: Side, bytes: &[u8], cut: u32, at: Moment) {
-        self.change(key, |stream, shared| stream.datagram(side, bytes, cut, at, shared));
+        let link = self.link(key);
+        let protocol = link.map(|link| link.protocol);
+        self.change(key, |stream, shared| {
+            stream.datagram(side, bytes, cut, protocol, at, shared);
+        });
+        if let Some(link) = link {
+            let side = link.side(side);
+            self.change(link.owner, |stream, shared| {
+                stream.flow_datagram(link.number, side, bytes, cut, at, shared);
+            });
+        }
+    }
+
+    /// The connection that set a flow up.
+    fn link(&mut self, key: K) -> Option<Link<K>> {
+        let entry = self.by_key.get_mut(&key)?;
+        if entry.link.is_none() && entry.looked_up != self.expected.additions {
+            entry.looked_up = self.expected.additions;
+            entry.link = self.expected.find(entry.ends);
+        }
+        entry.link
     }
 
     /// Adds bytes of a connection that the source has put in order; `position` is that of the first
@@ -165,11 +199,16 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     /// Ends both sides of a connection. Its layers can be read until it is removed.
     pub fn close(&mut self, key: K, at: Moment) {
         self.change(key, |stream, shared| stream.close(at, shared));
+        if let Some(entry) = self.by_key.get_mut(&key) {
+            self.expected.remove(key, &mut entry.announced);
+        }
     }
 
     /// Removes a connection.
     pub fn remove(&mut self, key: K) {
-        if let Some(Entry { stream, number, pending_bytes }) = self.by_key.remove(&key) {
+        if let Some(entry) = self.by_key.remove(&key) {
+            let Entry { stream, number, pending_bytes, mut announced, .. } = entry;
+            self.expected.remove(key, &mut announced);
             self.waiting.remove(&(pending_bytes, number));
             let counts = stream.remove(&mut self.shared);
             self.shared.common.counts.assembly += counts;
@@ -192,8 +231,11 @@ impl<K: Copy + Eq + Hash> Streams<K> {
 
     fn change(&mut self, key: K, step: impl FnOnce(&mut Stream, &mut Shared)) {
         let Some(entry) = self.by_key.get_mut(&key) else { return };
-        let Entry { stream, number, pending_bytes } = entry;
+        let Entry { stream, number, pending_bytes, announced, .. } = entry;
         step(stream, &mut self.shared);
+        for flow in self.shared.common.expected.drain(..) {
+            self.expected.add(key, flow, announced);
+        }
         let pending = stream.pending_bytes();
         if pending != *pending_bytes {
             self.waiting.remove(&(*pending_bytes, *number));

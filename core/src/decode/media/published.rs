@@ -42,6 +42,9 @@ impl Server {
 pub(in crate::decode) struct Published {
     audio: Shared,
     video: Shared,
+    bandwidth_kbit_per_s: AtomicU64,
+    /// Parameter sets of video between its pictures.
+    parameter_sets: AtomicU64,
     has_ended: AtomicBool,
 }
 
@@ -77,6 +80,24 @@ impl Published {
         let shared = self.of(is_video);
         shared.packets.fetch_add(is_first.into(), Ordering::Relaxed);
         shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What it declares of its bandwidth, kilobits a second; the last one is valid.
+    pub(in crate::decode) fn declare(&self, bandwidth_kbit_per_s: u64) {
+        self.bandwidth_kbit_per_s.store(bandwidth_kbit_per_s, Ordering::Relaxed);
+    }
+
+    pub(in crate::decode) fn bandwidth_kbit_per_s(&self) -> u64 {
+        self.bandwidth_kbit_per_s.load(Ordering::Relaxed)
+    }
+
+    /// Parameter sets were published between pictures.
+    pub(in crate::decode) fn parameter_sets(&self, number: u64) {
+        self.parameter_sets.fetch_add(number, Ordering::Relaxed);
+    }
+
+    pub(in crate::decode) fn parameter_sets_so_far(&self) -> u64 {
+        self.parameter_sets.load(Ordering::Relaxed)
     }
 
     /// No more is published.

@@ -241,7 +241,7 @@ impl Session {
             || number("audiodatarate").unwrap_or(0.0) + number("videodatarate").unwrap_or(0.0);
         let kilobits = number("bandwidth").unwrap_or_else(rates);
         if let Some(stream) = self.stream(side, header.stream) {
-            stream.stream.bandwidth_kbit_per_s = kilobits.floor().max(0.0) as u64;
+            stream.declare(kilobits.floor().max(0.0) as u64);
         }
     }
 }

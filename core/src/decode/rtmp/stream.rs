@@ -71,6 +71,14 @@ impl RtmpStream {
         }
     }
 
+    /// Metadata states the bandwidth, kilobits a second.
+    pub(super) fn declare(&mut self, bandwidth_kbit_per_s: u64) {
+        self.stream.bandwidth_kbit_per_s = bandwidth_kbit_per_s;
+        if let Some(published) = &self.published {
+            published.declare(bandwidth_kbit_per_s);
+        }
+    }
+
     fn track(&mut self, kind: u8) -> (&mut Track, &mut Tag) {
         let tracks = &mut self.stream.tracks;
         match kind {

@@ -143,17 +143,29 @@ impl InOrder {
         self.skip(side, at)
     }
 
-    /// Takes a datagram, `cut` bytes of which were not captured.
+    /// Takes a datagram, `cut` bytes of which were not captured. `expected` is the protocol of a flow that a
+    /// connection set up.
     pub(super) fn datagram(
         &mut self,
         side: Side,
         bytes: &[u8],
         cut: u32,
+        expected: Option<&'static ProtocolSpec>,
         at: Moment,
         common: &mut Common,
     ) {
         if matches!(self.phase, Phase::Recognising(_)) {
             self.phase = Phase::Probing(0);
+        }
+        if let Some(protocol) = expected
+            && let Some(spec) = &protocol.datagram
+            && !matches!(&self.phase, Phase::Decoding(one) if std::ptr::eq(one.protocol, protocol))
+        {
+            common.counts.recognised += 1;
+            let decoder = (spec.decoder)(&Datagram { bytes, cut, side, ends: self.ends });
+            let (certainty, max_memory) = (Certainty::Certain, spec.max_memory);
+            let decoding = Decoding { protocol, certainty, since: at, decoder, max_memory };
+            self.phase = Phase::Decoding(decoding);
         }
         if let Phase::Probing(tried) = &mut self.phase {
             *tried += 1;
@@ -179,6 +191,22 @@ impl InOrder {
             }
         }
         self.finish_step(common);
+    }
+
+    /// Takes a datagram of a flow that this connection set up.
+    pub(super) fn flow_datagram(
+        &mut self,
+        number: u32,
+        side: Side,
+        bytes: &[u8],
+        cut: u32,
+        at: Moment,
+        common: &mut Common,
+    ) {
+        if let Phase::Decoding(decoding) = &mut self.phase {
+            decoding.decoder.flow_datagram(number, side, bytes, cut, at);
+            self.finish_step(common);
+        }
     }
 
     fn data(&mut self, side: Side, bytes: &[u8], at: Moment, common: &mut Common) {
@@ -273,6 +301,7 @@ impl InOrder {
             Phase::Recognising(recognition) => held.recognition = recognition.memory(),
             Phase::Decoding(decoding) => {
                 common.names.append(&mut decoding.decoder.take_names());
+                common.expected.append(&mut decoding.decoder.take_expected_flows());
                 held.decoder = decoding.decoder.memory();
                 is_within = held.decoder <= decoding.max_memory;
                 for side in Side::ALL {

@@ -1,0 +1,194 @@
+//! Recordings of a media server (corpus/ems-captures): its streams of RTSP, MPEG-TS and FLV, as it listed them at
+//! known moments, against those read from the packets up to that moment.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "tests panic where they cannot go on")]
+
+use std::path::{Path, PathBuf};
+
+use conns_capture::Capture;
+use conns_contract::{Scope, SocketSource};
+use conns_core::decode::registry;
+use conns_core::model::{Application, Kind, ListSpec, Observation, Record, Scalar, SocketSample};
+use serde_json::Value;
+
+fn folder(recording: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/ems-captures").join(recording)
+}
+
+/// What the packets before a moment show.
+fn play(recording: &str, until_us: i64) -> Observation {
+    let path = folder(recording).join("capture.pcap.gz");
+    let capture = Capture::open(&path, Some(until_us)).expect("a capture");
+    let mut events = conns_contract::EventSource::observe(&mut capture.events(), capture.now());
+    while !capture.is_ended() {
+        events = conns_contract::EventSource::observe(&mut capture.events(), capture.now());
+    }
+    drop(events);
+    capture.tables().observe(&Scope::everything(), capture.now()).expect("rows")
+}
+
+/// A stream as a list of it has it, by column.
+struct Listed<'a> {
+    list: &'static ListSpec,
+    record: &'a Record,
+}
+
+impl<'a> Listed<'a> {
+    /// The streams in the layers of a connection.
+    fn all(application: &'a Application) -> Vec<Self> {
+        let mut streams = Vec::new();
+        for layer in &application.layers {
+            let spec = registry().find(|spec| *spec.name == *layer.protocol).expect("registered");
+            for (field, value) in spec.fields.iter().zip(&layer.values) {
+                if let (Kind::List(list), Some(Scalar::List(records))) = (field.kind, value.value())
+                    && field.name.ends_with(".streams")
+                {
+                    streams.extend(records.iter().map(|record| Listed { list, record }));
+                }
+            }
+        }
+        streams
+    }
+
+    fn value(&self, key: &str) -> Option<&'a Scalar> {
+        let at = self.list.columns.iter().position(|column| column.key == key).expect("a column");
+        self.record.values.get(at)?.value()
+    }
+
+    fn count(&self, key: &str) -> u64 {
+        match self.value(key) {
+            Some(Scalar::Count(number) | Scalar::Bytes(number)) => *number,
+            _ => 0,
+        }
+    }
+
+    fn text(&self, key: &str) -> &'a str {
+        match self.value(key) {
+            Some(Scalar::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// As a line of what is compared.
+    fn line(&self) -> String {
+        let track = |of: &str| {
+            let number = |what: &str| self.count(&format!("{of}_{what}"));
+            format!(
+                "{of} {} {}/{} dropped {}/{}",
+                self.text(&format!("{of}_codec")),
+                number("packets"),
+                number("bytes"),
+                number("dropped_packets"),
+                number("dropped_bytes"),
+            )
+        };
+        let number = |key| self.count(key);
+        format!(
+            "{} {} {}x{} {}.{} {} kbit/s",
+            track("audio"),
+            track("video"),
+            number("width"),
+            number("height"),
+            number("profile"),
+            number("level"),
+            number("bandwidth_kbit_per_s"),
+        )
+    }
+}
+
+/// The same of the server's answer.
+fn line(stream: &Value) -> String {
+    let number = |of: &Value, key: &str| of[key].as_u64().unwrap_or(0);
+    let track = |of: &str| {
+        let track = &stream[of];
+        let codec = match track["codec"].as_str() {
+            Some("AAAC") => "aac",
+            Some("VH264") => "h264",
+            other => panic!("{other:?}"),
+        };
+        format!(
+            "{of} {codec} {}/{} dropped {}/{}",
+            number(track, "packetsCount"),
+            number(track, "bytesCount"),
+            number(track, "droppedPacketsCount"),
+            number(track, "droppedBytesCount"),
+        )
+    };
+    let video = &stream["video"];
+    format!(
+        "{} {} {}x{} {}.{} {} kbit/s",
+        track("audio"),
+        track("video"),
+        number(video, "width"),
+        number(video, "height"),
+        number(video, "profile"),
+        number(video, "level"),
+        number(stream, "bandwidth"),
+    )
+}
+
+fn is_of(sample: &SocketSample, stream: &Value) -> bool {
+    let port = |key: &str| stream[key].as_u64().unwrap_or(0);
+    let remote = sample.remote.map_or(0, |end| end.port.into());
+    u64::from(sample.local.port) == port("nearPort")
+        && (port("farPort") == 0 || remote == port("farPort"))
+}
+
+/// Compares the streams of these types in each answer; returns how many there are.
+fn compare(recording: &str, types: &[&str]) -> usize {
+    let answers = std::fs::read_to_string(folder(recording).join("answers.jsonl"));
+    let mut differences = Vec::new();
+    let mut compared = 0;
+    for text in answers.expect("answers").lines() {
+        let answer: Value = serde_json::from_str(text).expect("an answer");
+        if answer["command"] != "listStreams" {
+            continue;
+        }
+        for stream in answer["answer"]["data"].as_array().into_iter().flatten() {
+            let kind = stream["type"].as_str().expect("a type");
+            if !types.contains(&kind) {
+                continue;
+            }
+            let moment_ms = stream["queryTimestamp"].as_f64().expect("a moment");
+            let played = play(recording, (moment_ms * 1000.0).round() as i64);
+            let ids: Vec<_> = played
+                .rows()
+                .iter()
+                .filter(|sample| is_of(sample, stream))
+                .map(|sample| conns_core::model::ConnectionId::of_socket(sample.id))
+                .collect();
+            let applications = played.applications.iter().filter(|(id, _)| ids.contains(id));
+            let found: Vec<_> = applications.flat_map(|(_, layers)| Listed::all(layers)).collect();
+            let lines: Vec<_> = found.iter().map(Listed::line).collect();
+            if lines != [line(stream)] {
+                differences.push(format!(
+                    "{recording} {}: {kind}\n  server {}\n  conns  {lines:?}",
+                    answer["moment"],
+                    line(stream)
+                ));
+            }
+            let is_named_on_the_wire = matches!(kind, "INP" | "ONP");
+            if let [found] = &found[..]
+                && is_named_on_the_wire
+            {
+                assert_eq!(Some(found.text("name")), stream["name"].as_str());
+                let direction = if kind == "INP" { "in" } else { "out" };
+                assert_eq!(found.text("direction"), direction);
+            }
+            compared += 1;
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    compared
+}
+
+#[test]
+fn streams_of_rtsp_are_counted_as_the_server_counts_them() {
+    assert_eq!(compare("rtsp-interleaved", &["INP", "ONP"]), 5);
+    assert_eq!(compare("rtsp-udp", &["INP", "ONP"]), 5);
+}
+
+#[test]
+fn gaps_in_sequence_numbers_drop_what_the_server_drops() {
+    assert_eq!(compare("rtsp-sequence-gaps", &["INP"]), 5);
+}
