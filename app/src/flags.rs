@@ -107,6 +107,8 @@ error lists what is missing).";
 pub(crate) enum Command {
     /// Explain what limits each connection, with evidence and advice
     Why(WhyFlags),
+    /// List media streams: who publishes and who plays each, and who is slow
+    Streams(StreamsFlags),
     /// Print TCP connection events live: opened, accepted, closed, failed
     Events(EventsFlags),
     /// List every field: type, unit, meaning, source
@@ -275,6 +277,28 @@ pub(crate) struct WhyFlags {
     /// Add the source of each value and the reason of each unknown one to JSON records
     #[arg(long)]
     pub(crate) explain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StreamsFlags {
+    #[command(flatten)]
+    pub(crate) among: Among,
+    /// How long to watch before the list; an agent has watched before
+    #[arg(
+        long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_span, conflicts_with = "read"
+    )]
+    pub(crate) span: Duration,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = StreamsFormat::Table, value_name = "FORMAT")]
+    pub(crate) output: StreamsFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StreamsFormat {
+    /// A table
+    Table,
+    /// One JSON object
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod local;
 mod losses;
 mod serve;
 mod settings;
+mod streams;
 mod terminal;
 mod why;
 
@@ -60,6 +61,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Events(events)) => return events::run(events, &flags.agent),
         Some(Command::Abilities(abilities)) => abilities::run(abilities, &flags.agent)?,
         Some(Command::Why(why)) => return why::run(why, &flags.agent),
+        Some(Command::Streams(streams)) => return streams::run(streams, &flags.agent),
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
         Some(Command::Serve(serve)) => serve::run(serve, &flags.agent.file)?,

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use conns_api::{Answer, RecordWriter, View, is_of_interest, observe, urgency};
+use conns_core::media::published_streams;
 use conns_core::model::Basis;
 use conns_core::model::Connection;
 use conns_core::track::Retention;
@@ -50,7 +51,10 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
         WhyFormat::Text => {
             let names = terminal::names(flags.selection.among.resolve, &chosen);
             let palette = terminal::palette(flags.selection.among.color);
-            conns_print::verdicts(&mut out, palette, &chosen, &names)?;
+            // The publisher of what is played need not be among the chosen.
+            let all: Vec<&Connection> = snapshot.connections.iter().collect();
+            let streams = published_streams(&all);
+            conns_print::verdicts(&mut out, palette, &chosen, &streams, &names)?;
             if chosen.is_empty() {
                 writeln!(out, "No connection matches.")?;
             }

@@ -47,7 +47,7 @@ pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
 pub use expected::{ExpectedFlow, FlowEnd};
 pub use layer_values::LayerValues;
 pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
-pub use media::{MediaStream, Publications};
+pub use media::{MEDIA_COLUMNS, MediaStream, Publications};
 pub use recognition::MAX_PREFIX_BYTES;
 pub use rtmp::RTMP;
 pub use side::{BothSides, Side, Want};

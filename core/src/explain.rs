@@ -3,4 +3,5 @@
 
 mod ability;
 mod loss;
+mod stream;
 mod verdict;

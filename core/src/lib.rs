@@ -5,6 +5,7 @@
 pub mod decode;
 pub mod explain;
 pub mod human;
+pub mod media;
 pub mod model;
 pub mod query;
 mod slots;

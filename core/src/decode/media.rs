@@ -24,6 +24,9 @@ use crate::model::ListSpec;
 
 use columns::COLUMNS;
 
+/// The columns of a stream, in the order of the values of its record.
+pub static MEDIA_COLUMNS: &[crate::model::ListColumn] = COLUMNS;
+
 /// The list of the streams of a connection.
 pub(in crate::decode) static STREAMS: ListSpec = ListSpec {
     item: "MediaStreams",

@@ -125,7 +125,9 @@ impl Connections {
                 if has_content && !segment.has(RST) && !*entry.unwanted.of(side) {
                     decode(streams, serial, side, segment, now);
                 }
-                for steering in streams.take_steering() {
+                // Others are steered as well, when they end or room is made; they are over, or continue as before.
+                for steering in streams.take_steering().into_iter().filter(|one| one.key == serial)
+                {
                     *entry.unwanted.of_mut(steering.side) = steering.want == Want::NoMore;
                 }
             }

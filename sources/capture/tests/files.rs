@@ -341,3 +341,22 @@ fn datagrams_make_two_rows_with_their_bytes() {
     let expected = ["1:5000>2:53 ESTAB 8/15 again ?", "2:53>1:5000 ESTAB 15/8 again ?"];
     assert_eq!(rows(pcap(RAW, false, false, &packets)), expected);
 }
+
+#[test]
+fn a_connection_that_ends_unrecognised_does_not_end_the_reading_of_others() {
+    let mut packets = handshake();
+    // What this begins is open until it ends.
+    packets.push(Tcp::of_client(101, 501, ACK, b"GE"));
+    packets.push(Tcp::of_server(501, 103, RST, b""));
+    let request = Tcp::of_client(101, 501, ACK, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    for mut packet in handshake().into_iter().chain([request]) {
+        for end in [&mut packet.from, &mut packet.to] {
+            end.1 += u16::from(end.1 == 40_000);
+        }
+        packets.push(packet);
+    }
+    let played = play(raw(&packets)).unwrap();
+    let protocols = played.end.applications.iter().flat_map(|(_, one)| one.layers.iter());
+    let protocols: Vec<&str> = protocols.map(|layer| &*layer.protocol).collect();
+    assert_eq!(protocols, ["http", "http"]);
+}

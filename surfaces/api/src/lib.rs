@@ -11,6 +11,7 @@ mod record;
 mod replica;
 mod resume;
 mod shapes;
+mod streams;
 mod updates;
 mod usual;
 mod wire;
@@ -30,6 +31,7 @@ pub use shapes::{
     AbilityShape, ClassWord, EventShape, EventWord, EvidenceShape, ExplainShape, FieldShape,
     FieldsShape, LossShape, LossWord, RecordShape, VerdictShape,
 };
+pub use streams::write_streams;
 pub use updates::{EventReceiver, UpdateReceiver};
 pub use usual::{is_of_interest, urgency};
 pub use wire::{

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use conns_api::printable;
+use conns_core::media::{PublishedStream, StreamState};
 use conns_core::model::Connection;
 use conns_core::query::find_field;
 
@@ -17,6 +19,7 @@ pub fn verdicts(
     out: &mut impl Write,
     palette: Palette,
     connections: &[&Connection],
+    streams: &[PublishedStream<'_>],
     names: &Names,
 ) -> io::Result<()> {
     for connection in connections {
@@ -54,9 +57,36 @@ pub fn verdicts(
             write!(out, " {faint}({}% sure){faint:#}", verdict.confidence_percent)?;
         }
         writeln!(out, ": {}", verdict.why(&connection.socket))?;
+        write_streams(out, palette, connection, streams)?;
         let advice = verdict.advice(&connection.socket);
         if !advice.is_empty() {
             writeln!(out, "  {faint}->{faint:#} {advice}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The streams that a connection carries and how they go, with the connection that slows them.
+fn write_streams(
+    out: &mut impl Write,
+    palette: Palette,
+    connection: &Connection,
+    streams: &[PublishedStream<'_>],
+) -> io::Result<()> {
+    let faint = palette.faint();
+    for stream in streams {
+        let ends = stream.publishers.iter().chain(&stream.players);
+        for end in ends.filter(|end| std::ptr::eq(end.connection, connection)) {
+            let name = printable(stream.name.into());
+            write!(out, "  {faint}stream{faint:#} {name}: {}", end.state.why())?;
+            if let StreamState::StarvedByPublisher { .. } = end.state
+                && let Some(publisher) = stream.publishers.first()
+            {
+                let other = publisher.connection;
+                let remote = other.remote().map(|end| format!(" <- {end}")).unwrap_or_default();
+                write!(out, " Publisher: {}{remote}.", other.local())?;
+            }
+            writeln!(out)?;
         }
     }
     Ok(())

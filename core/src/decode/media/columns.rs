@@ -166,6 +166,14 @@ columns! {
         |seen| millis(seen.stream.tracks.video.key_interval_ms)],
     ["timestamp_jumps", Count, true, "How often timestamps of consecutive frames differed by more than two seconds.",
         |seen| Some(Scalar::Count(seen.stream.tracks.audio.jumps + seen.stream.tracks.video.jumps))],
+    ["pace_percent", Percent, false,
+        "Media time that passed in the last five seconds; 100 is real time.",
+        |seen| {
+            let tracks = &seen.stream.tracks;
+            let paces = [tracks.audio.pace(seen.now), tracks.video.pace(seen.now)];
+            let pace = paces.into_iter().flatten().reduce(f64::max)?;
+            Some(Scalar::Percent(pace * 100.0))
+        }],
     ["drift_us", Duration, false, "How far the last timestamps of audio and video are apart.",
         |seen| {
             let (audio, video) = (seen.stream.tracks.audio.last_ms?, seen.stream.tracks.video.last_ms?);

@@ -19,6 +19,8 @@ struct Slot {
     second: u64,
     bytes: u64,
     frames: u64,
+    /// Timestamp of the first frame of the second, and when it came.
+    first_frame: Option<(u64, u64)>,
 }
 
 /// A rate over the last seconds.
@@ -33,16 +35,45 @@ fn second(at: Moment) -> u64 {
 }
 
 impl Rates {
-    pub(super) fn add(&mut self, bytes: u64, frames: u64, at: Moment) {
+    /// Counts bytes.
+    pub(super) fn bytes(&mut self, bytes: u64, at: Moment) {
+        if let Some(slot) = self.slot(at) {
+            slot.bytes += bytes;
+        }
+    }
+
+    /// Counts a frame.
+    pub(super) fn frame(&mut self, timestamp_ms: Option<u64>, at: Moment) {
+        if let Some(slot) = self.slot(at) {
+            slot.frames += 1;
+            if slot.first_frame.is_none() {
+                slot.first_frame = timestamp_ms.map(|timestamp| (timestamp, at.monotonic_us));
+            }
+        }
+    }
+
+    fn slot(&mut self, at: Moment) -> Option<&mut Slot> {
         let second = second(at);
         self.first_second.get_or_insert(second);
-        let index = (second % (SECONDS + 1)) as usize;
-        let Some(slot) = self.slots.get_mut(index) else { return };
+        let slot = self.slots.get_mut((second % (SECONDS + 1)) as usize)?;
         if slot.second != second {
-            *slot = Slot { second, bytes: 0, frames: 0 };
+            *slot = Slot { second, ..Slot::default() };
         }
-        slot.bytes += bytes;
-        slot.frames += frames;
+        Some(slot)
+    }
+
+    /// Media time that passed for each unit of real time since a frame of the last seconds, 0 if there is none any
+    /// more; `None` before two seconds passed.
+    pub(super) fn pace(&self, last_ms: Option<u64>, now: Moment) -> Option<f64> {
+        let recent = second(now).saturating_sub(SECONDS);
+        let frames = self.slots.iter().filter(|slot| slot.second >= recent);
+        let first = frames.filter_map(|slot| slot.first_frame).min_by_key(|(_, came_us)| *came_us);
+        let Some((first_ms, came_us)) = first else {
+            return (self.first_second? < recent && last_ms.is_some()).then_some(0.0);
+        };
+        let real_us = now.monotonic_us.checked_sub(came_us).filter(|us| *us >= 2_000_000)?;
+        let media_ms = last_ms?.checked_sub(first_ms)?;
+        Some(media_ms as f64 * 1000.0 / real_us as f64)
     }
 
     /// Over the complete seconds before `now`, five at most; `None` before there is one.
@@ -77,12 +108,15 @@ mod tests {
     fn a_rate_is_over_complete_seconds() {
         let mut rates = Rates::default();
         for tenths in 15..65 {
-            rates.add(100, 1, at(tenths));
+            rates.bytes(100, at(tenths));
+            rates.frame(Some(tenths * 100), at(tenths));
         }
         assert_eq!(rates.rate(at(19)), None);
         assert_eq!(rates.rate(at(65)), Some(Rate { bytes_per_s: 1000.0, frames_per_s: 10.0 }));
         // Nothing came since: four of the five seconds are empty, the fifth was incomplete.
         assert_eq!(rates.rate(at(110)), Some(Rate { bytes_per_s: 100.0, frames_per_s: 1.0 }));
         assert_eq!(rates.rate(at(200)), Some(Rate { bytes_per_s: 0.0, frames_per_s: 0.0 }));
+        let pace = |tenths| rates.pace(Some(6400), at(tenths)).map(|pace| (pace * 100.0).round());
+        assert_eq!((pace(64), pace(104), pace(200)), (Some(100.0), Some(16.0), Some(0.0)));
     }
 }

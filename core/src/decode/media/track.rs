@@ -72,7 +72,7 @@ impl Track {
     /// A frame began; its bytes are counted by [`Track::carried`].
     pub(in crate::decode) fn frame(&mut self, timestamp_ms: Option<u64>, is_key: bool, at: Moment) {
         self.frames += 1;
-        self.rates.add(0, 1, at);
+        self.rates.frame(timestamp_ms, at);
         if let (Some(last), Some(now)) = (self.last_ms, timestamp_ms)
             && now.abs_diff(last) > JUMP_MS
         {
@@ -96,7 +96,12 @@ impl Track {
 
     /// Bytes of the track passed.
     pub(in crate::decode) fn carried(&mut self, bytes: u64, at: Moment) {
-        self.rates.add(bytes, 0, at);
+        self.rates.bytes(bytes, at);
+    }
+
+    /// Media time that passed for each unit of real time, over the last seconds.
+    pub(super) fn pace(&self, now: Moment) -> Option<f64> {
+        self.rates.pace(self.last_ms, now)
     }
 
     /// Over the last seconds.

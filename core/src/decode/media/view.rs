@@ -1,7 +1,7 @@
 //! Reads the record of a stream.
 
 use crate::decode::layer_values::{LayerValues, value_at};
-use crate::model::{Connection, Record, Scalar};
+use crate::model::{Connection, Known, Record, Scalar};
 
 use super::columns::COLUMNS;
 
@@ -20,6 +20,12 @@ impl<'a> MediaStream<'a> {
             let protocol = layer.protocol();
             layer.records("streams").iter().map(move |record| Self { protocol, record })
         })
+    }
+
+    /// The values, in the order of [`MEDIA_COLUMNS`](crate::decode::MEDIA_COLUMNS).
+    #[must_use]
+    pub fn values(self) -> &'a [Known<Scalar>] {
+        &self.record.values
     }
 
     fn value(self, key: &str) -> Option<&'a Scalar> {
@@ -59,6 +65,15 @@ impl<'a> MediaStream<'a> {
     pub fn time_us(self, key: &str) -> Option<i64> {
         match self.value(key)? {
             Scalar::Time(at) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Percent; `None` if it is not known.
+    #[must_use]
+    pub fn percent(self, key: &str) -> Option<f64> {
+        match self.value(key)? {
+            Scalar::Percent(percent) => Some(*percent),
             _ => None,
         }
     }
