@@ -32,21 +32,21 @@ def connections(path):
         passed[key, side] = already + skipped
         if packet.payload[skipped:]:
             steps.append((side, packet.payload[skipped:]))
-    return [steps for steps in found.values() if len(steps) > 2]
+    return {key: steps for key, steps in found.items() if len(steps) > 2}
 
 
 def messages(data):
-    """The messages of one side: type, message stream and body."""
+    """The messages of one side: type, message stream and body, which is None of those that are not whole in the end."""
     size, streams, at = 128, {}, 0
     while at < len(data):
         form, chunk_stream = data[at] >> 6, data[at] & 63
         at += 1 + {0: 1, 1: 2}.get(chunk_stream, 0)
         fields = (11, 7, 3, 0)[form]
-        stream = streams.setdefault(chunk_stream, {"body": b"", "length": 0, "type": 0, "id": 0, "extended": False})
+        stream = streams.setdefault(chunk_stream, {"body": b"", "length": 0, "type": 0, "id": 0, "extended": False, "whole": True})
         header = data[at:at + fields]
         at += fields
         if len(header) < fields:
-            return
+            break
         if form < 3:
             stream["extended"] = header[:3] == b"\xff\xff\xff"
         if form < 2:
@@ -54,6 +54,7 @@ def messages(data):
         if form == 0:
             stream["id"] = header[7]
         at += 4 * stream["extended"]
+        stream["whole"] = False
         taken = min(size, stream["length"] - len(stream["body"]))
         stream["body"] += data[at:at + taken]
         at += taken
@@ -61,14 +62,17 @@ def messages(data):
             if stream["type"] == 1:
                 size = int.from_bytes(stream["body"], "big") or size
             yield stream["type"], stream["id"], stream["body"]
-            stream["body"] = b""
+            stream["body"], stream["whole"] = b"", True
+    for stream in streams.values():
+        if not stream["whole"]:
+            yield stream["type"], stream["id"], None
 
 
 def main():
     target, folder = sys.argv[1:3]
     for path in sorted(glob.glob(RECORDINGS)):
         name = os.path.basename(os.path.dirname(path))
-        for number, steps in enumerate(connections(path)[:20]):
+        for number, steps in enumerate(list(connections(path).values())[:20]):
             if target == "rtmp":
                 inputs = [struct.pack("<BH", side, len(part)) + part for side, payload in steps for part in (payload[:65535],)]
             else:
@@ -76,7 +80,7 @@ def main():
                 for side in (0, 1):
                     data = b"".join(payload for of, payload in steps if of == side)
                     for kind, stream, body in messages(data):
-                        if kind in TYPES and len(body) < 2000:
+                        if kind in TYPES and body is not None and len(body) < 2000:
                             inputs.append(struct.pack("<BBH", TYPES[kind] << 1 | side, stream, len(body)) + body)
             for count in (1, 3, 8, len(inputs)):
                 with open(os.path.join(folder, f"{name}-{number}-{count}"), "wb") as out:

@@ -37,6 +37,7 @@ const CASES: &[Case] = &[
     case!("fast_open_and_repair.py"),
     case!("hidden_processes_are_reported.sh"),
     case!("listener_drops_are_no_overflow.py"),
+    case!("media_as_tshark.py"),
     case!("memory_after_a_peak.sh"),
     case!("monero_peers.py"),
     case!("name_of_a_new_namespace.py"),
