@@ -105,7 +105,9 @@ fn as_recorded(results: &Value) -> Result<()> {
     let links = |streams: &[Value]| {
         let place = |id: &Value| streams.iter().position(|stream| stream["uniqueId"] == *id);
         let outputs = |stream: &Value| {
-            stream["outStreamsUniqueIds"].as_array().map(|ids| ids.iter().map(place).collect::<Vec<_>>())
+            stream["outStreamsUniqueIds"]
+                .as_array()
+                .map(|ids| ids.iter().map(place).collect::<Vec<_>>())
         };
         let of = |stream| (place(&stream["inStreamUniqueId"]), outputs(stream));
         streams.iter().map(of).collect::<Vec<_>>()
@@ -124,11 +126,8 @@ fn as_recorded(results: &Value) -> Result<()> {
     let failed = json!({ "EvoStreamException": "Stream 0:999999999 not found" });
     same("unknown", &results["unknownStream"], &failed)?;
     let is_input = |stream: &&Value| stream["type"] == "INR";
-    let names: Vec<Value> = recorded
-        .iter()
-        .filter(is_input)
-        .map(|stream| json!({ "name": stream["name"] }))
-        .collect();
+    let names: Vec<Value> =
+        recorded.iter().filter(is_input).map(|stream| json!({ "name": stream["name"] })).collect();
     same("listInboundStreamNames", array(&results["listInboundStreamNames"])?, &names)?;
     let outputs = recorded.len() - names.len();
     same("clientsConnected", &results["clientsConnected"], &json!({ "outboundCount": outputs }))?;

@@ -27,14 +27,20 @@ fn opened(serial: u64, port: u16, values: Values<'_>, streams: &[Values<'_>]) ->
     with_rtmp(connection, &[values, &[("role", text("client"))]].concat(), streams)
 }
 
-fn input<'a>(name: &str, more: Values<'a>) -> Vec<(&'a str, Scalar)> {
-    let common = [("name", text(name)), ("role", text("publish")), ("direction", text("in"))];
+/// A column of a stream and its value.
+type Column = (&'static str, Scalar);
+
+fn stream_values(name: &str, role: &str, direction: &str, more: &[Column]) -> Vec<Column> {
+    let common = [("name", text(name)), ("role", text(role)), ("direction", text(direction))];
     [&[("number", Scalar::Count(1))], &common[..], more].concat()
 }
 
-fn output<'a>(name: &str, more: Values<'a>) -> Vec<(&'a str, Scalar)> {
-    let common = [("name", text(name)), ("role", text("play")), ("direction", text("out"))];
-    [&[("number", Scalar::Count(1))], &common[..], more].concat()
+fn input(name: &str, more: &[Column]) -> Vec<Column> {
+    stream_values(name, "publish", "in", more)
+}
+
+fn output(name: &str, more: &[Column]) -> Vec<Column> {
+    stream_values(name, "play", "out", more)
 }
 
 /// Audio and video of H.264, 320 x 240, with some packets.
@@ -112,7 +118,10 @@ fn streams_are_linked_by_their_names() {
     two.push(served(55, 53840, &[], &[&output("cam2", &[])]));
     let streams = streams(two);
     let ids: Vec<_> = streams.iter().map(|stream| stream["uniqueId"].clone()).collect();
-    assert_eq!(streams[0]["outStreamsUniqueIds"], Value::from(vec![ids[1].clone(), ids[2].clone()]));
+    assert_eq!(
+        streams[0]["outStreamsUniqueIds"],
+        Value::from(vec![ids[1].clone(), ids[2].clone()])
+    );
     for player in [1, 2] {
         assert_eq!(streams[player]["inStreamUniqueId"], ids[0]);
         // Those of the input.
@@ -133,7 +142,10 @@ fn what_is_not_there_is_null_or_absent() {
     // A publication without players, of which nothing is known but the name.
     let published = streams(vec![served(1, 40_000, &[], &[&input("cam1", &[])])]);
     assert_eq!(published[0]["outStreamsUniqueIds"], Value::Null);
-    assert_eq!((&published[0]["audio"]["codec"], &published[0]["video"]["codec"]), (&"AUNK".into(), &"VUNK".into()));
+    assert_eq!(
+        (&published[0]["audio"]["codec"], &published[0]["video"]["codec"]),
+        (&"AUNK".into(), &"VUNK".into())
+    );
     for key in ["ingestPoint", "tcUrl", "swfUrl", "pageUrl", "streamAlias", "inStreamUniqueId"] {
         assert!(published[0].get(key).is_none(), "{key}");
     }
@@ -143,7 +155,10 @@ fn what_is_not_there_is_null_or_absent() {
     let left = streams(vec![served(1, 40_000, &[], &[&left])]);
     assert_eq!(left[0]["inStreamUniqueId"], Value::Null);
     let video = &left[0]["video"];
-    assert_eq!((&video["codec"], &video["width"], &video["profile"]), (&"VUNK".into(), &0.into(), &0.into()));
+    assert_eq!(
+        (&video["codec"], &video["width"], &video["profile"]),
+        (&"VUNK".into(), &0.into(), &0.into())
+    );
     assert_eq!(video["packetsCount"], 16_399);
 }
 
@@ -184,31 +199,34 @@ fn ids_are_those_that_the_server_states() {
 #[test]
 fn a_pull_and_a_push_have_the_request_that_is_on_the_wire() {
     let target = ("tc_url", text("rtmp://192.0.2.7:1935/other"));
-    let pulled = [&input("theirs", &media())[..], &[]].concat();
-    let pulled: Vec<_> = pulled
-        .into_iter()
-        .map(|(key, value)| (key, if key == "role" { text("play") } else { value }))
-        .collect();
+    let pulled = stream_values("theirs", "play", "in", &media());
     let pull = opened(5, 40_001, &[target.clone(), ("server", text("FMS/3"))], &[&pulled]);
     let listed = data("listConnections", vec![pull]);
     let settings = &listed[0]["pullSettings"];
     assert_eq!(settings["uri"]["fullUri"], "rtmp://192.0.2.7:1935/other/theirs");
-    assert_eq!((&settings["uri"]["host"], &settings["uri"]["port"]), (&"192.0.2.7".into(), &1935.into()));
+    assert_eq!(
+        (&settings["uri"]["host"], &settings["uri"]["port"]),
+        (&"192.0.2.7".into(), &1935.into())
+    );
     let top = &listed[0]["stack"][1];
     assert_eq!((&top["type"], &top["serverAgent"]), (&"OR".into(), &"FMS/3".into()));
-    assert_eq!((&top["streams"][0]["type"], &top["streams"][0]["connectionType"]), (&"INR".into(), &1.into()));
+    assert_eq!(
+        (&top["streams"][0]["type"], &top["streams"][0]["connectionType"]),
+        (&"INR".into(), &1.into())
+    );
     // In a stream the URI is a text.
     assert_eq!(top["streams"][0]["pullSettings"]["uri"], "rtmp://192.0.2.7:1935/other/theirs");
 
-    let mut pushed = output("theirs", &media());
-    pushed.retain(|(key, _)| *key != "role");
-    pushed.push(("role", text("publish")));
+    let pushed = stream_values("theirs", "publish", "out", &media());
     let mut connections = publisher_and_player();
     connections.push(opened(60, 40_002, &[target], &[&pushed]));
     let listed = data("listConnections", connections);
     let settings = &listed[2]["pushSettings"];
     // The only input can be meant.
-    assert_eq!((&settings["localStreamName"], &settings["targetStreamName"]), (&"cam1".into(), &"theirs".into()));
+    assert_eq!(
+        (&settings["localStreamName"], &settings["targetStreamName"]),
+        (&"cam1".into(), &"theirs".into())
+    );
     assert_eq!(settings["targetUri"]["fullUri"], "rtmp://192.0.2.7:1935/other");
     assert_eq!(settings["localUniqueStreamId"], listed[0]["stack"][1]["streams"][0]["uniqueId"]);
     let stream = &listed[2]["stack"][1]["streams"][0];
@@ -257,8 +275,14 @@ fn streams_are_answered_by_each_call() {
     assert_eq!(layout_of("listStreamsIds"), layout(STREAM_IDS));
     assert_eq!(layout_of("clientsConnected"), layout(&CLIENTS.replace("RMS", "conns 0.1")));
     let inbound = data("listInboundStreams", publisher_and_player());
-    assert_eq!((inbound[0]["type"].clone(), inbound.as_array().map(Vec::len)), ("INR".into(), Some(1)));
-    assert_eq!(data("listInboundStreamNames", publisher_and_player()), serde_json::json!([{ "name": "cam1" }]));
+    assert_eq!(
+        (inbound[0]["type"].clone(), inbound.as_array().map(Vec::len)),
+        ("INR".into(), Some(1))
+    );
+    assert_eq!(
+        data("listInboundStreamNames", publisher_and_player()),
+        serde_json::json!([{ "name": "cam1" }])
+    );
     let count = |line: &str| data(line, publisher_and_player())["outboundCount"].clone();
     assert_eq!(count("clientsConnected localStreamName=cam1"), 1);
     assert_eq!(count("clientsConnected localStreamName=cam2"), 0);
@@ -273,7 +297,10 @@ fn streams_are_answered_by_each_call() {
         ("getStreamInfo localStreamName=cam2", "Stream 0:0 not found"),
     ] {
         let answer = json(line, &cache(publisher_and_player()));
-        assert!(answer.contains(&format!("\"description\":\"{description}\",\"status\":\"FAIL\"")), "{answer}");
+        assert!(
+            answer.contains(&format!("\"description\":\"{description}\",\"status\":\"FAIL\"")),
+            "{answer}"
+        );
     }
     for line in ["listStreams", "listStreamsIds", "listInboundStreams", "listInboundStreamNames"] {
         assert_eq!(data(line, vec![]), Value::Null, "{line}");

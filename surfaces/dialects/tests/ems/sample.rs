@@ -85,7 +85,11 @@ pub(crate) fn with_layer(
     values: Values<'_>,
 ) -> Connection {
     let names = protocol.fields.iter().map(|field| {
-        field.name.strip_prefix(protocol.name).and_then(|name| name.strip_prefix('.')).expect("a dot")
+        field
+            .name
+            .strip_prefix(protocol.name)
+            .and_then(|name| name.strip_prefix('.'))
+            .expect("a dot")
     });
     let values = in_order(names, values);
     let layer = Layer {
