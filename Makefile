@@ -82,6 +82,8 @@ bench: bench-packages
 	target/release/conns-bench overhead
 	target/release/conns-bench short
 	target/release/conns-bench capture
+	target/release/conns-bench decoding
+	target/release/conns-bench memory
 
 bench-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi

@@ -5,6 +5,7 @@
 #
 #     fuzz/run.sh [SECONDS] [TARGET...]
 #
+# With RUNS=N in the environment a target ends sooner after N executions.
 # Needs a C++ compiler for libFuzzer. The corpus is copied first: the checked-in one does not grow.
 set -eu
 
@@ -74,6 +75,8 @@ seeds() {
 
 cd "$here"
 cargo fuzz build --fuzz-dir . --target-dir "$build" --sanitizer none
+# Run as they were built here: `cargo fuzz run` would build anew what is edited meanwhile.
+programs=$build/$(rustc -vV | sed -n 's/^host: //p')/release
 
 # fuzz TARGET: runs it, and prints its figures, or how it failed.
 fuzz() {
@@ -82,11 +85,13 @@ fuzz() {
     # A whole update, connection or capture file is longer than an input of the others.
     case $1 in wire | levin | capture) max_len=16384 ;; *) max_len=4096 ;; esac
     log=$scratch/$1.log
-    if cargo fuzz run --fuzz-dir . --target-dir "$build" --sanitizer none "$1" "$scratch/$1" "artifacts/$1" -- \
+    started=$(date +%s)
+    if "$programs/$1" "$scratch/$1" "artifacts/$1" -artifact_prefix="artifacts/$1/" -runs="${RUNS:--1}" \
         -max_total_time="$seconds" -max_len="$max_len" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
         >"$log" 2>&1; then
+        took=$(($(date +%s) - started))
         stat() { sed -n "s/^stat::$1: *//p" "$log"; }
-        echo "$1: $(stat number_of_executed_units) executions in $seconds s, $(stat peak_rss_mb) MB at most, no finding"
+        echo "$1: $(stat number_of_executed_units) executions in $took s, $(stat peak_rss_mb) MB at most, no finding"
         return
     fi
     echo "$1" >>"$scratch/failed"

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use conns_contract::SystemClock;
 use conns_core::track::Retention;
 use conns_engine::{Engine, MemoryBounds, Purpose, Sampler, memory_limit, share_heap};
-use conns_privileges::{Account, Keep, Privileges, ServedBy, becomes};
+use conns_privileges::{Account, Keep, Privileges, ServedBy, becomes, confine_asking_thread};
 use conns_server::{
     Access, BindError, Limits, ListenAddress, ListenSpec, Listener, Protocol, tls_from_files,
 };
@@ -77,6 +77,17 @@ struct Prepared<'a> {
     account: Option<Account>,
     listeners: Vec<Listener>,
     sampler: Sampler,
+    /// Whether daemons of this machine are asked: never for a file of another one.
+    asks_daemons: bool,
+}
+
+/// Starts the threads of the sampler, after privileges are dropped.
+fn start(sampler: &mut Sampler, asks_daemons: bool) -> Result<(), Failure> {
+    if asks_daemons {
+        let confine = || confine_asking_thread().map_err(|error| error.to_string());
+        sampler.ask_daemons(confine).map_err(no_answer)?;
+    }
+    sampler.start().map_err(no_answer)
 }
 
 fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, Failure> {
@@ -118,6 +129,7 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
             engine.map_err(no_answer)?
         }
     };
+    engine.also_list_files_of(config.files_of.iter().map(|name| name.0.as_str().into()).collect());
     if let Some(limit) = memory_limit {
         let bounds = MemoryBounds::within(limit, has_serving_process(&config));
         let sockets = bounds.sockets;
@@ -127,8 +139,10 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
         engine.set_bounds(bounds);
     }
     let sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
+    // A file is of another machine, or of another time.
+    let asks_daemons = config.ask_daemons && read.read.is_none();
     let settings = Settings { flags, config, memory_limit };
-    Ok(Prepared { settings, files, access, keep, account, listeners, sampler })
+    Ok(Prepared { settings, files, access, keep, account, listeners, sampler, asks_daemons })
 }
 
 /// Whether a port asks for a token, if any is configured. Clients of other systems send no tokens of this

@@ -6,12 +6,15 @@
 mod agent;
 mod blocking;
 mod capture;
+mod decoding;
 mod drain;
 mod fixture;
 mod inside;
 mod measure;
+mod memory;
 mod overhead;
 mod own;
+mod recorded;
 mod run;
 mod short;
 mod table;
@@ -42,8 +45,12 @@ enum Task {
     Short(short::Plan),
     /// Measure how fast a capture file is read, beside tshark.
     Capture(capture::Plan),
+    /// Measure how fast recorded traffic is decoded, beside tshark.
+    Decoding(decoding::Plan),
     /// Measure what the agent's programs in the kernel cost the monitored processes.
     Overhead(overhead::Plan),
+    /// Measure how much memory recognition takes for each of many idle connections.
+    Memory(memory::Plan),
     /// Open established sockets and keep them in a network namespace of their own until stdin closes.
     Fixture(fixture::Size),
     /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
@@ -94,8 +101,10 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Agent(plan) => agent::run(&plan),
         Task::Blocking(plan) => blocking::run(&plan),
         Task::Capture(plan) => capture::run(&plan),
+        Task::Decoding(plan) => decoding::run(&plan),
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
+        Task::Memory(plan) => memory::run(&plan),
         Task::Fixture(size) => fixture::run(&size),
         Task::Drain(order) => drain::drain(order),
         Task::Table(table) => table.read(),

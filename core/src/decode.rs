@@ -13,6 +13,7 @@ mod credentials;
 mod datagram;
 mod decoder;
 mod dns;
+mod ends;
 mod expected;
 mod first_words;
 mod ftp;
@@ -38,15 +39,18 @@ mod stream;
 mod streams;
 mod text;
 mod tls;
+mod ts;
 mod websocket;
+mod written_file;
 
 pub use budget::DecodeCounts;
 pub use credentials::show_credentials;
 pub use datagram::{Datagram, DatagramProtocol};
-pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
+pub use decoder::{Decoder, Inner, Opening, Prefix, Probe, StreamProtocol};
+pub use ends::Ends;
 pub use expected::{ExpectedFlow, FlowEnd};
 pub use layer_values::LayerValues;
-pub use levin::{LEVIN, SIGNATURE as LEVIN_SIGNATURE};
+pub use levin::{LEVIN, ReportedPeer, SIGNATURE as LEVIN_SIGNATURE, is_handshake_missing};
 pub use media::{MEDIA_COLUMNS, MediaStream, Publications};
 pub use recognition::MAX_PREFIX_BYTES;
 pub use rtmp::RTMP;
@@ -55,6 +59,8 @@ pub use streams::{
     Limits, MAX_DECODER_MEMORY, MAX_RECOGNITION_MEMORY, MAX_STREAMS, MAX_UNTAKEN_NAMES, Steering,
     Streams,
 };
+
+pub use written_file::{FileFacts, WRITTEN_FILE};
 
 use std::sync::OnceLock;
 
@@ -98,6 +104,7 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &rtmp::RTMPT,
     &rtsp::RTSP,
     &rtp::RTP,
+    &ts::TS,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,
@@ -111,6 +118,7 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &ftp::FTP,
     &bittorrent::BITTORRENT,
     &bittorrent::DHT,
+    &written_file::WRITTEN_FILE,
 ];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();

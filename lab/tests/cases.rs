@@ -32,6 +32,7 @@ const CASES: &[Case] = &[
     case!("capture_as_tshark.py"),
     case!("cgroup_namespace.py"),
     case!("csv_is_safe.sh"),
+    case!("daemons_are_asked.py"),
     case!("descriptors_of_a_thread.py"),
     case!("ems_recordings.py"),
     case!("fast_open_and_repair.py"),

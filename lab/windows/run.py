@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs conns.exe in wine, and compares its answers with the sockets that three programs have opened there.
+This wine has no round trip times: a library of the test stands in for those.
 
     python3 lab/windows/run.py PATH/conns.exe
 
@@ -10,6 +11,8 @@ import contextlib, json, os, pathlib, shutil, socket, subprocess, sys, tempfile,
 
 HERE = pathlib.Path(__file__).parent
 CLIENTS = ('client.exe', 'second.exe')
+MEASURED = 'measured'
+"""The folder of conns.exe with a library that reports round trip times."""
 COMPILER = 'x86_64-w64-mingw32-gcc'
 SECONDS = 120
 """For one program to end. The first start makes wine's configuration, which takes longest."""
@@ -26,15 +29,16 @@ class Wine:
         self.environment = dict(os.environ, WINEPREFIX=str(folder / 'prefix'), WINEDEBUG='-all',
                                 WINEDLLOVERRIDES='mscoree,mshtml=')
 
-    def start(self, program, *arguments, **streams):
+    def start(self, program, *arguments, environment=None, **streams):
         command = [self.program, str(self.folder / program), *arguments]
-        return subprocess.Popen(command, env=self.environment, **streams)
+        return subprocess.Popen(command, env=self.environment | (environment or {}), **streams)
 
-    def run(self, program, *arguments):
+    def run(self, program, *arguments, environment=None):
         """Exit code, standard output and standard error."""
         # Files, as wine's own background processes inherit the streams and keep a pipe open.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-            ended = self.start(program, *arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+            ended = self.start(program, *arguments, environment=environment, stdin=subprocess.DEVNULL, stdout=out,
+                               stderr=errors)
             try:
                 code = ended.wait(SECONDS)
             except subprocess.TimeoutExpired:
@@ -118,6 +122,12 @@ def build(folder, conns):
     compiled('tables.c', 'tables.exe', '-lws2_32', '-liphlpapi')
     compiled('process_prng.c', 'bcryptprimitives.dll', '-shared', '-ladvapi32')
     shutil.copy(conns, folder / 'conns.exe')
+    # A program takes a library of its own folder before the system's.
+    measured = folder / MEASURED
+    measured.mkdir()
+    compiled('estats.c', f'{MEASURED}/iphlpapi.dll', '-shared', '-lws2_32')
+    for name in ('bcryptprimitives.dll', 'conns.exe'):
+        shutil.copy(folder / name, measured / name)
 
 
 IDENTITY = ('proto', 'state', 'local_addr', 'local_port', 'remote_addr', 'remote_port', 'pid', 'process')
@@ -214,8 +224,39 @@ def check_lists(checks, conns, sockets):
     checks.that('--source kernel is refused and names the system', code == 1 and 'not Linux' in errors, (code, errors))
 
 
-def one_e_connections(sockets):
-    return [{'Class': family(s['local_addr']), 'LatencyMs': None, 'LocalAddress': s['local_addr'],
+def round_trip_ms(s):
+    """As estats.c has it."""
+    return s['remote_port'] % 500 + 1
+
+
+def check_round_trips(checks, wine, sockets):
+    """Round trip times, where the system has them."""
+    established = [s for s in sockets if s['state'] == 'ESTAB']
+    ours = is_ours(established)
+    measures = ('rtt_us', 'bytes_out', 'bytes_in', 'loss_percent')
+
+    def check(what, latency, **environment):
+        def conns(*arguments):
+            code, out, errors = wine.run(f'{MEASURED}/conns.exe', *arguments, environment=environment)
+            checks.that(f'{what}: conns {" ".join(arguments)}: exit code 0, no message', (code, errors) == (0, ''),
+                        (code, errors))
+            return json.loads(out)
+        expected = [dict(identity(s), rtt_us=latency(s) and latency(s) * 1000, bytes_out=None, bytes_in=None,
+                         loss_percent=None) for s in established]
+        found = [row for row in conns('-o', 'json')['connections'] if ours(row)]
+        checks.rows_equal(f'{what}: round trip times of IPv4 and IPv6, no other measure', expected,
+                          [identity(row) | {key: row.get(key) for key in measures} for row in found])
+        checks.that(f'{what}: no verdict on what is not measured', {row['verdict'] for row in found} == {'unknown'},
+                    [row['verdict'] for row in found])
+        check_call(checks, f'{what}: call Network.GetConnections();', conns('call', 'Network.GetConnections();', '-o', 'json'),
+                   one_e_connections(sockets, latency))
+
+    check('measured', round_trip_ms)
+    check('refused', lambda s: None, CONNS_LAB_USER='1')
+
+
+def one_e_connections(sockets, latency=lambda s: None):
+    return [{'Class': family(s['local_addr']), 'LatencyMs': latency(s), 'LocalAddress': s['local_addr'],
              'LocalPort': s['local_port'], 'PacketLossPercent': None, 'ProcessId': s['pid'], 'ProcessName': s['process'],
              'RemoteAddress': s['remote_addr'], 'RemotePort': s['remote_port']}
             for s in sockets if s['state'] == 'ESTAB']
@@ -308,6 +349,7 @@ def main(conns_exe):
 
             check_lists(checks, conns, sockets)
             check_calls(checks, conns, sockets)
+            check_round_trips(checks, wine, sockets)
             check_agent(checks, wine, conns, sockets)
             for peer in (*clients, server):
                 peer.stop()

@@ -34,7 +34,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Runs the agent as two processes until a signal stops it.
 pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
-    let Prepared { settings, files, keep, account, listeners, mut sampler, .. } = prepared;
+    let Prepared { settings, files, keep, account, listeners, mut sampler, asks_daemons, .. } =
+        prepared;
     report_listeners(&listeners, &settings.config);
     // Without a number of its own it has the account of this process, and never stays root.
     let account = serving_account(account.as_ref()).or(account);
@@ -58,7 +59,7 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
     }
     let privileges = shrink(&keep).map_err(no_answer)?;
     report_kept(&privileges);
-    sampler.start().map_err(no_answer)?;
+    super::start(&mut sampler, asks_daemons)?;
     let (messages, queue) = mpsc::unbounded_channel();
     let (landlock, confined) = oneshot::channel();
     let updates = UpdateWriter {

@@ -18,12 +18,12 @@ use crate::failure::{Failure, log};
 
 /// Runs the agent until a signal stops it.
 pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
-    let Prepared { settings, access, keep, listeners, mut sampler, .. } = prepared;
+    let Prepared { settings, access, keep, listeners, mut sampler, asks_daemons, .. } = prepared;
     // No byte of a client is read before this line; no privilege can be regained after it.
     let privileges = shrink(&keep).map_err(no_answer)?;
     report_kept(&privileges);
     let confinement = Confinement::prepare(&keep).map_err(no_answer)?;
-    sampler.start().map_err(no_answer)?;
+    super::start(&mut sampler, asks_daemons)?;
     let runtime = confined_runtime(&confinement)?;
     let served = Served::new(&settings.config).map_err(no_answer)?;
     let access = Arc::new(AccessConfig::new(access));

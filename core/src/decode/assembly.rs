@@ -27,10 +27,11 @@ use start::Start;
 use wait::Wait;
 
 /// Most bytes held back in one direction until a gap before them is filled, overhead included. Above
-/// it the gap is given up. TCP windows are of this size on paths where loss is rare.
-pub const MAX_PENDING_BYTES: u64 = 1 << 20;
-/// Most bytes held back in all directions together: 64 connections that wait for a lost segment with
-/// a full window each.
+/// it the gap is given up. It is above the largest receive buffer by default (`tcp_rmem`, 6 MiB), so
+/// that a lost segment is sent again before as much waits behind it.
+pub const MAX_PENDING_BYTES: u64 = 8 << 20;
+/// Most bytes held back in all directions together: 8 connections that wait for a lost segment with
+/// the largest buffer each, or 64 with a window of 1 MiB.
 pub const MAX_TOTAL_PENDING_BYTES: u64 = 64 << 20;
 /// A segment further ahead is not of this connection: the largest window (RFC 7323 section 2.3).
 /// More is not skipped at once, so that 32-bit distances stay unambiguous.

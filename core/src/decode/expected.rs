@@ -114,9 +114,8 @@ impl<K: Copy + Eq> ExpectedFlows<K> {
         [false, true].into_iter().find_map(|is_turned| {
             let (sent, received) = if is_turned { (remote, local) } else { (local, remote) };
             let same = self.by_ports.get(&(sent.port, received.port))?;
-            let is_between = |flow: &ExpectedFlow| {
-                flow.ends.sent.is(sent) && flow.ends.received.is(received)
-            };
+            let is_between =
+                |flow: &ExpectedFlow| flow.ends.sent.is(sent) && flow.ends.received.is(received);
             // A port that is used again is of the connection that came last.
             let (owner, flow) = same.iter().rev().find(|(_, flow)| is_between(flow))?;
             let ExpectedFlow { number, protocol, .. } = *flow;

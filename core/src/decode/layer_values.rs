@@ -1,6 +1,6 @@
 //! Reads the values of a layer by the names of its fields.
 
-use crate::model::{Connection, Known, Layer, Record, Scalar};
+use crate::model::{Application, Connection, Known, Layer, Record, Scalar};
 
 use super::{ProtocolSpec, registry};
 
@@ -15,8 +15,13 @@ impl<'a> LayerValues<'a> {
     /// Of the layer of this protocol; `None` if the connection has none.
     #[must_use]
     pub fn of(connection: &'a Connection, protocol: &'static ProtocolSpec) -> Option<Self> {
-        let layer = connection.application.value()?.layer(protocol.name)?;
-        Some(Self { protocol, layer })
+        Self::of_layers(connection.application.value()?, protocol)
+    }
+
+    /// Of the layer of this protocol among these; `None` if there is none.
+    #[must_use]
+    pub fn of_layers(layers: &'a Application, protocol: &'static ProtocolSpec) -> Option<Self> {
+        Some(Self { protocol, layer: layers.layer(protocol.name)? })
     }
 
     /// Of each layer, outermost first.

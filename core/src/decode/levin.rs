@@ -10,6 +10,7 @@ mod facts;
 mod fields;
 mod frames;
 mod header;
+mod reported;
 mod session;
 mod traffic;
 mod view;
@@ -17,6 +18,7 @@ mod view;
 use super::{Opening, Prefix, Probe, ProtocolSpec, Side, StreamProtocol};
 pub use header::SIGNATURE;
 use header::{HEADER_BYTES, Header};
+pub use reported::{ReportedPeer, is_handshake_missing};
 
 /// The declaration of the protocol.
 pub static LEVIN: ProtocolSpec = ProtocolSpec {

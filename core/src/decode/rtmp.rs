@@ -9,12 +9,15 @@ mod commands;
 mod decoder;
 mod fields;
 mod handshake;
+mod pending;
 mod playback;
+mod reader;
+mod search;
 mod session;
 mod stream;
 mod tunnel;
 
-use super::{Decoder, Opening, Probe, ProtocolSpec, StreamProtocol};
+use super::{Decoder, Opening, Probe, ProtocolSpec, Side, StreamProtocol};
 
 use handshake::{HELLO_BYTES, Version};
 use session::Session;
@@ -39,7 +42,7 @@ fn probe(opening: &Opening<'_>) -> Probe {
     let client = opening.of(opening.first);
     let server = opening.of(opening.first.other());
     if !client.is_from_start {
-        return Probe::NotMine;
+        return probe_late(opening);
     }
     let of = |prefix: &super::Prefix<'_>| prefix.bytes.first().map(|byte| Version::of(*byte));
     match (of(client), of(server)) {
@@ -54,6 +57,22 @@ fn probe(opening: &Opening<'_>) -> Probe {
         }
         _ if client.is_complete => Probe::NotMine,
         _ => Probe::NeedMore,
+    }
+}
+
+/// In the middle of a connection the begin of a chunk is guessed; at the port of RTMP the decoder does that with more
+/// bytes than are shown here.
+fn probe_late(opening: &Opening<'_>) -> Probe {
+    let sides = || Side::ALL.iter().map(|side| opening.of(*side));
+    let is_found = || sides().any(|prefix| search::find(prefix.bytes).is_some());
+    let ends = [opening.ends.local, opening.ends.remote];
+    let is_at_port = ends.iter().flatten().any(|end| RTMP.ports.contains(&end.port));
+    let is_full = sides().any(|prefix| prefix.bytes.len() >= super::MAX_PREFIX_BYTES);
+    match () {
+        () if is_at_port => Probe::Maybe,
+        () if !is_full => Probe::NeedMore,
+        () if is_found() => Probe::Maybe,
+        () => Probe::NotMine,
     }
 }
 

@@ -67,7 +67,8 @@ pub struct Steering<K> {
 /// The connections of a source, by a key of its choice.
 #[derive(Debug)]
 pub struct Streams<K> {
-    by_key: HashMap<K, Entry<K>, RandomState>,
+    /// Each on its own, so that the table is small when it grows.
+    by_key: HashMap<K, Box<Entry<K>>, RandomState>,
     /// Those that hold back bytes behind gaps, by how many and by number.
     waiting: BTreeMap<(u64, u64), K>,
     /// The number of the last connection.
@@ -139,9 +140,8 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         self.last_number += 1;
         let (stream, number) = (Stream::new(ends), self.last_number);
         let (announced, link) = (Vec::new(), None);
-        let entry =
-            Entry { stream, number, pending_bytes: 0, ends, announced, link, looked_up: 0 };
-        self.by_key.insert(key, entry);
+        let entry = Entry { stream, number, pending_bytes: 0, ends, announced, link, looked_up: 0 };
+        self.by_key.insert(key, entry.into());
         true
     }
 
@@ -149,6 +149,23 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     pub fn segment(&mut self, key: K, side: Side, segment: Segment<'_>, at: Moment) {
         self.make_room(key, segment.bytes.len() as u64, at);
         self.change(key, |stream, shared| stream.segment(side, segment, at, shared));
+    }
+
+    /// The same of a source that knows that what is before the sequence number `before` and was not handed over will
+    /// not be.
+    pub fn segment_after(
+        &mut self,
+        key: K,
+        side: Side,
+        before: u32,
+        segment: Segment<'_>,
+        at: Moment,
+    ) {
+        self.make_room(key, segment.bytes.len() as u64, at);
+        self.change(key, |stream, shared| {
+            stream.lost(side, Some(before), at, shared);
+            stream.segment(side, segment, at, shared);
+        });
     }
 
     /// Adds a datagram of a flow, `cut` bytes of which were not captured. Without effect if the flow was
@@ -207,7 +224,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
     /// Removes a connection.
     pub fn remove(&mut self, key: K) {
         if let Some(entry) = self.by_key.remove(&key) {
-            let Entry { stream, number, pending_bytes, mut announced, .. } = entry;
+            let Entry { stream, number, pending_bytes, mut announced, .. } = *entry;
             self.expected.remove(key, &mut announced);
             self.waiting.remove(&(pending_bytes, number));
             let counts = stream.remove(&mut self.shared);
@@ -231,7 +248,7 @@ impl<K: Copy + Eq + Hash> Streams<K> {
 
     fn change(&mut self, key: K, step: impl FnOnce(&mut Stream, &mut Shared)) {
         let Some(entry) = self.by_key.get_mut(&key) else { return };
-        let Entry { stream, number, pending_bytes, announced, .. } = entry;
+        let Entry { stream, number, pending_bytes, announced, .. } = &mut **entry;
         step(stream, &mut self.shared);
         for flow in self.shared.common.expected.drain(..) {
             self.expected.add(key, flow, announced);

@@ -162,7 +162,7 @@ impl Connection {
             return Known::NotApplicable;
         }
         let (Some(retransmitted), Some(sent)) = (tcp.total_retrans(), tcp.data_segs_out()) else {
-            return Known::Unknown(Unknown::KernelDoesNotReport);
+            return Known::Unknown(tcp.why_absent());
         };
         let lost = retransmitted.saturating_sub(tcp.dsack_dups().unwrap_or(0));
         let (lost, sent) = self.totals.map_or((lost.into(), sent.into()), |totals| {

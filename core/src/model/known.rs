@@ -22,6 +22,8 @@ pub enum Source {
     Wire,
     /// Computed here from values of other sources.
     Derived,
+    /// The answer of a process that owns the socket, which was asked.
+    Reported,
 }
 
 impl fmt::Display for Source {
@@ -34,6 +36,7 @@ impl fmt::Display for Source {
             Self::Capture => "capture",
             Self::Wire => "wire",
             Self::Derived => "derived",
+            Self::Reported => "reported",
         })
     }
 }

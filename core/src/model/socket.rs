@@ -569,10 +569,7 @@ impl Socket {
         if !self.state.carries_data() {
             return Known::NotApplicable;
         }
-        self.tcp
-            .as_ref()
-            .and_then(Unknown::KernelDoesNotReport, |tcp| tcp.rtt())
-            .and_then(Unknown::NothingMeasured, |us| (us > 0).then_some(us))
+        self.measure(TcpInfo::rtt).and_then(Unknown::NothingMeasured, |us| (us > 0).then_some(us))
     }
 
     /// Payload bytes sent, first transmissions only.
@@ -584,7 +581,7 @@ impl Socket {
         if self.protocol == Protocol::Udp {
             return self.udp.as_ref().map(|udp| udp.bytes_out);
         }
-        self.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, TcpInfo::payload_sent)
+        self.measure(TcpInfo::payload_sent)
     }
 
     /// Payload bytes received in order. The kernel counts the peer's FIN as one byte (`rcv_nxt`
@@ -598,8 +595,13 @@ impl Socket {
             return self.udp.as_ref().map(|udp| udp.bytes_in);
         }
         let fin = u64::from(fin_received);
-        let read = |tcp: &TcpInfo| Some(tcp.bytes_received()?.saturating_sub(fin));
-        self.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, read)
+        self.measure(|tcp| Some(tcp.bytes_received()?.saturating_sub(fin)))
+    }
+
+    /// What `read` finds in `tcp_info`.
+    pub(super) fn measure<T>(&self, read: impl FnOnce(&TcpInfo) -> Option<T>) -> Known<T> {
+        let why = self.tcp.value().map_or(Unknown::SourceDoesNotReport, TcpInfo::why_absent);
+        self.tcp.as_ref().and_then(why, read)
     }
 
     /// Whether it carries a part of an MPTCP connection (RFC 8684): a TCP socket with that upper

@@ -52,7 +52,7 @@ impl SocketSample {
         if self.state == State::SynSent {
             return Known::Unknown(Unknown::NothingMeasured);
         }
-        self.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, |_| {
+        self.measure(|_| {
             let sent = self.since(TcpInfo::last_data_sent)?;
             let received = self.since(TcpInfo::last_data_recv)?;
             Some(u64::from(sent.min(received)) * 1000)

@@ -1,9 +1,11 @@
 //! `struct tcp_info` of `linux/tcp.h`, kept as the bytes the kernel sent and read by length.
 //!
 //! Invariant: a field beyond the end of what this kernel sent is unknown, and bytes beyond the fields
-//! known here are ignored. Of a connection in a capture file, only the fields that packets show are known. One table declares each field once; accessors and the catalogue of fields
+//! known here are ignored. Of a connection in a capture file, only the fields that packets show are known, and of one
+//! on Windows the round trip time. One table declares each field once; accessors and the catalogue of fields
 //! are generated from it. Offsets are part of the kernel's stable user interface.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Unknown;
@@ -156,7 +158,7 @@ impl TcpInfoField {
     }
 }
 
-/// The kernel's measures of one TCP socket, or those of them that packets show.
+/// The kernel's measures of one TCP socket, or those of them that its source knows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TcpInfo {
     length: u16,
@@ -201,18 +203,10 @@ impl KnownBytes {
     }
 }
 
-/// As the bytes the kernel sent, so that no field is lost; with the bits of the known ones behind all of the
-/// structure, if not all are known.
+/// As [`TcpInfo::encoded`].
 impl Serialize for TcpInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !self.is_partial() {
-            return serializer.serialize_bytes(self.as_bytes());
-        }
-        let mut bytes = [0; MAX_BYTES + KNOWN_BYTES];
-        let known = self.known.0.map(u32::to_le_bytes);
-        let all = self.bytes.iter().chain(known.as_flattened());
-        bytes.iter_mut().zip(all).for_each(|(place, byte)| *place = *byte);
-        serializer.serialize_bytes(&bytes)
+        serializer.serialize_bytes(&self.encoded())
     }
 }
 
@@ -227,15 +221,7 @@ impl<'de> Deserialize<'de> for TcpInfo {
             }
 
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TcpInfo, E> {
-                let mut tcp = TcpInfo::new(bytes);
-                if let Some(known) = bytes.get(MAX_BYTES..).filter(|rest| rest.len() == KNOWN_BYTES)
-                {
-                    let (words, _) = known.as_chunks::<4>();
-                    for (bits, word) in tcp.known.0.iter_mut().zip(words) {
-                        *bits = u32::from_le_bytes(*word);
-                    }
-                }
-                Ok(tcp)
+                Ok(TcpInfo::of_encoded(bytes))
             }
         }
         deserializer.deserialize_bytes(Bytes)
@@ -254,19 +240,43 @@ impl TcpInfo {
         Self { length: length as u16, known: KnownBytes::ALL, bytes }
     }
 
+    /// The bytes as the kernel sent them, so that no field is lost; with the bits of the known ones behind all of
+    /// the structure, if not all are known.
+    #[must_use]
+    pub fn encoded(&self) -> Cow<'_, [u8]> {
+        if !self.is_partial() {
+            return Cow::Borrowed(self.as_bytes());
+        }
+        let known = self.known.0.map(u32::to_le_bytes);
+        Cow::Owned(self.bytes.iter().chain(known.as_flattened()).copied().collect())
+    }
+
+    /// Takes what [`Self::encoded`] has made.
+    #[must_use]
+    pub fn of_encoded(bytes: &[u8]) -> Self {
+        let mut tcp = Self::new(bytes);
+        if let Some(known) = bytes.get(MAX_BYTES..).filter(|rest| rest.len() == KNOWN_BYTES) {
+            let (words, _) = known.as_chunks::<4>();
+            for (bits, word) in tcp.known.0.iter_mut().zip(words) {
+                *bits = u32::from_le_bytes(*word);
+            }
+        }
+        tcp
+    }
+
     /// The bytes as the kernel sent them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes)
     }
 
-    /// Whether it is of packets, which show some of the fields.
+    /// Whether its source knows some of the fields only.
     fn is_partial(&self) -> bool {
         self.known != KnownBytes::ALL
     }
 
     /// Why a field is unknown that cannot be read.
-    fn why_absent(&self) -> Unknown {
+    pub(super) fn why_absent(&self) -> Unknown {
         match self.is_partial() {
             true => Unknown::SourceDoesNotReport,
             false => Unknown::KernelDoesNotReport,
@@ -337,7 +347,7 @@ impl TcpInfo {
     }
 }
 
-/// Makes a [`TcpInfo`] of single fields, as packets show them. Fields that are not set are unknown.
+/// Makes a [`TcpInfo`] of single fields, for a source that knows only these. Fields that are not set are unknown.
 #[derive(Debug, Clone)]
 pub struct TcpInfoBuilder(TcpInfo);
 
@@ -562,7 +572,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_that_packets_do_not_show_are_unknown_and_stay_so_in_bytes() {
+    fn fields_that_are_not_set_are_unknown_and_stay_so_in_bytes() {
         let mut builder = TcpInfoBuilder::default();
         builder.rtt(700).bytes_sent(5).total_rto(2).window_scales(7, 9);
         let tcp = builder.build();

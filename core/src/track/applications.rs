@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Application, ConnectionId, Known, Source};
+use crate::model::{Application, ConnectionId, Known, Layer, Source};
 
 use super::precedence::{FieldGroup, outranks};
 
@@ -24,17 +24,59 @@ pub(super) struct Applications {
 
 #[derive(Debug)]
 struct Entry {
+    /// The layers of the winning source, completed by those of the other one.
     application: Arc<Application>,
     source: Source,
+    /// The layers of a source that loses.
+    other: Option<Box<(Arc<Application>, Source)>>,
     /// The last snapshot before it was reported.
     reported_after: u64,
     /// The last snapshot that had the connection.
     sampled_in: u64,
 }
 
+impl Entry {
+    fn apply(&mut self, application: Arc<Application>, source: Source) {
+        if outranks(FieldGroup::Application, self.source, source) {
+            self.other = Some(Box::new((application, source)));
+        } else {
+            if outranks(FieldGroup::Application, source, self.source) {
+                self.other = Some(Box::new((Arc::clone(&self.application), self.source)));
+            }
+            (self.application, self.source) = (application, source);
+        }
+        if let Some(other) = &self.other {
+            complete(&mut self.application, &other.0, other.1);
+        }
+    }
+}
+
+/// Fills in what `application` does not know, or knows from an older answer of `source`, of the layers that
+/// both have.
+fn complete(application: &mut Arc<Application>, other: &Application, source: Source) {
+    let is_open = |value: &Known<_>| match value {
+        Known::Unknown(_) => true,
+        Known::Value(_, of) => *of == source,
+        Known::NotApplicable => false,
+    };
+    let is_incomplete =
+        |layer: &Layer| other.layer(&layer.protocol).is_some() && layer.values.iter().any(is_open);
+    if !application.layers.iter().any(is_incomplete) {
+        return;
+    }
+    for layer in &mut Arc::make_mut(application).layers {
+        let Some(other) = other.layer(&layer.protocol) else { continue };
+        for (value, known) in layer.values.iter_mut().zip(&other.values) {
+            if is_open(value) && known.value().is_some() {
+                *value = known.clone();
+            }
+        }
+    }
+}
+
 impl Applications {
-    /// Stores what `source` reports after the snapshot `sequence`, unless a source that wins has
-    /// reported the same connection.
+    /// Stores what `source` reports after the snapshot `sequence`. Of two sources the winning one's layers
+    /// are shown, and values that it does not know are taken from the other one.
     pub(super) fn apply(
         &mut self,
         id: ConnectionId,
@@ -42,13 +84,18 @@ impl Applications {
         source: Source,
         sequence: u64,
     ) {
-        let new = Entry { application, source, reported_after: sequence, sampled_in: sequence };
         let has_room = self.by_id.len() < MAX_APPLICATIONS;
         match self.by_id.get_mut(&id) {
-            Some(entry) if outranks(FieldGroup::Application, entry.source, source) => {}
-            Some(entry) => *entry = new,
+            Some(entry) => {
+                entry.reported_after = sequence;
+                entry.sampled_in = sequence;
+                entry.apply(application, source);
+            }
             None if has_room => {
-                self.by_id.insert(id, new);
+                let other = None;
+                let (reported_after, sampled_in) = (sequence, sequence);
+                self.by_id
+                    .insert(id, Entry { application, source, other, reported_after, sampled_in });
             }
             None => self.refused += 1,
         }

@@ -43,7 +43,11 @@ pub const PRECEDENCE: [(FieldGroup, &[Source]); 8] = [
     // By socket identity; `/proc` by inode, and only of processes that this user may inspect.
     (FieldGroup::Owners, &[Source::Ebpf, Source::Procfs, Source::Portable]),
     (FieldGroup::Lifecycle, &[Source::Ebpf, Source::Capture, Source::Derived]),
-    (FieldGroup::Application, &[Source::Wire, Source::Capture, Source::Ebpf, Source::Procfs]),
+    // What is seen is of now, what was reported of when it was asked.
+    (
+        FieldGroup::Application,
+        &[Source::Wire, Source::Capture, Source::Ebpf, Source::Procfs, Source::Reported],
+    ),
 ];
 
 /// Place of `source` in the order of `group`; lower wins.

@@ -172,8 +172,7 @@ impl Collector {
                         }
                     }
                     Payload::Segment { side, segment, before } => {
-                        streams.lost(id, side, Some(before), at);
-                        streams.segment(id, side, segment, at);
+                        streams.segment_after(id, side, before, segment, at);
                     }
                     Payload::Datagram { side, bytes, cut } => {
                         streams.datagram(id, side, bytes, cut, at);
@@ -366,6 +365,19 @@ pub(crate) fn large_segments() -> Result<()> {
     Ok(())
 }
 
+/// Segments of up to 512 KiB, which IPv6 has over loopback if the interface takes them (BIG TCP).
+pub(crate) fn big_tcp() -> Result<()> {
+    let home = Namespace::create("home")?;
+    home.ip(&["link", "set", "lo", "gso_max_size", "524280"])?;
+    let mut collector = Collector::of(&home, vec![&HASHED])?;
+    let all = pattern(32 << 20);
+    let (client, server, pair) = connect(&home, &home, "::1".parse()?)?;
+    let (first, rest) = all.split_at(8);
+    let chunks: Vec<&[u8]> = [first].into_iter().chain(rest.chunks(1 << 20)).collect();
+    transfer(&mut collector, client, server, pair, &chunks)?;
+    Ok(())
+}
+
 /// Lost, reordered and retransmitted segments, between two namespaces.
 pub(crate) fn lossy_path() -> Result<()> {
     use conns_lab::path::{A4, A6, B4, B6, Path, Shape};
@@ -378,7 +390,7 @@ pub(crate) fn lossy_path() -> Result<()> {
         let (mut client, server, pair) = connect(path.a(), path.b(), host)?;
         ensure!(pair.client.ip() == from, "{pair:?}");
         // All of it may wait behind the first lost segment, within MAX_PENDING_BYTES.
-        let all = pattern(900 << 10);
+        let all = pattern(3 << 20);
         let received = read_all(server);
         let (first, rest) = all.split_at(100);
         client.write_all(first)?;
@@ -442,7 +454,7 @@ fn exchange(
     program: &str,
     request: &[u8],
     answer: &[u8],
-) -> Result<()> {
+) -> Result<[Report; 2]> {
     let pair = printed(host, &python(home, program)?)?;
     let (request, answer) =
         ([request.len() as u64, hash(request), 0], [answer.len() as u64, hash(answer), 0]);
@@ -456,7 +468,7 @@ fn exchange(
         let sides = [of(&report.sides[0]), of(&report.sides[1])];
         ensure!(sides == expected, "the {end} sent and received {expected:?}, seen is {sides:?}");
     }
-    Ok(())
+    Ok(seen)
 }
 
 /// Data with the SYN, which the listener receives before there is a socket of the connection.
@@ -478,7 +490,81 @@ server.sendall(b"answer")
 assert client.recv(100) == b"answer"
 print(client.getsockname()[1], listener.getsockname()[1])
 "#;
-    exchange(&mut collector, &home, "127.0.0.1", program, b"early request", b"answer")
+    exchange(&mut collector, &home, "127.0.0.1", program, b"early request", b"answer")?;
+    Ok(())
+}
+
+/// Segments that repeat a byte, or have none, and an end together with data. The kernel's own probes have no byte; those
+/// of other systems repeat the last one, of any value (RFC 9293 section 3.8.4).
+pub(crate) fn probes_and_ends() -> Result<()> {
+    let home = Namespace::create("home")?;
+    let mut collector = Collector::of(&home, vec![&HASHED])?;
+    let program = r#"
+import socket, struct
+TCP = socket.IPPROTO_TCP
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, RECEIVE, SEND = 19, 20, 21, 1, 2
+
+def segments_in(one):
+    return struct.unpack_from("=I", one.getsockopt(TCP, socket.TCP_INFO, 144), 140)[0]
+
+def next_numbers(one):
+    one.setsockopt(TCP, TCP_REPAIR, 1)
+    numbers = []
+    for queue in SEND, RECEIVE:
+        one.setsockopt(TCP, TCP_REPAIR_QUEUE, queue)
+        numbers.append(one.getsockopt(TCP, TCP_QUEUE_SEQ) & 0xffffffff)
+    # Leaving this mode sends a probe without payload.
+    one.setsockopt(TCP, TCP_REPAIR, 0)
+    return numbers
+
+def send_raw(source, destination, sequence, acknowledgement, flags, payload):
+    def header(checksum):
+        return struct.pack("!HHIIBBHHH", source, destination, sequence & 0xffffffff, acknowledgement, 0x50, flags, 512, checksum, 0)
+    data = header(0) + payload
+    ends = socket.inet_aton("127.0.0.1") * 2 + struct.pack("!HH", TCP, len(data))
+    words = ends + data + b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(words) // 2}H", words))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, TCP) as raw:
+        raw.sendto(header(~total & 0xffff) + payload, ("127.0.0.1", 0))
+
+def arrives(send):
+    before = segments_in(server)
+    send()
+    while segments_in(server) == before:
+        pass
+    return segments_in(server) - before
+
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+ports = client.getsockname()[1], listener.getsockname()[1]
+client.sendall(b"request")
+assert server.recv(100) == b"request"
+arrives(lambda: next_numbers(client))
+sequence, acknowledgement = next_numbers(client)
+for byte in b"t", b"\0":
+    arrives(lambda: send_raw(*ports, sequence - 1, acknowledgement, 16, byte))
+client.sendall(b" more")
+assert server.recv(100) == b" more"
+client.send(b"!", socket.MSG_OOB)
+assert server.recv(1, socket.MSG_OOB) == b"!"
+client.setsockopt(TCP, socket.TCP_CORK, 1)
+client.sendall(b" last")
+assert arrives(lambda: client.shutdown(socket.SHUT_WR)) == 1, "data and FIN were two segments"
+received = b""
+while part := server.recv(100):
+    received += part
+assert received == b" last", received
+server.sendall(b"answer")
+assert client.recv(100) == b"answer"
+print(*ports)
+"#;
+    let seen =
+        exchange(&mut collector, &home, "127.0.0.1", program, b"request more! last", b"answer")?;
+    ensure!(seen[0].sides[0][3] == 1 && seen[1].sides[1][3] == 1, "no end of the client: {seen:?}");
+    Ok(())
 }
 
 /// IPv6 with destination options in each packet, and an urgent byte, which is a byte of the stream.
@@ -504,7 +590,8 @@ server.sendall(b"answer")
 assert client.recv(100) == b"answer"
 print(client.getsockname()[1], listener.getsockname()[1])
 "#;
-    exchange(&mut collector, &home, "::1", program, b"options!behind", b"answer")
+    exchange(&mut collector, &home, "::1", program, b"options!behind", b"answer")?;
+    Ok(())
 }
 
 /// A connection whose protocol is unknown: of each side the first 4 KiB are copied, and nothing else.

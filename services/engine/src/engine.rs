@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use conns_contract::{Clock, Namespaces, Scope, SourceError};
 use conns_core::model::{
-    Ability, AbilityKind, Connection, ConnectionId, Event, Known, Loss, LossCause, Machine,
-    Observation, Snapshot, Source, Unknown,
+    Ability, AbilityKind, Connection, ConnectionId, Event, Known, Loss, LossCause, Machine, Moment,
+    Observation, OpenFile, Snapshot, Source, Unknown,
 };
 use conns_core::track::{Removed, Retention, Tracker, kernel_owner};
 
 use crate::choice::{self, Choice, Purpose};
 use crate::differences::Differences;
-use crate::event_drain::{self, Drained, EventSink, MAX_BATCHES};
+use crate::event_drain::{self, Collected, DRAIN_INTERVAL, Drained, EventSink, MAX_BATCHES};
 use crate::memory::MemoryBounds;
 use crate::owners::CachedOwners;
 use crate::sources::Sources;
 use crate::tap::Tap;
+#[cfg(target_os = "linux")]
+use crate::written_files::WrittenFiles;
 use crate::{abilities, machine};
 
 /// How far back the history reaches that events need.
@@ -45,6 +47,8 @@ pub struct Engine {
     is_replaying: bool,
     /// `None` where no source hands over payload.
     tap: Option<Tap>,
+    #[cfg(target_os = "linux")]
+    written_files: WrittenFiles,
 }
 
 impl Engine {
@@ -73,6 +77,8 @@ impl Engine {
     pub fn new(mut sources: Sources, retention: Retention, clock: Arc<dyn Clock>) -> Self {
         Self {
             tap: sources.payload.take().map(Tap::new),
+            #[cfg(target_os = "linux")]
+            written_files: WrittenFiles::default(),
             owners: CachedOwners::default(),
             tracker: Tracker::new(retention),
             bounds: MemoryBounds::default(),
@@ -198,6 +204,11 @@ impl Engine {
         }
     }
 
+    /// Hands what processes reported of their connections to the tracker.
+    pub(crate) fn apply_reported(&mut self, observation: Observation) {
+        self.tracker.apply_applications(observation.source, observation.applications);
+    }
+
     /// Ends the decoding of connections that samples do not show any more.
     fn remove_absent_payload(&mut self, snapshot: &Snapshot) {
         let Some(tap) = &mut self.tap else { return };
@@ -236,13 +247,27 @@ impl Engine {
         self.sample_sockets(scope)?;
         loop {
             due = (due + interval).min(span);
-            self.clock.sleep(due.saturating_sub(self.clock.now().since(start)));
+            self.sleep_draining(start, due);
             if due >= span {
+                self.report_layers();
                 return self.sample_once(scope);
             }
             self.sample_sockets(scope)?;
             // Samples missed by one that took longer than the interval are skipped.
             due = due.max(self.clock.now().since(start).min(span));
+        }
+    }
+
+    /// Sleeps until `due` has passed since `start`; payload is drained meanwhile.
+    fn sleep_draining(&mut self, start: Moment, due: Duration) {
+        loop {
+            let left = due.saturating_sub(self.clock.now().since(start));
+            if self.tap.is_none() || left.is_zero() {
+                return self.clock.sleep(left);
+            }
+            self.clock.sleep(left.min(DRAIN_INTERVAL));
+            let mut dropped = Collected::default();
+            self.drain_events(&mut dropped);
         }
     }
 
@@ -306,6 +331,25 @@ impl Engine {
     /// What was not decoded, since the start.
     pub(crate) fn payload_losses(&mut self) -> Vec<Loss> {
         self.tap.as_mut().map_or_else(Vec::new, |tap| tap.losses().collect())
+    }
+
+    /// The files that the media servers of a snapshot write.
+    pub(crate) fn written_files(&mut self, snapshot: &Snapshot) -> Arc<[OpenFile]> {
+        #[cfg(target_os = "linux")]
+        return self.written_files.of(snapshot);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = snapshot;
+            Arc::default()
+        }
+    }
+
+    /// Lists the files that processes of these names write too.
+    pub fn also_list_files_of(&mut self, names: Vec<Box<str>>) {
+        #[cfg(target_os = "linux")]
+        self.written_files.also_of(names);
+        #[cfg(not(target_os = "linux"))]
+        let _ = names;
     }
 
     /// Drains the event source. Called before a sample, no row is older than the events applied to

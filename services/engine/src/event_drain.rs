@@ -64,9 +64,9 @@ impl Drained<'_> {
     pub(crate) fn observe(&mut self, now: Moment) -> ([Option<Observation>; 2], bool) {
         let events = self.events.observe(now);
         let Some(tap) = &mut self.tap else { return ([None, Some(events)], false) };
-        // After the events, so that the payload of the connections that they close is there, unless there is
-        // too much of it.
-        let has_more = tap.drain(now);
+        // After the events, and all of it, so that the payload of the connections that they close is there: what is
+        // opened after its closed event stays for long.
+        let has_more = (0..MAX_BATCHES).all(|_| tap.drain(now));
         ([tap.close(events.events(), now), Some(events)], has_more)
     }
 }

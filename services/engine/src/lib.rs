@@ -5,6 +5,7 @@ mod abilities;
 mod choice;
 mod closed;
 mod cost;
+mod daemons;
 mod differences;
 mod engine;
 mod event_buffer;
@@ -24,6 +25,8 @@ mod sources;
 #[cfg(target_os = "linux")]
 mod table_size;
 mod tap;
+#[cfg(target_os = "linux")]
+mod written_files;
 
 pub use choice::{Choice, Purpose};
 pub use cost::cost_of;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::closed::ClosedLog;
 use crate::cost::{self, micros};
+use crate::daemons::Daemons;
 use crate::engine::Engine;
 use crate::event_buffer::EventBuffer;
 use crate::event_drain::EventSink;
@@ -92,6 +93,7 @@ impl Sampler {
             control: Arc::clone(&control),
             clock: Arc::clone(&clock),
             memory: MemoryReturn::default(),
+            daemons: None,
             engine,
             scope,
         };
@@ -99,6 +101,21 @@ impl Sampler {
         heap::give_back();
         let (sender, updates) = watch::channel(thread.update(Duration::ZERO));
         Ok(Self { updates, events, control, clock, idle: Some((thread, sender)), thread: None })
+    }
+
+    /// Also asks the Monero nodes of this machine, over their RPC ports on loopback, for what the handshakes before
+    /// the agent told. Called before [`Sampler::start`]; the thread that asks calls `confine` first.
+    ///
+    /// # Errors
+    /// That of `confine`, or of the system if it gives no thread.
+    pub fn ask_daemons(
+        &mut self,
+        confine: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> io::Result<()> {
+        if let Some((sampler, _)) = &mut self.idle {
+            sampler.daemons = Some(Daemons::start(confine)?);
+        }
+        Ok(())
     }
 
     /// Starts the thread; it takes the second sample one interval later.
@@ -232,6 +249,8 @@ struct SamplerThread {
     health: Health,
     control: Arc<Control>,
     memory: MemoryReturn,
+    /// `None` if no process is asked.
+    daemons: Option<Daemons>,
 }
 
 impl SamplerThread {
@@ -301,12 +320,19 @@ impl SamplerThread {
     fn sample(&mut self, lateness_us: u64) -> Arc<Update> {
         let before = cost::thread_cpu();
         self.engine.drain_events(&mut self.publisher);
+        let reported = self.daemons.as_mut().and_then(|daemons| daemons.answers(self.clock.now()));
+        if let Some(reported) = reported {
+            self.engine.apply_reported(reported);
+        }
         match self.engine.sample(&self.scope, &mut self.publisher) {
             Ok(snapshot) => {
                 self.closed.add(&self.latest, &snapshot, self.engine.removed());
                 let events = self.engine.derived_events(Some(&self.latest), &snapshot);
                 self.publisher.add(events, Vec::new());
                 (self.latest, self.changes) = (snapshot, Arc::default());
+                if let Some(daemons) = &mut self.daemons {
+                    daemons.look(&self.latest);
+                }
                 self.health.failing = None;
             }
             Err(error) => {
@@ -331,6 +357,7 @@ impl SamplerThread {
         health.losses.extend(self.engine.payload_losses());
         health.lost_at = self.publisher.lost_at;
         health.cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
+        let files = self.engine.written_files(&self.latest);
         Arc::new(Update {
             instance: self.instance,
             snapshot: Arc::clone(&self.latest),
@@ -338,7 +365,7 @@ impl SamplerThread {
             closed: self.closed.shared(),
             closed_complete_since: self.closed.complete_since,
             transfers: Arc::default(),
-            files: Arc::default(),
+            files,
             health: self.health.clone(),
         })
     }

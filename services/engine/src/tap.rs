@@ -71,8 +71,7 @@ impl Tap {
                     }
                 }
                 Payload::Segment { side, segment, before } => {
-                    streams.lost(id, side, Some(before), at);
-                    streams.segment(id, side, segment, at);
+                    streams.segment_after(id, side, before, segment, at);
                 }
                 Payload::Datagram { side, bytes, cut } => {
                     streams.datagram(id, side, bytes, cut, at);

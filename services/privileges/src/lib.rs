@@ -7,6 +7,8 @@
 #[cfg(target_os = "linux")]
 mod account;
 #[cfg(target_os = "linux")]
+mod asking;
+#[cfg(target_os = "linux")]
 mod capabilities;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
@@ -26,8 +28,12 @@ mod syscalls;
 
 #[cfg(target_os = "linux")]
 pub use account::{Account, becomes, serving_account};
+#[cfg(target_os = "linux")]
+pub use asking::confine_asking_thread;
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Account, Confinement, Privileges, ServedBy, becomes, shrink};
+pub use elsewhere::{
+    Account, Confinement, Privileges, ServedBy, becomes, confine_asking_thread, shrink,
+};
 pub use error::PrivilegeError;
 pub use keep::Keep;
 pub use report::{

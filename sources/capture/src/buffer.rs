@@ -5,6 +5,9 @@ use std::io::{self, Read};
 /// Most bytes of one record, its header included: four times the largest snap length of tcpdump (256 KiB).
 /// A length beyond it is no length, and nothing is allocated by it.
 pub(crate) const MAX_RECORD_BYTES: usize = 1 << 20;
+/// Bytes that are read at a time, of shorter records: they are in the cache of the processor (L2) when they are
+/// interpreted, and the next ones take their place there.
+const READ_BYTES: usize = 256 << 10;
 
 /// Bytes of a file, from the position that is read next on.
 pub(crate) struct Buffer {
@@ -18,8 +21,7 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     pub(crate) fn new(reader: Box<dyn Read + Send>) -> Self {
-        // Twice the record, so that the rest of a window is seldom moved.
-        let bytes = vec![0; 2 * MAX_RECORD_BYTES].into_boxed_slice();
+        let bytes = vec![0; MAX_RECORD_BYTES].into_boxed_slice();
         Self { reader, bytes, start: 0, end: 0, position: 0 }
     }
 
@@ -37,11 +39,12 @@ impl Buffer {
     /// [`MAX_RECORD_BYTES`].
     pub(crate) fn fill(&mut self, count: usize) -> io::Result<bool> {
         while self.available() < count {
-            if self.start + count > self.bytes.len() {
+            if self.start > 0 {
+                // The rest is the begin of a record.
                 self.bytes.copy_within(self.start..self.end, 0);
                 (self.start, self.end) = (0, self.end - self.start);
             }
-            let room = self.bytes.get_mut(self.end..).unwrap_or_default();
+            let room = self.bytes.get_mut(self.end..count.max(READ_BYTES)).unwrap_or_default();
             match self.reader.read(room) {
                 Ok(0) => return Ok(false),
                 Ok(bytes) => self.end += bytes,

@@ -67,7 +67,9 @@ impl Connections {
             TCP => match TcpSegment::read(packet.payload, packet.cut) {
                 Some(segment) => {
                     let ends = ends(segment.source_port, segment.destination_port);
-                    self.segment(ends, &segment, packet.id, now, counts);
+                    let (source, destination) = ends;
+                    let arrived = Arrived { source, segment: &segment, ip_id: packet.id, at: now };
+                    self.segment(destination, arrived, counts);
                 }
                 None => counts.malformed += 1,
             },
@@ -82,59 +84,30 @@ impl Connections {
         }
     }
 
-    fn segment(
-        &mut self,
-        (source, destination): (Endpoint, Endpoint),
-        segment: &TcpSegment<'_>,
-        ip_id: u32,
-        now: Moment,
-        counts: &mut Counts,
-    ) {
+    fn segment(&mut self, destination: Endpoint, arrived: Arrived<'_>, counts: &mut Counts) {
+        let Arrived { source, segment, at, .. } = arrived;
         let key = Key::of(source, destination, true);
         if segment.has(SYN) && !segment.has(ACK) {
-            self.replace(&key, source, segment.sequence, now);
-        }
-        if self.table.get_mut(&key).is_none() {
-            // The end of a connection that was never seen is none.
-            if segment.has(RST | FIN) {
-                return;
-            }
-            self.make_room(now);
-            let (connection, _) = Connection::new(source, destination, segment, now);
-            let ends = ends(&connection);
-            counts.began_before += u64::from(!connection.is_opener_known);
-            let Some(entry) = self.table.insert(key, Content::Tcp(connection.into())) else {
-                return;
-            };
-            self.streams.open(entry.serial, ends);
+            self.replace(&key, source, segment.sequence, at);
         }
         let Self { table, streams, rows, events, changes, .. } = self;
-        let Some(entry) = table.get_mut(&key) else { return };
-        let (side, serial) = (entry.side(source), entry.serial);
-        let Content::Tcp(connection) = &mut entry.content else { return };
-        match connection.apply(side, segment, ip_id, now, changes) {
-            Outcome::Repeated => counts.repeated += 1,
-            Outcome::Stray => {}
-            Outcome::Applied { missing_bytes, is_reordered } => {
-                counts.reordered += u64::from(is_reordered);
-                if missing_bytes > 0 {
-                    counts.missing_bytes += missing_bytes;
-                    streams.lost(serial, side.other(), Some(segment.acknowledgement), now);
-                }
-                let has_content = segment.payload_bytes() > 0 || segment.has(SYN | FIN);
-                if has_content && !segment.has(RST) && !*entry.unwanted.of(side) {
-                    decode(streams, serial, side, segment, now);
-                }
-                // Others are steered as well, when they end or room is made; they are over, or continue as before.
-                for steering in streams.take_steering().into_iter().filter(|one| one.key == serial)
-                {
-                    *entry.unwanted.of_mut(steering.side) = steering.want == Want::NoMore;
-                }
-            }
+        if let Some(entry) = table.get_mut(&key) {
+            apply(entry, arrived, streams, changes, counts);
+            return report(entry, changes, streams, rows, events, at);
         }
-        if !changes.is_empty() {
-            report(entry, changes, streams, rows, events, now);
+        // The end of a connection that was never seen is none.
+        if segment.has(RST | FIN) {
+            return;
         }
+        self.make_room(at);
+        let (connection, _) = Connection::new(source, destination, segment, at);
+        let ends = ends(&connection);
+        counts.began_before += u64::from(!connection.is_opener_known);
+        let Self { table, streams, rows, events, changes, .. } = self;
+        let Some(entry) = table.insert(key, Content::Tcp(connection.into())) else { return };
+        streams.open(entry.serial, ends);
+        apply(entry, arrived, streams, changes, counts);
+        report(entry, changes, streams, rows, events, at);
     }
 
     /// Ends the connection of `key` if a SYN with this sequence number, which `source` sent, begins another one.
@@ -257,6 +230,48 @@ fn ends(connection: &Connection) -> Ends {
         local: Some(connection.ends.sent),
         remote: Some(connection.ends.received),
         opener: connection.is_opener_known.then_some(Side::Sent),
+    }
+}
+
+/// A segment of TCP, as it was captured.
+#[derive(Clone, Copy)]
+struct Arrived<'a> {
+    source: Endpoint,
+    segment: &'a TcpSegment<'a>,
+    /// The identification of its IP packet.
+    ip_id: u32,
+    at: Moment,
+}
+
+/// Adds a segment to its connection, and hands it to the decoders that want it.
+fn apply(
+    entry: &mut Entry,
+    arrived: Arrived<'_>,
+    streams: &mut Streams<u64>,
+    changes: &mut Vec<Change>,
+    counts: &mut Counts,
+) {
+    let Arrived { source, segment, ip_id, at } = arrived;
+    let (side, serial) = (entry.side(source), entry.serial);
+    let Content::Tcp(connection) = &mut entry.content else { return };
+    match connection.apply(side, segment, ip_id, at, changes) {
+        Outcome::Repeated => counts.repeated += 1,
+        Outcome::Stray => {}
+        Outcome::Applied { missing_bytes, is_reordered } => {
+            counts.reordered += u64::from(is_reordered);
+            if missing_bytes > 0 {
+                counts.missing_bytes += missing_bytes;
+                streams.lost(serial, side.other(), Some(segment.acknowledgement), at);
+            }
+            let has_content = segment.payload_bytes() > 0 || segment.has(SYN | FIN);
+            if has_content && !segment.has(RST) && !*entry.unwanted.of(side) {
+                decode(streams, serial, side, segment, at);
+            }
+            // Others are steered as well, when they end or room is made; they are over, or continue as before.
+            for steering in streams.take_steering().into_iter().filter(|one| one.key == serial) {
+                *entry.unwanted.of_mut(steering.side) = steering.want == Want::NoMore;
+            }
+        }
     }
 }
 

@@ -192,3 +192,8 @@ fn streams_of_rtsp_are_counted_as_the_server_counts_them() {
 fn gaps_in_sequence_numbers_drop_what_the_server_drops() {
     assert_eq!(compare("rtsp-sequence-gaps", &["INP"]), 5);
 }
+
+#[test]
+fn transport_streams_are_counted_from_where_all_codecs_are_known() {
+    assert_eq!(compare("mpegts", &["INTS"]), 7);
+}

@@ -7,6 +7,7 @@
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
+#define SOCK_STREAM 1
 
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2

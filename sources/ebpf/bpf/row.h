@@ -38,12 +38,10 @@ INLINE u32 ms_until(u64 expires)
 	return left > 0 ? ticks_to_ms(left) : 0;
 }
 
-INLINE void fill_addresses(struct socket_header *header, const struct sock_common *common)
+/* The ends of a socket: IPv4 in the first four bytes. */
+INLINE void fill_addresses(u8 *to_local, u8 *to_remote, const struct sock_common *common)
 {
-	header->local_port = common->skc_num;
-	header->remote_port = __builtin_bswap16(common->skc_dport);
-	header->family = common->skc_family;
-	u32 *local = (u32 *)header->local, *remote = (u32 *)header->remote;
+	u32 *local = (u32 *)to_local, *remote = (u32 *)to_remote;
 	if (common->skc_family == AF_INET6) {
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
@@ -58,6 +56,15 @@ INLINE void fill_addresses(struct socket_header *header, const struct sock_commo
 	}
 }
 
+/* The same with family and ports, into a structure that has fields of these names. */
+#define fill_ends(to, common)                                                  \
+	({                                                                     \
+		(to)->local_port = (common)->skc_num;                          \
+		(to)->remote_port = __builtin_bswap16((common)->skc_dport);    \
+		(to)->family = (common)->skc_family;                           \
+		fill_addresses((to)->local, (to)->remote, common);             \
+	})
+
 /* What all kinds of sockets have. `common` must be of a type that the cookie helper accepts. */
 INLINE void fill_common(struct socket_header *header, struct sock_common *common, u8 kind)
 {
@@ -69,7 +76,7 @@ INLINE void fill_common(struct socket_header *header, struct sock_common *common
 	header->kind = kind;
 	header->held_by_kernel = header->pad[0] = header->pad[1] = 0;
 	header->inode = 0;
-	fill_addresses(header, common);
+	fill_ends(header, common);
 }
 
 INLINE u64 inode_of(const struct sock *sk)

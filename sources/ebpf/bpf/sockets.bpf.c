@@ -8,7 +8,7 @@
 INLINE bool is_tcp(const struct sock *sk)
 {
 	u16 family = sk->__sk_common.skc_family;
-	return sk->sk_protocol == IPPROTO_TCP && sk->sk_type == 1 /* SOCK_STREAM */ &&
+	return sk->sk_protocol == IPPROTO_TCP && sk->sk_type == SOCK_STREAM &&
 	       (family == AF_INET || family == AF_INET6);
 }
 

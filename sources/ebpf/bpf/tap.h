@@ -14,8 +14,8 @@
 #define LATE_BYTES (17 * FIRST_BYTES)
 /* Most connections that user space steers: as many as core/decode reads (MAX_STREAMS). */
 #define MAX_WANTS 262144
-/* Most records of one segment: over loopback one has up to 128 KiB (two of the largest size, tcp_min_tso_segs). What is behind
- * is lost, which only BIG TCP sends. The verifier follows each of them. */
+/* Most records of one segment. With BIG TCP one has up to 512 KiB (GSO_MAX_SIZE); over loopback it has 128 KiB without that (two of
+ * the largest size, tcp_min_tso_segs). What is behind the last record is lost. The verifier follows each of them. */
 #define MAX_RECORDS 9
 
 /* Connections that begin with these eight bytes are handed over until user space steers them; 0 for none. */
@@ -59,6 +59,20 @@ INLINE void count_payload(u32 what, u64 number)
 	u64 *counter = map_lookup(&payload_losses, &what);
 	if (counter)
 		*counter += number;
+}
+
+/* Which change of `wants` was the last one. */
+INLINE u32 generation_now(void)
+{
+	u32 zero = 0;
+	const u32 *generation = map_lookup(&want_generation, &zero);
+	return generation ? *generation : 0;
+}
+
+INLINE u64 cookie_of_packet(struct __sk_buff *skb, const struct sock_common *common)
+{
+	u64 cookie = common->skc_cookie.counter;
+	return cookie ? cookie : socket_cookie(skb);
 }
 
 /* The state of a socket. */
@@ -159,8 +173,23 @@ INLINE bool emit_sized(struct __sk_buff *skb, const struct payload *head, u32 at
 
 #define MAX_RECORD 16384
 #define MAX_RECORD_PAYLOAD (MAX_RECORD - sizeof(struct payload))
+/* One has a segment of 64 KiB. */
+#define LARGE_RECORD 66560
+#define LARGE_RECORD_PAYLOAD (LARGE_RECORD - sizeof(struct payload))
+_Static_assert(LARGE_RECORD_PAYLOAD > 65536, "a segment of 64 KiB");
+_Static_assert((MAX_RECORDS - 1) * LARGE_RECORD_PAYLOAD > 8 * 65535, "BIG TCP");
 
-/* Emits at most MAX_RECORD_PAYLOAD bytes. A few sizes keep the ring from being filled with what is unused. */
+/* How many of `left` bytes go into one record, so that at most half of it is unused. */
+INLINE u32 record_payload(u32 left)
+{
+	if (left > LARGE_RECORD_PAYLOAD)
+		return LARGE_RECORD_PAYLOAD;
+	if (left > 2 * MAX_RECORD_PAYLOAD)
+		return left;
+	return left > MAX_RECORD_PAYLOAD ? MAX_RECORD_PAYLOAD : left;
+}
+
+/* Emits at most LARGE_RECORD_PAYLOAD bytes. A few sizes keep the ring from being filled with what is unused. */
 NOINLINE bool emit(struct __sk_buff *skb, const struct payload *head, u32 at, u32 length)
 {
 	u32 size = length + sizeof(struct payload);
@@ -170,27 +199,9 @@ NOINLINE bool emit(struct __sk_buff *skb, const struct payload *head, u32 at, u3
 		return emit_sized(skb, head, at, length, 1024);
 	if (size <= 4352)
 		return emit_sized(skb, head, at, length, 4352);
-	return emit_sized(skb, head, at, length, MAX_RECORD);
-}
-
-/* The ends of a socket. */
-INLINE void fill_ends(struct payload *head, const struct sock_common *common)
-{
-	head->netns = common->skc_net.net->ns.inum;
-	head->family = common->skc_family;
-	head->local_port = common->skc_num;
-	head->remote_port = __builtin_bswap16(common->skc_dport);
-	u32 *local = (u32 *)head->local, *remote = (u32 *)head->remote;
-	if (head->family == AF_INET6) {
-#pragma unroll
-		for (int i = 0; i < 4; i++) {
-			local[i] = common->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
-			remote[i] = common->skc_v6_daddr.in6_u.u6_addr32[i];
-		}
-	} else {
-		local[0] = common->skc_rcv_saddr;
-		remote[0] = common->skc_daddr;
-	}
+	if (size <= MAX_RECORD)
+		return emit_sized(skb, head, at, length, MAX_RECORD);
+	return emit_sized(skb, head, at, length, LARGE_RECORD);
 }
 
 /* The ends of a packet, by its IP header and the ports at `ports_at`. */
@@ -216,9 +227,15 @@ INLINE void fill_packet_ends(struct __sk_buff *skb, struct payload *head, u32 po
 
 /* Data with a SYN (fast open) or with the last segment of the handshake comes to the listener: the socket of the
  * connection is made after it. User space joins it by the ends. */
-NOINLINE int of_listener(struct __sk_buff *skb, const struct segment *segment, u32 netns, u64 cookie)
+NOINLINE int of_listener(struct __sk_buff *skb, const struct segment *segment, void *sk)
 {
-	struct payload head = { .cookie = cookie, .netns = netns, .kind = PAYLOAD_LISTENER, .at_ns = ktime_ns() };
+	const struct tcp_sock *tp = to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	const struct sock_common *common = &tp->inet_conn.icsk_inet.sk.__sk_common;
+	struct payload head = { .kind = PAYLOAD_LISTENER, .at_ns = ktime_ns() };
+	head.cookie = cookie_of_packet(skb, common);
+	head.netns = common->skc_net.net->ns.inum;
 	u32 length = segment->length > FIRST_BYTES ? FIRST_BYTES : segment->length;
 	head.flags = PAYLOAD_RECEIVED | PAYLOAD_INBOUND | (segment->flags & TCP_FIN ? PAYLOAD_FIN : 0);
 	head.sequence = head.before = head.start = segment->sequence;
@@ -288,33 +305,16 @@ INLINE bool has_signature(struct __sk_buff *skb, const struct segment *segment)
 	return first[0] == SIGNATURE_LOW && first[1] == SIGNATURE_HIGH;
 }
 
-/* Hands over what is wanted of a segment. */
-NOINLINE int hand_over(struct __sk_buff *skb, const struct segment *segment, u32 side, u32 current)
+/* Hands over what is wanted of a segment of the socket `sk`, whose state is `state`. */
+NOINLINE int hand_over(struct __sk_buff *skb, const struct segment *segment, u32 side, void *sk, struct tap_state *state)
 {
-	if (!skb->sk || side > RECEIVED)
-		return 0;
-	void *sk = sk_fullsock(skb->sk);
-	if (!sk)
-		return 0;
 	struct tcp_sock *tp = to_tcp_sock(sk);
-	if (!tp)
+	if (!tp || side > RECEIVED)
 		return 0;
 	const struct sock_common *common = &tp->inet_conn.icsk_inet.sk.__sk_common;
-	u64 cookie = common->skc_cookie.counter;
-	if (!cookie)
-		cookie = socket_cookie(skb);
+	u64 cookie = cookie_of_packet(skb, common);
+	u32 current = generation_now();
 	u8 tcp_state = common->skc_state;
-	if (tcp_state == TCP_LISTEN) {
-		if (side == RECEIVED && segment->length)
-			of_listener(skb, segment, common->skc_net.net->ns.inum, cookie);
-		return 0;
-	}
-	struct tap_state *state = tap_of(sk, segment->length ? STORAGE_CREATE : 0);
-	if (!state) {
-		if (segment->length)
-			count_payload(LOST_PAYLOAD_BYTES, segment->length);
-		return 0;
-	}
 	if (segment->flags & TCP_SYN && side == SENT) {
 		/* A socket may be connected again after it was closed: start over. */
 		__builtin_memset(state, 0, sizeof(*state));
@@ -375,11 +375,12 @@ NOINLINE int hand_over(struct __sk_buff *skb, const struct segment *segment, u32
 		from = end;
 
 	struct payload head = { .cookie = cookie, .kind = PAYLOAD_SEGMENT, .at_ns = ktime_ns() };
+	head.netns = common->skc_net.net->ns.inum;
 	fill_ends(&head, common);
 	u8 always = state->direction | (side == RECEIVED ? PAYLOAD_RECEIVED : 0);
 	head.start = of->start;
 	for (u32 i = 0; i < MAX_RECORDS; i++) {
-		u32 length = left > MAX_RECORD_PAYLOAD ? MAX_RECORD_PAYLOAD : left;
+		u32 length = record_payload(left);
 		left -= length;
 		head.flags = always;
 		if (!(state->flags & IS_OPENED))
@@ -425,7 +426,7 @@ INLINE u32 namespace_of(void *sk)
 
 /* Hands over a datagram of a connected socket: of each side the first bytes, then what is wanted. `start` counts what was
  * handed over. */
-NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side, u32 current)
+NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side)
 {
 	if (!skb->sk || side > RECEIVED)
 		return 0;
@@ -446,6 +447,7 @@ NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side, u32 curr
 	if (datagram && length > datagram)
 		length = datagram;
 	struct tap_side *of = &state->sides[side];
+	u32 current = generation_now();
 	if ((of->flags & (IS_OVER | IS_WANTED)) == IS_OVER && state->generation == current)
 		return 0;
 	u64 cookie = socket_cookie(skb);
@@ -490,30 +492,32 @@ INLINE int pass_payload(struct __sk_buff *skb, u32 side)
 	struct segment segment;
 	u32 header = udp_header(skb);
 	if (header) {
-		u32 none = 0;
-		const u32 *generation_now = map_lookup(&want_generation, &none);
-		if (generation_now)
-			pass_datagram(skb, header, side, *generation_now);
+		pass_datagram(skb, header, side);
 		return 1;
 	}
 	/* Most packets are acknowledgements. */
 	if (!read_segment(skb, &segment) || !segment.length && !(segment.flags & (TCP_FIN | TCP_SYN)) || !skb->sk)
 		return 1;
-	void *sk = sk_fullsock(skb->sk);
-	u32 zero = 0;
-	u32 *current = map_lookup(&want_generation, &zero);
-	if (!sk || !current)
+	struct bpf_sock *sk = sk_fullsock(skb->sk);
+	/* Segments of raw sockets are of no connection. */
+	if (!sk || sk->type != SOCK_STREAM)
 		return 1;
-	const struct tap_state *state = tap_of(sk, 0);
-	u32 now = *current;
-	if (!segment.length && !(state && state->flags & IS_SET_UP))
+	if (sk->state == TCP_LISTEN) {
+		if (side == RECEIVED && segment.length)
+			of_listener(skb, &segment, sk);
 		return 1;
-	if (state) {
-		u32 flags = state->sides[side].flags;
-		if ((flags & (IS_OVER | IS_WANTED)) == IS_OVER && state->generation == now && !(segment.flags & TCP_SYN))
-			return 1;
 	}
-	hand_over(skb, &segment, side, now);
+	struct tap_state *state = tap_of(sk, segment.length ? STORAGE_CREATE : 0);
+	if (!state) {
+		if (segment.length)
+			count_payload(LOST_PAYLOAD_BYTES, segment.length);
+		return 1;
+	}
+	if (!segment.length && !(state->flags & IS_SET_UP))
+		return 1;
+	bool is_over = (state->sides[side].flags & (IS_OVER | IS_WANTED)) == IS_OVER;
+	if (!is_over || state->generation != generation_now() || segment.flags & TCP_SYN)
+		hand_over(skb, &segment, side, sk, state);
 	return 1;
 }
 

@@ -1,8 +1,10 @@
 //! The source for macOS and Windows, by crates for these systems. It also runs on Linux, where it is tested; there it
 //! reads only the network namespace it runs in. The crates report no measures, no queues and no UDP peers; these stay
-//! unknown.
+//! unknown, but for round trip times on Windows, which the system itself is asked for.
 
 mod owners;
+#[cfg(any(windows, test))]
+mod round_trip;
 mod tuple;
 
 use std::error::Error as _;
@@ -78,6 +80,8 @@ impl SocketSource for Portable {
             }
         }
         let (sockets, owners) = tuples.into_sockets(&self.netns, scope.states);
+        #[cfg(windows)]
+        let sockets = round_trip::added(sockets);
         let (owner_table, vanished) = owners::look_up(&owners);
         for pid in vanished {
             losses.add(PortableFault::OwnerVanished, &format!("pid {pid}"));

@@ -3,6 +3,7 @@
 
 pub mod parse;
 mod process;
+mod written;
 
 use std::ffi::CStr;
 use std::io;
@@ -22,6 +23,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use process::Machine;
+pub use written::{WrittenFile, written_files};
 
 /// Buffer for directory entries; a process with 20 000 descriptors is read in 30 calls.
 const LISTING_BYTES: usize = 32 * 1024;

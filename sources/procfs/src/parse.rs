@@ -19,6 +19,13 @@ pub fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// The flags with which a file was opened (open(2)), from `/proc/PID/fdinfo/N`, where they are octal.
+#[must_use]
+pub fn open_flags(info: &[u8]) -> Option<u32> {
+    let line = info.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"flags:"))?;
+    u32::from_str_radix(std::str::from_utf8(line).ok()?.trim(), 8).ok()
+}
+
 /// Fields of `/proc/PID/stat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {

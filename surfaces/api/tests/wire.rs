@@ -18,7 +18,9 @@ use conns_api::{
     AgentError, Answer, Ask, Decoder, RecordWriter, ResumeId, UpdateDelta, UpdateQuery, View,
     WireError, encode_update,
 };
-use conns_core::model::{Connection, Known, Snapshot, TcpInfo, Update};
+use conns_core::model::{
+    Class, Connection, Known, Snapshot, Source, TcpInfo, TcpInfoBuilder, Unknown, Update,
+};
 use conns_core::query::{Field, catalogue};
 use proptest::prelude::*;
 use sample::{Agent, everything, listener, machine, socket, udp};
@@ -76,6 +78,27 @@ fn everything_arrives() {
     assert_eq!(all.files, update.files);
     assert_eq!(format!("{:?}", all.health), format!("{:?}", update.health));
     assert_eq!(shown(&there.connections), shown(&update.snapshot.connections));
+}
+
+/// A connection of which the round trip time alone is known, as on Windows.
+#[test]
+fn what_is_unknown_of_a_tcp_info_stays_so() {
+    let mut tcp = TcpInfoBuilder::default();
+    tcp.rtt(20_000);
+    let mut row = socket(1, "10.0.0.5:443", "192.0.2.7:51000", 1000);
+    row.tcp = Known::Value(tcp.build(), Source::Portable);
+    for age_ms in [0, 250] {
+        let mut row = row.clone();
+        row.advance(age_ms);
+        let update = Agent::new().update(vec![row], &[]);
+        let there = received_snapshot(&update, &query(View::All));
+        let connection = &there.connections[0];
+        assert_eq!(connection.rtt_us(), Known::Value(20_000, Source::Portable));
+        let unknown = Known::Unknown(Unknown::SourceDoesNotReport);
+        assert_eq!((connection.bytes_out(), connection.bytes_in()), (unknown, unknown));
+        assert_eq!(connection.verdict.class, Class::Unknown);
+        assert_eq!(shown(&there.connections), shown(&update.snapshot.connections));
+    }
 }
 
 #[test]

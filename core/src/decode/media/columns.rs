@@ -52,6 +52,8 @@ pub(in crate::decode) struct Stream {
     /// Of a playback: whether the stream of this name is published at the same server; `None` if that was
     /// never seen.
     pub(in crate::decode) is_linked: Option<bool>,
+    /// Whether it began before it was seen, so that its name and its first packets are not known.
+    pub(in crate::decode) began_before: bool,
 }
 
 /// The value of a column, of a stream as the end that sends `own` has it.
@@ -102,7 +104,13 @@ columns! {
     ["ingest_point", Text, false, "What was asked to be published, with its parameters.",
         |seen| seen.stream.ingest_point.clone().map(Scalar::Text)],
     ["since_us", Time, false, "When it began.",
-        |seen| seen.stream.since.of(seen.own).map(|at| Scalar::Time(at.wall_us))],
+        |seen| {
+            let since = seen.stream.since.of(seen.own).filter(|_| !seen.stream.began_before);
+            since.map(|at| Scalar::Time(at.wall_us))
+        }],
+    ["began_before", Bool, true,
+        "Whether it began before it was seen: name and decoder configuration are unknown until they come again, packets are counted from then on.",
+        |seen| Some(Scalar::Bool(seen.stream.began_before))],
     ["bandwidth_kbit_per_s", Count, true,
         "Kilobits a second that metadata or session description declare; 0 is none.",
         |seen| Some(Scalar::Count(seen.stream.bandwidth_kbit_per_s))],

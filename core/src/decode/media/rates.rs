@@ -117,6 +117,6 @@ mod tests {
         assert_eq!(rates.rate(at(110)), Some(Rate { bytes_per_s: 100.0, frames_per_s: 1.0 }));
         assert_eq!(rates.rate(at(200)), Some(Rate { bytes_per_s: 0.0, frames_per_s: 0.0 }));
         let pace = |tenths| rates.pace(Some(6400), at(tenths)).map(|pace| (pace * 100.0).round());
-        assert_eq!((pace(64), pace(104), pace(200)), (Some(100.0), Some(16.0), Some(0.0)));
+        assert_eq!((pace(64), pace(104), pace(200)), (Some(100.0), Some(26.0), Some(0.0)));
     }
 }

@@ -28,6 +28,9 @@ pub(super) const DATA_AMF0: u8 = 18;
 pub(super) const COMMAND_AMF0: u8 = 20;
 pub(super) const AGGREGATE: u8 = 22;
 
+/// The message stream of a message whose header does not name it, and those before it are missing.
+pub(super) const UNKNOWN_STREAM: u32 = u32::MAX;
+
 /// The header of a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Header {
@@ -65,7 +68,7 @@ const MAX_CONFIGURATION: usize = 2048;
 pub(super) enum Event<'a> {
     /// A message began.
     Begun(&'a Header),
-    /// A chunk of so many bytes is complete; `kept` is what is kept of the message so far.
+    /// A chunk of this number of bytes is complete; `kept` is what is kept of the message until now.
     Chunk { header: &'a Header, is_first: bool, bytes: u32, kept: &'a [u8] },
     /// A message is complete. Of one that is not kept as a whole, `kept` has fewer bytes than its length.
     Message { header: &'a Header, kept: &'a [u8] },
@@ -78,6 +81,7 @@ pub(super) struct Chunks {
     chunk_size: u32,
     streams: HashMap<u32, ChunkStream, RandomState>,
     kept: usize,
+    began_late: bool,
 }
 
 #[derive(Debug)]
@@ -113,27 +117,24 @@ struct ChunkHeader {
 
 impl Chunks {
     pub(super) fn new() -> Self {
-        Self::with_size(DEFAULT_CHUNK_SIZE)
-    }
-
-    /// With a chunk size that was found by trial.
-    pub(super) fn with_size(chunk_size: u32) -> Self {
         Self {
             state: State::Header { bytes: [0; MAX_HEADER], length: 0 },
-            chunk_size,
+            chunk_size: DEFAULT_CHUNK_SIZE,
             streams: HashMap::default(),
             kept: 0,
+            began_late: false,
         }
+    }
+
+    /// From a chunk in the middle on, with a chunk size that was guessed. Headers before it may be missing that name
+    /// the message streams.
+    pub(super) fn late(chunk_size: u32) -> Self {
+        Self { chunk_size, began_late: true, ..Self::new() }
     }
 
     /// Whether it is not known where the next chunk begins.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.state, State::Lost)
-    }
-
-    /// Whether the next byte begins a chunk.
-    pub(super) fn is_between_chunks(&self) -> bool {
-        matches!(self.state, State::Header { length: 0, .. })
     }
 
     /// Bytes of the next ones that are only counted.
@@ -222,12 +223,14 @@ impl Chunks {
         let format = header.first().map_or(0, |byte| byte >> 6);
         let fields = header.get(basic_length(header)..).unwrap_or_default();
         if !self.streams.contains_key(&id) {
-            // A chunk stream begins with a header that has a length at least.
-            if format > 1 || self.streams.len() >= MAX_CHUNK_STREAMS {
+            // A chunk stream begins with a whole header; in the middle one with a length suffices.
+            let last_format = u8::from(self.began_late);
+            if format > last_format || self.streams.len() >= MAX_CHUNK_STREAMS {
                 self.lose();
                 return &[];
             }
-            self.streams.insert(id, ChunkStream::default());
+            let header = Header { stream: UNKNOWN_STREAM, ..Header::default() };
+            self.streams.insert(id, ChunkStream { header, ..ChunkStream::default() });
         }
         let Some(stream) = self.streams.get_mut(&id) else { return &[] };
         let mut unread: &[u8] = &[];

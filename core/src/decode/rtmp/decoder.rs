@@ -3,8 +3,8 @@
 use crate::decode::{Decoder, Side, Want};
 use crate::model::{Known, Moment, Scalar};
 
-use super::chunks::Chunks;
 use super::fields;
+use super::reader::Reader;
 use super::session::Session;
 
 impl Decoder for Session {
@@ -28,7 +28,7 @@ impl Decoder for Session {
         if self.is_lost(side) || self.is_encrypted() && self.handshakes.of(side).is_complete() {
             return Want::NoMore;
         }
-        match self.reader(side).map_or(0, Chunks::skippable) {
+        match self.reader(side).map_or(0, Reader::skippable) {
             0 => Want::Whole,
             bytes => Want::Skip(bytes),
         }

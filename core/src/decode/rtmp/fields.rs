@@ -69,6 +69,12 @@ pub(super) static FIELDS: &[FieldSpec] = &[
         "message headers"
     ),
     field!(
+        "searches",
+        Kind::Count,
+        "How often the begin of a chunk was guessed, because bytes before it were missing.",
+        "headers that follow from each other"
+    ),
+    field!(
         "streams_refused",
         Kind::Count,
         "Streams that are not listed because there are too many.",
@@ -96,7 +102,10 @@ pub(super) fn values(session: &Session, own: Side, now: Moment) -> Box<[Known<Sc
         .iter()
         .map(|one| {
             let mut stream = one.stream.clone();
-            if let Some(playback) = &one.playback {
+            // What a server does not send is not dropped by the client.
+            if let Some(playback) = &one.playback
+                && stream.sender == own
+            {
                 playback.complete(&mut stream);
             }
             stream
@@ -121,6 +130,7 @@ pub(super) fn values(session: &Session, own: Side, now: Moment) -> Box<[Known<Sc
         count(*session.messages.of(other)),
         count(*session.media_messages.of(own)),
         count(*session.media_messages.of(other)),
+        count(Side::ALL.iter().filter_map(|side| session.reader(*side)).map(|one| one.found).sum()),
         count(session.streams_refused),
     ])
 }

@@ -2,11 +2,13 @@
 
 use crate::decode::media::Publications;
 use crate::decode::{BothSides, Ends, Opening, Side};
-use crate::model::Moment;
+use crate::model::{Endpoint, Moment};
 
-use super::chunks::{self, AGGREGATE, AUDIO, Chunks, Event, Header, VIDEO};
-use super::commands::Pending;
+use super::RTMP;
+use super::chunks::{self, AGGREGATE, AUDIO, Event, Header, UNKNOWN_STREAM, VIDEO};
 use super::handshake::{Handshake, Version};
+use super::pending::Pending;
+use super::reader::Reader;
 use super::stream::RtmpStream;
 
 /// Most publications and playbacks that are listed at a time.
@@ -20,7 +22,9 @@ pub(super) struct Session {
     pub(super) client: Side,
     pub(super) handshakes: BothSides<Handshake>,
     pub(super) handshake_at: Option<Moment>,
-    readers: BothSides<Option<Chunks>>,
+    readers: BothSides<Option<Reader>>,
+    /// Whether it began before it was seen.
+    pub(super) is_late: bool,
     /// Messages that are neither audio nor video, by the side.
     pub(super) messages: BothSides<u64>,
     /// Audio and video messages that were begun, by the side.
@@ -51,7 +55,13 @@ pub(super) struct Texts {
 
 impl Session {
     pub(super) fn new(opening: &Opening<'_>) -> Self {
-        Self::with(opening.first, opening.ends, opening.publications.clone())
+        let publications = opening.publications.clone();
+        if opening.of(opening.first).is_from_start {
+            return Self::with(opening.first, opening.ends, publications);
+        }
+        let mut session = Self::with(client_of(opening.ends), opening.ends, publications);
+        session.is_late = true;
+        session
     }
 
     pub(super) fn with(client: Side, ends: Ends, publications: Publications) -> Self {
@@ -61,6 +71,7 @@ impl Session {
             handshakes: BothSides::default(),
             handshake_at: None,
             readers: BothSides::default(),
+            is_late: false,
             messages: BothSides::default(),
             media_messages: BothSides::default(),
             texts: Texts::default(),
@@ -81,17 +92,17 @@ impl Session {
 
     /// Whether a side cannot be read any more.
     pub(super) fn is_lost(&self, side: Side) -> bool {
-        self.readers.of(side).as_ref().is_some_and(Chunks::is_lost)
+        self.readers.of(side).as_ref().is_some_and(Reader::is_lost)
     }
 
-    pub(super) fn reader(&self, side: Side) -> Option<&Chunks> {
+    pub(super) fn reader(&self, side: Side) -> Option<&Reader> {
         self.readers.of(side).as_ref()
     }
 
     pub(super) fn read(&mut self, side: Side, bytes: &[u8], at: Moment) {
         let handshake = self.handshakes.of_mut(side);
         let mut rest = bytes;
-        if !handshake.is_complete() {
+        if !self.is_late && !handshake.is_complete() {
             rest = handshake.data(bytes);
             let are_complete = Side::ALL.iter().all(|side| self.handshakes.of(*side).is_complete());
             if are_complete && self.handshake_at.is_none() {
@@ -116,9 +127,10 @@ impl Session {
         &mut self,
         side: Side,
         at: Moment,
-        read: impl FnOnce(&mut Chunks, &mut dyn FnMut(Event<'_>)),
+        read: impl FnOnce(&mut Reader, &mut dyn FnMut(Event<'_>)),
     ) {
-        let mut reader = self.readers.of_mut(side).take().unwrap_or_else(Chunks::new);
+        let begin = if self.is_late { Reader::late } else { Reader::new };
+        let mut reader = self.readers.of_mut(side).take().unwrap_or_else(begin);
         read(&mut reader, &mut |event| self.apply(side, event, at));
         *self.readers.of_mut(side) = Some(reader);
     }
@@ -128,6 +140,7 @@ impl Session {
             Event::Begun(header) => {
                 if matches!(header.kind, AUDIO | VIDEO) {
                     *self.media_messages.of_mut(side) += 1;
+                    self.find_late(side, header.stream, at);
                     if let Some(stream) = self.stream(side, header.stream) {
                         stream.message_begun(header, at);
                     }
@@ -162,7 +175,7 @@ impl Session {
                 *self.messages.of_mut(side) += 1;
                 match kind {
                     chunks::COMMAND_AMF0 if is_whole => self.command(side, header, kept, at),
-                    // A byte in front of the values says that they are of AMF 0, which may hold AMF 3.
+                    // The byte in front of the values marks them as AMF 0, which may hold AMF 3.
                     chunks::COMMAND_AMF3 if is_whole => {
                         self.command(side, header, kept.get(1..).unwrap_or_default(), at);
                     }
@@ -175,7 +188,21 @@ impl Session {
 
     /// The stream of a message stream that this side sends.
     pub(super) fn stream(&mut self, side: Side, id: u32) -> Option<&mut RtmpStream> {
-        self.streams.iter_mut().find(|one| one.id == id && one.stream.sender == side)
+        let is_meant =
+            |one: &RtmpStream| one.id == id || id == UNKNOWN_STREAM || one.id == UNKNOWN_STREAM;
+        self.streams.iter_mut().find(|one| one.stream.sender == side && is_meant(one))
+    }
+
+    /// Media of a connection that began before it was seen belongs to a stream whose begin was not seen.
+    fn find_late(&mut self, side: Side, id: u32, at: Moment) {
+        if !self.is_late {
+            return;
+        }
+        match self.stream(side, id) {
+            Some(stream) if stream.id == UNKNOWN_STREAM => stream.id = id,
+            Some(_) => {}
+            None => self.add_late(side, id, at),
+        }
     }
 
     /// Ends the streams of a message stream.
@@ -197,7 +224,7 @@ impl Session {
     }
 
     pub(super) fn memory(&self) -> u64 {
-        let of = |side| self.reader(side).map_or(0, Chunks::memory);
+        let of = |side| self.reader(side).map_or(0, Reader::memory);
         let readers = of(Side::Sent) + of(Side::Received);
         let streams = self.streams.capacity() * size_of::<RtmpStream>();
         (size_of::<Self>() + readers + streams) as u64 + self.pending.memory()
@@ -207,5 +234,15 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.close_all();
+    }
+}
+
+/// The side that the client sends: that of the opener, else the one whose peer has a port of RTMP.
+fn client_of(ends: Ends) -> Side {
+    let is_server = |end: Option<Endpoint>| end.is_some_and(|end| RTMP.ports.contains(&end.port));
+    match ends.opener {
+        Some(opener) => opener,
+        None if is_server(ends.local) => Side::Received,
+        None => Side::Sent,
     }
 }

@@ -54,6 +54,11 @@ impl RtmpStream {
         Self { playback: Some(playback), ..Self::new(id, stream) }
     }
 
+    /// One that began before it was seen.
+    pub(super) fn late(id: u32, stream: Stream) -> Self {
+        Self::new(id, stream)
+    }
+
     fn new(id: u32, stream: Stream) -> Self {
         Self {
             id,
@@ -126,6 +131,7 @@ impl RtmpStream {
     fn tag(&mut self, header: &Header, kept: &[u8]) {
         let read = if header.kind == AUDIO { FlvTag::audio } else { FlvTag::video };
         let Some(found) = read(kept) else { return };
+        let began_before = self.stream.began_before;
         let (track, tag) = self.track(header.kind);
         tag.latest = Some(found);
         track.codec = found.codec.or(track.codec);
@@ -135,6 +141,8 @@ impl RtmpStream {
         if found.is_configuration {
             track.frames = track.frames.saturating_sub(1);
         }
+        // The configuration came before the first frame.
+        track.is_configured |= began_before && !found.is_configuration;
         if let Some(format) = found.picture_format(kept) {
             track.format = Some(format);
         }

@@ -66,7 +66,8 @@ fn the_packet_behind_a_gap_is_thrown_away_with_the_unit_under_way() {
 fn access_units_are_counted_without_their_headers() {
     let format = Format::AccessUnits { header_bits: 16 };
     // Two units of two and three bytes.
-    let track = count(format, &[(1, &[0, 32, 0, 16, 0, 24, 1, 1, 2, 2, 2]), (2, &[0, 16, 0, 8, 9])]);
+    let track =
+        count(format, &[(1, &[0, 32, 0, 16, 0, 24, 1, 1, 2, 2, 2]), (2, &[0, 16, 0, 8, 9])]);
     assert_eq!(track.received, counted(3, 6));
     assert_eq!(track.frames, 3);
     let track = count(Format::Packets, &[(1, &[1; 160]), (9, &[1; 160])]);

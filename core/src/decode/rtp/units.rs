@@ -181,11 +181,7 @@ fn aggregated<'a>(
 
 /// Takes access units: the bits of their headers in 16 bits, the headers, then the units. The last one has all
 /// that is left.
-fn access_units<'a>(
-    header_bits: u16,
-    packet: &Packet<'a>,
-    sink: &mut dyn FnMut(Unit<'a>),
-) {
+fn access_units<'a>(header_bits: u16, packet: &Packet<'a>, sink: &mut dyn FnMut(Unit<'a>)) {
     let Some(([high, low], _)) = packet.payload.split_first_chunk() else { return };
     let bits = u16::from_be_bytes([*high, *low]);
     let headers = u64::from(bits).div_ceil(8) + 2;
@@ -202,7 +198,10 @@ fn access_units<'a>(
             let at = 2 + 2 * index;
             let header = packet.payload.get(at..at + 2)?;
             (header_bits == 16).then(|| {
-                u64::from(header.iter().fold(0, |size, byte| size << 8 | u16::from(*byte)) >> (16 - SIZE_BITS))
+                u64::from(
+                    header.iter().fold(0, |size, byte| size << 8 | u16::from(*byte))
+                        >> (16 - SIZE_BITS),
+                )
             })
         };
         let bytes = if is_last { left } else { size().unwrap_or(0) };

@@ -76,14 +76,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<Head> {
     } else {
         HeadKind::Request { method: text(first).into(), url: second.into() }
     };
-    let mut head = Head {
-        kind,
-        number: None,
-        body_bytes: 0,
-        transport: None,
-        user_agent: None,
-        server: None,
-    };
+    let mut head =
+        Head { kind, number: None, body_bytes: 0, transport: None, user_agent: None, server: None };
     for line in lines {
         let Some(at) = line.iter().position(|byte| *byte == b':') else { continue };
         let (name, value) = line.split_at(at);

@@ -25,8 +25,12 @@ pub(super) fn read(value: &[u8]) -> Transport {
                 let two = pair(value, |first: u8| first.wrapping_add(1));
                 transport.interleaved = two;
             }
-            b"client_port" => transport.client_ports = pair(value, |first: u16| first.wrapping_add(1)),
-            b"server_port" => transport.server_ports = pair(value, |first: u16| first.wrapping_add(1)),
+            b"client_port" => {
+                transport.client_ports = pair(value, |first: u16| first.wrapping_add(1))
+            }
+            b"server_port" => {
+                transport.server_ports = pair(value, |first: u16| first.wrapping_add(1))
+            }
             b"multicast" => transport.is_multicast = true,
             _ => {}
         }
@@ -47,7 +51,8 @@ mod tests {
 
     #[test]
     fn ports_and_channels_are_pairs() {
-        let udp = read(b"RTP/AVP;unicast;client_port=13958-13959;server_port=45800-45801,RTP/AVP/TCP");
+        let udp =
+            read(b"RTP/AVP;unicast;client_port=13958-13959;server_port=45800-45801,RTP/AVP/TCP");
         assert_eq!(udp.client_ports, Some((13_958, 13_959)));
         assert_eq!(udp.server_ports, Some((45_800, 45_801)));
         assert_eq!(udp.interleaved, None);

@@ -55,7 +55,7 @@ pub fn judge(socket: &SocketSample, evidence: Evidence) -> Verdict {
         }
         // The process closed it; the kernel keeps a minisock without tcp_info.
         (Protocol::Tcp, State::FinWait2) if socket.tcp.value().is_none() => (Class::Idle, 0.9),
-        (Protocol::Tcp, _) if socket.tcp.value().is_none() => (Class::Unknown, 0.0),
+        (Protocol::Tcp, _) if !has_counters(socket) => (Class::Unknown, 0.0),
         (Protocol::Tcp, _) => stream(socket, &evidence),
     };
     // One sample may be an exception; a window of many samples is not.
@@ -80,13 +80,18 @@ pub fn judge_closed(
         (EventKind::Failed, Some(CloseReason::TimedOut)) => (Class::HandshakeFailing, 0.98),
         (_, Some(CloseReason::TimedOut)) => (Class::Stalled, 0.98),
         (EventKind::Failed, _) => (Class::Unknown, 0.0),
-        _ if socket.tcp.value().is_none() => (Class::Unknown, 0.0),
+        _ if !has_counters(socket) => (Class::Unknown, 0.0),
         _ => {
             let (class, confidence) = whole_life(socket, &evidence);
             (class, confidence * LIFE)
         }
     };
     verdict(class, confidence, evidence)
+}
+
+/// Whether what was moved is known: of some sockets nothing is, or the round trip time alone.
+fn has_counters(socket: &SocketSample) -> bool {
+    socket.tcp.value().is_some_and(|tcp| tcp.bytes_received().is_some())
 }
 
 fn verdict(class: Class, confidence: f64, evidence: Evidence) -> Verdict {

@@ -6,7 +6,8 @@ use conns_core::decode::assembly::Segment;
 use conns_core::model::{Certainty, SocketId};
 
 use super::*;
-use crate::fixture::closed;
+use crate::event_drain::Drained;
+use crate::fixture::{Ring, Shared, closed};
 
 /// A request of a client of SSH, which is recognised by its first line.
 const LINE: &[u8] = b"SSH-2.0-OpenSSH_9.2\r\n";
@@ -15,6 +16,8 @@ const LINE: &[u8] = b"SSH-2.0-OpenSSH_9.2\r\n";
 #[derive(Default)]
 struct Script {
     bytes: VecDeque<(u64, Side, u32, Vec<u8>)>,
+    /// Segments of one batch; all if `None`.
+    batch: Option<usize>,
     steered: Vec<(u64, Want)>,
     closed: Vec<u64>,
 }
@@ -33,7 +36,9 @@ impl PayloadSource for Scripted {
         now: Moment,
         sink: &mut dyn FnMut(ConnectionId, Moment, Payload<'_>),
     ) -> PayloadBatch {
-        for (cookie, side, sequence, bytes) in self.0.lock().unwrap().bytes.drain(..) {
+        let mut script = self.0.lock().unwrap();
+        let count = script.batch.unwrap_or(usize::MAX).min(script.bytes.len());
+        for (cookie, side, sequence, bytes) in script.bytes.drain(..count) {
             if sequence == 0 {
                 sink(id(cookie), now, Payload::Opened { ends: Ends::default() });
                 for side in Side::ALL {
@@ -44,7 +49,7 @@ impl PayloadSource for Scripted {
             let segment = Segment { sequence, bytes: &bytes, ..Segment::default() };
             sink(id(cookie), now, Payload::Segment { side, segment, before: sequence });
         }
-        PayloadBatch::default()
+        PayloadBatch { has_more: !script.bytes.is_empty(), ..PayloadBatch::default() }
     }
 
     fn steer(&mut self, steering: &[Steering<ConnectionId>]) {
@@ -107,6 +112,21 @@ fn a_closed_event_has_the_last_layers() {
     assert_eq!(reported, [(7, "ssh".to_owned(), Certainty::Certain)]);
     assert_eq!(script.0.lock().unwrap().closed, [7, 8]);
     assert_eq!(names(tap.report(at(1))), []);
+    assert!(tap.streams.is_empty() && tap.open.is_empty());
+}
+
+#[test]
+fn all_payload_is_decoded_before_the_events_that_close_its_connections() {
+    let (mut tap, script) = tap();
+    script.0.lock().unwrap().batch = Some(1);
+    let mut ring = Shared::<Ring>::default();
+    for cookie in [7, 8, 9] {
+        add(&script, cookie, Side::Sent, 0, LINE);
+        ring.set(|ring| ring.lifecycle_events.extend([closed(cookie)]));
+    }
+    let mut drained = Drained { events: &mut ring, tap: Some(&mut tap) };
+    let ([layers, _], has_more) = drained.observe(at(1));
+    assert_eq!((names(layers).len(), has_more), (3, false));
     assert!(tap.streams.is_empty() && tap.open.is_empty());
 }
 

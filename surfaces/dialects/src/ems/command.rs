@@ -278,7 +278,7 @@ fn list_connections(request: &Request<'_>) -> Reply {
     let only_network = request.call.flag("excludeNonNetworkProtocols").unwrap_or(false);
     let name = request.list_name(if only_network { "list of the network" } else { "list" });
     let data = request.cache.list(&name, |snapshot| {
-        let entries = entries(request.state, snapshot);
+        let entries = entries(request, snapshot);
         let mut printer = Printer::new(request.form, SHORT + entries.len() * ENTRY);
         write_entries(&mut printer, &entries, only_network);
         printer.into_bytes()
@@ -288,7 +288,7 @@ fn list_connections(request: &Request<'_>) -> Reply {
 
 fn list_connections_ids(request: &Request<'_>) -> Reply {
     let data = request.cache.list(&request.list_name("ids"), |snapshot| {
-        let entries = entries(request.state, snapshot);
+        let entries = entries(request, snapshot);
         let ids: Vec<u64> = entries.iter().filter_map(Entry::last_id).collect();
         let mut printer = Printer::new(request.form, SHORT);
         if ids.is_empty() {
@@ -308,8 +308,7 @@ fn connection_info(request: &Request<'_>) -> Reply {
     let Some(id) = request.call.text("id").and_then(number) else {
         return Reply::fail("Syntax error. Parameter id is invalid", request.form);
     };
-    let entry =
-        entries(request.state, request.cache.snapshot()).into_iter().find(|one| one.has(id));
+    let entry = entries(request, request.cache.snapshot()).into_iter().find(|one| one.has(id));
     match entry {
         Some(entry) => Reply::success(
             "Connection information",
@@ -329,7 +328,7 @@ fn is_inbound(stream: &StreamEntry) -> bool {
 
 /// The streams of the selected connections, in ascending order of their ids.
 fn streams(request: &Request<'_>, snapshot: &Snapshot) -> Vec<StreamEntry> {
-    let entries = entries(request.state, snapshot);
+    let entries = entries(request, snapshot);
     let mut streams: Vec<StreamEntry> =
         entries.into_iter().flat_map(|one| one.top.streams).collect();
     streams.sort_by_key(|stream| stream.id);
@@ -539,15 +538,15 @@ impl Parameter {
 }
 
 /// The entries of the selected connections, in ascending order of their ids.
-fn entries(state: &State, snapshot: &Snapshot) -> Vec<Entry> {
+fn entries(request: &Request<'_>, snapshot: &Snapshot) -> Vec<Entry> {
     let mut listed: Vec<&Connection> = snapshot
         .connections
         .iter()
         .filter(|one| Role::of(one).is_some_and(Role::is_carrier))
-        .filter(|one| state.options.streams.matches(one))
+        .filter(|one| request.state.options.streams.matches(one))
         .collect();
     listed.sort_unstable_by_key(|one| one.stats.serial);
-    server::entries(&listed, snapshot.at)
+    server::entries(&listed, &request.cache.update().files, snapshot.at)
 }
 
 /// An integer in its canonical form: neither `+5` nor `007`. At most `i64::MAX`, because RMS parses

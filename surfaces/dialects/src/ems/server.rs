@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use conns_core::decode::{LayerValues, MediaStream, RTMP};
-use conns_core::model::{Connection, Moment, Source, State, unmapped};
+use conns_core::decode::{LayerValues, MediaStream, RTMP, WRITTEN_FILE};
+use conns_core::model::{Connection, Moment, OpenFile, Source, State, unmapped};
 
 use super::entry::{Carrier, Element, Entry, Role, Top};
-use super::settings::{Request, Settings, Uri};
+use super::settings::{Files, Request, Settings, Uri};
 use super::stack::{Acceptors, Stack};
 use super::stream::{Around, StreamEnds, StreamEntry, Urls};
 
@@ -15,16 +15,20 @@ use super::stream::{Around, StreamEnds, StreamEntry, Urls};
 const IDS_PER_STACK: u64 = 8;
 /// Ids reserved for the streams of one connection.
 const IDS_PER_CONNECTION: u64 = 256;
+/// The serial number from which on files are counted: connections have lower ones.
+const FIRST_OF_FILES: u64 = 1 << 32;
 /// Characters around the id in the `clientid` of a status.
 const AROUND_ID: usize = 4;
 
 /// The entries of these connections, sampled at `at`, in the order of their ids. Those that carry nothing that
-/// a media server lists have none.
-pub(super) fn entries(listed: &[&Connection], at: Moment) -> Vec<Entry> {
+/// a media server lists have none. Files have entries without socket.
+pub(super) fn entries(listed: &[&Connection], files: &[OpenFile], at: Moment) -> Vec<Entry> {
     let acceptors = Acceptors::of(listed.iter().copied());
     let mut entries: Vec<Entry> =
         listed.iter().filter_map(|one| entry(one, acceptors.stack(one)?, at)).collect();
     merge_ports(&mut entries);
+    let first = FIRST_OF_FILES..;
+    entries.extend(first.zip(files).filter_map(|(number, file)| written(file, number, at)));
     link(&mut entries);
     entries.sort_by_key(Entry::last_id);
     entries
@@ -43,7 +47,7 @@ fn entry(connection: &Connection, stack: Stack, at: Moment) -> Option<Entry> {
             (Carrier::Tcp { id: serial, near, far: far?, received, sent }, "TCP")
         }
         Role::UdpCarrier => {
-            // EMS lists the address to which it is bound, which packets do not tell.
+            // EMS lists the address to which it is bound, which packets do not show.
             let address = match near.0 {
                 address if socket.source != Source::Capture => address,
                 IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -114,6 +118,36 @@ fn entry(connection: &Connection, stack: Stack, at: Moment) -> Option<Entry> {
     };
     let queried_wall_us = at.wall_us;
     Some(Entry { carrier: Some(carrier), stack: stack_elements, top, settings, queried_wall_us })
+}
+
+/// The entry of files that are written.
+fn written(file: &OpenFile, number: u64, at: Moment) -> Option<Entry> {
+    let facts = LayerValues::of_layers(file.application.value()?, &WRITTEN_FILE)?;
+    let process = file.owner.value()?;
+    let kind = facts.text("kind")?;
+    let files = Files {
+        kind: ["hls", "dash", "mp4", "flv"].into_iter().find(|one| *one == kind).unwrap_or("ts"),
+        stream: facts.text("stream")?.to_owned(),
+        path: file.path.to_string(),
+        segment_s: facts.count("segment_time").unwrap_or(0).div_ceil(1_000_000),
+        since_wall_us: file.first_seen.wall_us,
+    };
+    let element = Element {
+        id: number.saturating_mul(IDS_PER_STACK),
+        tag: "PT",
+        application_id: 1,
+        created_wall_us: file.first_seen.wall_us,
+        is_closing: false,
+    };
+    let id = number.saturating_mul(IDS_PER_CONNECTION);
+    let streams = vec![StreamEntry::written(id, files.clone(), process)];
+    Some(Entry {
+        carrier: None,
+        stack: vec![element],
+        top: Top { streams, ..Top::default() },
+        settings: Some(Settings::Files(files)),
+        queried_wall_us: at.wall_us,
+    })
 }
 
 /// The id of the transport. That of an inbound RTMP connection is on the wire where the server is an EMS: the
@@ -214,7 +248,7 @@ fn streams_mut(entries: &mut [Entry]) -> impl Iterator<Item = &mut StreamEntry> 
     entries.iter_mut().flat_map(|entry| entry.top.streams.iter_mut())
 }
 
-/// EMS files metadata under the message stream that was published last, on any connection: where nobody publishes,
+/// EMS files metadata under the message stream that was published last, on any connection: where nothing is published,
 /// that of a pulled stream is lost.
 fn drop_metadata_of_pulls(entries: &mut [Entry]) {
     let is_pull = |entry: &Entry| matches!(entry.settings, Some(Settings::Pull(_)));

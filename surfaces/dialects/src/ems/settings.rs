@@ -11,6 +11,145 @@ pub(super) enum Settings {
     Push(Request),
     /// Of an acceptor of MPEG-TS: a pull without URI.
     Accepted,
+    /// Of a stream that is written to files.
+    Files(Files),
+}
+
+/// What is known of files that are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Files {
+    /// `hls`, `dash`, `mp4`, `flv` or `ts`.
+    pub(super) kind: &'static str,
+    pub(super) stream: String,
+    /// The latest one.
+    pub(super) path: String,
+    /// Seconds; 0 if it is not known.
+    pub(super) segment_s: u64,
+    /// Milliseconds since 1970, in microseconds.
+    pub(super) since_wall_us: i64,
+}
+
+impl Files {
+    /// The directory, and the name of the file without its number and extension.
+    fn place(&self) -> (&str, &str) {
+        let (folder, file) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+        let is_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        (folder, stem.trim_end_matches(is_number))
+    }
+
+    fn write(&self, printer: &mut Printer) {
+        use Default::{No, Number, Text, Yes};
+        let (folder, base) = self.place();
+        let text = Request::text;
+        let chunk_length = |printer: &mut Printer| {
+            printer.key("chunkLength");
+            printer.unsigned(self.segment_s);
+        };
+        match self.kind {
+            "hls" => {
+                defaults(
+                    printer,
+                    &[("AESKeyCount", Number(5)), ("audioOnly", No), ("bandwidth", Number(0))],
+                );
+                text(printer, "chunkBaseName", base);
+                chunk_length(printer);
+                defaults(
+                    printer,
+                    &[
+                        ("chunkOnIDR", Yes),
+                        ("cleanupDestination", No),
+                        ("cleanupOnClose", No),
+                        ("configId", Number(0)),
+                        ("createMasterPlaylist", Yes),
+                        ("drmType", Text("none")),
+                        ("fileLength", Number(0)),
+                        ("groupName", Text("")),
+                    ],
+                );
+                text(printer, "groupTargetFolder", folder);
+                defaults(
+                    printer,
+                    &[("hlsResume", No), ("hlsVersion", Number(3)), ("keepAlive", Yes)],
+                );
+                text(printer, "localStreamName", &self.stream);
+                defaults(
+                    printer,
+                    &[
+                        ("masterPlaylistPath", Text("")),
+                        ("maxChunkLength", Number(0)),
+                        ("offsetTime", Number(0)),
+                        ("operationType", Number(3)),
+                        ("overwriteDestination", Yes),
+                        ("playlistLength", Number(0)),
+                        ("playlistName", Text("playlist.m3u8")),
+                        ("playlistType", Text("appending")),
+                        ("staleRetentionCount", Number(0)),
+                        ("startOffset", Number(0)),
+                    ],
+                );
+                text(printer, "targetFolder", folder);
+                printer.key("timestamp");
+                printer.milliseconds(self.since_wall_us);
+                defaults(printer, &[("useByteRange", No), ("useSystemTime", No)]);
+            }
+            "dash" => {
+                defaults(printer, &[("bandwidth", Number(0))]);
+                text(printer, "chunkBaseName", base);
+                chunk_length(printer);
+                defaults(
+                    printer,
+                    &[
+                        ("chunkOnIDR", Yes),
+                        ("cleanupDestination", No),
+                        ("configId", Number(0)),
+                        ("dynamicProfile", Yes),
+                        ("groupName", Text("")),
+                    ],
+                );
+                text(printer, "groupTargetFolder", folder);
+                defaults(printer, &[("keepAlive", Yes)]);
+                text(printer, "localStreamName", &self.stream);
+                defaults(
+                    printer,
+                    &[
+                        ("manifestName", Text("manifest.mpd")),
+                        ("operationType", Number(6)),
+                        ("overwriteDestination", Yes),
+                        ("playlistLength", Number(0)),
+                        ("playlistType", Text("appending")),
+                        ("staleRetentionCount", Number(0)),
+                    ],
+                );
+                text(printer, "targetFolder", folder);
+            }
+            kind => {
+                defaults(printer, &[("chunkLength", Number(0))]);
+                text(printer, "computedPathToFile", &self.path);
+                defaults(
+                    printer,
+                    &[
+                        ("configId", Number(0)),
+                        ("dateFolderStructure", No),
+                        ("hasAudio", Yes),
+                        ("keepAlive", Yes),
+                    ],
+                );
+                text(printer, "localStreamName", &self.stream);
+                defaults(printer, &[("operationType", Number(7)), ("overwrite", No)]);
+                text(printer, "pathToFile", &self.path);
+                defaults(
+                    printer,
+                    &[
+                        ("preset", Number(0)),
+                        ("type", Text(kind)),
+                        ("waitForIDR", No),
+                        ("winQtCompat", Yes),
+                    ],
+                );
+            }
+        }
+    }
 }
 
 /// What is known of a request.
@@ -35,6 +174,9 @@ impl Settings {
         match self {
             Self::Pull(_) | Self::Accepted => "pullSettings",
             Self::Push(_) => "pushSettings",
+            Self::Files(Files { kind: "hls", .. }) => "hlsSettings",
+            Self::Files(Files { kind: "dash", .. }) => "dashSettings",
+            Self::Files(_) => "recordSettings",
         }
     }
 
@@ -43,13 +185,16 @@ impl Settings {
         match self {
             Self::Pull(_) | Self::Accepted => 1,
             Self::Push(_) => 2,
+            Self::Files(Files { kind: "hls", .. }) => 3,
+            Self::Files(Files { kind: "dash", .. }) => 6,
+            Self::Files(_) => 7,
         }
     }
 
     pub(super) fn request_mut(&mut self) -> Option<&mut Request> {
         match self {
             Self::Pull(request) | Self::Push(request) => Some(request),
-            Self::Accepted => None,
+            Self::Accepted | Self::Files(_) => None,
         }
     }
 
@@ -62,6 +207,7 @@ impl Settings {
                 printer.key("uri");
                 printer.null();
             }
+            Self::Files(files) => files.write(printer),
         });
     }
 }

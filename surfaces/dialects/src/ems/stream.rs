@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use conns_core::decode::MediaStream;
+use conns_core::model::Process;
 
 use super::print::Printer;
-use super::settings::Settings;
+use super::settings::{Files, Settings};
 
 /// A name of at most eight characters as a number: its bytes from the highest one on.
 fn numeric(tag: &str) -> u64 {
@@ -91,7 +92,7 @@ fn video_codec(stream: &MediaStream<'_>) -> &'static str {
     }
 }
 
-/// What an output takes over from the input that it is linked to.
+/// What an output adopts from the input that it is linked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Format {
     audio: &'static str,
@@ -136,7 +137,8 @@ pub(super) struct StreamEntry {
     pub(super) outputs: Vec<u64>,
     pub(super) since_wall_us: i64,
     pub(super) settings: Option<Settings>,
-    ends: StreamEnds,
+    /// `None` of a file.
+    ends: Option<StreamEnds>,
     ingest_point: Option<String>,
     alias: Option<String>,
     process_id: u64,
@@ -157,7 +159,7 @@ pub(super) struct Urls {
     pub(super) page: Option<String>,
 }
 
-/// What the connection of a stream tells of it.
+/// What the connection of a stream shows of it.
 #[derive(Debug, Clone)]
 pub(super) struct Around {
     pub(super) id: u64,
@@ -216,7 +218,7 @@ impl StreamEntry {
             outputs: Vec::new(),
             since_wall_us: stream.time_us("since_us").unwrap_or(around.since_wall_us),
             settings: around.settings,
-            ends: around.ends,
+            ends: Some(around.ends),
             ingest_point: stream.text("ingest_point").filter(|_| !is_output).map(str::to_owned),
             process_id: around.process_id,
             application: around.application,
@@ -229,7 +231,42 @@ impl StreamEntry {
         }
     }
 
-    /// Takes over from the input that it is linked to; `None` of an output without one.
+    /// A stream that is written to files: what it carries is that of the input of its name.
+    pub(super) fn written(id: u64, files: Files, process: &Process) -> Self {
+        let kind = match files.kind {
+            "hls" => "OFHLS",
+            "dash" => "OFDASH",
+            "mp4" => "OFMP4",
+            "flv" => "OFRFLV",
+            _ => "OFTS",
+        };
+        let none =
+            |codec| Track { codec, packets: 0, bytes: 0, dropped_packets: 0, dropped_bytes: 0 };
+        Self {
+            id,
+            kind,
+            name: files.stream.clone(),
+            is_output: true,
+            input: None,
+            is_unlinked: false,
+            outputs: Vec::new(),
+            since_wall_us: files.since_wall_us,
+            settings: Some(Settings::Files(files)),
+            ends: None,
+            ingest_point: None,
+            alias: None,
+            process_id: process.pid.into(),
+            application: String::new(),
+            urls: Urls::default(),
+            user_agent: None,
+            server_agent: None,
+            audio: none("AUNK"),
+            video: none("VUNK"),
+            format: Format::NONE,
+        }
+    }
+
+    /// Adopts the format of the input that it is linked to; `None` of an output without one.
     pub(super) fn link(&mut self, input: Option<(u64, Format)>) {
         match input {
             Some((id, format)) => {
@@ -270,6 +307,7 @@ impl StreamEntry {
             }
         };
         let port = |end: Option<(IpAddr, u16)>| end.map_or(0, |(_, port)| port.into());
+        let (near, far) = (self.ends.map(|ends| ends.near), self.ends.and_then(|ends| ends.far));
         printer.object(|printer| {
             printer.key("appName");
             printer.text(&self.application);
@@ -289,8 +327,8 @@ impl StreamEntry {
             if with_edge {
                 unsigned(printer, "edgePid", 0);
             }
-            address(printer, "farIp", self.ends.far);
-            unsigned(printer, "farPort", port(self.ends.far));
+            address(printer, "farIp", far);
+            unsigned(printer, "farPort", port(far));
             if self.is_output {
                 printer.key("inStreamUniqueId");
                 match self.input {
@@ -299,11 +337,11 @@ impl StreamEntry {
                 }
             }
             text(printer, "ingestPoint", &self.ingest_point);
-            address(printer, "ip", Some(self.ends.near));
+            address(printer, "ip", near);
             printer.key("name");
             printer.text(&self.name);
-            address(printer, "nearIp", Some(self.ends.near));
-            unsigned(printer, "nearPort", self.ends.near.1.into());
+            address(printer, "nearIp", near);
+            unsigned(printer, "nearPort", port(near));
             if !self.is_output {
                 printer.key("outStreamsUniqueIds");
                 if self.outputs.is_empty() {
@@ -314,7 +352,7 @@ impl StreamEntry {
                 }
             }
             text(printer, "pageUrl", &self.urls.page);
-            unsigned(printer, "port", self.ends.near.1.into());
+            unsigned(printer, "port", port(near));
             unsigned(printer, "processId", self.process_id);
             printer.key("processType");
             printer.text("origin");

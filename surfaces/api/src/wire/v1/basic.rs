@@ -88,6 +88,7 @@ codes!(SourceCode: model::Source {
     4 = model::Source::Capture,
     5 = model::Source::Wire,
     6 = model::Source::Derived,
+    7 = model::Source::Reported,
 } else model::Source::Derived);
 
 codes!(UnknownReason: model::Unknown {

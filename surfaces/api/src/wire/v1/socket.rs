@@ -180,11 +180,11 @@ impl<'a> Socket<'a> {
     pub(super) fn new(sample: &'a SocketSample) -> postcard::Result<Self> {
         let socket: &ModelSocket = sample;
         let tcp = socket.tcp.as_ref().map(|tcp| match sample.age_ms() {
-            0 => Bytes(Cow::Borrowed(tcp.as_bytes())),
+            0 => Bytes(tcp.encoded()),
             age_ms => {
                 let mut tcp = tcp.clone();
                 tcp.advance(age_ms);
-                Bytes(Cow::Owned(tcp.as_bytes().to_vec()))
+                Bytes(Cow::Owned(tcp.encoded().into_owned()))
             }
         });
         let congestion = match &socket.congestion {
@@ -267,7 +267,7 @@ impl<'a> Socket<'a> {
             cgroup_id: self.cgroup_id.into(),
             shutdown: self.shutdown.into(),
             upper_layer: self.upper_layer.try_map(|name| Ok(share(name)))?,
-            tcp: self.tcp.try_map(|bytes| Ok(TcpInfo::new(&bytes.0)))?,
+            tcp: self.tcp.try_map(|bytes| Ok(TcpInfo::of_encoded(&bytes.0)))?,
             mptcp: self.mptcp.into(),
             udp,
             // Its owner is that of the connection.
