@@ -11,7 +11,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture rtmp amf
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -49,6 +49,7 @@ seeds() {
     assembly | levin) find "$corpus/levin/seeds" -type f ;;
     decoders) python3 "$here/record/seeds.py" "$folder" ;;
     capture) find "$corpus/capture/seeds" -type f ;;
+    rtmp | amf) python3 "$here/record/media_seeds.py" "$1" "$folder" ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
     cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
     wire) find "$corpus/wire" -name '*.bin' | while read -r file; do
