@@ -27,6 +27,7 @@ mod redis;
 mod side;
 mod smtp;
 mod ssh;
+mod starttls;
 mod stream;
 mod streams;
 mod text;
