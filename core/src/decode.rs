@@ -47,8 +47,9 @@ mod written_file;
 pub use budget::DecodeCounts;
 pub use credentials::show_credentials;
 pub use datagram::{Datagram, DatagramProtocol};
-pub use decoder::{Decoder, Ends, Inner, Opening, Prefix, Probe, StreamProtocol};
-pub use expected::{ExpectedFlow, FlowEnd};
+pub use decoder::{
+    Decoder, Ends, ExpectedFlow, FlowEnd, Inner, Opening, Prefix, Probe, StreamProtocol,
+};
 pub use layer_values::LayerValues;
 pub use levin::{LEVIN, ReportedPeer, SIGNATURE as LEVIN_SIGNATURE, is_handshake_missing};
 pub use media::{MEDIA_COLUMNS, MediaStream, Publications};

@@ -5,11 +5,12 @@
 //! announced") are chosen when they are read.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::model::{Certainty, Endpoint, Known, Moment, ResolvedName, Scalar};
 
 use super::media::Publications;
-use super::{BothSides, ExpectedFlow, ProtocolSpec, Side, Want};
+use super::{BothSides, ProtocolSpec, Side, Want};
 
 /// How a protocol over a byte stream (TCP) is recognised and decoded.
 #[derive(Debug)]
@@ -163,4 +164,31 @@ pub struct Inner<'a> {
     pub since: Moment,
     /// Its decoder.
     pub decoder: &'a dyn Decoder,
+}
+
+/// A flow that a connection set up.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpectedFlow {
+    /// By which the connection knows it.
+    pub number: u32,
+    /// What it is of. Its [`datagram`](ProtocolSpec::datagram) decodes the flow as well.
+    pub protocol: &'static ProtocolSpec,
+    /// Its ends, by the side that they send.
+    pub ends: BothSides<FlowEnd>,
+}
+
+/// An end of an expected flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowEnd {
+    /// Its address; `None` if that is not known.
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+}
+
+impl FlowEnd {
+    /// Whether it is this one.
+    pub(super) fn is(self, end: Endpoint) -> bool {
+        self.port == end.port && self.address.is_none_or(|address| address == end.address)
+    }
 }
