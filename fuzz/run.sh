@@ -11,7 +11,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture rtsp rtp ts flv sps srt
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -50,6 +50,7 @@ seeds() {
     decoders) python3 "$here/record/seeds.py" "$folder" ;;
     rtsp | rtp | ts | flv | sps | srt) python3 "$here/record/media.py" "$1" "$folder" ;;
     capture) find "$corpus/capture/seeds" -type f ;;
+    rtmp | amf) python3 "$here/record/media_seeds.py" "$1" "$folder" ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
     cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
     wire) find "$corpus/wire" -name '*.bin' | while read -r file; do

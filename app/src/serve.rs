@@ -129,6 +129,7 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
             engine.map_err(no_answer)?
         }
     };
+    engine.also_list_files_of(config.files_of.iter().map(|name| name.0.as_str().into()).collect());
     if let Some(limit) = memory_limit {
         let bounds = MemoryBounds::within(limit, has_serving_process(&config));
         let sockets = bounds.sockets;

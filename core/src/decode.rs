@@ -13,6 +13,7 @@ mod credentials;
 mod datagram;
 mod decoder;
 mod dns;
+mod ends;
 mod expected;
 mod first_words;
 mod flv;
@@ -36,6 +37,7 @@ mod side;
 mod smtp;
 mod srt;
 mod ssh;
+mod starttls;
 mod stream;
 mod streams;
 mod text;
@@ -47,9 +49,9 @@ mod written_file;
 pub use budget::DecodeCounts;
 pub use credentials::show_credentials;
 pub use datagram::{Datagram, DatagramProtocol};
-pub use decoder::{
-    Decoder, Ends, ExpectedFlow, FlowEnd, Inner, Opening, Prefix, Probe, StreamProtocol,
-};
+pub use decoder::{Decoder, Inner, Opening, Prefix, Probe, StreamProtocol};
+pub use ends::Ends;
+pub use expected::{ExpectedFlow, FlowEnd};
 pub use layer_values::LayerValues;
 pub use levin::{LEVIN, ReportedPeer, SIGNATURE as LEVIN_SIGNATURE, is_handshake_missing};
 pub use media::{MEDIA_COLUMNS, MediaStream, Publications};

@@ -34,15 +34,18 @@ const CASES: &[Case] = &[
     case!("csv_is_safe.sh"),
     case!("daemons_are_asked.py"),
     case!("descriptors_of_a_thread.py"),
+    case!("ems_recordings.py"),
     case!("fast_open_and_repair.py"),
     case!("hidden_processes_are_reported.sh"),
     case!("listener_drops_are_no_overflow.py"),
+    case!("media_as_tshark.py"),
     case!("memory_after_a_peak.sh"),
     case!("monero_peers.py"),
     case!("name_of_a_new_namespace.py"),
     case!("namespaces_no_first_thread_is_in.py"),
     case!("nothing_measured_yet_is_unknown.py"),
     case!("queues_without_syn_and_fin.py"),
+    case!("rtmp_live.py"),
     case!("socket_of_the_kernel.py"),
     case!("time_namespace.py"),
     case!("udp_peers_are_all_or_counted.py"),
@@ -52,8 +55,21 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 10] = [
-    "bash", "curl", "ip", "monerod", "nginx", "python3", "setpriv", "tcpdump", "tshark", "unshare",
+const PROGRAMS: [&str; 14] = [
+    "bash",
+    "curl",
+    "ffmpeg",
+    "ffprobe",
+    "gst-launch-1.0",
+    "ip",
+    "monerod",
+    "nginx",
+    "python3",
+    "rtmpdump",
+    "setpriv",
+    "tcpdump",
+    "tshark",
+    "unshare",
 ];
 
 fn missing() -> Option<String> {

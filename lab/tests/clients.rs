@@ -44,6 +44,7 @@ const TESTS: &[(&str, &[Requirement], Test)] = &[
     ("monero_libraries_with_a_login", &[Root, Curl, Python], monero::libraries_with_login),
     ("monero_libraries_and_a_restricted_node", &[Root, Python], monero::restricted),
     ("ems_library_and_sockets", &[Root, Python], ems::library),
+    ("ems_streams_of_a_recorded_server", &[Root, Python], ems::streams),
     ("ems_lines_through_nc", &[Root, Nc], ems::through_nc),
     ("ems_page_s_call_through_curl", &[Root, Curl], ems::through_curl),
     ("jetstream_over_http_and_in_lines", &[Root, Python], jetstream::both_ways),

@@ -41,6 +41,7 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("without_the_tap_none_of_it_is_loaded", &["ebpf-tap"], &["bpftool"], tap::off),
     ("small_writes_are_handed_over", &["ebpf-tap", "ebpf-reads"], &[], payload::small_writes),
     ("segments_of_64_kib_are_handed_over", &["ebpf-tap"], &[], payload::large_segments),
+    ("segments_of_big_tcp_are_handed_over", &["ebpf-tap"], &[], payload::big_tcp),
     ("retransmissions_are_handed_over_once", &["ebpf-tap"], &[], payload::lossy_path),
     ("data_with_a_syn_is_handed_over", &["ebpf-tap"], &["python3"], payload::fast_open),
     ("a_probe_repeats_no_byte", &["ebpf-tap"], &["python3"], payload::probes_and_ends),

@@ -7,7 +7,7 @@ use conns_core::query::Filter;
 use conns_dialects::monero::Era;
 use conns_server::{Limits, ListenSpec, TokenHash};
 
-use super::parse::{HostName, Login, ServingProcess, UserName};
+use super::parse::{HostName, Login, ProcessName, ServingProcess, UserName};
 use crate::flags::SourceChoice;
 
 /// The configuration of the agent.
@@ -23,7 +23,9 @@ pub(crate) struct Config {
     pub(crate) tap: bool,
     /// Whether decoded URIs are shown with passwords and tokens.
     pub(crate) show_credentials: bool,
-    /// Whether Monero nodes are asked for what their handshakes before the agent told.
+    /// Processes besides media servers whose media files are listed.
+    pub(crate) files_of: Vec<ProcessName>,
+    /// Whether Monero nodes are asked for what their handshakes before the agent announced.
     pub(crate) ask_daemons: bool,
     /// Whether to sample namespaces created after the start, which keeps `CAP_SYS_ADMIN`.
     pub(crate) follow_namespaces: bool,
@@ -85,6 +87,7 @@ impl Config {
             source: SourceChoice::Auto,
             tap: false,
             show_credentials: false,
+            files_of: Vec::new(),
             ask_daemons: false,
             follow_namespaces: false,
             user: None,

@@ -135,6 +135,19 @@ impl FromText for HostName {
     }
 }
 
+/// The name of a process (proc(5), `comm`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProcessName(pub(crate) String);
+
+impl FromText for ProcessName {
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.len() > 64 || text.chars().any(char::is_control) {
+            return Err(format!("expected the name of a process such as `ffmpeg`, found `{text}`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// The name of an account of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UserName(pub(crate) String);

@@ -62,6 +62,9 @@ impl Carried {
         for _ in 0..connections {
             let mut client = TcpStream::connect(to).context("cannot connect over loopback")?;
             let (mut server, _) = listener.accept().context("cannot accept")?;
+            for end in [&client, &server] {
+                end.set_nodelay(true).context("cannot set TCP_NODELAY")?;
+            }
             for Message { is_of_client, bytes } in &self.messages {
                 let (from, to) = match is_of_client {
                     true => (&mut client, &mut server),

@@ -37,6 +37,13 @@ fn dearer(series: &Series) -> Option<Spread> {
     Spread::of(series.pairs.iter().map(dearer))
 }
 
+/// How much more CPU a unit takes with one that does, than with one that does not, %. Other programs on the machine change
+/// it less than they change how much is done.
+fn dearer_by_tap(series: &Series) -> Option<Spread> {
+    let dearer = |pair: &Pair| 100.0 * (pair.with.cpu_us() / pair.untapped.cpu_us() - 1.0);
+    Spread::of(series.pairs.iter().map(dearer))
+}
+
 /// How far two neighbouring turns without an agent are apart, %.
 fn noise(series: &Series) -> Option<Spread> {
     let rates: Vec<f64> = series.pairs.iter().map(|pair| pair.without.rate()).collect();
@@ -70,9 +77,9 @@ pub(super) fn markdown(machine: &Machine, all: &[Series], turn: u32, took: Durat
     }
     let _ = writeln!(
         text,
-        "\n| work | pairs | without /s | agent, no tap /s | with tap /s | fewer with an agent, % | fewer with tap, % | CPU more with an agent, % | CPU µs each, without | agent, no tap | with tap | two turns without are apart, % |"
+        "\n| work | pairs | without /s | agent, no tap /s | with tap /s | fewer with an agent, % | fewer with tap, % | CPU more with an agent, % | CPU more with tap, % | CPU µs each, without | agent, no tap | with tap | two turns without are apart, % |"
     );
-    let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for series in all {
         let (what, unit) = series.work.names();
         let middle = |figure: fn(&Turn) -> f64, side: fn(&Pair) -> &Turn| {
@@ -86,7 +93,7 @@ pub(super) fn markdown(machine: &Machine, all: &[Series], turn: u32, took: Durat
         };
         let _ = writeln!(
             text,
-            "| {what} ({unit}) | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {what} ({unit}) | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             series.pairs.len(),
             middle(Turn::rate, |pair| &pair.without),
             middle(Turn::rate, |pair| &pair.untapped),
@@ -94,6 +101,7 @@ pub(super) fn markdown(machine: &Machine, all: &[Series], turn: u32, took: Durat
             spread(lost(series)),
             spread(lost_by_tap(series)),
             spread(dearer(series)),
+            spread(dearer_by_tap(series)),
             middle(Turn::cpu_us, |pair| &pair.without),
             middle(Turn::cpu_us, |pair| &pair.untapped),
             middle(Turn::cpu_us, |pair| &pair.with),

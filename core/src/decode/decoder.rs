@@ -5,12 +5,11 @@
 //! announced") are chosen when they are read.
 
 use std::fmt;
-use std::net::IpAddr;
 
-use crate::model::{Certainty, Endpoint, Known, Moment, ResolvedName, Scalar};
+use crate::model::{Certainty, Known, Moment, ResolvedName, Scalar};
 
 use super::media::Publications;
-use super::{BothSides, ProtocolSpec, Side, Want};
+use super::{BothSides, Ends, ExpectedFlow, ProtocolSpec, Side, Want};
 
 /// How a protocol over a byte stream (TCP) is recognised and decoded.
 #[derive(Debug)]
@@ -66,36 +65,6 @@ pub struct Prefix<'a> {
     pub is_from_start: bool,
     /// Whether no more will be shown: the bound is reached, the side ended, or bytes are missing.
     pub is_complete: bool,
-}
-
-/// What is known of the ends of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ends {
-    /// This machine's end, or the first end of a captured connection.
-    pub local: Option<Endpoint>,
-    /// The other end.
-    pub remote: Option<Endpoint>,
-    /// The end that opened it, named by the side it sends.
-    pub opener: Option<Side>,
-}
-
-impl Ends {
-    /// The protocol whose servers use the port of the end that did not open it; of either end, if it is not
-    /// known which opened it.
-    pub(super) fn protocol_of_port(
-        &self,
-        protocols: &[&'static ProtocolSpec],
-    ) -> Option<&'static ProtocolSpec> {
-        let servers = match self.opener {
-            Some(Side::Sent) => [None, self.remote],
-            Some(Side::Received) => [self.local, None],
-            None => [self.local, self.remote],
-        };
-        let uses = |protocol: &&ProtocolSpec| {
-            servers.iter().flatten().any(|end| protocol.ports.contains(&end.port))
-        };
-        protocols.iter().copied().find(uses)
-    }
 }
 
 /// Decodes one connection.
@@ -164,31 +133,4 @@ pub struct Inner<'a> {
     pub since: Moment,
     /// Its decoder.
     pub decoder: &'a dyn Decoder,
-}
-
-/// A flow that a connection set up.
-#[derive(Debug, Clone, Copy)]
-pub struct ExpectedFlow {
-    /// By which the connection knows it.
-    pub number: u32,
-    /// What it is of. Its [`datagram`](ProtocolSpec::datagram) decodes the flow as well.
-    pub protocol: &'static ProtocolSpec,
-    /// Its ends, by the side that they send.
-    pub ends: BothSides<FlowEnd>,
-}
-
-/// An end of an expected flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FlowEnd {
-    /// Its address; `None` if that is not known.
-    pub address: Option<IpAddr>,
-    /// Its port.
-    pub port: u16,
-}
-
-impl FlowEnd {
-    /// Whether it is this one.
-    pub(super) fn is(self, end: Endpoint) -> bool {
-        self.port == end.port && self.address.is_none_or(|address| address == end.address)
-    }
 }

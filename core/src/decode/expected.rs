@@ -2,10 +2,13 @@
 //! their datagrams too.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use super::{Ends, ExpectedFlow, ProtocolSpec, Side};
+use crate::model::Endpoint;
+
+use super::{BothSides, Ends, ProtocolSpec, Side};
 
 /// Most flows that are expected at a time: two for each of the media of thousands of sessions.
 const MAX_EXPECTED: usize = 65_536;
@@ -13,6 +16,32 @@ const MAX_EXPECTED: usize = 65_536;
 const MAX_OF_ONE: usize = 64;
 /// Most flows with the same ports, between other addresses.
 const MAX_SAME_PORTS: usize = 16;
+
+/// A flow that a connection set up.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpectedFlow {
+    /// By which the connection knows it.
+    pub number: u32,
+    /// What it is of. Its [`datagram`](ProtocolSpec::datagram) decodes the flow as well.
+    pub protocol: &'static ProtocolSpec,
+    /// Its ends, by the side that they send.
+    pub ends: BothSides<FlowEnd>,
+}
+
+/// An end of an expected flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowEnd {
+    /// Its address; `None` if that is not known.
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+}
+
+impl FlowEnd {
+    fn is(self, end: Endpoint) -> bool {
+        self.port == end.port && self.address.is_none_or(|address| address == end.address)
+    }
+}
 
 /// The connection that set a flow up.
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,7 @@ mod commands;
 mod decoder;
 mod fields;
 mod handshake;
+mod pending;
 mod playback;
 mod reader;
 mod search;

@@ -10,7 +10,7 @@ impl StreamState {
     pub fn why(self) -> String {
         match self {
             Self::Flowing => "The stream flows in real time.".into(),
-            Self::Unknown => "Too few frames were seen to tell how the stream goes.".into(),
+            Self::Unknown => "Too few frames were seen to judge the stream.".into(),
             Self::Waiting => "The player waits: nothing is published under this name.".into(),
             Self::PublisherSlow { pace_percent, limit } => format!(
                 "The publisher sends {} of real time: {}.",
@@ -31,7 +31,7 @@ impl StreamState {
     }
 }
 
-/// What the verdict of the connection says.
+/// The verdict of the connection as a reason.
 fn reason(limit: Class, otherwise: &str) -> String {
     match limit {
         Class::Healthy | Class::Idle | Class::AppLimited | Class::Unknown => otherwise.to_owned(),

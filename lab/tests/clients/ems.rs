@@ -61,6 +61,85 @@ pub(crate) fn library() -> Result<()> {
     as_text(results["text"].as_str().context("no text")?, &talks)
 }
 
+/// The streams of a recorded server, live: what it answered of them itself.
+pub(crate) fn streams() -> Result<()> {
+    let namespace = Namespace::create("ems-streams")?;
+    let streams = format!("netns == \"{}\" and local_port == {RTMP}", namespace.name());
+    let _agent = agent(&namespace, &["--listen", "ems-http=:7777", "--ems-streams", &streams])?;
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/ems-captures/");
+    let folder = format!("{corpus}rtmp-publish-two-players");
+    let results = python(&namespace, "ems_streams.py", &["7777", &folder, "both playing"])?;
+    as_recorded(&results).with_context(|| results.to_string())
+}
+
+/// Keys of a stream that are of the machine, of the moment or of the server's own counting.
+const OF_THE_SERVER: &[&str] = &[
+    "appName",
+    "creationTimestamp",
+    "farIp",
+    "farPort",
+    "inStreamUniqueId",
+    "ip",
+    "nearIp",
+    "outStreamsUniqueIds",
+    "processId",
+    "queryTimestamp",
+    "uniqueId",
+    "upTime",
+];
+
+fn as_recorded(results: &Value) -> Result<()> {
+    let (recorded, listed) = (array(&results["recorded"])?, array(&results["listStreams"])?);
+    same("streams", listed.len(), recorded.len())?;
+    let id = |stream: &Value| stream["uniqueId"].clone();
+    for (ours, theirs) in listed.iter().zip(recorded) {
+        let (ours, theirs) = (ours.as_object(), theirs.as_object());
+        let (ours, theirs) = (ours.context("an object")?, theirs.context("an object")?);
+        same("keys", ours.keys().collect::<Vec<_>>(), theirs.keys().collect())?;
+        for (key, value) in theirs {
+            if !OF_THE_SERVER.contains(&key.as_str()) {
+                same(key, &ours[key], value)?;
+            }
+        }
+    }
+    let links = |streams: &[Value]| {
+        let place = |id: &Value| streams.iter().position(|stream| stream["uniqueId"] == *id);
+        let outputs = |stream: &Value| {
+            stream["outStreamsUniqueIds"]
+                .as_array()
+                .map(|ids| ids.iter().map(place).collect::<Vec<_>>())
+        };
+        let of = |stream| (place(&stream["inStreamUniqueId"]), outputs(stream));
+        streams.iter().map(of).collect::<Vec<_>>()
+    };
+    same("links", links(listed), links(recorded))?;
+    let ids: Vec<Value> = listed.iter().map(id).collect();
+    same("listStreamsIds", array(&results["listStreamsIds"])?, &ids)?;
+    let infos = array(&results["getStreamInfo"])?;
+    same("getStreamInfo", infos.iter().map(id).collect::<Vec<_>>(), ids)?;
+    for (info, stream) in infos.iter().zip(listed) {
+        for key in ["type", "name", "audio", "video"] {
+            same(key, &info[key], &stream[key])?;
+        }
+        ensure!(info.get("edgePid").is_none(), "one stream has no process of a cluster: {info}");
+    }
+    let failed = json!({ "EvoStreamException": "Stream 0:999999999 not found" });
+    same("unknown", &results["unknownStream"], &failed)?;
+    let is_input = |stream: &&Value| stream["type"] == "INR";
+    let names: Vec<Value> =
+        recorded.iter().filter(is_input).map(|stream| json!({ "name": stream["name"] })).collect();
+    same("listInboundStreamNames", array(&results["listInboundStreamNames"])?, &names)?;
+    let outputs = recorded.len() - names.len();
+    same("clientsConnected", &results["clientsConnected"], &json!({ "outboundCount": outputs }))?;
+    same("of one name", &results["ofOneName"], &json!({ "outboundCount": 0 }))?;
+    for entry in array(&results["listConnections"])? {
+        let tags: Vec<&Value> =
+            array(&entry["stack"])?.iter().map(|element| &element["type"]).collect();
+        same("stack", tags, vec![&json!("TCP"), &json!("IR")])?;
+    }
+    same("entries", array(&results["listConnections"])?.len(), recorded.len())
+}
+
 pub(crate) fn through_nc() -> Result<()> {
     let namespace = Namespace::create("nc")?;
     let (talks, _agent) = serving(&namespace)?;

@@ -365,6 +365,19 @@ pub(crate) fn large_segments() -> Result<()> {
     Ok(())
 }
 
+/// Segments of up to 512 KiB, which IPv6 has over loopback if the interface takes them (BIG TCP).
+pub(crate) fn big_tcp() -> Result<()> {
+    let home = Namespace::create("home")?;
+    home.ip(&["link", "set", "lo", "gso_max_size", "524280"])?;
+    let mut collector = Collector::of(&home, vec![&HASHED])?;
+    let all = pattern(32 << 20);
+    let (client, server, pair) = connect(&home, &home, "::1".parse()?)?;
+    let (first, rest) = all.split_at(8);
+    let chunks: Vec<&[u8]> = [first].into_iter().chain(rest.chunks(1 << 20)).collect();
+    transfer(&mut collector, client, server, pair, &chunks)?;
+    Ok(())
+}
+
 /// Lost, reordered and retransmitted segments, between two namespaces.
 pub(crate) fn lossy_path() -> Result<()> {
     use conns_lab::path::{A4, A6, B4, B6, Path, Shape};

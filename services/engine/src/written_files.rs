@@ -104,7 +104,7 @@ impl WrittenFiles {
             segment_time_us: None,
             bytes_before: 0,
         });
-        // A playlist beside the segments says what they are, and is none.
+        // A playlist beside the segments shows their kind, and is no segment.
         if is_playlist(&file.path) {
             row.kind = kind;
             row.last_seen = now;
@@ -170,7 +170,7 @@ fn is_playlist(path: &str) -> bool {
 }
 
 /// The name that files which follow each other share, and that of the stream: without the number at its end, and
-/// without the ending where a playlist or two tracks belong together.
+/// without the extension where a playlist or two tracks belong together.
 fn name_of(path: &str, kind: &str) -> (String, String) {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);

@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, openat, readlinka
 
 use crate::{LISTING_BYTES, open_folder, parse};
 
-/// Most descriptors of a process that are looked at.
+/// Most descriptors of a process that are read.
 const MAX_DESCRIPTORS: usize = 8192;
 /// Most files of a process that are reported.
 const MAX_FILES: usize = 1024;
@@ -33,14 +33,14 @@ pub fn written_files(root: &Path, pid: u32, is_wanted: impl Fn(&str) -> bool) ->
     };
     let mut listing = vec![std::mem::MaybeUninit::uninit(); LISTING_BYTES];
     let mut entries = RawDir::new(&descriptors, &mut listing);
-    let mut looked_at = 0;
+    let mut read_count = 0;
     while let Some(Ok(entry)) = entries.next() {
         let name = entry.file_name();
         if parse::decimal(name.to_bytes()).is_none() {
             continue;
         }
-        looked_at += 1;
-        if looked_at > MAX_DESCRIPTORS || found.len() >= MAX_FILES {
+        read_count += 1;
+        if read_count > MAX_DESCRIPTORS || found.len() >= MAX_FILES {
             break;
         }
         let Ok(target) = readlinkat(&descriptors, name, Vec::with_capacity(128)) else { continue };

@@ -11,6 +11,8 @@ mod counting;
 mod framing;
 #[path = "ems/grammar.rs"]
 mod grammar;
+#[path = "ems/media.rs"]
+mod media;
 #[path = "ems/sample.rs"]
 mod sample;
 

@@ -1,8 +1,8 @@
 use std::net::IpAddr;
 
-use super::{ExpectedFlows, MAX_OF_ONE};
+use super::{ExpectedFlow, ExpectedFlows, FlowEnd, MAX_OF_ONE};
 use crate::decode::rtp::RTP;
-use crate::decode::{BothSides, Ends, ExpectedFlow, FlowEnd, Side};
+use crate::decode::{BothSides, Ends, Side};
 use crate::model::Endpoint;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));

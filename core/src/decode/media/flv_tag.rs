@@ -5,7 +5,7 @@ use super::codec::Codec;
 use super::sps::VideoFormat;
 use super::track::Track;
 
-/// What the first bytes of a tag say.
+/// What the first bytes of a tag state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::decode) struct FlvTag {
     pub(in crate::decode) codec: Option<Codec>,

@@ -68,7 +68,7 @@ const MAX_CONFIGURATION: usize = 2048;
 pub(super) enum Event<'a> {
     /// A message began.
     Begun(&'a Header),
-    /// A chunk of so many bytes is complete; `kept` is what is kept of the message so far.
+    /// A chunk of this number of bytes is complete; `kept` is what is kept of the message until now.
     Chunk { header: &'a Header, is_first: bool, bytes: u32, kept: &'a [u8] },
     /// A message is complete. Of one that is not kept as a whole, `kept` has fewer bytes than its length.
     Message { header: &'a Header, kept: &'a [u8] },

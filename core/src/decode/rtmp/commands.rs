@@ -8,72 +8,12 @@ use crate::model::Moment;
 
 use super::amf::{self, Value};
 use super::chunks::Header;
+use super::pending::{CallKind, Publication};
 use super::playback::Playback;
 use super::session::{MAX_STREAMS, Session};
 use super::stream::RtmpStream;
 use crate::decode::credentials::shown;
 use crate::decode::text::text;
-
-/// Most commands whose result is awaited.
-const MAX_AWAITED: usize = 64;
-
-/// Commands without result yet.
-#[derive(Debug, Default)]
-pub(super) struct Pending {
-    calls: Vec<Call>,
-    publications: Vec<Publication>,
-    /// Message streams that were created, and when the client got to know.
-    created: Vec<(u32, Moment)>,
-}
-
-/// A call of the client.
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    transaction: f64,
-    kind: CallKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CallKind {
-    Connect,
-    CreateStream,
-}
-
-/// A publication that is not accepted yet.
-#[derive(Debug)]
-struct Publication {
-    id: u32,
-    argument: String,
-    at: Moment,
-}
-
-impl Pending {
-    pub(super) fn memory(&self) -> u64 {
-        let arguments: usize = self.publications.iter().map(|one| one.argument.capacity()).sum();
-        let lists = self.calls.capacity() * size_of::<Call>()
-            + self.publications.capacity() * size_of::<Publication>()
-            + self.created.capacity() * size_of::<(u32, Moment)>();
-        (arguments + lists) as u64
-    }
-
-    fn call(&mut self, transaction: Option<f64>, kind: CallKind) {
-        if let Some(transaction) = transaction
-            && self.calls.len() < MAX_AWAITED
-        {
-            self.calls.push(Call { transaction, kind });
-        }
-    }
-
-    fn returned(&mut self, transaction: Option<f64>) -> Option<CallKind> {
-        let at = self.calls.iter().position(|call| Some(call.transaction) == transaction)?;
-        Some(self.calls.swap_remove(at).kind)
-    }
-
-    /// When the client got to know of a message stream.
-    fn created_at(&self, id: u32) -> Option<Moment> {
-        self.created.iter().rev().find(|(created, _)| *created == id).map(|(_, at)| *at)
-    }
-}
 
 impl Session {
     pub(super) fn command(&mut self, side: Side, header: &Header, bytes: &[u8], at: Moment) {
@@ -106,9 +46,7 @@ impl Session {
                     }
                     Some(CallKind::CreateStream) => {
                         let id = argument.and_then(Value::number).unwrap_or_default();
-                        if self.pending.created.len() < MAX_AWAITED {
-                            self.pending.created.push((id as u32, at));
-                        }
+                        self.pending.created(id as u32, at);
                     }
                     None => {}
                 },
@@ -133,10 +71,7 @@ impl Session {
 
     fn publish(&mut self, id: u32, argument: Option<&Value>, at: Moment) {
         let Some(argument) = argument.and_then(Value::text) else { return };
-        let publications = &mut self.pending.publications;
-        if publications.len() < MAX_AWAITED {
-            publications.push(Publication { id, argument: text(argument.as_bytes()), at });
-        }
+        self.pending.publish(Publication { id, argument: text(argument.as_bytes()), at });
     }
 
     fn play(&mut self, id: u32, argument: Option<&Value>, at: Moment) {
@@ -254,16 +189,6 @@ impl Session {
         if let Some(stream) = self.stream(side, header.stream) {
             stream.declare(kilobits.floor().max(0.0) as u64);
         }
-    }
-}
-
-impl Pending {
-    /// The publication that a status of this message stream is about: a server may report it on message
-    /// stream 0.
-    fn take_publication(&mut self, id: u32) -> Option<Publication> {
-        let same = self.publications.iter().position(|one| one.id == id);
-        let at = same.or((id == 0 && !self.publications.is_empty()).then_some(0))?;
-        Some(self.publications.remove(at))
     }
 }
 

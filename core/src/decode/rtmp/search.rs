@@ -38,7 +38,7 @@ pub(super) fn find(bytes: &[u8]) -> Option<Found> {
     })
 }
 
-/// The header of a chunk as far as it says something.
+/// The header of a chunk as far as it states something.
 struct Header {
     id: u8,
     /// Bytes of the header.
@@ -191,7 +191,7 @@ mod tests {
             let bytes = side(chunk_size, 12);
             for cut in [1, 100, 1500, 3001] {
                 let Found { at, chunk_size: found } = find(&bytes[cut..]).expect("a header");
-                // Each message is shorter than the larger chunk sizes, which cannot be told apart.
+                // Each message is shorter than the larger chunk sizes, which cannot be distinguished.
                 assert!(found as usize == chunk_size || chunk_size >= 4096 && found >= 4096);
                 assert_eq!(bytes[cut + at] & 0xc0, 0x40, "{chunk_size} {cut}");
             }

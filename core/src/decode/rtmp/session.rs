@@ -6,8 +6,8 @@ use crate::model::{Endpoint, Moment};
 
 use super::RTMP;
 use super::chunks::{self, AGGREGATE, AUDIO, Event, Header, UNKNOWN_STREAM, VIDEO};
-use super::commands::Pending;
 use super::handshake::{Handshake, Version};
+use super::pending::Pending;
 use super::reader::Reader;
 use super::stream::RtmpStream;
 
@@ -175,7 +175,7 @@ impl Session {
                 *self.messages.of_mut(side) += 1;
                 match kind {
                     chunks::COMMAND_AMF0 if is_whole => self.command(side, header, kept, at),
-                    // A byte in front of the values says that they are of AMF 0, which may hold AMF 3.
+                    // The byte in front of the values marks them as AMF 0, which may hold AMF 3.
                     chunks::COMMAND_AMF3 if is_whole => {
                         self.command(side, header, kept.get(1..).unwrap_or_default(), at);
                     }

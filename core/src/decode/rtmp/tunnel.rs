@@ -41,7 +41,7 @@ const MAX_FIELDS: usize = 32;
 /// Most requests without answer.
 const MAX_AWAITED: usize = 64;
 /// Requests of a tunnel.
-const OPENINGS: [&[u8]; 2] = [b"POST /open/", b"POST /fcs/ident"];
+const FIRST_REQUESTS: [&[u8]; 2] = [b"POST /open/", b"POST /fcs/ident"];
 
 fn probe(opening: &Opening<'_>) -> Probe {
     let client = opening.of(opening.first);
@@ -49,8 +49,8 @@ fn probe(opening: &Opening<'_>) -> Probe {
     let may_begin = |opening: &&[u8]| opening.starts_with(client.bytes);
     match () {
         () if !client.is_from_start => Probe::NotMine,
-        () if OPENINGS.iter().any(begins) => Probe::Certain,
-        () if OPENINGS.iter().any(may_begin) && !client.is_complete => Probe::NeedMore,
+        () if FIRST_REQUESTS.iter().any(begins) => Probe::Certain,
+        () if FIRST_REQUESTS.iter().any(may_begin) && !client.is_complete => Probe::NeedMore,
         () => Probe::NotMine,
     }
 }

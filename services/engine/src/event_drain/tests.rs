@@ -91,7 +91,7 @@ fn events_are_buffered_up_to_the_bound_while_the_tracker_is_locked() {
     assert_eq!((ring.lock().drains, rest.len()), (4, 4));
     let events = rest.iter().flat_map(Observation::events).map(|event| event.socket.id.cookie);
     assert!(events.eq(0..4 * batch as u64));
-    assert_eq!(fixture.collected.cookies, []);
+    assert_eq!(fixture.collected.cookies, [0_u64; 0]);
 }
 
 #[test]

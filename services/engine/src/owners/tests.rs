@@ -190,13 +190,13 @@ fn a_process_is_read_while_it_is_new_when_it_is_renamed_and_with_the_reconciliat
     let (again, read) = read_at(&mut fixture, 4);
     assert_eq!(read, [10]);
     assert!(Arc::ptr_eq(&first.processes[0], &again.processes[0]));
-    assert_eq!(read_at(&mut fixture, 6).1, []);
+    assert_eq!(read_at(&mut fixture, 6).1, [0_u32; 0]);
     fixture
         .descriptors
         .set(|table| table.content.tasks = vec![task(10, "renamed"), task(12, "new")]);
     let (renamed, read) = read_at(&mut fixture, 7);
     assert_eq!((&*renamed.processes[0].name, read), ("renamed", vec![10, 12]));
-    assert_eq!(read_at(&mut fixture, 13).1, []);
+    assert_eq!(read_at(&mut fixture, 13).1, [0_u32; 0]);
     assert_eq!(read_at(&mut fixture, 100).1, [10, 12]);
     // The same pid, another process.
     fixture.descriptors.set(|table| {

@@ -47,7 +47,7 @@ fn entry(connection: &Connection, stack: Stack, at: Moment) -> Option<Entry> {
             (Carrier::Tcp { id: serial, near, far: far?, received, sent }, "TCP")
         }
         Role::UdpCarrier => {
-            // EMS lists the address to which it is bound, which packets do not tell.
+            // EMS lists the address to which it is bound, which packets do not show.
             let address = match near.0 {
                 address if socket.source != Source::Capture => address,
                 IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -248,7 +248,7 @@ fn streams_mut(entries: &mut [Entry]) -> impl Iterator<Item = &mut StreamEntry> 
     entries.iter_mut().flat_map(|entry| entry.top.streams.iter_mut())
 }
 
-/// EMS files metadata under the message stream that was published last, on any connection: where nobody publishes,
+/// EMS files metadata under the message stream that was published last, on any connection: where nothing is published,
 /// that of a pulled stream is lost.
 fn drop_metadata_of_pulls(entries: &mut [Entry]) {
     let is_pull = |entry: &Entry| matches!(entry.settings, Some(Settings::Pull(_)));

@@ -30,7 +30,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The directory, and the name of the file without its number and ending.
+    /// The directory, and the name of the file without its number and extension.
     fn place(&self) -> (&str, &str) {
         let (folder, file) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);

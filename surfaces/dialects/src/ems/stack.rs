@@ -70,7 +70,7 @@ impl Stack {
         matches!(self, Self::Rtsp | Self::LiveFlv)
     }
 
-    /// What a connection carries as its bytes tell; `Ok(None)` if they tell nothing yet, an error if it is
+    /// What a connection carries as its bytes show; `Ok(None)` if they show nothing yet, an error if it is
     /// nothing that a media server lists.
     fn of_layers(connection: &Connection) -> Result<Option<Self>, NotMedia> {
         let Some(application) = connection.application.value() else { return Ok(None) };
@@ -107,9 +107,9 @@ pub(super) struct Acceptors {
 }
 
 impl Acceptors {
-    /// As shipped, and as the connections of the server tell.
+    /// As shipped, and as the connections of the server show.
     pub(super) fn of<'a>(connections: impl Iterator<Item = &'a Connection>) -> Self {
-        let tells = |connection: &Connection| {
+        let shows = |connection: &Connection| {
             let is_inbound = connection.direction.get() != Some(Direction::Outbound);
             let stack = Stack::of_layers(connection).ok().flatten().filter(|_| is_inbound)?;
             // What is encrypted is a choice of the client.
@@ -117,11 +117,11 @@ impl Acceptors {
             Some(((connection.socket.protocol, connection.local().port), stack))
         };
         let shipped = PORTS.iter().map(|(port, stack)| ((Protocol::Tcp, *port), *stack));
-        let told = connections.filter_map(tells);
-        Self { by_port: shipped.chain(told).collect() }
+        let shown = connections.filter_map(shows);
+        Self { by_port: shipped.chain(shown).collect() }
     }
 
-    /// What a connection carries: as its bytes tell, else as its port does; `None` if it is nothing that a media
+    /// What a connection carries: as its bytes show, else as its port does; `None` if it is nothing that a media
     /// server lists.
     pub(super) fn stack(&self, connection: &Connection) -> Option<Stack> {
         if let Some(stack) = Stack::of_layers(connection).ok()? {
@@ -137,7 +137,7 @@ impl Acceptors {
             Some(Stack::InboundRtmp) => Some(Stack::OutboundRtmp),
             Some(Stack::InboundRtmps) => Some(Stack::OutboundRtmps),
             Some(Stack::Rtsp) => Some(Stack::Rtsp),
-            // All payload of a capture was looked at.
+            // All payload of a capture was read.
             _ if connection.socket.source == Source::Capture => None,
             _ => Some(Stack::Unknown),
         }

@@ -92,7 +92,7 @@ fn video_codec(stream: &MediaStream<'_>) -> &'static str {
     }
 }
 
-/// What an output takes over from the input that it is linked to.
+/// What an output adopts from the input that it is linked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Format {
     audio: &'static str,
@@ -159,7 +159,7 @@ pub(super) struct Urls {
     pub(super) page: Option<String>,
 }
 
-/// What the connection of a stream tells of it.
+/// What the connection of a stream shows of it.
 #[derive(Debug, Clone)]
 pub(super) struct Around {
     pub(super) id: u64,
@@ -266,7 +266,7 @@ impl StreamEntry {
         }
     }
 
-    /// Takes over from the input that it is linked to; `None` of an output without one.
+    /// Adopts the format of the input that it is linked to; `None` of an output without one.
     pub(super) fn link(&mut self, input: Option<(u64, Format)>) {
         match input {
             Some((id, format)) => {

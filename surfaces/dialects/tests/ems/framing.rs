@@ -4,7 +4,7 @@ use conns_core::model::{Known, Source};
 use conns_dialects::ems::{DEFAULT_STREAMS, LONGEST_LINE, Server};
 use conns_dialects::{HttpDialect, LineDialect, LineOutcome};
 
-use crate::sample::{asked, cache, json, options, reply, server, stream, text};
+use crate::sample::{asked, cache, json, options, printed, reply, server, stream};
 
 #[test]
 fn lines_end_at_cr_and_at_lf_and_empty_ones_ask_nothing() {
@@ -57,10 +57,15 @@ fn the_ascii_interface_answers_in_lines() {
         stack: \n\r        -- \n\r          \
         applicationId: 0\n\r          creationTimestamp: 1795314146501.2870\n\r          \
         id: 368\n\r          isEnqueueForDelete: false\n\r          \
-        queryTimestamp: 1795314225419.7380\n\r          type: TCP\n\r\n\r\n";
-    assert_eq!(text("listConnections", &cache(vec![publisher])), expected);
+        queryTimestamp: 1795314225419.7380\n\r          type: TCP\n\r        \
+        -- \n\r          \
+        applicationId: 1\n\r          creationTimestamp: 1795314146501.2870\n\r          \
+        id: 369\n\r          isEnqueueForDelete: false\n\r          \
+        queryTimestamp: 1795314225419.7380\n\r          rxInvokes: 0\n\r          \
+        txInvokes: 0\n\r          type: IR\n\r\n\r\n";
+    assert_eq!(printed("listConnections", &cache(vec![publisher])), expected);
     assert_eq!(
-        text("getConnectionInfo id=1 commandId=9", &cache(vec![])),
+        printed("getConnectionInfo id=1 commandId=9", &cache(vec![])),
         "Command failed!\n\rConnection 0:1 not found\n\r\n\r"
     );
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use conns_core::decode::{ProtocolSpec, RTMP, registry};
 use conns_core::model::{
-    ClosedConnection, Connection, Known, Moment, Protocol, Rates, State, TcpInfo, Update,
+    Application, Certainty, ClosedConnection, Connection, Kind, Known, Layer, LayerOrigin, Moment,
+    Protocol, Rates, Record, Scalar, Source, State, TcpInfo, Unknown, Update,
 };
 use conns_core::query::Filter;
 use conns_dialects::ems::{DEFAULT_STREAMS, Options, Server};
@@ -51,6 +53,75 @@ pub(crate) fn with_rates(mut connection: Connection, received: f64, sent: f64) -
 pub(crate) fn owned_by(mut connection: Connection, process: &str) -> Connection {
     connection.owners = known([conns_fixtures::owner(100, process, 9)].into());
     connection
+}
+
+/// Names and values of a protocol, or columns and values of a stream.
+pub(crate) type Values<'a> = &'a [(&'a str, Scalar)];
+
+pub(crate) fn text(text: &str) -> Scalar {
+    Scalar::Text(text.into())
+}
+
+/// The values by name, in the order of the names; the others are unknown.
+fn in_order<'a>(
+    names: impl Iterator<Item = &'a str>,
+    values: &[(&str, Scalar)],
+) -> Box<[Known<Scalar>]> {
+    let mut left: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+    let value = |name: &str| {
+        left.retain(|one| *one != name);
+        let value = values.iter().find(|(one, _)| *one == name).map(|(_, value)| value.clone());
+        Known::from_option(value, Source::Wire, Unknown::NothingMeasured)
+    };
+    let values = names.map(value).collect();
+    assert!(left.is_empty(), "unknown names: {left:?}");
+    values
+}
+
+/// A connection that carries a protocol with these values.
+pub(crate) fn with_layer(
+    connection: Connection,
+    protocol: &'static ProtocolSpec,
+    values: Values<'_>,
+) -> Connection {
+    let names = protocol.fields.iter().map(|field| {
+        field
+            .name
+            .strip_prefix(protocol.name)
+            .and_then(|name| name.strip_prefix('.'))
+            .expect("a dot")
+    });
+    let values = in_order(names, values);
+    let layer = Layer {
+        protocol: protocol.name.into(),
+        certainty: Certainty::Certain,
+        origin: LayerOrigin::Seen,
+        since: NOW,
+        gap_bytes: 0,
+        values,
+    };
+    Connection { application: known(Application { layers: [layer].into() }.into()), ..connection }
+}
+
+/// A connection that carries a protocol of this name, of which no value is known.
+pub(crate) fn carrying(connection: Connection, protocol: &str) -> Connection {
+    let spec = registry().find(|spec| spec.name == protocol).expect("a protocol");
+    with_layer(connection, spec, &[])
+}
+
+/// A connection that carries RTMP with these values and streams.
+pub(crate) fn with_rtmp(
+    connection: Connection,
+    values: Values<'_>,
+    streams: &[Values<'_>],
+) -> Connection {
+    let field = RTMP.fields.iter().find(|field| field.name == "rtmp.streams").expect("a list");
+    let Kind::List(list) = field.kind else { panic!("{field:?}") };
+    let record = |values: &Values<'_>| Record {
+        values: in_order(list.columns.iter().map(|column| column.key), values),
+    };
+    let streams = Scalar::List(streams.iter().map(record).collect());
+    with_layer(connection, &RTMP, &[values, &[("streams", streams)]].concat())
 }
 
 /// The update of this number with these connections.
@@ -100,7 +171,7 @@ pub(crate) fn json(line: &str, cache: &ResponseCache) -> String {
 }
 
 /// What the interface for people answers.
-pub(crate) fn text(line: &str, cache: &ResponseCache) -> String {
+pub(crate) fn printed(line: &str, cache: &ResponseCache) -> String {
     reply(&server().ascii_cli(), line, cache).0
 }
 
