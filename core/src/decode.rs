@@ -16,6 +16,7 @@ mod dns;
 mod ends;
 mod expected;
 mod first_words;
+mod flv;
 mod ftp;
 mod http;
 mod http2;
@@ -34,7 +35,9 @@ mod rtp;
 mod rtsp;
 mod side;
 mod smtp;
+mod srt;
 mod ssh;
+mod starttls;
 mod stream;
 mod streams;
 mod text;
@@ -105,6 +108,8 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &rtsp::RTSP,
     &rtp::RTP,
     &ts::TS,
+    &flv::FLV,
+    &srt::SRT,
     &http::HTTP,
     &http2::HTTP2,
     &websocket::WEBSOCKET,

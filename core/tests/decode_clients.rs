@@ -15,7 +15,7 @@ mod capture;
 use capture::{Key, Packet, Player, corpus, packets};
 use conns_core::decode::assembly::Segment;
 use conns_core::decode::{Ends, Side, Streams, registry};
-use conns_core::model::{Certainty, Endpoint, Known, Moment, Scalar, Unknown};
+use conns_core::model::{Certainty, Endpoint, Known, Moment, Record, Scalar, Unknown};
 
 /// The named values of each connection of a session, in the order in which they were opened, as the end
 /// that opened them has them; `?` is unknown and `-` is not applicable.
@@ -303,12 +303,28 @@ fn value_of(player: &Player, keys: &[Key], port: u16, field: &str, now: Moment) 
     let (protocol, _) = field.split_once('.')?;
     let application = player.streams.application(*key, Side::Sent, now)?;
     let spec = registry().find(|spec| spec.name == protocol)?;
-    let index = spec.fields.iter().position(|spec| spec.name == field)?;
-    match application.layer(protocol)?.values.get(index)? {
-        Known::Value(Scalar::Text(text), _) => Some(text.to_string()),
-        Known::Value(Scalar::Count(number), _) => Some(number.to_string()),
+    let (name, of_list) = field.split_once('/').map_or((field, None), |(a, b)| (a, Some(b)));
+    let index = spec.fields.iter().position(|spec| spec.name == name)?;
+    match (application.layer(protocol)?.values.get(index)?, of_list) {
+        (Known::Value(Scalar::Text(text), _), None) => Some(text.to_string()),
+        (Known::Value(Scalar::Count(number), _), None) => Some(number.to_string()),
+        (Known::Value(Scalar::List(records), _), Some(of)) => messages_of(records, of),
         _ => None,
     }
+}
+
+/// Of a command by its number, as `1001/sent`, how many messages there were.
+fn messages_of(records: &[Record], of: &str) -> Option<String> {
+    let (command, side) = of.split_once('/')?;
+    let count = |index: usize| {
+        move |record: &Record| match record.values.get(index) {
+            Some(Known::Value(Scalar::Count(number), _)) => Some(*number),
+            _ => None,
+        }
+    };
+    let is_of = |record: &&Record| count(1)(record) == command.parse().ok();
+    let column = if side == "sent" { 2 } else { 3 };
+    records.iter().find(is_of).and_then(count(column)).map(|number| number.to_string())
 }
 
 /// `fuzz/record/tshark.py` has written what tshark reads in the same files.
@@ -316,7 +332,7 @@ fn value_of(player: &Player, keys: &[Key], port: u16, field: &str, now: Moment) 
 fn tshark_reads_the_same() {
     let opinions = std::fs::read_to_string(corpus("tshark.tsv")).expect("a file");
     let mut compared = 0;
-    for session in ["tls", "http", "dns", "quic", "ssh"] {
+    for session in ["tls", "http", "dns", "quic", "ssh", "levin"] {
         let packets = packets(&format!("{session}/session.pcap"));
         let mut player = Player::of(registry().collect());
         packets.iter().for_each(|packet| player.play(packet));

@@ -125,6 +125,7 @@ fn what_a_connection_names_itself_wins() {
     let observations = vec![
         carrying(1, vec![tls()]),
         carrying(2, vec![http(), tls()]),
+        carrying(4, vec![layer("smtp", "smtp.banner", "mail.example"), tls()]),
         carrying(3, vec![layer("http", "http.proxied_host", "far.example"), tls()]),
         rows(&[1, 2, 3, 4, 5], at(4)),
     ];
@@ -135,18 +136,19 @@ fn what_a_connection_names_itself_wins() {
         ["host.example".into(), "host".into()],
         // A proxy is not what is behind it.
         dns("dns.example"),
-        dns("dns.example"),
+        // What begins in clear is the same end.
+        ["sni.example".into(), "sni".into()],
         dns("dns.example"),
     ];
     assert_eq!(shown, expected);
     let filter = Filter::parse("app == tls and remote_name ~ sni").expect("a filter");
     let matched = snapshot.connections.iter().filter(|c| filter.matches(c)).count();
-    assert_eq!(matched, 1);
+    assert_eq!(matched, 2);
     let all: Vec<&Connection> = snapshot.connections.iter().collect();
     let groups = group(&all, find_field("remote_name").expect("a field"));
     let groups: Vec<_> = groups.iter().map(|group| (group.key.to_string(), group.count)).collect();
     let expected =
-        [("dns.example".into(), 3), ("host.example".into(), 1), ("sni.example".into(), 1)];
+        [("dns.example".into(), 2), ("sni.example".into(), 2), ("host.example".into(), 1)];
     assert_eq!(groups, expected);
 }
 
@@ -183,4 +185,20 @@ fn names_beyond_the_bound_are_counted_and_make_room_once_they_run_out() {
     assert_eq!(later.len(), 1);
     let fresh = vec![answer("192.0.2.1", "www.example", at(150), 9), rows(&[1], at(151))];
     assert_eq!(names(&mut tracker, fresh), [dns("www.example")]);
+}
+
+#[test]
+fn the_client_of_quic_is_known_where_the_direction_is_not() {
+    let quic = |is_client: bool| {
+        let mut quic = layer("quic", "quic.sni", "quic.example");
+        let spec = registry().find(|spec| spec.name == "quic").expect("registered");
+        let index = spec.fields.iter().position(|field| field.name == "quic.is_client");
+        quic.values[index.expect("a field")] = Known::Value(Scalar::Bool(is_client), Source::Wire);
+        quic
+    };
+    let mut tracker = tracker();
+    let observations =
+        vec![carrying(1, vec![quic(true)]), carrying(2, vec![quic(false)]), rows(&[1, 2], at(4))];
+    let shown = names(&mut tracker, observations);
+    assert_eq!(shown, [["quic.example".to_owned(), "sni".to_owned()], ["".into(), "".into()]]);
 }

@@ -11,7 +11,15 @@ import io
 import os
 import subprocess
 
-CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../corpus")
+HERE = os.path.dirname(os.path.abspath(__file__))
+CORPUS = os.path.join(HERE, "../../corpus")
+# tshark does not know Levin: the script cuts messages out of the bytes that tshark has put in order.
+SCRIPT = os.path.join(HERE, "levin.lua")
+LEVIN = (28180, 28280, 28380)
+VERSIONS = {"0x0303": "1.2", "0x0304": "1.3"}
+CIPHERS = {"0x1302": "TLS_AES_256_GCM_SHA384", "0xc02c": "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"}
+# Longer texts are cut by conns.
+MAX_TEXT = 256
 CODES = {"0": "NOERROR", "3": "NXDOMAIN", "5": "REFUSED"}
 
 
@@ -19,14 +27,15 @@ def read(session, port, protocol, shown, *fields):
     """Rows of the packets that are shown: port of the client, whether it sent them, and the values of the fields, several each."""
     # So that QUIC's and SSH's ports need not be known to tshark.
     transport = "udp" if protocol == "quic" else "tcp"
-    command = ["tshark", "-r", f"{CORPUS}/{session}/session.pcap", "-d", f"{transport}.port=={port},{protocol}", "-Y", shown, "-T", "fields", "-E", "quote=d", "-E", "aggregator=|",
+    decode_as = ["-X", f"lua_script:{SCRIPT}"] if protocol == "levin" else ["-d", f"{transport}.port=={port},{protocol}"]
+    command = ["tshark", "-r", f"{CORPUS}/{session}/session.pcap", *decode_as, "-Y", shown, "-T", "fields", "-E", "quote=d", "-E", "aggregator=|",
                "-e", "tcp.srcport", "-e", "tcp.dstport", "-e", "udp.srcport", "-e", "udp.dstport"]
     for field in fields:
         command += ["-e", field]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     for row in csv.reader(io.StringIO(out), delimiter="\t"):
         source, target = [int(number) for number in row[:4] if number]
-        is_client = target == port
+        is_client = target in LEVIN if protocol == "levin" else target == port
         yield (source if is_client else target), is_client, [value.split("|") if value else [] for value in row[4:]]
 
 
@@ -37,6 +46,17 @@ def opinions():
             yield "tls", client, "tls.sni", name
         for alert in alerts:
             yield "tls", client, "tls.alert", alert
+    shown = "tls.handshake.type==2"
+    for client, _, (old, new, ciphers, alpn) in read("tls", 8443, "tls", shown, "tls.handshake.version", "tls.handshake.extensions.supported_version",
+                                                     "tls.handshake.ciphersuite", "tls.handshake.extensions_alpn_str"):
+        yield "tls", client, "tls.version", VERSIONS[(new or old)[0]]
+        yield "tls", client, "tls.cipher", CIPHERS[ciphers[0]]
+        for protocol in alpn:
+            yield "tls", client, "tls.alpn", protocol
+    for session, port, shown in (("tls", 8443, "tls.handshake.type==1"), ("quic", 8444, "tls.handshake.type==1")):
+        for client, _, (offered,) in read(session, port, session, shown, "tls.handshake.extensions_alpn_str"):
+            if 0 < len(",".join(offered)) < MAX_TEXT:
+                yield session, client, f"{session}.alpn_offered", ",".join(offered)
     http = collections.defaultdict(lambda: [[], []])
     for client, _, (methods, statuses) in read("http", 8080, "http", "http", "http.request.method", "http.response.code"):
         http[client][0] += methods
@@ -60,6 +80,14 @@ def opinions():
         yield "quic", client, "quic.version", {"0x00000001": "1", "0x6b3343cf": "2"}[versions[0]]
     for client, is_client, (protocols,) in read("ssh", 8022, "ssh", "ssh.protocol", "ssh.protocol"):
         yield "ssh", client, "ssh.version" if is_client else "ssh.peer_version", protocols[0].split("-", 2)[2]
+    levin = collections.defaultdict(collections.Counter)
+    for client, is_client, (commands,) in read("levin", 0, "levin", "levin", "levin.command"):
+        levin[client].update((command, "sent" if is_client else "received") for command in commands)
+    for client, counts in levin.items():
+        for side in ("sent", "received"):
+            yield "levin", client, f"levin.messages_{side}", sum(count for (_, of), count in counts.items() if of == side)
+        for (command, side), count in sorted(counts.items()):
+            yield "levin", client, f"levin.messages/{command}/{side}", count
 
 
 def main():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the handshakes before the agent told is asked of the Monero nodes, if that is allowed, and unknown if it is not.
+"""What the handshakes before the agent announced is asked of the Monero nodes, if that is allowed, and unknown if it is not.
 
 Cause: two nodes of one network that have shaken hands; then an agent with `--ask-daemons`, and one without, are started.
 Oracle: each node's own answer.
@@ -51,10 +51,10 @@ def main():
         levin.until("node 0 has a peer", lambda: levin.states(0) == ["normal"])
         agents = [agent(scratch, "asks", "--ask-daemons"), agent(scratch, "silent")]
         for number, node in enumerate(nodes):
-            def is_told():
+            def is_reported():
                 listed = peers(scratch, "asks", node)
                 return len(listed) == 1 and all(value is not None for value in shown(listed[0]).values())
-            levin.until(f"the agent has what node {number} reports", is_told, 60)
+            levin.until(f"the agent has what node {number} reports", is_reported, 60)
             row, record = levin.rows(number), peers(scratch, "asks", node)[0]
             assert len(row) == 1, f"node {number} has other peers: {row}"
             expected = {key: row[0][key] for key in HANDSHAKE + SYNC}

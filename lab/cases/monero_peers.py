@@ -104,9 +104,9 @@ class Capture:
             ports = struct.pack("!HH", last.getsockname()[1], levin.P2P[0])
         levin.until("the capture has all packets", lambda: ports in open(self.path, "rb").read(), 60)
         self.process.send_signal(signal.SIGINT)
-        said = self.process.stderr.read()
+        printed = self.process.stderr.read()
         self.process.wait()
-        assert "0 packets dropped by kernel" in said, said
+        assert "0 packets dropped by kernel" in printed, printed
 
     def rows(self, number, at_us):
         node = f"local_port == {levin.P2P[number]} or levin.node_port == {levin.P2P[number]}"

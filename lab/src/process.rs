@@ -71,6 +71,18 @@ impl Peer {
         self.child.id()
     }
 
+    /// How long its threads have waited for a processor; zero if the kernel does not count it.
+    pub fn waited(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
+        let waited = |task: PathBuf| -> Option<u64> {
+            // Nanoseconds on a processor, and those of waiting for one.
+            let text = std::fs::read_to_string(task.join("schedstat")).ok()?;
+            text.split_whitespace().nth(1)?.parse().ok()
+        };
+        let tasks = tasks.into_iter().flatten().filter_map(Result::ok);
+        Duration::from_nanos(tasks.filter_map(|task| waited(task.path())).sum())
+    }
+
     /// The peer's `ready` event.
     pub fn ready(&self) -> &Value {
         &self.ready

@@ -25,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) show_credentials: bool,
     /// Processes besides media servers whose media files are listed.
     pub(crate) files_of: Vec<ProcessName>,
-    /// Whether Monero nodes are asked for what their handshakes before the agent told.
+    /// Whether Monero nodes are asked for what their handshakes before the agent announced.
     pub(crate) ask_daemons: bool,
     /// Whether to sample namespaces created after the start, which keeps `CAP_SYS_ADMIN`.
     pub(crate) follow_namespaces: bool,

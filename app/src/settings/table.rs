@@ -156,7 +156,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         placeholder: "BOOL",
         kind: Switch,
         default: "false",
-        meaning: "Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told",
+        meaning: "Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced",
         restart: true,
         field: field!(ask_daemons = switch),
     },

@@ -43,6 +43,9 @@ _conns() {
             conns,serve)
                 cmd="conns__subcmd__serve"
                 ;;
+            conns,streams)
+                cmd="conns__subcmd__streams"
+                ;;
             conns,token)
                 cmd="conns__subcmd__token"
                 ;;
@@ -94,6 +97,9 @@ _conns() {
             conns__subcmd__help,serve)
                 cmd="conns__subcmd__help__subcmd__serve"
                 ;;
+            conns__subcmd__help,streams)
+                cmd="conns__subcmd__help__subcmd__streams"
+                ;;
             conns__subcmd__help,token)
                 cmd="conns__subcmd__help__subcmd__token"
                 ;;
@@ -113,7 +119,7 @@ _conns() {
 
     case "${cmd}" in
         conns)
-            opts="-l -a -t -u -4 -6 -r -o -h -V --agent --token-file --agent-ca --read --until --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --explain --watch --closed --for --help --version why events fields abilities call serve config token man completions help"
+            opts="-l -a -t -u -4 -6 -r -o -h -V --agent --token-file --agent-ca --read --until --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --explain --watch --closed --for --help --version why streams events fields abilities call serve config token man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -233,7 +239,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__call)
-            opts="-o -h --output --source --netns --no-header --monero-peers --monero-node --monero-era --monero-restricted --ems-streams --agent --token-file --agent-ca --read --until --help"
+            opts="-o -h --output --source --netns --no-header --show-credentials --monero-peers --monero-node --monero-era --monero-restricted --ems-streams --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -253,6 +259,10 @@ _conns() {
                     ;;
                 --netns)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --show-credentials)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --monero-peers)
@@ -413,7 +423,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__config__subcmd__explain)
-            opts="-o -h --config --interval --window --source --tap --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --output --agent --token-file --agent-ca --read --until --help"
+            opts="-o -h --config --interval --window --source --tap --show-credentials --files-of --ask-daemons --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --output --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -436,6 +446,18 @@ _conns() {
                     return 0
                     ;;
                 --tap)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --show-credentials)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --files-of)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ask-daemons)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
@@ -767,7 +789,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__help)
-            opts="why events fields abilities call serve config token man completions help"
+            opts="why streams events fields abilities call serve config token man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -934,6 +956,20 @@ _conns() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        conns__subcmd__help__subcmd__streams)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         conns__subcmd__help__subcmd__token)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -997,7 +1033,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__serve)
-            opts="-h --config --interval --window --source --tap --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --agent --token-file --agent-ca --read --until --help"
+            opts="-h --config --interval --window --source --tap --show-credentials --files-of --ask-daemons --follow-namespaces --user --serving-process --listen --insecure --host --token-hash --tls-cert --tls-key --monero-peers --monero-node --monero-era --monero-restricted --monero-login --ems-streams --ems-length-prefix --metrics-top --limits-clients --limits-clients-per-listener --limits-clients-per-address --limits-streams --limits-head-bytes --limits-bodies-bytes --limits-in-flight-bytes --limits-idle-time --limits-line-idle-time --limits-head-time --limits-body-time --limits-line-time --limits-work-time --limits-write-time --limits-answer-rate --limits-stop-time --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1020,6 +1056,18 @@ _conns() {
                     return 0
                     ;;
                 --tap)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --show-credentials)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --files-of)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ask-daemons)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
@@ -1153,6 +1201,64 @@ _conns() {
                     ;;
                 --limits-stop-time)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        conns__subcmd__streams)
+            opts="-t -u -4 -6 -r -o -h --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --for --output --agent --token-file --agent-ca --read --until --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -W "auto kernel ebpf portable" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --agent)

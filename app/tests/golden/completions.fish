@@ -61,6 +61,7 @@ complete -c conns -n "__fish_conns_needs_command" -l closed -d 'List connections
 complete -c conns -n "__fish_conns_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_needs_command" -s V -l version -d 'Print version'
 complete -c conns -n "__fish_conns_needs_command" -a "why" -d 'Explain what limits each connection, with evidence and advice'
+complete -c conns -n "__fish_conns_needs_command" -a "streams" -d 'List media streams: who publishes and who plays each, and who is slow'
 complete -c conns -n "__fish_conns_needs_command" -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
 complete -c conns -n "__fish_conns_needs_command" -a "fields" -d 'List every field: type, unit, meaning, source'
 complete -c conns -n "__fish_conns_needs_command" -a "abilities" -d 'List which abilities are available here, and why others are not'
@@ -97,6 +98,28 @@ complete -c conns -n "__fish_conns_using_subcommand why" -s 6 -l ipv6 -d 'IPv6 s
 complete -c conns -n "__fish_conns_using_subcommand why" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
 complete -c conns -n "__fish_conns_using_subcommand why" -l explain -d 'Add the source of each value and the reason of each unknown one to JSON records'
 complete -c conns -n "__fish_conns_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c conns -n "__fish_conns_using_subcommand streams" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand streams" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
+kernel\t'sock_diag and procfs (Linux)'
+ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
+portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
+complete -c conns -n "__fish_conns_using_subcommand streams" -l color -d 'Colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c conns -n "__fish_conns_using_subcommand streams" -l for -d 'How long to watch before the list; an agent has watched before' -r
+complete -c conns -n "__fish_conns_using_subcommand streams" -s o -l output -d 'Output format' -r -f -a "table\t'A table'
+json\t'One JSON object'"
+complete -c conns -n "__fish_conns_using_subcommand streams" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand streams" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand streams" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand streams" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand streams" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand streams" -s t -l tcp -d 'TCP only, MPTCP included'
+complete -c conns -n "__fish_conns_using_subcommand streams" -s u -l udp -d 'UDP only'
+complete -c conns -n "__fish_conns_using_subcommand streams" -s 4 -l ipv4 -d 'IPv4 sockets only'
+complete -c conns -n "__fish_conns_using_subcommand streams" -s 6 -l ipv6 -d 'IPv6 sockets only'
+complete -c conns -n "__fish_conns_using_subcommand streams" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
+complete -c conns -n "__fish_conns_using_subcommand streams" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c conns -n "__fish_conns_using_subcommand events" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand events" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
@@ -147,6 +170,8 @@ kernel\t'sock_diag and procfs (Linux)'
 ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
 portable\t'The operating system\'s common interfaces: no latency, loss or bytes'"
 complete -c conns -n "__fish_conns_using_subcommand call" -l netns -d 'Only this network namespace; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand call" -l show-credentials -d 'Show passwords and tokens of decoded URIs; else they are replaced by ***' -r -f -a "true\t''
+false\t''"
 complete -c conns -n "__fish_conns_using_subcommand call" -l monero-peers -d 'Which connections are peers of a Monero node [default: proto == tcp and state == established and (app == levin or app is unknown and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))]' -r
 complete -c conns -n "__fish_conns_using_subcommand call" -l monero-node -d 'Which of them belong to the node to report, if several run' -r
 complete -c conns -n "__fish_conns_using_subcommand call" -l monero-era -d 'The release of Monero whose response format is used [default: current]' -r -f -a "current\t''
@@ -169,6 +194,11 @@ kernel\t''
 ebpf\t''
 portable\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l tap -d 'Decode what TCP connections carry, from their payload [default: true]' -r -f -a "true\t''
+false\t''"
+complete -c conns -n "__fish_conns_using_subcommand serve" -l show-credentials -d 'Show passwords and tokens of decoded URIs; else they are replaced by ***' -r -f -a "true\t''
+false\t''"
+complete -c conns -n "__fish_conns_using_subcommand serve" -l files-of -d 'Names of processes besides media servers whose media files are listed; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
@@ -233,6 +263,11 @@ kernel\t''
 ebpf\t''
 portable\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l tap -d 'Decode what TCP connections carry, from their payload [default: true]' -r -f -a "true\t''
+false\t''"
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l show-credentials -d 'Show passwords and tokens of decoded URIs; else they are replaced by ***' -r -f -a "true\t''
+false\t''"
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l files-of -d 'Names of processes besides media servers whose media files are listed; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
@@ -311,16 +346,17 @@ complete -c conns -n "__fish_conns_using_subcommand completions" -l agent-ca -d 
 complete -c conns -n "__fish_conns_using_subcommand completions" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
 complete -c conns -n "__fish_conns_using_subcommand completions" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "why" -d 'Explain what limits each connection, with evidence and advice'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "abilities" -d 'List which abilities are available here, and why others are not'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "call" -d 'Answer a call in the exact format of another system'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "man" -d 'Print the man page'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "completions" -d 'Print completions for a shell'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why events fields abilities call serve config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "why" -d 'Explain what limits each connection, with evidence and advice'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "streams" -d 'List media streams: who publishes and who plays each, and who is slow'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "abilities" -d 'List which abilities are available here, and why others are not'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "call" -d 'Answer a call in the exact format of another system'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "man" -d 'Print the man page'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "completions" -d 'Print completions for a shell'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would use it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "default" -d 'Print a configuration file with every setting and its default'

@@ -117,6 +117,41 @@ jsonl\:"One JSON object per line and connection"))' \
 '*::filter -- Words of one filter\: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`:_default' \
 && ret=0
 ;;
+(streams)
+_arguments "${_arguments_options[@]}" : \
+'(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
+kernel\:"sock_diag and procfs (Linux)"
+ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
+portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
+'--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
+always\:"Always"
+never\:"Never"))' \
+'(--read)--for=[How long to watch before the list; an agent has watched before]:TIME:_default' \
+'-o+[Output format]:FORMAT:((table\:"A table"
+json\:"One JSON object"))' \
+'--output=[Output format]:FORMAT:((table\:"A table"
+json\:"One JSON object"))' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'-t[TCP only, MPTCP included]' \
+'--tcp[TCP only, MPTCP included]' \
+'-u[UDP only]' \
+'--udp[UDP only]' \
+'-4[IPv4 sockets only]' \
+'--ipv4[IPv4 sockets only]' \
+'-6[IPv6 sockets only]' \
+'--ipv6[IPv6 sockets only]' \
+'-r[Show host and service names instead of numbers (asks the resolver)]' \
+'--resolve[Show host and service names instead of numbers (asks the resolver)]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::filter -- Words of one filter\: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`:_default' \
+&& ret=0
+;;
 (events)
 _arguments "${_arguments_options[@]}" : \
 '(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
@@ -202,6 +237,7 @@ kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
 portable\:"The operating system'\''s common interfaces\: no latency, loss or bytes"))' \
 '(--read)*--netns=[Only this network namespace; repeatable]:NAME:_default' \
+'--show-credentials=[Show passwords and tokens of decoded URIs; else they are replaced by ***]::BOOL:(true false)' \
 '--monero-peers=[Which connections are peers of a Monero node \[default\: proto == tcp and state == established and (app == levin or app is unknown and process in (monerod, cuprated) and (direction == outbound or direction == inbound and local_port in (18080, 28080, 38080)))\]]:FILTER:_default' \
 '--monero-node=[Which of them belong to the node to report, if several run]:FILTER:_default' \
 '--monero-era=[The release of Monero whose response format is used \[default\: current\]]:ERA:(current 0.11)' \
@@ -225,6 +261,9 @@ _arguments "${_arguments_options[@]}" : \
 '--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
 '--tap=[Decode what TCP connections carry, from their payload \[default\: true\]]::BOOL:(true false)' \
+'--show-credentials=[Show passwords and tokens of decoded URIs; else they are replaced by ***]::BOOL:(true false)' \
+'*--files-of=[Names of processes besides media servers whose media files are listed; repeatable]:PROCESS:_default' \
+'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told]::BOOL:(true false)' \
 '--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Run as this user once everything is open]:NAME:_default' \
 '--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
@@ -293,6 +332,9 @@ _arguments "${_arguments_options[@]}" : \
 '--window=[A verdict covers one to two windows of this length; at least two intervals \[default\: 5s\]]:TIME:_default' \
 '--source=[Where connections are read from \[default\: auto\]]:SOURCE:(auto kernel ebpf portable)' \
 '--tap=[Decode what TCP connections carry, from their payload \[default\: true\]]::BOOL:(true false)' \
+'--show-credentials=[Show passwords and tokens of decoded URIs; else they are replaced by ***]::BOOL:(true false)' \
+'*--files-of=[Names of processes besides media servers whose media files are listed; repeatable]:PROCESS:_default' \
+'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told]::BOOL:(true false)' \
 '--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Run as this user once everything is open]:NAME:_default' \
 '--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
@@ -436,6 +478,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(streams)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (events)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -509,6 +555,7 @@ esac
 _conns_commands() {
     local commands; commands=(
 'why:Explain what limits each connection, with evidence and advice' \
+'streams:List media streams\: who publishes and who plays each, and who is slow' \
 'events:Print TCP connection events live\: opened, accepted, closed, failed' \
 'fields:List every field\: type, unit, meaning, source' \
 'abilities:List which abilities are available here, and why others are not' \
@@ -594,6 +641,7 @@ _conns__subcmd__fields_commands() {
 _conns__subcmd__help_commands() {
     local commands; commands=(
 'why:Explain what limits each connection, with evidence and advice' \
+'streams:List media streams\: who publishes and who plays each, and who is slow' \
 'events:Print TCP connection events live\: opened, accepted, closed, failed' \
 'fields:List every field\: type, unit, meaning, source' \
 'abilities:List which abilities are available here, and why others are not' \
@@ -665,6 +713,11 @@ _conns__subcmd__help__subcmd__serve_commands() {
     local commands; commands=()
     _describe -t commands 'conns help serve commands' commands "$@"
 }
+(( $+functions[_conns__subcmd__help__subcmd__streams_commands] )) ||
+_conns__subcmd__help__subcmd__streams_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help streams commands' commands "$@"
+}
 (( $+functions[_conns__subcmd__help__subcmd__token_commands] )) ||
 _conns__subcmd__help__subcmd__token_commands() {
     local commands; commands=()
@@ -684,6 +737,11 @@ _conns__subcmd__man_commands() {
 _conns__subcmd__serve_commands() {
     local commands; commands=()
     _describe -t commands 'conns serve commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__streams_commands] )) ||
+_conns__subcmd__streams_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns streams commands' commands "$@"
 }
 (( $+functions[_conns__subcmd__token_commands] )) ||
 _conns__subcmd__token_commands() {

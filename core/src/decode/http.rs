@@ -19,7 +19,7 @@ pub(super) static HTTP: ProtocolSpec = ProtocolSpec {
     ports: &[80],
     stream: Some(StreamProtocol {
         probe,
-        decoder: |_| Box::new(Session::default()),
+        decoder: |opening| Box::new(Session::new(opening)),
         max_memory: MAX_MEMORY,
     }),
     datagram: None,

@@ -1,8 +1,9 @@
-//! MySQL and MariaDB, by the handshake that a server sends first. Logins and queries are not read.
+//! MySQL and MariaDB, by the handshake that a server sends first, and what a request for TLS begins. Logins and queries are not read.
 
 use crate::model::FieldSpec;
 
-use super::first_words::{FirstWords, MAX_MEMORY, text_field};
+use super::first_words::{FirstWords, text_field};
+use super::starttls::{Chunk, MAX_MEMORY, StartTls};
 use super::text::text;
 use super::{Decoder, Opening, Probe, ProtocolSpec, StreamProtocol};
 
@@ -22,6 +23,8 @@ static FIELDS: &[FieldSpec] = &[text_field(
     "Protocol::HandshakeV10",
 )];
 
+/// Bytes before each packet: its length and number.
+const HEADER: usize = 4;
 /// Number of the first packet, and version of the handshake (Protocol::HandshakeV10).
 const BEGIN: [u8; 2] = [0, 10];
 
@@ -48,9 +51,21 @@ fn probe(opening: &Opening<'_>) -> Probe {
 }
 
 fn decoder(opening: &Opening<'_>) -> Box<dyn Decoder> {
-    Box::new(FirstWords::new(opening.first, &[0], |server, _| {
+    let version = FirstWords::new(opening.first, &[0], |server, _| {
         let version = version(server).map(text);
         let may_change = version.is_none();
         (vec![version], may_change)
-    }))
+    });
+    Box::new(StartTls::new(version, opening.first.other(), cut))
+}
+
+/// The handshake of the server, and the request for TLS, which has no other length (Protocol::SSLRequest).
+fn cut(bytes: &[u8], is_client: bool) -> Chunk {
+    let Some([low, middle, high, number]) = bytes.first_chunk() else { return Chunk::NeedMore };
+    let length = u32::from_le_bytes([*low, *middle, *high, 0]) as usize;
+    match (is_client, number, length) {
+        (true, 1, 32) => Chunk::Bytes(HEADER + length),
+        (false, 0, _) => Chunk::Bytes(HEADER + length),
+        _ => Chunk::Other,
+    }
 }

@@ -1,8 +1,9 @@
-//! PostgreSQL, by the message with which a client starts. Users, databases and queries are not read.
+//! PostgreSQL, by the message with which a client starts, and what a request for TLS begins. Users, databases and queries are not read.
 
 use crate::model::FieldSpec;
 
-use super::first_words::{FirstWords, MAX_MEMORY, text_field};
+use super::first_words::{FirstWords, text_field};
+use super::starttls::{Chunk, MAX_MEMORY, StartTls};
 use super::text::text;
 use super::{Decoder, Opening, Probe, ProtocolSpec, StreamProtocol};
 
@@ -22,8 +23,10 @@ static FIELDS: &[FieldSpec] = &[text_field(
     "ParameterStatus server_version",
 )];
 
-/// Version 3.0, 3.2, and the codes by which TLS and GSSAPI are asked for.
-const CODES: [u32; 4] = [0x0003_0000, 0x0003_0002, 80_877_103, 80_877_104];
+/// Version 3.0 and 3.2.
+const VERSIONS: [u32; 2] = [0x0003_0000, 0x0003_0002];
+/// The codes by which TLS and GSSAPI are asked for.
+const REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
 /// Longest message that begins a session.
 const MAX_START: u32 = 10_000;
 
@@ -35,8 +38,11 @@ fn probe(opening: &Opening<'_>) -> Probe {
     let is_plausible = (8..=MAX_START).contains(&u32::from_be_bytes(*length));
     match rest.first_chunk::<4>() {
         _ if !prefix.is_from_start || !is_plausible => Probe::NotMine,
-        Some(code) if CODES.contains(&u32::from_be_bytes(*code)) => Probe::Certain,
-        Some(_) => Probe::NotMine,
+        Some(code) => {
+            let code = u32::from_be_bytes(*code);
+            let is_known = VERSIONS.contains(&code) || REQUESTS.contains(&code);
+            if is_known { Probe::Certain } else { Probe::NotMine }
+        }
         None => Probe::NeedMore,
     }
 }
@@ -51,10 +57,25 @@ fn version(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn decoder(opening: &Opening<'_>) -> Box<dyn Decoder> {
-    Box::new(FirstWords::new(opening.first, &[0], |_, server| {
+    let version = FirstWords::new(opening.first, &[0], |_, server| {
         let version = version(server).map(text);
         // After S or G everything is encrypted.
         let may_change = version.is_none() && !matches!(server, [b'S' | b'G', ..]);
         (vec![version], may_change)
-    }))
+    });
+    Box::new(StartTls::new(version, opening.first, cut))
+}
+
+/// Requests of encryption, and the byte that answers each.
+fn cut(bytes: &[u8], is_client: bool) -> Chunk {
+    if !is_client {
+        return if matches!(bytes, [b'S' | b'N', ..]) { Chunk::Bytes(1) } else { Chunk::Other };
+    }
+    match bytes.first_chunk::<8>() {
+        None => Chunk::NeedMore,
+        Some([0, 0, 0, 8, code @ ..]) if REQUESTS.contains(&u32::from_be_bytes(*code)) => {
+            Chunk::Bytes(8)
+        }
+        Some(_) => Chunk::Other,
+    }
 }

@@ -53,6 +53,12 @@ static FIELDS: &[FieldSpec] = &[
         "From the client's first packet to the first one of the server.",
         "Initial packets",
     ),
+    field(
+        "quic.is_client",
+        Kind::Bool,
+        "Whether this end is the client, which sent the hello.",
+        "Initial packets",
+    ),
 ];
 
 fn probe(datagram: &Datagram<'_>) -> Probe {

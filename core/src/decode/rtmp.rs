@@ -3,7 +3,7 @@
 //!
 //! Payload of audio and video is counted, not kept. Of RTMPE only the handshake can be read.
 
-mod amf;
+pub(super) mod amf;
 mod chunks;
 mod commands;
 mod decoder;

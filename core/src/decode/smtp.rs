@@ -1,9 +1,10 @@
-//! SMTP (RFC 5321), by the line that a server sends first. Mail is not read.
+//! SMTP (RFC 5321), by the line that a server sends first, and what STARTTLS begins. Mail is not read.
 
 use crate::model::FieldSpec;
 
 use super::banner;
-use super::first_words::{FirstWords, MAX_MEMORY, text_field};
+use super::first_words::{FirstWords, text_field};
+use super::starttls::{self, MAX_MEMORY, StartTls};
 use super::{Decoder, Opening, Probe, ProtocolSpec, StreamProtocol};
 
 /// The declaration of the protocol.
@@ -27,5 +28,6 @@ fn probe(opening: &Opening<'_>) -> Probe {
 }
 
 fn decoder(opening: &Opening<'_>) -> Box<dyn Decoder> {
-    Box::new(FirstWords::new(opening.first, &[0], |server, _| banner::read(server)))
+    let banner = FirstWords::new(opening.first, &[0], |server, _| banner::read(server));
+    Box::new(StartTls::new(banner, opening.first.other(), starttls::line))
 }

@@ -37,7 +37,7 @@ pub(super) static TS: ProtocolSpec = ProtocolSpec {
 };
 
 /// Sections of the tables of all programs, and their elementary streams.
-const MAX_MEMORY: u64 = 192 * 1024;
+pub(super) const MAX_MEMORY: u64 = 192 * 1024;
 
 /// Packets follow each other; in a connection that is joined late, from anywhere on.
 fn probe(opening: &Opening<'_>) -> Probe {

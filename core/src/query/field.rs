@@ -73,7 +73,15 @@ impl Field {
         match self.read {
             Read::Connection(read) => read(connection),
             Read::TcpInfo(field) => tcp_info_value(connection, field),
-            Read::Layer { protocol, index } => layer_value(connection, protocol, index),
+            Read::Layer { protocol, index } => {
+                let value = layer_value(connection, protocol, index);
+                // An agent of another version may know the field as another kind.
+                if value.is_of(self.kind) {
+                    value
+                } else {
+                    Value::Unknown(Unknown::SourceDoesNotReport)
+                }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Known, Scalar, Unknown};
+use crate::model::{Endpoint, Kind, Known, Scalar, Unknown};
 
 /// A value in the unit of its [`Kind`](super::Kind), or why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,27 @@ impl<'a> Value<'a> {
             Known::Value(value, _) => make(value),
             Known::Unknown(why) => Self::Unknown(why),
             Known::NotApplicable => Self::NotApplicable,
+        }
+    }
+
+    /// Whether a field of this kind can have it; what is not known is of each kind.
+    #[must_use]
+    pub fn is_of(&self, kind: Kind) -> bool {
+        match self {
+            Self::Text(_) => kind == Kind::Text,
+            Self::Count(_) => kind == Kind::Count,
+            Self::Port(_) => kind == Kind::Port,
+            Self::Bytes(_) => kind == Kind::Bytes,
+            Self::BytesPerSecond(_) => kind == Kind::BytesPerSecond,
+            Self::Micros(_) => kind == Kind::Duration,
+            Self::Percent(_) => kind == Kind::Percent,
+            Self::Address(_) => kind == Kind::Address,
+            Self::Endpoint(_) => kind == Kind::Endpoint,
+            Self::Bool(_) => kind == Kind::Bool,
+            Self::Time(_) => kind == Kind::Time,
+            Self::List(_) => kind.is_list(),
+            Self::Several(values) => values.iter().all(|value| value.is_of(kind)),
+            Self::Unknown(_) | Self::NotApplicable => true,
         }
     }
 

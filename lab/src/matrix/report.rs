@@ -19,6 +19,8 @@ pub struct Outcome {
     pub(super) answers: Vec<Answer>,
     pub(super) forbidden: Vec<String>,
     pub(super) path: String,
+    /// Why the machine was too busy to cause it.
+    pub(super) busy: Option<String>,
     /// Why the case could not be judged.
     pub error: Option<String>,
 }
@@ -74,8 +76,13 @@ impl Outcome {
             answers: Vec::new(),
             forbidden: Vec::new(),
             path: String::new(),
+            busy: None,
             error: None,
         }
+    }
+
+    pub(super) fn is_as_expected(&self) -> bool {
+        self.error.is_none() && self.forbidden.is_empty() && self.answers.iter().all(Answer::right)
     }
 
     /// Prints a line for each answer, and the evidence for the wrong ones.

@@ -41,6 +41,7 @@ struct Shared {
     swallowed_packets: AtomicU64,
     data_packets: AtomicU64,
     data_packets_missing: AtomicU64,
+    late_us: AtomicU64,
 }
 
 impl Carrier {
@@ -80,6 +81,7 @@ impl Carrier {
             swallowed_packets: of.swallowed_packets.load(Relaxed),
             data_packets: of.data_packets.load(Relaxed),
             data_packets_missing: of.data_packets_missing.load(Relaxed),
+            late_us: of.late_us.load(Relaxed),
         }
     }
 }
@@ -113,6 +115,7 @@ fn carry(from: &SyncDevice, to: &SyncDevice, mut lane: Lane, shared: &Shared, wa
                 break;
             }
             let Some(packet) = flying.pop_front() else { break };
+            shared.late_us.fetch_max(now().saturating_sub(packet.arrives_at) / 1000, Relaxed);
             // A refused write is the receiving stack's own business, as with a network card.
             let _ = to.send(&packet.bytes);
             shared.passed_packets.fetch_add(1, Relaxed);

@@ -56,6 +56,9 @@ pub struct Counts {
     pub data_packets: u64,
     /// TCP packets with payload that were lost by the dice, dropped or swallowed.
     pub data_packets_missing: u64,
+    /// By how much a packet was handed over too late at most, microseconds: the thread had no processor.
+    #[serde(default)]
+    pub late_us: u64,
 }
 
 /// What becomes of one packet.

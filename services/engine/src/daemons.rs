@@ -21,8 +21,8 @@ use foldhash::fast::RandomState;
 use answer::Peer;
 use question::{Question, is_asked_for, questions};
 
-/// Shortest time between two looks for what to ask.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Shortest time between two searches for what to ask.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Shortest time between two questions to one process.
 const QUESTION_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -34,7 +34,7 @@ pub(crate) struct Daemons {
     asked: HashSet<ConnectionId, RandomState>,
     /// When each process was asked last.
     asked_at: HashMap<u32, Moment, RandomState>,
-    looked_at: Option<Moment>,
+    searched_at: Option<Moment>,
     is_waiting: bool,
     /// The network namespace of this process, whose loopback interface it reaches; `None` if the system has
     /// none.
@@ -72,7 +72,7 @@ impl Daemons {
             answers,
             asked: HashSet::default(),
             asked_at: HashMap::default(),
-            looked_at: None,
+            searched_at: None,
             is_waiting: false,
             netns: own_netns(),
         })
@@ -88,13 +88,13 @@ impl Daemons {
     }
 
     /// Asks the next process that has connections to ask for.
-    pub(crate) fn look(&mut self, snapshot: &Snapshot) {
+    pub(crate) fn search(&mut self, snapshot: &Snapshot) {
         let now = snapshot.at;
-        let is_early = self.looked_at.is_some_and(|then| now.since(then) < LOOK_INTERVAL);
+        let is_early = self.searched_at.is_some_and(|then| now.since(then) < SEARCH_INTERVAL);
         if self.is_waiting || is_early {
             return;
         }
-        self.looked_at = Some(now);
+        self.searched_at = Some(now);
         let Self { asked, asked_at, netns, .. } = self;
         asked_at.retain(|_, then| now.since(*then) < QUESTION_INTERVAL);
         let open = snapshot.connections.iter().filter(|connection| is_asked_for(connection));

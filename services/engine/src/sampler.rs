@@ -104,7 +104,7 @@ impl Sampler {
     }
 
     /// Also asks the Monero nodes of this machine, over their RPC ports on loopback, for what the handshakes before
-    /// the agent told. Called before [`Sampler::start`]; the thread that asks calls `confine` first.
+    /// the agent announced. Called before [`Sampler::start`]; the thread that asks calls `confine` first.
     ///
     /// # Errors
     /// That of `confine`, or of the system if it gives no thread.
@@ -331,7 +331,7 @@ impl SamplerThread {
                 self.publisher.add(events, Vec::new());
                 (self.latest, self.changes) = (snapshot, Arc::default());
                 if let Some(daemons) = &mut self.daemons {
-                    daemons.look(&self.latest);
+                    daemons.search(&self.latest);
                 }
                 self.health.failing = None;
             }

@@ -134,6 +134,27 @@ fn is_of(sample: &SocketSample, stream: &Value) -> bool {
         && (port("farPort") == 0 || remote == port("farPort"))
 }
 
+/// The streams of an answer, each with the moment at which it is answered, milliseconds since 1970.
+fn listed(answer: &Value) -> Vec<(f64, &Value)> {
+    let moment = |of: &Value| of["queryTimestamp"].as_f64().expect("a moment");
+    let data = answer["answer"]["data"].as_array().into_iter().flatten();
+    match answer["command"].as_str() {
+        Some("listConnections excludeNonNetworkProtocols=0") => data
+            .flat_map(|entry| {
+                let stack = entry["stack"].as_array().expect("a stack");
+                let at = stack.first().map_or(0.0, moment);
+                let streams = stack.iter().filter_map(|element| element["streams"].as_array());
+                streams.flatten().map(move |stream| (at, stream))
+            })
+            .collect(),
+        // Connections of transport streams have none in their stacks.
+        Some("listStreams") => {
+            data.filter(|stream| stream["type"] == "INTS").map(|one| (moment(one), one)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Compares the streams of these types in each answer; returns how many there are.
 fn compare(recording: &str, types: &[&str]) -> usize {
     let answers = std::fs::read_to_string(folder(recording).join("answers.jsonl"));
@@ -141,15 +162,11 @@ fn compare(recording: &str, types: &[&str]) -> usize {
     let mut compared = 0;
     for text in answers.expect("answers").lines() {
         let answer: Value = serde_json::from_str(text).expect("an answer");
-        if answer["command"] != "listStreams" {
-            continue;
-        }
-        for stream in answer["answer"]["data"].as_array().into_iter().flatten() {
+        for (moment_ms, stream) in listed(&answer) {
             let kind = stream["type"].as_str().expect("a type");
             if !types.contains(&kind) {
                 continue;
             }
-            let moment_ms = stream["queryTimestamp"].as_f64().expect("a moment");
             let played = play(recording, (moment_ms * 1000.0).round() as i64);
             let ids: Vec<_> = played
                 .rows()
@@ -196,4 +213,9 @@ fn gaps_in_sequence_numbers_drop_what_the_server_drops() {
 #[test]
 fn transport_streams_are_counted_from_where_all_codecs_are_known() {
     assert_eq!(compare("mpegts", &["INTS"]), 7);
+}
+
+#[test]
+fn tags_of_flv_are_counted_when_they_are_complete() {
+    assert_eq!(compare("liveflv", &["INLFLV"]), 5);
 }

@@ -21,7 +21,7 @@ use conns_api::{
 use conns_core::model::{
     Class, Connection, Known, Snapshot, Source, TcpInfo, TcpInfoBuilder, Unknown, Update,
 };
-use conns_core::query::{Field, catalogue};
+use conns_core::query::{Field, Value, catalogue, find_field};
 use proptest::prelude::*;
 use sample::{Agent, everything, listener, machine, socket, udp};
 
@@ -99,6 +99,16 @@ fn what_is_unknown_of_a_tcp_info_stays_so() {
         assert_eq!(connection.verdict.class, Class::Unknown);
         assert_eq!(shown(&there.connections), shown(&update.snapshot.connections));
     }
+}
+
+/// The layer of TLS in the sample has a number where the ALPN is text, as another version may.
+#[test]
+fn a_value_of_another_kind_than_its_field_is_unknown() {
+    let update = received(&everything(), &query(View::All));
+    let layered = update.snapshot.connections.iter().find(|c| c.application.value().is_some());
+    let value = |name| find_field(name).unwrap().value(layered.unwrap());
+    assert_eq!(value("tls.alpn"), Value::Unknown(Unknown::SourceDoesNotReport));
+    assert_eq!(value("tls.sni"), Value::text("example.org"));
 }
 
 #[test]

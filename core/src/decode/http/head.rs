@@ -34,6 +34,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) server: Option<Box<str>>,
     pub(super) upgrade: Option<Box<str>>,
+    /// The media type in lower case, without parameters.
+    pub(super) content_type: Option<Box<str>>,
     pub(super) body: Body,
 }
 
@@ -96,6 +98,7 @@ pub(super) fn read(bytes: &[u8]) -> Head {
             status: answer.code.unwrap_or(0),
             server: fields.get("server").map(|value| text(value).into()),
             upgrade: fields.get("upgrade").map(|value| text(value).to_ascii_lowercase().into()),
+            content_type: fields.get("content-type").map(media_type),
             body: fields.body(),
         });
     }
@@ -110,6 +113,12 @@ pub(super) fn read(bytes: &[u8]) -> Head {
             .is_some_and(|target| !target.starts_with('/') && target.contains("://")),
         body: fields.body(),
     })
+}
+
+/// A media type without its parameters.
+fn media_type(value: &[u8]) -> Box<str> {
+    let name = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    text(name).to_ascii_lowercase().into()
 }
 
 /// Header fields.

@@ -7,6 +7,8 @@ use super::head::{Begin, Body, MAX_HEAD, begin};
 
 /// Longest line between chunks, extensions and trailers included, bytes.
 const MAX_LINE: usize = 4096;
+/// Bytes of the line end behind a chunk.
+const LINE_END: u64 = 2;
 /// Up to how many bytes the begin of a head is checked with each segment.
 const MAX_REREAD: usize = 64;
 
@@ -18,6 +20,8 @@ pub(super) struct Messages {
     bytes: Vec<u8>,
     /// When the first byte of it came.
     since: Moment,
+    /// Whether bodies are handed over.
+    is_body_read: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub(super) enum Next<'a> {
     Head(Vec<u8>, Moment),
     /// Bytes of another protocol.
     Opaque(&'a [u8]),
+    /// Bytes of a body that is read.
+    Body(&'a [u8]),
     /// Nothing more in these bytes.
     Nothing,
     /// What cannot be read.
@@ -83,13 +89,23 @@ impl Messages {
                         return Next::Malformed;
                     }
                 }
-                Position::Body(left) => {
-                    let left = self.pass(bytes, left);
+                Position::Body(before) => {
+                    let part = *bytes;
+                    let left = self.pass(bytes, before);
                     self.at = if left > 0 { Position::Body(left) } else { Position::Head };
+                    if self.is_body_read {
+                        return Next::Body(part.get(..(before - left) as usize).unwrap_or(part));
+                    }
                 }
-                Position::Chunk(left) => {
-                    let left = self.pass(bytes, left);
+                Position::Chunk(before) => {
+                    let part = *bytes;
+                    let left = self.pass(bytes, before);
                     self.at = if left > 0 { Position::Chunk(left) } else { Position::ChunkLength };
+                    // The line end behind the chunk is none of it.
+                    let length = before.saturating_sub(LINE_END).min(before - left);
+                    if self.is_body_read && length > 0 {
+                        return Next::Body(part.get(..length as usize).unwrap_or(part));
+                    }
                 }
                 Position::ChunkLength => {
                     if !self.take_until(bytes, b"\n", b"\n", MAX_LINE) {
@@ -105,7 +121,7 @@ impl Messages {
                         Ok(httparse::Status::Complete((_, 0))) => Position::Trailers,
                         // The line end behind the chunk.
                         Ok(httparse::Status::Complete((_, length))) => {
-                            Position::Chunk(length.saturating_add(2))
+                            Position::Chunk(length.saturating_add(LINE_END))
                         }
                         _ => {
                             self.lose();
@@ -171,6 +187,11 @@ impl Messages {
         };
     }
 
+    /// Bodies are handed over from now on, or are not any more.
+    pub(super) fn read_bodies(&mut self, is_body_read: bool) {
+        self.is_body_read = is_body_read;
+    }
+
     /// Bytes were passed over because they were not wanted.
     pub(super) fn skipped(&mut self, bytes: u64) {
         match self.at {
@@ -200,7 +221,7 @@ impl Messages {
 
     pub(super) fn want(&self) -> Want {
         match self.at {
-            Position::Body(left) | Position::Chunk(left) => Want::Skip(left),
+            Position::Body(left) | Position::Chunk(left) if !self.is_body_read => Want::Skip(left),
             Position::Opaque => Want::NoMore,
             _ => Want::Whole,
         }

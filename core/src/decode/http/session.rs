@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 
+use crate::decode::flv::{self, FLV};
 use crate::decode::http2::HTTP2;
+use crate::decode::media::Publications;
 use crate::decode::named::Named;
 use crate::decode::tls::{self, TLS};
+use crate::decode::ts::{self, TS};
 use crate::decode::websocket::WEBSOCKET;
-use crate::decode::{BothSides, Decoder, Inner, ProtocolSpec, Side, Want};
+use crate::decode::{BothSides, Decoder, Ends, Inner, Opening, ProtocolSpec, Side, Want};
 use crate::model::{Certainty, Known, Moment, Scalar, Source, Unknown};
 
 use super::head::{Answer, Body, Head, MAX_HEAD, Request, read};
@@ -15,12 +18,20 @@ use super::message::{Messages, Next};
 /// Most requests whose answers are awaited at a time. Clients that pipeline send a few; of more, the
 /// answers are not joined with their requests.
 const MAX_AWAITED: usize = 32;
-/// A head of each side, whose buffer may have grown to twice of what it needs; texts; TLS inside of a tunnel.
-pub(super) const MAX_MEMORY: u64 = 4 * MAX_HEAD as u64 + 8192 + tls::MAX_MEMORY;
+/// A head of each side, whose buffer may have grown to twice of what it needs; texts; the largest of the protocols
+/// inside.
+pub(super) const MAX_MEMORY: u64 = 4 * MAX_HEAD as u64 + 8192 + MAX_INNER;
+const MAX_INNER: u64 = max(tls::MAX_MEMORY, max(flv::MAX_MEMORY, ts::MAX_MEMORY));
+
+const fn max(one: u64, other: u64) -> u64 {
+    if one > other { one } else { other }
+}
 
 /// One connection.
 #[derive(Debug, Default)]
 pub(super) struct Session {
+    ends: Ends,
+    publications: Publications,
     sides: BothSides<Messages>,
     awaited: VecDeque<Awaited>,
     /// Whether requests or answers were missed, so that it is not known what an answer belongs to.
@@ -62,6 +73,11 @@ struct InnerProtocol {
 }
 
 impl Session {
+    pub(super) fn new(opening: &Opening<'_>) -> Self {
+        let publications = opening.publications.clone();
+        Self { ends: opening.ends, publications, ..Self::default() }
+    }
+
     fn request(&mut self, side: Side, request: Request, at: Moment) {
         self.requests += 1;
         let kind = match &*request.method {
@@ -84,7 +100,7 @@ impl Session {
     }
 
     fn answer(&mut self, side: Side, answer: Answer, since: Moment, at: Moment) {
-        let Answer { status, server, upgrade, body } = answer;
+        let Answer { status, server, upgrade, content_type, body } = answer;
         let is_interim = (100..200).contains(&status) && status != 101;
         if is_interim {
             return self.sides.of_mut(side).begin_body(Some(Body::Length(0)));
@@ -123,6 +139,18 @@ impl Session {
             Body::Unstated => None,
             stated => Some(stated),
         };
+        let media = match content_type.as_deref() {
+            _ if body == Some(Body::Length(0)) => None,
+            Some("video/x-flv" | "video/flv") => {
+                let publications = self.publications.clone();
+                Some((&FLV, flv::inner(side, self.ends, publications)))
+            }
+            Some("video/mp2t") => Some((&TS, ts::inner(side, self.ends))),
+            _ => None,
+        };
+        self.sides.of_mut(side).read_bodies(media.is_some());
+        self.inner =
+            media.map(|(protocol, decoder)| InnerProtocol { protocol, since: at, decoder });
         self.sides.of_mut(side).begin_body(body);
     }
 
@@ -150,15 +178,18 @@ impl Decoder for Session {
                         self.sides.of_mut(side).gap(1);
                     }
                 },
-                Next::Opaque(bytes) => self.opaque(side, bytes, at),
+                Next::Opaque(bytes) | Next::Body(bytes) => self.opaque(side, bytes, at),
                 Next::Malformed => self.is_unpaired = true,
                 Next::Nothing => return,
             }
         }
     }
 
-    fn skipped(&mut self, side: Side, bytes: u64, _at: Moment) {
+    fn skipped(&mut self, side: Side, bytes: u64, at: Moment) {
         self.sides.of_mut(side).skipped(bytes);
+        if let Some(inner) = &mut self.inner {
+            inner.decoder.skipped(side, bytes, at);
+        }
     }
 
     fn gap(&mut self, side: Side, bytes: u64, at: Moment) {

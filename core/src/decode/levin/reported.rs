@@ -1,4 +1,4 @@
-//! What a node answers about its peers when it is asked: what a handshake tells, for connections whose handshake was
+//! What a node answers about its peers when it is asked: what a handshake announces, for connections whose handshake was
 //! not seen.
 
 use crate::model::{

@@ -183,7 +183,7 @@ impl Decoder for Session {
         if self.is_done { Want::NoMore } else { Want::Whole }
     }
 
-    fn values(&self, _seen_from: Side, _now: Moment) -> Box<[Known<Scalar>]> {
+    fn values(&self, seen_from: Side, _now: Moment) -> Box<[Known<Scalar>]> {
         let known = |scalar| Known::Value(scalar, Source::Wire);
         let missing =
             if self.is_done { Unknown::SourceDoesNotReport } else { Unknown::NothingMeasured };
@@ -206,6 +206,10 @@ impl Decoder for Session {
             version.map_or(Known::Unknown(missing), known),
             of_hello(|hello| hello.alpn.as_deref()),
             hello_time,
+            match &self.client {
+                Some(client) => known(Scalar::Bool(client.side == seen_from)),
+                None => Known::Unknown(missing),
+            },
         ])
     }
 

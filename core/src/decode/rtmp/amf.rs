@@ -14,7 +14,7 @@ const MAX_TEXT: usize = 1024;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(in crate::decode) enum Value {
     Number(f64),
     Text(String),
     /// An object or an array with names, in the order of the message.
@@ -24,14 +24,14 @@ pub(super) enum Value {
 }
 
 impl Value {
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(in crate::decode) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn number(&self) -> Option<f64> {
+    pub(in crate::decode) fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
             _ => None,
@@ -39,7 +39,7 @@ impl Value {
     }
 
     /// The last property of this name.
-    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+    pub(in crate::decode) fn get(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Object(properties) => {
                 properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
@@ -50,7 +50,7 @@ impl Value {
 }
 
 /// The values of a message, in their order, up to the first one that is malformed or beyond the bounds.
-pub(super) fn values(bytes: &[u8]) -> Vec<Value> {
+pub(in crate::decode) fn values(bytes: &[u8]) -> Vec<Value> {
     let mut reader = Reader { bytes, values_left: MAX_VALUES };
     let mut values = Vec::new();
     while !reader.bytes.is_empty() {

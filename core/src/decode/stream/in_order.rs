@@ -102,7 +102,7 @@ impl InOrder {
 
     /// Whether the protocol is not decided yet.
     pub(super) fn is_recognising(&self) -> bool {
-        matches!(self.phase, Phase::Recognising(_))
+        matches!(self.phase, Phase::Recognising(_) | Phase::Probing(_))
     }
 
     /// The process has read that many bytes since the connection began.

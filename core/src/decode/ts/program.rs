@@ -125,9 +125,9 @@ impl Program {
         } else {
             track.dropped = sum(track.dropped, units);
         }
-        if is_video {
+        if is_video && bytes > 0 {
             track.frame(time_ms, is_key, at);
-        } else {
+        } else if !is_video {
             (0..units.packets).for_each(|_| track.frame(time_ms, false, at));
         }
     }

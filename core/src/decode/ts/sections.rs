@@ -61,10 +61,7 @@ impl Section {
 
 /// What is between header and checksum of a section of this table that is valid now, and its id.
 fn content(section: &[u8], table: u8) -> Option<(u16, &[u8])> {
-    let ([id, _, _, high, low, version, _, _], rest) = section.split_first_chunk::<HEADER>()?
-    else {
-        return None;
-    };
+    let ([id, _, _, high, low, version, _, _], rest) = section.split_first_chunk::<HEADER>()?;
     let end = rest.len().checked_sub(CHECKSUM)?;
     let is_current = version & 1 != 0;
     let content = rest.get(..end)?;

@@ -110,16 +110,37 @@ static SERVER_NAMES: LazyLock<Vec<(&str, usize, &str)>> = LazyLock::new(|| {
     registry().flat_map(of_protocol).collect()
 });
 
-/// What the outermost layer names: what is inside of a tunnel names another end.
+/// The fields that show which end is the client: protocol and position.
+static CLIENT_FIELDS: LazyLock<Vec<(&str, usize)>> = LazyLock::new(|| {
+    let of_protocol = |protocol: &'static ProtocolSpec| {
+        let index = protocol.fields.iter().position(|field| field.name.ends_with(".is_client"));
+        index.map(|index| (protocol.name, index))
+    };
+    registry().filter_map(of_protocol).collect()
+});
+
+/// What the outermost layer with a name of its server names: what is inside of a tunnel names another end.
 fn named_server(c: &Connection) -> Option<(&str, &'static str)> {
-    let is_client = c.direction.get() == Some(Direction::Outbound);
-    let layer = c.application.value().filter(|_| is_client)?.layers.first()?;
-    let (_, index, origin) =
-        SERVER_NAMES.iter().find(|(protocol, ..)| **protocol == *layer.protocol)?;
-    match layer.values.get(*index)? {
+    let layers = &c.application.value()?.layers;
+    let of_layer =
+        |layer: &Layer| SERVER_NAMES.iter().find(|(protocol, ..)| **protocol == *layer.protocol);
+    let (layer, (_, index, origin)) =
+        layers.iter().find_map(|layer| Some((layer, of_layer(layer)?)))?;
+    let is_client = match c.direction.get() {
+        Some(direction) => direction == Direction::Outbound,
+        None => is_client_by(layer),
+    };
+    match layer.values.get(*index).filter(|_| is_client)? {
         Known::Value(Scalar::Text(name), _) => Some((name, origin)),
         _ => None,
     }
+}
+
+/// Whether the protocol itself shows that this end is the client.
+fn is_client_by(layer: &Layer) -> bool {
+    let place = CLIENT_FIELDS.iter().find(|(protocol, _)| **protocol == *layer.protocol);
+    let value = place.and_then(|(_, index)| layer.values.get(*index));
+    matches!(value, Some(Known::Value(Scalar::Bool(true), _)))
 }
 
 /// The name of the remote end, and where it is from.

@@ -91,7 +91,7 @@ fn rpc_ports(listeners: &[SocketAddr], is_of_peers: impl Fn(u16) -> bool) -> Vec
             address.is_loopback().then_some(SocketAddr::new(address, listener.port()))
         })
         .collect();
-    // A node has its RPC port behind its P2P port, if it was not told otherwise.
+    // A node has its RPC port behind its P2P port, unless it is configured otherwise.
     let is_after = |port: u16| listeners.iter().any(|one| one.port().checked_add(1) == Some(port));
     ports.sort_by_key(|port| {
         let known = RPC_PORTS.iter().position(|known| *known == port.port());

@@ -13,7 +13,7 @@ use super::{Calls, Path, Row};
 /// `TcpConnectionEstatsPath` of `tcpestats.h`.
 const PATH: i32 = 3;
 /// `TCP_ESTATS_PATH_RW_v0`: whether it is measured.
-const ENABLED: u8 = 1;
+static ENABLED: u8 = 1;
 
 /// `SetPerTcpConnectionEStats` and `SetPerTcp6ConnectionEStats`: row, kind, writable part with its version and size,
 /// offset.
