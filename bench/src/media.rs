@@ -118,7 +118,8 @@ fn spread(reader: &Reader, figure: impl Fn(&Usage) -> f64) -> (f64, String) {
 }
 
 fn of_file(bytes: u64, readers: &[Reader; 2]) -> String {
-    let mut text = String::from("| program | Gbit/s a core | CPU s | peak MB |\n|---|--:|--:|--:|\n");
+    let mut text =
+        String::from("| program | Gbit/s a core | CPU s | peak MB |\n|---|--:|--:|--:|\n");
     for reader in readers {
         let _ = writeln!(
             text,
@@ -174,7 +175,9 @@ fn csv(readers: &[Reader], watched: &[Watched]) -> String {
             let _ = writeln!(text, "{},{user_us},{system_us},{wall_us},{peak_kib}", reader.name);
         }
     }
-    text.push_str("publishers,players,megabits_per_s,percent,resident_mb,peak_mb,shown,gap_bytes\n");
+    text.push_str(
+        "publishers,players,megabits_per_s,percent,resident_mb,peak_mb,shown,gap_bytes\n",
+    );
     for one in watched {
         let _ = writeln!(
             text,

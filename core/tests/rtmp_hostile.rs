@@ -43,8 +43,7 @@ impl Connection {
                 Side::Sent => (sent, *received),
                 Side::Received => (received, *sent),
             };
-            let segment =
-                Segment { sequence: *next, ack: Some(ack), bytes, ..Segment::default() };
+            let segment = Segment { sequence: *next, ack: Some(ack), bytes, ..Segment::default() };
             *next = next.wrapping_add(bytes.len() as u32);
             self.streams.segment(0, side, segment, Moment::default());
             self.peak = self.peak.max(self.streams.decoding_memory());
@@ -124,13 +123,9 @@ fn values_inside_of_values() {
 #[test]
 fn more_publications_than_are_listed() {
     let mut connection = Connection::new();
-    let publish = [
-        &[2, 0, 7][..],
-        b"publish",
-        &[0, 0x40, 0, 0, 0, 0, 0, 0, 0, 5, 2, 3, 0xe8],
-        &[b'n'; 1000],
-    ]
-    .concat();
+    let publish =
+        [&[2, 0, 7][..], b"publish", &[0, 0x40, 0, 0, 0, 0, 0, 0, 0, 5, 2, 3, 0xe8], &[b'n'; 1000]]
+            .concat();
     connection.send(Side::Sent, &set_chunk_size(0x00ff_ffff));
     for stream in 0..5000_u32 {
         let mut message = header(100, 20, publish.len() as u32);

@@ -11,8 +11,8 @@ use anyhow::Context;
 use conns_lab::netns::Namespace;
 use serde_json::Value;
 
-use crate::agent::served::{PORT as AGENT, Served};
 use crate::agent::DEFAULT;
+use crate::agent::served::{PORT as AGENT, Served};
 
 use super::rtmp::{Role, dialogue, picture};
 use super::{PORT, Plan};
@@ -81,7 +81,11 @@ pub(super) fn watch(plan: &Plan, load: Load) -> anyhow::Result<Watched> {
 }
 
 /// Opens the connections; returns the ends that send media. A thread of its own reads what each sends.
-fn open(namespace: &Namespace, load: Load, is_over: &Arc<AtomicBool>) -> anyhow::Result<Vec<TcpStream>> {
+fn open(
+    namespace: &Namespace,
+    load: Load,
+    is_over: &Arc<AtomicBool>,
+) -> anyhow::Result<Vec<TcpStream>> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let listener = namespace.inside(|| TcpListener::bind(address))??;
     let mut senders = Vec::new();
@@ -92,7 +96,8 @@ fn open(namespace: &Namespace, load: Load, is_over: &Arc<AtomicBool>) -> anyhow:
         let name = format!("stream{}", number % load.publishers);
         let role = if is_publisher { Role::Publish } else { Role::Play };
         for (is_of_client, bytes) in dialogue(&name, role) {
-            let (from, to) = if is_of_client { (&mut client, &mut server) } else { (&mut server, &mut client) };
+            let (from, to) =
+                if is_of_client { (&mut client, &mut server) } else { (&mut server, &mut client) };
             from.write_all(&bytes)?;
             to.read_exact(&mut vec![0; bytes.len()])?;
         }

@@ -15,7 +15,8 @@ const VIDEO: u8 = 9;
 /// A message of type `kind`, cut into chunks of at most `chunk` bytes.
 fn message(chunk_stream: u8, kind: u8, stream: u8, body: &[u8], chunk: usize) -> Vec<u8> {
     let length = (body.len() as u32).to_be_bytes();
-    let mut bytes = vec![chunk_stream, 0, 0, 0, length[1], length[2], length[3], kind, stream, 0, 0, 0];
+    let mut bytes =
+        vec![chunk_stream, 0, 0, 0, length[1], length[2], length[3], kind, stream, 0, 0, 0];
     for (number, part) in body.chunks(chunk).enumerate() {
         if number > 0 {
             bytes.push(0xc0 | chunk_stream);
@@ -55,7 +56,14 @@ pub(super) fn dialogue(name: &str, role: Role) -> Vec<(bool, Vec<u8>)> {
         (true, hello.clone()),
         (false, [hello, vec![0; 1536]].concat()),
         (true, vec![0; 1536]),
-        (true, [chunk_size.clone(), command(0, &[text("connect"), number(1.0), object("app", "live")])].concat()),
+        (
+            true,
+            [
+                chunk_size.clone(),
+                command(0, &[text("connect"), number(1.0), object("app", "live")]),
+            ]
+            .concat(),
+        ),
         (false, [chunk_size, command(0, &[text("_result"), number(1.0), null.clone()])].concat()),
         (true, command(0, &[text("createStream"), number(2.0), null.clone()])),
         (false, command(0, &[text("_result"), number(2.0), null.clone(), number(1.0)])),
@@ -64,7 +72,7 @@ pub(super) fn dialogue(name: &str, role: Role) -> Vec<(bool, Vec<u8>)> {
     ]
 }
 
-/// A message of H.264 with so many bytes.
+/// A message of H.264 with this number of bytes.
 pub(super) fn picture(bytes: usize) -> Vec<u8> {
     let mut body: Vec<u8> = (0..bytes).map(|at| (at * 7 + 130) as u8).collect();
     body[..5].copy_from_slice(&[0x27, 1, 0, 0, 0]);

@@ -235,7 +235,7 @@ fn only_matching_sockets_are_listed() {
         stream(6, "192.0.2.1:50000", "198.51.100.8:1935", (0, 0)),
         socket(7, Protocol::Mptcp, State::Established, "192.0.2.1:1935", Some(far)),
     ]);
-    assert!(json("listConnectionsIds", &cache).contains("\"data\":[8,32,48],"));
+    assert!(json("listConnectionsIds", &cache).contains("\"data\":[9,32,49],"));
     for id in [16, 24, 40, 56] {
         let answer = json(&format!("getConnectionInfo id={id}"), &cache);
         assert!(answer.contains(&format!("Connection 0:{id} not found")), "{answer}");
