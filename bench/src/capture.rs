@@ -16,9 +16,9 @@ use crate::run::machine::Machine;
 use crate::run::{measure_in, write};
 
 /// Payload of a segment, with time stamps in a link of 1500 bytes.
-const SEGMENT: usize = 1448;
+pub(crate) const SEGMENT: usize = 1448;
 /// Data segments for each acknowledgement.
-const SEGMENTS_ACKED: u64 = 2;
+pub(crate) const SEGMENTS_ACKED: u64 = 2;
 
 /// What to run.
 #[derive(Args, Clone, Debug)]
@@ -81,8 +81,8 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     write(&stem, &[("md", text), ("csv", csv(&readers))])
 }
 
-/// Removes the file.
-struct Removed<'a>(&'a Path);
+/// Removes the file when dropped.
+pub(crate) struct Removed<'a>(pub(crate) &'a Path);
 
 impl Drop for Removed<'_> {
     fn drop(&mut self) {
@@ -141,9 +141,7 @@ fn csv(readers: &[Reader]) -> String {
 
 /// Writes a file of Ethernet frames: handshakes, and then data in turns with acknowledgements. Returns its size.
 fn make(path: &Path, plan: &Plan) -> std::io::Result<u64> {
-    let mut file = Frames { out: BufWriter::new(File::create(path)?), micros: 0, bytes: 24 };
-    let header: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1];
-    file.out.write_all(header.map(u32::to_le_bytes).as_flattened())?;
+    let mut file = Frames::begin(BufWriter::new(File::create(path)?), 443)?;
     for port in 0..plan.connections {
         file.put(port, true, (0, 0), 2, &[])?;
         file.put(port, false, (0, 1), 18, &[])?;
@@ -162,20 +160,39 @@ fn make(path: &Path, plan: &Plan) -> std::io::Result<u64> {
         }
         turn += 1;
     }
-    file.out.flush()?;
+    file.end()?;
     Ok(file.bytes)
 }
 
 /// A file of frames, a microsecond apart.
-struct Frames {
+pub(crate) struct Frames {
     out: BufWriter<File>,
+    /// Of the server.
+    port: u16,
     micros: u32,
     bytes: u64,
 }
 
 impl Frames {
+    /// Begins a file of connections to `port`.
+    pub(crate) fn begin(mut out: BufWriter<File>, port: u16) -> std::io::Result<Self> {
+        let header: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1];
+        out.write_all(header.map(u32::to_le_bytes).as_flattened())?;
+        Ok(Self { out, port, micros: 0, bytes: 24 })
+    }
+
+    /// Bytes of the file so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Ends the file.
+    pub(crate) fn end(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+
     /// Writes a segment of the client of `port`, or of its server.
-    fn put(
+    pub(crate) fn put(
         &mut self,
         port: u16,
         is_of_client: bool,
@@ -184,7 +201,7 @@ impl Frames {
         payload: &[u8],
     ) -> std::io::Result<()> {
         self.micros += 1;
-        let (client, server) = ((1_u8, 1024 + port), (2_u8, 443_u16));
+        let (client, server) = ((1_u8, 1024 + port), (2_u8, self.port));
         let (from, to) = if is_of_client { (client, server) } else { (server, client) };
         let mut frame = Vec::with_capacity(70 + payload.len());
         frame.extend([0; 12]);

@@ -11,6 +11,7 @@ mod drain;
 mod fixture;
 mod inside;
 mod measure;
+mod media;
 mod memory;
 mod overhead;
 mod own;
@@ -47,6 +48,8 @@ enum Task {
     Capture(capture::Plan),
     /// Measure how fast recorded traffic is decoded, beside tshark.
     Decoding(decoding::Plan),
+    /// Measure how fast RTMP of a capture file is decoded, beside tshark, and what an agent uses that watches live streams.
+    Media(media::Plan),
     /// Measure what the agent's programs in the kernel cost the monitored processes.
     Overhead(overhead::Plan),
     /// Measure how much memory recognition takes for each of many idle connections.
@@ -102,6 +105,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Blocking(plan) => blocking::run(&plan),
         Task::Capture(plan) => capture::run(&plan),
         Task::Decoding(plan) => decoding::run(&plan),
+        Task::Media(plan) => media::run(&plan),
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
         Task::Memory(plan) => memory::run(&plan),

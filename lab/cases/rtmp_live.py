@@ -11,7 +11,7 @@ import collections, json, os, shutil, signal, subprocess, sys, tempfile, time, u
 CONNS = os.environ.get("CONNS", "conns")
 DEADLINE_S = 90
 # How long the publishers are stopped at a time: players wait for longer.
-STOPPED_S = 20
+STOPPED_S = 45
 SECONDS = 100
 PROFILES = {"Baseline": 66, "Main": 77, "High": 100}
 # nginx keeps this much of the name of a client's software.
@@ -222,7 +222,8 @@ def frames(folder, name, stream, differ):
                 differ.append(f"{name}: {keys} key frames by ffprobe, {stream['key_frames']} by conns")
 
 
-def main():
+def compared():
+    """Runs everything; whether nothing differs."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     folder = tempfile.mkdtemp()
     os.chmod(folder, 0o755)
@@ -232,7 +233,8 @@ def main():
             subprocess.run(["ffmpeg", "-v", "error", *words, "-pix_fmt", "yuv420p", "-t", str(SECONDS), f"{folder}/{name}.flv"], check=True)
         place = f"unix:{folder}/agent.sock"
         open(f"{folder}/empty.toml", "w").close()
-        agent = running.start(CONNS, "serve", "--config", f"{folder}/empty.toml", "--interval", "200ms", "--listen", place)
+        # What it counts is compared, not whether a busy machine leaves it time: payload that it did not get is a difference as well.
+        agent = running.start("nice", "-n", "-15", CONNS, "serve", "--config", f"{folder}/empty.toml", "--interval", "200ms", "--listen", place)
         until("the agent is ready", lambda: "ready" in open(running.log(agent)).read())
         for port in (B, A):
             with open(f"{folder}/{port}.conf", "w") as file:
@@ -266,27 +268,26 @@ def main():
                         frames(folder, stream["name"], stream, differ)
             return differ
 
-        # What moves cannot be compared at one moment. A publisher may be stopped inside of a message, so it is tried anew.
-        end = time.monotonic() + DEADLINE_S
-        differ = ["nothing was compared"]
-        while differ and time.monotonic() < end:
-            for publisher in publishers:
-                assert publisher.poll() is None, publisher.args
-                publisher.send_signal(signal.SIGSTOP)
-            resume = time.monotonic() + STOPPED_S
-            while (differ := differences()) and time.monotonic() < resume:
-                time.sleep(0.2)
-            for publisher in publishers:
-                publisher.send_signal(signal.SIGCONT)
-            time.sleep(0.3)
+        # What moves cannot be compared at one moment.
+        for publisher in publishers:
+            assert publisher.poll() is None, publisher.args
+            publisher.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + STOPPED_S
+        while (differ := differences()) and time.monotonic() < end:
+            time.sleep(0.5)
         for one in differ:
             print(one)
         print(f"{len(names)} publishers, 6 players, push and pull: {len(differ)} differ")
-        sys.exit(bool(differ))
+        return not differ
     finally:
         running.end()
         if "KEEP" not in os.environ:
             shutil.rmtree(folder)
+
+
+def main():
+    # A publisher may be stopped inside of a message, of which nginx counts nothing: then once more.
+    sys.exit(not (compared() or compared()))
 
 
 if __name__ == "__main__":

@@ -83,7 +83,10 @@ impl Connection {
                 assert_eq!(layer.values.len(), RTMP.fields.len());
                 for value in &layer.values {
                     if let Some(Scalar::Text(text)) = value.value() {
-                        assert!(text.len() <= 1024 && !text.chars().any(char::is_control), "{text:?}");
+                        assert!(
+                            text.len() <= 1024 && !text.chars().any(char::is_control),
+                            "{text:?}"
+                        );
                     }
                 }
             }

@@ -204,6 +204,11 @@ impl Entry {
         self.stack.last().map(|element| element.id)
     }
 
+    /// When its first element was created, microseconds since 1970-01-01 UTC.
+    pub(super) fn created_wall_us(&self) -> Option<i64> {
+        self.stack.first().map(|element| element.created_wall_us)
+    }
+
     /// Writes it as an object.
     pub(super) fn write(&self, printer: &mut Printer) {
         printer.object(|printer| {

@@ -20,7 +20,7 @@ const FIRST_OF_FILES: u64 = 1 << 32;
 /// Characters around the id in the `clientid` of a status.
 const AROUND_ID: usize = 4;
 
-/// The entries of these connections, sampled at `at`, in the order of their ids. Those that carry nothing that
+/// The entries of these connections, sampled at `at`, in the order of their creation. Those that carry nothing that
 /// a media server lists have none. Files have entries without socket.
 pub(super) fn entries(listed: &[&Connection], files: &[OpenFile], at: Moment) -> Vec<Entry> {
     let acceptors = Acceptors::of(listed.iter().copied());
@@ -30,7 +30,7 @@ pub(super) fn entries(listed: &[&Connection], files: &[OpenFile], at: Moment) ->
     let first = FIRST_OF_FILES..;
     entries.extend(first.zip(files).filter_map(|(number, file)| written(file, number, at)));
     link(&mut entries);
-    entries.sort_by_key(Entry::last_id);
+    entries.sort_by_key(|entry| (entry.created_wall_us(), entry.last_id()));
     entries
 }
 

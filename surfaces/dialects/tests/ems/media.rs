@@ -1,7 +1,8 @@
 //! The connections and streams of a media server: as a real one lists them, with what it leaves null, and by
 //! the calls for streams.
 
-use conns_core::model::{Connection, Known, Scalar, Source};
+use conns_core::model::{Connection, Direction, Known, Scalar, Source};
+use conns_fixtures::known;
 use serde_json::Value;
 
 use crate::answers::layout;
@@ -241,7 +242,11 @@ fn stacks_are_those_of_what_is_carried() {
         let stack = listed[0]["stack"].as_array().cloned().unwrap_or_default();
         stack.iter().map(|element| element["type"].as_str().expect("a type").to_owned()).collect()
     };
-    let at = |port: u16| stream(1, &format!("127.0.0.1:{port}"), "127.0.0.1:40000", (1, 1));
+    let at = |port: u16| {
+        let mut accepted = stream(1, &format!("127.0.0.1:{port}"), "127.0.0.1:40000", (1, 1));
+        accepted.direction = known(Direction::Inbound);
+        accepted
+    };
     // By the port, as long as no payload was read.
     for (port, expected) in [
         (1935, &["TCP", "IR"][..]),
@@ -256,6 +261,9 @@ fn stacks_are_those_of_what_is_carried() {
     let encrypted = [("handshake_kind", text("encrypted"))];
     assert_eq!(tags(served(1, 40_000, &encrypted, &[])), ["TCP", "RE", "IR"]);
     assert_eq!(tags(carrying(at(1935), "tls")), ["TCP", "ISSL", "IR"]);
+    let mut opened = at(50_000);
+    opened.direction = known(Direction::Outbound);
+    assert_eq!(tags(carrying(owned_by(opened, "EvoStreamMS"), "tls")), ["TCP", "OSSL", "OR"]);
     assert_eq!(tags(carrying(at(1935), "rtmpt")), ["TCP", "IH4R", "IR"]);
     assert_eq!(tags(carrying(at(1935), "rtsp")), ["TCP", "RTSP"]);
     // A media server lists none of these.
