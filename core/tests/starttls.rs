@@ -1,6 +1,7 @@
 //! Connections that begin in clear and become TLS. The handshake is a recorded one.
 
 #![allow(
+    clippy::disallowed_macros,
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,

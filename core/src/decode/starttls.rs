@@ -54,7 +54,7 @@ pub(super) fn line(bytes: &[u8], is_client: bool) -> Chunk {
     let begins = |command: &&[u8]| {
         bytes.get(..command.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(command))
     };
-    if is_client && !COMMANDS.iter().any(|command| begins(&command)) {
+    if is_client && !COMMANDS.iter().any(begins) {
         return Chunk::Other;
     }
     Chunk::Bytes(end + 1)

@@ -188,8 +188,10 @@ impl Tags {
     pub(super) fn skippable(&self) -> u64 {
         match self.position {
             Position::Body { left, is_kept: false, .. } => left.into(),
-            Position::Body { left, tag, .. } if tag.kind != TagKind::Script => {
-                if self.kept.len() >= MAX_KEPT { left.into() } else { 0 }
+            Position::Body { left, tag, .. }
+                if tag.kind != TagKind::Script && self.kept.len() >= MAX_KEPT =>
+            {
+                left.into()
             }
             _ => 0,
         }

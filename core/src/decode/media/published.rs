@@ -122,7 +122,9 @@ struct Entry {
 
 /// All publications of the connections of a source.
 #[derive(Debug, Clone, Default)]
-pub struct Publications(Arc<Mutex<HashMap<Arc<str>, Vec<Entry>, RandomState>>>);
+pub struct Publications(Arc<Mutex<ByName>>);
+
+type ByName = HashMap<Arc<str>, Vec<Entry>, RandomState>;
 
 impl Publications {
     /// Begins a publication; one of this name at this server before it is over.
