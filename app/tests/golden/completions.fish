@@ -198,7 +198,7 @@ false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l show-credentials -d 'Show passwords and tokens of decoded URIs; else they are replaced by ***' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l files-of -d 'Names of processes besides media servers whose media files are listed; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand serve" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand serve" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand serve" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"
@@ -267,7 +267,7 @@ false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l show-credentials -d 'Show passwords and tokens of decoded URIs; else they are replaced by ***' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l files-of -d 'Names of processes besides media servers whose media files are listed; repeatable' -r
-complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told' -r -f -a "true\t''
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ask-daemons -d 'Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced' -r -f -a "true\t''
 false\t''"
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l follow-namespaces -d 'Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it' -r -f -a "true\t''
 false\t''"

@@ -263,7 +263,7 @@ _arguments "${_arguments_options[@]}" : \
 '--tap=[Decode what TCP connections carry, from their payload \[default\: true\]]::BOOL:(true false)' \
 '--show-credentials=[Show passwords and tokens of decoded URIs; else they are replaced by ***]::BOOL:(true false)' \
 '*--files-of=[Names of processes besides media servers whose media files are listed; repeatable]:PROCESS:_default' \
-'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told]::BOOL:(true false)' \
+'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced]::BOOL:(true false)' \
 '--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Run as this user once everything is open]:NAME:_default' \
 '--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
@@ -334,7 +334,7 @@ _arguments "${_arguments_options[@]}" : \
 '--tap=[Decode what TCP connections carry, from their payload \[default\: true\]]::BOOL:(true false)' \
 '--show-credentials=[Show passwords and tokens of decoded URIs; else they are replaced by ***]::BOOL:(true false)' \
 '*--files-of=[Names of processes besides media servers whose media files are listed; repeatable]:PROCESS:_default' \
-'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent told]::BOOL:(true false)' \
+'--ask-daemons=[Ask Monero nodes, over their RPC ports on loopback, for what their handshakes before the agent announced]::BOOL:(true false)' \
 '--follow-namespaces=[Also sample network namespaces created after the start; keeps CAP_SYS_ADMIN for it]::BOOL:(true false)' \
 '--user=[Run as this user once everything is open]:NAME:_default' \
 '--serving-process=[Serve clients from a process of its own, without any privilege\: auto is yes where other machines can connect (Linux only) \[default\: auto\]]:WHEN:(auto yes no)' \
