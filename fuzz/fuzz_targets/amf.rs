@@ -5,6 +5,7 @@
 #![no_main]
 
 #[path = "shared/rtmp.rs"]
+#[allow(dead_code, reason = "other targets use the rest")]
 mod rtmp;
 
 use libfuzzer_sys::fuzz_target;
