@@ -66,7 +66,7 @@ fn probe_datagram(datagram: &Datagram<'_>) -> Probe {
     let length = datagram.bytes.len() + datagram.cut as usize;
     let are_packets = datagram.bytes.chunks(PACKET).all(is_header);
     match length / PACKET {
-        _ if length % PACKET != 0 || !are_packets => Probe::NotMine,
+        _ if !length.is_multiple_of(PACKET) || !are_packets => Probe::NotMine,
         0 => Probe::NotMine,
         1 => Probe::Maybe,
         _ => Probe::Certain,

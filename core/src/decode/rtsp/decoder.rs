@@ -41,7 +41,7 @@ impl Decoder for Session {
 
     fn flow_datagram(&mut self, number: u32, side: Side, bytes: &[u8], cut: u32, at: Moment) {
         // The first flow of a media is that of its packets, the second one that of its reports.
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             self.packet(side, Some(number as usize / 2), bytes, cut.into(), at);
         }
     }
