@@ -162,6 +162,6 @@ mod tests {
         assert_eq!(section.packet(&second, false).as_deref(), Some(STREAMS));
         // Longer than any.
         assert_eq!(section.packet(&[0, 2, 0xbf, 0xff], true), None);
-        assert_eq!(section.memory() < 2048, true);
+        assert!(section.memory() < 2048);
     }
 }
