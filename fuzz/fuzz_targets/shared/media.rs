@@ -1,5 +1,7 @@
 //! Bytes as a stream of media, driven as a source drives it.
 
+#![allow(dead_code, reason = "not every target needs all of it")]
+
 use conns_core::decode::assembly::Segment;
 use conns_core::decode::{Ends, Limits, Side, Streams, registry};
 use conns_core::model::{Endpoint, Moment};
@@ -9,15 +11,15 @@ const MAX_MEMORY: u64 = 512 * 1024;
 
 /// A connection and a flow, for protocols by their names.
 pub(crate) struct Run {
-    pub(crate) streams: Streams<u8>,
+    streams: Streams<u8>,
     next: [u32; 2],
     now: Moment,
 }
 
 /// The flow that a session sets up, beside the connection 0.
-pub(crate) const FLOW: u8 = 1;
+const FLOW: u8 = 1;
 
-pub(crate) fn ends(client: u16, server: u16) -> Ends {
+fn ends(client: u16, server: u16) -> Ends {
     let end = |port| Some(Endpoint { address: [127, 0, 0, 1].into(), port });
     Ends { local: end(client), remote: end(server), opener: Some(Side::Sent) }
 }
@@ -31,7 +33,8 @@ impl Run {
         let mut run = Self { streams, next: [u32::MAX - 1000; 2], now: Moment::default() };
         if is_from_start {
             for side in Side::ALL {
-                let segment = Segment { sequence: *run.next(side), syn: true, ..Segment::default() };
+                let segment =
+                    Segment { sequence: *run.next(side), syn: true, ..Segment::default() };
                 run.streams.segment(0, side, segment, run.now);
                 *run.next(side) = run.next(side).wrapping_add(1);
             }

@@ -187,10 +187,7 @@ impl Tags {
     /// How many bytes need not be read.
     pub(super) fn skippable(&self) -> u64 {
         match self.position {
-            Position::Body { left, is_kept: false, .. } => left.into(),
-            Position::Body { left, tag, .. }
-                if tag.kind != TagKind::Script && self.kept.len() >= MAX_KEPT =>
-            {
+            Position::Body { left, is_kept, .. } if !is_kept || self.kept.len() >= MAX_KEPT => {
                 left.into()
             }
             _ => 0,
