@@ -59,7 +59,7 @@ impl Connection {
     }
 }
 
-/// A header of a message of so many bytes on a chunk stream.
+/// A header of a message of this number of bytes on a chunk stream.
 fn header(chunk_stream: u16, kind: u8, length: u32) -> Vec<u8> {
     let [low, high] = (chunk_stream - 64).to_le_bytes();
     let [_, first, second, third] = length.to_be_bytes();
