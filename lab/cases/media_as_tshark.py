@@ -4,7 +4,7 @@
 usage: media_as_tshark.py [-v] [FOLDER...]     $CONNS is the binary; default: every folder of corpus/ems-captures
 
 Cause: recordings of an EvoStream Media Server and its clients.
-Oracle: tshark, which is given the ports of each protocol, and that a message may be long: by default it gives up at 32768 bytes, which the
+Oracle: tshark, with the protocol of each port, and with long messages allowed: by default it gives up at 32768 bytes, which the
 server's test of bandwidth has.
 Right: the counts of each side of each connection are equal. A message of media that began and was never completed counts here, and not there. An
 RTMP connection in a tunnel of HTTP or encrypted is not compared, since tshark joins no bodies of HTTP and decrypts nothing.
