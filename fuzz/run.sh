@@ -11,7 +11,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture rtmp amf
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -48,6 +48,7 @@ seeds() {
     # Any bytes are segments.
     assembly | levin) find "$corpus/levin/seeds" -type f ;;
     decoders) python3 "$here/record/seeds.py" "$folder" ;;
+    rtsp | rtp | ts | flv | sps | srt) python3 "$here/record/media.py" "$1" "$folder" ;;
     capture) find "$corpus/capture/seeds" -type f ;;
     rtmp | amf) python3 "$here/record/media_seeds.py" "$1" "$folder" ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
@@ -83,7 +84,7 @@ fuzz() {
     # The second folder is read only, so that what has crashed once is tried first.
     mkdir -p "artifacts/$1"
     # A whole update, connection or capture file is longer than an input of the others.
-    case $1 in wire | levin | capture) max_len=16384 ;; *) max_len=4096 ;; esac
+    case $1 in wire | levin | capture | rtsp | ts | flv) max_len=16384 ;; *) max_len=4096 ;; esac
     log=$scratch/$1.log
     started=$(date +%s)
     if "$programs/$1" "$scratch/$1" "artifacts/$1" -artifact_prefix="artifacts/$1/" -runs="${RUNS:--1}" \

@@ -63,7 +63,7 @@ pub use streams::{
     Streams,
 };
 
-pub use written_file::{FileFacts, WRITTEN_FILE};
+pub use written_file::{FileFacts, WRITTEN_FILE, without_number};
 
 use std::sync::OnceLock;
 

@@ -1,5 +1,5 @@
 //! RTP (RFC 3550): packets of media over UDP, or interleaved in a connection of RTSP. A flow of its own shows
-//! nothing that tells it from other datagrams, so that it is known by who set it up.
+//! nothing that other datagrams do not have, so that it is known by who set it up.
 
 mod flow;
 mod packet;

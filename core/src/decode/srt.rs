@@ -5,7 +5,7 @@ mod session;
 
 use super::{Datagram, DatagramProtocol, Probe, ProtocolSpec};
 
-use handshake::{Handshake, Stage};
+use handshake::{Handshake, Phase};
 use session::Session;
 
 /// SRT.
@@ -29,7 +29,7 @@ const MAX_MEMORY: u64 = 2048;
 fn probe(datagram: &Datagram<'_>) -> Probe {
     match Handshake::read(datagram.bytes) {
         Some(handshake) if handshake.is_of_srt() => Probe::Certain,
-        Some(Handshake { stage: Stage::Induction, .. }) => Probe::NeedMore,
+        Some(Handshake { phase: Phase::Induction, .. }) => Probe::NeedMore,
         _ => Probe::NotMine,
     }
 }

@@ -76,3 +76,16 @@ impl FileFacts<'_> {
         Application { layers: Box::new([layer]) }
     }
 }
+
+/// The name of a segment without its extension, and without the numbers behind separators at its end.
+#[must_use]
+pub fn without_number(stem: &str) -> &str {
+    let mut rest = stem;
+    loop {
+        let shorter = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+        match shorter.strip_suffix(['-', '_', '.']) {
+            Some(before) if shorter.len() < rest.len() && !before.is_empty() => rest = before,
+            _ => return rest,
+        }
+    }
+}

@@ -109,7 +109,7 @@ fn as_recorded(results: &Value) -> Result<()> {
                 .as_array()
                 .map(|ids| ids.iter().map(place).collect::<Vec<_>>())
         };
-        let of = |stream| (place(&stream["inStreamUniqueId"]), outputs(stream));
+        let of = |stream: &Value| (place(&stream["inStreamUniqueId"]), outputs(stream));
         streams.iter().map(of).collect::<Vec<_>>()
     };
     same("links", links(listed), links(recorded))?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use conns_core::decode::{FileFacts, MediaStream};
+use conns_core::decode::{FileFacts, LayerValues, MediaStream, without_number};
 use conns_core::model::{Connection, Known, Moment, OpenFile, Process, Snapshot, Source};
 use conns_procfs::{WrittenFile, written_files};
 
@@ -126,9 +126,8 @@ impl WrittenFiles {
 
 /// Whether this end is the server of a media protocol.
 fn serves_media(connection: &Connection) -> bool {
-    let role = |layer: conns_core::decode::LayerValues<'_>| layer.text("role") == Some("client");
-    MediaStream::of(connection).next().is_some()
-        && !conns_core::decode::LayerValues::all(connection).any(role)
+    let is_client = |layer: LayerValues<'_>| layer.text("role") == Some("client");
+    MediaStream::of(connection).next().is_some() && !LayerValues::all(connection).any(is_client)
 }
 
 impl Row {
@@ -177,11 +176,11 @@ fn name_of(path: &str, kind: &str) -> (String, String) {
     if matches!(kind, "mp4" | "flv") {
         return (path.to_owned(), stem.to_owned());
     }
-    let is_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-    let base = stem.trim_end_matches(is_number);
+    let base = without_number(stem);
+    let word = base.trim_end_matches(|c: char| c.is_ascii_digit());
     // Names of segments without the stream's: that of the folder is.
     let is_plain =
-        matches!(base, "" | "segment" | "seg" | "chunk" | "index" | "playlist" | "manifest");
+        matches!(word, "" | "segment" | "seg" | "chunk" | "index" | "playlist" | "manifest");
     let in_folder = || folder.rsplit('/').next().unwrap_or_default();
     let stream = if is_plain { in_folder() } else { base };
     let shared = if is_plain { folder.to_owned() } else { format!("{folder}/{base}") };

@@ -22,7 +22,7 @@ fn tag(kind: u8, time_ms: u32, body: &[u8]) -> Vec<u8> {
 
 /// `onMetaData` with a name, then two tags of audio and one of video.
 fn stream() -> Vec<u8> {
-    let mut metadata = b"\x02\0\x0aonMetaData\x08\0\0\0\x01\0\x0astreamName\x02\0\x04door".to_vec();
+    let mut metadata = b"\x02\0\x0aonMetaData\x08\0\0\0\x01\0\x0astreamName\x02\0\x04cams".to_vec();
     metadata.extend([0, 0, 9]);
     let tags = [
         tag(18, 0, &metadata),
@@ -46,7 +46,7 @@ fn complete_tags_are_counted() {
         let begin = &stream[..stream.len() - 5];
         begin.chunks(chunk).for_each(|part| session.data(Side::Sent, part, Moment::default()));
         let found = session.stream.as_ref().expect("a stream");
-        assert_eq!(found.name.as_deref(), Some("door"));
+        assert_eq!(found.name.as_deref(), Some("cams"));
         assert_eq!(found.tracks.audio.received, Counted { packets: 1, bytes: 4 });
         assert!(found.tracks.audio.is_configured && found.tracks.audio.frames == 0);
         assert_eq!(found.tracks.video.received, Counted { packets: 1, bytes: 8 });

@@ -44,11 +44,6 @@ impl Reader {
         self.search.as_ref().is_some_and(|search| search.fruitless >= MAX_SEARCHES)
     }
 
-    /// Whether the begin of a chunk is searched.
-    pub(super) fn is_searching(&self) -> bool {
-        self.search.is_some()
-    }
-
     /// Bytes of the next ones that are only counted.
     pub(super) fn skippable(&self) -> u64 {
         if self.search.is_some() { 0 } else { self.chunks.skippable() }

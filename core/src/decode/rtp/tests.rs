@@ -53,7 +53,7 @@ fn the_packet_behind_a_gap_is_thrown_away_with_the_unit_under_way() {
             (0, &[0x7c, 0x41, 2, 2]),
             (1, &[0x41, 1]),
             (9, &[0x41, 1, 1]),
-            // The number thrown away is not remembered.
+            // The number thrown away is not kept.
             (20, &[0x41, 1, 1, 1]),
             (22, &[0x41, 1, 1, 1, 1]),
         ],

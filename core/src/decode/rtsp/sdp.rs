@@ -153,7 +153,7 @@ impl Media {
             _ => (None, Format::Packets),
         };
         (self.codec, self.format) = (codec, format);
-        // Those that are configured out of band say so below.
+        // Those that are configured out of band state it below.
         self.is_configured |= !matches!(codec, None | Some(Codec::Aac | Codec::H264 | Codec::H265));
     }
 

@@ -45,7 +45,7 @@ impl Run {
         if side == Side::Sent { sent } else { received }
     }
 
-    fn say(&mut self, side: Side, bytes: &[u8]) {
+    fn send(&mut self, side: Side, bytes: &[u8]) {
         let next = self.next(side);
         let segment = Segment { sequence: *next, bytes, ..Segment::default() };
         *next += bytes.len() as u32;
@@ -89,7 +89,7 @@ impl Run {
 const SDP: &str = "v=0\r\ns=radio\r\nm=audio 0 RTP/AVP 8\r\na=control:track\r\n";
 
 fn describe(run: &mut Run) {
-    run.say(
+    run.send(
         Side::Sent,
         b"DESCRIBE rtsp://h/radio RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: player\r\n\r\n",
     );
@@ -97,13 +97,13 @@ fn describe(run: &mut Run) {
         "RTSP/1.0 200 OK\r\nCSeq: 1\r\nServer: radio/1\r\nContent-Length: {}\r\n\r\n{SDP}",
         SDP.len()
     );
-    run.say(Side::Received, answer.as_bytes());
+    run.send(Side::Received, answer.as_bytes());
 }
 
 fn set_up(run: &mut Run, transport: &str) {
-    run.say(Side::Sent, b"SETUP rtsp://h/radio/track RTSP/1.0\r\nCSeq: 2\r\n\r\n");
+    run.send(Side::Sent, b"SETUP rtsp://h/radio/track RTSP/1.0\r\nCSeq: 2\r\n\r\n");
     let answer = format!("RTSP/1.0 200 OK\r\nCSeq: 2\r\nTransport: {transport}\r\n\r\n");
-    run.say(Side::Received, answer.as_bytes());
+    run.send(Side::Received, answer.as_bytes());
 }
 
 fn packet(sequence: u16) -> Vec<u8> {
@@ -160,9 +160,9 @@ fn interleaved_media_ends_with_the_session() {
     assert_eq!(run.value(0, "rtsp.server"), text("radio/1"));
     assert_eq!(run.value(0, "rtsp.user_agent"), text("player"));
     let frame = |channel| [&[b'$', channel, 0, 172][..], &packet(1)].concat();
-    run.say(Side::Received, &[frame(4), frame(6), frame(4)].concat());
+    run.send(Side::Received, &[frame(4), frame(6), frame(4)].concat());
     assert_eq!(run.audio_packets(), [(2, "in".into())]);
-    run.say(Side::Sent, b"TEARDOWN rtsp://h/radio RTSP/1.0\r\nCSeq: 3\r\n\r\n");
+    run.send(Side::Sent, b"TEARDOWN rtsp://h/radio RTSP/1.0\r\nCSeq: 3\r\n\r\n");
     assert_eq!(run.audio_packets(), []);
 }
 
@@ -172,7 +172,7 @@ fn a_connection_that_is_joined_late_is_likely_one_by_its_frames() {
     let frame = [&[b'$', 0, 0, 172][..], &packet(1)].concat();
     let mut bytes = frame[50..].to_vec();
     (0..40).for_each(|_| bytes.extend(&frame));
-    bytes.chunks(700).for_each(|chunk| run.say(Side::Received, chunk));
+    bytes.chunks(700).for_each(|chunk| run.send(Side::Received, chunk));
     let application = run.application(0).expect("a protocol");
     assert_eq!(application.layers[0].certainty, Certainty::Likely);
     let count = run.value(0, "rtsp.media_packets_received");
@@ -200,8 +200,8 @@ proptest! {
             let at = at.index(side.len());
             side[at] = byte;
         }
-        run.say(Side::Sent, &sides[0]);
-        run.say(Side::Received, &sides[1]);
+        run.send(Side::Sent, &sides[0]);
+        run.send(Side::Received, &sides[1]);
         prop_assert!(run.streams.decoding_memory() <= super::MAX_MEMORY);
         run.streams.remove(0);
         prop_assert_eq!(run.streams.memory(), 0);

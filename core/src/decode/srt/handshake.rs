@@ -15,7 +15,7 @@ const MAX_STREAM_ID: usize = 512;
 
 /// Where a handshake is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum Phase {
     Induction,
     /// Both ends call each other.
     WaveAHand,
@@ -32,7 +32,7 @@ pub(super) struct Handshake {
     /// Bytes of the key in units of 8; 0 is none, or not stated.
     pub(super) key: u16,
     extension: u16,
-    pub(super) stage: Stage,
+    pub(super) phase: Phase,
     /// Of the extensions.
     pub(super) request: Option<Settings>,
     /// The same in an answer.
@@ -62,12 +62,12 @@ impl Handshake {
             let bytes = fixed.get(at..).and_then(|rest| rest.first_chunk());
             bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
         };
-        let stage = match word(20) {
-            0 => Stage::WaveAHand,
-            1 => Stage::Induction,
-            u32::MAX => Stage::Conclusion,
-            0xffff_fffe => Stage::Agreement,
-            reason @ 1000..4000 => Stage::Rejection(reason),
+        let phase = match word(20) {
+            0 => Phase::WaveAHand,
+            1 => Phase::Induction,
+            u32::MAX => Phase::Conclusion,
+            0xffff_fffe => Phase::Agreement,
+            reason @ 1000..4000 => Phase::Rejection(reason),
             _ => return None,
         };
         let [key, extension] = [word(4) >> 16, word(4) & 0xffff].map(|half| half as u16);
@@ -75,7 +75,7 @@ impl Handshake {
             version: word(0),
             key,
             extension,
-            stage,
+            phase,
             request: None,
             response: None,
             has_key: false,
@@ -85,7 +85,7 @@ impl Handshake {
             return None;
         }
         while handshake.version == 5
-            && stage == Stage::Conclusion
+            && phase == Phase::Conclusion
             && let Some(([k0, k1, l0, l1], behind)) = rest.split_first_chunk()
         {
             let length = 4 * usize::from(u16::from_be_bytes([*l0, *l1]));
@@ -117,10 +117,10 @@ impl Handshake {
     /// Whether no other protocol has it.
     pub(super) fn is_of_srt(&self) -> bool {
         self.version == 5
-            && match self.stage {
-                Stage::Induction => self.extension == MAGIC,
-                Stage::Conclusion => true,
-                Stage::WaveAHand | Stage::Agreement | Stage::Rejection(_) => false,
+            && match self.phase {
+                Phase::Induction => self.extension == MAGIC,
+                Phase::Conclusion => true,
+                Phase::WaveAHand | Phase::Agreement | Phase::Rejection(_) => false,
             }
     }
 }

@@ -4,7 +4,7 @@ use crate::decode::credentials::shown;
 use crate::decode::{BothSides, Decoder, Side, Want, field};
 use crate::model::{FieldSpec, Kind, Known, Moment, Scalar, Source, Unknown, Words};
 
-use super::handshake::{Handshake, Settings, Stage};
+use super::handshake::{Handshake, Phase, Settings};
 
 /// In the order of [`Session::values`](Decoder::values).
 pub(super) static FIELDS: &[FieldSpec] = &[
@@ -81,17 +81,17 @@ enum State {
 
 impl Session {
     fn handshake(&mut self, handshake: Handshake) {
-        let Handshake { stage, key, request, response, has_key, stream_id, .. } = handshake;
+        let Handshake { phase, key, request, response, has_key, stream_id, .. } = handshake;
         self.request = request.or(self.request);
         self.response = response.or(self.response);
         self.has_key |= has_key;
         if let Some(stream_id) = stream_id {
             self.stream_id = Some(shown(&stream_id).into());
         }
-        self.state = match (self.state, stage) {
-            (_, Stage::Rejection(reason)) => Some(State::Rejected(reason)),
-            (_, Stage::Agreement) => Some(State::Connected),
-            (_, Stage::Conclusion) => {
+        self.state = match (self.state, phase) {
+            (_, Phase::Rejection(reason)) => Some(State::Rejected(reason)),
+            (_, Phase::Agreement) => Some(State::Connected),
+            (_, Phase::Conclusion) => {
                 self.is_concluded = true;
                 self.key = self.key.max(key);
                 let is_answer = response.is_some();

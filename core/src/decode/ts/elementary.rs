@@ -80,7 +80,7 @@ impl Elementary {
         let payload = packet.payload?;
         let before = self.counter.replace(packet.counter);
         if let Some(before) = before
-            && before + 1 & 15 != packet.counter
+            && (before + 1) & 15 != packet.counter
         {
             let is_repeated = before == packet.counter;
             self.discontinuities += u64::from(!is_repeated && !packet.is_discontinuous);

@@ -23,7 +23,7 @@ impl Pid {
         let [high, low] = self.number.to_be_bytes();
         let start = if is_start { 0x40 } else { 0 };
         let mut packet = vec![0x47, high | start, low, 0x30 | self.counter];
-        self.counter = self.counter + 1 & 15;
+        self.counter = (self.counter + 1) & 15;
         let stuffing = PACKET - 5 - payload.len();
         packet.push(stuffing as u8);
         packet.resize(5 + stuffing, 0xff);
@@ -43,9 +43,9 @@ const STREAMS: &[u8] = &[
 
 fn pes(ticks: u64, payload: &[u8]) -> Vec<u8> {
     let mut pes = vec![0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5];
-    pes.push(0x21 | (ticks >> 29) as u8 & 0xe);
+    pes.push(0x21 | ((ticks >> 29) as u8 & 0xe));
     pes.push((ticks >> 22) as u8);
-    pes.push(1 | (ticks >> 14) as u8 & 0xfe);
+    pes.push(1 | ((ticks >> 14) as u8 & 0xfe));
     pes.push((ticks >> 7) as u8);
     pes.push(1 | (ticks << 1) as u8);
     pes.extend(payload);

@@ -2,6 +2,8 @@
 //!
 //! What is configuration of the server is sent as its default.
 
+use conns_core::decode::without_number;
+
 use super::print::Printer;
 
 /// The request of an outbound connection.
@@ -34,8 +36,7 @@ impl Files {
     fn place(&self) -> (&str, &str) {
         let (folder, file) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-        let is_number = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-        (folder, stem.trim_end_matches(is_number))
+        (folder, without_number(stem))
     }
 
     fn write(&self, printer: &mut Printer) {

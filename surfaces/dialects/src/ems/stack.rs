@@ -78,7 +78,11 @@ impl Stack {
         let has = |name: &str| names().any(|layer| layer == name);
         let is_client = match LayerValues::of(connection, &RTMP) {
             Some(rtmp) => rtmp.text("role") == Some("client"),
-            None => connection.direction.get() == Some(Direction::Outbound),
+            // A port of a media server is not one of its clients.
+            None => {
+                let is_port = PORTS.iter().any(|(port, _)| *port == connection.local().port);
+                !is_port && connection.direction.get() == Some(Direction::Outbound)
+            }
         };
         let rtmp = LayerValues::of(connection, &RTMP);
         let is_encrypted = rtmp.and_then(|rtmp| rtmp.text("handshake_kind")) == Some("encrypted");
