@@ -241,6 +241,11 @@ def key(entry):
     return carrier["type"], carrier["nearPort"], carrier.get("farIP"), carrier.get("farPort")
 
 
+def is_ordered(entry):
+    tags = {element["type"] for element in entry["stack"]}
+    return entry["carrier"] is not None and "UDP" not in tags and not tags & {"ISSL", "OSSL"}
+
+
 def sockets(folder, with_cli):
     """The filter of the sockets of the server."""
     terms = []
@@ -270,8 +275,8 @@ def recording(folder, tally):
             ours = collections.defaultdict(list)
             for entry in answer["data"] or []:
                 ours[key(entry)].append(entry)
-            tally.same("order", *[[key(entry) for entry in data if entry["carrier"] and entry["carrier"]["type"] == "IOHT_TCP_CARRIER" and key(entry) in ours]
-                                   for data in (listed, answer["data"] or [])], where)
+            # By the id of the last element: behind TLS the server makes it when it has decrypted the first bytes.
+            tally.same("order", *[[key(entry) for entry in data if is_ordered(entry) and key(entry) in ours] for data in (listed, answer["data"] or [])], where)
             entries = {}
             for entry in listed:
                 if entry["carrier"] is None:
