@@ -6,8 +6,8 @@ use conns_core::decode::assembly::Segment;
 use conns_core::decode::{Ends, Limits, RTMP, Side, Streams};
 use conns_core::model::Moment;
 
-/// Version, and twice 1536 bytes.
-const HANDSHAKE: usize = 1 + 2 * 1536;
+/// Version and 1536 bytes; an answer of 1536 bytes follows.
+const HELLO: usize = 1 + 1536;
 /// A segment is no longer.
 const MAX_SEGMENT: usize = 60_000;
 
@@ -28,10 +28,13 @@ impl Connection {
             let segment = Segment { syn: true, ..Segment::default() };
             new.streams.segment(0, side, segment, Moment::default());
         }
-        for side in Side::ALL {
-            let mut handshake = vec![0; HANDSHAKE];
-            handshake[..1].copy_from_slice(&[3]);
-            new.send(side, &handshake);
+        // A client waits for the server before it sends the second half.
+        let mut hello = vec![0; HELLO];
+        hello[..1].copy_from_slice(&[3]);
+        new.send(Side::Sent, &hello);
+        new.send(Side::Received, &hello);
+        for side in [Side::Received, Side::Sent] {
+            new.send(side, &[0; HELLO - 1]);
         }
         new
     }
@@ -59,7 +62,7 @@ impl Connection {
     }
 }
 
-/// A header of a message of that length on a chunk stream.
+/// A header of a message of this number of bytes on a chunk stream.
 fn header(chunk_stream: u16, kind: u8, length: u32) -> Vec<u8> {
     let [low, high] = (chunk_stream - 64).to_le_bytes();
     let [_, first, second, third] = length.to_be_bytes();

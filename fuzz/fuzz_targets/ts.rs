@@ -5,7 +5,6 @@
 #![no_main]
 
 #[path = "shared/media.rs"]
-#[allow(dead_code, reason = "other targets use the rest")]
 mod media;
 
 use libfuzzer_sys::fuzz_target;

@@ -34,6 +34,8 @@ EXCEPTIONS = {
     "pulled": "the local name of a pulled stream is not on the wire",
     "random": "the server's name of a transport stream has a random part",
     "silent": "a socket without a packet so far",
+    "bound": "when a UDP socket was bound or closed is not on the wire",
+    "configured": "the name that the configuration of the server has for what comes without one is not on the wire",
 }
 
 
@@ -65,6 +67,8 @@ class Entry:
     """Why values of an entry may differ: the exceptions that hold for it."""
 
     def __init__(self, theirs, ours, wire, at):
+        # The listing of the streams has no bytes of the carrier by which it could be seen what the server has read.
+        self.wire = wire
         carrier, mine = theirs["carrier"], ours["carrier"]
         tags = {element["type"] for element in theirs["stack"]}
         self.reasons = set()
@@ -81,6 +85,18 @@ class Entry:
                 self.reasons.add("unread")
             if carrier["rx"] < received == mine.get("rx"):
                 self.reasons.add("unprocessed")
+
+    @classmethod
+    def of_stream(cls, entry, wire):
+        """What holds for a transport stream, besides what holds for its connection."""
+        new = cls.__new__(cls)
+        new.wire, new.reasons = wire, (entry.reasons if entry else set()) | {"random"}
+        return new
+
+    def just_received(self, stream, at):
+        """Whether a packet of the connection of a stream came within the last 2 ms: the server may not have read it."""
+        ends = stream["farPort"], stream["nearPort"]
+        return self.wire.bytes(*ends, at) != self.wire.bytes(*ends, at - 2000)
 
     def reason(self, candidates):
         return next((reason for reason in candidates if reason in self.reasons), None)
@@ -101,7 +117,9 @@ def candidates(field, stream):
     if name in COUNTS:
         return {"unread", "polled"} if is_output else {"unprocessed"}
     if name == "name" and not is_output:
-        return {"random"} if stream["type"] == "INTS" else {"pulled"}
+        return {"INTS": {"random"}, "INLFLV": {"configured"}}.get(stream["type"], {"pulled"})
+    if name == "links":
+        return {"configured"}
     return set()
 
 
@@ -135,10 +153,13 @@ class Tally:
         def same(field, a, b):
             self.same(field, a, b, where, entry, theirs)
 
+        if entry and theirs["type"] == "INLFLV" and ours["name"] == f"{theirs['farIp']}_{theirs['farPort']}":
+            entry.reasons.add("configured")
         for name in STREAM:
             same(f"stream.{name}", theirs.get(name), ours.get(name))
         same("stream.keys", list(theirs), list(ours))
-        self.created("stream", theirs, ours, key)
+        if theirs["farPort"]:
+            self.created("stream", theirs, ours, key)
         up = round(ours["queryTimestamp"] - ours["creationTimestamp"], 3)
         same("stream.upTime", round(ours["upTime"], 3), up)
         for track in ("audio", "video"):
@@ -162,7 +183,7 @@ class Tally:
         same("stack types", [e["type"] for e in theirs["stack"]], [e["type"] for e in ours["stack"]])
         for a, b in zip(theirs["stack"], ours["stack"]):
             same("stack.keys", list(a), list(b))
-            if not (entry.reasons & {"encrypted", "polled"}) or a["type"] == "TCP":
+            if theirs["carrier"]["type"] == "IOHT_TCP_CARRIER" and (not entry.reasons & {"encrypted", "polled"} or a["type"] == "TCP"):
                 self.created(a["type"], a, b, key)
             for name in ("rxInvokes", "txInvokes", "userAgent", "serverAgent"):
                 if name in a or name in b:
@@ -194,7 +215,8 @@ class Tally:
 
         mine, real = dict(graph(ours)), dict(graph(theirs))
         for name, links in real.items():
-            entry = entries.get(name[:2])
+            # The name that one of them has by configuration is the link.
+            entry = next((one for one in entries.values() if "configured" in one.reasons), None)
             self.same("links", links, mine.get(name), where, entry)
 
 
@@ -217,6 +239,11 @@ def ask(folder, at, chosen, command):
 def key(entry):
     carrier = entry["carrier"]
     return carrier["type"], carrier["nearPort"], carrier.get("farIP"), carrier.get("farPort")
+
+
+def is_ordered(entry):
+    tags = {element["type"] for element in entry["stack"]}
+    return entry["carrier"] is not None and "UDP" not in tags and not tags & {"ISSL", "OSSL"}
 
 
 def sockets(folder, with_cli):
@@ -248,7 +275,8 @@ def recording(folder, tally):
             ours = collections.defaultdict(list)
             for entry in answer["data"] or []:
                 ours[key(entry)].append(entry)
-            tally.same("order", *[[key(entry) for entry in data if entry["carrier"] and key(entry) in ours] for data in (listed, answer["data"] or [])], where)
+            # By the id of the last element: behind TLS the server makes it when it has decrypted the first bytes.
+            tally.same("order", *[[key(entry) for entry in data if is_ordered(entry) and key(entry) in ours] for data in (listed, answer["data"] or [])], where)
             entries = {}
             for entry in listed:
                 if entry["carrier"] is None:
@@ -269,7 +297,8 @@ def recording(folder, tally):
             tally.same("invented", 0, sum(len(rest) for rest in ours.values()), where)
         elif command == "listStreams" and listed is not None:
             tally.answers += 1
-            answer = ask(folder, moment(line), chosen, command)
+            at = moment(line)
+            answer = ask(folder, at, chosen, command)
             unseen = {s["uniqueId"] for e in listed if e["carrier"] is None for s in e["stack"][-1].get("streams") or ()}
             theirs = [stream for stream in line["answer"]["data"] or [] if stream["uniqueId"] not in unseen]
             ours = answer["data"] or []
@@ -287,14 +316,30 @@ def recording(folder, tally):
                 if by_ends[ends(stream)]:
                     entry = entries.get(ends(stream))
                     if stream["type"] == "INTS":
-                        entry = entry or Entry.__new__(Entry)
-                        entry.reasons = getattr(entry, "reasons", set()) | {"random"}
+                        # Its entry has no list of streams.
+                        entry = Entry.of_stream(entry, wire)
+                    if entry and stream["farPort"] and entry.just_received(stream, at):
+                        entry.reasons.add("unprocessed")
                     tally.stream(stream, by_ends[ends(stream)].pop(0), where, entry, (folder.name, ends(stream), number))
             tally.links(theirs, ours, unseen, where, entries)
         elif command == "getConnectionsCount":
             tally.answers += 1
             count = ask(folder, line["t0_us"], sockets(folder, with_cli=True), command)["data"]["count"]
-            tally.same("getConnectionsCount", line["answer"]["data"]["count"], count, where)
+            theirs = line["answer"]["data"]["count"]
+            tally.same("getConnectionsCount", theirs, count, where, Datagrams(folder, wire, line["t0_us"], theirs - count))
+
+
+class Datagrams:
+    """Why the number of sockets may differ: those of UDP that were bound and have no packet yet, or were closed since."""
+
+    def __init__(self, folder, wire, at, missing):
+        ports = [int(words.rsplit(":", 1)[1]) for words, owner in json.loads((folder / "who.json").read_text()).items()
+                 if owner == "server" and words.startswith("udp")]
+        active = sum(any(time <= at for time in wire.datagrams[port]) for port in ports)
+        self.holds = -active <= missing <= len(ports) - active
+
+    def reason(self, _):
+        return "bound" if self.holds else None
 
 
 def main():

@@ -4,8 +4,8 @@ use conns_core::decode::assembly::Segment;
 use conns_core::decode::{Ends, Limits, RTMP, Side, Streams};
 use conns_core::model::{Moment, Scalar};
 
-/// Version, and twice 1536 bytes.
-const HANDSHAKE: usize = 1 + 2 * 1536;
+/// Version and 1536 bytes; an answer of 1536 bytes follows.
+const HELLO: usize = 1 + 1536;
 
 /// The side of a step.
 pub fn side(kind: u8) -> Side {
@@ -30,10 +30,13 @@ impl Connection {
             new.segment(side, Segment { syn: true, ..Segment::default() });
             new.lose(side, 1);
         }
-        for side in Side::ALL {
-            let mut handshake = vec![0; HANDSHAKE];
-            handshake[0] = 3;
-            new.send(side, &handshake);
+        // A client waits for the server before it sends the second half.
+        let mut hello = vec![0; HELLO];
+        hello[0] = 3;
+        new.send(Side::Sent, &hello);
+        new.send(Side::Received, &hello);
+        for side in [Side::Received, Side::Sent] {
+            new.send(side, &[0; HELLO - 1]);
         }
         assert!(new.streams.application(0, Side::Sent, new.now).is_some(), "it is recognised");
         new

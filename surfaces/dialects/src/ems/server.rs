@@ -57,6 +57,7 @@ fn entry(connection: &Connection, stack: Stack, at: Moment) -> Option<Entry> {
         }
         Role::TcpAcceptor | Role::TcpConnector => return None,
     };
+    let (Carrier::Tcp { near, .. } | Carrier::Udp { near, .. }) = carrier;
     let is_tcp = tag == "TCP";
     let rtmp = LayerValues::of(connection, &RTMP);
     let created_wall_us = at.wall_us.saturating_sub_unsigned(connection.stats.least_age_us(at));

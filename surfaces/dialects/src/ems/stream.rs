@@ -206,7 +206,8 @@ impl StreamEntry {
             },
             str::to_owned,
         );
-        let is_play = stream.protocol == "rtmp" && is_output && !stream.is_published();
+        let is_play =
+            matches!(stream.protocol, "rtmp" | "rtsp") && is_output && !stream.is_published();
         Self {
             id: around.id,
             kind,
