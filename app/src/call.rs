@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conns_core::model::{Snapshot, Update};
+use conns_api::{Pace, next_update};
+use conns_core::model::{OpenFile, Snapshot, Update};
 use conns_core::track::Retention;
 use conns_dialects::jetstream::{self, Service};
 use conns_dialects::one_e::{Cell, ColumnType, Method, OneE, Table, answer};
@@ -43,16 +44,18 @@ pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure
     ask.namespaces.clone_from(&flags.netns);
     let host_name = (!agent::is_remote(agent, flags.source)).then(host_name).flatten();
     let mut agent = agent::open(agent, flags.source, Retention::None, Purpose::Sample)?;
-    let snapshot = conns_api::sample_once(&mut *agent, &ask)?;
+    let mut updates = agent.updates(&ask, Pace::default())?;
+    let Update { snapshot, files, .. } = Update::clone(&*next_update(&mut *updates)?);
+    let seen = Seen { snapshot, files };
     let mut out = terminal::stdout();
     match &request {
         Request::OneE(method) if flags.output != Format::Json => {
-            print_table(&mut out, flags, *method, &snapshot)?;
+            print_table(&mut out, flags, *method, &seen)?;
         }
-        _ => write_body(&mut out, &respond(&request, &config, host_name, &snapshot)?)?,
+        _ => write_body(&mut out, &respond(&request, &config, host_name, &seen)?)?,
     }
     out.flush()?;
-    Ok(report_losses(&snapshot.losses))
+    Ok(report_losses(&seen.snapshot.losses))
 }
 
 /// The defaults and the flags: neither file nor variables, which are those of an agent.
@@ -68,26 +71,26 @@ fn respond(
     request: &Request,
     config: &Config,
     host_name: Option<String>,
-    snapshot: &Arc<Snapshot>,
+    seen: &Seen,
 ) -> Result<Vec<Bytes>, Failure> {
     let no_answer = |error: getrandom::Error| Failure::NoAnswer(error.to_string());
     match request {
         Request::OneE(method) => {
-            post(&OneE, "/", "application/json", method.to_string().into(), snapshot)
+            post(&OneE, "/", "application/json", method.to_string().into(), seen)
         }
         Request::Monero(body) => {
             let node = monero_node(config, secret().map_err(no_answer)?);
-            post(&node, "/json_rpc", "*/*", body.clone(), snapshot)
+            post(&node, "/json_rpc", "*/*", body.clone(), seen)
         }
         Request::Ems(line) => {
             let mut config = config.clone();
             config.ems.length_prefix = false;
-            let outcome = ems_server(&config).json_cli().answer(line.as_bytes(), &cache(snapshot)?);
+            let outcome = ems_server(&config).json_cli().answer(line.as_bytes(), &cache(seen)?);
             Ok(outcome.chunks)
         }
         Request::JetStream(message) => {
             let service = Service::new(jetstream::Options { host_name, ..Default::default() });
-            post(&service.http(), "/", "*/*", message.clone(), snapshot)
+            post(&service.http(), "/", "*/*", message.clone(), seen)
         }
     }
 }
@@ -98,11 +101,11 @@ fn post(
     path: &str,
     accept: &str,
     body: Bytes,
-    snapshot: &Arc<Snapshot>,
+    seen: &Seen,
 ) -> Result<Vec<Bytes>, Failure> {
     let request = http::Request::post(path).header(ACCEPT, accept).body(body);
     let request = request.map_err(|error| Failure::NoAnswer(error.to_string()))?;
-    match dialect.answer(&request, &cache(snapshot)?) {
+    match dialect.answer(&request, &cache(seen)?) {
         HttpOutcome::Answer(response) => Ok(response.into_body()),
         HttpOutcome::Hangup => Err(Failure::NoAnswer(
             "this system closes the connection on such a request, without an answer".to_owned(),
@@ -110,13 +113,20 @@ fn post(
     }
 }
 
-/// A response cache of one snapshot.
-fn cache(snapshot: &Arc<Snapshot>) -> Result<ResponseCache, Failure> {
+/// What dialects answer from.
+struct Seen {
+    snapshot: Arc<Snapshot>,
+    files: Arc<[OpenFile]>,
+}
+
+/// A response cache of it.
+fn cache(seen: &Seen) -> Result<ResponseCache, Failure> {
     let instance = getrandom::u64().map_err(|error| Failure::NoAnswer(error.to_string()))?;
     Ok(ResponseCache::new(Arc::new(Update {
         instance,
-        snapshot: Arc::clone(snapshot),
-        closed_complete_since: snapshot.sequence,
+        snapshot: Arc::clone(&seen.snapshot),
+        files: Arc::clone(&seen.files),
+        closed_complete_since: seen.snapshot.sequence,
         ..Update::default()
     })))
 }
@@ -137,15 +147,15 @@ fn print_table(
     out: &mut impl Write,
     flags: &CallFlags,
     method: Method,
-    snapshot: &Arc<Snapshot>,
+    seen: &Seen,
 ) -> Result<(), Failure> {
     if flags.output == Format::Csv {
-        let body = post(&OneE, "/", "text/csv", method.to_string().into(), snapshot)?.concat();
+        let body = post(&OneE, "/", "text/csv", method.to_string().into(), seen)?.concat();
         let header = body.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let start = if flags.no_header { header } else { 0 };
         return Ok(out.write_all(body.get(start..).unwrap_or_default())?);
     }
-    let table = answer(method, snapshot);
+    let table = answer(method, &seen.snapshot);
     if flags.output != Format::Jsonl {
         return print_columns(out, flags, &table);
     }

@@ -45,6 +45,7 @@ const CASES: &[Case] = &[
     case!("namespaces_no_first_thread_is_in.py"),
     case!("nothing_measured_yet_is_unknown.py"),
     case!("queues_without_syn_and_fin.py"),
+    case!("media_files.py"),
     case!("rtmp_live.py"),
     case!("socket_of_the_kernel.py"),
     case!("time_namespace.py"),

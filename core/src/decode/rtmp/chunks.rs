@@ -147,7 +147,8 @@ impl Chunks {
 
     /// Bytes held on the heap.
     pub(super) fn memory(&self) -> usize {
-        self.kept + self.streams.capacity() * (size_of::<(u32, ChunkStream)>() + 1)
+        // A buffer that grows has at most twice what it needs.
+        2 * self.kept + self.streams.capacity() * (size_of::<(u32, ChunkStream)>() + 1)
     }
 
     /// Bytes are missing: the next chunk cannot be found from here.
