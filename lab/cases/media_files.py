@@ -80,7 +80,8 @@ def main():
                 [stream] = entry["stack"][-1]["streams"]
                 assert stream["type"] == "OFHLS" and stream["name"] == name and stream["inStreamUniqueId"], stream
                 assert stream["video"]["codec"] == "VH264" and stream["video"]["width"] == 160, stream
-                workers = subprocess.run(["pgrep", "-P", str(nginx.pid)], capture_output=True, text=True).stdout.split()
+                with open(f"/proc/{nginx.pid}/task/{nginx.pid}/children") as children:
+                    workers = children.read().split()
                 assert str(stream["processId"]) in workers, (stream["processId"], workers)
             assert set(expected) <= set(files(place)), "segments became entries of their own"
             carriers = [entry["carrier"] for entry in ask(place, "listConnections excludeNonNetworkProtocols=1")]

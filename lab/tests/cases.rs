@@ -48,6 +48,7 @@ const CASES: &[Case] = &[
     case!("media_files.py"),
     case!("rtmp_live.py"),
     case!("socket_of_the_kernel.py"),
+    case!("streams_joined_late.py"),
     case!("time_namespace.py"),
     case!("udp_peers_are_all_or_counted.py"),
     case!("udp_peers_flood.sh"),
