@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use conns_core::decode::LEVIN;
+use conns_core::decode::{LEVIN, LayerValues};
 use conns_core::model::{
-    Connection, Direction, Layer, Moment, Protocol, Rates, Scalar, Snapshot, State, unmapped,
+    Connection, Direction, Moment, Protocol, Rates, Snapshot, State, unmapped,
 };
 
 use super::digest;
@@ -68,9 +68,9 @@ fn p2p_ports<'a>(peers: impl Iterator<Item = &'a Connection>) -> HashSet<Port> {
     let of_peer = |connection: &Connection| {
         let netns = connection.socket.id.netns;
         let is_inbound = connection.direction.get() == Some(Direction::Inbound);
-        let levin = Levin::of(connection);
+        let levin = LayerValues::of(connection, &LEVIN);
         let accepted = (is_inbound && levin.is_some()).then_some(connection.socket.local.port);
-        let announced = levin.and_then(|levin| levin.count("levin.node_port"));
+        let announced = levin.and_then(|levin| levin.count("node_port"));
         let announced = announced.and_then(|port| u16::try_from(port).ok());
         let ports = [accepted, announced.filter(|port| *port != 0)];
         ports.into_iter().flatten().map(move |port| (netns, port))
@@ -83,52 +83,6 @@ fn is_silent_peer(connection: &Connection, ports: &HashSet<Port>) -> bool {
     connection.application.value().is_none()
         && connection.direction.get() == Some(Direction::Inbound)
         && ports.contains(&(connection.socket.id.netns, connection.socket.local.port))
-}
-
-/// The layer of the protocol of Monero nodes.
-#[derive(Clone, Copy)]
-struct Levin<'a>(&'a Layer);
-
-impl<'a> Levin<'a> {
-    fn of(connection: &'a Connection) -> Option<Self> {
-        connection.application.value()?.layer(LEVIN.name).map(Self)
-    }
-
-    /// The value of a field; `None` if it is not known.
-    fn value(self, field: &str) -> Option<&'a Scalar> {
-        let at = LEVIN.fields.iter().position(|spec| spec.name == field)?;
-        self.0.values.get(at)?.value()
-    }
-
-    fn count(self, field: &str) -> Option<u64> {
-        match self.value(field)? {
-            Scalar::Count(number) | Scalar::Bytes(number) => Some(*number),
-            Scalar::Port(port) => Some((*port).into()),
-            _ => None,
-        }
-    }
-
-    fn text(self, field: &str) -> Option<&'a str> {
-        match self.value(field)? {
-            Scalar::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn rate(self, field: &str) -> Option<f64> {
-        match self.value(field)? {
-            Scalar::BytesPerSecond(rate) => Some(*rate),
-            _ => None,
-        }
-    }
-
-    /// Microseconds since 1970.
-    fn time(self, field: &str) -> Option<i64> {
-        match self.value(field)? {
-            Scalar::Time(wall_us) => Some(*wall_us),
-            _ => None,
-        }
-    }
 }
 
 /// The id of a connection, stable within one agent instance: the shape of a random UUID (RFC 9562
@@ -150,7 +104,7 @@ struct Row<'a> {
     live_s: u64,
     received: Flow,
     sent: Flow,
-    levin: Option<Levin<'a>>,
+    levin: Option<LayerValues<'a>>,
 }
 
 /// One direction.
@@ -165,7 +119,7 @@ impl<'a> Row<'a> {
     /// The row of a connection; `None` if it has no remote end.
     fn new(connection: &'a Connection, now: Moment) -> Option<Self> {
         let remote = connection.socket.remote?;
-        let levin = Levin::of(connection);
+        let levin = LayerValues::of(connection, &LEVIN);
         let last_sent_us = connection.last_sent_us().get();
         let last_received_us = connection.last_received_us().get();
         // It is at least as old as its last byte, even if it was first sampled later.
@@ -175,7 +129,7 @@ impl<'a> Row<'a> {
         let started = before(live_us);
         let flow = |fields: [&str; 3], bytes, last_us: Option<u64>, rate: fn(Rates) -> f64| {
             let [moved, last, slots] = fields;
-            let last = levin.and_then(|levin| levin.time(last)).or(last_us.map(before));
+            let last = levin.and_then(|levin| levin.time_us(last)).or(last_us.map(before));
             let slots = levin.and_then(|levin| levin.rate(slots));
             Flow {
                 bytes: levin.and_then(|levin| levin.count(moved)).unwrap_or(bytes),
@@ -185,8 +139,8 @@ impl<'a> Row<'a> {
                 ),
             }
         };
-        let read = ["levin.bytes_read", "levin.last_read", "levin.read_rate"];
-        let written = ["levin.bytes_written", "levin.last_written", "levin.write_rate"];
+        let read = ["bytes_read", "last_read", "read_rate"];
+        let written = ["bytes_written", "last_written", "write_rate"];
         Some(Self {
             remote: SocketAddr::new(unmapped(remote.address), remote.port),
             incoming: connection.direction.get() == Some(Direction::Inbound),
@@ -199,7 +153,7 @@ impl<'a> Row<'a> {
 
     /// As decoded; else by whether both have sent something.
     fn state(&self) -> &'a str {
-        let decoded = self.levin.and_then(|levin| levin.text("levin.state"));
+        let decoded = self.levin.and_then(|levin| levin.text("state"));
         let has_talked = self.received.bytes > 0 && self.sent.bytes > 0;
         decoded.unwrap_or(if has_talked { "normal" } else { "before_handshake" })
     }
@@ -226,30 +180,30 @@ impl<'a> Row<'a> {
         keys.text("connection_id", id);
         keys.number("current_download", self.received.current);
         keys.number("current_upload", self.sent.current);
-        keys.number("height", self.count("levin.height"));
+        keys.number("height", self.count("height"));
         keys.shown("host", ip);
         keys.truth("incoming", self.incoming);
         keys.shown("ip", ip);
         keys.number("live_time", self.live_s);
         keys.truth("local_ip", is_local(ip));
         keys.truth("localhost", ip.is_loopback());
-        let peer_id = self.levin.and_then(|levin| levin.text("levin.peer_id"));
+        let peer_id = self.levin.and_then(|levin| levin.text("peer_id"));
         keys.text("peer_id", peer_id.unwrap_or("0000000000000000").as_bytes());
         keys.shown("port", self.remote.port());
         if is_current {
-            keys.number("pruning_seed", self.count("levin.pruning_seed"));
+            keys.number("pruning_seed", self.count("pruning_seed"));
         }
         keys.number("recv_count", self.received.bytes);
         keys.number("recv_idle_time", self.received.idle_s);
         if is_current {
-            keys.number("rpc_credits_per_hash", self.count("levin.rpc_credits_per_hash"));
-            keys.number("rpc_port", self.count("levin.rpc_port"));
+            keys.number("rpc_credits_per_hash", self.count("rpc_credits_per_hash"));
+            keys.number("rpc_port", self.count("rpc_port"));
         }
         keys.number("send_count", self.sent.bytes);
         keys.number("send_idle_time", self.sent.idle_s);
         let prefix = if is_current { "" } else { "state_" };
         keys.shown("state", format_args!("{prefix}{}", self.state()));
-        keys.number("support_flags", self.count("levin.support_flags"));
+        keys.number("support_flags", self.count("support_flags"));
         keys.out.extend_from_slice(b"\r\n");
     }
 }
