@@ -37,6 +37,7 @@ mod side;
 mod smtp;
 mod srt;
 mod ssh;
+mod start_line;
 mod starttls;
 mod stream;
 mod streams;

@@ -33,7 +33,7 @@ const MAX_MEMORY: u64 = 384 * 1024;
 fn probe(opening: &Opening<'_>) -> Probe {
     let prefix = opening.of(opening.first);
     match head::begin(prefix.bytes) {
-        Begin::Message => Probe::Certain,
+        Begin::Request | Begin::Answer => Probe::Certain,
         Begin::NeedMore => Probe::NeedMore,
         Begin::Other if prefix.is_from_start => Probe::NotMine,
         Begin::Other if find_frames(prefix.bytes).is_some() => Probe::Maybe,

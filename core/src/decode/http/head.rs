@@ -1,22 +1,11 @@
 //! The head of a message: its first line and its header fields.
 
+use crate::decode::start_line;
+pub(super) use crate::decode::start_line::{Begin, MAX_HEAD};
 use crate::decode::text::{host_name, text};
 
-/// Longest head that is read, bytes: servers accept 8 to 16 KiB.
-pub(super) const MAX_HEAD: usize = 16 * 1024;
 /// Most header fields of a head: servers accept 100.
 const MAX_FIELDS: usize = 128;
-/// Longest method that is registered has 17 letters (IANA HTTP method registry).
-const MAX_METHOD: usize = 20;
-
-/// What bytes begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begin {
-    Request,
-    Answer,
-    NeedMore,
-    Other,
-}
 
 /// The head of a request.
 #[derive(Debug)]
@@ -58,33 +47,7 @@ pub(super) enum Head {
 
 /// Whether a message begins here.
 pub(super) fn begin(bytes: &[u8]) -> Begin {
-    const VERSION: &[u8] = b"HTTP/1.";
-    if bytes.starts_with(VERSION) {
-        return Begin::Answer;
-    }
-    // An upper-case word, a target that is a path, an absolute address or `*`, and the version.
-    let method =
-        bytes.iter().take_while(|byte| byte.is_ascii_uppercase() || **byte == b'-').count();
-    let could_be_version = VERSION.starts_with(bytes);
-    match bytes.get(method) {
-        None if method <= MAX_METHOD => return Begin::NeedMore,
-        _ if could_be_version => return Begin::NeedMore,
-        Some(b' ') if (3..=MAX_METHOD).contains(&method) => {}
-        _ => return Begin::Other,
-    }
-    let target = bytes.get(method + 1..).unwrap_or_default();
-    let Some(length) = target.iter().position(|byte| *byte == b' ') else {
-        let is_target = target.iter().all(u8::is_ascii_graphic) && bytes.len() < MAX_HEAD;
-        return if is_target { Begin::NeedMore } else { Begin::Other };
-    };
-    let version = target.get(length + 1..).unwrap_or_default();
-    if version.starts_with(VERSION) {
-        Begin::Request
-    } else if VERSION.starts_with(version) {
-        Begin::NeedMore
-    } else {
-        Begin::Other
-    }
+    start_line::begin(bytes, b"HTTP/1.", b'-')
 }
 
 /// Reads a complete head.

@@ -141,7 +141,7 @@ impl Messages {
                 }
                 Position::Opaque => return Next::Opaque(std::mem::take(bytes)),
                 Position::Lost => {
-                    if !matches!(begin(bytes), Begin::Request | Begin::Answer) {
+                    if !begin(bytes).is_message() {
                         *bytes = &[];
                         return Next::Nothing;
                     }

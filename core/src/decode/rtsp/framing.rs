@@ -96,7 +96,7 @@ impl Framing {
 
     /// Takes bytes.
     pub(super) fn data(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Part<'_>)) {
-        if matches!(self.position, Position::Lost) && head::begin(bytes) == Begin::Message {
+        if matches!(self.position, Position::Lost) && head::begin(bytes).is_message() {
             *self = Self::default();
         }
         self.read(bytes, sink);

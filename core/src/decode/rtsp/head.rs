@@ -1,51 +1,16 @@
 //! The head of a message (RFC 2326 section 4): a request line or a status line, and header fields.
 
+use crate::decode::start_line;
+pub(super) use crate::decode::start_line::{Begin, MAX_HEAD};
 use crate::decode::text::text;
 
 use super::sdp::number;
 
-/// Longest head that is read, bytes.
-pub(super) const MAX_HEAD: usize = 16 * 1024;
-/// Longest name of a method that is read: GET_PARAMETER and SET_PARAMETER have 13 letters.
-const MAX_METHOD: usize = 20;
 const VERSION: &[u8] = b"RTSP/1.";
-
-/// What bytes begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begin {
-    Message,
-    NeedMore,
-    Other,
-}
 
 /// Whether a message begins here.
 pub(super) fn begin(bytes: &[u8]) -> Begin {
-    if bytes.starts_with(VERSION) {
-        return Begin::Message;
-    }
-    if VERSION.starts_with(bytes) {
-        return Begin::NeedMore;
-    }
-    let is_letter = |byte: &&u8| byte.is_ascii_uppercase() || **byte == b'_';
-    let method = bytes.iter().take_while(is_letter).count();
-    match bytes.get(method) {
-        None if method <= MAX_METHOD => return Begin::NeedMore,
-        Some(b' ') if (3..=MAX_METHOD).contains(&method) => {}
-        _ => return Begin::Other,
-    }
-    let target = bytes.get(method + 1..).unwrap_or_default();
-    let Some(length) = target.iter().position(|byte| *byte == b' ') else {
-        let is_target = target.iter().all(u8::is_ascii_graphic) && bytes.len() < MAX_HEAD;
-        return if is_target { Begin::NeedMore } else { Begin::Other };
-    };
-    let version = target.get(length + 1..).unwrap_or_default();
-    if version.starts_with(VERSION) {
-        Begin::Message
-    } else if VERSION.starts_with(version) {
-        Begin::NeedMore
-    } else {
-        Begin::Other
-    }
+    start_line::begin(bytes, VERSION, b'_')
 }
 
 /// A complete head.
@@ -119,8 +84,8 @@ mod tests {
 
     #[test]
     fn other_bytes_are_no_messages() {
-        assert_eq!(begin(b"OPTIONS rtsp://a/b RTSP/1.0\r\n"), Begin::Message);
-        assert_eq!(begin(b"RTSP/1.0 200 OK\r\n"), Begin::Message);
+        assert_eq!(begin(b"OPTIONS rtsp://a/b RTSP/1.0\r\n"), Begin::Request);
+        assert_eq!(begin(b"RTSP/1.0 200 OK\r\n"), Begin::Answer);
         assert_eq!(begin(b"GET_PARAM"), Begin::NeedMore);
         assert_eq!(begin(b"RT"), Begin::NeedMore);
         assert_eq!(begin(b"OPTIONS rtsp://a/b RTS"), Begin::NeedMore);
