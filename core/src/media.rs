@@ -122,6 +122,12 @@ fn is_client(connection: &Connection) -> bool {
     LayerValues::all(connection).any(|layer| layer.text("role") == Some("client"))
 }
 
+/// Whether this end is the server of a media protocol, with a stream.
+#[must_use]
+pub fn serves_media(connection: &Connection) -> bool {
+    MediaStream::of(connection).next().is_some() && !is_client(connection)
+}
+
 /// The process that holds a connection.
 fn process(connection: &Connection) -> Option<&Process> {
     connection.listed_owners().first().map(|owner| &*owner.process)
@@ -136,8 +142,7 @@ struct Servers {
 
 impl Servers {
     fn of(connections: &[&Connection]) -> Self {
-        let is_server =
-            |one: &&&Connection| MediaStream::of(one).next().is_some() && !is_client(one);
+        let is_server = |one: &&&Connection| serves_media(one);
         let servers = || connections.iter().filter(is_server);
         Self {
             ends: servers().filter_map(|one| Some((one.local(), one.remote()?))).collect(),

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use conns_core::decode::{FileFacts, LayerValues, MediaStream, without_number};
-use conns_core::model::{Connection, Known, Moment, OpenFile, Process, Snapshot, Source};
+use conns_core::decode::{FileFacts, without_number};
+use conns_core::media::serves_media;
+use conns_core::model::{Known, Moment, OpenFile, Process, Snapshot, Source};
 use conns_procfs::{WrittenFile, written_files};
 
 /// Most processes whose files are read.
@@ -74,12 +75,10 @@ impl WrittenFiles {
     /// Processes that serve media, and those that were asked for.
     fn processes(&self, snapshot: &Snapshot) -> Vec<Arc<Process>> {
         let mut seen = HashSet::new();
-        let is_read = |connection: &&Connection, process: &Process| {
-            self.also_of.contains(&process.name) || serves_media(connection)
-        };
         let owned = snapshot.connections.iter().flat_map(|connection| {
+            let serves = serves_media(connection);
             let processes = connection.listed_owners().iter().map(|owner| &owner.process);
-            processes.filter(move |process| is_read(&connection, process))
+            processes.filter(move |process| serves || self.also_of.contains(&process.name))
         });
         owned.filter(|process| seen.insert(process.pid)).take(MAX_PROCESSES).cloned().collect()
     }
@@ -122,12 +121,6 @@ impl WrittenFiles {
         }
         (row.size, row.last_seen) = (file.size, now);
     }
-}
-
-/// Whether this end is the server of a media protocol.
-fn serves_media(connection: &Connection) -> bool {
-    let is_client = |layer: LayerValues<'_>| layer.text("role") == Some("client");
-    MediaStream::of(connection).next().is_some() && !LayerValues::all(connection).any(is_client)
 }
 
 impl Row {

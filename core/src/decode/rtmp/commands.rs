@@ -168,7 +168,6 @@ impl Session {
                 other.stream.ingest_point = Some(Arc::clone(&argument));
             }
         }
-        self.last_published = Some(argument);
         let server = Server::of(self.ends, client);
         let stream = RtmpStream::published(id, stream, server, &self.publications);
         self.add(stream);

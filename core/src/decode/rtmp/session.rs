@@ -33,9 +33,7 @@ pub(super) struct Session {
     pub(super) pending: Pending,
     pub(super) streams: Vec<RtmpStream>,
     pub(super) last_number: u64,
-    /// What was accepted for publication last.
-    pub(super) last_published: Option<std::sync::Arc<str>>,
-    /// What the latest metadata declares, and when it came.
+    /// What is published on all connections.
     pub(super) publications: Publications,
     /// Whether more streams were opened than are listed.
     pub(super) streams_refused: u64,
@@ -78,7 +76,6 @@ impl Session {
             pending: Pending::default(),
             streams: Vec::new(),
             last_number: 0,
-            last_published: None,
             publications,
             streams_refused: 0,
         }
