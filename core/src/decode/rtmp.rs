@@ -64,7 +64,7 @@ fn probe(opening: &Opening<'_>) -> Probe {
 /// bytes than are shown here.
 fn probe_late(opening: &Opening<'_>) -> Probe {
     let sides = || Side::ALL.iter().map(|side| opening.of(*side));
-    let is_found = || sides().any(|prefix| search::find(prefix.bytes).is_some());
+    let is_found = || sides().any(|prefix| search::find(prefix.bytes, None).is_some());
     let ends = [opening.ends.local, opening.ends.remote];
     let is_at_port = ends.iter().flatten().any(|end| RTMP.ports.contains(&end.port));
     let is_full = sides().any(|prefix| prefix.bytes.len() >= super::MAX_PREFIX_BYTES);

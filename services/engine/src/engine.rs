@@ -300,9 +300,18 @@ impl Engine {
         self.sources.events.is_some()
     }
 
-    /// Waits until there are events to drain, at most for `at_most`.
+    /// Whether payload is decoded.
+    pub(crate) fn has_payload(&self) -> bool {
+        self.tap.is_some()
+    }
+
+    /// Waits until there are events to drain, at most for `at_most`. Where payload is decoded, its source is waited for:
+    /// it wakes only for much, and is to be drained after the wait in any case, and the events with it.
     pub(crate) fn wait_for_events(&mut self, at_most: Duration) {
-        self.sources.wait(at_most, &*self.clock);
+        match &mut self.tap {
+            Some(tap) if self.sources.buffered.is_empty() => tap.wait(at_most, &*self.clock),
+            _ => self.sources.wait(at_most, &*self.clock),
+        }
     }
 
     /// Owners that a reconciliation found to differ from the cached ones.

@@ -310,7 +310,10 @@ impl SamplerThread {
         let deadline_us = due_us.min(after(self.clock.now(), WAKE_INTERVAL));
         let at_most = Duration::from_micros(deadline_us.saturating_sub(self.now_us()));
         self.engine.wait_for_events(at_most);
-        if self.now_us() < deadline_us {
+        if self.engine.has_payload() {
+            // Without a pause: its source wakes the thread once there is much of it.
+            self.engine.drain_events(&mut self.publisher);
+        } else if self.now_us() < deadline_us {
             self.engine.drain_events(&mut self.publisher);
             let pause_us = due_us.min(after(self.clock.now(), DRAIN_INTERVAL));
             self.clock.wait_until(pause_us, &self.control.is_changed);

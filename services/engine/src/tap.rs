@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_contract::{Payload, PayloadBatch, PayloadSource, Side};
+use conns_contract::{Clock, Payload, PayloadBatch, PayloadSource, Side};
 use conns_core::decode::{DecodeCounts, Limits, MAX_STREAMS, Streams, registry};
 use conns_core::model::{
     Application, ConnectionId, EventKind, LifecycleEvent, Loss, LossCause, LossTotals, Moment,
@@ -18,6 +18,9 @@ const SETTLE_TIME: Duration = Duration::from_secs(3);
 /// A connection that no sample shows, and that is silent for this long, is closed: its closed event was lost, or there are no
 /// events.
 const ABSENT_TIME: Duration = Duration::from_secs(10);
+
+/// How long payload waits at most until it is drained.
+const MAX_WAIT: Duration = Duration::from_millis(50);
 
 /// The payload of the connections of this machine.
 pub(crate) struct Tap {
@@ -57,6 +60,14 @@ impl Tap {
     /// Sets what it keeps at most, before the first payload.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.streams = Streams::new(registry().collect(), limits);
+    }
+
+    /// Waits until there is much to drain, at most for `at_most` or [`MAX_WAIT`].
+    pub(crate) fn wait(&mut self, at_most: Duration, clock: &dyn Clock) {
+        let at_most = at_most.min(MAX_WAIT);
+        if self.source.wait(at_most).is_err() {
+            clock.sleep(at_most);
+        }
     }
 
     /// Decodes what was handed over since the last call; returns whether there is more.

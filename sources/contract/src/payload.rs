@@ -1,5 +1,8 @@
 //! Payload of connections: a source hands over segments, and is steered by what decoders still want.
 
+use std::io;
+use std::time::Duration;
+
 use conns_core::decode::assembly::Segment;
 use conns_core::model::{ConnectionId, Loss, Moment};
 
@@ -61,6 +64,12 @@ pub trait PayloadSource: Send {
         now: Moment,
         sink: &mut dyn FnMut(ConnectionId, Moment, Payload<'_>),
     ) -> PayloadBatch;
+
+    /// Waits until so much has arrived that it is to be drained at once, at most for `timeout`. What is less waits to be drained.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    fn wait(&mut self, timeout: Duration) -> io::Result<()>;
 
     /// Applies what is wanted, the later over the earlier. Of a connection that was not steered the first
     /// bytes of each side are handed over ([`MAX_PREFIX_BYTES`](conns_core::decode::MAX_PREFIX_BYTES)).

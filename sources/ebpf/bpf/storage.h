@@ -81,6 +81,7 @@ struct cpu_state {
 	struct sock *sk; /* socket of the last change that change_state_1 saw, until change_state_2 has seen it */
 	u32 change;
 	u32 records; /* written to the ring of events */
+	u32 payload_bytes; /* written to the ring of payload since it was asked for what is unread */
 };
 
 struct {

@@ -47,6 +47,11 @@ struct {
 	__uint(max_entries, 8 * 1024 * 1024);
 } payload SEC(".maps");
 
+/* The reader is woken at PAYLOAD_WAKE_BYTES of unread records and polls otherwise. Each CPU queries that only every
+ * PAYLOAD_QUERY_BYTES, because the query reads a cache line that the reader writes. */
+#define PAYLOAD_WAKE_BYTES (1024 * 1024)
+#define PAYLOAD_QUERY_BYTES (128 * 1024)
+
 struct {
 	__uint(type, MAP_PERCPU_ARRAY);
 	__uint(max_entries, PAYLOAD_LOSSES);
@@ -67,6 +72,19 @@ INLINE u32 generation_now(void)
 	u32 zero = 0;
 	const u32 *generation = map_lookup(&want_generation, &zero);
 	return generation ? *generation : 0;
+}
+
+/* For a record of `size` bytes. */
+INLINE u64 payload_wakeup(u32 size)
+{
+	struct cpu_state *state = cpu_state();
+	if (!state)
+		return NO_WAKEUP;
+	state->payload_bytes += size;
+	if (state->payload_bytes < PAYLOAD_QUERY_BYTES)
+		return NO_WAKEUP;
+	state->payload_bytes = 0;
+	return ringbuf_query(&payload, RING_UNREAD) >= PAYLOAD_WAKE_BYTES ? FORCE_WAKEUP : NO_WAKEUP;
 }
 
 INLINE u64 cookie_of_packet(struct __sk_buff *skb, const struct sock_common *common)
@@ -167,7 +185,7 @@ INLINE bool emit_sized(struct __sk_buff *skb, const struct payload *head, u32 at
 	} else {
 		record->length = 0;
 	}
-	ringbuf_submit(record, NO_WAKEUP);
+	ringbuf_submit(record, payload_wakeup(size));
 	return true;
 }
 

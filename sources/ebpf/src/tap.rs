@@ -4,7 +4,11 @@
 mod early;
 mod wants;
 
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aya::Btf;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
@@ -12,6 +16,8 @@ use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
 use conns_contract::{Ends, Payload, PayloadBatch, PayloadSource, Side, Steering};
 use conns_core::decode::assembly::Segment;
 use conns_core::model::{ConnectionId, Loss, LossCause, Moment, SocketId, Source};
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
 use zerocopy::FromBytes;
 
 use crate::kernel_clock::KernelClock;
@@ -36,6 +42,8 @@ pub struct Tap {
     /// Keeps the programs attached.
     _programs: SharedObject,
     ring: RingBuf<MapData>,
+    /// An epoll instance with the ring.
+    wakeups: OwnedFd,
     counters: PerCpuArray<MapData, u64>,
     wants: Wants,
     records: PayloadRecords,
@@ -67,9 +75,10 @@ impl Tap {
             [("payload_read", "sock_recv_length"), ("payload_written", "sock_send_length")]
                 .into_iter()
                 .find_map(|(program, point)| attach(&mut programs, program, point, types).err());
+        let wakeups = wakeups_of(&ring).map_err(|error| format!("epoll: {error}"))?;
         let records = PayloadRecords::default();
         let _programs = Arc::clone(shared);
-        let tap = Self { _programs, ring, counters, wants, records, lost_before: 0 };
+        let tap = Self { _programs, ring, wakeups, counters, wants, records, lost_before: 0 };
         Ok((tap, no_reads))
     }
 
@@ -83,6 +92,15 @@ impl Tap {
     fn count(&self, counter: u32) -> u64 {
         self.counters.get(&counter, 0).map_or(0, |counts| counts.iter().sum())
     }
+}
+
+/// An epoll instance that reports the wakeups of a ring, not that it has records: edge-triggered.
+fn wakeups_of(ring: &RingBuf<MapData>) -> io::Result<OwnedFd> {
+    let instance = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let (data, flags) =
+        (epoll::EventData::new_u64(0), epoll::EventFlags::IN | epoll::EventFlags::ET);
+    epoll::add(&instance, ring, data, flags)?;
+    Ok(instance)
 }
 
 impl PayloadSource for Tap {
@@ -108,6 +126,16 @@ impl PayloadSource for Tap {
         PayloadBatch {
             losses: dropped.into_iter().chain(unknown).collect(),
             has_more: read >= MAX_BATCH_BYTES,
+        }
+    }
+
+    fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        let timeout = Timespec::try_from(timeout).map_err(|_| io::ErrorKind::InvalidInput)?;
+        // What it returns is that there is payload, or none: the next drain reads what there is.
+        let mut woken = [MaybeUninit::uninit()];
+        match epoll::wait(&self.wakeups, &mut woken, Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -126,10 +126,17 @@ impl Chunks {
         }
     }
 
-    /// From a chunk in the middle on, with a chunk size that was guessed. Headers before it may be missing that name
-    /// the message streams.
-    pub(super) fn late(chunk_size: u32) -> Self {
-        Self { chunk_size, began_late: true, ..Self::new() }
+    /// Reads from a chunk in the middle on, with a chunk size that was guessed. Headers before it may be missing that
+    /// name the message streams; what is known of chunk streams is likely still true.
+    pub(super) fn resume(&mut self, chunk_size: u32) {
+        self.state = State::Header { bytes: [0; MAX_HEADER], length: 0 };
+        self.chunk_size = chunk_size;
+        self.began_late = true;
+    }
+
+    /// The chunk size, if it is known.
+    pub(super) fn known_chunk_size(&self) -> Option<u32> {
+        (!self.streams.is_empty()).then_some(self.chunk_size)
     }
 
     /// Whether it is not known where the next chunk begins.
@@ -154,7 +161,9 @@ impl Chunks {
     /// Bytes are missing: the next chunk cannot be found from here.
     pub(super) fn lose(&mut self) {
         self.state = State::Lost;
-        self.streams = HashMap::default();
+        for stream in self.streams.values_mut() {
+            (stream.received, stream.kept) = (0, Vec::new());
+        }
         self.kept = 0;
     }
 

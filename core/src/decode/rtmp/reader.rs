@@ -80,11 +80,11 @@ impl Reader {
         if search.bytes.len() < search.next_try.max(MIN_SEARCHED) {
             return;
         }
-        if let Some(found) = find(&search.bytes) {
+        if let Some(found) = find(&search.bytes, self.chunks.known_chunk_size()) {
             let bytes = std::mem::take(&mut search.bytes);
             self.search = None;
             self.found += 1;
-            self.chunks = Chunks::late(found.chunk_size);
+            self.chunks.resume(found.chunk_size);
             self.chunks.data(bytes.get(found.at..).unwrap_or_default(), sink);
             return self.search_if_lost();
         }
@@ -99,6 +99,65 @@ impl Reader {
     fn search_if_lost(&mut self) {
         if self.chunks.is_lost() && self.search.is_none() {
             self.search = Some(Search::default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Reader};
+    use crate::decode::rtmp::chunks::{Header, UNKNOWN_STREAM, VIDEO};
+
+    /// Messages of video with the times and lengths of ten pictures; the first has a whole header, on message stream 7.
+    fn side(chunk_size: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in 0..10_u8 {
+            let length = 2000 + usize::from(number);
+            let [_, high, middle, low] = (length as u32).to_be_bytes();
+            bytes.extend([if number == 0 { 4 } else { 0x44 }, 0, 0, 40, high, middle, low, VIDEO]);
+            if number == 0 {
+                bytes.extend([7, 0, 0, 0]);
+            }
+            let mut picture: Vec<u8> = (0..length).map(|at| (at * 31) as u8).collect();
+            picture[..2].copy_from_slice(&[0x27, 1]);
+            for (at, chunk) in picture.chunks(chunk_size).enumerate() {
+                if at > 0 {
+                    bytes.push(0xc4);
+                }
+                bytes.extend(chunk);
+            }
+        }
+        bytes
+    }
+
+    /// The headers that a reader finds in all bytes but those of the gap.
+    fn headers(mut reader: Reader, chunk_size: usize, gap: std::ops::Range<usize>) -> Vec<Header> {
+        let bytes = side(chunk_size);
+        let mut headers = Vec::new();
+        let mut sink = |event: Event<'_>| {
+            if let Event::Begun(header) = event {
+                headers.push(*header);
+            }
+        };
+        reader.data(&bytes[..gap.start], &mut sink);
+        reader.lose();
+        reader.data(&bytes[gap.end..], &mut sink);
+        headers
+    }
+
+    #[test]
+    fn behind_a_gap_what_was_known_before_it_is_still_known() {
+        // A chunk size that no client is known to use.
+        for (chunk_size, before) in [(777, true), (128, true), (128, false)] {
+            let gap = if before { 5000..9000 } else { 0..5000 };
+            let mut reader = if before { Reader::new() } else { Reader::late() };
+            reader.chunks.resume(chunk_size as u32);
+            let headers = headers(reader, chunk_size, gap);
+            let last = headers.last().expect("a header");
+            let known = if before { 7 } else { UNKNOWN_STREAM };
+            assert_eq!((last.kind, last.length, last.stream), (VIDEO, 2009, known));
+            // Of what was missed the times are unknown.
+            assert!(!before || last.timestamp >= 200, "{last:?}");
         }
     }
 }

@@ -28,12 +28,17 @@ pub(super) struct Found {
     pub(super) chunk_size: u32,
 }
 
-/// The first place in `bytes` from which on all headers are possible.
-pub(super) fn find(bytes: &[u8]) -> Option<Found> {
+/// The first place in `bytes` from which on all headers are possible. `known` is the chunk size before bytes were
+/// missed, which is tried first.
+pub(super) fn find(bytes: &[u8], known: Option<u32>) -> Option<Found> {
     (0..bytes.len()).find_map(|at| {
         let rest = bytes.get(at..)?;
-        Header::read(rest)?;
-        let chunk_size = CHUNK_SIZES.into_iter().find(|size| is_chain(rest, *size))?;
+        let header = Header::read(rest)?;
+        // It has to state its message, since no header is before it.
+        let payload = rest.get(header.length..).unwrap_or_default();
+        header.message.filter(|message| is_possible(message.kind, payload))?;
+        let sizes = known.into_iter().chain(CHUNK_SIZES);
+        let chunk_size = sizes.into_iter().find(|size| is_chain(rest, *size))?;
         Some(Found { at, chunk_size })
     })
 }
@@ -103,23 +108,21 @@ struct ChunkStream {
 
 /// Whether all headers from the begin of `bytes` on are possible, and enough.
 fn is_chain(bytes: &[u8], chunk_size: u32) -> bool {
-    let mut streams: Vec<ChunkStream> = Vec::with_capacity(MAX_CHUNK_STREAMS);
+    let mut streams: [Option<ChunkStream>; MAX_CHUNK_STREAMS] = [None; MAX_CHUNK_STREAMS];
     let (mut at, mut headers, mut messages) = (0, 0, 0);
     loop {
         let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= 13) else {
             return headers >= MIN_HEADERS && messages >= MIN_MESSAGES;
         };
         let Some(header) = Header::read(rest) else { return false };
-        let known = streams.iter().position(|stream| stream.id == header.id);
-        let known = match (known, header.message) {
-            (None, Some(message)) if streams.len() < MAX_CHUNK_STREAMS => {
-                streams.push(ChunkStream { id: header.id, message, left: 0 });
-                streams.len() - 1
-            }
-            (None, _) => return false,
-            (Some(known), _) => known,
+        // Its chunk stream, or the first free place.
+        let is_of = |slot: &&mut Option<ChunkStream>| {
+            slot.as_ref().is_none_or(|stream| stream.id == header.id)
         };
-        let Some(stream) = streams.get_mut(known) else { return false };
+        let Some(slot) = streams.iter_mut().find(is_of) else { return false };
+        let new = header.message.map(|message| ChunkStream { id: header.id, message, left: 0 });
+        *slot = slot.or(new);
+        let Some(stream) = slot else { return false };
         // A message does not begin inside of another one.
         if (header.message.is_some() || header.is_delta_only) && stream.left > 0 {
             return false;
@@ -190,7 +193,7 @@ mod tests {
         for chunk_size in [128, 4096, 60_000] {
             let bytes = side(chunk_size, 12);
             for cut in [1, 100, 1500, 3001] {
-                let Found { at, chunk_size: found } = find(&bytes[cut..]).expect("a header");
+                let Found { at, chunk_size: found } = find(&bytes[cut..], None).expect("a header");
                 // Each message is shorter than the larger chunk sizes, which cannot be distinguished.
                 assert!(found as usize == chunk_size || chunk_size >= 4096 && found >= 4096);
                 assert_eq!(bytes[cut + at] & 0xc0, 0x40, "{chunk_size} {cut}");
@@ -202,8 +205,8 @@ mod tests {
     fn other_bytes_have_none() {
         let noise: Vec<u8> =
             (0..60_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        assert_eq!(find(&noise), None);
-        assert_eq!(find(&[0; 60_000]), None);
-        assert_eq!(find(b""), None);
+        assert_eq!(find(&noise, None), None);
+        assert_eq!(find(&[0; 60_000], None), None);
+        assert_eq!(find(b"", None), None);
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Mutex;
 
 use conns_contract::{Ends, Steering, Want};
@@ -50,6 +51,10 @@ impl PayloadSource for Scripted {
             sink(id(cookie), now, Payload::Segment { side, segment, before: sequence });
         }
         PayloadBatch { has_more: !script.bytes.is_empty(), ..PayloadBatch::default() }
+    }
+
+    fn wait(&mut self, _timeout: Duration) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn steer(&mut self, steering: &[Steering<ConnectionId>]) {
