@@ -11,7 +11,7 @@ BEGIN, END = '<!-- kernels: begin -->', '<!-- kernels: end -->'
 SINCE = {
     'kernel-tables': (4, 19), 'all-namespaces': (4, 19), 'owners': (4, 19), 'owners-of-others': (4, 19),
     'ebpf-owner-changes': (5, 12), 'ebpf-udp-peers': (5, 12), 'ebpf-events': (5, 12), 'ebpf-watch': (5, 12), 'ebpf-owners': (5, 12),
-    'ebpf-accepts': (6, 3),
+    'ebpf-accepts': (6, 3), 'ebpf-tap': (5, 12), 'ebpf-reads': (6, 3),
 }
 # Since when Debian's kernels have MPTCP; before, a test of it fails as `socket` does.
 MPTCP_SINCE = (5, 16)

@@ -61,9 +61,12 @@ fn decoder(opening: &Opening<'_>) -> Box<dyn Decoder> {
     Box::new(Session::over_stream(opening.first, opening.ends))
 }
 
-/// A datagram has whole packets; encoders send seven.
+/// Most encoders send seven whole packets; ffmpeg sends datagrams of 1472 bytes by default, in which packets are cut.
 fn probe_datagram(datagram: &Datagram<'_>) -> Probe {
     let length = datagram.bytes.len() + datagram.cut as usize;
+    if has_cut_packets(datagram.bytes, length) {
+        return Probe::Certain;
+    }
     let are_packets = datagram.bytes.chunks(PACKET).all(is_header);
     match length / PACKET {
         _ if !length.is_multiple_of(PACKET) || !are_packets => Probe::NotMine,
@@ -71,6 +74,19 @@ fn probe_datagram(datagram: &Datagram<'_>) -> Probe {
         1 => Probe::Maybe,
         _ => Probe::Certain,
     }
+}
+
+/// Headers of this many packets at their distance are no accident.
+const MIN_HEADERS: usize = 4;
+
+/// Whether packets follow each other from somewhere on, the last of which continues in the next datagram. One that ends with a whole
+/// packet has another header before them, such as that of RTP.
+fn has_cut_packets(bytes: &[u8], length: usize) -> bool {
+    (0..PACKET.min(bytes.len())).any(|at| {
+        let packets = bytes.get(at..).unwrap_or_default().chunks(PACKET);
+        let are_cut = !(length - at).is_multiple_of(PACKET);
+        are_cut && packets.len() >= MIN_HEADERS && packets.map(is_header).all(|is_header| is_header)
+    })
 }
 
 fn decoder_of_datagrams(datagram: &Datagram<'_>) -> Box<dyn Decoder> {

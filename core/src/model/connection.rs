@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Closed, ConnectionId, Direction, Endpoint, Flow, Known, Opened, Owner, Part,
-    Process, Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Totals, Unknown,
+    Application, Closed, ConnectionId, Direction, Endpoint, Flow, FlowKey, Known, Opened, Owner,
+    Part, Process, Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Totals, Unknown,
     Verdict,
 };
 
@@ -126,6 +126,12 @@ impl Connection {
         let (first, rest) = self.owners.value()?.split_first()?;
         let is_alone = rest.iter().all(|owner| owner.process.pid == first.process.pid);
         is_alone.then_some(&first.process)
+    }
+
+    /// Whether it is a peer of an unconnected UDP socket, whose row has its traffic too.
+    #[must_use]
+    pub fn is_peer(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| matches!(flow.key, FlowKey::Peer(_)))
     }
 
     /// Whether this is a connection as the plain list means it: established TCP (or MPTCP), or UDP

@@ -1,8 +1,10 @@
 //! One row of the kernel's socket tables: a socket as `sock_diag` or another source reports it, without
 //! owners and history.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::quality::FixedState;
 use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, Known, Source, TcpInfo, Unknown};
@@ -42,8 +44,18 @@ pub struct SocketId {
     pub netns: u64,
     /// `SO_COOKIE`. A source without cookies puts a digest of protocol and ends here. For an MPTCP
     /// connection it is a digest of its cookie and ends: the kernel gives all connections that a
-    /// listener accepts the listener's cookie, once that has one (`mptcp_sk_clone_init`, `net/mptcp`).
+    /// listener accepts the listener's cookie, once that has one (`mptcp_sk_clone_init`, `net/mptcp`). The
+    /// same for a peer of an unconnected UDP socket ([`SocketId::of_peer`]).
     pub cookie: u64,
+}
+
+impl SocketId {
+    /// The identity of the row of a peer of this unconnected UDP socket.
+    #[must_use]
+    pub fn of_peer(self, peer: Endpoint) -> Self {
+        let digest = FixedState::with_seed(0).hash_one((self.cookie, peer));
+        Self { cookie: digest, ..self }
+    }
 }
 
 /// Transport protocol.
@@ -463,6 +475,9 @@ pub struct Socket {
     pub udp: Known<UdpTraffic>,
     /// Whether the kernel has made it for itself, as vxlan and WireGuard do. Only programs in the kernel report it.
     pub held_by_kernel: bool,
+    /// Cookie of the unconnected UDP socket of which this is one peer, a row beside that of the socket; `None` if this
+    /// is a socket.
+    pub peer_of: Option<u64>,
 }
 
 impl Socket {
@@ -505,6 +520,7 @@ impl Socket {
             mptcp: Known::NotApplicable,
             udp: Known::NotApplicable,
             held_by_kernel: false,
+            peer_of: None,
         }
     }
 
@@ -538,6 +554,7 @@ impl Socket {
             mptcp,
             udp,
             held_by_kernel,
+            peer_of,
         } = self;
         let shown = |timer: Known<Timer>| timer.map(|timer| (timer.kind, timer.retransmits));
         let same_tcp = match (tcp, &other.tcp) {
@@ -561,6 +578,7 @@ impl Socket {
             && *upper_layer == other.upper_layer
             && *netns == other.netns
             && *held_by_kernel == other.held_by_kernel
+            && *peer_of == other.peer_of
     }
 
     /// Smoothed round trip time in microseconds (RFC 6298 SRTT); unknown before the first sample.
@@ -602,6 +620,34 @@ impl Socket {
     pub(super) fn measure<T>(&self, read: impl FnOnce(&TcpInfo) -> Option<T>) -> Known<T> {
         let why = self.tcp.value().map_or(Unknown::SourceDoesNotReport, TcpInfo::why_absent);
         self.tcp.as_ref().and_then(why, read)
+    }
+
+    /// The row of a peer of this unconnected UDP socket, established: what the kernel reports of the socket, the remote end,
+    /// and the traffic of the peer. `None` if the peer is not listed.
+    #[must_use]
+    pub fn of_peer(&self, peer: Endpoint) -> Option<Self> {
+        let Known::Value(traffic, source) = self.udp.as_ref() else { return None };
+        let counted = traffic.peers.iter().find(|counted| counted.remote == peer)?;
+        let UdpPeer { bytes_out, bytes_in, .. } = *counted;
+        let peers = [*counted].into();
+        let traffic = UdpTraffic { bytes_out, bytes_in, peers, peers_omitted: 0 };
+        Some(Self {
+            id: self.id.of_peer(peer),
+            state: State::Established,
+            remote: Some(peer),
+            udp: Known::Value(traffic, source),
+            // They are those of all peers together.
+            queues: Known::Unknown(Unknown::SourceDoesNotReport),
+            memory: Known::Unknown(Unknown::SourceDoesNotReport),
+            peer_of: Some(self.id.cookie),
+            ..self.clone()
+        })
+    }
+
+    /// The identity by which descriptors refer to it.
+    #[must_use]
+    pub fn owned_id(&self) -> SocketId {
+        SocketId { cookie: self.peer_of.unwrap_or(self.id.cookie), ..self.id }
     }
 
     /// Whether it carries a part of an MPTCP connection (RFC 8684): a TCP socket with that upper

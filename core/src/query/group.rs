@@ -1,17 +1,18 @@
 //! Groups connections by the value of a field, with counts and sums.
 //!
 //! Invariant: each connection is in exactly one group, so that the sums of all groups add up to the
-//! whole. A connection of several processes is in the group of all their names.
+//! whole. A connection of several processes is in the group of all their names. The traffic of a peer of an
+//! unconnected UDP socket is not added to that of the socket in the same group.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use foldhash::fast::RandomState;
 
 use super::{Field, Value};
 use crate::model::Class;
-use crate::model::{Connection, Known, unmapped};
+use crate::model::{Connection, Known, Protocol, unmapped};
 
 /// The value that the connections of a group share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +119,13 @@ pub struct Group {
 pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
     let mut places: HashMap<Key<'_>, usize, RandomState> = HashMap::default();
     let mut gathered: Vec<Gathered> = Vec::new();
+    // Peers, and sockets of which they may be, each with the place of the group.
+    let mut peers: Vec<(usize, &Connection)> = Vec::new();
+    let mut sockets: HashSet<(usize, u64, u64), RandomState> = HashSet::default();
+    let of_socket = |place: usize, connection: &Connection| {
+        let inode = connection.socket.inode.get()?;
+        Some((place, connection.socket.id.netns, inode))
+    };
     for connection in connections {
         let key = key_of(field.value(connection));
         let next = gathered.len();
@@ -131,6 +139,22 @@ pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
         };
         if let Some(group) = gathered.get_mut(place) {
             group.add(connection);
+        }
+        if connection.is_peer() {
+            peers.push((place, connection));
+            continue;
+        }
+        if connection.socket.protocol == Protocol::Udp && connection.socket.remote.is_none() {
+            sockets.extend(of_socket(place, connection));
+        }
+        if let Some(group) = gathered.get_mut(place) {
+            group.add_traffic(connection);
+        }
+    }
+    for (place, peer) in peers {
+        let is_added = of_socket(place, peer).is_some_and(|socket| sockets.contains(&socket));
+        if let Some(group) = gathered.get_mut(place).filter(|_| !is_added) {
+            group.add_traffic(peer);
         }
     }
     let mut groups: Vec<Group> = gathered.into_iter().map(Gathered::finish).collect();
@@ -233,13 +257,6 @@ impl Gathered {
         let add = |sum: &mut u64, value: u64| *sum = sum.saturating_add(value);
         let group = &mut self.group;
         group.count += 1;
-        group.bytes_out.add(connection.bytes_out(), add);
-        group.bytes_in.add(connection.bytes_in(), add);
-        let rates = connection.stats.rates;
-        let out = rates.map(|rates| rates.out_bytes_per_s);
-        group.rate_out.add(out, |sum, rate| *sum += rate);
-        let inward = rates.map(|rates| rates.in_bytes_per_s);
-        group.rate_in.add(inward, |sum, rate| *sum += rate);
         let queues = connection.socket.queues;
         let unread = queues.map(|queues| u64::from(queues.receive_bytes));
         group.recv_queue.add(unread, add);
@@ -255,6 +272,18 @@ impl Gathered {
         if let Some(count) = place.and_then(|place| self.classes.get_mut(place)) {
             *count += 1;
         }
+    }
+
+    fn add_traffic(&mut self, connection: &Connection) {
+        let add = |sum: &mut u64, value: u64| *sum = sum.saturating_add(value);
+        let group = &mut self.group;
+        group.bytes_out.add(connection.bytes_out(), add);
+        group.bytes_in.add(connection.bytes_in(), add);
+        let rates = connection.stats.rates;
+        let out = rates.map(|rates| rates.out_bytes_per_s);
+        group.rate_out.add(out, |sum, rate| *sum += rate);
+        let inward = rates.map(|rates| rates.in_bytes_per_s);
+        group.rate_in.add(inward, |sum, rate| *sum += rate);
     }
 
     fn finish(mut self) -> Group {

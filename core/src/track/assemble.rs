@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Application, Closed, Connection, Direction, EventKind, Evidence, Known, Moment, Opened, Socket,
-    SocketSample, State, Stats, Totals, Unknown, Verdict,
+    Application, Closed, Connection, Direction, EventKind, Evidence, Flow, FlowKey, Known, Moment,
+    Opened, Socket, SocketSample, State, Stats, Totals, UdpTraffic, Unknown, Verdict,
 };
 
 use super::counters::Counters;
@@ -123,6 +123,7 @@ pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
     } else {
         Known::Unknown(Unknown::SourceDoesNotReport)
     });
+    let flow = flow_of_peer(&sample).map(Arc::new);
     let mut connection = Connection {
         socket: sample,
         owners: owners.listed,
@@ -133,7 +134,7 @@ pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
         stats,
         totals,
         overflows,
-        flow: None,
+        flow,
         application,
         resolved_name,
         verdict,
@@ -145,6 +146,14 @@ pub(super) fn assemble(sample: SocketSample, facts: Facts<'_>) -> Connection {
         }
     }
     connection
+}
+
+/// The flow that the row of a peer of an unconnected UDP socket is.
+fn flow_of_peer(sample: &Socket) -> Option<Flow> {
+    let remote = sample.remote.filter(|_| sample.peer_of.is_some())?;
+    let UdpTraffic { bytes_out, bytes_in, .. } = *sample.udp.value()?;
+    let (key, local) = (FlowKey::Peer(remote), sample.local);
+    Some(Flow { key, local, remote, bytes_out, bytes_in })
 }
 
 /// Whether the peer's FIN was received, by the final event or else by the state.

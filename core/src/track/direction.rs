@@ -115,6 +115,15 @@ impl InferredDirection {
             direction: Known::Value(direction, Source::Derived),
             evidence,
         };
+        if socket.peer_of.is_some() {
+            // Its socket is bound to a port in any case. The end that sent datagrams, if only one did, sent the first one.
+            let sent = socket.udp.value().map(|udp| (udp.bytes_out > 0, udp.bytes_in > 0));
+            return match sent {
+                Some((true, false)) => by(DirectionEvidence::Listeners, Direction::Outbound),
+                Some((false, true)) => by(DirectionEvidence::Listeners, Direction::Inbound),
+                _ => Self::UNKNOWN,
+            };
+        }
         match socket.state {
             State::SynSent => by(DirectionEvidence::Socket, Direction::Outbound),
             State::SynReceived => by(DirectionEvidence::Socket, Direction::Inbound),

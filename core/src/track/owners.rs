@@ -112,7 +112,7 @@ impl OwnerIndex {
             Known::Value(inode, _) if !self.is_by_identity || socket.is_mptcp() => {
                 Subject::Inode(inode)
             }
-            Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.id),
+            Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.owned_id()),
         };
         let mut entries = self.entries_of(table, subject);
         let owners: Vec<Owner> =

@@ -17,6 +17,7 @@ use crate::differences::Differences;
 use crate::event_drain::{self, Collected, DRAIN_INTERVAL, Drained, EventSink, MAX_BATCHES};
 use crate::memory::MemoryBounds;
 use crate::owners::CachedOwners;
+use crate::peers::Peers;
 use crate::sources::Sources;
 use crate::tap::Tap;
 #[cfg(target_os = "linux")]
@@ -181,11 +182,12 @@ impl Engine {
         };
         let Self { sources, owners, tracker, clock, bounds, tap, .. } = self;
         let bound = bounds.buffered_events;
+        let peers = tap.as_ref().map(Tap::peers).unwrap_or_default();
         let mut drained = Drained { events: &mut *events, tap: tap.as_mut() };
         let tracker = Mutex::new(tracker);
         let (snapshot, rest) =
             event_drain::during(&mut drained, &tracker, bound, &**clock, sink, || {
-                let observations = read(sources, owners, scope, &**clock)?;
+                let observations = read(sources, owners, scope, &**clock, &peers)?;
                 let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(tracker.apply(observations))
             });
@@ -212,13 +214,18 @@ impl Engine {
     /// Ends the decoding of connections that samples do not show any more.
     fn remove_absent_payload(&mut self, snapshot: &Snapshot) {
         let Some(tap) = &mut self.tap else { return };
-        let sockets = snapshot.connections.iter().map(|connection| connection.socket.id);
-        tap.remove_absent(|| sockets.map(ConnectionId::of_socket).collect(), snapshot.at);
+        let sockets = snapshot.connections.iter().map(|connection| {
+            let traffic = connection.socket.udp.value();
+            let bytes = traffic.map_or(0, |udp| udp.bytes_out.saturating_add(udp.bytes_in));
+            (ConnectionId::of_socket(connection.socket.id), bytes)
+        });
+        tap.remove_absent(|| sockets.collect(), snapshot.at);
     }
 
     fn sample_without_events(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
-        let Self { sources, owners, clock, .. } = self;
-        let observations = read(sources, owners, scope, &**clock)?;
+        let Self { sources, owners, clock, tap, .. } = self;
+        let peers = tap.as_ref().map(Tap::peers).unwrap_or_default();
+        let observations = read(sources, owners, scope, &**clock, &peers)?;
         let snapshot = self.tracker.apply(observations);
         Ok(self.completed(snapshot))
     }
@@ -273,7 +280,10 @@ impl Engine {
 
     /// Samples the sockets alone, for the history.
     pub(crate) fn sample_sockets(&mut self, scope: &Scope) -> Result<(), SourceError> {
-        let observations = self.sources.sockets(scope, self.clock.now())?;
+        let mut observations = self.sources.sockets(scope, self.clock.now())?;
+        if let Some(tap) = &self.tap {
+            tap.peers().add_rows(&mut observations);
+        }
         self.tracker.apply(observations);
         Ok(())
     }
@@ -450,6 +460,7 @@ fn read(
     owners: &mut CachedOwners,
     scope: &Scope,
     clock: &dyn Clock,
+    peers: &Peers,
 ) -> Result<Vec<Observation>, SourceError> {
     let mut observations = sources.sockets(scope, clock.now())?;
     let mut found = owners.read(sources, &observations, clock.now());
@@ -468,6 +479,8 @@ fn read(
             owners.forget_unlisted();
         }
     }
+    // After the owners, who know only sockets.
+    peers.add_rows(&mut observations);
     observations.extend(found);
     Ok(observations)
 }

@@ -20,6 +20,7 @@ mod machine;
 mod memory;
 mod numbers;
 mod owners;
+mod peers;
 mod sampler;
 mod sources;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 //! Decodes the payload that a source hands over, steers the source, and reports the layers that changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use conns_core::model::{
 };
 use foldhash::fast::RandomState;
 
+use crate::peers::{Peers, row_of};
+
 /// How long after its last payload the layers of a connection are computed again: some values depend on the time
 /// alone (a node of Monero that waits for two seconds).
 const SETTLE_TIME: Duration = Duration::from_secs(3);
@@ -19,6 +21,9 @@ const SETTLE_TIME: Duration = Duration::from_secs(3);
 /// events.
 const ABSENT_TIME: Duration = Duration::from_secs(10);
 
+/// A peer of an unconnected socket whose traffic does not change for this long is removed: twice the idle time after which servers of
+/// QUIC close a connection.
+const PEER_IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long payload waits at most until it is drained.
 const MAX_WAIT: Duration = Duration::from_millis(50);
 
@@ -29,6 +34,8 @@ pub(crate) struct Tap {
     open: HashMap<ConnectionId, Carrier, RandomState>,
     /// Those whose layers may still change.
     unsettled: Vec<ConnectionId>,
+    /// Peers of unconnected sockets that have layers.
+    peers: Arc<Peers>,
     lost: LossTotals,
     counted: DecodeCounts,
     swept: Moment,
@@ -42,6 +49,8 @@ struct Carrier {
     is_unsettled: bool,
     /// The layers as reported last.
     reported: Option<Arc<Application>>,
+    /// Of a peer of an unconnected socket: what the last look found of its traffic, bytes, and when that changed.
+    traffic: (u64, Moment),
 }
 
 impl Tap {
@@ -51,6 +60,7 @@ impl Tap {
             streams: Streams::default(),
             open: HashMap::default(),
             unsettled: Vec::new(),
+            peers: Arc::default(),
             lost: LossTotals::default(),
             counted: DecodeCounts::default(),
             swept: Moment::default(),
@@ -72,11 +82,15 @@ impl Tap {
 
     /// Decodes what was handed over since the last call; returns whether there is more.
     pub(crate) fn drain(&mut self, now: Moment) -> bool {
-        let Self { source, streams, open, .. } = self;
+        let Self { source, streams, open, peers, .. } = self;
         let PayloadBatch { losses, has_more } =
             source.drain(now, &mut |id, at, payload| match payload {
                 Payload::Opened { ends } => {
                     let changed = at;
+                    // One that the kernel has forgotten begins anew.
+                    if open.contains_key(&id) {
+                        Arc::make_mut(peers).remove(id);
+                    }
                     if streams.open(id, ends) {
                         open.insert(id, Carrier { changed, ..Carrier::default() });
                     }
@@ -121,7 +135,7 @@ impl Tap {
 
     /// The layers that changed since the last call.
     pub(crate) fn report(&mut self, now: Moment) -> Option<Observation> {
-        let Self { streams, open, unsettled, .. } = self;
+        let Self { streams, open, unsettled, peers, .. } = self;
         for id in streams.take_changed() {
             let Some(carrier) = open.get_mut(&id) else { continue };
             carrier.changed = now;
@@ -138,18 +152,26 @@ impl Tap {
             if let Some(application) = application
                 && carrier.reported.as_ref() != Some(&application)
             {
-                carrier.reported = Some(Arc::clone(&application));
-                layers.push((*id, application));
+                if carrier.reported.replace(Arc::clone(&application)).is_none() {
+                    Arc::make_mut(peers).add(*id);
+                }
+                layers.push((row_of(*id), application));
             }
             carrier.is_unsettled
         });
         observation(layers, Vec::new(), now)
     }
 
-    /// Removes what no sample shows any more; `sampled` has the connections of the last one.
+    /// The peers that have layers, for a row each.
+    pub(crate) fn peers(&self) -> Arc<Peers> {
+        Arc::clone(&self.peers)
+    }
+
+    /// Removes what no sample shows any more; `sampled` has the connections of the last one, with the traffic of those of UDP,
+    /// bytes.
     pub(crate) fn remove_absent(
         &mut self,
-        sampled: impl FnOnce() -> HashSet<ConnectionId, RandomState>,
+        sampled: impl FnOnce() -> HashMap<ConnectionId, u64, RandomState>,
         now: Moment,
     ) {
         if now.since(self.swept) < ABSENT_TIME || self.open.is_empty() {
@@ -157,12 +179,24 @@ impl Tap {
         }
         self.swept = now;
         let sampled = sampled();
-        let Self { source, streams, open, .. } = self;
+        let Self { source, streams, open, peers, .. } = self;
         open.retain(|id, carrier| {
-            let is_kept = sampled.contains(id) || now.since(carrier.changed) < ABSENT_TIME;
+            let is_sampled = match sampled.get(&row_of(*id)) {
+                Some(traffic) if id.flow.is_some() => {
+                    if carrier.traffic.0 != *traffic {
+                        carrier.traffic = (*traffic, now);
+                    }
+                    now.since(carrier.traffic.1) < PEER_IDLE_TIME
+                }
+                there => there.is_some(),
+            };
+            let is_kept = is_sampled || now.since(carrier.changed) < ABSENT_TIME;
             if !is_kept {
                 streams.remove(*id);
                 source.close(*id);
+                if id.flow.is_some() {
+                    Arc::make_mut(peers).remove(*id);
+                }
             }
             is_kept
         });

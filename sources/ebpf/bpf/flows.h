@@ -8,20 +8,12 @@
  * socket with how many were made for it. */
 #define MAX_FLOWS 16384
 
-struct flow_key {
-	u64 cookie;
-	u8 remote[16]; /* IPv4 in the first four bytes */
-	u16 remote_port;
-	u16 family;
-	u32 pad;
-};
 struct flow {
 	u64 bytes_out;
 	u64 bytes_in;
 	u64 datagrams_out;
 	u64 datagrams_in;
 };
-_Static_assert(sizeof(struct flow_key) == 32, "struct flow_key");
 _Static_assert(sizeof(struct flow) == 32, "struct flow");
 
 struct {

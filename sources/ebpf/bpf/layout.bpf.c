@@ -13,6 +13,8 @@ struct short_event short_event;
 struct long_event long_event;
 struct payload payload;
 struct want want;
+struct flow_key flow_key;
+struct tap_peer tap_peer;
 enum row_kind row_kind;
 enum event_kind event_kind;
 enum event_flags event_flags;

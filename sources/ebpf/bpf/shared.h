@@ -192,6 +192,7 @@ enum payload_flags {
 	PAYLOAD_OUTBOUND = 16, /* this end called connect */
 	PAYLOAD_INBOUND = 32,  /* the other end did */
 	PAYLOAD_WHOLE = 64,    /* it began with the signature: all of it is handed over until user space steers it */
+	PAYLOAD_PEER = 128,    /* of an unconnected socket: what the remote end is a peer of */
 };
 
 /* What a record of the ring of payload begins with; `length` bytes follow. Sequence numbers are those of payload, a SYN
@@ -225,6 +226,25 @@ struct want {
 	u8 resumes[2]; /* whether `resume` holds */
 };
 _Static_assert(sizeof(struct want) == 16, "struct want");
+
+/* An unconnected UDP socket and one of its peers. */
+struct flow_key {
+	u64 cookie;
+	u8 remote[16]; /* IPv4 in the first four bytes */
+	u16 remote_port;
+	u16 family;
+	u32 pad;
+};
+_Static_assert(sizeof(struct flow_key) == 32, "struct flow_key");
+
+/* What of their datagrams is handed over, both sides in the order sent, received. */
+struct tap_peer {
+	u32 first_bytes[2]; /* that were handed over before it was steered */
+	u8 is_steered;      /* by user space */
+	u8 is_wanted[2];    /* once it is steered */
+	u8 is_opened;       /* a record was handed over */
+};
+_Static_assert(sizeof(struct tap_peer) == 12, "struct tap_peer");
 
 /* Index of a counter of the tap. */
 enum payload_loss {

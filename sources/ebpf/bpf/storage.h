@@ -59,7 +59,8 @@ struct tap_state {
 	u64 moved_bytes[2]; /* by the process: written, read */
 	u8 flags;     /* enum tap_flags */
 	u8 direction; /* PAYLOAD_OUTBOUND, PAYLOAD_INBOUND, PAYLOAD_WHOLE */
-	u8 pad[6];
+	u16 new_peers; /* of an unconnected UDP socket, that began in `window` */
+	u32 window;
 };
 
 struct socket_storage {

@@ -1,4 +1,4 @@
-/* Payload of TCP connections and of connected UDP sockets, copied where packets pass between a cgroup and the network: of each side the first bytes, then
+/* Payload of TCP connections and of UDP sockets, by their peers, copied where packets pass between a cgroup and the network: of each side the first bytes, then
  * what user space wants. An unwanted connection costs a search for its storage.
  *
  * A byte is handed over once: of what is sent all before the highest byte sent, of what is received all before rcv_nxt has
@@ -442,7 +442,94 @@ INLINE u32 namespace_of(void *sk)
 	return inode;
 }
 
-/* Hands over a datagram of a connected socket: of each side the first bytes, then what is wanted. `start` counts what was
+/* A datagram: `length` bytes at `at`, behind the UDP header at `header`. */
+struct datagram {
+	u32 header;
+	u32 at;
+	u32 length;
+	u32 side;
+};
+
+/* Hands over a datagram; false if there was no room. */
+NOINLINE bool emit_datagram(struct __sk_buff *skb, const struct datagram *datagram, u64 cookie, u32 netns, u8 flags)
+{
+	struct payload head = { .cookie = cookie, .netns = netns, .kind = PAYLOAD_DATAGRAM, .at_ns = ktime_ns() };
+	fill_packet_ends(skb, &head, datagram->header, datagram->side);
+	head.flags = flags | (datagram->side == RECEIVED ? PAYLOAD_RECEIVED : 0);
+	u32 length = datagram->length;
+	u32 copied = length > MAX_RECORD_PAYLOAD ? MAX_RECORD_PAYLOAD : length;
+	head.cut = length - copied;
+	if (emit(skb, &head, datagram->at, copied)) {
+		count_payload(PAYLOAD_COPIED_BYTES, copied);
+		return true;
+	}
+	count_payload(LOST_PAYLOAD_BYTES, length);
+	return false;
+}
+
+/* Most pairs of an unconnected UDP socket and a peer whose datagrams are handed over; the least recently used is evicted. */
+#define MAX_PEERS 16384
+/* How many of them may begin in a window, about a second, of one socket: a resolver has more peers. */
+#define MAX_NEW_PEERS 256
+#define WINDOW_SHIFT 30
+
+struct {
+	__uint(type, MAP_LRU_HASH);
+	__uint(max_entries, MAX_PEERS);
+	__type(key, struct flow_key);
+	__type(value, struct tap_peer);
+} tap_peers SEC(".maps");
+
+/* The state of the pair, which is made if the socket may have another one. */
+INLINE struct tap_peer *peer_of(const struct flow_key *key, struct tap_state *state)
+{
+	struct tap_peer *peer = map_lookup(&tap_peers, key);
+	if (peer)
+		return peer;
+	u32 window = ktime_ns() >> WINDOW_SHIFT;
+	if (state->window != window) {
+		state->window = window;
+		state->new_peers = 0;
+	}
+	if (state->new_peers >= MAX_NEW_PEERS)
+		return 0;
+	state->new_peers++;
+	struct tap_peer none = {};
+	map_update(&tap_peers, key, &none, 1 /* BPF_NOEXIST */);
+	return map_lookup(&tap_peers, key);
+}
+
+/* Of an unconnected socket: of each peer and side the first bytes, then what is wanted. */
+NOINLINE int pass_peer_datagram(struct __sk_buff *skb, const struct datagram *datagram, struct tap_state *state, u64 cookie)
+{
+	struct flow_key key = { .cookie = cookie };
+	u32 side = datagram->side;
+	if (side > RECEIVED || !state)
+		return 0;
+	if (skb->protocol == __builtin_bswap16(0x0800)) {
+		key.family = AF_INET;
+		skb_load_bytes(skb, side == SENT ? 16 : 12, key.remote, 4);
+	} else {
+		key.family = AF_INET6;
+		skb_load_bytes(skb, side == SENT ? 24 : 8, key.remote, 16);
+	}
+	u16 port = 0;
+	skb_load_bytes(skb, datagram->header + (side == SENT ? 2 : 0), &port, 2);
+	key.remote_port = __builtin_bswap16(port);
+	struct tap_peer *peer = peer_of(&key, state);
+	if (!peer) {
+		count_payload(LOST_PAYLOAD_BYTES, datagram->length);
+		return 0;
+	}
+	if (!(peer->is_steered ? peer->is_wanted[side] : peer->first_bytes[side] < FIRST_BYTES))
+		return 0;
+	peer->first_bytes[side] += datagram->length;
+	if (emit_datagram(skb, datagram, cookie, namespace_of(skb->sk), PAYLOAD_PEER | (peer->is_opened ? 0 : PAYLOAD_OPENS)))
+		peer->is_opened = 1;
+	return 0;
+}
+
+/* Hands over a datagram: of a connected socket, of each side the first bytes, then what is wanted. `start` counts what was
  * handed over. */
 NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side)
 {
@@ -451,8 +538,7 @@ NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side)
 	struct bpf_sock *sk = sk_fullsock(skb->sk);
 	if (!sk || sk->protocol != IPPROTO_UDP)
 		return 0;
-	if (sk->state != TCP_ESTABLISHED)
-		return 0;
+	bool is_connected = sk->state == TCP_ESTABLISHED;
 	struct tap_state *state = tap_of(sk, STORAGE_CREATE);
 	if (!state)
 		return 0;
@@ -460,10 +546,13 @@ NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side)
 	u32 at = header + UDP_HEADER;
 	if (whole <= at)
 		return 0;
-	u32 length = whole - at, datagram = skb->gso_size;
+	u32 length = whole - at, first = skb->gso_size;
 	/* Several that are sent as one (UDP_SEGMENT), or were received as one: the first. */
-	if (datagram && length > datagram)
-		length = datagram;
+	if (first && length > first)
+		length = first;
+	struct datagram datagram = { .header = header, .at = at, .length = length, .side = side };
+	if (!is_connected)
+		return pass_peer_datagram(skb, &datagram, state, socket_cookie(skb));
 	struct tap_side *of = &state->sides[side];
 	u32 current = generation_now();
 	if ((of->flags & (IS_OVER | IS_WANTED)) == IS_OVER && state->generation == current)
@@ -477,20 +566,8 @@ NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side)
 		if (of->start >= FIRST_BYTES)
 			of->flags |= IS_OVER;
 	}
-	struct payload head = { .cookie = cookie, .kind = PAYLOAD_DATAGRAM, .at_ns = ktime_ns() };
-	head.netns = namespace_of(sk);
-	fill_packet_ends(skb, &head, header, side);
-	head.flags = side == RECEIVED ? PAYLOAD_RECEIVED : 0;
-	if (!(state->flags & IS_OPENED))
-		head.flags |= PAYLOAD_OPENS;
-	u32 copied = length > MAX_RECORD_PAYLOAD ? MAX_RECORD_PAYLOAD : length;
-	head.cut = length - copied;
-	if (emit(skb, &head, at, copied)) {
+	if (emit_datagram(skb, &datagram, cookie, namespace_of(sk), state->flags & IS_OPENED ? 0 : PAYLOAD_OPENS))
 		state->flags |= IS_OPENED;
-		count_payload(PAYLOAD_COPIED_BYTES, copied);
-	} else {
-		count_payload(LOST_PAYLOAD_BYTES, length);
-	}
 	return 0;
 }
 

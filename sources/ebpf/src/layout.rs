@@ -187,6 +187,23 @@ records! {
         is_wanted: [u8; 2],
         resumes: [u8; 2],
     }
+
+    /// An unconnected UDP socket and one of its peers.
+    struct FlowEntry = "flow_key" {
+        cookie: U64,
+        remote: [u8; 16],
+        remote_port: U16,
+        family: U16,
+        pad: U32,
+    }
+
+    /// What of their datagrams is handed over.
+    struct PeerEntry = "tap_peer" {
+        first_bytes: [U32; 2],
+        is_steered: u8,
+        is_wanted: [u8; 2],
+        is_opened: u8,
+    }
 }
 
 /// Declares the constants of enumerations, and for the test a list of them.
@@ -239,6 +256,7 @@ enumerations! {
         PAYLOAD_OUTBOUND = 16,
         PAYLOAD_INBOUND = 32,
         PAYLOAD_WHOLE = 64,
+        PAYLOAD_PEER = 128,
     }
     enum "payload_loss": u32 {
         LOST_PAYLOAD_BYTES = 0,
@@ -315,6 +333,30 @@ impl Peer {
     pub(crate) fn endpoint(&self) -> Endpoint {
         let address = address(self.family.get() == u16::from(AF_INET6), self.remote);
         Endpoint { address, port: self.remote_port.get() }
+    }
+}
+
+impl FlowEntry {
+    /// The pair of a socket and a peer.
+    pub(crate) fn new(cookie: u64, peer: Endpoint) -> Self {
+        let mut remote = [0; 16];
+        let family = match peer.address {
+            IpAddr::V4(address) => {
+                remote.iter_mut().zip(address.octets()).for_each(|(to, from)| *to = from);
+                AF_INET
+            }
+            IpAddr::V6(address) => {
+                remote = address.octets();
+                AF_INET6
+            }
+        };
+        Self {
+            cookie: cookie.into(),
+            remote,
+            remote_port: peer.port.into(),
+            family: u16::from(family).into(),
+            pad: 0.into(),
+        }
     }
 }
 

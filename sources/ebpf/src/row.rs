@@ -85,6 +85,7 @@ impl RowReader {
             tcp: missing(is_tcp_stream, unknown),
             mptcp: Known::NotApplicable,
             held_by_kernel: header.held_by_kernel != 0,
+            peer_of: None,
             udp: missing(protocol == Protocol::Udp, unknown),
         })
     }

@@ -1,7 +1,8 @@
-//! Payload of TCP connections and connected UDP sockets, read from the ring buffer that the programs of `bpf/tap.h` write, and what they
+//! Payload of TCP connections and UDP sockets, of these by their peers, read from the ring buffer that the programs of `bpf/tap.h` write, and what they
 //! copy. They copy the first bytes of each side by themselves, then what has an entry in the map of wants.
 
 mod early;
+mod peers;
 mod wants;
 
 use std::io;
@@ -24,11 +25,12 @@ use crate::kernel_clock::KernelClock;
 use crate::layout::{
     LOST_PAYLOAD_BYTES, PAYLOAD_BEGINS, PAYLOAD_COPIED_BYTES, PAYLOAD_DATAGRAM, PAYLOAD_FIN,
     PAYLOAD_INBOUND, PAYLOAD_LISTENER, PAYLOAD_MOVED, PAYLOAD_OPENS, PAYLOAD_OUTBOUND,
-    PAYLOAD_RECEIVED, PAYLOAD_SEGMENT, PAYLOAD_WHOLE, PayloadHeader,
+    PAYLOAD_PEER, PAYLOAD_RECEIVED, PAYLOAD_SEGMENT, PAYLOAD_WHOLE, PayloadHeader,
 };
 use crate::object::{self, attach, why_not_program};
 use crate::shared_object::{self, SharedObject};
 use early::EarlySegments;
+use peers::{Peers, of_peer};
 use wants::Wants;
 
 /// Most bytes of records in one batch, an eighth of the ring of `bpf/tap.h`: a few milliseconds of decoding.
@@ -46,6 +48,7 @@ pub struct Tap {
     wakeups: OwnedFd,
     counters: PerCpuArray<MapData, u64>,
     wants: Wants,
+    peers: Peers,
     records: PayloadRecords,
     lost_before: u64,
 }
@@ -58,6 +61,7 @@ impl Tap {
     ) -> Result<(Self, Option<Box<str>>), Box<str>> {
         let mut programs = shared_object::lock(shared);
         let wants = Wants::open(&mut programs)?;
+        let peers = Peers::open(&mut programs)?;
         let ring = object::map(&mut programs, "payload")?;
         let counters = object::map(&mut programs, "payload_losses")?;
         let group = object::open_cgroup_root()?;
@@ -78,7 +82,8 @@ impl Tap {
         let wakeups = wakeups_of(&ring).map_err(|error| format!("epoll: {error}"))?;
         let records = PayloadRecords::default();
         let _programs = Arc::clone(shared);
-        let tap = Self { _programs, ring, wakeups, counters, wants, records, lost_before: 0 };
+        let tap =
+            Self { _programs, ring, wakeups, counters, wants, peers, records, lost_before: 0 };
         Ok((tap, no_reads))
     }
 
@@ -141,10 +146,14 @@ impl PayloadSource for Tap {
 
     fn steer(&mut self, steering: &[Steering<ConnectionId>]) {
         self.wants.steer(steering, self.records.now);
+        steering.iter().for_each(|one| self.peers.steer(one));
     }
 
     fn close(&mut self, connection: ConnectionId) {
-        self.wants.close(connection.socket.cookie);
+        match connection.flow {
+            None => self.wants.close(connection.socket.cookie),
+            Some(_) => self.peers.close(connection),
+        }
     }
 }
 
@@ -192,6 +201,7 @@ impl PayloadRecords {
             }
             PAYLOAD_DATAGRAM => {
                 let side = side(header);
+                let id = if header.has(PAYLOAD_PEER) { of_peer(id, header.remote()) } else { id };
                 if header.has(PAYLOAD_OPENS) {
                     sink(id, at, Payload::Opened { ends: ends(header) });
                 }

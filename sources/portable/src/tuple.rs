@@ -123,6 +123,7 @@ fn socket(tuple: Tuple, state: State, netns: &Arc<Netns>) -> Socket {
         mptcp: Known::NotApplicable,
         udp: Known::NotApplicable,
         held_by_kernel: false,
+        peer_of: None,
     }
 }
 

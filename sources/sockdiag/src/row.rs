@@ -153,6 +153,7 @@ impl RowReader {
             mptcp: missing(protocol == Protocol::Mptcp && carries_data, unknown),
             udp: missing(protocol == Protocol::Udp, unknown),
             held_by_kernel: false,
+            peer_of: None,
         })
     }
 

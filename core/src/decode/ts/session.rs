@@ -3,7 +3,7 @@
 use crate::decode::{Ends, Side};
 use crate::model::Moment;
 
-use super::packet::{MAX_PID, Packet};
+use super::packet::{MAX_PID, PACKET, Packet, is_header};
 use super::program::Program;
 use super::sections::{self, Section};
 use super::sync::Packets;
@@ -17,7 +17,7 @@ const PIDS: usize = MAX_PID as usize + 1;
 pub(super) struct Session {
     ends: Ends,
     pub(super) sender: Side,
-    /// Of a stream of bytes; datagrams have whole packets.
+    /// Of a stream of bytes, and of datagrams in which packets are cut.
     pub(super) sync: Option<Packets>,
     pub(super) packets: u64,
     /// Which numbers were seen, in bits.
@@ -47,6 +47,10 @@ impl Session {
 
     /// Takes bytes of the stream, or a datagram.
     pub(super) fn read(&mut self, bytes: &[u8], at: Moment) {
+        let is_cut = !bytes.len().is_multiple_of(PACKET) || !is_header(bytes);
+        if self.sync.is_none() && is_cut {
+            self.sync = Some(Packets::default());
+        }
         match self.sync.take() {
             Some(mut sync) => {
                 let searches = sync.searches;
@@ -57,7 +61,7 @@ impl Session {
                 self.sync = Some(sync);
             }
             None => {
-                for packet in bytes.chunks(super::packet::PACKET) {
+                for packet in bytes.chunks(PACKET) {
                     self.packet(packet, at);
                 }
             }

@@ -160,6 +160,31 @@ fn datagrams_have_whole_packets() {
 }
 
 #[test]
+fn datagrams_may_cut_packets() {
+    let packets = video(40);
+    let bytes = packets.concat();
+    // As ffmpeg sends them by default, and from the second one on.
+    for skipped in [0, 1472] {
+        let mut session = Session::over_datagrams(Side::Sent, Ends::default());
+        for datagram in bytes[skipped..].chunks(1472) {
+            let ends = Ends::default();
+            let probe =
+                probe_datagram(&Datagram { bytes: datagram, cut: 0, side: Side::Sent, ends });
+            assert!(probe == Probe::Certain || datagram.len() < 4 * PACKET, "{}", datagram.len());
+            session.data(Side::Sent, datagram, Moment::default());
+        }
+        assert_eq!(
+            session.packets,
+            packets.len() as u64 - (skipped as u64).div_ceil(PACKET as u64)
+        );
+    }
+    // RTP has a header of its own.
+    let of_rtp = [&[0x80; 12][..], &bytes[..7 * PACKET]].concat();
+    let of_rtp = Datagram { bytes: &of_rtp, cut: 0, side: Side::Sent, ends: Ends::default() };
+    assert_eq!(probe_datagram(&of_rtp), Probe::NotMine);
+}
+
+#[test]
 fn all_numbers_at_once_hold_no_more_than_the_bound() {
     let mut session = session();
     // Sections with as many programs as are in them, each of which lists as many streams.

@@ -49,7 +49,7 @@ impl Wants {
 
     pub(super) fn steer(&mut self, steering: &[Steering<ConnectionId>], now: Moment) {
         let mut changed: Vec<u64> = Vec::new();
-        for one in steering {
+        for one in steering.iter().filter(|one| one.key.flow.is_none()) {
             let cookie = one.key.socket.cookie;
             let before = self.entries.get(&cookie).copied();
             if let Some(entry) = steered(before, one, now) {

@@ -140,6 +140,10 @@ fn totals(registry: &mut Registry, connections: &[&Connection]) {
             *directions.entry(direction).or_default() += 1.0;
         }
         *verdicts.entry(connection.verdict.class.name()).or_default() += 1.0;
+        // The row of its socket has it too.
+        if connection.is_peer() {
+            continue;
+        }
         sent += connection.bytes_out().get().unwrap_or(0) as f64;
         received += connection.bytes_in().get().unwrap_or(0) as f64;
         if let Some(rates) = connection.stats.rates.get() {

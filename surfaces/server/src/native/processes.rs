@@ -124,6 +124,11 @@ impl Sums {
         self.sockets += 1;
         self.connections += u64::from(connection.is_established());
         self.listeners += u64::from(connection.is_listening());
+        *self.verdicts.entry(connection.verdict.class.name()).or_default() += 1;
+        // The row of its socket has the traffic too.
+        if connection.is_peer() {
+            return;
+        }
         for (sum, bytes) in [
             (&mut self.bytes_out, connection.bytes_out().get()),
             (&mut self.bytes_in, connection.bytes_in().get()),
@@ -136,7 +141,6 @@ impl Sums {
             self.rate_out = Some(self.rate_out.unwrap_or(0.0) + rates.out_bytes_per_s);
             self.rate_in = Some(self.rate_in.unwrap_or(0.0) + rates.in_bytes_per_s);
         }
-        *self.verdicts.entry(connection.verdict.class.name()).or_default() += 1;
     }
 }
 

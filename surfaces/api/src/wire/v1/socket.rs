@@ -272,6 +272,8 @@ impl<'a> Socket<'a> {
             udp,
             // Its owner is that of the connection.
             held_by_kernel: false,
+            // The flow of the connection is the peer.
+            peer_of: None,
         })
     }
 }
