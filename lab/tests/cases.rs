@@ -50,6 +50,7 @@ const CASES: &[Case] = &[
     case!("socket_of_the_kernel.py"),
     case!("streams_joined_late.py"),
     case!("time_namespace.py"),
+    case!("udp_of_unconnected_sockets.py"),
     case!("udp_peers_are_all_or_counted.py"),
     case!("udp_peers_flood.sh"),
     case!("unit_memory.sh"),
@@ -57,9 +58,11 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 16] = [
     "bash",
     "curl",
+    "dig",
+    "dnsmasq",
     "ffmpeg",
     "ffprobe",
     "gst-launch-1.0",

@@ -10,6 +10,8 @@
 
 /* First bytes of a side, for recognition; core/decode keeps as many (MAX_PREFIX_BYTES). */
 #define FIRST_BYTES 4096
+/* The same of UDP. A media stream of 10 Mbit/s sends as much in the time in which user space reads the first datagram and steers. */
+#define FIRST_DATAGRAM_BYTES 65536
 /* The same of a connection that began before it was seen, which is probed up to 17 times. */
 #define LATE_BYTES (17 * FIRST_BYTES)
 /* Most connections that user space steers: as many as core/decode reads (MAX_STREAMS). */
@@ -521,7 +523,7 @@ NOINLINE int pass_peer_datagram(struct __sk_buff *skb, const struct datagram *da
 		count_payload(LOST_PAYLOAD_BYTES, datagram->length);
 		return 0;
 	}
-	if (!(peer->is_steered ? peer->is_wanted[side] : peer->first_bytes[side] < FIRST_BYTES))
+	if (!(peer->is_steered ? peer->is_wanted[side] : peer->first_bytes[side] < FIRST_DATAGRAM_BYTES))
 		return 0;
 	peer->first_bytes[side] += datagram->length;
 	if (emit_datagram(skb, datagram, cookie, namespace_of(skb->sk), PAYLOAD_PEER | (peer->is_opened ? 0 : PAYLOAD_OPENS)))
@@ -563,7 +565,7 @@ NOINLINE int pass_datagram(struct __sk_buff *skb, u32 header, u32 side)
 		if (of->flags & IS_OVER)
 			return 0;
 		of->start += length;
-		if (of->start >= FIRST_BYTES)
+		if (of->start >= FIRST_DATAGRAM_BYTES)
 			of->flags |= IS_OVER;
 	}
 	if (emit_datagram(skb, &datagram, cookie, namespace_of(sk), state->flags & IS_OPENED ? 0 : PAYLOAD_OPENS))

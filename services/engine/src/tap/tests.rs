@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use conns_contract::{Ends, Steering, Want};
 use conns_core::decode::assembly::Segment;
-use conns_core::model::{Certainty, SocketId};
+use conns_core::model::{
+    Certainty, Endpoint, FlowKey, Known, Protocol, SocketId, State, UdpPeer, UdpTraffic,
+};
 
 use super::*;
 use crate::event_drain::Drained;
@@ -21,6 +23,7 @@ struct Script {
     batch: Option<usize>,
     steered: Vec<(u64, Want)>,
     closed: Vec<u64>,
+    datagrams: Vec<(ConnectionId, &'static [u8])>,
 }
 
 #[derive(Clone, Default)]
@@ -49,6 +52,11 @@ impl PayloadSource for Scripted {
             }
             let segment = Segment { sequence, bytes: &bytes, ..Segment::default() };
             sink(id(cookie), now, Payload::Segment { side, segment, before: sequence });
+        }
+        for (id, bytes) in script.datagrams.drain(..) {
+            let FlowKey::Peer(peer) = id.flow.unwrap() else { panic!("of a peer") };
+            sink(id, now, Payload::Opened { ends: Ends { remote: Some(peer), ..Ends::default() } });
+            sink(id, now, Payload::Datagram { side: Side::Sent, bytes, cut: 0 });
         }
         PayloadBatch { has_more: !script.bytes.is_empty(), ..PayloadBatch::default() }
     }
@@ -143,11 +151,52 @@ fn connections_that_vanish_without_an_event_are_removed() {
     }
     tap.drain(at(1));
     tap.report(at(1));
-    tap.remove_absent(|| [id(8)].into_iter().collect(), at(10));
+    tap.remove_absent(|| [(id(8), 0)].into_iter().collect(), at(10));
     assert_eq!(tap.open.len(), 2, "silent for nine seconds");
-    tap.remove_absent(|| [id(8)].into_iter().collect(), at(21));
+    tap.remove_absent(|| [(id(8), 0)].into_iter().collect(), at(21));
     assert!(tap.open.contains_key(&id(8)) && tap.open.len() == 1);
     assert_eq!(tap.streams.len(), 1);
+}
+
+/// A query for the address of `a.example` (RFC 1035 section 4.1).
+const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01";
+
+#[test]
+fn a_peer_of_an_unconnected_socket_has_a_row_until_it_is_idle() {
+    let (mut tap, script) = tap();
+    let peer = Endpoint { address: [192, 0, 2, 1].into(), port: 53 };
+    let socket = id(7).socket;
+    let flow = ConnectionId { socket, flow: Some(FlowKey::Peer(peer)) };
+    script.0.lock().unwrap().datagrams.push((flow, QUERY));
+    tap.drain(at(1));
+    assert_eq!(rows_of(&tap, socket), 0, "before it is reported");
+    let row = ConnectionId::of_socket(socket.of_peer(peer));
+    let reported = names(tap.report(at(1)));
+    assert_eq!(reported, [(row.socket.cookie, "dns".to_owned(), Certainty::Certain)]);
+    assert_eq!(rows_of(&tap, socket), 1);
+    // Its traffic is what keeps it, not payload: nothing more of it may be wanted.
+    for (second, traffic) in [(12, 1), (70, 2), (125, 2)] {
+        tap.remove_absent(|| [(row, traffic)].into_iter().collect(), at(second));
+        assert_eq!(rows_of(&tap, socket), 1, "{second}");
+    }
+    tap.remove_absent(|| [(row, 2)].into_iter().collect(), at(136));
+    assert_eq!((rows_of(&tap, socket), tap.streams.len()), (0, 0));
+    assert_eq!(script.0.lock().unwrap().closed, [7]);
+}
+
+/// How many rows the peers of a socket have.
+fn rows_of(tap: &Tap, id: SocketId) -> usize {
+    let mut socket = closed(id.cookie).socket.to_socket();
+    (socket.protocol, socket.state) = (Protocol::Udp, State::Close);
+    let remote = Endpoint { address: [192, 0, 2, 1].into(), port: 53 };
+    let (bytes_out, bytes_in, datagrams_out, datagrams_in) = (1, 1, 1, 1);
+    let peers = [UdpPeer { remote, bytes_out, bytes_in, datagrams_out, datagrams_in }];
+    let traffic = UdpTraffic { bytes_out, bytes_in, peers: peers.into(), peers_omitted: 0 };
+    socket.udp = Known::Value(traffic, Source::Ebpf);
+    let mut observations =
+        [Observation::new(Source::Ebpf, at(1)).with_sockets(vec![socket.into()])];
+    tap.peers().add_rows(&mut observations);
+    observations[0].rows().len() - 1
 }
 
 #[test]

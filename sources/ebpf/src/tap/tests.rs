@@ -1,5 +1,5 @@
 use conns_contract::Want;
-use conns_core::model::Endpoint;
+use conns_core::model::{Endpoint, FlowKey};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::wants::steered;
@@ -108,6 +108,23 @@ fn early_segments_are_bounded_and_expire() {
     records.early.expire(later);
     records.read(&early, &mut |_, _, _| {});
     assert_eq!(records.early.take_refused(), 0);
+}
+
+#[test]
+fn a_datagram_of_an_unconnected_socket_is_of_its_peer() {
+    let first = PAYLOAD_PEER | PAYLOAD_OPENS | PAYLOAD_RECEIVED;
+    let mut records = PayloadRecords::default();
+    let mut flows = Vec::new();
+    for flags in [first, PAYLOAD_PEER] {
+        let record = record(PAYLOAD_DATAGRAM, flags, 7, 0, b"question");
+        records.read(&record, &mut |id, _, payload| {
+            flows.push((id, matches!(payload, Payload::Opened { .. })))
+        });
+    }
+    let peer = Endpoint { address: CLIENT.into(), port: 50_000 };
+    let socket = SocketId { netns: 5, cookie: 7 };
+    let flow = ConnectionId { socket, flow: Some(FlowKey::Peer(peer)) };
+    assert_eq!(flows, [(flow, true), (flow, false), (flow, false)]);
 }
 
 #[test]

@@ -126,6 +126,10 @@ impl Counters {
         for connection in &update.snapshot.connections {
             let serial = connection.stats.serial;
             last_serial = last_serial.max(serial);
+            // EMS counts sockets.
+            if connection.is_peer() {
+                continue;
+            }
             let Some(role) = Role::of(connection) else {
                 // It opened and closed since the latest update: counted in the total only.
                 let is_new = serial > self.last_serial && !is_first;

@@ -1,6 +1,6 @@
 //! The connections of a media server: the entries of their list, and how their streams are linked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use conns_core::decode::{LayerValues, MediaStream, RTMP, WRITTEN_FILE};
@@ -24,8 +24,21 @@ const AROUND_ID: usize = 4;
 /// a media server lists have none. Files have entries without socket.
 pub(super) fn entries(listed: &[&Connection], files: &[OpenFile], at: Moment) -> Vec<Entry> {
     let acceptors = Acceptors::of(listed.iter().copied());
-    let mut entries: Vec<Entry> =
-        listed.iter().filter_map(|one| entry(one, acceptors.stack(one)?, at)).collect();
+    let (peers, sockets): (Vec<&Connection>, _) = listed.iter().partition(|one| one.is_peer());
+    // What a socket received is what its peers sent, and more.
+    let listed_sockets: HashSet<_> = sockets.iter().map(|one| socket_of(one)).collect();
+    let mut entries: Vec<Entry> = Vec::with_capacity(listed.len());
+    for one in peers.into_iter().chain(sockets) {
+        let is_in_socket = one.is_peer() && listed_sockets.contains(&socket_of(one));
+        let stack = acceptors.stack(one);
+        let Some(mut entry) = stack.and_then(|stack| entry(one, stack, at)) else { continue };
+        if let Some(Carrier::Udp { received, .. }) = &mut entry.carrier
+            && is_in_socket
+        {
+            *received = 0;
+        }
+        entries.push(entry);
+    }
     merge_ports(&mut entries);
     let first = FIRST_OF_FILES..;
     entries.extend(first.zip(files).filter_map(|(number, file)| written(file, number, at)));
@@ -195,7 +208,12 @@ fn settings(
     Some(Settings::Pull(request))
 }
 
-/// Sockets that a capture shows by their peers are one entry a port.
+/// The socket that a connection uses: peers of an unconnected one share it.
+fn socket_of(connection: &Connection) -> (u64, Option<u64>) {
+    (connection.socket.id.netns, connection.socket.inode.get())
+}
+
+/// Sockets that are shown by their peers are one entry a port, the first one.
 fn merge_ports(entries: &mut Vec<Entry>) {
     let mut first: HashMap<(IpAddr, u16), u64> = HashMap::new();
     for entry in entries.iter() {
