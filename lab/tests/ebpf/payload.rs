@@ -662,7 +662,7 @@ pub(crate) fn pressure() -> Result<()> {
     drop(client);
     ensure!(received.recv_timeout(TIMEOUT)??.len() as u64 == all);
     let missed = seen[0].sides[0][2] + seen[1].sides[1][2];
-    ensure!(missed > 0, "a ring of 8 MiB held {BYTES} bytes twice");
+    ensure!(missed > 0, "a ring of 4 MiB held {BYTES} bytes twice");
     ensure!(
         collector.lost_bytes >= missed,
         "{missed} bytes are missing, {} are counted",

@@ -49,7 +49,7 @@ struct Carrier {
     is_unsettled: bool,
     /// The layers as reported last.
     reported: Option<Arc<Application>>,
-    /// Of a peer of an unconnected socket: what the last look found of its traffic, bytes, and when that changed.
+    /// Of a peer of an unconnected socket: its traffic in the last sample that was compared, bytes, and when that changed.
     traffic: (u64, Moment),
 }
 

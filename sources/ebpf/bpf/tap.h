@@ -46,13 +46,13 @@ struct {
 /* A ring of its own: payload displaces no events. */
 struct {
 	__uint(type, MAP_RINGBUF);
-	__uint(max_entries, 8 * 1024 * 1024);
+	__uint(max_entries, 4 * 1024 * 1024);
 } payload SEC(".maps");
 
 /* The reader is woken at PAYLOAD_WAKE_BYTES of unread records and polls otherwise. Each CPU queries that only every
  * PAYLOAD_QUERY_BYTES, because the query reads a cache line that the reader writes. */
-#define PAYLOAD_WAKE_BYTES (1024 * 1024)
-#define PAYLOAD_QUERY_BYTES (128 * 1024)
+#define PAYLOAD_WAKE_BYTES (512 * 1024)
+#define PAYLOAD_QUERY_BYTES (64 * 1024)
 
 struct {
 	__uint(type, MAP_PERCPU_ARRAY);

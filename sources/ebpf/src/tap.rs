@@ -33,7 +33,7 @@ use early::EarlySegments;
 use peers::{Peers, of_peer};
 use wants::Wants;
 
-/// Most bytes of records in one batch, an eighth of the ring of `bpf/tap.h`: a few milliseconds of decoding.
+/// Most bytes of records in one batch, a quarter of the ring of `bpf/tap.h`: a few milliseconds of decoding.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// Receives what was handed over.
