@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use conns_contract::{Payload, PayloadSource, Side, Want};
 use conns_core::decode::{Decoder, Limits, Opening, Probe, ProtocolSpec, StreamProtocol, Streams};
-use conns_core::model::{ConnectionId, Endpoint, Known, LossCause, Moment, Scalar, Source};
+use conns_core::model::{
+    ConnectionId, Endpoint, FlowKey, Known, LossCause, Moment, Scalar, Source,
+};
 use conns_ebpf::{Features, Tap};
 use conns_lab::netns::Namespace;
 
@@ -671,7 +673,7 @@ pub(crate) fn pressure() -> Result<()> {
     Ok(())
 }
 
-/// Datagrams of connected sockets, and none of others; of an unwanted flow only the first bytes.
+/// Datagrams of a connected socket, and of an unconnected one by its peers; of an unwanted flow only the first bytes.
 pub(crate) fn datagrams() -> Result<()> {
     let home = Namespace::create("home")?;
     let mut collector = Collector::of(&home, vec![])?;
@@ -682,7 +684,7 @@ pub(crate) fn datagrams() -> Result<()> {
         let (here, there) = (client.local_addr()?, server.local_addr()?);
         client.connect(there)?;
         let mut buffer = [0; 2000];
-        let all = pattern(8000);
+        let all = pattern(80_000);
         for datagram in all.chunks(1000) {
             client.send(datagram)?;
             let (length, from) = server.recv_from(&mut buffer)?;
@@ -691,16 +693,24 @@ pub(crate) fn datagrams() -> Result<()> {
         }
         collector.drain();
         let ends = |address: SocketAddr| Endpoint { address: address.ip(), port: address.port() };
-        let id = collector.by_ends.get(&(ends(here), ends(there)));
-        let id = *id.with_context(|| format!("no socket of {here} to {there}"))?;
-        let other = collector.by_ends.get(&(ends(there), ends(here)));
-        ensure!(other.is_none(), "the socket without a peer was opened: {other:?}");
-        let expected: Vec<&[u8]> = all.chunks(1000).take(5).collect();
-        let sent = collector.datagrams.remove(&(id, Side::Sent)).unwrap_or_default();
-        ensure!(sent == expected, "of 8 datagrams {} are there over {host}", sent.len());
-        let expected: Vec<&[u8]> = all.chunks(1000).map(|datagram| &datagram[..500]).collect();
-        let received = collector.datagrams.remove(&(id, Side::Received)).unwrap_or_default();
-        ensure!(received == expected, "of 8 answers {} are there over {host}", received.len());
+        let questions: Vec<&[u8]> = all.chunks(1000).take(66).collect();
+        let answers: Vec<&[u8]> = all.chunks(1000).map(|datagram| &datagram[..500]).collect();
+        for (here, there, sent, received, flow) in [
+            (here, there, &questions, &answers, None),
+            (there, here, &answers, &questions, Some(FlowKey::Peer(ends(here)))),
+        ] {
+            let id = collector.by_ends.get(&(ends(here), ends(there)));
+            let id = *id.with_context(|| format!("no socket of {here} to {there}"))?;
+            ensure!(id.flow == flow, "{id:?}");
+            for (side, expected) in [(Side::Sent, sent), (Side::Received, received)] {
+                let seen = collector.datagrams.remove(&(id, side)).unwrap_or_default();
+                let (count, of) = (seen.len(), expected.len());
+                ensure!(
+                    seen == *expected,
+                    "{count} of {of} datagrams {side:?} of {here} over {host}"
+                );
+            }
+        }
     }
     Ok(())
 }
