@@ -177,9 +177,12 @@ INLINE bool emit_sized(struct __sk_buff *skb, const struct payload *head, u32 at
 		return false;
 	*record = *head;
 	record->length = length;
-	asm volatile("" : "+r"(length));
-	if (length - 1 < size - sizeof(*record)) {
-		if (skb_load_bytes(skb, at, record + 1, length)) {
+	/* Verifiers before Linux 6.13 know a bound of `length` only if it is computed from what was compared. */
+	u32 last = length - 1;
+	asm volatile("" : "+r"(last));
+	if (last < size - sizeof(*record)) {
+		asm volatile("" : "+r"(last));
+		if (skb_load_bytes(skb, at, record + 1, last + 1)) {
 			/* Memory that the processor cannot read, as of a device. */
 			record->length = 0;
 			record->cut += length;
