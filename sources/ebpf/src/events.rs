@@ -69,6 +69,11 @@ impl Events {
         Ok((events, no_accepts))
     }
 
+    /// The ring, to wait for its wakeups.
+    pub(crate) fn ring(&self) -> &RingBuf<MapData> {
+        &self.ring
+    }
+
     /// Events lost since the last call.
     fn losses(&mut self) -> Vec<Loss> {
         let mut losses = Vec::new();

@@ -21,6 +21,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use zerocopy::FromBytes;
 
+use crate::events::Events;
 use crate::kernel_clock::KernelClock;
 use crate::layout::{
     LOST_PAYLOAD_BYTES, PAYLOAD_BEGINS, PAYLOAD_COPIED_BYTES, PAYLOAD_DATAGRAM, PAYLOAD_FIN,
@@ -87,6 +88,11 @@ impl Tap {
         Ok((tap, no_reads))
     }
 
+    /// Lets [`PayloadSource::wait`] return for the wakeups of the ring of events too.
+    pub(crate) fn wakes_for(&self, events: &Events) -> io::Result<()> {
+        watch_wakeups(&self.wakeups, events.ring())
+    }
+
     /// How many bytes of payload the programs copied so far.
     #[must_use]
     pub fn copied_bytes(&self) -> u64 {
@@ -102,10 +108,13 @@ impl Tap {
 /// An epoll instance that reports the wakeups of a ring, not that it has records: edge-triggered.
 fn wakeups_of(ring: &RingBuf<MapData>) -> io::Result<OwnedFd> {
     let instance = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let (data, flags) =
-        (epoll::EventData::new_u64(0), epoll::EventFlags::IN | epoll::EventFlags::ET);
-    epoll::add(&instance, ring, data, flags)?;
+    watch_wakeups(&instance, ring)?;
     Ok(instance)
+}
+
+fn watch_wakeups(instance: &OwnedFd, ring: &RingBuf<MapData>) -> io::Result<()> {
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    Ok(epoll::add(instance, ring, epoll::EventData::new_u64(0), flags)?)
 }
 
 impl PayloadSource for Tap {
