@@ -30,7 +30,7 @@ EXCEPTIONS = {
     "encrypted": "inside of TLS or RC4",
     "unread": "the peer stopped to read: the server sent more than is on the wire, which has exactly what conns shows",
     "unprocessed": "the server has not read all that is on the wire, which has exactly what conns shows",
-    "polled": "bytes to a player in a tunnel of HTTP wait inside the server for the next poll",
+    "polled": "what an encrypted connection publishes waits inside the server for the next poll of a player in a tunnel of HTTP",
     "pulled": "the local name of a pulled stream is not on the wire",
     "random": "the server's name of a transport stream has a random part",
     "silent": "a socket without a packet so far",
@@ -66,15 +66,19 @@ class Wire:
 class Entry:
     """Why values of an entry may differ: the exceptions that hold for it."""
 
-    def __init__(self, theirs, ours, wire, at):
+    def __init__(self, theirs, ours, wire, at, encrypted):
         # The listing of the streams has no bytes of the carrier by which it could be seen what the server has read.
         self.wire = wire
         carrier, mine = theirs["carrier"], ours["carrier"]
         tags = {element["type"] for element in theirs["stack"]}
         self.reasons = set()
+        # Behind TLS and in a tunnel of HTTP elements are created with the first bytes inside.
+        self.is_late_above = bool(tags & (ENCRYPTED | {"IH4R"}))
         if tags & ENCRYPTED:
             self.reasons.add("encrypted")
-        if "IH4R" in tags:
+        # `encrypted` are the ids of the streams on encrypted connections.
+        inputs = {stream.get("inStreamUniqueId") for element in theirs["stack"] for stream in element.get("streams") or ()}
+        if "IH4R" in tags and inputs & encrypted:
             self.reasons.add("polled")
         if "OR" in tags:
             self.reasons.add("pulled")
@@ -115,7 +119,7 @@ def candidates(field, stream):
     if field in ("stack.userAgent", "stack.serverAgent", "stack.keys", "number of streams"):
         return {"encrypted"}
     if name in COUNTS:
-        return {"unread", "polled"} if is_output else {"unprocessed"}
+        return {"polled"} if is_output else {"unprocessed"}
     if name == "name" and not is_output:
         return {"INTS": {"random"}, "INLFLV": {"configured"}}.get(stream["type"], {"pulled"})
     if name == "links":
@@ -183,7 +187,7 @@ class Tally:
         same("stack types", [e["type"] for e in theirs["stack"]], [e["type"] for e in ours["stack"]])
         for a, b in zip(theirs["stack"], ours["stack"]):
             same("stack.keys", list(a), list(b))
-            if theirs["carrier"]["type"] == "IOHT_TCP_CARRIER" and (not entry.reasons & {"encrypted", "polled"} or a["type"] == "TCP"):
+            if theirs["carrier"]["type"] == "IOHT_TCP_CARRIER" and (not entry.is_late_above or a["type"] == "TCP"):
                 self.created(a["type"], a, b, key)
             for name in ("rxInvokes", "txInvokes", "userAgent", "serverAgent"):
                 if name in a or name in b:
@@ -278,13 +282,17 @@ def recording(folder, tally):
             # By the id of the last element: behind TLS the server makes it when it has decrypted the first bytes.
             tally.same("order", *[[key(entry) for entry in data if is_ordered(entry) and key(entry) in ours] for data in (listed, answer["data"] or [])], where)
             entries = {}
+            encrypted = {
+                stream["uniqueId"] for entry in listed if ENCRYPTED & {element["type"] for element in entry["stack"]}
+                for element in entry["stack"] for stream in element.get("streams") or ()
+            } - {None}
             for entry in listed:
                 if entry["carrier"] is None:
                     tally.writers += 1
                 elif ours[key(entry)]:
                     mine = ours[key(entry)].pop(0)
                     ends = entry["carrier"]["nearPort"], entry["carrier"].get("farPort", 0)
-                    entries[ends] = Entry(entry, mine, wire, at)
+                    entries[ends] = Entry(entry, mine, wire, at, encrypted)
                     tally.entry(entry, mine, where, entries[ends], (folder.name, *key(entry)))
                 else:
                     silent = "farPort" not in entry["carrier"] and not any(time <= at for time in wire.datagrams[entry["carrier"]["nearPort"]])

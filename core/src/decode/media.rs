@@ -6,6 +6,8 @@
 mod codec;
 mod columns;
 mod flv_tag;
+mod held;
+mod messages;
 mod published;
 mod rates;
 pub(in crate::decode) mod sps;

@@ -278,6 +278,28 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         }
     }
 
+    /// Whether media is played, so that servers may hold some of it back.
+    #[must_use]
+    pub fn has_playbacks(&self) -> bool {
+        self.shared.common.publications.has_playbacks()
+    }
+
+    /// It is the moment that is asked for, and what follows is read to know what servers held back then.
+    pub fn mark(&mut self) {
+        self.shared.common.publications.mark();
+    }
+
+    /// Whether reading on tells no more of what servers held back at the moment of [`mark`](Self::mark).
+    #[must_use]
+    pub fn is_held_back_known(&self) -> bool {
+        self.shared.common.publications.is_known()
+    }
+
+    /// Takes over from `ahead`, which read the same source further, what servers hold back now.
+    pub fn adopt_held_back(&mut self, ahead: &Self) {
+        self.shared.common.publications.adopt(&ahead.shared.common.publications);
+    }
+
     /// The layers of a connection as the end that sends `seen_from` has them at the moment `now`;
     /// `None` if no protocol is recognised.
     #[must_use]

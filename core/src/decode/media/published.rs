@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use foldhash::fast::RandomState;
 
 use crate::decode::{Ends, Side};
 
+use super::held::HeldBack;
+use super::messages::Messages;
 use super::track::Counted;
 
 /// Most names that are kept. Of more, playbacks are not compared.
@@ -46,6 +48,9 @@ pub(in crate::decode) struct Published {
     /// Parameter sets of video between its pictures.
     parameter_sets: AtomicU64,
     has_ended: AtomicBool,
+    messages: Mutex<Messages>,
+    /// What was published until the moment that is asked for.
+    marked: OnceLock<Offered>,
 }
 
 #[derive(Debug, Default)]
@@ -70,9 +75,51 @@ pub(in crate::decode) struct Offered {
     pub(in crate::decode) video: Counted,
 }
 
+impl Offered {
+    pub(in crate::decode) fn of(&self, is_video: bool) -> Counted {
+        if is_video { self.video } else { self.audio }
+    }
+
+    pub(in crate::decode) fn of_mut(&mut self, is_video: bool) -> &mut Counted {
+        if is_video { &mut self.video } else { &mut self.audio }
+    }
+}
+
 impl Published {
     fn of(&self, is_video: bool) -> &Shared {
         if is_video { &self.video } else { &self.audio }
+    }
+
+    /// A message begins that a server may send on as it is.
+    pub(in crate::decode) fn message(&self, is_video: bool, timestamp: u32, length: u32) {
+        let before = self.of(is_video).read();
+        self.messages().add(is_video, timestamp, length, before);
+    }
+
+    /// The timestamp of the latest message of a track, if it has this length.
+    pub(in crate::decode) fn latest(&self, is_video: bool, length: u32) -> Option<u32> {
+        self.messages().latest(is_video, length)
+    }
+
+    /// What was published of a track before the message of this timestamp and length; `None` if that is not among the
+    /// `last` ones, or no longer known.
+    pub(in crate::decode) fn before(
+        &self,
+        is_video: bool,
+        timestamp: u32,
+        length: u32,
+        last: usize,
+    ) -> Option<Counted> {
+        self.messages().before(is_video, timestamp, length, last)
+    }
+
+    /// Bytes held on the heap.
+    pub(in crate::decode) fn memory(&self) -> usize {
+        self.messages().memory()
+    }
+
+    fn messages(&self) -> MutexGuard<'_, Messages> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A chunk of a message was published; with the first one the message is offered.
@@ -109,6 +156,10 @@ impl Published {
         self.has_ended.load(Ordering::Relaxed)
     }
 
+    fn mark(&self) {
+        self.marked.get_or_init(|| self.offered());
+    }
+
     pub(in crate::decode) fn offered(&self) -> Offered {
         Offered { audio: self.audio.read(), video: self.video.read() }
     }
@@ -122,7 +173,13 @@ struct Entry {
 
 /// All publications of the connections of a source.
 #[derive(Debug, Clone, Default)]
-pub struct Publications(Arc<Mutex<ByName>>);
+pub struct Publications(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    names: Mutex<ByName>,
+    held_back: HeldBack,
+}
 
 type ByName = HashMap<Arc<str>, Vec<Entry>, RandomState>;
 
@@ -130,7 +187,11 @@ impl Publications {
     /// Begins a publication; one of this name at this server before it is over.
     pub(in crate::decode) fn begin(&self, server: Server, name: &Arc<str>) -> Arc<Published> {
         let published = Arc::new(Published::default());
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.held_back.is_marked() {
+            // It is after the moment.
+            published.mark();
+        }
+        let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
         if names.len() >= MAX_NAMES && !names.contains_key(name) {
             return published;
         }
@@ -145,7 +206,7 @@ impl Publications {
     /// Ends a publication.
     pub(in crate::decode) fn end(&self, name: &str, published: &Arc<Published>) {
         published.end();
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entries) = names.get_mut(name) {
             entries.retain(|entry| !Arc::ptr_eq(&entry.published, published));
             if entries.is_empty() {
@@ -157,7 +218,7 @@ impl Publications {
     /// The publication of this name at this server; else the only one at its machine, since a server may
     /// have several ports.
     pub(in crate::decode) fn find(&self, server: Server, name: &str) -> Option<Arc<Published>> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = names.get(name)?;
         let exact = entries.iter().find(|entry| entry.server == server);
         let found = exact.or_else(|| {
@@ -165,5 +226,61 @@ impl Publications {
             near.next().filter(|_| near.next().is_none())
         });
         found.map(|entry| Arc::clone(&entry.published))
+    }
+
+    /// Begins a playback, and returns its number.
+    pub(in crate::decode) fn begin_playback(&self) -> u64 {
+        self.0.held_back.begin()
+    }
+
+    pub(in crate::decode) fn end_playback(&self) {
+        self.0.held_back.end();
+    }
+
+    /// Whether something is played.
+    pub(in crate::decode) fn has_playbacks(&self) -> bool {
+        self.0.held_back.has_playbacks()
+    }
+
+    /// It is the moment that is asked for: from now on, what playbacks send of before is held back.
+    pub(in crate::decode) fn mark(&self) {
+        let names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.values().flatten().for_each(|entry| entry.published.mark());
+        self.0.held_back.mark();
+    }
+
+    /// A playback sends the message of this length; before it, `before` of its track was published.
+    pub(in crate::decode) fn sent(
+        &self,
+        playback: u64,
+        published: &Published,
+        is_video: bool,
+        before: Counted,
+        length: u32,
+    ) {
+        if !self.0.held_back.is_marked() {
+            return;
+        }
+        // One that ended before the moment was not marked.
+        let marked = published.marked.get().copied().unwrap_or_else(|| published.offered());
+        let marked = marked.of(is_video);
+        let until_then = marked.bytes.saturating_sub(before.bytes).min(length.into());
+        let is_before = before.packets < marked.packets;
+        self.0.held_back.sent(playback, is_video, is_before.then_some(until_then));
+    }
+
+    /// Whether reading on tells no more of what was held back.
+    pub(in crate::decode) fn is_known(&self) -> bool {
+        self.0.held_back.is_known()
+    }
+
+    /// What was held back for a playback; `None` if it is not known.
+    pub(in crate::decode) fn held_back(&self, playback: u64) -> Option<Offered> {
+        self.0.held_back.of(playback)
+    }
+
+    /// Takes over what reading the same source further found out.
+    pub(in crate::decode) fn adopt(&self, ahead: &Self) {
+        self.0.held_back.adopt(&ahead.0.held_back);
     }
 }

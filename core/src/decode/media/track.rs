@@ -47,6 +47,9 @@ pub(in crate::decode) struct Track {
     pub(in crate::decode) sent: Counted,
     /// What the receiver throws away because of gaps, or the sender does not send.
     pub(in crate::decode) dropped: Counted,
+    /// Of a playback: what was published since the last message that was sent. It waits at the sender, which may
+    /// still drop it.
+    pub(in crate::decode) unsent: Option<Counted>,
     /// Messages, access units or pictures that began.
     pub(in crate::decode) frames: u64,
     pub(in crate::decode) key_frames: u64,

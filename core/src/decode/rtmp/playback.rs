@@ -4,10 +4,22 @@ use std::sync::Arc;
 
 use crate::decode::media::{Counted, Offered, Publications, Published, Server, Stream};
 
+use super::chunks::{Header, VIDEO};
+
+/// So many messages in a row are found before it is believed by how much timestamps differ.
+const MIN_FOUND: u32 = 4;
+/// So many messages in a row are not found before it is no more.
+const MAX_MISSED: u32 = 16;
+/// Before that a message is searched among so many: where timestamps cannot be compared, the search is in vain.
+const SEARCHED_FIRST: usize = 16;
+/// A server drops what a player does not get rather than holding back more, bytes: so an EMS as shipped.
+const MAX_HELD_BACK: u64 = 512 * 1024;
+
 /// A playback's link to the publication of its name.
 #[derive(Debug)]
 pub(super) struct Playback {
     publications: Publications,
+    number: u64,
     server: Option<Server>,
     name: Arc<str>,
     link: Option<Link>,
@@ -22,9 +34,71 @@ struct Link {
     published: Arc<Published>,
     /// What had been published before.
     begin: Offered,
+    clock: Clock,
+    /// What was published until the last message that was sent, with it.
+    reached: Reached,
+}
+
+#[derive(Debug, Default)]
+struct Reached {
+    audio: Option<Counted>,
+    video: Option<Counted>,
+}
+
+/// By how much the timestamps of a playback differ from those of its publication: servers begin each at 0, or do not.
+#[derive(Debug, Default)]
+struct Clock {
+    behind_ms: Option<u32>,
+    found: u32,
+    missed: u32,
+}
+
+impl Clock {
+    /// What was published of a track before a message that is sent.
+    fn before(&mut self, published: &Published, header: &Header) -> Option<Counted> {
+        let is_video = header.kind == VIDEO;
+        if let Some(behind) = self.behind_ms {
+            let timestamp = header.timestamp.wrapping_add(behind);
+            let last = if self.is_known() { usize::MAX } else { SEARCHED_FIRST };
+            if let Some(before) = published.before(is_video, timestamp, header.length, last) {
+                self.found = self.found.saturating_add(1);
+                self.missed = 0;
+                return Some(before).filter(|_| self.is_known());
+            }
+            self.missed += 1;
+            // The server inserts messages of its own.
+            if self.is_known() && self.missed <= MAX_MISSED {
+                return None;
+            }
+        }
+        // Unless something waits, the latest one is sent.
+        let latest = published.latest(is_video, header.length);
+        let behind_ms = latest.map(|latest| latest.wrapping_sub(header.timestamp));
+        *self = Self { behind_ms, ..Self::default() };
+        None
+    }
+
+    fn is_known(&self) -> bool {
+        self.found >= MIN_FOUND
+    }
 }
 
 impl Link {
+    fn new(published: Arc<Published>, begin: Offered) -> Self {
+        Self { published, begin, clock: Clock::default(), reached: Reached::default() }
+    }
+
+    /// What was published since the last message that was sent of each track; unknown once it is more than a server
+    /// holds back.
+    fn unsent(&self) -> Option<Offered> {
+        self.clock.is_known().then_some(())?;
+        let now = self.published.offered();
+        let since = |now: Counted, reached: Option<Counted>| now.since(reached.unwrap_or(now));
+        let audio = since(now.audio, self.reached.audio);
+        let video = since(now.video, self.reached.video);
+        (audio.bytes + video.bytes <= MAX_HELD_BACK).then_some(Offered { audio, video })
+    }
+
     fn offered(&self) -> Offered {
         let now = self.published.offered();
         Offered {
@@ -46,6 +120,7 @@ impl Playback {
     /// Begins now: what was published before is not offered.
     pub(super) fn new(publications: Publications, server: Option<Server>, name: Arc<str>) -> Self {
         let mut playback = Self {
+            number: publications.begin_playback(),
             publications,
             server,
             name,
@@ -54,7 +129,7 @@ impl Playback {
             was_linked: false,
         };
         if let Some(published) = playback.find() {
-            playback.link = Some(Link { begin: published.offered(), published });
+            playback.link = Some(Link::new(Arc::clone(&published), published.offered()));
             playback.was_linked = true;
         }
         playback
@@ -64,21 +139,31 @@ impl Playback {
         self.publications.find(self.server?, &self.name)
     }
 
-    /// Links to a publication that began since.
+    /// Links to a publication that began since. What one that ended left behind is still sent.
     pub(super) fn follow(&mut self) {
         if self.link.as_ref().is_some_and(|link| !link.published.has_ended()) {
             return;
         }
-        if let Some(link) = self.link.take() {
-            self.before = sum(self.before, link.offered());
-        }
         if let Some(published) = self.find() {
-            self.link = Some(Link { published, begin: Offered::default() });
+            if let Some(link) = self.link.replace(Link::new(published, Offered::default())) {
+                self.before = sum(self.before, link.offered());
+            }
             self.was_linked = true;
         }
     }
 
-    /// Completes what is known of the stream: the link, what was offered, what was dropped.
+    /// A message with content begins to be sent.
+    pub(super) fn message(&mut self, header: &Header) {
+        let Some(link) = &mut self.link else { return };
+        let Some(before) = link.clock.before(&link.published, header) else { return };
+        let is_video = header.kind == VIDEO;
+        self.publications.sent(self.number, &link.published, is_video, before, header.length);
+        let reached = if is_video { &mut link.reached.video } else { &mut link.reached.audio };
+        let packets = before.packets + 1;
+        *reached = Some(Counted { packets, bytes: before.bytes + u64::from(header.length) });
+    }
+
+    /// Completes what is known of the stream: the link, what was offered, what was dropped, what is not sent yet.
     pub(super) fn complete(&self, stream: &mut Stream) {
         let linked = self.link.as_ref().filter(|link| !link.published.has_ended());
         let found = if linked.is_none() { self.find() } else { None };
@@ -94,13 +179,23 @@ impl Playback {
         if !is_linked && !self.was_linked {
             return;
         }
-        for (track, offered) in
-            [(&mut stream.tracks.audio, offered.audio), (&mut stream.tracks.video, offered.video)]
-        {
-            track.dropped = offered.since(track.sent);
-            track.sent.packets += track.dropped.packets;
-            track.sent.bytes += track.dropped.bytes;
+        let of_link = || self.link.as_ref()?.unsent();
+        let unsent = self.publications.held_back(self.number).or_else(of_link);
+        for is_video in [false, true] {
+            let tracks = &mut stream.tracks;
+            let track = if is_video { &mut tracks.video } else { &mut tracks.audio };
+            track.unsent = unsent.map(|unsent| unsent.of(is_video));
+            let missing = offered.of(is_video).since(track.sent);
+            track.dropped = missing.since(track.unsent.unwrap_or_default());
+            track.sent.packets += missing.packets;
+            track.sent.bytes += missing.bytes;
         }
+    }
+}
+
+impl Drop for Playback {
+    fn drop(&mut self) {
+        self.publications.end_playback();
     }
 }
 
@@ -128,3 +223,6 @@ impl Headers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

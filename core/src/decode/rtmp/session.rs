@@ -223,7 +223,8 @@ impl Session {
     pub(super) fn memory(&self) -> u64 {
         let of = |side| self.reader(side).map_or(0, Reader::memory);
         let readers = of(Side::Sent) + of(Side::Received);
-        let streams = self.streams.capacity() * size_of::<RtmpStream>();
+        let held: usize = self.streams.iter().map(RtmpStream::memory).sum();
+        let streams = self.streams.capacity() * size_of::<RtmpStream>() + held;
         (size_of::<Self>() + readers + streams) as u64 + self.pending.memory()
     }
 }

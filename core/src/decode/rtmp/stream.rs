@@ -76,6 +76,11 @@ impl RtmpStream {
         }
     }
 
+    /// Bytes held on the heap.
+    pub(super) fn memory(&self) -> usize {
+        self.published.as_ref().map_or(0, |published| published.memory())
+    }
+
     /// Metadata states the bandwidth, kilobits a second.
     pub(super) fn declare(&mut self, bandwidth_kbit_per_s: u64) {
         self.stream.bandwidth_kbit_per_s = bandwidth_kbit_per_s;
@@ -99,6 +104,9 @@ impl RtmpStream {
         if header.length == 0 {
             return;
         }
+        if let Some(playback) = &mut self.playback {
+            playback.message(header);
+        }
         let (track, tag) = self.track(header.kind);
         tag.latest = None;
         track.sent.add(header.length.into());
@@ -117,7 +125,11 @@ impl RtmpStream {
         if let Some(published) = &self.published
             && header.length > 0
         {
-            published.chunk(header.kind == VIDEO, is_first, bytes.into());
+            let is_video = header.kind == VIDEO;
+            if is_first {
+                published.message(is_video, header.timestamp, header.length);
+            }
+            published.chunk(is_video, is_first, bytes.into());
         }
         let (track, _) = self.track(header.kind);
         track.received.add(bytes.into());
