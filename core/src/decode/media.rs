@@ -18,8 +18,8 @@ pub(in crate::decode) use codec::Codec;
 pub(in crate::decode) use columns::{Role, Stream, Tracks, records};
 pub(in crate::decode) use flv_tag::FlvTag;
 pub use published::Publications;
-pub(in crate::decode) use published::{Offered, Published, Server};
-pub(in crate::decode) use track::{Counted, Track};
+pub(in crate::decode) use published::{Published, Server};
+pub(in crate::decode) use track::{Counted, Offered, Track};
 pub use view::MediaStream;
 
 use crate::model::ListSpec;

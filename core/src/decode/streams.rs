@@ -289,13 +289,13 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         self.shared.common.publications.mark();
     }
 
-    /// Whether reading on tells no more of what servers held back at the moment of [`mark`](Self::mark).
+    /// Whether reading on shows no more of what servers held back at the moment of [`mark`](Self::mark).
     #[must_use]
     pub fn is_held_back_known(&self) -> bool {
         self.shared.common.publications.is_known()
     }
 
-    /// Takes over from `ahead`, which read the same source further, what servers hold back now.
+    /// Adopts from `ahead`, which read the same source further, what servers hold back now.
     pub fn adopt_held_back(&mut self, ahead: &Self) {
         self.shared.common.publications.adopt(&ahead.shared.common.publications);
     }

@@ -17,9 +17,9 @@ use crate::records::Records;
 /// How often connections are removed that are over, microseconds of the file's time.
 const SWEEP_INTERVAL_US: u64 = 10_000_000;
 /// How far a file is read beyond the moment until which it is played, microseconds of its time.
-const LOOK_AHEAD_US: i64 = 30_000_000;
+const MAX_FURTHER_US: i64 = 30_000_000;
 /// Packets of one step of that.
-const LOOK_AHEAD_STEP: usize = 64;
+const FURTHER_STEP_PACKETS: usize = 64;
 
 /// A file, and the state of its connections at a moment of it.
 pub(crate) struct Player {
@@ -102,7 +102,7 @@ impl Player {
             }
             if let Some(until_us) = self.until_us.filter(|until_us| at.wall_us > *until_us) {
                 self.end(moment(until_us, self.now));
-                self.look_ahead(until_us);
+                self.read_further(until_us);
                 return false;
             }
             self.counts.back_in_time += u64::from(at_us.is_some_and(|us| us < self.now.wall_us));
@@ -124,14 +124,15 @@ impl Player {
     }
 
     /// Finds out what media servers hold back now by what they send later.
-    fn look_ahead(&mut self, until_us: i64) -> Option<()> {
+    fn read_further(&mut self, until_us: i64) -> Option<()> {
         let path = self.again.take().filter(|_| self.connections.streams.has_playbacks())?;
         let records = Records::open(Input::open(&path).ok()?, &path).ok()?;
-        let (mut ahead, _) = Self::new(records, Some(until_us + LOOK_AHEAD_US), None)?;
-        while ahead.play(Some(self.now.monotonic_us), LOOK_AHEAD_STEP) {}
+        let (mut ahead, _) = Self::new(records, Some(until_us.saturating_add(MAX_FURTHER_US)), None)?;
+        while ahead.play(Some(self.now.monotonic_us), FURTHER_STEP_PACKETS) {}
         ahead.connections.streams.mark();
-        while !ahead.connections.streams.is_held_back_known() && ahead.play(None, LOOK_AHEAD_STEP) {
-        }
+        while !ahead.connections.streams.is_held_back_known()
+            && ahead.play(None, FURTHER_STEP_PACKETS)
+        {}
         self.connections.streams.adopt_held_back(&ahead.connections.streams);
         Some(())
     }

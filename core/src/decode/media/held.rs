@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use super::published::Offered;
+use super::track::Offered;
 
 /// The playbacks of a source, and what was held back for them.
 #[derive(Debug, Default)]
@@ -91,7 +91,7 @@ impl HeldBack {
         held.get(&number).filter(|held| held.is_all).map(|held| held.offered)
     }
 
-    /// Takes over what was found out by reading the same file further.
+    /// Adopts what reading the same file further found.
     pub(super) fn adopt(&self, ahead: &Self) {
         let found = ahead.by_number.lock().unwrap_or_else(PoisonError::into_inner).clone();
         *self.by_number.lock().unwrap_or_else(PoisonError::into_inner) = found;

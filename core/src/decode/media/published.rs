@@ -11,7 +11,7 @@ use crate::decode::{Ends, Side};
 
 use super::held::HeldBack;
 use super::messages::Messages;
-use super::track::Counted;
+use super::track::{Counted, Offered};
 
 /// Most names that are kept. Of more, playbacks are not compared.
 const MAX_NAMES: usize = 16_384;
@@ -65,23 +65,6 @@ impl Shared {
             packets: self.packets.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
         }
-    }
-}
-
-/// What was published of each track.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::decode) struct Offered {
-    pub(in crate::decode) audio: Counted,
-    pub(in crate::decode) video: Counted,
-}
-
-impl Offered {
-    pub(in crate::decode) fn of(&self, is_video: bool) -> Counted {
-        if is_video { self.video } else { self.audio }
-    }
-
-    pub(in crate::decode) fn of_mut(&mut self, is_video: bool) -> &mut Counted {
-        if is_video { &mut self.video } else { &mut self.audio }
     }
 }
 
@@ -269,7 +252,7 @@ impl Publications {
         self.0.held_back.sent(playback, is_video, is_before.then_some(until_then));
     }
 
-    /// Whether reading on tells no more of what was held back.
+    /// Whether reading on shows no more of what was held back.
     pub(in crate::decode) fn is_known(&self) -> bool {
         self.0.held_back.is_known()
     }
@@ -279,7 +262,7 @@ impl Publications {
         self.0.held_back.of(playback)
     }
 
-    /// Takes over what reading the same source further found out.
+    /// Adopts what reading the same source further found.
     pub(in crate::decode) fn adopt(&self, ahead: &Self) {
         self.0.held_back.adopt(&ahead.0.held_back);
     }

@@ -32,6 +32,23 @@ impl Counted {
     }
 }
 
+/// What was published of each track.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::decode) struct Offered {
+    pub(in crate::decode) audio: Counted,
+    pub(in crate::decode) video: Counted,
+}
+
+impl Offered {
+    pub(in crate::decode) fn of(&self, is_video: bool) -> Counted {
+        if is_video { self.video } else { self.audio }
+    }
+
+    pub(in crate::decode) fn of_mut(&mut self, is_video: bool) -> &mut Counted {
+        if is_video { &mut self.video } else { &mut self.audio }
+    }
+}
+
 /// Audio or video of a stream.
 #[derive(Debug, Clone, Default)]
 pub(in crate::decode) struct Track {

@@ -6,11 +6,11 @@ use crate::decode::media::{Counted, Offered, Publications, Published, Server, St
 
 use super::chunks::{Header, VIDEO};
 
-/// So many messages in a row are found before it is believed by how much timestamps differ.
+/// Messages found in a row after which the difference of the timestamps counts as known.
 const MIN_FOUND: u32 = 4;
-/// So many messages in a row are not found before it is no more.
+/// Messages in a row that are not found, after which it no longer does.
 const MAX_MISSED: u32 = 16;
-/// Before that a message is searched among so many: where timestamps cannot be compared, the search is in vain.
+/// Messages that are searched before it is known: where timestamps cannot be compared, the search is in vain.
 const SEARCHED_FIRST: usize = 16;
 /// A server drops what a player does not get rather than holding back more, bytes: so an EMS as shipped.
 const MAX_HELD_BACK: u64 = 512 * 1024;
