@@ -278,25 +278,25 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         }
     }
 
-    /// Whether media is played, so that servers may hold some of it back.
+    /// Whether media is played of which servers may hold some back, or received of which a name is not known yet.
     #[must_use]
-    pub fn has_playbacks(&self) -> bool {
-        self.shared.common.publications.has_playbacks()
+    pub fn is_media_unsettled(&self) -> bool {
+        self.shared.common.publications.is_unsettled()
     }
 
-    /// It is the moment that is asked for, and what follows is read to know what servers held back then.
-    pub fn mark(&mut self) {
+    /// It is the moment that is asked for, and what follows is read to settle what media was then.
+    pub fn mark_media(&mut self) {
         self.shared.common.publications.mark();
     }
 
-    /// Whether reading on shows no more of what servers held back at the moment of [`mark`](Self::mark).
+    /// Whether reading on shows no more of the moment of [`mark_media`](Self::mark_media).
     #[must_use]
-    pub fn is_held_back_known(&self) -> bool {
+    pub fn is_marked_media_settled(&self) -> bool {
         self.shared.common.publications.is_known()
     }
 
-    /// Adopts from `ahead`, which read the same source further, what servers hold back now.
-    pub fn adopt_held_back(&mut self, ahead: &Self) {
+    /// Adopts from `ahead`, which read the same source further, what servers hold back now, and names of what they receive.
+    pub fn adopt_media(&mut self, ahead: &Self) {
         self.shared.common.publications.adopt(&ahead.shared.common.publications);
     }
 

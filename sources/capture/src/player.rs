@@ -123,17 +123,18 @@ impl Player {
         self.sweep();
     }
 
-    /// Finds out what media servers hold back now by what they send later.
+    /// Finds out, by what media servers send later, what they hold back now and how they name what they receive.
     fn read_further(&mut self, until_us: i64) -> Option<()> {
-        let path = self.again.take().filter(|_| self.connections.streams.has_playbacks())?;
+        let path = self.again.take().filter(|_| self.connections.streams.is_media_unsettled())?;
         let records = Records::open(Input::open(&path).ok()?, &path).ok()?;
-        let (mut ahead, _) = Self::new(records, Some(until_us.saturating_add(MAX_FURTHER_US)), None)?;
+        let (mut ahead, _) =
+            Self::new(records, Some(until_us.saturating_add(MAX_FURTHER_US)), None)?;
         while ahead.play(Some(self.now.monotonic_us), FURTHER_STEP_PACKETS) {}
-        ahead.connections.streams.mark();
-        while !ahead.connections.streams.is_held_back_known()
+        ahead.connections.streams.mark_media();
+        while !ahead.connections.streams.is_marked_media_settled()
             && ahead.play(None, FURTHER_STEP_PACKETS)
         {}
-        self.connections.streams.adopt_held_back(&ahead.connections.streams);
+        self.connections.streams.adopt_media(&ahead.connections.streams);
         Some(())
     }
 

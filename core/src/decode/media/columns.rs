@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decode::{BothSides, Side};
 use crate::model::{Kind, Known, ListColumn, Moment, Record, Scalar, Source, Unknown};
 
+use super::input::Input;
 use super::track::{Counted, Track};
 
 /// What a stream was asked for.
@@ -52,6 +53,8 @@ pub(in crate::decode) struct Stream {
     /// Of a playback: whether the stream of this name is published at the same server; `None` if that was
     /// never seen.
     pub(in crate::decode) is_linked: Option<bool>,
+    /// What it is for the end that receives it, if its name there is not on the wire.
+    pub(in crate::decode) input: Option<Arc<Input>>,
     /// Whether it began before it was seen, so that its name and its first packets are not known.
     pub(in crate::decode) began_before: bool,
 }
@@ -103,6 +106,11 @@ columns! {
         |seen| Some(text(if seen.is_sent() { "out" } else { "in" }))],
     ["ingest_point", Text, false, "What was asked to be published, with its parameters.",
         |seen| seen.stream.ingest_point.clone().map(Scalar::Text)],
+    ["played_as", Text, false, "Name under which this end sends on what it receives without one of its own, by the messages.",
+        |seen| {
+            let input = seen.stream.input.as_ref().filter(|_| !seen.is_sent())?;
+            input.name().cloned().map(Scalar::Text)
+        }],
     ["since_us", Time, false, "When it began.",
         |seen| {
             let since = seen.stream.since.of(seen.own).filter(|_| !seen.stream.began_before);

@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 use crate::decode::{Ends, Side};
 
 use super::held::HeldBack;
+use super::input::{Input, Inputs, Played};
 use super::messages::Messages;
 use super::track::{Counted, Offered};
 
@@ -79,29 +80,12 @@ impl Published {
         self.messages().add(is_video, timestamp, length, before);
     }
 
-    /// The timestamp of the latest message of a track, if it has this length.
-    pub(in crate::decode) fn latest(&self, is_video: bool, length: u32) -> Option<u32> {
-        self.messages().latest(is_video, length)
-    }
-
-    /// What was published of a track before the message of this timestamp and length; `None` if that is not among the
-    /// `last` ones, or no longer known.
-    pub(in crate::decode) fn before(
-        &self,
-        is_video: bool,
-        timestamp: u32,
-        length: u32,
-        last: usize,
-    ) -> Option<Counted> {
-        self.messages().before(is_video, timestamp, length, last)
-    }
-
     /// Bytes held on the heap.
     pub(in crate::decode) fn memory(&self) -> usize {
         self.messages().memory()
     }
 
-    fn messages(&self) -> MutexGuard<'_, Messages> {
+    pub(in crate::decode) fn messages(&self) -> MutexGuard<'_, Messages> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -162,6 +146,7 @@ pub struct Publications(Arc<Inner>);
 struct Inner {
     names: Mutex<ByName>,
     held_back: HeldBack,
+    inputs: Inputs,
 }
 
 type ByName = HashMap<Arc<str>, Vec<Entry>, RandomState>;
@@ -220,9 +205,29 @@ impl Publications {
         self.0.held_back.end();
     }
 
-    /// Whether something is played.
-    pub(in crate::decode) fn has_playbacks(&self) -> bool {
-        self.0.held_back.has_playbacks()
+    /// Begins an input without a name, which the side `sender` sends; `plays` is what it is asked for.
+    pub(in crate::decode) fn begin_input(
+        &self,
+        ends: Ends,
+        sender: Side,
+        plays: Option<&Arc<str>>,
+    ) -> Option<Arc<Input>> {
+        self.0.inputs.begin(ends, sender, plays)
+    }
+
+    /// The inputs without name that may be what is played.
+    pub(in crate::decode) fn inputs_at(&self, played: &Played) -> Vec<Arc<Input>> {
+        self.0.inputs.at(played)
+    }
+
+    /// What is played under a name is an input that had none.
+    pub(in crate::decode) fn name_input(&self, input: &Input, name: &Arc<str>) {
+        self.0.inputs.name(input, name);
+    }
+
+    /// Whether later bytes may show more of this moment.
+    pub(in crate::decode) fn is_unsettled(&self) -> bool {
+        self.0.held_back.has_playbacks() || self.0.inputs.has_unnamed()
     }
 
     /// It is the moment that is asked for: from now on, what playbacks send of before is held back.
@@ -230,6 +235,7 @@ impl Publications {
         let names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.values().flatten().for_each(|entry| entry.published.mark());
         self.0.held_back.mark();
+        self.0.inputs.mark();
     }
 
     /// A playback sends the message of this length; before it, `before` of its track was published.
@@ -252,9 +258,9 @@ impl Publications {
         self.0.held_back.sent(playback, is_video, is_before.then_some(until_then));
     }
 
-    /// Whether reading on shows no more of what was held back.
+    /// Whether reading on shows no more of the moment.
     pub(in crate::decode) fn is_known(&self) -> bool {
-        self.0.held_back.is_known()
+        self.0.held_back.is_known() && !self.0.inputs.has_unnamed()
     }
 
     /// What was held back for a playback; `None` if it is not known.
@@ -265,5 +271,6 @@ impl Publications {
     /// Adopts what reading the same source further found.
     pub(in crate::decode) fn adopt(&self, ahead: &Self) {
         self.0.held_back.adopt(&ahead.0.held_back);
+        self.0.inputs.adopt(&ahead.0.inputs);
     }
 }

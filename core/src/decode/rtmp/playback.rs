@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::decode::media::{Counted, Offered, Publications, Published, Server, Stream};
+use crate::decode::media::{
+    Clock, Counted, Input, Offered, Played, Publications, Published, Server, Stream,
+};
 
 use super::chunks::{Header, VIDEO};
 
-/// Messages found in a row after which the difference of the timestamps counts as known.
-const MIN_FOUND: u32 = 4;
-/// Messages in a row that are not found, after which it no longer does.
-const MAX_MISSED: u32 = 16;
-/// Messages that are searched before it is known: where timestamps cannot be compared, the search is in vain.
-const SEARCHED_FIRST: usize = 16;
+/// Messages after which it is decided of which input a playback is.
+const COMPARED: u32 = 32;
+/// So often at most.
+const MAX_COMPARISONS: u32 = 8;
 /// A server drops what a player does not get rather than holding back more, bytes: so an EMS as shipped.
 const MAX_HELD_BACK: u64 = 512 * 1024;
 
@@ -27,6 +27,43 @@ pub(super) struct Playback {
     before: Offered,
     /// Whether there was one ever.
     was_linked: bool,
+    source: Source,
+}
+
+/// Of which input without name a playback is, whose name nobody publishes.
+#[derive(Debug)]
+struct Source {
+    played: Option<Played>,
+    compared: Vec<(Arc<Input>, Clock)>,
+    messages: u32,
+}
+
+impl Source {
+    /// A message is sent: after some it is the only input that has the same messages.
+    fn message(&mut self, header: &Header, publications: &Publications) {
+        let Some(played) = &self.played else { return };
+        if self.messages % COMPARED == 0 {
+            let inputs = publications.inputs_at(played).into_iter();
+            self.compared = inputs.map(|input| (input, Clock::default())).collect();
+        }
+        self.messages += 1;
+        for (input, clock) in &mut self.compared {
+            let is_video = header.kind == VIDEO;
+            clock.before(&input.messages(), is_video, header.timestamp, header.length);
+        }
+        if self.messages % COMPARED != 0 {
+            return;
+        }
+        let mut same = self.compared.iter().filter(|(_, clock)| clock.found >= COMPARED / 2);
+        if let (Some((input, _)), None) = (same.next(), same.next()) {
+            publications.name_input(input, &played.1);
+            self.played = None;
+        }
+        if self.messages >= COMPARED * MAX_COMPARISONS {
+            self.played = None;
+        }
+        self.compared = Vec::new();
+    }
 }
 
 #[derive(Debug)]
@@ -43,44 +80,6 @@ struct Link {
 struct Reached {
     audio: Option<Counted>,
     video: Option<Counted>,
-}
-
-/// By how much the timestamps of a playback differ from those of its publication: servers begin each at 0, or do not.
-#[derive(Debug, Default)]
-struct Clock {
-    behind_ms: Option<u32>,
-    found: u32,
-    missed: u32,
-}
-
-impl Clock {
-    /// What was published of a track before a message that is sent.
-    fn before(&mut self, published: &Published, header: &Header) -> Option<Counted> {
-        let is_video = header.kind == VIDEO;
-        if let Some(behind) = self.behind_ms {
-            let timestamp = header.timestamp.wrapping_add(behind);
-            let last = if self.is_known() { usize::MAX } else { SEARCHED_FIRST };
-            if let Some(before) = published.before(is_video, timestamp, header.length, last) {
-                self.found = self.found.saturating_add(1);
-                self.missed = 0;
-                return Some(before).filter(|_| self.is_known());
-            }
-            self.missed += 1;
-            // The server inserts messages of its own.
-            if self.is_known() && self.missed <= MAX_MISSED {
-                return None;
-            }
-        }
-        // Unless something waits, the latest one is sent.
-        let latest = published.latest(is_video, header.length);
-        let behind_ms = latest.map(|latest| latest.wrapping_sub(header.timestamp));
-        *self = Self { behind_ms, ..Self::default() };
-        None
-    }
-
-    fn is_known(&self) -> bool {
-        self.found >= MIN_FOUND
-    }
 }
 
 impl Link {
@@ -118,7 +117,12 @@ fn sum(a: Offered, b: Offered) -> Offered {
 
 impl Playback {
     /// Begins now: what was published before is not offered.
-    pub(super) fn new(publications: Publications, server: Option<Server>, name: Arc<str>) -> Self {
+    pub(super) fn new(
+        publications: Publications,
+        server: Option<Server>,
+        played: Option<Played>,
+        name: Arc<str>,
+    ) -> Self {
         let mut playback = Self {
             number: publications.begin_playback(),
             publications,
@@ -127,6 +131,7 @@ impl Playback {
             link: None,
             before: Offered::default(),
             was_linked: false,
+            source: Source { played, compared: Vec::new(), messages: 0 },
         };
         if let Some(published) = playback.find() {
             playback.link = Some(Link::new(Arc::clone(&published), published.offered()));
@@ -154,9 +159,13 @@ impl Playback {
 
     /// A message with content begins to be sent.
     pub(super) fn message(&mut self, header: &Header) {
-        let Some(link) = &mut self.link else { return };
-        let Some(before) = link.clock.before(&link.published, header) else { return };
+        let Some(link) = &mut self.link else {
+            return self.source.message(header, &self.publications);
+        };
         let is_video = header.kind == VIDEO;
+        let (timestamp, length) = (header.timestamp, header.length);
+        let found = link.clock.before(&link.published.messages(), is_video, timestamp, length);
+        let Some(before) = found else { return };
         self.publications.sent(self.number, &link.published, is_video, before, header.length);
         let reached = if is_video { &mut link.reached.video } else { &mut link.reached.audio };
         let packets = before.packets + 1;

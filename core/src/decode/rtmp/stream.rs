@@ -78,7 +78,8 @@ impl RtmpStream {
 
     /// Bytes held on the heap.
     pub(super) fn memory(&self) -> usize {
-        self.published.as_ref().map_or(0, |published| published.memory())
+        let input = self.stream.input.as_ref().map_or(0, |input| input.messages().memory());
+        self.published.as_ref().map_or(input, |published| published.memory())
     }
 
     /// Metadata states the bandwidth, kilobits a second.
@@ -130,6 +131,9 @@ impl RtmpStream {
                 published.message(is_video, header.timestamp, header.length);
             }
             published.chunk(is_video, is_first, bytes.into());
+        }
+        if let Some(input) = self.stream.input.as_ref().filter(|_| is_first && header.length > 0) {
+            input.message(header.kind == VIDEO, header.timestamp, header.length);
         }
         let (track, _) = self.track(header.kind);
         track.received.add(bytes.into());

@@ -30,7 +30,7 @@ impl Relay {
         let server = Server::of(ends, Side::Sent).expect("a port");
         let name: Arc<str> = "cam".into();
         let published = publications.begin(server, &name);
-        let playback = Playback::new(publications.clone(), Some(server), Arc::clone(&name));
+        let playback = Playback::new(publications.clone(), Some(server), None, Arc::clone(&name));
         let stream = Stream {
             number: 1,
             role: Role::Play,
@@ -41,6 +41,7 @@ impl Relay {
             bandwidth_kbit_per_s: 0,
             tracks: Tracks::default(),
             is_linked: None,
+            input: None,
             began_before: false,
         };
         Self { publications, published, playback, stream, count: 0 }
