@@ -10,7 +10,7 @@ use super::chunks::{Header, VIDEO};
 
 /// Messages after which it is decided of which input a playback is.
 const COMPARED: u32 = 32;
-/// So often at most.
+/// How many times that is tried at most.
 const MAX_COMPARISONS: u32 = 8;
 /// A server drops what a player does not get rather than holding back more, bytes: so an EMS as shipped.
 const MAX_HELD_BACK: u64 = 512 * 1024;
@@ -30,7 +30,7 @@ pub(super) struct Playback {
     source: Source,
 }
 
-/// Of which input without name a playback is, whose name nobody publishes.
+/// Of which input without name a playback is, while nothing is published under its own.
 #[derive(Debug)]
 struct Source {
     played: Option<Played>,

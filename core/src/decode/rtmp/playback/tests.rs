@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
-use super::{Header, MAX_HELD_BACK, Playback, VIDEO};
-use crate::decode::media::{Counted, Publications, Published, Role, Server, Stream, Tracks};
+use super::{COMPARED, Header, MAX_HELD_BACK, Playback, VIDEO};
+use crate::decode::media::{
+    Counted, Input, Publications, Published, Role, Server, Stream, Tracks, played,
+};
 use crate::decode::{BothSides, Ends, Side};
 use crate::model::Endpoint;
 
@@ -182,4 +184,67 @@ fn a_player_that_gets_nothing_more_leaves_it_unknown_what_was_held_back() {
     relay.publish(5);
     relay.publications.adopt(&ahead.publications);
     assert_eq!(relay.counts(), [counted(0..15), counted([]), counted(10..15)]);
+}
+
+/// The server that receives inputs and sends them on.
+const RELAY: Endpoint =
+    Endpoint { address: std::net::IpAddr::V4([127, 0, 0, 2].into()), port: 1935 };
+
+/// What the server pulls from another one under the name `origin`.
+fn pulled(publications: &Publications, origin: u8) -> Arc<Input> {
+    let local = Endpoint { port: 50_000, ..RELAY };
+    let remote = Endpoint { address: [127, 0, 0, origin].into(), port: 1935 };
+    let ends = Ends { local: Some(local), remote: Some(remote), opener: Some(Side::Sent) };
+    let name = "origin".into();
+    publications.begin_input(ends, Side::Received, Some(&name)).expect("room")
+}
+
+/// A player of the server.
+fn player(publications: &Publications) -> Playback {
+    let local = Endpoint { port: 50_001, ..RELAY };
+    let ends = Ends { local: Some(local), remote: Some(RELAY), opener: Some(Side::Sent) };
+    let name = "local".into();
+    let played = played(ends, Side::Sent, &name);
+    Playback::new(publications.clone(), Server::of(ends, Side::Sent), played, name)
+}
+
+/// Sends messages of an input on to a player, which are as well those of the inputs `same`.
+fn send_on(player: &mut Playback, same: &[&Arc<Input>]) {
+    for number in 0..COMPARED {
+        let Header { length, timestamp, .. } = header(number, BEGIN_MS);
+        same.iter().for_each(|input| input.message(true, timestamp, length));
+        player.message(&header(number, 0));
+    }
+}
+
+#[test]
+fn an_input_has_the_name_under_which_the_same_messages_are_played() {
+    let publications = Publications::default();
+    let (one, other) = (pulled(&publications, 3), pulled(&publications, 4));
+    send_on(&mut player(&publications), &[&one]);
+    assert_eq!(one.name().map(|name| &**name), Some("local"));
+    assert_eq!(other.name(), None);
+}
+
+#[test]
+fn inputs_that_have_the_same_messages_have_no_name() {
+    let publications = Publications::default();
+    let (one, other) = (pulled(&publications, 3), pulled(&publications, 4));
+    send_on(&mut player(&publications), &[&one, &other]);
+    assert_eq!((one.name(), other.name()), (None, None));
+}
+
+#[test]
+fn the_name_of_an_input_at_a_moment_is_known_if_it_is_played_later() {
+    let ahead = Publications::default();
+    let input = pulled(&ahead, 3);
+    assert!(ahead.is_unsettled());
+    ahead.mark();
+    assert!(!ahead.is_known());
+    send_on(&mut player(&ahead), &[&input]);
+    assert!(ahead.is_known());
+    let publications = Publications::default();
+    let input = pulled(&publications, 3);
+    publications.adopt(&ahead);
+    assert_eq!(input.name().map(|name| &**name), Some("local"));
 }
