@@ -30,7 +30,6 @@ EXCEPTIONS = {
     "encrypted": "inside of TLS or RC4",
     "unread": "the peer stopped to read: the server sent more than is on the wire, which has exactly what conns shows",
     "unprocessed": "the server has not read all that is on the wire, which has exactly what conns shows",
-    "polled": "what an encrypted connection publishes waits inside the server for the next poll of a player in a tunnel of HTTP",
     "unplayed": "the name that a server has for what it pulls, or receives as FLV, is on the wire only if it is played",
     "random": "the server's name of a transport stream has a random part",
     "silent": "a socket without a packet so far",
@@ -65,7 +64,7 @@ class Wire:
 class Entry:
     """Why values of an entry may differ: the exceptions that hold for it."""
 
-    def __init__(self, theirs, ours, wire, at, encrypted):
+    def __init__(self, theirs, ours, wire, at):
         # The listing of the streams has no bytes of the carrier by which it could be seen what the server has read.
         self.wire = wire
         carrier, mine = theirs["carrier"], ours["carrier"]
@@ -75,10 +74,6 @@ class Entry:
         self.is_late_above = bool(tags & (ENCRYPTED | {"IH4R"}))
         if tags & ENCRYPTED:
             self.reasons.add("encrypted")
-        # `encrypted` are the ids of the streams on encrypted connections.
-        inputs = {stream.get("inStreamUniqueId") for element in theirs["stack"] for stream in element.get("streams") or ()}
-        if "IH4R" in tags and inputs & encrypted:
-            self.reasons.add("polled")
         if "tx" in carrier:
             sent = wire.bytes(carrier["nearPort"], carrier["farPort"], at)
             received = wire.bytes(carrier["farPort"], carrier["nearPort"], at)
@@ -116,7 +111,7 @@ def candidates(field, stream):
     if field in ("stack.userAgent", "stack.serverAgent", "stack.keys", "number of streams"):
         return {"encrypted"}
     if name in COUNTS:
-        return {"polled"} if is_output else {"unprocessed"}
+        return set() if is_output else {"unprocessed"}
     if name == "name" and not is_output:
         return {"random"} if stream["type"] == "INTS" else {"unplayed"}
     return set()
@@ -280,17 +275,13 @@ def recording(folder, tally):
             # By the id of the last element: behind TLS the server makes it when it has decrypted the first bytes.
             tally.same("order", *[[key(entry) for entry in data if is_ordered(entry) and key(entry) in ours] for data in (listed, answer["data"] or [])], where)
             entries = {}
-            encrypted = {
-                stream["uniqueId"] for entry in listed if ENCRYPTED & {element["type"] for element in entry["stack"]}
-                for element in entry["stack"] for stream in element.get("streams") or ()
-            } - {None}
             for entry in listed:
                 if entry["carrier"] is None:
                     tally.writers += 1
                 elif ours[key(entry)]:
                     mine = ours[key(entry)].pop(0)
                     ends = entry["carrier"]["nearPort"], entry["carrier"].get("farPort", 0)
-                    entries[ends] = Entry(entry, mine, wire, at, encrypted)
+                    entries[ends] = Entry(entry, mine, wire, at)
                     tally.entry(entry, mine, where, entries[ends], (folder.name, *key(entry)))
                 else:
                     silent = "farPort" not in entry["carrier"] and not any(time <= at for time in wire.datagrams[entry["carrier"]["nearPort"]])

@@ -11,6 +11,7 @@ mod input;
 mod messages;
 mod published;
 mod rates;
+mod sealed;
 pub(in crate::decode) mod sps;
 mod track;
 mod view;
@@ -22,6 +23,7 @@ pub(in crate::decode) use input::{Input, Played, played};
 pub(in crate::decode) use messages::Clock;
 pub use published::Publications;
 pub(in crate::decode) use published::{Published, Server};
+pub(in crate::decode) use sealed::{Answer, Sealed};
 pub(in crate::decode) use track::{Counted, Offered, Track};
 pub use view::MediaStream;
 

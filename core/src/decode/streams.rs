@@ -284,9 +284,14 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         self.shared.common.publications.is_unsettled()
     }
 
+    /// The source is read beyond the moment that is asked for: what only its later bytes need is kept from the begin on.
+    pub fn read_further(&mut self) {
+        self.shared.common.publications.read_further();
+    }
+
     /// It is the moment that is asked for, and what follows is read to settle what media was then.
-    pub fn mark_media(&mut self) {
-        self.shared.common.publications.mark();
+    pub fn mark_media(&mut self, at: Moment) {
+        self.shared.common.publications.mark(at.monotonic_us);
     }
 
     /// Whether reading on shows no more of the moment of [`mark_media`](Self::mark_media).

@@ -129,8 +129,9 @@ impl Player {
         let records = Records::open(Input::open(&path).ok()?, &path).ok()?;
         let (mut ahead, _) =
             Self::new(records, Some(until_us.saturating_add(MAX_FURTHER_US)), None)?;
+        ahead.connections.streams.read_further();
         while ahead.play(Some(self.now.monotonic_us), FURTHER_STEP_PACKETS) {}
-        ahead.connections.streams.mark_media();
+        ahead.connections.streams.mark_media(self.now);
         while !ahead.connections.streams.is_marked_media_settled()
             && ahead.play(None, FURTHER_STEP_PACKETS)
         {}

@@ -23,9 +23,10 @@ pub(super) struct HeldBack {
     by_number: Mutex<HashMap<u64, Held, RandomState>>,
 }
 
-/// The playbacks at a moment: the number of the last one, and how many were not over.
+/// The playbacks at a moment: when it is, the number of the last one, and how many were not over.
 #[derive(Debug)]
 struct Marked {
+    at_us: u64,
     last: u64,
     current: u64,
 }
@@ -53,10 +54,21 @@ impl HeldBack {
         self.current.load(Ordering::Relaxed) > 0
     }
 
-    pub(super) fn mark(&self) {
+    pub(super) fn mark(&self, at_us: u64) {
         let last = self.began.load(Ordering::Relaxed);
         let current = self.current.load(Ordering::Relaxed);
-        self.marked.get_or_init(|| Marked { last, current });
+        self.marked.get_or_init(|| Marked { at_us, last, current });
+    }
+
+    /// The moment, once it is there.
+    pub(super) fn marked_us(&self) -> Option<u64> {
+        self.marked.get().map(|marked| marked.at_us)
+    }
+
+    /// All that was held back for a playback is known.
+    pub(super) fn found(&self, number: u64, offered: Offered) {
+        let mut held = self.by_number.lock().unwrap_or_else(PoisonError::into_inner);
+        held.entry(number).or_insert(Held { offered, is_all: true });
     }
 
     pub(super) fn is_marked(&self) -> bool {

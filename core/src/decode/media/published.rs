@@ -12,6 +12,7 @@ use crate::decode::{Ends, Side};
 use super::held::HeldBack;
 use super::input::{Input, Inputs, Played};
 use super::messages::Messages;
+use super::sealed::{Answer, Sealed, SealedConnections, waiting};
 use super::track::{Counted, Offered};
 
 /// Most names that are kept. Of more, playbacks are not compared.
@@ -147,6 +148,9 @@ struct Inner {
     names: Mutex<ByName>,
     held_back: HeldBack,
     inputs: Inputs,
+    /// Whether a file is read beyond the moment that is asked for.
+    is_further: AtomicBool,
+    sealed: SealedConnections,
 }
 
 type ByName = HashMap<Arc<str>, Vec<Entry>, RandomState>;
@@ -230,11 +234,38 @@ impl Publications {
         self.0.held_back.has_playbacks() || self.0.inputs.has_unnamed()
     }
 
+    /// The source is read beyond the moment that is asked for.
+    pub(in crate::decode) fn read_further(&self) {
+        self.0.is_further.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub(in crate::decode) fn is_further(&self) -> bool {
+        self.0.is_further.load(Ordering::Relaxed)
+    }
+
+    /// Begins an encrypted connection to a server at this address; `None` unless the source is read further.
+    pub(in crate::decode) fn begin_sealed(&self, receiver: IpAddr) -> Option<Arc<Sealed>> {
+        self.is_further().then(|| self.0.sealed.begin(receiver)).flatten()
+    }
+
+    /// A player in a tunnel at a server got these answers; if the last one is the first behind the moment that is asked
+    /// for, they show what waited then.
+    pub(in crate::decode) fn answered(&self, playback: u64, receiver: IpAddr, answers: &[Answer]) {
+        let Some(at_us) = self.0.held_back.marked_us() else { return };
+        let is_behind = |one: &Answer| one.after_us <= at_us && at_us < one.until_us;
+        if answers.last().is_some_and(is_behind)
+            && let Some(waiting) = waiting(answers, &self.0.sealed.at(receiver), at_us)
+        {
+            self.0.held_back.found(playback, waiting);
+        }
+    }
+
     /// It is the moment that is asked for: from now on, what playbacks send of before is held back.
-    pub(in crate::decode) fn mark(&self) {
+    pub(in crate::decode) fn mark(&self, at_us: u64) {
         let names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.values().flatten().for_each(|entry| entry.published.mark());
-        self.0.held_back.mark();
+        self.0.held_back.mark(at_us);
         self.0.inputs.mark();
     }
 

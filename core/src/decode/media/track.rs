@@ -33,7 +33,7 @@ impl Counted {
 }
 
 /// What was published of each track.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::decode) struct Offered {
     pub(in crate::decode) audio: Counted,
     pub(in crate::decode) video: Counted,

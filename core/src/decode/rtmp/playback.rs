@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decode::media::{
-    Clock, Counted, Input, Offered, Played, Publications, Published, Server, Stream,
+    Answer, Clock, Counted, Input, Offered, Played, Publications, Published, Server, Stream,
 };
 
 use super::chunks::{Header, VIDEO};
@@ -12,6 +12,8 @@ use super::chunks::{Header, VIDEO};
 const COMPARED: u32 = 32;
 /// How many times that is tried at most.
 const MAX_COMPARISONS: u32 = 8;
+/// Most answers in a tunnel that are kept.
+const MAX_ANSWERS: usize = 16;
 /// A server drops what a player does not get rather than holding back more, bytes: so an EMS as shipped.
 const MAX_HELD_BACK: u64 = 512 * 1024;
 
@@ -28,6 +30,8 @@ pub(super) struct Playback {
     /// Whether there was one ever.
     was_linked: bool,
     source: Source,
+    /// The latest answers that had something, in a tunnel.
+    answers: Vec<Answer>,
 }
 
 /// Of which input without name a playback is, while nothing is published under its own.
@@ -36,12 +40,14 @@ struct Source {
     played: Option<Played>,
     compared: Vec<(Arc<Input>, Clock)>,
     messages: u32,
+    /// Whether it is found, or is not searched for any more.
+    is_decided: bool,
 }
 
 impl Source {
     /// A message is sent: after some it is the only input that has the same messages.
     fn message(&mut self, header: &Header, publications: &Publications) {
-        let Some(played) = &self.played else { return };
+        let Some(played) = self.played.as_ref().filter(|_| !self.is_decided) else { return };
         if self.messages % COMPARED == 0 {
             let inputs = publications.inputs_at(played).into_iter();
             self.compared = inputs.map(|input| (input, Clock::default())).collect();
@@ -57,10 +63,10 @@ impl Source {
         let mut same = self.compared.iter().filter(|(_, clock)| clock.found >= COMPARED / 2);
         if let (Some((input, _)), None) = (same.next(), same.next()) {
             publications.name_input(input, &played.1);
-            self.played = None;
+            self.is_decided = true;
         }
         if self.messages >= COMPARED * MAX_COMPARISONS {
-            self.played = None;
+            self.is_decided = true;
         }
         self.compared = Vec::new();
     }
@@ -131,7 +137,8 @@ impl Playback {
             link: None,
             before: Offered::default(),
             was_linked: false,
-            source: Source { played, compared: Vec::new(), messages: 0 },
+            source: Source { played, compared: Vec::new(), messages: 0, is_decided: false },
+            answers: Vec::new(),
         };
         if let Some(published) = playback.find() {
             playback.link = Some(Link::new(Arc::clone(&published), published.offered()));
@@ -172,6 +179,27 @@ impl Playback {
         *reached = Some(Counted { packets, bytes: before.bytes + u64::from(header.length) });
     }
 
+    /// In a tunnel: a message with content begins to be sent, in the answer with what came between these requests.
+    pub(super) fn answered(&mut self, header: &Header, (after_us, until_us): (u64, u64)) {
+        let is_same = |answer: &Answer| answer.until_us == until_us;
+        if !self.answers.last().is_some_and(is_same) {
+            self.answer_is_over();
+            if self.answers.len() >= MAX_ANSWERS {
+                self.answers.remove(0);
+            }
+            self.answers.push(Answer { after_us, until_us, messages: Vec::new() });
+        }
+        if let Some(answer) = self.answers.last_mut() {
+            answer.messages.push((header.kind == VIDEO, header.length));
+        }
+    }
+
+    fn answer_is_over(&self) {
+        if let (None, Some(((address, _), _))) = (&self.link, &self.source.played) {
+            self.publications.answered(self.number, *address, &self.answers);
+        }
+    }
+
     /// Completes what is known of the stream: the link, what was offered, what was dropped, what is not sent yet.
     pub(super) fn complete(&self, stream: &mut Stream) {
         let linked = self.link.as_ref().filter(|link| !link.published.has_ended());
@@ -185,11 +213,20 @@ impl Playback {
         if let Some(published) = found {
             offered = sum(offered, published.offered());
         }
-        if !is_linked && !self.was_linked {
-            return;
-        }
         let of_link = || self.link.as_ref()?.unsent();
         let unsent = self.publications.held_back(self.number).or_else(of_link);
+        if !is_linked && !self.was_linked {
+            // What encrypted connections publish.
+            for is_video in [false, true] {
+                let tracks = &mut stream.tracks;
+                let track = if is_video { &mut tracks.video } else { &mut tracks.audio };
+                track.unsent = unsent.map(|unsent| unsent.of(is_video));
+                let unsent = track.unsent.unwrap_or_default();
+                track.sent.packets += unsent.packets;
+                track.sent.bytes += unsent.bytes;
+            }
+            return;
+        }
         for is_video in [false, true] {
             let tracks = &mut stream.tracks;
             let track = if is_video { &mut tracks.video } else { &mut tracks.audio };
@@ -204,6 +241,7 @@ impl Playback {
 
 impl Drop for Playback {
     fn drop(&mut self) {
+        self.answer_is_over();
         self.publications.end_playback();
     }
 }

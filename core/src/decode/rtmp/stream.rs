@@ -98,7 +98,13 @@ impl RtmpStream {
         }
     }
 
-    pub(super) fn message_begun(&mut self, header: &Header, at: Moment) {
+    /// A message begins; of what a server sends in a tunnel, `requests` are those before and of its answer.
+    pub(super) fn message_begun(
+        &mut self,
+        header: &Header,
+        requests: Option<(u64, u64)>,
+        at: Moment,
+    ) {
         if let Some(playback) = &mut self.playback {
             playback.follow();
         }
@@ -107,6 +113,9 @@ impl RtmpStream {
         }
         if let Some(playback) = &mut self.playback {
             playback.message(header);
+            if let Some(requests) = requests {
+                playback.answered(header, requests);
+            }
         }
         let (track, tag) = self.track(header.kind);
         tag.latest = None;
@@ -185,7 +194,7 @@ impl RtmpStream {
             let timestamp = u32::from_be_bytes([t3, t0, t1, t2]);
             if matches!(kind, AUDIO | VIDEO) {
                 let inner = Header { kind, length, timestamp, stream: header.stream };
-                self.message_begun(&inner, at);
+                self.message_begun(&inner, None, at);
                 self.chunk(&inner, true, length, body, at);
                 self.message(&inner, body);
             }

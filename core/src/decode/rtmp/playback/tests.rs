@@ -154,7 +154,7 @@ fn what_is_sent_later_shows_what_was_held_back_at_a_moment() {
     let mut ahead = Relay::new();
     ahead.relay(10);
     ahead.publish(10);
-    ahead.publications.mark();
+    ahead.publications.mark(0);
     ahead.send(10);
     ahead.send(13);
     assert!(!ahead.publications.is_known());
@@ -176,7 +176,7 @@ fn a_player_that_gets_nothing_more_leaves_it_unknown_what_was_held_back() {
     let mut ahead = Relay::new();
     ahead.relay(10);
     ahead.publish(5);
-    ahead.publications.mark();
+    ahead.publications.mark(0);
     ahead.send(10);
     assert!(!ahead.publications.is_known());
     let mut relay = Relay::new();
@@ -239,7 +239,7 @@ fn the_name_of_an_input_at_a_moment_is_known_if_it_is_played_later() {
     let ahead = Publications::default();
     let input = pulled(&ahead, 3);
     assert!(ahead.is_unsettled());
-    ahead.mark();
+    ahead.mark(0);
     assert!(!ahead.is_known());
     send_on(&mut player(&ahead), &[&input]);
     assert!(ahead.is_known());
