@@ -37,7 +37,7 @@ impl Sealed {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A record has so many bytes in clear.
+    /// A record has this number of bytes in clear.
     pub(in crate::decode) fn record(&self, at_us: u64, bytes: u64) {
         let mut records = self.records();
         let before = records.back().map_or(0, |(_, bytes)| *bytes);
@@ -70,7 +70,7 @@ pub(in crate::decode) struct Answer {
     pub(in crate::decode) messages: Vec<(bool, u32)>,
 }
 
-/// Whether messages of these lengths can be so many bytes with their headers.
+/// Whether messages of these lengths can be this number of bytes with their headers.
 fn can_be(messages: &[(bool, u32)], bytes: u64) -> bool {
     let least: u64 = messages.iter().map(|(_, length)| u64::from(*length) + 1).sum();
     let headers = |length: u64| MAX_HEADER + length / MIN_CHUNK * MAX_CHUNK_HEADER;

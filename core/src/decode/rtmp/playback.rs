@@ -48,7 +48,7 @@ impl Source {
     /// A message is sent: after some it is the only input that has the same messages.
     fn message(&mut self, header: &Header, publications: &Publications) {
         let Some(played) = self.played.as_ref().filter(|_| !self.is_decided) else { return };
-        if self.messages % COMPARED == 0 {
+        if self.messages.is_multiple_of(COMPARED) {
             let inputs = publications.inputs_at(played).into_iter();
             self.compared = inputs.map(|input| (input, Clock::default())).collect();
         }
@@ -57,7 +57,7 @@ impl Source {
             let is_video = header.kind == VIDEO;
             clock.before(&input.messages(), is_video, header.timestamp, header.length);
         }
-        if self.messages % COMPARED != 0 {
+        if !self.messages.is_multiple_of(COMPARED) {
             return;
         }
         let mut same = self.compared.iter().filter(|(_, clock)| clock.found >= COMPARED / 2);

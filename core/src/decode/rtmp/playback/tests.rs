@@ -188,7 +188,7 @@ fn a_player_that_gets_nothing_more_leaves_it_unknown_what_was_held_back() {
 
 /// The server that receives inputs and sends them on.
 const RELAY: Endpoint =
-    Endpoint { address: std::net::IpAddr::V4([127, 0, 0, 2].into()), port: 1935 };
+    Endpoint { address: std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2)), port: 1935 };
 
 /// What the server pulls from another one under the name `origin`.
 fn pulled(publications: &Publications, origin: u8) -> Arc<Input> {
