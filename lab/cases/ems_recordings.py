@@ -30,12 +30,10 @@ EXCEPTIONS = {
     "encrypted": "inside of TLS or RC4",
     "unread": "the peer stopped to read: the server sent more than is on the wire, which has exactly what conns shows",
     "unprocessed": "the server has not read all that is on the wire, which has exactly what conns shows",
-    "polled": "bytes to a player in a tunnel of HTTP wait inside the server for the next poll",
-    "pulled": "the local name of a pulled stream is not on the wire",
+    "unplayed": "the name that a server has for what it pulls, or receives as FLV, is on the wire only if it is played",
     "random": "the server's name of a transport stream has a random part",
     "silent": "a socket without a packet so far",
     "bound": "when a UDP socket was bound or closed is not on the wire",
-    "configured": "the name that the configuration of the server has for what comes without one is not on the wire",
 }
 
 
@@ -72,12 +70,10 @@ class Entry:
         carrier, mine = theirs["carrier"], ours["carrier"]
         tags = {element["type"] for element in theirs["stack"]}
         self.reasons = set()
+        # Behind TLS and in a tunnel of HTTP elements are created with the first bytes inside.
+        self.is_late_above = bool(tags & (ENCRYPTED | {"IH4R"}))
         if tags & ENCRYPTED:
             self.reasons.add("encrypted")
-        if "IH4R" in tags:
-            self.reasons.add("polled")
-        if "OR" in tags:
-            self.reasons.add("pulled")
         if "tx" in carrier:
             sent = wire.bytes(carrier["nearPort"], carrier["farPort"], at)
             received = wire.bytes(carrier["farPort"], carrier["nearPort"], at)
@@ -115,11 +111,9 @@ def candidates(field, stream):
     if field in ("stack.userAgent", "stack.serverAgent", "stack.keys", "number of streams"):
         return {"encrypted"}
     if name in COUNTS:
-        return {"unread", "polled"} if is_output else {"unprocessed"}
+        return set() if is_output else {"unprocessed"}
     if name == "name" and not is_output:
-        return {"INTS": {"random"}, "INLFLV": {"configured"}}.get(stream["type"], {"pulled"})
-    if name == "links":
-        return {"configured"}
+        return {"random"} if stream["type"] == "INTS" else {"unplayed"}
     return set()
 
 
@@ -129,6 +123,8 @@ class Tally:
         self.excepted = collections.Counter()
         self.late = {}
         self.answers = self.writers = 0
+        # The inputs of a recording that are played at any time.
+        self.played = set()
 
     def same(self, field, theirs, ours, where, entry=None, stream=None):
         row = self.rows[field]
@@ -153,8 +149,9 @@ class Tally:
         def same(field, a, b):
             self.same(field, a, b, where, entry, theirs)
 
-        if entry and theirs["type"] == "INLFLV" and ours["name"] == f"{theirs['farIp']}_{theirs['farPort']}":
-            entry.reasons.add("configured")
+        is_named_on_wire = theirs["type"] != "INLFLV" and theirs["connectionType"] != 1
+        if entry and not is_named_on_wire and theirs["uniqueId"] not in self.played:
+            entry.reasons.add("unplayed")
         for name in STREAM:
             same(f"stream.{name}", theirs.get(name), ours.get(name))
         same("stream.keys", list(theirs), list(ours))
@@ -183,7 +180,7 @@ class Tally:
         same("stack types", [e["type"] for e in theirs["stack"]], [e["type"] for e in ours["stack"]])
         for a, b in zip(theirs["stack"], ours["stack"]):
             same("stack.keys", list(a), list(b))
-            if theirs["carrier"]["type"] == "IOHT_TCP_CARRIER" and (not entry.reasons & {"encrypted", "polled"} or a["type"] == "TCP"):
+            if theirs["carrier"]["type"] == "IOHT_TCP_CARRIER" and (not entry.is_late_above or a["type"] == "TCP"):
                 self.created(a["type"], a, b, key)
             for name in ("rxInvokes", "txInvokes", "userAgent", "serverAgent"):
                 if name in a or name in b:
@@ -196,7 +193,7 @@ class Tally:
             if name in theirs and name in ours:
                 same(f"{name}.keys", list(theirs[name]), list(ours[name]))
 
-    def links(self, theirs, ours, unseen, where, entries):
+    def links(self, theirs, ours, unseen, where):
         """Which outputs are of which input: the ids are the server's own, so they are replaced by ends and number."""
         def named(streams):
             count, names = collections.Counter(), {}
@@ -215,9 +212,7 @@ class Tally:
 
         mine, real = dict(graph(ours)), dict(graph(theirs))
         for name, links in real.items():
-            # The name that one of them has by configuration is the link.
-            entry = next((one for one in entries.values() if "configured" in one.reasons), None)
-            self.same("links", links, mine.get(name), where, entry)
+            self.same("links", links, mine.get(name), where)
 
 
 def moment(line):
@@ -261,8 +256,10 @@ def recording(folder, tally):
     chosen = sockets(folder, with_cli=False)
     listed = None
     entries = {}
-    for text in (folder / "answers.jsonl").read_text().splitlines():
-        line = json.loads(text)
+    lines = [json.loads(text) for text in (folder / "answers.jsonl").read_text().splitlines()]
+    streams = [stream for line in lines if line.get("command") == "listStreams" for stream in line["answer"]["data"] or ()]
+    tally.played = {stream.get("inStreamUniqueId") for stream in streams}
+    for line in lines:
         command = line.get("command")
         where = f"{folder.name} {line.get('moment', '')}"
         if command == LIST:
@@ -321,7 +318,7 @@ def recording(folder, tally):
                     if entry and stream["farPort"] and entry.just_received(stream, at):
                         entry.reasons.add("unprocessed")
                     tally.stream(stream, by_ends[ends(stream)].pop(0), where, entry, (folder.name, ends(stream), number))
-            tally.links(theirs, ours, unseen, where, entries)
+            tally.links(theirs, ours, unseen, where)
         elif command == "getConnectionsCount":
             tally.answers += 1
             count = ask(folder, line["t0_us"], sockets(folder, with_cli=True), command)["data"]["count"]

@@ -6,8 +6,12 @@
 mod codec;
 mod columns;
 mod flv_tag;
+mod held;
+mod input;
+mod messages;
 mod published;
 mod rates;
+mod sealed;
 pub(in crate::decode) mod sps;
 mod track;
 mod view;
@@ -15,9 +19,12 @@ mod view;
 pub(in crate::decode) use codec::Codec;
 pub(in crate::decode) use columns::{Role, Stream, Tracks, records};
 pub(in crate::decode) use flv_tag::FlvTag;
+pub(in crate::decode) use input::{Input, Played, played};
+pub(in crate::decode) use messages::Clock;
 pub use published::Publications;
-pub(in crate::decode) use published::{Offered, Published, Server};
-pub(in crate::decode) use track::{Counted, Track};
+pub(in crate::decode) use published::{Published, Server};
+pub(in crate::decode) use sealed::{Answer, Sealed};
+pub(in crate::decode) use track::{Counted, Offered, Track};
 pub use view::MediaStream;
 
 use crate::model::ListSpec;

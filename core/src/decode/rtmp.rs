@@ -33,8 +33,8 @@ pub static RTMP: ProtocolSpec = ProtocolSpec {
     datagram: None,
 };
 
-/// Messages that are read, of both sides; chunk streams and streams.
-const MAX_MEMORY: u64 = 1 << 20;
+/// Messages that are read, of both sides; chunk streams and streams, and the latest messages of what is published.
+const MAX_MEMORY: u64 = 4 << 20;
 
 /// The client sends a version and 1536 bytes, then the server the same. The version alone is one byte; zeros
 /// or the version of a player follow behind a time.

@@ -278,6 +278,33 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         }
     }
 
+    /// Whether media is played of which servers may hold some back, or received of which a name is not known yet.
+    #[must_use]
+    pub fn is_media_unsettled(&self) -> bool {
+        self.shared.common.publications.is_unsettled()
+    }
+
+    /// The source is read beyond the moment that is asked for: what only its later bytes need is kept from the begin on.
+    pub fn read_further(&mut self) {
+        self.shared.common.publications.read_further();
+    }
+
+    /// It is the moment that is asked for, and what follows is read to settle what media was then.
+    pub fn mark_media(&mut self, at: Moment) {
+        self.shared.common.publications.mark(at.monotonic_us);
+    }
+
+    /// Whether reading on shows no more of the moment of [`mark_media`](Self::mark_media).
+    #[must_use]
+    pub fn is_marked_media_settled(&self) -> bool {
+        self.shared.common.publications.is_known()
+    }
+
+    /// Adopts from `ahead`, which read the same source further, what servers hold back now, and names of what they receive.
+    pub fn adopt_media(&mut self, ahead: &Self) {
+        self.shared.common.publications.adopt(&ahead.shared.common.publications);
+    }
+
     /// The layers of a connection as the end that sends `seen_from` has them at the moment `now`;
     /// `None` if no protocol is recognised.
     #[must_use]

@@ -21,7 +21,11 @@ pub(super) static TLS: ProtocolSpec = ProtocolSpec {
     meaning: "transport layer security",
     fields: FIELDS,
     ports: &[443, 465, 636, 853, 993, 995],
-    stream: Some(StreamProtocol { probe, decoder: |_| decoder(), max_memory: MAX_MEMORY }),
+    stream: Some(StreamProtocol {
+        probe,
+        decoder: |opening| Box::new(Session::new(opening)),
+        max_memory: MAX_MEMORY,
+    }),
     datagram: None,
 };
 

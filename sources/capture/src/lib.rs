@@ -82,7 +82,8 @@ impl Capture {
         };
         let progress = records.progress().clone();
         let no_packets = CaptureError::NoPackets { path: path.to_owned(), why };
-        let (player, begin) = Player::new(records, until_us).ok_or(no_packets)?;
+        let again = input::is_regular(path).then(|| path.to_owned());
+        let (player, begin) = Player::new(records, until_us, again).ok_or(no_packets)?;
         Ok(Self { player: Arc::new(Mutex::new(player)), progress, begin })
     }
 

@@ -1,24 +1,33 @@
 //! Plays a capture file: its packets go, in the order of the file, to the connections that they are of. Their time is
 //! the only clock.
 
+use std::path::PathBuf;
+
 use conns_contract::Scope;
 use conns_core::model::{ConnectionId, Loss, LossCause, Moment, Observation, Source};
 
 use crate::connections::{Connections, MAX_QUEUED_EVENTS};
 use crate::counts::Counts;
 use crate::fragments::Fragments;
+use crate::input::Input;
 use crate::ip::IpPacket;
 use crate::link::{Frame, Link};
 use crate::records::Records;
 
 /// How often connections are removed that are over, microseconds of the file's time.
 const SWEEP_INTERVAL_US: u64 = 10_000_000;
+/// How far a file is read beyond the moment until which it is played, microseconds of its time.
+const MAX_FURTHER_US: i64 = 30_000_000;
+/// Packets of one step of that.
+const FURTHER_STEP_PACKETS: usize = 64;
 
 /// A file, and the state of its connections at a moment of it.
 pub(crate) struct Player {
     records: Records,
     /// Later packets are not read; microseconds since 1970-01-01 UTC.
     until_us: Option<i64>,
+    /// Where it can be read again.
+    again: Option<PathBuf>,
     now: Moment,
     is_ended: bool,
     fragments: Fragments,
@@ -29,12 +38,17 @@ pub(crate) struct Player {
 
 impl Player {
     /// Stands before the first packet of `records`, whose time is returned too; `None` if there is none.
-    pub(crate) fn new(mut records: Records, until_us: Option<i64>) -> Option<(Self, Moment)> {
+    pub(crate) fn new(
+        mut records: Records,
+        until_us: Option<i64>,
+        again: Option<PathBuf>,
+    ) -> Option<(Self, Moment)> {
         let first_us = records.peek()?.at_us.unwrap_or(0);
         let now = moment(first_us, Moment::default());
         let player = Self {
             records,
             until_us,
+            again,
             now,
             is_ended: false,
             fragments: Fragments::default(),
@@ -88,6 +102,7 @@ impl Player {
             }
             if let Some(until_us) = self.until_us.filter(|until_us| at.wall_us > *until_us) {
                 self.end(moment(until_us, self.now));
+                self.read_further(until_us);
                 return false;
             }
             self.counts.back_in_time += u64::from(at_us.is_some_and(|us| us < self.now.wall_us));
@@ -106,6 +121,22 @@ impl Player {
         self.now = now;
         self.is_ended = true;
         self.sweep();
+    }
+
+    /// Finds out, by what media servers send later, what they hold back now and how they name what they receive.
+    fn read_further(&mut self, until_us: i64) -> Option<()> {
+        let path = self.again.take().filter(|_| self.connections.streams.is_media_unsettled())?;
+        let records = Records::open(Input::open(&path).ok()?, &path).ok()?;
+        let (mut ahead, _) =
+            Self::new(records, Some(until_us.saturating_add(MAX_FURTHER_US)), None)?;
+        ahead.connections.streams.read_further();
+        while ahead.play(Some(self.now.monotonic_us), FURTHER_STEP_PACKETS) {}
+        ahead.connections.streams.mark_media(self.now);
+        while !ahead.connections.streams.is_marked_media_settled()
+            && ahead.play(None, FURTHER_STEP_PACKETS)
+        {}
+        self.connections.streams.adopt_media(&ahead.connections.streams);
+        Some(())
     }
 
     fn sweep(&mut self) {

@@ -1,4 +1,4 @@
-//! Recordings of a media server (corpus/ems-captures): its streams of RTSP, MPEG-TS and FLV, as it listed them at
+//! Recordings of a media server (corpus/ems-captures): its streams of RTMP, RTSP, MPEG-TS and FLV, as it listed them at
 //! known moments, against those read from the packets up to that moment.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "tests panic where they cannot go on")]
@@ -218,4 +218,9 @@ fn transport_streams_are_counted_from_where_all_codecs_are_known() {
 #[test]
 fn tags_of_flv_are_counted_when_they_are_complete() {
     assert_eq!(compare("liveflv", &["INLFLV"]), 5);
+}
+
+#[test]
+fn what_a_player_that_does_not_read_is_not_sent_is_dropped_or_held_back() {
+    assert_eq!(compare("rtmp-slow-player", &["ONR"]), 4);
 }

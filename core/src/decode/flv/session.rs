@@ -75,6 +75,7 @@ impl Session {
             TagKind::Script => return self.metadata(kept),
         };
         track.packet(tag.length.into());
+        let is_video = tag.kind == TagKind::Video;
         let is_configuration = found.is_some_and(|found| found.is_configuration);
         if let Some(found) = found {
             track.codec = found.codec.or(track.codec);
@@ -87,11 +88,15 @@ impl Session {
             let is_key = found.is_some_and(|found| found.is_key);
             track.frame(Some(tag.timestamp_ms.into()), is_key, at);
         }
+        if let Some(input) = self.stream.as_ref().and_then(|stream| stream.input.as_ref()) {
+            input.message(is_video, tag.timestamp_ms, tag.length);
+        }
     }
 
     /// The stream, which begins with its first tag.
     fn stream_at(&mut self, at: Moment) -> &mut Stream {
         let is_publication = self.ends.opener.is_none_or(|opener| opener == self.sender);
+        let begin = || self.publications.begin_input(self.ends, self.sender, None);
         self.stream.get_or_insert_with(|| Stream {
             number: 1,
             role: if is_publication { Role::Publish } else { Role::Play },
@@ -102,6 +107,7 @@ impl Session {
             bandwidth_kbit_per_s: 0,
             tracks: Tracks::default(),
             is_linked: None,
+            input: is_publication.then(begin).flatten(),
             began_before: self.began_before,
         })
     }
@@ -117,6 +123,7 @@ impl Session {
         let name: Arc<str> = name.into();
         let Some(stream) = &mut self.stream else { return };
         stream.name = Some(Arc::clone(&name));
+        stream.input = None;
         if stream.role == Role::Publish
             && self.published.is_none()
             && let Some(server) = Server::of(self.ends, self.sender)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decode::{BothSides, Side};
 use crate::model::{Kind, Known, ListColumn, Moment, Record, Scalar, Source, Unknown};
 
+use super::input::Input;
 use super::track::{Counted, Track};
 
 /// What a stream was asked for.
@@ -52,6 +53,8 @@ pub(in crate::decode) struct Stream {
     /// Of a playback: whether the stream of this name is published at the same server; `None` if that was
     /// never seen.
     pub(in crate::decode) is_linked: Option<bool>,
+    /// What it is for the end that receives it, if its name there is not on the wire.
+    pub(in crate::decode) input: Option<Arc<Input>>,
     /// Whether it began before it was seen, so that its name and its first packets are not known.
     pub(in crate::decode) began_before: bool,
 }
@@ -103,6 +106,11 @@ columns! {
         |seen| Some(text(if seen.is_sent() { "out" } else { "in" }))],
     ["ingest_point", Text, false, "What was asked to be published, with its parameters.",
         |seen| seen.stream.ingest_point.clone().map(Scalar::Text)],
+    ["played_as", Text, false, "Name under which this end sends on what it receives without one of its own, by the messages.",
+        |seen| {
+            let input = seen.stream.input.as_ref().filter(|_| !seen.is_sent())?;
+            input.name().cloned().map(Scalar::Text)
+        }],
     ["since_us", Time, false, "When it began.",
         |seen| {
             let since = seen.stream.since.of(seen.own).filter(|_| !seen.stream.began_before);
@@ -130,6 +138,11 @@ columns! {
         |seen| Some(Scalar::Count(seen.stream.tracks.audio.dropped.packets))],
     ["audio_dropped_bytes", Bytes, true, "Payload of these.",
         |seen| Some(Scalar::Bytes(seen.stream.tracks.audio.dropped.bytes))],
+    ["audio_unsent_packets", Count, false,
+        "Audio packets that were published and that the server has not sent to this player yet.",
+        |seen| Some(Scalar::Count(seen.stream.tracks.audio.unsent?.packets))],
+    ["audio_unsent_bytes", Bytes, false, "Payload of these.",
+        |seen| Some(Scalar::Bytes(seen.stream.tracks.audio.unsent?.bytes))],
     ["audio_frames", Count, true, "Audio frames or messages that began.",
         |seen| Some(Scalar::Count(seen.stream.tracks.audio.frames))],
     ["audio_rate_bytes_per_s", BytesPerSecond, false, "Audio over the last five seconds.",
@@ -157,6 +170,11 @@ columns! {
         |seen| Some(Scalar::Count(seen.stream.tracks.video.dropped.packets))],
     ["video_dropped_bytes", Bytes, true, "Payload of these.",
         |seen| Some(Scalar::Bytes(seen.stream.tracks.video.dropped.bytes))],
+    ["video_unsent_packets", Count, false,
+        "Video packets that were published and that the server has not sent to this player yet.",
+        |seen| Some(Scalar::Count(seen.stream.tracks.video.unsent?.packets))],
+    ["video_unsent_bytes", Bytes, false, "Payload of these.",
+        |seen| Some(Scalar::Bytes(seen.stream.tracks.video.unsent?.bytes))],
     ["video_frames", Count, true, "Pictures or messages of video that began.",
         |seen| Some(Scalar::Count(seen.stream.tracks.video.frames))],
     ["video_rate_bytes_per_s", BytesPerSecond, false, "Video over the last five seconds.",

@@ -32,6 +32,23 @@ impl Counted {
     }
 }
 
+/// What was published of each track.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::decode) struct Offered {
+    pub(in crate::decode) audio: Counted,
+    pub(in crate::decode) video: Counted,
+}
+
+impl Offered {
+    pub(in crate::decode) fn of(&self, is_video: bool) -> Counted {
+        if is_video { self.video } else { self.audio }
+    }
+
+    pub(in crate::decode) fn of_mut(&mut self, is_video: bool) -> &mut Counted {
+        if is_video { &mut self.video } else { &mut self.audio }
+    }
+}
+
 /// Audio or video of a stream.
 #[derive(Debug, Clone, Default)]
 pub(in crate::decode) struct Track {
@@ -47,6 +64,9 @@ pub(in crate::decode) struct Track {
     pub(in crate::decode) sent: Counted,
     /// What the receiver throws away because of gaps, or the sender does not send.
     pub(in crate::decode) dropped: Counted,
+    /// Of a playback: what was published since the last message that was sent. It waits at the sender, which may
+    /// still drop it.
+    pub(in crate::decode) unsent: Option<Counted>,
     /// Messages, access units or pictures that began.
     pub(in crate::decode) frames: u64,
     pub(in crate::decode) key_frames: u64,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::decode::media::{Role, Server, Stream, Tracks};
+use crate::decode::media::{Role, Server, Stream, Tracks, played};
 use crate::decode::{BothSides, Side};
 use crate::model::Moment;
 
@@ -83,11 +83,13 @@ impl Session {
         let mut since = BothSides::default();
         *since.of_mut(self.client) = Some(self.pending.created_at(id).unwrap_or(at));
         *since.of_mut(server) = Some(at);
-        let stream = self.new_stream(Role::Play, server, Arc::clone(&name), None, since);
+        let mut stream = self.new_stream(Role::Play, server, Arc::clone(&name), None, since);
+        stream.input = self.publications.begin_input(self.ends, server, Some(&name));
         let place = Server::of(self.ends, self.client);
         // Parameters are for the server; publications have none in their names.
         let published: Arc<str> = name.split('?').next().unwrap_or_default().trim().into();
-        let playback = Playback::new(self.publications.clone(), place, published);
+        let played = played(self.ends, self.client, &published);
+        let playback = Playback::new(self.publications.clone(), place, played, published);
         self.add(RtmpStream::played(id, stream, playback));
     }
 
@@ -110,6 +112,7 @@ impl Session {
             bandwidth_kbit_per_s: 0,
             tracks: Tracks::default(),
             is_linked: None,
+            input: None,
             began_before: false,
         }
     }

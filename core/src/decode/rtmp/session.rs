@@ -37,6 +37,9 @@ pub(super) struct Session {
     pub(super) publications: Publications,
     /// Whether more streams were opened than are listed.
     pub(super) streams_refused: u64,
+    /// In a tunnel that is read beyond the moment that is asked for: when the request before the answer that is read came,
+    /// and its own one, microseconds.
+    pub(super) requests: Option<(u64, u64)>,
 }
 
 /// What commands state.
@@ -78,6 +81,7 @@ impl Session {
             last_number: 0,
             publications,
             streams_refused: 0,
+            requests: None,
         }
     }
 
@@ -138,8 +142,9 @@ impl Session {
                 if matches!(header.kind, AUDIO | VIDEO) {
                     *self.media_messages.of_mut(side) += 1;
                     self.find_late(side, header.stream, at);
+                    let requests = self.requests;
                     if let Some(stream) = self.stream(side, header.stream) {
-                        stream.message_begun(header, at);
+                        stream.message_begun(header, requests, at);
                     }
                 }
             }
@@ -223,7 +228,8 @@ impl Session {
     pub(super) fn memory(&self) -> u64 {
         let of = |side| self.reader(side).map_or(0, Reader::memory);
         let readers = of(Side::Sent) + of(Side::Received);
-        let streams = self.streams.capacity() * size_of::<RtmpStream>();
+        let held: usize = self.streams.iter().map(RtmpStream::memory).sum();
+        let streams = self.streams.capacity() * size_of::<RtmpStream>() + held;
         (size_of::<Self>() + readers + streams) as u64 + self.pending.memory()
     }
 }

@@ -76,6 +76,12 @@ impl RtmpStream {
         }
     }
 
+    /// Bytes held on the heap.
+    pub(super) fn memory(&self) -> usize {
+        let input = self.stream.input.as_ref().map_or(0, |input| input.messages().memory());
+        self.published.as_ref().map_or(input, |published| published.memory())
+    }
+
     /// Metadata states the bandwidth, kilobits a second.
     pub(super) fn declare(&mut self, bandwidth_kbit_per_s: u64) {
         self.stream.bandwidth_kbit_per_s = bandwidth_kbit_per_s;
@@ -92,12 +98,24 @@ impl RtmpStream {
         }
     }
 
-    pub(super) fn message_begun(&mut self, header: &Header, at: Moment) {
+    /// A message begins; of what a server sends in a tunnel, `requests` are those before and of its answer.
+    pub(super) fn message_begun(
+        &mut self,
+        header: &Header,
+        requests: Option<(u64, u64)>,
+        at: Moment,
+    ) {
         if let Some(playback) = &mut self.playback {
             playback.follow();
         }
         if header.length == 0 {
             return;
+        }
+        if let Some(playback) = &mut self.playback {
+            playback.message(header);
+            if let Some(requests) = requests {
+                playback.answered(header, requests);
+            }
         }
         let (track, tag) = self.track(header.kind);
         tag.latest = None;
@@ -117,7 +135,14 @@ impl RtmpStream {
         if let Some(published) = &self.published
             && header.length > 0
         {
-            published.chunk(header.kind == VIDEO, is_first, bytes.into());
+            let is_video = header.kind == VIDEO;
+            if is_first {
+                published.message(is_video, header.timestamp, header.length);
+            }
+            published.chunk(is_video, is_first, bytes.into());
+        }
+        if let Some(input) = self.stream.input.as_ref().filter(|_| is_first && header.length > 0) {
+            input.message(header.kind == VIDEO, header.timestamp, header.length);
         }
         let (track, _) = self.track(header.kind);
         track.received.add(bytes.into());
@@ -169,7 +194,7 @@ impl RtmpStream {
             let timestamp = u32::from_be_bytes([t3, t0, t1, t2]);
             if matches!(kind, AUDIO | VIDEO) {
                 let inner = Header { kind, length, timestamp, stream: header.stream };
-                self.message_begun(&inner, at);
+                self.message_begun(&inner, None, at);
                 self.chunk(&inner, true, length, body, at);
                 self.message(&inner, body);
             }

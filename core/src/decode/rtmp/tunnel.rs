@@ -61,7 +61,9 @@ struct Tunnel {
     client: Side,
     sides: BothSides<Part>,
     /// What the requests without answer are.
-    awaited: VecDeque<Request>,
+    awaited: VecDeque<(Request, (u64, u64))>,
+    /// When the last request came, microseconds.
+    requested_us: u64,
     requests: u64,
     polls: u64,
     since: Option<Moment>,
@@ -105,6 +107,7 @@ impl Tunnel {
             client: opening.first,
             sides: BothSides::default(),
             awaited: VecDeque::new(),
+            requested_us: 0,
             requests: 0,
             polls: 0,
             since: None,
@@ -129,12 +132,13 @@ impl Tunnel {
             if self.awaited.len() >= MAX_AWAITED {
                 return None;
             }
-            self.awaited.push_back(kind);
+            self.awaited.push_back((kind, (0, 0)));
             return Some(Part::Body { left, has_interval: false, is_rtmp: kind == Request::Send });
         }
         let mut answer = httparse::Response::new(&mut fields);
         answer.parse(head).ok()?;
-        let kind = self.awaited.pop_front()?;
+        let (kind, requests) = self.awaited.pop_front()?;
+        self.session.requests = self.session.publications.is_further().then_some(requests);
         let is_rtmp = answer.code == Some(200) && kind != Request::Other;
         Some(Part::Body { left: length(answer.headers)?, has_interval: is_rtmp, is_rtmp })
     }
@@ -173,6 +177,13 @@ impl Tunnel {
                 if is_rtmp && !body.is_empty() {
                     self.since.get_or_insert(at);
                     self.session.read(side, body, at);
+                }
+                // A request is answered when its body is complete.
+                if is_over && side == self.client {
+                    let before_us = std::mem::replace(&mut self.requested_us, at.monotonic_us);
+                    if let Some((_, requests)) = self.awaited.back_mut() {
+                        *requests = (before_us, at.monotonic_us);
+                    }
                 }
                 if is_over {
                     *self.sides.of_mut(side) = Part::default();

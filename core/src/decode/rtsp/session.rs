@@ -250,6 +250,7 @@ impl Session {
             bandwidth_kbit_per_s: self.bandwidth_kbit_per_s,
             tracks,
             is_linked: None,
+            input: None,
             began_before: false,
         });
         self.follow();

@@ -64,6 +64,20 @@ impl ClientHello {
 }
 
 impl ServerHello {
+    /// Bytes that the cipher adds to each record; `None` if that depends on its content.
+    pub(super) fn added_by_cipher(&self) -> Option<usize> {
+        let has = |part: &str| self.cipher.contains(part);
+        match () {
+            // RFC 8446, section 5.2: the type, and the tag.
+            () if self.encrypts_extensions && !has("CCM_8") => Some(1 + 16),
+            // RFC 5288, section 3: the nonce, and the tag.
+            () if has("GCM") => Some(8 + 16),
+            // RFC 7905, section 2: the tag.
+            () if has("CHACHA20") => Some(16),
+            () => None,
+        }
+    }
+
     pub(in crate::decode) fn memory(&self) -> usize {
         size_of::<Self>() + self.version.len() + self.cipher.len() + length(&self.alpn)
     }

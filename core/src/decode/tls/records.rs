@@ -34,6 +34,11 @@ pub(super) enum Part<'a> {
 }
 
 impl Records {
+    /// Bytes of the record that follow.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
     /// Takes bytes up to the next part; `None` once there is none in them.
     pub(super) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<Part<'a>> {
         while let Some((&first, rest)) = bytes.split_first() {

@@ -1,6 +1,9 @@
 //! One connection: the handshake of both sides.
 
-use crate::decode::{BothSides, Decoder, Side, Want};
+use std::sync::Arc;
+
+use crate::decode::media::Sealed;
+use crate::decode::{BothSides, Decoder, Opening, Side, Want};
 use crate::model::{Known, Moment, Scalar, Source, Unknown};
 
 use super::handshake::{Message, Messages};
@@ -19,6 +22,8 @@ pub(super) struct Session {
     /// handshake cannot be distinguished.
     has_early_data: bool,
     finished_at: Option<Moment>,
+    /// The records of the client, where their sizes are of use.
+    sealed: Option<(Side, Records, Arc<Sealed>)>,
 }
 
 /// One side.
@@ -33,6 +38,38 @@ struct Reading {
 }
 
 impl Session {
+    pub(super) fn new(opening: &Opening<'_>) -> Self {
+        let client = opening.first;
+        let server = match client {
+            Side::Sent => opening.ends.remote,
+            Side::Received => opening.ends.local,
+        };
+        let sealed = server.and_then(|end| opening.publications.begin_sealed(end.address));
+        let sealed = sealed.map(|sealed| (client, Records::default(), sealed));
+        Self { sealed, ..Self::default() }
+    }
+
+    /// Reads the sizes of encrypted records.
+    fn sizes(&mut self, side: Side, mut bytes: &[u8], at: Moment) {
+        let added = self.server.as_ref().and_then(|(hello, _)| hello.added_by_cipher());
+        let Some((_, records, sealed)) = self.sealed.as_mut().filter(|one| one.0 == side) else {
+            return;
+        };
+        while let Some(part) = records.next(&mut bytes) {
+            match (part, added) {
+                (Part::Malformed, _) => {
+                    self.sealed = None;
+                    return;
+                }
+                (Part::Encrypted, Some(added)) => {
+                    let bytes = records.left().saturating_sub(added);
+                    sealed.record(at.monotonic_us, bytes as u64);
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn message(&mut self, side: Side, message: Message, at: Moment) {
         match message {
             Message::Hello(Hello::Client(hello)) if self.client.is_none() => {
@@ -83,6 +120,7 @@ impl Session {
 
 impl Decoder for Session {
     fn data(&mut self, side: Side, mut bytes: &[u8], at: Moment) {
+        self.sizes(side, bytes, at);
         while !self.sides.of(side).is_done
             && let Some(part) = self.sides.of_mut(side).records.next(&mut bytes)
         {
@@ -109,6 +147,7 @@ impl Decoder for Session {
     fn skipped(&mut self, _side: Side, _bytes: u64, _at: Moment) {}
 
     fn gap(&mut self, side: Side, _bytes: u64, _at: Moment) {
+        self.sealed = self.sealed.take().filter(|sealed| sealed.0 != side);
         let reading = self.sides.of_mut(side);
         if !reading.is_done {
             *reading = Reading { is_done: true, is_missed: true, ..Reading::default() };
@@ -116,7 +155,8 @@ impl Decoder for Session {
     }
 
     fn want(&self, side: Side) -> Want {
-        if self.sides.of(side).is_done { Want::NoMore } else { Want::Whole }
+        let is_measured = self.sealed.as_ref().is_some_and(|sealed| sealed.0 == side);
+        if self.sides.of(side).is_done && !is_measured { Want::NoMore } else { Want::Whole }
     }
 
     fn values(&self, _seen_from: Side, _now: Moment) -> Box<[Known<Scalar>]> {

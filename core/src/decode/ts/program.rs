@@ -80,6 +80,7 @@ impl Program {
             bandwidth_kbit_per_s: 0,
             tracks: Tracks::default(),
             is_linked: None,
+            input: None,
             began_before: false,
         });
         for elementary in &self.elementaries {

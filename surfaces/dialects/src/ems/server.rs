@@ -9,7 +9,7 @@ use conns_core::model::{Connection, Moment, OpenFile, Source, State, unmapped};
 use super::entry::{Carrier, Element, Entry, Role, Top};
 use super::settings::{Files, Request, Settings, Uri};
 use super::stack::{Acceptors, Stack};
-use super::stream::{Around, StreamEnds, StreamEntry, Urls};
+use super::stream::{Around, StreamEnds, StreamEntry, Urls, local_name};
 
 /// Ids reserved for the stack of one connection.
 const IDS_PER_STACK: u64 = 8;
@@ -195,7 +195,7 @@ fn settings(
     let mut request = Request {
         page_url: text("page_url"),
         user_agent: text("user_agent"),
-        local_name: name.clone(),
+        local_name: local_name(&stream).unwrap_or_default().to_owned(),
         ..Request::default()
     };
     if stream.is_published() {

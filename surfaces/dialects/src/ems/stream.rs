@@ -174,6 +174,11 @@ pub(super) struct Around {
     pub(super) since_wall_us: i64,
 }
 
+/// The name of a stream at this server.
+pub(super) fn local_name<'a>(stream: &MediaStream<'a>) -> Option<&'a str> {
+    stream.text("played_as").or_else(|| stream.text("name"))
+}
+
 impl StreamEntry {
     pub(super) fn new(stream: &MediaStream<'_>, around: Around) -> Self {
         let is_output = stream.is_sent();
@@ -199,7 +204,7 @@ impl StreamEntry {
             level: if is_h264 { count("level") } else { 0 },
             bandwidth: count("bandwidth_kbit_per_s"),
         };
-        let name = stream.text("name").map_or_else(
+        let name = local_name(stream).map_or_else(
             || match around.ends.far {
                 Some((address, port)) => format!("{address}_{port}"),
                 None => String::new(),
