@@ -11,7 +11,7 @@ use conns_api::{Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates
 use conns_capture::{Capture, CaptureError, Progress};
 use conns_contract::Scope;
 use conns_core::human;
-use conns_core::model::{Ability, Health, Update};
+use conns_core::model::{Ability, Health, Moment, Update};
 use conns_core::track::Retention;
 use conns_engine::{FileEngine, Purpose};
 
@@ -28,18 +28,33 @@ const RETENTION: Retention = Retention::Window(Duration::from_secs(5));
 pub(crate) fn engine(flags: &ReadFlags, purpose: Purpose) -> Result<Option<FileEngine>, Failure> {
     let Some(path) = &flags.read else { return Ok(None) };
     let capture = open(path, flags.until)?;
-    let mut bar = ProgressBar::of(path, capture.progress().clone());
-    let is_shown_at_end = purpose != Purpose::Follow;
-    let end = is_shown_at_end.then(|| Capture::end_of(path, flags.until)).flatten();
-    let mut engine = FileEngine::new(capture, end, RETENTION, purpose);
     // Events are written as they are read.
-    if is_shown_at_end {
-        while engine.step().map_err(agent_error)? {
-            bar.update();
-        }
-        bar.clear();
+    if purpose == Purpose::Follow {
+        return Ok(Some(FileEngine::new(capture, None, RETENTION, purpose)));
     }
-    Ok(Some(engine))
+    let end = Capture::end_of(path, flags.until);
+    let (engine, played_to) = play(path, capture, end, purpose)?;
+    if end.is_none_or(|end| end == played_to) {
+        return Ok(Some(engine));
+    }
+    let again = open(path, flags.until)?;
+    Ok(Some(play(path, again, Some(played_to), purpose)?.0))
+}
+
+/// Plays a file that is expected to end at `end`. Returns also the moment at which it did.
+fn play(
+    path: &Path,
+    capture: Capture,
+    end: Option<Moment>,
+    purpose: Purpose,
+) -> Result<(FileEngine, Moment), Failure> {
+    let mut bar = ProgressBar::of(path, capture.progress().clone());
+    let mut engine = FileEngine::new(capture.clone(), end, RETENTION, purpose);
+    while engine.step().map_err(agent_error)? {
+        bar.update();
+    }
+    bar.clear();
+    Ok((engine, capture.now()))
 }
 
 fn open(path: &Path, until_us: Option<i64>) -> Result<Capture, Failure> {

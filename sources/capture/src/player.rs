@@ -172,9 +172,18 @@ impl Player {
     }
 }
 
-/// The moment at which a player of `records` ends.
-pub(crate) fn end_of(mut records: Records, until_us: Option<i64>) -> Option<Moment> {
+/// The moment at which a player of `records` ends. With the last bytes of the file it is an estimate, which nearly always
+/// holds; without them, all is read.
+pub(crate) fn end_of(
+    mut records: Records,
+    tail: Option<&[u8]>,
+    until_us: Option<i64>,
+) -> Option<Moment> {
     let mut now = moment(records.peek()?.at_us.unwrap_or(0), Moment::default());
+    if let Some(latest_us) = tail.and_then(|tail| records.latest_in(tail)) {
+        let end_us = until_us.map_or(latest_us, |until_us| until_us.min(latest_us));
+        return Some(moment(end_us, now));
+    }
     while let Some(record) = records.peek() {
         let at = record.at_us.map_or(now, |at_us| moment(at_us, now));
         match until_us {
