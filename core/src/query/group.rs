@@ -116,44 +116,59 @@ pub struct Group {
 /// address alone, and an IPv4-mapped address with the IPv4 address it means.
 #[must_use]
 pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
-    let mut places: HashMap<Key<'_>, usize, RandomState> = HashMap::default();
-    let mut gathered: Vec<Gathered> = Vec::new();
-    for connection in connections {
-        let key = key_of(field.value(connection));
-        let next = gathered.len();
-        let place = match places.get(&key) {
-            Some(place) => *place,
-            None => {
-                gathered.push(Gathered::new(key.to_owned_key()));
-                places.insert(key, next);
-                next
+    let mut groups = Groups::by(field);
+    connections.iter().for_each(|connection| groups.add(connection));
+    groups.finish()
+}
+
+/// The groups of connections that are added one by one, so that none is kept.
+pub struct Groups<'f> {
+    field: &'f Field,
+    values: HashMap<String, Gathered, RandomState>,
+    unknown: Option<Gathered>,
+    not_applicable: Option<Gathered>,
+}
+
+impl<'f> Groups<'f> {
+    /// No groups yet, by `field`.
+    #[must_use]
+    pub fn by(field: &'f Field) -> Self {
+        Self { field, values: HashMap::default(), unknown: None, not_applicable: None }
+    }
+
+    /// Adds a connection to its group.
+    pub fn add(&mut self, connection: &Connection) {
+        let group = match key_of(self.field.value(connection)) {
+            Key::Value(text) => match self.values.get_mut(&*text) {
+                Some(group) => group,
+                None => self
+                    .values
+                    .entry(text.into_owned())
+                    .or_insert_with_key(|text| Gathered::new(GroupKey::Value(text.clone()))),
+            },
+            Key::Unknown => self.unknown.get_or_insert_with(|| Gathered::new(GroupKey::Unknown)),
+            Key::NotApplicable => {
+                self.not_applicable.get_or_insert_with(|| Gathered::new(GroupKey::NotApplicable))
             }
         };
-        if let Some(group) = gathered.get_mut(place) {
-            group.add(connection);
-        }
+        group.add(connection);
     }
-    let mut groups: Vec<Group> = gathered.into_iter().map(Gathered::finish).collect();
-    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
-    groups
+
+    /// The groups, in the order of [`group`].
+    #[must_use]
+    pub fn finish(self) -> Vec<Group> {
+        let all = self.values.into_values().chain(self.unknown).chain(self.not_applicable);
+        let mut groups: Vec<Group> = all.map(Gathered::finish).collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
+        groups
+    }
 }
 
 /// A [`GroupKey`] that borrows if possible: most rows belong to an existing group.
-#[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
     Value(Cow<'a, str>),
     Unknown,
     NotApplicable,
-}
-
-impl Key<'_> {
-    fn to_owned_key(&self) -> GroupKey {
-        match self {
-            Self::Value(text) => GroupKey::Value(text.clone().into_owned()),
-            Self::Unknown => GroupKey::Unknown,
-            Self::NotApplicable => GroupKey::NotApplicable,
-        }
-    }
 }
 
 fn key_of(value: Value<'_>) -> Key<'_> {
