@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -70,12 +71,13 @@ fn open(path: &Path, until_us: Option<i64>) -> Result<Capture, Failure> {
     }
 }
 
-/// The agent of a capture file. Its channels share the engine.
-pub(crate) struct FileAgent(Rc<RefCell<FileEngine>>);
+/// The agent of a capture file. Its channels share the engine, which is not dropped: the program exits after it, which
+/// frees the memory at once.
+pub(crate) struct FileAgent(ManuallyDrop<Rc<RefCell<FileEngine>>>);
 
 impl FileAgent {
     pub(crate) fn new(engine: FileEngine) -> Self {
-        Self(Rc::new(RefCell::new(engine)))
+        Self(ManuallyDrop::new(Rc::new(RefCell::new(engine))))
     }
 }
 
@@ -117,11 +119,7 @@ struct FileEvents {
 impl Events for FileEvents {
     fn next(&mut self, _: Duration) -> Result<EventBatch, AgentError> {
         Ok(match self.engine.borrow_mut().next_events(&self.scope) {
-            Some(batch) => EventBatch {
-                events: batch.events.into_iter().map(Arc::new).collect(),
-                losses: batch.losses,
-                ..EventBatch::default()
-            },
+            Some((events, losses)) => EventBatch { events, losses, ..EventBatch::default() },
             None => EventBatch { is_last: true, ..EventBatch::default() },
         })
     }

@@ -2,7 +2,7 @@
 //! the only clock.
 
 use conns_contract::Scope;
-use conns_core::model::{ConnectionId, Loss, LossCause, Moment, Observation, Source};
+use conns_core::model::{Loss, LossCause, Moment, Observation, Source};
 
 use crate::connections::{Connections, MAX_QUEUED_EVENTS};
 use crate::counts::Counts;
@@ -150,14 +150,8 @@ impl Player {
     /// Takes the events that wait.
     pub(crate) fn take_events(&mut self) -> Observation {
         let mut observation = Observation::new(Source::Capture, self.now);
-        let queue = std::mem::take(&mut self.connections.events.queue);
-        let mut events = Vec::with_capacity(queue.len());
-        for (event, application) in queue {
-            let id = ConnectionId::of_socket(event.socket.id);
-            observation.applications.extend(application.map(|application| (id, application)));
-            events.push(event);
-        }
-        observation.lifecycle = Some(events);
+        let (events, applications) = self.connections.events.take();
+        (observation.lifecycle, observation.applications) = (Some(events), applications);
         observation
     }
 
