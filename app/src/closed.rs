@@ -33,7 +33,7 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
     let mut losses = Losses::default();
     let kept = match plan.group_by {
         None => Kept::List(Vec::new()),
-        Some(field) => Kept::Groups(field, Groups::by(field)),
+        Some(field) => Kept::Groups(field, Groups::by(field).into()),
     };
     let mut list = Ended { plan: &plan, kept, count: 0, dropped: 0, room: plan.limit() };
     if flags.span.is_none() && agent::is_remote(agent_flags, source) {
@@ -67,7 +67,7 @@ struct Ended<'a> {
 /// What is kept of them until it is printed.
 enum Kept {
     List(Vec<Arc<Event>>),
-    Groups(&'static Field, Groups<'static>),
+    Groups(&'static Field, Box<Groups<'static>>),
 }
 
 impl Ended<'_> {
@@ -108,7 +108,7 @@ impl Ended<'_> {
             return Ok(());
         }
         match self.kept {
-            Kept::Groups(field, groups) => self.plan.print_groups(field, groups),
+            Kept::Groups(field, groups) => self.plan.print_groups(field, *groups),
             Kept::List(events) => {
                 let ended = events.iter().map(|event| &event.connection).collect();
                 self.plan.print(self.plan.arranged(ended), losses)?;
