@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use conns_api::{is_of_end, kept_events};
 use conns_core::model::{Connection, Event, Loss, LossCause, Source};
+use conns_core::query::{Field, Groups};
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 
@@ -30,7 +31,11 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
     let stop = Stop::on_signals()?;
     let mut agent = agent::open(agent_flags, source, Retention::None, Purpose::Follow)?;
     let mut losses = Losses::default();
-    let mut list = Ended { plan: &plan, ended: Vec::new(), dropped: 0, room: plan.limit() };
+    let kept = match plan.group_by {
+        None => Kept::List(Vec::new()),
+        Some(field) => Kept::Groups(field, Groups::by(field).into()),
+    };
+    let mut list = Ended { plan: &plan, kept, count: 0, dropped: 0, room: plan.limit() };
     if flags.span.is_none() && agent::is_remote(agent_flags, source) {
         // A remote agent has recorded events before.
         let recorded = kept_events(&mut *agent, &plan.ask)?;
@@ -50,11 +55,19 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
 /// The connections that ended so far.
 struct Ended<'a> {
     plan: &'a Plan<'a>,
-    ended: Vec<Arc<Event>>,
+    kept: Kept,
+    /// Number of connections in it.
+    count: usize,
     /// Number of connections beyond [`MAX_BUFFERED`].
     dropped: u64,
     /// Number of lines that may still be printed.
     room: usize,
+}
+
+/// What is kept of them until it is printed.
+enum Kept {
+    List(Vec<Arc<Event>>),
+    Groups(&'static Field, Box<Groups<'static>>),
 }
 
 impl Ended<'_> {
@@ -72,10 +85,14 @@ impl Ended<'_> {
             return Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
         }
         for event in ended {
-            if self.ended.len() < MAX_BUFFERED {
-                self.ended.push(Arc::clone(event));
-            } else {
+            if self.count >= MAX_BUFFERED {
                 self.dropped += 1;
+                continue;
+            }
+            self.count += 1;
+            match &mut self.kept {
+                Kept::List(events) => events.push(Arc::clone(event)),
+                Kept::Groups(_, groups) => groups.add(&event.connection),
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -86,11 +103,19 @@ impl Ended<'_> {
         Loss::counted(Source::Derived, cause, self.dropped)
     }
 
-    fn print(&self, losses: &[Loss]) -> Result<(), Failure> {
+    fn print(self, losses: &[Loss]) -> Result<(), Failure> {
         if self.plan.is_in_lines() {
             return Ok(());
         }
-        let ended = self.ended.iter().map(|event| &event.connection).collect();
-        self.plan.print(self.plan.arranged(ended), losses)
+        match self.kept {
+            Kept::Groups(field, groups) => self.plan.print_groups(field, *groups),
+            Kept::List(events) => {
+                let ended = events.iter().map(|event| &event.connection).collect();
+                self.plan.print(self.plan.arranged(ended), losses)?;
+                // The program exits next, which frees the memory at once.
+                std::mem::forget(events);
+                Ok(())
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use conns_api::{Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates
 use conns_capture::{Capture, CaptureError, Progress};
 use conns_contract::Scope;
 use conns_core::human;
-use conns_core::model::{Ability, Health, Update};
+use conns_core::model::{Ability, Health, Moment, Update};
 use conns_core::track::Retention;
 use conns_engine::{FileEngine, Purpose};
 
@@ -28,18 +29,33 @@ const RETENTION: Retention = Retention::Window(Duration::from_secs(5));
 pub(crate) fn engine(flags: &ReadFlags, purpose: Purpose) -> Result<Option<FileEngine>, Failure> {
     let Some(path) = &flags.read else { return Ok(None) };
     let capture = open(path, flags.until)?;
-    let mut bar = ProgressBar::of(path, capture.progress().clone());
-    let is_shown_at_end = purpose != Purpose::Follow;
-    let end = is_shown_at_end.then(|| Capture::end_of(path, flags.until)).flatten();
-    let mut engine = FileEngine::new(capture, end, RETENTION, purpose);
     // Events are written as they are read.
-    if is_shown_at_end {
-        while engine.step().map_err(agent_error)? {
-            bar.update();
-        }
-        bar.clear();
+    if purpose == Purpose::Follow {
+        return Ok(Some(FileEngine::new(capture, None, RETENTION, purpose)));
     }
-    Ok(Some(engine))
+    let end = Capture::end_of(path, flags.until);
+    let (engine, played_to) = play(path, capture, end, purpose)?;
+    if end.is_none_or(|end| end == played_to) {
+        return Ok(Some(engine));
+    }
+    let again = open(path, flags.until)?;
+    Ok(Some(play(path, again, Some(played_to), purpose)?.0))
+}
+
+/// Plays a file that is expected to end at `end`. Returns also the moment at which it did.
+fn play(
+    path: &Path,
+    capture: Capture,
+    end: Option<Moment>,
+    purpose: Purpose,
+) -> Result<(FileEngine, Moment), Failure> {
+    let mut bar = ProgressBar::of(path, capture.progress().clone());
+    let mut engine = FileEngine::new(capture.clone(), end, RETENTION, purpose);
+    while engine.step().map_err(agent_error)? {
+        bar.update();
+    }
+    bar.clear();
+    Ok((engine, capture.now()))
 }
 
 fn open(path: &Path, until_us: Option<i64>) -> Result<Capture, Failure> {
@@ -55,12 +71,13 @@ fn open(path: &Path, until_us: Option<i64>) -> Result<Capture, Failure> {
     }
 }
 
-/// The agent of a capture file. Its channels share the engine.
-pub(crate) struct FileAgent(Rc<RefCell<FileEngine>>);
+/// The agent of a capture file. Its channels share the engine, which is not dropped: the program exits after it, which
+/// frees the memory at once.
+pub(crate) struct FileAgent(ManuallyDrop<Rc<RefCell<FileEngine>>>);
 
 impl FileAgent {
     pub(crate) fn new(engine: FileEngine) -> Self {
-        Self(Rc::new(RefCell::new(engine)))
+        Self(ManuallyDrop::new(Rc::new(RefCell::new(engine))))
     }
 }
 
@@ -102,11 +119,7 @@ struct FileEvents {
 impl Events for FileEvents {
     fn next(&mut self, _: Duration) -> Result<EventBatch, AgentError> {
         Ok(match self.engine.borrow_mut().next_events(&self.scope) {
-            Some(batch) => EventBatch {
-                events: batch.events.into_iter().map(Arc::new).collect(),
-                losses: batch.losses,
-                ..EventBatch::default()
-            },
+            Some((events, losses)) => EventBatch { events, losses, ..EventBatch::default() },
             None => EventBatch { is_last: true, ..EventBatch::default() },
         })
     }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use conns_api::{Answer, Ask, Pace, RecordWriter, next_update, sample_once};
 use conns_core::model::{Connection, Loss, Snapshot};
-use conns_core::query::{Field, Filter, SortKey, field_named, group, parse_columns, sort};
+use conns_core::query::{
+    Field, Filter, Group, Groups, SortKey, field_named, group, parse_columns, sort,
+};
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::{Layout, closed_columns, default_columns};
@@ -27,7 +29,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) ask: Ask,
     filter: Option<Filter>,
     sort: Vec<SortKey>,
-    group_by: Option<&'static Field>,
+    pub(crate) group_by: Option<&'static Field>,
     interval: Option<Duration>,
 }
 
@@ -172,7 +174,7 @@ impl<'a> Plan<'a> {
         losses: &[Loss],
     ) -> Result<(), Failure> {
         match self.group_by {
-            Some(field) => self.print_groups(out, field, chosen),
+            Some(field) => self.write_groups(out, field, group(chosen, field)),
             None => self.print_list(out, chosen, losses),
         }
     }
@@ -220,13 +222,19 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn print_groups(
+    /// Prints the groups of connections that were added to them one by one.
+    pub(crate) fn print_groups(&self, field: &Field, groups: Groups<'_>) -> Result<(), Failure> {
+        let mut out = terminal::stdout();
+        self.write_groups(&mut out, field, groups.finish())?;
+        Ok(out.flush()?)
+    }
+
+    fn write_groups(
         &self,
         out: &mut impl Write,
         field: &Field,
-        chosen: &[&Connection],
+        mut groups: Vec<Group>,
     ) -> Result<(), Failure> {
-        let mut groups = group(chosen, field);
         groups.truncate(self.limit());
         match self.flags.output {
             Format::Table | Format::Wide => {

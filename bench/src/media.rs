@@ -134,8 +134,7 @@ fn of_file(bytes: u64, readers: &[Reader; 2]) -> String {
         readers.each_ref().map(|reader| spread(reader, |usage| usage.cpu_us() as f64).0);
     let _ = writeln!(
         text,
-        "\nBoth count the messages of the file. conns needs 1/{:.1} of tshark's CPU; the goal is 1/{GOAL:.0}. conns reads the file twice, the \
-         first time for its end. Start-up is included.\n",
+        "\nBoth count the messages of the file. conns needs 1/{:.1} of tshark's CPU; the goal is 1/{GOAL:.0}. Start-up is included.\n",
         theirs / ours
     );
     text

@@ -15,7 +15,7 @@ pub use catalogue::{catalogue, find_field};
 pub use columns::{ColumnError, parse_columns};
 pub use field::Field;
 pub use filter::{Filter, FilterError, parse_date};
-pub use group::{Group, GroupKey, Spread, Sum, group};
+pub use group::{Group, GroupKey, Groups, Spread, Sum, group};
 pub use nearest::{UnknownField, field_named, nearest};
 pub use services::{service_name, service_port};
 pub use sort::{SortError, SortKey, sort};

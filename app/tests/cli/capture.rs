@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Case] = &[
     Case("a_capture_shows_what_nodes_answered_at_that_moment", &[], as_answered),
     Case("a_capture_has_events_and_closed_connections", &[], events),
     Case("a_capture_comes_from_standard_input", &[], standard_input),
+    Case("a_large_capture_whose_clock_went_back_is_read_again", &[], clock_went_back),
     Case("a_capture_answers_calls_of_other_systems", &[], calls),
     Case("a_capture_knows_no_verdict_that_needs_a_kernel", &[], verdicts),
     Case("flags_that_make_no_sense_with_a_capture_are_refused", &[], refused),
@@ -155,6 +156,37 @@ fn standard_input() -> Result<()> {
     let count = json["connections"].as_array().map(Vec::len);
     ensure!(count == Some(3), "{count:?}: {}", ran.err);
     Ok(())
+}
+
+/// The end of a large file is estimated from its last packets; of a compressed one all is read for it.
+fn clock_went_back() -> Result<()> {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut put = |numbers: &[u32]| numbers.iter().for_each(|n| bytes.extend(n.to_le_bytes()));
+    put(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 101]);
+    for number in 0..9000 {
+        let second = 1_767_225_600 + number / 1000 + if number == 5 { 60 } else { 0 };
+        put(&[second, number % 1000 * 1000, 1028, 1028]);
+        // IPv4 and UDP in words, from 10.0.0.1 to 10.0.0.2.
+        let id = number << 16;
+        let header = [0x0404_0045, id.swap_bytes() >> 16, 0x1140, 0x0100_000a, 0x0200_000a];
+        put(&header);
+        put(&[0x0200_0100, 0xf003]);
+        put(&[7; 250]);
+    }
+    let plain = tempfile("clock.pcap", &bytes)?;
+    let packed = format!("{plain}.gz");
+    let mut gzip = std::process::Command::new("gzip");
+    ensure!(gzip.args(["-kf", &plain]).status()?.success(), "gzip");
+    let rows = |path: &str| -> Result<Value> {
+        let json = run(&["--read", path, "-a", "-o", "json"])?.json()?;
+        Ok(json["connections"].clone())
+    };
+    let (estimated, read) = (rows(&plain)?, rows(&packed)?);
+    let rate = estimated[0]["rate_out_bytes_per_s"].as_f64();
+    ensure!(rate.is_some_and(|rate| rate > 1_000_000.0), "{estimated}");
+    ensure!(estimated == read, "{estimated} and {read}");
+    std::fs::remove_file(plain)?;
+    Ok(std::fs::remove_file(packed)?)
 }
 
 fn calls() -> Result<()> {

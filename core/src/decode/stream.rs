@@ -68,7 +68,7 @@ impl Stream {
         at: Moment,
         shared: &mut Shared,
     ) {
-        if self.flow.want(side) == Want::NoMore {
+        if self.flow.is_unwanted(side) {
             // Nothing of it is assembled any more: its end is when the FIN is seen.
             if segment.fin {
                 self.flow.end(side, at, &mut shared.common);
@@ -187,13 +187,13 @@ impl Stream {
     ) {
         let Self { assemblers, flow, .. } = self;
         let Shared { room, common } = shared;
-        if flow.want(side) != Want::NoMore {
+        if !flow.is_unwanted(side) {
             step(assemblers.of_mut(side), room, &mut |assembled| {
                 flow.apply(side, assembled, is_late, at, common)
             });
         }
         for side in Side::ALL {
-            if flow.want(side) == Want::NoMore {
+            if flow.is_unwanted(side) {
                 let assembler = assemblers.of_mut(side);
                 assembler.clear(room);
                 if assembler.has_fin() {
@@ -220,10 +220,12 @@ impl Stream {
             // Segments that waited behind a gap are part of what is skipped.
             skipped = skipped.min(assembler.bytes_to_come());
         }
-        let want = match self.flow.want(side) {
-            Want::NoMore => Want::NoMore,
-            Want::Whole | Want::Skip(_) if skipped >= MIN_STEERED_SKIP => Want::Skip(skipped),
-            Want::Whole | Want::Skip(_) => Want::Whole,
+        let want = if self.flow.is_unwanted(side) {
+            Want::NoMore
+        } else if skipped >= MIN_STEERED_SKIP {
+            Want::Skip(skipped)
+        } else {
+            Want::Whole
         };
         let steered = self.steered.of_mut(side);
         // After a skip the source hands over everything again by itself.

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use super::{Field, Value};
 use crate::model::Class;
-use crate::model::{Connection, Known, Protocol, unmapped};
+use crate::model::{Connection, Known, Protocol, Rates, unmapped};
 
 /// The value that the connections of a group share.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,67 +117,59 @@ pub struct Group {
 /// address alone, and an IPv4-mapped address with the IPv4 address it means.
 #[must_use]
 pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
-    let mut places: HashMap<Key<'_>, usize, RandomState> = HashMap::default();
-    let mut gathered: Vec<Gathered> = Vec::new();
-    // Peers, and sockets of which they may be, each with the place of the group.
-    let mut peers: Vec<(usize, &Connection)> = Vec::new();
-    let mut sockets: HashSet<(usize, u64, u64), RandomState> = HashSet::default();
-    let of_socket = |place: usize, connection: &Connection| {
-        let inode = connection.socket.inode.get()?;
-        Some((place, connection.socket.id.netns, inode))
-    };
-    for connection in connections {
-        let key = key_of(field.value(connection));
-        let next = gathered.len();
-        let place = match places.get(&key) {
-            Some(place) => *place,
-            None => {
-                gathered.push(Gathered::new(key.to_owned_key()));
-                places.insert(key, next);
-                next
+    let mut groups = Groups::by(field);
+    connections.iter().for_each(|connection| groups.add(connection));
+    groups.finish()
+}
+
+/// The groups of connections that are added one by one, so that none is kept.
+pub struct Groups<'f> {
+    field: &'f Field,
+    values: HashMap<String, Gathered, RandomState>,
+    unknown: Option<Gathered>,
+    not_applicable: Option<Gathered>,
+}
+
+impl<'f> Groups<'f> {
+    /// No groups yet, by `field`.
+    #[must_use]
+    pub fn by(field: &'f Field) -> Self {
+        Self { field, values: HashMap::default(), unknown: None, not_applicable: None }
+    }
+
+    /// Adds a connection to its group.
+    pub fn add(&mut self, connection: &Connection) {
+        let group = match key_of(self.field.value(connection)) {
+            Key::Value(text) => match self.values.get_mut(&*text) {
+                Some(group) => group,
+                None => self
+                    .values
+                    .entry(text.into_owned())
+                    .or_insert_with_key(|text| Gathered::new(GroupKey::Value(text.clone()))),
+            },
+            Key::Unknown => self.unknown.get_or_insert_with(|| Gathered::new(GroupKey::Unknown)),
+            Key::NotApplicable => {
+                self.not_applicable.get_or_insert_with(|| Gathered::new(GroupKey::NotApplicable))
             }
         };
-        if let Some(group) = gathered.get_mut(place) {
-            group.add(connection);
-        }
-        if connection.is_peer() {
-            peers.push((place, connection));
-            continue;
-        }
-        if connection.socket.protocol == Protocol::Udp && connection.socket.remote.is_none() {
-            sockets.extend(of_socket(place, connection));
-        }
-        if let Some(group) = gathered.get_mut(place) {
-            group.add_traffic(connection);
-        }
+        group.add(connection);
     }
-    for (place, peer) in peers {
-        let is_added = of_socket(place, peer).is_some_and(|socket| sockets.contains(&socket));
-        if let Some(group) = gathered.get_mut(place).filter(|_| !is_added) {
-            group.add_traffic(peer);
-        }
+
+    /// The groups, in the order of [`group`].
+    #[must_use]
+    pub fn finish(self) -> Vec<Group> {
+        let all = self.values.into_values().chain(self.unknown).chain(self.not_applicable);
+        let mut groups: Vec<Group> = all.map(Gathered::finish).collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
+        groups
     }
-    let mut groups: Vec<Group> = gathered.into_iter().map(Gathered::finish).collect();
-    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.key.cmp(&b.key)));
-    groups
 }
 
 /// A [`GroupKey`] that borrows if possible: most rows belong to an existing group.
-#[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
     Value(Cow<'a, str>),
     Unknown,
     NotApplicable,
-}
-
-impl Key<'_> {
-    fn to_owned_key(&self) -> GroupKey {
-        match self {
-            Self::Value(text) => GroupKey::Value(text.clone().into_owned()),
-            Self::Unknown => GroupKey::Unknown,
-            Self::NotApplicable => GroupKey::NotApplicable,
-        }
-    }
 }
 
 fn key_of(value: Value<'_>) -> Key<'_> {
@@ -230,6 +222,26 @@ struct Gathered {
     group: Group,
     rtts_us: Vec<u32>,
     classes: [usize; Class::ALL.len()],
+    /// The unconnected UDP sockets, and the traffic of peers, by the socket.
+    sockets: HashSet<SocketKey, RandomState>,
+    peers: Vec<(SocketKey, Traffic)>,
+}
+
+/// Network namespace and inode of a socket.
+type SocketKey = (u64, Option<u64>);
+
+/// What a connection moved, and moves.
+struct Traffic {
+    bytes_out: Known<u64>,
+    bytes_in: Known<u64>,
+    rates: Known<Rates>,
+}
+
+impl Traffic {
+    fn of(connection: &Connection) -> Self {
+        let (bytes_out, bytes_in) = (connection.bytes_out(), connection.bytes_in());
+        Self { bytes_out, bytes_in, rates: connection.stats.rates }
+    }
 }
 
 impl Gathered {
@@ -250,6 +262,8 @@ impl Gathered {
             },
             rtts_us: Vec::new(),
             classes: [0; Class::ALL.len()],
+            sockets: HashSet::default(),
+            peers: Vec::new(),
         }
     }
 
@@ -258,10 +272,12 @@ impl Gathered {
         let group = &mut self.group;
         group.count += 1;
         let queues = connection.socket.queues;
-        let unread = queues.map(|queues| u64::from(queues.receive_bytes));
-        group.recv_queue.add(unread, add);
-        let unsent = queues.map(|queues| u64::from(queues.send_bytes));
-        group.send_queue.add(unsent, add);
+        if !connection.is_peer() {
+            let unread = queues.map(|queues| u64::from(queues.receive_bytes));
+            group.recv_queue.add(unread, add);
+            let unsent = queues.map(|queues| u64::from(queues.send_bytes));
+            group.send_queue.add(unsent, add);
+        }
         if let Known::Value(loss, _) = connection.loss_percent() {
             let worst = group.worst_loss_percent.map_or(loss, |worst| worst.max(loss));
             group.worst_loss_percent = Some(worst);
@@ -272,14 +288,22 @@ impl Gathered {
         if let Some(count) = place.and_then(|place| self.classes.get_mut(place)) {
             *count += 1;
         }
+        let socket = &connection.socket;
+        let key = (socket.id.netns, socket.inode.get());
+        if connection.is_peer() {
+            return self.peers.push((key, Traffic::of(connection)));
+        }
+        if socket.protocol == Protocol::Udp && socket.remote.is_none() {
+            self.sockets.insert(key);
+        }
+        self.add_traffic(Traffic::of(connection));
     }
 
-    fn add_traffic(&mut self, connection: &Connection) {
+    fn add_traffic(&mut self, Traffic { bytes_out, bytes_in, rates }: Traffic) {
         let add = |sum: &mut u64, value: u64| *sum = sum.saturating_add(value);
         let group = &mut self.group;
-        group.bytes_out.add(connection.bytes_out(), add);
-        group.bytes_in.add(connection.bytes_in(), add);
-        let rates = connection.stats.rates;
+        group.bytes_out.add(bytes_out, add);
+        group.bytes_in.add(bytes_in, add);
         let out = rates.map(|rates| rates.out_bytes_per_s);
         group.rate_out.add(out, |sum, rate| *sum += rate);
         let inward = rates.map(|rates| rates.in_bytes_per_s);
@@ -287,6 +311,11 @@ impl Gathered {
     }
 
     fn finish(mut self) -> Group {
+        for (socket, traffic) in std::mem::take(&mut self.peers) {
+            if !self.sockets.contains(&socket) {
+                self.add_traffic(traffic);
+            }
+        }
         self.rtts_us.sort_unstable();
         let rtts = &self.rtts_us;
         let middle = rtts.len().saturating_sub(1) / 2;

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use conns_capture::Capture;
 use conns_contract::{Clock, ReplayClock, Scope, SourceError};
-use conns_core::model::{Moment, Snapshot};
+use conns_core::model::{Event, Loss, Moment, Snapshot};
 use conns_core::track::Retention;
 
 use crate::choice::Purpose;
 use crate::engine::Engine;
 use crate::event_drain::Collected;
-use crate::follow::EventBatch;
 use crate::sources::Sources;
 
 /// How long before the moment that is shown samples begin, and the time between two: rates are over the last second,
@@ -90,7 +89,7 @@ impl FileEngine {
     }
 
     /// The next events of the file, which is played for them; with the last ones come the losses. `None` after that.
-    pub fn next_events(&mut self, scope: &Scope) -> Option<EventBatch> {
+    pub fn next_events(&mut self, scope: &Scope) -> Option<(Vec<Arc<Event>>, Vec<Loss>)> {
         if self.is_followed {
             return None;
         }
@@ -98,17 +97,17 @@ impl FileEngine {
         self.engine.drain_batch(&mut collected);
         self.clock.move_to(self.capture.now());
         self.engine.forget_closed();
-        let Collected { events, mut losses } = collected;
+        let Collected { mut events, mut losses } = collected;
         losses.extend(self.engine.take_refusals());
         if self.capture.is_ended() {
             self.is_followed = true;
             losses.extend(self.capture.losses());
         }
-        let events = events.into_iter().filter(|event| {
+        events.retain(|event| {
             let is_v4 = event.connection.socket.local.address.is_ipv4();
             if is_v4 { scope.ipv4 } else { scope.ipv6 }
         });
-        Some(EventBatch { events: events.map(Arc::unwrap_or_clone).collect(), losses })
+        Some((events, losses))
     }
 
     /// The engine, for a sampler.

@@ -7,8 +7,8 @@ use conns_contract::Scope;
 use conns_core::decode::assembly::Segment;
 use conns_core::decode::{Ends, Side, Streams, Want};
 use conns_core::model::{
-    Application, ConnectionId, Endpoint, LifecycleEvent, Loss, LossCause, Moment, Observation,
-    SocketSample, Source, State,
+    Application, ConnectionId, Endpoint, EventKind, LifecycleEvent, Loss, LossCause, Moment,
+    Observation, SocketSample, Source, State,
 };
 
 use crate::connection::{Change, Connection, FinishKind, Outcome};
@@ -42,17 +42,33 @@ pub(crate) struct Connections {
 pub(crate) struct Events {
     /// Whether they are kept at all.
     pub(crate) are_kept: bool,
-    pub(crate) queue: VecDeque<(LifecycleEvent, Option<Arc<Application>>)>,
+    pub(crate) queue: VecDeque<LifecycleEvent>,
+    /// The layers of those among them that end a connection, in the same order.
+    applications: VecDeque<(ConnectionId, Arc<Application>)>,
     pub(crate) dropped: u64,
 }
 
 impl Events {
     fn push(&mut self, event: LifecycleEvent, application: Option<Arc<Application>>) {
         if self.queue.len() >= MAX_QUEUED_EVENTS {
-            self.queue.pop_front();
+            let oldest = self.queue.pop_front().filter(|oldest| oldest.kind != EventKind::Opened);
+            let oldest = oldest.map(|oldest| ConnectionId::of_socket(oldest.socket.id));
+            if self.applications.front().is_some_and(|(id, _)| Some(*id) == oldest) {
+                self.applications.pop_front();
+            }
             self.dropped += 1;
         }
-        self.queue.push_back((event, application));
+        let id = ConnectionId::of_socket(event.socket.id);
+        self.applications.extend(application.map(|application| (id, application)));
+        self.queue.push_back(event);
+    }
+
+    /// Takes all of them, with the layers.
+    pub(crate) fn take(&mut self) -> (Vec<LifecycleEvent>, Vec<(ConnectionId, Arc<Application>)>) {
+        // As many are likely to come again.
+        let room = VecDeque::with_capacity(self.queue.len());
+        let queue = std::mem::replace(&mut self.queue, room);
+        (queue.into(), std::mem::take(&mut self.applications).into())
     }
 }
 
@@ -317,9 +333,8 @@ fn report(
                 for side in Side::ALL {
                     let application = streams.application(entry.serial, side, now);
                     connection.last_application.of_mut(side).clone_from(&application);
-                    let event = rows.end_event(entry.serial, connection, side);
                     if events.are_kept
-                        && let Some(event) = event
+                        && let Some(event) = rows.end_event(entry.serial, connection, side)
                     {
                         events.push(event, application);
                         *entry.reported.ended.of_mut(side) = true;

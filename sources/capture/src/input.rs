@@ -2,7 +2,7 @@
 //! Zstandard do.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +50,7 @@ pub(crate) fn is_regular(path: &Path) -> bool {
 pub(crate) struct Input {
     pub(crate) reader: Box<dyn Read + Send>,
     pub(crate) progress: Progress,
+    is_compressed: bool,
 }
 
 impl Input {
@@ -86,7 +87,22 @@ impl Input {
         } else {
             Box::new(whole)
         };
-        Ok(Self { reader, progress: Progress { read, size } })
+        let is_compressed = is_gzip || is_zstandard;
+        Ok(Self { reader, progress: Progress { read, size }, is_compressed })
+    }
+
+    /// The last `count` bytes of the file `path`, which this reads; `None` if it is compressed, or not that much longer
+    /// that this saves time.
+    pub(crate) fn tail(&self, path: &Path, count: usize) -> Option<Vec<u8>> {
+        let begin = self.progress.size?.checked_sub(count as u64)?;
+        if self.is_compressed || begin < count as u64 {
+            return None;
+        }
+        let mut file = File::open(path).ok()?;
+        file.seek(SeekFrom::Start(begin)).ok()?;
+        let mut tail = Vec::with_capacity(count);
+        file.take(count as u64).read_to_end(&mut tail).ok()?;
+        Some(tail)
     }
 }
 

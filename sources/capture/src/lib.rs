@@ -121,8 +121,9 @@ impl Capture {
         self.player().play(to_us, STEP_PACKETS)
     }
 
-    /// When the file `path` ends if it is played until `until_us`: known after reading all of it; `None` if it is no
-    /// regular file, which can be read once only.
+    /// When the file `path` ends if it is played until `until_us`; `None` if it is no regular file, which can be read
+    /// once only. Of a large file the last packets show it, and one whose clock went back before them, or that breaks
+    /// in its middle, ends at another time: that which it was played to is exact.
     #[must_use]
     pub fn end_of(path: &Path, until_us: Option<i64>) -> Option<Moment> {
         // Opening a pipe takes bytes from it.
@@ -130,7 +131,8 @@ impl Capture {
             return None;
         }
         let input = Input::open(path).ok()?;
-        player::end_of(Records::open(input, path).ok()?, until_us)
+        let tail = input.tail(path, records::TAIL_BYTES);
+        player::end_of(Records::open(input, path).ok()?, tail.as_deref(), until_us)
     }
 
     /// All losses so far.

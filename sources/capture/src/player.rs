@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use conns_contract::Scope;
-use conns_core::model::{ConnectionId, Loss, LossCause, Moment, Observation, Source};
+use conns_core::model::{Loss, LossCause, Moment, Observation, Source};
 
 use crate::connections::{Connections, MAX_QUEUED_EVENTS};
 use crate::counts::Counts;
@@ -181,14 +181,8 @@ impl Player {
     /// Takes the events that wait.
     pub(crate) fn take_events(&mut self) -> Observation {
         let mut observation = Observation::new(Source::Capture, self.now);
-        let queue = std::mem::take(&mut self.connections.events.queue);
-        let mut events = Vec::with_capacity(queue.len());
-        for (event, application) in queue {
-            let id = ConnectionId::of_socket(event.socket.id);
-            observation.applications.extend(application.map(|application| (id, application)));
-            events.push(event);
-        }
-        observation.lifecycle = Some(events);
+        let (events, applications) = self.connections.events.take();
+        (observation.lifecycle, observation.applications) = (Some(events), applications);
         observation
     }
 
@@ -203,9 +197,18 @@ impl Player {
     }
 }
 
-/// The moment at which a player of `records` ends.
-pub(crate) fn end_of(mut records: Records, until_us: Option<i64>) -> Option<Moment> {
+/// The moment at which a player of `records` ends. With the last bytes of the file it is an estimate, which nearly always
+/// holds; without them, all is read.
+pub(crate) fn end_of(
+    mut records: Records,
+    tail: Option<&[u8]>,
+    until_us: Option<i64>,
+) -> Option<Moment> {
     let mut now = moment(records.peek()?.at_us.unwrap_or(0), Moment::default());
+    if let Some(latest_us) = tail.and_then(|tail| records.latest_in(tail)) {
+        let end_us = until_us.map_or(latest_us, |until_us| until_us.min(latest_us));
+        return Some(moment(end_us, now));
+    }
     while let Some(record) = records.peek() {
         let at = record.at_us.map_or(now, |at_us| moment(at_us, now));
         match until_us {

@@ -5,6 +5,7 @@
 mod pcap;
 mod pcapng;
 mod record;
+mod tail;
 
 use std::io;
 use std::path::Path;
@@ -18,6 +19,8 @@ use pcap::Pcap;
 use pcapng::Pcapng;
 use record::{Located, Record};
 
+pub(crate) use tail::TAIL_BYTES;
+
 /// The packets of a file.
 pub(crate) struct Records {
     buffer: Buffer,
@@ -28,9 +31,20 @@ pub(crate) struct Records {
     end: Option<End>,
 }
 
+#[derive(Clone)]
 enum Format {
     Pcap(Pcap),
     Pcapng(Pcapng),
+}
+
+impl Format {
+    /// The record at the begin of `bytes`.
+    fn locate(&mut self, bytes: &[u8]) -> Located {
+        match self {
+            Self::Pcap(pcap) => pcap.locate(bytes),
+            Self::Pcapng(pcapng) => pcapng.locate(bytes),
+        }
+    }
 }
 
 /// How the file ended.
@@ -45,7 +59,7 @@ pub(crate) enum End {
 impl Records {
     /// Reads the header of `input`, which is of the file `path`.
     pub(crate) fn open(input: Input, path: &Path) -> Result<Self, CaptureError> {
-        let Input { reader, progress } = input;
+        let Input { reader, progress, .. } = input;
         let mut buffer = Buffer::new(reader);
         let failed = |cause| CaptureError::Read { path: path.to_owned(), cause };
         buffer.fill(pcap::HEADER_BYTES).map_err(failed)?;
@@ -119,12 +133,7 @@ impl Records {
                 Ok(false) => return self.ends(CaptureFault::FileCut, ""),
                 Err(error) => return self.fails(&error),
             }
-            let bytes = self.buffer.bytes();
-            let located = match &mut self.format {
-                Format::Pcap(pcap) => pcap.locate(bytes),
-                Format::Pcapng(pcapng) => pcapng.locate(bytes),
-            };
-            match located {
+            match self.format.locate(self.buffer.bytes()) {
                 Located::Packet(record) => {
                     self.next = Some(record);
                     return;

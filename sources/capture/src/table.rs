@@ -1,6 +1,8 @@
 //! The connections of a capture file, by their ends.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 
 use conns_core::decode::{BothSides, Side};
 use conns_core::model::{Endpoint, Moment};
@@ -13,7 +15,7 @@ use crate::flow::Flow;
 pub(crate) const MAX_CONNECTIONS: usize = 262_144;
 
 /// Both ends, the lower one first, and the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key {
     lower: Endpoint,
     upper: Endpoint,
@@ -25,6 +27,24 @@ impl Key {
     pub(crate) fn of(source: Endpoint, destination: Endpoint, is_tcp: bool) -> Self {
         let (lower, upper) = (source.min(destination), source.max(destination));
         Self { lower, upper, is_tcp }
+    }
+}
+
+/// Few and wide numbers: each packet is looked up.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for Endpoint { address, port } in [self.lower, self.upper] {
+            match address {
+                IpAddr::V4(address) => {
+                    state.write_u64(u64::from(address.to_bits()) << 16 | u64::from(port));
+                }
+                IpAddr::V6(address) => {
+                    state.write_u128(address.to_bits());
+                    state.write_u16(port);
+                }
+            }
+        }
+        state.write_u8(self.is_tcp.into());
     }
 }
 

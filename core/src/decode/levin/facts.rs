@@ -172,9 +172,10 @@ impl Body {
                 Some(Facts { blockchain_height: tail.height(), ..Facts::default() })
             }
             Self::Storage(storage) => {
-                let Storage { reader, mut facts } = *storage;
+                let is_done = storage.reader.is_done();
+                let mut facts = storage.facts;
                 facts.keep_those_of(command);
-                reader.is_done().then_some(facts)
+                is_done.then_some(facts)
             }
         }
     }

@@ -99,9 +99,11 @@ impl Frames {
                 Step::Header(partial) => {
                     let missing = HEADER_BYTES.saturating_sub(partial.length).min(bytes.len());
                     let (taken, rest) = bytes.split_at(missing);
-                    let room = partial.bytes.iter_mut().skip(partial.length);
-                    room.zip(taken).for_each(|(to, from)| *to = *from);
-                    partial.length += taken.len();
+                    let end = partial.length + taken.len();
+                    if let Some(room) = partial.bytes.get_mut(partial.length..end) {
+                        room.copy_from_slice(taken);
+                    }
+                    partial.length = end;
                     bytes = rest;
                     if partial.length == HEADER_BYTES {
                         self.begin(sink);

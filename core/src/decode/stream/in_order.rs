@@ -29,6 +29,8 @@ pub(super) struct InOrder {
     charge: Charge,
     /// The sides of which nothing more was wanted once: the source does not hand them over any more.
     no_more: BothSides<bool>,
+    /// What is wanted of each side, as of the last step.
+    wants: BothSides<Want>,
     /// Passed over since the source was last steered.
     skipped: BothSides<u64>,
     /// Position of the next byte.
@@ -79,6 +81,7 @@ impl InOrder {
             gap_bytes: 0,
             charge: Charge::default(),
             no_more: BothSides::default(),
+            wants: BothSides { sent: Want::Whole, received: Want::Whole },
             skipped: BothSides::default(),
             positions: BothSides::default(),
             ended: BothSides::default(),
@@ -89,14 +92,22 @@ impl InOrder {
         *self.positions.of(side)
     }
 
-    pub(super) fn want(&self, side: Side) -> Want {
-        if *self.no_more.of(side) {
-            return Want::NoMore;
-        }
-        match &self.phase {
-            Phase::Recognising(_) | Phase::Probing(_) => Want::Whole,
-            Phase::Decoding(decoding) => decoding.decoder.want(side),
-            Phase::Ignored => Want::NoMore,
+    /// Whether nothing more is wanted of a side.
+    pub(super) fn is_unwanted(&self, side: Side) -> bool {
+        *self.wants.of(side) == Want::NoMore
+    }
+
+    /// Asks the decoder what it wants, after a step of it.
+    fn refresh_wants(&mut self) {
+        for side in Side::ALL {
+            let no_more = self.no_more.of_mut(side);
+            let want = match &self.phase {
+                Phase::Recognising(_) | Phase::Probing(_) => Want::Whole,
+                Phase::Decoding(decoding) => decoding.decoder.want(side),
+                Phase::Ignored => Want::NoMore,
+            };
+            *no_more |= want == Want::NoMore && matches!(self.phase, Phase::Decoding(_));
+            *self.wants.of_mut(side) = if *no_more { Want::NoMore } else { want };
         }
     }
 
@@ -109,6 +120,7 @@ impl InOrder {
     pub(super) fn moved_by_process(&mut self, side: Side, bytes_total: u64, at: Moment) {
         if let Phase::Decoding(decoding) = &mut self.phase {
             decoding.decoder.moved_by_process(side, bytes_total, at);
+            self.refresh_wants();
         }
     }
 
@@ -180,7 +192,8 @@ impl InOrder {
                 self.phase = Phase::Ignored;
             }
         }
-        let is_wanted = self.want(side) != Want::NoMore;
+        self.refresh_wants();
+        let is_wanted = !self.is_unwanted(side);
         if let Phase::Decoding(decoding) = &mut self.phase
             && is_wanted
         {
@@ -284,11 +297,12 @@ impl InOrder {
     /// Passes over what the decoder does not want.
     fn skip(&mut self, side: Side, at: Moment) -> u64 {
         let Phase::Decoding(decoding) = &mut self.phase else { return 0 };
-        let Want::Skip(bytes) = decoding.decoder.want(side) else { return 0 };
+        let Want::Skip(bytes) = *self.wants.of(side) else { return 0 };
         let bytes = bytes.min(MAX_AHEAD);
         decoding.decoder.skipped(side, bytes, at);
         *self.positions.of_mut(side) += bytes;
         *self.skipped.of_mut(side) += bytes;
+        self.refresh_wants();
         bytes
     }
 
@@ -304,14 +318,11 @@ impl InOrder {
                 common.expected.append(&mut decoding.decoder.take_expected_flows());
                 held.decoder = decoding.decoder.memory();
                 is_within = held.decoder <= decoding.max_memory;
-                for side in Side::ALL {
-                    *self.no_more.of_mut(side) |= decoding.decoder.want(side) == Want::NoMore;
-                }
             }
             Phase::Probing(_) | Phase::Ignored => {}
         }
         if common.budgets.change(&mut self.charge, held) && is_within {
-            return;
+            return self.refresh_wants();
         }
         match &self.phase {
             Phase::Decoding(_) => common.counts.decoders_dropped += 1,
@@ -323,6 +334,7 @@ impl InOrder {
     /// Drops what is held.
     pub(super) fn release(&mut self, common: &mut Common) {
         self.phase = Phase::Ignored;
+        self.refresh_wants();
         common.budgets.change(&mut self.charge, Charge::default());
     }
 

@@ -7,6 +7,10 @@ pub(super) const HEADER_BYTES: usize = 24;
 /// Bytes of the header of a record.
 const RECORD_BYTES: usize = 16;
 
+/// How long before the first packet another one may be dated, and how long after it, microseconds.
+const MAX_BEFORE_US: i64 = 3600 * 1_000_000;
+const MAX_AFTER_US: i64 = 10 * 366 * 24 * 3600 * 1_000_000;
+
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
 
@@ -15,6 +19,8 @@ const NANOSECONDS: u32 = 0xa1b2_3c4d;
 pub(super) struct Pcap {
     order: Order,
     has_nanoseconds: bool,
+    /// Most bytes of a packet that are captured.
+    snap_length: usize,
     /// The link type of every packet.
     pub(super) link: u16,
 }
@@ -28,7 +34,9 @@ impl Pcap {
         let order = order.into_iter().find(is_known)?;
         // The upper bits are about checksums behind frames, which the IP length leaves out.
         let link = order.u32(header, 20)? as u16;
-        Some(Self { order, has_nanoseconds: magic(&order) == Some(NANOSECONDS), link })
+        let snap_length = order.length(header, 16)?;
+        let has_nanoseconds = magic(&order) == Some(NANOSECONDS);
+        Some(Self { order, has_nanoseconds, snap_length, link })
     }
 
     /// The record at the begin of `bytes`.
@@ -53,5 +61,37 @@ impl Pcap {
             bytes: RECORD_BYTES..length,
             length,
         }))
+    }
+
+    /// Where a record begins among the first `searched` bytes of `tail`, the last bytes of a file: at a place from which
+    /// plausible records follow each other to its end. The first packet of the file is of `first_us`.
+    pub(super) fn begin_in(&self, tail: &[u8], searched: usize, first_us: i64) -> Option<usize> {
+        // Each place is tried once.
+        let mut is_tried = vec![false; tail.len()];
+        (0..searched).find(|begin| {
+            let mut at = *begin;
+            while let Some(is_tried) = is_tried.get_mut(at)
+                && !std::mem::replace(is_tried, true)
+                && let Some(length) = self.plausible(tail.get(at..).unwrap_or_default(), first_us)
+            {
+                at += length;
+            }
+            at == tail.len()
+        })
+    }
+
+    /// The length of the record at the begin of `bytes`; `None` if it is implausible.
+    fn plausible(&self, bytes: &[u8], first_us: i64) -> Option<usize> {
+        let captured = self.order.length(bytes, 8)?;
+        let original = self.order.length(bytes, 12)?;
+        if captured == 0 || captured > self.snap_length || captured > original {
+            return None;
+        }
+        let fractions = if self.has_nanoseconds { 1_000_000_000 } else { 1_000_000 };
+        let Located::Packet(record) = self.record(bytes)? else { return None };
+        let after_us = record.at_us? - first_us;
+        let is_plausible = self.order.u32(bytes, 4)? < fractions
+            && (-MAX_BEFORE_US..MAX_AFTER_US).contains(&after_us);
+        is_plausible.then_some(record.length)
     }
 }

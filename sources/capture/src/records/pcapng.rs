@@ -32,7 +32,7 @@ pub(super) fn is_section(bytes: &[u8]) -> bool {
 }
 
 /// What was read of the current section.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pcapng {
     order: Order,
     interfaces: Vec<Interface>,
@@ -71,6 +71,21 @@ impl Pcapng {
     /// The block at the begin of `bytes`.
     pub(super) fn locate(&mut self, bytes: &[u8]) -> Located {
         self.block(bytes).unwrap_or(Located::Needs(HEAD_BYTES + TAIL_BYTES))
+    }
+
+    /// Where a block begins among the first `searched` bytes of `tail`, the last bytes of a file: each has its length at
+    /// its end too.
+    pub(super) fn begin_in(&self, tail: &[u8], searched: usize) -> Option<usize> {
+        let mut begin = tail.len();
+        while begin >= searched {
+            let length = self.order.length(tail, begin.checked_sub(TAIL_BYTES)?)?;
+            begin = begin.checked_sub(length)?;
+            let is_same = self.order.length(tail, begin + 4) == Some(length);
+            if length < HEAD_BYTES + TAIL_BYTES || !is_same {
+                return None;
+            }
+        }
+        Some(begin)
     }
 
     fn block(&mut self, bytes: &[u8]) -> Option<Located> {
