@@ -83,9 +83,9 @@ const MIN_HEADERS: usize = 4;
 /// packet has another header before them, such as that of RTP.
 fn has_cut_packets(bytes: &[u8], length: usize) -> bool {
     (0..PACKET.min(bytes.len())).any(|at| {
-        let packets = bytes.get(at..).unwrap_or_default().chunks(PACKET);
+        let mut packets = bytes.get(at..).unwrap_or_default().chunks(PACKET);
         let are_cut = !(length - at).is_multiple_of(PACKET);
-        are_cut && packets.len() >= MIN_HEADERS && packets.map(is_header).all(|is_header| is_header)
+        are_cut && packets.len() >= MIN_HEADERS && packets.all(is_header)
     })
 }
 
