@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut streams = Streams::default();
     let mut payload = |record: &[u8]| {
         records.payload(record, &mut |id, at, payload| match payload {
-            Payload::Opened { ends } => {
+            Payload::Opened { ends, .. } => {
                 streams.open(id, ends);
             }
             Payload::Segment { side, segment, before } => {

@@ -28,6 +28,7 @@ const CASES: &[Case] = &[
     case!("accept_wait_is_not_first_read.py"),
     case!("answer_size_is_bounded.sh"),
     case!("broken_chunks_get_400.sh"),
+    case!("browser_over_quic.py"),
     case!("capture_as_the_kernel.py"),
     case!("capture_as_tshark.py"),
     case!("cgroup_namespace.py"),
@@ -58,8 +59,9 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 16] = [
+const PROGRAMS: [&str; 18] = [
     "bash",
+    "chromium",
     "curl",
     "dig",
     "dnsmasq",
@@ -69,6 +71,7 @@ const PROGRAMS: [&str; 16] = [
     "ip",
     "monerod",
     "nginx",
+    "openssl",
     "python3",
     "rtmpdump",
     "setpriv",

@@ -352,6 +352,12 @@ impl<K: Copy + Eq + Hash> Streams<K> {
         self.shared.common.budgets.used()
     }
 
+    /// The ends of a connection as it was begun; `None` if it was not.
+    #[must_use]
+    pub fn ends(&self, key: K) -> Option<Ends> {
+        self.by_key.get(&key).map(|entry| entry.ends)
+    }
+
     /// How many connections there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -167,7 +167,7 @@ impl Collector {
                     return;
                 }
                 match payload {
-                    Payload::Opened { ends } => {
+                    Payload::Opened { ends, .. } => {
                         streams.open(id, ends);
                         if let (Some(local), Some(remote)) = (ends.local, ends.remote) {
                             by_ends.insert((local, remote), id);

@@ -85,8 +85,11 @@ impl Tap {
         let Self { source, streams, open, peers, .. } = self;
         let PayloadBatch { losses, has_more } =
             source.drain(now, &mut |id, at, payload| match payload {
-                Payload::Opened { ends } => {
+                Payload::Opened { ends, may_repeat } => {
                     let changed = at;
+                    if may_repeat && streams.ends(id) == Some(ends) {
+                        return;
+                    }
                     // One that the kernel has forgotten begins anew.
                     if open.contains_key(&id) {
                         Arc::make_mut(peers).remove(id);

@@ -15,6 +15,9 @@ pub enum Payload<'a> {
     Opened {
         /// Its ends.
         ends: Ends,
+        /// Whether it may be reported again though it has begun already: processors that hand over the first datagrams of a flow at the
+        /// same time each report it. With other ends it begins anew.
+        may_repeat: bool,
     },
     /// A TCP segment, or a part of one. A SYN without payload shows where the side begins.
     Segment {

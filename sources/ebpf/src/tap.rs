@@ -212,7 +212,7 @@ impl PayloadRecords {
                 let side = side(header);
                 let id = if header.has(PAYLOAD_PEER) { of_peer(id, header.remote()) } else { id };
                 if header.has(PAYLOAD_OPENS) {
-                    sink(id, at, Payload::Opened { ends: ends(header) });
+                    sink(id, at, Payload::Opened { ends: ends(header), may_repeat: true });
                 }
                 sink(id, at, Payload::Datagram { side, bytes, cut: header.cut.get() });
                 Some(Whole::No)
@@ -236,7 +236,7 @@ impl PayloadRecords {
     ) -> Whole {
         let side = side(header);
         if header.has(PAYLOAD_OPENS) {
-            sink(id, at, Payload::Opened { ends: ends(header) });
+            sink(id, at, Payload::Opened { ends: ends(header), may_repeat: false });
             self.early.hand_over(header, id, sink);
         }
         if header.has(PAYLOAD_BEGINS) {

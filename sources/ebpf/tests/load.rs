@@ -116,8 +116,8 @@ fn payload() -> Result<(), Failed> {
     client.read_exact(&mut [0; 6])?;
     let mut openers = HashMap::new();
     let mut texts = HashMap::<_, Vec<u8>>::new();
-    let batch = tap.drain(now(), &mut |id, _, payload| match payload {
-        Payload::Opened { ends } => {
+    let mut take = |id, _, payload: Payload<'_>| match payload {
+        Payload::Opened { ends, .. } => {
             let remote = ends.remote.unwrap().port;
             if remote == port || ends.local.unwrap().port == port {
                 openers.insert(id, (remote == port, ends.opener.unwrap()));
@@ -127,8 +127,9 @@ fn payload() -> Result<(), Failed> {
             texts.entry((id, side)).or_default().extend_from_slice(segment.bytes);
         }
         Payload::Moved { .. } | Payload::Datagram { .. } => {}
-    });
-    assert!(batch.losses.is_empty(), "{batch:?}");
+    };
+    // The payload of other programs of the machine comes as well.
+    while tap.drain(now(), &mut take).has_more {}
     assert_eq!(openers.len(), 2, "{openers:?}");
     for (id, (is_client, opener)) in openers {
         assert_eq!(opener, if is_client { Side::Sent } else { Side::Received });

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use conns_contract::{Ends, Steering, Want};
 use conns_core::decode::assembly::Segment;
 use conns_core::model::{
-    Certainty, Endpoint, FlowKey, Known, Protocol, SocketId, State, UdpPeer, UdpTraffic,
+    Certainty, Endpoint, FlowKey, Known, Protocol, Scalar, SocketId, State, UdpPeer, UdpTraffic,
 };
 
 use super::*;
@@ -44,7 +44,7 @@ impl PayloadSource for Scripted {
         let count = script.batch.unwrap_or(usize::MAX).min(script.bytes.len());
         for (cookie, side, sequence, bytes) in script.bytes.drain(..count) {
             if sequence == 0 {
-                sink(id(cookie), now, Payload::Opened { ends: Ends::default() });
+                sink(id(cookie), now, Payload::Opened { ends: Ends::default(), may_repeat: false });
                 for side in Side::ALL {
                     let segment = Segment { sequence: u32::MAX, syn: true, ..Segment::default() };
                     sink(id(cookie), now, Payload::Segment { side, segment, before: 0 });
@@ -55,7 +55,8 @@ impl PayloadSource for Scripted {
         }
         for (id, bytes) in script.datagrams.drain(..) {
             let FlowKey::Peer(peer) = id.flow.unwrap() else { panic!("of a peer") };
-            sink(id, now, Payload::Opened { ends: Ends { remote: Some(peer), ..Ends::default() } });
+            let ends = Ends { remote: Some(peer), ..Ends::default() };
+            sink(id, now, Payload::Opened { ends, may_repeat: true });
             sink(id, now, Payload::Datagram { side: Side::Sent, bytes, cut: 0 });
         }
         PayloadBatch { has_more: !script.bytes.is_empty(), ..PayloadBatch::default() }
@@ -182,6 +183,19 @@ fn a_peer_of_an_unconnected_socket_has_a_row_until_it_is_idle() {
     tap.remove_absent(|| [(row, 2)].into_iter().collect(), at(136));
     assert_eq!((rows_of(&tap, socket), tap.streams.len()), (0, 0));
     assert_eq!(script.0.lock().unwrap().closed, [7]);
+}
+
+#[test]
+fn a_flow_that_two_processors_report_at_once_is_begun_once() {
+    let (mut tap, script) = tap();
+    let peer = Endpoint { address: [192, 0, 2, 1].into(), port: 53 };
+    let flow = ConnectionId { socket: id(7).socket, flow: Some(FlowKey::Peer(peer)) };
+    // Each of these datagrams is reported with the begin of the flow.
+    script.0.lock().unwrap().datagrams.extend([(flow, QUERY), (flow, QUERY)]);
+    tap.drain(at(1));
+    let reported = tap.report(at(1)).unwrap().applications;
+    let queries = reported[0].1.innermost().unwrap().values[0].clone();
+    assert_eq!((reported.len(), queries.value()), (1, Some(&Scalar::Count(2))));
 }
 
 /// How many rows the peers of a socket have.

@@ -33,7 +33,7 @@ fn read(records: &[Vec<u8>]) -> Vec<String> {
         let known = reader.read(record, &mut |id, _, payload| {
             let socket = (id.socket.netns, id.socket.cookie);
             seen.push(match payload {
-                Payload::Opened { ends } => {
+                Payload::Opened { ends, .. } => {
                     let port = |end: Option<Endpoint>| end.map(|end| end.port);
                     let ports = (port(ends.local), port(ends.remote));
                     format!("{socket:?} opened {ports:?} by {:?}", ends.opener)
