@@ -120,6 +120,11 @@ impl Run {
         self
     }
 
+    fn moved(&mut self, side: Side, bytes_total: u64) -> &mut Self {
+        self.streams.moved_by_process(0, side, bytes_total, self.now);
+        self
+    }
+
     fn wait(&mut self, us: u64) -> &mut Self {
         self.now.monotonic_us += us;
         self
@@ -163,6 +168,32 @@ fn a_handshake_is_known_step_by_step() {
     run.sent(&message(1007, REQUEST, &storage(&[])));
     run.received(&message(1007, RESPONSE, &storage(&[("support_flags", &of_u32(1))])));
     assert_eq!(run.count("levin.support_flags"), Some(1));
+}
+
+/// A node whose rate is limited reads late what has arrived.
+#[test]
+fn a_node_knows_what_it_has_read() {
+    let mut run = Run::new();
+    run.sent(&message(1001, REQUEST, &handshake(0xab, 18080, 10)));
+    run.moved(Side::Sent, run.positions[0]);
+    run.received(&message(1001, RESPONSE, &handshake(0xcd, 28080, 10)));
+    let end = run.positions[1];
+    run.received(&message(1007, RESPONSE, &storage(&[("support_flags", &of_u32(1))])));
+    for read in [0, end - 1] {
+        run.moved(Side::Received, read);
+        assert_eq!(run.text("levin.state"), "before_handshake", "{read} bytes are read");
+        assert!(matches!(run.value("levin.peer_id"), Known::Unknown(_)));
+    }
+    run.moved(Side::Received, end);
+    assert_eq!((run.text("levin.state").as_str(), run.count("levin.height")), ("normal", Some(10)));
+    assert_eq!(run.count("levin.support_flags"), Some(0));
+    run.moved(Side::Received, run.positions[1]);
+    assert_eq!(run.count("levin.support_flags"), Some(1));
+    // Of more messages than may wait the oldest are taken for read.
+    for flags in 0..100 {
+        run.received(&message(1007, RESPONSE, &storage(&[("support_flags", &of_u32(flags))])));
+    }
+    assert_eq!(run.count("levin.support_flags"), Some(100 - 8 - 1));
 }
 
 #[test]

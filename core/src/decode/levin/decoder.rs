@@ -8,19 +8,19 @@ use super::session::Session;
 
 impl Decoder for Session {
     fn data(&mut self, side: Side, bytes: &[u8], at: Moment) {
-        self.apply(side, at, |frames, sink| frames.data(bytes, sink));
+        self.read(side, bytes.len() as u64, at, |frames, sink| frames.data(bytes, sink));
     }
 
     fn skipped(&mut self, side: Side, bytes: u64, at: Moment) {
-        self.apply(side, at, |frames, sink| frames.skip(bytes, sink));
+        self.read(side, bytes, at, |frames, sink| frames.skip(bytes, sink));
     }
 
     fn gap(&mut self, side: Side, bytes: u64, at: Moment) {
-        self.apply(side, at, |frames, sink| frames.gap(bytes, sink));
+        self.read(side, bytes, at, |frames, sink| frames.gap(bytes, sink));
     }
 
     fn moved_by_process(&mut self, side: Side, bytes_total: u64, at: Moment) {
-        self.traffic.add(side, bytes_total, at);
+        self.moved(side, bytes_total, at);
     }
 
     fn want(&self, side: Side) -> Want {
@@ -38,6 +38,6 @@ impl Decoder for Session {
 
     fn memory(&self) -> u64 {
         let frames = self.frames.sent.memory() + self.frames.received.memory();
-        (size_of::<Self>() + frames) as u64
+        (size_of::<Self>() + frames + self.unread_memory()) as u64
     }
 }

@@ -1,5 +1,7 @@
 //! A connection between two nodes: both sides cut into messages, and what each node knows of the other.
 
+use std::collections::VecDeque;
+
 use crate::decode::{BothSides, Opening, Side};
 use crate::model::Moment;
 
@@ -23,7 +25,14 @@ pub(super) struct Session {
     pub(super) is_from_start: bool,
     /// Of the process that sends [`Side::Sent`].
     pub(super) traffic: Traffic,
+    /// Bytes of [`Side::Received`] so far.
+    received_bytes: u64,
+    /// Messages that the process has not read yet, each with how much is read then.
+    unread: VecDeque<(u64, Message)>,
 }
+
+/// Most messages that wait to be read; the oldest is taken for read if there are more. A node whose rate is limited has a few.
+const MAX_UNREAD: usize = 8;
 
 impl Session {
     pub(super) fn new(opening: &Opening<'_>) -> Self {
@@ -42,17 +51,54 @@ impl Session {
             handshake_at: None,
             is_from_start: is_whole,
             traffic: Traffic::new(is_whole),
+            received_bytes: 0,
+            unread: VecDeque::new(),
         }
     }
 
-    /// Lets a side read something, and applies the messages that are complete then.
-    pub(super) fn apply(
+    /// Counts `bytes` of a side, lets it read them, and applies the messages that are complete then.
+    pub(super) fn read(
+        &mut self,
+        side: Side,
+        bytes: u64,
+        at: Moment,
+        read: impl FnOnce(&mut Frames, &mut dyn FnMut(Message)),
+    ) {
+        if side == Side::Received {
+            self.received_bytes += bytes;
+        }
+        self.apply(side, at, read);
+    }
+
+    /// The process has written or read bytes: a node knows what it has read.
+    pub(super) fn moved(&mut self, side: Side, bytes_total: u64, at: Moment) {
+        self.traffic.add(side, bytes_total, at);
+        if side == Side::Received {
+            while let Some((_, message)) = self.unread.pop_front_if(|(end, _)| *end <= bytes_total)
+            {
+                self.views.sent.received(&message, at);
+            }
+        }
+    }
+
+    /// Bytes held by messages that are not read.
+    pub(super) fn unread_memory(&self) -> usize {
+        self.unread.capacity() * size_of::<(u64, Message)>()
+    }
+
+    fn apply(
         &mut self,
         side: Side,
         at: Moment,
         read: impl FnOnce(&mut Frames, &mut dyn FnMut(Message)),
     ) {
-        let Self { frames, views, messages, handshake_at, .. } = self;
+        // Reads are reported where writes are, and only of a connection that was seen from its begin in full.
+        let are_reads_known = side == Side::Received
+            && self.is_from_start
+            && Side::ALL.into_iter().any(|side| self.traffic.moved(side).is_some());
+        let read_bytes = self.traffic.moved(Side::Received).map_or(0, |moved| moved.bytes);
+        let is_unread = are_reads_known && read_bytes < self.received_bytes;
+        let Self { frames, views, messages, handshake_at, unread, received_bytes, .. } = self;
         let counts = messages.of_mut(side);
         let mut is_handshake_over = false;
         read(frames.of_mut(side), &mut |message| {
@@ -66,7 +112,16 @@ impl Session {
             }
             is_handshake_over |= handshake_at.is_some();
             views.of_mut(side).sent(&message, at);
-            views.of_mut(side.other()).received(&message, at);
+            if is_unread {
+                if unread.len() >= MAX_UNREAD
+                    && let Some((_, oldest)) = unread.pop_front()
+                {
+                    views.sent.received(&oldest, at);
+                }
+                unread.push_back((*received_bytes, message));
+            } else {
+                views.of_mut(side.other()).received(&message, at);
+            }
         });
         if is_handshake_over {
             self.frames.sent.is_first = false;
