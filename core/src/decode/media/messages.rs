@@ -6,6 +6,8 @@ use super::track::Counted;
 
 /// Most messages that are kept: those of ten seconds and more.
 const MAX_MESSAGES: usize = 1024;
+/// Most bytes of media in them but the last: what waits for a player at most (512 KiB), and as much again.
+const MAX_MESSAGE_BYTES: u64 = 1024 * 1024;
 /// Most that are kept where none waits.
 const FEW_MESSAGES: usize = 64;
 /// Messages found in a row after which the difference of the timestamps counts as known.
@@ -30,12 +32,14 @@ struct Message {
 #[derive(Debug)]
 pub(in crate::decode) struct Messages {
     latest: VecDeque<Message>,
+    /// Sum of their lengths.
+    bytes: u64,
     most: usize,
 }
 
 impl Default for Messages {
     fn default() -> Self {
-        Self { latest: VecDeque::new(), most: MAX_MESSAGES }
+        Self { latest: VecDeque::new(), bytes: 0, most: MAX_MESSAGES }
     }
 }
 
@@ -47,9 +51,11 @@ impl Messages {
 
     /// A message begins; `before` is what was published of its track.
     pub(super) fn add(&mut self, is_video: bool, timestamp: u32, length: u32, before: Counted) {
-        if self.latest.len() >= self.most {
-            self.latest.pop_front();
+        while self.latest.len() >= self.most || self.bytes > MAX_MESSAGE_BYTES {
+            let Some(oldest) = self.latest.pop_front() else { break };
+            self.bytes -= u64::from(oldest.length);
         }
+        self.bytes += u64::from(length);
         self.latest.push_back(Message { is_video, timestamp, length, before });
     }
 
