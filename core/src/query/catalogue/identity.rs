@@ -40,7 +40,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "state",
             Kind::Text,
-            "State as ss names it; filters also take the RFC 9293 names.",
+            "State as ss names it; filters also take the RFC 9293 names. A peer of an unconnected UDP socket is established.",
             "idiag_state",
         )
         .at_opening()
