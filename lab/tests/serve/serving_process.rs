@@ -17,7 +17,11 @@ const SEPARATE: &str = "--serving-process=yes";
 
 /// The serving process, as `/health` reports it.
 fn serving(agent: &Agent, namespace: &Namespace) -> Result<(u32, Value)> {
-    let health = agent.health(Some(namespace))?;
+    // The serving process answers before the collector has read back what both may do.
+    let health = wait_for("the report of privileges", TIMEOUT, || {
+        let health = agent.health(Some(namespace))?;
+        Ok((!health["privileges"].is_null()).then_some(health))
+    })?;
     let process = health["privileges"]["serving_process"].clone();
     let pid = process["pid"].as_u64().with_context(|| format!("no serving process: {health}"))?;
     Ok((u32::try_from(pid)?, process))
