@@ -6,7 +6,9 @@ Oracle: what chromium was asked for, and that it shows the page, which is served
 Right: the row of chromium's socket has `quic`, SNI, version and offered protocols, is the client, and its remote end is named by the SNI. So
 has that of the server's only peer, beside the row of its unconnected socket.
 """
-import base64, hashlib, json, os, shutil, signal, subprocess, sys, tempfile, time
+import base64, hashlib, json, os, shutil, signal, subprocess, sys, tempfile
+
+from waiting import until
 
 CONNS = os.environ.get("CONNS", "conns")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -62,15 +64,6 @@ def rows(folder, port):
     return json.loads(run.stdout)["connections"] if run.returncode in (0, 3) else []
 
 
-def until(what, condition):
-    end = time.monotonic() + 120
-    while not (found := condition()):
-        if time.monotonic() > end:
-            sys.exit(f"WRONG: {what} did not happen within two minutes")
-        time.sleep(0.5)
-    return found
-
-
 python = os.path.join(CLIENTS, "bin/python")
 if not os.path.exists(python):
     sys.exit(f"there is no {python}: run lab/clients/install.sh")
@@ -88,14 +81,14 @@ try:
     open(f"{folder}/empty.toml", "w").close()
     agent = subprocess.Popen([CONNS, "serve", "--config", f"{folder}/empty.toml", "--interval", "200ms", "--listen", f"unix:{folder}/agent.sock"])
     started.append(agent)
-    until("the agent listens", lambda: os.path.exists(f"{folder}/agent.sock"))
+    until("the agent listens", lambda: os.path.exists(f"{folder}/agent.sock"), 120)
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
              "--disable-dev-shm-usage", f"--user-data-dir={folder}/profile", f"--ignore-certificate-errors-spki-list={pin}",
              f"--origin-to-force-quic-on={NAME}:{PORT}", f"--host-resolver-rules=MAP {NAME} 127.0.0.1", "--dump-dom"]
     browser = subprocess.Popen(["chromium", *flags, f"https://{NAME}:{PORT}/"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     started.append(browser)
-    [row] = until("the connection is listed", lambda: [row for row in rows(folder, "remote_port") if row["quic.sni"]])
-    [served] = until("it is listed at the server", lambda: [row for row in rows(folder, "local_port") if row["quic.sni"]])
+    [row] = until("the connection is listed", lambda: [row for row in rows(folder, "remote_port") if row["quic.sni"]], 120)
+    [served] = until("it is listed at the server", lambda: [row for row in rows(folder, "local_port") if row["quic.sni"]], 120)
     open(f"{folder}/answer", "w").close()
     page, _ = browser.communicate(timeout=120)
 finally:

@@ -5,26 +5,17 @@ Cause: nginx with Debian's RTMP module records what is published and writes it a
 Oracle: the folders that nginx writes to, and its configuration.
 Right: each stream has one entry for its recording and one for its segments, with path, kind, name, and the process; segments that follow each other stay one entry; `excludeNonNetworkProtocols=1` leaves all of them out.
 """
-import json, os, subprocess, sys, tempfile, time
+import json, os, subprocess, tempfile
+
+from waiting import until
 
 CONNS = os.environ.get("CONNS", "conns")
-DEADLINE_S = 90
 CONFIGURATION = """load_module modules/ngx_rtmp_module.so;
 user root; worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 64; }}
 rtmp {{ server {{ listen 127.0.0.1:1935; application live {{ live on; record all; record_path {folder}/rec; hls on; hls_path {folder}/hls; hls_fragment 1s; }} }} }}
 """
 NAMES = ["north", "south2"]
-
-
-def until(what, condition):
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.3)
-    sys.exit(f"it does not happen that {what}")
 
 
 def ask(place, command):

@@ -8,8 +8,9 @@ Right: names, clients, codecs, sizes, profile, level, bytes in and out and the s
 """
 import collections, json, os, shutil, signal, subprocess, sys, tempfile, time, urllib.request, xml.etree.ElementTree
 
+from waiting import until
+
 CONNS = os.environ.get("CONNS", "conns")
-DEADLINE_S = 90
 # How long the publishers are stopped at a time: players wait for longer.
 STOPPED_S = 45
 SECONDS = 100
@@ -40,17 +41,6 @@ APPLICATIONS = {
     A: f"application live {{ live on; push rtmp://127.0.0.1:{B}/pushed; }}",
     B: f"application pushed {{ live on; }} application pulled {{ live on; pull rtmp://127.0.0.1:{A}/live; }}",
 }
-
-
-def until(what, condition):
-    """Waits for a value that is true, and returns it."""
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.2)
-    sys.exit(f"it does not happen that {what}")
 
 
 class Running:

@@ -5,26 +5,17 @@ Cause: ffmpeg publishes to nginx with Debian's RTMP module, and another one play
 Oracle: what ffmpeg was started with.
 Right: one publisher and one player at the server's end, with the codecs; what only the begin has (name, size, age) is null, and `began_before` is true. Once ffmpeg publishes again, an agent that runs has the name and the size too.
 """
-import json, os, subprocess, sys, tempfile, time
+import json, os, subprocess, tempfile
+
+from waiting import until
 
 CONNS = os.environ.get("CONNS", "conns")
-DEADLINE_S = 90
 CONFIGURATION = """load_module modules/ngx_rtmp_module.so;
 user root; worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 64; }}
 rtmp {{ server {{ listen 127.0.0.1:1935; application live {{ live on; }} }} }}
 """
 URL = "rtmp://127.0.0.1:1935/live/cam"
-
-
-def until(what, condition):
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.3)
-    sys.exit(f"it does not happen that {what}")
 
 
 def streams(*words):

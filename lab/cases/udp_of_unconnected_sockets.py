@@ -8,21 +8,12 @@ Right: a row for each peer, beside that of the socket, with its protocol, proces
 packets of the transport stream are those that were read; the datagrams of RTP are counted in the RTSP connection that set them up, with the
 stream. The sums over a process count the traffic of a peer once.
 """
-import json, os, socket, subprocess, sys, tempfile, threading, time
+import json, os, socket, subprocess, tempfile, threading
+
+from waiting import until
 
 CONNS = os.environ.get("CONNS", "conns")
-DEADLINE_S = 90
 PACKET = 188
-
-
-def until(what, condition):
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.3)
-    sys.exit(f"it does not happen that {what}")
 
 
 class Receiver(threading.Thread):
@@ -83,7 +74,7 @@ def main():
             receiver = Receiver()
             receiver.start()
             sender = start("ffmpeg", "-re", "-t", "5", "-i", media, "-c", "copy", "-f", "mpegts", f"udp://127.0.0.1:{receiver.port}")
-            sender.wait(DEADLINE_S)
+            sender.wait(90)
             ts = lambda: rows(f"app == ts and local_port == {receiver.port}", "ts.packets", "ts.discontinuities", "bytes_in", "process")
             seen = until("all packets are counted", lambda: (found := ts()) and found[0]["bytes_in"] == receiver.bytes and found)
             assert receiver.are_cut, "these datagrams have whole packets"

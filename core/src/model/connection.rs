@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, Closed, ConnectionId, Direction, Endpoint, Flow, FlowKey, Known, Opened, Owner,
-    Part, Process, Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Totals, Unknown,
+    Application, Closed, ConnectionId, Direction, Endpoint, Flow, Known, Opened, Owner, Part,
+    Process, Protocol, Rates, SocketSample, Source, State, Stats, TcpInfo, Totals, Unknown,
     Verdict,
 };
 
@@ -131,7 +131,13 @@ impl Connection {
     /// Whether it is a peer of an unconnected UDP socket, whose row has its traffic too.
     #[must_use]
     pub fn is_peer(&self) -> bool {
-        self.flow.as_ref().is_some_and(|flow| matches!(flow.key, FlowKey::Peer(_)))
+        self.flow.as_ref().is_some_and(|flow| flow.key.peer().is_some())
+    }
+
+    /// Network namespace and inode of its socket: the peers of an unconnected UDP socket have those of the socket.
+    #[must_use]
+    pub fn socket_inode(&self) -> (u64, Option<u64>) {
+        (self.socket.id.netns, self.socket.inode.get())
     }
 
     /// Whether this is a connection as the plain list means it: established TCP (or MPTCP), or UDP

@@ -34,6 +34,17 @@ pub enum FlowKey {
     Captured(CapturedEnd),
 }
 
+impl FlowKey {
+    /// The peer of an unconnected UDP socket; `None` if it is another flow.
+    #[must_use]
+    pub fn peer(self) -> Option<Endpoint> {
+        match self {
+            Self::Peer(peer) => Some(peer),
+            Self::Quic(..) | Self::Captured(_) => None,
+        }
+    }
+}
+
 /// An end of a connection in a capture file, which has no own side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CapturedEnd {

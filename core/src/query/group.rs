@@ -223,12 +223,12 @@ struct Gathered {
     rtts_us: Vec<u32>,
     classes: [usize; Class::ALL.len()],
     /// The unconnected UDP sockets, and the traffic of peers, by the socket.
-    sockets: HashSet<SocketKey, RandomState>,
-    peers: Vec<(SocketKey, Traffic)>,
+    sockets: HashSet<SocketInode, RandomState>,
+    peers: Vec<(SocketInode, Traffic)>,
 }
 
-/// Network namespace and inode of a socket.
-type SocketKey = (u64, Option<u64>);
+/// As [`Connection::socket_inode`].
+type SocketInode = (u64, Option<u64>);
 
 /// What a connection moved, and moves.
 struct Traffic {
@@ -289,12 +289,12 @@ impl Gathered {
             *count += 1;
         }
         let socket = &connection.socket;
-        let key = (socket.id.netns, socket.inode.get());
+        let inode = connection.socket_inode();
         if connection.is_peer() {
-            return self.peers.push((key, Traffic::of(connection)));
+            return self.peers.push((inode, Traffic::of(connection)));
         }
         if socket.protocol == Protocol::Udp && socket.remote.is_none() {
-            self.sockets.insert(key);
+            self.sockets.insert(inode);
         }
         self.add_traffic(Traffic::of(connection));
     }

@@ -180,9 +180,9 @@ impl Engine {
             self.remove_absent_payload(&snapshot);
             return Ok(snapshot);
         };
+        let peers = self.peers();
         let Self { sources, owners, tracker, clock, bounds, tap, .. } = self;
         let bound = bounds.buffered_events;
-        let peers = tap.as_ref().map(Tap::peers).unwrap_or_default();
         let mut drained = Drained { events: &mut *events, tap: tap.as_mut() };
         let tracker = Mutex::new(tracker);
         let (snapshot, rest) =
@@ -223,8 +223,8 @@ impl Engine {
     }
 
     fn sample_without_events(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
-        let Self { sources, owners, clock, tap, .. } = self;
-        let peers = tap.as_ref().map(Tap::peers).unwrap_or_default();
+        let peers = self.peers();
+        let Self { sources, owners, clock, .. } = self;
         let observations = read(sources, owners, scope, &**clock, &peers)?;
         let snapshot = self.tracker.apply(observations);
         Ok(self.completed(snapshot))
@@ -281,9 +281,7 @@ impl Engine {
     /// Samples the sockets alone, for the history.
     pub(crate) fn sample_sockets(&mut self, scope: &Scope) -> Result<(), SourceError> {
         let mut observations = self.sources.sockets(scope, self.clock.now())?;
-        if let Some(tap) = &self.tap {
-            tap.peers().add_rows(&mut observations);
-        }
+        self.peers().add_rows(&mut observations);
         self.tracker.apply(observations);
         Ok(())
     }
@@ -308,6 +306,11 @@ impl Engine {
     /// Whether a source reports events.
     pub(crate) fn has_events(&self) -> bool {
         self.sources.events.is_some()
+    }
+
+    /// The peers of unconnected sockets that have rows.
+    fn peers(&self) -> Arc<Peers> {
+        self.tap.as_ref().map(Tap::peers).unwrap_or_default()
     }
 
     /// Whether payload is decoded.

@@ -9,12 +9,8 @@ use foldhash::fast::RandomState;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Peers(HashMap<SocketId, Vec<Endpoint>, RandomState>);
 
-/// The peer that a flow is.
-fn peer(flow: ConnectionId) -> Option<Endpoint> {
-    match flow.flow? {
-        FlowKey::Peer(peer) => Some(peer),
-        FlowKey::Quic(..) | FlowKey::Captured(_) => None,
-    }
+fn peer(id: ConnectionId) -> Option<Endpoint> {
+    id.flow.and_then(FlowKey::peer)
 }
 
 /// The identity of the row of a connection whose payload is decoded.

@@ -129,16 +129,14 @@ pub fn open(features: Features) -> Opened {
     }
     if let Some(tap) = tap {
         let (tap, missing, no_reads) = split_two(tap);
-        let wakes =
-            |tap: &Tap| opened.events.as_ref().map_or(Ok(()), |events| tap.wakes_for(events));
-        let (tap, missing) = match tap.map(|tap| wakes(&tap).map(|()| tap)) {
-            Some(Err(error)) => (None, Some(format!("epoll: {error}").into())),
-            Some(Ok(tap)) => (Some(tap), missing),
-            None => (None, missing),
+        let watched = match (&tap, &opened.events) {
+            (Some(tap), Some(events)) => tap.wakes_for(events),
+            _ => Ok(()),
         };
+        let missing = missing.or_else(|| Some(format!("epoll: {}", watched.err()?).into()));
+        opened.tap = tap.filter(|_| missing.is_none());
         tried(AbilityKind::EbpfTap, missing);
         tried(AbilityKind::EbpfReads, no_reads);
-        opened.tap = tap;
     }
     opened
 }

@@ -67,31 +67,6 @@ impl Session {
         if side == Side::Received {
             self.received_bytes += bytes;
         }
-        self.apply(side, at, read);
-    }
-
-    /// The process has written or read bytes: a node knows what it has read.
-    pub(super) fn moved(&mut self, side: Side, bytes_total: u64, at: Moment) {
-        self.traffic.add(side, bytes_total, at);
-        if side == Side::Received {
-            while let Some((_, message)) = self.unread.pop_front_if(|(end, _)| *end <= bytes_total)
-            {
-                self.views.sent.received(&message, at);
-            }
-        }
-    }
-
-    /// Bytes held by messages that are not read.
-    pub(super) fn unread_memory(&self) -> usize {
-        self.unread.capacity() * size_of::<(u64, Message)>()
-    }
-
-    fn apply(
-        &mut self,
-        side: Side,
-        at: Moment,
-        read: impl FnOnce(&mut Frames, &mut dyn FnMut(Message)),
-    ) {
         // Reads are reported where writes are, and only of a connection that was seen from its begin in full.
         let are_reads_known = side == Side::Received
             && self.is_from_start
@@ -127,5 +102,21 @@ impl Session {
             self.frames.sent.is_first = false;
             self.frames.received.is_first = false;
         }
+    }
+
+    /// The process has written or read bytes: a node knows what it has read.
+    pub(super) fn moved(&mut self, side: Side, bytes_total: u64, at: Moment) {
+        self.traffic.add(side, bytes_total, at);
+        if side == Side::Received {
+            while let Some((_, message)) = self.unread.pop_front_if(|(end, _)| *end <= bytes_total)
+            {
+                self.views.sent.received(&message, at);
+            }
+        }
+    }
+
+    /// Bytes held by messages that are not read.
+    pub(super) fn unread_memory(&self) -> usize {
+        self.unread.capacity() * size_of::<(u64, Message)>()
     }
 }

@@ -46,7 +46,7 @@ impl Peers {
         };
         let mut bytes = [0; size_of::<PeerEntry>()];
         bytes.copy_from_slice(entry.as_bytes());
-        // An entry that was evicted is made again with the next datagram, and opens the flow anew.
+        // An entry that was evicted is made again with the next datagram, and has the first bytes copied.
         let _ = self.map.insert(key, bytes, EXISTING);
     }
 
@@ -61,7 +61,7 @@ impl Peers {
 
 /// The key of a peer in the map; `None` if the connection is a socket.
 fn key(connection: ConnectionId) -> Option<Key> {
-    let FlowKey::Peer(peer) = connection.flow? else { return None };
+    let peer = connection.flow?.peer()?;
     let mut bytes = [0; size_of::<FlowEntry>()];
     bytes.copy_from_slice(FlowEntry::new(connection.socket.cookie, peer).as_bytes());
     Some(bytes)

@@ -26,10 +26,10 @@ pub(super) fn entries(listed: &[&Connection], files: &[OpenFile], at: Moment) ->
     let acceptors = Acceptors::of(listed.iter().copied());
     let (peers, sockets): (Vec<&Connection>, _) = listed.iter().partition(|one| one.is_peer());
     // What a socket received is what its peers sent, and more.
-    let listed_sockets: HashSet<_> = sockets.iter().map(|one| socket_of(one)).collect();
+    let listed_sockets: HashSet<_> = sockets.iter().map(|one| one.socket_inode()).collect();
     let mut entries: Vec<Entry> = Vec::with_capacity(listed.len());
     for one in peers.into_iter().chain(sockets) {
-        let is_in_socket = one.is_peer() && listed_sockets.contains(&socket_of(one));
+        let is_in_socket = one.is_peer() && listed_sockets.contains(&one.socket_inode());
         let stack = acceptors.stack(one);
         let Some(mut entry) = stack.and_then(|stack| entry(one, stack, at)) else { continue };
         if let Some(Carrier::Udp { received, .. }) = &mut entry.carrier
@@ -206,11 +206,6 @@ fn settings(
     let has_name = base.ends_with(&format!("/{name}"));
     request.uri = Uri::new(if has_name { base } else { format!("{base}/{name}") });
     Some(Settings::Pull(request))
-}
-
-/// The socket that a connection uses: peers of an unconnected one share it.
-fn socket_of(connection: &Connection) -> (u64, Option<u64>) {
-    (connection.socket.id.netns, connection.socket.inode.get())
 }
 
 /// Sockets that are shown by their peers are one entry a port, the first one.
