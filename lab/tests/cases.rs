@@ -52,6 +52,7 @@ const CASES: &[Case] = &[
     case!("streams_joined_late.py"),
     case!("time_namespace.py"),
     case!("udp_of_unconnected_sockets.py"),
+    case!("udp_peer_comes_back.py"),
     case!("udp_peers_are_all_or_counted.py"),
     case!("udp_peers_flood.sh"),
     case!("unit_memory.sh"),

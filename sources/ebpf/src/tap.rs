@@ -126,8 +126,9 @@ impl PayloadSource for Tap {
         {
             read += record.len();
             match self.records.read(&record, sink) {
-                Some(Whole::Yes(cookie)) => self.wants.note_whole(cookie),
-                Some(Whole::No) => {}
+                Some(Opens::Whole(cookie)) => self.wants.note_whole(cookie),
+                Some(Opens::Peer(flow)) => self.peers.restore(flow),
+                Some(Opens::Nothing) => {}
                 None => unknown += 1,
             }
         }
@@ -173,11 +174,14 @@ pub(crate) struct PayloadRecords {
     early: EarlySegments,
 }
 
-/// Whether the programs hand over all of a connection without having been steered to.
-pub(crate) enum Whole {
-    /// They do, of the socket with this cookie.
-    Yes(u64),
-    No,
+/// What a record opens, as far as steering depends on it.
+pub(crate) enum Opens {
+    /// A connection that the programs hand over as a whole without steering, by the cookie of its socket.
+    Whole(u64),
+    /// The flow of a peer, whose entry the programs have just made.
+    Peer(ConnectionId),
+    /// Nothing, or a connection that waits for steering.
+    Nothing,
 }
 
 impl Default for PayloadRecords {
@@ -196,7 +200,7 @@ impl PayloadRecords {
     }
 
     /// Hands over what a record has; `None` if it is cut, or of a kind that this version does not know.
-    pub(crate) fn read(&mut self, record: &[u8], sink: Sink<'_>) -> Option<Whole> {
+    pub(crate) fn read(&mut self, record: &[u8], sink: Sink<'_>) -> Option<Opens> {
         let (header, rest) = PayloadHeader::ref_from_prefix(record).ok()?;
         let bytes = rest.get(..usize::try_from(header.length.get()).ok()?)?;
         let (netns, cookie) = (header.netns.get().into(), header.cookie.get());
@@ -206,21 +210,23 @@ impl PayloadRecords {
             PAYLOAD_SEGMENT => Some(self.segment(header, bytes, id, at, sink)),
             PAYLOAD_LISTENER => {
                 self.early.add(netns, header, bytes, at);
-                Some(Whole::No)
+                Some(Opens::Nothing)
             }
             PAYLOAD_DATAGRAM => {
                 let side = side(header);
-                let id = if header.has(PAYLOAD_PEER) { of_peer(id, header.remote()) } else { id };
-                if header.has(PAYLOAD_OPENS) {
+                let is_peer = header.has(PAYLOAD_PEER);
+                let id = if is_peer { of_peer(id, header.remote()) } else { id };
+                let opens = header.has(PAYLOAD_OPENS);
+                if opens {
                     sink(id, at, Payload::Opened { ends: ends(header), may_repeat: true });
                 }
                 sink(id, at, Payload::Datagram { side, bytes, cut: header.cut.get() });
-                Some(Whole::No)
+                Some(if opens && is_peer { Opens::Peer(id) } else { Opens::Nothing })
             }
             PAYLOAD_MOVED => {
                 let bytes_total = header.moved_bytes.get();
                 sink(id, at, Payload::Moved { side: side(header), bytes_total });
-                Some(Whole::No)
+                Some(Opens::Nothing)
             }
             _ => None,
         }
@@ -233,7 +239,7 @@ impl PayloadRecords {
         id: ConnectionId,
         at: Moment,
         sink: Sink<'_>,
-    ) -> Whole {
+    ) -> Opens {
         let side = side(header);
         if header.has(PAYLOAD_OPENS) {
             sink(id, at, Payload::Opened { ends: ends(header), may_repeat: false });
@@ -253,8 +259,8 @@ impl PayloadRecords {
         };
         sink(id, at, Payload::Segment { side, segment, before: header.before.get() });
         match header.has(PAYLOAD_OPENS) && header.has(PAYLOAD_WHOLE) {
-            true => Whole::Yes(header.cookie.get()),
-            false => Whole::No,
+            true => Opens::Whole(header.cookie.get()),
+            false => Opens::Nothing,
         }
     }
 }

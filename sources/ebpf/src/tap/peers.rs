@@ -33,11 +33,21 @@ impl Peers {
 
     /// Applies what is wanted of a peer.
     pub(super) fn steer(&mut self, steering: &Steering<ConnectionId>) {
-        let Some(key) = key(steering.key) else { return };
+        if steering.key.flow.and_then(FlowKey::peer).is_none() {
+            return;
+        }
         let is_wanted = steering.want != Want::NoMore;
-        let wanted = self.wanted.entry(steering.key).or_insert([true; 2]);
-        let [sent, received] = wanted;
+        let [sent, received] = self.wanted.entry(steering.key).or_insert([true; 2]);
         *(if steering.side == Side::Sent { sent } else { received }) = is_wanted;
+        self.restore(steering.key);
+    }
+
+    /// Writes what is wanted of a peer, if that is known, to its entry: the programs make an entry that was evicted again with the
+    /// next datagram, as that of a new peer.
+    pub(super) fn restore(&mut self, connection: ConnectionId) {
+        let (Some(wanted), Some(key)) = (self.wanted.get(&connection), key(connection)) else {
+            return;
+        };
         let entry = PeerEntry {
             first_bytes: [0.into(); 2],
             is_steered: 1,
@@ -46,7 +56,7 @@ impl Peers {
         };
         let mut bytes = [0; size_of::<PeerEntry>()];
         bytes.copy_from_slice(entry.as_bytes());
-        // An entry that was evicted is made again with the next datagram, and has the first bytes copied.
+        // Without an entry nothing is written: it was evicted since.
         let _ = self.map.insert(key, bytes, EXISTING);
     }
 
