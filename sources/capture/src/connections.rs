@@ -7,8 +7,8 @@ use conns_contract::Scope;
 use conns_core::decode::assembly::Segment;
 use conns_core::decode::{Ends, Side, Streams, Want};
 use conns_core::model::{
-    Application, ConnectionId, Endpoint, EventKind, LifecycleEvent, Loss, LossCause, Moment,
-    Observation, SocketSample, Source, State,
+    Application, Certainty, ConnectionId, Endpoint, EventKind, Layer, LayerOrigin, LifecycleEvent,
+    Loss, LossCause, Moment, Observation, SocketSample, Source, State,
 };
 
 use crate::connection::{Change, Connection, FinishKind, Outcome};
@@ -24,6 +24,9 @@ pub(crate) const MAX_QUEUED_EVENTS: usize = 65_536;
 /// How often room is searched for in a full table, microseconds of the file's time: it takes a pass over all of it.
 const ROOM_INTERVAL_US: u64 = 1_000_000;
 
+/// The protocol of media that nothing but its datagrams sets up, by its name in the registry of decoders.
+const TRANSPORT_STREAM: &str = "ts";
+
 /// The connections, and what is reported of them.
 #[derive(Default)]
 pub(crate) struct Connections {
@@ -35,6 +38,15 @@ pub(crate) struct Connections {
     changes: Vec<Change>,
     /// When room was last searched for.
     room_searched_us: Option<u64>,
+    /// Sockets that have received nothing yet, by what later packets show.
+    receivers: Vec<Receiver>,
+}
+
+/// A socket of UDP that receives a transport stream later.
+struct Receiver {
+    serial: u64,
+    local: Endpoint,
+    application: Arc<Application>,
 }
 
 /// Events that were not taken yet.
@@ -200,9 +212,44 @@ impl Connections {
         streams.take_changed();
     }
 
+    /// Adds the sockets to which the packets of `ahead`, which come later, bring a transport stream: nothing on the wire sets one up,
+    /// so its receiver is open before. Since when it is, packets do not show.
+    pub(crate) fn adopt_receivers(&mut self, ahead: &mut Self, now: Moment) {
+        let Self { table, receivers, .. } = self;
+        let known = |local: Endpoint, entry: &Entry| match &entry.content {
+            Content::Udp(flow) => Side::ALL.iter().any(|side| *flow.ends.of(*side) == local),
+            Content::Tcp(_) => false,
+        };
+        for later in ahead.table.ordered_mut() {
+            let Content::Udp(flow) = &later.content else { continue };
+            let local = flow.ends.received;
+            let layers = ahead.streams.application(later.serial, Side::Received, now);
+            let Some(stream) = layers.as_ref().and_then(|layers| layers.layer(TRANSPORT_STREAM))
+            else {
+                continue;
+            };
+            let is_known = table.entries_mut().any(|entry| known(local, entry))
+                || receivers.iter().any(|receiver| receiver.local == local);
+            if is_known {
+                continue;
+            }
+            let layer = Layer {
+                protocol: Arc::clone(&stream.protocol),
+                certainty: Certainty::Likely,
+                origin: LayerOrigin::Seen,
+                since: now,
+                gap_bytes: 0,
+                // None is known.
+                values: Box::default(),
+            };
+            let application = Arc::new(Application { layers: [layer].into() });
+            receivers.push(Receiver { serial: table.next_serial(), local, application });
+        }
+    }
+
     /// The rows of `scope`, with their layers and the events of them that were not reported before.
     pub(crate) fn sample(&mut self, scope: &Scope, now: Moment) -> Observation {
-        let Self { table, streams, rows, .. } = self;
+        let Self { table, streams, rows, receivers, .. } = self;
         let mut observation = Observation::new(Source::Capture, now);
         let mut samples: Vec<SocketSample> = Vec::new();
         let mut lifecycle: Vec<LifecycleEvent> = Vec::new();
@@ -229,6 +276,16 @@ impl Connections {
                 let id = ConnectionId::of_socket(id);
                 observation.applications.extend(application.map(|layers| (id, layers)));
                 lifecycle.extend(unreported(entry, side, rows, now));
+            }
+        }
+        for Receiver { serial, local, application } in receivers {
+            let is_family_wanted = if local.address.is_ipv4() { scope.ipv4 } else { scope.ipv6 };
+            let is_wanted = scope.udp && is_family_wanted && scope.states.contains(State::Close);
+            if is_wanted && samples.len() < scope.max_sockets {
+                let sample = rows.receiver(*serial, *local);
+                let id = ConnectionId::of_socket(sample.id);
+                samples.push(sample);
+                observation.applications.push((id, Arc::clone(application)));
             }
         }
         lifecycle.sort_by_key(|event| event.at.monotonic_us);

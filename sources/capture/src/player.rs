@@ -1,7 +1,7 @@
 //! Plays a capture file: its packets go, in the order of the file, to the connections that they are of. Their time is
 //! the only clock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use conns_contract::Scope;
 use conns_core::model::{Loss, LossCause, Moment, Observation, Source};
@@ -13,6 +13,7 @@ use crate::input::Input;
 use crate::ip::IpPacket;
 use crate::link::{Frame, Link};
 use crate::records::Records;
+use crate::transport::UDP;
 
 /// How often connections are removed that are over, microseconds of the file's time.
 const SWEEP_INTERVAL_US: u64 = 10_000_000;
@@ -123,12 +124,38 @@ impl Player {
         self.sweep();
     }
 
+    /// Finds out, by later packets, what they show of media at this moment.
+    fn read_further(&mut self, until_us: i64) {
+        let Some(path) = self.again.take() else { return };
+        let further_us = until_us.saturating_add(MAX_FURTHER_US);
+        self.find_receivers(further_us);
+        if self.connections.streams.is_media_unsettled() {
+            self.find_held_back(&path, further_us);
+        }
+    }
+
+    /// Finds the sockets that receive a transport stream later.
+    fn find_receivers(&mut self, further_us: i64) {
+        let (mut ahead, mut counts) = (Connections::default(), Counts::default());
+        while let Some(record) = self.records.peek() {
+            let Some(at_us) = record.at_us.filter(|at_us| *at_us <= further_us) else { break };
+            let link = Link::of(record.link);
+            if let Some(Frame::Ip(bytes)) = link.map(|link| link.frame(self.records.bytes()))
+                && let Some(packet) = IpPacket::read(bytes)
+                && packet.protocol == UDP
+                && packet.fragment.is_none()
+            {
+                ahead.packet(&packet, moment(at_us, self.now), &mut counts);
+            }
+            self.records.consume();
+        }
+        self.connections.adopt_receivers(&mut ahead, self.now);
+    }
+
     /// Finds out, by what media servers send later, what they hold back now and how they name what they receive.
-    fn read_further(&mut self, until_us: i64) -> Option<()> {
-        let path = self.again.take().filter(|_| self.connections.streams.is_media_unsettled())?;
-        let records = Records::open(Input::open(&path).ok()?, &path).ok()?;
-        let (mut ahead, _) =
-            Self::new(records, Some(until_us.saturating_add(MAX_FURTHER_US)), None)?;
+    fn find_held_back(&mut self, path: &Path, further_us: i64) -> Option<()> {
+        let records = Records::open(Input::open(path).ok()?, path).ok()?;
+        let (mut ahead, _) = Self::new(records, Some(further_us), None)?;
         ahead.connections.streams.read_further();
         while ahead.play(Some(self.now.monotonic_us), FURTHER_STEP_PACKETS) {}
         ahead.connections.streams.mark_media(self.now);

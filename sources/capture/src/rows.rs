@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use conns_core::decode::{BothSides, Side};
 use conns_core::model::{
-    Closed, EventKind, Known, LifecycleEvent, Moment, Netns, Protocol, Socket, SocketId,
+    Closed, Endpoint, EventKind, Known, LifecycleEvent, Moment, Netns, Protocol, Socket, SocketId,
     SocketSample, Source, State, TcpInfo, TcpInfoBuilder, UdpPeer, UdpTraffic, Unknown,
 };
 
@@ -85,13 +85,25 @@ impl Rows {
         socket.into()
     }
 
+    /// The row of a socket of UDP that has received nothing yet.
+    pub(crate) fn receiver(&self, serial: u64, local: Endpoint) -> SocketSample {
+        let ends = BothSides { sent: local, received: local };
+        let mut socket = self.row(serial, Protocol::Udp, Side::Received, State::Close, &ends);
+        socket.remote = None;
+        let traffic = UdpTraffic { bytes_out: 0, bytes_in: 0, peers: [].into(), peers_omitted: 0 };
+        socket.udp = Known::Value(traffic, Source::Capture);
+        socket.tcp = Known::NotApplicable;
+        socket.congestion = Known::NotApplicable;
+        socket.into()
+    }
+
     fn row(
         &self,
         serial: u64,
         protocol: Protocol,
         side: Side,
         state: State,
-        ends: &BothSides<conns_core::model::Endpoint>,
+        ends: &BothSides<Endpoint>,
     ) -> Socket {
         let (id, netns) = (id(serial, side), Arc::clone(&self.netns));
         let why = Unknown::SourceDoesNotReport;

@@ -118,10 +118,16 @@ impl Table {
             self.refused += 1;
             return None;
         }
-        self.serial += 1;
+        let serial = self.next_serial();
         let (reported, unwanted) = (Reported::default(), BothSides::default());
-        let entry = Entry { serial: self.serial, content, reported, unwanted };
+        let entry = Entry { serial, content, reported, unwanted };
         Some(self.by_key.entry(key).insert_entry(entry).into_mut())
+    }
+
+    /// A number that no entry has.
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
     }
 
     /// Removes an entry.
