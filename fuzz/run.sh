@@ -91,7 +91,7 @@ fuzz() {
     log=$scratch/$1.log
     started=$(date +%s)
     if "$programs/$1" "$scratch/$1" "artifacts/$1" -artifact_prefix="artifacts/$1/" -runs="${RUNS:--1}" \
-        -max_total_time="$seconds" -max_len="$max_len" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+        -max_total_time="$seconds" -max_len="$max_len" -timeout=120 -rss_limit_mb=1024 -print_final_stats=1 \
         >"$log" 2>&1; then
         took=$(($(date +%s) - started))
         stat() { sed -n "s/^stat::$1: *//p" "$log"; }
