@@ -87,7 +87,12 @@ fuzz() {
     # The second folder is read only, so that what has crashed once is tried first.
     mkdir -p "artifacts/$1"
     # A whole update, connection or capture file is longer than an input of the others.
-    case $1 in wire | levin | capture | rtsp | ts | flv) max_len=16384 ;; *) max_len=4096 ;; esac
+    # The steps of an assembly end sooner.
+    case $1 in
+    assembly) max_len=1537 ;;
+    wire | levin | capture | rtsp | ts | flv) max_len=16384 ;;
+    *) max_len=4096 ;;
+    esac
     log=$scratch/$1.log
     started=$(date +%s)
     if "$programs/$1" "$scratch/$1" "artifacts/$1" -artifact_prefix="artifacts/$1/" -runs="${RUNS:--1}" \
