@@ -271,6 +271,16 @@ fn a_loss_of_gigabytes_is_one_gap() {
     }
 }
 
+#[test]
+fn nothing_behind_a_fin_is_a_gap() {
+    let mut run = Run::default();
+    run.push(syn(9)).data(10, "ab").push(Segment { fin: true, ..data(14, "ef") });
+    // Far ahead, and resumed by the second one: what lies between counts as lost, but for what a FIN ended.
+    run.data(3_000_000_000, "later").data(3_000_000_005, "later");
+    assert_eq!((run.output.text().as_str(), run.output.ended_at), ("ab..ef", Some(6)));
+    assert_eq!((run.counts().gap_bytes, run.counts().bytes_after_end), (2, 5));
+}
+
 fn acking(sequence: u32, bytes: &str) -> Segment<'_> {
     Segment { ack: Some(1), ..data(sequence, bytes) }
 }

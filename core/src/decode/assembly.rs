@@ -215,11 +215,13 @@ impl Assembler {
         if ahead > MAX_AHEAD {
             return;
         }
-        self.give_up_to((next.position + ahead).min(self.end.unwrap_or(u64::MAX)), room, sink);
+        self.give_up_to(next.position + ahead, room, sink);
         self.end_if_reached(sink);
     }
 
+    /// Gives up the gaps before `target`, no further than the FIN.
     fn give_up_to(&mut self, target: u64, room: &mut Room, sink: Sink<'_>) {
+        let target = target.min(self.end.unwrap_or(u64::MAX));
         while self.position() < target {
             let first = self.pending.first().unwrap_or(target);
             self.gap_to(first.min(target), room, sink);
