@@ -43,11 +43,43 @@ pub(crate) struct Plan {
     out: PathBuf,
 }
 
-/// A program and what its turns used.
-struct Reader {
-    name: &'static str,
+/// A program that reads a file, and what its turns used.
+pub(crate) struct Reader {
+    pub(crate) name: &'static str,
     command: Vec<String>,
-    turns: Vec<Usage>,
+    pub(crate) turns: Vec<Usage>,
+}
+
+impl Reader {
+    pub(crate) fn new(name: &'static str, command: &[&str]) -> Self {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        Self { name, command, turns: Vec::new() }
+    }
+
+    /// The median of a figure of the turns, and how it is shown.
+    pub(crate) fn spread(&self, figure: impl Fn(&Usage) -> f64) -> (f64, String) {
+        let spread = Spread::of(self.turns.iter().map(figure));
+        spread.map_or((0.0, "–".to_owned()), |Spread { min, median, max }| {
+            (median, format!("{median:.2} [{min:.2}–{max:.2}]"))
+        })
+    }
+}
+
+/// Lets each program read its file `rounds` times, in turns.
+pub(crate) fn take_turns(
+    readers: &mut [Reader],
+    rounds: u32,
+    namespace: &Namespace,
+) -> anyhow::Result<()> {
+    for round in 0..rounds {
+        for reader in &mut *readers {
+            eprintln!("round {} of {rounds}: {}", round + 1, reader.name);
+            let usage = measure_in(namespace.name(), &reader.command)?;
+            ensure!(usage.status == 0, "{} ended with {}", reader.name, usage.status);
+            reader.turns.push(usage);
+        }
+    }
+    Ok(())
 }
 
 /// Runs the plan and writes `<UTC>-capture.md` and `.csv`.
@@ -58,22 +90,12 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let removed = Removed(&path);
     let bytes = make(&path, plan).with_context(|| format!("cannot write {}", path.display()))?;
     let file = path.display().to_string();
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let conns = plan.conns.display().to_string();
     let mut readers = [
-        ("conns", words(&[&conns, "--read", &file, "-a", "-o", "json"])),
-        ("tshark", words(&["tshark", "-r", &file, "-q", "-z", "conv,tcp"])),
-    ]
-    .map(|(name, command)| Reader { name, command, turns: Vec::new() });
-    let namespace = Namespace::create("capture")?;
-    for round in 0..plan.rounds {
-        for reader in &mut readers {
-            eprintln!("round {} of {}: {}", round + 1, plan.rounds, reader.name);
-            let usage = measure_in(namespace.name(), &reader.command)?;
-            ensure!(usage.status == 0, "{} ended with {}", reader.name, usage.status);
-            reader.turns.push(usage);
-        }
-    }
+        Reader::new("conns", &[&conns, "--read", &file, "-a", "-o", "json"]),
+        Reader::new("tshark", &["tshark", "-r", &file, "-q", "-z", "conv,tcp"]),
+    ];
+    take_turns(&mut readers, plan.rounds, &Namespace::create("capture")?)?;
     drop(removed);
     let text = markdown(&machine, plan, bytes, &readers, started.elapsed());
     print!("{text}");
@@ -106,19 +128,13 @@ fn markdown(
     let mut text = machine.heading("Bench of a capture file", &how, took);
     text.push_str("| program | GB/s | CPU s | peak MB |\n|---|--:|--:|--:|\n");
     for reader in readers {
-        let spread = |figure: &dyn Fn(&Usage) -> f64| {
-            let spread = Spread::of(reader.turns.iter().map(figure));
-            spread.map_or("–".to_owned(), |Spread { min, median, max }| {
-                format!("{median:.2} [{min:.2}–{max:.2}]")
-            })
-        };
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} |",
             reader.name,
-            spread(&|usage| bytes as f64 / 1e3 / usage.wall_us as f64),
-            spread(&|usage| usage.cpu_us() as f64 / 1e6),
-            spread(&|usage| usage.peak_kib as f64 / 1024.0),
+            reader.spread(|usage| bytes as f64 / 1e3 / usage.wall_us as f64).1,
+            reader.spread(|usage| usage.cpu_us() as f64 / 1e6).1,
+            reader.spread(|usage| usage.peak_kib as f64 / 1024.0).1,
         );
     }
     text.push_str(
@@ -128,7 +144,7 @@ fn markdown(
     text
 }
 
-fn csv(readers: &[Reader]) -> String {
+pub(crate) fn csv(readers: &[Reader]) -> String {
     let mut text = String::from("program,user_us,system_us,wall_us,peak_kib\n");
     for reader in readers {
         for turn in &reader.turns {

@@ -75,9 +75,18 @@ const QUESTIONS: [Question; 2] = [
     },
     Question {
         protocol: "levin",
-        meaning: "the connections, decoded by conns alone: tshark knows no Levin",
+        meaning: "the messages of Levin, which tshark cuts by a script of the repository",
         group_by: "app",
-        tshark: &["-q", "-z", "conv,tcp"],
+        tshark: &[
+            "-X",
+            concat!("lua_script:", env!("CARGO_MANIFEST_DIR"), "/../fuzz/record/levin.lua"),
+            "-Y",
+            "levin",
+            "-T",
+            "fields",
+            "-e",
+            "levin.command",
+        ],
     },
 ];
 

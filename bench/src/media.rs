@@ -10,15 +10,13 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Args;
 use conns_lab::netns::Namespace;
 
-use crate::capture::{Frames, Removed, SEGMENT, SEGMENTS_ACKED};
-use crate::measure::Usage;
-use crate::run::figures::Spread;
+use crate::capture::{self, Frames, Reader, Removed, SEGMENT, SEGMENTS_ACKED, take_turns};
 use crate::run::machine::Machine;
-use crate::run::{measure_in, write};
+use crate::run::write;
 
 use live::Watched;
 
@@ -52,13 +50,6 @@ pub(crate) struct Plan {
     out: PathBuf,
 }
 
-/// A program and what its turns used.
-struct Reader {
-    name: &'static str,
-    command: Vec<String>,
-    turns: Vec<Usage>,
-}
-
 /// Runs the plan and writes `<UTC>-media.md` and `.csv`.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let started = Instant::now();
@@ -89,32 +80,15 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
 /// Lets each program count the messages of the file.
 fn read(path: &Path, plan: &Plan) -> anyhow::Result<[Reader; 2]> {
     let file = path.display().to_string();
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let conns = plan.conns.display().to_string();
     let columns = "local_port,rtmp.media_messages_sent,rtmp.media_messages_received";
     let conns = [&conns, "--read", &file, "-a", "-o", "json", "--columns", columns];
     let shown = "rtmpt.header.format";
     let longest = "rtmpt.max_packet_size:16777215";
     let tshark = ["tshark", "-r", &file, "-o", longest, "-Y", "rtmpt", "-T", "fields", "-e", shown];
-    let mut readers = [("conns", words(&conns)), ("tshark", words(&tshark))]
-        .map(|(name, command)| Reader { name, command, turns: Vec::new() });
-    let namespace = Namespace::create("media")?;
-    for round in 0..plan.rounds {
-        for reader in &mut readers {
-            eprintln!("round {} of {}: {}", round + 1, plan.rounds, reader.name);
-            let usage = measure_in(namespace.name(), &reader.command)?;
-            ensure!(usage.status == 0, "{} ended with {}", reader.name, usage.status);
-            reader.turns.push(usage);
-        }
-    }
+    let mut readers = [Reader::new("conns", &conns), Reader::new("tshark", &tshark)];
+    take_turns(&mut readers, plan.rounds, &Namespace::create("media")?)?;
     Ok(readers)
-}
-
-fn spread(reader: &Reader, figure: impl Fn(&Usage) -> f64) -> (f64, String) {
-    let spread = Spread::of(reader.turns.iter().map(figure));
-    spread.map_or((0.0, "–".to_owned()), |Spread { min, median, max }| {
-        (median, format!("{median:.2} [{min:.2}–{max:.2}]"))
-    })
 }
 
 fn of_file(bytes: u64, readers: &[Reader; 2]) -> String {
@@ -125,13 +99,13 @@ fn of_file(bytes: u64, readers: &[Reader; 2]) -> String {
             text,
             "| {} | {} | {} | {} |",
             reader.name,
-            spread(reader, |usage| bytes as f64 * 8.0 / 1e3 / usage.cpu_us() as f64).1,
-            spread(reader, |usage| usage.cpu_us() as f64 / 1e6).1,
-            spread(reader, |usage| usage.peak_kib as f64 / 1024.0).1,
+            reader.spread(|usage| bytes as f64 * 8.0 / 1e3 / usage.cpu_us() as f64).1,
+            reader.spread(|usage| usage.cpu_us() as f64 / 1e6).1,
+            reader.spread(|usage| usage.peak_kib as f64 / 1024.0).1,
         );
     }
     let [ours, theirs] =
-        readers.each_ref().map(|reader| spread(reader, |usage| usage.cpu_us() as f64).0);
+        readers.each_ref().map(|reader| reader.spread(|usage| usage.cpu_us() as f64).0);
     let _ = writeln!(
         text,
         "\nBoth count the messages of the file. conns needs 1/{:.1} of tshark's CPU; the goal is 1/{GOAL:.0}. Start-up is included.\n",
@@ -142,18 +116,19 @@ fn of_file(bytes: u64, readers: &[Reader; 2]) -> String {
 
 fn of_agent(watched: &[Watched]) -> String {
     let mut text = String::from(
-        "| publishers | players | Mbit/s in all | % of a core | resident MB | peak MB | connections of RTMP shown | bytes not decoded |\n\
-         |--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| publishers | players | Mbit/s in all | % of a core | resident MB | proportional MB | peak MB | connections of RTMP shown | bytes not decoded |\n\
+         |--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for one in watched {
         let _ = writeln!(
             text,
-            "| {} | {} | {:.0} | {:.1} | {:.0} | {:.0} | {} | {} |",
+            "| {} | {} | {:.0} | {:.1} | {:.0} | {:.0} | {:.0} | {} | {} |",
             one.load.publishers,
             one.load.players,
             one.megabits_per_s,
             one.percent,
             one.resident_mb,
+            one.proportional_mb,
             one.peak_mb,
             one.shown,
             one.gap_bytes,
@@ -161,31 +136,27 @@ fn of_agent(watched: &[Watched]) -> String {
     }
     text.push_str(
         "\nThe streams are sent over loopback by this program, 25 pictures a second each. Both ends of a connection are shown. The goal for 200 \
-         streams of 4 Mbit/s is 25 % of a core and 64 MB.\n",
+         streams of 4 Mbit/s is 25 % of a core and 64 MB. The agent maps each page of a ring of the kernel twice; it counts twice as resident (VmRSS), once \
+         as proportional (Pss).\n",
     );
     text
 }
 
 fn csv(readers: &[Reader], watched: &[Watched]) -> String {
-    let mut text = String::from("program,user_us,system_us,wall_us,peak_kib\n");
-    for reader in readers {
-        for turn in &reader.turns {
-            let Usage { user_us, system_us, wall_us, peak_kib, .. } = turn;
-            let _ = writeln!(text, "{},{user_us},{system_us},{wall_us},{peak_kib}", reader.name);
-        }
-    }
+    let mut text = capture::csv(readers);
     text.push_str(
-        "publishers,players,megabits_per_s,percent,resident_mb,peak_mb,shown,gap_bytes\n",
+        "publishers,players,megabits_per_s,percent,resident_mb,proportional_mb,peak_mb,shown,gap_bytes\n",
     );
     for one in watched {
         let _ = writeln!(
             text,
-            "{},{},{:.1},{:.2},{:.1},{:.1},{},{}",
+            "{},{},{:.1},{:.2},{:.1},{:.1},{:.1},{},{}",
             one.load.publishers,
             one.load.players,
             one.megabits_per_s,
             one.percent,
             one.resident_mb,
+            one.proportional_mb,
             one.peak_mb,
             one.shown,
             one.gap_bytes,

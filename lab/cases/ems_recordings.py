@@ -33,7 +33,7 @@ EXCEPTIONS = {
     "unplayed": "the name that a server has for what it pulls, or receives as FLV, is on the wire only if it is played",
     "random": "the server's name of a transport stream has a random part",
     "silent": "a socket without a packet so far",
-    "bound": "when a UDP socket was bound or closed is not on the wire",
+    "bound": "when a UDP socket was bound or closed is not on the wire, but that the receiver of a transport stream was bound before",
 }
 
 

@@ -51,6 +51,7 @@ const CASES: &[Case] = &[
     case!("socket_of_the_kernel.py"),
     case!("streams_joined_late.py"),
     case!("time_namespace.py"),
+    case!("transport_stream_codecs.py"),
     case!("udp_of_unconnected_sockets.py"),
     case!("udp_peer_comes_back.py"),
     case!("udp_peers_are_all_or_counted.py"),

@@ -23,9 +23,9 @@ _Static_assert(TcpConnectionEstatsPath == 3, "");
 #define TABLE_BYTES (1 << 20)
 #define MOST_ENABLED 4096
 
-/* By its path, so that it is not this library. */
+/* Of wine's library under another name: of two modules of one name GetModuleHandle finds either. */
 static FARPROC real(const char *name) {
-    return GetProcAddress(LoadLibraryA("C:\\windows\\system32\\iphlpapi.dll"), name);
+    return GetProcAddress(LoadLibraryA("tables.dll"), name);
 }
 
 EXPORT DWORD WINAPI GetExtendedTcpTable(PVOID table, PDWORD bytes, WINBOOL order, ULONG family, TCP_TABLE_CLASS class,
@@ -40,6 +40,13 @@ EXPORT DWORD WINAPI GetExtendedUdpTable(PVOID table, PDWORD bytes, WINBOOL order
     return call(table, bytes, order, family, class, reserved);
 }
 
+/* Of the loopback address wine reports 16 as scope, where Windows has 0. */
+static void without_scope(char *row, size_t size) {
+    if (size != sizeof(MIB_TCP6ROW)) return;
+    ((MIB_TCP6ROW *)row)->dwLocalScopeId = 0;
+    ((MIB_TCP6ROW *)row)->dwRemoteScopeId = 0;
+}
+
 /* Whether a row of `size` bytes is in the system's table. */
 static int exists(const char *function, const void *row, size_t size) {
     DWORD(WINAPI *call)(PVOID, PDWORD, WINBOOL) = (void *)real(function);
@@ -48,7 +55,11 @@ static int exists(const char *function, const void *row, size_t size) {
     int found = 0;
     if (table && call(table, &bytes, FALSE) == NO_ERROR) {
         DWORD rows = *(DWORD *)table;
-        for (DWORD i = 0; i < rows && !found; i++) found = !memcmp(table + sizeof(DWORD) + i * size, row, size);
+        for (DWORD i = 0; i < rows && !found; i++) {
+            char *listed = table + sizeof(DWORD) + i * size;
+            without_scope(listed, size);
+            found = !memcmp(listed, row, size);
+        }
     }
     free(table);
     return found;

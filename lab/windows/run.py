@@ -14,6 +14,8 @@ CLIENTS = ('client.exe', 'second.exe')
 MEASURED = 'measured'
 """The folder of conns.exe with a library that reports round trip times."""
 COMPILER = 'x86_64-w64-mingw32-gcc'
+BUILTIN = b'Wine builtin DLL'
+"""The mark of a library of wine."""
 SECONDS = 120
 """For one program to end. The first start makes wine's configuration, which takes longest."""
 
@@ -25,9 +27,9 @@ class Wine:
         self.folder = folder
         self.program = packaged('wine64', 'wine64')
         self.server = packaged('wine64', 'wineserver64')
-        # Without the dialogues that offer to install Mono and Gecko.
+        # Without the dialogues that offer to install Mono and Gecko; and with the library of round trip times where there is one.
         self.environment = dict(os.environ, WINEPREFIX=str(folder / 'prefix'), WINEDEBUG='-all',
-                                WINEDLLOVERRIDES='mscoree,mshtml=')
+                                WINEDLLOVERRIDES='mscoree,mshtml=;iphlpapi=n,b')
 
     def start(self, program, *arguments, environment=None, **streams):
         command = [self.program, str(self.folder / program), *arguments]
@@ -102,11 +104,11 @@ class Checks:
                   f'missing {missing} surplus {surplus}; {len(expected)} expected, {len(found)} found')
 
 
-def packaged(package, name):
-    """The program `name` of a Debian package, which need not be on PATH."""
+def packaged(package, name, access=os.X_OK):
+    """The file `name` of a Debian package, a program unless it is only to be read, which need not be on PATH."""
     listed = subprocess.run(['dpkg', '-L', package], capture_output=True, text=True, check=False).stdout.splitlines()
     for path in listed:
-        if path.endswith(f'/{name}') and os.access(path, os.X_OK) and pathlib.Path(path).is_file():
+        if path.endswith(f'/{name}') and os.access(path, access) and pathlib.Path(path).is_file():
             return path
     raise SystemExit(f'the Debian package {package} is not installed: make cross-packages')
 
@@ -126,6 +128,9 @@ def build(folder, conns):
     measured = folder / MEASURED
     measured.mkdir()
     compiled('estats.c', f'{MEASURED}/iphlpapi.dll', '-shared', '-lws2_32')
+    # Without its mark wine does not look for a library of its own under the new name.
+    tables = pathlib.Path(packaged('libwine', 'x86_64-windows/iphlpapi.dll', os.R_OK)).read_bytes()
+    (measured / 'tables.dll').write_bytes(tables.replace(BUILTIN, bytes(len(BUILTIN)), 1))
     for name in ('bcryptprimitives.dll', 'conns.exe'):
         shutil.copy(folder / name, measured / name)
 

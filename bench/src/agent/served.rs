@@ -105,15 +105,24 @@ impl Served {
 
     /// A line of its status, in MB.
     pub(crate) fn megabytes(&self, key: &str) -> anyhow::Result<f64> {
+        self.megabytes_in("status", key)
+    }
+
+    /// Memory in which a page counts once, be it that the process maps it twice, and as a share if others map it too, in MB.
+    pub(crate) fn proportional_megabytes(&self) -> anyhow::Result<f64> {
+        self.megabytes_in("smaps_rollup", "Pss")
+    }
+
+    fn megabytes_in(&self, file: &str, key: &str) -> anyhow::Result<f64> {
         let of_process = |status: &String| -> anyhow::Result<f64> {
             let kilobytes = status.lines().find_map(|line| {
                 line.strip_prefix(key)?.strip_prefix(':')?.trim().strip_suffix(" kB")
             });
-            let missing = || format!("no {key} in the status of the agent");
+            let missing = || format!("no {key} in {file} of the agent");
             Ok(kilobytes.with_context(missing)?.parse()?)
         };
         let kilobytes: f64 =
-            self.files("status")?.iter().map(of_process).sum::<anyhow::Result<f64>>()?;
+            self.files(file)?.iter().map(of_process).sum::<anyhow::Result<f64>>()?;
         Ok(kilobytes * 1024.0 / 1e6)
     }
 

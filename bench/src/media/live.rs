@@ -39,6 +39,7 @@ pub(super) struct Watched {
     /// Of a core.
     pub(super) percent: f64,
     pub(super) resident_mb: f64,
+    pub(super) proportional_mb: f64,
     pub(super) peak_mb: f64,
     /// Ends of connections of RTMP with a stream.
     pub(super) shown: usize,
@@ -60,6 +61,7 @@ pub(super) fn watch(plan: &Plan, load: Load) -> anyhow::Result<Watched> {
     sleep(Duration::from_secs(plan.watch.into()));
     let (cpu, took) = (served.cpu()?.saturating_sub(cpu), started.elapsed());
     let (resident_mb, peak_mb) = (served.megabytes("VmRSS")?, served.megabytes("VmHWM")?);
+    let proportional_mb = served.proportional_megabytes()?;
     let conns = plan.conns.display().to_string();
     let agent = format!("http://127.0.0.1:{AGENT}");
     let columns = "app_gap_bytes,rtmp.stream";
@@ -74,6 +76,7 @@ pub(super) fn watch(plan: &Plan, load: Load) -> anyhow::Result<Watched> {
         megabits_per_s: sent.0 as f64 * 8.0 / 1e6 / sent.1.as_secs_f64(),
         percent: 100.0 * cpu.as_secs_f64() / took.as_secs_f64(),
         resident_mb,
+        proportional_mb,
         peak_mb,
         shown: rows.iter().filter(|row| row["rtmp.stream"].is_string()).count(),
         gap_bytes: rows.iter().filter_map(|row| row["app_gap_bytes"].as_u64()).sum(),

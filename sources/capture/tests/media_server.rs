@@ -224,3 +224,35 @@ fn tags_of_flv_are_counted_when_they_are_complete() {
 fn what_a_player_that_does_not_read_is_not_sent_is_dropped_or_held_back() {
     assert_eq!(compare("rtmp-slow-player", &["ONR"]), 4);
 }
+
+/// The begin of `mpegts` at which the server has listed its socket, two seconds before the first datagram of it.
+#[test]
+fn the_receiver_of_a_transport_stream_is_listed_before_its_first_datagram() {
+    let answers = std::fs::read_to_string(folder("mpegts").join("answers.jsonl")).expect("answers");
+    let idle: Value = answers
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .find(|line: &Value| line["moment"] == "idle")
+        .expect("a moment before all streams");
+    let carrier = &idle["answer"]["data"][0]["carrier"];
+    let observation = play("mpegts", idle["t1_us"].as_i64().expect("a time"));
+    let rows = observation.rows();
+    let shown: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.protocol.name(),
+                u64::from(row.local.port),
+                row.remote,
+                row.bytes_in().get().copied(),
+            )
+        })
+        .collect();
+    let port = carrier["nearPort"].as_u64().expect("a port");
+    assert_eq!(shown, [("udp", port, None, carrier["rx"].as_u64())]);
+    let layers: Vec<_> =
+        observation.applications.iter().map(|(_, application)| application).collect();
+    assert!(
+        matches!(layers[..], [only] if only.layer("ts").is_some_and(|ts| ts.values.is_empty()))
+    );
+}

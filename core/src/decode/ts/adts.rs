@@ -6,8 +6,13 @@ use crate::decode::media::Counted;
 const HEADER: usize = 6;
 /// A shorter frame is none.
 const MIN_FRAME: usize = 8;
-/// Indices of sample rates that are assigned.
-const RATES: u8 = 13;
+/// Samples a second, by their index (ISO/IEC 14496-3, table 1.18).
+const RATES: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+    7_350,
+];
+/// Samples of a frame.
+const FRAME_SAMPLES: u64 = 1024;
 
 /// The frames of a stream.
 #[derive(Debug, Default)]
@@ -20,6 +25,8 @@ pub(super) struct Adts {
     /// Whether a header was found, which configures a decoder.
     pub(super) is_configured: bool,
     complete: Counted,
+    /// Samples a second; 0 before the first frame.
+    rate: u32,
 }
 
 impl Adts {
@@ -51,13 +58,15 @@ impl Adts {
     fn frame(&mut self) {
         let [first, second, third, fourth, fifth, sixth] = self.header;
         let is_marker = first == 0xff && second & 0xf0 == 0xf0;
-        let is_rate = third >> 2 & 15 < RATES;
+        let rate = RATES.get(usize::from(third >> 2 & 15)).copied();
+        let is_rate = rate.is_some();
         let length =
             usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth) >> 5;
         let is_frame = is_marker && (self.is_configured || is_rate) && length >= MIN_FRAME;
         self.is_configured |= is_marker && is_rate;
         if is_frame {
             (self.length, self.left, self.filled) = (length, length - HEADER, 0);
+            self.rate = rate.unwrap_or(self.rate);
         } else {
             self.header.rotate_left(1);
             self.filled = HEADER - 1;
@@ -69,9 +78,15 @@ impl Adts {
         std::mem::take(&mut self.complete)
     }
 
+    /// How long a number of frames plays, milliseconds.
+    pub(super) fn played_ms(&self, frames: u64) -> u64 {
+        frames.saturating_mul(FRAME_SAMPLES * 1000).checked_div(self.rate.into()).unwrap_or(0)
+    }
+
     /// Bytes are missing: what was not taken is thrown away.
     pub(super) fn lose(&mut self) {
-        *self = Self { is_configured: self.is_configured, ..Self::default() };
+        let Self { is_configured, rate, .. } = *self;
+        *self = Self { is_configured, rate, ..Self::default() };
     }
 }
 
@@ -103,6 +118,7 @@ mod tests {
             assert_eq!(adts.take_complete(), Counted { packets: 2, bytes: 150 });
             stream[200..].chunks(size).for_each(|chunk| adts.data(chunk));
             assert_eq!(adts.take_complete(), Counted { packets: 1, bytes: 80 });
+            assert_eq!(adts.played_ms(441), 10_240, "at 44.1 kHz");
         }
     }
 

@@ -41,7 +41,10 @@ enum Units {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Complete {
     pub(super) units: Counted,
+    /// Of its first unit.
     pub(super) time_ms: Option<u64>,
+    /// From its first unit to its last one.
+    pub(super) span_ms: u64,
     pub(super) is_key: bool,
     pub(super) format: Option<VideoFormat>,
     /// Payload bytes.
@@ -120,6 +123,7 @@ impl Elementary {
     fn finish(&mut self) -> Option<Complete> {
         let bytes = self.bytes.take();
         let (time_ms, mut is_key, mut format) = (self.time_ms, false, None);
+        let mut span_ms = 0;
         let units = match &mut self.units {
             Units::Nal(nal) => {
                 let found = nal.finish();
@@ -138,14 +142,16 @@ impl Elementary {
             }
             Units::Adts(adts) => {
                 self.is_configured |= adts.is_configured;
-                adts.take_complete()
+                let frames = adts.take_complete();
+                span_ms = adts.played_ms(frames.packets.saturating_sub(1));
+                frames
             }
             Units::Packets => {
                 let bytes = bytes?;
                 Counted { packets: 1, bytes }
             }
         };
-        Some(Complete { units, time_ms, is_key, format, bytes: bytes.unwrap_or(0) })
+        Some(Complete { units, time_ms, span_ms, is_key, format, bytes: bytes.unwrap_or(0) })
     }
 
     /// Bytes are missing.

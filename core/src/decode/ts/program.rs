@@ -116,7 +116,7 @@ impl Program {
         let Some(stream) = &mut self.stream else { return };
         let tracks = &mut stream.tracks;
         let track = if is_video { &mut tracks.video } else { &mut tracks.audio };
-        let Complete { units, time_ms, is_key, format, bytes } = *complete;
+        let Complete { units, time_ms, span_ms, is_key, format, bytes } = *complete;
         track.is_configured |= is_configured;
         track.format = format.or(track.format);
         track.carried(bytes, at);
@@ -129,7 +129,11 @@ impl Program {
         if is_video && bytes > 0 {
             track.frame(time_ms, is_key, at);
         } else if !is_video {
-            (0..units.packets).for_each(|_| track.frame(time_ms, false, at));
+            let last = units.packets.saturating_sub(1);
+            for unit in 0..units.packets {
+                let after_ms = span_ms.saturating_mul(unit).checked_div(last).unwrap_or(0);
+                track.frame(time_ms.map(|ms| ms.saturating_add(after_ms)), false, at);
+            }
         }
     }
 
