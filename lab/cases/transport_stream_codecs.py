@@ -45,7 +45,7 @@ def capture(place, media):
     """Sends the stream, one datagram after the other was received, into a file of tcpdump."""
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind(("127.0.0.1", PORT))
-    dump = subprocess.Popen(["tcpdump", "-i", "lo", "-U", "--immediate-mode", "-w", place, "udp", "port", str(PORT)], stderr=subprocess.PIPE, text=True)
+    dump = subprocess.Popen(["tcpdump", "-i", "lo", "-U", "-s", "2000", "-B", "8192", "-w", place, "udp", "port", str(PORT)], stderr=subprocess.PIPE, text=True)
     while "listening on" not in (line := dump.stderr.readline()):
         assert line, "tcpdump has ended"
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

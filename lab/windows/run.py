@@ -128,7 +128,7 @@ def build(folder, conns):
     measured = folder / MEASURED
     measured.mkdir()
     compiled('estats.c', f'{MEASURED}/iphlpapi.dll', '-shared', '-lws2_32')
-    # Without its mark wine does not look for a library of its own under the new name.
+    # Without its mark wine takes it for a Windows library under the new name.
     tables = pathlib.Path(packaged('libwine', 'x86_64-windows/iphlpapi.dll', os.R_OK)).read_bytes()
     (measured / 'tables.dll').write_bytes(tables.replace(BUILTIN, bytes(len(BUILTIN)), 1))
     for name in ('bcryptprimitives.dll', 'conns.exe'):
