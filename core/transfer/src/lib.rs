@@ -4,4 +4,6 @@
 //! No clock, file, socket, thread or environment is read here; `core/clippy.toml` forbids them. Callers pass the
 //! time as an argument, in microseconds since any fixed start that never steps back.
 
+mod encoding;
+pub mod ranges;
 pub mod rate;
