@@ -7,3 +7,4 @@
 mod encoding;
 pub mod ranges;
 pub mod rate;
+pub mod tree;
