@@ -5,6 +5,7 @@
 //! time as an argument, in microseconds since any fixed start that never steps back.
 
 mod encoding;
+pub mod names;
 pub mod ranges;
 pub mod rate;
 pub mod tree;
