@@ -6,6 +6,7 @@
 
 mod encoding;
 pub mod names;
+pub mod queue;
 pub mod ranges;
 pub mod rate;
 pub mod tree;
