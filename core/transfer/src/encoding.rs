@@ -45,12 +45,6 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    pub(crate) fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*first)
-    }
-
     pub(crate) fn integer(&mut self) -> Option<u64> {
         let first = *self.rest.first()?;
         let length = 1usize << (first >> 6);

@@ -5,6 +5,7 @@
 //! time as an argument, in microseconds since any fixed start that never steps back.
 
 mod encoding;
+pub mod frames;
 pub mod names;
 pub mod queue;
 pub mod ranges;

@@ -7,7 +7,7 @@ use crate::encoding::{MAX_INTEGER, Reader, write_integer};
 
 /// Ranges of a set. A sender that writes every second byte of a file costs no more than this.
 pub const MAX_RANGES: usize = 65_536;
-/// Greatest end of a range: the longest file of Linux (`off_t`) is longer, and no disk is.
+/// Greatest end of a range: the longest file.
 pub const MAX_END: u64 = MAX_INTEGER;
 
 /// Why ranges are refused.
@@ -17,7 +17,7 @@ pub enum RangesError {
     #[error("more than {MAX_RANGES} ranges")]
     TooMany,
     /// A range ends beyond [`MAX_END`].
-    #[error("a range ends beyond 2^62 bytes")]
+    #[error("a range ends beyond 2^62 - 1 bytes")]
     TooLong,
     /// The bytes end within a range.
     #[error("the list of ranges ends within a range")]

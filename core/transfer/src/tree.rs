@@ -10,10 +10,12 @@ use blake3::hazmat::{
     HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
 };
 
+use crate::encoding::MAX_INTEGER;
+
 /// Bytes of a chunk; the last one of a file may be shorter.
 pub const CHUNK_BYTES: u64 = 1 << 20;
-/// The longest file: `off_t` of Linux.
-pub const MAX_FILE_BYTES: u64 = i64::MAX as u64;
+/// The longest file; frames write lengths as QUIC integers, which end here.
+pub const MAX_FILE_BYTES: u64 = MAX_INTEGER;
 
 /// Hash of a file, or of a chunk: the chaining value of the chunk's subtree, and of the only chunk of a file the
 /// hash of the file.
@@ -24,7 +26,7 @@ pub struct Hash(pub [u8; 32]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// The file is longer than [`MAX_FILE_BYTES`].
-    #[error("a file of {0} bytes is longer than 2^63 - 1 bytes")]
+    #[error("a file of {0} bytes is longer than 2^62 - 1 bytes")]
     FileTooLong(u64),
     /// The file has no such chunk.
     #[error("chunk {chunk} is behind the end of a file of {file_bytes} bytes")]
@@ -188,7 +190,7 @@ impl Tree {
         Some((self.subtree(offset, left)?, self.subtree(offset + left, bytes - left)?))
     }
 
-    /// Recursion is 43 deep for the longest file.
+    /// Recursion is 42 deep for the longest file.
     fn subtree(&self, offset: u64, bytes: u64) -> Option<[u8; 32]> {
         if bytes <= CHUNK_BYTES {
             return self.chunks.get(&(offset / CHUNK_BYTES)).map(|hash| hash.0);
