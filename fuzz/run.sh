@@ -12,7 +12,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt transfer
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -52,6 +52,7 @@ seeds() {
     rtsp | rtp | ts | flv | sps | srt) python3 "$here/record/media.py" "$1" "$folder" ;;
     capture) find "$corpus/capture/seeds" -type f ;;
     rtmp | amf) python3 "$here/record/media_seeds.py" "$1" "$folder" ;;
+    transfer) python3 "$here/record/transfer.py" "$folder" ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
     cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
     wire) find "$corpus/wire" -name '*.bin' | while read -r file; do

@@ -157,3 +157,29 @@ fn the_most_ranges_fit_a_frame() {
     let frame = Frame::Accepted(TransferId((1 << 62) - 1), ranges);
     assert_eq!(Frame::decode(&bytes), Ok(Some((frame, bytes.len()))));
 }
+
+/// The bytes of three frames.
+#[test]
+fn a_recorded_stream_is_decoded() {
+    let bytes = [
+        &[5, 1, 7][..],
+        &[9, 4, 0x80, 0xbe, 0xbc, 0x20],
+        &[2, 12, 7, 0, 0x80, 0x10, 0, 0, 0x80, 0x20, 0, 0, 0x41, 0],
+    ]
+    .concat();
+    let mut rest = &bytes[..];
+    let mut frames = Vec::new();
+    while let Ok(Some((frame, length))) = Frame::decode(rest) {
+        frames.push(frame);
+        rest = &rest[length..];
+    }
+    let mut ranges = Ranges::default();
+    ranges.insert(0..1 << 20).expect("short");
+    ranges.insert(3 << 20..(3 << 20) + 256).expect("short");
+    let expected = [
+        Frame::Committed(TransferId(7)),
+        Frame::RateLimit(BytesPerSecond(12_500_000)),
+        Frame::Accepted(TransferId(7), ranges),
+    ];
+    assert_eq!(frames, expected);
+}
