@@ -20,7 +20,7 @@ pub use round_trip::RoundTrip;
 pub enum Method {
     /// Sends at [`Settings::fixed_rate`], whatever is lost or delayed.
     Fixed,
-    /// Fills the path up to a queueing delay of 12 ms, and yields to loss-based flows, which fill the queue.
+    /// Fills the path up to a queueing delay of about 12 ms, and yields to loss-based flows, which fill the queue.
     Low,
     /// As `Low`, and holds its share beside loss-based flows.
     Fair,

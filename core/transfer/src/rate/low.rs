@@ -1,4 +1,4 @@
-//! The window that holds the queueing delay of the path at 12 ms.
+//! The window that holds the queueing delay of the path at 12 ms, somewhat more at low rates.
 //!
 //! It starts by doubling, as TCP does (RFC 5681, section 3.1), and leaves that phase with the delivered rate times the
 //! base round-trip time. Afterwards each round trip moves the window by half of what the queueing delay is off
@@ -6,8 +6,11 @@
 
 use super::round::Measures;
 
-/// Queueing delay that the window aims at.
+/// Queueing delay that the window aims at, at `TARGET_RATE`.
 pub(super) const TARGET_US: f64 = 12_000.0;
+/// Rate in bytes per second whose target is `TARGET_US`, and the difference for a factor of two.
+const TARGET_RATE: f64 = 12_500_000.0;
+const SLOPE_US: f64 = 1_000.0;
 /// Loss beyond which the window shrinks: a queue that is too short for the delay target overflows.
 const MAX_LOSS: f64 = 0.15;
 /// Initial window of the doubling phase: ten packets (RFC 9002, section 7.2).
@@ -24,6 +27,13 @@ const START_ROUNDS: u32 = 3;
 const DRAIN_AFTER_US: u64 = 10_000_000;
 /// A queue below this is empty, jitter aside.
 pub(super) const EMPTY_US: f64 = 4_000.0;
+
+/// Queueing delay that a flow of this rate (bytes per second) aims at: a millisecond more for half the rate.
+///
+/// Flows that share a queue measure the same delay. The slower one grows until their rates are equal.
+fn target_us(rate: f64) -> f64 {
+    TARGET_US - SLOPE_US * (rate / TARGET_RATE).log2().clamp(-6.0, 6.0)
+}
 
 /// State of the method.
 #[derive(Debug, Clone)]
@@ -172,7 +182,8 @@ impl Low {
 
     fn step(&mut self, queue_us: f64, smoothed_us: f64) {
         self.speed = if queue_us < EMPTY_US { (self.speed * 1.5).min(8.0) } else { 1.0 };
-        let off = (TARGET_US - queue_us) * self.window / smoothed_us.max(1.0);
+        let rate = self.window * 1e6 / smoothed_us.max(1.0);
+        let off = (target_us(rate) - queue_us) * rate / 1e6;
         let step = (0.5 * off * self.speed).clamp(-0.25 * self.window, 0.25 * self.window);
         self.set_window(self.window + step);
         // Round-trip times of the next round are those of packets sent before this step.
