@@ -17,6 +17,9 @@ use crate::run::{measure_in, write};
 
 /// Payload of a segment, with time stamps in a link of 1500 bytes.
 pub(crate) const SEGMENT: usize = 1448;
+/// Protocol numbers of IP.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 /// Data segments for each acknowledgement.
 pub(crate) const SEGMENTS_ACKED: u64 = 2;
 
@@ -216,21 +219,37 @@ impl Frames {
         flags: u8,
         payload: &[u8],
     ) -> std::io::Result<()> {
+        let mut transport = Vec::with_capacity(32 + payload.len());
+        let (client, server) = (1024 + port, self.port);
+        let ports = if is_of_client { [client, server] } else { [server, client] };
+        transport.extend(ports.map(u16::to_be_bytes).as_flattened());
+        transport.extend([sequence, acknowledgement].map(u32::to_be_bytes).as_flattened());
+        transport.extend([0x80, flags, 2, 0, 0, 0, 0, 0, 1, 1, 8, 10]);
+        transport.extend((self.micros + 1).to_be_bytes());
+        transport.extend([0; 4]);
+        transport.extend(payload);
+        self.frame(is_of_client, TCP, &transport)
+    }
+
+    /// Writes a datagram of the client of `port`.
+    pub(crate) fn put_datagram(&mut self, port: u16, payload: &[u8]) -> std::io::Result<()> {
+        let mut transport = Vec::with_capacity(8 + payload.len());
+        let length = 8 + payload.len() as u16;
+        transport.extend([1024 + port, self.port, length, 0].map(u16::to_be_bytes).as_flattened());
+        transport.extend(payload);
+        self.frame(true, UDP, &transport)
+    }
+
+    fn frame(&mut self, is_of_client: bool, protocol: u8, transport: &[u8]) -> std::io::Result<()> {
         self.micros += 1;
-        let (client, server) = ((1_u8, 1024 + port), (2_u8, self.port));
-        let (from, to) = if is_of_client { (client, server) } else { (server, client) };
-        let mut frame = Vec::with_capacity(70 + payload.len());
+        let (from, to) = if is_of_client { (1, 2) } else { (2, 1) };
+        let mut frame = Vec::with_capacity(34 + transport.len());
         frame.extend([0; 12]);
         frame.extend([8, 0, 0x45, 0]);
-        frame.extend((52 + payload.len() as u16).to_be_bytes());
+        frame.extend((20 + transport.len() as u16).to_be_bytes());
         frame.extend((self.micros as u16).to_be_bytes());
-        frame.extend([0x40, 0, 64, 6, 0, 0, 10, 0, 0, from.0, 10, 0, 0, to.0]);
-        frame.extend([from.1, to.1].map(u16::to_be_bytes).as_flattened());
-        frame.extend([sequence, acknowledgement].map(u32::to_be_bytes).as_flattened());
-        frame.extend([0x80, flags, 2, 0, 0, 0, 0, 0, 1, 1, 8, 10]);
-        frame.extend(self.micros.to_be_bytes());
-        frame.extend([0; 4]);
-        frame.extend(payload);
+        frame.extend([0x40, 0, 64, protocol, 0, 0, 10, 0, 0, from, 10, 0, 0, to]);
+        frame.extend(transport);
         let length = frame.len() as u32;
         let head =
             [1_767_225_600 + self.micros / 1_000_000, self.micros % 1_000_000, length, length];

@@ -1,8 +1,9 @@
-//! Media: how fast is bulk RTMP of a capture file decoded, beside tshark with the same question; and what does an
-//! agent use that watches live streams?
+//! Media: how fast are bulk RTMP and a bulk MPEG transport stream of a capture file decoded, beside tshark with the same question;
+//! and what does an agent use that watches live streams?
 
 mod live;
 mod rtmp;
+mod ts;
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -22,6 +23,8 @@ use live::Watched;
 
 /// Where RTMP is served.
 const PORT: u16 = 1935;
+/// Where a transport stream is received.
+const TS_PORT: u16 = 9997;
 /// Bytes of a picture in the file.
 const PICTURE: usize = 20_000;
 /// How many times as fast as tshark.
@@ -54,62 +57,76 @@ pub(crate) struct Plan {
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     let started = Instant::now();
     let machine = Machine::read(&plan.conns);
-    let path = plan.scratch.join(format!("conns-bench-{}.pcap", std::process::id()));
-    let removed = Removed(&path);
-    let bytes = make(&path, plan).with_context(|| format!("cannot write {}", path.display()))?;
-    let readers = read(&path, plan)?;
-    drop(removed);
+    let races = [race(plan, "RTMP", make_rtmp)?, race(plan, "MPEG-TS over UDP", make_ts)?];
     let watched = [
         // As in a studio, and as on a server with many viewers.
         live::watch(plan, live::Load { publishers: 200, players: 0, bits_per_s: 4_000_000 })?,
         live::watch(plan, live::Load { publishers: 10, players: 50, bits_per_s: 4_000_000 })?,
     ];
-    let how = format!(
-        "{} MB of RTMP in one connection, in the page cache, {} turns each. ",
-        bytes / 1_000_000,
-        plan.rounds
-    );
+    let how = format!("Files of one flow in the page cache, {} turns each. ", plan.rounds);
     let mut text = machine.heading("Bench of media", &how, started.elapsed());
-    text.push_str(&of_file(bytes, &readers));
+    text.push_str(&of_files(&races));
     text.push_str(&of_agent(&watched));
     print!("{text}");
     let stem = plan.out.join(format!("{}-media", machine.stamp()));
-    write(&stem, &[("md", text), ("csv", csv(&readers, &watched))])
+    write(&stem, &[("md", text), ("csv", csv(&races, &watched))])
 }
 
-/// Lets each program count the messages of the file.
-fn read(path: &Path, plan: &Plan) -> anyhow::Result<[Reader; 2]> {
+/// What both programs needed for one file.
+struct Race {
+    media: &'static str,
+    /// Bytes of media in the file.
+    bytes: u64,
+    readers: [Reader; 2],
+}
+
+/// Makes a file, and lets each program count its messages or packets.
+fn race(
+    plan: &Plan,
+    media: &'static str,
+    make: impl Fn(&Path, &Plan) -> std::io::Result<u64>,
+) -> anyhow::Result<Race> {
+    let path = plan.scratch.join(format!("conns-bench-{}.pcap", std::process::id()));
+    let _removed = Removed(&path);
+    let bytes = make(&path, plan).with_context(|| format!("cannot write {}", path.display()))?;
     let file = path.display().to_string();
     let conns = plan.conns.display().to_string();
-    let columns = "local_port,rtmp.media_messages_sent,rtmp.media_messages_received";
+    let columns = "local_port,rtmp.media_messages_sent,rtmp.media_messages_received,ts.packets";
     let conns = [&conns, "--read", &file, "-a", "-o", "json", "--columns", columns];
-    let shown = "rtmpt.header.format";
+    // Messages may be long.
     let longest = "rtmpt.max_packet_size:16777215";
-    let tshark = ["tshark", "-r", &file, "-o", longest, "-Y", "rtmpt", "-T", "fields", "-e", shown];
+    let stream = format!("udp.port=={TS_PORT},mp2t");
+    let either = ["-Y", "rtmpt || mp2t", "-e", "rtmpt.header.format", "-e", "mp2t.pid"];
+    let tshark = ["tshark", "-r", &file, "-o", longest, "-d", &stream, "-T", "fields"];
+    let tshark = [&tshark[..], &either].concat();
     let mut readers = [Reader::new("conns", &conns), Reader::new("tshark", &tshark)];
+    eprintln!("{media}");
     take_turns(&mut readers, plan.rounds, &Namespace::create("media")?)?;
-    Ok(readers)
+    Ok(Race { media, bytes, readers })
 }
 
-fn of_file(bytes: u64, readers: &[Reader; 2]) -> String {
-    let mut text =
-        String::from("| program | Gbit/s a core | CPU s | peak MB |\n|---|--:|--:|--:|\n");
-    for reader in readers {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} |",
-            reader.name,
-            reader.spread(|usage| bytes as f64 * 8.0 / 1e3 / usage.cpu_us() as f64).1,
-            reader.spread(|usage| usage.cpu_us() as f64 / 1e6).1,
-            reader.spread(|usage| usage.peak_kib as f64 / 1024.0).1,
-        );
+fn of_files(races: &[Race]) -> String {
+    let mut text = String::from(
+        "| media | MB | program | Gbit/s a core | CPU s | peak MB | times as fast |\n|---|--:|---|--:|--:|--:|--:|\n",
+    );
+    for Race { media, bytes, readers } in races {
+        let [ours, theirs] =
+            readers.each_ref().map(|reader| reader.spread(|usage| usage.cpu_us() as f64).0);
+        for (reader, times) in readers.iter().zip([format!("{:.1}", theirs / ours), "1".into()]) {
+            let _ = writeln!(
+                text,
+                "| {media} | {} | {} | {} | {} | {} | {times} |",
+                bytes / 1_000_000,
+                reader.name,
+                reader.spread(|usage| *bytes as f64 * 8.0 / 1e3 / usage.cpu_us() as f64).1,
+                reader.spread(|usage| usage.cpu_us() as f64 / 1e6).1,
+                reader.spread(|usage| usage.peak_kib as f64 / 1024.0).1,
+            );
+        }
     }
-    let [ours, theirs] =
-        readers.each_ref().map(|reader| reader.spread(|usage| usage.cpu_us() as f64).0);
     let _ = writeln!(
         text,
-        "\nBoth count the messages of the file. conns needs 1/{:.1} of tshark's CPU; the goal is 1/{GOAL:.0}. Start-up is included.\n",
-        theirs / ours
+        "\nBoth count the messages or packets of the file, by CPU time, start-up included. The goal is {GOAL:.0} times the speed of tshark.\n",
     );
     text
 }
@@ -142,8 +159,12 @@ fn of_agent(watched: &[Watched]) -> String {
     text
 }
 
-fn csv(readers: &[Reader], watched: &[Watched]) -> String {
-    let mut text = capture::csv(readers);
+fn csv(races: &[Race], watched: &[Watched]) -> String {
+    let mut text = String::new();
+    for race in races {
+        let _ = writeln!(text, "{}", race.media);
+        text.push_str(&capture::csv(&race.readers));
+    }
     text.push_str(
         "publishers,players,megabits_per_s,percent,resident_mb,proportional_mb,peak_mb,shown,gap_bytes\n",
     );
@@ -166,7 +187,7 @@ fn csv(readers: &[Reader], watched: &[Watched]) -> String {
 }
 
 /// Writes a file of one connection, whose client publishes. Returns the bytes that it sends.
-fn make(path: &Path, plan: &Plan) -> std::io::Result<u64> {
+fn make_rtmp(path: &Path, plan: &Plan) -> std::io::Result<u64> {
     let mut file = Frames::begin(BufWriter::new(File::create(path)?), PORT)?;
     let (mut sent, mut received) = (0_u64, 0_u64);
     file.put(0, true, (0, 0), 2, &[])?;
@@ -200,6 +221,23 @@ fn make(path: &Path, plan: &Plan) -> std::io::Result<u64> {
             }
         }
         rest.drain(..whole);
+    }
+    file.end()?;
+    Ok(sent)
+}
+
+/// Writes a file of one flow with a transport stream. Returns the bytes that it sends.
+fn make_ts(path: &Path, plan: &Plan) -> std::io::Result<u64> {
+    let mut file = Frames::begin(BufWriter::new(File::create(path)?), TS_PORT)?;
+    let mut stream = ts::Stream::new(PICTURE);
+    let (mut rest, mut sent) = (Vec::new(), 0);
+    while file.bytes() < plan.megabytes * 1_000_000 {
+        stream.picture(&mut rest);
+        let whole = rest.len() - rest.len() % ts::DATAGRAM;
+        for datagram in rest.drain(..whole).as_slice().chunks(ts::DATAGRAM) {
+            file.put_datagram(0, datagram)?;
+            sent += datagram.len() as u64;
+        }
     }
     file.end()?;
     Ok(sent)
