@@ -279,9 +279,12 @@ impl Connections {
             }
         }
         for Receiver { serial, local, application } in receivers {
-            let is_family_wanted = if local.address.is_ipv4() { scope.ipv4 } else { scope.ipv6 };
-            let is_wanted = scope.udp && is_family_wanted && scope.states.contains(State::Close);
-            if is_wanted && samples.len() < scope.max_sockets {
+            if !scope.udp || !has_family(scope, *local) || !scope.states.contains(State::Close) {
+                continue;
+            }
+            if samples.len() >= scope.max_sockets {
+                beyond += 1;
+            } else {
                 let sample = rows.receiver(*serial, *local);
                 let id = ConnectionId::of_socket(sample.id);
                 samples.push(sample);
@@ -421,14 +424,17 @@ fn unreported(
     opened.into_iter().chain(ended)
 }
 
+fn has_family(scope: &Scope, end: Endpoint) -> bool {
+    if end.address.is_ipv4() { scope.ipv4 } else { scope.ipv6 }
+}
+
 /// The row of one end, if it has a socket and is in `scope`.
 fn row(entry: &Entry, side: Side, rows: &Rows, scope: &Scope, now: Moment) -> Option<SocketSample> {
     let (ends, is_wanted) = match &entry.content {
         Content::Tcp(connection) => (&connection.ends, scope.tcp),
         Content::Udp(flow) => (&flow.ends, scope.udp),
     };
-    let is_family_wanted = if ends.sent.address.is_ipv4() { scope.ipv4 } else { scope.ipv6 };
-    if !is_wanted || !is_family_wanted {
+    if !is_wanted || !has_family(scope, ends.sent) {
         return None;
     }
     match &entry.content {

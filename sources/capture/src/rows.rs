@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conns_core::decode::{BothSides, Side};
+use conns_core::decode::Side;
 use conns_core::model::{
     Closed, Endpoint, EventKind, Known, LifecycleEvent, Moment, Netns, Protocol, Socket, SocketId,
     SocketSample, Source, State, TcpInfo, TcpInfoBuilder, UdpPeer, UdpTraffic, Unknown,
@@ -53,7 +53,8 @@ impl Rows {
         state: State,
         now: Moment,
     ) -> SocketSample {
-        let mut socket = self.row(serial, Protocol::Tcp, side, state, &connection.ends);
+        let ends = (*connection.ends.of(side), Some(*connection.ends.of(side.other())));
+        let mut socket = self.row(serial, Protocol::Tcp, side, state, ends);
         // As the kernel: there is no socket any more, or none yet.
         socket.tcp = match state {
             State::TimeWait | State::SynReceived => Known::NotApplicable,
@@ -64,7 +65,6 @@ impl Rows {
 
     /// The row of one end of a UDP flow.
     pub(crate) fn udp(&self, serial: u64, flow: &Flow, side: Side) -> SocketSample {
-        let mut socket = self.row(serial, Protocol::Udp, side, State::Established, &flow.ends);
         let (out, received) = (flow.sent.of(side), flow.sent.of(side.other()));
         let peer = UdpPeer {
             remote: *flow.ends.of(side.other()),
@@ -79,18 +79,26 @@ impl Rows {
             peers: [peer].into(),
             peers_omitted: 0,
         };
-        socket.udp = Known::Value(traffic, Source::Capture);
-        socket.tcp = Known::NotApplicable;
-        socket.congestion = Known::NotApplicable;
-        socket.into()
+        let remote = Some(*flow.ends.of(side.other()));
+        let local = *flow.ends.of(side);
+        self.datagrams(serial, side, State::Established, (local, remote), traffic)
     }
 
     /// The row of a socket of UDP that has received nothing yet.
     pub(crate) fn receiver(&self, serial: u64, local: Endpoint) -> SocketSample {
-        let ends = BothSides { sent: local, received: local };
-        let mut socket = self.row(serial, Protocol::Udp, Side::Received, State::Close, &ends);
-        socket.remote = None;
         let traffic = UdpTraffic { bytes_out: 0, bytes_in: 0, peers: [].into(), peers_omitted: 0 };
+        self.datagrams(serial, Side::Received, State::Close, (local, None), traffic)
+    }
+
+    fn datagrams(
+        &self,
+        serial: u64,
+        side: Side,
+        state: State,
+        ends: (Endpoint, Option<Endpoint>),
+        traffic: UdpTraffic,
+    ) -> SocketSample {
+        let mut socket = self.row(serial, Protocol::Udp, side, state, ends);
         socket.udp = Known::Value(traffic, Source::Capture);
         socket.tcp = Known::NotApplicable;
         socket.congestion = Known::NotApplicable;
@@ -103,13 +111,12 @@ impl Rows {
         protocol: Protocol,
         side: Side,
         state: State,
-        ends: &BothSides<Endpoint>,
+        (local, remote): (Endpoint, Option<Endpoint>),
     ) -> Socket {
         let (id, netns) = (id(serial, side), Arc::clone(&self.netns));
         let why = Unknown::SourceDoesNotReport;
-        let local = *ends.of(side);
         let mut socket = Socket::new(id, Source::Capture, netns, protocol, state, local, why);
-        socket.remote = Some(*ends.of(side.other()));
+        socket.remote = remote;
         // A kernel may have a timer running.
         socket.timer = Known::Unknown(why);
         socket

@@ -89,7 +89,7 @@ impl Fair {
         base_us: u64,
         smoothed_us: f64,
     ) {
-        let queue_us = measures.least_us.saturating_sub(base_us) as f64;
+        let queue_us = measures.queue_us(base_us);
         self.greatest_queue_us = (self.greatest_queue_us * GREATEST_QUEUE_DECAY).max(queue_us);
         self.rate += (measures.delivered - self.rate) * RATE_WEIGHT;
         let next = match &mut self.mode {

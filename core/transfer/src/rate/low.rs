@@ -138,7 +138,7 @@ impl Low {
         base_us: u64,
         smoothed_us: f64,
     ) {
-        let queue_us = measures.least_us.saturating_sub(base_us) as f64;
+        let queue_us = measures.queue_us(base_us);
         if let Phase::Doubling { best, flat_rounds, rounds, .. } = &mut self.phase {
             *rounds += 1;
             if measures.delivered > *best * 1.25 {

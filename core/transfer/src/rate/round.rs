@@ -45,6 +45,13 @@ pub(super) struct Measures {
     pub(super) is_application_limited: bool,
 }
 
+impl Measures {
+    /// The queueing delay on top of the base round-trip time, microseconds.
+    pub(super) fn queue_us(&self, base_us: u64) -> f64 {
+        self.least_us.saturating_sub(base_us) as f64
+    }
+}
+
 impl Round {
     pub(super) fn begin(now_us: u64) -> Self {
         Self {
@@ -71,7 +78,7 @@ impl Round {
 
     /// The measures up to now.
     pub(super) fn measures(&self, now_us: u64) -> Measures {
-        let duration_us = now_us.saturating_sub(self.start_us).max(1);
+        let duration_us = self.duration_us(now_us).max(1);
         let sum = self.acknowledged.saturating_add(self.lost).max(1);
         Measures {
             least_us: self.least_us,
