@@ -1,5 +1,9 @@
 //! Integers and byte strings of the frames: variable-length integers as in QUIC (RFC 9000, section 16).
 
+mod numbered;
+
+pub(crate) use numbered::{Numbered, numbered};
+
 /// The greatest integer that can be written: 2^62 − 1.
 pub(crate) const MAX_INTEGER: u64 = (1 << 62) - 1;
 

@@ -1,71 +1,86 @@
 //! The messages of a transfer as bytes.
 //!
 //! A frame of the control stream is its type, the length of its fields, and the fields; integers are those of QUIC
-//! (RFC 9000, section 16). Both sides send [`Frame::Hello`] first, and its version decides which frames follow. A chunk stream is a
-//! [`ChunkHeader`] and as many bytes of the file as it states.
+//! (RFC 9000, section 16). Both sides send [`Frame::Hello`] first, and its version decides which frames follow. Each
+//! unidirectional stream begins with a [`StreamHeader`].
 //!
 //! ```text
-//! frame        = type (integer) length (integer) fields
-//! Hello        = 0  version, launch id (16 bytes), server uid (16 bytes)
-//! Offer        = 1  transfer, path (length, bytes), file bytes, mode, seconds (8 bytes), nanoseconds, hash (0, or 32 and bytes)
-//! Accepted     = 2  transfer, ranges (distance, length, ...)
-//! Durable      = 3  transfer, ranges (distance, length, ...)
-//! Done         = 4  transfer, hash (32 bytes)
-//! Committed    = 5  transfer
-//! Failed       = 6  transfer, code, text (length, bytes)
-//! Pause        = 7  transfer
-//! Resume       = 8  transfer
-//! RateLimit    = 9  bytes per second
-//! chunk header = transfer, offset, length, hash (32 bytes)
+//! frame          = type (integer) length (integer) fields
+//! Hello          = 0   version, launch id (16 bytes), server uid (16 bytes)
+//! Offer          = 1   transfer, uid (16 bytes), manifest hash (32 bytes), manifest bytes, overwrite (0 never, 1 same, 2 always),
+//!                      manifest follows (0 or 1), priority (8 bytes)
+//! ManifestWanted = 2   transfer
+//! Accepted       = 3   transfer, chunks (distance, length, ...)
+//! Durable        = 4   transfer, chunks (distance, length, ...)
+//! Resend         = 5   transfer, chunks (distance, length, ...)
+//! Committed      = 6   transfer
+//! Failed         = 7   transfer, code, text (length, bytes)
+//! Withdraw       = 8   uid (16 bytes)
+//! Withdrawn      = 9   uid (16 bytes)
+//! RateLimit      = 10  bytes per second
+//!
+//! stream         = type (integer) fields content
+//! Manifest       = 0   transfer, bytes                                                     the encoded manifest
+//! Chunk          = 1   transfer, chunk, bytes, content (0 data, 1 zeros), hash (32 bytes)  the bytes of the chunk, or nothing
+//! Roots          = 2   transfer                                                            32 bytes per long file
 //! ```
 
 mod decode;
 mod encode;
 mod error;
+mod failure;
+pub(crate) mod fields;
+mod stream;
+mod types;
 
-use crate::names::RelativePath;
+use crate::encoding::numbered;
 use crate::ranges::Ranges;
 use crate::rate::BytesPerSecond;
 use crate::tree::Hash;
 
+pub use crate::manifest::{MODE_BITS, Modified};
 pub use error::{Fault, FrameError};
+pub use failure::{Failure, FailureCode};
+pub use stream::{ChunkHeader, Content, MAX_STREAM_HEADER_BYTES, StreamHeader};
 
 /// Version of the frames in this file.
 pub const VERSION: u64 = 1;
 /// Bytes of the fields of a frame: as many as the most ranges need.
 pub const MAX_FRAME_BYTES: usize = (1 << 20) + 64;
-/// Bytes of a [`ChunkHeader`] at most.
-pub const MAX_CHUNK_HEADER_BYTES: usize = 3 * 8 + 32;
 /// Bytes of the text of a failure; a longer one is cut when it is sent.
 pub const MAX_TEXT_BYTES: usize = 1024;
-/// The bits of [`Offer::mode`]: permissions, set-user-ID, set-group-ID and sticky.
-pub const MODE_BITS: u32 = 0o7777;
 
 /// Identifies a transfer in both directions of a connection; the sender chooses it. Below 2^62.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransferId(pub u64);
 
-/// A message of the control stream.
+/// Identifies a transfer across connections and restarts; the sender chooses it at random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransferUid(pub [u8; 16]);
+
+/// A message of the control stream. Ranges count chunks by their index; see [`crate::chunks`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// The first frame of each side.
     Hello(Hello),
-    /// The sender has a file.
+    /// The sender has files.
     Offer(Offer),
-    /// The receiver accepts a file, and has these bytes of it from before.
+    /// The receiver lacks the manifest of an offer, and asks for it.
+    ManifestWanted(TransferId),
+    /// The receiver accepts a transfer, and has these chunks from before.
     Accepted(TransferId, Ranges),
-    /// These bytes of a file became durable since the last frame.
+    /// These chunks became durable since the last frame.
     Durable(TransferId, Ranges),
-    /// The sender has sent all of a file with this hash.
-    Done(TransferId, Hash),
-    /// The file stands under its name, durable and verified.
+    /// The sender should send these chunks again, since the receiver lost them or their hash differs.
+    Resend(TransferId, Ranges),
+    /// All files stand under their names, durable and verified.
     Committed(TransferId),
     /// A transfer failed, on either side.
     Failed(TransferId, Failure),
-    /// The receiver should expect no chunks for now.
-    Pause(TransferId),
-    /// Chunks follow again.
-    Resume(TransferId),
+    /// The sender withdraws a transfer; the receiver removes what it has of it.
+    Withdraw(TransferUid),
+    /// The receiver has nothing of a transfer any more.
+    Withdrawn(TransferUid),
     /// The receiver allows this rate to the connection.
     RateLimit(BytesPerSecond),
 }
@@ -81,102 +96,33 @@ pub struct Hello {
     pub server_uid: [u8; 16],
 }
 
-/// A file that a sender has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Files that a sender has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
-    /// The transfer.
+    /// The transfer, in this connection.
     pub transfer: TransferId,
-    /// Where the receiver writes it, below its folder.
-    pub path: RelativePath,
-    /// Length of the file.
-    pub bytes: u64,
-    /// Permissions, within [`MODE_BITS`].
-    pub mode: u32,
-    /// When the file was modified.
-    pub modified: Modified,
-    /// Hash of the file, if it is known already.
-    pub hash: Option<Hash>,
+    /// The transfer, in each connection.
+    pub uid: TransferUid,
+    /// Hash of the manifest.
+    pub manifest: Hash,
+    /// Bytes of the encoded manifest, at most [`crate::manifest::MAX_MANIFEST_BYTES`].
+    pub manifest_bytes: u64,
+    /// Which existing files are replaced.
+    pub overwrite: Overwrite,
+    /// Whether the sender sends the manifest without [`Frame::ManifestWanted`].
+    pub manifest_follows: bool,
+    /// The lower number runs first.
+    pub priority: i64,
 }
 
-/// Time since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Modified {
-    /// Whole seconds, rounded down.
-    pub seconds: i64,
-    /// The rest, below 10^9.
-    pub nanoseconds: u32,
-}
-
-/// Why a transfer failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The cause, as a program reads it.
-    pub code: FailureCode,
-    /// The cause, as a person reads it; at most [`MAX_TEXT_BYTES`].
-    pub text: String,
-}
-
-/// Causes of a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FailureCode {
-    /// The source is missing or cannot be read.
-    SourceUnreadable,
-    /// The source changed while it was sent.
-    SourceChanged,
-    /// The path is refused.
-    PathRefused,
-    /// The target exists and must not be replaced.
-    TargetExists,
-    /// The target cannot be written.
-    TargetUnwritable,
-    /// The disk of the target is full.
-    NoSpace,
-    /// The hash of the received file differs.
-    HashDiffers,
-    /// A user cancelled the transfer.
-    Cancelled,
-    /// A cause of a later version.
-    Other(u64),
-}
-
-/// What a chunk stream begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChunkHeader {
-    /// The transfer.
-    pub transfer: TransferId,
-    /// Where the chunk begins in the file.
-    pub offset: u64,
-    /// Bytes of the chunk, 1 to [`crate::tree::CHUNK_BYTES`], or 0 of an empty file.
-    pub length: u64,
-    /// Hash of the chunk, so that a wrong one is named; see [`crate::tree`].
-    pub hash: Hash,
-}
-
-impl FailureCode {
-    const NUMBERED: [(u64, Self); 8] = [
-        (1, Self::SourceUnreadable),
-        (2, Self::SourceChanged),
-        (3, Self::PathRefused),
-        (4, Self::TargetExists),
-        (5, Self::TargetUnwritable),
-        (6, Self::NoSpace),
-        (7, Self::HashDiffers),
-        (8, Self::Cancelled),
-    ];
-
-    /// The code of a number in a frame.
-    #[must_use]
-    pub fn from_number(number: u64) -> Self {
-        let found = Self::NUMBERED.iter().find(|(of, _)| *of == number);
-        found.map_or(Self::Other(number), |(_, code)| *code)
-    }
-
-    /// The number in a frame.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        if let Self::Other(number) = self {
-            return number;
-        }
-        Self::NUMBERED.iter().find(|(_, code)| *code == self).map_or(0, |(number, _)| *number)
+numbered! {
+    /// Which existing files of a receiver are replaced.
+    pub enum Overwrite {
+        /// None.
+        Never = 0,
+        /// A file of the same length, and an empty one.
+        Same = 1,
+        /// Each.
+        Always = 2,
     }
 }

@@ -1,13 +1,13 @@
-//! A set of byte ranges of a file: which bytes are durable at a receiver.
+//! A set of ranges of numbers: which chunks, or which bytes of a file, are durable at a receiver.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::encoding::{MAX_INTEGER, Reader, write_integer};
 
-/// Ranges of a set. A sender that writes every second byte of a file costs no more than this.
+/// Ranges of a set. A receiver that has each second chunk costs no more than this.
 pub const MAX_RANGES: usize = 65_536;
-/// Greatest end of a range: the longest file.
+/// Greatest end of a range: the bytes of the longest file.
 pub const MAX_END: u64 = MAX_INTEGER;
 
 /// Why ranges are refused.
@@ -17,7 +17,7 @@ pub enum RangesError {
     #[error("more than {MAX_RANGES} ranges")]
     TooMany,
     /// A range ends beyond [`MAX_END`].
-    #[error("a range ends beyond 2^62 - 1 bytes")]
+    #[error("a range ends beyond 2^62 - 1")]
     TooLong,
     /// The bytes end within a range.
     #[error("the list of ranges ends within a range")]
@@ -74,19 +74,19 @@ impl Ranges {
         self.ends.len()
     }
 
-    /// Whether no byte is in the set.
+    /// Whether no number is in the set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Number of bytes in the set.
+    /// How many numbers are in the set: the bytes, when it counts bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.ends.iter().map(|(start, end)| end - start).sum()
     }
 
-    /// Whether each byte of `range` is in the set.
+    /// Whether each number of `range` is in the set.
     #[must_use]
     pub fn contains(&self, range: Range<u64>) -> bool {
         let before = self.ends.range(..=range.start).next_back();

@@ -3,10 +3,11 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests panic")]
 
 use conns_transfer::frames::{
-    ChunkHeader, Failure, FailureCode, Fault, Frame, FrameError, Hello, MAX_FRAME_BYTES,
-    MAX_TEXT_BYTES, Modified, Offer, TransferId,
+    ChunkHeader, Content, Failure, FailureCode, Fault, Frame, FrameError, Hello, MAX_FRAME_BYTES,
+    MAX_STREAM_HEADER_BYTES, MAX_TEXT_BYTES, Offer, Overwrite, StreamHeader, TransferId,
+    TransferUid,
 };
-use conns_transfer::names::{NameError, RelativePath};
+use conns_transfer::manifest::MAX_MANIFEST_BYTES;
 use conns_transfer::ranges::{Ranges, RangesError};
 use conns_transfer::rate::BytesPerSecond;
 use conns_transfer::tree::{CHUNK_BYTES, Hash};
@@ -32,21 +33,46 @@ fn ranges() -> impl Strategy<Value = Ranges> {
     })
 }
 
+fn uids() -> impl Strategy<Value = TransferUid> {
+    any::<[u8; 16]>().prop_map(TransferUid)
+}
+
 fn offers() -> impl Strategy<Value = Frame> {
-    let path = prop::collection::vec(any::<u8>(), 1..100)
-        .prop_filter_map("not a path", |bytes| RelativePath::new(&bytes).ok());
-    let modified = (any::<i64>(), 0..1_000_000_000u32)
-        .prop_map(|(seconds, nanoseconds)| Modified { seconds, nanoseconds });
-    (transfers(), path, INTEGERS, 0..=0o7777u32, modified, prop::option::of(hashes())).prop_map(
-        |(transfer, path, bytes, mode, modified, hash)| {
-            Frame::Offer(Offer { transfer, path, bytes, mode, modified, hash })
+    let overwrite =
+        prop::sample::select(vec![Overwrite::Never, Overwrite::Same, Overwrite::Always]);
+    let bytes = 0..=MAX_MANIFEST_BYTES;
+    (transfers(), uids(), hashes(), bytes, overwrite, any::<bool>(), any::<i64>()).prop_map(
+        |(transfer, uid, manifest, manifest_bytes, overwrite, manifest_follows, priority)| {
+            Frame::Offer(Offer {
+                transfer,
+                uid,
+                manifest,
+                manifest_bytes,
+                overwrite,
+                manifest_follows,
+                priority,
+            })
         },
     )
 }
 
+fn headers() -> impl Strategy<Value = StreamHeader> {
+    let content = prop::sample::select(vec![Content::Data, Content::Zeros]);
+    prop_oneof![
+        (transfers(), 0..=MAX_MANIFEST_BYTES)
+            .prop_map(|(transfer, bytes)| StreamHeader::Manifest { transfer, bytes }),
+        (transfers(), INTEGERS, 0..=CHUNK_BYTES, content, hashes()).prop_map(
+            |(transfer, chunk, bytes, content, hash)| {
+                StreamHeader::Chunk(ChunkHeader { transfer, chunk, bytes, content, hash })
+            }
+        ),
+        transfers().prop_map(|transfer| StreamHeader::Roots { transfer }),
+    ]
+}
+
 fn frames() -> impl Strategy<Value = Frame> {
     let failure = (INTEGERS, ".{0,50}")
-        .prop_map(|(code, text)| Failure { code: FailureCode::from_number(code % 12), text });
+        .prop_map(|(code, text)| Failure { code: FailureCode::from_number(code % 14), text });
     prop_oneof![
         (INTEGERS, any::<[u8; 16]>(), any::<[u8; 16]>()).prop_map(
             |(version, launch_id, server_uid)| {
@@ -56,11 +82,12 @@ fn frames() -> impl Strategy<Value = Frame> {
         offers(),
         (transfers(), ranges()).prop_map(|(transfer, ranges)| Frame::Accepted(transfer, ranges)),
         (transfers(), ranges()).prop_map(|(transfer, ranges)| Frame::Durable(transfer, ranges)),
-        (transfers(), hashes()).prop_map(|(transfer, hash)| Frame::Done(transfer, hash)),
+        (transfers(), ranges()).prop_map(|(transfer, ranges)| Frame::Resend(transfer, ranges)),
+        transfers().prop_map(Frame::ManifestWanted),
         transfers().prop_map(Frame::Committed),
         (transfers(), failure).prop_map(|(transfer, failure)| Frame::Failed(transfer, failure)),
-        transfers().prop_map(Frame::Pause),
-        transfers().prop_map(Frame::Resume),
+        uids().prop_map(Frame::Withdraw),
+        uids().prop_map(Frame::Withdrawn),
         INTEGERS.prop_map(|rate| Frame::RateLimit(BytesPerSecond(rate))),
     ]
 }
@@ -79,16 +106,16 @@ proptest! {
     }
 
     #[test]
-    fn a_chunk_header_is_decoded_as_it_was(
-        transfer in transfers(), offset in INTEGERS, length in 0..=CHUNK_BYTES, hash in hashes(),
-    ) {
-        let header = ChunkHeader { transfer, offset, length, hash };
+    fn a_stream_header_is_decoded_as_it_was(header in headers(), behind in prop::collection::vec(any::<u8>(), 0..5)) {
         let mut bytes = Vec::new();
         header.encode(&mut bytes);
-        for end in 0..bytes.len() {
-            prop_assert_eq!(ChunkHeader::decode(&bytes[..end]), Ok(None));
+        let length = bytes.len();
+        prop_assert!(length <= MAX_STREAM_HEADER_BYTES);
+        for end in 0..length {
+            prop_assert_eq!(StreamHeader::decode(&bytes[..end]), Ok(None));
         }
-        prop_assert_eq!(ChunkHeader::decode(&bytes), Ok(Some((header, bytes.len()))));
+        bytes.extend(behind);
+        prop_assert_eq!(StreamHeader::decode(&bytes), Ok(Some((header, length))));
     }
 
     /// What is decoded is the same when it is encoded and decoded again.
@@ -100,7 +127,7 @@ proptest! {
             frame.encode(&mut again);
             prop_assert_eq!(Frame::decode(&again), Ok(Some((frame, again.len()))));
         }
-        let _ = ChunkHeader::decode(&bytes);
+        let _ = StreamHeader::decode(&bytes);
     }
 }
 
@@ -110,28 +137,47 @@ fn field(frame: &'static str, field: &'static str, fault: Fault) -> FrameError {
 
 #[test]
 fn the_wrong_field_is_named() {
+    let long = FrameError::TooLong { frame: "Committed", bytes: 0x20_0000, most: MAX_FRAME_BYTES };
+    let offer = |rest: &[u8]| {
+        let fields = [&[7][..], &[0; 48], rest].concat();
+        [&[1, 0x40, fields.len() as u8][..], &fields].concat()
+    };
     let cases: [(&[u8], FrameError); 9] = [
-        (&[10], FrameError::UnknownType(10)),
-        (&[5, 0x80, 0x20, 0, 0], FrameError::TooLong(0x20_0000)),
-        (&[5, 0], field("Committed", "transfer", Fault::Truncated)),
-        (&[5, 2, 7, 7], FrameError::TrailingBytes("Committed")),
-        (&[4, 2, 7, 7], field("Done", "hash", Fault::Truncated)),
+        (&[11], FrameError::UnknownType(11)),
+        (&[6, 0x80, 0x20, 0, 0], long),
+        (&[6, 0], field("Committed", "transfer", Fault::Truncated)),
+        (&[6, 2, 7, 7], FrameError::TrailingBytes("Committed")),
+        (&[8, 2, 7, 7], field("Withdraw", "uid", Fault::Truncated)),
         (
-            &[1, 4, 7, 2, b'.', b'.'],
-            field("Offer", "path", Fault::Path(NameError::DotComponent(1))),
+            &offer(&[0x90, 0, 0, 1]),
+            field("Offer", "manifest bytes", Fault::OutOfRange(MAX_MANIFEST_BYTES + 1)),
         ),
-        (&[1, 6, 7, 1, b'a', 5, 0x7f, 0xff], field("Offer", "mode", Fault::OutOfRange(0x3fff))),
-        (&[3, 3, 7, 0, 0], field("Durable", "ranges", Fault::Ranges(RangesError::NotMerged))),
-        (&[6, 4, 7, 1, 1, 0xff], field("Failed", "text", Fault::NotUtf8)),
+        (&offer(&[1, 3]), field("Offer", "overwrite", Fault::OutOfRange(3))),
+        (&[4, 3, 7, 0, 0], field("Durable", "chunks", Fault::Ranges(RangesError::NotMerged))),
+        (&[7, 4, 7, 1, 1, 0xff], field("Failed", "text", Fault::NotUtf8)),
     ];
     for (bytes, error) in cases {
         assert_eq!(Frame::decode(bytes), Err(error));
     }
-    let error = field("Offer", "path", Fault::Path(NameError::DotComponent(1)));
-    assert_eq!(error.to_string(), "Offer: path is refused: component 1 of the path is . or ..");
-    let long = [&[7, 0, 0x80, 0x10, 0, 1][..], &[0; 32]].concat();
-    let error = field("chunk header", "length", Fault::OutOfRange(CHUNK_BYTES + 1));
-    assert_eq!(ChunkHeader::decode(&long), Err(error));
+    let error = field("Offer", "overwrite", Fault::OutOfRange(3));
+    assert_eq!(error.to_string(), "Offer: overwrite is 3, which is out of range");
+}
+
+#[test]
+fn a_wrong_stream_header_is_refused() {
+    let error = |name, value| Err(field("stream header", name, Fault::OutOfRange(value)));
+    assert_eq!(StreamHeader::decode(&[3]), Err(FrameError::UnknownType(3)));
+    assert_eq!(StreamHeader::decode(&[1, 7, 0, 0x80, 0x10, 0, 1]), error("bytes", CHUNK_BYTES + 1));
+    assert_eq!(StreamHeader::decode(&[1, 7, 0, 1, 2]), error("content", 2));
+    let long = error("bytes", MAX_MANIFEST_BYTES + 1);
+    assert_eq!(StreamHeader::decode(&[0, 7, 0x90, 0, 0, 1]), long);
+    // The longest header has each integer in its longest form.
+    let longest =
+        [&[0xc0, 0, 0, 0, 0, 0, 0, 1][..], &[0xc0, 0, 0, 0, 0, 0, 0, 0].repeat(4), &[9; 32]];
+    let longest = longest.concat();
+    assert_eq!(longest.len(), MAX_STREAM_HEADER_BYTES);
+    let decoded = StreamHeader::decode(&longest).expect("in range");
+    assert_eq!(decoded.map(|(_, length)| length), Some(MAX_STREAM_HEADER_BYTES));
 }
 
 #[test]
@@ -162,9 +208,9 @@ fn the_most_ranges_fit_a_frame() {
 #[test]
 fn a_recorded_stream_is_decoded() {
     let bytes = [
-        &[5, 1, 7][..],
-        &[9, 4, 0x80, 0xbe, 0xbc, 0x20],
-        &[2, 12, 7, 0, 0x80, 0x10, 0, 0, 0x80, 0x20, 0, 0, 0x41, 0],
+        &[6, 1, 7][..],
+        &[10, 4, 0x80, 0xbe, 0xbc, 0x20],
+        &[3, 12, 7, 0, 0x80, 0x10, 0, 0, 0x80, 0x20, 0, 0, 0x41, 0],
     ]
     .concat();
     let mut rest = &bytes[..];

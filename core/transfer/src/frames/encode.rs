@@ -1,67 +1,69 @@
 //! Frames to bytes.
 
-use super::{ChunkHeader, Failure, Frame, Hello, MAX_TEXT_BYTES, Offer, TransferId};
-use crate::encoding::{write_bytes, write_integer};
+use super::fields::{write_frame, write_text};
+use super::types::FrameType;
+use super::{Failure, Frame, Hello, Offer, TransferId};
+use crate::encoding::{Numbered, write_integer};
+use crate::ranges::Ranges;
 
 impl Frame {
     /// Appends the frame. Integers above 2^62 − 1 are written as that.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut fields = Vec::new();
-        let number = self.write_fields(&mut fields);
-        write_integer(out, number);
-        write_bytes(out, &fields);
+        let of = self.write_fields(&mut fields);
+        write_frame(out, of, &fields);
     }
 
     /// Appends the fields; returns the type.
-    fn write_fields(&self, out: &mut Vec<u8>) -> u64 {
+    fn write_fields(&self, out: &mut Vec<u8>) -> FrameType {
         match self {
             Self::Hello(Hello { version, launch_id, server_uid }) => {
                 write_integer(out, *version);
                 out.extend(launch_id);
                 out.extend(server_uid);
-                0
+                FrameType::Hello
             }
             Self::Offer(offer) => {
                 write_offer(out, offer);
-                1
+                FrameType::Offer
             }
-            Self::Accepted(TransferId(transfer), ranges) => {
-                write_integer(out, *transfer);
-                ranges.encode(out);
-                2
+            Self::ManifestWanted(transfer) => {
+                write_integer(out, transfer.0);
+                FrameType::ManifestWanted
             }
-            Self::Durable(TransferId(transfer), ranges) => {
-                write_integer(out, *transfer);
-                ranges.encode(out);
-                3
+            Self::Accepted(transfer, chunks) => {
+                write_chunks(out, *transfer, chunks);
+                FrameType::Accepted
             }
-            Self::Done(TransferId(transfer), hash) => {
-                write_integer(out, *transfer);
-                out.extend(hash.0);
-                4
+            Self::Durable(transfer, chunks) => {
+                write_chunks(out, *transfer, chunks);
+                FrameType::Durable
             }
-            Self::Committed(TransferId(transfer)) => {
-                write_integer(out, *transfer);
-                5
+            Self::Resend(transfer, chunks) => {
+                write_chunks(out, *transfer, chunks);
+                FrameType::Resend
             }
-            Self::Failed(TransferId(transfer), Failure { code, text }) => {
-                write_integer(out, *transfer);
+            Self::Committed(transfer) => {
+                write_integer(out, transfer.0);
+                FrameType::Committed
+            }
+            Self::Failed(transfer, Failure { code, text }) => {
+                write_integer(out, transfer.0);
                 write_integer(out, code.number());
-                let end = text.floor_char_boundary(MAX_TEXT_BYTES);
-                write_bytes(out, text.get(..end).unwrap_or_default().as_bytes());
-                6
+                write_text(out, text);
+                FrameType::Failed
             }
-            Self::Pause(TransferId(transfer)) => {
-                write_integer(out, *transfer);
-                7
+            Self::Withdraw(uid) => {
+                out.extend(uid.0);
+                FrameType::Withdraw
             }
-            Self::Resume(TransferId(transfer)) => {
-                write_integer(out, *transfer);
-                8
+            Self::Withdrawn(uid) => {
+                out.extend(uid.0);
+                FrameType::Withdrawn
             }
             Self::RateLimit(rate) => {
                 write_integer(out, rate.0);
-                9
+                FrameType::RateLimit
             }
         }
     }
@@ -69,20 +71,15 @@ impl Frame {
 
 fn write_offer(out: &mut Vec<u8>, offer: &Offer) {
     write_integer(out, offer.transfer.0);
-    write_bytes(out, offer.path.as_bytes());
-    write_integer(out, offer.bytes);
-    write_integer(out, offer.mode.into());
-    out.extend(offer.modified.seconds.to_be_bytes());
-    write_integer(out, offer.modified.nanoseconds.into());
-    write_bytes(out, offer.hash.as_ref().map_or(&[], |hash| &hash.0));
+    out.extend(offer.uid.0);
+    out.extend(offer.manifest.0);
+    write_integer(out, offer.manifest_bytes);
+    write_integer(out, offer.overwrite.number());
+    write_integer(out, offer.manifest_follows.into());
+    out.extend(offer.priority.to_be_bytes());
 }
 
-impl ChunkHeader {
-    /// Appends the header.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        write_integer(out, self.transfer.0);
-        write_integer(out, self.offset);
-        write_integer(out, self.length);
-        out.extend(self.hash.0);
-    }
+fn write_chunks(out: &mut Vec<u8>, transfer: TransferId, chunks: &Ranges) {
+    write_integer(out, transfer.0);
+    chunks.encode(out);
 }

@@ -1,17 +1,22 @@
 //! Why bytes are no frame.
 
-use super::MAX_FRAME_BYTES;
-use crate::names::NameError;
 use crate::ranges::RangesError;
 
 /// Why bytes are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The fields of a frame are longer than [`MAX_FRAME_BYTES`].
-    #[error("a frame of {0} bytes is longer than {MAX_FRAME_BYTES}")]
-    TooLong(u64),
-    /// This version has no frame of that type.
-    #[error("frame type {0} is unknown")]
+    /// The fields of a frame are longer than its bound.
+    #[error("{frame}: {bytes} bytes are more than {most}")]
+    TooLong {
+        /// Name of the frame.
+        frame: &'static str,
+        /// Bytes of its fields.
+        bytes: u64,
+        /// The bound.
+        most: usize,
+    },
+    /// This version has no frame or stream of that type.
+    #[error("type {0} of a frame or stream is unknown")]
     UnknownType(u64),
     /// A field of a frame is wrong.
     #[error("{frame}: {field} {fault}")]
@@ -43,9 +48,6 @@ pub enum Fault {
     /// The text is not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// The path is refused.
-    #[error("is refused: {0}")]
-    Path(NameError),
     /// The ranges are refused.
     #[error("are refused: {0}")]
     Ranges(RangesError),
