@@ -1,1 +1,18 @@
-//! x
+//! Transfers between hosts: encrypted, rate-controlled, relayed, and resumed after every kill.
+//!
+//! A [`Server`](server::Server) sends the transfers of its queue, and receives those of others into a folder. QUIC (quinn) carries them; the pure
+//! part (rate methods, chunks, frames, the order of the queue) is `conns-transfer`.
+
+mod congestion;
+mod control_stream;
+mod identity;
+mod paths;
+mod receive;
+mod socket;
+mod store;
+mod tls;
+mod walk;
+
+pub use identity::{Identity, IdentityError, PublicKey, PublicKeyError};
+pub use receive::{ReceiverError, ReceiverSettings};
+pub use store::StoreError;

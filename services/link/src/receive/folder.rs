@@ -91,6 +91,18 @@ impl Place<'_> {
         Ok(file.into())
     }
 
+    /// Opens a part file that exists, also one that got a mode without the right to read before a kill.
+    pub(crate) fn open_part(&self) -> io::Result<File> {
+        match self.open_existing() {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let mode = Mode::RUSR | Mode::WUSR;
+                rustix::fs::chmodat(self.parent.fd(), self.name, mode, AtFlags::empty())?;
+                self.open_existing()
+            }
+            opened => opened,
+        }
+    }
+
     /// Size of what stands there, not following symbolic links, and whether it is a regular file; `None` if nothing
     /// stands there.
     pub(crate) fn find(&self) -> io::Result<Option<Found>> {
