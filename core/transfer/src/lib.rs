@@ -10,4 +10,5 @@ pub mod names;
 pub mod queue;
 pub mod ranges;
 pub mod rate;
+pub mod record;
 pub mod tree;
