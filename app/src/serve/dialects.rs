@@ -39,6 +39,7 @@ impl Served {
                 api_port: jetstream_listeners.clone().find_map(|one| one.place.port()),
                 remote_control: jetstream_listeners.clone().any(|one| !one.place.is_local()),
                 auth_required: has_tokens,
+                backend: jetstream::Backend::None,
             }),
         })
     }

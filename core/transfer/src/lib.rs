@@ -13,4 +13,5 @@ pub mod queue;
 pub mod ranges;
 pub mod rate;
 pub mod relay;
+pub mod record;
 pub mod tree;

@@ -5,6 +5,7 @@
 //! connection are slices of it.
 
 mod connection;
+mod control;
 mod list;
 mod methods;
 mod options;
@@ -22,6 +23,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use crate::cache::ResponseCache;
 use crate::shell::{BodyChunks, HttpDialect, HttpOutcome, LineDialect, LineOutcome};
 
+pub use control::{Backend, Control, ControlError, Forward, Object, Page, TransferChange};
 pub use methods::METHODS;
 pub use options::Options;
 pub use request::{ParametersError, request};

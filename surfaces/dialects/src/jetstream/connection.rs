@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use conns_core::model::{EncryptionState, Transfer, TransferError};
+use conns_core::model::Transfer;
+use conns_transfer::record::Word;
 use serde::Serialize;
 
 /// A [`Transfer`] under JetStream's names, field by field.
@@ -52,11 +53,11 @@ impl<'a> Connection<'a> {
             destination_ip: transfer.destination_ip,
             destination_port: transfer.destination_port,
             destination_public_key: transfer.destination_public_key.as_deref(),
-            encrypted_connection_state: state_name(transfer.encrypted_connection_state),
+            encrypted_connection_state: transfer.encrypted_connection_state.word(),
             encryption_enabled: transfer.encryption_enabled,
             last_destination_server_id: transfer.last_destination_server_id.as_deref(),
             last_destination_server_uid: transfer.last_destination_server_uid.as_deref(),
-            last_error: transfer.last_error.map(error_name),
+            last_error: transfer.last_error.map(Word::word),
             last_error_message: transfer.last_error_message.as_deref(),
             last_recv_time: transfer.last_received_wall_us,
             last_send_time: transfer.last_sent_wall_us,
@@ -77,27 +78,5 @@ impl<'a> Connection<'a> {
             socket_recv_buffer_size: transfer.socket_receive_buffer_bytes,
             socket_send_buffer_size: transfer.socket_send_buffer_bytes,
         }
-    }
-}
-
-/// A value of `encryptedConnectionState`.
-fn state_name(state: EncryptionState) -> &'static str {
-    match state {
-        EncryptionState::Disconnected => "disconnected",
-        EncryptionState::Negotiating => "negotiating",
-        EncryptionState::Connected => "connected",
-    }
-}
-
-/// A value of `lastError`.
-fn error_name(error: TransferError) -> &'static str {
-    match error {
-        TransferError::Unreachable => "unreachable",
-        TransferError::Timeout => "timeout",
-        TransferError::NotAuthorized => "notAuthorized",
-        TransferError::Encryption => "encryption",
-        TransferError::Version => "version",
-        TransferError::Relay => "relay",
-        TransferError::Local => "local",
     }
 }

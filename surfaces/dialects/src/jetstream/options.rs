@@ -1,6 +1,8 @@
-//! What the answers report about the server.
+//! What the answers report about the server, and its transfer service.
 
-/// What the answers report about the server.
+use super::control::Backend;
+
+/// What the answers report about the server, and its transfer service.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The machine's name; `None` if not known.
@@ -13,4 +15,6 @@ pub struct Options {
     pub remote_control: bool,
     /// Whether a request needs a token.
     pub auth_required: bool,
+    /// The transfer service.
+    pub backend: Backend,
 }
