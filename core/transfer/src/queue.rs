@@ -51,9 +51,9 @@ pub fn retry_delay_us(failures: u32) -> u64 {
 
 /// A transfer in the queue of a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<Id> {
     /// Identifies the transfer, and breaks ties.
-    pub id: u64,
+    pub id: Id,
     /// The lower number runs first.
     pub priority: i64,
     /// When it was queued, in microseconds; the oldest runs first.
@@ -65,9 +65,13 @@ pub struct Entry {
 /// The transfers that start at `now_us`, in order, so that at most `max_running` run. A running transfer is never
 /// interrupted.
 #[must_use]
-pub fn to_start(entries: &[Entry], now_us: u64, max_running: usize) -> Vec<u64> {
+pub fn to_start<Id: Copy + Ord>(
+    entries: &[Entry<Id>],
+    now_us: u64,
+    max_running: usize,
+) -> Vec<Id> {
     let running = entries.iter().filter(|entry| entry.state == State::Running).count();
-    let mut waiting: Vec<&Entry> =
+    let mut waiting: Vec<&Entry<Id>> =
         entries.iter().filter(|entry| entry.state.may_start(now_us)).collect();
     waiting.sort_unstable_by_key(|entry| (entry.priority, entry.queued_us, entry.id));
     let free = max_running.saturating_sub(running);
@@ -76,7 +80,7 @@ pub fn to_start(entries: &[Entry], now_us: u64, max_running: usize) -> Vec<u64> 
 
 /// When the next retry is due, in microseconds; `None` without one.
 #[must_use]
-pub fn next_retry_us(entries: &[Entry]) -> Option<u64> {
+pub fn next_retry_us<Id>(entries: &[Entry<Id>]) -> Option<u64> {
     entries.iter().filter_map(|entry| entry.state.retry_us()).min()
 }
 
@@ -84,7 +88,7 @@ pub fn next_retry_us(entries: &[Entry]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn entry(id: u64, priority: i64, queued_us: u64, state: State) -> Entry {
+    fn entry(id: u64, priority: i64, queued_us: u64, state: State) -> Entry<u64> {
         Entry { id, priority, queued_us, state }
     }
 

@@ -33,6 +33,9 @@ struct Delivered {
     since_us: u64,
     bytes: u64,
     rate: Option<BytesPerSecond>,
+    /// The rates of the latest seconds, in turn.
+    rates: [u64; 10],
+    seconds: usize,
 }
 
 /// What a controller measured.
@@ -46,6 +49,8 @@ pub(crate) struct Measured {
     pub(crate) pacing_rate: BytesPerSecond,
     /// IP bytes a second that were acknowledged in the latest second.
     pub(crate) delivered: Option<BytesPerSecond>,
+    /// The greatest of these of the latest ten seconds with data.
+    pub(crate) best: Option<BytesPerSecond>,
 }
 
 impl SharedController {
@@ -74,6 +79,7 @@ impl SharedController {
             acknowledged_bytes: state.acknowledged_bytes,
             pacing_rate: state.controller.pacing_rate(),
             delivered: state.delivered.rate,
+            best: state.delivered.best(),
         })
     }
 
@@ -169,9 +175,20 @@ impl Delivered {
         let elapsed_us = now_us.saturating_sub(self.since_us);
         if elapsed_us >= 1_000_000 {
             let rate = self.bytes.saturating_mul(1_000_000) / elapsed_us;
-            *self = Self { since_us: now_us, bytes: 0, rate: Some(BytesPerSecond(rate)) };
+            self.rate = Some(BytesPerSecond(rate));
+            let slot = self.seconds % self.rates.len();
+            if let Some(slot) = self.rates.get_mut(slot) {
+                *slot = rate;
+            }
+            self.seconds += 1;
+            self.since_us = now_us;
+            self.bytes = 0;
         }
         self.bytes += bytes;
+    }
+
+    fn best(&self) -> Option<BytesPerSecond> {
+        self.rates.iter().copied().max().filter(|rate| *rate > 0).map(BytesPerSecond)
     }
 }
 

@@ -8,6 +8,7 @@ mod control_stream;
 mod identity;
 mod paths;
 mod receive;
+mod send;
 mod socket;
 mod store;
 mod tls;

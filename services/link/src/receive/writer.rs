@@ -128,7 +128,7 @@ fn follow(
     report.send(Frame::Accepted(report.transfer, incoming.durable().clone()));
     let mut checkpoint_at = Instant::now() + CHECKPOINT_INTERVAL;
     // Hashes of the sender, which may overtake the last chunks.
-    let mut roots = None;
+    let mut roots: Option<Vec<Hash>> = None;
     loop {
         if incoming.is_complete()
             && let Some(roots) = roots.take()

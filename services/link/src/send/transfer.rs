@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use conns_transfer::chunks::{Chunk, Chunks};
 use conns_transfer::frames::{
@@ -12,7 +11,7 @@ use conns_transfer::manifest::{Entry, Manifest};
 use conns_transfer::names::RelativePath;
 use conns_transfer::ranges::Ranges;
 use conns_transfer::tree::{Hash, Tree};
-use quinn::{Connection, SendStream};
+use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::{mpsc, watch};
 
 use super::source::{self, Read, Reader, Request, SourceError};
@@ -349,14 +348,33 @@ async fn send_stream(
 ) -> Result<(), ()> {
     let mut begin = Vec::new();
     header.encode(&mut begin);
-    let mut stream: SendStream = connection.open_uni().await.map_err(drop)?;
+    let stream = connection.open_uni().await.map_err(drop)?;
     // A stream that is closed already fails below.
     let _ = stream.set_priority(priority);
-    stream.write_all(&begin).await.map_err(drop)?;
+    let mut stream = ResetOnDrop(Some(stream));
+    stream.write_all(&begin).await?;
     for part in bytes.chunks(WRITE_BYTES) {
-        stream.write_all(part).await.map_err(drop)?;
+        stream.write_all(part).await?;
     }
-    stream.finish().map_err(drop)
+    stream.0.take().ok_or(())?.finish().map_err(drop)
+}
+
+/// A stream that is reset unless it is finished; quinn would finish it where it was dropped.
+struct ResetOnDrop(Option<SendStream>);
+
+impl ResetOnDrop {
+    async fn write_all(&mut self, bytes: &[u8]) -> Result<(), ()> {
+        self.0.as_mut().ok_or(())?.write_all(bytes).await.map_err(drop)
+    }
+}
+
+impl Drop for ResetOnDrop {
+    fn drop(&mut self) {
+        if let Some(mut stream) = self.0.take() {
+            // A stream that ended with its connection needs no reset.
+            let _ = stream.reset(VarInt::from_u32(0));
+        }
+    }
 }
 
 fn connection_lost(connection: &Connection) -> Outcome {
@@ -372,9 +390,4 @@ fn failed(failure: Failure) -> Outcome {
         FailureCode::NotAllowed => Outcome::Later(format!("the receiver refuses: {text}")),
         _ => Outcome::Failed(format!("the receiver refuses: {text}")),
     }
-}
-
-/// Whole seconds and more since `from`.
-pub(super) fn seconds_since(from: Instant) -> f64 {
-    from.elapsed().as_secs_f64().max(1e-3)
 }
