@@ -5,6 +5,7 @@
 //! time as an argument, in microseconds since any fixed start that never steps back.
 
 pub mod chunks;
+pub mod control;
 mod encoding;
 pub mod frames;
 pub mod manifest;
@@ -12,6 +13,6 @@ pub mod names;
 pub mod queue;
 pub mod ranges;
 pub mod rate;
-pub mod relay;
 pub mod record;
+pub mod relay;
 pub mod tree;

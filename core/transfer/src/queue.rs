@@ -65,11 +65,7 @@ pub struct Entry<Id> {
 /// The transfers that start at `now_us`, in order, so that at most `max_running` run. A running transfer is never
 /// interrupted.
 #[must_use]
-pub fn to_start<Id: Copy + Ord>(
-    entries: &[Entry<Id>],
-    now_us: u64,
-    max_running: usize,
-) -> Vec<Id> {
+pub fn to_start<Id: Copy + Ord>(entries: &[Entry<Id>], now_us: u64, max_running: usize) -> Vec<Id> {
     let running = entries.iter().filter(|entry| entry.state == State::Running).count();
     let mut waiting: Vec<&Entry<Id>> =
         entries.iter().filter(|entry| entry.state.may_start(now_us)).collect();

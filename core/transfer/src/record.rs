@@ -12,11 +12,11 @@ mod server;
 mod transfer;
 mod words;
 
+pub use crate::frames::Overwrite;
 pub use destination::{DEFAULT_PORT, Destination, NewDestination, ParameterError, RateChange};
 pub use manifest::{
     ManifestFile, ManifestFiles, ManifestRecord, ManifestStatus, Mapping, NewManifest,
 };
-pub use overwrite::Overwrite;
 pub use receive::{ReceiveStatus, ReceiveTransfer, Source};
 pub use server::{BandwidthLimits, LimitsChange, MIN_CIPHER_ENCRYPTED_128, Receiver, ServerFacts};
 pub use transfer::{DEFAULT_PRIORITY, NewTransfer, TransferRecord, TransferStatus};

@@ -4,7 +4,9 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use conns_transfer::rate::{Acknowledgement, BytesPerSecond, Controller, RoundTrip, Settings, Start};
+use conns_transfer::rate::{
+    Acknowledgement, BytesPerSecond, Controller, RoundTrip, Settings, Start,
+};
 use quinn::congestion::{self, ControllerFactory};
 
 /// Window of a receiver, which sends acknowledgements and frames. quinn holds acknowledgements back while other frames

@@ -1,6 +1,6 @@
 //! Transfers between hosts: encrypted, rate-controlled, relayed, and resumed after every kill.
 //!
-//! A [`Server`](server::Server) sends the transfers of its queue, and receives those of others into a folder. QUIC (quinn) carries them; the pure
+//! A [`Server`] sends the transfers of its queue, and receives those of others into a folder. QUIC (quinn) carries them; the pure
 //! part (rate methods, chunks, frames, the order of the queue) is `conns-transfer`.
 
 mod congestion;
@@ -9,6 +9,7 @@ mod identity;
 mod paths;
 mod receive;
 mod send;
+mod server;
 mod socket;
 mod store;
 mod tls;
@@ -16,4 +17,5 @@ mod walk;
 
 pub use identity::{Identity, IdentityError, PublicKey, PublicKeyError};
 pub use receive::{ReceiverError, ReceiverSettings};
+pub use server::{Server, ServerError, ServerSettings};
 pub use store::StoreError;

@@ -248,8 +248,7 @@ impl Receiver {
 }
 
 fn open_folder(path: &Path) -> Result<Folder, ReceiverError> {
-    Folder::open(path)
-        .map_err(|error| ReceiverError::Folder { path: path.to_owned(), error })
+    Folder::open(path).map_err(|error| ReceiverError::Folder { path: path.to_owned(), error })
 }
 
 fn server_config(

@@ -10,14 +10,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use conns_transfer::chunks::Chunks;
 use conns_transfer::frames::{Hello, TransferUid};
+use conns_transfer::manifest::Manifest;
 use conns_transfer::rate::BytesPerSecond;
 
 use crate::identity::Identity;
-use crate::store::{DestinationId, Store, StoreError};
+use crate::store::{DestinationId, Store, StoreError, Totals};
 use crate::walk::walk;
 
-pub(crate) use destination::{Destination, Snapshot};
+pub(crate) use destination::{
+    Destination, Snapshot, connection_id, has_ended, hexadecimal, kbit_per_s,
+};
 
 /// Bytes a second that are not limited: 800 Gbit/s.
 pub(crate) const UNLIMITED: BytesPerSecond = BytesPerSecond(100_000_000_000);
@@ -137,16 +141,29 @@ async fn walk_again(store: &Store, id: i64) -> Result<(), String> {
         let mappings = manifest.ok_or("its manifest is not stored")?.mappings;
         let walked = walk(&mappings).map_err(|error| error.to_string())?;
         let encoded = walked.manifest.encode();
-        store.complete_manifest(row.manifest, &encoded, &walked.sources).map_err(text)?;
+        let left_out = walked.left_out();
+        store
+            .complete_manifest(row.manifest, &encoded, &walked.sources, left_out.as_deref())
+            .map_err(text)?;
         let uid = random_uid()?;
-        store.restart_transfer(id, uid, walked.manifest.total_bytes()).map_err(text)
+        store.restart_transfer(id, uid, totals(&walked.manifest)).map_err(text)
     });
     walked.await.map_err(|error| error.to_string())?
+}
+
+/// What a manifest has.
+pub(crate) fn totals(manifest: &Manifest) -> Totals {
+    Totals {
+        bytes: manifest.total_bytes(),
+        chunks: Chunks::new(manifest).count(),
+        files: manifest.files(),
+    }
 }
 
 /// A new uid of a transfer.
 pub(crate) fn random_uid() -> Result<TransferUid, String> {
     let mut uid = [0; 16];
-    getrandom::fill(&mut uid).map_err(|error| format!("the system has no random bytes: {error}"))?;
+    getrandom::fill(&mut uid)
+        .map_err(|error| format!("the system has no random bytes: {error}"))?;
     Ok(TransferUid(uid))
 }

@@ -208,9 +208,8 @@ impl AsyncUdpSocket for Socket {
         if !self.wait().is_zero() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let sent = self
-            .io
-            .try_io(Interest::WRITABLE, || self.state.try_send((&self.io).into(), transmit));
+        let sent =
+            self.io.try_io(Interest::WRITABLE, || self.state.try_send((&self.io).into(), transmit));
         match sent {
             Ok(()) => {
                 let size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
@@ -236,9 +235,9 @@ impl AsyncUdpSocket for Socket {
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.io.poll_recv_ready(context))?;
-            let received = self.io.try_io(Interest::READABLE, || {
-                self.state.recv((&self.io).into(), buffers, meta)
-            });
+            let received = self
+                .io
+                .try_io(Interest::READABLE, || self.state.recv((&self.io).into(), buffers, meta));
             match received {
                 Ok(count) => {
                     let datagrams = meta.iter().take(count);
@@ -290,10 +289,7 @@ impl fmt::Debug for Poller {
 }
 
 impl UdpPoller for Poller {
-    fn poll_writable(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_writable(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let socket = Arc::clone(&self.socket);
         let waiting = self.waiting.get_or_insert_with(|| {
             Box::pin(async move {

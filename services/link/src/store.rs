@@ -15,15 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use conns_transfer::record::Word;
 use rusqlite::{Connection, OptionalExtension};
 use rustix::fs::FlockOperation;
 
-pub(crate) use destinations::{
-    DestinationId, DestinationRow, Learned, RelayAddress, method_name, method_of,
-};
+pub(crate) use destinations::{DestinationId, DestinationRow, Learned, RelayAddress};
 pub(crate) use manifests::{ManifestRow, Source, Stamp};
 pub(crate) use received::{ReceivedRow, ReceivedState};
-pub(crate) use transfers::{TransferRow, overwrite_name, overwrite_of};
+pub(crate) use transfers::{Sent, Totals, TransferRow};
 
 /// Format of the file.
 const FORMAT: i64 = 1;
@@ -148,4 +147,9 @@ fn signed(value: u64) -> i64 {
 
 fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
+}
+
+/// The value of a word, as the records have it too.
+fn value_of<T: Word>(word: &str) -> Option<T> {
+    T::VALUES.iter().copied().find(|value| value.word() == word)
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls13_signature_with_raw_key};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls13_signature_with_raw_key,
+};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::AlwaysResolvesServerRawPublicKeys;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible,
-    ServerConfig, SignatureScheme, version::TLS13,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
+    PeerIncompatible, ServerConfig, SignatureScheme, version::TLS13,
 };
 
 use crate::identity::{Identity, PublicKey};
@@ -29,7 +31,11 @@ pub(crate) trait Accepts: Send + Sync + fmt::Debug {
 }
 
 /// The TLS of a client that expects `peer`.
-pub(crate) fn client(identity: &Identity, peer: PublicKey, alpn: &[u8]) -> Result<ClientConfig, Error> {
+pub(crate) fn client(
+    identity: &Identity,
+    peer: PublicKey,
+    alpn: &[u8],
+) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let verifier = Verifier { algorithms, expected: Expected::One(peer) };
@@ -94,7 +100,11 @@ impl Verifier {
             Expected::AnyOf(accepts) => accepts.accepts(&key),
         };
         // The alert of this error is access_denied: the sender learns that its key is the cause.
-        if is_expected { Ok(()) } else { Err(CertificateError::ApplicationVerificationFailure.into()) }
+        if is_expected {
+            Ok(())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
     }
 
     fn check_signature(

@@ -27,6 +27,21 @@ pub(crate) struct Walked {
     pub(crate) special: u64,
 }
 
+impl Walked {
+    /// What was left out, in words; `None` if nothing was.
+    pub(crate) fn left_out(&self) -> Option<String> {
+        let Self { links, special, .. } = self;
+        match (links, special) {
+            (0, 0) => None,
+            (_, 0) => Some(format!("{links} symbolic links are not sent")),
+            (0, _) => Some(format!("{special} sockets, pipes or devices are not sent")),
+            _ => Some(format!(
+                "{links} symbolic links and {special} sockets, pipes or devices are not sent"
+            )),
+        }
+    }
+}
+
 /// Why there is no manifest.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WalkError {
@@ -58,7 +73,8 @@ pub(crate) fn walk(mappings: &[(PathBuf, PathBuf)]) -> Result<Walked, WalkError>
 
 /// What tells whether a file changed.
 pub(crate) fn stamp(metadata: &Metadata) -> Stamp {
-    let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    let nanoseconds =
+        |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
     Stamp {
         bytes: metadata.len(),
         modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),

@@ -1,22 +1,37 @@
-//! What happens to a file that already stands under the path of a received one.
+//! [`Overwrite`] in JSON: its word, or JetStream's number of it. A received file is always written to a hidden file first, so
+//! JetStream's constants 0 and 1, which write in place, and 5, which keeps a backup, do not exist.
 
 use std::fmt;
 
 use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What happens to a file that already stands under the path of a received one. A received file is always written to a
-/// hidden file first, so JetStream's constants 0 to 2, which write in place, and 5, which keeps a backup, do not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Overwrite {
-    /// The transfer fails. JetStream's 3, NEVER.
-    #[default]
-    Never,
-    /// It stays if it has the contents of the received file; otherwise the transfer fails.
-    Same,
-    /// It is replaced. JetStream's 4, ALWAYS.
-    Always,
+use super::words::Word;
+use crate::frames::Overwrite;
+
+impl Default for Overwrite {
+    fn default() -> Self {
+        Self::Never
+    }
+}
+
+impl Serialize for Overwrite {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.word())
+    }
+}
+
+impl Word for Overwrite {
+    const LIST: &'static str = "overwrite";
+    const VALUES: &'static [Self] = &[Self::Never, Self::Same, Self::Always];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Same => "same",
+            Self::Always => "always",
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Overwrite {

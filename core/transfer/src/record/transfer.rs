@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::overwrite::Overwrite;
+use crate::frames::Overwrite;
 
 /// The priority of a transfer that names none. JetStream's pages compare 100 with 120, and cut off the default.
 pub const DEFAULT_PRIORITY: i64 = 100;

@@ -120,7 +120,9 @@ struct Transfer {
 pub(super) async fn serve(receiver: Receiver, connection: Connection) {
     let key = connection
         .peer_identity()
-        .and_then(|identity| identity.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>().ok())
+        .and_then(|identity| {
+            identity.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>().ok()
+        })
         .and_then(|certificates| peer_key(&certificates));
     let Some(key) = key else { return connection.close(PROTOCOL_ERROR, b"no key") };
     let greeted = tokio::time::timeout(GREETING, greet(&receiver, &connection)).await;
@@ -407,8 +409,7 @@ impl Session {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                let found =
-                    lock(&self.transfers).get(&transfer).and_then(|of| of.commands.clone());
+                let found = lock(&self.transfers).get(&transfer).and_then(|of| of.commands.clone());
                 if found.is_some() {
                     return found;
                 }
@@ -503,7 +504,10 @@ async fn read_rest_at_most(
 ) -> Result<Option<Vec<u8>>, Refusal> {
     loop {
         if buffer.len() > limit {
-            return Err(Refusal(PROTOCOL_ERROR, "a stream is longer than its header states".to_owned()));
+            return Err(Refusal(
+                PROTOCOL_ERROR,
+                "a stream is longer than its header states".to_owned(),
+            ));
         }
         match stream.read_chunk(limit + 1 - buffer.len(), true).await {
             Ok(Some(chunk)) => buffer.extend_from_slice(&chunk.bytes),

@@ -62,14 +62,21 @@ pub(crate) fn failure(code: FailureCode, text: impl Into<String>) -> Failure {
 fn io_failure(what: &str, path: &RelativePath, error: &io::Error) -> Failure {
     let code = match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOSPC | Errno::DQUOT) => FailureCode::NoSpace,
-        Some(Errno::LOOP | Errno::XDEV | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) => {
-            FailureCode::PathRefused
-        }
+        Some(
+            Errno::LOOP
+            | Errno::XDEV
+            | Errno::NOTDIR
+            | Errno::NAMETOOLONG
+            | Errno::INVAL
+            | Errno::ILSEQ,
+        ) => FailureCode::PathRefused,
         Some(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => FailureCode::TargetExists,
         _ => FailureCode::TargetUnwritable,
     };
     let why = match code {
-        FailureCode::PathRefused => format!("{error} (a part of the path is a symbolic link or no folder)"),
+        FailureCode::PathRefused => {
+            format!("{error} (a part of the path is a symbolic link or no folder)")
+        }
         _ => error.to_string(),
     };
     failure(code, format!("cannot {what} {}: {why}", shown(path)))
@@ -331,7 +338,9 @@ impl Incoming {
         let kept = |range: std::ops::Range<u64>| -> Vec<std::ops::Range<u64>> {
             let mut kept = Vec::new();
             let mut at = range.start;
-            for gone in forgotten.iter().filter(|gone| gone.start < range.end && gone.end > range.start) {
+            for gone in
+                forgotten.iter().filter(|gone| gone.start < range.end && gone.end > range.start)
+            {
                 kept.push(at..gone.start.max(at));
                 at = gone.end.max(at);
             }

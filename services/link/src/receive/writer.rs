@@ -38,6 +38,9 @@ pub(super) struct Report {
 pub(crate) struct Progress {
     pub(crate) total_bytes: u64,
     pub(crate) received_bytes: u64,
+    /// When a chunk was last received, and something last reported.
+    pub(crate) received_wall_us: Option<i64>,
+    pub(crate) reported_wall_us: Option<i64>,
     pub(crate) is_complete: bool,
     pub(crate) error: Option<String>,
     pub(crate) error_wall_us: Option<i64>,
@@ -45,6 +48,7 @@ pub(crate) struct Progress {
 
 impl Report {
     fn send(&self, frame: Frame) {
+        self.with(|progress| progress.reported_wall_us = Some(crate::socket::wall_us()));
         // A connection that ended needs no report: the next one begins with what is durable.
         let _ = self.frames.send(frame);
     }
@@ -148,6 +152,7 @@ fn follow(
             runtime.block_on(async { tokio::time::timeout(wait, commands.recv()).await });
         match received {
             Ok(Some(Command::Chunk(header, bytes))) => {
+                report.with(|it| it.received_wall_us = Some(crate::socket::wall_us()));
                 if !incoming.write(&header, &bytes)? {
                     report.send(Frame::Resend(report.transfer, one(header.chunk)));
                 }

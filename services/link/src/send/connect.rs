@@ -133,7 +133,10 @@ async fn reported_unreachable(socket: &Socket) -> String {
 pub(super) fn cause(error: &ConnectionError) -> Unreached {
     let crypto_alert = |code: TransportErrorCode| {
         let code = u64::from(code);
-        (0x100..0x200).contains(&code).then_some(code & 0xff).and_then(|alert| u8::try_from(alert).ok())
+        (0x100..0x200)
+            .contains(&code)
+            .then_some(code & 0xff)
+            .and_then(|alert| u8::try_from(alert).ok())
     };
     match error {
         ConnectionError::TimedOut => {

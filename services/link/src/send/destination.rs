@@ -21,7 +21,7 @@ use crate::congestion::SharedController;
 use crate::socket::{Socket, Traffic, header_bytes, wall_us};
 use crate::store::{DestinationId, DestinationRow, Learned, TransferRow};
 
-pub(crate) use snapshot::Snapshot;
+pub(crate) use snapshot::{Snapshot, connection_id, hexadecimal, kbit_per_s};
 
 /// What was measured is used this long.
 const LEARNED_FOR_US: i64 = 24 * 3600 * 1_000_000;
@@ -275,8 +275,9 @@ impl Destination {
         // A source that changed has another uid and size now.
         if let Ok(Some(stored)) = self.shared.store.transfer(id) {
             item.row.uid = stored.uid;
-            item.row.total_bytes = stored.total_bytes;
+            item.row.total = stored.total;
             item.row.durable = stored.durable;
+            item.row.durable_bytes = stored.durable_bytes;
         }
         self.save(&item.row);
     }
@@ -474,8 +475,7 @@ impl Destination {
         })?;
         let learned = row.learned.filter(|it| wall_us() - it.wall_us < LEARNED_FOR_US);
         let start = learned.map(|learned| learned.start);
-        let controller =
-            SharedController::new(self.settings(), start, header_bytes(address.ip()));
+        let controller = SharedController::new(self.settings(), start, header_bytes(address.ip()));
         let round_trip = start.map(|start| Duration::from_micros(start.base_us));
         let config = client_config(&self.shared.identity, row.key, &controller, round_trip)?;
         {
@@ -515,9 +515,10 @@ impl Item {
         let progress = lock(&running.progress);
         if progress.accepted {
             self.row.durable = progress.durable.clone();
-            self.row.sent_bytes += progress.sent_bytes;
+            self.row.durable_bytes = progress.durable_bytes;
         }
-        progress.accepted && progress.sent_chunks > 0
+        self.row.sent = self.row.sent + progress.sent;
+        progress.accepted && progress.sent.chunks > 0
     }
 }
 

@@ -44,13 +44,15 @@ pub(super) async fn serve(
     match first {
         Ok(Ok(Frame::Hello(hello))) if hello.version >= VERSION => destination.greeted(hello),
         Ok(Ok(_)) => {
-            return Err(Unreached::new(TransferError::Version, "the receiver speaks no known version"));
+            return Err(Unreached::new(
+                TransferError::Version,
+                "the receiver speaks no known version",
+            ));
         }
         Ok(Err(error)) => {
-            return Err(error.connection().map_or_else(
-                || Unreached::new(TransferError::Version, error.to_string()),
-                cause,
-            ));
+            return Err(error
+                .connection()
+                .map_or_else(|| Unreached::new(TransferError::Version, error.to_string()), cause));
         }
         Err(_) => {
             return Err(Unreached::new(TransferError::Timeout, "the receiver sent no first frame"));
@@ -125,7 +127,8 @@ impl Session {
         let row = store.transfer(id).map_err(|error| error.to_string())?;
         let row = row.ok_or("the transfer is not stored")?;
         let manifest = store.manifest(row.manifest).map_err(|error| error.to_string())?;
-        let encoded = manifest.and_then(|row| row.manifest).ok_or("its manifest is not complete")?;
+        let encoded =
+            manifest.and_then(|row| row.manifest).ok_or("its manifest is not complete")?;
         let manifest = Manifest::decode(&encoded).map_err(|error| error.to_string())?;
         let manifest = below(&manifest, &row.folder)?;
         let sources = store.sources(row.manifest).map_err(|error| error.to_string())?;

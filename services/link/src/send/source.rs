@@ -105,7 +105,12 @@ impl Files {
     }
 
     /// Fills `bytes`, and compares the file with its stamp afterwards.
-    fn read_file(&mut self, entry: usize, offset: u64, bytes: &mut [u8]) -> Result<(), SourceError> {
+    fn read_file(
+        &mut self,
+        entry: usize,
+        offset: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), SourceError> {
         let Some(source) = self.sources.get(entry) else {
             return Err(SourceError::Changed("the manifest has no such file".to_owned()));
         };
@@ -117,7 +122,10 @@ impl Files {
         let read = file.read_exact_at(bytes, offset);
         let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
         if stamp(&metadata) != source.stamp {
-            return Err(SourceError::Changed(format!("{} changed while it was sent", path.display())));
+            return Err(SourceError::Changed(format!(
+                "{} changed while it was sent",
+                path.display()
+            )));
         }
         read.map_err(|error| unreadable(path, &error))?;
         self.open = Some((entry, file));

@@ -15,7 +15,7 @@ use quinn::{Connection, SendStream, VarInt};
 use tokio::sync::{mpsc, watch};
 
 use super::source::{self, Read, Reader, Request, SourceError};
-use crate::store::{Source, Store, TransferRow};
+use crate::store::{Sent, Source, Store, TransferRow};
 
 /// Bytes of a chunk that are handed to quinn at once.
 const WRITE_BYTES: usize = 256 << 10;
@@ -40,10 +40,9 @@ pub(super) enum Outcome {
 pub(super) struct Progress {
     pub(super) chunks: Option<Arc<Chunks>>,
     pub(super) durable: Ranges,
-    pub(super) sent_bytes: u64,
-    /// Chunks that were sent, those sent again included.
-    pub(super) sent_chunks: u64,
-    pub(super) repeated_chunks: u64,
+    pub(super) durable_bytes: u64,
+    /// What was sent on this connection.
+    pub(super) sent: Sent,
     pub(super) accepted: bool,
 }
 
@@ -140,8 +139,7 @@ impl Run {
     }
 
     async fn send_manifest(&self, manifest: &[u8]) -> Result<(), Outcome> {
-        let header =
-            StreamHeader::Manifest { transfer: self.id, bytes: manifest.len() as u64 };
+        let header = StreamHeader::Manifest { transfer: self.id, bytes: manifest.len() as u64 };
         let sent = send_stream(&self.connection, &header, manifest, i32::MAX).await;
         sent.map_err(|()| connection_lost(&self.connection))
     }
@@ -168,11 +166,18 @@ impl Run {
         }
         {
             let mut progress = self.progress();
+            progress.durable_bytes = chunks.bytes_of(&durable);
             progress.durable = durable;
             progress.accepted = true;
         }
         let (sent, mut sent_chunks) = mpsc::unbounded_channel();
-        let stream = tokio::spawn(send_read(self.connection.clone(), self.id, self.row.priority, read, sent));
+        let stream = tokio::spawn(send_read(
+            self.connection.clone(),
+            self.id,
+            self.row.priority,
+            read,
+            sent,
+        ));
         let _abort = AbortOnDrop(stream);
         let mut unsaved: BTreeMap<u64, Hash> = BTreeMap::new();
         loop {
@@ -188,12 +193,12 @@ impl Run {
                     None => return connection_lost(&self.connection),
                     Some(Err(SourceError::Unreadable(why))) => return Outcome::Failed(why),
                     Some(Err(SourceError::Changed(why))) => return Outcome::Changed(why),
-                    Some(Ok(Sent { chunk, is_sent, bytes, hash })) => {
+                    Some(Ok(SentChunk { chunk, is_sent, bytes, hash })) => {
                         waiting = waiting.saturating_sub(1);
                         let mut progress = self.progress();
                         if is_sent {
-                            progress.sent_bytes += bytes;
-                            progress.sent_chunks += 1;
+                            progress.sent.bytes += bytes;
+                            progress.sent.chunks += 1;
                         }
                         if matches!(chunks.get(chunk), Some(Chunk::Part { .. })) {
                             hashes.insert(chunk, hash);
@@ -216,7 +221,7 @@ impl Run {
                         }
                         for chunk in ranges.iter().flatten().take_while(|chunk| *chunk < chunks.count()) {
                             waiting += 1;
-                            self.progress().repeated_chunks += 1;
+                            self.progress().sent.repeated_chunks += 1;
                             let _ = requests.send(Request { chunk, is_sent: true });
                         }
                     }
@@ -233,20 +238,24 @@ impl Run {
         unsaved: &mut BTreeMap<u64, Hash>,
     ) -> Result<(), String> {
         let mut hashes = Vec::new();
-        let (durable, sent_bytes) = {
+        let (durable, durable_bytes, sent) = {
             let mut progress = self.progress();
             for range in ranges.iter() {
                 hashes.extend(unsaved.range(range.clone()).map(|(chunk, hash)| (*chunk, *hash)));
                 progress.durable.insert(range).map_err(|error| error.to_string())?;
             }
-            (progress.durable.clone(), progress.sent_bytes)
+            if let Some(chunks) = &progress.chunks {
+                progress.durable_bytes = chunks.bytes_of(&progress.durable);
+            }
+            let sent = self.row.sent + progress.sent;
+            (progress.durable.clone(), progress.durable_bytes, sent)
         };
         for (chunk, _) in &hashes {
             unsaved.remove(chunk);
         }
         let (store, id) = (self.store.clone(), self.row.id);
         let saved = tokio::task::spawn_blocking(move || {
-            store.set_durable(id, &durable, sent_bytes, &hashes)
+            store.set_durable(id, &durable, durable_bytes, sent, &hashes)
         });
         saved.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
@@ -281,7 +290,7 @@ fn root_of(chunks: &Chunks, hashes: &BTreeMap<u64, Hash>, entry: usize) -> Optio
 }
 
 /// A chunk that was handed to quinn, or only hashed.
-struct Sent {
+struct SentChunk {
     chunk: u64,
     is_sent: bool,
     bytes: u64,
@@ -302,7 +311,7 @@ async fn send_read(
     transfer: TransferId,
     priority: i64,
     mut read: mpsc::Receiver<Result<Read, SourceError>>,
-    sent: mpsc::UnboundedSender<Result<Sent, SourceError>>,
+    sent: mpsc::UnboundedSender<Result<SentChunk, SourceError>>,
 ) {
     while let Some(read) = read.recv().await {
         let result = match read {
@@ -322,7 +331,7 @@ async fn send_read(
                     }
                 }
                 let bytes = if content == Content::Zeros { 0 } else { length };
-                Ok(Sent { chunk, is_sent, bytes, hash })
+                Ok(SentChunk { chunk, is_sent, bytes, hash })
             }
         };
         if sent.send(result).is_err() {

@@ -1,9 +1,10 @@
 //! Destinations: whom to send to, at which rate, and what was learnt of the path.
 
 use conns_transfer::rate::{BytesPerSecond, Method, Start};
+use conns_transfer::record::Word as _;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Store, StoreError, array, signed, unsigned};
+use super::{Store, StoreError, array, signed, unsigned, value_of};
 use crate::identity::PublicKey;
 
 /// Identifies a destination in the store.
@@ -41,19 +42,6 @@ pub(crate) struct Learned {
     pub(crate) wall_us: i64,
 }
 
-/// The name of a rate method in the store and on the command line.
-pub(crate) fn method_name(method: Method) -> &'static str {
-    match method {
-        Method::Fixed => "fixed",
-        Method::Low => "low",
-        Method::Fair => "fair",
-    }
-}
-
-pub(crate) fn method_of(name: &str) -> Option<Method> {
-    [Method::Fixed, Method::Low, Method::Fair].into_iter().find(|it| method_name(*it) == name)
-}
-
 const COLUMNS: &str = "id, key, host, port, relay_key, relay_host, relay_port, method, rate, \
     min_rate, max_rate, learned_rate, learned_base_us, learned_wall_us";
 
@@ -80,7 +68,10 @@ impl Store {
     }
 
     /// Adds a destination; its id is drawn.
-    pub(crate) fn add_destination(&self, row: &DestinationRow) -> Result<DestinationId, StoreError> {
+    pub(crate) fn add_destination(
+        &self,
+        row: &DestinationRow,
+    ) -> Result<DestinationId, StoreError> {
         let connection = self.lock();
         let relay = row.relay.as_ref();
         connection.execute(
@@ -93,7 +84,7 @@ impl Store {
                 relay.map(|relay| relay.key.0),
                 relay.map(|relay| &relay.host),
                 relay.map(|relay| relay.port),
-                method_name(row.method),
+                row.method.word(),
                 row.rate.map(|rate| signed(rate.0)),
                 signed(row.min_rate.0),
                 row.max_rate.map(|rate| signed(rate.0)),
@@ -108,7 +99,7 @@ impl Store {
             "update destinations set method = ?2, rate = ?3, min_rate = ?4, max_rate = ?5 where id = ?1",
             params![
                 row.id.0,
-                method_name(row.method),
+                row.method.word(),
                 row.rate.map(|rate| signed(rate.0)),
                 signed(row.min_rate.0),
                 row.max_rate.map(|rate| signed(rate.0)),
@@ -171,7 +162,7 @@ fn read(row: &Row<'_>) -> Result<DestinationRow, StoreError> {
         host: row.get(2)?,
         port: row.get(3)?,
         relay,
-        method: method_of(&method).ok_or(StoreError::Damaged("rate method"))?,
+        method: value_of(&method).ok_or(StoreError::Damaged("rate method"))?,
         rate: rate(8)?,
         min_rate: rate(9)?.unwrap_or(BytesPerSecond(0)),
         max_rate: rate(10)?,

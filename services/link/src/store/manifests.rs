@@ -84,13 +84,13 @@ impl Store {
         id: i64,
         manifest: &[u8],
         sources: &[Source],
+        left_out: Option<&str>,
     ) -> Result<(), StoreError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         transaction.execute("delete from sources where manifest = ?1", [id])?;
         {
-            let mut insert =
-                transaction.prepare("insert into sources values (?1, ?2, ?3, ?4)")?;
+            let mut insert = transaction.prepare("insert into sources values (?1, ?2, ?3, ?4)")?;
             for (source, entry) in sources.iter().zip(0i64..) {
                 insert.execute(params![
                     id,
@@ -101,8 +101,8 @@ impl Store {
             }
         }
         transaction.execute(
-            "update manifests set status = 'complete', error = null, manifest = ?2 where id = ?1",
-            params![id, manifest],
+            "update manifests set status = 'complete', error = ?3, manifest = ?2 where id = ?1",
+            params![id, manifest, left_out],
         )?;
         Ok(transaction.commit()?)
     }

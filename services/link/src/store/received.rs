@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use conns_transfer::frames::{Overwrite, TransferUid};
 use conns_transfer::ranges::Ranges;
+use conns_transfer::record::Word as _;
 use conns_transfer::tree::Hash;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::transfers::{overwrite_name, overwrite_of};
-use super::{Store, StoreError, array, signed, unsigned};
+use super::{Store, StoreError, array, signed, unsigned, value_of};
 use crate::identity::PublicKey;
 
 /// How far a received transfer is.
@@ -51,8 +51,7 @@ pub(crate) struct ReceivedRow {
     pub(crate) active_us: i64,
 }
 
-const COLUMNS: &str =
-    "id, sender, uid, state, overwrite, manifest, durable, started_us, active_us";
+const COLUMNS: &str = "id, sender, uid, state, overwrite, manifest, durable, started_us, active_us";
 
 impl Store {
     pub(crate) fn received(
@@ -88,7 +87,7 @@ impl Store {
                 row.sender.0,
                 row.uid.0,
                 row.state.name(),
-                overwrite_name(row.overwrite),
+                row.overwrite.word(),
                 row.manifest,
                 row.started_us,
                 row.active_us
@@ -114,8 +113,8 @@ impl Store {
             params![id, encoded, now_us],
         )?;
         {
-            let mut insert =
-                transaction.prepare("insert or replace into received_hashes values (?1, ?2, ?3)")?;
+            let mut insert = transaction
+                .prepare("insert or replace into received_hashes values (?1, ?2, ?3)")?;
             for (chunk, hash) in hashes {
                 insert.execute(params![id, signed(*chunk), hash.0])?;
             }
@@ -170,7 +169,7 @@ fn read(row: &Row<'_>) -> Result<ReceivedRow, StoreError> {
         sender: PublicKey(array(row.get(1)?, "key of a sender")?),
         uid: TransferUid(array(row.get(2)?, "uid of a transfer")?),
         state: state.map(|(_, state)| *state).ok_or(StoreError::Damaged("state"))?,
-        overwrite: overwrite_of(&overwrite).ok_or(StoreError::Damaged("overwrite policy"))?,
+        overwrite: value_of(&overwrite).ok_or(StoreError::Damaged("overwrite policy"))?,
         manifest: row.get(5)?,
         durable: Ranges::decode(&durable).map_err(|_| StoreError::Damaged("list of ranges"))?,
         started_us: row.get(7)?,

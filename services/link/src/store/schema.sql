@@ -48,8 +48,13 @@ create table transfers (
     failed_us integer not null default 0,
     message text,
     total_bytes integer not null,
+    total_chunks integer not null,
+    total_files integer not null,
+    durable_bytes integer not null default 0,
     durable blob not null default x'',
     sent_bytes integer not null default 0,
+    sent_chunks integer not null default 0,
+    repeated_chunks integer not null default 0,
     requested_us integer not null,
     started_us integer,
     ended_us integer

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use conns_transfer::frames::{Overwrite, TransferUid};
 use conns_transfer::queue::State;
 use conns_transfer::ranges::Ranges;
+use conns_transfer::record::Word as _;
 use conns_transfer::tree::Hash;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{DestinationId, Store, StoreError, array, signed, unsigned};
-
+use super::{DestinationId, Store, StoreError, array, signed, unsigned, value_of};
 
 /// A transfer as it is stored. Times are microseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,28 +25,46 @@ pub(crate) struct TransferRow {
     pub(crate) state: State,
     /// Why it failed, or waits.
     pub(crate) message: Option<String>,
-    pub(crate) total_bytes: u64,
+    pub(crate) total: Totals,
+    /// File bytes that are durable at the receiver.
+    pub(crate) durable_bytes: u64,
     /// Indexes of the chunks that are durable at the receiver.
     pub(crate) durable: Ranges,
-    /// File bytes that were sent, those sent again included.
-    pub(crate) sent_bytes: u64,
+    pub(crate) sent: Sent,
     pub(crate) requested_us: i64,
     pub(crate) started_us: Option<i64>,
     pub(crate) ended_us: Option<i64>,
 }
 
-/// The name of an overwrite policy in the store and on the command line.
-pub(crate) fn overwrite_name(overwrite: Overwrite) -> &'static str {
-    match overwrite {
-        Overwrite::Never => "never",
-        Overwrite::Same => "same",
-        Overwrite::Always => "always",
+/// What was sent of a transfer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// File bytes, those sent again included.
+    pub(crate) bytes: u64,
+    /// Chunks, likewise.
+    pub(crate) chunks: u64,
+    /// Chunks that the receiver asked for again.
+    pub(crate) repeated_chunks: u64,
+}
+
+impl std::ops::Add for Sent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            chunks: self.chunks + other.chunks,
+            repeated_chunks: self.repeated_chunks + other.repeated_chunks,
+        }
     }
 }
 
-pub(crate) fn overwrite_of(name: &str) -> Option<Overwrite> {
-    let all = [Overwrite::Never, Overwrite::Same, Overwrite::Always];
-    all.into_iter().find(|it| overwrite_name(*it) == name)
+/// What a manifest has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) bytes: u64,
+    pub(crate) chunks: u64,
+    pub(crate) files: u64,
 }
 
 fn state_name(state: State) -> &'static str {
@@ -61,7 +79,8 @@ fn state_name(state: State) -> &'static str {
 }
 
 const COLUMNS: &str = "id, uid, destination, manifest, folder, overwrite, priority, state, \
-    failures, failed_us, message, total_bytes, durable, sent_bytes, requested_us, started_us, ended_us";
+    failures, failed_us, message, total_bytes, durable, sent_bytes, requested_us, started_us, ended_us, \
+    total_chunks, total_files, durable_bytes, sent_chunks, repeated_chunks";
 
 impl Store {
     pub(crate) fn transfers(&self) -> Result<Vec<TransferRow>, StoreError> {
@@ -86,16 +105,19 @@ impl Store {
         let connection = self.lock();
         connection.execute(
             "insert into transfers (uid, destination, manifest, folder, overwrite, priority, state, \
-             total_bytes, requested_us) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             total_bytes, total_chunks, total_files, requested_us) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 row.uid.0,
                 row.destination.0,
                 row.manifest,
                 row.folder,
-                overwrite_name(row.overwrite),
+                row.overwrite.word(),
                 row.priority,
                 state_name(row.state),
-                signed(row.total_bytes),
+                signed(row.total.bytes),
+                signed(row.total.chunks),
+                signed(row.total.files),
                 row.requested_us
             ],
         )?;
@@ -130,7 +152,8 @@ impl Store {
         &self,
         id: i64,
         durable: &Ranges,
-        sent_bytes: u64,
+        durable_bytes: u64,
+        sent: Sent,
         hashes: &[(u64, Hash)],
     ) -> Result<(), StoreError> {
         let mut encoded = Vec::new();
@@ -138,8 +161,16 @@ impl Store {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         transaction.execute(
-            "update transfers set durable = ?2, sent_bytes = ?3 where id = ?1",
-            params![id, encoded, signed(sent_bytes)],
+            "update transfers set durable = ?2, durable_bytes = ?3, sent_bytes = ?4, sent_chunks = ?5, \
+             repeated_chunks = ?6 where id = ?1",
+            params![
+                id,
+                encoded,
+                signed(durable_bytes),
+                signed(sent.bytes),
+                signed(sent.chunks),
+                signed(sent.repeated_chunks)
+            ],
         )?;
         {
             let mut insert =
@@ -170,7 +201,7 @@ impl Store {
         &self,
         id: i64,
         uid: TransferUid,
-        total_bytes: u64,
+        total: Totals,
     ) -> Result<(), StoreError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -180,8 +211,9 @@ impl Store {
         )?;
         transaction.execute("delete from sent_hashes where transfer = ?1", [id])?;
         transaction.execute(
-            "update transfers set uid = ?2, total_bytes = ?3, durable = x'' where id = ?1",
-            params![id, uid.0, signed(total_bytes)],
+            "update transfers set uid = ?2, total_bytes = ?3, total_chunks = ?4, total_files = ?5, \
+             durable = x'', durable_bytes = 0 where id = ?1",
+            params![id, uid.0, signed(total.bytes), signed(total.chunks), signed(total.files)],
         )?;
         Ok(transaction.commit()?)
     }
@@ -244,13 +276,22 @@ fn read(row: &Row<'_>) -> Result<TransferRow, StoreError> {
         destination: DestinationId(row.get(2)?),
         manifest: row.get(3)?,
         folder: row.get(4)?,
-        overwrite: overwrite_of(&overwrite).ok_or(StoreError::Damaged("overwrite policy"))?,
+        overwrite: value_of(&overwrite).ok_or(StoreError::Damaged("overwrite policy"))?,
         priority: row.get(6)?,
         state,
         message: row.get(10)?,
-        total_bytes: unsigned(row.get(11)?),
+        total: Totals {
+            bytes: unsigned(row.get(11)?),
+            chunks: unsigned(row.get(17)?),
+            files: unsigned(row.get(18)?),
+        },
+        durable_bytes: unsigned(row.get(19)?),
         durable: Ranges::decode(&durable).map_err(|_| StoreError::Damaged("list of ranges"))?,
-        sent_bytes: unsigned(row.get(13)?),
+        sent: Sent {
+            bytes: unsigned(row.get(13)?),
+            chunks: unsigned(row.get(20)?),
+            repeated_chunks: unsigned(row.get(21)?),
+        },
         requested_us: row.get(14)?,
         started_us: row.get(15)?,
         ended_us: row.get(16)?,

@@ -163,10 +163,12 @@ impl Parts {
             rustix::fs::syncfs(folder).map_err(|error| {
                 let first = manifest.entries().first().map(|entry| &entry.path);
                 let failure = first.map(|path| io_failure("sync", path, &error.into()));
-                failure.unwrap_or_else(|| super::failure(
-                    conns_transfer::frames::FailureCode::TargetUnwritable,
-                    error.to_string(),
-                ))
+                failure.unwrap_or_else(|| {
+                    super::failure(
+                        conns_transfer::frames::FailureCode::TargetUnwritable,
+                        error.to_string(),
+                    )
+                })
             })?;
         }
         Ok(())

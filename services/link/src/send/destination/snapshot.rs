@@ -28,11 +28,6 @@ pub(crate) struct Snapshot {
 pub(crate) struct TransferSnapshot {
     pub(crate) row: TransferRow,
     pub(crate) is_running: bool,
-    pub(crate) durable_bytes: Option<u64>,
-    pub(crate) sent_bytes: u64,
-    pub(crate) sent_chunks: u64,
-    pub(crate) repeated_chunks: u64,
-    pub(crate) total_chunks: Option<u64>,
 }
 
 /// Shortest time that the recent rate is measured over.
@@ -50,8 +45,7 @@ impl Destination {
         let settings = self.settings();
         let transfers = self.transfers();
         let waiting = transfers.iter().filter(|transfer| {
-            let is_waiting =
-                matches!(transfer.row.state, State::Pending | State::Retrying { .. });
+            let is_waiting = matches!(transfer.row.state, State::Pending | State::Retrying { .. });
             is_waiting && !transfer.is_running
         });
         let transfers_queued = waiting.count() as u64;
@@ -129,29 +123,16 @@ impl Destination {
         lock(&self.items)
             .values()
             .map(|item| {
-                let mut snapshot = TransferSnapshot {
-                    row: item.row.clone(),
-                    is_running: item.running.is_some(),
-                    durable_bytes: None,
-                    sent_bytes: item.row.sent_bytes,
-                    sent_chunks: 0,
-                    repeated_chunks: 0,
-                    total_chunks: None,
-                };
+                let mut row = item.row.clone();
                 if let Some(running) = &item.running {
                     let progress = lock(&running.progress);
                     if progress.accepted {
-                        snapshot.row.durable = progress.durable.clone();
+                        row.durable = progress.durable.clone();
+                        row.durable_bytes = progress.durable_bytes;
                     }
-                    if let Some(chunks) = &progress.chunks {
-                        snapshot.durable_bytes = Some(chunks.bytes_of(&snapshot.row.durable));
-                        snapshot.total_chunks = Some(chunks.count());
-                    }
-                    snapshot.sent_bytes += progress.sent_bytes;
-                    snapshot.sent_chunks = progress.sent_chunks;
-                    snapshot.repeated_chunks = progress.repeated_chunks;
+                    row.sent = row.sent + progress.sent;
                 }
-                snapshot
+                TransferSnapshot { row, is_running: item.running.is_some() }
             })
             .collect()
     }

@@ -1,0 +1,447 @@
+//! The calls of the JetStream dialect.
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use conns_transfer::control::{Control, ControlError, Object, Page, TransferChange};
+use conns_transfer::names::RelativePath;
+use conns_transfer::queue::State;
+use conns_transfer::rate::{BytesPerSecond, Method};
+use conns_transfer::record::{
+    BandwidthLimits, Destination as DestinationRecord, LimitsChange, MIN_CIPHER_ENCRYPTED_128,
+    ManifestFile, ManifestRecord, NewDestination, NewManifest, NewTransfer, RateChange,
+    ReceiveTransfer, Receiver as ReceiverRecord, ServerFacts, Source as SourceRecord,
+    TransferRecord,
+};
+
+use super::{INCOMING, OUTGOING, Server, records};
+use crate::identity::PublicKey;
+use crate::send::{connection_id, has_ended, hexadecimal, kbit_per_s, random_uid, totals};
+use crate::socket::wall_us;
+use crate::store::{
+    DestinationId, DestinationRow, ManifestRow, RelayAddress, Sent, StoreError, TransferRow,
+};
+use crate::walk::walk;
+
+/// The port of a relay's control connection.
+const RELAY_PORT: u16 = 8887;
+
+impl From<StoreError> for ControlError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+fn invalid(error: impl std::fmt::Display) -> ControlError {
+    ControlError::Invalid(error.to_string())
+}
+
+fn not_found(object: Object, id: &str) -> ControlError {
+    ControlError::NotFound { object, id: id.to_owned() }
+}
+
+/// The number of an id; ids are decimal, and may lack the zeros before it.
+fn number(object: Object, id: &str) -> Result<i64, ControlError> {
+    id.parse().map_err(|_| not_found(object, id))
+}
+
+/// An id of eight digits, so that ids sort as their numbers do.
+pub(super) fn id_text(number: i64) -> String {
+    connection_id(number)
+}
+
+fn bytes_per_s(kbit: NonZeroU64) -> BytesPerSecond {
+    BytesPerSecond(kbit.get().saturating_mul(125))
+}
+
+impl Control for Server {
+    fn server(&self) -> Result<ServerFacts, ControlError> {
+        let shared = &self.0;
+        let receiver = shared.receiver_settings.as_ref().map(|settings| ReceiverRecord {
+            recv_port: self.receiver_address().map_or(settings.listen.port(), |at| at.port()),
+            recv_relay_host: None,
+            recv_relay_port: None,
+            only_authorized_clients_allowed: !settings.allow.is_empty(),
+        });
+        Ok(ServerFacts {
+            public_key: self.public_key().to_string(),
+            bandwidth_limits: self.limits()?,
+            receiver,
+            min_cipher: MIN_CIPHER_ENCRYPTED_128,
+            launch_id: hexadecimal(&shared.hello.launch_id),
+            uid: hexadecimal(&shared.hello.server_uid),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    fn update_bandwidth_limits(
+        &self,
+        change: LimitsChange,
+    ) -> Result<BandwidthLimits, ControlError> {
+        let limits = change.applied_to(self.limits()?);
+        let bytes = |kbit: Option<u64>| kbit.map(|kbit| kbit.saturating_mul(125));
+        self.0.store.set_limit(INCOMING, bytes(limits.incoming_kbit_per_s))?;
+        self.0.store.set_limit(OUTGOING, bytes(limits.outgoing_kbit_per_s))?;
+        self.apply_limits()?;
+        Ok(limits)
+    }
+
+    fn destinations(&self) -> Result<Vec<DestinationRecord>, ControlError> {
+        let rows = self.0.store.destinations()?;
+        Ok(rows.iter().map(|row| self.destination_record(row)).collect())
+    }
+
+    fn destination(&self, id: &str) -> Result<DestinationRecord, ControlError> {
+        Ok(self.destination_record(&self.destination_row(id)?))
+    }
+
+    fn create_destination(
+        &self,
+        parameters: NewDestination,
+    ) -> Result<DestinationRecord, ControlError> {
+        let key: PublicKey = parameters.public_key.parse().map_err(invalid)?;
+        let relay = parameters.relay.as_deref().map(relay_address).transpose()?;
+        let rows = self.0.store.destinations()?;
+        let existing = rows.iter().find(|row| {
+            row.key == key
+                && row.host == parameters.address
+                && row.port == parameters.port
+                && row.relay == relay
+        });
+        if let Some(row) = existing {
+            return Ok(self.destination_record(row));
+        }
+        if parameters.address.is_empty() && relay.is_none() {
+            return Err(invalid("the address of the destination is empty"));
+        }
+        let method = parameters.rate_control_method.unwrap_or(Method::Fair);
+        let row = DestinationRow {
+            id: DestinationId(0),
+            key,
+            host: parameters.address,
+            port: parameters.port,
+            relay,
+            method,
+            rate: parameters.send_rate_kbit_per_s.map(bytes_per_s),
+            min_rate: BytesPerSecond(parameters.send_rate_min_kbit_per_s.saturating_mul(125)),
+            max_rate: parameters.send_rate_max_kbit_per_s.map(bytes_per_s),
+            learned: None,
+        };
+        check_rates(&row)?;
+        let id = self.0.store.add_destination(&row)?;
+        self.0.sender.add(id)?;
+        self.take_snapshot();
+        Ok(self.destination_record(&DestinationRow { id, ..row }))
+    }
+
+    fn delete_destination(&self, id: &str) -> Result<(), ControlError> {
+        let row = self.destination_row(id)?;
+        let destination = self.0.sender.destination(row.id);
+        if destination.is_some_and(|destination| destination.has_transfers()) {
+            let why = format!("transfers to destination {id} have not ended; cancel them first");
+            return Err(ControlError::Refused(why));
+        }
+        if !self.0.store.remove_destination(row.id)? {
+            let why = format!("records of transfers name destination {id}; delete them first");
+            return Err(ControlError::Refused(why));
+        }
+        self.0.sender.remove(row.id);
+        self.take_snapshot();
+        Ok(())
+    }
+
+    fn set_send_rate(&self, change: RateChange) -> Result<DestinationRecord, ControlError> {
+        let mut row = self.destination_row(&change.destination_id)?;
+        if let Some(rate) = change.send_rate_kbit_per_s {
+            row.rate = Some(bytes_per_s(rate));
+        }
+        if let Some(rate) = change.send_rate_min_kbit_per_s {
+            row.min_rate = BytesPerSecond(rate.saturating_mul(125));
+        }
+        if let Some(rate) = change.send_rate_max_kbit_per_s {
+            row.max_rate = rate.map(bytes_per_s);
+        }
+        row.method = change.rate_control_method.unwrap_or(row.method);
+        check_rates(&row)?;
+        self.0.store.set_rates(&row)?;
+        if let Some(destination) = self.0.sender.destination(row.id) {
+            destination.set_rates(row.clone());
+        }
+        self.take_snapshot();
+        Ok(self.destination_record(&row))
+    }
+
+    fn manifests(&self, page: &Page) -> Result<Vec<ManifestRecord>, ControlError> {
+        let ids = page_of(self.0.store.manifest_ids()?, page);
+        let rows = ids.into_iter().map(|id| self.0.store.manifest(id));
+        let rows: Vec<Option<ManifestRow>> = rows.collect::<Result<_, _>>()?;
+        Ok(rows.iter().flatten().map(records::manifest).collect())
+    }
+
+    fn manifest(&self, id: &str) -> Result<ManifestRecord, ControlError> {
+        Ok(records::manifest(&self.manifest_row(id)?))
+    }
+
+    fn create_manifest(&self, parameters: NewManifest) -> Result<ManifestRecord, ControlError> {
+        let mut mappings = Vec::new();
+        for mapping in parameters.mappings {
+            let target = mapping.destination_path;
+            RelativePath::new(target.as_bytes())
+                .map_err(|error| invalid(format!("destination path `{target}`: {error}")))?;
+            let source = PathBuf::from(mapping.source_path);
+            if !source.is_absolute() {
+                let why = format!("source path `{}` is not absolute", source.display());
+                return Err(invalid(why));
+            }
+            mappings.push((PathBuf::from(target), source));
+        }
+        let id = self.create_manifest_of(&mappings)?;
+        self.manifest(&id)
+    }
+
+    fn delete_manifest(&self, id: &str) -> Result<(), ControlError> {
+        let row = self.manifest_row(id)?;
+        if !self.0.store.remove_manifest(row.id)? {
+            let why = format!("records of transfers name manifest {id}; delete them first");
+            return Err(ControlError::Refused(why));
+        }
+        Ok(())
+    }
+
+    fn manifest_files(
+        &self,
+        id: &str,
+        positions: Range<u64>,
+    ) -> Result<Vec<ManifestFile>, ControlError> {
+        let row = self.manifest_row(id)?;
+        let encoded = row.manifest.as_deref().ok_or_else(|| not_complete(&row))?;
+        let sources = self.0.store.sources(row.id)?;
+        records::manifest_files(encoded, &sources, positions)
+            .ok_or_else(|| ControlError::Unavailable("the manifest is damaged".to_owned()))
+    }
+
+    fn transfers(&self, page: &Page) -> Result<Vec<TransferRecord>, ControlError> {
+        let rows = self.0.store.transfers()?;
+        let numbers = page_of(rows.iter().map(|row| row.id).collect(), page);
+        let wanted = rows.into_iter().filter(|row| numbers.binary_search(&row.id).is_ok());
+        Ok(wanted.map(|row| self.transfer_record(row)).collect())
+    }
+
+    fn transfer(&self, id: &str) -> Result<TransferRecord, ControlError> {
+        Ok(self.transfer_record(self.transfer_row(id)?))
+    }
+
+    fn create_transfer(&self, parameters: NewTransfer) -> Result<TransferRecord, ControlError> {
+        let destination = self.destination_row(&parameters.destination_id)?;
+        let manifest = self.manifest_row(&parameters.manifest_id)?;
+        let encoded = manifest.manifest.as_deref().ok_or_else(|| not_complete(&manifest))?;
+        let decoded = conns_transfer::manifest::Manifest::decode(encoded).map_err(invalid)?;
+        let folder = parameters.destination_path.unwrap_or_default();
+        let folder = folder.trim_end_matches('/');
+        if !folder.is_empty() {
+            RelativePath::new(folder.as_bytes())
+                .map_err(|error| invalid(format!("destination path `{folder}`: {error}")))?;
+        }
+        let row = TransferRow {
+            id: 0,
+            uid: random_uid().map_err(ControlError::Unavailable)?,
+            destination: destination.id,
+            manifest: manifest.id,
+            folder: folder.as_bytes().to_vec(),
+            overwrite: parameters.overwrite.unwrap_or_default(),
+            priority: parameters.priority,
+            state: State::Pending,
+            message: None,
+            total: totals(&decoded),
+            durable_bytes: 0,
+            durable: conns_transfer::ranges::Ranges::default(),
+            sent: Sent::default(),
+            requested_us: wall_us(),
+            started_us: None,
+            ended_us: None,
+        };
+        let id = self.0.store.add_transfer(&row)?;
+        let row = TransferRow { id, ..row };
+        if let Some(destination) = self.0.sender.destination(destination.id) {
+            destination.queue(row.clone());
+        }
+        Ok(self.transfer_record(row))
+    }
+
+    fn change_transfer(
+        &self,
+        id: &str,
+        change: TransferChange,
+    ) -> Result<TransferRecord, ControlError> {
+        let row = self.transfer_row(id)?;
+        if has_ended(row.state) {
+            return Err(ControlError::Refused(format!("transfer {id} has ended")));
+        }
+        let (state, message) = match change {
+            TransferChange::Suspend => (State::Paused, None),
+            TransferChange::Resume => (State::Pending, None),
+            TransferChange::Cancel => (State::Cancelled, None),
+            TransferChange::Fail(message) => (State::Failed, Some(message)),
+        };
+        let destination = self.0.sender.destination(row.destination);
+        if !destination.is_some_and(|destination| destination.change(row.id, state, message)) {
+            return Err(ControlError::Refused(format!("transfer {id} has ended")));
+        }
+        self.transfer(id)
+    }
+
+    fn delete_transfer(&self, id: &str) -> Result<(), ControlError> {
+        let row = self.transfer_row(id)?;
+        let record = self.transfer_record(row.clone());
+        if record.processing {
+            let why = format!("transfer {id} has not ended; cancel it first");
+            return Err(ControlError::Refused(why));
+        }
+        Ok(self.0.store.remove_transfer(row.id)?)
+    }
+
+    fn sources(&self) -> Result<Vec<SourceRecord>, ControlError> {
+        let Some(receiver) = &self.0.receiver else { return Ok(Vec::new()) };
+        let key = self.public_key();
+        Ok(receiver.connections().iter().map(|state| records::source(state, key)).collect())
+    }
+
+    fn received_transfers(&self) -> Result<Vec<ReceiveTransfer>, ControlError> {
+        let Some(receiver) = &self.0.receiver else { return Ok(Vec::new()) };
+        let mut all: Vec<_> =
+            receiver.connections().iter().flat_map(|state| records::received(state)).collect();
+        all.sort_by(|a, b| a.transfer_id.cmp(&b.transfer_id));
+        Ok(all)
+    }
+}
+
+fn not_complete(row: &ManifestRow) -> ControlError {
+    let why = row.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    ControlError::Refused(format!("manifest {} is {}{why}", id_text(row.id), row.status))
+}
+
+fn check_rates(row: &DestinationRow) -> Result<(), ControlError> {
+    if row.method == Method::Fixed && row.rate.is_none() {
+        return Err(invalid("the method `fixed` needs a rate"));
+    }
+    let most = [row.rate, row.max_rate].into_iter().flatten().min();
+    if most.is_some_and(|most| row.min_rate > most) {
+        return Err(invalid("the least rate is above the greatest"));
+    }
+    Ok(())
+}
+
+/// `ck1…@HOST[:PORT]` of a relay.
+fn relay_address(text: &str) -> Result<RelayAddress, ControlError> {
+    let (key, place) = text
+        .split_once('@')
+        .ok_or_else(|| invalid(format!("relay `{text}` is not ck1…@HOST:PORT")))?;
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') => {
+            let port = port.parse();
+            (host, port.map_err(|_| invalid(format!("relay `{text}` has no port number")))?)
+        }
+        _ => (place, RELAY_PORT),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(RelayAddress { key: key.parse().map_err(invalid)?, host, port })
+}
+
+/// The ids of a page, ascending.
+fn page_of(mut ids: Vec<i64>, page: &Page) -> Vec<i64> {
+    ids.sort_unstable();
+    let after = page.after.as_deref();
+    let is_after = |id: &i64| after.is_none_or(|after| *id_text(*id) > *after);
+    ids.into_iter().filter(is_after).take(page.limit.unwrap_or(usize::MAX)).collect()
+}
+
+impl Server {
+    /// Begins a manifest of target and source paths; returns its id.
+    ///
+    /// # Errors
+    /// [`ControlError::Unavailable`].
+    pub fn create_manifest_of(
+        &self,
+        mappings: &[(PathBuf, PathBuf)],
+    ) -> Result<String, ControlError> {
+        let id = self.0.store.add_manifest(mappings, wall_us())?;
+        self.walk_later(id, mappings.to_vec());
+        Ok(id_text(id))
+    }
+
+    /// Walks the manifests that were pending when the process before ended.
+    pub(super) fn resume_manifests(&self) -> Result<(), StoreError> {
+        for id in self.0.store.manifest_ids()? {
+            if let Some(row) = self.0.store.manifest(id)?
+                && row.status == "pending"
+            {
+                self.walk_later(id, row.mappings);
+            }
+        }
+        Ok(())
+    }
+
+    fn walk_later(&self, id: i64, mappings: Vec<(PathBuf, PathBuf)>) {
+        let store = self.0.store.clone();
+        std::thread::spawn(move || {
+            // An error of the store leaves the manifest pending; the next start walks again.
+            let _ = match walk(&mappings) {
+                Ok(walked) => {
+                    let note = walked.left_out();
+                    let encoded = walked.manifest.encode();
+                    store.complete_manifest(id, &encoded, &walked.sources, note.as_deref())
+                }
+                Err(error) => store.fail_manifest(id, &error.to_string()),
+            };
+        });
+    }
+
+    fn limits(&self) -> Result<BandwidthLimits, StoreError> {
+        let kbit = |name| -> Result<Option<u64>, StoreError> {
+            Ok(self.0.store.limit(name)?.map(|rate| kbit_per_s(BytesPerSecond(rate))))
+        };
+        Ok(BandwidthLimits {
+            incoming_kbit_per_s: kbit(INCOMING)?,
+            outgoing_kbit_per_s: kbit(OUTGOING)?,
+        })
+    }
+
+    fn destination_row(&self, id: &str) -> Result<DestinationRow, ControlError> {
+        let number = number(Object::Destination, id)?;
+        let row = self.0.store.destination(DestinationId(number))?;
+        row.ok_or_else(|| not_found(Object::Destination, id))
+    }
+
+    fn manifest_row(&self, id: &str) -> Result<ManifestRow, ControlError> {
+        let row = self.0.store.manifest(number(Object::Manifest, id)?)?;
+        row.ok_or_else(|| not_found(Object::Manifest, id))
+    }
+
+    fn transfer_row(&self, id: &str) -> Result<TransferRow, ControlError> {
+        let row = self.0.store.transfer(number(Object::Transfer, id)?)?;
+        row.ok_or_else(|| not_found(Object::Transfer, id))
+    }
+
+    fn destination_record(&self, row: &DestinationRow) -> DestinationRecord {
+        let snapshots = self.snapshots();
+        let connection_id = connection_id(row.id.0);
+        let found =
+            snapshots.iter().find(|snapshot| snapshot.connection.connection_id == connection_id);
+        records::destination(row, found.map(|snapshot| &snapshot.connection))
+    }
+
+    /// The record of a stored transfer, with what is known while it runs.
+    fn transfer_record(&self, row: TransferRow) -> TransferRecord {
+        let destination = self.0.sender.destination(row.destination);
+        let live = destination.as_ref().and_then(|destination| {
+            destination.transfers().into_iter().find(|transfer| transfer.row.id == row.id)
+        });
+        let (row, is_running) = match live {
+            Some(live) => (live.row, live.is_running),
+            None => (row, false),
+        };
+        let now_us = destination.map(|destination| destination.now_us());
+        records::transfer(&row, is_running, now_us)
+    }
+}

@@ -1,0 +1,318 @@
+//! Two servers on loopback: files arrive as they were.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use conns_link::{Identity, ReceiverSettings, Server, ServerSettings};
+use conns_transfer::control::{Control, TransferChange};
+use conns_transfer::record::{
+    Mapping, NewDestination, NewManifest, NewTransfer, Overwrite, TransferRecord, TransferStatus,
+};
+
+/// A folder that is removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("conns-link-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.join("source")).unwrap();
+        fs::create_dir_all(path.join("target")).unwrap();
+        Self(path)
+    }
+
+    fn source(&self) -> PathBuf {
+        self.0.join("source")
+    }
+
+    fn target(&self) -> PathBuf {
+        self.0.join("target")
+    }
+
+    fn receiver(&self, name: &str) -> Server {
+        self.receiver_at(name, ([127, 0, 0, 1], 0).into())
+    }
+
+    fn receiver_at(&self, name: &str, listen: SocketAddr) -> Server {
+        let receiver = ReceiverSettings { listen, folder: self.target(), allow: Vec::new() };
+        self.server(name, Some(receiver))
+    }
+
+    fn sender(&self, name: &str) -> Server {
+        self.server(name, None)
+    }
+
+    fn server(&self, name: &str, receiver: Option<ReceiverSettings>) -> Server {
+        let key = self.0.join(format!("{name}.key"));
+        if !key.exists() {
+            Identity::generate().unwrap().write(&key).unwrap();
+        }
+        Server::start(ServerSettings {
+            state_folder: self.0.join(name),
+            identity: Identity::read(&key).unwrap(),
+            receiver,
+            outgoing_limit: None,
+            incoming_limit: None,
+        })
+        .unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Bytes that do not repeat.
+fn bytes(count: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed | 1;
+    (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect()
+}
+
+fn destination(sender: &Server, receiver: &Server) -> String {
+    let address = receiver.receiver_address().unwrap();
+    let parameters = NewDestination {
+        address: address.ip().to_string(),
+        port: address.port(),
+        public_key: receiver.public_key().to_string(),
+        relay: None,
+        send_rate_kbit_per_s: None,
+        send_rate_min_kbit_per_s: 0,
+        send_rate_max_kbit_per_s: None,
+        rate_control_method: None,
+    };
+    sender.create_destination(parameters).unwrap().destination_id
+}
+
+async fn manifest(sender: &Server, source: &Path, target: &str) -> String {
+    let mapping = Mapping {
+        destination_path: target.to_owned(),
+        source_path: source.to_str().unwrap().to_owned(),
+    };
+    let manifest = sender.create_manifest(NewManifest { mappings: vec![mapping] }).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while sender.manifest(&manifest.manifest_id).unwrap().processing {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    manifest.manifest_id
+}
+
+fn queue(sender: &Server, manifest_id: &str, destination_id: &str, overwrite: Overwrite) -> String {
+    let parameters = NewTransfer {
+        manifest_id: manifest_id.to_owned(),
+        destination_id: destination_id.to_owned(),
+        destination_path: None,
+        priority: 100,
+        overwrite: Some(overwrite),
+    };
+    sender.create_transfer(parameters).unwrap().transfer_id
+}
+
+async fn until(
+    sender: &Server,
+    transfer_id: &str,
+    is_reached: impl Fn(&TransferRecord) -> bool,
+) -> TransferRecord {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let record = sender.transfer(transfer_id).unwrap();
+        if is_reached(&record) {
+            return record;
+        }
+        assert!(Instant::now() < deadline, "{record:#?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn ended(sender: &Server, transfer_id: &str) -> TransferRecord {
+    until(sender, transfer_id, |record| !record.processing).await
+}
+
+async fn send(sender: &Server, receiver: &Server, source: &Path, target: &str) -> TransferRecord {
+    let destination = destination(sender, receiver);
+    let manifest = manifest(sender, source, target).await;
+    let id = queue(sender, &manifest, &destination, Overwrite::Never);
+    ended(sender, &id).await
+}
+
+/// Names of all that a folder has, hidden files included.
+fn names(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        found.push(entry.file_name().to_string_lossy().into_owned());
+        if entry.file_type().unwrap().is_dir() {
+            let below = names(&entry.path());
+            found.extend(
+                below.iter().map(|n| format!("{}/{n}", entry.file_name().to_string_lossy())),
+            );
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_of_files_arrives_as_it_is() {
+    let scratch = Scratch::new("tree");
+    let tree = scratch.source().join("tree");
+    fs::create_dir_all(tree.join("a/b")).unwrap();
+    fs::create_dir_all(tree.join("empty")).unwrap();
+    fs::write(tree.join("long"), bytes(5_000_001, 1)).unwrap();
+    fs::write(tree.join("exact"), bytes(2 << 20, 2)).unwrap();
+    fs::write(tree.join("nothing"), b"").unwrap();
+    for index in 0..300 {
+        fs::write(tree.join(format!("a/b/{index}")), bytes(index * 17, 3)).unwrap();
+    }
+    fs::hard_link(tree.join("long"), tree.join("a/long")).unwrap();
+    symlink("/etc/passwd", tree.join("link")).unwrap();
+    use std::os::unix::ffi::OsStrExt as _;
+    let name = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    fs::write(tree.join(name), b"a name that is not UTF-8").unwrap();
+    let sparse = fs::File::create(tree.join("sparse")).unwrap();
+    sparse.set_len(64 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"end", (40 << 20) + 5).unwrap();
+    drop(sparse);
+    fs::set_permissions(tree.join("exact"), fs::Permissions::from_mode(0o4751)).unwrap();
+    let (sender, receiver) = (scratch.sender("sender"), scratch.receiver("receiver"));
+    let record = send(&sender, &receiver, &tree, "copy").await;
+    assert_eq!(record.status, TransferStatus::Complete, "{record:#?}");
+    assert_eq!(record.bytes_durable, record.total_bytes.unwrap());
+    let copy = scratch.target().join("copy");
+    for name in ["long", "exact", "nothing", "sparse", "a/long", "a/b/0", "a/b/299"] {
+        let (source, target) = (tree.join(name), copy.join(name));
+        assert!(fs::read(&source).unwrap() == fs::read(&target).unwrap(), "{name}");
+        let (of, copied) = (source.metadata().unwrap(), target.metadata().unwrap());
+        assert_eq!((of.mtime(), of.mtime_nsec()), (copied.mtime(), copied.mtime_nsec()), "{name}");
+        assert_eq!(of.mode() & 0o777, copied.mode() & 0o7777, "{name}");
+    }
+    assert_eq!(fs::read(copy.join(name)).unwrap(), b"a name that is not UTF-8");
+    assert!(copy.join("empty").is_dir());
+    assert!(copy.join("sparse").metadata().unwrap().blocks() < 1000);
+    let mut expected = names(&tree);
+    expected.retain(|name| name != "link");
+    assert_eq!(names(&copy), expected);
+    let manifest = sender.manifest(&record.manifest_id).unwrap();
+    assert_eq!(manifest.error_message.as_deref(), Some("1 symbolic links are not sent"));
+    assert_eq!(sender.connections().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_existing_target_is_replaced_only_if_allowed() {
+    let scratch = Scratch::new("overwrite");
+    let source = scratch.source().join("file");
+    fs::write(&source, b"new").unwrap();
+    let (sender, receiver) = (scratch.sender("sender"), scratch.receiver("receiver"));
+    let destination = destination(&sender, &receiver);
+    let manifest = manifest(&sender, &source, "file").await;
+    let target = scratch.target().join("file");
+    for (overwrite, before, after) in [
+        (Overwrite::Never, "old", "old"),
+        (Overwrite::Same, "older", "older"),
+        (Overwrite::Same, "old", "new"),
+        (Overwrite::Same, "", "new"),
+        (Overwrite::Always, "older", "new"),
+    ] {
+        fs::write(&target, before).unwrap();
+        let id = queue(&sender, &manifest, &destination, overwrite);
+        let record = ended(&sender, &id).await;
+        assert_eq!(fs::read_to_string(&target).unwrap(), after, "{overwrite:?} {record:#?}");
+        let status = if before == after { TransferStatus::Error } else { TransferStatus::Complete };
+        assert_eq!(record.status, status, "{overwrite:?} {record:#?}");
+        assert_eq!(names(&scratch.target()), ["file"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_pauses_resumes_and_is_cancelled() {
+    let scratch = Scratch::new("pause");
+    let source = scratch.source().join("file");
+    fs::write(&source, bytes(30 << 20, 4)).unwrap();
+    let (sender, receiver) = (scratch.sender("sender"), scratch.receiver("receiver"));
+    let destination = destination(&sender, &receiver);
+    sender
+        .set_send_rate(conns_transfer::record::RateChange {
+            destination_id: destination.clone(),
+            send_rate_kbit_per_s: None,
+            send_rate_min_kbit_per_s: None,
+            send_rate_max_kbit_per_s: Some(std::num::NonZeroU64::new(50_000)),
+            rate_control_method: None,
+        })
+        .unwrap();
+    let manifest = manifest(&sender, &source, "file").await;
+    let id = queue(&sender, &manifest, &destination, Overwrite::Never);
+    until(&sender, &id, |record| record.bytes_durable > 0).await;
+    let paused = sender.change_transfer(&id, TransferChange::Suspend).unwrap();
+    assert_eq!(paused.status, TransferStatus::Suspended);
+    let other = queue(&sender, &manifest, &destination, Overwrite::Always);
+    until(&sender, &other, |record| record.bytes_durable > 0).await;
+    sender.change_transfer(&other, TransferChange::Cancel).unwrap();
+    assert_eq!(ended(&sender, &other).await.status, TransferStatus::Cancelled);
+    assert!(sender.change_transfer(&other, TransferChange::Resume).is_err());
+    sender.change_transfer(&id, TransferChange::Resume).unwrap();
+    let record = ended(&sender, &id).await;
+    assert_eq!(record.status, TransferStatus::Complete, "{record:#?}");
+    assert!(fs::read(&source).unwrap() == fs::read(scratch.target().join("file")).unwrap());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while names(&scratch.target()) != ["file"] {
+        assert!(Instant::now() < deadline, "{:?}", names(&scratch.target()));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_restarts_is_sent_the_rest() {
+    let scratch = Scratch::new("restart");
+    let source = scratch.source().join("file");
+    fs::write(&source, bytes(40 << 20, 5)).unwrap();
+    let (sender, receiver) = (scratch.sender("sender"), scratch.receiver("receiver"));
+    let address = receiver.receiver_address().unwrap();
+    let destination = destination(&sender, &receiver);
+    sender
+        .set_send_rate(conns_transfer::record::RateChange {
+            destination_id: destination.clone(),
+            send_rate_kbit_per_s: std::num::NonZeroU64::new(80_000),
+            send_rate_min_kbit_per_s: None,
+            send_rate_max_kbit_per_s: None,
+            rate_control_method: None,
+        })
+        .unwrap();
+    let manifest = manifest(&sender, &source, "file").await;
+    let id = queue(&sender, &manifest, &destination, Overwrite::Never);
+    until(&sender, &id, |record| record.bytes_durable > 0).await;
+    let before = sender.connections().remove(0);
+    receiver.stop().await;
+    drop(receiver);
+    until(&sender, &id, |record| record.status == TransferStatus::Retrying).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let receiver = loop {
+        let started = std::panic::catch_unwind(|| scratch.receiver_at("receiver", address));
+        match started {
+            Ok(receiver) => break receiver,
+            Err(_) => assert!(Instant::now() < deadline),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let record = ended(&sender, &id).await;
+    assert_eq!(record.status, TransferStatus::Complete, "{record:#?}");
+    assert!(fs::read(&source).unwrap() == fs::read(scratch.target().join("file")).unwrap());
+    // At most what was not durable yet was sent twice.
+    assert!(record.bytes_sent <= (40 << 20) + (20 << 20), "{record:#?}");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let after = sender.connections().remove(0);
+    assert_ne!(before.last_destination_server_id, after.last_destination_server_id);
+    assert_eq!(before.last_destination_server_uid, after.last_destination_server_uid);
+    drop(receiver);
+}
