@@ -16,9 +16,7 @@ mod store;
 mod tls;
 mod walk;
 
-pub use address::{
-    AddressError, DestinationAddress, RECEIVER_PORT, RELAY_PORT, RelayAddress,
-};
+pub use address::{AddressError, DestinationAddress, RECEIVER_PORT, RELAY_PORT, RelayAddress};
 pub use identity::{Identity, IdentityError, PublicKey, PublicKeyError};
 pub use receive::{ReceiverError, ReceiverSettings};
 pub use server::{Server, ServerError, ServerSettings};

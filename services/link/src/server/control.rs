@@ -20,9 +20,7 @@ use crate::address::RelayAddress;
 use crate::identity::PublicKey;
 use crate::send::{connection_id, has_ended, hexadecimal, kbit_per_s, random_uid, totals};
 use crate::socket::wall_us;
-use crate::store::{
-    DestinationId, DestinationRow, ManifestRow, Sent, StoreError, TransferRow,
-};
+use crate::store::{DestinationId, DestinationRow, ManifestRow, Sent, StoreError, TransferRow};
 use crate::walk::walk;
 
 impl From<StoreError> for ControlError {
@@ -411,7 +409,7 @@ impl Server {
         let connection_id = connection_id(row.id.0);
         let found =
             snapshots.iter().find(|snapshot| snapshot.connection.connection_id == connection_id);
-        records::destination(row, found.map(|snapshot| &snapshot.connection))
+        records::destination(row, found)
     }
 
     /// The record of a stored transfer, with what is known while it runs.
