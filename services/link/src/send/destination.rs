@@ -326,9 +326,6 @@ impl Destination {
         if let Some(controller) = &link.controller {
             controller.set(settings);
         }
-        if let Some(socket) = &link.socket {
-            socket.limit((settings.max_rate < UNLIMITED).then_some(settings.max_rate));
-        }
     }
 
     pub(super) async fn changed(&self) {
@@ -475,7 +472,12 @@ impl Destination {
         })?;
         let learned = row.learned.filter(|it| wall_us() - it.wall_us < LEARNED_FOR_US);
         let start = learned.map(|learned| learned.start);
-        let controller = SharedController::new(self.settings(), start, header_bytes(address.ip()));
+        let controller = SharedController::new(
+            self.settings(),
+            start,
+            header_bytes(address.ip()),
+            socket.pace(),
+        );
         let round_trip = start.map(|start| Duration::from_micros(start.base_us));
         let config = client_config(&self.shared.identity, row.key, &controller, round_trip)?;
         {
@@ -485,7 +487,6 @@ impl Destination {
             link.controller = Some(controller);
             link.second = Some((Instant::now(), 0));
         }
-        self.apply_rates();
         connect(socket, address, config).await
     }
 
