@@ -11,6 +11,10 @@ use crate::failure::Failure;
 
 /// Longest part of a call repeated in an error, characters.
 const MAX_REPEATED: usize = 64;
+/// Columns before the names of the calls in an error.
+const INDENT: usize = 13;
+/// Columns of a line of an error.
+const MAX_COLUMNS: usize = 100;
 
 /// A call.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +47,7 @@ impl Request {
                 ))),
             };
         }
-        if jetstream::METHODS.contains(&name) {
+        if jetstream::is_method(name) {
             let request = jetstream::request(name, parameters)
                 .map_err(|error| Failure::Usage(format!("`{name}`: {error}")))?;
             return Ok(Self::JetStream(request.into()));
@@ -70,7 +74,7 @@ impl Request {
         let body = Bytes::copy_from_slice(text.as_bytes());
         if method == monero::METHOD {
             Ok(Self::Monero(body))
-        } else if jetstream::METHODS.contains(&method) {
+        } else if jetstream::is_method(method) {
             Ok(Self::JetStream(body))
         } else {
             Err(unknown(method))
@@ -115,7 +119,8 @@ fn is_of_1e(name: &str) -> bool {
 
 fn unknown(name: &str) -> Failure {
     let one_e = Method::ALL.map(|method| method.to_string());
-    let others = [monero::METHOD].into_iter().chain(ems::command_names()).chain(jetstream::METHODS);
+    let others =
+        [monero::METHOD].into_iter().chain(ems::command_names()).chain(jetstream::method_names());
     let names: Vec<String> = one_e.iter().cloned().chain(others.map(str::to_owned)).collect();
     let what = match (name, nearest(name, names.iter().map(String::as_str))) {
         ("", _) => "no call is given".to_owned(),
@@ -128,9 +133,27 @@ fn unknown(name: &str) -> Failure {
         "{what}\n  1E         {}();\n  Monero     {}\n  EMS        {}\n  JetStream  {}",
         one_e.join("(); "),
         monero::METHOD,
-        ems::command_names().collect::<Vec<_>>().join(" "),
-        jetstream::METHODS.join(" "),
+        wrapped(ems::command_names()),
+        wrapped(jetstream::METHODS),
     ))
+}
+
+/// Words in lines of [`MAX_COLUMNS`], indented as the list of calls.
+fn wrapped(words: impl IntoIterator<Item = &'static str>) -> String {
+    let (mut text, mut columns) = (String::new(), INDENT);
+    for word in words {
+        if columns + 1 + word.len() > MAX_COLUMNS && columns > INDENT {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', INDENT));
+            columns = INDENT;
+        } else if columns > INDENT {
+            text.push(' ');
+            columns += 1;
+        }
+        text.push_str(word);
+        columns += word.len();
+    }
+    text
 }
 
 /// The start of `text`, short enough for a message.
@@ -167,6 +190,8 @@ mod tests {
             ),
             ("send.getConnection \"connectionId\":\"a\"", serde_json::json!({"connectionId": "a"})),
             ("getConnection[\"a\"]", serde_json::json!(["a"])),
+            ("getRequestResult \"requestId\":1", serde_json::json!({"requestId": 1})),
+            ("recv.getSourcesAsync", Value::Null),
         ] {
             let Request::JetStream(message) = read(text) else { panic!("{text}: not JetStream") };
             let message: Value = serde_json::from_slice(&message).unwrap_or_default();
@@ -184,11 +209,24 @@ mod tests {
     }
 
     #[test]
+    fn a_long_list_of_calls_is_wrapped() {
+        let Err(Failure::Usage(message)) = Request::read("frobnicate") else { panic!("read") };
+        assert!(message.lines().all(|line| line.len() <= MAX_COLUMNS), "{message}");
+        for method in jetstream::METHODS {
+            assert!(message.split_whitespace().any(|word| word == method), "{method}: {message}");
+        }
+        let broken = message.lines().filter(|line| line.starts_with(&" ".repeat(INDENT)));
+        assert!(broken.count() > 3, "{message}");
+    }
+
+    #[test]
     fn an_unknown_call_is_refused_with_the_nearest_known_one() {
         for (text, parts) in [
             ("get_conections", &["unknown call `get_conections`", "`get_connections`?"][..]),
             ("listConections", &["did you mean `listConnections`?"]),
             ("send.getConnetions", &["did you mean `send.getConnections`?"]),
+            ("createTransfr", &["did you mean `createTransfer`?"]),
+            ("getSource", &["\n  JetStream  getServerInfo getRequestStatus "]),
             ("Network.GetConections", &["did you mean `GetConnections`?", "^^^"]),
             (r#"{"method":"get_conections"}"#, &["did you mean `get_connections`?"]),
             (

@@ -3,6 +3,7 @@
 //! A [`Server`] sends the transfers of its queue, and receives those of others into a folder. QUIC (quinn) carries them; the pure
 //! part (rate methods, chunks, frames, the order of the queue) is `conns-transfer`.
 
+mod address;
 mod congestion;
 mod control_stream;
 mod identity;
@@ -15,6 +16,9 @@ mod store;
 mod tls;
 mod walk;
 
+pub use address::{
+    AddressError, DestinationAddress, RECEIVER_PORT, RELAY_PORT, RelayAddress,
+};
 pub use identity::{Identity, IdentityError, PublicKey, PublicKeyError};
 pub use receive::{ReceiverError, ReceiverSettings};
 pub use server::{Server, ServerError, ServerSettings};

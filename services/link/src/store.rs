@@ -19,7 +19,7 @@ use conns_transfer::record::Word;
 use rusqlite::{Connection, OptionalExtension};
 use rustix::fs::FlockOperation;
 
-pub(crate) use destinations::{DestinationId, DestinationRow, Learned, RelayAddress};
+pub(crate) use destinations::{DestinationId, DestinationRow, Learned};
 pub(crate) use manifests::{ManifestRow, Source, Stamp};
 pub(crate) use received::{ReceivedRow, ReceivedState};
 pub(crate) use transfers::{Sent, Totals, TransferRow};

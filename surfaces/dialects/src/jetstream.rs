@@ -2,14 +2,20 @@
 //! Described in `docs/dialects/jetstream.md`. JetStream's own wire format is not documented.
 //!
 //! A connection is one of the transfers of an update. Their list is written once; a page and a single
-//! connection are slices of it.
+//! connection are slices of it. The other methods are those of a transfer service: one in this process
+//! ([`Control`]), or one in another process that serves this dialect ([`Forward`]).
 
+mod calls;
 mod connection;
 mod control;
+mod fault;
+mod forward;
 mod list;
 mod methods;
 mod options;
+mod params;
 mod request;
+mod requests;
 mod rpc;
 mod server;
 
@@ -24,14 +30,17 @@ use crate::cache::ResponseCache;
 use crate::shell::{BodyChunks, HttpDialect, HttpOutcome, LineDialect, LineOutcome};
 
 pub use control::{Backend, Control, ControlError, Forward, Object, Page, TransferChange};
-pub use methods::METHODS;
+pub use methods::{METHODS, is_method, method_names};
 pub use options::Options;
 pub use request::{ParametersError, request};
-pub use rpc::{MAX_BATCH, MAX_BYTES};
+pub use requests::MAX_REQUESTS;
+pub use rpc::{MAX_BATCH, MAX_BYTES, MAX_TRANSFER_BYTES};
 pub use server::API_VERSION;
 
+use forward::Forwarder;
 use list::LatestList;
 use methods::Context;
+use requests::Requests;
 
 /// A message with a few calls, bytes.
 const BRIEF_MESSAGE_BYTES: usize = 1024;
@@ -40,19 +49,37 @@ const BRIEF_TRANSFERS: usize = 16;
 
 /// The dialect, served over HTTP and in lines.
 #[derive(Debug, Clone)]
-pub struct Service(Arc<State>);
+pub struct Service {
+    state: Arc<State>,
+    read_only: bool,
+}
 
 #[derive(Debug)]
 struct State {
     options: Options,
     list: LatestList,
+    requests: Requests,
+    forwarder: Forwarder,
 }
 
 impl Service {
     /// A service with these options.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self(Arc::new(State { options, list: LatestList::default() }))
+        let state = State {
+            options,
+            list: LatestList::default(),
+            requests: Requests::default(),
+            forwarder: Forwarder::default(),
+        };
+        Self { state: Arc::new(state), read_only: false }
+    }
+
+    /// The same service without the methods that change something, for ports that any client may use. A client that
+    /// creates transfers may send every file that the transfer service can read.
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        Self { read_only: true, ..self.clone() }
     }
 
     /// JSON-RPC 2.0 as the body of a POST.
@@ -67,14 +94,26 @@ impl Service {
         Lines(self.clone())
     }
 
-    /// Whether a message of this length has few calls, each of few transfers.
-    fn is_brief(message_bytes: usize, update: &Update) -> bool {
-        message_bytes <= BRIEF_MESSAGE_BYTES && update.transfers.len() <= BRIEF_TRANSFERS
+    /// Whether a message of this length has few calls, each of few transfers. A transfer service may block, so no
+    /// message is brief with one.
+    fn is_brief(&self, message_bytes: usize, update: &Update) -> bool {
+        matches!(self.state.options.backend, Backend::None)
+            && message_bytes <= BRIEF_MESSAGE_BYTES
+            && update.transfers.len() <= BRIEF_TRANSFERS
+    }
+
+    /// The longest message, bytes.
+    fn max_bytes(&self) -> usize {
+        match self.state.options.backend {
+            Backend::None => MAX_BYTES,
+            Backend::Control(_) | Backend::Forward(_) => MAX_TRANSFER_BYTES,
+        }
     }
 
     fn answer(&self, message: &[u8], cache: &ResponseCache) -> BodyChunks {
-        let State { options, list } = &*self.0;
-        let context = Context { options, list, update: cache.update() };
+        let State { options, list, requests, forwarder } = &*self.state;
+        let (read_only, update) = (self.read_only, cache.update());
+        let context = Context { options, read_only, list, requests, forwarder, update };
         rpc::answer(message, &|method, params| methods::call(&context, method, params))
     }
 }
@@ -83,7 +122,7 @@ struct Http(Service);
 
 impl HttpDialect for Http {
     fn is_brief(&self, body_bytes: usize, update: &Update) -> bool {
-        Service::is_brief(body_bytes, update)
+        self.0.is_brief(body_bytes, update)
     }
 
     fn answer(&self, request: &Request<Bytes>, cache: &ResponseCache) -> HttpOutcome {
@@ -100,11 +139,14 @@ impl HttpDialect for Http {
     }
 
     fn longest_body(&self) -> usize {
-        MAX_BYTES
+        self.0.max_bytes()
     }
 
     fn body_too_long(&self) -> HttpOutcome {
-        HttpOutcome::Answer(with_json(StatusCode::PAYLOAD_TOO_LARGE, rpc::too_long()))
+        HttpOutcome::Answer(with_json(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            rpc::too_long(self.0.max_bytes()),
+        ))
     }
 }
 
@@ -135,7 +177,7 @@ struct Lines(Service);
 
 impl LineDialect for Lines {
     fn is_brief(&self, line_bytes: usize, update: &Update) -> bool {
-        Service::is_brief(line_bytes, update)
+        self.0.is_brief(line_bytes, update)
     }
 
     fn ends_line(&self, byte: u8) -> bool {
@@ -143,7 +185,7 @@ impl LineDialect for Lines {
     }
 
     fn longest_line(&self) -> usize {
-        MAX_BYTES
+        self.0.max_bytes()
     }
 
     fn answer(&self, line: &[u8], cache: &ResponseCache) -> LineOutcome {
@@ -154,7 +196,7 @@ impl LineDialect for Lines {
     }
 
     fn line_too_long(&self) -> LineOutcome {
-        LineOutcome { chunks: ended(rpc::too_long()), close: true }
+        LineOutcome { chunks: ended(rpc::too_long(self.0.max_bytes())), close: true }
     }
 }
 

@@ -4,14 +4,27 @@
 
 #[path = "jetstream/envelope.rs"]
 mod envelope;
+#[path = "jetstream/fake.rs"]
+mod fake;
+#[path = "jetstream/forward.rs"]
+mod forward;
+#[path = "jetstream/parameters.rs"]
+mod parameters;
+#[path = "jetstream/records.rs"]
+mod records;
 #[path = "jetstream/sample.rs"]
 mod sample;
+#[path = "jetstream/server.rs"]
+mod server;
+#[path = "jetstream/service.rs"]
+mod service;
+#[path = "jetstream/values.rs"]
+mod values;
 
 use std::collections::BTreeSet;
 
 use conns_core::model::{EncryptionState, Transfer, TransferError};
 use conns_dialects::LineDialect;
-use conns_dialects::jetstream::{Options, Service};
 use serde_json::{Value, json};
 
 const PAGE: &str = include_str!("fixtures/jetstream/connection-structure.txt");
@@ -130,7 +143,7 @@ fn the_documentation_has_every_error_word() {
         let word = record["lastError"].as_str().expect("a word");
         assert!(OURS.contains(&format!("`{word}`")), "{word}");
     }
-    for code in [-32700, -32600, -32601, -32602, -32603, -32001] {
+    for code in [-32700, -32600, -32601, -32602, -32603, -32001, -32002, -32003, -32004, -32005] {
         assert!(section("## Errors").contains(&format!("| {code} |")), "{code}");
     }
 }
@@ -246,7 +259,9 @@ fn the_nearest_method_is_suggested() {
         ("getconnections", "did you mean `getConnections`?"),
         ("send.GetConnection", "did you mean `send.getConnection`?"),
         ("getServerInfos", "did you mean `getServerInfo`?"),
-        ("send.getTransfers", "no method `send.getTransfers`; known are getServerInfo"),
+        ("send.gettransfer", "did you mean `send.getTransfer`?"),
+        ("recv.getSource", "did you mean `recv.getSources`?"),
+        ("send.frobnicate", "no method `send.frobnicate`; known are getServerInfo"),
         ("rpc.discover", "no method `rpc.discover`; known are"),
         (&"x".repeat(65), "known are"),
     ] {
@@ -255,41 +270,6 @@ fn the_nearest_method_is_suggested() {
         let data = error["data"].as_str().expect("a text");
         assert!(data.starts_with(expected) || data.contains(&format!("; {expected}")), "{data}");
     }
-}
-
-#[test]
-fn server_information_has_the_options() {
-    let server = call(&sample::server(&[]), "getServerInfo", &json!([]));
-    let expected = json!({
-        "allowRemoteControl": false, "apiControlPort": 8886, "APITokensAvailable": false,
-        "apiVersion": 40, "authRequired": false, "bandwidthLimits": null,
-        "certificateValidation": null, "configuration": null, "encryptionAvailable": false,
-        "eventLogAvailable": false, "hostName": "host7", "license": null, "minCipher": null,
-        "multiplexAvailable": false, "publicKey": null, "receiver": null, "revision": null,
-        "serverExternalAddress": null, "serverId": "00000000000000fe", "serverName": "host7",
-        "version": env!("CARGO_PKG_VERSION"),
-    });
-    assert_eq!(server, expected);
-    let listed: BTreeSet<&str> = section("## `getServerInfo`")
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .collect();
-    assert_eq!(listed, keys(&expected).into_iter().collect());
-
-    let service = Service::new(Options {
-        server_name: Some("north".to_owned()),
-        remote_control: true,
-        auth_required: true,
-        ..Options::default()
-    });
-    let named = sample::Server { service, ..sample::server(&[]) };
-    let server = call(&named, "getServerInfo", &json!({}));
-    assert_eq!(server["serverName"], "north");
-    assert_eq!(
-        (&server["allowRemoteControl"], &server["authRequired"]),
-        (&json!(true), &json!(true))
-    );
-    assert_eq!((&server["hostName"], &server["apiControlPort"]), (&Value::Null, &Value::Null));
 }
 
 /// The list is written once per update, and a page is a slice of it: the same bytes in memory.

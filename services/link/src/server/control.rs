@@ -16,16 +16,14 @@ use conns_transfer::record::{
 };
 
 use super::{INCOMING, OUTGOING, Server, records};
+use crate::address::RelayAddress;
 use crate::identity::PublicKey;
 use crate::send::{connection_id, has_ended, hexadecimal, kbit_per_s, random_uid, totals};
 use crate::socket::wall_us;
 use crate::store::{
-    DestinationId, DestinationRow, ManifestRow, RelayAddress, Sent, StoreError, TransferRow,
+    DestinationId, DestinationRow, ManifestRow, Sent, StoreError, TransferRow,
 };
 use crate::walk::walk;
-
-/// The port of a relay's control connection.
-const RELAY_PORT: u16 = 8887;
 
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
@@ -101,7 +99,8 @@ impl Control for Server {
         parameters: NewDestination,
     ) -> Result<DestinationRecord, ControlError> {
         let key: PublicKey = parameters.public_key.parse().map_err(invalid)?;
-        let relay = parameters.relay.as_deref().map(relay_address).transpose()?;
+        let relay: Option<RelayAddress> =
+            parameters.relay.as_deref().map(str::parse).transpose().map_err(invalid)?;
         let rows = self.0.store.destinations()?;
         let existing = rows.iter().find(|row| {
             row.key == key
@@ -330,22 +329,6 @@ fn check_rates(row: &DestinationRow) -> Result<(), ControlError> {
         return Err(invalid("the least rate is above the greatest"));
     }
     Ok(())
-}
-
-/// `ck1…@HOST[:PORT]` of a relay.
-fn relay_address(text: &str) -> Result<RelayAddress, ControlError> {
-    let (key, place) = text
-        .split_once('@')
-        .ok_or_else(|| invalid(format!("relay `{text}` is not ck1…@HOST:PORT")))?;
-    let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') => {
-            let port = port.parse();
-            (host, port.map_err(|_| invalid(format!("relay `{text}` has no port number")))?)
-        }
-        _ => (place, RELAY_PORT),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(RelayAddress { key: key.parse().map_err(invalid)?, host, port })
 }
 
 /// The ids of a page, ascending.

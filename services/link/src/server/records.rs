@@ -23,12 +23,11 @@ use crate::store::{self, DestinationRow, ManifestRow, TransferRow};
 const CHECKPOINT_S: u64 = 1;
 
 pub(super) fn destination(row: &DestinationRow, connection: Option<&Transfer>) -> Destination {
-    let relay = row.relay.as_ref();
     let parameters = NewDestination {
         address: row.host.clone(),
         port: row.port,
         public_key: row.key.to_string(),
-        relay: relay.map(|relay| format!("{}@{}:{}", relay.key, relay.host, relay.port)),
+        relay: row.relay.as_ref().map(ToString::to_string),
         send_rate_kbit_per_s: row.rate.and_then(|rate| kbit_per_s(rate).try_into().ok()),
         send_rate_min_kbit_per_s: kbit_per_s(row.min_rate),
         send_rate_max_kbit_per_s: row.max_rate.and_then(|rate| kbit_per_s(rate).try_into().ok()),

@@ -5,19 +5,12 @@ use conns_transfer::record::Word as _;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, StoreError, array, signed, unsigned, value_of};
+use crate::address::RelayAddress;
 use crate::identity::PublicKey;
 
 /// Identifies a destination in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct DestinationId(pub(crate) i64);
-
-/// How a relay is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RelayAddress {
-    pub(crate) key: PublicKey,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
 
 /// A destination as it is stored. Rates are IP bytes a second.
 #[derive(Debug, Clone, PartialEq, Eq)]

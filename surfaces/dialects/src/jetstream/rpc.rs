@@ -9,61 +9,21 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::fault::Fault;
 use crate::shell::BodyChunks;
 
-/// Longest request, bytes: an HTTP body or a line. A full batch of the longest calls of the methods
-/// here has a quarter of it.
+/// Longest request without a transfer service, bytes: an HTTP body or a line. A full batch of the longest
+/// calls about connections has a quarter of it.
 pub const MAX_BYTES: usize = 64 * 1024;
+
+/// Longest request with a transfer service, bytes: a manifest names thousands of files.
+pub const MAX_TRANSFER_BYTES: usize = 1024 * 1024;
 
 /// Most requests in a batch, which bounds the work of one small request.
 pub const MAX_BATCH: usize = 100;
 
 /// Runs a method with its parameters.
 type Dispatch<'d> = dyn Fn(&str, Option<&RawValue>) -> Result<BodyChunks, Fault> + 'd;
-
-/// Why a request has no result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Not JSON.
-    Parse(String),
-    /// JSON, but no request.
-    InvalidRequest(String),
-    /// No method has this name.
-    MethodNotFound(String),
-    /// A known method with parameters it does not have.
-    InvalidParams(String),
-    /// The answer could not be written.
-    Internal(String),
-    /// No connection has this id.
-    ConnectionNotFound(String),
-}
-
-impl Fault {
-    /// Section 5.1 of the specification; the last is in the range for servers.
-    fn code_and_message(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Parse(_) => ("-32700", "Parse error"),
-            Self::InvalidRequest(_) => ("-32600", "Invalid Request"),
-            Self::MethodNotFound(_) => ("-32601", "Method not found"),
-            Self::InvalidParams(_) => ("-32602", "Invalid params"),
-            Self::Internal(_) => ("-32603", "Internal error"),
-            Self::ConnectionNotFound(_) => ("-32001", "Connection not found"),
-        }
-    }
-
-    fn detail(&self) -> Cow<'_, str> {
-        match self {
-            Self::Parse(detail)
-            | Self::InvalidRequest(detail)
-            | Self::MethodNotFound(detail)
-            | Self::InvalidParams(detail)
-            | Self::Internal(detail) => detail.into(),
-            Self::ConnectionNotFound(id) => {
-                format!("no connection has the id `{id}`; getConnections lists all").into()
-            }
-        }
-    }
-}
 
 /// The answer to a message; empty if it has only notifications.
 pub(super) fn answer(message: &[u8], dispatch: &Dispatch<'_>) -> BodyChunks {
@@ -79,8 +39,8 @@ pub(super) fn answer(message: &[u8], dispatch: &Dispatch<'_>) -> BodyChunks {
 }
 
 /// The answer to a body or line that is too long.
-pub(super) fn too_long() -> BodyChunks {
-    failed("null", &invalid(format!("longer than {MAX_BYTES} bytes; send smaller batches")))
+pub(super) fn too_long(max_bytes: usize) -> BodyChunks {
+    failed("null", &invalid(format!("longer than {max_bytes} bytes; send smaller batches")))
 }
 
 /// The answer to a request that is refused unread.
@@ -156,7 +116,9 @@ struct Members<'a> {
 }
 
 /// A null is an id, and not its absence.
-fn even_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+pub(super) fn even_null<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
 
@@ -209,10 +171,6 @@ fn succeeded(id: &str, result: BodyChunks) -> BodyChunks {
 }
 
 fn failed(id: &str, fault: &Fault) -> BodyChunks {
-    let (code, message) = fault.code_and_message();
-    let detail = serde_json::Value::from(fault.detail());
-    let answer = format!(
-        r#"{{"jsonrpc":"2.0","error":{{"code":{code},"message":"{message}","data":{detail}}},"id":{id}}}"#
-    );
-    vec![answer.into()]
+    let error = fault.error_object();
+    vec![format!(r#"{{"jsonrpc":"2.0","error":{error},"id":{id}}}"#).into()]
 }

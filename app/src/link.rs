@@ -1,0 +1,51 @@
+//! `conns link`: transfers between hosts.
+
+mod client;
+mod connections;
+mod places;
+mod progress;
+mod queue;
+mod relay;
+mod send;
+mod serve;
+mod socket;
+
+use conns_link::Identity;
+
+use crate::failure::Failure;
+use crate::flags::link::{KeygenFlags, LinkCommand, LinkFlags};
+
+/// Runs the command.
+pub(crate) fn run(flags: &LinkFlags) -> Result<(), Failure> {
+    match &flags.command {
+        LinkCommand::Keygen(keygen) => make_key(keygen),
+        LinkCommand::Serve(serve) => serve::run(serve),
+        LinkCommand::Send(send) => send::run(send),
+        LinkCommand::Queue(queue) => queue::run(queue),
+        LinkCommand::Pause(change) => queue::change(change, "send.suspendTransfer"),
+        LinkCommand::Resume(change) => queue::change(change, "send.resumeTransfer"),
+        LinkCommand::Cancel(change) => queue::change(change, "send.cancelTransfer"),
+        LinkCommand::Connections(connections) => connections::run(connections),
+        LinkCommand::Set(set) => connections::set(set),
+        LinkCommand::Relay(relay) => relay::run(relay),
+    }
+}
+
+fn make_key(flags: &KeygenFlags) -> Result<(), Failure> {
+    let identity = Identity::generate().map_err(no_answer)?;
+    identity.write(&flags.out).map_err(no_answer)?;
+    crate::write(format!("{}\n", identity.public()).as_bytes())
+}
+
+/// The runtime of a server: tasks wait for network, threads of their own for files.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(no_answer)
+}
+
+fn no_answer(error: impl std::fmt::Display) -> Failure {
+    Failure::NoAnswer(error.to_string())
+}
