@@ -94,7 +94,8 @@ pub enum RelayFrame {
         /// The flow.
         flow: FlowToken,
     },
-    /// A flow ended. A receiver declines an invitation with it: [`RelayRefusal::NotAllowed`].
+    /// A flow ended. A client ends it too: a receiver declines with [`RelayRefusal::NotAllowed`], and a sender has finished
+    /// with [`RelayRefusal::Ended`].
     Closed {
         /// The flow.
         flow: FlowToken,

@@ -20,7 +20,7 @@ fn address(port: u16) -> SocketAddr {
 
 fn frames() -> impl Strategy<Value = RelayFrame> {
     let flow = || any::<[u8; 16]>().prop_map(FlowToken);
-    let reason = || (0..9u64).prop_map(RelayRefusal::from_number);
+    let reason = || (0..12u64).prop_map(RelayRefusal::from_number);
     let ip = any::<std::net::IpAddr>();
     prop_oneof![
         (0..1u64 << 62).prop_map(|version| RelayFrame::Hello { version }),

@@ -9,6 +9,7 @@ mod control_stream;
 mod identity;
 mod paths;
 mod receive;
+mod relay;
 mod send;
 mod server;
 mod socket;
@@ -16,10 +17,9 @@ mod store;
 mod tls;
 mod walk;
 
-pub use address::{
-    AddressError, DestinationAddress, RECEIVER_PORT, RELAY_PORT, RelayAddress,
-};
+pub use address::{AddressError, DestinationAddress, RECEIVER_PORT, RELAY_PORT, RelayAddress};
 pub use identity::{Identity, IdentityError, PublicKey, PublicKeyError};
 pub use receive::{ReceiverError, ReceiverSettings};
+pub use relay::{RegistrationState, Relay, RelayError, RelaySettings, RelayStatistics};
 pub use server::{Server, ServerError, ServerSettings};
 pub use store::StoreError;

@@ -78,8 +78,13 @@ pub(crate) struct Traffic {
 impl Socket {
     /// A socket that receives at `address`.
     pub(crate) fn listen(address: SocketAddr) -> io::Result<Self> {
+        Self::listen_with(address, BUFFER_BYTES)
+    }
+
+    /// A socket that receives at `address`, with buffers of at most this size.
+    pub(crate) fn listen_with(address: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind(address)?;
-        Self::new(socket, header_bytes(address.ip()))
+        Self::new(socket, header_bytes(address.ip()), buffer_bytes)
     }
 
     /// A socket connected to `peer`, so that the kernel reports who it is for and what ICMP says.
@@ -90,15 +95,19 @@ impl Socket {
         };
         let socket = std::net::UdpSocket::bind(any)?;
         socket.connect(peer)?;
-        Self::new(socket, header_bytes(peer.ip()))
+        Self::new(socket, header_bytes(peer.ip()), BUFFER_BYTES)
     }
 
-    fn new(socket: std::net::UdpSocket, header_bytes: u64) -> io::Result<Self> {
+    fn new(
+        socket: std::net::UdpSocket,
+        header_bytes: u64,
+        buffer_bytes: usize,
+    ) -> io::Result<Self> {
         // The limit of an unprivileged process applies silently; the size that results is shown.
-        let _ = sockopt::set_socket_send_buffer_size(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_send_buffer_size_force(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER_BYTES);
+        let _ = sockopt::set_socket_send_buffer_size(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_send_buffer_size_force(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_recv_buffer_size_force(&socket, buffer_bytes);
         socket.set_nonblocking(true)?;
         let state = UdpSocketState::new((&socket).into())?;
         Ok(Self {

@@ -17,12 +17,16 @@ pub enum RelayRefusal {
     NotBound,
     /// A later registration of the same key replaced this one.
     Replaced,
+    /// A client of the flow has no further use of it.
+    Ended,
+    /// The relay stops.
+    Stopped,
     /// A cause of a later version.
     Other(u64),
 }
 
 impl RelayRefusal {
-    const NUMBERED: [(u64, Self); 7] = [
+    const NUMBERED: [(u64, Self); 9] = [
         (1, Self::NotAllowed),
         (2, Self::NoSuchReceiver),
         (3, Self::TooManyFlows),
@@ -30,6 +34,8 @@ impl RelayRefusal {
         (5, Self::Idle),
         (6, Self::NotBound),
         (7, Self::Replaced),
+        (8, Self::Ended),
+        (9, Self::Stopped),
     ];
 
     /// The refusal of a number in a frame.

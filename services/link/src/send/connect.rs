@@ -1,5 +1,6 @@
 //! Connects to a destination, and tells why it cannot be reached.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use quinn::{
 use crate::congestion::SharedController;
 use crate::identity::{Identity, PublicKey};
 use crate::receive::{IDLE, MAX_RECEIVE_WINDOW};
+use crate::relay::OpenFlow;
 use crate::socket::Socket;
 use crate::tls::{self, LINK_ALPN};
 
@@ -49,6 +51,8 @@ impl Unreached {
 pub(super) struct Connected {
     pub(super) connection: Connection,
     pub(super) endpoint: Endpoint,
+    /// The flow of a relay that it goes through.
+    pub(super) flow: Option<OpenFlow>,
 }
 
 /// Makes the TLS and the transport of a connection to `peer`.
@@ -79,11 +83,12 @@ pub(super) fn client_config(
     Ok(config)
 }
 
-/// Connects through a socket that is connected to `address`.
+/// Connects through a socket that is connected to `address`: that of the receiver, or that of a relay's flow.
 pub(super) async fn connect(
     socket: Arc<Socket>,
     address: SocketAddr,
     config: ClientConfig,
+    flow: Option<OpenFlow>,
 ) -> Result<Connected, Unreached> {
     let local = |error: String| Unreached::new(TransferError::Local, error);
     let mut endpoint = Endpoint::new_with_abstract_socket(
@@ -94,9 +99,18 @@ pub(super) async fn connect(
     )
     .map_err(|error| local(error.to_string()))?;
     endpoint.set_default_client_config(config);
+    let announce = async {
+        match &flow {
+            Some(flow) => flow.announce(&socket).await,
+            None => std::future::pending::<Infallible>().await,
+        }
+    };
     let connecting =
         endpoint.connect(address, SERVER_NAME).map_err(|error| local(error.to_string()))?;
     let connection = tokio::select! {
+        // The first token is sent before QUIC.
+        biased;
+        never = announce => match never {},
         connected = tokio::time::timeout(HANDSHAKE, connecting) => match connected {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(cause(&error)),
@@ -110,7 +124,7 @@ pub(super) async fn connect(
             format!("the network reports for UDP {address}: {why}"),
         )),
     };
-    connection.map(|connection| Connected { connection, endpoint })
+    connection.map(|connection| Connected { connection, endpoint, flow })
 }
 
 /// Waits until the network has reported an error again and again, and nothing was received.
