@@ -2,6 +2,8 @@
 //! declarations.
 
 pub(crate) mod dialects;
+#[cfg(target_os = "linux")]
+pub(crate) mod link;
 pub(crate) mod serve;
 mod source;
 
@@ -119,6 +121,9 @@ pub(crate) enum Command {
     Call(CallFlags),
     /// Run the agent: sample this machine, serve HTTP and the APIs of other systems
     Serve(serve::ServeFlags),
+    /// Transfers between hosts: send and receive files, encrypted and at a controlled rate
+    #[cfg(target_os = "linux")]
+    Link(link::LinkFlags),
     /// Show the configuration of `conns serve`, and where each value comes from
     Config(serve::ConfigFlags),
     /// Generate a token for clients, and its hash for the configuration of the agent

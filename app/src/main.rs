@@ -12,6 +12,8 @@ mod fields;
 mod file;
 mod flags;
 mod follow;
+#[cfg(target_os = "linux")]
+mod link;
 mod list;
 mod local;
 mod losses;
@@ -65,6 +67,8 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
         Some(Command::Serve(serve)) => serve::run(serve, &flags.agent.file)?,
+        #[cfg(target_os = "linux")]
+        Some(Command::Link(link)) => link::run(link)?,
         Some(Command::Config(config)) => write(explained(&config.command)?.as_bytes())?,
         Some(Command::Token) => {
             let (token, hash) =

@@ -4,12 +4,15 @@
 //! their time has come. Invariant: the model (`lane`) decides a packet's fate the moment it is read, with
 //! absolute times, so a late wake-up delays one packet and never the clock.
 
+mod dice;
 mod forward;
 pub mod lane;
 mod packet;
+mod variation;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tun_rs::{DeviceBuilder, SyncDevice};
@@ -17,6 +20,7 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 use crate::netns::Namespace;
 use forward::Carrier;
 pub use lane::{Counts, Queue, Shape};
+pub use variation::{Jitter, Reordering, Shift};
 
 /// Address of side A on every path.
 pub const A4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
@@ -74,6 +78,16 @@ impl Path {
     /// What the direction B to A did so far.
     pub fn b_to_a(&self) -> Counts {
         self.b_to_a.counts()
+    }
+
+    /// How long a packet that A sends now waits for the serialiser.
+    pub fn queueing_delay_a_to_b(&self) -> Duration {
+        self.a_to_b.queueing_delay()
+    }
+
+    /// How long a packet that B sends now waits for the serialiser.
+    pub fn queueing_delay_b_to_a(&self) -> Duration {
+        self.b_to_a.queueing_delay()
     }
 
     /// Swallows (or carries again) everything that A sends; packets already on their way still arrive.

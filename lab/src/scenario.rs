@@ -4,13 +4,13 @@
 //! case's value. A case is what runs.
 
 use std::path::Path as FilePath;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::path::{Queue, Shape};
+mod lane;
+pub use lane::LaneText;
 
 /// Every class a verdict can name, in the order of the contract.
 pub const CLASSES: [&str; 13] = [
@@ -78,33 +78,6 @@ pub struct PathText {
     pub b_to_a: LaneText,
     /// Clamp of the congestion window of A's connections, in segments.
     pub cwnd_clamp_of_a: Option<u32>,
-}
-
-/// One direction as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LaneText {
-    delay_ms: f64,
-    rate_mbit: Option<f64>,
-    queue_packets: Option<usize>,
-    #[serde(default)]
-    loss_percent: f64,
-    #[serde(default)]
-    seed: u64,
-}
-
-impl LaneText {
-    /// The shape it describes.
-    pub fn shape(&self) -> Shape {
-        let unlimited = Shape::delay(Duration::from_secs_f64(self.delay_ms / 1e3));
-        Shape {
-            rate_bits: self.rate_mbit.map(|rate| (rate * 1e6) as u64),
-            queue: self.queue_packets.map_or(unlimited.queue, Queue::Packets),
-            loss: self.loss_percent / 100.0,
-            seed: self.seed,
-            ..unlimited
-        }
-    }
 }
 
 /// One peer.

@@ -24,6 +24,8 @@ mod quality;
 mod trials;
 #[path = "truth/unmeasured.rs"]
 mod unmeasured;
+#[path = "truth/variation.rs"]
+mod variation;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,9 @@ type Test = fn() -> anyhow::Result<()>;
 
 const TESTS: &[(&str, Test)] = &[
     ("path_carries_within_its_delay_while_a_core_is_busy", quality::path_is_precise),
+    ("path_reorders_the_share_that_is_asked_for", variation::reordering),
+    ("path_spreads_jitter_over_its_span", variation::jitter),
+    ("path_loses_on_the_way_back_only", variation::loss_of_the_way_back),
     ("rtt_of_10_ms_path", || quality::rtt(10)),
     ("rtt_of_80_ms_path", || quality::rtt(80)),
     ("rtt_of_200_ms_path", || quality::rtt(200)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use conns_core::units::{self, Dimension, Number};
-use conns_link::{Destination, PublicKey, RelayAddress};
+use conns_link::{PublicKey, RelayAddress};
 use conns_transfer::rate::{BytesPerSecond, Method};
 use conns_transfer::record::{DEFAULT_PRIORITY, Overwrite, Word};
 
@@ -262,9 +262,4 @@ fn parse_rate(text: &str) -> Result<BytesPerSecond, String> {
         Some(_) => Err(format!("`{text}` is below 1kbit/s")),
         None => Err(format!("expected a rate such as 200Mbit/s or 5MB/s, found `{text}`")),
     }
-}
-
-/// Reads a destination of the command line.
-pub(crate) fn parse_destination(text: &str) -> Result<Destination, String> {
-    text.parse().map_err(|error: conns_link::AddressError| error.to_string())
 }

@@ -27,6 +27,7 @@ const BATCH: usize = 32;
 pub(super) struct Carrier {
     shared: Arc<Shared>,
     wake: Arc<OwnedFd>,
+    start: Instant,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -42,6 +43,9 @@ struct Shared {
     data_packets: AtomicU64,
     data_packets_missing: AtomicU64,
     late_us: AtomicU64,
+    reordered_packets: AtomicU64,
+    /// When the serialiser is idle again, nanoseconds since `start`.
+    free_at: AtomicU64,
 }
 
 impl Carrier {
@@ -56,19 +60,26 @@ impl Carrier {
             eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
                 .context("making an eventfd")?,
         );
+        let start = Instant::now();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn({
                 let shared = shared.clone();
                 let wake = wake.clone();
-                move || carry(&from, &to, Lane::new(shape), &shared, &wake)
+                move || carry(&from, &to, Lane::new(shape), &shared, &wake, start)
             })
             .context("starting the thread of a path")?;
-        Ok(Self { shared, wake, thread: Some(thread) })
+        Ok(Self { shared, wake, start, thread: Some(thread) })
     }
 
     pub(super) fn swallow(&self, on: bool) {
         self.shared.swallow.store(on, Relaxed);
+    }
+
+    /// How long a packet that comes in now waits for the serialiser.
+    pub(super) fn queueing_delay(&self) -> Duration {
+        let free_at = Duration::from_nanos(self.shared.free_at.load(Relaxed));
+        free_at.saturating_sub(self.start.elapsed())
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -82,6 +93,7 @@ impl Carrier {
             data_packets: of.data_packets.load(Relaxed),
             data_packets_missing: of.data_packets_missing.load(Relaxed),
             late_us: of.late_us.load(Relaxed),
+            reordered_packets: of.reordered_packets.load(Relaxed),
         }
     }
 }
@@ -98,17 +110,35 @@ impl Drop for Carrier {
 
 struct InFlight {
     arrives_at: u64,
+    /// Grows by one with each packet that came in.
+    ordinal: u64,
     bytes: Vec<u8>,
 }
 
-fn carry(from: &SyncDevice, to: &SyncDevice, mut lane: Lane, shared: &Shared, wake: &OwnedFd) {
+/// Keeps the order of arrival; of packets that arrive at the same time, the order in which they came in.
+fn insert(flying: &mut VecDeque<InFlight>, packet: InFlight) {
+    if flying.back().is_none_or(|last| last.arrives_at <= packet.arrives_at) {
+        return flying.push_back(packet);
+    }
+    let place = flying.partition_point(|other| other.arrives_at <= packet.arrives_at);
+    flying.insert(place, packet);
+}
+
+fn carry(
+    from: &SyncDevice,
+    to: &SyncDevice,
+    mut lane: Lane,
+    shared: &Shared,
+    wake: &OwnedFd,
+    start: Instant,
+) {
     // Both are for precision only, so a refusal is no failure: tests measure the delay anyhow.
     let _ = setpriority_process(Some(gettid()), -20);
     let _ = set_current_timer_slack(std::num::NonZeroU64::new(1));
-    let start = Instant::now();
     let now = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let mut flying: VecDeque<InFlight> = VecDeque::new();
     let mut spare: Vec<Vec<u8>> = Vec::new();
+    let (mut ordinal, mut highest_passed) = (0, 0);
     while !shared.stop.load(Relaxed) {
         for _ in 0..BATCH {
             if flying.front().is_none_or(|first| first.arrives_at > now()) {
@@ -119,6 +149,9 @@ fn carry(from: &SyncDevice, to: &SyncDevice, mut lane: Lane, shared: &Shared, wa
             // A refused write is the receiving stack's own business, as with a network card.
             let _ = to.send(&packet.bytes);
             shared.passed_packets.fetch_add(1, Relaxed);
+            let is_reordered = packet.ordinal < highest_passed;
+            shared.reordered_packets.fetch_add(u64::from(is_reordered), Relaxed);
+            highest_passed = highest_passed.max(packet.ordinal);
             shared.passed_bytes.fetch_add(packet.bytes.len() as u64, Relaxed);
             spare.push(packet.bytes);
         }
@@ -137,9 +170,12 @@ fn carry(from: &SyncDevice, to: &SyncDevice, mut lane: Lane, shared: &Shared, wa
             let counter = if shared.swallow.load(Relaxed) {
                 &shared.swallowed_packets
             } else {
-                match lane.offer(now(), length as u64) {
+                let fate = lane.offer(now(), length as u64);
+                shared.free_at.store(lane.free_at(), Relaxed);
+                match fate {
                     Fate::Arrives(arrives_at) => {
-                        flying.push_back(InFlight { arrives_at, bytes });
+                        ordinal += 1;
+                        insert(&mut flying, InFlight { arrives_at, ordinal, bytes });
                         continue;
                     }
                     Fate::Lost => &shared.lost_packets,
@@ -168,4 +204,19 @@ fn sleep(from: &SyncDevice, wake: &OwnedFd, at_most: Option<Duration>) {
     ];
     // Interrupted or not, the loop checks everything again.
     let _ = poll(&mut watched, timeout.as_ref());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_in_flight_are_ordered_by_arrival_and_then_by_ordinal() {
+        let mut flying = VecDeque::new();
+        for (ordinal, arrives_at) in [(1, 10), (2, 30), (3, 20), (4, 30), (5, 5), (6, 20)] {
+            insert(&mut flying, InFlight { arrives_at, ordinal, bytes: Vec::new() });
+        }
+        let ordinals: Vec<u64> = flying.iter().map(|packet| packet.ordinal).collect();
+        assert_eq!(ordinals, [5, 1, 3, 6, 2, 4]);
+    }
 }

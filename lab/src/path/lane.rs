@@ -1,12 +1,16 @@
 //! The pure model of one direction: what happens to a packet, decided from its arrival time alone.
 //!
 //! Dice first (a lost packet costs no queue space), then a drop-tail queue before a serialiser of fixed rate, then a
-//! constant one-way delay. Times are nanoseconds since any fixed start; nothing here reads a clock.
+//! one-way delay, which is constant unless jitter or reordering vary it. Times are nanoseconds since any fixed start;
+//! nothing here reads a clock.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::dice::Dice;
+use super::variation::{Jitter, Reordering, Variation, nanoseconds};
 
 /// How long the queue before the serialiser may become.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,14 +32,26 @@ pub struct Shape {
     pub rate_bits: Option<u64>,
     /// The drop-tail queue before the serialiser.
     pub queue: Queue,
-    /// Seed of the dice: the same seed loses the same ordinals of packets.
+    /// Seed of the dice: the same seed loses, shifts and delays the same ordinals of packets.
     pub seed: u64,
+    /// Random extra delay of every packet.
+    pub jitter: Jitter,
+    /// Packets that overtake others, or are overtaken.
+    pub reordering: Reordering,
 }
 
 impl Shape {
-    /// A lossless direction of unlimited rate with this one-way delay.
+    /// A lossless direction of unlimited rate with this one-way delay, which keeps the order of packets.
     pub fn delay(delay: Duration) -> Self {
-        Self { delay, loss: 0.0, rate_bits: None, queue: Queue::Packets(10_000), seed: 1 }
+        Self {
+            delay,
+            loss: 0.0,
+            rate_bits: None,
+            queue: Queue::Packets(10_000),
+            seed: 1,
+            jitter: Jitter::default(),
+            reordering: Reordering::default(),
+        }
     }
 }
 
@@ -59,6 +75,9 @@ pub struct Counts {
     /// By how much a packet was handed over too late at most, microseconds: the thread had no processor.
     #[serde(default)]
     pub late_us: u64,
+    /// Packets handed over after one that had come in later (reordered as RFC 4737 counts).
+    #[serde(default)]
+    pub reordered_packets: u64,
 }
 
 /// What becomes of one packet.
@@ -76,7 +95,8 @@ pub enum Fate {
 #[derive(Debug)]
 pub struct Lane {
     shape: Shape,
-    dice: u64,
+    dice: Dice,
+    variation: Variation,
     free_at: u64,
     /// Packets waiting or being serialised: when each is out, and its bytes.
     waiting: VecDeque<(u64, u64)>,
@@ -86,17 +106,32 @@ pub struct Lane {
 impl Lane {
     /// An idle direction.
     pub fn new(shape: Shape) -> Self {
-        Self { shape, dice: shape.seed, free_at: 0, waiting: VecDeque::new(), waiting_bytes: 0 }
+        Self {
+            shape,
+            dice: Dice::new(shape.seed, 0),
+            variation: Variation::new(shape.jitter, shape.reordering, shape.seed),
+            free_at: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        }
+    }
+
+    /// When the serialiser is idle again (ns): a packet that comes in at `now` waits until then.
+    pub fn free_at(&self) -> u64 {
+        self.free_at
     }
 
     /// Decides the fate of a packet of `bytes` that came in at `now` (ns).
     pub fn offer(&mut self, now: u64, bytes: u64) -> Fate {
         // The dice are thrown for every packet, so that the losses depend on the seed and the ordinal only.
-        if self.throw() < self.shape.loss {
+        let is_lost = self.dice.throw() < self.shape.loss;
+        let throw = self.variation.throw();
+        if is_lost {
             return Fate::Lost;
         }
+        let delay = nanoseconds(self.shape.delay);
         let Some(rate) = self.shape.rate_bits else {
-            return Fate::Arrives(now + self.delay());
+            return Fate::Arrives(self.variation.arrival(now, delay, throw));
         };
         while let Some(&(out_at, size)) = self.waiting.front()
             && out_at <= now
@@ -115,21 +150,7 @@ impl Lane {
         self.free_at = out_at;
         self.waiting.push_back((out_at, bytes));
         self.waiting_bytes += bytes;
-        Fate::Arrives(out_at + self.delay())
-    }
-
-    fn delay(&self) -> u64 {
-        u64::try_from(self.shape.delay.as_nanos()).unwrap_or(u64::MAX / 4)
-    }
-
-    /// A uniform number in [0, 1): splitmix64, which is short, seedable and good enough for independent losses.
-    fn throw(&mut self) -> f64 {
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.dice;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        (mixed >> 11) as f64 / (1u64 << 53) as f64
+        Fate::Arrives(self.variation.arrival(out_at, delay, throw))
     }
 }
 

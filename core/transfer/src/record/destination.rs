@@ -60,6 +60,11 @@ pub struct Destination {
     pub owner_token: (),
     /// The key that the destination has to prove; the same as `destination_public_key`.
     pub permitted_destination_public_key: String,
+    /// Queueing delay of the path at the last acknowledgement, milliseconds; `None` before the first. JetStream has no such field.
+    pub queueing_delay_ms: Option<f64>,
+    /// Share of the sent bytes of the connection that were lost, percent; `None` before the first acknowledgement. JetStream has
+    /// no such field.
+    pub loss_percent: Option<f64>,
     /// Whether a controller sets the rate; else it is `send_rate_kbit_per_s`.
     pub rate_controller_active: bool,
     /// How the rate is chosen.
@@ -134,6 +139,8 @@ impl Destination {
             owner: None,
             owner_token: (),
             permitted_destination_public_key: parameters.public_key,
+            queueing_delay_ms: None,
+            loss_percent: None,
             rate_controller_active: rate_control_method != Method::Fixed,
             rate_control_method,
             relay: parameters.relay,

@@ -409,7 +409,7 @@ impl Server {
         let connection_id = connection_id(row.id.0);
         let found =
             snapshots.iter().find(|snapshot| snapshot.connection.connection_id == connection_id);
-        records::destination(row, found.map(|snapshot| &snapshot.connection))
+        records::destination(row, found)
     }
 
     /// The record of a stored transfer, with what is known while it runs.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use conns_core::model::{EncryptionState, Transfer};
+use conns_core::model::EncryptionState;
 use conns_transfer::manifest::{EntryKind, Manifest};
 use conns_transfer::queue::State;
 use conns_transfer::rate::BytesPerSecond;
@@ -15,14 +15,14 @@ use conns_transfer::tree::CHUNK_BYTES;
 use super::control::id_text;
 use crate::identity::PublicKey;
 use crate::receive::ConnectionState;
-use crate::send::{hexadecimal, kbit_per_s};
+use crate::send::{Snapshot, hexadecimal, kbit_per_s};
 use crate::socket::wall_us;
 use crate::store::{self, DestinationRow, ManifestRow, TransferRow};
 
 /// Seconds between two checkpoints of a receiver.
 const CHECKPOINT_S: u64 = 1;
 
-pub(super) fn destination(row: &DestinationRow, connection: Option<&Transfer>) -> Destination {
+pub(super) fn destination(row: &DestinationRow, snapshot: Option<&Snapshot>) -> Destination {
     let parameters = NewDestination {
         address: row.host.clone(),
         port: row.port,
@@ -35,9 +35,13 @@ pub(super) fn destination(row: &DestinationRow, connection: Option<&Transfer>) -
     };
     let rate = row.rate.or(row.max_rate).map_or(0, kbit_per_s);
     let record = Destination::new(id_text(row.id.0), parameters, rate, row.method, wall_us());
-    match connection {
-        Some(connection) => record.with_connection(connection),
-        None => record,
+    let Some(snapshot) = snapshot else { return record };
+    let sent = snapshot.acknowledged_bytes + snapshot.lost_bytes;
+    let loss = (sent > 0).then(|| 100.0 * snapshot.lost_bytes as f64 / sent as f64);
+    Destination {
+        queueing_delay_ms: snapshot.queue_us.map(|us| us as f64 / 1000.0),
+        loss_percent: loss,
+        ..record.with_connection(&snapshot.connection)
     }
 }
 
