@@ -163,6 +163,7 @@ impl Accepts for AnyKey {
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<State>) {
     let mut sessions = JoinSet::new();
     loop {
+        state.set_connections(sessions.len());
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = sessions.join_next() => continue,
@@ -176,7 +177,6 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<State>)
             }
             Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
         }
-        state.set_connections(sessions.len());
     }
 }
 

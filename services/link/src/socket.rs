@@ -165,6 +165,11 @@ impl Socket {
         }
     }
 
+    /// Waits until the socket has room. A new socket has none until the runtime has polled it.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.io.writable().await
+    }
+
     fn now_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }

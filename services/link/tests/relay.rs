@@ -14,7 +14,9 @@ use common::relay::{
 };
 use common::{Scratch, bytes, ended, manifest, names, queue, until};
 use conns_core::model::{EncryptionState, TransferError};
-use conns_link::{Identity, RegistrationState, Relay, RelayAddress, RelaySettings, Server};
+use conns_link::{
+    Identity, ReceiverSettings, RegistrationState, Relay, RelayAddress, RelaySettings, Server,
+};
 use conns_transfer::control::Control;
 use conns_transfer::rate::BytesPerSecond;
 use conns_transfer::record::{NewDestination, Overwrite, TransferRecord, TransferStatus};
@@ -145,6 +147,32 @@ async fn a_receiver_declines_a_sender_whose_key_it_does_not_allow() {
     let message = failed.last_error_message.unwrap();
     assert!(message.contains("does not allow this sender's key"), "{message}");
     assert_eq!(relay.statistics().flows, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_registration_of_a_key_replaces_the_first() {
+    let scratch = Scratch::new("replaced");
+    let relay = relay_at(&scratch.source().join("../relay.key"), LOOPBACK, Vec::new()).await;
+    let address = address_of(&relay);
+    let first = receiver(&scratch, address.clone(), Vec::new());
+    registered(&first).await;
+    let key = scratch.source().join("../receiver.key");
+    fs::copy(&key, scratch.source().join("../second.key")).unwrap();
+    let second = ReceiverSettings {
+        listen: LOOPBACK,
+        folder: scratch.source(),
+        allow: Vec::new(),
+        relay: Some(address),
+    };
+    let second = scratch.server("second", Some(second));
+    wait_for("the first is replaced", || match first.registration() {
+        Some(RegistrationState::Unregistered { why }) => why.contains("later registration"),
+        _ => false,
+    })
+    .await;
+    assert_eq!(relay.statistics().receivers, 1);
+    first.stop().await;
+    registered(&second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) enum ClientError {
     #[error("cannot resolve the relay {host}: {error}")]
     Resolve { host: String, error: io::Error },
-    #[error("the relay {host} has no address that the UDP socket can send to")]
+    #[error(
+        "the relay {host} has no address that the receiver's socket can send to (conns link serve --listen)"
+    )]
     NoAddress { host: String },
     #[error("TLS cannot be set up: {0}")]
     Setup(TlsError),

@@ -110,16 +110,22 @@ async fn keep_open(
 }
 
 impl OpenFlow {
-    /// Sends the token until the relay has bound the socket's address, or the receiver has answered. Never returns.
+    /// Sends the token once. The relay binds the socket's address, and never forwards the datagram.
+    pub(crate) async fn send_token(&self, socket: &Socket) {
+        // A socket that does not work is an error of QUIC.
+        let _ = socket.writable().await;
+        socket.send_beside_quic(&self.token.0, self.relay_udp);
+    }
+
+    /// Repeats the token until the relay has bound the socket's address, or the receiver has answered. Never returns.
     pub(crate) async fn announce(&self, socket: &Socket) -> Infallible {
         let mut state = self.state.clone();
         while *state.borrow_and_update() == FlowState::Opened
             && socket.traffic().last_received_us.is_none()
         {
-            // The relay binds the address, and never forwards the datagram.
-            socket.send_beside_quic(&self.token.0, self.relay_udp);
-            // A timeout is the next turn. The sender of the state lives longer than the flow.
-            let _ = tokio::time::timeout(ANNOUNCE_INTERVAL, state.changed()).await;
+            if tokio::time::timeout(ANNOUNCE_INTERVAL, state.changed()).await.is_err() {
+                self.send_token(socket).await;
+            }
         }
         std::future::pending().await
     }

@@ -162,7 +162,12 @@ impl Task {
 
     /// An address of the relay as the receiver's socket can send to it; `None` if it cannot.
     fn udp_address(&self, address: SocketAddr) -> Option<SocketAddr> {
-        match (self.settings.socket.local_addr().ok()?, address.ip().to_canonical()) {
+        let own = self.settings.socket.local_addr().ok()?;
+        let ip = address.ip().to_canonical();
+        if own.ip().to_canonical().is_loopback() && !ip.is_loopback() {
+            return None;
+        }
+        match (own, ip) {
             (SocketAddr::V4(_), ip @ IpAddr::V4(_)) => Some(SocketAddr::new(ip, address.port())),
             (SocketAddr::V4(_), IpAddr::V6(_)) => None,
             // A socket of IPv6 for all addresses sends to IPv4 by mapped addresses (RFC 4291, section 2.5.5.2).

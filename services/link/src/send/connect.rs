@@ -99,29 +99,34 @@ pub(super) async fn connect(
     )
     .map_err(|error| local(error.to_string()))?;
     endpoint.set_default_client_config(config);
+    if let Some(flow) = &flow {
+        flow.send_token(&socket).await;
+    }
     let announce = async {
         match &flow {
             Some(flow) => flow.announce(&socket).await,
             None => std::future::pending::<Infallible>().await,
         }
     };
+    let place = match &flow {
+        Some(flow) => format!("UDP {} through the relay's UDP {address}", flow.receiver),
+        None => format!("UDP {address}"),
+    };
     let connecting =
         endpoint.connect(address, SERVER_NAME).map_err(|error| local(error.to_string()))?;
     let connection = tokio::select! {
-        // The first token is sent before QUIC.
-        biased;
         never = announce => match never {},
         connected = tokio::time::timeout(HANDSHAKE, connecting) => match connected {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(cause(&error)),
             Err(_) => Err(Unreached::new(
                 TransferError::Timeout,
-                format!("no answer from UDP {address} within {} s", HANDSHAKE.as_secs()),
+                format!("no answer from {place} within {} s", HANDSHAKE.as_secs()),
             )),
         },
         why = reported_unreachable(&socket) => Err(Unreached::new(
             TransferError::Unreachable,
-            format!("the network reports for UDP {address}: {why}"),
+            format!("the network reports for {place}: {why}"),
         )),
     };
     connection.map(|connection| Connected { connection, endpoint, flow })
