@@ -94,8 +94,13 @@ pub(crate) struct Traffic {
 impl Socket {
     /// A socket that receives at `address`.
     pub(crate) fn listen(address: SocketAddr) -> io::Result<Self> {
+        Self::listen_with(address, BUFFER_BYTES)
+    }
+
+    /// A socket that receives at `address`, with buffers of at most this size.
+    pub(crate) fn listen_with(address: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind(address)?;
-        Self::new(socket, header_bytes(address.ip()))
+        Self::new(socket, header_bytes(address.ip()), buffer_bytes)
     }
 
     /// A socket connected to `peer`, so that the kernel reports who it is for and what ICMP says.
@@ -106,15 +111,19 @@ impl Socket {
         };
         let socket = std::net::UdpSocket::bind(any)?;
         socket.connect(peer)?;
-        Self::new(socket, header_bytes(peer.ip()))
+        Self::new(socket, header_bytes(peer.ip()), BUFFER_BYTES)
     }
 
-    fn new(socket: std::net::UdpSocket, header_bytes: u64) -> io::Result<Self> {
+    fn new(
+        socket: std::net::UdpSocket,
+        header_bytes: u64,
+        buffer_bytes: usize,
+    ) -> io::Result<Self> {
         // The limit of an unprivileged process applies silently; the size that results is shown.
-        let _ = sockopt::set_socket_send_buffer_size(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_send_buffer_size_force(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER_BYTES);
+        let _ = sockopt::set_socket_send_buffer_size(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_send_buffer_size_force(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_recv_buffer_size_force(&socket, buffer_bytes);
         socket.set_nonblocking(true)?;
         let state = UdpSocketState::new((&socket).into())?;
         Ok(Self {
@@ -170,6 +179,11 @@ impl Socket {
         if sent.is_ok() {
             self.count_sent(bytes.len(), 1);
         }
+    }
+
+    /// Waits until the socket has room. A new socket has none until the runtime has polled it.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.io.writable().await
     }
 
     fn now_us(&self) -> u64 {

@@ -3,6 +3,7 @@
 mod snapshot;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use super::connect::{Connected, Unreached, client_config, connect};
 use super::transfer::Progress;
 use super::{Shared, UNLIMITED, session};
 use crate::congestion::SharedController;
+use crate::relay::{OpenFlow, open_flow};
 use crate::socket::{Socket, Traffic, header_bytes, wall_us};
 use crate::store::{DestinationId, DestinationRow, Learned, TransferRow};
 
@@ -83,6 +85,8 @@ struct Link {
     recent_rate: Option<f64>,
     failures: u32,
     retry_at: Option<Instant>,
+    /// Why the flow through a relay was lost, until the connection has ended.
+    lost: Option<Unreached>,
 }
 
 impl Destination {
@@ -106,6 +110,7 @@ impl Destination {
                 recent_rate: None,
                 failures: 0,
                 retry_at: None,
+                lost: None,
             }),
             items: Mutex::default(),
             wake: Notify::new(),
@@ -255,6 +260,7 @@ impl Destination {
     pub(super) fn retry(&self, id: i64, why: String) {
         let now_us = self.now_us();
         let is_stopping = *self.stop.borrow();
+        let why = lock(&self.link).lost.as_ref().map_or(why, |lost| lost.message.clone());
         let mut items = lock(&self.items);
         let Some(item) = items.get_mut(&id) else { return };
         let made_progress = item.keep_progress();
@@ -386,7 +392,7 @@ impl Destination {
         };
         let error = match connected {
             Err(error) => Some(error),
-            Ok(Connected { connection, endpoint }) => {
+            Ok(Connected { connection, endpoint, flow }) => {
                 {
                     let mut link = lock(&self.link);
                     link.state = EncryptionState::Connected;
@@ -394,10 +400,16 @@ impl Destination {
                     link.failures = 0;
                     link.retry_at = None;
                 }
-                let served = session::serve(self, connection.clone()).await;
+                let socket = lock(&self.link).socket.clone();
+                let served = tokio::select! {
+                    served = session::serve(self, connection.clone()) => served,
+                    never = self.close_when_lost(&connection, flow.as_ref(), socket.as_deref()) => {
+                        match never {}
+                    }
+                };
                 self.learn();
                 close(&connection, &endpoint).await;
-                served.err()
+                lock(&self.link).lost.take().or(served.err())
             }
         };
         self.disconnected(error);
@@ -433,10 +445,14 @@ impl Destination {
 
     async fn connect(&self) -> Result<Connected, Unreached> {
         let row = self.row();
+        if let Some(relay) = &row.relay {
+            let flow = open_flow(&self.shared.identity, relay, row.key).await?;
+            return self.connect_to(&row, flow.relay_udp, Some(flow)).await;
+        }
         let addresses = self.resolve(&row).await?;
         let mut last = None;
         for address in addresses {
-            match self.connect_to(&row, address).await {
+            match self.connect_to(&row, address, None).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => last = Some(error),
             }
@@ -460,6 +476,7 @@ impl Destination {
         &self,
         row: &DestinationRow,
         address: SocketAddr,
+        flow: Option<OpenFlow>,
     ) -> Result<Connected, Unreached> {
         let socket = Socket::connect(address).map(Arc::new).map_err(|error| {
             let error_kind = match error.kind() {
@@ -484,10 +501,27 @@ impl Destination {
             let mut link = lock(&self.link);
             link.socket = Some(Arc::clone(&socket));
             link.address = Some(address);
+            link.receiver = flow.as_ref().map(|flow| flow.receiver);
             link.controller = Some(controller);
             link.second = Some((Instant::now(), 0));
         }
-        connect(socket, address, config).await
+        self.apply_rates();
+        connect(socket, address, config, flow).await
+    }
+
+    /// Closes the connection when its flow through a relay is lost, so that its session ends.
+    async fn close_when_lost(
+        &self,
+        connection: &Connection,
+        flow: Option<&OpenFlow>,
+        socket: Option<&Socket>,
+    ) -> Infallible {
+        if let Some((flow, socket)) = flow.zip(socket) {
+            let why = flow.lost(socket).await;
+            lock(&self.link).lost = Some(why);
+            connection.close(0u32.into(), b"the relay ended");
+        }
+        std::future::pending().await
     }
 
     /// Stores what the connection measured.
