@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use conns_transfer::frames::{
-    ChunkHeader, Content, Failure, FailureCode, Frame, MAX_STREAM_HEADER_BYTES, Offer,
-    StreamHeader, TransferId, TransferUid, VERSION,
+    Content, Failure, FailureCode, Frame, MAX_STREAM_HEADER_BYTES, Offer, StreamHeader, TransferId,
+    TransferUid, VERSION,
 };
 use conns_transfer::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use conns_transfer::ranges::Ranges;
@@ -359,10 +359,10 @@ impl Session {
 
     async fn read_stream(&self, mut stream: RecvStream) -> Result<(), Refusal> {
         let mut buffer = Vec::new();
-        let header = loop {
+        let (header, header_bytes) = loop {
             if let Some((header, length)) = StreamHeader::decode(&buffer)? {
                 buffer.drain(..length);
-                break header;
+                break (header, length);
             }
             match stream.read_chunk(MAX_STREAM_HEADER_BYTES - buffer.len(), true).await {
                 Ok(Some(chunk)) => buffer.extend_from_slice(&chunk.bytes),
@@ -381,9 +381,11 @@ impl Session {
                     Content::Data => header.bytes,
                     Content::Zeros => 0,
                 };
-                let limit = usize::try_from(length.min(CHUNK_BYTES)).unwrap_or(0);
-                let Some(bytes) = read_rest(stream, buffer, limit).await? else { return Ok(()) };
-                self.chunk(header, bytes).await
+                let length = usize::try_from(length.min(CHUNK_BYTES)).unwrap_or(0);
+                let read = read_any_order(stream, header_bytes, buffer, length).await?;
+                let Some(bytes) = read else { return Ok(()) };
+                self.command(header.transfer, Command::Chunk(header, bytes)).await;
+                Ok(())
             }
             StreamHeader::Roots { transfer } => {
                 let limit = conns_transfer::manifest::MAX_ENTRIES * 32;
@@ -401,11 +403,6 @@ impl Session {
         }
     }
 
-    async fn chunk(&self, header: ChunkHeader, bytes: Vec<u8>) -> Result<(), Refusal> {
-        self.command(header.transfer, Command::Chunk(header, bytes)).await;
-        Ok(())
-    }
-
     /// Hands a command to the writer of a transfer; that of a transfer which ended is dropped.
     async fn command(&self, transfer: TransferId, command: Command) {
         if let Some(commands) = self.commands_of(transfer).await {
@@ -420,7 +417,8 @@ impl Session {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                let found = lock(&self.state.transfers).get(&transfer).and_then(|of| of.commands.clone());
+                let found =
+                    lock(&self.state.transfers).get(&transfer).and_then(|of| of.commands.clone());
                 if found.is_some() {
                     return found;
                 }
@@ -505,6 +503,41 @@ async fn read_rest(
             Err(Refusal(PROTOCOL_ERROR, why))
         }
         read => Ok(read),
+    }
+}
+
+/// The rest of a chunk stream, `length` bytes behind the header, in the order in which packets arrive: bytes that wait for
+/// a lost packet would use up the receive window of the connection. `None` if the sender gave it up.
+async fn read_any_order(
+    mut stream: RecvStream,
+    header_bytes: usize,
+    buffer: Vec<u8>,
+    length: usize,
+) -> Result<Option<Vec<u8>>, Refusal> {
+    let wrong = || {
+        let why = format!("a chunk does not have the {length} bytes that its header states");
+        Refusal(PROTOCOL_ERROR, why)
+    };
+    let mut read = buffer.len();
+    let mut bytes = buffer;
+    bytes.resize(length.max(read), 0);
+    if read > length {
+        return Err(wrong());
+    }
+    loop {
+        match stream.read_chunk(length + 1, false).await {
+            Ok(Some(piece)) => {
+                let from =
+                    usize::try_from(piece.offset).ok().and_then(|at| at.checked_sub(header_bytes));
+                let place = from.and_then(|from| bytes.get_mut(from..from + piece.bytes.len()));
+                place.ok_or_else(wrong)?.copy_from_slice(&piece.bytes);
+                // quinn hands out each byte once.
+                read += piece.bytes.len();
+            }
+            Ok(None) if read == length => return Ok(Some(bytes)),
+            Ok(None) => return Err(wrong()),
+            Err(_) => return Ok(None),
+        }
     }
 }
 

@@ -561,9 +561,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Closes a connection, and waits until the peer was told.
+/// Longest wait until the frame that closes a connection is sent.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Closes a connection, and waits until the frame that says so is sent; quinn would wait until the peer cannot have missed it.
 async fn close(connection: &Connection, endpoint: &quinn::Endpoint) {
     connection.close(0u32.into(), b"done");
-    // A peer that is gone does not answer; quinn waits for three probe timeouts then.
-    let _ = tokio::time::timeout(Duration::from_secs(2), endpoint.wait_idle()).await;
+    // A peer that misses it notices after the idle timeout, or when the next connection continues the transfer.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, endpoint.wait_idle()).await;
 }
