@@ -75,6 +75,22 @@ impl Client {
         Ok(clients)
     }
 
+    /// Sends a request, and returns the line that answers it.
+    pub(super) fn exchange(&mut self, request: &str) -> Result<Vec<u8>, Failure> {
+        let mut answer = Vec::new();
+        let exchanged = self
+            .stream
+            .get_mut()
+            .write_all(format!("{request}\n").as_bytes())
+            .and_then(|()| self.stream.read_until(b'\n', &mut answer));
+        exchanged.map_err(|error| failed(&self.path, &error))?;
+        if answer.is_empty() {
+            let path = self.path.display();
+            return Err(Failure::NoAnswer(format!("the link server at {path} has ended")));
+        }
+        Ok(answer)
+    }
+
     /// Calls a method; an error of the server is a failure with its message.
     pub(super) fn call<T: DeserializeOwned>(
         &mut self,
@@ -82,19 +98,7 @@ impl Client {
         params: &Value,
     ) -> Result<T, Failure> {
         let request = json!({"jsonrpc": "2.0", "method": method, "params": params, "id": 1});
-        let mut line = request.to_string();
-        line.push('\n');
-        let mut answer = Vec::new();
-        let exchanged = self
-            .stream
-            .get_mut()
-            .write_all(line.as_bytes())
-            .and_then(|()| self.stream.read_until(b'\n', &mut answer));
-        exchanged.map_err(|error| failed(&self.path, &error))?;
-        if answer.is_empty() {
-            let path = self.path.display();
-            return Err(Failure::NoAnswer(format!("the link server at {path} has ended")));
-        }
+        let answer = self.exchange(&request.to_string())?;
         let unreadable = |why: String| {
             Failure::NoAnswer(format!("{method}: the link server's answer is not readable: {why}"))
         };
