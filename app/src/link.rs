@@ -5,6 +5,7 @@ mod connections;
 mod places;
 mod progress;
 mod queue;
+mod relay;
 mod send;
 mod serve;
 mod socket;
@@ -26,7 +27,7 @@ pub(crate) fn run(flags: &LinkFlags) -> Result<(), Failure> {
         LinkCommand::Cancel(change) => queue::change(change, "send.cancelTransfer"),
         LinkCommand::Connections(connections) => connections::run(connections),
         LinkCommand::Set(set) => connections::set(set),
-        LinkCommand::Relay(_) => Err(no_answer("not merged")),
+        LinkCommand::Relay(relay) => relay::run(relay),
     }
 }
 

@@ -12,7 +12,7 @@ use conns_transfer::manifest::Manifest;
 use conns_transfer::names::RelativePath;
 use conns_transfer::ranges::Ranges;
 use conns_transfer::rate::BytesPerSecond;
-use conns_transfer::relay::{Action, Flow, FlowToken, RelayFrame, Side};
+use conns_transfer::relay::{Action, Flow, FlowToken, RelayFrame, SharedRate, Side};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -79,7 +79,7 @@ fn flow(bytes: &[u8]) {
     let token = FlowToken([7; 16]);
     let Some((rate, mut rest)) = bytes.split_first() else { return };
     let rate = (rate % 2 == 1).then_some(BytesPerSecond(u64::from(*rate) * 1000));
-    let mut flow = Flow::new(token, rate, 0);
+    let mut flow = Flow::new(token, rate.map(|rate| SharedRate::new(rate, 0)), 0);
     let mut bound: [Option<SocketAddr>; 2] = [None; 2];
     let (mut now_us, mut forwarded) = (0, 0);
     while let [kind, length, after @ ..] = rest {

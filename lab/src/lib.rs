@@ -18,3 +18,4 @@ pub mod process;
 pub mod scenario;
 pub mod soak;
 pub mod storm;
+pub mod try_path;

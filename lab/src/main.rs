@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use conns_lab::{conns::Conns, matrix, peer::Role, soak, storm};
+use conns_lab::{conns::Conns, matrix, peer::Role, soak, storm, try_path};
 
 #[derive(Parser)]
 #[command(name = "conns-lab", about = "Proof of conns against real kernels")]
@@ -43,6 +43,8 @@ enum Action {
     Storm(storm::Standalone),
     /// Open and close very many connections while `conns` watches, and print whether it reported each correctly.
     StormTruth(storm::Proof),
+    /// Carry a path between two namespaces until standard input ends.
+    Path(try_path::Options),
     /// Attack a `conns serve` for a while and check that it keeps its limits.
     Soak(soak::Options),
 }
@@ -67,6 +69,7 @@ fn main() -> Result<ExitCode> {
             let is_ok = proof.run()?;
             Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Action::Path(options) => options.run().map(|()| ExitCode::SUCCESS),
         Action::Soak(options) => {
             let verdict = soak::run(&options, |line| println!("{line}"))?;
             Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

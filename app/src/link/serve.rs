@@ -19,6 +19,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<(), Failure> {
             listen: flags.listen,
             folder: flags.folder.clone(),
             allow: flags.allow.clone(),
+            relay: flags.relay.clone(),
         }),
         outgoing_limit: flags.outgoing_limit,
         incoming_limit: flags.incoming_limit,

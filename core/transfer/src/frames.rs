@@ -117,8 +117,10 @@ pub struct Offer {
 
 numbered! {
     /// Which existing files of a receiver are replaced.
+    #[derive(Default)]
     pub enum Overwrite {
         /// None.
+        #[default]
         Never = 0,
         /// A file of the same length, and an empty one.
         Same = 1,

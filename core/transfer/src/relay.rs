@@ -22,13 +22,15 @@
 mod encode;
 mod flow;
 mod refusal;
+mod shared_rate;
 mod types;
 
 use std::net::SocketAddr;
 
 pub use crate::frames::FrameError;
-pub use flow::{Action, DropReason, Flow, IDLE_US, MIN_BURST_BYTES, Side};
+pub use flow::{Action, DropReason, Flow, IDLE_US, Side};
 pub use refusal::RelayRefusal;
+pub use shared_rate::{MIN_BURST_BYTES, SharedRate};
 
 /// Version of the frames in this file.
 pub const VERSION: u64 = 1;
@@ -74,10 +76,11 @@ pub enum RelayFrame {
         flow: FlowToken,
         /// UDP port of the relay.
         port: u16,
-        /// Address of the receiver as the relay sees it.
+        /// UDP address of the receiver as the relay sees it: the relay sends this frame when it is bound.
         receiver: SocketAddr,
     },
-    /// To the receiver: it sends the token to the port, and expects QUIC from there.
+    /// To the receiver: it sends the token to the port, and expects QUIC from there, or declines with
+    /// [`RelayFrame::Closed`].
     Invited {
         /// The flow.
         flow: FlowToken,
@@ -91,14 +94,15 @@ pub enum RelayFrame {
         /// The flow.
         flow: FlowToken,
     },
-    /// A flow ended.
+    /// A flow ended. A client ends it too: a receiver declines with [`RelayRefusal::NotAllowed`], and a sender has finished
+    /// with [`RelayRefusal::Ended`].
     Closed {
         /// The flow.
         flow: FlowToken,
         /// Why it ended.
         reason: RelayRefusal,
     },
-    /// The relay refuses [`RelayFrame::Register`] or [`RelayFrame::Request`].
+    /// The relay refuses [`RelayFrame::Register`] or [`RelayFrame::Request`], or ends a registration.
     Refused {
         /// The cause, as a program reads it.
         reason: RelayRefusal,

@@ -8,7 +8,7 @@ use conns_transfer::frames::{Fault, FrameError, MAX_TEXT_BYTES};
 use conns_transfer::rate::BytesPerSecond;
 use conns_transfer::relay::{
     Action, DropReason, Flow, FlowToken, IDLE_US, MAX_FRAME_BYTES, MIN_BURST_BYTES, RelayFrame,
-    RelayRefusal, Side,
+    RelayRefusal, SharedRate, Side,
 };
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn address(port: u16) -> SocketAddr {
 
 fn frames() -> impl Strategy<Value = RelayFrame> {
     let flow = || any::<[u8; 16]>().prop_map(FlowToken);
-    let reason = || (0..9u64).prop_map(RelayRefusal::from_number);
+    let reason = || (0..12u64).prop_map(RelayRefusal::from_number);
     let ip = any::<std::net::IpAddr>();
     prop_oneof![
         (0..1u64 << 62).prop_map(|version| RelayFrame::Hello { version }),
@@ -77,7 +77,7 @@ proptest! {
     #[test]
     fn a_flow_forwards_between_bound_addresses(list in datagrams(), rate in prop::option::of(0..200_000u64)) {
         let rate = rate.map(BytesPerSecond);
-        let mut flow = Flow::new(TOKEN, rate, 0);
+        let mut flow = Flow::new(TOKEN, rate.map(|rate| SharedRate::new(rate, 0)), 0);
         let mut bound: [Option<SocketAddr>; 2] = [None; 2];
         let (mut now_us, mut active_us, mut forwarded, mut dropped) = (0, 0, 0, 0);
         for (side, port, is_token, length, after_us) in list {
@@ -145,7 +145,7 @@ proptest! {
 
 /// A flow whose sides are port 1 and port 2.
 fn bound_flow(rate: Option<BytesPerSecond>) -> Flow {
-    let mut flow = Flow::new(TOKEN, rate, 0);
+    let mut flow = Flow::new(TOKEN, rate.map(|rate| SharedRate::new(rate, 0)), 0);
     for (side, port) in [(Side::Sender, 1), (Side::Receiver, 2)] {
         let bind = flow.on_datagram(side, address(port), &TOKEN.0, 0);
         assert_eq!(bind, Action::Bind { side });
@@ -182,6 +182,25 @@ fn a_busy_flow_has_its_rate() {
     }
     let most = rate.bytes_in(10_250_000);
     assert!((most - 2400..=most).contains(&flow.forwarded_bytes()));
+}
+
+#[test]
+fn flows_of_one_rate_share_it() {
+    let rate = BytesPerSecond(125_000);
+    let shared = SharedRate::new(rate, 0);
+    let mut flows = [1, 2].map(|_| Flow::new(TOKEN, Some(shared.clone()), 0));
+    for flow in &mut flows {
+        flow.on_datagram(Side::Sender, address(1), &TOKEN.0, 0);
+        flow.on_datagram(Side::Receiver, address(2), &TOKEN.0, 0);
+    }
+    for now_us in (0..10_000_000).step_by(1000) {
+        for flow in &mut flows {
+            flow.on_datagram(Side::Sender, address(1), &[0; 1200], now_us);
+        }
+    }
+    let most = rate.bytes_in(10_250_000);
+    let forwarded: u64 = flows.iter().map(Flow::forwarded_bytes).sum();
+    assert!((most - 2400..=most).contains(&forwarded));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::socket::Pace;
 use conns_transfer::rate::{
     Acknowledgement, BytesPerSecond, Controller, RoundTrip, Settings, Start,
 };
@@ -27,6 +28,8 @@ struct State {
     lost_bytes: u64,
     acknowledged_bytes: u64,
     delivered: Delivered,
+    /// Where the socket reads the rate that it sends at.
+    pace: Pace,
 }
 
 /// The delivered rate of the latest second.
@@ -56,8 +59,13 @@ pub(crate) struct Measured {
 }
 
 impl SharedController {
-    pub(crate) fn new(settings: Settings, start: Option<Start>, header_bytes: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
+    pub(crate) fn new(
+        settings: Settings,
+        start: Option<Start>,
+        header_bytes: u64,
+        pace: Pace,
+    ) -> Self {
+        let shared = Self(Arc::new(Mutex::new(State {
             controller: Controller::new(settings, start),
             started: Instant::now(),
             header_bytes,
@@ -66,11 +74,17 @@ impl SharedController {
             lost_bytes: 0,
             acknowledged_bytes: 0,
             delivered: Delivered::default(),
-        })))
+            pace,
+        })));
+        shared.with(|state| state.set_pace());
+        shared
     }
 
     pub(crate) fn set(&self, settings: Settings) {
-        self.with(|state| state.controller.set(settings));
+        self.with(|state| {
+            state.controller.set(settings);
+            state.set_pace();
+        });
     }
 
     pub(crate) fn measured(&self) -> Measured {
@@ -91,6 +105,14 @@ impl SharedController {
 }
 
 impl State {
+    /// Before the first acknowledgement only a limit applies: the round-trip time is not known.
+    fn set_pace(&self) {
+        let is_measured = self.controller.round_trip().smoothed_us.is_some();
+        let max_rate = self.controller.settings().max_rate;
+        let rate = if is_measured { self.controller.pacing_rate() } else { max_rate };
+        self.pace.set(rate);
+    }
+
     fn us(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.started).as_micros()).unwrap_or(u64::MAX)
     }
@@ -131,6 +153,7 @@ impl congestion::Controller for SharedController {
             let base_us = state.controller.round_trip().base_us;
             state.queue_us =
                 base_us.map(|base_us| now_us.saturating_sub(sent_us).saturating_sub(base_us));
+            state.set_pace();
         });
     }
 

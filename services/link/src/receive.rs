@@ -17,8 +17,10 @@ use conns_transfer::rate::BytesPerSecond;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig, VarInt};
 
+use crate::address::RelayAddress;
 use crate::congestion::ConstantWindow;
 use crate::identity::{Identity, PublicKey};
+use crate::relay::{Registration, RegistrationSettings, RegistrationState};
 use crate::socket::{Socket, wall_us};
 use crate::store::Store;
 use crate::tls::{self, Accepts, LINK_ALPN};
@@ -50,6 +52,8 @@ pub struct ReceiverSettings {
     pub folder: PathBuf,
     /// Keys of the senders that may connect; empty allows any key.
     pub allow: Vec<PublicKey>,
+    /// The relay that it registers at, so that senders reach it without an inbound path; `None` for none.
+    pub relay: Option<RelayAddress>,
 }
 
 /// Why a receiver does not start.
@@ -86,12 +90,12 @@ pub(crate) struct Shared {
     folder: Arc<Folder>,
     hello: Hello,
     allowed: Arc<Allowed>,
-    socket: Arc<Socket>,
     endpoint: Endpoint,
     connections: Mutex<Vec<Arc<ConnectionState>>>,
     /// The transfers that are open, and the lock of each.
     open: Mutex<HashMap<(PublicKey, TransferUid), Arc<Mutex<()>>>>,
     limit: Mutex<Option<BytesPerSecond>>,
+    registration: Option<Registration>,
 }
 
 #[derive(Debug)]
@@ -122,7 +126,7 @@ impl Receiver {
     /// Opens folder and socket. Must be called in a tokio runtime.
     pub(crate) fn start(
         settings: &ReceiverSettings,
-        identity: &Identity,
+        identity: &Arc<Identity>,
         store: Store,
         hello: Hello,
     ) -> Result<Self, ReceiverError> {
@@ -144,16 +148,24 @@ impl Receiver {
             Arc::new(TokioRuntime),
         )
         .map_err(failed)?;
+        let registration = settings.relay.clone().map(|relay| {
+            Registration::start(RegistrationSettings {
+                identity: Arc::clone(identity),
+                relay,
+                socket: Arc::clone(&socket),
+                accepts: Arc::clone(&allowed) as _,
+            })
+        });
         let receiver = Self(Arc::new(Shared {
             store,
             folder: Arc::new(folder),
             hello,
             allowed,
-            socket,
             endpoint,
             connections: Mutex::default(),
             open: Mutex::default(),
             limit: Mutex::default(),
+            registration,
         }));
         receiver.remove_forgotten();
         tokio::spawn(receiver.clone().accept());
@@ -165,9 +177,9 @@ impl Receiver {
         self.0.endpoint.local_addr()
     }
 
-    /// The socket, for datagrams beside QUIC.
-    pub(crate) fn socket(&self) -> &Arc<Socket> {
-        &self.0.socket
+    /// The state of the registration at a relay; `None` without one.
+    pub(crate) fn registration(&self) -> Option<RegistrationState> {
+        self.0.registration.as_ref().map(Registration::state)
     }
 
     /// The connections, and those that ended while transfers of them are remembered.
@@ -191,6 +203,9 @@ impl Receiver {
 
     /// Stops accepting, and tells the senders.
     pub(crate) async fn stop(&self) {
+        if let Some(registration) = &self.0.registration {
+            registration.stop();
+        }
         self.0.endpoint.close(VarInt::from_u32(0), b"the receiver stops");
         self.0.endpoint.wait_idle().await;
     }

@@ -19,6 +19,7 @@ use crate::identity::Identity;
 use crate::store::{DestinationId, Store, StoreError, Totals};
 use crate::walk::walk;
 
+pub(crate) use connect::Unreached;
 pub(crate) use destination::{
     Destination, Snapshot, connection_id, has_ended, hexadecimal, kbit_per_s,
 };

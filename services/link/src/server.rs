@@ -14,6 +14,7 @@ use conns_transfer::rate::BytesPerSecond;
 
 use crate::identity::{Identity, PublicKey};
 use crate::receive::{Receiver, ReceiverError, ReceiverSettings};
+use crate::relay::RegistrationState;
 use crate::send::{Sender, Snapshot};
 use crate::socket::wall_us;
 use crate::store::{Store, StoreError};
@@ -125,6 +126,12 @@ impl Server {
     #[must_use]
     pub fn receiver_address(&self) -> Option<SocketAddr> {
         self.0.receiver.as_ref()?.local_addr().ok()
+    }
+
+    /// Whether the receiver is registered at its relay; `None` without one.
+    #[must_use]
+    pub fn registration(&self) -> Option<RegistrationState> {
+        self.0.receiver.as_ref()?.registration()
     }
 
     /// The connections as they were at the last snapshot, sorted by their id.

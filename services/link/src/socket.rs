@@ -1,6 +1,6 @@
 //! The UDP socket of a destination or of the receiver, under quinn.
 //!
-//! It counts datagrams, keeps the times of the last ones, limits the rate, and keeps the errors that the network reports
+//! It counts datagrams, keeps the times of the last ones, paces them, and keeps the errors that the network reports
 //! (ICMP), which quinn's own socket ignores.
 
 use std::fmt;
@@ -22,7 +22,7 @@ use tokio::io::Interest;
 /// Buffer sizes that are asked for; the kernel gives at most `net.core.rmem_max` and `wmem_max` to a process without
 /// `CAP_NET_ADMIN`.
 const BUFFER_BYTES: usize = 8 << 20;
-/// A limited sender may send this much time's worth of bytes at once.
+/// The bytes of this time may be sent at once: a timer of the system is not more exact.
 const BURST_US: u64 = 4_000;
 /// Bytes of IPv4 or IPv6 and UDP headers.
 pub(crate) const IPV4_UDP_BYTES: u64 = 20 + 8;
@@ -42,6 +42,23 @@ pub(crate) fn header_bytes(address: IpAddr) -> u64 {
     }
 }
 
+/// The rate that a socket sends at: IP bytes a second. quinn's own pacer sends up to a quarter faster than the window, and
+/// cannot send fewer than four packets a round trip.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pace(Arc<AtomicU64>);
+
+impl Pace {
+    /// Sets the rate.
+    pub(crate) fn set(&self, rate: BytesPerSecond) {
+        self.0.store(rate.0.max(1), Ordering::Relaxed);
+    }
+
+    /// The rate; 0 before it is set.
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A socket.
 pub(crate) struct Socket {
     io: tokio::net::UdpSocket,
@@ -52,9 +69,8 @@ pub(crate) struct Socket {
     last_received_us: AtomicI64,
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
-    /// Bytes a second; 0 is no limit.
-    limit: AtomicU64,
-    /// When the bytes so far are through, microseconds since `started`, at the limit.
+    pace: Pace,
+    /// When the bytes so far are through at the pace, microseconds since `started`.
     through_us: AtomicU64,
     network_error: Mutex<Option<String>>,
 }
@@ -78,8 +94,13 @@ pub(crate) struct Traffic {
 impl Socket {
     /// A socket that receives at `address`.
     pub(crate) fn listen(address: SocketAddr) -> io::Result<Self> {
+        Self::listen_with(address, BUFFER_BYTES)
+    }
+
+    /// A socket that receives at `address`, with buffers of at most this size.
+    pub(crate) fn listen_with(address: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind(address)?;
-        Self::new(socket, header_bytes(address.ip()))
+        Self::new(socket, header_bytes(address.ip()), buffer_bytes)
     }
 
     /// A socket connected to `peer`, so that the kernel reports who it is for and what ICMP says.
@@ -90,15 +111,19 @@ impl Socket {
         };
         let socket = std::net::UdpSocket::bind(any)?;
         socket.connect(peer)?;
-        Self::new(socket, header_bytes(peer.ip()))
+        Self::new(socket, header_bytes(peer.ip()), BUFFER_BYTES)
     }
 
-    fn new(socket: std::net::UdpSocket, header_bytes: u64) -> io::Result<Self> {
+    fn new(
+        socket: std::net::UdpSocket,
+        header_bytes: u64,
+        buffer_bytes: usize,
+    ) -> io::Result<Self> {
         // The limit of an unprivileged process applies silently; the size that results is shown.
-        let _ = sockopt::set_socket_send_buffer_size(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_send_buffer_size_force(&socket, BUFFER_BYTES);
-        let _ = sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER_BYTES);
+        let _ = sockopt::set_socket_send_buffer_size(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_send_buffer_size_force(&socket, buffer_bytes);
+        let _ = sockopt::set_socket_recv_buffer_size_force(&socket, buffer_bytes);
         socket.set_nonblocking(true)?;
         let state = UdpSocketState::new((&socket).into())?;
         Ok(Self {
@@ -110,15 +135,15 @@ impl Socket {
             last_received_us: AtomicI64::new(0),
             sent_bytes: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
-            limit: AtomicU64::new(0),
+            pace: Pace::default(),
             through_us: AtomicU64::new(0),
             network_error: Mutex::new(None),
         })
     }
 
-    /// Limits the rate of IP bytes; `None` is no limit.
-    pub(crate) fn limit(&self, rate: Option<BytesPerSecond>) {
-        self.limit.store(rate.map_or(0, |rate| rate.0.max(1)), Ordering::Relaxed);
+    /// The rate that it sends at.
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace.clone()
     }
 
     /// What was sent and received so far.
@@ -156,13 +181,18 @@ impl Socket {
         }
     }
 
+    /// Waits until the socket has room. A new socket has none until the runtime has polled it.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.io.writable().await
+    }
+
     fn now_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// How long the limit holds the next datagram back.
+    /// How long the pace holds the next datagram back.
     fn wait(&self) -> Duration {
-        if self.limit.load(Ordering::Relaxed) == 0 {
+        if self.pace.get() == 0 {
             return Duration::ZERO;
         }
         let allowed_us = self.through_us.load(Ordering::Relaxed).saturating_sub(BURST_US);
@@ -173,8 +203,7 @@ impl Socket {
         let bytes = bytes as u64 + self.header_bytes * datagrams as u64;
         self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.last_sent_us.store(wall_us(), Ordering::Relaxed);
-        let limit = self.limit.load(Ordering::Relaxed);
-        if let Some(cost_us) = (bytes * 1_000_000).checked_div(limit) {
+        if let Some(cost_us) = (bytes * 1_000_000).checked_div(self.pace.get()) {
             // One task sends at a time: quinn locks the connection, and a limited socket has one.
             let begin_us = self.through_us.load(Ordering::Relaxed).max(self.now_us());
             self.through_us.store(begin_us + cost_us, Ordering::Relaxed);

@@ -6,9 +6,12 @@ use super::round::{Acknowledgement, Round};
 use super::round_trip::{Estimator, RoundTrip};
 use super::{BytesPerSecond, Method};
 
-/// Pacing is this much faster than the window in a round trip, so that the window binds and not the pacing (RFC 9002,
-/// section 7.7). quinn's pacer has the same factor.
-const PACING_GAIN: f64 = 1.25;
+/// While the window doubles, pacing allows more than twice the window in a round trip, so that the window binds (BBR's gain is
+/// 2 / ln 2).
+const DOUBLING_GAIN: f64 = 2.89;
+/// Afterwards pacing is only this much faster than the window in a round trip: a sender that had less to send than the window
+/// allows catches up without a queue.
+const STEADY_GAIN: f64 = 1.05;
 /// Round-trip time before the first sample (RFC 9002, section 6.2.2).
 const INITIAL_ROUND_TRIP_US: f64 = 333_000.0;
 
@@ -128,7 +131,8 @@ impl Controller {
             Method::Fixed => self.settings.fixed_rate,
             Method::Low | Method::Fair => {
                 let rate = self.window_bytes() as f64 * 1e6 / self.smoothed_us();
-                BytesPerSecond((rate * PACING_GAIN) as u64)
+                let gain = if self.low.is_doubling() { DOUBLING_GAIN } else { STEADY_GAIN };
+                BytesPerSecond((rate * gain) as u64)
             }
         };
         rate.min(self.settings.max_rate)

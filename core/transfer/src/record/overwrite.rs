@@ -9,12 +9,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::words::Word;
 use crate::frames::Overwrite;
 
-impl Default for Overwrite {
-    fn default() -> Self {
-        Self::Never
-    }
-}
-
 impl Serialize for Overwrite {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.word())

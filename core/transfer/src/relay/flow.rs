@@ -2,15 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::FlowToken;
-use crate::rate::BytesPerSecond;
+use super::{FlowToken, SharedRate};
 
 /// Microseconds without a forwarded datagram after which a flow ends.
 pub const IDLE_US: u64 = 60_000_000;
-/// Bytes that a flow of any rate may forward at once: a datagram of an Ethernet frame.
-pub const MIN_BURST_BYTES: u64 = 1500;
-/// Microseconds of the rate that a flow may forward at once.
-const BURST_US: u64 = 250_000;
 
 /// One of both clients of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,7 +48,7 @@ pub enum DropReason {
     Repeated,
     /// The other side has no address yet.
     OtherSideNotBound,
-    /// The flow has used up its rate.
+    /// The flows have used up their rate.
     OverRate,
 }
 
@@ -63,21 +58,22 @@ pub struct Flow {
     token: FlowToken,
     sender: Option<SocketAddr>,
     receiver: Option<SocketAddr>,
-    bucket: Option<Bucket>,
+    rate: Option<SharedRate>,
     active_us: u64,
     forwarded_bytes: u64,
     dropped: u64,
 }
 
 impl Flow {
-    /// A flow without addresses. Both directions share the rate; `None` does not limit it.
+    /// A flow without addresses. Both directions share the rate, with all flows that have a clone of it; `None` does not
+    /// limit it.
     #[must_use]
-    pub fn new(token: FlowToken, rate: Option<BytesPerSecond>, now_us: u64) -> Self {
+    pub fn new(token: FlowToken, rate: Option<SharedRate>, now_us: u64) -> Self {
         Self {
             token,
             sender: None,
             receiver: None,
-            bucket: rate.map(|rate| Bucket::new(rate, now_us)),
+            rate,
             active_us: now_us,
             forwarded_bytes: 0,
             dropped: 0,
@@ -109,7 +105,7 @@ impl Flow {
             (_, None) => DropReason::OtherSideNotBound,
             (_, Some(to)) => {
                 let bytes = bytes.len() as u64;
-                if self.bucket.as_mut().is_none_or(|bucket| bucket.take(bytes, now_us)) {
+                if self.rate.as_ref().is_none_or(|rate| rate.take(bytes, now_us)) {
                     self.active_us = self.active_us.max(now_us);
                     self.forwarded_bytes += bytes;
                     return Action::Forward { to };
@@ -147,39 +143,4 @@ impl Flow {
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
-}
-
-/// A token bucket of 250 ms, and of [`MIN_BURST_BYTES`] at least. It counts millionths of a byte, so that it loses nothing
-/// when it is refilled often.
-#[derive(Debug, Clone)]
-struct Bucket {
-    rate: BytesPerSecond,
-    level: u128,
-    filled_us: u64,
-}
-
-impl Bucket {
-    fn new(rate: BytesPerSecond, now_us: u64) -> Self {
-        Self { rate, level: Self::capacity(rate), filled_us: now_us }
-    }
-
-    fn capacity(rate: BytesPerSecond) -> u128 {
-        millionths(rate.bytes_in(BURST_US).max(MIN_BURST_BYTES))
-    }
-
-    /// Takes the bytes, unless the bucket has fewer.
-    fn take(&mut self, bytes: u64, now_us: u64) -> bool {
-        let elapsed_us = now_us.saturating_sub(self.filled_us);
-        // The product is below 2^128, and the sum saturates.
-        let filled = u128::from(self.rate.0) * u128::from(elapsed_us);
-        self.level = self.level.saturating_add(filled).min(Self::capacity(self.rate));
-        self.filled_us = self.filled_us.max(now_us);
-        let after = self.level.checked_sub(millionths(bytes));
-        self.level = after.unwrap_or(self.level);
-        after.is_some()
-    }
-}
-
-fn millionths(bytes: u64) -> u128 {
-    u128::from(bytes) * 1_000_000
 }

@@ -3,7 +3,7 @@
 /// Why a relay refuses a client or ends a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelayRefusal {
-    /// The relay does not allow the key of the client.
+    /// The relay does not allow the key of the receiver, or the receiver does not allow that of the sender.
     NotAllowed,
     /// No receiver of that key is registered.
     NoSuchReceiver,
@@ -13,17 +13,29 @@ pub enum RelayRefusal {
     TooManyFlowsOfKey,
     /// The flow forwarded nothing for [`super::IDLE_US`].
     Idle,
+    /// The receiver did not send the token in time.
+    NotBound,
+    /// A later registration of the same key replaced this one.
+    Replaced,
+    /// A client of the flow has no further use of it.
+    Ended,
+    /// The relay stops.
+    Stopped,
     /// A cause of a later version.
     Other(u64),
 }
 
 impl RelayRefusal {
-    const NUMBERED: [(u64, Self); 5] = [
+    const NUMBERED: [(u64, Self); 9] = [
         (1, Self::NotAllowed),
         (2, Self::NoSuchReceiver),
         (3, Self::TooManyFlows),
         (4, Self::TooManyFlowsOfKey),
         (5, Self::Idle),
+        (6, Self::NotBound),
+        (7, Self::Replaced),
+        (8, Self::Ended),
+        (9, Self::Stopped),
     ];
 
     /// The refusal of a number in a frame.

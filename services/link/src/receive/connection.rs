@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use conns_transfer::frames::{
-    ChunkHeader, Content, Failure, FailureCode, Frame, MAX_STREAM_HEADER_BYTES, Offer,
-    StreamHeader, TransferId, TransferUid, VERSION,
+    Content, Failure, FailureCode, Frame, MAX_STREAM_HEADER_BYTES, Offer, StreamHeader, TransferId,
+    TransferUid, VERSION,
 };
 use conns_transfer::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use conns_transfer::ranges::Ranges;
@@ -45,6 +45,7 @@ pub(crate) struct ConnectionState {
     connection: Connection,
     frames: mpsc::UnboundedSender<Frame>,
     received: Mutex<HashMap<TransferUid, Arc<Mutex<Progress>>>>,
+    transfers: Mutex<HashMap<TransferId, Transfer>>,
     rate: Mutex<Rate>,
 }
 
@@ -72,6 +73,11 @@ impl ConnectionState {
     pub(super) fn set_share(&self, share: Option<BytesPerSecond>) {
         // 0 stands for no limit.
         let _ = self.frames.send(Frame::RateLimit(share.unwrap_or(BytesPerSecond(0))));
+    }
+
+    /// Ends the writer of a transfer, which keeps what has arrived.
+    fn drop_transfer(&self, uid: TransferUid) {
+        lock(&self.transfers).retain(|_, transfer| transfer.offer.uid != uid);
     }
 
     /// How each transfer stands.
@@ -106,10 +112,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Session {
     receiver: Receiver,
     state: Arc<ConnectionState>,
-    transfers: Mutex<HashMap<TransferId, Transfer>>,
     changed: Notify,
 }
 
+#[derive(Debug)]
 struct Transfer {
     offer: Offer,
     /// `None` until the manifest is known.
@@ -137,6 +143,7 @@ pub(super) async fn serve(receiver: Receiver, connection: Connection) {
         connection: connection.clone(),
         frames,
         received: Mutex::default(),
+        transfers: Mutex::default(),
         rate: Mutex::default(),
     });
     receiver.lock_connections().push(Arc::clone(&state));
@@ -144,7 +151,6 @@ pub(super) async fn serve(receiver: Receiver, connection: Connection) {
     let session = Arc::new(Session {
         receiver: receiver.clone(),
         state: Arc::clone(&state),
-        transfers: Mutex::default(),
         changed: Notify::new(),
     });
     let why = tokio::select! {
@@ -154,7 +160,7 @@ pub(super) async fn serve(receiver: Receiver, connection: Connection) {
     };
     connection.close(PROTOCOL_ERROR, why.as_bytes());
     // Their writers note what has arrived, and end.
-    lock(&session.transfers).clear();
+    lock(&state.transfers).clear();
     receiver.lock_connections().retain(|other| !Arc::ptr_eq(other, &state));
     receiver.share_limit();
 }
@@ -234,7 +240,7 @@ impl Session {
                 Frame::Withdraw(uid) => self.withdraw(uid),
                 // The sender gave the transfer up for now.
                 Frame::Failed(transfer, _) => {
-                    lock(&self.transfers).remove(&transfer);
+                    lock(&self.state.transfers).remove(&transfer);
                 }
                 _ => return "a frame that only a receiver sends".to_owned(),
             }
@@ -259,9 +265,14 @@ impl Session {
             .received(self.state.key, offer.uid)
             .map_err(|error| (transfer, error.into()))?;
         {
-            let mut transfers = lock(&self.transfers);
-            // The same transfer, continued: the writer of the earlier offer ends.
-            transfers.retain(|_, other| other.offer.uid != offer.uid);
+            // The same transfer, continued: the writer of the earlier offer ends, also that of an earlier connection, which may
+            // not have noticed yet that its sender is gone.
+            for other in self.receiver.connections() {
+                if other.key == self.state.key {
+                    other.drop_transfer(offer.uid);
+                }
+            }
+            let mut transfers = lock(&self.state.transfers);
             if transfers.len() >= MAX_TRANSFERS {
                 return Err(refuse(FailureCode::NotAllowed, "too many transfers at once"));
             }
@@ -299,7 +310,7 @@ impl Session {
         let commands = started.map_err(|error| {
             (transfer, failure(FailureCode::TargetUnwritable, format!("no thread: {error}")))
         })?;
-        if let Some(of) = lock(&self.transfers).get_mut(&transfer) {
+        if let Some(of) = lock(&self.state.transfers).get_mut(&transfer) {
             of.commands = Some(commands);
         }
         self.changed.notify_waiters();
@@ -308,7 +319,7 @@ impl Session {
 
     /// Removes what was received of a transfer, on a thread of its own, since the writer may still hold it.
     fn withdraw(self: &Arc<Self>, uid: TransferUid) {
-        lock(&self.transfers).retain(|_, transfer| transfer.offer.uid != uid);
+        self.state.drop_transfer(uid);
         lock(&self.state.received).remove(&uid);
         let session = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
@@ -348,10 +359,10 @@ impl Session {
 
     async fn read_stream(&self, mut stream: RecvStream) -> Result<(), Refusal> {
         let mut buffer = Vec::new();
-        let header = loop {
+        let (header, header_bytes) = loop {
             if let Some((header, length)) = StreamHeader::decode(&buffer)? {
                 buffer.drain(..length);
-                break header;
+                break (header, length);
             }
             match stream.read_chunk(MAX_STREAM_HEADER_BYTES - buffer.len(), true).await {
                 Ok(Some(chunk)) => buffer.extend_from_slice(&chunk.bytes),
@@ -370,9 +381,11 @@ impl Session {
                     Content::Data => header.bytes,
                     Content::Zeros => 0,
                 };
-                let limit = usize::try_from(length.min(CHUNK_BYTES)).unwrap_or(0);
-                let Some(bytes) = read_rest(stream, buffer, limit).await? else { return Ok(()) };
-                self.chunk(header, bytes).await
+                let length = usize::try_from(length.min(CHUNK_BYTES)).unwrap_or(0);
+                let read = read_any_order(stream, header_bytes, buffer, length).await?;
+                let Some(bytes) = read else { return Ok(()) };
+                self.command(header.transfer, Command::Chunk(header, bytes)).await;
+                Ok(())
             }
             StreamHeader::Roots { transfer } => {
                 let limit = conns_transfer::manifest::MAX_ENTRIES * 32;
@@ -390,11 +403,6 @@ impl Session {
         }
     }
 
-    async fn chunk(&self, header: ChunkHeader, bytes: Vec<u8>) -> Result<(), Refusal> {
-        self.command(header.transfer, Command::Chunk(header, bytes)).await;
-        Ok(())
-    }
-
     /// Hands a command to the writer of a transfer; that of a transfer which ended is dropped.
     async fn command(&self, transfer: TransferId, command: Command) {
         if let Some(commands) = self.commands_of(transfer).await {
@@ -409,7 +417,8 @@ impl Session {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                let found = lock(&self.transfers).get(&transfer).and_then(|of| of.commands.clone());
+                let found =
+                    lock(&self.state.transfers).get(&transfer).and_then(|of| of.commands.clone());
                 if found.is_some() {
                     return found;
                 }
@@ -425,7 +434,7 @@ impl Session {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                let found = lock(&self.transfers).get(&transfer).map(|of| of.offer.clone());
+                let found = lock(&self.state.transfers).get(&transfer).map(|of| of.offer.clone());
                 if let Some(offer) = found {
                     return offer;
                 }
@@ -433,7 +442,7 @@ impl Session {
             }
         };
         let Ok(offer) = tokio::time::timeout(GREETING, wait).await else { return Ok(()) };
-        if lock(&self.transfers).get(&transfer).is_some_and(|of| of.commands.is_some()) {
+        if lock(&self.state.transfers).get(&transfer).is_some_and(|of| of.commands.is_some()) {
             return Ok(());
         }
         let is_offered = *blake3::hash(&bytes).as_bytes() == offer.manifest.0;
@@ -444,12 +453,12 @@ impl Session {
         };
         if let Err(why) = checked {
             self.send(Frame::Failed(transfer, failure(FailureCode::PathRefused, why)));
-            lock(&self.transfers).remove(&transfer);
+            lock(&self.state.transfers).remove(&transfer);
             return Ok(());
         }
         if let Err((transfer, failure)) = self.add(transfer, &offer, bytes) {
             self.send(Frame::Failed(transfer, failure));
-            lock(&self.transfers).remove(&transfer);
+            lock(&self.state.transfers).remove(&transfer);
         }
         Ok(())
     }
@@ -494,6 +503,41 @@ async fn read_rest(
             Err(Refusal(PROTOCOL_ERROR, why))
         }
         read => Ok(read),
+    }
+}
+
+/// The rest of a chunk stream, `length` bytes behind the header, in the order in which packets arrive: bytes that wait for
+/// a lost packet would use up the receive window of the connection. `None` if the sender gave it up.
+async fn read_any_order(
+    mut stream: RecvStream,
+    header_bytes: usize,
+    buffer: Vec<u8>,
+    length: usize,
+) -> Result<Option<Vec<u8>>, Refusal> {
+    let wrong = || {
+        let why = format!("a chunk does not have the {length} bytes that its header states");
+        Refusal(PROTOCOL_ERROR, why)
+    };
+    let mut read = buffer.len();
+    let mut bytes = buffer;
+    bytes.resize(length.max(read), 0);
+    if read > length {
+        return Err(wrong());
+    }
+    loop {
+        match stream.read_chunk(length + 1, false).await {
+            Ok(Some(piece)) => {
+                let from =
+                    usize::try_from(piece.offset).ok().and_then(|at| at.checked_sub(header_bytes));
+                let place = from.and_then(|from| bytes.get_mut(from..from + piece.bytes.len()));
+                place.ok_or_else(wrong)?.copy_from_slice(&piece.bytes);
+                // quinn hands out each byte once.
+                read += piece.bytes.len();
+            }
+            Ok(None) if read == length => return Ok(Some(bytes)),
+            Ok(None) => return Err(wrong()),
+            Err(_) => return Ok(None),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Connects to a destination, and tells why it cannot be reached.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use quinn::{
 use crate::congestion::SharedController;
 use crate::identity::{Identity, PublicKey};
 use crate::receive::{IDLE, MAX_RECEIVE_WINDOW};
+use crate::relay::OpenFlow;
 use crate::socket::Socket;
 use crate::tls::{self, LINK_ALPN};
 
@@ -49,6 +51,8 @@ impl Unreached {
 pub(super) struct Connected {
     pub(super) connection: Connection,
     pub(super) endpoint: Endpoint,
+    /// The flow of a relay that it goes through.
+    pub(super) flow: Option<OpenFlow>,
 }
 
 /// Makes the TLS and the transport of a connection to `peer`.
@@ -79,11 +83,12 @@ pub(super) fn client_config(
     Ok(config)
 }
 
-/// Connects through a socket that is connected to `address`.
+/// Connects through a socket that is connected to `address`: that of the receiver, or that of a relay's flow.
 pub(super) async fn connect(
     socket: Arc<Socket>,
     address: SocketAddr,
     config: ClientConfig,
+    flow: Option<OpenFlow>,
 ) -> Result<Connected, Unreached> {
     let local = |error: String| Unreached::new(TransferError::Local, error);
     let mut endpoint = Endpoint::new_with_abstract_socket(
@@ -94,23 +99,37 @@ pub(super) async fn connect(
     )
     .map_err(|error| local(error.to_string()))?;
     endpoint.set_default_client_config(config);
+    if let Some(flow) = &flow {
+        flow.send_token(&socket).await;
+    }
+    let announce = async {
+        match &flow {
+            Some(flow) => flow.announce(&socket).await,
+            None => std::future::pending::<Infallible>().await,
+        }
+    };
+    let place = match &flow {
+        Some(flow) => format!("UDP {} through the relay's UDP {address}", flow.receiver),
+        None => format!("UDP {address}"),
+    };
     let connecting =
         endpoint.connect(address, SERVER_NAME).map_err(|error| local(error.to_string()))?;
     let connection = tokio::select! {
+        never = announce => match never {},
         connected = tokio::time::timeout(HANDSHAKE, connecting) => match connected {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(cause(&error)),
             Err(_) => Err(Unreached::new(
                 TransferError::Timeout,
-                format!("no answer from UDP {address} within {} s", HANDSHAKE.as_secs()),
+                format!("no answer from {place} within {} s", HANDSHAKE.as_secs()),
             )),
         },
         why = reported_unreachable(&socket) => Err(Unreached::new(
             TransferError::Unreachable,
-            format!("the network reports for UDP {address}: {why}"),
+            format!("the network reports for {place}: {why}"),
         )),
     };
-    connection.map(|connection| Connected { connection, endpoint })
+    connection.map(|connection| Connected { connection, endpoint, flow })
 }
 
 /// Waits until the network has reported an error again and again, and nothing was received.

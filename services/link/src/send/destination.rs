@@ -3,6 +3,7 @@
 mod snapshot;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use super::connect::{Connected, Unreached, client_config, connect};
 use super::transfer::Progress;
 use super::{Shared, UNLIMITED, session};
 use crate::congestion::SharedController;
+use crate::relay::{OpenFlow, open_flow};
 use crate::socket::{Socket, Traffic, header_bytes, wall_us};
 use crate::store::{DestinationId, DestinationRow, Learned, TransferRow};
 
@@ -83,6 +85,8 @@ struct Link {
     recent_rate: Option<f64>,
     failures: u32,
     retry_at: Option<Instant>,
+    /// Why the flow through a relay was lost, until the connection has ended.
+    lost: Option<Unreached>,
 }
 
 impl Destination {
@@ -106,6 +110,7 @@ impl Destination {
                 recent_rate: None,
                 failures: 0,
                 retry_at: None,
+                lost: None,
             }),
             items: Mutex::default(),
             wake: Notify::new(),
@@ -255,6 +260,7 @@ impl Destination {
     pub(super) fn retry(&self, id: i64, why: String) {
         let now_us = self.now_us();
         let is_stopping = *self.stop.borrow();
+        let why = lock(&self.link).lost.as_ref().map_or(why, |lost| lost.message.clone());
         let mut items = lock(&self.items);
         let Some(item) = items.get_mut(&id) else { return };
         let made_progress = item.keep_progress();
@@ -326,9 +332,6 @@ impl Destination {
         if let Some(controller) = &link.controller {
             controller.set(settings);
         }
-        if let Some(socket) = &link.socket {
-            socket.limit((settings.max_rate < UNLIMITED).then_some(settings.max_rate));
-        }
     }
 
     pub(super) async fn changed(&self) {
@@ -389,7 +392,7 @@ impl Destination {
         };
         let error = match connected {
             Err(error) => Some(error),
-            Ok(Connected { connection, endpoint }) => {
+            Ok(Connected { connection, endpoint, flow }) => {
                 {
                     let mut link = lock(&self.link);
                     link.state = EncryptionState::Connected;
@@ -397,10 +400,16 @@ impl Destination {
                     link.failures = 0;
                     link.retry_at = None;
                 }
-                let served = session::serve(self, connection.clone()).await;
+                let socket = lock(&self.link).socket.clone();
+                let served = tokio::select! {
+                    served = session::serve(self, connection.clone()) => served,
+                    never = self.close_when_lost(&connection, flow.as_ref(), socket.as_deref()) => {
+                        match never {}
+                    }
+                };
                 self.learn();
                 close(&connection, &endpoint).await;
-                served.err()
+                lock(&self.link).lost.take().or(served.err())
             }
         };
         self.disconnected(error);
@@ -436,10 +445,14 @@ impl Destination {
 
     async fn connect(&self) -> Result<Connected, Unreached> {
         let row = self.row();
+        if let Some(relay) = &row.relay {
+            let flow = open_flow(&self.shared.identity, relay, row.key).await?;
+            return self.connect_to(&row, flow.relay_udp, Some(flow)).await;
+        }
         let addresses = self.resolve(&row).await?;
         let mut last = None;
         for address in addresses {
-            match self.connect_to(&row, address).await {
+            match self.connect_to(&row, address, None).await {
                 Ok(connected) => return Ok(connected),
                 Err(error) => last = Some(error),
             }
@@ -463,6 +476,7 @@ impl Destination {
         &self,
         row: &DestinationRow,
         address: SocketAddr,
+        flow: Option<OpenFlow>,
     ) -> Result<Connected, Unreached> {
         let socket = Socket::connect(address).map(Arc::new).map_err(|error| {
             let error_kind = match error.kind() {
@@ -475,18 +489,39 @@ impl Destination {
         })?;
         let learned = row.learned.filter(|it| wall_us() - it.wall_us < LEARNED_FOR_US);
         let start = learned.map(|learned| learned.start);
-        let controller = SharedController::new(self.settings(), start, header_bytes(address.ip()));
+        let controller = SharedController::new(
+            self.settings(),
+            start,
+            header_bytes(address.ip()),
+            socket.pace(),
+        );
         let round_trip = start.map(|start| Duration::from_micros(start.base_us));
         let config = client_config(&self.shared.identity, row.key, &controller, round_trip)?;
         {
             let mut link = lock(&self.link);
             link.socket = Some(Arc::clone(&socket));
             link.address = Some(address);
+            link.receiver = flow.as_ref().map(|flow| flow.receiver);
             link.controller = Some(controller);
             link.second = Some((Instant::now(), 0));
         }
         self.apply_rates();
-        connect(socket, address, config).await
+        connect(socket, address, config, flow).await
+    }
+
+    /// Closes the connection when its flow through a relay is lost, so that its session ends.
+    async fn close_when_lost(
+        &self,
+        connection: &Connection,
+        flow: Option<&OpenFlow>,
+        socket: Option<&Socket>,
+    ) -> Infallible {
+        if let Some((flow, socket)) = flow.zip(socket) {
+            let why = flow.lost(socket).await;
+            lock(&self.link).lost = Some(why);
+            connection.close(0u32.into(), b"the relay ended");
+        }
+        std::future::pending().await
     }
 
     /// Stores what the connection measured.
@@ -526,9 +561,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Closes a connection, and waits until the peer was told.
+/// Longest wait until the frame that closes a connection is sent.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Closes a connection, and waits until the frame that says so is sent; quinn would wait until the peer cannot have missed it.
 async fn close(connection: &Connection, endpoint: &quinn::Endpoint) {
     connection.close(0u32.into(), b"done");
-    // A peer that is gone does not answer; quinn waits for three probe timeouts then.
-    let _ = tokio::time::timeout(Duration::from_secs(2), endpoint.wait_idle()).await;
+    // A peer that misses it notices after the idle timeout, or when the next connection continues the transfer.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, endpoint.wait_idle()).await;
 }

@@ -40,24 +40,6 @@ pub(super) async fn serve(
     let _ = control.send(Frame::Hello(destination.shared.hello));
     tokio::spawn(send_frames(send, queue));
     let mut reader = FrameReader::new(recv);
-    let first = tokio::time::timeout(GREETING, reader.next()).await;
-    match first {
-        Ok(Ok(Frame::Hello(hello))) if hello.version >= VERSION => destination.greeted(hello),
-        Ok(Ok(_)) => {
-            return Err(Unreached::new(
-                TransferError::Version,
-                "the receiver speaks no known version",
-            ));
-        }
-        Ok(Err(error)) => {
-            return Err(error
-                .connection()
-                .map_or_else(|| Unreached::new(TransferError::Version, error.to_string()), cause));
-        }
-        Err(_) => {
-            return Err(Unreached::new(TransferError::Timeout, "the receiver sent no first frame"));
-        }
-    }
     let mut session = Session {
         destination: Arc::clone(destination),
         connection: connection.clone(),
@@ -66,7 +48,10 @@ pub(super) async fn serve(
         tasks: JoinSet::new(),
         next_id: 1,
         idle_since: Instant::now(),
+        is_greeted: false,
     };
+    let greeting_ends = tokio::time::sleep(GREETING);
+    tokio::pin!(greeting_ends);
     session.withdraw();
     loop {
         session.start_due();
@@ -77,12 +62,21 @@ pub(super) async fn serve(
         let wait = session.until_next();
         tokio::select! {
             frame = reader.next() => match frame {
-                Ok(frame) => session.on_frame(frame),
+                Ok(frame) => {
+                    if let Err(error) = session.on_frame(frame) {
+                        session.end_all().await;
+                        return Err(error);
+                    }
+                }
                 Err(error) => {
                     session.end_all().await;
                     return Err(error.connection().map_or_else(|| lost(&connection), cause));
                 }
             },
+            () = &mut greeting_ends, if !session.is_greeted => {
+                session.end_all().await;
+                return Err(Unreached::new(TransferError::Timeout, "the receiver sent no first frame"));
+            }
             Some(ended) = session.tasks.join_next() => {
                 if let Ok((id, transfer, outcome)) = ended {
                     session.routes.remove(&id);
@@ -109,6 +103,8 @@ struct Session {
     tasks: JoinSet<(TransferId, i64, Outcome)>,
     next_id: u64,
     idle_since: Instant,
+    /// Whether the receiver's Hello has arrived. Offers do not wait for it.
+    is_greeted: bool,
 }
 
 impl Session {
@@ -154,15 +150,29 @@ impl Session {
         Ok(())
     }
 
-    fn on_frame(&mut self, frame: Frame) {
+    fn on_frame(&mut self, frame: Frame) -> Result<(), Unreached> {
+        if !self.is_greeted {
+            return match frame {
+                Frame::Hello(hello) if hello.version >= VERSION => {
+                    self.is_greeted = true;
+                    self.destination.greeted(hello);
+                    Ok(())
+                }
+                _ => {
+                    let why = "the receiver speaks no known version";
+                    Err(Unreached::new(TransferError::Version, why))
+                }
+            };
+        }
         let transfer = match &frame {
             Frame::RateLimit(rate) => {
-                return self.destination.set_allowance((rate.0 > 0).then_some(*rate));
+                self.destination.set_allowance((rate.0 > 0).then_some(*rate));
+                return Ok(());
             }
             Frame::Withdrawn(uid) => {
                 // What stays in the store is withdrawn again with the next connection.
                 let _ = self.destination.shared.store.forget_withdrawn(*uid);
-                return;
+                return Ok(());
             }
             Frame::Accepted(transfer, _)
             | Frame::Durable(transfer, _)
@@ -170,12 +180,13 @@ impl Session {
             | Frame::ManifestWanted(transfer)
             | Frame::Committed(transfer)
             | Frame::Failed(transfer, _) => *transfer,
-            Frame::Hello(_) | Frame::Offer(_) | Frame::Withdraw(_) => return,
+            Frame::Hello(_) | Frame::Offer(_) | Frame::Withdraw(_) => return Ok(()),
         };
         if let Some(route) = self.routes.get(&transfer) {
             // A transfer that ended reads nothing more.
             let _ = route.send(frame);
         }
+        Ok(())
     }
 
     /// Asks the receiver to forget transfers that were cancelled or began again.

@@ -104,7 +104,8 @@ impl Run {
         let chunks = Arc::new(Chunks::new(&self.manifest));
         self.progress().chunks = Some(Arc::clone(&chunks));
         // The first attempt sends the manifest at once; later ones only if the receiver has lost it.
-        let follows = self.row.started_us.is_none() || self.row.durable.is_empty();
+        let is_first = self.row.started_us.is_none();
+        let follows = is_first || self.row.durable.is_empty();
         let offer = Frame::Offer(Offer {
             transfer: self.id,
             uid: self.row.uid,
@@ -120,22 +121,31 @@ impl Run {
         if follows && let Err(outcome) = self.send_manifest(&manifest).await {
             return outcome;
         }
-        let durable = loop {
-            match self.frames.recv().await {
-                None => return connection_lost(&self.connection),
-                Some(Frame::Accepted(_, durable)) => break durable,
-                Some(Frame::Committed(_)) => return Outcome::Committed,
-                Some(Frame::Failed(_, failure)) => return failed(failure),
-                Some(Frame::ManifestWanted(_)) => {
-                    if let Err(outcome) = self.send_manifest(&manifest).await {
-                        return outcome;
-                    }
-                }
-                Some(_) => {}
+        // Nothing can be durable before the first attempt, so its chunks do not wait for an answer.
+        let durable = if is_first {
+            Ranges::default()
+        } else {
+            match self.accepted(&manifest).await {
+                Ok(durable) => durable,
+                Err(outcome) => return outcome,
             }
         };
         drop(manifest);
         self.send_chunks(chunks, durable).await
+    }
+
+    /// Waits until the receiver accepts, and reports what is durable.
+    async fn accepted(&mut self, manifest: &[u8]) -> Result<Ranges, Outcome> {
+        loop {
+            match self.frames.recv().await {
+                None => return Err(connection_lost(&self.connection)),
+                Some(Frame::Accepted(_, durable)) => return Ok(durable),
+                Some(Frame::Committed(_)) => return Err(Outcome::Committed),
+                Some(Frame::Failed(_, failure)) => return Err(failed(failure)),
+                Some(Frame::ManifestWanted(_)) => self.send_manifest(manifest).await?,
+                Some(_) => {}
+            }
+        }
     }
 
     async fn send_manifest(&self, manifest: &[u8]) -> Result<(), Outcome> {

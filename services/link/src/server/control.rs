@@ -56,8 +56,8 @@ impl Control for Server {
         let shared = &self.0;
         let receiver = shared.receiver_settings.as_ref().map(|settings| ReceiverRecord {
             recv_port: self.receiver_address().map_or(settings.listen.port(), |at| at.port()),
-            recv_relay_host: None,
-            recv_relay_port: None,
+            recv_relay_host: settings.relay.as_ref().map(|relay| relay.host.clone()),
+            recv_relay_port: settings.relay.as_ref().map(|relay| relay.port),
             only_authorized_clients_allowed: !settings.allow.is_empty(),
         });
         Ok(ServerFacts {

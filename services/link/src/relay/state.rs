@@ -1,0 +1,248 @@
+//! What a relay knows: the registered receivers and the flows.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use conns_transfer::rate::BytesPerSecond;
+use conns_transfer::relay::{
+    FlowToken, MAX_FLOWS, MAX_FLOWS_PER_KEY, RelayFrame, RelayRefusal, SharedRate,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::flow::{self, FlowTask, Ports};
+use super::{RelayStatistics, describe};
+use crate::identity::PublicKey;
+
+/// The state of a relay.
+#[derive(Debug)]
+pub(super) struct State {
+    allow: Vec<PublicKey>,
+    rate_per_key: Option<BytesPerSecond>,
+    started: Instant,
+    stopped: watch::Receiver<bool>,
+    tables: Mutex<Tables>,
+    connections: AtomicUsize,
+    next_id: AtomicU64,
+    forwarded_bytes: AtomicU64,
+    dropped_datagrams: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    receivers: HashMap<PublicKey, Registered>,
+    flows: HashMap<FlowToken, OfFlow>,
+}
+
+/// A receiver that is registered.
+#[derive(Debug)]
+struct Registered {
+    client: Client,
+    /// Ends the session when it is dropped.
+    _replace: oneshot::Sender<()>,
+}
+
+/// A flow, whose task has the rest.
+#[derive(Debug)]
+struct OfFlow {
+    sender: Client,
+    receiver: PublicKey,
+    rate: Option<SharedRate>,
+    end: oneshot::Sender<RelayRefusal>,
+}
+
+/// A client with a control connection.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    pub(super) id: u64,
+    pub(super) key: PublicKey,
+    /// The relay's address of the control connection.
+    pub(super) local: SocketAddr,
+    /// Frames to the client.
+    pub(super) outbox: mpsc::Sender<RelayFrame>,
+}
+
+impl Client {
+    /// Sends a frame; a client that does not read loses it.
+    pub(super) fn send(&self, frame: RelayFrame) -> bool {
+        self.outbox.try_send(frame).is_ok()
+    }
+}
+
+/// Why a request is refused: as a program reads it, and in words.
+pub(super) type Refusal = (RelayRefusal, String);
+
+impl State {
+    pub(super) fn new(
+        allow: Vec<PublicKey>,
+        rate_per_key: Option<BytesPerSecond>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            allow,
+            rate_per_key,
+            started: Instant::now(),
+            stopped,
+            tables: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            next_id: AtomicU64::new(0),
+            forwarded_bytes: AtomicU64::new(0),
+            dropped_datagrams: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits until the relay stops.
+    pub(super) async fn stopped(&self) {
+        // A relay that does not exist any more has stopped.
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+    }
+
+    /// Microseconds since the start.
+    pub(super) fn now_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// A number for a client.
+    pub(super) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn set_connections(&self, connections: usize) {
+        self.connections.store(connections, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self, forwarded_bytes: u64, dropped_datagrams: u64) {
+        self.forwarded_bytes.fetch_add(forwarded_bytes, Ordering::Relaxed);
+        self.dropped_datagrams.fetch_add(dropped_datagrams, Ordering::Relaxed);
+    }
+
+    pub(super) fn statistics(&self) -> RelayStatistics {
+        let tables = self.lock();
+        RelayStatistics {
+            connections: self.connections.load(Ordering::Relaxed),
+            receivers: tables.receivers.len(),
+            flows: tables.flows.len(),
+            forwarded_bytes: self.forwarded_bytes.load(Ordering::Relaxed),
+            dropped_datagrams: self.dropped_datagrams.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Registers a receiver in place of an earlier registration of its key. The session ends when what is returned
+    /// completes.
+    pub(super) fn register(&self, client: &Client) -> Result<oneshot::Receiver<()>, Refusal> {
+        if !self.allow.is_empty() && !self.allow.contains(&client.key) {
+            let why = format!("the relay does not allow receivers with the key {}", client.key);
+            return Err((RelayRefusal::NotAllowed, why));
+        }
+        let (replace, replaced) = oneshot::channel();
+        let registered = Registered { client: client.clone(), _replace: replace };
+        self.lock().receivers.insert(client.key, registered);
+        Ok(replaced)
+    }
+
+    /// Removes the registration of a client, unless a later one replaced it.
+    pub(super) fn unregister(&self, client: &Client) {
+        let mut tables = self.lock();
+        if tables.receivers.get(&client.key).is_some_and(|it| it.client.id == client.id) {
+            tables.receivers.remove(&client.key);
+        }
+    }
+
+    /// The control connection of a registered receiver.
+    pub(super) fn receiver(&self, key: PublicKey) -> Option<Client> {
+        self.lock().receivers.get(&key).map(|registered| registered.client.clone())
+    }
+
+    /// Whether the sender has flows.
+    pub(super) fn has_flows(&self, sender: &Client) -> bool {
+        self.lock().flows.values().any(|flow| flow.sender.id == sender.id)
+    }
+
+    /// Opens a flow, and invites the receiver. The task of the flow answers the sender.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        sender: &Client,
+        receiver_key: PublicKey,
+    ) -> Result<(), Refusal> {
+        let mut tables = self.lock();
+        let Some(registered) = tables.receivers.get(&receiver_key) else {
+            let why = format!(
+                "no receiver with the key {receiver_key} is registered (conns link serve --relay)"
+            );
+            return Err((RelayRefusal::NoSuchReceiver, why));
+        };
+        let receiver = registered.client.clone();
+        tables.check_bounds(&[sender.key, receiver_key])?;
+        let no_port = |error: std::io::Error| {
+            (RelayRefusal::TooManyFlows, format!("the relay has no UDP port for a flow: {error}"))
+        };
+        let token = random_token().map_err(no_port)?;
+        let ports = Ports::open(sender.local, receiver.local).map_err(no_port)?;
+        let port = ports.receiver_port().map_err(no_port)?;
+        let now_us = self.now_us();
+        let rate = self.rate_per_key.map(|rate| {
+            let mut flows = tables.flows.values().filter(|flow| flow.receiver == receiver_key);
+            let shared = flows.find_map(|flow| flow.rate.clone());
+            shared.unwrap_or_else(|| SharedRate::new(rate, now_us))
+        });
+        let invited = RelayFrame::Invited { flow: token, port, sender_key: sender.key.0 };
+        if !receiver.send(invited) {
+            let why = format!("the receiver with the key {receiver_key} does not read invitations");
+            return Err((RelayRefusal::NoSuchReceiver, why));
+        }
+        let (end, ended) = oneshot::channel();
+        let of_flow =
+            OfFlow { sender: sender.clone(), receiver: receiver_key, rate: rate.clone(), end };
+        tables.flows.insert(token, of_flow);
+        let task = FlowTask::new(Arc::clone(self), sender.clone(), receiver_key, ports);
+        tokio::spawn(flow::run(task, token, rate, ended));
+        Ok(())
+    }
+
+    /// Ends a flow of a client.
+    pub(super) fn end(&self, client: &Client, token: FlowToken, reason: RelayRefusal) {
+        let mut tables = self.lock();
+        let is_of = |flow: &OfFlow| flow.sender.id == client.id || flow.receiver == client.key;
+        if tables.flows.get(&token).is_some_and(is_of)
+            && let Some(flow) = tables.flows.remove(&token)
+        {
+            // A task that has ended needs no reason.
+            let _ = flow.end.send(reason);
+        }
+    }
+
+    /// Forgets a flow whose task ends.
+    pub(super) fn forget(&self, token: FlowToken) {
+        self.lock().flows.remove(&token);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    /// Refuses a flow above the bounds of the relay and of the keys of its clients.
+    fn check_bounds(&self, keys: &[PublicKey]) -> Result<(), Refusal> {
+        if self.flows.len() >= MAX_FLOWS {
+            let why = format!("{}: {MAX_FLOWS}", describe(RelayRefusal::TooManyFlows));
+            return Err((RelayRefusal::TooManyFlows, why));
+        }
+        for key in keys {
+            let is_of = |flow: &&OfFlow| flow.sender.key == *key || flow.receiver == *key;
+            if self.flows.values().filter(is_of).count() >= MAX_FLOWS_PER_KEY {
+                let why = format!("the key {key} has too many flows: {MAX_FLOWS_PER_KEY}");
+                return Err((RelayRefusal::TooManyFlowsOfKey, why));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn random_token() -> std::io::Result<FlowToken> {
+    let mut token = [0; 16];
+    getrandom::fill(&mut token).map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(FlowToken(token))
+}
