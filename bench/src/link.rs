@@ -7,6 +7,7 @@
 
 mod group;
 mod host;
+pub(crate) mod matrix;
 mod payload;
 mod report;
 mod tools;

@@ -57,6 +57,8 @@ enum Task {
     Memory(memory::Plan),
     /// Measure transfers of files: conns link beside scp, rsync, rclone, syncthing, uftp, srt, qcp and sendme.
     Link(link::Plan),
+    /// Measure conns link over paths of several round trips and losses, and beside one TCP flow.
+    LinkMatrix(link::matrix::Plan),
     /// Open established sockets and keep them in a network namespace of their own until stdin closes.
     Fixture(fixture::Size),
     /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
@@ -113,6 +115,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Overhead(plan) => overhead::run(&plan),
         Task::Memory(plan) => memory::run(&plan),
         Task::Link(plan) => link::run(&plan),
+        Task::LinkMatrix(plan) => link::matrix::run(&plan),
         Task::Fixture(size) => fixture::run(&size),
         Task::Drain(order) => drain::drain(order),
         Task::Table(table) => table.read(),

@@ -1,6 +1,6 @@
 //! Which tools are measured: a table. Adding a tool is adding an entry.
 
-mod conns;
+pub(super) mod conns;
 mod quic;
 mod rclone;
 mod srt;
