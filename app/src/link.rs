@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+pub(crate) mod observe;
 mod places;
 mod progress;
 mod queue;
@@ -9,6 +10,7 @@ mod relay;
 mod send;
 mod serve;
 mod socket;
+mod stored;
 
 use conns_link::Identity;
 

@@ -138,6 +138,10 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
         ));
         engine.set_bounds(bounds);
     }
+    #[cfg(target_os = "linux")]
+    if read.read.is_none() {
+        engine.read_transfers(crate::link::observe::on_a_thread());
+    }
     let sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
     // A file is of another machine, or of another time.
     let asks_daemons = config.ask_daemons && read.read.is_none();

@@ -23,10 +23,16 @@ pub(super) struct Client {
 impl Client {
     /// Connects; `None` if no server listens there.
     pub(super) fn connect(path: &Path) -> Result<Option<Self>, Failure> {
+        Self::connect_within(path, ANSWER_TIMEOUT)
+    }
+
+    /// Connects to a server that answers within `timeout`.
+    pub(super) fn connect_within(path: &Path, timeout: Duration) -> Result<Option<Self>, Failure> {
         match UnixStream::connect(path) {
             Ok(stream) => {
                 stream
-                    .set_read_timeout(Some(ANSWER_TIMEOUT))
+                    .set_read_timeout(Some(timeout))
+                    .and_then(|()| stream.set_write_timeout(Some(timeout)))
                     .map_err(|error| failed(path, &error))?;
                 Ok(Some(Self { path: path.to_owned(), stream: BufReader::new(stream) }))
             }
@@ -40,6 +46,12 @@ impl Client {
             }
             Err(error) => Err(failed(path, &error)),
         }
+    }
+
+    /// The process of the server, by the credentials of the socket.
+    pub(super) fn server_pid(&self) -> Option<i32> {
+        let credentials = rustix::net::sockopt::socket_peercred(self.stream.get_ref()).ok()?;
+        Some(credentials.pid.as_raw_nonzero().get())
     }
 
     /// The servers that the flags mean: that of a key, or all that run.
@@ -59,18 +71,6 @@ impl Client {
         let mut clients = Vec::new();
         for path in paths {
             clients.extend(Self::connect(&path)?);
-        }
-        Ok(clients)
-    }
-
-    /// The servers of [`Client::all`], at least one.
-    pub(super) fn some(key: Option<&Path>) -> Result<Vec<Self>, Failure> {
-        let clients = Self::all(key)?;
-        if clients.is_empty() {
-            let which = if key.is_some() { "with this key " } else { "" };
-            return Err(Failure::NoAnswer(format!(
-                "no link server {which}runs here; start one with `conns link serve`"
-            )));
         }
         Ok(clients)
     }
