@@ -38,6 +38,10 @@ const CASES: &[Case] = &[
     case!("ems_recordings.py"),
     case!("fast_open_and_repair.py"),
     case!("hidden_processes_are_reported.sh"),
+    case!("link_bad_input.py"),
+    case!("link_faults.py"),
+    case!("link_fields.py"),
+    case!("link_relay.py"),
     case!("listener_drops_are_no_overflow.py"),
     case!("media_as_tshark.py"),
     case!("memory_after_a_peak.sh"),
@@ -61,7 +65,8 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 18] = [
+const PROGRAMS: [&str; 22] = [
+    "b3sum",
     "bash",
     "chromium",
     "curl",
@@ -72,11 +77,14 @@ const PROGRAMS: [&str; 18] = [
     "gst-launch-1.0",
     "ip",
     "monerod",
+    "nft",
     "nginx",
+    "nsenter",
     "openssl",
     "python3",
     "rtmpdump",
     "setpriv",
+    "ss",
     "tcpdump",
     "tshark",
     "unshare",
@@ -95,6 +103,7 @@ fn run(name: &str) -> Result<()> {
     let interpreter = if name.ends_with(".py") { "python3" } else { "bash" };
     let mut command = Command::new(interpreter);
     command.arg(&script).env("CONNS", Conns::find(None)?.path());
+    command.env("CONNS_LAB", env!("CARGO_BIN_EXE_conns-lab"));
     let output = Namespace::create("case")?.inside(|| command.output())?.context("running it")?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (printed, errors) = (text(&output.stdout), text(&output.stderr));
