@@ -117,22 +117,28 @@ class Rounds:
         for share in self.shares():
             run = self.command.start(*words)
             try:
-                until("the command serves", lambda: self.command.has_server() or run.poll() is not None, self.patience, 0.05)
-                def reached():
-                    if run.poll() is not None:
-                        return True
-                    active = [record for record in self.command.transfers() if record["processing"]]
-                    return any(record["bytesDurable"] >= share * self.length for record in active)
-                until(f"{share:.0%} of the file are durable", reached, self.patience, 0.05)
+                until(f"{share:.0%} of the file are durable", lambda: self.command_reached(run, share), self.patience, 0.05)
                 time.sleep(self.random.uniform(0, 0.9))
             finally:
                 run.kill()
                 run.wait()
             self.count += 1
-            if run.returncode == 0:
-                return
+            if self.target.exists():
+                break
+        is_complete = self.target.exists()
         again = self.command.run(*words, seconds=self.patience)
-        assert again.returncode == 0, again.stderr
+        # Between the end of the transfer and that of the command there is a moment.
+        is_refused = is_complete and "exists (overwrite is `never`)" in again.stderr
+        assert again.returncode == 0 or is_refused, again.stderr
+
+    def command_reached(self, run, share):
+        if run.poll() is not None:
+            return True
+        try:
+            return self.command.has_server() and any(one["bytesDurable"] >= share * self.length for one in self.command.transfers() if one["processing"])
+        except (OSError, ValueError):
+            # It ended meanwhile.
+            return False
 
     def kill_receiver(self):
         transfer = self.queue(self.random.random() < 0.3 and self.is_long)

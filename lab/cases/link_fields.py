@@ -46,6 +46,17 @@ class Case:
         """The first snapshot after one, or after a change."""
         return until("there is a further snapshot", lambda: (now := self.connection())["snapshotTime"] > than and now, 10, 0.1)
 
+    def snapshot_times(self, count):
+        """The times of this number of snapshots, one after the other."""
+        times = []
+        def enough():
+            at = self.sender.call("send.getConnections")[0]["snapshotTime"]
+            if at not in times:
+                times.append(at)
+            return len(times) == count
+        until(f"{count} snapshots are taken", enough, 30, 0.05)
+        return times
+
     def file(self, name, length):
         path = self.scratch.folder / name
         path.write_bytes(content(length, name))
@@ -57,14 +68,28 @@ class Case:
         return int(time.time() * 1e6)
 
     def measured(self, seconds=5):
-        """IP bits a second that left, and the greatest and least of the recent rates meanwhile."""
+        """IP bits a second that left, and the recent rates meanwhile."""
         before, begin = self.path.a.sent_bytes(self.path.device), time.monotonic()
         recent = []
         while time.monotonic() < begin + seconds:
-            recent.append(self.connection()["sendRateAverageWindow"])
             time.sleep(0.5)
+            recent.append(self.sender.call("send.getConnections")[0]["sendRateAverageWindow"] * 1000)
         sent = self.path.a.sent_bytes(self.path.device) - before
-        return sent * 8 / (time.monotonic() - begin), [rate * 1000 for rate in recent[2:]]
+        # The first ones may be of a second that began before.
+        return sent * 8 / (time.monotonic() - begin), recent[4:]
+
+    def sends(self, rate):
+        """A rate is held for five seconds. A busy machine sends less in some of them, and never more."""
+        windows = []
+        for _ in range(5):
+            measured, recent = self.measured()
+            windows.append(f"{measured / 1e6:.2f}")
+            assert measured < rate * 1.05, f"{windows} Mbit/s left at a rate of {rate / 1e6:.0f} Mbit/s"
+            if near(measured, rate, 0.05):
+                mean = sum(recent) / len(recent)
+                assert near(mean, measured, 0.06), f"sendRateAverageWindow was {recent} while {measured:.0f} bit/s left"
+                return
+        raise AssertionError(f"{windows} Mbit/s left at a rate of {rate / 1e6:.0f} Mbit/s")
 
 
 def near(value, expected, share):
@@ -86,17 +111,14 @@ def check_new(case):
 
 def check_running(case):
     """A transfer at 20 Mbit/s."""
-    transfer = case.sender.send_detached(case.file("large", 60 << 20), case.address, "--method", "fixed", "--rate", "20Mbit/s")
+    transfer = case.sender.send_detached(case.file("large", 100 << 20), case.address, "--method", "fixed", "--rate", "20Mbit/s")
     until("a part of the file is durable", lambda: case.sender.transfer(transfer)["bytesDurable"] > 0, 60, 0.1)
-    rate, recent = case.measured()
-    assert near(rate, 20e6, 0.05), f"{rate / 1e6:.2f} Mbit/s left at a rate of 20 Mbit/s"
-    assert all(near(one, 20e6, 0.25) for one in recent) and near(sum(recent) / len(recent), 20e6, 0.06), recent
+    case.sends(20e6)
     first = case.connection()
-    second = case.later(first["snapshotTime"])
-    third = case.later(second["snapshotTime"])
+    times = case.snapshot_times(5)
+    assert near((times[-1] - times[0]) / (len(times) - 1), 1e6, 0.1), times
+    third = case.connection()
     now_us = time.time() * 1e6
-    steps = [b["snapshotTime"] - a["snapshotTime"] for a, b in [(first, second), (second, third)]]
-    assert all(near(step % 1_000_000 or step, 1e6, 0.3) or near(step, 1e6, 0.3) for step in steps), steps
     for name in FIELDS:
         assert (third[name] is None) == (name in ("lastError", "lastErrorMessage", "relayIP", "relayPort", "sendRateMax")), (name, third)
     # The path.
@@ -129,9 +151,7 @@ def check_running(case):
 
 def check_changes(case):
     case.set("--rate", "40Mbit/s")
-    case.sender.call("echo")
-    rate, _ = case.measured()
-    assert near(rate, 40e6, 0.05), f"{rate / 1e6:.2f} Mbit/s left at a rate of 40 Mbit/s"
+    case.sends(40e6)
     assert case.connection()["sendRate"] == 40_000
     case.set("--method", "fair", "--max", "12Mbit/s", "--min", "1Mbit/s")
     rate, _ = case.measured()

@@ -112,14 +112,23 @@ fn run(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// A firewall that accepts what belongs to a connection which began inside.
+const FIREWALL: &str = "add table inet t; add chain inet t c { type filter hook input priority 0; }; \
+    add rule inet t c ct state established accept";
+
 /// What the kernel lacks for one script.
 fn missing_for(name: &str) -> Option<String> {
-    if name != "socket_of_the_kernel.py" {
-        return None;
-    }
-    let device = ["link", "add", "vx0", "type", "vxlan", "id", "42", "dstport", "4789"];
-    let made = Namespace::create("case").and_then(|namespace| namespace.output("ip", &device));
-    made.err().map(|error| format!("this kernel makes no vxlan device: {error:#}"))
+    let (program, arguments, lacks): (_, &[&str], _) = match name {
+        "link_relay.py" => ("nft", &[FIREWALL], "has no firewall with states of connections"),
+        "socket_of_the_kernel.py" => (
+            "ip",
+            &["link", "add", "vx0", "type", "vxlan", "id", "42", "dstport", "4789"],
+            "makes no vxlan device",
+        ),
+        _ => return None,
+    };
+    let made = Namespace::create("case").and_then(|namespace| namespace.output(program, arguments));
+    made.err().map(|error| format!("this kernel {lacks}: {error:#}"))
 }
 
 fn main() -> ExitCode {
