@@ -1,25 +1,26 @@
 #!/usr/bin/env python3
 """A transfer of `conns link` survives kills, a path that carries nothing, a full disk, a source that changes, and two senders of one file.
 
-Causes: rounds with a seed. Each sends one file over a lossy path, directly or through a relay, and has one to three faults: kill -9 of the
+Causes: rounds with a seed. Each sends one file, or a folder of a long file and many short ones, over a lossy path, directly or through a relay, and has one to three faults: kill -9 of the
 sender (its server, or `conns link send` that serves itself), of the receiver, of the relay; nothing arrives for a while on either side; no space at the
 receiver until a file is removed; the source is written again; two hosts send the same file.
-Oracle: the file itself with b3sum, the receiver's folder, and the counter of the device that the sender sends through.
-Right: after what was killed is started again with the same command line, the transfer completes without further help; the file has the hash of the
-source; no part file is left; and the sender has sent at most the file, and for each fault a checkpoint of a second and what was in flight.
+Oracle: the files themselves with b3sum, the receiver's folder, and the counter of the device that the sender sends through.
+Right: after what was killed is started again with the same command line, the transfer completes without further help; all files have the hashes of
+the sources; no part file is left; and the sender has sent at most the file, and for each fault a checkpoint of a second and what was in flight.
 
     link_faults.py                        each fault once, files of some MB, the path carries nothing for seconds
     link_faults.py --rounds 200 --seed 1  that many, the path carries nothing for a minute
 """
 import argparse, collections, os, random, subprocess, sys, time
 
-from link_hosts import LabPath, Namespace, Scratch, PORT, RELAY_PORT, b3sum, content
+from link_hosts import LabPath, Namespace, Scratch, PORT, RELAY_PORT, content
 from waiting import until
 
 RTT_MS, LOSS, PATH_MBIT, QUEUE_MS = 20, 0.5, 200, 100
 # What the sender may send: kept below what the path carries, so that the bytes of a second are known.
 RATE_MBIT = 80
 RATE = RATE_MBIT * 125_000
+FAST_MBIT = 160
 # Headers of IP, UDP and QUIC, chunk headers, acknowledgements, and what the path loses.
 OVERHEAD = 1.08
 # A checkpoint is due each second, and takes time itself; then what was in flight, and chunks of which a part was sent.
@@ -28,6 +29,14 @@ FOR_A_FAULT = int(RATE * (1.5 + (RTT_MS + QUEUE_MS) / 1000)) + (8 << 20)
 SMALL = 2 << 20
 TMPFS_BYTES = 48 << 20
 MB = 1e6
+
+
+def hashes(path):
+    """The BLAKE3 hash of each file of a path, and its folders."""
+    found = subprocess.run(["find", ".", "-type", "f", "-exec", "b3sum", "{}", "+"] if path.is_dir() else ["b3sum", "--no-names", path],
+                           cwd=path if path.is_dir() else None, check=True, capture_output=True).stdout
+    folders = sorted(os.path.relpath(at, path) for at, _, _ in os.walk(path))
+    return sorted(found.splitlines()), folders
 
 
 class Rounds:
@@ -63,22 +72,35 @@ class Rounds:
             "two senders": self.two_senders,
         }
 
-    # Each round sends `self.file`, which the receiver writes to `self.target`.
+    # Each round sends `self.file`, which the receiver writes to `self.target`; `self.length` is that of all its files.
 
-    def new_file(self, number, receiver=None):
-        receiver = receiver or self.receiver
-        length = self.random.randrange(12 << 20, 40 << 20)
+    def new_file(self, number, kind):
+        self.at = self.small if kind == "no space" else self.receiver
         self.file = self.scratch.folder / f"file-{number}"
-        self.file.write_bytes(content(length, self.random.random()))
-        self.length = length
-        self.target = receiver.inbox / self.file.name
-        self.at = receiver
-        self.count = 0
+        self.target = self.at.inbox / self.file.name
+        self.count = self.allowed = 0
+        least = 100 << 20 if kind == "source changes" else 12 << 20
+        length = self.random.randrange(least, least + (28 << 20))
+        if self.random.random() < 0.65 or kind in ("no space", "source changes"):
+            self.file.write_bytes(content(length, self.random.random()))
+            self.length = length
+            return
+        (self.file / "deep/er").mkdir(parents=True)
+        (self.file / "empty").mkdir()
+        (self.file / "long").write_bytes(content(length // 2, self.random.random()))
+        rest = self.length = length // 2
+        for index in range(3000):
+            size = min(self.random.choice([0, 1, 100, 5000, 20_000, 200_000]), rest)
+            path = os.fsencode(self.file / "deep" / f"er/{index}") + self.random.choice([b"", b"\xff"])
+            with open(path, "wb") as file:
+                file.write(content(size, index))
+            rest -= size
+            self.length += size
 
-    def words(self, is_relayed=False):
+    def words(self, is_relayed=False, mbit=RATE_MBIT):
         port = PORT if self.at is self.receiver else PORT + 10
         where = ["--relay", self.relay_name, self.at.key] if is_relayed else [f"{self.at.key}@{LabPath.B}:{port}"]
-        return [self.file, *where, "--max", f"{RATE_MBIT}Mbit/s"]
+        return [self.file, *where, "--max", f"{mbit}Mbit/s"]
 
     def reach(self, host, transfer, share):
         """Waits until a share of the file is durable, and then for a part of a second, so that a fault is at any time of a checkpoint."""
@@ -101,8 +123,8 @@ class Rounds:
         record = host.ended(transfer, self.patience)
         assert record["status"] == "complete", record
 
-    def queue(self, is_relayed=False):
-        return self.sender.send_detached(*self.words(is_relayed))
+    def queue(self, is_relayed=False, mbit=RATE_MBIT):
+        return self.sender.send_detached(*self.words(is_relayed, mbit))
 
     def kill_sender(self):
         transfer = self.queue(self.random.random() < 0.3 and self.is_long)
@@ -190,21 +212,17 @@ class Rounds:
         return record if "space" in (record["errorMessage"] or "") else None
 
     def source_changes(self):
-        transfer = self.queue()
-        self.reach(self.sender, transfer, self.random.uniform(0, 0.8))
-        is_before = self.sender.transfer(transfer)["processing"]
+        transfer = self.queue(mbit=FAST_MBIT)
+        # Up to 64 MiB are read ahead, so that the end of the file is read after the change.
+        self.reach(self.sender, transfer, self.random.uniform(0, 0.1))
         # What was sent of the old content is sent again.
         self.allowed = self.length * OVERHEAD
         length = self.length + self.random.choice([0, 1, 1 << 20, -(1 << 20)])
-        changed = content(length, self.random.random())
         with open(self.file, "r+b") as file:
-            file.write(changed)
+            file.write(content(length, self.random.random()))
             file.truncate(length)
         self.complete(self.sender, transfer)
-        # It may have been complete before.
-        if not is_before or self.target.read_bytes() != changed:
-            assert self.target.stat().st_size == self.length and not is_before, "the target is neither the old nor the new content"
-            self.file.write_bytes(self.target.read_bytes())
+        self.length = self.file.stat().st_size
 
     def two_senders(self):
         words = ["send", *self.words(), "--quiet", "--overwrite", "always"]
@@ -219,26 +237,24 @@ class Rounds:
         self.complete(self.sender, transfer)
 
     def play(self, number, kind):
-        self.new_file(number, self.small if kind == "no space" else None)
-        self.allowed = 0
+        self.new_file(number, kind)
         devices = [self.path.device, "to-relay"]
         before = [self.path.a.sent_bytes(device) for device in devices]
         start = time.monotonic()
         try:
             self.faults[kind]()
             seconds = time.monotonic() - start
-            assert b3sum(self.target) == b3sum(self.file), "the hash of the target differs"
+            assert hashes(self.target) == hashes(self.file), "the hash of the target differs"
             until("no part file is left", lambda: not self.receiver.parts() + self.small.parts(), 30)
             sent = [self.path.a.sent_bytes(device) - one for device, one in zip(devices, before)]
             # Through the relay, the same bytes leave by both devices.
             sent = max(sent)
-            length = self.file.stat().st_size
+            length = self.length
             bound = length * OVERHEAD + self.count * FOR_A_FAULT + SMALL + self.allowed
             assert sent <= bound, f"{sent} bytes were sent of a file of {length} with {self.count} faults; at most {bound:.0f} are right"
             return seconds, sent, length, bound
         finally:
-            for path in (self.file, self.target, self.small.inbox / "other"):
-                path.unlink(missing_ok=True)
+            subprocess.run(["rm", "-rf", self.file, self.target, self.small.inbox / "other"], check=True)
 
     def repair(self):
         """After a round that failed: nothing of it is left."""
