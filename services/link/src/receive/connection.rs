@@ -306,7 +306,7 @@ impl Session {
         let shared = &self.receiver.0;
         let open_lock = self.receiver.lock_of(self.state.key, row.uid);
         let started =
-            writer::start(shared.store.clone(), Arc::clone(&shared.folder), row, open_lock, report);
+            writer::start(shared.store.clone(), self.receiver.folder(), row, open_lock, report);
         let commands = started.map_err(|error| {
             (transfer, failure(FailureCode::TargetUnwritable, format!("no thread: {error}")))
         })?;
@@ -329,7 +329,7 @@ impl Session {
             let discarded = match shared.store.received(session.state.key, uid) {
                 Ok(None) => Ok(()),
                 Ok(Some(row)) => {
-                    Incoming::open(shared.store.clone(), Arc::clone(&shared.folder), row)
+                    Incoming::open(shared.store.clone(), session.receiver.folder(), row)
                         .and_then(|mut incoming| incoming.discard())
                 }
                 Err(error) => Err(error.into()),
