@@ -11,7 +11,7 @@ use crate::identity::PublicKey;
 
 impl State {
     /// Opens a flow, and invites the receiver. The task of the flow answers the sender.
-    pub(super) fn open(
+    pub(in crate::relay) fn open(
         self: &Arc<Self>,
         sender: &Client,
         receiver_key: PublicKey,

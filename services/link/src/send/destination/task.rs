@@ -28,7 +28,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl Destination {
     /// Connects while there is something to send, until the destination is removed.
-    pub(super) async fn run(self: Arc<Self>) {
+    pub(in crate::send) async fn run(self: Arc<Self>) {
         while !*self.stop.borrow() {
             match self.wait_for() {
                 Some(Duration::ZERO) => self.connect_and_serve().await,
