@@ -13,7 +13,7 @@ the sources; no part file is left; and the sender has sent at most the file, and
 """
 import argparse, collections, os, random, subprocess, sys, time
 
-from link_hosts import LabPath, Namespace, Scratch, PORT, RELAY_PORT, content
+from link_hosts import LabPath, Namespace, Scratch, PORT, RELAY_PORT, content, in_private_mounts
 from waiting import until
 
 RTT_MS, LOSS, PATH_MBIT, QUEUE_MS = 20, 0.5, 200, 100
@@ -41,6 +41,7 @@ def hashes(path):
 
 class Rounds:
     def __init__(self, scratch, seed, is_long):
+        self.seed = seed
         self.random = random.Random(seed)
         self.is_long = is_long
         self.scratch = scratch
@@ -54,7 +55,7 @@ class Rounds:
         # One sender has a server; the other one serves itself while it sends.
         self.sender, self.command = scratch.host("sender", self.path.a), scratch.host("command", self.path.a)
         self.receiver, self.small = scratch.host("receiver", self.path.b), scratch.host("small", self.path.b)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "tmpfs", self.small.inbox], check=True)
+        scratch.mount(self.small.inbox, TMPFS_BYTES)
         allow = ["--allow", self.sender.key, "--allow", self.command.key]
         self.relay.relay(f"10.99.0.2:{RELAY_PORT}", "--allow", self.receiver.key)
         self.relay_name = f"{self.relay.key}@10.99.0.2"
@@ -79,8 +80,11 @@ class Rounds:
         self.file = self.scratch.folder / f"file-{number}"
         self.target = self.at.inbox / self.file.name
         self.count = self.allowed = 0
-        least = 100 << 20 if kind == "source changes" else 12 << 20
-        length = self.random.randrange(least, least + (28 << 20))
+        least = 12 << 20
+        if kind == "source changes":
+            # Longer than the 64 MiB that are read ahead, and what was sent before the change.
+            least = (100 if self.is_long else 70) << 20
+        length = self.random.randrange(least, least + ((28 if self.is_long else 8) << 20))
         if self.random.random() < 0.65 or kind in ("no space", "source changes"):
             self.file.write_bytes(content(length, self.random.random()))
             self.length = length
@@ -102,13 +106,13 @@ class Rounds:
         where = ["--relay", self.relay_name, self.at.key] if is_relayed else [f"{self.at.key}@{LabPath.B}:{port}"]
         return [self.file, *where, "--max", f"{mbit}Mbit/s"]
 
-    def reach(self, host, transfer, share):
+    def reach(self, host, transfer, share, later=0.9):
         """Waits until a share of the file is durable, and then for a part of a second, so that a fault is at any time of a checkpoint."""
         def reached():
             record = host.transfer(transfer)
             return not record["processing"] or record["bytesDurable"] >= share * self.length
         until(f"{share:.0%} of the file are durable", reached, self.patience, 0.05)
-        time.sleep(self.random.uniform(0, 0.9))
+        time.sleep(self.random.uniform(0, later))
         self.count += 1
 
     def shares(self):
@@ -213,8 +217,7 @@ class Rounds:
 
     def source_changes(self):
         transfer = self.queue(mbit=FAST_MBIT)
-        # Up to 64 MiB are read ahead, so that the end of the file is read after the change.
-        self.reach(self.sender, transfer, self.random.uniform(0, 0.1))
+        self.reach(self.sender, transfer, self.random.uniform(0, 0.1) if self.is_long else 0, later=0)
         # What was sent of the old content is sent again.
         self.allowed = self.length * OVERHEAD
         length = self.length + self.random.choice([0, 1, 1 << 20, -(1 << 20)])
@@ -237,6 +240,8 @@ class Rounds:
         self.complete(self.sender, transfer)
 
     def play(self, number, kind):
+        # Of its own for each round, so that none depends on the time that others took.
+        self.random = random.Random(f"{self.seed} {number}")
         self.new_file(number, kind)
         devices = [self.path.device, "to-relay"]
         before = [self.path.a.sent_bytes(device) for device in devices]
@@ -301,8 +306,5 @@ def main():
         sys.exit(bool(wrong))
 
 
-# The small file system is mounted in a mount namespace of its own, so that it ends with this process.
-if os.environ.get("LINK_FAULTS_MOUNTS") != "private":
-    os.environ["LINK_FAULTS_MOUNTS"] = "private"
-    os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+in_private_mounts()
 main()
