@@ -79,7 +79,7 @@ fn serve_and_send(
                 let client = client.ok_or_else(|| no_answer("the link server has ended"))?;
                 send(flags, wanted, client, true)
             });
-            // The receiver is gone after a signal.
+            // After a signal nothing receives it.
             let _ = ended.send(sent);
         });
         runtime.block_on(async {
@@ -212,12 +212,12 @@ fn send(
             true => serde_json::to_string(&transfer).map_err(no_answer)?,
             false => format!("queued as transfer {}", transfer.transfer_id),
         };
-        return crate::write(format!("{line}\n").as_bytes());
+        return crate::terminal::write(format!("{line}\n").as_bytes());
     }
     let record = follow(flags, &mut client, &transfer.transfer_id, is_own_server)?;
     if flags.json {
         let line = serde_json::to_string(&record).map_err(no_answer)?;
-        crate::write(format!("{line}\n").as_bytes())?;
+        crate::terminal::write(format!("{line}\n").as_bytes())?;
     }
     let why = record.error_message.unwrap_or_else(|| "no reason is known".to_owned());
     match record.status {
@@ -340,9 +340,9 @@ fn create_manifest(wanted: &Wanted, client: &mut Client) -> Result<ManifestRecor
         (ManifestStatus::Error, error) => {
             Err(no_answer(error.clone().unwrap_or_else(|| "the manifest failed".to_owned())))
         }
-        (_, left_out) => {
-            if let Some(left_out) = left_out {
-                log(left_out);
+        (_, omitted) => {
+            if let Some(omitted) = omitted {
+                log(omitted);
             }
             Ok(manifest)
         }

@@ -42,10 +42,10 @@ pub(crate) const MAX_RECEIVE_WINDOW: u64 = 64 << 20;
 const STREAM_WINDOW: u32 = (1 << 20) + (64 << 10);
 /// A connection without packets for this time is over.
 pub(crate) const IDLE: Duration = Duration::from_secs(30);
-/// A transfer that nobody continued for this time is removed, with its part files.
+/// A transfer that was not continued for this time is removed, with its part files.
 const FORGET_AFTER_US: i64 = 30 * 24 * 3600 * 1_000_000;
 
-/// Where and from whom files are received.
+/// Where files are received, and of which senders.
 #[derive(Debug, Clone)]
 pub struct ReceiverSettings {
     /// Address of the UDP socket.
@@ -168,7 +168,7 @@ impl Receiver {
         self.0.registration.as_ref().map(Registration::state)
     }
 
-    /// The connections, and those that ended while transfers of them are remembered.
+    /// The connections, in the order in which they began.
     pub(crate) fn connections(&self) -> Vec<Arc<ConnectionState>> {
         self.lock_connections().clone()
     }
@@ -179,7 +179,7 @@ impl Receiver {
         self.share_limit();
     }
 
-    /// Stops accepting, and tells the senders.
+    /// Stops accepting, and closes the connections.
     pub(crate) async fn stop(&self) {
         if let Some(registration) = &self.0.registration {
             registration.stop();
@@ -236,7 +236,7 @@ impl Receiver {
         Arc::clone(open.entry((key, uid)).or_default())
     }
 
-    /// Removes transfers that nobody continued.
+    /// Removes transfers that were not continued.
     fn remove_forgotten(&self) {
         let Ok(rows) = self.0.store.all_received() else { return };
         let now_us = wall_us();

@@ -376,7 +376,7 @@ impl Server {
             // An error of the store leaves the manifest pending; the next start walks again.
             let _ = match walk(&mappings) {
                 Ok(walked) => {
-                    let note = walked.left_out();
+                    let note = walked.omitted();
                     let encoded = walked.manifest.encode();
                     store.complete_manifest(id, &encoded, &walked.sources, note.as_deref())
                 }
