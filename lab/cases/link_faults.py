@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A transfer of `conns link` survives kills, a path that carries nothing, a full disk, a source that changes, and two senders of one file.
 
-Causes: rounds with a seed. Each sends one file, or a folder of a long file and many short ones, over a lossy path, directly or through a relay, and has one to three faults: kill -9 of the
-sender (its server, or `conns link send` that serves itself), of the receiver, of the relay; nothing arrives for a while on either side; no space at the
-receiver until a file is removed; the source is written again; two hosts send the same file.
+Causes: rounds with a seed. Each sends one file, or a folder of a long file and many short ones, over a lossy path, directly or through a relay, and has
+one to three faults: kill -9 of the sender (its server, or `conns link send` that serves itself), of the receiver, of the relay, of all three; nothing
+arrives for a while on either side; no space at the receiver until a file is removed; the source is written again; two hosts send the same file.
 Oracle: the files themselves with b3sum, the receiver's folder, and the counter of the device that the sender sends through.
 Right: after what was killed is started again with the same command line, the transfer completes without further help; all files have the hashes of
 the sources; no part file is left; and the sender has sent at most the file, and for each fault a checkpoint of a second and what was in flight.
@@ -67,6 +67,7 @@ class Rounds:
             "kill command": self.kill_command,
             "kill receiver": self.kill_receiver,
             "kill relay": self.kill_relay,
+            "kill all": self.kill_all,
             "black path": self.black_path,
             "no space": self.no_space,
             "source changes": self.source_changes,
@@ -189,6 +190,19 @@ class Rounds:
             self.reach(self.sender, transfer, share)
             self.relay.kill()
             self.relay.restart()
+        self.complete(self.sender, transfer)
+
+    def kill_all(self):
+        transfer = self.queue(is_relayed=True)
+        for share in self.shares():
+            self.reach(self.sender, transfer, share)
+            hosts = [self.sender, self.receiver, self.relay]
+            self.random.shuffle(hosts)
+            for host in hosts:
+                host.kill()
+            self.random.shuffle(hosts)
+            for host in hosts:
+                host.restart()
         self.complete(self.sender, transfer)
 
     def black_path(self):
