@@ -8,7 +8,7 @@ servers stay up, and the further file arrives.
 """
 import json, os, random, signal, subprocess, sys, threading, time
 
-from link_hosts import Namespace, Scratch, PORT, b3sum, content
+from link_hosts import Namespace, Scratch, PORT, b3sum, content, in_private_mounts
 from quic_initial import client_initial, closing_code
 from waiting import until
 
@@ -39,7 +39,7 @@ class Case:
         # It has no server: each `send` is one.
         self.command, self.unknown = scratch.host("command", self.net), scratch.host("unknown", self.net)
         self.disk = self.receiver.inbox
-        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", self.disk], check=True)
+        scratch.mount(self.disk)
         self.receiver.inbox = self.disk / "in"
         self.receiver.inbox.mkdir()
         self.receiver.serve(f"{HERE}:{PORT}", "--allow", self.sender.key, "--allow", self.command.key)
@@ -229,8 +229,5 @@ def main():
         sys.exit(bool(wrong))
 
 
-# What is mounted ends with this process.
-if os.environ.get("LINK_CASE_MOUNTS") != "private":
-    os.environ["LINK_CASE_MOUNTS"] = "private"
-    os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+in_private_mounts()
 main()

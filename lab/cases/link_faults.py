@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A transfer of `conns link` survives kills, a path that carries nothing, a full disk, a source that changes, and two senders of one file.
 
-Causes: rounds with a seed. Each sends one file, or a folder of a long file and many short ones, over a lossy path, directly or through a relay, and has one to three faults: kill -9 of the
-sender (its server, or `conns link send` that serves itself), of the receiver, of the relay; nothing arrives for a while on either side; no space at the
-receiver until a file is removed; the source is written again; two hosts send the same file.
+Causes: rounds with a seed. Each sends one file, or a folder of a long file and many short ones, over a lossy path, directly or through a relay, and has
+one to three faults: kill -9 of the sender (its server, or `conns link send` that serves itself), of the receiver, of the relay, of all three; nothing
+arrives for a while on either side; no space at the receiver until a file is removed; the source is written again; two hosts send the same file.
 Oracle: the files themselves with b3sum, the receiver's folder, and the counter of the device that the sender sends through.
 Right: after what was killed is started again with the same command line, the transfer completes without further help; all files have the hashes of
 the sources; no part file is left; and the sender has sent at most the file, and for each fault a checkpoint of a second and what was in flight.
@@ -13,7 +13,7 @@ the sources; no part file is left; and the sender has sent at most the file, and
 """
 import argparse, collections, os, random, subprocess, sys, time
 
-from link_hosts import LabPath, Namespace, Scratch, PORT, RELAY_PORT, content
+from link_hosts import LabPath, Namespace, Scratch, PORT, RELAY_PORT, content, in_private_mounts
 from waiting import until
 
 RTT_MS, LOSS, PATH_MBIT, QUEUE_MS = 20, 0.5, 200, 100
@@ -41,6 +41,7 @@ def hashes(path):
 
 class Rounds:
     def __init__(self, scratch, seed, is_long):
+        self.seed = seed
         self.random = random.Random(seed)
         self.is_long = is_long
         self.scratch = scratch
@@ -54,7 +55,7 @@ class Rounds:
         # One sender has a server; the other one serves itself while it sends.
         self.sender, self.command = scratch.host("sender", self.path.a), scratch.host("command", self.path.a)
         self.receiver, self.small = scratch.host("receiver", self.path.b), scratch.host("small", self.path.b)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "tmpfs", self.small.inbox], check=True)
+        scratch.mount(self.small.inbox, TMPFS_BYTES)
         allow = ["--allow", self.sender.key, "--allow", self.command.key]
         self.relay.relay(f"10.99.0.2:{RELAY_PORT}", "--allow", self.receiver.key)
         self.relay_name = f"{self.relay.key}@10.99.0.2"
@@ -66,6 +67,7 @@ class Rounds:
             "kill command": self.kill_command,
             "kill receiver": self.kill_receiver,
             "kill relay": self.kill_relay,
+            "kill all": self.kill_all,
             "black path": self.black_path,
             "no space": self.no_space,
             "source changes": self.source_changes,
@@ -79,8 +81,11 @@ class Rounds:
         self.file = self.scratch.folder / f"file-{number}"
         self.target = self.at.inbox / self.file.name
         self.count = self.allowed = 0
-        least = 100 << 20 if kind == "source changes" else 12 << 20
-        length = self.random.randrange(least, least + (28 << 20))
+        least = 12 << 20
+        if kind == "source changes":
+            # Longer than the 64 MiB that are read ahead, and what was sent before the change.
+            least = (100 if self.is_long else 70) << 20
+        length = self.random.randrange(least, least + ((28 if self.is_long else 8) << 20))
         if self.random.random() < 0.65 or kind in ("no space", "source changes"):
             self.file.write_bytes(content(length, self.random.random()))
             self.length = length
@@ -102,13 +107,13 @@ class Rounds:
         where = ["--relay", self.relay_name, self.at.key] if is_relayed else [f"{self.at.key}@{LabPath.B}:{port}"]
         return [self.file, *where, "--max", f"{mbit}Mbit/s"]
 
-    def reach(self, host, transfer, share):
+    def reach(self, host, transfer, share, later=0.9):
         """Waits until a share of the file is durable, and then for a part of a second, so that a fault is at any time of a checkpoint."""
         def reached():
             record = host.transfer(transfer)
             return not record["processing"] or record["bytesDurable"] >= share * self.length
         until(f"{share:.0%} of the file are durable", reached, self.patience, 0.05)
-        time.sleep(self.random.uniform(0, 0.9))
+        time.sleep(self.random.uniform(0, later))
         self.count += 1
 
     def shares(self):
@@ -187,6 +192,19 @@ class Rounds:
             self.relay.restart()
         self.complete(self.sender, transfer)
 
+    def kill_all(self):
+        transfer = self.queue(is_relayed=True)
+        for share in self.shares():
+            self.reach(self.sender, transfer, share)
+            hosts = [self.sender, self.receiver, self.relay]
+            self.random.shuffle(hosts)
+            for host in hosts:
+                host.kill()
+            self.random.shuffle(hosts)
+            for host in hosts:
+                host.restart()
+        self.complete(self.sender, transfer)
+
     def black_path(self):
         transfer = self.queue(self.random.random() < 0.3 and self.is_long)
         self.reach(self.sender, transfer, self.random.uniform(0, 0.9))
@@ -213,8 +231,7 @@ class Rounds:
 
     def source_changes(self):
         transfer = self.queue(mbit=FAST_MBIT)
-        # Up to 64 MiB are read ahead, so that the end of the file is read after the change.
-        self.reach(self.sender, transfer, self.random.uniform(0, 0.1))
+        self.reach(self.sender, transfer, self.random.uniform(0, 0.1) if self.is_long else 0, later=0)
         # What was sent of the old content is sent again.
         self.allowed = self.length * OVERHEAD
         length = self.length + self.random.choice([0, 1, 1 << 20, -(1 << 20)])
@@ -237,6 +254,8 @@ class Rounds:
         self.complete(self.sender, transfer)
 
     def play(self, number, kind):
+        # Of its own for each round, so that none depends on the time that others took.
+        self.random = random.Random(f"{self.seed} {number}")
         self.new_file(number, kind)
         devices = [self.path.device, "to-relay"]
         before = [self.path.a.sent_bytes(device) for device in devices]
@@ -301,8 +320,5 @@ def main():
         sys.exit(bool(wrong))
 
 
-# The small file system is mounted in a mount namespace of its own, so that it ends with this process.
-if os.environ.get("LINK_FAULTS_MOUNTS") != "private":
-    os.environ["LINK_FAULTS_MOUNTS"] = "private"
-    os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+in_private_mounts()
 main()

@@ -1,5 +1,5 @@
 """Hosts of link servers, as the cases of `conns link` use them: a network namespace, a state folder, a runtime folder and a key each."""
-import json, os, re, shutil, signal, socket, subprocess, tempfile, threading
+import json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading
 from pathlib import Path
 
 from waiting import until
@@ -239,6 +239,13 @@ def udp_ports(net):
     return sorted(int(one["local"][1]) for one in udp_sockets(net))
 
 
+def in_private_mounts():
+    """Runs the script again in a mount namespace of its own, so that what it mounts ends with it."""
+    if os.environ.get("LINK_CASE_MOUNTS") != "private":
+        os.environ["LINK_CASE_MOUNTS"] = "private"
+        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+
+
 class Scratch:
     """A folder, hosts and namespaces that are removed at the end, whatever happens."""
 
@@ -246,8 +253,9 @@ class Scratch:
         self.folder = Path(tempfile.mkdtemp(prefix="link-case-"))
         self.closed = []
         self.hosts = []
+        self.mounted = []
         # The runner ends a case that takes too long with this signal.
-        signal.signal(signal.SIGTERM, lambda *_: exit(1))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def __enter__(self):
         return self
@@ -256,6 +264,11 @@ class Scratch:
         """Closes it at the end."""
         self.closed.append(closed)
         return closed
+
+    def mount(self, folder, size="50%"):
+        """Mounts a file system in memory."""
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+        self.mounted.append(folder)
 
     def host(self, name, net):
         host = Host(self.folder, name, net)
@@ -268,4 +281,6 @@ class Scratch:
                 host.kill()
         for one in reversed(self.closed):
             one.close()
+        for mounted in self.mounted:
+            subprocess.run(["umount", "--lazy", mounted], check=True)
         shutil.rmtree(self.folder, ignore_errors=True)
