@@ -2,7 +2,7 @@
 
 mod client;
 mod connections;
-mod places;
+pub(crate) mod places;
 mod progress;
 mod queue;
 mod relay;
@@ -11,6 +11,7 @@ mod serve;
 mod socket;
 
 use conns_link::Identity;
+pub(crate) use socket::MAX_FORWARDED_EXTRA_BYTES;
 
 use crate::failure::Failure;
 use crate::flags::link::{KeygenFlags, LinkCommand, LinkFlags};
