@@ -9,7 +9,8 @@ BUILD_ALL = $(CARGO) build --workspace --all-targets --locked
 TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium \
 	netcat-openbsd openssl systemd clang llvm bpftool g++ nginx-light tcpdump tshark zstd dnsmasq-base bind9-dnsutils \
 	libnginx-mod-rtmp ffmpeg rtmpdump gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev
+BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev \
+	openssh-client openssh-server rsync rclone syncthing syncthing-relaysrv uftp srt-tools
 
 # Debian's compiler with the sources of its standard library: rustup's toolchain has Linux only. wine runs what was built.
 CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine64 clang python3

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conns_api::{Pace, next_update};
-use conns_core::model::{OpenFile, Snapshot, Update};
+use conns_core::model::{OpenFile, Snapshot, Transfer, Update};
 use conns_core::track::Retention;
-use conns_dialects::jetstream::{self, Service};
+use conns_dialects::jetstream::{self, Backend, Service};
 use conns_dialects::one_e::{Cell, ColumnType, Method, OneE, Table, answer};
 use conns_dialects::{HttpDialect, HttpOutcome, LineDialect, ResponseCache};
 use conns_engine::Purpose;
@@ -28,7 +28,7 @@ use crate::terminal;
 use request::Request;
 
 /// Runs a call; true if a part of the answer was lost.
-pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure> {
+pub(crate) fn run(flags: &CallFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
     let request = Request::read(&flags.call)?;
     if flags.output != Format::Json && !matches!(request, Request::OneE(_)) {
         return Err(Failure::Usage(format!(
@@ -42,11 +42,12 @@ pub(crate) fn run(flags: &CallFlags, agent: &AgentFlags) -> Result<bool, Failure
     }
     let mut ask = request.ask();
     ask.namespaces.clone_from(&flags.netns);
-    let host_name = (!agent::is_remote(agent, flags.source)).then(host_name).flatten();
-    let mut agent = agent::open(agent, flags.source, Retention::None, Purpose::Sample)?;
+    let host_name = (!agent::is_remote(agent_flags, flags.source)).then(host_name).flatten();
+    let mut agent = agent::open(agent_flags, flags.source, Retention::None, Purpose::Sample)?;
     let mut updates = agent.updates(&ask, Pace::default())?;
-    let Update { snapshot, files, .. } = Update::clone(&*next_update(&mut *updates)?);
-    let seen = Seen { snapshot, files };
+    let Update { snapshot, files, transfers, .. } = Update::clone(&*next_update(&mut *updates)?);
+    let is_remote = agent::is_remote(agent_flags, flags.source);
+    let seen = Seen { snapshot, files, transfers, is_remote };
     let mut out = terminal::stdout();
     match &request {
         Request::OneE(method) if flags.output != Format::Json => {
@@ -89,10 +90,24 @@ fn respond(
             Ok(outcome.chunks)
         }
         Request::JetStream(message) => {
-            let service = Service::new(jetstream::Options { host_name, ..Default::default() });
+            let backend = if seen.is_remote { Backend::None } else { link_server() };
+            let options = jetstream::Options { host_name, backend, ..Default::default() };
+            let service = Service::new(options);
             post(&service.http(), "/", "*/*", message.clone(), seen)
         }
     }
+}
+
+/// The link server of this machine that answers calls about transfers.
+#[cfg(target_os = "linux")]
+fn link_server() -> Backend {
+    crate::link::forward().map_or(Backend::None, Backend::Forward)
+}
+
+/// There is no link server on this system.
+#[cfg(not(target_os = "linux"))]
+fn link_server() -> Backend {
+    Backend::None
 }
 
 /// The body of the response to a POST.
@@ -117,6 +132,8 @@ fn post(
 struct Seen {
     snapshot: Arc<Snapshot>,
     files: Arc<[OpenFile]>,
+    transfers: Arc<[Transfer]>,
+    is_remote: bool,
 }
 
 /// A response cache of it.
@@ -126,6 +143,7 @@ fn cache(seen: &Seen) -> Result<ResponseCache, Failure> {
         instance,
         snapshot: Arc::clone(&seen.snapshot),
         files: Arc::clone(&seen.files),
+        transfers: Arc::clone(&seen.transfers),
         closed_complete_since: seen.snapshot.sequence,
         ..Update::default()
     })))

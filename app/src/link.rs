@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+pub(crate) mod observe;
 pub(crate) mod places;
 mod progress;
 mod queue;
@@ -9,9 +10,15 @@ mod relay;
 mod send;
 mod serve;
 mod socket;
+mod stored;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use conns_dialects::jetstream::Forward;
 use conns_link::Identity;
 pub(crate) use socket::MAX_FORWARDED_EXTRA_BYTES;
+
+use client::Client;
 
 use crate::failure::Failure;
 use crate::flags::link::{KeygenFlags, LinkCommand, LinkFlags};
@@ -49,4 +56,23 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 fn no_answer(error: impl std::fmt::Display) -> Failure {
     Failure::NoAnswer(error.to_string())
+}
+
+/// The running link server, if there is exactly one.
+pub(crate) fn forward() -> Option<Arc<dyn Forward>> {
+    match <[Client; 1]>::try_from(Client::all(None).ok()?) {
+        Ok([client]) => Some(Arc::new(ToServer(Mutex::new(client)))),
+        Err(_) => None,
+    }
+}
+
+/// Forwards calls of the dialect to a server.
+struct ToServer(Mutex<Client>);
+
+impl Forward for ToServer {
+    fn call(&self, request: &str) -> Result<String, String> {
+        let mut client = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = client.exchange(request).map_err(|error| error.to_string())?;
+        Ok(String::from_utf8_lossy(&answer).trim_end().to_owned())
+    }
 }

@@ -25,7 +25,11 @@ impl Local {
     ) -> Result<Self, AgentError> {
         let clock = Arc::new(SystemClock::start());
         let engine = Engine::open(choice(source), retention, purpose, clock);
-        let follower = Follower::new(engine.map_err(agent_error)?);
+        #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "there is no link"))]
+        let mut engine = engine.map_err(agent_error)?;
+        #[cfg(target_os = "linux")]
+        engine.read_transfers(crate::link::observe::at_each_sample());
+        let follower = Follower::new(engine);
         Ok(Self(Rc::new(RefCell::new(follower))))
     }
 }
@@ -63,8 +67,10 @@ struct LocalUpdates {
 impl LocalUpdates {
     fn update(&mut self, snapshot: Arc<Snapshot>) -> Arc<Update> {
         self.health.interval_us = micros(self.pace.interval);
-        self.health.abilities = self.follower.borrow_mut().engine().abilities();
-        Arc::new(Update { snapshot, health: self.health.clone(), ..Update::default() })
+        let mut follower = self.follower.borrow_mut();
+        self.health.abilities = follower.engine().abilities();
+        let transfers = follower.engine().transfers();
+        Arc::new(Update { snapshot, transfers, health: self.health.clone(), ..Update::default() })
     }
 
     fn first(&mut self) -> Result<Arc<Update>, AgentError> {

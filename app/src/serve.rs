@@ -141,6 +141,10 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
         ));
         engine.set_bounds(bounds);
     }
+    #[cfg(target_os = "linux")]
+    if read.read.is_none() {
+        engine.read_transfers(crate::link::observe::on_a_thread());
+    }
     let sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
     let link = link::start(&config, account.as_ref())?;
     // A file is of another machine, or of another time.

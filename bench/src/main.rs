@@ -10,6 +10,7 @@ mod decoding;
 mod drain;
 mod fixture;
 mod inside;
+mod link;
 mod measure;
 mod media;
 mod memory;
@@ -54,6 +55,10 @@ enum Task {
     Overhead(overhead::Plan),
     /// Measure how much memory recognition takes for each of many idle connections.
     Memory(memory::Plan),
+    /// Measure transfers of files: conns link beside scp, rsync, rclone, syncthing, uftp, srt, qcp and sendme.
+    Link(link::Plan),
+    /// Measure conns link over paths of several round trips and losses, and beside one TCP flow.
+    LinkMatrix(link::matrix::Plan),
     /// Open established sockets and keep them in a network namespace of their own until stdin closes.
     Fixture(fixture::Size),
     /// Receive and count the kernel's socket dumps of this namespace, decoding nothing: the floor.
@@ -109,6 +114,8 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
         Task::Memory(plan) => memory::run(&plan),
+        Task::Link(plan) => link::run(&plan),
+        Task::LinkMatrix(plan) => link::matrix::run(&plan),
         Task::Fixture(size) => fixture::run(&size),
         Task::Drain(order) => drain::drain(order),
         Task::Table(table) => table.read(),

@@ -22,6 +22,7 @@ mod http;
 mod http2;
 mod layer_values;
 mod levin;
+mod link;
 mod media;
 mod mqtt;
 mod mysql;
@@ -55,6 +56,7 @@ pub use ends::Ends;
 pub use expected::{ExpectedFlow, FlowEnd};
 pub use layer_values::LayerValues;
 pub use levin::{LEVIN, ReportedPeer, SIGNATURE as LEVIN_SIGNATURE, is_handshake_missing};
+pub use link::link_application;
 pub use media::{MEDIA_COLUMNS, MediaStream, Publications};
 pub use recognition::MAX_PREFIX_BYTES;
 pub use rtmp::RTMP;
@@ -125,6 +127,7 @@ const BUILT_IN: &[&ProtocolSpec] = &[
     &bittorrent::BITTORRENT,
     &bittorrent::DHT,
     &written_file::WRITTEN_FILE,
+    &link::LINK,
 ];
 
 static EXTRA: OnceLock<&'static [&'static ProtocolSpec]> = OnceLock::new();
@@ -147,4 +150,9 @@ pub struct AlreadyRead;
 pub fn registry() -> impl Iterator<Item = &'static ProtocolSpec> {
     let extra = EXTRA.get_or_init(|| &[]);
     BUILT_IN.iter().chain(extra.iter()).copied()
+}
+
+/// Whether a protocol is never decoded from bytes, and only reported by the owner of a socket.
+pub(crate) fn protocol_is_reported_only(name: &str) -> bool {
+    name == link::LINK.name
 }

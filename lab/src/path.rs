@@ -105,6 +105,19 @@ impl Path {
         let segments = segments.to_string();
         self.a.ip(&["route", "replace", "10.77.0.2/32", "dev", DEVICE, "cwnd", "lock", &segments])
     }
+
+    /// Sets the congestion control of later TCP connections of both sides to each other.
+    ///
+    /// It is a property of routes: the sysctl of a namespace accepts only what the first namespace allows to all users.
+    pub fn set_congestion_control(&self, name: &str) -> Result<()> {
+        for (namespace, other) in [(&self.a, B4), (&self.b, A4)] {
+            let other = format!("{other}/32");
+            namespace
+                .ip(&["route", "replace", &other, "dev", DEVICE, "congctl", name])
+                .with_context(|| format!("is the congestion control {name} in this kernel?"))?;
+        }
+        Ok(())
+    }
 }
 
 fn device(namespace: &Namespace, v4: IpAddr, v6: IpAddr) -> Result<SyncDevice> {

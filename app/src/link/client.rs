@@ -23,10 +23,16 @@ pub(super) struct Client {
 impl Client {
     /// Connects; `None` if no server listens there.
     pub(super) fn connect(path: &Path) -> Result<Option<Self>, Failure> {
+        Self::connect_within(path, ANSWER_TIMEOUT)
+    }
+
+    /// Connects to a server that answers within `timeout`.
+    pub(super) fn connect_within(path: &Path, timeout: Duration) -> Result<Option<Self>, Failure> {
         match UnixStream::connect(path) {
             Ok(stream) => {
                 stream
-                    .set_read_timeout(Some(ANSWER_TIMEOUT))
+                    .set_read_timeout(Some(timeout))
+                    .and_then(|()| stream.set_write_timeout(Some(timeout)))
                     .map_err(|error| failed(path, &error))?;
                 Ok(Some(Self { path: path.to_owned(), stream: BufReader::new(stream) }))
             }
@@ -40,6 +46,12 @@ impl Client {
             }
             Err(error) => Err(failed(path, &error)),
         }
+    }
+
+    /// The process of the server, by the credentials of the socket.
+    pub(super) fn server_pid(&self) -> Option<i32> {
+        let credentials = rustix::net::sockopt::socket_peercred(self.stream.get_ref()).ok()?;
+        Some(credentials.pid.as_raw_nonzero().get())
     }
 
     /// The servers that the flags mean: that of a key, or all that run.
@@ -63,16 +75,20 @@ impl Client {
         Ok(clients)
     }
 
-    /// The servers of [`Client::all`], at least one.
-    pub(super) fn some(key: Option<&Path>) -> Result<Vec<Self>, Failure> {
-        let clients = Self::all(key)?;
-        if clients.is_empty() {
-            let which = if key.is_some() { "with this key " } else { "" };
-            return Err(Failure::NoAnswer(format!(
-                "no link server {which}runs here; start one with `conns link serve`"
-            )));
+    /// Sends a request, and returns the line that answers it.
+    pub(super) fn exchange(&mut self, request: &str) -> Result<Vec<u8>, Failure> {
+        let mut answer = Vec::new();
+        let exchanged = self
+            .stream
+            .get_mut()
+            .write_all(format!("{request}\n").as_bytes())
+            .and_then(|()| self.stream.read_until(b'\n', &mut answer));
+        exchanged.map_err(|error| failed(&self.path, &error))?;
+        if answer.is_empty() {
+            let path = self.path.display();
+            return Err(Failure::NoAnswer(format!("the link server at {path} has ended")));
         }
-        Ok(clients)
+        Ok(answer)
     }
 
     /// Calls a method; an error of the server is a failure with its message.
@@ -82,19 +98,7 @@ impl Client {
         params: &Value,
     ) -> Result<T, Failure> {
         let request = json!({"jsonrpc": "2.0", "method": method, "params": params, "id": 1});
-        let mut line = request.to_string();
-        line.push('\n');
-        let mut answer = Vec::new();
-        let exchanged = self
-            .stream
-            .get_mut()
-            .write_all(line.as_bytes())
-            .and_then(|()| self.stream.read_until(b'\n', &mut answer));
-        exchanged.map_err(|error| failed(&self.path, &error))?;
-        if answer.is_empty() {
-            let path = self.path.display();
-            return Err(Failure::NoAnswer(format!("the link server at {path} has ended")));
-        }
+        let answer = self.exchange(&request.to_string())?;
         let unreadable = |why: String| {
             Failure::NoAnswer(format!("{method}: the link server's answer is not readable: {why}"))
         };

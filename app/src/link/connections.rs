@@ -4,22 +4,23 @@ use conns_link::DestinationAddress;
 use conns_transfer::record::Destination;
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::no_answer;
 use super::send::{rate_parameters, set_rates};
+use super::stored::for_each_server;
 use crate::failure::Failure;
 use crate::flags::link::{ConnectionsFlags, SetFlags};
 
 pub(super) fn run(flags: &ConnectionsFlags) -> Result<(), Failure> {
     let mut connections: Vec<Value> = Vec::new();
     let mut lines = Vec::new();
-    for mut client in Client::some(flags.key.key.as_deref())? {
+    for_each_server(flags.key.key.as_deref(), |client| {
         connections.extend(client.call::<Vec<Value>>("send.getConnections", &json!({}))?);
         if !flags.json {
             let destinations: Vec<Destination> = client.call("send.getDestinations", &json!({}))?;
             lines.extend(destinations.iter().map(line));
         }
-    }
+        Ok(())
+    })?;
     if flags.json {
         let text = serde_json::to_string(&connections).map_err(no_answer)?;
         return crate::write(format!("{text}\n").as_bytes());
@@ -58,15 +59,16 @@ pub(super) fn set(flags: &SetFlags) -> Result<(), Failure> {
         return Err(Failure::Usage("nothing to set: --rate, --min, --max or --method".to_owned()));
     }
     let mut found = Vec::new();
-    for mut client in Client::some(flags.key.key.as_deref())? {
+    for_each_server(flags.key.key.as_deref(), |client| {
         let destinations: Vec<Destination> = client.call("send.getDestinations", &json!({}))?;
         for destination in destinations.iter().filter(|it| is_named(it, &flags.destination)) {
             let mut parameters = rate_parameters(&flags.rates);
             let id = destination.destination_id.clone();
             parameters.insert("destinationId".to_owned(), id.into());
-            found.push(set_rates(&mut client, parameters)?);
+            found.push(set_rates(client, parameters)?);
         }
-    }
+        Ok(())
+    })?;
     if found.is_empty() {
         let name = &flags.destination;
         return Err(no_answer(format!(

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::no_answer;
 use super::progress::message;
+use super::stored::for_each_server;
 use crate::failure::Failure;
 use crate::flags::link::{ChangeFlags, QueueFlags};
 
 pub(super) fn run(flags: &QueueFlags) -> Result<(), Failure> {
     let mut lines = Vec::new();
     let mut all = Vec::new();
-    for mut client in Client::some(flags.key.key.as_deref())? {
+    for_each_server(flags.key.key.as_deref(), |client| {
         let mut records: Vec<TransferRecord> = client.call("send.getTransfers", &json!({}))?;
         records.retain(|record| flags.all || record.processing);
         // In the order of the queue: the running ones first.
@@ -29,7 +30,8 @@ pub(super) fn run(flags: &QueueFlags) -> Result<(), Failure> {
             }
             all.push(record);
         }
-    }
+        Ok(())
+    })?;
     if flags.json {
         let text = serde_json::to_string(&all).map_err(no_answer)?;
         return crate::write(format!("{text}\n").as_bytes());
@@ -67,16 +69,15 @@ fn line(record: &TransferRecord, destination: &Destination) -> String {
 
 /// Changes a transfer by a method that takes its id.
 pub(super) fn change(flags: &ChangeFlags, method: &str) -> Result<(), Failure> {
-    let mut clients = Client::some(flags.key.key.as_deref())?;
-    if let [_, _, ..] = clients[..] {
+    if Client::all(flags.key.key.as_deref())?.len() > 1 {
         return Err(Failure::Usage(
             "several link servers run here, and each counts its transfers; name one with --key"
                 .to_owned(),
         ));
     }
-    for client in &mut clients {
+    for_each_server(flags.key.key.as_deref(), |client| {
         let parameters = json!({ "transferId": flags.transfer });
         let _: Value = client.call(method, &parameters)?;
-    }
-    Ok(())
+        Ok(())
+    })
 }

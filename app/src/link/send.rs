@@ -55,6 +55,7 @@ fn serve_and_send(
         state_folder: places::state_folder(identity.public()),
         identity,
         receiver: None,
+        sends: true,
         outgoing_limit: None,
         incoming_limit: None,
     };

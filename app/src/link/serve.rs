@@ -29,6 +29,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<(), Failure> {
             allow: flags.allow.clone(),
             relay: flags.relay.clone(),
         }),
+        sends: true,
         outgoing_limit: flags.outgoing_limit,
         incoming_limit: flags.incoming_limit,
     };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Application, ConnectionId, Known, Layer, Source};
+use crate::decode::protocol_is_reported_only;
+use crate::model::{Application, ConnectionId, Known, Layer, LayerOrigin, Source};
 
 use super::precedence::{FieldGroup, outranks};
 
@@ -52,8 +53,16 @@ impl Entry {
 }
 
 /// Fills in what `application` does not know, or knows from an older answer of `source`, of the layers that
-/// both have.
+/// both have, and adds the layers that no bytes can show: those that the owner of the socket reports inside QUIC.
 fn complete(application: &mut Arc<Application>, other: &Application, source: Source) {
+    let is_inside = |layer: &&Layer| {
+        layer.origin == LayerOrigin::Reported && protocol_is_reported_only(&layer.protocol)
+    };
+    if let Some(inside) = other.layers.iter().find(is_inside) {
+        let outside = application.layers.iter().filter(|layer| layer.protocol != inside.protocol);
+        let layers = outside.chain([inside]).cloned().collect();
+        *application = Arc::new(Application { layers });
+    }
     let is_open = |value: &Known<_>| match value {
         Known::Unknown(_) => true,
         Known::Value(_, of) => *of == source,

@@ -51,7 +51,7 @@ pub fn retry_delay_us(failures: u32) -> u64 {
 
 /// A transfer in the queue of a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry<Id> {
+pub struct Entry<Id = u64> {
     /// Identifies the transfer, and breaks ties.
     pub id: Id,
     /// The lower number runs first.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use conns_contract::{Clock, Namespaces, Scope, SourceError};
 use conns_core::model::{
     Ability, AbilityKind, Connection, ConnectionId, Event, Known, Loss, LossCause, Machine, Moment,
-    Observation, OpenFile, Snapshot, Source, Unknown,
+    Observation, OpenFile, Snapshot, Source, Transfer, Unknown,
 };
 use conns_core::track::{Removed, Retention, Tracker, kernel_owner};
 
@@ -21,6 +21,7 @@ use crate::peers::Peers;
 use crate::sources::Sources;
 use crate::tap::Tap;
 #[cfg(target_os = "linux")]
+use crate::transfers::{ReadTransfers, Transfers};
 use crate::written_files::WrittenFiles;
 use crate::{abilities, machine};
 
@@ -50,6 +51,7 @@ pub struct Engine {
     tap: Option<Tap>,
     #[cfg(target_os = "linux")]
     written_files: WrittenFiles,
+    transfers: Transfers,
 }
 
 impl Engine {
@@ -80,6 +82,7 @@ impl Engine {
             tap: sources.payload.take().map(Tap::new),
             #[cfg(target_os = "linux")]
             written_files: WrittenFiles::default(),
+            transfers: Transfers::default(),
             owners: CachedOwners::default(),
             tracker: Tracker::new(retention),
             bounds: MemoryBounds::default(),
@@ -102,6 +105,17 @@ impl Engine {
     /// Makes the next sample search the owners, which replaces a table of sockets that are closed.
     pub(crate) fn clear_owners(&mut self) {
         self.owners.clear();
+    }
+
+    /// Sets how the connections of link servers are read with each sample.
+    pub fn read_transfers(&mut self, read: ReadTransfers) {
+        self.transfers.set(read);
+    }
+
+    /// The connections of link servers at the latest sample, sorted by their id.
+    #[must_use]
+    pub fn transfers(&self) -> Arc<[Transfer]> {
+        self.transfers.latest()
     }
 
     /// Sets what it keeps at most, before its first sample.
@@ -181,14 +195,18 @@ impl Engine {
             return Ok(snapshot);
         };
         let peers = self.peers();
-        let Self { sources, owners, tracker, clock, bounds, tap, .. } = self;
+        let Self { sources, owners, tracker, clock, bounds, tap, transfers, .. } = self;
         let bound = bounds.buffered_events;
         let mut drained = Drained { events: &mut *events, tap: tap.as_mut() };
         let tracker = Mutex::new(tracker);
         let (snapshot, rest) =
             event_drain::during(&mut drained, &tracker, bound, &**clock, sink, || {
                 let observations = read(sources, owners, scope, &**clock, &peers)?;
+                let reported = transfers.read(&observations, clock.now());
                 let mut tracker = tracker.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(reported) = reported {
+                    tracker.apply_applications(reported.source, reported.applications);
+                }
                 Ok(tracker.apply(observations))
             });
         self.sources.events = Some(events);
@@ -224,8 +242,11 @@ impl Engine {
 
     fn sample_without_events(&mut self, scope: &Scope) -> Result<Arc<Snapshot>, SourceError> {
         let peers = self.peers();
-        let Self { sources, owners, clock, .. } = self;
+        let Self { sources, owners, clock, transfers, .. } = self;
         let observations = read(sources, owners, scope, &**clock, &peers)?;
+        if let Some(reported) = transfers.read(&observations, clock.now()) {
+            self.apply_reported(reported);
+        }
         let snapshot = self.tracker.apply(observations);
         Ok(self.completed(snapshot))
     }

@@ -26,6 +26,7 @@ mod sources;
 #[cfg(target_os = "linux")]
 mod table_size;
 mod tap;
+mod transfers;
 #[cfg(target_os = "linux")]
 mod written_files;
 
@@ -38,3 +39,4 @@ pub use heap::{MemoryReturn, share_heap};
 pub use memory::{MemoryBounds, memory_limit};
 pub use sampler::{MIN_INTERVAL, Sampler};
 pub use sources::{ListenCounterSource, ProcessSource, Sources};
+pub use transfers::{ReadTransfers, ReportedTransfer};

@@ -367,7 +367,7 @@ impl SamplerThread {
             changes: Arc::clone(&self.changes),
             closed: self.closed.shared(),
             closed_complete_since: self.closed.complete_since,
-            transfers: Arc::default(),
+            transfers: self.engine.transfers(),
             files,
             health: self.health.clone(),
         })

@@ -32,12 +32,11 @@ struct State {
     pace: Pace,
 }
 
-/// The delivered rate of the latest second.
+/// The delivered rate of each of the latest seconds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Delivered {
     since_us: u64,
     bytes: u64,
-    rate: Option<BytesPerSecond>,
     /// The rates of the latest seconds, in turn.
     rates: [u64; 10],
     seconds: usize,
@@ -52,9 +51,7 @@ pub(crate) struct Measured {
     pub(crate) lost_bytes: u64,
     pub(crate) acknowledged_bytes: u64,
     pub(crate) pacing_rate: BytesPerSecond,
-    /// IP bytes a second that were acknowledged in the latest second.
-    pub(crate) delivered: Option<BytesPerSecond>,
-    /// The greatest of these of the latest ten seconds with data.
+    /// The greatest rate at which IP bytes were acknowledged in one of the latest ten seconds with data.
     pub(crate) best: Option<BytesPerSecond>,
 }
 
@@ -94,7 +91,6 @@ impl SharedController {
             lost_bytes: state.lost_bytes,
             acknowledged_bytes: state.acknowledged_bytes,
             pacing_rate: state.controller.pacing_rate(),
-            delivered: state.delivered.rate,
             best: state.delivered.best(),
         })
     }
@@ -200,7 +196,6 @@ impl Delivered {
         let elapsed_us = now_us.saturating_sub(self.since_us);
         if elapsed_us >= 1_000_000 {
             let rate = self.bytes.saturating_mul(1_000_000) / elapsed_us;
-            self.rate = Some(BytesPerSecond(rate));
             let slot = self.seconds % self.rates.len();
             if let Some(slot) = self.rates.get_mut(slot) {
                 *slot = rate;

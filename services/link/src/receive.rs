@@ -26,7 +26,7 @@ use crate::store::Store;
 use crate::tls::{self, Accepts, LINK_ALPN};
 use folder::Folder;
 
-pub(crate) use connection::{ConnectionState, Counts};
+pub(crate) use connection::ConnectionState;
 pub(crate) use incoming::chunk_hash;
 
 /// Connections at once, all senders together.
@@ -80,6 +80,9 @@ pub enum ReceiverError {
     Tls(String),
 }
 
+/// Held by the writer of a transfer.
+type WriterLock = Arc<Mutex<()>>;
+
 /// A running receiver.
 #[derive(Debug, Clone)]
 pub(crate) struct Receiver(Arc<Shared>);
@@ -89,36 +92,21 @@ pub(crate) struct Shared {
     store: Store,
     folder: Arc<Folder>,
     hello: Hello,
-    allowed: Arc<Allowed>,
     endpoint: Endpoint,
     connections: Mutex<Vec<Arc<ConnectionState>>>,
     /// The transfers that are open, and the lock of each.
-    open: Mutex<HashMap<(PublicKey, TransferUid), Arc<Mutex<()>>>>,
+    open: Mutex<HashMap<(PublicKey, TransferUid), WriterLock>>,
     limit: Mutex<Option<BytesPerSecond>>,
     registration: Option<Registration>,
 }
 
+/// Keys of the senders that may connect; empty allows any.
 #[derive(Debug)]
-struct Allowed {
-    state: Mutex<AllowedState>,
-}
-
-#[derive(Debug)]
-struct AllowedState {
-    keys: Vec<PublicKey>,
-    any: bool,
-}
-
-impl Allowed {
-    fn lock(&self) -> MutexGuard<'_, AllowedState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+struct Allowed(Vec<PublicKey>);
 
 impl Accepts for Allowed {
     fn accepts(&self, key: &PublicKey) -> bool {
-        let state = self.lock();
-        state.any || state.keys.contains(key)
+        self.0.is_empty() || self.0.contains(key)
     }
 }
 
@@ -131,12 +119,7 @@ impl Receiver {
         hello: Hello,
     ) -> Result<Self, ReceiverError> {
         let folder = open_folder(&settings.folder)?;
-        let allowed = Arc::new(Allowed {
-            state: Mutex::new(AllowedState {
-                keys: settings.allow.clone(),
-                any: settings.allow.is_empty(),
-            }),
-        });
+        let allowed = Arc::new(Allowed(settings.allow.clone()));
         let failed = |error| ReceiverError::Listen { address: settings.listen, error };
         let socket = Arc::new(Socket::listen(settings.listen).map_err(failed)?);
         let config = server_config(identity, Arc::clone(&allowed) as _)
@@ -160,7 +143,6 @@ impl Receiver {
             store,
             folder: Arc::new(folder),
             hello,
-            allowed,
             endpoint,
             connections: Mutex::default(),
             open: Mutex::default(),
@@ -191,14 +173,6 @@ impl Receiver {
     pub(crate) fn set_limit(&self, limit: Option<BytesPerSecond>) {
         *self.0.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
         self.share_limit();
-    }
-
-    /// Adds a key to those that may connect.
-    pub(crate) fn allow(&self, key: PublicKey) {
-        let mut state = self.0.allowed.lock();
-        if !state.keys.contains(&key) {
-            state.keys.push(key);
-        }
     }
 
     /// Stops accepting, and tells the senders.
@@ -241,7 +215,7 @@ impl Receiver {
     }
 
     /// The lock of a transfer: one writer has it at a time.
-    fn lock_of(&self, key: PublicKey, uid: TransferUid) -> Arc<Mutex<()>> {
+    fn lock_of(&self, key: PublicKey, uid: TransferUid) -> WriterLock {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, lock| Arc::strong_count(lock) > 1);
         Arc::clone(open.entry((key, uid)).or_default())

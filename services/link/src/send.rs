@@ -20,9 +20,7 @@ use crate::store::{DestinationId, Store, StoreError, Totals};
 use crate::walk::walk;
 
 pub(crate) use connect::Unreached;
-pub(crate) use destination::{
-    Destination, Snapshot, connection_id, has_ended, hexadecimal, kbit_per_s,
-};
+pub(crate) use destination::{Destination, Snapshot, has_ended, hexadecimal, id_text, kbit_per_s};
 
 /// Bytes a second that are not limited: 800 Gbit/s.
 pub(crate) const UNLIMITED: BytesPerSecond = BytesPerSecond(100_000_000_000);
@@ -36,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) identity: Arc<Identity>,
     pub(crate) hello: Hello,
+    /// Whether destinations connect.
+    sends: bool,
     /// Zero of the queue's clock.
     pub(crate) started: Instant,
     destinations: Mutex<HashMap<DestinationId, Arc<Destination>>>,
@@ -48,11 +48,13 @@ impl Sender {
         store: Store,
         identity: Arc<Identity>,
         hello: Hello,
+        sends: bool,
     ) -> Result<Self, StoreError> {
         let sender = Self(Arc::new(Shared {
             store: store.clone(),
             identity,
             hello,
+            sends,
             started: Instant::now(),
             destinations: Mutex::default(),
             limit: Mutex::default(),
@@ -74,8 +76,10 @@ impl Sender {
     pub(crate) fn add(&self, id: DestinationId) -> Result<Option<Arc<Destination>>, StoreError> {
         let Some(row) = self.0.store.destination(id)? else { return Ok(None) };
         let destination = Destination::new(row, &self.0);
-        let task = Arc::clone(&destination);
-        tokio::spawn(async move { task.run().await });
+        if self.0.sends {
+            let task = Arc::clone(&destination);
+            tokio::spawn(async move { task.run().await });
+        }
         self.lock().insert(id, Arc::clone(&destination));
         self.share_limit();
         Ok(Some(destination))
@@ -122,7 +126,7 @@ impl Sender {
         for destination in self.destinations() {
             destination.stop();
         }
-        for destination in self.destinations() {
+        for destination in self.destinations().into_iter().filter(|_| self.0.sends) {
             destination.stopped().await;
         }
     }

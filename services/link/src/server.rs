@@ -34,6 +34,8 @@ pub struct ServerSettings {
     pub identity: Identity,
     /// Where it receives; `None` only sends.
     pub receiver: Option<ReceiverSettings>,
+    /// Whether it sends what is queued; else the queue can be read and changed only.
+    pub sends: bool,
     /// Rate that all destinations together may use; `None` keeps the stored limit.
     pub outgoing_limit: Option<BytesPerSecond>,
     /// Rate that all senders together may use; `None` keeps the stored limit.
@@ -92,7 +94,7 @@ impl Server {
             Some(settings) => Some(Receiver::start(settings, &identity, store.clone(), hello)?),
             None => None,
         };
-        let sender = Sender::start(store.clone(), Arc::clone(&identity), hello)?;
+        let sender = Sender::start(store.clone(), Arc::clone(&identity), hello, settings.sends)?;
         let server = Self(Arc::new(Shared {
             store,
             identity,

@@ -22,8 +22,10 @@ use tokio::io::Interest;
 /// Buffer sizes that are asked for; the kernel gives at most `net.core.rmem_max` and `wmem_max` to a process without
 /// `CAP_NET_ADMIN`.
 const BUFFER_BYTES: usize = 8 << 20;
-/// The bytes of this time may be sent at once: a timer of the system is not more exact.
+/// The bytes of this time may be sent ahead: a timer of the system is not more exact.
 const BURST_US: u64 = 4_000;
+/// A sender that was late sends the bytes of at most this time in addition.
+const LATE_US: u64 = 20_000;
 /// Bytes of IPv4 or IPv6 and UDP headers.
 pub(crate) const IPV4_UDP_BYTES: u64 = 20 + 8;
 pub(crate) const IPV6_UDP_BYTES: u64 = 40 + 8;
@@ -205,7 +207,8 @@ impl Socket {
         self.last_sent_us.store(wall_us(), Ordering::Relaxed);
         if let Some(cost_us) = (bytes * 1_000_000).checked_div(self.pace.get()) {
             // One task sends at a time: quinn locks the connection, and a limited socket has one.
-            let begin_us = self.through_us.load(Ordering::Relaxed).max(self.now_us());
+            let earliest_us = self.now_us().saturating_sub(LATE_US);
+            let begin_us = self.through_us.load(Ordering::Relaxed).max(earliest_us);
             self.through_us.store(begin_us + cost_us, Ordering::Relaxed);
         }
     }

@@ -12,6 +12,8 @@ const DOUBLING_GAIN: f64 = 2.89;
 /// Afterwards pacing is only this much faster than the window in a round trip: a sender that had less to send than the window
 /// allows catches up without a queue.
 const STEADY_GAIN: f64 = 1.05;
+/// Bytes of this time are in flight in addition where the pacing binds and not the window.
+const PACING_SLACK_US: u64 = 10_000;
 /// Round-trip time before the first sample (RFC 9002, section 6.2.2).
 const INITIAL_ROUND_TRIP_US: f64 = 333_000.0;
 
@@ -118,7 +120,7 @@ impl Controller {
     #[must_use]
     pub fn window_bytes(&self) -> u64 {
         let window = match self.settings.method {
-            Method::Fixed => self.window_of(self.settings.fixed_rate),
+            Method::Fixed => self.paced_window_of(self.settings.fixed_rate),
             Method::Low | Method::Fair => self.low.window().max(self.least_window()),
         };
         window.min(self.greatest_window()) as u64
@@ -164,6 +166,12 @@ impl Controller {
     }
 
     fn greatest_window(&self) -> f64 {
-        self.window_of(self.settings.max_rate)
+        self.paced_window_of(self.settings.max_rate)
+    }
+
+    /// A window that leaves it to the pacing to send at `rate`, also where packets and acknowledgements are some
+    /// milliseconds late.
+    fn paced_window_of(&self, rate: BytesPerSecond) -> f64 {
+        self.window_of(rate) + rate.bytes_in(PACING_SLACK_US) as f64
     }
 }

@@ -9,6 +9,7 @@ use conns_core::model::{EncryptionState, Transfer, TransferError};
 use serde::{Deserialize, Serialize};
 
 use super::words;
+use super::words::Word as _;
 use crate::rate::Method;
 
 pub use parameters::{DEFAULT_PORT, NewDestination, ParameterError, RateChange};
@@ -158,6 +159,41 @@ impl Destination {
             socket_receive_buffer_bytes: None,
             socket_send_buffer_bytes: None,
         }
+    }
+
+    /// The connection to the destination; `None` before there was one.
+    #[must_use]
+    pub fn connection(&self) -> Option<Transfer> {
+        Some(Transfer {
+            connection_id: self.connection_id.clone()?,
+            destination_ip: self.destination_ip?,
+            destination_port: self.destination_port,
+            destination_public_key: Some(self.destination_public_key.clone()),
+            encrypted_connection_state: self.encrypted_connection_state,
+            encryption_enabled: self.encryption_enabled,
+            last_destination_server_id: self.last_destination_server_id.clone(),
+            last_destination_server_uid: self.last_destination_server_uid.clone(),
+            last_error: self.last_error,
+            last_error_message: self.last_error_message.clone(),
+            last_received_wall_us: self.last_received_wall_us,
+            last_sent_wall_us: self.last_sent_wall_us,
+            transfers_queued: self.transfers_queued,
+            rate_controller_active: self.rate_controller_active,
+            rate_control_method: self.rate_control_method.word().to_owned(),
+            relay_ip: self.relay_ip,
+            relay_port: self.relay_port,
+            round_trip_time_ms: self.round_trip_time_ms,
+            sender_ip: self.sender_ip,
+            sender_port: self.sender_port,
+            send_rate_kbit_per_s: self.send_rate_kbit_per_s,
+            send_rate_average_kbit_per_s: self.send_rate_average_kbit_per_s,
+            send_rate_recent_kbit_per_s: self.send_rate_recent_kbit_per_s,
+            send_rate_max_kbit_per_s: self.send_rate_max_kbit_per_s,
+            send_rate_min_kbit_per_s: self.send_rate_min_kbit_per_s,
+            at_wall_us: self.at_wall_us,
+            socket_receive_buffer_bytes: self.socket_receive_buffer_bytes,
+            socket_send_buffer_bytes: self.socket_send_buffer_bytes,
+        })
     }
 
     /// The same destination with the state of its connection. The keys and the method stay as they were configured.

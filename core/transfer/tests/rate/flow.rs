@@ -17,7 +17,7 @@ const REORDERING: u64 = 128;
 /// What decides how fast a flow sends.
 #[derive(Debug)]
 pub enum Control {
-    /// Our controller under quinn's pacer.
+    /// Our controller, packets paced by the later of its own rate and quinn's pacer.
     Ours(Box<Controller>),
     /// Our controller, packets paced by its own rate.
     Paced(Box<Controller>),
@@ -51,6 +51,8 @@ pub struct Flow {
     pub is_stopped: bool,
     tokens: f64,
     paced_at_ns: u64,
+    /// When the packets so far are through at the controller's rate.
+    own_pace_ns: u64,
     /// Packets received and not yet acknowledged, since an acknowledgement may be lost.
     pub received: Vec<u64>,
 }
@@ -82,6 +84,7 @@ impl Flow {
             is_stopped: false,
             tokens: 10.0 * PACKET as f64,
             paced_at_ns: now_ns,
+            own_pace_ns: 0,
             received: Vec::new(),
         }
     }
@@ -125,7 +128,12 @@ impl Flow {
                 None
             }
             // quinn-proto 0.11, src/connection/pacing.rs.
-            Control::Ours(_) => {
+            Control::Ours(controller) => {
+                if self.own_pace_ns > now_ns + 4_000_000 {
+                    return Some(self.own_pace_ns - 4_000_000);
+                }
+                let rate = controller.pacing_rate().0.max(1) as f64;
+                let interval = (PACKET as f64 * 1e9 / rate) as u64;
                 let packet = PACKET as f64;
                 let window = self.window() as f64;
                 let rate = window * 1.25 / self.smoothed_ns;
@@ -133,6 +141,8 @@ impl Flow {
                 self.tokens = (self.tokens + rate * (now_ns - self.paced_at_ns) as f64).min(burst);
                 self.paced_at_ns = now_ns;
                 if self.tokens >= packet {
+                    let earliest_ns = now_ns.saturating_sub(20_000_000);
+                    self.own_pace_ns = self.own_pace_ns.max(earliest_ns) + interval;
                     self.tokens -= packet;
                     return None;
                 }

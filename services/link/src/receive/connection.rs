@@ -276,7 +276,7 @@ impl Session {
             if transfers.len() >= MAX_TRANSFERS {
                 return Err(refuse(FailureCode::NotAllowed, "too many transfers at once"));
             }
-            transfers.insert(transfer, Transfer { offer: offer.clone(), commands: None });
+            transfers.insert(transfer, Transfer { offer, commands: None });
         }
         match known {
             Some(row) if row.manifest.len() as u64 == offer.manifest_bytes => {
@@ -434,7 +434,7 @@ impl Session {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                let found = lock(&self.state.transfers).get(&transfer).map(|of| of.offer.clone());
+                let found = lock(&self.state.transfers).get(&transfer).map(|of| of.offer);
                 if let Some(offer) = found {
                     return offer;
                 }

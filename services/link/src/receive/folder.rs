@@ -46,10 +46,10 @@ impl Folder {
         path: &'a RelativePath,
         create: bool,
     ) -> io::Result<Place<'a>> {
-        let mut components = path.components().peekable();
+        let mut components = path.components();
         let mut parent = Parent::Root(&self.root);
         let mut name = components.next().unwrap_or_default();
-        while let Some(next) = components.next() {
+        for next in components {
             if create {
                 make_folder(parent.fd(), name)?;
             }

@@ -23,7 +23,7 @@ use crate::relay::{OpenFlow, open_flow};
 use crate::socket::{Socket, Traffic, header_bytes, wall_us};
 use crate::store::{DestinationId, DestinationRow, Learned, TransferRow};
 
-pub(crate) use snapshot::{Snapshot, connection_id, hexadecimal, kbit_per_s};
+pub(crate) use snapshot::{Snapshot, hexadecimal, id_text, kbit_per_s};
 
 /// What was measured is used this long.
 const LEARNED_FOR_US: i64 = 24 * 3600 * 1_000_000;
@@ -187,15 +187,6 @@ impl Destination {
             }
         }
         self.retry_now();
-        true
-    }
-
-    /// Changes the priority of a transfer that waits.
-    pub(crate) fn set_priority(&self, id: i64, priority: i64) -> bool {
-        let mut items = lock(&self.items);
-        let Some(item) = items.get_mut(&id) else { return false };
-        item.row.priority = priority;
-        self.save(&item.row);
         true
     }
 

@@ -18,7 +18,7 @@ use conns_transfer::record::{
 use super::{INCOMING, OUTGOING, Server, records};
 use crate::address::RelayAddress;
 use crate::identity::PublicKey;
-use crate::send::{connection_id, has_ended, hexadecimal, kbit_per_s, random_uid, totals};
+use crate::send::{has_ended, hexadecimal, id_text, kbit_per_s, random_uid, totals};
 use crate::socket::wall_us;
 use crate::store::{DestinationId, DestinationRow, ManifestRow, Sent, StoreError, TransferRow};
 use crate::walk::walk;
@@ -40,11 +40,6 @@ fn not_found(object: Object, id: &str) -> ControlError {
 /// The number of an id; ids are decimal, and may lack the zeros before it.
 fn number(object: Object, id: &str) -> Result<i64, ControlError> {
     id.parse().map_err(|_| not_found(object, id))
-}
-
-/// An id of eight digits, so that ids sort as their numbers do.
-pub(super) fn id_text(number: i64) -> String {
-    connection_id(number)
 }
 
 fn bytes_per_s(kbit: NonZeroU64) -> BytesPerSecond {
@@ -406,9 +401,7 @@ impl Server {
 
     fn destination_record(&self, row: &DestinationRow) -> DestinationRecord {
         let snapshots = self.snapshots();
-        let connection_id = connection_id(row.id.0);
-        let found =
-            snapshots.iter().find(|snapshot| snapshot.connection.connection_id == connection_id);
+        let found = snapshots.iter().find(|snapshot| snapshot.destination == row.id);
         records::destination(row, found)
     }
 

@@ -12,10 +12,9 @@ use conns_transfer::record::{
 };
 use conns_transfer::tree::CHUNK_BYTES;
 
-use super::control::id_text;
 use crate::identity::PublicKey;
 use crate::receive::ConnectionState;
-use crate::send::{Snapshot, hexadecimal, kbit_per_s};
+use crate::send::{Snapshot, hexadecimal, id_text, kbit_per_s};
 use crate::socket::wall_us;
 use crate::store::{self, DestinationRow, ManifestRow, TransferRow};
 

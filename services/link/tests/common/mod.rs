@@ -59,6 +59,7 @@ impl Scratch {
             state_folder: self.0.join(name),
             identity: Identity::read(&key).unwrap(),
             receiver,
+            sends: true,
             outgoing_limit: None,
             incoming_limit: None,
         })

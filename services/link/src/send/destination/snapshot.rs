@@ -4,19 +4,19 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use conns_core::model::Transfer;
+use conns_transfer::frames::Hello;
 use conns_transfer::queue::State;
 use conns_transfer::rate::BytesPerSecond;
 use conns_transfer::record::Word as _;
 
 use super::{Destination, Link, lock};
-use crate::store::TransferRow;
+use crate::store::{DestinationId, TransferRow};
 
 /// A destination at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
+    pub(crate) destination: DestinationId,
     pub(crate) connection: Transfer,
-    /// Transfers that have not ended.
-    pub(crate) transfers: Vec<TransferSnapshot>,
     /// Queueing delay, microseconds; lost and acknowledged IP bytes of the connection.
     pub(crate) queue_us: Option<u64>,
     pub(crate) lost_bytes: u64,
@@ -67,7 +67,7 @@ impl Destination {
         let receiver = link.receiver.or(link.address);
         let destination_ip = receiver.map(|address| address.ip().to_canonical());
         let connection = Transfer {
-            connection_id: connection_id(row.id.0),
+            connection_id: connection_id(&self.shared.hello, row.id),
             destination_ip: destination_ip
                 .or_else(|| row.host.parse().ok())
                 .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
@@ -101,8 +101,8 @@ impl Destination {
             socket_send_buffer_bytes: buffers.and_then(|(send, _)| send),
         };
         Snapshot {
+            destination: row.id,
             connection,
-            transfers,
             queue_us: measured.and_then(|measured| measured.queue_us),
             lost_bytes: measured.map_or(0, |measured| measured.lost_bytes),
             acknowledged_bytes: measured.map_or(0, |measured| measured.acknowledged_bytes),
@@ -157,9 +157,16 @@ impl Link {
     }
 }
 
-/// The id of the connection to a destination: it lasts as long as the destination, whatever address and port it has.
-pub(crate) fn connection_id(destination: i64) -> String {
-    format!("{destination:08}")
+/// The id of the connection to a destination. It lasts as long as the destination, whatever address and port it has, and
+/// differs from those of other servers.
+fn connection_id(own: &Hello, destination: DestinationId) -> String {
+    let [a, b, c, d, ..] = own.server_uid;
+    format!("{}-{}", hexadecimal(&[a, b, c, d]), id_text(destination.0))
+}
+
+/// The number of a record as text of eight digits, so that ids sort as their numbers do.
+pub(crate) fn id_text(number: i64) -> String {
+    format!("{number:08}")
 }
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
