@@ -13,7 +13,7 @@ use std::path::Path;
 use conns_server::ListenAddress;
 
 use crate::flags::serve::ServeFlags;
-use crate::settings::{DEFAULT_FILE, FILE_VARIABLE, Kind, SETTINGS, Setting, Value};
+use crate::settings::{DEFAULT_FILE, FILE_VARIABLE, Kind, Link, SETTINGS, Setting, Value};
 
 pub(crate) use crate::settings::Config;
 pub(crate) use error::{ConfigError, ConfigErrors, Origin};
@@ -191,8 +191,41 @@ impl Loaded {
                 wrong.push(ConfigError::new(self.origin("listen"), what));
             }
         }
+        self.check_link(wrong);
         // A verdict needs two samples.
         self.config.window = self.config.window.max(self.config.interval * 2);
+    }
+
+    fn check_link(&self, wrong: &mut Vec<ConfigError>) {
+        let Link { listen, key, folder, allow, relay, incoming_limit, outgoing_limit } =
+            &self.config.link;
+        if listen.is_some() {
+            if folder.is_none() {
+                let what = "`link.listen` is set and `link.folder` is not; set the folder for received files";
+                wrong.push(ConfigError::new(self.origin("link.listen"), what.to_owned()));
+            }
+            if cfg!(not(target_os = "linux")) {
+                let what =
+                    "`link.listen` is set, and there is a link server on Linux only; omit it";
+                wrong.push(ConfigError::new(self.origin("link.listen"), what.to_owned()));
+            }
+            return;
+        }
+        for (key, is_set) in [
+            ("link.key", key.is_some()),
+            ("link.folder", folder.is_some()),
+            ("link.allow", !allow.is_empty()),
+            ("link.relay", relay.is_some()),
+            ("link.incoming_limit", incoming_limit.is_some()),
+            ("link.outgoing_limit", outgoing_limit.is_some()),
+        ] {
+            if is_set {
+                let what = format!(
+                    "`{key}` is set and `link.listen` is not, so there is no link server; set both or none"
+                );
+                wrong.push(ConfigError::new(self.origin(key), what));
+            }
+        }
     }
 
     fn one_of_two(&self, given: &str, missing: &str) -> ConfigError {

@@ -3,7 +3,7 @@
 mod client;
 mod connections;
 pub(crate) mod observe;
-mod places;
+pub(crate) mod places;
 mod progress;
 mod queue;
 mod relay;
@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use conns_dialects::jetstream::Forward;
 use conns_link::Identity;
+pub(crate) use socket::MAX_FORWARDED_EXTRA_BYTES;
 
 use client::Client;
 

@@ -9,6 +9,7 @@
 mod collector;
 mod dialects;
 mod files;
+mod link;
 mod one_process;
 #[cfg(target_os = "linux")]
 pub(crate) mod serving_process;
@@ -76,6 +77,8 @@ struct Prepared<'a> {
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for a serving process"))]
     account: Option<Account>,
     listeners: Vec<Listener>,
+    /// The link server of `[link]`.
+    link: Option<link::HostedLink>,
     sampler: Sampler,
     /// Whether daemons of this machine are asked: never for a file of another one.
     asks_daemons: bool,
@@ -143,10 +146,11 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
         engine.read_transfers(crate::link::observe::on_a_thread());
     }
     let sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
+    let link = link::start(&config, account.as_ref())?;
     // A file is of another machine, or of another time.
     let asks_daemons = config.ask_daemons && read.read.is_none();
     let settings = Settings { flags, config, memory_limit };
-    Ok(Prepared { settings, files, access, keep, account, listeners, sampler, asks_daemons })
+    Ok(Prepared { settings, files, access, keep, account, listeners, link, sampler, asks_daemons })
 }
 
 /// Whether a port asks for a token, if any is configured. Clients of other systems send no tokens of this

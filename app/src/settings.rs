@@ -3,11 +3,13 @@
 
 mod config;
 mod kind;
+mod link;
 mod parse;
 mod table;
 
 pub(crate) use config::Config;
 pub(crate) use kind::{Kind, Value};
+pub(crate) use link::Link;
 pub(crate) use parse::ServingProcess;
 #[cfg(test)]
 pub(crate) use parse::UserName;

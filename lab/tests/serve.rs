@@ -9,6 +9,8 @@ mod access;
 mod fixture;
 #[path = "serve/lifecycle.rs"]
 mod lifecycle;
+#[path = "serve/link.rs"]
+mod link;
 #[path = "serve/privileges.rs"]
 mod privileges;
 #[path = "serve/reload.rs"]
@@ -48,6 +50,11 @@ const TESTS: &[(&str, &[&str], Test)] = &[
     ("a_serving_process_misses_no_change", &[], serving_process::changes),
     ("a_serving_process_gets_a_new_configuration", &["curl"], serving_process::reload),
     ("collector_and_serving_process_end_together", &[], serving_process::ends),
+    ("a_hosted_link_sends_by_calls_with_a_token", &["curl"], link::one_process),
+    ("a_hosted_link_sends_through_a_serving_process", &["curl"], link::serving_process),
+    ("a_hosted_link_changes_nothing_without_tokens", &["curl"], link::without_tokens),
+    ("a_hosted_link_that_does_not_start_is_an_error", &[], link::refused),
+    ("a_hosted_link_that_ends_is_reported", &["curl"], link::ends),
     ("a_serving_process_is_the_default_where_others_can_connect", &[], serving_process::default),
 ];
 

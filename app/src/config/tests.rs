@@ -350,6 +350,63 @@ fn invalid_combinations_are_refused() {
     assert!(!layers("", &env, &["--tls-cert=", "--insecure=false"]).unwrap().insecure);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_link_server_has_the_values_of_its_table() {
+    let key = conns_link::Identity::generate().unwrap().public().to_string();
+    let text = format!(
+        "[link]\nlisten = '0.0.0.0:8886'\nkey = '/etc/conns/link.key'\nfolder = '/srv/in'\n\
+         allow = ['{key}']\nrelay = '{key}@relay.example'\nincoming_limit = '500Mbit/s'\n\
+         outgoing_limit = '5MB/s'\n"
+    );
+    let link = file(&text).unwrap().link;
+    assert_eq!(link.listen, Some("0.0.0.0:8886".parse().unwrap()));
+    assert_eq!(link.key.as_deref(), Some(Path::new("/etc/conns/link.key")));
+    assert_eq!(link.folder.map(|folder| folder.0), Some("/srv/in".into()));
+    assert_eq!(link.allow.iter().map(|key| &*key.0).collect::<Vec<_>>(), [&*key]);
+    assert_eq!(link.relay.map(|relay| relay.0), Some(format!("{key}@relay.example")));
+    assert_eq!(link.incoming_limit.map(|rate| rate.0).as_deref(), Some("500Mbit/s"));
+    assert_eq!(link.outgoing_limit.map(|rate| rate.0).as_deref(), Some("5MB/s"));
+    // Without the port there is none.
+    let none = file("").unwrap().link;
+    assert!(none.listen.is_none() && none.folder.is_none() && none.allow.is_empty());
+    assert_eq!(needs_restart(&file("").unwrap(), &file(&text).unwrap()).len(), 7);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn wrong_values_of_the_link_server_are_reported() {
+    for (line, expected) in [
+        (
+            "listen = ':8886'",
+            "`link.listen`: expected IP:PORT such as \"0.0.0.0:8886\", found `:8886`",
+        ),
+        (
+            "folder = 'in'",
+            "`link.folder`: expected an absolute path such as \"/srv/in\", found `in`",
+        ),
+        ("allow = ['ck1abc']", "`link.allow`: `ck1abc` is not a public key (ck1…): "),
+        ("relay = 'relay.example'", "`link.relay`: `relay.example` is not KEY@HOST"),
+        (
+            "incoming_limit = '10'",
+            "`link.incoming_limit`: expected a rate such as 200Mbit/s or 5MB/s, found `10`",
+        ),
+        ("outgoing_limit = '1bit/s'", "`link.outgoing_limit`: `1bit/s` is below 1kbit/s"),
+        (
+            "listen = '[::1]:0'",
+            "`link.listen` is set and `link.folder` is not; set the folder for received files",
+        ),
+        (
+            "key = '/k'",
+            "`link.key` is set and `link.listen` is not, so there is no link server; set both or none",
+        ),
+    ] {
+        let message = refusal(file(&format!("[link]\n{line}\n")));
+        let expected = format!("{DEFAULT_FILE}:2: {expected}");
+        assert!(message.starts_with(&expected), "{message}\n{expected}");
+    }
+}
+
 #[test]
 fn a_window_has_at_least_two_intervals() {
     let window = |typed: &[&str]| layers("", &[], typed).unwrap().window;

@@ -92,6 +92,9 @@ pub(crate) struct ServeFlags {
     /// Rate that all destinations together may use [default: the one set before, or none]
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     pub(crate) outgoing_limit: Option<BytesPerSecond>,
+    /// Drop all privileges, answer calls on standard input, a unix socket, and end with it: as a part of `conns serve`
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_ends: bool,
 }
 
 #[derive(Debug, Args)]
@@ -251,7 +254,7 @@ pub(crate) struct RelayFlags {
 }
 
 /// A rate of at least a kilobit a second, with a unit.
-fn parse_rate(text: &str) -> Result<BytesPerSecond, String> {
+pub(crate) fn parse_rate(text: &str) -> Result<BytesPerSecond, String> {
     let rate = match units::parse(text, Dimension::BytesPerSecond, false) {
         Ok(Number::Whole(rate)) => Some(rate),
         Ok(Number::Real(rate)) => Some(rate as u64),

@@ -24,12 +24,15 @@ pub(crate) fn at_each_sample() -> ReadTransfers {
     Box::new(read_all)
 }
 
-/// Reads on a thread of its own, which no sample waits for. The thread starts with the first sample: that of an agent is
-/// taken after its privileges are dropped.
+/// Reads on a thread of its own, which no sample waits for. The thread starts with the second sample: an agent
+/// takes its first before it drops privileges, and has one thread until then.
 pub(crate) fn on_a_thread() -> ReadTransfers {
     let latest: Arc<Mutex<Vec<ReportedTransfer>>> = Arc::default();
-    let mut is_started = false;
+    let (mut is_first, mut is_started) = (true, false);
     Box::new(move || {
+        if std::mem::take(&mut is_first) {
+            return Vec::new();
+        }
         if !is_started {
             let shared = Arc::downgrade(&latest);
             let thread = std::thread::Builder::new().name("conns-link".to_owned());

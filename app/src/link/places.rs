@@ -15,8 +15,12 @@ use crate::failure::{Failure, log};
 /// Characters of a public key in file names: 16 of them distinguish keys, and a path of a unix socket is short.
 const NAME_CHARACTERS: usize = 16;
 
-/// The folder of keys and stores: `/var/lib/conns/link` of root, else `$XDG_STATE_HOME/conns/link`.
-fn state_base() -> PathBuf {
+/// The folder of keys and stores: `/var/lib/conns/link` of root, else `$XDG_STATE_HOME/conns/link`. A service of systemd
+/// has one in its own folder (systemd.exec(5), `STATE_DIRECTORY`).
+pub(crate) fn state_base() -> PathBuf {
+    if let Some(folder) = first_of("STATE_DIRECTORY") {
+        return folder.join("link");
+    }
     match (variable("XDG_STATE_HOME"), is_root()) {
         (Some(base), _) => base.join("conns/link"),
         (None, true) => "/var/lib/conns/link".into(),
@@ -24,8 +28,12 @@ fn state_base() -> PathBuf {
     }
 }
 
-/// The folder of sockets: `/run/conns/link` of root, else `$XDG_RUNTIME_DIR/conns/link`.
-pub(super) fn socket_folder() -> PathBuf {
+/// The folder of sockets: `/run/conns/link` of root, else `$XDG_RUNTIME_DIR/conns/link`; of a service of systemd in its
+/// own (`RUNTIME_DIRECTORY`).
+pub(crate) fn socket_folder() -> PathBuf {
+    if let Some(folder) = first_of("RUNTIME_DIRECTORY") {
+        return folder.join("link");
+    }
     match (variable("XDG_RUNTIME_DIR"), is_root()) {
         (Some(base), _) => base.join("conns/link"),
         (None, true) => "/run/conns/link".into(),
@@ -35,6 +43,12 @@ pub(super) fn socket_folder() -> PathBuf {
 
 fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// The first folder of a list with colons.
+fn first_of(name: &str) -> Option<PathBuf> {
+    let folders = env::var(name).ok()?;
+    folders.split(':').next().map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 fn home() -> PathBuf {

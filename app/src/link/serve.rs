@@ -1,15 +1,23 @@
 //! `conns link serve`: receives files, and sends what is queued.
 
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use conns_link::{ReceiverSettings, Server, ServerSettings};
+use signal_hook::consts::SIGHUP;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::places;
-use super::socket::ControlSocket;
+use super::socket::{ControlSocket, serve_agent};
 use super::{no_answer, runtime};
 use crate::failure::{Failure, log};
 use crate::flags::link::ServeFlags;
 
 pub(super) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+    let agent = if flags.until_stdin_ends { Some(as_part_of_agent()?) } else { None };
     let identity = places::identity(flags.key.key.as_deref())?;
     let key = identity.public();
     let settings = ServerSettings {
@@ -39,12 +47,39 @@ pub(super) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         crate::terminal::write(
             format!("receiving at {key}@{address} into {}\n", flags.folder.display()).as_bytes(),
         )?;
+        let agent_ended = async {
+            match agent {
+                Some(stream) => {
+                    serve_agent(tokio::net::UnixStream::from_std(stream)?, server.clone()).await;
+                    Ok(())
+                }
+                None => std::future::pending::<io::Result<()>>().await,
+            }
+        };
         tokio::select! {
             () = socket.serve(server.clone()) => {}
+            ended = agent_ended => ended.map_err(no_answer)?,
             _ = terminated.recv() => {}
             _ = interrupted.recv() => {}
         }
         server.stop().await;
         Ok(())
     })
+}
+
+/// Drops all privileges, and returns the socket of the agent, which is standard input.
+fn as_part_of_agent() -> Result<UnixStream, Failure> {
+    let input = io::stdin().as_fd().try_clone_to_owned().map_err(no_answer)?;
+    if rustix::net::getpeername(&input).is_err() {
+        let message = "`--until-stdin-ends` is for `conns serve`, which starts the server of `[link]`; omit it";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    // It was started as /proc/self/exe; `ps` and `conns` show this name.
+    rustix::thread::set_name(c"conns").map_err(no_answer)?;
+    // A reload of the agent is not the end of this process.
+    signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false))).map_err(no_answer)?;
+    conns_privileges::drop_all().map_err(no_answer)?;
+    let stream = UnixStream::from(input);
+    stream.set_nonblocking(true).map_err(no_answer)?;
+    Ok(stream)
 }

@@ -47,12 +47,7 @@ impl ControlSocket {
 
     /// Serves clients until the future is dropped.
     pub(super) async fn serve(&self, server: Server) {
-        let options = Options {
-            host_name: host_name(),
-            backend: Backend::Control(Arc::new(server.clone())),
-            ..Options::default()
-        };
-        let lines: Arc<dyn LineDialect> = Arc::new(Service::new(options).lines());
+        let lines = dialect(&server);
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -69,6 +64,25 @@ impl ControlSocket {
     }
 }
 
+/// Serves the agent on `stream` until it ends.
+pub(super) async fn serve_agent(stream: UnixStream, server: Server) {
+    // Its end is the agent's.
+    let _ = answer_all(stream, dialect(&server), server).await;
+}
+
+fn dialect(server: &Server) -> Arc<dyn LineDialect> {
+    let options = Options {
+        host_name: host_name(),
+        backend: Backend::Control(Arc::new(server.clone())),
+        ..Options::default()
+    };
+    Arc::new(Service::new(options).lines())
+}
+
+/// An agent writes a request of a client anew, which takes at most these bytes more: the full name of its method, and
+/// another id.
+pub(crate) const MAX_FORWARDED_EXTRA_BYTES: usize = 256;
+
 async fn answer_all(
     stream: UnixStream,
     lines: Arc<dyn LineDialect>,
@@ -78,7 +92,7 @@ async fn answer_all(
     let mut read = BufReader::new(read);
     loop {
         let mut line = Vec::new();
-        let limit = lines.longest_line() as u64 + 1;
+        let limit = (lines.longest_line() + MAX_FORWARDED_EXTRA_BYTES) as u64 + 1;
         (&mut read).take(limit).read_until(b'\n', &mut line).await?;
         let Some(text) = line.strip_suffix(b"\n").map(<[u8]>::to_vec) else {
             if line.len() as u64 == limit {

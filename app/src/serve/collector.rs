@@ -34,8 +34,17 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Runs the agent as two processes until a signal stops it.
 pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
-    let Prepared { settings, files, keep, account, listeners, mut sampler, asks_daemons, .. } =
-        prepared;
+    let Prepared {
+        settings,
+        files,
+        keep,
+        account,
+        listeners,
+        mut link,
+        mut sampler,
+        asks_daemons,
+        ..
+    } = prepared;
     report_listeners(&listeners, &settings.config);
     // Without a number of its own it has the account of this process, and never stays root.
     let account = serving_account(account.as_ref()).or(account);
@@ -57,9 +66,15 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
         send_descriptor(&stream, socket.as_fd()).map_err(no_answer)?;
         socket_files.push(file);
     }
+    if let Some(link) = &link {
+        send_descriptor(&stream, link.control.as_fd()).map_err(no_answer)?;
+    }
     let privileges = shrink(&keep).map_err(no_answer)?;
     report_kept(&privileges);
     super::start(&mut sampler, asks_daemons)?;
+    if let Some(link) = &mut link {
+        link.watch()?;
+    }
     let (messages, queue) = mpsc::unbounded_channel();
     let (landlock, confined) = oneshot::channel();
     let updates = UpdateWriter {
@@ -93,6 +108,9 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
     let why = runtime.map_err(no_answer)?.block_on(running.until_stopped(&mut end));
     drop(socket_files);
+    if let Some(link) = link {
+        link.stop();
+    }
     why
 }
 

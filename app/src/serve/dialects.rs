@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conns_dialects::jetstream::{self, Service};
+use conns_dialects::jetstream::{self, Backend, Service};
 use conns_dialects::{HttpDialect, LineDialect, one_e::OneE};
 use conns_server::{Dialects, Protocol};
 
@@ -21,7 +21,8 @@ pub(super) struct Served {
 }
 
 impl Served {
-    pub(super) fn new(config: &Config) -> Result<Self, getrandom::Error> {
+    /// `backend` is the link server, if there is one.
+    pub(super) fn new(config: &Config, backend: Backend) -> Result<Self, getrandom::Error> {
         let secret = secret()?;
         let ems = ems_server(config);
         let has_tokens = !config.tokens.is_empty();
@@ -39,7 +40,7 @@ impl Served {
                 api_port: jetstream_listeners.clone().find_map(|one| one.place.port()),
                 remote_control: jetstream_listeners.clone().any(|one| !one.place.is_local()),
                 auth_required: has_tokens,
-                backend: jetstream::Backend::None,
+                backend,
             }),
         })
     }
@@ -51,8 +52,10 @@ impl Served {
             ems_http: Arc::clone(&self.ems_http) as _,
             ems_json: Arc::clone(&self.ems_json) as _,
             ems_ascii: Arc::clone(&self.ems_ascii) as _,
-            jetstream_http: Arc::new(self.jetstream.http()),
-            jetstream_lines: Arc::new(self.jetstream.lines()),
+            // A client that may create transfers may send every file that the link server can read.
+            jetstream_http: Arc::new(self.jetstream.read_only().http()),
+            jetstream_http_with_token: Arc::new(self.jetstream.http()),
+            jetstream_lines: Arc::new(self.jetstream.read_only().lines()),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use conns_api::UpdateReceiver;
+use conns_dialects::jetstream::Backend;
 use conns_engine::Sampler;
 use conns_privileges::{Confinement, ServedBy, shrink};
 use conns_server::{About, AccessConfig, Plan, Refusals, runtime};
@@ -18,14 +19,20 @@ use crate::failure::{Failure, log};
 
 /// Runs the agent until a signal stops it.
 pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
-    let Prepared { settings, access, keep, listeners, mut sampler, asks_daemons, .. } = prepared;
+    let Prepared { settings, access, keep, listeners, mut link, mut sampler, asks_daemons, .. } =
+        prepared;
     // No byte of a client is read before this line; no privilege can be regained after it.
     let privileges = shrink(&keep).map_err(no_answer)?;
     report_kept(&privileges);
     let confinement = Confinement::prepare(&keep).map_err(no_answer)?;
     super::start(&mut sampler, asks_daemons)?;
+    let mut backend = Backend::None;
+    if let Some(link) = &mut link {
+        link.watch()?;
+        backend = link.backend()?;
+    }
     let runtime = confined_runtime(&confinement)?;
-    let served = Served::new(&settings.config).map_err(no_answer)?;
+    let served = Served::new(&settings.config, backend).map_err(no_answer)?;
     let access = Arc::new(AccessConfig::new(access));
     report_listeners(&listeners, &settings.config);
     let clock = sampler.clock();
@@ -45,7 +52,7 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
     let (updates, events) = (sampler.updates(), sampler.events());
     let mut running = Running { settings, sampler, access, served };
     // Only this thread may still read files, and it handles the signals.
-    runtime.block_on(async {
+    let why = runtime.block_on(async {
         let signals = Signals::open().map_err(no_answer)?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(conns_server::serve(plan, (updates.clone(), events), async {
@@ -57,7 +64,11 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
         drop(stop);
         serving.await.map_err(no_answer)?.map_err(no_answer)?;
         why
-    })
+    });
+    if let Some(link) = link {
+        link.stop();
+    }
+    why
 }
 
 /// The runtime that serves. The process ends if one of its threads cannot be confined: such a thread

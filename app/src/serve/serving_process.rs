@@ -16,6 +16,7 @@ use std::thread;
 
 use conns_api::{Replica, ReplicaChange, ReplicaError};
 use conns_core::model::{EventLog, Update};
+use conns_dialects::jetstream::Backend;
 use conns_privileges::{Account, LandlockState, confine_process};
 use conns_server::{About, AccessConfig, Listener, Plan, Refusals, runtime};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -23,6 +24,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokio::sync::{oneshot, watch};
 
 use super::dialects::Served;
+use super::link::LinkCalls;
 use super::{Loaded, SERVING_THREADS, is_guarded, load_with, no_answer};
 use crate::failure::{Failure, log};
 use crate::flags::serve::ServeFlags;
@@ -43,7 +45,8 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let Start { account, memory_limit, files } = start(&mut replica, &mut stream)?;
     let loaded = load_with(flags, |path: &Path| files.kept(path), memory_limit)?;
     let listeners = listeners(&stream, &loaded)?;
-    let served = Served::new(&loaded.config).map_err(no_answer)?;
+    let backend = backend(&stream, &loaded)?;
+    let served = Served::new(&loaded.config, backend).map_err(no_answer)?;
     let account = account.map(|(uid, gid)| Account { name: uid.to_string(), uid, gid });
     // Nothing of a client was read before this line.
     let landlock = confine_process(account.as_ref()).map_err(no_answer)?;
@@ -119,6 +122,17 @@ fn listeners(stream: &UnixStream, loaded: &Loaded) -> Result<Vec<Listener>, Fail
         Ok(listener)
     };
     loaded.config.listen.iter().map(one).collect()
+}
+
+/// The link server, if there is one: its socket follows those of the listeners.
+fn backend(stream: &UnixStream, loaded: &Loaded) -> Result<Backend, Failure> {
+    if loaded.config.link.listen.is_none() {
+        return Ok(Backend::None);
+    }
+    let control = receive_descriptor(stream).map_err(|error| {
+        no_answer(format!("cannot receive the socket of the link server: {error}"))
+    })?;
+    Ok(Backend::Forward(Arc::new(LinkCalls::new(control.into()))))
 }
 
 /// One descriptor, sent with one byte (unix(7), `SCM_RIGHTS`).

@@ -7,6 +7,7 @@ use conns_core::query::Filter;
 use conns_dialects::monero::Era;
 use conns_server::{Limits, ListenSpec, TokenHash};
 
+use super::link::Link;
 use super::parse::{HostName, Login, ProcessName, ServingProcess, UserName};
 use crate::flags::SourceChoice;
 
@@ -49,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) monero: Monero,
     /// The EMS API.
     pub(crate) ems: Ems,
+    /// The link server.
+    pub(crate) link: Link,
     /// Maximum processes and remote addresses with time series of their own.
     pub(crate) metrics_top: usize,
 }
@@ -106,6 +109,7 @@ impl Config {
                 login: None,
             },
             ems: Ems { streams: all, length_prefix: false },
+            link: Link::default(),
             metrics_top: 0,
         })
     }

@@ -67,6 +67,7 @@ complete -c conns -n "__fish_conns_needs_command" -a "fields" -d 'List every fie
 complete -c conns -n "__fish_conns_needs_command" -a "abilities" -d 'List which abilities are available here, and why others are not'
 complete -c conns -n "__fish_conns_needs_command" -a "call" -d 'Answer a call in the exact format of another system'
 complete -c conns -n "__fish_conns_needs_command" -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
+complete -c conns -n "__fish_conns_needs_command" -a "link" -d 'Transfers between hosts: send and receive files, encrypted and at a controlled rate'
 complete -c conns -n "__fish_conns_needs_command" -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
 complete -c conns -n "__fish_conns_needs_command" -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
 complete -c conns -n "__fish_conns_needs_command" -a "man" -d 'Print the man page'
@@ -223,6 +224,13 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l monero-login -d 'L
 complete -c conns -n "__fish_conns_using_subcommand serve" -l ems-streams -d 'Which connections belong to a media server [default: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l ems-length-prefix -d 'Send a four-byte length before each JSON answer over TCP, as EMS does [default: true]' -r -f -a "true\t''
 false\t''"
+complete -c conns -n "__fish_conns_using_subcommand serve" -l link-listen -d 'Host a link server, which transfers files between hosts, and receive at this UDP port (Linux only); without it there is none' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l link-key -d 'Its key file, which `conns link keygen` makes and the account of the agent owns; without it one is made' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l link-folder -d 'Folder that received files are written below, an absolute path' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l link-allow -d 'Public keys (ck1…) of the senders that may connect; without any, every sender may write to the folder; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l link-relay -d 'Receive through this relay too: ck1…@HOST[:PORT]' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l link-incoming-limit -d 'Rate that all senders together may use, such as 500Mbit/s; without it the one set before' -r
+complete -c conns -n "__fish_conns_using_subcommand serve" -l link-outgoing-limit -d 'Rate that all destinations together may use; without it the one set before' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l metrics-top -d 'How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed [default: 20]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients -d 'Maximum clients connected at once [default: 3072]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -l limits-clients-per-listener -d 'Maximum clients connected at once to one listener [default: 2560]' -r
@@ -246,6 +254,139 @@ complete -c conns -n "__fish_conns_using_subcommand serve" -l agent-ca -d 'Trust
 complete -c conns -n "__fish_conns_using_subcommand serve" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
 complete -c conns -n "__fish_conns_using_subcommand serve" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "keygen" -d 'Make a key file, and print the public key'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "serve" -d 'Receive files, and send what is queued, until a signal stops it'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "send" -d 'Send files and folders'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "queue" -d 'List transfers'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "pause" -d 'Stop a transfer for now'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "resume" -d 'Continue a transfer that was paused, or try one again at once'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "cancel" -d 'End a transfer, and remove what the receiver has of it'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "connections" -d 'List the connections to destinations'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "set" -d 'Change rates and method of a destination, at once'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "relay" -d 'Relay transfers to receivers that accept no incoming connection'
+complete -c conns -n "__fish_conns_using_subcommand link; and not __fish_seen_subcommand_from keygen serve send queue pause resume cancel connections set relay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from keygen" -l out -d 'The file to write; it must not exist' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from keygen" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from keygen" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from keygen" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from keygen" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from keygen" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from keygen" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l listen -d 'Address and UDP port to receive at' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l folder -d 'The folder that files are written below' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l allow -d 'Public key of a sender that may connect; repeatable [default: any sender]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l relay -d 'Receive through this relay too' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l incoming-limit -d 'Rate that all senders together may use, such as 500Mbit/s [default: the one set before, or none]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l outgoing-limit -d 'Rate that all destinations together may use [default: the one set before, or none]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l until-stdin-ends -d 'Drop all privileges, answer calls on standard input, a unix socket, and end with it: as a part of `conns serve`'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l to -d 'The folder, below that of the receiver, to write to' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l priority -d 'Order in the queue; the lower number is sent first' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l overwrite -d 'Which existing files are replaced' -r -f -a "never\t'None'
+same\t'Those of the same size, and empty ones'
+always\t'All'"
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l rate -d 'The rate: that of the method fixed, and a bound of the others; such as 200Mbit/s' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l min -d 'Never send slower, whatever the path does' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l max -d 'Never send faster' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l method -d 'How the rate is chosen [default: fair]' -r -f -a "fixed\t'At --rate, whatever is lost or delayed'
+low\t'Fills the path, and yields to other traffic'
+fair\t'Fills the path, and holds its share beside TCP'"
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l relay -d 'Send through this relay; the destination is then the receiver\'s ck1… alone' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l detach -d 'Queue it and return, if a link server runs'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l quiet -d 'Print no progress'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l json -d 'Print the finished transfer as JSON'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -s a -l all -d 'Those that ended too'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -l json -d 'Print JSON: what JetStream\'s getTransfers answers'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from queue" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from pause" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from pause" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from pause" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from pause" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from pause" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from pause" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from resume" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from resume" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from resume" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from resume" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from resume" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from resume" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from cancel" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from cancel" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from cancel" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from cancel" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from cancel" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from cancel" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from connections" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from connections" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from connections" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from connections" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from connections" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from connections" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from connections" -l json -d 'Print JSON: what JetStream\'s getConnections answers'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from connections" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l rate -d 'The rate: that of the method fixed, and a bound of the others; such as 200Mbit/s' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l min -d 'Never send slower, whatever the path does' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l max -d 'Never send faster' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l method -d 'How the rate is chosen [default: fair]' -r -f -a "fixed\t'At --rate, whatever is lost or delayed'
+low\t'Fills the path, and yields to other traffic'
+fair\t'Fills the path, and holds its share beside TCP'"
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l json -d 'Print JSON: the destination as it is then'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l listen -d 'Address and TCP port of the control connections; transfers use UDP ports of the same address' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l allow -d 'Public key of a receiver that may register; repeatable [default: any]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l rate -d 'Rate that the flows of one receiver may use' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -s h -l help -d 'Print help'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "keygen" -d 'Make a key file, and print the public key'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "serve" -d 'Receive files, and send what is queued, until a signal stops it'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "send" -d 'Send files and folders'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "queue" -d 'List transfers'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Stop a transfer for now'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Continue a transfer that was paused, or try one again at once'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'End a transfer, and remove what the receiver has of it'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "connections" -d 'List the connections to destinations'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "set" -d 'Change rates and method of a destination, at once'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "relay" -d 'Relay transfers to receivers that accept no incoming connection'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand config; and not __fish_seen_subcommand_from explain default help" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
@@ -292,6 +433,13 @@ complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subc
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ems-streams -d 'Which connections belong to a media server [default: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l ems-length-prefix -d 'Send a four-byte length before each JSON answer over TCP, as EMS does [default: true]' -r -f -a "true\t''
 false\t''"
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l link-listen -d 'Host a link server, which transfers files between hosts, and receive at this UDP port (Linux only); without it there is none' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l link-key -d 'Its key file, which `conns link keygen` makes and the account of the agent owns; without it one is made' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l link-folder -d 'Folder that received files are written below, an absolute path' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l link-allow -d 'Public keys (ck1…) of the senders that may connect; without any, every sender may write to the folder; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l link-relay -d 'Receive through this relay too: ck1…@HOST[:PORT]' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l link-incoming-limit -d 'Rate that all senders together may use, such as 500Mbit/s; without it the one set before' -r
+complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l link-outgoing-limit -d 'Rate that all destinations together may use; without it the one set before' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l metrics-top -d 'How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed [default: 20]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients -d 'Maximum clients connected at once [default: 3072]' -r
 complete -c conns -n "__fish_conns_using_subcommand config; and __fish_seen_subcommand_from explain" -l limits-clients-per-listener -d 'Maximum clients connected at once to one listener [default: 2560]' -r
@@ -346,17 +494,28 @@ complete -c conns -n "__fish_conns_using_subcommand completions" -l agent-ca -d 
 complete -c conns -n "__fish_conns_using_subcommand completions" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
 complete -c conns -n "__fish_conns_using_subcommand completions" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "why" -d 'Explain what limits each connection, with evidence and advice'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "streams" -d 'List media streams: who publishes and who plays each, and who is slow'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "abilities" -d 'List which abilities are available here, and why others are not'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "call" -d 'Answer a call in the exact format of another system'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "man" -d 'Print the man page'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "completions" -d 'Print completions for a shell'
-complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "why" -d 'Explain what limits each connection, with evidence and advice'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "streams" -d 'List media streams: who publishes and who plays each, and who is slow'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "events" -d 'Print TCP connection events live: opened, accepted, closed, failed'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "fields" -d 'List every field: type, unit, meaning, source'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "abilities" -d 'List which abilities are available here, and why others are not'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "call" -d 'Answer a call in the exact format of another system'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "serve" -d 'Run the agent: sample this machine, serve HTTP and the APIs of other systems'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "link" -d 'Transfers between hosts: send and receive files, encrypted and at a controlled rate'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "config" -d 'Show the configuration of `conns serve`, and where each value comes from'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "token" -d 'Generate a token for clients, and its hash for the configuration of the agent'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "man" -d 'Print the man page'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "completions" -d 'Print completions for a shell'
+complete -c conns -n "__fish_conns_using_subcommand help; and not __fish_seen_subcommand_from why streams events fields abilities call serve link config token man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "keygen" -d 'Make a key file, and print the public key'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "serve" -d 'Receive files, and send what is queued, until a signal stops it'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "send" -d 'Send files and folders'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "queue" -d 'List transfers'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "pause" -d 'Stop a transfer for now'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "resume" -d 'Continue a transfer that was paused, or try one again at once'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "cancel" -d 'End a transfer, and remove what the receiver has of it'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "connections" -d 'List the connections to destinations'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "set" -d 'Change rates and method of a destination, at once'
+complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "relay" -d 'Relay transfers to receivers that accept no incoming connection'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "explain" -d 'Print every setting as `conns serve` with the same flags would use it, and where it comes from'
 complete -c conns -n "__fish_conns_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "default" -d 'Print a configuration file with every setting and its default'

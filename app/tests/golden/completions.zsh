@@ -280,6 +280,13 @@ _arguments "${_arguments_options[@]}" : \
 '--monero-login=[Login of the Monero API; the digest is the output of \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\`. Prefer the file\: other users can read flags and variables]:USER:DIGEST:_default' \
 '--ems-streams=[Which connections belong to a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
 '--ems-length-prefix=[Send a four-byte length before each JSON answer over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
+'--link-listen=[Host a link server, which transfers files between hosts, and receive at this UDP port (Linux only); without it there is none]:IP:PORT:_default' \
+'--link-key=[Its key file, which \`conns link keygen\` makes and the account of the agent owns; without it one is made]:FILE:_default' \
+'--link-folder=[Folder that received files are written below, an absolute path]:DIR:_default' \
+'*--link-allow=[Public keys (ck1…) of the senders that may connect; without any, every sender may write to the folder; repeatable]:KEY:_default' \
+'--link-relay=[Receive through this relay too\: ck1…@HOST\[\:PORT\]]:KEY@HOST:_default' \
+'--link-incoming-limit=[Rate that all senders together may use, such as 500Mbit/s; without it the one set before]:RATE:_default' \
+'--link-outgoing-limit=[Rate that all destinations together may use; without it the one set before]:RATE:_default' \
 '--metrics-top=[How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed \[default\: 20\]]:N:_default' \
 '--limits-clients=[Maximum clients connected at once \[default\: 3072\]]:N:_default' \
 '--limits-clients-per-listener=[Maximum clients connected at once to one listener \[default\: 2560\]]:N:_default' \
@@ -305,6 +312,250 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
+;;
+(link)
+_arguments "${_arguments_options[@]}" : \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_conns__subcmd__link_commands" \
+"*::: :->link" \
+&& ret=0
+
+    case $state in
+    (link)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:conns-link-command-$line[1]:"
+        case $line[1] in
+            (keygen)
+_arguments "${_arguments_options[@]}" : \
+'--out=[The file to write; it must not exist]:KEYFILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(serve)
+_arguments "${_arguments_options[@]}" : \
+'--listen=[Address and UDP port to receive at]:IP:PORT:_default' \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'--folder=[The folder that files are written below]:DIR:_files' \
+'*--allow=[Public key of a sender that may connect; repeatable \[default\: any sender\]]:ck1…:_default' \
+'--relay=[Receive through this relay too]:ck1…@HOST[:PORT]:_default' \
+'--incoming-limit=[Rate that all senders together may use, such as 500Mbit/s \[default\: the one set before, or none\]]:RATE:_default' \
+'--outgoing-limit=[Rate that all destinations together may use \[default\: the one set before, or none\]]:RATE:_default' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'--until-stdin-ends[Drop all privileges, answer calls on standard input, a unix socket, and end with it\: as a part of \`conns serve\`]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(send)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'--to=[The folder, below that of the receiver, to write to]:PATH:_default' \
+'--priority=[Order in the queue; the lower number is sent first]:N:_default' \
+'--overwrite=[Which existing files are replaced]:WHICH:((never\:"None"
+same\:"Those of the same size, and empty ones"
+always\:"All"))' \
+'--rate=[The rate\: that of the method fixed, and a bound of the others; such as 200Mbit/s]:RATE:_default' \
+'--min=[Never send slower, whatever the path does]:RATE:_default' \
+'--max=[Never send faster]:RATE:_default' \
+'--method=[How the rate is chosen \[default\: fair\]]:METHOD:((fixed\:"At --rate, whatever is lost or delayed"
+low\:"Fills the path, and yields to other traffic"
+fair\:"Fills the path, and holds its share beside TCP"))' \
+'--relay=[Send through this relay; the destination is then the receiver'\''s ck1… alone]:ck1…@HOST[:PORT]:_default' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'--detach[Queue it and return, if a link server runs]' \
+'--quiet[Print no progress]' \
+'--json[Print the finished transfer as JSON]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::paths -- Files and folders, then the destination ck1…@HOST\[\:PORT\]; the port is 8886 unless given:_files' \
+&& ret=0
+;;
+(queue)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'-a[Those that ended too]' \
+'--all[Those that ended too]' \
+'--json[Print JSON\: what JetStream'\''s getTransfers answers]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(pause)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':transfer -- The transfer, as `conns link queue` lists it:_default' \
+&& ret=0
+;;
+(resume)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':transfer -- The transfer, as `conns link queue` lists it:_default' \
+&& ret=0
+;;
+(cancel)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':transfer -- The transfer, as `conns link queue` lists it:_default' \
+&& ret=0
+;;
+(connections)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'--json[Print JSON\: what JetStream'\''s getConnections answers]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'--rate=[The rate\: that of the method fixed, and a bound of the others; such as 200Mbit/s]:RATE:_default' \
+'--min=[Never send slower, whatever the path does]:RATE:_default' \
+'--max=[Never send faster]:RATE:_default' \
+'--method=[How the rate is chosen \[default\: fair\]]:METHOD:((fixed\:"At --rate, whatever is lost or delayed"
+low\:"Fills the path, and yields to other traffic"
+fair\:"Fills the path, and holds its share beside TCP"))' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'--json[Print JSON\: the destination as it is then]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':destination -- The destination\: ck1…@HOST\[\:PORT\], or its id:_default' \
+&& ret=0
+;;
+(relay)
+_arguments "${_arguments_options[@]}" : \
+'--listen=[Address and TCP port of the control connections; transfers use UDP ports of the same address]:IP:PORT:_default' \
+'--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
+'*--allow=[Public key of a receiver that may register; repeatable \[default\: any\]]:ck1…:_default' \
+'--rate=[Rate that the flows of one receiver may use]:RATE:_default' \
+'--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
+'--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
+'--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
+'(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
+'--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_conns__subcmd__link__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:conns-link-help-command-$line[1]:"
+        case $line[1] in
+            (keygen)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(serve)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(send)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(queue)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(pause)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(resume)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(cancel)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(connections)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(relay)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
 ;;
 (config)
 _arguments "${_arguments_options[@]}" : \
@@ -351,6 +602,13 @@ _arguments "${_arguments_options[@]}" : \
 '--monero-login=[Login of the Monero API; the digest is the output of \`printf %s USER\:monero-rpc\:PASSWORD | md5sum\`. Prefer the file\: other users can read flags and variables]:USER:DIGEST:_default' \
 '--ems-streams=[Which connections belong to a media server \[default\: (port in (554, 1935, 1936, 5544, 6666, 8554, 9999) or process in (evostreamms, rms, crtmpserver)) and not port in (1112, 1113, 1222, 7777)\]]:FILTER:_default' \
 '--ems-length-prefix=[Send a four-byte length before each JSON answer over TCP, as EMS does \[default\: true\]]::BOOL:(true false)' \
+'--link-listen=[Host a link server, which transfers files between hosts, and receive at this UDP port (Linux only); without it there is none]:IP:PORT:_default' \
+'--link-key=[Its key file, which \`conns link keygen\` makes and the account of the agent owns; without it one is made]:FILE:_default' \
+'--link-folder=[Folder that received files are written below, an absolute path]:DIR:_default' \
+'*--link-allow=[Public keys (ck1…) of the senders that may connect; without any, every sender may write to the folder; repeatable]:KEY:_default' \
+'--link-relay=[Receive through this relay too\: ck1…@HOST\[\:PORT\]]:KEY@HOST:_default' \
+'--link-incoming-limit=[Rate that all senders together may use, such as 500Mbit/s; without it the one set before]:RATE:_default' \
+'--link-outgoing-limit=[Rate that all destinations together may use; without it the one set before]:RATE:_default' \
 '--metrics-top=[How many of the largest processes and remote addresses have time series of their own in /metrics; the others are summed \[default\: 20\]]:N:_default' \
 '--limits-clients=[Maximum clients connected at once \[default\: 3072\]]:N:_default' \
 '--limits-clients-per-listener=[Maximum clients connected at once to one listener \[default\: 2560\]]:N:_default' \
@@ -502,6 +760,62 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(link)
+_arguments "${_arguments_options[@]}" : \
+":: :_conns__subcmd__help__subcmd__link_commands" \
+"*::: :->link" \
+&& ret=0
+
+    case $state in
+    (link)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:conns-help-link-command-$line[1]:"
+        case $line[1] in
+            (keygen)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(serve)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(send)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(queue)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(pause)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(resume)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(cancel)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(connections)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(set)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(relay)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (config)
 _arguments "${_arguments_options[@]}" : \
 ":: :_conns__subcmd__help__subcmd__config_commands" \
@@ -561,6 +875,7 @@ _conns_commands() {
 'abilities:List which abilities are available here, and why others are not' \
 'call:Answer a call in the exact format of another system' \
 'serve:Run the agent\: sample this machine, serve HTTP and the APIs of other systems' \
+'link:Transfers between hosts\: send and receive files, encrypted and at a controlled rate' \
 'config:Show the configuration of \`conns serve\`, and where each value comes from' \
 'token:Generate a token for clients, and its hash for the configuration of the agent' \
 'man:Print the man page' \
@@ -647,6 +962,7 @@ _conns__subcmd__help_commands() {
 'abilities:List which abilities are available here, and why others are not' \
 'call:Answer a call in the exact format of another system' \
 'serve:Run the agent\: sample this machine, serve HTTP and the APIs of other systems' \
+'link:Transfers between hosts\: send and receive files, encrypted and at a controlled rate' \
 'config:Show the configuration of \`conns serve\`, and where each value comes from' \
 'token:Generate a token for clients, and its hash for the configuration of the agent' \
 'man:Print the man page' \
@@ -703,6 +1019,72 @@ _conns__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'conns help help commands' commands "$@"
 }
+(( $+functions[_conns__subcmd__help__subcmd__link_commands] )) ||
+_conns__subcmd__help__subcmd__link_commands() {
+    local commands; commands=(
+'keygen:Make a key file, and print the public key' \
+'serve:Receive files, and send what is queued, until a signal stops it' \
+'send:Send files and folders' \
+'queue:List transfers' \
+'pause:Stop a transfer for now' \
+'resume:Continue a transfer that was paused, or try one again at once' \
+'cancel:End a transfer, and remove what the receiver has of it' \
+'connections:List the connections to destinations' \
+'set:Change rates and method of a destination, at once' \
+'relay:Relay transfers to receivers that accept no incoming connection' \
+    )
+    _describe -t commands 'conns help link commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__cancel_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__cancel_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link cancel commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__connections_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__connections_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link connections commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__keygen_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__keygen_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link keygen commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__pause_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__pause_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link pause commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__queue_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__queue_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link queue commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__relay_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__relay_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link relay commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__resume_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__resume_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link resume commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__send_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__send_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link send commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__serve_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link serve commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__help__subcmd__link__subcmd__set_commands] )) ||
+_conns__subcmd__help__subcmd__link__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns help link set commands' commands "$@"
+}
 (( $+functions[_conns__subcmd__help__subcmd__man_commands] )) ||
 _conns__subcmd__help__subcmd__man_commands() {
     local commands; commands=()
@@ -727,6 +1109,145 @@ _conns__subcmd__help__subcmd__token_commands() {
 _conns__subcmd__help__subcmd__why_commands() {
     local commands; commands=()
     _describe -t commands 'conns help why commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link_commands] )) ||
+_conns__subcmd__link_commands() {
+    local commands; commands=(
+'keygen:Make a key file, and print the public key' \
+'serve:Receive files, and send what is queued, until a signal stops it' \
+'send:Send files and folders' \
+'queue:List transfers' \
+'pause:Stop a transfer for now' \
+'resume:Continue a transfer that was paused, or try one again at once' \
+'cancel:End a transfer, and remove what the receiver has of it' \
+'connections:List the connections to destinations' \
+'set:Change rates and method of a destination, at once' \
+'relay:Relay transfers to receivers that accept no incoming connection' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'conns link commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__cancel_commands] )) ||
+_conns__subcmd__link__subcmd__cancel_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link cancel commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__connections_commands] )) ||
+_conns__subcmd__link__subcmd__connections_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link connections commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help_commands] )) ||
+_conns__subcmd__link__subcmd__help_commands() {
+    local commands; commands=(
+'keygen:Make a key file, and print the public key' \
+'serve:Receive files, and send what is queued, until a signal stops it' \
+'send:Send files and folders' \
+'queue:List transfers' \
+'pause:Stop a transfer for now' \
+'resume:Continue a transfer that was paused, or try one again at once' \
+'cancel:End a transfer, and remove what the receiver has of it' \
+'connections:List the connections to destinations' \
+'set:Change rates and method of a destination, at once' \
+'relay:Relay transfers to receivers that accept no incoming connection' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'conns link help commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__cancel_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__cancel_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help cancel commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__connections_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__connections_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help connections commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__help_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help help commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__keygen_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__keygen_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help keygen commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__pause_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__pause_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help pause commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__queue_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__queue_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help queue commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__relay_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__relay_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help relay commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__resume_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__resume_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help resume commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__send_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__send_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help send commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__serve_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help serve commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__help__subcmd__set_commands] )) ||
+_conns__subcmd__link__subcmd__help__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link help set commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__keygen_commands] )) ||
+_conns__subcmd__link__subcmd__keygen_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link keygen commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__pause_commands] )) ||
+_conns__subcmd__link__subcmd__pause_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link pause commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__queue_commands] )) ||
+_conns__subcmd__link__subcmd__queue_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link queue commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__relay_commands] )) ||
+_conns__subcmd__link__subcmd__relay_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link relay commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__resume_commands] )) ||
+_conns__subcmd__link__subcmd__resume_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link resume commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__send_commands] )) ||
+_conns__subcmd__link__subcmd__send_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link send commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__serve_commands] )) ||
+_conns__subcmd__link__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link serve commands' commands "$@"
+}
+(( $+functions[_conns__subcmd__link__subcmd__set_commands] )) ||
+_conns__subcmd__link__subcmd__set_commands() {
+    local commands; commands=()
+    _describe -t commands 'conns link set commands' commands "$@"
 }
 (( $+functions[_conns__subcmd__man_commands] )) ||
 _conns__subcmd__man_commands() {

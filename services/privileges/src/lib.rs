@@ -25,6 +25,8 @@ mod shrink;
 mod status;
 #[cfg(target_os = "linux")]
 mod syscalls;
+#[cfg(target_os = "linux")]
+mod unprivileged;
 
 #[cfg(target_os = "linux")]
 pub use account::{Account, becomes, serving_account};
@@ -45,3 +47,5 @@ pub use serving::Confinement;
 pub use serving_process::confine_process;
 #[cfg(target_os = "linux")]
 pub use shrink::{Privileges, ServedBy, shrink};
+#[cfg(target_os = "linux")]
+pub use unprivileged::drop_all;

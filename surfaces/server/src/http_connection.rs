@@ -22,6 +22,7 @@ use crate::listen_spec::Protocol;
 use crate::refusals::Refused;
 use crate::request_guard::{self, Rejection};
 use crate::response_body::ResponseBody;
+use crate::routing::WithToken;
 
 /// The smallest bound of a head that hyper takes.
 const MIN_HEAD_BYTES: usize = 8 << 10;
@@ -113,7 +114,8 @@ async fn respond(
     client.begin_request();
     let context = Arc::clone(&client.context);
     let (mut head, body) = request.into_parts();
-    let admitted = request_guard::check(&head, client.ingress, &context.access.current());
+    let access = context.access.current();
+    let admitted = request_guard::check(&head, client.ingress, &access);
     let mut response = match admitted {
         Err(rejection) => {
             context.refusals.count(rejection.why);
@@ -121,6 +123,9 @@ async fn respond(
         }
         Ok(()) => {
             head.extensions.insert(Arc::clone(&client));
+            if request_guard::has_token(&head.headers, &access.tokens) {
+                head.extensions.insert(WithToken);
+            }
             let request = Request::from_parts(head, Body::new(body));
             let Ok(response) =
                 context.routers.of(client.port.protocol).clone().oneshot(request).await;

@@ -149,7 +149,8 @@ fn is_page(head: &request::Parts) -> bool {
     path == "/" || path == "/docs" || path.starts_with("/docs/")
 }
 
-fn has_token(headers: &HeaderMap, tokens: &[TokenHash]) -> bool {
+/// Whether a request has one of these tokens, also where none is required.
+pub(crate) fn has_token(headers: &HeaderMap, tokens: &[TokenHash]) -> bool {
     const SCHEME: &[u8] = b"bearer ";
     let Some(given) = headers.get(AUTHORIZATION) else { return false };
     let Some((scheme, token)) = given.as_bytes().split_at_checked(SCHEME.len()) else {

@@ -37,24 +37,35 @@ pub(crate) struct HttpServices {
     pub(crate) monero: HttpService,
     pub(crate) ems_http: HttpService,
     pub(crate) jetstream: HttpService,
+    pub(crate) jetstream_with_token: HttpService,
 }
+
+/// Extension of a request with a configured token.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WithToken;
 
 /// The router of each kind of port; `api` is that of the agent's own API.
 pub(crate) fn routers(api: Router, services: HttpServices) -> Routers {
-    let HttpServices { one_e, monero, ems_http, jetstream } = services;
-    let (one_e, monero) = (one_e.service(), monero.service());
-    let (ems_http, jetstream) = (ems_http.service(), jetstream.service());
+    let HttpServices { one_e, monero, ems_http, jetstream, jetstream_with_token } = services;
+    let (one_e, monero, ems_http) = (only(one_e), only(monero), only(ems_http));
+    let (jetstream, with_token) = (Arc::new(jetstream), Arc::new(jetstream_with_token));
+    let without = Arc::clone(&jetstream);
+    let by_token = service(move |request| {
+        let has_token = request.extensions().get::<WithToken>().is_some();
+        Arc::clone(if has_token { &with_token } else { &without })
+    });
     Routers {
         http: api
             .layer(from_fn(skip_body))
             .nest_service("/1e", one_e.clone())
             .nest_service("/monero", monero.clone())
             .nest_service("/ems", ems_http.clone())
-            .nest_service("/jetstream", jetstream.clone()),
+            .nest_service("/jetstream", by_token),
         one_e: Router::new().fallback_service(one_e),
         monero: Router::new().fallback_service(monero),
         ems_http: Router::new().fallback_service(ems_http),
-        jetstream: Router::new().fallback_service(jetstream),
+        // Its clients need no token, so one that is sent changes nothing.
+        jetstream: Router::new().fallback_service(service(move |_| Arc::clone(&jetstream))),
     }
 }
 
@@ -73,22 +84,33 @@ fn client(request: &mut Request) -> Option<Arc<HttpClient>> {
     request.extensions_mut().remove()
 }
 
-impl HttpService {
-    /// The dialect as a service of a router.
-    fn service(
-        self,
-    ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static {
-        let service = Arc::new(self);
-        tower::service_fn(move |request: Request| {
-            let service = Arc::clone(&service);
-            async move { Ok(Box::pin(service.respond(request)).await) }
-        })
-    }
+/// The dialect that `choose` chooses for a request, as a service of a router.
+fn service(
+    choose: impl Fn(&Request) -> Arc<HttpService> + Clone + Send + Sync + 'static,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
+    tower::service_fn(move |request: Request| {
+        let service = choose(&request);
+        async move { Ok(Box::pin(service.respond(request)).await) }
+    })
+}
 
+/// A dialect as a service of a router.
+fn only(
+    dialect: HttpService,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ 'static {
+    let dialect = Arc::new(dialect);
+    service(move |_| Arc::clone(&dialect))
+}
+
+impl HttpService {
     async fn respond(&self, mut request: Request) -> Response {
         let Some(client) = client(&mut request) else { return hangup() };
         let (head, body) = request.into_parts();

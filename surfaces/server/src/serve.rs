@@ -62,8 +62,10 @@ pub struct Dialects {
     pub ems_json: Arc<dyn LineDialect>,
     /// EMS in text lines.
     pub ems_ascii: Arc<dyn LineDialect>,
-    /// JetStream over HTTP.
+    /// JetStream over HTTP, for requests without a token.
     pub jetstream_http: Arc<dyn HttpDialect>,
+    /// JetStream over HTTP below the agent's own API, for requests with a configured token.
+    pub jetstream_http_with_token: Arc<dyn HttpDialect>,
     /// JetStream in lines.
     pub jetstream_lines: Arc<dyn LineDialect>,
 }
@@ -184,6 +186,7 @@ fn context(
         one_e: http(&dialects.one_e, runner()),
         monero: http(&dialects.monero, runner()),
         ems_http: http(&dialects.ems_http, ems),
+        jetstream_with_token: http(&dialects.jetstream_http_with_token, jetstream.clone()),
         jetstream: http(&dialects.jetstream_http, jetstream),
     };
     let api = native::router(native::Shared {
@@ -230,12 +233,11 @@ async fn count_updates(
 
 impl Dialects {
     fn on_update(&self, update: &Update) {
-        let Self { one_e, monero, ems_http, ems_json, ems_ascii, jetstream_http, jetstream_lines } =
-            self;
-        for dialect in [one_e, monero, ems_http, jetstream_http] {
+        let Self { one_e, monero, ems_http, jetstream_http, jetstream_http_with_token, .. } = self;
+        for dialect in [one_e, monero, ems_http, jetstream_http, jetstream_http_with_token] {
             dialect.on_update(update);
         }
-        for dialect in [ems_json, ems_ascii, jetstream_lines] {
+        for dialect in [&self.ems_json, &self.ems_ascii, &self.jetstream_lines] {
             dialect.on_update(update);
         }
     }

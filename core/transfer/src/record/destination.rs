@@ -71,7 +71,7 @@ pub struct Destination {
     /// How the rate is chosen.
     #[serde(with = "words")]
     pub rate_control_method: Method,
-    /// The relay as it was given, `HOST:PORT`; `None` without a relay. JetStream has no such field.
+    /// The relay as it was given, `ck1…@HOST:PORT`; `None` without a relay. JetStream has no such field.
     pub relay: Option<String>,
     /// The relay's resolved address; `None` without a relay or before it was resolved.
     #[serde(rename = "relayIP")]

@@ -4,25 +4,21 @@ mod snapshot;
 mod task;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use conns_core::model::{EncryptionState, TransferError};
+use conns_core::model::EncryptionState;
 use conns_transfer::frames::Hello;
-use conns_transfer::queue::{Entry, State, retry_delay_us, to_start};
+use conns_transfer::queue::{Entry, State};
 use conns_transfer::rate::{BytesPerSecond, Method, Settings};
-use quinn::Connection;
 use tokio::sync::{Notify, watch};
 
-use super::connect::{Connected, client_config, connect};
 use super::transfer::Progress;
-use super::{Shared, UNLIMITED, session};
+use super::{Shared, UNLIMITED};
 use crate::congestion::SharedController;
-use crate::relay::{OpenFlow, open_flow};
-use crate::socket::{Socket, Traffic, header_bytes, wall_us};
-use crate::store::{DestinationId, DestinationRow, Learned, TransferRow};
+use crate::socket::{Socket, Traffic, wall_us};
+use crate::store::{DestinationId, DestinationRow, TransferRow};
 use crate::unreached::Unreached;
 
 pub(crate) use snapshot::{Snapshot, hexadecimal, id_text, kbit_per_s};

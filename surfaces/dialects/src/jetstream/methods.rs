@@ -98,7 +98,8 @@ pub(super) fn call(
         ("send.getConnections", _) => connections(context, params),
         (_, Backend::None) => Err(Fault::NoService),
         _ if context.read_only && changes(name) => Err(Fault::Refused(format!(
-            "{name} changes something, and this port serves the methods that change nothing"
+            "{name} changes something, and without a token only methods that change nothing are served; \
+             configure one (`conns token`), and send it with the request to /jetstream"
         ))),
         (_, Backend::Forward(to)) => context.forwarder.call(&**to, name, params),
         (_, Backend::Control(control)) => calls::call(&**control, context.requests, name, params)

@@ -196,7 +196,7 @@ fn a_destination_has_the_documented_fields() {
         };
         rows.push(Row { field, ty: cells[2], null, origin: "yes" });
     }
-    assert_eq!(rows.len(), 6 + 28);
+    assert_eq!(rows.len(), 8 + 28);
     check(&rows, (&full_destination(), &bare_destination()));
     let json = serde_json::to_value(full_destination()).expect("JSON");
     let connection = crate::sample::record(crate::sample::full("c0"));

@@ -32,7 +32,9 @@ pub(crate) fn bare_destination() -> Destination {
 pub(crate) fn full_destination() -> Destination {
     Destination {
         owner: text("mara"),
-        relay: text("relay.example:8887"),
+        relay: text("ck1relay@relay.example:8887"),
+        queueing_delay_ms: Some(12.5),
+        loss_percent: Some(0.5),
         last_error: Some(TransferError::NotAuthorized),
         ..bare_destination().with_connection(&sample::full("c0"))
     }

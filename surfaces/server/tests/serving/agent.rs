@@ -227,6 +227,7 @@ impl Agent {
                 ems_json: echo("ems-json"),
                 ems_ascii: echo("ems-ascii"),
                 jetstream_http: echo("jetstream-http"),
+                jetstream_http_with_token: echo("jetstream-http-with-token"),
                 jetstream_lines: echo("jetstream-lines"),
             },
             about: About {

@@ -83,6 +83,24 @@ fn a_token_is_required_unless_the_configuration_allows_none() {
     assert_eq!(client.get("/1e").status(), 200);
 }
 
+/// A reload that removes the tokens removes what they allow, also for connected clients.
+#[test]
+fn a_token_chooses_the_dialect_on_the_port_of_the_agent_alone() {
+    let (token, hash) = new_token().unwrap();
+    let access = Access { tokens: vec![hash], ..Access::default() };
+    let agent = Agent::start(&[":0", "jetstream=:0"], access);
+    let right = format!("Authorization: Bearer {token}\r\n");
+    let mut client = Client::connect(agent.address());
+    client.ask("POST /jetstream", &right);
+    assert_eq!(client.answer().text(), "jetstream-http-with-token POST / 0 false");
+    let mut other = Client::connect(agent.addresses[1]);
+    other.ask("POST /", &right);
+    assert_eq!(other.answer().text(), "jetstream-http POST / 0 false");
+    agent.access.replace(Access::default());
+    client.ask("POST /jetstream", &right);
+    assert_eq!(client.answer().text(), "jetstream-http POST / 0 false");
+}
+
 #[test]
 fn a_port_may_be_left_unguarded() {
     let access = Access { tokens: vec![TokenHash::of(b"a")], ..Access::default() };

@@ -52,6 +52,11 @@ fn owner_and_group_need_no_token_and_the_file_is_removed_on_shutdown() {
     assert_eq!(client.get("/monero/a").text(), "monero GET /a 0 false");
     client.send("GET /1e HTTP/1.1\r\nHost: whatever\r\n\r\n");
     assert_eq!(client.answer().status(), 200);
+    // A token is required for the rest of a dialect, also where none is required to connect.
+    client.send("POST /jetstream HTTP/1.1\r\n\r\n");
+    assert_eq!(client.answer().text(), "jetstream-http POST / 0 false");
+    client.send("POST /jetstream HTTP/1.1\r\nAuthorization: Bearer a\r\n\r\n");
+    assert_eq!(client.answer().text(), "jetstream-http-with-token POST / 0 false");
     agent.ended();
     assert!(!folder.socket().exists());
     assert_eq!(client.rest(), 0);

@@ -29,7 +29,7 @@ pub struct NewDestination {
     /// The key that it has to prove.
     #[serde(rename = "destinationPublicKey")]
     pub public_key: String,
-    /// The relay, `HOST:PORT`; `None` without a relay.
+    /// The relay, `ck1…@HOST:PORT`; `None` without a relay.
     #[serde(default)]
     pub relay: Option<String>,
     /// The rate; `None` leaves it to the server.

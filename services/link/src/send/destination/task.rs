@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use conns_core::model::{EncryptionState, TransferError};
 use conns_transfer::queue::{retry_delay_us, to_start};
-use conns_transfer::rate::Start;
-use quinn::{Connection, Endpoint};
+use quinn::Connection;
 
 use super::super::connect::{Connected, client_config, connect};
 use super::super::session;
