@@ -230,16 +230,18 @@ class Rounds:
         return record if "space" in (record["errorMessage"] or "") else None
 
     def source_changes(self):
+        old = hashes(self.file)
+        changed = content(self.length + self.random.choice([0, 1, 1 << 20, -(1 << 20)]), self.random.random())
         transfer = self.queue(mbit=FAST_MBIT)
         self.reach(self.sender, transfer, self.random.uniform(0, 0.1) if self.is_long else 0, later=0)
+        with open(self.file, "r+b") as file:
+            file.write(changed)
+            file.truncate(len(changed))
         # What was sent of the old content is sent again.
         self.allowed = self.length * OVERHEAD
-        length = self.length + self.random.choice([0, 1, 1 << 20, -(1 << 20)])
-        with open(self.file, "r+b") as file:
-            file.write(content(length, self.random.random()))
-            file.truncate(length)
         self.complete(self.sender, transfer)
-        self.length = self.file.stat().st_size
+        assert hashes(self.target) != old, "the change was not seen: the target has the old content"
+        self.length = len(changed)
 
     def two_senders(self):
         words = ["send", *self.words(), "--quiet", "--overwrite", "always"]

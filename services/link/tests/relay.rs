@@ -203,6 +203,29 @@ async fn a_transfer_resumes_when_the_relay_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_restarts_often_is_reached_again_at_once() {
+    let scratch = Scratch::new("relay-restarts");
+    let key = scratch.source().join("../relay.key");
+    let mut relay = relay_at(&key, LOOPBACK, Vec::new()).await;
+    let listen = relay.local_addr();
+    let receiver = receiver(&scratch, address_of(&relay), Vec::new());
+    registered(&receiver).await;
+    let began = Instant::now();
+    for _ in 0..5 {
+        relay.stop().await;
+        wait_for("the registration ends", || {
+            matches!(receiver.registration(), Some(RegistrationState::Unregistered { .. }))
+        })
+        .await;
+        relay = relay_at(&key, listen, Vec::new()).await;
+        registered(&receiver).await;
+    }
+    // A second each; waits that double would be 31 s.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_flows_of_a_key_are_bounded() {
     let scratch = Scratch::new("bounded");
     let relay = relay_at(&scratch.source().join("../relay.key"), LOOPBACK, Vec::new()).await;

@@ -96,9 +96,14 @@ impl<S: AsyncRead + AsyncWrite> ControlConnection<S> {
             }
             tokio::select! {
                 read = self.reader.read_buf(&mut self.received) => {
-                    if read? == 0 {
-                        return Err(ControlError::Ended);
-                    }
+                    match read {
+                        Ok(0) => return Err(ControlError::Ended),
+                        // TLS without its last alert: the peer was killed.
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                            return Err(ControlError::Ended);
+                        }
+                        read => read?,
+                    };
                     self.received_at = Instant::now();
                 }
                 written = write(&mut self.writer, &mut self.waiting), if !self.is_flushed => {

@@ -98,10 +98,20 @@ impl Task {
         loop {
             let began = Instant::now();
             let Err(error) = self.register().await;
-            failures = if began.elapsed() >= LASTING { 1 } else { failures.saturating_add(1) };
+            // Two receivers with one key replace each other; a relay that was restarted is reached again at once.
+            let is_replaced =
+                matches!(error, ClientError::Refused { reason: RelayRefusal::Replaced, .. });
+            let is_first = began.elapsed() >= LASTING || (self.is_registered() && !is_replaced);
+            failures = if is_first { 1 } else { failures.saturating_add(1) };
             self.set(RegistrationState::Unregistered { why: error.to_string() });
             tokio::time::sleep(Duration::from_micros(retry_delay_us(failures))).await;
         }
+    }
+
+    /// Whether the last attempt succeeded.
+    fn is_registered(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*state, RegistrationState::Registered { .. })
     }
 
     fn set(&self, state: RegistrationState) {
