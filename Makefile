@@ -4,9 +4,9 @@ CARGO ?= cargo
 # All of it, tests included: another choice of packages would turn on other features of the crates below, and build them anew.
 BUILD_ALL = $(CARGO) build --workspace --all-targets --locked
 # Debian packages the tests need: ss, ip and nstat; unshare, setpriv and script; a second language to open sockets with;
-# real clients (a Monero node, curl, a browser) and a server; servers and clients of RTMP (rtmp2src and rtmp2sink are in the bad plugins); a second opinion on captures; systemd-analyze for the unit; the compiler of the programs in the kernel, and
+# a firewall and BLAKE3 for transfers; real clients (a Monero node, curl, a browser) and a server; servers and clients of RTMP (rtmp2src and rtmp2sink are in the bad plugins); a second opinion on captures; systemd-analyze for the unit; the compiler of the programs in the kernel, and
 # what lists them; and the C++ compiler of libFuzzer, which the fuzz targets are type-checked with.
-TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps bash dash zsh fish man-db monero curl chromium \
+TEST_PACKAGES := iproute2 util-linux python3 python3-venv procps nftables b3sum bash dash zsh fish man-db monero curl chromium \
 	netcat-openbsd openssl systemd clang llvm bpftool g++ nginx-light tcpdump tshark zstd dnsmasq-base bind9-dnsutils \
 	libnginx-mod-rtmp ffmpeg rtmpdump gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev \
@@ -16,7 +16,7 @@ BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools lib
 CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine64 clang python3
 WINDOWS_EXE := target/cross/x86_64-pc-windows-gnu/release/conns.exe
 
-.PHONY: run test lint purity unit lab kernels arm64 bench soak fuzz bpf docs install test-packages bench-packages cross-packages \
+.PHONY: run test lint purity unit lab kernels arm64 bench soak link-faults fuzz bpf docs install test-packages bench-packages cross-packages \
 	windows windows-test macos-check
 
 ## Build, and list this machine's connections
@@ -96,6 +96,13 @@ SOAK_TIME ?= 60s
 soak:
 	$(BUILD_ALL)
 	target/debug/conns-lab soak --for $(SOAK_TIME)
+
+## Faults of transfers, LINK_ROUNDS rounds of LINK_SEED (root): kills, a path that carries nothing for a minute, a full disk. Some 80 minutes
+LINK_ROUNDS ?= 200
+LINK_SEED ?= 1
+link-faults: test-packages
+	$(CARGO) build --release --locked -p conns -p conns-lab
+	CONNS=target/release/conns python3 lab/cases/link_faults.py --rounds $(LINK_ROUNDS) --seed $(LINK_SEED)
 
 ## Builds conns.exe on Linux
 windows: cross-packages

@@ -42,7 +42,7 @@ pub(crate) fn run(flags: &LinkFlags) -> Result<(), Failure> {
 fn make_key(flags: &KeygenFlags) -> Result<(), Failure> {
     let identity = Identity::generate().map_err(no_answer)?;
     identity.write(&flags.out).map_err(no_answer)?;
-    crate::write(format!("{}\n", identity.public()).as_bytes())
+    crate::terminal::write(format!("{}\n", identity.public()).as_bytes())
 }
 
 /// The runtime of a server: tasks wait for network, threads of their own for files.

@@ -23,7 +23,6 @@ mod streams;
 mod terminal;
 mod why;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -69,22 +68,22 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Serve(serve)) => serve::run(serve, &flags.agent.file)?,
         #[cfg(target_os = "linux")]
         Some(Command::Link(link)) => link::run(link)?,
-        Some(Command::Config(config)) => write(explained(&config.command)?.as_bytes())?,
+        Some(Command::Config(config)) => terminal::write(explained(&config.command)?.as_bytes())?,
         Some(Command::Token) => {
             let (token, hash) =
                 conns_server::new_token().map_err(|error| Failure::NoAnswer(error.to_string()))?;
-            write(format!("token  {token}\nhash   {hash}\n").as_bytes())?;
+            terminal::write(format!("token  {token}\nhash   {hash}\n").as_bytes())?;
         }
         Some(Command::Man) => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Flags::command()).render(&mut page)?;
-            write(&page)?;
+            terminal::write(&page)?;
         }
         Some(Command::Completions { shell }) => {
             // The generator panics if writing fails, so it writes to memory.
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Flags::command(), "conns", &mut script);
-            write(&script)?;
+            terminal::write(&script)?;
         }
     }
     Ok(false)
@@ -101,10 +100,4 @@ fn explained(command: &ConfigCommand) -> Result<String, Failure> {
             DefaultFormat::Markdown => config::markdown(),
         },
     })
-}
-
-fn write(text: &[u8]) -> Result<(), Failure> {
-    let mut out = terminal::stdout();
-    out.write_all(text)?;
-    Ok(out.flush()?)
 }

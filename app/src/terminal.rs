@@ -1,7 +1,7 @@
 //! Properties of standard output: terminal or pipe, size and colours.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::{self, BufWriter, IsTerminal, StdoutLock};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use conns_core::model::Connection;
 use conns_print::{Names, Palette};
 
-use crate::failure;
+use crate::failure::{self, Failure};
 use crate::flags::Colour;
 
 /// Buffer size of standard output: a long list needs few system calls.
@@ -20,6 +20,13 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// Standard output, buffered.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(WRITE_BUFFER_BYTES, io::stdout().lock())
+}
+
+/// Writes `text` to standard output.
+pub(crate) fn write(text: &[u8]) -> Result<(), Failure> {
+    let mut out = stdout();
+    out.write_all(text)?;
+    Ok(out.flush()?)
 }
 
 /// Width and height of the terminal; `None` if standard output is not a terminal.

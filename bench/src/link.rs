@@ -99,7 +99,13 @@ impl Case {
 #[serde(tag = "ended", rename_all = "kebab-case")]
 enum Attempt {
     /// All arrived, and equals what was sent.
-    Done { seconds: f64, cpu_of_sender: f64, cpu_of_receiver: f64 },
+    Done {
+        seconds: f64,
+        cpu_of_sender: f64,
+        cpu_of_receiver: f64,
+        /// Share of the time in which a process waited for a processor.
+        waited: f64,
+    },
     /// The limit came first.
     TooSlow { seconds: f64, bytes: u64 },
     /// It did not run, failed, or sent something else.
@@ -266,6 +272,7 @@ fn transferred(
         seconds: timing.wall.as_secs_f64(),
         cpu_of_sender: timing.cpu_of_sender.as_secs_f64(),
         cpu_of_receiver: timing.cpu_of_receiver.as_secs_f64(),
+        waited: timing.waited,
     })
 }
 

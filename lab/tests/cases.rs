@@ -38,6 +38,10 @@ const CASES: &[Case] = &[
     case!("ems_recordings.py"),
     case!("fast_open_and_repair.py"),
     case!("hidden_processes_are_reported.sh"),
+    case!("link_bad_input.py"),
+    case!("link_faults.py"),
+    case!("link_fields.py"),
+    case!("link_relay.py"),
     case!("listener_drops_are_no_overflow.py"),
     case!("media_as_tshark.py"),
     case!("memory_after_a_peak.sh"),
@@ -61,7 +65,8 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 18] = [
+const PROGRAMS: [&str; 22] = [
+    "b3sum",
     "bash",
     "chromium",
     "curl",
@@ -72,11 +77,14 @@ const PROGRAMS: [&str; 18] = [
     "gst-launch-1.0",
     "ip",
     "monerod",
+    "nft",
     "nginx",
+    "nsenter",
     "openssl",
     "python3",
     "rtmpdump",
     "setpriv",
+    "ss",
     "tcpdump",
     "tshark",
     "unshare",
@@ -95,6 +103,7 @@ fn run(name: &str) -> Result<()> {
     let interpreter = if name.ends_with(".py") { "python3" } else { "bash" };
     let mut command = Command::new(interpreter);
     command.arg(&script).env("CONNS", Conns::find(None)?.path());
+    command.env("CONNS_LAB", env!("CARGO_BIN_EXE_conns-lab"));
     let output = Namespace::create("case")?.inside(|| command.output())?.context("running it")?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (printed, errors) = (text(&output.stdout), text(&output.stderr));
@@ -103,14 +112,23 @@ fn run(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// A firewall that accepts what belongs to a connection which began inside.
+const FIREWALL: &str = "add table inet t; add chain inet t c { type filter hook input priority 0; }; \
+    add rule inet t c ct state established accept";
+
 /// What the kernel lacks for one script.
 fn missing_for(name: &str) -> Option<String> {
-    if name != "socket_of_the_kernel.py" {
-        return None;
-    }
-    let device = ["link", "add", "vx0", "type", "vxlan", "id", "42", "dstport", "4789"];
-    let made = Namespace::create("case").and_then(|namespace| namespace.output("ip", &device));
-    made.err().map(|error| format!("this kernel makes no vxlan device: {error:#}"))
+    let (program, arguments, lacks): (_, &[&str], _) = match name {
+        "link_relay.py" => ("nft", &[FIREWALL], "has no firewall with states of connections"),
+        "socket_of_the_kernel.py" => (
+            "ip",
+            &["link", "add", "vx0", "type", "vxlan", "id", "42", "dstport", "4789"],
+            "makes no vxlan device",
+        ),
+        _ => return None,
+    };
+    let made = Namespace::create("case").and_then(|namespace| namespace.output(program, arguments));
+    made.err().map(|error| format!("this kernel {lacks}: {error:#}"))
 }
 
 fn main() -> ExitCode {

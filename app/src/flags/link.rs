@@ -100,7 +100,7 @@ pub(crate) struct ServeFlags {
 #[derive(Debug, Args)]
 pub(crate) struct SendFlags {
     /// Files and folders, then the destination ck1…@HOST[:PORT]; the port is 8886 unless given
-    #[arg(required = true, num_args = 2.., value_names = ["PATH", "DESTINATION"])]
+    #[arg(required = true, num_args = 1.., value_names = ["PATH", "DESTINATION"])]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) key: KeyFlag,

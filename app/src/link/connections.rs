@@ -23,12 +23,12 @@ pub(super) fn run(flags: &ConnectionsFlags) -> Result<(), Failure> {
     })?;
     if flags.json {
         let text = serde_json::to_string(&connections).map_err(no_answer)?;
-        return crate::write(format!("{text}\n").as_bytes());
+        return crate::terminal::write(format!("{text}\n").as_bytes());
     }
     if lines.is_empty() {
         lines.push("no destination is known".to_owned());
     }
-    crate::write(format!("{}\n", lines.join("\n")).as_bytes())
+    crate::terminal::write(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
 fn line(of: &Destination) -> String {
@@ -82,7 +82,7 @@ pub(super) fn set(flags: &SetFlags) -> Result<(), Failure> {
             false => Ok(line(destination)),
         })
         .collect();
-    crate::write(format!("{}\n", lines?.join("\n")).as_bytes())
+    crate::terminal::write(format!("{}\n", lines?.join("\n")).as_bytes())
 }
 
 fn is_named(destination: &Destination, name: &str) -> bool {

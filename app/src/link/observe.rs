@@ -12,7 +12,7 @@ use serde_json::json;
 use super::client::Client;
 use super::places;
 
-/// A server answers from memory; one that does not within this time is left out of this sample.
+/// A server answers from memory; one that does not within this time is omitted from this sample.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
 /// Time between two questions to the servers.
 const INTERVAL: Duration = Duration::from_secs(1);

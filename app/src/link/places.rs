@@ -12,7 +12,7 @@ use conns_link::{Identity, IdentityError, PublicKey};
 use super::no_answer;
 use crate::failure::{Failure, log};
 
-/// Characters of a public key in file names: 16 of them tell keys apart, and a path of a unix socket is short.
+/// Characters of a public key in file names: 16 of them distinguish keys, and a path of a unix socket is short.
 const NAME_CHARACTERS: usize = 16;
 
 /// The folder of keys and stores: `/var/lib/conns/link` of root, else `$XDG_STATE_HOME/conns/link`. A service of systemd

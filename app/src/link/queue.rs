@@ -34,12 +34,12 @@ pub(super) fn run(flags: &QueueFlags) -> Result<(), Failure> {
     })?;
     if flags.json {
         let text = serde_json::to_string(&all).map_err(no_answer)?;
-        return crate::write(format!("{text}\n").as_bytes());
+        return crate::terminal::write(format!("{text}\n").as_bytes());
     }
     if lines.is_empty() {
         lines.push("no transfer is queued".to_owned());
     }
-    crate::write(format!("{}\n", lines.join("\n")).as_bytes())
+    crate::terminal::write(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
 fn line(record: &TransferRecord, destination: &Destination) -> String {

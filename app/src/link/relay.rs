@@ -22,7 +22,7 @@ pub(super) fn run(flags: &RelayFlags) -> Result<(), Failure> {
         if flags.allow.is_empty() {
             log("any receiver may register; --allow ck1… names those that may");
         }
-        crate::write(
+        crate::terminal::write(
             format!("relaying at {}@{}\n", relay.public_key(), relay.local_addr()).as_bytes(),
         )?;
         tokio::select! {

@@ -7,7 +7,8 @@ use conns_core::model::TransferError;
 use conns_link::{DestinationAddress, Identity, RelayAddress, Server, ServerSettings};
 use conns_transfer::rate::BytesPerSecond;
 use conns_transfer::record::{
-    Destination, ManifestRecord, ManifestStatus, TransferRecord, TransferStatus, Word as _,
+    Destination, ManifestFiles, ManifestRecord, ManifestStatus, TransferRecord, TransferStatus,
+    Word as _,
 };
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +22,8 @@ use crate::flags::link::{RateFlags, SendFlags};
 
 /// Time between two questions about the transfer.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Files of a manifest in one answer.
+const FILES_AT_ONCE: usize = 10_000;
 
 /// What the command asks for, checked before anything is made.
 struct Wanted {
@@ -76,7 +79,7 @@ fn serve_and_send(
                 let client = client.ok_or_else(|| no_answer("the link server has ended"))?;
                 send(flags, wanted, client, true)
             });
-            // The receiver is gone after a signal.
+            // After a signal nothing receives it.
             let _ = ended.send(sent);
         });
         runtime.block_on(async {
@@ -116,6 +119,12 @@ fn wanted(flags: &SendFlags) -> Result<Wanted, Failure> {
     let Some((last, paths)) = flags.paths.split_last() else {
         return Err(usage("a destination is missing".to_owned()));
     };
+    if paths.is_empty() {
+        let only = last.display();
+        return Err(usage(format!(
+            "`{only}` stands alone: a file or folder, then the destination"
+        )));
+    }
     let text = last.to_str().unwrap_or_default();
     let destination: DestinationAddress =
         text.parse().map_err(|error| usage(format!("destination {error}")))?;
@@ -189,7 +198,42 @@ fn send(
     is_own_server: bool,
 ) -> Result<(), Failure> {
     let destination = create_destination(flags, wanted, &mut client)?;
-    let manifest = create_manifest(wanted, &mut client)?;
+    let transfer = match unfinished(flags, wanted, &mut client, &destination)? {
+        Some(transfer) => {
+            if !flags.quiet {
+                log(format_args!("transfer {} of these sources goes on", transfer.transfer_id));
+            }
+            transfer
+        }
+        None => create_transfer(flags, wanted, &mut client, destination)?,
+    };
+    if flags.detach {
+        let line = match flags.json {
+            true => serde_json::to_string(&transfer).map_err(no_answer)?,
+            false => format!("queued as transfer {}", transfer.transfer_id),
+        };
+        return crate::terminal::write(format!("{line}\n").as_bytes());
+    }
+    let record = follow(flags, &mut client, &transfer.transfer_id, is_own_server)?;
+    if flags.json {
+        let line = serde_json::to_string(&record).map_err(no_answer)?;
+        crate::terminal::write(format!("{line}\n").as_bytes())?;
+    }
+    let why = record.error_message.unwrap_or_else(|| "no reason is known".to_owned());
+    match record.status {
+        TransferStatus::Complete => Ok(()),
+        TransferStatus::Cancelled => Err(no_answer("the transfer was cancelled")),
+        _ => Err(no_answer(why)),
+    }
+}
+
+fn create_transfer(
+    flags: &SendFlags,
+    wanted: &Wanted,
+    client: &mut Client,
+    destination: Destination,
+) -> Result<TransferRecord, Failure> {
+    let manifest = create_manifest(wanted, client)?;
     let parameters = json!({
         "manifestId": manifest.manifest_id,
         "destinationId": destination.destination_id,
@@ -197,24 +241,59 @@ fn send(
         "priority": flags.priority,
         "overwrite": flags.overwrite.word(),
     });
-    let transfer: TransferRecord = client.call("send.createTransfer", &parameters)?;
-    if flags.detach {
-        let line = match flags.json {
-            true => serde_json::to_string(&transfer).map_err(no_answer)?,
-            false => format!("queued as transfer {}", transfer.transfer_id),
-        };
-        return crate::write(format!("{line}\n").as_bytes());
+    client.call("send.createTransfer", &parameters)
+}
+
+/// The transfer that an earlier run of the same command queued, if it has not ended: after a kill the same command continues it.
+fn unfinished(
+    flags: &SendFlags,
+    wanted: &Wanted,
+    client: &mut Client,
+    destination: &Destination,
+) -> Result<Option<TransferRecord>, Failure> {
+    let folder = flags.to.as_deref().map(|to| to.trim_end_matches('/')).filter(|to| !to.is_empty());
+    let transfers: Vec<TransferRecord> = client.call("send.getTransfers", &json!({}))?;
+    for transfer in transfers {
+        let is_same = transfer.processing
+            && transfer.destination_id == destination.destination_id
+            && transfer.destination_path.as_deref() == folder
+            && transfer.overwrite.word() == flags.overwrite.word();
+        if is_same && has_sources(client, &transfer.manifest_id, &wanted.mappings)? {
+            return Ok(Some(transfer));
+        }
     }
-    let record = follow(flags, &mut client, &transfer.transfer_id, is_own_server)?;
-    if flags.json {
-        let line = serde_json::to_string(&record).map_err(no_answer)?;
-        crate::write(format!("{line}\n").as_bytes())?;
-    }
-    let why = record.error_message.unwrap_or_else(|| "no reason is known".to_owned());
-    match record.status {
-        TransferStatus::Complete => Ok(()),
-        TransferStatus::Cancelled => Err(no_answer("the transfer was cancelled")),
-        _ => Err(no_answer(why)),
+    Ok(None)
+}
+
+/// Whether a manifest was made of exactly these sources.
+fn has_sources(
+    client: &mut Client,
+    manifest_id: &str,
+    mappings: &Map<String, Value>,
+) -> Result<bool, Failure> {
+    let (mut first, mut found) = (0, 0);
+    loop {
+        let parameters =
+            json!({ "manifestId": manifest_id, "first": first, "limit": FILES_AT_ONCE });
+        let files: ManifestFiles = client.call("send.getManifestFiles", &parameters)?;
+        for file in &files.file_mappings {
+            let (name, below) = file.destination_path.split_once('/').unzip();
+            let name = name.unwrap_or(&file.destination_path);
+            match mappings.get(name) {
+                Some(source) if below.is_none() => {
+                    if *source != file.source_path {
+                        return Ok(false);
+                    }
+                    found += 1;
+                }
+                Some(_) => {}
+                None => return Ok(false),
+            }
+        }
+        if files.file_mappings.len() < FILES_AT_ONCE {
+            return Ok(found == mappings.len());
+        }
+        first += FILES_AT_ONCE;
     }
 }
 
@@ -261,9 +340,9 @@ fn create_manifest(wanted: &Wanted, client: &mut Client) -> Result<ManifestRecor
         (ManifestStatus::Error, error) => {
             Err(no_answer(error.clone().unwrap_or_else(|| "the manifest failed".to_owned())))
         }
-        (_, left_out) => {
-            if let Some(left_out) = left_out {
-                log(left_out);
+        (_, omitted) => {
+            if let Some(omitted) = omitted {
+                log(omitted);
             }
             Ok(manifest)
         }

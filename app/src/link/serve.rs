@@ -44,7 +44,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         if flags.allow.is_empty() && !address.ip().is_loopback() {
             log("any sender may write to the folder; --allow ck1… names those that may");
         }
-        crate::write(
+        crate::terminal::write(
             format!("receiving at {key}@{address} into {}\n", flags.folder.display()).as_bytes(),
         )?;
         let agent_ended = async {

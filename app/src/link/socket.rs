@@ -53,7 +53,7 @@ impl ControlSocket {
                 Ok((stream, _)) => {
                     let (lines, server) = (Arc::clone(&lines), server.clone());
                     tokio::spawn(async move {
-                        // A client that is gone reads no answer.
+                        // A client that has disconnected reads no answer.
                         let _ = answer_all(stream, lines, server).await;
                     });
                 }

@@ -1,4 +1,4 @@
-//! The control group of one host's processes: their CPU time, and their pids to end them by.
+//! The control group of one host's processes: their CPU time, how long they waited for a processor, and their pids to end them by.
 //!
 //! The kernel counts the time of processes that have ended too, however many a server forked.
 
@@ -55,6 +55,14 @@ impl Group {
         micros
             .map(Duration::from_micros)
             .with_context(|| format!("no usage_usec in {}", place.display()))
+    }
+
+    /// How long at least one of its processes waited for a processor; `None` if the kernel does not count it.
+    pub(super) fn waited(&self) -> Option<Duration> {
+        let text = fs::read_to_string(self.0.join("cpu.pressure")).ok()?;
+        let some = text.lines().find(|line| line.starts_with("some "))?;
+        let (_, micros) = some.rsplit_once("total=")?;
+        micros.parse().ok().map(Duration::from_micros)
     }
 
     /// Ends the processes of the group by their pids.

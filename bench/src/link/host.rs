@@ -14,6 +14,8 @@ use conns_lab::process::wait_for;
 use super::group::Group;
 
 const READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Above that of usual programs, below that of the path's threads.
+const PRIORITY: &str = "-10";
 /// Of a line of a program's log; the rest explains no more.
 const MAX_MESSAGE: usize = 160;
 
@@ -138,12 +140,13 @@ impl<'a> Host<'a> {
         Ok(())
     }
 
-    /// A command of this host's group, at home in its scratch folder.
+    /// A command of this host's group, at home in its scratch folder. It runs before other work of the machine.
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
         command
-            .args(["-c", r#"echo $$ >"$0" && exec "$@""#])
+            .args(["-c", r#"echo $$ >"$0" && exec nice -n "$@""#])
             .arg(self.group.processes())
+            .arg(PRIORITY)
             .arg(program)
             .args(arguments)
             .env("HOME", &self.folder)

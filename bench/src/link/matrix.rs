@@ -65,6 +65,8 @@ struct Figures {
     /// Queueing delay from 5 s on, ms.
     queue_median: f64,
     queue_p95: f64,
+    /// Share of the time in which a process waited for a processor, %.
+    waited: f64,
 }
 
 /// All runs of one path.

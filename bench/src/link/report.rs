@@ -27,7 +27,7 @@ pub(super) fn markdown(machine: &Machine, plan: &Plan, all: &[Series], took: Dur
         if case == Case::Loopback {
             let _ = writeln!(text, "{}\n", goal(&series));
         }
-        text.push_str("| tool | Mbit/s whole | s | CPU s a GB, sender | receiver | remark |\n|---|--:|--:|--:|--:|---|\n");
+        text.push_str("| tool | Mbit/s whole | s | CPU s a GB, sender | receiver | waited, % | remark |\n|---|--:|--:|--:|--:|--:|---|\n");
         for one in series {
             let _ = writeln!(text, "| {} | {} |", one.tool, cells(one).join(" | "));
         }
@@ -36,7 +36,9 @@ pub(super) fn markdown(machine: &Machine, plan: &Plan, all: &[Series], took: Dur
     text.push_str(
         "Whole: bytes of the files by the time from the start of the sender to its success, with connecting and key exchange. \
          Every file was compared at the receiver. Median, with smallest–largest in brackets. CPU is that of all processes of \
-         the host, by its control group. Servers wait for the sender, and what they used before does not count.\n",
+         the host, by its control group. Servers wait for the sender, and what they used before does not count. Waited: share of \
+         the time in which a process of a host waited for a processor; many percent mean that the machine was too busy, not that \
+         the tool was slow.\n",
     );
     text
 }
@@ -73,20 +75,28 @@ fn goal(series: &[&Series]) -> String {
 }
 
 fn rates(series: &Series) -> Option<Spread> {
-    done(series, |seconds, _, _| series.bytes as f64 * 8.0 / 1e6 / seconds)
+    done(series, |done| series.bytes as f64 * 8.0 / 1e6 / done.seconds)
 }
 
-/// A figure of seconds, CPU of the sender and of the receiver, of the transfers that count.
-fn done(series: &Series, figure: impl Fn(f64, f64, f64) -> f64) -> Option<Spread> {
-    Spread::of(series.attempts.iter().filter_map(|attempt| match attempt {
-        Attempt::Done { seconds, cpu_of_sender, cpu_of_receiver } => {
-            Some(figure(*seconds, *cpu_of_sender, *cpu_of_receiver))
+/// A transfer that counts.
+struct Done {
+    seconds: f64,
+    cpu_of_sender: f64,
+    cpu_of_receiver: f64,
+    waited: f64,
+}
+
+/// A figure of the transfers that count.
+fn done(series: &Series, figure: impl Fn(Done) -> f64) -> Option<Spread> {
+    Spread::of(series.attempts.iter().filter_map(|attempt| match *attempt {
+        Attempt::Done { seconds, cpu_of_sender, cpu_of_receiver, waited } => {
+            Some(figure(Done { seconds, cpu_of_sender, cpu_of_receiver, waited }))
         }
         _ => None,
     }))
 }
 
-fn cells(series: &Series) -> [String; 5] {
+fn cells(series: &Series) -> [String; 6] {
     let gigabytes = series.bytes as f64 / 1e9;
     let show = |spread: Option<Spread>, digits: usize| {
         spread.map_or("–".to_owned(), |Spread { min, median, max }| {
@@ -98,9 +108,10 @@ fn cells(series: &Series) -> [String; 5] {
     };
     [
         show(rates(series), 1),
-        show(done(series, |seconds, _, _| seconds), 1),
-        show(done(series, |_, sender, _| sender / gigabytes), 2),
-        show(done(series, |_, _, receiver| receiver / gigabytes), 2),
+        show(done(series, |done| done.seconds), 1),
+        show(done(series, |done| done.cpu_of_sender / gigabytes), 2),
+        show(done(series, |done| done.cpu_of_receiver / gigabytes), 2),
+        show(done(series, |done| done.waited * 100.0), 0),
         series.attempts.iter().find_map(|attempt| remark(series, attempt)).unwrap_or_default(),
     ]
 }
@@ -131,7 +142,7 @@ mod tests {
     }
 
     fn of(seconds: f64) -> Attempt {
-        Attempt::Done { seconds, cpu_of_sender: 0.1, cpu_of_receiver: 0.2 }
+        Attempt::Done { seconds, cpu_of_sender: 0.1, cpu_of_receiver: 0.2, waited: 0.05 }
     }
 
     #[test]
@@ -141,17 +152,18 @@ mod tests {
         assert_eq!(cells[1], "10.0 (8.0–20.0)");
         assert_eq!(cells[2], "1.00");
         assert_eq!(cells[3], "2.00");
-        assert_eq!(cells[4], "");
+        assert_eq!(cells[4], "5");
+        assert_eq!(cells[5], "");
     }
 
     #[test]
     fn a_transfer_that_does_not_count_has_a_reason_and_no_figure() {
         let slow = Attempt::TooSlow { seconds: 10.0, bytes: 25_000_000 };
         let expected = "not finished within 10 s: 25 % had arrived, about 20.0 Mbit/s";
-        assert_eq!(cells(&series(vec![slow]))[4], expected);
+        assert_eq!(cells(&series(vec![slow]))[5], expected);
         let failed = Attempt::Failed { reason: "a|b\nc".to_owned() };
         let cells = cells(&series(vec![failed]));
         assert_eq!(cells[0], "–");
-        assert_eq!(cells[4], "does not count: a/b c");
+        assert_eq!(cells[5], "does not count: a/b c");
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Timing {
     pub(super) wall: Duration,
     pub(super) cpu_of_sender: Duration,
     pub(super) cpu_of_receiver: Duration,
+    /// Share of the time in which a process of either host waited for a processor.
+    pub(super) waited: f64,
 }
 
 /// How a tool's transfer ended, if the tool did not fail; `None` if the limit came first.
@@ -88,6 +90,7 @@ impl Transfer<'_> {
     pub(super) fn timed(&self, work: impl FnOnce(Instant) -> anyhow::Result<bool>) -> Ended {
         let cpu = || anyhow::Ok((self.from.group.cpu()?, self.to.group.cpu()?));
         let (sender, receiver) = cpu()?;
+        let waited = self.waited();
         let start = Instant::now();
         if !work(start + self.limit)? {
             return Ok(None);
@@ -98,7 +101,13 @@ impl Transfer<'_> {
             wall,
             cpu_of_sender: sender_after.saturating_sub(sender),
             cpu_of_receiver: receiver_after.saturating_sub(receiver),
+            waited: share(waited, self.waited(), wall),
         }))
+    }
+
+    /// How long processes of each host waited for a processor.
+    pub(super) fn waited(&self) -> [Duration; 2] {
+        [self.from, self.to].map(|host| host.group.waited().unwrap_or_default())
     }
 
     fn time(&self, program: &Path, arguments: &[&str], condition: Condition<'_>) -> Ended {
@@ -128,6 +137,12 @@ impl Transfer<'_> {
             Ok(false)
         })
     }
+}
+
+/// The larger share of two hosts.
+pub(super) fn share(before: [Duration; 2], after: [Duration; 2], wall: Duration) -> f64 {
+    let of = |at: usize| after[at].saturating_sub(before[at]).as_secs_f64() / wall.as_secs_f64();
+    f64::max(of(0), of(1))
 }
 
 /// Where a program is: one that cargo installed for this comes before that of the system.

@@ -198,6 +198,11 @@ impl Identity {
         self.public
     }
 
+    /// A secret that only this key gives, and another one for each context (`blake3::derive_key`).
+    pub(crate) fn derived_secret(&self, context: &str) -> [u8; 32] {
+        blake3::derive_key(context, &self.pkcs8)
+    }
+
     pub(crate) fn private(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.pkcs8.clone()).into()
     }

@@ -15,6 +15,7 @@ mod server;
 mod socket;
 mod store;
 mod tls;
+mod unreached;
 mod walk;
 
 pub use address::{AddressError, DestinationAddress, RECEIVER_PORT, RELAY_PORT, RelayAddress};

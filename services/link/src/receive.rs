@@ -16,6 +16,8 @@ use conns_transfer::frames::{Hello, TransferUid};
 use conns_transfer::rate::BytesPerSecond;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::hmac;
 
 use crate::address::RelayAddress;
 use crate::congestion::ConstantWindow;
@@ -40,10 +42,10 @@ pub(crate) const MAX_RECEIVE_WINDOW: u64 = 64 << 20;
 const STREAM_WINDOW: u32 = (1 << 20) + (64 << 10);
 /// A connection without packets for this time is over.
 pub(crate) const IDLE: Duration = Duration::from_secs(30);
-/// A transfer that nobody continued for this time is removed, with its part files.
+/// A transfer that was not continued for this time is removed, with its part files.
 const FORGET_AFTER_US: i64 = 30 * 24 * 3600 * 1_000_000;
 
-/// Where and from whom files are received.
+/// Where files are received, and of which senders.
 #[derive(Debug, Clone)]
 pub struct ReceiverSettings {
     /// Address of the UDP socket.
@@ -90,7 +92,8 @@ pub(crate) struct Receiver(Arc<Shared>);
 #[derive(Debug)]
 pub(crate) struct Shared {
     store: Store,
-    folder: Arc<Folder>,
+    folder: Mutex<Arc<Folder>>,
+    folder_path: PathBuf,
     hello: Hello,
     endpoint: Endpoint,
     connections: Mutex<Vec<Arc<ConnectionState>>>,
@@ -125,7 +128,7 @@ impl Receiver {
         let config = server_config(identity, Arc::clone(&allowed) as _)
             .map_err(|error| ReceiverError::Tls(error.to_string()))?;
         let endpoint = Endpoint::new_with_abstract_socket(
-            EndpointConfig::default(),
+            endpoint_config(identity),
             Some(config),
             Arc::clone(&socket) as _,
             Arc::new(TokioRuntime),
@@ -141,7 +144,8 @@ impl Receiver {
         });
         let receiver = Self(Arc::new(Shared {
             store,
-            folder: Arc::new(folder),
+            folder: Mutex::new(Arc::new(folder)),
+            folder_path: settings.folder.clone(),
             hello,
             endpoint,
             connections: Mutex::default(),
@@ -164,7 +168,7 @@ impl Receiver {
         self.0.registration.as_ref().map(Registration::state)
     }
 
-    /// The connections, and those that ended while transfers of them are remembered.
+    /// The connections, in the order in which they began.
     pub(crate) fn connections(&self) -> Vec<Arc<ConnectionState>> {
         self.lock_connections().clone()
     }
@@ -175,7 +179,7 @@ impl Receiver {
         self.share_limit();
     }
 
-    /// Stops accepting, and tells the senders.
+    /// Stops accepting, and closes the connections.
     pub(crate) async fn stop(&self) {
         if let Some(registration) = &self.0.registration {
             registration.stop();
@@ -214,6 +218,17 @@ impl Receiver {
         }
     }
 
+    /// The folder; if it was removed and made again, the new one.
+    fn folder(&self) -> Arc<Folder> {
+        let mut folder = self.0.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if folder.is_removed()
+            && let Ok(new) = Folder::open(&self.0.folder_path)
+        {
+            *folder = Arc::new(new);
+        }
+        Arc::clone(&folder)
+    }
+
     /// The lock of a transfer: one writer has it at a time.
     fn lock_of(&self, key: PublicKey, uid: TransferUid) -> WriterLock {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,13 +236,12 @@ impl Receiver {
         Arc::clone(open.entry((key, uid)).or_default())
     }
 
-    /// Removes transfers that nobody continued.
+    /// Removes transfers that were not continued.
     fn remove_forgotten(&self) {
         let Ok(rows) = self.0.store.all_received() else { return };
         let now_us = wall_us();
         for row in rows.into_iter().filter(|row| now_us - row.active_us > FORGET_AFTER_US) {
-            let opened =
-                incoming::Incoming::open(self.0.store.clone(), Arc::clone(&self.0.folder), row);
+            let opened = incoming::Incoming::open(self.0.store.clone(), self.folder(), row);
             if let Ok(mut incoming) = opened {
                 // What cannot be removed now is tried again at the next start.
                 let _ = incoming.discard();
@@ -238,6 +252,18 @@ impl Receiver {
 
 fn open_folder(path: &Path) -> Result<Folder, ReceiverError> {
     Folder::open(path).map_err(|error| ReceiverError::Folder { path: path.to_owned(), error })
+}
+
+/// A receiver that was restarted answers packets of earlier connections with stateless resets (RFC 9000, section 10.3), so
+/// that their senders connect again at once instead of after the idle timeout. They accept a reset only if its key, and that of the
+/// connection ids, are those of before the restart; so both are derived from the identity.
+fn endpoint_config(identity: &Identity) -> EndpointConfig {
+    let reset = identity.derived_secret("conns link 2026-11-27 stateless reset of QUIC");
+    let ids = identity.derived_secret("conns link 2026-11-27 connection ids of QUIC");
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &reset)));
+    let ids_key = ids.first_chunk().map_or(0, |key| u64::from_le_bytes(*key));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids_key)));
+    config
 }
 
 fn server_config(

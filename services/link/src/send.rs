@@ -19,7 +19,6 @@ use crate::identity::Identity;
 use crate::store::{DestinationId, Store, StoreError, Totals};
 use crate::walk::walk;
 
-pub(crate) use connect::Unreached;
 pub(crate) use destination::{Destination, Snapshot, has_ended, hexadecimal, id_text, kbit_per_s};
 
 /// Bytes a second that are not limited: 800 Gbit/s.
@@ -146,9 +145,9 @@ async fn walk_again(store: &Store, id: i64) -> Result<(), String> {
         let mappings = manifest.ok_or("its manifest is not stored")?.mappings;
         let walked = walk(&mappings).map_err(|error| error.to_string())?;
         let encoded = walked.manifest.encode();
-        let left_out = walked.left_out();
+        let omitted = walked.omitted();
         store
-            .complete_manifest(row.manifest, &encoded, &walked.sources, left_out.as_deref())
+            .complete_manifest(row.manifest, &encoded, &walked.sources, omitted.as_deref())
             .map_err(text)?;
         let uid = random_uid()?;
         store.restart_transfer(id, uid, totals(&walked.manifest)).map_err(text)

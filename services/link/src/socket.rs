@@ -105,7 +105,7 @@ impl Socket {
         Self::new(socket, header_bytes(address.ip()), buffer_bytes)
     }
 
-    /// A socket connected to `peer`, so that the kernel reports who it is for and what ICMP says.
+    /// A socket connected to `peer`, so that the kernel reports who it is for and what ICMP reports.
     pub(crate) fn connect(peer: SocketAddr) -> io::Result<Self> {
         let any = match peer {
             SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
@@ -219,7 +219,7 @@ impl Socket {
     }
 }
 
-/// Errors that say that the network cannot reach the peer now.
+/// Errors by which the network reports that the peer cannot be reached now.
 fn is_of_the_network(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -21,15 +21,15 @@ pub(crate) struct Walked {
     pub(crate) manifest: Manifest,
     /// Where each entry is, in the order of the manifest.
     pub(crate) sources: Vec<Source>,
-    /// Symbolic links that were left out.
+    /// Symbolic links that were omitted.
     pub(crate) links: u64,
-    /// Sockets, pipes and devices that were left out.
+    /// Sockets, pipes and devices that were omitted.
     pub(crate) special: u64,
 }
 
 impl Walked {
-    /// What was left out, in words; `None` if nothing was.
-    pub(crate) fn left_out(&self) -> Option<String> {
+    /// What was omitted, in words; `None` if nothing was.
+    pub(crate) fn omitted(&self) -> Option<String> {
         let Self { links, special, .. } = self;
         match (links, special) {
             (0, 0) => None,
@@ -71,7 +71,7 @@ pub(crate) fn walk(mappings: &[(PathBuf, PathBuf)]) -> Result<Walked, WalkError>
     Ok(Walked { manifest: Manifest::new(entries)?, sources, links, special })
 }
 
-/// What tells whether a file changed.
+/// What shows whether a file changed.
 pub(crate) fn stamp(metadata: &Metadata) -> Stamp {
     let nanoseconds =
         |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);

@@ -162,3 +162,19 @@ async fn a_receiver_that_restarts_is_sent_the_rest() {
     assert_eq!(before.last_destination_server_uid, after.last_destination_server_uid);
     drop(receiver);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_was_removed_and_made_again_receives() {
+    let scratch = Scratch::new("removed-folder");
+    let source = scratch.source().join("file");
+    fs::write(&source, bytes(100_000, 6)).unwrap();
+    let (sender, receiver) = (scratch.sender("sender"), scratch.receiver("receiver"));
+    fs::remove_dir(scratch.target()).unwrap();
+    let record = send(&sender, &receiver, &source, "lost").await;
+    assert_eq!(record.status, TransferStatus::Error, "{record:#?}");
+    assert!(record.error_message.unwrap().contains("No such file or directory"));
+    fs::create_dir(scratch.target()).unwrap();
+    let record = send(&sender, &receiver, &source, "file").await;
+    assert_eq!(record.status, TransferStatus::Complete, "{record:#?}");
+    assert_eq!(names(&scratch.target()), ["file"]);
+}

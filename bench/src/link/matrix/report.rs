@@ -36,10 +36,10 @@ pub(super) fn markdown(
     );
     let mut text = machine.heading("conns link: throughput matrix", &how, took);
     if !cells.is_empty() {
-        text.push_str("| RTT ms / loss % | Mbit/s whole | steady | queue ms, median | p95 | goals |\n|---|--:|--:|--:|--:|---|\n");
+        text.push_str("| RTT ms / loss % | Mbit/s whole | steady | queue ms, median | p95 | waited, % | goals |\n|---|--:|--:|--:|--:|--:|---|\n");
     }
     for cell in cells {
-        let shown = [whole, steady, queue_median, queue_p95]
+        let shown = [whole, steady, queue_median, queue_p95, waited]
             .map(|figure| spread(cell, figure).map_or("–".to_owned(), show));
         let cells = shown.join(" | ");
         let _ = writeln!(text, "| {} / {} | {cells} | {} |", cell.rtt, cell.loss, goals(cell));
@@ -70,7 +70,8 @@ pub(super) fn markdown(
     text.push_str(
         "\nWhole: from the start of the sender to its success, when the receiver has committed. Steady: growth of the file at the \
          receiver from 5 s on until 98 %. The queue is the path's, every 5 ms of the same time. Median, with smallest–largest in \
-         brackets. 96 Mbit/s of data fit the path, less by the loss.\n",
+         brackets. 96 Mbit/s of data fit the path, less by the loss. Waited: share of the time in which a process of a host waited \
+         for a processor; many percent mean that the machine was too busy.\n",
     );
     text
 }
@@ -95,6 +96,10 @@ fn queue_median(figures: &Figures) -> f64 {
 
 fn queue_p95(figures: &Figures) -> f64 {
     figures.queue_p95
+}
+
+fn waited(figures: &Figures) -> f64 {
+    figures.waited
 }
 
 fn spread(cell: &Cell, figure: fn(&Figures) -> f64) -> Option<Spread> {
@@ -133,7 +138,7 @@ mod tests {
     use super::*;
 
     fn cell(loss: f64, whole: f64, steady: f64, queue_median: f64) -> Cell {
-        let figures = Figures { whole, steady, queue_median, queue_p95: 30.0 };
+        let figures = Figures { whole, steady, queue_median, queue_p95: 30.0, waited: 2.0 };
         Cell { rtt: 100, loss, figures: vec![figures], failures: Vec::new() }
     }
 

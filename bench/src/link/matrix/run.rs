@@ -13,7 +13,7 @@ use super::super::Scratch;
 use super::super::host::Host;
 use super::super::payload::{Payload, bytes_below};
 use super::super::tools::conns::prepare;
-use super::super::transfer::{Process, Transfer};
+use super::super::transfer::{Process, Transfer, share};
 use super::{Figures, Plan, QUEUE_MS, RATE_MBIT};
 
 /// Between two samples of the queue.
@@ -95,6 +95,8 @@ pub(super) fn alone(
     let ends = Ends::new(&path, scratch)?;
     let mut sender = ends.start(plan, payload)?;
     let start = Instant::now();
+    let waited = || [&ends.from, &ends.to].map(|host| host.group.waited().unwrap_or_default());
+    let waited_before = waited();
     let mut samples = Samples { queue: Vec::new(), bytes: Vec::new() };
     let whole = loop {
         if let Some(status) = sender.ended()? {
@@ -110,8 +112,9 @@ pub(super) fn alone(
         }
         samples.take(time, &path, &ends.target);
     };
+    let waited = share(waited_before, waited(), start.elapsed()) * 100.0;
     payload.check(&ends.target)?;
-    samples.figures(whole, payload.bytes).context("it ended before 5 s: send a larger file")
+    samples.figures(whole, waited, payload.bytes).context("it ended before 5 s: send a larger file")
 }
 
 /// What was sampled of a transfer.
@@ -132,7 +135,7 @@ impl Samples {
         }
     }
 
-    fn figures(&self, whole: f64, size: u64) -> Option<Figures> {
+    fn figures(&self, whole: f64, waited: f64, size: u64) -> Option<Figures> {
         let last = self.bytes.iter().find(|(_, bytes)| *bytes as f64 >= size as f64 * STEADY_SHARE);
         let (end, bytes) = *last.or(self.bytes.last())?;
         let (begin, before) = *self.bytes.iter().find(|(time, _)| *time >= STEADY_AFTER)?;
@@ -149,6 +152,7 @@ impl Samples {
             steady: mbit(bytes.saturating_sub(before), end - begin),
             queue_median: at(50)?,
             queue_p95: at(95)?,
+            waited,
         })
     }
 }
@@ -214,12 +218,12 @@ mod tests {
                 .collect(),
             queue: (0..1800).map(|at| (second * at / 100, f64::from(at / 100))).collect(),
         };
-        let figures = samples.figures(44.4, 100_000_000).unwrap();
+        let figures = samples.figures(44.4, 1.0, 100_000_000).unwrap();
         // 94 MB in ten seconds.
         assert!((figures.steady - 75.2).abs() < 1e-9, "{figures:?}");
         assert!((figures.queue_median - 10.0).abs() < 1e-9, "{figures:?}");
         assert!((figures.queue_p95 - 14.0).abs() < 1e-9, "{figures:?}");
         let short = Samples { bytes: samples.bytes[..4].to_vec(), queue: samples.queue };
-        assert!(short.figures(44.4, 3_000_000).is_none());
+        assert!(short.figures(44.4, 1.0, 3_000_000).is_none());
     }
 }

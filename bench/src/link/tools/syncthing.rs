@@ -2,13 +2,13 @@
 //! asks a server of the project. The sender starts with the clock: it reads and hashes before it offers.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use conns_lab::process::wait_for;
 
 use super::super::host::{Host, Port};
 use super::super::transfer::{Ended, Transfer};
-use std::time::Duration;
 
 const SENDER_PORT: u16 = 22_000;
 const RECEIVER_PORT: u16 = 22_001;
@@ -108,7 +108,7 @@ fn configuration(ids: &[String; 2], other: &str, device: &Device<'_>) -> String 
          <globalAnnounceEnabled>false</globalAnnounceEnabled><localAnnounceEnabled>false</localAnnounceEnabled>\n\
          <reconnectionIntervalS>1</reconnectionIntervalS><startBrowser>false</startBrowser>\n\
          <natEnabled>false</natEnabled><urAccepted>-1</urAccepted><autoUpgradeIntervalH>0</autoUpgradeIntervalH>\n\
-         <crashReportingEnabled>false</crashReportingEnabled>\n</options>\n</configuration>\n",
+         <crashReportingEnabled>false</crashReportingEnabled><setLowPriority>false</setLowPriority>\n</options>\n</configuration>\n",
         folder.display()
     )
 }

@@ -29,8 +29,8 @@ use crate::tls::peer_key;
 const GREETING: Duration = Duration::from_secs(15);
 /// Transfers of a connection at once.
 const MAX_TRANSFERS: usize = 64;
-/// Transfers that are remembered for those who list them.
-const MAX_REMEMBERED: usize = 256;
+/// Transfers of a connection that are listed.
+const MAX_LISTED: usize = 256;
 /// Time between two measurements of the receive window.
 const WINDOW_INTERVAL: Duration = Duration::from_millis(100);
 /// Why a connection is closed, as QUIC's application error code.
@@ -248,7 +248,7 @@ impl Session {
     }
 
     fn send(&self, frame: Frame) {
-        // Nobody reads a frame of a connection that ended.
+        // A frame of a connection that ended is not sent.
         let _ = self.state.frames.send(frame);
     }
 
@@ -266,7 +266,7 @@ impl Session {
             .map_err(|error| (transfer, error.into()))?;
         {
             // The same transfer, continued: the writer of the earlier offer ends, also that of an earlier connection, which may
-            // not have noticed yet that its sender is gone.
+            // not have noticed yet that its sender has ended.
             for other in self.receiver.connections() {
                 if other.key == self.state.key {
                     other.drop_transfer(offer.uid);
@@ -296,7 +296,7 @@ impl Session {
     ) -> Result<(), (TransferId, Failure)> {
         let progress = {
             let mut received = lock(&self.state.received);
-            if received.len() >= MAX_REMEMBERED {
+            if received.len() >= MAX_LISTED {
                 received.retain(|_, progress| !lock(progress).is_complete);
             }
             Arc::clone(received.entry(row.uid).or_default())
@@ -306,7 +306,7 @@ impl Session {
         let shared = &self.receiver.0;
         let open_lock = self.receiver.lock_of(self.state.key, row.uid);
         let started =
-            writer::start(shared.store.clone(), Arc::clone(&shared.folder), row, open_lock, report);
+            writer::start(shared.store.clone(), self.receiver.folder(), row, open_lock, report);
         let commands = started.map_err(|error| {
             (transfer, failure(FailureCode::TargetUnwritable, format!("no thread: {error}")))
         })?;
@@ -329,7 +329,7 @@ impl Session {
             let discarded = match shared.store.received(session.state.key, uid) {
                 Ok(None) => Ok(()),
                 Ok(Some(row)) => {
-                    Incoming::open(shared.store.clone(), Arc::clone(&shared.folder), row)
+                    Incoming::open(shared.store.clone(), session.receiver.folder(), row)
                         .and_then(|mut incoming| incoming.discard())
                 }
                 Err(error) => Err(error.into()),
@@ -526,13 +526,13 @@ async fn read_any_order(
     }
     loop {
         match stream.read_chunk(length + 1, false).await {
-            Ok(Some(piece)) => {
+            Ok(Some(chunk)) => {
                 let from =
-                    usize::try_from(piece.offset).ok().and_then(|at| at.checked_sub(header_bytes));
-                let place = from.and_then(|from| bytes.get_mut(from..from + piece.bytes.len()));
-                place.ok_or_else(wrong)?.copy_from_slice(&piece.bytes);
+                    usize::try_from(chunk.offset).ok().and_then(|at| at.checked_sub(header_bytes));
+                let place = from.and_then(|from| bytes.get_mut(from..from + chunk.bytes.len()));
+                place.ok_or_else(wrong)?.copy_from_slice(&chunk.bytes);
                 // quinn hands out each byte once.
-                read += piece.bytes.len();
+                read += chunk.bytes.len();
             }
             Ok(None) if read == length => return Ok(Some(bytes)),
             Ok(None) => return Err(wrong()),

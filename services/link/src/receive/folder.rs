@@ -40,6 +40,11 @@ impl Folder {
         Ok(Self { root: rustix::fs::open(path, flags, Mode::empty())? })
     }
 
+    /// Whether it has no name any more, so that nothing can be made in it.
+    pub(crate) fn is_removed(&self) -> bool {
+        rustix::fs::fstat(&self.root).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
     /// The place of a path; folders on the way are made if `create` is set.
     pub(crate) fn place<'a>(
         &'a self,

@@ -338,11 +338,12 @@ impl Incoming {
         let kept = |range: std::ops::Range<u64>| -> Vec<std::ops::Range<u64>> {
             let mut kept = Vec::new();
             let mut at = range.start;
-            for gone in
-                forgotten.iter().filter(|gone| gone.start < range.end && gone.end > range.start)
+            for removed in forgotten
+                .iter()
+                .filter(|removed| removed.start < range.end && removed.end > range.start)
             {
-                kept.push(at..gone.start.max(at));
-                at = gone.end.max(at);
+                kept.push(at..removed.start.max(at));
+                at = removed.end.max(at);
             }
             kept.push(at..range.end.max(at));
             kept
@@ -368,7 +369,7 @@ impl Incoming {
         if self.row.state != ReceivedState::Committed {
             for (entry, of) in self.manifest.entries().iter().enumerate() {
                 if matches!(of.kind, EntryKind::File { .. }) {
-                    // A folder that is gone has no part file either.
+                    // A folder that was removed has no part file either.
                     let _ = self.parts.remove(entry, &of.path);
                 }
             }

@@ -112,7 +112,7 @@ fn write(
         let is_final = is_final(failure.code);
         report.fail(failure);
         if is_final {
-            // Nobody continues this transfer; what cannot be removed is removed after 30 days.
+            // This transfer is not continued; what cannot be removed is removed after 30 days.
             let _ = incoming.discard();
         }
     }

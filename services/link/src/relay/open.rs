@@ -12,8 +12,8 @@ use super::client::{ClientError, RelayConnection};
 use super::{ANNOUNCE_INTERVAL, BIND_TIMEOUT, describe};
 use crate::address::RelayAddress;
 use crate::identity::{Identity, PublicKey};
-use crate::send::Unreached;
 use crate::socket::Socket;
+use crate::unreached::Unreached;
 
 /// Longest time until the relay has the receiver's answer.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(BIND_TIMEOUT.as_secs() + 5);

@@ -1,4 +1,4 @@
-//! Connects to a destination, and tells why it cannot be reached.
+//! Connects to a destination, and reports why it cannot be reached.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use crate::receive::{IDLE, MAX_RECEIVE_WINDOW};
 use crate::relay::OpenFlow;
 use crate::socket::Socket;
 use crate::tls::{self, LINK_ALPN};
+use crate::unreached::Unreached;
 
 /// Longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -33,19 +34,6 @@ const SERVER_NAME: &str = "conns-link";
 const KEY_ALERTS: [u8; 5] = [42, 43, 46, 49, 116];
 /// The alert `no_application_protocol` (RFC 7301).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
-
-/// Why a destination cannot be reached: the code of the dialect, and the cause in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreached {
-    pub(crate) error: TransferError,
-    pub(crate) message: String,
-}
-
-impl Unreached {
-    pub(crate) fn new(error: TransferError, message: impl Into<String>) -> Self {
-        Self { error, message: message.into() }
-    }
-}
 
 /// A connection with its socket.
 pub(super) struct Connected {

@@ -12,11 +12,12 @@ use quinn::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::connect::{Unreached, cause};
+use super::connect::cause;
 use super::destination::Destination;
 use super::transfer::{Outcome, Run, below};
 use super::walk_again;
 use crate::control_stream::{FrameReader, send_frames};
+use crate::unreached::Unreached;
 
 /// Transfers of a destination at once; the end of one overlaps with the begin of the next.
 const MAX_RUNNING: usize = 4;

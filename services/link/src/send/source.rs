@@ -77,24 +77,24 @@ struct Files {
 
 impl Files {
     fn read(&mut self, chunks: &Chunks, request: Request) -> Result<Read, SourceError> {
-        let gone = || SourceError::Changed("the manifest has no such chunk".to_owned());
-        let chunk = chunks.get(request.chunk).ok_or_else(gone)?;
+        let missing = || SourceError::Changed("the manifest has no such chunk".to_owned());
+        let chunk = chunks.get(request.chunk).ok_or_else(missing)?;
         let length = chunk.bytes();
-        let mut bytes = vec![0; usize::try_from(length).map_err(|_| gone())?];
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| missing())?];
         match &chunk {
             Chunk::Part { entry, offset, .. } => self.read_file(*entry, *offset, &mut bytes)?,
             Chunk::Pack { entries, .. } => {
                 let mut rest = &mut bytes[..];
                 for &entry in *entries {
                     let size = self.sources.get(entry).map_or(0, |source| source.stamp.bytes);
-                    let size = usize::try_from(size).map_err(|_| gone())?;
-                    let (file, after) = rest.split_at_mut_checked(size).ok_or_else(gone)?;
+                    let size = usize::try_from(size).map_err(|_| missing())?;
+                    let (file, after) = rest.split_at_mut_checked(size).ok_or_else(missing)?;
                     self.read_file(entry, 0, file)?;
                     rest = after;
                 }
             }
         }
-        let hash = chunk_hash(&chunk, &bytes).ok_or_else(gone)?;
+        let hash = chunk_hash(&chunk, &bytes).ok_or_else(missing)?;
         let is_zero = !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0);
         let content = if is_zero { Content::Zeros } else { Content::Data };
         if is_zero {

@@ -33,6 +33,15 @@ fn invalid(error: impl std::fmt::Display) -> ControlError {
     ControlError::Invalid(error.to_string())
 }
 
+/// A path in a message: its first 100 characters.
+fn shown(path: &str) -> String {
+    let mut shown: String = path.chars().take(100).collect();
+    if shown.len() < path.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 fn not_found(object: Object, id: &str) -> ControlError {
     ControlError::NotFound { object, id: id.to_owned() }
 }
@@ -179,11 +188,13 @@ impl Control for Server {
         let mut mappings = Vec::new();
         for mapping in parameters.mappings {
             let target = mapping.destination_path;
-            RelativePath::new(target.as_bytes())
-                .map_err(|error| invalid(format!("destination path `{target}`: {error}")))?;
+            RelativePath::new(target.as_bytes()).map_err(|error| {
+                invalid(format!("destination path `{}`: {error}", shown(&target)))
+            })?;
             let source = PathBuf::from(mapping.source_path);
             if !source.is_absolute() {
-                let why = format!("source path `{}` is not absolute", source.display());
+                let source = source.to_string_lossy();
+                let why = format!("source path `{}` is not absolute", shown(&source));
                 return Err(invalid(why));
             }
             mappings.push((PathBuf::from(target), source));
@@ -232,8 +243,9 @@ impl Control for Server {
         let folder = parameters.destination_path.unwrap_or_default();
         let folder = folder.trim_end_matches('/');
         if !folder.is_empty() {
-            RelativePath::new(folder.as_bytes())
-                .map_err(|error| invalid(format!("destination path `{folder}`: {error}")))?;
+            RelativePath::new(folder.as_bytes()).map_err(|error| {
+                invalid(format!("destination path `{}`: {error}", shown(folder)))
+            })?;
         }
         let row = TransferRow {
             id: 0,
@@ -364,7 +376,7 @@ impl Server {
             // An error of the store leaves the manifest pending; the next start walks again.
             let _ = match walk(&mappings) {
                 Ok(walked) => {
-                    let note = walked.left_out();
+                    let note = walked.omitted();
                     let encoded = walked.manifest.encode();
                     store.complete_manifest(id, &encoded, &walked.sources, note.as_deref())
                 }

@@ -1,4 +1,4 @@
-//! Destinations: whom to send to, at which rate, and what was learnt of the path.
+//! Destinations: where to send to, at which rate, and what was learnt of the path.
 
 use conns_transfer::rate::{BytesPerSecond, Method, Start};
 use conns_transfer::record::Word as _;

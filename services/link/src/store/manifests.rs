@@ -26,7 +26,7 @@ pub(crate) struct Source {
     pub(crate) stamp: Stamp,
 }
 
-/// What tells whether a file changed: a write changes at least `ctime`, a replacement the inode.
+/// What shows whether a file changed: a write changes at least `ctime`, a replacement the inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) bytes: u64,
@@ -84,7 +84,7 @@ impl Store {
         id: i64,
         manifest: &[u8],
         sources: &[Source],
-        left_out: Option<&str>,
+        omitted: Option<&str>,
     ) -> Result<(), StoreError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
@@ -102,7 +102,7 @@ impl Store {
         }
         transaction.execute(
             "update manifests set status = 'complete', error = ?3, manifest = ?2 where id = ?1",
-            params![id, manifest, left_out],
+            params![id, manifest, omitted],
         )?;
         Ok(transaction.commit()?)
     }

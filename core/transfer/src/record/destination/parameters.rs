@@ -78,7 +78,7 @@ pub struct RateChange {
 /// Why parameters are refused before a service reads them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
-    /// No address, or one that no name of DNS has.
+    /// No address and no relay, or an address that no name of DNS has.
     #[error("destinationAddress has {0} bytes, expected 1 to {MAX_ADDRESS_BYTES}")]
     Address(usize),
     /// A port that no socket has.
@@ -103,7 +103,9 @@ impl NewDestination {
     /// # Errors
     /// [`ParameterError`] of the first fault.
     pub fn check(&self) -> Result<(), ParameterError> {
-        if self.address.is_empty() || self.address.len() > MAX_ADDRESS_BYTES {
+        // A relay knows the address of the receiver.
+        let is_missing = self.address.is_empty() && self.relay.is_none();
+        if is_missing || self.address.len() > MAX_ADDRESS_BYTES {
             return Err(ParameterError::Address(self.address.len()));
         }
         if self.port == 0 {
@@ -133,5 +135,19 @@ fn check_bounds(min: u64, max: Option<NonZeroU64>) -> Result<(), ParameterError>
     match max.map(NonZeroU64::get) {
         Some(max) if min > max => Err(ParameterError::Bounds { min, max }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_behind_a_relay_needs_no_address() {
+        let text = r#"{"destinationAddress": "", "destinationPublicKey": "ck1", "relay": "ck1@r"}"#;
+        let behind: NewDestination = serde_json::from_str(text).unwrap();
+        assert_eq!(behind.check(), Ok(()));
+        let direct = NewDestination { relay: None, ..behind };
+        assert_eq!(direct.check(), Err(ParameterError::Address(0)));
     }
 }

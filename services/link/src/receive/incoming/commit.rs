@@ -11,7 +11,7 @@ use conns_transfer::ranges::Ranges;
 
 use super::{Incoming, io_failure};
 
-/// The permissions that are taken over. Set-user-ID, set-group-ID and sticky are not: a remote sender must not
+/// The permissions that a received file gets. Set-user-ID, set-group-ID and sticky are not: a remote sender must not
 /// make programs that run as the owner of the folder.
 const PERMISSION_BITS: u32 = 0o777;
 
