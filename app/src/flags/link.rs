@@ -99,7 +99,7 @@ pub(crate) struct ServeFlags {
 
 #[derive(Debug, Args)]
 pub(crate) struct SendFlags {
-    /// Files and folders, then the destination ck1…@HOST[:PORT]; the port is 8886 unless given
+    /// Files and folders, then the destination, ck1…@HOST or ck1…@HOST:PORT; the port is 8886 unless given
     #[arg(required = true, num_args = 1.., value_names = ["PATH", "DESTINATION"])]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -226,7 +226,7 @@ pub(crate) struct ConnectionsFlags {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetFlags {
-    /// The destination: ck1…@HOST[:PORT], or its id
+    /// The destination: ck1…@HOST or ck1…@HOST:PORT, or its id
     #[arg(value_name = "DESTINATION")]
     pub(crate) destination: String,
     #[command(flatten)]

@@ -388,7 +388,7 @@ fair\:"Fills the path, and holds its share beside TCP"))' \
 '--json[Print the finished transfer as JSON]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::paths -- Files and folders, then the destination ck1…@HOST\[\:PORT\]; the port is 8886 unless given:_files' \
+'*::paths -- Files and folders, then the destination, ck1…@HOST or ck1…@HOST\:PORT; the port is 8886 unless given:_files' \
 && ret=0
 ;;
 (queue)
