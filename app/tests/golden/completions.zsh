@@ -475,7 +475,7 @@ fair\:"Fills the path, and holds its share beside TCP"))' \
 '--json[Print JSON\: the destination as it is then]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':destination -- The destination\: ck1…@HOST\[\:PORT\], or its id:_default' \
+':destination -- The destination\: ck1…@HOST or ck1…@HOST\:PORT, or its id:_default' \
 && ret=0
 ;;
 (relay)

@@ -61,20 +61,24 @@ impl Site {
 
     /// An agent with a link server.
     fn agent(&self, arguments: &[&str]) -> Result<Agent> {
-        Agent::start(
-            &self.folder.path("conns-agent"),
-            Some(&self.namespace),
-            &self.all(arguments).iter().map(String::as_str).collect::<Vec<_>>(),
-        )
+        let all = self.all(arguments);
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        Agent::start(&self.folder.path("conns-agent"), Some(&self.namespace), &all)
     }
 
+    /// These arguments, and what they do not set.
     fn all(&self, arguments: &[&str]) -> Vec<String> {
         let own = [
             format!("--user={ACCOUNT}"),
             "--link-listen=127.0.0.1:0".to_owned(),
             format!("--link-folder={}", self.folder.text("in")),
         ];
-        own.into_iter().chain(arguments.iter().map(|one| (*one).to_owned())).collect()
+        let is_set = |flag: &String| {
+            let name = flag.split('=').next();
+            arguments.iter().any(|argument| argument.split('=').next() == name)
+        };
+        let given = arguments.iter().map(|one| (*one).to_owned());
+        own.into_iter().filter(|flag| !is_set(flag)).chain(given).collect()
     }
 
     /// The output of an agent that is expected not to start.
@@ -181,11 +185,11 @@ fn sends(serving_process: &str) -> Result<()> {
         &token_hash,
         &separate,
         "--listen",
+        &unix,
+        "--listen",
         HTTP,
         "--listen",
         "jetstream=:0",
-        "--listen",
-        &unix,
     ])?;
     let bearer = format!("Authorization: Bearer {secret}");
     let http = format!("http://{}/jetstream", agent.address("http")?);
