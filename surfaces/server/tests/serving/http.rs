@@ -218,9 +218,9 @@ fn an_answer_without_content_has_no_length() {
 #[test]
 fn every_dialect_receives_every_update() {
     let agent = Agent::start(&[":0"], Access::default());
-    eventually("the first update is counted", || agent.updates.load(Relaxed) == 7);
+    eventually("the first update is counted", || agent.updates.load(Relaxed) == 8);
     agent.publish.send(update(2)).unwrap();
-    eventually("the second update is counted", || agent.updates.load(Relaxed) == 14);
+    eventually("the second update is counted", || agent.updates.load(Relaxed) == 16);
 }
 
 #[test]
