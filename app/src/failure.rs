@@ -70,7 +70,10 @@ pub(crate) fn log(message: impl fmt::Display) {
 /// Prints an error of the flags, or the output of `--help` and `--version`.
 pub(crate) fn report_flags(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
+        // "to pass '-p' as a value, use '-- -p'": what is meant by a flag is never a word of a filter.
+        let advises = |line: &&str| !line.trim_start().starts_with("tip: to pass '-");
         let text = error.render().to_string();
+        let text: String = text.split_inclusive('\n').filter(|line| advises(line)).collect();
         let _ = write!(io::stderr(), "{}", presentable(&text));
         return ExitCode::from(2);
     }

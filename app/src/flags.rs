@@ -1,13 +1,13 @@
 //! The command line. Parser, `--help`, man page and completions are generated from these
 //! declarations.
 
+mod arguments;
 pub(crate) mod dialects;
 #[cfg(target_os = "linux")]
 pub(crate) mod link;
 pub(crate) mod serve;
 mod source;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,29 +39,8 @@ pub(crate) struct Flags {
 impl Flags {
     /// Parses the command line.
     pub(crate) fn read() -> Result<Self, clap::Error> {
-        Self::try_parse_from(command_first(std::env::args_os().collect()))
+        Self::try_parse_from(arguments::prepared(std::env::args_os().collect()))
     }
-}
-
-/// Moves flags of the agent or of a capture file behind the command: in `conns --agent URL why 443` the flag would make
-/// `why` a word of the filter.
-fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
-    const MOVED: [&str; 5] = ["--agent", "--token-file", "--agent-ca", "--read", "--until"];
-    let mut at = 1;
-    while let Some(word) = words.get(at).and_then(|word| word.to_str()) {
-        let (name, has_value) =
-            word.split_once('=').map_or((word, false), |(name, _)| (name, true));
-        if !MOVED.contains(&name) {
-            break;
-        }
-        at += if has_value { 1 } else { 2 };
-    }
-    if words.get(at).is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"))
-        && let Some(flags_and_word) = words.get_mut(1..=at)
-    {
-        flags_and_word.rotate_right(1);
-    }
-    words
 }
 
 /// Which remote agent to query, or which file to read; the environment is the default.
@@ -141,7 +120,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Selection {
     /// Listening endpoints: TCP listeners, and UDP sockets without a peer
-    #[arg(short, long, conflicts_with_all = ["all", "read"])]
+    #[arg(short, long, conflicts_with = "read")]
     pub(crate) listening: bool,
     /// All states, and unconnected UDP
     #[arg(short, long)]
@@ -154,8 +133,8 @@ impl Selection {
     /// The query of these flags.
     pub(crate) fn ask(&self) -> Ask {
         self.among.ask(match (self.listening, self.all) {
-            (true, _) => View::Listening,
-            (false, true) => View::All,
+            (_, true) => View::All,
+            (true, false) => View::Listening,
             (false, false) => View::Connections,
         })
     }
@@ -223,17 +202,25 @@ pub(crate) struct ListFlags {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// Omit the line with the column names
-    #[arg(long)]
+    #[arg(short = 'H', long)]
     pub(crate) no_header: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) output: Format,
+    /// One JSON object: `-o json`
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) as_of_ss: SsFlags,
     /// Show the source of each value and the reason of each unknown one: below the table, or as
     /// `explain` in each JSON record
     #[arg(long, conflicts_with = "group_by")]
     pub(crate) explain: bool,
-    /// Repeat every SECS seconds (default 2), and show rates
-    #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2", conflicts_with = "read")]
+    /// Repeat at this interval (2 seconds unless `--watch=5s`), and show rates
+    #[arg(
+        long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "2",
+        conflicts_with = "read"
+    )]
     pub(crate) watch: Option<String>,
     /// List connections that close or fail from now on; a remote agent lists those it has recorded
     #[arg(long, conflicts_with_all = ["listening", "all", "watch"])]
@@ -244,6 +231,35 @@ pub(crate) struct ListFlags {
     )]
     pub(crate) span: Option<Duration>,
 }
+
+/// Flags of `ss`, `netstat` and `lsof`.
+#[derive(Debug, Args)]
+pub(crate) struct SsFlags {
+    /// Only connections of these processes; `-p PID` too
+    #[arg(long, value_name = "PID", value_delimiter = ',', help_heading = SS)]
+    pub(crate) pid: Vec<u32>,
+    /// Add user, inode and cookie
+    #[arg(short, long, help_heading = SS)]
+    pub(crate) extended: bool,
+    /// Add the sender's window, retransmission timeout and rates
+    #[arg(short, long, help_heading = SS)]
+    pub(crate) info: bool,
+    /// Add queues and buffers
+    #[arg(short, long, help_heading = SS)]
+    pub(crate) memory: bool,
+    /// Add timers; `-o` without a format too
+    #[arg(long, help_heading = SS)]
+    pub(crate) timers: bool,
+    /// Processes are always shown
+    #[arg(short, long, help_heading = SS)]
+    pub(crate) processes: bool,
+    /// Numbers are always shown, unless `--resolve`
+    #[arg(short, long, short_alias = 'P', conflicts_with = "resolve", overrides_with = "numeric", help_heading = SS)]
+    pub(crate) numeric: bool,
+}
+
+/// The help heading of those flags.
+const SS: &str = "As in ss, netstat and lsof";
 
 #[derive(Debug, Args)]
 pub(crate) struct EventsFlags {
@@ -413,33 +429,5 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
             Err(format!("expected a time above 0 and at most a day, found `{text}`"))
         }
         Some(span) => Ok(span),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_of_the_agent_may_precede_the_command() {
-        for (typed, read) in [
-            ("conns --agent u why 443", "conns why --agent u 443"),
-            ("conns --agent=u --token-file f why", "conns why --agent=u --token-file f"),
-            ("conns --agent u", "conns --agent u"),
-            ("conns --agent", "conns --agent"),
-            ("conns --agent u -l why", "conns --agent u -l why"),
-            ("conns --agent u -- why", "conns --agent u -- why"),
-            ("conns why --agent u", "conns why --agent u"),
-            ("conns nginx --agent u why", "conns nginx --agent u why"),
-            ("conns", "conns"),
-        ] {
-            let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-            assert_eq!(command_first(words(typed)), words(read), "{typed}");
-            if let Ok(flags) = Flags::try_parse_from(command_first(words(typed))) {
-                let has_command = read.starts_with("conns why");
-                assert_eq!(flags.command.is_some(), has_command, "{typed}");
-                assert_eq!(flags.agent.agent.is_some(), read.contains("--agent"), "{typed}");
-            }
-        }
     }
 }

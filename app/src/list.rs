@@ -1,14 +1,17 @@
 //! `conns`: the list, once or repeatedly.
 
 use std::io::Write;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conns_api::{Answer, Ask, Pace, RecordWriter, next_update, sample_once};
+use clap::CommandFactory;
+use conns_api::{Answer, Ask, Pace, RecordWriter, View, next_update, sample_once};
 use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{
-    Field, Filter, Group, Groups, SortKey, field_named, group, parse_columns, sort,
+    Field, Filter, Group, Groups, SortKey, field_named, find_field, group, nearest, parse_columns,
+    sort,
 };
 use conns_core::track::Retention;
 use conns_engine::Purpose;
@@ -16,7 +19,7 @@ use conns_print::{Layout, closed_columns, default_columns};
 
 use crate::agent;
 use crate::failure::{Failure, report_losses};
-use crate::flags::{AgentFlags, Format, ListFlags, parse_span};
+use crate::flags::{AgentFlags, Format, ListFlags, SsFlags, parse_span};
 use crate::follow;
 use crate::terminal;
 
@@ -26,6 +29,7 @@ const TABLE_ORDER: &str = "process,pid,local,remote";
 /// The parsed flags, validated before anything is sampled.
 pub(crate) struct Plan<'a> {
     flags: &'a ListFlags,
+    output: Format,
     pub(crate) ask: Ask,
     filter: Option<Filter>,
     sort: Vec<SortKey>,
@@ -44,7 +48,13 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
         agent::open(agent_flags, flags.selection.among.source, memory, Purpose::Sample)?;
     let Some(interval) = plan.interval else {
         let snapshot = sample_once(&mut *agent, &plan.ask)?;
-        plan.print(plan.choose(&snapshot), &snapshot.losses)?;
+        let chosen = plan.choose(&snapshot);
+        if chosen.is_empty()
+            && let Some(failure) = plan.misspelt_command()
+        {
+            return Err(failure);
+        }
+        plan.print(chosen, &snapshot.losses)?;
         let lost = report_losses(&snapshot.losses);
         // The program exits next, which frees the memory at once.
         std::mem::forget(snapshot);
@@ -66,34 +76,30 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
 
 impl<'a> Plan<'a> {
     pub(crate) fn new(flags: &'a ListFlags) -> Result<Self, Failure> {
-        let mut words = flags.selection.among.filter.clone();
-        let interval = match flags.watch.as_deref() {
-            None => None,
-            // `--watch nginx`: a word that is not a time belongs to the filter.
-            Some(word) => match parse_span(word) {
-                Ok(span) => Some(span),
-                Err(_) if word.starts_with(|c: char| c.is_alphabetic()) => {
-                    words.insert(0, word.to_owned());
-                    Some(Duration::from_secs(2))
-                }
-                Err(error) => return Err(Failure::Usage(format!("--watch: {error}"))),
-            },
-        };
-        if flags.explain && flags.output == Format::Csv {
+        let interval = flags.watch.as_deref().map(parse_span).transpose();
+        let interval = interval.map_err(|error| Failure::Usage(format!("--watch: {error}")))?;
+        let output = if flags.json { Format::Json } else { flags.output };
+        if flags.explain && output == Format::Csv {
             let remedy = "use -o table, wide, json or jsonl";
             return Err(Failure::Usage(format!("--explain does not go with -o csv: {remedy}")));
         }
-        let is_table = matches!(flags.output, Format::Table | Format::Wide);
+        let is_table = matches!(output, Format::Table | Format::Wide);
+        let filter = filter_of(flags)?;
+        let mut ask = match flags.closed {
+            true => follow::ask(&flags.selection.among)?,
+            false => flags.selection.ask(),
+        };
+        if ask.view == View::Connections && filter.as_ref().is_some_and(Filter::names_states) {
+            ask.view = View::All;
+        }
         // Closed connections are in the order of their end.
         let default = (is_table && !flags.closed).then_some(TABLE_ORDER);
         let order = flags.sort.as_deref().or(default);
         let plan = Self {
             flags,
-            ask: match flags.closed {
-                true => follow::ask(&flags.selection.among)?,
-                false => flags.selection.ask(),
-            },
-            filter: parse_filter(&words)?,
+            output,
+            ask,
+            filter,
             sort: order.map(SortKey::parse).transpose()?.unwrap_or_default(),
             group_by: flags.group_by.as_deref().map(field_named).transpose()?,
             interval,
@@ -103,12 +109,13 @@ impl<'a> Plan<'a> {
     }
 
     fn columns(&self, connections: &[&Connection]) -> Result<Vec<&'static Field>, Failure> {
-        let (view, is_wide) = (self.ask.view, self.flags.output == Format::Wide);
-        let default = match self.flags.closed {
+        let (view, is_wide) = (self.ask.view, self.output == Format::Wide);
+        let mut default = match self.flags.closed {
             true => closed_columns(is_wide, connections),
             false => default_columns(view, is_wide, connections),
         };
-        Ok(match (&self.flags.columns, self.flags.output) {
+        add_columns(&mut default, &self.flags.as_of_ss);
+        Ok(match (&self.flags.columns, self.output) {
             (Some(columns), _) => parse_columns(columns, &default)?,
             (None, Format::Json | Format::Jsonl) => Answer::Connections.usual_fields(),
             (None, _) => default,
@@ -123,6 +130,13 @@ impl<'a> Plan<'a> {
             .filter(|c| self.ask.view.contains(c) && self.matches(c))
             .collect();
         self.arranged(chosen)
+    }
+
+    /// The error if the filter is a single word that resembles a command.
+    fn misspelt_command(&self) -> Option<Failure> {
+        let words = &self.flags.selection.among.filter;
+        let is_one_word = words.len() == 1;
+        self.filter.as_ref()?.single_word().filter(|_| is_one_word).and_then(misspelt_command)
     }
 
     /// Whether it matches the filter, if there is one.
@@ -142,9 +156,7 @@ impl<'a> Plan<'a> {
 
     fn layout(&self) -> Layout {
         Layout {
-            width: terminal::size()
-                .map(|(width, _)| width)
-                .filter(|_| self.flags.output != Format::Wide),
+            width: terminal::size().map(|(width, _)| width).filter(|_| self.output != Format::Wide),
             header: !self.flags.no_header,
             palette: terminal::palette(self.flags.selection.among.color),
         }
@@ -157,7 +169,7 @@ impl<'a> Plan<'a> {
 
     /// Whether lines can be printed one by one, without sorting or grouping.
     pub(crate) fn is_in_lines(&self) -> bool {
-        self.flags.output == Format::Jsonl && self.sort.is_empty() && self.group_by.is_none()
+        self.output == Format::Jsonl && self.sort.is_empty() && self.group_by.is_none()
     }
 
     /// Prints chosen and arranged connections.
@@ -186,7 +198,7 @@ impl<'a> Plan<'a> {
         losses: &[Loss],
     ) -> Result<(), Failure> {
         let fields = self.columns(chosen)?;
-        match self.flags.output {
+        match self.output {
             Format::Table | Format::Wide => {
                 let names = terminal::names(self.flags.selection.among.resolve, chosen);
                 conns_print::list(out, self.layout(), &fields, chosen, &names)?;
@@ -236,7 +248,7 @@ impl<'a> Plan<'a> {
         mut groups: Vec<Group>,
     ) -> Result<(), Failure> {
         groups.truncate(self.limit());
-        match self.flags.output {
+        match self.output {
             Format::Table | Format::Wide => {
                 conns_print::groups(out, self.layout(), field, &groups)?
             }
@@ -249,7 +261,7 @@ impl<'a> Plan<'a> {
 
     /// Prints the next snapshot: on a terminal in place of the previous one, else below it.
     fn print_next(&self, snapshot: &Snapshot) -> Result<(), Failure> {
-        let is_table = matches!(self.flags.output, Format::Table | Format::Wide);
+        let is_table = matches!(self.output, Format::Table | Format::Wide);
         match terminal::size().filter(|_| is_table) {
             Some((_, height)) => {
                 let mut text = Vec::new();
@@ -277,11 +289,82 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// The words of a filter, and the pids of the flags.
+fn filter_of(flags: &ListFlags) -> Result<Option<Filter>, Failure> {
+    let words = &flags.selection.among.filter;
+    let pids: Vec<String> = flags.as_of_ss.pid.iter().map(u32::to_string).collect();
+    if pids.is_empty() {
+        return parse_filter(words);
+    }
+    let pids = format!("pid in ({})", pids.join(","));
+    // The words alone, so that errors show what was typed.
+    Ok(match parse_filter(words)? {
+        Some(filter) => Some(Filter::parse(&format!("{pids} and ({filter})"))?),
+        None => Some(Filter::parse(&pids)?),
+    })
+}
+
 /// Parses the words of a filter, if there are any.
 pub(crate) fn parse_filter(words: &[String]) -> Result<Option<Filter>, Failure> {
     let text = words.join(" ");
     if text.trim().is_empty() {
         return Ok(None);
     }
-    Ok(Some(Filter::parse(&text)?))
+    Ok(Some(Filter::parse_with(&text, &addresses_of)?))
+}
+
+/// The addresses of a host by the resolver of this machine; none if it knows no such host.
+fn addresses_of(host: &str) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> = match (host, 0).to_socket_addrs() {
+        Ok(ends) => ends.map(|end| end.ip()).collect(),
+        Err(_) => Vec::new(),
+    };
+    addresses.dedup();
+    addresses
+}
+
+/// Columns of `-e`, `-i`, `-m` and `-o`, as `ss` adds them.
+fn add_columns(columns: &mut Vec<&'static Field>, flags: &SsFlags) {
+    let added: [(bool, &[&str]); 4] = [
+        (flags.extended, &["user", "inode", "cookie"]),
+        (flags.info, &["snd_cwnd", "rto", "snd_mss", "min_rtt", "delivery_rate", "congestion"]),
+        (flags.memory, &["recv_queue", "send_queue", "rcvbuf", "sndbuf"]),
+        (flags.timers, &["timer", "timer_expires", "timer_retransmits"]),
+    ];
+    let names = added.iter().filter(|(is_asked, _)| *is_asked).flat_map(|(_, names)| *names);
+    for field in names.filter_map(|name| find_field(name)) {
+        if columns.iter().all(|column| column.name != field.name) {
+            columns.push(field);
+        }
+    }
+}
+
+/// Words that users of other programs try as commands, and what they want.
+const HABITS: [(&str, &str); 12] = [
+    ("top", "conns --watch"),
+    ("watch", "conns --watch"),
+    ("monitor", "conns --watch"),
+    ("live", "conns --watch"),
+    ("list", "conns"),
+    ("ls", "conns"),
+    ("show", "conns"),
+    ("status", "conns"),
+    ("ports", "conns -l"),
+    ("listeners", "conns -l"),
+    ("explain", "conns why"),
+    ("version", "conns --version"),
+];
+
+/// The error if nothing matched a single word that resembles a command.
+fn misspelt_command(word: &str) -> Option<Failure> {
+    let commands = crate::flags::Flags::command();
+    let commands: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
+    let habit = HABITS.iter().find(|(habit, _)| habit.eq_ignore_ascii_case(word));
+    let meant = match habit {
+        Some((_, meant)) => (*meant).to_owned(),
+        None => format!("conns {}", nearest(word, commands)?),
+    };
+    Some(Failure::Usage(format!(
+        "`{word}` is no command, and as a filter it matches no connection; did you mean `{meant}`?"
+    )))
 }

@@ -147,7 +147,11 @@ pub(crate) fn scope(ask: &Ask) -> Scope {
     let states = match ask.view {
         View::All => States::all(),
         // A listener shows which connections of its port are inbound.
-        View::Connections => States::of(&[State::Established, State::Listen, State::Close]),
+        View::Connections => {
+            let left_out = [State::TimeWait, State::SynReceived, State::BoundInactive];
+            let states = State::ALL.iter().copied().filter(|state| !left_out.contains(state));
+            States::of(&states.collect::<Vec<State>>())
+        }
         View::Listening => States::of(&[State::Listen, State::Close]),
     };
     let namespaces = match &*ask.namespaces {

@@ -141,7 +141,7 @@ pub(crate) struct RateFlags {
     /// Never send faster
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     pub(crate) max: Option<BytesPerSecond>,
-    /// How the rate is chosen [default: fair]
+    /// How the rate is chosen [default: low]
     #[arg(long, value_enum, value_name = "METHOD")]
     pub(crate) method: Option<MethodFlag>,
 }

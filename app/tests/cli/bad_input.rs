@@ -29,11 +29,17 @@ type Refusal = (&'static [&'static str], &'static [&'static str]);
 
 const FLAGS: &[Refusal] = &[
     (&["--bogus"], &["--bogus"]),
-    (&["-x"], &["-x"]),
+    (&["-X"], &["-X"]),
     (&["--listning"], &["--listning", "--listening"]),
-    (&["-l", "-a"], &["--listening", "--all"]),
     (&["-o", "xml"], &["xml", "jsonl"]),
-    (&["-o"], &["--output"]),
+    (&["-oxml"], &["xml", "jsonl"]),
+    (&["--output"], &["--output"]),
+    (&["--limit", "3", "fields"], &["--limit"]),
+    (&["-l", "events"], &["-l"]),
+    (&["300.1.1.1"], &["300.1.1.1", "address"]),
+    (&["10.0.0.0/33"], &["10.0.0.0/33", "address"]),
+    (&["evnts"], &["evnts", "conns events"]),
+    (&["top"], &["top", "conns --watch"]),
     (&["--source", "magic"], &["magic", "portable"]),
     (&["--color", "pink"], &["pink", "never"]),
     (&["--limit", "many"], &["many", "--limit"]),
@@ -165,7 +171,7 @@ fn not_echoed() -> Result<()> {
         &[&watch],
         &["why", "--for", evil],
         &["call", evil],
-        &["-o", evil],
+        &["--output", evil],
         &["completions", evil],
     ];
     each(cases, |words| {

@@ -140,6 +140,13 @@ impl<'a> Host<'a> {
         Ok(())
     }
 
+    /// Whether a TCP connection to this port of it is established.
+    pub(super) fn has_accepted(&self, port: u16) -> anyhow::Result<bool> {
+        const ESTABLISHED: &str = "01";
+        let text = self.namespace.read("/proc/thread-self/net/tcp")?;
+        Ok(text.lines().any(|line| local_state(line, port) == Some(ESTABLISHED)))
+    }
+
     /// A command of this host's group, at home in its scratch folder. It runs before other work of the machine.
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
@@ -186,10 +193,14 @@ impl Drop for Host<'_> {
 /// Whether a line of a socket table is of a server with this port.
 fn is_server(line: &str, port: u16, is_tcp: bool) -> bool {
     const LISTEN: &str = "0A";
+    local_state(line, port).is_some_and(|state| !is_tcp || state == LISTEN)
+}
+
+/// The state of a line of a socket table, if it has this local port.
+fn local_state(line: &str, port: u16) -> Option<&str> {
     let mut words = line.split_whitespace().skip(1);
-    let (local, _, state) = (words.next(), words.next(), words.next());
-    local.is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
-        && (!is_tcp || state == Some(LISTEN))
+    let (local, _, state) = (words.next()?, words.next()?, words.next()?);
+    local.ends_with(&format!(":{port:04X}")).then_some(state)
 }
 
 #[cfg(test)]

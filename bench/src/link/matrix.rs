@@ -1,6 +1,6 @@
 //! `conns link` alone over paths of several round trips and losses, and beside one TCP flow.
 //!
-//! The path has 100 Mbit/s and a queue of 100 ms. A transfer is sampled while it runs: the queueing delay by the path, and
+//! The path has 100 Mbit/s and a queue of 100 ms. Alone the rate method is `low`, beside TCP it is `fair`. A transfer is sampled while it runs: the queueing delay by the path, and
 //! the bytes at the receiver by the growth of its files. Steady is from 5 s on.
 
 mod report;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::Scratch;
 use super::payload::Payload;
 use crate::run::machine::Machine;
+use run::Flow;
 
 /// Rate of the path, Mbit/s of IP packets, and length of its queue, ms.
 const RATE_MBIT: u64 = 100;
@@ -35,6 +36,9 @@ pub(crate) struct Plan {
     /// Seconds beside a TCP flow; the shares are those of the last 20.
     #[arg(long, default_value_t = 70, value_parser = clap::value_parser!(u32).range(30..))]
     fair_seconds: u32,
+    /// Through a relay on the sender's host.
+    #[arg(long)]
+    relayed: bool,
     /// Size of the file, MB.
     #[arg(long, default_value_t = 500)]
     megabytes: u64,
@@ -82,10 +86,12 @@ struct Cell {
 #[derive(Debug, Serialize)]
 struct Shared {
     rtt: u32,
+    /// `link`, or `CUBIC` for comparison: a loss-based flow of the kernel beside the same TCP flow.
+    flow: &'static str,
     congestion: &'static str,
     is_tcp_first: bool,
     /// Mbit/s in the last 20 s.
-    link: f64,
+    rate: f64,
     tcp: f64,
     failure: Option<String>,
 }
@@ -129,17 +135,20 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     for &rtt in fair_rtts {
         for congestion in ["cubic", "bbr"] {
             for is_tcp_first in [false, true] {
-                let shares = run::shared(plan, rtt, congestion, is_tcp_first, &payload, &scratch.0);
-                eprintln!(
-                    "{rtt} ms beside {congestion}, which is first: {is_tcp_first}: {shares:?}"
-                );
-                let (rates, failure) = match shares {
-                    Ok(rates) => (rates, None),
-                    Err(error) => ((0.0, 0.0), Some(format!("{error:#}"))),
-                };
-                let (link, tcp) = rates;
-                shared.push(Shared { rtt, congestion, is_tcp_first, link, tcp, failure });
-                write(&cells, &shared)?;
+                for (name, flow) in [("link", Flow::Link(&payload)), ("CUBIC", Flow::Cubic)] {
+                    let rates = run::shared(plan, rtt, congestion, is_tcp_first, flow, &scratch.0);
+                    eprintln!(
+                        "{name} at {rtt} ms beside {congestion}, which is first: {is_tcp_first}: {rates:?}"
+                    );
+                    let (rates, failure) = match rates {
+                        Ok(rates) => (rates, None),
+                        Err(error) => ((0.0, 0.0), Some(format!("{error:#}"))),
+                    };
+                    let (rate, tcp) = rates;
+                    let flow = name;
+                    shared.push(Shared { rtt, flow, congestion, is_tcp_first, rate, tcp, failure });
+                    write(&cells, &shared)?;
+                }
             }
         }
     }

@@ -147,6 +147,20 @@ impl Connection {
         self.socket.state == State::Established
     }
 
+    /// Whether the default list has it: what [`Self::is_established`] says, a TCP connection that is being opened, and one
+    /// that closes. The same as `ss` lists without `-a` (iproute2, `misc/ss.c`, `SS_CONN` without TIME-WAIT and SYN-RECV).
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(
+            self.socket.state,
+            State::Listen
+                | State::Close
+                | State::TimeWait
+                | State::SynReceived
+                | State::BoundInactive
+        )
+    }
+
     /// Whether it is a listening TCP socket, or an unconnected UDP socket with a port.
     #[must_use]
     pub fn is_listening(&self) -> bool {

@@ -187,7 +187,7 @@ impl State {
             .collect();
         let plain = plain.strip_prefix("tcp").unwrap_or(&plain);
         Some(match plain {
-            "estab" | "established" | "connected" => Self::Established,
+            "estab" | "established" => Self::Established,
             "synsent" => Self::SynSent,
             "synrecv" | "synreceived" | "newsynrecv" => Self::SynReceived,
             "finwait1" => Self::FinWait1,

@@ -25,10 +25,11 @@ pub fn catalogue() -> &'static [Field] {
     &CATALOGUE
 }
 
-/// The field of this name, alias or key, in any case.
+/// The field of this name, alias or key, in any case; `-` is `_`, as in headings of tables.
 #[must_use]
 pub fn find_field(name: &str) -> Option<&'static Field> {
-    let same = |known: &str| known.eq_ignore_ascii_case(name);
+    let plain = name.replace('-', "_");
+    let same = |known: &str| known.eq_ignore_ascii_case(&plain);
     catalogue()
         .iter()
         .find(|field| same(field.name) || same(&field.key) || field.aliases.iter().any(|a| same(a)))
@@ -75,7 +76,25 @@ fn spec_of(tcp: &'static TcpInfoField) -> FieldSpec {
         "total_retrans" => Some(8),
         _ => None,
     };
-    FieldSpec { drop_rank, ..FieldSpec::new(tcp.name, kind, tcp.meaning, origin) }
+    let aliases = aliases_of(tcp.name);
+    FieldSpec { drop_rank, aliases, ..FieldSpec::new(tcp.name, kind, tcp.meaning, origin) }
+}
+
+/// Names of `ss` (iproute2, `misc/ss.c`) for fields of `tcp_info`.
+fn aliases_of(name: &str) -> &'static [&'static str] {
+    match name {
+        "snd_cwnd" => &["cwnd"],
+        "snd_ssthresh" => &["ssthresh"],
+        "snd_mss" => &["mss"],
+        "rcv_mss" => &["rcvmss"],
+        "last_data_sent" => &["lastsnd"],
+        "last_data_recv" => &["lastrcv"],
+        "last_ack_recv" => &["lastack"],
+        "min_rtt" => &["minrtt"],
+        "notsent_bytes" => &["notsent"],
+        "busy_time" => &["busy"],
+        _ => &[],
+    }
 }
 
 /// A figure of the socket's memory, where the kernel reports it.

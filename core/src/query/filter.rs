@@ -22,6 +22,7 @@ use std::str::FromStr;
 
 pub use date::parse as parse_date;
 pub use error::{Fault, FilterError};
+pub use place::HostNames;
 
 use crate::model::Connection;
 use tree::Node;
@@ -50,7 +51,15 @@ impl Filter {
     /// # Errors
     /// If `text` is not a filter; the error contains the position and what was expected.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let root = parse::parse(text)?;
+        Self::parse_with(text, &place::no_names)
+    }
+
+    /// Compiles a filter in which host names may be values of addresses; `names` finds their addresses.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_with(text: &str, names: HostNames<'_>) -> Result<Self, FilterError> {
+        let root = parse::parse(text, names)?;
         let plan = root.planned();
         Ok(Self { root, plan })
     }
@@ -60,6 +69,21 @@ impl Filter {
     #[must_use]
     pub fn matches(&self, connection: &Connection) -> bool {
         self.evaluate(connection) == Some(true)
+    }
+
+    /// Whether it asks for states, so that a list must not leave any out.
+    #[must_use]
+    pub fn names_states(&self) -> bool {
+        self.root.names_states()
+    }
+
+    /// The word, if the filter is a single bare word.
+    #[must_use]
+    pub fn single_word(&self) -> Option<&str> {
+        match &self.root {
+            Node::Word(word) => Some(&word.text),
+            _ => None,
+        }
     }
 
     /// The three-valued answer: `None` if it depends on an unknown value.

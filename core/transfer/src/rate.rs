@@ -16,11 +16,12 @@ pub use round::Acknowledgement;
 pub use round_trip::RoundTrip;
 
 /// How the window is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Method {
     /// Sends at [`Settings::fixed_rate`], whatever is lost or delayed.
     Fixed,
     /// Fills the path up to a queueing delay of about 12 ms, and yields to loss-based flows, which fill the queue.
+    #[default]
     Low,
     /// As `Low`, and holds its share beside loss-based flows.
     Fair,

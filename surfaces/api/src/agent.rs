@@ -16,7 +16,7 @@ const MAX_BATCHES: usize = 64;
 /// Which connections a list is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum View {
-    /// Established TCP and connected UDP.
+    /// TCP connections that are established, being opened or closing, and connected UDP: as `ss` without `-a`.
     #[default]
     Connections,
     /// Listening TCP and unconnected UDP with a port.
@@ -30,7 +30,7 @@ impl View {
     #[must_use]
     pub fn contains(self, connection: &Connection) -> bool {
         match self {
-            Self::Connections => connection.is_established(),
+            Self::Connections => connection.is_open(),
             Self::Listening => connection.is_listening(),
             Self::All => true,
         }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use conns_core::model::{Endpoint, Protocol};
+use conns_core::model::{Endpoint, Protocol, unmapped};
 use conns_core::query::service_name;
 
 /// Resolved names; if empty, numbers are shown.
@@ -17,8 +17,9 @@ pub struct Names {
 }
 
 impl Names {
-    /// `endpoint` with its names, if known. The wildcard address is `*`.
+    /// `endpoint` with its names, if known. The wildcard address is `*`; an IPv4-mapped address is the IPv4 address.
     pub(crate) fn endpoint(&self, endpoint: Endpoint, protocol: Protocol) -> String {
+        let endpoint = Endpoint { address: unmapped(endpoint.address), ..endpoint };
         let host = self.hosts.get(&endpoint.address);
         let service = self.services.then(|| service_name(endpoint.port, protocol)).flatten();
         match (host, service) {

@@ -27,17 +27,39 @@ pub struct Layout {
 
 /// Spaces between two columns.
 const GAP: usize = 2;
-/// Minimum width of any column before whole columns are dropped from the right.
+/// Minimum width of a text before whole columns are dropped from the right; `…:65535` fits.
 const MIN_WIDTH: usize = 8;
+/// Columns without which a row of connections is useless: dropped after all others.
+const KEPT: [&str; 5] = ["process", "pid", "local", "remote", "verdict"];
 
 /// One column while a table is laid out.
 struct Column<'a> {
     field: &'a Field,
     title: String,
     width: usize,
+    /// Width without any cut.
+    natural: usize,
 }
 
 impl Column<'_> {
+    /// Whether its texts can be cut: a cut number is another number.
+    fn can_be_cut(&self) -> bool {
+        let is_text = matches!(self.field.kind, Kind::Text | Kind::Endpoint | Kind::Address);
+        is_text && self.field.name != "verdict" && self.field.name != "pid"
+    }
+
+    /// Makes it narrower by at most `over`, not below `least`.
+    fn shrink(&mut self, over: usize, least: usize) {
+        let least = least.max(self.title.width()).min(self.width);
+        self.width = self.width.saturating_sub(over).max(least);
+    }
+
+    fn cut<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
+        match self.field.kind {
+            Kind::Endpoint => truncate_middle(text, self.width),
+            _ => truncate(text, self.width),
+        }
+    }
     fn is_right_aligned(&self) -> bool {
         self.field.kind.is_quantity() || self.field.kind == Kind::Port
     }
@@ -58,7 +80,7 @@ pub fn list(
         .iter()
         .map(|field| {
             let title = field.name.to_ascii_uppercase().replace('_', "-");
-            Column { field, width: title.len(), title }
+            Column { field, width: title.len(), natural: 0, title }
         })
         .collect();
     for connection in connections {
@@ -66,6 +88,9 @@ pub fn list(
             let text = field_text(column.field, connection, names);
             column.width = column.width.max(text.width());
         }
+    }
+    for column in &mut columns {
+        column.natural = column.width;
     }
     if let Some(width) = layout.width {
         fit(&mut columns, width);
@@ -95,7 +120,7 @@ fn line<'a, 'b: 'a>(
     // Padding is written before the next cell, so that lines do not end in spaces.
     let mut pending = 0;
     for (text, column) in cells {
-        let text = truncate(text, column.width);
+        let text = column.cut(text);
         let pad = column.width.saturating_sub(text.width());
         let (before, after) = if column.is_right_aligned() { (pad, 0) } else { (0, pad) };
         write!(out, "{:pending$}{:before$}", "", "")?;
@@ -124,39 +149,73 @@ fn truncate(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
     kept.into()
 }
 
-/// Makes the columns fit: truncates columns, then drops the least important ones.
-fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
-    let total = |columns: &[Column<'_>]| {
-        columns.iter().map(|c| c.width + GAP).sum::<usize>().saturating_sub(GAP)
+/// The text, or its start, an ellipsis and its end with the whole port.
+fn truncate_middle(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return text;
+    }
+    let Some((address, port)) = text.rsplit_once(':') else { return truncate(text, width) };
+    // The ellipsis, and the colon.
+    let Some(space) = width.checked_sub(port.width() + 2) else {
+        return format!("…:{port}").into();
     };
+    let (head, tail) = (space.div_ceil(2), space / 2);
+    let characters: Vec<char> = address.chars().collect();
+    let start: String = characters.iter().take(head).collect();
+    let end: String = characters.iter().skip(characters.len().saturating_sub(tail)).collect();
+    format!("{start}…{end}:{port}").into()
+}
+
+/// Width of a line.
+fn total(columns: &[Column<'_>]) -> usize {
+    columns.iter().map(|column| column.width + GAP).sum::<usize>().saturating_sub(GAP)
+}
+
+/// Makes the columns fit: truncates columns, then drops the least important ones, and gives the width that this frees to
+/// what was truncated.
+fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
     let mut cuts: Vec<(u8, u8, &str)> = columns
         .iter()
         .filter_map(|column| column.field.cut.map(|(rank, least)| (rank, least, column.field.name)))
         .collect();
     cuts.sort_unstable();
-    for (_, least, name) in cuts {
+    for (_, least, name) in &cuts {
         let over = total(columns).saturating_sub(available);
-        if let Some(column) = columns.iter_mut().find(|c| c.field.name == name) {
-            let least = usize::from(least).max(column.title.len()).min(column.width);
-            column.width = column.width.saturating_sub(over).max(least);
+        if let Some(column) = columns.iter_mut().find(|column| column.field.name == *name) {
+            column.shrink(over, usize::from(*least));
         }
     }
-    let mut ranks: Vec<u8> = columns.iter().filter_map(|column| column.field.drop_rank).collect();
+    let is_kept = |column: &Column<'_>| KEPT.contains(&column.field.name);
+    let dropped = columns.iter().filter(|column| !is_kept(column));
+    let mut ranks: Vec<u8> = dropped.filter_map(|column| column.field.drop_rank).collect();
     ranks.sort_unstable();
     for rank in ranks {
-        if total(columns) <= available {
-            return;
+        if total(columns) > available {
+            columns.retain(|column| is_kept(column) || column.field.drop_rank != Some(rank));
         }
-        columns.retain(|column| column.field.drop_rank != Some(rank));
     }
-    for column in columns.iter_mut().rev() {
-        column.width = column.width.min(MIN_WIDTH.max(column.title.len()));
+    // The widest text first, so that what is left is even.
+    loop {
+        let over = total(columns).saturating_sub(available);
+        let texts = columns.iter_mut().filter(|column| column.can_be_cut());
+        let widest = texts.filter(|column| column.width > MIN_WIDTH.max(column.title.width()));
+        match widest.max_by_key(|column| column.width) {
+            Some(column) if over > 0 => column.width -= 1,
+            _ => break,
+        }
     }
     while total(columns) > available && columns.len() > 1 {
-        columns.pop();
+        let last = columns.iter().rposition(|column| !is_kept(column));
+        columns.remove(last.unwrap_or(columns.len() - 1));
     }
     if let [only] = &mut **columns {
         only.width = only.width.min(available);
+    }
+    for (_, _, name) in cuts.iter().rev() {
+        let spare = available.saturating_sub(total(columns));
+        if let Some(column) = columns.iter_mut().find(|column| column.field.name == *name) {
+            column.width = column.natural.min(column.width + spare);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::names::Names;
 pub fn field_text<'a>(field: &Field, connection: &'a Connection, names: &Names) -> Cow<'a, str> {
     let value = field.value(connection);
     match value {
+        Value::Several(values) if field.name == "pid" => pids(field, values).into(),
         Value::Endpoint(end) => names.endpoint(end, connection.socket.protocol).into(),
         value => text(field, value),
     }
@@ -41,16 +42,32 @@ fn text<'a>(field: &Field, value: Value<'a>) -> Cow<'a, str> {
     }
 }
 
-/// Distinct values, in order, joined by commas.
+/// Distinct values, in order, joined by commas; names of processes with their number: `nginx ×40`.
 fn several(field: &Field, values: Vec<Value<'_>>) -> String {
-    let mut texts: Vec<Cow<'_, str>> = Vec::new();
+    let mut texts: Vec<(Cow<'_, str>, usize)> = Vec::new();
     for value in values {
         let text = text(field, value);
-        if !texts.contains(&text) {
-            texts.push(text);
+        match texts.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, count)) => *count += 1,
+            None => texts.push((text, 1)),
         }
     }
-    texts.join(",")
+    let is_counted = field.name == "process";
+    let shown = texts.into_iter().map(|(text, count)| match count {
+        2.. if is_counted => format!("{text} ×{count}"),
+        _ => text.into_owned(),
+    });
+    shown.collect::<Vec<String>>().join(",")
+}
+
+/// Pids of a socket that forks share: the first, and the number of others if they are many.
+fn pids(field: &Field, values: Vec<Value<'_>>) -> String {
+    const MANY: usize = 3;
+    let others = values.len().saturating_sub(1);
+    match values.first() {
+        Some(first) if values.len() > MANY => format!("{} +{others}", text(field, first.clone())),
+        _ => several(field, values),
+    }
 }
 
 /// The records of a list in brief, or how many there are.

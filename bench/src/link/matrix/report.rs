@@ -31,8 +31,10 @@ pub(super) fn markdown(
     took: Duration,
 ) -> String {
     let how = format!(
-        "Paths of {RATE_MBIT} Mbit/s with a queue of {QUEUE_MS} ms, loss each way; one file of {} MB, {} runs of each. ",
-        plan.megabytes, plan.rounds
+        "Method `low`, {}. Paths of {RATE_MBIT} Mbit/s with a queue of {QUEUE_MS} ms, loss each way; one file of {} MB, {} runs of each. ",
+        if plan.relayed { "through a relay on the sender's host" } else { "direct" },
+        plan.megabytes,
+        plan.rounds
     );
     let mut text = machine.heading("conns link: throughput matrix", &how, took);
     if !cells.is_empty() {
@@ -47,15 +49,16 @@ pub(super) fn markdown(
     if !shared.is_empty() {
         let _ = write!(
             text,
-            "\nBeside one TCP flow for {} s, without loss; Mbit/s of the last 20 s. Goal: neither has less than a quarter.\n\n\
-             | RTT ms | beside | started first | link | TCP | share of the link, % | goal |\n|--:|---|---|--:|--:|--:|---|\n",
+            "\n`fair` beside one TCP flow for {} s, without loss; Mbit/s of the last 20 s. Goal: neither has less than a quarter. For comparison, \
+             the kernel's CUBIC beside the same flow.\n\n\
+             | RTT ms | flow | beside | TCP started | flow | TCP | share of the flow, % | goal |\n|--:|---|---|---|--:|--:|--:|---|\n",
             plan.fair_seconds
         );
     }
     for one in shared {
-        let Shared { rtt, congestion, is_tcp_first, link, tcp, failure } = one;
-        let first = if *is_tcp_first { "TCP" } else { "link" };
-        let share = link / (link + tcp);
+        let Shared { rtt, flow, congestion, is_tcp_first, rate, tcp, failure } = one;
+        let order = if *is_tcp_first { "first" } else { "second" };
+        let share = rate / (rate + tcp);
         let goal = match failure {
             Some(reason) => format!("not measured: {}", reason.replace(['|', '\n'], " ")),
             None if share.min(1.0 - share) >= GOAL_SHARE => "met".to_owned(),
@@ -64,7 +67,7 @@ pub(super) fn markdown(
         let percent = share * 100.0;
         let _ = writeln!(
             text,
-            "| {rtt} | {congestion} | {first} | {link:.1} | {tcp:.1} | {percent:.0} | {goal} |"
+            "| {rtt} | {flow} | {congestion} | {order} | {rate:.1} | {tcp:.1} | {percent:.0} | {goal} |"
         );
     }
     text.push_str(

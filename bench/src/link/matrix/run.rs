@@ -29,6 +29,7 @@ const LEAD: Duration = Duration::from_secs(5);
 /// The end of a shared run that counts.
 const COUNTED: Duration = Duration::from_secs(20);
 const TCP_PORT: u16 = 7000;
+const CUBIC_PORT: u16 = 7001;
 
 /// Builds the path of a run.
 fn path(rtt: u32, loss: f64, round: u32) -> anyhow::Result<Path> {
@@ -64,8 +65,8 @@ impl<'a> Ends<'a> {
         Ok(Self { from, to, target, _folder: folder })
     }
 
-    /// Starts the sender.
-    fn start(&self, plan: &Plan, payload: &Payload) -> anyhow::Result<Process> {
+    /// Starts the sender with this rate method.
+    fn start(&self, plan: &Plan, payload: &Payload, method: &str) -> anyhow::Result<Process> {
         let transfer = Transfer {
             from: &self.from,
             to: &self.to,
@@ -76,8 +77,9 @@ impl<'a> Ends<'a> {
             conns: &plan.conns,
             peers: FilePath::new(""),
         };
-        let prepared = prepare(&transfer)?;
-        let arguments: Vec<&str> = prepared.arguments.iter().map(String::as_str).collect();
+        let prepared = prepare(&transfer, plan.relayed)?;
+        let mut arguments: Vec<&str> = prepared.arguments.iter().map(String::as_str).collect();
+        arguments.extend(["--method", method]);
         Ok(Process { child: self.from.spawn("sender", &prepared.program, &arguments)? })
     }
 }
@@ -93,7 +95,7 @@ pub(super) fn alone(
 ) -> anyhow::Result<Figures> {
     let path = path(rtt, loss, round)?;
     let ends = Ends::new(&path, scratch)?;
-    let mut sender = ends.start(plan, payload)?;
+    let mut sender = ends.start(plan, payload, "low")?;
     let start = Instant::now();
     let waited = || [&ends.from, &ends.to].map(|host| host.group.waited().unwrap_or_default());
     let waited_before = waited();
@@ -157,48 +159,81 @@ impl Samples {
     }
 }
 
-/// A transfer and one TCP flow on the same path; Mbit/s of both in the last 20 s.
+/// What shares the path with a TCP flow.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Flow<'a> {
+    /// A transfer of this payload.
+    Link(&'a Payload),
+    /// A TCP flow with CUBIC, for comparison.
+    Cubic,
+}
+
+/// The flow that is measured, while it runs.
+enum Running {
+    Link(Process),
+    Cubic(#[allow(dead_code, reason = "ends the flow when dropped")] Peer),
+}
+
+/// A flow and one TCP flow on the same path; Mbit/s of both in the last 20 s.
 pub(super) fn shared(
     plan: &Plan,
     rtt: u32,
     congestion: &str,
     is_tcp_first: bool,
-    payload: &Payload,
+    flow: Flow<'_>,
     scratch: &FilePath,
 ) -> anyhow::Result<(f64, f64)> {
     let path = path(rtt, 0.0, 0)?;
     let ends = Ends::new(&path, scratch)?;
     let program = crate::own::program()?;
-    let listen = format!("listen --at {B4}:{TCP_PORT} --do sink");
-    let _server = Peer::start(&program, path.b(), &listen)?;
-    let connect = format!("connect --to {B4}:{TCP_PORT} --congestion {congestion} --do flood");
-    let mut sender = None;
+    let listen =
+        |port| Peer::start(&program, path.b(), &format!("listen --at {B4}:{port} --do sink"));
+    let _servers = [listen(TCP_PORT)?, listen(CUBIC_PORT)?];
+    let connect = |port, congestion| {
+        let command = format!("connect --to {B4}:{port} --congestion {congestion} --do flood");
+        Peer::start(&program, path.a(), &command)
+    };
+    let start = || {
+        anyhow::Ok(match flow {
+            Flow::Link(payload) => Running::Link(ends.start(plan, payload, "fair")?),
+            Flow::Cubic => Running::Cubic(connect(CUBIC_PORT, "cubic")?),
+        })
+    };
+    let mut running = None;
     if !is_tcp_first {
-        sender = Some(ends.start(plan, payload)?);
+        running = Some(start()?);
         sleep(LEAD);
     }
-    let _client = Peer::start(&program, path.a(), &connect)?;
+    let _client = connect(TCP_PORT, congestion)?;
     if is_tcp_first {
         sleep(LEAD);
-        sender = Some(ends.start(plan, payload)?);
+        running = Some(start()?);
     }
     sleep(Duration::from_secs(plan.fair_seconds.into()).saturating_sub(LEAD + COUNTED));
-    let before = (bytes_below(&ends.target), acknowledged(&path)?);
+    let bytes = || {
+        let of_flow = match flow {
+            Flow::Link(_) => bytes_below(&ends.target),
+            Flow::Cubic => acknowledged(&path, CUBIC_PORT)?,
+        };
+        anyhow::Ok((of_flow, acknowledged(&path, TCP_PORT)?))
+    };
+    let before = bytes()?;
     let start = Instant::now();
     sleep(COUNTED);
-    let after = (bytes_below(&ends.target), acknowledged(&path)?);
+    let after = bytes()?;
     let time = start.elapsed();
-    let ended = sender.as_mut().map(Process::ended).transpose()?.flatten();
-    if let Some(status) = ended {
+    if let Some(Running::Link(sender)) = &mut running
+        && let Some(status) = sender.ended()?
+    {
         bail!("the sender ended too early with {status}: {}", ends.from.log("sender"));
     }
-    Ok((mbit(after.0.saturating_sub(before.0), time), mbit(after.1 - before.1, time)))
+    Ok((mbit(after.0.saturating_sub(before.0), time), mbit(after.1.saturating_sub(before.1), time)))
 }
 
-/// Bytes of the TCP flow that arrived, as the kernel of the sender counts them.
-fn acknowledged(path: &Path) -> anyhow::Result<u64> {
+/// Bytes of a TCP flow that arrived, as the kernel of the sender counts them.
+fn acknowledged(path: &Path, port: u16) -> anyhow::Result<u64> {
     let rows = ss(path.a(), "ti")?;
-    let row = rows.iter().find(|row| row.remote.port() == TCP_PORT);
+    let row = rows.iter().find(|row| row.remote.port() == port);
     let bytes = row.and_then(|row| row.number("bytes_acked"));
     Ok(bytes.context("ss shows no bytes_acked of the TCP flow")? as u64)
 }

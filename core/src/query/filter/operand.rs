@@ -6,19 +6,26 @@ use super::super::services::service_names;
 use super::date;
 use super::error::Fault;
 use super::number::{self, Number, UnitError};
-use super::place::{Place, parse_ports};
+use super::place::{HostNames, Place, parse_ports};
 use super::text::Folded;
 use super::tree::{Operand, Subject};
+use super::words::states;
+use crate::model::Words;
 
 /// Parses `text` for `subject`; several operands if a name stands for several ports.
-/// With `bare` a number without a unit is in the base unit.
-pub(super) fn operands(subject: &Subject, bare: bool, text: &str) -> Result<Vec<Operand>, Fault> {
+/// With `bare` a number without a unit is in the base unit. `names` finds the addresses of host names.
+pub(super) fn operands(
+    subject: &Subject,
+    bare: bool,
+    text: &str,
+    names: HostNames<'_>,
+) -> Result<Vec<Operand>, Fault> {
     let kind = subject.kind();
     match kind {
-        Kind::Text => text_operand(subject, text).map(|operand| vec![operand]),
+        Kind::Text => text_operands(subject, text),
         Kind::Bool => bool_operand(subject, text).map(|operand| vec![operand]),
         Kind::Port => port_operands(subject, text),
-        Kind::Address | Kind::Endpoint => place_operands(subject, text),
+        Kind::Address | Kind::Endpoint => place_operands(subject, text, names),
         Kind::List(_) => Err(Fault::UnfitOperator { found: "==", field: subject.name, kind }),
         Kind::Count
         | Kind::Bytes
@@ -46,12 +53,19 @@ fn unfit(subject: &Subject, text: &str) -> Fault {
     }
 }
 
-fn text_operand(subject: &Subject, text: &str) -> Result<Operand, Fault> {
+fn text_operands(subject: &Subject, text: &str) -> Result<Vec<Operand>, Fault> {
+    let of = |word| Operand::Text(Folded::new(word));
     let Some(vocabulary) = subject.field.words else {
-        return Ok(Operand::Text(Folded::new(text)));
+        return Ok(vec![of(text)]);
     };
+    if vocabulary == Words::State {
+        let states = states(text);
+        if !states.is_empty() {
+            return Ok(states.into_iter().map(|state| of(state.name())).collect());
+        }
+    }
     match vocabulary.canonical(text) {
-        Some(word) => Ok(Operand::Text(Folded::new(word))),
+        Some(word) => Ok(vec![of(word)]),
         None => Err(Fault::UnknownWord {
             found: text.to_owned(),
             field: subject.name,
@@ -111,8 +125,15 @@ fn port(text: &str) -> Option<u16> {
     text.parse().ok()
 }
 
-fn place_operands(subject: &Subject, text: &str) -> Result<Vec<Operand>, Fault> {
-    let places = Place::parse(text);
+fn place_operands(
+    subject: &Subject,
+    text: &str,
+    names: HostNames<'_>,
+) -> Result<Vec<Operand>, Fault> {
+    let mut places = Place::parse(text);
+    if places.is_empty() {
+        places = Place::of_host(text, names);
+    }
     let has_ports = places.iter().any(|place| place.ports.is_some());
     if places.is_empty() || has_ports && subject.kind() == Kind::Address {
         return Err(unfit(subject, text));

@@ -5,34 +5,39 @@ mod comparison;
 
 use std::ops::Range;
 
-use super::super::nearest::{nearest, nearest_field};
+use super::super::nearest::nearest_field;
 use super::super::{Kind, find_field};
 use super::error::{Fault, FilterError};
 use super::lex::{Lexeme, Token, tokens};
-use super::tree::{Node, Subject};
+use super::operand::operands;
+use super::place::{HostNames, Place, parse_ports};
+use super::text::Folded;
+use super::tree::{Check, Node, Operand, Subject, Test};
 use super::word::Word;
+use super::words::states;
 use super::{MAX_BYTES, MAX_DEPTH};
-use comparison::{Named, OPERATOR_WORDS};
+use crate::model::{State, Words};
+use comparison::{Named, nearest_operator};
 
 /// The span and the fault; the text is added at the boundary of this module.
 type Failure = (Range<usize>, Fault);
 
-pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
-    parse_text(text).map_err(|(span, fault)| FilterError::new(text, span, fault))
+pub(super) fn parse(text: &str, names: HostNames<'_>) -> Result<Node, FilterError> {
+    parse_text(text, names).map_err(|(span, fault)| FilterError::new(text, span, fault))
 }
 
-fn parse_text(text: &str) -> Result<Node, Failure> {
+fn parse_text(text: &str, names: HostNames<'_>) -> Result<Node, Failure> {
     if text.len() > MAX_BYTES {
         return Err((0..0, Fault::TooLong));
     }
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, patterns: 0 };
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, patterns: 0, names };
     if parser.tokens.is_empty() {
         return Ok(Node::Everything);
     }
     let node = parser.alternatives()?;
     match parser.peek() {
         None => Ok(node),
-        Some(_) => Err(parser.stray()),
+        Some(_) => Err(parser.unexpected("`and`, `or` or the end")),
     }
 }
 
@@ -42,6 +47,7 @@ struct Parser<'a> {
     at: usize,
     depth: usize,
     patterns: usize,
+    names: HostNames<'a>,
 }
 
 impl<'a> Parser<'a> {
@@ -113,23 +119,36 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Tests joined by `and`, or by nothing as in `ss`; there two states without `and` are either.
     fn conjunction(&mut self) -> Result<Node, Failure> {
-        let mut parts = Vec::new();
+        let mut parts: Vec<Node> = Vec::new();
+        let mut is_joined = true;
         loop {
             match self.negation()? {
                 Node::And(inner) => parts.extend(inner),
+                Node::Test(test) if !is_joined && add_states(&mut parts, &test) => {}
                 part => parts.push(part),
             }
-            let goes_on = self.take(&Lexeme::And) || self.take_word("and") || self.is_next_test();
-            if !goes_on {
+            is_joined = self.take(&Lexeme::And) || self.take_word("and");
+            if !is_joined && !self.is_next_test(parts.last())? {
                 return Ok(single(parts, Node::And));
             }
         }
     }
 
-    /// Whether the next word is a field: `ss` leaves `and` out between tests.
-    fn is_next_test(&self) -> bool {
-        self.word_at(0).is_some_and(|word| subject(word).is_some())
+    /// Whether a test follows the one before without `and`. A misspelt field or operator looks like that.
+    fn is_next_test(&self, before: Option<&Node>) -> Result<bool, Failure> {
+        let follows = match self.peek() {
+            Some(Lexeme::Word) => {
+                !self.word_at(0).is_some_and(|word| word.eq_ignore_ascii_case("or"))
+            }
+            Some(Lexeme::Quoted(_) | Lexeme::Not | Lexeme::Open('(')) => true,
+            _ => false,
+        };
+        if follows && let Some(error) = self.misspelling(before) {
+            return Err(error);
+        }
+        Ok(follows)
     }
 
     fn negation(&mut self) -> Result<Node, Failure> {
@@ -148,16 +167,16 @@ impl<'a> Parser<'a> {
     fn test(&mut self) -> Result<Node, Failure> {
         const EXPECTED: &str = "a field, a word or `(`";
         let span = self.span();
+        if let Some(excluded) = self.excluded() {
+            return Ok(excluded);
+        }
         match self.peek() {
             Some(Lexeme::Open('(')) => {
                 self.enter()?;
                 self.at += 1;
                 let inner = self.alternatives()?;
                 if !self.take(&Lexeme::Close(')')) {
-                    return Err(match self.peek() {
-                        Some(Lexeme::Close(_)) | None => self.unexpected("`)`"),
-                        Some(_) => self.stray(),
-                    });
+                    return Err(self.unexpected("`)`"));
                 }
                 self.depth -= 1;
                 Ok(inner)
@@ -179,45 +198,134 @@ impl<'a> Parser<'a> {
                 match subject(name) {
                     Some((subject, by_key)) => self.comparison(Named { subject, by_key, span }),
                     None if self.operator_ahead() => Err(unknown_field(name, span)),
-                    None => bare_word(name, span),
+                    None => self.bare_word(name, span),
                 }
             }
             _ => Err(self.unexpected(EXPECTED)),
         }
     }
 
-    /// The error for a token after a complete filter.
-    fn stray(&self) -> Failure {
-        const EXPECTED: &str = "`and`, `or` or the end";
-        // `process like x` read so far as `process == like`, and `proces nginx` as a word.
-        let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-        let is_value = matches!(self.peek(), Some(Lexeme::Word | Lexeme::Quoted(_)));
-        if let Some(token) = before
-            && token.lexeme == Lexeme::Word
-            && (is_value || self.peek() == Some(&Lexeme::Open('(')))
-        {
-            let span = token.span.clone();
-            let word = self.source(span.clone());
-            let follows_field = self
-                .at
-                .checked_sub(2)
-                .and_then(|at| self.tokens.get(at))
-                .filter(|token| token.lexeme == Lexeme::Word)
-                .is_some_and(|token| subject(self.source(token.span.clone())).is_some());
-            if follows_field {
-                return (
-                    span,
-                    Fault::UnknownOperator {
-                        found: word.to_owned(),
-                        nearest: nearest(word, OPERATOR_WORDS),
-                    },
-                );
-            }
-            if is_value && nearest_field(word).is_some() && subject(word).is_none() {
-                return unknown_field(word, span);
-            }
+    /// `exclude time-wait` of `ss`.
+    fn excluded(&mut self) -> Option<Node> {
+        let is_exclude = self.word_at(0).is_some_and(|word| word.eq_ignore_ascii_case("exclude"));
+        let states = self.word_at(1).filter(|_| is_exclude).map(states)?;
+        if states.is_empty() {
+            return None;
         }
-        self.unexpected(EXPECTED)
+        self.at += 2;
+        let text = |state: State| Operand::Text(Folded::new(state.name()));
+        let check = Check::Any(states.into_iter().map(text).collect());
+        Some(Node::Test(Test { subject: subject("state")?.0, check, negated: true }))
+    }
+
+    /// A word without a field: `nginx`, `443`, `10.0.0.0/8`; also `nginx:443`, a word at a port, and `process:nginx`.
+    fn bare_word(&self, text: &str, span: Range<usize>) -> Result<Node, Failure> {
+        let word = Word::new(text, false);
+        let unfit = |field, kind| {
+            let found = text.to_owned();
+            Err((span.clone(), Fault::UnfitValue { found, field, kind, nearest: None }))
+        };
+        if word.is_no_number() {
+            return unfit("port", Kind::Port);
+        }
+        if word.is_place() {
+            return Ok(Node::Word(word));
+        }
+        if looks_like_address(text) {
+            return unfit("addr", Kind::Address);
+        }
+        if let Some(node) = self.host(text) {
+            return Ok(node);
+        }
+        let Some((head, tail)) = text.split_once(':').filter(|(_, tail)| !tail.is_empty()) else {
+            return Ok(Node::Word(word));
+        };
+        if let Some((subject, by_key)) = subject(head) {
+            let named = Named { subject, by_key, span: span.clone() };
+            return self.with_colon(&named, tail).map_err(|fault| (span, fault));
+        }
+        let at_port = Word::new(&format!(":{tail}"), false);
+        if at_port.is_place() && !head.is_empty() {
+            return Ok(Node::And(vec![Node::Word(Word::new(head, false)), Node::Word(at_port)]));
+        }
+        Ok(Node::Word(word))
+    }
+
+    /// `localhost`, `localhost:5432`, `db.example:5432`: either end. Other words are not looked up as hosts.
+    fn host(&self, text: &str) -> Option<Node> {
+        let (host, has_port) = text.split_once(':').map_or((text, false), |(host, _)| (host, true));
+        if !host.eq_ignore_ascii_case("localhost") && !(has_port && host.contains('.')) {
+            return None;
+        }
+        let places = Place::of_host(text, self.names);
+        if places.is_empty() {
+            return None;
+        }
+        let at = |end| {
+            let check = Check::Any(places.iter().copied().map(Operand::Place).collect());
+            Some(Node::Test(Test { subject: subject(end)?.0, check, negated: false }))
+        };
+        Some(Node::Or(vec![at("local")?, at("remote")?]))
+    }
+
+    /// `process:nginx`, `port:443`, `state:listen`. A text without a list of words is a part, as it is of a bare word.
+    fn with_colon(&self, named: &Named, text: &str) -> Result<Node, Fault> {
+        let subject = named.subject;
+        let check = match subject.kind() {
+            Kind::Text if subject.field.words.is_none() => Check::Contains(Folded::new(text)),
+            Kind::Endpoint if !parse_ports(text).is_empty() => {
+                let at_port = format!(":{text}");
+                Check::Any(operands(&subject, named.by_key, &at_port, self.names)?)
+            }
+            _ => Check::Any(operands(&subject, named.by_key, text, self.names)?),
+        };
+        Ok(Node::Test(Test { subject, check, negated: false }))
+    }
+
+    /// The error if the test before ended with a word that is close to an operator or a field: `process like x` was read so
+    /// far as `process == like`, and `proces nginx` as a word.
+    fn misspelling(&self, before: Option<&Node>) -> Option<Failure> {
+        if !matches!(self.peek(), Some(Lexeme::Word | Lexeme::Quoted(_) | Lexeme::Open('('))) {
+            return None;
+        }
+        let token = self.tokens.get(self.at.checked_sub(1)?)?;
+        if token.lexeme != Lexeme::Word {
+            return None;
+        }
+        let span = token.span.clone();
+        let word = self.source(span.clone());
+        let follows_field = self
+            .at
+            .checked_sub(2)
+            .and_then(|at| self.tokens.get(at))
+            .filter(|token| token.lexeme == Lexeme::Word)
+            .is_some_and(|token| subject(self.source(token.span.clone())).is_some());
+        if follows_field {
+            let nearest = Some(nearest_operator(word)?);
+            let found = word.to_owned();
+            return Some((span, Fault::UnknownOperator { found, nearest }));
+        }
+        let is_bare = matches!(before, Some(Node::Word(bare)) if *bare.text == *word);
+        /// Shorter words are names of programs as often as misspelt fields.
+        const MIN_BYTES: usize = 5;
+        let is_close = word.len() >= MIN_BYTES && nearest_field(word).is_some();
+        (is_bare && is_close && !Word::is_listed(word)).then(|| unknown_field(word, span))
+    }
+}
+
+/// Adds the states of `test` to those of the test before; whether both are of states.
+fn add_states(parts: &mut [Node], test: &Test) -> bool {
+    let Some(Node::Test(before)) = parts.last_mut() else { return false };
+    let is_state = |test: &Test| test.subject.field.words == Some(Words::State) && !test.negated;
+    match (&mut before.check, &test.check) {
+        (Check::Any(states), Check::Any(more)) if before.subject == test.subject => {
+            let is_of_states = is_state(test) && !before.negated;
+            if is_of_states {
+                states.extend(more.iter().cloned());
+            }
+            is_of_states
+        }
+        _ => false,
     }
 }
 
@@ -245,20 +353,14 @@ fn unknown_field(name: &str, span: Range<usize>) -> Failure {
     (span, fault)
 }
 
-fn bare_word(text: &str, span: Range<usize>) -> Result<Node, Failure> {
-    let word = Word::new(text, false);
-    if word.is_no_port() {
-        return Err((
-            span,
-            Fault::UnfitValue {
-                found: text.to_owned(),
-                field: "port",
-                kind: Kind::Port,
-                nearest: None,
-            },
-        ));
-    }
-    Ok(Node::Word(word))
+/// Whether it has the form of an address or a network, so that it is one that cannot exist: `300.1.1.1`, `10.0.0.0/33`.
+fn looks_like_address(text: &str) -> bool {
+    let address = text.split('/').next().unwrap_or_default();
+    let is_of = |allowed: fn(u8) -> bool| !address.is_empty() && address.bytes().all(allowed);
+    let is_v4 = is_of(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_v6 = is_of(|byte| byte.is_ascii_hexdigit() || byte == b':');
+    let colons = address.bytes().filter(|byte| *byte == b':').count();
+    is_v4 && (address.contains('.') || text.contains('/')) || is_v6 && colons > 1
 }
 
 /// The single part, or all parts joined.

@@ -4,7 +4,7 @@
 //! networks.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
@@ -13,6 +13,14 @@ use crate::model::{Endpoint, unmapped};
 
 /// A range of ports, both ends included.
 pub(super) type Ports = (u16, u16);
+
+/// Finds the addresses of a host name; none if there is no such host.
+pub type HostNames<'a> = &'a dyn Fn(&str) -> Vec<IpAddr>;
+
+/// Where host names are not looked up.
+pub(super) fn no_names(_: &str) -> Vec<IpAddr> {
+    Vec::new()
+}
 
 /// A condition on one end of a connection: a network, a range of ports, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +45,12 @@ impl Net {
         };
         let address =
             address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
-        let address: IpAddr = address.parse().ok()?;
+        let address: IpAddr = match address.parse() {
+            Ok(address) => address,
+            // `10/8` and `192.168/16`, as in `ss`.
+            Err(_) if length.is_some() => padded(address)?.parse().ok()?,
+            Err(_) => return None,
+        };
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let length = u8::try_from(length.unwrap_or(longest)).ok()?;
         let written = IpNet::new(address, length).ok()?.trunc();
@@ -66,9 +79,17 @@ fn decimal(text: &str) -> Option<u32> {
     if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
+/// The octets of an IPv4 network followed by zeros.
+fn padded(octets: &str) -> Option<String> {
+    const OCTETS: usize = 4;
+    let given = octets.split('.').map(decimal).collect::<Option<Vec<u32>>>()?;
+    let missing = OCTETS.checked_sub(given.len())?;
+    Some(format!("{octets}{}", ".0".repeat(missing)))
+}
+
 impl Place {
     /// Reads an address, a network, either with `:port`, or `:port` alone. More than one if a
-    /// service has several ports; none if `text` is not a place.
+    /// service has several ports; none if `text` is not a place. `*` is any port.
     pub(super) fn parse(text: &str) -> Vec<Self> {
         if let Some(net) = Net::parse(text) {
             return vec![Self { net: Some(net), ports: None }];
@@ -84,7 +105,32 @@ impl Place {
                 _ => return Vec::new(),
             },
         };
+        if tail == "*" {
+            return net.map(|net| Self { net: Some(net), ports: None }).into_iter().collect();
+        }
         parse_ports(tail).into_iter().map(|ports| Self { net, ports: Some(ports) }).collect()
+    }
+
+    /// The addresses of a host, with `:port`, with `:*` or alone; none if there is no such host.
+    pub(super) fn of_host(text: &str, names: HostNames<'_>) -> Vec<Self> {
+        let (host, ports) = match text.rsplit_once(':') {
+            Some((host, "*")) => (host, vec![None]),
+            Some((host, ports)) => (host, parse_ports(ports).into_iter().map(Some).collect()),
+            None => (text, vec![None]),
+        };
+        let addresses = match host {
+            "" => Vec::new(),
+            // RFC 6761, section 6.3.
+            host if host.eq_ignore_ascii_case("localhost") => {
+                vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+            }
+            host => names(host),
+        };
+        let nets = addresses
+            .into_iter()
+            .map(|address| Net { written: address.into(), plain: unmapped(address).into() });
+        let place = |net| ports.iter().map(move |ports| Self { net: Some(net), ports: *ports });
+        nets.flat_map(place).collect()
     }
 
     /// Whether the address matches, with any port.

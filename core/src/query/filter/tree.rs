@@ -13,7 +13,7 @@ use super::place::Place;
 use super::text::{Folded, Pattern};
 use super::truth::{any, not};
 use super::word::Word;
-use crate::model::Connection;
+use crate::model::{Connection, Words};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
@@ -101,6 +101,17 @@ impl Node {
             Self::Not(part) => part.refuted(connection),
             Self::Test(test) => test.evaluate(connection),
             Self::Word(word) => word.evaluate(connection),
+        }
+    }
+
+    /// Whether a test is of states.
+    pub(super) fn names_states(&self) -> bool {
+        match self {
+            Self::Everything => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::names_states),
+            Self::Not(part) => part.names_states(),
+            Self::Test(test) => test.subject.field.words == Some(Words::State),
+            Self::Word(word) => word.names_state(),
         }
     }
 

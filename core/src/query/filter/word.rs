@@ -15,6 +15,8 @@ pub(super) struct Word {
     process: Option<Folded>,
     places: Vec<Place>,
     ports: Vec<Ports>,
+    /// Owner with this pid.
+    pid: Option<u32>,
     state: Option<State>,
     protocol: Option<Protocol>,
     family: Option<Family>,
@@ -37,6 +39,7 @@ impl Word {
             process: (!is_other).then(|| Folded::new(text)),
             places,
             ports,
+            pid: if is_quoted { None } else { pid(text) },
             state: named(text).and_then(State::from_name),
             protocol: named(text).and_then(words::protocol),
             family: named(text).and_then(words::family),
@@ -46,9 +49,22 @@ impl Word {
         }
     }
 
-    /// Whether it is a number or a range of numbers that cannot be a port.
-    pub(super) fn is_no_port(&self) -> bool {
-        self.process.is_none() && self.places.is_empty() && self.ports.is_empty()
+    /// Whether it is a number or a range of numbers that can be neither a port nor a pid.
+    pub(super) fn is_no_number(&self) -> bool {
+        self.process.is_none()
+            && self.places.is_empty()
+            && self.ports.is_empty()
+            && self.pid.is_none()
+    }
+
+    /// Whether it is an address, a network or a port.
+    pub(super) fn is_place(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// Whether states are among its meanings.
+    pub(super) fn names_state(&self) -> bool {
+        self.state.is_some()
     }
 
     /// Whether it is a numeric port, which must be printed without quotes.
@@ -78,6 +94,7 @@ impl Word {
             Some(self.is_at(socket.local) || socket.remote.is_some_and(|end| self.is_at(end))),
             direction,
             self.is_how_it_ended(connection),
+            self.is_of_pid(connection),
             self.is_in_process_name(connection),
         ])
     }
@@ -92,6 +109,15 @@ impl Word {
             (None, _) | (_, Known::NotApplicable) => Some(false),
             (Some(_), Known::Unknown(_)) => None,
             (Some(reason), Known::Value(closed, _)) => Some(reason == closed.how.name()),
+        }
+    }
+
+    fn is_of_pid(&self, connection: &Connection) -> Option<bool> {
+        let Some(pid) = self.pid else { return Some(false) };
+        match &connection.owners {
+            Known::Value(owners, _) => Some(owners.iter().any(|owner| owner.process.pid == pid)),
+            // A port that matches decides; an unknown pid does not make other numbers unknown.
+            Known::Unknown(_) | Known::NotApplicable => Some(false),
         }
     }
 
@@ -112,6 +138,14 @@ impl Word {
             Known::NotApplicable => Some(false),
         }
     }
+}
+
+/// A number that can be a pid (`PID_MAX_LIMIT` of `include/linux/threads.h`).
+fn pid(text: &str) -> Option<u32> {
+    const MAX_PID: u32 = 1 << 22;
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_decimal);
+    number.filter(|number| (1..=MAX_PID).contains(number))
 }
 
 /// A number, or a range of them.

@@ -39,6 +39,7 @@ impl Words {
         let mut words = self.words();
         if self == Self::State {
             words.extend(["established", "syn-received", "listening", "closed", "unconnected"]);
+            words.extend(["all", "connected", "synchronized", "bucket", "big"]);
         }
         words
     }
@@ -58,6 +59,22 @@ const ENDS: [CloseReason; 8] = [
     CloseReason::GivenUp,
     CloseReason::Error(0),
 ];
+
+/// States that a word stands for: one by its name, or several by the words of `ss` (iproute2, `misc/ss.c`, `scan_state`).
+pub(super) fn states(word: &str) -> Vec<State> {
+    use State::{BoundInactive, Close, Listen, SynReceived, SynSent, TimeWait};
+    let all_but = |left_out: &[State]| {
+        State::ALL.iter().copied().filter(|state| !left_out.contains(state)).collect()
+    };
+    match word.to_ascii_lowercase().as_str() {
+        "all" => all_but(&[]),
+        "connected" => all_but(&[Close, Listen, BoundInactive]),
+        "synchronized" => all_but(&[Close, Listen, BoundInactive, SynSent]),
+        "bucket" => vec![SynReceived, TimeWait],
+        "big" => all_but(&[SynReceived, TimeWait]),
+        _ => State::from_name(word).into_iter().collect(),
+    }
+}
 
 pub(super) fn protocol(word: &str) -> Option<Protocol> {
     PROTOCOLS.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(word))

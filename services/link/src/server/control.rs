@@ -116,7 +116,7 @@ impl Control for Server {
         if parameters.address.is_empty() && relay.is_none() {
             return Err(invalid("the address of the destination is empty"));
         }
-        let method = parameters.rate_control_method.unwrap_or(Method::Fair);
+        let method = parameters.rate_control_method.unwrap_or_default();
         let row = DestinationRow {
             id: DestinationId(0),
             key,

@@ -72,7 +72,11 @@ impl Method {
             (_, Protocol::Tcp) | (Self::GetListeningEndpoints, Protocol::Udp) => true,
             (_, Protocol::Mptcp) | (Self::GetConnections, Protocol::Udp) => false,
         };
-        is_kind && self.view().contains(connection)
+        let is_meant = match self {
+            Self::GetConnections => connection.is_established(),
+            Self::GetListeningEndpoints => self.view().contains(connection),
+        };
+        is_kind && is_meant
     }
 }
 

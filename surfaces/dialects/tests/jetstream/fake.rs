@@ -115,7 +115,7 @@ impl Control for Fake {
             }
             let id = format!("d{}", state.destinations.len());
             let rate = new.send_rate_kbit_per_s.map_or(100_000, std::num::NonZeroU64::get);
-            let method = new.rate_control_method.unwrap_or(Method::Fair);
+            let method = new.rate_control_method.unwrap_or_default();
             let destination = Destination::new(id, new, rate, method, AT_US);
             state.destinations.push(destination.clone());
             Ok(destination)

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::super::super::Kind;
+use super::super::super::nearest::nearest;
 use super::super::MAX_PATTERNS;
 use super::super::error::Fault;
 use super::super::lex::{Lexeme, Operator, Verb};
@@ -138,7 +139,7 @@ impl Parser<'_> {
 
     fn value(&mut self, named: &Named) -> Result<Vec<Operand>, Failure> {
         let (text, span) = self.quantity(named.subject.kind())?;
-        operands(&named.subject, named.by_key, &text).map_err(|fault| (span, fault))
+        operands(&named.subject, named.by_key, &text, self.names).map_err(|fault| (span, fault))
     }
 
     fn list(&mut self, named: &Named) -> Result<Vec<Operand>, Failure> {
@@ -206,8 +207,29 @@ impl Parser<'_> {
 }
 
 /// Operators that are words, for messages.
-pub(super) const OPERATOR_WORDS: [&str; 10] =
+const OPERATOR_WORDS: [&str; 10] =
     ["in", "contains", "matches", "is", "eq", "ne", "lt", "le", "gt", "ge"];
+/// Operators of other languages, and what they are called here.
+const FOREIGN_OPERATORS: [(&str, &str); 9] = [
+    ("like", "contains"),
+    ("ilike", "contains"),
+    ("has", "contains"),
+    ("includes", "contains"),
+    ("startswith", "matches"),
+    ("regexp", "matches"),
+    ("rlike", "matches"),
+    ("equals", "eq"),
+    ("between", "in"),
+];
+
+/// The operator that a word is close to but is not; `None` if there is none. Words of one or two letters are too close to all.
+pub(super) fn nearest_operator(word: &str) -> Option<&'static str> {
+    let foreign = FOREIGN_OPERATORS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+    foreign.map(|(_, known)| *known).or_else(|| {
+        let long = OPERATOR_WORDS.into_iter().filter(|operator| operator.len() > 2);
+        nearest(word, long)
+    })
+}
 
 fn operator_word(word: &str) -> Option<Operator> {
     let (verb, negated) = match word.to_ascii_lowercase().as_str() {
