@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use conns_api::{Answer, RecordWriter, View, is_of_interest, observe, urgency};
 use conns_core::media::published_streams;
-use conns_core::model::Basis;
-use conns_core::model::Connection;
+use conns_core::model::{Basis, Class, Connection};
+use conns_core::query::Filter;
 use conns_core::track::Retention;
 use conns_engine::Purpose;
+use conns_print::Layout;
 
 use crate::agent;
 use crate::failure::{Failure, report_losses};
@@ -50,13 +51,21 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
     match flags.output {
         WhyFormat::Text => {
             let names = terminal::names(flags.selection.among.resolve, &chosen);
-            let palette = terminal::palette(flags.selection.among.color);
+            let layout = Layout {
+                width: terminal::size().map(|(width, _)| width),
+                header: true,
+                palette: terminal::palette(flags.selection.among.color),
+            };
             // The publisher of what is played need not be among the chosen.
             let all: Vec<&Connection> = snapshot.connections.iter().collect();
             let streams = published_streams(&all);
-            conns_print::verdicts(&mut out, palette, &chosen, &streams, &names)?;
             if chosen.is_empty() {
                 writeln!(out, "No connection matches.")?;
+            } else {
+                let shown = worth_showing(&chosen, flags, filter.as_ref());
+                let hidden = chosen.len() - shown.len();
+                conns_print::verdict_summary(&mut out, layout.palette, &chosen, hidden)?;
+                conns_print::verdicts(&mut out, layout, &shown, &streams, &names)?;
             }
         }
         WhyFormat::Json => {
@@ -69,6 +78,21 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
         note_window(&chosen);
     }
     Ok(report_losses(&snapshot.losses))
+}
+
+/// Those that are printed: idle ones only if they are asked for by `-a`, by a filter that names them, or if all are idle.
+fn worth_showing<'c>(
+    chosen: &[&'c Connection],
+    flags: &WhyFlags,
+    filter: Option<&Filter>,
+) -> Vec<&'c Connection> {
+    let is_idle = |connection: &&&Connection| connection.verdict.class == Class::Idle;
+    let names_idle = filter.is_some_and(|filter| filter.to_string().contains(Class::Idle.name()));
+    let has_others = chosen.iter().any(|connection| !is_idle(&connection));
+    if flags.selection.all || names_idle || filter.is_some() && !has_others {
+        return chosen.to_vec();
+    }
+    chosen.iter().filter(|connection| !is_idle(connection)).copied().collect()
 }
 
 /// Prints the window of the verdicts: a remote agent uses its own, not `--for`.

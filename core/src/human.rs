@@ -41,6 +41,13 @@ pub fn rate(bytes_per_s: f64) -> String {
     format!("{}/s", bytes(bytes_per_s.round() as u64))
 }
 
+/// A rate in bits, as paths have it: `38Mbit/s`.
+#[must_use]
+pub fn bit_rate(bytes_per_s: f64) -> String {
+    let bits = bytes((bytes_per_s * 8.0).round() as u64);
+    format!("{}bit/s", bits.strip_suffix('B').unwrap_or(&bits))
+}
+
 /// Percent with the digits that matter: `0%`, `0.04%`, `1.8%`, `45%`.
 #[must_use]
 pub fn percent(value: f64) -> String {

@@ -13,7 +13,7 @@ mod lane;
 pub use lane::LaneText;
 
 /// Every class a verdict can name, in the order of the contract.
-pub const CLASSES: [&str; 13] = [
+pub const CLASSES: [&str; 15] = [
     "healthy",
     "idle",
     "app-limited",
@@ -23,10 +23,12 @@ pub const CLASSES: [&str; 13] = [
     "path-loss",
     "bufferbloat",
     "cwnd-limited",
+    "path-limited",
     "stalled",
     "handshake-failing",
     "accept-overflow",
     "syn-queue-full",
+    "close-wait-leak",
 ];
 /// The class for evidence that does not suffice.
 pub const UNKNOWN: &str = "unknown";

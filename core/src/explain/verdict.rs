@@ -1,7 +1,9 @@
 //! The verdict in words: one sentence with its numbers, and what to do about it.
 
-use crate::human::{bytes, duration, percent};
-use crate::model::{Basis, Class, Evidence, Protocol, Socket, SocketSample, State, Verdict};
+use crate::human::{bit_rate, bytes, duration, percent};
+use crate::model::{
+    Basis, Class, Evidence, Protocol, Socket, SocketSample, State, TcpInfo, Verdict,
+};
 
 impl Verdict {
     /// One sentence with the numbers behind the verdict. `socket` is the sample it is about.
@@ -87,6 +89,15 @@ impl Verdict {
                 e.samples_unsent,
                 e.samples
             ),
+            Class::PathLimited => format!(
+                "The path is full: this connection uses all of the {} that it leaves{}, and more waits to be sent.",
+                sent_rate(e),
+                rtt(e)
+            ),
+            Class::CloseWaitLeak => format!(
+                "The peer closed {} ago, and the application here has not: it holds a socket that carries nothing.",
+                duration(u64::from(socket.since(TcpInfo::last_ack_recv).unwrap_or(0)) * 1000)
+            ),
             Class::Stalled if socket.state == State::Close => format!(
                 "No answer came from the peer, and the kernel gave up ({} timeouts {time}).",
                 e.timeouts
@@ -164,6 +175,12 @@ impl Verdict {
             Class::CwndLimited => {
                 "The window is still growing or was cut by loss: let it run, reuse connections, raise the initial window (ip route … initcwnd), or use BBR; check for a cwnd clamp on the route."
             }
+            Class::PathLimited => {
+                "Nothing is wrong. To go faster, use a faster path, or send less over it beside this connection."
+            }
+            Class::CloseWaitLeak => {
+                "Fix the application: it must close the descriptor when a read returns 0. Restarting it frees the descriptors; the kernel never does."
+            }
             Class::Stalled => {
                 "The peer or the path does not respond: check reachability and firewalls' connection tracking; the kernel gives up after net.ipv4.tcp_retries2."
             }
@@ -199,6 +216,14 @@ impl std::fmt::Display for Time<'_> {
             Basis::Lifetime => f.write_str("since it began"),
             Basis::Window { us } => write!(f, "in the last {}", duration(us)),
         }
+    }
+}
+
+/// Payload sent, per second.
+fn sent_rate(e: &Evidence) -> String {
+    match e.basis {
+        Basis::Window { us } => bit_rate(e.bytes_out as f64 * 1e6 / us.max(1) as f64),
+        Basis::Lifetime => "rate".to_owned(),
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Class {
     Bufferbloat,
     /// A long fat path is not filled, because the congestion window is small.
     CwndLimited,
+    /// The path is full, and the sender has more: a faster path is the only remedy.
+    PathLimited,
     /// Retransmission timeouts without progress.
     Stalled,
     /// The three-way handshake does not complete.
@@ -32,13 +34,15 @@ pub enum Class {
     AcceptOverflow,
     /// More handshakes wait for the client's ACK than the SYN queue of a listener holds.
     SynQueueFull,
+    /// The peer closed long ago, and the process here has not (CLOSE-WAIT, RFC 9293 section 3.6).
+    CloseWaitLeak,
     /// The evidence is not sufficient.
     Unknown,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Healthy,
         Self::Idle,
         Self::AppLimited,
@@ -48,10 +52,12 @@ impl Class {
         Self::PathLoss,
         Self::Bufferbloat,
         Self::CwndLimited,
+        Self::PathLimited,
         Self::Stalled,
         Self::HandshakeFailing,
         Self::AcceptOverflow,
         Self::SynQueueFull,
+        Self::CloseWaitLeak,
         Self::Unknown,
     ];
 
@@ -68,10 +74,12 @@ impl Class {
             Self::PathLoss => "path-loss",
             Self::Bufferbloat => "bufferbloat",
             Self::CwndLimited => "cwnd-limited",
+            Self::PathLimited => "path-limited",
             Self::Stalled => "stalled",
             Self::HandshakeFailing => "handshake-failing",
             Self::AcceptOverflow => "accept-overflow",
             Self::SynQueueFull => "syn-queue-full",
+            Self::CloseWaitLeak => "close-wait-leak",
             Self::Unknown => "unknown",
         }
     }

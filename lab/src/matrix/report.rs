@@ -67,8 +67,9 @@ impl Answer {
 
     fn accuses_the_innocent(&self) -> bool {
         let innocent = |class: &str| matches!(class, "healthy" | "idle");
-        let accuses =
-            |class: &str| !innocent(class) && !matches!(class, "app-limited" | UNKNOWN | MISSING);
+        let accuses = |class: &str| {
+            !innocent(class) && !matches!(class, "app-limited" | "path-limited" | UNKNOWN | MISSING)
+        };
         innocent(&self.expected) && accuses(&self.named)
     }
 }

@@ -31,6 +31,10 @@ pub enum Work {
     Exact(u64, u64),
     /// `hello:BYTES`: writes once, then reads all.
     Hello(usize),
+    /// `bye:BYTES`: writes once, then closes.
+    Bye(usize),
+    /// `leak`: reads all, and does not close after the peer has.
+    Leak,
 }
 
 const CHUNK: usize = 256 * 1024;
@@ -64,8 +68,10 @@ impl FromStr for Work {
             ("answer", &[request, response]) => Ok(Self::Answer(size(request), size(response))),
             ("exact", &[send, receive]) => Ok(Self::Exact(send, receive)),
             ("hello", &[bytes]) => Ok(Self::Hello(size(bytes))),
+            ("bye", &[bytes]) => Ok(Self::Bye(size(bytes))),
+            ("leak", []) => Ok(Self::Leak),
             _ => Err(format!(
-                "`{text}` is no work; known are sink, flood, flood:B, drip:B:MS, sip:B, ignore, ask:B:B:MS, answer:B:B, exact:B:B, hello:B"
+                "`{text}` is no work; known are sink, flood, flood:B, drip:B:MS, sip:B, ignore, ask:B:B:MS, answer:B:B, exact:B:B, hello:B, bye:B, leak"
             )),
         }
     }
@@ -75,7 +81,8 @@ impl Work {
     /// Does the work until the connection or the process ends; a connection ended by the peer is no error.
     pub(super) fn run(self, mut stream: TcpStream) {
         let outcome = match self {
-            Self::Sink => sink(&mut stream),
+            Self::Sink | Self::Leak => sink(&mut stream),
+            Self::Bye(bytes) => stream.write_all(&vec![7; bytes]),
             Self::Flood(bytes) => flood(&mut stream, bytes),
             Self::Drip(bytes, millis) => drip(&mut stream, bytes, Duration::from_millis(millis)),
             Self::Sip(bytes) => sip(&mut stream, bytes),
@@ -101,7 +108,7 @@ impl Work {
             eprintln!("lab peer: doing {self:?} failed: {error}");
         }
         // The end of the work does not close the connection: the scenario decides when that happens.
-        if matches!(self, Self::Ignore | Self::Exact(..)) {
+        if matches!(self, Self::Ignore | Self::Exact(..) | Self::Leak) {
             COMMANDS.wait("close");
         }
     }

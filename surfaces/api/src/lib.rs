@@ -33,7 +33,7 @@ pub use shapes::{
 };
 pub use streams::write_streams;
 pub use updates::{EventReceiver, UpdateReceiver};
-pub use usual::{is_of_interest, urgency};
+pub use usual::{is_of_interest, is_problem, urgency};
 pub use wire::{
     Decoder, EVENTS_PATH, EVENTS_TYPE, EventsAnswer, EventsFrom, EventsQuery, MAX_BODY_BYTES,
     MAX_CONNECTIONS, MAX_EVENTS_PER_ANSWER, QueryError, SNAPSHOT_PATH, SNAPSHOT_TYPE, UpdateDelta,

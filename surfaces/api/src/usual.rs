@@ -30,22 +30,32 @@ pub fn is_of_interest(connection: &Connection) -> bool {
     }
 }
 
+/// Whether a connection with this verdict has something to be mended.
+#[must_use]
+pub fn is_problem(class: Class) -> bool {
+    rank(class) <= 1
+}
+
 /// Where a verdict stands among others: trouble first, then limits, then the rest; the surest of
 /// each kind first.
 #[must_use]
 pub fn urgency(connection: &Connection) -> (u8, Reverse<u8>) {
-    let rank = match connection.verdict.class {
+    (rank(connection.verdict.class), Reverse(connection.verdict.confidence_percent))
+}
+
+fn rank(class: Class) -> u8 {
+    match class {
         Class::Stalled | Class::HandshakeFailing | Class::AcceptOverflow | Class::SynQueueFull => 0,
         Class::SlowReaderLocal
         | Class::SlowReaderRemote
         | Class::SndbufLimited
         | Class::PathLoss
         | Class::Bufferbloat
-        | Class::CwndLimited => 1,
-        Class::AppLimited => 2,
+        | Class::CwndLimited
+        | Class::CloseWaitLeak => 1,
+        Class::AppLimited | Class::PathLimited => 2,
         Class::Healthy => 3,
         Class::Unknown => 4,
         Class::Idle => 5,
-    };
-    (rank, Reverse(connection.verdict.confidence_percent))
+    }
 }

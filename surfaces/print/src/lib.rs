@@ -22,4 +22,4 @@ pub use names::Names;
 pub use palette::Palette;
 pub use table::{Layout, list, plain_table};
 pub use text::field_text;
-pub use verdicts::verdicts;
+pub use verdicts::{verdict_summary, verdicts};

@@ -42,13 +42,14 @@ impl Palette {
         let colour = match class {
             Class::Healthy => AnsiColor::Green,
             Class::Idle | Class::Unknown => return self.faint(),
-            Class::AppLimited => AnsiColor::Cyan,
+            Class::AppLimited | Class::PathLimited => AnsiColor::Cyan,
             Class::SlowReaderLocal
             | Class::SlowReaderRemote
             | Class::SndbufLimited
             | Class::PathLoss
             | Class::Bufferbloat
-            | Class::CwndLimited => AnsiColor::Yellow,
+            | Class::CwndLimited
+            | Class::CloseWaitLeak => AnsiColor::Yellow,
             Class::Stalled
             | Class::HandshakeFailing
             | Class::AcceptOverflow

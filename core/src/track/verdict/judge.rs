@@ -38,6 +38,10 @@ const MIN_SAMPLES: u32 = 10;
 /// A prompt reader reads its queue in less time, seconds: on loopback at full speed the queues contain
 /// 16 to 47 ms of data.
 const SLOW_DRAIN_S: f64 = 0.06;
+/// A process that has not closed for this time after its peer did, without reading or writing, has forgotten to, milliseconds;
+/// and the time after which nothing else is likely.
+const LEAKED_MS: u32 = 10_000;
+const SURELY_LEAKED_MS: f64 = 300_000.0;
 /// No data moved for this time although some waits, milliseconds.
 const STOPPED_MS: u32 = 200;
 
@@ -168,7 +172,7 @@ fn stream(socket: &SocketSample, e: &Evidence) -> (Class, f64) {
         return reader;
     }
     if is_quiet(socket, e) {
-        return (Class::Idle, 0.95);
+        return close_wait_leak(socket).unwrap_or((Class::Idle, 0.95));
     }
     if let Some(limit) = path_or_buffer(socket, e) {
         return limit;
@@ -179,7 +183,34 @@ fn stream(socket: &SocketSample, e: &Evidence) -> (Class, f64) {
         let share = e.share_of_samples(e.samples_app_limited);
         return (Class::AppLimited, 0.6 + 0.35 * share);
     }
+    if fills_the_path(socket, e) {
+        return (Class::PathLimited, 0.6 + 0.35 * e.share_of_samples(e.samples_unsent));
+    }
     (Class::Healthy, if is_replayed { 0.5 } else { 0.9 })
+}
+
+/// Nothing has come since the peer's FIN, so its age is that of the last acknowledgement.
+fn close_wait_leak(socket: &SocketSample) -> Option<(Class, f64)> {
+    let age_ms = socket.since(TcpInfo::last_ack_recv).filter(|age_ms| *age_ms >= LEAKED_MS)?;
+    let is_leak = socket.state == State::CloseWait;
+    is_leak.then(|| {
+        let share = (f64::from(age_ms) / SURELY_LEAKED_MS).min(1.0);
+        (Class::CloseWaitLeak, 0.7 + 0.28 * share)
+    })
+}
+
+/// A sender that always has more, on a path with a queue: nothing but the path's rate limits it. On a path within a machine there
+/// is no such rate.
+fn fills_the_path(socket: &SocketSample, e: &Evidence) -> bool {
+    // BBR keeps its window open and paces.
+    let is_paced = socket.congestion.value().is_some_and(|cc| &*cc.algorithm == "bbr");
+    is_window(e)
+        && socket.state == State::Established
+        && e.min_rtt_us >= SHORT_PATH_US
+        && is_pushing(e)
+        && e.bytes_out > e.bytes_in.saturating_mul(ONE_WAY)
+        && e.share_of_samples(e.samples_unsent) >= MOSTLY
+        && (is_paced || e.share_of_samples(e.samples_cwnd_full) >= MOSTLY)
 }
 
 /// A reader, local or remote, that is slower than a prompt one.

@@ -42,6 +42,8 @@ codes!(Class: model::Class {
     11 = model::Class::AcceptOverflow,
     12 = model::Class::Unknown,
     13 = model::Class::SynQueueFull,
+    14 = model::Class::PathLimited,
+    15 = model::Class::CloseWaitLeak,
 } else model::Class::Unknown);
 
 codes!(EventKind: model::EventKind {
