@@ -81,7 +81,10 @@ async fn answer(
         Handler::Either(..) => events::is_stream(request.headers()),
         _ => false,
     };
-    accept::accepted(request.headers(), if is_stream { EVENTS } else { route.media })?;
+    // Metrics have two types, and choose.
+    if !matches!(route.handler, Handler::Metrics(_)) {
+        accept::accepted(request.headers(), if is_stream { EVENTS } else { route.media })?;
+    }
     let asked = Asked {
         query: Query::read(route.parameters, request.uri())?,
         id: route.id_in(request.uri().path()).to_owned(),

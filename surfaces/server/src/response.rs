@@ -11,6 +11,8 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const EVENTS: &str = "text/event-stream";
 /// OpenMetrics 1.0, section "Content type".
 pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The text format of Prometheus, which clients without OpenMetrics read.
+pub(crate) const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// 200 with this body.
 pub(crate) fn whole(media: &'static str, body: Bytes) -> Response {

@@ -63,6 +63,36 @@ pub(super) fn is_named(headers: &HeaderMap, media: &str) -> bool {
     Preference::about(headers, media).best == Some((Exactness::Type, true))
 }
 
+/// The first of the types that the client names, else the first that it accepts.
+///
+/// # Errors
+/// 406 if it accepts none.
+pub(super) fn chosen(
+    headers: &HeaderMap,
+    types: [&'static str; 2],
+) -> Result<&'static str, Problem> {
+    let [first, second] = types;
+    if is_named(headers, first) {
+        return Ok(first);
+    }
+    if is_named(headers, second) {
+        return Ok(second);
+    }
+    accepted(headers, second).map(|()| second).or_else(|_| accepted(headers, first).map(|()| first))
+}
+
+/// Whether the client accepts a body that is compressed by gzip (RFC 9110 section 12.5.3).
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING);
+    let texts = values.iter().filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let is_gzip = name.eq_ignore_ascii_case("gzip") || name == "*";
+        is_gzip && parts.find_map(weight) != Some(0.0)
+    })
+}
+
 /// 406 if the client does not accept the type `media`. Weights are ignored but for `q=0` (RFC 9110
 /// section 12.5.1).
 pub(super) fn accepted(headers: &HeaderMap, media: &str) -> Result<(), Problem> {

@@ -6,10 +6,15 @@
 mod tops;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::atomic::AtomicU64;
 
 use axum::response::Response;
-use conns_core::model::{Connection, Loss, Snapshot, Update};
+use conns_core::model::{Class, Connection, Loss, Snapshot, Update};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{HeaderValue, header};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,18 +23,18 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::context::{Asked, Native};
-use super::health;
+use super::{accept, health};
 use crate::problem::Problem;
-use crate::response::{OPENMETRICS, whole};
+use crate::response::{METRICS_TEXT, OPENMETRICS, whole};
 use tops::{listeners, processes};
 
 /// Maximum number of processes and listeners with metrics of their own.
 pub(super) const MAX_TOP: usize = 200;
 
-/// Series that are there whatever the machine does: 3 protocols by 12 states, 3 directions, 13 verdicts,
+/// Series that are there whatever the machine does: 3 protocols by 12 states, 3 directions, the verdicts,
 /// 2 ways of bytes and 2 of rates, retransmissions, 10 kinds of loss twice, 4 kinds of events and those of
 /// unknown kind, and 16 of the agent itself. Refusals add one per limit.
-const FIXED: usize = 3 * 12 + 3 + 13 + 2 + 2 + 1 + 2 * 10 + 5 + 16;
+const FIXED: usize = 3 * 12 + 3 + Class::ALL.len() + 2 + 2 + 1 + 2 * 10 + 5 + 16;
 
 /// Series of each process (connections, two rates, retransmissions) and of each listener (backlog, its
 /// limit, overflows).
@@ -42,8 +47,12 @@ pub(super) const fn series_bound(top: usize, refusals: usize) -> usize {
 
 type Labels = Vec<(&'static str, String)>;
 
-/// `GET /metrics`.
-pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
+/// `GET /metrics`, as OpenMetrics or in the text format of Prometheus, compressed if the client takes that.
+pub(super) fn answer(native: &Native, asked: &Asked) -> Result<Response, Problem> {
+    let media = match asked.headers.get(header::ACCEPT) {
+        None => OPENMETRICS,
+        Some(_) => accept::chosen(&asked.headers, [OPENMETRICS, METRICS_TEXT])?,
+    };
     let cache = native.caches.latest();
     let top = native.about.metrics_top.min(MAX_TOP);
     let of_update = cache.list("native/metrics", |snapshot| of_update(snapshot, top).into_bytes());
@@ -52,8 +61,59 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
     let mut of_agent = String::new();
     // Writing to memory does not fail.
     let _ = encode_registry(&mut of_agent, &registry).and_then(|()| encode_eof(&mut of_agent));
-    let body = [&*of_update, of_agent.as_bytes()].concat();
-    Ok(whole(OPENMETRICS, body.into()))
+    let mut body = [&*of_update, of_agent.as_bytes()].concat();
+    if media == METRICS_TEXT {
+        body = in_text_format(&String::from_utf8_lossy(&body)).into_bytes();
+    }
+    let is_compressed = accept::takes_gzip(&asked.headers);
+    if is_compressed {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        // Writing to memory does not fail.
+        let _ = encoder.write_all(&body);
+        body = encoder.finish().unwrap_or_default();
+    }
+    let mut response = whole(media, body.into());
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if is_compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
+}
+
+/// OpenMetrics in the older text format: a counter has the name of its samples, an info is a gauge, and there are no units.
+fn in_text_format(metrics: &str) -> String {
+    let mut types: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in metrics.lines() {
+        if let Some((name, kind)) =
+            line.strip_prefix("# TYPE ").and_then(|line| line.split_once(' '))
+        {
+            types.insert(name, kind);
+        }
+    }
+    let suffix = |name: &str| match types.get(name) {
+        Some(&"counter") => "_total",
+        Some(&"info") => "_info",
+        _ => "",
+    };
+    let mut text = String::with_capacity(metrics.len());
+    for line in metrics.lines() {
+        if line == "# EOF" || line.starts_with("# UNIT ") {
+            continue;
+        }
+        let words =
+            line.strip_prefix("# ").map(|comment| comment.splitn(3, ' ').collect::<Vec<_>>());
+        match words.as_deref() {
+            Some([what, name, rest]) => {
+                let rest = if *rest == "info" { "gauge" } else { rest };
+                let _ = writeln!(text, "# {what} {name}{} {rest}", suffix(name));
+            }
+            _ => {
+                let _ = writeln!(text, "{line}");
+            }
+        }
+    }
+    text
 }
 
 /// The part that does not change until the next update.

@@ -146,7 +146,9 @@ async fn a_client_that_wants_another_type_is_refused() {
         ("/health", "*/*, application/json;q=0", 406),
         ("/health", "", 200),
         ("/metrics", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5", 200),
-        ("/metrics", "text/plain", 406),
+        ("/metrics", "text/plain", 200),
+        ("/metrics", "*/*", 200),
+        ("/metrics", "application/json", 406),
         ("/api/v1/changes", "text/event-stream", 200),
         ("/docs", "application/json", 406),
     ] {

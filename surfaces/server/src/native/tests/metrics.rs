@@ -1,6 +1,11 @@
 //! Metrics: the bound of series, the sums, and the format.
 
 use std::collections::BTreeSet;
+use std::io::Read;
+
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt;
 
 use conns_core::model::{Rates, State};
 
@@ -115,4 +120,72 @@ async fn a_process_called_other_does_not_make_a_series_twice() {
     let found: Vec<&str> = answer.text().lines().filter(|there| there.starts_with(line)).collect();
     // Five of its own, and eleven of those beyond the first ten.
     assert_eq!(found, [format!("{line}16.0")]);
+}
+
+/// What scrapers send: Prometheus 2 and 3, Telegraf, Datadog's agent, vmagent and the OpenTelemetry collector.
+const SCRAPERS: [(&str, &str); 7] = [
+    (
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        "application/openmetrics-text",
+    ),
+    (
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,*/*;q=0.2",
+        "application/openmetrics-text",
+    ),
+    (
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;version=0.0.4;q=0.3",
+        "text/plain",
+    ),
+    ("text/plain", "text/plain"),
+    ("text/plain;version=0.0.4;q=1,*/*;q=0.1", "text/plain"),
+    ("*/*", "text/plain"),
+    ("application/openmetrics-text; version=1.0.0; charset=utf-8", "application/openmetrics-text"),
+];
+
+#[tokio::test]
+async fn every_scraper_gets_a_type_that_it_reads() {
+    let mut machine = Machine::new();
+    machine.open(established(1, 7, "nginx"));
+    machine.update();
+    for (accept, media) in SCRAPERS {
+        let request =
+            Request::get("/metrics").header("accept", accept).body(Body::empty()).unwrap();
+        let response = machine.client().ask(request).await;
+        assert_eq!(response.status(), 200, "{accept}");
+        let type_ = response.headers()["content-type"].to_str().unwrap();
+        assert!(type_.starts_with(media), "{accept}: {type_}");
+    }
+}
+
+#[tokio::test]
+async fn the_text_format_has_counters_by_their_full_name() {
+    let mut machine = Machine::new();
+    machine.open(established(1, 7, "nginx"));
+    machine.update();
+    let ask = async |accept: &str, coding: &str| {
+        let request =
+            Request::get("/metrics").header("accept", accept).header("accept-encoding", coding);
+        let response = machine.client().ask(request.body(Body::empty()).unwrap()).await;
+        let coding = response.headers().get("content-encoding").cloned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (coding, body)
+    };
+    let (coding, body) = ask("text/plain", "identity").await;
+    assert_eq!(coding, None);
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(text.contains("# TYPE conns_agent_samples_total counter\n"), "{text}");
+    assert!(text.contains("# TYPE conns_agent_build_info gauge\n"), "{text}");
+    assert!(!text.contains("# EOF") && !text.contains("# UNIT"), "{text}");
+    // Each sample follows the type of a family with its name.
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name} has no type");
+    }
+    let (coding, body) = ask("text/plain", "gzip;q=1.0, *;q=0").await;
+    assert_eq!(coding.unwrap(), "gzip");
+    let mut unpacked = String::new();
+    flate2::read::GzDecoder::new(&*body).read_to_string(&mut unpacked).unwrap();
+    assert!(unpacked.contains("# TYPE conns_agent_samples_total counter\n"));
+    let (coding, _) = ask("text/plain", "gzip;q=0").await;
+    assert_eq!(coding, None);
 }
