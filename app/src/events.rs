@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use conns_api::{EventRecords, usual_event_fields};
-use conns_core::model::{Connection, Event};
+use conns_core::model::{Connection, Event, EventKind};
 use conns_core::query::parse_columns;
 use conns_core::track::Retention;
 use conns_engine::Purpose;
-use conns_print::{Palette, event_line};
+use conns_print::{EventTime, Palette, event_line};
 
 use crate::agent;
 use crate::failure::Failure;
@@ -29,16 +29,20 @@ pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool,
     let mut losses = Losses::default();
     let mut out = terminal::stdout();
     let mut chosen: Vec<Arc<Event>> = Vec::new();
+    let kinds: Vec<EventKind> = flags.kind.iter().copied().map(EventKind::from).collect();
+    let mut left = flags.limit.unwrap_or(usize::MAX);
     let followed = follow(&mut *agent, &ask, (flags.span, &stop), &mut losses, |events| {
         let is_meant = |event: &&Arc<Event>| {
-            filter.as_ref().is_none_or(|filter| filter.matches(&event.connection))
+            (kinds.is_empty() || kinds.contains(&event.kind))
+                && filter.as_ref().is_none_or(|filter| filter.matches(&event.connection))
         };
-        chosen.extend(events.iter().filter(is_meant).cloned());
+        chosen.extend(events.iter().filter(is_meant).take(left).cloned());
+        left -= chosen.len();
         log.write(&mut out, &chosen)?;
         chosen.clear();
         // The next event may be far away.
         out.flush()?;
-        Ok(ControlFlow::Continue(()))
+        Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
     let is_any_lost = losses.report_rest();
     followed?;
@@ -47,7 +51,7 @@ pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool,
 
 /// How events are written.
 enum Log<'a> {
-    Text { flags: &'a EventsFlags, palette: Palette },
+    Text { flags: &'a EventsFlags, palette: Palette, time: EventTime },
     Lines { records: EventRecords<'a>, text: Vec<u8> },
 }
 
@@ -56,7 +60,8 @@ impl<'a> Log<'a> {
         let usual = usual_event_fields();
         match (flags.output, &flags.columns) {
             (EventsFormat::Text, None) => {
-                Ok(Self::Text { flags, palette: terminal::palette(flags.among.color) })
+                let time = EventTime::for_terminal(terminal::size().is_some());
+                Ok(Self::Text { flags, palette: terminal::palette(flags.among.color), time })
             }
             (EventsFormat::Text, Some(_)) => {
                 Err(Failure::Usage("--columns needs `-o jsonl`; text lines have no columns".into()))
@@ -71,12 +76,12 @@ impl<'a> Log<'a> {
 
     fn write(&mut self, out: &mut impl Write, events: &[Arc<Event>]) -> Result<(), Failure> {
         match self {
-            Self::Text { flags, palette } => {
+            Self::Text { flags, palette, time } => {
                 let connections: Vec<&Connection> =
                     events.iter().map(|event| &event.connection).collect();
                 let names = terminal::names(flags.among.resolve, &connections);
                 for event in events {
-                    event_line(out, *palette, event, &names)?;
+                    event_line(out, *palette, time, event, &names)?;
                 }
             }
             Self::Lines { records, text } => {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use conns_api::{Ask, View};
+use conns_core::model::EventKind;
 use conns_core::units;
 
 pub(crate) use source::{ReadFlags, SourceChoice};
@@ -77,6 +78,7 @@ Examples:
   conns --closed --for 30s --sort -duration
                                            connections that close or fail within 30 s, longest first
   conns events refused or rst-in           refused and reset connections, live
+  conns events --kind failed --limit 10    the next ten attempts that fail
   conns --agent http://10.0.0.5:7979 -l    listening endpoints of another machine
   conns --read web.pcap.gz 'local_port == 443'
                                            what a capture file shows of the server's ends
@@ -268,12 +270,42 @@ pub(crate) struct EventsFlags {
     /// Stop after this time [default: on Ctrl-C]
     #[arg(long = "for", value_name = "TIME", value_parser = parse_span, conflicts_with = "read")]
     pub(crate) span: Option<Duration>,
+    /// Only events of these kinds
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kind: Vec<KindFlag>,
+    /// Stop after this number of events
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
     /// Fields of jsonl by name; `+name` and `-name` change the default, `all` is every field
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) columns: Option<String>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t = EventsFormat::Text, value_name = "FORMAT")]
     pub(crate) output: EventsFormat,
+}
+
+/// What happened to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KindFlag {
+    /// This machine connected
+    Opened,
+    /// A listener accepted
+    Accepted,
+    /// It closed
+    Closed,
+    /// An attempt failed
+    Failed,
+}
+
+impl From<KindFlag> for EventKind {
+    fn from(flag: KindFlag) -> Self {
+        match flag {
+            KindFlag::Opened => Self::Opened,
+            KindFlag::Accepted => Self::Accepted,
+            KindFlag::Closed => Self::Closed,
+            KindFlag::Failed => Self::Failed,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

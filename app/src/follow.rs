@@ -48,6 +48,17 @@ impl Stop {
     fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Sleeps until `time`, or until it is raised; whether it is.
+    pub(crate) fn sleep_until(&self, time: Instant) -> bool {
+        loop {
+            let left = time.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.is_raised() {
+                return self.is_raised();
+            }
+            std::thread::sleep(left.min(MAX_WAIT));
+        }
+    }
 }
 
 /// Passes events to `take` as they come, for `span` or until `stop` is raised. Losses go to `losses`.

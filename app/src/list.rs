@@ -1,9 +1,9 @@
 //! `conns`: the list, once or repeatedly.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
@@ -20,8 +20,8 @@ use conns_print::{Layout, closed_columns, default_columns};
 use crate::agent;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, Format, ListFlags, SsFlags, parse_span};
-use crate::follow;
-use crate::terminal;
+use crate::follow::{self, Stop};
+use crate::terminal::{self, AlternateScreen};
 
 /// The default order of a table; machine-readable output is in the order of the kernel.
 const TABLE_ORDER: &str = "process,pid,local,remote";
@@ -35,6 +35,8 @@ pub(crate) struct Plan<'a> {
     sort: Vec<SortKey>,
     pub(crate) group_by: Option<&'static Field>,
     interval: Option<Duration>,
+    /// The header of CSV has been written.
+    has_header: Cell<bool>,
 }
 
 /// Runs the list; true if it is incomplete.
@@ -64,12 +66,20 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
     let mut due = Instant::now();
     let mut updates = agent.updates(&plan.ask, Pace::every(interval))?;
     next_update(&mut *updates)?;
+    let stop = Stop::on_signals()?;
+    let is_table = matches!(plan.output, Format::Table | Format::Wide);
+    let screen = if is_table { AlternateScreen::enter()? } else { None };
     loop {
         due += interval;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        if stop.sleep_until(due) {
+            return Ok(false);
+        }
         let snapshot = Arc::clone(&next_update(&mut *updates)?.snapshot);
         plan.print_next(&snapshot)?;
-        report_losses(&snapshot.losses);
+        // They would be written into the table.
+        if screen.is_none() {
+            report_losses(&snapshot.losses);
+        }
         due = due.max(Instant::now() - interval);
     }
 }
@@ -103,6 +113,7 @@ impl<'a> Plan<'a> {
             sort: order.map(SortKey::parse).transpose()?.unwrap_or_default(),
             group_by: flags.group_by.as_deref().map(field_named).transpose()?,
             interval,
+            has_header: Cell::new(false),
         };
         plan.columns(&[])?;
         Ok(plan)
@@ -214,7 +225,7 @@ impl<'a> Plan<'a> {
                 Answer::Connections.write(out, self.records(&fields), chosen, losses)?
             }
             Format::Jsonl => Answer::Connections.write_lines(out, self.records(&fields), chosen)?,
-            Format::Csv => conns_print::csv(out, !self.flags.no_header, &fields, chosen)?,
+            Format::Csv => conns_print::csv(out, self.csv_header(), &fields, chosen)?,
         }
         Ok(())
     }
@@ -222,6 +233,11 @@ impl<'a> Plan<'a> {
     /// A writer of JSON records.
     fn records<'f>(&self, fields: &[&'f Field]) -> RecordWriter<'f> {
         RecordWriter::new(fields).explaining(self.flags.explain)
+    }
+
+    /// Whether CSV begins with the names of its columns: once, also when it is repeated.
+    fn csv_header(&self) -> bool {
+        !self.flags.no_header && !self.has_header.replace(true)
     }
 
     /// What a terminal shows if there are no rows.
@@ -254,7 +270,7 @@ impl<'a> Plan<'a> {
             }
             Format::Json => conns_print::groups_json(out, false, field, &groups)?,
             Format::Jsonl => conns_print::groups_json(out, true, field, &groups)?,
-            Format::Csv => conns_print::groups_csv(out, !self.flags.no_header, field, &groups)?,
+            Format::Csv => conns_print::groups_csv(out, self.csv_header(), field, &groups)?,
         }
         Ok(())
     }
@@ -269,10 +285,15 @@ impl<'a> Plan<'a> {
                 let mut out = terminal::stdout();
                 // Cursor home, then clear to the end, without the flicker of an empty screen.
                 write!(out, "\x1b[H\x1b[J")?;
-                for line in
-                    text.split_inclusive(|byte| *byte == b'\n').take(height.saturating_sub(1))
-                {
+                let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+                let fitting = height.saturating_sub(1);
+                let shown =
+                    if lines.len() > fitting { fitting.saturating_sub(1) } else { lines.len() };
+                for line in lines.iter().take(shown) {
                     out.write_all(line)?;
+                }
+                if shown < lines.len() {
+                    writeln!(out, "+{} more", lines.len() - shown)?;
                 }
                 Ok(out.flush()?)
             }

@@ -38,6 +38,30 @@ pub(crate) fn size() -> Option<(usize, usize)> {
     Some((width.0.into(), height.0.into()))
 }
 
+/// The alternate screen of a terminal (xterm's 1049), without a cursor; what was there before returns when it is dropped.
+pub(crate) struct AlternateScreen;
+
+impl AlternateScreen {
+    /// `None` if standard output is not a terminal.
+    pub(crate) fn enter() -> io::Result<Option<Self>> {
+        if size().is_none() {
+            return Ok(None);
+        }
+        let mut out = io::stdout();
+        out.write_all(b"\x1b[?1049h\x1b[?25l")?;
+        out.flush()?;
+        Ok(Some(Self))
+    }
+}
+
+impl Drop for AlternateScreen {
+    fn drop(&mut self) {
+        let mut out = io::stdout();
+        // A terminal that is gone has no screen to restore.
+        let _ = out.write_all(b"\x1b[?25h\x1b[?1049l").and_then(|()| out.flush());
+    }
+}
+
 /// Whether the reader of standard output closed its end. A write would fail as well, but there may be
 /// nothing to write for a long time.
 #[cfg(unix)]

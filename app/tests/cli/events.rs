@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Case] = &[
     Case("events_end_without_an_event_when_their_reader_closes", &[], reader_closed),
     Case("events_after_head_are_a_good_end", &[], head),
     Case("events_have_the_columns_asked_for", &[], columns),
+    Case("events_of_a_kind_end_at_their_limit", &[], kind_and_limit),
 ];
 
 /// Maximum time until a sample shows a connection, without eBPF; generous.
@@ -55,6 +56,24 @@ fn open_until_reported(
         }
     }
     bail!("no opened event within {SOON:?}")
+}
+
+fn kind_and_limit() -> Result<()> {
+    let sandbox = Sandbox::new()?;
+    let listener = sandbox.listen("127.0.0.1:0")?;
+    let words = ["events", "-o", "jsonl", "--kind", "opened,failed", "--limit", "2"];
+    let follower = Follower::start(&sandbox, sandbox.conns(&words, "")?)?;
+    // The second one comes with the first, or it is opened here; accepted and closed ones do not count.
+    let (_first, _) = open_until_reported(&sandbox, &listener, &follower)?;
+    let _second = sandbox.connect(listener.local_addr()?, &listener)?;
+    let ended = follower.end()?;
+    for line in &ended.rest {
+        let record: Value = serde_json::from_str(line)?;
+        ensure!(record["event"] == "opened", "{record} is of another kind");
+    }
+    ensure!(ended.rest.len() <= 1, "{} events after the first of two", ended.rest.len());
+    ended.good()?;
+    Ok(())
 }
 
 fn from_first_to_last() -> Result<()> {

@@ -35,7 +35,9 @@ fn redraws() -> Result<()> {
     let command = scene.sandbox.conns(&["--watch", "0.2"], "")?;
     let mut watch = OnTerminal::start(&scene.sandbox, command, 200, 50)?;
     let text = watch.wait("three screens", |text| screens(text).len() >= 3)?;
-    ensure!(text.starts_with(HOME_AND_CLEAR), "the first screen is not cleared: {text:?}");
+    let alternate = "\u{1b}[?1049h\u{1b}[?25l";
+    let first = text.strip_prefix(alternate).context("it does not use the alternate screen")?;
+    ensure!(first.starts_with(HOME_AND_CLEAR), "the first screen is not cleared: {text:?}");
     for screen in screens(&text) {
         ensure!(screen.starts_with("PROCESS "), "a screen without header: {screen:?}");
         ensure!(screen.contains("RATE-OUT"), "a screen without rates: {screen:?}");
@@ -60,6 +62,8 @@ fn never_scrolls() -> Result<()> {
     for screen in screens(&text) {
         // The cursor stands in the line after the last one.
         let lines = screen.matches('\n').count();
+        let more_line = screen.lines().last().unwrap_or_default();
+        ensure!(more_line.starts_with('+') && more_line.ends_with(" more"), "{screen}");
         ensure!(
             (5..=9).contains(&lines),
             "{lines} lines on a terminal of 10, {} sockets",

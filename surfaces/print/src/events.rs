@@ -7,10 +7,37 @@ use conns_core::model::{
     CloseReason, Closed, Connection, Direction, Event, EventKind, Known, Opened, Protocol,
 };
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::names::Names;
 use crate::palette::Palette;
 use conns_api::printable;
+
+/// How the time of an event is written.
+#[derive(Debug, Clone)]
+pub enum EventTime {
+    /// UTC, RFC 3339.
+    Utc,
+    /// The time zone of the system (`TZ`, `/etc/localtime`), for people.
+    Local(TimeZone),
+}
+
+impl EventTime {
+    /// Local time, if `is_terminal`.
+    #[must_use]
+    pub fn for_terminal(is_terminal: bool) -> Self {
+        if is_terminal { Self::Local(TimeZone::system()) } else { Self::Utc }
+    }
+
+    /// With microseconds: a millisecond can contain many events.
+    fn text(&self, us: i64) -> String {
+        let Ok(timestamp) = Timestamp::from_microsecond(us) else { return us.to_string() };
+        match self {
+            Self::Utc => format!("{timestamp:.6}"),
+            Self::Local(zone) => format!("{:.6}", zone.to_datetime(timestamp)).replace('T', " "),
+        }
+    }
+}
 
 /// Writes one event as one line.
 ///
@@ -19,12 +46,13 @@ use conns_api::printable;
 pub fn event_line(
     out: &mut impl Write,
     palette: Palette,
+    time: &EventTime,
     event: &Event,
     names: &Names,
 ) -> io::Result<()> {
     let (connection, kind) = (&event.connection, event.kind);
     let (style, faint) = (palette.event(kind), palette.faint());
-    write!(out, "{faint}{}{faint:#} ", time(event.at.wall_us))?;
+    write!(out, "{faint}{}{faint:#} ", time.text(event.at.wall_us))?;
     write!(out, "{style}{:8}{style:#} {} ", kind.name(), owner(connection))?;
     let socket = &connection.socket;
     if socket.protocol != Protocol::Tcp {
@@ -49,12 +77,6 @@ pub fn event_line(
         true => writeln!(out),
         false => writeln!(out, " {details}"),
     }
-}
-
-/// With microseconds: a millisecond can contain many events.
-fn time(us: i64) -> String {
-    let timestamp = Timestamp::from_microsecond(us);
-    timestamp.map_or_else(|_| us.to_string(), |timestamp| format!("{timestamp:.6}"))
 }
 
 /// The first owner, and the number of further processes.

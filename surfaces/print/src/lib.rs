@@ -15,7 +15,7 @@ mod verdicts;
 pub use columns::{closed_columns, default_columns};
 pub use conns_api::printable;
 pub use delimited::{csv, csv_table};
-pub use events::event_line;
+pub use events::{EventTime, event_line};
 pub use explanation::explanation;
 pub use groups::{groups, groups_csv, groups_json};
 pub use names::Names;

@@ -17,12 +17,12 @@ use conns_core::model::{
     CloseReason, Closer, Connection, Direction, Event, EventKind, Known, Netns, Opened, Unknown,
 };
 use conns_fixtures::known;
-use conns_print::{Layout, Names, Palette, closed_columns, event_line, list};
+use conns_print::{EventTime, Layout, Names, Palette, closed_columns, event_line, list};
 use sample::eventful;
 
 fn line(event: &Event) -> String {
     let mut out = Vec::new();
-    event_line(&mut out, Palette::new(false), event, &Names::default()).unwrap();
+    event_line(&mut out, Palette::new(false), &EventTime::Utc, event, &Names::default()).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -36,6 +36,17 @@ fn event(kind: EventKind) -> Event {
 fn change_opened(connection: &mut Connection, change: impl FnOnce(&mut Opened)) {
     let Known::Value(opened, _) = &mut connection.opened else { panic!("it was opened") };
     change(Arc::make_mut(opened));
+}
+
+#[test]
+fn a_terminal_shows_local_time() {
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
+    let mut out = Vec::new();
+    let opened = event(EventKind::Opened);
+    let time = EventTime::Local(zone);
+    event_line(&mut out, Palette::new(false), &time, &opened, &Names::default()).unwrap();
+    let line = String::from_utf8(out).unwrap();
+    assert!(line.starts_with("2023-11-15 00:13:20.004000 opened "), "{line}");
 }
 
 #[test]
