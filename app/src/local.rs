@@ -148,8 +148,8 @@ pub(crate) fn scope(ask: &Ask) -> Scope {
         View::All => States::all(),
         // A listener shows which connections of its port are inbound.
         View::Connections => {
-            let left_out = [State::TimeWait, State::SynReceived, State::BoundInactive];
-            let states = State::ALL.iter().copied().filter(|state| !left_out.contains(state));
+            let omitted = [State::TimeWait, State::SynReceived, State::BoundInactive];
+            let states = State::ALL.iter().copied().filter(|state| !omitted.contains(state));
             States::of(&states.collect::<Vec<State>>())
         }
         View::Listening => States::of(&[State::Listen, State::Close]),

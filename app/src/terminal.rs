@@ -57,7 +57,7 @@ impl AlternateScreen {
 impl Drop for AlternateScreen {
     fn drop(&mut self) {
         let mut out = io::stdout();
-        // A terminal that is gone has no screen to restore.
+        // A closed terminal has no screen to restore.
         let _ = out.write_all(b"\x1b[?25h\x1b[?1049l").and_then(|()| out.flush());
     }
 }

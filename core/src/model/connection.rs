@@ -147,7 +147,7 @@ impl Connection {
         self.socket.state == State::Established
     }
 
-    /// Whether the default list has it: what [`Self::is_established`] says, a TCP connection that is being opened, and one
+    /// Whether the default list has it: as [`Self::is_established`], or a TCP connection that is being opened, and one
     /// that closes. The same as `ss` lists without `-a` (iproute2, `misc/ss.c`, `SS_CONN` without TIME-WAIT and SYN-RECV).
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -63,8 +63,8 @@ const ENDS: [CloseReason; 8] = [
 /// States that a word stands for: one by its name, or several by the words of `ss` (iproute2, `misc/ss.c`, `scan_state`).
 pub(super) fn states(word: &str) -> Vec<State> {
     use State::{BoundInactive, Close, Listen, SynReceived, SynSent, TimeWait};
-    let all_but = |left_out: &[State]| {
-        State::ALL.iter().copied().filter(|state| !left_out.contains(state)).collect()
+    let all_but = |omitted: &[State]| {
+        State::ALL.iter().copied().filter(|state| !omitted.contains(state)).collect()
     };
     match word.to_ascii_lowercase().as_str() {
         "all" => all_but(&[]),
