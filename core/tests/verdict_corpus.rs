@@ -139,6 +139,7 @@ impl Recorded {
             unacked: number("unacked"),
             last_data_sent_ms: ms("last_data_sent_us"),
             last_data_recv_ms: ms("last_data_recv_us"),
+            last_ack_recv_ms: ms("last_ack_recv_us"),
             rtt_us: number("rtt_us"),
             snd_cwnd: number("snd_cwnd"),
             notsent_bytes: number("notsent_bytes"),

@@ -25,7 +25,7 @@ pub(super) fn prepared(mut words: Vec<OsString>) -> Vec<OsString> {
         }
         return words;
     }
-    as_of_ss(words)
+    as_of_ss(&command, words)
 }
 
 /// The index of the first argument that is no flag and no value of one.
@@ -64,7 +64,7 @@ fn takes_next(command: &Command, flag: &str) -> bool {
 
 /// Flags that have another meaning there: `-o` alone is timers, and `-p PID` is a process. `--watch` takes a value only if it
 /// cannot be a port.
-fn as_of_ss(words: Vec<OsString>) -> Vec<OsString> {
+fn as_of_ss(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
     let mut prepared = Vec::with_capacity(words.len());
     let mut words = words.into_iter().peekable();
     while let Some(word) = words.next() {
@@ -99,7 +99,12 @@ fn as_of_ss(words: Vec<OsString>) -> Vec<OsString> {
                 }
                 prepared.extend(group.flags.into_iter().map(OsString::from));
             }
-            None => prepared.push(word),
+            None => {
+                // A value may look like flags: `--sort -rtt`.
+                let value = words.next_if(|_| takes_next(command, text));
+                prepared.push(word.clone());
+                prepared.extend(value);
+            }
         }
     }
     prepared.extend(words);
@@ -127,13 +132,15 @@ impl Group {
             && let Some(pid) = next.filter(|next| is_pids(next))
         {
             let mut flags = vec![format!("--pid={pid}")];
-            flags.extend((!others.is_empty()).then(|| format!("-{others}")));
+            let others = format!("-{others}");
+            flags.extend(Self::of(&others, None).map_or_else(|| vec![others.clone()], |group| group.flags));
+            flags.retain(|flag| flag != "-");
             return Some(Self { flags, takes_next: true });
         }
         let (before, after) = letters.split_once('o')?;
         let is_format = match after {
-            "" => next.is_some_and(|next| is_format(next) || FOREIGN_FORMATS.contains(&next)),
-            value => is_format(value.strip_prefix('=').unwrap_or(value)),
+            "" => next.is_some_and(is_any_format),
+            value => is_any_format(value.strip_prefix('=').unwrap_or(value)),
         };
         if is_format || !before.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return None;
@@ -155,8 +162,8 @@ impl Group {
     }
 }
 
-fn is_format(text: &str) -> bool {
-    Format::from_str(text, true).is_ok()
+fn is_any_format(text: &str) -> bool {
+    Format::from_str(text, true).is_ok() || FOREIGN_FORMATS.contains(&text)
 }
 
 /// One pid, or several as `lsof` takes them.

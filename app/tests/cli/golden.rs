@@ -124,6 +124,7 @@ fn man_page_is_whole() -> Result<()> {
         .text()?
         .split_whitespace()
         .map(|word| word.trim_end_matches(','))
+        .map(|word| word.split("[=").next().unwrap_or(word))
         .filter(|word| word.starts_with("--") && word.len() > 2)
         .collect();
     ensure!(flags.len() > 15, "--help shows only {flags:?}");

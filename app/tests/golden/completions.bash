@@ -221,7 +221,7 @@ _conns() {
 
     case "${cmd}" in
         conns)
-            opts="-l -a -t -u -4 -6 -r -o -h -V --agent --token-file --agent-ca --read --until --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --explain --watch --closed --for --help --version why streams events fields abilities call serve link config token man completions help"
+            opts="-l -a -t -u -4 -6 -r -H -o -e -i -m -p -n -h -V --agent --token-file --agent-ca --read --until --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --json --pid --extended --info --memory --timers --processes --numeric --explain --watch --closed --for --help --version why streams events fields abilities call serve link config token man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -281,6 +281,10 @@ _conns() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "table wide json jsonl csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --watch)
@@ -815,7 +819,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__events)
-            opts="-t -u -4 -6 -r -o -h --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --for --columns --output --agent --token-file --agent-ca --read --until --help"
+            opts="-t -u -4 -6 -r -o -h --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --for --kind --limit --columns --output --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -834,6 +838,14 @@ _conns() {
                     return 0
                     ;;
                 --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -W "opened accepted closed failed" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_conns_global_optspecs
-    string join \n agent= token-file= agent-ca= read= until= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= no-header o/output= explain watch= closed for= h/help V/version
+    string join \n agent= token-file= agent-ca= read= until= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= H/no-header o/output= json pid= e/extended i/info m/memory timers p/processes n/numeric explain watch= closed for= h/help V/version
 end
 
 function __fish_conns_needs_command
@@ -46,7 +46,8 @@ wide\t'A table with more columns, not truncated'
 json\t'One JSON object'
 jsonl\t'One JSON object per line and connection'
 csv\t'Comma-separated values'"
-complete -c conns -n "__fish_conns_needs_command" -l watch -d 'Repeat every SECS seconds (default 2), and show rates' -r
+complete -c conns -n "__fish_conns_needs_command" -l pid -d 'Only connections of these processes; `-p PID` too' -r
+complete -c conns -n "__fish_conns_needs_command" -l watch -d 'Repeat at this interval (2 seconds unless `--watch=5s`), and show rates' -r
 complete -c conns -n "__fish_conns_needs_command" -l for -d 'How long to wait for connections to close [default: 10s]; Ctrl-C stops earlier' -r
 complete -c conns -n "__fish_conns_needs_command" -s l -l listening -d 'Listening endpoints: TCP listeners, and UDP sockets without a peer'
 complete -c conns -n "__fish_conns_needs_command" -s a -l all -d 'All states, and unconnected UDP'
@@ -55,7 +56,14 @@ complete -c conns -n "__fish_conns_needs_command" -s u -l udp -d 'UDP only'
 complete -c conns -n "__fish_conns_needs_command" -s 4 -l ipv4 -d 'IPv4 sockets only'
 complete -c conns -n "__fish_conns_needs_command" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_needs_command" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
-complete -c conns -n "__fish_conns_needs_command" -l no-header -d 'Omit the line with the column names'
+complete -c conns -n "__fish_conns_needs_command" -s H -l no-header -d 'Omit the line with the column names'
+complete -c conns -n "__fish_conns_needs_command" -l json -d 'One JSON object: `-o json`'
+complete -c conns -n "__fish_conns_needs_command" -s e -l extended -d 'Add user, inode and cookie'
+complete -c conns -n "__fish_conns_needs_command" -s i -l info -d 'Add the sender\'s window, retransmission timeout and rates'
+complete -c conns -n "__fish_conns_needs_command" -s m -l memory -d 'Add queues and buffers'
+complete -c conns -n "__fish_conns_needs_command" -l timers -d 'Add timers; `-o` without a format too'
+complete -c conns -n "__fish_conns_needs_command" -s p -l processes -d 'Processes are always shown'
+complete -c conns -n "__fish_conns_needs_command" -s n -l numeric -d 'Numbers are always shown, unless `--resolve`'
 complete -c conns -n "__fish_conns_needs_command" -l explain -d 'Show the source of each value and the reason of each unknown one: below the table, or as `explain` in each JSON record'
 complete -c conns -n "__fish_conns_needs_command" -l closed -d 'List connections that close or fail from now on; a remote agent lists those it has recorded'
 complete -c conns -n "__fish_conns_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -130,6 +138,11 @@ complete -c conns -n "__fish_conns_using_subcommand events" -l color -d 'Colours
 always\t'Always'
 never\t'Never'"
 complete -c conns -n "__fish_conns_using_subcommand events" -l for -d 'Stop after this time [default: on Ctrl-C]' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -l kind -d 'Only events of these kinds' -r -f -a "opened\t'This machine connected'
+accepted\t'A listener accepted'
+closed\t'It closed'
+failed\t'An attempt failed'"
+complete -c conns -n "__fish_conns_using_subcommand events" -l limit -d 'Stop after this number of events' -r
 complete -c conns -n "__fish_conns_using_subcommand events" -l columns -d 'Fields of jsonl by name; `+name` and `-name` change the default, `all` is every field' -r
 complete -c conns -n "__fish_conns_using_subcommand events" -s o -l output -d 'Output format' -r -f -a "text\t'One line per event'
 jsonl\t'One JSON object per line and event'"
@@ -301,7 +314,7 @@ always\t'All'"
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l rate -d 'The rate: that of the method fixed, and a bound of the others; such as 200Mbit/s' -r
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l min -d 'Never send slower, whatever the path does' -r
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l max -d 'Never send faster' -r
-complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l method -d 'How the rate is chosen [default: fair]' -r -f -a "fixed\t'At --rate, whatever is lost or delayed'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l method -d 'How the rate is chosen [default: low]' -r -f -a "fixed\t'At --rate, whatever is lost or delayed'
 low\t'Fills the path, and yields to other traffic'
 fair\t'Fills the path, and holds its share beside TCP'"
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l relay -d 'Send through this relay; the destination is then the receiver\'s ck1… alone' -r
@@ -356,7 +369,7 @@ complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcom
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l rate -d 'The rate: that of the method fixed, and a bound of the others; such as 200Mbit/s' -r
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l min -d 'Never send slower, whatever the path does' -r
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l max -d 'Never send faster' -r
-complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l method -d 'How the rate is chosen [default: fair]' -r -f -a "fixed\t'At --rate, whatever is lost or delayed'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l method -d 'How the rate is chosen [default: low]' -r -f -a "fixed\t'At --rate, whatever is lost or delayed'
 low\t'Fills the path, and yields to other traffic'
 fair\t'Fills the path, and holds its share beside TCP'"
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from set" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r

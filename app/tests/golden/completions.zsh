@@ -42,10 +42,11 @@ wide\:"A table with more columns, not truncated"
 json\:"One JSON object"
 jsonl\:"One JSON object per line and connection"
 csv\:"Comma-separated values"))' \
-'(--read)--watch=[Repeat every SECS seconds (default 2), and show rates]::SECS:_default' \
+'*--pid=[Only connections of these processes; \`-p PID\` too]:PID:_default' \
+'(--read)--watch=[Repeat at this interval (2 seconds unless \`--watch=5s\`), and show rates]::TIME:_default' \
 '(--read)--for=[How long to wait for connections to close \[default\: 10s\]; Ctrl-C stops earlier]:TIME:_default' \
-'(-a --all --read)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
-'(-a --all --read)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
+'(--read)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
+'(--read)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '-a[All states, and unconnected UDP]' \
 '--all[All states, and unconnected UDP]' \
 '-t[TCP only, MPTCP included]' \
@@ -58,7 +59,20 @@ csv\:"Comma-separated values"))' \
 '--ipv6[IPv6 sockets only]' \
 '-r[Show host and service names instead of numbers (asks the resolver)]' \
 '--resolve[Show host and service names instead of numbers (asks the resolver)]' \
+'-H[Omit the line with the column names]' \
 '--no-header[Omit the line with the column names]' \
+'(-o --output)--json[One JSON object\: \`-o json\`]' \
+'-e[Add user, inode and cookie]' \
+'--extended[Add user, inode and cookie]' \
+'-i[Add the sender'\''s window, retransmission timeout and rates]' \
+'--info[Add the sender'\''s window, retransmission timeout and rates]' \
+'-m[Add queues and buffers]' \
+'--memory[Add queues and buffers]' \
+'--timers[Add timers; \`-o\` without a format too]' \
+'-p[Processes are always shown]' \
+'--processes[Processes are always shown]' \
+'(-r --resolve)-n[Numbers are always shown, unless \`--resolve\`]' \
+'(-r --resolve)--numeric[Numbers are always shown, unless \`--resolve\`]' \
 '(--group-by)--explain[Show the source of each value and the reason of each unknown one\: below the table, or as \`explain\` in each JSON record]' \
 '(-l --listening -a --all --watch)--closed[List connections that close or fail from now on; a remote agent lists those it has recorded]' \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -97,8 +111,8 @@ jsonl\:"One JSON object per line and connection"))' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
 '--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
-'(-a --all --read)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
-'(-a --all --read)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
+'(--read)-l[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
+'(--read)--listening[Listening endpoints\: TCP listeners, and UDP sockets without a peer]' \
 '-a[All states, and unconnected UDP]' \
 '--all[All states, and unconnected UDP]' \
 '-t[TCP only, MPTCP included]' \
@@ -163,6 +177,11 @@ portable\:"The operating system'\''s common interfaces\: no latency, loss or byt
 always\:"Always"
 never\:"Never"))' \
 '(--read)--for=[Stop after this time \[default\: on Ctrl-C\]]:TIME:_default' \
+'*--kind=[Only events of these kinds]:KIND:((opened\:"This machine connected"
+accepted\:"A listener accepted"
+closed\:"It closed"
+failed\:"An attempt failed"))' \
+'--limit=[Stop after this number of events]:N:_default' \
 '--columns=[Fields of jsonl by name; \`+name\` and \`-name\` change the default, \`all\` is every field]:LIST:_default' \
 '-o+[Output format]:FORMAT:((text\:"One line per event"
 jsonl\:"One JSON object per line and event"))' \
@@ -374,7 +393,7 @@ always\:"All"))' \
 '--rate=[The rate\: that of the method fixed, and a bound of the others; such as 200Mbit/s]:RATE:_default' \
 '--min=[Never send slower, whatever the path does]:RATE:_default' \
 '--max=[Never send faster]:RATE:_default' \
-'--method=[How the rate is chosen \[default\: fair\]]:METHOD:((fixed\:"At --rate, whatever is lost or delayed"
+'--method=[How the rate is chosen \[default\: low\]]:METHOD:((fixed\:"At --rate, whatever is lost or delayed"
 low\:"Fills the path, and yields to other traffic"
 fair\:"Fills the path, and holds its share beside TCP"))' \
 '--relay=[Send through this relay; the destination is then the receiver'\''s ck1… alone]:ck1…@HOST[:PORT]:_default' \
@@ -464,7 +483,7 @@ _arguments "${_arguments_options[@]}" : \
 '--rate=[The rate\: that of the method fixed, and a bound of the others; such as 200Mbit/s]:RATE:_default' \
 '--min=[Never send slower, whatever the path does]:RATE:_default' \
 '--max=[Never send faster]:RATE:_default' \
-'--method=[How the rate is chosen \[default\: fair\]]:METHOD:((fixed\:"At --rate, whatever is lost or delayed"
+'--method=[How the rate is chosen \[default\: low\]]:METHOD:((fixed\:"At --rate, whatever is lost or delayed"
 low\:"Fills the path, and yields to other traffic"
 fair\:"Fills the path, and holds its share beside TCP"))' \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \

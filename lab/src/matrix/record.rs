@@ -12,7 +12,7 @@ use crate::scenario::{Case, Expect};
 /// The fields of a socket that a verdict may depend on, by their names in `conns fields`.
 const FIELDS: &str = "proto,state,recv_queue,send_queue,backlog,backlog_max,drops,timer,timer_expires,\
     timer_retransmits,rcvbuf,rcvbuf_used,sndbuf,sndbuf_used,snd_cwnd,snd_mss,snd_wnd,unacked,\
-    notsent_bytes,rtt,min_rtt,last_data_sent,last_data_recv,bytes_out,bytes_in,congestion,cookie";
+    notsent_bytes,rtt,min_rtt,last_data_sent,last_data_recv,last_ack_recv,bytes_out,bytes_in,congestion,cookie";
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 

@@ -181,7 +181,7 @@ fn updates() -> Vec<Update> {
     let web = |bytes| socket(1, "10.0.0.5:443", "192.0.2.7:51000", bytes);
     let quiet = || socket(2, "10.0.0.5:443", "192.0.2.7:51001", 7);
     let mut closing = quiet();
-    closing.state = conns_core::model::State::FinWait2;
+    closing.state = conns_core::model::State::TimeWait;
     let mut agent = Agent::new();
     let held = &[(100, 1), (100, 2), (100, 3), (200, 4)];
     vec![

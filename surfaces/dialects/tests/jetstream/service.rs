@@ -120,9 +120,9 @@ fn rates_are_changed_for_themselves() {
     };
     let (d0, null) = ("d0", Value::Null);
     let max = change(json!({"destinationId": d0, "sendRateMax": 300_000}));
-    assert_eq!(max, [json!(200_000), json!(0), json!(300_000), json!("fair")]);
+    assert_eq!(max, [json!(200_000), json!(0), json!(300_000), json!("low")]);
     let two = change(json!([d0, 100_000, 1000]));
-    assert_eq!(two, [json!(100_000), json!(1000), json!(300_000), json!("fair")]);
+    assert_eq!(two, [json!(100_000), json!(1000), json!(300_000), json!("low")]);
     let last =
         change(json!({"destinationId": d0, "sendRateMax": null, "rateControlMethod": "low"}));
     assert_eq!(last, [json!(100_000), json!(1000), null, json!("low")]);
