@@ -12,7 +12,7 @@ use conns_core::query::{
 };
 use conns_core::track::Retention;
 use conns_engine::Purpose;
-use conns_print::{Layout, closed_columns, default_columns};
+use conns_print::{Layout, closed_columns, default_columns, other_columns};
 
 use crate::agent;
 use crate::failure::{Failure, report_losses};
@@ -40,8 +40,9 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
         None => Retention::None,
         Some(_) => Retention::Window(Duration::from_secs(5)),
     };
-    let mut agent =
-        agent::open(agent_flags, flags.selection.among.source, memory, Purpose::Sample)?;
+    let chosen = flags.selection.among.source;
+    let source = flags.families.source(chosen, agent::is_remote(agent_flags, chosen))?;
+    let mut agent = agent::open(agent_flags, source, memory, Purpose::Sample)?;
     let Some(interval) = plan.interval else {
         let snapshot = sample_once(&mut *agent, &plan.ask)?;
         plan.print(plan.choose(&snapshot), &snapshot.losses)?;
@@ -91,7 +92,7 @@ impl<'a> Plan<'a> {
             flags,
             ask: match flags.closed {
                 true => follow::ask(&flags.selection.among)?,
-                false => flags.selection.ask(),
+                false => flags.families.ask(&flags.selection),
             },
             filter: parse_filter(&words)?,
             sort: order.map(SortKey::parse).transpose()?.unwrap_or_default(),
@@ -106,6 +107,7 @@ impl<'a> Plan<'a> {
         let (view, is_wide) = (self.ask.view, self.flags.output == Format::Wide);
         let default = match self.flags.closed {
             true => closed_columns(is_wide, connections),
+            false if !self.ask.others.is_empty() => other_columns(is_wide, connections),
             false => default_columns(view, is_wide, connections),
         };
         Ok(match (&self.flags.columns, self.flags.output) {
