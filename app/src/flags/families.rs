@@ -40,24 +40,23 @@ pub(crate) enum FamilyChoice {
 
 /// Which sockets besides TCP and UDP.
 #[derive(Debug, Args)]
-#[command(next_help_heading = OTHER)]
 pub(crate) struct FamilyFlags {
     /// Unix sockets, with the process at the other end
-    #[arg(short = 'x', long, conflicts_with_all = ["agent", "read", "closed"])]
+    #[arg(short = 'x', long, conflicts_with_all = ["agent", "read", "closed"], help_heading = OTHER)]
     pub(crate) unix: bool,
     /// Raw sockets
-    #[arg(short = 'w', long, conflicts_with_all = ["agent", "read", "closed"])]
+    #[arg(short = 'w', long, conflicts_with_all = ["agent", "read", "closed"], help_heading = OTHER)]
     pub(crate) raw: bool,
     /// Packet sockets
-    #[arg(short = '0', long, conflicts_with_all = ["agent", "read", "closed"])]
+    #[arg(short = '0', long, conflicts_with_all = ["agent", "read", "closed"], help_heading = OTHER)]
     pub(crate) packet: bool,
     /// Sockets between virtual machines and their host
-    #[arg(long, conflicts_with_all = ["agent", "read", "closed"])]
+    #[arg(long, conflicts_with_all = ["agent", "read", "closed"], help_heading = OTHER)]
     pub(crate) vsock: bool,
     /// Sockets of these kinds, comma-separated or repeated
     #[arg(
         short = 'f', long, value_enum, value_name = "FAMILY", value_delimiter = ',',
-        conflicts_with_all = ["agent", "read", "closed"]
+        conflicts_with_all = ["agent", "read", "closed"], help_heading = OTHER
     )]
     pub(crate) family: Vec<FamilyChoice>,
 }

@@ -71,6 +71,19 @@ impl Scene {
         Conns::find(None)?.readable_records(&all)
     }
 
+    /// Lines of `ss` and records of `conns` of the same moment: `ss` prints the same before and after.
+    pub(crate) fn both(&self, ss: &[&str], conns: &[&str]) -> Result<(Vec<String>, Vec<Value>)> {
+        let mut before = self.ss(ss)?;
+        loop {
+            let rows = self.rows(conns)?;
+            let after = self.ss(ss)?;
+            if before == after {
+                return Ok((after, rows));
+            }
+            before = after;
+        }
+    }
+
     /// The output of `ss` in the namespace, one line a row.
     pub(crate) fn ss(&self, arguments: &[&str]) -> Result<Vec<String>> {
         let mut all = vec!["-HO"];

@@ -27,8 +27,7 @@ fn named(text: &str) -> Option<&str> {
 /// Rows of `ss -xap`: state, queues, name, inode, peer and owners of both ends.
 pub(crate) fn unix() -> Result<()> {
     let scene = Scene::start()?;
-    let lines = scene.ss(&["-xanp"])?;
-    let rows = scene.rows(&["-xa"])?;
+    let (lines, rows) = scene.both(&["-xanp"], &["-xa"])?;
     let rows_by_inode = by_inode(&rows)?;
     let mut processes: BTreeMap<u64, BTreeSet<Owner>> = BTreeMap::new();
     for line in &lines {
@@ -100,8 +99,9 @@ fn ip_protocol(name: &str) -> Option<u64> {
 pub(crate) fn raw() -> Result<()> {
     let scene = Scene::start()?;
     let mut expected = Vec::new();
-    for line in scene.ss(&["-wanp"])? {
-        let [state, received, sent, local, ..] = words::<4>(&line)?;
+    let (lines, rows) = scene.both(&["-wanp"], &["-wa"])?;
+    for line in &lines {
+        let [state, received, sent, local, ..] = words::<4>(line)?;
         let (address, protocol) = local.rsplit_once(':').context("no protocol")?;
         let address = match address.trim_matches(['[', ']']) {
             "*" => "::",
@@ -109,9 +109,8 @@ pub(crate) fn raw() -> Result<()> {
         };
         let queues: (u64, u64) = (received.parse()?, sent.parse()?);
         let protocol: u64 = protocol.parse()?;
-        expected.push((address.to_owned(), protocol, state.to_owned(), queues, ss_owners(&line)));
+        expected.push((address.to_owned(), protocol, state.to_owned(), queues, ss_owners(line)));
     }
-    let rows = scene.rows(&["-wa"])?;
     let mut listed = Vec::new();
     for row in &rows {
         shows(row, "proto", Some("raw"))?;
@@ -139,8 +138,7 @@ pub(crate) fn raw() -> Result<()> {
 /// Rows of `ss -0ap`: inode, cookie, type, protocol, interface, queues, owners.
 pub(crate) fn packet() -> Result<()> {
     let scene = Scene::start()?;
-    let lines = scene.ss(&["-0aep"])?;
-    let rows = scene.rows(&["-0a"])?;
+    let (lines, rows) = scene.both(&["-0aep"], &["-0a"])?;
     let listed = by_inode(&rows)?;
     for line in &lines {
         let [kind, state, received, sent, local, ..] = words::<5>(line)?;
