@@ -3,6 +3,7 @@
 
 mod arguments;
 pub(crate) mod dialects;
+mod families;
 #[cfg(target_os = "linux")]
 pub(crate) mod link;
 pub(crate) mod serve;
@@ -74,6 +75,7 @@ Examples:
   conns nginx --sort -rtt --limit 10       nginx's ten slowest
   conns 'remote in 10.0.0.0/8 and loss > 1%'
   conns --group-by process --watch         bytes a second by process
+  conns -x docker                          unix sockets of docker, and who is at their other end
   conns why 443                            what limits each connection of port 443
   conns --closed --for 30s --sort -duration
                                            connections that close or fail within 30 s, longest first
@@ -183,6 +185,7 @@ impl Among {
             ipv4: self.ipv4 || !self.ipv6,
             ipv6: self.ipv6 || !self.ipv4,
             namespaces: self.netns.clone(),
+            ..Ask::default()
         }
     }
 }
@@ -191,6 +194,8 @@ impl Among {
 pub(crate) struct ListFlags {
     #[command(flatten)]
     pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) families: families::FamilyFlags,
     /// Columns by name; `+name` and `-name` change the default, `all` is every field
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) columns: Option<String>,

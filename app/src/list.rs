@@ -15,7 +15,7 @@ use conns_core::query::{
 };
 use conns_core::track::Retention;
 use conns_engine::Purpose;
-use conns_print::{Layout, closed_columns, default_columns};
+use conns_print::{Layout, closed_columns, default_columns, other_columns};
 
 use crate::agent;
 use crate::failure::{Failure, report_losses};
@@ -46,8 +46,9 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
         None => Retention::None,
         Some(_) => Retention::Window(Duration::from_secs(5)),
     };
-    let mut agent =
-        agent::open(agent_flags, flags.selection.among.source, memory, Purpose::Sample)?;
+    let chosen = flags.selection.among.source;
+    let source = flags.families.source(chosen, agent::is_remote(agent_flags, chosen))?;
+    let mut agent = agent::open(agent_flags, source, memory, Purpose::Sample)?;
     let Some(interval) = plan.interval else {
         let snapshot = sample_once(&mut *agent, &plan.ask)?;
         let chosen = plan.choose(&snapshot);
@@ -97,7 +98,7 @@ impl<'a> Plan<'a> {
         let filter = filter_of(flags)?;
         let mut ask = match flags.closed {
             true => follow::ask(&flags.selection.among)?,
-            false => flags.selection.ask(),
+            false => flags.families.ask(&flags.selection),
         };
         if ask.view == View::Connections && filter.as_ref().is_some_and(Filter::names_states) {
             ask.view = View::All;
@@ -123,6 +124,7 @@ impl<'a> Plan<'a> {
         let (view, is_wide) = (self.ask.view, self.output == Format::Wide);
         let mut default = match self.flags.closed {
             true => closed_columns(is_wide, connections),
+            false if !self.ask.others.is_empty() => other_columns(is_wide, connections),
             false => default_columns(view, is_wide, connections),
         };
         add_columns(&mut default, &self.flags.as_of_ss);

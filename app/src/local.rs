@@ -158,9 +158,9 @@ pub(crate) fn scope(ask: &Ask) -> Scope {
         [] => Namespaces::All,
         names => Namespaces::These(names.to_vec()),
     };
-    let Ask { tcp, udp, ipv4, ipv6, .. } = *ask;
+    let Ask { tcp, udp, ipv4, ipv6, others, .. } = *ask;
     // To the user, MPTCP is TCP.
-    Scope { tcp, mptcp: tcp, udp, ipv4, ipv6, states, namespaces, max_sockets: usize::MAX }
+    Scope { tcp, mptcp: tcp, udp, ipv4, ipv6, others, states, namespaces, max_sockets: usize::MAX }
 }
 
 pub(crate) fn agent_error(error: SourceError) -> AgentError {

@@ -391,7 +391,8 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "proto == icmp",
-        "`icmp` is not a proto at column 10; known are tcp udp mptcp\n  \
+        "`icmp` is not a proto at column 10; known are tcp udp mptcp udplite raw unix packet \
+         netlink vsock other\n  \
          proto == icmp\n           \
          ^^^^",
     ),

@@ -133,7 +133,9 @@ impl Group {
         {
             let mut flags = vec![format!("--pid={pid}")];
             let others = format!("-{others}");
-            flags.extend(Self::of(&others, None).map_or_else(|| vec![others.clone()], |group| group.flags));
+            flags.extend(
+                Self::of(&others, None).map_or_else(|| vec![others.clone()], |group| group.flags),
+            );
             flags.retain(|flag| flag != "-");
             return Some(Self { flags, takes_next: true });
         }

@@ -40,10 +40,9 @@ impl LossCause {
                 "{COUNT} messages of the dump of {table} are malformed, the last one: {last}"
             ),
             Self::TableUnreadable { table, error, needs_modules } => {
-                let remedy = if *needs_modules {
-                    "; load the kernel's tcp_diag and udp_diag modules"
-                } else {
-                    ""
+                let remedy = match needs_modules {
+                    true => format!("; load {}", modules_of(table)),
+                    false => String::new(),
                 };
                 format!("cannot read the table of {table}: {error}{remedy}")
             }
@@ -258,6 +257,18 @@ fn noun(events: DroppedEvents) -> &'static str {
         DroppedEvents::Closed => "closed events",
         DroppedEvents::Failed => "failed events",
         DroppedEvents::WithoutStorage => "events of sockets for which the kernel had no memory",
+    }
+}
+
+/// The kernel modules that list the sockets of `table`.
+fn modules_of(table: &str) -> &'static str {
+    match table.split(' ').next() {
+        Some("unix") => "the kernel's unix_diag module",
+        Some("packet") => "the kernel's af_packet_diag module",
+        Some("netlink") => "the kernel's netlink_diag module",
+        Some("vsock") => "the kernel's vsock_diag module",
+        Some("RAW") => "the kernel's raw_diag module",
+        _ => "the kernel's tcp_diag and udp_diag modules",
     }
 }
 

@@ -145,6 +145,7 @@ impl Verdict {
                     "See its subflows: the kernel measures the paths there.".to_owned()
                 }
                 Protocol::Tcp => "The evidence is not sufficient.".to_owned(),
+                _ => "The kernel measures no path for such sockets.".to_owned(),
             },
         }
     }
@@ -200,8 +201,8 @@ impl Verdict {
                 "Compare `nstat -az TcpExtListenOverflows` in its network namespace before and after."
             }
             Class::Unknown => match socket.protocol {
-                Protocol::Udp => "Check what the application reports about its traffic.",
                 Protocol::Tcp | Protocol::Mptcp => "Sample it longer: `conns why --for 10s`.",
+                _ => "Check what the application reports about its traffic.",
             },
         }
     }

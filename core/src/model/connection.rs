@@ -60,6 +60,10 @@ impl Connection {
             Part::Socket => Some(socket.source),
             Part::Direction => self.direction.source(),
             Part::Owners => self.owners.source(),
+            Part::PeerOwners => {
+                let peer = socket.other.as_ref().and_then(|other| other.peer.value());
+                peer.and_then(|peer| peer.owners.source())
+            }
             Part::Tcp => socket.tcp.source(),
             Part::Bytes => self.bytes_in().source(),
             Part::Queues => socket.queues.source(),
@@ -144,7 +148,12 @@ impl Connection {
     /// with a peer.
     #[must_use]
     pub fn is_established(&self) -> bool {
-        self.socket.state == State::Established
+        let socket = &self.socket;
+        match socket.protocol {
+            // `ss` lists these so, because they have no state: each of them.
+            Protocol::Packet | Protocol::Netlink => true,
+            _ => socket.state == State::Established || socket.is_in_no_table(),
+        }
     }
 
     /// Whether the default list has it: as [`Self::is_established`], or a TCP connection that is being opened, and one
@@ -166,7 +175,12 @@ impl Connection {
     pub fn is_listening(&self) -> bool {
         match self.socket.protocol {
             Protocol::Tcp | Protocol::Mptcp => self.socket.state == State::Listen,
-            Protocol::Udp => self.socket.state == State::Close && self.socket.local.port != 0,
+            Protocol::Udp => {
+                self.socket.state == State::Close
+                    && (self.socket.local.port != 0 || self.socket.is_in_no_table())
+            }
+            // As `ss -l`.
+            _ => matches!(self.socket.state, State::Listen | State::Close),
         }
     }
 

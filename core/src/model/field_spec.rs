@@ -161,6 +161,8 @@ pub enum Part {
     Direction,
     /// The processes that own the socket.
     Owners,
+    /// The processes that own the socket at the other end.
+    PeerOwners,
     /// `tcp_info`.
     Tcp,
     /// Payload counters.

@@ -2,12 +2,13 @@
 //! owners and history.
 
 use std::hash::BuildHasher;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use foldhash::quality::FixedState;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Known, Source, TcpInfo, Unknown};
+use super::{Endpoint, Known, OtherSocket, Source, TcpInfo, Unknown};
 
 /// A network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ impl SocketId {
     }
 }
 
-/// Transport protocol.
+/// Transport protocol, or what takes its place in families without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Protocol {
     /// RFC 9293.
@@ -67,16 +68,57 @@ pub enum Protocol {
     Udp,
     /// Multipath TCP, RFC 8684: the connection as the application sees it; its subflows are TCP.
     Mptcp,
+    /// UDP-Lite, RFC 3828.
+    UdpLite,
+    /// Raw sockets of IPv4 and IPv6, raw(7).
+    Raw,
+    /// Unix sockets, unix(7).
+    Unix,
+    /// Packet sockets, packet(7).
+    Packet,
+    /// Netlink sockets, netlink(7).
+    Netlink,
+    /// Sockets between a virtual machine and its host, vsock(7).
+    Vsock,
+    /// Another one, which the kernel lists in no table.
+    Other,
 }
 
 impl Protocol {
-    /// `tcp`, `udp` or `mptcp`.
+    /// Every protocol.
+    pub const ALL: [Self; 10] = [
+        Self::Tcp,
+        Self::Udp,
+        Self::Mptcp,
+        Self::UdpLite,
+        Self::Raw,
+        Self::Unix,
+        Self::Packet,
+        Self::Netlink,
+        Self::Vsock,
+        Self::Other,
+    ];
+
+    /// Whether it is TCP or MPTCP.
+    #[must_use]
+    pub fn is_tcp(self) -> bool {
+        matches!(self, Self::Tcp | Self::Mptcp)
+    }
+
+    /// The name in filters and output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::Mptcp => "mptcp",
+            Self::UdpLite => "udplite",
+            Self::Raw => "raw",
+            Self::Unix => "unix",
+            Self::Packet => "packet",
+            Self::Netlink => "netlink",
+            Self::Vsock => "vsock",
+            Self::Other => "other",
         }
     }
 }
@@ -88,15 +130,40 @@ pub enum Family {
     Ipv4,
     /// `AF_INET6`; its addresses may be IPv4-mapped.
     Ipv6,
+    /// `AF_UNIX`.
+    Unix,
+    /// `AF_PACKET`.
+    Packet,
+    /// `AF_NETLINK`.
+    Netlink,
+    /// `AF_VSOCK`.
+    Vsock,
+    /// Another one.
+    Other,
 }
 
 impl Family {
-    /// `IPv4` or `IPv6`.
+    /// Every family.
+    pub const ALL: [Self; 7] =
+        [Self::Ipv4, Self::Ipv6, Self::Unix, Self::Packet, Self::Netlink, Self::Vsock, Self::Other];
+
+    /// Whether its sockets have addresses of the internet protocol.
+    #[must_use]
+    pub fn is_internet(self) -> bool {
+        matches!(self, Self::Ipv4 | Self::Ipv6)
+    }
+
+    /// The name in filters and output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Ipv4 => "IPv4",
             Self::Ipv6 => "IPv6",
+            Self::Unix => "unix",
+            Self::Packet => "packet",
+            Self::Netlink => "netlink",
+            Self::Vsock => "vsock",
+            Self::Other => "other",
         }
     }
 }
@@ -478,9 +545,54 @@ pub struct Socket {
     /// Cookie of the unconnected UDP socket of which this is one peer, a row beside that of the socket; `None` if this
     /// is a socket.
     pub peer_of: Option<u64>,
+    /// What it has besides if it is neither TCP nor UDP, or in no table. Its ends are `0.0.0.0:0` unless its family has
+    /// addresses of the internet protocol.
+    pub other: Option<Arc<OtherSocket>>,
 }
 
 impl Socket {
+    /// A socket that is neither TCP nor UDP, or in no table. What does not apply to such sockets is not applicable, and
+    /// inode, user, queues and memory are unknown because of `why`.
+    #[must_use]
+    pub fn new_other(
+        id: SocketId,
+        source: Source,
+        netns: Arc<Netns>,
+        (protocol, family): (Protocol, Family),
+        state: State,
+        other: OtherSocket,
+        why: Unknown,
+    ) -> Self {
+        let address = match family {
+            Family::Ipv6 => Ipv6Addr::UNSPECIFIED.into(),
+            _ => Ipv4Addr::UNSPECIFIED.into(),
+        };
+        let local = Endpoint { address, port: 0 };
+        Self {
+            family,
+            congestion: Known::NotApplicable,
+            tos: Known::NotApplicable,
+            mark: Known::NotApplicable,
+            cgroup_id: Known::NotApplicable,
+            shutdown: Known::NotApplicable,
+            tcp: Known::NotApplicable,
+            other: Some(Arc::new(other)),
+            ..Self::new(id, source, netns, protocol, state, local, why)
+        }
+    }
+
+    /// Whether it is in no table of the kernel that could be read.
+    #[must_use]
+    pub fn is_in_no_table(&self) -> bool {
+        self.other.as_ref().is_some_and(|other| other.is_in_no_table)
+    }
+
+    /// Whether its ends are those of the kernel: addresses of the internet protocol.
+    #[must_use]
+    pub fn has_internet_ends(&self) -> bool {
+        self.family.is_internet() && !self.is_in_no_table()
+    }
+
     /// A socket with a known identity, protocol, state and local end; the rest is
     /// unknown because of `why`, or not applicable.
     #[must_use]
@@ -521,6 +633,7 @@ impl Socket {
             udp: Known::NotApplicable,
             held_by_kernel: false,
             peer_of: None,
+            other: None,
         }
     }
 
@@ -555,6 +668,7 @@ impl Socket {
             udp,
             held_by_kernel,
             peer_of,
+            other: besides,
         } = self;
         let shown = |timer: Known<Timer>| timer.map(|timer| (timer.kind, timer.retransmits));
         let same_tcp = match (tcp, &other.tcp) {
@@ -579,6 +693,7 @@ impl Socket {
             && *netns == other.netns
             && *held_by_kernel == other.held_by_kernel
             && *peer_of == other.peer_of
+            && *besides == other.other
     }
 
     /// Smoothed round trip time in microseconds (RFC 6298 SRTT); unknown before the first sample.

@@ -6,6 +6,7 @@ mod application;
 mod health;
 mod identity;
 mod lifecycle;
+mod other;
 mod owner;
 mod socket;
 mod stats;
@@ -48,6 +49,7 @@ static CATALOGUE: LazyLock<Vec<Field>> = LazyLock::new(|| {
         stats::ROWS,
         lifecycle::ROWS,
         socket::ROWS,
+        other::ROWS,
     ];
     let rows = rows.into_iter().flatten();
     let mut fields: Vec<Field> =

@@ -27,6 +27,7 @@ impl Listeners {
             let listens = match socket.protocol {
                 Protocol::Tcp | Protocol::Mptcp => socket.state == State::Listen,
                 Protocol::Udp => socket.state == State::Close && socket.local.port != 0,
+                _ => false,
             };
             if listens {
                 let addresses = listeners.by_port.entry(Self::key(socket)).or_default();
@@ -82,6 +83,8 @@ impl InferredDirection {
     ) -> Known<Direction> {
         match (socket.protocol, socket.state) {
             (_, State::Listen | State::BoundInactive) => return Known::NotApplicable,
+            // No end of these opens a connection by a handshake that shows it.
+            _ if socket.other.is_some() => return Known::NotApplicable,
             (_, State::Close) if socket.remote.is_none() => return Known::NotApplicable,
             _ if self.evidence >= DirectionEvidence::Socket => return self.direction,
             _ => {}

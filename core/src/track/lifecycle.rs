@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Closed, EventKind, Known, LifecycleEvent, Moment, Opened, Owner, Protocol, Socket, Source,
-    State, Unknown,
+    Closed, EventKind, Known, LifecycleEvent, Moment, Opened, Owner, Socket, Source, State, Unknown,
 };
 
 use super::precedence::{FieldGroup, outranks};
@@ -127,7 +126,7 @@ pub(super) fn lifecycle_of(
 
 /// Whether this is a connection or the attempt at one, and not a listener.
 fn is_connection(socket: &Socket) -> bool {
-    socket.protocol != Protocol::Udp
+    socket.protocol.is_tcp()
         && !matches!(socket.state, State::Listen | State::Close | State::BoundInactive)
 }
 

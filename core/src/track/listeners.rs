@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{Known, ListenCounters, Protocol, Socket, SocketSample, State, Totals, Unknown};
+use crate::model::{Known, ListenCounters, Socket, SocketSample, State, Totals, Unknown};
 
 /// What is known of one listener besides its row.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ impl ListenStates {
     pub(super) fn apply(&mut self, rows: &[SocketSample], counters: Vec<(u64, ListenCounters)>) {
         let before = std::mem::take(&mut self.namespaces);
         self.handshakes.clear();
-        for row in rows.iter().filter(|row| row.protocol != Protocol::Udp) {
+        for row in rows.iter().filter(|row| row.protocol.is_tcp()) {
             match row.state {
                 State::Listen => {
                     let namespace = self.namespaces.entry(row.id.netns).or_default();
@@ -81,7 +81,7 @@ impl ListenStates {
 
     /// What is known of `socket`; `None` unless it listens.
     pub(super) fn of(&self, socket: &Socket) -> Option<ListenerFacts> {
-        if socket.state != State::Listen || socket.protocol == Protocol::Udp {
+        if socket.state != State::Listen || !socket.protocol.is_tcp() {
             return None;
         }
         let namespace = self.namespaces.get(&socket.id.netns).copied().unwrap_or_default();

@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    Known, MAX_OWNERS, Owner, OwnerEntry, OwnerTable, Process, Socket, Source, Subject, Unknown,
+    Known, MAX_OWNERS, Owner, OwnerEntry, OwnerTable, Process, Socket, SocketSample, Source,
+    Subject, Unknown,
 };
 
 /// The owner of a socket that the kernel has made for itself: process 0, as the kernel numbers its own.
@@ -114,13 +115,38 @@ impl OwnerIndex {
             }
             Known::Value(..) | Known::Unknown(_) => Subject::Socket(socket.owned_id()),
         };
+        self.owners_of(table, *source, subject, omitted)
+    }
+
+    /// Sets the owners of the socket at the other end of a unix socket.
+    pub(super) fn name_peer(&self, sample: &mut SocketSample) {
+        let Some(other) = &sample.other else { return };
+        let Some(inode) = other.peer.value().map(|peer| peer.inode) else { return };
+        let owners = match &self.table {
+            Some((table, source)) => self.owners_of(table, *source, Subject::Inode(inode), &mut 0),
+            None => Known::Unknown(Unknown::SourceFailed),
+        };
+        if let Some(other) = &mut sample.other
+            && let Known::Value(peer, _) = &mut Arc::make_mut(other).peer
+        {
+            peer.owners = owners;
+        }
+    }
+
+    fn owners_of(
+        &self,
+        table: &OwnerTable,
+        source: Source,
+        subject: Subject,
+        omitted: &mut u32,
+    ) -> Known<Arc<[Owner]>> {
         let mut entries = self.entries_of(table, subject);
         let owners: Vec<Owner> =
             entries.by_ref().filter_map(|entry| owner(table, entry)).take(MAX_OWNERS).collect();
         let rest = u32::try_from(entries.count()).unwrap_or(u32::MAX);
         *omitted = table.entries.omitted(subject).saturating_add(rest);
         if !owners.is_empty() {
-            return Known::Value(owners.into(), *source);
+            return Known::Value(owners.into(), source);
         }
         if table.unreadable_processes > 0 {
             Known::Unknown(Unknown::NotPrivileged)

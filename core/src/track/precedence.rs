@@ -139,6 +139,7 @@ fn combined(one: &SocketSample, other: &SocketSample) -> SocketSample {
         upper_layer: known_of(first.upper_layer, second.upper_layer, options),
         udp: known_of(first.udp, second.udp, traffic),
         held_by_kernel: first.held_by_kernel || second.held_by_kernel,
+        other: first.other.or(second.other),
         ..first
     };
     combined.into()

@@ -219,7 +219,8 @@ impl Tracker {
         // there again in the same sample: the first row wins.
         let mut seen: HashSet<SocketId, RandomState> = HashSet::default();
         seen.reserve(rows.len());
-        for sample in rows.into_iter().filter(|sample| seen.insert(sample.id)) {
+        for mut sample in rows.into_iter().filter(|sample| seen.insert(sample.id)) {
+            self.owners.name_peer(&mut sample);
             let owners = self.owners.of(&sample);
             let id = ConnectionId::of_socket(sample.id);
             let application = self.applications.sampled(id, context.sequence);
@@ -249,7 +250,8 @@ impl Tracker {
         let mut connections = Vec::with_capacity(rows.len());
         let (mut sampled, mut refused) = (0, 0_u64);
         self.histories.rewind();
-        for sample in rows {
+        for mut sample in rows {
+            self.owners.name_peer(&mut sample);
             let id = sample.id;
             let mut known = self.histories.next_mut(&id);
             // A second row of the same socket, see `apply_single_sample`.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use conns_contract::{Namespaces, Scope, SourceError};
-use conns_core::model::{Loss, Moment, SocketId};
+use conns_core::model::{Known, Loss, Moment, SocketId};
 use conns_portable::Portable;
 
 use crate::sources::Sources;
@@ -83,6 +83,24 @@ pub(crate) fn held_by_kernel(scope: &Scope, now: Moment) -> HashSet<SocketId> {
     kernel::held_by_kernel(scope, now)
 }
 
+/// A socket that a process has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SocketFile {
+    /// Its inode.
+    pub(crate) inode: u64,
+    /// User id of its creator.
+    pub(crate) uid: Known<u32>,
+    /// The name of its protocol in the kernel.
+    pub(crate) protocol: Box<str>,
+    /// The inode of its network namespace; `None` if it may not be read.
+    pub(crate) netns: Option<u64>,
+}
+
+/// The socket behind a descriptor; `None` if it is closed, no socket, or may not be inspected.
+pub(crate) fn socket_file(pid: u32, descriptor: u32) -> Option<SocketFile> {
+    kernel::socket_file(pid, descriptor)
+}
+
 fn portable() -> Sources {
     Sources::of(Box::new(Portable::new()))
 }
@@ -110,7 +128,7 @@ mod kernel {
     use conns_procfs::Procfs;
     use conns_sockdiag::SockDiag;
 
-    use super::Purpose;
+    use super::{Purpose, SocketFile};
     use crate::sources::{self, ListenCounterSource, ProcessSource, Sources, is_of_tables};
     use crate::table_size;
 
@@ -242,6 +260,13 @@ mod kernel {
         }
     }
 
+    pub(super) fn socket_file(pid: u32, descriptor: u32) -> Option<SocketFile> {
+        let conns_procfs::SocketFile { inode, uid, protocol } =
+            conns_procfs::socket_file(pid, descriptor)?;
+        let netns = conns_namespaces::inode_behind(pid, descriptor);
+        Some(SocketFile { inode, uid, protocol, netns })
+    }
+
     pub(super) fn hidden_namespaces(
         descriptors: &[(u32, u32)],
         is_known: impl Fn(u64) -> bool,
@@ -263,7 +288,7 @@ mod kernel {
     use conns_contract::{Namespaces, Scope, SourceError};
     use conns_core::model::{Loss, Moment, SocketId, Source};
 
-    use super::Purpose;
+    use super::{Purpose, SocketFile};
     use crate::sources::Sources;
 
     pub(super) fn open() -> Result<Sources, SourceError> {
@@ -294,6 +319,10 @@ mod kernel {
         pub(crate) fn paths(&self) -> Vec<String> {
             Vec::new()
         }
+    }
+
+    pub(super) fn socket_file(_: u32, _: u32) -> Option<SocketFile> {
+        None
     }
 
     pub(super) fn hidden_namespaces(_: &[(u32, u32)], _: impl Fn(u64) -> bool) -> Hidden {

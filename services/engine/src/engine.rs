@@ -1,14 +1,13 @@
 //! Takes samples: reads the sources, and lets the tracker join what they read.
 
-use std::collections::HashSet;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use conns_contract::{Clock, Namespaces, Scope, SourceError};
+use conns_contract::{Clock, Scope, SourceError};
 use conns_core::model::{
     Ability, AbilityKind, Connection, ConnectionId, Event, Known, Loss, LossCause, Machine, Moment,
-    Observation, OpenFile, Snapshot, Source, Transfer, Unknown,
+    Observation, OpenFile, OtherFamily, Snapshot, Source, Transfer, Unknown,
 };
 use conns_core::track::{Removed, Retention, Tracker, kernel_owner};
 
@@ -23,7 +22,7 @@ use crate::tap::Tap;
 #[cfg(target_os = "linux")]
 use crate::transfers::{ReadTransfers, Transfers};
 use crate::written_files::WrittenFiles;
-use crate::{abilities, machine};
+use crate::{abilities, machine, no_table, reading};
 
 /// How far back the history reaches that events need.
 const FOLLOW_WINDOW: Duration = Duration::from_secs(5);
@@ -476,9 +475,7 @@ impl Engine {
     }
 }
 
-/// Reads the sockets of `scope`, and then their owners, so that every socket that is still there
-/// finds its owner. Descriptors of sockets in no table lead to namespaces that no process is in; these are
-/// read as well.
+/// Reads what `scope` asks for.
 fn read(
     sources: &mut Sources,
     owners: &mut CachedOwners,
@@ -486,25 +483,8 @@ fn read(
     clock: &dyn Clock,
     peers: &Peers,
 ) -> Result<Vec<Observation>, SourceError> {
-    let mut observations = sources.sockets(scope, clock.now())?;
-    let mut found = owners.read(sources, &observations, clock.now());
-    let unlisted = found.as_ref().map_or(&[][..], |found| &found.unlisted);
-    if scope.namespaces == Namespaces::All && !unlisted.is_empty() {
-        let known: HashSet<u64> =
-            observations.iter().flat_map(Observation::rows).map(|row| row.id.netns).collect();
-        let hidden = choice::hidden_namespaces(unlisted, |inode| known.contains(&inode));
-        let paths = hidden.paths();
-        if !paths.is_empty() {
-            let there = Scope { namespaces: Namespaces::These(paths), ..scope.clone() };
-            observations.extend(sources.sockets(&there, clock.now())?);
-            owners.clear();
-            found = owners.read(sources, &observations, clock.now());
-        } else {
-            owners.forget_unlisted();
-        }
+    match scope.others.contains(OtherFamily::None) {
+        true => no_table::read(sources, owners, scope, clock, peers),
+        false => reading::read(sources, owners, scope, clock, peers),
     }
-    // After the owners, who know only sockets.
-    peers.add_rows(&mut observations);
-    observations.extend(found);
-    Ok(observations)
 }

@@ -169,10 +169,12 @@ impl Follower {
             Protocol::Tcp => scope.tcp,
             Protocol::Mptcp => scope.mptcp,
             Protocol::Udp => scope.udp,
+            _ => false,
         };
         let has_family = match socket.family {
             Family::Ipv4 => scope.ipv4,
             Family::Ipv6 => scope.ipv6,
+            _ => false,
         };
         let has_namespace = match &self.namespaces {
             Some((_, Some(inodes))) => inodes.contains(&socket.id.netns),

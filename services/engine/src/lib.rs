@@ -18,9 +18,11 @@ mod follow;
 mod heap;
 mod machine;
 mod memory;
+mod no_table;
 mod numbers;
 mod owners;
 mod peers;
+mod reading;
 mod sampler;
 mod sources;
 #[cfg(target_os = "linux")]

@@ -26,7 +26,7 @@ pub(crate) enum Numbers {
 impl Numbers {
     /// The inodes of all sockets in `observations`.
     pub(crate) fn inodes(observations: &[Observation]) -> Self {
-        Self::of(|| sockets(observations).filter_map(|socket| socket.inode.get()))
+        Self::of(|| sockets(observations).flat_map(inodes_of))
     }
 
     /// The cookies of all sockets in `observations` that can have an owner.
@@ -76,6 +76,12 @@ impl InodeFilter for Numbers {
             Self::Hashed(numbers) => u64::try_from(numbers.len()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// Its inode, and that of the socket at the other end of a unix socket, which may not be in the sample.
+fn inodes_of(socket: &Socket) -> impl Iterator<Item = u64> {
+    let peer = socket.other.as_ref().and_then(|other| other.peer.value());
+    socket.inode.get().into_iter().chain(peer.map(|peer| peer.inode))
 }
 
 /// All sockets in `observations`.

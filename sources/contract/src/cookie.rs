@@ -17,9 +17,23 @@ pub fn of_endpoints(protocol: Protocol, local: Endpoint, remote: Option<Endpoint
         Protocol::Tcp => 6_u16,
         Protocol::Udp => 17,
         Protocol::Mptcp => 262,
+        Protocol::UdpLite => 136,
+        Protocol::Raw => 255,
+        // Without ends of the internet protocol.
+        Protocol::Unix
+        | Protocol::Packet
+        | Protocol::Netlink
+        | Protocol::Vsock
+        | Protocol::Other => 0,
     };
     let hash = Fnv1a::new().bytes(&number.to_le_bytes()).endpoint(local);
     remote.map_or(hash, |remote| hash.endpoint(remote)).0
+}
+
+/// The cookie of a socket of which only the inode is known.
+#[must_use]
+pub fn of_inode(inode: u64) -> u64 {
+    Fnv1a::new().bytes(b"inode").bytes(&inode.to_le_bytes()).0
 }
 
 /// 64-bit FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>). The cookies are part of published ids, so they must be

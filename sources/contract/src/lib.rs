@@ -15,7 +15,7 @@ mod user_namespace;
 use std::io;
 use std::time::Duration;
 
-use conns_core::model::{Moment, Observation, OwnerEntries, Source, State};
+use conns_core::model::{Moment, Observation, OtherFamilies, OwnerEntries, Source, State};
 
 pub use clock::{Clock, ReplayClock, SystemClock, after};
 pub use payload::{Ends, Payload, PayloadBatch, PayloadSource, Side, Steering, Want};
@@ -37,6 +37,8 @@ pub struct Scope {
     pub ipv4: bool,
     /// Sockets of `AF_INET6`.
     pub ipv6: bool,
+    /// Sockets that are neither TCP nor UDP, in every state. A source that cannot read them leaves them out.
+    pub others: OtherFamilies,
     /// In these states.
     pub states: States,
     /// In these network namespaces.
@@ -46,7 +48,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// All sockets.
+    /// All sockets of TCP and UDP.
     #[must_use]
     pub fn everything() -> Self {
         Self {
@@ -55,6 +57,7 @@ impl Scope {
             udp: true,
             ipv4: true,
             ipv6: true,
+            others: OtherFamilies::EMPTY,
             states: States::all(),
             namespaces: Namespaces::All,
             max_sockets: usize::MAX,

@@ -86,6 +86,7 @@ impl RowReader {
             mptcp: Known::NotApplicable,
             held_by_kernel: header.held_by_kernel != 0,
             peer_of: None,
+            other: None,
             udp: missing(protocol == Protocol::Udp, unknown),
         })
     }

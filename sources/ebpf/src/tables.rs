@@ -168,6 +168,7 @@ pub(crate) fn is_in_scope(scope: &Scope, socket: &Socket) -> bool {
     let is_family = match socket.family {
         Family::Ipv4 => scope.ipv4,
         Family::Ipv6 => scope.ipv6,
+        _ => false,
     };
     is_family && scope.states.contains(socket.state)
 }

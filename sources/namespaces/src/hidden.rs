@@ -30,6 +30,13 @@ pub fn behind(
     found
 }
 
+/// The inode of the network namespace behind one such descriptor; `None` if it cannot be read.
+#[must_use]
+pub fn inode_behind(pid: u32, descriptor: u32) -> Option<u64> {
+    let namespace = namespace_of(pid, descriptor).ok()?;
+    namespace.metadata().ok().map(|metadata| metadata.ino())
+}
+
 fn namespace_of(pid: u32, descriptor: u32) -> io::Result<File> {
     let path = format!("/proc/{pid}/fd/{descriptor}");
     if is_in_nsfs(path.as_ref()) {

@@ -20,7 +20,7 @@ use conns_core::model::{Loss, LossCause, Netns, Source};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-pub use hidden::behind;
+pub use hidden::{behind, inode_behind};
 pub use netstat::{NetstatReader, listen_counters};
 
 /// Directory of the names of ip-netns(8).

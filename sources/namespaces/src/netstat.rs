@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use conns_core::model::{
-    ListenCounters, Moment, Observation, Protocol, SocketId, SocketSample, Source, State,
+    ListenCounters, Moment, Observation, SocketId, SocketSample, Source, State,
 };
 
 use crate::{inode_of_link, own, processes};
@@ -66,7 +66,7 @@ impl NetstatReader {
         let mut outdated = HashSet::new();
         let mut present = HashSet::new();
         let mut drops = HashMap::new();
-        for row in rows.filter(|row| row.protocol != Protocol::Udp) {
+        for row in rows.filter(|row| row.protocol.is_tcp()) {
             match row.state {
                 State::Listen => {
                     present.insert(row.id.netns);

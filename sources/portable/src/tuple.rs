@@ -124,6 +124,7 @@ fn socket(tuple: Tuple, state: State, netns: &Arc<Netns>) -> Socket {
         udp: Known::NotApplicable,
         held_by_kernel: false,
         peer_of: None,
+        other: None,
     }
 }
 

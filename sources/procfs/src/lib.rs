@@ -3,6 +3,7 @@
 
 pub mod parse;
 mod process;
+mod socket_file;
 mod written;
 
 use std::ffi::CStr;
@@ -23,6 +24,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use process::Machine;
+pub use socket_file::{SocketFile, socket_file};
 pub use written::{WrittenFile, written_files};
 
 /// Buffer for directory entries; a process with 20 000 descriptors is read in 30 calls.

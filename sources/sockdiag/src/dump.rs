@@ -2,11 +2,11 @@
 //! interrupted or overrun, and which messages were refused, is part of the result.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use conns_contract::States;
-use conns_core::model::{Family, Protocol};
+use conns_core::model::{Family, Loss, LossCause, Protocol, Source};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
@@ -14,6 +14,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use crate::row::REQUESTED_EXTENSIONS;
 use crate::wire::{Malformed, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, messages};
 
+/// Attempts at a dump that is interrupted or overruns.
+pub(crate) const MAX_ATTEMPTS: u32 = 3;
 /// `SOCK_DIAG_BY_FAMILY`, `linux/sock_diag.h`.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// `TCPDIAG_GETSOCK`, `linux/inet_diag.h`.
@@ -47,21 +49,12 @@ impl Table {
         }
     }
 
-    /// The request with its `struct nlmsghdr`.
-    fn request(self, states: States, sequence: u32) -> Vec<u8> {
-        let (kind, body) = match self.family {
+    /// The type of the request, and its body.
+    fn request(self, states: States) -> (u16, Vec<u8>) {
+        match self.family {
             Some(family) => (SOCK_DIAG_BY_FAMILY, self.request_by_family(family, states)),
             None => (TCPDIAG_GETSOCK, Self::request_of_both_families(states)),
-        };
-        let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
-        let mut message = Vec::with_capacity(16 + body.len());
-        message.extend(length.to_ne_bytes());
-        message.extend(kind.to_ne_bytes());
-        message.extend(REQUEST_FLAGS.to_ne_bytes());
-        message.extend(sequence.to_ne_bytes());
-        message.extend([0; 4]);
-        message.extend(body);
-        message
+        }
     }
 
     /// `struct inet_diag_req`: the older request, for which the kernel iterates over its hash table once for both
@@ -79,13 +72,19 @@ impl Table {
         let (number, large_number) = match self.protocol {
             Protocol::Tcp => (6_u8, None),
             Protocol::Udp => (17, None),
+            Protocol::UdpLite => (136, None),
+            // The table of raw sockets is one for all protocols of IP.
+            Protocol::Raw => (255, None),
             // 0 is no protocol, so a kernel that does not know the attribute answers ENOENT.
             Protocol::Mptcp => (0, Some(262_u32)),
+            // These have requests of their own.
+            Protocol::Unix
+            | Protocol::Packet
+            | Protocol::Netlink
+            | Protocol::Vsock
+            | Protocol::Other => (0, None),
         };
-        let family: u8 = match family {
-            Family::Ipv4 => 2,
-            Family::Ipv6 => 10,
-        };
+        let family: u8 = if family == Family::Ipv6 { 10 } else { 2 };
         let mut body = vec![family, number, REQUESTED_EXTENSIONS, 0];
         body.extend(states.kernel_bits().to_ne_bytes());
         body.extend([0; 48]);
@@ -96,6 +95,19 @@ impl Table {
         }
         body
     }
+}
+
+/// A request with its `struct nlmsghdr`.
+fn message(kind: u16, body: &[u8], sequence: u32) -> Vec<u8> {
+    let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
+    let mut message = Vec::with_capacity(16 + body.len());
+    message.extend(length.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(REQUEST_FLAGS.to_ne_bytes());
+    message.extend(sequence.to_ne_bytes());
+    message.extend([0; 4]);
+    message.extend(body);
+    message
 }
 
 /// The result of a dump.
@@ -138,10 +150,31 @@ impl DiagSocket {
         table: Table,
         states: States,
         buffer: &mut DumpBuffer,
+        row: impl FnMut(&[u8]) -> Result<(), Malformed>,
+    ) -> io::Result<DumpOutcome> {
+        let (kind, body) = table.request(states);
+        self.dump_request(kind, &body, buffer, row)
+    }
+
+    /// Requests the table of a family that has a request of its own.
+    pub(crate) fn dump_family(
+        &mut self,
+        body: &[u8],
+        buffer: &mut DumpBuffer,
+        row: impl FnMut(&[u8]) -> Result<(), Malformed>,
+    ) -> io::Result<DumpOutcome> {
+        self.dump_request(SOCK_DIAG_BY_FAMILY, body, buffer, row)
+    }
+
+    fn dump_request(
+        &mut self,
+        kind: u16,
+        body: &[u8],
+        buffer: &mut DumpBuffer,
         mut row: impl FnMut(&[u8]) -> Result<(), Malformed>,
     ) -> io::Result<DumpOutcome> {
         self.sequence = self.sequence.wrapping_add(1);
-        let request = table.request(states, self.sequence);
+        let request = message(kind, body, self.sequence);
         rustix::net::send(&self.socket, &request, SendFlags::empty())?;
         let mut outcome = DumpOutcome::default();
         loop {
@@ -201,7 +234,32 @@ impl DiagSocket {
     }
 }
 
+impl AsFd for DiagSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 impl DumpOutcome {
+    /// What is missing from the rows of `table`.
+    pub(crate) fn losses(&self, table: &str) -> impl Iterator<Item = Loss> + use<> {
+        let table = || table.into();
+        let attempts = MAX_ATTEMPTS;
+        let interrupted = LossCause::DumpInterrupted { table: table(), attempts };
+        let overran = LossCause::DumpOverrun { table: table(), attempts };
+        let refused = self.last_refusal.map(|malformed| {
+            let last = malformed.to_string().into();
+            (LossCause::DumpMessagesRefused { table: table(), last }, self.refused)
+        });
+        let counted = [
+            Some((interrupted, u64::from(self.interrupted))),
+            Some((overran, u64::from(self.overran))),
+            refused,
+        ];
+        let made = |(cause, count)| Loss::counted(Source::SockDiag, cause, count);
+        counted.into_iter().flatten().filter_map(made)
+    }
+
     fn refuse(&mut self, malformed: Malformed) {
         self.refused += 1;
         self.last_refusal = Some(malformed);

@@ -6,6 +6,7 @@
 
 mod dump;
 mod mptcp;
+mod other;
 mod row;
 pub mod wire;
 
@@ -19,12 +20,11 @@ use conns_core::model::{
 use rustix::io::Errno;
 
 use conns_namespaces::{Entered, NamespaceSet};
-use dump::{DiagSocket, DumpBuffer, DumpOutcome, Table};
+use dump::{DiagSocket, DumpBuffer, DumpOutcome, MAX_ATTEMPTS, Table};
 use mptcp::MptcpTables;
+use other::Others;
+pub use other::{DiagFamily, read_family_row, read_proc_net_line};
 pub use row::RowReader;
-
-/// Attempts at a dump that is interrupted or overruns.
-const MAX_ATTEMPTS: u32 = 3;
 
 /// A namespace with its socket.
 struct Tables {
@@ -57,6 +57,8 @@ impl Entered for Tables {
 pub struct SockDiag {
     namespaces: NamespaceSet<Tables>,
     buffer: DumpBuffer,
+    /// Opened once they are asked for.
+    others: Option<Others>,
 }
 
 impl SockDiag {
@@ -74,7 +76,7 @@ impl SockDiag {
                      RestrictAddressFamilies) must allow AF_NETLINK; `--source portable` lists \
                      without it, but knows no latency",
         })?;
-        Ok(Self { namespaces, buffer: DumpBuffer::new() })
+        Ok(Self { namespaces, buffer: DumpBuffer::new(), others: None })
     }
 }
 
@@ -113,7 +115,11 @@ impl SocketSource for SockDiag {
                 entered.mptcp.observe(sockets.get(first_row..).unwrap_or_default());
             }
         }
-        if let (0, Some(cause)) = (tables_read, first_failure) {
+        let is_asked_for = scope.tcp || scope.udp || scope.mptcp;
+        if !scope.others.is_empty() {
+            self.read_others(scope, &mut sockets, &mut losses)?;
+        }
+        if let (0, Some(cause), true) = (tables_read, first_failure, is_asked_for) {
             return Err(SourceError::Unavailable {
                 source_name: Source::SockDiag,
                 attempted: "read any socket table".to_owned(),
@@ -125,6 +131,29 @@ impl SocketSource for SockDiag {
         let bound = LossCause::SocketsBeyondBound { bound: scope.max_sockets as u64 };
         losses.extend(Loss::counted(Source::SockDiag, bound, beyond_bound));
         Ok(Observation::new(Source::SockDiag, now).with_sockets(sockets).with_losses(losses))
+    }
+}
+
+impl SockDiag {
+    fn read_others(
+        &mut self,
+        scope: &Scope,
+        sockets: &mut Vec<SocketSample>,
+        losses: &mut Vec<Loss>,
+    ) -> Result<(), SourceError> {
+        if self.others.is_none() {
+            let opened = Others::open().map_err(|cause| SourceError::Unavailable {
+                source_name: Source::SockDiag,
+                attempted: "open a NETLINK_SOCK_DIAG socket".to_owned(),
+                cause,
+                remedy: "A sandbox (seccomp, systemd's RestrictAddressFamilies) must allow AF_NETLINK",
+            })?;
+            self.others = Some(opened);
+        }
+        match &mut self.others {
+            Some(others) => others.read(scope, &mut self.buffer, sockets, losses),
+            None => Ok(()),
+        }
     }
 }
 
@@ -188,18 +217,7 @@ fn read_table(
             break;
         }
     }
-    let table: Box<str> = describe(entered, table).into();
-    let mut lose = |cause, count| losses.extend(Loss::counted(Source::SockDiag, cause, count));
-    if outcome.interrupted {
-        lose(LossCause::DumpInterrupted { table: table.clone(), attempts: MAX_ATTEMPTS }, 1);
-    }
-    if outcome.overran {
-        lose(LossCause::DumpOverrun { table: table.clone(), attempts: MAX_ATTEMPTS }, 1);
-    }
-    if let Some(malformed) = outcome.last_refusal {
-        let last = malformed.to_string().into();
-        lose(LossCause::DumpMessagesRefused { table, last }, outcome.refused);
-    }
+    losses.extend(outcome.losses(&describe(entered, table)));
     Ok(beyond_bound)
 }
 

@@ -91,7 +91,7 @@ impl RowReader {
         let state = match State::from_kernel(state).ok_or(Malformed::State(state))? {
             // The kernel reports bound sockets in their state, closed. No other closed TCP sockets are in its
             // tables.
-            State::Close if protocol != Protocol::Udp => State::BoundInactive,
+            State::Close if protocol.is_tcp() => State::BoundInactive,
             state => state,
         };
         let local = Endpoint { address: local, port: be16(4) };
@@ -154,6 +154,7 @@ impl RowReader {
             udp: missing(protocol == Protocol::Udp, unknown),
             held_by_kernel: false,
             peer_of: None,
+            other: None,
         })
     }
 
@@ -227,7 +228,7 @@ fn part<const N: usize>(bytes: &[u8; ROW_BYTES], at: usize) -> [u8; N] {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|b| u32::from_ne_bytes(*b))
 }
 
@@ -251,7 +252,7 @@ fn attribute(bytes: &[u8], kind: u16) -> Option<&[u8]> {
 }
 
 /// `SK_MEMINFO_*` of `linux/sock_diag.h`, in order.
-fn memory(bytes: &[u8]) -> Option<SocketMemory> {
+pub(crate) fn memory(bytes: &[u8]) -> Option<SocketMemory> {
     let at = |index: usize| u32_at(bytes, index * 4);
     Some(SocketMemory {
         receive_bytes: at(0)?,

@@ -40,6 +40,16 @@ pub enum Malformed {
         /// Bytes in the row.
         available: usize,
     },
+    /// A row ends before its fixed part.
+    #[error("row of {available} bytes, shorter than the {needed} of struct {structure}")]
+    ShortRow {
+        /// Bytes in the row.
+        available: usize,
+        /// Bytes of the structure.
+        needed: usize,
+        /// The structure of the kernel.
+        structure: &'static str,
+    },
     /// An address family that was not requested.
     #[error("row of address family {0}, neither AF_INET nor AF_INET6")]
     Family(u8),

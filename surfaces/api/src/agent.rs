@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conns_core::model::{Ability, Connection, Event, Loss, Snapshot, Update};
+use conns_core::model::{Ability, Connection, Event, Loss, OtherFamilies, Snapshot, Update};
 
 /// [`next_update`] asks again after this long without an update.
 const UPDATE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -50,6 +50,8 @@ pub struct Ask {
     pub ipv4: bool,
     /// Sockets of `AF_INET6`.
     pub ipv6: bool,
+    /// Sockets that are neither TCP nor UDP. Only this machine is read for them: a remote agent samples none.
+    pub others: OtherFamilies,
     /// Network namespaces by name, inode, pid or path; empty means all.
     pub namespaces: Vec<String>,
 }
@@ -62,6 +64,7 @@ impl Default for Ask {
             udp: true,
             ipv4: true,
             ipv6: true,
+            others: OtherFamilies::EMPTY,
             namespaces: Vec::new(),
         }
     }

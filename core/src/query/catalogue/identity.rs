@@ -1,6 +1,6 @@
 //! Fields of the identity of a connection: protocol, state, ends, namespace.
 
-use crate::model::{Connection, Endpoint};
+use crate::model::{Connection, Endpoint, Unknown};
 use crate::model::{FieldSpec, Kind, Part, Words};
 use crate::query::Value;
 
@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "proto",
             Kind::Text,
-            "Transport protocol: tcp, udp or mptcp.",
+            "Transport protocol: tcp, udp or mptcp; with --family also udplite, raw, unix, packet, netlink, vsock or other.",
             "sock_diag",
         )
         .aliases(&["protocol"])
@@ -26,7 +26,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "family",
             Kind::Text,
-            "Address family of the socket: IPv4 or IPv6.",
+            "Address family of the socket: IPv4 or IPv6; with --family also unix, packet, netlink, vsock or other.",
             "idiag_family",
         )
         .aliases(&["class"])
@@ -75,7 +75,7 @@ pub(super) const ROWS: &[Row] = &[
         .always_known()
         .on_request()
         .cut(7, 21),
-        |c| Value::Endpoint(c.socket.local),
+        |c| local(c, Value::Endpoint),
     ),
     (
         FieldSpec::new(
@@ -88,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
         .at_opening()
         .always_known()
         .identifies(),
-        |c| Value::Address(c.socket.local.address),
+        |c| local(c, |end| Value::Address(end.address)),
     ),
     (
         FieldSpec::new(
@@ -101,7 +101,7 @@ pub(super) const ROWS: &[Row] = &[
         .at_opening()
         .always_known()
         .identifies(),
-        |c| Value::Port(c.socket.local.port),
+        |c| local(c, |end| Value::Port(end.port)),
     ),
     (
         FieldSpec::new(
@@ -197,6 +197,17 @@ pub(super) const ROWS: &[Row] = &[
         |c| Value::known(c.socket.inode, Value::Count),
     ),
 ];
+
+/// The local end, of sockets with internet addresses. The kernel does not list that of a socket in no table.
+fn local<'a>(c: &Connection, make: impl FnOnce(Endpoint) -> Value<'a>) -> Value<'a> {
+    match (&c.socket.other, c.socket.family.is_internet()) {
+        (None, _) => make(c.socket.local),
+        (Some(_), false) => Value::NotApplicable,
+        (Some(other), true) if other.is_in_no_table => Value::Unknown(Unknown::KernelDoesNotReport),
+        // The kernel puts the protocol in the place of the port.
+        (Some(_), true) => make(c.socket.local),
+    }
+}
 
 fn remote<'a>(c: &Connection, make: impl FnOnce(Endpoint) -> Value<'a>) -> Value<'a> {
     c.socket.remote.map_or(Value::NotApplicable, make)

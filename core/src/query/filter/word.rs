@@ -91,7 +91,12 @@ impl Word {
             Some(self.protocol == Some(socket.protocol)),
             Some(self.family == Some(socket.family)),
             Some(self.class == Some(connection.verdict.class)),
-            Some(self.is_at(socket.local) || socket.remote.is_some_and(|end| self.is_at(end))),
+            Some(
+                socket.has_internet_ends()
+                    && (self.is_at(socket.local)
+                        || socket.remote.is_some_and(|end| self.is_at(end))),
+            ),
+            Some(self.is_in_name(connection)),
             direction,
             self.is_how_it_ended(connection),
             self.is_of_pid(connection),
@@ -102,6 +107,16 @@ impl Word {
     fn is_at(&self, end: Endpoint) -> bool {
         self.places.iter().any(|place| place.contains(end))
             || self.ports.iter().any(|(low, high)| (*low..=*high).contains(&end.port))
+    }
+
+    /// Whether it is a part of the name of an end: a path, an interface.
+    fn is_in_name(&self, connection: &Connection) -> bool {
+        let (Some(other), Some(word)) = (&connection.socket.other, &self.process) else {
+            return false;
+        };
+        [&other.local_name, &other.peer_name]
+            .into_iter()
+            .any(|name| name.value().is_some_and(|name| word.is_in(name)))
     }
 
     fn is_how_it_ended(&self, connection: &Connection) -> Option<bool> {

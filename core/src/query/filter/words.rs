@@ -24,8 +24,8 @@ impl Words {
     pub(super) fn words(self) -> Vec<&'static str> {
         match self {
             Self::State => State::ALL.map(State::name).to_vec(),
-            Self::Protocol => PROTOCOLS.map(Protocol::name).to_vec(),
-            Self::Family => FAMILIES.map(Family::name).to_vec(),
+            Self::Protocol => Protocol::ALL.map(Protocol::name).to_vec(),
+            Self::Family => Family::ALL.map(Family::name).to_vec(),
             Self::Direction => DIRECTIONS.map(Direction::name).to_vec(),
             Self::Class => Class::ALL.map(Class::name).to_vec(),
             Self::Closer => CLOSERS.map(Closer::name).to_vec(),
@@ -45,8 +45,6 @@ impl Words {
     }
 }
 
-const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Mptcp];
-const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
 const CLOSERS: [Closer; 4] = [Closer::Local, Closer::Remote, Closer::Both, Closer::Neither];
 const ENDS: [CloseReason; 8] = [
@@ -77,7 +75,7 @@ pub(super) fn states(word: &str) -> Vec<State> {
 }
 
 pub(super) fn protocol(word: &str) -> Option<Protocol> {
-    PROTOCOLS.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(word))
+    Protocol::ALL.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(word))
 }
 
 pub(super) fn family(word: &str) -> Option<Family> {
@@ -87,7 +85,7 @@ pub(super) fn family(word: &str) -> Option<Family> {
     } else if same(&["ipv6", "inet6", "v6", "6"]) {
         Some(Family::Ipv6)
     } else {
-        None
+        Family::ALL.into_iter().find(|family| same(&[family.name()]))
     }
 }
 

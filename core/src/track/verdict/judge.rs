@@ -49,18 +49,16 @@ const STOPPED_MS: u32 = 200;
 #[must_use]
 pub fn judge(socket: &SocketSample, evidence: Evidence) -> Verdict {
     let (class, confidence) = match (socket.protocol, socket.state) {
-        (Protocol::Tcp, State::Listen) | (Protocol::Mptcp, State::Listen) => listener(&evidence),
+        (Protocol::Tcp | Protocol::Mptcp, State::Listen) => listener(&evidence),
         (Protocol::Udp, _) => datagrams(socket, &evidence),
-        // The subflows have the evidence.
-        (Protocol::Mptcp, _) => (Class::Unknown, 0.0),
-        (Protocol::Tcp, State::SynSent | State::SynReceived) => handshake(socket),
-        (Protocol::Tcp, State::TimeWait | State::Close | State::BoundInactive) => {
-            (Class::Idle, 0.9)
-        }
+        // Of MPTCP the subflows have the evidence; of all others the kernel measures nothing.
+        _ if socket.protocol != Protocol::Tcp => (Class::Unknown, 0.0),
+        (_, State::SynSent | State::SynReceived) => handshake(socket),
+        (_, State::TimeWait | State::Close | State::BoundInactive) => (Class::Idle, 0.9),
         // The process closed it; the kernel keeps a minisock without tcp_info.
-        (Protocol::Tcp, State::FinWait2) if socket.tcp.value().is_none() => (Class::Idle, 0.9),
-        (Protocol::Tcp, _) if !has_counters(socket) => (Class::Unknown, 0.0),
-        (Protocol::Tcp, _) => stream(socket, &evidence),
+        (_, State::FinWait2) if socket.tcp.value().is_none() => (Class::Idle, 0.9),
+        (_, _) if !has_counters(socket) => (Class::Unknown, 0.0),
+        (_, _) => stream(socket, &evidence),
     };
     // One sample may be an exception; a window of many samples is not.
     let coverage = match evidence.basis {

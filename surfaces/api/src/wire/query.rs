@@ -189,7 +189,7 @@ fn versions(text: &str) -> Result<VersionRange, QueryError> {
 
 /// The parameters for the connections asked about.
 fn write_ask(ask: &Ask) -> String {
-    let Ask { view, tcp, udp, ipv4, ipv6, namespaces } = ask;
+    let Ask { view, tcp, udp, ipv4, ipv6, others: _, namespaces } = ask;
     let mut query = format!("view={}", view_name(*view));
     for (name, yes) in [("tcp", tcp), ("udp", udp), ("ipv4", ipv4), ("ipv6", ipv6)] {
         if !yes {
@@ -276,7 +276,7 @@ mod tests {
         ) {
             let id = |(instance, sequence, serial)| ResumeId { instance, sequence, serial };
             let query = UpdateQuery {
-                ask: Ask { view, tcp, udp, ipv4, ipv6, namespaces },
+                ask: Ask { view, tcp, udp, ipv4, ipv6, namespaces, ..Ask::default() },
                 after: after.map(id),
                 versions: VersionRange::new(1, newest).unwrap(),
             };

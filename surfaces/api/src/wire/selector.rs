@@ -52,10 +52,13 @@ impl<'a> Selector<'a> {
         let is_protocol = match socket.protocol {
             Protocol::Tcp | Protocol::Mptcp => self.ask.tcp,
             Protocol::Udp => self.ask.udp,
+            // An agent samples none of them.
+            _ => false,
         };
         let is_family = match socket.family {
             Family::Ipv4 => self.ask.ipv4,
             Family::Ipv6 => self.ask.ipv6,
+            _ => false,
         };
         is_protocol
             && is_family

@@ -31,7 +31,17 @@ impl Role {
         let socket = &connection.socket;
         match (socket.protocol, socket.state) {
             (Protocol::Udp, _) => (socket.local.port != 0).then_some(Self::UdpCarrier),
-            (Protocol::Mptcp, _) => None,
+            (
+                Protocol::Mptcp
+                | Protocol::UdpLite
+                | Protocol::Raw
+                | Protocol::Unix
+                | Protocol::Packet
+                | Protocol::Netlink
+                | Protocol::Vsock
+                | Protocol::Other,
+                _,
+            ) => None,
             (Protocol::Tcp, State::Listen) => Some(Self::TcpAcceptor),
             (Protocol::Tcp, State::SynSent) => Some(Self::TcpConnector),
             (

@@ -41,6 +41,7 @@ const PROTOCOL: Column = Column {
         Cell::Text(match row.protocol {
             Protocol::Tcp | Protocol::Mptcp => "TCP".into(),
             Protocol::Udp => "UDP".into(),
+            other => other.name().into(),
         })
     },
 };

@@ -68,10 +68,10 @@ impl Method {
     /// Whether `connection` has a row in its table. An MPTCP connection has none: its subflows are
     /// TCP sockets of the kernel's tables and have rows (RFC 8684 section 2).
     pub(super) fn is_about(self, connection: &Connection) -> bool {
-        let is_kind = match (self, connection.socket.protocol) {
-            (_, Protocol::Tcp) | (Self::GetListeningEndpoints, Protocol::Udp) => true,
-            (_, Protocol::Mptcp) | (Self::GetConnections, Protocol::Udp) => false,
-        };
+        let is_kind = matches!(
+            (self, connection.socket.protocol),
+            (_, Protocol::Tcp) | (Self::GetListeningEndpoints, Protocol::Udp)
+        );
         let is_meant = match self {
             Self::GetConnections => connection.is_established(),
             Self::GetListeningEndpoints => self.view().contains(connection),

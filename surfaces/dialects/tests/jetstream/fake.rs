@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use conns_dialects::jetstream::{Control, ControlError, Object, Page, TransferChange};
-use conns_transfer::rate::Method;
 use conns_transfer::record::{
     BandwidthLimits, Destination, LimitsChange, MIN_CIPHER_ENCRYPTED_128, ManifestFile,
     ManifestRecord, ManifestStatus, Mapping, NewDestination, NewManifest, NewTransfer, RateChange,

@@ -86,8 +86,8 @@ impl Selection {
         let socket = &connection.socket;
         let is_protocol = match self.protocol {
             // MPTCP is TCP to its applications.
-            Some(Protocol::Tcp | Protocol::Mptcp) => socket.protocol != Protocol::Udp,
-            Some(Protocol::Udp) => socket.protocol == Protocol::Udp,
+            Some(Protocol::Tcp | Protocol::Mptcp) => socket.protocol.is_tcp(),
+            Some(protocol) => socket.protocol == protocol,
             None => true,
         };
         is_protocol

@@ -13,11 +13,23 @@ codes!(Protocol: model::Protocol {
     0 = model::Protocol::Tcp,
     1 = model::Protocol::Udp,
     2 = model::Protocol::Mptcp,
+    3 = model::Protocol::UdpLite,
+    4 = model::Protocol::Raw,
+    5 = model::Protocol::Unix,
+    6 = model::Protocol::Packet,
+    7 = model::Protocol::Netlink,
+    8 = model::Protocol::Vsock,
+    9 = model::Protocol::Other,
 });
 
 codes!(Family: model::Family {
     0 = model::Family::Ipv4,
     1 = model::Family::Ipv6,
+    2 = model::Family::Unix,
+    3 = model::Family::Packet,
+    4 = model::Family::Netlink,
+    5 = model::Family::Vsock,
+    6 = model::Family::Other,
 });
 
 codes!(State: model::State {
@@ -274,6 +286,8 @@ impl<'a> Socket<'a> {
             held_by_kernel: false,
             // The flow of the connection is the peer.
             peer_of: None,
+            // An agent samples no such sockets.
+            other: None,
         })
     }
 }
