@@ -205,7 +205,14 @@ fn send(
             }
             transfer
         }
-        None => create_transfer(flags, wanted, &mut client, destination)?,
+        None => {
+            let transfer = create_transfer(flags, wanted, &mut client, destination)?;
+            if !transfer.processing && !flags.quiet {
+                let id = &transfer.transfer_id;
+                log(format_args!("transfer {id} of these sources was committed before"));
+            }
+            transfer
+        }
     };
     if flags.detach {
         let line = match flags.json {
@@ -240,6 +247,7 @@ fn create_transfer(
         "destinationPath": flags.to,
         "priority": flags.priority,
         "overwrite": flags.overwrite.word(),
+        "awaited": !flags.detach,
     });
     client.call("send.createTransfer", &parameters)
 }

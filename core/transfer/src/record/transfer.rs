@@ -145,6 +145,10 @@ pub struct NewTransfer {
     /// What happens to files that exist; `None` leaves it to the server.
     #[serde(default)]
     pub overwrite: Option<Overwrite>,
+    /// Whether the client waits for the end. If a client that waited for the same transfer did not read its end, and it was
+    /// committed, the answer is that transfer.
+    #[serde(default)]
+    pub awaited: bool,
 }
 
 fn default_priority() -> i64 {

@@ -232,7 +232,13 @@ impl Control for Server {
     }
 
     fn transfer(&self, id: &str) -> Result<TransferRecord, ControlError> {
-        Ok(self.transfer_record(self.transfer_row(id)?))
+        let row = self.transfer_row(id)?;
+        let (number, is_awaited) = (row.id, row.is_awaited);
+        let record = self.transfer_record(row);
+        if is_awaited && !record.processing {
+            self.0.store.note_end_read(number)?;
+        }
+        Ok(record)
     }
 
     fn create_transfer(&self, parameters: NewTransfer) -> Result<TransferRecord, ControlError> {
@@ -264,7 +270,12 @@ impl Control for Server {
             requested_us: wall_us(),
             started_us: None,
             ended_us: None,
+            is_awaited: parameters.awaited,
+            restarts: 0,
         };
+        if let Some(committed) = self.committed_and_not_read(&row, encoded)? {
+            return Ok(self.transfer_record(committed));
+        }
         let id = self.0.store.add_transfer(&row)?;
         let row = TransferRow { id, ..row };
         if let Some(destination) = self.0.sender.destination(destination.id) {
@@ -356,6 +367,35 @@ impl Server {
         let id = self.0.store.add_manifest(mappings, wall_us())?;
         self.walk_later(id, mappings.to_vec());
         Ok(id_text(id))
+    }
+
+    /// The committed transfer that `new` repeats: a client waited for its end and ended before it read it, and the sources are
+    /// unchanged since.
+    fn committed_and_not_read(
+        &self,
+        new: &TransferRow,
+        manifest: &[u8],
+    ) -> Result<Option<TransferRow>, StoreError> {
+        if !new.is_awaited {
+            return Ok(None);
+        }
+        let store = &self.0.store;
+        let sources = store.sources(new.manifest)?;
+        for row in store.transfers()? {
+            let is_same = row.is_awaited
+                && row.state == State::Done
+                && row.destination == new.destination
+                && row.folder == new.folder
+                && row.overwrite == new.overwrite;
+            if is_same
+                && store.manifest(row.manifest)?.and_then(|of| of.manifest).as_deref()
+                    == Some(manifest)
+                && store.sources(row.manifest)? == sources
+            {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     /// Walks the manifests that were pending when the process before ended.

@@ -121,14 +121,19 @@ pub fn queue(
     destination_id: &str,
     overwrite: Overwrite,
 ) -> String {
-    let parameters = NewTransfer {
+    let parameters = new_transfer(manifest_id, destination_id, overwrite);
+    sender.create_transfer(parameters).unwrap().transfer_id
+}
+
+pub fn new_transfer(manifest_id: &str, destination_id: &str, overwrite: Overwrite) -> NewTransfer {
+    NewTransfer {
         manifest_id: manifest_id.to_owned(),
         destination_id: destination_id.to_owned(),
         destination_path: None,
         priority: 100,
         overwrite: Some(overwrite),
-    };
-    sender.create_transfer(parameters).unwrap().transfer_id
+        awaited: false,
+    }
 }
 
 pub async fn until(
