@@ -103,8 +103,8 @@ pub fn destination(sender: &Server, receiver: &Server) -> String {
 
 pub async fn manifest(sender: &Server, source: &Path, target: &str) -> String {
     let mapping = Mapping {
-        destination_path: target.to_owned(),
-        source_path: source.to_str().unwrap().to_owned(),
+        destination_path: target.into(),
+        source_path: source.as_os_str().as_encoded_bytes().to_vec(),
     };
     let manifest = sender.create_manifest(NewManifest { mappings: vec![mapping] }).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -133,6 +133,7 @@ pub fn new_transfer(manifest_id: &str, destination_id: &str, overwrite: Overwrit
         priority: 100,
         overwrite: Some(overwrite),
         awaited: false,
+        destination_path_hex: None,
     }
 }
 
