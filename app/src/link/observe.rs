@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use conns_core::model::Transfer;
 use conns_engine::{ReadTransfers, ReportedTransfer};
 use conns_privileges::confine_link_thread;
-use conns_core::model::Transfer;
 use conns_transfer::record::Destination;
 use serde_json::json;
 

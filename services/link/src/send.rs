@@ -189,8 +189,8 @@ mod tests {
 
     use conns_transfer::frames::Overwrite;
     use conns_transfer::queue::State;
-    use conns_transfer::rate::Method;
     use conns_transfer::ranges::Ranges;
+    use conns_transfer::rate::Method;
 
     use super::*;
     use crate::store::{DestinationRow, Sent, TransferRow};

@@ -59,7 +59,9 @@ pub enum StoreError {
         error: io::Error,
     },
     /// The file was written by a later version.
-    #[error("{path} has format {format}, and this version reads no format after {FORMAT}; run the version of conns that wrote it")]
+    #[error(
+        "{path} has format {format}, and this version reads no format after {FORMAT}; run the version of conns that wrote it"
+    )]
     Newer {
         /// The file.
         path: PathBuf,

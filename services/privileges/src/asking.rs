@@ -65,3 +65,45 @@ fn restrict(net: BitFlags<AccessNet>, listed: &[&Path]) -> Result<RulesetStatus,
         .add_rules(path_beneath_rules(listed, AccessFs::ReadDir))?;
     Ok(ruleset.restrict_self()?.ruleset)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
+    use std::fs::{self, File};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use rustix::thread::capabilities;
+
+    use super::*;
+
+    #[test]
+    fn the_thread_that_asks_link_servers_connects_to_unix_sockets_only() {
+        let folder = std::env::temp_dir().join(format!("conns-asking-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let socket = folder.join("a.sock");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        fs::write(folder.join("file"), "secret").unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let below = folder.clone();
+        let thread = std::thread::spawn(move || {
+            confine_link_thread(&[&below, Path::new("/missing")]).unwrap();
+            assert_eq!(capabilities(None).unwrap().permitted, CapabilitySet::empty());
+            assert_eq!(fs::read_dir(&below).unwrap().count(), 2);
+            UnixStream::connect(&socket).unwrap();
+            let files = [
+                File::open(below.join("file")).is_err(),
+                File::create(below.join("other")).is_err(),
+                fs::read_dir("/").is_err(),
+            ];
+            (files, TcpStream::connect(address).is_err())
+        });
+        let (files, tcp) = thread.join().unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        // A kernel without Landlock denies none, and one before 6.7 no TCP.
+        assert!(files == [true; 3] || (files == [false; 3] && !tcp), "{files:?} {tcp}");
+    }
+}
