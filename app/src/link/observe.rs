@@ -66,7 +66,10 @@ pub(crate) fn on_a_thread() -> ReadTransfers {
 
 fn read_confined(shared: &Weak<Mutex<Vec<Answer>>>) {
     let own = places::socket_folder();
-    if let Err(error) = confine_link_thread(&[Path::new("/run"), &own]) {
+    // A rule needs a folder that exists; the first server of this user makes its own later.
+    let own = own.ancestors().find(|folder| folder.exists() && folder.parent().is_some());
+    let listed: Vec<&Path> = [Path::new("/run")].into_iter().chain(own).collect();
+    if let Err(error) = confine_link_thread(&listed) {
         log(format_args!("{error}. Connections of link servers are not listed"));
         return;
     }

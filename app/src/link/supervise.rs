@@ -174,7 +174,7 @@ enum Exchanged {
 
 /// What a start led to.
 enum Started {
-    Server(Server),
+    Server(Box<Server>),
     Failed(String),
     AgentEnded,
 }
@@ -275,7 +275,7 @@ where
     }
 
     /// Copies requests and answers until the server has ended; `None` if the agent has.
-    async fn serve(&mut self, mut server: Server) -> Option<String> {
+    async fn serve(&mut self, mut server: Box<Server>) -> Option<String> {
         loop {
             let request = tokio::select! {
                 request = self.agent.next() => request,
@@ -302,7 +302,7 @@ where
     }
 
     /// Starts the server after a pause, again and again until it answers; `None` if the agent has ended.
-    async fn start_again(&mut self, mut status: String, ends: &mut u32) -> Option<Server> {
+    async fn start_again(&mut self, mut status: String, ends: &mut u32) -> Option<Box<Server>> {
         loop {
             *ends = ends.saturating_add(1);
             let pause = self.pauses.after(*ends);
@@ -344,7 +344,7 @@ where
         let mut server = Server { child, reader, writer, started: Instant::now() };
         let request = b"{\"jsonrpc\":\"2.0\",\"method\":\"getServerInfo\",\"id\":0}\n";
         match server.exchange(request, &mut self.agent).await {
-            Exchanged::Answer(_) => Started::Server(server),
+            Exchanged::Answer(_) => Started::Server(Box::new(server)),
             Exchanged::ServerEnded => Started::Failed(server.stop().await),
             Exchanged::AgentEnded => {
                 server.stop().await;

@@ -1,5 +1,7 @@
 //! Two servers on loopback: files arrive as they were.
 
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
 mod common;
 
 use std::fs;
