@@ -12,7 +12,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt transfer
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream jetstream_control one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt transfer
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -45,7 +45,7 @@ seeds() {
     btf) find "$corpus/btf" -type f ;;
     procfs) find "$corpus/procfs" -type f ;;
     netstat) find "$corpus/netstat" -type f ;;
-    monero | ems | jetstream | one_e) find "$corpus/$1" -type f ;;
+    monero | ems | jetstream | jetstream_control | one_e) find "$corpus/$1" -type f ;;
     # Any bytes are segments.
     assembly | levin) find "$corpus/levin/seeds" -type f ;;
     decoders) python3 "$here/record/seeds.py" "$folder" ;;

@@ -11,6 +11,7 @@ mod send;
 mod serve;
 mod socket;
 mod stored;
+pub(crate) mod supervise;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -145,8 +145,11 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
     if read.read.is_none() {
         engine.read_transfers(crate::link::observe::on_a_thread());
     }
+    let link_ends = link::LinkEnds::default();
+    let noted_ends = link_ends.clone();
+    engine.report_losses(Box::new(move || noted_ends.losses()));
     let sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
-    let link = link::start(&config, account.as_ref())?;
+    let link = link::start(&config, account.as_ref(), &link_ends)?;
     // A file is of another machine, or of another time.
     let asks_daemons = config.ask_daemons && read.read.is_none();
     let settings = Settings { flags, config, memory_limit };

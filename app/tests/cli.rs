@@ -18,6 +18,7 @@ mod cli {
     pub(crate) mod golden;
     pub(crate) mod groups;
     pub(crate) mod hostile;
+    pub(crate) mod link;
     pub(crate) mod namespaces;
     pub(crate) mod output_errors;
     pub(crate) mod owner;
@@ -55,6 +56,7 @@ fn main() -> std::process::ExitCode {
         bad_input::TESTS,
         output_errors::TESTS,
         hostile::TESTS,
+        link::TESTS,
         degraded::TESTS,
         privileges::TESTS,
         portable::TESTS,

@@ -1,11 +1,12 @@
 //! The flags of `conns link`.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use conns_core::units::{self, Dimension, Number};
-use conns_link::{PublicKey, RelayAddress};
+use conns_link::{PortRange, PublicKey, RelayAddress};
 use conns_transfer::rate::{BytesPerSecond, Method};
 use conns_transfer::record::{DEFAULT_PRIORITY, Overwrite, Word};
 
@@ -95,6 +96,9 @@ pub(crate) struct ServeFlags {
     /// Drop all privileges, answer calls on standard input, a unix socket, and end with it: as a part of `conns serve`
     #[arg(long, hide = true)]
     pub(crate) until_stdin_ends: bool,
+    /// Likewise, as the process between `conns serve` and this server, which starts it again when it ends
+    #[arg(long, hide = true, conflicts_with = "until_stdin_ends")]
+    pub(crate) supervise: bool,
 }
 
 #[derive(Debug, Args)]
@@ -106,7 +110,7 @@ pub(crate) struct SendFlags {
     pub(crate) key: KeyFlag,
     /// The folder, below that of the receiver, to write to
     #[arg(long, value_name = "PATH")]
-    pub(crate) to: Option<String>,
+    pub(crate) to: Option<OsString>,
     /// Order in the queue; the lower number is sent first
     #[arg(long, value_name = "N", default_value_t = DEFAULT_PRIORITY, allow_negative_numbers = true)]
     pub(crate) priority: i64,
@@ -251,6 +255,9 @@ pub(crate) struct RelayFlags {
     /// Rate that the flows of one receiver may use
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     pub(crate) rate: Option<BytesPerSecond>,
+    /// UDP ports of transfers, two each, such as 40000-41999 for 1000, which a firewall opens by range [default: any free ones]
+    #[arg(long, value_name = "FIRST-LAST")]
+    pub(crate) udp_ports: Option<PortRange>,
 }
 
 /// A rate of at least a kilobit a second, with a unit.

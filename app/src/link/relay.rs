@@ -14,6 +14,7 @@ pub(super) fn run(flags: &RelayFlags) -> Result<(), Failure> {
         identity,
         allow: flags.allow.clone(),
         rate_per_key: flags.rate,
+        udp_ports: flags.udp_ports,
     };
     runtime()?.block_on(async {
         let mut terminated = signal(SignalKind::terminate()).map_err(no_answer)?;

@@ -1,5 +1,8 @@
 //! `conns link send`: queues a transfer at the running link server of the key, or at one that it runs itself meanwhile.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,8 +10,8 @@ use conns_core::model::TransferError;
 use conns_link::{DestinationAddress, Identity, RelayAddress, Server, ServerSettings};
 use conns_transfer::rate::BytesPerSecond;
 use conns_transfer::record::{
-    Destination, ManifestFiles, ManifestRecord, ManifestStatus, TransferRecord, TransferStatus,
-    Word as _,
+    Destination, HexBytes, ManifestFiles, ManifestRecord, ManifestStatus, TransferRecord,
+    TransferStatus, Word as _,
 };
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,7 +32,7 @@ const FILES_AT_ONCE: usize = 10_000;
 struct Wanted {
     destination: DestinationAddress,
     /// Path at the receiver, path here.
-    mappings: Map<String, Value>,
+    mappings: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 pub(super) fn run(flags: &SendFlags) -> Result<(), Failure> {
@@ -133,18 +136,22 @@ fn wanted(flags: &SendFlags) -> Result<Wanted, Failure> {
     } else if destination.host.is_empty() {
         return Err(usage(format!("`{text}` names no host: KEY@HOST, or --relay")));
     }
-    let mut mappings = Map::new();
+    let mut mappings = BTreeMap::new();
     for path in paths {
         let (name, source) = name_of(path)?;
-        if let Some(other) = mappings.insert(name.clone(), source.into()) {
-            return Err(usage(format!("two sources have the name `{name}`: {other} and {path:?}")));
+        if let Some(other) = mappings.insert(name.clone(), source) {
+            let (name, other) = (String::from_utf8_lossy(&name), String::from_utf8_lossy(&other));
+            return Err(usage(format!(
+                "two sources have the name `{name}`: {other} and {}; send them one after the other",
+                path.display()
+            )));
         }
     }
     Ok(Wanted { destination, mappings })
 }
 
 /// The name that a path gets at the receiver, and the path from the root.
-fn name_of(path: &Path) -> Result<(String, String), Failure> {
+fn name_of(path: &Path) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let failed =
         |error: std::io::Error| no_answer(format!("cannot send {}: {error}", path.display()));
     let metadata = std::fs::symlink_metadata(path).map_err(failed)?;
@@ -159,15 +166,8 @@ fn name_of(path: &Path) -> Result<(String, String), Failure> {
         Some(_) => std::path::absolute(path).map_err(failed)?,
         None => std::fs::canonicalize(path).map_err(failed)?,
     };
-    let not_text = || {
-        let path = path.display();
-        no_answer(format!(
-            "cannot name {path} to the link server: it is not UTF-8; send its folder"
-        ))
-    };
     let name = absolute.file_name().ok_or_else(|| no_answer("the root folder has no name"))?;
-    let name = name.to_str().ok_or_else(not_text)?.to_owned();
-    Ok((name, absolute.to_str().ok_or_else(not_text)?.to_owned()))
+    Ok((name.as_bytes().to_vec(), absolute.as_os_str().as_bytes().to_vec()))
 }
 
 fn kbit(rate: BytesPerSecond) -> u64 {
@@ -205,7 +205,14 @@ fn send(
             }
             transfer
         }
-        None => create_transfer(flags, wanted, &mut client, destination)?,
+        None => {
+            let transfer = create_transfer(flags, wanted, &mut client, destination)?;
+            if !transfer.processing && !flags.quiet {
+                let id = &transfer.transfer_id;
+                log(format_args!("transfer {id} of these sources was committed before"));
+            }
+            transfer
+        }
     };
     if flags.detach {
         let line = match flags.json {
@@ -237,9 +244,10 @@ fn create_transfer(
     let parameters = json!({
         "manifestId": manifest.manifest_id,
         "destinationId": destination.destination_id,
-        "destinationPath": flags.to,
+        "destinationPathHex": flags.to.as_deref().map(|to| HexBytes(to.as_bytes().to_vec())),
         "priority": flags.priority,
         "overwrite": flags.overwrite.word(),
+        "awaited": !flags.detach,
     });
     client.call("send.createTransfer", &parameters)
 }
@@ -251,12 +259,18 @@ fn unfinished(
     client: &mut Client,
     destination: &Destination,
 ) -> Result<Option<TransferRecord>, Failure> {
-    let folder = flags.to.as_deref().map(|to| to.trim_end_matches('/')).filter(|to| !to.is_empty());
+    let mut folder = flags.to.as_deref().map(OsStr::as_bytes).unwrap_or_default();
+    while let Some(before) = folder.strip_suffix(b"/") {
+        folder = before;
+    }
     let transfers: Vec<TransferRecord> = client.call("send.getTransfers", &json!({}))?;
     for transfer in transfers {
         let is_same = transfer.processing
             && transfer.destination_id == destination.destination_id
-            && transfer.destination_path.as_deref() == folder
+            && path_of(
+                transfer.destination_path.as_deref(),
+                transfer.destination_path_hex.as_ref(),
+            ) == folder
             && transfer.overwrite.word() == flags.overwrite.word();
         if is_same && has_sources(client, &transfer.manifest_id, &wanted.mappings)? {
             return Ok(Some(transfer));
@@ -265,11 +279,16 @@ fn unfinished(
     Ok(None)
 }
 
+/// The bytes of a path of a record; empty if there is none.
+fn path_of<'a>(text: Option<&'a str>, hex: Option<&'a HexBytes>) -> &'a [u8] {
+    hex.map(|hex| &hex.0[..]).or(text.map(str::as_bytes)).unwrap_or_default()
+}
+
 /// Whether a manifest was made of exactly these sources.
 fn has_sources(
     client: &mut Client,
     manifest_id: &str,
-    mappings: &Map<String, Value>,
+    mappings: &BTreeMap<Vec<u8>, Vec<u8>>,
 ) -> Result<bool, Failure> {
     let (mut first, mut found) = (0, 0);
     loop {
@@ -277,11 +296,13 @@ fn has_sources(
             json!({ "manifestId": manifest_id, "first": first, "limit": FILES_AT_ONCE });
         let files: ManifestFiles = client.call("send.getManifestFiles", &parameters)?;
         for file in &files.file_mappings {
-            let (name, below) = file.destination_path.split_once('/').unzip();
-            let name = name.unwrap_or(&file.destination_path);
+            let destination_path =
+                path_of(Some(&file.destination_path), file.destination_path_hex.as_ref());
+            let mut parts = destination_path.splitn(2, |byte| *byte == b'/');
+            let (name, below) = (parts.next().unwrap_or_default(), parts.next());
             match mappings.get(name) {
                 Some(source) if below.is_none() => {
-                    if *source != file.source_path {
+                    if source != path_of(Some(&file.source_path), file.source_path_hex.as_ref()) {
                         return Ok(false);
                     }
                     found += 1;
@@ -329,7 +350,10 @@ pub(super) fn set_rates(
 
 /// Makes a manifest, and waits until the folders are read.
 fn create_manifest(wanted: &Wanted, client: &mut Client) -> Result<ManifestRecord, Failure> {
-    let parameters = json!({ "mappings": wanted.mappings });
+    let hex = |bytes: &[u8]| HexBytes(bytes.to_vec()).to_string();
+    let mappings: BTreeMap<String, String> =
+        wanted.mappings.iter().map(|(name, source)| (hex(name), hex(source))).collect();
+    let parameters = json!({ "mappingsHex": mappings });
     let mut manifest: ManifestRecord = client.call("send.createManifest", &parameters)?;
     while manifest.status == ManifestStatus::Pending {
         std::thread::sleep(POLL_INTERVAL / 10);

@@ -12,11 +12,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::places;
 use super::socket::{ControlSocket, serve_agent};
-use super::{no_answer, runtime};
+use super::{no_answer, runtime, supervise};
 use crate::failure::{Failure, log};
 use crate::flags::link::ServeFlags;
 
 pub(super) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+    if flags.supervise {
+        return supervise::run(as_part_of_agent()?);
+    }
     let agent = if flags.until_stdin_ends { Some(as_part_of_agent()?) } else { None };
     let identity = places::identity(flags.key.key.as_deref())?;
     let key = identity.public();
@@ -71,7 +74,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<(), Failure> {
 fn as_part_of_agent() -> Result<UnixStream, Failure> {
     let input = io::stdin().as_fd().try_clone_to_owned().map_err(no_answer)?;
     if rustix::net::getpeername(&input).is_err() {
-        let message = "`--until-stdin-ends` is for `conns serve`, which starts the server of `[link]`; omit it";
+        let message = "`--until-stdin-ends` and `--supervise` are for `conns serve`, which starts the server of `[link]`; omit them";
         return Err(Failure::Usage(message.to_owned()));
     }
     // It was started as /proc/self/exe; `ps` and `conns` show this name.

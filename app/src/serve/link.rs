@@ -4,6 +4,7 @@
 mod calls;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
+mod ends;
 #[cfg(target_os = "linux")]
 mod hosted;
 
@@ -11,5 +12,6 @@ mod hosted;
 pub(super) use calls::LinkCalls;
 #[cfg(not(target_os = "linux"))]
 pub(super) use elsewhere::{HostedLink, start};
+pub(super) use ends::LinkEnds;
 #[cfg(target_os = "linux")]
 pub(super) use hosted::{HostedLink, start};

@@ -1687,7 +1687,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__link__subcmd__relay)
-            opts="-h --listen --key --allow --rate --agent --token-file --agent-ca --read --until --help"
+            opts="-h --listen --key --allow --rate --udp-ports --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1706,6 +1706,10 @@ _conns() {
                     return 0
                     ;;
                 --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --udp-ports)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1845,7 +1849,7 @@ _conns() {
             return 0
             ;;
         conns__subcmd__link__subcmd__serve)
-            opts="-h --listen --key --folder --allow --relay --incoming-limit --outgoing-limit --until-stdin-ends --agent --token-file --agent-ca --read --until --help"
+            opts="-h --listen --key --folder --allow --relay --incoming-limit --outgoing-limit --until-stdin-ends --supervise --agent --token-file --agent-ca --read --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

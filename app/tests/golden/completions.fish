@@ -304,6 +304,7 @@ complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcom
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l until-stdin-ends -d 'Drop all privileges, answer calls on standard input, a unix socket, and end with it: as a part of `conns serve`'
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -l supervise -d 'Likewise, as the process between `conns serve` and this server, which starts it again when it ends'
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from serve" -s h -l help -d 'Print help'
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from send" -l to -d 'The folder, below that of the receiver, to write to' -r
@@ -383,6 +384,7 @@ complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcom
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l key -d 'The key file [default: one of this user, made when it is needed first]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l allow -d 'Public key of a receiver that may register; repeatable [default: any]' -r
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l rate -d 'Rate that the flows of one receiver may use' -r
+complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l udp-ports -d 'UDP ports of transfers, two each, such as 40000-41999 for 1000, which a firewall opens by range [default: any free ones]' -r
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l agent -d 'Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of this machine [env: CONNS_AGENT]' -r
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l token-file -d 'Send the bearer token in FILE [env: CONNS_TOKEN, the token itself]' -r -F
 complete -c conns -n "__fish_conns_using_subcommand link; and __fish_seen_subcommand_from relay" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F

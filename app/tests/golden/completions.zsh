@@ -378,6 +378,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
 '--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
 '--until-stdin-ends[Drop all privileges, answer calls on standard input, a unix socket, and end with it\: as a part of \`conns serve\`]' \
+'(--until-stdin-ends)--supervise[Likewise, as the process between \`conns serve\` and this server, which starts it again when it ends]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -503,6 +504,7 @@ _arguments "${_arguments_options[@]}" : \
 '--key=[The key file \[default\: one of this user, made when it is needed first\]]:KEYFILE:_files' \
 '*--allow=[Public key of a receiver that may register; repeatable \[default\: any\]]:ck1…:_default' \
 '--rate=[Rate that the flows of one receiver may use]:RATE:_default' \
+'--udp-ports=[UDP ports of transfers, two each, such as 40000-41999 for 1000, which a firewall opens by range \[default\: any free ones\]]:FIRST-LAST:_default' \
 '--agent=[Query the agent (\`conns serve\`) at http\://HOST\:PORT, https\://HOST or unix\:/PATH instead of this machine \[env\: CONNS_AGENT\]]:URL:_default' \
 '--token-file=[Send the bearer token in FILE \[env\: CONNS_TOKEN, the token itself\]]:FILE:_files' \
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \

@@ -193,6 +193,13 @@ impl LossCause {
                 format!("{COUNT} bytes of payload were not decoded, because of load")
             }
             Self::Capture { fault, detail } => of_capture(*fault, detail),
+            Self::LinkServerEnded { status, is_running } => {
+                let now = if *is_running { "it runs again" } else { "it does not run now" };
+                format!(
+                    "the link server of `[link]` ended {COUNT} times, the last time: {status}; {now}; the log of \
+                     the agent has its messages"
+                )
+            }
             Self::Reported { template, .. } => template.to_string(),
         }
     }

@@ -66,11 +66,13 @@ pub enum LossKind {
     MapFull,
     /// A bound of `conns` itself was reached and the rest was refused.
     BoundReached,
+    /// A process that the agent runs ended.
+    ServiceEnded,
 }
 
 impl LossKind {
     /// Every kind, in the order of the API's documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DumpInterrupted,
         Self::DumpOverrun,
         Self::MessageRefused,
@@ -81,6 +83,7 @@ impl LossKind {
         Self::EventDropped,
         Self::MapFull,
         Self::BoundReached,
+        Self::ServiceEnded,
     ];
 
     /// A short name in lower case with dashes, for machine-read output.
@@ -97,6 +100,7 @@ impl LossKind {
             Self::EventDropped => "event-dropped",
             Self::MapFull => "map-full",
             Self::BoundReached => "bound-reached",
+            Self::ServiceEnded => "service-ended",
         }
     }
 }
@@ -312,6 +316,13 @@ pub enum LossCause {
         /// Where in the file, of which type, or what bound; empty where there is no more to report.
         detail: Box<str>,
     },
+    /// The link server of the agent ended.
+    LinkServerEnded {
+        /// How it ended last.
+        status: Box<str>,
+        /// Whether it runs again.
+        is_running: bool,
+    },
     /// A cause reported by another version of `conns`, or by a test.
     Reported {
         /// Its kind.
@@ -470,6 +481,7 @@ impl LossCause {
             | Self::EventsForgotten
             | Self::ClosedListFull { .. } => LossKind::BoundReached,
             Self::Capture { fault, .. } => fault.kind(),
+            Self::LinkServerEnded { .. } => LossKind::ServiceEnded,
             Self::Reported { kind, .. } => *kind,
         }
     }
@@ -482,7 +494,8 @@ impl LossCause {
                 Self::DumpMessagesRefused { table, .. },
                 Self::DumpMessagesRefused { table: other, .. },
             ) => table == other,
-            (Self::ProcessesUnreadable { .. }, Self::ProcessesUnreadable { .. }) => true,
+            (Self::ProcessesUnreadable { .. }, Self::ProcessesUnreadable { .. })
+            | (Self::LinkServerEnded { .. }, Self::LinkServerEnded { .. }) => true,
             (Self::PortableRow { fault, .. }, Self::PortableRow { fault: other, .. }) => {
                 fault == other
             }

@@ -106,7 +106,8 @@ pub trait Control: Send + Sync {
     /// [`ControlError::NotFound`] if no transfer has this id, or [`ControlError::Unavailable`].
     fn transfer(&self, transfer_id: &str) -> Result<TransferRecord, ControlError>;
 
-    /// Queues a transfer and returns at once.
+    /// Queues a transfer and returns at once. With [`NewTransfer::awaited`], the end that is not read yet of a committed transfer
+    /// of the same unchanged sources answers instead; [`Control::transfer`] reads an end.
     ///
     /// # Errors
     /// [`ControlError::NotFound`] if the manifest or the destination does not exist, [`ControlError::Invalid`] if the

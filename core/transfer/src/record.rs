@@ -4,6 +4,7 @@
 //! Rates in kbit/s count 1000 bits. Times are microseconds since 1970-01-01 UTC. `docs/dialects/jetstream.md` lists which
 //! fields are JetStream's and which are additions.
 
+mod bytes;
 mod destination;
 mod manifest;
 mod overwrite;
@@ -13,6 +14,7 @@ mod transfer;
 mod words;
 
 pub use crate::frames::Overwrite;
+pub use bytes::HexBytes;
 pub use destination::{DEFAULT_PORT, Destination, NewDestination, ParameterError, RateChange};
 pub use manifest::{
     ManifestFile, ManifestFiles, ManifestRecord, ManifestStatus, Mapping, NewManifest,

@@ -5,8 +5,8 @@
 use std::num::NonZeroU64;
 
 use conns_transfer::record::{
-    BandwidthLimits, DEFAULT_PORT, DEFAULT_PRIORITY, LimitsChange, NewDestination, NewManifest,
-    NewTransfer, Overwrite, ParameterError, RateChange, TransferStatus,
+    BandwidthLimits, DEFAULT_PORT, DEFAULT_PRIORITY, HexBytes, LimitsChange, NewDestination,
+    NewManifest, NewTransfer, Overwrite, ParameterError, RateChange, TransferStatus,
 };
 use proptest::prelude::*;
 
@@ -85,12 +85,41 @@ fn three_states_end_a_transfer() {
 fn mappings_keep_their_order() {
     let manifest: NewManifest =
         read(r#"{"mappings":{"z":"1","a":"2"},"fileMappings":["/x:m","C:\\y::n"]}"#);
-    let pairs: Vec<(&str, &str)> = manifest
+    let pairs: Vec<(&[u8], &[u8])> = manifest
         .mappings
         .iter()
         .map(|mapping| (&*mapping.destination_path, &*mapping.source_path))
         .collect();
-    assert_eq!(pairs, [("z", "1"), ("a", "2"), ("m", "/x"), ("n", "C:\\y")]);
+    assert_eq!(pairs, [(&b"z"[..], &b"1"[..]), (b"a", b"2"), (b"m", b"/x"), (b"n", b"C:\\y"),]);
+}
+
+#[test]
+fn a_path_that_is_not_utf_8_is_named_by_its_bytes() {
+    let manifest: NewManifest = read(r#"{"mappingsHex":{"ff2F":"2f73fe"}}"#);
+    let [mapping] = &manifest.mappings[..] else { panic!("one mapping") };
+    assert_eq!(
+        (&mapping.destination_path[..], &mapping.source_path[..]),
+        (&b"\xff/"[..], &b"/s\xfe"[..])
+    );
+    for digits in ["f", "fg", "0x", "+1", "\u{e9}"] {
+        let json = serde_json::json!({ "mappingsHex": { digits: "2f" } }).to_string();
+        let error = serde_json::from_str::<NewManifest>(&json).expect_err(digits).to_string();
+        assert!(error.contains("is not pairs of hexadecimal digits"), "{digits}: {error}");
+    }
+    let both = r#"{"mappings":{"a":"b"},"mappingsHex":{"61":"62"}}"#;
+    let error = serde_json::from_str::<NewManifest>(both).expect_err(both).to_string();
+    assert!(error.contains("`a` is mapped twice"), "{error}");
+
+    let transfer: NewTransfer =
+        read(r#"{"manifestId":"m","destinationId":"d","destinationPath":"a"}"#);
+    assert_eq!(transfer.folder(), b"a");
+    let transfer: NewTransfer =
+        read(r#"{"manifestId":"m","destinationId":"d","destinationPathHex":"ff"}"#);
+    assert_eq!(transfer.folder(), b"\xff");
+    assert_eq!(HexBytes::unless_text("\u{e9}".as_bytes()), None);
+    let bytes = HexBytes::unless_text(b"\x00\xff").expect("not UTF-8");
+    assert_eq!(read::<HexBytes>(&serde_json::to_string(&bytes).expect("JSON")), bytes);
+    assert_eq!(bytes.to_string(), "00ff");
 }
 
 proptest! {
@@ -102,8 +131,8 @@ proptest! {
             let [mapping] = &manifest.mappings[..] else { panic!("{text}: not one") };
             prop_assert!(!mapping.source_path.is_empty() && !mapping.destination_path.is_empty());
             let parts = (&mapping.source_path, &mapping.destination_path);
-            let with = |separator| [&**parts.0, &**parts.1].join(separator);
-            prop_assert!([with(":"), with("::")].contains(&text));
+            let with = |separator: &[u8]| [&**parts.0, &**parts.1].join(separator);
+            prop_assert!([with(b":"), with(b"::")].contains(&text.into_bytes()));
         }
     }
 }

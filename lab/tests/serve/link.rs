@@ -142,13 +142,22 @@ fn ensure_error(answer: &Value, code: i64) -> Result<()> {
     Ok(())
 }
 
-/// The link server of an agent.
+/// The link server of an agent: a child of the process that supervises it.
 fn link_pid(agent: &Agent) -> Result<u32> {
     let is_link = |pid: &u32| {
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&arguments).contains("--until-stdin-ends")
     };
-    agent.pids()?.into_iter().find(is_link).context("no link server")
+    let mut pids = Vec::new();
+    for pid in agent.pids()? {
+        pids.extend(children(pid));
+    }
+    pids.into_iter().find(is_link).context("no link server")
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 fn wait_for_end(pid: u32) -> Result<()> {
@@ -348,14 +357,29 @@ pub(crate) fn refused() -> Result<()> {
     Ok(())
 }
 
-/// If the link server ends, the agent reports it and goes on.
+/// If the link server ends, the agent reports it and goes on, and the server is started again.
 pub(crate) fn ends() -> Result<()> {
     let site = Site::create()?;
     let agent = site.agent(&["--listen", HTTP])?;
-    kill(link_pid(&agent)?, Signal::KILL)?;
+    let first = link_pid(&agent)?;
+    kill(first, Signal::KILL)?;
     let line = wait_stderr(&agent, "the link server of `[link]` ended: signal: 9")?;
-    ensure!(line.contains("start the agent again"), "{line}");
+    ensure!(line.contains("started again in 1 s"), "{line}");
+    wait_stderr(&agent, "the link server of `[link]` runs again")?;
     let http = format!("http://{}/jetstream", agent.address("http")?);
+    result(&call(&site, &http, &[], "getDestinations", &json!({}))?)?;
+    let health = agent.health(Some(&site.namespace))?;
+    let losses = health["losses"]["agent"].as_array().context("no losses")?;
+    ensure!(losses.iter().any(|loss| loss["kind"] == "service-ended"), "{health}");
+    let (second, agent_pid) = (link_pid(&agent)?, agent.pids()?);
+    ensure!(second != first, "the same link server");
+
+    // The supervisor of the link server cannot be replaced.
+    let is_supervisor = |pid: &u32| children(*pid).contains(&second);
+    let supervisor = agent_pid.into_iter().find(is_supervisor).context("no supervisor")?;
+    kill(supervisor, Signal::KILL)?;
+    let line = wait_stderr(&agent, "supervises the link server of `[link]` ended: signal: 9")?;
+    ensure!(line.contains("start the agent again"), "{line}");
     let answer = call(&site, &http, &[], "getDestinations", &json!({}))?;
     ensure_error(&answer, UNAVAILABLE)?;
     ensure!(

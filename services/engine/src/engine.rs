@@ -20,7 +20,7 @@ use crate::peers::Peers;
 use crate::sources::Sources;
 use crate::tap::Tap;
 #[cfg(target_os = "linux")]
-use crate::transfers::{ReadTransfers, Transfers};
+use crate::transfers::{ReadLosses, ReadTransfers, Transfers};
 use crate::written_files::WrittenFiles;
 use crate::{abilities, machine, no_table, reading};
 
@@ -51,6 +51,7 @@ pub struct Engine {
     #[cfg(target_os = "linux")]
     written_files: WrittenFiles,
     transfers: Transfers,
+    reported_losses: Option<ReadLosses>,
 }
 
 impl Engine {
@@ -82,6 +83,7 @@ impl Engine {
             #[cfg(target_os = "linux")]
             written_files: WrittenFiles::default(),
             transfers: Transfers::default(),
+            reported_losses: None,
             owners: CachedOwners::default(),
             tracker: Tracker::new(retention),
             bounds: MemoryBounds::default(),
@@ -115,6 +117,16 @@ impl Engine {
     #[must_use]
     pub fn transfers(&self) -> Arc<[Transfer]> {
         self.transfers.latest()
+    }
+
+    /// Sets what else the agent reports as missing, read with each sample.
+    pub fn report_losses(&mut self, read: ReadLosses) {
+        self.reported_losses = Some(read);
+    }
+
+    /// What else the agent reports as missing.
+    pub(crate) fn reported_losses(&mut self) -> Vec<Loss> {
+        self.reported_losses.as_mut().map(|read| read()).unwrap_or_default()
     }
 
     /// Sets what it keeps at most, before its first sample.

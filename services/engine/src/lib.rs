@@ -41,4 +41,4 @@ pub use heap::{MemoryReturn, share_heap};
 pub use memory::{MemoryBounds, memory_limit};
 pub use sampler::{MIN_INTERVAL, Sampler};
 pub use sources::{ListenCounterSource, ProcessSource, Sources};
-pub use transfers::{ReadTransfers, ReportedTransfer};
+pub use transfers::{ReadLosses, ReadTransfers, ReportedTransfer};

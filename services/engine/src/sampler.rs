@@ -358,6 +358,7 @@ impl SamplerThread {
         health.reconciliation_differences = self.engine.reconciliation_differences();
         health.losses = self.publisher.losses();
         health.losses.extend(self.engine.payload_losses());
+        health.losses.extend(self.engine.reported_losses());
         health.lost_at = self.publisher.lost_at;
         health.cost = Cost { sample_cpu_us: micros(cpu), ..cost::of_process() };
         let files = self.engine.written_files(&self.latest);

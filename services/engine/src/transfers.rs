@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use conns_core::decode::link_application;
 use conns_core::model::{
-    Application, ConnectionId, Moment, Observation, Protocol, Source, Transfer, unmapped,
+    Application, ConnectionId, Loss, Moment, Observation, Protocol, Source, Transfer, unmapped,
 };
 
 /// Reads the connections of link servers. Called once a sample, so that it must not wait for a server.
 pub type ReadTransfers = Box<dyn FnMut() -> Vec<ReportedTransfer> + Send>;
+
+/// Reads what the agent reports as missing beside its sources. Called once a sample.
+pub type ReadLosses = Box<dyn FnMut() -> Vec<Loss> + Send>;
 
 /// A connection of a link server.
 #[derive(Debug, Clone)]

@@ -21,6 +21,8 @@ mod walk;
 pub use address::{AddressError, DestinationAddress, RECEIVER_PORT, RELAY_PORT, RelayAddress};
 pub use identity::{Identity, IdentityError, PublicKey, PublicKeyError};
 pub use receive::{ReceiverError, ReceiverSettings};
-pub use relay::{RegistrationState, Relay, RelayError, RelaySettings, RelayStatistics};
+pub use relay::{
+    PortRange, PortRangeError, RegistrationState, Relay, RelayError, RelaySettings, RelayStatistics,
+};
 pub use server::{Server, ServerError, ServerSettings};
 pub use store::StoreError;

@@ -7,6 +7,7 @@ mod client;
 mod control;
 mod flow;
 mod open;
+mod port_range;
 mod registration;
 mod session;
 mod state;
@@ -28,6 +29,7 @@ use crate::tls::{self, Accepts, RELAY_ALPN};
 use state::State;
 
 pub(crate) use open::{OpenFlow, open_flow};
+pub use port_range::{PortRange, PortRangeError};
 pub use registration::RegistrationState;
 pub(crate) use registration::{Registration, RegistrationSettings};
 
@@ -52,6 +54,8 @@ pub struct RelaySettings {
     pub allow: Vec<PublicKey>,
     /// UDP payload bytes a second that all flows to one receiver share, both directions together; `None` is no limit.
     pub rate_per_key: Option<BytesPerSecond>,
+    /// UDP ports of the flows, two each; `None` leaves the choice to the kernel.
+    pub udp_ports: Option<PortRange>,
 }
 
 /// Why a relay does not start.
@@ -101,14 +105,14 @@ impl Relay {
     /// # Errors
     /// [`RelayError`].
     pub async fn start(settings: RelaySettings) -> Result<Self, RelayError> {
-        let RelaySettings { listen: address, identity, allow, rate_per_key } = settings;
+        let RelaySettings { listen: address, identity, allow, rate_per_key, udp_ports } = settings;
         let tls = tls::server(&identity, Arc::new(AnyKey), RELAY_ALPN)
             .map_err(|error| RelayError::Tls(error.to_string()))?;
         let failed = |error| RelayError::Listen { address, error };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let local_address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = watch::channel(false);
-        let state = Arc::new(State::new(allow, rate_per_key, stopped));
+        let state = Arc::new(State::new(allow, rate_per_key, udp_ports, stopped));
         let accepting = accept(listener, TlsAcceptor::from(Arc::new(tls)), Arc::clone(&state));
         let task = Mutex::new(Some(tokio::spawn(accepting)));
         Ok(Self { state, public_key: identity.public(), local_address, stop, task })

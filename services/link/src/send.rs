@@ -135,12 +135,21 @@ impl Sender {
     }
 }
 
-/// Walks the source of a transfer again, because it changed.
-async fn walk_again(store: &Store, id: i64) -> Result<(), String> {
-    let store = store.clone();
+/// Times that a transfer begins again because its source changed.
+const MAX_RESTARTS: u32 = 10;
+
+/// Walks the source of a transfer again, because it changed: `why` names the file. An error ends the transfer.
+async fn walk_again(store: &Store, id: i64, why: &str) -> Result<(), String> {
+    let (store, why) = (store.clone(), why.to_owned());
     let walked = tokio::task::spawn_blocking(move || {
         let text = |error: StoreError| error.to_string();
         let row = store.transfer(id).map_err(text)?.ok_or("the transfer is not stored")?;
+        if row.restarts >= MAX_RESTARTS {
+            return Err(format!(
+                "the source changes: {why}, and the transfer began again {MAX_RESTARTS} times because of changes; send a copy or a \
+                 snapshot of it, or stop what writes to it"
+            ));
+        }
         let manifest = store.manifest(row.manifest).map_err(text)?;
         let mappings = manifest.ok_or("its manifest is not stored")?.mappings;
         let walked = walk(&mappings).map_err(|error| error.to_string())?;
@@ -170,4 +179,73 @@ pub(crate) fn random_uid() -> Result<TransferUid, String> {
     getrandom::fill(&mut uid)
         .map_err(|error| format!("the system has no random bytes: {error}"))?;
     Ok(TransferUid(uid))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
+    use std::path::PathBuf;
+
+    use conns_transfer::frames::Overwrite;
+    use conns_transfer::queue::State;
+    use conns_transfer::ranges::Ranges;
+    use conns_transfer::rate::Method;
+
+    use super::*;
+    use crate::store::{DestinationRow, Sent, TransferRow};
+
+    #[tokio::test]
+    async fn a_source_that_always_changes_ends_the_transfer() {
+        let folder = std::env::temp_dir().join(format!("conns-link-grows-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let source = folder.join("log");
+        std::fs::write(&source, "1").unwrap();
+        let store = Store::open(&folder.join("state")).unwrap();
+        let mappings = vec![(PathBuf::from("log"), source.clone())];
+        let manifest = store.add_manifest(&mappings, 0).unwrap();
+        let destination = DestinationRow {
+            id: DestinationId(0),
+            key: Identity::generate().unwrap().public(),
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            relay: None,
+            method: Method::Fair,
+            rate: None,
+            min_rate: BytesPerSecond(0),
+            max_rate: None,
+            learned: None,
+        };
+        let row = TransferRow {
+            id: 0,
+            uid: random_uid().unwrap(),
+            destination: store.add_destination(&destination).unwrap(),
+            manifest,
+            folder: Vec::new(),
+            overwrite: Overwrite::Never,
+            priority: 100,
+            state: State::Pending,
+            message: None,
+            total: Totals { bytes: 1, chunks: 1, files: 1 },
+            durable_bytes: 0,
+            durable: Ranges::default(),
+            sent: Sent::default(),
+            requested_us: 0,
+            started_us: None,
+            ended_us: None,
+            is_awaited: false,
+            restarts: 0,
+        };
+        let id = store.add_transfer(&row).unwrap();
+        for restart in 1..=MAX_RESTARTS {
+            std::fs::write(&source, "x".repeat(restart as usize)).unwrap();
+            walk_again(&store, id, "log changed").await.unwrap();
+            let stored = store.transfer(id).unwrap().unwrap();
+            assert_eq!((stored.restarts, stored.total.bytes), (restart, u64::from(restart)));
+        }
+        let why = walk_again(&store, id, "log changed").await.unwrap_err();
+        assert!(why.starts_with("the source changes: log changed"), "{why}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

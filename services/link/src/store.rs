@@ -25,7 +25,13 @@ pub(crate) use received::{ReceivedRow, ReceivedState};
 pub(crate) use transfers::{Sent, Totals, TransferRow};
 
 /// Format of the file.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// What the columns of format 2 add to format 1.
+const FORMAT_2: &str = "begin;
+    alter table transfers add column is_awaited integer not null default 0;
+    alter table transfers add column restarts integer not null default 0;
+    pragma user_version = 2;
+    commit;";
 
 /// An open store. Clones share it.
 #[derive(Debug, Clone)]
@@ -53,7 +59,9 @@ pub enum StoreError {
         error: io::Error,
     },
     /// The file was written by a later version.
-    #[error("{path} has format {format}, and this version reads format {FORMAT} only")]
+    #[error(
+        "{path} has format {format}, and this version reads no format after {FORMAT}; run the version of conns that wrote it"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -93,6 +101,7 @@ impl Store {
                 connection.execute_batch(include_str!("store/schema.sql"))?;
                 connection.pragma_update(None, "user_version", FORMAT)?;
             }
+            1 => connection.execute_batch(FORMAT_2)?,
             FORMAT => {}
             format => return Err(StoreError::Newer { path, format }),
         }

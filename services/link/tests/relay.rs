@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ use common::relay::{
 use common::{Scratch, bytes, ended, manifest, names, queue, until};
 use conns_core::model::{EncryptionState, TransferError};
 use conns_link::{
-    Identity, ReceiverSettings, RegistrationState, Relay, RelayAddress, RelaySettings, Server,
+    Identity, PortRange, ReceiverSettings, RegistrationState, Relay, RelayAddress, RelaySettings,
+    Server,
 };
 use conns_transfer::control::Control;
 use conns_transfer::rate::BytesPerSecond;
@@ -274,6 +275,7 @@ async fn the_rate_of_a_key_holds() {
         identity: Identity::read(&key).unwrap(),
         allow: Vec::new(),
         rate_per_key: Some(rate),
+        udp_ports: None,
     };
     let relay = Relay::start(settings).await.unwrap();
     let address = address_of(&relay);
@@ -287,4 +289,78 @@ async fn the_rate_of_a_key_holds() {
     assert_arrived(&scratch, &record);
     let most = rate.bytes_in(began.elapsed().as_micros() as u64 + 250_000);
     assert!(relay.statistics().forwarded_bytes <= most);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_arrives_over_ipv6() {
+    let loopback = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0);
+    if UdpSocket::bind(loopback).is_err() {
+        // The kernel has no IPv6.
+        return;
+    }
+    let scratch = Scratch::new("relay-v6");
+    let relay = relay_at(&scratch.source().join("../relay.key"), loopback, Vec::new()).await;
+    let address = address_of(&relay);
+    let settings = ReceiverSettings {
+        listen: loopback,
+        folder: scratch.target(),
+        allow: Vec::new(),
+        relay: Some(address.clone()),
+    };
+    let receiver = scratch.server("receiver", Some(settings));
+    registered(&receiver).await;
+    let sender = scratch.sender("sender");
+    let destination = relayed(&sender, receiver.public_key(), &address, None);
+    let id = queued(&sender, &source(&scratch, 1 << 20), &destination).await;
+    assert_arrived(&scratch, &ended(&sender, &id).await);
+    let at = connection(&sender, |it| it.relay_port.is_some()).await;
+    assert_eq!(at.relay_ip, Some(loopback.ip()));
+    assert_eq!(at.destination_port, receiver.receiver_address().unwrap().port());
+    relay.stop().await;
+}
+
+/// Two free ports that follow each other, below those that the kernel chooses for other sockets.
+fn two_free_ports() -> PortRange {
+    let is_free = |port: u16| UdpSocket::bind((LOOPBACK.ip(), port)).is_ok();
+    let begin = 20_000 + (std::process::id() % 5000) as u16 * 2;
+    let mut ports = (begin..32_000).chain(10_000..begin);
+    let first = ports.find(|port| is_free(*port) && is_free(port + 1)).unwrap();
+    format!("{first}-{}", first + 1).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flows_have_ports_of_the_range() {
+    let scratch = Scratch::new("relay-ports");
+    let range = two_free_ports();
+    let settings = RelaySettings {
+        listen: LOOPBACK,
+        identity: Identity::generate().unwrap(),
+        allow: Vec::new(),
+        rate_per_key: None,
+        udp_ports: Some(range),
+    };
+    let relay = Relay::start(settings).await.unwrap();
+    let address = address_of(&relay);
+    let receiver = receiver(&scratch, address.clone(), Vec::new());
+    registered(&receiver).await;
+    let sender = scratch.sender("sender");
+    let destination = relayed(&sender, receiver.public_key(), &address, None);
+    let source = source(&scratch, 1 << 20);
+    let id = queued(&sender, &source, &destination).await;
+    assert_arrived(&scratch, &ended(&sender, &id).await);
+    let at = connection(&sender, |it| it.relay_port.is_some()).await;
+    let ports = range.to_string();
+    assert!(ports.split('-').any(|port| port == at.relay_port.unwrap().to_string()), "{ports}");
+    // Both ports are in use, so that another sender is refused.
+    let other = scratch.sender("other");
+    let destination = relayed(&other, receiver.public_key(), &address, None);
+    let manifest = manifest(&other, &source, "other").await;
+    let id = queue(&other, &manifest, &destination, Overwrite::Never);
+    let record = until(&other, &id, |it| it.status == TransferStatus::Retrying).await;
+    let message = record.error_message.unwrap();
+    assert!(
+        message.contains(&format!("all UDP ports {ports} of 127.0.0.1 are in use")),
+        "{message}"
+    );
+    relay.stop().await;
 }

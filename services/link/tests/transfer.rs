@@ -1,14 +1,19 @@
 //! Two servers on loopback: files arrive as they were.
 
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
 mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
-use common::{Scratch, bytes, destination, ended, manifest, names, queue, send, until};
-use conns_transfer::control::{Control, TransferChange};
-use conns_transfer::record::{Overwrite, TransferStatus};
+use common::{
+    Scratch, bytes, destination, ended, manifest, names, new_transfer, queue, send, until,
+};
+use conns_link::Server;
+use conns_transfer::control::{Control, Page, TransferChange};
+use conns_transfer::record::{NewTransfer, Overwrite, TransferRecord, TransferStatus};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_of_files_arrives_as_it_is() {
@@ -177,4 +182,64 @@ async fn a_folder_that_was_removed_and_made_again_receives() {
     let record = send(&sender, &receiver, &source, "file").await;
     assert_eq!(record.status, TransferStatus::Complete, "{record:#?}");
     assert_eq!(names(&scratch.target()), ["file"]);
+}
+
+/// Waits until a transfer has ended, and does not read its end as a client that waits for it does.
+async fn ended_unread(sender: &Server, id: &str) -> TransferRecord {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let all = sender.transfers(&Page::default()).unwrap();
+        let record = all.into_iter().find(|record| record.transfer_id == id).unwrap();
+        if !record.processing {
+            return record;
+        }
+        assert!(Instant::now() < deadline, "{record:#?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_committed_transfer_whose_end_was_not_read_is_not_sent_again() {
+    let scratch = Scratch::new("repeated");
+    let source = scratch.source().join("file");
+    fs::write(&source, bytes(100_000, 7)).unwrap();
+    let (sender, receiver) = (scratch.sender("sender"), scratch.receiver("receiver"));
+    let destination = destination(&sender, &receiver);
+    let sent_by_client = async || {
+        let manifest = manifest(&sender, &source, "file").await;
+        let new = new_transfer(&manifest, &destination, Overwrite::Never);
+        sender.create_transfer(NewTransfer { awaited: true, ..new }).unwrap()
+    };
+    let first = sent_by_client().await.transfer_id;
+    assert_eq!(ended_unread(&sender, &first).await.status, TransferStatus::Complete);
+    // The client was killed before it read the end.
+    let repeated = sent_by_client().await;
+    assert_eq!((&repeated.transfer_id, repeated.status), (&first, TransferStatus::Complete));
+    // It reads the end. Another client sends the file again, and the target exists.
+    assert_eq!(sender.transfer(&first).unwrap().status, TransferStatus::Complete);
+    let again = sent_by_client().await.transfer_id;
+    assert_ne!(again, first);
+    let record = ended_unread(&sender, &again).await;
+    assert!(record.error_message.unwrap().contains("exists"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_changed_since_it_was_committed_is_sent() {
+    let scratch = Scratch::new("repeated-changed");
+    let source = scratch.source().join("file");
+    fs::write(&source, b"old").unwrap();
+    let (sender, receiver) = (scratch.sender("sender"), scratch.receiver("receiver"));
+    let destination = destination(&sender, &receiver);
+    let mut ids = Vec::new();
+    for content in ["old", "newer"] {
+        fs::write(&source, content).unwrap();
+        let manifest = manifest(&sender, &source, "file").await;
+        let new = new_transfer(&manifest, &destination, Overwrite::Always);
+        let new = NewTransfer { awaited: true, ..new };
+        ids.push(sender.create_transfer(new).unwrap().transfer_id);
+        let record = ended_unread(&sender, ids.last().unwrap()).await;
+        assert_eq!(record.status, TransferStatus::Complete, "{record:#?}");
+        assert_eq!(fs::read_to_string(scratch.target().join("file")).unwrap(), content);
+    }
+    assert_ne!(ids[0], ids[1]);
 }

@@ -31,7 +31,7 @@ mod unprivileged;
 #[cfg(target_os = "linux")]
 pub use account::{Account, becomes, serving_account};
 #[cfg(target_os = "linux")]
-pub use asking::confine_asking_thread;
+pub use asking::{confine_asking_thread, confine_link_thread};
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
     Account, Confinement, Privileges, ServedBy, becomes, confine_asking_thread, shrink,

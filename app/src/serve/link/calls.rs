@@ -64,7 +64,7 @@ impl LinkCalls {
 
 impl Forward for LinkCalls {
     fn call(&self, request: &str) -> Result<String, String> {
-        const ENDED: &str = "it has ended; see the log of the agent, and start the agent again";
+        const ENDED: &str = "it has ended, and its supervisor too; see the log of the agent, and start the agent again";
         if request.len() > MAX_TRANSFER_BYTES + MAX_FORWARDED_EXTRA_BYTES {
             return Err("the request is too long; send smaller batches".to_owned());
         }

@@ -13,6 +13,7 @@ pub(in crate::serve) enum HostedLink {}
 pub(in crate::serve) fn start(
     _: &Config,
     _: Option<&Account>,
+    _: &super::LinkEnds,
 ) -> Result<Option<HostedLink>, Failure> {
     Ok(None)
 }

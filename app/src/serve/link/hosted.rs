@@ -1,15 +1,15 @@
-//! Starts the link server, and reports its end.
+//! Starts the link server with the process that supervises it, and reports its ends.
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -22,9 +22,11 @@ use conns_transfer::record::ServerFacts;
 use serde::Deserialize;
 
 use super::calls::LinkCalls;
+use super::ends::LinkEnds;
 use crate::config::Config;
 use crate::failure::{Failure, log};
 use crate::link::places;
+use crate::link::supervise::ServerChange;
 use crate::serve::no_answer;
 use crate::serve::system::give_directory;
 
@@ -39,15 +41,17 @@ pub(in crate::serve) struct HostedLink {
     pub(in crate::serve) control: UnixStream,
     child: Option<Child>,
     is_stopping: Arc<AtomicBool>,
+    ends: LinkEnds,
     /// Reports the end, once it is watched.
     end: Option<Receiver<()>>,
 }
 
-/// Starts the link server of `[link]`, if that is set, under `account`, and waits until it receives. Called before
-/// privileges are dropped.
+/// Starts the link server of `[link]`, if that is set, under `account`, and waits until it receives; its later ends are noted in
+/// `ends`. Called before privileges are dropped.
 pub(in crate::serve) fn start(
     config: &Config,
     account: Option<&Account>,
+    ends: &LinkEnds,
 ) -> Result<Option<HostedLink>, Failure> {
     let Some(listen) = config.link.listen else { return Ok(None) };
     let failed = |error: io::Error| no_answer(format!("cannot start the link server: {error}"));
@@ -58,7 +62,7 @@ pub(in crate::serve) fn start(
         .arg0("conns")
         .args(arguments(config))
         .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::null());
+        .stdout(Stdio::piped());
     if let Some(account) = account {
         is_lasting(config, account)?;
         let (state, sockets) = (places::state_base(), places::socket_folder());
@@ -94,7 +98,8 @@ pub(in crate::serve) fn start(
         std::net::SocketAddr::new(listen.ip(), port)
     ));
     let is_stopping = Arc::default();
-    Ok(Some(HostedLink { control, child: Some(child), is_stopping, end: None }))
+    let ends = ends.clone();
+    Ok(Some(HostedLink { control, child: Some(child), is_stopping, ends, end: None }))
 }
 
 /// How a process that closed its socket ended, if it did within a second.
@@ -120,7 +125,7 @@ fn facts(answer: &str) -> Result<ServerFacts, Failure> {
     Ok(answer.result)
 }
 
-/// `conns link serve` with these settings.
+/// `conns link serve` with these settings, supervised.
 fn arguments(config: &Config) -> Vec<OsString> {
     let link = &config.link;
     let texts = [
@@ -137,7 +142,7 @@ fn arguments(config: &Config) -> Vec<OsString> {
         argument.push(value?);
         Some(argument)
     });
-    let command = ["link", "serve", "--until-stdin-ends"].map(OsString::from);
+    let command = ["link", "serve", "--supervise"].map(OsString::from);
     command.into_iter().chain(flags).collect()
 }
 
@@ -177,6 +182,33 @@ fn own(parent: &Path, folder: &Path, account: &Account) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Notes and logs what the supervisor reports, until it ends.
+fn follow(output: ChildStdout, ends: &LinkEnds) {
+    let mut has_ended = false;
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        match serde_json::from_str(&line) {
+            Ok(ServerChange::Started) => {
+                ends.started();
+                if std::mem::take(&mut has_ended) {
+                    log("the link server of `[link]` runs again");
+                }
+            }
+            Ok(ServerChange::Ended { status, pause_ms }) => {
+                ends.ended(&status);
+                has_ended = true;
+                log(format_args!(
+                    "the link server of `[link]` ended: {status}; see the messages before this one. It is started \
+                     again in {} s",
+                    pause_ms / 1000
+                ));
+            }
+            Err(error) => {
+                log(format_args!("the link server's supervisor reports `{line}`: {error}"))
+            }
+        }
+    }
+}
+
 impl HostedLink {
     /// The backend of the dialect, for threads of this process.
     pub(in crate::serve) fn backend(&self) -> Result<Backend, Failure> {
@@ -184,18 +216,23 @@ impl HostedLink {
         Ok(Backend::Forward(Arc::new(LinkCalls::new(control))))
     }
 
-    /// Starts the thread that reports its end. Called after privileges are dropped.
+    /// Starts the thread that reports its ends. Called after privileges are dropped.
     pub(in crate::serve) fn watch(&mut self) -> Result<(), Failure> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let (ended, end) = channel();
         let is_stopping = Arc::clone(&self.is_stopping);
+        let ends = self.ends.clone();
         let wait = move || {
+            if let Some(output) = child.stdout.take() {
+                follow(output, &ends);
+            }
             let status = child.wait().map_or_else(|error| error.to_string(), |it| it.to_string());
             if !is_stopping.load(Ordering::Relaxed) {
+                ends.ended(&format!("its supervisor ended: {status}"));
                 log(format_args!(
-                    "the link server of `[link]` ended: {status}; see the messages before this one. The agent cannot \
-                     start it again, as it has dropped the privileges for it: start the agent again \
-                     (systemctl restart conns)"
+                    "the process that supervises the link server of `[link]` ended: {status}; see the messages before \
+                     this one. The agent cannot start it again, as it has dropped the privileges for it: start the \
+                     agent again (systemctl restart conns)"
                 ));
             }
             let _ = ended.send(());

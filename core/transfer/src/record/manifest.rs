@@ -1,13 +1,15 @@
 //! A manifest: the files that a transfer sends, and under which paths.
 //!
-//! Paths are strings in JSON, so a call cannot name a path that is not UTF-8. A folder that is mapped may contain such
-//! paths; they are transferred, and reported with U+FFFD in place of the bytes that are not UTF-8.
+//! Paths are strings in JSON. A path that is not UTF-8 is reported with U+FFFD in place of those bytes, and exactly in a field
+//! of hexadecimal digits; a call names one by such digits too.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::HexBytes;
 
 /// JetStream's Manifest structure.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -66,6 +68,9 @@ pub struct ManifestFile {
     /// Where the receiver writes it, below the path of the transfer.
     #[serde(rename = "destPath")]
     pub destination_path: String,
+    /// `destination_path`, if that is not UTF-8.
+    #[serde(rename = "destPathHex", default)]
+    pub destination_path_hex: Option<HexBytes>,
     /// Whether a user may execute it.
     pub executable: bool,
     /// Its bytes; 0 for an empty directory.
@@ -79,19 +84,23 @@ pub struct ManifestFile {
     /// Where the sender reads it.
     #[serde(rename = "srcPath")]
     pub source_path: String,
+    /// `source_path`, if that is not UTF-8.
+    #[serde(rename = "srcPathHex", default)]
+    pub source_path_hex: Option<HexBytes>,
 }
 
 /// A file or folder and where the receiver writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     /// Where the receiver writes it, below the path of the transfer.
-    pub destination_path: String,
+    pub destination_path: Vec<u8>,
     /// Where the sender reads it.
-    pub source_path: String,
+    pub source_path: Vec<u8>,
 }
 
-/// The parameters of `createManifest`: `mappings`, an object of destination paths with their source paths, or
-/// `fileMappings`, texts as JetStream's console has them (`SOURCE:DESTINATION`, or with `::` if a path has a colon).
+/// The parameters of `createManifest`: `mappings`, an object of destination paths with their source paths,
+/// `fileMappings`, texts as JetStream's console has them (`SOURCE:DESTINATION`, or with `::` if a path has a colon), or
+/// `mappingsHex`, as `mappings` with the bytes of both paths as hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Parameters")]
 pub struct NewManifest {
@@ -100,16 +109,22 @@ pub struct NewManifest {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "mappings or fileMappings")]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "mappings, fileMappings or mappingsHex"
+)]
 struct Parameters {
     #[serde(default)]
     mappings: Option<Mappings>,
     #[serde(default)]
     file_mappings: Option<Texts>,
+    #[serde(default)]
+    mappings_hex: Option<Mappings>,
 }
 
 /// The members of an object in their order.
-struct Mappings(Vec<Mapping>);
+struct Mappings(Vec<(String, String)>);
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a text or a list of texts SOURCE:DESTINATION")]
@@ -122,7 +137,12 @@ impl TryFrom<Parameters> for NewManifest {
     type Error = String;
 
     fn try_from(parameters: Parameters) -> Result<Self, String> {
-        let mut mappings = parameters.mappings.map(|all| all.0).unwrap_or_default();
+        let mut mappings: Vec<Mapping> = Vec::new();
+        for (destination_path, source_path) in parameters.mappings.into_iter().flat_map(|all| all.0)
+        {
+            let (destination_path, source_path) = (destination_path.into(), source_path.into());
+            mappings.push(Mapping { destination_path, source_path });
+        }
         let texts = match parameters.file_mappings {
             None => Vec::new(),
             Some(Texts::One(text)) => vec![text],
@@ -131,17 +151,32 @@ impl TryFrom<Parameters> for NewManifest {
         for text in texts {
             mappings.push(read_text(&text)?);
         }
+        for (destination_path, source_path) in
+            parameters.mappings_hex.into_iter().flat_map(|all| all.0)
+        {
+            let destination_path = read_hex(&destination_path)?;
+            let source_path = read_hex(&source_path)?;
+            mappings.push(Mapping { destination_path, source_path });
+        }
         if mappings.is_empty() {
-            return Err("no file is mapped: expected mappings or fileMappings".to_owned());
+            return Err(
+                "no file is mapped: expected mappings, fileMappings or mappingsHex".to_owned()
+            );
         }
         let mut paths = HashSet::with_capacity(mappings.len());
-        match mappings.iter().find(|mapping| !paths.insert(&*mapping.destination_path)) {
+        match mappings.iter().find(|mapping| !paths.insert(&mapping.destination_path[..])) {
             None => Ok(Self { mappings }),
             Some(twice) => {
-                Err(format!("the destination path `{}` is mapped twice", twice.destination_path))
+                let path = String::from_utf8_lossy(&twice.destination_path);
+                Err(format!("the destination path `{path}` is mapped twice"))
             }
         }
     }
+}
+
+fn read_hex(text: &str) -> Result<Vec<u8>, String> {
+    let bytes = HexBytes::parse(text);
+    Ok(bytes.ok_or_else(|| format!("mappingsHex: `{text}` is not pairs of hexadecimal digits"))?.0)
 }
 
 /// `SOURCE:DESTINATION`, or with `::`.
@@ -149,7 +184,7 @@ fn read_text(text: &str) -> Result<Mapping, String> {
     let separator = if text.contains("::") { "::" } else { ":" };
     match text.split(separator).collect::<Vec<_>>()[..] {
         [source, destination] if !source.is_empty() && !destination.is_empty() => {
-            Ok(Mapping { destination_path: destination.to_owned(), source_path: source.to_owned() })
+            Ok(Mapping { destination_path: destination.into(), source_path: source.into() })
         }
         _ => Err(format!(
             "`{text}` is not SOURCE:DESTINATION; use SOURCE::DESTINATION or mappings if a path has a colon"
@@ -174,8 +209,8 @@ impl<'de> Visitor<'de> for MappingsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mappings, A::Error> {
         let mut mappings = Vec::new();
-        while let Some((destination_path, source_path)) = map.next_entry()? {
-            mappings.push(Mapping { destination_path, source_path });
+        while let Some(mapping) = map.next_entry()? {
+            mappings.push(mapping);
         }
         Ok(Mappings(mappings))
     }

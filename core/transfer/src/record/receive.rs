@@ -49,7 +49,8 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReceiveTransfer {
-    /// The folder, below that of the receiver, that its files are below; `None` is that of the receiver.
+    /// The deepest folder, below that of the receiver, that all its files and folders are in; `None` is that of the receiver, or
+    /// nothing is known of the files yet.
     pub destination_path: Option<String>,
     /// When it was interrupted last; `None` if never.
     #[serde(rename = "lastErrorTime")]

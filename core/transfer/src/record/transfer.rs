@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::HexBytes;
 use crate::frames::Overwrite;
 
 /// The priority of a transfer that names none. JetStream's pages compare 100 with 120, and cut off the default.
@@ -23,10 +24,10 @@ pub struct TransferRecord {
     pub blocks_sent: u64,
     /// Bytes that the receiver reported to be on its storage. JetStream has no such field.
     pub bytes_durable: u64,
-    /// Bytes of packets received for this transfer.
+    /// Always null: the transfers of a destination share a connection, and packets are counted by connection.
     #[serde(rename = "bytesRecv")]
-    pub bytes_received: u64,
-    /// Bytes of packets sent for this transfer.
+    pub bytes_received: (),
+    /// Bytes of files that were sent, those sent again included.
     pub bytes_sent: u64,
     /// How often the receiver makes its files durable, in seconds; `None` if it does not.
     #[serde(rename = "checkpointFrequencySeconds")]
@@ -35,6 +36,8 @@ pub struct TransferRecord {
     pub destination_id: String,
     /// The folder, below that of the receiver, that all paths of the manifest are below; `None` is that of the receiver.
     pub destination_path: Option<String>,
+    /// `destination_path`, if that is not UTF-8. JetStream has no such field.
+    pub destination_path_hex: Option<HexBytes>,
     /// When it ended; `None` before.
     #[serde(rename = "endTime")]
     pub ended_wall_us: Option<i64>,
@@ -55,11 +58,11 @@ pub struct TransferRecord {
     pub owner_token: (),
     /// Always null, as `owner_token`.
     pub owner_token_session: (),
-    /// Packets received for this transfer.
+    /// Always null, as `bytesRecv`.
     #[serde(rename = "packetsRecv")]
-    pub packets_received: u64,
-    /// Packets sent for this transfer.
-    pub packets_sent: u64,
+    pub packets_received: (),
+    /// Always null, as `bytesRecv`.
+    pub packets_sent: (),
     /// The lower number is sent first.
     pub priority: i64,
     /// Whether it has not ended: [`TransferStatus::has_ended`] is false.
@@ -145,6 +148,22 @@ pub struct NewTransfer {
     /// What happens to files that exist; `None` leaves it to the server.
     #[serde(default)]
     pub overwrite: Option<Overwrite>,
+    /// Whether the client waits for the end. If a client that waited for the same transfer did not read its end, and it was
+    /// committed, the answer is that transfer.
+    #[serde(default)]
+    pub awaited: bool,
+    /// The bytes of `destination_path`, in place of it.
+    #[serde(default)]
+    pub destination_path_hex: Option<HexBytes>,
+}
+
+impl NewTransfer {
+    /// The bytes of the folder; empty is that of the receiver.
+    #[must_use]
+    pub fn folder(&self) -> &[u8] {
+        let text = self.destination_path.as_deref().map(str::as_bytes);
+        self.destination_path_hex.as_ref().map(|of| &of.0[..]).or(text).unwrap_or_default()
+    }
 }
 
 fn default_priority() -> i64 {

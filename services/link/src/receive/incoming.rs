@@ -178,6 +178,11 @@ impl Incoming {
         self.manifest.total_bytes()
     }
 
+    /// The deepest folder that all entries are in; empty is that of the receiver.
+    pub(crate) fn folder(&self) -> &[u8] {
+        common_folder(self.manifest.entries().iter().map(|entry| entry.path.as_bytes()))
+    }
+
     pub(crate) fn state(&self) -> ReceivedState {
         self.row.state
     }
@@ -378,6 +383,26 @@ impl Incoming {
     }
 }
 
+/// The deepest folder that all of these paths are in; empty if that has no name.
+fn common_folder<'a>(paths: impl IntoIterator<Item = &'a [u8]>) -> &'a [u8] {
+    let folder_of = |path: &'a [u8]| {
+        let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        path.get(..end).unwrap_or_default()
+    };
+    let mut folders = paths.into_iter().map(folder_of);
+    let Some(mut common) = folders.next() else { return &[] };
+    for folder in folders {
+        let is_in = |common: &[u8]| {
+            common.is_empty()
+                || folder.strip_prefix(common).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+        };
+        while !is_in(common) {
+            common = folder_of(common);
+        }
+    }
+    common
+}
+
 fn entry_of(
     manifest: &Manifest,
     entry: usize,
@@ -402,5 +427,22 @@ pub(crate) fn chunk_hash(chunk: &Chunk<'_>, bytes: &[u8]) -> Option<Hash> {
             hasher.finish().ok()
         }
         Chunk::Pack { .. } => Some(pack_hash(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common_folder;
+
+    #[test]
+    fn the_folder_of_all_paths_is_that_of_whole_names() {
+        let of = |paths: &[&'static str]| common_folder(paths.iter().map(|path| path.as_bytes()));
+        assert_eq!(of(&[]), b"");
+        assert_eq!(of(&["file"]), b"");
+        assert_eq!(of(&["a/b/file"]), b"a/b");
+        assert_eq!(of(&["a/b/file", "a/bc/file"]), b"a");
+        assert_eq!(of(&["a/b", "a/b/c", "a/b/d/e"]), b"a");
+        assert_eq!(of(&["a/b/c", "a/b/d/e"]), b"a/b");
+        assert_eq!(of(&["a/b/c", "ab/c"]), b"");
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Report {
 /// How a transfer stands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
+    /// The folder that all files are in; empty is that of the receiver.
+    pub(crate) folder: Vec<u8>,
     pub(crate) total_bytes: u64,
     pub(crate) received_bytes: u64,
     /// When a chunk was last received, and something last reported.
@@ -100,6 +102,7 @@ fn write(
     runtime: &Handle,
 ) {
     report.with(|progress| {
+        progress.folder = incoming.folder().to_vec();
         progress.total_bytes = incoming.total_bytes();
         progress.received_bytes = incoming.durable_bytes();
     });

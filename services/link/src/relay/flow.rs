@@ -15,6 +15,7 @@ use quinn::udp::{RecvMeta, Transmit};
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
+use super::port_range::PortChoice;
 use super::state::{Client, State};
 use super::{BIND_TIMEOUT, describe};
 use crate::identity::PublicKey;
@@ -36,13 +37,16 @@ pub(super) struct Ports {
 
 impl Ports {
     /// Ports of the addresses that the clients connected to.
-    pub(super) fn open(sender: SocketAddr, receiver: SocketAddr) -> io::Result<Self> {
+    pub(super) fn open(
+        sender: SocketAddr,
+        receiver: SocketAddr,
+        choice: &PortChoice,
+    ) -> io::Result<Self> {
         let open = |mut local: SocketAddr| {
             if let IpAddr::V4(ip) = local.ip().to_canonical() {
                 local.set_ip(ip.into());
             }
-            local.set_port(0);
-            Socket::listen_with(local, SOCKET_BUFFER_BYTES)
+            choice.open(local, |local| Socket::listen_with(local, SOCKET_BUFFER_BYTES))
         };
         Ok(Self { sender: open(sender)?, receiver: open(receiver)? })
     }
@@ -275,5 +279,60 @@ impl FlowTask {
             other => describe(other),
         };
         format!("no flow to the receiver with the key {}: {why}", self.receiver)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
+    use tokio::sync::{mpsc, watch};
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::identity::Identity;
+
+    const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+    const TOKEN: FlowToken = FlowToken([7; 16]);
+
+    fn client(state: &State) -> (Client, mpsc::Receiver<RelayFrame>) {
+        let (outbox, frames) = mpsc::channel(8);
+        let key = Identity::generate().unwrap().public();
+        (Client { id: state.next_id(), key, local: LOOPBACK, outbox }, frames)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flow_ends_when_nothing_was_forwarded_for_a_minute() {
+        let (_stop, stopped) = watch::channel(false);
+        let state = Arc::new(State::new(Vec::new(), None, None, stopped));
+        let (sender, mut of_sender) = client(&state);
+        let (receiver, mut of_receiver) = client(&state);
+        let _replaced = state.register(&receiver).unwrap();
+        let ports = Ports::open(LOOPBACK, LOOPBACK, &PortChoice::new(None)).unwrap();
+        let mut task = FlowTask::new(Arc::clone(&state), sender, receiver.key, ports);
+        let mut flow = Flow::new(TOKEN, None, task.began_us);
+        let [sender_at, receiver_at] = [1, 2].map(|port| SocketAddr::new(LOOPBACK.ip(), port));
+        for (side, at) in [(Side::Receiver, receiver_at), (Side::Sender, sender_at)] {
+            assert_eq!(flow.on_datagram(side, at, &TOKEN.0, state.now_us()), Action::Bind { side });
+            task.bound(TOKEN, side, at);
+        }
+        assert!(matches!(of_receiver.try_recv(), Ok(RelayFrame::Bound { .. })));
+        assert!(matches!(of_sender.try_recv(), Ok(RelayFrame::Opened { .. })));
+        let minute = Duration::from_micros(IDLE_US);
+        advance(minute - Duration::from_millis(1)).await;
+        assert_eq!(task.end_reason(&flow), None);
+        // A forwarded datagram begins the minute again, and one that is dropped does not.
+        let to = receiver_at;
+        let forwarded = flow.on_datagram(Side::Sender, sender_at, b"data", state.now_us());
+        assert_eq!(forwarded, Action::Forward { to });
+        advance(minute - Duration::from_millis(1)).await;
+        flow.on_datagram(Side::Sender, receiver_at, b"data", state.now_us());
+        assert_eq!(task.end_reason(&flow), None);
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(task.end_reason(&flow), Some(RelayRefusal::Idle));
+        task.close(TOKEN, RelayRefusal::Idle);
+        let closed = RelayFrame::Closed { flow: TOKEN, reason: RelayRefusal::Idle };
+        assert!(std::iter::from_fn(|| of_sender.try_recv().ok()).any(|frame| frame == closed));
+        assert_eq!(of_receiver.try_recv(), Ok(closed));
     }
 }

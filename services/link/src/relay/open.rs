@@ -7,6 +7,7 @@ use std::time::Duration;
 use conns_core::model::TransferError;
 use conns_transfer::relay::{FlowToken, RelayFrame, RelayRefusal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::client::{ClientError, RelayConnection};
 use super::{ANNOUNCE_INTERVAL, BIND_TIMEOUT, describe};
@@ -17,8 +18,9 @@ use crate::unreached::Unreached;
 
 /// Longest time until the relay has the receiver's answer.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(BIND_TIMEOUT.as_secs() + 5);
-/// A flow whose control connection ended is lost when nothing was received for this time.
-const LOST_AFTER: Duration = Duration::from_secs(5);
+/// A flow whose control connection ended is lost when nothing was received for this time, or at once when the network reports
+/// that the relay's port is closed. A flow that is lost in error is opened again after a second.
+const LOST_AFTER: Duration = Duration::from_secs(2);
 const LOST_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A flow through a relay. Its control connection is kept until it is dropped.
@@ -140,14 +142,55 @@ impl OpenFlow {
             Ok(FlowState::Unknown(why)) => why,
             Ok(_) | Err(_) => "the control connection to the relay ended".to_owned(),
         };
-        let (mut received, mut since) = (None, tokio::time::Instant::now());
-        while since.elapsed() < LOST_AFTER {
+        // One from before the end reports nothing of the relay.
+        let _ = socket.take_network_error();
+        let mut silence = Silence::new(socket.traffic().received_bytes, Instant::now());
+        loop {
             tokio::time::sleep(LOST_INTERVAL).await;
-            let now = socket.traffic().received_bytes;
-            if received.replace(now) != Some(now) {
-                since = tokio::time::Instant::now();
+            let has_error = socket.take_network_error().is_some();
+            if silence.is_lost(socket.traffic().received_bytes, has_error, Instant::now()) {
+                return Unreached::new(TransferError::Relay, why);
             }
         }
-        Unreached::new(TransferError::Relay, why)
+    }
+}
+
+/// How long nothing was received of a flow.
+struct Silence {
+    received_bytes: u64,
+    since: Instant,
+}
+
+impl Silence {
+    fn new(received_bytes: u64, now: Instant) -> Self {
+        Self { received_bytes, since: now }
+    }
+
+    /// Whether the flow is lost; `has_error` is whether the network reported an error since the call before.
+    fn is_lost(&mut self, received_bytes: u64, has_error: bool, now: Instant) -> bool {
+        if self.received_bytes != received_bytes {
+            *self = Self::new(received_bytes, now);
+            return false;
+        }
+        has_error || now.duration_since(self.since) >= LOST_AFTER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_is_lost_by_an_error_or_after_a_silence() {
+        let began = Instant::now();
+        let at = |ms: u64| began + Duration::from_millis(ms);
+        let mut silence = Silence::new(10, at(0));
+        // Datagrams that arrive contradict an error of the network.
+        assert!(!silence.is_lost(20, true, at(250)));
+        assert!(silence.is_lost(20, true, at(500)));
+        assert!(!silence.is_lost(20, false, at(2249)));
+        assert!(silence.is_lost(20, false, at(2250)));
+        assert!(!silence.is_lost(21, false, at(9000)));
+        assert!(!silence.is_lost(21, false, at(10_999)));
     }
 }

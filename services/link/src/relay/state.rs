@@ -6,14 +6,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use conns_transfer::rate::BytesPerSecond;
 use conns_transfer::relay::{
     FlowToken, MAX_FLOWS, MAX_FLOWS_PER_KEY, RelayFrame, RelayRefusal, SharedRate,
 };
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
+use super::port_range::{PortChoice, PortRange};
 use super::{RelayStatistics, describe};
 use crate::identity::PublicKey;
 
@@ -22,6 +23,7 @@ use crate::identity::PublicKey;
 pub(super) struct State {
     allow: Vec<PublicKey>,
     rate_per_key: Option<BytesPerSecond>,
+    ports: PortChoice,
     started: Instant,
     stopped: watch::Receiver<bool>,
     tables: Mutex<Tables>,
@@ -79,11 +81,13 @@ impl State {
     pub(super) fn new(
         allow: Vec<PublicKey>,
         rate_per_key: Option<BytesPerSecond>,
+        udp_ports: Option<PortRange>,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         Self {
             allow,
             rate_per_key,
+            ports: PortChoice::new(udp_ports),
             started: Instant::now(),
             stopped,
             tables: Mutex::default(),
@@ -205,4 +209,40 @@ fn random_token() -> std::io::Result<FlowToken> {
     let mut token = [0; 16];
     getrandom::fill(&mut token).map_err(|error| std::io::Error::other(error.to_string()))?;
     Ok(FlowToken(token))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
+    use super::*;
+
+    #[test]
+    fn the_flows_of_a_relay_are_bounded() {
+        let key = |number: usize| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            PublicKey(key)
+        };
+        let (outbox, _frames) = mpsc::channel(1);
+        let local = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut tables = Tables::default();
+        for number in 0..MAX_FLOWS {
+            // Two keys of its own for each flow, so that the bound of a key is not reached.
+            let keys = [key(2 * number), key(2 * number + 1)];
+            assert_eq!(tables.check_bounds(&keys), Ok(()));
+            let [sender, receiver] = keys;
+            let sender = Client { id: number as u64, key: sender, local, outbox: outbox.clone() };
+            let flow = OfFlow { sender, receiver, rate: None, end: oneshot::channel().0 };
+            tables.flows.insert(random_token().unwrap(), flow);
+        }
+        let (reason, why) = tables.check_bounds(&[key(9998), key(9999)]).unwrap_err();
+        assert_eq!(
+            (reason, &*why),
+            (RelayRefusal::TooManyFlows, "the relay has too many flows: 1000")
+        );
+        let ended = *tables.flows.keys().next().unwrap();
+        tables.flows.remove(&ended);
+        assert_eq!(tables.check_bounds(&[key(9998), key(9999)]), Ok(()));
+    }
 }

@@ -208,7 +208,7 @@ impl Session {
             }
             Outcome::Later(why) => destination.retry(id, why),
             Outcome::Changed(why) => {
-                match walk_again(&destination.shared.store, id).await {
+                match walk_again(&destination.shared.store, id, &why).await {
                     Ok(()) => destination.retry(id, format!("{why}; it begins again")),
                     Err(error) => destination.end(id, State::Failed, Some(error)),
                 }

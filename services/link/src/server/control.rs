@@ -1,10 +1,12 @@
 //! The calls of the JetStream dialect.
 
+mod manifests;
+mod rows;
+
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::path::PathBuf;
 
-use conns_transfer::control::{Control, ControlError, Object, Page, TransferChange};
+use conns_transfer::control::{Control, ControlError, Page, TransferChange};
 use conns_transfer::names::RelativePath;
 use conns_transfer::queue::State;
 use conns_transfer::rate::{BytesPerSecond, Method};
@@ -18,10 +20,10 @@ use conns_transfer::record::{
 use super::{INCOMING, OUTGOING, Server, records};
 use crate::address::RelayAddress;
 use crate::identity::PublicKey;
-use crate::send::{has_ended, hexadecimal, id_text, kbit_per_s, random_uid, totals};
+use crate::paths::{bytes_of_path, path_of_bytes};
+use crate::send::{has_ended, hexadecimal, id_text, random_uid, totals};
 use crate::socket::wall_us;
 use crate::store::{DestinationId, DestinationRow, ManifestRow, Sent, StoreError, TransferRow};
-use crate::walk::walk;
 
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
@@ -34,21 +36,13 @@ fn invalid(error: impl std::fmt::Display) -> ControlError {
 }
 
 /// A path in a message: its first 100 characters.
-fn shown(path: &str) -> String {
+fn shown(path: &[u8]) -> String {
+    let path = String::from_utf8_lossy(path);
     let mut shown: String = path.chars().take(100).collect();
     if shown.len() < path.len() {
         shown.push('…');
     }
     shown
-}
-
-fn not_found(object: Object, id: &str) -> ControlError {
-    ControlError::NotFound { object, id: id.to_owned() }
-}
-
-/// The number of an id; ids are decimal, and may lack the zeros before it.
-fn number(object: Object, id: &str) -> Result<i64, ControlError> {
-    id.parse().map_err(|_| not_found(object, id))
 }
 
 fn bytes_per_s(kbit: NonZeroU64) -> BytesPerSecond {
@@ -188,16 +182,15 @@ impl Control for Server {
         let mut mappings = Vec::new();
         for mapping in parameters.mappings {
             let target = mapping.destination_path;
-            RelativePath::new(target.as_bytes()).map_err(|error| {
+            RelativePath::new(&target).map_err(|error| {
                 invalid(format!("destination path `{}`: {error}", shown(&target)))
             })?;
-            let source = PathBuf::from(mapping.source_path);
+            let source = path_of_bytes(mapping.source_path);
             if !source.is_absolute() {
-                let source = source.to_string_lossy();
-                let why = format!("source path `{}` is not absolute", shown(&source));
-                return Err(invalid(why));
+                let source = shown(bytes_of_path(&source));
+                return Err(invalid(format!("source path `{source}` is not absolute")));
             }
-            mappings.push((PathBuf::from(target), source));
+            mappings.push((path_of_bytes(target), source));
         }
         let id = self.create_manifest_of(&mappings)?;
         self.manifest(&id)
@@ -232,7 +225,13 @@ impl Control for Server {
     }
 
     fn transfer(&self, id: &str) -> Result<TransferRecord, ControlError> {
-        Ok(self.transfer_record(self.transfer_row(id)?))
+        let row = self.transfer_row(id)?;
+        let (number, is_awaited) = (row.id, row.is_awaited);
+        let record = self.transfer_record(row);
+        if is_awaited && !record.processing {
+            self.0.store.note_end_read(number)?;
+        }
+        Ok(record)
     }
 
     fn create_transfer(&self, parameters: NewTransfer) -> Result<TransferRecord, ControlError> {
@@ -240,10 +239,12 @@ impl Control for Server {
         let manifest = self.manifest_row(&parameters.manifest_id)?;
         let encoded = manifest.manifest.as_deref().ok_or_else(|| not_complete(&manifest))?;
         let decoded = conns_transfer::manifest::Manifest::decode(encoded).map_err(invalid)?;
-        let folder = parameters.destination_path.unwrap_or_default();
-        let folder = folder.trim_end_matches('/');
+        let mut folder = parameters.folder();
+        while let Some(before) = folder.strip_suffix(b"/") {
+            folder = before;
+        }
         if !folder.is_empty() {
-            RelativePath::new(folder.as_bytes()).map_err(|error| {
+            RelativePath::new(folder).map_err(|error| {
                 invalid(format!("destination path `{}`: {error}", shown(folder)))
             })?;
         }
@@ -252,7 +253,7 @@ impl Control for Server {
             uid: random_uid().map_err(ControlError::Unavailable)?,
             destination: destination.id,
             manifest: manifest.id,
-            folder: folder.as_bytes().to_vec(),
+            folder: folder.to_vec(),
             overwrite: parameters.overwrite.unwrap_or_default(),
             priority: parameters.priority,
             state: State::Pending,
@@ -264,7 +265,12 @@ impl Control for Server {
             requested_us: wall_us(),
             started_us: None,
             ended_us: None,
+            is_awaited: parameters.awaited,
+            restarts: 0,
         };
+        if let Some(committed) = self.committed_and_not_read(&row, encoded)? {
+            return Ok(self.transfer_record(committed));
+        }
         let id = self.0.store.add_transfer(&row)?;
         let row = TransferRow { id, ..row };
         if let Some(destination) = self.0.sender.destination(destination.id) {
@@ -342,92 +348,4 @@ fn page_of(mut ids: Vec<i64>, page: &Page) -> Vec<i64> {
     let after = page.after.as_deref();
     let is_after = |id: &i64| after.is_none_or(|after| *id_text(*id) > *after);
     ids.into_iter().filter(is_after).take(page.limit.unwrap_or(usize::MAX)).collect()
-}
-
-impl Server {
-    /// Begins a manifest of target and source paths; returns its id.
-    ///
-    /// # Errors
-    /// [`ControlError::Unavailable`].
-    pub fn create_manifest_of(
-        &self,
-        mappings: &[(PathBuf, PathBuf)],
-    ) -> Result<String, ControlError> {
-        let id = self.0.store.add_manifest(mappings, wall_us())?;
-        self.walk_later(id, mappings.to_vec());
-        Ok(id_text(id))
-    }
-
-    /// Walks the manifests that were pending when the process before ended.
-    pub(super) fn resume_manifests(&self) -> Result<(), StoreError> {
-        for id in self.0.store.manifest_ids()? {
-            if let Some(row) = self.0.store.manifest(id)?
-                && row.status == "pending"
-            {
-                self.walk_later(id, row.mappings);
-            }
-        }
-        Ok(())
-    }
-
-    fn walk_later(&self, id: i64, mappings: Vec<(PathBuf, PathBuf)>) {
-        let store = self.0.store.clone();
-        std::thread::spawn(move || {
-            // An error of the store leaves the manifest pending; the next start walks again.
-            let _ = match walk(&mappings) {
-                Ok(walked) => {
-                    let note = walked.omitted();
-                    let encoded = walked.manifest.encode();
-                    store.complete_manifest(id, &encoded, &walked.sources, note.as_deref())
-                }
-                Err(error) => store.fail_manifest(id, &error.to_string()),
-            };
-        });
-    }
-
-    fn limits(&self) -> Result<BandwidthLimits, StoreError> {
-        let kbit = |name| -> Result<Option<u64>, StoreError> {
-            Ok(self.0.store.limit(name)?.map(|rate| kbit_per_s(BytesPerSecond(rate))))
-        };
-        Ok(BandwidthLimits {
-            incoming_kbit_per_s: kbit(INCOMING)?,
-            outgoing_kbit_per_s: kbit(OUTGOING)?,
-        })
-    }
-
-    fn destination_row(&self, id: &str) -> Result<DestinationRow, ControlError> {
-        let number = number(Object::Destination, id)?;
-        let row = self.0.store.destination(DestinationId(number))?;
-        row.ok_or_else(|| not_found(Object::Destination, id))
-    }
-
-    fn manifest_row(&self, id: &str) -> Result<ManifestRow, ControlError> {
-        let row = self.0.store.manifest(number(Object::Manifest, id)?)?;
-        row.ok_or_else(|| not_found(Object::Manifest, id))
-    }
-
-    fn transfer_row(&self, id: &str) -> Result<TransferRow, ControlError> {
-        let row = self.0.store.transfer(number(Object::Transfer, id)?)?;
-        row.ok_or_else(|| not_found(Object::Transfer, id))
-    }
-
-    fn destination_record(&self, row: &DestinationRow) -> DestinationRecord {
-        let snapshots = self.snapshots();
-        let found = snapshots.iter().find(|snapshot| snapshot.destination == row.id);
-        records::destination(row, found)
-    }
-
-    /// The record of a stored transfer, with what is known while it runs.
-    fn transfer_record(&self, row: TransferRow) -> TransferRecord {
-        let destination = self.0.sender.destination(row.destination);
-        let live = destination.as_ref().and_then(|destination| {
-            destination.transfers().into_iter().find(|transfer| transfer.row.id == row.id)
-        });
-        let (row, is_running) = match live {
-            Some(live) => (live.row, live.is_running),
-            None => (row, false),
-        };
-        let now_us = destination.map(|destination| destination.now_us());
-        records::transfer(&row, is_running, now_us)
-    }
 }

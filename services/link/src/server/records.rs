@@ -7,12 +7,13 @@ use conns_transfer::manifest::{EntryKind, Manifest};
 use conns_transfer::queue::State;
 use conns_transfer::rate::BytesPerSecond;
 use conns_transfer::record::{
-    Destination, ManifestFile, ManifestRecord, ManifestStatus, NewDestination, ReceiveStatus,
-    ReceiveTransfer, Source, TransferRecord, TransferStatus,
+    Destination, HexBytes, ManifestFile, ManifestRecord, ManifestStatus, NewDestination,
+    ReceiveStatus, ReceiveTransfer, Source, TransferRecord, TransferStatus,
 };
 use conns_transfer::tree::CHUNK_BYTES;
 
 use crate::identity::PublicKey;
+use crate::paths::bytes_of_path;
 use crate::receive::ConnectionState;
 use crate::send::{Snapshot, hexadecimal, id_text, kbit_per_s};
 use crate::socket::wall_us;
@@ -80,6 +81,7 @@ pub(super) fn manifest_files(
         let micros = i64::from(entry.modified.nanoseconds / 1000);
         ManifestFile {
             destination_path: String::from_utf8_lossy(entry.path.as_bytes()).into_owned(),
+            destination_path_hex: HexBytes::unless_text(entry.path.as_bytes()),
             executable: bytes.is_some() && entry.mode & 0o111 != 0,
             file_bytes: bytes.unwrap_or(0),
             is_empty_dir: bytes.is_none(),
@@ -89,6 +91,7 @@ pub(super) fn manifest_files(
                 .saturating_mul(1_000_000)
                 .saturating_add(micros),
             source_path: source.path.to_string_lossy().into_owned(),
+            source_path_hex: HexBytes::unless_text(bytes_of_path(&source.path)),
         }
     });
     Some(files.collect())
@@ -124,6 +127,7 @@ pub(super) fn transfer(row: &TransferRow, is_running: bool, now_us: Option<u64>)
         checkpoint_interval_s: Some(CHECKPOINT_S),
         destination_id: id_text(row.destination.0),
         destination_path: folder,
+        destination_path_hex: HexBytes::unless_text(&row.folder),
         ended_wall_us: row.ended_us,
         error_message: row.message.clone(),
         files_complete: if is_done { row.total.files } else { 0 },
@@ -169,7 +173,8 @@ pub(super) fn received(state: &ConnectionState) -> Vec<ReceiveTransfer> {
     let address = state.remote_address();
     let transfers = state.transfers().into_iter();
     let records = transfers.map(|(uid, progress)| ReceiveTransfer {
-        destination_path: None,
+        destination_path: (!progress.folder.is_empty())
+            .then(|| String::from_utf8_lossy(&progress.folder).into_owned()),
         last_error_wall_us: progress.error_wall_us,
         last_received_wall_us: progress.received_wall_us,
         last_sent_wall_us: progress.reported_wall_us,

@@ -57,7 +57,9 @@ create table transfers (
     repeated_chunks integer not null default 0,
     requested_us integer not null,
     started_us integer,
-    ended_us integer
+    ended_us integer,
+    is_awaited integer not null default 0,
+    restarts integer not null default 0
 );
 
 -- Hashes of durable chunks of long files.

@@ -34,6 +34,10 @@ pub(crate) struct TransferRow {
     pub(crate) requested_us: i64,
     pub(crate) started_us: Option<i64>,
     pub(crate) ended_us: Option<i64>,
+    /// Whether a client waits for the end, and has not read it.
+    pub(crate) is_awaited: bool,
+    /// Times that it began again because its source changed.
+    pub(crate) restarts: u32,
 }
 
 /// What was sent of a transfer.
@@ -80,7 +84,7 @@ fn state_name(state: State) -> &'static str {
 
 const COLUMNS: &str = "id, uid, destination, manifest, folder, overwrite, priority, state, \
     failures, failed_us, message, total_bytes, durable, sent_bytes, requested_us, started_us, ended_us, \
-    total_chunks, total_files, durable_bytes, sent_chunks, repeated_chunks";
+    total_chunks, total_files, durable_bytes, sent_chunks, repeated_chunks, is_awaited, restarts";
 
 impl Store {
     pub(crate) fn transfers(&self) -> Result<Vec<TransferRow>, StoreError> {
@@ -105,8 +109,8 @@ impl Store {
         let connection = self.lock();
         connection.execute(
             "insert into transfers (uid, destination, manifest, folder, overwrite, priority, state, \
-             total_bytes, total_chunks, total_files, requested_us) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             total_bytes, total_chunks, total_files, requested_us, is_awaited) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 row.uid.0,
                 row.destination.0,
@@ -118,7 +122,8 @@ impl Store {
                 signed(row.total.bytes),
                 signed(row.total.chunks),
                 signed(row.total.files),
-                row.requested_us
+                row.requested_us,
+                row.is_awaited
             ],
         )?;
         Ok(connection.last_insert_rowid())
@@ -212,10 +217,16 @@ impl Store {
         transaction.execute("delete from sent_hashes where transfer = ?1", [id])?;
         transaction.execute(
             "update transfers set uid = ?2, total_bytes = ?3, total_chunks = ?4, total_files = ?5, \
-             durable = x'', durable_bytes = 0 where id = ?1",
+             durable = x'', durable_bytes = 0, restarts = restarts + 1 where id = ?1",
             params![id, uid.0, signed(total.bytes), signed(total.chunks), signed(total.files)],
         )?;
         Ok(transaction.commit()?)
+    }
+
+    /// Notes that the client which waits for the end of a transfer has read it.
+    pub(crate) fn note_end_read(&self, id: i64) -> Result<(), StoreError> {
+        self.lock().execute("update transfers set is_awaited = 0 where id = ?1", [id])?;
+        Ok(())
     }
 
     /// Notes that the receiver has to forget a transfer.
@@ -295,5 +306,7 @@ fn read(row: &Row<'_>) -> Result<TransferRow, StoreError> {
         requested_us: row.get(14)?,
         started_us: row.get(15)?,
         ended_us: row.get(16)?,
+        is_awaited: row.get(22)?,
+        restarts: row.get(23)?,
     })
 }

@@ -103,8 +103,8 @@ pub fn destination(sender: &Server, receiver: &Server) -> String {
 
 pub async fn manifest(sender: &Server, source: &Path, target: &str) -> String {
     let mapping = Mapping {
-        destination_path: target.to_owned(),
-        source_path: source.to_str().unwrap().to_owned(),
+        destination_path: target.into(),
+        source_path: source.as_os_str().as_encoded_bytes().to_vec(),
     };
     let manifest = sender.create_manifest(NewManifest { mappings: vec![mapping] }).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -121,14 +121,20 @@ pub fn queue(
     destination_id: &str,
     overwrite: Overwrite,
 ) -> String {
-    let parameters = NewTransfer {
+    let parameters = new_transfer(manifest_id, destination_id, overwrite);
+    sender.create_transfer(parameters).unwrap().transfer_id
+}
+
+pub fn new_transfer(manifest_id: &str, destination_id: &str, overwrite: Overwrite) -> NewTransfer {
+    NewTransfer {
         manifest_id: manifest_id.to_owned(),
         destination_id: destination_id.to_owned(),
         destination_path: None,
         priority: 100,
         overwrite: Some(overwrite),
-    };
-    sender.create_transfer(parameters).unwrap().transfer_id
+        awaited: false,
+        destination_path_hex: None,
+    }
 }
 
 pub async fn until(

@@ -25,7 +25,13 @@ pub async fn relay_at(key: &Path, listen: SocketAddr, allow: Vec<PublicKey>) -> 
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let identity = Identity::read(key).unwrap();
-        let settings = RelaySettings { listen, identity, allow: allow.clone(), rate_per_key: None };
+        let settings = RelaySettings {
+            listen,
+            identity,
+            allow: allow.clone(),
+            rate_per_key: None,
+            udp_ports: None,
+        };
         match Relay::start(settings).await {
             Ok(relay) => return relay,
             Err(error) => assert!(Instant::now() < deadline, "{error}"),

@@ -201,8 +201,8 @@ impl Control for Fake {
             let mappings = (0..).zip(&state.manifests[place].1.mappings);
             let wanted = mappings.filter(|(position, _)| positions.contains(position));
             let file = |mapping: &Mapping| ManifestFile {
-                destination_path: mapping.destination_path.clone(),
-                source_path: mapping.source_path.clone(),
+                destination_path: String::from_utf8_lossy(&mapping.destination_path).into_owned(),
+                source_path: String::from_utf8_lossy(&mapping.source_path).into_owned(),
                 ..full_file()
             };
             Ok(wanted.map(|(_, mapping)| file(mapping)).collect())

@@ -3,8 +3,9 @@
 use conns_core::model::{EncryptionState, TransferError};
 use conns_transfer::rate::Method;
 use conns_transfer::record::{
-    BandwidthLimits, Destination, ManifestFile, ManifestRecord, ManifestStatus, NewDestination,
-    Overwrite, ReceiveStatus, ReceiveTransfer, Receiver, Source, TransferRecord, TransferStatus,
+    BandwidthLimits, Destination, HexBytes, ManifestFile, ManifestRecord, ManifestStatus,
+    NewDestination, Overwrite, ReceiveStatus, ReceiveTransfer, Receiver, Source, TransferRecord,
+    TransferStatus,
 };
 
 use crate::sample;
@@ -62,12 +63,18 @@ pub(crate) fn full_manifest() -> ManifestRecord {
 pub(crate) fn full_file() -> ManifestFile {
     ManifestFile {
         destination_path: "a/b".to_owned(),
+        destination_path_hex: Some(HexBytes(b"a/b".to_vec())),
         executable: false,
         file_bytes: 10,
         is_empty_dir: false,
         modified_wall_us: AT_US,
         source_path: "/srv/a/b".to_owned(),
+        source_path_hex: Some(HexBytes(b"/srv/a/b".to_vec())),
     }
+}
+
+pub(crate) fn bare_file() -> ManifestFile {
+    ManifestFile { destination_path_hex: None, source_path_hex: None, ..full_file() }
 }
 
 pub(crate) fn bare_transfer() -> TransferRecord {
@@ -78,6 +85,7 @@ pub(crate) fn full_transfer() -> TransferRecord {
     TransferRecord {
         checkpoint_interval_s: Some(1),
         destination_path: text("in"),
+        destination_path_hex: Some(HexBytes(b"in".to_vec())),
         ended_wall_us: Some(AT_US),
         error_message: text("no space on the receiver"),
         next_attempt_wall_us: Some(AT_US),

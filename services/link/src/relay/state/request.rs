@@ -29,7 +29,7 @@ impl State {
             (RelayRefusal::TooManyFlows, format!("the relay has no UDP port for a flow: {error}"))
         };
         let token = random_token().map_err(no_port)?;
-        let ports = Ports::open(sender.local, receiver.local).map_err(no_port)?;
+        let ports = Ports::open(sender.local, receiver.local, &self.ports).map_err(no_port)?;
         let port = ports.receiver_port().map_err(no_port)?;
         let now_us = self.now_us();
         let rate = self.rate_per_key.map(|rate| {

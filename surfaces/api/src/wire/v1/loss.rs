@@ -141,6 +141,7 @@ causes! {
     34 = SocketsBeyondBound { bound: u64 }
     35 = Capture { fault: CaptureFault, detail: Box<str> }
     40 = NamesFull { bound: u64 }
+    41 = LinkServerEnded { status: Box<str>, is_running: bool }
 }
 
 impl<'a> Loss<'a> {
