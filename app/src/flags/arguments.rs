@@ -78,11 +78,7 @@ fn as_of_ss(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
         }
         let next = words.peek().and_then(|next| next.to_str()).map(str::to_owned);
         if text == "--watch" {
-            let is_time = next.as_ref().is_some_and(|next| {
-                next.starts_with(|c: char| c.is_ascii_digit())
-                    && !next.bytes().all(|byte| byte.is_ascii_digit())
-                    && super::parse_span(next).is_ok()
-            });
+            let is_time = next.as_deref().is_some_and(is_time);
             match next.filter(|_| is_time) {
                 Some(span) => {
                     words.next();
@@ -166,6 +162,14 @@ impl Group {
 
 fn is_any_format(text: &str) -> bool {
     Format::from_str(text, true).is_ok() || FOREIGN_FORMATS.contains(&text)
+}
+
+/// Whether it has the form of a time and not of a port or an address: `5s`, `0.5`, also `5x`, which is an error.
+fn is_time(text: &str) -> bool {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number(whole) && is_number(fraction) && (number.len() < text.len() || number.contains('.'))
 }
 
 /// One pid, or several as `lsof` takes them.

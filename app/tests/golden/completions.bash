@@ -221,7 +221,7 @@ _conns() {
 
     case "${cmd}" in
         conns)
-            opts="-l -a -t -u -4 -6 -r -H -o -e -i -m -p -n -h -V --agent --token-file --agent-ca --read --until --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --columns --sort --group-by --limit --no-header --output --json --pid --extended --info --memory --timers --processes --numeric --explain --watch --closed --for --help --version why streams events fields abilities call serve link config token man completions help"
+            opts="-l -a -t -u -4 -6 -r -x -w -0 -f -H -o -e -i -m -p -n -h -V --agent --token-file --agent-ca --read --until --listening --all --tcp --udp --ipv4 --ipv6 --netns --source --resolve --color --unix --raw --packet --vsock --family --columns --sort --group-by --limit --no-header --output --json --pid --extended --info --memory --timers --processes --numeric --explain --watch --closed --for --help --version why streams events fields abilities call serve link config token man completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -257,6 +257,14 @@ _conns() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --family)
+                    COMPREPLY=($(compgen -W "unix raw packet vsock netlink udplite none inet inet6 all" -- "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -W "unix raw packet vsock netlink udplite none inet inet6 all" -- "${cur}"))
                     return 0
                     ;;
                 --columns)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_conns_global_optspecs
-    string join \n agent= token-file= agent-ca= read= until= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= columns= sort= group-by= limit= H/no-header o/output= json pid= e/extended i/info m/memory timers p/processes n/numeric explain watch= closed for= h/help V/version
+    string join \n agent= token-file= agent-ca= read= until= l/listening a/all t/tcp u/udp 4/ipv4 6/ipv6 netns= source= r/resolve color= x/unix w/raw 0/packet vsock f/family= columns= sort= group-by= limit= H/no-header o/output= json pid= e/extended i/info m/memory timers p/processes n/numeric explain watch= closed for= h/help V/version
 end
 
 function __fish_conns_needs_command
@@ -37,6 +37,16 @@ portable\t'The operating system\'s common interfaces: no latency, loss or bytes'
 complete -c conns -n "__fish_conns_needs_command" -l color -d 'Colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c conns -n "__fish_conns_needs_command" -s f -l family -d 'Sockets of these kinds, comma-separated or repeated' -r -f -a "unix\t'Unix sockets, with the process at the other end'
+raw\t'Raw sockets of IPv4 and IPv6'
+packet\t'Packet sockets'
+vsock\t'Sockets between virtual machines and their host'
+netlink\t'Netlink sockets'
+udplite\t'UDP-Lite'
+none\t'Sockets in no table: never bound, or closed while a process keeps the descriptor'
+inet\t'TCP and UDP over IPv4'
+inet6\t'TCP and UDP over IPv6'
+all\t'Every kind, TCP and UDP included'"
 complete -c conns -n "__fish_conns_needs_command" -l columns -d 'Columns by name; `+name` and `-name` change the default, `all` is every field' -r
 complete -c conns -n "__fish_conns_needs_command" -l sort -d 'Sort by these fields; `-name` is descending' -r
 complete -c conns -n "__fish_conns_needs_command" -l group-by -d 'One row for each value of a field, with sums' -r
@@ -56,6 +66,10 @@ complete -c conns -n "__fish_conns_needs_command" -s u -l udp -d 'UDP only'
 complete -c conns -n "__fish_conns_needs_command" -s 4 -l ipv4 -d 'IPv4 sockets only'
 complete -c conns -n "__fish_conns_needs_command" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_needs_command" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
+complete -c conns -n "__fish_conns_needs_command" -s x -l unix -d 'Unix sockets, with the process at the other end'
+complete -c conns -n "__fish_conns_needs_command" -s w -l raw -d 'Raw sockets'
+complete -c conns -n "__fish_conns_needs_command" -s 0 -l packet -d 'Packet sockets'
+complete -c conns -n "__fish_conns_needs_command" -l vsock -d 'Sockets between virtual machines and their host'
 complete -c conns -n "__fish_conns_needs_command" -s H -l no-header -d 'Omit the line with the column names'
 complete -c conns -n "__fish_conns_needs_command" -l json -d 'One JSON object: `-o json`'
 complete -c conns -n "__fish_conns_needs_command" -s e -l extended -d 'Add user, inode and cookie'

@@ -28,6 +28,26 @@ portable\:"The operating system'\''s common interfaces\: no latency, loss or byt
 '--color=[Colours]:WHEN:((auto\:"On a terminal, unless NO_COLOR is set"
 always\:"Always"
 never\:"Never"))' \
+'(--agent --read --closed)*-f+[Sockets of these kinds, comma-separated or repeated]:FAMILY:((unix\:"Unix sockets, with the process at the other end"
+raw\:"Raw sockets of IPv4 and IPv6"
+packet\:"Packet sockets"
+vsock\:"Sockets between virtual machines and their host"
+netlink\:"Netlink sockets"
+udplite\:"UDP-Lite"
+none\:"Sockets in no table\: never bound, or closed while a process keeps the descriptor"
+inet\:"TCP and UDP over IPv4"
+inet6\:"TCP and UDP over IPv6"
+all\:"Every kind, TCP and UDP included"))' \
+'(--agent --read --closed)*--family=[Sockets of these kinds, comma-separated or repeated]:FAMILY:((unix\:"Unix sockets, with the process at the other end"
+raw\:"Raw sockets of IPv4 and IPv6"
+packet\:"Packet sockets"
+vsock\:"Sockets between virtual machines and their host"
+netlink\:"Netlink sockets"
+udplite\:"UDP-Lite"
+none\:"Sockets in no table\: never bound, or closed while a process keeps the descriptor"
+inet\:"TCP and UDP over IPv4"
+inet6\:"TCP and UDP over IPv6"
+all\:"Every kind, TCP and UDP included"))' \
 '--columns=[Columns by name; \`+name\` and \`-name\` change the default, \`all\` is every field]:LIST:_default' \
 '--sort=[Sort by these fields; \`-name\` is descending]:LIST:_default' \
 '--group-by=[One row for each value of a field, with sums]:FIELD:_default' \
@@ -59,6 +79,13 @@ csv\:"Comma-separated values"))' \
 '--ipv6[IPv6 sockets only]' \
 '-r[Show host and service names instead of numbers (asks the resolver)]' \
 '--resolve[Show host and service names instead of numbers (asks the resolver)]' \
+'(--agent --read --closed)-x[Unix sockets, with the process at the other end]' \
+'(--agent --read --closed)--unix[Unix sockets, with the process at the other end]' \
+'(--agent --read --closed)-w[Raw sockets]' \
+'(--agent --read --closed)--raw[Raw sockets]' \
+'(--agent --read --closed)-0[Packet sockets]' \
+'(--agent --read --closed)--packet[Packet sockets]' \
+'(--agent --read --closed)--vsock[Sockets between virtual machines and their host]' \
 '-H[Omit the line with the column names]' \
 '--no-header[Omit the line with the column names]' \
 '(-o --output)--json[One JSON object\: \`-o json\`]' \
