@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The transfer service of the dialect's tests.
+#[allow(dead_code, reason = "those tests use more of it")]
 #[path = "../../surfaces/dialects/tests/jetstream/fake.rs"]
 mod fake;
 
@@ -25,9 +26,7 @@ mod values {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::EncryptionState;
-    use conns_transfer::record::{
-        ManifestFile, ReceiveStatus, ReceiveTransfer, Receiver, Source,
-    };
+    use conns_transfer::record::{ManifestFile, ReceiveStatus, ReceiveTransfer, Receiver, Source};
 
     pub(crate) fn full_file() -> ManifestFile {
         ManifestFile {
@@ -105,12 +104,9 @@ fuzz_target!(|bytes: &[u8]| {
         }
         let Some(result) = answer(&lines, method, params) else { continue };
         match method.strip_prefix("send.").unwrap_or(method) {
-            "createDestination" => created::<Destination>(
-                &lines,
-                result,
-                "getDestination",
-                "destinationId",
-            ),
+            "createDestination" => {
+                created::<Destination>(&lines, result, "getDestination", "destinationId")
+            }
             "createManifest" => {
                 created::<ManifestRecord>(&lines, result, "getManifest", "manifestId");
             }
