@@ -29,7 +29,7 @@ type Refusal = (&'static [&'static str], &'static [&'static str]);
 
 const FLAGS: &[Refusal] = &[
     (&["--bogus"], &["--bogus"]),
-    (&["-x"], &["-x"]),
+    (&["-Z"], &["-Z"]),
     (&["--listning"], &["--listning", "--listening"]),
     (&["-l", "-a"], &["--listening", "--all"]),
     (&["-o", "xml"], &["xml", "jsonl"]),
