@@ -92,7 +92,7 @@ fn rows_of(found: &OwnerTable, listed: &Numbers, observed: &[Observation]) -> Ve
         let Some(file) = choice::socket_file(process.pid, descriptor) else { continue };
         if file.inode == inode {
             let netns = match file.netns {
-                Some(netns) => namespaces.get(&netns).map(|known| Arc::clone(known)),
+                Some(netns) => namespaces.get(&netns).copied().cloned(),
                 None => Some(Arc::new(Netns::only())),
             };
             let new = || Arc::new(Netns::new(file.netns.unwrap_or(0), None, false));
