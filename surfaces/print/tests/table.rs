@@ -1,5 +1,7 @@
 //! What a table of connections shows at every width of a terminal.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows only the functions marked #[test] as tests")]
+
 use std::sync::Arc;
 
 use conns_api::View;

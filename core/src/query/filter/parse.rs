@@ -254,7 +254,8 @@ impl<'a> Parser<'a> {
     /// `localhost`, `localhost:5432`, `db.example:5432`: either end. Other words are not looked up as hosts.
     fn host(&self, text: &str) -> Option<Node> {
         let (host, has_port) = text.split_once(':').map_or((text, false), |(host, _)| (host, true));
-        if !host.eq_ignore_ascii_case("localhost") && !(has_port && host.contains('.')) {
+        let is_host = host.eq_ignore_ascii_case("localhost") || has_port && host.contains('.');
+        if !is_host {
             return None;
         }
         let places = Place::of_host(text, self.names);
