@@ -199,7 +199,7 @@ pub(crate) struct ListFlags {
     /// Columns by name; `+name` and `-name` change the default, `all` is every field
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) columns: Option<String>,
-    /// Sort by these fields; `-name` is descending
+    /// Sort by these fields; `-name` is descending. Groups: by their field, `connections` or what they sum
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) sort: Option<String>,
     /// One row for each value of a field, with sums

@@ -10,8 +10,8 @@ use clap::CommandFactory;
 use conns_api::{Answer, Ask, Pace, RecordWriter, View, next_update, sample_once};
 use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{
-    Field, Filter, Group, Groups, SortKey, field_named, find_field, group, nearest, parse_columns,
-    sort,
+    Field, Filter, Group, GroupSortKey, Groups, SortKey, field_named, find_field, group, nearest,
+    parse_columns, sort, sort_groups,
 };
 use conns_core::track::Retention;
 use conns_engine::Purpose;
@@ -26,6 +26,9 @@ use crate::terminal::{self, AlternateScreen};
 /// The default order of a table; machine-readable output is in the order of the kernel.
 const TABLE_ORDER: &str = "process,pid,local,remote";
 
+/// The default order of groups that are watched: those that move most.
+const WATCHED_GROUP_ORDER: &str = "-rate_out,-rate_in,-connections";
+
 /// The parsed flags, validated before anything is sampled.
 pub(crate) struct Plan<'a> {
     flags: &'a ListFlags,
@@ -34,6 +37,8 @@ pub(crate) struct Plan<'a> {
     filter: Option<Filter>,
     sort: Vec<SortKey>,
     pub(crate) group_by: Option<&'static Field>,
+    /// The order of groups; empty is by the number of connections.
+    group_sort: Vec<GroupSortKey>,
     interval: Option<Duration>,
     /// The header of CSV has been written.
     has_header: Cell<bool>,
@@ -106,13 +111,27 @@ impl<'a> Plan<'a> {
         // Closed connections are in the order of their end.
         let default = (is_table && !flags.closed).then_some(TABLE_ORDER);
         let order = flags.sort.as_deref().or(default);
+        let group_by = flags.group_by.as_deref().map(field_named).transpose()?;
+        let (mut sort, mut group_sort) = (Vec::new(), Vec::new());
+        match (group_by, order) {
+            (None, Some(order)) => sort = SortKey::parse(order)?,
+            (Some(field), _) => {
+                let usual = interval.map(|_| WATCHED_GROUP_ORDER);
+                if let Some(order) = flags.sort.as_deref().or(usual) {
+                    group_sort = GroupSortKey::parse(order, field)
+                        .map_err(|error| Failure::Usage(error.to_string()))?;
+                }
+            }
+            (None, None) => {}
+        }
         let plan = Self {
             flags,
             output,
             ask,
             filter,
-            sort: order.map(SortKey::parse).transpose()?.unwrap_or_default(),
-            group_by: flags.group_by.as_deref().map(field_named).transpose()?,
+            sort,
+            group_by,
+            group_sort,
             interval,
             has_header: Cell::new(false),
         };
@@ -265,6 +284,7 @@ impl<'a> Plan<'a> {
         field: &Field,
         mut groups: Vec<Group>,
     ) -> Result<(), Failure> {
+        sort_groups(&mut groups, &self.group_sort);
         groups.truncate(self.limit());
         match self.output {
             Format::Table | Format::Wide => {

@@ -13,8 +13,8 @@ mod sample;
 use conns_core::model::Class;
 use conns_core::model::{Connection, Known, Queues, Rates, Unknown};
 use conns_core::query::{
-    ColumnError, Field, Filter, Group, GroupKey, SortError, SortKey, Spread, catalogue, find_field,
-    group, parse_columns, sort,
+    ColumnError, Field, Filter, Group, GroupKey, GroupSortKey, SortError, SortKey, Spread,
+    catalogue, find_field, group, parse_columns, sort, sort_groups,
 };
 use conns_fixtures::{Tcp, known};
 use sample::{connection, judge, owner, sample, tcp};
@@ -120,6 +120,32 @@ fn busy(remote: &str, rtt_us: u32, sent: u64, total_retrans: u32) -> Connection 
     made.stats.rates = known(Rates { out_bytes_per_s: 10.0, in_bytes_per_s: 2.5 });
     judge(&mut made, Class::Healthy, 80);
     made
+}
+
+#[test]
+fn groups_are_sorted_by_their_key_and_figures() {
+    let rows = [
+        busy("192.0.2.1:5", 1000, 10, 0),
+        busy("192.0.2.2:5", 3000, 900, 0),
+        busy("192.0.2.2:6", 3000, 100, 0),
+        connection("10.0.0.5:443", "192.0.2.3:4"),
+    ];
+    let field = find_field("remote").unwrap();
+    let order = |text: &str| {
+        let mut groups = grouped(&rows, "remote");
+        sort_groups(&mut groups, &GroupSortKey::parse(text, field).expect(text));
+        let keys = groups.iter().map(|group| group.key.to_string());
+        keys.map(|key| key.rsplit('.').next().unwrap_or_default().to_owned()).collect::<String>()
+    };
+    assert_eq!(order("remote"), "123");
+    assert_eq!(order("-remote"), "321");
+    assert_eq!(order("connections,-remote"), "312");
+    assert_eq!(order("-bytes_out"), "213");
+    // What is unknown is last in both directions.
+    assert_eq!(order("rtt"), "123");
+    assert_eq!(order("-latency"), "213");
+    let refused = GroupSortKey::parse("-idle", field).unwrap_err().to_string();
+    assert!(refused.starts_with("groups by `remote` cannot be sorted by `idle`"), "{refused}");
 }
 
 #[test]

@@ -22,11 +22,19 @@ pub fn groups(
 ) -> io::Result<()> {
     let with_rates = groups.iter().any(|g| g.rate_out.known > 0);
     let title = field.name.to_ascii_uppercase();
-    let mut titles = vec![&*title, "CONNECTIONS", "BYTES-OUT", "BYTES-IN"];
+    let mut titles = vec![&*title, "CONNECTIONS"];
     if with_rates {
         titles.extend(["RATE-OUT", "RATE-IN"]);
     }
-    titles.extend(["RECV-QUEUE", "SEND-QUEUE", "RTT-MEDIAN", "WORST-LOSS", "VERDICTS"]);
+    titles.extend([
+        "BYTES-OUT",
+        "BYTES-IN",
+        "RECV-QUEUE",
+        "SEND-QUEUE",
+        "RTT-MEDIAN",
+        "WORST-LOSS",
+        "VERDICTS",
+    ]);
     let last = titles.len() - 1;
     let right: Vec<bool> = (0..titles.len()).map(|i| i != 0 && i != last).collect();
     let rows: Vec<Vec<String>> = groups
@@ -34,12 +42,13 @@ pub fn groups(
         .map(|g| {
             let bytes = |sum: Sum<u64>| sum.known_total().map_or("?".into(), human::bytes);
             let rate = |sum: Sum<f64>| sum.known_total().map_or("?".into(), human::rate);
-            let mut row =
-                vec![key_text(&g.key), g.count.to_string(), bytes(g.bytes_out), bytes(g.bytes_in)];
+            let mut row = vec![key_text(&g.key), g.count.to_string()];
             if with_rates {
                 row.extend([rate(g.rate_out), rate(g.rate_in)]);
             }
             row.extend([
+                bytes(g.bytes_out),
+                bytes(g.bytes_in),
                 bytes(g.recv_queue),
                 bytes(g.send_queue),
                 g.rtt_us.map_or("?".into(), |rtt| human::duration(rtt.median.into())),
