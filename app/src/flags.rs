@@ -161,7 +161,7 @@ pub(crate) struct Among {
     /// IPv6 sockets only
     #[arg(short = '6', long)]
     pub(crate) ipv6: bool,
-    /// Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable
+    /// Only this network namespace: a name under /run/netns, `self`, an inode, a pid or a path; repeatable
     #[arg(long, value_name = "NAME", conflicts_with = "read")]
     pub(crate) netns: Vec<String>,
     /// Where connections are read from on this machine [default: auto]

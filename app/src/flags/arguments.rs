@@ -164,12 +164,14 @@ fn is_any_format(text: &str) -> bool {
     Format::from_str(text, true).is_ok() || FOREIGN_FORMATS.contains(&text)
 }
 
-/// Whether it has the form of a time and not of a port or an address: `5s`, `0.5`, also `5x`, which is an error.
+/// Whether it has the form of a time and not of a port or an address: `5s`, `0.5`, also `5x` and `0`, which are errors.
 fn is_time(text: &str) -> bool {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    is_number(whole) && is_number(fraction) && (number.len() < text.len() || number.contains('.'))
+    is_number(whole)
+        && is_number(fraction)
+        && (number.len() < text.len() || number.contains('.') || text == "0")
 }
 
 /// One pid, or several as `lsof` takes them.

@@ -104,7 +104,7 @@ const TIMES: &[Refusal] = &[
     (&["--watch=-1"], &["--watch", "-1"]),
     (&["--watch", "1x"], &["--watch", "1x", "5s"]),
     (&["--watch=25h"], &["--watch", "25h", "day"]),
-    (&["--watch", "1e300"], &["--watch", "1e300"]),
+    (&["--watch=1e300"], &["--watch", "1e300"]),
     (&["why", "--for", "0s"], &["--for", "0s"]),
     (&["why", "--for=-5s"], &["--for", "-5s"]),
     (&["why", "--for", "soon"], &["--for", "soon", "500ms"]),

@@ -104,7 +104,7 @@ pub enum Namespaces {
     All,
     /// The one `conns` runs in.
     Own,
-    /// These: each a name under `/run/netns`, an inode, a pid or a path.
+    /// These: each a name under `/run/netns`, `self`, an inode, a pid or a path.
     These(Vec<String>),
 }
 

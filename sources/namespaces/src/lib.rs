@@ -422,10 +422,18 @@ fn enter_by(path: &Path, inode: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The namespace by a name under `/run/netns`, an inode, `net:[inode]`, a pid or a path.
+/// The namespace by a name under `/run/netns`, `self`, an inode, `net:[inode]`, a pid or a path.
 fn choose(name: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceError> {
     if let Some((inode, _)) = found.iter().find(|(_, f)| f.name.as_deref() == Some(name)) {
         return Ok(*inode);
+    }
+    if name == "self" {
+        // The first thread stays where it is.
+        let path = PathBuf::from("/proc/self/ns/net");
+        if let Some(inode) = inode_of(&path) {
+            found.entry(inode).or_default().add(path);
+            return Ok(inode);
+        }
     }
     let bare = name.trim_start_matches("net:[").trim_end_matches(']');
     if let Some(inode) = bare.parse().ok().filter(|inode| found.contains_key(inode)) {
@@ -450,7 +458,7 @@ fn choose(name: &str, found: &mut BTreeMap<u64, Found>) -> Result<u64, SourceErr
                     format!("neither an inode nor a process with that id: {cause}")
                 }
                 Err(cause) if name.contains('/') => cause.to_string(),
-                _ => format!("not a name under {NAMED}, an inode, a pid or a path"),
+                _ => format!("not a name under {NAMED}, self, an inode, a pid or a path"),
             };
             let known = found
                 .iter()
@@ -484,6 +492,13 @@ fn inode_of(path: impl AsRef<Path>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_own_namespace_is_called_self() {
+        let mut found = BTreeMap::new();
+        assert_eq!(choose("self", &mut found).ok(), own());
+        assert_eq!(found.len(), 1);
+    }
 
     #[test]
     fn mounted_namespaces_are_found() {
