@@ -106,7 +106,7 @@ def check_new(case):
     assert sorted(nulls) == sorted(UNKNOWN), nulls
     assert new["destinationIP"] == LabPath.B and new["encryptedConnectionState"] == "disconnected", new
     assert new["encryptionEnabled"] is True and new["numTransfersQueued"] == 0, new
-    assert new["rateControllerActive"] is True and new["rateControlMethod"] == "fair" and new["sendRate"] == 0 and new["sendRateMin"] == 0, new
+    assert new["rateControllerActive"] is True and new["rateControlMethod"] == "low" and new["sendRate"] == 0 and new["sendRateMin"] == 0, new
 
 
 def check_running(case):

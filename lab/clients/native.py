@@ -10,10 +10,18 @@ import sys
 import requests
 import sseclient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as text_format
 
 
 def metrics(url):
-    response = requests.get(f"{url}/metrics", timeout=30)
+    # Without such a header the answer is in the text format, which the library reads too.
+    text = requests.get(f"{url}/metrics", timeout=30)
+    text.raise_for_status()
+    assert text.headers["content-type"].startswith("text/plain; version=0.0.4"), text.headers
+    names = {sample.name for family in text_format(text.text) for sample in family.samples}
+    assert {"conns_agent_samples_total", "conns_agent_build_info"} <= names, names
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    response = requests.get(f"{url}/metrics", headers=accept, timeout=30)
     response.raise_for_status()
     families = {}
     for family in text_string_to_metric_families(response.text):

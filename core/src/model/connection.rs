@@ -160,14 +160,16 @@ impl Connection {
     /// that closes. The same as `ss` lists without `-a` (iproute2, `misc/ss.c`, `SS_CONN` without TIME-WAIT and SYN-RECV).
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(
-            self.socket.state,
-            State::Listen
-                | State::Close
-                | State::TimeWait
-                | State::SynReceived
-                | State::BoundInactive
-        )
+        self.is_established()
+            || matches!(
+                self.socket.state,
+                State::SynSent
+                    | State::FinWait1
+                    | State::FinWait2
+                    | State::CloseWait
+                    | State::LastAck
+                    | State::Closing
+            )
     }
 
     /// Whether it is a listening TCP socket, or an unconnected UDP socket with a port.

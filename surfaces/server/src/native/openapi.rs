@@ -19,7 +19,7 @@ use utoipa::openapi::{
 use super::context::{Asked, Handler, Native, Outcome, Route};
 use super::parameters::{self, Kind};
 use crate::problem::Problem;
-use crate::response::{EVENTS, JSON, whole};
+use crate::response::{EVENTS, JSON, METRICS_TEXT, whole};
 
 /// `GET /openapi.json`.
 pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
@@ -84,9 +84,14 @@ fn response(route: &Route, outcome: &Outcome) -> RefOr<utoipa::openapi::Response
     let media = media.split(';').next().unwrap_or(media);
     let content = Content::new(Some(schema));
     let mut response = ResponseBuilder::new().description(outcome.about).content(media, content);
-    if matches!(route.handler, Handler::Either(..)) && outcome.status == 200 {
+    let other = match route.handler {
+        Handler::Either(..) => Some(EVENTS),
+        Handler::Metrics(_) => METRICS_TEXT.split(';').next(),
+        _ => None,
+    };
+    if let Some(media) = other.filter(|_| outcome.status == 200) {
         let text = Schema::from(ObjectBuilder::new().schema_type(Type::String));
-        response = response.content(EVENTS, Content::new(Some(RefOr::T(text))));
+        response = response.content(media, Content::new(Some(RefOr::T(text))));
     }
     RefOr::T(response.build())
 }

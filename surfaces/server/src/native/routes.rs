@@ -233,7 +233,7 @@ pub(super) static ROUTES: &[Route] = &[
         path: "/metrics",
         name: "getMetrics",
         summary: "Metrics",
-        about: "OpenMetrics 1.0, with a bounded number of series: the processes and listeners with \
+        about: "OpenMetrics 1.0, or the text format of Prometheus if the client accepts that, with a bounded number of series: the processes and listeners with \
                 the most are named, the others are `other` (docs/api.md).",
         parameters: &[],
         media: OPENMETRICS,
