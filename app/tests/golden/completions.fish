@@ -29,7 +29,7 @@ complete -c conns -n "__fish_conns_needs_command" -l token-file -d 'Send the bea
 complete -c conns -n "__fish_conns_needs_command" -l agent-ca -d 'Trust the CA certificates in FILE (PEM) instead of those of the system' -r -F
 complete -c conns -n "__fish_conns_needs_command" -l read -d 'Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end' -r -F
 complete -c conns -n "__fish_conns_needs_command" -l until -d 'The moment of the file to show, in RFC 3339 or in microseconds since 1970 [default: its end]' -r
-complete -c conns -n "__fish_conns_needs_command" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
+complete -c conns -n "__fish_conns_needs_command" -l netns -d 'Only this network namespace: a name under /run/netns, `self`, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_needs_command" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
 ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
@@ -48,7 +48,7 @@ inet\t'TCP and UDP over IPv4'
 inet6\t'TCP and UDP over IPv6'
 all\t'Every kind, TCP and UDP included'"
 complete -c conns -n "__fish_conns_needs_command" -l columns -d 'Columns by name; `+name` and `-name` change the default, `all` is every field' -r
-complete -c conns -n "__fish_conns_needs_command" -l sort -d 'Sort by these fields; `-name` is descending' -r
+complete -c conns -n "__fish_conns_needs_command" -l sort -d 'Sort by these fields; `-name` is descending. Groups: by their field, `connections` or what they sum' -r
 complete -c conns -n "__fish_conns_needs_command" -l group-by -d 'One row for each value of a field, with sums' -r
 complete -c conns -n "__fish_conns_needs_command" -l limit -d 'Maximum number of rows' -r
 complete -c conns -n "__fish_conns_needs_command" -s o -l output -d 'Output format' -r -f -a "table\t'A table that fits the terminal'
@@ -95,7 +95,7 @@ complete -c conns -n "__fish_conns_needs_command" -a "token" -d 'Generate a toke
 complete -c conns -n "__fish_conns_needs_command" -a "man" -d 'Print the man page'
 complete -c conns -n "__fish_conns_needs_command" -a "completions" -d 'Print completions for a shell'
 complete -c conns -n "__fish_conns_needs_command" -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c conns -n "__fish_conns_using_subcommand why" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand why" -l netns -d 'Only this network namespace: a name under /run/netns, `self`, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand why" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
 ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
@@ -121,7 +121,7 @@ complete -c conns -n "__fish_conns_using_subcommand why" -s 6 -l ipv6 -d 'IPv6 s
 complete -c conns -n "__fish_conns_using_subcommand why" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
 complete -c conns -n "__fish_conns_using_subcommand why" -l explain -d 'Add the source of each value and the reason of each unknown one to JSON records'
 complete -c conns -n "__fish_conns_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand streams" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand streams" -l netns -d 'Only this network namespace: a name under /run/netns, `self`, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand streams" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
 ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'
@@ -143,7 +143,7 @@ complete -c conns -n "__fish_conns_using_subcommand streams" -s 4 -l ipv4 -d 'IP
 complete -c conns -n "__fish_conns_using_subcommand streams" -s 6 -l ipv6 -d 'IPv6 sockets only'
 complete -c conns -n "__fish_conns_using_subcommand streams" -s r -l resolve -d 'Show host and service names instead of numbers (asks the resolver)'
 complete -c conns -n "__fish_conns_using_subcommand streams" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c conns -n "__fish_conns_using_subcommand events" -l netns -d 'Only this network namespace: a name under /run/netns, an inode, a pid or a path; repeatable' -r
+complete -c conns -n "__fish_conns_using_subcommand events" -l netns -d 'Only this network namespace: a name under /run/netns, `self`, an inode, a pid or a path; repeatable' -r
 complete -c conns -n "__fish_conns_using_subcommand events" -l source -d 'Where connections are read from on this machine [default: auto]' -r -f -a "auto\t'The kernel\'s tables if they can be read, else portable'
 kernel\t'sock_diag and procfs (Linux)'
 ebpf\t'eBPF programs of its own (Linux), or an error if they cannot be loaded'

@@ -20,7 +20,7 @@ _conns() {
 '--agent-ca=[Trust the CA certificates in FILE (PEM) instead of those of the system]:FILE:_files' \
 '(--agent)--read=[Read the packets of FILE (pcap or pcapng, also with gzip or Zstandard; - is standard input) instead of this machine; each connection is two rows, one seen from each end]:FILE:_files' \
 '--until=[The moment of the file to show, in RFC 3339 or in microseconds since 1970 \[default\: its end\]]:TIME:_default' \
-'(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--read)*--netns=[Only this network namespace\: a name under /run/netns, \`self\`, an inode, a pid or a path; repeatable]:NAME:_default' \
 '(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
@@ -49,7 +49,7 @@ inet\:"TCP and UDP over IPv4"
 inet6\:"TCP and UDP over IPv6"
 all\:"Every kind, TCP and UDP included"))' \
 '--columns=[Columns by name; \`+name\` and \`-name\` change the default, \`all\` is every field]:LIST:_default' \
-'--sort=[Sort by these fields; \`-name\` is descending]:LIST:_default' \
+'--sort=[Sort by these fields; \`-name\` is descending. Groups\: by their field, \`connections\` or what they sum]:LIST:_default' \
 '--group-by=[One row for each value of a field, with sums]:FIELD:_default' \
 '--limit=[Maximum number of rows]:N:_default' \
 '-o+[Output format]:FORMAT:((table\:"A table that fits the terminal"
@@ -118,7 +118,7 @@ csv\:"Comma-separated values"))' \
         case $line[2] in
             (why)
 _arguments "${_arguments_options[@]}" : \
-'(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--read)*--netns=[Only this network namespace\: a name under /run/netns, \`self\`, an inode, a pid or a path; repeatable]:NAME:_default' \
 '(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
@@ -160,7 +160,7 @@ jsonl\:"One JSON object per line and connection"))' \
 ;;
 (streams)
 _arguments "${_arguments_options[@]}" : \
-'(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--read)*--netns=[Only this network namespace\: a name under /run/netns, \`self\`, an inode, a pid or a path; repeatable]:NAME:_default' \
 '(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
@@ -195,7 +195,7 @@ json\:"One JSON object"))' \
 ;;
 (events)
 _arguments "${_arguments_options[@]}" : \
-'(--read)*--netns=[Only this network namespace\: a name under /run/netns, an inode, a pid or a path; repeatable]:NAME:_default' \
+'(--read)*--netns=[Only this network namespace\: a name under /run/netns, \`self\`, an inode, a pid or a path; repeatable]:NAME:_default' \
 '(--agent --read)--source=[Where connections are read from on this machine \[default\: auto\]]:SOURCE:((auto\:"The kernel'\''s tables if they can be read, else portable"
 kernel\:"sock_diag and procfs (Linux)"
 ebpf\:"eBPF programs of its own (Linux), or an error if they cannot be loaded"
