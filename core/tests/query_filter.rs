@@ -189,6 +189,7 @@ const CASES: &[(&str, &str)] = &[
     ("443", "wlef"),
     ("\"443\"", ""),
     ("50000-52000", "wdf"),
+    ("50000..52000", "wdf"),
     (":53", "r"),
     ("10.0.0.0/8", "wsde"),
     ("10.1.2.3", "s"),
@@ -480,9 +481,17 @@ const REFUSED: &[(&str, &str)] = &[
 
 #[test]
 fn addresses_that_cannot_be_are_errors() {
-    for text in
-        ["10.0.0.0/33", "300.1.1.1", "10.1", "10/33", "fe80::1/129", "fe80:::1", "1.2.3.4.5"]
-    {
+    for text in [
+        "10.0.0.0/33",
+        "300.1.1.1",
+        "10.1",
+        "10/33",
+        "fe80::1/129",
+        "fe80:::1",
+        "1.2.3.4.5",
+        "50000-52:00",
+        "300.1.1.1:80",
+    ] {
         let error = Filter::parse(text).expect_err(text).to_string();
         assert!(error.starts_with("expected an address"), "{text}: {error}");
     }

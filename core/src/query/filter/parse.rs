@@ -228,7 +228,7 @@ impl<'a> Parser<'a> {
         if word.is_no_number() {
             return unfit("port", Kind::Port);
         }
-        if word.is_place() {
+        if word.is_place() || word.is_number() {
             return Ok(Node::Word(word));
         }
         if looks_like_address(text) {
@@ -244,9 +244,13 @@ impl<'a> Parser<'a> {
             let named = Named { subject, by_key, span: span.clone() };
             return self.with_colon(&named, tail).map_err(|fault| (span, fault));
         }
-        let at_port = Word::new(&format!(":{tail}"), false);
+        let (before, at_port) = (Word::new(head, false), Word::new(&format!(":{tail}"), false));
         if at_port.is_place() && !head.is_empty() {
-            return Ok(Node::And(vec![Node::Word(Word::new(head, false)), Node::Word(at_port)]));
+            // What is no word by itself is none at a port.
+            if before.is_no_number() || !before.is_number() && looks_like_address(head) {
+                return unfit("local", Kind::Endpoint);
+            }
+            return Ok(Node::And(vec![Node::Word(before), Node::Word(at_port)]));
         }
         Ok(Node::Word(word))
     }
