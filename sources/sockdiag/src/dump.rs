@@ -15,7 +15,7 @@ use crate::row::REQUESTED_EXTENSIONS;
 use crate::wire::{Malformed, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, messages};
 
 /// Attempts at a dump that is interrupted or overruns.
-pub(crate) const MAX_ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 /// `SOCK_DIAG_BY_FAMILY`, `linux/sock_diag.h`.
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// `TCPDIAG_GETSOCK`, `linux/inet_diag.h`.
@@ -241,6 +241,19 @@ impl AsFd for DiagSocket {
 }
 
 impl DumpOutcome {
+    /// The outcome of the first dump that is neither interrupted nor overran, or of the last attempt. `once` forgets the rows
+    /// of the attempt before.
+    pub(crate) fn of_attempts(mut once: impl FnMut() -> io::Result<Self>) -> io::Result<Self> {
+        let mut outcome = Self::default();
+        for _ in 0..MAX_ATTEMPTS {
+            outcome = once()?;
+            if !outcome.interrupted && !outcome.overran {
+                break;
+            }
+        }
+        Ok(outcome)
+    }
+
     /// What is missing from the rows of `table`.
     pub(crate) fn losses(&self, table: &str) -> impl Iterator<Item = Loss> + use<> {
         let table = || table.into();

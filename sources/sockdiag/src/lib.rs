@@ -5,6 +5,7 @@
 //! retried; what remains missing is a loss.
 
 mod dump;
+mod loss;
 mod mptcp;
 mod other;
 mod row;
@@ -20,7 +21,8 @@ use conns_core::model::{
 use rustix::io::Errno;
 
 use conns_namespaces::{Entered, NamespaceSet};
-use dump::{DiagSocket, DumpBuffer, DumpOutcome, MAX_ATTEMPTS, Table};
+use dump::{DiagSocket, DumpBuffer, DumpOutcome, Table};
+use loss::{place, unreadable};
 use mptcp::MptcpTables;
 use other::Others;
 pub use other::{DiagFamily, read_family_row, read_proc_net_line};
@@ -105,7 +107,7 @@ impl SocketSource for SockDiag {
                     }
                     Err(cause) if is_absent_mptcp(table, &cause) => {}
                     Err(cause) => {
-                        losses.push(unreadable(entered, table, &cause));
+                        losses.push(unreadable(describe(entered, table), &cause));
                         first_failure.get_or_insert(cause);
                     }
                 }
@@ -141,19 +143,16 @@ impl SockDiag {
         sockets: &mut Vec<SocketSample>,
         losses: &mut Vec<Loss>,
     ) -> Result<(), SourceError> {
-        if self.others.is_none() {
-            let opened = Others::open().map_err(|cause| SourceError::Unavailable {
+        let others = match &mut self.others {
+            Some(opened) => opened,
+            none => none.insert(Others::open().map_err(|cause| SourceError::Unavailable {
                 source_name: Source::SockDiag,
                 attempted: "open a NETLINK_SOCK_DIAG socket".to_owned(),
                 cause,
                 remedy: "A sandbox (seccomp, systemd's RestrictAddressFamilies) must allow AF_NETLINK",
-            })?;
-            self.others = Some(opened);
-        }
-        match &mut self.others {
-            Some(others) => others.read(scope, &mut self.buffer, sockets, losses),
-            None => Ok(()),
-        }
+            })?),
+        };
+        others.read(scope, &mut self.buffer, sockets, losses)
     }
 }
 
@@ -200,45 +199,24 @@ fn read_table(
 ) -> io::Result<u64> {
     let before = sockets.len();
     let Tables { socket, rows, .. } = entered;
-    let mut outcome = DumpOutcome::default();
     let mut beyond_bound = 0;
-    for _ in 0..MAX_ATTEMPTS {
+    let outcome = DumpOutcome::of_attempts(|| {
         sockets.truncate(before);
         beyond_bound = 0;
-        outcome = socket.dump(table, scope.states, buffer, |payload| {
+        socket.dump(table, scope.states, buffer, |payload| {
             if sockets.len() >= scope.max_sockets {
                 beyond_bound += 1;
                 return Ok(());
             }
             sockets.push(SocketSample::from(rows.read(table.protocol, payload)?));
             Ok(())
-        })?;
-        if !outcome.interrupted && !outcome.overran {
-            break;
-        }
-    }
+        })
+    })?;
     losses.extend(outcome.losses(&describe(entered, table)));
     Ok(beyond_bound)
 }
 
-fn unreadable(entered: &Tables, table: Table, cause: &io::Error) -> Loss {
-    let table = describe(entered, table).into();
-    let number = cause.raw_os_error().map(Errno::from_raw_os_error);
-    let cause = LossCause::TableUnreadable {
-        table,
-        error: cause.to_string().into(),
-        needs_modules: number == Some(Errno::NOENT),
-    };
-    Loss::one(Source::SockDiag, cause)
-}
-
 /// "TCP over IPv4 in network namespace blue".
 fn describe(entered: &Tables, table: Table) -> String {
-    let netns = &entered.netns;
-    match &netns.label {
-        Some(label) if !netns.is_own => {
-            format!("{} in network namespace {label}", table.describe())
-        }
-        _ => table.describe(),
-    }
+    format!("{}{}", table.describe(), place(&entered.netns))
 }

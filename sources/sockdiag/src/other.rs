@@ -19,7 +19,8 @@ use conns_namespaces::{Entered, NamespaceSet};
 use rustix::io::Errno;
 use rustix::net::netdevice::index_to_name;
 
-use crate::dump::{DiagSocket, DumpBuffer, DumpOutcome, MAX_ATTEMPTS, Table};
+use crate::dump::{DiagSocket, DumpBuffer, DumpOutcome, Table};
+use crate::loss::{needs_modules, place, unreadable};
 use crate::row::RowReader;
 
 pub use proc_net::read as read_proc_net_line;
@@ -44,12 +45,8 @@ impl Opened {
         Ok(Self { netns, socket: DiagSocket::open()?, files })
     }
 
-    /// The place behind the name of a table: " in network namespace blue".
     fn place(&self) -> String {
-        match &self.netns.label {
-            Some(label) if !self.netns.is_own => format!(" in network namespace {label}"),
-            _ => String::new(),
-        }
+        place(&self.netns)
     }
 }
 
@@ -155,14 +152,10 @@ fn dump(
     mut once: impl FnMut(&mut Vec<Socket>) -> io::Result<DumpOutcome>,
 ) -> io::Result<()> {
     let before = rows.len();
-    let mut outcome = DumpOutcome::default();
-    for _ in 0..MAX_ATTEMPTS {
+    let outcome = DumpOutcome::of_attempts(|| {
         rows.truncate(before);
-        outcome = once(rows)?;
-        if !outcome.interrupted && !outcome.overran {
-            break;
-        }
-    }
+        once(rows)
+    })?;
     losses.extend(outcome.losses(table));
     Ok(())
 }
@@ -327,15 +320,8 @@ fn lists(protocols: &str, name: &str) -> bool {
 
 /// Adds the loss of a table. A module that the kernel lacks is missing in every namespace, and reported once.
 fn lose(losses: &mut Vec<Loss>, table: &str, place: &str, cause: &io::Error) {
-    let number = cause.raw_os_error().map(Errno::from_raw_os_error);
-    let needs_modules = number == Some(Errno::NOENT);
-    let place = if needs_modules { "" } else { place };
-    let cause = LossCause::TableUnreadable {
-        table: format!("{table}{place}").into(),
-        error: cause.to_string().into(),
-        needs_modules,
-    };
-    let loss = Loss::one(Source::SockDiag, cause);
+    let place = if needs_modules(cause) { "" } else { place };
+    let loss = unreadable(format!("{table}{place}"), cause);
     if !losses.contains(&loss) {
         losses.push(loss);
     }
