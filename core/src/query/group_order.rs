@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 
+use super::sort::signed;
 use super::{Field, Group, find_field};
 
 /// What a group can be sorted by.
@@ -54,10 +55,7 @@ impl GroupSortKey {
     /// If groups have no such column.
     pub fn parse(text: &str, field: &'static Field) -> Result<Vec<Self>, GroupSortError> {
         let key = |name: &str| {
-            let (descending, name) = match name.trim().strip_prefix('-') {
-                Some(name) => (true, name.trim()),
-                None => (false, name.trim().trim_start_matches('+').trim()),
-            };
+            let (descending, name) = signed(name.trim());
             let column = column(name, field)
                 .ok_or_else(|| GroupSortError { name: name.to_owned(), by: field.name })?;
             Ok(Self { column, descending })

@@ -41,10 +41,7 @@ impl SortKey {
         text.split(',')
             .map(str::trim)
             .map(|name| {
-                let (descending, name) = match name.strip_prefix('-') {
-                    Some(name) => (true, name.trim()),
-                    None => (false, name.strip_prefix('+').unwrap_or(name).trim()),
-                };
+                let (descending, name) = signed(name);
                 if name.is_empty() {
                     let list = text.to_owned();
                     return Err(SortError::NameMissing { list });
@@ -53,6 +50,14 @@ impl SortKey {
                 Ok(Self { field, descending })
             })
             .collect()
+    }
+}
+
+/// Whether a key begins with `-`, largest first, and its name.
+pub(super) fn signed(key: &str) -> (bool, &str) {
+    match key.strip_prefix('-') {
+        Some(name) => (true, name.trim()),
+        None => (false, key.strip_prefix('+').unwrap_or(key).trim()),
     }
 }
 

@@ -14,9 +14,8 @@ use super::place::{HostNames, Place, parse_ports};
 use super::text::Folded;
 use super::tree::{Check, Node, Operand, Subject, Test};
 use super::word::Word;
-use super::words::states;
 use super::{MAX_BYTES, MAX_DEPTH};
-use crate::model::{State, Words};
+use crate::model::Words;
 use comparison::{Named, nearest_operator};
 
 /// The span and the fault; the text is added at the boundary of this module.
@@ -208,14 +207,12 @@ impl<'a> Parser<'a> {
     /// `exclude time-wait` of `ss`.
     fn excluded(&mut self) -> Option<Node> {
         let is_exclude = self.word_at(0).is_some_and(|word| word.eq_ignore_ascii_case("exclude"));
-        let states = self.word_at(1).filter(|_| is_exclude).map(states)?;
-        if states.is_empty() {
-            return None;
-        }
+        let word = self.word_at(1).filter(|_| is_exclude)?;
+        let (subject, by_key) = subject("state")?;
+        // Another word is none of `ss`, so that `exclude` is one itself.
+        let states = operands(&subject, by_key, word, self.names).ok()?;
         self.at += 2;
-        let text = |state: State| Operand::Text(Folded::new(state.name()));
-        let check = Check::Any(states.into_iter().map(text).collect());
-        Some(Node::Test(Test { subject: subject("state")?.0, check, negated: true }))
+        Some(Node::Test(Test { subject, check: Check::Any(states), negated: true }))
     }
 
     /// A word without a field: `nginx`, `443`, `10.0.0.0/8`; also `nginx:443`, a word at a port, and `process:nginx`.
