@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use conns_transfer::queue::retry_delay_us;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::io::{
@@ -24,8 +25,8 @@ use tokio::time::Instant;
 use super::no_answer;
 use crate::failure::Failure;
 
-/// Pauses before the first start after an end, and at most; each further end doubles the pause.
-const PAUSES: Pauses = Pauses { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
+/// Longest pause before a start after an end.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The pause after a server that ran for this time is the first one.
 const STABLE_AFTER: Duration = Duration::from_secs(60);
 /// A server that loses its input ends within this time; the agent waits for longer.
@@ -33,18 +34,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 /// Longest answer that is copied; the agent keeps no longer one.
 const MAX_ANSWER_BYTES: u64 = 33 << 20;
 
-#[derive(Debug, Clone, Copy)]
-struct Pauses {
-    first: Duration,
-    longest: Duration,
-}
-
-impl Pauses {
-    /// The pause after this number of ends, of which no server was stable.
-    fn after(self, ends: u32) -> Duration {
-        let doublings = ends.saturating_sub(1).min(16);
-        self.first.saturating_mul(1 << doublings).min(self.longest)
-    }
+/// The pause after this number of ends, of which no server was stable: as between the attempts at a transfer, but shorter.
+fn pause_after(ends: u32) -> Duration {
+    Duration::from_micros(retry_delay_us(ends)).min(LONGEST_PAUSE)
 }
 
 /// What the agent reads of the server's process: one line each.
@@ -83,14 +75,9 @@ pub(super) fn run(agent: StdStream) -> Result<(), Failure> {
                 let _ = crate::terminal::write(format!("{line}\n").as_bytes());
             }
         };
-        Supervisor {
-            agent: Agent::new(agent, stopped),
-            start: start_server,
-            report,
-            pauses: PAUSES,
-        }
-        .run()
-        .await
+        Supervisor { agent: Agent::new(agent, stopped), start: start_server, report, pause_after }
+            .run()
+            .await
     })
 }
 
@@ -246,7 +233,7 @@ struct Supervisor<S, R> {
     agent: Agent,
     start: S,
     report: R,
-    pauses: Pauses,
+    pause_after: fn(u32) -> Duration,
 }
 
 impl<S, R> Supervisor<S, R>
@@ -305,7 +292,7 @@ where
     async fn start_again(&mut self, mut status: String, ends: &mut u32) -> Option<Box<Server>> {
         loop {
             *ends = ends.saturating_add(1);
-            let pause = self.pauses.after(*ends);
+            let pause = (self.pause_after)(*ends);
             let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
             (self.report)(&ServerChange::Ended { status: status.clone(), pause_ms });
             let due = tokio::time::sleep(pause);
@@ -387,9 +374,9 @@ mod tests {
         let task = tokio::spawn(async move {
             let _stop = stop;
             let report = |change: &ServerChange| noted.lock().unwrap().push(change.clone());
-            let pauses = Pauses { first: Duration::ZERO, longest: Duration::ZERO };
             let agent = Agent::new(theirs, stopped);
-            Supervisor { agent, start: || start(), report, pauses }.run().await
+            let pause_after = |_| Duration::ZERO;
+            Supervisor { agent, start: || start(), report, pause_after }.run().await
         });
         Running { agent: BufReader::new(ours), changes, task }
     }
@@ -415,9 +402,9 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest() {
-        let seconds: Vec<u64> = (1..=9).map(|ends| PAUSES.after(ends).as_secs()).collect();
+        let seconds: Vec<u64> = (1..=9).map(|ends| pause_after(ends).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(PAUSES.after(u32::MAX), PAUSES.longest);
+        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bech32::{Bech32m, Hrp};
+use conns_transfer::record::HexBytes;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
@@ -188,8 +189,10 @@ impl Identity {
             _ => {}
         }
         let hexadecimal = text.strip_prefix(FILE_HEADER).map(str::trim);
-        let pkcs8 = hexadecimal.and_then(from_hexadecimal);
-        pkcs8.and_then(Self::from_pkcs8).ok_or_else(|| IdentityError::NotAKey(path.to_owned()))
+        let pkcs8 = hexadecimal.and_then(HexBytes::parse);
+        pkcs8
+            .and_then(|bytes| Self::from_pkcs8(bytes.0))
+            .ok_or_else(|| IdentityError::NotAKey(path.to_owned()))
     }
 
     /// The public key.
@@ -206,14 +209,6 @@ impl Identity {
     pub(crate) fn private(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.pkcs8.clone()).into()
     }
-}
-
-fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 #[cfg(test)]
