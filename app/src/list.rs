@@ -6,11 +6,10 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::CommandFactory;
 use conns_api::{Answer, Ask, Pace, RecordWriter, View, next_update, sample_once};
 use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{
-    Field, Filter, Group, GroupSortKey, Groups, SortKey, field_named, find_field, group, nearest,
+    Field, Filter, Group, GroupSortKey, Groups, SortKey, field_named, find_field, group,
     parse_columns, sort, sort_groups,
 };
 use conns_core::track::Retention;
@@ -21,6 +20,7 @@ use crate::agent;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, Format, ListFlags, SsFlags, parse_span};
 use crate::follow::{self, Stop};
+use crate::misspelt_command;
 use crate::terminal::{self, AlternateScreen};
 
 /// The default order of a table; machine-readable output is in the order of the kernel.
@@ -75,16 +75,21 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
     let stop = Stop::on_signals()?;
     let is_table = matches!(plan.output, Format::Table | Format::Wide);
     let screen = if is_table { AlternateScreen::enter()? } else { None };
+    let mut losses = Vec::new();
     loop {
         due += interval;
         if stop.sleep_until(due) {
-            return Ok(false);
+            drop(screen);
+            return Ok(report_losses(&losses));
         }
         let snapshot = Arc::clone(&next_update(&mut *updates)?.snapshot);
         plan.print_next(&snapshot)?;
-        // They would be written into the table.
-        if screen.is_none() {
-            report_losses(&snapshot.losses);
+        // On a terminal they would be written into the table, so they follow when it is left.
+        match &screen {
+            Some(_) => losses.clone_from(&snapshot.losses),
+            None => {
+                report_losses(&snapshot.losses);
+            }
         }
         due = due.max(Instant::now() - interval);
     }
@@ -168,7 +173,11 @@ impl<'a> Plan<'a> {
     fn misspelt_command(&self) -> Option<Failure> {
         let words = &self.flags.selection.among.filter;
         let is_one_word = words.len() == 1;
-        self.filter.as_ref()?.single_word().filter(|_| is_one_word).and_then(misspelt_command)
+        self.filter
+            .as_ref()?
+            .single_word()
+            .filter(|_| is_one_word)
+            .and_then(misspelt_command::failure)
     }
 
     /// Whether it matches the filter, if there is one.
@@ -380,34 +389,4 @@ fn add_columns(columns: &mut Vec<&'static Field>, flags: &SsFlags) {
             columns.push(field);
         }
     }
-}
-
-/// Words that users of other programs try as commands, and what they want.
-const HABITS: [(&str, &str); 12] = [
-    ("top", "conns --watch"),
-    ("watch", "conns --watch"),
-    ("monitor", "conns --watch"),
-    ("live", "conns --watch"),
-    ("list", "conns"),
-    ("ls", "conns"),
-    ("show", "conns"),
-    ("status", "conns"),
-    ("ports", "conns -l"),
-    ("listeners", "conns -l"),
-    ("explain", "conns why"),
-    ("version", "conns --version"),
-];
-
-/// The error if nothing matched a single word that resembles a command.
-fn misspelt_command(word: &str) -> Option<Failure> {
-    let commands = crate::flags::Flags::command();
-    let commands: Vec<&str> = commands.get_subcommands().map(clap::Command::get_name).collect();
-    let habit = HABITS.iter().find(|(habit, _)| habit.eq_ignore_ascii_case(word));
-    let meant = match habit {
-        Some((_, meant)) => (*meant).to_owned(),
-        None => format!("conns {}", nearest(word, commands)?),
-    };
-    Some(Failure::Usage(format!(
-        "`{word}` is no command, and as a filter it matches no connection; did you mean `{meant}`?"
-    )))
 }

@@ -17,6 +17,7 @@ mod link;
 mod list;
 mod local;
 mod losses;
+mod misspelt_command;
 mod serve;
 mod settings;
 mod streams;
