@@ -7,6 +7,7 @@
 
 mod agent;
 mod bulk;
+mod calls;
 mod connects;
 mod report;
 mod turn;
@@ -50,6 +51,8 @@ pub(crate) enum Work {
     Exchanges,
     /// One stream over loopback, as fast as possible.
     Bulk,
+    /// A system call that does nothing, in a loop.
+    Calls,
 }
 
 impl Work {
@@ -59,6 +62,7 @@ impl Work {
             Self::Connects => ("connect, accept, close", "connections"),
             Self::Exchanges => ("connect, request, answer, close", "connections"),
             Self::Bulk => ("one stream over loopback", "MB"),
+            Self::Calls => ("getppid in a loop", "calls"),
         }
     }
 }
@@ -94,10 +98,11 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
             Work::Connects => connects::turn(time, &[]),
             Work::Exchanges => connects::turn(time, &[7; 100]),
             Work::Bulk => bulk::turn(time),
+            Work::Calls => calls::turn(time),
         })?
     };
     let mut all = Vec::new();
-    for kind in [Work::Connects, Work::Exchanges, Work::Bulk] {
+    for kind in [Work::Connects, Work::Exchanges, Work::Bulk, Work::Calls] {
         if plan.only.is_some_and(|only| only != kind) {
             continue;
         }

@@ -34,7 +34,12 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("a_namespace_made_later_is_watched", &["ebpf-watch"], &[], tables::later_namespace),
     ("owners_are_those_of_proc", &["ebpf-watch", "ebpf-owners"], &[], tables::owners),
     ("peers_of_a_udp_socket", &["ebpf-udp-peers"], &[], agent::udp_peers),
-    ("an_agent_at_rest_scans_for_no_owners", &["ebpf-owner-changes"], &["bpftool"], agent::at_rest),
+    (
+        "an_agent_at_rest_counts_no_owner_changes",
+        &["ebpf-owner-changes"],
+        &["bpftool"],
+        agent::at_rest,
+    ),
     ("changes_of_owners_are_followed", &["ebpf-owner-changes"], &["python3"], agent::owner_changes),
     ("an_agent_shows_what_real_clients_carry", &["ebpf-tap"], CLIENTS, tap::real_clients),
     ("so_does_a_serving_process", &["ebpf-tap"], CLIENTS, tap::with_serving_process),

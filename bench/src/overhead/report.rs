@@ -8,14 +8,11 @@ use super::{Pair, Series, Work};
 use crate::run::figures::Spread;
 use crate::run::machine::Machine;
 
-/// Most that a watched program may lose, %.
-const GOAL_PERCENT: f64 = 3.0;
-
-/// Most that it may lose more if payload is decoded, %.
-fn tap_goal(work: Work) -> f64 {
+/// Most that a watched program may lose, and most that it may lose more if payload is decoded, %.
+fn goal(work: Work) -> f64 {
     match work {
         Work::Connects | Work::Exchanges => 10.0,
-        Work::Bulk => 3.0,
+        Work::Bulk | Work::Calls => 3.0,
     }
 }
 
@@ -57,22 +54,22 @@ pub(super) fn markdown(machine: &Machine, all: &[Series], turn: u32, took: Durat
     text.push_str("## Goals\n\n");
     for series in all {
         let (what, unit) = series.work.names();
-        let judged = lost(series).map_or("not measured".to_owned(), |lost| {
-            let is_met = lost.median < GOAL_PERCENT;
-            format!("**{}**, {:.1} %", if is_met { "met" } else { "missed" }, lost.median)
-        });
+        let goal = goal(series.work);
+        let judged = |lost: Option<Spread>| {
+            lost.map_or("not measured".to_owned(), |lost| {
+                let is_met = lost.median <= goal;
+                format!("**{}**, {:.1} %", if is_met { "met" } else { "missed" }, lost.median)
+            })
+        };
         let _ = writeln!(
             text,
-            "- {what}: less than {GOAL_PERCENT} % fewer {unit} a second with an agent that decodes no payload: {judged}"
+            "- {what}: at most {goal} % fewer {unit} a second with an agent that decodes no payload: {}",
+            judged(lost(series))
         );
-        let goal = tap_goal(series.work);
-        let judged = lost_by_tap(series).map_or("not measured".to_owned(), |lost| {
-            let is_met = lost.median <= goal;
-            format!("**{}**, {:.1} %", if is_met { "met" } else { "missed" }, lost.median)
-        });
         let _ = writeln!(
             text,
-            "- {what}: at most {goal} % fewer {unit} a second with one that decodes payload than with one that does not: {judged}"
+            "- {what}: at most {goal} % fewer {unit} a second with one that decodes payload than with one that does not: {}",
+            judged(lost_by_tap(series))
         );
     }
     let _ = writeln!(
@@ -116,7 +113,13 @@ pub(super) fn markdown(machine: &Machine, all: &[Series], turn: u32, took: Durat
 }
 
 fn digits(value: f64) -> String {
-    if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+    if value < 10.0 {
+        format!("{value:.3}")
+    } else if value < 100.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.0}")
+    }
 }
 
 /// Every turn, one a line.

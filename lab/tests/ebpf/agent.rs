@@ -16,8 +16,9 @@ use serde_json::Value;
 use crate::fixture::{TIMEOUT, conns, peer};
 use crate::loaded::number;
 
-/// Longer than the sample interval of a second, and shorter than the interval of reconciliation.
-const NEXT_SAMPLE: Duration = Duration::from_secs(20);
+/// Longer than the sample interval of a second, and than the interval at which descriptors are scanned again: a thousand
+/// times the CPU time of a scan.
+const NEXT_SCAN: Duration = Duration::from_secs(30);
 
 fn start(home: &Namespace) -> Result<Agent> {
     Agent::start(conns()?.path(), Some(home), &["--listen", "http=127.0.0.1:0"])
@@ -140,7 +141,7 @@ pub(crate) fn udp_peers() -> Result<()> {
     ] {
         let (socket, _clients, truth) = talk(&home, at, host, calls)?;
         let port = socket.local_addr()?.port();
-        let reported = wait_for(&format!("the peers of {at} by {calls:?}"), NEXT_SAMPLE, || {
+        let reported = wait_for(&format!("the peers of {at} by {calls:?}"), NEXT_SCAN, || {
             let Some(row) = row(&agent, &home, port)? else { return Ok(None) };
             Ok((peers_of(&row)? == truth).then_some(row))
         })
@@ -234,7 +235,7 @@ impl Drop for Owner {
     }
 }
 
-/// While no owner of a socket does anything, `/proc` is not scanned: the agent's own threads count for nothing. What is
+/// While no owner of a socket forks, executes or exits, nothing is counted as a change: the agent's own threads count for nothing. What is
 /// counted is the whole machine's, so this test runs alone.
 pub(crate) fn at_rest() -> Result<()> {
     let home = Namespace::create("home")?;
@@ -250,8 +251,8 @@ pub(crate) fn at_rest() -> Result<()> {
     })
 }
 
-/// Each change is known with the next sample, and the scan of `/proc` finds nothing to correct. The count of what it
-/// corrects is the whole machine's, so this test runs alone.
+/// Each change is known: that a process forks, executes or exits by the count of changes, that a descriptor is passed on or
+/// closed by the next scan.
 pub(crate) fn owner_changes() -> Result<()> {
     let home = Namespace::create("home")?;
     let agent = start(&home)?;
@@ -273,7 +274,7 @@ pub(crate) fn owner_changes() -> Result<()> {
         let mut expected: Vec<_> =
             expected.iter().map(|(pid, name)| (*pid, (*name).to_owned())).collect();
         expected.sort_unstable();
-        wait_for(what, NEXT_SAMPLE, || Ok((reported()? == expected).then_some(())))
+        wait_for(what, NEXT_SCAN, || Ok((reported()? == expected).then_some(())))
             .with_context(|| format!("{:?} is reported, where it is {expected:?}", reported()))
     };
     owned("the owner", &[(parent, "python3")])?;
@@ -288,7 +289,8 @@ pub(crate) fn owner_changes() -> Result<()> {
     owned("the owners after close", &all[1..])?;
     owner.send("kill")?;
     owned("the owner that is left", &all[2..])?;
+    // Passing on and closing are no counted changes: the scans found them.
     let differences = reconciliation_differences(&agent.health(Some(&home))?)?;
-    ensure!(differences == 0, "a scan of /proc corrected {differences} owners");
+    ensure!(differences >= 2, "scans found {differences} owners that were not counted");
     Ok(())
 }

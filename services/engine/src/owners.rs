@@ -1,8 +1,9 @@
 //! Owners of sockets, cached between samples.
 //!
 //! Scanning every descriptor of the machine costs more than all the rest of a sample, and owners
-//! seldom change. So they are scanned when the change counter of the source moved or an unknown
-//! socket appeared, and otherwise once in a while, to find what the counter missed.
+//! seldom change. So they are scanned when the change counter of the source moved (fork, exec and exit
+//! of owners) or an unknown socket appeared, and otherwise at an interval, to find descriptors that were
+//! duplicated, passed on or closed (dup, `SCM_RIGHTS`, `pidfd_getfd`, close), which the counter does not see.
 
 mod background;
 mod processes;
@@ -16,6 +17,7 @@ use conns_core::model::{
     Fallback, Loss, LossCause, Moment, Observation, OwnerEntry, OwnerTable, Source, Subject,
 };
 
+use crate::cost;
 use crate::numbers::{Numbers, can_have_owner, sockets};
 use crate::sources::{Sources, lost_source, source_unavailable};
 use background::BackgroundScan;
@@ -24,8 +26,13 @@ use processes::Processes;
 /// Without a change counter, owners are scanned again after this time even if no socket is new: so
 /// long an owner may be outdated.
 const SCAN_INTERVAL: Duration = Duration::from_secs(30);
-/// With a change counter, owners are scanned again after this time, to correct what it missed.
-const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
+/// With a change counter, owners are scanned again after this multiple of the CPU time of the last scan: scans then take
+/// 0.1 % of a core.
+const RECONCILE_COST_RATIO: u32 = 1000;
+/// Bounds of the interval that follows. The longer one is reached by a scan of 60 ms, of about 200 000 descriptors.
+const RECONCILE_INTERVALS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
+/// After this time the details of all processes are read again.
+const PROCESS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// From this many descriptors on, the next scan is in a thread of its own: this one took about 100 ms.
 const MANY_DESCRIPTORS: u64 = 300_000;
@@ -35,9 +42,20 @@ const MANY_DESCRIPTORS: u64 = 300_000;
 pub(crate) struct CachedOwners {
     last: Option<Scan>,
     processes: Processes,
+    /// When the details of all processes were read.
+    processes_read: Option<Moment>,
     /// The scan in progress, if there are very many descriptors. It has the source of descriptors.
     background: Option<BackgroundScan>,
     reconciliation_differences: u64,
+}
+
+/// What is known when a scan begins.
+#[derive(Clone, Copy)]
+struct Since {
+    /// The change counter; `None` if the source has none.
+    changes: Option<u64>,
+    /// Whether nothing is known to have changed since the scan before.
+    is_unchanged: bool,
 }
 
 /// The last scan.
@@ -45,6 +63,8 @@ struct Scan {
     at: Moment,
     /// The change counter before the scan; `None` if the source has none.
     changes: Option<u64>,
+    /// How long it is valid if nothing is known to have changed.
+    valid: Duration,
     /// The sockets there were then, by inode or by cookie.
     known: Numbers,
     /// Pid and start of the processes, if the scan was of descriptors.
@@ -91,7 +111,7 @@ impl CachedOwners {
         }
         let owners = sources.owners.as_mut()?;
         let is_current = |scan: &&Scan| {
-            let is_recent = now.since(scan.at) < SCAN_INTERVAL;
+            let is_recent = now.since(scan.at) < scan.valid;
             let mut inodes = sockets(observations).filter_map(|socket| socket.inode.get());
             is_recent && inodes.all(|inode| scan.known.contains(inode))
         };
@@ -105,6 +125,7 @@ impl CachedOwners {
         self.last = Some(Scan {
             at: now,
             changes: None,
+            valid: SCAN_INTERVAL,
             known,
             tasks: Vec::new(),
             owner_table: None,
@@ -120,30 +141,22 @@ impl CachedOwners {
         now: Moment,
     ) -> Result<Option<Observation>, SourceError> {
         if let Some(running) = self.background.take_if(|running| running.is_finished()) {
-            let (changes, is_unchanged) = (running.changes, running.is_unchanged);
-            let Some((source, scanned)) = running.finish() else { return Ok(None) };
-            sources.descriptors = Some(source);
-            let scanned = scanned?;
-            return Ok(Some(self.apply_scan(
-                sources,
-                observations,
-                scanned,
-                (changes, is_unchanged),
-                now,
-            )));
+            let since = running.since;
+            let Some(finished) = running.finish() else { return Ok(None) };
+            sources.descriptors = Some(finished.source);
+            let scanned = (finished.found?, finished.cpu);
+            return Ok(Some(self.apply_scan(sources, observations, scanned, since, now)));
         }
         let Some(descriptors) = &mut sources.descriptors else {
             return Ok(self.last.as_ref().map(|last| last.observation.clone()));
         };
         // Before the scan: a change during it causes another scan.
-        let changes = descriptors.changes();
-        let interval = changes.map_or(SCAN_INTERVAL, |_| RECONCILE_INTERVAL);
-        let mut is_unchanged = false;
+        let mut since = Since { changes: descriptors.changes(), is_unchanged: false };
         if let Some(last) = &self.last {
             let mut owned = sockets(observations).filter(|socket| can_have_owner(socket));
-            is_unchanged = last.changes == changes
+            since.is_unchanged = last.changes == since.changes
                 && owned.all(|socket| last.known.contains(socket.id.cookie));
-            if is_unchanged && now.since(last.at) < interval {
+            if since.is_unchanged && now.since(last.at) < last.valid {
                 return Ok(Some(last.observation.clone()));
             }
         }
@@ -154,7 +167,7 @@ impl CachedOwners {
         if let Some(last) = self.last.as_ref().filter(|last| has_many(last))
             && let Some(source) = sources.descriptors.take()
         {
-            match BackgroundScan::start(source, changes, is_unchanged) {
+            match BackgroundScan::start(source, since) {
                 Ok(running) => {
                     self.background = Some(running);
                     return Ok(Some(last.observation.clone()));
@@ -163,37 +176,39 @@ impl CachedOwners {
             }
         }
         let Some(descriptors) = &mut sources.descriptors else { return Ok(None) };
-        let scanned = descriptors.observe()?;
-        Ok(Some(self.apply_scan(sources, observations, scanned, (changes, is_unchanged), now)))
+        let started = cost::thread_cpu();
+        let found = descriptors.observe()?;
+        let scanned = (found, cost::thread_cpu().saturating_sub(started));
+        Ok(Some(self.apply_scan(sources, observations, scanned, since, now)))
     }
 
-    /// Makes an observation of what a scan found. `since` are the change counter before the scan, and whether
-    /// nothing had changed since the scan before.
+    /// Makes an observation of what a scan found, and of the CPU time it took.
     fn apply_scan(
         &mut self,
         sources: &mut Sources,
         observations: &[Observation],
-        scanned: Descriptors,
-        since: (Option<u64>, bool),
+        scanned: (Descriptors, Duration),
+        since: Since,
         now: Moment,
     ) -> Observation {
-        let (changes, is_unchanged) = since;
-        let Descriptors { tasks, entries, is_partial } = scanned;
-        let interval = changes.map_or(SCAN_INTERVAL, |_| RECONCILE_INTERVAL);
-        let is_due = self.last.as_ref().is_none_or(|last| now.since(last.at) >= interval);
+        let (Descriptors { tasks, entries, is_partial }, cpu) = scanned;
         let changes_now = sources.descriptors.as_mut().and_then(|source| source.changes());
-        let is_unchanged = is_unchanged && changes.is_some() && changes_now == changes;
+        let is_unchanged =
+            since.is_unchanged && since.changes.is_some() && changes_now == since.changes;
+        let is_due = self.processes_read.is_none_or(|read| now.since(read) >= PROCESS_INTERVAL);
+        if is_due {
+            self.processes_read = Some(now);
+        }
         let processes = self.processes.of(&tasks, sources.processes.as_deref_mut(), now, is_due);
         let tasks: Vec<_> = tasks.iter().map(|task| (task.pid, task.started_boot_ns)).collect();
         let mut owner_table = Arc::new(OwnerTable { processes, entries, unreadable_processes: 0 });
         if let Some(Scan { tasks: earlier_tasks, owner_table: Some(earlier), .. }) = &self.last {
-            if is_unchanged {
-                let now = (&tasks[..], &*owner_table);
-                self.reconciliation_differences += differences((&earlier_tasks[..], earlier), now);
-            }
             if is_same(earlier, &owner_table) {
                 // The tracker does not join an unchanged table again.
                 owner_table = Arc::clone(earlier);
+            } else if is_unchanged {
+                let now = (&tasks[..], &*owner_table);
+                self.reconciliation_differences += differences((&earlier_tasks[..], earlier), now);
             }
         }
         let known = Numbers::cookies(observations);
@@ -208,9 +223,17 @@ impl CachedOwners {
             in_unlisted_namespaces(observations, &owner_table)
         };
         let observation = Observation { unlisted, ..observation };
+        // A process that was forked closes what it does not use a moment later.
+        let is_settling = self.last.as_ref().is_some_and(|last| last.changes != since.changes);
+        let valid = match since.changes {
+            None => SCAN_INTERVAL,
+            Some(_) if is_settling => Duration::ZERO,
+            Some(_) => reconcile_interval(cpu),
+        };
         self.last = Some(Scan {
             at: now,
-            changes,
+            changes: since.changes,
+            valid,
             known,
             tasks,
             owner_table: Some(owner_table),
@@ -218,6 +241,12 @@ impl CachedOwners {
         });
         observation
     }
+}
+
+/// How long a scan that took this CPU time is valid, if the source counts changes.
+fn reconcile_interval(cpu: Duration) -> Duration {
+    let [shortest, longest] = RECONCILE_INTERVALS;
+    cpu.saturating_mul(RECONCILE_COST_RATIO).clamp(shortest, longest)
 }
 
 /// One descriptor for each namespace of which there is no row.

@@ -37,7 +37,7 @@ INLINE u64 wakeup(void)
 	struct cpu_state *state = cpu_state();
 	if (!state || ++state->records % WAKE_RECORDS)
 		return NO_WAKEUP;
-	return ringbuf_query(&ring, RING_UNREAD) >= WAKE_BYTES ? FORCE_WAKEUP : NO_WAKEUP;
+	return wakeup_at(&ring, WAKE_BYTES, &state->woken_at);
 }
 
 /* Stores the current process. Only valid in a system call, not in an interrupt. */

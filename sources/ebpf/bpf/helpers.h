@@ -93,6 +93,7 @@ static void *(*const sock_from_file)(void *file) = (void *)162;
 #define NO_WAKEUP 1      /* BPF_RB_NO_WAKEUP */
 #define FORCE_WAKEUP 2   /* BPF_RB_FORCE_WAKEUP */
 #define RING_UNREAD 0    /* BPF_RB_AVAIL_DATA */
+#define RING_READ 2      /* BPF_RB_CONS_POS */
 
 INLINE void copy_words(void *to, const void *from, u32 words)
 {

@@ -96,31 +96,35 @@ INLINE bool may_leave_time_wait(int before, int after)
 	return after == TCP_CLOSE && before != TCP_SYN_SENT && before != TCP_LISTEN;
 }
 
-/* A new UDP socket, or a TCP socket that may be bound without listening or connecting. */
+/* A new UDP socket: the kernel binds it when it first sends, without a program. */
 SEC("cgroup/sock_create")
 int track_new(struct bpf_sock *sk)
+{
+	if (sk->protocol == IPPROTO_UDP)
+		track(sk);
+	return 1;
+}
+
+/* A bound TCP socket, which may neither listen nor connect, or a UDP socket that the kernel made for itself, as for a vxlan
+ * device: sock_create does not run for those (inet_create, net/ipv4/af_inet.c), and udp_sock_create (net/ipv4/udp_tunnel_core.c)
+ * binds them. */
+INLINE int track_bound(struct bpf_sock *sk)
 {
 	if (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_UDP)
 		track(sk);
 	return 1;
 }
 
-/* sock_create does not run for a socket that the kernel makes for itself (inet_create, net/ipv4/af_inet.c), as for a vxlan
- * device. Those of UDP are bound by udp_sock_create (net/ipv4/udp_tunnel_core.c). */
 SEC("cgroup/post_bind4")
 int track_bound_4(struct bpf_sock *sk)
 {
-	if (sk->protocol == IPPROTO_UDP)
-		track(sk);
-	return 1;
+	return track_bound(sk);
 }
 
 SEC("cgroup/post_bind6")
 int track_bound_6(struct bpf_sock *sk)
 {
-	if (sk->protocol == IPPROTO_UDP)
-		track(sk);
-	return 1;
+	return track_bound(sk);
 }
 
 INLINE void emit_unchanged(struct sock *sk)

@@ -82,6 +82,8 @@ struct cpu_state {
 	struct sock *sk; /* socket of the last change that change_state_1 saw, until change_state_2 has seen it */
 	u32 change;
 	u32 records; /* written to the ring of events */
+	u64 woken_at; /* place of the reader in the ring of events when it was woken last, plus 1 */
+	u64 payload_woken_at; /* the same of the ring of payload */
 	u32 payload_bytes; /* written to the ring of payload since it was asked for what is unread */
 };
 
@@ -96,4 +98,17 @@ INLINE struct cpu_state *cpu_state(void)
 {
 	u32 zero = 0;
 	return map_lookup(&cpu_states, &zero);
+}
+
+/* The flag of a record: the reader is woken at `wake_bytes` of unread records, and again only after it has read. A wakeup
+ * interrupts the process that the program runs in, for about 2 us in a virtual machine. */
+INLINE u64 wakeup_at(void *ring, u64 wake_bytes, u64 *woken_at)
+{
+	if (ringbuf_query(ring, RING_UNREAD) < wake_bytes)
+		return NO_WAKEUP;
+	u64 read = ringbuf_query(ring, RING_READ) + 1;
+	if (*woken_at == read)
+		return NO_WAKEUP;
+	*woken_at = read;
+	return FORCE_WAKEUP;
 }

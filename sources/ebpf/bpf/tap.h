@@ -86,7 +86,7 @@ INLINE u64 payload_wakeup(u32 size)
 	if (state->payload_bytes < PAYLOAD_QUERY_BYTES)
 		return NO_WAKEUP;
 	state->payload_bytes = 0;
-	return ringbuf_query(&payload, RING_UNREAD) >= PAYLOAD_WAKE_BYTES ? FORCE_WAKEUP : NO_WAKEUP;
+	return wakeup_at(&payload, PAYLOAD_WAKE_BYTES, &state->payload_woken_at);
 }
 
 INLINE u64 cookie_of_packet(struct __sk_buff *skb, const struct sock_common *common)

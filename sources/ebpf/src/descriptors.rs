@@ -1,7 +1,7 @@
 //! Which process owns which socket: an iterator over all descriptors of all processes, and a counter of
 //! changes since.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -44,38 +44,19 @@ pub(crate) struct Changes {
     owners: KernelMap<MapData, u32, u8>,
     /// The keys of `owners`.
     stored_owners: HashSet<u32, RandomState>,
-    /// Process id in the initial pid namespace and descriptor, of sockets with several.
-    shared: KernelMap<MapData, u64, u8>,
-    /// The keys of `shared`.
-    stored_shared: HashSet<u64, RandomState>,
-    /// Failed updates of the maps. Added to the count, so that it moves where it cannot be relied on.
+    /// Failed updates of the map. Added to the count, so that it moves where it cannot be relied on.
     failed_updates: u64,
 }
 
 impl Changes {
     pub(crate) fn open(types: &Btf) -> Result<Self, Box<str>> {
-        let calls = [
-            ("SYS_CLOSE", libc::SYS_close),
-            ("SYS_CLOSE_RANGE", libc::SYS_close_range),
-            ("SYS_DUP", libc::SYS_dup),
-            #[cfg(target_arch = "x86_64")]
-            ("SYS_DUP2", libc::SYS_dup2),
-            ("SYS_DUP3", libc::SYS_dup3),
-            ("SYS_FCNTL", libc::SYS_fcntl),
-            ("SYS_RECVMSG", libc::SYS_recvmsg),
-            ("SYS_RECVMMSG", libc::SYS_recvmmsg),
-            ("SYS_PIDFD_GETFD", libc::SYS_pidfd_getfd),
-        ];
-        let constants = calls.map(|(name, call)| (name, u32::try_from(call).unwrap_or(u32::MAX)));
-        let mut programs = object::load(object::compiled!("owners"), types, &constants)?;
+        let mut programs = object::load(object::compiled!("owners"), types, &[])?;
         let count = object::map(&mut programs, "changes")?;
         let owners = object::map(&mut programs, "owners")?;
-        let shared = object::map(&mut programs, "shared")?;
         for (program, tracepoint) in [
             ("process_fork", "sched_process_fork"),
             ("process_exec", "sched_process_exec"),
             ("process_free", "sched_process_free"),
-            ("system_call_exit", "sys_exit"),
         ] {
             attach(&mut programs, program, tracepoint, types)?;
         }
@@ -84,8 +65,6 @@ impl Changes {
             count,
             owners,
             stored_owners: HashSet::default(),
-            shared,
-            stored_shared: HashSet::default(),
             failed_updates: 0,
         })
     }
@@ -94,28 +73,18 @@ impl Changes {
         self.count.get(&0, 0).ok().map(|count| count.saturating_add(self.failed_updates))
     }
 
-    /// Stores the processes and descriptors whose changes are counted.
-    fn store(&mut self, owners: HashSet<u32, RandomState>, shared: HashSet<u64, RandomState>) {
-        let mut is_stored = replace(&mut self.owners, &self.stored_owners, &owners);
-        is_stored &= replace(&mut self.shared, &self.stored_shared, &shared);
-        (self.stored_owners, self.stored_shared) = (owners, shared);
-        if !is_stored {
+    /// Stores the processes whose changes are counted.
+    fn store(&mut self, owners: HashSet<u32, RandomState>) {
+        for removed in self.stored_owners.difference(&owners) {
+            // It may not have been inserted.
+            let _ = self.owners.remove(removed);
+        }
+        let mut new = owners.difference(&self.stored_owners);
+        if !new.all(|new| self.owners.insert(*new, 1, 0).is_ok()) {
             self.failed_updates += 1;
         }
+        self.stored_owners = owners;
     }
-}
-
-/// Replaces the keys `before` of a map by `now`; false if one could not be inserted.
-fn replace<K: aya::Pod + Eq + std::hash::Hash>(
-    map: &mut KernelMap<MapData, K, u8>,
-    before: &HashSet<K, RandomState>,
-    now: &HashSet<K, RandomState>,
-) -> bool {
-    for removed in before.difference(now) {
-        // It may not have been inserted.
-        let _ = map.remove(removed);
-    }
-    now.difference(before).all(|new| map.insert(*new, 1, 0).is_ok())
 }
 
 /// Depth of the pid namespace of this process; 0 is the initial one.
@@ -207,35 +176,10 @@ impl ProcessDescriptors {
         })?;
         self.take_omitted(&mut found)?;
         if let Some(changes) = &mut self.changes {
-            let shared = shared(&found, &machine_pids);
-            changes.store(machine_pids.into_iter().collect(), shared);
+            changes.store(machine_pids.into_iter().collect());
         }
         Ok(found)
     }
-}
-
-/// The descriptors of sockets that have several.
-fn shared(found: &Descriptors, machine_pids: &[u32]) -> HashSet<u64, RandomState> {
-    let mut first: HashMap<Subject, &OwnerEntry, RandomState> = HashMap::default();
-    first.reserve(found.entries.len());
-    let mut shared = HashSet::default();
-    let key = |owner_entry: &OwnerEntry| {
-        let process = usize::try_from(owner_entry.process).ok()?;
-        let pid = machine_pids.get(process)?;
-        Some(u64::from(*pid) << 32 | u64::from(owner_entry.descriptor?))
-    };
-    for owner_entry in &*found.entries {
-        match first.entry(owner_entry.subject) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(owner_entry);
-            }
-            std::collections::hash_map::Entry::Occupied(entry) => {
-                shared.extend(key(entry.get()));
-                shared.extend(key(owner_entry));
-            }
-        }
-    }
-    shared
 }
 
 impl DescriptorSource for ProcessDescriptors {

@@ -105,7 +105,7 @@ pub fn open(features: Features) -> Opened {
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
     if features.descriptors {
-        // The change counter costs every system call, and only repeated samples use it.
+        // Only repeated samples use the change counter, which costs every fork, exec and exit.
         let changes = features.sampling.then(|| split(types.clone().and_then(Changes::open)));
         let (changes, no_changes) =
             changes.map_or((None, None), |(changes, why)| (changes, Some(why)));

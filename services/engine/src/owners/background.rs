@@ -2,8 +2,12 @@
 
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use conns_contract::{DescriptorSource, Descriptors, SourceError};
+
+use super::Since;
+use crate::cost;
 
 /// The name of the thread.
 const THREAD: &str = "owner-scan";
@@ -11,14 +15,16 @@ const THREAD: &str = "owner-scan";
 /// A scan that was started.
 pub(super) struct BackgroundScan {
     thread: JoinHandle<Option<Finished>>,
-    /// The change counter before the scan.
-    pub(super) changes: Option<u64>,
-    /// Whether nothing had changed since the scan before.
-    pub(super) is_unchanged: bool,
+    pub(super) since: Since,
 }
 
-/// A scan that is finished, and its source.
-pub(super) type Finished = (Box<dyn DescriptorSource>, Result<Descriptors, SourceError>);
+/// A scan that is finished.
+pub(super) struct Finished {
+    pub(super) source: Box<dyn DescriptorSource>,
+    pub(super) found: Result<Descriptors, SourceError>,
+    /// CPU time that it took.
+    pub(super) cpu: Duration,
+}
 
 impl BackgroundScan {
     /// Starts a scan.
@@ -27,18 +33,17 @@ impl BackgroundScan {
     /// The source, if the system gives no thread.
     pub(super) fn start(
         source: Box<dyn DescriptorSource>,
-        changes: Option<u64>,
-        is_unchanged: bool,
+        since: Since,
     ) -> Result<Self, Box<dyn DescriptorSource>> {
         let (sender, receiver) = mpsc::channel::<Box<dyn DescriptorSource>>();
         let scan = move || {
             let mut source = receiver.recv().ok()?;
-            let scanned = source.observe();
-            Some((source, scanned))
+            let found = source.observe();
+            Some(Finished { source, found, cpu: cost::thread_cpu() })
         };
         match thread::Builder::new().name(THREAD.to_owned()).spawn(scan) {
             Ok(thread) => match sender.send(source) {
-                Ok(()) => Ok(Self { thread, changes, is_unchanged }),
+                Ok(()) => Ok(Self { thread, since }),
                 Err(mpsc::SendError(source)) => Err(source),
             },
             Err(_) => Err(source),

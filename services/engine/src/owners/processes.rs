@@ -1,8 +1,7 @@
 //! The details of processes, read once and shared between samples.
 //!
 //! A process changes its name, user and group in its first seconds, and hardly afterwards. So it is
-//! read again while it is new, when its name has changed (`exec` changes it), and with each
-//! reconciliation.
+//! read again while it is new, when its name has changed (`exec` changes it), and each minute.
 
 use std::collections::HashMap;
 use std::sync::Arc;
