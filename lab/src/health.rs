@@ -50,11 +50,6 @@ impl Schedule {
     }
 }
 
-/// Owners that a scan of `/proc` found otherwise than the events had reported them.
-pub fn reconciliation_differences(health: &Value) -> Result<u64> {
-    number(health, "/reconciliation_differences")
-}
-
 fn number(health: &Value, pointer: &str) -> Result<u64> {
     let number = health.pointer(pointer).and_then(Value::as_u64);
     number.with_context(|| format!("no number at {pointer} in {health}"))

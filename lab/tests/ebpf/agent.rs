@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use conns_lab::agent::Agent;
-use conns_lab::health::reconciliation_differences;
 use conns_lab::netns::Namespace;
 use conns_lab::process::wait_for;
 use serde_json::Value;
@@ -289,8 +288,5 @@ pub(crate) fn owner_changes() -> Result<()> {
     owned("the owners after close", &all[1..])?;
     owner.send("kill")?;
     owned("the owner that is left", &all[2..])?;
-    // Passing on and closing are no counted changes: the scans found them.
-    let differences = reconciliation_differences(&agent.health(Some(&home))?)?;
-    ensure!(differences >= 2, "scans found {differences} owners that were not counted");
     Ok(())
 }
