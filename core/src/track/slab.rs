@@ -12,6 +12,9 @@ use crate::model::SocketId;
 /// Fewer free slots than this are not worth compacting.
 const MAX_FREE_SLOTS: usize = 1024;
 
+/// Slots that are added at once, at least.
+const MIN_GROWTH: usize = 64;
+
 /// Values by socket.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
@@ -74,7 +77,13 @@ impl<T> Slab<T> {
         let at = self.free.pop().unwrap_or(last);
         match usize::try_from(at).ok().and_then(|at| self.slots.get_mut(at)) {
             Some(slot) => *slot = new,
-            None => self.slots.push(new),
+            None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // A vector by itself would double: half of it unused is more than all else in a snapshot.
+                    self.slots.reserve_exact(MIN_GROWTH.max(self.slots.len() / 8));
+                }
+                self.slots.push(new);
+            }
         }
         self.by_id.insert(id, at);
     }

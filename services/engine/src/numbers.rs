@@ -7,8 +7,10 @@ use conns_contract::InodeFilter;
 use conns_core::model::{Known, Observation, Socket};
 use foldhash::fast::RandomState;
 
-/// Largest bitmap: 8 MiB.
-const MAX_BITS: u64 = 64 * 1024 * 1024;
+/// Largest bitmap for each number, in bits: a hash set takes about as much.
+const MAX_BITS_EACH: u64 = 128;
+/// A bitmap of up to 8 KiB is used for any numbers.
+const MIN_BITS: u64 = 64 * 1024;
 
 /// A set of numbers.
 pub(crate) enum Numbers {
@@ -35,9 +37,12 @@ impl Numbers {
     }
 
     fn of<I: Iterator<Item = u64>>(numbers: impl Fn() -> I) -> Self {
-        let first = numbers().min().unwrap_or(0);
-        let span = numbers().max().unwrap_or(0) - first;
-        if span >= MAX_BITS {
+        let (mut count, mut first, mut last) = (0_u64, u64::MAX, 0);
+        for number in numbers() {
+            (count, first, last) = (count + 1, first.min(number), last.max(number));
+        }
+        let span = last.saturating_sub(first);
+        if span >= MIN_BITS.max(count.saturating_mul(MAX_BITS_EACH)) {
             return Self::Hashed(numbers().collect());
         }
         let mut words = vec![0_u64; usize::try_from(span / 64 + 1).unwrap_or(0)];
