@@ -13,14 +13,15 @@ use crate::failure::Failure;
 use crate::file::{self, FileAgent};
 use crate::flags::{AgentFlags, SourceChoice};
 use crate::local::Local;
+use crate::pair_key;
 
 /// The agent's URL if `--agent` is not given.
 const AGENT_VARIABLE: &str = "CONNS_AGENT";
 /// The token if `--token-file` is not given.
 const TOKEN_VARIABLE: &str = "CONNS_TOKEN";
 
-/// Longest token file that is read, in bytes; a token has about 50.
-const MAX_TOKEN_FILE_BYTES: u64 = 4096;
+/// Longest file with a secret that is read, in bytes; a token has about 50.
+const MAX_SECRET_FILE_BYTES: u64 = 4096;
 
 /// Opens the file or the agent of `flags`, else the agent of the environment, else this machine. `memory` and
 /// `purpose` configure the local engine; a remote agent has its own.
@@ -39,10 +40,11 @@ pub(crate) fn open(
             return Ok(Box::new(FileAgent::new(engine)));
         }
         let source = source.unwrap_or(SourceChoice::Auto);
-        return Ok(Box::new(Local::open(source, memory, purpose)?));
+        let pair_key = pair_key::of_environment()?;
+        return Ok(Box::new(Local::open(source, memory, purpose, pair_key)?));
     };
     let token = match &flags.token_file {
-        Some(path) => Some(token_in(path)?),
+        Some(path) => Some(secret_in(path, "token")?),
         None => variable(TOKEN_VARIABLE)?,
     };
     let target = Target { url, token, ca: flags.agent_ca.clone() };
@@ -66,7 +68,7 @@ fn url(flags: &AgentFlags, source: Option<SourceChoice>) -> Result<Option<String
 }
 
 /// The value of an environment variable; an empty one counts as unset.
-fn variable(name: &str) -> Result<Option<String>, Failure> {
+pub(crate) fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var_os(name) {
         Some(value) if !value.is_empty() => {
             let not_text =
@@ -77,21 +79,22 @@ fn variable(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
-fn token_in(path: &Path) -> Result<String, Failure> {
+/// The secret in a file, without white space around it; `what` names it.
+pub(crate) fn secret_in(path: &Path, what: &str) -> Result<String, Failure> {
     let mut text = String::new();
     let read = File::open(path)
-        .and_then(|file| file.take(MAX_TOKEN_FILE_BYTES + 1).read_to_string(&mut text));
+        .and_then(|file| file.take(MAX_SECRET_FILE_BYTES + 1).read_to_string(&mut text));
     match read {
-        Ok(bytes) if bytes as u64 > MAX_TOKEN_FILE_BYTES => {
+        Ok(bytes) if bytes as u64 > MAX_SECRET_FILE_BYTES => {
             let path = path.display();
             Err(Failure::Usage(format!(
-                "{path} is not a token file: it is longer than {MAX_TOKEN_FILE_BYTES} bytes"
+                "{path} is no file with a {what}: it is longer than {MAX_SECRET_FILE_BYTES} bytes"
             )))
         }
         Ok(_) => Ok(text.trim().to_owned()),
         Err(error) => {
             let path = path.display();
-            Err(Failure::Usage(format!("cannot read the token in {path}: {error}")))
+            Err(Failure::Usage(format!("cannot read the {what} in {path}: {error}")))
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use conns_api::{Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates, View};
 use conns_contract::{Namespaces, Scope, SourceError, States, SystemClock};
-use conns_core::model::{Ability, Health, Moment, Snapshot, State, Update};
+use conns_core::model::{Ability, Health, Moment, PairKey, Snapshot, State, Update};
 use conns_core::track::Retention;
 use conns_engine::{Choice, Engine, Follower, Purpose};
 
@@ -22,9 +22,10 @@ impl Local {
         source: SourceChoice,
         retention: Retention,
         purpose: Purpose,
+        pair_key: PairKey,
     ) -> Result<Self, AgentError> {
         let clock = Arc::new(SystemClock::start());
-        let engine = Engine::open(choice(source), retention, purpose, clock);
+        let engine = Engine::open(choice(source), retention, purpose, pair_key, clock);
         #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "there is no link"))]
         let mut engine = engine.map_err(agent_error)?;
         #[cfg(target_os = "linux")]

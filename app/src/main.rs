@@ -18,6 +18,7 @@ mod list;
 mod local;
 mod losses;
 mod misspelt_command;
+mod pair_key;
 mod serve;
 mod settings;
 mod streams;

@@ -35,6 +35,7 @@ use crate::file;
 use crate::flags::ReadFlags;
 use crate::flags::serve::ServeFlags;
 use crate::local::choice;
+use crate::pair_key;
 use crate::settings::{DEFAULT_FILE, FILE_VARIABLE, ServingProcess};
 use files::FileContents;
 
@@ -128,7 +129,8 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
             let memory = Retention::Window(config.window);
             let clock = Arc::new(SystemClock::start());
             let purpose = Purpose::Agent { tap: config.tap };
-            let engine = Engine::open(choice(config.source), memory, purpose, clock);
+            let pair_key = pair_key::read(config.pair_key.as_deref())?;
+            let engine = Engine::open(choice(config.source), memory, purpose, pair_key, clock);
             engine.map_err(no_answer)?
         }
     };

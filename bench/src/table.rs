@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use clap::Args;
 use conns_contract::{Namespaces, Scope};
-use conns_core::model::Moment;
+use conns_core::model::{Moment, PairKey};
 use conns_ebpf::Features;
 
 use crate::drain::ALONE;
@@ -31,6 +31,7 @@ impl Table {
             descriptors: false,
             events: false,
             tap: false,
+            pair_key: PairKey::new([0; 16]),
         };
         let mut opened = conns_ebpf::open(features);
         let Some(tables) = &mut opened.tables else {

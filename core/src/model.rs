@@ -21,6 +21,7 @@ mod open_file;
 mod other_socket;
 mod owner;
 mod owner_table;
+mod pair;
 mod resolved_name;
 mod snapshot;
 mod socket;
@@ -52,6 +53,7 @@ pub use open_file::OpenFile;
 pub use other_socket::{OtherSocket, PeerSocket, SocketType};
 pub use owner::{Owner, Process};
 pub use owner_table::{MAX_OWNERS, OwnerEntries, OwnerEntry, OwnerTable, Subject};
+pub use pair::{NotAPairKey, Pair, PairKey};
 pub use resolved_name::ResolvedName;
 pub use snapshot::Snapshot;
 pub use socket::{

@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) source: SourceChoice,
     /// Whether payload is decoded.
     pub(crate) tap: bool,
+    /// The file with the key of the field `pair`.
+    pub(crate) pair_key: Option<PathBuf>,
     /// Whether decoded URIs are shown with passwords and tokens.
     pub(crate) show_credentials: bool,
     /// Processes besides media servers whose media files are listed.
@@ -89,6 +91,7 @@ impl Config {
             window: Duration::ZERO,
             source: SourceChoice::Auto,
             tap: false,
+            pair_key: None,
             show_credentials: false,
             files_of: Vec::new(),
             ask_daemons: false,

@@ -131,6 +131,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
         field: field!(tap = switch),
     },
     Setting {
+        key: "pair_key",
+        flag: "pair-key",
+        placeholder: "FILE",
+        kind: Text,
+        default: "",
+        meaning: "File with the key of the field `pair`, 32 hexadecimal digits, the same on all machines; else a random one",
+        restart: true,
+        field: field!(pair_key = maybe),
+    },
+    Setting {
         key: "show_credentials",
         flag: "show-credentials",
         placeholder: "BOOL",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Known, OtherSocket, Source, TcpInfo, Unknown};
+use super::{Endpoint, Known, OtherSocket, Pair, Source, TcpInfo, Unknown};
 
 /// A network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -536,6 +536,9 @@ pub struct Socket {
     pub upper_layer: Known<Arc<str>>,
     /// The kernel's measures of the connection.
     pub tcp: Known<TcpInfo>,
+    /// What both ends of the connection have in common; of TCP, from the end of the handshake on. Only programs in the
+    /// kernel report it.
+    pub pair: Known<Pair>,
     /// MPTCP's own measures.
     pub mptcp: Known<MptcpState>,
     /// Traffic of a UDP socket; the kernel itself counts none.
@@ -629,6 +632,10 @@ impl Socket {
             shutdown: Known::Unknown(why),
             upper_layer: Known::NotApplicable,
             tcp: Known::Unknown(why),
+            pair: match protocol {
+                Protocol::Tcp if state.carries_data() => Known::Unknown(why),
+                _ => Known::NotApplicable,
+            },
             mptcp: Known::NotApplicable,
             udp: Known::NotApplicable,
             held_by_kernel: false,
@@ -664,6 +671,7 @@ impl Socket {
             shutdown,
             upper_layer,
             tcp,
+            pair,
             mptcp,
             udp,
             held_by_kernel,
@@ -682,7 +690,7 @@ impl Socket {
             && *memory == other.memory
             && *accept_queue == other.accept_queue
             && *udp == other.udp
-            && *mptcp == other.mptcp
+            && (*pair, *mptcp) == (other.pair, other.mptcp)
             && *congestion == other.congestion
             && (*id, *source, *protocol, *family)
                 == (other.id, other.source, other.protocol, other.family)

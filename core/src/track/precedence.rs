@@ -131,6 +131,7 @@ fn combined(one: &SocketSample, other: &SocketSample) -> SocketSample {
         accept_queue: known_of(first.accept_queue, second.accept_queue, queues),
         memory: known_of(first.memory, second.memory, queues),
         tcp: known_of(first.tcp, second.tcp, measures),
+        pair: known_of(first.pair, second.pair, false),
         mptcp: known_of(first.mptcp, second.mptcp, measures),
         congestion: known_of(first.congestion, second.congestion, measures),
         tos: known_of(first.tos, second.tos, options),

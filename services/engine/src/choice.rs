@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use conns_contract::{Namespaces, Scope, SourceError};
-use conns_core::model::{Known, Loss, Moment, SocketId};
+use conns_core::model::{Known, Loss, Moment, PairKey, SocketId};
 use conns_portable::Portable;
 
 use crate::sources::Sources;
@@ -38,13 +38,17 @@ pub enum Purpose {
 }
 
 /// Opens the sources of `choice`.
-pub(crate) fn open(choice: Choice, purpose: Purpose) -> Result<Sources, SourceError> {
+pub(crate) fn open(
+    choice: Choice,
+    purpose: Purpose,
+    pair_key: PairKey,
+) -> Result<Sources, SourceError> {
     match choice {
         Choice::Portable => Ok(portable()),
         Choice::Kernel => kernel::open(),
-        Choice::Ebpf => kernel::open_ebpf(purpose),
+        Choice::Ebpf => kernel::open_ebpf(purpose, pair_key),
         Choice::Auto => match kernel::open() {
-            Ok(sources) => Ok(kernel::with_ebpf(sources, purpose)),
+            Ok(sources) => Ok(kernel::with_ebpf(sources, purpose, pair_key)),
             Err(error) => Ok(portable_instead(&error)),
         },
     }
@@ -120,8 +124,8 @@ mod kernel {
 
     use conns_contract::{Namespaces, Scope, SourceError, Task};
     use conns_core::model::{
-        Ability, AbilityKind, Fallback, Loss, Moment, Observation, Process, SocketId, SocketSample,
-        Source,
+        Ability, AbilityKind, Fallback, Loss, Moment, Observation, PairKey, Process, SocketId,
+        SocketSample, Source,
     };
     use conns_ebpf::Features;
     use conns_namespaces::{NamespaceSet, NetstatReader};
@@ -159,7 +163,7 @@ mod kernel {
     }
 
     /// Adds eBPF programs where they are an improvement.
-    pub(super) fn with_ebpf(netlink: Sources, purpose: Purpose) -> Sources {
+    pub(super) fn with_ebpf(netlink: Sources, purpose: Purpose, pair_key: PairKey) -> Sources {
         let is_worth_it = match purpose {
             Purpose::Sample => table_size::sockets() >= LARGE_TABLE,
             Purpose::Follow | Purpose::Agent { .. } => true,
@@ -169,14 +173,14 @@ mod kernel {
         }
         // A follower samples once a minute: no reason to load programs for the tables.
         let tables = purpose == Purpose::Sample;
-        let mut opened = conns_ebpf::open(features(purpose, tables));
+        let mut opened = conns_ebpf::open(features(purpose, tables, pair_key));
         note_no_tap(&mut opened, purpose);
         joined(netlink, opened)
     }
 
-    pub(super) fn open_ebpf(purpose: Purpose) -> Result<Sources, SourceError> {
+    pub(super) fn open_ebpf(purpose: Purpose, pair_key: PairKey) -> Result<Sources, SourceError> {
         let is_agent = matches!(purpose, Purpose::Agent { .. });
-        let mut opened = conns_ebpf::open(features(purpose, !is_agent));
+        let mut opened = conns_ebpf::open(features(purpose, !is_agent, pair_key));
         note_no_tap(&mut opened, purpose);
         if opened.tables.is_some() {
             let mut sources = joined(open()?, opened);
@@ -193,13 +197,14 @@ mod kernel {
         })
     }
 
-    fn features(purpose: Purpose, tables: bool) -> Features {
+    fn features(purpose: Purpose, tables: bool, pair_key: PairKey) -> Features {
         Features {
             tables,
             sampling: matches!(purpose, Purpose::Agent { .. }),
             descriptors: true,
             events: purpose != Purpose::Sample,
             tap: purpose == Purpose::Agent { tap: true },
+            pair_key,
         }
     }
 
@@ -232,7 +237,9 @@ mod kernel {
     }
 
     pub(super) fn held_by_kernel(scope: &Scope, now: Moment) -> HashSet<SocketId> {
-        let features = Features { descriptors: false, ..features(Purpose::Sample, true) };
+        // No row of these is shown.
+        let features = features(Purpose::Sample, true, PairKey::new([0; 16]));
+        let features = Features { descriptors: false, ..features };
         let tables = conns_ebpf::open(features).tables;
         let observed = tables.and_then(|mut tables| tables.observe(scope, now).ok());
         let rows = observed.and_then(|observation| observation.sockets).unwrap_or_default();
@@ -286,7 +293,7 @@ mod kernel {
     use std::io;
 
     use conns_contract::{Namespaces, Scope, SourceError};
-    use conns_core::model::{Loss, Moment, SocketId, Source};
+    use conns_core::model::{Loss, Moment, PairKey, SocketId, Source};
 
     use super::{Purpose, SocketFile};
     use crate::sources::Sources;
@@ -295,11 +302,11 @@ mod kernel {
         Err(not_linux(Source::SockDiag, "open a NETLINK_SOCK_DIAG socket"))
     }
 
-    pub(super) fn open_ebpf(_: Purpose) -> Result<Sources, SourceError> {
+    pub(super) fn open_ebpf(_: Purpose, _: PairKey) -> Result<Sources, SourceError> {
         Err(not_linux(Source::Ebpf, "load programs into the kernel"))
     }
 
-    pub(super) fn with_ebpf(sources: Sources, _: Purpose) -> Sources {
+    pub(super) fn with_ebpf(sources: Sources, _: Purpose, _: PairKey) -> Sources {
         sources
     }
 

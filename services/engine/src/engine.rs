@@ -7,7 +7,7 @@ use std::time::Duration;
 use conns_contract::{Clock, Scope, SourceError};
 use conns_core::model::{
     Ability, AbilityKind, Connection, ConnectionId, Event, Known, Loss, LossCause, Machine, Moment,
-    Observation, OpenFile, OtherFamily, Snapshot, Source, Transfer, Unknown,
+    Observation, OpenFile, OtherFamily, PairKey, Snapshot, Source, Transfer, Unknown,
 };
 use conns_core::track::{Removed, Retention, Tracker, kernel_owner};
 
@@ -64,6 +64,7 @@ impl Engine {
         choice: Choice,
         retention: Retention,
         purpose: Purpose,
+        pair_key: PairKey,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SourceError> {
         let retention = match (purpose, retention) {
@@ -71,7 +72,7 @@ impl Engine {
             (Purpose::Follow, Retention::None) => Retention::Window(FOLLOW_WINDOW),
             (_, retention) => retention,
         };
-        let sources = choice::open(choice, purpose)?;
+        let sources = choice::open(choice, purpose, pair_key)?;
         Ok(Self { choice: Some(choice), ..Self::new(sources, retention, clock) })
     }
 

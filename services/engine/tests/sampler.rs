@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conns_contract::{Clock, ReplayClock, Scope};
-use conns_core::model::{Connection, Snapshot, Update};
+use conns_core::model::{Connection, PairKey, Snapshot, Update};
 use conns_core::track::Retention;
 use conns_engine::{Choice, Engine, MIN_INTERVAL, Purpose, Sampler};
 
@@ -24,7 +24,14 @@ struct Running {
 fn engine(clock: &Arc<ReplayClock>) -> Engine {
     let retention = Retention::Window(Duration::from_secs(5));
     let clock: Arc<dyn Clock> = clock.clone();
-    Engine::open(Choice::Kernel, retention, Purpose::Agent { tap: false }, clock).unwrap()
+    Engine::open(
+        Choice::Kernel,
+        retention,
+        Purpose::Agent { tap: false },
+        PairKey::new([0; 16]),
+        clock,
+    )
+    .unwrap()
 }
 
 fn clock() -> Arc<ReplayClock> {

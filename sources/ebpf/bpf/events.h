@@ -96,7 +96,7 @@ INLINE void emit_short(struct sock *sk, const struct lifecycle *lifecycle, u8 ki
 	ringbuf_submit(record, wakeup());
 }
 
-INLINE void emit_closed(struct sock *sk, const struct lifecycle *lifecycle, u8 last_state, u64 now)
+INLINE void emit_closed(struct sock *sk, const struct socket_storage *stored, u8 last_state, u64 now)
 {
 	struct tcp_sock *tp = to_tcp_sock(sk);
 	if (!tp)
@@ -106,7 +106,7 @@ INLINE void emit_closed(struct sock *sk, const struct lifecycle *lifecycle, u8 l
 		count_loss(LOST_CLOSED);
 		return;
 	}
-	fill_event(&record->event, lifecycle, EVENT_CLOSED, now);
+	fill_event(&record->event, &stored->lifecycle, EVENT_CLOSED, now);
 	unsigned long flags = sk->__sk_common.skc_flags;
 	if (flags & 1 << SOCK_DONE)
 		record->event.flags |= FLAG_FIN_RECEIVED;
@@ -115,6 +115,7 @@ INLINE void emit_closed(struct sock *sk, const struct lifecycle *lifecycle, u8 l
 	record->event.last_state = last_state;
 	record->event.error = sk->sk_err;
 	fill_tcp_row(&record->row, sk, tp);
+	fill_first(&record->row.row, stored);
 	fill_local_port(&record->row.row.header, sk);
 	ringbuf_submit(record, wakeup());
 }
@@ -173,9 +174,17 @@ INLINE bool is_lifecycle_change(int before, int after)
 	return after != TCP_FIN_WAIT2;
 }
 
-/* Updates the lifecycle and emits an event. Changes that emit no record are idempotent. */
-INLINE void emit_change(struct sock *sk, struct lifecycle *lifecycle, int before, int after)
+/* connect was called: nothing holds any more that is known of a connection of the same socket before. */
+INLINE void start_lifecycle(struct lifecycle *lifecycle)
 {
+	__builtin_memset(lifecycle, 0, sizeof(*lifecycle));
+	lifecycle->flags = FLAG_OUTBOUND;
+}
+
+/* Updates the lifecycle and emits an event. Changes that emit no record are idempotent. */
+INLINE void emit_change(struct sock *sk, struct socket_storage *stored, int before, int after)
+{
+	struct lifecycle *lifecycle = &stored->lifecycle;
 	switch (after) {
 	case TCP_FIN_WAIT1:
 		/* Only close and shutdown lead here and to LAST-ACK, so this is a system call. */
@@ -197,10 +206,8 @@ INLINE void emit_change(struct sock *sk, struct lifecycle *lifecycle, int before
 	u64 now = ktime_ns();
 	switch (after) {
 	case TCP_SYN_SENT:
-		/* A socket may be connected again after it was closed: start over. */
-		__builtin_memset(lifecycle, 0, sizeof(*lifecycle));
+		start_lifecycle(lifecycle);
 		lifecycle->connect_ns = now;
-		lifecycle->flags = FLAG_OUTBOUND;
 		store_process(lifecycle);
 		break;
 	case TCP_ESTABLISHED:
@@ -221,7 +228,7 @@ INLINE void emit_change(struct sock *sk, struct lifecycle *lifecycle, int before
 		}
 		if (is_closed_by_process(sk, lifecycle))
 			emit_accepted_once(sk, lifecycle);
-		emit_closed(sk, lifecycle, before, now);
+		emit_closed(sk, stored, before, now);
 		break;
 	}
 	lifecycle->emitted_state = after;

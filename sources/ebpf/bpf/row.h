@@ -148,8 +148,8 @@ INLINE void fill_row(struct row *row, struct sock *sk, u16 protocol)
 	row->timer_expires_ms = 0;
 	row->tcp_info_length = 0;
 	row->has_bbr = 0;
-	row->pad = 0;
-	row->pad2 = 0;
+	row->has_first = 0;
+	row->first_sent = row->first_received = row->pad = 0;
 	row->detail.bbr.pad = 0;
 	row->congestion[0] = 0;
 	row->upper_layer[0] = 0;
@@ -408,7 +408,39 @@ INLINE u16 tcp_info_length(void)
 	return size < TCP_INFO_BYTES ? size : TCP_INFO_BYTES;
 }
 
-/* A complete row of a TCP socket; `sk` and `tp` are the same socket. */
+/* The sequence numbers of both SYNs. */
+struct first_sequences {
+	u32 sent;
+	u32 received;
+};
+
+/* At the end of the handshake. bytes_acked counts the SYN of the end that called connect, and no other. */
+INLINE void first_of_opened(const struct tcp_sock *tp, bool called_connect, struct first_sequences *to)
+{
+	to->sent = tp->snd_una - (u32)tp->bytes_acked - (called_connect ? 0 : 1);
+	to->received = tp->rcv_nxt - (u32)tp->bytes_received - 1;
+}
+
+/* At any time later, of a locked socket: which end called connect is known by how many sequence numbers were sent besides
+ * payload, a FIN excepted. False if that is neither none nor one: then the kernel's counts do not agree. */
+INLINE bool first_of_open(const struct tcp_sock *tp, struct first_sequences *to)
+{
+	u8 state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT && state != TCP_FIN_WAIT1 && state != TCP_FIN_WAIT2 &&
+	    state != TCP_CLOSING && state != TCP_LAST_ACK)
+		return false;
+	u32 next = tp->snd_nxt;
+	u32 payload = tp->bytes_sent - tp->bytes_retrans;
+	u32 others = next - (tp->snd_una - (u32)tp->bytes_acked) - payload;
+	bool is_fin_sent = state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT && next == tp->write_seq;
+	others -= is_fin_sent;
+	if (others > 1)
+		return false;
+	first_of_opened(tp, others, to);
+	return true;
+}
+
+/* A complete row of a TCP socket; `sk` and `tp` are the same socket. The initial sequence numbers are left out. */
 INLINE void fill_tcp_row(struct tcp_row *to, struct sock *sk, struct tcp_sock *tp)
 {
 	struct row *row = &to->row;

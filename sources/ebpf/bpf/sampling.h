@@ -43,10 +43,12 @@ INLINE void increment(u32 counter)
 }
 
 /* Creates the storage entry of a socket. */
-INLINE void track(void *sk)
+INLINE struct socket_storage *track(void *sk)
 {
-	if (!sk_storage_get(&storage, sk, 0, STORAGE_CREATE))
+	struct socket_storage *stored = sk_storage_get(&storage, sk, 0, STORAGE_CREATE);
+	if (!stored)
 		increment(COUNT_NO_MEMORY);
+	return stored;
 }
 
 /* Track the existing sockets of the namespace that the iterator was opened in. */
@@ -57,8 +59,11 @@ int track_tcp(struct bpf_iter__tcp *ctx)
 	if (!common)
 		return 0;
 	struct tcp_sock *tp = to_tcp_sock(common);
-	if (tp)
-		track(tp);
+	struct socket_storage *stored = tp ? track(tp) : 0;
+	struct first_sequences first = {};
+	/* The iterator has locked the socket. */
+	if (stored && !stored->lifecycle.has_first && first_of_open(tp, &first))
+		store_first(stored, &first);
 	return 0;
 }
 
@@ -179,8 +184,9 @@ INLINE u32 tos_of(const struct tcp_sock *tp)
 
 /* Each cache line that is read costs more than everything else here. So a number that only changes together with
  * another one is not compared: retransmits change segs_out, and TCP counts drops in one place only. */
-INLINE void sample_tcp(struct sock *sk, struct last_sample *last, struct tcp_row *row)
+INLINE void sample_tcp(struct sock *sk, struct socket_storage *stored, struct tcp_row *row)
 {
+	struct last_sample *last = &stored->sample;
 	struct tcp_sock *tp = to_tcp_sock(sk);
 	if (!tp)
 		return;
@@ -213,6 +219,7 @@ INLINE void sample_tcp(struct sock *sk, struct last_sample *last, struct tcp_row
 		return;
 	}
 	fill_tcp_row(row, sk, tp);
+	fill_first(&row->row, stored);
 	emit_row(last, now, row, sizeof(*row));
 }
 
@@ -260,7 +267,7 @@ int sample(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!sk || !stored || !row)
 		return 0;
 	if (sk->sk_protocol == IPPROTO_TCP)
-		sample_tcp(sk, &stored->sample, row);
+		sample_tcp(sk, stored, row);
 	else if (sk->sk_protocol == IPPROTO_UDP)
 		sample_udp(sk, &stored->sample, &row->row);
 	return 0;

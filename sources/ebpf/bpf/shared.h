@@ -64,23 +64,25 @@ struct row {
 	u8 shutdown;
 	u8 tos;
 	u8 has_bbr;
-	u8 pad;
-	u32 pad2;
+	u8 has_first; /* the next two are known: TCP */
+	u32 first_sent; /* initial sequence numbers: those of the SYNs */
 	char congestion[16];
 	char upper_layer[16];
 	union {
 		struct bbr_detail bbr; /* TCP, if has_bbr */
 		struct udp_totals udp; /* UDP */
 	} detail;
+	u32 first_received;
+	u32 pad;
 };
-_Static_assert(sizeof(struct row) == 200, "struct row");
+_Static_assert(sizeof(struct row) == 208, "struct row");
 
 /* A full TCP socket. */
 struct tcp_row {
 	struct row row;
 	u8 tcp_info[TCP_INFO_BYTES];
 };
-_Static_assert(sizeof(struct tcp_row) == 480, "struct tcp_row");
+_Static_assert(sizeof(struct tcp_row) == 488, "struct tcp_row");
 
 /* One file descriptor of one process. */
 struct descriptor {
@@ -156,7 +158,7 @@ struct long_event {
 	struct event event;
 	struct tcp_row row;
 };
-_Static_assert(sizeof(struct long_event) == 552, "struct long_event");
+_Static_assert(sizeof(struct long_event) == 560, "struct long_event");
 
 /* Index of a counter of lost events, by cause. */
 enum loss {

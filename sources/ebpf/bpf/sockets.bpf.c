@@ -12,6 +12,18 @@ INLINE bool is_tcp(const struct sock *sk)
 	       (family == AF_INET || family == AF_INET6);
 }
 
+/* The end of the handshake, after which both SYNs are known. An end that called connect may pass SYN-RECEIVED, too, if both
+ * did. */
+INLINE void note_first(struct sock *sk, struct socket_storage *stored, int before)
+{
+	const struct tcp_sock *tp = to_tcp_sock(sk);
+	struct first_sequences first = {};
+	if (!tp)
+		return;
+	first_of_opened(tp, before == TCP_SYN_SENT || stored->lifecycle.flags & FLAG_OUTBOUND, &first);
+	store_first(stored, &first);
+}
+
 NOINLINE int change_state(struct sock *sk, int before, int after)
 {
 	if (!is_tcp(sk))
@@ -24,7 +36,11 @@ NOINLINE int change_state(struct sock *sk, int before, int after)
 		return 0;
 	struct socket_storage *stored = sk_storage_get(&storage, sk, 0, STORAGE_CREATE);
 	if (stored && is_emitted)
-		emit_change(sk, &stored->lifecycle, before, after);
+		emit_change(sk, stored, before, after);
+	else if (stored && after == TCP_SYN_SENT)
+		start_lifecycle(&stored->lifecycle);
+	if (stored && after == TCP_ESTABLISHED)
+		note_first(sk, stored, before);
 	if (!stored && is_tracked)
 		increment(COUNT_NO_MEMORY);
 	if (!stored && is_emitted)

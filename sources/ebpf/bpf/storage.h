@@ -31,7 +31,7 @@ struct lifecycle {
 	u8 flags; /* enum event_flags */
 	u8 rst_received;
 	u8 emitted_state; /* SYN_SENT, ESTABLISHED or CLOSE: the last one handled */
-	u8 pad;
+	u8 has_first; /* first_sent and first_received of the socket are known */
 };
 
 /* What the tap (tap.h) knows of a side. */
@@ -60,11 +60,17 @@ struct tap_state {
 	u8 flags;     /* enum tap_flags */
 	u8 direction; /* PAYLOAD_OUTBOUND, PAYLOAD_INBOUND, PAYLOAD_WHOLE */
 	u16 new_peers; /* of an unconnected UDP socket, that began in `window` */
-	u32 window;
+	union {
+		u32 window;
+		u32 first_received; /* TCP, see socket_storage */
+	};
 };
 
+/* The initial sequence numbers of a connection are in first_sent and tap.first_received, which have room there: with one
+ * word more an entry would take 512 bytes. */
 struct socket_storage {
 	struct last_sample sample;
+	u32 first_sent;
 	struct lifecycle lifecycle;
 	struct tap_state tap;
 };
@@ -93,6 +99,22 @@ struct {
 	__type(key, u32);
 	__type(value, struct cpu_state);
 } cpu_states SEC(".maps");
+
+/* Stores the initial sequence numbers. Only while the socket is locked. */
+INLINE void store_first(struct socket_storage *stored, const struct first_sequences *first)
+{
+	stored->first_sent = first->sent;
+	stored->tap.first_received = first->received;
+	stored->lifecycle.has_first = 1;
+}
+
+/* Copies those that are stored into a row. */
+INLINE void fill_first(struct row *row, const struct socket_storage *stored)
+{
+	row->has_first = stored->lifecycle.has_first;
+	row->first_sent = stored->first_sent;
+	row->first_received = stored->tap.first_received;
+}
 
 INLINE struct cpu_state *cpu_state(void)
 {

@@ -32,6 +32,12 @@ int tcp_table(struct bpf_iter__tcp *ctx)
 		if (!row)
 			return 0;
 		fill_tcp_row(row, &tp->inet_conn.icsk_inet.sk, tp);
+		struct first_sequences first = {};
+		if (first_of_open(tp, &first)) {
+			row->row.first_sent = first.sent;
+			row->row.first_received = first.received;
+			row->row.has_first = 1;
+		}
 		seq_write(seq, row, sizeof(*row));
 		return 0;
 	}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aya::Btf;
 use aya::maps::{MapData, PerCpuArray, RingBuf};
 use conns_contract::EventSource;
-use conns_core::model::{DroppedEvents, Loss, LossCause, Moment, Observation, Source};
+use conns_core::model::{DroppedEvents, Loss, LossCause, Moment, Observation, PairKey, Source};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::object::{self, attach};
@@ -50,6 +50,7 @@ impl Events {
     pub(crate) fn open(
         shared: &SharedObject,
         types: &Btf,
+        pair_key: PairKey,
     ) -> Result<(Self, Option<Box<str>>), Box<str>> {
         let mut programs = shared_object::lock(shared);
         let ring = object::map(&mut programs, "ring")?;
@@ -64,7 +65,7 @@ impl Events {
             lost,
             _programs: Arc::clone(shared),
             lost_before: [0; LOSSES.len()],
-            decoder: Decoder::new(),
+            decoder: Decoder::new(pair_key),
         };
         Ok((events, no_accepts))
     }

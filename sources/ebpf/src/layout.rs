@@ -93,11 +93,13 @@ records! {
         shutdown: u8,
         tos: u8,
         has_bbr: u8,
-        pad: u8,
-        pad2: U32,
+        has_first: u8,
+        first_sent: U32,
         congestion: [u8; 16],
         upper_layer: [u8; 16],
         detail: [u8; 24],
+        first_received: U32,
+        pad: U32,
     }
 
     /// A full TCP socket.

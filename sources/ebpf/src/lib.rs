@@ -24,7 +24,7 @@ mod types;
 
 use aya::Btf;
 use conns_contract::SocketSource;
-use conns_core::model::{Ability, AbilityKind};
+use conns_core::model::{Ability, AbilityKind, PairKey};
 use descriptors::Changes;
 use object::{compiled, split};
 use shared_object::{Purpose, SharedObject};
@@ -55,6 +55,8 @@ pub struct Features {
     pub events: bool,
     /// Payload of TCP connections.
     pub tap: bool,
+    /// The key of what both ends of a connection have in common.
+    pub pair_key: PairKey,
 }
 
 /// The features that work here.
@@ -86,7 +88,8 @@ pub fn open(features: Features) -> Opened {
     let types = types.as_ref().map_err(Clone::clone);
     let pid_level = types.clone().and_then(descriptors::pid_level);
     if features.tables {
-        let (tables, missing) = split(types.clone().and_then(Tables::open));
+        let (tables, missing) =
+            split(types.clone().and_then(|types| Tables::open(types, features.pair_key)));
         tried(AbilityKind::EbpfTables, missing);
         opened.tables = tables.map(|tables| Box::new(tables) as Box<dyn SocketSource>);
     }
@@ -150,18 +153,18 @@ fn open_sockets(types: &Btf, pid_level: &Result<u32, Box<str>>, features: Featur
     if features.sampling
         && features.events
         && let Ok(level) = pid_level
-        && let Ok((shared, sampling, events)) = open_both(types, features.tap, *level)
+        && let Ok((shared, sampling, events)) = open_both(types, features, *level)
     {
         let tap = features.tap.then(|| Tap::open(&shared, types));
         return (Some(Ok(sampling)), Some(Ok(events)), tap);
     }
     let sampling = || {
         let shared = shared_object::load(types, Purpose::Sampling, false, 0)?;
-        SampledTables::open(&shared, types)
+        SampledTables::open(&shared, types, features.pair_key)
     };
     let events = || {
         let shared = shared_object::load(types, Purpose::Events, false, pid_level.clone()?)?;
-        Events::open(&shared, types)
+        Events::open(&shared, types, features.pair_key)
     };
     let tap = || {
         let shared = shared_object::load(types, Purpose::Payload, true, 0)?;
@@ -172,9 +175,10 @@ fn open_sockets(types: &Btf, pid_level: &Result<u32, Box<str>>, features: Featur
 
 type Both = (SharedObject, (SampledTables, Option<Box<str>>), (Events, Option<Box<str>>));
 
-fn open_both(types: &Btf, has_tap: bool, pid_level: u32) -> Result<Both, Box<str>> {
-    let shared = shared_object::load(types, Purpose::Both, has_tap, pid_level)?;
-    let (sampling, events) = (SampledTables::open(&shared, types)?, Events::open(&shared, types)?);
+fn open_both(types: &Btf, features: Features, pid_level: u32) -> Result<Both, Box<str>> {
+    let shared = shared_object::load(types, Purpose::Both, features.tap, pid_level)?;
+    let sampling = SampledTables::open(&shared, types, features.pair_key)?;
+    let events = Events::open(&shared, types, features.pair_key)?;
     Ok((shared, sampling, events))
 }
 

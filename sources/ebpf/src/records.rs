@@ -1,7 +1,7 @@
 //! Ring-buffer and iterator record parsers, exported for fuzzing.
 
 use conns_contract::Payload;
-use conns_core::model::{ConnectionId, LifecycleEvent, Moment, SocketSample};
+use conns_core::model::{ConnectionId, LifecycleEvent, Moment, PairKey, SocketSample};
 
 use crate::events::Decoder;
 use crate::layout::{Row, TcpRow};
@@ -19,11 +19,12 @@ impl Records {
     /// A parser of records received at `now`.
     #[must_use]
     pub fn new(now: Moment) -> Self {
-        let mut events = Decoder::new();
+        let pair_key = PairKey::new([0; 16]);
+        let mut events = Decoder::new(pair_key);
         events.begin(now);
         let mut payload = PayloadRecords::default();
         payload.begin(now);
-        Self { rows: RowReader::new(), events, payload }
+        Self { rows: RowReader::new(pair_key), events, payload }
     }
 
     /// Parses `struct row` or `struct tcp_row` of `bpf/shared.h`; `None` if `record` is neither.

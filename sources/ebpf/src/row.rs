@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use conns_core::model::{
-    AcceptQueue, BbrState, Congestion, CongestionDetail, Known, Netns, Protocol, Queues, Socket,
-    SocketId, SocketMemory, SocketSample, Source, State, TcpInfo, Timer, TimerKind, UdpTraffic,
-    Unknown,
+    AcceptQueue, BbrState, Congestion, CongestionDetail, Known, Netns, Pair, PairKey, Protocol,
+    Queues, Socket, SocketId, SocketMemory, SocketSample, Source, State, TcpInfo, Timer, TimerKind,
+    UdpTraffic, Unknown,
 };
 use zerocopy::FromBytes;
 
@@ -26,11 +26,12 @@ const MAX_NAMES: usize = 64;
 pub(crate) struct RowReader {
     pub(crate) namespaces: NamespaceNames,
     names: Vec<Arc<str>>,
+    pair_key: PairKey,
 }
 
 impl RowReader {
-    pub(crate) fn new() -> Self {
-        Self { namespaces: NamespaceNames::new(), names: Vec::new() }
+    pub(crate) fn new(pair_key: PairKey) -> Self {
+        Self { namespaces: NamespaceNames::new(), names: Vec::new(), pair_key }
     }
 
     /// The socket of a header, with everything else unknown; `None` for values that this version does not know.
@@ -83,6 +84,7 @@ impl RowReader {
             shutdown: missing(carries_data, unknown),
             upper_layer: Known::NotApplicable,
             tcp: missing(is_tcp_stream, unknown),
+            pair: missing(is_tcp_stream, unknown),
             mptcp: Known::NotApplicable,
             held_by_kernel: header.held_by_kernel != 0,
             peer_of: None,
@@ -123,6 +125,9 @@ impl RowReader {
             socket.upper_layer = value(name);
         }
         fill(&mut socket.tcp, || TcpInfo::new(tcp_info));
+        if matches!(socket.pair, Known::Unknown(_)) {
+            socket.pair = self.pair(row);
+        }
         let queues = Queues::of_tcp(socket.state, receive, send, socket.tcp.value());
         fill(&mut socket.queues, || queues);
         Some(SocketSample::from(socket))
@@ -133,9 +138,18 @@ impl RowReader {
         let mut socket = self.row(record)?;
         // `row` takes a closed socket for a bound one, of which no `tcp_info` is shown.
         socket.state = State::Close;
-        let (_, tcp_info) = split(record)?;
+        let (row, tcp_info) = split(record)?;
         socket.tcp = value(TcpInfo::new(tcp_info));
+        socket.pair = self.pair(row);
         Some(socket)
+    }
+
+    /// What both ends of the connection have in common.
+    fn pair(&self, row: &Row) -> Known<Pair> {
+        match row.has_first {
+            0 => Known::Unknown(Unknown::KernelDoesNotReport),
+            _ => value(self.pair_key.pair(row.first_sent.get(), row.first_received.get())),
+        }
     }
 
     /// The cached name; `None` if it is empty.

@@ -12,7 +12,9 @@ use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSock};
 use aya::{Btf, Ebpf};
 use conns_contract::{Namespaces, Scope, SocketSource, SourceError, States};
-use conns_core::model::{Loss, LossCause, Moment, Netns, Observation, SocketSample, Source, State};
+use conns_core::model::{
+    Loss, LossCause, Moment, Netns, Observation, PairKey, SocketSample, Source, State,
+};
 use conns_namespaces::NamespaceSet;
 use foldhash::fast::RandomState;
 use zerocopy::FromBytes;
@@ -79,6 +81,7 @@ impl SampledTables {
     pub(crate) fn open(
         shared: &SharedObject,
         types: &Btf,
+        pair_key: PairKey,
     ) -> Result<(Self, Option<Box<str>>), Box<str>> {
         let mut programs = shared_object::lock(shared);
         let ring = object::map(&mut programs, "samples")?;
@@ -98,7 +101,7 @@ impl SampledTables {
             ring,
             counters,
             reader: RecordReader::new(),
-            rows: RowReader::new(),
+            rows: RowReader::new(pair_key),
             flows,
             tracks_new,
             cache: HashMap::default(),

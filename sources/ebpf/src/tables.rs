@@ -9,8 +9,8 @@ use std::sync::Arc;
 use aya::{Btf, Ebpf};
 use conns_contract::{Scope, SocketSource, SourceError, States};
 use conns_core::model::{
-    Family, Loss, LossCause, Moment, Netns, Observation, Protocol, Socket, SocketSample, Source,
-    State,
+    Family, Loss, LossCause, Moment, Netns, Observation, PairKey, Protocol, Socket, SocketSample,
+    Source, State,
 };
 use conns_namespaces::{Entered, NamespaceSet};
 use zerocopy::FromBytes;
@@ -51,7 +51,7 @@ impl Entered for Iterators {
 }
 
 impl Tables {
-    pub(crate) fn open(types: &Btf) -> Result<Self, Box<str>> {
+    pub(crate) fn open(types: &Btf, pair_key: PairKey) -> Result<Self, Box<str>> {
         let constants = [("HZ", object::ticks_per_second())];
         let mut programs = object::load(object::compiled!("tables"), types, &constants)?;
         let tcp = object::iterator(&mut programs, "tcp_table", "tcp", types, None)?;
@@ -67,7 +67,7 @@ impl Tables {
             namespaces,
             is_read: false,
             reader: RecordReader::new(),
-            rows: RowReader::new(),
+            rows: RowReader::new(pair_key),
             delegated: Vec::new(),
         })
     }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use conns_contract::{
     DescriptorSource, EventSource, Payload, PayloadSource, Scope, Side, SocketSource,
 };
-use conns_core::model::{EventKind, Moment, Protocol, State};
+use conns_core::model::{EventKind, Moment, PairKey, Protocol, State};
 use conns_ebpf::{Features, Opened};
 use libtest_mimic::{Arguments, Failed, Trial, run};
 
@@ -32,8 +32,14 @@ fn main() -> ExitCode {
     run(&Arguments::from_args(), tests).exit_code()
 }
 
-const NONE: Features =
-    Features { tables: false, sampling: false, descriptors: false, events: false, tap: false };
+const NONE: Features = Features {
+    tables: false,
+    sampling: false,
+    descriptors: false,
+    events: false,
+    tap: false,
+    pair_key: PairKey::new([0; 16]),
+};
 
 /// Fails if a feature is missing.
 fn open(features: Features) -> Opened {

@@ -120,6 +120,7 @@ fn socket(tuple: Tuple, state: State, netns: &Arc<Netns>) -> Socket {
         shutdown: unknown(carries_data),
         upper_layer: unknown(is_tcp_stream),
         tcp: unknown(is_tcp_stream),
+        pair: unknown(is_tcp_stream),
         mptcp: Known::NotApplicable,
         udp: Known::NotApplicable,
         held_by_kernel: false,

@@ -150,6 +150,7 @@ impl RowReader {
             shutdown: missing(carries_data, unknown),
             upper_layer: Known::NotApplicable,
             tcp: missing(is_tcp_stream, unknown),
+            pair: missing(is_tcp_stream, Unknown::SourceDoesNotReport),
             mptcp: missing(protocol == Protocol::Mptcp && carries_data, unknown),
             udp: missing(protocol == Protocol::Udp, unknown),
             held_by_kernel: false,

@@ -272,6 +272,15 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         FieldSpec::new(
+            "pair",
+            Kind::Text,
+            "Equal at both ends of one TCP connection, through NAT and on two machines with the same `pair_key`: a keyed hash of both initial sequence numbers.",
+            "tcp_sock (eBPF only): snd_una - bytes_acked, rcv_nxt - bytes_received",
+        ),
+        |c| Value::known(c.socket.pair, |pair| Value::Text(pair.to_string().into())),
+    ),
+    (
+        FieldSpec::new(
             "mptcp_subflows",
             Kind::Count,
             "Subflows of an MPTCP connection beyond the first.",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use conns_core::model::{
     CloseReason, Closed, Closer, Direction, EventKind, Known, LifecycleEvent, Moment, Opened,
-    Process, SocketSample, Source, State, Unknown,
+    PairKey, Process, SocketSample, Source, State, Unknown,
 };
 use foldhash::fast::RandomState;
 use zerocopy::FromBytes;
@@ -37,9 +37,9 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(pair_key: PairKey) -> Self {
         Self {
-            rows: RowReader::new(),
+            rows: RowReader::new(pair_key),
             processes: HashMap::default(),
             clock: KernelClock::new(),
             boot_wall_us: 0,

@@ -185,6 +185,7 @@ pub(super) struct Socket<'a> {
     tcp: Known<Bytes<'a>>,
     mptcp: Known<MptcpState>,
     udp: Known<UdpTraffic>,
+    pair: Known<u64>,
 }
 
 impl<'a> Socket<'a> {
@@ -236,6 +237,7 @@ impl<'a> Socket<'a> {
             tcp: tcp.into(),
             mptcp: socket.mptcp.into(),
             udp: udp.into(),
+            pair: socket.pair.map(|pair| pair.0).into(),
         })
     }
 
@@ -282,6 +284,7 @@ impl<'a> Socket<'a> {
             tcp: self.tcp.try_map(|bytes| Ok(TcpInfo::of_encoded(&bytes.0)))?,
             mptcp: self.mptcp.into(),
             udp,
+            pair: model::Known::from(self.pair).map(model::Pair),
             // Its owner is that of the connection.
             held_by_kernel: false,
             // The flow of the connection is the peer.
