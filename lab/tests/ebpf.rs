@@ -11,6 +11,8 @@ mod fixture;
 mod fixture_sockets;
 #[path = "ebpf/loaded.rs"]
 mod loaded;
+#[path = "ebpf/pair.rs"]
+mod pair;
 #[path = "ebpf/payload.rs"]
 mod payload;
 #[path = "ebpf/tables.rs"]
@@ -56,11 +58,16 @@ const TESTS: &[(&str, &[&str], &[&str], Test)] = &[
     ("pressure_drops_payload_and_counts_it", &["ebpf-tap"], &[], payload::pressure),
     ("datagrams_are_handed_over", &["ebpf-tap"], &[], payload::datagrams),
     ("payload_of_earlier_connections", &["ebpf-tap", "ebpf-reads"], &[], payload::late_start),
+    ("both_ends_of_a_connection_are_a_pair", &["ebpf-events"], PAIRS, pair::of_every_kind),
+    ("both_ends_of_a_closed_connection_are_a_pair", &["ebpf-events"], PAIRS, pair::of_closed),
+    ("both_ends_are_a_pair_through_nat", &["ebpf-events"], PAIRS, pair::through_nat),
     ("kill_9_of_an_agent_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::agent),
     ("kill_9_of_events_leaves_nothing", &["ebpf-events"], &["bpftool"], unload::events),
     ("two_agents_do_not_disturb_each_other", &["ebpf-events"], &[], unload::two_agents),
 ];
 
+/// What opens connections, and what translates their addresses.
+const PAIRS: &[&str] = &["python3", "nft"];
 /// Programs whose connections are shown.
 const CLIENTS: &[&str] = &["openssl", "curl", "ssh"];
 
