@@ -173,14 +173,16 @@ pub(crate) fn of_closed() -> Result<()> {
         let found = pairs(&rows(&agent, &home, &home)?);
         Ok((found.len() >= 2 * ports.len()).then_some(found))
     })?;
+    // What was not read resets its connection.
+    home.output("nft", &["delete table inet pair"])?;
     drop(script);
     let closed = wait_for("their ends", TIMEOUT, || {
         let path = format!(
-            "/api/v1/connections?view=closed&fields=all&limit=10000&filter=netns_inode=={}",
+            "/api/v1/events?event=closed&fields=all&limit=10000&filter=netns_inode=={}",
             home.inode()?
         );
         let list: Value = serde_json::from_slice(&agent.get(Some(&home), &path)?.body)?;
-        let found = pairs(list["connections"].as_array().context("no closed connections")?);
+        let found = pairs(list["events"].as_array().with_context(|| list.to_string())?);
         let is_there = |&(one, other): &(u64, u64)| found.contains_key(&(one, other));
         Ok(ports.values().all(is_there).then_some(found))
     })?;

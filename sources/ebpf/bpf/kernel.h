@@ -340,6 +340,9 @@ struct bpf_iter__tcp {
 	struct sock_common *sk_common;
 	u32 uid;
 } CORE;
+struct bpf_tcp_iter_state {
+	void *batch; /* Linux 5.15; from then on the iterator locks the socket that it shows */
+} CORE;
 struct bpf_iter__udp {
 	struct bpf_iter_meta *meta;
 	struct udp_sock *udp_sk;

@@ -421,11 +421,15 @@ INLINE void first_of_opened(const struct tcp_sock *tp, bool called_connect, stru
 	to->received = tp->rcv_nxt - (u32)tp->bytes_received - 1;
 }
 
-/* At any time later, of a locked socket: which end called connect is known by how many sequence numbers were sent besides
- * payload, a FIN excepted. False if that is neither none nor one: then the kernel's counts do not agree. */
+/* At any time later, of a socket that iter/tcp shows: which end called connect is known by how many sequence numbers were sent besides
+ * payload, a FIN excepted. False if that is neither none nor one, or if the iterator does not lock the socket: then the
+ * kernel's counts do not agree. */
 INLINE bool first_of_open(const struct tcp_sock *tp, struct first_sequences *to)
 {
 	u8 state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	const struct bpf_tcp_iter_state *iterator = 0;
+	if (!has_field(iterator->batch))
+		return false;
 	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT && state != TCP_FIN_WAIT1 && state != TCP_FIN_WAIT2 &&
 	    state != TCP_CLOSING && state != TCP_LAST_ACK)
 		return false;
