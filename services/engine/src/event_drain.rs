@@ -23,7 +23,7 @@ pub(crate) const THREAD: &str = "event-drain";
 /// Most events buffered while the tracker is busy where memory is not limited, about 1.2 kB each: a second
 /// at 65 000 a second.
 pub(crate) const MAX_BUFFERED_EVENTS: usize = 65_536;
-/// Time between two drains: the ring has room for ten times the events of it.
+/// Time between two drains: the ring has room for five times the events of it.
 pub(crate) const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 /// The same while a sample is taken and payload is decoded: its ring has room for four times what 200 streams of 4 Mbit/s send in it,
 /// as both ends have it.

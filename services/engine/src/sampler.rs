@@ -32,7 +32,7 @@ pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 const WAKE_INTERVAL: Duration = Duration::from_millis(50);
 /// Shortest time between two drains, and so the longest time that an event waits to be published:
 /// in it, the worst storm fills a part of the kernel's ring.
-const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
+const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Samples the machine until it is dropped; from [`Sampler::start`] on in a thread of its own.
 pub struct Sampler {

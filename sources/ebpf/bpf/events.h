@@ -9,7 +9,7 @@
 
 struct {
 	__uint(type, MAP_RINGBUF);
-	__uint(max_entries, 8 * 1024 * 1024);
+	__uint(max_entries, 4 * 1024 * 1024);
 } ring SEC(".maps");
 
 /* Lost events by enum loss; user space adds up the CPUs. */

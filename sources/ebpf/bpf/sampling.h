@@ -8,7 +8,7 @@
 /* Records of a pass: a cookie alone (8 bytes) for an unchanged socket, a row for a changed one. */
 struct {
 	__uint(type, MAP_RINGBUF);
-	__uint(max_entries, 4 * 1024 * 1024);
+	__uint(max_entries, 2 * 1024 * 1024);
 } samples SEC(".maps");
 
 /* By enum counter; user space adds up the CPUs. */

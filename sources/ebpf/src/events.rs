@@ -17,8 +17,8 @@ use crate::object::{self, attach};
 use crate::shared_object::{self, SharedObject};
 pub(crate) use decode::Decoder;
 
-/// The size of the ring, as in `bpf/events.h`: it has room for 15 000 unread closed events, or 55 000 opened ones.
-const RING_BYTES: u32 = 8 * 1024 * 1024;
+/// The size of the ring, as in `bpf/events.h`: it has room for 7 000 unread closed events, or 27 000 opened ones.
+const RING_BYTES: u32 = 4 * 1024 * 1024;
 /// Most events in one observation, about 1.5 kB each; the rest stays in the ring.
 const MAX_BATCH: usize = 32_768;
 

@@ -7,6 +7,9 @@ use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSock};
@@ -28,9 +31,13 @@ use crate::row::RowReader;
 use crate::shared_object::{self, SharedObject};
 use crate::tables::{add_peers, is_in_scope, unavailable};
 
-/// Most passes over the sockets in one sample. A pass ends early when the ring is full; 64 passes read half a million
-/// changed sockets, and the next sample reads the rest.
+/// Most passes over the sockets in one sample. Rows that found no room in the ring come with the next pass, or the next sample.
 const MAX_PASSES: u32 = 64;
+/// From this many sockets on the ring is drained while a pass lasts: it has room for 130 000 unchanged sockets.
+const MANY_ROWS: usize = 50_000;
+/// The name of the thread that drains it, and its pause: the program writes at most 100 MB a second.
+const THREAD: &str = "sample-drain";
+const DRAIN_INTERVAL: Duration = Duration::from_millis(1);
 /// Room for fewer cached rows than this is not worth giving back.
 const MAX_FREE_ROWS: usize = 1024;
 /// States of a TIME-WAIT minisock: until the peer's FIN arrives, it is in FIN-WAIT-2.
@@ -45,15 +52,10 @@ pub struct SampledTables {
     ring: RingBuf<MapData>,
     counters: PerCpuArray<MapData, u64>,
     reader: RecordReader,
-    rows: RowReader,
+    rows: CachedRows,
     flows: Option<Flows>,
     /// Whether sockets are tracked from their creation, those of the kernel, too; if not, UDP and bound sockets are delegated.
     tracks_new: bool,
-    /// By cookie.
-    cache: HashMap<u64, CachedRow, RandomState>,
-    passes: u32,
-    /// Sockets that the last pass found and the cache has no room for.
-    omitted: u64,
     /// A number that rows were emitted with; a new one makes the next pass emit all rows.
     generation: Array<MapData, u32>,
     untracked: u64,
@@ -64,6 +66,15 @@ pub struct SampledTables {
     delegated: Vec<Scope>,
     /// Namespaces whose existing sockets could not be tracked.
     permanent_losses: Vec<Loss>,
+}
+
+/// The last rows of all sockets.
+struct CachedRows {
+    reader: RowReader,
+    by_cookie: HashMap<u64, CachedRow, RandomState>,
+    passes: u32,
+    /// Sockets that the last pass found and there is no room for.
+    omitted: u64,
 }
 
 /// The last row of a socket.
@@ -101,12 +112,14 @@ impl SampledTables {
             ring,
             counters,
             reader: RecordReader::new(),
-            rows: RowReader::new(pair_key),
+            rows: CachedRows {
+                reader: RowReader::new(pair_key),
+                by_cookie: HashMap::default(),
+                passes: 0,
+                omitted: 0,
+            },
             flows,
             tracks_new,
-            cache: HashMap::default(),
-            passes: 0,
-            omitted: 0,
             generation,
             untracked: 0,
             handshakes: 0,
@@ -123,48 +136,58 @@ impl SampledTables {
         self.counters.get(&counter, 0).map_or(0, |counts| counts.iter().sum())
     }
 
-    /// Makes one pass over the tracked sockets; false if the ring was full.
-    fn pass(&mut self, now: Moment, peers: Option<&Peers>, max_sockets: usize) -> io::Result<bool> {
+    /// Makes one pass over the tracked sockets, during which the ring is drained if `is_drained`; false if the ring was full.
+    fn pass(
+        &mut self,
+        now: Moment,
+        peers: Option<&Peers>,
+        max_sockets: usize,
+        is_drained: bool,
+    ) -> io::Result<bool> {
         let full_before = self.count(COUNT_RING_FULL);
-        self.passes = self.passes.wrapping_add(1);
-        self.omitted = 0;
+        self.rows.passes = self.rows.passes.wrapping_add(1);
+        self.rows.omitted = 0;
         let mut file = open_iterator(self.pass.as_fd())?;
+        let Self { reader, ring, rows, .. } = self;
+        let is_read = AtomicBool::new(false);
+        let mut drain = || {
+            while let Some(record) = ring.next() {
+                rows.take(&record, now, peers, max_sockets);
+            }
+        };
         // Reading the file runs the program, which writes to the ring.
-        self.reader.read(&mut file, |rest| Some(rest.len()))?;
-        while let Some(record) = self.ring.next() {
-            // Both kinds of records begin with the cookie.
-            let Ok((cookie, rest)) = u64::read_from_prefix(&record) else { continue };
-            let cached = self.cache.get_mut(&cookie);
-            if cached.is_none() && self.cache.len() >= max_sockets {
-                self.omitted += 1;
-                continue;
-            }
-            if rest.is_empty() {
-                if let Some(cached) = self.cache.get_mut(&cookie) {
-                    cached.pass = self.passes;
-                }
-                continue;
-            }
-            if let Some(mut row) = self.rows.row(&record) {
-                let evicted_peers = add_peers(&mut row, &record, peers);
-                let cached = CachedRow { row, read_at: now, pass: self.passes, evicted_peers };
-                self.cache.insert(cookie, cached);
-            }
-        }
+        let mut read = || {
+            let read = reader.read(&mut file, |rest| Some(rest.len()));
+            is_read.store(true, Ordering::Release);
+            read
+        };
+        let read = if is_drained {
+            thread::scope(|scope| {
+                // Without a thread the ring is drained afterwards, as far as it had room.
+                let _ = thread::Builder::new().name(THREAD.to_owned()).spawn_scoped(scope, || {
+                    while !is_read.load(Ordering::Acquire) {
+                        drain();
+                        thread::sleep(DRAIN_INTERVAL);
+                    }
+                });
+                read()
+            })
+        } else {
+            read()
+        };
+        drain();
+        read?;
         Ok(self.count(COUNT_RING_FULL) == full_before)
     }
 
-    /// Updates the cache; false if no pass was complete.
+    /// Updates the cached rows; false if no pass was complete.
     fn sample(&mut self, now: Moment, max_sockets: usize) -> io::Result<bool> {
         let peers = self.flows.as_ref().map(|flows| flows.read(&mut self.reader)).transpose()?;
-        for _ in 0..MAX_PASSES {
-            if self.pass(now, peers.as_ref(), max_sockets)? {
-                let pass = self.passes;
-                self.cache.retain(|_, cached| cached.pass == pass);
-                if self.cache.capacity() > MAX_FREE_ROWS.max(4 * self.cache.len()) {
-                    self.cache.shrink_to(2 * self.cache.len());
-                }
-                if self.omitted > 0 && self.cache.len() < max_sockets {
+        for pass in 0..MAX_PASSES {
+            // A thread costs more than a pass over a few sockets.
+            let is_drained = pass > 0 || self.rows.by_cookie.len() >= MANY_ROWS;
+            if self.pass(now, peers.as_ref(), max_sockets, is_drained)? {
+                if self.rows.retain_last_pass() < max_sockets && self.rows.omitted > 0 {
                     self.emit_all_rows();
                 }
                 return Ok(true);
@@ -178,19 +201,6 @@ impl SampledTables {
         let generation = self.generation.get(&0, 0).unwrap_or(0);
         // If that fails, they appear with their next change.
         let _ = self.generation.set(0, generation.wrapping_add(1), 0);
-    }
-
-    /// Renames the namespaces of cached rows.
-    fn refresh_names(&mut self) {
-        if !self.rows.namespaces.refresh() {
-            return;
-        }
-        for cached in self.cache.values_mut() {
-            let netns = self.rows.namespaces.get(cached.row.netns.inode);
-            if !Arc::ptr_eq(&cached.row.netns, &netns) {
-                cached.row.netns = netns;
-            }
-        }
     }
 
     /// Finds what another source has to read.
@@ -228,12 +238,12 @@ impl SampledTables {
     fn losses(&mut self, is_whole: bool, max_sockets: usize) -> Vec<Loss> {
         let mut losses = self.permanent_losses.clone();
         let bound = LossCause::SocketsBeyondBound { bound: max_sockets as u64 };
-        losses.extend(Loss::counted(Source::Ebpf, bound, self.omitted));
+        losses.extend(Loss::counted(Source::Ebpf, bound, self.rows.omitted));
         if !is_whole {
             let cause = LossCause::ChangesRingFull { passes: MAX_PASSES };
             losses.push(Loss::one(Source::Ebpf, cause));
         }
-        let evicted = self.cache.values().map(|cached| cached.evicted_peers).sum();
+        let evicted = self.rows.by_cookie.values().map(|cached| cached.evicted_peers).sum();
         let cause = LossCause::UdpPeersEvicted { capacity: MAX_FLOWS };
         losses.extend(Loss::counted(Source::Ebpf, cause, evicted));
         let untracked = self.count(COUNT_NO_MEMORY);
@@ -245,11 +255,11 @@ impl SampledTables {
 
 impl SocketSource for SampledTables {
     fn observe(&mut self, scope: &Scope, now: Moment) -> Result<Observation, SourceError> {
-        self.refresh_names();
+        self.rows.refresh_names();
         let is_whole = self
             .sample(now, scope.max_sockets)
             .map_err(|cause| unavailable("sample the tracked sockets", cause))?;
-        let chosen = self.cache.values().filter(|cached| is_in_scope(scope, &cached.row));
+        let chosen = self.rows.by_cookie.values().filter(|cached| is_in_scope(scope, &cached.row));
         let sockets: Vec<_> = chosen.map(|cached| cached.at(now)).collect();
         self.find_delegated(scope, &sockets);
         let losses = self.losses(is_whole, scope.max_sockets);
@@ -264,6 +274,53 @@ impl SocketSource for SampledTables {
         let mut rows = fallback.rows().iter();
         if scope.tcp && scope.states.contains(State::TimeWait) && fallback.losses.is_empty() {
             self.may_have_minisocks = rows.any(|row| MINISOCK_STATES.contains(&row.state));
+        }
+    }
+}
+
+impl CachedRows {
+    /// Takes a record of the ring, which begins with the cookie. Nothing else follows if the socket is unchanged.
+    fn take(&mut self, record: &[u8], now: Moment, peers: Option<&Peers>, max_sockets: usize) {
+        let Ok((cookie, rest)) = u64::read_from_prefix(record) else { return };
+        let has_room = self.by_cookie.len() < max_sockets;
+        match self.by_cookie.get_mut(&cookie) {
+            Some(cached) if rest.is_empty() => {
+                cached.pass = self.passes;
+                return;
+            }
+            None if !has_room => {
+                self.omitted += 1;
+                return;
+            }
+            _ => {}
+        }
+        if let Some(mut row) = self.reader.row(record) {
+            let evicted_peers = add_peers(&mut row, record, peers);
+            let cached = CachedRow { row, read_at: now, pass: self.passes, evicted_peers };
+            self.by_cookie.insert(cookie, cached);
+        }
+    }
+
+    /// Removes the rows that the last pass did not see, and returns how many are left.
+    fn retain_last_pass(&mut self) -> usize {
+        let pass = self.passes;
+        self.by_cookie.retain(|_, cached| cached.pass == pass);
+        if self.by_cookie.capacity() > MAX_FREE_ROWS.max(4 * self.by_cookie.len()) {
+            self.by_cookie.shrink_to(2 * self.by_cookie.len());
+        }
+        self.by_cookie.len()
+    }
+
+    /// Renames the namespaces of the rows.
+    fn refresh_names(&mut self) {
+        if !self.reader.namespaces.refresh() {
+            return;
+        }
+        for cached in self.by_cookie.values_mut() {
+            let netns = self.reader.namespaces.get(cached.row.netns.inode);
+            if !Arc::ptr_eq(&cached.row.netns, &netns) {
+                cached.row.netns = netns;
+            }
         }
     }
 }
