@@ -196,7 +196,8 @@ pub(crate) struct ListFlags {
     pub(crate) selection: Selection,
     #[command(flatten)]
     pub(crate) families: families::FamilyFlags,
-    /// Columns by name; `+name` and `-name` change the default, `all` is every field
+    /// Columns by name; `+name` and `-name` change the default, `all` is every field. Groups: their
+    /// field, `connections`, what they sum, `verdicts`. CSV and JSON lines: `snapshot`, its time and host
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub(crate) columns: Option<String>,
     /// Sort by these fields; `-name` is descending. Groups: by their field, `connections` or what they sum

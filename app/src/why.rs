@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use conns_api::{Answer, RecordWriter, View, is_of_interest, observe, urgency};
+use conns_api::{Answer, RecordWriter, Stamp, View, is_of_interest, observe, urgency};
 use conns_core::media::published_streams;
 use conns_core::model::{Basis, Class, Connection};
 use conns_core::query::Filter;
@@ -69,9 +69,13 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
             }
         }
         WhyFormat::Json => {
-            Answer::Verdicts.write(&mut out, records, &chosen, &snapshot.losses)?;
+            let stamp = Some(Stamp::from(&*snapshot));
+            Answer::Verdicts.write(&mut out, records, &chosen, &snapshot.losses, stamp)?;
         }
-        WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, records, &chosen)?,
+        WhyFormat::Jsonl => {
+            let records = records.stamped(Some(Stamp::from(&*snapshot)));
+            Answer::Verdicts.write_lines(&mut out, records, &chosen)?;
+        }
     }
     out.flush()?;
     if agent::is_remote(agent_flags, flags.selection.among.source) {
