@@ -11,6 +11,7 @@ mod cli {
     pub(crate) mod capture;
     pub(crate) mod choosing;
     pub(crate) mod closed;
+    pub(crate) mod completions;
     pub(crate) mod degraded;
     pub(crate) mod events;
     pub(crate) mod follower;
@@ -47,6 +48,7 @@ fn main() -> std::process::ExitCode {
     arguments.test_threads = Some(1);
     let suites = [
         golden::TESTS,
+        completions::TESTS,
         formats::TESTS,
         choosing::TESTS,
         groups::TESTS,
