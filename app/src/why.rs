@@ -91,7 +91,7 @@ fn worth_showing<'c>(
     filter: Option<&Filter>,
 ) -> Vec<&'c Connection> {
     let is_idle = |connection: &&&Connection| connection.verdict.class == Class::Idle;
-    let names_idle = filter.is_some_and(|filter| filter.to_string().contains(Class::Idle.name()));
+    let names_idle = filter.is_some_and(|filter| filter.names_class(Class::Idle));
     let has_others = chosen.iter().any(|connection| !is_idle(&connection));
     if flags.selection.all || names_idle || filter.is_some() && !has_others {
         return chosen.to_vec();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::human::{bytes, duration};
-use crate::model::{CaptureFault, DroppedEvents, Fallback, Loss, LossCause, PortableFault};
+use crate::model::{CaptureFault, DroppedEvents, Fallback, Loss, LossCause, OtherFamily, PortableFault};
 
 /// Stands for the count in [`Loss::template`].
 const COUNT: &str = "{count}";
@@ -39,9 +39,9 @@ impl LossCause {
             Self::DumpMessagesRefused { table, last } => format!(
                 "{COUNT} messages of the dump of {table} are malformed, the last one: {last}"
             ),
-            Self::TableUnreadable { table, error, needs_modules } => {
+            Self::TableUnreadable { table, error, needs_modules, family } => {
                 let remedy = match needs_modules {
-                    true => format!("; load {}", modules_of(table)),
+                    true => format!("; load {}", modules_of(*family)),
                     false => String::new(),
                 };
                 format!("cannot read the table of {table}: {error}{remedy}")
@@ -267,15 +267,17 @@ fn noun(events: DroppedEvents) -> &'static str {
     }
 }
 
-/// The kernel modules that list the sockets of `table`.
-fn modules_of(table: &str) -> &'static str {
-    match table.split(' ').next() {
-        Some("unix") => "the kernel's unix_diag module",
-        Some("packet") => "the kernel's af_packet_diag module",
-        Some("netlink") => "the kernel's netlink_diag module",
-        Some("vsock") => "the kernel's vsock_diag module",
-        Some("RAW") => "the kernel's raw_diag module",
-        _ => "the kernel's tcp_diag and udp_diag modules",
+/// The kernel modules that list the sockets of a family.
+fn modules_of(family: Option<OtherFamily>) -> &'static str {
+    match family {
+        Some(OtherFamily::Unix) => "the kernel's unix_diag module",
+        Some(OtherFamily::Packet) => "the kernel's af_packet_diag module",
+        Some(OtherFamily::Netlink) => "the kernel's netlink_diag module",
+        Some(OtherFamily::Vsock) => "the kernel's vsock_diag module",
+        Some(OtherFamily::Raw) => "the kernel's raw_diag module",
+        Some(OtherFamily::UdpLite | OtherFamily::None) | None => {
+            "the kernel's tcp_diag and udp_diag modules"
+        }
     }
 }
 
