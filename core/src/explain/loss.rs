@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::human::{bytes, duration};
-use crate::model::{CaptureFault, DroppedEvents, Fallback, Loss, LossCause, OtherFamily, PortableFault};
+use crate::model::{
+    CaptureFault, DroppedEvents, Fallback, Loss, LossCause, OtherFamily, PortableFault,
+};
 
 /// Stands for the count in [`Loss::template`].
 const COUNT: &str = "{count}";
@@ -70,12 +72,7 @@ impl LossCause {
             }
             Self::NamespaceNotEntered { inode, name, error, not_permitted } => {
                 let name = name.as_deref().unwrap_or("without a name");
-                let remedy = if *not_permitted {
-                    "run as root (CAP_SYS_ADMIN); an agent enters namespaces made after its start \
-                     if it is started with --follow-namespaces"
-                } else {
-                    "its sockets are missing here"
-                };
+                let (error, remedy) = not_entered(error, *not_permitted);
                 format!("cannot enter network namespace {name} (net:[{inode}]): {error}; {remedy}")
             }
             Self::NamespacesBeyondBound { bound } => {
@@ -205,6 +202,16 @@ impl LossCause {
     }
 }
 
+/// Why a network namespace was not entered, and what to do.
+pub(super) fn not_entered(error: &str, not_permitted: bool) -> (&str, &'static str) {
+    if not_permitted {
+        let remedy = "run as root (CAP_SYS_ADMIN); an agent enters namespaces made after its start if it is started \
+                      with --follow-namespaces";
+        return ("not permitted", remedy);
+    }
+    (error, "its sockets are missing here")
+}
+
 fn of_capture(fault: CaptureFault, detail: &str) -> String {
     match fault {
         CaptureFault::FileCut => format!(
@@ -268,7 +275,7 @@ fn noun(events: DroppedEvents) -> &'static str {
 }
 
 /// The kernel modules that list the sockets of a family.
-fn modules_of(family: Option<OtherFamily>) -> &'static str {
+pub(super) fn modules_of(family: Option<OtherFamily>) -> &'static str {
     match family {
         Some(OtherFamily::Unix) => "the kernel's unix_diag module",
         Some(OtherFamily::Packet) => "the kernel's af_packet_diag module",
