@@ -26,6 +26,7 @@ mod cli {
     pub(crate) mod portable;
     pub(crate) mod privileges;
     pub(crate) mod program;
+    pub(crate) mod requests;
     pub(crate) mod sandbox;
     pub(crate) mod scene;
     pub(crate) mod screen;
@@ -67,6 +68,7 @@ fn main() -> std::process::ExitCode {
         events::TESTS,
         closed::TESTS,
         abilities::TESTS,
+        requests::TESTS,
     ];
     // Root runs the tests of unprivileged users as another user instead.
     let unprivileged = |needs: &[Need]| needs.iter().any(|need| matches!(need, Need::Unprivileged));
