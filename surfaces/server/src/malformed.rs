@@ -79,8 +79,8 @@ impl<I: AsyncWrite + Unpin> Explained<I> {
 
 /// The response in place of `written`, if that is hyper's refusal of a request with this first line.
 fn explained(written: &[u8], line: &[u8]) -> Option<Bytes> {
-    let written = str::from_utf8(written).ok()?;
-    let (start, end) = written.strip_prefix(REFUSAL)?.split_once(NO_BODY)?;
+    let headers = written.strip_prefix(REFUSAL.as_bytes())?;
+    let (start, end) = str::from_utf8(headers).ok()?.split_once(NO_BODY)?;
     let (headers, body) = problem(line).answer_in_text();
     Some(format!("{REFUSAL}{start}{headers}{end}{body}").into())
 }

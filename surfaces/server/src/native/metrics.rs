@@ -29,7 +29,7 @@ use crate::problem::Problem;
 use crate::response::{METRICS_TEXT, OPENMETRICS, whole};
 use tops::{listeners, processes, shortened};
 
-pub(super) use tops::owner;
+pub(super) use tops::{UNKNOWN, owner};
 
 /// Maximum number of processes and listeners with metrics of their own.
 pub(super) const MAX_TOP: usize = 200;

@@ -10,7 +10,7 @@ use conns_api::is_of_end;
 use conns_core::model::{Connection, EventLog, Snapshot, SocketId};
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::metrics::owner;
+use super::metrics::{UNKNOWN, owner};
 
 /// Upper bounds of the buckets in seconds: from loopback to a satellite with a full queue.
 pub(super) const RTT_BUCKETS: [f64; 14] =
@@ -149,11 +149,20 @@ impl Totals {
                 name
             }
         };
-        let new = || Counted { process, bytes: [0; 2], generation: 0, is_closed: false };
+        let new = || Counted {
+            process: Arc::clone(&process),
+            bytes: [0; 2],
+            generation: 0,
+            is_closed: false,
+        };
         let counted = self.connections.entry(connection.socket.id).or_insert_with(new);
         // A snapshot may have been read before the end that was counted.
         if counted.is_closed {
             return;
+        }
+        // Its owner may be found later than the connection.
+        if &*counted.process == UNKNOWN {
+            counted.process = process;
         }
         counted.is_closed = is_closed;
         counted.generation = self.generation;

@@ -11,6 +11,9 @@ use super::{gauges, label, rate_unit, retransmitted};
 /// Maximum length of a label, characters; the names of many owners together are longer.
 const MAX_LABEL_CHARS: usize = 100;
 
+/// The name of owners that are not known.
+pub(in super::super) const UNKNOWN: &str = "unknown";
+
 /// What is summed for one name.
 type Figures = [f64; 4];
 
@@ -63,7 +66,7 @@ pub(in super::super) fn owner(connection: &Connection) -> String {
             names.join(", ")
         }
         None if matches!(connection.owners, Known::NotApplicable) => "none".to_owned(),
-        None => "unknown".to_owned(),
+        None => UNKNOWN.to_owned(),
     }
 }
 
