@@ -80,7 +80,7 @@ impl Ended<'_> {
             let lines: Vec<&Connection> =
                 ended.take(self.room).map(|event| &event.connection).collect();
             self.room -= lines.len();
-            self.plan.print(lines, &[])?;
+            self.plan.print(lines, &[], None)?;
             let is_full = self.room == 0;
             return Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
         }
@@ -111,7 +111,7 @@ impl Ended<'_> {
             Kept::Groups(field, groups) => self.plan.print_groups(field, *groups),
             Kept::List(events) => {
                 let ended = events.iter().map(|event| &event.connection).collect();
-                self.plan.print(self.plan.arranged(ended), losses)?;
+                self.plan.print(self.plan.arranged(ended), losses, None)?;
                 // The program exits next, which frees the memory at once.
                 std::mem::forget(events);
                 Ok(())

@@ -52,7 +52,7 @@ pub(crate) fn run(flags: &EventsFlags, agent_flags: &AgentFlags) -> Result<bool,
 /// How events are written.
 enum Log<'a> {
     Text { flags: &'a EventsFlags, palette: Palette, time: EventTime },
-    Lines { records: EventRecords<'a>, text: Vec<u8> },
+    Lines { records: Box<EventRecords<'a>>, text: Vec<u8> },
 }
 
 impl<'a> Log<'a> {
@@ -69,7 +69,8 @@ impl<'a> Log<'a> {
             (EventsFormat::Jsonl, columns) => {
                 let named =
                     columns.as_deref().map(|text| parse_columns(text, &usual)).transpose()?;
-                Ok(Self::Lines { records: EventRecords::new(named.as_deref()), text: Vec::new() })
+                let records = EventRecords::new(named.as_deref()).into();
+                Ok(Self::Lines { records, text: Vec::new() })
             }
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use conns_api::AgentError;
+use conns_core::explain::loss_lines;
 use conns_core::model::{Loss, LossKind};
 use conns_core::query::{ColumnError, FilterError, SortError, UnknownField};
 use conns_dialects::one_e::CallError;
@@ -100,14 +101,14 @@ fn presentable(message: &str) -> String {
     text
 }
 
-/// Prints losses, one per line, and those for lack of privileges on one line. Returns whether there are
-/// losses for other reasons.
+/// Prints losses, one line for those of one kind, and those for lack of privileges on one line. Returns whether there
+/// are losses for other reasons.
 pub(crate) fn report_losses(losses: &[Loss]) -> bool {
     let (not_permitted, lost): (Vec<&Loss>, Vec<&Loss>) =
         losses.iter().partition(|loss| loss.kind() == LossKind::NotPermitted);
-    let joined = not_permitted.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let joined = loss_lines(not_permitted).join("; ");
     let mut stderr = io::stderr().lock();
-    let lines = lost.iter().map(ToString::to_string).chain([joined]);
+    let lines = loss_lines(lost.iter().copied()).into_iter().chain([joined]);
     for line in lines.filter(|line| !line.is_empty()) {
         // The text can come from a remote agent.
         let _ = writeln!(stderr, "conns: {}", presentable(&line));

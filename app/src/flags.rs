@@ -18,6 +18,8 @@ use conns_api::{Ask, View};
 use conns_core::model::EventKind;
 use conns_core::units;
 
+use crate::completions;
+
 pub(crate) use source::{ReadFlags, SourceChoice};
 
 /// What is this machine connected to: every connection with its process, its health, and why it is slow
@@ -113,7 +115,7 @@ pub(crate) enum Command {
     Token,
     /// Print the man page
     Man,
-    /// Print completions for a shell
+    /// Print the script by which a shell completes commands, flags, fields and namespaces
     Completions {
         /// The shell
         shell: Shell,
@@ -148,6 +150,7 @@ impl Selection {
 #[derive(Debug, Args)]
 pub(crate) struct Among {
     /// Words of one filter: `nginx`, `443`, `10.0.0.0/8`, `process == nginx and rtt > 50ms`
+    #[arg(add = completions::filter())]
     pub(crate) filter: Vec<String>,
     /// TCP only, MPTCP included
     #[arg(short, long)]
@@ -162,7 +165,7 @@ pub(crate) struct Among {
     #[arg(short = '6', long)]
     pub(crate) ipv6: bool,
     /// Only this network namespace: a name under /run/netns, `self`, an inode, a pid or a path; repeatable
-    #[arg(long, value_name = "NAME", conflicts_with = "read")]
+    #[arg(long, value_name = "NAME", conflicts_with = "read", add = completions::netns())]
     pub(crate) netns: Vec<String>,
     /// Where connections are read from on this machine [default: auto]
     #[arg(long, value_enum, value_name = "SOURCE", conflicts_with_all = ["agent", "read"])]
@@ -196,14 +199,15 @@ pub(crate) struct ListFlags {
     pub(crate) selection: Selection,
     #[command(flatten)]
     pub(crate) families: families::FamilyFlags,
-    /// Columns by name; `+name` and `-name` change the default, `all` is every field
-    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    /// Columns by name; `+name` and `-name` change the default, `all` is every field. Groups: their
+    /// field, `connections`, what they sum, `verdicts`. CSV and JSON lines: `snapshot`, its time and host
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, add = completions::columns())]
     pub(crate) columns: Option<String>,
     /// Sort by these fields; `-name` is descending. Groups: by their field, `connections` or what they sum
-    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, add = completions::sort())]
     pub(crate) sort: Option<String>,
     /// One row for each value of a field, with sums
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, value_name = "FIELD", add = completions::field())]
     pub(crate) group_by: Option<String>,
     /// Maximum number of rows
     #[arg(long, value_name = "N")]
@@ -282,7 +286,7 @@ pub(crate) struct EventsFlags {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// Fields of jsonl by name; `+name` and `-name` change the default, `all` is every field
-    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, add = completions::columns())]
     pub(crate) columns: Option<String>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t = EventsFormat::Text, value_name = "FORMAT")]
@@ -386,7 +390,7 @@ pub(crate) struct CallFlags {
     #[arg(long, value_enum, value_name = "SOURCE", conflicts_with_all = ["agent", "read"])]
     pub(crate) source: Option<SourceChoice>,
     /// Only this network namespace; repeatable
-    #[arg(long, value_name = "NAME", conflicts_with = "read")]
+    #[arg(long, value_name = "NAME", conflicts_with = "read", add = completions::netns())]
     pub(crate) netns: Vec<String>,
     /// Omit the line with the column names
     #[arg(long)]

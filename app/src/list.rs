@@ -6,15 +6,18 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conns_api::{Answer, Ask, Pace, RecordWriter, View, next_update, sample_once};
+use conns_api::{Answer, Ask, Pace, RecordWriter, Stamp, View, next_update, sample_once};
 use conns_core::model::{Connection, Loss, Snapshot};
 use conns_core::query::{
-    Field, Filter, Group, GroupSortKey, Groups, SortKey, field_named, find_field, group,
-    parse_columns, sort, sort_groups,
+    ColumnError, Field, Filter, Group, GroupColumn, GroupSortKey, Groups, SortKey, field_named,
+    find_field, group, parse_columns, parse_group_columns, sort, sort_groups,
 };
 use conns_core::track::Retention;
 use conns_engine::Purpose;
-use conns_print::{Layout, closed_columns, default_columns, other_columns};
+use conns_print::{
+    Layout, closed_columns, closed_csv_columns, csv_columns, default_columns,
+    default_group_columns, other_columns, other_csv_columns,
+};
 
 use crate::agent;
 use crate::failure::{Failure, report_losses};
@@ -40,6 +43,10 @@ pub(crate) struct Plan<'a> {
     /// The order of groups; empty is by the number of connections.
     group_sort: Vec<GroupSortKey>,
     interval: Option<Duration>,
+    /// The list of columns without `snapshot`.
+    columns: Option<String>,
+    /// Rows of CSV and JSON lines begin with time and host of their snapshot.
+    names_snapshot: bool,
     /// The header of CSV has been written.
     has_header: Cell<bool>,
 }
@@ -62,7 +69,7 @@ pub(crate) fn run(flags: &ListFlags, agent_flags: &AgentFlags) -> Result<bool, F
         {
             return Err(failure);
         }
-        plan.print(chosen, &snapshot.losses)?;
+        plan.print(chosen, &snapshot.losses, Some(Stamp::from(&*snapshot)))?;
         let lost = report_losses(&snapshot.losses);
         // The program exits next, which frees the memory at once.
         std::mem::forget(snapshot);
@@ -129,6 +136,7 @@ impl<'a> Plan<'a> {
             }
             (None, None) => {}
         }
+        let (names_snapshot, columns) = snapshot_column(flags, output)?;
         let plan = Self {
             flags,
             output,
@@ -138,21 +146,50 @@ impl<'a> Plan<'a> {
             group_by,
             group_sort,
             interval,
+            columns,
+            names_snapshot,
             has_header: Cell::new(false),
         };
-        plan.columns(&[])?;
+        match plan.group_by {
+            Some(field) => drop(plan.group_columns(field, &[])?),
+            None => drop(plan.columns(&[])?),
+        }
         Ok(plan)
+    }
+
+    fn group_columns(
+        &self,
+        field: &'static Field,
+        groups: &[Group],
+    ) -> Result<Vec<GroupColumn>, Failure> {
+        let default = match self.output {
+            Format::Table | Format::Wide => default_group_columns(self.interval.is_some(), groups),
+            Format::Json | Format::Jsonl => GroupColumn::ALL.to_vec(),
+            // Verdicts are several numbers.
+            Format::Csv => GroupColumn::ALL
+                .into_iter()
+                .filter(|column| *column != GroupColumn::Verdicts)
+                .collect(),
+        };
+        Ok(match &self.columns {
+            Some(columns) => parse_group_columns(columns, field, &default)?,
+            None => default,
+        })
     }
 
     fn columns(&self, connections: &[&Connection]) -> Result<Vec<&'static Field>, Failure> {
         let (view, is_wide) = (self.ask.view, self.output == Format::Wide);
-        let mut default = match self.flags.closed {
-            true => closed_columns(is_wide, connections),
-            false if !self.ask.others.is_empty() => other_columns(is_wide, connections),
-            false => default_columns(view, is_wide, connections),
+        let is_csv = self.output == Format::Csv;
+        let mut default = match (self.flags.closed, self.ask.others.is_empty()) {
+            (true, _) if is_csv => closed_csv_columns(),
+            (true, _) => closed_columns(is_wide, connections),
+            (false, false) if is_csv => other_csv_columns(),
+            (false, false) => other_columns(is_wide, connections),
+            (false, true) if is_csv => csv_columns(view),
+            (false, true) => default_columns(view, is_wide, connections),
         };
         add_columns(&mut default, &self.flags.as_of_ss);
-        Ok(match (&self.flags.columns, self.output) {
+        Ok(match (&self.columns, self.output) {
             (Some(columns), _) => parse_columns(columns, &default)?,
             (None, Format::Json | Format::Jsonl) => Answer::Connections.usual_fields(),
             (None, _) => default,
@@ -214,9 +251,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Prints chosen and arranged connections.
-    pub(crate) fn print(&self, chosen: Vec<&Connection>, losses: &[Loss]) -> Result<(), Failure> {
+    pub(crate) fn print(
+        &self,
+        chosen: Vec<&Connection>,
+        losses: &[Loss],
+        stamp: Option<Stamp<'_>>,
+    ) -> Result<(), Failure> {
         let mut out = terminal::stdout();
-        self.write(&mut out, &chosen, losses)?;
+        self.write(&mut out, &chosen, losses, stamp)?;
         Ok(out.flush()?)
     }
 
@@ -225,10 +267,11 @@ impl<'a> Plan<'a> {
         out: &mut impl Write,
         chosen: &[&Connection],
         losses: &[Loss],
+        stamp: Option<Stamp<'_>>,
     ) -> Result<(), Failure> {
         match self.group_by {
-            Some(field) => self.write_groups(out, field, group(chosen, field)),
-            None => self.print_list(out, chosen, losses),
+            Some(field) => self.write_groups(out, field, group(chosen, field), stamp),
+            None => self.print_list(out, chosen, losses, stamp),
         }
     }
 
@@ -237,8 +280,10 @@ impl<'a> Plan<'a> {
         out: &mut impl Write,
         chosen: &[&Connection],
         losses: &[Loss],
+        stamp: Option<Stamp<'_>>,
     ) -> Result<(), Failure> {
         let fields = self.columns(chosen)?;
+        let of_rows = stamp.filter(|_| self.names_snapshot);
         match self.output {
             Format::Table | Format::Wide => {
                 let names = terminal::names(self.flags.selection.among.resolve, chosen);
@@ -252,10 +297,13 @@ impl<'a> Plan<'a> {
                 }
             }
             Format::Json => {
-                Answer::Connections.write(out, self.records(&fields), chosen, losses)?
+                Answer::Connections.write(out, self.records(&fields), chosen, losses, stamp)?
             }
-            Format::Jsonl => Answer::Connections.write_lines(out, self.records(&fields), chosen)?,
-            Format::Csv => conns_print::csv(out, self.csv_header(), &fields, chosen)?,
+            Format::Jsonl => {
+                let records = self.records(&fields).stamped(of_rows);
+                Answer::Connections.write_lines(out, records, chosen)?
+            }
+            Format::Csv => conns_print::csv(out, self.csv_header(), of_rows, &fields, chosen)?,
         }
         Ok(())
     }
@@ -281,27 +329,37 @@ impl<'a> Plan<'a> {
     }
 
     /// Prints the groups of connections that were added to them one by one.
-    pub(crate) fn print_groups(&self, field: &Field, groups: Groups<'_>) -> Result<(), Failure> {
+    pub(crate) fn print_groups(
+        &self,
+        field: &'static Field,
+        groups: Groups<'_>,
+    ) -> Result<(), Failure> {
         let mut out = terminal::stdout();
-        self.write_groups(&mut out, field, groups.finish())?;
+        self.write_groups(&mut out, field, groups.finish(), None)?;
         Ok(out.flush()?)
     }
 
     fn write_groups(
         &self,
         out: &mut impl Write,
-        field: &Field,
+        field: &'static Field,
         mut groups: Vec<Group>,
+        stamp: Option<Stamp<'_>>,
     ) -> Result<(), Failure> {
+        let of_rows = stamp.filter(|_| self.names_snapshot);
         sort_groups(&mut groups, &self.group_sort);
         groups.truncate(self.limit());
+        let columns = self.group_columns(field, &groups)?;
         match self.output {
             Format::Table | Format::Wide => {
-                conns_print::groups(out, self.layout(), field, &groups)?
+                conns_print::groups(out, self.layout(), field, &columns, &groups)?
             }
-            Format::Json => conns_print::groups_json(out, false, field, &groups)?,
-            Format::Jsonl => conns_print::groups_json(out, true, field, &groups)?,
-            Format::Csv => conns_print::groups_csv(out, self.csv_header(), field, &groups)?,
+            Format::Json => conns_print::groups_json(out, stamp, field, &columns, &groups)?,
+            Format::Jsonl => conns_print::groups_jsonl(out, of_rows, field, &columns, &groups)?,
+            Format::Csv => {
+                let header = self.csv_header();
+                conns_print::groups_csv(out, header, of_rows, field, &columns, &groups)?
+            }
         }
         Ok(())
     }
@@ -309,10 +367,11 @@ impl<'a> Plan<'a> {
     /// Prints the next snapshot: on a terminal in place of the previous one, else below it.
     fn print_next(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let is_table = matches!(self.output, Format::Table | Format::Wide);
+        let stamp = Some(Stamp::from(snapshot));
         match terminal::size().filter(|_| is_table) {
             Some((_, height)) => {
                 let mut text = Vec::new();
-                self.write(&mut text, &self.choose(snapshot), &snapshot.losses)?;
+                self.write(&mut text, &self.choose(snapshot), &snapshot.losses, stamp)?;
                 let mut out = terminal::stdout();
                 // Cursor home, then clear to the end, without the flicker of an empty screen.
                 write!(out, "\x1b[H\x1b[J")?;
@@ -329,7 +388,7 @@ impl<'a> Plan<'a> {
                 Ok(out.flush()?)
             }
             None => {
-                self.print(self.choose(snapshot), &snapshot.losses)?;
+                self.print(self.choose(snapshot), &snapshot.losses, stamp)?;
                 if is_table {
                     let mut out = terminal::stdout();
                     writeln!(out)?;
@@ -339,6 +398,35 @@ impl<'a> Plan<'a> {
             }
         }
     }
+}
+
+/// Takes `snapshot` out of the list of columns: whether rows begin with time and host of their snapshot, and the other
+/// columns, if any are named.
+fn snapshot_column(flags: &ListFlags, output: Format) -> Result<(bool, Option<String>), Failure> {
+    let is_in_rows = matches!(output, Format::Csv | Format::Jsonl) && !flags.closed;
+    let Some(list) = &flags.columns else { return Ok((is_in_rows, None)) };
+    let signed = |name: &&str| name.starts_with(['+', '-']);
+    let names: Vec<&str> = list.split(',').map(str::trim).collect();
+    let is_change = names.iter().all(signed);
+    let is_snapshot =
+        |name: &&str| name.trim_start_matches(['+', '-']).trim().eq_ignore_ascii_case("snapshot");
+    let (snapshot, others): (Vec<&str>, Vec<&str>) = names.iter().copied().partition(is_snapshot);
+    let Some(last) = snapshot.last() else {
+        return Ok((is_change && is_in_rows, Some(list.clone())));
+    };
+    let is_named = !last.starts_with('-');
+    if is_named && !is_in_rows {
+        let message = match (flags.closed, output) {
+            (true, _) => "--closed lists connections of several times; `closed_at` is that of each",
+            (false, Format::Json) => "`snapshot` is in -o json beside the connections",
+            (false, _) => "`snapshot` is a column of -o csv and -o jsonl",
+        };
+        return Err(Failure::Usage(format!("--columns {list}: {message}")));
+    }
+    if others.is_empty() && !is_change {
+        return Err(ColumnError::NoneLeft { list: list.clone() }.into());
+    }
+    Ok((is_named, (!others.is_empty()).then(|| others.join(","))))
 }
 
 /// The words of a filter, and the pids of the flags.

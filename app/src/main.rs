@@ -4,6 +4,7 @@ mod abilities;
 mod agent;
 mod call;
 mod closed;
+mod completions;
 mod config;
 mod dialects;
 mod events;
@@ -45,6 +46,11 @@ fn main() -> ExitCode {
             Err(error) => failure::report_flags(&error),
         };
     }
+    match completions::answer_if_asked(Flags::command) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return failure::report_flags(&error),
+    }
     let flags = match Flags::read() {
         Ok(flags) => flags,
         Err(error) => return failure::report_flags(&error),
@@ -82,10 +88,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
             terminal::write(&page)?;
         }
         Some(Command::Completions { shell }) => {
-            // The generator panics if writing fails, so it writes to memory.
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Flags::command(), "conns", &mut script);
-            terminal::write(&script)?;
+            terminal::write(&completions::script(*shell)?)?;
         }
     }
     Ok(false)

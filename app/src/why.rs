@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use conns_api::{Answer, RecordWriter, View, is_of_interest, observe, urgency};
+use conns_api::{Answer, RecordWriter, Stamp, View, is_of_interest, observe, urgency};
 use conns_core::media::published_streams;
 use conns_core::model::{Basis, Class, Connection};
 use conns_core::query::Filter;
@@ -69,9 +69,13 @@ pub(crate) fn run(flags: &WhyFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
             }
         }
         WhyFormat::Json => {
-            Answer::Verdicts.write(&mut out, records, &chosen, &snapshot.losses)?;
+            let stamp = Some(Stamp::from(&*snapshot));
+            Answer::Verdicts.write(&mut out, records, &chosen, &snapshot.losses, stamp)?;
         }
-        WhyFormat::Jsonl => Answer::Verdicts.write_lines(&mut out, records, &chosen)?,
+        WhyFormat::Jsonl => {
+            let records = records.stamped(Some(Stamp::from(&*snapshot)));
+            Answer::Verdicts.write_lines(&mut out, records, &chosen)?;
+        }
     }
     out.flush()?;
     if agent::is_remote(agent_flags, flags.selection.among.source) {
@@ -87,7 +91,7 @@ fn worth_showing<'c>(
     filter: Option<&Filter>,
 ) -> Vec<&'c Connection> {
     let is_idle = |connection: &&&Connection| connection.verdict.class == Class::Idle;
-    let names_idle = filter.is_some_and(|filter| filter.to_string().contains(Class::Idle.name()));
+    let names_idle = filter.is_some_and(|filter| filter.names_class(Class::Idle));
     let has_others = chosen.iter().any(|connection| !is_idle(&connection));
     if flags.selection.all || names_idle || filter.is_some() && !has_others {
         return chosen.to_vec();

@@ -11,6 +11,7 @@ mod cli {
     pub(crate) mod capture;
     pub(crate) mod choosing;
     pub(crate) mod closed;
+    pub(crate) mod completions;
     pub(crate) mod degraded;
     pub(crate) mod events;
     pub(crate) mod follower;
@@ -25,6 +26,7 @@ mod cli {
     pub(crate) mod portable;
     pub(crate) mod privileges;
     pub(crate) mod program;
+    pub(crate) mod requests;
     pub(crate) mod sandbox;
     pub(crate) mod scene;
     pub(crate) mod screen;
@@ -47,6 +49,7 @@ fn main() -> std::process::ExitCode {
     arguments.test_threads = Some(1);
     let suites = [
         golden::TESTS,
+        completions::TESTS,
         formats::TESTS,
         choosing::TESTS,
         groups::TESTS,
@@ -65,6 +68,7 @@ fn main() -> std::process::ExitCode {
         events::TESTS,
         closed::TESTS,
         abilities::TESTS,
+        requests::TESTS,
     ];
     // Root runs the tests of unprivileged users as another user instead.
     let unprivileged = |needs: &[Need]| needs.iter().any(|need| matches!(need, Need::Unprivileged));

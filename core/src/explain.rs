@@ -3,5 +3,8 @@
 
 mod ability;
 mod loss;
+mod loss_lines;
 mod stream;
 mod verdict;
+
+pub use loss_lines::loss_lines;

@@ -10,6 +10,7 @@
 #[path = "query/sample.rs"]
 mod sample;
 
+use conns_core::model::Class;
 use conns_core::query::Filter;
 use conns_core::query::filter::{Fault, MAX_BYTES, MAX_DEPTH, MAX_PATTERNS};
 use proptest::prelude::*;
@@ -538,6 +539,22 @@ fn a_filter_of_states_leaves_none_out() {
         ("443 and rtt > 1ms", false),
     ] {
         assert_eq!(Filter::parse(text).expect(text).names_states(), names_states, "{text}");
+    }
+}
+
+#[test]
+fn a_filter_names_a_class_by_a_value_or_a_word_alone() {
+    for (text, names_idle) in [
+        ("verdict == idle", true),
+        ("process == nginx and not verdict in (stalled, IDLE)", true),
+        ("idle", true),
+        ("idle > 5s", false),
+        ("process == idle", false),
+        ("verdict == healthy", false),
+        ("", false),
+    ] {
+        let filter = Filter::parse(text).expect(text);
+        assert_eq!(filter.names_class(Class::Idle), names_idle, "{text}");
     }
 }
 

@@ -234,6 +234,17 @@ fn what_does_not_apply_is_not_missing_from_a_sum() {
 }
 
 #[test]
+fn a_name_is_that_of_one_field() {
+    for field in catalogue() {
+        let aliases = field.aliases.iter().map(|alias| alias.replace('-', "_"));
+        for name in [field.name.to_owned(), field.key.clone()].into_iter().chain(aliases) {
+            let found = find_field(&name).expect(&name).name;
+            assert_eq!(found, field.name, "`{name}` is a name of both");
+        }
+    }
+}
+
+#[test]
 fn every_field_can_be_asked_for() {
     for field in catalogue() {
         for name in [field.name, &field.key].into_iter().chain(field.aliases.iter().copied()) {

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use conns_api::{
     Answer, Ask, Decoder, EventRecords, EventsAnswer, EventsFrom, EventsQuery, RecordWriter,
-    ResumeId, UpdateDelta, UpdateQuery, View, encode_events, encode_update,
+    ResumeId, Stamp, UpdateDelta, UpdateQuery, View, encode_events, encode_update,
 };
 use conns_core::model::{Connection, Event, EventLog, Snapshot, Update};
 use conns_core::query::catalogue;
@@ -79,6 +79,7 @@ fn write(update: &Update) {
         RecordWriter::new(&fields),
         &connections,
         &snapshot.losses,
+        Some(Stamp::from(&**snapshot)),
     );
     assert!(written.is_ok());
 }

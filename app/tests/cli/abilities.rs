@@ -1,7 +1,7 @@
 //! `conns abilities`, local and of a remote agent; and events of a remote agent.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread::{self, sleep};
@@ -62,14 +62,18 @@ fn table() -> Result<()> {
 }
 
 /// An agent in a sandbox; ended when dropped.
-struct Agent {
+pub(crate) struct Agent {
     child: Child,
-    address: SocketAddr,
+    /// Where it listens, by the protocol.
+    pub(crate) ports: BTreeMap<String, u16>,
 }
 
 impl Agent {
-    fn start(sandbox: &Sandbox) -> Result<Self> {
-        let mut command = conns(["serve", "--listen", "http=127.0.0.1:0", "--interval", "0.5s"]);
+    pub(crate) fn start(sandbox: &Sandbox, protocols: &[&str]) -> Result<Self> {
+        let mut command = conns(["serve", "--interval", "0.5s"]);
+        for protocol in protocols {
+            command.args(["--listen", &format!("{protocol}=127.0.0.1:0")]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = sandbox.spawn(&mut command)?;
         let stderr = child.stderr.take().context("its standard error is no pipe")?;
@@ -80,16 +84,20 @@ impl Agent {
             }
         });
         let until = Instant::now() + SOON;
-        let mut address = None;
+        let mut ports = BTreeMap::new();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = lines.recv_timeout(left).context("the agent does not become ready")?;
-            if let Some(place) = line.strip_prefix("conns: http on http://") {
-                address = Some(place.trim_end_matches('/').parse()?);
+            let place = line.strip_prefix("conns: ").and_then(|line| line.split_once(" on "));
+            if let Some((protocol, place)) = place
+                && let Some((_, port)) = place.trim_end_matches('/').rsplit_once(':')
+                && let Ok(port) = port.parse()
+            {
+                ports.insert(protocol.to_owned(), port);
             }
             if line == "conns: ready" {
-                let address = address.context("it does not print its address")?;
-                return Ok(Self { child, address });
+                same("the ports", ports.len(), protocols.len())?;
+                return Ok(Self { child, ports });
             }
         }
     }
@@ -97,7 +105,8 @@ impl Agent {
     /// `conns` with these words, about this agent.
     fn conns(&self, words: &[&str]) -> Command {
         let mut command = conns(words);
-        command.args(["--agent", &format!("http://{}", self.address)]);
+        let port = self.ports.get("http").copied().unwrap_or_default();
+        command.args(["--agent", &format!("http://127.0.0.1:{port}")]);
         command
     }
 }
@@ -111,7 +120,7 @@ impl Drop for Agent {
 
 fn of_an_agent() -> Result<()> {
     let sandbox = Sandbox::new()?;
-    let agent = Agent::start(&sandbox)?;
+    let agent = Agent::start(&sandbox, &["http"])?;
     check(&listed(&sandbox.finish(&mut agent.conns(&["abilities", "-o", "json"]))?)?)?;
     let listener = sandbox.listen("127.0.0.1:0")?;
     let at = listener.local_addr()?;

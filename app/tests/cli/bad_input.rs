@@ -92,11 +92,18 @@ const FIELDS: &[Refusal] = &[
     (&["--columns", "-pid,-zzzzzzzzz"], &["`zzzzzzzzz`", "conns fields"]),
     (&["--columns", "-all"], &["leaves no columns"]),
     (&["--columns="], &["column name missing"]),
+    (&["--columns", "+snapshot"], &["--columns +snapshot", "csv"]),
+    (&["--columns", "pid,snapshot", "-o", "json"], &["beside the connections"]),
+    (&["--closed", "--columns", "pid,snapshot", "-o", "csv"], &["`closed_at`"]),
+    (&["--columns", "snapshot", "-o", "csv"], &["leaves no columns"]),
     (&["--sort", "rttt"], &["`rttt`", "`rtt`"]),
     (&["--sort", "rtt,"], &["sort field missing"]),
     (&["--sort", "-"], &["sort field missing"]),
     (&["--group-by", "proces"], &["`proces`", "`process`"]),
     (&["--group-by", ""], &["unknown field"]),
+    (&["--group-by", "process", "--columns", "verdict"], &["`verdict`", "`verdicts`", "process"]),
+    (&["--group-by", "process", "--columns", "pid"], &["`pid`", "connections, bytes_out"]),
+    (&["--group-by", "process", "--columns", "process,,loss"], &["column name missing"]),
 ];
 
 const TIMES: &[Refusal] = &[

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::Case;
+use crate::owner::Owner;
 use crate::program::run;
 use crate::scene::{READ, SENT, Scene, all_ends, ends_of, same};
 
@@ -19,6 +21,8 @@ pub(crate) const TESTS: &[Case] = &[
     Case("jsonl_is_one_record_a_line", &[], lines),
     Case("csv_has_keys_as_header_and_the_values_of_json", &[], csv),
     Case("csv_of_all_columns_has_every_key", &[], csv_of_all),
+    Case("rows_begin_with_time_and_host_of_their_snapshot", &[], stamped),
+    Case("csv_has_the_same_columns_everywhere_and_all_owners", &[], csv_by_default),
     Case("table_has_a_row_for_each_socket", &[], table),
     Case("wide_has_more_columns_and_cuts_nothing", &[], wide),
     Case("no_header_leaves_out_one_line", &[], no_header),
@@ -197,7 +201,9 @@ fn frame() -> Result<()> {
     let ran = scene.sandbox.run(&["-a", "-o", "json"], "")?;
     let json = ran.good()?.json()?;
     let keys: Vec<&str> = json.as_object().context("no object")?.keys().map(|key| &**key).collect();
-    same("the keys", keys, vec!["connections", "losses"])?;
+    same("the keys", keys, vec!["connections", "losses", "snapshot"])?;
+    same("the host", json["snapshot"]["host"].as_str(), Some(&*host()?))?;
+    ensure!(json["snapshot"]["at_us"].is_u64(), "{}", json["snapshot"]);
     ensure!(json["losses"].is_array(), "losses are {}", json["losses"]);
     for loss in json["losses"].as_array().into_iter().flatten() {
         for key in ["kind", "source", "message"] {
@@ -220,7 +226,9 @@ fn lines() -> Result<()> {
             |r: &Value| r.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
         records.iter().map(|record| (ends_of(record), keys(record))).collect()
     };
-    same("the keys of each record", keys(&records), keys(&of_json))
+    let mut expected = keys(&of_json);
+    expected.values_mut().for_each(|keys| keys.extend(["at_us", "host"].map(str::to_owned)));
+    same("the keys of each record", keys(&records), expected)
 }
 
 fn csv() -> Result<()> {
@@ -250,6 +258,64 @@ fn csv_of_all() -> Result<()> {
     let header: BTreeSet<String> = header.into_iter().collect();
     same("the header", header, kinds()?.into_keys().collect())?;
     same("the number of rows", rows.len(), scene.sockets()?.len())
+}
+
+fn host() -> Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/hostname")?.trim_end().to_owned())
+}
+
+fn now_us() -> Result<u64> {
+    Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?)
+}
+
+fn stamped() -> Result<()> {
+    let scene = Scene::new()?;
+    let run = |words: &[&str]| scene.sandbox.run(words, "");
+    let before = now_us()?;
+    let lines = run(&["-a", "-o", "jsonl"])?.good()?.lines_of_json()?;
+    let groups = run(&["-a", "--group-by", "proto", "-o", "jsonl"])?.good()?.lines_of_json()?;
+    let chosen = run(&["-o", "jsonl", "--columns", "pid,snapshot"])?.good()?.lines_of_json()?;
+    let why = run(&["why", "-a", "-o", "jsonl", "--for", "0.2"])?.good()?.lines_of_json()?;
+    let times = before..=now_us()?;
+    same(
+        "groups, and lines with a pid",
+        (groups.len(), chosen[0].as_object().map(Map::len)),
+        (2, Some(3)),
+    )?;
+    for record in [lines, groups, chosen, why].concat() {
+        same("the host", record["host"].as_str(), Some(&*host()?))?;
+        let at = record["at_us"].as_u64().context("no time")?;
+        ensure!(times.contains(&at), "{at} is not within {times:?}");
+    }
+    for columns in ["pid", "-snapshot"] {
+        for record in run(&["-o", "jsonl", "--columns", columns])?.good()?.lines_of_json()? {
+            ensure!(record.get("host").is_none() && record.get("at_us").is_none(), "{record}");
+        }
+    }
+    let (header, rows) = run(&["-o", "csv", "--columns", "snapshot,state"])?.good()?.csv()?;
+    same("the header", header.join(","), "at_us,host,state".to_owned())?;
+    same("the host of a row", &*rows[0][1], &*host()?)
+}
+
+/// A connection whose client two processes have.
+fn csv_by_default() -> Result<()> {
+    let scene = Scene::new()?;
+    let owner = Owner::start(b"two;owners", &[], scene.client.try_clone()?, None)?;
+    let keys = "at_us,host,process,pid,owners,netns,proto,state,direction,local,remote,remote_name,\
+        app,rtt_us,loss_percent,bytes_out,bytes_in,rate_out_bytes_per_s,rate_in_bytes_per_s,idle_us,verdict";
+    for filter in ["", "pid == 0"] {
+        let (header, _) = scene.sandbox.run(&["-a", "-o", "csv"], filter)?.good()?.csv()?;
+        same("the header", header.join(","), keys.to_owned())?;
+    }
+    let filter = format!("local_port == {} and tcp", scene.client.local_addr()?.port());
+    let (header, rows) = scene.sandbox.run(&["-o", "csv"], &filter)?.good()?.csv()?;
+    let at = header.iter().position(|key| key == "owners").context("no owners")?;
+    let me = std::process::id();
+    let name = fs::read_to_string("/proc/self/comm")?.trim_end().to_owned();
+    let mut owners = [(me, name), (owner.pid(), "two\\;owners".to_owned())];
+    owners.sort();
+    let owners: Vec<String> = owners.iter().map(|(pid, name)| format!("{name}/{pid}")).collect();
+    same("the owners", rows.iter().map(|row| &*row[at]).collect(), vec![&*owners.join(";")])
 }
 
 fn table() -> Result<()> {

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Case] = &[
     Case("groups_by_state_add_up_to_the_records", &[], || adds_up("state", "state")),
     Case("groups_are_the_same_in_every_format", &[], formats),
     Case("groups_of_a_limit_are_the_largest", &[], limit),
+    Case("groups_have_the_columns_that_are_chosen_in_their_order", &[], columns),
 ];
 
 /// Keys that are sums, and their keys in a record.
@@ -77,13 +78,9 @@ fn formats() -> Result<()> {
     let lines: Vec<_> = run("jsonl")?.good()?.lines_of_json()?.iter().map(count).collect();
     same("jsonl", &lines, &json)?;
     let (header, rows) = run("csv")?.good()?.csv()?;
-    same(
-        "the header of csv",
-        header[..2].to_vec(),
-        vec!["state".to_owned(), "connections".to_owned()],
-    )?;
+    same("the header of csv", header[..4].join(","), "at_us,host,state,connections".to_owned())?;
     let rows: Vec<_> =
-        rows.iter().map(|row| (row[0].clone(), row[1].parse().unwrap_or(Value::Null))).collect();
+        rows.iter().map(|row| (row[2].clone(), row[3].parse().unwrap_or(Value::Null))).collect();
     same("csv", &rows, &json)?;
     for format in ["table", "wide"] {
         let ran = run(format)?;
@@ -110,4 +107,35 @@ fn limit() -> Result<()> {
     same("groups", rows.len(), 1)?;
     // Its sums are over all of its sockets, not over the first one.
     same("the largest", (&rows[0]["state"], &rows[0]["connections"]), (&"ESTAB".into(), &3.into()))
+}
+
+fn columns() -> Result<()> {
+    let scene = Scene::new()?;
+    let run = |columns: &str, format| {
+        let words = ["-a", "--group-by", "state", "--columns", columns, "-o", format];
+        scene.sandbox.run(&words, "")
+    };
+    let ran = run("worst-loss,bytes_out,state", "table")?;
+    let titles: Vec<&str> =
+        ran.good()?.text()?.lines().next().context("no header")?.split_whitespace().collect();
+    same("the titles", titles, vec!["WORST-LOSS", "BYTES-OUT", "STATE"])?;
+    let ran = run("bytes_out,state,connections", "csv")?;
+    let (header, rows) = ran.good()?.csv()?;
+    same("the header of csv", header.join(","), "bytes_out,state,connections".to_owned())?;
+    let row = rows.iter().find(|row| row[1] == "ESTAB").context("no row of ESTAB")?;
+    same("a row of csv", row.join(","), format!("{SENT},ESTAB,3"))?;
+    let ran = run("-connections,-verdicts", "jsonl")?;
+    // Nine of eleven, and time and host.
+    for group in ran.good()?.lines_of_json()? {
+        let group = group.as_object().context("no object")?;
+        same("the number of keys", group.len(), 11)?;
+        ensure!(!group.contains_key("connections") && !group.contains_key("verdicts"), "{group:?}");
+    }
+    let ran = run("verdicts", "json")?;
+    let json = ran.good()?.json()?;
+    let groups = json["groups"].as_array().context("no list of groups")?;
+    same("the number of groups", groups.len(), 3)?;
+    let is_alone = |group: &Value| group.as_object().map(|group| group.len()) == Some(1);
+    ensure!(groups.iter().all(is_alone), "{groups:?}");
+    Ok(())
 }

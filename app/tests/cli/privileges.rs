@@ -22,6 +22,8 @@ pub(crate) const TESTS: &[Case] = &[
     Case("missing_privileges_are_reported_in_one_line", &[Need::Root], one_line),
     Case("missing_privileges_are_a_loss_in_json", &[Need::Root], in_json),
     Case("namespaces_that_cannot_be_entered_are_reported", &[Need::Root], foreign_namespace),
+    Case("many_namespaces_that_cannot_be_entered_are_one_short_line", &[Need::Root], many),
+    Case("unprivileged_users_read_what_each_ability_needs", &[Need::Root], abilities),
     Case("this_user_sees_owners_of_own_processes", &[Need::Unprivileged], this_user),
 ];
 
@@ -128,7 +130,12 @@ fn foreign_namespace() -> Result<()> {
     same("the sockets here", all_ends(&own)?, here.sockets()?)?;
     let lines: Vec<&str> = ran.err.lines().collect();
     same("lines", lines.len(), 1)?;
-    ensure!(lines[0].contains(there.name()?), "{} is not named in {lines:?}", there.name()?);
+    ensure!(lines[0].contains("cannot enter"), "no namespace in {lines:?}");
+    // The line names a few of them, and JSON all.
+    let ran = unprivileged(&here.sandbox, &["-a", "-o", "json"])?;
+    let losses = ran.code(0)?.json()?["losses"].take();
+    let is_named = losses.to_string().contains(&format!("network namespace {} ", there.name()?));
+    ensure!(is_named, "{} is not named in {losses}", there.name()?);
     // Asked for by name, it is the whole question.
     let ran = unprivileged(&here.sandbox, &["-a", "--netns", there.name()?])?;
     ensure!(ran.err.contains(there.name()?), "{} is not named in {:?}", there.name()?, ran.err);
@@ -136,6 +143,51 @@ fn foreign_namespace() -> Result<()> {
         ran.code != Some(0),
         "a namespace that could not be entered is an answer with exit code 0"
     );
+    Ok(())
+}
+
+fn many() -> Result<()> {
+    let here = Sandbox::new()?;
+    let there: Vec<Sandbox> = (0..30).map(|_| Sandbox::new()).collect::<Result<_>>()?;
+    let ran = unprivileged(&here, &["-a"])?;
+    ran.code(0)?;
+    let lines: Vec<&str> = ran.err.lines().collect();
+    same("lines", lines.len(), 1)?;
+    ensure!(
+        lines[0].contains(" network namespaces (") && lines[0].contains(" more: -o json has all"),
+        "{lines:?}"
+    );
+    ensure!(lines[0].contains("): not permitted; run as root"), "{lines:?}");
+    let named = there.iter().filter(|one| one.name().is_ok_and(|name| lines[0].contains(name)));
+    ensure!(named.count() <= 3, "{lines:?}");
+    ensure!(lines[0].len() < 600, "{} characters: {lines:?}", lines[0].len());
+    Ok(())
+}
+
+/// What is missing is not permitted, and the message has who may.
+fn abilities() -> Result<()> {
+    let (here, _there) = (Sandbox::new()?, Sandbox::new()?);
+    let ran = unprivileged(&here, &["abilities", "-o", "json"])?;
+    let json = ran.code(0)?.json()?;
+    let abilities = json["abilities"].as_array().context("no list of abilities")?;
+    let missing: Vec<(&str, &str)> = abilities
+        .iter()
+        .filter_map(|one| Some((one["name"].as_str()?, one["missing"].as_str()?)))
+        .collect();
+    for name in ["all-namespaces", "owners-of-others"] {
+        ensure!(
+            missing.iter().any(|(missing, _)| *missing == name),
+            "{name} is not in {missing:?}"
+        );
+    }
+    for (name, why) in missing {
+        let is_plain =
+            why.contains("not permitted") || why.contains("cannot be inspected by this user");
+        // A kernel without BTF or with another reason has no programs for root either.
+        let is_of_privileges = !name.starts_with("ebpf-") || why.contains("CAP_BPF");
+        ensure!(!why.contains("os error"), "{name}: {why}");
+        ensure!(!is_of_privileges || is_plain && why.contains("root"), "{name}: {why}");
+    }
     Ok(())
 }
 

@@ -184,9 +184,11 @@ pub(crate) fn is_about_privileges(line: &str) -> bool {
 
 /// Whether a line is about a namespace that a test made after the agent of another test started.
 fn is_of_another_test(line: &str) -> bool {
-    ["conns-cli-", "lab-"]
-        .iter()
-        .any(|prefix| line.contains(&format!("cannot enter network namespace {prefix}")))
+    let names = line
+        .split_once("cannot enter network namespace ")
+        .or_else(|| line.split_once(" network namespaces ("));
+    names
+        .is_some_and(|(_, names)| ["conns-cli-", "lab-"].iter().any(|test| names.starts_with(test)))
 }
 
 /// Waits until `condition` gives a value.

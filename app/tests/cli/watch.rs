@@ -1,5 +1,6 @@
 //! `--watch`: a terminal is redrawn, a pipe is written on, and both show what changed meanwhile.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -19,6 +20,8 @@ pub(crate) const TESTS: &[Case] = &[
     Case("watch_never_scrolls_a_terminal", &[], never_scrolls),
     Case("watch_writes_on_in_a_pipe_with_rates", &[], rates),
     Case("watch_separates_tables_in_a_pipe", &[], separates),
+    Case("watch_of_groups_begins_with_rates", &[], groups),
+    Case("watch_writes_one_header_of_csv_and_the_same_columns_in_each_row", &[], csv),
     Case("watch_takes_a_word_that_is_no_time_as_filter", &[], word),
     Case("watch_ends_well_when_its_reader_does", &[], reader_ends),
 ];
@@ -145,6 +148,39 @@ fn separates() -> Result<()> {
         same("the line after a table", lines.next(until)?, String::new())?;
     }
     Ok(())
+}
+
+fn groups() -> Result<()> {
+    let scene = Scene::new()?;
+    let words = ["-a", "--group-by", "proto", "--watch", "0.2"];
+    let lines = Lines::start(&scene, scene.sandbox.conns(&words, "")?)?;
+    let header = lines.next(Instant::now() + SOON)?;
+    let titles: Vec<&str> = header.split_whitespace().take(4).collect();
+    same("the titles", titles, vec!["PROTO", "RATE-OUT", "RATE-IN", "CONNECTIONS"])
+}
+
+/// Three snapshots of five sockets, and a header.
+const CSV_LINES: usize = 1 + 3 * 5;
+
+fn csv() -> Result<()> {
+    let scene = Scene::new()?;
+    let words = ["-a", "-o", "csv", "--watch", "0.2"];
+    let lines = Lines::start(&scene, scene.sandbox.conns(&words, "")?)?;
+    let until = Instant::now() + SOON;
+    let text: Vec<String> = (0..CSV_LINES).map(|_| lines.next(until)).collect::<Result<_>>()?;
+    let mut reader = csv::Reader::from_reader(text.join("\n").into_bytes().leak() as &[u8]);
+    let header = reader.headers()?.clone();
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>()?;
+    same("the number of rows", rows.len(), CSV_LINES - 1)?;
+    let column = |name| header.iter().position(|key| key == name).context("a column is missing");
+    let (at, rate, local) = (column("at_us")?, column("rate_out_bytes_per_s")?, column("local")?);
+    let times: BTreeSet<&str> = rows.iter().filter_map(|row| row.get(at)).collect();
+    same("the times of three snapshots", times.len(), 3)?;
+    let server = scene.client.peer_addr()?.to_string();
+    let of_server = rows.iter().filter(|row| row.get(local) == Some(&server));
+    let rates: Vec<&str> =
+        of_server.filter_map(|row| row.get(rate)).filter(|rate| !rate.is_empty()).collect();
+    same("rates of the connection that was accepted", rates, vec!["0"; 3])
 }
 
 fn word() -> Result<()> {

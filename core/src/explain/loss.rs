@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::human::{bytes, duration};
-use crate::model::{CaptureFault, DroppedEvents, Fallback, Loss, LossCause, PortableFault};
+use crate::model::{
+    CaptureFault, DroppedEvents, Fallback, Loss, LossCause, OtherFamily, PortableFault,
+};
 
 /// Stands for the count in [`Loss::template`].
 const COUNT: &str = "{count}";
@@ -39,9 +41,9 @@ impl LossCause {
             Self::DumpMessagesRefused { table, last } => format!(
                 "{COUNT} messages of the dump of {table} are malformed, the last one: {last}"
             ),
-            Self::TableUnreadable { table, error, needs_modules } => {
+            Self::TableUnreadable { table, error, needs_modules, family } => {
                 let remedy = match needs_modules {
-                    true => format!("; load {}", modules_of(table)),
+                    true => format!("; load {}", modules_of(*family)),
                     false => String::new(),
                 };
                 format!("cannot read the table of {table}: {error}{remedy}")
@@ -70,12 +72,7 @@ impl LossCause {
             }
             Self::NamespaceNotEntered { inode, name, error, not_permitted } => {
                 let name = name.as_deref().unwrap_or("without a name");
-                let remedy = if *not_permitted {
-                    "run as root (CAP_SYS_ADMIN); an agent enters namespaces made after its start \
-                     if it is started with --follow-namespaces"
-                } else {
-                    "its sockets are missing here"
-                };
+                let (error, remedy) = not_entered(error, *not_permitted);
                 format!("cannot enter network namespace {name} (net:[{inode}]): {error}; {remedy}")
             }
             Self::NamespacesBeyondBound { bound } => {
@@ -205,6 +202,16 @@ impl LossCause {
     }
 }
 
+/// Why a network namespace was not entered, and what to do.
+pub(super) fn not_entered(error: &str, not_permitted: bool) -> (&str, &'static str) {
+    if not_permitted {
+        let remedy = "run as root (CAP_SYS_ADMIN); an agent enters namespaces made after its start if it is started \
+                      with --follow-namespaces";
+        return ("not permitted", remedy);
+    }
+    (error, "its sockets are missing here")
+}
+
 fn of_capture(fault: CaptureFault, detail: &str) -> String {
     match fault {
         CaptureFault::FileCut => format!(
@@ -267,15 +274,17 @@ fn noun(events: DroppedEvents) -> &'static str {
     }
 }
 
-/// The kernel modules that list the sockets of `table`.
-fn modules_of(table: &str) -> &'static str {
-    match table.split(' ').next() {
-        Some("unix") => "the kernel's unix_diag module",
-        Some("packet") => "the kernel's af_packet_diag module",
-        Some("netlink") => "the kernel's netlink_diag module",
-        Some("vsock") => "the kernel's vsock_diag module",
-        Some("RAW") => "the kernel's raw_diag module",
-        _ => "the kernel's tcp_diag and udp_diag modules",
+/// The kernel modules that list the sockets of a family.
+pub(super) fn modules_of(family: Option<OtherFamily>) -> &'static str {
+    match family {
+        Some(OtherFamily::Unix) => "the kernel's unix_diag module",
+        Some(OtherFamily::Packet) => "the kernel's af_packet_diag module",
+        Some(OtherFamily::Netlink) => "the kernel's netlink_diag module",
+        Some(OtherFamily::Vsock) => "the kernel's vsock_diag module",
+        Some(OtherFamily::Raw) => "the kernel's raw_diag module",
+        Some(OtherFamily::UdpLite | OtherFamily::None) | None => {
+            "the kernel's tcp_diag and udp_diag modules"
+        }
     }
 }
 

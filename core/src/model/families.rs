@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A kind of socket that is read only if it is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum OtherFamily {
     /// `AF_UNIX`, unix(7).
     Unix,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Source;
+use super::{OtherFamily, Source};
 
 /// Something that is missing from what was observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +153,8 @@ pub enum LossCause {
         error: Box<str>,
         /// Whether kernel modules are missing (`ENOENT`).
         needs_modules: bool,
+        /// The family, if it is not TCP or UDP.
+        family: Option<OtherFamily>,
     },
     /// A source does not work here.
     SourceUnavailable {

@@ -24,7 +24,7 @@ pub use date::parse as parse_date;
 pub use error::{Fault, FilterError};
 pub use place::HostNames;
 
-use crate::model::Connection;
+use crate::model::{Class, Connection};
 use tree::Node;
 
 /// Maximum length of a filter in bytes. Filters typed by hand have hundreds; generated ones that list
@@ -75,6 +75,12 @@ impl Filter {
     #[must_use]
     pub fn names_states(&self) -> bool {
         self.root.names_states()
+    }
+
+    /// Whether it names the verdict `class`, so that a list must not leave it out.
+    #[must_use]
+    pub fn names_class(&self, class: Class) -> bool {
+        self.root.names_class(class)
     }
 
     /// The word, if the filter is a single bare word.

@@ -5,31 +5,7 @@
 use std::cmp::Ordering;
 
 use super::sort::signed;
-use super::{Field, Group, find_field};
-
-/// What a group can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Column {
-    Key,
-    Connections,
-    /// Position in [`FIGURES`].
-    Figure(usize),
-}
-
-type Figure = (&'static str, fn(&Group) -> Option<f64>);
-
-/// The figures of a group, by the names of the fields that they sum.
-#[allow(clippy::cast_precision_loss, reason = "sums above 2^53 bytes need no exact order")]
-const FIGURES: [Figure; 8] = [
-    ("bytes_out", |group| group.bytes_out.known_total().map(|sum| sum as f64)),
-    ("bytes_in", |group| group.bytes_in.known_total().map(|sum| sum as f64)),
-    ("rate_out", |group| group.rate_out.known_total()),
-    ("rate_in", |group| group.rate_in.known_total()),
-    ("recv_queue", |group| group.recv_queue.known_total().map(|sum| sum as f64)),
-    ("send_queue", |group| group.send_queue.known_total().map(|sum| sum as f64)),
-    ("rtt", |group| group.rtt_us.map(|rtt| rtt.median.into())),
-    ("loss", |group| group.worst_loss_percent),
-];
+use super::{Field, Group, GroupColumn};
 
 /// A name that groups cannot be sorted by.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +20,7 @@ pub struct GroupSortError {
 /// One key to sort groups by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupSortKey {
-    column: Column,
+    column: GroupColumn,
     descending: bool,
 }
 
@@ -56,41 +32,27 @@ impl GroupSortKey {
     pub fn parse(text: &str, field: &'static Field) -> Result<Vec<Self>, GroupSortError> {
         let key = |name: &str| {
             let (descending, name) = signed(name.trim());
-            let column = column(name, field)
-                .ok_or_else(|| GroupSortError { name: name.to_owned(), by: field.name })?;
-            Ok(Self { column, descending })
+            match GroupColumn::named(name, field) {
+                Ok(column) if column != GroupColumn::Verdicts => Ok(Self { column, descending }),
+                _ => Err(GroupSortError { name: name.to_owned(), by: field.name }),
+            }
         };
         text.split(',').map(key).collect()
     }
 
     fn compare(self, a: &Group, b: &Group) -> Ordering {
         let order = match self.column {
-            Column::Key => a.key.cmp(&b.key),
-            Column::Connections => a.count.cmp(&b.count),
-            Column::Figure(at) => {
-                let figure = |group| FIGURES.get(at).and_then(|(_, figure)| figure(group));
-                match (figure(a), figure(b)) {
-                    (Some(a), Some(b)) => a.total_cmp(&b),
-                    (None, None) => Ordering::Equal,
-                    (known, _) => {
-                        return if known.is_some() { Ordering::Less } else { Ordering::Greater };
-                    }
+            GroupColumn::Key => a.key.cmp(&b.key),
+            column => match (column.figure(a), column.figure(b)) {
+                (Some(a), Some(b)) => a.total_cmp(&b),
+                (None, None) => Ordering::Equal,
+                (known, _) => {
+                    return if known.is_some() { Ordering::Less } else { Ordering::Greater };
                 }
-            }
+            },
         };
         if self.descending { order.reverse() } else { order }
     }
-}
-
-fn column(name: &str, field: &'static Field) -> Option<Column> {
-    if name.eq_ignore_ascii_case("connections") || name.eq_ignore_ascii_case("count") {
-        return Some(Column::Connections);
-    }
-    let named = find_field(name)?;
-    if named.name == field.name {
-        return Some(Column::Key);
-    }
-    FIGURES.iter().position(|(figure, _)| *figure == named.name).map(Column::Figure)
 }
 
 /// Sorts groups by `keys`; groups that are equal keep their order.

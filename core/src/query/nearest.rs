@@ -12,6 +12,18 @@ pub struct UnknownField {
     pub nearest: Option<&'static str>,
 }
 
+/// A name that no column of groups has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("groups by `{by}` have no column `{name}`; {hint}")]
+pub struct UnknownGroupColumn {
+    /// The name.
+    pub name: String,
+    /// The field grouped by.
+    pub by: &'static str,
+    /// The most similar column, or all.
+    pub hint: String,
+}
+
 /// The field with this name, alias or key.
 ///
 /// # Errors

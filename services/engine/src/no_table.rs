@@ -184,19 +184,11 @@ fn retain(
 /// Whether the loss is that the kernel lacks the module of a family that `scope` does not ask for. Nothing is missing then:
 /// sockets of such a family are found by their descriptors.
 fn is_of_another_family(loss: &Loss, scope: &Scope) -> bool {
-    let LossCause::TableUnreadable { table, needs_modules: true, .. } = &loss.cause else {
-        return false;
-    };
-    let family = match table.split(' ').next() {
-        Some("unix") => OtherFamily::Unix,
-        Some("packet") => OtherFamily::Packet,
-        Some("netlink") => OtherFamily::Netlink,
-        Some("vsock") => OtherFamily::Vsock,
-        Some("RAW") => OtherFamily::Raw,
-        Some("UDPLITE") => OtherFamily::UdpLite,
-        _ => return false,
-    };
-    !scope.others.contains(family)
+    matches!(
+        loss.cause,
+        LossCause::TableUnreadable { needs_modules: true, family: Some(family), .. }
+            if !scope.others.contains(family)
+    )
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl SocketSource for SockDiag {
                     }
                     Err(cause) if is_absent_mptcp(table, &cause) => {}
                     Err(cause) => {
-                        losses.push(unreadable(describe(entered, table), &cause));
+                        losses.push(unreadable(describe(entered, table), None, &cause));
                         first_failure.get_or_insert(cause);
                     }
                 }

@@ -2,15 +2,16 @@
 
 use std::io;
 
-use conns_core::model::{Loss, LossCause, Netns, Source};
+use conns_core::model::{Loss, LossCause, Netns, OtherFamily, Source};
 use rustix::io::Errno;
 
-/// The loss of a table that could not be read.
-pub(crate) fn unreadable(table: String, cause: &io::Error) -> Loss {
+/// The loss of a table that could not be read; `family` is `None` for TCP and UDP.
+pub(crate) fn unreadable(table: String, family: Option<OtherFamily>, cause: &io::Error) -> Loss {
     let cause = LossCause::TableUnreadable {
         table: table.into(),
         error: cause.to_string().into(),
         needs_modules: needs_modules(cause),
+        family,
     };
     Loss::one(Source::SockDiag, cause)
 }

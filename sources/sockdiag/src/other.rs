@@ -119,6 +119,13 @@ fn asked(family: DiagFamily) -> OtherFamily {
     }
 }
 
+fn asked_internet(table: Table) -> OtherFamily {
+    match table.protocol {
+        Protocol::Raw => OtherFamily::Raw,
+        _ => OtherFamily::UdpLite,
+    }
+}
+
 /// The tables of raw and UDP-Lite sockets.
 fn internet_tables(is_asked: impl Fn(OtherFamily) -> bool) -> Vec<Table> {
     let mut tables = Vec::new();
@@ -179,7 +186,7 @@ fn read_family(
     });
     if let Err(cause) = read {
         if !is_absent(&cause, family.kernel_name()) {
-            lose(losses, family.describe(), &opened.place(), &cause);
+            lose(losses, (family.describe(), asked(family)), &opened.place(), &cause);
         }
         return;
     }
@@ -241,13 +248,14 @@ fn read_internet(
     });
     if let Err(cause) = read {
         rows.truncate(first);
+        let (name, family) = (table.describe(), asked_internet(table));
         let file = opened.files.iter_mut().find(|(of, _)| *of == table);
         let from_file = file.map(|(_, file)| read_file(file, table.protocol, &opened.netns));
         match from_file {
             Some(Ok(read)) => rows.extend(read),
-            Some(Err(cause)) => lose(losses, &table.describe(), &opened.place(), &cause),
+            Some(Err(cause)) => lose(losses, (&name, family), &opened.place(), &cause),
             None if is_absent(&cause, kernel_name(table)) => {}
-            None => lose(losses, &table.describe(), &opened.place(), &cause),
+            None => lose(losses, (&name, family), &opened.place(), &cause),
         }
     }
     for row in rows.get_mut(first..).unwrap_or_default() {
@@ -319,9 +327,14 @@ fn lists(protocols: &str, name: &str) -> bool {
 }
 
 /// Adds the loss of a table. A module that the kernel lacks is missing in every namespace, and reported once.
-fn lose(losses: &mut Vec<Loss>, table: &str, place: &str, cause: &io::Error) {
+fn lose(
+    losses: &mut Vec<Loss>,
+    (table, family): (&str, OtherFamily),
+    place: &str,
+    cause: &io::Error,
+) {
     let place = if needs_modules(cause) { "" } else { place };
-    let loss = unreadable(format!("{table}{place}"), cause);
+    let loss = unreadable(format!("{table}{place}"), Some(family), cause);
     if !losses.contains(&loss) {
         losses.push(loss);
     }

@@ -3,12 +3,13 @@
 
 mod groups;
 
-pub use groups::{GROUP_KEYS, GroupShape, group_figures};
+pub use groups::{GroupRecord, GroupShape};
 
 use std::io::{self, Write};
 
 use conns_core::model::{Connection, Loss, SocketId};
 
+use crate::Stamp;
 use crate::record::{RecordWriter, entries, entry, whole};
 use crate::shapes::{LossShape, VerdictShape};
 
@@ -19,15 +20,15 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// Which answer a list of connections is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// The connections: `{"connections":[…],"losses":[…]}`.
+    /// The connections: `{"connections":[…],"losses":[…],"snapshot":{…}}`.
     Connections,
-    /// The verdicts on them: `{"verdicts":[…],"losses":[…]}`.
+    /// The verdicts on them: `{"verdicts":[…],"losses":[…],"snapshot":{…}}`.
     Verdicts,
 }
 
 impl Answer {
     /// Writes the answer as one JSON object, each connection on a line of its own. `records`
-    /// decides the fields.
+    /// decides the fields. Connections that are of no one snapshot have no `stamp`.
     ///
     /// # Errors
     /// The error of the writer.
@@ -37,6 +38,7 @@ impl Answer {
         records: RecordWriter<'_>,
         connections: &[&Connection],
         losses: &[Loss],
+        stamp: Option<Stamp<'_>>,
     ) -> io::Result<()> {
         let key: &[u8] = match self {
             Self::Connections => b"{\"connections\":[\n",
@@ -46,6 +48,9 @@ impl Answer {
         self.write_chunks(out, records, connections, b",\n")?;
         let mut end = b"\n]".to_vec();
         entry(&mut end, "losses", &LossShape::all(losses));
+        if let Some(stamp) = stamp {
+            entry(&mut end, "snapshot", &stamp);
+        }
         end.extend_from_slice(b"}\n");
         out.write_all(&end)
     }

@@ -11,6 +11,7 @@ mod record;
 mod replica;
 mod resume;
 mod shapes;
+mod stamp;
 mod streams;
 mod updates;
 mod usual;
@@ -20,7 +21,7 @@ pub use agent::{
     Agent, AgentError, Ask, EventBatch, Events, Pace, Start, Updates, View, kept_events,
     next_update, observe, observed, sample_once,
 };
-pub use answer::{Answer, GROUP_KEYS, GroupShape, group_figures};
+pub use answer::{Answer, GroupRecord, GroupShape};
 pub use cursor::{Cursor, CursorError, PagePlace};
 pub use event::{EventRecords, is_of_end, usual_event_fields};
 pub use plain_text::{csv_cell, printable};
@@ -31,6 +32,7 @@ pub use shapes::{
     AbilityShape, ClassWord, EventShape, EventWord, EvidenceShape, ExplainShape, FieldShape,
     FieldsShape, LossShape, LossWord, RecordShape, VerdictShape,
 };
+pub use stamp::Stamp;
 pub use streams::write_streams;
 pub use updates::{EventReceiver, UpdateReceiver};
 pub use usual::{is_of_interest, is_problem, urgency};

@@ -13,10 +13,13 @@ use conns_core::model::{Connection, Endpoint, ListColumn, Process};
 use conns_core::query::{Field, Kind, List, Value};
 use serde::Serialize;
 
+use crate::Stamp;
 use crate::shapes::ExplainShape;
 
 /// Writes records of one set of fields.
 pub struct RecordWriter<'a> {
+    /// What records begin with: entries, each behind a comma.
+    start: Vec<u8>,
     /// Whether records end with `explain`.
     explains: bool,
     fields: Vec<(&'a Field, Key)>,
@@ -65,7 +68,20 @@ impl<'a> RecordWriter<'a> {
             fields: fields.iter().map(|field| (*field, Key::of(field))).collect(),
             written: HashMap::new(),
             explains: false,
+            start: Vec::new(),
         }
+    }
+
+    /// The same, whose records begin with time and host of their snapshot, if there is a `stamp`.
+    #[must_use]
+    pub fn stamped(self, stamp: Option<Stamp<'_>>) -> Self {
+        let mut start = Vec::new();
+        if let Some(Stamp { at_us, host }) = stamp {
+            let [at_key, host_key] = Stamp::KEYS;
+            entry(&mut start, at_key, &at_us);
+            entry(&mut start, host_key, &host);
+        }
+        Self { start, ..self }
     }
 
     /// The same, whose records end with `explain`: the source of each value, and the reason of each
@@ -131,6 +147,7 @@ impl<'a> RecordWriter<'a> {
         more: impl FnOnce(&mut Vec<u8>),
     ) {
         let start = out.len();
+        out.extend_from_slice(&self.start);
         let process = connection.only_process().map(Arc::as_ptr);
         let mut rest = &*self.fields;
         while let Some(((field, key), after)) = rest.split_first() {

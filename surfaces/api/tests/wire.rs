@@ -60,7 +60,7 @@ fn write(connections: &[&Connection]) -> String {
     let fields: Vec<&Field> = catalogue().iter().collect();
     let mut out = Vec::new();
     Answer::Connections.write_lines(&mut out, RecordWriter::new(&fields), connections).unwrap();
-    Answer::Verdicts.write(&mut out, RecordWriter::new(&fields), connections, &[]).unwrap();
+    Answer::Verdicts.write(&mut out, RecordWriter::new(&fields), connections, &[], None).unwrap();
     String::from_utf8(out).unwrap()
 }
 

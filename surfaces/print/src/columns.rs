@@ -35,6 +35,45 @@ const LISTENING: &[&str] = &[
     "verdict",
 ];
 
+/// Columns of CSV, the same whatever is known: rows are appended to those of other times and machines.
+const CSV: &[&str] = &[
+    "process",
+    "pid",
+    "owners",
+    "netns",
+    "proto",
+    "state",
+    "direction",
+    "local",
+    "remote",
+    "remote_name",
+    "app",
+    "rtt",
+    "loss",
+    "bytes_out",
+    "bytes_in",
+    "rate_out",
+    "rate_in",
+    "idle",
+    "verdict",
+];
+
+/// Columns of listening endpoints in CSV.
+const CSV_LISTENING: &[&str] = &[
+    "process",
+    "pid",
+    "owners",
+    "netns",
+    "user",
+    "proto",
+    "state",
+    "local",
+    "backlog",
+    "backlog_max",
+    "overflows",
+    "verdict",
+];
+
 /// Columns of the list of closed connections.
 const CLOSED: &[&str] = &[
     "process",
@@ -108,6 +147,20 @@ pub fn default_columns(view: View, wide: bool, connections: &[&Connection]) -> V
         );
     }
     names.into_iter().filter_map(find_field).collect()
+}
+
+/// The default columns of closed connections in CSV.
+#[must_use]
+pub fn closed_csv_columns() -> Vec<&'static Field> {
+    let names = ["closed_at"].iter().chain(CLOSED).chain(&["owners", "netns"]);
+    names.filter_map(|name| find_field(name)).collect()
+}
+
+/// The default columns of CSV.
+#[must_use]
+pub fn csv_columns(view: View) -> Vec<&'static Field> {
+    let names = if view == View::Listening { CSV_LISTENING } else { CSV };
+    names.iter().filter_map(|name| find_field(name)).collect()
 }
 
 /// Adds what connections carry and how their remote ends are called, each behind the remote end if it is

@@ -2,63 +2,69 @@
 
 use std::io::{self, Write};
 
-use conns_api::{GROUP_KEYS, GroupShape, group_figures};
+use conns_api::{GroupRecord, Stamp, printable};
 use conns_core::human;
-use conns_core::query::{Field, Group, GroupKey, Sum};
+use conns_core::query::{Field, Group, GroupColumn, GroupKey};
+use serde::Serialize;
 
-use crate::delimited::csv_table;
+use crate::delimited::stamped_csv;
 use crate::table::{Layout, plain_table};
-use conns_api::printable;
 
-/// Writes groups as a table.
+/// The default columns of a table: rates behind the field if they are `watched`, else only if some are known.
+#[must_use]
+pub fn default_group_columns(watched: bool, groups: &[Group]) -> Vec<GroupColumn> {
+    use GroupColumn::{
+        BytesIn, BytesOut, Connections, Key, RateIn, RateOut, RecvQueue, RttMedian, SendQueue,
+        Verdicts, WorstLoss,
+    };
+    let has_rates = groups.iter().any(|g| g.rate_out.known > 0);
+    let first: &[GroupColumn] = match (watched, has_rates) {
+        (true, _) => &[Key, RateOut, RateIn, Connections],
+        (false, true) => &[Key, Connections, RateOut, RateIn],
+        (false, false) => &[Key, Connections],
+    };
+    let rest = [BytesOut, BytesIn, RecvQueue, SendQueue, RttMedian, WorstLoss, Verdicts];
+    first.iter().copied().chain(rest).collect()
+}
+
+/// Writes groups as a table with these columns.
 ///
 /// # Errors
 /// If writing fails.
 pub fn groups(
     out: &mut impl Write,
     layout: Layout,
-    field: &Field,
+    field: &'static Field,
+    columns: &[GroupColumn],
     groups: &[Group],
 ) -> io::Result<()> {
-    let with_rates = groups.iter().any(|g| g.rate_out.known > 0);
-    let title = field.name.to_ascii_uppercase();
-    let mut titles = vec![&*title, "CONNECTIONS"];
-    if with_rates {
-        titles.extend(["RATE-OUT", "RATE-IN"]);
-    }
-    titles.extend([
-        "BYTES-OUT",
-        "BYTES-IN",
-        "RECV-QUEUE",
-        "SEND-QUEUE",
-        "RTT-MEDIAN",
-        "WORST-LOSS",
-        "VERDICTS",
-    ]);
-    let last = titles.len() - 1;
-    let right: Vec<bool> = (0..titles.len()).map(|i| i != 0 && i != last).collect();
+    let titles: Vec<String> = columns.iter().map(|column| column.title(field)).collect();
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let is_text = |column: &GroupColumn| matches!(column, GroupColumn::Key | GroupColumn::Verdicts);
+    let right: Vec<bool> = columns.iter().map(|column| !is_text(column)).collect();
     let rows: Vec<Vec<String>> = groups
         .iter()
-        .map(|g| {
-            let bytes = |sum: Sum<u64>| sum.known_total().map_or("?".into(), human::bytes);
-            let rate = |sum: Sum<f64>| sum.known_total().map_or("?".into(), human::rate);
-            let mut row = vec![key_text(&g.key), g.count.to_string()];
-            if with_rates {
-                row.extend([rate(g.rate_out), rate(g.rate_in)]);
-            }
-            row.extend([
-                bytes(g.bytes_out),
-                bytes(g.bytes_in),
-                bytes(g.recv_queue),
-                bytes(g.send_queue),
-                g.rtt_us.map_or("?".into(), |rtt| human::duration(rtt.median.into())),
-                g.worst_loss_percent.map_or("?".into(), human::percent),
-                verdicts(g),
-            ]);
-            row
-        })
+        .map(|group| columns.iter().map(|column| cell(*column, group)).collect())
         .collect();
     plain_table(out, layout, &titles, &right, &rows)
+}
+
+fn cell(column: GroupColumn, group: &Group) -> String {
+    let known = |text: Option<String>| text.unwrap_or_else(|| "?".to_owned());
+    let bytes = |sum: Option<u64>| known(sum.map(human::bytes));
+    match column {
+        GroupColumn::Key => key_text(&group.key),
+        GroupColumn::Connections => group.count.to_string(),
+        GroupColumn::BytesOut => bytes(group.bytes_out.known_total()),
+        GroupColumn::BytesIn => bytes(group.bytes_in.known_total()),
+        GroupColumn::RateOut => known(group.rate_out.known_total().map(human::rate)),
+        GroupColumn::RateIn => known(group.rate_in.known_total().map(human::rate)),
+        GroupColumn::RecvQueue => bytes(group.recv_queue.known_total()),
+        GroupColumn::SendQueue => bytes(group.send_queue.known_total()),
+        GroupColumn::RttMedian => known(group.rtt_us.map(|rtt| human::duration(rtt.median.into()))),
+        GroupColumn::WorstLoss => known(group.worst_loss_percent.map(human::percent)),
+        GroupColumn::Verdicts => verdicts(group),
+    }
 }
 
 fn verdicts(group: &Group) -> String {
@@ -74,44 +80,67 @@ fn key_text(key: &GroupKey) -> String {
     }
 }
 
-/// Writes groups as CSV.
+/// Writes groups as CSV with these columns; rows begin with time and host of their snapshot, if there is a `stamp`.
 ///
 /// # Errors
 /// If writing fails.
 pub fn groups_csv(
     out: &mut impl Write,
     header: bool,
+    stamp: Option<Stamp<'_>>,
     field: &Field,
+    columns: &[GroupColumn],
     groups: &[Group],
 ) -> io::Result<()> {
-    let keys = std::iter::once(&*field.key).chain(GROUP_KEYS);
-    let rows = groups.iter().map(|group| {
-        let key = group.key.text().unwrap_or_default().to_owned();
-        std::iter::once(key)
-            .chain(group_figures(group).map(|n| n.map(|n| n.to_string()).unwrap_or_default()))
-    });
-    csv_table(out, header, keys, rows)
+    let keys = columns.iter().map(|column| column.key(field));
+    let cell = |group: &Group, column: &GroupColumn| match column {
+        GroupColumn::Key => group.key.text().unwrap_or_default().to_owned(),
+        GroupColumn::Verdicts => verdicts(group),
+        column => column.figure(group).map(|n| n.to_string()).unwrap_or_default(),
+    };
+    let rows = groups.iter().map(|group| columns.iter().map(move |column| cell(group, column)));
+    stamped_csv(out, header, stamp, keys, rows)
 }
 
-/// Writes groups as one JSON object, or as one object per line if `lines`.
+/// Writes groups with these columns as one JSON object that names their snapshot, if there is a `stamp`.
 ///
 /// # Errors
 /// If writing fails.
 pub fn groups_json(
     out: &mut impl Write,
-    lines: bool,
+    stamp: Option<Stamp<'_>>,
     field: &Field,
+    columns: &[GroupColumn],
     groups: &[Group],
 ) -> io::Result<()> {
-    let shapes: Vec<GroupShape<'_>> =
-        groups.iter().map(|group| GroupShape::new(field, group)).collect();
-    if lines {
-        for shape in &shapes {
-            serde_json::to_writer(&mut *out, shape)?;
-            writeln!(out)?;
-        }
-        return Ok(());
-    }
-    serde_json::to_writer(&mut *out, &std::collections::BTreeMap::from([("groups", shapes)]))?;
+    let record = |group| GroupRecord { stamp: None, field, columns, group };
+    let groups = groups.iter().map(record).collect();
+    serde_json::to_writer(&mut *out, &Groups { groups, snapshot: stamp })?;
     writeln!(out)
+}
+
+#[derive(Serialize)]
+struct Groups<'a> {
+    groups: Vec<GroupRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<Stamp<'a>>,
+}
+
+/// Writes groups with these columns as one JSON object per line; lines begin with time and host of their snapshot, if
+/// there is a `stamp`.
+///
+/// # Errors
+/// If writing fails.
+pub fn groups_jsonl(
+    out: &mut impl Write,
+    stamp: Option<Stamp<'_>>,
+    field: &Field,
+    columns: &[GroupColumn],
+    groups: &[Group],
+) -> io::Result<()> {
+    for group in groups {
+        serde_json::to_writer(&mut *out, &GroupRecord { stamp, field, columns, group })?;
+        writeln!(out)?;
+    }
+    Ok(())
 }

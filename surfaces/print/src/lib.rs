@@ -13,14 +13,14 @@ mod table;
 mod text;
 mod verdicts;
 
-pub use columns::{closed_columns, default_columns};
+pub use columns::{closed_columns, closed_csv_columns, csv_columns, default_columns};
 pub use conns_api::printable;
 pub use delimited::{csv, csv_table};
 pub use events::{EventTime, event_line};
 pub use explanation::explanation;
-pub use groups::{groups, groups_csv, groups_json};
+pub use groups::{default_group_columns, groups, groups_csv, groups_json, groups_jsonl};
 pub use names::Names;
-pub use other_columns::other_columns;
+pub use other_columns::{other_columns, other_csv_columns};
 pub use palette::Palette;
 pub use table::{Layout, list, plain_table};
 pub use text::field_text;

@@ -43,6 +43,12 @@ const WIDE: &[&str] = &[
 /// Shown even if no row has them, so that a list without rows has a header.
 const ALWAYS: &[&str] = &["process", "pid", "proto", "state"];
 
+/// The default columns in CSV: all, whatever the rows have.
+#[must_use]
+pub fn other_csv_columns() -> Vec<&'static Field> {
+    COLUMNS.iter().chain(&["owners"]).filter_map(|name| find_field(name)).collect()
+}
+
 /// The default columns for `connections`; the namespace only if it is not the own one of all.
 #[must_use]
 pub fn other_columns(wide: bool, connections: &[&Connection]) -> Vec<&'static Field> {

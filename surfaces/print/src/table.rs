@@ -220,7 +220,7 @@ fn fit(columns: &mut Vec<Column<'_>>, available: usize) {
 }
 
 /// Writes rows of text under titles; `right` marks right-aligned columns. If the table does not
-/// fit, the last column is truncated, and those before it are dropped from the right.
+/// fit, the last column is truncated unless it is right-aligned, and those before it are dropped from the right.
 ///
 /// # Errors
 /// If writing fails.
@@ -239,7 +239,7 @@ pub fn plain_table(
     let mut shown: Vec<(usize, usize)> =
         titles.iter().enumerate().map(|(i, title)| (i, width(i, title))).collect();
     if let Some(available) = layout.width {
-        fit_plain(&mut shown, available);
+        fit_plain(&mut shown, available, right.last() == Some(&true));
     }
     let write_row = |out: &mut dyn Write, cell: &dyn Fn(usize) -> Cow<'static, str>| {
         let mut pending = 0;
@@ -267,8 +267,8 @@ pub fn plain_table(
     Ok(())
 }
 
-/// Makes (column, width) pairs fit.
-fn fit_plain(shown: &mut Vec<(usize, usize)>, available: usize) {
+/// Makes (column, width) pairs fit; a number in the last column is not cut.
+fn fit_plain(shown: &mut Vec<(usize, usize)>, available: usize, ends_in_number: bool) {
     let total =
         |shown: &[(usize, usize)]| shown.iter().map(|(_, width)| width + GAP).sum::<usize>();
     loop {
@@ -276,7 +276,7 @@ fn fit_plain(shown: &mut Vec<(usize, usize)>, available: usize) {
         if over == 0 {
             return;
         }
-        if let Some((_, last)) = shown.last_mut() {
+        if let Some((_, last)) = shown.last_mut().filter(|_| !ends_in_number) {
             *last = last.saturating_sub(over).max(MIN_WIDTH.min(*last));
         }
         if total(shown) <= available + GAP {

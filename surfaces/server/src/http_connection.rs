@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 use crate::client_socket::ClientSocket;
 use crate::http_client::{Hangup, HttpClient, plain};
 use crate::listen_spec::Protocol;
+use crate::malformed::Explained;
 use crate::refusals::Refused;
 use crate::request_guard::{self, Rejection};
 use crate::response_body::ResponseBody;
@@ -69,6 +70,7 @@ async fn drive<I>(client: &Arc<HttpClient>, io: I, releases_buffers: bool) -> Op
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let io = Explained::new(io, client.port.protocol == Protocol::Http);
     let classic = matches!(client.port.protocol, Protocol::Monero | Protocol::EmsHttp);
     let requester = Arc::clone(client);
     let service = service_fn(move |request| Box::pin(respond(Arc::clone(&requester), request)));
@@ -88,7 +90,7 @@ where
             () = client.slot.quiet() => {
                 if releases_buffers && client.may_release_buffers() {
                     let parts = connection.into_parts();
-                    return Some((parts.io.into_inner(), parts.read_buf));
+                    return Some((parts.io.into_inner().into_inner(), parts.read_buf));
                 }
             }
             () = client.context.stopping.cancelled() => {

@@ -21,6 +21,7 @@ mod limits;
 mod line_connection;
 mod listen;
 mod listen_spec;
+mod malformed;
 mod native;
 mod problem;
 mod refusals;

@@ -13,6 +13,7 @@ mod health;
 mod list;
 mod metrics;
 mod metrics_counts;
+mod metrics_totals;
 mod one;
 mod openapi;
 mod pages;

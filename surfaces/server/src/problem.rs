@@ -2,11 +2,11 @@
 
 use axum::response::Response;
 use conns_core::query::FilterError;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::response::{JSON, json, whole};
+use crate::response::{JSON, json, set_common_headers, whole};
 
 /// An error, and its response.
 #[derive(Debug, Clone)]
@@ -124,6 +124,19 @@ impl Problem {
     pub(crate) fn within<T: Serialize>(mut self, body: impl FnOnce(ErrorShape) -> T) -> Self {
         self.body = Some(json(&body(self.error.clone())));
         self
+    }
+
+    /// The error as headers of a response, each with its line end, and as its body.
+    pub(crate) fn answer_in_text(self) -> (String, String) {
+        let body = String::from_utf8_lossy(&json(&ProblemShape { error: self.error })).into_owned();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        set_common_headers(&mut headers);
+        let line = |(name, value): (&HeaderName, &HeaderValue)| {
+            format!("{name}: {}\r\n", value.to_str().unwrap_or_default())
+        };
+        (headers.iter().map(line).collect(), body)
     }
 
     /// The error as a response.

@@ -115,7 +115,7 @@ fn fields_of_a_registered_protocol_are_in_every_surface() {
     assert_eq!(lines.next(), Some(vec!["8", "?", "Lille"]), "{table}");
 
     let mut csv = Vec::new();
-    conns_print::csv(&mut csv, true, &columns, &all[..1]).expect("in memory");
+    conns_print::csv(&mut csv, true, None, &columns, &all[..1]).expect("in memory");
     let csv = String::from_utf8(csv).expect("text");
     assert_eq!(csv, "semaphore.arms,semaphore.delay_us,semaphore.relays\n8,,Lille\n");
 

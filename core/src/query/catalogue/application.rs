@@ -81,7 +81,6 @@ pub(super) const ROWS: &[Row] = &[
             "payload",
         )
         .part(Part::RemoteName)
-        .aliases(&["peer_name"])
         .cut(5, 16),
         |c| remote_name(c, |(name, _)| Value::text(name)),
     ),

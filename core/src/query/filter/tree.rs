@@ -13,7 +13,7 @@ use super::place::Place;
 use super::text::{Folded, Pattern};
 use super::truth::{any, not};
 use super::word::Word;
-use crate::model::{Connection, Words};
+use crate::model::{Class, Connection, Words};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
@@ -112,6 +112,22 @@ impl Node {
             Self::Not(part) => part.names_states(),
             Self::Test(test) => test.subject.field.words == Some(Words::State),
             Self::Word(word) => word.names_state(),
+        }
+    }
+
+    /// Whether a test is of this class of verdicts by its name.
+    pub(super) fn names_class(&self, class: Class) -> bool {
+        let is_it =
+            |operand: &Operand| matches!(operand, Operand::Text(text) if text.equals(class.name()));
+        match self {
+            Self::Everything => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.names_class(class)),
+            Self::Not(part) => part.names_class(class),
+            Self::Test(test) => {
+                test.subject.field.words == Some(Words::Class)
+                    && matches!(&test.check, Check::Any(operands) if operands.iter().any(is_it))
+            }
+            Self::Word(word) => word.names_class(class),
         }
     }
 

@@ -67,6 +67,11 @@ impl Word {
         self.state.is_some()
     }
 
+    /// Whether this class of verdicts is among its meanings.
+    pub(super) fn names_class(&self, class: Class) -> bool {
+        self.class == Some(class)
+    }
+
     /// Whether it is a numeric port, which must be printed without quotes.
     pub(super) fn is_number(&self) -> bool {
         self.process.is_none() && self.places.is_empty()

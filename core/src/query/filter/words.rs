@@ -35,7 +35,8 @@ impl Words {
     }
 
     /// Words and accepted spellings, for suggestions.
-    pub(super) fn spellings(self) -> Vec<&'static str> {
+    #[must_use]
+    pub fn spellings(self) -> Vec<&'static str> {
         let mut words = self.words();
         if self == Self::State {
             words.extend(["established", "syn-received", "listening", "closed", "unconnected"]);

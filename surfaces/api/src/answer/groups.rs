@@ -2,39 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use conns_core::query::{Field, Group, GroupKey, Sum};
+use conns_core::query::{Field, Group, GroupColumn, GroupKey};
+use serde::ser::{Error, SerializeMap};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-/// Keys of a group after the first, which is the field grouped by.
-pub const GROUP_KEYS: [&str; 9] = [
-    "connections",
-    "bytes_out",
-    "bytes_in",
-    "rate_out_bytes_per_s",
-    "rate_in_bytes_per_s",
-    "recv_queue_bytes",
-    "send_queue_bytes",
-    "rtt_median_us",
-    "worst_loss_percent",
-];
-
-/// The figures of [`GROUP_KEYS`], in their order.
-#[must_use]
-pub fn group_figures(group: &Group) -> [Option<f64>; 9] {
-    let whole = |sum: Sum<u64>| sum.known_total().map(|total| total as f64);
-    [
-        Some(group.count as f64),
-        whole(group.bytes_out),
-        whole(group.bytes_in),
-        group.rate_out.known_total(),
-        group.rate_in.known_total(),
-        whole(group.recv_queue),
-        whole(group.send_queue),
-        group.rtt_us.map(|rtt| f64::from(rtt.median)),
-        group.worst_loss_percent,
-    ]
-}
+use crate::Stamp;
 
 /// A group. Beside these keys, that of the field grouped by has its value as text: null is unknown, and the
 /// key is absent where the field does not apply.
@@ -101,6 +74,41 @@ impl<'a> GroupShape<'a> {
     }
 }
 
+/// A group with these columns only, in their order.
+#[derive(Clone, Copy)]
+pub struct GroupRecord<'a> {
+    /// What the record begins with, if it names its snapshot.
+    pub stamp: Option<Stamp<'a>>,
+    /// The field grouped by.
+    pub field: &'a Field,
+    /// The columns.
+    pub columns: &'a [GroupColumn],
+    /// The group.
+    pub group: &'a Group,
+}
+
+impl Serialize for GroupRecord<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let whole = serde_json::to_value(GroupShape::new(self.field, self.group));
+        let whole = whole.map_err(S::Error::custom)?;
+        let mut map = to.serialize_map(None)?;
+        if let Some(Stamp { at_us, host }) = self.stamp {
+            let [at_key, host_key] = Stamp::KEYS;
+            map.serialize_entry(at_key, &at_us)?;
+            map.serialize_entry(host_key, &host)?;
+        }
+        for column in self.columns {
+            let key = column.key(self.field);
+            match column {
+                GroupColumn::Key if self.group.key == GroupKey::NotApplicable => {}
+                GroupColumn::Key => map.serialize_entry(key, &self.group.key.text())?,
+                _ => map.serialize_entry(key, &whole.get(key))?,
+            }
+        }
+        map.end()
+    }
+}
+
 /// Whole numbers are written as such.
 #[expect(clippy::ref_option, reason = "the signature of serde")]
 fn figure<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
@@ -113,18 +121,16 @@ fn figure<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error>
 #[cfg(test)]
 mod tests {
     use conns_core::model::Class;
-    use conns_core::query::{Spread, find_field};
+    use conns_core::query::{Spread, Sum, find_field};
     use serde_json::{Value, json};
 
     use super::*;
 
-    #[test]
-    fn figures_of_csv_are_those_of_json() {
+    fn nginx() -> Group {
         fn sum<T>(total: T) -> Sum<T> {
             Sum { total, known: 1, unknown: 0 }
         }
-        let field = find_field("process").unwrap();
-        let group = Group {
+        Group {
             key: GroupKey::Value("nginx".to_owned()),
             count: 2,
             bytes_out: sum(3),
@@ -136,21 +142,52 @@ mod tests {
             rtt_us: Some(Spread { min: 9, median: 10, max: 11 }),
             worst_loss_percent: Some(12.5),
             verdicts: vec![(Class::Healthy, 2)],
-        };
+        }
+    }
+
+    #[test]
+    fn figures_of_csv_are_those_of_json() {
+        let field = find_field("process").unwrap();
+        let group = nginx();
         let text = serde_json::to_string(&GroupShape::new(field, &group)).unwrap();
         let written: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             (&written["process"], &written["verdicts"]),
             (&json!("nginx"), &json!({"healthy": 2}))
         );
-        assert_eq!(written.as_object().unwrap().len(), GROUP_KEYS.len() + 2);
+        assert_eq!(written.as_object().unwrap().len(), GroupColumn::ALL.len());
         let mut behind = 0;
-        for (key, figure) in GROUP_KEYS.into_iter().zip(group_figures(&group)) {
-            assert_eq!(written[key].as_f64(), figure, "{key}");
+        for column in GroupColumn::ALL {
+            let key = column.key(field);
+            assert_eq!(written[key].as_f64(), column.figure(&group), "{key}");
             let at = text.find(&format!("\"{key}\":")).unwrap();
-            assert!(behind < at, "{key} is elsewhere");
+            assert!(behind <= at, "{key} is elsewhere");
             behind = at;
         }
         assert!(text.contains("\"rate_in_bytes_per_s\":6,"), "{text}");
+    }
+
+    #[test]
+    fn a_record_has_the_columns_in_their_order() {
+        let (field, group) = (find_field("process").unwrap(), nginx());
+        let text = |columns: &[GroupColumn], group: &Group| {
+            serde_json::to_string(&GroupRecord { stamp: None, field, columns, group }).unwrap()
+        };
+        assert_eq!(
+            text(&GroupColumn::ALL, &group),
+            serde_json::to_string(&GroupShape::new(field, &group)).unwrap()
+        );
+        let columns = [GroupColumn::SendQueue, GroupColumn::RateOut, GroupColumn::Key];
+        let named = r#"{"send_queue_bytes":null,"rate_out_bytes_per_s":5.5,"process":"nginx"}"#;
+        assert_eq!(text(&columns, &group), named);
+        let unknown = Group { key: GroupKey::Unknown, ..group.clone() };
+        assert_eq!(text(&[GroupColumn::Key], &unknown), r#"{"process":null}"#);
+        let without = Group { key: GroupKey::NotApplicable, ..group };
+        assert_eq!(text(&[GroupColumn::Key], &without), "{}");
+        let stamp = Some(Stamp { at_us: 5, host: None });
+        let record =
+            GroupRecord { stamp, field, columns: &[GroupColumn::Connections], group: &without };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(text, r#"{"at_us":5,"host":null,"connections":2}"#);
     }
 }

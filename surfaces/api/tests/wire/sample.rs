@@ -7,9 +7,9 @@ use conns_core::model::{
     Closed, ClosedConnection, Congestion, CongestionDetail, Connection, Cost, DroppedEvents,
     EncryptionState, Event, EventKind, EventLog, Fallback, Family, Flow, FlowKey, Health, Known,
     Layer, LayerOrigin, Loss, LossCause, LossKind, Machine, Missing, Moment, Netns, Observation,
-    OpenFile, Opened, PortableFault, Process, Protocol, Queues, Record, Scalar, Socket, SocketId,
-    SocketMemory, SocketSample, Source, State, Subject, Timer, TimerKind, Totals, Transfer,
-    TransferError, UdpPeer, UdpTraffic, Unknown, Update,
+    OpenFile, Opened, OtherFamily, PortableFault, Process, Protocol, Queues, Record, Scalar,
+    Socket, SocketId, SocketMemory, SocketSample, Source, State, Subject, Timer, TimerKind, Totals,
+    Transfer, TransferError, UdpPeer, UdpTraffic, Unknown, Update,
 };
 use conns_core::track::Tracker;
 use conns_fixtures::{NETNS, Tcp, endpoint, established, known, owner_table, tracker};
@@ -327,7 +327,12 @@ pub(crate) fn losses() -> Vec<Loss> {
         LossCause::DumpInterrupted { table: table(), attempts: 5 },
         LossCause::DumpOverrun { table: table(), attempts: 5 },
         LossCause::DumpMessagesRefused { table: table(), last: error() },
-        LossCause::TableUnreadable { table: table(), error: error(), needs_modules: true },
+        LossCause::TableUnreadable {
+            table: table(),
+            error: error(),
+            needs_modules: true,
+            family: Some(OtherFamily::Unix),
+        },
         LossCause::SourceUnavailable { error: error(), fallback: Fallback::Procfs },
         LossCause::NamespacesNotListed { error: error(), out_of_files: true },
         LossCause::NamespaceNotEntered {

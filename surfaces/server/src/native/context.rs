@@ -10,6 +10,7 @@ use http::HeaderMap;
 use tokio::sync::Semaphore;
 
 use super::metrics_counts::EventCounts;
+use super::metrics_totals::MetricsTotals;
 use super::parameters::{Parameter, Query};
 use super::sorted_orders::SortedOrders;
 use crate::about::About;
@@ -38,6 +39,8 @@ pub(super) struct Native {
     pub(super) about: About,
     pub(super) clients: Arc<AtomicUsize>,
     pub(super) counts: Arc<EventCounts>,
+    /// Payload and round trip times since the first scrape.
+    pub(super) totals: MetricsTotals,
     pub(super) pool: Arc<BlockingPool>,
     pub(super) streams: Arc<StreamSlots>,
     /// Admission of streams to their blocking threads.
@@ -52,7 +55,19 @@ impl Native {
         let Shared { caches, about, clients, counts, pool, streams } = shared;
         let stream_threads = Arc::new(Semaphore::new(STREAM_THREADS));
         let orders = SortedOrders::default();
-        Self { caches, about, clients, counts, pool, streams, stream_threads, orders, routes }
+        let totals = MetricsTotals::default();
+        Self {
+            caches,
+            about,
+            clients,
+            counts,
+            totals,
+            pool,
+            streams,
+            stream_threads,
+            orders,
+            routes,
+        }
     }
 }
 

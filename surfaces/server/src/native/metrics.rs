@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::sync::atomic::AtomicU64;
 
 use axum::response::Response;
-use conns_core::model::{Class, Connection, Loss, Snapshot, Update};
+use conns_core::model::{Class, Connection, Loss, LossKind, Snapshot, Update};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderValue, header};
@@ -23,22 +23,35 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::context::{Asked, Native};
+use super::metrics_totals::RTT_BUCKETS;
 use super::{accept, health};
 use crate::problem::Problem;
 use crate::response::{METRICS_TEXT, OPENMETRICS, whole};
-use tops::{listeners, processes};
+use tops::{listeners, processes, shortened};
+
+pub(super) use tops::{UNKNOWN, owner};
 
 /// Maximum number of processes and listeners with metrics of their own.
 pub(super) const MAX_TOP: usize = 200;
 
 /// Series that are there whatever the machine does: 3 protocols by 12 states, 3 directions, the verdicts,
-/// 2 ways of bytes and 2 of rates, retransmissions, 10 kinds of loss twice, 4 kinds of events and those of
-/// unknown kind, and 16 of the agent itself. Refusals add one per limit.
-const FIXED: usize = 3 * 12 + 3 + Class::ALL.len() + 2 + 2 + 1 + 2 * 10 + 5 + 16;
+/// 2 ways of bytes and 2 of rates, retransmissions, 11 kinds of loss twice, 4 kinds of events and those of
+/// unknown kind, the buckets of round trip times with that of all, their sum and count, and 16 of the agent itself. Refusals
+/// add one per limit.
+const FIXED: usize = 3 * 12
+    + 3
+    + Class::ALL.len()
+    + 2
+    + 2
+    + 1
+    + 2 * LossKind::ALL.len()
+    + 5
+    + (RTT_BUCKETS.len() + 3)
+    + 16;
 
-/// Series of each process (connections, two rates, retransmissions) and of each listener (backlog, its
+/// Series of each process (connections, two rates, two totals, retransmissions) and of each listener (backlog, its
 /// limit, overflows).
-const EACH: usize = 4 + 3;
+const EACH: usize = 6 + 3;
 
 /// The most series there can be with `top` processes and listeners, and `refusals` bounds of the shell.
 pub(super) const fn series_bound(top: usize, refusals: usize) -> usize {
@@ -57,6 +70,7 @@ pub(super) fn answer(native: &Native, asked: &Asked) -> Result<Response, Problem
     let top = native.about.metrics_top.min(MAX_TOP);
     let of_update = cache.list("native/metrics", |snapshot| of_update(snapshot, top).into_bytes());
     let mut registry = Registry::with_prefix("conns");
+    accumulated(&mut registry, native, &cache.update().snapshot, top);
     agent(&mut registry, native, cache.update());
     let mut of_agent = String::new();
     // Writing to memory does not fail.
@@ -247,6 +261,23 @@ fn totals(registry: &mut Registry, connections: &[&Connection]) {
 fn retransmitted(connection: &Connection) -> f64 {
     let count = connection.tcp().and_then(|tcp| tcp.total_retrans());
     f64::from(count.unwrap_or(0))
+}
+
+/// What only grows since the first scrape.
+fn accumulated(registry: &mut Registry, native: &Native, snapshot: &Snapshot, top: usize) {
+    native.totals.note(snapshot, &native.caches.event_log(), top);
+    counters(
+        registry,
+        ("process_payload", "Payload of processes, of closed connections too", Some(Unit::Bytes)),
+        native.totals.processes().into_iter().flat_map(|(name, [sent, received])| {
+            let process = shortened(&name);
+            [("sent", sent), ("received", received)].map(|(way, bytes)| {
+                (vec![("process", process.clone()), ("way", way.to_owned())], bytes as f64)
+            })
+        }),
+    );
+    let help = "Round trip times of open TCP connections, one of each in every snapshot scraped";
+    register(registry, ("rtt", help, Some(Unit::Seconds)), native.totals.rtt());
 }
 
 /// The agent itself.

@@ -25,6 +25,9 @@ pub(super) struct SnapshotShape {
     sequence: u64,
     /// When it was made: microseconds since 1970-01-01 UTC.
     at_us: i64,
+    /// The host it is of.
+    #[schema(required)]
+    host: Option<Box<str>>,
 }
 
 impl From<&Update> for SnapshotShape {
@@ -33,6 +36,7 @@ impl From<&Update> for SnapshotShape {
             instance: instance(update.instance),
             sequence: update.snapshot.sequence,
             at_us: update.snapshot.at.wall_us,
+            host: update.snapshot.machine.host.value().cloned(),
         }
     }
 }

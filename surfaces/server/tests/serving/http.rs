@@ -244,6 +244,33 @@ fn malformed_requests_are_refused_and_counted() {
 }
 
 #[test]
+fn malformed_requests_are_answered_with_what_is_wrong() {
+    let agent = Agent::start(&[":0", "monero=:0"], Access::default());
+    let line = "GET /1e?filter=rtt > 50ms HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // At once, and behind a request that was answered.
+    for asks_before in [false, true] {
+        let mut client = Client::connect(agent.address());
+        if asks_before {
+            assert_eq!(client.get("/1e").status(), 200);
+        }
+        client.send(line);
+        let answer = client.answer();
+        assert_eq!(answer.status(), 400);
+        assert!(answer.head.contains("content-type: application/json\r\n"), "{}", answer.head);
+        assert!(answer.head.contains("date: "), "{}", answer.head);
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(body["error"]["code"], "malformed-request");
+        assert_eq!(body["error"]["message"], "the address in the request line has a space");
+        assert_eq!(client.rest(), 0, "the connection is closed");
+    }
+    agent.eventually_refused("malformed-request", 2);
+    // The ports of other systems answer as those do.
+    let mut client = Client::connect(agent.addresses[1]);
+    client.send(line);
+    assert_eq!(client.answer().text(), "");
+}
+
+#[test]
 fn five_hundred_idle_clients_cost_little() {
     let agent = Agent::with_limits(&[":0"], Limits::default());
     let resident = || {

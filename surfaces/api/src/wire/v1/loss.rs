@@ -49,6 +49,34 @@ codes!(CaptureFault: model::CaptureFault {
     14 = model::CaptureFault::DecodersRefused,
 });
 
+codes!(OtherFamily: model::OtherFamily {
+    0 = model::OtherFamily::Unix,
+    1 = model::OtherFamily::Raw,
+    2 = model::OtherFamily::UdpLite,
+    3 = model::OtherFamily::Packet,
+    4 = model::OtherFamily::Netlink,
+    5 = model::OtherFamily::Vsock,
+    6 = model::OtherFamily::None,
+});
+
+/// The family of a table, if it is not TCP or UDP.
+#[derive(Serialize, Deserialize)]
+struct TableFamily(Option<OtherFamily>);
+
+impl From<Option<model::OtherFamily>> for TableFamily {
+    fn from(family: Option<model::OtherFamily>) -> Self {
+        Self(family.map(OtherFamily::from))
+    }
+}
+
+impl TryFrom<TableFamily> for Option<model::OtherFamily> {
+    type Error = UnknownCode;
+
+    fn try_from(family: TableFamily) -> Result<Self, UnknownCode> {
+        family.0.map(model::OtherFamily::try_from).transpose()
+    }
+}
+
 /// The code of a cause that is known by its sentence alone.
 const REPORTED: u16 = 0;
 
@@ -104,7 +132,6 @@ causes! {
     1 = DumpInterrupted { table: Box<str>, attempts: u32 }
     2 = DumpOverrun { table: Box<str>, attempts: u32 }
     3 = DumpMessagesRefused { table: Box<str>, last: Box<str> }
-    4 = TableUnreadable { table: Box<str>, error: Box<str>, needs_modules: bool }
     5 = SourceUnavailable { error: Box<str>, fallback: Fallback }
     6 = NamespacesNotListed { error: Box<str>, out_of_files: bool }
     7 = NamespaceNotEntered {
@@ -142,6 +169,13 @@ causes! {
     35 = Capture { fault: CaptureFault, detail: Box<str> }
     40 = NamesFull { bound: u64 }
     41 = LinkServerEnded { status: Box<str>, is_running: bool }
+    // 4 was without `family`.
+    42 = TableUnreadable {
+        table: Box<str>,
+        error: Box<str>,
+        needs_modules: bool,
+        family: TableFamily,
+    }
 }
 
 impl<'a> Loss<'a> {

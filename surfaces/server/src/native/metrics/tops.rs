@@ -11,6 +11,9 @@ use super::{gauges, label, rate_unit, retransmitted};
 /// Maximum length of a label, characters; the names of many owners together are longer.
 const MAX_LABEL_CHARS: usize = 100;
 
+/// The name of owners that are not known.
+pub(in super::super) const UNKNOWN: &str = "unknown";
+
 /// What is summed for one name.
 type Figures = [f64; 4];
 
@@ -27,10 +30,8 @@ fn top<K: Eq + Hash + Ord>(
         figures.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).then_with(|| a.cmp(b))
     });
     let others = rows.split_off(top.min(rows.len()));
-    let mut named: Vec<(String, Figures)> = rows
-        .into_iter()
-        .map(|(key, figures)| (text(key).chars().take(MAX_LABEL_CHARS).collect(), figures))
-        .collect();
+    let mut named: Vec<(String, Figures)> =
+        rows.into_iter().map(|(key, figures)| (shortened(&text(key)), figures)).collect();
     if !others.is_empty() {
         let mut sum = Figures::default();
         for (_, figures) in others {
@@ -43,6 +44,11 @@ fn top<K: Eq + Hash + Ord>(
     named
 }
 
+/// The name as a label.
+pub(super) fn shortened(name: &str) -> String {
+    name.chars().take(MAX_LABEL_CHARS).collect()
+}
+
 fn add(to: &mut Figures, figures: Figures) {
     for (sum, figure) in to.iter_mut().zip(figures) {
         *sum += figure;
@@ -51,7 +57,7 @@ fn add(to: &mut Figures, figures: Figures) {
 
 /// The names of its owners. By name and not by pid, so that a restarted service stays the same
 /// series.
-fn owner(connection: &Connection) -> String {
+pub(in super::super) fn owner(connection: &Connection) -> String {
     match connection.owners.value() {
         Some(owners) => {
             let mut names: Vec<&str> = owners.iter().map(|owner| &*owner.process.name).collect();
@@ -60,7 +66,7 @@ fn owner(connection: &Connection) -> String {
             names.join(", ")
         }
         None if matches!(connection.owners, Known::NotApplicable) => "none".to_owned(),
-        None => "unknown".to_owned(),
+        None => UNKNOWN.to_owned(),
     }
 }
 

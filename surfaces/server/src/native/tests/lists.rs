@@ -2,7 +2,7 @@
 
 use conns_core::model::Class;
 use conns_core::model::{Known, Protocol, Source, State, Unknown};
-use conns_core::query::{catalogue, find_field, group};
+use conns_core::query::{GroupColumn, catalogue, find_field, group};
 use conns_fixtures::NETNS;
 use serde_json::Value;
 
@@ -75,6 +75,7 @@ async fn a_record_has_the_keys_of_the_command_line_and_an_id() {
     assert_eq!(list["next_cursor"], Value::Null);
     assert_eq!(list["snapshot"]["sequence"], 2);
     assert_eq!(list["snapshot"]["at_us"], 1_800_000_002_000_000_i64);
+    assert_eq!(list["snapshot"]["host"], serde_json::Value::Null, "the scene has no host");
 
     // The records of the command line are written by the same writer without the id.
     let chosen: Vec<_> =
@@ -85,7 +86,7 @@ async fn a_record_has_the_keys_of_the_command_line_and_an_id() {
         .collect();
     let mut printed = Vec::new();
     let records = conns_api::RecordWriter::new(&fields);
-    conns_api::Answer::Connections.write(&mut printed, records, &chosen, &[]).unwrap();
+    conns_api::Answer::Connections.write(&mut printed, records, &chosen, &[], None).unwrap();
     let printed: Value = serde_json::from_slice(&printed).unwrap();
     for (row, record) in list["connections"]
         .as_array()
@@ -128,7 +129,8 @@ async fn groups_are_those_of_the_command_line() {
     let all: Vec<_> = machine.there.iter().map(|(_, connection)| connection).collect();
     let field = find_field("process").unwrap();
     let mut printed = Vec::new();
-    conns_print::groups_json(&mut printed, false, field, &group(&all, field)).unwrap();
+    conns_print::groups_json(&mut printed, None, field, &GroupColumn::ALL, &group(&all, field))
+        .unwrap();
     let printed: Value = serde_json::from_slice(&printed).unwrap();
     assert_eq!(groups["groups"], printed["groups"]);
     assert_eq!(groups["groups"][0]["process"], "nginx");

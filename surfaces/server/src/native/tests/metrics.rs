@@ -1,6 +1,6 @@
 //! Metrics: the bound of series, the sums, and the format.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use axum::body::Body;
@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 
 use conns_core::model::{Rates, State};
 
-use super::scene::{Machine, established, listener};
+use super::scene::{Client, Machine, Sketch, established, listener};
 use crate::native::metrics::series_bound;
 use crate::refusals::Refusals;
 
@@ -122,6 +122,116 @@ async fn a_process_called_other_does_not_make_a_series_twice() {
     assert_eq!(found, [format!("{line}16.0")]);
 }
 
+/// The payload that these processes sent, as `/metrics` has it.
+async fn sent(client: &Client) -> BTreeMap<String, f64> {
+    let answer = client.get("/metrics").await;
+    let text = answer.text();
+    let of_process = |name: &str| {
+        let labels = name.strip_prefix("conns_process_payload_bytes_total{process=\"")?;
+        labels.strip_suffix("\",way=\"sent\"}").map(str::to_owned)
+    };
+    series(text).into_iter().filter_map(|(name, value)| Some((of_process(name)?, value))).collect()
+}
+
+fn totals<const N: usize>(of: [(&str, f64); N]) -> BTreeMap<String, f64> {
+    of.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[tokio::test]
+async fn payload_of_a_process_keeps_what_closed_connections_carried() {
+    let mut machine = Machine::new();
+    let client = machine.client();
+    let first = machine.open(established(1, 7, "nginx"));
+    let second = machine.open(established(2, 7, "nginx"));
+    machine.update();
+    assert_eq!(sent(&client).await, totals([("nginx", 2000.0), ("other", 0.0)]));
+    // Another scrape of the same snapshot adds nothing.
+    assert_eq!(sent(&client).await["nginx"], 2000.0);
+    machine.change(first, |one| one.sent = Some(1500));
+    machine.end(second, 1800);
+    machine.update();
+    assert_eq!(sent(&client).await["nginx"], 3300.0);
+    // One that opens and closes between two scrapes, and one whose end is not reported.
+    let third = machine.open(established(3, 7, "nginx"));
+    machine.update();
+    machine.end(third, 5000);
+    machine.close(first);
+    machine.update();
+    assert_eq!(sent(&client).await["nginx"], 8300.0);
+    // An end that is known before a snapshot without the connection.
+    let fourth = machine.open(established(4, 7, "nginx"));
+    machine.update();
+    assert_eq!(sent(&client).await["nginx"], 9300.0);
+    let (sketch, connection) = machine.there.last().cloned().unwrap();
+    machine.end(fourth, 1200);
+    machine.there.push((sketch, connection));
+    machine.update();
+    assert_eq!(sent(&client).await["nginx"], 9500.0);
+    machine.update();
+    assert_eq!(sent(&client).await["nginx"], 9500.0, "it is counted once");
+}
+
+#[tokio::test]
+async fn payload_of_processes_beyond_the_bound_is_that_of_others_and_never_falls() {
+    let mut machine = Machine::new();
+    let client = machine.client();
+    let big: Vec<u64> = (0..10)
+        .map(|at| {
+            let one = established(at, at.into(), &format!("big{at}"));
+            machine.open(Sketch { sent: Some(5000), ..one })
+        })
+        .collect();
+    for at in 10..15 {
+        machine.open(established(at, at.into(), &format!("small{at}")));
+    }
+    machine.update();
+    let before = sent(&client).await;
+    assert_eq!((before.len(), before["other"], before["big3"]), (11, 5000.0, 5000.0));
+    // One with a series keeps it while it has connections, whatever others do.
+    let rich = established(20, 20, "rich");
+    machine.open(Sketch { sent: Some(1 << 30), ..rich });
+    machine.update();
+    let after = sent(&client).await;
+    assert_eq!(after["other"], before["other"] + f64::from(1 << 30));
+    assert!(after.contains_key("big3") && !after.contains_key("rich"));
+    // Without connections it makes room.
+    machine.close(big[3]);
+    machine.open(established(21, 20, "rich"));
+    machine.update();
+    let last = sent(&client).await;
+    assert_eq!(last["rich"], 1000.0);
+    assert!(!last.contains_key("big3") && last["other"] >= after["other"]);
+}
+
+#[tokio::test]
+async fn round_trip_times_are_a_cumulative_histogram() {
+    let mut machine = Machine::new();
+    let client = machine.client();
+    for at in 0..3 {
+        machine.open(established(at, 7, "nginx"));
+    }
+    machine.open(listener("[::1]:443", (3, 128, 9), 10, "nginx"));
+    machine.update();
+    for scrapes in 1..=2 {
+        let answer = client.get("/metrics").await;
+        let text = answer.text();
+        assert!(text.contains("# TYPE conns_rtt_seconds histogram\n"), "{text}");
+        let count = f64::from(3 * scrapes);
+        // 50 ms each.
+        for (series, value) in [
+            ("conns_rtt_seconds_bucket{le=\"0.025\"}", 0.0),
+            ("conns_rtt_seconds_bucket{le=\"0.05\"}", count),
+            ("conns_rtt_seconds_bucket{le=\"+Inf\"}", count),
+            ("conns_rtt_seconds_count", count),
+        ] {
+            let line = text.lines().find_map(|line| line.strip_prefix(series));
+            let seen = line.and_then(|line| line.trim().parse::<f64>().ok());
+            assert_eq!(seen, Some(value), "{series}");
+        }
+        machine.update();
+    }
+}
+
 /// What scrapers send: Prometheus 2 and 3, Telegraf, Datadog's agent, vmagent and the OpenTelemetry collector.
 const SCRAPERS: [(&str, &str); 7] = [
     (
@@ -179,7 +289,10 @@ async fn the_text_format_has_counters_by_their_full_name() {
     // Each sample follows the type of a family with its name.
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap();
-        assert!(text.contains(&format!("# TYPE {name} ")), "{name} has no type");
+        // Those of a histogram have the name of their family.
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+        let has_type = |name: &str| text.contains(&format!("# TYPE {name} "));
+        assert!(has_type(name) || family.is_some_and(has_type), "{name} has no type");
     }
     let (coding, body) = ask("text/plain", "gzip;q=1.0, *;q=0").await;
     assert_eq!(coding.unwrap(), "gzip");

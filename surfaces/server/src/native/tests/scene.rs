@@ -224,6 +224,16 @@ impl Machine {
         serial
     }
 
+    /// It closes with the next update, having sent this; its end is an event.
+    pub(super) fn end(&mut self, cookie: u64, sent: u64) {
+        let place = self.there.iter().find(|(_, c)| c.socket.id.cookie == cookie);
+        let sketch = Sketch { sent: Some(sent), ..place.expect("it is there").0.clone() };
+        self.close(cookie);
+        let (serial, at) = (self.last_event() + 1, self.at(self.sequence + 1));
+        let connection = sketch.make(cookie);
+        self.events.push(Arc::new(Event { serial, at, kind: EventKind::Closed, connection }));
+    }
+
     fn last_event(&self) -> u64 {
         self.events.last().map_or(0, |event| event.serial)
     }
