@@ -22,11 +22,14 @@ mod tables;
 mod tap;
 mod types;
 
+use std::sync::Arc;
+
 use aya::Btf;
 use conns_contract::SocketSource;
 use conns_core::model::{Ability, AbilityKind};
 use descriptors::Changes;
 use object::{compiled, split};
+use row::interfaces;
 use shared_object::{Purpose, SharedObject};
 
 pub use descriptors::ProcessDescriptors;
@@ -157,11 +160,11 @@ fn open_sockets(types: &Btf, pid_level: &Result<u32, Box<str>>, features: Featur
     }
     let sampling = || {
         let shared = shared_object::load(types, Purpose::Sampling, false, 0)?;
-        SampledTables::open(&shared, types)
+        SampledTables::open(&shared, types, interfaces())
     };
     let events = || {
         let shared = shared_object::load(types, Purpose::Events, false, pid_level.clone()?)?;
-        Events::open(&shared, types)
+        Events::open(&shared, types, interfaces())
     };
     let tap = || {
         let shared = shared_object::load(types, Purpose::Payload, true, 0)?;
@@ -174,7 +177,9 @@ type Both = (SharedObject, (SampledTables, Option<Box<str>>), (Events, Option<Bo
 
 fn open_both(types: &Btf, has_tap: bool, pid_level: u32) -> Result<Both, Box<str>> {
     let shared = shared_object::load(types, Purpose::Both, has_tap, pid_level)?;
-    let (sampling, events) = (SampledTables::open(&shared, types)?, Events::open(&shared, types)?);
+    let names = interfaces();
+    let sampling = SampledTables::open(&shared, types, Arc::clone(&names))?;
+    let events = Events::open(&shared, types, names)?;
     Ok((shared, sampling, events))
 }
 

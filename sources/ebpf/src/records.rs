@@ -5,7 +5,7 @@ use conns_core::model::{ConnectionId, LifecycleEvent, Moment, SocketSample};
 
 use crate::events::Decoder;
 use crate::layout::{Row, TcpRow};
-use crate::row::RowReader;
+use crate::row::{RowReader, interfaces};
 use crate::tap::PayloadRecords;
 
 /// Parses records.
@@ -19,11 +19,11 @@ impl Records {
     /// A parser of records received at `now`.
     #[must_use]
     pub fn new(now: Moment) -> Self {
-        let mut events = Decoder::new();
+        let mut events = Decoder::new(interfaces());
         events.begin(now);
         let mut payload = PayloadRecords::default();
         payload.begin(now);
-        Self { rows: RowReader::new(), events, payload }
+        Self { rows: RowReader::new(interfaces()), events, payload }
     }
 
     /// Parses `struct row` or `struct tcp_row` of `bpf/shared.h`; `None` if `record` is neither.

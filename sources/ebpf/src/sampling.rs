@@ -2,11 +2,12 @@
 //! rows only for sockets that changed since the last sample; the rows of the others are cached here, and their
 //! times advanced.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSock};
@@ -22,7 +23,7 @@ use crate::flows::{Flows, MAX_FLOWS, Peers};
 use crate::iterate::RecordReader;
 use crate::layout::{COUNT_HANDSHAKES, COUNT_NO_MEMORY, COUNT_RING_FULL, COUNT_TIME_WAITS};
 use crate::object::{self, split, why_not_program};
-use crate::row::RowReader;
+use crate::row::{RowReader, SharedInterfaces, lock};
 use crate::shared_object::{self, SharedObject};
 use crate::tables::{add_peers, is_in_scope, unavailable};
 
@@ -44,6 +45,8 @@ pub struct SampledTables {
     counters: PerCpuArray<MapData, u64>,
     reader: RecordReader,
     rows: RowReader,
+    /// Changes with the name of an interface.
+    names: u64,
     flows: Option<Flows>,
     /// Whether sockets are tracked from their creation, those of the kernel, too; if not, UDP and bound sockets are delegated.
     tracks_new: bool,
@@ -79,6 +82,7 @@ impl SampledTables {
     pub(crate) fn open(
         shared: &SharedObject,
         types: &Btf,
+        interfaces: SharedInterfaces,
     ) -> Result<(Self, Option<Box<str>>), Box<str>> {
         let mut programs = shared_object::lock(shared);
         let ring = object::map(&mut programs, "samples")?;
@@ -91,6 +95,8 @@ impl SampledTables {
         let pass = object::iterator(&mut programs, "sample", target, types, Some(&storage))?;
         // After the programs that track new sockets, so that none is missed in between.
         let permanent_losses = track_existing(&mut programs, types)?;
+        // The agent may lose the privilege to enter namespaces.
+        lock(&interfaces).open_all();
         let tables = Self {
             _programs: Arc::clone(shared),
             pass,
@@ -98,7 +104,8 @@ impl SampledTables {
             ring,
             counters,
             reader: RecordReader::new(),
-            rows: RowReader::new(),
+            rows: RowReader::new(interfaces),
+            names: 0,
             flows,
             tracks_new,
             cache: HashMap::default(),
@@ -177,8 +184,20 @@ impl SampledTables {
         let _ = self.generation.set(0, generation.wrapping_add(1), 0);
     }
 
-    /// Renames the namespaces of cached rows.
+    /// Renames the namespaces and interfaces of cached rows.
     fn refresh_names(&mut self) {
+        let mut interfaces = lock(&self.rows.interfaces);
+        let names = interfaces.refresh(Instant::now());
+        if std::mem::replace(&mut self.names, names) != names {
+            for cached in self.cache.values_mut().filter(|cached| cached.row.interface != 0) {
+                let row = &cached.row;
+                let name = interfaces.get(row.id.netns, row.interface);
+                if row.interface_name.value() != name.as_ref() {
+                    cached.row.name_interface(name);
+                }
+            }
+        }
+        drop(interfaces);
         if !self.rows.namespaces.refresh() {
             return;
         }
@@ -188,6 +207,18 @@ impl SampledTables {
                 cached.row.netns = netns;
             }
         }
+    }
+
+    /// Forgets the interfaces that no cached row is bound to.
+    fn forget_interfaces(&mut self) {
+        let mut interfaces = lock(&self.rows.interfaces);
+        if interfaces.is_empty() {
+            return;
+        }
+        let rows = self.cache.values().map(|cached| &cached.row);
+        let bound = rows.filter(|row| row.interface != 0).map(|row| (row.id.netns, row.interface));
+        let used: HashSet<(u64, u32)> = bound.collect();
+        interfaces.retain(|netns, index| used.contains(&(netns, index)));
     }
 
     /// Finds what another source has to read.
@@ -233,6 +264,7 @@ impl SampledTables {
         let evicted = self.cache.values().map(|cached| cached.evicted_peers).sum();
         let cause = LossCause::UdpPeersEvicted { capacity: MAX_FLOWS };
         losses.extend(Loss::counted(Source::Ebpf, cause, evicted));
+        losses.extend(lock(&self.rows.interfaces).losses());
         let untracked = self.count(COUNT_NO_MEMORY);
         let new = untracked.saturating_sub(std::mem::replace(&mut self.untracked, untracked));
         losses.extend(Loss::counted(Source::Ebpf, LossCause::SocketsNotMarked, new));
@@ -246,6 +278,7 @@ impl SocketSource for SampledTables {
         let is_whole = self
             .sample(now, scope.max_sockets)
             .map_err(|cause| unavailable("sample the tracked sockets", cause))?;
+        self.forget_interfaces();
         let chosen = self.cache.values().filter(|cached| is_in_scope(scope, &cached.row));
         let sockets: Vec<_> = chosen.map(|cached| cached.at(now)).collect();
         self.find_delegated(scope, &sockets);

@@ -142,6 +142,7 @@ causes! {
     35 = Capture { fault: CaptureFault, detail: Box<str> }
     40 = NamesFull { bound: u64 }
     41 = LinkServerEnded { status: Box<str>, is_running: bool }
+    42 = InterfacesNotNamed { inode: u64, error: Box<str>, not_permitted: bool }
 }
 
 impl<'a> Loss<'a> {
