@@ -92,8 +92,8 @@ try:
     for words in (
         "link set lo up",
         f"link add front0 type veth peer name back0 netns {OTHER}",
-        "link add gone0 type veth peer name gone1",
-        "link set gone0 up",
+        "link add old0 type veth peer name old1",
+        "link set old0 up",
         "link set front0 up",
     ):
         run("ip", *words.split())
@@ -101,7 +101,7 @@ try:
     run("ip", "-n", OTHER, "link", "set", "back0", "up")
     mine, its = link_local("front0"), link_local("back0", "-n", OTHER)
     index = socket.if_nametoindex("front0")
-    gone_index = socket.if_nametoindex("gone0")
+    old_index = socket.if_nametoindex("old0")
     processes.append(inside(OTHER, f"""
 a = socket.socket(socket.AF_INET6)
 a.bind(('{its}', 7301, 0, socket.if_nametoindex('back0')))
@@ -129,7 +129,7 @@ b.listen(5)
         udp(four, ("127.0.0.1", 7323), "lo"),
         udp(six, (mine, 7324, 0, index)),
     ]
-    gone = listener(four, ("0.0.0.0", 7318), "gone0")
+    held.append(listener(four, ("0.0.0.0", 7318), "old0"))
     config = tempfile.NamedTemporaryFile(suffix=".toml")
 
     def agent(*more):
@@ -233,8 +233,8 @@ a.listen(5)
         if new_row(source) != expected:
             wrong.append(f"{name}: a new namespace has {new_row(source)} and not {expected}")
     # Renamed, as the agents run; and removed.
-    run("ip", "link", "set", "gone0", "down")
-    run("ip", "link", "set", "gone0", "name", "later0")
+    run("ip", "link", "set", "old0", "down")
+    run("ip", "link", "set", "old0", "name", "later0")
     if not selects("dev = later0"):
         wrong.append("ss does not know the new name")
     run("ip", "link", "del", "later0")
@@ -242,14 +242,14 @@ a.listen(5)
         def unnamed():
             rows = records(*source, f"{mine_only} and local_port == 7318")
             found = [(row.get("interface"), row.get("interface_index")) for row in rows]
-            return found == [(None, gone_index)]
+            return found == [(None, old_index)]
         end = time.time() + DEADLINE
         while not unnamed() and time.time() < end:
             time.sleep(0.2)
         if not unnamed():
             wrong.append(f"{name}: the removed interface is shown as {records(*source, f'{mine_only} and local_port == 7318')}")
-        found = conns("--columns", "local,interface", *source, f"{mine_only} and dev = {gone_index}").split()
-        if found != [f"0.0.0.0%{gone_index}:7318", str(gone_index)]:
+        found = conns("--columns", "local,interface", *source, f"{mine_only} and dev = {old_index}").split()
+        if found != [f"0.0.0.0%{old_index}:7318", str(old_index)]:
             wrong.append(f"{name}: the removed interface is printed as {found}")
     # The agents keep no namespace that nothing else uses: with it the other end of its veth pair is removed.
     for process in processes:

@@ -511,7 +511,7 @@ pub struct Socket {
     pub remote: Option<Endpoint>,
     /// Index of the interface it is bound to (`SO_BINDTODEVICE`), or that its scope needs; 0 is none.
     pub interface: u32,
-    /// The name of that interface in the namespace, when the socket was read; unknown if the interface is gone.
+    /// The name of that interface in the namespace, when the socket was read; unknown if the interface was removed.
     pub interface_name: Known<Arc<str>>,
     /// Whether it takes no IPv4 (`IPV6_V6ONLY`); of IPv6 sockets without a peer only.
     pub ipv6_only: Known<bool>,

@@ -75,7 +75,7 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
 
     let mut listener = connection("[::]:443", "[::]:0");
     listener.socket.state = State::Listen;
-    // Of an interface that is gone.
+    // Of an interface that was removed.
     listener.socket.interface = 7;
     listener.socket.name_interface(None);
     listener.socket.ipv6_only = known(false);
