@@ -260,6 +260,49 @@ const CASES: &[(&str, &str)] = &[
     ("lastsnd is unknown or lastrcv is known", "df"),
     ("BYTES-OUT > 4MB", "w"),
     ("SEND-QUEUE > 0", "w"),
+    // Interfaces, by name and by index
+    ("dev eth0", "f"),
+    ("dev = eth0", "f"),
+    ("dev=ETH0", "f"),
+    ("dev != eth0", "r"),
+    ("dev = 2", "f"),
+    ("dev != 2", "lr"),
+    ("dev = '2'", ""),
+    ("interface in (eth0, 7)", "lf"),
+    ("interface not in (lo, 7)", "f"),
+    ("not interface in (lo, 7)", "f"),
+    ("interface in {lo eth0}", "rf"),
+    ("interface ~ ^eth", "f"),
+    ("interface contains th", "f"),
+    ("dev:eth", "f"),
+    ("interface is unknown", "l"),
+    ("interface is n/a", "wsde"),
+    ("ifindex >= 2", "lf"),
+    ("interface_index == 1", "r"),
+    ("v6only is known and not v6only", "l"),
+    // Zones of addresses
+    ("2001:db8::1%eth0", "f"),
+    ("2001:db8::1%2", "f"),
+    ("2001:db8::1%lo", ""),
+    ("[2001:db8::1%eth0]:50001", "f"),
+    ("[2001:db8::1]%eth0:50001", "f"),
+    ("src [2001:db8::1]%eth0:50001", "f"),
+    ("src 2001:db8::1%eth0:50001", "f"),
+    ("src 2001:db8::1%eth0:50002", ""),
+    ("remote == 2001:db8::%eth0/32", "f"),
+    ("local in (2001:db8::1%eth0, 10.0.0.5)", "wsdef"),
+    ("local != 2001:db8::1%eth0", "wsdlre"),
+    ("not local == 2001:db8::1%eth0", "wsdlre"),
+    ("addr == 2001:db8::2%eth0", "f"),
+    ("0.0.0.0%lo:53", "r"),
+    ("*%lo:53", "r"),
+    ("*%7:443", "l"),
+    ("dst 10.1.2.3%eth0", ""),
+    ("nginx%eth0", ""),
+    // Wildcards
+    ("[::]:443", "l"),
+    ("src = *:443", "wle"),
+    ("0.0.0.0:53", "r"),
 ];
 
 #[test]
@@ -309,6 +352,17 @@ fn there_is_one_spelling_for_one_meaning() {
         ("state listen state estab", "state in (\"LISTEN\", \"ESTAB\")"),
         ("exclude bucket", "state not in (\"SYN-RECV\", \"TIME-WAIT\")"),
         ("localhost:80", "local in (127.0.0.1:80, [::1]:80) or remote in (127.0.0.1:80, [::1]:80)"),
+        ("dev eth0", "interface == \"eth0\""),
+        ("dev != 2", "interface_index != 2"),
+        ("dev in (eth0, 2, lo)", "interface in (\"eth0\", \"lo\") or interface_index == 2"),
+        ("dev not in (eth0, 2)", "not (interface == \"eth0\" or interface_index == 2)"),
+        ("fe80::1%eth0", "\"fe80::1\" and interface == \"eth0\""),
+        ("nginx [fe80::1%2]:443", "\"nginx\" and \"[fe80::1]:443\" and interface_index == 2"),
+        ("src != fe80::1%eth0", "not (local == fe80::1 and interface == \"eth0\")"),
+        (
+            "src in (fe80::1%eth0, 10.0.0.1)",
+            "local == 10.0.0.1 or (local == fe80::1 and interface == \"eth0\")",
+        ),
         ("exe contains 'a\"b\\c'", "exe contains \"a\\\"b\\\\c\""),
         ("[2001:db8::]/32:443", "\"[2001:db8::]/32:443\""),
     ] {
@@ -323,6 +377,36 @@ const REFUSED: &[(&str, &str)] = &[
         "unknown field `proces` at column 1; did you mean `process`? (`conns fields` lists all)\n  \
          proces == \"nginx\"\n  \
          ^^^^^^",
+    ),
+    (
+        "src fe80::1%",
+        "expected an interface after `%` at column 5; such as fe80::1%eth0, or its index: fe80::1%2\n  \
+         src fe80::1%\n      \
+         ^^^^^^^^",
+    ),
+    (
+        "fe80::1%an-interface-with-a-long-name",
+        "`an-interface-with-a-long-name` cannot be the name of an interface at column 1; it has at most 15 bytes, and no `/`, `:`, `%` or space; `ip link` lists the names\n  \
+         fe80::1%an-interface-with-a-long-name\n  \
+         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+    ),
+    (
+        "dev = eth0:1",
+        "`eth0:1` cannot be the name of an interface at column 7; it has at most 15 bytes, and no `/`, `:`, `%` or space; `ip link` lists the names\n  \
+         dev = eth0:1\n        \
+         ^^^^^^",
+    ),
+    (
+        "dev > 2",
+        "`>` does not work on `interface`, text at column 5; it takes == != ~ !~ in contains is\n  \
+         dev > 2\n      \
+         ^",
+    ),
+    (
+        "src fe80::1%eth0%eth1",
+        "`eth0%eth1` cannot be the name of an interface at column 5; it has at most 15 bytes, and no `/`, `:`, `%` or space; `ip link` lists the names\n  \
+         src fe80::1%eth0%eth1\n      \
+         ^^^^^^^^^^^^^^^^^",
     ),
     (
         "proces nginx",
@@ -588,6 +672,11 @@ fn a_hostile_filter_is_refused_before_it_costs() {
     assert_eq!(fault(&patterns), Fault::TooManyPatterns);
     let deepest = format!("{}x{}", "(".repeat(MAX_DEPTH), ")".repeat(MAX_DEPTH));
     assert!(Filter::parse(&deepest).is_ok());
+    // A zone makes a test of two, which are in parentheses of their own when printed.
+    let zoned = |depth| format!("{}src != fe80::1%eth0{}", "(".repeat(depth), ")".repeat(depth));
+    assert_eq!(fault(&zoned(MAX_DEPTH)), Fault::TooDeep);
+    let printed = Filter::parse(&zoned(MAX_DEPTH - 3)).expect("a filter").to_string();
+    assert!(Filter::parse(&printed).is_ok(), "{printed}");
     let widest = vec!["pid == 1"; MAX_BYTES / 12].join(" or ");
     let widest = Filter::parse(&widest).expect("a wide filter");
     assert!(!widest.matches(&sample()[0].1));
@@ -613,6 +702,10 @@ fn a_message_carries_no_control_characters() {
 fn almost_filter() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just("process"),
+        Just("dev"),
+        Just("fe80::1%eth0"),
+        Just("[::1%2]:"),
+        Just("%"),
         Just("rtt"),
         Just("rtt_us"),
         Just("remote"),
@@ -702,6 +795,15 @@ fn filter() -> impl Strategy<Value = String> {
                 None => format!("local_addr != {address}/{length}"),
             }
         }),
+        (any::<u128>(), "(lo|eth0|[0-9]{1,10}|[a-z]{1,3})", "(|/64|:443|:\\*)").prop_map(
+            |(address, zone, rest)| {
+                let address = std::net::Ipv6Addr::from(address);
+                format!("src != [{address}%{zone}]{rest}")
+            }
+        ),
+        ("(==|!=)", "(lo|'2'|[0-9]{1,10})").prop_map(|(op, one)| format!("dev {op} {one}")),
+        ("(in|not in)", "(lo|\\(eth0, 2\\)|\\{1 lo 3\\})")
+            .prop_map(|(op, list)| format!("dev {op} {list}")),
         (any::<u16>(), any::<u16>()).prop_map(|(a, b)| format!(
             "sport in ({a}, {}-{})",
             a.min(b),

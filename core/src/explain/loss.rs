@@ -75,6 +75,18 @@ impl LossCause {
                 let (error, remedy) = not_entered(error, *not_permitted);
                 format!("cannot enter network namespace {name} (net:[{inode}]): {error}; {remedy}")
             }
+            Self::InterfacesNotNamed { inode, error, not_permitted } => {
+                let remedy = match not_permitted {
+                    true => {
+                        "run as root (CAP_SYS_ADMIN); an agent enters namespaces made after its start if it \
+                         is started with --follow-namespaces"
+                    }
+                    false => "its interfaces are shown by index",
+                };
+                format!(
+                    "cannot read the names of interfaces in network namespace net:[{inode}]: {error}; {remedy}"
+                )
+            }
             Self::NamespacesBeyondBound { bound } => {
                 format!("{COUNT} network namespaces beyond the bound of {bound} are not listed")
             }

@@ -181,6 +181,15 @@ pub enum LossCause {
         /// Whether a privilege is missing.
         not_permitted: bool,
     },
+    /// The names of interfaces in a network namespace could not be read.
+    InterfacesNotNamed {
+        /// Inode of the namespace in nsfs.
+        inode: u64,
+        /// Why.
+        error: Box<str>,
+        /// Whether a privilege is missing.
+        not_permitted: bool,
+    },
     /// More network namespaces than the bound.
     NamespacesBeyondBound {
         /// The bound.
@@ -449,11 +458,12 @@ impl LossCause {
             | Self::PollingFallback { .. }
             | Self::AgentFailing { .. } => LossKind::TableUnreadable,
             Self::NamespaceNotEntered { not_permitted: true, .. }
+            | Self::InterfacesNotNamed { not_permitted: true, .. }
             | Self::ProcessesNotPermitted
             | Self::ProcessesHidden { .. } => LossKind::NotPermitted,
-            Self::NamespacesNotListed { .. } | Self::NamespaceNotEntered { .. } => {
-                LossKind::NamespaceUnreadable
-            }
+            Self::NamespacesNotListed { .. }
+            | Self::NamespaceNotEntered { .. }
+            | Self::InterfacesNotNamed { .. } => LossKind::NamespaceUnreadable,
             Self::ProcessesUnreadable { .. } => LossKind::FileUnreadable,
             Self::RingFull { .. }
             | Self::ChangesRingFull { .. }

@@ -30,7 +30,7 @@ pub struct Process {
     pub parent_pid: Known<u32>,
     /// Its control group: path within the hierarchy.
     pub cgroup: Known<Box<str>>,
-    /// The container it runs in: the 64 hexadecimal digits found in its control group.
+    /// The container it runs in, by its control group: the id, or of LXC and systemd-nspawn the name.
     pub container_id: Known<Box<str>>,
     /// The systemd unit it belongs to, from its control group.
     pub systemd_unit: Known<Box<str>>,

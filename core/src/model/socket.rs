@@ -1,8 +1,9 @@
 //! One row of the kernel's socket tables: a socket as `sock_diag` or another source reports it, without
 //! owners and history.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use foldhash::quality::FixedState;
@@ -508,8 +509,12 @@ pub struct Socket {
     pub local: Endpoint,
     /// The other end; `None` if it has no peer.
     pub remote: Option<Endpoint>,
-    /// Index of the interface it is bound to, or that its scope needs; 0 is none.
+    /// Index of the interface it is bound to (`SO_BINDTODEVICE`), or that its scope needs; 0 is none.
     pub interface: u32,
+    /// The name of that interface in the namespace, when the socket was read; unknown if the interface was removed.
+    pub interface_name: Known<Arc<str>>,
+    /// Whether it takes no IPv4 (`IPV6_V6ONLY`); of IPv6 sockets without a peer only.
+    pub ipv6_only: Known<bool>,
     /// Inode in the socket file system; not applicable once no process can own it.
     pub inode: Known<u64>,
     /// User id of its creator.
@@ -619,6 +624,8 @@ impl Socket {
             local,
             remote: None,
             interface: 0,
+            interface_name: Known::NotApplicable,
+            ipv6_only: Self::missing_ipv6_only(family, state, why),
             inode: Known::Unknown(why),
             uid: Known::Unknown(why),
             queues: Known::Unknown(why),
@@ -644,6 +651,42 @@ impl Socket {
         }
     }
 
+    /// `IPV6_V6ONLY` before it is read: unknown because of `why` if it applies. The kernel reports it of listeners and of
+    /// closed sockets (`inet_diag_msg_attrs_fill`, `net/ipv4/inet_diag.c`); to one that has a peer it does not matter.
+    #[must_use]
+    pub fn missing_ipv6_only(family: Family, state: State, why: Unknown) -> Known<bool> {
+        let applies = matches!(state, State::Listen | State::Close | State::BoundInactive);
+        match family {
+            Family::Ipv6 if applies => Known::Unknown(why),
+            _ => Known::NotApplicable,
+        }
+    }
+
+    /// Sets the name of its interface, `None` if it is not known.
+    pub fn name_interface(&mut self, name: Option<Arc<str>>) {
+        let known = Known::from_option(name, self.source, Unknown::KernelDoesNotReport);
+        self.interface_name = if self.interface == 0 { Known::NotApplicable } else { known };
+    }
+
+    /// The zone of `address`, one of its ends (RFC 4007 section 11.2): its interface by name, or by index if the name is not
+    /// known. As in `ss` a local end has it, and here a link-local remote one, too; `None` without one.
+    #[must_use]
+    pub fn zone(&self, address: IpAddr, is_local: bool) -> Option<Cow<'_, str>> {
+        let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        if self.interface == 0 || !is_local && !is_link_local {
+            return None;
+        }
+        let name = self.interface_name.value();
+        Some(name.map_or_else(|| self.interface.to_string().into(), |name| Cow::Borrowed(&**name)))
+    }
+
+    /// Whether `address` is the wildcard of a socket that takes IPv4, too: `::` without `IPV6_V6ONLY`.
+    #[must_use]
+    pub fn takes_both_families(&self, address: IpAddr) -> bool {
+        let is_any = address == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        is_any && self.ipv6_only.get() == Some(false)
+    }
+
     /// Whether `other` has the same values, apart from times that only grow or count down.
     #[must_use]
     pub fn shows_the_same(&self, other: &Self) -> bool {
@@ -658,6 +701,8 @@ impl Socket {
             local,
             remote,
             interface,
+            interface_name,
+            ipv6_only,
             inode,
             uid,
             queues,
@@ -695,6 +740,8 @@ impl Socket {
             && (*id, *source, *protocol, *family)
                 == (other.id, other.source, other.protocol, other.family)
             && (*local, *remote, *interface) == (other.local, other.remote, other.interface)
+            && *interface_name == other.interface_name
+            && *ipv6_only == other.ipv6_only
             && (*inode, *uid, *tos, *mark) == (other.inode, other.uid, other.tos, other.mark)
             && (*cgroup_id, *shutdown) == (other.cgroup_id, other.shutdown)
             && *upper_layer == other.upper_layer
@@ -758,6 +805,7 @@ impl Socket {
             id: self.id.of_peer(peer),
             state: State::Established,
             remote: Some(peer),
+            ipv6_only: Known::NotApplicable,
             udp: Known::Value(traffic, source),
             // They are those of all peers together.
             queues: Known::Unknown(Unknown::SourceDoesNotReport),

@@ -16,6 +16,7 @@ mod tree;
 mod truth;
 mod word;
 mod words;
+mod zone;
 
 use std::fmt;
 use std::str::FromStr;

@@ -125,6 +125,8 @@ fn combined(one: &SocketSample, other: &SocketSample) -> SocketSample {
         remote: first.remote.or(second.remote),
         inode: known_of(first.inode, second.inode, false),
         uid: known_of(first.uid, second.uid, false),
+        interface_name: known_of(first.interface_name, second.interface_name, false),
+        ipv6_only: known_of(first.ipv6_only, second.ipv6_only, false),
         timer: known_of(first.timer, second.timer, false),
         shutdown: known_of(first.shutdown, second.shutdown, false),
         queues: known_of(first.queues, second.queues, queues),

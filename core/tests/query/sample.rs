@@ -75,6 +75,10 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
 
     let mut listener = connection("[::]:443", "[::]:0");
     listener.socket.state = State::Listen;
+    // Of an interface that was removed.
+    listener.socket.interface = 7;
+    listener.socket.name_interface(None);
+    listener.socket.ipv6_only = known(false);
     listener.socket.remote = None;
     listener.socket.tcp = Known::NotApplicable;
     listener.direction = Known::NotApplicable;
@@ -85,6 +89,8 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
 
     let mut resolver = connection("0.0.0.0:53", "0.0.0.0:0");
     resolver.socket.protocol = Protocol::Udp;
+    resolver.socket.interface = 1;
+    resolver.socket.name_interface(Some("lo".into()));
     resolver.socket.state = State::Close;
     resolver.socket.remote = None;
     resolver.socket.tcp = Known::NotApplicable;
@@ -98,6 +104,8 @@ pub(crate) fn sample() -> Vec<(char, Connection)> {
     ended.owners = Known::NotApplicable;
 
     let mut foreign = connection("[2001:db8::1]:50001", "[2001:db8::2]:443");
+    foreign.socket.interface = 2;
+    foreign.socket.name_interface(Some("eth0".into()));
     foreign.socket.netns = Arc::new(Netns::new(4026532000, Some("lab-a"), false));
 
     vec![

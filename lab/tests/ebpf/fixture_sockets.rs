@@ -120,7 +120,7 @@ fn connections(path: &Path, owned: &mut Vec<OwnedFd>) -> Result<()> {
         std::thread::sleep(Duration::from_millis(5));
     }
     owned.extend([client.into(), server.into()]);
-    // Listeners, one with two that wait, and one for IPv6 alone.
+    // Listeners: one with two that wait, one for IPv6 alone, one for both families and one at a device.
     let listener = path.b().inside(|| TcpListener::bind("10.77.0.2:8001"))??;
     for _ in 0..2 {
         let client = path.a().inside(|| TcpStream::connect("10.77.0.2:8001"))??;
@@ -133,6 +133,12 @@ fn connections(path: &Path, owned: &mut Vec<OwnedFd>) -> Result<()> {
         six.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8002)).into())?;
         six.listen(7)?;
         owned.push(six.into());
+        let both = Socket::new(Domain::IPV6, Type::STREAM, None)?;
+        both.set_only_v6(false)?;
+        both.bind_device(Some(b"lo"))?;
+        both.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8005)).into())?;
+        both.listen(7)?;
+        owned.push(both.into());
         // Bound, and neither connected nor listening.
         for at in ["10.77.0.2:8003", "[fd77::2]:8004"] {
             let at: SocketAddr = at.parse()?;

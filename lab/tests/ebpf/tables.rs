@@ -70,6 +70,14 @@ fn is_complete(reading: &Reading, namespaces: &BTreeSet<u64>) -> Result<()> {
             kind.1
         );
     }
+    for (key, value) in [
+        ("ipv6_only", Value::Bool(true)),
+        ("ipv6_only", Value::Bool(false)),
+        ("interface", Value::from("lo")),
+    ] {
+        let has = rows(reading, namespaces).any(|row| row[key] == value);
+        ensure!(has, "the fixture has no socket with {key} {value}");
+    }
     Ok(())
 }
 

@@ -74,7 +74,7 @@ INLINE void fill_common(struct socket_header *header, struct sock_common *common
 	header->interface = common->skc_bound_dev_if;
 	header->state = common->skc_state;
 	header->kind = kind;
-	header->held_by_kernel = header->pad[0] = header->pad[1] = 0;
+	header->held_by_kernel = header->ipv6_only = header->pad = 0;
 	header->inode = 0;
 	fill_ends(header, common);
 }
@@ -108,6 +108,7 @@ INLINE void fill_header(struct socket_header *header, struct sock *sk, u16 proto
 {
 	fill_common(header, &sk->__sk_common, ROW_FULL);
 	header->held_by_kernel = is_held_by_kernel(sk);
+	header->ipv6_only = bits(sk, __sk_common.skc_ipv6only);
 	header->protocol = protocol;
 	header->uid = sk->sk_uid.val;
 	header->inode = inode_of(sk);

@@ -26,7 +26,8 @@ struct socket_header {
 	u8 state;
 	u8 kind; /* enum row_kind */
 	u8 held_by_kernel;
-	u8 pad[2];
+	u8 ipv6_only; /* IPV6_V6ONLY of a full socket */
+	u8 pad;
 	u8 local[16]; /* IPv4 in the first four bytes */
 	u8 remote[16];
 	u64 inode;

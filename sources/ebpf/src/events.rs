@@ -14,6 +14,7 @@ use conns_core::model::{DroppedEvents, Loss, LossCause, Moment, Observation, Pai
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::object::{self, attach};
+use crate::row::SharedInterfaces;
 use crate::shared_object::{self, SharedObject};
 pub(crate) use decode::Decoder;
 
@@ -50,6 +51,7 @@ impl Events {
     pub(crate) fn open(
         shared: &SharedObject,
         types: &Btf,
+        interfaces: SharedInterfaces,
         pair_key: PairKey,
     ) -> Result<(Self, Option<Box<str>>), Box<str>> {
         let mut programs = shared_object::lock(shared);
@@ -65,7 +67,7 @@ impl Events {
             lost,
             _programs: Arc::clone(shared),
             lost_before: [0; LOSSES.len()],
-            decoder: Decoder::new(pair_key),
+            decoder: Decoder::new(interfaces, pair_key),
         };
         Ok((events, no_accepts))
     }

@@ -22,11 +22,14 @@ mod tables;
 mod tap;
 mod types;
 
+use std::sync::Arc;
+
 use aya::Btf;
 use conns_contract::SocketSource;
 use conns_core::model::{Ability, AbilityKind, PairKey};
 use descriptors::Changes;
 use object::{compiled, split};
+use row::interfaces;
 use shared_object::{Purpose, SharedObject};
 
 pub use descriptors::ProcessDescriptors;
@@ -160,11 +163,11 @@ fn open_sockets(types: &Btf, pid_level: &Result<u32, Box<str>>, features: Featur
     }
     let sampling = || {
         let shared = shared_object::load(types, Purpose::Sampling, false, 0)?;
-        SampledTables::open(&shared, types, features.pair_key)
+        SampledTables::open(&shared, types, interfaces(), features.pair_key)
     };
     let events = || {
         let shared = shared_object::load(types, Purpose::Events, false, pid_level.clone()?)?;
-        Events::open(&shared, types, features.pair_key)
+        Events::open(&shared, types, interfaces(), features.pair_key)
     };
     let tap = || {
         let shared = shared_object::load(types, Purpose::Payload, true, 0)?;
@@ -177,8 +180,9 @@ type Both = (SharedObject, (SampledTables, Option<Box<str>>), (Events, Option<Bo
 
 fn open_both(types: &Btf, features: Features, pid_level: u32) -> Result<Both, Box<str>> {
     let shared = shared_object::load(types, Purpose::Both, features.tap, pid_level)?;
-    let sampling = SampledTables::open(&shared, types, features.pair_key)?;
-    let events = Events::open(&shared, types, features.pair_key)?;
+    let names = interfaces();
+    let sampling = SampledTables::open(&shared, types, Arc::clone(&names), features.pair_key)?;
+    let events = Events::open(&shared, types, names, features.pair_key)?;
     Ok((shared, sampling, events))
 }
 

@@ -5,7 +5,7 @@ use conns_core::model::{ConnectionId, LifecycleEvent, Moment, PairKey, SocketSam
 
 use crate::events::Decoder;
 use crate::layout::{Row, TcpRow};
-use crate::row::RowReader;
+use crate::row::{RowReader, interfaces};
 use crate::tap::PayloadRecords;
 
 /// Parses records.
@@ -20,11 +20,11 @@ impl Records {
     #[must_use]
     pub fn new(now: Moment) -> Self {
         let pair_key = PairKey::new([0; 16]);
-        let mut events = Decoder::new(pair_key);
+        let mut events = Decoder::new(interfaces(), pair_key);
         events.begin(now);
         let mut payload = PayloadRecords::default();
         payload.begin(now);
-        Self { rows: RowReader::new(pair_key), events, payload }
+        Self { rows: RowReader::new(interfaces(), pair_key), events, payload }
     }
 
     /// Parses `struct row` or `struct tcp_row` of `bpf/shared.h`; `None` if `record` is neither.

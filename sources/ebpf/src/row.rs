@@ -1,13 +1,14 @@
 //! Converts rows to [`Socket`]s, equal to those that `sources/sockdiag` makes of the same sockets. So values that
 //! the kernel's own dump omits for minisocks are not applicable here either.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conns_core::model::{
     AcceptQueue, BbrState, Congestion, CongestionDetail, Known, Netns, Pair, PairKey, Protocol,
     Queues, Socket, SocketId, SocketMemory, SocketSample, Source, State, TcpInfo, Timer, TimerKind,
     UdpTraffic, Unknown,
 };
+use conns_namespaces::InterfaceNames;
 use zerocopy::FromBytes;
 
 use crate::layout::{BbrDetail, ROW_FULL, ROW_REQUEST, ROW_TIME_WAIT, Row, SocketHeader, text};
@@ -21,17 +22,31 @@ const UDP: u16 = 17;
 /// Most cached names; the kernel has about twenty algorithms. Further names are read but not cached.
 const MAX_NAMES: usize = 64;
 
-/// Converts rows; caches namespaces and names of algorithms and upper layers.
-#[derive(Debug)]
+/// The names of interfaces, which the readers of tables and of events share.
+pub(crate) type SharedInterfaces = Arc<Mutex<InterfaceNames>>;
+
+/// Names that are read when they are asked for.
+pub(crate) fn interfaces() -> SharedInterfaces {
+    Arc::new(Mutex::new(InterfaceNames::new(Source::Ebpf)))
+}
+
+/// A panic of another thread leaves no name half read.
+pub(crate) fn lock(interfaces: &SharedInterfaces) -> MutexGuard<'_, InterfaceNames> {
+    interfaces.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Converts rows; caches namespaces and names of interfaces, algorithms and upper layers.
 pub(crate) struct RowReader {
     pub(crate) namespaces: NamespaceNames,
+    pub(crate) interfaces: SharedInterfaces,
     names: Vec<Arc<str>>,
     pair_key: PairKey,
 }
 
 impl RowReader {
-    pub(crate) fn new(pair_key: PairKey) -> Self {
-        Self { namespaces: NamespaceNames::new(), names: Vec::new(), pair_key }
+    /// Names of interfaces are read by `interfaces`.
+    pub(crate) fn new(interfaces: SharedInterfaces, pair_key: PairKey) -> Self {
+        Self { namespaces: NamespaceNames::new(), interfaces, names: Vec::new(), pair_key }
     }
 
     /// The socket of a header, with everything else unknown; `None` for values that this version does not know.
@@ -58,7 +73,7 @@ impl RowReader {
         let unknown = Unknown::SourceDoesNotReport;
         let remote = header.remote();
         let netns: Arc<Netns> = self.namespaces.get(u64::from(header.netns.get()));
-        Some(Socket {
+        let mut socket = Socket {
             id: SocketId { netns: netns.inode, cookie: header.cookie.get() },
             source: Source::Ebpf,
             netns,
@@ -68,6 +83,8 @@ impl RowReader {
             local: header.local(),
             remote: (!remote.is_unspecified()).then_some(remote),
             interface: header.interface.get(),
+            interface_name: Known::NotApplicable,
+            ipv6_only: Socket::missing_ipv6_only(family, state, unknown),
             inode: match header.inode.get() {
                 0 => Known::NotApplicable,
                 inode => Known::Value(inode, Source::Ebpf),
@@ -90,7 +107,15 @@ impl RowReader {
             peer_of: None,
             other: None,
             udp: missing(protocol == Protocol::Udp, unknown),
-        })
+        };
+        if header.kind == ROW_FULL {
+            fill(&mut socket.ipv6_only, || header.ipv6_only != 0);
+        }
+        if socket.interface != 0 {
+            let name = lock(&self.interfaces).get(socket.id.netns, socket.interface);
+            socket.name_interface(name);
+        }
+        Some(socket)
     }
 
     /// The socket of a [`Row`] and the `tcp_info` that follows it.
@@ -138,6 +163,7 @@ impl RowReader {
         let mut socket = self.row(record)?;
         // `row` takes a closed socket for a bound one, of which no `tcp_info` is shown.
         socket.state = State::Close;
+        socket.ipv6_only = Known::NotApplicable;
         let (row, tcp_info) = split(record)?;
         socket.tcp = value(TcpInfo::new(tcp_info));
         socket.pair = self.pair(row);
@@ -224,4 +250,49 @@ fn bbr(detail: &BbrDetail) -> CongestionDetail {
         pacing_gain_256: detail.pacing_gain.get(),
         cwnd_gain_256: detail.cwnd_gain.get(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use conns_core::model::State;
+    use zerocopy::FromZeros;
+
+    use super::*;
+
+    /// A header of IPv6 without a peer, in this state.
+    fn header(kind: u8, state: State, ipv6_only: u8) -> SocketHeader {
+        let mut header = SocketHeader::new_zeroed();
+        (header.family, header.protocol) = (10, TCP.into());
+        (header.kind, header.state, header.ipv6_only) = (kind, state as u8, ipv6_only);
+        header
+    }
+
+    #[test]
+    fn v6only_is_of_full_ipv6_sockets_without_a_peer() {
+        let mut reader = RowReader::new(interfaces(), PairKey::new([7; 16]));
+        let mut read = |header: SocketHeader| reader.header(&header).unwrap().ipv6_only;
+        for state in [State::Listen, State::Close] {
+            assert_eq!(read(header(ROW_FULL, state, 1)), value(true));
+            assert_eq!(read(header(ROW_FULL, state, 0)), value(false));
+        }
+        assert_eq!(read(header(ROW_FULL, State::Established, 1)), Known::NotApplicable);
+        assert_eq!(read(header(ROW_TIME_WAIT, State::TimeWait, 0)), Known::NotApplicable);
+        let ipv4 = SocketHeader { family: 2, ..header(ROW_FULL, State::Listen, 0) };
+        assert_eq!(read(ipv4), Known::NotApplicable);
+    }
+
+    #[test]
+    fn the_interface_has_its_name_in_the_namespace_of_the_socket() {
+        let mut reader = RowReader::new(interfaces(), PairKey::new([7; 16]));
+        let own = u32::try_from(conns_namespaces::own().unwrap()).unwrap();
+        let mut bound = header(ROW_FULL, State::Listen, 0);
+        bound.netns = own.into();
+        assert_eq!(reader.header(&bound).unwrap().interface_name, Known::NotApplicable);
+        // `LOOPBACK_IFINDEX`, include/net/flow.h.
+        bound.interface = 1.into();
+        assert_eq!(reader.header(&bound).unwrap().interface_name, value("lo".into()));
+        bound.interface = u32::MAX.into();
+        let unknown = Known::Unknown(Unknown::KernelDoesNotReport);
+        assert_eq!(reader.header(&bound).unwrap().interface_name, unknown);
+    }
 }

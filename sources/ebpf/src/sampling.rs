@@ -2,14 +2,14 @@
 //! rows only for sockets that changed since the last sample; the rows of the others are cached here, and their
 //! times advanced.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSock};
@@ -27,7 +27,7 @@ use crate::flows::{Flows, MAX_FLOWS, Peers};
 use crate::iterate::RecordReader;
 use crate::layout::{COUNT_HANDSHAKES, COUNT_NO_MEMORY, COUNT_RING_FULL, COUNT_TIME_WAITS};
 use crate::object::{self, split, why_not_program};
-use crate::row::RowReader;
+use crate::row::{RowReader, SharedInterfaces, lock};
 use crate::shared_object::{self, SharedObject};
 use crate::tables::{add_peers, is_in_scope, unavailable};
 
@@ -71,6 +71,8 @@ pub struct SampledTables {
 /// The last rows of all sockets.
 struct CachedRows {
     reader: RowReader,
+    /// Changes with the name of an interface.
+    names: u64,
     by_cookie: HashMap<u64, CachedRow, RandomState>,
     passes: u32,
     /// Sockets that the last pass found and there is no room for.
@@ -92,6 +94,7 @@ impl SampledTables {
     pub(crate) fn open(
         shared: &SharedObject,
         types: &Btf,
+        interfaces: SharedInterfaces,
         pair_key: PairKey,
     ) -> Result<(Self, Option<Box<str>>), Box<str>> {
         let mut programs = shared_object::lock(shared);
@@ -105,6 +108,8 @@ impl SampledTables {
         let pass = object::iterator(&mut programs, "sample", target, types, Some(&storage))?;
         // After the programs that track new sockets, so that none is missed in between.
         let permanent_losses = track_existing(&mut programs, types)?;
+        // The agent may lose the privilege to enter namespaces.
+        lock(&interfaces).open_all();
         let tables = Self {
             _programs: Arc::clone(shared),
             pass,
@@ -113,7 +118,8 @@ impl SampledTables {
             counters,
             reader: RecordReader::new(),
             rows: CachedRows {
-                reader: RowReader::new(pair_key),
+                reader: RowReader::new(interfaces, pair_key),
+                names: 0,
                 by_cookie: HashMap::default(),
                 passes: 0,
                 omitted: 0,
@@ -246,6 +252,7 @@ impl SampledTables {
         let evicted = self.rows.by_cookie.values().map(|cached| cached.evicted_peers).sum();
         let cause = LossCause::UdpPeersEvicted { capacity: MAX_FLOWS };
         losses.extend(Loss::counted(Source::Ebpf, cause, evicted));
+        losses.extend(lock(&self.rows.reader.interfaces).losses());
         let untracked = self.count(COUNT_NO_MEMORY);
         let new = untracked.saturating_sub(std::mem::replace(&mut self.untracked, untracked));
         losses.extend(Loss::counted(Source::Ebpf, LossCause::SocketsNotMarked, new));
@@ -259,6 +266,7 @@ impl SocketSource for SampledTables {
         let is_whole = self
             .sample(now, scope.max_sockets)
             .map_err(|cause| unavailable("sample the tracked sockets", cause))?;
+        self.rows.forget_interfaces();
         let chosen = self.rows.by_cookie.values().filter(|cached| is_in_scope(scope, &cached.row));
         let sockets: Vec<_> = chosen.map(|cached| cached.at(now)).collect();
         self.find_delegated(scope, &sockets);
@@ -311,8 +319,20 @@ impl CachedRows {
         self.by_cookie.len()
     }
 
-    /// Renames the namespaces of the rows.
+    /// Renames the namespaces and interfaces of the rows.
     fn refresh_names(&mut self) {
+        let mut interfaces = lock(&self.reader.interfaces);
+        let names = interfaces.refresh(Instant::now());
+        if std::mem::replace(&mut self.names, names) != names {
+            for cached in self.by_cookie.values_mut().filter(|cached| cached.row.interface != 0) {
+                let row = &cached.row;
+                let name = interfaces.get(row.id.netns, row.interface);
+                if row.interface_name.value() != name.as_ref() {
+                    cached.row.name_interface(name);
+                }
+            }
+        }
+        drop(interfaces);
         if !self.reader.namespaces.refresh() {
             return;
         }
@@ -322,6 +342,18 @@ impl CachedRows {
                 cached.row.netns = netns;
             }
         }
+    }
+
+    /// Removes the interfaces that no row is bound to.
+    fn forget_interfaces(&mut self) {
+        let mut interfaces = lock(&self.reader.interfaces);
+        if interfaces.is_empty() {
+            return;
+        }
+        let rows = self.by_cookie.values().map(|cached| &cached.row);
+        let bound = rows.filter(|row| row.interface != 0).map(|row| (row.id.netns, row.interface));
+        let used: HashSet<(u64, u32)> = bound.collect();
+        interfaces.retain(|netns, index| used.contains(&(netns, index)));
     }
 }
 

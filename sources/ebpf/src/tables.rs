@@ -20,7 +20,7 @@ use crate::flows::Peers;
 use crate::iterate::RecordReader;
 use crate::layout::{ROW_FULL, Row, TcpRow};
 use crate::object;
-use crate::row::{RowReader, TCP, udp_totals, value};
+use crate::row::{RowReader, TCP, interfaces, lock, udp_totals, value};
 
 /// The source of socket rows.
 pub struct Tables {
@@ -67,7 +67,7 @@ impl Tables {
             namespaces,
             is_read: false,
             reader: RecordReader::new(),
-            rows: RowReader::new(pair_key),
+            rows: RowReader::new(interfaces(), pair_key),
             delegated: Vec::new(),
         })
     }
@@ -110,6 +110,11 @@ impl Tables {
                 read(&mut opened.udp, "read the table of UDP (iter/udp)")?;
             }
         }
+        let mut interfaces = lock(&self.rows.interfaces);
+        losses.extend(interfaces.losses());
+        // They may have other names at the next sample, and an open socket keeps a namespace.
+        interfaces.clear();
+        drop(interfaces);
         let cause = LossCause::RecordsUnknown { are_events: false };
         losses.extend(Loss::counted(Source::Ebpf, cause, unknown));
         Ok(())

@@ -4,6 +4,7 @@
 //! for it; the calling thread never changes its namespace.
 
 mod hidden;
+mod interfaces;
 mod netstat;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 pub use hidden::{behind, inode_behind};
+pub use interfaces::{InterfaceNames, interface_name};
 pub use netstat::{NetstatReader, listen_counters};
 
 /// Directory of the names of ip-netns(8).
@@ -51,6 +53,18 @@ impl Found {
         if self.paths.len() < MAX_PATHS {
             self.paths.push(path);
         }
+    }
+}
+
+/// The namespaces that existed at one time.
+#[derive(Default)]
+pub(crate) struct Listed(BTreeMap<u64, Found>);
+
+impl Listed {
+    /// Whether one of the paths by which a namespace was found still leads to it.
+    pub(crate) fn leads_to(&self, inode: u64) -> bool {
+        let leads = |path: &PathBuf| inode_of(path) == Some(inode);
+        self.0.get(&inode).is_some_and(|found| found.paths.iter().any(leads))
     }
 }
 
@@ -143,6 +157,34 @@ impl<T: Entered> NamespaceSet<T> {
             }
         }
         Ok(chosen)
+    }
+
+    /// The namespaces that exist now.
+    pub(crate) fn list(&self) -> Listed {
+        // With an unreadable /proc there are those with a name.
+        Listed(self.find(&mut Vec::new()))
+    }
+
+    /// Enters a namespace of `listed`.
+    ///
+    /// # Errors
+    /// Why it cannot be entered; `NotFound` if no path leads there any more.
+    pub(crate) fn enter_listed(&mut self, inode: u64, listed: &Listed) -> io::Result<()> {
+        let found = listed.0.get(&inode).cloned().ok_or(io::ErrorKind::NotFound)?;
+        match self.enter(vec![(inode, found)], &mut Vec::new()).pop() {
+            Some(failure) => Err(failure.cause),
+            None => Ok(()),
+        }
+    }
+
+    /// The open namespaces besides the own one.
+    pub(crate) fn others(&self) -> impl Iterator<Item = u64> {
+        self.entered.keys().copied().filter(|inode| *inode != self.own)
+    }
+
+    /// Closes a namespace.
+    pub(crate) fn close(&mut self, inode: u64) {
+        self.entered.remove(&inode);
     }
 
     /// The resource in the namespace with this inode.

@@ -97,16 +97,20 @@ fn socket(tuple: Tuple, state: State, netns: &Arc<Netns>) -> Socket {
     let carries_data = state.carries_data();
     let is_tcp_stream = protocol == Protocol::Tcp && carries_data;
     let is_full_socket = carries_data || state == State::Listen;
+    let family = if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+    let why = Unknown::SourceDoesNotReport;
     Socket {
         id: SocketId { netns: netns.inode, cookie: of_endpoints(protocol, local, remote) },
         source: Source::Portable,
         netns: Arc::clone(netns),
         protocol,
-        family: if local.address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 },
+        family,
         state,
         local,
         remote,
         interface: 0,
+        interface_name: Known::NotApplicable,
+        ipv6_only: Socket::missing_ipv6_only(family, state, why),
         inode: unknown(is_full_socket),
         uid: unknown(state != State::TimeWait),
         queues: unknown(carries_data),

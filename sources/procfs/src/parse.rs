@@ -1,5 +1,9 @@
 //! Parsers of the files of `/proc/PID` (proc(5)). They never fail: what cannot be parsed is `None`.
 
+mod container;
+
+use container::container;
+
 /// The socket inode in the target of a `/proc/PID/fd` link: `socket:[12345]`.
 #[must_use]
 pub fn socket_inode(link: &[u8]) -> Option<u64> {
@@ -73,7 +77,7 @@ pub fn command_line(bytes: &[u8]) -> Option<Box<str>> {
 pub struct Cgroup {
     /// The path in the unified hierarchy, else in systemd's, else in the first that has one.
     pub path: Option<Box<str>>,
-    /// The 64 hexadecimal digits of a container id in any of its paths.
+    /// The innermost container in any of its paths: an id, or a name.
     pub container_id: Option<Box<str>>,
     /// The deepest systemd unit in that path.
     pub systemd_unit: Option<Box<str>>,
@@ -100,7 +104,7 @@ pub fn cgroup(bytes: &[u8]) -> Cgroup {
     let unit = path.and_then(|path| path.rsplit('/').find(|segment| is_unit(segment)));
     Cgroup {
         path: path.map(Into::into),
-        container_id: lines.iter().find_map(|(_, path)| container_id(path)).map(Into::into),
+        container_id: lines.iter().find_map(|(_, path)| container(path)),
         systemd_unit: unit.map(Into::into),
     }
 }
@@ -114,14 +118,6 @@ fn is_unit(segment: &str) -> bool {
     [".service", ".scope", ".socket", ".mount"]
         .iter()
         .any(|suffix| segment.strip_suffix(suffix).is_some_and(|stem| !stem.is_empty()))
-}
-
-/// Digits in a container id of Docker, containerd, CRI-O and Podman: SHA-256 in hexadecimal.
-const CONTAINER_ID_DIGITS: usize = 64;
-
-/// A run of exactly 64 hexadecimal digits.
-fn container_id(path: &str) -> Option<&str> {
-    path.split(|c: char| !c.is_ascii_hexdigit()).rfind(|run| run.len() == CONTAINER_ID_DIGITS)
 }
 
 /// Seconds since 1970 at which the machine started: the line `btime` of `/proc/stat`.

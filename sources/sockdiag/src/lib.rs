@@ -5,6 +5,7 @@
 //! retried; what remains missing is a loss.
 
 mod dump;
+mod interfaces;
 mod loss;
 mod mptcp;
 mod other;
@@ -22,6 +23,7 @@ use rustix::io::Errno;
 
 use conns_namespaces::{Entered, NamespaceSet};
 use dump::{DiagSocket, DumpBuffer, DumpOutcome, Table};
+use interfaces::name_interfaces;
 use loss::{place, unreadable};
 use mptcp::MptcpTables;
 use other::Others;
@@ -112,6 +114,9 @@ impl SocketSource for SockDiag {
                     }
                 }
             }
+            let read = sockets.get_mut(first_row..).unwrap_or_default();
+            let bound = read.iter_mut().filter(|row| row.interface != 0);
+            name_interfaces(&entered.socket, bound.map(|row| &mut **row));
             // The next dump can only be skipped on the evidence of both tables.
             if scope.tcp && scope.mptcp {
                 entered.mptcp.observe(sockets.get(first_row..).unwrap_or_default());

@@ -17,9 +17,9 @@ use conns_core::model::{
 };
 use conns_namespaces::{Entered, NamespaceSet};
 use rustix::io::Errno;
-use rustix::net::netdevice::index_to_name;
 
 use crate::dump::{DiagSocket, DumpBuffer, DumpOutcome, Table};
+use crate::interfaces::name_interfaces;
 use crate::loss::{needs_modules, place, unreadable};
 use crate::row::RowReader;
 
@@ -191,22 +191,19 @@ fn read_family(
         return;
     }
     let new = rows.get_mut(first..).unwrap_or_default();
+    name_interfaces(&opened.socket, new.iter_mut());
     match family {
-        DiagFamily::Packet => name_interfaces(new, &opened.socket),
+        DiagFamily::Packet => name_packet_sockets(new),
         DiagFamily::Netlink => mark_kernel_sockets(new),
         DiagFamily::Unix | DiagFamily::Vsock => {}
     }
 }
 
-/// Puts the names of interfaces in the place of their indexes.
-fn name_interfaces(rows: &mut [Socket], socket: &DiagSocket) {
-    let mut names: HashMap<u32, Option<Box<str>>> = HashMap::new();
-    for row in rows.iter_mut().filter(|row| row.interface != 0) {
-        let name = names
-            .entry(row.interface)
-            .or_insert_with(|| index_to_name(socket, row.interface).ok().map(Into::into));
-        if let (Some(name), Some(other)) = (name, &mut row.other) {
-            Arc::make_mut(other).local_name = Known::Value(name.clone(), Source::SockDiag);
+/// Puts the names of interfaces in the place of their indexes, which is where a packet socket is bound.
+fn name_packet_sockets(rows: &mut [Socket]) {
+    for row in rows {
+        if let (Some(name), Some(other)) = (row.interface_name.value(), &mut row.other) {
+            Arc::make_mut(other).local_name = Known::Value((**name).into(), Source::SockDiag);
         }
     }
 }
@@ -258,9 +255,9 @@ fn read_internet(
             None => lose(losses, (&name, family), &opened.place(), &cause),
         }
     }
-    for row in rows.get_mut(first..).unwrap_or_default() {
-        complete(row);
-    }
+    let new = rows.get_mut(first..).unwrap_or_default();
+    name_interfaces(&opened.socket, new.iter_mut());
+    new.iter_mut().for_each(complete);
 }
 
 /// The rows of a file of `/proc/net`, from its beginning.

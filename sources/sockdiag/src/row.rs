@@ -27,6 +27,7 @@ const INET_DIAG_TCLASS: u16 = 6;
 const INET_DIAG_SKMEMINFO: u16 = 7;
 const INET_DIAG_SHUTDOWN: u16 = 8;
 const INET_DIAG_DCTCPINFO: u16 = 9;
+const INET_DIAG_SKV6ONLY: u16 = 11;
 const INET_DIAG_MARK: u16 = 15;
 const INET_DIAG_BBRINFO: u16 = 16;
 const INET_DIAG_ULP_INFO: u16 = 19;
@@ -124,6 +125,8 @@ impl RowReader {
             local,
             remote,
             interface: ne32(40),
+            interface_name: missing(ne32(40) != 0, unknown),
+            ipv6_only: Socket::missing_ipv6_only(family, state, unknown),
             inode: if inode == 0 { Known::NotApplicable } else { Known::Value(inode, source) },
             uid: if is_minisock { Known::NotApplicable } else { user_id(ne32(64), source) },
             queues: if carries_data {
@@ -178,6 +181,9 @@ impl RowReader {
                 INET_DIAG_TCLASS => fill(&mut socket.tos, payload.first().copied()),
                 INET_DIAG_SKMEMINFO => fill(&mut socket.memory, memory(payload)),
                 INET_DIAG_SHUTDOWN => fill(&mut socket.shutdown, payload.first().copied()),
+                INET_DIAG_SKV6ONLY => {
+                    fill(&mut socket.ipv6_only, payload.first().map(|byte| *byte != 0));
+                }
                 INET_DIAG_MARK => fill(&mut socket.mark, u32_at(payload, 0)),
                 INET_DIAG_CGROUP_ID => {
                     fill(

@@ -58,9 +58,9 @@ pub fn event_line(
     if socket.protocol != Protocol::Tcp {
         write!(out, "{} ", socket.protocol.name())?;
     }
-    write!(out, "{}", names.endpoint(socket.local, socket.protocol))?;
+    write!(out, "{}", names.local(socket, socket.local))?;
     if let Some(remote) = socket.remote {
-        write!(out, " {} {}", arrow(connection), names.endpoint(remote, socket.protocol))?;
+        write!(out, " {} {}", arrow(connection), names.remote(socket, remote))?;
     }
     if !socket.netns.is_own
         && let Some(label) = &socket.netns.label

@@ -14,9 +14,19 @@ use crate::names::Names;
 #[must_use]
 pub fn field_text<'a>(field: &Field, connection: &'a Connection, names: &Names) -> Cow<'a, str> {
     let value = field.value(connection);
+    let socket = &connection.socket;
     match value {
         Value::Several(values) if field.name == "pid" => pids(field, values).into(),
-        Value::Endpoint(end) => names.endpoint(end, connection.socket.protocol).into(),
+        Value::Endpoint(end) if field.name == "local" => names.local(socket, end).into(),
+        Value::Endpoint(end) if field.name == "remote" => names.remote(socket, end).into(),
+        Value::Endpoint(end) => names.endpoint(end, socket.protocol).into(),
+        Value::Address(address) if matches!(field.name, "local_addr" | "remote_addr") => {
+            match socket.zone(address, field.name == "local_addr") {
+                Some(zone) => printable(format!("{address}%{zone}").into()),
+                None => address.to_string().into(),
+            }
+        }
+        Value::Unknown(_) if field.name == "interface" => socket.interface.to_string().into(),
         value => text(field, value),
     }
 }

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use conns_api::View;
-use conns_core::model::{Class, Connection, Owner};
-use conns_fixtures::{connection, established, known, process};
+use conns_core::model::{Class, Connection, Owner, Protocol, State};
+use conns_core::query::find_field;
+use conns_fixtures::{connection, established, known, process, socket};
 use conns_print::{Layout, Names, Palette, default_columns, list};
 use unicode_width::UnicodeWidthStr;
 
@@ -78,4 +79,82 @@ fn an_ipv4_mapped_address_is_the_ipv4_address() {
     let rows = [owned("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:5000", "nginx", &[1])];
     let row = &lines(&rows, Some(200))[1];
     assert!(row.contains(" 10.0.0.1:80 ") && row.contains(" 10.0.0.2:5000 "), "{row}");
+}
+
+/// The local and remote end, and the interface, as a table shows them.
+fn ends(connection: &Connection) -> String {
+    let names = ["local", "remote", "local_addr", "remote_addr", "interface"];
+    let columns = names.map(|name| find_field(name).unwrap());
+    let layout = Layout { width: None, header: false, palette: Palette::new(false) };
+    let mut out = Vec::new();
+    list(&mut out, layout, &columns, &[connection], &Names::default()).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A connection at the interface 3, called `name`.
+fn at_interface(local: &str, remote: &str, name: Option<&str>) -> Connection {
+    let mut made = connection(established(local, remote));
+    made.socket.interface = 3;
+    made.socket.name_interface(name.map(Into::into));
+    made
+}
+
+#[test]
+fn a_local_end_and_a_link_local_remote_one_have_the_interface_as_zone() {
+    let link_local = ("[fe80::1]:443", "[fe80::2]:50000");
+    for (made, shown) in [
+        (
+            at_interface(link_local.0, link_local.1, Some("eth0")),
+            "[fe80::1%eth0]:443 [fe80::2%eth0]:50000 fe80::1%eth0 fe80::2%eth0 eth0",
+        ),
+        (
+            at_interface(link_local.0, link_local.1, None),
+            "[fe80::1%3]:443 [fe80::2%3]:50000 fe80::1%3 fe80::2%3 3",
+        ),
+        (
+            at_interface("127.0.0.1:53", "127.0.0.2:5353", Some("lo")),
+            "127.0.0.1%lo:53 127.0.0.2:5353 127.0.0.1%lo 127.0.0.2 lo",
+        ),
+        (
+            at_interface("10.0.0.1:1", "10.0.0.2:2", Some("\u{1b}[2J")),
+            "10.0.0.1%\\u{1b}[2J:1 10.0.0.2:2 10.0.0.1%\\u{1b}[2J 10.0.0.2 \\u{1b}[2J",
+        ),
+        (
+            connection(established("[fe80::1]:443", "[fe80::2]:50000")),
+            "[fe80::1]:443 [fe80::2]:50000 fe80::1 fe80::2 -",
+        ),
+    ] {
+        assert_eq!(ends(&made), shown);
+    }
+}
+
+#[test]
+fn the_wildcards_of_one_and_of_both_families_are_distinguished() {
+    let listener = |local: &str, ipv6_only: Option<bool>, interface: Option<&str>| {
+        let mut made = connection(socket(Protocol::Tcp, State::Listen, local, None));
+        if let Some(only) = ipv6_only {
+            made.socket.ipv6_only = known(only);
+        }
+        if interface.is_some() {
+            made.socket.interface = 3;
+            made.socket.name_interface(interface.map(Into::into));
+        }
+        ends(&made).split(' ').next().unwrap().to_owned()
+    };
+    for (local, only, interface, shown) in [
+        ("0.0.0.0:80", None, None, "0.0.0.0:80"),
+        ("[::]:80", Some(true), None, "[::]:80"),
+        ("[::]:80", Some(false), None, "*:80"),
+        // Not known to take both.
+        ("[::]:80", None, None, "[::]:80"),
+        ("[fe80::1]:80", Some(false), None, "[fe80::1]:80"),
+        ("0.0.0.0:80", None, Some("lo"), "0.0.0.0%lo:80"),
+        ("[::]:80", Some(true), Some("lo"), "[::%lo]:80"),
+        ("[::]:80", Some(false), Some("lo"), "*%lo:80"),
+        ("0.0.0.0:0", None, None, "0.0.0.0:*"),
+        ("[::]:0", Some(false), None, "*:*"),
+    ] {
+        assert_eq!(listener(local, only, interface), shown);
+    }
 }

@@ -126,7 +126,7 @@ pub(super) const ROWS: &[Row] = &[
         FieldSpec::new(
             "container",
             Kind::Text,
-            "Container id found in its control group.",
+            "Container by its control group: the id of Docker, containerd, CRI-O, Podman and BuildKit, the name of LXC and systemd-nspawn.",
             "/proc/PID/cgroup",
         )
         .part(Part::Owners)

@@ -247,11 +247,21 @@ pub(super) const ROWS: &[Row] = &[
     (
         FieldSpec::new(
             "interface",
+            Kind::Text,
+            "Name of the interface it is bound to (SO_BINDTODEVICE), or that its link-local address needs; tables show the index of an interface without a known name.",
+            "SIOCGIFNAME",
+        )
+        .aliases(&["dev", "if"]),
+        |c| Value::known(c.socket.interface_name.as_ref(), |name| Value::text(name)),
+    ),
+    (
+        FieldSpec::new(
+            "interface_index",
             Kind::Count,
-            "Index of the interface it is bound to.",
+            "Index of that interface in its network namespace.",
             "inet_diag_sockid.idiag_if",
         )
-        .aliases(&["if", "ifindex"]),
+        .aliases(&["ifindex"]),
         |c| {
             if c.socket.interface == 0 {
                 Value::NotApplicable
@@ -259,6 +269,16 @@ pub(super) const ROWS: &[Row] = &[
                 Value::Count(u64::from(c.socket.interface))
             }
         },
+    ),
+    (
+        FieldSpec::new(
+            "ipv6_only",
+            Kind::Bool,
+            "Whether an IPv6 socket without a peer takes no IPv4 (IPV6_V6ONLY).",
+            "INET_DIAG_SKV6ONLY",
+        )
+        .aliases(&["v6only"]),
+        |c| Value::known(c.socket.ipv6_only, Value::Bool),
     ),
     (
         FieldSpec::new(

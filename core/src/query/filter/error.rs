@@ -75,6 +75,11 @@ pub enum Fault {
         /// The most similar service, for ports.
         nearest: Option<&'static str>,
     },
+    /// No interface can have this name.
+    UnfitInterface {
+        /// The name; empty if it is missing.
+        found: String,
+    },
     /// A number has no unit where one is required.
     UnitMissing {
         /// The number.
@@ -230,6 +235,12 @@ impl Fault {
             Self::UnfitValue { found, field, kind, .. } => {
                 format!("expected {} for `{field}`, found `{}`", article(*kind), short(found))
             }
+            Self::UnfitInterface { found } if found.is_empty() => {
+                "expected an interface after `%`".to_owned()
+            }
+            Self::UnfitInterface { found } => {
+                format!("`{}` cannot be the name of an interface", short(found))
+            }
             Self::UnitMissing { found, field, .. } => {
                 format!("`{}` needs a unit for `{field}`", short(found))
             }
@@ -262,6 +273,13 @@ impl Fault {
             Self::UnfitOperator { kind, .. } => format!("it takes {}", operators(*kind)),
             Self::UnfitValue { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             Self::UnfitValue { kind, .. } => format!("such as {}", example(*kind)),
+            Self::UnfitInterface { found } if found.is_empty() => {
+                "such as fe80::1%eth0, or its index: fe80::1%2".to_owned()
+            }
+            Self::UnfitInterface { .. } => {
+                "it has at most 15 bytes, and no `/`, `:`, `%` or space; `ip link` lists the names"
+                    .to_owned()
+            }
             Self::UnitMissing { kind, .. } | Self::UnfitUnit { kind, .. } => {
                 format!("units are {}", unit_names(*kind))
             }

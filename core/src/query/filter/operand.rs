@@ -10,6 +10,7 @@ use super::place::{HostNames, Place, parse_ports};
 use super::text::Folded;
 use super::tree::{Operand, Subject};
 use super::words::states;
+use super::zone;
 use crate::model::Words;
 
 /// Parses `text` for `subject`; several operands if a name stands for several ports.
@@ -55,6 +56,9 @@ fn unfit(subject: &Subject, text: &str) -> Fault {
 
 fn text_operands(subject: &Subject, text: &str) -> Result<Vec<Operand>, Fault> {
     let of = |word| Operand::Text(Folded::new(word));
+    if zone::is_interface(subject) {
+        return Ok(vec![Operand::Text(zone::name(text)?)]);
+    }
     let Some(vocabulary) = subject.field.words else {
         return Ok(vec![of(text)]);
     };

@@ -14,6 +14,7 @@ use super::place::{HostNames, Place, parse_ports};
 use super::text::Folded;
 use super::tree::{Check, Node, Operand, Subject, Test};
 use super::word::Word;
+use super::zone;
 use super::{MAX_BYTES, MAX_DEPTH};
 use crate::model::Words;
 use comparison::{Named, nearest_operator};
@@ -217,6 +218,9 @@ impl<'a> Parser<'a> {
 
     /// A word without a field: `nginx`, `443`, `10.0.0.0/8`; also `nginx:443`, a word at a port, and `process:nginx`.
     fn bare_word(&self, text: &str, span: Range<usize>) -> Result<Node, Failure> {
+        if let Some(node) = self.zoned_word(text, &span)? {
+            return Ok(node);
+        }
         let word = Word::new(text, false);
         let unfit = |field, kind| {
             let found = text.to_owned();
@@ -250,6 +254,17 @@ impl<'a> Parser<'a> {
             return Ok(Node::And(vec![Node::Word(before), Node::Word(at_port)]));
         }
         Ok(Node::Word(word))
+    }
+
+    /// `fe80::1%eth0`, `127.0.0.1%lo:53`: an address at either end, and the interface.
+    fn zoned_word(&self, text: &str, span: &Range<usize>) -> Result<Option<Node>, Failure> {
+        let Some((plain, zone)) = zone::split(text) else { return Ok(None) };
+        let word = Word::new(&plain, false);
+        let at = if word.is_place() { Some(Node::Word(word)) } else { self.host(&plain) };
+        let Some(at) = at else { return Ok(None) };
+        self.has_room(span)?;
+        let bound = zone::bound_to(zone).map_err(|fault| (span.clone(), fault))?;
+        Ok(Some(Node::And(vec![at, bound])))
     }
 
     /// `localhost`, `localhost:5432`, `db.example:5432`: either end. Other words are not looked up as hosts.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use conns_core::model::{
     CloseReason, Closed, Closer, Direction, EventKind, Known, LifecycleEvent, Moment, Opened,
@@ -16,7 +17,7 @@ use crate::layout::{
     FLAG_INBOUND, FLAG_LOCAL_FIRST, FLAG_ORPHAN, FLAG_OUTBOUND, FLAG_REMOTE_FIRST,
     FLAG_RST_RECEIVED, SocketHeader, TcpRow, text,
 };
-use crate::row::{RowReader, value};
+use crate::row::{RowReader, SharedInterfaces, lock, value};
 
 // errno.h
 const ENETUNREACH: u16 = 101;
@@ -37,9 +38,10 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new(pair_key: PairKey) -> Self {
+    /// Names of interfaces are read by `interfaces`.
+    pub(crate) fn new(interfaces: SharedInterfaces, pair_key: PairKey) -> Self {
         Self {
-            rows: RowReader::new(pair_key),
+            rows: RowReader::new(interfaces, pair_key),
             processes: HashMap::default(),
             clock: KernelClock::new(),
             boot_wall_us: 0,
@@ -50,6 +52,7 @@ impl Decoder {
     pub(crate) fn begin(&mut self, now: Moment) {
         self.clock.begin(now);
         self.rows.namespaces.refresh();
+        lock(&self.rows.interfaces).refresh(Instant::now());
         let since_boot = self.clock.since_boot_ns() / 1000;
         // Computed once, so that a process always has the same start time.
         if self.boot_wall_us == 0 {

@@ -104,3 +104,39 @@ fn invalid_rows_are_refused_with_the_reason() {
     state[1] = 14;
     assert_eq!(reader.read(Protocol::Tcp, &state).unwrap_err(), Malformed::State(14));
 }
+
+/// A row of IPv6 on `[::]:443` in this state.
+fn wildcard(state: State) -> Vec<u8> {
+    let mut bytes = row();
+    (bytes[0], bytes[1]) = (AF_INET6, state as u8);
+    bytes[6..40].fill(0);
+    bytes
+}
+
+#[test]
+fn v6only_is_of_ipv6_sockets_without_a_peer() {
+    let read = |bytes: &[u8]| RowReader::new(netns()).read(Protocol::Tcp, bytes).unwrap().ipv6_only;
+    let sent = |bytes, byte| with_attribute(bytes, INET_DIAG_SKV6ONLY, &[byte]);
+    for (byte, expected) in [(0, Some(false)), (1, Some(true))] {
+        for state in [State::Listen, State::Close] {
+            assert_eq!(read(&sent(wildcard(state), byte)).get(), expected);
+        }
+        assert_eq!(read(&sent(wildcard(State::Established), byte)), Known::NotApplicable);
+        assert_eq!(read(&sent(row(), byte)), Known::NotApplicable);
+    }
+    // Before Linux 4.3.
+    assert_eq!(read(&wildcard(State::Listen)), Known::Unknown(Unknown::KernelDoesNotReport));
+}
+
+#[test]
+fn the_name_of_an_interface_is_unknown_until_it_is_asked_for() {
+    let read = |bytes: &[u8]| RowReader::new(netns()).read(Protocol::Tcp, bytes).unwrap();
+    assert_eq!(read(&row()).interface_name, Known::NotApplicable);
+    let mut bound = row();
+    bound[40..44].copy_from_slice(&7_u32.to_ne_bytes());
+    let mut socket = read(&bound);
+    assert_eq!(socket.interface, 7);
+    assert_eq!(socket.interface_name, Known::Unknown(Unknown::KernelDoesNotReport));
+    socket.name_interface(Some("eth0".into()));
+    assert_eq!(socket.interface_name.value().map(|name| &**name), Some("eth0"));
+}

@@ -261,6 +261,9 @@ pub(crate) fn everything() -> Update {
     let web = &mut snapshot.connections[0];
     web.application = Known::Value(Arc::clone(&application), Source::Wire);
     web.resolved_name = Some("www.example".into());
+    web.socket.interface = 2;
+    web.socket.name_interface(Some("eth0".into()));
+    web.socket.ipv6_only = known(true);
     web.socket.congestion = known(Congestion {
         algorithm: "bbr".into(),
         detail: CongestionDetail::Bbr(BbrState {
@@ -366,6 +369,7 @@ pub(crate) fn losses() -> Vec<Loss> {
         LossCause::PayloadDropped,
         LossCause::ApplicationsFull { bound: 16 },
         LossCause::NamesFull { bound: 17 },
+        LossCause::InterfacesNotNamed { inode: 18, error: "e".into(), not_permitted: true },
         LossCause::UdpPeersEvicted { capacity: 17 },
         LossCause::ProcessesHidden { by_pid_namespace: true },
         LossCause::Reported { kind: LossKind::MapFull, template: "{count} maps".into() },

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::super::super::Kind;
 use super::super::super::nearest::nearest;
-use super::super::MAX_PATTERNS;
 use super::super::error::Fault;
 use super::super::lex::{Lexeme, Operator, Verb};
 use super::super::number::{is_plain_number, is_unit};
@@ -12,7 +11,9 @@ use super::super::operand::{number, operands, truth};
 use super::super::text::{Folded, Pattern};
 use super::super::tree::{Check, Node, Operand, Presence, Subject, Test};
 use super::super::word::Word;
-use super::{Failure, Parser, is_connective};
+use super::super::zone;
+use super::super::{MAX_DEPTH, MAX_PATTERNS};
+use super::{Failure, Parser, is_connective, single};
 
 /// A field name, and its span.
 pub(super) struct Named {
@@ -75,12 +76,13 @@ impl Parser<'_> {
                 Fault::UnfitOperator { found: operator.verb.name(), field: subject.name, kind };
             return Err((at, fault));
         }
+        let negated = operator.negated;
         let check = match operator.verb {
             Verb::Equal | Verb::Is => match self.presence(&subject) {
                 Some(presence) => Check::Is(presence),
-                None => Check::Any(self.value(&named)?),
+                None => return Ok(any_of(subject, self.value(&named)?, negated)),
             },
-            Verb::In => Check::Any(self.list(&named)?),
+            Verb::In => return Ok(any_of(subject, self.list(&named)?, negated)),
             Verb::Matches => Check::Matches(self.pattern()?),
             Verb::Contains => Check::Contains(Folded::new(&self.plain_value()?.0)),
             verb => {
@@ -90,7 +92,7 @@ impl Parser<'_> {
                 Check::Order(verb, number)
             }
         };
-        Ok(Node::Test(Test { subject, check, negated: operator.negated }))
+        Ok(Node::Test(Test { subject, check, negated }))
     }
 
     /// `state established`, `dst 10.0.0.0/8`, `app_limited`, `idle`.
@@ -106,7 +108,7 @@ impl Parser<'_> {
         };
         let name = self.source(span.clone());
         let check = if has_value {
-            Check::Any(self.value(&named)?)
+            return Ok(any_of(*subject, self.value(&named)?, false));
         } else if is_bool {
             Check::Any(vec![Operand::Bool(true)])
         } else if Word::is_listed(name) {
@@ -137,12 +139,44 @@ impl Parser<'_> {
         Some(presence)
     }
 
-    fn value(&mut self, named: &Named) -> Result<Vec<Operand>, Failure> {
-        let (text, span) = self.quantity(named.subject.kind())?;
-        operands(&named.subject, named.by_key, &text, self.names).map_err(|fault| (span, fault))
+    fn value(&mut self, named: &Named) -> Result<Values, Failure> {
+        let is_quoted = matches!(self.peek(), Some(Lexeme::Quoted(_)));
+        let subject = &named.subject;
+        let (text, span) = self.quantity(subject.kind())?;
+        let mut values = Values::default();
+        match (subject.kind(), zone::split(&text)) {
+            _ if zone::is_interface(subject) && !is_quoted && zone::index(&text).is_some() => {
+                values.tests.push(zone::bound_to(&text).map_err(|fault| (span, fault))?);
+            }
+            (Kind::Address | Kind::Endpoint, Some((plain, zone))) => {
+                self.has_room(&span)?;
+                let read = |plain| operands(subject, named.by_key, plain, self.names);
+                let zoned = read(&plain).and_then(|places| {
+                    let check = Check::Any(places);
+                    let at = Node::Test(Test { subject: *subject, check, negated: false });
+                    Ok(Node::And(vec![at, zone::bound_to(zone)?]))
+                });
+                values.tests.push(zoned.map_err(|fault| (span, fault))?);
+            }
+            _ => {
+                let read = operands(subject, named.by_key, &text, self.names);
+                values.operands = read.map_err(|fault| (span, fault))?;
+            }
+        }
+        Ok(values)
     }
 
-    fn list(&mut self, named: &Named) -> Result<Vec<Operand>, Failure> {
+    /// Refuses what is nested deeper in its canonical spelling than a filter may be: a test of an address with a zone.
+    pub(super) fn has_room(&self, span: &Range<usize>) -> Result<(), Failure> {
+        /// `not` and two pairs of parentheses.
+        const LEVELS: usize = 3;
+        if self.depth + LEVELS > MAX_DEPTH {
+            return Err((span.clone(), Fault::TooDeep));
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, named: &Named) -> Result<Values, Failure> {
         let close = match self.peek() {
             Some(Lexeme::Open('(')) => Lexeme::Close(')'),
             Some(Lexeme::Open(_)) => Lexeme::Close('}'),
@@ -158,7 +192,9 @@ impl Parser<'_> {
             if !has_comma && !matches!(self.peek(), Some(Lexeme::Word | Lexeme::Quoted(_))) {
                 return Err(self.unexpected("`,` or the end of the list"));
             }
-            all.extend(self.value(named)?);
+            let Values { operands, tests } = self.value(named)?;
+            all.operands.extend(operands);
+            all.tests.extend(tests);
         }
     }
 
@@ -203,6 +239,27 @@ impl Parser<'_> {
             return Err((span, Fault::TooManyPatterns));
         }
         Pattern::new(&text).map_err(|reason| (span, Fault::BadPattern { reason }))
+    }
+}
+
+/// The values of a comparison: operands of its field, and tests of more than that.
+#[derive(Default)]
+struct Values {
+    operands: Vec<Operand>,
+    tests: Vec<Node>,
+}
+
+/// Whether the field has one of the values.
+fn any_of(subject: Subject, values: Values, negated: bool) -> Node {
+    let Values { operands, tests: mut parts } = values;
+    if !operands.is_empty() {
+        let check = Check::Any(operands);
+        parts.insert(0, Node::Test(Test { subject, check, negated: false }));
+    }
+    match single(parts, Node::Or) {
+        Node::Test(test) => Node::Test(Test { negated, ..test }),
+        node if negated => Node::Not(Box::new(node)),
+        node => node,
     }
 }
 

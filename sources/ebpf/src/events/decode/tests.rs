@@ -6,6 +6,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
 use crate::layout::{LongEvent, ROW_FULL, ShortEvent};
+use crate::row::interfaces;
 
 fn event(flags: u8, last_state: State, error: u16) -> Event {
     let mut event = Event::new_zeroed();
@@ -94,7 +95,7 @@ fn record(kind: u8, flags: u8, times: [u64; 4]) -> Vec<u8> {
 }
 
 fn decoder() -> Decoder {
-    let mut decoder = Decoder::new();
+    let mut decoder = Decoder::new(interfaces(), PairKey::new([7; 16]));
     let now = Moment { monotonic_us: 1_000_000, wall_us: 50_000_000 };
     decoder.clock.set(now, 9_000_000_000);
     decoder

@@ -313,6 +313,8 @@ pub(super) struct Connection<'a> {
     #[serde(borrow)]
     application: Known<Application<'a>>,
     resolved_name: Option<&'a str>,
+    interface_name: Known<&'a str>,
+    ipv6_only: Known<bool>,
 }
 
 /// What a connection's places mean in the tables that were read.
@@ -361,6 +363,8 @@ impl<'a> Connection<'a> {
             }),
             application: application(&connection.application)?,
             resolved_name: connection.resolved_name.as_deref(),
+            interface_name: connection.socket.interface_name.as_ref().map(|name| &**name).into(),
+            ipv6_only: connection.socket.ipv6_only.into(),
         })
     }
 
@@ -396,8 +400,11 @@ impl<'a> Connection<'a> {
                 bytes_in: flow.bytes_in,
             }))
         });
+        let interface_name = self.interface_name.try_map(|name| Ok(share(name)))?;
+        let ipv6_only = self.ipv6_only.into();
+        let socket = self.socket.into_model(netns, &mut *share)?;
         Ok(model::Connection {
-            socket: self.socket.into_model(netns, &mut *share)?.into(),
+            socket: model::Socket { interface_name, ipv6_only, ..socket }.into(),
             owners,
             owners_omitted: self.owners_omitted,
             direction: self.direction.try_map(TryInto::try_into)?,

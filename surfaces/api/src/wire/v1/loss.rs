@@ -176,6 +176,7 @@ causes! {
         needs_modules: bool,
         family: TableFamily,
     }
+    43 = InterfacesNotNamed { inode: u64, error: Box<str>, not_permitted: bool }
 }
 
 impl<'a> Loss<'a> {

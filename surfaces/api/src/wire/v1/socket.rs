@@ -269,6 +269,9 @@ impl<'a> Socket<'a> {
             local: self.local.into(),
             remote: self.remote.map(Into::into),
             interface: self.interface,
+            // Behind the fields of the connection, where a record can grow.
+            interface_name: model::Known::NotApplicable,
+            ipv6_only: model::Known::NotApplicable,
             inode: self.inode.into(),
             uid: self.uid.into(),
             queues: self.queues.into(),
