@@ -1,9 +1,5 @@
 //! Opens the [`Agent`] that the flags or the environment name: this machine, a capture file, or a remote agent.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
 use conns_api::Agent;
 use conns_client::{Remote, RemoteError, Target};
 use conns_core::track::Retention;
@@ -14,14 +10,12 @@ use crate::file::{self, FileAgent};
 use crate::flags::{AgentFlags, SourceChoice};
 use crate::local::Local;
 use crate::pair_key;
+use crate::secret::{secret_in, variable};
 
 /// The agent's URL if `--agent` is not given.
 const AGENT_VARIABLE: &str = "CONNS_AGENT";
 /// The token if `--token-file` is not given.
 const TOKEN_VARIABLE: &str = "CONNS_TOKEN";
-
-/// Longest file with a secret that is read, in bytes; a token has about 50.
-const MAX_SECRET_FILE_BYTES: u64 = 4096;
 
 /// Opens the file or the agent of `flags`, else the agent of the environment, else this machine. `memory` and
 /// `purpose` configure the local engine; a remote agent has its own.
@@ -64,38 +58,6 @@ fn url(flags: &AgentFlags, source: Option<SourceChoice>) -> Result<Option<String
         (None, Some(_)) => Ok(None),
         (None, None) if flags.file.read.is_some() => Ok(None),
         (None, None) => variable(AGENT_VARIABLE),
-    }
-}
-
-/// The value of an environment variable; an empty one counts as unset.
-pub(crate) fn variable(name: &str) -> Result<Option<String>, Failure> {
-    match std::env::var_os(name) {
-        Some(value) if !value.is_empty() => {
-            let not_text =
-                |_| Failure::Usage(format!("the environment variable {name} is not UTF-8"));
-            value.into_string().map(Some).map_err(not_text)
-        }
-        _ => Ok(None),
-    }
-}
-
-/// The secret in a file, without white space around it; `what` names it.
-pub(crate) fn secret_in(path: &Path, what: &str) -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(MAX_SECRET_FILE_BYTES + 1).read_to_string(&mut text));
-    match read {
-        Ok(bytes) if bytes as u64 > MAX_SECRET_FILE_BYTES => {
-            let path = path.display();
-            Err(Failure::Usage(format!(
-                "{path} is no file with a {what}: it is longer than {MAX_SECRET_FILE_BYTES} bytes"
-            )))
-        }
-        Ok(_) => Ok(text.trim().to_owned()),
-        Err(error) => {
-            let path = path.display();
-            Err(Failure::Usage(format!("cannot read the {what} in {path}: {error}")))
-        }
     }
 }
 

@@ -20,6 +20,7 @@ mod local;
 mod losses;
 mod misspelt_command;
 mod pair_key;
+mod secret;
 mod serve;
 mod settings;
 mod streams;

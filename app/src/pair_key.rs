@@ -4,8 +4,8 @@ use std::path::Path;
 
 use conns_core::model::PairKey;
 
-use crate::agent;
 use crate::failure::Failure;
+use crate::secret::{secret_in, variable};
 
 /// The file of the key; an agent has the setting `pair_key` of this variable.
 const VARIABLE: &str = "CONNS_PAIR_KEY";
@@ -19,7 +19,7 @@ pub(crate) fn read(file: Option<&Path>) -> Result<PairKey, Failure> {
         })?;
         return Ok(PairKey::new(bytes));
     };
-    let text = agent::secret_in(file, "key of `pair`")?;
+    let text = secret_in(file, "key of `pair`")?;
     text.parse().map_err(|error| {
         Failure::Usage(format!("cannot use the key of `pair` in {}: {error}", file.display()))
     })
@@ -27,6 +27,6 @@ pub(crate) fn read(file: Option<&Path>) -> Result<PairKey, Failure> {
 
 /// The key in the file that the environment names; without one a random one.
 pub(crate) fn of_environment() -> Result<PairKey, Failure> {
-    let file = agent::variable(VARIABLE)?;
+    let file = variable(VARIABLE)?;
     read(file.as_deref().map(Path::new))
 }

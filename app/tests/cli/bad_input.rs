@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Case] = &[
     Case("very_long_arguments_are_refused_briefly", &[], long_arguments),
     Case("many_arguments_are_no_crash", &[], many_arguments),
     Case("arguments_that_are_no_text_are_refused", &[], no_text),
+    Case("keys_of_pairs_that_are_none_are_refused", &[], pair_keys),
 ];
 
 /// A command line, and the expected parts of the message.
@@ -233,6 +234,21 @@ fn many_arguments() -> Result<()> {
     // As many columns as one likes: a field is shown once.
     let columns = vec!["pid"; 20_000].join(",");
     run(&["--columns", &columns, "pid", "==", "0", "-o", "csv"])?.code(0)?;
+    Ok(())
+}
+
+fn pair_keys() -> Result<()> {
+    for (file, expected) in [
+        ("/nonexistent/key", "No such file"),
+        ("/dev/null", "32 hexadecimal"),
+        ("/dev/zero", "longer"),
+    ] {
+        let mut command = crate::program::conns(["-l"]);
+        finish(command.env("CONNS_PAIR_KEY", file))?.refused(&[file, expected])?;
+        let mut command =
+            crate::program::conns(["serve", "--pair-key", file, "--listen", "http=127.0.0.1:0"]);
+        finish(&mut command)?.refused(&[file, expected])?;
+    }
     Ok(())
 }
 

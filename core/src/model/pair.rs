@@ -1,7 +1,7 @@
 //! What both ends of one TCP connection have in common, wherever addresses are translated in between: the initial
 //! sequence numbers of both (RFC 9293 section 3.4.1), as a keyed hash.
 //!
-//! The numbers themselves would let a stranger inject segments, so they are hashed where they are read and kept nowhere.
+//! The numbers themselves would let any host inject segments, so they are hashed where they are read and kept nowhere.
 
 use std::fmt;
 use std::hash::Hasher;

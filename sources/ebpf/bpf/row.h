@@ -445,7 +445,7 @@ INLINE bool first_of_open(const struct tcp_sock *tp, struct first_sequences *to)
 	return true;
 }
 
-/* A complete row of a TCP socket; `sk` and `tp` are the same socket. The initial sequence numbers are left out. */
+/* A complete row of a TCP socket; `sk` and `tp` are the same socket. It has no initial sequence numbers. */
 INLINE void fill_tcp_row(struct tcp_row *to, struct sock *sk, struct tcp_sock *tp)
 {
 	struct row *row = &to->row;

@@ -1,0 +1,42 @@
+//! Secrets, read from files and environment variables.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// Longest file with a secret that is read, in bytes; a token has about 50.
+const MAX_SECRET_FILE_BYTES: u64 = 4096;
+
+/// The value of an environment variable; an empty one counts as unset.
+pub(crate) fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var_os(name) {
+        Some(value) if !value.is_empty() => {
+            let not_text =
+                |_| Failure::Usage(format!("the environment variable {name} is not UTF-8"));
+            value.into_string().map(Some).map_err(not_text)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The secret in a file, without white space around it; `what` names it.
+pub(crate) fn secret_in(path: &Path, what: &str) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(MAX_SECRET_FILE_BYTES + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > MAX_SECRET_FILE_BYTES => {
+            let path = path.display();
+            Err(Failure::Usage(format!(
+                "{path} is no file with a {what}: it is longer than {MAX_SECRET_FILE_BYTES} bytes"
+            )))
+        }
+        Ok(_) => Ok(text.trim().to_owned()),
+        Err(error) => {
+            let path = path.display();
+            Err(Failure::Usage(format!("cannot read the {what} in {path}: {error}")))
+        }
+    }
+}
