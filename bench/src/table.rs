@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use clap::Args;
 use conns_contract::{Namespaces, Scope};
-use conns_core::model::{Moment, PairKey};
+use conns_core::model::Moment;
 use conns_ebpf::Features;
 
 use crate::drain::ALONE;
@@ -25,14 +25,7 @@ pub(crate) struct Table {
 impl Table {
     /// Reads TCP of the current namespace and prints one line.
     pub(crate) fn read(self) -> anyhow::Result<()> {
-        let features = Features {
-            tables: true,
-            sampling: false,
-            descriptors: false,
-            events: false,
-            tap: false,
-            pair_key: PairKey::new([0; 16]),
-        };
+        let features = Features { tables: true, ..Features::NONE };
         let mut opened = conns_ebpf::open(features);
         let Some(tables) = &mut opened.tables else {
             let why = opened

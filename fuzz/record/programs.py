@@ -22,9 +22,12 @@ def ends(protocol, family, state, kind=1):
 def row(protocol, family, state, kind=1, timer=0):
     memory = [0, 131072, 0, 87040, 0, 0, 0, 0, 0]
     length = 280 if protocol == TCP else 0
-    fixed = struct.pack("=QIIII9IHBBBBBBI", 1, 0, 100, 2000, 200, *memory, length, timer, 1, 0, 16, 1, 0, 0)
+    # The initial sequence numbers of IPv4 are known: `has_first`, `first_sent`, and `first_received` at the end.
+    first = (1, 1000, 2000) if protocol == TCP and family == 2 else (0, 0, 0)
+    fixed = struct.pack("=QIIII9IHBBBBBBI", 1, 0, 100, 2000, 200, *memory, length, timer, 1, 0, 16, 1, *first[:2])
     names = b"bbr".ljust(16, b"\0") + b"tls".ljust(16, b"\0")
-    record = ends(protocol, family, state, kind) + fixed + names + struct.pack("=QIIII", 1_000_000, 500, 739, 512, 0)
+    detail = struct.pack("=QIIIIII", 1_000_000, 500, 739, 512, 0, first[2], 0)
+    record = ends(protocol, family, state, kind) + fixed + names + detail
     return record + bytes(range(256)) + bytes(24) if protocol == TCP else record
 
 
@@ -37,8 +40,8 @@ RECORDS = {}
 for family in (2, 10):
     for state in range(1, 12):
         RECORDS[f"tcp-{family}-{state}"] = row(TCP, family, state, timer=state % 5)
-    RECORDS[f"time-wait-{family}"] = row(TCP, family, 6, kind=2)[:200]
-    RECORDS[f"request-{family}"] = row(TCP, family, 3, kind=3)[:200]
+    RECORDS[f"time-wait-{family}"] = row(TCP, family, 6, kind=2)[:208]
+    RECORDS[f"request-{family}"] = row(TCP, family, 3, kind=3)[:208]
     RECORDS[f"udp-{family}"] = row(UDP, family, 1)
     RECORDS[f"opened-{family}"] = event(1, 1, 0, 0) + ends(TCP, family, 1)
     RECORDS[f"accepted-{family}"] = event(2, 2, 0, 0) + ends(TCP, family, 1)

@@ -143,8 +143,9 @@ def compare(asked, port, differ):
         inputs, outputs = mine["in"], mine["out"]
         equal(f"{what} clients", int(stream.findtext("nclients")), len(inputs) + len(outputs))
         equal(f"{what} publishers", 1, len(inputs))
-        # What is dropped of a stream that is played counts as offered, and is not sent.
-        total = lambda streams: sum(one[f"{kind}_bytes"] - one[f"{kind}_dropped_bytes"] for one in streams for kind in ("audio", "video"))
+        # What is dropped of a stream that is played, and what waits to be sent, counts as offered, and is not sent.
+        moved = lambda one, kind: one[f"{kind}_bytes"] - one[f"{kind}_dropped_bytes"] - (one[f"{kind}_unsent_bytes"] or 0)
+        total = lambda streams: sum(moved(one, kind) for one in streams for kind in ("audio", "video"))
         equal(f"{what} bytes in", int(stream.findtext("bytes_in")), total(inputs))
         equal(f"{what} bytes out", int(stream.findtext("bytes_out")), total(outputs))
         # A relay of the server has no software of its own in /stat.

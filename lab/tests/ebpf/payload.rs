@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use conns_contract::{Payload, PayloadSource, Side, Want};
 use conns_core::decode::{Decoder, Limits, Opening, Probe, ProtocolSpec, StreamProtocol, Streams};
 use conns_core::model::{
-    ConnectionId, Endpoint, FlowKey, Known, LossCause, Moment, PairKey, Scalar, Source,
+    ConnectionId, Endpoint, FlowKey, Known, LossCause, Moment, Scalar, Source,
 };
 use conns_ebpf::{Features, Tap};
 use conns_lab::netns::Namespace;
@@ -136,20 +136,12 @@ struct Collector {
     datagrams: HashMap<(ConnectionId, Side), Vec<Vec<u8>>>,
 }
 
-const NONE: Features = Features {
-    tables: false,
-    sampling: false,
-    descriptors: false,
-    events: false,
-    tap: false,
-    pair_key: PairKey::new([0; 16]),
-};
 /// How long anything may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Collector {
     fn of(namespace: &Namespace, protocols: Vec<&'static ProtocolSpec>) -> Result<Self> {
-        let opened = conns_ebpf::open(Features { tap: true, ..NONE });
+        let opened = conns_ebpf::open(Features { tap: true, ..Features::NONE });
         let tap = opened.tap.with_context(|| format!("no tap: {:?}", opened.abilities))?;
         Ok(Self {
             tap,

@@ -151,7 +151,7 @@ pub(crate) fn under_churn() -> Result<()> {
         .collect::<Result<BTreeSet<u64>>>()?;
     let reading = read(&conns()?, "kernel")?;
     is_complete(&reading, &namespaces)?;
-    Comparison::run(&namespaces, || read(&conns()?, "ebpf"), |_, _| false)?
+    Comparison::run(&namespaces, || read(&conns()?, "ebpf"), is_of_programs)?
         .check()
         .context("by eBPF")?;
     churn.send("report")?;
@@ -264,9 +264,17 @@ const OF_OWNERS: [&str; 10] = [
     "user",
 ];
 
+fn is_null(value: &Option<Value>) -> bool {
+    value.as_ref().is_none_or(Value::is_null)
+}
+
+/// Whether only programs in the kernel report the field.
+fn is_of_programs(field: &str, what: &Difference) -> bool {
+    field == "pair" && is_null(&what.before) && is_null(&what.after)
+}
+
 /// Whether an agent knows this field otherwise than one reading by netlink.
 fn is_known_otherwise(field: &str, what: &Difference) -> bool {
-    let is_null = |value: &Option<Value>| value.as_ref().is_none_or(Value::is_null);
     // Events report to the agent what a single sample cannot know.
     let is_more = is_null(&what.before) && is_null(&what.after) && OF_EVENTS.contains(&field);
     // Netlink, which lists MPTCP, reports the mark to CAP_NET_ADMIN, which an agent gives up.
@@ -279,6 +287,7 @@ fn is_known_otherwise(field: &str, what: &Difference) -> bool {
     is_more
         || is_kept_back
         || is_minisock
+        || is_of_programs(field, what)
         || is_of_bbr_module(field, what)
         || is_bound_and_unlisted(field, what)
         || OF_MEMORY.contains(&field)

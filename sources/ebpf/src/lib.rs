@@ -62,6 +62,18 @@ pub struct Features {
     pub pair_key: PairKey,
 }
 
+impl Features {
+    /// None, and a key of zeros.
+    pub const NONE: Self = Self {
+        tables: false,
+        sampling: false,
+        descriptors: false,
+        events: false,
+        tap: false,
+        pair_key: PairKey::new([0; 16]),
+    };
+}
+
 /// The features that work here.
 #[derive(Default)]
 pub struct Opened {

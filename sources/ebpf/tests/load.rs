@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use conns_contract::{
     DescriptorSource, EventSource, Payload, PayloadSource, Scope, Side, SocketSource,
 };
-use conns_core::model::{EventKind, Moment, PairKey, Protocol, State};
+use conns_core::model::{EventKind, Moment, Protocol, State};
 use conns_ebpf::{Features, Opened};
 use libtest_mimic::{Arguments, Failed, Trial, run};
 
@@ -31,15 +31,6 @@ fn main() -> ExitCode {
         .collect();
     run(&Arguments::from_args(), tests).exit_code()
 }
-
-const NONE: Features = Features {
-    tables: false,
-    sampling: false,
-    descriptors: false,
-    events: false,
-    tap: false,
-    pair_key: PairKey::new([0; 16]),
-};
 
 /// Fails if a feature is missing.
 fn open(features: Features) -> Opened {
@@ -63,14 +54,15 @@ fn has_listener(tables: &mut dyn SocketSource, port: u16) -> bool {
 
 fn tables() -> Result<(), Failed> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let mut tables = open(Features { tables: true, ..NONE }).tables.unwrap();
+    let mut tables = open(Features { tables: true, ..Features::NONE }).tables.unwrap();
     assert!(has_listener(&mut *tables, listener.local_addr()?.port()));
     Ok(())
 }
 
 fn sampling() -> Result<(), Failed> {
     let before = TcpListener::bind("127.0.0.1:0")?;
-    let mut tables = open(Features { sampling: true, events: true, ..NONE }).tables.unwrap();
+    let mut tables =
+        open(Features { sampling: true, events: true, ..Features::NONE }).tables.unwrap();
     let after = TcpListener::bind("[::1]:0")?;
     for listener in [&before, &after, &before, &after] {
         assert!(has_listener(&mut *tables, listener.local_addr()?.port()));
@@ -83,7 +75,7 @@ fn sampling() -> Result<(), Failed> {
 
 fn descriptors() -> Result<(), Failed> {
     let _listener = TcpListener::bind("127.0.0.1:0")?;
-    let features = Features { sampling: true, descriptors: true, ..NONE };
+    let features = Features { sampling: true, descriptors: true, ..Features::NONE };
     let mut source = open(features).descriptors.unwrap();
     let found = source.observe()?;
     assert!(found.tasks.iter().any(|task| task.pid == std::process::id()));
@@ -92,7 +84,7 @@ fn descriptors() -> Result<(), Failed> {
 }
 
 fn events() -> Result<(), Failed> {
-    let mut events = open(Features { events: true, ..NONE }).events.unwrap();
+    let mut events = open(Features { events: true, ..Features::NONE }).events.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let client = TcpStream::connect(address)?;
@@ -111,7 +103,7 @@ fn events() -> Result<(), Failed> {
 
 /// Both sockets of a connection over loopback, each with what it sent and received.
 fn payload() -> Result<(), Failed> {
-    let mut tap = open(Features { tap: true, ..NONE }).tap.unwrap();
+    let mut tap = open(Features { tap: true, ..Features::NONE }).tap.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     let mut client = TcpStream::connect(("127.0.0.1", port))?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use conns_contract::{
     DescriptorSource, EventSource, Payload, PayloadSource, Scope, Side, Steering, Want,
 };
-use conns_core::model::{Moment, PairKey};
+use conns_core::model::Moment;
 use conns_ebpf::{Features, Opened};
 
 use crate::harness::{Case, Need, shrunk};
@@ -19,14 +19,8 @@ pub(crate) const TESTS: &[Case] = &[Case(
     programs,
 )];
 
-const ALL: Features = Features {
-    tables: false,
-    sampling: true,
-    descriptors: true,
-    events: true,
-    tap: true,
-    pair_key: PairKey::new([0; 16]),
-};
+const ALL: Features =
+    Features { sampling: true, descriptors: true, events: true, tap: true, ..Features::NONE };
 
 fn programs() -> Result<()> {
     let Opened { tables, descriptors, events, tap, abilities } = conns_ebpf::open(ALL);
