@@ -57,6 +57,8 @@ pub(crate) struct Contender {
 pub(crate) const SUBJECT: &str = "conns -a -o json --source ebpf";
 /// The same by netlink and `/proc`, for where there is no eBPF.
 pub(crate) const SUBJECT_KERNEL: &str = "conns -a -o json --source kernel";
+/// The fields that its rival prints.
+pub(crate) const SUBJECT_SAME: &str = "conns -t -o json, fields of ss -tinp";
 /// conns as a person uses it.
 pub(crate) const SUBJECT_TABLE: &str = "conns -t -o table";
 /// The peer that lists the most similar things: sockets, kernel facts, owners.
@@ -67,8 +69,14 @@ pub(crate) const TABLE: &str = "table by eBPF, not printed";
 /// The same dumps as `conns` asks for by netlink, received and not decoded.
 pub(crate) const DRAIN: &str = "drain (the floor of netlink)";
 
+/// What `ss -tinp` prints, by the names of conns.
+const FIELDS_OF_SS: &str = "state,recv_queue,send_queue,local,remote,owners,congestion,snd_wscale,rcv_wscale,rto,rtt,rttvar,ato,\
+    snd_mss,pmtu,rcv_mss,advmss,snd_cwnd,snd_ssthresh,bytes_sent,bytes_retrans,bytes_acked,bytes_received,segs_out,segs_in,\
+    data_segs_out,data_segs_in,last_data_sent,last_data_recv,last_ack_recv,pacing_rate,delivery_rate,delivered,app_limited,\
+    busy_time,rwnd_limited,sndbuf_limited,retrans,total_retrans,rcv_rtt,rcv_space,rcv_ssthresh,notsent_bytes,min_rtt,snd_wnd";
+
 /// All contenders, in the order of the result and of round one.
-pub(crate) static CONTENDERS: [Contender; 9] = [
+pub(crate) static CONTENDERS: [Contender; 10] = [
     Contender {
         label: SUBJECT,
         program: Program::Conns,
@@ -82,6 +90,23 @@ pub(crate) static CONTENDERS: [Contender; 9] = [
         arguments: &["-a", "--netns", "{netns}", "-o", "json", "--source", "kernel"],
         rows: Rows::Json,
         lists: Listed::Everything,
+    },
+    Contender {
+        label: SUBJECT_SAME,
+        program: Program::Conns,
+        arguments: &[
+            "-t",
+            "--netns",
+            "{netns}",
+            "-o",
+            "json",
+            "--source",
+            "ebpf",
+            "--columns",
+            FIELDS_OF_SS,
+        ],
+        rows: Rows::Json,
+        lists: Listed::Established,
     },
     Contender {
         label: SUBJECT_TABLE,
@@ -137,7 +162,7 @@ pub(crate) static CONTENDERS: [Contender; 9] = [
 impl Contender {
     /// Whether it only works where programs can be loaded into the kernel.
     pub(crate) fn is_by_ebpf(&self) -> bool {
-        matches!(self.label, SUBJECT | TABLE)
+        matches!(self.label, SUBJECT | SUBJECT_SAME | TABLE)
     }
 
     /// Is it conns?

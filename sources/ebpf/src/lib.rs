@@ -96,7 +96,10 @@ type Outcome<T> = Result<(T, Option<Box<str>>), Box<str>>;
 #[must_use]
 pub fn open(features: Features) -> Opened {
     let mut opened = Opened::default();
-    let types = types::of_kernel(&OBJECTS);
+    let types = match object::is_permitted() {
+        true => types::of_kernel(&OBJECTS),
+        false => Err(object::not_permitted()),
+    };
     let mut tried = |kind: AbilityKind, error: Option<Box<str>>| {
         opened.abilities.push(Ability::tried(kind, error));
     };

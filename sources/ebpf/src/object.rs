@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use aya::maps::{Map, MapData, MapError};
 use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
+use rustix::thread::{CapabilitySet, capabilities};
 use rustix::time::{ClockId, clock_getres};
 
 use crate::call::link_iterator;
@@ -167,11 +168,21 @@ fn reason(error: &(dyn Error + 'static)) -> Box<str> {
     texts.join(": ").into()
 }
 
+/// Whether this process has the capabilities that loading programs needs. Without them nothing is read: the types of the
+/// kernel are 10 MB, and reading them takes longer than a list of a few sockets.
+pub(crate) fn is_permitted() -> bool {
+    let both = CapabilitySet::BPF | CapabilitySet::PERFMON;
+    // Where they cannot be read, the programs are tried.
+    capabilities(None).map_or(true, |sets| {
+        sets.effective.contains(both) || sets.effective.contains(CapabilitySet::SYS_ADMIN)
+    })
+}
+
 fn is_permission_error(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-fn not_permitted() -> Box<str> {
+pub(crate) fn not_permitted() -> Box<str> {
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     if lockdown.contains("[confidentiality]") {
         return "the kernel is locked down (confidentiality), which forbids programs that read it"
