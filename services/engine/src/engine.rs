@@ -19,8 +19,8 @@ use crate::owners::CachedOwners;
 use crate::peers::Peers;
 use crate::sources::Sources;
 use crate::tap::Tap;
-#[cfg(target_os = "linux")]
 use crate::transfers::{ReadLosses, ReadTransfers, Transfers};
+#[cfg(target_os = "linux")]
 use crate::written_files::WrittenFiles;
 use crate::{abilities, machine, no_table, reading};
 
