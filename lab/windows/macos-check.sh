@@ -3,7 +3,7 @@
 #
 # On a Mac, libproc makes its bindings from Apple's headers. Elsewhere it makes none; for its documentation it publishes a
 # copy of them, which is used here. ring compiles C code, which needs one of Apple's headers: two of its lines are here. That of
-# blake3 needs more of them, and is left out.
+# blake3 needs more of them, and is omitted.
 set -eu
 clang=$(command -v clang) || {
     echo "clang is not installed: make cross-packages" >&2
