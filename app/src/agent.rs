@@ -5,12 +5,13 @@ use conns_client::{Remote, RemoteError, Target};
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 
+use crate::environment::variable;
 use crate::failure::Failure;
 use crate::file::{self, FileAgent};
 use crate::flags::{AgentFlags, SourceChoice};
 use crate::local::Local;
 use crate::pair_key;
-use crate::secret::{secret_in, variable};
+use crate::secret::secret_in;
 
 /// The agent's URL if `--agent` is not given.
 const AGENT_VARIABLE: &str = "CONNS_AGENT";

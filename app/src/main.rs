@@ -7,6 +7,7 @@ mod closed;
 mod completions;
 mod config;
 mod dialects;
+mod environment;
 mod events;
 mod failure;
 mod fields;

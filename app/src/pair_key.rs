@@ -4,8 +4,9 @@ use std::path::Path;
 
 use conns_core::model::PairKey;
 
+use crate::environment::variable;
 use crate::failure::Failure;
-use crate::secret::{secret_in, variable};
+use crate::secret::secret_in;
 
 /// The file of the key; an agent has the setting `pair_key` of this variable.
 const VARIABLE: &str = "CONNS_PAIR_KEY";

@@ -1,4 +1,4 @@
-//! Secrets, read from files and environment variables.
+//! Secrets, read from files.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,18 +8,6 @@ use crate::failure::Failure;
 
 /// Longest file with a secret that is read, in bytes; a token has about 50.
 const MAX_SECRET_FILE_BYTES: u64 = 4096;
-
-/// The value of an environment variable; an empty one counts as unset.
-pub(crate) fn variable(name: &str) -> Result<Option<String>, Failure> {
-    match std::env::var_os(name) {
-        Some(value) if !value.is_empty() => {
-            let not_text =
-                |_| Failure::Usage(format!("the environment variable {name} is not UTF-8"));
-            value.into_string().map(Some).map_err(not_text)
-        }
-        _ => Ok(None),
-    }
-}
 
 /// The secret in a file, without white space around it; `what` names it.
 pub(crate) fn secret_in(path: &Path, what: &str) -> Result<String, Failure> {

@@ -11,6 +11,8 @@ that the names in it are missing.
 """
 import json, os, re, socket, subprocess, sys, tempfile, time
 
+from waiting import until
+
 CONNS = os.environ.get("CONNS", "conns")
 OTHER, NEW = f"lab-{os.getpid()}-8-zones", f"lab-{os.getpid()}-9-zones"
 DEADLINE = 30
@@ -19,16 +21,6 @@ wrong = []
 
 def run(*words, check=True):
     return subprocess.run(words, check=check, capture_output=True, text=True).stdout
-
-
-def until(what, read):
-    end = time.time() + DEADLINE
-    while time.time() < end:
-        value = read()
-        if value:
-            return value
-        time.sleep(0.1)
-    sys.exit(f"waited {DEADLINE} s for {what}")
 
 
 def inside(namespace, text):
@@ -44,7 +36,7 @@ def link_local(name, *place):
     def read():
         found = re.findall(r"inet6 (fe80::[0-9a-f:]+)/64 scope link *$", run("ip", *place, "-6", "addr", "show", "dev", name), re.M)
         return found and found[0]
-    return until(f"a link-local address of {name}", read)
+    return until(f"{name} has a link-local address", read, DEADLINE)
 
 
 def listener(family, address, device=None, only=None):
@@ -135,7 +127,7 @@ b.listen(5)
     def agent(*more):
         place = tempfile.mkdtemp() + "/s"
         agents.append(subprocess.Popen([CONNS, "serve", "--config", config.name, "--listen", f"unix:{place}", *more], stderr=subprocess.DEVNULL))
-        until("the agent", lambda: os.path.exists(place))
+        until("the agent listens", lambda: os.path.exists(place), DEADLINE)
         return ["--agent", f"unix:{place}"]
 
     inode = os.stat("/proc/self/ns/net").st_ino

@@ -237,10 +237,7 @@ mod kernel {
     }
 
     pub(super) fn held_by_kernel(scope: &Scope, now: Moment) -> HashSet<SocketId> {
-        // No row of these is shown.
-        let features = features(Purpose::Sample, true, PairKey::new([0; 16]));
-        let features = Features { descriptors: false, ..features };
-        let tables = conns_ebpf::open(features).tables;
+        let tables = conns_ebpf::open(Features { tables: true, ..Features::NONE }).tables;
         let observed = tables.and_then(|mut tables| tables.observe(scope, now).ok());
         let rows = observed.and_then(|observation| observation.sockets).unwrap_or_default();
         rows.iter().filter(|row| row.held_by_kernel).map(|row| row.id).collect()

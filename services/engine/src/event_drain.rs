@@ -23,7 +23,8 @@ pub(crate) const THREAD: &str = "event-drain";
 /// Most events buffered while the tracker is busy where memory is not limited, about 1.2 kB each: a second
 /// at 65 000 a second.
 pub(crate) const MAX_BUFFERED_EVENTS: usize = 65_536;
-/// Time between two drains: the ring has room for five times the events of it.
+/// Shortest time between two drains, and so the longest time that an event waits to be published after another one: in it,
+/// the worst storm fills a fifth of the kernel's ring.
 pub(crate) const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 /// The same while a sample is taken and payload is decoded: its ring has room for four times what 200 streams of 4 Mbit/s send in it,
 /// as both ends have it.

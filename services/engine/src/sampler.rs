@@ -21,7 +21,7 @@ use crate::cost::{self, micros};
 use crate::daemons::Daemons;
 use crate::engine::Engine;
 use crate::event_buffer::EventBuffer;
-use crate::event_drain::EventSink;
+use crate::event_drain::{DRAIN_INTERVAL, EventSink};
 use crate::heap::{self, MemoryReturn};
 
 /// Shortest sample interval: below, sampling would take most of the machine.
@@ -30,9 +30,6 @@ pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest wait for events. The programs in the kernel wake no reader for a few events, so this bounds
 /// how long such events wait, and how late the thread notices a stop or a shorter interval.
 const WAKE_INTERVAL: Duration = Duration::from_millis(50);
-/// Shortest time between two drains, and so the longest time that an event waits to be published:
-/// in it, the worst storm fills a part of the kernel's ring.
-const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Samples the machine until it is dropped; from [`Sampler::start`] on in a thread of its own.
 pub struct Sampler {
