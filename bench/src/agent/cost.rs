@@ -42,6 +42,8 @@ pub(crate) struct Cost {
     pub(crate) resident_mb: f64,
     /// Its peak, MB.
     pub(crate) peak_mb: f64,
+    /// With each page once, also where the process maps it twice, as those of rings of the kernel are, MB.
+    pub(crate) proportional_mb: f64,
 }
 
 impl Cost {
@@ -68,6 +70,7 @@ pub(crate) fn watch(served: &Served, fixture: &Fixture, time: Duration) -> anyho
     let (cpu, watched) = (served.cpu()? - before, started.elapsed());
     served.check()?;
     let (resident_mb, peak_mb) = (served.megabytes("VmRSS")?, served.megabytes("VmHWM")?);
+    let proportional_mb = served.proportional_megabytes()?;
     // Requested last, so that answering is no part of the cost.
     let health: Value =
         serde_json::from_slice(&HEALTH.fetch(fixture.netns())?).context("cannot read /health")?;
@@ -83,5 +86,6 @@ pub(crate) fn watch(served: &Served, fixture: &Fixture, time: Duration) -> anyho
         drain: drained,
         resident_mb,
         peak_mb,
+        proportional_mb,
     })
 }
