@@ -98,6 +98,8 @@ pub(crate) enum Command {
     Streams(StreamsFlags),
     /// Print TCP connection events live: opened, accepted, closed, failed
     Events(EventsFlags),
+    /// Ask for connections, listeners and processes in SQL
+    Sql(SqlFlags),
     /// List every field: type, unit, meaning, source
     Fields(FieldsFlags),
     /// List which abilities are available here, and why others are not
@@ -361,6 +363,48 @@ pub(crate) enum StreamsFormat {
     Table,
     /// One JSON object
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SqlFlags {
+    /// One `select` of SQLite; `-` reads it from standard input
+    pub(crate) query: Option<String>,
+    /// List the tables and their columns
+    #[arg(long, conflicts_with = "query")]
+    pub(crate) tables: bool,
+    /// Maximum number of rows [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Sample for this long first, so that there are rates and verdicts; an agent has them
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_span, conflicts_with = "read")]
+    pub(crate) span: Option<Duration>,
+    /// Where connections are read from on this machine [default: auto]
+    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with_all = ["agent", "read"])]
+    pub(crate) source: Option<SourceChoice>,
+    /// Only this network namespace; repeatable
+    #[arg(long, value_name = "NAME", conflicts_with = "read", add = completions::netns())]
+    pub(crate) netns: Vec<String>,
+    /// Omit the line with the column names
+    #[arg(short = 'H', long)]
+    pub(crate) no_header: bool,
+    /// Colours
+    #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub(crate) color: Colour,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = SqlFormat::Table, value_name = "FORMAT")]
+    pub(crate) output: SqlFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SqlFormat {
+    /// A table
+    Table,
+    /// One JSON object
+    Json,
+    /// One JSON object per line and row
+    Jsonl,
+    /// Comma-separated values
+    Csv,
 }
 
 #[derive(Debug, Args)]

@@ -24,6 +24,7 @@ mod pair_key;
 mod secret;
 mod serve;
 mod settings;
+mod sql;
 mod streams;
 mod terminal;
 mod why;
@@ -73,6 +74,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Abilities(abilities)) => abilities::run(abilities, &flags.agent)?,
         Some(Command::Why(why)) => return why::run(why, &flags.agent),
         Some(Command::Streams(streams)) => return streams::run(streams, &flags.agent),
+        Some(Command::Sql(sql)) => return sql::run(sql, &flags.agent),
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
         Some(Command::Serve(serve)) => serve::run(serve, &flags.agent.file)?,

@@ -55,6 +55,7 @@ const CASES: &[Case] = &[
     case!("media_files.py"),
     case!("rtmp_live.py"),
     case!("socket_of_the_kernel.py"),
+    case!("sql_as_sqlite.py"),
     case!("streams_joined_late.py"),
     case!("time_namespace.py"),
     case!("transport_stream_codecs.py"),
@@ -67,7 +68,7 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 22] = [
+const PROGRAMS: [&str; 23] = [
     "b3sum",
     "bash",
     "chromium",
@@ -86,6 +87,7 @@ const PROGRAMS: [&str; 22] = [
     "python3",
     "rtmpdump",
     "setpriv",
+    "sqlite3",
     "ss",
     "tcpdump",
     "tshark",

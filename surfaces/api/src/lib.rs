@@ -11,6 +11,7 @@ mod record;
 mod replica;
 mod resume;
 mod shapes;
+mod sql;
 mod stamp;
 mod streams;
 mod updates;
@@ -25,13 +26,14 @@ pub use answer::{Answer, GroupRecord, GroupShape};
 pub use cursor::{Cursor, CursorError, PagePlace};
 pub use event::{EventRecords, is_of_end, usual_event_fields};
 pub use plain_text::{csv_cell, printable};
-pub use record::RecordWriter;
+pub use record::{RecordWriter, field_json};
 pub use replica::{Replica, ReplicaChange, ReplicaError, ReplicaWriter};
 pub use resume::{ResumeId, ResumeIdError};
 pub use shapes::{
     AbilityShape, ClassWord, EventShape, EventWord, EvidenceShape, ExplainShape, FieldShape,
     FieldsShape, LossShape, LossWord, RecordShape, VerdictShape,
 };
+pub use sql::{sql_keys, write_sql, write_sql_rows};
 pub use stamp::Stamp;
 pub use streams::write_streams;
 pub use updates::{EventReceiver, UpdateReceiver};

@@ -209,6 +209,15 @@ fn write_field(out: &mut Vec<u8>, key: &Key, field: &Field, connection: &Connect
     }
 }
 
+/// The value of `field` of `connection` as JSON, as in records.
+#[must_use]
+pub fn field_json(field: &Field, connection: &Connection) -> String {
+    let mut out = Vec::new();
+    write_value(&mut out, field.kind, &field.value(connection));
+    // What is written is text; an error would be one of this module.
+    String::from_utf8(out).unwrap_or_else(|_| "null".to_owned())
+}
+
 /// Appends one more entry to an object that is being written.
 pub(crate) fn entry(out: &mut Vec<u8>, key: &str, value: &impl Serialize) {
     out.push(b',');

@@ -1,13 +1,10 @@
-//! Processes and their connections: one entry per process that owns a socket.
-//!
-//! A socket with several owners counts for each of them, so sums over processes may exceed the
-//! totals; sockets without a known owner are counted apart.
+//! `GET /api/v1/processes`: one entry for each process that owns a socket, with sums over its sockets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use conns_api::{LossShape, PagePlace, View};
-use conns_core::model::{Connection, Known, Process, Update};
+use conns_core::model::{Known, Process, Update};
+use conns_core::query::{ByProcess, SocketSums, by_process};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -38,34 +35,23 @@ fn page(
     context: Context,
     after: Option<u64>,
 ) -> Vec<u8> {
-    let mut by_pid: BTreeMap<u32, (&Arc<Process>, Sums)> = BTreeMap::new();
-    let mut without = Sums::default();
-    for connection in update.snapshot.connections.iter().filter(|c| selection.matches(c)) {
-        let owners = connection.listed_owners();
-        if owners.is_empty() {
-            without.add(connection);
-        }
-        // Owners are in order of pid, so the descriptors of one process are adjacent.
-        for of_one in owners.chunk_by(|a, b| a.process.pid == b.process.pid) {
-            if let Some(first) = of_one.first() {
-                let entry = by_pid.entry(first.process.pid);
-                entry.or_insert_with(|| (&first.process, Sums::default())).1.add(connection);
-            }
-        }
-    }
-    let total = by_pid.len();
+    let chosen = update.snapshot.connections.iter().filter(|c| selection.matches(c));
+    let ByProcess { processes, without_process } = by_process(chosen);
+    let total = processes.len();
     let limit = query.whole(&LIMIT);
-    let mut rest =
-        by_pid.into_iter().filter(|(pid, _)| after.is_none_or(|after| u64::from(*pid) > after));
+    let mut rest = processes
+        .into_iter()
+        .filter(|(process, _)| after.is_none_or(|after| u64::from(process.pid) > after));
     let shown: Vec<_> = rest.by_ref().take(limit).collect();
-    let last = shown.last().filter(|_| rest.next().is_some()).map(|(pid, _)| u64::from(*pid));
+    let last = shown.last().filter(|_| rest.next().is_some());
+    let last = last.map(|(process, _)| u64::from(process.pid));
     let mut records = Records::default();
-    for (_, (process, sums)) in shown {
-        records.add_shape(&ProcessShape::new(process, sums));
+    for (process, sums) in &shown {
+        records.add_shape(&ProcessShape::new(process, sums.into()));
     }
     records.into_answer(&Processes {
         processes: Vec::new(),
-        without_process: without,
+        without_process: (&without_process).into(),
         end: PageEnd {
             losses: LossShape::all(&update.snapshot.losses),
             snapshot: SnapshotShape::from(update),
@@ -119,27 +105,18 @@ fn thousandths<S: Serializer>(rate: &Option<f64>, to: S) -> Result<S::Ok, S::Err
     rate.map(|rate| (rate * 1e3).round() / 1e3).serialize(to)
 }
 
-impl Sums {
-    fn add(&mut self, connection: &Connection) {
-        self.sockets += 1;
-        self.connections += u64::from(connection.is_established());
-        self.listeners += u64::from(connection.is_listening());
-        *self.verdicts.entry(connection.verdict.class.name()).or_default() += 1;
-        // The row of its socket has the traffic too.
-        if connection.is_peer() {
-            return;
-        }
-        for (sum, bytes) in [
-            (&mut self.bytes_out, connection.bytes_out().get()),
-            (&mut self.bytes_in, connection.bytes_in().get()),
-        ] {
-            if let Some(bytes) = bytes {
-                *sum = Some(sum.unwrap_or(0).saturating_add(bytes));
-            }
-        }
-        if let Some(rates) = connection.stats.rates.get() {
-            self.rate_out = Some(self.rate_out.unwrap_or(0.0) + rates.out_bytes_per_s);
-            self.rate_in = Some(self.rate_in.unwrap_or(0.0) + rates.in_bytes_per_s);
+impl From<&SocketSums> for Sums {
+    fn from(sums: &SocketSums) -> Self {
+        let verdicts = sums.verdicts.iter().map(|(class, count)| (class.name(), *count));
+        Self {
+            connections: sums.connections,
+            listeners: sums.listeners,
+            sockets: sums.sockets,
+            bytes_out: sums.bytes_out,
+            bytes_in: sums.bytes_in,
+            rate_out: sums.rate_out_bytes_per_s,
+            rate_in: sums.rate_in_bytes_per_s,
+            verdicts: verdicts.collect(),
         }
     }
 }

@@ -1,0 +1,165 @@
+//! `conns sql`: one `select` over the tables of a snapshot.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use conns_api::{
+    Ask, Pace, Stamp, View, field_json, next_update, sql_keys, write_sql, write_sql_rows,
+};
+use conns_core::model::Update;
+use conns_core::track::Retention;
+use conns_engine::Purpose;
+use conns_history::{Cell, QueryAnswer, QueryBounds, QueryError, Table, live_tables, query};
+use conns_print::{Layout, csv_table, plain_table, printable};
+
+use crate::agent;
+use crate::failure::{Failure, report_losses};
+use crate::flags::{AgentFlags, SqlFlags, SqlFormat};
+use crate::terminal;
+
+/// Longest time of a query. It is of the user who waits for it, so it is longer than that of a client of an agent.
+const MAX_TIME: Duration = Duration::from_secs(60);
+/// Most bytes that are read from standard input; more than the longest query that is understood.
+const MAX_INPUT_BYTES: u64 = 65_536;
+
+/// Runs `sql`; true if the answer is incomplete.
+pub(crate) fn run(flags: &SqlFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
+    if flags.tables {
+        let tables = live_tables(&Arc::default(), field_json);
+        return print_tables(flags, &tables).map(|()| false);
+    }
+    let sql = text(flags)?;
+    let update = update(flags, agent_flags)?;
+    let tables = live_tables(&update, field_json);
+    let rows = flags.limit.unwrap_or(QueryBounds::default().rows);
+    let bounds = QueryBounds { rows, time: MAX_TIME, bytes: usize::MAX };
+    let answer = query(&tables, &sql, bounds)?;
+    print(flags, &answer, &update)?;
+    if answer.has_more {
+        let more = format!("only the first {rows} rows are shown; --limit shows more");
+        writeln!(std::io::stderr(), "conns: {more}")?;
+    }
+    Ok(report_losses(&update.snapshot.losses) || answer.has_more)
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Invalid(_) => {
+                Self::Usage(format!("{error}; `conns sql --tables` lists tables and columns"))
+            }
+            QueryError::NotOne(_) | QueryError::NotPermitted => Self::Usage(error.to_string()),
+            QueryError::TooLong(_) | QueryError::TooLarge(_) | QueryError::Failed(_) => {
+                Self::NoAnswer(error.to_string())
+            }
+        }
+    }
+}
+
+/// The query: the argument, or standard input.
+fn text(flags: &SqlFlags) -> Result<String, Failure> {
+    match flags.query.as_deref() {
+        None => Err(Failure::Usage(
+            "`conns sql` needs a query, such as 'select process, count(*) from connections group by 1'; `-` reads it from \
+             standard input, and --tables lists what there is"
+                .to_owned(),
+        )),
+        Some("-") => {
+            let mut text = String::new();
+            let input = std::io::stdin().lock().take(MAX_INPUT_BYTES).read_to_string(&mut text);
+            input.map_err(|error| {
+                Failure::Usage(format!("cannot read a query from standard input: {error}"))
+            })?;
+            Ok(text)
+        }
+        Some(text) => Ok(text.to_owned()),
+    }
+}
+
+fn update(flags: &SqlFlags, agent_flags: &AgentFlags) -> Result<Arc<Update>, Failure> {
+    let namespaces = flags.netns.clone();
+    let ask = Ask { view: View::All, namespaces, ..Ask::default() };
+    let (memory, purpose) = match flags.span {
+        Some(span) => (Retention::Window(span * 2), Purpose::Sample),
+        None => (Retention::None, Purpose::Sample),
+    };
+    let mut agent = agent::open(agent_flags, flags.source, memory, purpose)?;
+    let span = flags.span.unwrap_or_default();
+    let pace = Pace { interval: (span / 2).min(Duration::from_millis(500)), span };
+    let mut updates = agent.updates(&ask, pace)?;
+    Ok(next_update(&mut *updates)?)
+}
+
+fn print(flags: &SqlFlags, answer: &QueryAnswer, update: &Update) -> Result<(), Failure> {
+    let mut out = terminal::stdout();
+    match flags.output {
+        SqlFormat::Table => {
+            let titles: Vec<String> =
+                answer.columns.iter().map(|name| printable(name.into()).into_owned()).collect();
+            let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+            // A column is aligned to the right if its first value is a number.
+            let is_number = |at: usize| {
+                let first = answer
+                    .rows
+                    .iter()
+                    .find_map(|row| row.get(at).filter(|cell| !matches!(cell, Cell::Null)));
+                matches!(first, Some(Cell::Integer(_) | Cell::Real(_)))
+            };
+            let right: Vec<bool> = (0..titles.len()).map(is_number).collect();
+            let shown = |cell: &Cell<'static>| match cell {
+                Cell::Null => "NULL".to_owned(),
+                cell => printable(plain(cell).into()).into_owned(),
+            };
+            let rows: Vec<Vec<String>> =
+                answer.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+            let width = terminal::size().map(|(width, _)| width);
+            let palette = terminal::palette(flags.color);
+            let layout = Layout { width, header: !flags.no_header, palette };
+            plain_table(&mut out, layout, &titles, &right, &rows)?;
+        }
+        SqlFormat::Csv => {
+            let keys = sql_keys(answer);
+            let rows = answer.rows.iter().map(|row| row.iter().map(plain));
+            csv_table(&mut out, !flags.no_header, keys.iter().map(String::as_str), rows)?;
+        }
+        SqlFormat::Json => {
+            let (losses, stamp) = (&update.snapshot.losses, Stamp::from(&*update.snapshot));
+            write_sql(&mut out, answer, losses, stamp)?;
+        }
+        SqlFormat::Jsonl => {
+            write_sql_rows(&mut out, answer, b"\n")?;
+            if !answer.rows.is_empty() {
+                writeln!(out)?;
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// A cell as text; nothing is the empty text.
+fn plain(cell: &Cell<'static>) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Integer(number) => number.to_string(),
+        Cell::Real(number) => number.to_string(),
+        Cell::Text(text) => text.clone().into_owned(),
+    }
+}
+
+/// Prints tables and their columns, as an answer with a row for each column.
+fn print_tables(flags: &SqlFlags, tables: &[Arc<dyn Table>]) -> Result<(), Failure> {
+    let names = ["table", "column", "type", "meaning"];
+    let rows = tables.iter().flat_map(|table| {
+        table.columns().iter().map(|column| {
+            let texts = [table.name(), &column.name, column.kind.word(), &column.meaning];
+            texts.map(|text| Cell::Text(text.to_owned().into())).to_vec()
+        })
+    });
+    let answer = QueryAnswer {
+        columns: names.map(str::to_owned).to_vec(),
+        rows: rows.collect(),
+        has_more: false,
+    };
+    print(flags, &answer, &Update::default())
+}

@@ -1,0 +1,199 @@
+//! Short tables, whose rows are made at once.
+
+use std::sync::Arc;
+
+use conns_core::explain::loss_lines;
+use conns_core::model::{Loss, Update};
+use conns_core::query::{by_process, catalogue};
+
+use crate::cell::Cell;
+use crate::table::ColumnKind::{Integer, Real, Text};
+use crate::table::{Column, ColumnKind, Table};
+
+/// A table of rows in memory.
+pub(super) struct Rows {
+    name: &'static str,
+    meaning: &'static str,
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell<'static>>>,
+}
+
+impl Rows {
+    fn new(
+        name: &'static str,
+        meaning: &'static str,
+        columns: &[(&str, ColumnKind, &str)],
+        rows: Vec<Vec<Cell<'static>>>,
+    ) -> Self {
+        let columns = columns.iter().map(|(name, kind, about)| Column::new(name, *kind, about));
+        Self { name, meaning, columns: columns.collect(), rows }
+    }
+}
+
+impl Table for Rows {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn meaning(&self) -> &'static str {
+        self.meaning
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn cell(&self, row: usize, column: usize) -> Cell<'_> {
+        self.rows.get(row).and_then(|row| row.get(column)).cloned().unwrap_or(Cell::Null)
+    }
+}
+
+fn owned(text: impl Into<String>) -> Cell<'static> {
+    Cell::Text(text.into().into())
+}
+
+/// Processes that own sockets, with sums over them.
+pub(super) fn processes(update: &Update) -> Rows {
+    let found = by_process(update.snapshot.connections.iter());
+    let rows = found.processes.iter().map(|(process, sums)| {
+        let text = |text: &Option<&Box<str>>| Cell::of(*text, |text| owned(&**text));
+        vec![
+            Cell::Integer(process.pid.into()),
+            owned(&*process.name),
+            text(&process.executable.value()),
+            text(&process.command_line.value()),
+            text(&process.user.value()),
+            Cell::of(process.uid.get(), |uid| Cell::Integer(uid.into())),
+            Cell::of(process.started_wall_us.get(), Cell::Integer),
+            Cell::of(process.parent_pid.get(), |pid| Cell::Integer(pid.into())),
+            text(&process.cgroup.value()),
+            text(&process.container_id.value()),
+            text(&process.systemd_unit.value()),
+            Cell::unsigned(sums.connections),
+            Cell::unsigned(sums.listeners),
+            Cell::unsigned(sums.sockets),
+            Cell::of(sums.bytes_out, Cell::unsigned),
+            Cell::of(sums.bytes_in, Cell::unsigned),
+            Cell::of(sums.rate_out_bytes_per_s, Cell::real),
+            Cell::of(sums.rate_in_bytes_per_s, Cell::real),
+        ]
+    });
+    Rows::new(
+        "processes",
+        "Processes that own sockets, with sums over these; a socket with several owners counts for each",
+        &[
+            ("pid", Integer, "Process id"),
+            ("process", Text, "Name of the process"),
+            ("exe", Text, "Path of its executable"),
+            ("cmdline", Text, "Its arguments"),
+            ("user", Text, "Its effective user"),
+            ("process_uid", Integer, "Its effective user id"),
+            ("started_us", Integer, "When it started, microseconds since 1970-01-01 UTC"),
+            ("ppid", Integer, "Process id of its parent"),
+            ("cgroup", Text, "Its control group"),
+            ("container", Text, "Its container"),
+            ("unit", Text, "Its systemd unit"),
+            ("connections", Integer, "Established connections"),
+            ("listeners", Integer, "Listening endpoints"),
+            ("sockets", Integer, "All sockets"),
+            ("bytes_out", Integer, "Payload bytes sent"),
+            ("bytes_in", Integer, "Payload bytes received"),
+            ("rate_out_bytes_per_s", Real, "Payload sent a second"),
+            ("rate_in_bytes_per_s", Real, "Payload received a second"),
+        ],
+        rows.collect(),
+    )
+}
+
+/// The columns of `connections`.
+pub(super) fn fields() -> Rows {
+    let rows = catalogue().iter().map(|field| {
+        vec![
+            Cell::text(field.name),
+            Cell::text(&field.key),
+            Cell::text(field.kind.name()),
+            Cell::text(field.kind.unit()),
+            Cell::text(field.meaning),
+            Cell::text(field.origin),
+        ]
+    });
+    Rows::new(
+        "fields",
+        "The columns of connections and listeners",
+        &[
+            ("name", Text, "Name in filters"),
+            ("key", Text, "Name of the column, with the unit"),
+            ("type", Text, "Its type"),
+            ("unit", Text, "Its unit; empty where there is none"),
+            ("meaning", Text, "What it means"),
+            ("origin", Text, "Where it is read from"),
+        ],
+        rows.collect(),
+    )
+}
+
+/// One row: the snapshot, and what reading it costs.
+pub(super) fn health(update: &Update) -> Rows {
+    let (snapshot, health) = (&update.snapshot, &update.health);
+    let row = vec![
+        Cell::of(snapshot.machine.host.value(), |host| owned(&**host)),
+        Cell::Integer(snapshot.at.wall_us),
+        Cell::unsigned(snapshot.sequence),
+        Cell::unsigned(snapshot.connections.len() as u64),
+        Cell::unsigned(snapshot.losses.len() as u64),
+        Cell::of(health.failing.as_deref(), |why| owned(why)),
+        Cell::Integer(health.started.wall_us),
+        Cell::unsigned(health.interval_us),
+        Cell::unsigned(health.samples),
+        Cell::unsigned(health.samples_skipped),
+        Cell::unsigned(health.lateness_us),
+        Cell::unsigned(health.lateness_max_us),
+        Cell::unsigned(health.cost.cpu_us),
+        Cell::unsigned(health.cost.sample_cpu_us),
+        Cell::unsigned(health.cost.resident_bytes),
+    ];
+    Rows::new(
+        "health",
+        "One row: the snapshot that the other tables are of, and what the agent costs",
+        &[
+            ("host", Text, "Host name"),
+            ("at_us", Integer, "When the sockets were read, microseconds since 1970-01-01 UTC"),
+            ("sequence", Integer, "Number of the snapshot"),
+            ("sockets", Integer, "Rows of connections and listeners"),
+            ("losses", Integer, "Rows of losses"),
+            ("failing", Text, "Why later samples fail"),
+            ("started_us", Integer, "When the agent started, microseconds since 1970-01-01 UTC"),
+            ("interval_us", Integer, "Interval between samples, microseconds"),
+            ("samples", Integer, "Samples taken"),
+            ("samples_skipped", Integer, "Samples skipped, as the one before took too long"),
+            ("lateness_us", Integer, "How late the last sample began, microseconds"),
+            ("lateness_max_us", Integer, "The largest lateness, microseconds"),
+            ("cpu_us", Integer, "CPU time of the agent, microseconds"),
+            ("sample_cpu_us", Integer, "CPU time of the last sample, microseconds"),
+            ("resident_bytes", Integer, "Resident memory of the agent, bytes"),
+        ],
+        vec![row],
+    )
+}
+
+/// What is missing from the snapshot.
+pub(super) fn losses(update: &Arc<Update>) -> Rows {
+    let rows = update.snapshot.losses.iter().map(|loss: &Loss| {
+        let lines = loss_lines(std::slice::from_ref(loss));
+        vec![owned(loss.source.to_string()), Cell::unsigned(loss.count), owned(lines.join("; "))]
+    });
+    Rows::new(
+        "losses",
+        "What is missing from the other tables",
+        &[
+            ("source", Text, "The source that could not read it"),
+            ("count", Integer, "How many"),
+            ("message", Text, "What is missing, why, and what to do"),
+        ],
+        rows.collect(),
+    )
+}
