@@ -170,6 +170,7 @@ fn is_of_files(name: &str) -> bool {
 impl QueryError {
     fn of(error: Error, bounds: QueryBounds) -> Self {
         match &error {
+            Error::Empty => return Self::NotOne("none"),
             Error::MultipleStatement => return Self::NotOne("several statements"),
             Error::SqliteFailure(cause, message) => {
                 let text = message.clone().unwrap_or_else(|| cause.to_string());

@@ -165,7 +165,9 @@ fn errors_name_what_is_wrong() {
     assert_eq!(message, "cannot read the query: no such column: rtt at byte 8");
     // A misspelt name in double quotes is no text.
     assert!(matches!(error("select \"rtt\" from connections"), QueryError::Invalid(_)));
-    assert!(matches!(error("select 1; select 2"), QueryError::NotOne(_)));
+    for sql in ["select 1; select 2", "", "-- select 1"] {
+        assert!(matches!(error(sql), QueryError::NotOne(_)), "{sql}");
+    }
     assert!(matches!(error("attach 'x' as y"), QueryError::NotPermitted));
     assert!(matches!(error("select zeroblob(300000)"), QueryError::TooLarge(_)));
 }
