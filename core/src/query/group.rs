@@ -122,6 +122,14 @@ pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
     groups.finish()
 }
 
+/// One group of all connections, whatever they have in common; its key is not applicable.
+#[must_use]
+pub fn total<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> Group {
+    let mut all = Gathered::new(GroupKey::NotApplicable);
+    connections.into_iter().for_each(|connection| all.add(connection));
+    all.finish()
+}
+
 /// The groups of connections that are added one by one, so that none is kept.
 pub struct Groups<'f> {
     field: &'f Field,

@@ -11,6 +11,7 @@ mod cursor;
 mod events;
 mod health;
 mod list;
+mod media;
 mod metrics;
 mod metrics_counts;
 mod metrics_totals;
@@ -21,11 +22,15 @@ mod parameters;
 mod processes;
 mod routes;
 mod selection;
+mod serial_index;
 mod shapes;
 mod sorted_orders;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod totals;
+mod window;
+mod window_orders;
 
 use std::sync::Arc;
 

@@ -102,6 +102,14 @@ pub(super) static LIMIT: Parameter = Parameter {
 };
 pub(super) static CURSOR: Parameter =
     text("cursor", "", "`next_cursor` of the previous page, with the same parameters.");
+pub(super) static ORDER: Parameter = text(
+    "order",
+    "new",
+    "A window on the list instead of a page: `new` begins an order that is kept, and later the `order` of \
+     the answer, with the same parameters (`limit` and `fields` may differ).",
+);
+pub(super) static OFFSET: Parameter =
+    text("offset", "", "The first place of the window, from 0; together with `order`.");
 pub(super) static SINCE: Parameter = text(
     "since",
     "",
@@ -206,7 +214,8 @@ impl Query {
 
     /// The parameters but those that may differ from page to page.
     pub(super) fn without_paging(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let is_paging = |name: &str| matches!(name, "cursor" | "limit" | "fields");
+        let is_paging =
+            |name: &str| matches!(name, "cursor" | "limit" | "fields" | "order" | "offset");
         self.given
             .iter()
             .filter(move |(name, _)| !is_paging(name))
