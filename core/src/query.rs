@@ -16,7 +16,7 @@ mod value;
 pub use catalogue::{catalogue, find_field};
 pub use columns::{ColumnError, parse_columns};
 pub use field::Field;
-pub use filter::{Filter, FilterError, parse_date};
+pub use filter::{Candidate, Completion, Filter, FilterError, complete, parse_date};
 pub use group::{Group, GroupKey, Groups, Spread, Sum, group, total};
 pub use group_column::{GroupColumn, parse_group_columns};
 pub use group_order::{GroupSortError, GroupSortKey, sort_groups};
