@@ -6,6 +6,7 @@
 
 mod accept;
 mod changes;
+mod completion;
 mod context;
 mod cursor;
 mod events;

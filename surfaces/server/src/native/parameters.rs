@@ -102,6 +102,8 @@ pub(super) static LIMIT: Parameter = Parameter {
 };
 pub(super) static CURSOR: Parameter =
     text("cursor", "", "`next_cursor` of the previous page, with the same parameters.");
+pub(super) static CURSOR_IN_FILTER: Parameter =
+    text("cursor", "", "The place in the filter, in bytes. Without it the end of the filter.");
 pub(super) static ORDER: Parameter = text(
     "order",
     "new",

@@ -4,11 +4,12 @@ use conns_api::{EVENTS_PATH, EVENTS_TYPE, SNAPSHOT_PATH, SNAPSHOT_TYPE};
 
 use super::context::{Handler, Outcome, Route};
 use super::parameters::{
-    CURSOR, EVENT, EVENTS_TOO, EXPLAIN, FAMILY, FIELDS, FILTER, GROUP_BY, LIMIT, NETNS, OFFSET,
-    ORDER, PROTO, SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
+    CURSOR, CURSOR_IN_FILTER, EVENT, EVENTS_TOO, EXPLAIN, FAMILY, FIELDS, FILTER, GROUP_BY, LIMIT,
+    NETNS, OFFSET, ORDER, PROTO, SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
 };
 use super::{
-    changes, events, health, list, media, metrics, one, openapi, pages, processes, totals,
+    changes, completion, events, health, list, media, metrics, one, openapi, pages, processes,
+    totals,
 };
 use crate::response::{EVENTS, HTML, JSON, OPENMETRICS};
 
@@ -131,6 +132,16 @@ pub(super) static ROUTES: &[Route] = &[
         media: JSON,
         handler: Handler::Cached(processes::answer),
         outcomes: &[ok("Processes", "Processes."), BAD, EXPIRED],
+    },
+    Route {
+        path: "/api/v1/complete",
+        name: "completeFilter",
+        summary: "Completion of a filter",
+        about: "What can stand at a place of a filter, which need not be complete: fields, operators, values.",
+        parameters: &[&FILTER, &CURSOR_IN_FILTER],
+        media: JSON,
+        handler: Handler::Light(completion::answer),
+        outcomes: &[ok("Completion", "The candidates."), BAD],
     },
     Route {
         path: "/api/v1/totals",

@@ -128,10 +128,10 @@ impl<'a> Asked<'a> {
             records.add(|out| {
                 out.extend_from_slice(b"{\"state\":\"");
                 out.extend_from_slice(state.word().as_bytes());
-                out.extend_from_slice(b"\",\"connection\":");
-                match connection {
-                    Some(one) => Answer::Connections.append(out, &mut writer, one),
-                    None => out.extend_from_slice(b"null"),
+                out.push(b'"');
+                if let Some(one) = connection {
+                    out.extend_from_slice(b",\"connection\":");
+                    Answer::Connections.append(out, &mut writer, one);
                 }
                 out.push(b'}');
             });

@@ -13,6 +13,7 @@ use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{AllOf, Object, ObjectBuilder, RefOr, Schema, Type};
 
 use self::records::{list_items, of_field};
+use crate::native::completion::CompletionShape;
 use crate::native::events::{EventsShape, ExpiredEvents};
 use crate::native::health::HealthShape;
 use crate::native::media::{Streams, Transfers};
@@ -36,6 +37,7 @@ pub(super) fn all() -> BTreeMap<String, Shape> {
     add::<OneVerdict>(&mut found);
     add::<ClosedVerdict>(&mut found);
     add::<Processes<'_>>(&mut found);
+    add::<CompletionShape>(&mut found);
     add::<Totals>(&mut found);
     add::<Streams>(&mut found);
     add::<Transfers<'_>>(&mut found);

@@ -86,7 +86,9 @@ impl RowState {
 pub(in super::super) struct WindowRow {
     /// What has become of it.
     state: RowState,
-    /// Its record; null once it is gone.
+    /// Its record; absent once it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ConnectionRecord, required = false)]
     connection: Option<ConnectionRecord>,
 }
 
