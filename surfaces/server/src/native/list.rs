@@ -72,7 +72,8 @@ fn body(
     let plan = Plan::read(&asked.query, shape, usual)?;
     let place = Context::new(update.instance, path, &asked.query);
     let window =
-        window::Asked::read(&asked.query, place, &plan.selection, &plan.fields, plan.limit)?;
+        window::Asked::read(&asked.query, place, &plan.selection, &plan.fields, plan.limit)?
+            .filter(|_| plan.group_by.is_none());
     match window {
         Some(window) => window.write(native, update, place, || plan.sorted(update)),
         None => plan.write(native, update, place, place.read(&asked.query)?),
@@ -143,8 +144,10 @@ impl Plan {
         let group_by = query.get("group_by").map(field_named).transpose().map_err(|error| {
             Problem::bad("bad-group-by", error.to_string(), "/api/v1/fields lists the fields")
         })?;
+        // With `group` it is a list of the connections of one.
+        let group_by = group_by.filter(|_| query.get("group").is_none());
         if group_by.is_some()
-            && let Some(name) = query.any_of(&["sort", "fields", "cursor"])
+            && let Some(name) = query.any_of(&["sort", "fields", "cursor", "order"])
         {
             let message = format!("`{name}` does not go with `group_by`");
             let hint = "groups have their own order and figures, the largest first";

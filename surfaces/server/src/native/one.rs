@@ -73,7 +73,7 @@ fn closed_lately(update: &Update, closed: &model::ClosedConnection, shape: Answe
 }
 
 /// An id: `<inode of the network namespace>-<cookie>`, both decimal.
-fn parse(text: &str) -> Result<SocketId, Problem> {
+pub(super) fn parse(text: &str) -> Result<SocketId, Problem> {
     let number = |text: &str| {
         // `parse` alone takes a sign.
         let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -4,8 +4,8 @@ use conns_api::{EVENTS_PATH, EVENTS_TYPE, SNAPSHOT_PATH, SNAPSHOT_TYPE};
 
 use super::context::{Handler, Outcome, Route};
 use super::parameters::{
-    CURSOR, CURSOR_IN_FILTER, EVENT, EVENTS_TOO, EXPLAIN, FAMILY, FIELDS, FILTER, GROUP_BY, LIMIT,
-    NETNS, OFFSET, ORDER, PROTO, SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
+    CURSOR, CURSOR_IN_FILTER, EVENT, EVENTS_TOO, EXPLAIN, FAMILY, FIELDS, FILTER, FIND, GROUP,
+    GROUP_BY, LIMIT, NETNS, OFFSET, ORDER, PROTO, SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
 };
 use super::{
     changes, completion, events, health, list, media, metrics, one, openapi, pages, processes,
@@ -44,7 +44,7 @@ pub(super) static ROUTES: &[Route] = &[
                 paging is on exactly one page.",
         parameters: &[
             &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &GROUP_BY, &LIMIT,
-            &CURSOR, &ORDER, &OFFSET,
+            &CURSOR, &ORDER, &OFFSET, &FIND, &GROUP,
         ],
         media: JSON,
         handler: Handler::Cached(list::connections),
@@ -98,7 +98,7 @@ pub(super) static ROUTES: &[Route] = &[
         about: "TCP listeners, and UDP sockets without a peer; as `conns -l -o json`.",
         parameters: &[
             &FILTER, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &GROUP_BY, &LIMIT, &CURSOR,
-            &ORDER, &OFFSET,
+            &ORDER, &OFFSET, &FIND, &GROUP,
         ],
         media: JSON,
         handler: Handler::Cached(list::listeners),

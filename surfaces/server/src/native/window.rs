@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use conns_api::{Answer, LossShape, PagePlace, RecordWriter};
-use conns_core::model::{Connection, Update};
+use conns_core::model::{Connection, SocketId, Update};
 use conns_core::query::Field;
 
 use super::context::Native;
 use super::cursor::{Context, expired};
+use super::one;
 use super::parameters::Query;
 use super::selection::Selection;
 use super::shapes::{ConnectionsOrGroups, Records, RowState, SnapshotShape, Window};
@@ -25,6 +26,8 @@ pub(super) struct Asked<'a> {
     limit: usize,
     fields: &'a [&'static Field],
     selection: &'a Selection,
+    /// The connection whose place is asked for.
+    find: Option<SocketId>,
 }
 
 impl<'a> Asked<'a> {
@@ -46,7 +49,7 @@ impl<'a> Asked<'a> {
                 )),
             };
         };
-        if let Some(name) = query.any_of(&["cursor", "group_by", "explain"]) {
+        if let Some(name) = query.any_of(&["cursor", "explain"]) {
             let message = format!("`{name}` does not go with `order`");
             let hint = "a window has `offset` and `limit`";
             return Err(Problem::bad("conflicting-parameters", message, hint));
@@ -65,7 +68,8 @@ impl<'a> Asked<'a> {
             let message = "`offset` is not a whole number";
             return Err(Problem::bad("bad-parameter", message, "count rows from 0"));
         };
-        Ok(Some(Self { number, offset, limit, fields, selection }))
+        let find = query.get("find").map(one::parse).transpose()?;
+        Ok(Some(Self { number, offset, limit, fields, selection, find }))
     }
 
     /// The answer. `sorted` are the rows of an order that begins.
@@ -79,22 +83,28 @@ impl<'a> Asked<'a> {
         let number = self.number.unwrap_or_else(|| {
             native.windows.keep(WindowOrder::new(&sorted(), update.snapshot.sequence))
         });
+        let wanted = self.find.and_then(|id| {
+            let all = update.snapshot.connections.iter();
+            all.filter(|c| c.socket.id == id).map(|c| c.stats.serial).next()
+        });
         let gone = || expired("the order of this window is no longer kept");
-        let found = native.windows.with(number, |order| {
+        let read = native.windows.with(number, |order| {
             if !order.bring_up_to_date(update, self.selection) {
                 return Err(expired("more rows were added to this order than are kept"));
             }
             let places = order.places();
             let end = self.offset.saturating_add(self.limit).min(places.len());
             let shown = places.get(self.offset.min(end)..end).unwrap_or_default();
-            Ok((shown.to_vec(), places.len()))
+            let found = wanted.and_then(|serial| places.iter().position(|one| *one == serial));
+            Ok((shown.to_vec(), places.len(), found))
         });
-        let (serials, total) = found.ok_or_else(gone)??;
+        let (serials, total, found) = read.ok_or_else(gone)??;
         let empty = Window {
             rows: Vec::new(),
             order: context.write(PagePlace::Window { number }),
             offset: self.offset,
             total,
+            found,
             losses: LossShape::all(&update.snapshot.losses),
             snapshot: SnapshotShape::from(update),
         };

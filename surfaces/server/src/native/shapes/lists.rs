@@ -103,6 +103,9 @@ pub(in super::super) struct Window {
     pub(in super::super) offset: usize,
     /// How many places the order has.
     pub(in super::super) total: usize,
+    /// The place of the connection that `find` names; null if it has none.
+    #[schema(required)]
+    pub(in super::super) found: Option<usize>,
     /// What is missing from the answer.
     pub(in super::super) losses: Vec<LossShape>,
     /// The snapshot the rows are of.

@@ -176,3 +176,48 @@ async fn totals_are_those_of_what_matches() {
     let some = client.json("/api/v1/totals?filter=curl").await;
     assert_eq!((&some["connections"], &some["problems"]), (&1.into(), &serde_json::json!([])));
 }
+
+#[tokio::test]
+async fn a_connection_is_found_in_a_new_order() {
+    let mut machine = Machine::new();
+    let cookies: Vec<u64> =
+        (0..3).map(|i| machine.open(established(1000 + i, 10, "nginx"))).collect();
+    machine.update();
+    let client = machine.client();
+    let path =
+        format!("/api/v1/connections?order=new&sort=-local_port&find={}", Machine::id(cookies[0]));
+    let answer = client.json(&format!("{path}&limit=1")).await;
+    assert_eq!((&answer["found"], answer["rows"].as_array().unwrap().len()), (&2.into(), 1));
+    let path = format!(
+        "/api/v1/connections?order=new&filter=local_port%20!=%201000&find={}",
+        Machine::id(cookies[0])
+    );
+    assert_eq!(client.json(&path).await["found"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_connections_of_a_group_are_as_many_as_it_says() {
+    let mut machine = Machine::new();
+    for (i, name) in ["curl", "nginx", "nginx"].into_iter().enumerate() {
+        machine.open(established(1000 + i as u64 as u16, 10 + i as u32, name));
+    }
+    let mut blind = established(1009, 11, "x");
+    blind.owners = conns_core::model::Known::Unknown(conns_core::model::Unknown::NotPrivileged);
+    machine.open(blind);
+    machine.update();
+    let client = machine.client();
+    let groups = client.json("/api/v1/connections?group_by=process").await;
+    for group in groups["groups"].as_array().unwrap() {
+        let key = match &group["process"] {
+            Value::String(text) => format!("={text}"),
+            _ => "?".to_owned(),
+        };
+        let path = format!(
+            "/api/v1/connections?group_by=process&group={}&order=new",
+            super::scene::escaped(&key)
+        );
+        assert_eq!(client.json(&path).await["total"], group["connections"], "{key}");
+    }
+    let answer = client.get("/api/v1/connections?group=x").await;
+    assert_eq!(answer.json()["error"]["code"], "bad-parameter");
+}
