@@ -1,5 +1,5 @@
 // Builds the page into one file: script and style inline, so that the server's policy can name both by digest.
-import { svelte, vitePreprocess } from "@sveltejs/vite-plugin-svelte";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { type Plugin, defineConfig } from "vite";
 
 /** Writes the one script and the one style into the page, and removes their files. */
@@ -36,7 +36,7 @@ function oneFile(): Plugin {
 }
 
 export default defineConfig({
-    plugins: [svelte({ preprocess: vitePreprocess(), compilerOptions: { runes: true } }), oneFile()],
+    plugins: [svelte(), oneFile()],
     build: {
         target: "es2022",
         assetsInlineLimit: 0,
