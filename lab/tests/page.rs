@@ -28,6 +28,23 @@ type Scenario = (&'static str, fn() -> Result<()>);
 
 const SCENARIOS: &[Scenario] = scenarios![
     "filter_as_typed",
+    "complete_by_tab",
+    "rows_hold_still",
+    "freeze",
+    "why",
+    "sort_and_group",
+    "views",
+    "address_holds_state",
+    "copy_and_export",
+    "keyboard_only",
+    "agent_restarts",
+    "token",
+    "two_tabs",
+    "hostile_names",
+    "narrow_and_zoomed",
+    "cells_are_those_of_conns",
+    "accessible_light",
+    "accessible_dark",
 ];
 
 fn web() -> PathBuf {

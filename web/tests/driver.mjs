@@ -93,6 +93,24 @@ export class Page {
     constructor(tab, faults) {
         this.tab = tab;
         this.faults = faults;
+        this.url = new URL(tab.url()).origin;
+    }
+
+    /** The JSON of the agent's API. */
+    async api(path, parameters = {}) {
+        const response = await fetch(`${this.url}${path}?${new URLSearchParams(parameters)}`);
+        return await response.json();
+    }
+
+    /** Opens another address in the same page. */
+    async ask(change) {
+        await this.evaluate((change) => {
+            const pairs = new URLSearchParams(location.hash.slice(1));
+            for (const [name, value] of Object.entries(change)) {
+                pairs.set(name, value);
+            }
+            location.hash = pairs.toString();
+        }, change);
     }
 
     /** The drawn rows: place, id, state, and the text of each cell by its key. */
