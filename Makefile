@@ -4,9 +4,9 @@ CARGO ?= cargo
 # All of it, tests included: another choice of packages would turn on other features of the crates below, and build them anew.
 BUILD_ALL = $(CARGO) build --workspace --all-targets --locked
 # Debian packages the tests need: ss, ip and nstat, and lsof; unshare, setpriv and script; a second language to open sockets with;
-# a firewall and BLAKE3 for transfers; real clients (a Monero node, curl, a browser) and a server; servers and clients of RTMP (rtmp2src and rtmp2sink are in the bad plugins); a second opinion on captures; systemd-analyze for the unit; promtool; the compiler of the programs in the kernel, and
+# a firewall and BLAKE3 for transfers; real clients (a Monero node, curl, browsers) and a server; servers and clients of RTMP (rtmp2src and rtmp2sink are in the bad plugins); a second opinion on captures; systemd-analyze for the unit; promtool; the compiler of the programs in the kernel, and
 # what lists them; and the C++ compiler of libFuzzer, which the fuzz targets are type-checked with.
-TEST_PACKAGES := iproute2 lsof util-linux python3 python3-venv procps nftables b3sum bash dash zsh fish man-db monero curl chromium \
+TEST_PACKAGES := iproute2 lsof util-linux python3 python3-venv procps nftables b3sum bash dash zsh fish man-db monero curl chromium firefox-esr \
 	netcat-openbsd openssl prometheus systemd clang llvm bpftool g++ nginx-light tcpdump tshark zstd dnsmasq-base bind9-dnsutils sqlite3 \
 	libnginx-mod-rtmp ffmpeg rtmpdump gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev \
@@ -16,8 +16,8 @@ BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools lib
 CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine64 clang python3
 WINDOWS_EXE := target/cross/x86_64-pc-windows-gnu/release/conns.exe
 
-.PHONY: run test lint purity unit lab kernels arm64 bench soak link-faults fuzz bpf docs install test-packages bench-packages cross-packages \
-	windows windows-test macos-check
+.PHONY: run test lint purity unit lab kernels arm64 bench soak link-faults fuzz bpf web web-packages web-test docs install test-packages \
+	bench-packages cross-packages windows windows-test macos-check
 
 ## Build, and list this machine's connections
 run:
@@ -27,11 +27,12 @@ run:
 	@echo; echo "Next: target/release/conns why    target/release/conns -a    target/release/conns --help"
 
 ## Everything that must hold before a change lands. As root nothing is skipped.
-test: test-packages lint purity docs unit lab
+test: test-packages lint purity docs web-test unit lab
 
 test-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(TEST_PACKAGES); fi
 	sh lab/clients/install.sh
+	sh web/install.sh
 
 ## Format, clippy, no module cycles, no private words; the fuzz targets, which are a workspace of their own, are type-checked
 lint:
@@ -123,6 +124,20 @@ cross-packages:
 ## Compiles the programs that run in the kernel; the result is committed, so that no build needs clang
 bpf:
 	sh sources/ebpf/build.sh
+
+## Builds the page that an agent serves at `/` into one file; the result is committed, so that no build needs npm
+web: web-packages
+	cd web && npm run --silent build
+
+# What the page is built and tested with, as web/package-lock.json names it.
+web-packages:
+	sh web/install.sh
+
+## The page's types and its arithmetic; and the committed file is the one that its sources make
+web-test: web-packages
+	cd web && npm run --silent check
+	cd web && node --test tests/unit.mjs
+	sh web/compare.sh
 
 ## Each fuzz target for a minute; before a release for ten: sh fuzz/run.sh 600
 fuzz:

@@ -7,8 +7,7 @@ use std::path::Path;
 use clap::Command;
 use clap_complete::env::Shells;
 use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate, Shell};
-use conns_core::model::Words;
-use conns_core::query::{Field, GroupColumn, catalogue, find_field};
+use conns_core::query::{Field, GroupColumn, catalogue, complete, find_field};
 
 use crate::failure::Failure;
 
@@ -69,45 +68,37 @@ pub(crate) fn netns() -> ArgValueCompleter {
     })
 }
 
-/// Completes words of a filter: values of a closed list behind `==`, `!=`, `state` and `exclude`, else names of fields.
+/// Completes words of a filter.
 pub(crate) fn filter() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let words = words_before();
-        let current = current.to_string_lossy();
-        filter_candidates(&words, &current)
+        // The first is the program. What stands before a flag is no filter.
+        let at = words.iter().rposition(|word| word.starts_with('-')).unwrap_or(0);
+        filter_candidates(words.get(at + 1..).unwrap_or_default(), &current.to_string_lossy())
     })
 }
 
 fn filter_candidates(before: &[String], current: &str) -> Vec<CompletionCandidate> {
-    // A quoted filter is one word of the shell.
-    let (start, last) = current.rsplit_once(' ').unwrap_or(("", current));
-    let tokens: Vec<&str> =
-        before.iter().map(String::as_str).chain(start.split_whitespace()).collect();
-    let whole =
-        |name: &str| if start.is_empty() { name.to_owned() } else { format!("{start} {name}") };
-    if let Some(words) = words_expected(&tokens) {
-        let values = words.spellings();
-        return beginning_with(last, values.iter().map(|value| (*value, "")), whole);
-    }
     // All fields would hide the commands.
-    if last.is_empty() {
+    if before.is_empty() && current.is_empty() {
         return Vec::new();
     }
-    beginning_with(last, fields(), whole)
-}
-
-/// The list that the next word is from, if it is one.
-fn words_expected(before: &[&str]) -> Option<Words> {
-    let (last, rest) = before.split_last()?;
-    if matches!(last.to_ascii_lowercase().as_str(), "state" | "exclude") {
-        return Some(Words::State);
-    }
-    if !matches!(*last, "=" | "==" | "!=") {
-        return None;
-    }
-    // Bash takes `!=` apart.
-    let rest = rest.strip_suffix(&["!"]).unwrap_or(rest);
-    find_field(rest.last()?)?.words
+    let before = before.iter().map(|word| format!("{word} ")).collect::<String>();
+    let filter = format!("{before}{current}");
+    let completion = complete(&filter, filter.len());
+    let Some(start) = completion.replaced.start.checked_sub(before.len()) else {
+        return Vec::new();
+    };
+    let kept = current.get(..start).unwrap_or_default();
+    // A shell reads signs outside of quotes itself; within quotes a filter has spaces.
+    let is_quoted = current.contains(' ');
+    let is_word = |text: &str| is_quoted || !text.contains(['<', '>', '=', '!', '~']);
+    let candidates = completion.candidates.into_iter().filter(|one| is_word(&one.text));
+    let made = candidates.map(|one| {
+        let help = (!one.meaning.is_empty()).then(|| one.meaning.to_owned().into());
+        CompletionCandidate::new(format!("{kept}{}", one.text)).help(help)
+    });
+    made.collect()
 }
 
 /// Completes the last name of a list with commas, which can have a sign.
@@ -176,9 +167,9 @@ mod tests {
 
     #[test]
     fn values_of_a_closed_list_follow_its_field() {
-        assert_eq!(offered(&["conns", "state"], "syn-s"), ["SYN-SENT"]);
+        assert_eq!(offered(&["state"], "syn-s"), ["SYN-SENT"]);
         assert_eq!(offered(&["state", "=="], "est"), ["ESTAB", "established"]);
-        assert_eq!(offered(&["conns", "direction", "!", "="], ""), ["inbound", "outbound"]);
+        assert_eq!(offered(&["direction", "!", "="], ""), ["inbound", "outbound"]);
         assert_eq!(offered(&["exclude"], "b"), ["BOUND", "bucket", "big"]);
         assert_eq!(
             offered(&[], "rtt > 5ms and verdict == buf"),
@@ -189,8 +180,8 @@ mod tests {
 
     #[test]
     fn other_words_are_names_of_fields() {
-        assert_eq!(offered(&["conns"], "remote_n"), ["remote_name", "remote_name_origin"]);
+        assert_eq!(offered(&[], "remote_n"), ["remote_name", "remote_name_origin"]);
         assert_eq!(offered(&["rtt", ">", "5ms", "and"], "verd"), ["verdict"]);
-        assert!(offered(&["conns"], "").is_empty());
+        assert!(offered(&[], "").is_empty());
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: all errors are found when a filter is parsed. Evaluation cannot fail.
 
+mod complete;
 mod date;
 mod error;
 mod lex;
@@ -21,6 +22,7 @@ mod zone;
 use std::fmt;
 use std::str::FromStr;
 
+pub use complete::{Candidate, Completion, complete};
 pub use date::parse as parse_date;
 pub use error::{Fault, FilterError};
 pub use place::HostNames;

@@ -122,6 +122,24 @@ pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
     groups.finish()
 }
 
+/// The group of `connection` among groups by `field`.
+#[must_use]
+pub fn group_key(connection: &Connection, field: &Field) -> GroupKey {
+    match key_of(field.value(connection)) {
+        Key::Value(text) => GroupKey::Value(text.into_owned()),
+        Key::Unknown => GroupKey::Unknown,
+        Key::NotApplicable => GroupKey::NotApplicable,
+    }
+}
+
+/// One group of all connections, whatever they have in common; its key is not applicable.
+#[must_use]
+pub fn total<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> Group {
+    let mut all = Gathered::new(GroupKey::NotApplicable);
+    connections.into_iter().for_each(|connection| all.add(connection));
+    all.finish()
+}
+
 /// The groups of connections that are added one by one, so that none is kept.
 pub struct Groups<'f> {
     field: &'f Field,

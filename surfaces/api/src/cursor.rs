@@ -25,6 +25,11 @@ pub enum PagePlace {
         /// The place.
         at: u64,
     },
+    /// An order of windows that was kept under this number.
+    Window {
+        /// The number of the order.
+        number: u64,
+    },
     /// Behind the process with this pid.
     Pid {
         /// The pid.
@@ -56,6 +61,7 @@ impl fmt::Display for Cursor {
         let (kind, first, second) = match self.place {
             PagePlace::Serial { after, newest } => (b's', after, newest),
             PagePlace::Order { number, at } => (b'w', number, at),
+            PagePlace::Window { number } => (b'v', number, 0),
             PagePlace::Pid { after } => (b'p', after, 0),
         };
         let mut bytes = vec![kind];
@@ -89,6 +95,7 @@ fn parse(bytes: &[u8]) -> Option<Cursor> {
     let place = match (kind, second) {
         (b's', newest) => PagePlace::Serial { after: first, newest },
         (b'w', at) => PagePlace::Order { number: first, at },
+        (b'v', 0) => PagePlace::Window { number: first },
         (b'p', 0) => PagePlace::Pid { after: first },
         _ => return None,
     };
@@ -108,11 +115,12 @@ mod tests {
             question: u64,
             first: u64,
             second: u64,
-            kind in 0..3,
+            kind in 0..4,
         ) {
             let place = match kind {
                 0 => PagePlace::Serial { after: first, newest: second },
                 1 => PagePlace::Order { number: first, at: second },
+                2 => PagePlace::Window { number: first },
                 _ => PagePlace::Pid { after: first },
             };
             let cursor = Cursor { instance, question, place };

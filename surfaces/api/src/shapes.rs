@@ -199,6 +199,9 @@ pub struct FieldShape {
     pub meaning: &'static str,
     /// Where it comes from.
     pub source: &'static str,
+    /// Where a table is narrow, columns of lower rank are hidden first; null is hidden after all that have one.
+    #[schema(required)]
+    pub rank: Option<u8>,
 }
 
 impl From<&'static Field> for FieldShape {
@@ -211,6 +214,7 @@ impl From<&'static Field> for FieldShape {
             unit: field.kind.unit(),
             meaning: field.meaning,
             source: field.origin,
+            rank: field.drop_rank,
         }
     }
 }

@@ -6,11 +6,13 @@
 
 mod accept;
 mod changes;
+mod completion;
 mod context;
 mod cursor;
 mod events;
 mod health;
 mod list;
+mod media;
 mod metrics;
 mod metrics_counts;
 mod metrics_totals;
@@ -21,11 +23,15 @@ mod parameters;
 mod processes;
 mod routes;
 mod selection;
+mod serial_index;
 mod shapes;
 mod sorted_orders;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod totals;
+mod window;
+mod window_orders;
 
 use std::sync::Arc;
 

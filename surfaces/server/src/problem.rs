@@ -98,7 +98,7 @@ impl Problem {
     /// 404: no such path.
     pub(crate) fn path(path: &str) -> Self {
         let message = format!("there is no path {}", repeated(path));
-        Self::new(StatusCode::NOT_FOUND, "no-such-path", message, "/ lists the paths")
+        Self::new(StatusCode::NOT_FOUND, "no-such-path", message, "/api lists the paths")
     }
 
     /// 405: all paths are read only.

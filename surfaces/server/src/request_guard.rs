@@ -25,6 +25,8 @@ pub(crate) struct Ingress {
     pub(crate) local: Option<IpAddr>,
     /// Whether a token is required, if any is configured.
     pub(crate) guarded: bool,
+    /// Whether `/` is the page about the machine. It is the same file everywhere and asks for the token itself, so it needs none.
+    pub(crate) has_page: bool,
 }
 
 /// The refusal of a request.
@@ -73,8 +75,9 @@ pub(crate) fn check(
     if is_cross_site(head, host.as_ref()) {
         return Err(OTHER_SITE);
     }
+    let is_open = ingress.has_page && is_static_page(head);
     let wants_token = ingress.guarded && ingress.local.is_some() && !access.tokens.is_empty();
-    if wants_token && !has_token(&head.headers, &access.tokens) {
+    if wants_token && !is_open && !has_token(&head.headers, &access.tokens) {
         return Err(NO_TOKEN);
     }
     Ok(())
@@ -144,6 +147,11 @@ fn is_visit(head: &request::Parts) -> bool {
     head.method == Method::GET && is_page(head) && navigates
 }
 
+/// Whether it is a request for the page about the machine, which has no data of the machine in it.
+fn is_static_page(head: &request::Parts) -> bool {
+    (head.method == Method::GET || head.method == Method::HEAD) && head.uri.path() == "/"
+}
+
 fn is_page(head: &request::Parts) -> bool {
     let path = head.uri.path();
     path == "/" || path == "/docs" || path.starts_with("/docs/")
@@ -165,9 +173,12 @@ mod tests {
 
     use super::*;
 
-    const TCP: Ingress =
-        Ingress { local: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))), guarded: true };
-    const UNIX: Ingress = Ingress { local: None, guarded: false };
+    const TCP: Ingress = Ingress {
+        local: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))),
+        guarded: true,
+        has_page: true,
+    };
+    const UNIX: Ingress = Ingress { local: None, guarded: false, has_page: true };
 
     fn status_with(access: &Access, ingress: Ingress, uri: &str, headers: &[(&str, &str)]) -> u16 {
         let mut request = http::Request::get(uri);
@@ -286,16 +297,31 @@ mod tests {
         let access = Access { tokens, ..Access::default() };
         let host = ("host", "localhost");
         for given in ["Bearer one", "bearer two", "BEARER  two "] {
-            assert_eq!(status_with(&access, TCP, "/", &[host, ("authorization", given)]), 200);
+            assert_eq!(status_with(&access, TCP, "/api", &[host, ("authorization", given)]), 200);
         }
         for given in ["Bearer three", "Bearer", "Bearer ", "one", "Basic one", "Bearer one two", ""]
         {
-            assert_eq!(status_with(&access, TCP, "/", &[host, ("authorization", given)]), 401);
+            assert_eq!(status_with(&access, TCP, "/api", &[host, ("authorization", given)]), 401);
         }
-        assert_eq!(status_with(&access, TCP, "/", &[host]), 401);
-        assert_eq!(status_with(&access, UNIX, "/", &[host]), 200);
+        assert_eq!(status_with(&access, TCP, "/api", &[host]), 401);
+        assert_eq!(status_with(&access, UNIX, "/api", &[host]), 200);
         let open = Ingress { guarded: false, ..TCP };
-        assert_eq!(status_with(&access, open, "/", &[host]), 200);
-        assert_eq!(status_with(&Access::default(), TCP, "/", &[host]), 200);
+        assert_eq!(status_with(&access, open, "/api", &[host]), 200);
+        assert_eq!(status_with(&Access::default(), TCP, "/api", &[host]), 200);
+    }
+
+    #[test]
+    fn the_page_needs_no_token_where_it_is() {
+        let access = Access { tokens: vec![TokenHash::of(b"one")], ..Access::default() };
+        let host = [("host", "localhost")];
+        assert_eq!(status_with(&access, TCP, "/", &host), 200);
+        assert_eq!(status_with(&access, TCP, "/?filter=a", &host), 200);
+        for path in ["/docs", "/api", "/health", "//", "/index.html"] {
+            assert_eq!(status_with(&access, TCP, path, &host), 401, "{path}");
+        }
+        let classic = Ingress { has_page: false, ..TCP };
+        assert_eq!(status_with(&access, classic, "/", &host), 401);
+        // What else is refused is refused there too.
+        assert_eq!(status_with(&access, TCP, "/", &[("host", "evil.example")]), 421);
     }
 }

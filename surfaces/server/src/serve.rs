@@ -402,7 +402,8 @@ async fn serve_protocol(
         let _ = Box::pin(line_connection::serve(client, socket)).await;
         return;
     }
-    let ingress = Ingress { local: socket.local_ip(), guarded: port.guarded };
+    let has_page = port.protocol == Protocol::Http;
+    let ingress = Ingress { local: socket.local_ip(), guarded: port.guarded, has_page };
     if socket.is_tcp() && ingress.local.is_none() {
         // Already closed; without an address it would count as a client of a unix socket.
         return;

@@ -101,7 +101,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, (Range<usize>, Fault)> {
     Ok(tokens)
 }
 
-fn is_word(c: char) -> bool {
+/// Whether an unquoted word goes on with it.
+pub(super) fn is_word(c: char) -> bool {
     !c.is_whitespace() && !"(){},\"'&|=!<>~".contains(c)
 }
 

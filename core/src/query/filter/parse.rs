@@ -18,6 +18,7 @@ use super::zone;
 use super::{MAX_BYTES, MAX_DEPTH};
 use crate::model::Words;
 use comparison::{Named, nearest_operator};
+pub(super) use comparison::{fits, operator_word};
 
 /// The span and the fault; the text is added at the boundary of this module.
 type Failure = (Range<usize>, Fault);
@@ -346,12 +347,12 @@ fn add_states(parts: &mut [Node], test: &Test) -> bool {
     }
 }
 
-fn is_connective(word: &str) -> bool {
+pub(super) fn is_connective(word: &str) -> bool {
     ["and", "or", "not"].iter().any(|connective| connective.eq_ignore_ascii_case(word))
 }
 
 /// The field called `name`, or the fields of both ends if it names no end; and whether `name` is its key.
-fn subject(name: &str) -> Option<(Subject, bool)> {
+pub(super) fn subject(name: &str) -> Option<(Subject, bool)> {
     if let Some(field) = find_field(name) {
         let subject = Subject { name: field.name, field, other_end: None };
         return Some((subject, field.key.eq_ignore_ascii_case(name)));

@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 use super::metrics_counts::EventCounts;
 use super::metrics_totals::MetricsTotals;
 use super::parameters::{Parameter, Query};
+use super::serial_index::LatestIndex;
 use super::sorted_orders::SortedOrders;
+use super::window_orders::WindowOrders;
 use crate::about::About;
 use crate::blocking::{BlockingPool, STREAM_THREADS};
 use crate::caches::ResponseCaches;
@@ -46,6 +48,8 @@ pub(super) struct Native {
     /// Admission of streams to their blocking threads.
     pub(super) stream_threads: Arc<Semaphore>,
     pub(super) orders: SortedOrders,
+    pub(super) windows: WindowOrders,
+    pub(super) serials: LatestIndex,
     /// All routes, for the pages that list them.
     pub(super) routes: &'static [Route],
 }
@@ -55,6 +59,7 @@ impl Native {
         let Shared { caches, about, clients, counts, pool, streams } = shared;
         let stream_threads = Arc::new(Semaphore::new(STREAM_THREADS));
         let orders = SortedOrders::default();
+        let (windows, serials) = (WindowOrders::default(), LatestIndex::default());
         let totals = MetricsTotals::default();
         Self {
             caches,
@@ -66,6 +71,8 @@ impl Native {
             streams,
             stream_threads,
             orders,
+            windows,
+            serials,
             routes,
         }
     }

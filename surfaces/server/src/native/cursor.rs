@@ -35,7 +35,11 @@ impl Context {
 
     /// The place of the request's cursor, if it has one.
     pub(super) fn read(self, query: &Query) -> Result<Option<PagePlace>, Problem> {
-        let Some(text) = query.get("cursor") else { return Ok(None) };
+        query.get("cursor").map(|text| self.read_text(text)).transpose()
+    }
+
+    /// The place of this cursor.
+    pub(super) fn read_text(self, text: &str) -> Result<PagePlace, Problem> {
         let Ok(cursor) = text.parse::<Cursor>() else {
             let hint = "give `next_cursor` of the page before, as it is";
             return Err(Problem::bad("bad-cursor", "this is no cursor of this API", hint));
@@ -48,7 +52,7 @@ impl Context {
             let message = "this cursor was given for another question";
             return Err(Problem::bad("cursor-of-another-question", message, hint));
         }
-        Ok(Some(cursor.place))
+        Ok(cursor.place)
     }
 }
 

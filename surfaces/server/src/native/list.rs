@@ -20,6 +20,7 @@ use super::selection::{Scope, Selection};
 use super::shapes::{
     Connections, ConnectionsOrGroups, Groups, PageEnd, Records, SnapshotShape, Verdicts,
 };
+use super::window;
 use crate::problem::Problem;
 use crate::response::{JSON, whole};
 
@@ -70,7 +71,13 @@ fn body(
 ) -> Result<Vec<u8>, Problem> {
     let plan = Plan::read(&asked.query, shape, usual)?;
     let place = Context::new(update.instance, path, &asked.query);
-    plan.write(native, update, place, place.read(&asked.query)?)
+    let window =
+        window::Asked::read(&asked.query, place, &plan.selection, &plan.fields, plan.limit)?
+            .filter(|_| plan.group_by.is_none());
+    match window {
+        Some(window) => window.write(native, update, place, || plan.sorted(update)),
+        None => plan.write(native, update, place, place.read(&asked.query)?),
+    }
 }
 
 /// The parameters of a list, parsed.
@@ -137,8 +144,10 @@ impl Plan {
         let group_by = query.get("group_by").map(field_named).transpose().map_err(|error| {
             Problem::bad("bad-group-by", error.to_string(), "/api/v1/fields lists the fields")
         })?;
+        // With `group` it is a list of the connections of one.
+        let group_by = group_by.filter(|_| query.get("group").is_none());
         if group_by.is_some()
-            && let Some(name) = query.any_of(&["sort", "fields", "cursor"])
+            && let Some(name) = query.any_of(&["sort", "fields", "cursor", "order"])
         {
             let message = format!("`{name}` does not go with `group_by`");
             let hint = "groups have their own order and figures, the largest first";
@@ -193,6 +202,19 @@ impl Plan {
         let (records, written) = self.records(&page.connections);
         let next_cursor = page.next(native, written).map(|place| context.write(place));
         Ok(self.answer(records, PageEnd { losses, snapshot, total, next_cursor }))
+    }
+
+    /// All that are selected, in order.
+    fn sorted<'a>(&self, update: &'a Update) -> Vec<&'a Connection> {
+        let all = &update.snapshot.connections;
+        let mut chosen: Vec<&Connection> =
+            all.iter().filter(|c| self.selection.matches(c)).collect();
+        match &self.order {
+            Order::Serial => chosen.sort_unstable_by_key(|c| c.stats.serial),
+            Order::Fields(keys) => sort(&mut chosen, keys),
+            Order::Urgency => chosen.sort_by_key(|c| urgency(c)),
+        }
+        chosen
     }
 
     /// Connections in the order in which they were first seen.

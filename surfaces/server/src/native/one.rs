@@ -7,7 +7,8 @@ use http::StatusCode;
 
 use super::context::{Asked, Native};
 use super::shapes::{
-    ClosedConnection, ClosedShape, ClosedVerdict, OneConnection, OneVerdict, SnapshotShape,
+    ClosedConnection, ClosedShape, ClosedVerdict, ConnectionRecord, OneConnection, OneVerdict,
+    SnapshotShape,
 };
 use crate::problem::{Problem, repeated};
 use crate::response::{JSON, json, whole};
@@ -30,7 +31,11 @@ fn one(native: &Native, asked: &Asked, shape: Answer) -> Result<Response, Proble
     if let Some(there) = there {
         let snapshot = SnapshotShape::from(update);
         let body = match shape {
-            Answer::Connections => json(&OneConnection { connection: there.into(), snapshot }),
+            Answer::Connections => {
+                let explains = asked.query.get("explain") == Some("1");
+                let connection = ConnectionRecord::new(there, explains);
+                json(&OneConnection { connection, snapshot })
+            }
             Answer::Verdicts => json(&OneVerdict { verdict: there.into(), snapshot }),
         };
         return Ok(whole(JSON, body.into()));
@@ -59,7 +64,7 @@ fn closed_lately(update: &Update, closed: &model::ClosedConnection, shape: Answe
             error,
             closed,
             snapshot,
-            connection: last.into(),
+            connection: ConnectionRecord::new(last, false),
         }),
         Answer::Verdicts => {
             problem.within(|error| ClosedVerdict { error, closed, snapshot, verdict: last.into() })
@@ -68,7 +73,7 @@ fn closed_lately(update: &Update, closed: &model::ClosedConnection, shape: Answe
 }
 
 /// An id: `<inode of the network namespace>-<cookie>`, both decimal.
-fn parse(text: &str) -> Result<SocketId, Problem> {
+pub(super) fn parse(text: &str) -> Result<SocketId, Problem> {
     let number = |text: &str| {
         // `parse` alone takes a sign.
         let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -102,6 +102,27 @@ pub(super) static LIMIT: Parameter = Parameter {
 };
 pub(super) static CURSOR: Parameter =
     text("cursor", "", "`next_cursor` of the previous page, with the same parameters.");
+pub(super) static CURSOR_IN_FILTER: Parameter =
+    text("cursor", "", "The place in the filter, in bytes. Without it the end of the filter.");
+pub(super) static ORDER: Parameter = text(
+    "order",
+    "new",
+    "A window on the list instead of a page: `new` begins an order that is kept, and later the `order` of \
+     the answer, with the same parameters (`limit` and `fields` may differ).",
+);
+pub(super) static OFFSET: Parameter =
+    text("offset", "", "The first place of the window, from 0; together with `order`.");
+pub(super) static FIND: Parameter = text(
+    "find",
+    "",
+    "The `id` of a connection: the answer names its place in the order as `found`; together with `order`.",
+);
+pub(super) static GROUP: Parameter = text(
+    "group",
+    "=nginx",
+    "The connections of one group instead of the groups; together with `group_by`. `=` and its value, `?` is the \
+     group whose value is unknown, `-` that to which the field does not apply.",
+);
 pub(super) static SINCE: Parameter = text(
     "since",
     "",
@@ -206,7 +227,9 @@ impl Query {
 
     /// The parameters but those that may differ from page to page.
     pub(super) fn without_paging(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let is_paging = |name: &str| matches!(name, "cursor" | "limit" | "fields");
+        let is_paging = |name: &str| {
+            matches!(name, "cursor" | "limit" | "fields" | "order" | "offset" | "find")
+        };
         self.given
             .iter()
             .filter(move |(name, _)| !is_paging(name))

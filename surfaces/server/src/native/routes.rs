@@ -4,10 +4,13 @@ use conns_api::{EVENTS_PATH, EVENTS_TYPE, SNAPSHOT_PATH, SNAPSHOT_TYPE};
 
 use super::context::{Handler, Outcome, Route};
 use super::parameters::{
-    CURSOR, EVENT, EVENTS_TOO, EXPLAIN, FAMILY, FIELDS, FILTER, GROUP_BY, LIMIT, NETNS, PROTO,
-    SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
+    CURSOR, CURSOR_IN_FILTER, EVENT, EVENTS_TOO, EXPLAIN, FAMILY, FIELDS, FILTER, FIND, GROUP,
+    GROUP_BY, LIMIT, NETNS, OFFSET, ORDER, PROTO, SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
 };
-use super::{changes, events, health, list, metrics, one, openapi, pages, processes};
+use super::{
+    changes, completion, events, health, list, media, metrics, one, openapi, pages, processes,
+    totals,
+};
 use crate::response::{EVENTS, HTML, JSON, OPENMETRICS};
 
 const fn ok(schema: &'static str, about: &'static str) -> Outcome {
@@ -37,22 +40,26 @@ pub(super) static ROUTES: &[Route] = &[
         summary: "Connections",
         about: "What the machine is connected to, with the keys of `conns -o json`. A key that is \
                 absent does not apply, and one that is null is unknown; unknown is never 0. With \
-                `group_by` the response is groups. A connection that exists during all of the \
+                `group_by` the response is groups, and with `order` a window on rows that keep their places (docs/api.md). A connection that exists during all of the \
                 paging is on exactly one page.",
         parameters: &[
             &FILTER, &VIEW, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &GROUP_BY, &LIMIT,
-            &CURSOR,
+            &CURSOR, &ORDER, &OFFSET, &FIND, &GROUP,
         ],
         media: JSON,
         handler: Handler::Cached(list::connections),
-        outcomes: &[ok("ConnectionsOrGroups", "Connections, or groups of them."), BAD, EXPIRED],
+        outcomes: &[
+            ok("ConnectionsOrGroups", "Connections, groups of them, or a window."),
+            BAD,
+            EXPIRED,
+        ],
     },
     Route {
         path: "/api/v1/connections/{id}",
         name: "getConnection",
         summary: "One connection",
         about: "One connection with every field.",
-        parameters: &[],
+        parameters: &[&EXPLAIN],
         media: JSON,
         handler: Handler::Heavy(one::connection),
         outcomes: &[
@@ -91,11 +98,12 @@ pub(super) static ROUTES: &[Route] = &[
         about: "TCP listeners, and UDP sockets without a peer; as `conns -l -o json`.",
         parameters: &[
             &FILTER, &PROTO, &FAMILY, &NETNS, &SORT, &FIELDS, &EXPLAIN, &GROUP_BY, &LIMIT, &CURSOR,
+            &ORDER, &OFFSET, &FIND, &GROUP,
         ],
         media: JSON,
         handler: Handler::Cached(list::listeners),
         outcomes: &[
-            ok("ConnectionsOrGroups", "Listening endpoints, or groups of them."),
+            ok("ConnectionsOrGroups", "Listening endpoints, groups of them, or a window."),
             BAD,
             EXPIRED,
         ],
@@ -124,6 +132,47 @@ pub(super) static ROUTES: &[Route] = &[
         media: JSON,
         handler: Handler::Cached(processes::answer),
         outcomes: &[ok("Processes", "Processes."), BAD, EXPIRED],
+    },
+    Route {
+        path: "/api/v1/complete",
+        name: "completeFilter",
+        summary: "Completion of a filter",
+        about: "What can stand at a place of a filter, which need not be complete: fields, operators, values.",
+        parameters: &[&FILTER, &CURSOR_IN_FILTER],
+        media: JSON,
+        handler: Handler::Light(completion::answer),
+        outcomes: &[ok("Completion", "The candidates."), BAD],
+    },
+    Route {
+        path: "/api/v1/totals",
+        name: "getTotals",
+        summary: "Totals over connections",
+        about: "How many connections match, what they send and receive a second, and how many have a verdict with \
+                something to be mended. Without `view`: as /api/v1/connections.",
+        parameters: &[&FILTER, &VIEW, &PROTO, &FAMILY, &NETNS],
+        media: JSON,
+        handler: Handler::Cached(totals::answer),
+        outcomes: &[ok("Totals", "The totals."), BAD],
+    },
+    Route {
+        path: "/api/v1/streams",
+        name: "listStreams",
+        summary: "Media streams",
+        about: "The media streams that are published and played, by server and name, as `conns streams -o json`.",
+        parameters: &[&FILTER, &PROTO, &FAMILY, &NETNS],
+        media: JSON,
+        handler: Handler::Cached(media::streams),
+        outcomes: &[ok("Streams", "The streams."), BAD],
+    },
+    Route {
+        path: "/api/v1/transfers",
+        name: "listTransfers",
+        summary: "Transfers to other hosts",
+        about: "The connections of the transfer service, one to each destination.",
+        parameters: &[],
+        media: JSON,
+        handler: Handler::Cached(media::transfers),
+        outcomes: &[ok("Transfers", "The transfers.")],
     },
     Route {
         path: "/api/v1/fields",
@@ -261,13 +310,24 @@ pub(super) static ROUTES: &[Route] = &[
         outcomes: &[plain("The page.")],
     },
     Route {
-        path: "/",
+        path: "/api",
         name: "getIndex",
         summary: "Paths",
         about: "A page of links.",
         parameters: &[],
         media: HTML,
         handler: Handler::Light(pages::index),
+        outcomes: &[plain("The page.")],
+    },
+    Route {
+        path: "/",
+        name: "getPage",
+        summary: "The live page",
+        about: "Connections as they are, in a browser (docs/page.md). It needs no token itself, and asks for one where the \
+                API needs one.",
+        parameters: &[],
+        media: HTML,
+        handler: Handler::Light(pages::live),
         outcomes: &[plain("The page.")],
     },
 ];

@@ -1,11 +1,13 @@
 //! The selection of connections: the CLI's `-l`, `-a`, `-t`, `-4`, `--netns` and filter.
 
+use std::fmt;
+
 use conns_api::{View, is_of_interest};
 use conns_core::model::{Connection, Family, Netns, Protocol};
-use conns_core::query::Filter;
+use conns_core::query::{Field, Filter, GroupKey, field_named, group_key};
 
 use super::parameters::Query;
-use crate::problem::Problem;
+use crate::problem::{Problem, repeated};
 
 /// Which states are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,18 @@ pub(super) enum Scope {
     OfInterest,
 }
 
+/// The connections of one group.
+struct InGroup {
+    field: &'static Field,
+    key: GroupKey,
+}
+
+impl fmt::Debug for InGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.field.name, self.key)
+    }
+}
+
 /// A choice among connections.
 #[derive(Debug)]
 pub(super) struct Selection {
@@ -25,6 +39,7 @@ pub(super) struct Selection {
     family: Option<Family>,
     namespaces: Vec<String>,
     filter: Option<Filter>,
+    group: Option<InGroup>,
 }
 
 impl Selection {
@@ -50,7 +65,8 @@ impl Selection {
         let filter = query.get("filter").filter(|text| !text.trim().is_empty());
         let filter = filter.map(Filter::parse).transpose();
         let filter = filter.map_err(|error| Problem::filter(&error))?;
-        Ok(Self { scope, protocol, family, namespaces, filter })
+        let group = query.get("group").map(|text| read_group(query, text)).transpose()?;
+        Ok(Self { scope, protocol, family, namespaces, filter, group })
     }
 
     /// Whether it is every connection there is.
@@ -60,11 +76,12 @@ impl Selection {
             && self.family.is_none()
             && self.namespaces.is_empty()
             && self.filter.is_none()
+            && self.group.is_none()
     }
 
     /// Whether it has a filter, which may match others as time passes.
     pub(super) fn has_filter(&self) -> bool {
-        self.filter.is_some()
+        self.filter.is_some() || self.group.is_some()
     }
 
     /// Whether it is about nothing but listening endpoints.
@@ -95,7 +112,26 @@ impl Selection {
             && (self.namespaces.is_empty()
                 || self.namespaces.iter().any(|name| is_called(&socket.netns, name)))
             && self.filter.as_ref().is_none_or(|filter| filter.matches(connection))
+            && self
+                .group
+                .as_ref()
+                .is_none_or(|group| group_key(connection, group.field) == group.key)
     }
+}
+
+/// The group that `group` names among those of `group_by`.
+fn read_group(query: &Query, text: &str) -> Result<InGroup, Problem> {
+    let field = query.get("group_by").and_then(|name| field_named(name).ok());
+    let key = match (text, text.strip_prefix('=')) {
+        (_, Some(value)) => Some(GroupKey::Value(value.to_owned())),
+        ("?", _) => Some(GroupKey::Unknown),
+        ("-", _) => Some(GroupKey::NotApplicable),
+        _ => None,
+    };
+    field.zip(key).map(|(field, key)| InGroup { field, key }).ok_or_else(|| {
+        let hint = "give `group_by`, and as `group` `=` and the value, `?` or `-`";
+        Problem::bad("bad-parameter", format!("`group` cannot be `{}`", repeated(text)), hint)
+    })
 }
 
 /// Whether a namespace is meant by `name`: its name under `/run/netns`, its inode, or `net:[inode]`.

@@ -3,7 +3,9 @@
 
 mod lists;
 
-pub(super) use lists::{Connections, ConnectionsOrGroups, Groups, PageEnd, Records, Verdicts};
+pub(super) use lists::{
+    Connections, ConnectionsOrGroups, Groups, PageEnd, Records, RowState, Verdicts, Window,
+};
 
 use conns_api::{Answer, RecordWriter};
 use conns_core::model::{self, Connection, Update};
@@ -51,11 +53,12 @@ pub(super) fn instance(instance: u64) -> String {
 #[serde(transparent)]
 pub(super) struct ConnectionRecord(Box<RawValue>);
 
-impl From<&Connection> for ConnectionRecord {
-    /// The record with every field.
-    fn from(connection: &Connection) -> Self {
+impl ConnectionRecord {
+    /// The record with every field, and if it `explains` the source of each.
+    pub(super) fn new(connection: &Connection, explains: bool) -> Self {
         let fields: Vec<_> = catalogue().iter().collect();
-        Self(record(Answer::Connections, RecordWriter::new(&fields), connection))
+        let writer = RecordWriter::new(&fields).explaining(explains);
+        Self(record(Answer::Connections, writer, connection))
     }
 }
 

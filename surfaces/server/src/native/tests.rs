@@ -12,3 +12,4 @@ mod pages;
 mod paging;
 mod scene;
 mod schema;
+mod windows;

@@ -63,15 +63,7 @@ impl Parser<'_> {
             return self.without_operator(named);
         };
         let kind = subject.kind();
-        let fits = match operator.verb {
-            Verb::Is => true,
-            // `owners == unknown` is valid; `owners == 5` is refused with its value.
-            Verb::Equal => true,
-            Verb::In => kind != Kind::Bool && !kind.is_list(),
-            Verb::Less | Verb::AtMost | Verb::Greater | Verb::AtLeast => has_order(kind),
-            Verb::Matches | Verb::Contains => kind == Kind::Text,
-        };
-        if !fits {
+        if !fits(operator.verb, kind) {
             let fault =
                 Fault::UnfitOperator { found: operator.verb.name(), field: subject.name, kind };
             return Err((at, fault));
@@ -288,7 +280,8 @@ pub(super) fn nearest_operator(word: &str) -> Option<&'static str> {
     })
 }
 
-fn operator_word(word: &str) -> Option<Operator> {
+/// The operator that a word is.
+pub(in super::super) fn operator_word(word: &str) -> Option<Operator> {
     let (verb, negated) = match word.to_ascii_lowercase().as_str() {
         "in" => (Verb::In, false),
         "contains" => (Verb::Contains, false),
@@ -308,6 +301,18 @@ fn operator_word(word: &str) -> Option<Operator> {
 /// Whether the word is an operator that `not` can precede.
 fn is_negatable(word: &str) -> bool {
     ["in", "contains", "matches"].iter().any(|operator| operator.eq_ignore_ascii_case(word))
+}
+
+/// Whether fields of this kind can be compared so.
+pub(in super::super) fn fits(verb: Verb, kind: Kind) -> bool {
+    match verb {
+        Verb::Is => true,
+        // `owners == unknown` is valid; `owners == 5` is refused with its value.
+        Verb::Equal => true,
+        Verb::In => kind != Kind::Bool && !kind.is_list(),
+        Verb::Less | Verb::AtMost | Verb::Greater | Verb::AtLeast => has_order(kind),
+        Verb::Matches | Verb::Contains => kind == Kind::Text,
+    }
 }
 
 fn has_order(kind: Kind) -> bool {

@@ -13,12 +13,15 @@ use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{AllOf, Object, ObjectBuilder, RefOr, Schema, Type};
 
 use self::records::{list_items, of_field};
+use crate::native::completion::CompletionShape;
 use crate::native::events::{EventsShape, ExpiredEvents};
 use crate::native::health::HealthShape;
+use crate::native::media::{Streams, Transfers};
 use crate::native::processes::Processes;
 use crate::native::shapes::{
     ClosedConnection, ClosedVerdict, ConnectionsOrGroups, OneConnection, OneVerdict, Verdicts,
 };
+use crate::native::totals::Totals;
 use crate::problem::ProblemShape;
 
 type Shape = RefOr<Schema>;
@@ -34,6 +37,10 @@ pub(super) fn all() -> BTreeMap<String, Shape> {
     add::<OneVerdict>(&mut found);
     add::<ClosedVerdict>(&mut found);
     add::<Processes<'_>>(&mut found);
+    add::<CompletionShape>(&mut found);
+    add::<Totals>(&mut found);
+    add::<Streams>(&mut found);
+    add::<Transfers<'_>>(&mut found);
     add::<FieldsShape>(&mut found);
     add::<EventsShape>(&mut found);
     add::<ExpiredEvents>(&mut found);

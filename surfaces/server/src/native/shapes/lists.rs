@@ -55,7 +55,64 @@ pub(in super::super) struct Groups<'a> {
     pub(in super::super) total: usize,
 }
 
-/// With `group_by` groups, and connections without.
+/// What has become of a row since its order began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in super::super) enum RowState {
+    /// Open, and it matches.
+    Open,
+    /// Open, but it matches no more.
+    Other,
+    /// It closed recently: its last record.
+    Closed,
+    /// It closed longer ago than the agent keeps records.
+    Gone,
+}
+
+impl RowState {
+    /// As it is written.
+    pub(in super::super) fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Other => "other",
+            Self::Closed => "closed",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// A row of a window.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in super::super) struct WindowRow {
+    /// What has become of it.
+    state: RowState,
+    /// Its record; absent once it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ConnectionRecord, required = false)]
+    connection: Option<ConnectionRecord>,
+}
+
+/// The rows at some places of an order that is kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in super::super) struct Window {
+    /// The rows at `offset` and the places behind it.
+    pub(in super::super) rows: Vec<WindowRow>,
+    /// The `order` of later requests.
+    pub(in super::super) order: String,
+    /// The place of the first row.
+    pub(in super::super) offset: usize,
+    /// How many places the order has.
+    pub(in super::super) total: usize,
+    /// The place of the connection that `find` names; null if it has none.
+    #[schema(required)]
+    pub(in super::super) found: Option<usize>,
+    /// What is missing from the answer.
+    pub(in super::super) losses: Vec<LossShape>,
+    /// The snapshot the rows are of.
+    pub(in super::super) snapshot: SnapshotShape,
+}
+
+/// With `group_by` groups, with `order` a window, and else connections.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(in super::super) enum ConnectionsOrGroups<'a> {
@@ -63,6 +120,8 @@ pub(in super::super) enum ConnectionsOrGroups<'a> {
     Connections(Connections),
     /// Groups of them.
     Groups(Groups<'a>),
+    /// A window on them.
+    Window(Window),
 }
 
 /// From this length on, an answer gets no further record. A record has bounded texts and lists, but no fixed length,

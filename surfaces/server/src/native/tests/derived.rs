@@ -4,7 +4,7 @@ use conns_api::{Answer, EventRecords, EventShape, ExplainShape, RecordShape, Rec
 use conns_core::model::{Event, EventKind, Moment, Update};
 
 use super::scene::{Machine, established, listener};
-use crate::native::shapes::{Connections, PageEnd, Records, SnapshotShape};
+use crate::native::shapes::{ConnectionRecord, Connections, PageEnd, Records, SnapshotShape};
 use crate::response::json;
 
 fn machine() -> Machine {
@@ -49,7 +49,12 @@ fn a_list_written_entry_by_entry_is_as_derived() {
     let machine = machine();
     for count in 0..=machine.there.len() {
         let answer = |rows: usize| Connections {
-            connections: machine.there.iter().take(rows).map(|(_, row)| row.into()).collect(),
+            connections: machine
+                .there
+                .iter()
+                .take(rows)
+                .map(|(_, row)| ConnectionRecord::new(row, false))
+                .collect(),
             end: PageEnd {
                 losses: Vec::new(),
                 snapshot: SnapshotShape::from(&update),

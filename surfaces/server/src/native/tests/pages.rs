@@ -36,8 +36,35 @@ async fn the_docs_page_needs_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn the_index_links_to_everything_that_can_be_opened() {
+async fn the_live_page_is_one_file_with_one_script_and_one_style() {
     let answer = Machine::new().client().get("/").await;
+    let page = answer.text();
+    for needle in ["<link", " src=", "@import", "url(", "eval(", "new Function"] {
+        assert!(!page.contains(needle), "{needle} in the page");
+    }
+    let policy = answer.header("content-security-policy");
+    for tag in ["script", "style"] {
+        assert_eq!(page.matches(&format!("<{tag}")).count(), 1, "{tag}");
+        let inside = page.split_once(&format!("<{tag}>")).unwrap().1;
+        let inside = inside.split_once(&format!("</{tag}>")).unwrap().0;
+        let digest = STANDARD.encode(Sha256::digest(inside));
+        assert!(policy.contains(&format!("{tag}-src 'sha256-{digest}'")), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+}
+
+#[tokio::test]
+async fn the_live_page_is_at_most_80_kb_compressed() {
+    let page = include_bytes!("../../../../../web/dist/index.html");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, page).unwrap();
+    let length = packed.finish().unwrap().len();
+    assert!(length <= 80_000, "the page has {length} bytes compressed");
+}
+
+#[tokio::test]
+async fn the_index_links_to_everything_that_can_be_opened() {
+    let answer = Machine::new().client().get("/api").await;
     for path in ["/docs", "/openapi.json", "/metrics", "/health", "/api/v1/connections"] {
         assert!(answer.text().contains(&format!("href=\"{path}\"")), "{path}");
     }

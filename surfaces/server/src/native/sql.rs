@@ -1,0 +1,71 @@
+//! `POST /api/v1/sql`: one `select` over the tables of the latest snapshot.
+
+use axum::response::Response;
+use conns_api::{LossShape, Stamp, field_json, write_sql};
+use conns_history::{QueryBounds, QueryError, live_tables, query};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::context::{Asked, Native};
+use super::parameters::LIMIT;
+use crate::problem::Problem;
+use crate::response::{JSON, whole};
+
+/// Answers the query in the body of the request.
+pub(super) fn answer(native: &Native, asked: &Asked, body: &[u8]) -> Result<Response, Problem> {
+    if !native.about.sql {
+        let hint = "the configuration of the agent has `history.sql = false`";
+        return Err(Problem::new(http::StatusCode::FORBIDDEN, "sql-off", "SQL is off", hint));
+    }
+    let sql = std::str::from_utf8(body).map_err(|_| {
+        let hint = "send one `select` as UTF-8";
+        Problem::bad("bad-sql", "the query is no text in UTF-8", hint)
+    })?;
+    let cache = native.caches.latest();
+    let update = cache.update_shared();
+    let limit = asked.query.get(LIMIT.name).map(|_| asked.query.whole(&LIMIT));
+    let usual = QueryBounds::default();
+    let bounds = QueryBounds { rows: limit.unwrap_or(usual.rows), ..usual };
+    let answer = query(&live_tables(update, field_json), sql, bounds)?;
+    let snapshot = &update.snapshot;
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    let _ = write_sql(&mut text, &answer, &snapshot.losses, Stamp::from(&**snapshot));
+    Ok(whole(JSON, text.into()))
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        let message = error.to_string();
+        match error {
+            QueryError::Invalid(_) | QueryError::NotOne(_) | QueryError::NotPermitted => {
+                let hint = "docs/sql.md has the tables; their columns are those of /api/v1/fields";
+                Self::bad("bad-sql", message, hint)
+            }
+            QueryError::TooLong(_) | QueryError::TooLarge(_) => {
+                let hint = "add `where`, or group by fewer columns";
+                Self::bad("query-too-costly", message, hint)
+            }
+            QueryError::Failed(_) => {
+                let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+                Self::new(status, "query-failed", message, "the log of the agent has more")
+            }
+        }
+    }
+}
+
+/// The answer to a query in SQL.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SqlRows<'a> {
+    /// The rows: an object each, with the names of the columns as keys. What is unknown is null.
+    #[schema(value_type = Vec<Object>)]
+    rows: Vec<Map<String, Value>>,
+    /// Whether there are more rows than `limit`, or than fit into 32 MiB.
+    has_more: bool,
+    /// What is missing from the snapshot.
+    losses: Vec<LossShape>,
+    /// The snapshot.
+    #[schema(value_type = Object)]
+    snapshot: Stamp<'a>,
+}

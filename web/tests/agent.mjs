@@ -1,0 +1,160 @@
+// A real `conns serve`, and real sockets in this network namespace.
+
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const CONNS = process.env.CONNS;
+if (!CONNS) {
+    throw new Error("CONNS is not set: it is the program that is tested");
+}
+
+/** The inode of this network namespace: the agent sees the whole machine. */
+export const NETNS = readlinkSync("/proc/self/ns/net").replace(/\D/g, "");
+
+/** What ends with the scenario. */
+const atEnd = [];
+
+/** Does this at the end of the scenario. */
+export function finallyDo(action) {
+    atEnd.push(action);
+}
+
+/** Ends all that the scenario began. */
+export async function cleanUp() {
+    for (const action of atEnd.reverse()) {
+        await action();
+    }
+}
+
+/** A folder that is removed in the end. */
+export function folder() {
+    const path = mkdtempSync(join(tmpdir(), "conns-page-"));
+    finallyDo(() => rmSync(path, { recursive: true, force: true }));
+    return path;
+}
+
+/** Starts an agent, and waits until it is ready. */
+export async function agent(listen = "http=127.0.0.1:0", more = []) {
+    const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CONNS")));
+    const child = spawn(CONNS, ["serve", "--listen", listen, ...more], { stdio: ["ignore", "ignore", "pipe"], env: environment });
+    const ended = new Promise((done) => child.once("exit", done));
+    const stop = async (signal = "SIGTERM") => {
+        child.kill(signal);
+        await ended;
+    };
+    finallyDo(async () => {
+        if (child.exitCode === null && child.signalCode === null) {
+            await stop();
+        }
+    });
+    let lines = "";
+    const url = await new Promise((done, failed) => {
+        child.stderr.on("data", (data) => {
+            lines += data;
+            const place = /conns: http on (\S+)/.exec(lines)?.[1];
+            if (lines.includes("conns: ready") && place !== undefined) {
+                done(place.startsWith("http") ? place : `http://${place}`);
+            }
+        });
+        void ended.then(() => failed(new Error(`the agent ended: ${lines}`)));
+    });
+    return { url: url.replace(/\/$/, ""), stop, child, port: Number(new URL(url).port) };
+}
+
+/** The JSON of the API. */
+export async function api(agent, path, parameters = {}) {
+    const query = new URLSearchParams(parameters).toString();
+    const response = await fetch(`${agent.url}${path}${query === "" ? "" : `?${query}`}`);
+    if (!response.ok) {
+        throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    }
+    return await response.json();
+}
+
+/** Connections to a server of this process; `far` is the port of the server. */
+export class Talks {
+    static async open(count, port = 0) {
+        const talks = new Talks();
+        talks.server = net.createServer((socket) => {
+            socket.on("error", () => undefined);
+            socket.resume();
+        });
+        await new Promise((done) => talks.server.listen(port, "127.0.0.1", 1024, done));
+        talks.far = talks.server.address().port;
+        talks.sockets = [];
+        await talks.add(count);
+        finallyDo(() => talks.close());
+        return talks;
+    }
+
+    /** Opens more; answers their local ports. */
+    async add(count) {
+        const ports = [];
+        for (let i = 0; i < count; i++) {
+            const socket = net.connect(this.far, "127.0.0.1");
+            socket.on("error", () => undefined);
+            await new Promise((done) => socket.once("connect", done));
+            ports.push(socket.localPort);
+            this.sockets.push(socket);
+        }
+        return ports;
+    }
+
+    /** Sends this many bytes on the connection at a place. */
+    async send(at, length) {
+        await new Promise((done) => this.sockets[at].write(Buffer.alloc(length, "x"), done));
+    }
+
+    /** Closes the connection at a place. */
+    shut(at) {
+        const [socket] = this.sockets.splice(at, 1);
+        const port = socket.localPort;
+        socket.destroy();
+        return port;
+    }
+
+    close() {
+        for (const socket of this.sockets) {
+            socket.destroy();
+        }
+        return new Promise((done) => this.server.close(done));
+    }
+
+    /** A filter of the clients' ends. */
+    get filter() {
+        return `remote_port == ${this.far} and netns_inode == ${NETNS}`;
+    }
+}
+
+/** A process with this name that has one connection to `port` open. */
+export async function named(name, port) {
+    const program = join(folder(), name);
+    symlinkSync(spawnSync("which", ["python3"]).stdout.toString().trim(), program);
+    const code = `import socket,sys
+s = socket.create_connection(("127.0.0.1", ${port})); print("open", flush=True); sys.stdin.read()`;
+    const child = spawn(program, ["-c", code], { stdio: ["pipe", "pipe", "inherit"] });
+    const ended = new Promise((done) => child.once("exit", done));
+    finallyDo(async () => {
+        child.stdin.end();
+        await ended;
+    });
+    await new Promise((done) => child.stdout.once("data", done));
+    return child.pid;
+}
+
+/** A token and its hash. */
+export function token() {
+    const text = spawnSync(CONNS, ["token"]).stdout.toString();
+    const word = (key) => new RegExp(`^${key}\\s+(\\S+)`, "m").exec(text)?.[1];
+    return { token: word("token"), hash: word("hash") };
+}
+
+/** What `conns` prints with these arguments, as JSON. */
+export function conns(...given) {
+    const run = spawnSync(CONNS, given, { maxBuffer: 1 << 28 });
+    return JSON.parse(run.stdout.toString());
+}
+
