@@ -125,7 +125,7 @@ fn print(flags: &SqlFlags, answer: &QueryAnswer, update: &Update) -> Result<(), 
         }
         SqlFormat::Json => {
             let (losses, stamp) = (&update.snapshot.losses, Stamp::from(&*update.snapshot));
-            write_sql(&mut out, answer, losses, stamp)?;
+            write_sql(&mut out, answer, losses, &stamp)?;
         }
         SqlFormat::Jsonl => {
             write_sql_rows(&mut out, answer, b"\n")?;

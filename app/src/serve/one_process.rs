@@ -44,6 +44,7 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             metrics_top: settings.config.metrics_top,
+            sql: settings.config.sql,
             privileges: Arc::new(move || privileges_report(&privileges, &served_by)),
             now: Arc::new(move || clock.now()),
             refusals: Arc::new(Refusals::default()),

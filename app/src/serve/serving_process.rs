@@ -58,7 +58,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let (events, log_receiver) = watch::channel(first.1);
     let access = Arc::new(AccessConfig::new(loaded.access));
     let dialects = served.dialects();
-    let about = about(loaded.config.metrics_top, &clock, &privileges);
+    let about = about(&loaded.config, &clock, &privileges);
     let ready = stream.try_clone().map_err(no_answer)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let reader = Updates {
@@ -175,14 +175,15 @@ fn first(
 }
 
 fn about(
-    metrics_top: usize,
+    config: &Config,
     clock: &Arc<CollectorClock>,
     privileges: &Arc<RwLock<serde_json::Value>>,
 ) -> About {
     let (clock, privileges) = (Arc::clone(clock), Arc::clone(privileges));
     About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        metrics_top,
+        metrics_top: config.metrics_top,
+        sql: config.sql,
         privileges: Arc::new(move || {
             privileges.read().unwrap_or_else(PoisonError::into_inner).clone()
         }),

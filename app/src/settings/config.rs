@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) link: Link,
     /// Maximum processes and remote addresses with time series of their own.
     pub(crate) metrics_top: usize,
+    /// Whether clients may ask in SQL.
+    pub(crate) sql: bool,
 }
 
 /// PEM files; both or none.
@@ -114,6 +116,7 @@ impl Config {
             ems: Ems { streams: all, length_prefix: false },
             link: Link::default(),
             metrics_top: 0,
+            sql: false,
         })
     }
 }

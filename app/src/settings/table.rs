@@ -414,6 +414,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
         field: field!(metrics_top = number),
     },
     Setting {
+        key: "history.sql",
+        flag: "history-sql",
+        placeholder: "BOOL",
+        kind: Switch,
+        default: "true",
+        meaning: "Answer queries in SQL (POST /api/v1/sql)",
+        restart: true,
+        field: field!(sql = switch),
+    },
+    Setting {
         key: "limits.clients",
         flag: "limits-clients",
         placeholder: "N",

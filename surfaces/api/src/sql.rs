@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use conns_core::model::Loss;
 use conns_history::{Cell, QueryAnswer};
+use serde::Serialize;
 
-use crate::Stamp;
 use crate::record::{entry, json};
 use crate::shapes::LossShape;
 
@@ -61,7 +61,7 @@ pub fn write_sql_rows(
     Ok(())
 }
 
-/// Writes the answer as one JSON object.
+/// Writes the answer as one JSON object, which names the `snapshot` it is of.
 ///
 /// # Errors
 /// The error of the writer.
@@ -69,14 +69,14 @@ pub fn write_sql(
     out: &mut impl Write,
     answer: &QueryAnswer,
     losses: &[Loss],
-    stamp: Stamp<'_>,
+    snapshot: &impl Serialize,
 ) -> io::Result<()> {
     out.write_all(b"{\"rows\":[\n")?;
     write_sql_rows(out, answer, b",\n")?;
     let mut end = b"\n]".to_vec();
     entry(&mut end, "has_more", &answer.has_more);
     entry(&mut end, "losses", &LossShape::all(losses));
-    entry(&mut end, "snapshot", &stamp);
+    entry(&mut end, "snapshot", snapshot);
     end.extend_from_slice(b"}\n");
     out.write_all(&end)
 }

@@ -31,7 +31,7 @@ impl ResponseCache {
 
     /// The update.
     #[must_use]
-    pub fn update(&self) -> &Update {
+    pub fn update(&self) -> &Arc<Update> {
         &self.update
     }
 

@@ -14,6 +14,8 @@ pub struct About {
     pub version: String,
     /// Number of processes and listeners with metrics of their own; the others are summed.
     pub metrics_top: usize,
+    /// Whether clients may ask in SQL.
+    pub sql: bool,
     /// Reads the privileges the agent has, as `/api/v1/health` reports them.
     pub privileges: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// The engine's clock, which dates snapshots.

@@ -21,18 +21,21 @@ pub(crate) enum Work {
     Metrics,
     /// Counters kept per update.
     Update,
+    /// A query in SQL, which may take seconds.
+    Query,
 }
 
 /// Threads per kind of work.
 const ANSWER_THREADS: usize = 2;
 const METRICS_THREADS: usize = 1;
 const UPDATE_THREADS: usize = 1;
+const QUERY_THREADS: usize = 2;
 /// Streams of changes and events write their batches one after the other.
 pub(crate) const STREAM_THREADS: usize = 1;
 
 /// Blocking threads of the runtime: the sum of the shares.
 pub(crate) const BLOCKING_THREADS: usize =
-    ANSWER_THREADS + METRICS_THREADS + UPDATE_THREADS + STREAM_THREADS;
+    ANSWER_THREADS + METRICS_THREADS + UPDATE_THREADS + QUERY_THREADS + STREAM_THREADS;
 
 /// The work did not return: it panicked, or the runtime is shutting down.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ pub(crate) struct BlockingPool {
     answers: Arc<Semaphore>,
     metrics: Arc<Semaphore>,
     updates: Arc<Semaphore>,
+    queries: Arc<Semaphore>,
 }
 
 impl Default for BlockingPool {
@@ -53,6 +57,7 @@ impl Default for BlockingPool {
             answers: share(ANSWER_THREADS),
             metrics: share(METRICS_THREADS),
             updates: share(UPDATE_THREADS),
+            queries: share(QUERY_THREADS),
         }
     }
 }
@@ -69,6 +74,7 @@ impl BlockingPool {
             Work::Answer => &self.answers,
             Work::Metrics => &self.metrics,
             Work::Update => &self.updates,
+            Work::Query => &self.queries,
         };
         let permit = Arc::clone(share).acquire_owned().await.map_err(|_| Aborted)?;
         let running = spawn_blocking(move || {

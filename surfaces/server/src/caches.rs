@@ -26,7 +26,7 @@ impl ResponseCaches {
         let update: Arc<Update> = Arc::clone(&self.updates.borrow());
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         // While sources fail, an update has the snapshot of the one before.
-        if !std::ptr::eq(latest.update(), &raw const *update) {
+        if !Arc::ptr_eq(latest.update(), &update) {
             *latest = Arc::new(ResponseCache::new(update));
         }
         Arc::clone(&latest)

@@ -26,6 +26,7 @@ mod selection;
 mod serial_index;
 mod shapes;
 mod sorted_orders;
+mod sql;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -39,16 +40,17 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use http::Uri;
 
-use self::context::{Asked, Handler, Native, Route, Write, WriteBody};
+use self::context::{Asked, Handler, Native, Respond, Route, Write, WriteBody};
 use self::parameters::Query;
 use self::routes::ROUTES;
 use crate::blocking::Work;
 use crate::problem::Problem;
 use crate::response::{EVENTS, set_common_headers, whole};
+use crate::routing::MAX_API_BODY;
 use crate::snapshot;
 
 /// The OpenAPI document, as `/api/v1/openapi.json` serves it.
@@ -71,10 +73,14 @@ pub(crate) fn router(shared: Shared) -> Router {
             let native = Arc::clone(&native);
             async move { answer(native, route, request).await.unwrap_or_else(Problem::answer) }
         };
-        router = router.route(route.path, get(answer));
+        let method = match route.handler {
+            Handler::Query(_) => post(answer),
+            _ => get(answer),
+        };
+        router = router.route(route.path, method);
     }
     router
-        .method_not_allowed_fallback(async || Problem::method().answer())
+        .method_not_allowed_fallback(async |uri: Uri| method_not_allowed(uri.path()))
         .fallback(async |uri: Uri| Problem::path(uri.path()).answer())
         .layer(map_response(common_headers))
 }
@@ -98,6 +104,7 @@ async fn answer(
         headers: request.headers().clone(),
     };
     match route.handler {
+        Handler::Query(respond) => queried(native, respond, asked, request).await,
         Handler::Light(write) => write(&native, &asked),
         Handler::Either(_, open) if is_stream => open(&native, &asked),
         Handler::Stream(open) => open(&native, &asked),
@@ -108,6 +115,27 @@ async fn answer(
         Handler::Metrics(write) => blocking(native, Work::Metrics, write, asked).await,
         Handler::Cached(write) => cached(native, route, write, asked).await,
     }
+}
+
+/// The answer to the query in the body, which was read before.
+async fn queried(
+    native: Arc<Native>,
+    respond: Respond,
+    asked: Asked,
+    request: Request,
+) -> Result<Response, Problem> {
+    let body = axum::body::to_bytes(request.into_body(), MAX_API_BODY).await;
+    let body = body.map_err(|_| Problem::closed())?;
+    let pool = Arc::clone(&native.pool);
+    let work = move || respond(&native, &asked, &body);
+    pool.run(Work::Query, work).await.map_err(|_| Problem::closed())?
+}
+
+/// The response to a request of a path with a method that it has not.
+fn method_not_allowed(path: &str) -> Response {
+    let is_query =
+        ROUTES.iter().any(|route| route.path == path && matches!(route.handler, Handler::Query(_)));
+    Problem::method(if is_query { "POST" } else { "GET, HEAD" }).answer()
 }
 
 async fn blocking(

@@ -15,6 +15,8 @@ pub(crate) struct Problem {
     error: ErrorShape,
     /// The body, if it has more than the error.
     body: Option<Vec<u8>>,
+    /// The methods of the path, of a request with another one.
+    allowed: Option<&'static str>,
 }
 
 /// What is wrong with a request.
@@ -71,7 +73,7 @@ impl Problem {
         hint: impl Into<String>,
     ) -> Self {
         let error = ErrorShape { code, message: message.into(), hint: hint.into(), place: None };
-        Self { status, error, body: None }
+        Self { status, error, body: None, allowed: None }
     }
 
     /// 400: the request is invalid.
@@ -101,11 +103,13 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-such-path", message, "/api lists the paths")
     }
 
-    /// 405: all paths are read only.
-    pub(crate) fn method() -> Self {
-        let hint = "use GET";
+    /// 405: the path has only the methods `allowed`.
+    pub(crate) fn method(allowed: &'static str) -> Self {
+        let hint = format!("use {}", allowed.split(',').next().unwrap_or(allowed));
         let message = "this method is not supported";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", message, hint)
+        let code = "method-not-allowed";
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, code, message, hint);
+        Self { allowed: Some(allowed), ..problem }
     }
 
     /// 503: the agent is shutting down.
@@ -145,10 +149,10 @@ impl Problem {
         let mut response = whole(JSON, body.into());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        if let Some(allowed) = self.allowed {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
         match self.status {
-            StatusCode::METHOD_NOT_ALLOWED => {
-                headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-            }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }

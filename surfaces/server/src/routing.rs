@@ -22,8 +22,8 @@ use crate::dialect_runner::DialectRunner;
 use crate::http_client::{BodyError, HttpClient, hangup};
 use crate::response_body::Chunks;
 
-/// Maximum body length of a request to the API, bytes; its content is ignored.
-const MAX_API_BODY: usize = 64 << 10;
+/// Maximum body length of a request to the API, bytes.
+pub(crate) const MAX_API_BODY: usize = 64 << 10;
 
 /// A dialect over HTTP, and where it runs.
 pub(crate) struct HttpService {
@@ -56,7 +56,7 @@ pub(crate) fn routers(api: Router, services: HttpServices) -> Routers {
     });
     Routers {
         http: api
-            .layer(from_fn(skip_body))
+            .layer(from_fn(with_whole_body))
             .nest_service("/1e", one_e.clone())
             .nest_service("/monero", monero.clone())
             .nest_service("/ems", ems_http.clone())
@@ -69,12 +69,15 @@ pub(crate) fn routers(api: Router, services: HttpServices) -> Routers {
     }
 }
 
-/// Reads the body of a request to the API, which has no use for it.
-async fn skip_body(mut request: Request, next: Next) -> Response {
+/// Reads the body of a request to the API before the rest is answered.
+async fn with_whole_body(mut request: Request, next: Next) -> Response {
     let Some(client) = client(&mut request) else { return hangup() };
     let body = std::mem::take(request.body_mut());
     match client.read_body(body, MAX_API_BODY).await {
-        Ok(_) => next.run(request).await,
+        Ok(body) => {
+            *request.body_mut() = Body::from(body.bytes.clone());
+            next.run(request).await
+        }
         Err(error) => error.response(),
     }
 }

@@ -156,7 +156,7 @@ fn update_body(
     let is_plain = query.after.is_none() && query.ask == Ask { view, ..Ask::default() };
     let cache = caches.latest();
     let last_serial = caches.event_log().last_serial();
-    if !is_plain || !std::ptr::eq(cache.update(), update) {
+    if !is_plain || !std::ptr::eq(&raw const **cache.update(), update) {
         return encode_update(update, last_serial, query).map(Into::into);
     }
     let mut failure = None;

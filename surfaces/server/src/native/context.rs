@@ -96,6 +96,9 @@ pub(super) type WriteBody = fn(&Native, &Update, &Asked) -> Result<Vec<u8>, Prob
 /// Begins a response without an end.
 pub(super) type Open = fn(&Arc<Native>, &Asked) -> Result<Response, Problem>;
 
+/// Answers what the body of a request asks.
+pub(super) type Respond = fn(&Native, &Asked, &[u8]) -> Result<Response, Problem>;
+
 /// How a route's response is made, and on which thread.
 #[derive(Clone, Copy)]
 pub(super) enum Handler {
@@ -108,6 +111,8 @@ pub(super) enum Handler {
     Cached(WriteBody),
     /// As [`Handler::Heavy`], on a thread of its own: metrics do not queue behind lists.
     Metrics(Write),
+    /// A query in the body of a POST, on a blocking thread for queries.
+    Query(Respond),
     /// By another router; declared for the document only.
     Elsewhere,
     /// Without an end.
@@ -123,6 +128,7 @@ impl fmt::Debug for Handler {
             Self::Heavy(_) => "Heavy",
             Self::Cached(_) => "Cached",
             Self::Metrics(_) => "Metrics",
+            Self::Query(_) => "Query",
             Self::Elsewhere => "Elsewhere",
             Self::Stream(_) => "Stream",
             Self::Either(..) => "Either",
@@ -139,7 +145,7 @@ pub(super) struct Outcome {
     pub(super) schema: Option<&'static str>,
 }
 
-/// One route; all are GET.
+/// One route. All are GET, but those of a [`Handler::Query`] are POST.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) path: &'static str,

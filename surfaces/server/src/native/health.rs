@@ -68,7 +68,7 @@ pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
         status,
         failing: trouble,
         version: &about.version,
-        snapshot: SnapshotShape::from(update),
+        snapshot: SnapshotShape::from(&**update),
         age_us: now.monotonic_us.saturating_sub(at.monotonic_us),
         started_us: health.started.wall_us,
         interval_us: health.interval_us,

@@ -29,7 +29,7 @@ fn one(native: &Native, asked: &Asked, shape: Answer) -> Result<Response, Proble
     let update = cache.update();
     let there = update.snapshot.connections.iter().find(|c| c.socket.id == id);
     if let Some(there) = there {
-        let snapshot = SnapshotShape::from(update);
+        let snapshot = SnapshotShape::from(&**update);
         let body = match shape {
             Answer::Connections => {
                 let explains = asked.query.get("explain") == Some("1");

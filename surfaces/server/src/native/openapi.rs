@@ -11,6 +11,7 @@ use serde_json::Value;
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
+use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{
     Array, Components, Content, Info, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, Paths, Ref,
     RefOr, Required, ResponseBuilder, Schema, Type,
@@ -19,7 +20,11 @@ use utoipa::openapi::{
 use super::context::{Asked, Handler, Native, Outcome, Route};
 use super::parameters::{self, Kind};
 use crate::problem::Problem;
-use crate::response::{EVENTS, JSON, METRICS_TEXT, whole};
+use crate::response::{EVENTS, JSON, METRICS_TEXT, SQL, whole};
+
+/// What the page of the document suggests as a body.
+const QUERY_EXAMPLE: &str =
+    "select process, count(*) as n from connections group by process order by n desc";
 
 /// `GET /openapi.json`.
 pub(super) fn answer(native: &Native, _: &Asked) -> Result<Response, Problem> {
@@ -38,17 +43,24 @@ pub(super) fn text(routes: &[Route]) -> String {
 fn document(routes: &[Route]) -> OpenApi {
     let mut info = Info::new("conns", env!("CARGO_PKG_VERSION"));
     info.description = Some(
-        "What a machine is connected to, and why it is slow. All paths are GET. An agent \
+        "What a machine is connected to, and why it is slow. All paths are GET, but for /api/v1/sql. An agent \
          on an address that is not loopback requires `Authorization: Bearer TOKEN`."
             .to_owned(),
     );
     let mut paths = Paths::new();
     for route in routes {
-        paths.paths.insert(route.path.to_owned(), PathItem::new(HttpMethod::Get, operation(route)));
+        paths.paths.insert(route.path.to_owned(), PathItem::new(method(route), operation(route)));
     }
     let mut components = Components::new();
     components.schemas = schemas::all();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+}
+
+fn method(route: &Route) -> HttpMethod {
+    match route.handler {
+        Handler::Query(_) => HttpMethod::Post,
+        _ => HttpMethod::Get,
+    }
 }
 
 fn operation(route: &Route) -> Operation {
@@ -58,6 +70,15 @@ fn operation(route: &Route) -> Operation {
         .description(Some(route.about));
     if route.path.contains("{id}") {
         operation = operation.parameter(id());
+    }
+    if let Handler::Query(_) = route.handler {
+        let text = Schema::from(ObjectBuilder::new().schema_type(Type::String));
+        let content = Content::new(Some(RefOr::T(text)));
+        let body = RequestBodyBuilder::new()
+            .description(Some(QUERY_EXAMPLE))
+            .content(SQL, content)
+            .required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
     }
     for parameter in route.parameters {
         operation = operation.parameter(declared(parameter));

@@ -8,7 +8,7 @@ use super::parameters::{
     GROUP_BY, LIMIT, NETNS, OFFSET, ORDER, PROTO, SINCE, SINCE_EVENT, SORT, UPDATES, VIEW,
 };
 use super::{
-    changes, completion, events, health, list, media, metrics, one, openapi, pages, processes,
+    changes, completion, events, health, list, media, metrics, one, openapi, pages, processes, sql,
     totals,
 };
 use crate::response::{EVENTS, HTML, JSON, OPENMETRICS};
@@ -173,6 +173,25 @@ pub(super) static ROUTES: &[Route] = &[
         media: JSON,
         handler: Handler::Cached(media::transfers),
         outcomes: &[ok("Transfers", "The transfers.")],
+    },
+    Route {
+        path: "/api/v1/sql",
+        name: "querySql",
+        summary: "A query in SQL",
+        about: "The body is one `select` of SQLite over the tables of the latest snapshot: connections, listeners, processes, \
+                fields, health, losses (docs/sql.md). It reads only, within 2 seconds and 128 MiB. Without `limit` \
+                it answers 10 000 rows.",
+        parameters: &[&LIMIT],
+        media: JSON,
+        handler: Handler::Query(sql::answer),
+        outcomes: &[
+            ok("SqlRows", "The rows."),
+            error(
+                400,
+                "The query is invalid, or takes too much: the message names what, the hint is what to do.",
+            ),
+            error(403, "SQL is off in the configuration of the agent."),
+        ],
     },
     Route {
         path: "/api/v1/fields",

@@ -1,7 +1,7 @@
 //! `POST /api/v1/sql`: one `select` over the tables of the latest snapshot.
 
 use axum::response::Response;
-use conns_api::{LossShape, Stamp, field_json, write_sql};
+use conns_api::{LossShape, field_json, write_sql};
 use conns_history::{QueryBounds, QueryError, live_tables, query};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::context::{Asked, Native};
 use super::parameters::LIMIT;
+use super::shapes::SnapshotShape;
 use crate::problem::Problem;
 use crate::response::{JSON, whole};
 
@@ -23,7 +24,7 @@ pub(super) fn answer(native: &Native, asked: &Asked, body: &[u8]) -> Result<Resp
         Problem::bad("bad-sql", "the query is no text in UTF-8", hint)
     })?;
     let cache = native.caches.latest();
-    let update = cache.update_shared();
+    let update = cache.update();
     let limit = asked.query.get(LIMIT.name).map(|_| asked.query.whole(&LIMIT));
     let usual = QueryBounds::default();
     let bounds = QueryBounds { rows: limit.unwrap_or(usual.rows), ..usual };
@@ -31,7 +32,7 @@ pub(super) fn answer(native: &Native, asked: &Asked, body: &[u8]) -> Result<Resp
     let snapshot = &update.snapshot;
     let mut text = Vec::new();
     // Writing to memory does not fail.
-    let _ = write_sql(&mut text, &answer, &snapshot.losses, Stamp::from(&**snapshot));
+    let _ = write_sql(&mut text, &answer, &snapshot.losses, &SnapshotShape::from(&**update));
     Ok(whole(JSON, text.into()))
 }
 
@@ -57,7 +58,7 @@ impl From<QueryError> for Problem {
 
 /// The answer to a query in SQL.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SqlRows<'a> {
+pub(super) struct SqlRows {
     /// The rows: an object each, with the names of the columns as keys. What is unknown is null.
     #[schema(value_type = Vec<Object>)]
     rows: Vec<Map<String, Value>>,
@@ -66,6 +67,5 @@ pub(super) struct SqlRows<'a> {
     /// What is missing from the snapshot.
     losses: Vec<LossShape>,
     /// The snapshot.
-    #[schema(value_type = Object)]
-    snapshot: Stamp<'a>,
+    snapshot: SnapshotShape,
 }

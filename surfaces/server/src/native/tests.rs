@@ -12,4 +12,5 @@ mod pages;
 mod paging;
 mod scene;
 mod schema;
+mod sql;
 mod windows;

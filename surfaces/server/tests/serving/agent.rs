@@ -233,6 +233,7 @@ impl Agent {
             about: About {
                 version: "1.2.3".to_owned(),
                 metrics_top: 5,
+                sql: true,
                 privileges: Arc::new(|| serde_json::Value::Null),
                 now: Arc::new(Moment::default),
                 refusals: Arc::clone(&refusals),

@@ -21,6 +21,7 @@ use crate::native::processes::Processes;
 use crate::native::shapes::{
     ClosedConnection, ClosedVerdict, ConnectionsOrGroups, OneConnection, OneVerdict, Verdicts,
 };
+use crate::native::sql::SqlRows;
 use crate::native::totals::Totals;
 use crate::problem::ProblemShape;
 
@@ -38,6 +39,7 @@ pub(super) fn all() -> BTreeMap<String, Shape> {
     add::<ClosedVerdict>(&mut found);
     add::<Processes<'_>>(&mut found);
     add::<CompletionShape>(&mut found);
+    add::<SqlRows>(&mut found);
     add::<Totals>(&mut found);
     add::<Streams>(&mut found);
     add::<Transfers<'_>>(&mut found);

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::scene::{Machine, escaped, established, listener};
 use super::schema::faults;
-use crate::native::context::Handler;
+use crate::native::context::{Handler, Route};
 use crate::native::openapi;
 use crate::native::routes::ROUTES;
 
@@ -181,9 +181,13 @@ async fn every_documented_path_answers_as_documented() {
         }
         for path in asked {
             queries += 1;
-            let response = client.ask(Request::get(&path).body(Body::empty()).unwrap()).await;
+            let (request, method) = match route.handler {
+                Handler::Query(_) => (Request::post(&path).body("select 1 as one".into()), "post"),
+                _ => (Request::get(&path).body(Body::empty()), "get"),
+            };
+            let response = client.ask(request.unwrap()).await;
             let status = response.status();
-            let documented = &document["paths"][route.path]["get"]["responses"];
+            let documented = &document["paths"][route.path][method]["responses"];
             let documented = &documented[status.as_str()];
             assert!(documented.is_object(), "{path} answers {status}, which is not documented");
             let (media, content) =
@@ -246,7 +250,8 @@ fn fields_documented_as_never_null_are_never_unknown() {
 async fn head_is_answered_without_a_body() {
     let (machine, _) = full();
     let client = machine.client();
-    for route in ROUTES.iter().filter(|route| !route.path.contains('{')) {
+    let is_read = |route: &&Route| !matches!(route.handler, Handler::Query(_));
+    for route in ROUTES.iter().filter(is_read).filter(|route| !route.path.contains('{')) {
         let request = Request::head(route.path).body(Body::empty()).unwrap();
         let answer = client.whole(request).await;
         assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{}", route.path);

@@ -135,6 +135,8 @@ pub(super) struct Machine {
     pub(super) events_lost: Vec<Loss>,
     pub(super) losses: Vec<Loss>,
     pub(super) failing: Option<Box<str>>,
+    /// Whether it answers in SQL.
+    pub(super) sql: bool,
     now_us: Arc<AtomicU64>,
 }
 
@@ -154,6 +156,7 @@ impl Machine {
             serial: 0,
             there: Vec::new(),
             closed: Vec::new(),
+            sql: true,
             closed_kept: 100,
             complete_since: 0,
             events: Vec::new(),
@@ -322,6 +325,7 @@ impl Machine {
         let about = About {
             version: "1.2.3-test".to_owned(),
             metrics_top: 10,
+            sql: self.sql,
             privileges: Arc::new(|| json!({ "uid": 65534 })),
             now: Arc::new(move || Moment {
                 monotonic_us: now_us.load(Ordering::Relaxed),
@@ -386,6 +390,11 @@ impl Client {
 
     pub(super) async fn get(&self, path: &str) -> Whole {
         self.whole(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// The answer to a POST.
+    pub(super) async fn post(&self, path: &str, body: impl Into<Body>) -> Whole {
+        self.whole(Request::post(path).body(body.into()).unwrap()).await
     }
 
     /// The JSON of a good answer.
