@@ -5,7 +5,9 @@ Cause: a recorded capture with connections in several states; and 40 connections
 Oracle: sqlite3, which imports `conns -a -o csv --columns all` and answers the same queries; and the sockets that are open.
 Right: the rows are equal.
 """
-import json, os, socket, subprocess, sys, tempfile
+import json, os, signal, socket, subprocess, sys, tempfile, urllib.error, urllib.request
+
+import waiting
 
 CONNS = os.environ.get("CONNS", "conns")
 CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../corpus/ems-captures")
@@ -82,9 +84,53 @@ def refused():
         assert found.returncode == 2 and found.stderr and not found.stdout, (query, found)
 
 
+def posted(query, url):
+    """Status and answer of a query over HTTP."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url + "/api/v1/sql", query.encode())) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+    except OSError:
+        return 0, None
+
+
+def served(directory, ports, more=()):
+    """An agent, confined as it is, answers the same over HTTP and to `--agent`."""
+    url = "http://127.0.0.1:17990"
+    config = os.path.join(directory, "empty.toml")
+    open(config, "w").close()
+    agent = subprocess.Popen([CONNS, "serve", "--config", config, "--listen", "http=127.0.0.1:17990", "--interval", "200ms", *more],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        status, _ = waiting.until("the agent answers", lambda: (found := posted("select 1", url))[0] and found)
+        if more:
+            assert status == 403, status
+            return
+        chosen = ", ".join(map(str, ports))
+        query = f"select local_port, process from listeners where local_port in ({chosen}) order by 1"
+        name = open("/proc/self/comm").read().strip()
+        expected = [{"local_port": port, "process": name} for port in ports]
+        rows = lambda: posted(query, url)[1]["rows"] == expected
+        waiting.until(f"it lists {expected}", rows)
+        assert sql(query, "--agent", url) == [list(row.values()) for row in expected]
+        status, answer = posted("drop table listeners", url)
+        assert (status, answer["error"]["code"]) == (400, "bad-sql"), answer
+        status, answer = posted("with recursive c(n) as (select 1 union all select n + 1 from c) select count(*) from c", url)
+        assert (status, answer["error"]["code"]) == (400, "query-too-costly"), answer
+    finally:
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait() == 0, agent.returncode
+
+
 with tempfile.TemporaryDirectory() as directory:
     for folder in ["rtmp-publish-two-players", "rtmp-ipv6", "rtmp-failures"]:
         recorded(folder, directory)
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 live()
 refused()
+listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+ports = sorted(listener.getsockname()[1] for listener in listeners)
+with tempfile.TemporaryDirectory() as directory:
+    served(directory, ports)
+    served(directory, ports, ["--history-sql=false"])

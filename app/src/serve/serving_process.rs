@@ -26,6 +26,7 @@ use tokio::sync::{oneshot, watch};
 use super::dialects::Served;
 use super::link::LinkCalls;
 use super::{Loaded, SERVING_THREADS, is_guarded, load_with, no_answer};
+use crate::config::Config;
 use crate::failure::{Failure, log};
 use crate::flags::serve::ServeFlags;
 pub(super) use message::{Message, Start, landlock_of, ready_byte};
