@@ -280,7 +280,7 @@ class Page {
             const field = this.fields.find((one) => one.key === key);
             if (field !== undefined) {
                 const { sort: _, ...plain } = column(field);
-                return first.includes(key) ? { ...plain, width: 30, rank: null } : plain;
+                return first.includes(key) ? { ...plain, width: 30, rank: null } : { ...plain, rank: at < 2 ? null : 100 - at };
             }
             const type = kindOfKey(key);
             const value = record?.[key];
