@@ -91,7 +91,5 @@ fn all_are_run() -> Result<()> {
 
 fn main() -> ExitCode {
     let more: &[Scenario] = &[("every_scenario_is_run", all_are_run)];
-    trials::run_all(
-        SCENARIOS.iter().chain(more).map(|(name, test)| (*name, missing(name), *test)),
-    )
+    trials::run_all(SCENARIOS.iter().chain(more).map(|(name, test)| (*name, missing(name), *test)))
 }

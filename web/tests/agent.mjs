@@ -108,11 +108,11 @@ export class Talks {
         await new Promise((done) => this.sockets[at].write(Buffer.alloc(length, "x"), done));
     }
 
-    /** Closes the connection at a place. */
-    shut(at) {
+    /** Resets the connection at a place. */
+    reset(at) {
         const [socket] = this.sockets.splice(at, 1);
         const port = socket.localPort;
-        // A reset: nothing of it stays in TIME-WAIT.
+        // Nothing of it stays in TIME-WAIT.
         socket.resetAndDestroy();
         return port;
     }
@@ -133,7 +133,7 @@ export class Talks {
 /** A process with this name that has one connection to `port` open. */
 export async function named(name, port) {
     const program = join(folder(), name);
-    // Not a script in front of it, which would look for itself by its name.
+    // Not a script in front of it, which would search for itself by its name.
     symlinkSync(spawnSync("python3", ["-c", "import sys; print(sys.executable)"]).stdout.toString().trim(), program);
     const code = `import socket,sys
 s = socket.create_connection(("127.0.0.1", ${port})); print("open", flush=True); sys.stdin.read()`;

@@ -15,7 +15,7 @@ async function begin(launched, count, hash = "") {
     return { talks, served, page };
 }
 
-/** The local port of each row, which tells the connections apart. */
+/** The local port of each row, which identifies the connection. */
 const ports = (rows) => rows.map((row) => Number(row.cells.local?.split(":").at(-1)));
 
 /** Fails if the page's script, or the browser's policy, complained. */
@@ -41,11 +41,11 @@ export async function filter_as_typed(launched) {
     assert.match(await page.text("#filter-problem"), new RegExp(`at character ${draft.indexOf("rtx") + 1}:`));
     assert.equal((await page.rows()).length, 1);
     assert.equal(await page.evaluate(() => document.getElementById("filter").getAttribute("aria-invalid")), "true");
-    // Mended, it is gone.
+    // Mended, it is removed.
     for (let i = 0; i < " and rtx > 5".length; i++) {
         await page.press("Backspace");
     }
-    await until("the error is gone", async () => (await page.text("#filter-problem")).trim() === "");
+    await until("the error is removed", async () => (await page.text("#filter-problem")).trim() === "");
     faultless(page);
 }
 
@@ -93,7 +93,7 @@ export async function rows_hold_still(launched) {
     await talks.send(last, 50_000);
     const [fresh] = await talks.add(1);
     const second = talks.sockets.findIndex((socket) => socket.localPort === order[1]);
-    talks.shut(second);
+    talks.reset(second);
     await page.click("[aria-label=connections]");
     const after = await page.untilRows("what closed is marked and what opened is last", (rows) =>
         rows.length === 7 && rows[1].classes.includes("closed") && rows.at(-1).cells.local === `127.0.0.1:${fresh}`);
@@ -101,7 +101,7 @@ export async function rows_hold_still(launched) {
     assert.match(after[1].sign, /closed/);
     assert.equal(after[2].id, before[2].id);
     assert.ok(after[2].isSelected);
-    // Sorted anew the one that sent is first, the closed one is gone, and the selection follows its connection.
+    // Sorted anew the one that sent is first, the closed one is removed, and the selection follows its connection.
     await page.press("r");
     const sorted = await page.untilRows("sorted anew", (rows) => rows.length === 6 && ports(rows)[0] === order.at(-1));
     assert.equal(sorted.find((row) => row.isSelected)?.id, before[2].id);
@@ -166,7 +166,7 @@ export async function why(launched) {
     await until("points", async () => page.evaluate(() =>
         [...document.querySelectorAll(".detail [role=img]")].every((one) => Number(/over (\d+) samples/.exec(one.getAttribute("aria-label"))[1]) >= 3)));
     // It closes under the reader: its last record stays, and its end is among its events.
-    talks.shut(talks.sockets.findIndex((socket) => `127.0.0.1:${socket.localPort}` === chosen.cells.local));
+    talks.reset(talks.sockets.findIndex((socket) => `127.0.0.1:${socket.localPort}` === chosen.cells.local));
     await page.untilText(".detail", /Closed: this is its last record/);
     await page.untilText(".detail .events", /closed/);
     // Back to the same row.
@@ -231,7 +231,7 @@ export async function views(launched) {
     await page.press("4");
     const [port] = await talks.add(1);
     await page.untilRows("an event", (rows) => rows.some((row) => row.cells.event === "opened" && row.cells.local === `127.0.0.1:${port}`));
-    talks.shut(talks.sockets.length - 1);
+    talks.reset(talks.sockets.length - 1);
     await page.untilRows("its end", (rows) => rows.some((row) => row.cells.event === "closed" && row.cells.local === `127.0.0.1:${port}`));
     // A connect that fails.
     const { connect } = await import("node:net");
@@ -405,14 +405,14 @@ export async function agent_restarts(launched) {
     const { talks, served, page } = await begin(launched, 3);
     await page.press("j");
     await served.stop("SIGKILL");
-    const alert = await page.untilText("footer [role=alert]", /The agent is gone/);
+    const alert = await page.untilText("footer [role=alert]", /The agent does not answer/);
     assert.match(alert, /✗.*is \d+(\.\d)?m?s old/);
     // What was there stays on the page, with its age.
     assert.equal((await page.rows()).length, 3);
     await until("it ages", async () => /data [1-9]\d*(\.\d+)?s old/.test(await page.text(".line")));
     const again = await agent(`http=127.0.0.1:${served.port}`);
     await until("it answers again", async () => (await page.text("footer [role=alert]")).trim() === "");
-    await page.untilText(".said", /restarted/);
+    await page.untilText(".noted", /restarted/);
     const [port] = await talks.add(1);
     await page.untilRows("the rows of the new agent", (rows) => rows.some((row) => row.cells.local?.endsWith(`:${port}`) && !row.classes.includes("closed")));
     assert.equal((await api(again, "/api/v1/connections", { filter: talks.filter })).total, 4);

@@ -98,8 +98,8 @@ export function fitting(columns: Column[], characters: number): Column[] {
         // Endpoints go last of all.
         const others = shown.filter((column) => column.type !== "endpoint");
         const last = others.at(-1) ?? shown.at(-1);
-        const gone = least ?? last;
-        shown.splice(shown.indexOf(gone as Column), 1);
+        const dropped = least ?? last;
+        shown.splice(shown.indexOf(dropped as Column), 1);
     }
     return shown;
 }

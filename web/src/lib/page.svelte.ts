@@ -30,7 +30,7 @@ class Page {
     fields = $state.raw<Field[]>([]);
     health = $state.raw<Health | undefined>();
     totals = $state.raw<Totals | undefined>();
-    /** When the page last had an answer, and what it hears since. */
+    /** When the page last had an answer, and why it has none since. */
     answeredAt = $state(0);
     lost = $state("");
     /** Why a token is asked for; empty if it is not. */
@@ -49,7 +49,7 @@ class Page {
     characters = $state(120);
     /** The open connection as it is shown. */
     opened = $state.raw<Moment_ | undefined>();
-    said = $state("");
+    noted = $state("");
     now = $state(Date.now());
     /** What is seen of the list. */
     seen: [number, number] = [0, 50];
@@ -130,7 +130,7 @@ class Page {
             this.needsToken = "";
             const isOther = before !== undefined && before !== health.snapshot.instance;
             if (this.lost !== "" || isOther) {
-                this.say(isOther ? "The agent was restarted; this is its new list." : "The agent answers again.");
+                this.note(isOther ? "The agent was restarted; this is its new list." : "The agent answers again.");
             }
             this.lost = "";
             await Promise.all([this.readTotals(), this.refresh(), this.readOpen()]);
@@ -223,7 +223,7 @@ class Page {
             this.select(found ?? Math.min(this.selected, Math.max(0, list.total - 1)));
             this.reveal();
         } else if (list instanceof EventList && (isAtEnd || isFirst) && this.frozenAt === 0) {
-            // As `tail -f`: whoever is at the end stays there.
+            // As `tail -f`: a reader at the end stays there.
             this.select(Math.max(0, list.total - 1));
             this.version++;
             this.reveal();
@@ -251,7 +251,7 @@ class Page {
         }
     }
 
-    /** Remembers the longest endpoints, for the width of their columns. */
+    /** Keeps the lengths of the longest endpoints, for the width of their columns. */
     private measure(): void {
         for (let at = this.seen[0]; at < this.seen[1]; at++) {
             const record = this.list.row(at)?.record;
@@ -400,20 +400,20 @@ class Page {
     /** Sorts anew: what moved since goes to its place, what closed goes away. */
     async anew(): Promise<void> {
         await this.ask({ sort: this.question.sort });
-        this.say("Sorted anew.");
+        this.note("Sorted anew.");
     }
 
     /** Groups by the next field, then not. */
     async groupNext(): Promise<void> {
         const { group, view } = this.question;
         if (view !== "connections" && view !== "listeners") {
-            this.say("Only connections and listeners are grouped.");
+            this.note("Only connections and listeners are grouped.");
             return;
         }
         const next = GROUPS[GROUPS.indexOf(group) + 1] ?? "";
         this.selected = 0;
         await this.ask({ group: next });
-        this.say(next === "" ? "Not grouped." : `Grouped by ${next}.`);
+        this.note(next === "" ? "Not grouped." : `Grouped by ${next}.`);
     }
 
     async show(view: View): Promise<void> {
@@ -447,7 +447,7 @@ class Page {
         }
         const id = typeof row?.record["id"] === "string" ? row.record["id"] : "";
         if (id === "") {
-            this.say("This row is no connection.");
+            this.note("This row is no connection.");
             return;
         }
         void this.ask({ open: id });
@@ -522,9 +522,9 @@ class Page {
         this.version++;
     }
 
-    /** Says something in the line of what was done last. */
-    say(text: string): void {
-        this.said = text;
+    /** Writes what was done last into its line. */
+    note(text: string): void {
+        this.noted = text;
     }
 
     /** Whether anything but the list of all is asked for. */

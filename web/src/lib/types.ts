@@ -32,7 +32,7 @@ export interface Snapshot {
     host: string | null;
 }
 
-export type RowState = "open" | "other" | "closed" | "gone";
+export type RowState = "open" | "other" | "closed" | "evicted";
 
 export interface WindowAnswer {
     rows: { state: RowState; connection?: Record_ }[];
