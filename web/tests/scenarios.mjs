@@ -39,6 +39,9 @@ export async function filter_as_typed(launched) {
     assert.equal(place.indexOf("^"), draft.indexOf("rtx"));
     assert.equal(place.trim(), "^^^");
     assert.match(await page.text("#filter-problem"), new RegExp(`at character ${draft.indexOf("rtx") + 1}:`));
+    const { snapshot } = await page.api("/api/v1/health");
+    await until("three samples later", async () => (await page.api("/api/v1/health")).snapshot.sequence >= snapshot.sequence + 3);
+    assert.match(await page.text("#filter-problem"), /rtx/);
     assert.equal((await page.rows()).length, 1);
     assert.equal(await page.evaluate(() => document.getElementById("filter").getAttribute("aria-invalid")), "true");
     // Mended, it is removed.
@@ -397,6 +400,20 @@ export async function keyboard_only(launched) {
     }
     for (const name of ["2 processes", "Freeze", "Columns", "Export", "Help"]) {
         assert.ok(reached.has(name), `${name} is not among ${[...reached].map((one) => one.slice(0, 20))}`);
+    }
+    faultless(page);
+}
+
+export async function clock_is_set(launched) {
+    const { page } = await begin(launched, 1);
+    for (const hours of [1, -2]) {
+        await page.evaluate((hours) => {
+            const { now } = Date;
+            Date.now = () => now() + hours * 3_600_000;
+        }, hours);
+        const from = (await page.api("/api/v1/health")).snapshot.sequence;
+        await until("three samples later", async () => (await page.api("/api/v1/health")).snapshot.sequence >= from + 3);
+        assert.match(await page.text(".age"), /^\d+(\.\d+)?m?s$/);
     }
     faultless(page);
 }

@@ -50,7 +50,8 @@ class Page {
     /** The open connection as it is shown. */
     opened = $state.raw<Moment_ | undefined>();
     noted = $state("");
-    now = $state(Date.now());
+    /** Milliseconds of a clock that is never set. */
+    now = $state(performance.now());
     /** What is seen of the list. */
     seen: [number, number] = [0, 50];
     /** Scrolls so that the selected row is seen; the list component sets it. */
@@ -108,12 +109,12 @@ class Page {
         this.begin();
         addEventListener("hashchange", () => this.follow(address.read(location.hash)));
         const tick = async () => {
-            const started = Date.now();
+            const started = performance.now();
             await this.tick();
-            setTimeout(() => void tick(), Math.max(50, INTERVAL_MS - (Date.now() - started)));
+            setTimeout(() => void tick(), Math.max(50, INTERVAL_MS - (performance.now() - started)));
         };
         void tick();
-        setInterval(() => (this.now = Date.now()), 500);
+        setInterval(() => (this.now = performance.now()), 500);
     }
 
     /** One round of requests. */
@@ -126,7 +127,7 @@ class Page {
                 this.begin();
             }
             this.health = health;
-            this.answeredAt = Date.now();
+            this.answeredAt = performance.now();
             this.needsToken = "";
             const isOther = before !== undefined && before !== health.snapshot.instance;
             if (this.lost !== "" || isOther) {
@@ -160,7 +161,8 @@ class Page {
                 : "This agent gives its data only to those who have a token.";
         } else if (error.status === 0) {
             this.lost = error.message || "no answer";
-        } else {
+        } else if (error.problem?.code !== "bad-filter" || !this.list.isKnown) {
+            // A filter that is still typed has its error under it.
             this.trouble = `${error.message}${error.problem ? ` (${error.problem.hint})` : ""}`;
         }
     }
@@ -217,7 +219,6 @@ class Page {
             return;
         }
         this.trouble = "";
-        this.problem = undefined;
         this.measure();
         if (find !== "") {
             this.select(found ?? Math.min(this.selected, Math.max(0, list.total - 1)));
@@ -328,11 +329,15 @@ class Page {
         const isWindow = this.list instanceof WindowList && list instanceof WindowList && change.view === undefined;
         try {
             await this.refresh(isWindow && /^[0-9]+-[0-9]+$/.test(id) ? id : "");
+            if (change.filter !== undefined) {
+                this.problem = undefined;
+            }
             await this.readTotals();
         } catch (error) {
             if (error instanceof Failure && error.problem?.code === "bad-filter" && change.filter !== undefined) {
                 // The last good filter stays.
                 this.problem = this.placed(error.problem);
+                this.trouble = "";
                 this.question = { ...this.question, filter: before.filter };
                 history.replaceState(null, "", `#${address.write(this.question)}`);
                 this.list = list;

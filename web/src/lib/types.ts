@@ -70,6 +70,7 @@ export interface Health {
     started_us: number;
     interval_us: number;
     sockets: number;
+    samples: { done: number; skipped: number };
     abilities: { name: string; meaning: string; missing: string | null }[];
     losses: { snapshot: Loss[]; agent: Loss[] };
     cost: { cpu_us: number; sample_cpu_us: number; resident_bytes: number };
