@@ -237,7 +237,7 @@ class Page {
     /** Reads what is to be seen and is not there. */
     async ensure(first: number, end: number): Promise<void> {
         this.seen = [first, end];
-        if (this.frozenAt !== 0 || this.fields.length === 0 || this.list.has(first, end)) {
+        if (this.frozenAt !== 0 || this.fields.length === 0 || !this.list.isKnown) {
             return;
         }
         const { generation } = this;
