@@ -16,7 +16,7 @@ BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools lib
 CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine64 clang python3
 WINDOWS_EXE := target/cross/x86_64-pc-windows-gnu/release/conns.exe
 
-.PHONY: run test lint purity unit lab kernels arm64 bench soak link-faults fuzz bpf web web-packages web-test docs install test-packages \
+.PHONY: run test lint purity unit lab kernels arm64 bench soak link-faults fuzz bpf web web-packages web-test pictures docs install test-packages \
 	bench-packages cross-packages windows windows-test macos-check
 
 ## Build, and list this machine's connections
@@ -138,6 +138,11 @@ web-test: web-packages
 	cd web && npm run --silent check
 	cd web && node --test tests/unit.mjs
 	sh web/compare.sh
+
+## The pictures of the README, of a real agent with some traffic (root)
+pictures: web-packages
+	$(CARGO) build --locked -p conns
+	CONNS=$(CURDIR)/target/debug/conns unshare -n sh -c 'ip link set lo up && exec node web/picture.mjs docs/page.png'
 
 ## Each fuzz target for a minute; before a release for ten: sh fuzz/run.sh 600
 fuzz:

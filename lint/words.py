@@ -61,7 +61,7 @@ WORDS = {
 CONSTANTS = {r'[A-Z0-9_]+_MOST': 'MAX_…', r'([A-Z0-9_]+_)?EVERY': '…_INTERVAL'}
 # The user of that name, and names in quotes that others chose.
 ALLOWED = re.compile(r'(?<=["\'`=])nobody(?=["\'`:\s])|root,nobody|nobody:nogroup|temporal::Pieces|Pieces::parse|set_piece_hashes')
-SKIPPED = re.compile(r'(corpus|bench/runs|target|fuzz/corpus)/|.*/target/|(.*/)?Cargo\.lock$|LICENSE|CHANGELOG\.md$|docs/words\.md$|lint/words\.py$')
+SKIPPED = re.compile(r'(corpus|bench/runs|target|fuzz/corpus)/|.*/target/|(.*/)?Cargo\.lock$|web/dist/|web/package-lock\.json$|LICENSE|CHANGELOG\.md$|docs/words\.md$|lint/words\.py$')
 
 WORD = re.compile('|'.join(rf'\b(?P<w{n}>{word})\b' for n, word in enumerate(WORDS)))
 CONSTANT = re.compile('|'.join(rf'\b(?P<c{n}>{name})\b' for n, name in enumerate(CONSTANTS)))

@@ -38,6 +38,7 @@ const SCENARIOS: &[Scenario] = scenarios![
     "copy_and_export",
     "keyboard_only",
     "agent_restarts",
+    "clock_is_set",
     "token",
     "two_tabs",
     "hostile_names",
@@ -77,8 +78,9 @@ fn run(browser: &str, scenario: &str) -> Result<()> {
 
 /// The scenarios that the file has are those that are run.
 fn all_are_run() -> Result<()> {
-    let output = Command::new("node").args(["tests/run.mjs", "list"]).current_dir(web());
-    let output = { output }.env("CONNS", "-").output().context("listing the scenarios")?;
+    let mut command = Command::new("node");
+    command.args(["tests/run.mjs", "list"]).current_dir(web()).env("CONNS", "-");
+    let output = command.output().context("listing the scenarios")?;
     let mut there: Vec<String> =
         String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();
     let mut run: Vec<&str> =

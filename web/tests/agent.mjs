@@ -108,11 +108,12 @@ export class Talks {
         await new Promise((done) => this.sockets[at].write(Buffer.alloc(length, "x"), done));
     }
 
-    /** Closes the connection at a place. */
-    shut(at) {
+    /** Resets the connection at a place. */
+    reset(at) {
         const [socket] = this.sockets.splice(at, 1);
         const port = socket.localPort;
-        socket.destroy();
+        // Nothing of it stays in TIME-WAIT.
+        socket.resetAndDestroy();
         return port;
     }
 
@@ -132,7 +133,8 @@ export class Talks {
 /** A process with this name that has one connection to `port` open. */
 export async function named(name, port) {
     const program = join(folder(), name);
-    symlinkSync(spawnSync("which", ["python3"]).stdout.toString().trim(), program);
+    // Not a script in front of it, which would search for itself by its name.
+    symlinkSync(spawnSync("python3", ["-c", "import sys; print(sys.executable)"]).stdout.toString().trim(), program);
     const code = `import socket,sys
 s = socket.create_connection(("127.0.0.1", ${port})); print("open", flush=True); sys.stdin.read()`;
     const child = spawn(program, ["-c", code], { stdio: ["pipe", "pipe", "inherit"] });
@@ -141,7 +143,10 @@ s = socket.create_connection(("127.0.0.1", ${port})); print("open", flush=True);
         child.stdin.end();
         await ended;
     });
-    await new Promise((done) => child.stdout.once("data", done));
+    await new Promise((done, failed) => {
+        child.stdout.once("data", done);
+        void ended.then(() => failed(new Error(`${JSON.stringify(name)} ended`)));
+    });
     return child.pid;
 }
 

@@ -76,11 +76,13 @@ export async function until(what, read, within = TIMEOUT_MS) {
 export async function open(launched, url) {
     const tab = await launched.browser.newPage();
     const faults = [];
-    tab.on("pageerror", (error) => faults.push(String(error)));
+    // Browsers ask for an icon that is not there, and requests that fail are the scenario's own.
+    const isExpected = (text) => /favicon|Failed to load resource|Cross-Origin|NetworkError|can.t establish/.test(text);
+    const fault = (text) => isExpected(text) || faults.push(text);
+    tab.on("pageerror", (error) => fault(String(error)));
     tab.on("console", (message) => {
-        // Requests that fail are the scenario's own.
-        if (message.type() === "error" && !/favicon|Failed to load resource|Cross-Origin|NetworkError|can.t establish/.test(message.text())) {
-            faults.push(message.text());
+        if (message.type() === "error") {
+            fault(message.text());
         }
     });
     tab.on("dialog", (dialog) => faults.push(`dialog ${dialog.message()}`));
@@ -159,7 +161,7 @@ export class Page {
 
     async press(...keys) {
         for (const key of keys) {
-            await this.tab.keyboard.press(key);
+            await this.tab.keyboard.press(key === "Space" ? " " : key);
         }
     }
 
@@ -178,7 +180,7 @@ export class Page {
     async filtered(text) {
         await this.filter(text);
         await this.press("Enter");
-        await until("the filter is in the address", async () => new URLSearchParams((await this.hash()).slice(1)).get("filter") === text);
+        await until("the filter is in the address", async () => new URLSearchParams((await this.hash()).slice(1)).get("filter") === (text || null));
     }
 
     async hash() {
@@ -198,7 +200,8 @@ export class Page {
     /** Clicks the button with this text. */
     async button(text) {
         await this.tab.evaluate((text) => {
-            const found = [...document.querySelectorAll("button")].find((button) => button.textContent.trim() === text);
+            const place = document.querySelector("dialog[open]") ?? document;
+            const found = [...place.querySelectorAll("button")].find((button) => button.textContent.trim() === text);
             if (found === undefined) {
                 throw new Error(`there is no button ${text}`);
             }

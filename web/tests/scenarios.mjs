@@ -9,11 +9,13 @@ async function begin(launched, count, hash = "") {
     const talks = await Talks.open(count);
     const served = await agent();
     const page = await open(launched, `${served.url}/#filter=${encodeURIComponent(talks.filter)}${hash}`);
-    await page.untilRows(`${count} rows`, (rows) => rows.length === count);
+    await until(`${count} rows`, async () =>
+        (await page.evaluate(() => document.querySelector(".grid").getAttribute("aria-rowcount"))) === String(count + 1));
+    await page.untilRows("all that are seen", (rows) => rows.length >= Math.min(count, 20) && rows.every((row) => row.text.trim() !== ""));
     return { talks, served, page };
 }
 
-/** The local port of each row, which tells the connections apart. */
+/** The local port of each row, which identifies the connection. */
 const ports = (rows) => rows.map((row) => Number(row.cells.local?.split(":").at(-1)));
 
 /** Fails if the page's script, or the browser's policy, complained. */
@@ -37,13 +39,16 @@ export async function filter_as_typed(launched) {
     assert.equal(place.indexOf("^"), draft.indexOf("rtx"));
     assert.equal(place.trim(), "^^^");
     assert.match(await page.text("#filter-problem"), new RegExp(`at character ${draft.indexOf("rtx") + 1}:`));
+    const { snapshot } = await page.api("/api/v1/health");
+    await until("three samples later", async () => (await page.api("/api/v1/health")).snapshot.sequence >= snapshot.sequence + 3);
+    assert.match(await page.text("#filter-problem"), /rtx/);
     assert.equal((await page.rows()).length, 1);
     assert.equal(await page.evaluate(() => document.getElementById("filter").getAttribute("aria-invalid")), "true");
-    // Mended, it is gone.
+    // Mended, it is removed.
     for (let i = 0; i < " and rtx > 5".length; i++) {
         await page.press("Backspace");
     }
-    await until("the error is gone", async () => (await page.text("#filter-problem")).trim() === "");
+    await until("the error is removed", async () => (await page.text("#filter-problem")).trim() === "");
     faultless(page);
 }
 
@@ -91,7 +96,7 @@ export async function rows_hold_still(launched) {
     await talks.send(last, 50_000);
     const [fresh] = await talks.add(1);
     const second = talks.sockets.findIndex((socket) => socket.localPort === order[1]);
-    talks.shut(second);
+    talks.reset(second);
     await page.click("[aria-label=connections]");
     const after = await page.untilRows("what closed is marked and what opened is last", (rows) =>
         rows.length === 7 && rows[1].classes.includes("closed") && rows.at(-1).cells.local === `127.0.0.1:${fresh}`);
@@ -99,7 +104,7 @@ export async function rows_hold_still(launched) {
     assert.match(after[1].sign, /closed/);
     assert.equal(after[2].id, before[2].id);
     assert.ok(after[2].isSelected);
-    // Sorted anew the one that sent is first, the closed one is gone, and the selection follows its connection.
+    // Sorted anew the one that sent is first, the closed one is removed, and the selection follows its connection.
     await page.press("r");
     const sorted = await page.untilRows("sorted anew", (rows) => rows.length === 6 && ports(rows)[0] === order.at(-1));
     assert.equal(sorted.find((row) => row.isSelected)?.id, before[2].id);
@@ -164,7 +169,7 @@ export async function why(launched) {
     await until("points", async () => page.evaluate(() =>
         [...document.querySelectorAll(".detail [role=img]")].every((one) => Number(/over (\d+) samples/.exec(one.getAttribute("aria-label"))[1]) >= 3)));
     // It closes under the reader: its last record stays, and its end is among its events.
-    talks.shut(talks.sockets.findIndex((socket) => `127.0.0.1:${socket.localPort}` === chosen.cells.local));
+    talks.reset(talks.sockets.findIndex((socket) => `127.0.0.1:${socket.localPort}` === chosen.cells.local));
     await page.untilText(".detail", /Closed: this is its last record/);
     await page.untilText(".detail .events", /closed/);
     // Back to the same row.
@@ -222,14 +227,14 @@ export async function views(launched) {
     await page.filtered("");
     const current = async () => (await page.text("[aria-current=page]")).trim();
     await page.press("2");
-    await page.untilRows("this process", (rows) => rows.some((row) => row.cells.pid === String(process.pid)));
+    await page.untilRows("this process", (rows) => rows.some((row) => row.id === String(process.pid) && row.cells.pid === row.id));
     assert.match(await current(), /processes/);
     await page.press("3");
     await page.untilRows("the server", (rows) => rows.some((row) => row.cells.local === `127.0.0.1:${talks.far}`));
     await page.press("4");
     const [port] = await talks.add(1);
     await page.untilRows("an event", (rows) => rows.some((row) => row.cells.event === "opened" && row.cells.local === `127.0.0.1:${port}`));
-    talks.shut(talks.sockets.length - 1);
+    talks.reset(talks.sockets.length - 1);
     await page.untilRows("its end", (rows) => rows.some((row) => row.cells.event === "closed" && row.cells.local === `127.0.0.1:${port}`));
     // A connect that fails.
     const { connect } = await import("node:net");
@@ -342,7 +347,7 @@ export async function keyboard_only(launched) {
     const at = (place) => until(`row ${place} is selected and seen`, async () => {
         const seen = await page.evaluate((place) => {
             const row = document.getElementById(`row-${place}`)?.getBoundingClientRect();
-            const grid = document.querySelector("[role=grid]").getBoundingClientRect();
+            const grid = document.querySelector(".grid").getBoundingClientRect();
             return row !== undefined && row.top >= grid.top && row.bottom <= grid.bottom + 1;
         }, place);
         return (await selected()) === place && seen;
@@ -381,7 +386,7 @@ export async function keyboard_only(launched) {
     const named = await page.evaluate(() => [document.activeElement.getAttribute("role"), document.activeElement.getAttribute("aria-activedescendant")]);
     assert.deepEqual(named, ["grid", "row-0"]);
     const roles = await page.evaluate(() => {
-        const grid = document.querySelector("[role=grid]");
+        const grid = document.querySelector(".grid");
         return [grid.getAttribute("aria-rowcount"), document.getElementById("row-0").getAttribute("aria-rowindex")];
     });
     assert.deepEqual(roles, ["121", "2"]);
@@ -389,6 +394,7 @@ export async function keyboard_only(launched) {
     assert.ok((await page.rows()).length < 80);
     // Every control is reached by Tab.
     const reached = new Set();
+    await page.evaluate(() => document.querySelector("nav button").focus());
     for (let i = 0; i < 40; i++) {
         await page.press("Tab");
         reached.add(await page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.id));
@@ -399,18 +405,32 @@ export async function keyboard_only(launched) {
     faultless(page);
 }
 
+export async function clock_is_set(launched) {
+    const { page } = await begin(launched, 1);
+    for (const hours of [1, -2]) {
+        await page.evaluate((hours) => {
+            const { now } = Date;
+            Date.now = () => now() + hours * 3_600_000;
+        }, hours);
+        const from = (await page.api("/api/v1/health")).snapshot.sequence;
+        await until("three samples later", async () => (await page.api("/api/v1/health")).snapshot.sequence >= from + 3);
+        assert.match(await page.text(".age"), /^\d+(\.\d+)?m?s$/);
+    }
+    faultless(page);
+}
+
 export async function agent_restarts(launched) {
     const { talks, served, page } = await begin(launched, 3);
     await page.press("j");
     await served.stop("SIGKILL");
-    const alert = await page.untilText("footer [role=alert]", /The agent is gone/);
+    const alert = await page.untilText("footer [role=alert]", /The agent does not answer/);
     assert.match(alert, /✗.*is \d+(\.\d)?m?s old/);
     // What was there stays on the page, with its age.
     assert.equal((await page.rows()).length, 3);
     await until("it ages", async () => /data [1-9]\d*(\.\d+)?s old/.test(await page.text(".line")));
     const again = await agent(`http=127.0.0.1:${served.port}`);
     await until("it answers again", async () => (await page.text("footer [role=alert]")).trim() === "");
-    await page.untilText(".said", /restarted/);
+    await page.untilText(".noted", /restarted/);
     const [port] = await talks.add(1);
     await page.untilRows("the rows of the new agent", (rows) => rows.some((row) => row.cells.local?.endsWith(`:${port}`) && !row.classes.includes("closed")));
     assert.equal((await api(again, "/api/v1/connections", { filter: talks.filter })).total, 4);
@@ -557,7 +577,7 @@ export async function cells_are_those_of_conns(launched) {
         await page.untilText("#frozen", /:/);
         const api = await page.api("/api/v1/connections", { filter, sort: "local_port", fields: names });
         const rows = await page.rows();
-        const sequence = await page.evaluate(() => document.querySelector("[role=grid]").dataset.sequence);
+        const sequence = await page.evaluate(() => document.querySelector(".grid").dataset.sequence);
         if (String(api.snapshot.sequence) === sequence) {
             return { api, rows };
         }

@@ -32,7 +32,7 @@ test("quantities have three digits and a unit, as in core/src/human.rs", () => {
     }
 });
 
-test("what is unknown and what does not apply are told apart, and neither is 0", () => {
+test("what is unknown and what does not apply are different, and neither is 0", () => {
     assert.equal(format.text({ type: "number" }, null), "?");
     assert.equal(format.text({ type: "number" }, undefined), "-");
     assert.equal(format.text({ type: "number" }, 0), "0");

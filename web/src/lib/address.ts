@@ -43,7 +43,7 @@ export function write(question: Question): string {
     return pairs.toString();
 }
 
-/** The question of a fragment; what it does not know is left out. */
+/** The question of a fragment; what it does not know is omitted. */
 export function read(fragment: string): Question {
     const pairs = new URLSearchParams(fragment.replace(/^#/, ""));
     const view = VIEWS.find((name) => name === pairs.get("view")) ?? PLAIN.view;

@@ -34,7 +34,7 @@ export class Failure extends Error {
 /** How long an answer may take; a list of a million rows takes the agent a second. */
 const TIMEOUT_MS = 15_000;
 
-/** The answer to a path and its parameters; those that are empty are left out. */
+/** The answer to a path and its parameters; those that are empty are omitted. */
 export async function get<T>(path: string, parameters: { [name: string]: string | number } = {}): Promise<T> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(parameters)) {

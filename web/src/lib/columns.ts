@@ -75,13 +75,19 @@ export function plainColumn(key: string, type: string, title: string, width?: nu
     return { key, title, type, meaning: "", rank: null, width: width ?? Math.max(WIDTHS[type] ?? 14, title.length + 1), right };
 }
 
-/** Columns as wide as the endpoints in `values` need. */
+/** A text is cut from here on. */
+const MAX_TEXT = 20;
+
+/** Columns as wide as their texts and endpoints need, of which `longest` answers the length of the longest that was seen. */
 export function widened(columns: Column[], longest: (key: string) => number): Column[] {
     return columns.map((column) => {
-        if (column.type !== "endpoint" && column.type !== "address") {
+        const most = { endpoint: MAX_ENDPOINT, address: MAX_ENDPOINT, text: MAX_TEXT }[column.type];
+        if (most === undefined) {
             return column;
         }
-        return { ...column, width: Math.min(Math.max(column.width, longest(column.key) + 1), MAX_ENDPOINT) };
+        const needed = Math.min(longest(column.key) + 1, most);
+        const least = column.type === "text" ? column.title.length + 2 : column.width;
+        return { ...column, width: Math.max(least, needed) };
     });
 }
 
@@ -98,8 +104,8 @@ export function fitting(columns: Column[], characters: number): Column[] {
         // Endpoints go last of all.
         const others = shown.filter((column) => column.type !== "endpoint");
         const last = others.at(-1) ?? shown.at(-1);
-        const gone = least ?? last;
-        shown.splice(shown.indexOf(gone as Column), 1);
+        const dropped = least ?? last;
+        shown.splice(shown.indexOf(dropped as Column), 1);
     }
     return shown;
 }

@@ -25,7 +25,7 @@ export interface Point {
 export interface Moment_ {
     record: Record_;
     verdict: Verdict | undefined;
-    state: "open" | "closed" | "gone";
+    state: "open" | "closed" | "evicted";
     snapshot: Snapshot | undefined;
     points: Point[];
 }
@@ -45,7 +45,7 @@ export class Followed {
     readonly events: EventList;
     record: Record_ = {};
     verdict: Verdict | undefined;
-    state: "open" | "closed" | "gone" = "open";
+    state: "open" | "closed" | "evicted" = "open";
     snapshot: Snapshot | undefined;
     points: Point[] = [];
     private readonly keys: string[];
@@ -81,7 +81,7 @@ export class Followed {
                 await events.catch(() => undefined);
                 throw error;
             }
-            this.state = error.status === 410 ? "closed" : "gone";
+            this.state = error.status === 410 ? "closed" : "evicted";
             const last = error.body as Partial<OneAnswer> & Partial<VerdictAnswer>;
             if (last.verdict !== undefined) {
                 this.verdict = last.verdict;

@@ -274,7 +274,7 @@ export class WholeList implements List {
     }
 }
 
-/** The rows of a whole list, each with what tells it from others. */
+/** The rows of a whole list, each with what is its own. */
 export interface Part {
     rows: [string, Record_][];
     losses: Loss[];

@@ -30,7 +30,7 @@ class Page {
     fields = $state.raw<Field[]>([]);
     health = $state.raw<Health | undefined>();
     totals = $state.raw<Totals | undefined>();
-    /** When the page last had an answer, and what it hears since. */
+    /** When the page last had an answer, and why it has none since. */
     answeredAt = $state(0);
     lost = $state("");
     /** Why a token is asked for; empty if it is not. */
@@ -49,8 +49,9 @@ class Page {
     characters = $state(120);
     /** The open connection as it is shown. */
     opened = $state.raw<Moment_ | undefined>();
-    said = $state("");
-    now = $state(Date.now());
+    noted = $state("");
+    /** Milliseconds of a clock that is never set. */
+    now = $state(performance.now());
     /** What is seen of the list. */
     seen: [number, number] = [0, 50];
     /** Scrolls so that the selected row is seen; the list component sets it. */
@@ -108,12 +109,12 @@ class Page {
         this.begin();
         addEventListener("hashchange", () => this.follow(address.read(location.hash)));
         const tick = async () => {
-            const started = Date.now();
+            const started = performance.now();
             await this.tick();
-            setTimeout(() => void tick(), Math.max(50, INTERVAL_MS - (Date.now() - started)));
+            setTimeout(() => void tick(), Math.max(50, INTERVAL_MS - (performance.now() - started)));
         };
         void tick();
-        setInterval(() => (this.now = Date.now()), 500);
+        setInterval(() => (this.now = performance.now()), 500);
     }
 
     /** One round of requests. */
@@ -126,11 +127,11 @@ class Page {
                 this.begin();
             }
             this.health = health;
-            this.answeredAt = Date.now();
+            this.answeredAt = performance.now();
             this.needsToken = "";
             const isOther = before !== undefined && before !== health.snapshot.instance;
             if (this.lost !== "" || isOther) {
-                this.say(isOther ? "The agent was restarted; this is its new list." : "The agent answers again.");
+                this.note(isOther ? "The agent was restarted; this is its new list." : "The agent answers again.");
             }
             this.lost = "";
             await Promise.all([this.readTotals(), this.refresh(), this.readOpen()]);
@@ -160,7 +161,8 @@ class Page {
                 : "This agent gives its data only to those who have a token.";
         } else if (error.status === 0) {
             this.lost = error.message || "no answer";
-        } else {
+        } else if (error.problem?.code !== "bad-filter" || !this.list.isKnown) {
+            // A filter that is still typed has its error under it.
             this.trouble = `${error.message}${error.problem ? ` (${error.problem.hint})` : ""}`;
         }
     }
@@ -217,13 +219,12 @@ class Page {
             return;
         }
         this.trouble = "";
-        this.problem = undefined;
         this.measure();
         if (find !== "") {
             this.select(found ?? Math.min(this.selected, Math.max(0, list.total - 1)));
             this.reveal();
         } else if (list instanceof EventList && (isAtEnd || isFirst) && this.frozenAt === 0) {
-            // As `tail -f`: whoever is at the end stays there.
+            // As `tail -f`: a reader at the end stays there.
             this.select(Math.max(0, list.total - 1));
             this.version++;
             this.reveal();
@@ -236,7 +237,7 @@ class Page {
     /** Reads what is to be seen and is not there. */
     async ensure(first: number, end: number): Promise<void> {
         this.seen = [first, end];
-        if (this.frozenAt !== 0 || this.fields.length === 0 || this.list.has(first, end)) {
+        if (this.frozenAt !== 0 || this.fields.length === 0 || !this.list.isKnown) {
             return;
         }
         const { generation } = this;
@@ -251,7 +252,7 @@ class Page {
         }
     }
 
-    /** Remembers the longest endpoints, for the width of their columns. */
+    /** Keeps the lengths of the longest endpoints, for the width of their columns. */
     private measure(): void {
         for (let at = this.seen[0]; at < this.seen[1]; at++) {
             const record = this.list.row(at)?.record;
@@ -280,7 +281,7 @@ class Page {
             const field = this.fields.find((one) => one.key === key);
             if (field !== undefined) {
                 const { sort: _, ...plain } = column(field);
-                return first.includes(key) ? { ...plain, width: 30, rank: null } : plain;
+                return first.includes(key) ? { ...plain, width: 30, rank: null } : { ...plain, rank: at < 2 ? null : 100 - at };
             }
             const type = kindOfKey(key);
             const value = record?.[key];
@@ -328,11 +329,15 @@ class Page {
         const isWindow = this.list instanceof WindowList && list instanceof WindowList && change.view === undefined;
         try {
             await this.refresh(isWindow && /^[0-9]+-[0-9]+$/.test(id) ? id : "");
+            if (change.filter !== undefined) {
+                this.problem = undefined;
+            }
             await this.readTotals();
         } catch (error) {
             if (error instanceof Failure && error.problem?.code === "bad-filter" && change.filter !== undefined) {
                 // The last good filter stays.
                 this.problem = this.placed(error.problem);
+                this.trouble = "";
                 this.question = { ...this.question, filter: before.filter };
                 history.replaceState(null, "", `#${address.write(this.question)}`);
                 this.list = list;
@@ -400,20 +405,20 @@ class Page {
     /** Sorts anew: what moved since goes to its place, what closed goes away. */
     async anew(): Promise<void> {
         await this.ask({ sort: this.question.sort });
-        this.say("Sorted anew.");
+        this.note("Sorted anew.");
     }
 
     /** Groups by the next field, then not. */
     async groupNext(): Promise<void> {
         const { group, view } = this.question;
         if (view !== "connections" && view !== "listeners") {
-            this.say("Only connections and listeners are grouped.");
+            this.note("Only connections and listeners are grouped.");
             return;
         }
         const next = GROUPS[GROUPS.indexOf(group) + 1] ?? "";
         this.selected = 0;
         await this.ask({ group: next });
-        this.say(next === "" ? "Not grouped." : `Grouped by ${next}.`);
+        this.note(next === "" ? "Not grouped." : `Grouped by ${next}.`);
     }
 
     async show(view: View): Promise<void> {
@@ -447,7 +452,7 @@ class Page {
         }
         const id = typeof row?.record["id"] === "string" ? row.record["id"] : "";
         if (id === "") {
-            this.say("This row is no connection.");
+            this.note("This row is no connection.");
             return;
         }
         void this.ask({ open: id });
@@ -522,9 +527,9 @@ class Page {
         this.version++;
     }
 
-    /** Says something in the line of what was done last. */
-    say(text: string): void {
-        this.said = text;
+    /** Writes what was done last into its line. */
+    note(text: string): void {
+        this.noted = text;
     }
 
     /** Whether anything but the list of all is asked for. */

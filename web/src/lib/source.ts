@@ -13,8 +13,11 @@ export interface Row {
 /** Rows kept around those that are seen. */
 const MAX_KEPT = 12_000;
 
-/** Rows asked for at once beside those that are seen, so that a little scrolling needs no request. */
+/** Rows on either side of those that are seen that are read with them each second. */
 const AROUND = 60;
+
+/** Rows on either side that are asked for while the list is scrolled, before they are seen. */
+const AHEAD = 400;
 
 /** What a list is of: a path and its parameters. */
 export interface Query {
@@ -55,10 +58,9 @@ export class Source {
     }
 
     /** Reads the rows of a range as they are now, and returns the place of the connection `find`. */
-    async read(first: number, end: number, find = ""): Promise<number | null> {
-        const offset = Math.max(0, first - AROUND);
-        const limit = Math.max(1, end + AROUND - offset);
-        this.last = [offset, offset + limit];
+    async read(first: number, end: number, find = "", around = AROUND): Promise<number | null> {
+        const offset = Math.max(0, first - around);
+        const limit = Math.max(1, end + around - offset);
         const answer = await this.ask(offset, limit, find);
         this.isKnown = true;
         this.order = answer.order;
@@ -78,9 +80,9 @@ export class Source {
         return answer.found;
     }
 
-    /** Reads a range unless it is there, one request after the other; the latest range wins. */
+    /** Reads a range unless it and what is near it is there, one request after the other; the latest range wins. */
     async ensure(first: number, end: number): Promise<void> {
-        if (this.has(first, end)) {
+        if (this.has(Math.max(0, first - AHEAD / 2), end + AHEAD / 2)) {
             return;
         }
         this.last = [first, end];
@@ -91,7 +93,7 @@ export class Source {
             try {
                 for (;;) {
                     const [from, to] = this.last;
-                    await this.read(from, to);
+                    await this.read(from, to, "", AHEAD);
                     const [wantedFrom, wantedTo] = this.last;
                     if (this.has(wantedFrom, wantedTo)) {
                         return;

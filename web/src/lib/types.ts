@@ -32,7 +32,7 @@ export interface Snapshot {
     host: string | null;
 }
 
-export type RowState = "open" | "other" | "closed" | "gone";
+export type RowState = "open" | "other" | "closed" | "evicted";
 
 export interface WindowAnswer {
     rows: { state: RowState; connection?: Record_ }[];
@@ -70,6 +70,7 @@ export interface Health {
     started_us: number;
     interval_us: number;
     sockets: number;
+    samples: { done: number; skipped: number };
     abilities: { name: string; meaning: string; missing: string | null }[];
     losses: { snapshot: Loss[]; agent: Loss[] };
     cost: { cpu_us: number; sample_cpu_us: number; resident_bytes: number };

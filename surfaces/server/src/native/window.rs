@@ -87,7 +87,7 @@ impl<'a> Asked<'a> {
             let all = update.snapshot.connections.iter();
             all.filter(|c| c.socket.id == id).map(|c| c.stats.serial).next()
         });
-        let gone = || expired("the order of this window is no longer kept");
+        let evicted = || expired("the order of this window is no longer kept");
         let read = native.windows.with(number, |order| {
             if !order.bring_up_to_date(update, self.selection) {
                 return Err(expired("more rows were added to this order than are kept"));
@@ -98,7 +98,7 @@ impl<'a> Asked<'a> {
             let found = wanted.and_then(|serial| places.iter().position(|one| *one == serial));
             Ok((shown.to_vec(), places.len(), found))
         });
-        let (serials, total, found) = read.ok_or_else(gone)??;
+        let (serials, total, found) = read.ok_or_else(evicted)??;
         let empty = Window {
             rows: Vec::new(),
             order: context.write(PagePlace::Window { number }),
@@ -133,7 +133,7 @@ impl<'a> Asked<'a> {
                 (Some(open), _) if self.selection.matches(open) => (RowState::Open, Some(open)),
                 (Some(open), _) => (RowState::Other, Some(open)),
                 (None, Some(closed)) => (RowState::Closed, Some(*closed)),
-                (None, None) => (RowState::Gone, None),
+                (None, None) => (RowState::Evicted, None),
             };
             records.add(|out| {
                 out.extend_from_slice(b"{\"state\":\"");

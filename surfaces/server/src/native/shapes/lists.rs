@@ -66,7 +66,7 @@ pub(in super::super) enum RowState {
     /// It closed recently: its last record.
     Closed,
     /// It closed longer ago than the agent keeps records.
-    Gone,
+    Evicted,
 }
 
 impl RowState {
@@ -76,7 +76,7 @@ impl RowState {
             Self::Open => "open",
             Self::Other => "other",
             Self::Closed => "closed",
-            Self::Gone => "gone",
+            Self::Evicted => "evicted",
         }
     }
 }
@@ -86,7 +86,7 @@ impl RowState {
 pub(in super::super) struct WindowRow {
     /// What has become of it.
     state: RowState,
-    /// Its record; absent once it is gone.
+    /// Its record; absent once it is evicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = ConnectionRecord, required = false)]
     connection: Option<ConnectionRecord>,

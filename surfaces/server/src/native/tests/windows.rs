@@ -52,9 +52,9 @@ async fn rows_keep_their_places_while_connections_open_and_close() {
     machine.close(cookies[4]);
     machine.update();
     let third = later(&client, &first, "").await;
-    let gone = ("gone".to_owned(), None);
-    assert_eq!(rows(&third)[1], gone);
-    assert_eq!(rows(&third)[4], gone);
+    let evicted = ("evicted".to_owned(), None);
+    assert_eq!(rows(&third)[1], evicted);
+    assert_eq!(rows(&third)[4], evicted);
     assert_eq!(rows(&third)[5], open("open", 2000));
 }
 
@@ -196,7 +196,7 @@ async fn a_connection_is_found_in_a_new_order() {
 }
 
 #[tokio::test]
-async fn the_connections_of_a_group_are_as_many_as_it_says() {
+async fn the_connections_of_a_group_are_as_many_as_it_has() {
     let mut machine = Machine::new();
     for (i, name) in ["curl", "nginx", "nginx"].into_iter().enumerate() {
         machine.open(established(1000 + i as u64 as u16, 10 + i as u32, name));
