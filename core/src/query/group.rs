@@ -36,6 +36,18 @@ impl GroupKey {
     }
 }
 
+impl GroupKey {
+    /// The key of the group by `field` that `connection` is in.
+    #[must_use]
+    pub fn of(field: &Field, connection: &Connection) -> Self {
+        match key_of(field.value(connection)) {
+            Key::Value(text) => Self::Value(text.into_owned()),
+            Key::Unknown => Self::Unknown,
+            Key::NotApplicable => Self::NotApplicable,
+        }
+    }
+}
+
 impl fmt::Display for GroupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -120,6 +132,14 @@ pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
     let mut groups = Groups::by(field);
     connections.iter().for_each(|connection| groups.add(connection));
     groups.finish()
+}
+
+/// All connections as one group, without a key.
+#[must_use]
+pub fn total<'c>(connections: impl IntoIterator<Item = &'c Connection>) -> Group {
+    let mut all = Gathered::new(GroupKey::NotApplicable);
+    connections.into_iter().for_each(|connection| all.add(connection));
+    all.finish()
 }
 
 /// The groups of connections that are added one by one, so that none is kept.
