@@ -26,6 +26,7 @@ mod serve;
 mod settings;
 mod streams;
 mod terminal;
+mod top;
 mod why;
 
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Events(events)) => return events::run(events, &flags.agent),
         Some(Command::Abilities(abilities)) => abilities::run(abilities, &flags.agent)?,
         Some(Command::Why(why)) => return why::run(why, &flags.agent),
+        Some(Command::Top(top)) => top::run(top, &flags.agent)?,
         Some(Command::Streams(streams)) => return streams::run(streams, &flags.agent),
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,

@@ -22,7 +22,12 @@ pub(crate) struct EventLog {
 
 impl EventLog {
     /// Adds events, and what was lost of them.
-    pub(crate) fn add(&mut self, events: Vec<Arc<Event>>, losses: Vec<Loss>, filter: Option<&Filter>) {
+    pub(crate) fn add(
+        &mut self,
+        events: Vec<Arc<Event>>,
+        losses: Vec<Loss>,
+        filter: Option<&Filter>,
+    ) {
         self.losses.add(losses);
         if events.is_empty() {
             return;

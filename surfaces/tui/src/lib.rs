@@ -28,4 +28,5 @@ pub use regions::MIN_SIZE;
 pub use run::{Files, RunError, run};
 pub use settings::{Named, Settings};
 pub use state::{Effect, LOOPBACK, Screen, Start, State};
+pub use terminal::Taken;
 pub use theme::Theme;

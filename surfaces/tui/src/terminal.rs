@@ -71,7 +71,7 @@ fn enter(with_mouse: bool) -> io::Result<()> {
 }
 
 /// Gives the terminal back, unless it is given back already.
-pub fn give_back() {
+pub(crate) fn give_back() {
     if IS_TAKEN.swap(false, Ordering::Relaxed) {
         // A closed terminal needs nothing.
         let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
@@ -83,7 +83,7 @@ pub fn give_back() {
 ///
 /// # Errors
 /// If the terminal cannot be written.
-pub fn set_mouse(is_taken: bool) -> io::Result<()> {
+pub(crate) fn set_mouse(is_taken: bool) -> io::Result<()> {
     match is_taken {
         true => execute!(io::stdout(), EnableMouseCapture),
         false => execute!(io::stdout(), DisableMouseCapture),
@@ -94,7 +94,7 @@ pub fn set_mouse(is_taken: bool) -> io::Result<()> {
 ///
 /// # Errors
 /// If the terminal cannot be written.
-pub fn copy(text: &str) -> io::Result<()> {
+pub(crate) fn copy(text: &str) -> io::Result<()> {
     execute!(io::stdout(), CopyToClipboard::to_clipboard_from(text))?;
     io::stdout().flush()
 }
