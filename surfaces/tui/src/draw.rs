@@ -194,7 +194,7 @@ fn draw_filter(state: &State, pen: &mut Pen<'_>, area: Rect) {
     pen.line(Rect { height: 1, ..area }, &text, Style::new());
     let below = |line: u16| Rect::new(area.x, area.y + line, area.width, 1);
     match (&prompt.error, &prompt.choice) {
-        (Some(error), _) => {
+        (Some(error), None) => {
             let before = title.width() + error.column().saturating_sub(1);
             let span = error.span();
             let carets = "^".repeat(span.len().clamp(1, usize::from(area.width)));
@@ -206,7 +206,7 @@ fn draw_filter(state: &State, pen: &mut Pen<'_>, area: Rect) {
                 pen.line(below(line), &text, state.theme.danger());
             }
         }
-        (None, Some(choice)) => {
+        (_, Some(choice)) => {
             let rows = usize::from(area.height.saturating_sub(1));
             let first = choice.at.map_or(0, |at| at.saturating_sub(rows.saturating_sub(1)));
             let shown = choice.candidates.iter().enumerate().skip(first).take(rows);

@@ -44,14 +44,14 @@ impl Prompt {
     /// Height on the screen: the line, the place of an error and its message.
     pub(crate) fn lines(&self, width: u16, height: u16) -> u16 {
         match (&self.error, &self.choice) {
-            (Some(error), _) => {
+            (_, Some(choice)) => {
+                let rows = u16::try_from(choice.candidates.len()).unwrap_or(u16::MAX);
+                (1 + rows).min(height / 2)
+            }
+            (Some(error), None) => {
                 let width = usize::from(width).max(1);
                 let message = u16::try_from(error.message().len().div_ceil(width)).unwrap_or(1);
                 (2 + message).min(height / 2)
-            }
-            (None, Some(choice)) => {
-                let rows = u16::try_from(choice.candidates.len()).unwrap_or(u16::MAX);
-                (1 + rows).min(height / 2)
             }
             (None, None) => 1,
         }

@@ -552,7 +552,9 @@ impl State {
     /// The columns of the list of connections, as they fit.
     pub(crate) fn table_columns(&self) -> Columns<'static> {
         let mut columns = self.measured_columns();
-        columns.fit(usize::from(self.size.0).saturating_sub(Self::SIGNS));
+        // Below a group, rows are indented.
+        let indent = if self.grouped_by().is_some() { Self::SIGNS } else { 0 };
+        columns.fit(usize::from(self.size.0).saturating_sub(Self::SIGNS + indent));
         columns
     }
 
