@@ -152,6 +152,7 @@ impl State {
         let rate = |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), human::rate);
         let mut text = match self.screen {
             crate::state::Screen::Events => format!("{} events", self.count()),
+            _ if total.count == 1 => "1 connection".to_owned(),
             _ => format!("{} connections", total.count),
         };
         if self.list.closed > 0 {

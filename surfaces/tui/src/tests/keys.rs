@@ -36,7 +36,7 @@ fn tab_completes_fields_and_values() {
     assert_eq!(session.lines()[1], "/ verdict");
     session.press("== path-lo<tab>");
     assert_eq!(session.state.filter_text.trim(), "verdict == path-loss");
-    assert!(session.text().contains("1 connections"), "{}", session.text());
+    assert!(session.text().contains("1 connection  out"), "{}", session.text());
     session.press("<ctrl-u>remote_n<tab>");
     assert!(session.text().contains("remote_name_origin"), "{}", session.text());
     session.press("<tab>");
