@@ -54,6 +54,7 @@ const CASES: &[Case] = &[
     case!("queues_without_syn_and_fin.py"),
     case!("media_files.py"),
     case!("rtmp_live.py"),
+    case!("screen_as_json.py"),
     case!("socket_of_the_kernel.py"),
     case!("streams_joined_late.py"),
     case!("time_namespace.py"),
@@ -67,7 +68,7 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 22] = [
+const PROGRAMS: [&str; 24] = [
     "b3sum",
     "bash",
     "chromium",
@@ -78,6 +79,7 @@ const PROGRAMS: [&str; 22] = [
     "ffprobe",
     "gst-launch-1.0",
     "ip",
+    "iperf3",
     "monerod",
     "nft",
     "nginx",
@@ -88,6 +90,7 @@ const PROGRAMS: [&str; 22] = [
     "setpriv",
     "ss",
     "tcpdump",
+    "tmux",
     "tshark",
     "unshare",
 ];
