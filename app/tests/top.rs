@@ -71,7 +71,7 @@ impl Agent {
                 break;
             }
         }
-        // It writes a log that somebody must read.
+        // A log that is not read would fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self(child, port)
     }
@@ -92,13 +92,13 @@ fn it_lists_follows_and_is_left() {
     screen.wait("the process", |text| text.contains("3 connections"));
     sockets.add();
     screen.wait("the new one", |text| text.contains("4 connections"));
-    let gone = sockets.clients()[0].clone();
+    let closed = sockets.clients()[0].clone();
     drop(sockets.held.remove(0));
     screen.wait("the closed one", |text| {
-        text.lines().any(|line| line.starts_with('x') && line.contains(&gone))
+        text.lines().any(|line| line.starts_with('x') && line.contains(&closed))
     });
     screen.press("r");
-    screen.wait("a list without it", |text| !text.contains(&gone));
+    screen.wait("a list without it", |text| !text.contains(&closed));
     // Narrower, to one connection.
     let last = sockets.held[2].0.local_addr().unwrap().port();
     screen.press(&format!("/ and remote_port == {last}\r"));
@@ -288,13 +288,14 @@ fn what_is_shown_is_written_to_a_file() {
     let rows = json["connections"].as_array().unwrap();
     let mut ends: Vec<&str> = rows.iter().map(|row| row["remote"].as_str().unwrap()).collect();
     let mut clients = sockets.clients();
-    (ends.sort_unstable(), clients.sort_unstable());
+    ends.sort_unstable();
+    clients.sort_unstable();
     assert_eq!(ends, clients);
     std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
-fn without_a_terminal_it_says_so() {
+fn without_a_terminal_it_is_an_error() {
     let output = Command::new(CONNS).arg("top").stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8(output.stderr).unwrap();

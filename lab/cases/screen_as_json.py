@@ -155,11 +155,11 @@ try:
     local = next(row for row in answer["connections"] if row["remote"] == f"127.0.0.1:{WEB}")
     press("G", "Enter")
     until("one is open", shows("Since the screen opened"))
-    head, said = [line.strip() for line in screen()[1:3]]
+    head, verdict = [line.strip() for line in screen()[1:3]]
     of = next((row for row in answer["connections"] if row["local"] in head and row["remote"] in head
                and f"[{row['pid']}]" in head), None)
-    if of is None or not said.startswith(of["verdict"]):
-        wrong.append(f"the open connection: {head!r} {said!r}, not {of and of['verdict']}")
+    if of is None or not verdict.startswith(of["verdict"]):
+        wrong.append(f"the open connection: {head!r} {verdict!r}, not {of and of['verdict']}")
     press("Escape")
     until("the list is back", shows("LOCAL"))
     press("Space")

@@ -12,8 +12,8 @@ use vt100::{Color, MouseProtocolMode, Parser};
 
 /// Longer than anything takes on a machine that does something.
 const LONG: Duration = Duration::from_secs(100);
-/// How often a condition is looked at while nothing is written.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How often a condition is checked while nothing is written.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The program and its terminal; ended when it is dropped.
 pub(crate) struct Screen {
@@ -58,7 +58,7 @@ impl Screen {
         }
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
-        // The configuration of whoever runs the tests is not read.
+        // The user's own configuration is not read.
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         env.iter().for_each(|(name, value)| command.env(name, value));
         let child = pair.slave.spawn_command(command).unwrap();
@@ -107,7 +107,7 @@ impl Screen {
         let until = Instant::now() + LONG;
         while !holds(self) {
             assert!(Instant::now() < until, "no {what}:\n{}", self.text());
-            match self.chunks.recv_timeout(LOOK_INTERVAL) {
+            match self.chunks.recv_timeout(CHECK_INTERVAL) {
                 Ok(chunk) => self.take(&chunk),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -126,7 +126,7 @@ impl Screen {
     pub(crate) fn end(&mut self) -> u32 {
         let until = Instant::now() + LONG;
         loop {
-            while let Ok(chunk) = self.chunks.recv_timeout(LOOK_INTERVAL) {
+            while let Ok(chunk) = self.chunks.recv_timeout(CHECK_INTERVAL) {
                 self.take(&chunk);
             }
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -103,7 +103,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Makes columns at least as wide as `least` says.
+    /// Makes columns at least as wide as `least`.
     pub fn widen(&mut self, least: impl Fn(&Field) -> usize) {
         for column in &mut self.0 {
             column.natural = column.natural.max(least(column.field));

@@ -11,7 +11,6 @@ use crate::keys::Action;
 use crate::list::{Line, List};
 use crate::menu::About;
 use crate::prompt::{Prompt, Purpose};
-use crate::regions::Regions;
 use crate::state::{Effect, Frozen, Overlay, Screen, State};
 
 /// Two clicks on one row within this time open it.
@@ -49,7 +48,7 @@ impl State {
         if self.detail.is_some() && self.scroll_detail(action) {
             return;
         }
-        let page = isize::try_from(Regions::of(self).body.height).unwrap_or(1).max(1);
+        let page = isize::try_from(self.regions().body.height).unwrap_or(1).max(1);
         match action {
             Action::Up => self.go(-1),
             Action::Down => self.go(1),
@@ -217,7 +216,7 @@ impl State {
 
     /// Scrolls the open connection; whether the action was that.
     fn scroll_detail(&mut self, action: Action) -> bool {
-        let page = usize::from(Regions::of(self).middle().height).max(1);
+        let page = usize::from(self.regions().middle().height).max(1);
         let Some(detail) = &mut self.detail else { return false };
         detail.top = match scrolled(detail.top, action, page) {
             Some(top) => top,
@@ -227,7 +226,7 @@ impl State {
     }
 
     fn page_key(&mut self, action: Option<Action>) {
-        let page = usize::from(Regions::of(self).middle().height).max(1);
+        let page = usize::from(self.regions().middle().height).max(1);
         let Some(Overlay::Help { top } | Overlay::Missing { top }) = &mut self.overlay else {
             return;
         };
@@ -363,7 +362,7 @@ impl State {
     }
 
     fn click(&mut self, x: u16, y: u16) {
-        let regions = Regions::of(self);
+        let regions = self.regions();
         if self.overlay.is_some() || self.detail.is_some() && y != regions.tabs.y {
             return;
         }

@@ -17,7 +17,8 @@ use ratatui::symbols::bar;
 use ratatui::widgets::{Clear, Sparkline, SparklineBar, Widget};
 use unicode_width::UnicodeWidthStr;
 
-use crate::detail::{self, Detail, DetailLine};
+use crate::detail::Detail;
+use crate::detail_lines::{self, DetailLine};
 use crate::history::charted;
 use crate::keys::BINDINGS;
 use crate::list::Line;
@@ -52,7 +53,7 @@ pub fn draw(state: &State, frame: &mut Frame<'_>) {
         let least = format!("{}x{} at least", MIN_SIZE.0, MIN_SIZE.1);
         return pen.text(area.x, area.y + 1, area.width, &least, Style::new());
     }
-    let regions = Regions::of(state);
+    let regions = state.regions();
     draw_tabs(state, &mut pen, regions.tabs);
     match (&state.detail, &state.overlay) {
         (Some(detail), None | Some(Overlay::Menu(_) | Overlay::Text(_))) => {
@@ -316,9 +317,9 @@ fn draw_row(
     };
     let (mark, style) = state.theme.sign(sign);
     let signs = u16::try_from(State::SIGNS).unwrap_or(0);
-    let is_gone = matches!(sign, Sign::Closed | Sign::Unmatched);
+    let is_past = matches!(sign, Sign::Closed | Sign::Unmatched);
     pen.text(area.x, area.y, signs, mark, style);
-    let row_style = if is_gone { state.theme.faint() } else { Style::new() };
+    let row_style = if is_past { state.theme.faint() } else { Style::new() };
     pen.text(area.x + signs, area.y, area.width - signs, text, row_style);
     // The verdict is the last column that is coloured with its sign.
     if matches!(sign, Sign::Warning | Sign::Danger) {
@@ -475,7 +476,7 @@ pub(crate) fn heading_at(state: &State, x: u16) -> Option<String> {
 // === one connection ===
 
 fn draw_detail(state: &State, pen: &mut Pen<'_>, detail: &Detail, area: Rect) {
-    let lines = detail::lines(state, detail, usize::from(area.width));
+    let lines = detail_lines::lines(state, detail, usize::from(area.width));
     let last = lines.len().saturating_sub(usize::from(area.height));
     let visible = lines.iter().skip(detail.top.min(last)).zip(area.y..area.bottom());
     for (line, y) in visible {

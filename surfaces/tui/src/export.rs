@@ -8,40 +8,10 @@ use conns_core::model::Connection;
 use conns_core::query::{Field, Group, GroupColumn};
 use conns_print::{STREAM_TITLES, TRANSFER_TITLES, csv, csv_table, groups_csv, groups_json};
 
+use crate::format::Format;
 use crate::list::{Line, Subject};
 use crate::prompt::{Prompt, Purpose};
 use crate::state::{Effect, Overlay, Screen, State};
-
-/// How it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// As `-o json`.
-    Json,
-    /// As `-o csv`.
-    Csv,
-    /// The command that gives it.
-    Command,
-}
-
-impl Format {
-    /// All.
-    pub(crate) const ALL: [Self; 3] = [Self::Json, Self::Csv, Self::Command];
-
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Json => "JSON, to a file",
-            Self::Csv => "CSV, to a file",
-            Self::Command => "the command that gives it",
-        }
-    }
-
-    fn file_name(self) -> &'static str {
-        match self {
-            Self::Json => "conns-top.json",
-            Self::Csv | Self::Command => "conns-top.csv",
-        }
-    }
-}
 
 impl State {
     /// Whether what is shown can be written so.

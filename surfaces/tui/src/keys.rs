@@ -9,7 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Something a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the table of bindings says what each does")]
+#[allow(missing_docs, reason = "the table of bindings has what each does")]
 pub enum Action {
     Up,
     Down,

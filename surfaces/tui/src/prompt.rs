@@ -4,7 +4,7 @@ use conns_core::query::{Candidate, Completion, FilterError, complete};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
-use crate::export::Format;
+use crate::format::Format;
 
 /// What the line is.
 #[derive(Debug, Clone, PartialEq, Eq)]

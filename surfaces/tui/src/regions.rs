@@ -2,8 +2,6 @@
 
 use ratatui::layout::Rect;
 
-use crate::state::{Overlay, State};
-
 /// The smallest screen that is drawn.
 pub const MIN_SIZE: (u16, u16) = (40, 10);
 
@@ -20,20 +18,14 @@ pub(crate) struct Regions {
     pub header: Rect,
     /// The rows.
     pub body: Rect,
-    /// The line that says what is missing.
+    /// The line with what is missing.
     pub status: Rect,
 }
 
 impl Regions {
-    /// The parts of the screen in this state.
-    #[must_use]
-    pub(crate) fn of(state: &State) -> Self {
-        let (width, height) = state.size;
+    /// The parts of a screen of this size; the filter and what is below it have `filter_lines`.
+    pub(crate) fn of((width, height): (u16, u16), filter_lines: u16) -> Self {
         let line = |y: u16, lines: u16| Rect::new(0, y.min(height), width, lines);
-        let filter_lines = match &state.overlay {
-            Some(Overlay::Prompt(prompt)) => prompt.lines(width, height),
-            _ => 1,
-        };
         let header = filter_lines + 2;
         let body = header + 1;
         Self {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use conns_api::{Ask, Pace};
 use crossterm::event::Event;
 
+use crate::agent_threads::{Channels, Message, Open, Wanted, follow, make_lists};
 use crate::draw::draw;
-use crate::feed::{Channels, Message, Open, Wanted, follow, make_lists};
 use crate::settings::Named;
 use crate::state::{Effect, Start, State};
 use crate::terminal::{self, Taken};
@@ -58,9 +58,8 @@ pub fn run(
     let (sender, messages) = channel();
     follow(open, ask, pace, channels, sender.clone());
     // An agent that never answered is an error of the command, not a state of the screen.
-    match messages.recv() {
-        Ok(Message::Lost(why)) => return Err(RunError::NoAgent(why)),
-        Ok(_) | Err(_) => {}
+    if let Ok(Message::Lost(why)) = messages.recv() {
+        return Err(RunError::NoAgent(why));
     }
     let mut screen = Taken::take(state.takes_mouse)?;
     #[cfg(unix)]
@@ -156,11 +155,11 @@ impl Loop<'_> {
             }
             Effect::Copy(text) => terminal::copy(&text)?,
             Effect::Write { path, text } => {
-                let said = match write_new(&path, &text) {
+                let notice = match write_new(&path, &text) {
                     Ok(()) => format!("written to {}", path.display()),
                     Err(error) => format!("cannot write {}: {error}", path.display()),
                 };
-                state.notify(said);
+                state.notify(notice);
             }
             Effect::Keep(named) => {
                 if let Err(why) = keep(self.files.named.as_deref(), &named) {
@@ -210,7 +209,7 @@ fn send_input(to: Sender<Message>) {
                 return;
             }
         }
-        // Nobody may receive it any more.
+        // The receiver may have ended before.
         let _ = to.send(Message::TerminalClosed);
     });
 }

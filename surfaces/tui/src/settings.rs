@@ -14,7 +14,7 @@ use crate::theme::Theme;
 pub struct Settings {
     /// Which action each key has.
     pub keys: KeyMap,
-    /// How the screen looks.
+    /// Its colours.
     pub theme: Theme,
 }
 

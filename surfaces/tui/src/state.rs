@@ -460,7 +460,7 @@ impl State {
         self.contact = Contact::Lost { since, why };
     }
 
-    /// Says something for a few seconds.
+    /// Shows a message for a few seconds.
     pub fn notify(&mut self, text: String) {
         self.notice = Some((text, self.now));
     }
@@ -516,7 +516,7 @@ impl State {
     }
 
     pub(crate) fn keep_in_sight(&mut self) {
-        let height = usize::from(Regions::of(self).body.height).max(1);
+        let height = usize::from(self.regions().body.height).max(1);
         let last_top = self.count().saturating_sub(height);
         let least = self.at.saturating_sub(height - 1);
         self.top = self.top.clamp(least, self.at.max(least)).min(last_top);
@@ -532,7 +532,7 @@ impl State {
 
     /// The indices of the lines that are shown.
     pub(crate) fn visible(&self) -> std::ops::Range<usize> {
-        let height = usize::from(Regions::of(self).body.height);
+        let height = usize::from(self.regions().body.height);
         self.top..self.count().min(self.top + height)
     }
 
@@ -542,6 +542,16 @@ impl State {
         }
         let lines = self.list.lines.get(self.visible()).unwrap_or_default();
         lines.iter().filter_map(|line| self.list.connection(line)).map(Connection::id).collect()
+    }
+
+    /// Where the parts of the screen are.
+    pub(crate) fn regions(&self) -> Regions {
+        let (width, height) = self.size;
+        let filter_lines = match &self.overlay {
+            Some(Overlay::Prompt(prompt)) => prompt.lines(width, height),
+            _ => 1,
+        };
+        Regions::of(self.size, filter_lines)
     }
 
     // === columns ===
@@ -570,7 +580,7 @@ impl State {
         columns
     }
 
-    /// Remembers the widths of the columns, before it is drawn.
+    /// Keeps the widths of the columns, before it is drawn.
     pub fn settle(&mut self) {
         let columns = self.measured_columns();
         self.widths.extend(columns.all().iter().map(|column| (column.field.name, column.natural)));

@@ -1,4 +1,4 @@
-//! The line that says how old the data is, what is missing, and what the agent costs; and the page with
+//! The line with the age of the data, what is missing, and what the agent costs; and the page with
 //! all of it.
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use conns_api::{is_problem, urgency};
 use conns_core::model::Connection;
 use ratatui::style::{Color, Modifier, Style};
 
-/// How the screen looks.
+/// Colours, and whether they and other signs than ASCII are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
     /// Whether there are colours at all; <https://no-color.org>.
@@ -37,7 +37,7 @@ impl Default for Theme {
 /// A sign beside a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// Nothing to say.
+    /// Nothing is wrong.
     None,
     /// The verdict is a problem.
     Warning,

@@ -1,4 +1,4 @@
-//! How states look: pictures of several sizes, and what must hold in each.
+//! Pictures of states at several sizes, and what must hold in each.
 
 use conns_core::model::{Ability, AbilityKind, Cost, Loss, LossCause, Missing};
 use insta::assert_snapshot;
@@ -126,7 +126,7 @@ fn only_what_is_wrong_is_coloured_and_has_a_sign() {
 }
 
 #[test]
-fn the_status_says_what_is_missing_and_turns_loud() {
+fn the_status_has_what_is_missing_and_turns_loud() {
     let mut session = Session::new((200, 24));
     let mut update = update(snapshot(1, Moment::default(), some()));
     let not_read = Loss::one(Source::Procfs, LossCause::ProcessesNotPermitted);

@@ -102,7 +102,7 @@ fn freezing_keeps_what_happens_meanwhile() {
     session.update(some());
     session.press(" ");
     session.update(vec![made(7, "late", "10.0.0.5:1", Class::Healthy)]);
-    session.event(1, EventKind::Failed, made(8, "gone", "10.0.0.5:2", Class::Unknown));
+    session.event(1, EventKind::Failed, made(8, "brief", "10.0.0.5:2", Class::Unknown));
     let text = session.text();
     assert_eq!(processes(&session).len(), 4, "{text}");
     assert!(text.contains("FROZEN at 2026-11-26T10:22:11, +1 updates, +1 events"), "{text}");
@@ -113,7 +113,7 @@ fn freezing_keeps_what_happens_meanwhile() {
     assert!(session.text().contains("no event yet"));
     session.press(" ");
     session.press("<esc>");
-    assert!(session.text().contains("failed   gone(508)"), "{}", session.text());
+    assert!(session.text().contains("failed   brief(508)"), "{}", session.text());
     session.press("1");
     assert_eq!(processes(&session), ["late"]);
 }

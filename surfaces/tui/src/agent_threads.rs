@@ -53,7 +53,7 @@ pub(crate) enum Message {
     Signal(i32),
 }
 
-/// Follows the agent until the receiver is gone.
+/// Follows the agent until the receiver is dropped.
 pub(crate) fn follow(open: Open, ask: Ask, pace: Pace, channels: Channels, to: Sender<Message>) {
     if channels == Channels::Apart {
         let (open, ask, to) = (Arc::clone(&open), ask.clone(), to.clone());
@@ -96,7 +96,7 @@ pub(crate) fn follow(open: Open, ask: Ask, pace: Pace, channels: Channels, to: S
     });
 }
 
-/// Whether somebody still receives.
+/// Whether there still is a receiver.
 fn send_update(
     updates: &mut dyn Updates,
     at_most: Duration,
@@ -108,7 +108,7 @@ fn send_update(
     }
 }
 
-/// Whether somebody still receives.
+/// Whether there still is a receiver.
 fn send_events(
     events: &mut dyn Events,
     at_most: Duration,
@@ -142,7 +142,7 @@ pub(crate) struct Wanted {
     pub(crate) fresh: bool,
 }
 
-/// Makes lists until the sender is gone; of several that wait, only the last.
+/// Makes lists until the sender is dropped; of several that wait, only the last.
 pub(crate) fn make_lists(to: Sender<Message>) -> Sender<Wanted> {
     let (sender, wanted): (_, Receiver<Wanted>) = channel();
     thread::spawn(move || {
