@@ -17,7 +17,7 @@ CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wi
 WINDOWS_EXE := target/cross/x86_64-pc-windows-gnu/release/conns.exe
 
 .PHONY: run test lint purity unit lab kernels arm64 bench soak link-faults fuzz bpf docs install test-packages bench-packages cross-packages \
-	windows windows-test macos-check
+	windows windows-test macos-check pictures
 
 ## Build, and list this machine's connections
 run:
@@ -87,6 +87,12 @@ bench: bench-packages
 	target/release/conns-bench media
 	target/release/conns-bench decoding
 	target/release/conns-bench memory
+	target/release/conns-bench screen
+
+## Draws docs/top.svg again (root)
+pictures: test-packages
+	$(CARGO) build --release --locked
+	unshare -n python3 lab/pictures/top.py docs/top.svg
 
 bench-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi

@@ -31,6 +31,13 @@ pub(crate) fn run(flags: &TopFlags, agent_flags: &AgentFlags) -> Result<(), Fail
             "a capture file does not change: list it with `conns --read FILE`".to_owned(),
         ));
     }
+    if flags.among.resolve {
+        return Err(Failure::Usage(
+            "--resolve does not go with `conns top`: its screen does not wait for a name server; \
+             `remote_name` is what was seen of names"
+                .to_owned(),
+        ));
+    }
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(Failure::Usage(
             "`conns top` needs a terminal for its keys and its screen; `conns --watch` writes to a pipe"
@@ -83,7 +90,11 @@ pub(crate) fn run(flags: &TopFlags, agent_flags: &AgentFlags) -> Result<(), Fail
 fn opened_by(agent_flags: AgentFlags, flags: &TopFlags) -> Open {
     let source = flags.among.source;
     let memory = Retention::Window(WINDOW);
-    let purpose = Purpose::Agent { tap: true };
+    // The tables of an agent are those of all namespaces.
+    let purpose = match flags.among.netns.is_empty() {
+        true => Purpose::Agent { tap: true },
+        false => Purpose::Follow,
+    };
     Arc::new(move || -> Result<Box<dyn Agent>, String> {
         agent::open(&agent_flags, source, memory, purpose).map_err(|failure| failure.to_string())
     })

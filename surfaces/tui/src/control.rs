@@ -130,11 +130,9 @@ impl State {
 
     /// Stops at this second, or goes on with what has come.
     fn freeze(&mut self) {
+        let Some(update) = self.latest.clone() else { return };
         let is_frozen = self.frozen.is_none();
-        if is_frozen && self.latest.is_none() {
-            return;
-        }
-        self.frozen = is_frozen.then_some(Frozen { updates: 0 });
+        self.frozen = is_frozen.then_some(Frozen { update, updates: 0 });
         let filter = self.filter();
         self.events.freeze(is_frozen, filter.as_ref());
         if !is_frozen {

@@ -35,11 +35,14 @@ impl EventLog {
         if self.is_frozen {
             self.hidden += events.len();
         }
-        self.all.extend(events);
-        while self.all.len() > MAX_EVENTS {
-            self.all.pop_front();
-        }
+        let is_match = |event: &&Arc<Event>| filter.is_none_or(|f| f.matches(&event.connection));
         if !self.is_frozen {
+            self.shown.extend(events.iter().filter(is_match).cloned());
+        }
+        self.all.extend(events);
+        let surplus = self.all.len().saturating_sub(MAX_EVENTS);
+        self.all.drain(..surplus);
+        if surplus > 0 && !self.is_frozen {
             self.choose(filter);
         }
     }

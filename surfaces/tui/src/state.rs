@@ -154,6 +154,8 @@ pub(crate) enum Contact {
 /// While the screen stands still.
 #[derive(Debug)]
 pub(crate) struct Frozen {
+    /// What is shown meanwhile.
+    pub(crate) update: Arc<Update>,
     /// Updates that came meanwhile.
     pub(crate) updates: usize,
 }
@@ -315,8 +317,8 @@ impl State {
 
     /// The update that is shown: the last one, or the one at which the screen stands still.
     fn shown_update(&self) -> Option<Arc<Update>> {
-        let latest = self.latest.as_ref()?;
-        Some(Arc::clone(if self.frozen.is_some() { &self.list.update } else { latest }))
+        let frozen = self.frozen.as_ref().map(|frozen| &frozen.update);
+        frozen.or(self.latest.as_ref()).cloned()
     }
 
     // === what is asked ===

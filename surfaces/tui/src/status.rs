@@ -25,7 +25,7 @@ impl State {
         let mut parts = Vec::new();
         let mut tone = Tone::Calm;
         if let Some(frozen) = &self.frozen {
-            let at = self.time_text(self.list.update.snapshot.at.wall_us);
+            let at = self.time_text(frozen.update.snapshot.at.wall_us);
             let events = self.events.hidden();
             parts.push(format!("FROZEN at {at}, +{} updates, +{events} events", frozen.updates));
             tone = Tone::Warning;

@@ -119,6 +119,21 @@ fn freezing_keeps_what_happens_meanwhile() {
 }
 
 #[test]
+fn a_list_that_was_on_its_way_is_of_the_second_that_is_named() {
+    let mut session = Session::new((120, 20));
+    session.update(some());
+    // The second update has come, its list has not.
+    let at = Moment { monotonic_us: 2_000_000, wall_us: 1_795_688_532_000_000 };
+    let second = update(snapshot(2, at, vec![made(7, "second", "10.0.0.5:1", Class::Idle)]));
+    session.state.update(Arc::new(second));
+    session.press(" ");
+    session.update(vec![made(8, "third", "10.0.0.5:1", Class::Idle)]);
+    let text = session.text();
+    assert!(text.contains("FROZEN at 2026-11-26T10:22:12"), "{text}");
+    assert!(text.contains("second") && !text.contains("third"), "{text}");
+}
+
+#[test]
 fn events_are_followed_at_the_end_and_hold_still_elsewhere() {
     let mut session = Session::new((100, 12));
     session.press("4");
