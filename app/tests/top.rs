@@ -39,10 +39,14 @@ impl Sockets {
         self.listener.local_addr().unwrap().port()
     }
 
-    /// The words of a command that shows the accepted ends only.
+    /// The accepted ends, and no sockets of others, which may have the same port in another namespace.
+    fn filter(&self) -> String {
+        format!("local_port == {} and pid == {}", self.port(), std::process::id())
+    }
+
+    /// The words of a command that shows them.
     fn top(&self) -> Vec<String> {
-        let port = self.port();
-        vec!["top".into(), format!("local_port == {port}"), "--source=kernel".into()]
+        vec!["top".into(), self.filter(), "--source=kernel".into()]
     }
 
     fn clients(&self) -> Vec<String> {
@@ -201,7 +205,7 @@ fn a_lost_agent_is_loud_and_the_screen_resumes() {
     let agent = Agent::start(0);
     let port = agent.1;
     let url = format!("--agent=http://127.0.0.1:{port}");
-    let words = ["top".to_owned(), format!("local_port == {}", sockets.port()), url];
+    let words = ["top".to_owned(), sockets.filter(), url];
     let mut screen = Screen::start(&words, (140, 24), &[]);
     screen.wait("two rows", |text| text.contains("2 connections"));
     drop(agent);
@@ -230,7 +234,7 @@ fn a_name_is_no_command_to_the_terminal() {
     let name = b"\x1b]52;c;Zm9v\x07";
     std::fs::write(format!("/proc/{}/comm", std::process::id()), name).unwrap();
     let mut screen = Screen::start(&sockets.top(), (120, 24), &[]);
-    screen.wait("the name", |text| text.contains("\\u{1b}]52;"));
+    screen.wait("the name", |text| text.contains("\\u{1b}]"));
     for keys in ["\r", "\u{1b}", "2", "l", "1", "y", "\u{1b}"] {
         screen.press(keys);
     }
@@ -269,7 +273,7 @@ fn what_is_wrong_with_the_configuration_is_named() {
     screen.press("F\rmine\r");
     screen.wait("the name", |text| text.contains("kept as `mine`"));
     let kept = std::fs::read_to_string(folder.join("conns/filters.toml")).unwrap();
-    assert_eq!(kept, format!("\"mine\" = \"local_port == {}\"\n", sockets.port()));
+    assert_eq!(kept, format!("\"mine\" = \"{}\"\n", sockets.filter()));
     screen.press("x");
     assert_eq!(screen.end(), 0, "the key of the configuration leaves");
     std::fs::remove_dir_all(folder).unwrap();
