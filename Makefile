@@ -5,10 +5,10 @@ CARGO ?= cargo
 BUILD_ALL = $(CARGO) build --workspace --all-targets --locked
 # Debian packages the tests need: ss, ip and nstat, and lsof; unshare, setpriv and script; a second language to open sockets with;
 # a firewall and BLAKE3 for transfers; real clients (a Monero node, curl, browsers) and a server; servers and clients of RTMP (rtmp2src and rtmp2sink are in the bad plugins); a second opinion on captures; systemd-analyze for the unit; promtool; the compiler of the programs in the kernel, and
-# what lists them; and the C++ compiler of libFuzzer, which the fuzz targets are type-checked with.
+# what lists them; a terminal that keys are sent to, and traffic for it; and the C++ compiler of libFuzzer, which the fuzz targets are type-checked with.
 TEST_PACKAGES := iproute2 lsof util-linux python3 python3-venv procps nftables b3sum bash dash zsh fish man-db monero curl chromium firefox-esr \
 	netcat-openbsd openssl prometheus systemd clang llvm bpftool g++ nginx-light tcpdump tshark zstd dnsmasq-base bind9-dnsutils sqlite3 \
-	libnginx-mod-rtmp ffmpeg rtmpdump gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+	tmux iperf3 libnginx-mod-rtmp ffmpeg rtmpdump gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev \
 	openssh-client openssh-server rsync rclone syncthing syncthing-relaysrv uftp srt-tools
 
@@ -88,6 +88,12 @@ bench: bench-packages
 	target/release/conns-bench media
 	target/release/conns-bench decoding
 	target/release/conns-bench memory
+	target/release/conns-bench screen
+
+## Draws docs/top.svg again (root)
+pictures: test-packages
+	$(CARGO) build --release --locked
+	unshare -n python3 lab/pictures/top.py docs/top.svg
 
 bench-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi

@@ -46,6 +46,14 @@ pub(crate) fn open(
     Ok(Box::new(Remote::connect(&target)?))
 }
 
+/// The URL of the remote agent that [`open`] connects to, if it does.
+pub(crate) fn named(
+    flags: &AgentFlags,
+    source: Option<SourceChoice>,
+) -> Result<Option<String>, Failure> {
+    url(flags, source)
+}
+
 /// Whether [`open`] connects to a remote agent.
 pub(crate) fn is_remote(flags: &AgentFlags, source: Option<SourceChoice>) -> bool {
     url(flags, source).is_ok_and(|url| url.is_some())

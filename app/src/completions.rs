@@ -4,12 +4,13 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::Command;
+use clap::{Command, CommandFactory};
 use clap_complete::env::Shells;
 use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate, Shell};
 use conns_core::query::{Field, GroupColumn, catalogue, complete, find_field};
 
 use crate::failure::Failure;
+use crate::flags::Flags;
 
 /// Holds the name of the shell while it completes.
 const VARIABLE: &str = "CONNS_COMPLETE";
@@ -74,7 +75,11 @@ pub(crate) fn filter() -> ArgValueCompleter {
         let words = words_before();
         // The first is the program. What stands before a flag is no filter.
         let at = words.iter().rposition(|word| word.starts_with('-')).unwrap_or(0);
-        filter_candidates(words.get(at + 1..).unwrap_or_default(), &current.to_string_lossy())
+        let before = words.get(at + 1..).unwrap_or_default();
+        let is_command = |word: &String| Flags::command().find_subcommand(word).is_some();
+        // `why` is a field too.
+        let skipped = usize::from(at == 0 && before.first().is_some_and(is_command));
+        filter_candidates(before.get(skipped..).unwrap_or_default(), &current.to_string_lossy())
     })
 }
 

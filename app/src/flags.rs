@@ -8,6 +8,7 @@ mod families;
 pub(crate) mod link;
 pub(crate) mod serve;
 mod source;
+pub(crate) mod top;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,7 +49,7 @@ impl Flags {
 }
 
 /// Which remote agent to query, or which file to read; the environment is the default.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct AgentFlags {
     /// Query the agent (`conns serve`) at http://HOST:PORT, https://HOST or unix:/PATH instead of
     /// this machine [env: CONNS_AGENT]
@@ -78,6 +79,7 @@ Examples:
   conns 'remote in 10.0.0.0/8 and loss > 1%'
   conns --group-by process --watch         bytes a second by process
   conns -x docker                          unix sockets of docker, and who is at their other end
+  conns top nginx                          the same as a screen that stays: narrow, sort, open one
   conns why 443                            what limits each connection of port 443
   conns --closed --for 30s --sort -duration
                                            connections that close or fail within 30 s, longest first
@@ -94,6 +96,8 @@ error lists what is missing).";
 pub(crate) enum Command {
     /// Explain what limits each connection, with evidence and advice
     Why(WhyFlags),
+    /// Watch connections live on the whole terminal: narrow, sort, group, freeze, open one; `?` lists the keys
+    Top(top::TopFlags),
     /// List media streams: who publishes and who plays each, and who is slow
     Streams(StreamsFlags),
     /// Print TCP connection events live: opened, accepted, closed, failed

@@ -15,8 +15,8 @@ use conns_core::query::{
 use conns_core::track::Retention;
 use conns_engine::Purpose;
 use conns_print::{
-    Layout, closed_columns, closed_csv_columns, csv_columns, default_columns,
-    default_group_columns, other_columns, other_csv_columns,
+    Layout, TABLE_ORDER, WATCHED_GROUP_ORDER, closed_columns, closed_csv_columns, csv_columns,
+    default_columns, default_group_columns, other_columns, other_csv_columns,
 };
 
 use crate::agent;
@@ -25,12 +25,6 @@ use crate::flags::{AgentFlags, Format, ListFlags, SsFlags, parse_span};
 use crate::follow::{self, Stop};
 use crate::misspelt_command;
 use crate::terminal::{self, AlternateScreen};
-
-/// The default order of a table; machine-readable output is in the order of the kernel.
-const TABLE_ORDER: &str = "process,pid,local,remote";
-
-/// The default order of groups that are watched: those that move most.
-const WATCHED_GROUP_ORDER: &str = "-rate_out,-rate_in,-connections";
 
 /// The parsed flags, validated before anything is sampled.
 pub(crate) struct Plan<'a> {
@@ -454,7 +448,7 @@ pub(crate) fn parse_filter(words: &[String]) -> Result<Option<Filter>, Failure> 
 }
 
 /// The addresses of a host by the resolver of this machine; none if it knows no such host.
-fn addresses_of(host: &str) -> Vec<IpAddr> {
+pub(crate) fn addresses_of(host: &str) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = match (host, 0).to_socket_addrs() {
         Ok(ends) => ends.map(|end| end.ip()).collect(),
         Err(_) => Vec::new(),

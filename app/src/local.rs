@@ -68,6 +68,7 @@ struct LocalUpdates {
 impl LocalUpdates {
     fn update(&mut self, snapshot: Arc<Snapshot>) -> Arc<Update> {
         self.health.interval_us = micros(self.pace.interval);
+        self.health.cost = conns_engine::of_process();
         let mut follower = self.follower.borrow_mut();
         self.health.abilities = follower.engine().abilities();
         let transfers = follower.engine().transfers();

@@ -27,6 +27,7 @@ mod settings;
 mod sql;
 mod streams;
 mod terminal;
+mod top;
 mod why;
 
 use std::process::ExitCode;
@@ -73,6 +74,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Events(events)) => return events::run(events, &flags.agent),
         Some(Command::Abilities(abilities)) => abilities::run(abilities, &flags.agent)?,
         Some(Command::Why(why)) => return why::run(why, &flags.agent),
+        Some(Command::Top(top)) => top::run(top, &flags.agent)?,
         Some(Command::Streams(streams)) => return streams::run(streams, &flags.agent),
         Some(Command::Sql(sql)) => return sql::run(sql, &flags.agent),
         Some(Command::Call(call)) => return call::run(call, &flags.agent),

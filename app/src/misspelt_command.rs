@@ -1,4 +1,4 @@
-//! Filters of a single word that are meant as a command: `conns evnts`, `conns top`.
+//! Filters of a single word that are meant as a command: `conns evnts`, `conns watch`.
 
 use clap::{Command, CommandFactory};
 use conns_core::query::nearest;
@@ -7,11 +7,10 @@ use crate::failure::Failure;
 use crate::flags::Flags;
 
 /// Words that users of other programs try as commands, and what they want.
-const HABITS: [(&str, &str); 12] = [
-    ("top", "conns --watch"),
-    ("watch", "conns --watch"),
-    ("monitor", "conns --watch"),
-    ("live", "conns --watch"),
+const HABITS: [(&str, &str); 11] = [
+    ("watch", "conns top"),
+    ("monitor", "conns top"),
+    ("live", "conns top"),
     ("list", "conns"),
     ("ls", "conns"),
     ("show", "conns"),

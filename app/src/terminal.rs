@@ -84,13 +84,18 @@ pub(crate) fn is_reader_closed() -> bool {
 
 /// Colours as requested, or by default; <https://no-color.org>.
 pub(crate) fn palette(colour: Colour) -> Palette {
+    Palette::new(is_coloured(colour))
+}
+
+/// Whether there are colours: as requested, or by default.
+pub(crate) fn is_coloured(colour: Colour) -> bool {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    Palette::new(match colour {
+    match colour {
         Colour::Always => true,
         Colour::Never => false,
         Colour::Auto => !no_color && !is_dumb && io::stdout().is_terminal(),
-    })
+    }
 }
 
 /// Number of threads that resolve host names.

@@ -18,6 +18,7 @@ mod overhead;
 mod own;
 mod recorded;
 mod run;
+mod screen;
 mod short;
 mod table;
 
@@ -55,6 +56,8 @@ enum Task {
     Overhead(overhead::Plan),
     /// Measure how much memory recognition takes for each of many idle connections.
     Memory(memory::Plan),
+    /// Measure how long `conns top` takes from a key to the screen that it changes, and what it costs.
+    Screen(screen::Plan),
     /// Measure transfers of files: conns link beside scp, rsync, rclone, syncthing, uftp, srt, qcp and sendme.
     Link(link::Plan),
     /// Measure conns link over paths of several round trips and losses, and beside one TCP flow.
@@ -114,6 +117,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
         Task::Memory(plan) => memory::run(&plan),
+        Task::Screen(plan) => screen::run(&plan),
         Task::Link(plan) => link::run(&plan),
         Task::LinkMatrix(plan) => link::matrix::run(&plan),
         Task::Fixture(size) => fixture::run(&size),

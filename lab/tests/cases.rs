@@ -54,6 +54,7 @@ const CASES: &[Case] = &[
     case!("queues_without_syn_and_fin.py"),
     case!("media_files.py"),
     case!("rtmp_live.py"),
+    case!("screen_as_json.py"),
     case!("socket_of_the_kernel.py"),
     case!("sql_as_sqlite.py"),
     case!("streams_joined_late.py"),
@@ -68,7 +69,7 @@ const CASES: &[Case] = &[
 ];
 
 /// The programs that the scripts use.
-const PROGRAMS: [&str; 23] = [
+const PROGRAMS: [&str; 25] = [
     "b3sum",
     "bash",
     "chromium",
@@ -79,6 +80,7 @@ const PROGRAMS: [&str; 23] = [
     "ffprobe",
     "gst-launch-1.0",
     "ip",
+    "iperf3",
     "monerod",
     "nft",
     "nginx",
@@ -90,6 +92,7 @@ const PROGRAMS: [&str; 23] = [
     "sqlite3",
     "ss",
     "tcpdump",
+    "tmux",
     "tshark",
     "unshare",
 ];

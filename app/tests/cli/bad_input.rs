@@ -40,7 +40,7 @@ const FLAGS: &[Refusal] = &[
     (&["300.1.1.1"], &["300.1.1.1", "address"]),
     (&["10.0.0.0/33"], &["10.0.0.0/33", "address"]),
     (&["evnts"], &["evnts", "conns events"]),
-    (&["top"], &["top", "conns --watch"]),
+    (&["watch"], &["watch", "conns top"]),
     (&["--source", "magic"], &["magic", "portable"]),
     (&["--color", "pink"], &["pink", "never"]),
     (&["--limit", "many"], &["many", "--limit"]),

@@ -159,6 +159,14 @@ pub(crate) fn end(child: &Child) -> anyhow::Result<()> {
     kill_process(pid, Signal::TERM).with_context(|| format!("cannot end process {}", child.id()))
 }
 
+/// CPU time that a process used so far.
+pub(crate) fn cpu_of(process: u32) -> anyhow::Result<Duration> {
+    let place = format!("/proc/{process}/stat");
+    let stat = read_to_string(&place).with_context(|| format!("cannot read {place}"))?;
+    let ticks = ticks(&stat).with_context(|| format!("cannot read the CPU time in {stat:?}"))?;
+    Ok(Duration::from_millis(ticks * 1000 / USER_HZ))
+}
+
 fn ticks(stat: &str) -> Option<u64> {
     let (_, behind) = stat.rsplit_once(')')?;
     let mut fields = behind.split_whitespace().skip(UTIME_AFTER_NAME);

@@ -1,5 +1,6 @@
 //! A field: a name under which something of a connection can be filtered, sorted, shown.
 
+use std::fmt;
 use std::ops::Deref;
 
 use crate::model::{
@@ -37,6 +38,12 @@ impl Deref for Field {
 
     fn deref(&self) -> &FieldSpec {
         &self.spec
+    }
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 

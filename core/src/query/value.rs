@@ -118,6 +118,18 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value as a number in its unit, of several the first; `None` if it is none.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "a chart has fewer digits")]
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Count(n) | Self::Bytes(n) | Self::Micros(n) => Some(*n as f64),
+            Self::BytesPerSecond(n) | Self::Percent(n) => Some(*n),
+            Self::Several(values) => values.first()?.number(),
+            _ => None,
+        }
+    }
+
     /// Whether there is a value at all.
     #[must_use]
     pub fn is_known(&self) -> bool {

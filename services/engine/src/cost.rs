@@ -73,8 +73,9 @@ pub(crate) fn thread_cpu() -> Duration {
     linux::thread_cpu()
 }
 
-/// The resources used so far; the sampler fills in those of the sample.
-pub(crate) fn of_process() -> Cost {
+/// The resources that this process has used so far; the sampler fills in those of the sample.
+#[must_use]
+pub fn of_process() -> Cost {
     let (resident_bytes, resident_peak_bytes) = linux::resident("self");
     Cost {
         cpu_us: micros(linux::process_cpu()),

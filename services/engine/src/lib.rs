@@ -33,7 +33,7 @@ mod transfers;
 mod written_files;
 
 pub use choice::{Choice, Purpose};
-pub use cost::cost_of;
+pub use cost::{cost_of, of_process};
 pub use engine::Engine;
 pub use file::FileEngine;
 pub use follow::{EventBatch, Follower};

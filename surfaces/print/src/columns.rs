@@ -4,6 +4,22 @@ use conns_api::View;
 use conns_core::model::{Connection, Known};
 use conns_core::query::{Field, find_field};
 
+/// The default order of a table; machine-readable output is in the order of the kernel.
+pub const TABLE_ORDER: &str = "process,pid,local,remote";
+
+/// The default order of groups that are watched: those that move most.
+pub const WATCHED_GROUP_ORDER: &str = "-rate_out,-rate_in,-connections";
+
+/// Fields that are watched as charts of one connection.
+pub const CHARTED: [&str; 6] = ["rate_out", "rate_in", "rtt", "send_queue", "recv_queue", "loss"];
+
+/// Fields that connections are usually grouped by.
+pub const GROUPED_BY: [&str; 8] =
+    ["process", "unit", "container", "remote", "remote_name", "remote_port", "app", "verdict"];
+
+/// Fields that are copied from a row by themselves, beside its columns: the ends.
+pub const COPIED: [&str; 4] = ["remote", "remote_addr", "local", "local_addr"];
+
 /// Columns of the plain list.
 const PLAIN: &[&str] = &[
     "process",

@@ -30,7 +30,8 @@ impl EventTime {
     }
 
     /// With microseconds: a millisecond can contain many events.
-    fn text(&self, us: i64) -> String {
+    #[must_use]
+    pub fn text(&self, us: i64) -> String {
         let Ok(timestamp) = Timestamp::from_microsecond(us) else { return us.to_string() };
         match self {
             Self::Utc => format!("{timestamp:.6}"),

@@ -35,6 +35,13 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Where the value of a field comes from, or why it is unknown; `None` for a value that does not apply, and for one of no
+/// source.
+#[must_use]
+pub fn origin_text(field: &Field, connection: &Connection) -> Option<String> {
+    Origin::of(field, connection).map(|origin| origin.to_string())
+}
+
 /// Writes one line for each column and source or reason, with the number of connections, most first. Columns
 /// that apply to no connection are omitted.
 ///

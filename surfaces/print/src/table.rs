@@ -26,19 +26,22 @@ pub struct Layout {
 }
 
 /// Spaces between two columns.
-const GAP: usize = 2;
+pub const GAP: usize = 2;
 /// Minimum width of a text before whole columns are dropped from the right; `…:65535` fits.
 const MIN_WIDTH: usize = 8;
 /// Columns without which a row of connections is useless: dropped after all others.
 const KEPT: [&str; 5] = ["process", "pid", "local", "remote", "verdict"];
 
 /// One column while a table is laid out.
-struct Column<'a> {
-    field: &'a Field,
-    title: String,
-    width: usize,
+pub struct Column<'a> {
+    /// What it shows.
+    pub field: &'a Field,
+    /// Its heading.
+    pub title: String,
+    /// Its width in characters.
+    pub width: usize,
     /// Width without any cut.
-    natural: usize,
+    pub natural: usize,
 }
 
 impl Column<'_> {
@@ -60,8 +63,63 @@ impl Column<'_> {
             _ => truncate(text, self.width),
         }
     }
+
+    /// The text, cut and padded to the width of the column.
+    #[must_use]
+    pub fn cell(&self, text: Cow<'_, str>) -> String {
+        let text = self.cut(text);
+        let pad = self.width.saturating_sub(text.width());
+        match self.is_right_aligned() {
+            true => format!("{:pad$}{text}", ""),
+            false => format!("{text}{:pad$}", ""),
+        }
+    }
+
     fn is_right_aligned(&self) -> bool {
         self.field.kind.is_quantity() || self.field.kind == Kind::Port
+    }
+}
+
+/// The columns of a table: measured on its rows, then fitted to the terminal.
+pub struct Columns<'a>(Vec<Column<'a>>);
+
+impl<'a> Columns<'a> {
+    /// Columns as wide as their titles.
+    #[must_use]
+    pub fn new(fields: &[&'a Field]) -> Self {
+        let column = |field: &&'a Field| {
+            let title = field.name.to_ascii_uppercase().replace('_', "-");
+            Column { field, width: title.len(), natural: title.len(), title }
+        };
+        Self(fields.iter().map(column).collect())
+    }
+
+    /// Makes columns at least as wide as the values of `connection`.
+    pub fn measure(&mut self, connection: &Connection, names: &Names) {
+        for column in &mut self.0 {
+            let text = field_text(column.field, connection, names);
+            column.natural = column.natural.max(text.width());
+            column.width = column.natural;
+        }
+    }
+
+    /// Makes columns at least as wide as `least`.
+    pub fn widen(&mut self, least: impl Fn(&Field) -> usize) {
+        for column in &mut self.0 {
+            column.natural = column.natural.max(least(column.field));
+            column.width = column.natural;
+        }
+    }
+
+    /// Cuts and drops columns until they fit into `available` characters.
+    pub fn fit(&mut self, available: usize) {
+        fit(&mut self.0, available);
+    }
+
+    /// The columns, from left to right.
+    #[must_use]
+    pub fn all(&self) -> &[Column<'a>] {
+        &self.0
     }
 }
 
@@ -76,25 +134,14 @@ pub fn list(
     connections: &[&Connection],
     names: &Names,
 ) -> io::Result<()> {
-    let mut columns: Vec<Column<'_>> = fields
-        .iter()
-        .map(|field| {
-            let title = field.name.to_ascii_uppercase().replace('_', "-");
-            Column { field, width: title.len(), natural: 0, title }
-        })
-        .collect();
+    let mut columns = Columns::new(fields);
     for connection in connections {
-        for column in &mut columns {
-            let text = field_text(column.field, connection, names);
-            column.width = column.width.max(text.width());
-        }
-    }
-    for column in &mut columns {
-        column.natural = column.width;
+        columns.measure(connection, names);
     }
     if let Some(width) = layout.width {
-        fit(&mut columns, width);
+        columns.fit(width);
     }
+    let columns = columns.0;
     if layout.header {
         let cells = columns.iter().map(|c| (Cow::Borrowed(&*c.title), c));
         let style = layout.palette.header();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use conns_api::printable;
 use conns_core::human;
-use conns_core::model::{Connection, Unknown};
+use conns_core::model::{Connection, Layer, Unknown};
 use conns_core::query::{Field, Kind, List, Value};
 use jiff::Timestamp;
 
@@ -95,4 +95,31 @@ fn time(us: i64) -> String {
     // Tables show whole seconds.
     let seconds = Timestamp::from_second(us.div_euclid(1_000_000));
     seconds.map_or_else(|_| us.to_string(), |timestamp| timestamp.to_string())
+}
+
+/// The records of a list, each with all its columns; none for other fields.
+#[must_use]
+pub fn record_lines(field: &Field, connection: &Connection) -> Vec<String> {
+    let (Kind::List(spec), Value::List(list)) = (field.kind, field.value(connection)) else {
+        return Vec::new();
+    };
+    let record = |row: usize| {
+        let cells = spec.columns.iter().enumerate().filter_map(|(at, column)| {
+            let value = list.value(row, at);
+            value.is_known().then(|| format!("{} {}", column.key, text(field, value)))
+        });
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    (0..list.len()).map(record).collect()
+}
+
+/// The protocols that a connection carries, outermost first, and how each was recognised.
+#[must_use]
+pub fn layer_lines(connection: &Connection) -> Vec<String> {
+    let layers = connection.application.value().map(|application| &application.layers);
+    let line = |layer: &Layer| {
+        let protocol = printable((&*layer.protocol).into());
+        format!("{protocol}: {}, {}", layer.certainty.name(), layer.origin.name())
+    };
+    layers.into_iter().flatten().map(line).collect()
 }

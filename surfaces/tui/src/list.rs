@@ -1,0 +1,275 @@
+//! The list: what of an update is shown, and in which order. Rows hold still: values change in place,
+//! new rows come at the end, closed ones stay, until it is sorted anew. Computed beside the keys.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use conns_api::View;
+use conns_core::media::published_streams;
+use conns_core::model::{Connection, ConnectionId, Update};
+use conns_core::query::{
+    Field, Filter, Group, GroupColumn, GroupKey, GroupSortKey, SortKey, group, parse_columns,
+    parse_group_columns, sort, sort_groups, total,
+};
+use conns_print::{default_columns, default_group_columns, stream_rows, transfer_row};
+use foldhash::fast::RandomState;
+
+/// Most closed connections that stay in the list; the first to close leave it then.
+const MAX_CLOSED: usize = 1000;
+
+/// What is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Subject {
+    /// Connections, or groups of them.
+    #[default]
+    Connections,
+    /// Listening endpoints.
+    Listeners,
+    /// Ends of media streams.
+    Streams,
+    /// Connections of the transfer service.
+    Transfers,
+}
+
+/// What is asked of the list.
+#[derive(Debug, Clone, Default)]
+pub struct Spec {
+    /// What is listed.
+    pub subject: Subject,
+    /// Which connections.
+    pub filter: Option<Filter>,
+    /// The order of connections.
+    pub sort: Vec<SortKey>,
+    /// What they are grouped by.
+    pub group_by: Option<&'static Field>,
+    /// The order of groups.
+    pub group_sort: Vec<GroupSortKey>,
+    /// Groups that are open.
+    pub open: Vec<GroupKey>,
+    /// A list of columns, or changes to the default.
+    pub columns: Option<String>,
+    /// Changes to the default columns of groups.
+    pub group_columns: Option<String>,
+}
+
+impl Spec {
+    fn view(&self) -> View {
+        match self.subject {
+            Subject::Listeners => View::Listening,
+            _ if self.filter.as_ref().is_some_and(Filter::names_states) => View::All,
+            _ => View::Connections,
+        }
+    }
+
+    fn matches(&self, connection: &Connection) -> bool {
+        let is_match = self.filter.as_ref().is_none_or(|filter| filter.matches(connection));
+        is_match && self.view().contains(connection)
+    }
+}
+
+/// One line of the list.
+#[derive(Debug, Clone)]
+pub enum Line {
+    /// The group with this index.
+    Group(usize),
+    /// The connection with this index in the snapshot.
+    Row(u32),
+    /// One that did match.
+    Unmatched(u32),
+    /// One that closed, as it was last.
+    Closed(Arc<Connection>),
+    /// The row of text with this index.
+    Text(usize),
+}
+
+/// A row of text, and the connection it is about.
+#[derive(Debug, Clone)]
+pub struct TextRow {
+    /// The connection.
+    pub id: Option<ConnectionId>,
+    /// The cells.
+    pub cells: Vec<String>,
+}
+
+/// The list as it is shown.
+#[derive(Debug, Clone, Default)]
+pub struct List {
+    /// What it is about.
+    pub update: Arc<Update>,
+    /// What was asked.
+    pub spec: Arc<Spec>,
+    /// The lines, from the first.
+    pub lines: Vec<Line>,
+    /// The groups, in the order they were made.
+    pub groups: Vec<Group>,
+    /// Rows of text.
+    pub texts: Vec<TextRow>,
+    /// The columns of connections.
+    pub columns: Vec<&'static Field>,
+    /// The columns of groups.
+    pub group_columns: Vec<GroupColumn>,
+    /// Sums over everything that matches.
+    pub total: Option<Group>,
+    /// How many closed rows there are.
+    pub closed: usize,
+}
+
+impl List {
+    /// The connection of a line, if it is one.
+    #[must_use]
+    pub fn connection<'l>(&'l self, line: &'l Line) -> Option<&'l Connection> {
+        match line {
+            Line::Row(at) | Line::Unmatched(at) => self.at(*at),
+            Line::Closed(connection) => Some(connection),
+            Line::Text(at) => {
+                let id = self.texts.get(*at)?.id?;
+                self.update.snapshot.connections.iter().find(|one| one.id() == id)
+            }
+            Line::Group(_) => None,
+        }
+    }
+
+    fn at(&self, index: u32) -> Option<&Connection> {
+        self.update.snapshot.connections.get(usize::try_from(index).ok()?)
+    }
+
+    /// The list of `update`; the rows of this one keep their place unless it is `fresh`.
+    #[must_use]
+    pub fn next(&self, update: Arc<Update>, spec: Arc<Spec>, fresh: bool) -> Self {
+        let mut next = Self { update, spec, ..Self::default() };
+        match next.spec.subject {
+            Subject::Streams => next.add_streams(),
+            Subject::Transfers => next.add_transfers(),
+            Subject::Connections | Subject::Listeners => next.add_connections(self, fresh),
+        }
+        next
+    }
+
+    fn add_streams(&mut self) {
+        let snapshot = Arc::clone(&self.update.snapshot);
+        let chosen = |one: &&Connection| self.spec.filter.as_ref().is_none_or(|f| f.matches(one));
+        let chosen: Vec<&Connection> = snapshot.connections.iter().filter(chosen).collect();
+        let rows = stream_rows(&published_streams(&chosen), snapshot.at);
+        self.texts =
+            rows.into_iter().map(|(one, cells)| TextRow { id: Some(one.id()), cells }).collect();
+        self.lines = (0..self.texts.len()).map(Line::Text).collect();
+        self.total = Some(total(chosen));
+    }
+
+    fn add_transfers(&mut self) {
+        let transfers = self.update.transfers.iter();
+        self.texts = transfers.map(|of| TextRow { id: None, cells: transfer_row(of) }).collect();
+        self.lines = (0..self.texts.len()).map(Line::Text).collect();
+    }
+
+    fn add_connections(&mut self, held: &Self, fresh: bool) {
+        let snapshot = Arc::clone(&self.update.snapshot);
+        let spec = Arc::clone(&self.spec);
+        let all = &snapshot.connections;
+        let matching: Vec<u32> =
+            (0..).zip(all).filter(|(_, one)| spec.matches(one)).map(|(at, _)| at).collect();
+        let one = |at: &u32| usize::try_from(*at).ok().and_then(|at| all.get(at));
+        let chosen: Vec<&Connection> = matching.iter().filter_map(one).collect();
+        self.total = Some(total(chosen.iter().copied()));
+        self.choose_columns(held, fresh, &chosen);
+        match spec.group_by {
+            Some(field) => self.add_groups(held, fresh, field, &chosen, all),
+            None if fresh => self.lines = in_order(&chosen, all, &spec.sort).collect(),
+            None => self.hold(held, &matching, all),
+        }
+    }
+
+    fn choose_columns(&mut self, held: &Self, fresh: bool, chosen: &[&Connection]) {
+        let usual = default_columns(self.spec.view(), false, chosen);
+        let columns = match &self.spec.columns {
+            Some(text) => parse_columns(text, &usual).unwrap_or(usual),
+            None => usual,
+        };
+        // Columns come where something is known now, and do not go while one reads.
+        let is_grown =
+            held.columns.iter().all(|old| columns.iter().any(|new| new.name == old.name));
+        self.columns = if fresh || is_grown { columns } else { held.columns.clone() };
+    }
+
+    fn add_groups(
+        &mut self,
+        held: &Self,
+        fresh: bool,
+        field: &'static Field,
+        chosen: &[&Connection],
+        all: &[Connection],
+    ) {
+        let mut groups = group(chosen, field);
+        sort_groups(&mut groups, &self.spec.group_sort);
+        if !fresh {
+            // The order of the held groups; `GroupKey` is ordered.
+            let keys = held.groups.iter().map(|group| &group.key).zip(0_usize..);
+            let places: BTreeMap<&GroupKey, usize> = keys.collect();
+            groups.sort_by_key(|group| places.get(&group.key).copied().unwrap_or(usize::MAX));
+        }
+        let usual = default_group_columns(true, &groups);
+        self.group_columns = match &self.spec.group_columns {
+            Some(text) => parse_group_columns(text, field, &usual).unwrap_or(usual),
+            None => usual,
+        };
+        for (at, group) in groups.iter().enumerate() {
+            self.lines.push(Line::Group(at));
+            if self.spec.open.contains(&group.key) {
+                let is_member = |one: &&Connection| GroupKey::of(field, one) == group.key;
+                let members: Vec<&Connection> = chosen.iter().copied().filter(is_member).collect();
+                self.lines.extend(in_order(&members, all, &self.spec.sort));
+            }
+        }
+        self.groups = groups;
+    }
+
+    /// The lines of `held` with what became of them, and new ones behind.
+    fn hold(&mut self, held: &Self, matching: &[u32], all: &[Connection]) {
+        let places: HashMap<ConnectionId, u32, RandomState> =
+            all.iter().map(Connection::id).zip(0..).collect();
+        let is_matching: HashSet<u32, RandomState> = matching.iter().copied().collect();
+        let mut shown: HashSet<u32, RandomState> = HashSet::default();
+        let mut closed = 0;
+        for line in &held.lines {
+            let Some(before) = held.connection(line) else { continue };
+            let next = match (places.get(&before.id()), line) {
+                (Some(at), _) => {
+                    shown.insert(*at);
+                    if is_matching.contains(at) { Line::Row(*at) } else { Line::Unmatched(*at) }
+                }
+                (None, Line::Closed(connection)) => Line::Closed(Arc::clone(connection)),
+                (None, _) => Line::Closed(Arc::new(before.clone())),
+            };
+            closed += usize::from(matches!(next, Line::Closed(_)));
+            self.lines.push(next);
+        }
+        let mut surplus = closed.saturating_sub(MAX_CLOSED);
+        self.closed = closed - surplus;
+        self.lines.retain(|line| {
+            let leaves = surplus > 0 && matches!(line, Line::Closed(_));
+            surplus -= usize::from(leaves);
+            !leaves
+        });
+        let new = matching.iter().filter(|at| !shown.contains(at));
+        let new: Vec<&Connection> =
+            new.filter_map(|at| all.get(usize::try_from(*at).ok()?)).collect();
+        self.lines.extend(in_order(&new, all, &self.spec.sort));
+    }
+}
+
+/// Lines of these connections, sorted. They are elements of `all`.
+fn in_order<'c>(
+    chosen: &[&'c Connection],
+    all: &'c [Connection],
+    keys: &[SortKey],
+) -> impl Iterator<Item = Line> {
+    let mut chosen = chosen.to_vec();
+    sort(&mut chosen, keys);
+    let places: Vec<Line> = chosen
+        .into_iter()
+        .filter_map(|one| all.element_offset(one))
+        .filter_map(|at| u32::try_from(at).ok())
+        .map(Line::Row)
+        .collect();
+    places.into_iter()
+}

@@ -1,0 +1,186 @@
+//! Keys, the mouse and what is typed.
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+
+use super::*;
+use crate::keys::{BINDINGS, markdown};
+
+fn click(session: &mut Session, column: u16, row: u16) {
+    let kind = MouseEventKind::Down(MouseButton::Left);
+    session.state.mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
+    session.settle();
+}
+
+#[test]
+fn an_error_shows_its_place_and_the_last_good_filter_stays() {
+    let mut session = Session::new((100, 20));
+    session.update(some());
+    session.press("/nginx and rtt > ");
+    let lines = session.lines();
+    assert_eq!(lines[1], "/ nginx and rtt >");
+    let caret = lines[2].find('^').unwrap();
+    assert_eq!(caret, "/ nginx and rtt > ".len(), "{}", session.text());
+    assert!(lines[3].contains("expected"), "{}", lines[3]);
+    assert_eq!(session.state.filter_text, "nginx and rt", "the last one without an error");
+    session.press("<enter>");
+    assert!(session.state.overlay.is_some(), "it is not accepted");
+    session.press("<esc>");
+    assert_eq!(session.state.filter_text, "", "the one before");
+}
+
+#[test]
+fn tab_completes_fields_and_values() {
+    let mut session = Session::new((100, 20));
+    session.update(some());
+    session.press("/verd<tab>");
+    assert_eq!(session.lines()[1], "/ verdict");
+    session.press("== path-lo<tab>");
+    assert_eq!(session.state.filter_text.trim(), "verdict == path-loss");
+    assert!(session.text().contains("1 connection  out"), "{}", session.text());
+    session.press("<ctrl-u>remote_n<tab>");
+    assert!(session.text().contains("remote_name_origin"), "{}", session.text());
+    session.press("<tab>");
+    assert_eq!(session.lines()[1], "/ remote_name_origin");
+    session.press("<tab>");
+    assert_eq!(session.lines()[1], "/ remote_name");
+}
+
+#[test]
+fn filters_are_kept_under_a_name() {
+    let mut session = Session::new((100, 20));
+    session.update(some());
+    session.press("/curl<enter>F<enter>downloads<enter>");
+    assert!(
+        matches!(&session.effects[..], [Effect::Keep(named)] if named.0["downloads"] == "curl")
+    );
+    session.press("<esc>");
+    assert_eq!(session.state.filter_text, "");
+    session.press("F<enter>");
+    assert_eq!(session.state.filter_text, "curl");
+    session.press("Fjd");
+    assert!(session.state.named.0.is_empty());
+}
+
+#[test]
+fn loopback_is_hidden_by_a_filter() {
+    let mut session = Session::new((100, 20));
+    session.update(some());
+    session.press("h");
+    assert!(!session.text().contains("sshd") && session.text().contains("without loopback"));
+    assert_eq!(session.state.whole_filter_text(), "not addr in (127.0.0.0/8, ::1)");
+    session.press("h");
+    assert!(session.text().contains("sshd"));
+}
+
+#[test]
+fn keys_move_as_everywhere() {
+    let mut session = Session::new((100, 15));
+    session.update((1..=50).map(|at| made(at, "x", "10.0.0.5:443", Class::Idle)).collect());
+    let mut at = |keys: &str| {
+        session.press(keys);
+        session.state.at
+    };
+    assert_eq!(at("jjk<down>"), 2);
+    assert_eq!(at("G"), 49);
+    assert_eq!(at("gg"), 0);
+    assert_eq!(at("<pgdn>"), 10);
+    assert_eq!(at("<ctrl-d>"), 15);
+    assert_eq!(at("<ctrl-u><ctrl-b>"), 0);
+    assert_eq!(at("kkk"), 0);
+}
+
+#[test]
+fn the_mouse_chooses_opens_and_sorts() {
+    let mut session = Session::new((120, 20));
+    session.update(some());
+    click(&mut session, 10, 6);
+    assert_eq!(session.state.at, 2);
+    click(&mut session, 10, 6);
+    assert!(session.state.detail.is_some(), "a double click");
+    session.press("<esc>");
+    let remote = u16::try_from(session.lines()[3].find("REMOTE").unwrap()).unwrap();
+    click(&mut session, remote + 1, 3);
+    assert_eq!(session.state.sort, "remote");
+    click(&mut session, remote + 1, 3);
+    assert_eq!(session.state.sort, "-remote");
+    click(&mut session, 17, 0);
+    assert_eq!(session.state.screen, Screen::Processes);
+    session.press("m");
+    assert!(matches!(session.effects[..], [Effect::Mouse(false)]));
+}
+
+#[test]
+fn a_row_a_field_and_an_address_are_copied() {
+    let mut session = Session::new((120, 20));
+    session.update(some());
+    session.press("yy");
+    session.press("yj<enter>");
+    session.press("yjj<enter>");
+    let copied: Vec<&str> = session
+        .effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Copy(text) => text.as_str(),
+            _ => "",
+        })
+        .collect();
+    assert!(copied[0].starts_with("curl  502  tcp  ESTAB"), "{copied:?}");
+    assert_eq!(copied[1..], ["192.0.2.7:80", "192.0.2.7"]);
+}
+
+#[test]
+fn what_is_shown_is_written_or_named_as_a_command() {
+    let mut session = Session::new((120, 20));
+    session.update(some());
+    session.press("/process == curl<enter>e<enter><ctrl-u>/tmp/x.json<enter>");
+    let [Effect::Write { path, text }] = &session.effects[..] else { panic!("nothing is written") };
+    assert_eq!(path.to_str(), Some("/tmp/x.json"));
+    let json: serde_json::Value = serde_json::from_slice(text).unwrap();
+    assert_eq!(json["connections"].as_array().unwrap().len(), 2);
+    assert_eq!(json["connections"][0]["process"], "curl");
+    session.press("ejj<enter>");
+    let text = session.text();
+    let expected = "conns --agent=http://127.0.0.1:7979 --sort=process,pid,local,remote -- \
+                    'process == curl'";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn columns_are_chosen_and_the_order_is_underlined() {
+    let mut session = Session::new((120, 20));
+    session.update(some());
+    session.press("cj <esc>");
+    assert!(!session.lines()[3].contains("PID"), "{}", session.text());
+    session.press("s");
+    assert!(session.text().contains("Sort by"));
+    session.press("j<enter>");
+    assert_eq!(session.state.sort, "proto");
+}
+
+#[test]
+fn every_action_is_in_help_and_in_the_documentation() {
+    let mut session = Session::new((100, 50));
+    session.press("?");
+    let text = session.text();
+    for binding in BINDINGS {
+        let start: String = binding.meaning.chars().take(30).collect();
+        assert!(text.contains(&start), "{}", binding.name);
+    }
+    session.press("<esc>");
+    assert!(session.state.overlay.is_none());
+    let page = include_str!("../../../../docs/top.md");
+    assert!(page.contains(&markdown()), "docs/top.md needs this table:\n{}", markdown());
+}
+
+#[test]
+fn flags_that_are_wrong_are_refused() {
+    let refused = |change: fn(&mut Start)| {
+        let mut start = start();
+        change(&mut start);
+        State::new(start, (80, 24)).err().unwrap()
+    };
+    assert!(refused(|start| start.filter = "rtt >".to_owned()).contains("expected"));
+    assert!(refused(|start| start.sort = Some("rrt".to_owned())).contains("did you mean"));
+    assert!(refused(|start| start.columns = Some("rrt".to_owned())).contains("did you mean"));
+    assert!(refused(|start| start.group_by = Some("proces".to_owned())).contains("process"));
+}
