@@ -17,7 +17,7 @@ pub use catalogue::{catalogue, find_field};
 pub use columns::{ColumnError, parse_columns};
 pub use field::Field;
 pub use filter::{Candidate, Completion, Filter, FilterError, complete, parse_date};
-pub use group::{Group, GroupKey, Groups, Spread, Sum, group, total};
+pub use group::{Group, GroupKey, Groups, Spread, Sum, group, group_key, total};
 pub use group_column::{GroupColumn, parse_group_columns};
 pub use group_order::{GroupSortError, GroupSortKey, sort_groups};
 pub use nearest::{UnknownField, UnknownGroupColumn, field_named, nearest};

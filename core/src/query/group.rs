@@ -36,18 +36,6 @@ impl GroupKey {
     }
 }
 
-impl GroupKey {
-    /// The key of the group by `field` that `connection` is in.
-    #[must_use]
-    pub fn of(field: &Field, connection: &Connection) -> Self {
-        match key_of(field.value(connection)) {
-            Key::Value(text) => Self::Value(text.into_owned()),
-            Key::Unknown => Self::Unknown,
-            Key::NotApplicable => Self::NotApplicable,
-        }
-    }
-}
-
 impl fmt::Display for GroupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -134,9 +122,19 @@ pub fn group(connections: &[&Connection], field: &Field) -> Vec<Group> {
     groups.finish()
 }
 
-/// All connections as one group, without a key.
+/// The group of `connection` among groups by `field`.
 #[must_use]
-pub fn total<'c>(connections: impl IntoIterator<Item = &'c Connection>) -> Group {
+pub fn group_key(connection: &Connection, field: &Field) -> GroupKey {
+    match key_of(field.value(connection)) {
+        Key::Value(text) => GroupKey::Value(text.into_owned()),
+        Key::Unknown => GroupKey::Unknown,
+        Key::NotApplicable => GroupKey::NotApplicable,
+    }
+}
+
+/// One group of all connections, whatever they have in common; its key is not applicable.
+#[must_use]
+pub fn total<'a>(connections: impl IntoIterator<Item = &'a Connection>) -> Group {
     let mut all = Gathered::new(GroupKey::NotApplicable);
     connections.into_iter().for_each(|connection| all.add(connection));
     all.finish()
