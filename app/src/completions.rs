@@ -4,13 +4,12 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_complete::env::Shells;
 use clap_complete::{ArgValueCompleter, CompleteEnv, CompletionCandidate, Shell};
 use conns_core::query::{Field, GroupColumn, catalogue, complete, find_field};
 
 use crate::failure::Failure;
-use crate::flags::Flags;
 
 /// Holds the name of the shell while it completes.
 const VARIABLE: &str = "CONNS_COMPLETE";
@@ -76,9 +75,9 @@ pub(crate) fn filter() -> ArgValueCompleter {
         // The first is the program. What stands before a flag is no filter.
         let at = words.iter().rposition(|word| word.starts_with('-')).unwrap_or(0);
         let before = words.get(at + 1..).unwrap_or_default();
-        let is_command = |word: &String| Flags::command().find_subcommand(word).is_some();
-        // `why` is a field too.
-        let skipped = usize::from(at == 0 && before.first().is_some_and(is_command));
+        // A field is no value of another: then the first is the command `why`, which is a field too.
+        let is_field = |at: usize| before.get(at).is_some_and(|word| find_field(word).is_some());
+        let skipped = usize::from(at == 0 && is_field(0) && is_field(1));
         filter_candidates(before.get(skipped..).unwrap_or_default(), &current.to_string_lossy())
     })
 }

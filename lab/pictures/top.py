@@ -6,7 +6,7 @@
 import html, os, re, shutil, signal, subprocess, sys, tempfile, time
 
 CONNS = os.path.abspath(os.environ.get("CONNS", "target/release/conns"))
-COLUMNS, ROWS = 132, 22
+COLUMNS, ROWS = 132, 14
 # Of a terminal with a dark background: width of a cell, height of a line.
 CELL, LINE, MARGIN = 8.0, 18, 14
 BACK, FRONT = "#1d1f21", "#c5c8c6"

@@ -36,18 +36,6 @@ impl GroupKey {
     }
 }
 
-impl GroupKey {
-    /// The key of the group by `field` that `connection` is in.
-    #[must_use]
-    pub fn of(field: &Field, connection: &Connection) -> Self {
-        match key_of(field.value(connection)) {
-            Key::Value(text) => Self::Value(text.into_owned()),
-            Key::Unknown => Self::Unknown,
-            Key::NotApplicable => Self::NotApplicable,
-        }
-    }
-}
-
 impl fmt::Display for GroupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

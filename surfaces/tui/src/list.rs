@@ -8,8 +8,8 @@ use conns_api::View;
 use conns_core::media::published_streams;
 use conns_core::model::{Connection, ConnectionId, Update};
 use conns_core::query::{
-    Field, Filter, Group, GroupColumn, GroupKey, GroupSortKey, SortKey, group, parse_columns,
-    parse_group_columns, sort, sort_groups, total,
+    Field, Filter, Group, GroupColumn, GroupKey, GroupSortKey, SortKey, group, group_key,
+    parse_columns, parse_group_columns, sort, sort_groups, total,
 };
 use conns_print::{default_columns, default_group_columns, stream_rows, transfer_row};
 use foldhash::fast::RandomState;
@@ -215,7 +215,7 @@ impl List {
         for (at, group) in groups.iter().enumerate() {
             self.lines.push(Line::Group(at));
             if self.spec.open.contains(&group.key) {
-                let is_member = |one: &&Connection| GroupKey::of(field, one) == group.key;
+                let is_member = |one: &&Connection| group_key(one, field) == group.key;
                 let members: Vec<&Connection> = chosen.iter().copied().filter(is_member).collect();
                 self.lines.extend(in_order(&members, all, &self.spec.sort));
             }
