@@ -27,7 +27,7 @@ pub(super) fn answer(_: &Native, asked: &Asked) -> Result<Response, Problem> {
         start: found.replaced.start,
         end: found.replaced.end,
         candidates: candidates
-            .map(|found| CandidateShape { text: found.text.into(), meaning: found.meaning.into() })
+            .map(|found| CandidateShape { text: found.text, meaning: found.meaning.into() })
             .collect(),
     });
     Ok(whole(JSON, body.into()))
