@@ -90,10 +90,11 @@ bench: bench-packages
 	target/release/conns-bench memory
 	target/release/conns-bench screen
 
-## Draws docs/top.svg again (root)
-pictures: test-packages
-	$(CARGO) build --release --locked
+## The pictures of the README, of a real screen and a real agent with some traffic (root)
+pictures: test-packages web-packages
+	$(CARGO) build --release --locked -p conns
 	unshare -n python3 lab/pictures/top.py docs/top.svg
+	CONNS=$(CURDIR)/target/release/conns unshare -n sh -c 'ip link set lo up && exec node web/picture.mjs docs/page.png'
 
 bench-packages:
 	@if command -v apt-get >/dev/null; then sh packaging/need-packages.sh $(BENCH_PACKAGES); fi
@@ -144,11 +145,6 @@ web-test: web-packages
 	cd web && npm run --silent check
 	cd web && node --test tests/unit.mjs
 	sh web/compare.sh
-
-## The pictures of the README, of a real agent with some traffic (root)
-pictures: web-packages
-	$(CARGO) build --locked -p conns
-	CONNS=$(CURDIR)/target/debug/conns unshare -n sh -c 'ip link set lo up && exec node web/picture.mjs docs/page.png'
 
 ## Each fuzz target for a minute; before a release for ten: sh fuzz/run.sh 600
 fuzz:
