@@ -90,11 +90,7 @@ pub(crate) fn run(flags: &TopFlags, agent_flags: &AgentFlags) -> Result<(), Fail
 fn opened_by(agent_flags: AgentFlags, flags: &TopFlags) -> Open {
     let source = flags.among.source;
     let memory = Retention::Window(WINDOW);
-    // The tables of an agent are those of all namespaces.
-    let purpose = match flags.among.netns.is_empty() {
-        true => Purpose::Agent { tap: true },
-        false => Purpose::Follow,
-    };
+    let purpose = Purpose::Agent { tap: true };
     Arc::new(move || -> Result<Box<dyn Agent>, String> {
         agent::open(&agent_flags, source, memory, purpose).map_err(|failure| failure.to_string())
     })

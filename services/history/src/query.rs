@@ -95,7 +95,7 @@ pub fn query(
     let deadline = Instant::now() + bounds.time;
     let connection = open(tables, deadline).map_err(|error| QueryError::of(error, bounds))?;
     let mut statement = connection.prepare(sql).map_err(|error| QueryError::of(error, bounds))?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     if columns.is_empty() {
         return Err(QueryError::NotOne("no statement that has rows"));
     }

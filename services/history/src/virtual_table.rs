@@ -53,7 +53,7 @@ unsafe impl<'vtab> VTab<'vtab> for Virtual {
         table: Option<&Self::Aux>,
         module: &[u8],
         _database: &[u8],
-        _table: &[u8],
+        _name: &[u8],
         _arguments: &[&[u8]],
     ) -> Result<(Cow<'static, CStr>, Self)> {
         let missing =

@@ -1,5 +1,7 @@
 //! Queries over the tables of a snapshot, and what a query may not do.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows only the functions marked #[test] as tests")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -66,6 +66,8 @@ pub struct SampledTables {
     delegated: Vec<Scope>,
     /// Namespaces whose existing sockets could not be tracked.
     permanent_losses: Vec<Loss>,
+    /// Finds the namespaces that a scope names, once one does.
+    named: Option<NamespaceSet<Arc<Netns>>>,
 }
 
 /// The last rows of all sockets.
@@ -133,6 +135,7 @@ impl SampledTables {
             may_have_minisocks: true,
             delegated: Vec::new(),
             permanent_losses,
+            named: None,
         };
         Ok((tables, no_flows))
     }
@@ -209,6 +212,24 @@ impl SampledTables {
         let _ = self.generation.set(0, generation.wrapping_add(1), 0);
     }
 
+    /// The inodes of the namespaces that `choice` names; `None` for all of them, which are not searched.
+    fn chosen_inodes(
+        &mut self,
+        choice: &Namespaces,
+        losses: &mut Vec<Loss>,
+    ) -> Result<Option<HashSet<u64>>, SourceError> {
+        if *choice == Namespaces::All {
+            return Ok(None);
+        }
+        if self.named.is_none() {
+            let opened = NamespaceSet::open(Source::Ebpf, Box::new(Ok))
+                .map_err(|cause| unavailable("find the network namespaces", cause))?;
+            self.named = Some(opened);
+        }
+        let inodes = self.named.as_mut().map(|named| named.refresh(choice, losses)).transpose()?;
+        Ok(inodes.map(|inodes| inodes.into_iter().collect()))
+    }
+
     /// Finds what another source has to read.
     fn find_delegated(&mut self, scope: &Scope, sockets: &[SocketSample]) {
         self.delegated.clear();
@@ -267,10 +288,14 @@ impl SocketSource for SampledTables {
             .sample(now, scope.max_sockets)
             .map_err(|cause| unavailable("sample the tracked sockets", cause))?;
         self.rows.forget_interfaces();
-        let chosen = self.rows.by_cookie.values().filter(|cached| is_in_scope(scope, &cached.row));
+        let mut losses = self.losses(is_whole, scope.max_sockets);
+        let inodes = self.chosen_inodes(&scope.namespaces, &mut losses)?;
+        let is_chosen = |netns| inodes.as_ref().is_none_or(|inodes| inodes.contains(&netns));
+        let all = self.rows.by_cookie.values();
+        let chosen =
+            all.filter(|cached| is_in_scope(scope, &cached.row) && is_chosen(cached.row.id.netns));
         let sockets: Vec<_> = chosen.map(|cached| cached.at(now)).collect();
         self.find_delegated(scope, &sockets);
-        let losses = self.losses(is_whole, scope.max_sockets);
         Ok(Observation::new(Source::Ebpf, now).with_sockets(sockets).with_losses(losses))
     }
 

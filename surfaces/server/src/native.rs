@@ -135,7 +135,7 @@ async fn queried(
 fn method_not_allowed(path: &str) -> Response {
     let is_query =
         ROUTES.iter().any(|route| route.path == path && matches!(route.handler, Handler::Query(_)));
-    Problem::method(if is_query { "POST" } else { "GET, HEAD" }).answer()
+    Problem::method(if is_query { "POST" } else { "GET, HEAD" })
 }
 
 async fn blocking(

@@ -15,8 +15,6 @@ pub(crate) struct Problem {
     error: ErrorShape,
     /// The body, if it has more than the error.
     body: Option<Vec<u8>>,
-    /// The methods of the path, of a request with another one.
-    allowed: Option<&'static str>,
 }
 
 /// What is wrong with a request.
@@ -73,7 +71,7 @@ impl Problem {
         hint: impl Into<String>,
     ) -> Self {
         let error = ErrorShape { code, message: message.into(), hint: hint.into(), place: None };
-        Self { status, error, body: None, allowed: None }
+        Self { status, error, body: None }
     }
 
     /// 400: the request is invalid.
@@ -103,13 +101,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-such-path", message, "/api lists the paths")
     }
 
-    /// 405: the path has only the methods `allowed`.
-    pub(crate) fn method(allowed: &'static str) -> Self {
+    /// The response 405, to a request of a path that has only the methods `allowed`.
+    pub(crate) fn method(allowed: &'static str) -> Response {
         let hint = format!("use {}", allowed.split(',').next().unwrap_or(allowed));
         let message = "this method is not supported";
         let code = "method-not-allowed";
-        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, code, message, hint);
-        Self { allowed: Some(allowed), ..problem }
+        let mut response = Self::new(StatusCode::METHOD_NOT_ALLOWED, code, message, hint).answer();
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+        response
     }
 
     /// 503: the agent is shutting down.
@@ -149,14 +148,8 @@ impl Problem {
         let mut response = whole(JSON, body.into());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        if let Some(allowed) = self.allowed {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-        }
-        match self.status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

@@ -145,7 +145,7 @@ pub(super) fn health(update: &Update) -> Rows {
         Cell::unsigned(snapshot.sequence),
         Cell::unsigned(snapshot.connections.len() as u64),
         Cell::unsigned(snapshot.losses.len() as u64),
-        Cell::of(health.failing.as_deref(), |why| owned(why)),
+        Cell::of(health.failing.as_deref(), owned),
         Cell::Integer(health.started.wall_us),
         Cell::unsigned(health.interval_us),
         Cell::unsigned(health.samples),
