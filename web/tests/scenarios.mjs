@@ -229,6 +229,17 @@ export async function views(launched) {
     await page.press("2");
     await page.untilRows("this process", (rows) => rows.some((row) => row.id === String(process.pid) && row.cells.pid === row.id));
     assert.match(await current(), /processes/);
+    // Sorted by pid. Processes that came since are at the end, so only those before this one are in order.
+    for (const [order, sign] of [["descending", -1], ["ascending", 1]]) {
+        await page.evaluate(() => {
+            [...document.querySelectorAll("[role=columnheader] button")].find((one) => one.textContent.trim().startsWith("pid")).click();
+        });
+        await until(order, async () => await page.evaluate((order) => document.querySelector(`[aria-sort=${order}]`) !== null, order));
+        await page.untilRows(`by pid, ${order}`, (rows) => {
+            const before = rows.slice(0, rows.findIndex((row) => row.id === String(process.pid)) + 1).map((row) => Number(row.id));
+            return before.length > 0 && String(before) === String(before.slice().sort((a, b) => sign * (a - b)));
+        });
+    }
     await page.press("3");
     await page.untilRows("the server", (rows) => rows.some((row) => row.cells.local === `127.0.0.1:${talks.far}`));
     await page.press("4");

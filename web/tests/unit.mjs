@@ -14,6 +14,7 @@ const address = await load("address");
 const columns = await load("columns");
 const take = await load("take");
 const keys = await load("keys");
+const { ordered } = await load("order");
 const { visible } = await load("safe");
 
 test("quantities have three digits and a unit, as in core/src/human.rs", () => {
@@ -38,6 +39,16 @@ test("what is unknown and what does not apply are different, and neither is 0", 
     assert.equal(format.text({ type: "number" }, 0), "0");
     assert.equal(format.text({ type: "list" }, []), "none");
     assert.equal(format.text({ type: "list" }, [{ pid: 5, fd: null }, { pid: 6 }]), "pid 5 fd ?, pid 6");
+});
+
+test("rows of one answer are ordered by a column, those without a value last", () => {
+    const rows = [["a", { n: 2, t: "b" }], ["b", { n: 10, t: "A" }], ["c", { t: "c" }], ["d", { n: null, t: "a" }], ["e", { n: 2 }]];
+    const ids = (sort) => ordered(rows, sort).map(([id]) => id).join("");
+    assert.equal(ids(""), "abcde");
+    assert.equal(ids("n"), "aebcd");
+    assert.equal(ids("-n"), "baecd");
+    assert.equal(ids("t"), "bdace");
+    assert.equal(ids("nothing"), "abcde");
 });
 
 test("hidden characters are seen", () => {

@@ -1,5 +1,6 @@
 // The lists of the views behind one interface: rows at places, of which those seen are read.
 
+import { ordered } from "./order.ts";
 import { Failure, get } from "./api.ts";
 import { Source, type Query, type Row } from "./source.ts";
 import type { EventsAnswer, GroupsAnswer, Loss, Record_, RowState, Snapshot, Value } from "./types.ts";
@@ -236,9 +237,12 @@ export class WholeList implements List {
     private rows: Shown[] = [];
     private places = new Map<string, number>();
     private readonly read: () => Promise<Part>;
+    private readonly sort: string;
 
-    constructor(read: () => Promise<Part>) {
+    /** `sort` is the order of the rows that are there at first; later ones come behind them. */
+    constructor(read: () => Promise<Part>, sort = "") {
         this.read = read;
+        this.sort = sort;
     }
 
     get total(): number {
@@ -254,13 +258,14 @@ export class WholeList implements List {
 
     async refresh(): Promise<number | null> {
         const part = await this.read();
+        const found = this.isKnown ? part.rows : ordered(part.rows, this.sort);
         this.isKnown = true;
         this.losses = part.losses;
         this.snapshot = part.snapshot ?? this.snapshot;
         for (const row of this.rows) {
             row.state = "closed";
         }
-        for (const [id, record] of part.rows) {
+        for (const [id, record] of found) {
             const row: Shown = { id, record, state: "open", kind: "row", isOpen: false };
             const at = this.places.get(id);
             if (at === undefined) {

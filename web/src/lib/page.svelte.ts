@@ -74,7 +74,7 @@ class Page {
         void this.version;
         const { view, group } = this.question;
         if (view === "processes" || view === "streams" || view === "transfers") {
-            return this.columnsOfRecords([]);
+            return this.columnsOfRecords([]).map((made) => ({ ...made, sort: made.key }));
         }
         if (group !== "" && view !== "events") {
             return this.columnsOfRecords([this.keyOf(group)]);
@@ -192,16 +192,16 @@ class Page {
                 break;
             }
             case "processes":
-                this.list = new WholeList(async () => await processes({ filter }));
+                this.list = new WholeList(async () => await processes({ filter }), sort);
                 break;
             case "events":
                 this.list = new EventList({ filter, fields });
                 break;
             case "streams":
-                this.list = new WholeList(async () => await streams({ filter }));
+                this.list = new WholeList(async () => await streams({ filter }), sort);
                 break;
             case "transfers":
-                this.list = new WholeList(transfers);
+                this.list = new WholeList(transfers, sort);
                 break;
         }
     }
