@@ -10,7 +10,7 @@ TEST_PACKAGES := iproute2 lsof util-linux python3 python3-venv procps nftables b
 	netcat-openbsd openssl prometheus systemd clang llvm bpftool g++ nginx-light tcpdump tshark zstd dnsmasq-base bind9-dnsutils sqlite3 \
 	tmux iperf3 libnginx-mod-rtmp ffmpeg rtmpdump gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 BENCH_PACKAGES := iproute2 lsof net-tools nginx-light tshark wrk bpfcc-tools libbpf-tools libpcap-dev libelf-dev zlib1g-dev \
-	openssh-client openssh-server rsync rclone syncthing syncthing-relaysrv uftp srt-tools
+	openssh-client openssh-server rsync rclone syncthing syncthing-relaysrv uftp srt-tools sqlite3
 
 # Debian's compiler with the sources of its standard library: rustup's toolchain has Linux only. wine runs what was built.
 CROSS_PACKAGES := rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64-win32 wine64 clang python3
@@ -89,6 +89,7 @@ bench: bench-packages
 	target/release/conns-bench decoding
 	target/release/conns-bench memory
 	target/release/conns-bench screen
+	target/release/conns-bench sql
 
 ## The pictures of the README, of a real screen and a real agent with some traffic (root)
 pictures: test-packages web-packages

@@ -20,6 +20,7 @@ mod recorded;
 mod run;
 mod screen;
 mod short;
+mod sql;
 mod table;
 
 use std::process::ExitCode;
@@ -58,6 +59,8 @@ enum Task {
     Memory(memory::Plan),
     /// Measure how long `conns top` takes from a key to the screen that it changes, and what it costs.
     Screen(screen::Plan),
+    /// Measure how long queries in SQL over an agent's live tables take, beside sqlite3.
+    Sql(sql::Plan),
     /// Measure transfers of files: conns link beside scp, rsync, rclone, syncthing, uftp, srt, qcp and sendme.
     Link(link::Plan),
     /// Measure conns link over paths of several round trips and losses, and beside one TCP flow.
@@ -118,6 +121,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Overhead(plan) => overhead::run(&plan),
         Task::Memory(plan) => memory::run(&plan),
         Task::Screen(plan) => screen::run(&plan),
+        Task::Sql(plan) => sql::run(&plan),
         Task::Link(plan) => link::run(&plan),
         Task::LinkMatrix(plan) => link::matrix::run(&plan),
         Task::Fixture(size) => fixture::run(&size),

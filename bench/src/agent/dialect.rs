@@ -97,6 +97,11 @@ pub(crate) static HEALTH: Dialect =
     Dialect { name: "health", path: "/health", body: None, row: None, max: None };
 
 impl Dialect {
+    /// A request whose answer lists no connections.
+    pub(crate) const fn post(name: &'static str, path: &'static str, body: &'static str) -> Self {
+        Self { name, path, body: Some(body), row: None, max: None }
+    }
+
     /// The answer as it is now.
     pub(crate) fn fetch(&'static self, netns: &str) -> anyhow::Result<Vec<u8>> {
         let netns = netns.to_owned();

@@ -5,21 +5,17 @@
 
 use std::io::Read;
 use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
 
-use conns_tui::Taken;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use vt100::{MouseProtocolMode, Parser};
 
 const SIZE: (u16, u16) = (24, 80);
 
-/// The program that panics: the other test runs it on a terminal of its own.
-#[test]
-#[ignore = "run by the test beside it"]
-fn panics_with_the_terminal() {
-    let _taken = Taken::take(true).unwrap();
-    std::thread::spawn(|| panic!("a fault in a thread of the screen")).join().unwrap_err();
-    assert!(Taken::has_panicked());
-    panic!("a fault of the screen");
+/// The program that panics, `examples/panics.rs`: cargo builds it with the tests, beside their folder.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().join("examples/panics")
 }
 
 #[test]
@@ -27,9 +23,7 @@ fn the_terminal_is_given_back() {
     let (rows, cols) = SIZE;
     let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
     let pair = native_pty_system().openpty(size).unwrap();
-    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "panics_with_the_terminal", "--ignored", "--nocapture"]);
-    let mut child = pair.slave.spawn_command(command).unwrap();
+    let mut child = pair.slave.spawn_command(CommandBuilder::new(program())).unwrap();
     drop(pair.slave);
     let mut reader = pair.master.try_clone_reader().unwrap();
     let mut written = Vec::new();
