@@ -8,8 +8,7 @@ use serde::Serialize;
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
-/// RFC 6922.
-pub(crate) const SQL: &str = "application/sql";
+pub(crate) const TEXT: &str = "text/plain";
 pub(crate) const EVENTS: &str = "text/event-stream";
 /// OpenMetrics 1.0, section "Content type".
 pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

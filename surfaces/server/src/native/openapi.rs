@@ -20,7 +20,7 @@ use utoipa::openapi::{
 use super::context::{Asked, Handler, Native, Outcome, Route};
 use super::parameters::{self, Kind};
 use crate::problem::Problem;
-use crate::response::{EVENTS, JSON, METRICS_TEXT, SQL, whole};
+use crate::response::{EVENTS, JSON, METRICS_TEXT, TEXT, whole};
 
 /// What the page of the document suggests as a body.
 const QUERY_EXAMPLE: &str =
@@ -76,7 +76,7 @@ fn operation(route: &Route) -> Operation {
         let content = Content::new(Some(RefOr::T(text)));
         let body = RequestBodyBuilder::new()
             .description(Some(QUERY_EXAMPLE))
-            .content(SQL, content)
+            .content(TEXT, content)
             .required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
