@@ -358,6 +358,7 @@ export class EventList implements List {
     missed = 0;
     private rows: Shown[] = [];
     private since = "";
+    private reading: Promise<null> | undefined;
     private readonly parameters: { [name: string]: string };
     /** How many are shown, where the page is frozen. */
     private shown: number | undefined;
@@ -385,7 +386,13 @@ export class EventList implements List {
         }
     }
 
+    /** Reads what came since. One reading at a time: two would begin at the same event. */
     async refresh(): Promise<number | null> {
+        this.reading ??= this.readNew().finally(() => (this.reading = undefined));
+        return await this.reading;
+    }
+
+    private async readNew(): Promise<null> {
         for (;;) {
             let answer: EventsAnswer;
             try {
