@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::super::{Kind, catalogue, find_field};
+use super::super::{Kind, catalogue};
 use super::lex::{Lexeme, Token, Verb, is_word, tokens};
-use super::parse::{fits, operator_word, subject};
+use super::parse::{fits, is_connective, operator_word, subject};
 use super::tree::Subject;
 
 /// What may stand at the cursor.
@@ -119,7 +119,7 @@ fn next(so_far: Expected, token: &Token, text: &str) -> Expected {
         (Expected::Value(subject, _), Lexeme::Open(_)) => Expected::Listed(subject),
         (Expected::Listed(_), Lexeme::Word | Lexeme::Quoted(_) | Lexeme::Comma) => so_far,
         (Expected::Test | Expected::Connective, Lexeme::Word) => match subject(text) {
-            _ if is("and") || is("or") || is("not") => Expected::Test,
+            _ if is_connective(text) => Expected::Test,
             _ if is("exclude") => subject("state")
                 .map_or(Expected::Connective, |(state, _)| Expected::Value(state, false)),
             Some((subject, _)) => Expected::Operator(subject),
@@ -186,8 +186,7 @@ fn values(subject: &Subject, part: &str) -> Vec<Candidate> {
     if subject.kind() == Kind::Bool {
         return beginning_with(part, [("true", ""), ("false", "")]);
     }
-    let words = find_field(subject.field.name).and_then(|field| field.words);
-    let spellings = words.map(|words| words.spellings()).unwrap_or_default();
+    let spellings = subject.field.words.map(|words| words.spellings()).unwrap_or_default();
     beginning_with(part, spellings.into_iter().map(|value| (value, "")))
 }
 
