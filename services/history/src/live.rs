@@ -19,7 +19,6 @@ pub type ListText = fn(&Field, &Connection) -> String;
 /// are lists.
 #[must_use]
 pub fn live_tables(update: &Arc<Update>, list: ListText) -> Vec<Arc<dyn Table>> {
-    let is_listener: fn(&Connection) -> bool = Connection::is_listening;
     vec![
         Arc::new(Connections::new(
             (
@@ -27,13 +26,13 @@ pub fn live_tables(update: &Arc<Update>, list: ListText) -> Vec<Arc<dyn Table>> 
                 "Sockets that do not listen, in all states; peers of UDP sockets are rows too",
             ),
             update,
-            |connection| !is_listener(connection),
+            |connection| !connection.is_listening(),
             list,
         )),
         Arc::new(Connections::new(
             ("listeners", "TCP listeners, and UDP sockets without a peer"),
             update,
-            is_listener,
+            Connection::is_listening,
             list,
         )),
         Arc::new(processes(update)),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use conns_core::model::{Connection, Update};
+use conns_core::model::{Connection, Snapshot, Update};
 use conns_core::query::{Field, Kind, catalogue};
 
 use super::ListText;
@@ -13,11 +13,13 @@ use crate::table::{Column, ColumnKind, Table};
 pub(super) struct Connections {
     name: &'static str,
     meaning: &'static str,
-    update: Arc<Update>,
-    /// Their places in the snapshot.
-    rows: Vec<usize>,
+    snapshot: Arc<Snapshot>,
+    /// Their places in the snapshot, found when a query first reads them.
+    rows: LazyLock<Vec<usize>, Find>,
     list: ListText,
 }
+
+type Find = Box<dyn FnOnce() -> Vec<usize> + Send>;
 
 /// The columns: `id`, and the fields.
 static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| {
@@ -34,12 +36,16 @@ impl Connections {
     pub(super) fn new(
         (name, meaning): (&'static str, &'static str),
         update: &Arc<Update>,
-        is_row: impl Fn(&Connection) -> bool,
+        is_row: fn(&Connection) -> bool,
         list: ListText,
     ) -> Self {
-        let all = update.snapshot.connections.iter().enumerate();
-        let rows = all.filter(|(_, connection)| is_row(connection)).map(|(at, _)| at).collect();
-        Self { name, meaning, update: Arc::clone(update), rows, list }
+        let snapshot = Arc::clone(&update.snapshot);
+        let find = move || {
+            let all = snapshot.connections.iter().enumerate();
+            all.filter(|(_, connection)| is_row(connection)).map(|(at, _)| at).collect()
+        };
+        let rows = LazyLock::new(Box::new(find) as Find);
+        Self { name, meaning, snapshot: Arc::clone(&update.snapshot), rows, list }
     }
 
     fn value<'a>(&self, field: &Field, connection: &'a Connection) -> Cell<'a> {
@@ -76,8 +82,7 @@ impl Table for Connections {
 
     fn cell(&self, row: usize, column: usize) -> Cell<'_> {
         let place = self.rows.get(row);
-        let Some(connection) = place.and_then(|at| self.update.snapshot.connections.get(*at))
-        else {
+        let Some(connection) = place.and_then(|at| self.snapshot.connections.get(*at)) else {
             return Cell::Null;
         };
         match column.checked_sub(1) {

@@ -1,31 +1,34 @@
-//! Short tables, whose rows are made at once.
+//! Short tables, whose rows are made all at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use conns_core::explain::loss_lines;
-use conns_core::model::{Loss, Update};
-use conns_core::query::{by_process, catalogue};
+use conns_core::model::{Known, Loss, Process, Update};
+use conns_core::query::{Field, SocketSums, by_process, catalogue};
 
 use crate::cell::Cell;
 use crate::table::ColumnKind::{Integer, Real, Text};
 use crate::table::{Column, ColumnKind, Table};
 
-/// A table of rows in memory.
+/// A table of few rows, which are made when a query first reads them: most queries read other tables.
 pub(super) struct Rows {
     name: &'static str,
     meaning: &'static str,
     columns: Vec<Column>,
-    rows: Vec<Vec<Cell<'static>>>,
+    rows: LazyLock<Vec<Vec<Cell<'static>>>, Make>,
 }
+
+type Make = Box<dyn FnOnce() -> Vec<Vec<Cell<'static>>> + Send>;
 
 impl Rows {
     fn new(
         name: &'static str,
         meaning: &'static str,
         columns: &[(&str, ColumnKind, &str)],
-        rows: Vec<Vec<Cell<'static>>>,
+        make: impl FnOnce() -> Vec<Vec<Cell<'static>>> + Send + 'static,
     ) -> Self {
         let columns = columns.iter().map(|(name, kind, about)| Column::new(name, *kind, about));
+        let rows = LazyLock::new(Box::new(make) as Make);
         Self { name, meaning, columns: columns.collect(), rows }
     }
 }
@@ -57,31 +60,8 @@ fn owned(text: impl Into<String>) -> Cell<'static> {
 }
 
 /// Processes that own sockets, with sums over them.
-pub(super) fn processes(update: &Update) -> Rows {
-    let found = by_process(update.snapshot.connections.iter());
-    let rows = found.processes.iter().map(|(process, sums)| {
-        let text = |text: &Option<&Box<str>>| Cell::of(*text, |text| owned(&**text));
-        vec![
-            Cell::Integer(process.pid.into()),
-            owned(&*process.name),
-            text(&process.executable.value()),
-            text(&process.command_line.value()),
-            text(&process.user.value()),
-            Cell::of(process.uid.get(), |uid| Cell::Integer(uid.into())),
-            Cell::of(process.started_wall_us.get(), Cell::Integer),
-            Cell::of(process.parent_pid.get(), |pid| Cell::Integer(pid.into())),
-            text(&process.cgroup.value()),
-            text(&process.container_id.value()),
-            text(&process.systemd_unit.value()),
-            Cell::unsigned(sums.connections),
-            Cell::unsigned(sums.listeners),
-            Cell::unsigned(sums.sockets),
-            Cell::of(sums.bytes_out, Cell::unsigned),
-            Cell::of(sums.bytes_in, Cell::unsigned),
-            Cell::of(sums.rate_out_bytes_per_s, Cell::real),
-            Cell::of(sums.rate_in_bytes_per_s, Cell::real),
-        ]
-    });
+pub(super) fn processes(update: &Arc<Update>) -> Rows {
+    let update = Arc::clone(update);
     Rows::new(
         "processes",
         "Processes that own sockets, with sums over these; a socket with several owners counts for each",
@@ -105,22 +85,50 @@ pub(super) fn processes(update: &Update) -> Rows {
             ("rate_out_bytes_per_s", Real, "Payload sent a second"),
             ("rate_in_bytes_per_s", Real, "Payload received a second"),
         ],
-        rows.collect(),
+        move || {
+            let found = by_process(update.snapshot.connections.iter());
+            found.processes.iter().map(|(process, sums)| process_row(process, sums)).collect()
+        },
     )
+}
+
+fn process_row(process: &Process, sums: &SocketSums) -> Vec<Cell<'static>> {
+    let text = |known: &Known<Box<str>>| Cell::of(known.value(), |text| owned(&**text));
+    vec![
+        Cell::Integer(process.pid.into()),
+        owned(&*process.name),
+        text(&process.executable),
+        text(&process.command_line),
+        text(&process.user),
+        Cell::of(process.uid.get(), |uid| Cell::Integer(uid.into())),
+        Cell::of(process.started_wall_us.get(), Cell::Integer),
+        Cell::of(process.parent_pid.get(), |pid| Cell::Integer(pid.into())),
+        text(&process.cgroup),
+        text(&process.container_id),
+        text(&process.systemd_unit),
+        Cell::unsigned(sums.connections),
+        Cell::unsigned(sums.listeners),
+        Cell::unsigned(sums.sockets),
+        Cell::of(sums.bytes_out, Cell::unsigned),
+        Cell::of(sums.bytes_in, Cell::unsigned),
+        Cell::of(sums.rate_out_bytes_per_s, Cell::real),
+        Cell::of(sums.rate_in_bytes_per_s, Cell::real),
+    ]
 }
 
 /// The columns of `connections`.
 pub(super) fn fields() -> Rows {
-    let rows = catalogue().iter().map(|field| {
-        vec![
-            Cell::text(field.name),
-            Cell::text(&field.key),
-            Cell::text(field.kind.name()),
-            Cell::text(field.kind.unit()),
-            Cell::text(field.meaning),
-            Cell::text(field.origin),
-        ]
-    });
+    let row = |field: &'static Field| {
+        let texts = [
+            field.name,
+            &field.key,
+            field.kind.name(),
+            field.kind.unit(),
+            field.meaning,
+            field.origin,
+        ];
+        texts.map(Cell::text).to_vec()
+    };
     Rows::new(
         "fields",
         "The columns of connections and listeners",
@@ -132,7 +140,7 @@ pub(super) fn fields() -> Rows {
             ("meaning", Text, "What it means"),
             ("origin", Text, "Where it is read from"),
         ],
-        rows.collect(),
+        move || catalogue().iter().map(row).collect(),
     )
 }
 
@@ -176,16 +184,17 @@ pub(super) fn health(update: &Update) -> Rows {
             ("sample_cpu_us", Integer, "CPU time of the last sample, microseconds"),
             ("resident_bytes", Integer, "Resident memory of the agent, bytes"),
         ],
-        vec![row],
+        || vec![row],
     )
 }
 
 /// What is missing from the snapshot.
 pub(super) fn losses(update: &Arc<Update>) -> Rows {
-    let rows = update.snapshot.losses.iter().map(|loss: &Loss| {
+    let update = Arc::clone(update);
+    let row = |loss: &Loss| {
         let lines = loss_lines(std::slice::from_ref(loss));
         vec![owned(loss.source.to_string()), Cell::unsigned(loss.count), owned(lines.join("; "))]
-    });
+    };
     Rows::new(
         "losses",
         "What is missing from the other tables",
@@ -194,6 +203,6 @@ pub(super) fn losses(update: &Arc<Update>) -> Rows {
             ("count", Integer, "How many"),
             ("message", Text, "What is missing, why, and what to do"),
         ],
-        rows.collect(),
+        move || update.snapshot.losses.iter().map(row).collect(),
     )
 }
