@@ -11,6 +11,7 @@ mod context;
 mod cursor;
 mod events;
 mod health;
+mod kept_orders;
 mod list;
 mod media;
 mod metrics;

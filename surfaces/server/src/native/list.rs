@@ -72,8 +72,7 @@ fn body(
     let plan = Plan::read(&asked.query, shape, usual)?;
     let place = Context::new(update.instance, path, &asked.query);
     let window =
-        window::Asked::read(&asked.query, place, &plan.selection, &plan.fields, plan.limit)?
-            .filter(|_| plan.group_by.is_none());
+        window::Asked::read(&asked.query, place, &plan.selection, &plan.fields, plan.limit)?;
     match window {
         Some(window) => window.write(native, update, place, || plan.sorted(update)),
         None => plan.write(native, update, place, place.read(&asked.query)?),
@@ -128,8 +127,9 @@ impl Page<'_> {
             Rest::NewOrder(rest) => {
                 let order: Arc<[u64]> =
                     unwritten.iter().chain(rest).map(|c| c.stats.serial).collect();
-                (!order.is_empty())
-                    .then(|| PagePlace::Order { number: native.orders.keep(order), at: 0 })
+                let length = order.len();
+                (length > 0)
+                    .then(|| PagePlace::Order { number: native.orders.keep(order, length), at: 0 })
             }
             Rest::Order { number, places, next } => {
                 let at = places.get(written).copied().or(*next)?;
@@ -180,8 +180,7 @@ impl Plan {
         context: Context,
         place: Option<PagePlace>,
     ) -> Result<Vec<u8>, Problem> {
-        let all = &update.snapshot.connections;
-        let chosen: Vec<&Connection> = all.iter().filter(|c| self.selection.matches(c)).collect();
+        let chosen = self.chosen(update);
         let total = chosen.len();
         let losses = LossShape::all(&update.snapshot.losses);
         let snapshot = SnapshotShape::from(update);
@@ -204,17 +203,24 @@ impl Plan {
         Ok(self.answer(records, PageEnd { losses, snapshot, total, next_cursor }))
     }
 
+    /// All that are selected.
+    fn chosen<'a>(&self, update: &'a Update) -> Vec<&'a Connection> {
+        update.snapshot.connections.iter().filter(|c| self.selection.matches(c)).collect()
+    }
+
     /// All that are selected, in order.
     fn sorted<'a>(&self, update: &'a Update) -> Vec<&'a Connection> {
-        let all = &update.snapshot.connections;
-        let mut chosen: Vec<&Connection> =
-            all.iter().filter(|c| self.selection.matches(c)).collect();
+        let mut chosen = self.chosen(update);
+        self.arrange(&mut chosen);
+        chosen
+    }
+
+    fn arrange(&self, chosen: &mut [&Connection]) {
         match &self.order {
             Order::Serial => chosen.sort_unstable_by_key(|c| c.stats.serial),
-            Order::Fields(keys) => sort(&mut chosen, keys),
+            Order::Fields(keys) => sort(chosen, keys),
             Order::Urgency => chosen.sort_by_key(|c| urgency(c)),
         }
-        chosen
     }
 
     /// Connections in the order in which they were first seen.
@@ -250,10 +256,7 @@ impl Plan {
         place: Option<PagePlace>,
     ) -> Result<Page<'a>, Problem> {
         let Some(place) = place else {
-            match &self.order {
-                Order::Fields(keys) => sort(&mut chosen, keys),
-                _ => chosen.sort_by_key(|c| urgency(c)),
-            }
+            self.arrange(&mut chosen);
             let rest = chosen.split_off(self.limit.min(chosen.len()));
             return Ok(Page { connections: chosen, rest: Rest::NewOrder(rest) });
         };

@@ -1,7 +1,7 @@
 //! Totals over connections: how many, their rates, and how many have a problem: `GET /api/v1/totals`.
 
 use conns_api::{ClassWord, LossShape, View, is_problem};
-use conns_core::model::{Connection, Update};
+use conns_core::model::Update;
 use conns_core::query::{Sum, total};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use crate::response::json;
 pub(super) fn answer(_: &Native, update: &Update, asked: &Asked) -> Result<Vec<u8>, Problem> {
     let selection = Selection::read(&asked.query, Scope::View(View::Connections))?;
     let chosen = update.snapshot.connections.iter().filter(|c| selection.matches(c));
-    let all = total(chosen.map(|c: &Connection| c));
+    let all = total(chosen);
     let rate = |sum: Sum<f64>| sum.known_total().map(|rate| (rate * 1e3).round() / 1e3);
     let problems = all.verdicts.iter().filter(|(class, _)| is_problem(*class));
     Ok(json(&Totals {

@@ -84,8 +84,8 @@ impl<'a> Asked<'a> {
             native.windows.keep(WindowOrder::new(&sorted(), update.snapshot.sequence))
         });
         let wanted = self.find.and_then(|id| {
-            let all = update.snapshot.connections.iter();
-            all.filter(|c| c.socket.id == id).map(|c| c.stats.serial).next()
+            let mut all = update.snapshot.connections.iter();
+            all.find(|c| c.socket.id == id).map(|c| c.stats.serial)
         });
         let evicted = || expired("the order of this window is no longer kept");
         let read = native.windows.with(number, |order| {

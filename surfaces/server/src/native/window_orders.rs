@@ -3,17 +3,15 @@
 //! Invariant: a row keeps its place. What closes or matches no more stays where it is, and what begins to match is
 //! added at the end; so rows hold still under a reader, and one more sample costs only what it changed.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use conns_core::model::{Connection, Update};
 
+use super::kept_orders::KeptOrders;
 use super::selection::Selection;
 
-/// Most orders kept; the one used longest ago is dropped.
-const MAX_ORDERS: usize = 32;
-
-/// Most rows in all orders kept, 16 bytes each. The latest order is kept whatever its length.
+/// Most rows in all orders kept, 16 bytes each.
 const MAX_PLACES: usize = 2_000_000;
 
 /// Most rows added to an order after its beginning. A machine that opens a thousand connections a second gets there in
@@ -82,34 +80,13 @@ impl WindowOrder {
 
 /// The orders that are kept, each with a lock of its own.
 #[derive(Debug, Default)]
-pub(super) struct WindowOrders(Mutex<Kept>);
-
-#[derive(Debug, Default)]
-struct Kept {
-    /// The number given last.
-    number: u64,
-    /// The one used last at the end.
-    orders: VecDeque<KeptOrder>,
-}
-
-#[derive(Debug, Clone)]
-struct KeptOrder {
-    number: u64,
-    /// Its rows when it was used last.
-    length: usize,
-    order: Arc<Mutex<WindowOrder>>,
-}
+pub(super) struct WindowOrders(KeptOrders<Arc<Mutex<WindowOrder>>, MAX_PLACES>);
 
 impl WindowOrders {
     /// Keeps an order, and returns its number.
     pub(super) fn keep(&self, order: WindowOrder) -> u64 {
-        let mut kept = self.lock();
-        kept.number += 1;
-        let number = kept.number;
         let length = order.places.len();
-        kept.orders.push_back(KeptOrder { number, length, order: Arc::new(Mutex::new(order)) });
-        kept.drop_oldest();
-        number
+        self.0.keep(Arc::new(Mutex::new(order)), length)
     }
 
     /// What `read` returns of the order of this number, unless it was dropped.
@@ -118,35 +95,12 @@ impl WindowOrders {
         number: u64,
         read: impl FnOnce(&mut WindowOrder) -> T,
     ) -> Option<T> {
-        let found = self.lock().orders.iter().find(|kept| kept.number == number).cloned()?;
-        let mut order = found.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.0.find(number)?;
+        let mut order = found.lock().unwrap_or_else(PoisonError::into_inner);
         let result = read(&mut order);
         let length = order.places.len();
         drop(order);
-        let mut kept = self.lock();
-        if let Some(at) = kept.orders.iter().position(|kept| kept.number == number)
-            && let Some(mut used) = kept.orders.remove(at)
-        {
-            used.length = length;
-            kept.orders.push_back(used);
-            kept.drop_oldest();
-        }
+        self.0.resize(number, length);
         Some(result)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Kept {
-    fn drop_oldest(&mut self) {
-        let places =
-            |orders: &VecDeque<KeptOrder>| orders.iter().map(|kept| kept.length).sum::<usize>();
-        while self.orders.len() > 1
-            && (self.orders.len() > MAX_ORDERS || places(&self.orders) > MAX_PLACES)
-        {
-            self.orders.pop_front();
-        }
     }
 }
