@@ -1,25 +1,10 @@
 // Measures the live page: how long it takes to draw while it is scrolled, whether rows stay blank, its memory, and the time from a
 // key to the changed screen. node bench/page.mjs BROWSER SOCKETS, with CONNS and CONNS_BENCH; as root, after `make web-packages`.
 
-import { spawn } from "node:child_process";
-import { agent, cleanUp, finallyDo } from "../web/tests/agent.mjs";
+import { agent, cleanUp, started } from "../web/tests/agent.mjs";
 import { launch, open, until } from "../web/tests/driver.mjs";
 
 const [browser = "chromium", sockets = "100000"] = process.argv.slice(2);
-
-/** Opens that many sockets, in a network namespace of their own, until the end. */
-async function hold(count) {
-    const child = spawn(process.env.CONNS_BENCH, ["fixture", "--sockets", count], { stdio: ["pipe", "pipe", "inherit"] });
-    const ended = new Promise((done) => child.once("exit", done));
-    finallyDo(async () => {
-        child.stdin.end();
-        await ended;
-    });
-    await new Promise((done, failed) => {
-        child.stdout.once("data", done);
-        void ended.then(() => failed(new Error("conns-bench fixture ended")));
-    });
-}
 
 const share = (values, part) => values.slice().sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))];
 const ms = (value) => `${value.toFixed(1)} ms`;
@@ -57,7 +42,7 @@ async function scrolled(page, step) {
 
 const launched = await launch(browser);
 try {
-    await hold(sockets);
+    await started(process.env.CONNS_BENCH, ["fixture", "--sockets", sockets]);
     const served = await agent();
     const page = await open(launched, `${served.url}/`);
     const started = Date.now();

@@ -137,7 +137,12 @@ export async function named(name, port) {
     symlinkSync(spawnSync("python3", ["-c", "import sys; print(sys.executable)"]).stdout.toString().trim(), program);
     const code = `import socket,sys
 s = socket.create_connection(("127.0.0.1", ${port})); print("open", flush=True); sys.stdin.read()`;
-    const child = spawn(program, ["-c", code], { stdio: ["pipe", "pipe", "inherit"] });
+    return await started(program, ["-c", code]);
+}
+
+/** Starts a program that writes once it is ready, and ends when its input does, which is at the end. Answers its pid. */
+export async function started(program, given) {
+    const child = spawn(program, given, { stdio: ["pipe", "pipe", "inherit"] });
     const ended = new Promise((done) => child.once("exit", done));
     finallyDo(async () => {
         child.stdin.end();
@@ -145,7 +150,7 @@ s = socket.create_connection(("127.0.0.1", ${port})); print("open", flush=True);
     });
     await new Promise((done, failed) => {
         child.stdout.once("data", done);
-        void ended.then(() => failed(new Error(`${JSON.stringify(name)} ended`)));
+        void ended.then(() => failed(new Error(`${JSON.stringify(program)} ended`)));
     });
     return child.pid;
 }

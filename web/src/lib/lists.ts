@@ -1,7 +1,7 @@
 // The lists of the views behind one interface: rows at places, of which those seen are read.
 
-import { ordered } from "./order.ts";
 import { Failure, get } from "./api.ts";
+import { ordered } from "./order.ts";
 import { Source, type Query, type Row } from "./source.ts";
 import type { EventsAnswer, GroupsAnswer, Loss, Record_, RowState, Snapshot, Value } from "./types.ts";
 

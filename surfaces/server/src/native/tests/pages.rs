@@ -5,7 +5,20 @@ use base64::engine::general_purpose::STANDARD;
 use conns_core::query::catalogue;
 use sha2::{Digest as _, Sha256};
 
-use super::scene::Machine;
+use super::scene::{Machine, Whole};
+
+/// The page has one script and one style, and its policy names them by their digests and nothing else.
+fn assert_named_by_digest(answer: &Whole) {
+    let (page, policy) = (answer.text(), answer.header("content-security-policy"));
+    for tag in ["script", "style"] {
+        assert_eq!(page.matches(&format!("<{tag}")).count(), 1, "{tag}");
+        let inside = page.split_once(&format!("<{tag}>")).unwrap().1;
+        let inside = inside.split_once(&format!("</{tag}>")).unwrap().0;
+        let digest = STANDARD.encode(Sha256::digest(inside));
+        assert!(policy.contains(&format!("{tag}-src 'sha256-{digest}'")), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+}
 
 #[tokio::test]
 async fn the_docs_page_needs_nothing_from_elsewhere() {
@@ -24,15 +37,7 @@ async fn the_docs_page_needs_nothing_from_elsewhere() {
     ] {
         assert!(!page.contains(needle), "{needle} in the page");
     }
-    let policy = answer.header("content-security-policy");
-    for tag in ["script", "style"] {
-        assert_eq!(page.matches(&format!("<{tag}")).count(), 1);
-        let inside = page.split_once(&format!("<{tag}>")).unwrap().1;
-        let inside = inside.split_once(&format!("</{tag}>")).unwrap().0;
-        let digest = STANDARD.encode(Sha256::digest(inside));
-        assert!(policy.contains(&format!("{tag}-src 'sha256-{digest}'")), "{policy}");
-    }
-    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_named_by_digest(&answer);
 }
 
 #[tokio::test]
@@ -42,15 +47,7 @@ async fn the_live_page_is_one_file_with_one_script_and_one_style() {
     for needle in ["<link", " src=", "@import", "url(", "eval(", "new Function"] {
         assert!(!page.contains(needle), "{needle} in the page");
     }
-    let policy = answer.header("content-security-policy");
-    for tag in ["script", "style"] {
-        assert_eq!(page.matches(&format!("<{tag}")).count(), 1, "{tag}");
-        let inside = page.split_once(&format!("<{tag}>")).unwrap().1;
-        let inside = inside.split_once(&format!("</{tag}>")).unwrap().0;
-        let digest = STANDARD.encode(Sha256::digest(inside));
-        assert!(policy.contains(&format!("{tag}-src 'sha256-{digest}'")), "{policy}");
-    }
-    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_named_by_digest(&answer);
 }
 
 #[tokio::test]
