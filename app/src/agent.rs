@@ -46,22 +46,17 @@ pub(crate) fn open(
     Ok(Box::new(Remote::connect(&target)?))
 }
 
-/// The URL of the remote agent that [`open`] connects to, if it does.
-pub(crate) fn named(
-    flags: &AgentFlags,
-    source: Option<SourceChoice>,
-) -> Result<Option<String>, Failure> {
-    url(flags, source)
-}
-
 /// Whether [`open`] connects to a remote agent.
 pub(crate) fn is_remote(flags: &AgentFlags, source: Option<SourceChoice>) -> bool {
     url(flags, source).is_ok_and(|url| url.is_some())
 }
 
-/// The URL of the remote agent: `--agent` first, then the environment. `--source` overrides the
+/// The URL of the remote agent that [`open`] connects to: `--agent` first, then the environment. `--source` overrides the
 /// environment, because it selects a source of this machine, and so does `--read`.
-fn url(flags: &AgentFlags, source: Option<SourceChoice>) -> Result<Option<String>, Failure> {
+pub(crate) fn url(
+    flags: &AgentFlags,
+    source: Option<SourceChoice>,
+) -> Result<Option<String>, Failure> {
     match (&flags.agent, source) {
         (Some(url), _) => Ok(Some(url.clone())),
         (None, Some(_)) => Ok(None),

@@ -80,11 +80,8 @@ fn text(flags: &SqlFlags) -> Result<String, Failure> {
 fn update(flags: &SqlFlags, agent_flags: &AgentFlags) -> Result<Arc<Update>, Failure> {
     let namespaces = flags.netns.clone();
     let ask = Ask { view: View::All, namespaces, ..Ask::default() };
-    let (memory, purpose) = match flags.span {
-        Some(span) => (Retention::Window(span * 2), Purpose::Sample),
-        None => (Retention::None, Purpose::Sample),
-    };
-    let mut agent = agent::open(agent_flags, flags.source, memory, purpose)?;
+    let memory = flags.span.map_or(Retention::None, |span| Retention::Window(span * 2));
+    let mut agent = agent::open(agent_flags, flags.source, memory, Purpose::Sample)?;
     let span = flags.span.unwrap_or_default();
     let pace = Pace { interval: (span / 2).min(Duration::from_millis(500)), span };
     let mut updates = agent.updates(&ask, pace)?;

@@ -53,12 +53,10 @@ pub(crate) fn run(flags: &TopFlags, agent_flags: &AgentFlags) -> Result<(), Fail
     settings.theme.ascii = flags.ascii || !is_utf8()?;
     let named_path = folder.map(|folder| folder.join("filters.toml"));
     let named = named_in(named_path.as_deref(), &mut warnings);
-    let is_remote = agent::is_remote(agent_flags, flags.among.source);
+    let url = agent::url(agent_flags, flags.among.source)?;
+    let channels = if url.is_some() { Channels::Apart } else { Channels::Shared };
     let start = Start {
-        observed: match agent::named(agent_flags, flags.among.source)? {
-            Some(url) => url,
-            None => "this machine".to_owned(),
-        },
+        observed: url.unwrap_or_else(|| "this machine".to_owned()),
         agent_flags: agent_words(agent_flags),
         filter,
         sort: flags.sort.clone(),
@@ -71,7 +69,6 @@ pub(crate) fn run(flags: &TopFlags, agent_flags: &AgentFlags) -> Result<(), Fail
         time: EventTime::for_terminal(true),
         addresses: known_addresses,
     };
-    let channels = if is_remote { Channels::Apart } else { Channels::Shared };
     let ask = flags.among.ask(View::All);
     let pace = Pace::every(flags.interval);
     let began = Instant::now();

@@ -1,11 +1,12 @@
 //! Flags of `conns top`.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use conns_tui::Screen;
 
 use super::{Among, parse_span};
 use crate::completions;
-use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct TopFlags {

@@ -221,13 +221,14 @@ impl SampledTables {
         if *choice == Namespaces::All {
             return Ok(None);
         }
-        if self.named.is_none() {
-            let opened = NamespaceSet::open(Source::Ebpf, Box::new(Ok))
-                .map_err(|cause| unavailable("find the network namespaces", cause))?;
-            self.named = Some(opened);
-        }
-        let inodes = self.named.as_mut().map(|named| named.refresh(choice, losses)).transpose()?;
-        Ok(inodes.map(|inodes| inodes.into_iter().collect()))
+        let named = match &mut self.named {
+            Some(named) => named,
+            none => none.insert(
+                NamespaceSet::open(Source::Ebpf, Box::new(Ok))
+                    .map_err(|cause| unavailable("find the network namespaces", cause))?,
+            ),
+        };
+        Ok(Some(named.refresh(choice, losses)?.into_iter().collect()))
     }
 
     /// Finds what another source has to read.

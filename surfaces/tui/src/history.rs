@@ -50,10 +50,12 @@ impl History {
         if self.rings.is_empty() {
             return;
         }
+        // A field is found by a search for its name.
+        let fields: Vec<&Field> = charted().collect();
         for connection in connections {
             let Some(ring) = self.rings.get_mut(&connection.id()) else { continue };
             let mut point = [f32::NAN; CHARTED.len()];
-            for (place, field) in point.iter_mut().zip(charted()) {
+            for (place, field) in point.iter_mut().zip(&fields) {
                 #[allow(clippy::cast_possible_truncation, reason = "a chart has fewer digits")]
                 if let Some(number) = field.value(connection).number() {
                     *place = number as f32;
