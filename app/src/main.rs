@@ -25,6 +25,7 @@ mod secret;
 mod serve;
 mod settings;
 mod sql;
+mod state_folder;
 mod streams;
 mod terminal;
 mod top;

@@ -9,6 +9,7 @@
 mod collector;
 mod dialects;
 mod files;
+pub(crate) mod history;
 mod link;
 mod one_process;
 #[cfg(target_os = "linux")]
@@ -81,6 +82,7 @@ struct Prepared<'a> {
     /// The link server of `[link]`.
     link: Option<link::HostedLink>,
     sampler: Sampler,
+    history: history::KeptHistory,
     /// Whether daemons of this machine are asked: never for a file of another one.
     asks_daemons: bool,
 }
@@ -149,13 +151,35 @@ fn prepare<'a>(flags: &'a ServeFlags, read: &ReadFlags) -> Result<Prepared<'a>, 
     }
     let link_ends = link::LinkEnds::default();
     let noted_ends = link_ends.clone();
-    engine.report_losses(Box::new(move || noted_ends.losses()));
+    let history_failure = history::HistoryFailure::default();
+    let noted_failure = history_failure.clone();
+    engine.report_losses(Box::new(move || {
+        let mut losses = noted_ends.losses();
+        losses.extend(noted_failure.losses());
+        losses
+    }));
     let sampler = Sampler::open(engine, config.interval).map_err(no_answer)?;
-    let link = link::start(&config, account.as_ref(), &link_ends)?;
     // A file is of another machine, or of another time.
+    let mut kept = config.history.clone();
+    if read.read.is_some() {
+        kept.size_bytes = 0;
+    }
+    let history = history::KeptHistory::open(&kept, &*sampler.clock(), history_failure);
+    let link = link::start(&config, account.as_ref(), &link_ends)?;
     let asks_daemons = config.ask_daemons && read.read.is_none();
     let settings = Settings { flags, config, memory_limit };
-    Ok(Prepared { settings, files, access, keep, account, listeners, link, sampler, asks_daemons })
+    Ok(Prepared {
+        settings,
+        files,
+        access,
+        keep,
+        account,
+        listeners,
+        link,
+        sampler,
+        history,
+        asks_daemons,
+    })
 }
 
 /// Whether a port asks for a token, if any is configured. Clients of other systems send no tokens of this

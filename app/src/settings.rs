@@ -7,7 +7,7 @@ mod link;
 mod parse;
 mod table;
 
-pub(crate) use config::Config;
+pub(crate) use config::{Config, History};
 pub(crate) use kind::{Kind, Value};
 pub(crate) use link::Link;
 pub(crate) use parse::ServingProcess;

@@ -1,7 +1,6 @@
 //! Where link servers keep keys, stores and sockets. A server is named by its public key, so that servers of different
 //! keys run side by side, and a command finds the server of its key.
 
-use std::env;
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -11,21 +10,14 @@ use conns_link::{Identity, IdentityError, PublicKey};
 
 use super::no_answer;
 use crate::failure::{Failure, log};
+use crate::state_folder::{first_of, is_root, state_folder, variable};
 
 /// Characters of a public key in file names: 16 of them distinguish keys, and a path of a unix socket is short.
 const NAME_CHARACTERS: usize = 16;
 
-/// The folder of keys and stores: `/var/lib/conns/link` of root, else `$XDG_STATE_HOME/conns/link`. A service of systemd
-/// has one in its own folder (systemd.exec(5), `STATE_DIRECTORY`).
+/// The folder of keys and stores, in that of the state.
 pub(crate) fn state_base() -> PathBuf {
-    if let Some(folder) = first_of("STATE_DIRECTORY") {
-        return folder.join("link");
-    }
-    match (variable("XDG_STATE_HOME"), is_root()) {
-        (Some(base), _) => base.join("conns/link"),
-        (None, true) => "/var/lib/conns/link".into(),
-        (None, false) => home().join(".local/state/conns/link"),
-    }
+    state_folder().join("link")
 }
 
 /// The folder of sockets: `/run/conns/link` of root, else `$XDG_RUNTIME_DIR/conns/link`; of a service of systemd in its
@@ -41,26 +33,8 @@ pub(crate) fn socket_folder() -> PathBuf {
     }
 }
 
-fn variable(name: &str) -> Option<PathBuf> {
-    env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-/// The first folder of a list with colons.
-fn first_of(name: &str) -> Option<PathBuf> {
-    let folders = env::var(name).ok()?;
-    folders.split(':').next().map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-fn home() -> PathBuf {
-    variable("HOME").unwrap_or_else(|| "/".into())
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// The store of the server with this key.
-pub(super) fn state_folder(key: PublicKey) -> PathBuf {
+pub(super) fn store_folder(key: PublicKey) -> PathBuf {
     state_base().join(short(key))
 }
 

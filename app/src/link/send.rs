@@ -58,7 +58,7 @@ fn serve_and_send(
     path: &Path,
 ) -> Result<(), Failure> {
     let settings = ServerSettings {
-        state_folder: places::state_folder(identity.public()),
+        state_folder: places::store_folder(identity.public()),
         identity,
         receiver: None,
         sends: true,

@@ -24,7 +24,7 @@ pub(super) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let identity = places::identity(flags.key.key.as_deref())?;
     let key = identity.public();
     let settings = ServerSettings {
-        state_folder: places::state_folder(key),
+        state_folder: places::store_folder(key),
         identity,
         receiver: Some(ReceiverSettings {
             listen: flags.listen,

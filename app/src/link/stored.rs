@@ -19,12 +19,12 @@ pub(super) fn for_each_server(
         return clients.iter_mut().try_for_each(apply);
     }
     let public_key = places::public_key(key)?;
-    let stored = public_key.filter(|key| places::state_folder(*key).is_dir());
+    let stored = public_key.filter(|key| places::store_folder(*key).is_dir());
     let Some(public_key) = stored else {
         return Err(no_answer("no link server runs here; start one with `conns link serve`"));
     };
     let settings = ServerSettings {
-        state_folder: places::state_folder(public_key),
+        state_folder: places::store_folder(public_key),
         identity: places::identity(key)?,
         receiver: None,
         sends: false,

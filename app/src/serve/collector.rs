@@ -42,6 +42,7 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
         listeners,
         mut link,
         mut sampler,
+        mut history,
         asks_daemons,
         ..
     } = prepared;
@@ -57,7 +58,8 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
     let pid = child.id();
     let mut writer = ReplicaWriter::new(stream.try_clone().map_err(no_answer)?);
     let account = account.map(|account| (account.uid, account.gid));
-    let first = Start { account, memory_limit: settings.memory_limit, files };
+    let first =
+        Start { account, memory_limit: settings.memory_limit, files, history: history.path() };
     send(&mut writer, &Message::Start(first)).map_err(no_answer)?;
     // The files of unix sockets are removed when this process ends.
     let mut socket_files = Vec::new();
@@ -72,6 +74,7 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
     let privileges = shrink(&keep).map_err(no_answer)?;
     report_kept(&privileges);
     super::start(&mut sampler, asks_daemons)?;
+    history.start(&sampler)?;
     if let Some(link) = &mut link {
         link.watch()?;
     }
@@ -108,6 +111,7 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
     let why = runtime.map_err(no_answer)?.block_on(running.until_stopped(&mut end));
     drop(socket_files);
+    drop(history);
     if let Some(link) = link {
         link.stop();
     }

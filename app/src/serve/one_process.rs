@@ -19,13 +19,24 @@ use crate::failure::{Failure, log};
 
 /// Runs the agent until a signal stops it.
 pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
-    let Prepared { settings, access, keep, listeners, mut link, mut sampler, asks_daemons, .. } =
-        prepared;
+    let Prepared {
+        settings,
+        access,
+        keep,
+        listeners,
+        mut link,
+        mut sampler,
+        mut history,
+        asks_daemons,
+        ..
+    } = prepared;
+    let reader = history.reader();
     // No byte of a client is read before this line; no privilege can be regained after it.
     let privileges = shrink(&keep).map_err(no_answer)?;
     report_kept(&privileges);
     let confinement = Confinement::prepare(&keep).map_err(no_answer)?;
     super::start(&mut sampler, asks_daemons)?;
+    history.start(&sampler)?;
     let mut backend = Backend::None;
     if let Some(link) = &mut link {
         link.watch()?;
@@ -44,7 +55,8 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
         about: About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             metrics_top: settings.config.metrics_top,
-            sql: settings.config.sql,
+            sql: settings.config.history.sql,
+            history: reader,
             privileges: Arc::new(move || privileges_report(&privileges, &served_by)),
             now: Arc::new(move || clock.now()),
             refusals: Arc::new(Refusals::default()),
@@ -66,6 +78,7 @@ pub(super) fn run(prepared: Prepared<'_>) -> Result<(), Failure> {
         serving.await.map_err(no_answer)?.map_err(no_answer)?;
         why
     });
+    drop(history);
     if let Some(link) = link {
         link.stop();
     }

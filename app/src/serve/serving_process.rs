@@ -17,6 +17,7 @@ use std::thread;
 use conns_api::{Replica, ReplicaChange, ReplicaError};
 use conns_core::model::{EventLog, Update};
 use conns_dialects::jetstream::Backend;
+use conns_history::HistoryReader;
 use conns_privileges::{Account, LandlockState, confine_process};
 use conns_server::{About, AccessConfig, Listener, Plan, Refusals, runtime};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -43,11 +44,12 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))).map_err(no_answer)?;
     }
     let mut replica = Replica::default();
-    let Start { account, memory_limit, files } = start(&mut replica, &mut stream)?;
+    let Start { account, memory_limit, files, history } = start(&mut replica, &mut stream)?;
     let loaded = load_with(flags, |path: &Path| files.kept(path), memory_limit)?;
     let listeners = listeners(&stream, &loaded)?;
     let backend = backend(&stream, &loaded)?;
     let served = Served::new(&loaded.config, backend).map_err(no_answer)?;
+    let history = super::history::reader(history);
     let account = account.map(|(uid, gid)| Account { name: uid.to_string(), uid, gid });
     // Nothing of a client was read before this line.
     let landlock = confine_process(account.as_ref()).map_err(no_answer)?;
@@ -59,7 +61,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     let (events, log_receiver) = watch::channel(first.1);
     let access = Arc::new(AccessConfig::new(loaded.access));
     let dialects = served.dialects();
-    let about = about(&loaded.config, &clock, &privileges);
+    let about = about(&loaded.config, history, &clock, &privileges);
     let ready = stream.try_clone().map_err(no_answer)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let reader = Updates {
@@ -177,6 +179,7 @@ fn first(
 
 fn about(
     config: &Config,
+    history: Option<Arc<HistoryReader>>,
     clock: &Arc<CollectorClock>,
     privileges: &Arc<RwLock<serde_json::Value>>,
 ) -> About {
@@ -184,7 +187,8 @@ fn about(
     About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         metrics_top: config.metrics_top,
-        sql: config.sql,
+        sql: config.history.sql,
+        history,
         privileges: Arc::new(move || {
             privileges.read().unwrap_or_else(PoisonError::into_inner).clone()
         }),

@@ -56,6 +56,17 @@ pub(crate) struct Config {
     pub(crate) link: Link,
     /// Maximum processes and remote addresses with time series of their own.
     pub(crate) metrics_top: usize,
+    /// What is kept, and who may ask for it.
+    pub(crate) history: History,
+}
+
+/// Settings of the history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    /// Most bytes of the file; 0 keeps nothing.
+    pub(crate) size_bytes: u64,
+    /// The file; `None` is the default.
+    pub(crate) path: Option<PathBuf>,
     /// Whether clients may ask in SQL.
     pub(crate) sql: bool,
 }
@@ -116,7 +127,7 @@ impl Config {
             ems: Ems { streams: all, length_prefix: false },
             link: Link::default(),
             metrics_top: 0,
-            sql: false,
+            history: History::default(),
         })
     }
 }

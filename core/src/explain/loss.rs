@@ -209,6 +209,9 @@ impl LossCause {
                      the agent has its messages"
                 )
             }
+            Self::HistoryNotWritten { error } => {
+                format!("the history is not kept: {error}; free space, or set `history.path` or `history.size = 0`")
+            }
             Self::Reported { template, .. } => template.to_string(),
         }
     }

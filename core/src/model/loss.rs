@@ -58,7 +58,7 @@ pub enum LossKind {
     NamespaceUnreadable,
     /// This user may not inspect a process or namespace.
     NotPermitted,
-    /// A process, folder or file vanished or could not be read.
+    /// A process, folder or file vanished, or could not be read or written.
     FileUnreadable,
     /// The kernel had no room for an event, because events were not read fast enough.
     EventDropped,
@@ -334,6 +334,11 @@ pub enum LossCause {
         /// Whether it runs again.
         is_running: bool,
     },
+    /// The history of the agent could not be opened or written.
+    HistoryNotWritten {
+        /// The last error.
+        error: Box<str>,
+    },
     /// A cause reported by another version of `conns`, or by a test.
     Reported {
         /// Its kind.
@@ -494,6 +499,7 @@ impl LossCause {
             | Self::ClosedListFull { .. } => LossKind::BoundReached,
             Self::Capture { fault, .. } => fault.kind(),
             Self::LinkServerEnded { .. } => LossKind::ServiceEnded,
+            Self::HistoryNotWritten { .. } => LossKind::FileUnreadable,
             Self::Reported { kind, .. } => *kind,
         }
     }
@@ -507,7 +513,8 @@ impl LossCause {
                 Self::DumpMessagesRefused { table: other, .. },
             ) => table == other,
             (Self::ProcessesUnreadable { .. }, Self::ProcessesUnreadable { .. })
-            | (Self::LinkServerEnded { .. }, Self::LinkServerEnded { .. }) => true,
+            | (Self::LinkServerEnded { .. }, Self::LinkServerEnded { .. })
+            | (Self::HistoryNotWritten { .. }, Self::HistoryNotWritten { .. }) => true,
             (Self::PortableRow { fault, .. }, Self::PortableRow { fault: other, .. }) => {
                 fault == other
             }

@@ -1,15 +1,23 @@
-//! What an agent sees as tables of SQL: those of the latest snapshot ([`live_tables`]), and bounded queries over them
-//! ([`query`]).
+//! What an agent sees, and what it saw, as tables of SQL: those of the latest snapshot ([`live_tables`]), those that are kept in a
+//! file of bounded size ([`History`] writes it, [`HistoryReader`] reads it), and bounded queries over all of them ([`query`]).
 //!
 //! Invariant: a query comes from a client, so it cannot write, and time, memory, rows and text that it takes are bounded.
 
 mod cell;
+mod file;
+mod kept;
 mod live;
+mod memory_table;
 mod query;
+mod reader;
 mod table;
 mod virtual_table;
+mod writer;
 
 pub use cell::Cell;
+pub use file::{HistoryError, SetAside};
 pub use live::{ListText, live_tables};
-pub use query::{QueryAnswer, QueryBounds, QueryError, query};
-pub use table::{Column, ColumnKind, Table};
+pub use query::{QueryAnswer, QueryBounds, QueryError, query, tables_read};
+pub use reader::{HistoryReader, HistoryStatus, KeptIn, Session, TableStatus, kept_tables};
+pub use table::{Column, ColumnKind, Scan, Table, Times};
+pub use writer::{History, Opened};

@@ -1,6 +1,7 @@
 //! One query of a client: a connection of its own, which reads and cannot write, and bounds on all that it takes.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -103,6 +104,29 @@ pub fn query(
     read_rows(&mut statement, bounds, &mut answer)
         .map_err(|error| QueryError::of(error, bounds))?;
     Ok(answer)
+}
+
+/// The names of those of `tables` that a query reads.
+///
+/// # Errors
+/// [`QueryError`] if it is none that [`query`] runs.
+pub fn tables_read(tables: &[Arc<dyn Table>], sql: &str) -> Result<Vec<String>, QueryError> {
+    let bounds = QueryBounds::default();
+    let of = |error| QueryError::of(error, bounds);
+    let mut connection = open(tables, Instant::now() + bounds.time).map_err(of)?;
+    let read = Arc::new(Mutex::new(BTreeSet::new()));
+    let noted = Arc::clone(&read);
+    let note = move |context: AuthContext<'_>| {
+        if let AuthAction::Read { table_name, .. } = context.action {
+            let mut read = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            read.insert(table_name.to_owned());
+        }
+        permit(context)
+    };
+    connection.authorizer(Some(note)).map_err(of)?;
+    connection.prepare(sql).map_err(of)?;
+    let read = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(read.into_iter().collect())
 }
 
 fn read_rows(

@@ -57,6 +57,21 @@ impl Column {
     }
 }
 
+/// The times that a query asks for, microseconds since 1970-01-01 UTC; a table may leave out rows whose times are all
+/// outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// The first.
+    pub from_us: i64,
+    /// The last.
+    pub to_us: i64,
+}
+
+impl Times {
+    /// All times.
+    pub const ALL: Self = Self { from_us: i64::MIN, to_us: i64::MAX };
+}
+
 /// A table that queries read.
 pub trait Table: Send + Sync {
     /// Its name in SQL.
@@ -68,9 +83,66 @@ pub trait Table: Send + Sync {
     /// Its columns.
     fn columns(&self) -> &[Column];
 
-    /// How many rows it has.
+    /// About how many rows it has.
+    fn estimated_rows(&self) -> u64;
+
+    /// The columns that [`Times`] is about, by their places.
+    fn time_columns(&self) -> &[usize] {
+        &[]
+    }
+
+    /// Its rows, those within `times` at least.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn scan(&self, times: Times) -> Result<Box<dyn Scan + '_>, String>;
+}
+
+/// Reads the rows of a table one after the other. It begins before the first.
+pub trait Scan {
+    /// Goes to the next row; false if there is none.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn next(&mut self) -> Result<bool, String>;
+
+    /// The value of a column in this row; `NULL` beyond the last column.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    fn cell(&self, column: usize) -> Result<Cell<'_>, String>;
+}
+
+/// A table whose rows are all in memory.
+pub(crate) trait Indexed {
+    /// How many rows there are.
     fn rows(&self) -> usize;
 
     /// The value of `column` in `row`; `NULL` beyond either end.
     fn cell(&self, row: usize, column: usize) -> Cell<'_>;
+}
+
+/// Reads an [`Indexed`] table.
+pub(crate) struct IndexedScan<'a> {
+    table: &'a dyn Indexed,
+    /// The row, plus one.
+    next: usize,
+}
+
+impl<'a> IndexedScan<'a> {
+    /// Before the first row.
+    pub(crate) fn boxed(table: &'a dyn Indexed) -> Box<dyn Scan + 'a> {
+        Box::new(Self { table, next: 0 })
+    }
+}
+
+impl Scan for IndexedScan<'_> {
+    fn next(&mut self) -> Result<bool, String> {
+        self.next += 1;
+        Ok(self.next <= self.table.rows())
+    }
+
+    fn cell(&self, column: usize) -> Result<Cell<'_>, String> {
+        Ok(self.next.checked_sub(1).map_or(Cell::Null, |row| self.table.cell(row, column)))
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use conns_core::model::Moment;
+use conns_history::HistoryReader;
 
 use crate::refusals::Refusals;
 
@@ -16,6 +17,8 @@ pub struct About {
     pub metrics_top: usize,
     /// Whether clients may ask in SQL.
     pub sql: bool,
+    /// The history that is kept; `None` if none is.
+    pub history: Option<Arc<HistoryReader>>,
     /// Reads the privileges the agent has, as `/api/v1/health` reports them.
     pub privileges: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// The engine's clock, which dates snapshots.

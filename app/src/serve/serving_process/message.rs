@@ -1,5 +1,7 @@
 //! What the collector sends besides updates and events.
 
+use std::path::PathBuf;
+
 use conns_privileges::LandlockState;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ pub(in crate::serve) struct Start {
     pub(in crate::serve) memory_limit: Option<u64>,
     /// The files of the configuration.
     pub(in crate::serve) files: FileContents,
+    /// The history that the collector writes.
+    pub(in crate::serve) history: Option<PathBuf>,
 }
 
 const STATES: [LandlockState; 3] =

@@ -7,7 +7,7 @@ use conns_core::query::{Field, Kind, catalogue};
 
 use super::ListText;
 use crate::cell::Cell;
-use crate::table::{Column, ColumnKind, Table};
+use crate::table::{Column, ColumnKind, Indexed, IndexedScan, Scan, Table, Times};
 
 /// Some connections of a snapshot.
 pub(super) struct Connections {
@@ -76,6 +76,16 @@ impl Table for Connections {
         &COLUMNS
     }
 
+    fn estimated_rows(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    fn scan(&self, _: Times) -> Result<Box<dyn Scan + '_>, String> {
+        Ok(IndexedScan::boxed(self))
+    }
+}
+
+impl Indexed for Connections {
     fn rows(&self) -> usize {
         self.rows.len()
     }

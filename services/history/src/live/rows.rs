@@ -1,68 +1,24 @@
 //! Short tables, whose rows are made all at once.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use conns_core::explain::loss_lines;
 use conns_core::model::{Known, Loss, Process, Update};
 use conns_core::query::{Field, SocketSums, by_process, catalogue};
 
 use crate::cell::Cell;
+use crate::memory_table::MemoryTable;
 use crate::table::ColumnKind::{Integer, Real, Text};
-use crate::table::{Column, ColumnKind, Table};
 
-/// A table of few rows, which are made when a query first reads them: most queries read other tables.
-pub(super) struct Rows {
-    name: &'static str,
-    meaning: &'static str,
-    columns: Vec<Column>,
-    rows: LazyLock<Vec<Vec<Cell<'static>>>, Make>,
-}
-
-type Make = Box<dyn FnOnce() -> Vec<Vec<Cell<'static>>> + Send>;
-
-impl Rows {
-    fn new(
-        name: &'static str,
-        meaning: &'static str,
-        columns: &[(&str, ColumnKind, &str)],
-        make: impl FnOnce() -> Vec<Vec<Cell<'static>>> + Send + 'static,
-    ) -> Self {
-        let columns = columns.iter().map(|(name, kind, about)| Column::new(name, *kind, about));
-        let rows = LazyLock::new(Box::new(make) as Make);
-        Self { name, meaning, columns: columns.collect(), rows }
-    }
-}
-
-impl Table for Rows {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn meaning(&self) -> &'static str {
-        self.meaning
-    }
-
-    fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn cell(&self, row: usize, column: usize) -> Cell<'_> {
-        self.rows.get(row).and_then(|row| row.get(column)).cloned().unwrap_or(Cell::Null)
-    }
-}
 
 fn owned(text: impl Into<String>) -> Cell<'static> {
     Cell::Text(text.into().into())
 }
 
 /// Processes that own sockets, with sums over them.
-pub(super) fn processes(update: &Arc<Update>) -> Rows {
+pub(super) fn processes(update: &Arc<Update>) -> MemoryTable {
     let update = Arc::clone(update);
-    Rows::new(
+    MemoryTable::new(
         "processes",
         "Processes that own sockets, with sums over these; a socket with several owners counts for each",
         &[
@@ -87,7 +43,7 @@ pub(super) fn processes(update: &Arc<Update>) -> Rows {
         ],
         move || {
             let found = by_process(update.snapshot.connections.iter());
-            found.processes.iter().map(|(process, sums)| process_row(process, sums)).collect()
+            Ok(found.processes.iter().map(|(process, sums)| process_row(process, sums)).collect())
         },
     )
 }
@@ -117,7 +73,7 @@ fn process_row(process: &Process, sums: &SocketSums) -> Vec<Cell<'static>> {
 }
 
 /// The columns of `connections`.
-pub(super) fn fields() -> Rows {
+pub(super) fn fields() -> MemoryTable {
     let row = |field: &'static Field| {
         let texts = [
             field.name,
@@ -129,7 +85,7 @@ pub(super) fn fields() -> Rows {
         ];
         texts.map(Cell::text).to_vec()
     };
-    Rows::new(
+    MemoryTable::new(
         "fields",
         "The columns of connections and listeners",
         &[
@@ -140,12 +96,12 @@ pub(super) fn fields() -> Rows {
             ("meaning", Text, "What it means"),
             ("origin", Text, "Where it is read from"),
         ],
-        move || catalogue().iter().map(row).collect(),
+        move || Ok(catalogue().iter().map(row).collect()),
     )
 }
 
 /// One row: the snapshot, and what reading it costs.
-pub(super) fn health(update: &Update) -> Rows {
+pub(super) fn health(update: &Update) -> MemoryTable {
     let (snapshot, health) = (&update.snapshot, &update.health);
     let row = vec![
         Cell::of(snapshot.machine.host.value(), |host| owned(&**host)),
@@ -164,7 +120,7 @@ pub(super) fn health(update: &Update) -> Rows {
         Cell::unsigned(health.cost.sample_cpu_us),
         Cell::unsigned(health.cost.resident_bytes),
     ];
-    Rows::new(
+    MemoryTable::new(
         "health",
         "One row: the snapshot that the other tables are of, and what the agent costs",
         &[
@@ -184,18 +140,18 @@ pub(super) fn health(update: &Update) -> Rows {
             ("sample_cpu_us", Integer, "CPU time of the last sample, microseconds"),
             ("resident_bytes", Integer, "Resident memory of the agent, bytes"),
         ],
-        || vec![row],
+        || Ok(vec![row]),
     )
 }
 
 /// What is missing from the snapshot.
-pub(super) fn losses(update: &Arc<Update>) -> Rows {
+pub(super) fn losses(update: &Arc<Update>) -> MemoryTable {
     let update = Arc::clone(update);
     let row = |loss: &Loss| {
         let lines = loss_lines(std::slice::from_ref(loss));
         vec![owned(loss.source.to_string()), Cell::unsigned(loss.count), owned(lines.join("; "))]
     };
-    Rows::new(
+    MemoryTable::new(
         "losses",
         "What is missing from the other tables",
         &[
@@ -203,6 +159,6 @@ pub(super) fn losses(update: &Arc<Update>) -> Rows {
             ("count", Integer, "How many"),
             ("message", Text, "What is missing, why, and what to do"),
         ],
-        move || update.snapshot.losses.iter().map(row).collect(),
+        move || Ok(update.snapshot.losses.iter().map(row).collect()),
     )
 }

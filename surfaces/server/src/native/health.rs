@@ -32,7 +32,7 @@ pub(super) fn trouble(health: &Health, at: Moment, now: Moment) -> Option<String
 /// How long a loss of events counts as one of the present.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// Whether the agent misses events or its link server now, or has lost events lately: readers are informed of each loss when it
+/// Whether the agent misses events, its link server or its history now, or has lost events lately: readers are informed of each loss when it
 /// happens, and an earlier one does not affect what they read now.
 pub(super) fn loses(health: &Health, now: Moment) -> bool {
     let is_condition = |loss: &Loss| {
@@ -40,6 +40,7 @@ pub(super) fn loses(health: &Health, now: Moment) -> bool {
             loss.cause,
             LossCause::PollingFallback { .. }
                 | LossCause::LinkServerEnded { is_running: false, .. }
+                | LossCause::HistoryNotWritten { .. }
         )
     };
     let is_recent = health.lost_at.is_some_and(|at| now.since(at) < RECENT);

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use conns_api::{LossShape, field_json, write_sql};
-use conns_history::{QueryBounds, QueryError, live_tables, query};
+use conns_history::{KeptIn, QueryBounds, QueryError, kept_tables, live_tables, query};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -28,12 +28,21 @@ pub(super) fn answer(native: &Native, asked: &Asked, body: &[u8]) -> Result<Resp
     let limit = asked.query.get(LIMIT.name).map(|_| asked.query.whole(&LIMIT));
     let usual = QueryBounds::default();
     let bounds = QueryBounds { rows: limit.unwrap_or(usual.rows), ..usual };
-    let answer = query(&live_tables(update, field_json), sql, bounds)?;
+    let mut tables = live_tables(update, field_json);
+    tables.extend(kept_tables(&kept(native)));
+    let answer = query(&tables, sql, bounds)?;
     let snapshot = &update.snapshot;
     let mut text = Vec::new();
     // Writing to memory does not fail.
     let _ = write_sql(&mut text, &answer, &snapshot.losses, &SnapshotShape::from(&**update));
     Ok(whole(JSON, text.into()))
+}
+
+/// What the history is read from.
+fn kept(native: &Native) -> KeptIn {
+    let none = "this agent keeps no history: `history.size` is 0, or its log says why the file cannot be used";
+    let reader = native.about.history.as_ref().ok_or_else(|| none.to_owned())?;
+    reader.session().map_err(|error| error.to_string())
 }
 
 impl From<QueryError> for Problem {

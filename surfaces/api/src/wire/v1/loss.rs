@@ -177,6 +177,7 @@ causes! {
         family: TableFamily,
     }
     43 = InterfacesNotNamed { inode: u64, error: Box<str>, not_permitted: bool }
+    44 = HistoryNotWritten { error: Box<str> }
 }
 
 impl<'a> Loss<'a> {

@@ -326,6 +326,7 @@ impl Machine {
             version: "1.2.3-test".to_owned(),
             metrics_top: 10,
             sql: self.sql,
+            history: None,
             privileges: Arc::new(|| json!({ "uid": 65534 })),
             now: Arc::new(move || Moment {
                 monotonic_us: now_us.load(Ordering::Relaxed),

@@ -1,0 +1,189 @@
+//! The file of the history: blocks of rows in SQLite, within a budget.
+//!
+//! A transaction that needs more space than the budget has removes the oldest blocks itself, so that no state of the file exceeds it.
+//! SQLite's journal is a write-ahead log (<https://sqlite.org/wal.html>): readers delay no writer, and a process that is killed leaves
+//! whole transactions. `synchronous = NORMAL`, so that a power cut can lose the last seconds and damages nothing.
+
+mod budget;
+mod open;
+
+use std::fs::File;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+pub(crate) use budget::{Budget, Space};
+pub use open::{HistoryError, SetAside};
+pub(crate) use open::{open, open_to_read};
+
+use crate::kept::{Damaged, Encoded, KeptTable, ReadRows, Rows};
+
+/// Blocks of a level that are merged into one of the next.
+pub(crate) const MERGED_BLOCKS: usize = 64;
+/// Rows of a block that is not merged any more, and from which on blocks are merged.
+pub(crate) const FULL_ROWS: usize = 16_384;
+/// The level of blocks that are full.
+const FULL: i64 = 9;
+
+/// A file that is open for writing.
+pub(crate) struct HistoryFile {
+    pub(crate) connection: Connection,
+    pub(crate) budget: Budget,
+    /// The budget that is configured.
+    configured_bytes: i64,
+    /// The budget that fitted when the file last was full.
+    fitting_bytes: i64,
+    /// Locked while it is open for writing.
+    lock: File,
+}
+
+/// What a block is, without its rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) id: i64,
+    pub(crate) first_serial: i64,
+    pub(crate) rows: i64,
+    pub(crate) level: i64,
+    pub(crate) last_us: i64,
+    pub(crate) bytes: i64,
+}
+
+/// The serial number of the next row of a table.
+pub(crate) fn next_serial(connection: &Connection, table: KeptTable) -> rusqlite::Result<i64> {
+    let sql = "select first_serial + rows from blocks where kept = ? order by first_serial desc limit 1";
+    let stored = connection.query_row(sql, [table.number()], |row| row.get(0)).optional()?;
+    let removed = "select rows + 1 from removed where kept = ?";
+    let removed = connection.query_row(removed, [table.number()], |row| row.get(0)).optional()?;
+    Ok(stored.or(removed).unwrap_or(1))
+}
+
+/// Reads heads, oldest first.
+const HEADS: &str = "select id, first_serial, rows, level, last_us, bytes from blocks indexed by block_heads
+                     where kept = ? order by first_serial";
+
+fn head(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
+    Ok(Head {
+        id: row.get(0)?,
+        first_serial: row.get(1)?,
+        rows: row.get(2)?,
+        level: row.get(3)?,
+        last_us: row.get(4)?,
+        bytes: row.get(5)?,
+    })
+}
+
+/// The heads of all blocks of a table, oldest first.
+fn heads(connection: &Connection, table: KeptTable) -> rusqlite::Result<Vec<Head>> {
+    connection.prepare_cached(HEADS)?.query_map([table.number()], head)?.collect()
+}
+
+/// The head of its oldest block.
+fn oldest(connection: &Connection, table: KeptTable) -> rusqlite::Result<Option<Head>> {
+    connection.prepare_cached(HEADS)?.query_row([table.number()], head).optional()
+}
+
+/// The bytes of a block; `None` if it is not there any more.
+pub(crate) fn data(connection: &Connection, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut statement = connection.prepare_cached("select data from blocks where id = ?")?;
+    statement.query_row([id], |row| row.get(0)).optional()
+}
+
+/// Writes a block whose first row has this serial number.
+pub(crate) fn insert(
+    transaction: &Transaction<'_>,
+    budget: &mut Budget,
+    table: KeptTable,
+    first_serial: i64,
+    level: i64,
+    block: &Encoded,
+) -> rusqlite::Result<()> {
+    let bytes = stored_bytes(block.data.len());
+    budget.make_room(transaction, table, bytes)?;
+    let level = if block.rows >= FULL_ROWS { FULL } else { level };
+    let sql = "insert into blocks (kept, first_serial, rows, first_us, last_us, level, bytes, data)
+               values (?, ?, ?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        table.number(),
+        first_serial,
+        i64::try_from(block.rows).unwrap_or(i64::MAX),
+        block.first_us,
+        block.last_us,
+        level,
+        bytes,
+        block.data,
+    ])?;
+    budget.add(table, bytes);
+    Ok(())
+}
+
+/// The bytes of the file that a block takes: beyond what fits into a page of SQLite it has pages of its own.
+fn stored_bytes(data: usize) -> i64 {
+    const PAGE: usize = 4096;
+    /// Head of a row, its entry of the index, and its part of the page above.
+    const HEAD: usize = 120;
+    let data = if data + HEAD <= PAGE { data } else { data.div_ceil(PAGE - 4) * PAGE };
+    i64::try_from(data + HEAD).unwrap_or(i64::MAX)
+}
+
+/// Merges small blocks of a table, where there are many of one level. Returns how many rows of damaged blocks it removed.
+pub(crate) fn merge(
+    transaction: &Transaction<'_>,
+    budget: &mut Budget,
+    table: KeptTable,
+) -> rusqlite::Result<i64> {
+    let mut damaged = 0;
+    loop {
+        let heads = heads(transaction, table)?;
+        let Some(run) = run_to_merge(&heads) else { return Ok(damaged) };
+        let Some(Head { level, first_serial, .. }) = run.first() else { return Ok(damaged) };
+        let mut rows = Rows::new(table);
+        for head in run {
+            let block = data(transaction, head.id)?;
+            let read = block.map(|data| ReadRows::read(table, data)).transpose();
+            match read.and_then(|block| block.map_or(Ok(()), |block| rows.append(&block))) {
+                Ok(()) => {}
+                Err(Damaged::Format(_) | Damaged::Bytes(_)) => {
+                    budget::note_removed(transaction, table, head.rows, head.last_us)?;
+                    damaged += head.rows;
+                }
+            }
+            remove(transaction, budget, table, head)?;
+        }
+        if let Some(block) = rows.encode() {
+            insert(transaction, budget, table, *first_serial, level + 1, &block)?;
+        }
+    }
+}
+
+/// Removes a block.
+pub(crate) fn remove(
+    transaction: &Transaction<'_>,
+    budget: &mut Budget,
+    table: KeptTable,
+    head: &Head,
+) -> rusqlite::Result<()> {
+    transaction.prepare_cached("delete from blocks where id = ?")?.execute([head.id])?;
+    budget.add(table, -head.bytes);
+    Ok(())
+}
+
+/// The oldest blocks that lie together and are to become one: of one level, so many of them, or with so many rows.
+fn run_to_merge(heads: &[Head]) -> Option<&[Head]> {
+    let mut from = 0;
+    while let Some(first) = heads.get(from) {
+        let rest = heads.get(from..).unwrap_or_default();
+        let same = rest.iter().take_while(|head| head.level == first.level).count();
+        if first.level < FULL {
+            let run = rest.get(..same).unwrap_or_default();
+            let mut rows = 0;
+            for (at, head) in run.iter().enumerate() {
+                rows += head.rows;
+                let is_full = usize::try_from(rows).is_ok_and(|rows| rows >= FULL_ROWS);
+                if at > 0 && (is_full || at + 1 == MERGED_BLOCKS) {
+                    return run.get(..=at);
+                }
+            }
+        }
+        from += same;
+    }
+    None
+}

@@ -1,0 +1,183 @@
+//! How many bytes each group of tables may take, and what goes when more are needed.
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::{Head, remove};
+use crate::kept::KeptTable;
+
+/// The part of the file that is not for blocks and sums.
+pub(super) const RESERVED_PART: i64 = 8;
+/// Bytes that stay free on the file system for others.
+const MIN_FREE_BYTES: i64 = 256 * 1024 * 1024;
+/// A budget that does not fit is lowered by this part of it.
+const LOWERED_PART: i64 = 16;
+
+/// Tables that share a part of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Space {
+    /// `closed`, `failed`, `layers`.
+    Ended,
+    /// `samples`, `verdicts`.
+    Samples,
+    /// `hours`.
+    Hours,
+    /// `days`.
+    Days,
+    /// `months`.
+    Months,
+}
+
+impl Space {
+    const COUNT: usize = 5;
+
+    /// That of a table of rows.
+    pub(crate) fn of(table: KeptTable) -> Self {
+        match table {
+            KeptTable::Closed | KeptTable::Failed | KeptTable::Layers => Self::Ended,
+            KeptTable::Samples | KeptTable::Verdicts => Self::Samples,
+        }
+    }
+
+    fn place(self) -> usize {
+        match self {
+            Self::Ended => 0,
+            Self::Samples => 1,
+            Self::Hours => 2,
+            Self::Days => 3,
+            Self::Months => 4,
+        }
+    }
+
+    /// Its part of the budget in percent.
+    fn percent(self) -> i64 {
+        match self {
+            Self::Ended => 60,
+            Self::Samples => 10,
+            Self::Hours => 20,
+            Self::Days => 8,
+            Self::Months => 2,
+        }
+    }
+
+    /// The tables of rows that it has.
+    pub(crate) fn tables(self) -> impl Iterator<Item = KeptTable> {
+        KeptTable::ALL.into_iter().filter(move |table| Self::of(*table) == self)
+    }
+}
+
+/// The bytes that there are, and those that are taken.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget {
+    /// Bytes of blocks and sums.
+    pub(crate) bytes: i64,
+    /// What each space takes.
+    used: [i64; Space::COUNT],
+}
+
+impl Budget {
+    /// The bytes of blocks and sums in a file of that size: the rest is for pages of the tree, and for the log until it is written
+    /// back.
+    pub(crate) fn of_size(size: i64) -> i64 {
+        size - size / RESERVED_PART
+    }
+
+    /// Reads what is taken.
+    pub(crate) fn read(connection: &Connection, bytes: i64) -> rusqlite::Result<Self> {
+        let mut budget = Self { bytes, used: [0; Space::COUNT] };
+        for table in KeptTable::ALL {
+            let sql = "select ifnull(sum(bytes), 0) from blocks indexed by block_heads where kept = ?";
+            let used = connection.query_row(sql, [table.number()], |row| row.get(0))?;
+            budget.add(table, used);
+        }
+        Ok(budget)
+    }
+
+    /// The bytes that a space may take.
+    pub(crate) fn share(&self, space: Space) -> i64 {
+        self.bytes / 100 * space.percent()
+    }
+
+    /// The bytes that it takes.
+    pub(crate) fn used(&self, space: Space) -> i64 {
+        self.used.get(space.place()).copied().unwrap_or(0)
+    }
+
+    /// Notes that a table takes so many bytes more.
+    pub(crate) fn add(&mut self, table: KeptTable, bytes: i64) {
+        self.add_to(Space::of(table), bytes);
+    }
+
+    /// Notes that a space takes so many bytes more.
+    pub(crate) fn add_to(&mut self, space: Space, bytes: i64) {
+        if let Some(used) = self.used.get_mut(space.place()) {
+            *used += bytes;
+        }
+    }
+
+    /// Removes the oldest blocks of the space of `table` until `bytes` more fit.
+    pub(crate) fn make_room(
+        &mut self,
+        transaction: &Transaction<'_>,
+        table: KeptTable,
+        bytes: i64,
+    ) -> rusqlite::Result<()> {
+        let space = Space::of(table);
+        while self.used(space) + bytes > self.share(space) {
+            let mut oldest: Option<(KeptTable, Head)> = None;
+            for table in space.tables() {
+                let head = super::oldest(transaction, table)?;
+                let is_older = |head: &Head| {
+                    oldest.as_ref().is_none_or(|(_, oldest)| head.last_us < oldest.last_us)
+                };
+                if let Some(head) = head.filter(is_older) {
+                    oldest = Some((table, head));
+                }
+            }
+            let Some((table, head)) = oldest else { return Ok(()) };
+            remove(transaction, self, table, &head)?;
+            note_removed(transaction, table, head.rows, head.last_us)?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts rows that were removed.
+pub(crate) fn note_removed(
+    transaction: &Transaction<'_>,
+    table: KeptTable,
+    rows: i64,
+    until_us: i64,
+) -> rusqlite::Result<()> {
+    let sql = "insert into removed (kept, rows, until_us) values (?, ?, ?)
+               on conflict (kept) do update set rows = rows + excluded.rows, until_us = max(until_us, excluded.until_us)";
+    transaction.prepare_cached(sql)?.execute(params![table.number(), rows, until_us]).map(drop)
+}
+
+
+impl super::HistoryFile {
+    /// Lowers the budget where the file system has little room left, so that blocks replace older ones and the file does not
+    /// grow; raises it again once there is room.
+    pub(crate) fn respect_free_space(&mut self) {
+        let used: i64 = self.budget.used.iter().sum();
+        let room = self.free_bytes().map_or(i64::MAX, |free| (free - MIN_FREE_BYTES).max(0));
+        self.budget.bytes = self.configured_bytes.min(used.saturating_add(room)).min(self.fitting_bytes);
+    }
+
+    /// The free bytes of the file system; `None` where the system does not say.
+    #[cfg(unix)]
+    fn free_bytes(&self) -> Option<i64> {
+        let system = rustix::fs::fstatvfs(&self.lock).ok()?;
+        i64::try_from(system.f_bavail.saturating_mul(system.f_frsize)).ok()
+    }
+
+    #[cfg(not(unix))]
+    #[allow(clippy::unused_self, reason = "as on other systems")]
+    fn free_bytes(&self) -> Option<i64> {
+        None
+    }
+
+    /// Notes that the budget did not fit.
+    pub(crate) fn lower(&mut self) {
+        self.fitting_bytes = self.budget.bytes - self.budget.bytes / LOWERED_PART;
+    }
+}

@@ -1,0 +1,205 @@
+//! Rows of a kept table: collected until they become a block, and read from one.
+
+use std::cell::OnceCell;
+
+use conns_core::model::Connection;
+
+use super::block::{Block, Damaged, Input, encode};
+use super::tables::{From, KeptColumn, KeptTable};
+use super::values::{Storage, Values};
+use crate::cell::Cell;
+
+/// Rows of a table that are not in a block yet.
+pub(crate) struct Rows {
+    table: KeptTable,
+    columns: Vec<Values>,
+    rows: usize,
+    times: Option<(i64, i64)>,
+}
+
+/// Some rows as they are stored.
+pub(crate) struct Encoded {
+    /// The block.
+    pub(crate) data: Vec<u8>,
+    /// How many rows it has.
+    pub(crate) rows: usize,
+    /// The earliest time of its rows, microseconds since 1970-01-01 UTC.
+    pub(crate) first_us: i64,
+    /// The latest.
+    pub(crate) last_us: i64,
+}
+
+impl Rows {
+    /// None yet.
+    pub(crate) fn new(table: KeptTable) -> Self {
+        let columns = table.columns().iter().map(|column| Values::new(column.storage)).collect();
+        Self { table, columns, rows: 0, times: None }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// About how many bytes of memory they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.columns.iter().map(Values::bytes).sum()
+    }
+
+    /// Appends a row: the fields of `connection`, and what `given` names.
+    pub(crate) fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)]) {
+        let Self { table, columns, rows, times } = self;
+        for (column, values) in table.columns().iter().zip(columns) {
+            match column.from {
+                From::Field(field) => values.push_value(field.value(connection)),
+                From::Given => {
+                    let cell = given.iter().find(|(name, _)| *name == column.column.name);
+                    values.push(cell.map_or(&Cell::Null, |(_, cell)| cell));
+                    if column.is_time
+                        && let Some((_, Cell::Integer(us))) = cell
+                    {
+                        include(times, *us);
+                    }
+                }
+                From::Id => {}
+            }
+        }
+        *rows += 1;
+    }
+
+    /// Appends the rows of a block of the same table.
+    ///
+    /// # Errors
+    /// [`Damaged`]; then nothing is appended.
+    pub(crate) fn append(&mut self, block: &ReadRows) -> Result<(), Damaged> {
+        let columns = self.table.columns();
+        for at in 0..columns.len() {
+            block.values(at)?;
+        }
+        for (at, (column, values)) in columns.iter().zip(&mut self.columns).enumerate() {
+            if !matches!(column.from, From::Id) {
+                values.append(block.values(at)?);
+            }
+        }
+        self.rows += block.rows();
+        for at in columns.iter().enumerate().filter(|(_, c)| c.is_time).map(|(at, _)| at) {
+            let values = block.values(at)?;
+            for us in (0..block.rows()).filter_map(|row| values.whole(row)) {
+                include(&mut self.times, us);
+            }
+        }
+        Ok(())
+    }
+
+    /// Encodes all rows, and forgets them; `None` if there are none.
+    pub(crate) fn encode(&mut self) -> Option<Encoded> {
+        let (first_us, last_us) = self.times?;
+        let Self { table, columns, rows, .. } = std::mem::replace(self, Self::new(self.table));
+        let stored = table.columns().iter().zip(&columns);
+        let stored = stored.filter(|(column, _)| !matches!(column.from, From::Id));
+        let inputs = stored.map(|(column, values)| {
+            let of = |name: &str| table.column(name).and_then(|at| columns.get(at));
+            let base = base(column, rows, |name, row| of(name)?.whole(row));
+            Input { number: column.number, storage: column.storage, values, base }
+        });
+        let inputs: Vec<_> = inputs.collect();
+        Some(Encoded { data: encode(rows, &inputs), rows, first_us, last_us })
+    }
+}
+
+fn include(times: &mut Option<(i64, i64)>, us: i64) {
+    let (first, last) = times.unwrap_or((us, us));
+    *times = Some((first.min(us), last.max(us)));
+}
+
+/// The numbers that a column is near, by those of the columns it is near to.
+fn base(
+    column: &KeptColumn,
+    rows: usize,
+    of: impl Fn(&str, usize) -> Option<i64>,
+) -> Option<Vec<i64>> {
+    let (later, span) = column.near?;
+    let base = |row: usize| {
+        let span = span.and_then(|span| of(span, row)).unwrap_or(0);
+        of(later, row).map_or(0, |later| later.wrapping_sub(span))
+    };
+    Some((0..rows).map(base).collect())
+}
+
+/// The rows of a block. A column is decoded when a row of it is first read.
+pub(crate) struct ReadRows {
+    table: KeptTable,
+    block: Block,
+    columns: Vec<OnceCell<Values>>,
+}
+
+impl ReadRows {
+    /// Reads a block of `table`.
+    ///
+    /// # Errors
+    /// [`Damaged`].
+    pub(crate) fn read(table: KeptTable, data: Vec<u8>) -> Result<Self, Damaged> {
+        let columns = table.columns().iter().map(|_| OnceCell::new()).collect();
+        Ok(Self { table, block: Block::read(data)?, columns })
+    }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.block.rows()
+    }
+
+    /// The cell of a row and a column of the table.
+    ///
+    /// # Errors
+    /// [`Damaged`].
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Result<Cell<'_>, Damaged> {
+        match self.table.columns().get(column).map(|column| &column.from) {
+            Some(From::Id) => {
+                let of = |name: &str| -> Result<Option<i64>, Damaged> {
+                    let Some(at) = self.table.column(name) else { return Ok(None) };
+                    Ok(self.values(at)?.whole(row))
+                };
+                Ok(match (of("netns_inode")?, of("cookie")?) {
+                    (Some(netns), Some(cookie)) => Cell::Text(format!("{netns}-{cookie}").into()),
+                    _ => Cell::Null,
+                })
+            }
+            Some(_) => Ok(self.values(column)?.cell(row)),
+            None => Ok(Cell::Null),
+        }
+    }
+
+    /// The values of a column of the table.
+    ///
+    /// # Errors
+    /// [`Damaged`].
+    pub(crate) fn values(&self, at: usize) -> Result<&Values, Damaged> {
+        let cell = self.columns.get(at).ok_or(Damaged::Bytes("there is no such column"))?;
+        if let Some(values) = cell.get() {
+            return Ok(values);
+        }
+        let column = self.table.columns().get(at);
+        let column = column.ok_or(Damaged::Bytes("there is no such column"))?;
+        let values = self.decode(column)?;
+        Ok(cell.get_or_init(|| values))
+    }
+
+    fn decode(&self, column: &KeptColumn) -> Result<Values, Damaged> {
+        if matches!(column.from, From::Id) {
+            return Ok(Values::nulls(Storage::Text, self.rows()));
+        }
+        let mut near = Vec::new();
+        if let Some((later, span)) = column.near {
+            for name in std::iter::once(later).chain(span) {
+                if let Some(at) = self.table.column(name) {
+                    near.push((name, self.values(at)?));
+                }
+            }
+        }
+        let of = |name: &str, row: usize| {
+            near.iter().find(|(near, _)| *near == name).and_then(|(_, values)| values.whole(row))
+        };
+        let base = base(column, self.rows(), of);
+        self.block.column(column.number, column.storage, base.as_deref())
+    }
+}

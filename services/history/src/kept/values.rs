@@ -1,0 +1,216 @@
+//! The values of one column of a block, before they are encoded and after they are decoded.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use conns_core::query::Value;
+use foldhash::fast::RandomState;
+
+use crate::cell::Cell;
+
+/// How the values of a column are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// A whole number.
+    Whole,
+    /// A fractional number.
+    Fraction,
+    /// Text, which stands once in a block.
+    Text,
+    /// An address, which stands once in a block.
+    Address,
+}
+
+/// Stands for `NULL` among whole numbers. No field of a connection has that value.
+pub(super) const NULL: i64 = i64::MIN;
+
+/// The values of a column, one a row; `NULL` is a value too.
+#[derive(Debug, Clone)]
+pub(crate) enum Values {
+    /// Whole numbers; [`NULL`] stands for `NULL`.
+    Whole(Vec<i64>),
+    /// Fractional numbers; NaN stands for `NULL`, as in [`Cell::real`].
+    Fraction(Vec<f64>),
+    /// Texts and addresses.
+    Words(Words),
+}
+
+/// Texts or addresses, and for each row the place of its one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Words {
+    /// Every text once, as it is encoded.
+    pub(super) dictionary: Vec<Arc<str>>,
+    /// For each row 0, which is `NULL`, or the place in the dictionary plus one.
+    pub(super) places: Vec<u32>,
+    /// The places of the texts; empty after decoding, when nothing is added.
+    known: HashMap<Arc<str>, u32, RandomState>,
+    /// The places of addresses, so that few of them are written as text.
+    addresses: HashMap<IpAddr, u32, RandomState>,
+}
+
+impl Words {
+    /// Decoded ones.
+    pub(super) fn decoded(dictionary: Vec<Arc<str>>, places: Vec<u32>) -> Self {
+        Self { dictionary, places, ..Self::default() }
+    }
+
+    fn push(&mut self, text: Option<&str>) {
+        let Some(text) = text else { return self.places.push(0) };
+        // Neighbours are often alike.
+        if let Some(last) = self.places.last().filter(|last| **last > 0)
+            && self.text(*last) == Some(text)
+        {
+            return self.places.push(*last);
+        }
+        let place = self.known.get(text).copied().unwrap_or_else(|| {
+            let text: Arc<str> = text.into();
+            self.dictionary.push(Arc::clone(&text));
+            // A block has fewer rows than that.
+            let place = u32::try_from(self.dictionary.len()).unwrap_or(u32::MAX);
+            self.known.insert(text, place);
+            place
+        });
+        self.places.push(place);
+    }
+
+    fn push_address(&mut self, address: IpAddr) {
+        if let Some(place) = self.addresses.get(&address) {
+            return self.places.push(*place);
+        }
+        self.push(Some(&address.to_string()));
+        if let Some(place) = self.places.last() {
+            self.addresses.insert(address, *place);
+        }
+    }
+
+    fn text(&self, place: u32) -> Option<&str> {
+        let at = usize::try_from(place).ok()?.checked_sub(1)?;
+        self.dictionary.get(at).map(AsRef::as_ref)
+    }
+}
+
+impl Values {
+    /// None yet.
+    pub(crate) fn new(storage: Storage) -> Self {
+        match storage {
+            Storage::Whole => Self::Whole(Vec::new()),
+            Storage::Fraction => Self::Fraction(Vec::new()),
+            Storage::Text | Storage::Address => Self::Words(Words::default()),
+        }
+    }
+
+    /// `rows` times `NULL`.
+    pub(crate) fn nulls(storage: Storage, rows: usize) -> Self {
+        match storage {
+            Storage::Whole => Self::Whole(vec![NULL; rows]),
+            Storage::Fraction => Self::Fraction(vec![f64::NAN; rows]),
+            Storage::Text | Storage::Address => {
+                Self::Words(Words { places: vec![0; rows], ..Words::default() })
+            }
+        }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Whole(values) => values.len(),
+            Self::Fraction(values) => values.len(),
+            Self::Words(words) => words.places.len(),
+        }
+    }
+
+    /// Whether all are `NULL`.
+    pub(super) fn is_null(&self) -> bool {
+        match self {
+            Self::Whole(values) => values.iter().all(|value| *value == NULL),
+            Self::Fraction(values) => values.iter().all(|value| value.is_nan()),
+            Self::Words(words) => words.places.iter().all(|place| *place == 0),
+        }
+    }
+
+    /// Appends a value of the catalogue; of several, of several owners, the first. What is not of the column's kind
+    /// is `NULL`.
+    pub(crate) fn push_value(&mut self, value: Value<'_>) {
+        match (self, value) {
+            (values, Value::Several(several)) => {
+                let first = several.into_iter().next();
+                values.push_value(first.unwrap_or(Value::NotApplicable));
+            }
+            (Self::Words(words), Value::Text(text)) => words.push(Some(&text)),
+            (Self::Words(words), Value::Address(address)) => words.push_address(address),
+            (Self::Words(words), _) => words.push(None),
+            (values, value) => values.push(&Cell::of_value(value)),
+        }
+    }
+
+    /// Appends a cell. What is not of the column's kind is `NULL`.
+    pub(crate) fn push(&mut self, cell: &Cell<'_>) {
+        match self {
+            Self::Whole(values) => values.push(match cell {
+                Cell::Integer(number) => *number,
+                _ => NULL,
+            }),
+            Self::Fraction(values) => values.push(match cell {
+                Cell::Real(number) => *number,
+                #[allow(clippy::cast_precision_loss, reason = "as SQLite reads it from a REAL column")]
+                Cell::Integer(number) => *number as f64,
+                _ => f64::NAN,
+            }),
+            Self::Words(words) => words.push(match cell {
+                Cell::Text(text) => Some(text),
+                _ => None,
+            }),
+        }
+    }
+
+    /// Appends the rows of another column of the same storage.
+    pub(crate) fn append(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Whole(values), Self::Whole(others)) => values.extend_from_slice(others),
+            (Self::Fraction(values), Self::Fraction(others)) => values.extend_from_slice(others),
+            (Self::Words(words), Self::Words(others)) => {
+                for place in &others.places {
+                    words.push(others.text(*place));
+                }
+            }
+            (values, others) => {
+                for _ in 0..others.len() {
+                    values.push(&Cell::Null);
+                }
+            }
+        }
+    }
+
+    /// The value of a row; `NULL` beyond the last.
+    pub(crate) fn cell(&self, row: usize) -> Cell<'_> {
+        match self {
+            Self::Whole(_) => self.whole(row).map_or(Cell::Null, Cell::Integer),
+            Self::Fraction(values) => values.get(row).copied().map_or(Cell::Null, Cell::real),
+            Self::Words(words) => {
+                let place = words.places.get(row).copied().unwrap_or(0);
+                words.text(place).map_or(Cell::Null, Cell::text)
+            }
+        }
+    }
+
+    /// The whole number of a row.
+    pub(crate) fn whole(&self, row: usize) -> Option<i64> {
+        match self {
+            Self::Whole(values) => values.get(row).copied().filter(|value| *value != NULL),
+            Self::Fraction(_) | Self::Words(_) => None,
+        }
+    }
+
+    /// About how many bytes of memory the rows take.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Whole(values) => values.len() * size_of::<i64>(),
+            Self::Fraction(values) => values.len() * size_of::<f64>(),
+            Self::Words(words) => {
+                let texts: usize = words.dictionary.iter().map(|text| text.len() + 64).sum();
+                texts + words.places.len() * size_of::<u32>()
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Keeps what an agent sees: reads its updates and events, and writes what is new of them once a second.
+//!
+//! A row is in memory for at most the time between two calls of [`History::commit`]. One that cannot be written stays in memory, up
+//! to a bound; what is dropped beyond that is counted in the table `watched`.
+
+mod layers;
+mod verdicts;
+mod watched;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use conns_core::model::{Connection, Event, EventKind, EventLog, Moment, Update};
+
+use crate::cell::Cell;
+use crate::file::{self, FULL_ROWS, HistoryError, HistoryFile, SetAside};
+use crate::kept::{Encoded, KeptTable, Rows};
+use crate::live::ListText;
+use layers::layer_rows;
+use verdicts::{Ended, Verdicts, evidence, names_a_problem};
+use watched::Watched;
+
+/// Time between two samples of all open connections.
+const SAMPLE_INTERVAL_US: u64 = 60_000_000;
+/// Rows that are collected become a block from that many bytes on.
+const BLOCK_BYTES: usize = 4 * 1024 * 1024;
+/// Most bytes of blocks that wait to be written. At 20 000 ended connections a second that is 15 seconds.
+const MAX_WAITING_BYTES: usize = 8 * 1024 * 1024;
+/// Most rows of samples that changes of verdicts write in a second.
+const MAX_CHANGES: usize = 1000;
+
+/// Writes the history of an agent.
+pub struct History {
+    file: HistoryFile,
+    path: PathBuf,
+    tables: Vec<TableWriter>,
+    verdicts: Verdicts,
+    watched: Watched,
+    list: ListText,
+    /// The instance and the serial number of the last event that was read.
+    events: Option<(u64, u64)>,
+    /// The snapshot that was read last.
+    sequence: u64,
+    /// When samples are due, by the monotonic clock.
+    samples_due_us: u64,
+}
+
+/// What is written next to a table.
+struct TableWriter {
+    table: KeptTable,
+    rows: Rows,
+    /// Blocks that are encoded, with the serial number of their first row.
+    waiting: VecDeque<(i64, Encoded)>,
+    /// The serial number of the next row.
+    next_serial: i64,
+    /// Blocks written since small ones were merged, and their rows.
+    unmerged: (usize, usize),
+}
+
+/// An opened history.
+pub struct Opened {
+    /// To write it.
+    pub history: History,
+    /// The file that was there, if it was not usable.
+    pub set_aside: Option<SetAside>,
+}
+
+impl TableWriter {
+    fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)]) {
+        self.rows.push(connection, given);
+        if self.rows.len() >= FULL_ROWS || self.rows.len() % 256 == 0 && self.rows.bytes() >= BLOCK_BYTES {
+            self.encode();
+        }
+    }
+
+    /// Makes a block of the rows that are collected.
+    fn encode(&mut self) {
+        let Some(block) = self.rows.encode() else { return };
+        let first_serial = self.next_serial;
+        self.next_serial += i64::try_from(block.rows).unwrap_or(0);
+        self.waiting.push_back((first_serial, block));
+    }
+
+    /// Drops blocks beyond the bound, the oldest first, and returns how many rows they had.
+    fn drop_beyond(&mut self) -> u64 {
+        let mut bytes: usize = self.waiting.iter().map(|(_, block)| block.data.len()).sum();
+        let mut dropped = 0;
+        while bytes > MAX_WAITING_BYTES
+            && let Some((_, block)) = self.waiting.pop_front()
+        {
+            bytes -= block.data.len();
+            dropped += block.rows as u64;
+        }
+        dropped
+    }
+}
+
+impl History {
+    /// Opens the file, which is created if there is none. It takes at most `size_bytes`, its log included. `list` writes lists of
+    /// layers. `now` is the time of the first observation.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn open(
+        path: &Path,
+        size_bytes: u64,
+        list: ListText,
+        now: Moment,
+    ) -> Result<Opened, HistoryError> {
+        let (mut file, set_aside) = file::open(path, size_bytes, now.wall_us)?;
+        let sqlite = || HistoryError::sqlite(path);
+        let mut tables = Vec::new();
+        for table in KeptTable::ALL {
+            let next_serial = file::next_serial(&file.connection, table).map_err(sqlite())?;
+            let unmerged = (usize::MAX / 2, 0);
+            let rows = Rows::new(table);
+            tables.push(TableWriter { table, rows, waiting: VecDeque::new(), next_serial, unmerged });
+        }
+        let watched = Watched::begin(&mut file.connection, now).map_err(sqlite())?;
+        let history = Self {
+            file,
+            path: path.to_owned(),
+            tables,
+            verdicts: Verdicts::default(),
+            watched,
+            list,
+            events: None,
+            sequence: 0,
+            samples_due_us: now.monotonic_us,
+        };
+        Ok(Opened { history, set_aside })
+    }
+
+    /// Reads what is new in an update and in the events, which are of the same agent.
+    pub fn record(&mut self, update: &Update, log: &EventLog) {
+        self.record_events(log);
+        if update.snapshot.sequence > self.sequence {
+            self.record_update(update);
+        }
+        self.watched.record(update, log);
+    }
+
+    fn record_events(&mut self, log: &EventLog) {
+        let last = match self.events {
+            Some((instance, serial)) if instance == log.instance => serial,
+            // Events before the first reading are of the time before it, as far as they are buffered.
+            _ => log.complete_since(),
+        };
+        self.watched.lost_events += log.complete_since().saturating_sub(last);
+        for event in log.buffered_after(last) {
+            self.record_event(event);
+        }
+        self.events = Some((log.instance, log.last_serial().max(last)));
+    }
+
+    fn record_event(&mut self, event: &Arc<Event>) {
+        let at_us = event.at.wall_us;
+        let connection = &event.connection;
+        match event.kind {
+            EventKind::Closed => {
+                self.write(KeptTable::Closed, connection, &[("at_us", Cell::Integer(at_us))]);
+                for layer in layer_rows(connection, self.list) {
+                    self.write(KeptTable::Layers, connection, &layer.cells(at_us));
+                }
+                if let Some(ended) = self.verdicts.end(connection, at_us) {
+                    self.write_verdict(connection, &ended);
+                }
+            }
+            EventKind::Failed => {
+                self.write(KeptTable::Failed, connection, &[("at_us", Cell::Integer(at_us))]);
+            }
+            EventKind::Opened | EventKind::Accepted => {}
+        }
+    }
+
+    fn record_update(&mut self, update: &Update) {
+        let snapshot = &update.snapshot;
+        let at_us = snapshot.at.wall_us;
+        let before = std::mem::replace(&mut self.sequence, snapshot.sequence);
+        let is_due = snapshot.at.monotonic_us >= self.samples_due_us;
+        if is_due {
+            self.samples_due_us = snapshot.at.monotonic_us + SAMPLE_INTERVAL_US;
+        }
+        let mut changes = 0;
+        for connection in &snapshot.connections {
+            let is_changed = connection.stats.changed_sequence > before;
+            if !(is_due || is_changed) || !(connection.is_open() || connection.is_listening()) {
+                continue;
+            }
+            let ended = self.verdicts.see(connection, at_us, snapshot.sequence);
+            if let Some(ended) = &ended {
+                self.write_verdict(connection, ended);
+                changes += 1;
+            }
+            if is_due || ended.is_some() && changes <= MAX_CHANGES {
+                self.write_sample(connection, at_us);
+            }
+        }
+        self.watched.omitted_changes += changes.saturating_sub(MAX_CHANGES) as u64;
+        if is_due {
+            self.verdicts.forget_unseen(snapshot);
+        }
+    }
+
+    fn write_sample(&mut self, connection: &Connection, at_us: i64) {
+        let verdict = &connection.verdict;
+        let evidence =
+            names_a_problem(verdict.class).then(|| evidence(verdict)).map_or(Cell::Null, |json| Cell::Text(json.into()));
+        let since = self.verdicts.since_us(connection).map_or(Cell::Null, Cell::Integer);
+        let given = [
+            ("at_us", Cell::Integer(at_us)),
+            ("evidence", evidence),
+            ("verdict_since_us", since),
+        ];
+        self.write(KeptTable::Samples, connection, &given);
+    }
+
+    fn write_verdict(&mut self, connection: &Connection, ended: &Ended) {
+        self.write(KeptTable::Verdicts, connection, &ended.cells());
+    }
+
+    fn write(&mut self, table: KeptTable, connection: &Connection, given: &[(&str, Cell<'_>)]) {
+        if let Some(writer) = self.tables.get_mut(table.place()) {
+            writer.push(connection, given);
+        }
+    }
+
+    /// Writes what was recorded since the last call.
+    ///
+    /// # Errors
+    /// [`HistoryError`] if it cannot be written. What was recorded is written by a later call, as far as the bound allows.
+    pub fn commit(&mut self, now: Moment) -> Result<(), HistoryError> {
+        for writer in &mut self.tables {
+            writer.encode();
+        }
+        let written = self.write_all(now);
+        match written {
+            Ok(()) => self.tables.iter_mut().for_each(|writer| writer.waiting.clear()),
+            Err(_) => {
+                for writer in &mut self.tables {
+                    self.watched.lost_rows += writer.drop_beyond();
+                }
+            }
+        }
+        written.map_err(|error| {
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+                self.file.lower();
+            }
+            HistoryError::sqlite(&self.path)(error)
+        })
+    }
+
+    fn write_all(&mut self, now: Moment) -> rusqlite::Result<()> {
+        let has_rows = self.tables.iter().any(|writer| !writer.waiting.is_empty());
+        if !has_rows && !self.watched.is_due(now) {
+            return Ok(());
+        }
+        self.file.respect_free_space();
+        let HistoryFile { connection, budget, .. } = &mut self.file;
+        let used = budget.clone();
+        let transaction = connection.transaction()?;
+        let written = (|| {
+            for writer in &mut self.tables {
+                for (first_serial, block) in &writer.waiting {
+                    file::insert(&transaction, budget, writer.table, *first_serial, 0, block)?;
+                    writer.unmerged.0 += 1;
+                    writer.unmerged.1 += block.rows;
+                }
+                if writer.unmerged.0 >= file::MERGED_BLOCKS || writer.unmerged.1 >= FULL_ROWS {
+                    writer.unmerged = (0, 0);
+                    let damaged = file::merge(&transaction, budget, writer.table)?;
+                    self.watched.lost_rows += u64::try_from(damaged).unwrap_or(0);
+                }
+            }
+            self.watched.write(&transaction, now)
+        })();
+        let written = written.and_then(|()| transaction.commit());
+        if written.is_err() {
+            *budget = used;
+        }
+        written
+    }
+
+    /// Writes what is left, verdicts that still hold included.
+    ///
+    /// # Errors
+    /// As [`History::commit`].
+    pub fn close(mut self, update: &Update, now: Moment) -> Result<(), HistoryError> {
+        for connection in &update.snapshot.connections {
+            if let Some(ended) = self.verdicts.end(connection, now.wall_us) {
+                self.write_verdict(connection, &ended);
+            }
+        }
+        self.watched.ends();
+        self.commit(now)
+    }
+}
