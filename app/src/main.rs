@@ -16,6 +16,7 @@ mod flags;
 mod follow;
 #[cfg(target_os = "linux")]
 mod link;
+mod kept;
 mod list;
 mod local;
 mod losses;

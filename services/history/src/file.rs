@@ -12,7 +12,7 @@ use std::fs::File;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 pub(crate) use budget::{Budget, Space};
-pub use open::{HistoryError, SetAside};
+pub use open::{HistoryError, ReadAccess, SetAside};
 pub(crate) use open::{open, open_to_read};
 
 use crate::kept::{Damaged, Encoded, KeptTable, ReadRows, Rows};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use crate::file::{HistoryError, open_to_read};
+use crate::file::{HistoryError, ReadAccess, open_to_read};
 use crate::table::Table;
 use rows::KeptRows;
 pub use status::{HistoryStatus, TableStatus};
@@ -31,8 +31,12 @@ impl HistoryReader {
     ///
     /// # Errors
     /// [`HistoryError`].
-    pub fn open(path: &Path, sessions: usize) -> Result<Arc<Self>, HistoryError> {
-        let idle = (0..sessions.max(1)).map(|_| open_to_read(path));
+    pub fn open(
+        path: &Path,
+        access: ReadAccess,
+        sessions: usize,
+    ) -> Result<Arc<Self>, HistoryError> {
+        let idle = (0..sessions.max(1)).map(|_| open_to_read(path, access));
         let idle = Mutex::new(idle.collect::<Result<Vec<_>, _>>()?);
         Ok(Arc::new(Self { path: path.to_owned(), idle, is_idle: Condvar::new() }))
     }

@@ -12,7 +12,7 @@ use conns_core::model::{
 use conns_core::query::{Field, find_field};
 use conns_fixtures::{connection, established, known, process, with_cookie};
 use conns_history::{
-    Cell, History, HistoryReader, QueryAnswer, QueryBounds, kept_tables, query,
+    Cell, History, HistoryReader, QueryAnswer, ReadAccess, QueryBounds, kept_tables, query,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -95,7 +95,7 @@ fn open(path: &Path, size: u64, second: u64) -> History {
 }
 
 fn ask(path: &Path, sql: &str) -> QueryAnswer {
-    let session = HistoryReader::open(path, 1).unwrap().session().unwrap();
+    let session = HistoryReader::open(path, ReadAccess::OfUser, 1).unwrap().session().unwrap();
     let bounds = QueryBounds { rows: usize::MAX, time: std::time::Duration::from_secs(60), ..QueryBounds::default() };
     query(&kept_tables(&Ok(session)), sql, bounds).unwrap()
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::budget::RESERVED_PART;
@@ -18,7 +19,7 @@ const APPLICATION: i64 = 0x636f_6e6e;
 /// Bytes of a page.
 const PAGE_BYTES: i64 = 4096;
 /// Smallest size: below, a minute of a busy machine does not fit.
-pub const MIN_SIZE_BYTES: u64 = 16 * 1024 * 1024;
+const MIN_SIZE_BYTES: u64 = 16 * 1024 * 1024;
 /// A write waits that long for another program that reads the file, such as sqlite3.
 const BUSY: Duration = Duration::from_millis(500);
 
@@ -117,20 +118,36 @@ pub(crate) fn open(
     Ok((HistoryFile { connection, budget, configured_bytes, fitting_bytes, lock }, set_aside))
 }
 
+/// How a reader opens the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadAccess {
+    /// Nothing can be written by what is opened. There must be a writer, which has made the index of the log.
+    OfAgent,
+    /// SQLite makes that index anew if there is none.
+    OfUser,
+}
+
 /// Opens the file to read it, also while an agent writes it.
 ///
 /// # Errors
 /// [`HistoryError`].
-pub(crate) fn open_to_read(path: &Path) -> Result<Connection, HistoryError> {
+pub(crate) fn open_to_read(path: &Path, access: ReadAccess) -> Result<Connection, HistoryError> {
     if !path.try_exists().map_err(HistoryError::file("find", path))? {
         return Err(HistoryError::NotThere(path.to_owned()));
     }
     let sqlite = || HistoryError::sqlite(path);
-    // Where the folder can be written, SQLite makes the log's index anew if there is none.
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .or_else(|_| Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY))
-        .map_err(sqlite())?;
+    let read_only = || {
+        let uri = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(read_only_uri(path), flags | uri)
+    };
+    let read_write =
+        || Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let connection = match access {
+        ReadAccess::OfAgent => read_only(),
+        ReadAccess::OfUser => read_write().or_else(|_| read_only()),
+    };
+    let connection = connection.map_err(sqlite())?;
     connection.busy_timeout(BUSY).map_err(sqlite())?;
     let read = || -> rusqlite::Result<i64> {
         connection.pragma_update(None, "query_only", true)?;
@@ -147,6 +164,12 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, HistoryError> {
         }),
         Err(error) => Err(HistoryError::sqlite(path)(error)),
     }
+}
+
+/// The path as SQLite reads names of files (<https://sqlite.org/uri.html>), with an index of the log that is only read.
+fn read_only_uri(path: &Path) -> String {
+    let path = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    format!("file:{path}?readonly_shm=1")
 }
 
 /// The mode of the folder is 0700: the history has addresses and names of processes.

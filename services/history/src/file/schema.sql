@@ -28,7 +28,7 @@ create table watched (
     id integer primary key,
     from_us integer not null,
     to_us integer not null,
-    instance integer not null,
+    instance text not null,
     events text not null,
     lost_events integer not null,
     losses text not null

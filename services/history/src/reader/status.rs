@@ -19,7 +19,7 @@ const DAY_US: i64 = 24 * 3600 * 1_000_000;
 const WATCHED: [(&str, ColumnKind, &str); 6] = [
     ("from_us", Integer, "Since when an agent looked, microseconds since 1970-01-01 UTC"),
     ("to_us", Integer, "Until when"),
-    ("instance", Integer, "The run of the agent"),
+    ("instance", Text, "The run of the agent"),
     ("events", Text, "What ended connections are known by: ebpf, or samples, which miss those that are shorter than the interval"),
     ("lost_events", Integer, "Ended connections and changes of verdicts that were not kept"),
     ("losses", Text, "Kinds of losses of the snapshots, as JSON"),

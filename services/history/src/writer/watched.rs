@@ -96,7 +96,7 @@ impl Watched {
         let sql = "update watched set to_us = ?, instance = ?, events = ?, lost_events = ?, losses = ? where id = ?";
         transaction.prepare_cached(sql)?.execute(params![
             now.wall_us,
-            self.instance.cast_signed(),
+            format!("{:016x}", self.instance),
             self.events,
             i64::try_from(lost).unwrap_or(i64::MAX),
             format!("[{}]", losses.join(",")),
@@ -107,7 +107,7 @@ impl Watched {
     }
 
     fn insert(&mut self, transaction: &Transaction<'_>, now: Moment) -> Result<()> {
-        let sql = "insert into watched (from_us, to_us, instance, events, lost_events, losses) values (?1, ?1, 0, 'samples', 0, '[]')";
+        let sql = "insert into watched (from_us, to_us, instance, events, lost_events, losses) values (?1, ?1, '', 'samples', 0, '[]')";
         transaction.prepare_cached(sql)?.execute([now.wall_us])?;
         self.id = transaction.last_insert_rowid();
         (self.lost_events, self.lost_rows, self.omitted_changes) = (0, 0, 0);
