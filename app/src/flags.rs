@@ -4,6 +4,7 @@
 mod arguments;
 pub(crate) mod dialects;
 mod families;
+pub(crate) mod history;
 #[cfg(target_os = "linux")]
 pub(crate) mod link;
 pub(crate) mod serve;
@@ -105,6 +106,8 @@ pub(crate) enum Command {
     Events(EventsFlags),
     /// Ask for connections, listeners and processes, and for what is kept of them, in SQL
     Sql(SqlFlags),
+    /// Show how far back the history reaches, and export it
+    History(history::HistoryFlags),
     /// List every field: type, unit, meaning, source
     Fields(FieldsFlags),
     /// List which abilities are available here, and why others are not

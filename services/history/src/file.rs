@@ -5,6 +5,7 @@
 //! whole transactions. `synchronous = NORMAL`, so that a power cut can lose the last seconds and damages nothing.
 
 mod budget;
+mod log;
 mod open;
 
 use std::fs::File;
@@ -17,6 +18,8 @@ pub(crate) use open::{open, open_to_read};
 
 use crate::kept::{Damaged, Encoded, KeptTable, ReadRows, Rows};
 
+/// Bytes of a page.
+const PAGE_BYTES: i64 = 4096;
 /// Blocks of a level that are merged into one of the next.
 pub(crate) const MERGED_BLOCKS: usize = 64;
 /// Rows of a block that is not merged any more, and from which on blocks are merged.
@@ -32,6 +35,10 @@ pub(crate) struct HistoryFile {
     configured_bytes: i64,
     /// The budget that fitted when the file last was full.
     fitting_bytes: i64,
+    /// Pages of the log that are not written back, about.
+    log_pages: i64,
+    /// Most of them.
+    max_log_pages: i64,
     /// Locked while it is open for writing.
     lock: File,
 }
@@ -117,7 +124,7 @@ pub(crate) fn insert(
 
 /// The bytes of the file that a block takes: beyond what fits into a page of SQLite it has pages of its own.
 fn stored_bytes(data: usize) -> i64 {
-    const PAGE: usize = 4096;
+    const PAGE: usize = PAGE_BYTES.unsigned_abs() as usize;
     /// Head of a row, its entry of the index, and its part of the page above.
     const HEAD: usize = 120;
     let data = if data + HEAD <= PAGE { data } else { data.div_ceil(PAGE - 4) * PAGE };

@@ -75,6 +75,12 @@ impl Session {
         kept_tables(&Ok(Arc::clone(self)))
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.reader.path
+    }
+
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -235,13 +235,8 @@ impl History {
             writer.encode();
         }
         let written = self.write_all(now);
-        match written {
-            Ok(()) => self.tables.iter_mut().for_each(|writer| writer.waiting.clear()),
-            Err(_) => {
-                for writer in &mut self.tables {
-                    self.watched.lost_rows += writer.drop_beyond();
-                }
-            }
+        for writer in &mut self.tables {
+            self.watched.lost_rows += writer.drop_beyond();
         }
         written.map_err(|error| {
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
@@ -257,6 +252,9 @@ impl History {
             return Ok(());
         }
         self.file.respect_free_space();
+        if !self.file.has_log()? {
+            return Ok(());
+        }
         let HistoryFile { connection, budget, .. } = &mut self.file;
         let used = budget.clone();
         let transaction = connection.transaction()?;
@@ -278,8 +276,10 @@ impl History {
         let written = written.and_then(|()| transaction.commit());
         if written.is_err() {
             *budget = used;
+            return written;
         }
-        written
+        self.tables.iter_mut().for_each(|writer| writer.waiting.clear());
+        self.file.committed()
     }
 
     /// Writes what is left, verdicts that still hold included.

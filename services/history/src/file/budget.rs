@@ -72,6 +72,8 @@ pub(crate) struct Budget {
     pub(crate) bytes: i64,
     /// What each space takes.
     used: [i64; Space::COUNT],
+    /// Bytes written since they were last asked for.
+    written: i64,
 }
 
 impl Budget {
@@ -83,7 +85,7 @@ impl Budget {
 
     /// Reads what is taken.
     pub(crate) fn read(connection: &Connection, bytes: i64) -> rusqlite::Result<Self> {
-        let mut budget = Self { bytes, used: [0; Space::COUNT] };
+        let mut budget = Self { bytes, used: [0; Space::COUNT], written: 0 };
         for table in KeptTable::ALL {
             let sql = "select ifnull(sum(bytes), 0) from blocks indexed by block_heads where kept = ?";
             let used = connection.query_row(sql, [table.number()], |row| row.get(0))?;
@@ -111,7 +113,13 @@ impl Budget {
     pub(crate) fn add_to(&mut self, space: Space, bytes: i64) {
         if let Some(used) = self.used.get_mut(space.place()) {
             *used += bytes;
+            self.written += bytes.max(0);
         }
+    }
+
+    /// The bytes written since the last call.
+    pub(crate) fn take_written(&mut self) -> i64 {
+        std::mem::take(&mut self.written)
     }
 
     /// Removes the oldest blocks of the space of `table` until `bytes` more fit.

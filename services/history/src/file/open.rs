@@ -10,14 +10,12 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::budget::RESERVED_PART;
-use super::{Budget, HistoryFile};
+use super::{Budget, HistoryFile, PAGE_BYTES};
 
 /// The format of the file.
 const FORMAT: i64 = 1;
 /// Marks the file as one of ours: `conn` in ASCII.
 const APPLICATION: i64 = 0x636f_6e6e;
-/// Bytes of a page.
-const PAGE_BYTES: i64 = 4096;
 /// Smallest size: below, a minute of a busy machine does not fit.
 const MIN_SIZE_BYTES: u64 = 16 * 1024 * 1024;
 /// A write waits that long for another program that reads the file, such as sqlite3.
@@ -114,8 +112,16 @@ pub(crate) fn open(
     let bytes = i64::try_from(size_bytes.max(MIN_SIZE_BYTES)).unwrap_or(i64::MAX);
     let configured_bytes = Budget::of_size(bytes);
     let budget = Budget::read(&connection, configured_bytes).map_err(HistoryError::sqlite(path))?;
-    let fitting_bytes = configured_bytes;
-    Ok((HistoryFile { connection, budget, configured_bytes, fitting_bytes, lock }, set_aside))
+    let file = HistoryFile {
+        connection,
+        budget,
+        configured_bytes,
+        fitting_bytes: configured_bytes,
+        log_pages: 0,
+        max_log_pages: log_bytes(bytes) / PAGE_BYTES / 2,
+        lock,
+    };
+    Ok((file, set_aside))
 }
 
 /// How a reader opens the file.
@@ -231,9 +237,10 @@ fn opened(path: &Path, size_bytes: u64) -> Result<Connection, Unusable> {
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "cache_size", -2048)?;
     let bytes = i64::try_from(size_bytes.max(MIN_SIZE_BYTES)).unwrap_or(i64::MAX);
-    let log = bytes / RESERVED_PART / 2;
+    let log = log_bytes(bytes);
     connection.pragma_update(None, "max_page_count", (bytes - log) / PAGE_BYTES)?;
     connection.pragma_update(None, "journal_size_limit", log)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     if tables == 0 {
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
@@ -249,6 +256,11 @@ fn opened(path: &Path, size_bytes: u64) -> Result<Connection, Unusable> {
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?;
     }
     Ok(connection)
+}
+
+/// The bytes that the log may take in a file of that size: half of what is not for blocks and sums.
+fn log_bytes(size: i64) -> i64 {
+    size / RESERVED_PART / 2
 }
 
 /// Only the account of the agent reads the file.
