@@ -7,8 +7,10 @@ use crate::kept::KeptTable;
 
 /// The part of the file that is not for blocks and sums.
 pub(super) const RESERVED_PART: i64 = 8;
-/// Bytes that stay free on the file system for others.
+/// Most bytes that stay free on the file system for others; on a small one they are less.
 const MIN_FREE_BYTES: i64 = 256 * 1024 * 1024;
+/// The part of a small file system that stays free.
+const MIN_FREE_PART: i64 = 20;
 /// A budget that does not fit is lowered by this part of it.
 const LOWERED_PART: i64 = 16;
 
@@ -167,20 +169,22 @@ impl super::HistoryFile {
     /// grow; raises it again once there is room.
     pub(crate) fn respect_free_space(&mut self) {
         let used: i64 = self.budget.used.iter().sum();
-        let room = self.free_bytes().map_or(i64::MAX, |free| (free - MIN_FREE_BYTES).max(0));
+        let room = self.room_bytes().unwrap_or(i64::MAX);
         self.budget.bytes = self.configured_bytes.min(used.saturating_add(room)).min(self.fitting_bytes);
     }
 
-    /// The free bytes of the file system; `None` where the system does not say.
+    /// By how many bytes the file may grow; `None` where the system does not say.
     #[cfg(unix)]
-    fn free_bytes(&self) -> Option<i64> {
+    fn room_bytes(&self) -> Option<i64> {
         let system = rustix::fs::fstatvfs(&self.lock).ok()?;
-        i64::try_from(system.f_bavail.saturating_mul(system.f_frsize)).ok()
+        let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(system.f_frsize)).ok();
+        let stays_free = MIN_FREE_BYTES.min(bytes(system.f_blocks)? / MIN_FREE_PART);
+        Some((bytes(system.f_bavail)? - stays_free).max(0))
     }
 
     #[cfg(not(unix))]
     #[allow(clippy::unused_self, reason = "as on other systems")]
-    fn free_bytes(&self) -> Option<i64> {
+    fn room_bytes(&self) -> Option<i64> {
         None
     }
 
