@@ -12,7 +12,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream jetstream_control one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt sql transfer
+[ $# -gt 0 ] || set -- netlink ebpf btf procfs netstat filter monero ems jetstream jetstream_control one_e resume cursor wire assembly levin decoders capture rtmp amf rtsp rtp ts flv sps srt sql transfer history_sums
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$here/../corpus
 build=${CARGO_TARGET_DIR:-$here/target}
@@ -55,6 +55,7 @@ seeds() {
     transfer) python3 "$here/record/transfer.py" "$folder" ;;
     resume) lines "$corpus/resume/ids.txt" "$folder" ;;
     cursor) lines "$corpus/cursor/cursors.txt" "$folder" ;;
+    history_sums) python3 "$here/record/sums.py" "$folder" ;;
     sql) lines "$corpus/sql/queries.txt" "$folder" ;;
     wire) find "$corpus/wire" -name '*.bin' | while read -r file; do
             echo "$file"

@@ -24,27 +24,14 @@ pub(crate) fn run(flags: &HistoryFlags) -> Result<(), Failure> {
             let now_us = when::parse("now").map_err(Failure::Usage)?;
             let status = session.status(now_us).map_err(|error| Failure::NoAnswer(error.to_string()))?;
             match flags.output {
-                HistoryFormat::Table => print(&session, &status, now_us),
-                HistoryFormat::Json => print_json(&status, now_us),
+                HistoryFormat::Table => print(&session, &status),
+                HistoryFormat::Json => print_json(&status),
             }
         }
     }
 }
 
-/// Microseconds of a day.
-const DAY_US: i64 = 24 * 3600 * 1_000_000;
-
-/// How long the rows of a table stay at the rate of the last day, microseconds; `None` without rows of the last day.
-fn lasts_us(status: &HistoryStatus, table: &TableStatus, now_us: i64) -> Option<u64> {
-    let day_us = now_us - DAY_US;
-    let looked = status.watched_us.iter().map(|(from, to)| (to - day_us.max(*from)).max(0)).sum::<i64>();
-    let together = status.tables.iter().filter(|other| table.shares_with.contains(&other.name));
-    let bytes: u64 = together.map(|other| other.bytes_of_last_day).sum();
-    let us = u128::from(table.share_bytes) * u128::from(looked.unsigned_abs()) / u128::from(bytes.max(1));
-    (bytes > 0).then(|| u64::try_from(us).unwrap_or(u64::MAX))
-}
-
-fn print(session: &Session, status: &HistoryStatus, now_us: i64) -> Result<(), Failure> {
+fn print(session: &Session, status: &HistoryStatus) -> Result<(), Failure> {
     let titles = ["TABLE", "ROWS", "FROM", "TO", "SIZE", "BYTES/ROW", "LASTS", "REMOVED"];
     let right = [false, true, false, false, true, true, true, true];
     let none = || "-".to_owned();
@@ -56,7 +43,7 @@ fn print(session: &Session, status: &HistoryStatus, now_us: i64) -> Result<(), F
             table.times_us.map_or_else(none, |(_, to)| when::shown(to)),
             human::bytes(table.bytes),
             table.bytes.checked_div(table.rows).map_or_else(none, |bytes| bytes.to_string()),
-            lasts_us(status, table, now_us).map_or_else(none, human::duration),
+            table.lasts_us.map_or_else(none, human::duration),
             table.removed_rows.to_string(),
         ]
     };
@@ -80,7 +67,7 @@ fn print(session: &Session, status: &HistoryStatus, now_us: i64) -> Result<(), F
     Ok(out.flush()?)
 }
 
-fn print_json(status: &HistoryStatus, now_us: i64) -> Result<(), Failure> {
+fn print_json(status: &HistoryStatus) -> Result<(), Failure> {
     let table = |table: &TableStatus| {
         json!({
             "name": table.name,
@@ -88,8 +75,7 @@ fn print_json(status: &HistoryStatus, now_us: i64) -> Result<(), Failure> {
             "from_us": table.times_us.map(|(from, _)| from),
             "to_us": table.times_us.map(|(_, to)| to),
             "bytes": table.bytes,
-            "share_bytes": table.share_bytes,
-            "lasts_us": lasts_us(status, table, now_us),
+            "lasts_us": table.lasts_us,
             "removed_rows": table.removed_rows,
             "removed_until_us": table.removed_until_us,
         })

@@ -7,6 +7,7 @@
 mod budget;
 mod log;
 mod open;
+pub(crate) mod sums;
 
 use std::fs::File;
 
@@ -88,6 +89,13 @@ fn oldest(connection: &Connection, table: KeptTable) -> rusqlite::Result<Option<
     connection.prepare_cached(HEADS)?.query_row([table.number()], head).optional()
 }
 
+/// The serial numbers of the oldest rows of the tables that are summed.
+pub(crate) fn first_serials(connection: &Connection) -> rusqlite::Result<sums::Summed> {
+    let [closed, failed] = sums::SUMMED.map(|table| oldest(connection, table));
+    let serial = |head: Option<Head>| head.map_or(0, |head| head.first_serial);
+    Ok([serial(closed?), serial(failed?)])
+}
+
 /// The bytes of a block; `None` if it is not there any more.
 pub(crate) fn data(connection: &Connection, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut statement = connection.prepare_cached("select data from blocks where id = ?")?;
@@ -149,7 +157,7 @@ pub(crate) fn merge(
             match read.and_then(|block| block.map_or(Ok(()), |block| rows.append(&block))) {
                 Ok(()) => {}
                 Err(Damaged::Format(_) | Damaged::Bytes(_)) => {
-                    budget::note_removed(transaction, table, head.rows, head.last_us)?;
+                    budget::note_removed(transaction, table.number(), head.rows, head.last_us)?;
                     damaged += head.rows;
                 }
             }

@@ -10,6 +10,7 @@ mod live;
 mod memory_table;
 mod query;
 mod reader;
+pub mod sums;
 mod table;
 mod virtual_table;
 mod writer;

@@ -4,6 +4,7 @@
 //! to a bound; what is dropped beyond that is counted in the table `watched`.
 
 mod layers;
+mod summing;
 mod verdicts;
 mod watched;
 
@@ -14,10 +15,12 @@ use std::sync::Arc;
 use conns_core::model::{Connection, Event, EventKind, EventLog, Moment, Update};
 
 use crate::cell::Cell;
+use crate::file::sums::SUMMED;
 use crate::file::{self, FULL_ROWS, HistoryError, HistoryFile, SetAside};
 use crate::kept::{Encoded, KeptTable, Rows};
 use crate::live::ListText;
 use layers::layer_rows;
+use summing::Summing;
 use verdicts::{Ended, Verdicts, evidence, names_a_problem};
 use watched::Watched;
 
@@ -37,6 +40,7 @@ pub struct History {
     tables: Vec<TableWriter>,
     verdicts: Verdicts,
     watched: Watched,
+    summing: Summing,
     list: ListText,
     /// The instance and the serial number of the last event that was read.
     events: Option<(u64, u64)>,
@@ -117,6 +121,7 @@ impl History {
             let rows = Rows::new(table);
             tables.push(TableWriter { table, rows, waiting: VecDeque::new(), next_serial, unmerged });
         }
+        let summing = Summing::begin(&file.connection, now).map_err(sqlite())?;
         let watched = Watched::begin(&mut file.connection, now).map_err(sqlite())?;
         let history = Self {
             file,
@@ -124,6 +129,7 @@ impl History {
             tables,
             verdicts: Verdicts::default(),
             watched,
+            summing,
             list,
             events: None,
             sequence: 0,
@@ -157,6 +163,9 @@ impl History {
     fn record_event(&mut self, event: &Arc<Event>) {
         let at_us = event.at.wall_us;
         let connection = &event.connection;
+        if matches!(event.kind, EventKind::Closed | EventKind::Failed) {
+            self.summing.add(event);
+        }
         match event.kind {
             EventKind::Closed => {
                 self.write(KeptTable::Closed, connection, &[("at_us", Cell::Integer(at_us))]);
@@ -257,6 +266,10 @@ impl History {
         }
         let HistoryFile { connection, budget, .. } = &mut self.file;
         let used = budget.clone();
+        let last = SUMMED.map(|table| {
+            self.tables.get(table.place()).map_or(0, |writer| writer.next_serial - 1)
+        });
+        let mut has_sums = false;
         let transaction = connection.transaction()?;
         let written = (|| {
             for writer in &mut self.tables {
@@ -271,6 +284,11 @@ impl History {
                     self.watched.lost_rows += u64::try_from(damaged).unwrap_or(0);
                 }
             }
+            let first = file::first_serials(&transaction)?;
+            has_sums = self.summing.is_due(now, first, last) || self.watched.is_last();
+            if has_sums {
+                self.summing.write(&transaction, budget, last)?;
+            }
             self.watched.write(&transaction, now)
         })();
         let written = written.and_then(|()| transaction.commit());
@@ -279,6 +297,9 @@ impl History {
             return written;
         }
         self.tables.iter_mut().for_each(|writer| writer.waiting.clear());
+        if has_sums {
+            self.summing.written(now, last);
+        }
         self.file.committed()
     }
 

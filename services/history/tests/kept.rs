@@ -276,3 +276,94 @@ fn samples_and_verdicts_follow_an_open_connection() {
         [row(11, 71, "healthy", 0), row(71, 101, "path-loss", 1), row(101, 102, "healthy", 0)]
     );
 }
+
+/// Adds up a column of all rows of a query.
+fn sum(path: &std::path::Path, column: &str, table: &str) -> i64 {
+    number(path, &format!("select ifnull(sum({column}), 0) from {table}"))
+}
+
+/// Sums of each period equal those over the rows that were ever written.
+fn assert_sums(path: &std::path::Path, connections: u64, failed: u64, duration_us: i64) {
+    for table in ["hours", "days", "months"] {
+        assert_eq!(sum(path, "connections", table), connections.cast_signed(), "{table}");
+        assert_eq!(sum(path, "failed", table), failed.cast_signed(), "{table}");
+        let counted = format!(
+            "select ifnull(sum(json_extract(value, '$[1]')), 0) from {table}, json_each(duration_histogram)"
+        );
+        assert_eq!(number(path, &counted), duration_us, "{table}");
+    }
+}
+
+#[test]
+fn sums_equal_the_rows_also_after_restarts_and_when_the_clock_is_set_back() {
+    let folder = Folder::new("sums");
+    let path = folder.file();
+    let (mut history, mut serial) = (open(&path, 16 * MIB, 0), 0);
+    let hour = 3600;
+    // The second of the clock, in an order in which it is set back twice.
+    let mut written = 0;
+    for (turn, second) in [1, 2, 3, 70, 71, hour, hour + 1, 2, 5 * hour, hour + 9, 30 * hour, 31 * hour, 800 * hour]
+        .into_iter()
+        .enumerate()
+    {
+        let mut log = EventLog::after(1, serial);
+        let kinds = [EventKind::Closed, EventKind::Closed, EventKind::Failed];
+        log.append(kinds.into_iter().map(|kind| {
+            serial += 1;
+            event(serial, kind, at(second), ended(serial, second))
+        }));
+        history.record(&update(1, 1, Vec::new()), &log);
+        history.commit(at(second)).unwrap();
+        written += 3;
+        assert_sums(&path, written / 3 * 2, written / 3, (written).cast_signed());
+        if turn % 3 == 2 {
+            // As after a kill, or with what is left written.
+            if turn % 2 == 0 {
+                drop(history);
+            } else {
+                history.close(&update(1, 1, Vec::new()), at(second)).unwrap();
+            }
+            history = open(&path, 16 * MIB, second);
+            // Serial numbers of another run begin anew.
+            serial = 0;
+            assert_sums(&path, written / 3 * 2, written / 3, written.cast_signed());
+        }
+    }
+    let hours = number(&path, "select count(distinct start_us) from hours");
+    assert_eq!(hours, 6);
+    let within = format!("select count(*) from hours where start_us >= {}", at(4 * hour).wall_us);
+    let all = format!("select count(*) from hours where start_us + 0 >= {}", at(4 * hour).wall_us);
+    assert_eq!(number(&path, &within), number(&path, &all));
+}
+
+#[test]
+fn a_year_goes_through_hours_days_and_months_and_nothing_is_counted_twice_or_lost() {
+    let folder = Folder::new("year");
+    let path = folder.file();
+    let size = 16 * MIB;
+    let (mut history, mut serial) = (open(&path, size, 0), 0);
+    let hours: u64 = 366 * 24;
+    let rows = 30;
+    let moment = |hour: u64| 10 + hour * 3600;
+    for hour in 0..hours {
+        write(&mut history, &mut serial, rows, moment(hour));
+        assert!(path.metadata().unwrap().len() <= size);
+    }
+    history.close(&update(1, 1, Vec::new()), at(moment(hours))).unwrap();
+    let kept = number(&path, "select count(*) from closed");
+    let removed = number(&path, "select removed_rows from tables where name = 'closed'");
+    assert_eq!(kept + removed, serial.cast_signed());
+    let removed = |table: &str| {
+        number(&path, &format!("select removed_rows from tables where name = '{table}'"))
+    };
+    assert!(removed("hours") > 0 && removed("months") == 0);
+    assert_eq!(sum(&path, "connections", "months"), serial.cast_signed());
+    // What is left of the others is whole.
+    for table in ["hours", "days"] {
+        let first = number(&path, &format!("select min(start_us) from {table}"));
+        let since = (0..hours).filter(|hour| at(moment(*hour)).wall_us >= first).count() as u64;
+        assert_eq!(sum(&path, "connections", table), (since * rows).cast_signed(), "{table}");
+    }
+    let months = number(&path, "select count(distinct start_us) from months");
+    assert!((13..=14).contains(&months), "{months}");
+}

@@ -1,6 +1,6 @@
 //! How many bytes each group of tables may take, and what goes when more are needed.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Head, remove};
 use crate::kept::KeptTable;
@@ -31,6 +31,17 @@ pub(crate) enum Space {
 
 impl Space {
     const COUNT: usize = 5;
+
+    /// Its number in the file, which those of tables of rows are below.
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Ended => 20,
+            Self::Samples => 21,
+            Self::Hours => 22,
+            Self::Days => 23,
+            Self::Months => 24,
+        }
+    }
 
     /// That of a table of rows.
     pub(crate) fn of(table: KeptTable) -> Self {
@@ -93,6 +104,12 @@ impl Budget {
             let used = connection.query_row(sql, [table.number()], |row| row.get(0))?;
             budget.add(table, used);
         }
+        for space in [Space::Hours, Space::Days, Space::Months] {
+            let sql = "select ifnull(sum(bytes), 0) from sums where period = ?";
+            let used = connection.query_row(sql, [space.number()], |row| row.get(0))?;
+            budget.add_to(space, used);
+        }
+        budget.written = 0;
         Ok(budget)
     }
 
@@ -145,22 +162,48 @@ impl Budget {
             }
             let Some((table, head)) = oldest else { return Ok(()) };
             remove(transaction, self, table, &head)?;
-            note_removed(transaction, table, head.rows, head.last_us)?;
+            note_removed(transaction, table.number(), head.rows, head.last_us)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the oldest sums of a space until `bytes` more fit; not those that are pending, and not those that start at
+    /// `start_us`.
+    pub(crate) fn make_room_for_sums(
+        &mut self,
+        transaction: &Transaction<'_>,
+        space: Space,
+        start_us: i64,
+        bytes: i64,
+    ) -> rusqlite::Result<()> {
+        while self.used(space) + bytes > self.share(space) {
+            let sql = "select id, start_us, bytes from sums where period = ? and pending is null and start_us <> ?
+                       order by start_us limit 1";
+            let oldest = transaction
+                .prepare_cached(sql)?
+                .query_row(params![space.number(), start_us], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+                })
+                .optional()?;
+            let Some((id, removed_us, removed)) = oldest else { return Ok(()) };
+            transaction.prepare_cached("delete from sums where id = ?")?.execute([id])?;
+            self.add_to(space, -removed);
+            note_removed(transaction, space.number(), 1, removed_us)?;
         }
         Ok(())
     }
 }
 
-/// Counts rows that were removed.
+/// Counts rows that were removed from the table with this number, or periods from the space.
 pub(crate) fn note_removed(
     transaction: &Transaction<'_>,
-    table: KeptTable,
+    number: i64,
     rows: i64,
     until_us: i64,
 ) -> rusqlite::Result<()> {
     let sql = "insert into removed (kept, rows, until_us) values (?, ?, ?)
                on conflict (kept) do update set rows = rows + excluded.rows, until_us = max(until_us, excluded.until_us)";
-    transaction.prepare_cached(sql)?.execute(params![table.number(), rows, until_us]).map(drop)
+    transaction.prepare_cached(sql)?.execute(params![number, rows, until_us]).map(drop)
 }
 
 

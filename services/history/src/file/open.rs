@@ -251,7 +251,7 @@ fn opened(path: &Path, size_bytes: u64) -> Result<Connection, Unusable> {
     let sql = "insert into state (name, value) values ('size_bytes', ?1) on conflict do update set value = ?1";
     connection.execute(sql, [bytes])?;
     // Reads a page of each table, so that a damaged one is found now.
-    for table in ["blocks", "state", "removed", "watched"] {
+    for table in ["blocks", "sums", "state", "removed", "watched"] {
         let sql = format!("select count(*) from {table}");
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?;
     }

@@ -24,6 +24,7 @@ pub(super) struct Watched {
     events: &'static str,
     losses: BTreeSet<&'static str>,
     is_changed: bool,
+    is_last: bool,
     /// Events that the agent had dropped before they were read.
     pub(super) lost_events: u64,
     /// Rows that could not be written, and rows of damaged blocks.
@@ -43,6 +44,7 @@ impl Watched {
             events: "samples",
             losses: BTreeSet::new(),
             is_changed: false,
+            is_last: false,
             lost_events: 0,
             lost_rows: 0,
             omitted_changes: 0,
@@ -68,7 +70,12 @@ impl Watched {
 
     /// The next write is the last.
     pub(super) fn ends(&mut self) {
-        self.is_changed = true;
+        (self.is_changed, self.is_last) = (true, true);
+    }
+
+    /// Whether the next write is the last.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last
     }
 
     /// Whether the row is to be written, though there is nothing else to write.
