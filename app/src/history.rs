@@ -10,8 +10,8 @@ use conns_print::{Layout, plain_table};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::flags::history::{HistoryCommand, HistoryFlags, HistoryFormat};
 use crate::flags::Colour;
+use crate::flags::history::{HistoryCommand, HistoryFlags, HistoryFormat};
 use crate::kept::kept;
 use crate::{terminal, when};
 
@@ -22,7 +22,8 @@ pub(crate) fn run(flags: &HistoryFlags) -> Result<(), Failure> {
         None => {
             let session = kept(&flags.kept)?.map_err(Failure::NoAnswer)?;
             let now_us = when::parse("now").map_err(Failure::Usage)?;
-            let status = session.status(now_us).map_err(|error| Failure::NoAnswer(error.to_string()))?;
+            let status =
+                session.status(now_us).map_err(|error| Failure::NoAnswer(error.to_string()))?;
             match flags.output {
                 HistoryFormat::Table => print(&session, &status),
                 HistoryFormat::Json => print_json(&status),
@@ -49,7 +50,8 @@ fn print(session: &Session, status: &HistoryStatus) -> Result<(), Failure> {
     };
     let rows: Vec<Vec<String>> = status.tables.iter().map(row).collect();
     let mut out = terminal::stdout();
-    let (path, taken, size) = (session.path(), human::bytes(status.file_bytes), human::bytes(status.size_bytes));
+    let (path, taken, size) =
+        (session.path(), human::bytes(status.file_bytes), human::bytes(status.size_bytes));
     writeln!(out, "{}: {taken} of {size}\n", path.display())?;
     let width = terminal::size().map(|(width, _)| width);
     let palette = terminal::palette(Colour::Auto);
@@ -80,8 +82,11 @@ fn print_json(status: &HistoryStatus) -> Result<(), Failure> {
             "removed_until_us": table.removed_until_us,
         })
     };
-    let watched: Vec<_> =
-        status.watched_us.iter().map(|(from, to)| json!({ "from_us": from, "to_us": to })).collect();
+    let watched: Vec<_> = status
+        .watched_us
+        .iter()
+        .map(|(from, to)| json!({ "from_us": from, "to_us": to }))
+        .collect();
     let all = json!({
         "file_bytes": status.file_bytes,
         "size_bytes": status.size_bytes,

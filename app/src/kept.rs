@@ -30,7 +30,8 @@ pub(crate) fn kept(flags: &KeptFlags) -> Result<KeptIn, Failure> {
         None => variable(PATH_VARIABLE)?.map(PathBuf::from),
     };
     let path = named.unwrap_or_else(default_path);
-    let session = HistoryReader::open(&path, ReadAccess::OfUser, 1).and_then(|reader| reader.session());
+    let session =
+        HistoryReader::open(&path, ReadAccess::OfUser, 1).and_then(|reader| reader.session());
     Ok(session.map_err(|error| error.to_string()))
 }
 

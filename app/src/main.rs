@@ -14,10 +14,10 @@ mod fields;
 mod file;
 mod flags;
 mod follow;
-#[cfg(target_os = "linux")]
-mod link;
 mod history;
 mod kept;
+#[cfg(target_os = "linux")]
+mod link;
 mod list;
 mod local;
 mod losses;

@@ -43,8 +43,11 @@ pub(crate) fn run(flags: &SqlFlags, agent_flags: &AgentFlags) -> Result<bool, Fa
     }
     // Without a kept table none is opened, without a live one no socket is read.
     let kept = if kept_ones.is_empty() { Err(String::new()) } else { kept(&flags.kept)? };
-    let update =
-        if live.is_empty() && !kept_ones.is_empty() { Arc::default() } else { update(flags, agent_flags)? };
+    let update = if live.is_empty() && !kept_ones.is_empty() {
+        Arc::default()
+    } else {
+        update(flags, agent_flags)?
+    };
     let bounds = QueryBounds { rows, time: MAX_TIME, bytes: usize::MAX };
     let answer = query(&all_tables(&update, &kept), &sql, bounds)?;
     print(flags, &answer, &update)?;

@@ -109,7 +109,9 @@ mod tests {
         ] {
             assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
         }
-        for text in ["", "soon", "25:00", "5m", "ago", "14:03 yesterday", "2026-13-01", "2027-01-01"] {
+        for text in
+            ["", "soon", "25:00", "5m", "ago", "14:03 yesterday", "2026-13-01", "2027-01-01"]
+        {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -26,23 +26,33 @@ pub(super) fn run(flags: &ExportFlags) -> Result<(), Failure> {
     let tables = kept_tables(&kept(&flags.kept)?);
     let table = tables.iter().find(|table| table.name() == flags.table).ok_or_else(|| {
         let names: Vec<&str> = tables.iter().map(|table| table.name()).collect();
-        Failure::Usage(format!("`{}` is no kept table; expected one of {}", flags.table, names.join(", ")))
+        Failure::Usage(format!(
+            "`{}` is no kept table; expected one of {}",
+            flags.table,
+            names.join(", ")
+        ))
     })?;
     let times = Times {
         from_us: flags.from.unwrap_or(Times::ALL.from_us),
         to_us: flags.to.unwrap_or(Times::ALL.to_us),
     };
     if times != Times::ALL && table.time_columns().is_empty() {
-        return Err(Failure::Usage(format!("rows of `{}` have no time; omit --from and --to", flags.table)));
+        return Err(Failure::Usage(format!(
+            "rows of `{}` have no time; omit --from and --to",
+            flags.table
+        )));
     }
     let mut rows = Rows { scan: table.scan(times).map_err(Failure::NoAnswer)?, table, times };
     let ending = flags.file.extension().and_then(|ending| ending.to_str());
-    let by_ending = if ending == Some("parquet") { ExportFormat::Parquet } else { ExportFormat::Csv };
+    let by_ending =
+        if ending == Some("parquet") { ExportFormat::Parquet } else { ExportFormat::Csv };
     let written = match flags.format.unwrap_or(by_ending) {
         ExportFormat::Csv => write_csv(output(&flags.file)?, &mut rows),
         ExportFormat::Parquet => write_parquet(output(&flags.file)?, &mut rows),
     };
-    written.map_err(|error| Failure::NoAnswer(format!("cannot write {}: {error}", flags.file.display())))
+    written.map_err(|error| {
+        Failure::NoAnswer(format!("cannot write {}: {error}", flags.file.display()))
+    })
 }
 
 fn output(path: &Path) -> Result<Box<dyn Write + Send>, Failure> {
@@ -121,11 +131,12 @@ fn write_parquet(out: impl Write + Send, rows: &mut Rows<'_>) -> io::Result<()> 
     });
     let fields = fields.collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?;
     let schema = Type::group_type_builder(rows.table.name()).with_fields(fields).build();
-    let properties =
-        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .build();
     let schema = Arc::new(schema.map_err(io::Error::other)?);
-    let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties))
-        .map_err(io::Error::other)?;
+    let mut writer =
+        SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(io::Error::other)?;
     let kinds: Vec<ColumnKind> = rows.table.columns().iter().map(|column| column.kind).collect();
     loop {
         let mut columns: Vec<Buffer> = kinds.iter().map(|kind| Buffer::new(*kind)).collect();

@@ -57,7 +57,8 @@ pub(crate) struct Head {
 
 /// The serial number of the next row of a table.
 pub(crate) fn next_serial(connection: &Connection, table: KeptTable) -> rusqlite::Result<i64> {
-    let sql = "select first_serial + rows from blocks where kept = ? order by first_serial desc limit 1";
+    let sql =
+        "select first_serial + rows from blocks where kept = ? order by first_serial desc limit 1";
     let stored = connection.query_row(sql, [table.number()], |row| row.get(0)).optional()?;
     let removed = "select rows + 1 from removed where kept = ?";
     let removed = connection.query_row(removed, [table.number()], |row| row.get(0)).optional()?;
@@ -65,7 +66,8 @@ pub(crate) fn next_serial(connection: &Connection, table: KeptTable) -> rusqlite
 }
 
 /// Reads heads, oldest first.
-const HEADS: &str = "select id, first_serial, rows, level, last_us, bytes from blocks indexed by block_heads
+const HEADS: &str =
+    "select id, first_serial, rows, level, last_us, bytes from blocks indexed by block_heads
                      where kept = ? order by first_serial";
 
 fn head(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {

@@ -13,8 +13,8 @@ use crate::file::{HistoryError, ReadAccess, open_to_read};
 use crate::sums::Period;
 use crate::table::Table;
 use rows::KeptRows;
-use sums::SumsTable;
 pub use status::{HistoryStatus, TableStatus};
+use sums::SumsTable;
 
 /// Reads a history. It opens nothing later, so a process can give up its access to files.
 pub struct HistoryReader {
@@ -119,7 +119,7 @@ pub type KeptIn = Result<Arc<Session>, String>;
 pub fn kept_tables(kept: &KeptIn) -> Vec<Arc<dyn Table>> {
     let rows = crate::kept::KeptTable::ALL
         .map(|table| Arc::new(KeptRows::new(table, kept.clone())) as Arc<dyn Table>);
-    let sums = Period::ALL
-        .map(|period| Arc::new(SumsTable::new(period, kept.clone())) as Arc<dyn Table>);
+    let sums =
+        Period::ALL.map(|period| Arc::new(SumsTable::new(period, kept.clone())) as Arc<dyn Table>);
     rows.into_iter().chain(sums).chain(status::tables(kept)).collect()
 }

@@ -73,7 +73,9 @@ pub struct Opened {
 impl TableWriter {
     fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)]) {
         self.rows.push(connection, given);
-        if self.rows.len() >= FULL_ROWS || self.rows.len() % 256 == 0 && self.rows.bytes() >= BLOCK_BYTES {
+        if self.rows.len() >= FULL_ROWS
+            || self.rows.len() % 256 == 0 && self.rows.bytes() >= BLOCK_BYTES
+        {
             self.encode();
         }
     }
@@ -119,7 +121,13 @@ impl History {
             let next_serial = file::next_serial(&file.connection, table).map_err(sqlite())?;
             let unmerged = (usize::MAX / 2, 0);
             let rows = Rows::new(table);
-            tables.push(TableWriter { table, rows, waiting: VecDeque::new(), next_serial, unmerged });
+            tables.push(TableWriter {
+                table,
+                rows,
+                waiting: VecDeque::new(),
+                next_serial,
+                unmerged,
+            });
         }
         let summing = Summing::begin(&file.connection, now).map_err(sqlite())?;
         let watched = Watched::begin(&mut file.connection, now).map_err(sqlite())?;
@@ -214,14 +222,12 @@ impl History {
 
     fn write_sample(&mut self, connection: &Connection, at_us: i64) {
         let verdict = &connection.verdict;
-        let evidence =
-            names_a_problem(verdict.class).then(|| evidence(verdict)).map_or(Cell::Null, |json| Cell::Text(json.into()));
+        let evidence = names_a_problem(verdict.class)
+            .then(|| evidence(verdict))
+            .map_or(Cell::Null, |json| Cell::Text(json.into()));
         let since = self.verdicts.since_us(connection).map_or(Cell::Null, Cell::Integer);
-        let given = [
-            ("at_us", Cell::Integer(at_us)),
-            ("evidence", evidence),
-            ("verdict_since_us", since),
-        ];
+        let given =
+            [("at_us", Cell::Integer(at_us)), ("evidence", evidence), ("verdict_since_us", since)];
         self.write(KeptTable::Samples, connection, &given);
     }
 
@@ -266,9 +272,8 @@ impl History {
         }
         let HistoryFile { connection, budget, .. } = &mut self.file;
         let used = budget.clone();
-        let last = SUMMED.map(|table| {
-            self.tables.get(table.place()).map_or(0, |writer| writer.next_serial - 1)
-        });
+        let last = SUMMED
+            .map(|table| self.tables.get(table.place()).map_or(0, |writer| writer.next_serial - 1));
         let mut has_sums = false;
         let transaction = connection.transaction()?;
         let written = (|| {

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use conns_core::model::{Event, EventKind, EventLog, Moment};
 use conns_core::query::find_field;
 use conns_fixtures::{connection, established, with_cookie};
-use conns_history::{
-    Cell, History, HistoryReader, QueryBounds, ReadAccess, kept_tables, query,
-};
+use conns_history::{Cell, History, HistoryReader, QueryBounds, ReadAccess, kept_tables, query};
 use made::{Folder, MIB, ask, at, ended, event, list, number, open, update, write};
 
 #[test]
@@ -118,8 +116,7 @@ fn a_reader_that_stays_sees_one_state_and_lets_the_log_not_grow_without_bound() 
     let path = folder.file();
     let (mut history, mut serial) = (open(&path, 16 * MIB, 1), 0);
     write(&mut history, &mut serial, 1000, 2);
-    let session =
-        HistoryReader::open(&path, ReadAccess::OfUser, 1).unwrap().session().unwrap();
+    let session = HistoryReader::open(&path, ReadAccess::OfUser, 1).unwrap().session().unwrap();
     let count = || {
         let sql = "select count(*) from closed";
         let answer = query(&kept_tables(&Ok(Arc::clone(&session))), sql, QueryBounds::default());
@@ -254,7 +251,10 @@ fn samples_and_verdicts_follow_an_open_connection() {
     }
     let last = with(Class::Healthy, 101, &mut history);
     history.close(&last, at(102)).unwrap();
-    let found = ask(&path, "select (at_us - 1790000000000000) / 1000000, verdict, evidence is not null from samples");
+    let found = ask(
+        &path,
+        "select (at_us - 1790000000000000) / 1000000, verdict, evidence is not null from samples",
+    );
     let rows: Vec<Vec<Cell<'_>>> = found.rows;
     let row = |second, verdict: &str, evidence| {
         vec![Cell::Integer(second), Cell::Text(verdict.to_owned().into()), Cell::Integer(evidence)]
@@ -262,14 +262,24 @@ fn samples_and_verdicts_follow_an_open_connection() {
     // Each minute, and at each change of a verdict.
     assert_eq!(
         rows,
-        [row(1, "unknown", 0), row(61, "healthy", 0), row(71, "path-loss", 1), row(101, "healthy", 0)]
+        [
+            row(1, "unknown", 0),
+            row(61, "healthy", 0),
+            row(71, "path-loss", 1),
+            row(101, "healthy", 0)
+        ]
     );
     let found = ask(
         &path,
         "select (from_us - 1790000000000000) / 1000000, (to_us - 1790000000000000) / 1000000, verdict, evidence is not null from verdicts",
     );
     let row = |from, to, verdict: &str, evidence| {
-        vec![Cell::Integer(from), Cell::Integer(to), Cell::Text(verdict.to_owned().into()), Cell::Integer(evidence)]
+        vec![
+            Cell::Integer(from),
+            Cell::Integer(to),
+            Cell::Text(verdict.to_owned().into()),
+            Cell::Integer(evidence),
+        ]
     };
     assert_eq!(
         found.rows,
@@ -302,9 +312,10 @@ fn sums_equal_the_rows_also_after_restarts_and_when_the_clock_is_set_back() {
     let hour = 3600;
     // The second of the clock, in an order in which it is set back twice.
     let mut written = 0;
-    for (turn, second) in [1, 2, 3, 70, 71, hour, hour + 1, 2, 5 * hour, hour + 9, 30 * hour, 31 * hour, 800 * hour]
-        .into_iter()
-        .enumerate()
+    for (turn, second) in
+        [1, 2, 3, 70, 71, hour, hour + 1, 2, 5 * hour, hour + 9, 30 * hour, 31 * hour, 800 * hour]
+            .into_iter()
+            .enumerate()
     {
         let mut log = EventLog::after(1, serial);
         let kinds = [EventKind::Closed, EventKind::Closed, EventKind::Failed];

@@ -31,8 +31,11 @@ fn main() -> ExitCode {
 /// Writes, and prints how many rows are written after each transaction.
 fn write_until_killed(path: &std::path::Path) -> ! {
     // What was kept before this run.
-    let mut serial =
-        if path.exists() { number(path, "select ifnull(max(cookie), 0) from closed").unsigned_abs() } else { 0 };
+    let mut serial = if path.exists() {
+        number(path, "select ifnull(max(cookie), 0) from closed").unsigned_abs()
+    } else {
+        0
+    };
     let mut second = serial / ROWS + 2;
     let mut history = open(path, 16 * MIB, second);
     loop {
@@ -51,7 +54,8 @@ fn killed() -> Result<(), Failed> {
     let seed = u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed()?.as_micros() as u64;
     let mut random = seed | 1;
     for kill in 0..KILLS {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mut writer =
             Command::new(&program).env(WRITES, &path).stdout(Stdio::piped()).spawn()?;
         let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
@@ -68,7 +72,9 @@ fn killed() -> Result<(), Failed> {
         let distinct = number(&path, "select count(distinct cookie) from closed");
         let last = number(&path, "select max(cookie) from closed");
         if last < written || kept != distinct || kept + removed != last {
-            let found = format!("{written} written, {kept} kept, {distinct} of them distinct, {removed} removed, last {last}");
+            let found = format!(
+                "{written} written, {kept} kept, {distinct} of them distinct, {removed} removed, last {last}"
+            );
             return Err(format!("{what}: {found}").into());
         }
         let check = rusqlite::Connection::open(&path)?;

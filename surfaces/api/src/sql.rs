@@ -105,7 +105,8 @@ struct ReadLoss {
 /// Why it is no such answer.
 pub fn read_sql(text: &[u8]) -> Result<(QueryAnswer, Vec<String>), String> {
     let read: Read = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let mut answer = QueryAnswer { columns: read.columns, rows: Vec::new(), has_more: read.has_more };
+    let mut answer =
+        QueryAnswer { columns: read.columns, rows: Vec::new(), has_more: read.has_more };
     let keys = sql_keys(&answer);
     let cell = |value: Option<Value>| match value {
         None | Some(Value::Null) => Cell::Null,

@@ -100,7 +100,8 @@ impl Budget {
     pub(crate) fn read(connection: &Connection, bytes: i64) -> rusqlite::Result<Self> {
         let mut budget = Self { bytes, used: [0; Space::COUNT], written: 0 };
         for table in KeptTable::ALL {
-            let sql = "select ifnull(sum(bytes), 0) from blocks indexed by block_heads where kept = ?";
+            let sql =
+                "select ifnull(sum(bytes), 0) from blocks indexed by block_heads where kept = ?";
             let used = connection.query_row(sql, [table.number()], |row| row.get(0))?;
             budget.add(table, used);
         }
@@ -206,14 +207,14 @@ pub(crate) fn note_removed(
     transaction.prepare_cached(sql)?.execute(params![number, rows, until_us]).map(drop)
 }
 
-
 impl super::HistoryFile {
     /// Lowers the budget where the file system has little room left, so that blocks replace older ones and the file does not
     /// grow; raises it again once there is room.
     pub(crate) fn respect_free_space(&mut self) {
         let used: i64 = self.budget.used.iter().sum();
         let room = self.room_bytes().unwrap_or(i64::MAX);
-        self.budget.bytes = self.configured_bytes.min(used.saturating_add(room)).min(self.fitting_bytes);
+        self.budget.bytes =
+            self.configured_bytes.min(used.saturating_add(room)).min(self.fitting_bytes);
     }
 
     /// By how many bytes the file may grow; `None` where the system does not say.

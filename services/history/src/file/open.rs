@@ -47,7 +47,9 @@ pub enum HistoryError {
         error: io::Error,
     },
     /// There is none.
-    #[error("there is no history at {0}: an agent keeps one (`conns serve`), unless `history.size` is 0")]
+    #[error(
+        "there is no history at {0}: an agent keeps one (`conns serve`), unless `history.size` is 0"
+    )]
     NotThere(PathBuf),
     /// It was written by a later version, or is no history.
     #[error("cannot read {path}: {why}")]
@@ -95,7 +97,9 @@ pub(crate) fn open(
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(HistoryError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => return Err(HistoryError::file("lock", &lock_path)(error)),
+        Err(TryLockError::Error(error)) => {
+            return Err(HistoryError::file("lock", &lock_path)(error));
+        }
     }
     let (connection, set_aside) = match opened(path, size_bytes) {
         Ok(connection) => (connection, None),

@@ -101,7 +101,8 @@ pub(crate) fn starts(
                order by start_us";
     let mut statement = connection.prepare_cached(sql)?;
     let wanted = params![number(period), times.to_us, only_pending];
-    let starts: Vec<i64> = statement.query_map(wanted, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let starts: Vec<i64> =
+        statement.query_map(wanted, |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(starts.into_iter().filter(|start| period.end(*start) >= times.from_us).collect())
 }
 
@@ -126,7 +127,8 @@ fn store(
     let space = space(period);
     budget.add_to(space, -before.unwrap_or(0));
     budget.make_room_for_sums(transaction, space, start_us, bytes)?;
-    let sql = "insert into sums (period, start_us, bytes, folded, pending) values (?1, ?2, ?3, ?4, ?5)
+    let sql =
+        "insert into sums (period, start_us, bytes, folded, pending) values (?1, ?2, ?3, ?4, ?5)
                on conflict (period, start_us) do update set bytes = ?3, folded = ?4, pending = ?5";
     let values = params![number(period), start_us, bytes, folded, pending];
     transaction.prepare_cached(sql)?.execute(values)?;

@@ -23,7 +23,11 @@ const WATCHED: [(&str, ColumnKind, &str); 6] = [
     ("from_us", Integer, "Since when an agent looked, microseconds since 1970-01-01 UTC"),
     ("to_us", Integer, "Until when"),
     ("instance", Text, "The run of the agent"),
-    ("events", Text, "What ended connections are known by: ebpf, or samples, which miss those that are shorter than the interval"),
+    (
+        "events",
+        Text,
+        "What ended connections are known by: ebpf, or samples, which miss those that are shorter than the interval",
+    ),
     ("lost_events", Integer, "Ended connections and changes of verdicts that were not kept"),
     ("losses", Text, "Kinds of losses of the snapshots, as JSON"),
 ];
@@ -211,7 +215,8 @@ pub(super) fn tables(kept: &KeptIn) -> [Arc<dyn Table>; 2] {
         let last = session.read(|connection| {
             connection.query_row("select ifnull(max(to_us), 0) from watched", [], |row| row.get(0))
         });
-        let status = last.and_then(|last| session.status(last)).map_err(|error| error.to_string())?;
+        let status =
+            last.and_then(|last| session.status(last)).map_err(|error| error.to_string())?;
         Ok(status.tables.iter().map(row).collect())
     };
     let watched = MemoryTable::new(
@@ -220,7 +225,8 @@ pub(super) fn tables(kept: &KeptIn) -> [Arc<dyn Table>; 2] {
         &WATCHED,
         watched,
     );
-    let tables = MemoryTable::new("tables", "The kept tables: how far back they reach", &TABLES, tables);
+    let tables =
+        MemoryTable::new("tables", "The kept tables: how far back they reach", &TABLES, tables);
     [Arc::new(watched), Arc::new(tables)]
 }
 

@@ -41,7 +41,9 @@ impl Table for SumsTable {
 
     fn meaning(&self) -> &'static str {
         match self.period {
-            Period::Hour => "Sums of connections that ended and attempts that failed, by hours of UTC",
+            Period::Hour => {
+                "Sums of connections that ended and attempts that failed, by hours of UTC"
+            }
             Period::Day => "The same by days",
             Period::Month => "The same by months",
         }
@@ -70,9 +72,8 @@ impl Table for SumsTable {
             Ok((starts, days, pending_hours(connection)?))
         };
         let (mut starts, days, hours) = session.read(read).map_err(|error| error.to_string())?;
-        let is_wanted = |start: &i64| {
-            *start <= times.to_us && self.period.end(*start) >= times.from_us
-        };
+        let is_wanted =
+            |start: &i64| *start <= times.to_us && self.period.end(*start) >= times.from_us;
         let others = days.iter().chain(hours.keys()).map(|us| self.period.start(*us));
         starts.extend(others.filter(is_wanted));
         starts.sort_unstable();

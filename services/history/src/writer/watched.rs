@@ -56,9 +56,8 @@ impl Watched {
 
     /// Notes the state of the agent.
     pub(super) fn record(&mut self, update: &Update, log: &EventLog) {
-        let has_events = |ability: &Ability| {
-            ability.kind == AbilityKind::EbpfEvents && ability.is_available()
-        };
+        let has_events =
+            |ability: &Ability| ability.kind == AbilityKind::EbpfEvents && ability.is_available();
         self.events =
             if update.health.abilities.iter().any(has_events) { "ebpf" } else { "samples" };
         self.instance = update.instance;

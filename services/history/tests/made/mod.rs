@@ -1,7 +1,11 @@
 //! Histories, connections and events for the tests of this crate.
 
 #![allow(dead_code, reason = "each test uses some of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy knows only the functions marked #[test] as tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy knows only the functions marked #[test] as tests"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +78,12 @@ pub(crate) fn ended(number: u64, second: u64) -> Connection {
     made
 }
 
-pub(crate) fn event(serial: u64, kind: EventKind, at: Moment, connection: Connection) -> Arc<Event> {
+pub(crate) fn event(
+    serial: u64,
+    kind: EventKind,
+    at: Moment,
+    connection: Connection,
+) -> Arc<Event> {
     Arc::new(Event { serial, at, kind, connection })
 }
 
@@ -91,7 +100,8 @@ pub(crate) fn open(path: &Path, size: u64, second: u64) -> History {
 
 pub(crate) fn ask(path: &Path, sql: &str) -> QueryAnswer {
     let session = HistoryReader::open(path, ReadAccess::OfUser, 1).unwrap().session().unwrap();
-    let bounds = QueryBounds { rows: usize::MAX, time: Duration::from_secs(60), ..QueryBounds::default() };
+    let bounds =
+        QueryBounds { rows: usize::MAX, time: Duration::from_secs(60), ..QueryBounds::default() };
     query(&kept_tables(&Ok(session)), sql, bounds).unwrap()
 }
 
