@@ -26,24 +26,33 @@ pub(crate) fn open(
     memory: Retention,
     purpose: Purpose,
 ) -> Result<Box<dyn Agent>, Failure> {
-    let Some(url) = url(flags, source)? else {
-        let unused = [("--token-file", &flags.token_file), ("--agent-ca", &flags.agent_ca)];
-        if let Some((flag, _)) = unused.iter().find(|(_, path)| path.is_some()) {
-            return Err(Failure::Usage(format!("{flag} needs --agent URL")));
-        }
-        if let Some(engine) = file::engine(&flags.file, purpose)? {
-            return Ok(Box::new(FileAgent::new(engine)));
-        }
-        let source = source.unwrap_or(SourceChoice::Auto);
-        let pair_key = pair_key::of_environment()?;
-        return Ok(Box::new(Local::open(source, memory, purpose, pair_key)?));
-    };
+    if let Some(remote) = remote(flags, source)? {
+        return Ok(Box::new(remote));
+    }
+    let unused = [("--token-file", &flags.token_file), ("--agent-ca", &flags.agent_ca)];
+    if let Some((flag, _)) = unused.iter().find(|(_, path)| path.is_some()) {
+        return Err(Failure::Usage(format!("{flag} needs --agent URL")));
+    }
+    if let Some(engine) = file::engine(&flags.file, purpose)? {
+        return Ok(Box::new(FileAgent::new(engine)));
+    }
+    let source = source.unwrap_or(SourceChoice::Auto);
+    let pair_key = pair_key::of_environment()?;
+    Ok(Box::new(Local::open(source, memory, purpose, pair_key)?))
+}
+
+/// The remote agent that [`open`] connects to, if it does.
+pub(crate) fn remote(
+    flags: &AgentFlags,
+    source: Option<SourceChoice>,
+) -> Result<Option<Remote>, Failure> {
+    let Some(url) = url(flags, source)? else { return Ok(None) };
     let token = match &flags.token_file {
         Some(path) => Some(secret_in(path, "token")?),
         None => variable(TOKEN_VARIABLE)?,
     };
     let target = Target { url, token, ca: flags.agent_ca.clone() };
-    Ok(Box::new(Remote::connect(&target)?))
+    Ok(Some(Remote::connect(&target)?))
 }
 
 /// Whether [`open`] connects to a remote agent.

@@ -4,6 +4,7 @@
 mod arguments;
 pub(crate) mod dialects;
 mod families;
+pub(crate) mod history;
 #[cfg(target_os = "linux")]
 pub(crate) mod link;
 pub(crate) mod serve;
@@ -20,6 +21,7 @@ use conns_core::model::EventKind;
 use conns_core::units;
 
 use crate::completions;
+use crate::kept::KeptFlags;
 
 pub(crate) use source::{ReadFlags, SourceChoice};
 
@@ -102,8 +104,10 @@ pub(crate) enum Command {
     Streams(StreamsFlags),
     /// Print TCP connection events live: opened, accepted, closed, failed
     Events(EventsFlags),
-    /// Ask for connections, listeners and processes in SQL
+    /// Ask for connections, listeners and processes, and for what is kept of them, in SQL
     Sql(SqlFlags),
+    /// Show how far back the history reaches, and export it
+    History(history::HistoryFlags),
     /// List every field: type, unit, meaning, source
     Fields(FieldsFlags),
     /// List which abilities are available here, and why others are not
@@ -376,6 +380,8 @@ pub(crate) struct SqlFlags {
     /// List the tables and their columns
     #[arg(long, conflicts_with = "query")]
     pub(crate) tables: bool,
+    #[command(flatten)]
+    pub(crate) kept: KeptFlags,
     /// Maximum number of rows [default: 10000]
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,

@@ -14,6 +14,8 @@ mod fields;
 mod file;
 mod flags;
 mod follow;
+mod history;
+mod kept;
 #[cfg(target_os = "linux")]
 mod link;
 mod list;
@@ -29,6 +31,7 @@ mod state_folder;
 mod streams;
 mod terminal;
 mod top;
+mod when;
 mod why;
 
 use std::process::ExitCode;
@@ -78,6 +81,7 @@ fn run(flags: &Flags) -> Result<bool, Failure> {
         Some(Command::Top(top)) => top::run(top, &flags.agent)?,
         Some(Command::Streams(streams)) => return streams::run(streams, &flags.agent),
         Some(Command::Sql(sql)) => return sql::run(sql, &flags.agent),
+        Some(Command::History(history)) => history::run(history)?,
         Some(Command::Call(call)) => return call::run(call, &flags.agent),
         Some(Command::Fields(fields)) => fields::run(fields.output)?,
         Some(Command::Serve(serve)) => serve::run(serve, &flags.agent.file)?,

@@ -1,21 +1,23 @@
-//! `conns sql`: one `select` over the tables of a snapshot.
+//! `conns sql`: one `select` over the tables of a snapshot, and of what is kept.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use conns_api::{
-    Ask, Pace, Stamp, View, field_json, next_update, sql_keys, write_sql, write_sql_rows,
+    Ask, Pace, Stamp, View, next_update, read_sql, sql_keys, write_sql, write_sql_rows,
 };
+use conns_client::Remote;
 use conns_core::model::Update;
 use conns_core::track::Retention;
 use conns_engine::Purpose;
-use conns_history::{Cell, QueryAnswer, QueryBounds, QueryError, Table, live_tables, query};
+use conns_history::{Cell, QueryAnswer, QueryBounds, QueryError, Table, query, tables_read};
 use conns_print::{Layout, csv_table, plain_table, printable};
 
 use crate::agent;
 use crate::failure::{Failure, report_losses};
 use crate::flags::{AgentFlags, SqlFlags, SqlFormat};
+use crate::kept::{all_tables, is_kept, kept};
 use crate::terminal;
 
 /// Longest time of a query. It is of the user who waits for it, so it is longer than that of a client of an agent.
@@ -26,21 +28,60 @@ const MAX_INPUT_BYTES: u64 = 65_536;
 /// Runs `sql`; true if the answer is incomplete.
 pub(crate) fn run(flags: &SqlFlags, agent_flags: &AgentFlags) -> Result<bool, Failure> {
     if flags.tables {
-        let tables = live_tables(&Arc::default(), field_json);
+        let tables = all_tables(&Arc::default(), &Err(String::new()));
         return print_tables(flags, &tables).map(|()| false);
     }
     let sql = text(flags)?;
-    let update = update(flags, agent_flags)?;
-    let tables = live_tables(&update, field_json);
+    let none = all_tables(&Arc::default(), &Err(String::new()));
+    let (kept_ones, live): (Vec<String>, Vec<String>) =
+        tables_read(&none, &sql)?.into_iter().partition(|table| is_kept(table));
     let rows = flags.limit.unwrap_or(QueryBounds::default().rows);
+    if !kept_ones.is_empty()
+        && let Some(mut remote) = agent::remote(agent_flags, flags.source)?
+    {
+        return answered_there(flags, &mut remote, &sql);
+    }
+    // Without a kept table none is opened, without a live one no socket is read.
+    let kept = if kept_ones.is_empty() { Err(String::new()) } else { kept(&flags.kept)? };
+    let update = if live.is_empty() && !kept_ones.is_empty() {
+        Arc::default()
+    } else {
+        update(flags, agent_flags)?
+    };
     let bounds = QueryBounds { rows, time: MAX_TIME, bytes: usize::MAX };
-    let answer = query(&tables, &sql, bounds)?;
+    let answer = query(&all_tables(&update, &kept), &sql, bounds)?;
     print(flags, &answer, &update)?;
+    report_more(&answer)?;
+    Ok(report_losses(&update.snapshot.losses) || answer.has_more)
+}
+
+/// Prints the answer of an agent elsewhere, which has the kept tables there.
+fn answered_there(flags: &SqlFlags, remote: &mut Remote, sql: &str) -> Result<bool, Failure> {
+    let most = QueryBounds::default().rows;
+    let text = remote.sql(sql, flags.limit.unwrap_or(most).min(most))?;
+    if flags.output == SqlFormat::Json {
+        terminal::write(&text)?;
+    }
+    let (answer, losses) = read_sql(&text).map_err(|error| {
+        Failure::NoAnswer(format!("cannot read the answer of the agent: {error}"))
+    })?;
+    if flags.output != SqlFormat::Json {
+        print(flags, &answer, &Update::default())?;
+    }
+    for loss in &losses {
+        writeln!(std::io::stderr(), "conns: {}", printable(loss.into()))?;
+    }
+    report_more(&answer)?;
+    Ok(!losses.is_empty() || answer.has_more)
+}
+
+fn report_more(answer: &QueryAnswer) -> Result<(), Failure> {
     if answer.has_more {
-        let more = format!("only the first {rows} rows are shown; --limit shows more");
+        let shown = answer.rows.len();
+        let more = format!("only the first {shown} rows are shown; --limit shows more");
         writeln!(std::io::stderr(), "conns: {more}")?;
     }
-    Ok(report_losses(&update.snapshot.losses) || answer.has_more)
+    Ok(())
 }
 
 impl From<QueryError> for Failure {

@@ -9,6 +9,7 @@ mod capture;
 mod decoding;
 mod drain;
 mod fixture;
+mod history;
 mod inside;
 mod link;
 mod measure;
@@ -55,6 +56,8 @@ enum Task {
     Media(media::Plan),
     /// Measure what the agent's programs in the kernel cost the monitored processes.
     Overhead(overhead::Plan),
+    /// Measure what keeping ended connections costs, and queries over them, beside an ordinary table of SQLite.
+    History(history::Plan),
     /// Measure how much memory recognition takes for each of many idle connections.
     Memory(memory::Plan),
     /// Measure how long `conns top` takes from a key to the screen that it changes, and what it costs.
@@ -119,6 +122,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Media(plan) => media::run(&plan),
         Task::Short(plan) => short::run(&plan),
         Task::Overhead(plan) => overhead::run(&plan),
+        Task::History(plan) => history::run(&plan),
         Task::Memory(plan) => memory::run(&plan),
         Task::Screen(plan) => screen::run(&plan),
         Task::Sql(plan) => sql::run(&plan),

@@ -12,7 +12,7 @@ use conns_api::field_json;
 use conns_contract::Clock;
 use conns_core::model::{Loss, LossCause, Source};
 use conns_engine::Sampler;
-use conns_history::{History, HistoryError, HistoryReader};
+use conns_history::{History, HistoryError, HistoryReader, ReadAccess};
 
 use super::no_answer;
 use crate::failure::{Failure, log};
@@ -149,7 +149,7 @@ pub(crate) fn default_path() -> PathBuf {
 
 /// Opens the history at `path` for queries, if there is one.
 pub(super) fn reader(path: Option<PathBuf>) -> Option<Arc<HistoryReader>> {
-    match HistoryReader::open(&path?, SESSIONS) {
+    match HistoryReader::open(&path?, ReadAccess::OfAgent, SESSIONS) {
         Ok(reader) => Some(reader),
         Err(error) => {
             log(format_args!("{error}; clients cannot ask for it"));

@@ -210,7 +210,9 @@ impl LossCause {
                 )
             }
             Self::HistoryNotWritten { error } => {
-                format!("the history is not kept: {error}; free space, or set `history.path` or `history.size = 0`")
+                format!(
+                    "the history is not kept: {error}; free space, or set `history.path` or `history.size = 0`"
+                )
             }
             Self::Reported { template, .. } => template.to_string(),
         }

@@ -5,18 +5,22 @@
 //! whole transactions. `synchronous = NORMAL`, so that a power cut can lose the last seconds and damages nothing.
 
 mod budget;
+mod log;
 mod open;
+pub(crate) mod sums;
 
 use std::fs::File;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 pub(crate) use budget::{Budget, Space};
-pub use open::{HistoryError, SetAside};
+pub use open::{HistoryError, ReadAccess, SetAside};
 pub(crate) use open::{open, open_to_read};
 
 use crate::kept::{Damaged, Encoded, KeptTable, ReadRows, Rows};
 
+/// Bytes of a page.
+const PAGE_BYTES: i64 = 4096;
 /// Blocks of a level that are merged into one of the next.
 pub(crate) const MERGED_BLOCKS: usize = 64;
 /// Rows of a block that is not merged any more, and from which on blocks are merged.
@@ -32,6 +36,10 @@ pub(crate) struct HistoryFile {
     configured_bytes: i64,
     /// The budget that fitted when the file last was full.
     fitting_bytes: i64,
+    /// Pages of the log that are not written back, about.
+    log_pages: i64,
+    /// Most of them.
+    max_log_pages: i64,
     /// Locked while it is open for writing.
     lock: File,
 }
@@ -49,7 +57,8 @@ pub(crate) struct Head {
 
 /// The serial number of the next row of a table.
 pub(crate) fn next_serial(connection: &Connection, table: KeptTable) -> rusqlite::Result<i64> {
-    let sql = "select first_serial + rows from blocks where kept = ? order by first_serial desc limit 1";
+    let sql =
+        "select first_serial + rows from blocks where kept = ? order by first_serial desc limit 1";
     let stored = connection.query_row(sql, [table.number()], |row| row.get(0)).optional()?;
     let removed = "select rows + 1 from removed where kept = ?";
     let removed = connection.query_row(removed, [table.number()], |row| row.get(0)).optional()?;
@@ -57,7 +66,8 @@ pub(crate) fn next_serial(connection: &Connection, table: KeptTable) -> rusqlite
 }
 
 /// Reads heads, oldest first.
-const HEADS: &str = "select id, first_serial, rows, level, last_us, bytes from blocks indexed by block_heads
+const HEADS: &str =
+    "select id, first_serial, rows, level, last_us, bytes from blocks indexed by block_heads
                      where kept = ? order by first_serial";
 
 fn head(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
@@ -79,6 +89,13 @@ fn heads(connection: &Connection, table: KeptTable) -> rusqlite::Result<Vec<Head
 /// The head of its oldest block.
 fn oldest(connection: &Connection, table: KeptTable) -> rusqlite::Result<Option<Head>> {
     connection.prepare_cached(HEADS)?.query_row([table.number()], head).optional()
+}
+
+/// The serial numbers of the oldest rows of the tables that are summed.
+pub(crate) fn first_serials(connection: &Connection) -> rusqlite::Result<sums::Summed> {
+    let [closed, failed] = sums::SUMMED.map(|table| oldest(connection, table));
+    let serial = |head: Option<Head>| head.map_or(0, |head| head.first_serial);
+    Ok([serial(closed?), serial(failed?)])
 }
 
 /// The bytes of a block; `None` if it is not there any more.
@@ -117,7 +134,7 @@ pub(crate) fn insert(
 
 /// The bytes of the file that a block takes: beyond what fits into a page of SQLite it has pages of its own.
 fn stored_bytes(data: usize) -> i64 {
-    const PAGE: usize = 4096;
+    const PAGE: usize = PAGE_BYTES.unsigned_abs() as usize;
     /// Head of a row, its entry of the index, and its part of the page above.
     const HEAD: usize = 120;
     let data = if data + HEAD <= PAGE { data } else { data.div_ceil(PAGE - 4) * PAGE };
@@ -142,7 +159,7 @@ pub(crate) fn merge(
             match read.and_then(|block| block.map_or(Ok(()), |block| rows.append(&block))) {
                 Ok(()) => {}
                 Err(Damaged::Format(_) | Damaged::Bytes(_)) => {
-                    budget::note_removed(transaction, table, head.rows, head.last_us)?;
+                    budget::note_removed(transaction, table.number(), head.rows, head.last_us)?;
                     damaged += head.rows;
                 }
             }

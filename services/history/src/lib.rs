@@ -17,7 +17,7 @@ mod virtual_table;
 mod writer;
 
 pub use cell::Cell;
-pub use file::{HistoryError, SetAside};
+pub use file::{HistoryError, ReadAccess, SetAside};
 pub use live::{ListText, live_tables};
 pub use query::{QueryAnswer, QueryBounds, QueryError, query, tables_read};
 pub use reader::{HistoryReader, HistoryStatus, KeptIn, Session, TableStatus, kept_tables};

@@ -26,7 +26,12 @@ impl MemoryTable {
         make: impl FnOnce() -> MadeRows + Send + 'static,
     ) -> Self {
         let columns = columns.iter().map(|(name, kind, about)| Column::new(name, *kind, about));
-        Self { name, meaning, columns: columns.collect(), rows: LazyLock::new(Box::new(make) as Make) }
+        Self {
+            name,
+            meaning,
+            columns: columns.collect(),
+            rows: LazyLock::new(Box::new(make) as Make),
+        }
     }
 
     fn made(&self) -> &[Vec<Cell<'static>>] {

@@ -2,16 +2,19 @@
 
 mod rows;
 mod status;
+mod sums;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use crate::file::{HistoryError, open_to_read};
+use crate::file::{HistoryError, ReadAccess, open_to_read};
+use crate::sums::Period;
 use crate::table::Table;
 use rows::KeptRows;
 pub use status::{HistoryStatus, TableStatus};
+use sums::SumsTable;
 
 /// Reads a history. It opens nothing later, so a process can give up its access to files.
 pub struct HistoryReader {
@@ -31,8 +34,12 @@ impl HistoryReader {
     ///
     /// # Errors
     /// [`HistoryError`].
-    pub fn open(path: &Path, sessions: usize) -> Result<Arc<Self>, HistoryError> {
-        let idle = (0..sessions.max(1)).map(|_| open_to_read(path));
+    pub fn open(
+        path: &Path,
+        access: ReadAccess,
+        sessions: usize,
+    ) -> Result<Arc<Self>, HistoryError> {
+        let idle = (0..sessions.max(1)).map(|_| open_to_read(path, access));
         let idle = Mutex::new(idle.collect::<Result<Vec<_>, _>>()?);
         Ok(Arc::new(Self { path: path.to_owned(), idle, is_idle: Condvar::new() }))
     }
@@ -71,6 +78,12 @@ impl Session {
         kept_tables(&Ok(Arc::clone(self)))
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.reader.path
+    }
+
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,5 +119,7 @@ pub type KeptIn = Result<Arc<Session>, String>;
 pub fn kept_tables(kept: &KeptIn) -> Vec<Arc<dyn Table>> {
     let rows = crate::kept::KeptTable::ALL
         .map(|table| Arc::new(KeptRows::new(table, kept.clone())) as Arc<dyn Table>);
-    rows.into_iter().chain(status::tables(kept)).collect()
+    let sums =
+        Period::ALL.map(|period| Arc::new(SumsTable::new(period, kept.clone())) as Arc<dyn Table>);
+    rows.into_iter().chain(sums).chain(status::tables(kept)).collect()
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
 use rusqlite::vtab::{
-    Context, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConfig, VTabConnection, VTabCursor,
-    sqlite3_vtab, sqlite3_vtab_cursor,
+    Context, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConfig, VTabConnection,
+    VTabCursor, sqlite3_vtab, sqlite3_vtab_cursor,
 };
 use rusqlite::{Connection, Error, Result, ffi};
 
@@ -71,7 +71,8 @@ unsafe impl<'vtab> VTab<'vtab> for Virtual {
         for (constraint, mut usage) in info.constraints_and_usages() {
             let column = usize::try_from(constraint.column()).ok();
             let is_time = column.is_some_and(|column| self.table.time_columns().contains(&column));
-            let Some(bound) = bound(constraint.operator()).filter(|_| is_time && constraint.is_usable())
+            let Some(bound) =
+                bound(constraint.operator()).filter(|_| is_time && constraint.is_usable())
             else {
                 continue;
             };
@@ -109,7 +110,10 @@ fn times<'v>(bounds: &str, values: impl Iterator<Item = ValueRef<'v>>) -> Times 
     for (bound, value) in bounds.chars().zip(values) {
         let (least, most) = match value {
             ValueRef::Integer(us) => (us, us),
-            #[allow(clippy::cast_possible_truncation, reason = "beyond the range it is the end of it")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "beyond the range it is the end of it"
+            )]
             ValueRef::Real(us) => (us.floor() as i64, us.ceil() as i64),
             ValueRef::Null | ValueRef::Text(_) | ValueRef::Blob(_) => continue,
         };
@@ -154,12 +158,7 @@ impl Cursor<'_> {
 
 // SAFETY: `repr(C)`, and the first field is a `sqlite3_vtab_cursor`.
 unsafe impl VTabCursor for Cursor<'_> {
-    fn filter(
-        &mut self,
-        _index: c_int,
-        name: Option<&str>,
-        arguments: &Filters<'_>,
-    ) -> Result<()> {
+    fn filter(&mut self, _index: c_int, name: Option<&str>, arguments: &Filters<'_>) -> Result<()> {
         let times = times(name.unwrap_or_default(), arguments.iter());
         self.scan = Some(self.table.scan(times).map_err(unreadable)?);
         self.row = -1;

@@ -4,6 +4,7 @@
 //! to a bound; what is dropped beyond that is counted in the table `watched`.
 
 mod layers;
+mod summing;
 mod verdicts;
 mod watched;
 
@@ -14,10 +15,12 @@ use std::sync::Arc;
 use conns_core::model::{Connection, Event, EventKind, EventLog, Moment, Update};
 
 use crate::cell::Cell;
+use crate::file::sums::SUMMED;
 use crate::file::{self, FULL_ROWS, HistoryError, HistoryFile, SetAside};
 use crate::kept::{Encoded, KeptTable, Rows};
 use crate::live::ListText;
 use layers::layer_rows;
+use summing::Summing;
 use verdicts::{Ended, Verdicts, evidence, names_a_problem};
 use watched::Watched;
 
@@ -37,6 +40,7 @@ pub struct History {
     tables: Vec<TableWriter>,
     verdicts: Verdicts,
     watched: Watched,
+    summing: Summing,
     list: ListText,
     /// The instance and the serial number of the last event that was read.
     events: Option<(u64, u64)>,
@@ -69,7 +73,9 @@ pub struct Opened {
 impl TableWriter {
     fn push(&mut self, connection: &Connection, given: &[(&str, Cell<'_>)]) {
         self.rows.push(connection, given);
-        if self.rows.len() >= FULL_ROWS || self.rows.len() % 256 == 0 && self.rows.bytes() >= BLOCK_BYTES {
+        if self.rows.len() >= FULL_ROWS
+            || self.rows.len() % 256 == 0 && self.rows.bytes() >= BLOCK_BYTES
+        {
             self.encode();
         }
     }
@@ -115,8 +121,15 @@ impl History {
             let next_serial = file::next_serial(&file.connection, table).map_err(sqlite())?;
             let unmerged = (usize::MAX / 2, 0);
             let rows = Rows::new(table);
-            tables.push(TableWriter { table, rows, waiting: VecDeque::new(), next_serial, unmerged });
+            tables.push(TableWriter {
+                table,
+                rows,
+                waiting: VecDeque::new(),
+                next_serial,
+                unmerged,
+            });
         }
+        let summing = Summing::begin(&file.connection, now).map_err(sqlite())?;
         let watched = Watched::begin(&mut file.connection, now).map_err(sqlite())?;
         let history = Self {
             file,
@@ -124,6 +137,7 @@ impl History {
             tables,
             verdicts: Verdicts::default(),
             watched,
+            summing,
             list,
             events: None,
             sequence: 0,
@@ -157,6 +171,9 @@ impl History {
     fn record_event(&mut self, event: &Arc<Event>) {
         let at_us = event.at.wall_us;
         let connection = &event.connection;
+        if matches!(event.kind, EventKind::Closed | EventKind::Failed) {
+            self.summing.add(event);
+        }
         match event.kind {
             EventKind::Closed => {
                 self.write(KeptTable::Closed, connection, &[("at_us", Cell::Integer(at_us))]);
@@ -205,14 +222,12 @@ impl History {
 
     fn write_sample(&mut self, connection: &Connection, at_us: i64) {
         let verdict = &connection.verdict;
-        let evidence =
-            names_a_problem(verdict.class).then(|| evidence(verdict)).map_or(Cell::Null, |json| Cell::Text(json.into()));
+        let evidence = names_a_problem(verdict.class)
+            .then(|| evidence(verdict))
+            .map_or(Cell::Null, |json| Cell::Text(json.into()));
         let since = self.verdicts.since_us(connection).map_or(Cell::Null, Cell::Integer);
-        let given = [
-            ("at_us", Cell::Integer(at_us)),
-            ("evidence", evidence),
-            ("verdict_since_us", since),
-        ];
+        let given =
+            [("at_us", Cell::Integer(at_us)), ("evidence", evidence), ("verdict_since_us", since)];
         self.write(KeptTable::Samples, connection, &given);
     }
 
@@ -235,13 +250,8 @@ impl History {
             writer.encode();
         }
         let written = self.write_all(now);
-        match written {
-            Ok(()) => self.tables.iter_mut().for_each(|writer| writer.waiting.clear()),
-            Err(_) => {
-                for writer in &mut self.tables {
-                    self.watched.lost_rows += writer.drop_beyond();
-                }
-            }
+        for writer in &mut self.tables {
+            self.watched.lost_rows += writer.drop_beyond();
         }
         written.map_err(|error| {
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
@@ -257,8 +267,14 @@ impl History {
             return Ok(());
         }
         self.file.respect_free_space();
+        if !self.file.has_log()? {
+            return Ok(());
+        }
         let HistoryFile { connection, budget, .. } = &mut self.file;
         let used = budget.clone();
+        let last = SUMMED
+            .map(|table| self.tables.get(table.place()).map_or(0, |writer| writer.next_serial - 1));
+        let mut has_sums = false;
         let transaction = connection.transaction()?;
         let written = (|| {
             for writer in &mut self.tables {
@@ -273,13 +289,23 @@ impl History {
                     self.watched.lost_rows += u64::try_from(damaged).unwrap_or(0);
                 }
             }
+            let first = file::first_serials(&transaction)?;
+            has_sums = self.summing.is_due(now, first, last) || self.watched.is_last();
+            if has_sums {
+                self.summing.write(&transaction, budget, last)?;
+            }
             self.watched.write(&transaction, now)
         })();
         let written = written.and_then(|()| transaction.commit());
         if written.is_err() {
             *budget = used;
+            return written;
         }
-        written
+        self.tables.iter_mut().for_each(|writer| writer.waiting.clear());
+        if has_sums {
+            self.summing.written(now, last);
+        }
+        self.file.committed()
     }
 
     /// Writes what is left, verdicts that still hold included.

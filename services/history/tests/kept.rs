@@ -2,110 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows only the functions marked #[test] as tests")]
 
-use std::path::{Path, PathBuf};
+mod made;
+
 use std::sync::Arc;
 
-use conns_core::model::{
-    CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, EventLog, Moment, Opened,
-    Owner, Snapshot, State, Update,
-};
-use conns_core::query::{Field, find_field};
-use conns_fixtures::{connection, established, known, process, with_cookie};
-use conns_history::{
-    Cell, History, HistoryReader, QueryAnswer, QueryBounds, kept_tables, query,
-};
-
-const MIB: u64 = 1024 * 1024;
-
-fn list(_: &Field, _: &Connection) -> String {
-    "[]".to_owned()
-}
-
-/// A folder that is removed at the end of the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = format!("conns-history-{}-{name}", std::process::id());
-        Self(std::env::temp_dir().join(folder))
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("state/history.db")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The moment this many seconds after the clocks of the test began.
-fn at(second: u64) -> Moment {
-    let wall_us = 1_790_000_000_000_000 + second.cast_signed() * 1_000_000;
-    Moment { monotonic_us: second * 1_000_000, wall_us }
-}
-
-fn ended(number: u64, second: u64) -> Connection {
-    let remote = format!("10.{}.{}.{}:443", number % 7, number % 251, number % 13);
-    let local = format!("192.0.2.1:{}", 1024 + number % 60_000);
-    let mut made = connection(with_cookie(number, established(&local, &remote)));
-    let (closed, opened) = (at(second), at(second.saturating_sub(1)));
-    let owner = Owner { process: Arc::new(process(7, "curl")), descriptor: Some(3) };
-    made.owners = known([owner].into_iter().collect());
-    made.direction = known(Direction::Outbound);
-    made.opened = known(Arc::new(Opened {
-        at: opened,
-        handshake_us: known(100 + number % 900),
-        first_use_us: conns_core::model::Known::NotApplicable,
-        by: known(Arc::new(process(7, "curl"))),
-    }));
-    made.socket.state = State::Close;
-    made.closed = known(Closed {
-        at: closed,
-        duration_us: known(1_000_000),
-        how: if number % 5 == 0 { CloseReason::ResetReceived } else { CloseReason::Fin },
-        first_closer: known(Closer::Local),
-        fin_received: true,
-    });
-    made
-}
-
-fn event(serial: u64, kind: EventKind, at: Moment, connection: Connection) -> Arc<Event> {
-    Arc::new(Event { serial, at, kind, connection })
-}
-
-/// The log of an agent with these events, the first of which has the serial number 1.
-fn log(events: &[Arc<Event>]) -> EventLog {
-    let mut log = EventLog::after(1, 0);
-    log.append(events.iter().cloned());
-    log
-}
-
-fn update(sequence: u64, second: u64, connections: Vec<Connection>) -> Update {
-    let snapshot = Snapshot { sequence, at: at(second), connections, ..Snapshot::default() };
-    Update { instance: 1, snapshot: Arc::new(snapshot), ..Update::default() }
-}
-
-fn open(path: &Path, size: u64, second: u64) -> History {
-    let opened = History::open(path, size, list, at(second)).unwrap();
-    assert_eq!(opened.set_aside, None);
-    opened.history
-}
-
-fn ask(path: &Path, sql: &str) -> QueryAnswer {
-    let session = HistoryReader::open(path, 1).unwrap().session().unwrap();
-    let bounds = QueryBounds { rows: usize::MAX, time: std::time::Duration::from_secs(60), ..QueryBounds::default() };
-    query(&kept_tables(&Ok(session)), sql, bounds).unwrap()
-}
-
-fn number(path: &Path, sql: &str) -> i64 {
-    match ask(path, sql).rows.first().and_then(|row| row.first()) {
-        Some(Cell::Integer(number)) => *number,
-        other => panic!("{sql}: {other:?}"),
-    }
-}
+use conns_core::model::{Event, EventKind, EventLog, Moment};
+use conns_core::query::find_field;
+use conns_fixtures::{connection, established, with_cookie};
+use conns_history::{Cell, History, HistoryReader, QueryBounds, ReadAccess, kept_tables, query};
+use made::{Folder, MIB, ask, at, ended, event, list, number, open, update, write};
 
 #[test]
 fn every_ended_connection_is_kept_once_with_the_values_of_its_event() {
@@ -203,4 +108,273 @@ fn the_file_never_exceeds_its_size_and_what_goes_is_counted() {
     let until = number(&path, "select removed_until_us from tables where name = 'closed'");
     let oldest = number(&path, "select min(at_us) from closed");
     assert!(until <= oldest, "removed until {until}, kept from {oldest}");
+}
+
+#[test]
+fn a_reader_that_stays_sees_one_state_and_lets_the_log_not_grow_without_bound() {
+    let folder = Folder::new("reader");
+    let path = folder.file();
+    let (mut history, mut serial) = (open(&path, 16 * MIB, 1), 0);
+    write(&mut history, &mut serial, 1000, 2);
+    let session = HistoryReader::open(&path, ReadAccess::OfUser, 1).unwrap().session().unwrap();
+    let count = || {
+        let sql = "select count(*) from closed";
+        let answer = query(&kept_tables(&Ok(Arc::clone(&session))), sql, QueryBounds::default());
+        answer.unwrap().rows[0][0].clone()
+    };
+    assert_eq!(count(), Cell::Integer(1000));
+    for second in 3..400 {
+        write(&mut history, &mut serial, 2000, second);
+        let log = path.with_extension("db-wal").metadata().unwrap().len();
+        assert!(log <= MIB + MIB / 2, "{log} bytes of log");
+    }
+    assert_eq!(count(), Cell::Integer(1000));
+    drop(session);
+    write(&mut history, &mut serial, 1000, 400);
+    // What waited is written, as far as it was in the bound; the rest is counted.
+    let kept = number(&path, "select count(*) from closed");
+    let removed = number(&path, "select removed_rows from tables where name = 'closed'");
+    let lost = number(&path, "select sum(lost_events) from watched");
+    assert_eq!(kept + removed + lost, serial.cast_signed(), "{kept} {removed} {lost}");
+    assert!(kept > 1000, "{kept}");
+}
+
+#[test]
+fn another_agent_is_kept_out_and_what_is_no_history_is_set_aside() {
+    let folder = Folder::new("aside");
+    let path = folder.file();
+    let (mut history, mut serial) = (open(&path, 16 * MIB, 1), 0);
+    write(&mut history, &mut serial, 10, 2);
+    let second = History::open(&path, 16 * MIB, list, at(3)).err().unwrap();
+    assert!(second.to_string().contains("another agent"), "{second}");
+    drop(history);
+    // A later version's.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", 99).unwrap();
+    drop(other);
+    let opened = History::open(&path, 16 * MIB, list, at(4)).unwrap();
+    let aside = opened.set_aside.unwrap();
+    assert!(aside.why.contains("later version"), "{}", aside.why);
+    drop(opened.history);
+    assert_eq!(number(&path, "select count(*) from closed"), 0);
+    let version = rusqlite::Connection::open(&aside.path).unwrap();
+    let rows: i64 = version.query_row("select sum(rows) from blocks", [], |r| r.get(0)).unwrap();
+    assert_eq!(rows, 10, "nothing of it is lost");
+    // A damaged one.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+    std::fs::write(&path, bytes).unwrap();
+    let opened = History::open(&path, 16 * MIB, list, at(5)).unwrap();
+    assert!(opened.set_aside.is_some());
+    // A file of another program.
+    drop(opened.history);
+    std::fs::remove_file(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("create table t (x)").unwrap();
+    drop(other);
+    let opened = History::open(&path, 16 * MIB, list, at(6)).unwrap();
+    assert!(opened.set_aside.unwrap().why.contains("no history of conns"));
+}
+
+#[test]
+fn a_damaged_block_is_an_error_of_the_query_and_goes_when_blocks_are_merged() {
+    let folder = Folder::new("block");
+    let path = folder.file();
+    let (mut history, mut serial) = (open(&path, 16 * MIB, 1), 0);
+    for second in 2..12 {
+        write(&mut history, &mut serial, 10, second);
+    }
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let sql = "update blocks set data = x'01ffffff' where id = (select min(id) from blocks where kept = 1)";
+    assert_eq!(other.execute(sql, []).unwrap(), 1);
+    drop(other);
+    let session = HistoryReader::open(&path, ReadAccess::OfUser, 1).unwrap().session().unwrap();
+    let sql = "select sum(bytes_in) from closed";
+    let error = query(&kept_tables(&Ok(session)), sql, QueryBounds::default()).unwrap_err();
+    assert!(matches!(error, conns_history::QueryError::Failed(_)), "{error:?}");
+    for second in 12..120 {
+        write(&mut history, &mut serial, 10, second);
+    }
+    assert_eq!(number(&path, "select count(*) from closed"), serial.cast_signed() - 10);
+    assert_eq!(number(&path, "select lost_events from watched"), 10);
+}
+
+#[test]
+fn nobody_looked_is_another_thing_than_no_row() {
+    let folder = Folder::new("watched");
+    let path = folder.file();
+    let mut history = open(&path, 16 * MIB, 100);
+    for second in [101, 105, 111] {
+        history.record(&update(second, second, Vec::new()), &EventLog::after(1, 0));
+        history.commit(at(second)).unwrap();
+    }
+    // The machine sleeps for an hour.
+    history.commit(at(3711)).unwrap();
+    // The clock is set back by half an hour, and forward again.
+    let back = Moment { monotonic_us: at(3712).monotonic_us, ..at(1912) };
+    history.commit(back).unwrap();
+    history.commit(at(3713)).unwrap();
+    let update = update(9, 3714, Vec::new());
+    history.close(&update, at(3714)).unwrap();
+    let found = ask(&path, "select from_us, to_us from watched order by rowid");
+    let seconds = |cell: &Cell<'_>| match cell {
+        Cell::Integer(us) => (us - at(0).wall_us) / 1_000_000,
+        other => panic!("{other:?}"),
+    };
+    let times: Vec<_> = found.rows.iter().map(|row| (seconds(&row[0]), seconds(&row[1]))).collect();
+    assert_eq!(times, [(100, 111), (3711, 3711), (1912, 1912), (3713, 3714)]);
+}
+
+#[test]
+fn samples_and_verdicts_follow_an_open_connection() {
+    use conns_core::model::{Class, Verdict};
+    let folder = Folder::new("samples");
+    let path = folder.file();
+    let mut history = open(&path, 16 * MIB, 0);
+    let mut one = connection(with_cookie(5, established("192.0.2.1:443", "10.0.0.1:5000")));
+    let mut with = |class: Class, second: u64, history: &mut History| {
+        one.verdict = Verdict { class, confidence_percent: 80, ..Verdict::UNKNOWN };
+        one.stats.changed_sequence = second;
+        let update = update(second, second, vec![one.clone()]);
+        history.record(&update, &EventLog::after(1, 0));
+        history.commit(at(second)).unwrap();
+        update
+    };
+    for second in 1..=10 {
+        with(Class::Unknown, second, &mut history);
+    }
+    for second in 11..=70 {
+        with(Class::Healthy, second, &mut history);
+    }
+    for second in 71..=100 {
+        with(Class::PathLoss, second, &mut history);
+    }
+    let last = with(Class::Healthy, 101, &mut history);
+    history.close(&last, at(102)).unwrap();
+    let found = ask(
+        &path,
+        "select (at_us - 1790000000000000) / 1000000, verdict, evidence is not null from samples",
+    );
+    let rows: Vec<Vec<Cell<'_>>> = found.rows;
+    let row = |second, verdict: &str, evidence| {
+        vec![Cell::Integer(second), Cell::Text(verdict.to_owned().into()), Cell::Integer(evidence)]
+    };
+    // Each minute, and at each change of a verdict.
+    assert_eq!(
+        rows,
+        [
+            row(1, "unknown", 0),
+            row(61, "healthy", 0),
+            row(71, "path-loss", 1),
+            row(101, "healthy", 0)
+        ]
+    );
+    let found = ask(
+        &path,
+        "select (from_us - 1790000000000000) / 1000000, (to_us - 1790000000000000) / 1000000, verdict, evidence is not null from verdicts",
+    );
+    let row = |from, to, verdict: &str, evidence| {
+        vec![
+            Cell::Integer(from),
+            Cell::Integer(to),
+            Cell::Text(verdict.to_owned().into()),
+            Cell::Integer(evidence),
+        ]
+    };
+    assert_eq!(
+        found.rows,
+        [row(11, 71, "healthy", 0), row(71, 101, "path-loss", 1), row(101, 102, "healthy", 0)]
+    );
+}
+
+/// Adds up a column of all rows of a query.
+fn sum(path: &std::path::Path, column: &str, table: &str) -> i64 {
+    number(path, &format!("select ifnull(sum({column}), 0) from {table}"))
+}
+
+/// Sums of each period equal those over the rows that were ever written.
+fn assert_sums(path: &std::path::Path, connections: u64, failed: u64, duration_us: i64) {
+    for table in ["hours", "days", "months"] {
+        assert_eq!(sum(path, "connections", table), connections.cast_signed(), "{table}");
+        assert_eq!(sum(path, "failed", table), failed.cast_signed(), "{table}");
+        let counted = format!(
+            "select ifnull(sum(json_extract(value, '$[1]')), 0) from {table}, json_each(duration_histogram)"
+        );
+        assert_eq!(number(path, &counted), duration_us, "{table}");
+    }
+}
+
+#[test]
+fn sums_equal_the_rows_also_after_restarts_and_when_the_clock_is_set_back() {
+    let folder = Folder::new("sums");
+    let path = folder.file();
+    let (mut history, mut serial) = (open(&path, 16 * MIB, 0), 0);
+    let hour = 3600;
+    // The second of the clock, in an order in which it is set back twice.
+    let mut written = 0;
+    for (turn, second) in
+        [1, 2, 3, 70, 71, hour, hour + 1, 2, 5 * hour, hour + 9, 30 * hour, 31 * hour, 800 * hour]
+            .into_iter()
+            .enumerate()
+    {
+        let mut log = EventLog::after(1, serial);
+        let kinds = [EventKind::Closed, EventKind::Closed, EventKind::Failed];
+        log.append(kinds.into_iter().map(|kind| {
+            serial += 1;
+            event(serial, kind, at(second), ended(serial, second))
+        }));
+        history.record(&update(1, 1, Vec::new()), &log);
+        history.commit(at(second)).unwrap();
+        written += 3;
+        assert_sums(&path, written / 3 * 2, written / 3, (written).cast_signed());
+        if turn % 3 == 2 {
+            // As after a kill, or with what is left written.
+            if turn % 2 == 0 {
+                drop(history);
+            } else {
+                history.close(&update(1, 1, Vec::new()), at(second)).unwrap();
+            }
+            history = open(&path, 16 * MIB, second);
+            // Serial numbers of another run begin anew.
+            serial = 0;
+            assert_sums(&path, written / 3 * 2, written / 3, written.cast_signed());
+        }
+    }
+    let hours = number(&path, "select count(distinct start_us) from hours");
+    assert_eq!(hours, 6);
+    let within = format!("select count(*) from hours where start_us >= {}", at(4 * hour).wall_us);
+    let all = format!("select count(*) from hours where start_us + 0 >= {}", at(4 * hour).wall_us);
+    assert_eq!(number(&path, &within), number(&path, &all));
+}
+
+#[test]
+fn a_year_goes_through_hours_days_and_months_and_nothing_is_counted_twice_or_lost() {
+    let folder = Folder::new("year");
+    let path = folder.file();
+    let size = 16 * MIB;
+    let (mut history, mut serial) = (open(&path, size, 0), 0);
+    let hours: u64 = 366 * 24;
+    let rows = 30;
+    let moment = |hour: u64| 10 + hour * 3600;
+    for hour in 0..hours {
+        write(&mut history, &mut serial, rows, moment(hour));
+        assert!(path.metadata().unwrap().len() <= size);
+    }
+    history.close(&update(1, 1, Vec::new()), at(moment(hours))).unwrap();
+    let kept = number(&path, "select count(*) from closed");
+    let removed = number(&path, "select removed_rows from tables where name = 'closed'");
+    assert_eq!(kept + removed, serial.cast_signed());
+    let removed = |table: &str| {
+        number(&path, &format!("select removed_rows from tables where name = '{table}'"))
+    };
+    assert!(removed("hours") > 0 && removed("months") == 0);
+    assert_eq!(sum(&path, "connections", "months"), serial.cast_signed());
+    // What is left of the others is whole.
+    for table in ["hours", "days"] {
+        let first = number(&path, &format!("select min(start_us) from {table}"));
+        let since = (0..hours).filter(|hour| at(moment(*hour)).wall_us >= first).count() as u64;
+        assert_eq!(sum(&path, "connections", table), (since * rows).cast_signed(), "{table}");
+    }
+    let months = number(&path, "select count(distinct start_us) from months");
+    assert!((13..=14).contains(&months), "{months}");
 }

@@ -33,7 +33,7 @@ pub use shapes::{
     AbilityShape, ClassWord, EventShape, EventWord, EvidenceShape, ExplainShape, FieldShape,
     FieldsShape, LossShape, LossWord, RecordShape, VerdictShape,
 };
-pub use sql::{sql_keys, write_sql, write_sql_rows};
+pub use sql::{read_sql, sql_keys, write_sql, write_sql_rows};
 pub use stamp::Stamp;
 pub use streams::write_streams;
 pub use updates::{EventReceiver, UpdateReceiver};

@@ -1,11 +1,12 @@
-//! Answers to queries in SQL: `{"rows":[{…}],"has_more":…,"losses":[…],"snapshot":{…}}`.
+//! Answers to queries in SQL: `{"columns":[…],"rows":[{…}],"has_more":…,"losses":[…],"snapshot":{…}}`.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
 
 use conns_core::model::Loss;
 use conns_history::{Cell, QueryAnswer};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::record::{entry, json};
 use crate::shapes::LossShape;
@@ -71,7 +72,10 @@ pub fn write_sql(
     losses: &[Loss],
     snapshot: &impl Serialize,
 ) -> io::Result<()> {
-    out.write_all(b"{\"rows\":[\n")?;
+    let mut begin = b"{\"columns\":".to_vec();
+    json(&mut begin, &answer.columns);
+    begin.extend_from_slice(b",\"rows\":[\n");
+    out.write_all(&begin)?;
     write_sql_rows(out, answer, b",\n")?;
     let mut end = b"\n]".to_vec();
     entry(&mut end, "has_more", &answer.has_more);
@@ -79,4 +83,42 @@ pub fn write_sql(
     entry(&mut end, "snapshot", snapshot);
     end.extend_from_slice(b"}\n");
     out.write_all(&end)
+}
+
+/// An answer, as far as it is read back.
+#[derive(Deserialize)]
+struct Read {
+    columns: Vec<String>,
+    rows: Vec<Map<String, Value>>,
+    has_more: bool,
+    losses: Vec<ReadLoss>,
+}
+
+#[derive(Deserialize)]
+struct ReadLoss {
+    message: String,
+}
+
+/// Reads what [`write_sql`] wrote: the answer, and what is missing from it, a sentence each.
+///
+/// # Errors
+/// Why it is no such answer.
+pub fn read_sql(text: &[u8]) -> Result<(QueryAnswer, Vec<String>), String> {
+    let read: Read = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let mut answer =
+        QueryAnswer { columns: read.columns, rows: Vec::new(), has_more: read.has_more };
+    let keys = sql_keys(&answer);
+    let cell = |value: Option<Value>| match value {
+        None | Some(Value::Null) => Cell::Null,
+        Some(Value::String(text)) => Cell::Text(text.into()),
+        Some(Value::Number(number)) => match number.as_i64() {
+            Some(number) => Cell::Integer(number),
+            None => number.as_f64().map_or(Cell::Null, Cell::real),
+        },
+        Some(other) => Cell::Text(other.to_string().into()),
+    };
+    for mut row in read.rows {
+        answer.rows.push(keys.iter().map(|key| cell(row.remove(key))).collect());
+    }
+    Ok((answer, read.losses.into_iter().map(|loss| loss.message).collect()))
 }

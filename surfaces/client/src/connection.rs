@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -32,7 +32,7 @@ const USER_AGENT: &str = concat!("conns/", env!("CARGO_PKG_VERSION"));
 /// Most of a refusal that is read, bytes; the agent's own are shorter.
 const MAX_REFUSAL_BYTES: usize = 16 * 1024;
 
-type Sender = SendRequest<Empty<Bytes>>;
+type Sender = SendRequest<Full<Bytes>>;
 
 /// A connection to an agent.
 pub(crate) struct AgentConnection {
@@ -77,12 +77,17 @@ impl AgentConnection {
         Ok(())
     }
 
-    /// Requests `path`.
-    pub(crate) async fn get(&mut self, media: Media, path: &str) -> Result<Reply, RemoteError> {
+    /// Requests `path`; with a `body` it is sent there (POST).
+    pub(crate) async fn request(
+        &mut self,
+        media: Media,
+        path: &str,
+        body: Option<&Bytes>,
+    ) -> Result<Reply, RemoteError> {
         // An agent closes idle connections, which shows only at the next request. That one is sent
         // once more.
         if let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed())
-            && let Ok(reply) = self.send(sender, media, path).await?
+            && let Ok(reply) = self.send(sender, media, path, body).await?
         {
             return Ok(reply);
         }
@@ -90,7 +95,7 @@ impl AgentConnection {
         let Some(sender) = self.sender.take() else {
             return Err(self.broken_off("there is no connection"));
         };
-        self.send(sender, media, path).await?.map_err(|error| self.not_answered(&error))
+        self.send(sender, media, path, body).await?.map_err(|error| self.not_answered(&error))
     }
 
     /// The inner error is that of a connection that was closed before an answer began.
@@ -99,9 +104,13 @@ impl AgentConnection {
         mut sender: Sender,
         media: Media,
         path: &str,
+        body: Option<&Bytes>,
     ) -> Result<Result<Reply, hyper::Error>, RemoteError> {
         let limit = self.timeouts.answer;
-        let mut request = Request::get(path)
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, self.address.authority())
             .header(header::USER_AGENT, USER_AGENT)
             .header(header::ACCEPT, media.media_type);
@@ -109,7 +118,7 @@ impl AgentConnection {
             request = request.header(header::AUTHORIZATION, token.clone());
         }
         let request = request
-            .body(Empty::new())
+            .body(Full::new(body.cloned().unwrap_or_default()))
             .map_err(|error| self.broken_off(&format!("the request cannot be made: {error}")))?;
         let exchange = async {
             match sender.send_request(request).await {

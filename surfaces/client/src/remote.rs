@@ -6,6 +6,7 @@ use conns_core::model::Ability;
 use crate::abilities;
 use crate::error::RemoteError;
 use crate::events::RemoteEvents;
+use crate::media::Media;
 use crate::session::{Session, SessionConfig};
 use crate::target::Target;
 use crate::timeouts::Timeouts;
@@ -35,6 +36,18 @@ impl Remote {
         let config = SessionConfig::new(target, timeouts)?;
         let session = Some(Session::open(config.clone())?);
         Ok(Self { config, session })
+    }
+
+    /// The answer of the agent to one `select`, with at most `limit` rows, as JSON: `POST /api/v1/sql`.
+    ///
+    /// # Errors
+    /// [`RemoteError`] if it refuses the query, or does not answer.
+    pub fn sql(&mut self, query: &str, limit: usize) -> Result<Vec<u8>, RemoteError> {
+        let mut session = self.session()?;
+        let path = format!("/api/v1/sql?limit={limit}");
+        let body = session.post(Media::SQL, &path, query.to_owned().into())?;
+        self.session = Some(session);
+        Ok(body)
     }
 
     fn session(&mut self) -> Result<Session, RemoteError> {

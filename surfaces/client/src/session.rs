@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
@@ -64,12 +65,28 @@ impl Session {
 
     /// The answer at `path`, of whatever status.
     pub(crate) fn reply(&mut self, media: Media, path: &str) -> Result<Reply, RemoteError> {
-        self.run(async |connection| connection.get(media, path).await)
+        self.run(async |connection| connection.request(media, path, None).await)
+    }
+
+    /// The body of the answer to `body` at `path`, which must be of this kind.
+    pub(crate) fn post(
+        &mut self,
+        media: Media,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Vec<u8>, RemoteError> {
+        let reply =
+            self.run(async |connection| connection.request(media, path, Some(&body)).await)?;
+        self.expected(media, path, reply)
     }
 
     /// The body of the answer at `path`, which must be of this kind.
     pub(crate) fn body(&mut self, media: Media, path: &str) -> Result<Vec<u8>, RemoteError> {
         let reply = self.reply(media, path)?;
+        self.expected(media, path, reply)
+    }
+
+    fn expected(&self, media: Media, path: &str, reply: Reply) -> Result<Vec<u8>, RemoteError> {
         if reply.status != StatusCode::OK || reply.media_type != media.media_type {
             return Err(self.refusal(path, &reply));
         }

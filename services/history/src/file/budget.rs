@@ -1,14 +1,16 @@
 //! How many bytes each group of tables may take, and what goes when more are needed.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Head, remove};
 use crate::kept::KeptTable;
 
 /// The part of the file that is not for blocks and sums.
 pub(super) const RESERVED_PART: i64 = 8;
-/// Bytes that stay free on the file system for others.
+/// Most bytes that stay free on the file system for others; on a small one they are less.
 const MIN_FREE_BYTES: i64 = 256 * 1024 * 1024;
+/// The part of a small file system that stays free.
+const MIN_FREE_PART: i64 = 20;
 /// A budget that does not fit is lowered by this part of it.
 const LOWERED_PART: i64 = 16;
 
@@ -29,6 +31,17 @@ pub(crate) enum Space {
 
 impl Space {
     const COUNT: usize = 5;
+
+    /// Its number in the file, which those of tables of rows are below.
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Ended => 20,
+            Self::Samples => 21,
+            Self::Hours => 22,
+            Self::Days => 23,
+            Self::Months => 24,
+        }
+    }
 
     /// That of a table of rows.
     pub(crate) fn of(table: KeptTable) -> Self {
@@ -72,6 +85,8 @@ pub(crate) struct Budget {
     pub(crate) bytes: i64,
     /// What each space takes.
     used: [i64; Space::COUNT],
+    /// Bytes written since they were last asked for.
+    written: i64,
 }
 
 impl Budget {
@@ -83,12 +98,19 @@ impl Budget {
 
     /// Reads what is taken.
     pub(crate) fn read(connection: &Connection, bytes: i64) -> rusqlite::Result<Self> {
-        let mut budget = Self { bytes, used: [0; Space::COUNT] };
+        let mut budget = Self { bytes, used: [0; Space::COUNT], written: 0 };
         for table in KeptTable::ALL {
-            let sql = "select ifnull(sum(bytes), 0) from blocks indexed by block_heads where kept = ?";
+            let sql =
+                "select ifnull(sum(bytes), 0) from blocks indexed by block_heads where kept = ?";
             let used = connection.query_row(sql, [table.number()], |row| row.get(0))?;
             budget.add(table, used);
         }
+        for space in [Space::Hours, Space::Days, Space::Months] {
+            let sql = "select ifnull(sum(bytes), 0) from sums where period = ?";
+            let used = connection.query_row(sql, [space.number()], |row| row.get(0))?;
+            budget.add_to(space, used);
+        }
+        budget.written = 0;
         Ok(budget)
     }
 
@@ -111,7 +133,13 @@ impl Budget {
     pub(crate) fn add_to(&mut self, space: Space, bytes: i64) {
         if let Some(used) = self.used.get_mut(space.place()) {
             *used += bytes;
+            self.written += bytes.max(0);
         }
+    }
+
+    /// The bytes written since the last call.
+    pub(crate) fn take_written(&mut self) -> i64 {
+        std::mem::take(&mut self.written)
     }
 
     /// Removes the oldest blocks of the space of `table` until `bytes` more fit.
@@ -135,44 +163,72 @@ impl Budget {
             }
             let Some((table, head)) = oldest else { return Ok(()) };
             remove(transaction, self, table, &head)?;
-            note_removed(transaction, table, head.rows, head.last_us)?;
+            note_removed(transaction, table.number(), head.rows, head.last_us)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the oldest sums of a space until `bytes` more fit; not those that are pending, and not those that start at
+    /// `start_us`.
+    pub(crate) fn make_room_for_sums(
+        &mut self,
+        transaction: &Transaction<'_>,
+        space: Space,
+        start_us: i64,
+        bytes: i64,
+    ) -> rusqlite::Result<()> {
+        while self.used(space) + bytes > self.share(space) {
+            let sql = "select id, start_us, bytes from sums where period = ? and pending is null and start_us <> ?
+                       order by start_us limit 1";
+            let oldest = transaction
+                .prepare_cached(sql)?
+                .query_row(params![space.number(), start_us], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+                })
+                .optional()?;
+            let Some((id, removed_us, removed)) = oldest else { return Ok(()) };
+            transaction.prepare_cached("delete from sums where id = ?")?.execute([id])?;
+            self.add_to(space, -removed);
+            note_removed(transaction, space.number(), 1, removed_us)?;
         }
         Ok(())
     }
 }
 
-/// Counts rows that were removed.
+/// Counts rows that were removed from the table with this number, or periods from the space.
 pub(crate) fn note_removed(
     transaction: &Transaction<'_>,
-    table: KeptTable,
+    number: i64,
     rows: i64,
     until_us: i64,
 ) -> rusqlite::Result<()> {
     let sql = "insert into removed (kept, rows, until_us) values (?, ?, ?)
                on conflict (kept) do update set rows = rows + excluded.rows, until_us = max(until_us, excluded.until_us)";
-    transaction.prepare_cached(sql)?.execute(params![table.number(), rows, until_us]).map(drop)
+    transaction.prepare_cached(sql)?.execute(params![number, rows, until_us]).map(drop)
 }
-
 
 impl super::HistoryFile {
     /// Lowers the budget where the file system has little room left, so that blocks replace older ones and the file does not
     /// grow; raises it again once there is room.
     pub(crate) fn respect_free_space(&mut self) {
         let used: i64 = self.budget.used.iter().sum();
-        let room = self.free_bytes().map_or(i64::MAX, |free| (free - MIN_FREE_BYTES).max(0));
-        self.budget.bytes = self.configured_bytes.min(used.saturating_add(room)).min(self.fitting_bytes);
+        let room = self.room_bytes().unwrap_or(i64::MAX);
+        self.budget.bytes =
+            self.configured_bytes.min(used.saturating_add(room)).min(self.fitting_bytes);
     }
 
-    /// The free bytes of the file system; `None` where the system does not say.
+    /// By how many bytes the file may grow; `None` where the system does not say.
     #[cfg(unix)]
-    fn free_bytes(&self) -> Option<i64> {
+    fn room_bytes(&self) -> Option<i64> {
         let system = rustix::fs::fstatvfs(&self.lock).ok()?;
-        i64::try_from(system.f_bavail.saturating_mul(system.f_frsize)).ok()
+        let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(system.f_frsize)).ok();
+        let stays_free = MIN_FREE_BYTES.min(bytes(system.f_blocks)? / MIN_FREE_PART);
+        Some((bytes(system.f_bavail)? - stays_free).max(0))
     }
 
     #[cfg(not(unix))]
     #[allow(clippy::unused_self, reason = "as on other systems")]
-    fn free_bytes(&self) -> Option<i64> {
+    fn room_bytes(&self) -> Option<i64> {
         None
     }
 

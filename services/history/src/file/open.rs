@@ -6,19 +6,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::budget::RESERVED_PART;
-use super::{Budget, HistoryFile};
+use super::{Budget, HistoryFile, PAGE_BYTES};
 
 /// The format of the file.
 const FORMAT: i64 = 1;
 /// Marks the file as one of ours: `conn` in ASCII.
 const APPLICATION: i64 = 0x636f_6e6e;
-/// Bytes of a page.
-const PAGE_BYTES: i64 = 4096;
 /// Smallest size: below, a minute of a busy machine does not fit.
-pub const MIN_SIZE_BYTES: u64 = 16 * 1024 * 1024;
+const MIN_SIZE_BYTES: u64 = 16 * 1024 * 1024;
 /// A write waits that long for another program that reads the file, such as sqlite3.
 const BUSY: Duration = Duration::from_millis(500);
 
@@ -48,7 +47,9 @@ pub enum HistoryError {
         error: io::Error,
     },
     /// There is none.
-    #[error("there is no history at {0}: an agent keeps one (`conns serve`), unless `history.size` is 0")]
+    #[error(
+        "there is no history at {0}: an agent keeps one (`conns serve`), unless `history.size` is 0"
+    )]
     NotThere(PathBuf),
     /// It was written by a later version, or is no history.
     #[error("cannot read {path}: {why}")]
@@ -96,7 +97,9 @@ pub(crate) fn open(
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(HistoryError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => return Err(HistoryError::file("lock", &lock_path)(error)),
+        Err(TryLockError::Error(error)) => {
+            return Err(HistoryError::file("lock", &lock_path)(error));
+        }
     }
     let (connection, set_aside) = match opened(path, size_bytes) {
         Ok(connection) => (connection, None),
@@ -113,24 +116,48 @@ pub(crate) fn open(
     let bytes = i64::try_from(size_bytes.max(MIN_SIZE_BYTES)).unwrap_or(i64::MAX);
     let configured_bytes = Budget::of_size(bytes);
     let budget = Budget::read(&connection, configured_bytes).map_err(HistoryError::sqlite(path))?;
-    let fitting_bytes = configured_bytes;
-    Ok((HistoryFile { connection, budget, configured_bytes, fitting_bytes, lock }, set_aside))
+    let file = HistoryFile {
+        connection,
+        budget,
+        configured_bytes,
+        fitting_bytes: configured_bytes,
+        log_pages: 0,
+        max_log_pages: log_bytes(bytes) / PAGE_BYTES / 2,
+        lock,
+    };
+    Ok((file, set_aside))
+}
+
+/// How a reader opens the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadAccess {
+    /// Nothing can be written by what is opened. There must be a writer, which has made the index of the log.
+    OfAgent,
+    /// SQLite makes that index anew if there is none.
+    OfUser,
 }
 
 /// Opens the file to read it, also while an agent writes it.
 ///
 /// # Errors
 /// [`HistoryError`].
-pub(crate) fn open_to_read(path: &Path) -> Result<Connection, HistoryError> {
+pub(crate) fn open_to_read(path: &Path, access: ReadAccess) -> Result<Connection, HistoryError> {
     if !path.try_exists().map_err(HistoryError::file("find", path))? {
         return Err(HistoryError::NotThere(path.to_owned()));
     }
     let sqlite = || HistoryError::sqlite(path);
-    // Where the folder can be written, SQLite makes the log's index anew if there is none.
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .or_else(|_| Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY))
-        .map_err(sqlite())?;
+    let read_only = || {
+        let uri = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        Connection::open_with_flags(read_only_uri(path), flags | uri)
+    };
+    let read_write =
+        || Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let connection = match access {
+        ReadAccess::OfAgent => read_only(),
+        ReadAccess::OfUser => read_write().or_else(|_| read_only()),
+    };
+    let connection = connection.map_err(sqlite())?;
     connection.busy_timeout(BUSY).map_err(sqlite())?;
     let read = || -> rusqlite::Result<i64> {
         connection.pragma_update(None, "query_only", true)?;
@@ -147,6 +174,12 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, HistoryError> {
         }),
         Err(error) => Err(HistoryError::sqlite(path)(error)),
     }
+}
+
+/// The path as SQLite reads names of files (<https://sqlite.org/uri.html>), with an index of the log that is only read.
+fn read_only_uri(path: &Path) -> String {
+    let path = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    format!("file:{path}?readonly_shm=1")
 }
 
 /// The mode of the folder is 0700: the history has addresses and names of processes.
@@ -208,9 +241,10 @@ fn opened(path: &Path, size_bytes: u64) -> Result<Connection, Unusable> {
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "cache_size", -2048)?;
     let bytes = i64::try_from(size_bytes.max(MIN_SIZE_BYTES)).unwrap_or(i64::MAX);
-    let log = bytes / RESERVED_PART / 2;
+    let log = log_bytes(bytes);
     connection.pragma_update(None, "max_page_count", (bytes - log) / PAGE_BYTES)?;
     connection.pragma_update(None, "journal_size_limit", log)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     if tables == 0 {
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
@@ -221,11 +255,16 @@ fn opened(path: &Path, size_bytes: u64) -> Result<Connection, Unusable> {
     let sql = "insert into state (name, value) values ('size_bytes', ?1) on conflict do update set value = ?1";
     connection.execute(sql, [bytes])?;
     // Reads a page of each table, so that a damaged one is found now.
-    for table in ["blocks", "state", "removed", "watched"] {
+    for table in ["blocks", "sums", "state", "removed", "watched"] {
         let sql = format!("select count(*) from {table}");
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?;
     }
     Ok(connection)
+}
+
+/// The bytes that the log may take in a file of that size: half of what is not for blocks and sums.
+fn log_bytes(size: i64) -> i64 {
+    size / RESERVED_PART / 2
 }
 
 /// Only the account of the agent reads the file.

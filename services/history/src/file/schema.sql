@@ -12,6 +12,16 @@ create table blocks (
 );
 -- Has all but the data, so that choosing blocks reads none.
 create unique index block_heads on blocks (kept, first_serial, rows, first_us, last_us, level, bytes);
+-- The sums of a period, PeriodSums::encode. Those that are `pending` are not part of the next longer period yet.
+create table sums (
+    id integer primary key,
+    period integer not null,        -- Space::number
+    start_us integer not null,
+    bytes integer not null,
+    folded blob,
+    pending blob,
+    unique (period, start_us)
+);
 -- What is known of the file as a whole.
 create table state (
     name text primary key,
@@ -28,7 +38,7 @@ create table watched (
     id integer primary key,
     from_us integer not null,
     to_us integer not null,
-    instance integer not null,
+    instance text not null,
     events text not null,
     lost_events integer not null,
     losses text not null

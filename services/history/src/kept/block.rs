@@ -100,7 +100,8 @@ fn encode_column(column: &Input<'_>) -> (u8, Vec<u8>) {
         Values::Fraction(values) => {
             // The first bytes of all rows, then the second: alike ones lie together.
             for at in 0..size_of::<f64>() {
-                bytes.extend(values.iter().filter_map(|value| value.to_be_bytes().get(at).copied()));
+                bytes
+                    .extend(values.iter().filter_map(|value| value.to_be_bytes().get(at).copied()));
             }
         }
         Values::Words(words) => {
@@ -318,7 +319,8 @@ fn decode_whole(
         _ => Some(rest.take(rows.div_ceil(8))?),
     };
     let is_known = |row: usize| {
-        bitmap.is_none_or(|bitmap| bitmap.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1))
+        bitmap
+            .is_none_or(|bitmap| bitmap.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1))
     };
     let mut before = 0i64;
     let mut values = Vec::with_capacity(rows);

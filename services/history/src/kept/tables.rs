@@ -67,8 +67,12 @@ impl KeptTable {
             Self::Closed => "Connections that ended, with their final figures",
             Self::Failed => "Attempts to connect that failed",
             Self::Layers => "Each protocol that an ended connection carried, with its values",
-            Self::Samples => "Open connections and listeners, each minute and when a verdict changed",
-            Self::Verdicts => "What limited a connection from when to when, once it does not any more",
+            Self::Samples => {
+                "Open connections and listeners, each minute and when a verdict changed"
+            }
+            Self::Verdicts => {
+                "What limited a connection from when to when, once it does not any more"
+            }
         }
     }
 
@@ -181,9 +185,21 @@ type Given = (u16, &'static str, ColumnKind, &'static [KeptTable], &'static str)
 
 /// The first columns.
 const FIRST: [Given; 3] = [
-    (1, "at_us", ColumnKind::Integer, &[KeptTable::Closed, KeptTable::Failed, KeptTable::Layers, KeptTable::Samples], "When it was so"),
+    (
+        1,
+        "at_us",
+        ColumnKind::Integer,
+        &[KeptTable::Closed, KeptTable::Failed, KeptTable::Layers, KeptTable::Samples],
+        "When it was so",
+    ),
     (70, "from_us", ColumnKind::Integer, VERDICTS, "Since when"),
-    (71, "to_us", ColumnKind::Integer, VERDICTS, "Until when: the sample that first had another verdict, or the end"),
+    (
+        71,
+        "to_us",
+        ColumnKind::Integer,
+        VERDICTS,
+        "Until when: the sample that first had another verdict, or the end",
+    ),
 ];
 
 /// The last columns.
@@ -191,11 +207,29 @@ const LAST: [Given; 8] = [
     (72, "verdict", ColumnKind::Text, VERDICTS, "What limited it"),
     (73, "confidence_percent", ColumnKind::Real, VERDICTS, "How certain that is, at the end of it"),
     (74, "evidence", ColumnKind::Text, VERDICTS, "The numbers behind it, as JSON"),
-    (75, "evidence", ColumnKind::Text, SAMPLES, "The numbers behind a verdict that names a problem, as JSON"),
-    (76, "verdict_since_us", ColumnKind::Integer, SAMPLES, "Since when it has this verdict, as far as the agent looked"),
+    (
+        75,
+        "evidence",
+        ColumnKind::Text,
+        SAMPLES,
+        "The numbers behind a verdict that names a problem, as JSON",
+    ),
+    (
+        76,
+        "verdict_since_us",
+        ColumnKind::Integer,
+        SAMPLES,
+        "Since when it has this verdict, as far as the agent looked",
+    ),
     (80, "protocol", ColumnKind::Text, LAYERS, "The protocol"),
     (81, "certainty", ColumnKind::Text, LAYERS, "How certain that is: certain, likely, or port"),
-    (82, "fields", ColumnKind::Text, LAYERS, "The fields of the protocol that were known, as JSON by their keys"),
+    (
+        82,
+        "fields",
+        ColumnKind::Text,
+        LAYERS,
+        "The fields of the protocol that were known, as JSON by their keys",
+    ),
 ];
 
 /// The columns of each table, in the order of [`KeptTable::ALL`].
@@ -276,7 +310,12 @@ mod tests {
                 let same = |other: &KeptColumn| {
                     other.number == column.number || other.column.name == column.column.name
                 };
-                assert_eq!(table.columns().iter().position(same), Some(at), "{}", column.column.name);
+                assert_eq!(
+                    table.columns().iter().position(same),
+                    Some(at),
+                    "{}",
+                    column.column.name
+                );
             }
         }
         let mut numbers: Vec<u16> = FIELDS.iter().map(|(number, ..)| *number).collect();

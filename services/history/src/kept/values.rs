@@ -153,7 +153,10 @@ impl Values {
             }),
             Self::Fraction(values) => values.push(match cell {
                 Cell::Real(number) => *number,
-                #[allow(clippy::cast_precision_loss, reason = "as SQLite reads it from a REAL column")]
+                #[allow(
+                    clippy::cast_precision_loss,
+                    reason = "as SQLite reads it from a REAL column"
+                )]
                 Cell::Integer(number) => *number as f64,
                 _ => f64::NAN,
             }),

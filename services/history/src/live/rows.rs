@@ -10,7 +10,6 @@ use crate::cell::Cell;
 use crate::memory_table::MemoryTable;
 use crate::table::ColumnKind::{Integer, Real, Text};
 
-
 fn owned(text: impl Into<String>) -> Cell<'static> {
     Cell::Text(text.into().into())
 }

@@ -26,7 +26,8 @@ impl KeptRows {
         let times = columns.iter().enumerate().filter(|(_, column)| column.is_time);
         let counted = kept.clone();
         let count = move || {
-            let sql = "select ifnull(sum(rows), 0) from blocks indexed by block_heads where kept = ?";
+            let sql =
+                "select ifnull(sum(rows), 0) from blocks indexed by block_heads where kept = ?";
             let rows = counted.ok().and_then(|session| {
                 let count = |connection: &rusqlite::Connection| {
                     connection.query_row(sql, [table.number()], |row| row.get::<_, i64>(0))

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
+use super::sums::name_of;
 use super::{KeptIn, Session};
 use crate::cell::Cell;
+use crate::file::sums::space;
 use crate::file::{Budget, Space};
 use crate::kept::KeptTable;
 use crate::memory_table::MemoryTable;
+use crate::sums::Period;
 use crate::table::ColumnKind::{Integer, Text};
 use crate::table::{ColumnKind, Table};
 
@@ -19,19 +22,24 @@ const DAY_US: i64 = 24 * 3600 * 1_000_000;
 const WATCHED: [(&str, ColumnKind, &str); 6] = [
     ("from_us", Integer, "Since when an agent looked, microseconds since 1970-01-01 UTC"),
     ("to_us", Integer, "Until when"),
-    ("instance", Integer, "The run of the agent"),
-    ("events", Text, "What ended connections are known by: ebpf, or samples, which miss those that are shorter than the interval"),
+    ("instance", Text, "The run of the agent"),
+    (
+        "events",
+        Text,
+        "What ended connections are known by: ebpf, or samples, which miss those that are shorter than the interval",
+    ),
     ("lost_events", Integer, "Ended connections and changes of verdicts that were not kept"),
     ("losses", Text, "Kinds of losses of the snapshots, as JSON"),
 ];
 
 /// The columns of `tables`.
-const TABLES: [(&str, ColumnKind, &str); 7] = [
+const TABLES: [(&str, ColumnKind, &str); 8] = [
     ("name", Text, "The table"),
-    ("rows", Integer, "Its rows"),
+    ("rows", Integer, "Its rows; of hours, days and months the periods"),
     ("from_us", Integer, "The earliest time of its rows, microseconds since 1970-01-01 UTC"),
     ("to_us", Integer, "The latest"),
     ("bytes", Integer, "What it takes of the file"),
+    ("lasts_us", Integer, "How long rows stay at the rate of the last day, microseconds"),
     ("removed_rows", Integer, "Rows that were removed, because newer ones needed the space"),
     ("removed_until_us", Integer, "The latest time of these"),
 ];
@@ -41,19 +49,15 @@ const TABLES: [(&str, ColumnKind, &str); 7] = [
 pub struct TableStatus {
     /// Its name.
     pub name: &'static str,
-    /// Its rows.
+    /// Its rows; of a table of sums, its periods.
     pub rows: u64,
     /// The times of its first and its last row, microseconds since 1970-01-01 UTC; `None` without rows.
     pub times_us: Option<(i64, i64)>,
     /// What it takes of the file.
     pub bytes: u64,
-    /// What the rows of the last day take.
-    pub bytes_of_last_day: u64,
-    /// What it and the tables with the same part of the file may take.
-    pub share_bytes: u64,
-    /// The tables of that part.
-    pub shares_with: Vec<&'static str>,
-    /// Rows that were removed, because newer ones needed the space.
+    /// How long rows stay at the rate of the last day, microseconds; `None` if nothing was written in it.
+    pub lasts_us: Option<u64>,
+    /// Rows or periods that were removed, because newer ones needed the space.
     pub removed_rows: u64,
     /// The latest time of these.
     pub removed_until_us: Option<i64>,
@@ -81,19 +85,41 @@ impl Session {
         self.read(|connection| {
             let size = "select value from state where name = 'size_bytes'";
             let size = connection.query_row(size, [], |row| row.get(0))?;
-            let day = now_us - DAY_US;
-            let budget = Budget::read(connection, Budget::of_size(size))?;
-            let tables = KeptTable::ALL.map(|table| table_status(connection, table, &budget, day));
             let pages = "select page_count * page_size from pragma_page_count, pragma_page_size";
-            let mut watched = connection.prepare_cached("select from_us, to_us from watched order by id")?;
+            let mut watched =
+                connection.prepare_cached("select from_us, to_us from watched order by id")?;
             let watched = watched.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let watched = watched.collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
+            let day_us = now_us - DAY_US;
+            let looked = watched.iter().map(|(from, to)| (to - day_us.max(*from)).max(0)).sum();
+            let budget = Budget::read(connection, Budget::of_size(size))?;
+            let day = Day { from_us: day_us, looked_us: looked };
+            let rows = KeptTable::ALL.map(|table| of_rows(connection, table, &budget, day));
+            let sums = Period::ALL.map(|period| of_sums(connection, period, &budget, day));
             Ok(HistoryStatus {
-                tables: tables.into_iter().collect::<rusqlite::Result<_>>()?,
+                tables: rows.into_iter().chain(sums).collect::<rusqlite::Result<_>>()?,
                 size_bytes: count(size),
                 file_bytes: count(connection.query_row(pages, [], |row| row.get(0))?),
-                watched_us: watched.collect::<rusqlite::Result<_>>()?,
+                watched_us: watched,
             })
         })
+    }
+}
+
+/// The last day.
+#[derive(Clone, Copy)]
+struct Day {
+    /// When it began.
+    from_us: i64,
+    /// How long of it an agent looked.
+    looked_us: i64,
+}
+
+impl Day {
+    /// How long `share` lasts if this many bytes were written.
+    fn lasts_us(self, share: i64, bytes: i64) -> Option<u64> {
+        let us = i128::from(share) * i128::from(self.looked_us) / i128::from(bytes.max(1));
+        (bytes > 0).then(|| u64::try_from(us).unwrap_or(u64::MAX))
     }
 }
 
@@ -101,37 +127,73 @@ fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-fn table_status(
+/// Rows, first and last time, bytes, and bytes since some time.
+type Extent = (i64, Option<i64>, Option<i64>, i64, i64);
+
+fn extent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Extent> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+}
+
+fn of_rows(
     connection: &Connection,
     table: KeptTable,
     budget: &Budget,
-    day_us: i64,
+    day: Day,
 ) -> rusqlite::Result<TableStatus> {
     let sql = "select ifnull(sum(rows), 0), min(first_us), max(last_us), ifnull(sum(bytes), 0),
                       ifnull(sum(bytes) filter (where last_us > ?2), 0)
                from blocks indexed by block_heads where kept = ?1";
+    let of = |table: KeptTable| {
+        connection.prepare_cached(sql)?.query_row([table.number(), day.from_us], extent)
+    };
     let space = Space::of(table);
-    let mut status = connection.query_row(sql, [table.number(), day_us], |row| {
-        Ok(TableStatus {
-            name: table.name(),
-            rows: count(row.get(0)?),
-            times_us: row.get::<_, Option<i64>>(1)?.zip(row.get(2)?),
-            bytes: count(row.get(3)?),
-            bytes_of_last_day: count(row.get(4)?),
-            share_bytes: count(budget.share(space)),
-            shares_with: space.tables().map(KeptTable::name).collect(),
-            removed_rows: 0,
-            removed_until_us: None,
-        })
-    })?;
+    let mut of_day = 0;
+    for other in space.tables() {
+        of_day += of(other)?.4;
+    }
+    let lasts_us = day.lasts_us(budget.share(space), of_day);
+    status_of(connection, (table.name(), table.number()), of(table)?, lasts_us)
+}
+
+fn of_sums(
+    connection: &Connection,
+    period: Period,
+    budget: &Budget,
+    day: Day,
+) -> rusqlite::Result<TableStatus> {
+    let space = space(period);
+    let sql = "select count(*), min(start_us), max(start_us), ifnull(sum(bytes), 0), 0 from sums where period = ?";
+    let (rows, first, last, bytes, _) = connection.query_row(sql, [space.number()], extent)?;
+    let end = last.map(|start| period.end(start));
+    // Each period takes what the others took.
+    let a_period = bytes / rows.max(1);
+    let length = last.map_or(0, |start| period.end(start) - start);
+    let whole = Day { looked_us: length, ..day };
+    let lasts_us = whole.lasts_us(budget.share(space), a_period);
+    let extent = (rows, first, end, bytes, 0);
+    status_of(connection, (name_of(period), space.number()), extent, lasts_us)
+}
+
+fn status_of(
+    connection: &Connection,
+    (name, number): (&'static str, i64),
+    (rows, first, last, bytes, _): Extent,
+    lasts_us: Option<u64>,
+) -> rusqlite::Result<TableStatus> {
     let sql = "select rows, until_us from removed where kept = ?";
     let mut removed = connection.prepare_cached(sql)?;
-    let mut removed = removed.query([table.number()])?;
-    if let Some(row) = removed.next()? {
-        status.removed_rows = count(row.get(0)?);
-        status.removed_until_us = Some(row.get(1)?);
-    }
-    Ok(status)
+    let removed = removed
+        .query_row([number], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    Ok(TableStatus {
+        name,
+        rows: count(rows),
+        times_us: first.zip(last),
+        bytes: count(bytes),
+        lasts_us,
+        removed_rows: removed.map_or(0, |(rows, _)| count(rows)),
+        removed_until_us: removed.map(|(_, until)| until),
+    })
 }
 
 /// The tables `watched` and `tables`.
@@ -149,8 +211,12 @@ pub(super) fn tables(kept: &KeptIn) -> [Arc<dyn Table>; 2] {
         rows.map_err(|error| error.to_string())
     };
     let tables = move || {
-        // It has no column of the last day.
-        let status = of_tables?.status(0).map_err(|error| error.to_string())?;
+        let session = of_tables?;
+        let last = session.read(|connection| {
+            connection.query_row("select ifnull(max(to_us), 0) from watched", [], |row| row.get(0))
+        });
+        let status =
+            last.and_then(|last| session.status(last)).map_err(|error| error.to_string())?;
         Ok(status.tables.iter().map(row).collect())
     };
     let watched = MemoryTable::new(
@@ -159,7 +225,8 @@ pub(super) fn tables(kept: &KeptIn) -> [Arc<dyn Table>; 2] {
         &WATCHED,
         watched,
     );
-    let tables = MemoryTable::new("tables", "The kept tables: how far back they reach", &TABLES, tables);
+    let tables =
+        MemoryTable::new("tables", "The kept tables: how far back they reach", &TABLES, tables);
     [Arc::new(watched), Arc::new(tables)]
 }
 
@@ -170,6 +237,7 @@ fn row(status: &TableStatus) -> Vec<Cell<'static>> {
         Cell::of(status.times_us, |(from, _)| Cell::Integer(from)),
         Cell::of(status.times_us, |(_, to)| Cell::Integer(to)),
         Cell::unsigned(status.bytes),
+        Cell::of(status.lasts_us, Cell::unsigned),
         Cell::unsigned(status.removed_rows),
         Cell::of(status.removed_until_us, Cell::Integer),
     ]

@@ -24,6 +24,7 @@ pub(super) struct Watched {
     events: &'static str,
     losses: BTreeSet<&'static str>,
     is_changed: bool,
+    is_last: bool,
     /// Events that the agent had dropped before they were read.
     pub(super) lost_events: u64,
     /// Rows that could not be written, and rows of damaged blocks.
@@ -43,6 +44,7 @@ impl Watched {
             events: "samples",
             losses: BTreeSet::new(),
             is_changed: false,
+            is_last: false,
             lost_events: 0,
             lost_rows: 0,
             omitted_changes: 0,
@@ -54,9 +56,8 @@ impl Watched {
 
     /// Notes the state of the agent.
     pub(super) fn record(&mut self, update: &Update, log: &EventLog) {
-        let has_events = |ability: &Ability| {
-            ability.kind == AbilityKind::EbpfEvents && ability.is_available()
-        };
+        let has_events =
+            |ability: &Ability| ability.kind == AbilityKind::EbpfEvents && ability.is_available();
         self.events =
             if update.health.abilities.iter().any(has_events) { "ebpf" } else { "samples" };
         self.instance = update.instance;
@@ -68,7 +69,12 @@ impl Watched {
 
     /// The next write is the last.
     pub(super) fn ends(&mut self) {
-        self.is_changed = true;
+        (self.is_changed, self.is_last) = (true, true);
+    }
+
+    /// Whether the next write is the last.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last
     }
 
     /// Whether the row is to be written, though there is nothing else to write.
@@ -96,7 +102,7 @@ impl Watched {
         let sql = "update watched set to_us = ?, instance = ?, events = ?, lost_events = ?, losses = ? where id = ?";
         transaction.prepare_cached(sql)?.execute(params![
             now.wall_us,
-            self.instance.cast_signed(),
+            format!("{:016x}", self.instance),
             self.events,
             i64::try_from(lost).unwrap_or(i64::MAX),
             format!("[{}]", losses.join(",")),
@@ -107,7 +113,7 @@ impl Watched {
     }
 
     fn insert(&mut self, transaction: &Transaction<'_>, now: Moment) -> Result<()> {
-        let sql = "insert into watched (from_us, to_us, instance, events, lost_events, losses) values (?1, ?1, 0, 'samples', 0, '[]')";
+        let sql = "insert into watched (from_us, to_us, instance, events, lost_events, losses) values (?1, ?1, '', 'samples', 0, '[]')";
         transaction.prepare_cached(sql)?.execute([now.wall_us])?;
         self.id = transaction.last_insert_rowid();
         (self.lost_events, self.lost_rows, self.omitted_changes) = (0, 0, 0);

@@ -1,7 +1,8 @@
 //! The seccomp(2) filter of the serving process: an allow list. Any other call answers `ENOSYS`, as on a
 //! kernel without it, so that a newer libc takes its older way.
 //!
-//! No file is opened, no socket is made or bound, no process is started, signalled or traced.
+//! No file is opened, no socket is made or bound, no process is started, signalled or traced. The files that are open, to read, are
+//! those of the history: SQLite reads them, locks what it reads, and shares the index of its log with the writer.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +22,7 @@ const ALLOWED: &[Call] = calls![
     accept4 SYS_accept4, shutdown SYS_shutdown, close SYS_close,
     getsockname SYS_getsockname, getpeername SYS_getpeername,
     getsockopt SYS_getsockopt, setsockopt SYS_setsockopt,
-    fstat SYS_fstat, statx SYS_statx,
+    fstat SYS_fstat, statx SYS_statx, pread64 SYS_pread64,
     // Waiting.
     #[cfg(target_arch = "x86_64")] epoll_wait SYS_epoll_wait,
     epoll_create1 SYS_epoll_create1, epoll_ctl SYS_epoll_ctl, epoll_pwait SYS_epoll_pwait,
@@ -54,11 +55,11 @@ pub(crate) fn allow_listed() -> io::Result<()> {
 /// The allowed calls, for the report.
 pub(crate) fn allowed() -> Vec<String> {
     let argued = [
-        "mmap and mprotect (not executable)",
+        "mmap and mprotect (not executable; memory, and files to read)",
         "clone (threads)",
         "socketpair (AF_UNIX)",
         "prctl (names)",
-        "fcntl (flags, copies)",
+        "fcntl (flags, copies, locks)",
         "ioctl (FIONBIO)",
         "getpriority and setpriority (its own)",
         "tgkill (of this process)",
@@ -81,15 +82,28 @@ fn allowing() -> io::Result<BpfProgram> {
     let with = |argument, bit: libc::c_int| {
         condition(argument, SeccompCmpOp::MaskedEq(u64::from(bit.unsigned_abs())), bit)
     };
-    // Neither new code, nor a file: the C library's allocator and the stacks of threads.
+    // No new code: the C library's allocator, the stacks of threads, and files to read, which are open.
     let anonymous = vec![without(2, libc::PROT_EXEC)?, with(3, libc::MAP_ANONYMOUS)?];
-    rules.insert(libc::SYS_mmap, all(anonymous)?);
+    let file = vec![
+        without(2, libc::PROT_EXEC)?,
+        without(2, libc::PROT_WRITE)?,
+        with(3, libc::MAP_SHARED)?,
+    ];
+    rules.insert(libc::SYS_mmap, [all(anonymous)?, all(file)?].concat());
     rules.insert(libc::SYS_mprotect, all(vec![without(2, libc::PROT_EXEC)?])?);
     rules.insert(libc::SYS_clone, all(vec![with(0, libc::CLONE_THREAD)?])?);
     // A kernel that can names the memory of the allocator for /proc/PID/maps.
     let prctl = [libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_VMA];
     rules.insert(libc::SYS_prctl, any_of(0, &prctl)?);
-    let fcntl = [libc::F_GETFL, libc::F_SETFL, libc::F_GETFD, libc::F_SETFD, libc::F_DUPFD_CLOEXEC];
+    let fcntl = [
+        libc::F_GETFL,
+        libc::F_SETFL,
+        libc::F_GETFD,
+        libc::F_SETFD,
+        libc::F_DUPFD_CLOEXEC,
+        libc::F_GETLK,
+        libc::F_SETLK,
+    ];
     rules.insert(libc::SYS_fcntl, any_of(1, &fcntl)?);
     // The runtime wakes itself with one.
     rules.insert(libc::SYS_socketpair, all(vec![is(0, libc::AF_UNIX)?])?);
@@ -162,6 +176,10 @@ mod tests {
         assert_eq!(answer(libc::SYS_mmap, [0, 4096, data, anonymous]), ALLOW);
         assert_eq!(answer(libc::SYS_mmap, [0, 4096, code, anonymous]), ENOSYS);
         assert_eq!(answer(libc::SYS_mmap, [0, 4096, data, 2]), ENOSYS);
+        let (read, shared) = (1, 1);
+        assert_eq!(answer(libc::SYS_mmap, [0, 4096, read, shared]), ALLOW);
+        assert_eq!(answer(libc::SYS_mmap, [0, 4096, data, shared]), ENOSYS);
+        assert_eq!(answer(libc::SYS_mmap, [0, 4096, code, shared]), ENOSYS);
         assert_eq!(answer(libc::SYS_mprotect, [0, 4096, data, 0]), ALLOW);
         assert_eq!(answer(libc::SYS_mprotect, [0, 4096, code, 0]), ENOSYS);
         assert_eq!(answer(libc::SYS_clone, [0x3d_0f00, 0, 0, 0]), ALLOW);

@@ -68,6 +68,8 @@ impl From<QueryError> for Problem {
 /// The answer to a query in SQL.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SqlRows {
+    /// The names of the columns, in their order.
+    columns: Vec<String>,
     /// The rows: an object each, with the names of the columns as keys. What is unknown is null.
     #[schema(value_type = Vec<Object>)]
     rows: Vec<Map<String, Value>>,

@@ -1,0 +1,413 @@
+//! What keeping ended connections costs, beside an ordinary table of SQLite with the same columns: CPU and bytes of a row, memory, and
+//! how long queries take.
+//!
+//! The connections are made up, with the spread that those of a busy server have: few processes, some thousand remote addresses,
+//! ports in order, times and bytes over several magnitudes. They are written a second at a time, without waiting for the clock.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use conns_core::model::{
+    CloseReason, Closed, Closer, Connection, Direction, Event, EventKind, EventLog, Known, Moment,
+    Opened, Owner, Process, Snapshot, State, Update,
+};
+use conns_core::query::{Field, catalogue};
+use conns_fixtures::{Tcp, connection, established, known, process, with_cookie};
+use conns_history::{
+    Cell, History, HistoryReader, QueryBounds, ReadAccess, Scan, Times, kept_tables, query,
+};
+use rusqlite::ToSql;
+
+use crate::run::machine::Machine;
+
+/// What to measure.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Plan {
+    /// Ended connections.
+    #[arg(long, default_value_t = 10_000_000)]
+    rows: u64,
+    /// Of them, those that the ordinary table has too.
+    #[arg(long, default_value_t = 1_000_000)]
+    plain_rows: u64,
+    /// Ended connections in a second of their time.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    rate: u64,
+    /// Size of the history in MiB.
+    #[arg(long, default_value_t = 4096)]
+    size: u64,
+    /// Folder of the dated results.
+    #[arg(long, default_value = "bench/runs")]
+    out: PathBuf,
+}
+
+/// When the first connection ends, microseconds since 1970-01-01 UTC.
+const BEGIN_US: i64 = 1_790_000_000_000_000;
+
+/// Made-up connections: a generator of random numbers that is the same in each run (xorshift64*).
+struct Made {
+    random: u64,
+    cookie: u64,
+    processes: Vec<Arc<Process>>,
+    /// One connection, which is changed for each event.
+    base: Connection,
+}
+
+impl Made {
+    fn new() -> Self {
+        let names =
+            ["nginx", "postgres", "redis-server", "php-fpm8.2", "node", "sshd", "curl", "java"];
+        let processes = (0..24).map(|at| {
+            let mut made = process(800 + at, names.get(at as usize % names.len()).unwrap_or(&"x"));
+            made.systemd_unit = known(format!("{}-{}.service", made.name, at / 8).into());
+            Arc::new(made)
+        });
+        let base = connection(established("192.0.2.1:443", "198.51.100.1:50000"));
+        Self {
+            random: 88_172_645_463_325_252,
+            cookie: 50_000_000,
+            processes: processes.collect(),
+            base,
+        }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        self.random.wrapping_mul(2_685_821_657_736_338_717) >> 16
+    }
+
+    /// A number whose magnitude is spread evenly between those of 1 and `most`.
+    fn spread(&mut self, most: u64) -> u64 {
+        let bits = self.next() % u64::from(most.ilog2() + 1);
+        (1 << bits) | (self.next() & ((1 << bits) - 1))
+    }
+
+    /// A smaller number is likelier.
+    fn few(&mut self, most: u64) -> u64 {
+        self.spread(most) - 1
+    }
+
+    /// A connection that ended then.
+    fn ended(&mut self, at: Moment) -> Connection {
+        let is_inbound = self.next() % 3 > 0;
+        let remote = self.few(4000);
+        let (near, far) = match is_inbound {
+            true => (443, 32_768 + self.next() % 28_000),
+            false => {
+                (32_768 + self.next() % 28_000, [443, 5432, 6379, 53][self.few(4) as usize % 4])
+            }
+        };
+        let address = format!(
+            "{}.{}.{}.{}",
+            100 + remote % 60,
+            remote / 60 % 250,
+            remote % 13,
+            1 + remote % 200
+        );
+        let socket = established(&format!("192.0.2.1:{near}"), &format!("{address}:{far}"));
+        self.cookie += 1 + self.few(16);
+        let mut socket = with_cookie(self.cookie, socket);
+        let (sent, received) = (self.spread(1 << 20), self.spread(1 << 18));
+        let segments = (sent / 1448 + 1) as u32;
+        let lost = if self.next() % 20 == 0 { self.few(8) as u32 } else { 0 };
+        let rtt = 200 + self.spread(1 << 17) as u32;
+        socket.tcp = Tcp {
+            rtt_us: rtt,
+            snd_mss_bytes: 1448,
+            bytes_acked: sent + 1,
+            bytes_received: received + 1,
+            bytes_sent: sent,
+            data_segs_out: segments,
+            data_segs_in: (received / 1448 + 1) as u32,
+            total_retrans: lost,
+            bytes_retrans: u64::from(lost) * 1448,
+            ..Tcp::ZERO
+        }
+        .known();
+        socket.state = State::Close;
+        let place = self.few(24) as usize % self.processes.len();
+        let by = self.processes.get(place).cloned();
+        let duration = 500 + self.spread(1 << 26);
+        let opened_at = Moment {
+            monotonic_us: at.monotonic_us.saturating_sub(duration),
+            wall_us: at.wall_us - duration.cast_signed(),
+        };
+        let resets = self.next() % 25 == 0;
+        let mut made = self.base.clone();
+        made.socket = socket.into();
+        if let Some(by) = by {
+            made.owners = known(
+                [Owner { process: Arc::clone(&by), descriptor: Some(7) }].into_iter().collect(),
+            );
+            let (handshake, first_use) =
+                (u64::from(rtt) + self.next() % 90, 20 + self.spread(1 << 10));
+            made.opened = known(Arc::new(Opened {
+                at: opened_at,
+                handshake_us: if is_inbound { Known::NotApplicable } else { known(handshake) },
+                first_use_us: if is_inbound { known(first_use) } else { Known::NotApplicable },
+                by: known(by),
+            }));
+        }
+        made.direction = known(if is_inbound { Direction::Inbound } else { Direction::Outbound });
+        made.closed = known(Closed {
+            at,
+            duration_us: known(duration),
+            how: if resets { CloseReason::ResetReceived } else { CloseReason::Fin },
+            first_closer: known(if self.next() % 2 == 0 { Closer::Local } else { Closer::Remote }),
+            fin_received: !resets,
+        });
+        made
+    }
+}
+
+fn list(_: &Field, _: &Connection) -> String {
+    "[]".to_owned()
+}
+
+/// What writing took.
+struct Written {
+    rows: u64,
+    cpu: Duration,
+    bytes: u64,
+}
+
+impl Written {
+    fn us_of_row(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.rows as f64
+    }
+
+    fn bytes_of_row(&self) -> f64 {
+        self.bytes as f64 / self.rows as f64
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+/// Runs the plan and writes `<UTC>-history.md`.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let machine = Machine::read(Path::new("conns"));
+    let folder = tempfile::tempdir().context("cannot make a folder for the history")?;
+    let path = folder.path().join("history.db");
+    let before = resident();
+    let (kept, memory) = write_history(plan, &path)?;
+    let memory = memory.saturating_sub(before);
+    eprintln!("{} rows are kept; writing the ordinary table", kept.rows);
+    let plain_path = folder.path().join("plain.db");
+    let plain = write_plain(plan, &path, &plain_path)?;
+    let hour = plan.rate * 3600;
+    let middle = BEGIN_US + (plan.rows / plan.rate / 2).cast_signed() * 1_000_000;
+    // An hour has at least this many rows, or all there are.
+    let span = (hour.min(plan.rows / 10) / plan.rate).cast_signed() * 1_000_000;
+    let times = format!("at_us between {middle} and {}", middle + span);
+    let queries = [
+        ("count", "select count(*) from closed".to_owned()),
+        (
+            "top ten of a tenth",
+            format!(
+                "select process, remote_addr, sum(bytes_out) from closed where {times} group by 1, 2 order by 3 desc limit 10"
+            ),
+        ),
+        (
+            "a tenth by ending",
+            format!("select ended, count(*), avg(rtt_us) from closed where {times} group by 1"),
+        ),
+        (
+            "all by process",
+            "select process, count(*), sum(bytes_out) from closed group by 1".to_owned(),
+        ),
+        (
+            "hours by process",
+            "select process, sum(connections), sum(bytes_out) from hours group by 1".to_owned(),
+        ),
+    ];
+    let plain_connection = rusqlite::Connection::open(&plain_path)?;
+    let mut races = Vec::new();
+    for (name, sql) in &queries {
+        let reader = HistoryReader::open(&path, ReadAccess::OfUser, 1)?;
+        let mut ours = Vec::new();
+        for _ in 0..5 {
+            let began = Instant::now();
+            let bounds = QueryBounds { time: Duration::from_secs(120), ..QueryBounds::default() };
+            let answer = query(&kept_tables(&Ok(reader.session()?)), sql, bounds)?;
+            ensure!(!answer.rows.is_empty(), "no rows for {sql}");
+            ours.push(began.elapsed());
+        }
+        ours.sort_unstable();
+        // The ordinary table has fewer rows, so its time is that of the same share of them.
+        let began = Instant::now();
+        let theirs = (*name == "all by process").then(|| {
+            let mut statement = plain_connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            anyhow::Ok(began.elapsed().mul_f64(plan.rows as f64 / plain.rows as f64))
+        });
+        races.push((*name, ours.get(2).copied().unwrap_or_default(), theirs.transpose()?));
+    }
+    let text = markdown(&machine, plan, &kept, memory, &plain, &races, started.elapsed());
+    print!("{text}");
+    let stem = plan.out.join(format!("{}-history", machine.stamp()));
+    crate::run::write(&stem, &[("md", text)])
+}
+
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+fn moment(second: u64, us: u64) -> Moment {
+    let since = second * 1_000_000 + us;
+    Moment { monotonic_us: since, wall_us: BEGIN_US + since.cast_signed() }
+}
+
+/// Writes the rows, and returns what that took and the most memory at the end of a second.
+fn write_history(plan: &Plan, path: &Path) -> anyhow::Result<(Written, u64)> {
+    let opened = History::open(path, plan.size * 1024 * 1024, list, moment(0, 0))?;
+    let (mut history, mut made) = (opened.history, Made::new());
+    let empty = Update { snapshot: Arc::new(Snapshot::default()), ..Update::default() };
+    let (mut cpu, mut serial, mut memory) = (Duration::ZERO, 0, 0);
+    for second in 0..plan.rows / plan.rate {
+        let mut log = EventLog::after(1, serial);
+        let events: Vec<Arc<Event>> = (0..plan.rate)
+            .map(|at| {
+                serial += 1;
+                let at = moment(second, at * 1_000_000 / plan.rate + made.next() % 40);
+                let connection = made.ended(at);
+                Arc::new(Event { serial, at, kind: EventKind::Closed, connection })
+            })
+            .collect();
+        log.append(events);
+        let before = thread_cpu();
+        history.record(&empty, &log);
+        history.commit(moment(second + 1, 0))?;
+        cpu += thread_cpu() - before;
+        drop(log);
+        memory = memory.max(resident());
+    }
+    let before = thread_cpu();
+    history.close(&empty, moment(plan.rows / plan.rate, 0))?;
+    cpu += thread_cpu() - before;
+    let bytes = path.metadata().context("cannot read the size of the history")?.len();
+    Ok((Written { rows: serial, cpu, bytes }, memory))
+}
+
+/// Writes rows of the history into an ordinary table, a transaction for each second of their time.
+fn write_plain(plan: &Plan, history: &Path, path: &Path) -> anyhow::Result<Written> {
+    let session = HistoryReader::open(history, ReadAccess::OfUser, 1)?.session()?;
+    let tables = session.tables();
+    let closed = tables.iter().find(|table| table.name() == "closed").context("no table closed")?;
+    let columns: Vec<String> = closed
+        .columns()
+        .iter()
+        .map(|column| format!("\"{}\" {}", column.name, column.kind.word()))
+        .collect();
+    let mut connection = rusqlite::Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.execute_batch(&format!("create table closed ({})", columns.join(", ")))?;
+    let places = vec!["?"; columns.len()].join(", ");
+    let sql = format!("insert into closed values ({places})");
+    let mut scan = closed.scan(Times::ALL).map_err(anyhow::Error::msg)?;
+    let (mut rows, mut cpu) = (0, Duration::ZERO);
+    while rows < plan.plain_rows {
+        let mut batch: Vec<Vec<Cell<'static>>> = Vec::new();
+        while (batch.len() as u64) < plan.rate && scan.next().map_err(anyhow::Error::msg)? {
+            batch.push(
+                (0..columns.len()).map(|at| owned(&*scan, at)).collect::<anyhow::Result<_>>()?,
+            );
+        }
+        if batch.is_empty() {
+            break;
+        }
+        let before = thread_cpu();
+        let transaction = connection.transaction()?;
+        {
+            let mut insert = transaction.prepare_cached(&sql)?;
+            for row in &batch {
+                let values: Vec<&dyn ToSql> = row.iter().map(|cell| cell as &dyn ToSql).collect();
+                insert.execute(values.as_slice())?;
+            }
+        }
+        transaction.commit()?;
+        cpu += thread_cpu() - before;
+        rows += batch.len() as u64;
+    }
+    connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
+    Ok(Written { rows, cpu, bytes: path.metadata().context("no ordinary table")?.len() })
+}
+
+fn owned(scan: &dyn Scan, column: usize) -> anyhow::Result<Cell<'static>> {
+    Ok(match scan.cell(column).map_err(anyhow::Error::msg)? {
+        Cell::Null => Cell::Null,
+        Cell::Integer(number) => Cell::Integer(number),
+        Cell::Real(number) => Cell::Real(number),
+        Cell::Text(text) => Cell::Text(text.into_owned().into()),
+    })
+}
+
+fn markdown(
+    machine: &Machine,
+    plan: &Plan,
+    kept: &Written,
+    memory: u64,
+    plain: &Written,
+    races: &[(&str, Duration, Option<Duration>)],
+    took: Duration,
+) -> String {
+    let mut text = machine.heading("The history", "", took);
+    let mut goal = |name: &str, is_met: bool, found: String| {
+        let verdict = if is_met { "met" } else { "missed" };
+        text.push_str(&format!("- {name}: **{verdict}**, {found}\n"));
+    };
+    let core = kept.us_of_row() * 20_000.0 / 1e4;
+    goal(
+        "32 bytes a closed connection",
+        kept.bytes_of_row() <= 32.0,
+        format!("{:.1}", kept.bytes_of_row()),
+    );
+    goal("2 % of a core at 20 000 closed a second", core <= 2.0, format!("{core:.1} %"));
+    goal("30 MB of memory", memory <= 30_000_000, format!("{:.1} MB", memory as f64 / 1e6));
+    let tenth =
+        races.iter().find(|(name, ..)| name.starts_with("top ten")).map(|(_, ours, _)| *ours);
+    let tenth = tenth.unwrap_or_default();
+    goal(
+        "top ten of a tenth of the rows in 1 s",
+        tenth <= Duration::from_secs(1),
+        format!("{:.2} s", tenth.as_secs_f64()),
+    );
+    // 60 % of seven eighths of a GiB, at 50 a second.
+    let days = 1024.0f64.powi(3) * 0.6 * 0.875 / kept.bytes_of_row() / 50.0 / 86_400.0;
+    goal("4 days of rows at 50 a second in 1 GiB", days >= 4.0, format!("{days:.1} days"));
+    text.push_str(&format!(
+        "\n| | rows | bytes a row | CPU µs a row |\n|---|--:|--:|--:|\n| history, with sums | {} | {:.1} | {:.2} |\n| ordinary table of SQLite | {} | {:.1} | {:.2} |\n| ÷ | | {:.2} | {:.2} |\n\n",
+        kept.rows, kept.bytes_of_row(), kept.us_of_row(),
+        plain.rows, plain.bytes_of_row(), plain.us_of_row(),
+        kept.bytes_of_row() / plain.bytes_of_row(), kept.us_of_row() / plain.us_of_row(),
+    ));
+    text.push_str("| query | history, median ms | ordinary table, ms | ÷ |\n|---|--:|--:|--:|\n");
+    for (name, ours, theirs) in races {
+        let ours = ours.as_secs_f64() * 1e3;
+        let theirs = theirs.map(|theirs| theirs.as_secs_f64() * 1e3);
+        text.push_str(&format!(
+            "| {name} | {ours:.1} | {} | {} |\n",
+            theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{theirs:.1}")),
+            theirs.map_or_else(|| "-".to_owned(), |theirs| format!("{:.2}", ours / theirs)),
+        ));
+    }
+    let columns = catalogue().len();
+    text.push_str(&format!(
+        "\n{} rows, {} a second of their time; the catalogue has {columns} fields. Memory is what the process gained while it wrote, with the events of a second. The \
+         time of the ordinary table is scaled to as many rows.\n",
+        plan.rows, plan.rate
+    ));
+    text
+}
