@@ -2,7 +2,7 @@
 
 use crate::human::{bit_rate, bytes, duration, percent};
 use crate::model::{
-    Basis, Class, Evidence, Protocol, Socket, SocketSample, State, TcpInfo, Verdict,
+    Basis, Class, Evidence, Known, Protocol, Socket, SocketSample, Source, State, TcpInfo, Verdict,
 };
 
 impl Verdict {
@@ -11,6 +11,11 @@ impl Verdict {
     pub fn why(&self, socket: &SocketSample) -> String {
         let e = &self.evidence;
         let time = Time(e);
+        if self.class != Class::Unknown && socket.source == Source::History && *e == Evidence::NONE
+        {
+            let name = self.class.name();
+            return format!("It was {name}. The history does not keep the numbers behind that.");
+        }
         match self.class {
             Class::Healthy if socket.state == State::Listen => {
                 let queue = socket.accept_queue.get();
@@ -21,9 +26,12 @@ impl Verdict {
                         "{drops} SYNs or packets were dropped {time}, for another reason than a full queue (a filter, IP_MINTTL, memory)"
                     ),
                 };
-                format!(
-                    "Accepting: {length} of {limit} places in the accept queue are used, and {dropped}."
-                )
+                match queue {
+                    Some(_) => format!(
+                        "Accepting: {length} of {limit} places in the accept queue are used, and {dropped}."
+                    ),
+                    None => format!("Accepting: {dropped}."),
+                }
             }
             Class::Healthy => format!(
                 "No limit found: {} sent and {} received {time}, {} of segments lost{}.",
@@ -94,13 +102,25 @@ impl Verdict {
                 sent_rate(e),
                 rtt(e)
             ),
-            Class::CloseWaitLeak => format!(
-                "The peer closed {} ago, and the application here has not: it holds a socket that carries nothing.",
-                duration(u64::from(socket.since(TcpInfo::last_ack_recv).unwrap_or(0)) * 1000)
-            ),
+            Class::CloseWaitLeak => {
+                let ms = socket.since(TcpInfo::last_ack_recv);
+                let ago = ms.map(|ms| format!(" {} ago", duration(u64::from(ms) * 1000)));
+                format!(
+                    "The peer closed{}, and the application here has not: it holds a socket that carries nothing.",
+                    ago.unwrap_or_default()
+                )
+            }
             Class::Stalled if socket.state == State::Close => format!(
                 "No answer came from the peer, and the kernel gave up ({} timeouts {time}).",
                 e.timeouts
+            ),
+            Class::Stalled if matches!(socket.timer, Known::Unknown(_)) => format!(
+                "No answer from the peer: {} timeouts {time}{}.",
+                e.timeouts,
+                socket.queues.get().map_or_else(String::new, |q| format!(
+                    ", {} unacknowledged",
+                    bytes(u64::from(q.send_bytes))
+                ))
             ),
             Class::Stalled => format!(
                 "No answer from the peer: {} timeouts in a row, next try in {}, {} unacknowledged.",
@@ -112,26 +132,36 @@ impl Verdict {
                 "The handshake did not complete: no answer until the kernel gave up.".to_owned()
             }
             Class::HandshakeFailing => {
-                let sent = socket.timer.get().map_or(0, |t| t.retransmits);
                 let what = if socket.state == State::SynSent { "SYN" } else { "SYN-ACK" };
+                let times = match socket.timer {
+                    Known::Unknown(_) => "sent".to_owned(),
+                    timer => {
+                        let again = timer.get().map_or(0, |timer| timer.retransmits);
+                        format!("sent {} times", u32::from(again) + 1)
+                    }
+                };
                 format!(
-                    "The handshake does not complete: the {what} was sent {} times without an answer.",
-                    u32::from(sent) + 1
+                    "The handshake does not complete: the {what} was {times} without an answer."
                 )
             }
             Class::AcceptOverflow => {
                 let queue = socket.accept_queue.get();
-                let (length, limit) = queue.map_or((0, 0), |q| (q.length, q.limit));
+                let waiting = queue.map_or_else(String::new, |q| {
+                    format!(", {} wait in an accept queue of {}", q.length, q.limit)
+                });
                 format!(
-                    "Connections are dropped because the application does not accept them: {} dropped {time}, {length} wait in an accept queue of {limit}.",
+                    "Connections are dropped because the application does not accept them: {} dropped {time}{waiting}.",
                     e.drops
                 )
             }
-            Class::SynQueueFull => format!(
-                "The SYN queue is full: more handshakes wait for the client's last ACK than it holds ({}), so that the kernel drops SYNs or answers with cookies; {} dropped {time}.",
-                socket.accept_queue.get().map_or(0, |queue| queue.limit),
-                e.drops
-            ),
+            Class::SynQueueFull => {
+                let queue = socket.accept_queue.get();
+                let limit = queue.map_or_else(String::new, |q| format!(" ({})", q.limit));
+                format!(
+                    "The SYN queue is full: more handshakes wait for the client's last ACK than it holds{limit}, so that the kernel drops SYNs or answers with cookies; {} dropped {time}.",
+                    e.drops
+                )
+            }
             Class::Unknown if socket.state == State::Listen => format!(
                 "{} connections were dropped {time}, and the kernel's reason (ListenOverflows of its network namespace) could not be read.",
                 e.drops

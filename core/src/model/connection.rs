@@ -203,6 +203,9 @@ impl Connection {
         if !self.socket.state.carries_data() {
             return Known::NotApplicable;
         }
+        if tcp.why_absent() == Unknown::NotKept {
+            return Known::from_option(tcp.kept_loss_percent(), source, Unknown::NotKept);
+        }
         let (Some(retransmitted), Some(sent)) = (tcp.total_retrans(), tcp.data_segs_out()) else {
             return Known::Unknown(tcp.why_absent());
         };
@@ -274,10 +277,7 @@ impl Connection {
         if bytes.get() == Some(0) {
             return Known::Unknown(Unknown::NothingMeasured);
         }
-        let tcp = self.socket.tcp.as_ref();
-        tcp.and_then(Unknown::KernelDoesNotReport, |_| {
-            Some(u64::from(self.socket.since(read)?) * 1000)
-        })
+        self.socket.measure(|_| Some(u64::from(self.socket.since(read)?) * 1000))
     }
 
     /// Payload bytes a second over its whole life, where its age is known.

@@ -24,6 +24,8 @@ pub enum Source {
     Derived,
     /// The answer of a process that owns the socket, which was asked.
     Reported,
+    /// The history that an agent has kept; it does not keep the sources of its values.
+    History,
 }
 
 impl fmt::Display for Source {
@@ -37,6 +39,7 @@ impl fmt::Display for Source {
             Self::Wire => "wire",
             Self::Derived => "derived",
             Self::Reported => "reported",
+            Self::History => "history",
         })
     }
 }
@@ -66,6 +69,8 @@ pub enum Unknown {
     BeganBefore,
     /// There is no limit, and so no number.
     Unlimited,
+    /// It was known, or could have been, and the history does not keep it.
+    NotKept,
 }
 
 impl fmt::Display for Unknown {
@@ -82,6 +87,7 @@ impl fmt::Display for Unknown {
             Self::SourceFailed => "the source could not be read",
             Self::BeganBefore => "it began before events were recorded",
             Self::Unlimited => "there is no limit",
+            Self::NotKept => "the history does not keep it",
         })
     }
 }

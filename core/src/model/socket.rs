@@ -782,14 +782,17 @@ impl Socket {
         if self.protocol == Protocol::Udp {
             return self.udp.as_ref().map(|udp| udp.bytes_in);
         }
-        let fin = u64::from(fin_received);
-        self.measure(|tcp| Some(tcp.bytes_received()?.saturating_sub(fin)))
+        self.measure(|tcp| tcp.payload_received(fin_received))
     }
 
     /// What `read` finds in `tcp_info`.
     pub(super) fn measure<T>(&self, read: impl FnOnce(&TcpInfo) -> Option<T>) -> Known<T> {
-        let why = self.tcp.value().map_or(Unknown::SourceDoesNotReport, TcpInfo::why_absent);
-        self.tcp.as_ref().and_then(why, read)
+        self.tcp.as_ref().and_then(self.why_unmeasured(), read)
+    }
+
+    /// Why a field of `tcp_info` is unknown that cannot be read.
+    pub(crate) fn why_unmeasured(&self) -> Unknown {
+        self.tcp.value().map_or(Unknown::SourceDoesNotReport, TcpInfo::why_absent)
     }
 
     /// The row of a peer of this unconnected UDP socket, established: what the kernel reports of the socket, the remote end,

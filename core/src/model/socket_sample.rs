@@ -52,11 +52,7 @@ impl SocketSample {
         if self.state == State::SynSent {
             return Known::Unknown(Unknown::NothingMeasured);
         }
-        self.measure(|_| {
-            let sent = self.since(TcpInfo::last_data_sent)?;
-            let received = self.since(TcpInfo::last_data_recv)?;
-            Some(u64::from(sent.min(received)) * 1000)
-        })
+        self.measure(|_| Some(u64::from(self.since(TcpInfo::idle)?) * 1000))
     }
 
     /// Whether `other` has the same values, apart from times that only grow or count down.

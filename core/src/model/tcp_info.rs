@@ -1,8 +1,8 @@
 //! `struct tcp_info` of `linux/tcp.h`, kept as the bytes the kernel sent and read by length.
 //!
 //! Invariant: a field beyond the end of what this kernel sent is unknown, and bytes beyond the fields
-//! known here are ignored. Of a connection in a capture file, only the fields that packets show are known, and of one
-//! on Windows the round trip time. One table declares each field once; accessors and the catalogue of fields
+//! known here are ignored. Of a connection in a capture file, only the fields that packets show are known, of one
+//! on Windows the round trip time, and of one in the history those that it keeps. One table declares each field once; accessors and the catalogue of fields
 //! are generated from it. Offsets are part of the kernel's stable user interface.
 
 use std::borrow::Cow;
@@ -152,7 +152,10 @@ impl TcpInfoField {
     pub fn applies_to(&self, tcp: &TcpInfo) -> bool {
         match self.applies {
             Applies::Always => true,
-            Applies::WithEcn => tcp.options().is_some_and(|bits| bits & OPTION_ECN != 0),
+            Applies::WithEcn => match tcp.options() {
+                Some(bits) => bits & OPTION_ECN != 0,
+                None => tcp.why_absent() == Unknown::NotKept,
+            },
             Applies::Never => false,
         }
     }
@@ -177,6 +180,44 @@ struct KnownBytes([u32; 3]);
 
 /// Bytes of [`KnownBytes`] behind those of the structure, where not all are known.
 const KNOWN_BYTES: usize = 12;
+
+/// Marks what is of the history: as an offset behind the structure, so that its bit in [`KnownBytes`] is no field's.
+const OF_HISTORY: usize = MAX_BYTES;
+
+/// What the history keeps that is computed of several fields. It does not know the fields themselves.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    /// [`TcpInfo::idle`].
+    Idle,
+    /// [`TcpInfo::payload_sent`].
+    PayloadSent,
+    /// [`TcpInfo::payload_received`].
+    PayloadReceived,
+    /// [`TcpInfo::kept_loss_percent`].
+    LossPercent,
+}
+
+impl Kept {
+    /// Where its bytes are: in those of a field of the same width.
+    const fn offset(self) -> usize {
+        match self {
+            Self::Idle => 44,
+            Self::LossPercent => 104,
+            Self::PayloadSent => 120,
+            Self::PayloadReceived => 128,
+        }
+    }
+
+    /// Its mark, as [`OF_HISTORY`].
+    const fn mark(self) -> usize {
+        match self {
+            Self::Idle => OF_HISTORY + 4,
+            Self::PayloadSent => OF_HISTORY + 8,
+            Self::PayloadReceived => OF_HISTORY + 12,
+            Self::LossPercent => OF_HISTORY + 16,
+        }
+    }
+}
 
 impl KnownBytes {
     const ALL: Self = Self([u32::MAX; 3]);
@@ -276,8 +317,9 @@ impl TcpInfo {
     }
 
     /// Why a field is unknown that cannot be read.
-    pub(super) fn why_absent(&self) -> Unknown {
+    pub(crate) fn why_absent(&self) -> Unknown {
         match self.is_partial() {
+            true if self.known.contains(OF_HISTORY) => Unknown::NotKept,
             true => Unknown::SourceDoesNotReport,
             false => Unknown::KernelDoesNotReport,
         }
@@ -312,6 +354,14 @@ impl TcpInfo {
         self.as_bytes().get(offset..)?.first_chunk().copied()
     }
 
+    /// What the history keeps in the place of a field, which is itself unknown.
+    fn take_kept<const N: usize>(&self, kept: Kept) -> Option<[u8; N]> {
+        if !self.is_partial() || !self.known.contains(kept.mark()) {
+            return None;
+        }
+        self.as_bytes().get(kept.offset()..)?.first_chunk().copied()
+    }
+
     /// Shift of the window the peer offers (RFC 7323), 0 to 14.
     #[must_use]
     pub fn snd_wscale(&self) -> Option<u8> {
@@ -342,7 +392,29 @@ impl TcpInfo {
     pub fn payload_sent(&self) -> Option<u64> {
         match (self.bytes_sent(), self.bytes_retrans()) {
             (Some(sent), Some(again)) => Some(sent.saturating_sub(again)),
-            _ => self.bytes_acked(),
+            _ => self.bytes_acked().or(self.take_kept(Kept::PayloadSent).map(u64::from_ne_bytes)),
+        }
+    }
+
+    /// Payload bytes received in order. The kernel counts the peer's FIN as one; it is subtracted if `fin_received`.
+    #[must_use]
+    pub fn payload_received(&self, fin_received: bool) -> Option<u64> {
+        let received = self.bytes_received();
+        let received = received.map(|bytes| bytes.saturating_sub(fin_received.into()));
+        received.or(self.take_kept(Kept::PayloadReceived).map(u64::from_ne_bytes))
+    }
+
+    /// Loss in percent, where the history keeps it.
+    pub(super) fn kept_loss_percent(&self) -> Option<f64> {
+        self.take_kept(Kept::LossPercent).map(f64::from_ne_bytes)
+    }
+
+    /// Milliseconds since payload was last sent or received.
+    #[must_use]
+    pub fn idle(&self) -> Option<u32> {
+        match (self.last_data_sent(), self.last_data_recv()) {
+            (Some(sent), Some(received)) => Some(sent.min(received)),
+            _ => self.take_kept(Kept::Idle).map(u32::from_ne_bytes),
         }
     }
 }
@@ -364,6 +436,40 @@ impl TcpInfoBuilder {
     pub fn window_scales(&mut self, snd: u8, rcv: u8) -> &mut Self {
         let (low, high) = if cfg!(target_endian = "little") { (snd, rcv) } else { (rcv, snd) };
         self.put(6, [(low & 15) | (high << 4)])
+    }
+
+    /// Makes the fields that are not set unknown as what the history does not keep.
+    pub fn of_history(&mut self) -> &mut Self {
+        self.0.known.add(OF_HISTORY, 1);
+        self
+    }
+
+    /// Milliseconds since payload was last sent or received, without saying which.
+    pub fn kept_idle(&mut self, ms: u32) -> &mut Self {
+        self.keep(Kept::Idle, ms.to_ne_bytes())
+    }
+
+    /// Payload bytes sent, without saying how often.
+    pub fn kept_payload_sent(&mut self, bytes: u64) -> &mut Self {
+        self.keep(Kept::PayloadSent, bytes.to_ne_bytes())
+    }
+
+    /// Payload bytes received, without saying whether a FIN was.
+    pub fn kept_payload_received(&mut self, bytes: u64) -> &mut Self {
+        self.keep(Kept::PayloadReceived, bytes.to_ne_bytes())
+    }
+
+    /// Loss in percent, without the counters of which it is computed.
+    pub fn kept_loss_percent(&mut self, percent: f64) -> &mut Self {
+        self.keep(Kept::LossPercent, percent.to_ne_bytes())
+    }
+
+    fn keep<const N: usize>(&mut self, kept: Kept, value: [u8; N]) -> &mut Self {
+        if let Some(place) = self.0.bytes.get_mut(kept.offset()..kept.offset() + N) {
+            place.copy_from_slice(&value);
+            self.0.known.add(kept.mark(), 1);
+        }
+        self
     }
 
     /// The fields as they were set.
@@ -587,6 +693,20 @@ mod tests {
             assert_eq!((tcp.busy_time(), tcp.is_app_limited()), (None, None));
             let field = TCP_INFO_FIELDS.iter().find(|field| field.name == "snd_cwnd").unwrap();
             assert_eq!(field.scaled(&tcp, 0), Err(Unknown::SourceDoesNotReport));
+        }
+        let mut builder = TcpInfoBuilder::default();
+        builder.of_history().kept_idle(9).kept_payload_sent(10).kept_payload_received(11).rtt(1);
+        let tcp = builder.build();
+        let copy = TcpInfo::of_encoded(&tcp.encoded());
+        for tcp in [tcp, copy] {
+            assert_eq!((tcp.idle(), tcp.payload_sent()), (Some(9), Some(10)));
+            assert_eq!(
+                (tcp.payload_received(false), tcp.payload_received(true)),
+                (Some(11), Some(11))
+            );
+            let known = TCP_INFO_FIELDS.iter().filter(|field| (field.read)(&tcp).is_some());
+            assert_eq!(known.map(|field| field.name).collect::<Vec<_>>(), ["rtt"]);
+            assert_eq!(tcp.why_absent(), Unknown::NotKept);
         }
         let kernel = TcpInfo::new(&[1; 200]);
         let copy: TcpInfo = postcard::from_bytes(&postcard::to_allocvec(&kernel).unwrap()).unwrap();

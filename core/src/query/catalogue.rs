@@ -14,7 +14,8 @@ mod stats;
 use std::sync::LazyLock;
 
 use crate::model::{
-    Connection, FieldSpec, Kind, SocketMemory, TCP_INFO_FIELDS, TcpInfoField, TcpInfoUnit, Unknown,
+    Connection, FieldSpec, Kind, SocketMemory, Source, TCP_INFO_FIELDS, TcpInfoField, TcpInfoUnit,
+    Unknown,
 };
 
 use super::field::Read;
@@ -96,6 +97,14 @@ fn aliases_of(name: &str) -> &'static [&'static str] {
         "notsent_bytes" => &["notsent"],
         "busy_time" => &["busy"],
         _ => &[],
+    }
+}
+
+/// What the history keeps of no connection; `read` reads that of others.
+fn unless_kept<'a>(c: &Connection, read: impl FnOnce() -> Value<'a>) -> Value<'a> {
+    match c.socket.source {
+        Source::History => Value::Unknown(Unknown::NotKept),
+        _ => read(),
     }
 }
 

@@ -132,9 +132,12 @@ fn layer_value<'a>(connection: &'a Connection, protocol: &str, index: usize) -> 
         Known::Unknown(why) => return Value::Unknown(*why),
         Known::NotApplicable => return Value::NotApplicable,
     };
-    let Some(layer) = application.layer(protocol) else { return Value::NotApplicable };
-    match layer.values.get(index) {
-        Some(value) => Value::known(value.as_ref(), Value::of_scalar),
-        None => Value::Unknown(Unknown::SourceDoesNotReport),
+    let layer = application.layer(protocol);
+    match layer.map(|layer| layer.values.get(index)) {
+        Some(Some(value)) => Value::known(value.as_ref(), Value::of_scalar),
+        // It keeps the name of the outermost.
+        _ if connection.socket.source == Source::History => Value::Unknown(Unknown::NotKept),
+        Some(None) => Value::Unknown(Unknown::SourceDoesNotReport),
+        None => Value::NotApplicable,
     }
 }

@@ -8,6 +8,7 @@ mod file;
 mod kept;
 mod live;
 mod memory_table;
+pub mod past;
 mod query;
 mod reader;
 pub mod sums;

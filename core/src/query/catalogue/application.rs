@@ -9,7 +9,7 @@ use crate::model::{
 use crate::query::field::{Field, Read};
 use crate::query::{Records, Value};
 
-use super::Row;
+use super::{Row, unless_kept};
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -92,7 +92,7 @@ pub(super) const ROWS: &[Row] = &[
             "payload",
         )
         .part(Part::RemoteName),
-        |c| remote_name(c, |(_, origin)| Value::text(origin)),
+        |c| unless_kept(c, || remote_name(c, |(_, origin)| Value::text(origin))),
     ),
 ];
 
@@ -148,13 +148,14 @@ fn remote_name<'a>(c: &'a Connection, read: fn((&'a str, &'static str)) -> Value
     match named_server(c).or_else(resolved) {
         Some(name) => read(name),
         None if c.remote().is_none() => Value::NotApplicable,
-        None => Value::Unknown(Unknown::SourceDoesNotReport),
+        None => unless_kept(c, || Value::Unknown(Unknown::SourceDoesNotReport)),
     }
 }
 
 fn innermost<'a>(c: &'a Connection, read: fn(&'a Layer) -> Value<'a>) -> Value<'a> {
     Value::known(c.application.as_ref(), |application| {
-        application.innermost().map_or(Value::NotApplicable, read)
+        let innermost = application.innermost();
+        innermost.map_or(Value::NotApplicable, |layer| unless_kept(c, || read(layer)))
     })
 }
 

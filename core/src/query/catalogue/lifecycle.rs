@@ -6,7 +6,7 @@ use crate::model::{CloseReason, Closed, Connection, Known, Opened, Process, UdpP
 use crate::model::{FieldSpec, Kind, ListColumn, ListSpec, Part, Words};
 use crate::query::{List, Records, Value};
 
-use super::Row;
+use super::{Row, unless_kept};
 
 /// The source of all of these, except for ages that stand in for durations.
 const EVENTS: &str = "eBPF events";
@@ -171,7 +171,11 @@ pub(super) const ROWS: &[Row] = &[
             "Peers of a UDP socket, since it was watched; the most bytes first.",
             "eBPF",
         ).part(Part::Udp),
-        |c| Value::known(c.socket.udp.as_ref(), |udp| Value::List(List(&udp.peers))),
+        |c| {
+            Value::known(c.socket.udp.as_ref(), |udp| {
+                unless_kept(c, || Value::List(List(&udp.peers)))
+            })
+        },
     ),
     (
         FieldSpec::new(
@@ -180,7 +184,11 @@ pub(super) const ROWS: &[Row] = &[
             "Peers of a UDP socket that `peers` does not list: beyond the 256 with the most bytes, or evicted from the kernel's table of 16384.",
             "eBPF",
         ).part(Part::Udp),
-        |c| Value::known(c.socket.udp.as_ref(), |udp| Value::Count(udp.peers_omitted)),
+        |c| {
+            Value::known(c.socket.udp.as_ref(), |udp| {
+                unless_kept(c, || Value::Count(udp.peers_omitted))
+            })
+        },
     ),
 ];
 

@@ -4,7 +4,7 @@ use crate::model::{Connection, Known, Owner, Process};
 use crate::model::{FieldSpec, Kind, ListColumn, ListSpec, Part};
 use crate::query::{List, Records, Value};
 
-use super::Row;
+use super::{Row, unless_kept};
 
 static OWNERS: ListSpec = ListSpec {
     item: "Owner",
@@ -172,7 +172,11 @@ pub(super) const ROWS: &[Row] = &[
         )
         .part(Part::Owners)
         .at_opening(),
-        |c| Value::known(c.owners.as_ref(), |_| Value::Count(c.owners_omitted.into())),
+        |c| {
+            Value::known(c.owners.as_ref(), |_| {
+                unless_kept(c, || Value::Count(c.owners_omitted.into()))
+            })
+        },
     ),
 ];
 

@@ -4,7 +4,7 @@ use crate::model::{BbrState, CongestionDetail, Connection, TcpInfo, Unknown};
 use crate::model::{FieldSpec, Kind, Part};
 use crate::query::Value;
 
-use super::{Row, memory};
+use super::{Row, memory, unless_kept};
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -60,7 +60,7 @@ pub(super) const ROWS: &[Row] = &[
         |c| {
             Value::known(c.socket.congestion.as_ref(), |cc| match cc.detail {
                 CongestionDetail::Dctcp(d) => Value::Percent(f64::from(d.alpha_1024) / 10.24),
-                _ => Value::NotApplicable,
+                _ => unless_kept(c, || Value::NotApplicable),
             })
         },
     ),
@@ -100,7 +100,7 @@ pub(super) const ROWS: &[Row] = &[
                     c.socket
                         .tcp
                         .as_ref()
-                        .and_then(Unknown::KernelDoesNotReport, |t| t.is_app_limited()),
+                        .and_then(c.socket.why_unmeasured(), |t| t.is_app_limited()),
                     Value::Bool,
                 )
             }
@@ -263,11 +263,10 @@ pub(super) const ROWS: &[Row] = &[
         )
         .aliases(&["ifindex"]),
         |c| {
-            if c.socket.interface == 0 {
-                Value::NotApplicable
-            } else {
-                Value::Count(u64::from(c.socket.interface))
-            }
+            unless_kept(c, || match c.socket.interface {
+                0 => Value::NotApplicable,
+                index => Value::Count(index.into()),
+            })
         },
     ),
     (
@@ -307,7 +306,11 @@ pub(super) const ROWS: &[Row] = &[
             "mptcp_info.mptcpi_subflows",
         )
         .part(Part::Mptcp),
-        |c| Value::known(c.socket.mptcp, |m| Value::Count(u64::from(m.extra_subflows))),
+        |c| {
+            Value::known(c.socket.mptcp, |m| {
+                unless_kept(c, || Value::Count(u64::from(m.extra_subflows)))
+            })
+        },
     ),
     (
         FieldSpec::new(
@@ -319,9 +322,9 @@ pub(super) const ROWS: &[Row] = &[
         .part(Part::Mptcp),
         |c| {
             Value::known(c.socket.mptcp, |m| {
-                m.token.map_or(Value::Unknown(Unknown::KernelDoesNotReport), |t| {
-                    Value::Count(u64::from(t))
-                })
+                let token = m.token.map(|token| Value::Count(u64::from(token)));
+                let unread = || Value::Unknown(Unknown::KernelDoesNotReport);
+                token.unwrap_or_else(|| unless_kept(c, unread))
             })
         },
     ),
@@ -331,13 +334,13 @@ fn tcp_count(c: &Connection, read: fn(&TcpInfo) -> Option<u8>) -> Value<'_> {
     if !c.socket.state.carries_data() {
         return Value::NotApplicable;
     }
-    let known = c.socket.tcp.as_ref().and_then(Unknown::KernelDoesNotReport, read);
+    let known = c.socket.tcp.as_ref().and_then(c.socket.why_unmeasured(), read);
     Value::known(known, |count| Value::Count(u64::from(count)))
 }
 
 fn bbr<'a>(c: &Connection, read: fn(&BbrState) -> Value<'a>) -> Value<'a> {
     Value::known(c.socket.congestion.as_ref(), |cc| match &cc.detail {
         CongestionDetail::Bbr(state) => read(state),
-        _ => Value::NotApplicable,
+        _ => unless_kept(c, || Value::NotApplicable),
     })
 }

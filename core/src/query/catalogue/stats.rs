@@ -4,7 +4,7 @@ use crate::model::{Connection, Known, Peaks, Unknown};
 use crate::model::{FieldSpec, Kind, Part};
 use crate::query::Value;
 
-use super::Row;
+use super::{Row, unless_kept};
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
             "derived",
         ).part(Part::Derived)
         .after_two_samples(),
-        |c| Value::Time(c.stats.first_seen.wall_us),
+        |c| unless_kept(c, || Value::Time(c.stats.first_seen.wall_us)),
     ),
     (
         FieldSpec::new(
@@ -147,7 +147,7 @@ pub(super) const ROWS: &[Row] = &[
 /// A high-water mark: there is one once the connection was sampled twice.
 fn peak(c: &Connection, read: impl FnOnce(&Peaks) -> Value<'static>) -> Value<'static> {
     match c.stats.rates {
-        Known::Value(..) => read(&c.stats.peaks),
+        Known::Value(..) => unless_kept(c, || read(&c.stats.peaks)),
         Known::Unknown(why) => Value::Unknown(why),
         Known::NotApplicable => Value::NotApplicable,
     }
@@ -155,5 +155,8 @@ fn peak(c: &Connection, read: impl FnOnce(&Peaks) -> Value<'static>) -> Value<'s
 
 /// What only a tracker with a memory gives.
 fn watched(c: &Connection, value: Value<'static>) -> Value<'static> {
-    if c.stats.serial == 0 { Value::Unknown(Unknown::NeedsTwoObservations) } else { value }
+    unless_kept(c, || match c.stats.serial {
+        0 => Value::Unknown(Unknown::NeedsTwoObservations),
+        _ => value,
+    })
 }

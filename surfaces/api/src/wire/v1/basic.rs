@@ -89,6 +89,7 @@ codes!(SourceCode: model::Source {
     5 = model::Source::Wire,
     6 = model::Source::Derived,
     7 = model::Source::Reported,
+    8 = model::Source::History,
 } else model::Source::Derived);
 
 codes!(UnknownReason: model::Unknown {
@@ -103,6 +104,7 @@ codes!(UnknownReason: model::Unknown {
     8 = model::Unknown::SourceFailed,
     9 = model::Unknown::BeganBefore,
     10 = model::Unknown::Unlimited,
+    11 = model::Unknown::NotKept,
 } else model::Unknown::SourceDoesNotReport);
 
 /// A value and its source, or why there is none.

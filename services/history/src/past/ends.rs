@@ -1,0 +1,45 @@
+//! How a connection of the past opened and closed.
+
+use std::sync::Arc;
+
+use conns_core::model::{CloseReason, Closed, Closer, Direction, Moment, Opened, Process, Unknown};
+
+use super::moment;
+use super::row::{Row, known, known_if};
+
+/// How it opened, if that was known.
+pub(super) fn opened(row: &Row<'_, '_>, direction: Option<Direction>) -> Option<Arc<Opened>> {
+    let at = moment(row.time("opened_at_us")?);
+    let opener = row.small("opener_pid").zip(row.text("opener"));
+    let by = opener.map(|(pid, name)| Process::bare(pid, &*name, Unknown::NotKept));
+    Some(Arc::new(Opened {
+        at,
+        handshake_us: known_if(direction != Some(Direction::Inbound), row.whole("handshake_us")),
+        first_use_us: known_if(direction != Some(Direction::Outbound), row.whole("first_use_us")),
+        by: known(by.map(Arc::new)),
+    }))
+}
+
+/// How it closed, if it has.
+pub(super) fn closed(row: &Row<'_, '_>, at: Moment) -> Option<Closed> {
+    let errno = CloseReason::Error(row.small("errno").unwrap_or(0));
+    let reasons = [
+        CloseReason::Fin,
+        CloseReason::ResetReceived,
+        CloseReason::ResetSent,
+        CloseReason::TimedOut,
+        CloseReason::Refused,
+        CloseReason::Unreachable,
+        CloseReason::GivenUp,
+        errno,
+    ];
+    let closers = [Closer::Local, Closer::Remote, Closer::Both, Closer::Neither];
+    Some(Closed {
+        at: row.time("closed_at_us").map_or(at, moment),
+        duration_us: known(row.whole("duration_us")),
+        how: row.word("ended", reasons, CloseReason::name)?,
+        first_closer: known(row.word("closed_by", closers, Closer::name)),
+        // Not kept; the bytes that were received are kept without it.
+        fin_received: false,
+    })
+}
