@@ -28,8 +28,45 @@ pub(crate) struct PastFlags {
     pub(crate) kept: KeptFlags,
 }
 
+/// From when to when verdicts held.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PeriodFlags {
+    /// Verdicts that held from this time on, by the history
+    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with_all = ["at", "read"], help_heading = PAST)]
+    pub(crate) from: Option<i64>,
+    /// Up to this time [default: now]
+    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "from", help_heading = PAST)]
+    pub(crate) to: Option<i64>,
+}
+
+/// From when to when connections ended or failed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EndedFlags {
+    /// First what ended or failed since this time, by the history: 14:03, `yesterday`, `5m ago`
+    #[arg(long, value_name = "TIME", value_parser = when::parse, conflicts_with = "read", help_heading = PAST)]
+    pub(crate) since: Option<i64>,
+    /// Only up to this time, and nothing of what follows
+    #[arg(long, value_name = "TIME", value_parser = when::parse, requires = "since", help_heading = PAST)]
+    pub(crate) to: Option<i64>,
+    #[command(flatten)]
+    pub(crate) kept: KeptFlags,
+}
+
 /// The help heading of flags of the history.
 pub(crate) const PAST: &str = "History";
+
+/// The time from `from` to `to`, or to now.
+pub(crate) fn times(from_us: i64, to_us: Option<i64>) -> Result<Times, Failure> {
+    let to_us = match to_us {
+        Some(to_us) => to_us,
+        None => when::parse("now").map_err(Failure::Usage)?,
+    };
+    if from_us > to_us {
+        let (from, to) = (when::shown(from_us), when::shown(to_us));
+        return Err(Failure::Usage(format!("{from} is after {to}")));
+    }
+    Ok(Times { from_us, to_us })
+}
 
 /// What is asked of the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use conns_core::model::{
 use crate::cell::Cell;
 use crate::past::connection;
 use crate::reader::Session;
-use crate::table::{Scan, Table, Times};
+use crate::table::{Scan, Times};
 
 /// Open connections are kept at least that often: a minute, and some time for a sample that is late.
 const STEP_US: i64 = 75_000_000;
